@@ -1,0 +1,220 @@
+"""Ports: what the rooms need from the outside, and what they ask of rooms they may not import.
+
+Durable state goes through ``Store`` and ``Journal`` and nothing else. Each has three
+implementations that pass one contract suite (``phalanx.testing.contracts``): simulated
+(loses power on demand), embedded (SQLite, segment files) and PostgreSQL.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from phalanx.core._ids import TenantId, TraceId
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A named set of rows. ``indexes`` are the names that rows may be found by."""
+
+    name: str
+    indexes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a row. ``index`` maps a declared index to the values the row is found under."""
+
+    table: Table
+    tenant: TenantId
+    key: str
+    value: bytes
+    index: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a row; removing what is not there is not an error."""
+
+    table: Table
+    tenant: TenantId
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """A condition on a commit: the row stands at ``version``; 0 means it does not exist."""
+
+    table: Table
+    tenant: TenantId
+    key: str
+    version: int
+
+
+Write = Put | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A stored row. ``version`` grows with every write to the store."""
+
+    key: str
+    value: bytes
+    version: int
+
+
+class Store(Protocol):
+    """A transactional, ordered key–value store with declared indexes.
+
+    Every row belongs to a tenant and no call reads across two. Keys and index values order
+    as their UTF-8 bytes. Results are a snapshot of one moment per call.
+    """
+
+    async def get(self, table: Table, tenant: TenantId, key: str) -> Row | None: ...
+
+    async def scan(
+        self,
+        table: Table,
+        tenant: TenantId,
+        *,
+        prefix: str = "",
+        after: str = "",
+        limit: int = 1_000,
+        reverse: bool = False,
+    ) -> list[Row]:
+        """Rows in key order (or reversed), starting strictly past the key ``after``."""
+        ...
+
+    async def find(
+        self,
+        table: Table,
+        tenant: TenantId,
+        index: str,
+        value: str,
+        *,
+        after: str = "",
+        limit: int = 1_000,
+        reverse: bool = False,
+    ) -> list[Row]:
+        """Rows that carry ``value`` in ``index``, in key order, past the key ``after``."""
+        ...
+
+    async def commit(self, writes: Sequence[Write], *, expect: Sequence[Expect] = ()) -> int:
+        """Write all or nothing and return the commit's version; on return it is durable.
+
+        Raises ``Conflict`` when an expectation fails and ``StorageFull`` when there is no
+        room; either way nothing was written.
+        """
+        ...
+
+    async def tenants(self, table: Table) -> list[TenantId]:
+        """Tenants that have rows in ``table``, in order."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Journal(Protocol):
+    """An append-only sequence of byte records, numbered from 0, durable when acknowledged."""
+
+    @property
+    def start(self) -> int:
+        """Offset of the oldest record still kept."""
+        ...
+
+    @property
+    def end(self) -> int:
+        """Offset that the next acknowledged record will have."""
+        ...
+
+    async def append(self, records: Sequence[bytes]) -> int:
+        """Append all records, consecutively, and return the first one's offset once durable.
+
+        A torn append is undone on the next opening; an acknowledged one never is.
+        """
+        ...
+
+    async def read(self, offset: int, *, max_records: int = 1_000, max_bytes: int = 1 << 23) -> list[bytes]:
+        """Records from ``offset`` on; at least one if there is one, then within both bounds."""
+        ...
+
+    async def trim(self, before: int) -> None:
+        """Allow records before ``before`` to be dropped; ``start`` tells what was."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Journals(Protocol):
+    """Opens journals by name."""
+
+    async def open(self, name: str) -> Journal: ...
+
+
+class Transport(Protocol):
+    """Unreliable datagrams between named places: may lose, delay, double or reorder.
+
+    ``send`` never waits for the peer. ``receive`` waits for the next datagram and its sender.
+    """
+
+    @property
+    def address(self) -> str: ...
+
+    def send(self, to: str, datagram: bytes) -> None: ...
+
+    async def receive(self) -> tuple[str, bytes]: ...
+
+    async def close(self) -> None: ...
+
+
+class Offload(Protocol):
+    """Runs CPU-bound work off the event loop (in a bounded pool; inline in a simulation)."""
+
+    async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """What the ledger is asked to remember. The same ``id`` is recorded once, however often sent."""
+
+    id: str
+    tenant: TenantId
+    trace: TraceId
+    at_ns: int
+    actor: str
+    action: str
+    subject: str
+    case: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReceipt:
+    """Where the ledger put an entry."""
+
+    entry: str
+    index: int
+    leaf_hash: str
+
+
+class AuditSink(Protocol):
+    """The ledger, as rooms below and beside it see it. Durable when it returns."""
+
+    async def record(self, entry: AuditEntry) -> AuditReceipt: ...
+
+
+class AlertLevel(Enum):
+    """How soon a person should look."""
+
+    NOTICE = "notice"
+    WARNING = "warning"
+    URGENT = "urgent"
+
+
+class AlertSink(Protocol):
+    """Where a room reports what a person must know. Never blocks, never raises."""
+
+    def alert(self, level: AlertLevel, room: str, text: str, **context: str | int | float) -> None: ...

@@ -1,0 +1,126 @@
+"""Records that several rooms speak. A room's private records live in that room."""
+
+from enum import Enum, IntEnum
+
+import msgspec
+
+from phalanx.core._ids import EventId
+from phalanx.core._provenance import Provenance
+from phalanx.core._wire import Record
+
+
+class Severity(IntEnum):
+    """OCSF's severity_id, as far as findings use it."""
+
+    INFORMATIONAL = 1
+    LOW = 2
+    MEDIUM = 3
+    HIGH = 4
+    CRITICAL = 5
+
+
+class Entity(msgspec.Struct, frozen=True, order=True):
+    """Something a finding is about: ``type`` is host, user, ip, process, file or domain."""
+
+    type: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.type}:{self.value}"
+
+
+class Finding(Record, frozen=True, kw_only=True, tag="finding"):
+    """Something a detector saw. Repeated hits on one subject merge into one finding.
+
+    ``case`` groups what belongs together (here: everything on one host). ``evidence`` keeps
+    the first event ids, ``hits`` counts them all. ``found_at_ns − accepted_at_ns`` is the
+    detection latency of the first hit.
+    """
+
+    case: str
+    rule: str
+    title: str
+    severity: Severity
+    confidence: float
+    techniques: tuple[str, ...]
+    tactics: tuple[str, ...]
+    entities: tuple[Entity, ...]
+    evidence: tuple[EventId, ...]
+    hits: int
+    first_seen_ns: int
+    last_seen_ns: int
+    accepted_at_ns: int
+    found_at_ns: int
+    explanation: str
+
+
+class Verdict(Enum):
+    """What an assessment says of its case."""
+
+    BENIGN = "benign"
+    SUSPICIOUS = "suspicious"
+    COMPROMISED = "compromised"
+
+
+class Contribution(msgspec.Struct, frozen=True, kw_only=True):
+    """What one step added to an assessment, in words and as a number."""
+
+    step: str
+    summary: str
+    value: float
+
+
+class Assessment(Record, frozen=True, kw_only=True, tag="assessment"):
+    """The answer to a security question: a probability with its interval and its reasons.
+
+    ``provenance`` has one entry per quantum step that contributed; ``degraded`` says why a
+    quantum step was answered classically, and is empty when none was.
+    """
+
+    case: str
+    finding: str
+    run: str
+    subject: Entity
+    verdict: Verdict
+    probability: float
+    interval: tuple[float, float]
+    confidence: float
+    contributions: tuple[Contribution, ...]
+    provenance: tuple[Provenance, ...]
+    degraded: str = ""
+
+
+class Outcome(Enum):
+    """How a question put to a policy or a vote ended. Indeterminate is never a refusal."""
+
+    APPROVED = "approved"
+    REFUSED = "refused"
+    INDETERMINATE = "indeterminate"
+
+
+class Decision(Record, frozen=True, kw_only=True, tag="decision"):
+    """A journalled answer to one question, bound to exactly what was asked.
+
+    ``context_hash`` is the SHA-256 of the question's bytes; ``authority`` names the policy,
+    person or agreement that answered.
+    """
+
+    about: str
+    outcome: Outcome
+    authority: str
+    reasons: tuple[str, ...]
+    context_hash: str
+
+
+class Waypoint(Record, frozen=True, kw_only=True, tag="waypoint"):
+    """One step on the way of an event, written together with the record it tells of.
+
+    ``room`` and ``stage`` say where, ``subject`` is the id of the record, ``summary`` is for
+    people. Waypoints with one ``trace`` in order of ``at_ns`` are the whole story.
+    """
+
+    room: str
+    stage: str
+    subject: str
+    summary: str
+    detail: dict[str, str | int | float | bool] = {}
