@@ -123,4 +123,4 @@ class Waypoint(Record, frozen=True, kw_only=True, tag="waypoint"):
     stage: str
     subject: str
     summary: str
-    detail: dict[str, str | int | float | bool] = {}
+    detail: dict[str, str | int | float | bool] = msgspec.field(default_factory=dict)
