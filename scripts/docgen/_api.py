@@ -1,0 +1,107 @@
+"""docs/reference/api.md and openapi.json: the API as its own schema describes it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from docgen._markdown import code, page, prose, table
+
+INTRODUCTION = """\
+Every address of version 1 stands under `/v1`. Errors are problem documents (RFC 9457), listed in [errors](errors.md).
+The schema for programs is [openapi.json](openapi.json); a running node serves it at `/v1/openapi.json`."""
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def schema() -> dict[str, Any]:
+    """The OpenAPI document that a node serves."""
+    from phalanx.api import openapi_schema
+
+    return openapi_schema()
+
+
+def openapi_document(root: Path) -> str:  # noqa: ARG001 - every page is built from the repository
+    """The schema as a file; sorted, so that a change shows as what it is."""
+    return json.dumps(schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def api_page(root: Path) -> str:  # noqa: ARG001
+    """The page: operations by tag, in the order of their addresses."""
+    document = schema()
+    described = {tag["name"]: tag.get("description", "") for tag in document.get("tags", ())}
+    by_tag: dict[str, list[tuple[str, str, dict[str, Any]]]] = {tag: [] for tag in described}
+    for path, method, operation in operations(document):
+        by_tag.setdefault((operation.get("tags") or ["other"])[0], []).append((path, method, operation))
+    blocks = []
+    for tag, found in by_tag.items():
+        blocks += [f"## {tag}", prose(described.get(tag))]
+        blocks += [block for one in found for block in describe(*one, document)]
+    return page("HTTP API", "`phalanx.api`", INTRODUCTION, *blocks)
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in sorted(document["paths"].items()):
+        for method in METHODS:
+            if method in item:
+                yield path, method.upper(), item[method]
+
+
+def describe(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> list[str]:
+    """One operation: what it does, what it takes, what it answers."""
+    answers = [(status, answer.get("description", ""), shape(answer, document))
+               for status, answer in sorted(operation.get("responses", {}).items())]  # fmt: skip
+    summary, description = operation.get("summary", ""), prose(operation.get("description"))
+    return [
+        f"### `{method} {path}`",
+        summary if not description.startswith(summary) else "",
+        description,
+        table(["parameter", "in", "type", "meaning"], parameters(operation, document)),
+        body(operation, document),
+        table(["status", "meaning", "body"], answers),
+    ]
+
+
+def parameters(operation: dict[str, Any], document: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    for one in operation.get("parameters", ()):
+        name = code(one["name"]) + ("" if one.get("required") else " (optional)")
+        yield name, one["in"], kind(one.get("schema", {}), document), prose(one.get("description"))
+
+
+def body(operation: dict[str, Any], document: dict[str, Any]) -> str:
+    content = operation.get("requestBody", {}).get("content", {})
+    return (
+        "Body: " + "; ".join(f"`{media}`{of(media_type, document)}" for media, media_type in content.items())
+        if content
+        else ""
+    )
+
+
+def shape(answer: dict[str, Any], document: dict[str, Any]) -> str:
+    return "; ".join(f"`{media}`{of(media_type, document)}" for media, media_type in answer.get("content", {}).items())
+
+
+def of(media_type: dict[str, Any], document: dict[str, Any]) -> str:
+    name = kind(media_type.get("schema", {}), document)
+    return f" {name}" if name else ""
+
+
+def kind(one: dict[str, Any], document: dict[str, Any]) -> str:
+    """A schema in a few words."""
+    if "$ref" in one:
+        return code(one["$ref"].rsplit("/", 1)[-1])
+    if "enum" in one:
+        return " or ".join(code(str(value)) for value in one["enum"])
+    choices = [
+        kind(choice, document) for choice in one.get("anyOf", one.get("oneOf", ())) if choice.get("type") != "null"
+    ]
+    if choices:
+        return " or ".join(choices)
+    if one.get("type") == "array":
+        return f"list of {kind(one.get('items', {}), document)}"
+    bounds = [
+        f"{sign} {one[name]}"
+        for name, sign in (("minimum", "≥"), ("maximum", "≤"), ("maxLength", "length ≤"))
+        if name in one
+    ]
+    return ", ".join([str(one.get("type", "")), *bounds]).strip(", ")

@@ -1,0 +1,53 @@
+"""Secrets in files of their own: made once, readable by the node's user alone."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from phalanx.core import StorageCorrupt
+
+_MODE = 0o600
+
+
+def load_or_create(path: Path, create: Callable[[], bytes]) -> bytes:
+    """The bytes in ``path``; when there is no such file, ``create()`` is written to it first.
+
+    The file appears whole or not at all, also across a crash. A file that others may read is
+    refused, as ssh does: a key that leaked is not made safe by going on.
+    """
+    try:
+        return _read(path)
+    except FileNotFoundError:
+        pass
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
+    try:
+        os.write(handle, create())
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    try:
+        # link, not rename: of two processes that start at once, the first one's key stands.
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return _read(path)
+
+
+def _read(path: Path) -> bytes:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        status = os.fstat(handle)
+        if status.st_mode & 0o077:
+            raise StorageCorrupt(str(path), 0, f"others may read this key; chmod 600 {path}, or replace the key")
+        return os.read(handle, status.st_size)
+    finally:
+        os.close(handle)

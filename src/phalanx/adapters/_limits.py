@@ -1,0 +1,33 @@
+"""Bounds of the adapters, in one place."""
+
+from phalanx.core import MAX_CHUNK_BYTES, MIB
+
+# Keys and index values: what one PostgreSQL index entry holds with room to spare.
+MAX_KEY_BYTES = 512
+MAX_INDEX_VALUE_BYTES = 1_024
+# One row's value, and one commit altogether.
+MAX_VALUE_BYTES = 16 * MIB
+MAX_COMMIT_WRITES = 20_000
+# Concurrent commits that share one transaction, a commit counting as its writes and this many
+# more; a bigger group only makes its members wait.
+MAX_GROUP_WEIGHT = 4_096
+COMMIT_WEIGHT = 16
+# Store requests waiting for their thread or connection; past it, callers are turned away.
+MAX_WAITING_REQUESTS = 10_000
+MAX_READ_BATCH = 64
+
+# One record of a journal, and all records of one append.
+MAX_RECORD_BYTES = MAX_CHUNK_BYTES
+MAX_APPEND_BYTES = 64 * MIB
+# Concurrent appends that share one write: no more are added once it is this long.
+GROUP_BYTES = 4 * MIB
+SEGMENT_BYTES = 64 * MIB
+# How much of a segment is read at once, and how far apart the remembered positions lie.
+READ_BYTES = 256 * 1024
+INDEX_STEP_BYTES = 64 * 1024
+# Framing more than this takes over a millisecond and leaves the event loop.
+INLINE_BYTES = MIB
+
+FILE_WORKERS = 4
+# Work that may queue behind the busy threads of a pool.
+MAX_WAITING_WORK = 1_000

@@ -1,0 +1,74 @@
+"""The swarm: agents of eight roles that carry out missions, and survive losing each other.
+
+A mission is a durable piece of work: a skill applied to a finding. Whoever writes a finding
+writes the mission in the same commit (``mission_writes``); the swarm finds it there, also after
+a crash. Skills live in the room of their domain and come in as plug-ins; this room never looks
+upward. One swarm owns the missions of one store.
+
+Errors::
+
+    PhalanxError
+    ├── AgentsError
+    │   ├── ToolForbidden       a skill asked for a tool its manifest does not name
+    │   ├── MissionRejected     raised by a skill: no further attempt can help
+    │   └── AttemptOverran      an attempt took too long and was cancelled
+    ├── InvalidInput
+    │   └── InvalidSkill        a manifest cannot be used
+    ├── NotFound
+    │   └── ToolMissing         the node does not have the tool
+    └── Conflict
+        └── Fenced              the mission was taken from this attempt
+"""
+
+from phalanx.agents._book import Claim, MissionBook, Missions
+from phalanx.agents._errors import (
+    AgentsError,
+    AttemptOverran,
+    Fenced,
+    InvalidSkill,
+    MissionRejected,
+    ToolForbidden,
+    ToolMissing,
+)
+from phalanx.agents._model import (
+    MISSIONS,
+    AgentState,
+    AgentView,
+    Capability,
+    Mission,
+    MissionStatus,
+    Role,
+    SkillManifest,
+    creation_waypoint,
+    mission_writes,
+    new_mission,
+)
+from phalanx.agents._swarm import Swarm
+from phalanx.agents._toolbox import Skill, Toolbox
+
+__all__ = [
+    "MISSIONS",
+    "AgentState",
+    "AgentView",
+    "AgentsError",
+    "AttemptOverran",
+    "Capability",
+    "Claim",
+    "Fenced",
+    "InvalidSkill",
+    "Mission",
+    "MissionBook",
+    "MissionRejected",
+    "MissionStatus",
+    "Missions",
+    "Role",
+    "Skill",
+    "SkillManifest",
+    "Swarm",
+    "ToolForbidden",
+    "ToolMissing",
+    "Toolbox",
+    "creation_waypoint",
+    "mission_writes",
+    "new_mission",
+]

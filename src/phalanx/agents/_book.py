@@ -1,0 +1,165 @@
+"""The durable life of missions: who may write what comes next, and the reading service.
+
+Invariants, held by the store's conditional commits and by nothing in memory:
+
+- a mission reaches ``done`` or ``failed`` once;
+- every assignment raises the row's version, and only who holds the latest version writes the
+  next step. An agent that was replaced holds an old one and is turned away (``Fenced``), so a
+  late result can never overwrite a newer attempt;
+- the mission and the waypoint that tells of its step are one commit.
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from phalanx.agents._errors import Fenced
+from phalanx.agents._limits import MAX_NOTE_CHARS, SCAN_ROWS
+from phalanx.agents._model import MISSIONS, Mission, MissionStatus, mission_put, mission_waypoint
+from phalanx.core import (
+    MAX_PAGE_ROWS,
+    NS_PER_S,
+    Clock,
+    Conflict,
+    Expect,
+    Store,
+    TenantId,
+    WireError,
+    decode,
+)
+from phalanx.telemetry import Telemetry, waypoint_put
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A mission as it was read or written, and its row's version: the right to write the next step."""
+
+    mission: Mission
+    version: int
+
+
+class Missions:
+    """Reads missions, for pages and the API."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def get(self, tenant: TenantId, mission: str) -> Mission | None:
+        row = await self._store.get(MISSIONS, tenant, mission)
+        return None if row is None else decode(row.value, Mission)
+
+    async def list(
+        self,
+        tenant: TenantId,
+        *,
+        after: str = "",
+        limit: int = 100,
+        status: MissionStatus | None = None,
+        case: str | None = None,
+    ) -> list[Mission]:
+        """Missions by id, past ``after``; of one status, or of one case."""
+        assert status is None or case is None, "by status or by case, not by both"
+        limit = min(limit, MAX_PAGE_ROWS)
+        if status is not None:
+            rows = await self._store.find(MISSIONS, tenant, "status", status.value, after=after, limit=limit)
+        elif case is not None:
+            rows = await self._store.find(MISSIONS, tenant, "case", case, after=after, limit=limit)
+        else:
+            rows = await self._store.scan(MISSIONS, tenant, after=after, limit=limit)
+        return [decode(row.value, Mission) for row in rows]
+
+
+class MissionBook:
+    """Writes the steps of missions, each fenced by the version it follows."""
+
+    def __init__(self, store: Store, *, clock: Clock, telemetry: Telemetry) -> None:
+        self._store = store
+        self._clock = clock
+        self._feed = telemetry.feed
+        self._log = telemetry.log.bind(room="agents")
+        metrics = telemetry.metrics
+        steps = metrics.counter("phalanx_missions_total", "Steps that missions took.", ("status",))
+        self._assigned = steps.labels("assigned")
+        self._done = steps.labels("done")
+        self._failed = steps.labels("failed")
+        self._again = steps.labels("pending-again")
+        self._unreadable = steps.labels("unreadable")
+        self._assignment_seconds = metrics.histogram(
+            "phalanx_mission_assignment_seconds", "From a mission's creation to its first assignment."
+        )
+
+    async def tenants(self) -> list[TenantId]:
+        return await self._store.tenants(MISSIONS)
+
+    async def standing(self, tenant: TenantId, status: MissionStatus) -> AsyncGenerator[Claim, None]:
+        """Every mission that stands at ``status``, in order of id, read in pages as it is consumed."""
+        after = ""
+        while True:
+            rows = await self._store.find(MISSIONS, tenant, "status", status.value, after=after, limit=SCAN_ROWS)
+            for row in rows:
+                try:
+                    yield Claim(decode(row.value, Mission), row.version)
+                except WireError as error:
+                    # Damaged, or written by a newer version: it must not stop the missions behind it.
+                    self._unreadable.inc()
+                    self._log.error("unreadable mission", mission=row.key, tenant=tenant, reason=error.message)
+            if len(rows) < SCAN_ROWS:
+                return
+            after = rows[-1].key
+
+    async def count(self, status: MissionStatus) -> int:
+        """How many missions stand at ``status``, of all tenants."""
+        return sum([1 for tenant in await self.tenants() async for _ in self.standing(tenant, status)])
+
+    async def assign(self, claim: Claim, agent: str) -> Claim:
+        """Give the mission to ``agent``. The attempt is counted now, so that one that kills the node counts."""
+        attempt = claim.mission.attempts + 1
+        given = await self._write(
+            claim,
+            "assigned",
+            f"given to {agent}, attempt {attempt}",
+            status=MissionStatus.ASSIGNED,
+            agent=agent,
+            attempts=attempt,
+        )
+        self._assigned.inc()
+        if attempt == 1:
+            self._assignment_seconds.observe(max(0, self._clock.wall_ns() - claim.mission.at_ns) / NS_PER_S)
+        return given
+
+    async def done(self, claim: Claim, summary: str) -> None:
+        await self._write(claim, "mission-done", summary, status=MissionStatus.DONE)
+        self._done.inc()
+
+    async def failed(self, claim: Claim, reason: str) -> None:
+        await self._write(claim, "mission-failed", reason, status=MissionStatus.FAILED)
+        self._failed.inc()
+
+    async def again(self, claim: Claim, reason: str) -> None:
+        """Back to the queue after a failed attempt."""
+        await self._write(claim, "", reason, status=MissionStatus.PENDING, agent="")
+        self._again.inc()
+
+    async def unbegun(self, claim: Claim, reason: str) -> None:
+        """Back to the queue, and the attempt is not counted: the mission had no part in its ending."""
+        attempts = max(0, claim.mission.attempts - 1)
+        await self._write(claim, "", reason, status=MissionStatus.PENDING, agent="", attempts=attempts)
+        self._again.inc()
+
+    async def _write(self, claim: Claim, stage: str, note: str, **changes: Any) -> Claim:
+        """One step of the mission; ``stage`` names its waypoint, empty for none."""
+        note = note[:MAX_NOTE_CHARS]
+        mission = msgspec.structs.replace(claim.mission, note=note, **changes)
+        waypoint = mission_waypoint(mission, stage, at_ns=self._clock.wall_ns(), summary=note)
+        writes = (mission_put(mission), *((waypoint_put(waypoint),) if stage else ()))
+        expect = Expect(MISSIONS, mission.tenant, mission.id, claim.version)
+        try:
+            version = await self._store.commit(writes, expect=(expect,))
+        except Conflict as conflict:
+            found: int = conflict.context["found"]
+            raise Fenced(MISSIONS.name, mission.id, expected=claim.version, found=found) from conflict
+        if stage:
+            self._feed.publish(waypoint)
+        return Claim(mission, version)

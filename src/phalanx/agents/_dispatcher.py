@@ -1,0 +1,129 @@
+"""Hands pending missions to agents: one task, woken when there may be something to do.
+
+The queue is the store: a scan starts from what is durable, so a wake-up that is lost or comes
+twice does no harm. Tenants take turns at being first; within one, missions go in order of id.
+"""
+
+import asyncio
+from contextlib import aclosing
+
+from phalanx.agents._book import Claim, MissionBook
+from phalanx.agents._dispatch import backoff_s, least_loaded
+from phalanx.agents._errors import Fenced
+from phalanx.agents._limits import MAX_ATTEMPTS, MAX_RESTING, SCAN_ROWS, STORAGE_PAUSE_S
+from phalanx.agents._model import MissionStatus
+from phalanx.agents._roster import Roster
+from phalanx.core import Clock, Rng, StorageError
+from phalanx.telemetry import Telemetry
+
+
+class Dispatcher:
+    """Takes back what a lost node had assigned, then assigns whatever is pending."""
+
+    def __init__(self, book: MissionBook, roster: Roster, *, clock: Clock, rng: Rng, telemetry: Telemetry) -> None:
+        self._book = book
+        self._roster = roster
+        self._clock = clock
+        self._rng = rng
+        self._log = telemetry.log.bind(room="agents")
+        self._waiting = telemetry.metrics.gauge(
+            "phalanx_missions_waiting", f"Missions without an agent; counted up to {SCAN_ROWS} when all are busy."
+        )
+        self._awake = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._resting: set[str] = set()
+        self._recovered = False
+        self._turn = 0
+        self.paused = False
+
+    def wake(self) -> None:
+        """There may be something to hand out."""
+        self._quiet.clear()
+        self._awake.set()
+
+    async def settled(self) -> None:
+        """Wait until no mission is pending, resting or held."""
+        self.wake()
+        await self._quiet.wait()
+
+    def rest(self, claim: Claim, tasks: asyncio.TaskGroup) -> None:
+        """Leave a mission that just failed alone for a while."""
+        mission = claim.mission
+        if len(self._resting) < MAX_RESTING:
+            self._resting.add(mission.id)
+            jitter = self._rng.child(f"{mission.id}/{mission.attempts}")
+            tasks.create_task(self._end_rest(mission.id, backoff_s(mission.attempts, jitter)))
+
+    async def run(self) -> None:
+        """Until cancelled. Storage that fails is waited for: the missions stay where they are."""
+        while True:
+            await self._awake.wait()
+            self._awake.clear()
+            try:
+                if not self._recovered:
+                    await self._recover()
+                    self._recovered = True
+                await self._hand_out()
+            except StorageError as error:
+                self._log.warning("missions wait for storage", reason=error.message)
+                await self._clock.sleep(STORAGE_PAUSE_S)
+                self._awake.set()
+
+    async def _end_rest(self, mission: str, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self._resting.discard(mission)
+        self.wake()
+
+    async def _recover(self) -> None:
+        """Missions that stand as assigned before anything was handed out belong to agents of a past life."""
+        for tenant in await self._book.tenants():
+            async with aclosing(self._book.standing(tenant, MissionStatus.ASSIGNED)) as left_behind:
+                async for claim in left_behind:
+                    await self._take_back(claim)
+
+    async def _take_back(self, claim: Claim) -> None:
+        mission = claim.mission
+        lost = f"the node ended while {mission.agent} had it"
+        self._log.info("mission recovered", mission=mission.id, attempts=mission.attempts)
+        if mission.attempts >= MAX_ATTEMPTS:
+            await self._book.failed(claim, f"given up after {mission.attempts} attempts: {lost}")
+        else:
+            await self._book.again(claim, lost)
+
+    async def _hand_out(self) -> None:
+        tenants = await self._book.tenants()
+        first = self._turn % len(tenants) if tenants else 0
+        self._turn += 1
+        waiting = 0
+        for tenant in (*tenants[first:], *tenants[:first]):
+            async with aclosing(self._book.standing(tenant, MissionStatus.PENDING)) as queue:
+                async for claim in queue:
+                    waiting += not await self._placed(claim)
+                    if waiting >= SCAN_ROWS and not self._roster.has_room:
+                        break
+        self._waiting.set(waiting)
+        if not waiting and not self._roster.busy:
+            self._quiet.set()
+
+    async def _placed(self, claim: Claim) -> bool:
+        """Whether the mission is off the queue now: given to an agent, or failed for want of one."""
+        if self.paused or claim.mission.id in self._resting:
+            return False
+        try:
+            able = self._roster.able(claim.mission.skill)
+            if not able:
+                await self._book.failed(claim, f"no agent of this node has the skill {claim.mission.skill!r}")
+                return True
+            agent = least_loaded(able)
+            if agent is None:
+                return False
+            given = await self._book.assign(claim, agent.name)
+            # Storage took its time; the agent may have fallen in it, or the swarm begun to stop.
+            if self.paused or not self._roster.seats(agent):
+                await self._book.unbegun(given, "its agent was gone before it had it")
+                self.wake()
+                return False
+            agent.give(given)
+        except Fenced as fenced:
+            self._log.warning("mission changed while handed out", mission=claim.mission.id, reason=fenced.message)
+        return True

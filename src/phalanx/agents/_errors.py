@@ -1,0 +1,56 @@
+"""What the room raises; the tree is drawn in the package's docstring."""
+
+from phalanx.core import Conflict, InvalidInput, NotFound, PhalanxError
+
+
+class AgentsError(PhalanxError):
+    """Root of the errors that only agents know."""
+
+    code = "agents"
+
+
+class InvalidSkill(InvalidInput):
+    """A skill's manifest cannot be used. Attributes: ``field``, ``reason``."""
+
+    code = "invalid-skill"
+
+
+class ToolMissing(NotFound):
+    """A skill asked for a tool that this node does not have. Attributes: ``what``, ``key``."""
+
+    code = "tool-missing"
+
+
+class ToolForbidden(AgentsError):
+    """A skill asked for a tool that its manifest does not name. Attributes: ``skill``, ``tool``."""
+
+    code = "tool-forbidden"
+
+    def __init__(self, skill: str, tool: str) -> None:
+        super().__init__(
+            f"the skill {skill!r} has no permission for {tool}",
+            hint=f"name {tool!r} in the permissions of the skill's manifest",
+            skill=skill,
+            tool=tool,
+        )
+
+
+class MissionRejected(AgentsError):
+    """Raised by a skill when no further attempt can help; the mission ends as failed at once."""
+
+    code = "mission-rejected"
+
+
+class AttemptOverran(AgentsError):
+    """An attempt took longer than it may and was cancelled. Attributes: ``mission``, ``limit_s``."""
+
+    code = "attempt-overran"
+
+    def __init__(self, mission: str, *, limit_s: float) -> None:
+        super().__init__(f"the attempt took longer than {limit_s:g} s", mission=mission, limit_s=limit_s)
+
+
+class Fenced(Conflict):
+    """The mission was taken from this attempt in the meantime; its outcome is not written."""
+
+    code = "fenced"

@@ -1,0 +1,120 @@
+"""Supervision: keeps one agent at work in its place, and seats another when it falls.
+
+What a skill raises ends its agent, not its mission: the mission goes back to the queue, rests,
+and is tried by whoever is least loaded then, until its attempts are used up. Missions behind it
+in the mailbox go back at once and uncounted.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from phalanx.agents._agent import Agent
+from phalanx.agents._book import Claim, MissionBook
+from phalanx.agents._dispatcher import Dispatcher
+from phalanx.agents._errors import Fenced, MissionRejected
+from phalanx.agents._limits import MAX_ATTEMPTS, MAX_NOTE_CHARS, STORAGE_PAUSE_S
+from phalanx.agents._roster import Place, Roster
+from phalanx.core import NS_PER_S, Clock, PhalanxError, StorageError, StorageFull
+from phalanx.telemetry import Telemetry
+
+Outcome = Callable[[Claim, str], Awaitable[None]]
+
+
+class Keeper:
+    """Runs the places of a roster. One ``keep`` per place."""
+
+    def __init__(
+        self, book: MissionBook, roster: Roster, dispatcher: Dispatcher, *, clock: Clock, telemetry: Telemetry
+    ) -> None:
+        self._book = book
+        self._roster = roster
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._log = telemetry.log.bind(room="agents")
+        self._tracer = telemetry.tracer
+        # Set whenever an agent has put something down; whoever drains waits for it.
+        self.put_down = asyncio.Event()
+        metrics = telemetry.metrics
+        self._busy = metrics.gauge("phalanx_agents_busy", "Agents with a mission in hand.")
+        self._busy_seconds = metrics.counter(
+            "phalanx_agent_busy_seconds_total", "Time that agents had a mission in hand.", ("role",)
+        )
+        self._replaced = metrics.counter("phalanx_agents_replaced_total", "Agents that fell and were replaced.")
+        self._fenced = metrics.counter("phalanx_missions_fenced_total", "Outcomes that came too late and were dropped.")
+
+    async def keep(self, place: Place, tasks: asyncio.TaskGroup) -> None:
+        """Until cancelled."""
+        while True:
+            agent = place.agent
+            claim = await agent.take()
+            reason = await self._carry_out(place, claim, tasks)
+            if reason:
+                self._roster.falling += 1
+                self._roster.replace(place)
+                self._replaced.inc()
+                self._log.warning("agent replaced", agent=agent.name, by=place.agent.name, reason=reason)
+                await self._set_back(claim, reason, tasks)
+                for unbegun in agent.empty_mailbox():
+                    await self._surely(self._book.unbegun, unbegun, f"{agent.name} was replaced")
+                self._roster.falling -= 1
+            agent.put_down()
+            self.put_down.set()
+            self._dispatcher.wake()
+
+    async def _carry_out(self, place: Place, claim: Claim, tasks: asyncio.TaskGroup) -> str:
+        """See a mission in hand through. Returns why the agent fell, or nothing when it did not."""
+        mission, role = claim.mission, place.role.value
+        self._busy.inc()
+        begun_ns = self._clock.monotonic_ns()
+        try:
+            with self._tracer.span("mission", room="agents", trace=mission.trace, skill=mission.skill):
+                summary = await self._attempt(place.agent, claim, tasks)
+        except MissionRejected as rejected:
+            place.failed += 1
+            await self._surely(self._book.failed, claim, rejected.message)
+        except Exception as error:  # noqa: BLE001 - supervision: whatever it was, only this agent falls
+            place.failed += 1
+            return explained(error)
+        else:
+            place.done += 1
+            await self._surely(self._book.done, claim, summary)
+        finally:
+            self._busy.inc(-1)
+            self._busy_seconds.labels(role).inc((self._clock.monotonic_ns() - begun_ns) / NS_PER_S)
+        return ""
+
+    async def _attempt(self, agent: Agent, claim: Claim, tasks: asyncio.TaskGroup) -> str:
+        """One attempt. Full storage is nobody's fault: it is waited for and the attempt begun again."""
+        while True:
+            try:
+                return await agent.attempt(claim, tasks)
+            except StorageFull as full:
+                self._log.warning("mission waits for storage", mission=claim.mission.id, reason=full.message)
+                await self._clock.sleep(STORAGE_PAUSE_S)
+
+    async def _set_back(self, claim: Claim, reason: str, tasks: asyncio.TaskGroup) -> None:
+        attempts = claim.mission.attempts
+        if attempts >= MAX_ATTEMPTS:
+            await self._surely(self._book.failed, claim, f"given up after {attempts} attempts; the last: {reason}")
+        else:
+            self._dispatcher.rest(claim, tasks)
+            await self._surely(self._book.again, claim, reason)
+
+    async def _surely(self, write: Outcome, claim: Claim, note: str) -> None:
+        """Write an outcome, however long storage takes; unless the mission is no longer ours to write."""
+        while True:
+            try:
+                return await write(claim, note)
+            except Fenced as fenced:
+                self._fenced.inc()
+                self._log.warning("late outcome dropped", mission=claim.mission.id, reason=fenced.message)
+                return None
+            except StorageError as error:
+                self._log.warning("outcome waits for storage", mission=claim.mission.id, reason=error.message)
+                await self._clock.sleep(STORAGE_PAUSE_S)
+
+
+def explained(error: Exception) -> str:
+    """What was raised, in one bounded line."""
+    name = "" if isinstance(error, PhalanxError) else f"{type(error).__name__}: "
+    return f"{name}{error}"[:MAX_NOTE_CHARS]

@@ -1,0 +1,56 @@
+"""What a skill is, and how it gets at the services of the node.
+
+The node fills one ``Toolbox``; a skill sees the part of it that its manifest names. Tools are
+found by type, so a typo is found by the type checker and not at three in the morning.
+"""
+
+from typing import Any, Protocol, TypeVar
+
+from phalanx.agents._errors import ToolForbidden, ToolMissing
+from phalanx.agents._model import Mission, SkillManifest
+
+T = TypeVar("T")
+
+
+class Toolbox:
+    """The services of a node by their type."""
+
+    __slots__ = ("_allowed", "_holder", "_tools")
+
+    def __init__(self) -> None:
+        self._tools: dict[type, Any] = {}
+        self._allowed: tuple[str, ...] | None = None
+        self._holder = ""
+
+    def provide(self, kind: type[T], tool: T) -> None:
+        """Offer ``tool`` to whoever asks for ``kind``."""
+        self._tools[kind] = tool
+
+    def get(self, kind: type[T]) -> T:
+        """The tool of type ``kind``; raises ``ToolForbidden`` or ``ToolMissing``."""
+        if self._allowed is not None and kind.__name__ not in self._allowed:
+            raise ToolForbidden(self._holder, kind.__name__)
+        if kind not in self._tools:
+            raise ToolMissing("tool", kind.__name__, hint="the node must provide it before agents start")
+        tool: T = self._tools[kind]
+        return tool
+
+    def limited(self, manifest: SkillManifest) -> "Toolbox":
+        """The same tools as far as ``manifest`` has permission for them; later ones included."""
+        view = Toolbox()
+        view._tools, view._allowed, view._holder = self._tools, manifest.permissions, manifest.name
+        return view
+
+
+class Skill(Protocol):
+    """Something an agent can do.
+
+    ``perform`` is repeated after a crash or a failed attempt, so whatever it leaves behind
+    must have ids derived from the mission. It returns one line that says what came of it.
+    Raising makes the swarm try again; ``MissionRejected`` says that this would be pointless.
+    """
+
+    @property
+    def manifest(self) -> SkillManifest: ...
+
+    async def perform(self, mission: Mission, tools: Toolbox) -> str: ...

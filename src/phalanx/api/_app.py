@@ -1,0 +1,59 @@
+"""Puts the routes together. Nothing here listens: an ASGI server runs what this returns."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
+
+import phalanx
+from phalanx.api._auth import Gate
+from phalanx.api._edge import Edge
+from phalanx.api._events import EventView, Taken, event_routes
+from phalanx.api._ledger import KINDS as LEDGER_KINDS
+from phalanx.api._ledger import ledger_routes
+from phalanx.api._live import live_routes
+from phalanx.api._problems import ProblemType, on_http_exception, on_phalanx_error, on_validation_error
+from phalanx.api._records import KINDS as RECORD_KINDS
+from phalanx.api._records import record_routes
+from phalanx.api._schemas import ANY_PROBLEM, install_openapi
+from phalanx.api._service import Health, service_routes
+from phalanx.api._traces import Trace, trace_routes
+from phalanx.core import PhalanxError
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+_KINDS: Sequence[type] = (Taken, EventView, Trace, Health, ProblemType, *RECORD_KINDS, *LEDGER_KINDS)
+
+
+def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
+    """The HTTP face of ``node``. ``pages`` are served beside the API under their own policy."""
+    app = FastAPI(
+        title="Phalanx",
+        version=phalanx.__version__,
+        docs_url=None,  # the framework's page loads its scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers={
+            PhalanxError: on_phalanx_error,
+            HTTPException: on_http_exception,
+            RequestValidationError: on_validation_error,
+        },
+    )
+    gate = Gate(node.tokens)
+    for router in (
+        event_routes(node, gate),
+        record_routes(node, gate),
+        trace_routes(node, gate),
+        ledger_routes(node, gate),
+        live_routes(node, gate),
+        service_routes(node, gate),
+    ):
+        app.include_router(router, responses=ANY_PROBLEM)
+    app.router.routes.extend(pages)
+    app.add_middleware(Edge, telemetry=node.telemetry, ids=node.ids, clock=node.clock)
+    install_openapi(app, _KINDS)
+    return app

@@ -1,0 +1,44 @@
+"""Who is asking: a bearer token, or for reading also the dashboard's session.
+
+A session travels in a cookie, which a browser attaches by itself. It is therefore good for
+methods that change nothing, and for nothing else: whatever changes state needs a token in a
+header that no other site can make a browser send.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+
+from phalanx.trust import SESSION_COOKIE, NotAuthenticated, Principal, Role, Tokens
+
+_SAFE_METHODS = ("GET", "HEAD")
+
+
+class Gate:
+    """Finds out who is asking and whether their role suffices."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    async def identify(self, request: Request) -> Principal:
+        """The principal of a request; raises ``NotAuthenticated``."""
+        header = request.headers.get("authorization", "")
+        if header:
+            scheme, _, secret = header.partition(" ")
+            if scheme.lower() != "bearer":
+                raise NotAuthenticated("the Authorization header is not `Bearer <token>`")
+            return await self._tokens.authenticate(secret.strip())
+        session = request.cookies.get(SESSION_COOKIE, "")
+        if session and request.method in _SAFE_METHODS:
+            return await self._tokens.session(session)
+        raise NotAuthenticated("no token was given")
+
+    def needs(self, role: Role) -> Callable[[Request], Awaitable[Principal]]:
+        """A dependency that gives the principal, if it has at least ``role``."""
+
+        async def allowed(request: Request) -> Principal:
+            principal = await self.identify(request)
+            principal.require(role)
+            return principal
+
+        return allowed

@@ -1,0 +1,157 @@
+"""Events: taking them in, and looking at what was taken in.
+
+The reply to a post is sent after the raw bytes are durable, and not before: a client that has
+its 202 may forget the events, whatever happens to the node. A client that has no answer sends
+the same body again under the same ``Idempotency-Key`` and doubles nothing.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Header, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from phalanx.api._auth import Gate
+from phalanx.api._bodies import read_body
+from phalanx.api._limits import MAX_IDEMPOTENCY_KEY_CHARS
+from phalanx.api._problems import UnsupportedMedia, trace_of
+from phalanx.api._replies import Page, page, reply, reply_page
+from phalanx.api._schemas import answer
+from phalanx.core import MAX_NAME_CHARS, Event, InvalidInput, StorageFull, event_id, split_event_id
+from phalanx.intel import ocsf_view
+from phalanx.trust import Principal, Role
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+_NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+_MEDIA_TYPES = (*_NDJSON, "text/plain")
+_EXAMPLE = '{"EventID":4625,"Channel":"Security","Hostname":"ws-07","TargetUserName":"kim"}\n'
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "One event a line. `Content-Encoding: gzip` is understood.",
+        "content": {kind: {"schema": {"type": "string"}, "example": _EXAMPLE} for kind in _MEDIA_TYPES},
+    }
+}
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What was taken in, durably. The events' ids run from ``first_event`` to ``last_event``.
+
+    ``duplicate`` says that this idempotency key was used before: nothing was taken in again.
+    ``trace`` is the request's own, as the log knows it; an event's trace is the event's id.
+    """
+
+    batch: str
+    events: int
+    first_event: str
+    last_event: str
+    duplicate: bool
+    trace: str
+
+
+class EventView(msgspec.Struct, frozen=True, kw_only=True):
+    """One event: the line as it came, the source's own fields, and OCSF as a view over them."""
+
+    id: str
+    batch: str
+    row: int
+    tenant: str
+    log_source: str
+    reader: str
+    time_ns: int
+    accepted_at_ns: int
+    fields: dict[str, str | int | float | bool]
+    ocsf: dict[str, Any]
+    raw: str
+
+
+def event_view(event: Event) -> EventView:
+    """The view of one event. Bytes that are not UTF-8 show as the replacement character."""
+    identifier = event.id
+    return EventView(
+        id=identifier,
+        batch=event.batch.batch,
+        row=split_event_id(identifier)[1],
+        tenant=event.batch.tenant,
+        log_source=str(event.batch.log_source),
+        reader=event.batch.reader,
+        time_ns=event.time_ns,
+        accepted_at_ns=event.batch.accepted_at_ns,
+        fields=event.fields(),
+        ocsf=ocsf_view(event),
+        raw=event.raw.decode(errors="replace"),
+    )
+
+
+def event_routes(node: "Node", gate: Gate) -> APIRouter:
+    """``/v1/events``."""
+    router = APIRouter(prefix="/v1/events", tags=["events"], default_response_class=Response)
+    viewer = Depends(gate.needs(Role.VIEWER))
+
+    @router.post("", status_code=202, responses=answer(Taken, status=202), openapi_extra=_BODY)
+    async def post_events(
+        request: Request,
+        principal: Annotated[Principal, Depends(gate.needs(Role.INGEST))],
+        reader: Annotated[
+            str, Query(max_length=MAX_NAME_CHARS, description="Format of the lines; `auto` looks at each.")
+        ] = "auto",
+        idempotency_key: Annotated[
+            str, Header(max_length=MAX_IDEMPOTENCY_KEY_CHARS, description="Names this request; the same key is taken once.")
+        ] = "",
+    ) -> Response:
+        """Take in events, one a line. Needs the role ingest or operator."""
+        if node.read_only:
+            raise StorageFull("new events")
+        _check_media_type(request)
+        if not idempotency_key.isprintable():
+            raise InvalidInput("Idempotency-Key", "has characters that are not printable")
+        body = await read_body(request, node.offload)
+        taken = await node.intake.accept(
+            body, tenant=principal.tenant, reader=reader, idempotency_key=idempotency_key
+        )
+        last_row = max(taken.events - 1, 0)
+        return reply(
+            Taken(
+                batch=taken.batch,
+                events=taken.events,
+                first_event=event_id(taken.batch, 0),
+                last_event=event_id(taken.batch, last_row),
+                duplicate=taken.duplicate,
+                trace=trace_of(request),
+            ),
+            status=202,
+        )
+
+    @router.get("", responses=answer(EventView, many=True))
+    async def list_events(
+        request: Request, principal: Annotated[Principal, viewer], asked: Annotated[Page, Depends(page)]
+    ) -> Response:
+        """Events, newest first."""
+        events = await node.events.recent(principal.tenant, after=asked.after, limit=asked.limit)
+        views = [event_view(event) for event in events]
+        return reply_page(request, views, asked=asked, last=views[-1].id if views else "")
+
+    @router.get("/quarantine")
+    async def list_quarantine(
+        request: Request, principal: Annotated[Principal, viewer], asked: Annotated[Page, Depends(page)]
+    ) -> Response:
+        """Lines that could not be read, each with the reason."""
+        lines = await node.events.quarantine(principal.tenant, after=asked.after, limit=asked.limit)
+        return reply_page(request, lines, asked=asked, last=lines[-1].id if lines else "")
+
+    @router.get("/{event_id}", responses=answer(EventView))
+    async def get_event(event_id: str, principal: Annotated[Principal, viewer]) -> Response:
+        """One event."""
+        return reply(event_view(await node.events.get(principal.tenant, event_id)))
+
+    return router
+
+
+def _check_media_type(request: Request) -> None:
+    seen = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if seen not in _MEDIA_TYPES:
+        hint = "say which with the header Content-Type; for JSON lines application/x-ndjson"
+        raise UnsupportedMedia("media type", seen, accepted=_MEDIA_TYPES, hint=hint)

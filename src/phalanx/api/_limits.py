@@ -1,0 +1,32 @@
+"""Every bound of the room, in one place. Bounds of an event chunk are core's."""
+
+from phalanx.core import MAX_CHUNK_BYTES
+
+# A body is counted while it arrives, before and after decompression: a small gzip that
+# unfolds into gigabytes costs no more than the largest honest request.
+MAX_BODY_BYTES = MAX_CHUNK_BYTES
+MAX_COMPRESSED_BYTES = MAX_CHUNK_BYTES
+# Members one gzip body may have: each costs a copy of the rest, and empty ones weigh 20 bytes.
+MAX_GZIP_MEMBERS = 64
+
+MAX_IDEMPOTENCY_KEY_CHARS = 128
+MAX_CURSOR_CHARS = 256
+DEFAULT_PAGE_ROWS = 100
+
+# Waypoints of one trace that are told; an event's story has some tens.
+MAX_TRACE_WAYPOINTS = 1_000
+# Records of each kind shown for one case.
+MAX_CASE_RECORDS = 200
+
+# Waypoints one slow reader may fall behind before it loses the oldest (and is told so).
+LIVE_CAPACITY = 2_000
+# Stored waypoints sent to a reader that comes back with Last-Event-ID.
+MAX_RESUMED_WAYPOINTS = 1_000
+# Waypoints are named by when they happened but arrive when they were committed. A resuming
+# reader gets what happened this long before the last one it saw once more, and drops the doubles.
+RESUME_OVERLAP_S = 10
+# Every pulse carries the counters and shows both sides that the other is there.
+PULSE_S = 1.0
+# The reader's right to read is checked again this often while a stream is open.
+RECHECK_S = 15.0
+RECONNECT_MS = 2_000

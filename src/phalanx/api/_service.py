@@ -1,0 +1,82 @@
+"""How the node itself is doing: probes, metrics, and what its problems mean."""
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from phalanx.api._auth import Gate
+from phalanx.api._problems import PROBLEM_TYPES, ProblemType, problem_type
+from phalanx.api._replies import reply
+from phalanx.api._schemas import OPEN, answer, answer_text
+from phalanx.telemetry import CONTENT_TYPE
+from phalanx.trust import Role
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+
+class ServiceHealth(msgspec.Struct, frozen=True):
+    """How one service is doing."""
+
+    ok: bool
+    detail: str
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the node takes events and works on them, and how each of its services is doing."""
+
+    ready: bool
+    read_only: bool
+    services: dict[str, ServiceHealth]
+
+
+def service_routes(node: "Node", gate: Gate) -> APIRouter:
+    """``/healthz``, ``/readyz``, ``/metrics`` and ``/v1/problems``."""
+    router = APIRouter(tags=["service"], default_response_class=Response)
+
+    def health() -> Health:
+        services = {name: ServiceHealth(one.ok, one.detail) for name, one in node.health().items()}
+        return Health(ready=node.ready, read_only=node.read_only, services=services)
+
+    @router.get("/healthz", responses=answer(Health), openapi_extra=OPEN)
+    async def healthz() -> Response:
+        """The process lives and answers; restart it when this fails."""
+        return reply(health())
+
+    @router.get("/readyz", responses={**answer(Health), 503: answer(Health)[200]}, openapi_extra=OPEN)
+    async def readyz() -> Response:
+        """200 when the node takes events and works on them, else 503 with the reason."""
+        now = health()
+        return reply(now, status=200 if now.ready else 503)
+
+    @router.get("/metrics", responses=answer_text("application/openmetrics-text", "All metrics, as OpenMetrics text."))
+    async def metrics(request: Request) -> Response:
+        """All metrics, as OpenMetrics text. From another machine: role viewer, unless the node is set otherwise."""
+        if not (node.settings.api.metrics_open or _from_loopback(request)):
+            (await gate.identify(request)).require(Role.VIEWER)
+        return Response(node.telemetry.metrics.render_openmetrics(), headers={"Content-Type": CONTENT_TYPE})
+
+    @router.get("/v1/problems", responses=answer(ProblemType, many=True), openapi_extra=OPEN)
+    async def list_problem_types() -> Response:
+        """Every kind of problem that this API answers with."""
+        return reply({"items": list(PROBLEM_TYPES.values()), "next": ""})
+
+    @router.get("/v1/problems/{code}", responses=answer(ProblemType), openapi_extra=OPEN)
+    async def get_problem_type(code: str) -> Response:
+        """What one kind of problem means."""
+        return reply(problem_type(code))
+
+    return router
+
+
+def _from_loopback(request: Request) -> bool:
+    if request.client is None:
+        return False
+    try:
+        return ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,67 @@
+"""What a benchmark is and what it returns."""
+
+import os
+import platform
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from phalanx.core import Rng
+
+Tree = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """How to run. ``rng`` is the load's; ``quick`` asks for a shorter, noisier run."""
+
+    seed: int
+    quick: bool
+
+    @property
+    def rng(self) -> Rng:
+        return Rng(self.seed).child("bench")
+
+
+@dataclass(frozen=True, slots=True)
+class BenchResult:
+    """Figures and what they are compared with, all measured in one run."""
+
+    load: Tree
+    figures: Tree
+    baselines: Tree = field(default_factory=dict)
+    ratios: Tree = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A named benchmark."""
+
+    name: str
+    title: str
+    run: Callable[[BenchOptions], Awaitable[BenchResult]]
+
+
+def describe_machine() -> dict[str, Any]:
+    """The machine a figure was measured on."""
+    cpu, memory_kib = platform.processor() or platform.machine(), 0
+    for line in _lines("/proc/cpuinfo"):
+        if line.startswith("model name"):
+            cpu = line.partition(":")[2].strip()
+            break
+    for line in _lines("/proc/meminfo"):
+        if line.startswith("MemTotal"):
+            memory_kib = int(line.split()[1])
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory_kib / (1 << 20), 1),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+def _lines(path: str) -> list[str]:
+    file = Path(path)
+    return file.read_text().splitlines() if file.exists() else []

@@ -1,0 +1,39 @@
+"""The benchmarks there are. A benchmark's module is imported when it runs."""
+
+import asyncio
+import importlib
+from typing import Any
+
+from phalanx.bench._model import Bench, BenchOptions, BenchResult
+
+
+def _lazy(name: str, title: str, module: str) -> Bench:
+    async def run(options: BenchOptions) -> BenchResult:
+        found: BenchResult = await getattr(importlib.import_module(module), f"{name}_bench")(options)
+        return found
+
+    return Bench(name, title, run)
+
+
+BENCHES: dict[str, Bench] = {
+    bench.name: bench
+    for bench in (
+        _lazy("pipeline", "events a second end to end, and time from event to finding", "phalanx.bench._pipeline"),
+        _lazy("startup", "import, --help and start of a node, as whole processes", "phalanx.bench._startup"),
+        _lazy("storage", "commits, appends and reads of the durable ports", "phalanx.bench._storage"),
+    )
+}
+
+
+def run_bench(name: str, *, seed: int, quick: bool, machine: dict[str, Any]) -> dict[str, Any]:
+    """Run one benchmark and give its result in the documented form."""
+    result = asyncio.run(BENCHES[name].run(BenchOptions(seed, quick)))
+    return {
+        "bench": name,
+        "machine": machine,
+        "load": dict(result.load),
+        "figures": dict(result.figures),
+        "baselines": dict(result.baselines),
+        "ratios": dict(result.ratios),
+        "seed": seed,
+    }

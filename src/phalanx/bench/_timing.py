@@ -1,0 +1,105 @@
+"""Summaries of measured times, and child processes measured from outside."""
+
+import asyncio
+import contextlib
+import re
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from phalanx.core import NS_PER_MS, Unavailable
+
+_READY_WITHIN_S = 60.0
+
+
+def quantile(values: Sequence[float], q: float) -> float:
+    """The q-quantile by nearest rank: always a value that was measured."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
+
+
+def elapsed_ms(since_ns: int) -> float:
+    return (time.perf_counter_ns() - since_ns) / NS_PER_MS
+
+
+async def run_ms(*command: str) -> float:
+    """Wall time of a whole process, from start to exit."""
+    started_ns = time.perf_counter_ns()
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+    if await process.wait():
+        raise Unavailable(" ".join(command), f"it exited with {process.returncode}")
+    return elapsed_ms(started_ns)
+
+
+async def repeated(times: int, measure: Callable[[], Awaitable[float]]) -> list[float]:
+    """Run ``measure`` (a coroutine function giving milliseconds) one time more, dropping the first."""
+    return [await measure() for _ in range(times + 1)][1:]
+
+
+@dataclass(frozen=True, slots=True)
+class RunningNode:
+    """A node in a process of its own, as a client sees it."""
+
+    client: httpx.AsyncClient
+    pid: int
+    ready_ms: float
+
+    def rss_mib(self) -> float:
+        """Resident memory of the node's process now."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        return int(found.group(1)) / 1024 if found else 0.0
+
+    def cpu_s(self) -> float:
+        """CPU time the node's process has used so far, all threads."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / 100
+
+
+@contextlib.asynccontextmanager
+async def running_node(data_dir: Path, *settings: str) -> AsyncIterator[RunningNode]:
+    """Start ``phalanx up`` on ``data_dir`` and stop it at the end. Ready means /readyz says so."""
+    flags = [part for setting in settings for part in ("--set", setting)]
+    started_ns = time.perf_counter_ns()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "phalanx.cli", "up", "--port", "0", "--data-dir", str(data_dir),
+        "--set", "log.level=error", *flags, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        url, token = await asyncio.wait_for(_address(process), _READY_WITHIN_S)
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=_READY_WITHIN_S) as client:
+            (await client.get("/readyz")).raise_for_status()
+            drain = asyncio.create_task(_drain(process))
+            yield RunningNode(client, process.pid, elapsed_ms(started_ns))
+            drain.cancel()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+
+
+async def _address(process: asyncio.subprocess.Process) -> tuple[str, str]:
+    assert process.stderr is not None
+    url = token = ""
+    seen = ""
+    while not (url and token):
+        line = (await process.stderr.readline()).decode()
+        if not line:
+            raise Unavailable("phalanx up", f"it stopped at once: {seen.strip()[-300:]}")
+        seen += line
+        if line.startswith("API "):
+            url = line.split()[1].removesuffix("/v1")
+        if "PHALANX_TOKEN=" in line:
+            token = line.partition("=")[2].strip()
+    return url, token
+
+
+async def _drain(process: asyncio.subprocess.Process) -> None:
+    assert process.stderr is not None
+    while await process.stderr.readline():
+        continue

@@ -1,0 +1,49 @@
+"""`phalanx bench`."""
+
+import click
+
+from phalanx.cli._output import print_json
+
+
+@click.command(short_help="Measure one figure, with its baseline and its load.")
+@click.argument("name", required=False)
+@click.option("--list", "list_them", is_flag=True, help="List the benchmarks there are.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the load.")
+@click.option("--quick", is_flag=True, help="A shorter run, for a first look; figures are noisier.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+def bench(name: str | None, list_them: bool, seed: int, quick: bool, as_json: bool) -> None:
+    """Measure NAME (or `all`): its figures, the baselines they are compared with, and the load.
+
+    Everything printed was measured in this run, baselines included. Close other programs first.
+    """
+    from phalanx.bench import BENCHES, describe_machine, run_bench
+    from phalanx.core import InvalidInput
+
+    if list_them or name is None:
+        for known, one in BENCHES.items():
+            click.echo(f"{known:<12} {one.title}")
+        return
+    if name != "all" and name not in BENCHES:
+        raise InvalidInput("name", f"there is no benchmark {name!r}", hint=f"one of: all, {', '.join(BENCHES)}")
+    machine = describe_machine()
+    for one in BENCHES if name == "all" else [name]:
+        if not as_json:
+            click.echo(f"{BENCHES[one].title} …", err=True)
+        result = run_bench(one, seed=seed, quick=quick, machine=machine)
+        print_json(result) if as_json else _print_readable(result)
+
+
+def _print_readable(result: dict) -> None:  # type: ignore[type-arg]
+    click.secho(result["bench"], bold=True)
+    for heading in ("load", "figures", "baselines", "ratios"):
+        click.echo(f"  {heading}")
+        for key, value in _flat(result[heading]):
+            shown = f"{value:,.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
+            click.echo(f"    {key:<44} {shown}")
+
+
+def _flat(tree: dict, path: str = "") -> list[tuple[str, object]]:  # type: ignore[type-arg]
+    rows: list[tuple[str, object]] = []
+    for key, value in tree.items():
+        rows += _flat(value, f"{path}{key}.") if isinstance(value, dict) else [(path + key, value)]
+    return rows

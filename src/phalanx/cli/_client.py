@@ -1,0 +1,108 @@
+"""Talks to a running node over its API, on behalf of a command."""
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+from phalanx.core import InvalidInput, NotFound, Overloaded, PhalanxError, StorageFull, Unavailable
+
+DEFAULT_URL = "http://127.0.0.1:8470"
+TIMEOUT_S = 30.0
+
+
+class Refused(PhalanxError):
+    """The node answered with a problem that has no error class of its own here."""
+
+    code = "refused"
+
+
+class NotLetIn(PhalanxError):
+    """The node did not accept the token."""
+
+    code = "not-authenticated"
+
+
+def client_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of a command that asks a running node; they arrive as one ``client``."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, url: str, token: str, **others: Any) -> None:
+        command(*args, client=NodeClient(url, token), **others)
+
+    token_option = click.option("--token", envvar="PHALANX_TOKEN", show_envvar=True, default="", help="Access token.")
+    url_option = click.option(
+        "--url", envvar="PHALANX_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, help="The node to ask."
+    )
+    return url_option(token_option(wrapped))
+
+
+class NodeClient:
+    """A thin client: one method per verb, errors as exceptions, pages followed."""
+
+    def __init__(self, url: str, token: str) -> None:
+        import httpx
+
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        try:
+            self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=TIMEOUT_S)
+        except (httpx.InvalidURL, UnicodeEncodeError) as error:
+            raise InvalidInput("url", str(error)) from error
+        self._url = url
+
+    def get(self, path: str, **params: Any) -> Any:
+        return self._ask("GET", path, params={k: v for k, v in params.items() if v not in (None, "")})
+
+    def post(self, path: str, *, content: bytes, headers: dict[str, str], **params: Any) -> Any:
+        return self._ask("POST", path, params=params, content=content, headers=headers)
+
+    def pages(self, path: str, *, limit: int, **params: Any) -> Iterator[dict[str, Any]]:
+        """Up to ``limit`` items of a listing, following its cursor."""
+        after, left = "", limit
+        while left > 0:
+            page = self.get(path, after=after, limit=min(left, 1_000), **params)
+            yield from page["items"][:left]
+            left -= len(page["items"])
+            after = page.get("next") or ""
+            if not after or not page["items"]:
+                return
+
+    def _ask(self, method: str, path: str, **options: Any) -> Any:
+        import httpx
+
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.UnsupportedProtocol as error:
+            raise InvalidInput("url", f"{self._url} is not an http address") from error
+        except httpx.TransportError as error:
+            raise Unavailable(
+                f"the node at {self._url}",
+                str(error) or type(error).__name__,
+                hint="start one with `phalanx up`, or name it with --url",
+            ) from error
+        if answer.is_success:
+            return answer.json()
+        raise _problem(answer)
+
+
+def _problem(answer: Any) -> PhalanxError:
+    try:
+        body = answer.json()
+    except ValueError:
+        body = {}
+    detail = body.get("detail") or body.get("title") or f"HTTP {answer.status_code}"
+    hint = body.get("hint", "")
+    match answer.status_code:
+        case 401 | 403:
+            return NotLetIn(
+                detail, hint=hint or "give a token with --token or PHALANX_TOKEN; `phalanx tokens create` makes one"
+            )
+        case 404:
+            return NotFound("such record", answer.request.url.path.rsplit("/", 1)[-1], hint=hint)
+        case 429:
+            return Overloaded("the intake", retry_after_s=int(answer.headers.get("retry-after", "1")))
+        case 507:
+            return StorageFull("the node")
+        case _:
+            return Refused(detail, hint=hint)

@@ -1,0 +1,80 @@
+"""`phalanx demo`: a replayed intrusion, with the dashboard or headless."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from phalanx.cli._output import print_json
+from phalanx.cli._settings import SettingsSource, settings_options
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+_DEMO_DATA = Path("phalanx-data/demo")
+
+
+@click.command(short_help="Start a node on a replayed intrusion and show the way of an event.")
+@click.option("--seed", default=7, show_default=True, help="Seed of the intrusion: same seed, same events.")
+@click.option(
+    "--speed", default=10.0, show_default=True, type=click.FloatRange(0.1), help="Times as fast as it happened."
+)
+@click.option("--headless", is_flag=True, help="No server: run on virtual time, print the way of the intrusion, stop.")
+@click.option("--once", is_flag=True, help="Stop when the intrusion has been dealt with, instead of serving on.")
+@click.option("--json", "as_json", is_flag=True, help="With --headless: print JSON.")
+@settings_options(listens=True)
+def demo(
+    seed: int, speed: float, headless: bool, once: bool, as_json: bool,
+    source: SettingsSource,
+) -> None:  # fmt: skip
+    """Start a node on a replayed intrusion and show the way of an event.
+
+    The events are made up (seeded, in the native formats of Windows, Linux and Zeek); what
+    the node does with them is real, except that quantum steps run on a local simulator and
+    say so. Started again on the same data it goes on where it was.
+    """
+    if headless:
+        _headless(seed, as_json)
+        return
+    from phalanx.cli._serve import run_loop, serve
+
+    settings = source.load(node__data_dir=_DEMO_DATA, log__level="warning").settings
+
+    async def ready(node: "Node", url: str) -> None:
+        from phalanx.cli._up import announce
+
+        await announce(node, url)
+        click.echo(f"demo       seed {seed}, {speed:g} times as fast as it happened; Ctrl-C stops", err=True)
+
+    async def feed(node: "Node") -> None:
+        from phalanx.demo import Intrusion, replay
+
+        intrusion = Intrusion(seed)
+        await replay(intrusion, node.accept_demo, node.clock, speed=speed)
+        await node.settled()
+        truth = len(intrusion.truth)
+        click.echo(
+            f"demo       all {intrusion.n_events} events are in ({truth} of the intrusion); "
+            f"{await node.count_findings()} findings, {await node.count_decisions()} decisions",
+            err=True,
+        )
+        if once:
+            import os
+            import signal
+
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    run_loop(serve(settings, on_ready=ready, background=feed))
+
+
+def _headless(seed: int, as_json: bool) -> None:
+    from phalanx.demo import run_headless
+
+    way = run_headless(seed)
+    if as_json:
+        print_json(way)
+        return
+    click.secho(f"intrusion of seed {seed}, on virtual time, quantum steps simulated", bold=True)
+    for line in way["way"]:
+        click.echo(f"{line['at'][11:23]}  {line['room']:<10} {line['stage']:<12} {line['summary']}")
+    click.echo(f"\n{way['totals']}")

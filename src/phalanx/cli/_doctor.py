@@ -1,0 +1,145 @@
+"""`phalanx doctor`: what works on this machine, what is missing, and the exact fix."""
+
+import importlib.util
+import platform
+import shutil
+import sqlite3
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+from phalanx.cli._exits import Exit
+from phalanx.cli._output import json_option, print_json
+
+_MIN_FREE_GIB = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report. ``needed`` false means that something optional is missing."""
+
+    name: str
+    ok: bool
+    found: str
+    fix: str = ""
+    needed: bool = True
+
+
+# extra → (module that shows it is there, distribution whose version is shown, what it is for)
+_EXTRAS = {
+    "postgres": ("asyncpg", "asyncpg", "state in PostgreSQL"),
+    "otlp": (
+        "opentelemetry.exporter.otlp.proto.http",
+        "opentelemetry-exporter-otlp-proto-http",
+        "export to an OTLP collector",
+    ),
+    "cluster": ("nats", "nats-py", "several nodes over NATS"),
+    "ibm": ("qiskit", "qiskit", "IBM devices through Qiskit"),
+    "google": ("cirq_google", "cirq-google", "Google devices through Cirq"),
+    "braket": ("braket", "amazon-braket-sdk", "Amazon Braket devices"),
+    "pennylane": ("pennylane", "pennylane", "PennyLane circuits"),
+}
+
+
+@click.command(short_help="Say what works on this machine, what is missing, and the exact fix.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    default=Path("phalanx-data"),
+    show_default=True,
+    help="Where a node would keep its data.",
+)
+@json_option
+@click.pass_context
+def doctor(ctx: click.Context, data_dir: Path, as_json: bool) -> None:
+    """Say what works on this machine, what is missing, and the exact fix.
+
+    Fails only when something is missing that a node cannot do without.
+    """
+    checks = [check for probe in _PROBES for check in probe(data_dir)]
+    if as_json:
+        print_json([asdict(check) for check in checks])
+    else:
+        for check in checks:
+            mark, color = ("✓", "green") if check.ok else ("✗", "red") if check.needed else ("–", "yellow")
+            click.secho(f" {mark} ", fg=color, nl=False)
+            click.echo(f"{check.name:<24} {check.found}" + (f"\n{'':27} fix: {check.fix}" if check.fix else ""))
+    if any(check.needed and not check.ok for check in checks):
+        ctx.exit(Exit.FAILED)
+
+
+def _python(data_dir: Path) -> list[Check]:  # noqa: ARG001 - every probe takes the same
+    good = sys.version_info >= (3, 11)
+    return [Check("Python", good, platform.python_version(), "" if good else "install Python 3.11 or newer")]
+
+
+def _sqlite(data_dir: Path) -> list[Check]:  # noqa: ARG001
+    good = sqlite3.sqlite_version_info >= (3, 37)
+    return [
+        Check("SQLite", good, sqlite3.sqlite_version, "" if good else "use a Python built with SQLite 3.37 or newer")
+    ]
+
+
+def _disk(data_dir: Path) -> list[Check]:
+    place = data_dir.resolve()
+    while not place.exists():
+        place = place.parent
+    free_gib = shutil.disk_usage(place).free / (1 << 30)
+    good = free_gib >= _MIN_FREE_GIB
+    fix = "" if good else f"free {_MIN_FREE_GIB} GiB, or choose another folder with --data-dir"
+    return [Check("disk space", good, f"{free_gib:.1f} GiB free at {place}", fix)]
+
+
+def _crypto(data_dir: Path) -> list[Check]:  # noqa: ARG001
+    from phalanx.core import PhalanxError
+    from phalanx.crypto import HybridSigner
+
+    try:
+        signer = HybridSigner.generate()
+        signer.public.verify(b"probe", signer.sign(b"probe"))
+    except (PhalanxError, ImportError) as error:
+        return [Check("post-quantum signatures", ok=False, found=str(error), fix="pip install --upgrade cryptography")]
+    return [
+        Check(
+            "post-quantum signatures",
+            ok=True,
+            found=f"Ed25519 + ML-DSA-44 sign and verify (cryptography {version('cryptography')})",
+        )
+    ]
+
+
+def _devices(data_dir: Path) -> list[Check]:  # noqa: ARG001
+    from phalanx.node import registered
+
+    names = [entry.name for entry in registered("phalanx.devices")]
+    return [Check("quantum providers", bool(names), ", ".join(names) or "none", "" if names else "reinstall phalanx")]
+
+
+def _extras(data_dir: Path) -> list[Check]:  # noqa: ARG001
+    checks = []
+    for extra, (module, distribution, purpose) in _EXTRAS.items():
+        try:
+            there = importlib.util.find_spec(module) is not None
+            found = f"{distribution} {version(distribution)}: {purpose}"
+        except (ModuleNotFoundError, PackageNotFoundError):
+            there, found = False, ""
+        if there:
+            checks.append(Check(f"extra {extra}", ok=True, found=found, needed=False))
+        else:
+            checks.append(
+                Check(
+                    f"extra {extra}",
+                    ok=False,
+                    found=f"not installed ({purpose})",
+                    fix=f"pip install 'phalanx[{extra}]'",
+                    needed=False,
+                )
+            )
+    return checks
+
+
+_PROBES: tuple[Callable[[Path], list[Check]], ...] = (_python, _sqlite, _disk, _crypto, _devices, _extras)

@@ -1,0 +1,115 @@
+"""`phalanx events`: send events to a node, and look at what it took in."""
+
+from pathlib import Path
+from typing import IO
+
+import click
+
+from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._output import Column, json_option, print_json, print_table, time_of
+from phalanx.cli._show import limit_option
+
+# Sent in requests of this many bytes: large enough to amortise, small enough to be retried.
+_CHUNK_BYTES = 1 << 20
+_MAX_WAITS = 120
+
+
+@click.group(short_help="Send events, and look at what was taken in.")
+def events() -> None:
+    """Send events, and look at what was taken in."""
+
+
+@events.command("send")
+@click.argument("file", type=click.File("rb"))
+@click.option("--reader", default="auto", show_default=True, help="Format of the lines; auto looks at each.")
+@client_options
+@json_option
+def send(file: IO[bytes], reader: str, client: NodeClient, as_json: bool) -> None:
+    """Send FILE (`-` for standard input), one event a line, to the node.
+
+    A full intake is waited for. Each request carries an idempotency key made of its content
+    and place in the file, so sending the same file again doubles nothing.
+    """
+    import hashlib
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
+
+    name = getattr(file, "name", "-")
+    size = Path(name).stat().st_size if Path(name).is_file() else None
+    sent = duplicates = 0
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TransferSpeedColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        disable=as_json,
+    ) as progress:
+        task = progress.add_task("sending", total=size)
+        for number, chunk in enumerate(iter(lambda: b"".join(file.readlines(_CHUNK_BYTES)), b"")):
+            key = hashlib.blake2b(chunk, digest_size=16, key=str(number).encode()).hexdigest()
+            answer = _send_patiently(client, chunk, reader, key)
+            sent += answer["events"]
+            duplicates += answer["events"] if answer.get("duplicate") else 0
+            progress.advance(task, len(chunk))
+    if as_json:
+        print_json({"accepted": sent, "already_there": duplicates})
+    else:
+        click.echo(
+            f"{sent} events accepted, durable on the node"
+            + (f" ({duplicates} were there already)" if duplicates else "")
+        )
+
+
+def _send_patiently(client: NodeClient, chunk: bytes, reader: str, key: str) -> dict[str, int]:
+    import time
+
+    from phalanx.core import Overloaded
+
+    headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": key}
+    for _ in range(_MAX_WAITS):
+        try:
+            answer: dict[str, int] = client.post("/v1/events", content=chunk, headers=headers, reader=reader)
+        except Overloaded as full:
+            time.sleep(full.retry_after_s)
+        else:
+            return answer
+    raise Overloaded("the intake", retry_after_s=1)
+
+
+@events.command("list")
+@client_options
+@limit_option
+@json_option
+def list_events(client: NodeClient, limit: int, as_json: bool) -> None:
+    """The newest events, with the fields their source gave them."""
+    rows = list(client.pages("/v1/events", limit=limit))
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("when", time_of("time_ns")),
+        ("source", lambda row: row["log_source"]),
+        ("event", lambda row: " ".join(f"{k}={v}" for k, v in list(row["fields"].items())[:6])),
+        ("id", lambda row: row["id"]),
+    ]
+    print_table("Events", rows, columns, empty="no events yet; `phalanx events send FILE` sends some")
+
+
+@events.command("quarantine")
+@client_options
+@limit_option
+@json_option
+def quarantine(client: NodeClient, limit: int, as_json: bool) -> None:
+    """Lines that could not be read, each with the reason."""
+    rows = list(client.pages("/v1/events/quarantine", limit=limit))
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("accepted", time_of("at_ns")),
+        ("reason", lambda row: row["reason"]),
+        ("line", lambda row: str(row["raw"])[:160]),
+    ]
+    print_table("Quarantine", rows, columns, empty="nothing in quarantine")

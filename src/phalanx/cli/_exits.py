@@ -1,0 +1,96 @@
+"""Exit codes, and how an error becomes one helpful line on standard error."""
+
+import sys
+from enum import IntEnum
+
+import click
+
+from phalanx.core import (
+    Conflict,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    Overloaded,
+    PhalanxError,
+    StorageError,
+    Unavailable,
+    WireError,
+)
+
+
+class Exit(IntEnum):
+    """What a finished command says to the shell."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    UNAVAILABLE = 3
+    NOT_ALLOWED = 4
+    NOT_FOUND = 5
+    NOT_VERIFIED = 6
+    STORAGE = 7
+    INTERRUPTED = 130
+
+
+MEANING = {
+    Exit.OK: "done",
+    Exit.FAILED: "the command ran and the answer is a failure (a check did not hold, a simulation found a violation)",
+    Exit.USAGE: "wrong flag, argument, setting or file",
+    Exit.UNAVAILABLE: "a node, service or extra that is needed is not there, or is overloaded",
+    Exit.NOT_ALLOWED: "no token, a wrong one, or one without the right",
+    Exit.NOT_FOUND: "what was asked for does not exist",
+    Exit.NOT_VERIFIED: "a signature, proof or ledger did not verify",
+    Exit.STORAGE: "stored data is damaged, full or of a newer version",
+    Exit.INTERRUPTED: "stopped by Ctrl-C",
+}
+
+_BY_CODE = {
+    "not-authenticated": Exit.NOT_ALLOWED,
+    "not-allowed": Exit.NOT_ALLOWED,
+    "ledger-tampered": Exit.NOT_VERIFIED,
+    "invalid-signature": Exit.NOT_VERIFIED,
+}
+
+
+def exit_for(error: PhalanxError) -> Exit:
+    """The exit code of an error; subclasses follow their parent unless named."""
+    if error.code in _BY_CODE:
+        return _BY_CODE[error.code]
+    for kinds, code in (
+        ((InvalidInput, LimitExceeded), Exit.USAGE),
+        ((NotFound,), Exit.NOT_FOUND),
+        ((Unavailable, Overloaded), Exit.UNAVAILABLE),
+        ((Conflict,), Exit.FAILED),
+        ((StorageError, WireError), Exit.STORAGE),
+    ):
+        if isinstance(error, kinds):
+            return code
+    return Exit.FAILED
+
+
+def report(error: PhalanxError) -> int:
+    """Write the error for a person and return the exit code."""
+    click.secho(f"phalanx: {error.message}", fg="red", err=True)
+    if error.hint:
+        click.echo(f"  → {error.hint}", err=True)
+    return exit_for(error)
+
+
+def run_guarded(command: click.Command) -> None:
+    """Run the root command; errors that Phalanx raises on purpose never show a traceback."""
+    try:
+        command.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(Exit.USAGE)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(Exit.INTERRUPTED)
+    except PhalanxError as error:
+        sys.exit(report(error))
+    except BrokenPipeError:
+        # The reader of our output went away (`phalanx events | head`); that is not our failure.
+        sys.stderr.close()
+        sys.exit(Exit.OK)

@@ -1,0 +1,75 @@
+"""The root command. Subcommands are imported when they are called, not before."""
+
+import importlib
+
+import click
+
+from phalanx import __version__
+from phalanx.cli._exits import run_guarded
+
+# name → (where it is, what it says in the list). A test holds the texts equal to the commands' own.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("phalanx.cli._up:up", "Start a node: API, dashboard and agents."),
+    "demo": ("phalanx.cli._demo:demo", "Start a node on a replayed intrusion and show the way of an event."),
+    "doctor": ("phalanx.cli._doctor:doctor", "Say what works on this machine, what is missing, and the exact fix."),
+    "bench": ("phalanx.cli._bench:bench", "Measure one figure, with its baseline and its load."),
+    "sim": ("phalanx.cli._sim:sim", "Run seeded fault simulations of a subsystem."),
+    "events": ("phalanx.cli._events:events", "Send events, and look at what was taken in."),
+    "findings": ("phalanx.cli._show:findings", "What the detectors saw."),
+    "missions": ("phalanx.cli._show:missions", "What the agents were asked to do, and how it went."),
+    "agents": ("phalanx.cli._show:agents", "The swarm: who is there and what each is doing."),
+    "assessments": ("phalanx.cli._show:assessments", "What the analyses concluded, with interval and provenance."),
+    "decisions": ("phalanx.cli._show:decisions", "Which actions were approved or refused, by what policy and why."),
+    "devices": ("phalanx.cli._show:devices", "Quantum devices and simulators, and what each result of theirs is."),
+    "trace": ("phalanx.cli._show:trace", "The whole way of one event, from intake to ledger."),
+    "ledger": ("phalanx.cli._ledger:ledger", "The tamper-evident record: entries, checkpoint, proofs, verification."),
+    "tokens": ("phalanx.cli._tokens:tokens", "Make, list and revoke access tokens (on the node's own machine)."),
+    "config": ("phalanx.cli._config:config", "Show the settings in force and where each came from."),
+    "completion": ("phalanx.cli._completion:completion", "Print the shell completion script."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and loads one only to run or describe it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command), cmd_name
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name not in COMMANDS and not name.startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(name, COMMANDS, n=1)
+            raise click.UsageError(
+                f"there is no command {name!r}" + (f"; did you mean {close[0]}?" if close else ""), ctx
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="phalanx")
+def root() -> None:
+    """Phalanx: agents, quantum and classical resources, and private federation against fast attackers.
+
+    Start with `phalanx demo` to see it at work, or `phalanx up` to run a node of your own.
+    """
+
+
+def main() -> None:
+    """Entry point of the `phalanx` command."""
+    run_guarded(root)

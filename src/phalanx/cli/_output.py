@@ -1,0 +1,41 @@
+"""Two ways to show a result: JSON for programs, a table for people."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import click
+
+Column = tuple[str, Callable[[Mapping[str, Any]], str]]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], *, empty: str) -> None:
+    """A table as wide as the terminal; `empty` says what it means that there is nothing."""
+    if not rows:
+        click.echo(empty)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False, box=None)
+    for heading, _ in columns:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        # Text, not str: what an attacker put into a field is shown, never interpreted as markup.
+        table.add_row(*(Text(cell(row)) for _, cell in columns))
+    console.print(table)
+
+
+def time_of(field: str) -> Callable[[Mapping[str, Any]], str]:
+    """Cell: a nanosecond wall time as date and time."""
+    from phalanx.core import iso_from_ns
+
+    return lambda row: iso_from_ns(row[field])[:19].replace("T", " ")

@@ -1,0 +1,87 @@
+"""Runs a node with its HTTP listener until it is told to stop."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING
+
+from phalanx.core import Unavailable
+
+if TYPE_CHECKING:
+    from phalanx.node import Node, Settings
+
+# Live-update streams are open for as long as a browser looks; they are cut after this.
+_GRACE_S = 2
+
+Background = Callable[["Node"], Awaitable[None]]
+
+
+async def serve(
+    settings: "Settings", *, on_ready: Callable[["Node", str], Awaitable[None]], background: Background | None = None
+) -> None:
+    """Start everything, call ``on_ready(node, url)``, run until SIGTERM or SIGINT, then drain.
+
+    The node stops after the listener: what was accepted is durable before the reply, so
+    nothing that a client was told is lost however the process ends.
+    """
+    import uvicorn
+
+    from phalanx.api import create_app
+    from phalanx.dashboard import create_pages
+    from phalanx.node import build_node, open_ports
+
+    class Listener(uvicorn.Server):
+        """Leaves signals to us: uvicorn would raise them again before the node has drained."""
+
+        def stop(self) -> None:
+            self.should_exit = True
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    with _bound_socket(settings.api.host, settings.api.port) as listening:
+        async with open_ports(settings) as ports, build_node(settings, ports) as node:
+            app = create_app(node, pages=create_pages(node))
+            listener = Listener(
+                uvicorn.Config(
+                    app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE_S
+                )
+            )
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, listener.stop)
+            host, port = listening.getsockname()[:2]
+            async with asyncio.TaskGroup() as group:
+                serving = group.create_task(listener.serve(sockets=[listening]))
+                side = group.create_task(background(node)) if background else None
+                await on_ready(node, f"http://{host}:{port}")
+                await serving
+                if side is not None:
+                    side.cancel()
+
+
+def _bound_socket(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise Unavailable(
+            f"{host}:{port}", error.strerror or str(error), hint="choose another with --port, 0 for any"
+        ) from error
+    return listening
+
+
+def run_loop(main: Awaitable[None]) -> None:
+    """Run on uvloop where it is there; it carries half as much again per core."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)  # type: ignore[arg-type]
+    else:
+        uvloop.run(main)

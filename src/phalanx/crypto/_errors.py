@@ -1,0 +1,27 @@
+"""What this room raises."""
+
+from phalanx.core import PhalanxError
+
+
+class CryptoError(PhalanxError):
+    """Root of this room's errors."""
+
+    code = "crypto"
+
+
+class InvalidSignature(CryptoError):
+    """A signature does not belong to the message and the key. Attribute: ``algorithm``."""
+
+    code = "invalid-signature"
+
+    def __init__(self, algorithm: str) -> None:
+        super().__init__(f"the {algorithm} signature does not belong to this message and key", algorithm=algorithm)
+
+
+class InvalidKey(CryptoError):
+    """Bytes are not a key or a signature in the form we write. Attributes: ``what``, ``reason``."""
+
+    code = "invalid-key"
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"not a valid {what}: {reason}", what=what, reason=reason)

@@ -1,0 +1,108 @@
+"""Hybrid signatures: Ed25519 and ML-DSA-44 over one message, and both must hold.
+
+A forger has to break a classical and a post-quantum algorithm. What the two keys sign is
+``domain ‖ message``; the domain names both algorithms, so that one half cut out of a hybrid
+signature is not a valid plain signature of the message by that key.
+
+On disk and on the wire all three values are ``{"use", "algorithms", "parts"}`` in MessagePack,
+algorithm names and bytes in the same order.
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from phalanx.crypto._algorithms import ED25519, ML_DSA_44, SigningKey, VerifyingKey, checked_signature
+from phalanx.crypto._errors import InvalidKey
+
+_ALGORITHMS = (ED25519, ML_DSA_44)
+_DOMAIN = b"phalanx hybrid signature v1: Ed25519 + ML-DSA-44\x00"
+
+
+class _Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    use: str
+    algorithms: tuple[str, ...]
+    parts: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Both halves of a hybrid signature."""
+
+    classical: bytes
+    post_quantum: bytes
+
+    def to_bytes(self) -> bytes:
+        return _pack("signature", self.classical, self.post_quantum)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Signature":
+        classical, post_quantum = _unpack("signature", data)
+        return cls(checked_signature(ED25519, classical), checked_signature(ML_DSA_44, post_quantum))
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """Both public keys. The single keys are there for formats that have a place for each."""
+
+    classical: VerifyingKey
+    post_quantum: VerifyingKey
+
+    def verify(self, message: bytes, signature: Signature) -> None:
+        """Returns when both halves hold; raises ``InvalidSignature`` naming the half that does not."""
+        self.classical.verify(_DOMAIN + message, signature.classical)
+        self.post_quantum.verify(_DOMAIN + message, signature.post_quantum)
+
+    def to_bytes(self) -> bytes:
+        return _pack("public-key", self.classical.raw, self.post_quantum.raw)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "PublicKey":
+        classical, post_quantum = _unpack("public-key", data)
+        return cls(VerifyingKey(ED25519, classical), VerifyingKey(ML_DSA_44, post_quantum))
+
+
+class HybridSigner:
+    """Both private keys: a node's identity."""
+
+    __slots__ = ("classical", "post_quantum", "public")
+
+    def __init__(self, classical: SigningKey, post_quantum: SigningKey) -> None:
+        if (classical.algorithm, post_quantum.algorithm) != _ALGORITHMS:
+            raise InvalidKey("hybrid key", f"its halves are {classical.algorithm} and {post_quantum.algorithm}")
+        self.classical = classical
+        self.post_quantum = post_quantum
+        self.public = PublicKey(classical.public, post_quantum.public)
+
+    @classmethod
+    def generate(cls) -> "HybridSigner":
+        """A fresh identity from the operating system's entropy, never from a seed."""
+        return cls(SigningKey.generate(ED25519), SigningKey.generate(ML_DSA_44))
+
+    def sign(self, message: bytes) -> Signature:
+        return Signature(self.classical.sign(_DOMAIN + message), self.post_quantum.sign(_DOMAIN + message))
+
+    def to_bytes(self) -> bytes:
+        """The secret itself. Keep it where only the node can read it."""
+        return _pack("private-key", self.classical.seed, self.post_quantum.seed)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "HybridSigner":
+        classical, post_quantum = _unpack("private-key", data)
+        return cls(SigningKey(ED25519, classical), SigningKey(ML_DSA_44, post_quantum))
+
+
+def _pack(use: str, *parts: bytes) -> bytes:
+    return msgspec.msgpack.encode(_Parts(use, _ALGORITHMS, parts))
+
+
+def _unpack(use: str, data: bytes) -> tuple[bytes, bytes]:
+    try:
+        found = msgspec.msgpack.decode(data, type=_Parts)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidKey(f"hybrid {use}", str(error)) from error
+    if found.use != use:
+        raise InvalidKey(f"hybrid {use}", f"it is a {found.use!r}")
+    if found.algorithms != _ALGORITHMS or len(found.parts) != len(_ALGORITHMS):
+        raise InvalidKey(f"hybrid {use}", f"its algorithms are {list(found.algorithms)}, not {list(_ALGORITHMS)}")
+    return found.parts[0], found.parts[1]

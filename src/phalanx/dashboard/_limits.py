@@ -1,0 +1,17 @@
+"""Every bound of the room, in one place."""
+
+from phalanx.core import KIB
+
+# Ways on the live page, newest first; older ones are found through the API.
+MAX_WAYS = 40
+# Waypoints read for one way on the live page and for the story of one trace.
+MAX_WAY_WAYPOINTS = 200
+MAX_STORY_WAYPOINTS = 1_000
+# Events shown in full under one story; a finding keeps no more as evidence.
+MAX_STORY_EVENTS = 16
+# A login form is a token or a code and an address to go on to.
+MAX_FORM_BYTES = 4 * KIB
+# How far back the chart reaches when the page is opened.
+CHART_SPAN_S = 300
+# Batches read to draw it; under heavier traffic it starts with the newest of them.
+MAX_CHART_BATCHES = 1_000

@@ -1,0 +1,85 @@
+"""Turns views into pages: templates, number formats, and the policy each page is served under."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from phalanx.core import NS_PER_MS, NS_PER_S, Severity, iso_from_ns
+
+# Nothing from elsewhere, nothing inline: a script that finds its way into a field stays text.
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+def _clock_time(at_ns: int) -> str:
+    """``14:02:11.123``, in UTC."""
+    return iso_from_ns(at_ns)[11:23]
+
+
+def _stamp(at_ns: int) -> str:
+    """``2026-01-02 14:02:11.123 UTC``."""
+    text = iso_from_ns(at_ns)
+    return f"{text[:10]} {text[11:23]} UTC"
+
+
+def duration(ns: int) -> str:
+    """A length of time at the precision a person reads: ``840 µs``, ``38 ms``, ``2.41 s``, ``3 min 20 s``."""
+    if abs(ns) < NS_PER_MS:
+        return f"{ns / 1_000:.0f} µs"
+    if abs(ns) < NS_PER_S:
+        return f"{ns / NS_PER_MS:.0f} ms"
+    if abs(ns) < 60 * NS_PER_S:
+        return f"{ns / NS_PER_S:.2f} s"
+    minutes, seconds = divmod(ns // NS_PER_S, 60)
+    return f"{minutes} min {seconds} s"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _severity(value: int) -> str:
+    return Severity(value).name.lower()
+
+
+class Renderer:
+    """The templates of this room, ready to be filled."""
+
+    def __init__(self) -> None:
+        self._templates = Environment(
+            loader=PackageLoader("phalanx.dashboard"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._templates.filters.update(
+            clock_time=_clock_time,
+            stamp=_stamp,
+            iso=iso_from_ns,
+            duration=duration,
+            number=_number,
+            severity=_severity,
+        )
+
+    def page(self, template: str, *, status: int = 200, **view: Any) -> Response:
+        """A page, or a part of one, with the headers every page has."""
+        view.setdefault("principal", None)
+        return HTMLResponse(self._templates.get_template(template).render(view), status, headers=_HEADERS)

@@ -1,0 +1,100 @@
+"""The devices a node has, and which of them a circuit goes to.
+
+The rule for now: of the devices that can run it, the smallest; a tie goes to the first by name.
+Every choice comes with its reason, and with the reason against each other device.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from phalanx.core import InvalidInput, LimitExceeded, NotFound, Origin
+from phalanx.devices._errors import NoDeviceFits
+from phalanx.devices._limits import MAX_BACKENDS
+from phalanx.devices._model import Backend, Device
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One device as it was considered. ``reason`` says in words why it was taken, passed over or refused."""
+
+    device: Device
+    fits: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The backend chosen, why, and every device that was considered, by name."""
+
+    backend: Backend
+    reason: str
+    considered: tuple[Candidate, ...]
+
+
+class Fleet:
+    """All backends of a node, by unique name."""
+
+    def __init__(self, backends: Iterable[Backend]) -> None:
+        self._backends: dict[str, Backend] = {}
+        for backend in sorted(backends, key=lambda backend: backend.device.name):
+            if backend.device.name in self._backends:
+                raise InvalidInput("devices", f"two are called {backend.device.name!r}")
+            self._backends[backend.device.name] = backend
+        if len(self._backends) > MAX_BACKENDS:
+            raise LimitExceeded("the devices of a node", maximum=MAX_BACKENDS, seen=len(self._backends))
+
+    def devices(self) -> list[Device]:
+        """By name."""
+        return [backend.device for backend in self._backends.values()]
+
+    def backend(self, name: str) -> Backend:
+        """Raises ``NotFound``."""
+        if name not in self._backends:
+            raise NotFound("device", name)
+        return self._backends[name]
+
+    def place(self, n_qubits: int, *, shots: int = 1, origin: Origin | None = None) -> Placement:
+        """Choose a device for a circuit of ``n_qubits`` that is run ``shots`` times at once.
+
+        ``origin`` restricts the choice to devices whose answers are of that kind. Raises ``NoDeviceFits``.
+        """
+        refusals = {name: _refusal(b.device, n_qubits, shots, origin) for name, b in self._backends.items()}
+        fitting = [b.device for name, b in self._backends.items() if not refusals[name]]
+        wanted = _wanted(n_qubits, shots, origin)
+        if not fitting:
+            raise NoDeviceFits(wanted, [f"{name} {refusal}" for name, refusal in refusals.items()])
+        chosen = min(fitting, key=lambda device: (device.n_qubits, device.name))
+        reason = f"{chosen.name} has {chosen.n_qubits} qubits; {_among(len(fitting))} fits {wanted}"
+        return Placement(
+            self._backends[chosen.name],
+            reason,
+            tuple(_candidate(device, refusals[device.name], chosen, reason) for device in self.devices()),
+        )
+
+
+def _candidate(device: Device, refusal: str, chosen: Device, reason: str) -> Candidate:
+    if refusal:
+        return Candidate(device, fits=False, reason=f"{device.name} {refusal}")
+    if device is chosen:
+        return Candidate(device, fits=True, reason=reason)
+    why = "is as small" if device.n_qubits == chosen.n_qubits else "is smaller"
+    return Candidate(device, fits=True, reason=f"{device.name} fits, but {chosen.name} {why}")
+
+
+def _refusal(device: Device, n_qubits: int, shots: int, origin: Origin | None) -> str:
+    if device.n_qubits < n_qubits:
+        return f"has {device.n_qubits} qubits, {n_qubits} are needed"
+    if device.max_shots < shots:
+        return f"takes at most {device.max_shots} shots at once, {shots} are needed"
+    if origin is not None and device.origin is not origin:
+        return f"gives {device.origin.value} results, {origin.value} ones are asked for"
+    return ""
+
+
+def _wanted(n_qubits: int, shots: int, origin: Origin | None) -> str:
+    kind = f"{origin.value} " if origin is not None else ""
+    return f"{n_qubits} {kind}qubits and {shots} shots at once"
+
+
+def _among(n_fitting: int) -> str:
+    return "no other device" if n_fitting == 1 else f"it is the smallest of {n_fitting} devices that"

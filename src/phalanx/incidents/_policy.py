@@ -1,0 +1,84 @@
+"""The containment policy: when isolating a host may be approved without a person. Pure.
+
+Every ground that speaks against an action is given, not only the first, so that a person who
+decides instead sees all of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from phalanx.core import InvalidInput, Outcome
+from phalanx.incidents._limits import MAX_REASON_CHARS
+from phalanx.incidents._model import ActionProposal
+
+# Names that domain controllers usually have; what else must not be touched is named in the settings.
+DOMAIN_CONTROLLERS = ("dc*", "*-dc", "*-dc-*", "*-dc[0-9]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a policy says to a proposal, and all of its grounds in words."""
+
+    outcome: Outcome
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContainmentPolicy:
+    """Approves isolating a host that is probably compromised, not protected, and one of few.
+
+    ``protected_hosts`` are patterns over host names (``*``, ``?``, ``[…]``; case is ignored),
+    matched with and without the domain. ``max_hosts`` is the blast radius: hosts isolated by
+    this policy within an hour; the next one needs a person.
+    """
+
+    protected_hosts: Sequence[str] = DOMAIN_CONTROLLERS
+    min_probability: float = 0.7
+    max_hosts: int = 5
+    name: str = "containment-v1"
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.min_probability <= 1.0:
+            raise InvalidInput("min_probability", f"lies in [0, 1], got {self.min_probability}")
+        if self.max_hosts < 0:
+            raise InvalidInput("max_hosts", f"cannot be negative, got {self.max_hosts}")
+
+    def rule(self, proposal: ActionProposal, *, hosts_this_hour: int) -> Ruling:
+        """Decide on ``proposal``, after ``hosts_this_hour`` hosts were approved in the last hour."""
+        against = [
+            *self._unknown_action(proposal),
+            *self._protected(proposal),
+            *self._improbable(proposal),
+            *self._too_many(proposal, hosts_this_hour),
+        ]
+        if against:
+            return Ruling(Outcome.REFUSED, tuple(reason[:MAX_REASON_CHARS] for reason in against))
+        grounds = (
+            f"probable: {proposal.probability:.2f} is at least {self.min_probability:.2f}",
+            f"not protected: {proposal.target.value[: MAX_REASON_CHARS // 2]} matches no protected pattern",
+            f"within the blast radius: {hosts_this_hour} of {self.max_hosts} hosts this hour",
+        )
+        return Ruling(Outcome.APPROVED, grounds)
+
+    def _unknown_action(self, proposal: ActionProposal) -> list[str]:
+        if proposal.action == "isolate-host" and proposal.target.type == "host":
+            return []
+        return [f"not covered: {self.name} knows isolate-host of a host, not {proposal.action} of {proposal.target}"]
+
+    def _protected(self, proposal: ActionProposal) -> list[str]:
+        name = proposal.target.value.strip().rstrip(".").lower()
+        names = (name, name.partition(".")[0])
+        hits = [p for p in self.protected_hosts if any(fnmatchcase(n, p.strip().lower()) for n in names)]
+        return [f"protected asset: {name} matches {hits[0]}"] if hits else []
+
+    def _improbable(self, proposal: ActionProposal) -> list[str]:
+        # Written so that a probability that is not a number refuses.
+        if proposal.probability >= self.min_probability:
+            return []
+        return [f"not probable enough: {proposal.probability:.2f} is below {self.min_probability:.2f}"]
+
+    def _too_many(self, proposal: ActionProposal, hosts_this_hour: int) -> list[str]:
+        if hosts_this_hour + proposal.blast_radius <= self.max_hosts:
+            return []
+        return [f"blast radius: {hosts_this_hour} of {self.max_hosts} hosts this hour; a person must decide"]

@@ -1,0 +1,57 @@
+"""The bounds of this room, in one place. Those that several rooms share are in ``core``."""
+
+from phalanx.core import KIB, MAX_CHUNK_BYTES, MIB
+
+# A chunk travels in one journal record together with its header.
+MAX_CHUNK_HEADER_BYTES = 4 * KIB
+MAX_CHUNK_DATA_BYTES = MAX_CHUNK_BYTES - MAX_CHUNK_HEADER_BYTES
+MAX_IDEMPOTENCY_KEY_CHARS = 200
+
+# Chunks that may wait for the journal's next append, and how much of them shares one append.
+MAX_WAITING_BYTES = 64 * MIB
+MAX_APPEND_BYTES = 16 * MIB
+MAX_APPEND_RECORDS = 256
+# What a sender is told to wait when the backlog is full, whatever the measured rate says.
+MAX_RETRY_AFTER_S = 60
+
+# Columns of one batch; events that bring more open another batch, so that hostile field
+# names cost memory in proportion to their own bytes.
+MAX_EVENT_FIELDS = 512
+MAX_BATCH_COLUMNS = 1_024
+
+# One uninterrupted stretch of parsing and matching: a few milliseconds.
+MAX_SLICE_ROWS = 256
+MAX_SLICE_BYTES = 512 * KIB
+# What the sentinel takes from the journal at once, and commits together.
+MAX_TAKE_BYTES = 2 * MIB
+MAX_TAKE_RECORDS = 256
+MAX_FINDINGS_PER_COMMIT = 1_000
+
+# Rejected lines that are listed with their reason; all are counted, and stay in the journal.
+MAX_LISTED_REJECTS = 100
+MAX_EXCERPT_CHARS = 200
+# Characters of a field that an explanation or an entity quotes.
+MAX_QUOTE_CHARS = 160
+MAX_ENTITIES = 12
+
+MAX_RULE_FILE_BYTES = 256 * KIB
+MAX_RULES = 10_000
+# Predicates of one rule after lists and modifiers are unfolded.
+MAX_PREDICATES = 20_000
+MAX_CONDITION_TOKENS = 1_000
+MAX_CONDITION_DEPTH = 32
+# A regular expression sees this much of a value: Python's engine backtracks.
+MAX_REGEX_CHARS = 8 * KIB
+# Places in one pattern where ``windash`` tries every kind of dash.
+MAX_WINDASHES = 3
+# Decisions a predicate remembers per distinct value (addresses recur).
+MEMO_VALUES = 4_096
+
+# While the store is full or fails, the sentinel tries again this often.
+STORAGE_RETRY_S = 1.0
+# Rewrites of one commit against somebody who changes the same findings.
+MAX_CONFLICT_RETRIES = 8
+
+# Chunks one listing of events or one trim goes through.
+MAX_SCANNED_CHUNKS = 1_000
+TRIM_RECORDS = 64

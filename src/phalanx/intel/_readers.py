@@ -1,0 +1,194 @@
+"""From bytes to columns: lines are recognised, read, and gathered into one batch per log source.
+
+Pure. Hostile input is expected: whatever the bytes, every line ends in a batch or in
+``rejected`` with a reason, and never in an exception.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from phalanx.core import (
+    MAX_EVENT_BYTES,
+    BatchId,
+    EventBatch,
+    InvalidInput,
+    LogSource,
+    TenantId,
+    Value,
+)
+from phalanx.intel._errors import BadLine
+from phalanx.intel._fields import ReadEvent
+from phalanx.intel._limits import MAX_BATCH_COLUMNS
+from phalanx.intel._lines import split_lines
+from phalanx.intel._syslog import is_syslog, read_syslog
+from phalanx.intel._windows import is_windows, read_windows
+from phalanx.intel._zeek import is_zeek, read_zeek
+
+AUTO = "auto"
+
+_json = msgspec.json.Decoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A line that no reader took. ``row`` is its place in the chunk."""
+
+    row: int
+    reason: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOut:
+    """What became of a chunk: every line is in one of the two."""
+
+    batches: tuple[EventBatch, ...]
+    rejected: tuple[Rejected, ...]
+
+    @property
+    def events(self) -> int:
+        return sum(len(batch) for batch in self.batches)
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """The events of one log source on their way into columns."""
+
+    reader: str
+    rows: list[int] = field(default_factory=list)
+    times_ns: list[int] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
+    fields: list[dict[str, Value]] = field(default_factory=list)
+
+
+def read_chunk(
+    data: bytes, *, reader: str = AUTO, tenant: TenantId, batch: BatchId, accepted_at_ns: int
+) -> ReadOut:
+    """Read all lines of ``data``; blank ones are skipped and have no row."""
+    lines = split_lines(data)
+    return read_lines(lines, reader=reader, tenant=tenant, batch=batch, accepted_at_ns=accepted_at_ns)
+
+
+def read_lines(
+    lines: Sequence[bytes],
+    *,
+    first_row: int = 0,
+    reader: str = AUTO,
+    tenant: TenantId,
+    batch: BatchId,
+    accepted_at_ns: int,
+) -> ReadOut:
+    """Read lines that are rows ``first_row`` and on of the batch. Raises only for an unknown reader."""
+    read = _reader(reader)
+    gathered: dict[tuple[LogSource, str], _Gathered] = {}
+    rejected: list[Rejected] = []
+    for row, line in enumerate(lines, first_row):
+        try:
+            name, (log_source, time_ns, fields) = read(line, accepted_at_ns)
+        except BadLine as bad:
+            rejected.append(Rejected(row, bad.reason, line))
+            continue
+        group = gathered.get((log_source, name))
+        if group is None:
+            group = gathered[log_source, name] = _Gathered(name)
+        group.rows.append(row)
+        group.times_ns.append(time_ns)
+        group.raw.append(line)
+        group.fields.append(fields)
+    batches = tuple(
+        EventBatch(tenant, batch, log_source, group.reader, accepted_at_ns, rows, times_ns, raw, columns)
+        for (log_source, _), group in gathered.items()
+        for rows, times_ns, raw, columns in _columns(group)
+    )
+    return ReadOut(batches, tuple(rejected))
+
+
+def check_reader(reader: str) -> str:
+    """``reader`` if there is such a reader; raises ``InvalidInput`` otherwise."""
+    _reader(reader)
+    return reader
+
+
+def _columns(
+    group: _Gathered,
+) -> list[tuple[list[int], list[int], list[bytes], dict[str, list[Value]]]]:
+    """The group as columns; in several parts when its events bring too many different fields."""
+    names = dict.fromkeys(chain.from_iterable(group.fields))
+    if len(names) <= MAX_BATCH_COLUMNS:
+        columns = {name: [fields.get(name) for fields in group.fields] for name in names}
+        return [(group.rows, group.times_ns, group.raw, columns)]
+    parts = []
+    start = 0
+    seen: dict[str, None] = {}
+    for end, fields in enumerate([*group.fields, None]):
+        if fields is not None:
+            grown = seen | dict.fromkeys(fields)
+            if len(grown) <= MAX_BATCH_COLUMNS or end == start:
+                seen = grown
+                continue
+        part = group.fields[start:end]
+        columns = {name: [event.get(name) for event in part] for name in seen}
+        parts.append((group.rows[start:end], group.times_ns[start:end], group.raw[start:end], columns))
+        start, seen = end, dict.fromkeys(fields or ())
+    return parts
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
+    if len(line) > MAX_EVENT_BYTES:
+        raise BadLine(f"longer than {MAX_EVENT_BYTES} bytes")
+    try:
+        record = _json.decode(line)
+    except RecursionError:
+        raise BadLine("not JSON that can be read: nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadLine(f"not JSON: {error}") from None
+    if record.__class__ is not dict:
+        raise BadLine("not a JSON object")
+    return record  # type: ignore[no-any-return]
+
+
+def _windows(line: bytes, accepted_at_ns: int) -> tuple[str, ReadEvent]:
+    return "windows", read_windows(_decoded(line), accepted_at_ns)
+
+
+def _zeek(line: bytes, accepted_at_ns: int) -> tuple[str, ReadEvent]:
+    return "zeek", read_zeek(_decoded(line), accepted_at_ns)
+
+
+def _syslog(line: bytes, accepted_at_ns: int) -> tuple[str, ReadEvent]:
+    if len(line) > MAX_EVENT_BYTES:
+        raise BadLine(f"longer than {MAX_EVENT_BYTES} bytes")
+    return "syslog", read_syslog(line, accepted_at_ns)
+
+
+def _auto(line: bytes, accepted_at_ns: int) -> tuple[str, ReadEvent]:
+    if line.lstrip()[:1] == b"{":
+        record = _decoded(line)
+        if is_windows(record):
+            return "windows", read_windows(record, accepted_at_ns)
+        if is_zeek(record):
+            return "zeek", read_zeek(record, accepted_at_ns)
+        raise BadLine("JSON of no known source: neither a Windows event nor a Zeek record")
+    if is_syslog(line):
+        return _syslog(line, accepted_at_ns)
+    raise BadLine("of no known source: neither JSON, syslog nor audit")
+
+
+_READERS: Mapping[str, Callable[[bytes, int], tuple[str, ReadEvent]]] = {
+    AUTO: _auto,
+    "syslog": _syslog,
+    "windows": _windows,
+    "zeek": _zeek,
+}
+
+READERS = tuple(_READERS)
+
+
+def _reader(name: str) -> Callable[[bytes, int], tuple[str, ReadEvent]]:
+    if name not in _READERS:
+        raise InvalidInput("reader", f"there is no reader {name!r}", hint=f"one of {', '.join(READERS)}")
+    return _READERS[name]

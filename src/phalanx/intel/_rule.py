@@ -1,0 +1,189 @@
+"""A detection rule in Sigma, compiled to one predicate over columns.
+
+What this compiler does not have (aggregations, correlations, some modifiers) is refused by
+name: a rule that is accepted means what Sigma says it means.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from phalanx.core import MAX_NAME_CHARS, EventBatch, LogSource, Severity
+from phalanx.intel._condition import parse_condition
+from phalanx.intel._errors import InvalidRule, UnsupportedRule
+from phalanx.intel._limits import MAX_PREDICATES, MAX_RULE_FILE_BYTES
+from phalanx.intel._predicates import Predicate, all_of, any_of
+from phalanx.intel._values import Item
+from phalanx.intel._view import View
+
+_SEVERITIES: Final[Mapping[str, Severity]] = {
+    "informational": Severity.INFORMATIONAL,
+    "low": Severity.LOW,
+    "medium": Severity.MEDIUM,
+    "high": Severity.HIGH,
+    "critical": Severity.CRITICAL,
+}
+# How far a hit is to be believed, by what Sigma's status says about the rule's testing.
+_CONFIDENCES: Final[Mapping[str, float]] = {"stable": 0.9, "test": 0.75, "experimental": 0.5}
+_TECHNIQUE = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE)
+_OTHER_TAG = re.compile(r"attack\.([gs]\d{4}|ds\d{4})", re.IGNORECASE)
+
+# libyaml's parser where PyYAML was built with it: a tenth of the time.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A compiled rule. ``name`` is Sigma's ``name``, or its ``id``; ``fields`` are those it looks at."""
+
+    name: str
+    title: str
+    description: str
+    log_source: LogSource
+    severity: Severity
+    confidence: float
+    techniques: tuple[str, ...]
+    tactics: tuple[str, ...]
+    fields: tuple[str, ...]
+    predicate: Predicate
+
+    def match(self, batch: EventBatch) -> Sequence[int]:
+        """The places in ``batch`` of the events that the rule is about, in order."""
+        return self.match_view(View(batch))
+
+    def match_view(self, view: View) -> Sequence[int]:
+        return self.predicate.match(view, range(len(view.batch)))
+
+
+def parse_rule(text: str | bytes, *, where: str) -> Rule:
+    """Compile the one rule in ``text``; ``where`` names the file in errors.
+
+    Raises ``InvalidRule``, and ``UnsupportedRule`` for valid Sigma beyond this compiler.
+    """
+    if len(text) > MAX_RULE_FILE_BYTES:
+        raise InvalidRule(where, "file", f"longer than {MAX_RULE_FILE_BYTES} bytes")
+    try:
+        documents = list(yaml.load_all(text, Loader=_Loader))  # noqa: S506 - both loaders are the safe ones
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InvalidRule(where, "file", f"not YAML: {_one_line(error)}") from error
+    if len(documents) > 1:
+        raise UnsupportedRule(where, "file", "more than one document in a file")
+    document = documents[0] if documents else None
+    if not isinstance(document, dict):
+        raise InvalidRule(where, "file", "a rule is a mapping")
+    if "correlation" in document:
+        raise UnsupportedRule(where, "correlation", "correlating events")
+    return _compile(where, document)
+
+
+def _compile(where: str, document: Mapping[Any, Any]) -> Rule:
+    name = _text(where, document, "name") or _text(where, document, "id") or where
+    if len(name) > MAX_NAME_CHARS:
+        raise InvalidRule(where, "name", f"longer than {MAX_NAME_CHARS} characters")
+    title = _text(where, document, "title")
+    if not title:
+        raise InvalidRule(where, "title", "is missing")
+    level = _text(where, document, "level") or "medium"
+    if level not in _SEVERITIES:
+        raise InvalidRule(where, "level", f"{level!r} is none of {', '.join(_SEVERITIES)}")
+    techniques, tactics = _attack(where, document.get("tags") or [])
+    predicate = _detection(where, document.get("detection"))
+    listed = document.get("fields") or []
+    if not isinstance(listed, list):
+        raise InvalidRule(where, "fields", "must be a list of names")
+    return Rule(
+        name=name,
+        title=title,
+        description=_one_line(_text(where, document, "description")),
+        log_source=_log_source(where, document.get("logsource")),
+        severity=_SEVERITIES[level],
+        confidence=_CONFIDENCES.get(_text(where, document, "status"), _CONFIDENCES["experimental"]),
+        techniques=techniques,
+        tactics=tactics,
+        fields=tuple(dict.fromkeys((*map(str, listed), *predicate.fields))),
+        predicate=predicate,
+    )
+
+
+def _text(where: str, document: Mapping[Any, Any], field: str) -> str:
+    value = document.get(field)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InvalidRule(where, field, "must be text")
+    return value.strip()
+
+
+def _log_source(where: str, section: Any) -> LogSource:
+    if not isinstance(section, dict):
+        raise InvalidRule(where, "logsource", "is missing")
+    words = {word: str(section.get(word) or "").lower() for word in ("product", "category", "service")}
+    if not any(words.values()):
+        raise InvalidRule(where, "logsource", "needs a product, category or service")
+    return LogSource(**words)
+
+
+def _attack(where: str, tags: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The ATT&CK techniques and tactics among a rule's tags."""
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise InvalidRule(where, "tags", "must be a list of texts")
+    techniques = [match[1].upper() for tag in tags if (match := _TECHNIQUE.fullmatch(tag))]
+    tactics = [
+        tag.removeprefix("attack.").replace("_", "-").lower()
+        for tag in tags
+        if tag.startswith("attack.") and not _TECHNIQUE.fullmatch(tag) and not _OTHER_TAG.fullmatch(tag)
+    ]
+    return tuple(dict.fromkeys(techniques)), tuple(dict.fromkeys(tactics))
+
+
+def _detection(where: str, section: Any) -> Predicate:
+    if not isinstance(section, dict):
+        raise InvalidRule(where, "detection", "is missing")
+    if "timeframe" in section:
+        raise UnsupportedRule(where, "timeframe", "counting within a time")
+    budget = _Budget(where)
+    selections = {
+        str(name): _selection(where, str(name), body, budget) for name, body in section.items() if name != "condition"
+    }
+    conditions = section.get("condition")
+    conditions = conditions if isinstance(conditions, list) else [conditions]
+    if not conditions or not all(isinstance(condition, str) for condition in conditions):
+        raise InvalidRule(where, "condition", "is missing")
+    return any_of([parse_condition(where, condition, selections) for condition in conditions])
+
+
+class _Budget:
+    """Counts what a rule unfolds to: YAML aliases can make a short file very long."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._left = MAX_PREDICATES
+
+    def spend(self, values: Any) -> None:
+        self._left -= len(values) if isinstance(values, list) else 1
+        if self._left < 0:
+            raise InvalidRule(self._where, "detection", f"unfolds to more than {MAX_PREDICATES} values")
+
+
+def _selection(where: str, name: str, body: Any, budget: _Budget) -> Predicate:
+    """A mapping is a conjunction, a list a disjunction of mappings or of bare keywords."""
+    if isinstance(body, dict):
+        if not body:
+            raise InvalidRule(where, name, "is empty")
+        parts = []
+        for key, values in body.items():
+            budget.spend(values)
+            # The key "|all" holds keywords all of which must occur.
+            parts.append(Item(where, name, str(key), values).predicate())
+        return all_of(parts)
+    if isinstance(body, list) and any(isinstance(part, dict | list) for part in body):
+        return any_of([_selection(where, name, part, budget) for part in body])
+    budget.spend(body)
+    return Item(where, name, None, body).predicate()
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())

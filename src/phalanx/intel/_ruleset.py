@@ -1,0 +1,94 @@
+"""All rules of a node, routed by log source, and the built-in ones."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+from phalanx.core import EventBatch, InvalidInput, LimitExceeded, LogSource
+from phalanx.intel._errors import InvalidRule
+from phalanx.intel._limits import MAX_RULE_FILE_BYTES, MAX_RULES
+from phalanx.intel._rule import Rule, parse_rule
+from phalanx.intel._sources import concerns
+from phalanx.intel._view import View
+
+_SUFFIXES = (".yml", ".yaml")
+
+
+class Hit(NamedTuple):
+    """An event that a rule is about: ``index`` is its place in ``batch``."""
+
+    rule: Rule
+    batch: EventBatch
+    index: int
+
+
+class RuleSet:
+    """Compiled rules under their names. Immutable but for a memo of which rules concern which source."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        by_name: dict[str, Rule] = {}
+        for rule in rules:
+            if rule.name in by_name:
+                raise InvalidRule(rule.name, "name", "is used by two rules", hint="give one of them another name")
+            by_name[rule.name] = rule
+        if len(by_name) > MAX_RULES:
+            raise LimitExceeded("detection rules", maximum=MAX_RULES, seen=len(by_name))
+        self.rules: Mapping[str, Rule] = by_name
+        # Readers know a fixed number of log sources, which bounds this memo.
+        self._routes: dict[LogSource, tuple[Rule, ...]] = {}
+
+    def __len__(self) -> int:
+        return len(self.rules)
+
+    def for_source(self, log_source: LogSource) -> tuple[Rule, ...]:
+        """The rules to ask about events of ``log_source``."""
+        route = self._routes.get(log_source)
+        if route is None:
+            route = tuple(rule for rule in self.rules.values() if concerns(rule.log_source, log_source))
+            self._routes[log_source] = route
+        return route
+
+    def evaluate(self, batch: EventBatch) -> list[Hit]:
+        """Every hit of every rule, rules in order of name, then events in order."""
+        rules = self.for_source(batch.log_source)
+        if not rules:
+            return []
+        view = View(batch)
+        return [Hit(rule, batch, index) for rule in rules for index in rule.match_view(view)]
+
+
+@cache
+def _builtin() -> tuple[Rule, ...]:
+    files = sorted(resources.files("phalanx.intel").joinpath("rules").iterdir(), key=lambda file: file.name)
+    return tuple(parse_rule(file.read_bytes(), where=file.name) for file in files if file.name.endswith(_SUFFIXES))
+
+
+def load_rules(folder: Path | None = None) -> RuleSet:
+    """The built-in rules, and those of ``folder`` and the folders in it. Raises ``InvalidRule`` at the first bad file.
+
+    A rule of the folder takes the place of a built-in one of the same name.
+    """
+    rules = {rule.name: rule for rule in _builtin()}
+    own = _read_folder(folder) if folder is not None else []
+    names = [rule.name for rule in own]
+    for rule in own:
+        if names.count(rule.name) > 1:
+            raise InvalidRule(rule.name, "name", "is used by two rules of the folder")
+    rules.update((rule.name, rule) for rule in own)
+    return RuleSet(rules[name] for name in sorted(rules))
+
+
+def _read_folder(folder: Path) -> Sequence[Rule]:
+    if not folder.is_dir():
+        raise InvalidInput("rules folder", f"{folder} is not a folder")
+    files = sorted(file for file in folder.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
+    if len(files) > MAX_RULES:
+        raise LimitExceeded("rule files", maximum=MAX_RULES, seen=len(files))
+    rules = []
+    for file in files:
+        if file.stat().st_size > MAX_RULE_FILE_BYTES:
+            raise InvalidRule(file.name, "file", f"longer than {MAX_RULE_FILE_BYTES} bytes")
+        rules.append(parse_rule(file.read_bytes(), where=str(file.relative_to(folder))))
+    return rules

@@ -1,0 +1,135 @@
+"""Syslog lines: RFC 5424, RFC 3164, and the forms in which files keep them.
+
+- RFC 5424: ``<34>1 2026-03-02T08:30:00.123Z host app 4711 ID [data] message``
+- RFC 3164: ``<34>Mar  2 08:30:00 host app[4711]: message``; files lack the ``<34>``
+- rsyslog's file format: ``2026-03-02T08:30:00.123456+00:00 host app[4711]: message``
+- the audit daemon's own lines: ``type=SYSCALL msg=audit(1604996384.965:93777): key=value …``
+
+RFC 3164 has neither year nor zone: the time is read as UTC, in the year that brings it closest
+to when the line was accepted. Fields: ``hostname``, ``program``, ``pid``, ``facility``,
+``severity``, ``message``, and what the program's own message says (``_programs``).
+"""
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from phalanx.core import NS_PER_S, Value
+from phalanx.intel._errors import BadLine
+from phalanx.intel._fields import ReadEvent, time_from_text
+from phalanx.intel._limits import MEMO_VALUES
+from phalanx.intel._programs import AUDIT_PREFIX, log_source_of, message_fields, read_audit
+
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), start=1
+    )
+}
+_MAX_PRIORITY = 191
+
+# Priority, then the one character that tells the dialects apart.
+_PRIORITY = re.compile(r"<(\d{1,3})>")
+_RFC5424 = re.compile(r"1 (\S+) (\S+) (\S+) (\S+) (\S+) ")
+_BSD = re.compile(r"([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d\d):(\d\d):(\d\d) (\S+) ")
+_ISO = re.compile(r"(\d{4}-\d\d-\d\dT\S+) (\S+) ")
+_TAG = re.compile(r"([^\s:\[]{1,128})(?:\[(\d{1,10})\])?: ?")
+_STRUCTURED = re.compile(r'-|(?:\[(?:[^\]"\\]|\\.|"(?:[^"\\]|\\.)*")*\])+')
+
+
+def is_syslog(line: bytes) -> bool:
+    """Whether a line starts like one of the forms."""
+    first = line[:1]
+    return first == b"<" or first.isdigit() or line[:3].decode("ascii", "replace") in _MONTHS or is_audit(line)
+
+
+def is_audit(line: bytes) -> bool:
+    return line.startswith(AUDIT_PREFIX)
+
+
+def read_syslog(line: bytes, accepted_at_ns: int) -> ReadEvent:
+    """Raises ``BadLine`` when the line has none of the forms. Bytes that are not UTF-8 are kept escaped."""
+    text = line.decode("utf-8", "backslashreplace")
+    if is_audit(line):
+        return read_audit(text, accepted_at_ns)
+    fields: dict[str, Value] = {}
+    at = _read_priority(text, fields)
+    if (match := _RFC5424.match(text, at)) and "facility" in fields:
+        time_ns = _read_rfc5424(text, match, fields)
+    elif match := _BSD.match(text, at):
+        fields["hostname"] = match[6]
+        time_ns = _bsd_time(*match.group(1, 2, 3, 4, 5), accepted_at_ns // NS_PER_S)
+        _read_tagged(text, match.end(), fields)
+    elif match := _ISO.match(text, at):
+        fields["hostname"] = match[2]
+        time_ns = time_from_text(match[1])
+        _read_tagged(text, match.end(), fields)
+    else:
+        raise BadLine("not a syslog line: no RFC 5424 header, BSD or ISO time after the priority")
+    if time_ns is None:
+        raise BadLine("the time stamp of the syslog line is not a time")
+    message_fields(fields)
+    return ReadEvent(log_source_of(str(fields["program"])), time_ns, fields)
+
+
+def _read_priority(text: str, fields: dict[str, Value]) -> int:
+    match = _PRIORITY.match(text)
+    if match is None:
+        return 0
+    priority = int(match[1])
+    if priority > _MAX_PRIORITY:
+        raise BadLine(f"syslog priority {priority} is above {_MAX_PRIORITY}")
+    fields["facility"], fields["severity"] = divmod(priority, 8)
+    return match.end()
+
+
+def _read_rfc5424(text: str, match: re.Match[str], fields: dict[str, Value]) -> int | None:
+    stamp, host, program, pid, message_id = match.groups()
+    for name, value in (("hostname", host), ("program", program), ("pid", pid), ("msgid", message_id)):
+        if value != "-":
+            fields[name] = value
+    fields.setdefault("program", "")
+    data = _STRUCTURED.match(text, match.end())
+    if data is None:
+        raise BadLine("the structured data of the RFC 5424 line is damaged")
+    if data[0] != "-":
+        fields["structured_data"] = data[0]
+    fields["message"] = text[data.end() :].removeprefix(" ").removeprefix("\ufeff")
+    return time_from_text(stamp)
+
+
+def _read_tagged(text: str, at: int, fields: dict[str, Value]) -> None:
+    match = _TAG.match(text, at)
+    if match is None:
+        fields["program"], fields["message"] = "", text[at:]
+        return
+    fields["program"] = match[1]
+    if match[2]:
+        fields["pid"] = match[2]
+    fields["message"] = text[match.end() :]
+
+
+def _bsd_time(month: str, day: str, hour: str, minute: str, second: str, accepted_at_s: int) -> int | None:
+    number = _MONTHS.get(month)
+    if number is None:
+        return None
+    accepted_day = accepted_at_s // 86_400
+    midnight_s = _midnight_s(number, int(day), accepted_day)
+    if midnight_s is None or int(hour) > 23 or int(minute) > 59 or int(second) > 60:
+        return None
+    return (midnight_s + int(hour) * 3_600 + int(minute) * 60 + int(second)) * NS_PER_S
+
+
+@lru_cache(maxsize=MEMO_VALUES)
+def _midnight_s(month: int, day: int, accepted_day: int) -> int | None:
+    """UNIX seconds of the given date in the year that brings it closest to ``accepted_day``."""
+    accepted_s = accepted_day * 86_400
+    year = datetime.fromtimestamp(accepted_s, UTC).year
+    candidates = []
+    for near in (year - 1, year, year + 1):
+        try:
+            candidates.append(int(datetime(near, month, day, tzinfo=UTC).timestamp()))
+        except ValueError:
+            continue
+    past_epoch = [second for second in candidates if second >= 0]
+    return min(past_epoch, key=lambda second: abs(second - accepted_s), default=None)

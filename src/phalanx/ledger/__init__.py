@@ -1,0 +1,56 @@
+"""The audit trail that nobody can quietly change: a Merkle log with post-quantum signed checkpoints.
+
+``Ledger`` is the node's ``AuditSink``. Hashing and proofs follow RFC 6962 and RFC 9162,
+checkpoints the C2SP formats signed-note, tlog-checkpoint and tlog-cosignature, so that others'
+tools can check them and witnesses can cosign them.
+
+Errors::
+
+    PhalanxError
+    └── LedgerError
+        ├── LedgerTampered      what is stored is not what was recorded or signed
+        ├── InvalidProof        a Merkle proof does not lead to its root
+        └── InvalidCheckpoint   a note is not a checkpoint signed by this key
+"""
+
+from phalanx.ledger._checkpoint import Checkpoint, verify_checkpoint
+from phalanx.ledger._errors import InvalidCheckpoint, InvalidProof, LedgerError, LedgerTampered
+from phalanx.ledger._leaf import LedgerEntry, decode_leaf, encode_leaf
+from phalanx.ledger._ledger import Ledger
+from phalanx.ledger._merkle import (
+    EMPTY_ROOT,
+    HashTree,
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    node_hash,
+    root,
+    verify_consistency,
+    verify_inclusion,
+)
+from phalanx.ledger._proof import InclusionProof
+from phalanx.ledger._verify import VerifyReport
+
+__all__ = [
+    "EMPTY_ROOT",
+    "Checkpoint",
+    "HashTree",
+    "InclusionProof",
+    "InvalidCheckpoint",
+    "InvalidProof",
+    "Ledger",
+    "LedgerEntry",
+    "LedgerError",
+    "LedgerTampered",
+    "VerifyReport",
+    "consistency_proof",
+    "decode_leaf",
+    "encode_leaf",
+    "inclusion_proof",
+    "leaf_hash",
+    "node_hash",
+    "root",
+    "verify_checkpoint",
+    "verify_consistency",
+    "verify_inclusion",
+]

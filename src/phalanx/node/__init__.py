@@ -1,0 +1,31 @@
+"""One running instance: its settings, its wiring, its start and stop.
+
+``build_node`` is the one place where rooms meet. API, command line, simulations and tests
+all get their node from it, with different ports.
+"""
+
+from phalanx.node._guard import SpaceWatch
+from phalanx.node._node import Node, build_node
+from phalanx.node._open import open_ports
+from phalanx.node._plugins import GROUPS, registered
+from phalanx.node._ports import Ports
+from phalanx.node._services import Health
+from phalanx.node._settings import Section, Settings
+from phalanx.node._sources import LoadedSettings, env_name, load_settings, setting_names
+
+__all__ = [
+    "GROUPS",
+    "Health",
+    "LoadedSettings",
+    "Node",
+    "Ports",
+    "Section",
+    "Settings",
+    "SpaceWatch",
+    "build_node",
+    "env_name",
+    "load_settings",
+    "open_ports",
+    "registered",
+    "setting_names",
+]

@@ -1,0 +1,167 @@
+"""The wiring: every service of a node, built in order, torn down in reverse.
+
+Read ``build_node`` from top to bottom to see what depends on what.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from phalanx.agents import Swarm, Toolbox
+from phalanx.core import DEFAULT_TENANT, Clock, InvalidInput, Store
+from phalanx.devices import Fleet
+from phalanx.incidents import Cases, ContainmentPolicy, Responses
+from phalanx.intel import EventLog, Findings, Intake, Sentinel, load_rules
+from phalanx.ledger import Ledger
+from phalanx.node._guard import SpaceWatch, WatchedJournals, WatchedStore
+from phalanx.node._plugins import ANALYSES, DEVICES, SKILLS, load_plugins
+from phalanx.node._ports import Ports
+from phalanx.node._services import Health, Services
+from phalanx.node._settings import Settings
+from phalanx.telemetry import Alerts, LogSink, Telemetry, discard
+from phalanx.trust import Principal, Role, Tokens
+from phalanx.workflows import Assessments, Engine
+
+_RETENTION_EVERY_S = 60.0
+_SETTLED_POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A running node: its services under the names that API, dashboard and tests use."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    telemetry: Telemetry
+    alerts: Alerts
+    tokens: Tokens
+    intake: Intake
+    sentinel: Sentinel
+    events: EventLog
+    findings: Findings
+    swarm: Swarm
+    engine: Engine
+    assessments: Assessments
+    responses: Responses
+    cases: Cases
+    ledger: Ledger
+    fleet: Fleet
+    local_operator: Principal
+    _space: SpaceWatch
+    _services: Services
+
+    @property
+    def read_only(self) -> bool:
+        """Storage is full: everything can be looked at, nothing new is accepted."""
+        return self._space.read_only
+
+    @property
+    def ready(self) -> bool:
+        """Whether the node takes events and works on them."""
+        return not self.read_only and all(health.ok for health in self._services.health().values())
+
+    def health(self) -> dict[str, Health]:
+        """Each service and how it is doing."""
+        full = f"no room left for {self._space.where}"
+        storage = Health(ok=not self.read_only, detail=full if self.read_only else "there is room")
+        return {**self._services.health(), "storage": storage}
+
+    async def settled(self) -> None:
+        """Wait until everything accepted has been analysed and no mission is open."""
+        while self.intake.backlog_events or await self.swarm.open_missions():
+            await self.clock.sleep(_SETTLED_POLL_S)
+
+
+@contextlib.asynccontextmanager
+async def build_node(settings: Settings, ports: Ports, *, log_sink: LogSink = discard) -> AsyncIterator[Node]:
+    """Build a node on ``ports``, run it for the length of the block, then drain and stop it."""
+    clock = ports.clock
+    telemetry = Telemetry(clock, log_sink=log_sink, level=settings.log.level)
+    alerts = Alerts(telemetry)
+    space = SpaceWatch(clock, alerts)
+    store, journals = WatchedStore(ports.store, space), WatchedJournals(ports.journals, space)
+    async with contextlib.AsyncExitStack() as stack:
+        services = Services(clock, telemetry, alerts)
+        tokens = Tokens(store, ports.entropy, clock)
+
+        ledger_journal = await journals.open("ledger")
+        stack.push_async_callback(ledger_journal.close)
+        ledger = await Ledger.open(ledger_journal, store, ports.signer, clock=clock, telemetry=telemetry)
+
+        fleet = _build_fleet(ports, alerts)
+        engine = Engine(store, clock, telemetry, fleet, ports.offload, ports.rng.child("workflows"))
+        for _, template in load_plugins(ANALYSES, alerts):
+            engine.register(template)
+
+        intake_journal = await journals.open("intake")
+        stack.push_async_callback(intake_journal.close)
+        intake = await Intake.open(
+            intake_journal, store, clock=clock, ids=ports.ids, telemetry=telemetry,
+            max_backlog_events=settings.intake.max_backlog_events,
+        )  # fmt: skip
+        findings, events = Findings(store), EventLog(intake_journal, store)
+        assessments = Assessments(store)
+        responses = Responses(store, ledger, _policy(settings), clock, telemetry)
+
+        toolbox = Toolbox()
+        toolbox.provide(Engine, engine)
+        toolbox.provide(Findings, findings)
+        toolbox.provide(Responses, responses)
+        skills = [skill for _, skill in load_plugins(SKILLS, alerts)]
+        swarm = Swarm(
+            store, clock=clock, telemetry=telemetry, ids=ports.ids, rng=ports.rng.child("swarm"),
+            toolbox=toolbox, skills=skills, agents_per_role=settings.agents.per_role,
+        )  # fmt: skip
+        rules = await ports.offload.run(load_rules, settings.intake.rules_dir)
+        sentinel = Sentinel(intake, store, rules, clock=clock, telemetry=telemetry, on_missions=swarm.wake)
+
+        await swarm.start()
+        stack.push_async_callback(swarm.stop, settings.node.drain_s)
+        services.start("sentinel", sentinel.run)
+
+        async def retain() -> None:
+            while True:
+                await events.retain(int(settings.intake.retention_gib * (1 << 30)))
+                await clock.sleep(_RETENTION_EVERY_S)
+
+        services.start("retention", retain)
+        probe_journal = await ports.journals.open("space-probe")
+        stack.push_async_callback(probe_journal.close)
+        services.start("storage-watch", lambda: space.watch(ports.store, probe_journal))
+        if settings.otlp.endpoint:
+            _start_otlp(settings, telemetry, services)
+        # Pushed last, so it runs first: no service is started again while the node goes down.
+        stack.push_async_callback(services.stop)
+        yield Node(
+            settings=settings, clock=clock, store=store, telemetry=telemetry, alerts=alerts, tokens=tokens,
+            intake=intake, sentinel=sentinel, events=events, findings=findings, swarm=swarm, engine=engine,
+            assessments=assessments, responses=responses, cases=Cases(store), ledger=ledger, fleet=fleet,
+            local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN),
+            _space=space, _services=services,
+        )  # fmt: skip
+
+
+def _build_fleet(ports: Ports, alerts: Alerts) -> Fleet:
+    backends = [
+        backend for _, provider in load_plugins(DEVICES, alerts) for backend in provider(ports.offload).backends()
+    ]
+    return Fleet(backends)
+
+
+def _policy(settings: Settings) -> ContainmentPolicy:
+    response = settings.response
+    return ContainmentPolicy(
+        protected_hosts=response.protected_hosts,
+        min_probability=response.min_probability,
+        max_hosts=response.max_hosts,
+    )
+
+
+def _start_otlp(settings: Settings, telemetry: Telemetry, services: Services) -> None:
+    from phalanx.adapters import OtlpExporter
+
+    if not settings.otlp.endpoint.startswith(("http://", "https://")):
+        raise InvalidInput("otlp.endpoint", f"{settings.otlp.endpoint!r} is not an http address")
+    exporter = OtlpExporter(telemetry, settings.otlp.endpoint, node=settings.node.name)
+    services.start("otlp", lambda: exporter.run(settings.otlp.interval_s))

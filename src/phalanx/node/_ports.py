@@ -1,0 +1,24 @@
+"""Everything a node needs from outside itself, in one bag.
+
+``open_ports`` fills it with the embedded adapters or PostgreSQL; ``phalanx.testing`` fills it
+with simulated ones. The node cannot tell the difference.
+"""
+
+from dataclasses import dataclass
+
+from phalanx.core import Clock, EntropySource, IdSource, Journals, Offload, Rng, Store
+from phalanx.crypto import HybridSigner
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The outside of a node. ``signer`` is the node's own identity: it signs the ledger."""
+
+    clock: Clock
+    rng: Rng
+    ids: IdSource
+    entropy: EntropySource
+    store: Store
+    journals: Journals
+    offload: Offload
+    signer: HybridSigner

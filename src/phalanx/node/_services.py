@@ -1,0 +1,69 @@
+"""Keeps the node's long-running services running, and knows how each is doing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from phalanx.core import AlertLevel, AlertSink, Clock
+from phalanx.telemetry import Telemetry
+
+# A service that fails is started again after this, doubled each time up to the maximum.
+_FIRST_DELAY_S = 0.2
+_MAX_DELAY_S = 30.0
+# One that ran this long without failing is taken to have recovered.
+_RECOVERED_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a service is doing. ``ok`` false means that people should look."""
+
+    ok: bool
+    detail: str
+
+
+class Services:
+    """Runs named services as tasks, restarting one that fails; the others do not notice."""
+
+    def __init__(self, clock: Clock, telemetry: Telemetry, alerts: AlertSink) -> None:
+        self._clock = clock
+        self._log = telemetry.log
+        self._restarts = telemetry.metrics.counter(
+            "phalanx_service_restarts_total", "Services started again after a failure.", ("service",)
+        )
+        self._alerts = alerts
+        self._health: dict[str, Health] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Run ``run`` until the node stops. It is expected never to return."""
+        self._health[name] = Health(ok=True, detail="running")
+        self._tasks.append(asyncio.create_task(self._supervise(name, run), name=f"service {name}"))
+
+    def health(self) -> dict[str, Health]:
+        return dict(self._health)
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    async def _supervise(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        delay_s = _FIRST_DELAY_S
+        while True:
+            started_ns = self._clock.monotonic_ns()
+            try:
+                await run()
+                problem = "it returned"
+            except Exception as error:  # noqa: BLE001 - whatever broke, the service is started again and people are told
+                self._log.error("service failed", service=name, error=error)
+                problem = f"{type(error).__name__}: {error}"
+            self._health[name] = Health(ok=False, detail=f"restarting after: {problem}")
+            self._restarts.labels(name).inc()
+            self._alerts.alert(AlertLevel.WARNING, "node", f"service {name} failed and is restarted", problem=problem)
+            if self._clock.monotonic_ns() - started_ns > _RECOVERED_S * 1_000_000_000:
+                delay_s = _FIRST_DELAY_S
+            await self._clock.sleep(delay_s)
+            delay_s = min(delay_s * 2, _MAX_DELAY_S)
+            self._health[name] = Health(ok=True, detail=f"running, restarted after: {problem}")

@@ -1,0 +1,112 @@
+"""Settings of a node: what can be set, its default, and what it means.
+
+The reference page is generated from the descriptions here; a field without one fails a test.
+Where values come from, and which source wins, is in ``_sources``.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A group of settings. Unknown names are refused, values cannot change under a running node."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class NodeSection(Section):
+    """The node itself."""
+
+    name: str = Field(
+        "phalanx", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Name of this node in logs and ledger."
+    )
+    data_dir: Path = Field(
+        Path("phalanx-data"), description="Folder for everything the node keeps. Created with mode 0700."
+    )
+    drain_s: float = Field(
+        10.0, ge=0, le=600, description="After SIGTERM, how long missions in progress may take to finish."
+    )
+    workers: int = Field(2, ge=1, le=256, description="Threads for CPU-bound work off the event loop.")
+
+
+class ApiSection(Section):
+    """The HTTP listener: API, dashboard and metrics."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback should stand behind TLS.")
+    port: int = Field(8470, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    metrics_open: bool = Field(
+        default=False, description="Serve /metrics without a token to anyone who can connect, not only to loopback."
+    )
+
+
+class StoreSection(Section):
+    """Where durable state lives."""
+
+    kind: Literal["embedded", "postgres"] = Field(
+        "embedded",
+        description="embedded: SQLite and segment files in data_dir. postgres: one database (extra `postgres`).",
+    )
+    dsn: str = Field("", description="PostgreSQL connection string, for kind `postgres`.")
+
+
+class IntakeSection(Section):
+    """Taking in events."""
+
+    max_backlog_events: int = Field(
+        200_000, ge=1_000, description="Accepted but not yet analysed events before new ones are refused with 429."
+    )
+    retention_gib: float = Field(
+        8.0, gt=0, description="Raw events kept for looking up and hunting; the oldest are dropped beyond this."
+    )
+    rules_dir: Path | None = Field(None, description="Folder of your own Sigma rules, used besides the built-in ones.")
+
+
+class AgentsSection(Section):
+    """The swarm."""
+
+    per_role: int = Field(4, ge=1, le=1000, description="Agents started for each role that has a skill.")
+
+
+class ResponseSection(Section):
+    """The policy under which response actions are approved or refused."""
+
+    protected_hosts: tuple[str, ...] = Field(
+        ("dc*", "*-dc-*"), description="Host name patterns that no automatic decision may isolate."
+    )
+    min_probability: float = Field(
+        0.7, ge=0, le=1, description="Lowest assessed probability of compromise at which isolating a host is approved."
+    )
+    max_hosts: int = Field(
+        5, ge=0, description="Blast radius: isolations approved per hour before a person must decide."
+    )
+
+
+class LogSection(Section):
+    """Structured logs, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe level that is written."
+    )
+    format: Literal["auto", "human", "json"] = Field("auto", description="auto: human on a terminal, JSON otherwise.")
+
+
+class OtlpSection(Section):
+    """Export of traces and metrics (extra `otlp`)."""
+
+    endpoint: str = Field("", description="Base URL of an OTLP/HTTP collector, e.g. http://127.0.0.1:4318. Empty: off.")
+    interval_s: float = Field(15.0, gt=0, description="How often metrics and finished spans are sent.")
+
+
+class Settings(Section):
+    """All settings of a node."""
+
+    node: NodeSection = Field(NodeSection(), description="The node itself.")
+    api: ApiSection = Field(ApiSection(), description="The HTTP listener.")
+    store: StoreSection = Field(StoreSection(), description="Durable state.")
+    intake: IntakeSection = Field(IntakeSection(), description="Taking in events.")
+    agents: AgentsSection = Field(AgentsSection(), description="The swarm.")
+    response: ResponseSection = Field(ResponseSection(), description="The response policy.")
+    log: LogSection = Field(LogSection(), description="Logs.")
+    otlp: OtlpSection = Field(OtlpSection(), description="Export of traces and metrics.")

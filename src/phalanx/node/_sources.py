@@ -1,0 +1,124 @@
+"""Where settings come from: defaults < file < environment < flags, the later winning.
+
+- the file is ``phalanx.toml`` in the working directory, or the one named;
+- the environment variable of ``[api] port`` is ``PHALANX_API_PORT``;
+- flags are given by the command line as dotted names (``api.port``).
+
+Every value remembers its origin, so that ``phalanx config show`` can say why it is what it is.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from phalanx.core import InvalidInput
+from phalanx.node._settings import Section, Settings
+
+ENV_PREFIX = "PHALANX_"
+DEFAULT_FILE = Path("phalanx.toml")
+
+# Read by the command line, not settings of a node.
+_CLIENT_VARIABLES = frozenset({"PHALANX_URL", "PHALANX_TOKEN", "PHALANX_CONFIG"})
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """Settings and, per dotted name, the source each value that is not a default came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def setting_names() -> list[str]:
+    """Every dotted name there is, in the order of the reference."""
+    names: list[str] = []
+    for section, section_field in Settings.model_fields.items():
+        kind = section_field.annotation
+        assert isinstance(kind, type), section
+        assert issubclass(kind, Section), section
+        names += [f"{section}.{name}" for name in kind.model_fields]
+    return names
+
+
+def env_name(dotted: str) -> str:
+    """The environment variable of a setting."""
+    return ENV_PREFIX + dotted.replace(".", "_").upper()
+
+
+def load_settings(
+    *,
+    file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> LoadedSettings:
+    """Merge the sources. Raises ``InvalidInput`` naming the setting, its source and the mend."""
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for origin, found in (
+        _from_file(file),
+        _from_environ(environ or {}),
+        ("command line", {name: value for name, value in (flags or {}).items() if value is not None}),
+    ):
+        _check_names(found, origin)
+        values |= found
+        origins |= dict.fromkeys(found, origin)
+    nested: dict[str, dict[str, Any]] = {}
+    for dotted, value in values.items():
+        section, name = dotted.split(".")
+        nested.setdefault(section, {})[name] = value
+    try:
+        return LoadedSettings(Settings.model_validate(nested), origins)
+    except ValidationError as error:
+        first = error.errors()[0]
+        dotted = ".".join(str(part) for part in first["loc"][:2])
+        source = origins.get(dotted, "default")
+        raise InvalidInput(dotted, f"{first['msg']} (from {source}, got {first['input']!r})") from error
+
+
+def _from_file(file: Path | None) -> tuple[str, dict[str, Any]]:
+    path = file or DEFAULT_FILE
+    if not path.exists():
+        if file is not None:
+            raise InvalidInput("config", f"there is no file {path}")
+        return str(path), {}
+    try:
+        content = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput("config", f"{path}: {error}") from error
+    found: dict[str, Any] = {}
+    for section, body in content.items():
+        if not isinstance(body, dict):
+            raise InvalidInput(section, f"{path}: every setting stands in a [section]")
+        found |= {f"{section}.{name}": value for name, value in body.items()}
+    return str(path), found
+
+
+def _from_environ(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    by_variable = {env_name(dotted): dotted for dotted in setting_names()}
+    found: dict[str, Any] = {}
+    for variable, value in environ.items():
+        if not variable.startswith(ENV_PREFIX) or variable in _CLIENT_VARIABLES:
+            continue
+        dotted = by_variable.get(variable)
+        if dotted is None:
+            raise InvalidInput(variable, "there is no such setting" + _suggestion(variable, by_variable))
+        # A list is comma-separated in the environment.
+        found[dotted] = tuple(filter(None, value.split(","))) if dotted == "response.protected_hosts" else value
+    return "environment", found
+
+
+def _check_names(found: Iterable[str], origin: str) -> None:
+    known = setting_names()
+    for dotted in found:
+        if dotted not in known:
+            raise InvalidInput(dotted, f"there is no such setting (from {origin})" + _suggestion(dotted, known))
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""

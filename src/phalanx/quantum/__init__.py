@@ -1,0 +1,50 @@
+"""Circuits as canonical OpenQASM 3, an ideal simulator, and the quantum routines that answer security questions.
+
+Knows no device: a routine is given a ``ShotRunner`` and says what it ran in its ``Provenance``.
+
+Errors::
+
+    PhalanxError (core)
+    ├── QuantumError
+    │   └── InvalidCircuit      not a circuit, or not in canonical form
+    ├── LimitExceeded (core)
+    │   └── TooWide             more qubits than a statevector can hold here
+    └── Unavailable (core)
+        └── Contradictory       a device is too noisy for the method
+"""
+
+from phalanx.quantum import simulate
+from phalanx.quantum._amplify import Amplifier
+from phalanx.quantum._attack import AttackModel, Stage
+from phalanx.quantum._circuits import Gates, parse
+from phalanx.quantum._errors import Contradictory, InvalidCircuit, QuantumError, TooWide
+from phalanx.quantum._estimate import AmplitudeEstimate, estimate_probability
+from phalanx.quantum._gates import GATE_NAMES, Op
+from phalanx.quantum._limits import MAX_SHOTS, MAX_SIMULATED_QUBITS, MAX_STAGES
+from phalanx.quantum._search import AmplitudeSearch, Look, samples_for
+from phalanx.quantum._shots import ShotResult, ShotRunner
+
+__all__ = [
+    "GATE_NAMES",
+    "MAX_SHOTS",
+    "MAX_SIMULATED_QUBITS",
+    "MAX_STAGES",
+    "AmplitudeEstimate",
+    "AmplitudeSearch",
+    "Amplifier",
+    "AttackModel",
+    "Contradictory",
+    "Gates",
+    "InvalidCircuit",
+    "Look",
+    "Op",
+    "QuantumError",
+    "ShotResult",
+    "ShotRunner",
+    "Stage",
+    "TooWide",
+    "estimate_probability",
+    "parse",
+    "samples_for",
+    "simulate",
+]

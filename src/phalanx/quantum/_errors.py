@@ -1,0 +1,47 @@
+"""Errors of the room; the tree is drawn in the package's docstring."""
+
+from phalanx.core import LimitExceeded, PhalanxError, Unavailable
+from phalanx.quantum._limits import MAX_SIMULATED_QUBITS
+
+
+class QuantumError(PhalanxError):
+    """Root of what the room raises by itself."""
+
+    code = "quantum"
+
+
+class InvalidCircuit(QuantumError):
+    """A circuit is not one, or not in canonical form. Attributes: ``line`` (0: the whole), ``reason``."""
+
+    code = "invalid-circuit"
+
+    def __init__(self, reason: str, *, line: int = 0) -> None:
+        where = f"line {line} of the circuit" if line else "the circuit"
+        super().__init__(f"{where}: {reason}", line=line, reason=reason)
+
+
+class TooWide(LimitExceeded):
+    """More qubits than a statevector can hold here. Attributes as of ``LimitExceeded``."""
+
+    code = "too-wide"
+
+    def __init__(self, n_qubits: int) -> None:
+        super().__init__(
+            "the width of a simulated circuit (qubits)",
+            maximum=MAX_SIMULATED_QUBITS,
+            seen=n_qubits,
+            hint="place the circuit on a quantum device, or cut it",
+        )
+
+
+class Contradictory(Unavailable):
+    """A device's answers exclude each other, so no estimate can be drawn from them."""
+
+    code = "contradictory"
+
+    def __init__(self, device: str, *, restarts: int) -> None:
+        super().__init__(
+            f"an estimate on {device}",
+            f"its answers contradicted each other {restarts} times: it is noisier than the method bears",
+            hint="use a less noisy device or a larger epsilon",
+        )

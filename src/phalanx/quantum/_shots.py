@@ -1,0 +1,20 @@
+"""What a device answers, and what may be asked to give such an answer."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from phalanx.core import Circuit, Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class ShotResult:
+    """Outcomes of one circuit. A key spells the classical bits ``c0 c1 …`` from left to right."""
+
+    counts: dict[str, int]
+    provenance: Provenance
+
+
+class ShotRunner(Protocol):
+    """Runs a circuit: a backend's ``run``, or anything that stands before one."""
+
+    async def __call__(self, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult: ...

@@ -1,0 +1,64 @@
+"""A simulated world to test in: virtual time, seeded scheduling, faulty network and disks.
+
+``SimWorld(seed)`` runs any number of nodes in one process and replays from its seed. The
+simulated ports stand in for the real ones wherever ``phalanx.core`` asks for a port, and pass
+the same contract suites (``phalanx.testing.contracts``). Production code never imports this.
+
+Errors::
+
+    PhalanxError
+    └── SimulationError
+        ├── Deadlock            every task waits and no timer is set
+        ├── Livelock            still busy after the bounded number of steps
+        ├── NotSimulated        asked of the loop, but not repeatable from a seed
+        ├── PowerLost           what is left of a crashed node touched its disk or network
+        ├── Unstoppable         cancelled tasks go on
+        └── BackgroundFailure   something failed that nobody waited for
+"""
+
+from phalanx.testing._disk import SimDisk
+from phalanx.testing._errors import (
+    BackgroundFailure,
+    Deadlock,
+    Livelock,
+    NotSimulated,
+    PowerLost,
+    SimulationError,
+    Unstoppable,
+)
+from phalanx.testing._faults import ROUGH_NETWORK, DiskFaults, Faults, NetworkFaults
+from phalanx.testing._loop import SimLoop, SimTask, new_loop
+from phalanx.testing._network import SimNetwork, SimTransport
+from phalanx.testing._sources import WORLD_START_NS, InlineOffload, SimClock, SimEntropy
+from phalanx.testing._store import SimStore
+from phalanx.testing._trace import Trace, TraceEntry
+from phalanx.testing._world import SimNode, SimWorld
+
+__all__ = [
+    "ROUGH_NETWORK",
+    "WORLD_START_NS",
+    "BackgroundFailure",
+    "Deadlock",
+    "DiskFaults",
+    "Faults",
+    "InlineOffload",
+    "Livelock",
+    "NetworkFaults",
+    "NotSimulated",
+    "PowerLost",
+    "SimClock",
+    "SimDisk",
+    "SimEntropy",
+    "SimLoop",
+    "SimNetwork",
+    "SimNode",
+    "SimStore",
+    "SimTask",
+    "SimTransport",
+    "SimWorld",
+    "SimulationError",
+    "Trace",
+    "TraceEntry",
+    "Unstoppable",
+    "new_loop",
+]

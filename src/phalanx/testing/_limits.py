@@ -1,0 +1,31 @@
+"""Bounds of a simulation. Reaching one is a failure of the run, never a silent stop."""
+
+from phalanx.core import MIB
+
+# Turns of the loop in one world; a run that needs more is taken for a livelock.
+MAX_STEPS = 20_000_000
+# Turns that cancelled tasks get to clean up in before they are called unstoppable.
+MAX_SHUTDOWN_STEPS = 100_000
+# The cyclic collector runs at fixed steps only: its own timing would differ between runs.
+COLLECT_EVERY_STEPS = 1_000_000
+# Entries of a trace kept in memory; older ones live on in the digest.
+MAX_TRACE_ENTRIES = 200_000
+
+# Datagrams waiting at one address; a full inbox drops, as a socket's buffer does.
+MAX_INBOX_DATAGRAMS = 10_000
+MAX_DATAGRAM_BYTES = MIB
+
+# One simulated disk, where its faults set no smaller capacity.
+MAX_DISK_BYTES = 512 * MIB
+# What a disk writes as one piece; power loss tears a write between sectors or inside one.
+SECTOR_BYTES = 512
+
+# Virtual time that a crashed node's tasks may take to accept that they are dead.
+MAX_CRASH_CLEANUP_S = 60.0
+# Times they are cancelled before they are called unstoppable; cleanup may start tasks of its own.
+MAX_CRASH_ROUNDS = 10
+
+MAX_SIM_SEEDS = 10_000_000
+
+# One record of a simulated store's log; a bigger commit becomes several records of one append.
+MAX_LOG_PART_BYTES = 4 * MIB

@@ -1,0 +1,208 @@
+"""A whole world from one seed: virtual time, nodes, network, disks, and what happened.
+
+``SimWorld(seed).run(main)`` runs ``main(world)`` to its end. The same seed gives the same run,
+to the last pick of the scheduler; ``world.trace`` is there to compare. The bytes of keys and
+signatures are the only thing that differs, because they come from the operating system always.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from phalanx.adapters import SegmentJournals
+from phalanx.core import KIB, Rng, Uuid7Source
+from phalanx.testing._disk import SimDisk
+from phalanx.testing._errors import BackgroundFailure, PowerLost, SimulationError, Unstoppable
+from phalanx.testing._faults import DiskFaults, Faults
+from phalanx.testing._limits import MAX_CRASH_CLEANUP_S, MAX_CRASH_ROUNDS, MAX_STEPS
+from phalanx.testing._loop import OWNER, describe, new_loop
+from phalanx.testing._network import SimNetwork, SimTransport
+from phalanx.testing._sources import InlineOffload, SimClock, SimEntropy
+from phalanx.testing._store import SimStore
+
+if TYPE_CHECKING:
+    from phalanx.crypto import HybridSigner
+    from phalanx.node import Ports
+
+T = TypeVar("T")
+
+# Small, so that a short run already rolls over into new segments.
+SIM_SEGMENT_BYTES = 64 * KIB
+
+
+class SimWorld:
+    """See the module. Everything in it draws from its own child of ``rng``."""
+
+    def __init__(self, seed: int, *, faults: Faults | None = None, max_steps: int = MAX_STEPS) -> None:
+        self.seed = seed
+        self.faults = faults or Faults()
+        self.rng = Rng(seed)
+        self.loop = new_loop(self.rng.child("schedule"), max_steps=max_steps)
+        self.trace = self.loop.trace
+        self.clock = SimClock(self.loop)
+        self.ids = Uuid7Source(self.clock, self.rng.child("ids").bits)
+        self.entropy = SimEntropy(self.rng.child("entropy"))
+        self.offload = InlineOffload()
+        self.network = SimNetwork(self.loop, self.rng.child("network"), self.faults.network)
+        self._disks: dict[str, SimDisk] = {}
+        self._nodes: dict[str, SimNode] = {}
+        self._dead: dict[str, None] = {}
+
+    def run(self, main: Callable[["SimWorld"], Coroutine[Any, Any, T]]) -> T:
+        """Run ``main`` and stop everything it left behind.
+
+        Raises what ``main`` raises, with the seed noted on it; else ``BackgroundFailure`` if
+        something that nobody waited for failed.
+        """
+        try:
+            result = self.loop.run_until_complete(main(self))
+        except BaseException as error:
+            error.add_note(f"in SimWorld(seed={self.seed}) at {self.loop.time():.6f} s of virtual time")
+            self._shut_down_quietly()
+            raise
+        self.loop.shut_down()
+        self._raise_background_failures()
+        return result
+
+    def node(self, name: str) -> "SimNode":
+        """The machine of that name; made, and idle, when it is new."""
+        if name not in self._nodes:
+            self._nodes[name] = SimNode(self, name)
+        return self._nodes[name]
+
+    def disk(self, name: str, *, faults: DiskFaults | None = None) -> SimDisk:
+        """The disk of that name in its present power cycle. ``faults`` count when it is new."""
+        disk = self._disks.get(name)
+        if disk is None:
+            disk = SimDisk(self.loop, name, self.rng.child(f"disk/{name}"), faults or self.faults.disk)
+        while disk.successor is not None:
+            disk = disk.successor
+        self._disks[name] = disk
+        return disk
+
+    def transport(self, address: str) -> SimTransport:
+        return self.network.transport(address)
+
+    def ports(self, node_name: str) -> "Ports":
+        """What a node needs from outside, simulated. Opens its disk anew at every call."""
+        return self.node(node_name).ports()
+
+    def journals(self, disk_name: str, folder: str = "journals") -> SegmentJournals:
+        """The journals in a folder of a disk, opened anew."""
+        return SegmentJournals(
+            self.disk(disk_name),
+            folder,
+            entropy=self.entropy,
+            offload=self.offload,
+            segment_bytes=SIM_SEGMENT_BYTES,
+        )
+
+    def store(self, disk_name: str) -> SimStore:
+        """The store on a disk, opened anew."""
+        return SimStore(self.journals(disk_name, "store"))
+
+    def bury(self, owner: str) -> None:
+        """Expect no more of an incarnation: what its remains raise is not a failure."""
+        self._dead[owner] = None
+
+    def _shut_down_quietly(self) -> None:
+        try:
+            self.loop.shut_down()
+        except SimulationError as error:
+            self.trace.note("world", "shutdown-failed", str(error))
+
+    def _raise_background_failures(self) -> None:
+        errors = [error for node in self._nodes.values() if (error := node.failure()) is not None]
+        for failure in self.loop.failures:
+            error = failure.get("exception")
+            if not isinstance(error, PowerLost) and failure["owner"] not in self._dead:
+                errors.append(error or RuntimeError(failure["message"]))
+        if errors:
+            raise BackgroundFailure(
+                f"in SimWorld(seed={self.seed}) {len(errors)} background tasks failed, first: {errors[0]!r}",
+                errors=tuple(errors),
+            ) from errors[0]
+
+
+class SimNode:
+    """A machine: one program at a time, a disk that outlives it, and a place in the network."""
+
+    def __init__(self, world: SimWorld, name: str) -> None:
+        self.world = world
+        self.name = name
+        self.incarnation = 1
+        self._signer: HybridSigner | None = None
+        self._main: asyncio.Task[Any] | None = None
+
+    @property
+    def owner(self) -> str:
+        """What marks the tasks of this incarnation."""
+        return f"{self.name}#{self.incarnation}"
+
+    @property
+    def rng(self) -> Rng:
+        """The start of this incarnation's random streams; take children of it."""
+        return self.world.rng.child(f"node/{self.owner}")
+
+    def start(self, main: Callable[["SimNode"], Coroutine[Any, Any, T]]) -> "asyncio.Task[T]":
+        """Run ``main(node)`` as the program of this machine until it ends or the machine crashes."""
+        assert self._main is None or self._main.done(), f"{self.name} is running"
+        self.world.trace.note(self.name, "start", self.incarnation)
+        context = copy_context()
+        context.run(OWNER.set, self.owner)
+        self._main = task = self.world.loop.create_task(main(self), name=self.name, context=context)
+        return task
+
+    async def crash(self, *, power_loss: bool = True) -> None:
+        """Kill the program now; afterwards ``start`` boots it again.
+
+        With ``power_loss`` the disk loses what it was not told to keep, without it only the
+        process dies. Disk and network are gone first, then the tasks are cancelled: their
+        cleanup can reach nothing any more, as if it had never run.
+        """
+        loop, owner = self.world.loop, self.owner
+        assert all(task is not asyncio.current_task() for task in loop.tasks(owner)), "a node cannot crash itself"
+        self.world.trace.note(self.name, "crash" if power_loss else "kill", self.incarnation)
+        disk = self.world.disk(self.name)
+        disk.crash() if power_loss else disk.kill()
+        self.world.network.lose_power(owner)
+        self.world.bury(owner)
+        for _ in range(MAX_CRASH_ROUNDS):
+            live = loop.tasks(owner)
+            if not live:
+                break
+            for task in live:
+                task.cancel()
+            ended, _ = await asyncio.wait(live, timeout=MAX_CRASH_CLEANUP_S)
+            for task in ended:
+                task.cancelled() or task.exception()  # seen, so that asyncio does not complain of it
+        if still := loop.tasks(owner):
+            raise Unstoppable(tuple(describe(task) for task in still))
+        self._main = None
+        self.incarnation += 1
+
+    def failure(self) -> BaseException | None:
+        """What the program failed with, if it did so by itself."""
+        if self._main is None or not self._main.done() or self._main.cancelled():
+            return None
+        return self._main.exception()
+
+    def ports(self) -> "Ports":
+        """See ``SimWorld.ports``."""
+        from phalanx.crypto import HybridSigner
+        from phalanx.node import Ports
+
+        if self._signer is None:
+            self._signer = HybridSigner.generate()
+        world, rng = self.world, self.rng
+        return Ports(
+            clock=world.clock,
+            rng=rng,
+            ids=Uuid7Source(world.clock, rng.child("ids").bits),
+            entropy=SimEntropy(rng.child("entropy")),
+            store=world.store(self.name),
+            journals=world.journals(self.name),
+            offload=world.offload,
+            signer=self._signer,
+        )

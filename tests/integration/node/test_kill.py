@@ -1,0 +1,121 @@
+"""SIGKILL in the middle of the demo, and what the next start makes of it.
+
+The checker looks from outside, over the API and at the stored ledger; the expectation is a
+run of the same seed that nobody killed.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+SEED = 7
+PORT_LINE = "API "
+
+
+class Demo:
+    """A `phalanx demo` process and a client of its API."""
+
+    def __init__(self, data_dir: Path, token: str = "", *extra: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "phalanx.cli", "demo", "--seed", str(SEED), "--speed", "200",
+             "--port", "0", "--data-dir", str(data_dir), *extra],
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.url, self.token, self.said = "", token, ""
+        while not self.url or not self.token or "demo " not in self.said:
+            line = self.process.stderr.readline()
+            assert line, f"the demo stopped: {self.said}"
+            self.said += line
+            if line.startswith(PORT_LINE):
+                self.url = line.split()[1].removesuffix("/v1")
+            if "PHALANX_TOKEN=" in line:
+                self.token = line.partition("=")[2].strip()
+        self.http = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=30)
+
+    def all(self, path: str) -> dict[str, dict]:
+        items, after = {}, ""
+        while True:
+            page = self.http.get(path, params={"limit": 1000, **({"after": after} if after else {})}).raise_for_status().json()
+            items |= {item["id"]: item for item in page["items"]}
+            after = page.get("next")
+            if not after or not page["items"]:
+                return items
+
+    def finish(self) -> None:
+        self.said += self.process.communicate(timeout=120)[1]
+        assert self.process.returncode == 0, self.said
+
+
+def _wait_for(demo: Demo, path: str, at_least: int) -> None:
+    # Polling another process; the bound is generous, the condition is what counts.
+    for _ in range(2_000):
+        if len(demo.all(path)) >= at_least:
+            return
+        time.sleep(0.01)
+    pytest.fail(f"{path} never had {at_least} items")
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("HWF-4")
+@pytest.mark.requirement("IRS-4")
+def test_a_killed_demo_finishes_with_nothing_lost_and_nothing_done_twice(tmp_path):
+    whole = Demo(tmp_path / "whole")
+    _wait_for_end(whole)
+    expected = _story(whole)
+    whole.process.send_signal(signal.SIGTERM)
+    whole.finish()
+
+    token, before = "", {}
+    for wanted in (1, 3, 5):
+        killed = Demo(tmp_path / "killed", token)
+        token = killed.token
+        _wait_for(killed, "/v1/assessments", wanted)
+        before |= {path: killed.all(path) for path in ("/v1/assessments", "/v1/decisions", "/v1/ledger")}
+        os.kill(killed.process.pid, signal.SIGKILL)
+        killed.process.communicate()
+
+    last = Demo(tmp_path / "killed", token)
+    _wait_for_end(last)
+    assert _story(last) == expected
+    for path, records in before.items():
+        now = last.all(path)
+        assert records, f"the kill came before anything of {path} was recorded"
+        for identifier, record in records.items():
+            assert now[identifier] == record, f"{path}/{identifier} was done again"
+    last.process.send_signal(signal.SIGTERM)
+    last.finish()
+
+    checked = subprocess.run(
+        [sys.executable, "-m", "phalanx.cli", "ledger", "verify", "--data-dir", str(tmp_path / "killed")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stderr
+    assert "verified" in checked.stdout
+
+
+def _wait_for_end(demo: Demo) -> None:
+    line = ""
+    while "findings" not in line:
+        line = demo.process.stderr.readline()
+        assert line, demo.said
+        demo.said += line
+
+
+def _story(demo: Demo) -> dict[str, list]:
+    """What happened, without what depends on when: counts, names and hits, not ids and times."""
+    missions = demo.all("/v1/missions").values()
+    decisions = demo.all("/v1/decisions").values()
+    assert len({m["subject"] for m in missions}) == len(missions), "a finding was worked on twice"
+    return {
+        "findings": sorted((f["rule"], f["case"], f["hits"]) for f in demo.all("/v1/findings").values()),
+        "missions": sorted((m["case"], m["status"]) for m in missions),
+        "assessed": sorted(a["case"] for a in demo.all("/v1/assessments").values()),
+        "decided": sorted((d["outcome"]) for d in decisions),
+        "ledger": [len(demo.all("/v1/ledger"))],
+    }
