@@ -1,5 +1,6 @@
 """docs/reference/api.md and openapi.json: the API as its own schema describes it."""
 
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,16 +10,23 @@ from docgen._markdown import code, page, prose, table
 
 INTRODUCTION = """\
 Every address of version 1 stands under `/v1`. Errors are problem documents (RFC 9457), listed in [errors](errors.md).
-The schema for programs is [openapi.json](openapi.json); a running node serves it at `/v1/openapi.json`."""
+The schema for programs is [openapi.json](openapi.json); a running node serves it at `/openapi.json`."""
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
+@functools.cache
 def schema() -> dict[str, Any]:
-    """The OpenAPI document that a node serves."""
-    from phalanx.api import openapi_schema
+    """The OpenAPI document that a node serves, asked of a node that runs in a simulation."""
+    from phalanx.api import create_app
+    from phalanx.node import Settings, build_node
+    from phalanx.testing import SimWorld
 
-    return openapi_schema()
+    async def ask(world: SimWorld) -> dict[str, Any]:
+        async with build_node(Settings(), world.ports("docs")) as node:
+            return create_app(node).openapi()
+
+    return SimWorld(0).run(ask)
 
 
 def openapi_document(root: Path) -> str:  # noqa: ARG001 - every page is built from the repository

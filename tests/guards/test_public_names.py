@@ -1,6 +1,6 @@
 """A room's public names are a promise: they change on purpose or not at all.
 
-``PHALANX_UPDATE_GOLDEN=1 pytest tests/guards/test_public_names.py`` writes the new list; the diff of
+``PHALANX_TEST_UPDATE_GOLDEN=1 pytest tests/guards/test_public_names.py`` writes the new list; the diff of
 ``public_names.txt`` is then part of the review.
 """
 
@@ -8,7 +8,7 @@ import ast
 import os
 
 GOLDEN = "tests/guards/public_names.txt"
-UPDATE = "PHALANX_UPDATE_GOLDEN"
+UPDATE = "PHALANX_TEST_UPDATE_GOLDEN"
 
 
 def exported(tree: ast.Module) -> list[str] | None:
@@ -36,28 +36,27 @@ def untidy_faces(sources) -> list[str]:
         if not ast.get_docstring(source.tree):
             found.append(f"{source.path}: the docstring that says what the room is for is missing")
         names = exported(source.tree)
-        imported = {
-            alias.asname or alias.name
-            for node in source.tree.body
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(source.module)
-            for alias in node.names
-            if not (alias.asname or alias.name).startswith("_")
-        }
+        own = imported_names(source.tree, source.module)
         defined = {node.name for node in source.tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-        if names is None and imported:
+        if names is None and own:
             found.append(f"{source.path}: __all__ is missing")
         elif names is not None:
-            found += [
-                f"{source.path}: {name} is re-exported but not in __all__" for name in sorted(imported - set(names))
-            ]
+            found += [f"{source.path}: {name} is re-exported but not in __all__" for name in sorted(own - set(names))]
             found += [
                 f"{source.path}: {name} is in __all__ twice"
                 for name in sorted({n for n in names if names.count(n) > 1})
             ]
             lazy = "__getattr__" in defined
-            unknown = set(names) - imported - defined - assigned(source.tree)
+            unknown = set(names) - imported_names(source.tree) - defined - assigned(source.tree)
             found += [f"{source.path}: {name} is in __all__ but not there" for name in sorted(unknown) if not lazy]
     return found
+
+
+def imported_names(tree: ast.Module, below: str = "") -> set[str]:
+    """Public names that a package imports from its own modules, or from anywhere."""
+    nodes = [node for node in tree.body if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(below)]
+    names = {alias.asname or alias.name for node in nodes for alias in node.names}
+    return {name for name in names if not name.startswith("_")}
 
 
 def assigned(tree: ast.Module) -> set[str]:

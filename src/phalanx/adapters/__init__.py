@@ -1,1 +1,39 @@
-"""placeholder"""
+"""The outside world: clocks, disks, databases, exporters. Implements the ports of ``core``.
+
+Only ``node`` and what stands above it import this room. Vendor libraries are imported when an
+adapter is opened, and a missing one is ``Unavailable`` with the command that installs it. The
+durable adapters raise ``core``'s ``StorageError`` and its kinds; this room has no errors of
+its own.
+
+================  =============================  ================================
+port              embedded                       server
+================  =============================  ================================
+``Store``         ``SqliteStore``                ``PostgresStore``
+``Journals``      ``SegmentJournals``            ``PostgresJournals``
+================  =============================  ================================
+"""
+
+from phalanx.adapters._files import Files, OsFiles, lock_folder
+from phalanx.adapters._keyfile import load_or_create
+from phalanx.adapters._otlp import OtlpExporter
+from phalanx.adapters._postgres_journals import PostgresJournals
+from phalanx.adapters._postgres_store import PostgresStore
+from phalanx.adapters._segments import SegmentJournal, SegmentJournals
+from phalanx.adapters._sqlite import SqliteStore
+from phalanx.adapters._system import OsEntropy, SystemClock, ThreadOffload
+
+__all__ = [
+    "Files",
+    "OsEntropy",
+    "OsFiles",
+    "OtlpExporter",
+    "PostgresJournals",
+    "PostgresStore",
+    "SegmentJournal",
+    "SegmentJournals",
+    "SqliteStore",
+    "SystemClock",
+    "ThreadOffload",
+    "load_or_create",
+    "lock_folder",
+]

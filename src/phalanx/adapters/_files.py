@@ -8,9 +8,10 @@ as the operating system has them.
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
@@ -21,7 +22,8 @@ from phalanx.core import Unavailable
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LOCK_NAME = ".lock"
+_LOCK_NAME = ".lock"
+_PID_BYTES = 20
 
 
 class Files(Protocol):
@@ -56,21 +58,23 @@ class Files(Protocol):
         ...
 
     async def make_folder(self, folder: str) -> None:
-        """Make ``folder`` and the folders above it, durably, unless they exist."""
+        """Make ``folder`` and the folders above it, durably, unless they exist.
+
+        It then belongs to this program until that ends; another one is refused.
+        """
         ...
 
 
 class OsFiles:
-    """Files of the operating system under ``root``, which this process holds alone.
+    """Files of the operating system under ``root``.
 
-    The hold is an ``flock`` and ends with the process, however that dies. A second holder is
-    refused with ``Unavailable``, because two writers would destroy each other's journals.
+    A folder that was made through one of these is locked until ``close``, because two
+    programs that write one journal destroy it: the other one gets ``Unavailable``.
     """
 
     def __init__(self, root: Path, *, workers: int = FILE_WORKERS) -> None:
         self._root = root
-        _make_durable_folder(root)
-        self._lock_fd = _hold(root)
+        self._locks: dict[str, int] = {}
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="phalanx-files")
 
     async def list(self, folder: str) -> list[str]:
@@ -99,30 +103,42 @@ class OsFiles:
 
     async def make_folder(self, folder: str) -> None:
         await self._hop(_make_durable_folder, self._root / folder)
+        if folder not in self._locks:
+            self._locks[folder] = await self._hop(_lock, self._root / folder)
 
     def close(self) -> None:
-        """Wait for the calls under way and let go of the folder."""
+        """Wait for the calls under way and unlock the folders."""
         self._threads.shutdown(wait=True)
-        if self._lock_fd >= 0:
-            os.close(self._lock_fd)
-            self._lock_fd = -1
+        while self._locks:
+            os.close(self._locks.popitem()[1])
 
     async def _hop(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: work(*args, **kwargs))
 
 
-def _hold(root: Path) -> int:
-    fd = os.open(root / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+@contextlib.contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Hold an existing ``folder`` for this program alone; raises ``Unavailable`` when another does."""
+    fd = _lock(folder)
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def _lock(folder: Path) -> int:
+    """A descriptor that holds the folder's lock. The lock ends with the process, however it dies."""
+    fd = os.open(folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        holder = os.read(fd, 20).decode("ascii", "replace").strip()
+        holder = os.read(fd, _PID_BYTES).decode("ascii", "replace") or "unknown"
         os.close(fd)
         raise Unavailable(
-            str(root),
-            f"process {holder or 'unknown'} is using it",
-            hint="stop that process, or give this one a folder of its own",
+            str(folder),
+            f"process {holder} is using it",
+            hint="stop that process, or use another folder",
         ) from error
     os.ftruncate(fd, 0)
     os.write(fd, str(os.getpid()).encode())

@@ -12,6 +12,7 @@ MAX_COMMIT_WRITES = 20_000
 # more; a bigger group only makes its members wait.
 MAX_GROUP_WEIGHT = 4_096
 COMMIT_WEIGHT = 16
+MAX_WAITING_WEIGHT = 1_000_000
 # Store requests waiting for their thread or connection; past it, callers are turned away.
 MAX_WAITING_REQUESTS = 10_000
 MAX_READ_BATCH = 64
@@ -21,6 +22,8 @@ MAX_RECORD_BYTES = MAX_CHUNK_BYTES
 MAX_APPEND_BYTES = 64 * MIB
 # Concurrent appends that share one write: no more are added once it is this long.
 GROUP_BYTES = 4 * MIB
+# Appends waiting for the write under way; past it, callers are turned away.
+MAX_WAITING_BYTES = 256 * MIB
 SEGMENT_BYTES = 64 * MIB
 # How much of a segment is read at once, and how far apart the remembered positions lie.
 READ_BYTES = 256 * 1024
@@ -31,3 +34,11 @@ INLINE_BYTES = MIB
 FILE_WORKERS = 4
 # Work that may queue behind the busy threads of a pool.
 MAX_WAITING_WORK = 1_000
+
+POSTGRES_CONNECTIONS = 5
+# How long a call waits for a server that went away, and how soon it looks again.
+RECONNECT_WITHIN_S = 30.0
+RECONNECT_PAUSE_S = 0.05
+RECONNECT_PAUSE_MAX_S = 1.0
+# Records one statement drops when a journal is trimmed.
+TRIM_ROWS = 5_000

@@ -10,29 +10,26 @@ any other damage is ``StorageCorrupt``. Older segments are checked as they are r
 """
 
 import asyncio
-import bisect
 import errno
 import re
-from array import array
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
 
 from phalanx.adapters import _frames
 from phalanx.adapters._files import Files
-from phalanx.adapters._frames import HEADER_BYTES, MARKER_BYTES, BadFrame, Frame
+from phalanx.adapters._groups import Groups
 from phalanx.adapters._limits import (
     GROUP_BYTES,
-    INDEX_STEP_BYTES,
     INLINE_BYTES,
     MAX_APPEND_BYTES,
     MAX_RECORD_BYTES,
-    READ_BYTES,
+    MAX_WAITING_BYTES,
     SEGMENT_BYTES,
 )
+from phalanx.adapters._segment import SUFFIX, Segment, create_segment, open_segment
 from phalanx.core import (
     EntropySource,
-    FutureVersion,
     InvalidInput,
     LimitExceeded,
     NotFound,
@@ -43,7 +40,6 @@ from phalanx.core import (
     Unavailable,
 )
 
-_SUFFIX = ".segment"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -72,13 +68,15 @@ class SegmentJournals:
         self._open: dict[str, SegmentJournal] = {}
 
     async def open(self, name: str) -> "SegmentJournal":
-        if not _NAME.fullmatch(name):
-            raise InvalidInput("journal name", f"{name!r} is not lower-case letters, digits, '-' and '_'")
+        check_journal_name(name)
         if (known := self._open.get(name)) is not None and not known.closed:
             raise Unavailable(f"journal {name}", "it is open already", hint="share the open one, or close it first")
-        folder = f"{self._folder}/{name}" if self._folder else name
         journal = SegmentJournal(
-            self._files, folder, entropy=self._entropy, offload=self._offload, segment_bytes=self._segment_bytes
+            self._files,
+            f"{self._folder}/{name}" if self._folder else name,
+            entropy=self._entropy,
+            offload=self._offload,
+            segment_bytes=self._segment_bytes,
         )
         self._open[name] = journal
         try:
@@ -95,39 +93,11 @@ class SegmentJournals:
         self._open.clear()
 
 
-@dataclass(slots=True)
-class _Segment:
-    """One file. ``size`` counts its durable bytes, ``offsets``/``positions`` lead into it."""
-
-    path: str
-    base: int
-    marker: bytes
-    size: int
-    offsets: "array[int]" = field(default_factory=lambda: array("Q"))
-    positions: "array[int]" = field(default_factory=lambda: array("Q"))
-
-    def note(self, offset: int, position: int) -> None:
-        """Remember where a frame lies, if it is far enough past the last one remembered."""
-        last = self.positions[-1] if self.positions else 0
-        if position >= last + INDEX_STEP_BYTES:
-            self.offsets.append(offset)
-            self.positions.append(position)
-
-    def near(self, offset: int) -> tuple[int, int]:
-        """The last remembered frame at or before ``offset``: its first record and position."""
-        i = bisect.bisect_right(self.offsets, offset) - 1
-        return (self.offsets[i], self.positions[i]) if i >= 0 else (self.base, HEADER_BYTES)
-
-
-@dataclass(slots=True)
-class _Append:
-    records: Sequence[bytes]
-    n_bytes: int
-    done: "asyncio.Future[int]"
-
-
 class SegmentJournal:
-    """A ``Journal`` in segment files. Made by ``SegmentJournals.open``."""
+    """A ``Journal`` in segment files. Made by ``SegmentJournals.open``.
+
+    ``cut_bytes`` is what a torn write had left when it was opened.
+    """
 
     def __init__(
         self, files: Files, folder: str, *, entropy: EntropySource, offload: Offload, segment_bytes: int
@@ -137,13 +107,17 @@ class SegmentJournal:
         self._entropy = entropy
         self._offload = offload
         self._segment_bytes = segment_bytes
-        self._segments: list[_Segment] = []
+        self._segments: list[Segment] = []
         self._end = 0
-        self._waiting: deque[_Append] = deque()
-        self._writing: asyncio.Task[None] | None = None
+        self._appends: Groups[Sequence[bytes], int] = Groups(
+            f"journal {folder}",
+            self._append_group,
+            weigh=lambda records: sum(map(len, records)),
+            max_weight=GROUP_BYTES,
+            max_waiting=MAX_WAITING_BYTES,
+        )
         self._trimming = asyncio.Lock()
         self._undo_due = False
-        self.closed = False
         self.cut_bytes = 0
 
     @property
@@ -154,42 +128,44 @@ class SegmentJournal:
     def end(self) -> int:
         return self._end
 
+    @property
+    def closed(self) -> bool:
+        return self._appends.closed
+
     async def append(self, records: Sequence[bytes]) -> int:
-        n_bytes = sum(map(len, records))
-        if records and (largest := max(map(len, records))) > MAX_RECORD_BYTES:
-            raise LimitExceeded("a journal record in bytes", maximum=MAX_RECORD_BYTES, seen=largest)
-        if (seen := max(n_bytes, 4 * len(records))) > MAX_APPEND_BYTES:
-            raise LimitExceeded("an append in bytes", maximum=MAX_APPEND_BYTES, seen=seen)
-        self._require_open()
-        if not records:
-            return self._end
-        append = _Append(records, n_bytes, asyncio.get_running_loop().create_future())
-        self._waiting.append(append)
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_groups(), name=f"journal {self._folder}")
-        return await append.done
+        check_records(records)
+        self._appends.require_open()
+        return await self._appends.ask(records) if records else self._end
 
     async def read(self, offset: int, *, max_records: int = 1_000, max_bytes: int = 1 << 23) -> list[bytes]:
-        self._require_open()
+        self._appends.require_open()
         out: list[bytes] = []
         room = max_bytes
         while offset < self._end and len(out) < max_records:
             if offset < self.start:
-                raise NotFound("journal record", f"{self._folder} {offset}", hint=f"kept are {self.start} and later")
-            segment = self._segments[bisect.bisect_right(self._segments, offset, key=lambda s: s.base) - 1]
-            async for frame in self._frames_from(segment, offset):
-                for record in frame.records[max(0, offset - frame.base) :]:
-                    if out and (len(out) >= max_records or len(record) > room):
-                        return out
-                    out.append(record)
-                    room -= len(record)
-                    offset += 1
-                if len(out) >= max_records or room <= 0:
+                if out:
                     return out
+                raise self._trimmed(offset)
+            segment = self._segments[self._behind(offset) - 1]
+            try:
+                async for frame in segment.frames(self._files, self._offload, offset):
+                    for record in frame.records[max(0, offset - frame.base) :]:
+                        if out and (len(out) >= max_records or len(record) > room):
+                            return out
+                        out.append(record)
+                        room -= len(record)
+                        offset += 1
+                    if len(out) >= max_records or room <= 0:
+                        return out
+            except OSError as error:
+                if segment.base < self.start:
+                    raise self._trimmed(offset) from error
+                raise self._typed(error) from error
+            self._check_sequel(segment, offset)
         return out
 
     async def trim(self, before: int) -> None:
-        self._require_open()
+        self._appends.require_open()
         async with self._trimming:
             while len(self._segments) > 1 and self._segments[1].base <= before:
                 oldest = self._segments.pop(0)
@@ -202,127 +178,33 @@ class SegmentJournal:
 
     async def close(self) -> None:
         """Finish what was appended; the journal may then be opened again."""
-        self.closed = True
-        if self._writing is not None:
-            await asyncio.wait([self._writing])
-
-    # Writing: one task at a time, alive only while there is something to write.
-
-    async def _write_groups(self) -> None:
-        group: list[_Append] = []
-        try:
-            while self._waiting:
-                group = self._next_group()
-                try:
-                    first = await self._write([record for append in group for record in append.records])
-                except OSError as error:
-                    for append in group:
-                        _fail(append, self._typed(error))
-                    continue
-                for append in group:
-                    if not append.done.done():
-                        append.done.set_result(first)
-                    first += len(append.records)
-        except BaseException as error:
-            # A simulated power loss or the end of the loop: nobody may wait for it for ever.
-            for append in (*group, *self._waiting):
-                _fail(append, StorageError(f"journal {self._folder} stopped: {error!r}"))
-            self._waiting.clear()
-            raise
-        finally:
-            self._writing = None
-
-    def _next_group(self) -> list[_Append]:
-        group = [self._waiting.popleft()]
-        n_bytes = group[0].n_bytes
-        while self._waiting and n_bytes + self._waiting[0].n_bytes <= GROUP_BYTES:
-            group.append(self._waiting.popleft())
-            n_bytes += group[-1].n_bytes
-        return group
-
-    async def _write(self, records: list[bytes]) -> int:
-        """Make ``records`` durable as one frame, or leave the file as it was and raise OSError."""
-        if self._undo_due:
-            await self._undo()
-        if self._segments[-1].size >= self._segment_bytes:
-            self._segments.append(await self._new_segment(self._end))
-        active = self._segments[-1]
-        if sum(map(len, records)) > INLINE_BYTES:
-            data = await self._offload.run(_frames.encode_frame, active.marker, self._end, records)
-        else:
-            data = _frames.encode_frame(active.marker, self._end, records)
-        try:
-            await self._files.append_sync(active.path, data)
-        except OSError:
-            self._undo_due = True
-            await self._undo(quietly=True)
-            raise
-        first = self._end
-        active.note(first, active.size)
-        active.size += len(data)
-        self._end += len(records)
-        return first
-
-    async def _undo(self, *, quietly: bool = False) -> None:
-        """Cut off what a failed write may have left. If that fails too, it stays due."""
-        active = self._segments[-1]
-        try:
-            await self._files.truncate(active.path, active.size)
-        except OSError:
-            if quietly:
-                return
-            raise
-        self._undo_due = False
-
-    async def _new_segment(self, base: int) -> _Segment:
-        name = f"{base:020d}{_SUFFIX}"
-        path = f"{self._folder}/{name}"
-        if name in await self._files.list(self._folder):
-            # What an earlier attempt left that found no space; it never got a record.
-            await self._files.remove(path)
-        header = _frames.encode_header(base, self._entropy.token(MARKER_BYTES))
-        await self._files.append_sync(path, header)
-        await self._files.sync_folder(self._folder)
-        return _Segment(path, base, header[-4 - MARKER_BYTES : -4], HEADER_BYTES)
-
-    # Recovery and reading.
+        await self._appends.close()
 
     async def recover(self) -> None:
-        """Read the folder; cut off a torn write."""
+        """Read the folder and cut off a torn write. Called once, before anything else."""
         try:
             await self._files.make_folder(self._folder)
-            names = [name for name in await self._files.list(self._folder) if name.endswith(_SUFFIX)]
+            names = [name for name in await self._files.list(self._folder) if name.endswith(SUFFIX)]
             for name in names:
-                await self._recover_segment(name, is_last=name == names[-1])
+                path = f"{self._folder}/{name}"
+                segment = await open_segment(self._files, path, is_last=name == names[-1])
+                if segment is None:
+                    await self._files.remove(path)
+                    await self._files.sync_folder(self._folder)
+                else:
+                    self._segments.append(segment)
             if not self._segments:
-                base = int(names[-1].removesuffix(_SUFFIX)) if names else 0
-                self._segments.append(await self._new_segment(base))
+                base = int(names[-1].removesuffix(SUFFIX)) if names else 0
+                self._segments.append(await create_segment(self._files, self._folder, base, self._entropy))
             await self._recover_tail(self._segments[-1])
         except OSError as error:
             raise self._typed(error) from error
 
-    async def _recover_segment(self, name: str, *, is_last: bool) -> None:
-        path = f"{self._folder}/{name}"
-        size = await self._files.size(path)
-        header = _frames.decode_header(await self._files.read(path, 0, HEADER_BYTES))
-        if header is None and is_last and size <= HEADER_BYTES:
-            # Its creation was torn, so it never got a record.
-            await self._files.remove(path)
-            await self._files.sync_folder(self._folder)
-            return
-        if header is None:
-            raise StorageCorrupt(path, 0, "the segment header is not one")
-        if header.version > _frames.FORMAT_VERSION:
-            raise FutureVersion(f"journal segment {path}", seen=header.version, known=_frames.FORMAT_VERSION)
-        if name != f"{header.base:020d}{_SUFFIX}":
-            raise StorageCorrupt(path, 0, f"the file is named for another record than {header.base}")
-        self._segments.append(_Segment(path, header.base, header.marker, size))
-
-    async def _recover_tail(self, segment: _Segment) -> None:
+    async def _recover_tail(self, segment: Segment) -> None:
         self._end = segment.base
-        position = HEADER_BYTES
+        position = _frames.HEADER_BYTES
         try:
-            async for frame in self._frames_from(segment, segment.base):
+            async for frame in segment.frames(self._files, self._offload, segment.base):
                 self._end += len(frame.records)
                 position += frame.n_bytes
         except StorageCorrupt:
@@ -332,59 +214,79 @@ class SegmentJournal:
             self.cut_bytes = segment.size - position
             await self._files.truncate(segment.path, position)
             segment.size = position
+        # What a killed process wrote may not be durable yet; from here on it is shown, so it must be.
+        await self._files.append_sync(segment.path, b"")
+        await self._files.sync_folder(self._folder)
 
-    async def _frames_from(self, segment: _Segment, offset: int) -> AsyncIterator[Frame]:
-        """Sound frames of ``segment`` from near ``offset`` to its durable end."""
-        base, position = segment.near(offset)
-        data, at = b"", 0
-        while position < segment.size:
-            try:
-                n_bytes = _frames.FRAME_HEAD_BYTES
-                if len(data) - at >= n_bytes:
-                    n_bytes = _frames.frame_bytes(segment.marker, data, at)
-                if len(data) - at < n_bytes <= segment.size - position:
-                    n_read = min(max(n_bytes, READ_BYTES), segment.size - position)
-                    data, at = await self._read_file(segment, position, n_read), 0
-                    if len(data) == n_read:
-                        continue
-                frame = await self._decode(segment, data, at, base)
-            except BadFrame as bad:
-                raise StorageCorrupt(segment.path, position, str(bad)) from bad
-            segment.note(base, position)
-            base += len(frame.records)
-            position += frame.n_bytes
-            at += frame.n_bytes
-            if base > offset:
-                yield frame
-        after = next((s.base for s in self._segments if s.base > segment.base), None)
-        if after is not None and base != after:
-            raise StorageCorrupt(segment.path, position, f"records {base} to {after - 1} are missing")
-
-    async def _decode(self, segment: _Segment, data: bytes, at: int, base: int) -> Frame:
-        if len(data) - at > INLINE_BYTES:
-            return await self._offload.run(_frames.decode_frame, segment.marker, data, at, base)
-        return _frames.decode_frame(segment.marker, data, at, base)
-
-    async def _read_file(self, segment: _Segment, position: int, n: int) -> bytes:
+    async def _append_group(self, appends: Sequence[Sequence[bytes]]) -> list[int]:
         try:
-            return await self._files.read(segment.path, position, n)
-        except FileNotFoundError as error:
-            if segment in self._segments:
-                raise StorageCorrupt(segment.path, position, "the file is gone") from error
-            raise NotFound("journal record", segment.path, hint=f"kept are {self.start} and later") from error
+            first = await self._write([record for records in appends for record in records])
         except OSError as error:
             raise self._typed(error) from error
+        return list(accumulate(map(len, appends[:-1]), initial=first))
 
-    def _require_open(self) -> None:
-        if self.closed:
-            raise StorageError(f"journal {self._folder} is closed")
+    async def _write(self, records: list[bytes]) -> int:
+        """Make ``records`` durable as one frame, or leave the file as it was and raise."""
+        if self._undo_due:
+            await self._undo()
+        if self._segments[-1].size >= self._segment_bytes:
+            self._segments.append(await create_segment(self._files, self._folder, self._end, self._entropy))
+        active = self._segments[-1]
+        if sum(map(len, records)) > INLINE_BYTES:
+            data = await self._offload.run(_frames.encode_frame, active.marker, self._end, records)
+        else:
+            data = _frames.encode_frame(active.marker, self._end, records)
+        self._undo_due = True
+        try:
+            await self._files.append_sync(active.path, data)
+        except OSError:
+            await self._undo()
+            raise
+        self._undo_due = False
+        first = self._end
+        active.note(first, active.size)
+        active.size += len(data)
+        self._end += len(records)
+        return first
+
+    async def _undo(self) -> None:
+        """Cut off what a failed write may have left. Until that succeeds, nothing else is written."""
+        active = self._segments[-1]
+        try:
+            await self._files.truncate(active.path, active.size)
+        except OSError as error:
+            # Not StorageFull: that would promise that nothing of the write was kept.
+            raise StorageError(f"journal {self._folder}: a failed write is not undone yet: {error}") from error
+        self._undo_due = False
+
+    def _behind(self, offset: int) -> int:
+        """The index of the first segment that begins after ``offset``."""
+        return bisect_right(self._segments, offset, key=lambda segment: segment.base)
+
+    def _check_sequel(self, segment: Segment, offset: int) -> None:
+        """The record behind a segment's last one must be the next segment's first."""
+        behind = self._behind(segment.base)
+        if behind < len(self._segments) and offset < self._segments[behind].base:
+            last = self._segments[behind].base - 1
+            raise StorageCorrupt(segment.path, segment.size, f"records {offset} to {last} are missing")
+
+    def _trimmed(self, offset: int) -> NotFound:
+        return NotFound("journal record", f"{self._folder} {offset}", hint=f"kept are {self.start} and later")
 
     def _typed(self, error: OSError) -> StorageError:
         if error.errno in _FULL:
             return StorageFull(f"journal {self._folder}")
-        return StorageError(f"journal {self._folder}: {error}", hint="look at the disk", errno=error.errno)
+        return StorageError(f"journal {self._folder}: {error}", hint="look at the disk")
 
 
-def _fail(append: _Append, error: StorageError) -> None:
-    if not append.done.done():
-        append.done.set_exception(error)
+def check_journal_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InvalidInput("journal name", f"{name!r} is not lower-case letters, digits, '-' and '_'")
+
+
+def check_records(records: Sequence[bytes]) -> None:
+    """Raises LimitExceeded when an append or one record of it is too much."""
+    if (largest := max(map(len, records), default=0)) > MAX_RECORD_BYTES:
+        raise LimitExceeded("a journal record in bytes", maximum=MAX_RECORD_BYTES, seen=largest)
+    if (seen := max(sum(map(len, records)), 4 * len(records))) > MAX_APPEND_BYTES:
+        raise LimitExceeded("an append in bytes", maximum=MAX_APPEND_BYTES, seen=seen)

@@ -37,9 +37,9 @@ _PRAGMAS = (
     "PRAGMA cache_size = -16384",
     "PRAGMA trusted_schema = OFF",
 )
-_STORED = "SELECT tbl, tenant, key, version, entries FROM rows WHERE (tbl, tenant, key) IN (VALUES {})"
-_DELETE_ENTRIES = "DELETE FROM entries WHERE (tbl, tenant, name, value, key) IN (VALUES {})"
-_DELETE_ROWS = "DELETE FROM rows WHERE (tbl, tenant, key) IN (VALUES {})"
+_STORED = "SELECT tbl, tenant, key, version, entries FROM rows WHERE (tbl, tenant, key) IN (SELECT * FROM (VALUES {}))"
+_DELETE_ENTRIES = "DELETE FROM entries WHERE (tbl, tenant, name, value, key) IN (SELECT * FROM (VALUES {}))"
+_DELETE_ROWS = "DELETE FROM rows WHERE (tbl, tenant, key) IN (SELECT * FROM (VALUES {}))"
 _PUT_ROWS = """
     INSERT INTO rows (tbl, tenant, key, version, value, entries) VALUES {} ON CONFLICT DO UPDATE
     SET version = excluded.version, value = excluded.value, entries = excluded.entries"""

@@ -65,7 +65,7 @@ class ThreadOffload:
         if not running.cancelled():
             running.exception()  # A caller who left does not want it; asyncio would complain.
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Refuse new work and wait for what is under way."""
         self._closed = True
-        await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
+        self._pool.shutdown()

@@ -9,14 +9,14 @@ Invariants, held by the store's conditional commits and by nothing in memory:
 - the mission and the waypoint that tells of its step are one commit.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from phalanx.agents._errors import Fenced
-from phalanx.agents._limits import MAX_NOTE_CHARS, SCAN_ROWS
+from phalanx.agents._limits import MAX_NOTE_CHARS, SCAN_ROWS, STORAGE_PAUSE_S
 from phalanx.agents._model import MISSIONS, Mission, MissionStatus, mission_put, mission_waypoint
 from phalanx.core import (
     MAX_PAGE_ROWS,
@@ -24,6 +24,7 @@ from phalanx.core import (
     Clock,
     Conflict,
     Expect,
+    StorageError,
     Store,
     TenantId,
     WireError,
@@ -86,6 +87,7 @@ class MissionBook:
         self._failed = steps.labels("failed")
         self._again = steps.labels("pending-again")
         self._unreadable = steps.labels("unreadable")
+        self._fenced = metrics.counter("phalanx_missions_fenced_total", "Outcomes that came too late and were dropped.")
         self._assignment_seconds = metrics.histogram(
             "phalanx_mission_assignment_seconds", "From a mission's creation to its first assignment."
         )
@@ -147,6 +149,19 @@ class MissionBook:
         attempts = max(0, claim.mission.attempts - 1)
         await self._write(claim, "", reason, status=MissionStatus.PENDING, agent="", attempts=attempts)
         self._again.inc()
+
+    async def surely(self, write: Callable[[Claim, str], Awaitable[None]], claim: Claim, note: str) -> None:
+        """One of the outcomes above, however long storage takes; unless it is no longer this claim's to write."""
+        while True:
+            try:
+                return await write(claim, note)
+            except Fenced as fenced:
+                self._fenced.inc()
+                self._log.warning("late outcome dropped", mission=claim.mission.id, reason=fenced.message)
+                return None
+            except StorageError as error:
+                self._log.warning("outcome waits for storage", mission=claim.mission.id, reason=error.message)
+                await self._clock.sleep(STORAGE_PAUSE_S)
 
     async def _write(self, claim: Claim, stage: str, note: str, **changes: Any) -> Claim:
         """One step of the mission; ``stage`` names its waypoint, empty for none."""

@@ -5,7 +5,7 @@ twice does no harm. Tenants take turns at being first; within one, missions go i
 """
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from phalanx.agents._book import Claim, MissionBook
 from phalanx.agents._dispatch import backoff_s, least_loaded
@@ -32,7 +32,7 @@ class Dispatcher:
         self._awake = asyncio.Event()
         self._quiet = asyncio.Event()
         self._resting: set[str] = set()
-        self._recovered = False
+        self._in_doubt = True
         self._turn = 0
         self.paused = False
 
@@ -55,16 +55,21 @@ class Dispatcher:
             tasks.create_task(self._end_rest(mission.id, backoff_s(mission.attempts, jitter)))
 
     async def run(self) -> None:
-        """Until cancelled. Storage that fails is waited for: the missions stay where they are."""
+        """Until cancelled. Storage that fails is waited for: the missions stay where they are.
+
+        At the start, and after storage failed so that a write may or may not have taken place,
+        some missions may stand as assigned to nobody; they are taken back first.
+        """
         while True:
             await self._awake.wait()
             self._awake.clear()
             try:
-                if not self._recovered:
-                    await self._recover()
-                    self._recovered = True
+                if self._in_doubt:
+                    await self._take_back_lost()
+                    self._in_doubt = False
                 await self._hand_out()
             except StorageError as error:
+                self._in_doubt = True
                 self._log.warning("missions wait for storage", reason=error.message)
                 await self._clock.sleep(STORAGE_PAUSE_S)
                 self._awake.set()
@@ -74,21 +79,23 @@ class Dispatcher:
         self._resting.discard(mission)
         self.wake()
 
-    async def _recover(self) -> None:
-        """Missions that stand as assigned before anything was handed out belong to agents of a past life."""
+    async def _take_back_lost(self) -> None:
+        """Put missions that stand as assigned, but that no agent holds, back into the queue."""
         for tenant in await self._book.tenants():
             async with aclosing(self._book.standing(tenant, MissionStatus.ASSIGNED)) as left_behind:
                 async for claim in left_behind:
-                    await self._take_back(claim)
+                    if not self._roster.holds(claim.mission.id):
+                        await self._take_back(claim)
 
     async def _take_back(self, claim: Claim) -> None:
         mission = claim.mission
-        lost = f"the node ended while {mission.agent} had it"
-        self._log.info("mission recovered", mission=mission.id, attempts=mission.attempts)
-        if mission.attempts >= MAX_ATTEMPTS:
-            await self._book.failed(claim, f"given up after {mission.attempts} attempts: {lost}")
-        else:
-            await self._book.again(claim, lost)
+        lost = f"{mission.agent} was lost while it had the mission"
+        self._log.info("mission taken back", mission=mission.id, attempts=mission.attempts)
+        with suppress(Fenced):  # its outcome was being written just now
+            if mission.attempts >= MAX_ATTEMPTS:
+                await self._book.failed(claim, f"given up after {mission.attempts} attempts: {lost}")
+            else:
+                await self._book.again(claim, lost)
 
     async def _hand_out(self) -> None:
         tenants = await self._book.tenants()
@@ -120,7 +127,7 @@ class Dispatcher:
             given = await self._book.assign(claim, agent.name)
             # Storage took its time; the agent may have fallen in it, or the swarm begun to stop.
             if self.paused or not self._roster.seats(agent):
-                await self._book.unbegun(given, "its agent was gone before it had it")
+                await self._book.surely(self._book.unbegun, given, "its agent was gone before it had it")
                 self.wake()
                 return False
             agent.give(given)

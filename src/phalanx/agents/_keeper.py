@@ -6,18 +6,15 @@ in the mailbox go back at once and uncounted.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from phalanx.agents._agent import Agent
 from phalanx.agents._book import Claim, MissionBook
 from phalanx.agents._dispatcher import Dispatcher
-from phalanx.agents._errors import Fenced, MissionRejected
+from phalanx.agents._errors import MissionRejected
 from phalanx.agents._limits import MAX_ATTEMPTS, MAX_NOTE_CHARS, STORAGE_PAUSE_S
 from phalanx.agents._roster import Place, Roster
-from phalanx.core import NS_PER_S, Clock, PhalanxError, StorageError, StorageFull
+from phalanx.core import NS_PER_S, Clock, PhalanxError, StorageFull
 from phalanx.telemetry import Telemetry
-
-Outcome = Callable[[Claim, str], Awaitable[None]]
 
 
 class Keeper:
@@ -40,7 +37,6 @@ class Keeper:
             "phalanx_agent_busy_seconds_total", "Time that agents had a mission in hand.", ("role",)
         )
         self._replaced = metrics.counter("phalanx_agents_replaced_total", "Agents that fell and were replaced.")
-        self._fenced = metrics.counter("phalanx_missions_fenced_total", "Outcomes that came too late and were dropped.")
 
     async def keep(self, place: Place, tasks: asyncio.TaskGroup) -> None:
         """Until cancelled."""
@@ -49,15 +45,15 @@ class Keeper:
             claim = await agent.take()
             reason = await self._carry_out(place, claim, tasks)
             if reason:
-                self._roster.falling += 1
                 self._roster.replace(place)
                 self._replaced.inc()
                 self._log.warning("agent replaced", agent=agent.name, by=place.agent.name, reason=reason)
                 await self._set_back(claim, reason, tasks)
-                for unbegun in agent.empty_mailbox():
-                    await self._surely(self._book.unbegun, unbegun, f"{agent.name} was replaced")
-                self._roster.falling -= 1
+                for behind in agent.empty_mailbox():
+                    await self._book.surely(self._book.unbegun, behind, f"{agent.name} was replaced")
             agent.put_down()
+            if reason:
+                self._roster.bury(agent)
             self.put_down.set()
             self._dispatcher.wake()
 
@@ -71,13 +67,13 @@ class Keeper:
                 summary = await self._attempt(place.agent, claim, tasks)
         except MissionRejected as rejected:
             place.failed += 1
-            await self._surely(self._book.failed, claim, rejected.message)
+            await self._book.surely(self._book.failed, claim, rejected.message)
         except Exception as error:  # noqa: BLE001 - supervision: whatever it was, only this agent falls
             place.failed += 1
             return explained(error)
         else:
             place.done += 1
-            await self._surely(self._book.done, claim, summary)
+            await self._book.surely(self._book.done, claim, summary)
         finally:
             self._busy.inc(-1)
             self._busy_seconds.labels(role).inc((self._clock.monotonic_ns() - begun_ns) / NS_PER_S)
@@ -95,23 +91,10 @@ class Keeper:
     async def _set_back(self, claim: Claim, reason: str, tasks: asyncio.TaskGroup) -> None:
         attempts = claim.mission.attempts
         if attempts >= MAX_ATTEMPTS:
-            await self._surely(self._book.failed, claim, f"given up after {attempts} attempts; the last: {reason}")
+            await self._book.surely(self._book.failed, claim, f"given up after {attempts} attempts; the last: {reason}")
         else:
             self._dispatcher.rest(claim, tasks)
-            await self._surely(self._book.again, claim, reason)
-
-    async def _surely(self, write: Outcome, claim: Claim, note: str) -> None:
-        """Write an outcome, however long storage takes; unless the mission is no longer ours to write."""
-        while True:
-            try:
-                return await write(claim, note)
-            except Fenced as fenced:
-                self._fenced.inc()
-                self._log.warning("late outcome dropped", mission=claim.mission.id, reason=fenced.message)
-                return None
-            except StorageError as error:
-                self._log.warning("outcome waits for storage", mission=claim.mission.id, reason=error.message)
-                await self._clock.sleep(STORAGE_PAUSE_S)
+            await self._book.surely(self._book.again, claim, reason)
 
 
 def explained(error: Exception) -> str:

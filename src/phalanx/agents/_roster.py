@@ -36,7 +36,7 @@ class Roster:
             for number in range(1, per_role + 1)
         ]
         # Agents that fell and whose missions are not back in the queue yet.
-        self.falling = 0
+        self._fallen: list[Agent] = []
 
     @property
     def agents(self) -> list[Agent]:
@@ -50,7 +50,11 @@ class Roster:
     @property
     def busy(self) -> bool:
         """Whether any agent holds something, fallen ones included."""
-        return self.falling > 0 or any(place.agent.load for place in self.places)
+        return any(agent.held for agent in (*self.agents, *self._fallen))
+
+    def holds(self, mission: str) -> bool:
+        """Whether any agent holds this mission, fallen ones included."""
+        return any(claim.mission.id == mission for agent in (*self.agents, *self._fallen) for claim in agent.held)
 
     def seats(self, agent: Agent) -> bool:
         """Whether ``agent`` still has its place."""
@@ -62,9 +66,18 @@ class Roster:
         return [place.agent for place in self.places if known and place.role is known.manifest.role]
 
     def replace(self, place: Place) -> None:
-        """Seat a new agent, under a name that was not used before in this process."""
+        """Seat a new agent, under a name that was not used before in this process.
+
+        The old one counts until it is ``buried``, because it still holds missions.
+        """
+        self._fallen.append(place.agent)
         place.life += 1
         place.agent = self._agent(place.role, place.number, life=place.life)
+
+    def bury(self, agent: Agent) -> None:
+        """A fallen agent holds nothing any more."""
+        assert not agent.held
+        self._fallen.remove(agent)
 
     def views(self, *, stopped: bool) -> list[AgentView]:
         """One line per place, in order."""

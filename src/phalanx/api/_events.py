@@ -103,27 +103,8 @@ def event_routes(node: "Node", gate: Gate) -> APIRouter:
         ] = "",
     ) -> Response:
         """Take in events, one a line. Needs the role ingest or operator."""
-        if node.read_only:
-            raise StorageFull("new events")
-        _check_media_type(request)
-        if not idempotency_key.isprintable():
-            raise InvalidInput("Idempotency-Key", "has characters that are not printable")
-        body = await read_body(request, node.offload)
-        taken = await node.intake.accept(
-            body, tenant=principal.tenant, reader=reader, idempotency_key=idempotency_key
-        )
-        last_row = max(taken.events - 1, 0)
-        return reply(
-            Taken(
-                batch=taken.batch,
-                events=taken.events,
-                first_event=event_id(taken.batch, 0),
-                last_event=event_id(taken.batch, last_row),
-                duplicate=taken.duplicate,
-                trace=trace_of(request),
-            ),
-            status=202,
-        )
+        taken = await _take_in(node, request, principal, reader, idempotency_key)
+        return reply(taken, status=202)
 
     @router.get("", responses=answer(EventView, many=True))
     async def list_events(
@@ -148,6 +129,24 @@ def event_routes(node: "Node", gate: Gate) -> APIRouter:
         return reply(event_view(await node.events.get(principal.tenant, event_id)))
 
     return router
+
+
+async def _take_in(node: "Node", request: Request, principal: Principal, reader: str, key: str) -> Taken:
+    if node.read_only:
+        raise StorageFull("new events")
+    _check_media_type(request)
+    if not key.isprintable():
+        raise InvalidInput("Idempotency-Key", "has characters that are not printable")
+    body = await read_body(request, node.offload)
+    accepted = await node.intake.accept(body, tenant=principal.tenant, reader=reader, idempotency_key=key)
+    return Taken(
+        batch=accepted.batch,
+        events=accepted.events,
+        first_event=event_id(accepted.batch, 0),
+        last_event=event_id(accepted.batch, max(accepted.events - 1, 0)),
+        duplicate=accepted.duplicate,
+        trace=trace_of(request),
+    )
 
 
 def _check_media_type(request: Request) -> None:

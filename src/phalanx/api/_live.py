@@ -30,7 +30,7 @@ from phalanx.api._limits import (
     RECONNECT_MS,
     RESUME_OVERLAP_S,
 )
-from phalanx.api._pulse import Pulse, Pulses
+from phalanx.api._pulse import Pulse, take_pulse
 from phalanx.api._schemas import answer_text
 from phalanx.core import (
     NS_PER_MS,
@@ -59,7 +59,6 @@ class Dropped(msgspec.Struct, frozen=True):
 def live_routes(node: "Node", gate: Gate) -> APIRouter:
     """``/v1/live``."""
     router = APIRouter(prefix="/v1/live", tags=["live"], default_response_class=Response)
-    pulses = Pulses(node)
 
     @router.get("", responses=answer_text("text/event-stream", "Waypoints as they happen, and a pulse every second."))
     async def live(
@@ -71,7 +70,7 @@ def live_routes(node: "Node", gate: Gate) -> APIRouter:
         if last_event_id and not is_id(last_event_id):
             raise InvalidInput("Last-Event-ID", "is not the id of a waypoint")
         subscription = node.telemetry.feed.subscribe(principal.tenant, capacity=LIVE_CAPACITY)
-        return _LiveResponse(_Stream(node, gate, request, subscription, pulses), last_event_id)
+        return _LiveResponse(_Stream(node, gate, request, subscription), last_event_id)
 
     return router
 
@@ -94,14 +93,11 @@ class _LiveResponse(StreamingResponse):
 class _Stream:
     """One reader's stream."""
 
-    def __init__(
-        self, node: "Node", gate: Gate, request: Request, subscription: Subscription, pulses: Pulses
-    ) -> None:
+    def __init__(self, node: "Node", gate: Gate, request: Request, subscription: Subscription) -> None:
         self._node = node
         self._gate = gate
         self._request = request
         self.subscription = subscription
-        self._pulses = pulses
         self._told_dropped = 0
 
     async def frames(self, last_event_id: str) -> AsyncGenerator[bytes, None]:
@@ -151,7 +147,7 @@ class _Stream:
         return True
 
     def _pulse(self) -> bytes:
-        frame = _frame("pulse", self._pulses.now())
+        frame = _frame("pulse", take_pulse(self._node))
         dropped = self.subscription.dropped
         if dropped > self._told_dropped:
             self._told_dropped = dropped

@@ -36,9 +36,14 @@ def reply(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = 
     return Response(encode_json(value), status, headers=headers, media_type="application/json")
 
 
-def reply_page(request: Request, items: Sequence[Any], *, asked: Page, last: str) -> Response:
-    """One page. A full page names the cursor of the next, in the body and as a link (RFC 8288)."""
-    if len(items) < asked.limit:
+def reply_page(
+    request: Request, items: Sequence[Any], *, asked: Page, last: str, full: bool | None = None
+) -> Response:
+    """One page. A full page names the cursor of the next, in the body and as a link (RFC 8288).
+
+    ``full`` says whether the page was filled, where it holds less than was read.
+    """
+    if not (len(items) >= asked.limit if full is None else full):
         return reply({"items": items, "next": ""})
     kept = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
     target = f"{request.url.path}?{urlencode([*kept, ('after', last)])}"

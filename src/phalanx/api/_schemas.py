@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from phalanx.api._problems import MEDIA_TYPE, Problem
+from phalanx.trust import SESSION_COOKIE
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -38,7 +39,7 @@ _SECURITY = {
     "session": {
         "type": "apiKey",
         "in": "cookie",
-        "name": "phalanx_session",
+        "name": SESSION_COOKIE,
         "description": "The dashboard's session; good for reading only.",
     },
 }

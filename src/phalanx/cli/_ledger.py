@@ -58,13 +58,15 @@ def prove(entry_id: str, client: NodeClient, as_json: bool) -> None:
 def verify(source: SettingsSource, as_json: bool) -> None:
     """Recompute the whole ledger of a stopped node from its stored bytes and check every signature."""
     import asyncio
+    from dataclasses import asdict
 
-    from phalanx.node import open_ledger_report
+    from phalanx.node import audit_ledger
 
-    settings = source.load().settings
-    report = asyncio.run(open_ledger_report(settings))
+    report = asyncio.run(audit_ledger(source.load().settings))
     if as_json:
-        print_json(report)
-    else:
-        click.secho(f"{report['entries']} entries and {report['checkpoints']} checkpoints: verified", fg="green")
-        click.echo(f"root {report['root']}")
+        print_json(asdict(report))
+        return
+    click.secho(f"{report.size} entries recomputed, {report.checkpoints} signed checkpoints: verified", fg="green")
+    click.echo(f"root {report.root}")
+    if report.signed_size < report.size:
+        click.echo(f"the last {report.size - report.signed_size} entries are not under a checkpoint yet")

@@ -8,6 +8,7 @@ On disk and on the wire all three values are ``{"use", "algorithms", "parts"}`` 
 algorithm names and bytes in the same order.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 import msgspec
@@ -52,6 +53,11 @@ class PublicKey:
         """Returns when both halves hold; raises ``InvalidSignature`` naming the half that does not."""
         self.classical.verify(_DOMAIN + message, signature.classical)
         self.post_quantum.verify(_DOMAIN + message, signature.post_quantum)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the key's bytes, in hex: what people compare."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
 
     def to_bytes(self) -> bytes:
         return _pack("public-key", self.classical.raw, self.post_quantum.raw)

@@ -1,12 +1,13 @@
 """Turns views into pages: templates, number formats, and the policy each page is served under."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from phalanx.core import NS_PER_MS, NS_PER_S, Severity, iso_from_ns
+from phalanx.core import NS_PER_MS, NS_PER_S, Severity, is_id, iso_from_ns
 
 # Nothing from elsewhere, nothing inline: a script that finds its way into a field stays text.
 POLICY = "; ".join(
@@ -18,6 +19,7 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+_DIGEST = re.compile(r"[0-9a-f]{32}([0-9a-f]{32})?")
 _HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -54,6 +56,24 @@ def _number(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def _label(name: str) -> str:
+    """``accepted_at_ns`` as people read it; the unit is shown with the value."""
+    return name.removesuffix("_ns").replace("_", " ")
+
+
+def _is_plain(items: Sequence[Any]) -> bool:
+    return all(isinstance(item, str | int | float | None) for item in items)
+
+
+def _is_identifier(text: str) -> bool:
+    return is_id(text) or _DIGEST.fullmatch(text) is not None
+
+
+def _is_moment(ns: int) -> bool:
+    """Whether nanoseconds are a point in time (since 2000) and not a length of it."""
+    return ns > 946_684_800 * NS_PER_S
+
+
 def _severity(value: int) -> str:
     return Severity(value).name.lower()
 
@@ -77,6 +97,10 @@ class Renderer:
             duration=duration,
             number=_number,
             severity=_severity,
+            label=_label,
+            plain=_is_plain,
+            identifier=_is_identifier,
+            moment=_is_moment,
         )
 
     def page(self, template: str, *, status: int = 200, **view: Any) -> Response:

@@ -7,7 +7,7 @@ MAX_CASE_FINDINGS = 500
 MAX_CASE_PROPOSALS = 200
 # Half the width of the interval asked of the quantum step, and how often it may be wrong.
 ESTIMATE_EPSILON = 0.01
-ESTIMATE_ALPHA = 0.05
+ESTIMATE_ALPHA = 0.01
 # Time one triage may take before its agent is replaced.
 TRIAGE_LIMIT_S = 60.0
 MAX_REASON_CHARS = 300

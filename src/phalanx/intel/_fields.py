@@ -12,6 +12,7 @@ from phalanx.core import MAX_EVENT_DEPTH, LogSource, Value, ns_from_iso
 from phalanx.intel._errors import BadLine
 from phalanx.intel._limits import MAX_EVENT_FIELDS
 
+_NESTED = frozenset((dict, list))
 _to_json = msgspec.json.Encoder()
 
 # 9999-12-31T23:59:59Z: the last second the calendar and an identifier can hold.
@@ -26,14 +27,14 @@ class ReadEvent(NamedTuple):
     fields: dict[str, Value]
 
 
-def flatten(record: dict[str, Any], prefix: str = "") -> dict[str, Value]:
+def flatten(record: dict[str, Any]) -> dict[str, Value]:
     """The fields of ``record``. Raises ``BadLine`` past the bounds on depth and number of fields."""
     if len(record) > MAX_EVENT_FIELDS:
         raise BadLine(f"more than {MAX_EVENT_FIELDS} fields")
-    if not prefix and not any(value.__class__ is dict or value.__class__ is list for value in record.values()):
+    if _NESTED.isdisjoint(map(type, record.values())):
         return record
     fields: dict[str, Value] = {}
-    _descend(fields, record, prefix, 1)
+    _descend(fields, record, "", 1)
     return fields
 
 

@@ -6,6 +6,8 @@ from phalanx.core import KIB, MAX_CHUNK_BYTES, MIB
 MAX_CHUNK_HEADER_BYTES = 4 * KIB
 MAX_CHUNK_DATA_BYTES = MAX_CHUNK_BYTES - MAX_CHUNK_HEADER_BYTES
 MAX_IDEMPOTENCY_KEY_CHARS = 200
+# Rounds of looking a key up while keys move from memory to the store; one is the rule.
+MAX_KEY_LOOKUPS = 8
 
 # Chunks that may wait for the journal's next append, and how much of them shares one append.
 MAX_WAITING_BYTES = 64 * MIB
@@ -34,7 +36,7 @@ MAX_EXCERPT_CHARS = 200
 MAX_QUOTE_CHARS = 160
 MAX_ENTITIES = 12
 
-MAX_RULE_FILE_BYTES = 256 * KIB
+MAX_RULE_FILE_BYTES = MIB
 MAX_RULES = 10_000
 # Predicates of one rule after lists and modifiers are unfolded.
 MAX_PREDICATES = 20_000

@@ -14,6 +14,7 @@ Errors::
 """
 
 from phalanx.ledger._checkpoint import Checkpoint, verify_checkpoint
+from phalanx.ledger._document import ProofDocument, VerifiedProof, verify_proof_document
 from phalanx.ledger._errors import InvalidCheckpoint, InvalidProof, LedgerError, LedgerTampered
 from phalanx.ledger._leaf import LedgerEntry, decode_leaf, encode_leaf
 from phalanx.ledger._ledger import Ledger
@@ -42,6 +43,8 @@ __all__ = [
     "LedgerEntry",
     "LedgerError",
     "LedgerTampered",
+    "ProofDocument",
+    "VerifiedProof",
     "VerifyReport",
     "consistency_proof",
     "decode_leaf",
@@ -53,4 +56,5 @@ __all__ = [
     "verify_checkpoint",
     "verify_consistency",
     "verify_inclusion",
+    "verify_proof_document",
 ]

@@ -8,6 +8,8 @@ verify. The position is not in them: the tree binds it.
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from phalanx.core import AuditEntry, InvalidInput, LimitExceeded, Record, decode_json, encode_json
 from phalanx.ledger._limits import MAX_LEAF_BYTES
 
@@ -44,7 +46,8 @@ def encode_leaf(entry: AuditEntry) -> bytes:
         body=dict(entry.body),
     )
     try:
-        data = encode_json(leaf)
+        # As a plain map: a record's kind would come first, out of order.
+        data = encode_json(msgspec.to_builtins(leaf))
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidInput("body", f"cannot be written as JSON: {error}") from error
     if len(data) > MAX_LEAF_BYTES:

@@ -34,6 +34,7 @@ from phalanx.core import (
 )
 from phalanx.crypto import HybridSigner, PublicKey
 from phalanx.ledger._checkpoint import Checkpoint, sign_checkpoint
+from phalanx.ledger._document import ProofDocument
 from phalanx.ledger._errors import LedgerTampered
 from phalanx.ledger._leaf import LedgerEntry, decode_leaf, encode_leaf
 from phalanx.ledger._limits import MAX_GROUP_ENTRIES, MAX_WAITING_ENTRIES, PAGE_ENTRIES
@@ -72,8 +73,7 @@ class Ledger:
         self._groups_seconds = telemetry.metrics.histogram(
             "phalanx_ledger_group_seconds", "Time to make one group of entries durable."
         )
-        fingerprint = hashlib.sha256(signer.public.to_bytes()).hexdigest()[:16]
-        self.origin = f"phalanx-ledger/{fingerprint}"
+        self.origin = f"phalanx-ledger/{signer.public.fingerprint[:16]}"
         self._tree = HashTree()
         self._index: dict[bytes, int] = {}
         # Entries that are synced in the journal while their leaf rows and waypoints are not
@@ -153,6 +153,21 @@ class Ledger:
             leaf_hash=self._tree.subtree(0, index).hex(),
             path=tuple(step.hex() for step in path),
             root=root(self._tree, size).hex(),
+        )
+
+    async def proof_document(self, entry_id: str) -> ProofDocument:
+        """All that is needed to check, away from this node, that an entry is in the log. ``NotFound``."""
+        found = await self.entry(entry_id)
+        checkpoint = self._last_signed
+        if checkpoint is None or checkpoint.size <= found.index:
+            checkpoint = await self.checkpoint()
+        return ProofDocument(
+            leaf=found.leaf.decode(),
+            index=found.index,
+            size=checkpoint.size,
+            path=self.prove(found.index, checkpoint.size).path,
+            checkpoint=checkpoint.note,
+            public_key=self.public_key.to_bytes(),
         )
 
     async def checkpoint(self) -> Checkpoint:

@@ -4,6 +4,7 @@
 all get their node from it, with different ports.
 """
 
+from phalanx.node._audit import audit_ledger
 from phalanx.node._guard import SpaceWatch
 from phalanx.node._node import Node, build_node
 from phalanx.node._open import open_ports
@@ -22,6 +23,7 @@ __all__ = [
     "Section",
     "Settings",
     "SpaceWatch",
+    "audit_ledger",
     "build_node",
     "env_name",
     "load_settings",

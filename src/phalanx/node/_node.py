@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from phalanx.agents import Swarm, Toolbox
-from phalanx.core import DEFAULT_TENANT, Clock, InvalidInput, Store
+from phalanx.core import DEFAULT_TENANT, Clock, IdSource, InvalidInput, Offload, Store, TenantId, Waypoint, decode
 from phalanx.devices import Fleet
 from phalanx.incidents import Cases, ContainmentPolicy, Responses
 from phalanx.intel import EventLog, Findings, Intake, Sentinel, load_rules
@@ -18,7 +18,7 @@ from phalanx.node._plugins import ANALYSES, DEVICES, SKILLS, load_plugins
 from phalanx.node._ports import Ports
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
-from phalanx.telemetry import Alerts, LogSink, Telemetry, discard
+from phalanx.telemetry import WAYPOINTS, Alerts, LogSink, Telemetry, discard
 from phalanx.trust import Principal, Role, Tokens
 from phalanx.workflows import Assessments, Engine
 
@@ -32,6 +32,8 @@ class Node:
 
     settings: Settings
     clock: Clock
+    ids: IdSource
+    offload: Offload
     store: Store
     telemetry: Telemetry
     alerts: Alerts
@@ -66,6 +68,11 @@ class Node:
         full = f"no room left for {self._space.where}"
         storage = Health(ok=not self.read_only, detail=full if self.read_only else "there is room")
         return {**self._services.health(), "storage": storage}
+
+    async def story(self, tenant: TenantId, trace: str) -> list[Waypoint]:
+        """What happened on the way of one event, in order. ``trace`` may be any event of a finding."""
+        rows = await self.store.find(WAYPOINTS, tenant, "trace", trace)
+        return sorted((decode(row.value, Waypoint) for row in rows), key=lambda w: (w.at_ns, w.id))
 
     async def settled(self) -> None:
         """Wait until everything accepted has been analysed and no mission is open."""
@@ -110,7 +117,7 @@ async def build_node(settings: Settings, ports: Ports, *, log_sink: LogSink = di
         toolbox.provide(Responses, responses)
         skills = [skill for _, skill in load_plugins(SKILLS, alerts)]
         swarm = Swarm(
-            store, clock=clock, telemetry=telemetry, ids=ports.ids, rng=ports.rng.child("swarm"),
+            store, clock=clock, telemetry=telemetry, rng=ports.rng.child("swarm"),
             toolbox=toolbox, skills=skills, agents_per_role=settings.agents.per_role,
         )  # fmt: skip
         rules = await ports.offload.run(load_rules, settings.intake.rules_dir)
@@ -134,7 +141,7 @@ async def build_node(settings: Settings, ports: Ports, *, log_sink: LogSink = di
         # Pushed last, so it runs first: no service is started again while the node goes down.
         stack.push_async_callback(services.stop)
         yield Node(
-            settings=settings, clock=clock, store=store, telemetry=telemetry, alerts=alerts, tokens=tokens,
+            settings=settings, clock=clock, ids=ports.ids, offload=ports.offload, store=store, telemetry=telemetry, alerts=alerts, tokens=tokens,
             intake=intake, sentinel=sentinel, events=events, findings=findings, swarm=swarm, engine=engine,
             assessments=assessments, responses=responses, cases=Cases(store), ledger=ledger, fleet=fleet,
             local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN),

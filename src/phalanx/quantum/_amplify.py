@@ -29,8 +29,8 @@ class Amplifier:
         n = self._n_stages = len(model.stages)
         self._reached = model.outcomes()
         self._flipped, products = _fewest_gates(self._reached, n)
-        ancillas = range(n, n + max(0, n - 3))
-        self.n_qubits = n + len(ancillas)
+        self.n_qubits = model.n_qubits
+        ancillas = range(n, self.n_qubits)
         probabilities = [stage.probability for stage in model.stages]
         angles = [_angle(1.0 - p if _bit(self._flipped, i, n) else p) for i, p in enumerate(probabilities)]
         prepare = [Op("ry", (i,), (angle,)) for i, angle in enumerate(angles)]

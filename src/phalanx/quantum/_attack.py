@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phalanx.core import InvalidInput, LimitExceeded, Rng
+from phalanx.quantum._circuits import n_ancillas
 from phalanx.quantum._limits import MAX_PATHS, MAX_RISKS_PER_STAGE, MAX_STAGES
 
 _DRAWS_PER_BLOCK = 1 << 16
@@ -79,6 +80,11 @@ class AttackModel:
         stages = tuple(stage for phase in phases for stage in phase)
         paths = itertools.product(*([stage.name for stage in phase] for phase in phases))
         return cls(stages, tuple(itertools.islice(paths, MAX_PATHS + 1)))
+
+    @property
+    def n_qubits(self) -> int:
+        """Of the circuits that estimate it: one per stage, and clean ones for Z gates under many controls."""
+        return len(self.stages) + n_ancillas(len(self.stages))
 
     def outcomes(self) -> npt.NDArray[np.bool_]:
         """Whether the goal is reached, for each of the ``2^n`` outcomes; stage 0 is the leftmost bit."""

@@ -117,16 +117,18 @@ class Gates:
         return assemble(self.n_qubits, op_lines(self.ops), self.measured)
 
 
-def mcz_ops(qubits: Sequence[int], ancillas: Sequence[int]) -> list[Op]:
-    """The gates of ``Gates.mcz``: a ladder of Toffoli gates up and down around one doubly controlled Z.
+def n_ancillas(n_qubits: int) -> int:
+    """Clean ancillas that a Z over ``n_qubits`` needs; without them its cost would not be linear."""
+    return max(0, n_qubits - 3)
 
-    ``len(qubits) − 3`` clean ancillas keep it linear; without them it would be quadratic or worse.
-    """
+
+def mcz_ops(qubits: Sequence[int], ancillas: Sequence[int]) -> list[Op]:
+    """The gates of ``Gates.mcz``: a ladder of Toffoli gates up and down around one doubly controlled Z."""
     if len(qubits) == 1:
         return [Op("z", (qubits[0],))]
     if len(qubits) == 2:
         return [Op("cz", (qubits[0], qubits[1]))]
-    needed = len(qubits) - 3
+    needed = n_ancillas(len(qubits))
     if len(ancillas) < needed:
         raise InvalidCircuit(f"a Z under {len(qubits) - 1} controls needs {needed} ancillas, got {len(ancillas)}")
     ladder: list[Op] = []

@@ -39,9 +39,9 @@ class Contradictory(Unavailable):
 
     code = "contradictory"
 
-    def __init__(self, device: str, *, restarts: int) -> None:
+    def __init__(self, device: str) -> None:
         super().__init__(
             f"an estimate on {device}",
-            f"its answers contradicted each other {restarts} times: it is noisier than the method bears",
-            hint="use a less noisy device or a larger epsilon",
+            "its answers contradict each other",
+            hint="the device is too noisy for circuits this deep: use another one, or a larger epsilon",
         )

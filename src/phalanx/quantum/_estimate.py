@@ -11,11 +11,12 @@ from phalanx.core import Baseline, InvalidInput, Provenance, Rng
 from phalanx.quantum._amplify import Amplifier
 from phalanx.quantum._attack import AttackModel
 from phalanx.quantum._errors import Contradictory
-from phalanx.quantum._limits import MAX_ALPHA, MAX_EPSILON, MAX_RESTARTS, MIN_ALPHA, MIN_EPSILON
+from phalanx.quantum._limits import MAX_ALPHA, MAX_EPSILON, MAX_SHOTS, MIN_ALPHA, MIN_EPSILON
 from phalanx.quantum._search import AmplitudeSearch, Exhausted, Look, confidence_interval, samples_for
 from phalanx.quantum._shots import ShotResult, ShotRunner
 
 _SEED_BITS = 63
+_ROUNDING = 1e-9
 _MAX_BASELINE_SAMPLES = 1 << 20
 
 
@@ -24,7 +25,8 @@ class AmplitudeEstimate:
     """A probability with an interval that holds with ``confidence``, and how it was come by.
 
     ``calls`` counts uses of the model, ``monte_carlo_calls`` the samples that Monte Carlo would need for
-    an interval as narrow under the same bound. ``provenance`` has one entry per device that answered.
+    an interval as narrow under the same bound. ``agrees`` says whether the exact answer, which is known at
+    these sizes, lies in the interval. ``provenance`` has one entry per device that answered.
     """
 
     estimate: float
@@ -32,37 +34,41 @@ class AmplitudeEstimate:
     confidence: float
     calls: int
     monte_carlo_calls: int
+    agrees: bool
     looks: tuple[Look, ...]
     provenance: tuple[Provenance, ...]
 
 
 async def estimate_probability(
-    model: AttackModel, *, run: ShotRunner, seed: int, epsilon: float = 0.01, alpha: float = 0.05
+    model: AttackModel,
+    *,
+    run: ShotRunner,
+    seed: int,
+    epsilon: float = 0.01,
+    alpha: float = 0.05,
+    max_shots: int = MAX_SHOTS,
 ) -> AmplitudeEstimate:
-    """The probability that the attacker got through, to within ``epsilon`` but with probability ``alpha``.
+    """The probability that the attacker got through, to within ``epsilon`` but for a chance of ``alpha``.
 
-    Assumes a device that computes what it is told; one that is too noisy for the circuits contradicts
-    itself sooner or later, which raises ``Contradictory``.
+    ``max_shots`` is what the device takes at once. The interval holds on a device that computes what it is
+    told. Noise shifts the answer, and only gross noise shows in the answers themselves (``Contradictory``);
+    less of it shows in ``agrees``.
     """
     _check("epsilon", epsilon, MIN_EPSILON, MAX_EPSILON)
     _check("alpha", alpha, MIN_ALPHA, MAX_ALPHA)
     amplifier = Amplifier(model)
+    search = AmplitudeSearch(epsilon=epsilon, alpha=alpha, max_shots=max_shots)
     answers: list[ShotResult] = []
     looks: list[Look] = []
-    for attempt in range(MAX_RESTARTS):
-        # A contradiction is a failure that was noticed, so beginning anew cannot raise the odds of one unnoticed.
-        search = AmplitudeSearch(epsilon=epsilon, alpha=alpha)
+    while not search.done:
+        seed_of_look = Rng(seed).child(f"look/{len(looks)}").bits(_SEED_BITS)
+        answers.append(await run(amplifier.circuit(search.power // 2), shots=search.shots, seed=seed_of_look))
+        looks.append(Look(search.power, search.shots, amplifier.goals(answers[-1].counts)))
         try:
-            while not search.done:
-                seed_of_look = Rng(seed).child(f"attempt/{attempt}/look/{len(looks)}").bits(_SEED_BITS)
-                circuit = amplifier.circuit(search.power // 2)
-                answers.append(await run(circuit, shots=search.shots, seed=seed_of_look))
-                looks.append(Look(search.power, search.shots, amplifier.goals(answers[-1].counts)))
-                search.tell(looks[-1])
+            search.tell(looks[-1])
         except Exhausted:
-            continue
-        return _summary(model, search.interval, alpha, seed, looks, answers)
-    raise Contradictory(answers[-1].provenance.device, restarts=MAX_RESTARTS)
+            raise Contradictory(answers[-1].provenance.device) from None
+    return _summary(model, search.interval, alpha, seed, looks, answers)
 
 
 def _summary(
@@ -76,13 +82,15 @@ def _summary(
     low, high = interval
     estimate = (low + high) / 2
     calls = sum(look.calls for look in looks)
-    baselines = (_exact(model), _monte_carlo(model, min(calls, _MAX_BASELINE_SAMPLES), alpha, seed))
+    exact = _exact(model)
+    baselines = (exact, _monte_carlo(model, min(calls, _MAX_BASELINE_SAMPLES), alpha, seed))
     return AmplitudeEstimate(
         estimate=estimate,
         interval=interval,
         confidence=1.0 - alpha,
         calls=calls,
         monte_carlo_calls=samples_for((high - low) / 2, probability=estimate, alpha=alpha),
+        agrees=low - _ROUNDING <= exact.value <= high + _ROUNDING,
         looks=tuple(looks),
         provenance=_by_device(answers, seed, baselines),
     )

@@ -19,7 +19,5 @@ MIN_EPSILON = 0.0005
 MAX_EPSILON = 0.25
 MIN_ALPHA = 1e-6
 MAX_ALPHA = 0.5
-# Looks at one circuit depth; shots double with each, so the last one has 2^19 times the first's.
-MAX_LOOKS_PER_DEPTH = 20
-# Estimates begun anew because intervals contradicted each other, before the device is called too noisy.
-MAX_RESTARTS = 3
+# Looks at one circuit depth. Shots double with each, up to what the device takes at once.
+MAX_LOOKS_PER_DEPTH = 1_000

@@ -38,15 +38,16 @@ class Look:
 
 
 class Exhausted(Exception):
-    """The answers so far exclude every angle, or do not settle: no ideal device gives them (often)."""
+    """The answers so far exclude every angle, or do not settle. Rarer than alpha on a device that is ideal."""
 
 
 class AmplitudeSearch:
     """Ask ``power`` and ``shots``, ``tell`` the outcome, until ``done``."""
 
-    def __init__(self, *, epsilon: float, alpha: float) -> None:
+    def __init__(self, *, epsilon: float, alpha: float, max_shots: int = MAX_SHOTS) -> None:
         self._epsilon = epsilon
         self._alpha = alpha
+        self._max_shots = max_shots
         self._largest_power = max(1.0, _QUADRANT / (2 * epsilon))
         self._low, self._high = 0.0, _QUADRANT
         self.power = 1
@@ -55,7 +56,7 @@ class AmplitudeSearch:
     @property
     def shots(self) -> int:
         """How many to take now: each look at one power doubles the shots it stands on."""
-        return min(max(_FIRST_SHOTS, self._shots), MAX_SHOTS)
+        return min(max(_FIRST_SHOTS, self._shots), self._max_shots)
 
     @property
     def interval(self) -> tuple[float, float]:

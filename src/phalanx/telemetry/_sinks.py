@@ -54,7 +54,7 @@ class HumanSink(_StreamSink):
     def __call__(self, record: LogRecord, /) -> None:
         pairs = " ".join(f"{name}={_readable(value)}" for name, value in record.fields.items())
         level = f"{record.level.name.lower():<8}"
-        stamp, event = iso_from_ns(record.at_ns), _printable(record.event)
+        stamp, event = iso_from_ns(record.at_ns), _shown(record.event)
         if self._color:
             stamp, level = f"{_DIM}{stamp}{_RESET}", f"{_COLORS[record.level]}{level}{_RESET}"
             pairs = f"{_DIM}{pairs}{_RESET}" if pairs else ""
@@ -82,19 +82,18 @@ class JsonSink(_StreamSink):
 
 def _readable(value: Any) -> str:
     value = _bounded(value)
-    if isinstance(value, str):
-        return value if value.isprintable() and value and not set(value) & set(' "=') else _quoted(value)
-    return _PLAIN.encode(value).decode()
+    if not isinstance(value, str):
+        return _shown(_PLAIN.encode(value).decode())
+    if value and value.isprintable() and not set(value) & set(' "='):
+        return value
+    return '"' + _shown(value).replace('"', '\\"') + '"'
 
 
-def _printable(text: str) -> str:
-    return text if text.isprintable() else _quoted(text)
-
-
-def _quoted(text: str) -> str:
-    # ``repr`` rather than JSON: JSON leaves U+009B and other C1 and bidirectional controls as they are.
-    inner = repr(text)
-    return '"' + inner[1:-1].replace('"', '\\"') + '"'
+def _shown(text: str) -> str:
+    """The text with everything a terminal might act on escaped: controls, also C1, and bidirectional marks."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _bounded(value: Any, depth: int = 0) -> Any:

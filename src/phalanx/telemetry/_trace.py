@@ -20,7 +20,8 @@ SpanSink = Callable[["Span"], None]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A finished piece of work. ``id`` counts within this process; ``parent`` 0 is none.
+    """A finished piece of work. ``id`` counts within this process; ``parent`` is the span around it
+    that belongs to the same trace, 0 when there is none.
 
     ``error`` is empty when the work succeeded, else the type of what was raised.
     """
@@ -56,15 +57,16 @@ class Tracer:
         self._clock = clock
         self._ring: deque[Span] = deque(maxlen=MAX_SPANS)
         self._sinks: list[SpanSink] = []
-        self._current: ContextVar[int] = ContextVar("span", default=0)
+        self._current: ContextVar[tuple[int, str]] = ContextVar("span", default=(0, ""))
         self._last_id = 0
 
     @contextmanager
     def span(self, name: str, /, *, room: str, trace: str, **attrs: Any) -> Iterator[OpenSpan]:
         self._last_id += 1
         running = OpenSpan(self._last_id, attrs)
-        parent = self._current.get()
-        token = self._current.set(running.id)
+        outer, outer_trace = self._current.get()
+        parent = outer if outer_trace == trace else 0
+        token = self._current.set((running.id, trace))
         started_ns, begun_ns = self._clock.wall_ns(), self._clock.monotonic_ns()
         error = ""
         try:

@@ -16,6 +16,7 @@ Errors::
         └── BackgroundFailure   something failed that nobody waited for
 """
 
+from phalanx.testing._checking import Checker, SimReport, Simulation
 from phalanx.testing._disk import SimDisk
 from phalanx.testing._errors import (
     BackgroundFailure,
@@ -29,6 +30,8 @@ from phalanx.testing._errors import (
 from phalanx.testing._faults import ROUGH_NETWORK, DiskFaults, Faults, NetworkFaults
 from phalanx.testing._loop import SimLoop, SimTask, new_loop
 from phalanx.testing._network import SimNetwork, SimTransport
+from phalanx.testing._sim_storage import storage_simulation
+from phalanx.testing._sims import SIMULATIONS, run_seeds
 from phalanx.testing._sources import WORLD_START_NS, InlineOffload, SimClock, SimEntropy
 from phalanx.testing._store import SimStore
 from phalanx.testing._trace import Trace, TraceEntry
@@ -36,8 +39,10 @@ from phalanx.testing._world import SimNode, SimWorld
 
 __all__ = [
     "ROUGH_NETWORK",
+    "SIMULATIONS",
     "WORLD_START_NS",
     "BackgroundFailure",
+    "Checker",
     "Deadlock",
     "DiskFaults",
     "Faults",
@@ -52,13 +57,17 @@ __all__ = [
     "SimLoop",
     "SimNetwork",
     "SimNode",
+    "SimReport",
     "SimStore",
     "SimTask",
     "SimTransport",
     "SimWorld",
+    "Simulation",
     "SimulationError",
     "Trace",
     "TraceEntry",
     "Unstoppable",
     "new_loop",
+    "run_seeds",
+    "storage_simulation",
 ]

@@ -25,7 +25,9 @@ MAX_CRASH_CLEANUP_S = 60.0
 # Times they are cancelled before they are called unstoppable; cleanup may start tasks of its own.
 MAX_CRASH_ROUNDS = 10
 
-MAX_SIM_SEEDS = 10_000_000
 
 # One record of a simulated store's log; a bigger commit becomes several records of one append.
 MAX_LOG_PART_BYTES = 4 * MIB
+
+# Violations one simulated run reports; the first ones tell the story.
+MAX_VIOLATIONS = 20

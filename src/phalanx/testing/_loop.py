@@ -99,7 +99,7 @@ class SimLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.Handle:
         context = copy_context() if context is None else context
         handle = asyncio.Handle(callback, args, self, context)
-        self._ready.add(Ready(handle, callback, args, context))
+        self._ready.add(Ready(handle, callback, args, context, _step_of(callback)))
         return handle
 
     def call_soon_threadsafe(
@@ -118,7 +118,7 @@ class SimLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.TimerHandle:
         context = copy_context() if context is None else context
         handle = asyncio.TimerHandle(when, callback, args, self, context)
-        heapq.heappush(self._timers, (when, self._next_serial(), handle, Ready(handle, callback, args, context)))
+        heapq.heappush(self._timers, (when, self._next_serial(), handle, Ready(handle, callback, args, context, 0)))
         return handle
 
     def _timer_handle_cancelled(self, _handle: asyncio.TimerHandle) -> None:
@@ -147,20 +147,14 @@ class SimLoop(asyncio.AbstractEventLoop):
         ready = self._ready.take()
         if ready.handle.cancelled():
             return
-        task = ready.task()
-        self.trace.fold_pick(task.serial if isinstance(task, SimTask) else 0)
+        self.trace.fold_pick(ready.step_of)
         try:
             ready.context.run(ready.callback, *ready.args)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - a loop outlives whatever its callbacks raise
-            self.call_exception_handler(
-                {
-                    "message": f"callback {ready.callback!r} failed",
-                    "exception": error,
-                    "owner": ready.context.get(OWNER, ""),
-                }
-            )
+            failure = {"message": f"callback {ready.callback!r} failed", "exception": error}
+            self.call_exception_handler(failure | {"owner": ready.context.get(OWNER, "")})
 
     def _jump(self) -> None:
         while self._timers and self._timers[0][2].cancelled():
@@ -275,8 +269,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         return self._handler
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
-        origin = context.get("task") or context.get("future")
-        self.failures.append({"owner": getattr(origin, "owner", "")} | context)
+        self.failures.append(context)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         if self._handler is None:
@@ -296,6 +289,18 @@ class SimLoop(asyncio.AbstractEventLoop):
 def new_loop(rng: Rng, *, max_steps: int = MAX_STEPS) -> SimLoop:
     """A loop; sockets, pipes, signals and subprocesses are left unimplemented on purpose."""
     return SimLoop(rng, max_steps=max_steps)  # type: ignore[abstract]
+
+
+def _step_of(callback: Callable[..., object]) -> int:
+    """The task whose step asyncio schedules here; a ``task.cancel`` given to the loop is none."""
+    owner = getattr(callback, "__self__", None)
+    return owner.serial if isinstance(owner, SimTask) and callback != owner.cancel else 0
+
+
+def owner_of(failure: dict[str, Any]) -> str:
+    """The node that an exception handler's context tells of."""
+    task = failure.get("task") or failure.get("future")
+    return str(failure.get("owner", getattr(task, "owner", "")))
 
 
 def describe(task: asyncio.Task[Any]) -> str:

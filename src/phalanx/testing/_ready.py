@@ -19,17 +19,16 @@ from typing import Any, NamedTuple
 
 
 class Ready(NamedTuple):
-    """A callback that may run, with the handle that can still cancel it."""
+    """A callback that may run, with the handle that can still cancel it.
+
+    ``step_of`` is the serial number of the task whose step it is, and 0 for any other callback.
+    """
 
     handle: asyncio.Handle
     callback: Callable[..., object]
     args: tuple[Any, ...]
     context: Context
-
-    def task(self) -> asyncio.Task[Any] | None:
-        """The task whose step this is. A ``task.cancel`` given to the loop is a plain callback."""
-        owner = getattr(self.callback, "__self__", None)
-        return owner if isinstance(owner, asyncio.Task) and self.callback != owner.cancel else None
+    step_of: int
 
 
 class RunQueue:
@@ -46,7 +45,7 @@ class RunQueue:
         return bool(self._steps or self._held)
 
     def add(self, ready: Ready) -> None:
-        if not self._held and ready.task() is not None:
+        if not self._held and ready.step_of:
             self._steps.append(ready)
         else:
             self._held.append(ready)
@@ -60,6 +59,6 @@ class RunQueue:
             steps[index], steps[-1] = steps[-1], steps[index]
             return steps.pop()
         ready = held.popleft()
-        while held and held[0].task() is not None:
+        while held and held[0].step_of:
             steps.append(held.popleft())
         return ready

@@ -16,7 +16,7 @@ from phalanx.testing._disk import SimDisk
 from phalanx.testing._errors import BackgroundFailure, PowerLost, SimulationError, Unstoppable
 from phalanx.testing._faults import DiskFaults, Faults
 from phalanx.testing._limits import MAX_CRASH_CLEANUP_S, MAX_CRASH_ROUNDS, MAX_STEPS
-from phalanx.testing._loop import OWNER, describe, new_loop
+from phalanx.testing._loop import OWNER, describe, new_loop, owner_of
 from phalanx.testing._network import SimNetwork, SimTransport
 from phalanx.testing._sources import InlineOffload, SimClock, SimEntropy
 from phalanx.testing._store import SimStore
@@ -48,6 +48,7 @@ class SimWorld:
         self._disks: dict[str, SimDisk] = {}
         self._nodes: dict[str, SimNode] = {}
         self._dead: dict[str, None] = {}
+        self.loop.set_exception_handler(self._note_failure)
 
     def run(self, main: Callable[["SimWorld"], Coroutine[Any, Any, T]]) -> T:
         """Run ``main`` and stop everything it left behind.
@@ -88,14 +89,16 @@ class SimWorld:
         """What a node needs from outside, simulated. Opens its disk anew at every call."""
         return self.node(node_name).ports()
 
-    def journals(self, disk_name: str, folder: str = "journals") -> SegmentJournals:
+    def journals(
+        self, disk_name: str, folder: str = "journals", *, segment_bytes: int = SIM_SEGMENT_BYTES
+    ) -> SegmentJournals:
         """The journals in a folder of a disk, opened anew."""
         return SegmentJournals(
             self.disk(disk_name),
             folder,
             entropy=self.entropy,
             offload=self.offload,
-            segment_bytes=SIM_SEGMENT_BYTES,
+            segment_bytes=segment_bytes,
         )
 
     def store(self, disk_name: str) -> SimStore:
@@ -103,7 +106,7 @@ class SimWorld:
         return SimStore(self.journals(disk_name, "store"))
 
     def bury(self, owner: str) -> None:
-        """Expect no more of an incarnation: what its remains raise is not a failure."""
+        """Expect no more of an incarnation: what its remains raise from now on is no failure."""
         self._dead[owner] = None
 
     def _shut_down_quietly(self) -> None:
@@ -112,12 +115,13 @@ class SimWorld:
         except SimulationError as error:
             self.trace.note("world", "shutdown-failed", str(error))
 
+    def _note_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if owner_of(context) not in self._dead and not isinstance(context.get("exception"), PowerLost):
+            loop.default_exception_handler(context)
+
     def _raise_background_failures(self) -> None:
-        errors = [error for node in self._nodes.values() if (error := node.failure()) is not None]
-        for failure in self.loop.failures:
-            error = failure.get("exception")
-            if not isinstance(error, PowerLost) and failure["owner"] not in self._dead:
-                errors.append(error or RuntimeError(failure["message"]))
+        errors = [error for node in self._nodes.values() for error in node.failures()]
+        errors += [failure.get("exception") or RuntimeError(failure["message"]) for failure in self.loop.failures]
         if errors:
             raise BackgroundFailure(
                 f"in SimWorld(seed={self.seed}) {len(errors)} background tasks failed, first: {errors[0]!r}",
@@ -134,6 +138,7 @@ class SimNode:
         self.incarnation = 1
         self._signer: HybridSigner | None = None
         self._main: asyncio.Task[Any] | None = None
+        self._failures: list[BaseException] = []
 
     @property
     def owner(self) -> str:
@@ -162,6 +167,7 @@ class SimNode:
         cleanup can reach nothing any more, as if it had never run.
         """
         loop, owner = self.world.loop, self.owner
+        self._failures = self.failures()
         assert all(task is not asyncio.current_task() for task in loop.tasks(owner)), "a node cannot crash itself"
         self.world.trace.note(self.name, "crash" if power_loss else "kill", self.incarnation)
         disk = self.world.disk(self.name)
@@ -182,11 +188,12 @@ class SimNode:
         self._main = None
         self.incarnation += 1
 
-    def failure(self) -> BaseException | None:
-        """What the program failed with, if it did so by itself."""
+    def failures(self) -> list[BaseException]:
+        """What its programs failed with by themselves, in all incarnations."""
         if self._main is None or not self._main.done() or self._main.cancelled():
-            return None
-        return self._main.exception()
+            return self._failures
+        error = self._main.exception()
+        return self._failures if error is None else [*self._failures, error]
 
     def ports(self) -> "Ports":
         """See ``SimWorld.ports``."""

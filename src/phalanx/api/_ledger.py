@@ -1,0 +1,157 @@
+"""The audit trail over HTTP, with everything that somebody needs to check it elsewhere.
+
+A proof answers with the entry's exact bytes, the path, and the signed checkpoint it leads to;
+whoever holds the node's public key needs nothing else, and not this node.
+"""
+
+import base64
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from phalanx.api._auth import Gate
+from phalanx.api._replies import Page, page, reply, reply_page
+from phalanx.api._schemas import answer
+from phalanx.core import InvalidInput, NotFound
+from phalanx.ledger import Checkpoint, LedgerEntry
+from phalanx.trust import Principal, Role
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+
+class EntryView(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of the ledger. ``leaf_hash`` is RFC 6962's, over the entry's canonical JSON."""
+
+    index: int
+    leaf_hash: str
+    id: str
+    tenant: str
+    trace: str
+    at_ns: int
+    actor: str
+    action: str
+    subject: str
+    case: str
+    body: dict[str, Any]
+
+
+class CheckpointView(msgspec.Struct, frozen=True, kw_only=True):
+    """The signed head of the ledger (C2SP tlog-checkpoint): ``note`` is signed, the rest is what it says.
+
+    ``public_key`` is the node's, Ed25519 and ML-DSA-44, in base64: compare it with one that you
+    have from elsewhere.
+    """
+
+    origin: str
+    size: int
+    root: str
+    signed_at_s: int
+    note: str
+    public_key: str
+
+
+class ProofView(msgspec.Struct, frozen=True, kw_only=True):
+    """That an entry is in the ledger: its bytes, its path (hex) and the checkpoint the path leads to."""
+
+    entry: str
+    index: int
+    leaf: str
+    leaf_hash: str
+    path: tuple[str, ...]
+    checkpoint: CheckpointView
+
+
+KINDS: tuple[type, ...] = (EntryView, CheckpointView, ProofView)
+
+
+def ledger_routes(node: "Node", gate: Gate) -> APIRouter:
+    """``/v1/ledger``."""
+    router = APIRouter(prefix="/v1/ledger", tags=["ledger"], default_response_class=Response)
+    viewer = Depends(gate.needs(Role.VIEWER))
+    public_key = base64.b64encode(node.ledger.public_key.to_bytes()).decode()
+
+    async def own_entry(entry_id: str, principal: Principal) -> LedgerEntry:
+        found = await node.ledger.entry(entry_id)
+        if found.entry.tenant != principal.tenant:
+            raise NotFound("ledger entry", entry_id)
+        return found
+
+    @router.get("", responses=answer(EntryView, many=True))
+    async def list_entries(
+        request: Request, principal: Annotated[Principal, viewer], asked: Annotated[Page, Depends(page)]
+    ) -> Response:
+        """What was recorded, oldest first. Entries of other tenants are left out, so a page may be short."""
+        found = await node.ledger.entries(_index(asked.after), asked.limit)
+        last = str(found[-1].index) if found else ""
+        views = [_entry_view(one) for one in found if one.entry.tenant == principal.tenant]
+        return reply_page(request, views, asked=asked, last=last, full=len(found) == asked.limit)
+
+    @router.get("/checkpoint", responses=answer(CheckpointView))
+    async def get_checkpoint(principal: Annotated[Principal, viewer]) -> Response:
+        """The signed head of the ledger as it is now."""
+        return reply(_checkpoint_view(await node.ledger.checkpoint(), public_key))
+
+    @router.get("/{entry_id}", responses=answer(EntryView))
+    async def get_entry(entry_id: str, principal: Annotated[Principal, viewer]) -> Response:
+        """One entry of the ledger."""
+        return reply(_entry_view(await own_entry(entry_id, principal)))
+
+    @router.get("/{entry_id}/proof", responses=answer(ProofView))
+    async def get_proof(entry_id: str, principal: Annotated[Principal, viewer]) -> Response:
+        """That an entry is in the ledger, in a form that can be checked without this node."""
+        found = await own_entry(entry_id, principal)
+        checkpoint = await node.ledger.checkpoint()
+        proof = node.ledger.prove(found.index, checkpoint.size)
+        return reply(
+            ProofView(
+                entry=found.entry.id,
+                index=found.index,
+                leaf=found.leaf.decode(),
+                leaf_hash=proof.leaf_hash,
+                path=proof.path,
+                checkpoint=_checkpoint_view(checkpoint, public_key),
+            )
+        )
+
+    return router
+
+
+def _index(cursor: str) -> int:
+    if not cursor:
+        return -1
+    # Eighteen digits fit every index there can be.
+    if not cursor.isascii() or not cursor.isdecimal() or len(cursor) > 18:
+        raise InvalidInput("after", "is not the index of a ledger entry")
+    return int(cursor)
+
+
+def _entry_view(found: LedgerEntry) -> EntryView:
+    entry = found.entry
+    return EntryView(
+        index=found.index,
+        leaf_hash=found.leaf_hash,
+        id=entry.id,
+        tenant=entry.tenant,
+        trace=entry.trace,
+        at_ns=entry.at_ns,
+        actor=entry.actor,
+        action=entry.action,
+        subject=entry.subject,
+        case=entry.case,
+        body=dict(entry.body),
+    )
+
+
+def _checkpoint_view(checkpoint: Checkpoint, public_key: str) -> CheckpointView:
+    return CheckpointView(
+        origin=checkpoint.origin,
+        size=checkpoint.size,
+        root=checkpoint.root,
+        signed_at_s=checkpoint.signed_at_s,
+        note=checkpoint.note,
+        public_key=public_key,
+    )

@@ -1,0 +1,161 @@
+"""What followed from events: findings, missions, assessments, proposals, decisions, and cases of them.
+
+All of them are rows of a table under their id, so there is one listing for all. Ids begin with
+the time of their cause: the order of ids is the order in which things came about.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
+
+import msgspec
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from phalanx.agents import MISSIONS, AgentView, Mission
+from phalanx.api._auth import Gate
+from phalanx.api._limits import MAX_CASE_RECORDS, MAX_CURSOR_CHARS
+from phalanx.api._replies import Page, page, reply, reply_page
+from phalanx.api._schemas import answer
+from phalanx.core import Assessment, Decision, Finding, NotFound, Record, Store, Table, TenantId, decode
+from phalanx.devices import Device
+from phalanx.incidents import DECISIONS, PROPOSALS, ActionProposal
+from phalanx.intel import FINDINGS
+from phalanx.trust import Principal, Role
+from phalanx.workflows import ASSESSMENTS
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+R = TypeVar("R", bound=Record)
+
+
+class Order(Enum):
+    """Which end a listing begins at."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything known of one case, oldest first; of each kind the newest up to a bound."""
+
+    case: str
+    findings: list[Finding]
+    missions: list[Mission]
+    assessments: list[Assessment]
+    proposals: list[ActionProposal]
+    decisions: list[Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf(Generic[R]):
+    """One kind of record: where it lies, and under which path it is served."""
+
+    path: str
+    table: Table
+    kind: type[R]
+
+    async def get(self, store: Store, tenant: TenantId, key: str) -> R:
+        row = await store.get(self.table, tenant, key)
+        if row is None:
+            raise NotFound(self.path[:-1], key)
+        return decode(row.value, self.kind)
+
+    async def page(self, store: Store, tenant: TenantId, asked: Page, order: Order, case: str) -> list[R]:
+        bounds = {"after": asked.after, "limit": asked.limit, "reverse": order is Order.NEWEST}
+        if case:
+            rows = await store.find(self.table, tenant, "case", case, **bounds)  # type: ignore[arg-type]
+        else:
+            rows = await store.scan(self.table, tenant, **bounds)  # type: ignore[arg-type]
+        return [decode(row.value, self.kind) for row in rows]
+
+
+_FINDINGS = _Shelf("findings", FINDINGS, Finding)
+_MISSIONS = _Shelf("missions", MISSIONS, Mission)
+_ASSESSMENTS = _Shelf("assessments", ASSESSMENTS, Assessment)
+_PROPOSALS = _Shelf("proposals", PROPOSALS, ActionProposal)
+_DECISIONS = _Shelf("decisions", DECISIONS, Decision)
+_SHELVES: Sequence[_Shelf[Record]] = (_FINDINGS, _MISSIONS, _ASSESSMENTS, _PROPOSALS, _DECISIONS)  # type: ignore[assignment]
+
+KINDS: tuple[type, ...] = (*(shelf.kind for shelf in _SHELVES), Case, AgentView, Device)
+
+
+def record_routes(node: "Node", gate: Gate) -> APIRouter:
+    """``/v1/findings`` and its siblings, ``/v1/cases``, ``/v1/agents`` and ``/v1/devices``."""
+    router = APIRouter(prefix="/v1", tags=["records"], default_response_class=Response)
+    viewer = Depends(gate.needs(Role.VIEWER))
+    for shelf in _SHELVES:
+        _add_shelf(router, node.store, gate, shelf)
+
+    @router.get("/cases/{case}", responses=answer(Case))
+    async def get_case(case: str, principal: Annotated[Principal, viewer]) -> Response:
+        """Everything known of one case."""
+        newest = Page("", MAX_CASE_RECORDS)
+
+        async def oldest_first(shelf: _Shelf[R]) -> list[R]:
+            found = await shelf.page(node.store, principal.tenant, newest, Order.NEWEST, case)
+            return found[::-1]
+
+        findings = await oldest_first(_FINDINGS)
+        if not findings:
+            raise NotFound("case", case)
+        return reply(
+            Case(
+                case=case,
+                findings=findings,
+                missions=await oldest_first(_MISSIONS),
+                assessments=await oldest_first(_ASSESSMENTS),
+                proposals=await oldest_first(_PROPOSALS),
+                decisions=await oldest_first(_DECISIONS),
+            )
+        )
+
+    @router.get("/agents", responses=answer(AgentView, many=True))
+    async def list_agents(principal: Annotated[Principal, viewer]) -> Response:
+        """The swarm: who is there and what each is doing."""
+        return reply({"items": node.swarm.roster(), "next": ""})
+
+    @router.get("/devices", responses=answer(Device, many=True))
+    async def list_devices(principal: Annotated[Principal, viewer]) -> Response:
+        """Quantum devices and simulators, and what the results of each are."""
+        return reply({"items": node.fleet.devices(), "next": ""})
+
+    return router
+
+
+def _add_shelf(router: APIRouter, store: Store, gate: Gate, shelf: _Shelf[Record]) -> None:
+    viewer = Depends(gate.needs(Role.VIEWER))
+
+    async def list_records(
+        request: Request,
+        principal: Annotated[Principal, viewer],
+        asked: Annotated[Page, Depends(page)],
+        order: Annotated[Order, Query(description="Which end to begin at.")] = Order.NEWEST,
+        case: Annotated[str, Query(max_length=MAX_CURSOR_CHARS, description="Only records of this case.")] = "",
+    ) -> Response:
+        found = await shelf.page(store, principal.tenant, asked, order, case)
+        return reply_page(request, found, asked=asked, last=found[-1].id if found else "")
+
+    async def get_record(key: str, principal: Annotated[Principal, viewer]) -> Response:
+        return reply(await shelf.get(store, principal.tenant, key))
+
+    one = shelf.path[:-1]
+    router.add_api_route(
+        f"/{shelf.path}",
+        list_records,
+        responses=answer(shelf.kind, many=True),
+        name=f"list_{shelf.path}",
+        summary=f"List {shelf.path}",
+        description=f"All {shelf.path}, newest first unless asked otherwise.",
+    )
+    router.add_api_route(
+        f"/{shelf.path}/{{key}}",
+        get_record,
+        responses=answer(shelf.kind),
+        name=f"get_{one}",
+        summary=f"Get {one}",
+        description=f"One {one} by its id.",
+    )

@@ -1,0 +1,139 @@
+"""The three steps of a triage as pure functions: collect, put the question, judge.
+
+What each step says is a struct, because the workflow engine keeps it as JSON and hands it on.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from phalanx.core import Contribution, Entity, Finding, Verdict
+from phalanx.incidents._limits import MAX_REASON_CHARS
+from phalanx.incidents._risk import PRIOR_ODDS_FACTOR, UNCALIBRATED_CONFIDENCE, StageRisk, shifted, stage_risks
+from phalanx.quantum import AttackModel, Stage
+
+# Where the words begin to apply. They name regions of the probability and claim nothing beyond it.
+SUSPICIOUS_FROM = 0.15
+COMPROMISED_FROM = 0.70
+
+
+class Collected(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the case when its run first looks. ``omitted`` findings were over the limit."""
+
+    subject: Entity
+    n_findings: int
+    omitted: int
+    stages: tuple[StageRisk, ...]
+
+
+class Estimated(msgspec.Struct, frozen=True, kw_only=True):
+    """The probability that at least one stage happened, and how it was found.
+
+    ``interval`` covers the sampling of the method and nothing else. ``calls`` are uses of the
+    model by the method, ``monte_carlo_calls`` what sampling would need for the same interval.
+    """
+
+    method: str
+    estimate: float
+    interval: tuple[float, float]
+    exact: float
+    calls: int
+    monte_carlo_calls: int
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer. ``interval`` covers sampling and priors that are off; see ``judged``."""
+
+    verdict: Verdict
+    probability: float
+    interval: tuple[float, float]
+    confidence: float
+    contributions: tuple[Contribution, ...]
+
+
+def collected(case: str, findings: Sequence[Finding], *, omitted: int) -> Collected:
+    """What ``findings`` say of ``case``; the same whatever order they come in."""
+    ordered = sorted(findings, key=lambda finding: finding.id)
+    return Collected(
+        subject=subject_of(case, ordered), n_findings=len(ordered), omitted=omitted, stages=stage_risks(ordered)
+    )
+
+
+def subject_of(case: str, findings: Sequence[Finding]) -> Entity:
+    """What the case is about: the first host named, else whatever is, else the case itself."""
+    entities = [entity for finding in findings for entity in finding.entities]
+    hosts = [entity for entity in entities if entity.type == "host"]
+    return next(iter(hosts + entities), Entity("case", case))
+
+
+def attack_model(stages: Sequence[StageRisk], *, odds_factor: float = 1.0) -> AttackModel:
+    """At least one stage happened; each on its own, with its risk."""
+    return AttackModel.through([[Stage(s.stage, (shifted(s.risk, odds_factor),)) for s in stages]])
+
+
+def exactly(stages: Sequence[StageRisk]) -> Estimated:
+    """The answer by adding up all outcomes: what is used when no quantum device can be had."""
+    exact = attack_model(stages).exact()
+    return Estimated(
+        method="exact sum",
+        estimate=exact,
+        interval=(exact, exact),
+        exact=exact,
+        calls=2 ** len(stages),
+        monte_carlo_calls=0,
+    )
+
+
+def judged(collected: Collected, estimated: Estimated) -> Judged:
+    """Weigh the estimate.
+
+    The interval reaches as far as the answer moves when the odds of every prior are halved or
+    doubled, and at least as far as the method's own. It is a statement about the priors that the
+    answer rests on, not a confidence level. An estimate that contradicts the exact sum is not
+    used: nobody's computer is cut off because a device was noisy.
+    """
+    low, high = estimated.interval
+    agrees = low <= estimated.exact <= high
+    probability = estimated.estimate if agrees else estimated.exact
+    floor = attack_model(collected.stages, odds_factor=1.0 / PRIOR_ODDS_FACTOR).exact()
+    ceiling = attack_model(collected.stages, odds_factor=PRIOR_ODDS_FACTOR).exact()
+    interval = (min(floor, low), max(ceiling, high)) if agrees else (floor, ceiling)
+    return Judged(
+        verdict=_verdict(probability),
+        probability=probability,
+        interval=interval,
+        confidence=UNCALIBRATED_CONFIDENCE * (1.0 - (interval[1] - interval[0])),
+        contributions=(
+            Contribution(step="collect", summary=_collected(collected), value=float(collected.n_findings)),
+            Contribution(step="estimate", summary=_estimated(estimated, agrees=agrees), value=estimated.estimate),
+            Contribution(step="assess", summary=_judged(interval), value=probability),
+        ),
+    )
+
+
+def _verdict(probability: float) -> Verdict:
+    if probability >= COMPROMISED_FROM:
+        return Verdict.COMPROMISED
+    return Verdict.SUSPICIOUS if probability >= SUSPICIOUS_FROM else Verdict.BENIGN
+
+
+def _collected(collected: Collected) -> str:
+    signs = "; ".join(f"{s.stage} {s.risk:.2f} ({s.strongest[:MAX_REASON_CHARS]})" for s in collected.stages)
+    omitted = f", {collected.omitted} more over the limit" if collected.omitted else ""
+    return f"{collected.n_findings} findings{omitted} show {len(collected.stages)} stages: {signs}"
+
+
+def _estimated(estimated: Estimated, *, agrees: bool) -> str:
+    low, high = estimated.interval
+    found = f"{estimated.method}: {estimated.estimate:.3f} [{low:.3f}, {high:.3f}] in {estimated.calls} calls"
+    if estimated.monte_carlo_calls:
+        found += f", Monte Carlo would take {estimated.monte_carlo_calls}"
+    return found if agrees else f"{found}; contradicts the exact sum {estimated.exact:.3f} and was not used"
+
+
+def _judged(interval: tuple[float, float]) -> str:
+    low, high = interval
+    return (
+        f"between {low:.2f} and {high:.2f} if all prior odds are halved or doubled; "
+        "the priors are set by hand and not calibrated on data"
+    )

@@ -1,0 +1,102 @@
+"""What follows from an assessment, as values: the proposal, the decision on it, and what the ledger is told. Pure.
+
+Ids derive from what caused a record and times are those of the cause, so that asking again after a
+crash gives the same bytes; only a decision carries the time at which it was taken.
+"""
+
+import hashlib
+
+import msgspec
+
+from phalanx.core import (
+    NS_PER_MS,
+    NS_PER_S,
+    Assessment,
+    AuditEntry,
+    Decision,
+    Record,
+    Verdict,
+    derive_id,
+    encode,
+    id_time_ms,
+)
+from phalanx.incidents._model import ISOLATE_HOST, ActionProposal
+from phalanx.incidents._policy import Ruling
+
+# Said with every approval as long as it is so. No action class can be switched on yet.
+NOT_EXECUTED = "approved, not executed: acting on the outside is switched off for {action}"
+_HOUR_NS = 3_600 * NS_PER_S
+
+
+def proposal_for(assessment: Assessment) -> ActionProposal | None:
+    """The action an assessment calls for; none when the case looks benign or is not about a host."""
+    if assessment.verdict is Verdict.BENIGN or assessment.subject.type != "host":
+        return None
+    low, high = assessment.interval
+    return ActionProposal(
+        id=derive_id(cause_ns(assessment.id), "proposal", ISOLATE_HOST, assessment.id),
+        tenant=assessment.tenant,
+        trace=assessment.trace,
+        at_ns=assessment.at_ns,
+        case=assessment.case,
+        action=ISOLATE_HOST,
+        target=assessment.subject,
+        reason=f"{assessment.verdict.value} with probability {assessment.probability:.2f} [{low:.2f}, {high:.2f}]",
+        assessment=assessment.id,
+        probability=assessment.probability,
+        blast_radius=1,
+    )
+
+
+def decision_on(proposal: ActionProposal, ruling: Ruling, *, authority: str, at_ns: int) -> Decision:
+    """``ruling`` as a record, bound to exactly this proposal by the hash of its bytes."""
+    return Decision(
+        id=derive_id(cause_ns(proposal.id), "decision", authority, proposal.id),
+        tenant=proposal.tenant,
+        trace=proposal.trace,
+        at_ns=at_ns,
+        about=proposal.id,
+        outcome=ruling.outcome,
+        authority=authority,
+        reasons=ruling.reasons,
+        context_hash=digest(proposal),
+    )
+
+
+def audit_entry(record: Record, *, actor: str, action: str, subject: str, case: str) -> AuditEntry:
+    """``record`` for the ledger, whole and with the digest of its stored bytes."""
+    return AuditEntry(
+        id=derive_id(cause_ns(record.id), "audit", record.id),
+        tenant=record.tenant,
+        trace=record.trace,
+        at_ns=record.at_ns,
+        actor=actor,
+        action=action,
+        subject=subject,
+        case=case,
+        body={"sha256": digest(record), "record": msgspec.to_builtins(record)},
+    )
+
+
+def digest(record: Record) -> str:
+    """SHA-256 of the record's stored bytes."""
+    return hashlib.sha256(encode(record)).hexdigest()
+
+
+def cause_ns(identifier: str) -> int:
+    """The time an identifier is dated; what follows from its bearer is dated the same."""
+    return id_time_ms(identifier) * NS_PER_MS
+
+
+def hour_of(at_ns: int) -> str:
+    """The index value under which approvals of one hour are found."""
+    return f"{at_ns // _HOUR_NS:012d}"
+
+
+def recent_hours(now_ns: int) -> tuple[str, str]:
+    """Where approvals of the last 3,600 s are to be found."""
+    return hour_of(now_ns - _HOUR_NS), hour_of(now_ns)
+
+
+def within_hour(at_ns: int, *, now_ns: int) -> bool:
+    return now_ns - _HOUR_NS < at_ns

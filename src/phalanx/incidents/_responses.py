@@ -1,0 +1,179 @@
+"""From an assessment to its consequences: journalled, proposed, decided, and told to the ledger.
+
+Invariants:
+
+- a proposal and the decision on it are one commit; neither is ever without the other;
+- one (case, action, target) is approved once. A refusal stands until the policy would approve:
+  later assessments of the case see more findings, and must be able to change the answer;
+- whatever was committed reaches the ledger before ``consider`` returns. A crash in between is
+  made up for by calling again: committed records are found, and the ledger knows their ids;
+- nothing here acts on the outside.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from phalanx.core import (
+    MAX_PAGE_ROWS,
+    Assessment,
+    AuditSink,
+    Clock,
+    Conflict,
+    Decision,
+    Entity,
+    Expect,
+    Outcome,
+    Put,
+    Record,
+    Store,
+    TenantId,
+    Waypoint,
+    decode,
+    derive_id,
+    encode,
+)
+from phalanx.incidents._limits import MAX_CASE_PROPOSALS
+from phalanx.incidents._model import DECISIONS, PROPOSALS, ActionProposal
+from phalanx.incidents._policy import ContainmentPolicy
+from phalanx.incidents._proposing import (
+    NOT_EXECUTED,
+    audit_entry,
+    decision_on,
+    hour_of,
+    proposal_for,
+    recent_hours,
+    within_hour,
+)
+from phalanx.telemetry import Telemetry, waypoint_put
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came of an assessment. Both parts are None when nothing was proposed; ``note`` says it in words."""
+
+    note: str
+    proposal: ActionProposal | None = None
+    decision: Decision | None = None
+
+
+class Responses:
+    """Takes assessments to their consequences, and reads proposals and decisions."""
+
+    def __init__(
+        self, store: Store, audit: AuditSink, policy: ContainmentPolicy, clock: Clock, telemetry: Telemetry
+    ) -> None:
+        self._store = store
+        self._audit = audit
+        self._policy = policy
+        self._clock = clock
+        self._feed = telemetry.feed
+        self._log = telemetry.log.bind(room="incidents")
+        self._decided = telemetry.metrics.counter(
+            "phalanx_decisions_total", "Decisions on proposed actions.", ("action", "outcome")
+        )
+        # Two assessments must not both find the blast radius with room for one more.
+        self._deciding = asyncio.Lock()
+
+    async def consider(self, assessment: Assessment) -> Response:
+        """Journal ``assessment``, propose what it calls for, decide, and tell the ledger all of it.
+
+        Idempotent: calling again with the same assessment completes what was begun and changes nothing.
+        """
+        await self._keep(assessment)
+        run = f"run {assessment.run}"
+        await self._tell(assessment, run, "assess", subject=str(assessment.subject), case=assessment.case)
+        response = await self._respond(assessment)
+        proposal, decision = response.proposal, response.decision
+        if proposal is not None and decision is not None:
+            case, target = proposal.case, str(proposal.target)
+            await self._tell(proposal, run, f"propose {proposal.action}", subject=target, case=case)
+            outcome = f"{decision.outcome.value} {proposal.action}"
+            await self._tell(decision, decision.authority, outcome, subject=target, case=case)
+        return response
+
+    async def proposals(self, tenant: TenantId, *, after: str = "", limit: int = 100) -> list[ActionProposal]:
+        """Proposals by id, past ``after``."""
+        rows = await self._store.scan(PROPOSALS, tenant, after=after, limit=min(limit, MAX_PAGE_ROWS))
+        return [decode(row.value, ActionProposal) for row in rows]
+
+    async def decisions(self, tenant: TenantId, *, after: str = "", limit: int = 100) -> list[Decision]:
+        """Decisions by id, past ``after``."""
+        rows = await self._store.scan(DECISIONS, tenant, after=after, limit=min(limit, MAX_PAGE_ROWS))
+        return [decode(row.value, Decision) for row in rows]
+
+    async def decision_on(self, proposal: ActionProposal) -> Decision | None:
+        """The decision on one proposal."""
+        rows = await self._store.find(DECISIONS, proposal.tenant, "about", proposal.id, limit=1)
+        return decode(rows[0].value, Decision) if rows else None
+
+    async def _respond(self, assessment: Assessment) -> Response:
+        proposal = proposal_for(assessment)
+        if proposal is None:
+            return Response("no action called for")
+        async with self._deciding:
+            made = await self.decision_on(proposal)
+            if made is not None:
+                return Response(_in_words(proposal, made), proposal, made)
+            earlier = await self._earlier(proposal)
+            if any(decision.outcome is Outcome.APPROVED for decision in earlier):
+                return Response(f"{proposal.action} was approved before")
+            now_ns = self._clock.wall_ns()
+            hosts = await self._approved_this_hour(proposal.tenant, now_ns)
+            ruling = self._policy.rule(proposal, hosts_this_hour=hosts)
+            if earlier and ruling.outcome is not Outcome.APPROVED:
+                return Response(f"{proposal.action} stays refused: {'; '.join(ruling.reasons)}")
+            decision = decision_on(proposal, ruling, authority=self._policy.name, at_ns=now_ns)
+            await self._decide(proposal, decision)
+        return Response(_in_words(proposal, decision), proposal, decision)
+
+    async def _earlier(self, proposal: ActionProposal) -> list[Decision]:
+        """Decisions on the same action against the same target in the same case."""
+        rows = await self._store.find(
+            PROPOSALS, proposal.tenant, "case", proposal.case, limit=MAX_CASE_PROPOSALS, reverse=True
+        )
+        same = [p for p in (decode(row.value, ActionProposal) for row in rows) if _question(p) == _question(proposal)]
+        decisions = [await self.decision_on(p) for p in same]
+        return [decision for decision in decisions if decision is not None]
+
+    async def _approved_this_hour(self, tenant: TenantId, now_ns: int) -> int:
+        times_ns = [
+            decode(row.value, Decision).at_ns
+            for hour in recent_hours(now_ns)
+            for row in await self._store.find(DECISIONS, tenant, "approved_hour", hour, limit=MAX_PAGE_ROWS)
+        ]
+        return sum(within_hour(at_ns, now_ns=now_ns) for at_ns in times_ns)
+
+    async def _keep(self, assessment: Assessment) -> None:
+        ...
+
+    async def _decide(self, proposal: ActionProposal, decision: Decision) -> None:
+        approved = decision.outcome is Outcome.APPROVED
+        proposed = _waypoint(proposal, "proposal", f"{proposal.action} of {proposal.target}: {proposal.reason}")
+        decided = _waypoint(decision, "decision", _in_words(proposal, decision))
+        tenant, index = proposal.tenant, {"case": (proposal.case,), "trace": (proposal.trace,)}
+        hours = {"about": (proposal.id,), "approved_hour": (hour_of(decision.at_ns),) if approved else ()}
+        await self._store.commit(
+            (
+                Put(PROPOSALS, tenant, proposal.id, encode(proposal), index),
+                Put(DECISIONS, tenant, decision.id, encode(decision), index | hours),
+                waypoint_put(proposed),
+                waypoint_put(decided),
+            ),
+            expect=(Expect(PROPOSALS, tenant, proposal.id, 0), Expect(DECISIONS, tenant, decision.id, 0)),
+        )
+        self._feed.publish(proposed)
+        self._feed.publish(decided)
+        self._decided.labels(proposal.action, decision.outcome.value).inc()
+        self._log.info("decided", action=proposal.action, target=str(proposal.target), outcome=decision.outcome.value)
+
+    async def _tell(self, record: Record, actor: str, action: str, *, subject: str, case: str) -> None:
+        await self._audit.record(audit_entry(record, actor=actor, action=action, subject=subject, case=case))
+
+
+def _question(proposal: ActionProposal) -> tuple[str, str, Entity]:
+    return proposal.case, proposal.action, proposal.target
+
+
+def _in_words(proposal: ActionProposal, decision: Decision) -> str:
+    return f"{proposal.action} of {proposal.target} {decision.outcome.value}: {'; '.join(decision.reasons)}"

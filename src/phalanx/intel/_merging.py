@@ -1,0 +1,185 @@
+"""Hits become findings. Pure.
+
+Hits of one rule on one host within one hour of event time are one finding, whose id follows
+from just these. So hits that come later, in another chunk or after a crash, find it again.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from phalanx.core import (
+    MAX_EVIDENCE,
+    NS_PER_S,
+    Entity,
+    Event,
+    EventId,
+    Finding,
+    Put,
+    TenantId,
+    TraceId,
+    Waypoint,
+    derive_id,
+    encode,
+    iso_from_ns,
+)
+from phalanx.intel._limits import MAX_ENTITIES
+from phalanx.intel._model import FINDINGS
+from phalanx.intel._rule import Rule
+from phalanx.intel._ruleset import Hit
+from phalanx.intel._subjects import entities_of, host_of, quote
+
+_HOUR_NS = 3_600 * NS_PER_S
+
+
+@dataclass(slots=True)
+class Sighting:
+    """The hits that belong to one finding, of what is being read now."""
+
+    id: str
+    tenant: TenantId
+    rule: Rule
+    host: str
+    first: Event
+    evidence: list[EventId]
+    entities: dict[Entity, None]
+    hits: int
+    first_seen_ns: int
+    last_seen_ns: int
+    chunk_events: int
+
+    def add(self, event: Event) -> None:
+        """One more hit."""
+        self.hits += 1
+        self.first_seen_ns = min(self.first_seen_ns, event.time_ns)
+        self.last_seen_ns = max(self.last_seen_ns, event.time_ns)
+        if len(self.evidence) < MAX_EVIDENCE:
+            self.evidence.append(event.id)
+            self.entities.update(dict.fromkeys(entities_of(event, self.host)))
+
+
+class Sightings:
+    """Gathers hits, in the order in which their events were accepted."""
+
+    def __init__(self, host_names: Mapping[str, str]) -> None:
+        self._host_names = host_names
+        self._by_id: dict[tuple[TenantId, str], Sighting] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> "Iterable[Sighting]":  # type: ignore[override]
+        return iter(self._by_id.values())
+
+    def add(self, hits: Iterable[Hit], *, chunk_events: int) -> None:
+        """``chunk_events`` is the number of events in the chunk that the hits are in."""
+        for hit in sorted(hits, key=lambda hit: hit.batch.rows[hit.index]):
+            event = Event(hit.batch, hit.index)
+            host = host_of(event, self._host_names)
+            tenant = hit.batch.tenant
+            hour_ns = event.time_ns - event.time_ns % _HOUR_NS
+            finding = derive_id(hour_ns, "finding", tenant, hit.rule.name, host)
+            seen = self._by_id.get((tenant, finding))
+            if seen is None:
+                seen = self._by_id[tenant, finding] = Sighting(
+                    id=finding,
+                    tenant=tenant,
+                    rule=hit.rule,
+                    host=host,
+                    first=event,
+                    evidence=[],
+                    entities={},
+                    hits=0,
+                    first_seen_ns=event.time_ns,
+                    last_seen_ns=event.time_ns,
+                    chunk_events=chunk_events,
+                )
+            seen.add(event)
+
+
+def finding_of(seen: Sighting, *, found_at_ns: int) -> Finding:
+    """A new finding. Its trace is its first event."""
+    rule = seen.rule
+    quoted = quote(rule.fields, seen.first)
+    told = f" Seen on {seen.host}: {quoted}." if quoted else f" Seen on {seen.host}."
+    return Finding(
+        id=seen.id,
+        tenant=seen.tenant,
+        trace=TraceId(seen.evidence[0]),
+        at_ns=found_at_ns,
+        case=case_of(seen.host, seen.first.time_ns),
+        rule=rule.name,
+        title=rule.title,
+        severity=rule.severity,
+        confidence=rule.confidence,
+        techniques=rule.techniques,
+        tactics=rule.tactics,
+        entities=tuple(seen.entities)[:MAX_ENTITIES],
+        evidence=tuple(seen.evidence),
+        hits=seen.hits,
+        first_seen_ns=seen.first_seen_ns,
+        last_seen_ns=seen.last_seen_ns,
+        accepted_at_ns=seen.first.batch.accepted_at_ns,
+        found_at_ns=found_at_ns,
+        explanation=(rule.description or rule.title) + told,
+    )
+
+
+def merged(known: Finding, seen: Sighting) -> Finding:
+    """A known finding with more hits. What it was first found by stays."""
+    return msgspec.structs.replace(
+        known,
+        hits=known.hits + seen.hits,
+        first_seen_ns=min(known.first_seen_ns, seen.first_seen_ns),
+        last_seen_ns=max(known.last_seen_ns, seen.last_seen_ns),
+        evidence=tuple(dict.fromkeys((*known.evidence, *seen.evidence)))[:MAX_EVIDENCE],
+        entities=tuple(dict.fromkeys((*known.entities, *seen.entities)))[:MAX_ENTITIES],
+    )
+
+
+def finding_put(finding: Finding) -> Put:
+    """The write that stores a finding; it is found under each event of its evidence."""
+    index = {"case": [finding.case], "trace": list(finding.evidence), "severity": [finding.severity.name.lower()]}
+    return Put(FINDINGS, finding.tenant, finding.id, encode(finding), index)
+
+
+def case_of(host: str, time_ns: int) -> str:
+    """What happens on one host in one day belongs together."""
+    return f"{host}@{iso_from_ns(time_ns)[:10]}"
+
+
+def accepted_waypoint(finding: Finding, seen: Sighting) -> Waypoint:
+    """Tells that the first event of a finding was accepted, and with how many others."""
+    batch = seen.first.batch
+    return Waypoint(
+        id=derive_id(batch.accepted_at_ns, "waypoint", "accepted", finding.trace),
+        tenant=finding.tenant,
+        trace=finding.trace,
+        at_ns=batch.accepted_at_ns,
+        room="intel",
+        stage="accepted",
+        subject=finding.trace,
+        summary=f"{batch.log_source} event accepted among {seen.chunk_events}",
+        detail={"batch": batch.batch, "events": seen.chunk_events, "reader": batch.reader},
+    )
+
+
+def finding_waypoint(finding: Finding) -> Waypoint:
+    """Tells of a new finding."""
+    return Waypoint(
+        id=derive_id(finding.found_at_ns, "waypoint", "finding", finding.id),
+        tenant=finding.tenant,
+        trace=finding.trace,
+        at_ns=finding.found_at_ns,
+        room="intel",
+        stage="finding",
+        subject=finding.id,
+        summary=f"{finding.title} on {finding.case.rpartition('@')[0]}",
+        detail={
+            "rule": finding.rule,
+            "severity": finding.severity.name.lower(),
+            "case": finding.case,
+            "hits": finding.hits,
+        },
+    )

@@ -1,0 +1,112 @@
+"""The records and tables of this room."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from phalanx.core import (
+    DEFAULT_TENANT,
+    NO_TRACE,
+    BatchId,
+    Put,
+    Record,
+    Table,
+    TenantId,
+    decode,
+    encode,
+)
+
+FINDINGS: Final = Table("findings", indexes=("case", "trace", "severity"))
+BATCHES: Final = Table("batches", indexes=("source",))
+QUARANTINE: Final = Table("quarantine")
+CURSORS: Final = Table("cursors")
+IDEMPOTENCY: Final = Table("idempotency")
+
+_SENTINEL_CURSOR = "sentinel"
+
+
+class Chunk(Record, frozen=True, kw_only=True, tag="chunk"):
+    """A record of the intake journal: bytes as they were accepted, under the batch id ``id``.
+
+    ``at_ns`` is when they were accepted, ``events`` the number of lines that are not blank.
+    ``digest`` is set together with ``idempotency_key``, to tell a repetition from a mistake.
+    """
+
+    reader: str
+    events: int
+    data: bytes
+    idempotency_key: str = ""
+    digest: str = ""
+
+
+class BatchEntry(Record, frozen=True, kw_only=True, tag="batch"):
+    """Where the accepted batch ``id`` lies in the intake journal, and what was found in it."""
+
+    offset: int
+    reader: str
+    events: int
+    rejected: int
+    sources: tuple[str, ...]
+
+
+class UsedKey(Record, frozen=True, kw_only=True, tag="used-key"):
+    """What an idempotency key was used for: the batch ``id``. Kept as long as the batch."""
+
+    offset: int
+    events: int
+    digest: str
+
+
+class BadRow(msgspec.Struct, frozen=True):
+    """A line that could not be read: its row, why, and how it begins."""
+
+    row: int
+    reason: str
+    excerpt: str
+
+
+class Quarantine(Record, frozen=True, kw_only=True, tag="quarantine"):
+    """Lines of one batch that were not events. ``id`` is the id of the first.
+
+    ``rejected`` counts them all, ``lines`` lists the first. The bytes stay in the journal.
+    """
+
+    batch: BatchId
+    reader: str
+    rejected: int
+    lines: tuple[BadRow, ...]
+
+
+class Cursor(Record, frozen=True, kw_only=True, tag="cursor"):
+    """How far the journal was consumed: all rows of records before ``offset``, and ``row`` rows of that one."""
+
+    offset: int
+    row: int
+
+    @classmethod
+    def at(cls, offset: int, row: int, *, at_ns: int) -> "Cursor":
+        return cls(id=_SENTINEL_CURSOR, tenant=DEFAULT_TENANT, trace=NO_TRACE, at_ns=at_ns, offset=offset, row=row)
+
+    def put(self) -> Put:
+        return Put(CURSORS, self.tenant, self.id, encode(self))
+
+
+def cursor_key() -> tuple[Table, TenantId, str]:
+    """Where the one cursor lies."""
+    return CURSORS, DEFAULT_TENANT, _SENTINEL_CURSOR
+
+
+def read_cursor(value: bytes | None) -> Cursor:
+    """The stored cursor, or the beginning of the journal."""
+    return Cursor.at(0, 0, at_ns=0) if value is None else decode(value, Cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The receipt of a chunk that is durable. A ``duplicate`` was accepted before; this is its receipt."""
+
+    batch: BatchId
+    events: int
+    offset: int
+    duplicate: bool = False

@@ -1,0 +1,72 @@
+"""What an event is about: its host, and the users, addresses, programs and files it names."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from phalanx.core import MAX_NAME_CHARS, Entity, Event, Value
+from phalanx.intel._limits import MAX_ENTITIES, MAX_QUOTE_CHARS
+from phalanx.intel._view import as_text
+
+UNKNOWN_HOST: Final = "unknown"
+
+_NOT_IN_A_NAME = re.compile(r"[^a-z0-9._:-]")
+
+# By product: the field that names the host the event is of.
+_HOST_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "linux": ("hostname",),
+    "windows": ("Hostname", "Computer"),
+    "zeek": ("id.orig_h",),
+}
+# Field → type of the entity its value is.
+_ENTITY_FIELDS: Mapping[str, Mapping[str, str]] = {
+    "linux": {"user": "user", "target_user": "user", "src_ip": "ip", "command": "process"},
+    "windows": {
+        "User": "user",
+        "TargetUserName": "user",
+        "SubjectUserName": "user",
+        "Image": "process",
+        "NewProcessName": "process",
+        "SourceImage": "process",
+        "IpAddress": "ip",
+        "DestinationIp": "ip",
+        "TargetFilename": "file",
+        "QueryName": "domain",
+    },
+    "zeek": {"id.orig_h": "ip", "id.resp_h": "ip", "query": "domain", "host": "domain"},
+}
+_NOTHING = ("", "-", "::1", "127.0.0.1")
+
+
+def host_of(event: Event, host_names: Mapping[str, str]) -> str:
+    """The host's name in lower case; ``host_names`` gives it for an address or a short name.
+
+    What a hostile line calls itself is cut to the letters of a name.
+    """
+    for field in _HOST_FIELDS.get(event.batch.log_source.product, ()):
+        text = as_text(event.get(field)).lower()
+        if text:
+            name = _NOT_IN_A_NAME.sub("_", text[:MAX_NAME_CHARS])
+            return host_names.get(name, name)
+    return UNKNOWN_HOST
+
+
+def entities_of(event: Event, host: str) -> tuple[Entity, ...]:
+    """The host first, then what else the event names, each once."""
+    found = {Entity("host", host): None}
+    for field, kind in _ENTITY_FIELDS.get(event.batch.log_source.product, {}).items():
+        text = as_text(event.get(field))[:MAX_QUOTE_CHARS]
+        if text not in _NOTHING:
+            found[Entity(kind, text)] = None
+    return tuple(found)[:MAX_ENTITIES]
+
+
+def quote(fields: tuple[str, ...], event: Event) -> str:
+    """The values of ``fields`` that the event has, for people: ``Image "C:\\…", User "…"``."""
+    present: list[tuple[str, Value]] = [(field, event.get(field)) for field in fields]
+    return ", ".join(f'{field} "{_short(as_text(value))}"' for field, value in present if value is not None)
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_QUOTE_CHARS else f"{text[: MAX_QUOTE_CHARS - 1]}…"

@@ -1,0 +1,17 @@
+"""The simulations there are, by name: what ``phalanx sim NAME --seed N`` runs."""
+
+from collections.abc import Iterator
+
+from phalanx.core import NotFound
+from phalanx.testing._checking import SimReport, Simulation
+from phalanx.testing._sim_storage import storage_simulation
+
+SIMULATIONS: dict[str, Simulation] = {made.name: made for made in (storage_simulation(),)}
+
+
+def run_seeds(name: str, first_seed: int, count: int) -> Iterator[SimReport]:
+    """One report per seed, each as soon as its run ends."""
+    chosen = SIMULATIONS.get(name)
+    if chosen is None:
+        raise NotFound("simulation", name, hint=f"there are: {', '.join(SIMULATIONS)}")
+    return (chosen.run(seed) for seed in range(first_seed, first_seed + count))

@@ -1,0 +1,24 @@
+"""Contract suites: what every implementation of a port must do, ours and anybody's.
+
+A suite is a tuple of async check functions, to run one by one with the thing under test; each
+module says what its checks are given. A check that fails raises ``AssertionError``.
+"""
+
+from phalanx.testing.contracts._devices import DEVICE_CHECKS, check_provider
+from phalanx.testing.contracts._journal import JOURNAL_CHECKS, JOURNAL_FULL_CHECKS, OpenJournals
+from phalanx.testing.contracts._store import STORE_CHECKS, STORE_FULL_CHECKS, STORE_SHARED_CHECKS, OpenStore
+from phalanx.testing.contracts._store_model import compare_with_model, store_operations
+
+__all__ = [
+    "DEVICE_CHECKS",
+    "JOURNAL_CHECKS",
+    "JOURNAL_FULL_CHECKS",
+    "STORE_CHECKS",
+    "STORE_FULL_CHECKS",
+    "STORE_SHARED_CHECKS",
+    "OpenJournals",
+    "OpenStore",
+    "check_provider",
+    "compare_with_model",
+    "store_operations",
+]

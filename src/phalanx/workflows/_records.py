@@ -1,0 +1,125 @@
+"""What a run leaves behind, and the services that read it."""
+
+from typing import Any
+
+from phalanx.core import (
+    MAX_PAGE_ROWS,
+    NS_PER_MS,
+    Assessment,
+    NotFound,
+    Provenance,
+    Put,
+    Record,
+    Store,
+    Table,
+    TenantId,
+    decode,
+    derive_id,
+    encode,
+    id_time_ms,
+)
+from phalanx.workflows._limits import MAX_STEPS
+from phalanx.workflows._template import StepKind
+
+RUNS = Table("runs", indexes=("trace",))
+STEP_RESULTS = Table("step-results", indexes=("run", "trace"))
+ASSESSMENTS = Table("assessments", indexes=("case", "finding", "trace"))
+
+
+class Run(Record, frozen=True, kw_only=True, tag="run"):
+    """A workflow that was begun. All seeds of its steps follow from ``seed``.
+
+    ``shape`` is the template's when it began; a run never goes on with another one.
+    """
+
+    template: str
+    shape: str
+    inputs: dict[str, Any]
+    seed: int
+
+
+class StepResult(Record, frozen=True, kw_only=True, tag="step-result"):
+    """What one step of a run gave; kept before any step that needs it begins.
+
+    ``degraded`` says why a quantum step was answered classically, and is empty when it was not.
+    """
+
+    run: str
+    step: str
+    step_kind: StepKind
+    output: Any
+    provenance: tuple[Provenance, ...]
+    started_ns: int
+    finished_ns: int
+    degraded: str = ""
+
+
+def step_result_id(run: str, step: str) -> str:
+    """The one id that the result of this step of this run can have."""
+    return derive_id(id_time_ms(run) * NS_PER_MS, "step-result", run, step)
+
+
+def run_put(run: Run) -> Put:
+    return Put(RUNS, run.tenant, run.id, encode(run), {"trace": _traces(run)})
+
+
+def step_result_put(result: StepResult) -> Put:
+    index = {"run": (result.run,), "trace": _traces(result)}
+    return Put(STEP_RESULTS, result.tenant, result.id, encode(result), index)
+
+
+def assessment_put(assessment: Assessment) -> Put:
+    """For the ``writes`` of the step that assesses."""
+    index = {"case": (assessment.case,), "finding": (assessment.finding,), "trace": _traces(assessment)}
+    return Put(ASSESSMENTS, assessment.tenant, assessment.id, encode(assessment), index)
+
+
+def _traces(record: Record) -> tuple[str, ...]:
+    return (record.trace,) if record.trace else ()
+
+
+class Runs:
+    """Reads runs and the results of their steps."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def get(self, tenant: TenantId, run: str) -> Run | None:
+        row = await self._store.get(RUNS, tenant, run)
+        return None if row is None else decode(row.value, Run)
+
+    async def list(self, tenant: TenantId, *, after: str = "", limit: int = 100) -> list[Run]:
+        """Runs by id, past ``after``."""
+        rows = await self._store.scan(RUNS, tenant, after=after, limit=min(limit, MAX_PAGE_ROWS))
+        return [decode(row.value, Run) for row in rows]
+
+    async def steps(self, tenant: TenantId, run: str) -> "list[StepResult]":
+        """What is finished of a run, in the order in which it was."""
+        rows = await self._store.find(STEP_RESULTS, tenant, "run", run, limit=MAX_STEPS)
+        results = [decode(row.value, StepResult) for row in rows]
+        return sorted(results, key=lambda result: (result.finished_ns, result.started_ns, result.step))
+
+
+class Assessments:
+    """Reads assessments, for pages and the API."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def get(self, tenant: TenantId, assessment: str) -> Assessment:
+        """Raises ``NotFound``."""
+        row = await self._store.get(ASSESSMENTS, tenant, assessment)
+        if row is None:
+            raise NotFound("assessment", assessment)
+        return decode(row.value, Assessment)
+
+    async def list(
+        self, tenant: TenantId, *, after: str = "", limit: int = 100, case: str | None = None
+    ) -> list[Assessment]:
+        """Assessments by id, past ``after``; of one case, or of all."""
+        limit = min(limit, MAX_PAGE_ROWS)
+        if case is None:
+            rows = await self._store.scan(ASSESSMENTS, tenant, after=after, limit=limit)
+        else:
+            rows = await self._store.find(ASSESSMENTS, tenant, "case", case, after=after, limit=limit)
+        return [decode(row.value, Assessment) for row in rows]

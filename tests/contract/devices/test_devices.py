@@ -1,0 +1,33 @@
+"""Every backend of this package against the suite for devices."""
+
+import asyncio
+
+import pytest
+
+from phalanx.core import Origin
+from phalanx.devices import local_provider
+from phalanx.testing.contracts._devices import DEVICE_CHECKS, check_provider
+
+
+class Inline:
+    """Offloaded work, done at once."""
+
+    async def run(self, work, /, *args, **kwargs):
+        return work(*args, **kwargs)
+
+
+@pytest.fixture
+def provider():
+    return local_provider(Inline())
+
+
+def test_the_provider(provider):
+    check_provider(provider)
+
+
+@pytest.mark.parametrize("check", DEVICE_CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+@pytest.mark.requirement("QRM-8")
+def test_the_local_simulator(check, provider):
+    (backend,) = provider.backends()
+    assert backend.device.origin is Origin.SIMULATED
+    asyncio.run(check(backend))
