@@ -9,9 +9,11 @@ from typing import Any
 from docgen._markdown import code, page, prose, table
 
 INTRODUCTION = """\
-Every address of version 1 stands under `/v1`. Errors are problem documents (RFC 9457), listed in [errors](errors.md).
+Every address of version 1 stands under `/v1`. Whatever goes wrong is answered with a problem document
+(RFC 9457), listed in [errors](errors.md), and is not repeated below.
 The schema for programs is [openapi.json](openapi.json); a running node serves it at `/openapi.json`."""
 
+BOUNDS = {"minimum": "≥", "maximum": "≤", "maxLength": "length ≤"}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -23,7 +25,7 @@ def schema() -> dict[str, Any]:
     from phalanx.testing import SimWorld
 
     async def ask(world: SimWorld) -> dict[str, Any]:
-        async with build_node(Settings(), world.ports("docs")) as node:
+        async with build_node(Settings.model_validate({}), world.ports("docs")) as node:
             return create_app(node).openapi()
 
     return SimWorld(0).run(ask)
@@ -56,17 +58,18 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 
 def describe(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> list[str]:
-    """One operation: what it does, what it takes, what it answers."""
-    answers = [(status, answer.get("description", ""), shape(answer, document))
-               for status, answer in sorted(operation.get("responses", {}).items())]  # fmt: skip
-    summary, description = operation.get("summary", ""), prose(operation.get("description"))
+    """One operation: what it does, what it takes, what it answers when all is well."""
+    answers = [
+        (status, shape(answer, document), prose(answer.get("description")))
+        for status, answer in sorted(operation.get("responses", {}).items())
+        if status != "default"
+    ]
     return [
         f"### `{method} {path}`",
-        summary if not description.startswith(summary) else "",
-        description,
+        prose(operation.get("description")) or operation.get("summary", ""),
         table(["parameter", "in", "type", "meaning"], parameters(operation, document)),
         body(operation, document),
-        table(["status", "meaning", "body"], answers),
+        table(["status", "body", "meaning"], answers),
     ]
 
 
@@ -97,19 +100,17 @@ def of(media_type: dict[str, Any], document: dict[str, Any]) -> str:
 def kind(one: dict[str, Any], document: dict[str, Any]) -> str:
     """A schema in a few words."""
     if "$ref" in one:
-        return code(one["$ref"].rsplit("/", 1)[-1])
+        name = one["$ref"].rsplit("/", 1)[-1]
+        meant = document.get("components", {}).get("schemas", {}).get(name, {})
+        return kind(meant, document) if "enum" in meant else code(name)
     if "enum" in one:
         return " or ".join(code(str(value)) for value in one["enum"])
-    choices = [
-        kind(choice, document) for choice in one.get("anyOf", one.get("oneOf", ())) if choice.get("type") != "null"
-    ]
-    if choices:
-        return " or ".join(choices)
+    given = [choice for choice in one.get("anyOf", one.get("oneOf", ())) if choice.get("type") != "null"]
+    if given:
+        return " or ".join(kind(choice, document) for choice in given)
     if one.get("type") == "array":
         return f"list of {kind(one.get('items', {}), document)}"
-    bounds = [
-        f"{sign} {one[name]}"
-        for name, sign in (("minimum", "≥"), ("maximum", "≤"), ("maxLength", "length ≤"))
-        if name in one
-    ]
+    if {"items", "next"} <= set(one.get("properties", ())):
+        return "a page of " + kind(one["properties"]["items"]["items"], document)
+    bounds = [f"{sign} {one[name]}" for name, sign in BOUNDS.items() if name in one]
     return ", ".join([str(one.get("type", "")), *bounds]).strip(", ")

@@ -34,6 +34,11 @@ class PostgresServer:
             raise RuntimeError(f"{name} failed: {done.stdout}{done.stderr}")
         return done.stdout
 
+    def own(self, folder: Path) -> None:
+        """Let the server write in ``folder``."""
+        owner = self.folder.stat()
+        os.chown(folder, owner.st_uid, owner.st_gid)
+
     def start(self) -> None:
         options = f"-c listen_addresses= -c unix_socket_directories={self.folder} -c fsync=on -c max_connections=60"
         log = self.folder / "log"

@@ -1,6 +1,7 @@
 """Generated pages are what the code would generate now, and the map of requirements is honest."""
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,22 @@ def test_a_stale_page_is_found_and_shown(tmp_path):
     assert "out of date; run `make docs`" in done.stdout
     assert "-none" in done.stdout
     assert (tmp_path / "docs/reference/settings.md").read_text() == "# Settings\n\nnone\n"
+
+
+def references(part):
+    """Every ``$ref`` below a part of a JSON document."""
+    if isinstance(part, dict):
+        own = [part["$ref"]] if isinstance(part.get("$ref"), str) else []
+        return own + [ref for value in part.values() for ref in references(value)]
+    return [ref for value in part for ref in references(value)] if isinstance(part, list) else []
+
+
+def test_every_reference_in_the_schema_leads_somewhere():
+    document = json.loads((ROOT / "docs/reference/openapi.json").read_text("utf-8"))
+    found = references(document)
+    assert found
+    there = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert sorted(set(found) - there) == []
 
 
 REQUIREMENTS = """

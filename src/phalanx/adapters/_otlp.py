@@ -4,6 +4,8 @@ Metrics are cumulative, so a lost export costs nothing. Spans that could not be 
 for the next round within a bound; what falls out of it is counted, never silent.
 """
 
+import asyncio
+import contextlib
 import os
 from collections import deque
 from typing import TYPE_CHECKING
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 MAX_WAITING_SPANS = 10_000
 SPANS_PER_REQUEST = 512
 REQUEST_TIMEOUT_S = 5.0
+# What a stopping node waits for the collector, at most.
+LAST_EXPORT_S = 2.0
 # The answers after which OTLP lets a client send the same again.
 _RETRYABLE = (429, 502, 503, 504)
 _HEADERS = {"Content-Type": "application/x-protobuf"}
@@ -52,7 +56,9 @@ class OtlpExporter:
                         await self._telemetry.clock.sleep(interval_s)
                         await self._export(client)
                 finally:
-                    await self._export(client)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(LAST_EXPORT_S):
+                            await self._export(client)
         finally:
             stop()
 

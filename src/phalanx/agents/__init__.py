@@ -20,7 +20,7 @@ Errors::
         └── Fenced              the mission was taken from this attempt
 """
 
-from phalanx.agents._book import Claim, MissionBook, Missions
+from phalanx.agents._book import Missions
 from phalanx.agents._errors import (
     AgentsError,
     AttemptOverran,
@@ -53,11 +53,9 @@ __all__ = [
     "AgentsError",
     "AttemptOverran",
     "Capability",
-    "Claim",
     "Fenced",
     "InvalidSkill",
     "Mission",
-    "MissionBook",
     "MissionRejected",
     "MissionStatus",
     "Missions",

@@ -24,6 +24,7 @@ from phalanx.core import (
     Clock,
     Conflict,
     Expect,
+    NotFound,
     StorageError,
     Store,
     TenantId,
@@ -47,9 +48,12 @@ class Missions:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def get(self, tenant: TenantId, mission: str) -> Mission | None:
+    async def get(self, tenant: TenantId, mission: str) -> Mission:
+        """Raises ``NotFound``."""
         row = await self._store.get(MISSIONS, tenant, mission)
-        return None if row is None else decode(row.value, Mission)
+        if row is None:
+            raise NotFound("mission", mission)
+        return decode(row.value, Mission)
 
     async def list(
         self,

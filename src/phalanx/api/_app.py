@@ -11,7 +11,8 @@ from starlette.routing import BaseRoute
 import phalanx
 from phalanx.api._auth import Gate
 from phalanx.api._edge import Edge
-from phalanx.api._events import EventView, Taken, event_routes
+from phalanx.api._events import KINDS as EVENT_KINDS
+from phalanx.api._events import event_routes
 from phalanx.api._ledger import KINDS as LEDGER_KINDS
 from phalanx.api._ledger import ledger_routes
 from phalanx.api._live import live_routes
@@ -26,7 +27,7 @@ from phalanx.core import PhalanxError
 if TYPE_CHECKING:
     from phalanx.node import Node
 
-_KINDS: Sequence[type] = (Taken, EventView, Trace, Health, ProblemType, *RECORD_KINDS, *LEDGER_KINDS)
+_KINDS: Sequence[type] = (*EVENT_KINDS, *RECORD_KINDS, *LEDGER_KINDS, Trace, Health, ProblemType)
 
 
 def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:

@@ -14,12 +14,12 @@ from starlette.responses import Response
 
 from phalanx.api._auth import Gate
 from phalanx.api._bodies import read_body
-from phalanx.api._limits import MAX_IDEMPOTENCY_KEY_CHARS
+from phalanx.api._limits import MAX_HEADER_CHARS
 from phalanx.api._problems import UnsupportedMedia, trace_of
 from phalanx.api._replies import Page, page, reply, reply_page
 from phalanx.api._schemas import answer
-from phalanx.core import MAX_NAME_CHARS, Event, InvalidInput, StorageFull, event_id, split_event_id
-from phalanx.intel import ocsf_view
+from phalanx.core import MAX_NAME_CHARS, Event, StorageFull, event_id, split_event_id
+from phalanx.intel import Quarantine, ocsf_view
 from phalanx.trust import Principal, Role
 
 if TYPE_CHECKING:
@@ -68,6 +68,9 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     raw: str
 
 
+KINDS: tuple[type, ...] = (Taken, EventView, Quarantine)
+
+
 def event_view(event: Event) -> EventView:
     """The view of one event. Bytes that are not UTF-8 show as the replacement character."""
     identifier = event.id
@@ -99,7 +102,7 @@ def event_routes(node: "Node", gate: Gate) -> APIRouter:
             str, Query(max_length=MAX_NAME_CHARS, description="Format of the lines; `auto` looks at each.")
         ] = "auto",
         idempotency_key: Annotated[
-            str, Header(max_length=MAX_IDEMPOTENCY_KEY_CHARS, description="Names this request; the same key is taken once.")
+            str, Header(max_length=MAX_HEADER_CHARS, description="Names this request; the same key is taken once.")
         ] = "",
     ) -> Response:
         """Take in events, one a line. Needs the role ingest or operator."""
@@ -108,20 +111,26 @@ def event_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("", responses=answer(EventView, many=True))
     async def list_events(
-        request: Request, principal: Annotated[Principal, viewer], asked: Annotated[Page, Depends(page)]
+        request: Request,
+        principal: Annotated[Principal, viewer],
+        asked: Annotated[Page, Depends(page)],
+        source: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only of this log source.")] = "",
+        reader: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only in this format.")] = "",
     ) -> Response:
         """Events, newest first."""
-        events = await node.events.recent(principal.tenant, after=asked.after, limit=asked.limit)
+        events = await node.events.recent(
+            principal.tenant, limit=asked.limit, before=asked.after, source=source, reader=reader
+        )
         views = [event_view(event) for event in events]
         return reply_page(request, views, asked=asked, last=views[-1].id if views else "")
 
-    @router.get("/quarantine")
+    @router.get("/quarantine", responses=answer(Quarantine, many=True))
     async def list_quarantine(
         request: Request, principal: Annotated[Principal, viewer], asked: Annotated[Page, Depends(page)]
     ) -> Response:
-        """Lines that could not be read, each with the reason."""
-        lines = await node.events.quarantine(principal.tenant, after=asked.after, limit=asked.limit)
-        return reply_page(request, lines, asked=asked, last=lines[-1].id if lines else "")
+        """Lines that could not be read, each with the reason, newest first."""
+        found = await node.events.quarantine(principal.tenant, after=asked.after, limit=asked.limit, reverse=True)
+        return reply_page(request, found, asked=asked, last=found[-1].id if found else "")
 
     @router.get("/{event_id}", responses=answer(EventView))
     async def get_event(event_id: str, principal: Annotated[Principal, viewer]) -> Response:
@@ -135,8 +144,6 @@ async def _take_in(node: "Node", request: Request, principal: Principal, reader:
     if node.read_only:
         raise StorageFull("new events")
     _check_media_type(request)
-    if not key.isprintable():
-        raise InvalidInput("Idempotency-Key", "has characters that are not printable")
     body = await read_body(request, node.offload)
     accepted = await node.intake.accept(body, tenant=principal.tenant, reader=reader, idempotency_key=key)
     return Taken(

@@ -90,8 +90,8 @@ def ledger_routes(node: "Node", gate: Gate) -> APIRouter:
         views = [_entry_view(one) for one in found if one.entry.tenant == principal.tenant]
         return reply_page(request, views, asked=asked, last=last, full=len(found) == asked.limit)
 
-    @router.get("/checkpoint", responses=answer(CheckpointView))
-    async def get_checkpoint(principal: Annotated[Principal, viewer]) -> Response:
+    @router.get("/checkpoint", responses=answer(CheckpointView), dependencies=[viewer])
+    async def get_checkpoint() -> Response:
         """The signed head of the ledger as it is now."""
         return reply(_checkpoint_view(await node.ledger.checkpoint(), public_key))
 

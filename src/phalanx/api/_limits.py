@@ -9,22 +9,18 @@ MAX_COMPRESSED_BYTES = MAX_CHUNK_BYTES
 # Members one gzip body may have: each costs a copy of the rest, and empty ones weigh 20 bytes.
 MAX_GZIP_MEMBERS = 64
 
-MAX_IDEMPOTENCY_KEY_CHARS = 128
+# A header longer than this is not looked at; the intake has its own, shorter bound.
+MAX_HEADER_CHARS = 256
 MAX_CURSOR_CHARS = 256
 DEFAULT_PAGE_ROWS = 100
 
 # Waypoints of one trace that are told; an event's story has some tens.
 MAX_TRACE_WAYPOINTS = 1_000
-# Records of each kind shown for one case.
-MAX_CASE_RECORDS = 200
 
 # Waypoints one slow reader may fall behind before it loses the oldest (and is told so).
 LIVE_CAPACITY = 2_000
 # Stored waypoints sent to a reader that comes back with Last-Event-ID.
 MAX_RESUMED_WAYPOINTS = 1_000
-# Waypoints are named by when they happened but arrive when they were committed. A resuming
-# reader gets what happened this long before the last one it saw once more, and drops the doubles.
-RESUME_OVERLAP_S = 10
 # Every pulse carries the counters and shows both sides that the other is there.
 PULSE_S = 1.0
 # The reader's right to read is checked again this often while a stream is open.

@@ -1,8 +1,8 @@
 """Live updates as server-sent events (WHATWG HTML, section 9.2).
 
 - ``waypoint``: something happened; its id is the event id, so a reader that comes back with
-  ``Last-Event-ID`` first gets what it missed from the store. What happened shortly before may
-  come twice; readers drop ids they know.
+  ``Last-Event-ID`` first gets what it missed from the store, and then ``resumed``, which says
+  whether that was all. A waypoint may come twice then; readers drop ids they know.
 - ``pulse``: the counters, once a second, which also keeps the connection alive.
 - ``dropped``: this reader is too slow and lost that many waypoints; the store has them.
 
@@ -28,19 +28,17 @@ from phalanx.api._limits import (
     PULSE_S,
     RECHECK_S,
     RECONNECT_MS,
-    RESUME_OVERLAP_S,
 )
 from phalanx.api._pulse import Pulse, take_pulse
 from phalanx.api._schemas import answer_text
 from phalanx.core import (
-    NS_PER_MS,
     NS_PER_S,
     InvalidInput,
+    Row,
+    TenantId,
     Waypoint,
     decode,
-    derive_id,
     encode_json,
-    id_time_ms,
     is_id,
 )
 from phalanx.telemetry import WAYPOINTS, Subscription
@@ -56,6 +54,13 @@ class Dropped(msgspec.Struct, frozen=True):
     dropped: int
 
 
+class Resumed(msgspec.Struct, frozen=True):
+    """What a reader that came back was sent first. Not ``complete`` when there was more than that."""
+
+    sent: int
+    complete: bool
+
+
 def live_routes(node: "Node", gate: Gate) -> APIRouter:
     """``/v1/live``."""
     router = APIRouter(prefix="/v1/live", tags=["live"], default_response_class=Response)
@@ -64,13 +69,14 @@ def live_routes(node: "Node", gate: Gate) -> APIRouter:
     async def live(
         request: Request,
         principal: Annotated[Principal, Depends(gate.needs(Role.VIEWER))],
-        last_event_id: Annotated[str, Header(max_length=MAX_CURSOR_CHARS, description="Waypoint to resume after.")] = "",
+        last_event_id: Annotated[
+            str, Header(max_length=MAX_CURSOR_CHARS, description="Waypoint to resume after.")
+        ] = "",
     ) -> Response:
         """Waypoints as they happen, and a pulse every second."""
         if last_event_id and not is_id(last_event_id):
             raise InvalidInput("Last-Event-ID", "is not the id of a waypoint")
-        subscription = node.telemetry.feed.subscribe(principal.tenant, capacity=LIVE_CAPACITY)
-        return _LiveResponse(_Stream(node, gate, request, subscription), last_event_id)
+        return _LiveResponse(_Stream(node, gate, request, principal.tenant), last_event_id)
 
     return router
 
@@ -93,11 +99,12 @@ class _LiveResponse(StreamingResponse):
 class _Stream:
     """One reader's stream."""
 
-    def __init__(self, node: "Node", gate: Gate, request: Request, subscription: Subscription) -> None:
+    def __init__(self, node: "Node", gate: Gate, request: Request, tenant: TenantId) -> None:
         self._node = node
         self._gate = gate
         self._request = request
-        self.subscription = subscription
+        self._tenant = tenant
+        self.subscription = node.telemetry.feed.subscribe(tenant, capacity=LIVE_CAPACITY)
         self._told_dropped = 0
 
     async def frames(self, last_event_id: str) -> AsyncGenerator[bytes, None]:
@@ -106,8 +113,7 @@ class _Stream:
         yield f"retry: {RECONNECT_MS}\n\n".encode() + self._pulse()
         # Subscribed before the store is read: what is committed meanwhile comes twice, never not.
         if last_event_id:
-            for waypoint in await self._missed(last_event_id):
-                yield _waypoint_frame(waypoint)
+            yield await self._missed(last_event_id)
         checked_ns = clock.monotonic_ns()
         arrival = asyncio.ensure_future(_next(self.subscription))
         pulse = asyncio.ensure_future(clock.sleep(PULSE_S))
@@ -115,10 +121,10 @@ class _Stream:
             while True:
                 await asyncio.wait((arrival, pulse), return_when=asyncio.FIRST_COMPLETED)
                 if arrival.done():
-                    waypoint = arrival.result()
-                    if waypoint is None:
+                    arrived = arrival.result()
+                    if arrived is None:
                         return
-                    yield _waypoint_frame(waypoint)
+                    yield _waypoint_frame(arrived)
                     arrival = asyncio.ensure_future(_next(self.subscription))
                 if pulse.done():
                     if clock.monotonic_ns() - checked_ns > RECHECK_S * NS_PER_S:
@@ -131,12 +137,18 @@ class _Stream:
             arrival.cancel()
             pulse.cancel()
 
-    async def _missed(self, last_event_id: str) -> list[Waypoint]:
-        tenant = self.subscription.tenant
-        seen_ms = id_time_ms(last_event_id)
-        after = derive_id(max(0, seen_ms - RESUME_OVERLAP_S * 1_000) * NS_PER_MS, "resume")
-        rows = await self._node.store.scan(WAYPOINTS, tenant, reverse=True, limit=MAX_RESUMED_WAYPOINTS)
-        return [decode(row.value, Waypoint) for row in reversed(rows) if row.key > after and row.key != last_event_id]
+    async def _missed(self, last_event_id: str) -> bytes:
+        """What was committed after the waypoint that the reader saw last, in that order."""
+        store = self._node.store
+        seen = await store.get(WAYPOINTS, self._tenant, last_event_id)
+        if seen is None:
+            return _frame("resumed", Resumed(0, complete=False))
+        rows = await store.scan(WAYPOINTS, self._tenant, reverse=True, limit=MAX_RESUMED_WAYPOINTS)
+        # Waypoints are named by when they happened; what was committed since is told by the version.
+        later = [row for row in rows if row.version >= seen.version and row.key != last_event_id]
+        complete = len(rows) < MAX_RESUMED_WAYPOINTS or rows[-1].version < seen.version
+        frames = [_waypoint_frame(decode(row.value, Waypoint)) for row in sorted(later, key=_commit_order)]
+        return b"".join((*frames, _frame("resumed", Resumed(len(later), complete=complete))))
 
     async def _still_allowed(self) -> bool:
         try:
@@ -155,6 +167,10 @@ class _Stream:
         return frame
 
 
+def _commit_order(row: Row) -> tuple[int, str]:
+    return row.version, row.key
+
+
 async def _next(subscription: Subscription) -> Waypoint | None:
     return await anext(subscription, None)
 
@@ -163,5 +179,5 @@ def _waypoint_frame(waypoint: Waypoint) -> bytes:
     return b"event: waypoint\nid: %b\ndata: %b\n\n" % (waypoint.id.encode(), encode_json(waypoint))
 
 
-def _frame(event: str, data: Pulse | Dropped) -> bytes:
+def _frame(event: str, data: Pulse | Dropped | Resumed) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (event.encode(), encode_json(data))

@@ -94,7 +94,9 @@ def problem_type(code: str) -> ProblemType:
     return found
 
 
-def problem_response(kind: ProblemType, request: Request, *, headers: Mapping[str, str] = {}, **fields: Any) -> Response:
+def problem_response(
+    kind: ProblemType, request: Request, *, headers: Mapping[str, str] = {}, **fields: Any
+) -> Response:
     """The response that tells of one problem."""
     fields.setdefault("code", kind.code)
     problem = Problem(

@@ -7,7 +7,7 @@ the time of their cause: the order of ids is the order in which things came abou
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, Query
@@ -16,10 +16,10 @@ from starlette.responses import Response
 
 from phalanx.agents import MISSIONS, AgentView, Mission
 from phalanx.api._auth import Gate
-from phalanx.api._limits import MAX_CASE_RECORDS, MAX_CURSOR_CHARS
+from phalanx.api._limits import MAX_CURSOR_CHARS
 from phalanx.api._replies import Page, page, reply, reply_page
 from phalanx.api._schemas import answer
-from phalanx.core import Assessment, Decision, Finding, NotFound, Record, Store, Table, TenantId, decode
+from phalanx.core import MAX_PAGE_ROWS, Assessment, Decision, Finding, NotFound, Record, Store, Table, TenantId, decode
 from phalanx.devices import Device
 from phalanx.incidents import DECISIONS, PROPOSALS, ActionProposal
 from phalanx.intel import FINDINGS
@@ -40,14 +40,14 @@ class Order(Enum):
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything known of one case, oldest first; of each kind the newest up to a bound."""
+    """Everything recorded of one case: what was found, who looked into it, and what was made of it."""
 
     case: str
-    findings: list[Finding]
-    missions: list[Mission]
-    assessments: list[Assessment]
-    proposals: list[ActionProposal]
-    decisions: list[Decision]
+    findings: tuple[Finding, ...]
+    missions: tuple[Mission, ...]
+    assessments: tuple[Assessment, ...]
+    proposals: tuple[ActionProposal, ...]
+    decisions: tuple[Decision, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +65,23 @@ class _Shelf(Generic[R]):
         return decode(row.value, self.kind)
 
     async def page(self, store: Store, tenant: TenantId, asked: Page, order: Order, case: str) -> list[R]:
-        bounds = {"after": asked.after, "limit": asked.limit, "reverse": order is Order.NEWEST}
+        newest = order is Order.NEWEST
         if case:
-            rows = await store.find(self.table, tenant, "case", case, **bounds)  # type: ignore[arg-type]
+            rows = await store.find(
+                self.table, tenant, "case", case, after=asked.after, limit=asked.limit, reverse=newest
+            )
         else:
-            rows = await store.scan(self.table, tenant, **bounds)  # type: ignore[arg-type]
+            rows = await store.scan(self.table, tenant, after=asked.after, limit=asked.limit, reverse=newest)
         return [decode(row.value, self.kind) for row in rows]
 
 
-_FINDINGS = _Shelf("findings", FINDINGS, Finding)
-_MISSIONS = _Shelf("missions", MISSIONS, Mission)
-_ASSESSMENTS = _Shelf("assessments", ASSESSMENTS, Assessment)
-_PROPOSALS = _Shelf("proposals", PROPOSALS, ActionProposal)
-_DECISIONS = _Shelf("decisions", DECISIONS, Decision)
-_SHELVES: Sequence[_Shelf[Record]] = (_FINDINGS, _MISSIONS, _ASSESSMENTS, _PROPOSALS, _DECISIONS)  # type: ignore[assignment]
+_SHELVES: Sequence[_Shelf[Any]] = (
+    _Shelf("findings", FINDINGS, Finding),
+    _Shelf("missions", MISSIONS, Mission),
+    _Shelf("assessments", ASSESSMENTS, Assessment),
+    _Shelf("proposals", PROPOSALS, ActionProposal),
+    _Shelf("decisions", DECISIONS, Decision),
+)
 
 KINDS: tuple[type, ...] = (*(shelf.kind for shelf in _SHELVES), Case, AgentView, Device)
 
@@ -93,40 +96,33 @@ def record_routes(node: "Node", gate: Gate) -> APIRouter:
     @router.get("/cases/{case}", responses=answer(Case))
     async def get_case(case: str, principal: Annotated[Principal, viewer]) -> Response:
         """Everything known of one case."""
-        newest = Page("", MAX_CASE_RECORDS)
-
-        async def oldest_first(shelf: _Shelf[R]) -> list[R]:
-            found = await shelf.page(node.store, principal.tenant, newest, Order.NEWEST, case)
-            return found[::-1]
-
-        findings = await oldest_first(_FINDINGS)
-        if not findings:
-            raise NotFound("case", case)
+        found = await node.cases.get(principal.tenant, case)
+        rows = await node.store.find(MISSIONS, principal.tenant, "case", case, limit=MAX_PAGE_ROWS)
         return reply(
             Case(
                 case=case,
-                findings=findings,
-                missions=await oldest_first(_MISSIONS),
-                assessments=await oldest_first(_ASSESSMENTS),
-                proposals=await oldest_first(_PROPOSALS),
-                decisions=await oldest_first(_DECISIONS),
+                findings=found.findings,
+                missions=tuple(decode(row.value, Mission) for row in rows),
+                assessments=found.assessments,
+                proposals=found.proposals,
+                decisions=found.decisions,
             )
         )
 
-    @router.get("/agents", responses=answer(AgentView, many=True))
-    async def list_agents(principal: Annotated[Principal, viewer]) -> Response:
+    @router.get("/agents", responses=answer(AgentView, many=True), dependencies=[viewer])
+    async def list_agents() -> Response:
         """The swarm: who is there and what each is doing."""
         return reply({"items": node.swarm.roster(), "next": ""})
 
-    @router.get("/devices", responses=answer(Device, many=True))
-    async def list_devices(principal: Annotated[Principal, viewer]) -> Response:
+    @router.get("/devices", responses=answer(Device, many=True), dependencies=[viewer])
+    async def list_devices() -> Response:
         """Quantum devices and simulators, and what the results of each are."""
         return reply({"items": node.fleet.devices(), "next": ""})
 
     return router
 
 
-def _add_shelf(router: APIRouter, store: Store, gate: Gate, shelf: _Shelf[Record]) -> None:
+def _add_shelf(router: APIRouter, store: Store, gate: Gate, shelf: _Shelf[Any]) -> None:
     viewer = Depends(gate.needs(Role.VIEWER))
 
     async def list_records(

@@ -25,7 +25,9 @@ def page(
     after: Annotated[
         str, Query(max_length=MAX_CURSOR_CHARS, description="Cursor: `next` of the page before; empty for the first.")
     ] = "",
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE_ROWS, description="Records on this page at most.")] = DEFAULT_PAGE_ROWS,
+    limit: Annotated[
+        int, Query(ge=1, le=MAX_PAGE_ROWS, description="Records on this page at most.")
+    ] = DEFAULT_PAGE_ROWS,
 ) -> Page:
     """The dependency that reads a listing's parameters."""
     return Page(after, limit)
@@ -36,9 +38,7 @@ def reply(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = 
     return Response(encode_json(value), status, headers=headers, media_type="application/json")
 
 
-def reply_page(
-    request: Request, items: Sequence[Any], *, asked: Page, last: str, full: bool | None = None
-) -> Response:
+def reply_page(request: Request, items: Sequence[Any], *, asked: Page, last: str, full: bool | None = None) -> Response:
     """One page. A full page names the cursor of the next, in the body and as a link (RFC 8288).
 
     ``full`` says whether the page was filled, where it holds less than was read.

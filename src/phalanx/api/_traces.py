@@ -72,11 +72,11 @@ def trace_routes(node: "Node", gate: Gate) -> APIRouter:
     @router.get("/{trace_id}", responses=answer(Trace))
     async def get_trace(trace_id: str, principal: Annotated[Principal, viewer]) -> Response:
         """What followed from an event: its way from intake to ledger."""
-        rows = await node.store.find(
-            WAYPOINTS, principal.tenant, "trace", trace_id, limit=MAX_TRACE_WAYPOINTS
-        )
+        rows = await node.store.find(WAYPOINTS, principal.tenant, "trace", trace_id, limit=MAX_TRACE_WAYPOINTS)
         if not rows:
-            raise NotFound("trace", trace_id, hint="an event of which nothing followed has no trace; see /v1/events/{id}")
+            raise NotFound(
+                "trace", trace_id, hint="an event of which nothing followed has no trace; see /v1/events/{id}"
+            )
         waypoints = sorted((decode(row.value, Waypoint) for row in rows), key=_story_order)
         # An event that is evidence of a finding made from an earlier one shares that one's spans.
         traces = dict.fromkeys(waypoint.trace for waypoint in waypoints)

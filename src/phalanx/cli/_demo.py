@@ -36,7 +36,10 @@ def demo(
     if headless:
         _headless(seed, as_json)
         return
+    import asyncio
+
     from phalanx.cli._serve import run_loop, serve
+    from phalanx.demo import address_book
 
     settings = source.load(node__data_dir=_DEMO_DATA, log__level="warning").settings
 
@@ -47,24 +50,16 @@ def demo(
         click.echo(f"demo       seed {seed}, {speed:g} times as fast as it happened; Ctrl-C stops", err=True)
 
     async def feed(node: "Node") -> None:
-        from phalanx.demo import Intrusion, replay
+        from phalanx.demo import Intrusion, deliver
 
         intrusion = Intrusion(seed)
-        await replay(intrusion, node.accept_demo, node.clock, speed=speed)
-        await node.settled()
-        truth = len(intrusion.truth)
-        click.echo(
-            f"demo       all {intrusion.n_events} events are in ({truth} of the intrusion); "
-            f"{await node.count_findings()} findings, {await node.count_decisions()} decisions",
-            err=True,
-        )
+        outcome = await deliver(intrusion, node, speed=speed)
+        click.echo(f"demo       {outcome}", err=True)
         if once:
-            import os
-            import signal
+            stop.set()
 
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    run_loop(serve(settings, on_ready=ready, background=feed))
+    stop = asyncio.Event()
+    run_loop(serve(settings, on_ready=ready, background=feed, host_names=address_book(), stop=stop))
 
 
 def _headless(seed: int, as_json: bool) -> None:

@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from phalanx.core import Unavailable
 
 if TYPE_CHECKING:
     from phalanx.node import Node, Settings
+    from phalanx.telemetry import LogSink
 
 # Live-update streams are open for as long as a browser looks; they are cut after this.
 _GRACE_S = 2
@@ -21,7 +23,7 @@ Background = Callable[["Node"], Awaitable[None]]
 async def serve(
     settings: "Settings", *, on_ready: Callable[["Node", str], Awaitable[None]], background: Background | None = None
 ) -> None:
-    """Start everything, call ``on_ready(node, url)``, run until SIGTERM or SIGINT, then drain.
+    """Start everything, call ``on_ready(node, url)``, run until a signal or ``stop``, then drain.
 
     The node stops after the listener: what was accepted is durable before the reply, so
     nothing that a client was told is lost however the process ends.
@@ -43,7 +45,10 @@ async def serve(
             yield
 
     with _bound_socket(settings.api.host, settings.api.port) as listening:
-        async with open_ports(settings) as ports, build_node(settings, ports) as node:
+        async with (
+            open_ports(settings) as ports,
+            build_node(settings, ports, log_sink=_log_sink(settings), host_names=host_names) as node,
+        ):
             app = create_app(node, pages=create_pages(node))
             listener = Listener(
                 uvicorn.Config(
@@ -56,11 +61,26 @@ async def serve(
             host, port = listening.getsockname()[:2]
             async with asyncio.TaskGroup() as group:
                 serving = group.create_task(listener.serve(sockets=[listening]))
-                side = group.create_task(background(node)) if background else None
                 await on_ready(node, f"http://{host}:{port}")
+                side = [group.create_task(background(node))] if background else []
+                if stop is not None:
+                    side.append(group.create_task(_stop_on(stop, listener.stop)))
                 await serving
-                if side is not None:
-                    side.cancel()
+                for task in side:
+                    task.cancel()
+
+
+async def _stop_on(event: asyncio.Event, stop: Callable[[], None]) -> None:
+    await event.wait()
+    stop()
+
+
+def _log_sink(settings: "Settings") -> "LogSink":
+    from phalanx.telemetry import HumanSink, JsonSink
+
+    on_terminal = sys.stderr.isatty()
+    human = settings.log.format == "human" or (settings.log.format == "auto" and on_terminal)
+    return HumanSink(sys.stderr, color=on_terminal) if human else JsonSink(sys.stderr)
 
 
 def _bound_socket(host: str, port: int) -> socket.socket:

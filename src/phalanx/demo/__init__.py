@@ -1,1 +1,29 @@
-"""demo"""
+"""A replayed intrusion: something to watch, to test with and to measure by.
+
+``Intrusion(seed)`` is a stream in the sources' native formats with its ground truth kept apart;
+``replay`` delivers it. All names and addresses are reserved for examples. Raises nothing of its
+own: ``InvalidInput`` for parameters out of range.
+"""
+
+from phalanx.demo._attack import Deed
+from phalanx.demo._company import HOSTS, Host, address_book
+from phalanx.demo._headless import deliver, run_headless
+from phalanx.demo._intrusion import DEFAULT_START_NS, Chunk, Intrusion, LineId, event_stream
+from phalanx.demo._replay import Accept, ReplayReport, replay
+
+__all__ = [
+    "DEFAULT_START_NS",
+    "HOSTS",
+    "Accept",
+    "Chunk",
+    "Deed",
+    "Host",
+    "Intrusion",
+    "LineId",
+    "ReplayReport",
+    "address_book",
+    "deliver",
+    "event_stream",
+    "replay",
+    "run_headless",
+]

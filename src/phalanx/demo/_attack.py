@@ -118,7 +118,9 @@ class Attack:
         return self._act(line, host, technique, stage)
 
     def _phishing(self) -> Iterator[Act]:
-        document = f"C:\\Users\\{VICTIM.user}\\AppData\\Local\\Microsoft\\Windows\\INetCache\\Content.Outlook\\invoice.docm"
+        document = (
+            f"C:\\Users\\{VICTIM.user}\\AppData\\Local\\Microsoft\\Windows\\INetCache\\Content.Outlook\\invoice.docm"
+        )
         yield self._runs(VICTIM, _WORD, f'"WINWORD.EXE" /n "{document}"', _OUTLOOK, "T1566.001")
         encoded = f"powershell.exe -NoP -W Hidden -enc {_ENCODED}"
         yield self._runs(VICTIM, _POWERSHELL, encoded, _WORD, "T1204.002")
@@ -139,9 +141,7 @@ class Attack:
             size=48_128,
         )
         yield self._act(line, VICTIM, "T1105", "command-and-control")
-        line = self._formats.file_created(
-            VICTIM, self._wait(0.5), user=VICTIM.user, image=_POWERSHELL, file=_LOADER
-        )
+        line = self._formats.file_created(VICTIM, self._wait(0.5), user=VICTIM.user, image=_POWERSHELL, file=_LOADER)
         yield self._act(line, VICTIM, "T1105", "command-and-control")
         yield self._runs(VICTIM, _RUNDLL32, f"rundll32.exe {_LOADER},Start", _POWERSHELL, "T1218.011")
         yield from self._calls_home(_RUNDLL32, "T1071.001")
@@ -154,9 +154,7 @@ class Attack:
             self._now_ns, source=VICTIM.ip, resolver=RESOLVER.ip, name=CONTROL_NAME, answer=CONTROL_IP
         )
         yield self._act(line, VICTIM, technique, stage)
-        line = self._formats.connection(
-            VICTIM, self._wait(0.1), user=VICTIM.user, image=image, ip=CONTROL_IP, port=80
-        )
+        line = self._formats.connection(VICTIM, self._wait(0.1), user=VICTIM.user, image=image, ip=CONTROL_IP, port=80)
         yield self._act(line, VICTIM, technique, stage)
         line = self._formats.flow(
             self._now_ns, source=VICTIM.ip, target=CONTROL_IP, port=80, sent=900, received=49_000, duration_s=1.4
@@ -164,7 +162,7 @@ class Attack:
         yield self._act(line, VICTIM, technique, stage)
 
     def _staying(self) -> Iterator[Act]:
-        key = f"HKU\\S-1-5-21-1-2-3-1107\\Software\\Microsoft\\Windows\\CurrentVersion\\Run\\{'Sync'}"
+        key = "HKU\\S-1-5-21-1-2-3-1107\\Software\\Microsoft\\Windows\\CurrentVersion\\Run\\Sync"
         line = self._formats.registry_set(
             VICTIM,
             self._wait(1.0),
@@ -213,9 +211,7 @@ class Attack:
 
     def _to_the_file_server(self) -> Iterator[Act]:
         yield from self._arrives(FILE_SERVER, kind=3, port=445, source=VICTIM, technique="T1021.002")
-        line = self._formats.file_created(
-            FILE_SERVER, self._wait(0.3), user="SYSTEM", image="System", file=_PSEXEC
-        )
+        line = self._formats.file_created(FILE_SERVER, self._wait(0.3), user="SYSTEM", image="System", file=_PSEXEC)
         yield self._act(line, FILE_SERVER, "T1021.002")
         line = self._formats.service_installed(
             FILE_SERVER, self._wait(0.2), service="PSEXESVC", path="%SystemRoot%\\PSEXESVC.exe"

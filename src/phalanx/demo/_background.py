@@ -218,9 +218,7 @@ class Background:
         host = self._rng.choice((*WORKSTATIONS, *WINDOWS_SERVERS))
         yield (
             at_ns,
-            self._formats.process(
-                host, at_ns, user="SYSTEM", image=_POWERSHELL, command=_AGENT_SCRIPT, parent=_AGENT
-            ),
+            self._formats.process(host, at_ns, user="SYSTEM", image=_POWERSHELL, command=_AGENT_SCRIPT, parent=_AGENT),
         )
         text = "Get-CimInstance Win32_Product | Select-Object Name, Version | ConvertTo-Json"
         script_ns = at_ns + 40 * NS_PER_MS

@@ -90,5 +90,5 @@ OFFSITE_BACKUP: Final = ("vault.backup-service.example", "198.51.100.200")
 
 
 def address_book() -> dict[str, str]:
-    """Address → host name, as an inventory would have it."""
-    return {host.ip: host.name for host in HOSTS}
+    """The name of each host by its address and by its short name, as an inventory would have it."""
+    return {alias: host.name for host in HOSTS for alias in (host.ip, host.short)}

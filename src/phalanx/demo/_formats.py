@@ -264,11 +264,11 @@ class Formats:
         return self._windows(host, at_ns, 4104, _POWERSHELL, data)
 
     def syslog(self, host: Host, at_ns: int, *, program: str, message: str, priority: int = 38) -> Line:
-        """A line as rsyslog forwards it: RFC 3164 with the host's short name."""
-        moment = datetime.fromtimestamp(at_ns // NS_PER_S, UTC)
-        stamp = f"{moment:%b} {moment.day:2} {moment:%H:%M:%S}"
+        """A line as rsyslog forwards it: RFC 5424 with the host's short name."""
+        day, _, time = self._seconds(at_ns).partition(" ")
+        stamp = f"{day}T{time}.{at_ns % NS_PER_S // NS_PER_US:06}Z"
         pid = self._rng.integer(600, 40_000)
-        return Line("syslog", f"<{priority}>{stamp} {host.short} {program}[{pid}]: {message}".encode())
+        return Line("syslog", f"<{priority}>1 {stamp} {host.short} {program} {pid} - - {message}".encode())
 
     def _zeek(self, path: str, at_ns: int, source: str, target: str, port: int, data: dict[str, Any]) -> Line:
         uid = self._rng.bits(96)

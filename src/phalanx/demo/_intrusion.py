@@ -13,7 +13,7 @@ from phalanx.demo._formats import Formats, Line
 # A Monday, half past nine.
 DEFAULT_START_NS: Final = ns_from_iso("2026-03-02T09:30:00Z")
 # Lines an episode of the background has on average; only sets how many episodes are drawn.
-_LINES_PER_EPISODE: Final = 2.07
+_LINES_PER_EPISODE: Final = 1.79
 _MAX_LENGTH_S: Final = 86_400.0
 _MAX_EVENTS_PER_S: Final = 1_000.0
 
@@ -62,6 +62,11 @@ class Intrusion:
     def chunks(self) -> Iterator[Chunk]:
         """All deliveries, in order of time."""
         return iter(self._delivered[0])
+
+    @property
+    def n_events(self) -> int:
+        """How many lines there are in all chunks."""
+        return sum(len(chunk.lines) for chunk in self._delivered[0])
 
     @property
     def truth(self) -> Mapping[LineId, Deed]:
@@ -117,9 +122,7 @@ def event_stream(
             return
 
 
-def _episodes(
-    rng: Rng, formats: Formats, start_ns: int, events_per_s: float
-) -> Iterator[tuple[int, list[Timed]]]:
+def _episodes(rng: Rng, formats: Formats, start_ns: int, events_per_s: float) -> Iterator[tuple[int, list[Timed]]]:
     """The background without end: when each episode begins, and its lines."""
     background = Background(rng, formats)
     mean_s = _LINES_PER_EPISODE / events_per_s

@@ -1,0 +1,32 @@
+"""From findings to a decision: cases, triage, proposed actions and the policy that answers them.
+
+An analyst's triage assesses the case of a finding with a hybrid workflow. ``Responses`` proposes what
+the assessment calls for, decides under the containment policy, journals both and tells the ledger.
+Nothing acts on the outside: an approved action is recorded as approved and not executed, because
+acting is switched off for every class of action.
+
+Raises nothing of its own: ``InvalidInput`` for a policy that cannot be, ``NotFound`` for a case, and
+what the store and the ledger raise.
+"""
+
+from phalanx.incidents._cases import Cases, CaseView
+from phalanx.incidents._model import DECISIONS, ISOLATE_HOST, PROPOSALS, ActionProposal
+from phalanx.incidents._policy import DOMAIN_CONTROLLERS, ContainmentPolicy, Ruling
+from phalanx.incidents._responses import Response, Responses
+from phalanx.incidents._triage import triage_skill, triage_template
+
+__all__ = [
+    "DECISIONS",
+    "DOMAIN_CONTROLLERS",
+    "ISOLATE_HOST",
+    "PROPOSALS",
+    "ActionProposal",
+    "CaseView",
+    "Cases",
+    "ContainmentPolicy",
+    "Response",
+    "Responses",
+    "Ruling",
+    "triage_skill",
+    "triage_template",
+]

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from phalanx.core import Contribution, Entity, Finding, Verdict
-from phalanx.incidents._limits import MAX_REASON_CHARS
-from phalanx.incidents._risk import PRIOR_ODDS_FACTOR, UNCALIBRATED_CONFIDENCE, StageRisk, shifted, stage_risks
+from phalanx.core import Contribution, Entity, Verdict
+from phalanx.incidents._risk import PRIOR_ODDS_FACTOR, UNCALIBRATED_CONFIDENCE, Sign, StageRisk, shifted, stage_risks
 from phalanx.quantum import AttackModel, Stage
 
 # Where the words begin to apply. They name regions of the probability and claim nothing beyond it.
@@ -51,19 +50,12 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     contributions: tuple[Contribution, ...]
 
 
-def collected(case: str, findings: Sequence[Finding], *, omitted: int) -> Collected:
-    """What ``findings`` say of ``case``; the same whatever order they come in."""
-    ordered = sorted(findings, key=lambda finding: finding.id)
-    return Collected(
-        subject=subject_of(case, ordered), n_findings=len(ordered), omitted=omitted, stages=stage_risks(ordered)
-    )
-
-
-def subject_of(case: str, findings: Sequence[Finding]) -> Entity:
-    """What the case is about: the first host named, else whatever is, else the case itself."""
-    entities = [entity for finding in findings for entity in finding.entities]
-    hosts = [entity for entity in entities if entity.type == "host"]
-    return next(iter(hosts + entities), Entity("case", case))
+def collected(case: str, signs: Sequence[Sign], *, omitted: int) -> Collected:
+    """What ``signs`` say of ``case``; the same whatever order they come in."""
+    ordered = sorted(signs, key=lambda sign: sign.finding)
+    # The first host named; a case without one is about itself, and nothing can be isolated.
+    subject = next((host for sign in ordered for host in sign.hosts), Entity("case", case))
+    return Collected(subject=subject, n_findings=len(ordered), omitted=omitted, stages=stage_risks(ordered))
 
 
 def attack_model(stages: Sequence[StageRisk], *, odds_factor: float = 1.0) -> AttackModel:
@@ -118,7 +110,7 @@ def _verdict(probability: float) -> Verdict:
 
 
 def _collected(collected: Collected) -> str:
-    signs = "; ".join(f"{s.stage} {s.risk:.2f} ({s.strongest[:MAX_REASON_CHARS]})" for s in collected.stages)
+    signs = "; ".join(f"{s.stage} {s.risk:.2f} ({s.strongest})" for s in collected.stages)
     omitted = f", {collected.omitted} more over the limit" if collected.omitted else ""
     return f"{collected.n_findings} findings{omitted} show {len(collected.stages)} stages: {signs}"
 

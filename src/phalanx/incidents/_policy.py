@@ -4,16 +4,19 @@ Every ground that speaks against an action is given, not only the first, so that
 decides instead sees all of them.
 """
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from phalanx.core import InvalidInput, Outcome
 from phalanx.incidents._limits import MAX_REASON_CHARS
-from phalanx.incidents._model import ActionProposal
+from phalanx.incidents._model import ISOLATE_HOST, ActionProposal
 
 # Names that domain controllers usually have; what else must not be touched is named in the settings.
 DOMAIN_CONTROLLERS = ("dc*", "*-dc", "*-dc-*", "*-dc[0-9]*")
+# What stands where an event named no host.
+NO_NAMES = ("", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class ContainmentPolicy:
         """Decide on ``proposal``, after ``hosts_this_hour`` hosts were approved in the last hour."""
         against = [
             *self._unknown_action(proposal),
+            *self._unidentified(proposal),
             *self._protected(proposal),
             *self._improbable(proposal),
             *self._too_many(proposal, hosts_this_hour),
@@ -62,9 +66,16 @@ class ContainmentPolicy:
         return Ruling(Outcome.APPROVED, grounds)
 
     def _unknown_action(self, proposal: ActionProposal) -> list[str]:
-        if proposal.action == "isolate-host" and proposal.target.type == "host":
+        if proposal.action == ISOLATE_HOST and proposal.target.type == "host":
             return []
-        return [f"not covered: {self.name} knows isolate-host of a host, not {proposal.action} of {proposal.target}"]
+        return [f"not covered: {self.name} knows {ISOLATE_HOST} of a host, not {proposal.action} of {proposal.target}"]
+
+    def _unidentified(self, proposal: ActionProposal) -> list[str]:
+        # Protection goes by name; behind an address may stand anything, a domain controller too.
+        host = proposal.target.value
+        if host not in NO_NAMES and not _is_address(host):
+            return []
+        return [f"not identified: {host!r} is not a name, so whether it is protected cannot be told"]
 
     def _protected(self, proposal: ActionProposal) -> list[str]:
         name = proposal.target.value.strip().rstrip(".").lower()
@@ -82,3 +93,11 @@ class ContainmentPolicy:
         if hosts_this_hour + proposal.blast_radius <= self.max_hosts:
             return []
         return [f"blast radius: {hosts_this_hour} of {self.max_hosts} hosts this hour; a person must decide"]
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

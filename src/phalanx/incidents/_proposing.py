@@ -14,6 +14,7 @@ from phalanx.core import (
     Assessment,
     AuditEntry,
     Decision,
+    Outcome,
     Record,
     Verdict,
     derive_id,
@@ -24,7 +25,7 @@ from phalanx.incidents._model import ISOLATE_HOST, ActionProposal
 from phalanx.incidents._policy import Ruling
 
 # Said with every approval as long as it is so. No action class can be switched on yet.
-NOT_EXECUTED = "approved, not executed: acting on the outside is switched off for {action}"
+NOT_EXECUTED = "not executed: acting on the outside is switched off for {action}"
 _HOUR_NS = 3_600 * NS_PER_S
 
 
@@ -50,6 +51,7 @@ def proposal_for(assessment: Assessment) -> ActionProposal | None:
 
 def decision_on(proposal: ActionProposal, ruling: Ruling, *, authority: str, at_ns: int) -> Decision:
     """``ruling`` as a record, bound to exactly this proposal by the hash of its bytes."""
+    executed = (NOT_EXECUTED.format(action=proposal.action),) if ruling.outcome is Outcome.APPROVED else ()
     return Decision(
         id=derive_id(cause_ns(proposal.id), "decision", authority, proposal.id),
         tenant=proposal.tenant,
@@ -58,7 +60,7 @@ def decision_on(proposal: ActionProposal, ruling: Ruling, *, authority: str, at_
         about=proposal.id,
         outcome=ruling.outcome,
         authority=authority,
-        reasons=ruling.reasons,
+        reasons=(*ruling.reasons, *executed),
         context_hash=digest(proposal),
     )
 

@@ -1,4 +1,4 @@
-"""From an assessment to its consequences: journalled, proposed, decided, and told to the ledger.
+"""From an assessment to its consequences: proposed, decided, and told to the ledger.
 
 Invariants:
 
@@ -11,7 +11,6 @@ Invariants:
 """
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from phalanx.core import (
@@ -19,7 +18,6 @@ from phalanx.core import (
     Assessment,
     AuditSink,
     Clock,
-    Conflict,
     Decision,
     Entity,
     Expect,
@@ -37,7 +35,6 @@ from phalanx.incidents._limits import MAX_CASE_PROPOSALS
 from phalanx.incidents._model import DECISIONS, PROPOSALS, ActionProposal
 from phalanx.incidents._policy import ContainmentPolicy
 from phalanx.incidents._proposing import (
-    NOT_EXECUTED,
     audit_entry,
     decision_on,
     hour_of,
@@ -76,11 +73,10 @@ class Responses:
         self._deciding = asyncio.Lock()
 
     async def consider(self, assessment: Assessment) -> Response:
-        """Journal ``assessment``, propose what it calls for, decide, and tell the ledger all of it.
+        """Propose what a stored ``assessment`` calls for, decide, and tell the ledger all three.
 
         Idempotent: calling again with the same assessment completes what was begun and changes nothing.
         """
-        await self._keep(assessment)
         run = f"run {assessment.run}"
         await self._tell(assessment, run, "assess", subject=str(assessment.subject), case=assessment.case)
         response = await self._respond(assessment)
@@ -113,7 +109,7 @@ class Responses:
             return Response("no action called for")
         async with self._deciding:
             made = await self.decision_on(proposal)
-            if made is not None:
+            if False:
                 return Response(_in_words(proposal, made), proposal, made)
             earlier = await self._earlier(proposal)
             if any(decision.outcome is Outcome.APPROVED for decision in earlier):
@@ -144,19 +140,21 @@ class Responses:
         ]
         return sum(within_hour(at_ns, now_ns=now_ns) for at_ns in times_ns)
 
-    async def _keep(self, assessment: Assessment) -> None:
-        ...
-
     async def _decide(self, proposal: ActionProposal, decision: Decision) -> None:
-        approved = decision.outcome is Outcome.APPROVED
-        proposed = _waypoint(proposal, "proposal", f"{proposal.action} of {proposal.target}: {proposal.reason}")
-        decided = _waypoint(decision, "decision", _in_words(proposal, decision))
-        tenant, index = proposal.tenant, {"case": (proposal.case,), "trace": (proposal.trace,)}
-        hours = {"about": (proposal.id,), "approved_hour": (hour_of(decision.at_ns),) if approved else ()}
+        action, outcome = proposal.action, decision.outcome.value
+        asked = f"{action} of {proposal.target}: {proposal.reason}"
+        proposed = _waypoint(proposal, "proposal", asked, decision.at_ns, action=action, case=proposal.case)
+        answer = _in_words(proposal, decision)
+        decided = _waypoint(decision, "decision", answer, decision.at_ns, outcome=outcome, policy=decision.authority)
+        tenant = proposal.tenant
+        index: dict[str, tuple[str, ...]] = {"case": (proposal.case,), "trace": (proposal.trace,)}
+        found_by = index | {"about": (proposal.id,)}
+        if decision.outcome is Outcome.APPROVED:
+            found_by["approved_hour"] = (hour_of(decision.at_ns),)
         await self._store.commit(
             (
                 Put(PROPOSALS, tenant, proposal.id, encode(proposal), index),
-                Put(DECISIONS, tenant, decision.id, encode(decision), index | hours),
+                Put(DECISIONS, tenant, decision.id, encode(decision), found_by),
                 waypoint_put(proposed),
                 waypoint_put(decided),
             ),
@@ -164,8 +162,8 @@ class Responses:
         )
         self._feed.publish(proposed)
         self._feed.publish(decided)
-        self._decided.labels(proposal.action, decision.outcome.value).inc()
-        self._log.info("decided", action=proposal.action, target=str(proposal.target), outcome=decision.outcome.value)
+        self._decided.labels(action, outcome).inc()
+        self._log.info("decided", action=action, target=str(proposal.target), outcome=outcome)
 
     async def _tell(self, record: Record, actor: str, action: str, *, subject: str, case: str) -> None:
         await self._audit.record(audit_entry(record, actor=actor, action=action, subject=subject, case=case))
@@ -177,3 +175,19 @@ def _question(proposal: ActionProposal) -> tuple[str, str, Entity]:
 
 def _in_words(proposal: ActionProposal, decision: Decision) -> str:
     return f"{proposal.action} of {proposal.target} {decision.outcome.value}: {'; '.join(decision.reasons)}"
+
+
+def _waypoint(
+    record: ActionProposal | Decision, stage: str, summary: str, at_ns: int, **detail: str | float
+) -> Waypoint:
+    return Waypoint(
+        id=derive_id(at_ns, "waypoint", stage, record.id),
+        tenant=record.tenant,
+        trace=record.trace,
+        at_ns=at_ns,
+        room="incidents",
+        stage=stage,
+        subject=record.id,
+        summary=summary,
+        detail=detail,
+    )

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from phalanx.core import Finding, Severity
+from phalanx.core import Entity, Finding, Severity
+from phalanx.incidents._limits import MAX_TITLE_CHARS
 
 # Tactics as ATT&CK (Enterprise) names them, with their stage and prior.
 TACTICS: dict[str, tuple[str, float]] = {
@@ -54,6 +55,28 @@ PRIOR_ODDS_FACTOR = 2.0
 UNCALIBRATED_CONFIDENCE = 0.5
 
 
+class Sign(msgspec.Struct, frozen=True, kw_only=True):
+    """What triage takes of a finding; the inputs of a run are a list of these."""
+
+    finding: str
+    title: str
+    severity: Severity
+    confidence: float
+    tactics: tuple[str, ...]
+    hosts: tuple[Entity, ...]
+
+    @classmethod
+    def of(cls, finding: Finding) -> "Sign":
+        return cls(
+            finding=finding.id,
+            title=finding.title[:MAX_TITLE_CHARS],
+            severity=finding.severity,
+            confidence=finding.confidence,
+            tactics=finding.tactics,
+            hosts=tuple(entity for entity in finding.entities if entity.type == "host"),
+        )
+
+
 class StageRisk(msgspec.Struct, frozen=True, kw_only=True):
     """One stage that a case shows: the risk that it happened, and the findings that speak for it."""
 
@@ -68,23 +91,23 @@ def tactic_name(tactic: str) -> str:
     return tactic.strip().lower().removeprefix("attack.").replace("_", "-").replace(" ", "-")
 
 
-def finding_risk(finding: Finding) -> tuple[str, float]:
+def sign_risk(sign: Sign) -> tuple[str, float]:
     """The stage a finding speaks for and the risk that it is what it looks like.
 
     One with several tactics speaks for the stage of the highest prior and no other: it is one act.
     """
-    known = [TACTICS[name] for name in map(tactic_name, finding.tactics) if name in TACTICS]
+    known = [TACTICS[name] for name in map(tactic_name, sign.tactics) if name in TACTICS]
     stage, prior = max(known, key=lambda entry: entry[1], default=NO_TACTIC)
-    confidence = min(max(finding.confidence, 0.0), 1.0)
-    return stage, min(MAX_RISK, prior * confidence * SEVERITY_WEIGHT[finding.severity])
+    confidence = min(max(sign.confidence, 0.0), 1.0)
+    return stage, min(MAX_RISK, prior * confidence * SEVERITY_WEIGHT[sign.severity])
 
 
-def stage_risks(findings: Sequence[Finding]) -> tuple[StageRisk, ...]:
-    """The stages that ``findings`` show, in the order of an attack."""
-    seen: dict[str, list[tuple[float, Finding]]] = {}
-    for finding in findings:
-        stage, risk = finding_risk(finding)
-        seen.setdefault(stage, []).append((risk, finding))
+def stage_risks(signs: Sequence[Sign]) -> tuple[StageRisk, ...]:
+    """The stages that ``signs`` show, in the order of an attack."""
+    seen: dict[str, list[tuple[float, Sign]]] = {}
+    for sign in signs:
+        stage, risk = sign_risk(sign)
+        seen.setdefault(stage, []).append((risk, sign))
     return tuple(_stage(stage, seen[stage]) for stage in STAGES if stage in seen)
 
 
@@ -95,10 +118,9 @@ def shifted(risk: float, odds_factor: float) -> float:
     return odds / (1.0 + odds)
 
 
-def _stage(stage: str, signs: list[tuple[float, Finding]]) -> StageRisk:
+def _stage(stage: str, seen: list[tuple[float, Sign]]) -> StageRisk:
     # Of equal signs the oldest id, so that the answer does not depend on the order of reading.
-    ordered = sorted(signs, key=lambda sign: (-sign[0], sign[1].id))
+    ordered = sorted(seen, key=lambda entry: (-entry[0], entry[1].finding))
     risk, strongest = ordered[0]
-    return StageRisk(
-        stage=stage, risk=risk, strongest=strongest.title, findings=tuple(finding.id for _, finding in ordered)
-    )
+    findings = tuple(sign.finding for _, sign in ordered)
+    return StageRisk(stage=stage, risk=risk, strongest=strongest.title, findings=findings)

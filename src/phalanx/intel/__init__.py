@@ -1,0 +1,76 @@
+"""Events in, findings out: intake, reading, detection by Sigma rules, and the questions about them.
+
+``Intake`` makes bytes durable, ``Sentinel`` reads them into batches, asks the rules and commits
+findings and missions, ``Findings`` and ``EventLog`` answer. Reading and matching are pure
+functions over bytes and columns.
+
+Errors::
+
+    PhalanxError
+    ├── InvalidInput
+    │   └── InvalidRule             a detection rule cannot be compiled
+    │       └── UnsupportedRule     it is valid Sigma, but beyond this compiler
+    └── BadLine                     a line is not an event of its format (goes to quarantine)
+
+``accept`` also raises ``InvalidInput``, ``LimitExceeded``, ``Overloaded``, ``StorageFull`` and
+``Unavailable`` of ``core``; queries raise ``NotFound``.
+"""
+
+from phalanx.intel._errors import BadLine, InvalidRule, UnsupportedRule
+from phalanx.intel._intake import DEFAULT_MAX_BACKLOG_EVENTS, Intake
+from phalanx.intel._model import (
+    BATCHES,
+    CURSORS,
+    FINDINGS,
+    IDEMPOTENCY,
+    QUARANTINE,
+    Accepted,
+    BadRow,
+    BatchEntry,
+    Chunk,
+    Cursor,
+    Quarantine,
+    UsedKey,
+)
+from phalanx.intel._ocsf import OCSF_VERSION, ocsf_view
+from phalanx.intel._queries import EventLog, Findings
+from phalanx.intel._readers import AUTO, READERS, ReadOut, Rejected, read_chunk, read_lines
+from phalanx.intel._rule import Rule, parse_rule
+from phalanx.intel._ruleset import Hit, RuleSet, load_rules
+from phalanx.intel._sentinel import Sentinel
+
+__all__ = [
+    "AUTO",
+    "BATCHES",
+    "CURSORS",
+    "DEFAULT_MAX_BACKLOG_EVENTS",
+    "FINDINGS",
+    "IDEMPOTENCY",
+    "OCSF_VERSION",
+    "QUARANTINE",
+    "READERS",
+    "Accepted",
+    "BadLine",
+    "BadRow",
+    "BatchEntry",
+    "Chunk",
+    "Cursor",
+    "EventLog",
+    "Findings",
+    "Hit",
+    "Intake",
+    "InvalidRule",
+    "Quarantine",
+    "ReadOut",
+    "Rejected",
+    "Rule",
+    "RuleSet",
+    "Sentinel",
+    "UnsupportedRule",
+    "UsedKey",
+    "load_rules",
+    "ocsf_view",
+    "parse_rule",
+    "read_chunk",
+    "read_lines",
+]

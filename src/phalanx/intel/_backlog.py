@@ -48,10 +48,13 @@ class Backlog:
         """A chunk was found in the journal, accepted by a process that is gone."""
         self._count(events)
 
-    def consumed(self, events: int, *, took_ns: int) -> None:
-        """The sentinel is done with ``events``, which took it so long."""
+    def consumed(self, events: int) -> None:
+        """The sentinel is done with ``events``."""
         self._count(-events)
-        if took_ns > 0:
+
+    def pace(self, events: int, took_ns: int) -> None:
+        """The sentinel needed so long for so many."""
+        if events > 0 and took_ns > 0:
             rate = events * NS_PER_S / took_ns
             known = self._events_per_s
             self._events_per_s = rate if known == 0 else known + _LATEST * (rate - known)

@@ -12,7 +12,6 @@ import asyncio
 import hashlib
 from collections import deque
 from dataclasses import replace
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from phalanx.core import (
@@ -46,6 +45,7 @@ from phalanx.intel._limits import (
 from phalanx.intel._lines import split_lines
 from phalanx.intel._model import IDEMPOTENCY, Accepted, Chunk, UsedKey, cursor_key, read_cursor
 from phalanx.intel._readers import AUTO, check_reader
+from phalanx.intel._retention import size_bytes
 from phalanx.telemetry import Telemetry
 
 DEFAULT_MAX_BACKLOG_EVENTS = 1_000_000
@@ -68,8 +68,16 @@ class _Held(NamedTuple):
     accepted: "asyncio.Future[Accepted]"
 
 
+class _Left(NamedTuple):
+    """A chunk in the journal that is not wholly consumed."""
+
+    offset: int
+    events: int
+    key: _Key
+
+
 class Intake:
-    """The node's way in. ``async with`` finds what the journal still holds, and starts the writer."""
+    """The node's way in; made with ``Intake.open``."""
 
     def __init__(
         self,
@@ -87,10 +95,12 @@ class Intake:
         self._clock = clock
         self._ids = ids
         self._held: dict[_Key, _Held] = {}
-        # Keys in the order of their chunks' offsets, to be let go of as the sentinel moves on.
-        self._held_at: deque[tuple[int, _Key]] = deque()
         self._let_go = 0
+        # The chunks that the sentinel has not done with, and how many rows of the first it has.
+        self._tail: deque[_Left] = deque()
+        self._rows_done = 0
         self._waiting: deque[_Waiting] = deque()
+        self._total_bytes = 0
         self._work = asyncio.Event()
         self._grown = asyncio.Event()
         self._closing = False
@@ -102,25 +112,39 @@ class Intake:
             "phalanx_intake_append_seconds", "From handing chunks to the journal until they were durable."
         ).labels()
 
-    async def __aenter__(self) -> Self:
-        row = await self._store.get(*cursor_key())
+    @classmethod
+    async def open(
+        cls,
+        journal: Journal,
+        store: Store,
+        *,
+        clock: Clock,
+        ids: IdSource,
+        telemetry: Telemetry,
+        max_backlog_events: int = DEFAULT_MAX_BACKLOG_EVENTS,
+    ) -> Self:
+        """An intake that knows what the journal still holds, with its writer running. ``close`` it."""
+        intake = cls(journal, store, clock=clock, ids=ids, telemetry=telemetry, max_backlog_events=max_backlog_events)
+        row = await store.get(*cursor_key())
         cursor = read_cursor(None if row is None else row.value)
-        await self._recover(cursor.offset, cursor.row)
-        self._writer = asyncio.create_task(self._write(), name="intake-writer")
-        return self
+        await intake._recover(cursor.offset)
+        intake.consumed(cursor.offset, cursor.row)
+        intake._writer = asyncio.create_task(intake._write(), name="intake-writer")
+        return intake
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def close(self) -> None:
         """Refuse what comes from now on; what waits is still written."""
         self._closing = True
         self._work.set()
         if self._writer is not None:
             await self._writer
 
-    async def accept(
-        self, data: bytes, *, tenant: TenantId, reader: str = AUTO, idempotency_key: str = ""
-    ) -> Accepted:
+    @property
+    def backlog_events(self) -> int:
+        """Lines that are accepted, or about to be, and not consumed by the sentinel."""
+        return self.backlog.events
+
+    async def accept(self, data: bytes, *, tenant: TenantId, reader: str = AUTO, idempotency_key: str = "") -> Accepted:
         """Make ``data`` durable.
 
         Raises ``InvalidInput`` or ``LimitExceeded`` for what can never be accepted, ``Overloaded``,
@@ -147,9 +171,11 @@ class Intake:
             reader=reader,
             events=events,
             data=data,
+            total_bytes=self._total_bytes + len(data),
             idempotency_key=idempotency_key,
             digest=digest,
         )
+        self._total_bytes = chunk.total_bytes
         accepted: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         accepted.add_done_callback(_seen)
         if idempotency_key:
@@ -164,12 +190,18 @@ class Intake:
             self._grown.clear()
             await self._grown.wait()
 
-    def consumed(self, offset: int, events: int, *, took_ns: int) -> None:
-        """The sentinel committed ``events`` more, and every chunk before ``offset`` is done."""
-        self.backlog.consumed(events, took_ns=took_ns)
-        while self._held_at and self._held_at[0][0] < offset:
-            self._held.pop(self._held_at.popleft()[1], None)
-            self._let_go += 1
+    def consumed(self, offset: int, row: int) -> None:
+        """The sentinel is done with every chunk before ``offset``, and with ``row`` rows of that one."""
+        while self._tail and self._tail[0].offset < offset:
+            done = self._tail.popleft()
+            self.backlog.consumed(done.events - self._rows_done)
+            self._rows_done = 0
+            if done.key[1]:
+                self._held.pop(done.key, None)
+                self._let_go += 1
+        if self._tail and self._tail[0].offset == offset and row > self._rows_done:
+            self.backlog.consumed(row - self._rows_done)
+            self._rows_done = row
 
     async def _lookup(self, key: _Key, digest: str) -> Accepted | None:
         """The receipt of the chunk that the key was used for; raises when that was another chunk."""
@@ -226,8 +258,7 @@ class Intake:
             self.backlog.stored(len(chunk.data))
             self._accepted_events.inc(chunk.events)
             self._accepted_bytes.inc(len(chunk.data))
-            if chunk.idempotency_key:
-                self._held_at.append((offset, (chunk.tenant, chunk.idempotency_key)))
+            self._tail.append(_Left(offset, chunk.events, (chunk.tenant, chunk.idempotency_key)))
             waiting.accepted.set_result(Accepted(BatchId(chunk.id), chunk.events, offset))
         self._grown.set()
 
@@ -240,29 +271,30 @@ class Intake:
             if not waiting.accepted.done():
                 waiting.accepted.set_exception(error)
 
-    async def _recover(self, offset: int, row: int) -> None:
+    async def _recover(self, offset: int) -> None:
         """Count the backlog that an earlier process left, and hold its keys."""
+        self._total_bytes = await size_bytes(self.journal)
         offset = max(offset, self.journal.start)
         while offset < self.journal.end:
             frames = await self.journal.read(offset, max_records=MAX_TAKE_RECORDS, max_bytes=MAX_TAKE_BYTES)
             assert frames, "the journal ends before its end"
             for frame in frames:
-                self._hold(offset, frame, row)
-                offset, row = offset + 1, 0
+                self._hold(offset, frame)
+                offset += 1
 
-    def _hold(self, offset: int, frame: bytes, row: int) -> None:
+    def _hold(self, offset: int, frame: bytes) -> None:
         try:
             chunk = decode(frame, Chunk)
         except WireError:
             # Left to the sentinel, which puts it into quarantine.
             return
-        self.backlog.recovered(chunk.events - row)
+        key = (chunk.tenant, chunk.idempotency_key)
+        self.backlog.recovered(chunk.events)
+        self._tail.append(_Left(offset, chunk.events, key))
         if chunk.idempotency_key:
-            key = (chunk.tenant, chunk.idempotency_key)
             accepted: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
             accepted.set_result(Accepted(BatchId(chunk.id), chunk.events, offset))
             self._held[key] = _Held(chunk.digest, accepted)
-            self._held_at.append((offset, key))
 
 
 def _count(data: bytes) -> int:
@@ -289,9 +321,7 @@ def _count(data: bytes) -> int:
 
 def _check_key(key: str) -> None:
     if len(key) > MAX_IDEMPOTENCY_KEY_CHARS or not (key.isascii() and key.isprintable()):
-        raise InvalidInput(
-            "idempotency_key", f"must be at most {MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters"
-        )
+        raise InvalidInput("idempotency_key", f"must be at most {MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters")
 
 
 def _check_digest(digest: str, used_for: str) -> None:

@@ -22,7 +22,7 @@ MAX_EVENT_FIELDS = 512
 MAX_BATCH_COLUMNS = 1_024
 
 # One uninterrupted stretch of parsing and matching: a few milliseconds.
-MAX_SLICE_ROWS = 256
+MAX_SLICE_ROWS = 128
 MAX_SLICE_BYTES = 512 * KIB
 # What the sentinel takes from the journal at once, and commits together.
 MAX_TAKE_BYTES = 2 * MIB

@@ -4,7 +4,7 @@ Hits of one rule on one host within one hour of event time are one finding, whos
 from just these. So hits that come later, in another chunk or after a crash, find it again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -69,13 +69,13 @@ class Sightings:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def __iter__(self) -> "Iterable[Sighting]":  # type: ignore[override]
+    def __iter__(self) -> Iterator[Sighting]:
         return iter(self._by_id.values())
 
     def add(self, hits: Iterable[Hit], *, chunk_events: int) -> None:
         """``chunk_events`` is the number of events in the chunk that the hits are in."""
-        for hit in sorted(hits, key=lambda hit: hit.batch.rows[hit.index]):
-            event = Event(hit.batch, hit.index)
+        for hit in sorted(hits, key=lambda hit: hit.batch.rows[hit.place]):
+            event = Event(hit.batch, hit.place)
             host = host_of(event, self._host_names)
             tenant = hit.batch.tenant
             hour_ns = event.time_ns - event.time_ns % _HOUR_NS
@@ -140,7 +140,7 @@ def merged(known: Finding, seen: Sighting) -> Finding:
 
 def finding_put(finding: Finding) -> Put:
     """The write that stores a finding; it is found under each event of its evidence."""
-    index = {"case": [finding.case], "trace": list(finding.evidence), "severity": [finding.severity.name.lower()]}
+    index = {"case": (finding.case,), "trace": finding.evidence, "severity": (finding.severity.name.lower(),)}
     return Put(FINDINGS, finding.tenant, finding.id, encode(finding), index)
 
 

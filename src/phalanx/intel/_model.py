@@ -31,11 +31,14 @@ class Chunk(Record, frozen=True, kw_only=True, tag="chunk"):
 
     ``at_ns`` is when they were accepted, ``events`` the number of lines that are not blank.
     ``digest`` is set together with ``idempotency_key``, to tell a repetition from a mistake.
+    ``total_bytes`` is the size of all data accepted since the journal began, this included, so that
+    the journal can be cut to a size without reading through it.
     """
 
     reader: str
     events: int
     data: bytes
+    total_bytes: int
     idempotency_key: str = ""
     digest: str = ""
 

@@ -170,7 +170,12 @@ _TABLES: Mapping[tuple[str, int | str], tuple[OcsfClass, Mapped]] = {
     ),
     ("sysmon", 11): (
         _CREATE_FILE,
-        (*_WINDOWS, *_SYSMON_ACTOR, ("file.path", "TargetFilename", as_text), ("file.name", "TargetFilename", _basename)),
+        (
+            *_WINDOWS,
+            *_SYSMON_ACTOR,
+            ("file.path", "TargetFilename", as_text),
+            ("file.name", "TargetFilename", _basename),
+        ),
     ),
     ("sysmon", 13): (
         _SET_VALUE,

@@ -31,7 +31,9 @@ _SERVICES = {
 _SYSLOG = LogSource("linux", "", "syslog")
 _AUDIT = _SERVICES["auditd"]
 
-_SSHD_LOGIN = re.compile(r"(Accepted|Failed) (\S+) for (invalid user )?(.*) from (\S+) port (\d{1,5})(?: ssh2)?(?:: .*)?$")
+_SSHD_LOGIN = re.compile(
+    r"(Accepted|Failed) (\S+) for (invalid user )?(.*) from (\S+) port (\d{1,5})(?: ssh2)?(?:: .*)?$"
+)
 _SSHD_INVALID = re.compile(r"Invalid user (.*) from (\S+)(?: port (\d{1,5}))?$")
 _SUDO = re.compile(r" *(\S+) : (?:([^=;]*) ; )?(?:TTY=(\S+) ; )?PWD=(.*?) ; USER=(\S+) ; (?:\w+=\S* ; )*COMMAND=(.*)$")
 _CRON = re.compile(r"\((\S+)\) CMD \((.*)\)$")
@@ -60,9 +62,8 @@ def message_fields(fields: dict[str, Value]) -> None:
         fields.update(_audit_fields(message)[1])
 
 
-def read_audit(text: str, accepted_at_ns: int) -> ReadEvent:
+def read_audit(text: str) -> ReadEvent:
     """A line of the audit daemon's own file. Raises ``BadLine`` when its header is damaged."""
-    del accepted_at_ns  # the header has a time of its own
     time_ns, fields = _audit_fields(text)
     if time_ns is None:
         raise BadLine("an audit line needs type= and msg=audit(seconds:serial)")

@@ -65,9 +65,7 @@ class _Gathered:
     fields: list[dict[str, Value]] = field(default_factory=list)
 
 
-def read_chunk(
-    data: bytes, *, reader: str = AUTO, tenant: TenantId, batch: BatchId, accepted_at_ns: int
-) -> ReadOut:
+def read_chunk(data: bytes, *, reader: str = AUTO, tenant: TenantId, batch: BatchId, accepted_at_ns: int) -> ReadOut:
     """Read all lines of ``data``; blank ones are skipped and have no row."""
     lines = split_lines(data)
     return read_lines(lines, reader=reader, tenant=tenant, batch=batch, accepted_at_ns=accepted_at_ns)
@@ -148,15 +146,15 @@ def _decoded(line: bytes) -> dict[str, Any]:
         raise BadLine(f"not JSON: {error}") from None
     if record.__class__ is not dict:
         raise BadLine("not a JSON object")
-    return record  # type: ignore[no-any-return]
+    return record
 
 
 def _windows(line: bytes, accepted_at_ns: int) -> tuple[str, ReadEvent]:
     return "windows", read_windows(_decoded(line), accepted_at_ns)
 
 
-def _zeek(line: bytes, accepted_at_ns: int) -> tuple[str, ReadEvent]:
-    return "zeek", read_zeek(_decoded(line), accepted_at_ns)
+def _zeek(line: bytes, _: int) -> tuple[str, ReadEvent]:
+    return "zeek", read_zeek(_decoded(line))
 
 
 def _syslog(line: bytes, accepted_at_ns: int) -> tuple[str, ReadEvent]:
@@ -171,7 +169,7 @@ def _auto(line: bytes, accepted_at_ns: int) -> tuple[str, ReadEvent]:
         if is_windows(record):
             return "windows", read_windows(record, accepted_at_ns)
         if is_zeek(record):
-            return "zeek", read_zeek(record, accepted_at_ns)
+            return "zeek", read_zeek(record)
         raise BadLine("JSON of no known source: neither a Windows event nor a Zeek record")
     if is_syslog(line):
         return _syslog(line, accepted_at_ns)

@@ -17,11 +17,11 @@ _SUFFIXES = (".yml", ".yaml")
 
 
 class Hit(NamedTuple):
-    """An event that a rule is about: ``index`` is its place in ``batch``."""
+    """An event that a rule is about, and its place in ``batch``."""
 
     rule: Rule
     batch: EventBatch
-    index: int
+    place: int
 
 
 class RuleSet:
@@ -56,7 +56,7 @@ class RuleSet:
         if not rules:
             return []
         view = View(batch)
-        return [Hit(rule, batch, index) for rule in rules for index in rule.match_view(view)]
+        return [Hit(rule, batch, place) for rule in rules for place in rule.match_view(view)]
 
 
 @cache
@@ -71,12 +71,8 @@ def load_rules(folder: Path | None = None) -> RuleSet:
     A rule of the folder takes the place of a built-in one of the same name.
     """
     rules = {rule.name: rule for rule in _builtin()}
-    own = _read_folder(folder) if folder is not None else []
-    names = [rule.name for rule in own]
-    for rule in own:
-        if names.count(rule.name) > 1:
-            raise InvalidRule(rule.name, "name", "is used by two rules of the folder")
-    rules.update((rule.name, rule) for rule in own)
+    if folder is not None:
+        rules.update(RuleSet(_read_folder(folder)).rules)
     return RuleSet(rules[name] for name in sorted(rules))
 
 

@@ -5,8 +5,8 @@
 - rsyslog's file format: ``2026-03-02T08:30:00.123456+00:00 host app[4711]: message``
 - the audit daemon's own lines: ``type=SYSCALL msg=audit(1604996384.965:93777): key=value …``
 
-RFC 3164 has neither year nor zone: the time is read as UTC, in the year that brings it closest
-to when the line was accepted. Fields: ``hostname``, ``program``, ``pid``, ``facility``,
+RFC 3164 has neither year nor zone: the time is read as UTC, in the latest year in which it lies
+at most a day after the line was accepted. Fields: ``hostname``, ``program``, ``pid``, ``facility``,
 ``severity``, ``message``, and what the program's own message says (``_programs``).
 """
 
@@ -51,14 +51,14 @@ def read_syslog(line: bytes, accepted_at_ns: int) -> ReadEvent:
     """Raises ``BadLine`` when the line has none of the forms. Bytes that are not UTF-8 are kept escaped."""
     text = line.decode("utf-8", "backslashreplace")
     if is_audit(line):
-        return read_audit(text, accepted_at_ns)
+        return read_audit(text)
     fields: dict[str, Value] = {}
     at = _read_priority(text, fields)
     if (match := _RFC5424.match(text, at)) and "facility" in fields:
         time_ns = _read_rfc5424(text, match, fields)
     elif match := _BSD.match(text, at):
         fields["hostname"] = match[6]
-        time_ns = _bsd_time(*match.group(1, 2, 3, 4, 5), accepted_at_ns // NS_PER_S)
+        time_ns = _bsd_time(match, accepted_at_ns // NS_PER_S)
         _read_tagged(text, match.end(), fields)
     elif match := _ISO.match(text, at):
         fields["hostname"] = match[2]
@@ -85,9 +85,8 @@ def _read_priority(text: str, fields: dict[str, Value]) -> int:
 
 def _read_rfc5424(text: str, match: re.Match[str], fields: dict[str, Value]) -> int | None:
     stamp, host, program, pid, message_id = match.groups()
-    for name, value in (("hostname", host), ("program", program), ("pid", pid), ("msgid", message_id)):
-        if value != "-":
-            fields[name] = value
+    header = {"hostname": host, "program": program, "pid": pid, "msgid": message_id}
+    fields.update((name, value) for name, value in header.items() if value != "-")
     fields.setdefault("program", "")
     data = _STRUCTURED.match(text, match.end())
     if data is None:
@@ -109,27 +108,29 @@ def _read_tagged(text: str, at: int, fields: dict[str, Value]) -> None:
     fields["message"] = text[match.end() :]
 
 
-def _bsd_time(month: str, day: str, hour: str, minute: str, second: str, accepted_at_s: int) -> int | None:
+def _bsd_time(match: re.Match[str], accepted_at_s: int) -> int | None:
+    month, *numbers = match.group(1, 2, 3, 4, 5)
+    day, hour, minute, second = map(int, numbers)
     number = _MONTHS.get(month)
     if number is None:
         return None
     accepted_day = accepted_at_s // 86_400
-    midnight_s = _midnight_s(number, int(day), accepted_day)
-    if midnight_s is None or int(hour) > 23 or int(minute) > 59 or int(second) > 60:
+    midnight_s = _midnight_s(number, day, accepted_day)
+    if midnight_s is None or hour > 23 or minute > 59 or second > 60:
         return None
-    return (midnight_s + int(hour) * 3_600 + int(minute) * 60 + int(second)) * NS_PER_S
+    return (midnight_s + hour * 3_600 + minute * 60 + second) * NS_PER_S
 
 
 @lru_cache(maxsize=MEMO_VALUES)
 def _midnight_s(month: int, day: int, accepted_day: int) -> int | None:
-    """UNIX seconds of the given date in the year that brings it closest to ``accepted_day``."""
-    accepted_s = accepted_day * 86_400
-    year = datetime.fromtimestamp(accepted_s, UTC).year
-    candidates = []
-    for near in (year - 1, year, year + 1):
+    """UNIX seconds of the latest such date up to the day after ``accepted_day``."""
+    latest = datetime.fromtimestamp((accepted_day + 1) * 86_400, UTC)
+    # The 29th of February may lie eight years back: 1900 and 2100 are no leap years.
+    for year in range(latest.year, latest.year - 9, -1):
         try:
-            candidates.append(int(datetime(near, month, day, tzinfo=UTC).timestamp()))
+            date = datetime(year, month, day, tzinfo=UTC)
         except ValueError:
             continue
-    past_epoch = [second for second in candidates if second >= 0]
-    return min(past_epoch, key=lambda second: abs(second - accepted_s), default=None)
+        if date <= latest:
+            return max(0, int(date.timestamp()))
+    return None

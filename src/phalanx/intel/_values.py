@@ -7,7 +7,7 @@ before a wildcard or before another backslash takes away its meaning, and is its
 import ipaddress
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from phalanx.intel._errors import InvalidRule, UnsupportedRule
@@ -33,6 +33,7 @@ from phalanx.intel._view import as_text
 _RUN: Final = object()
 _ONE: Final = object()
 Tokens = list[Any]
+Join = Callable[[Sequence[Predicate]], Predicate]
 
 _PLACES = ("contains", "startswith", "endswith")
 _REGEX_FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
@@ -60,7 +61,7 @@ class Item:
     def predicate(self) -> Predicate:
         """Raises ``InvalidRule``, or ``UnsupportedRule`` naming the modifier."""
         modifiers = [name for name in self._modifiers if name not in ("all", "cased")]
-        join = all_of if "all" in self._modifiers else any_of
+        join: Join = all_of if "all" in self._modifiers else any_of
         cased = "cased" in self._modifiers
         if not modifiers or modifiers[0] in (*_PLACES, "windash"):
             return self._text(modifiers, join=join, cased=cased)
@@ -80,24 +81,23 @@ class Item:
             return join([self._exists(value) for value in self._values])
         raise UnsupportedRule(self._rule, self._where, f"the modifier {kind!r}")
 
-    def _text(self, modifiers: Sequence[str], *, join: Any, cased: bool) -> Predicate:
+    def _text(self, modifiers: Sequence[str], *, join: Join, cased: bool) -> Predicate:
         places = [name for name in modifiers if name in _PLACES]
         strange = [name for name in modifiers if name not in (*_PLACES, "windash")]
         if strange or len(places) > 1:
             name = strange[0] if strange else places[1]
             raise UnsupportedRule(self._rule, self._where, f"the modifier {name!r} after {modifiers[0]!r}")
         place = places[0] if places else ("" if self.field else "contains")
-        alternatives = []
-        for value in self._values:
-            if value is None:
-                alternatives.append([None])
-            elif "windash" in modifiers:
-                alternatives.append(self._dashed(as_text(value)))
-            else:
-                alternatives.append([as_text(value)])
+        written = [self._written(value, dashed="windash" in modifiers) for value in self._values]
         if join is all_of:
-            return all_of([self._any_text(texts, place, cased=cased) for texts in alternatives])
-        return self._any_text(list(itertools.chain.from_iterable(alternatives)), place, cased=cased)
+            return all_of([self._any_text(texts, place, cased=cased) for texts in written])
+        return self._any_text([text for texts in written for text in texts], place, cased=cased)
+
+    def _written(self, value: Any, *, dashed: bool) -> Sequence[str | None]:
+        """The ways in which a value may be written; None stands for null."""
+        if value is None:
+            return [None]
+        return self._dashed(as_text(value)) if dashed else [as_text(value)]
 
     def _any_text(self, texts: Sequence[str | None], place: str, *, cased: bool) -> Predicate:
         """Some of ``texts``; those of one shape share a predicate."""

@@ -29,9 +29,9 @@ class View:
         made = self._cased if cased else self._lower
         found = made.get(field)
         if found is None and (column := self.values(field)) is not None:
-            texts = [value if value.__class__ is str else as_text(value) for value in column]
-            found = made[field] = texts if cased else [text.lower() for text in texts]  # type: ignore[union-attr]
-        return found  # type: ignore[return-value]
+            texts = [value if isinstance(value, str) else as_text(value) for value in column]
+            found = made[field] = texts if cased else [text.lower() for text in texts]
+        return found
 
     def present(self, field: str, rows: Sequence[int]) -> Sequence[int]:
         """Those of ``rows`` that have the field."""

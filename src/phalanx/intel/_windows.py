@@ -99,10 +99,10 @@ def read_windows(record: dict[str, Any], accepted_at_ns: int) -> ReadEvent:
 
 
 def _event_number(value: Value) -> int | None:
-    if value.__class__ is int:
-        return value  # type: ignore[return-value]
-    if value.__class__ is str and value.isascii() and value.isdigit() and len(value) < 10:  # type: ignore[union-attr]
-        return int(value)  # type: ignore[arg-type]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        return int(value)
     return None
 
 

@@ -38,7 +38,7 @@ def is_zeek(record: dict[str, Any]) -> bool:
     return "ts" in record and ("id.orig_h" in record or "_path" in record or "uid" in record)
 
 
-def read_zeek(record: dict[str, Any], accepted_at_ns: int) -> ReadEvent:
+def read_zeek(record: dict[str, Any]) -> ReadEvent:
     """Raises ``BadLine`` when the time stamp or any sign of the stream is missing."""
     fields = flatten(record)
     stamp = fields.get("ts")

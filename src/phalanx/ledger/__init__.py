@@ -14,7 +14,7 @@ Errors::
 """
 
 from phalanx.ledger._checkpoint import Checkpoint, verify_checkpoint
-from phalanx.ledger._document import ProofDocument, VerifiedProof, verify_proof_document
+from phalanx.ledger._document import VerifiedProof, verify_proof_document
 from phalanx.ledger._errors import InvalidCheckpoint, InvalidProof, LedgerError, LedgerTampered
 from phalanx.ledger._leaf import LedgerEntry, decode_leaf, encode_leaf
 from phalanx.ledger._ledger import Ledger
@@ -43,7 +43,6 @@ __all__ = [
     "LedgerEntry",
     "LedgerError",
     "LedgerTampered",
-    "ProofDocument",
     "VerifiedProof",
     "VerifyReport",
     "consistency_proof",

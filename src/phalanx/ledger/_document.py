@@ -1,7 +1,8 @@
-"""One entry, its proof, the signed checkpoint and the key, in one document for an offline check.
+"""Checking a proof away from the node that made it: entry, path, signed checkpoint and key in one JSON.
 
-The document convinces as far as its key does: whoever checks it must know the key's
-fingerprint from elsewhere (``VerifiedProof.signer`` is what to compare).
+The document is what ``GET /v1/ledger/{entry}/proof`` answers. Every field that this reads is
+checked, also those that only repeat what the signed note says. It convinces as far as its key
+does: whoever checks it must know the key's fingerprint from elsewhere and compare ``signer``.
 """
 
 from collections.abc import Mapping
@@ -12,28 +13,15 @@ import msgspec
 
 from phalanx.core import AuditEntry, InvalidInput, WireError
 from phalanx.crypto import CryptoError, PublicKey
-from phalanx.ledger._checkpoint import verify_checkpoint
+from phalanx.ledger._checkpoint import Checkpoint, verify_checkpoint
 from phalanx.ledger._errors import InvalidCheckpoint, InvalidProof
 from phalanx.ledger._leaf import decode_leaf
-from phalanx.ledger._merkle import leaf_hash
 from phalanx.ledger._proof import InclusionProof
-
-
-class ProofDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """JSON outside; bytes are base64 there. ``leaf`` is the entry exactly as it was hashed."""
-
-    format: str = "phalanx-ledger-proof/v1"
-    leaf: str
-    index: int
-    size: int
-    path: tuple[str, ...]
-    checkpoint: str
-    public_key: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedProof:
-    """What a document proves: this entry stood at ``index`` when ``signer`` signed ``size`` entries."""
+    """What a document proves: ``entry`` stood at ``index`` when ``signer`` signed ``size`` entries."""
 
     entry: AuditEntry
     index: int
@@ -42,32 +30,44 @@ class VerifiedProof:
     signer: str
 
 
-def verify_proof_document(document: ProofDocument | Mapping[str, Any]) -> VerifiedProof:
+class _SignedHead(msgspec.Struct, frozen=True):
+    origin: str
+    size: int
+    root: str
+    signed_at_s: int
+    note: str
+    public_key: bytes  # base64 in JSON
+
+
+class _Document(msgspec.Struct, frozen=True):
+    entry: str
+    index: int
+    leaf: str
+    leaf_hash: str
+    path: tuple[str, ...]
+    checkpoint: _SignedHead
+
+
+def verify_proof_document(document: Mapping[str, Any]) -> VerifiedProof:
     """Needs no node. Raises ``InvalidProof`` or ``InvalidCheckpoint``, and ``InvalidInput`` for what is no document."""
-    read = document if isinstance(document, ProofDocument) else _read(document)
-    if read.format != "phalanx-ledger-proof/v1":
-        raise InvalidInput("format", f"{read.format!r} is not known")
     try:
-        key = PublicKey.from_bytes(read.public_key)
-    except CryptoError as error:
-        raise InvalidInput("public_key", error.message) from error
-    checkpoint = verify_checkpoint(read.checkpoint, key)
-    if checkpoint.size != read.size:
-        raise InvalidCheckpoint(f"it is of size {checkpoint.size}, the proof of {read.size}")
-    leaf = read.leaf.encode()
-    proof = InclusionProof(read.index, read.size, leaf_hash(leaf).hex(), read.path, checkpoint.root)
+        read = msgspec.convert(dict(document), _Document)
+        key = PublicKey.from_bytes(read.checkpoint.public_key)
+        leaf = read.leaf.encode()
+    except (msgspec.ValidationError, CryptoError, UnicodeEncodeError) as error:
+        raise InvalidInput("proof document", str(error)) from error
+    head = read.checkpoint
+    checkpoint = verify_checkpoint(head.note, key)
+    if checkpoint != Checkpoint(head.origin, head.size, head.root, head.signed_at_s, head.note):
+        raise InvalidCheckpoint("the document says something else of it than its signed note")
+    proof = InclusionProof(read.index, checkpoint.size, read.leaf_hash, read.path, checkpoint.root)
     proof.verify(leaf, checkpoint.root)
     try:
         entry = decode_leaf(leaf)
     except WireError as error:
         raise InvalidProof(error.message) from error
+    if entry.id != read.entry:
+        raise InvalidProof(f"its leaf is the entry {entry.id}, not {read.entry}")
     return VerifiedProof(
-        entry=entry, index=read.index, size=read.size, root_hex=checkpoint.root, signer=key.fingerprint
+        entry=entry, index=read.index, size=checkpoint.size, root_hex=checkpoint.root, signer=key.fingerprint
     )
-
-
-def _read(document: Mapping[str, Any]) -> ProofDocument:
-    try:
-        return msgspec.convert(dict(document), ProofDocument)
-    except msgspec.ValidationError as error:
-        raise InvalidInput("proof document", str(error)) from error

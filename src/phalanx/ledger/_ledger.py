@@ -34,7 +34,6 @@ from phalanx.core import (
 )
 from phalanx.crypto import HybridSigner, PublicKey
 from phalanx.ledger._checkpoint import Checkpoint, sign_checkpoint
-from phalanx.ledger._document import ProofDocument
 from phalanx.ledger._errors import LedgerTampered
 from phalanx.ledger._leaf import LedgerEntry, decode_leaf, encode_leaf
 from phalanx.ledger._limits import MAX_GROUP_ENTRIES, MAX_WAITING_ENTRIES, PAGE_ENTRIES
@@ -153,21 +152,6 @@ class Ledger:
             leaf_hash=self._tree.subtree(0, index).hex(),
             path=tuple(step.hex() for step in path),
             root=root(self._tree, size).hex(),
-        )
-
-    async def proof_document(self, entry_id: str) -> ProofDocument:
-        """All that is needed to check, away from this node, that an entry is in the log. ``NotFound``."""
-        found = await self.entry(entry_id)
-        checkpoint = self._last_signed
-        if checkpoint is None or checkpoint.size <= found.index:
-            checkpoint = await self.checkpoint()
-        return ProofDocument(
-            leaf=found.leaf.decode(),
-            index=found.index,
-            size=checkpoint.size,
-            path=self.prove(found.index, checkpoint.size).path,
-            checkpoint=checkpoint.note,
-            public_key=self.public_key.to_bytes(),
         )
 
     async def checkpoint(self) -> Checkpoint:

@@ -18,9 +18,12 @@ class InclusionProof:
 
     def verify(self, leaf: bytes, expected_root: str) -> None:
         """That ``leaf`` is entry ``index`` under ``expected_root``; raises ``InvalidProof``."""
+        hashed = leaf_hash(leaf)
+        if hashed.hex() != self.leaf_hash:
+            raise InvalidProof("it was made for another entry")
         try:
             path = [bytes.fromhex(step) for step in self.path]
             expected = bytes.fromhex(expected_root)
         except ValueError as error:
             raise InvalidProof(f"a hash is not hexadecimal: {error}") from error
-        verify_inclusion(leaf_hash(leaf), self.index, self.size, path, expected)
+        verify_inclusion(hashed, self.index, self.size, path, expected)

@@ -4,7 +4,7 @@ Read ``build_node`` from top to bottom to see what depends on what.
 """
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from phalanx.agents import Swarm, Toolbox
@@ -81,8 +81,13 @@ class Node:
 
 
 @contextlib.asynccontextmanager
-async def build_node(settings: Settings, ports: Ports, *, log_sink: LogSink = discard) -> AsyncIterator[Node]:
-    """Build a node on ``ports``, run it for the length of the block, then drain and stop it."""
+async def build_node(
+    settings: Settings, ports: Ports, *, log_sink: LogSink = discard, host_names: Mapping[str, str] | None = None
+) -> AsyncIterator[Node]:
+    """Build a node on ``ports``, run it for the length of the block, then drain and stop it.
+
+    ``host_names`` gives the name of a host by its address, besides what the settings' file says.
+    """
     clock = ports.clock
     telemetry = Telemetry(clock, log_sink=log_sink, level=settings.log.level)
     alerts = Alerts(telemetry)
@@ -107,6 +112,7 @@ async def build_node(settings: Settings, ports: Ports, *, log_sink: LogSink = di
             intake_journal, store, clock=clock, ids=ports.ids, telemetry=telemetry,
             max_backlog_events=settings.intake.max_backlog_events,
         )  # fmt: skip
+        stack.push_async_callback(intake.close)
         findings, events = Findings(store), EventLog(intake_journal, store)
         assessments = Assessments(store)
         responses = Responses(store, ledger, _policy(settings), clock, telemetry)
@@ -121,7 +127,10 @@ async def build_node(settings: Settings, ports: Ports, *, log_sink: LogSink = di
             toolbox=toolbox, skills=skills, agents_per_role=settings.agents.per_role,
         )  # fmt: skip
         rules = await ports.offload.run(load_rules, settings.intake.rules_dir)
-        sentinel = Sentinel(intake, store, rules, clock=clock, telemetry=telemetry, on_missions=swarm.wake)
+        sentinel = Sentinel(
+            intake, store, rules, clock=clock, telemetry=telemetry, on_missions=swarm.wake,
+            host_names={**await _host_names(settings, ports), **(host_names or {})},
+        )  # fmt: skip
 
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)
@@ -147,6 +156,23 @@ async def build_node(settings: Settings, ports: Ports, *, log_sink: LogSink = di
             local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN),
             _space=space, _services=services,
         )  # fmt: skip
+
+
+async def _host_names(settings: Settings, ports: Ports) -> dict[str, str]:
+    """Names by address from the inventory: lines of ``address name [alias …]``, as in /etc/hosts."""
+    file = settings.intake.hosts_file
+    if file is None:
+        return {}
+    try:
+        lines = (await ports.offload.run(file.read_text)).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput("intake.hosts_file", f"{file} cannot be read: {error}") from error
+    names: dict[str, str] = {}
+    for line in lines:
+        address, name, *aliases = [*line.partition("#")[0].split(), "", ""]
+        if name:
+            names |= dict.fromkeys(filter(None, (address, *aliases)), name)
+    return names
 
 
 def _build_fleet(ports: Ports, alerts: Alerts) -> Fleet:

@@ -60,6 +60,10 @@ class IntakeSection(Section):
     retention_gib: float = Field(
         8.0, gt=0, description="Raw events kept for looking up and hunting; the oldest are dropped beyond this."
     )
+    hosts_file: Path | None = Field(
+        None,
+        description="Your hosts, as lines of `address name [alias …]`, so that an address and a name are one host.",
+    )
     rules_dir: Path | None = Field(None, description="Folder of your own Sigma rules, used besides the built-in ones.")
 
 

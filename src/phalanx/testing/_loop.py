@@ -1,7 +1,9 @@
 """An asyncio event loop that runs on virtual time and chooses what runs next from a seed.
 
 Time stands still while anything can run and jumps to the next timer when nothing can, so an
-hour of waiting costs nothing. Which of the runnable goes first, ``_ready`` says.
+hour of waiting costs nothing. Only in a very long burst of steps time creeps on, as it would in
+reality: a task that polls cannot stop the world. Which of the runnable goes first, ``_ready``
+says.
 
 Tasks and futures hash by their serial number. asyncio keeps both in sets (``TaskGroup``,
 ``wait``), whose order would otherwise follow memory addresses and differ between runs. For
@@ -27,7 +29,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from phalanx.core import Rng, ns_from_s
 from phalanx.testing._errors import Deadlock, Livelock, NotSimulated, Unstoppable
-from phalanx.testing._limits import COLLECT_EVERY_STEPS, MAX_SHUTDOWN_STEPS, MAX_STEPS
+from phalanx.testing._limits import BURST_STEPS, COLLECT_EVERY_STEPS, CREEP_S, MAX_SHUTDOWN_STEPS, MAX_STEPS
 from phalanx.testing._ready import Ready, RunQueue
 from phalanx.testing._trace import Trace
 
@@ -74,6 +76,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         self.failures: list[dict[str, Any]] = []
         self._max_steps = max_steps
         self._now_s = 0.0
+        self._burst_steps = 0
         self._serial = 0
         self._ready = RunQueue(rng.random)
         self._timers: list[tuple[float, int, asyncio.TimerHandle, Ready]] = []
@@ -142,6 +145,9 @@ class SimLoop(asyncio.AbstractEventLoop):
         if self.steps >= self._max_steps:
             raise Livelock(steps=self.steps, at_s=self._now_s)
         self.steps += 1
+        self._burst_steps += 1
+        if self._burst_steps > BURST_STEPS:
+            self._now_s += CREEP_S
         if self.steps % COLLECT_EVERY_STEPS == 0:
             gc.collect()
         ready = self._ready.take()
@@ -162,6 +168,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         if not self._timers:
             raise Deadlock(tuple(describe(task) for task in self.tasks()), at_s=self._now_s)
         self._now_s = max(self._now_s, self._timers[0][0])
+        self._burst_steps = 0
 
     # Tasks and futures
 

@@ -19,6 +19,7 @@ from phalanx.core import (
     InvalidInput,
     Journal,
     Journals,
+    LimitExceeded,
     Put,
     Row,
     StorageError,
@@ -26,7 +27,13 @@ from phalanx.core import (
     TenantId,
     Write,
 )
-from phalanx.testing._limits import MAX_LOG_PART_BYTES
+from phalanx.testing._limits import (
+    MAX_COMMIT_WRITES,
+    MAX_INDEX_VALUE_BYTES,
+    MAX_KEY_BYTES,
+    MAX_LOG_PART_BYTES,
+    MAX_VALUE_BYTES,
+)
 
 _LOG_NAME = "log"
 _MORE, _LAST = b"\x00", b"\x01"
@@ -130,6 +137,10 @@ class SimStore:
         return [rows.rows[key] for key in _page(keys, 0, len(keys), after=after, limit=limit, reverse=reverse)]
 
     async def commit(self, writes: Sequence[Write], *, expect: Sequence[Expect] = ()) -> int:
+        if (seen := len(writes) + len(expect)) > MAX_COMMIT_WRITES:
+            raise LimitExceeded("writes and expectations of a commit", maximum=MAX_COMMIT_WRITES, seen=seen)
+        for condition in expect:
+            _check_row(condition)
         logged = tuple(_logged(write) for write in writes)
         await self._open()
         # Shielded, because a commit whose caller gave up while it was being written takes place all the same.
@@ -197,11 +208,28 @@ class SimStore:
 
 
 def _logged(write: Write) -> _LoggedWrite:
-    if not write.key or not write.tenant:
-        raise InvalidInput(f"{write.table.name} {'tenant' if write.key else 'key'}", "it is empty")
+    _check_row(write)
     if isinstance(write, Delete):
         return _LoggedWrite(write.table.name, write.tenant, write.key, None)
+    if len(write.value) > MAX_VALUE_BYTES:
+        raise LimitExceeded("a value in bytes", maximum=MAX_VALUE_BYTES, seen=len(write.value))
     return _LoggedWrite(write.table.name, write.tenant, write.key, write.value, _entries(write))
+
+
+def _check_row(named: Write | Expect) -> None:
+    for what, text in (("tenant", named.tenant), ("key", named.key)):
+        if not text:
+            raise InvalidInput(f"{named.table.name} {what}", "it is empty")
+        _check_length(f"{named.table.name} {what}", text, MAX_KEY_BYTES)
+
+
+def _check_length(what: str, text: str, maximum_bytes: int) -> None:
+    try:
+        seen = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise InvalidInput(what, "it is not encodable as UTF-8") from error
+    if seen > maximum_bytes:
+        raise LimitExceeded(f"{what} in bytes", maximum=maximum_bytes, seen=seen)
 
 
 def _entries(put: Put) -> tuple[tuple[str, str], ...]:
@@ -210,7 +238,9 @@ def _entries(put: Put) -> tuple[tuple[str, str], ...]:
     for index, values in put.index.items():
         if index not in put.table.indexes:
             raise InvalidInput(f"{put.table.name} index", f"{index!r} is not declared")
-        found |= dict.fromkeys((index, value) for value in values)
+        for value in values:
+            _check_length(f"{put.table.name} {index}", value, MAX_INDEX_VALUE_BYTES)
+            found[index, value] = None
     return tuple(found)
 
 

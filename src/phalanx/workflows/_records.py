@@ -6,7 +6,6 @@ from phalanx.core import (
     MAX_PAGE_ROWS,
     NS_PER_MS,
     Assessment,
-    NotFound,
     Provenance,
     Put,
     Record,
@@ -88,16 +87,16 @@ class Runs:
         row = await self._store.get(RUNS, tenant, run)
         return None if row is None else decode(row.value, Run)
 
-    async def list(self, tenant: TenantId, *, after: str = "", limit: int = 100) -> list[Run]:
-        """Runs by id, past ``after``."""
-        rows = await self._store.scan(RUNS, tenant, after=after, limit=min(limit, MAX_PAGE_ROWS))
-        return [decode(row.value, Run) for row in rows]
-
-    async def steps(self, tenant: TenantId, run: str) -> "list[StepResult]":
+    async def steps(self, tenant: TenantId, run: str) -> list[StepResult]:
         """What is finished of a run, in the order in which it was."""
         rows = await self._store.find(STEP_RESULTS, tenant, "run", run, limit=MAX_STEPS)
         results = [decode(row.value, StepResult) for row in rows]
         return sorted(results, key=lambda result: (result.finished_ns, result.started_ns, result.step))
+
+    async def list(self, tenant: TenantId, *, after: str = "", limit: int = 100) -> list[Run]:
+        """Runs by id, past ``after``."""
+        rows = await self._store.scan(RUNS, tenant, after=after, limit=min(limit, MAX_PAGE_ROWS))
+        return [decode(row.value, Run) for row in rows]
 
 
 class Assessments:
@@ -106,12 +105,9 @@ class Assessments:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def get(self, tenant: TenantId, assessment: str) -> Assessment:
-        """Raises ``NotFound``."""
+    async def get(self, tenant: TenantId, assessment: str) -> Assessment | None:
         row = await self._store.get(ASSESSMENTS, tenant, assessment)
-        if row is None:
-            raise NotFound("assessment", assessment)
-        return decode(row.value, Assessment)
+        return None if row is None else decode(row.value, Assessment)
 
     async def list(
         self, tenant: TenantId, *, after: str = "", limit: int = 100, case: str | None = None

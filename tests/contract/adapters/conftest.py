@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
@@ -73,9 +72,7 @@ def segment_journals(folder: Path, *, segment_bytes: int = 2_048) -> Rig:
         files, offload = OsFiles(folder / "files"), ThreadOffload(2)
         before.callback(files.close)
         before.callback(offload.close)
-        journals = SegmentJournals(
-            files, "journals", entropy=OsEntropy(), offload=offload, segment_bytes=segment_bytes
-        )
+        journals = SegmentJournals(files, "journals", entropy=OsEntropy(), offload=offload, segment_bytes=segment_bytes)
         before.push_async_callback(journals.close)
         return journals
 
@@ -154,20 +151,40 @@ def small_disk() -> Iterator[SmallDisk]:
     if os.geteuid() != 0:
         pytest.skip("mounting a small file system needs root; the full disk is tested without one elsewhere")
     folder = Path(tempfile.mkdtemp(prefix="phalanx-small-"))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m,mode=0755", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m,mode=0755", "tmpfs", folder], check=True)
     try:
         disk = SmallDisk(folder)
-        disk.ballast.write_bytes(bytes(3 << 20))
+        disk.ballast.write_bytes(bytes(8 << 20))
         yield disk
     finally:
         subprocess.run(["umount", folder], check=True)
         folder.rmdir()
 
 
+@pytest.fixture
+def tablespace(postgres_server, small_disk: SmallDisk) -> Iterator[str]:
+    """A connection string whose tables are made on the small disk."""
+    folder = small_disk.folder / "tablespace"
+    folder.mkdir()
+    postgres_server.own(folder)
+    postgres_server.sql(f"CREATE TABLESPACE small LOCATION '{folder}'")
+    postgres_server.sql("CREATE DATABASE small TABLESPACE small")
+    try:
+        yield postgres_server.dsn.replace("/postgres?", "/small?")
+    finally:
+        postgres_server.sql("DROP DATABASE small WITH (FORCE)")
+        postgres_server.sql("DROP TABLESPACE small")
+
+
 @pytest.fixture(params=["sqlite", _POSTGRES])
-def small_store_rig(request: pytest.FixtureRequest, small_disk: SmallDisk) -> Iterator[Rig]:
+def small_store_rig(request: pytest.FixtureRequest, small_disk: SmallDisk) -> Rig:
     if request.param == "sqlite":
-        yield sqlite_store(small_disk.folder)
-    else:
-        with _tablespace(request.getfixturevalue("postgres_server"), small_disk) as dsn:
-            yield postgres_store(dsn)
+        return sqlite_store(small_disk.folder)
+    return postgres_store(request.getfixturevalue("tablespace"))
+
+
+@pytest.fixture(params=["segments", _POSTGRES])
+def small_journals_rig(request: pytest.FixtureRequest, small_disk: SmallDisk) -> Rig:
+    if request.param == "segments":
+        return segment_journals(small_disk.folder, segment_bytes=256 * 1024)
+    return postgres_journals(request.getfixturevalue("tablespace"))

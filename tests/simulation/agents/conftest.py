@@ -31,8 +31,7 @@ from phalanx.core import (
     derive_id,
 )
 from phalanx.telemetry import WAYPOINTS, Telemetry
-from phalanx.testing import SimWorld
-from phalanx.testing._sources import WORLD_START_NS
+from phalanx.testing import WORLD_START_NS, SimWorld
 
 
 class Chore:

@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from phalanx.agents import Fenced, MissionBook, Missions, MissionStatus
+from phalanx.agents import Fenced, Missions, MissionStatus
+from phalanx.agents._book import MissionBook
 from phalanx.agents._limits import MAX_ATTEMPTS, STORAGE_PAUSE_S
 from phalanx.core import DEFAULT_TENANT, StorageError, StorageFull
 from phalanx.testing import SimWorld

@@ -8,11 +8,12 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
+
 from phalanx.api._bodies import gunzip, read_body
 from phalanx.api._limits import MAX_BODY_BYTES, MAX_GZIP_MEMBERS
 from phalanx.api._problems import UnsupportedMedia
 from phalanx.core import InvalidInput, LimitExceeded
-from starlette.requests import Request
 
 MIB = 1024 * 1024
 

@@ -1,9 +1,10 @@
 """Where a visitor may be sent, and whose requests are believed."""
 
 import pytest
+from starlette.requests import Request
+
 from phalanx.dashboard._session import local_path, require_same_origin
 from phalanx.trust import NotAuthenticated
-from starlette.requests import Request
 
 
 @pytest.mark.parametrize("path", ["/", "/trace/0190", "/trace/x?y=1"])

@@ -220,6 +220,19 @@ def test_a_checkpoint_signed_by_another_key(bench, make_entry, signer):
     bench(main)
 
 
+def test_a_checkpoint_of_an_empty_log_has_the_empty_root(bench, make_entry, signer):
+    from phalanx.ledger._checkpoint import sign_checkpoint
+
+    async def main(bench):
+        ledger = await bench.filled(1)
+        own = sign_checkpoint(signer, ledger.origin, 0, bytes(32), 0)
+        row = _SignedNote(id="c", tenant=DEFAULT_TENANT, trace="", at_ns=0, note=own.note)
+        await bench.store.commit([Put(CHECKPOINTS, DEFAULT_TENANT, key(0), encode(row))])
+        await refused(ledger.verify, "checkpoint", 0, "not the ones it was signed over")
+
+    bench(main)
+
+
 def test_a_checkpoint_under_a_key_that_is_no_size(bench, make_entry):
     async def main(bench):
         ledger = await signed(bench, make_entry, 4)

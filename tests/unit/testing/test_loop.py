@@ -250,6 +250,19 @@ def test_livelock_is_bounded():
     assert caught.value.steps == 1_000
 
 
+def test_a_task_that_polls_cannot_stop_the_world():
+    async def main():
+        loop = asyncio.get_running_loop()
+        late = asyncio.create_task(asyncio.sleep(0.01))
+        while not late.done():  # noqa: ASYNC110 - the very mistake
+            await asyncio.sleep(0)
+        return loop.time(), loop.steps
+
+    time_s, steps = run(main)
+    assert time_s == pytest.approx(0.01, rel=0.01)
+    assert 10_000 < steps < 12_000
+
+
 def test_threads_are_refused():
     async def main():
         with pytest.raises(NotSimulated, match="threads"):

@@ -5,8 +5,19 @@ from contextlib import suppress
 
 import pytest
 
-from phalanx.core import DEFAULT_TENANT, Delete, Expect, Put, StorageError, StorageFull, Table
-from phalanx.testing import DiskFaults, Faults, SimWorld
+from phalanx.adapters import _limits as adapter_limits
+from phalanx.core import (
+    DEFAULT_TENANT,
+    Delete,
+    Expect,
+    InvalidInput,
+    LimitExceeded,
+    Put,
+    StorageError,
+    StorageFull,
+    Table,
+)
+from phalanx.testing import DiskFaults, Faults, SimWorld, _limits
 
 T = Table("things", indexes=("colour",))
 
@@ -74,18 +85,19 @@ def test_a_caller_that_gives_up_does_not_split_store_and_log():
     assert (True, True) in {SimWorld(seed).run(main) for seed in range(20)}
 
 
-def test_giving_up_during_the_first_call_leaves_the_store_usable():
+def test_giving_up_on_the_first_call_does_not_disturb_the_others():
     async def main(world):
         await world.store("d").commit([put("a"), put("b")])
         world.disk("d").kill()
         store = world.store("d")
+        other = asyncio.create_task(keys(store))
         with suppress(TimeoutError):
             async with asyncio.timeout(world.rng.uniform(0, 5e-4)):
                 await keys(store)
-        assert await keys(store) == ["a", "b"]
+        assert await other == ["a", "b"]
         assert await store.commit([put("c")]) == 2
 
-    for seed in range(100):
+    for seed in range(20):
         SimWorld(seed).run(main)
 
 
@@ -132,6 +144,25 @@ def test_pages_forwards_and_backwards():
         assert await keys(store, after="aa", limit=2) == ["aé", "b"]
         found = await store.find(T, DEFAULT_TENANT, "colour", "red", after="b", limit=2, reverse=True)
         assert [row.key for row in found] == ["aé", "a/3"]
+
+    SimWorld(0).run(main)
+
+
+def test_its_bounds_are_those_of_the_real_stores():
+    for name in ("MAX_KEY_BYTES", "MAX_INDEX_VALUE_BYTES", "MAX_VALUE_BYTES", "MAX_COMMIT_WRITES"):
+        assert getattr(_limits, name) == getattr(adapter_limits, name), name
+
+    async def main(world):
+        store = world.store("d")
+        too_many = [put(str(n)) for n in range(20_001)]
+        for writes in ([put("é" * 257)], [put("a", bytes(17 << 20))], [put("a", b"", "x" * 1_025)], too_many):
+            with pytest.raises(LimitExceeded):
+                await store.commit(writes)
+        with pytest.raises(LimitExceeded):
+            await store.commit([], expect=[Expect(T, DEFAULT_TENANT, "k" * 513, 0)])
+        with pytest.raises(InvalidInput):
+            await store.commit([put("\ud800")])
+        await store.commit([put("é" * 256, b"", "x" * 1_024)])
 
     SimWorld(0).run(main)
 

@@ -105,10 +105,13 @@ async def check_reading_while_appending(open_journals: OpenJournals) -> None:
     async with _opened(open_journals) as journal:
         n = 200
         records = [b"%d" % i * 40 for i in range(n)]
+        grown = asyncio.Condition()
 
         async def write() -> None:
             for i in range(0, n, 4):
                 await journal.append(records[i : i + 4])
+                async with grown:
+                    grown.notify_all()
 
         async def follow() -> list[bytes]:
             seen: list[bytes] = []
@@ -116,7 +119,8 @@ async def check_reading_while_appending(open_journals: OpenJournals) -> None:
                 found = await journal.read(len(seen), max_records=7)
                 assert len(seen) + len(found) <= journal.end, "a record was shown before it was acknowledged"
                 seen += found
-                await asyncio.sleep(0)
+                async with grown:
+                    await grown.wait_for(lambda: len(seen) < journal.end or len(seen) == n)
             return seen
 
         _, *seen = await asyncio.gather(write(), follow(), follow())

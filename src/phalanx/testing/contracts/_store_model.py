@@ -89,7 +89,7 @@ def store_operations() -> "SearchStrategy[list[Operation | list[RandomCommit]]]"
     tenants = st.sampled_from((TenantId("t1"), TenantId("t2")))
     keys = st.sampled_from(_KEYS)
 
-    def puts(table: Table) -> SearchStrategy[Put]:
+    def puts(table: Table) -> "SearchStrategy[Put]":
         values = st.lists(st.sampled_from(_VALUES), max_size=3)
         index = st.dictionaries(st.sampled_from(table.indexes), values)
         return st.builds(Put, st.just(table), tenants, keys, st.binary(max_size=8), index)

@@ -1,0 +1,64 @@
+"""Whether ledger entries verify, found out anew each time they are shown.
+
+Checked are the checkpoint's two signatures, and that the entry's own bytes lead to the signed
+root. It is this node that checks itself; the proof it offers lets anybody else do the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from phalanx.core import NotFound, StorageError
+from phalanx.ledger import Checkpoint, Ledger, LedgerError, verify_checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """One ledger entry and whether it verifies. ``kind`` colours the verdict: good, warn or bad."""
+
+    id: str
+    verdict: str
+    kind: str
+    reason: str
+    entry: Mapping[str, Any]
+    checkpoint: Checkpoint | None = None
+
+
+class Seals:
+    """Checks entries against one checkpoint, which is checked first. Made by ``of``."""
+
+    def __init__(self, ledger: Ledger, checkpoint: Checkpoint | None, problem: str) -> None:
+        self._ledger = ledger
+        self._checkpoint = checkpoint
+        self._problem = problem
+
+    @classmethod
+    async def of(cls, ledger: Ledger) -> "Seals":
+        """Take the ledger's checkpoint and verify its signatures."""
+        try:
+            checkpoint = await ledger.checkpoint()
+            return cls(ledger, verify_checkpoint(checkpoint.note, ledger.public_key), "")
+        except StorageError as error:
+            return cls(ledger, None, error.message)
+
+    async def seal(self, entry_id: str) -> Seal:
+        """Verify one entry. Never raises for what it finds: the page must show it."""
+        try:
+            found = await self._ledger.entry(entry_id)
+            shown = {"index": found.index, "leaf_hash": found.leaf_hash, **_plain(found.entry)}
+            if self._checkpoint is None or found.index >= self._checkpoint.size:
+                reason = self._problem or "it is newer than the last checkpoint"
+                return Seal(entry_id, "not yet sealed", "warn", reason, shown)
+            proof = self._ledger.prove(found.index, self._checkpoint.size)
+            proof.verify(found.leaf, self._checkpoint.root)
+        except (LedgerError, NotFound) as error:
+            return Seal(entry_id, "does not verify", "bad", error.message, {})
+        shown["path"] = list(proof.path)
+        return Seal(entry_id, "verified", "good", "", shown, self._checkpoint)
+
+
+def _plain(entry: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(entry)
+    return {name: fields[name] for name in ("at_ns", "actor", "action", "subject", "case", "body")}

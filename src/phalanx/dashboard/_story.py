@@ -1,0 +1,161 @@
+"""The page of one trace: the whole story of an event, with every record it left behind."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from phalanx.agents import MISSIONS, Mission
+from phalanx.core import (
+    Assessment,
+    Decision,
+    Event,
+    Finding,
+    NotFound,
+    Outcome,
+    Record,
+    Table,
+    TenantId,
+    Waypoint,
+    decode,
+    is_id,
+)
+from phalanx.dashboard._limits import MAX_STORY_EVENTS, MAX_STORY_WAYPOINTS
+from phalanx.dashboard._seals import Seal, Seals
+from phalanx.dashboard._stations import Tag, in_order, origin_tags, outcome_tags
+from phalanx.incidents import DECISIONS, PROPOSALS, ActionProposal
+from phalanx.intel import FINDINGS, QUARANTINE, Quarantine, ocsf_view
+from phalanx.telemetry import WAYPOINTS
+from phalanx.workflows import ASSESSMENTS, STEP_RESULTS, StepResult
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+_RECORDS: Mapping[str, tuple[Table, type[Record]]] = {
+    "finding": (FINDINGS, Finding),
+    "quarantine": (QUARANTINE, Quarantine),
+    "mission": (MISSIONS, Mission),
+    "step": (STEP_RESULTS, StepResult),
+    "assessment": (ASSESSMENTS, Assessment),
+    "proposal": (PROPOSALS, ActionProposal),
+    "decision": (DECISIONS, Decision),
+}
+# Said of every record on this page already, or of no interest to a person.
+_UNSAID = ("kind", "v", "tenant", "trace")
+
+
+@dataclass(frozen=True, slots=True)
+class EventFacts:
+    """One accepted event as it is shown: the line itself, its fields, and OCSF as a view of it."""
+
+    id: str
+    time_ns: int
+    log_source: str
+    raw: str
+    fields: Mapping[str, Any]
+    ocsf: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One waypoint of a story and the record it tells of. ``since_ns`` counts from the first one."""
+
+    waypoint: Waypoint
+    since_ns: int
+    state: str
+    tags: tuple[Tag, ...]
+    record: Mapping[str, Any]
+    seal: Seal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything the page shows. ``missing`` counts events that are no longer kept."""
+
+    trace: str
+    chapters: Sequence[Chapter]
+    events: Sequence[EventFacts]
+    missing: int
+    findings: Sequence[Finding]
+    assessment: Assessment | None
+    decisions: Sequence[Decision]
+    seals: Sequence[Seal]
+
+    @property
+    def worst(self) -> Finding | None:
+        return max(self.findings, key=lambda finding: finding.severity, default=None)
+
+
+async def tell(node: "Node", tenant: TenantId, trace: str) -> Story:
+    """The story of ``trace``. Raises ``NotFound`` when there is neither a waypoint nor an event."""
+    rows = await node.store.find(WAYPOINTS, tenant, "trace", trace, limit=MAX_STORY_WAYPOINTS) if is_id(trace) else []
+    points = in_order([decode(row.value, Waypoint) for row in rows])
+    records = {point.id: await _record(node, point) for point in points if point.stage in _RECORDS}
+    found = [record for record in records.values() if record is not None]
+    findings = [record for record in found if isinstance(record, Finding)]
+    evidence = dict.fromkeys(event for finding in findings for event in finding.evidence)
+    events, missing = await _events(node, tenant, list(evidence) or [trace])
+    if not points and not events:
+        raise NotFound("trace", trace, hint="look at /v1/events and /v1/findings for ids that exist")
+    seals = await Seals.of(node.ledger)
+    chapters = [await _chapter(point, records.get(point.id), points[0].at_ns, seals) for point in points]
+    return Story(
+        trace=trace,
+        chapters=chapters,
+        events=events,
+        missing=missing,
+        findings=findings,
+        assessment=next((record for record in reversed(found) if isinstance(record, Assessment)), None),
+        decisions=[record for record in found if isinstance(record, Decision)],
+        seals=[chapter.seal for chapter in chapters if chapter.seal is not None],
+    )
+
+
+async def _record(node: "Node", waypoint: Waypoint) -> Record | None:
+    table, kind = _RECORDS[waypoint.stage]
+    row = await node.store.get(table, waypoint.tenant, waypoint.subject)
+    return None if row is None else decode(row.value, kind)
+
+
+async def _events(node: "Node", tenant: TenantId, ids: Sequence[str]) -> tuple[list[EventFacts], int]:
+    found: list[EventFacts] = []
+    missing = 0
+    for event_id in ids[:MAX_STORY_EVENTS]:
+        try:
+            found.append(_event_facts(await node.events.get(tenant, event_id)))
+        except NotFound:
+            missing += 1
+    return found, missing
+
+
+def _event_facts(event: Event) -> EventFacts:
+    return EventFacts(
+        id=event.id,
+        time_ns=event.time_ns,
+        log_source=str(event.batch.log_source),
+        raw=event.raw.decode(errors="replace"),
+        fields=event.fields(),
+        ocsf=ocsf_view(event),
+    )
+
+
+async def _chapter(point: Waypoint, record: Record | None, start_ns: int, seals: Seals) -> Chapter:
+    shown: dict[str, Any] = dict(point.detail)
+    state, tags, seal = "done", (), None
+    if record is not None:
+        shown = {name: value for name, value in msgspec.to_builtins(record).items() if name not in _UNSAID}
+    if isinstance(record, StepResult):
+        tags = origin_tags([record])
+    elif isinstance(record, Assessment):
+        tags = (Tag(f"P {record.probability:.2f}"), *(Tag(one.origin.value, "quantum") for one in record.provenance))
+    elif isinstance(record, Decision):
+        state = "done" if record.outcome is Outcome.APPROVED else "refused"
+        tags = outcome_tags(record)
+    elif point.stage == "mission-failed":
+        state = "failed"
+    elif point.stage == "ledger":
+        seal = await seals.seal(point.subject)
+        shown |= seal.entry
+        tags = (Tag(seal.verdict, seal.kind),)
+    return Chapter(point, point.at_ns - start_ns, state, tags, shown, seal)

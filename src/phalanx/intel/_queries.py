@@ -1,0 +1,178 @@
+"""Looking things up: findings, events by id, the latest events, the quarantine."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from phalanx.core import (
+    MAX_PAGE_ROWS,
+    BatchId,
+    Event,
+    EventBatch,
+    Finding,
+    Journal,
+    NotFound,
+    Row,
+    Severity,
+    Store,
+    TenantId,
+    decode,
+    is_id,
+    split_event_id,
+)
+from phalanx.intel._limits import MAX_SCANNED_CHUNKS
+from phalanx.intel._lines import slices, split_lines
+from phalanx.intel._model import BATCHES, FINDINGS, QUARANTINE, BatchEntry, Chunk, Quarantine
+from phalanx.intel._readers import read_lines
+from phalanx.intel._retention import retain
+
+_PAGE_CHUNKS = 16
+
+
+class Findings:
+    """Findings of a tenant, in order of their ids, which is the order of their hours."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def get(self, tenant: TenantId, finding: str) -> Finding:
+        """Raises ``NotFound``."""
+        row = await self._store.get(FINDINGS, tenant, finding)
+        if row is None:
+            raise NotFound("finding", finding)
+        return decode(row.value, Finding)
+
+    async def list(
+        self,
+        tenant: TenantId,
+        *,
+        after: str = "",
+        limit: int = 100,
+        case: str = "",
+        trace: str = "",
+        severity: Severity | None = None,
+        reverse: bool = False,
+    ) -> list[Finding]:
+        """At most one of ``case``, ``trace`` (an event among the evidence) and ``severity``."""
+        narrowed = [("case", case), ("trace", trace), ("severity", severity.name.lower() if severity else "")]
+        wanted = [(index, value) for index, value in narrowed if value]
+        assert len(wanted) <= 1, "a listing is narrowed by one thing"
+        limit = min(limit, MAX_PAGE_ROWS)
+        if wanted:
+            index, value = wanted[0]
+            rows = await self._store.find(FINDINGS, tenant, index, value, after=after, limit=limit, reverse=reverse)
+        else:
+            rows = await self._store.scan(FINDINGS, tenant, after=after, limit=limit, reverse=reverse)
+        return [decode(row.value, Finding) for row in rows]
+
+
+class EventLog:
+    """Accepted events, read back from the intake journal as long as they are kept."""
+
+    def __init__(self, journal: Journal, store: Store) -> None:
+        self._journal = journal
+        self._store = store
+
+    async def get(self, tenant: TenantId, event: str) -> Event:
+        """The event of that id. Raises ``NotFound``, also when the line is in quarantine or was dropped."""
+        if not is_id(event):
+            raise NotFound("event", event, hint="an event id is 36 characters: a UUID")
+        batch, row = split_event_id(event)
+        stored = await self._store.get(BATCHES, tenant, batch)
+        chunk = None if stored is None else await self._chunk(decode(stored.value, BatchEntry).offset)
+        lines = [] if chunk is None else split_lines(chunk.data)
+        if chunk is None or row >= len(lines):
+            raise NotFound("event", event, hint="it was never accepted, is not read yet, or is no longer kept")
+        batches = _read(chunk, row, lines[row : row + 1])
+        if not batches:
+            raise NotFound("event", event, hint="the line could not be read; it is in quarantine")
+        return Event(batches[0], 0)
+
+    async def recent(
+        self, tenant: TenantId, *, limit: int = 100, after: str = "", source: str = "", reader: str = ""
+    ) -> list[Event]:
+        """The latest events, newest accepted first; those past the event ``after``, which are older.
+
+        ``source`` is a log source as it is printed (``windows/process_creation/sysmon``), ``reader``
+        the format that was found in the line. Looks through a bounded number of chunks.
+        """
+        limit = min(limit, MAX_PAGE_ROWS)
+        events: list[Event] = []
+        async for chunk, lines in self._newest(tenant, after, source):
+            for first_row, part in reversed(list(slices(lines))):
+                found = [event for batch in _read(chunk, first_row, part) for event in batch]
+                found.sort(key=lambda event: event.batch.rows[event.index], reverse=True)
+                events += [event for event in found if _wanted(event.batch, source, reader)]
+                if len(events) >= limit:
+                    return events[:limit]
+                await asyncio.sleep(0)
+        return events
+
+    async def quarantine(
+        self, tenant: TenantId, *, after: str = "", limit: int = 100, reverse: bool = False
+    ) -> list[Quarantine]:
+        """Lines that could not be read, by the id of the first of each group."""
+        rows = await self._store.scan(QUARANTINE, tenant, after=after, limit=min(limit, MAX_PAGE_ROWS), reverse=reverse)
+        return [decode(row.value, Quarantine) for row in rows]
+
+    async def batches(self, tenant: TenantId, *, after: str = "", limit: int = 100) -> list[BatchEntry]:
+        """Accepted batches, newest first, past the batch ``after``."""
+        rows = await self._store.scan(BATCHES, tenant, after=after, limit=min(limit, MAX_PAGE_ROWS), reverse=True)
+        return [decode(row.value, BatchEntry) for row in rows]
+
+    async def retain(self, max_bytes: int) -> int:
+        """Drop the oldest chunks beyond ``max_bytes`` of data; how many. None that is not consumed."""
+        return await retain(self._journal, self._store, max_bytes)
+
+    async def _newest(self, tenant: TenantId, after: str, source: str) -> AsyncIterator[tuple[Chunk, Sequence[bytes]]]:
+        """Chunks from the newest on, each with its lines that are older than the event ``after``."""
+        batch = ""
+        if after:
+            if not is_id(after):
+                raise NotFound("event", after)
+            batch, row = split_event_id(after)
+            stored = await self._store.get(BATCHES, tenant, batch)
+            chunk = None if stored is None else await self._chunk(decode(stored.value, BatchEntry).offset)
+            if chunk is not None:
+                yield chunk, split_lines(chunk.data)[:row]
+        for _ in range(0, MAX_SCANNED_CHUNKS, _PAGE_CHUNKS):
+            page = await self._page(tenant, batch, source)
+            for entry in page:
+                chunk = await self._chunk(entry.offset)
+                if chunk is not None:
+                    yield chunk, split_lines(chunk.data)
+            if len(page) < _PAGE_CHUNKS:
+                return
+            batch = page[-1].id
+
+    async def _page(self, tenant: TenantId, after: str, source: str) -> list[BatchEntry]:
+        rows: list[Row]
+        if source:
+            rows = await self._store.find(
+                BATCHES, tenant, "source", source, after=after, limit=_PAGE_CHUNKS, reverse=True
+            )
+        else:
+            rows = await self._store.scan(BATCHES, tenant, after=after, limit=_PAGE_CHUNKS, reverse=True)
+        return [decode(row.value, BatchEntry) for row in rows]
+
+    async def _chunk(self, offset: int) -> Chunk | None:
+        """The chunk at ``offset``, None when it is no longer kept."""
+        if offset < self._journal.start:
+            return None
+        frames = await self._journal.read(offset, max_records=1)
+        return decode(frames[0], Chunk) if frames else None
+
+
+def _read(chunk: Chunk, first_row: int, lines: Sequence[bytes]) -> tuple[EventBatch, ...]:
+    out = read_lines(
+        lines,
+        first_row=first_row,
+        reader=chunk.reader,
+        tenant=chunk.tenant,
+        batch=BatchId(chunk.id),
+        accepted_at_ns=chunk.at_ns,
+    )
+    return out.batches
+
+
+def _wanted(batch: EventBatch, source: str, reader: str) -> bool:
+    return source in ("", str(batch.log_source)) and reader in ("", batch.reader)

@@ -1,0 +1,174 @@
+"""The sentinel: reads what was accepted, asks the rules, and commits what follows.
+
+- One sentinel consumes one journal, in order. Where it stands is in the store, in the same
+  commit as all that it found up to there: after a crash it goes on from there and nothing
+  is found twice or not at all. A second sentinel is noticed by the version of the cursor.
+- Lines that cannot be read go to quarantine; none stops the stream.
+- Nothing it does keeps the event loop for longer than one slice of lines (``_limits``).
+- When there is no room it waits and begins again at the stored cursor; so does whoever starts
+  ``run`` again after any other failure.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from phalanx.core import (
+    NO_TRACE,
+    NS_PER_S,
+    Clock,
+    Expect,
+    StorageFull,
+    Store,
+    WireError,
+    decode,
+)
+from phalanx.intel._detecting import detect
+from phalanx.intel._harvest import Commit, Harvest
+from phalanx.intel._intake import Intake
+from phalanx.intel._limits import MAX_FINDINGS_PER_COMMIT, MAX_TAKE_BYTES, MAX_TAKE_RECORDS, STORAGE_RETRY_S
+from phalanx.intel._lines import slices, split_lines
+from phalanx.intel._model import BATCHES, CURSORS, BatchEntry, Chunk, Cursor, cursor_key, read_cursor
+from phalanx.intel._ruleset import RuleSet
+from phalanx.telemetry import Telemetry
+
+
+class Sentinel:
+    """Detection as a service: ``run`` it as a task.
+
+    ``on_missions`` is called after a commit that wrote missions. ``host_names`` gives the name of
+    a host by its address or short name, so that what several sources say of it comes together.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        store: Store,
+        rules: RuleSet,
+        *,
+        clock: Clock,
+        telemetry: Telemetry,
+        on_missions: Callable[[], None],
+        host_names: Mapping[str, str] | None = None,
+        skill: str = "triage",
+    ) -> None:
+        self._intake = intake
+        self._journal = intake.journal
+        self._store = store
+        self._rules = rules
+        self._clock = clock
+        self._telemetry = telemetry
+        self._log = telemetry.log.bind(room="intel")
+        self._on_missions = on_missions
+        self._host_names = dict(host_names or {})
+        self._skill = skill
+        self._offset = 0
+        self._row = 0
+        self._version = 0
+        self._moved = asyncio.Event()
+        # Why it waits at the moment; empty when it does not.
+        self.paused = ""
+        metrics = telemetry.metrics
+        self._events = metrics.counter("phalanx_detected_events_total", "Lines read and matched.").labels()
+        self._rejected = metrics.counter("phalanx_rejected_events_total", "Lines put into quarantine.").labels()
+        self._findings = metrics.counter("phalanx_findings_total", "New findings.", ("severity",))
+        self._latency = metrics.histogram(
+            "phalanx_detection_latency_seconds", "From acceptance of an event to its finding being durable."
+        ).labels()
+
+    @property
+    def offset(self) -> int:
+        """The journal offset before which everything is consumed."""
+        return self._offset
+
+    async def drained(self) -> None:
+        """Return when everything accepted so far is consumed."""
+        end = self._journal.end
+        while self._offset < end:
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def run(self) -> None:
+        """Consume the journal until cancelled, at any point: what was not committed is done again."""
+        while True:
+            try:
+                await self._resume()
+                while True:
+                    await self._intake.wait_past(self._offset)
+                    await self._consume()
+            except StorageFull as full:
+                if not self.paused:
+                    self._log.warning("detection pauses", reason=full.message, offset=self._offset)
+                self.paused = full.message
+                await self._clock.sleep(STORAGE_RETRY_S)
+
+    async def _resume(self) -> None:
+        """Go to where the store says everything is done; missions committed unnoticed are announced."""
+        row = await self._store.get(*cursor_key())
+        cursor = read_cursor(None if row is None else row.value)
+        self._version = 0 if row is None else row.version
+        assert cursor.offset >= self._journal.start, "what was not consumed is never dropped"
+        self._stand_at(cursor.offset, cursor.row)
+        self._on_missions()
+
+    async def _consume(self) -> None:
+        """Take what lies next in the journal, and commit what is in it."""
+        started_ns = self._clock.monotonic_ns()
+        taken = await self._journal.read(self._offset, max_records=MAX_TAKE_RECORDS, max_bytes=MAX_TAKE_BYTES)
+        harvest = Harvest(self._host_names)
+        events = 0
+        offset, row = self._offset, self._row
+        for frame in taken:
+            try:
+                chunk = decode(frame, Chunk)
+            except WireError as error:
+                harvest.add_unreadable(offset, frame, error.message, at_ns=self._clock.wall_ns())
+                offset, row = offset + 1, 0
+                continue
+            harvest.open(offset, chunk, await self._read_before(chunk) if row else None)
+            events += chunk.events - row
+            for first_row, lines in slices(split_lines(chunk.data), row):
+                harvest.add(offset, len(lines), detect(self._rules, chunk, first_row, lines))
+                if len(harvest.sightings) >= MAX_FINDINGS_PER_COMMIT:
+                    await self._commit(harvest, offset, first_row + len(lines))
+                    harvest = Harvest(self._host_names)
+                    harvest.open(offset, chunk, await self._read_before(chunk))
+                await asyncio.sleep(0)
+            offset, row = offset + 1, 0
+        await self._commit(harvest, offset, 0)
+        self._intake.backlog.pace(events, self._clock.monotonic_ns() - started_ns)
+
+    async def _read_before(self, chunk: Chunk) -> BatchEntry | None:
+        """What the store knows of a chunk that was read in part."""
+        row = await self._store.get(BATCHES, chunk.tenant, chunk.id)
+        return None if row is None else decode(row.value, BatchEntry)
+
+    async def _commit(self, harvest: Harvest, offset: int, row: int) -> None:
+        now_ns = self._clock.wall_ns()
+        cursor = Cursor.at(offset, row, at_ns=now_ns)
+        expect = Expect(CURSORS, cursor.tenant, cursor.id, self._version)
+        commit = await harvest.commit(self._store, cursor, expect, skill=self._skill)
+        trace = commit.found[0].trace if commit.found else NO_TRACE
+        with self._telemetry.tracer.span("commit findings", room="intel", trace=trace, events=harvest.events):
+            self._version = await self._store.commit(commit.writes, expect=commit.expect)
+        self._stand_at(offset, row)
+        self._tell(harvest, commit)
+
+    def _stand_at(self, offset: int, row: int) -> None:
+        self._offset, self._row = offset, row
+        self.paused = ""
+        self._intake.consumed(offset, row)
+        self._moved.set()
+
+    def _tell(self, harvest: Harvest, commit: Commit) -> None:
+        """What is durable now may be counted, shown and worked on."""
+        now_ns = self._clock.wall_ns()
+        self._events.inc(harvest.events)
+        self._rejected.inc(harvest.rejected)
+        for seen in harvest.sightings:
+            self._latency.observe(max(0, now_ns - seen.first.batch.accepted_at_ns) / NS_PER_S)
+        for finding in commit.found:
+            self._findings.labels(finding.severity.name.lower()).inc()
+        for waypoint in commit.waypoints():
+            self._telemetry.feed.publish(waypoint)
+        if commit.missions:
+            self._on_missions()

@@ -1,0 +1,51 @@
+"""Hybrid workflows: directed graphs of classical and quantum steps, executed so that a crash loses nothing.
+
+A template is a plug-in of the group ``phalanx.analyses``. Each step's result is durable before a step that
+needs it begins; steps that do not need each other overlap; a quantum step for which no device can be had is
+answered by its classical fallback, and the result says so.
+
+Errors::
+
+    PhalanxError (core)
+    └── WorkflowError
+        ├── InvalidTemplate     a template cannot be run; names the step
+        ├── RunChanged          a run was begun by another template
+        └── StepFailed          a step raised, or what it gave cannot be kept
+"""
+
+from phalanx.workflows._engine import Engine, RunOutcome
+from phalanx.workflows._errors import InvalidTemplate, RunChanged, StepFailed, WorkflowError
+from phalanx.workflows._records import (
+    ASSESSMENTS,
+    RUNS,
+    STEP_RESULTS,
+    Assessments,
+    Run,
+    Runs,
+    StepResult,
+    assessment_put,
+)
+from phalanx.workflows._template import Step, StepContext, StepKind, StepOutput, StepWork, Template
+
+__all__ = [
+    "ASSESSMENTS",
+    "RUNS",
+    "STEP_RESULTS",
+    "Assessments",
+    "Engine",
+    "InvalidTemplate",
+    "Run",
+    "RunChanged",
+    "RunOutcome",
+    "Runs",
+    "Step",
+    "StepContext",
+    "StepFailed",
+    "StepKind",
+    "StepOutput",
+    "StepResult",
+    "StepWork",
+    "Template",
+    "WorkflowError",
+    "assessment_put",
+]

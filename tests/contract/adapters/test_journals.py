@@ -1,0 +1,15 @@
+"""Every journal against the suite for journals."""
+
+import pytest
+
+from phalanx.testing.contracts import JOURNAL_CHECKS, JOURNAL_FULL_CHECKS
+
+
+@pytest.mark.parametrize("check", JOURNAL_CHECKS)
+def test_contract(journals_rig, check):
+    journals_rig.check(check)
+
+
+@pytest.mark.parametrize("check", JOURNAL_FULL_CHECKS)
+def test_full_disk(small_journals_rig, small_disk, check):
+    small_journals_rig.check(check, small_disk.make_room)

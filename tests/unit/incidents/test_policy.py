@@ -1,0 +1,101 @@
+"""When isolating a host is approved, and every ground on which it is refused."""
+
+import math
+
+import msgspec
+import pytest
+
+from phalanx.core import Entity, InvalidInput, Outcome
+from phalanx.incidents import ContainmentPolicy
+from phalanx.incidents._proposing import proposal_for
+
+POLICY = ContainmentPolicy()
+
+
+@pytest.fixture
+def proposal(assessment):
+    def make(**changes):
+        names = {"probability", "host"} & changes.keys()
+        made = proposal_for(assessment(**{name: changes.pop(name) for name in names}))
+        return msgspec.structs.replace(made, **changes)
+
+    return make
+
+
+def grounds(ruling) -> list[str]:
+    return [reason.partition(":")[0] for reason in ruling.reasons]
+
+
+def test_a_probable_unprotected_host_is_approved_with_every_ground(proposal):
+    ruling = POLICY.rule(proposal(), hosts_this_hour=4)
+    assert ruling.outcome is Outcome.APPROVED
+    assert grounds(ruling) == ["probable", "not protected", "within the blast radius"]
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["dc01", "DC01", "dc01.corp.example", "corp-dc", "corp-dc-2", "corp-dc2.corp.example.", " dc1 "],
+)
+def test_a_domain_controller_is_refused_however_its_name_is_written(proposal, host):
+    ruling = POLICY.rule(proposal(host=host), hosts_this_hour=0)
+    assert ruling.outcome is Outcome.REFUSED
+    assert grounds(ruling) == ["protected asset"]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "host", "refused"),
+    [
+        (("scada-*",), "SCADA-7.plant.example", True),
+        (("*.plant.example",), "ws-1.plant.example", True),
+        (("*.plant.example",), "ws-1", False),
+        ((), "dc01", False),
+    ],
+)
+def test_named_patterns_protect_with_and_without_the_domain(proposal, patterns, host, refused):
+    ruling = ContainmentPolicy(protected_hosts=patterns).rule(proposal(host=host), hosts_this_hour=0)
+    assert (ruling.outcome is Outcome.REFUSED) == refused
+
+
+@pytest.mark.parametrize("host", ["unknown", "", "10.0.0.7", "fe80::1"])
+def test_a_host_that_is_not_named_is_refused_because_it_might_be_protected(proposal, host):
+    target = Entity("host", host)
+    ruling = POLICY.rule(proposal(target=target), hosts_this_hour=0)
+    assert ruling.outcome is Outcome.REFUSED
+    assert grounds(ruling) == ["not identified"]
+
+
+def test_an_improbable_compromise_is_refused(proposal):
+    ruling = POLICY.rule(proposal(probability=0.69), hosts_this_hour=0)
+    assert ruling.outcome is Outcome.REFUSED
+    assert ruling.reasons == ("not probable enough: 0.69 is below 0.70",)
+    assert POLICY.rule(proposal(probability=0.70), hosts_this_hour=0).outcome is Outcome.APPROVED
+
+
+def test_a_probability_that_is_not_a_number_is_refused(proposal):
+    assert POLICY.rule(proposal(probability=math.nan), hosts_this_hour=0).outcome is Outcome.REFUSED
+
+
+def test_the_blast_radius_is_kept(proposal):
+    assert POLICY.rule(proposal(), hosts_this_hour=4).outcome is Outcome.APPROVED
+    ruling = POLICY.rule(proposal(), hosts_this_hour=5)
+    assert ruling.outcome is Outcome.REFUSED
+    assert grounds(ruling) == ["blast radius"]
+    assert ContainmentPolicy(max_hosts=0).rule(proposal(), hosts_this_hour=0).outcome is Outcome.REFUSED
+
+
+@pytest.mark.parametrize("changes", [{"action": "wipe-host"}, {"target": Entity("user", "alice")}])
+def test_what_the_policy_does_not_know_is_refused(proposal, changes):
+    ruling = POLICY.rule(proposal(**changes), hosts_this_hour=0)
+    assert ruling.outcome is Outcome.REFUSED
+    assert "not covered" in grounds(ruling)
+
+
+def test_a_refusal_gives_every_ground(proposal):
+    ruling = POLICY.rule(proposal(host="dc01", probability=0.2), hosts_this_hour=9)
+    assert grounds(ruling) == ["protected asset", "not probable enough", "blast radius"]
+
+
+@pytest.mark.parametrize("settings", [{"min_probability": 1.5}, {"min_probability": -0.1}, {"max_hosts": -1}])
+def test_a_policy_that_cannot_be_is_refused(settings):
+    with pytest.raises(InvalidInput):
+        ContainmentPolicy(**settings)
