@@ -68,7 +68,7 @@ def postgres_server() -> Iterator[PostgresServer]:
             as_user = ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
             shutil.chown(folder, user.pw_uid, user.pw_gid)
         server = PostgresServer(folder, _BINARIES[-1], as_user)
-        options = ["-A", "trust", "-U", "phalanx", "-E", "UTF8", "--locale=C.UTF-8"]
+        options = ["-N", "-A", "trust", "-U", "phalanx", "-E", "UTF8", "--locale=C.UTF-8"]
         server.tool("initdb", "-D", folder / "data", *options)
         server.start()
         stack.callback(server.stop, "immediate")

@@ -124,9 +124,9 @@ class Database:
                 raise StorageError(f"{self.name} is closed")
             try:
                 async with self._pool.acquire() as connection:
-                    return await self._watched(connection, work)
+                    return await work(connection)
             except (OSError, self._asyncpg.PostgresError, self._asyncpg.InterfaceError) as error:
-                if not _is_away(error):
+                if not self._is_away(error):
                     raise self._typed(error) from error
                 if loop.time() + pause_s > deadline:
                     raise Unavailable("PostgreSQL", str(error), hint="the node goes on when it is back") from error
@@ -152,15 +152,6 @@ class Database:
             self._closed = True
             await self._pool.close()
 
-    async def _watched(self, connection: Any, work: Callable[[Any], Awaitable[T]]) -> T:
-        try:
-            return await work(connection)
-        except (self._asyncpg.PostgresError, self._asyncpg.InterfaceError) as error:
-            # The same error class stands for a lost connection and for a wrong call.
-            if connection.is_closed():
-                raise ConnectionError(str(error)) from error
-            raise
-
     async def _happened(self, connection: Any, xid: str) -> bool:
         """What became of a transaction whose connection was lost."""
         while True:
@@ -169,6 +160,13 @@ class Database:
                 return bool(status == "committed")
             await asyncio.sleep(RECONNECT_PAUSE_S)
 
+    def _is_away(self, error: Exception) -> bool:
+        """Whether the server cannot be reached now; else the error is about what was asked."""
+        if isinstance(error, self._asyncpg.InterfaceError):
+            # The client library found its connection gone, unless it speaks of a value.
+            return not isinstance(error, self._asyncpg.DataError)
+        return isinstance(error, OSError) or (getattr(error, "sqlstate", None) or "").startswith(_AWAY)
+
     def _typed(self, error: Exception) -> PhalanxError:
         state = getattr(error, "sqlstate", None) or ""
         if state in _FULL:
@@ -176,10 +174,6 @@ class Database:
         if state in _CORRUPT:
             return StorageCorrupt(self.name, 0, str(error))
         return StorageError(f"{self.name}: {error}", hint="look at the server's log")
-
-
-def _is_away(error: Exception) -> bool:
-    return isinstance(error, OSError) or (getattr(error, "sqlstate", None) or "").startswith(_AWAY)
 
 
 async def _leave_as_it_is(_connection: object) -> None:

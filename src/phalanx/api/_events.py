@@ -119,7 +119,7 @@ def event_routes(node: "Node", gate: Gate) -> APIRouter:
     ) -> Response:
         """Events, newest first."""
         events = await node.events.recent(
-            principal.tenant, limit=asked.limit, before=asked.after, source=source, reader=reader
+            principal.tenant, limit=asked.limit, after=asked.after, source=source, reader=reader
         )
         views = [event_view(event) for event in events]
         return reply_page(request, views, asked=asked, last=views[-1].id if views else "")

@@ -21,7 +21,12 @@ Background = Callable[["Node"], Awaitable[None]]
 
 
 async def serve(
-    settings: "Settings", *, on_ready: Callable[["Node", str], Awaitable[None]], background: Background | None = None
+    settings: "Settings",
+    *,
+    on_ready: Callable[["Node", str], Awaitable[None]],
+    background: Background | None = None,
+    host_names: Mapping[str, str] | None = None,
+    stop: asyncio.Event | None = None,
 ) -> None:
     """Start everything, call ``on_ready(node, url)``, run until a signal or ``stop``, then drain.
 

@@ -4,6 +4,8 @@ from phalanx.core import KIB
 
 # Ways on the live page, newest first; older ones are found through the API.
 MAX_WAYS = 40
+# Ways one request for changed rows may name.
+MAX_REFRESHED_WAYS = 24
 # Waypoints read for one way on the live page and for the story of one trace.
 MAX_WAY_WAYPOINTS = 200
 MAX_STORY_WAYPOINTS = 1_000
@@ -15,3 +17,5 @@ MAX_FORM_BYTES = 4 * KIB
 CHART_SPAN_S = 300
 # Batches read to draw it; under heavier traffic it starts with the newest of them.
 MAX_CHART_BATCHES = 1_000
+# Findings counted in it.
+MAX_CHART_FINDINGS = 1_000

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from phalanx.core import NotFound, StorageError
+from phalanx.core import NotFound, PhalanxError, StorageError
 from phalanx.ledger import Checkpoint, Ledger, LedgerError, verify_checkpoint
 
 
@@ -29,7 +29,7 @@ class Seal:
 class Seals:
     """Checks entries against one checkpoint, which is checked first. Made by ``of``."""
 
-    def __init__(self, ledger: Ledger, checkpoint: Checkpoint | None, problem: str) -> None:
+    def __init__(self, ledger: Ledger, checkpoint: Checkpoint | None, problem: PhalanxError | None) -> None:
         self._ledger = ledger
         self._checkpoint = checkpoint
         self._problem = problem
@@ -39,21 +39,23 @@ class Seals:
         """Take the ledger's checkpoint and verify its signatures."""
         try:
             checkpoint = await ledger.checkpoint()
-            return cls(ledger, verify_checkpoint(checkpoint.note, ledger.public_key), "")
-        except StorageError as error:
-            return cls(ledger, None, error.message)
+            return cls(ledger, verify_checkpoint(checkpoint.note, ledger.public_key), None)
+        except (StorageError, LedgerError) as problem:
+            return cls(ledger, None, problem)
 
     async def seal(self, entry_id: str) -> Seal:
         """Verify one entry. Never raises for what it finds: the page must show it."""
         try:
             found = await self._ledger.entry(entry_id)
             shown = {"index": found.index, "leaf_hash": found.leaf_hash, **_plain(found.entry)}
+            if isinstance(self._problem, LedgerError):
+                raise self._problem
             if self._checkpoint is None or found.index >= self._checkpoint.size:
-                reason = self._problem or "it is newer than the last checkpoint"
+                reason = self._problem.message if self._problem else "it is newer than the last checkpoint"
                 return Seal(entry_id, "not yet sealed", "warn", reason, shown)
             proof = self._ledger.prove(found.index, self._checkpoint.size)
             proof.verify(found.leaf, self._checkpoint.root)
-        except (LedgerError, NotFound) as error:
+        except (LedgerError, StorageError, NotFound) as error:
             return Seal(entry_id, "does not verify", "bad", error.message, {})
         shown["path"] = list(proof.path)
         return Seal(entry_id, "verified", "good", "", shown, self._checkpoint)

@@ -100,7 +100,9 @@ def _accepted(label: str, known: Known) -> Stop | None:
     if not points:
         return None
     detail = points[0].detail
-    return Stop(label, "done", f"{detail.get('events', 1):,} events, {detail.get('reader', '')}", clock_time(points[0].at_ns))
+    return Stop(
+        label, "done", f"{detail.get('events', 1):,} events, {detail.get('reader', '')}", clock_time(points[0].at_ns)
+    )
 
 
 def _finding(label: str, known: Known) -> Stop:

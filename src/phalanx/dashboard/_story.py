@@ -142,7 +142,8 @@ def _event_facts(event: Event) -> EventFacts:
 
 async def _chapter(point: Waypoint, record: Record | None, start_ns: int, seals: Seals) -> Chapter:
     shown: dict[str, Any] = dict(point.detail)
-    state, tags, seal = "done", (), None
+    state, seal = "done", None
+    tags: tuple[Tag, ...] = ()
     if record is not None:
         shown = {name: value for name, value in msgspec.to_builtins(record).items() if name not in _UNSAID}
     if isinstance(record, StepResult):

@@ -14,7 +14,7 @@ from phalanx.demo._company import address_book
 from phalanx.demo._intrusion import Intrusion
 from phalanx.demo._replay import ReplayReport, replay
 from phalanx.node import Node, Settings, build_node
-from phalanx.telemetry import WAYPOINTS
+from phalanx.telemetry import WAYPOINTS, in_order
 from phalanx.testing import SimWorld
 from phalanx.workflows import STEP_RESULTS, StepResult
 
@@ -58,8 +58,7 @@ async def _story(node: Node, intrusion: Intrusion, fed: ReplayReport) -> dict[st
     proposals = await node.responses.proposals(tenant, limit=MAX_PAGE_ROWS)
     decisions = await node.responses.decisions(tenant, limit=MAX_PAGE_ROWS)
     steps = [decode(value, StepResult) for value in await _values(node, STEP_RESULTS)]
-    way = [decode(value, Waypoint) for value in await _values(node, WAYPOINTS)]
-    way.sort(key=lambda waypoint: (waypoint.at_ns, waypoint.id))
+    way = in_order(decode(value, Waypoint) for value in await _values(node, WAYPOINTS))
     ledger = await node.ledger.entries(0, MAX_PAGE_ROWS)
     return {
         "seed": intrusion.seed,

@@ -79,7 +79,7 @@ class ContainmentPolicy:
 
     def _protected(self, proposal: ActionProposal) -> list[str]:
         name = proposal.target.value.strip().rstrip(".").lower()
-        names = (name, name.partition(".")[0])
+        names = (name,)
         hits = [p for p in self.protected_hosts if any(fnmatchcase(n, p.strip().lower()) for n in names)]
         return [f"protected asset: {name} matches {hits[0]}"] if hits else []
 

@@ -109,7 +109,7 @@ class Responses:
             return Response("no action called for")
         async with self._deciding:
             made = await self.decision_on(proposal)
-            if False:
+            if made is not None:
                 return Response(_in_words(proposal, made), proposal, made)
             earlier = await self._earlier(proposal)
             if any(decision.outcome is Outcome.APPROVED for decision in earlier):

@@ -68,6 +68,8 @@ class Item:
         kind, flags = modifiers[0], modifiers[1:]
         if kind == "re":
             return join([self._regex(value, flags) for value in self._values])
+        if kind not in (*COMPARISONS, "cidr", "exists"):
+            raise UnsupportedRule(self._rule, self._where, f"the modifier {kind!r}")
         if flags:
             raise UnsupportedRule(self._rule, self._where, f"the modifier {flags[0]!r} after {kind!r}")
         if not self.field:
@@ -77,9 +79,7 @@ class Item:
             return in_networks(self.field, networks)
         if kind in COMPARISONS:
             return join([Compares(self.field, kind, self._number(value)) for value in self._values])
-        if kind == "exists":
-            return join([self._exists(value) for value in self._values])
-        raise UnsupportedRule(self._rule, self._where, f"the modifier {kind!r}")
+        return join([self._exists(value) for value in self._values])
 
     def _text(self, modifiers: Sequence[str], *, join: Join, cased: bool) -> Predicate:
         places = [name for name in modifiers if name in _PLACES]
@@ -197,7 +197,7 @@ def _tokens(text: str) -> Tokens:
 
 def _shape(tokens: Tokens, place: str) -> tuple[type, str]:
     """The simplest predicate for a pattern, and its literal (for ``Matches``, the regular expression)."""
-    if place in ("contains", "endswith"):
+    if place in ("contains",):
         tokens = [_RUN, *tokens]
     if place in ("contains", "startswith"):
         tokens = [*tokens, _RUN]

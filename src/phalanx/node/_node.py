@@ -18,7 +18,7 @@ from phalanx.node._plugins import ANALYSES, DEVICES, SKILLS, load_plugins
 from phalanx.node._ports import Ports
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
-from phalanx.telemetry import WAYPOINTS, Alerts, LogSink, Telemetry, discard
+from phalanx.telemetry import WAYPOINTS, Alerts, LogSink, Telemetry, discard, in_order
 from phalanx.trust import Principal, Role, Tokens
 from phalanx.workflows import Assessments, Engine
 
@@ -72,7 +72,7 @@ class Node:
     async def story(self, tenant: TenantId, trace: str) -> list[Waypoint]:
         """What happened on the way of one event, in order. ``trace`` may be any event of a finding."""
         rows = await self.store.find(WAYPOINTS, tenant, "trace", trace)
-        return sorted((decode(row.value, Waypoint) for row in rows), key=lambda w: (w.at_ns, w.id))
+        return in_order(decode(row.value, Waypoint) for row in rows)
 
     async def settled(self) -> None:
         """Wait until everything accepted has been analysed and no mission is open."""
@@ -100,6 +100,7 @@ async def build_node(
         ledger_journal = await journals.open("ledger")
         stack.push_async_callback(ledger_journal.close)
         ledger = await Ledger.open(ledger_journal, store, ports.signer, clock=clock, telemetry=telemetry)
+        stack.push_async_callback(ledger.close)
 
         fleet = _build_fleet(ports, alerts)
         engine = Engine(store, clock, telemetry, fleet, ports.offload, ports.rng.child("workflows"))
@@ -147,8 +148,10 @@ async def build_node(
         services.start("storage-watch", lambda: space.watch(ports.store, probe_journal))
         if settings.otlp.endpoint:
             _start_otlp(settings, telemetry, services)
-        # Pushed last, so it runs first: no service is started again while the node goes down.
+        # Pushed last, so run first: nobody waits for live updates, and no service is started
+        # again, while the node goes down.
         stack.push_async_callback(services.stop)
+        stack.callback(telemetry.feed.close)
         yield Node(
             settings=settings, clock=clock, ids=ports.ids, offload=ports.offload, store=store, telemetry=telemetry, alerts=alerts, tokens=tokens,
             intake=intake, sentinel=sentinel, events=events, findings=findings, swarm=swarm, engine=engine,

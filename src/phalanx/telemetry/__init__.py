@@ -25,12 +25,13 @@ from phalanx.telemetry._openmetrics import CONTENT_TYPE
 from phalanx.telemetry._sinks import HumanSink, JsonSink
 from phalanx.telemetry._sketch import RELATIVE_ERROR, SCALE, Sketch
 from phalanx.telemetry._trace import OpenSpan, Span, Tracer
-from phalanx.telemetry._waypoints import WAYPOINTS, waypoint_put
+from phalanx.telemetry._waypoints import STAGES, WAYPOINTS, in_order, waypoint_put
 
 __all__ = [
     "CONTENT_TYPE",
     "RELATIVE_ERROR",
     "SCALE",
+    "STAGES",
     "WAYPOINTS",
     "Alert",
     "Alerts",
@@ -55,5 +56,6 @@ __all__ = [
     "Telemetry",
     "Tracer",
     "discard",
+    "in_order",
     "waypoint_put",
 ]

@@ -117,6 +117,6 @@ class Template:
         if len(set(step.needs)) != len(step.needs):
             raise InvalidTemplate(self.name, step.name, "it needs one step twice")
         if step.kind is StepKind.QUANTUM and step.fallback is None:
-            pass
+            raise InvalidTemplate(self.name, step.name, "a quantum step declares a classical fallback")
         if step.kind is StepKind.CLASSICAL and step.fallback is not None:
             raise InvalidTemplate(self.name, step.name, "only a quantum step has a fallback")

@@ -31,9 +31,7 @@ def test_whatever_comes_in_is_refused_by_name(text):
         verify_checkpoint(text, SIGNER.public)
 
 
-@given(
-    st.integers(0, 2**63 - 1), st.binary(min_size=32, max_size=32), st.integers(0, 2**62)
-)
+@given(st.integers(0, 2**63 - 1), st.binary(min_size=32, max_size=32), st.integers(0, 2**62))
 def test_any_head_can_be_signed_and_read_back(size, root, signed_at_s):
     made = sign_checkpoint(SIGNER, "log", size, root, signed_at_s)
     assert verify_checkpoint(made.note, SIGNER.public) == made

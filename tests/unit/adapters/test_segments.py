@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import itertools
 from contextlib import closing
 
 import pytest
@@ -85,10 +86,10 @@ def test_a_torn_tail_is_cut_off_wherever_it_was_torn(tmp_path):
     garbage = bytes(range(200))
     for end in [*range(last, last + 40), *range(last + 40, len(whole), 20), len(whole) - 1]:
         for tail in (b"", bytes(len(whole) - end), garbage):
-            file.write_bytes(whole[:end] + tail)
+            found_bytes = file.write_bytes(whole[:end] + tail)
 
-            async def check(journal, _files, found=len(whole[:end] + tail)):
-                assert journal.cut_bytes == found - last
+            async def check(journal, _files, found_bytes=found_bytes):
+                assert journal.cut_bytes == found_bytes - last
                 assert await journal.read(0) == RECORDS[:-1]
 
             on(tmp_path, check)
@@ -113,7 +114,7 @@ def test_damage_before_the_tail_names_file_and_position(tmp_path):
     (file,) = segments(tmp_path)
     whole = file.read_bytes()
     starts = frame_starts(whole)
-    for start, end in zip(starts[:-1], starts[1:], strict=True):
+    for start, end in itertools.pairwise(starts):
         for at in (start, start + 9, start + 20, start + 25, end - 1):
             file.write_bytes(whole[:at] + bytes([whole[at] ^ 0x40]) + whole[at + 1 :])
             with pytest.raises(StorageCorrupt) as caught:
@@ -298,9 +299,8 @@ def test_a_journal_is_opened_once(tmp_path):
             journal = await journals.open("j")
             with pytest.raises(Unavailable, match="open already"):
                 await journals.open("j")
-            with closing(OsFiles(tmp_path)) as others:
-                with pytest.raises(Unavailable, match="is using it"):
-                    await SegmentJournals(others, "folder", entropy=OsEntropy(), offload=offload).open("j")
+            with closing(OsFiles(tmp_path)) as others, pytest.raises(Unavailable, match="is using it"):
+                await SegmentJournals(others, "folder", entropy=OsEntropy(), offload=offload).open("j")
             await journal.close()
             await (await journals.open("j")).close()
 
@@ -310,22 +310,22 @@ def test_a_journal_is_opened_once(tmp_path):
 def test_reading_remembers_where_frames_lie(tmp_path):
     """Reading near the end of a segment does not begin at its beginning again."""
 
-    class ReadingFiles(OsFiles):
-        positions = []
+    positions = []
 
+    class ReadingFiles(OsFiles):
         async def read(self, path, offset=0, n=-1):
-            self.positions.append(offset)
+            positions.append(offset)
             return await super().read(path, offset, n)
 
     async def fill(journal, _files):
         for _ in range(60):
             await journal.append([bytes(10_000)])
 
-    async def check(journal, files):
+    async def check(journal, _files):
         # Opening read it through once; from then on the positions are known.
-        files.positions.clear()
+        positions.clear()
         assert await journal.read(58) == [bytes(10_000)] * 2
-        assert min(files.positions) > 500_000
+        assert min(positions) > 500_000
 
     on(tmp_path, fill)
     on(tmp_path, check, files=ReadingFiles)

@@ -2,14 +2,25 @@
 
 import asyncio
 import contextlib
+import re
 import sqlite3
 import stat
 
 import pytest
 
 from phalanx.adapters import SqliteStore, _sqlite_threads
-from phalanx.core import Conflict, Expect, FutureVersion, InvalidInput, Put, StorageCorrupt, StorageError, StorageFull
-from phalanx.core import Table, TenantId
+from phalanx.core import (
+    Conflict,
+    Expect,
+    FutureVersion,
+    InvalidInput,
+    Put,
+    StorageCorrupt,
+    StorageError,
+    StorageFull,
+    Table,
+    TenantId,
+)
 
 NOTES = Table("notes", indexes=("tag",))
 ACME = TenantId("acme")
@@ -214,10 +225,6 @@ def test_every_statement_finds_its_rows_by_key(tmp_path):
     with contextlib.closing(sqlite3.connect(path)) as db:
         for query, values in asked:
             plan = [step[3] for step in db.execute(f"EXPLAIN QUERY PLAN {query}", values)]
-            walks = [
-                step
-                for step in plan
-                if step.startswith("SCAN") and any(t in step for t in ("rows", "entries", " r", " e"))
-            ]
-            assert not [step for step in walks if "CONSTANT" not in step], (query, plan)
-            assert not [step for step in plan if "TEMP B-TREE" in step], (query, plan)
+            assert not [step for step in plan if re.match(r"SCAN (rows|entries|r|e)\b", step)], (query, plan)
+            if "LIMIT" in query:
+                assert not [step for step in plan if "TEMP B-TREE" in step], "a page is read in order, not sorted"

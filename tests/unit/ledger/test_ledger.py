@@ -1,4 +1,5 @@
 import asyncio
+import hashlib
 import json
 
 import pytest
@@ -13,7 +14,7 @@ from phalanx.core import (
     Waypoint,
     decode,
 )
-from phalanx.ledger import EMPTY_ROOT, HashTree, leaf_hash, root, verify_checkpoint
+from phalanx.ledger import EMPTY_ROOT, HashTree, encode_leaf, leaf_hash, root, verify_checkpoint
 from phalanx.ledger._limits import MAX_GROUP_ENTRIES, MAX_LEAF_BYTES, MAX_WAITING_ENTRIES
 from phalanx.telemetry import WAYPOINTS
 
@@ -46,6 +47,18 @@ def test_a_leaf_is_canonical_json(bench, make_entry):
         assert json.loads(leaf)["body"] == {"number": 0, "b": [1, 2.5, None], "a": {"z": True}}
 
     bench(main)
+
+
+def test_the_bytes_of_a_leaf_never_change(make_entry):
+    """Every hash ever handed out depends on them."""
+    leaf = encode_leaf(make_entry(1, id="00000000-0000-7000-8000-000000000001"))
+    assert leaf == (
+        b'{"action":"approved","actor":"policy","at_ns":1767225600000000001,'
+        b'"body":{"a":{"z":true},"b":[1,2.5,null],"number":1},"case":"host-1",'
+        b'"id":"00000000-0000-7000-8000-000000000001","kind":"ledger-entry","subject":"proposal-1",'
+        b'"tenant":"default","trace":"trace-1","v":1}'
+    )
+    assert leaf_hash(leaf).hex() == hashlib.sha256(b"\x00" + leaf).hexdigest()
 
 
 def test_entries_are_read_in_pages(bench):

@@ -1,0 +1,148 @@
+"""The pages and where they are served. Each is rendered anew from what is stored."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from phalanx.core import NS_PER_S, NotFound, PhalanxError, TenantId, Waypoint, decode
+from phalanx.dashboard._assets import ChartLibrary, asset_routes, own_assets
+from phalanx.dashboard._limits import (
+    CHART_SPAN_S,
+    MAX_CHART_BATCHES,
+    MAX_CHART_FINDINGS,
+    MAX_REFRESHED_WAYS,
+    MAX_WAYS,
+)
+from phalanx.dashboard._render import Renderer
+from phalanx.dashboard._session import Doorman, to_login
+from phalanx.dashboard._stations import LABELS
+from phalanx.dashboard._story import tell
+from phalanx.dashboard._ways import Ways
+from phalanx.telemetry import WAYPOINTS
+from phalanx.trust import NotAllowed, NotAuthenticated, Principal
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+_Page = Callable[[Request, Principal], Awaitable[Response]]
+
+# Name in the pulse, label, unit.
+_COUNTERS = (
+    ("events", "Events accepted", ""),
+    ("events_per_second", "Events per second", ""),
+    ("findings", "Findings", ""),
+    ("detect_p99_ms", "To a finding, p99", "ms"),
+    ("missions_waiting", "Missions waiting", ""),
+    ("agents_busy", "Agents busy", ""),
+    ("decisions", "Actions decided", ""),
+    ("ledger_entries", "Ledger entries", ""),
+)
+
+
+def create_pages(node: "Node") -> Sequence[BaseRoute]:
+    """The routes of the dashboard of ``node``, to be served beside its API."""
+    renderer = Renderer()
+    doorman = Doorman(node.tokens, renderer)
+    charts = ChartLibrary(node.offload)
+    ways = Ways(node.store)
+
+    async def live(_: Request, principal: Principal) -> Response:
+        return renderer.page(
+            "live.html",
+            principal=principal,
+            node_name=node.settings.node.name,
+            ready=node.ready,
+            read_only=node.read_only,
+            problems=[f"{name}: {health.detail}" for name, health in node.health().items() if not health.ok],
+            counters=_COUNTERS,
+            history=await _chart_history(node, principal.tenant),
+            chart_library=charts.name,
+            style_guards=await charts.style_guards(),
+            labels=LABELS,
+            ways=await ways.newest(principal.tenant),
+            most=MAX_WAYS,
+        )
+
+    async def changed_ways(request: Request, principal: Principal) -> Response:
+        traces = request.query_params.getlist("trace")[:MAX_REFRESHED_WAYS]
+        found = await (ways.of(principal.tenant, traces) if traces else ways.newest(principal.tenant))
+        return renderer.page("_ways.html", ways=found)
+
+    async def trace(request: Request, principal: Principal) -> Response:
+        story = await tell(node, principal.tenant, request.path_params["trace"])
+        return renderer.page("story.html", principal=principal, story=story)
+
+    return [
+        Route("/", _guarded(live, doorman, renderer)),
+        Route("/ways", _guarded(changed_ways, doorman, renderer, part=True)),
+        Route("/trace/{trace}", _guarded(trace, doorman, renderer)),
+        Route("/login", doorman.show),
+        Route("/login", _open(doorman.sign_in, renderer), methods=["POST"]),
+        Route("/logout", _open(doorman.sign_out, renderer), methods=["POST"]),
+        asset_routes(own_assets(), charts),
+    ]
+
+
+def _guarded(
+    page: _Page, doorman: Doorman, renderer: Renderer, *, part: bool = False
+) -> Callable[[Request], Awaitable[Response]]:
+    """``page`` for those with a session; a ``part`` of a page is refused instead of redirected."""
+
+    async def guarded(request: Request) -> Response:
+        principal: Principal | None = None
+        try:
+            principal = await doorman.viewer(request)
+            return await page(request, principal)
+        except NotAuthenticated:
+            return Response(status_code=401) if part else to_login(request)
+        except PhalanxError as error:
+            return _error_page(error, renderer, principal)
+
+    return guarded
+
+
+def _open(
+    page: Callable[[Request], Awaitable[Response]], renderer: Renderer
+) -> Callable[[Request], Awaitable[Response]]:
+    """``page`` for anybody; what it refuses is shown as a page too."""
+
+    async def opened(request: Request) -> Response:
+        try:
+            return await page(request)
+        except PhalanxError as error:
+            return _error_page(error, renderer, None)
+
+    return opened
+
+
+def _error_page(error: PhalanxError, renderer: Renderer, principal: Principal | None) -> Response:
+    match error:
+        case NotFound():
+            status, title = 404, "Not found"
+        case NotAuthenticated() | NotAllowed():
+            status, title = 403, "Not allowed"
+        case _:
+            # The API's edge logs it and answers; a page has nothing to add.
+            raise error
+    detail = error.message[:1].upper() + error.message[1:] + "."
+    return renderer.page("error.html", status=status, principal=principal, title=title, detail=detail, hint=error.hint)
+
+
+async def _chart_history(node: "Node", tenant: TenantId) -> list[tuple[int, float, int]]:
+    """Events and findings by the second, as far back as the chart reaches."""
+    now_s = node.clock.wall_ns() // NS_PER_S
+    first_s = now_s - CHART_SPAN_S
+    events, findings = [0] * CHART_SPAN_S, [0] * CHART_SPAN_S
+    for batch in await node.events.batches(tenant, limit=MAX_CHART_BATCHES):
+        place = batch.at_ns // NS_PER_S - first_s
+        if 0 <= place < CHART_SPAN_S:
+            events[place] += batch.events
+    rows = await node.store.find(WAYPOINTS, tenant, "stage", "finding", limit=MAX_CHART_FINDINGS, reverse=True)
+    for row in rows:
+        place = decode(row.value, Waypoint).at_ns // NS_PER_S - first_s
+        if 0 <= place < CHART_SPAN_S:
+            findings[place] += 1
+    return [(first_s + place, events[place], findings[place]) for place in range(CHART_SPAN_S)]
