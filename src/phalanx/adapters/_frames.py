@@ -34,8 +34,8 @@ _CRC = struct.Struct("<I")
 HEADER_BYTES = _HEADER.size + _CRC.size
 FRAME_HEAD_BYTES = _FRAME.size + _CRC.size
 _MAGIC = b"PHXJ"
-# An append's records and their lengths; empty records make the lengths the longer part.
-_MAX_BODY_BYTES = 2 * MAX_APPEND_BYTES
+# A group is one append at least, and appends that fit into less together.
+_MAX_BODY_BYTES = MAX_APPEND_BYTES
 
 
 class BadFrame(Exception):

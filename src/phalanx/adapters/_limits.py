@@ -38,6 +38,8 @@ MAX_WAITING_WORK = 1_000
 POSTGRES_CONNECTIONS = 5
 # How long a call waits for a server that went away, and how soon it looks again.
 RECONNECT_WITHIN_S = 30.0
+# A statement that takes longer is taken for a connection that is dead without saying so.
+COMMAND_WITHIN_S = 30.0
 RECONNECT_PAUSE_S = 0.05
 RECONNECT_PAUSE_MAX_S = 1.0
 # Records one statement drops when a journal is trimmed.

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from phalanx.adapters._limits import (
+    COMMAND_WITHIN_S,
     POSTGRES_CONNECTIONS,
     RECONNECT_PAUSE_MAX_S,
     RECONNECT_PAUSE_S,
@@ -56,6 +57,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 _SESSION = {
     "application_name": "phalanx",
     "synchronous_commit": "on",
+    # Every commit waits for the one before it: a node that hangs in its transaction must lose it.
+    "idle_in_transaction_session_timeout": "10s",
     "jit": "off",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -65,8 +68,8 @@ _SCHEMA = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _MIGRATION_LOCK = 0x7068616C616E78
 _FULL = ("53100",)
 _CORRUPT = ("XX001", "XX002")
-# Connection exceptions, and the server shutting down, crashing or starting up.
-_AWAY = ("08", "57P01", "57P02", "57P03")
+# Connection exceptions; the server shutting down, crashing, starting up; a session it ended.
+_AWAY = ("08", "57P01", "57P02", "57P03", "25P03")
 
 
 @dataclass(slots=True)
@@ -97,6 +100,7 @@ class Database:
                 dsn,
                 min_size=1,
                 max_size=POSTGRES_CONNECTIONS,
+                command_timeout=COMMAND_WITHIN_S,
                 reset=_leave_as_it_is,
                 server_settings=_SESSION | {"search_path": schema},
             )

@@ -13,7 +13,7 @@ from typing import Any
 from phalanx.adapters._groups import Groups
 from phalanx.adapters._limits import GROUP_BYTES, MAX_WAITING_BYTES, TRIM_ROWS
 from phalanx.adapters._postgres import Attempt, Database
-from phalanx.adapters._segments import check_journal_name, check_records
+from phalanx.adapters._segments import append_bytes, check_journal_name, check_records
 from phalanx.core import NotFound, StorageCorrupt, StorageError
 
 _OPEN = """
@@ -78,7 +78,7 @@ class PostgresJournal:
         self._appends: Groups[Sequence[bytes], int] = Groups(
             f"journal {name}",
             self._append_group,
-            weigh=lambda records: sum(map(len, records)),
+            weigh=append_bytes,
             max_weight=GROUP_BYTES,
             max_waiting=MAX_WAITING_BYTES,
         )

@@ -41,6 +41,7 @@ from phalanx.core import (
 )
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_LENGTH_BYTES = 4
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -112,7 +113,7 @@ class SegmentJournal:
         self._appends: Groups[Sequence[bytes], int] = Groups(
             f"journal {folder}",
             self._append_group,
-            weigh=lambda records: sum(map(len, records)),
+            weigh=append_bytes,
             max_weight=GROUP_BYTES,
             max_waiting=MAX_WAITING_BYTES,
         )
@@ -288,5 +289,10 @@ def check_records(records: Sequence[bytes]) -> None:
     """Raises LimitExceeded when an append or one record of it is too much."""
     if (largest := max(map(len, records), default=0)) > MAX_RECORD_BYTES:
         raise LimitExceeded("a journal record in bytes", maximum=MAX_RECORD_BYTES, seen=largest)
-    if (seen := max(sum(map(len, records)), 4 * len(records))) > MAX_APPEND_BYTES:
+    if (seen := append_bytes(records)) > MAX_APPEND_BYTES:
         raise LimitExceeded("an append in bytes", maximum=MAX_APPEND_BYTES, seen=seen)
+
+
+def append_bytes(records: Sequence[bytes]) -> int:
+    """What an append takes: its records and the length of each, which an empty record has too."""
+    return sum(map(len, records)) + _LENGTH_BYTES * len(records)

@@ -86,8 +86,10 @@ class Worker(Generic[R, A]):
                     answers = [error] * len(batch)
                 self._tell(self._deliver, [answer for _, answer in batch], answers)
         finally:
-            server.close()
-            self._tell(_settle, self._ended, None)
+            try:
+                server.close()
+            finally:
+                self._tell(_settle, self._ended, None)
 
     def _next_batch(self) -> list[tuple[R, "asyncio.Future[A]"]]:
         batch: list[tuple[R, asyncio.Future[A]]] = []

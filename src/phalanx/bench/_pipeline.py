@@ -4,8 +4,8 @@ Two nodes, each a process of its own, fed over HTTP by this process:
 
 - throughput: posts of 1,000 lines over a few connections, as fast as they are taken. The
   clock stops when the last event has been analysed, not when it was accepted;
-- latency: 1,000 events a second in even posts; for each hit the time from durable
-  acceptance to the commit of its finding, as the node's own histogram has it.
+- latency: 1,000 events a second in even posts; for each event that matched a rule the time
+  from its durable acceptance to the commit of its finding, by the node's own histogram.
 
 The baselines are the two costs that no such pipeline can avoid: writing the same bytes to
 disk with fdatasync, and decoding the same JSON, each alone in a bare loop.
@@ -23,7 +23,7 @@ from pathlib import Path
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import RunningNode, quantile, running_node
 from phalanx.core import Unavailable
-from phalanx.demo import event_stream
+from phalanx.demo import Intrusion
 
 _POST_EVENTS = 1_000
 _CONNECTIONS = 4
@@ -31,6 +31,7 @@ _LATENCY_RATE_PER_S = 1_000
 _LATENCY_POSTS_PER_S = 20
 _BACKLOG = "phalanx_intake_backlog_events"
 _LATENCY = "phalanx_detection_latency_seconds"
+_QUANTILE = "phalanx_detection_latency_quantile_seconds"
 _CAUGHT_UP_WITHIN_S = 120.0
 
 
@@ -66,7 +67,10 @@ async def pipeline_bench(options: BenchOptions) -> BenchResult:
 
 
 def _posts(seed: int, n_events: int, per_post: int) -> list[bytes]:
-    lines = list(event_stream(seed, n_events))
+    """Lines of one intrusion inside its background, all formats mixed as they happened."""
+    rate = 1_000.0
+    intrusion = Intrusion(seed, length_s=1.05 * n_events / rate, events_per_s=rate, chunk_s=0.2)
+    lines = [line for chunk in intrusion.chunks() for line in chunk.lines][:n_events]
     return [b"\n".join(lines[start : start + per_post]) for start in range(0, len(lines), per_post)]
 
 
@@ -123,8 +127,8 @@ async def _latency(node: RunningNode, posts: Sequence[bytes]) -> dict[str, float
     return {
         "paced_events_per_s": len(posts) * _LATENCY_RATE_PER_S / _LATENCY_POSTS_PER_S / sent_s,
         "paced_hits": hits,
-        "event_to_finding_ms_p50": _metric(metrics, _LATENCY, quantile="0.5") * 1_000,
-        "event_to_finding_ms_p99": _metric(metrics, _LATENCY, quantile="0.99") * 1_000,
+        "event_to_finding_ms_p50": _metric(metrics, _QUANTILE, q="0.5") * 1_000,
+        "event_to_finding_ms_p99": _metric(metrics, _QUANTILE, q="0.99") * 1_000,
     }
 
 
@@ -137,10 +141,10 @@ async def _caught_up(node: RunningNode) -> None:
     raise Unavailable("the node", f"it had not analysed everything within {_CAUGHT_UP_WITHIN_S:.0f} s")
 
 
-def _metric(text: str, name: str, *, quantile: str = "") -> float:
+def _metric(text: str, name: str, *, q: str = "") -> float:
     """The sum of a metric's samples in OpenMetrics text, 0 when it has none."""
-    label = rf'\{{[^}}]*quantile="{re.escape(quantile)}"[^}}]*\}}' if quantile else r"(?:\{[^}]*\})?"
-    return sum(map(float, re.findall(rf"^{name}{label} (\S+)", text, re.MULTILINE)))
+    labels = rf'\{{[^}}]*quantile="{re.escape(q)}"[^}}]*\}}' if q else r"(?:\{[^}]*\})?"
+    return sum(map(float, re.findall(rf"^{name}{labels} (\S+)", text, re.MULTILINE)))
 
 
 def _baselines(posts: Sequence[bytes], folder: Path) -> dict[str, dict[str, float]]:

@@ -1,10 +1,15 @@
 """Two ways to show a result: JSON for programs, a table for people."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
+
+# Columns that are copied from the table: never folded.
+_WHOLE = frozenset({"trace", "id", "when", "first seen"})
+_PIPE_WIDTH = 10_000
 
 Column = tuple[str, Callable[[Mapping[str, Any]], str]]
 
@@ -24,14 +29,15 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    # Into a pipe or a file a row is one line, however long; on a terminal it is folded.
+    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
     table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False, box=None)
     for heading, _ in columns:
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading in _WHOLE)
     for row in rows:
         # Text, not str: what an attacker put into a field is shown, never interpreted as markup.
         table.add_row(*(Text(cell(row)) for _, cell in columns))
-    console.print(table)
+    console.print(table, soft_wrap=not sys.stdout.isatty())
 
 
 def time_of(field: str) -> Callable[[Mapping[str, Any]], str]:

@@ -20,6 +20,7 @@ def _listing(
     if as_json:
         print_json(rows)
     else:
+        rows.sort(key=lambda row: row.get("first_seen_ns") or row.get("at_ns") or 0)
         print_table(title, rows, columns, empty=f"no {title.lower()} yet")
 
 

@@ -1,7 +1,7 @@
 """Turns views into pages: templates, number formats, and the policy each page is served under."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -48,13 +48,21 @@ def _number(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def _label(name: str) -> str:
-    """``accepted_at_ns`` as people read it; the unit is shown with the value."""
-    return name.removesuffix("_ns").replace("_", " ")
+def flat(record: Mapping[str, Any], exact: bool = False) -> list[tuple[str, Any]]:  # noqa: FBT001, FBT002 - a filter
+    """A record as one list, the names of nested ones joined: ``metadata.product.name``.
 
-
-def _is_plain(items: Sequence[Any]) -> bool:
-    return all(isinstance(item, str | int | float | None) for item in items)
+    Unless ``exact``, names are made readable, and times and durations carry their unit in the value.
+    """
+    found: list[tuple[str, Any]] = []
+    for name, value in record.items():
+        shown = name if exact else name.removesuffix("_ns").replace("_", " ")
+        if isinstance(value, Mapping) and value:
+            found += [(f"{shown}.{inner}", one) for inner, one in flat(value, exact)]
+        elif name.endswith("_ns") and isinstance(value, int) and not exact:
+            found.append((shown, _stamp(value) if _is_moment(value) else duration(value)))
+        else:
+            found.append((shown, value))
+    return found
 
 
 def _is_identifier(text: str) -> bool:
@@ -89,11 +97,9 @@ class Renderer:
             duration=duration,
             number=_number,
             severity=_severity,
-            label=_label,
-            plain=_is_plain,
-            identifier=_is_identifier,
-            moment=_is_moment,
+            flat=flat,
         )
+        self._templates.tests.update(identifier=_is_identifier)
 
     def page(self, template: str, *, status: int = 200, **view: Any) -> Response:
         """A page, or a part of one, with the headers every page has."""

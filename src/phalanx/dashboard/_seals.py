@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
-from phalanx.core import NotFound, PhalanxError, StorageError
+from phalanx.core import AuditEntry, NotFound, PhalanxError, StorageError
 from phalanx.ledger import Checkpoint, Ledger, LedgerError, verify_checkpoint
 
 
@@ -61,6 +59,8 @@ class Seals:
         return Seal(entry_id, "verified", "good", "", shown, self._checkpoint)
 
 
-def _plain(entry: Any) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.to_builtins(entry)
-    return {name: fields[name] for name in ("at_ns", "actor", "action", "subject", "case", "body")}
+def _plain(entry: AuditEntry) -> dict[str, Any]:
+    """The entry without the record it holds, which is shown in its own place."""
+    body = {name: value for name, value in entry.body.items() if name != "record"}
+    shown = ("at_ns", "actor", "action", "subject", "case")
+    return {**{name: getattr(entry, name) for name in shown}, "body": body}

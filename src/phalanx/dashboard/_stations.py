@@ -53,12 +53,14 @@ def origin_tags(steps: Sequence[StepResult]) -> tuple[Tag, ...]:
     return (*(Tag(origin, "quantum") for origin in origins), *((Tag("classical instead", "warn"),) if degraded else ()))
 
 
-def outcome_tags(decision: Decision) -> tuple[Tag, ...]:
-    """The outcome, and that it was not executed where the decision says so."""
-    kind = {Outcome.APPROVED: "good", Outcome.REFUSED: "warn"}.get(decision.outcome, "")
-    executed = not any(reason.startswith("not executed") for reason in decision.reasons)
-    held = (Tag("not executed"),) if decision.outcome is Outcome.APPROVED and not executed else ()
-    return (Tag(decision.outcome.value, kind), *held)
+def outcome_tag(decision: Decision) -> Tag:
+    """The outcome in its colour."""
+    return Tag(decision.outcome.value, {Outcome.APPROVED: "good", Outcome.REFUSED: "warn"}.get(decision.outcome, ""))
+
+
+def is_held(decision: Decision) -> bool:
+    """Whether the decision says of itself that nothing was executed."""
+    return any(reason.startswith("not executed") for reason in decision.reasons)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def _accepted(label: str, known: Known) -> Stop | None:
 def _finding(label: str, known: Known) -> Stop:
     hits = sum(finding.hits for finding in known.findings)
     techniques = dict.fromkeys(name for finding in known.findings for name in finding.techniques)
-    what = " ".join((f"{hits:,} hit{'s' if hits != 1 else ''}", *list(techniques)[:2]))
+    what = " · ".join((f"{hits:,} hit{'s' if hits != 1 else ''}", *list(techniques)[:2]))
     return Stop(label, "done", what, known.after("finding"))
 
 
@@ -129,9 +131,10 @@ def _analysis(label: str, known: Known) -> Stop | None:
     points = known.all("step")
     if not points:
         return None
-    steps = dict.fromkeys(str(point.detail.get("step", "")) for point in points)
-    state = "running" if known.underway and not known.all("assessment") else "done"
-    return Stop(label, state, ", ".join(steps), known.after("step"), origin_tags(known.quantum_steps))
+    if known.underway and not known.all("assessment"):
+        return Stop(label, "running", f"{points[-1].detail.get('step', '')} is done", known.after("step"))
+    what = f"{len(points)} step{'s' if len(points) != 1 else ''}"
+    return Stop(label, "done", what, known.after("step"), origin_tags(known.quantum_steps))
 
 
 def _assessment(label: str, known: Known) -> Stop | None:
@@ -149,7 +152,8 @@ def _decision(label: str, known: Known) -> Stop | None:
         decision = known.decisions[-1]
         actions = dict.fromkeys(str(point.detail.get("action", "")) for point in known.all("proposal"))
         state = "done" if decision.outcome is Outcome.APPROVED else "refused"
-        return Stop(label, state, ", ".join(actions), known.after("decision"), outcome_tags(decision))
+        what = ", ".join(actions) + (", not executed" if is_held(decision) else "")
+        return Stop(label, state, what, known.after("decision"), (outcome_tag(decision),))
     ended = known.all("mission-done")
     if ended and not known.underway:
         # The mission says why nothing was decided, after what it found: "…; no action called for".

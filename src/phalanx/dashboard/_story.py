@@ -23,7 +23,7 @@ from phalanx.core import (
 )
 from phalanx.dashboard._limits import MAX_STORY_EVENTS, MAX_STORY_WAYPOINTS
 from phalanx.dashboard._seals import Seal, Seals
-from phalanx.dashboard._stations import Tag, in_order, origin_tags, outcome_tags
+from phalanx.dashboard._stations import Tag, in_order, is_held, origin_tags, outcome_tag
 from phalanx.incidents import DECISIONS, PROPOSALS, ActionProposal
 from phalanx.intel import FINDINGS, QUARANTINE, Quarantine, ocsf_view
 from phalanx.telemetry import WAYPOINTS
@@ -136,7 +136,7 @@ def _event_facts(event: Event) -> EventFacts:
         log_source=str(event.batch.log_source),
         raw=event.raw.decode(errors="replace"),
         fields=event.fields(),
-        ocsf=ocsf_view(event),
+        ocsf={name: value for name, value in ocsf_view(event).items() if name != "raw_data"},
     )
 
 
@@ -152,7 +152,7 @@ async def _chapter(point: Waypoint, record: Record | None, start_ns: int, seals:
         tags = (Tag(f"P {record.probability:.2f}"), *(Tag(one.origin.value, "quantum") for one in record.provenance))
     elif isinstance(record, Decision):
         state = "done" if record.outcome is Outcome.APPROVED else "refused"
-        tags = outcome_tags(record)
+        tags = (outcome_tag(record), *((Tag("not executed"),) if is_held(record) else ()))
     elif point.stage == "mission-failed":
         state = "failed"
     elif point.stage == "ledger":

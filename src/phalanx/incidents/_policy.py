@@ -79,7 +79,7 @@ class ContainmentPolicy:
 
     def _protected(self, proposal: ActionProposal) -> list[str]:
         name = proposal.target.value.strip().rstrip(".").lower()
-        names = (name,)
+        names = (name, name.partition(".")[0])
         hits = [p for p in self.protected_hosts if any(fnmatchcase(n, p.strip().lower()) for n in names)]
         return [f"protected asset: {name} matches {hits[0]}"] if hits else []
 
@@ -93,6 +93,11 @@ class ContainmentPolicy:
         if hosts_this_hour + proposal.blast_radius <= self.max_hosts:
             return []
         return [f"blast radius: {hosts_this_hour} of {self.max_hosts} hosts this hour; a person must decide"]
+
+
+def grounds(reasons: Sequence[str]) -> tuple[str, ...]:
+    """What the reasons of a ruling are about, without their figures: each begins with its ground and a colon."""
+    return tuple(reason.partition(":")[0] for reason in reasons)
 
 
 def _is_address(host: str) -> bool:

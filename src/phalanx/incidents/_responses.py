@@ -3,8 +3,8 @@
 Invariants:
 
 - a proposal and the decision on it are one commit; neither is ever without the other;
-- one (case, action, target) is approved once. A refusal stands until the policy would approve:
-  later assessments of the case see more findings, and must be able to change the answer;
+- one (case, action, target) is approved once. A refusal stands until the policy would approve, or
+  refuse on other grounds: later assessments of the case see more, and must be able to change it;
 - whatever was committed reaches the ledger before ``consider`` returns. A crash in between is
   made up for by calling again: committed records are found, and the ledger knows their ids;
 - nothing here acts on the outside.
@@ -33,7 +33,7 @@ from phalanx.core import (
 )
 from phalanx.incidents._limits import MAX_CASE_PROPOSALS
 from phalanx.incidents._model import DECISIONS, PROPOSALS, ActionProposal
-from phalanx.incidents._policy import ContainmentPolicy
+from phalanx.incidents._policy import ContainmentPolicy, grounds
 from phalanx.incidents._proposing import (
     audit_entry,
     decision_on,
@@ -113,24 +113,28 @@ class Responses:
                 return Response(_in_words(proposal, made), proposal, made)
             earlier = await self._earlier(proposal)
             if any(decision.outcome is Outcome.APPROVED for decision in earlier):
-                return Response(f"{proposal.action} was approved before")
+                return Response(f"{proposal.action} of {proposal.target} was approved before")
             now_ns = self._clock.wall_ns()
             hosts = await self._approved_this_hour(proposal.tenant, now_ns)
             ruling = self._policy.rule(proposal, hosts_this_hour=hosts)
-            if earlier and ruling.outcome is not Outcome.APPROVED:
-                return Response(f"{proposal.action} stays refused: {'; '.join(ruling.reasons)}")
+            if (
+                earlier
+                and ruling.outcome is Outcome.REFUSED
+                and grounds(ruling.reasons) == grounds(earlier[-1].reasons)
+            ):
+                return Response(f"{proposal.action} of {proposal.target} stays refused: {'; '.join(ruling.reasons)}")
             decision = decision_on(proposal, ruling, authority=self._policy.name, at_ns=now_ns)
             await self._decide(proposal, decision)
         return Response(_in_words(proposal, decision), proposal, decision)
 
     async def _earlier(self, proposal: ActionProposal) -> list[Decision]:
-        """Decisions on the same action against the same target in the same case."""
+        """Decisions on the same action against the same target in the same case, the latest last."""
         rows = await self._store.find(
             PROPOSALS, proposal.tenant, "case", proposal.case, limit=MAX_CASE_PROPOSALS, reverse=True
         )
         same = [p for p in (decode(row.value, ActionProposal) for row in rows) if _question(p) == _question(proposal)]
         decisions = [await self.decision_on(p) for p in same]
-        return [decision for decision in decisions if decision is not None]
+        return sorted((d for d in decisions if d is not None), key=lambda decision: (decision.at_ns, decision.id))
 
     async def _approved_this_hour(self, tenant: TenantId, now_ns: int) -> int:
         times_ns = [

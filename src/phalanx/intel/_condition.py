@@ -11,7 +11,6 @@ does not begin with an underscore.
 
 import re
 from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
 
 from phalanx.intel._errors import InvalidRule, UnsupportedRule
 from phalanx.intel._limits import MAX_CONDITION_DEPTH, MAX_CONDITION_TOKENS
@@ -95,11 +94,11 @@ class _Parser:
             raise self._wrong("'of' needs 'them' or a pattern")
         pattern = self._tokens[self._at]
         self._at += 1
-        names = [
-            name
-            for name in self._selections
-            if (pattern == "them" and not name.startswith("_")) or fnmatchcase(name, pattern)
-        ]
+        if pattern.lower() == "them":
+            names = [name for name in self._selections if not name.startswith("_")]
+        else:
+            like = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+            names = [name for name in self._selections if like.fullmatch(name)]
         if not names:
             raise self._wrong(f"no selection is called like {pattern!r}")
         return [self._selections[name] for name in names]

@@ -197,7 +197,7 @@ def _tokens(text: str) -> Tokens:
 
 def _shape(tokens: Tokens, place: str) -> tuple[type, str]:
     """The simplest predicate for a pattern, and its literal (for ``Matches``, the regular expression)."""
-    if place in ("contains",):
+    if place in ("contains", "endswith"):
         tokens = [_RUN, *tokens]
     if place in ("contains", "startswith"):
         tokens = [*tokens, _RUN]

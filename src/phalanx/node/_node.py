@@ -153,7 +153,8 @@ async def build_node(
         stack.push_async_callback(services.stop)
         stack.callback(telemetry.feed.close)
         yield Node(
-            settings=settings, clock=clock, ids=ports.ids, offload=ports.offload, store=store, telemetry=telemetry, alerts=alerts, tokens=tokens,
+            settings=settings, clock=clock, ids=ports.ids, offload=ports.offload, store=store,
+            telemetry=telemetry, alerts=alerts, tokens=tokens,
             intake=intake, sentinel=sentinel, events=events, findings=findings, swarm=swarm, engine=engine,
             assessments=assessments, responses=responses, cases=Cases(store), ledger=ledger, fleet=fleet,
             local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN),

@@ -11,13 +11,13 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from phalanx.adapters import SegmentJournals
-from phalanx.core import KIB, Rng, Uuid7Source
+from phalanx.core import KIB, Rng, Transport, Uuid7Source
 from phalanx.testing._disk import SimDisk
 from phalanx.testing._errors import BackgroundFailure, PowerLost, SimulationError, Unstoppable
 from phalanx.testing._faults import DiskFaults, Faults
 from phalanx.testing._limits import MAX_CRASH_CLEANUP_S, MAX_CRASH_ROUNDS, MAX_STEPS
 from phalanx.testing._loop import OWNER, describe, new_loop, owner_of
-from phalanx.testing._network import SimNetwork, SimTransport
+from phalanx.testing._network import SimNetwork
 from phalanx.testing._sources import InlineOffload, SimClock, SimEntropy
 from phalanx.testing._store import SimStore
 
@@ -82,7 +82,8 @@ class SimWorld:
         self._disks[name] = disk
         return disk
 
-    def transport(self, address: str) -> SimTransport:
+    def transport(self, address: str) -> Transport:
+        """The endpoint of ``address``, which belongs to the node that asks for it."""
         return self.network.transport(address)
 
     def ports(self, node_name: str) -> "Ports":

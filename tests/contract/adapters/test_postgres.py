@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from phalanx.adapters import PostgresJournals, PostgresStore, _postgres
+from phalanx.adapters import PostgresJournals, PostgresStore, _postgres, _postgres_store
 from phalanx.core import Expect, FutureVersion, InvalidInput, Put, StorageError, Table, TenantId, Unavailable
 
 pytestmark = pytest.mark.postgres
@@ -220,6 +220,34 @@ def test_who_opens_a_journal_last_writes_it(postgres_server, schema):
                     await call
             assert await new.append([b"new"]) == 1
             assert await new.read(0) == [b"old", b"new"]
+
+    asyncio.run(main())
+
+
+def test_a_node_that_hangs_in_its_transaction_loses_it(postgres_server, schema, monkeypatch):
+    """Every commit waits for the one before it, so one that never ends would stop all nodes."""
+    monkeypatch.setitem(_postgres._SESSION, "idle_in_transaction_session_timeout", "200ms")
+
+    async def main():
+        async with (
+            closing(PostgresStore.open(postgres_server.dsn, schema=schema)) as hanging,
+            closing(PostgresStore.open(postgres_server.dsn, schema=schema)) as other,
+        ):
+            released, locked = asyncio.Event(), asyncio.Event()
+
+            async def hang(attempt):
+                _, attempt.xid = await attempt.connection.fetchrow(_postgres_store._LOCK)
+                if not locked.is_set():
+                    locked.set()
+                    await released.wait()
+                await attempt.connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'version'")
+
+            task = asyncio.ensure_future(hanging._database.transact(hang))
+            await locked.wait()
+            assert await other.commit([put("k")]) == 1
+            released.set()
+            await task
+            assert await other.commit([put("k")]) == 3, "it was run again, once"
 
     asyncio.run(main())
 

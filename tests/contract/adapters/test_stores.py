@@ -31,7 +31,7 @@ def test_full_disk(small_store_rig, small_disk, check):
     small_store_rig.check(check, small_disk.make_room)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=store_operations())
 def test_same_as_a_dictionary(store_rig, operations):
     async def compare(open_store):

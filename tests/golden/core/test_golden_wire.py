@@ -1,7 +1,7 @@
 """The bytes of every wire form of ``core``, as they were first written.
 
 Stored data must stay readable, so these files change only on purpose: after a change that is
-meant, run the tests with ``PHALANX_TEST_REGENERATE_GOLDEN=1`` and look at the difference.
+meant, run the tests with ``PHALANX_TEST_UPDATE_GOLDEN=1`` and look at the difference.
 """
 
 import os
@@ -38,7 +38,7 @@ from phalanx.core import (
 )
 
 FILES = Path(__file__).parent / "files"
-REGENERATE = os.environ.get("PHALANX_TEST_REGENERATE_GOLDEN") == "1"
+UPDATE = os.environ.get("PHALANX_TEST_UPDATE_GOLDEN") == "1"
 
 _EVENT = EventId("019b76da-a87b-7076-aacb-453d5e800003")
 _HEAD = {"tenant": TenantId("acme"), "trace": TraceId(_EVENT), "at_ns": 1_767_225_600_123_456_789}
@@ -137,7 +137,7 @@ def named(value):
 def test_written_bytes_are_what_they_always_were(sample, form):
     write, read = FORMS[form]
     file = file_of(sample, form)
-    if REGENERATE:
+    if UPDATE:
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(write(sample))
     golden = file.read_bytes()

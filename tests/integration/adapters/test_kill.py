@@ -16,6 +16,8 @@ import pytest
 from phalanx.adapters import OsEntropy, OsFiles, SegmentJournals, SqliteStore, ThreadOffload
 from phalanx.core import Table, TenantId
 
+pytestmark = pytest.mark.slow
+
 ROWS = Table("rows", indexes=("writer",))
 ACME = TenantId("acme")
 

@@ -47,7 +47,22 @@ class Demo:
             if not after or not page["items"]:
                 return items
 
-    def finish(self) -> None:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.http.close()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+    def kill(self) -> None:
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
+        assert self.process.returncode == -signal.SIGKILL
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
         self.said += self.process.communicate(timeout=120)[1]
         assert self.process.returncode == 0, self.said
 
@@ -65,31 +80,29 @@ def _wait_for(demo: Demo, path: str, at_least: int) -> None:
 @pytest.mark.requirement("HWF-4")
 @pytest.mark.requirement("IRS-4")
 def test_a_killed_demo_finishes_with_nothing_lost_and_nothing_done_twice(tmp_path):
-    whole = Demo(tmp_path / "whole")
-    _wait_for_end(whole)
-    expected = _story(whole)
-    whole.process.send_signal(signal.SIGTERM)
-    whole.finish()
+    with Demo(tmp_path / "whole") as whole:
+        _wait_for_end(whole)
+        expected = _story(whole)
+        whole.stop()
 
     token, before = "", {}
-    for wanted in (1, 3, 5):
-        killed = Demo(tmp_path / "killed", token)
-        token = killed.token
-        _wait_for(killed, "/v1/assessments", wanted)
-        before |= {path: killed.all(path) for path in ("/v1/assessments", "/v1/decisions", "/v1/ledger")}
-        os.kill(killed.process.pid, signal.SIGKILL)
-        killed.process.communicate()
+    for wanted in (1, 5, 12):
+        with Demo(tmp_path / "killed", token) as killed:
+            token = killed.token
+            _wait_for(killed, "/v1/assessments", wanted)
+            for path in ("/v1/assessments", "/v1/decisions", "/v1/ledger"):
+                before.setdefault(path, {}).update(killed.all(path))
+            killed.kill()
 
-    last = Demo(tmp_path / "killed", token)
-    _wait_for_end(last)
-    assert _story(last) == expected
-    for path, records in before.items():
-        now = last.all(path)
-        assert records, f"the kill came before anything of {path} was recorded"
-        for identifier, record in records.items():
-            assert now[identifier] == record, f"{path}/{identifier} was done again"
-    last.process.send_signal(signal.SIGTERM)
-    last.finish()
+    with Demo(tmp_path / "killed", token) as last:
+        _wait_for_end(last)
+        assert _story(last) == expected
+        for path, records in before.items():
+            now = last.all(path)
+            assert records, f"the kill came before anything of {path} was recorded"
+            for identifier, record in records.items():
+                assert now[identifier] == record, f"{path}/{identifier} was done again"
+        last.stop()
 
     checked = subprocess.run(
         [sys.executable, "-m", "phalanx.cli", "ledger", "verify", "--data-dir", str(tmp_path / "killed")],

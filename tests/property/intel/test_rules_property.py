@@ -124,7 +124,11 @@ def rule_matches(event, detection):
 FIELDS = ("Alpha", "beta", "Gamma")
 letters = st.sampled_from(["a", "B", "b", "\\", "*", "?", "/", "-", " ", ".", "İ", "ß", "1", "0", "\n"])
 texts = st.lists(letters, max_size=6).map("".join)
-plain_values = st.one_of(texts, texts, st.integers(0, 12), st.booleans(), st.sampled_from(["192.0.2.7", "::1", "0x10"]))
+# A small pool, so that values and patterns often meet.
+pool = st.sampled_from(
+    ["", "a", "A", "ab", "aB*", "a*b", "a?b", "a\\*b", "a\\\\*b", "a\\b", "a\\\\b", "*b", "a\nb", "*", "\\", "true", "True"]
+)
+plain_values = st.one_of(pool, pool, texts, st.integers(0, 12), st.booleans(), st.sampled_from(["192.0.2.7", "::1"]))
 events = st.lists(
     st.dictionaries(st.sampled_from(FIELDS), plain_values | st.floats(0, 12), max_size=3), min_size=1, max_size=8
 )
@@ -175,7 +179,7 @@ def conditions(draw, names, depth=3):
 
 @st.composite
 def detections(draw):
-    names = ["sel_a", "sel_b", "_hidden"][: draw(st.integers(1, 3))]
+    names = draw(st.sampled_from([["sel_a"], ["sel_a", "sel_b"], ["sel_a", "_hidden"], ["sel_a", "sel_b", "_hidden"]]))
     body = {name: draw(selections) for name in names}
     return body | {"condition": draw(conditions(names))}
 

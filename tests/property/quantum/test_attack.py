@@ -33,12 +33,13 @@ def by_enumeration(model):
     return total
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(models().filter(lambda model: sum(len(stage.risks) for stage in model.stages) <= 10))
 def test_exact_is_the_sum_over_all_findings(model):
     assert model.exact() == pytest.approx(by_enumeration(model), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(models(), st.integers(0, 3))
 def test_an_amplified_circuit_shows_the_amplified_angle(model, k):
     amplifier = Amplifier(model)
@@ -50,6 +51,7 @@ def test_an_amplified_circuit_shows_the_amplified_angle(model, k):
     assert goal == pytest.approx(math.sin((2 * k + 1) * theta) ** 2, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(models(), st.integers(0, 3))
 def test_ancillas_end_clean(model, k):
     amplifier = Amplifier(model)
@@ -58,6 +60,7 @@ def test_ancillas_end_clean(model, k):
     assert by_ancilla[:, 1:].sum() < 1e-18
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(RISKS, min_size=1, max_size=3), min_size=1, max_size=3))
 def test_through_phases_is_a_product_of_noisy_ors(phases):
     if sum(map(len, phases)) > 7:
@@ -67,7 +70,7 @@ def test_through_phases_is_a_product_of_noisy_ors(phases):
     assert AttackModel.through(named).exact() == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(models(), st.integers(0, 1 << 32))
 def test_sampling_comes_near_the_exact_answer(model, seed):
     p, n = model.exact(), 4_000

@@ -3,7 +3,7 @@
 import functools
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phalanx.quantum import GATE_NAMES, Gates, Op, parse, simulate
@@ -64,6 +64,7 @@ def dense(op, n):
     return np.eye(1 << n) + on(n, when_all_one | {target: change})
 
 
+@settings(deadline=None)
 @given(circuits())
 def test_text_and_back(gates):
     circuit = gates.circuit()
@@ -72,6 +73,7 @@ def test_text_and_back(gates):
     assert again.circuit() == circuit
 
 
+@settings(deadline=None)
 @given(circuits())
 def test_the_simulator_does_what_the_matrices_say(gates):
     state = np.zeros(1 << gates.n_qubits, dtype=complex)
@@ -81,6 +83,7 @@ def test_the_simulator_does_what_the_matrices_say(gates):
     assert np.allclose(simulate.statevector(gates), state, atol=1e-12)
 
 
+@settings(deadline=None)
 @given(circuits().filter(lambda gates: gates.measured))
 def test_probabilities_are_the_marginal_of_the_state(gates):
     expected = {}
@@ -94,6 +97,7 @@ def test_probabilities_are_the_marginal_of_the_state(gates):
         assert abs(p - expected[f"{index:0{len(gates.measured)}b}"]) < 1e-12
 
 
+@settings(deadline=None)
 @given(st.integers(1, 8), st.data())
 def test_a_z_under_many_controls_flips_one_sign_and_leaves_ancillas_clean(n, data):
     width = n + max(0, n - 3)

@@ -51,7 +51,7 @@ class KilledAt:
         return await self._store.commit(writes, expect=expect)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(graphs(), st.integers(0, 9), st.integers(0, 1000))
 def test_a_killed_run_of_any_graph_ends_as_recursion_says(needs, killed_at, seed):
     ran = []
@@ -81,6 +81,7 @@ def test_a_killed_run_of_any_graph_ends_as_recursion_says(needs, killed_at, seed
         assert all(ran.index(need) < ran.index(name) for need in required)
 
 
+@settings(deadline=None)
 @given(graphs(), st.data())
 def test_any_edge_that_closes_a_circle_is_refused(needs, data):
     ancestors = {}

@@ -137,7 +137,7 @@ def test_crashes_with_several_cases_under_way_double_nothing_and_lose_nothing(de
         finding(3, host="ws-2", **GRAVE),
         finding(4, host="ws-3", **GRAVE),
     ]
-    for seed in range(120):
+    for seed in range(60):
         lives(desk, findings, 1 + seed % 48, after=seed % 2 == 0, power_loss=seed % 3 != 0, seed=seed)
 
 

@@ -6,6 +6,7 @@ from phalanx.agents import MissionStatus
 from phalanx.core import DEFAULT_TENANT, Entity, NotFound, Origin, Outcome, Severity, Verdict
 from phalanx.incidents import ContainmentPolicy
 from phalanx.incidents._limits import MAX_CASE_FINDINGS
+from phalanx.incidents._policy import grounds
 from phalanx.incidents._proposing import digest
 
 GRAVE = {"tactics": ("credential-access",), "severity": Severity.CRITICAL, "confidence": 0.9}
@@ -150,10 +151,26 @@ def test_a_refusal_stands_until_the_case_has_grown_enough_to_be_approved(play, f
         assert (len(view.findings), len(view.assessments), len(view.proposals)) == (4, 4, 2)
         notes = {m.subject: m.note for m in await desk.missions()}
         assert "stays refused" in notes[finding(2).id]
-        assert notes[finding(4).id].endswith("isolate-host was approved before")
+        assert notes[finding(4).id].endswith("isolate-host of host:ws-1 was approved before")
         # The second assessment saw more than the first: that is what changed the answer.
         sizes = [a.contributions[0].value for a in sorted(view.assessments, key=lambda a: a.at_ns)]
         assert sizes == [1.0, 2.0, 3.0, 4.0]
+
+    play(scenario)
+
+
+def test_a_refusal_on_other_grounds_is_a_decision_of_its_own(play, finding):
+    async def scenario(desk):
+        for n, kind in enumerate((MIDDLING, MIDDLING, GRAVE, GRAVE)):
+            await desk.find(finding(n, host="dc01", **kind))
+            await desk.swarm.settled()
+        decisions = sorted((await desk.case("dc01@2026-01-01")).decisions, key=lambda decision: decision.at_ns)
+        assert [decision.outcome for decision in decisions] == [Outcome.REFUSED] * 2
+        assert [grounds(decision.reasons) for decision in decisions] == [
+            ("protected asset", "not probable enough"),
+            ("protected asset",),
+        ]
+        assert (await desk.ledger_actions())["refused isolate-host"] == 2
 
     play(scenario)
 
@@ -174,15 +191,17 @@ def test_no_more_hosts_are_approved_within_an_hour_than_the_policy_allows(play, 
     play(scenario, policy=ContainmentPolicy(min_probability=0.5, max_hosts=2), agents=5)
 
 
-def test_a_case_with_more_findings_than_are_looked_at_says_so(play, finding):
+def test_of_a_case_with_too_many_findings_the_most_severe_are_looked_at(play, finding):
     async def scenario(desk):
-        await desk.find_quietly(*(finding(n, **SLIGHT) for n in range(MAX_CASE_FINDINGS + 20)))
-        await desk.find(finding(10_000, **GRAVE))
+        many = sorted((finding(n, **SLIGHT) for n in range(MAX_CASE_FINDINGS + 21)), key=lambda f: f.id)
+        grave = next(n for n in range(10_000, 11_000) if finding(n).id > many[-1].id)
+        await desk.find_quietly(*many, finding(grave, **GRAVE))
+        await desk.mission_only(many[-1])
         await desk.swarm.settled()
         [assessment] = await desk.assessments()
         collected = assessment.contributions[0]
         assert collected.value == MAX_CASE_FINDINGS
-        assert ", 21 more over the limit" in collected.summary
+        assert ", 22 more over the limit" in collected.summary
         assert "credentials 0.69" in collected.summary
 
     play(scenario)

@@ -1,5 +1,7 @@
 """Units: whole nanoseconds and one way to write a date."""
 
+import time
+
 import pytest
 
 from phalanx.core import NS_PER_MS, NS_PER_S, NS_PER_US, iso_from_ns, ns_from_iso, ns_from_s
@@ -33,6 +35,17 @@ def test_dates_are_written_in_utc_with_microseconds():
 )
 def test_dates_are_read_with_and_without_an_offset(text, expected_ns):
     assert ns_from_iso(text) == expected_ns
+
+
+def test_a_time_without_an_offset_does_not_depend_on_the_machines_zone(monkeypatch):
+    try:
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setenv("TZ", "Asia/Tokyo")
+            time.tzset()
+            assert ns_from_iso("2026-01-01T00:00:00") == 1_767_225_600 * NS_PER_S
+            assert iso_from_ns(0) == "1970-01-01T00:00:00.000000Z"
+    finally:
+        time.tzset()
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01T00:00:00Z", "2026-02-30", "12:00:00", "1767225600"])

@@ -108,3 +108,15 @@ def test_the_series_of_a_scrape_do_not_change_with_the_values(metrics):
     histogram.observe(1e-9)
     histogram.observe(1e9)
     assert set(parse(metrics.render_openmetrics())["a_seconds"]["samples"]) == before
+
+
+def test_quantiles_follow_their_histogram_as_a_gauge_family():
+    metrics = Metrics()
+    seconds = metrics.histogram("work_seconds", "Work.", ("room",)).labels("intel")
+    for n in range(1, 1_001):
+        seconds.observe(n / 1_000)
+    text = metrics.render_openmetrics()
+    assert "# TYPE work_quantile_seconds gauge\n" in text
+    found = dict(re.findall(r'work_quantile_seconds\{room="intel",quantile="([\d.]+)"\} (\S+)', text))
+    assert float(found["0.5"]) == pytest.approx(0.5, rel=0.006)
+    assert float(found["0.99"]) == pytest.approx(0.99, rel=0.006)

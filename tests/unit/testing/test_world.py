@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from phalanx.core import NS_PER_S, PhalanxError, is_id
+from phalanx.core import DEFAULT_TENANT, NS_PER_S, PhalanxError, Put, Table, is_id
 from phalanx.testing import (
     WORLD_START_NS,
     BackgroundFailure,
@@ -208,6 +208,35 @@ def test_what_failed_before_the_crash_stays_a_failure():
 
     with pytest.raises(BackgroundFailure, match="invalid literal"):
         SimWorld(0).run(main)
+
+
+def test_the_ports_of_a_node_hold_what_it_needs_and_keep_it_over_a_crash():
+    table = Table("t")
+
+    async def main(world):
+        async def first(node):
+            ports = node.ports()
+            journal = await ports.journals.open("intake")
+            await journal.append([b"one", b"two"])
+            await ports.store.commit([Put(table, DEFAULT_TENANT, "k", b"v")])
+            return ports.ids.new(), ports.entropy.token(4), ports.rng.bits(32), ports.signer.public.to_bytes()
+
+        async def second(node):
+            ports = node.ports()
+            journal = await ports.journals.open("intake")
+            row = await ports.store.get(table, DEFAULT_TENANT, "k")
+            return await journal.read(0), row.value, ports.ids.new(), ports.signer.public.to_bytes()
+
+        node = world.node("n")
+        *drawn, signer = await node.start(first)
+        await node.crash()
+        records, value, new_id, same_signer = await node.start(second)
+        assert (records, value, same_signer) == ([b"one", b"two"], b"v", signer)
+        assert new_id != drawn[0]
+        assert (await node.ports().offload.run(sum, [1, 2]), node.ports().clock) == (3, world.clock)
+        return drawn
+
+    assert SimWorld(5).run(main) == SimWorld(5).run(main) != SimWorld(6).run(main)
 
 
 def test_an_error_carries_the_seed_that_repeats_it():

@@ -156,6 +156,22 @@ def test_independent_steps_overlap():
     simulated(main)
 
 
+def test_results_are_listed_in_the_order_they_were_finished():
+    async def main(world):
+        def slow(seconds):
+            async def run(context):
+                await world.clock.sleep(seconds)
+
+            return run
+
+        bench = Bench(world, *(classical(f"s{seconds}", run=slow(seconds)) for seconds in (4, 1, 5, 3, 2)))
+        outcome = await bench.run()
+        kept = await Runs(bench.store).steps(DEFAULT_TENANT, outcome.run_id)
+        assert [result.step for result in kept] == ["s1", "s2", "s3", "s4", "s5"]
+
+    simulated(main)
+
+
 def test_steps_that_work_at_once_are_bounded():
     async def main(world):
         working, most = 0, 0
@@ -377,17 +393,20 @@ def test_two_engines_on_one_run_keep_one_result():
         async def draw(context):
             await world.clock.sleep(1)
             drawn.append(len(drawn))
+            seeds.append(context.seed)
             return drawn[-1]
 
         async def use(context):
             return context.results["draw"].output
 
+        seeds = []
         steps = classical("draw", run=draw), classical("use", "draw", run=use)
-        benches = [Bench(world, *steps)]
-        benches.append(Bench(world, *steps, store=benches[0].store))
+        benches = [Bench(world, *steps, seed=1)]
+        benches.append(Bench(world, *steps, seed=2, store=benches[0].store))
         one, two = await asyncio.gather(*(bench.run() for bench in benches))
         assert sorted(drawn) == [0, 1], "both worked on it"
         assert one == two, "and one result counts"
+        assert seeds[0] == seeds[1], "one of them began the run"
         assert one.results["use"].output == one.results["draw"].output
         assert len(await benches[0].waypoints()) == 2
 

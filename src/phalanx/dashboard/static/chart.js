@@ -9,14 +9,15 @@ export class RateChart {
   constructor(element, history) {
     this.element = element;
     this.points = history;
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
-    this.draw();
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => window.Plotly && this.draw());
+    document.getElementById("chart-library").addEventListener("load", () => this.draw());
+    if (window.Plotly) this.draw();
   }
 
   add(seconds, events, findings) {
     this.points.push([seconds, events, findings]);
     while (this.points.length && this.points[0][0] < seconds - SPAN_S) this.points.shift();
-    if (!document.hidden) this.draw();
+    if (!document.hidden && window.Plotly) this.draw();
   }
 
   draw() {

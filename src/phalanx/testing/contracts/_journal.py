@@ -118,7 +118,7 @@ async def check_reading_while_appending(open_journals: OpenJournals) -> None:
             while len(seen) < n:
                 found = await journal.read(len(seen), max_records=7)
                 assert len(seen) + len(found) <= journal.end, "a record was shown before it was acknowledged"
-                seen += found
+                seen.extend(found)
                 async with grown:
                     await grown.wait_for(lambda: len(seen) < journal.end or len(seen) == n)
             return seen
