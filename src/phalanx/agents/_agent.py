@@ -83,6 +83,8 @@ class Agent:
         outcome = work.result()
         if isinstance(outcome, Exception):
             raise outcome
+        if not isinstance(outcome, str):
+            raise AgentsError(f"the skill returned {type(outcome).__name__}, not a line of text")
         return outcome
 
 
@@ -95,7 +97,7 @@ async def first_within(limit_s: float, clock: Clock, *works: "asyncio.Future[Any
         timer.cancel()
 
 
-async def _outcome(skill: Skill, claim: Claim, tools: Toolbox) -> str | Exception:
+async def _outcome(skill: Skill, claim: Claim, tools: Toolbox) -> object:
     # An exception leaves as a value: raised inside the task group it would end the whole swarm.
     try:
         return await skill.perform(claim.mission, tools)

@@ -63,6 +63,8 @@ class Dispatcher:
         while True:
             await self._awake.wait()
             self._awake.clear()
+            if self.paused:
+                continue
             try:
                 if self._in_doubt:
                     await self._take_back_lost()

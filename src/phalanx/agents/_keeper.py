@@ -98,6 +98,8 @@ class Keeper:
 
 
 def explained(error: Exception) -> str:
-    """What was raised, in one bounded line."""
-    name = "" if isinstance(error, PhalanxError) else f"{type(error).__name__}: "
-    return f"{name}{error}"[:MAX_NOTE_CHARS]
+    """What was raised, in one bounded line that is never empty."""
+    kind, text = type(error).__name__, str(error)
+    if not text:
+        return kind
+    return (text if isinstance(error, PhalanxError) else f"{kind}: {text}")[:MAX_NOTE_CHARS]

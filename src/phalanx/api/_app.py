@@ -15,6 +15,7 @@ from phalanx.api._events import KINDS as EVENT_KINDS
 from phalanx.api._events import event_routes
 from phalanx.api._ledger import KINDS as LEDGER_KINDS
 from phalanx.api._ledger import ledger_routes
+from phalanx.api._live import KINDS as LIVE_KINDS
 from phalanx.api._live import live_routes
 from phalanx.api._problems import ProblemType, on_http_exception, on_phalanx_error, on_validation_error
 from phalanx.api._records import KINDS as RECORD_KINDS
@@ -27,7 +28,7 @@ from phalanx.core import PhalanxError
 if TYPE_CHECKING:
     from phalanx.node import Node
 
-_KINDS: Sequence[type] = (*EVENT_KINDS, *RECORD_KINDS, *LEDGER_KINDS, Trace, Health, ProblemType)
+_KINDS: Sequence[type] = (*EVENT_KINDS, *RECORD_KINDS, *LEDGER_KINDS, *LIVE_KINDS, Trace, Health, ProblemType)
 
 
 def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:

@@ -61,6 +61,9 @@ class Resumed(msgspec.Struct, frozen=True):
     complete: bool
 
 
+KINDS: tuple[type, ...] = (Waypoint, Pulse, Dropped, Resumed)
+
+
 def live_routes(node: "Node", gate: Gate) -> APIRouter:
     """``/v1/live``."""
     router = APIRouter(prefix="/v1/live", tags=["live"], default_response_class=Response)

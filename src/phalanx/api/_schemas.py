@@ -84,7 +84,7 @@ def _document(app: FastAPI, kinds: Sequence[type]) -> dict[str, Any]:
         if "description" in schema:
             schema["description"] = inspect.cleandoc(schema["description"])
     components = document.setdefault("components", {})
-    components["schemas"] = dict(sorted(found.items()))
+    components["schemas"] = dict(sorted((components.get("schemas", {}) | found).items()))
     components["securitySchemes"] = _SECURITY
     document["security"] = [{name: []} for name in _SECURITY]
     return document

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class Bench:
 
     name: str
     title: str
-    run: Callable[[BenchOptions], Awaitable[BenchResult]]
+    run: Callable[[BenchOptions], Coroutine[Any, Any, BenchResult]]
 
 
 def describe_machine() -> dict[str, Any]:

@@ -104,10 +104,11 @@ async def _throughput(node: RunningNode, posts: Sequence[bytes], n_events: int) 
 async def _post(node: RunningNode, post: bytes) -> None:
     """Send until it is taken; the node says how long to wait when it is full."""
     while True:
-        answer = await node.client.post("/v1/events", content=post, headers={"Content-Type": "application/x-ndjson"})
-        if answer.status_code != 429:
-            answer.raise_for_status()
+        answer = await node.post("/v1/events", post)
+        if answer.status == 202:
             return
+        if answer.status != 429:
+            raise Unavailable("the node", f"it answered a post with HTTP {answer.status}")
         await asyncio.sleep(float(answer.headers["Retry-After"]))
 
 
@@ -120,7 +121,7 @@ async def _latency(node: RunningNode, posts: Sequence[bytes]) -> dict[str, float
     await asyncio.gather(*tasks)
     sent_s = time.perf_counter() - started
     await _caught_up(node)
-    metrics = (await node.client.get("/metrics")).text
+    metrics = await node.get("/metrics")
     hits = _metric(metrics, f"{_LATENCY}_count")
     if not hits:
         raise Unavailable("a latency", "the load led to no finding")
@@ -135,7 +136,7 @@ async def _latency(node: RunningNode, posts: Sequence[bytes]) -> dict[str, float
 async def _caught_up(node: RunningNode) -> None:
     deadline = time.perf_counter() + _CAUGHT_UP_WITHIN_S
     while time.perf_counter() < deadline:
-        if _metric((await node.client.get("/metrics")).text, _BACKLOG) == 0:
+        if _metric(await node.get("/metrics"), _BACKLOG) == 0:
             return
         await asyncio.sleep(0.02)
     raise Unavailable("the node", f"it had not analysed everything within {_CAUGHT_UP_WITHIN_S:.0f} s")

@@ -6,14 +6,15 @@ import re
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import httpx
+import urllib3
 
 from phalanx.core import NS_PER_MS, Unavailable
 
 _READY_WITHIN_S = 60.0
+_MAX_CONNECTIONS = 16
 
 
 def quantile(values: Sequence[float], q: float) -> float:
@@ -44,9 +45,21 @@ async def repeated(times: int, measure: Callable[[], Awaitable[float]]) -> list[
 class RunningNode:
     """A node in a process of its own, as a client sees it."""
 
-    client: httpx.AsyncClient
+    url: str
+    http: urllib3.PoolManager
     pid: int
     ready_ms: float
+
+    async def get(self, path: str) -> str:
+        """The body of a page; raises unless the node answers 200."""
+        answer = await asyncio.to_thread(self.http.request, "GET", self.url + path)
+        if answer.status != 200:
+            raise Unavailable(path, f"HTTP {answer.status}")
+        return answer.data.decode()
+
+    async def post(self, path: str, body: bytes) -> urllib3.BaseHTTPResponse:
+        headers = {**self.http.headers, "Content-Type": "application/x-ndjson"}
+        return await asyncio.to_thread(self.http.request, "POST", self.url + path, body=body, headers=headers)
 
     def rss_mib(self) -> float:
         """Resident memory of the node's process now."""
@@ -71,11 +84,17 @@ async def running_node(data_dir: Path, *settings: str) -> AsyncIterator[RunningN
     )  # fmt: skip
     try:
         url, token = await asyncio.wait_for(_address(process), _READY_WITHIN_S)
-        headers = {"Authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=_READY_WITHIN_S) as client:
-            (await client.get("/readyz")).raise_for_status()
+        http = urllib3.PoolManager(
+            headers={"Authorization": f"Bearer {token}"},
+            maxsize=_MAX_CONNECTIONS,
+            timeout=_READY_WITHIN_S,
+            retries=False,
+        )
+        with http:
+            node = RunningNode(url, http, process.pid, 0.0)
+            await node.get("/readyz")
             drain = asyncio.create_task(_drain(process))
-            yield RunningNode(client, process.pid, elapsed_ms(started_ns))
+            yield replace(node, ready_ms=elapsed_ms(started_ns))
             drain.cancel()
     finally:
         if process.returncode is None:

@@ -20,8 +20,8 @@ def bench(name: str | None, list_them: bool, seed: int, quick: bool, as_json: bo
     from phalanx.core import InvalidInput
 
     if list_them or name is None:
-        for known, one in BENCHES.items():
-            click.echo(f"{known:<12} {one.title}")
+        for known in BENCHES.values():
+            click.echo(f"{known.name:<12} {known.title}")
         return
     if name != "all" and name not in BENCHES:
         raise InvalidInput("name", f"there is no benchmark {name!r}", hint=f"one of: all, {', '.join(BENCHES)}")

@@ -2,11 +2,15 @@
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import click
 
 from phalanx.core import InvalidInput, NotFound, Overloaded, PhalanxError, StorageFull, Unavailable
+
+if TYPE_CHECKING:
+    import urllib3
 
 DEFAULT_URL = "http://127.0.0.1:8470"
 TIMEOUT_S = 30.0
@@ -42,14 +46,20 @@ class NodeClient:
     """A thin client: one method per verb, errors as exceptions, pages followed."""
 
     def __init__(self, url: str, token: str) -> None:
-        import httpx
+        import urllib3
 
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=TIMEOUT_S)
-        except (httpx.InvalidURL, UnicodeEncodeError) as error:
+            target = urllib3.util.parse_url(url)
+        except urllib3.exceptions.LocationParseError as error:
             raise InvalidInput("url", str(error)) from error
-        self._url = url
+        if not token.isascii() or not token.isprintable():
+            raise InvalidInput("token", "has characters that no token has")
+        if target.scheme not in {"http", "https"} or not target.host:
+            raise InvalidInput("url", f"{url!r} is not an http address")
+        self._http = urllib3.PoolManager(
+            headers={"Authorization": f"Bearer {token}"} if token else {}, timeout=TIMEOUT_S, retries=False
+        )
+        self._url = url.rstrip("/")
 
     def get(self, path: str, **params: Any) -> Any:
         return self._ask("GET", path, params={k: v for k, v in params.items() if v not in (None, "")})
@@ -68,38 +78,50 @@ class NodeClient:
             if not after or not page["items"]:
                 return
 
-    def _ask(self, method: str, path: str, **options: Any) -> Any:
-        import httpx
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, Any],
+        content: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
+        import urllib3
 
+        query = f"?{urlencode(params)}" if params else ""
         try:
-            answer = self._http.request(method, path, **options)
-        except httpx.UnsupportedProtocol as error:
-            raise InvalidInput("url", f"{self._url} is not an http address") from error
-        except httpx.TransportError as error:
+            answer = self._http.request(
+                method, f"{self._url}{path}{query}", body=content, headers={**self._http.headers, **(headers or {})}
+            )
+        except urllib3.exceptions.HTTPError as error:
             raise Unavailable(
-                f"the node at {self._url}",
-                str(error) or type(error).__name__,
-                hint="start one with `phalanx up`, or name it with --url",
+                f"the node at {self._url}", _reason(error), hint="start one with `phalanx up`, or name it with --url"
             ) from error
-        if answer.is_success:
+        if 200 <= answer.status < 300:
             return answer.json()
-        raise _problem(answer)
+        raise _problem(answer, path)
 
 
-def _problem(answer: Any) -> PhalanxError:
+def _reason(error: Exception) -> str:
+    """The end of urllib3's account, which is what happened: "Connection refused"."""
+    return str(error).rpartition(": ")[2].rstrip("')") or type(error).__name__
+
+
+def _problem(answer: "urllib3.BaseHTTPResponse", path: str) -> PhalanxError:
     try:
         body = answer.json()
     except ValueError:
         body = {}
-    detail = body.get("detail") or body.get("title") or f"HTTP {answer.status_code}"
+    detail = body.get("detail") or body.get("title") or f"HTTP {answer.status}"
     hint = body.get("hint", "")
-    match answer.status_code:
+    match answer.status:
         case 401 | 403:
             return NotLetIn(
                 detail, hint=hint or "give a token with --token or PHALANX_TOKEN; `phalanx tokens create` makes one"
             )
         case 404:
-            return NotFound("such record", answer.request.url.path.rsplit("/", 1)[-1], hint=hint)
+            return NotFound("such record", path.rsplit("/", 1)[-1], hint=hint)
         case 429:
             return Overloaded("the intake", retry_after_s=int(answer.headers.get("retry-after", "1")))
         case 507:

@@ -33,8 +33,8 @@ class Check:
 _EXTRAS = {
     "postgres": ("asyncpg", "asyncpg", "state in PostgreSQL"),
     "otlp": (
-        "opentelemetry.exporter.otlp.proto.http",
-        "opentelemetry-exporter-otlp-proto-http",
+        "opentelemetry.proto",
+        "opentelemetry-proto",
         "export to an OTLP collector",
     ),
     "cluster": ("nats", "nats-py", "several nodes over NATS"),

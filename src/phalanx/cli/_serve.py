@@ -5,7 +5,7 @@ import contextlib
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from phalanx.core import Unavailable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Live-update streams are open for as long as a browser looks; they are cut after this.
 _GRACE_S = 2
 
-Background = Callable[["Node"], Awaitable[None]]
+Background = Callable[["Node"], Coroutine[None, None, None]]
 
 
 async def serve(

@@ -29,6 +29,8 @@ class InvalidInput(PhalanxError):
     """Something given from outside is not acceptable. Attributes: ``field``, ``reason``."""
 
     code = "invalid-input"
+    field: str
+    reason: str
 
     def __init__(self, field: str, reason: str, *, hint: str = "") -> None:
         super().__init__(f"{field}: {reason}", hint=hint, field=field, reason=reason)
@@ -38,6 +40,8 @@ class NotFound(PhalanxError):
     """What was asked for does not exist. Attributes: ``what``, ``key``."""
 
     code = "not-found"
+    what: str
+    key: str
 
     def __init__(self, what: str, key: str, *, hint: str = "") -> None:
         super().__init__(f"there is no {what} {key!r}", hint=hint, what=what, key=key)
@@ -47,6 +51,9 @@ class LimitExceeded(PhalanxError):
     """A named bound was reached. Attributes: ``limit``, ``maximum``, ``seen``."""
 
     code = "limit-exceeded"
+    limit: str
+    maximum: int
+    seen: int
 
     def __init__(self, limit: str, *, maximum: int, seen: int, hint: str = "") -> None:
         super().__init__(
@@ -62,6 +69,8 @@ class Overloaded(PhalanxError):
     """A bounded queue is full; nothing was accepted. Attribute: ``retry_after_s``."""
 
     code = "overloaded"
+    what: str
+    retry_after_s: int
 
     def __init__(self, what: str, *, retry_after_s: int) -> None:
         super().__init__(
@@ -76,6 +85,8 @@ class Unavailable(PhalanxError):
     """Something needed is not there now (a missing extra, a stopped service). ``what``."""
 
     code = "unavailable"
+    what: str
+    reason: str
 
     def __init__(self, what: str, reason: str, *, hint: str = "") -> None:
         super().__init__(f"{what} is not available: {reason}", hint=hint, what=what, reason=reason)
@@ -91,6 +102,7 @@ class StorageFull(StorageError):
     """The disk or the quota is full. Nothing of the write was kept. Attribute: ``where``."""
 
     code = "storage-full"
+    where: str
 
     def __init__(self, where: str) -> None:
         super().__init__(
@@ -104,6 +116,9 @@ class StorageCorrupt(StorageError):
     """Stored bytes are not what was written. Attributes: ``where``, ``position``."""
 
     code = "storage-corrupt"
+    where: str
+    position: int
+    reason: str
 
     def __init__(self, where: str, position: int, reason: str) -> None:
         super().__init__(
@@ -119,6 +134,10 @@ class Conflict(StorageError):
     """Somebody else wrote the row first. Attributes: ``table``, ``key``."""
 
     code = "conflict"
+    table: str
+    key: str
+    expected: int
+    found: int
 
     def __init__(self, table: str, key: str, *, expected: int, found: int) -> None:
         super().__init__(
@@ -134,6 +153,8 @@ class WireError(PhalanxError):
     """Bytes are not the record they should be. Attributes: ``kind``, ``reason``."""
 
     code = "wire"
+    kind: str
+    reason: str
 
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(f"not a valid {kind}: {reason}", kind=kind, reason=reason)
@@ -149,6 +170,8 @@ class FutureVersion(WireError):
     """A record was written by a newer Phalanx. Attributes: ``seen``, ``known``."""
 
     code = "future-version"
+    seen: int
+    known: int
 
     def __init__(self, kind: str, *, seen: int, known: int) -> None:
         super().__init__(kind, f"version {seen} was written by a newer Phalanx (this one knows {known})")

@@ -53,12 +53,12 @@ _decoders: dict[tuple[type, bool], Any] = {}
 
 
 def encode(record: Record) -> bytes:
-    """MessagePack with sorted fields: equal records give equal bytes."""
+    """MessagePack, fields in declared order and mappings sorted: equal records give equal bytes."""
     return _to_msgpack.encode(record)
 
 
 def encode_json(record: Any) -> bytes:
-    """JSON with sorted fields, for people and for the API."""
+    """JSON in the same order, for people and for the API."""
     return _to_json.encode(record)
 
 

@@ -8,7 +8,20 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from phalanx.agents import Swarm, Toolbox
-from phalanx.core import DEFAULT_TENANT, Clock, IdSource, InvalidInput, Offload, Store, TenantId, Waypoint, decode
+from phalanx.core import (
+    DEFAULT_TENANT,
+    GIB,
+    Clock,
+    IdSource,
+    InvalidInput,
+    Journal,
+    Journals,
+    Offload,
+    Store,
+    TenantId,
+    Waypoint,
+    decode,
+)
 from phalanx.devices import Fleet
 from phalanx.incidents import Cases, ContainmentPolicy, Responses
 from phalanx.intel import EventLog, Findings, Intake, Sentinel, load_rules
@@ -88,34 +101,31 @@ async def build_node(
 
     ``host_names`` gives the name of a host by its address, besides what the settings' file says.
     """
-    clock = ports.clock
+    clock, offload = ports.clock, ports.offload
     telemetry = Telemetry(clock, log_sink=log_sink, level=settings.log.level)
     alerts = Alerts(telemetry)
     space = SpaceWatch(clock, alerts)
     store, journals = WatchedStore(ports.store, space), WatchedJournals(ports.journals, space)
+    services = Services(clock, telemetry, alerts)
     async with contextlib.AsyncExitStack() as stack:
-        services = Services(clock, telemetry, alerts)
-        tokens = Tokens(store, ports.entropy, clock)
-
-        ledger_journal = await journals.open("ledger")
-        stack.push_async_callback(ledger_journal.close)
+        ledger_journal, intake_journal, probe_journal = [
+            await stack.enter_async_context(_opened(opener, name))
+            for opener, name in ((journals, "ledger"), (journals, "intake"), (ports.journals, "space-probe"))
+        ]
         ledger = await Ledger.open(ledger_journal, store, ports.signer, clock=clock, telemetry=telemetry)
         stack.push_async_callback(ledger.close)
 
-        fleet = _build_fleet(ports, alerts)
-        engine = Engine(store, clock, telemetry, fleet, ports.offload, ports.rng.child("workflows"))
+        fleet = Fleet([b for _, provider in load_plugins(DEVICES, alerts) for b in provider(offload).backends()])
+        engine = Engine(store, clock, telemetry, fleet, offload, ports.rng.child("workflows"))
         for _, template in load_plugins(ANALYSES, alerts):
             engine.register(template)
 
-        intake_journal = await journals.open("intake")
-        stack.push_async_callback(intake_journal.close)
         intake = await Intake.open(
             intake_journal, store, clock=clock, ids=ports.ids, telemetry=telemetry,
             max_backlog_events=settings.intake.max_backlog_events,
         )  # fmt: skip
         stack.push_async_callback(intake.close)
         findings, events = Findings(store), EventLog(intake_journal, store)
-        assessments = Assessments(store)
         responses = Responses(store, ledger, _policy(settings), clock, telemetry)
 
         toolbox = Toolbox()
@@ -127,24 +137,16 @@ async def build_node(
             store, clock=clock, telemetry=telemetry, rng=ports.rng.child("swarm"),
             toolbox=toolbox, skills=skills, agents_per_role=settings.agents.per_role,
         )  # fmt: skip
-        rules = await ports.offload.run(load_rules, settings.intake.rules_dir)
         sentinel = Sentinel(
-            intake, store, rules, clock=clock, telemetry=telemetry, on_missions=swarm.wake,
+            intake, store, await offload.run(load_rules, settings.intake.rules_dir),
+            clock=clock, telemetry=telemetry, on_missions=swarm.wake,
             host_names={**await _host_names(settings, ports), **(host_names or {})},
         )  # fmt: skip
 
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)
         services.start("sentinel", sentinel.run)
-
-        async def retain() -> None:
-            while True:
-                await events.retain(int(settings.intake.retention_gib * (1 << 30)))
-                await clock.sleep(_RETENTION_EVERY_S)
-
-        services.start("retention", retain)
-        probe_journal = await ports.journals.open("space-probe")
-        stack.push_async_callback(probe_journal.close)
+        services.start("retention", lambda: _retain(events, settings, clock))
         services.start("storage-watch", lambda: space.watch(ports.store, probe_journal))
         if settings.otlp.endpoint:
             _start_otlp(settings, telemetry, services)
@@ -153,13 +155,29 @@ async def build_node(
         stack.push_async_callback(services.stop)
         stack.callback(telemetry.feed.close)
         yield Node(
-            settings=settings, clock=clock, ids=ports.ids, offload=ports.offload, store=store,
-            telemetry=telemetry, alerts=alerts, tokens=tokens,
+            settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store,
+            telemetry=telemetry, alerts=alerts, tokens=Tokens(store, ports.entropy, clock),
             intake=intake, sentinel=sentinel, events=events, findings=findings, swarm=swarm, engine=engine,
-            assessments=assessments, responses=responses, cases=Cases(store), ledger=ledger, fleet=fleet,
+            assessments=Assessments(store), responses=responses, cases=Cases(store), ledger=ledger, fleet=fleet,
             local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN),
             _space=space, _services=services,
         )  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def _opened(journals: Journals, name: str) -> AsyncIterator[Journal]:
+    journal = await journals.open(name)
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+async def _retain(events: EventLog, settings: Settings, clock: Clock) -> None:
+    """Drop the oldest raw events beyond what the settings keep, for as long as the node runs."""
+    while True:
+        await events.retain(int(settings.intake.retention_gib * GIB))
+        await clock.sleep(_RETENTION_EVERY_S)
 
 
 async def _host_names(settings: Settings, ports: Ports) -> dict[str, str]:
@@ -177,13 +195,6 @@ async def _host_names(settings: Settings, ports: Ports) -> dict[str, str]:
         if name:
             names |= dict.fromkeys(filter(None, (address, *aliases)), name)
     return names
-
-
-def _build_fleet(ports: Ports, alerts: Alerts) -> Fleet:
-    backends = [
-        backend for _, provider in load_plugins(DEVICES, alerts) for backend in provider(ports.offload).backends()
-    ]
-    return Fleet(backends)
 
 
 def _policy(settings: Settings) -> ContainmentPolicy:

@@ -31,19 +31,14 @@ async def open_ports(settings: Settings, *, alone: bool = True) -> AsyncIterator
     folder = settings.node.data_dir
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     clock, entropy = SystemClock(), OsEntropy()
+    store: Store
+    journals: Journals
     async with contextlib.AsyncExitStack() as stack:
         if alone:
             stack.enter_context(lock_folder(folder))
         offload = stack.enter_context(contextlib.closing(ThreadOffload(settings.node.workers)))
-        store: Store
-        journals: Journals
         if settings.store.kind == "postgres":
-            if not settings.store.dsn:
-                raise InvalidInput("store.dsn", "kind `postgres` needs a connection string")
-            store = await PostgresStore.open(settings.store.dsn)
-            stack.push_async_callback(store.close)
-            journals = await PostgresJournals.open(settings.store.dsn)
-            stack.push_async_callback(journals.close)
+            store, journals = await _postgres(settings, stack)
         else:
             store = await SqliteStore.open(folder / "state.sqlite")
             stack.push_async_callback(store.close)
@@ -59,3 +54,14 @@ async def open_ports(settings: Settings, *, alone: bool = True) -> AsyncIterator
             offload=offload,
             signer=HybridSigner.from_bytes(key),
         )
+
+
+async def _postgres(settings: Settings, stack: contextlib.AsyncExitStack) -> tuple[Store, Journals]:
+    dsn = settings.store.dsn
+    if not dsn:
+        raise InvalidInput("store.dsn", "kind `postgres` needs a connection string")
+    store = await PostgresStore.open(dsn)
+    stack.push_async_callback(store.close)
+    journals = await PostgresJournals.connect(dsn)
+    stack.push_async_callback(journals.close)
+    return store, journals

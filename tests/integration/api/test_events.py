@@ -54,7 +54,9 @@ def test_the_whole_way_of_an_event_can_be_followed(on_node):
             assert record["trace"] == taken["first_event"]
         finding = (await api.http.get(f"/v1/findings/{subjects['finding']}")).json()
         case = (await api.http.get(f"/v1/cases/{finding['case']}")).json()
-        assert [len(case[kind]) for kind in ("findings", "missions", "assessments", "proposals", "decisions")] == [1] * 5
+        assert [len(case[kind]) for kind in ("findings", "missions", "assessments", "proposals", "decisions")] == [
+            1
+        ] * 5
         assert case["assessments"][0]["provenance"][0]["origin"] == "simulated"
 
     on_node(work)

@@ -7,6 +7,7 @@ not from the compiler.
 import fnmatch
 import ipaddress
 import re
+import zipfile
 
 import pytest
 import yaml
@@ -14,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phalanx.core import DEFAULT_TENANT, BatchId, EventBatch, LogSource
-from phalanx.intel import InvalidRule, UnsupportedRule, parse_rule
+from phalanx.intel import InvalidRule, UnsupportedRule, parse_rule, read_lines
+from phalanx.intel._sources import aliases, concerns
 
 BATCH = BatchId("0197a000-0000-7000-8000-000000000000")
 MAX_REGEX_CHARS = 8_192
@@ -249,3 +251,42 @@ def test_no_document_makes_the_compiler_fail_in_another_way(document):
 def test_what_is_not_supported_is_refused_by_name(modifier):
     with pytest.raises(UnsupportedRule, match=repr(modifier.split("|")[-1 if modifier.startswith("re") else 0])):
         compiled({"sel": {f"Field|{modifier}": "x"}, "condition": "sel"})
+
+
+def recorded_events(shared_data, every):
+    for archive in sorted((shared_data / "logs" / "otrf_security_datasets").rglob("*.zip")):
+        with zipfile.ZipFile(archive) as opened:
+            for name in opened.namelist():
+                if name.endswith((".json", ".log")):
+                    lines = opened.read(name).split(b"\n")
+                    yield from (line for n, line in enumerate(lines) if n % every == 0 or b"Process Create:" in line)
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("INT-2")
+def test_public_rules_on_recorded_events_mean_what_the_naive_evaluator_says(shared_data):
+    lines = list(recorded_events(shared_data, every=61))
+    out = read_lines(lines, tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=1_772_443_800_000_000_000)
+    files = sorted((shared_data / "rules" / "sigma").rglob("*.yml"))[::9]
+    asked = hits = 0
+    for file in files:
+        text = file.read_text()
+        try:
+            rule = parse_rule(text, where=file.name)
+        except UnsupportedRule:
+            continue
+        detection = yaml.load(text, Loader=yaml.CSafeLoader)["detection"]
+        for batch in out.batches:
+            if not concerns(rule.log_source, batch.log_source):
+                continue
+            renamed = aliases(batch.log_source)
+            rows = []
+            for event in batch:
+                fields = event.fields()
+                rows.append({name: fields[own] for name, own in renamed.items() if own in fields} | fields)
+            expected = [place for place, row in enumerate(rows) if rule_matches(row, detection)]
+            assert list(rule.match(batch)) == expected, file.name
+            asked += len(rows)
+            hits += len(expected)
+    assert asked > 20_000
+    assert hits > 20

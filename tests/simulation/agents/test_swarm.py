@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from phalanx.agents import MISSIONS, AgentState, MissionRejected, MissionStatus, Role
+from phalanx.agents import MISSIONS, AgentsError, AgentState, MissionRejected, MissionStatus, Role
 from phalanx.agents._limits import BACKOFF_FIRST_S, BACKOFF_LONGEST_S, MAILBOX_MISSIONS, MAX_ATTEMPTS
 from phalanx.core import DEFAULT_TENANT, Put
 
@@ -224,6 +224,39 @@ def test_a_skill_that_cancels_itself_is_a_failed_attempt_like_any_other(play, ch
             await swarm.settled()
             assert swarm.running
         assert await bench.standing() == {DONE: 1}
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("error", [AgentsError(""), ValueError(), ExceptionGroup("several", [ValueError("x")])])
+def test_an_error_that_says_nothing_is_a_failure_all_the_same(play, chore, error):
+    async def scenario(bench):
+        async def fail_once(mission):
+            if mission.attempts == 1:
+                raise error
+            return "fine"
+
+        await bench.add(1)
+        async with bench.swarm(chore(fail_once)) as swarm:
+            await swarm.settled()
+        [mission] = await bench.missions()
+        assert (mission.status, mission.attempts) == (DONE, 2)
+
+    play(scenario)
+
+
+def test_a_skill_that_returns_no_text_fails_and_the_swarm_lives(play, chore):
+    async def scenario(bench):
+        async def nothing(mission):
+            return None
+
+        await bench.add(1)
+        async with bench.swarm(chore(nothing)) as swarm:
+            await swarm.settled()
+            assert swarm.running
+        [mission] = await bench.missions()
+        assert mission.status is FAILED
+        assert mission.note.endswith("the skill returned NoneType, not a line of text")
 
     play(scenario)
 

@@ -141,6 +141,28 @@ def test_crashes_with_several_cases_under_way_double_nothing_and_lose_nothing(de
         lives(desk, findings, 1 + seed % 48, after=seed % 2 == 0, power_loss=seed % 3 != 0, seed=seed)
 
 
+@pytest.mark.parametrize("room_bytes", range(0, 14_000, 1_000))
+def test_a_disk_that_fills_up_in_the_middle_is_waited_for(desk, finding, room_bytes):
+    async def scenario(world):
+        async def life(node):
+            disk = world.disk(node.name)
+            this = await desk.open(node.ports(), policy=LENIENT)
+            findings = [finding(1, **GRAVE)]
+            await this.find(*findings)
+            disk.capacity_bytes = disk.used_bytes + room_bytes
+            async with this.swarm:
+                await world.clock.sleep(60.0)
+                disk.capacity_bytes = 1 << 30
+                await this.swarm.settled()
+                [mission] = await this.missions()
+                assert mission.attempts == 1
+                await check(this, findings)
+
+        await world.node("n").start(life)
+
+    SimWorld(2).run(scenario)
+
+
 def test_the_same_seed_gives_the_same_records(desk, finding):
     async def scenario(world):
         async def life(node):

@@ -166,7 +166,7 @@ def test_power_lost_at_any_time_any_number_of_times(seed):
 
         while ended is None:
             task = node.start(program)
-            done, _ = await asyncio.wait([task], timeout=rng.uniform(0, 1.5))
+            done, _ = await asyncio.wait([task], timeout=rng.uniform(0, 3))
             if done:
                 ended = task.result()
             else:

@@ -1,0 +1,138 @@
+"""The document at /openapi.json is complete, and what the node answers is what it says."""
+
+import re
+
+import pytest
+
+METHODS = {"get", "post", "put", "patch", "delete"}
+TYPES = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict}
+
+
+def references(node):
+    if isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def resolve(document, reference):
+    found = document
+    for part in reference.removeprefix("#/").split("/"):
+        found = found[part]
+    return found
+
+
+def conforms(document, schema, value, where="$"):
+    """JSON Schema 2020-12, as far as these schemas use it; raises AssertionError naming the place."""
+    while "$ref" in schema:
+        schema = resolve(document, schema["$ref"])
+    if "anyOf" in schema:
+        assert any(fits(document, choice, value) for choice in schema["anyOf"]), f"{where}: {value!r} fits no choice"
+    if "enum" in schema:
+        assert value in schema["enum"], f"{where}: {value!r} is none of {schema['enum']}"
+    kind = schema.get("type")
+    if kind == "null":
+        assert value is None, where
+    elif kind is not None:
+        assert isinstance(value, TYPES[kind]), f"{where}: {value!r} is no {kind}"
+        assert kind == "boolean" or not isinstance(value, bool), where
+    if isinstance(value, dict):
+        properties, others = schema.get("properties", {}), schema.get("additionalProperties", {})
+        missing = [name for name in schema.get("required", ()) if name not in value]
+        assert not missing, f"{where}: {missing} are missing"
+        for name, one in value.items():
+            assert name in properties or others is not False, f"{where}: {name} is not documented"
+            conforms(document, properties.get(name, others if isinstance(others, dict) else {}), one, f"{where}.{name}")
+    if isinstance(value, list):
+        first = schema.get("prefixItems", [])
+        assert schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)), where
+        for place, one in enumerate(value):
+            inner = first[place] if place < len(first) else schema.get("items", {})
+            conforms(document, inner, one, f"{where}[{place}]")
+
+
+def fits(document, schema, value):
+    try:
+        conforms(document, schema, value)
+    except AssertionError:
+        return False
+    return True
+
+
+def operations(document):
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if method in METHODS:
+                yield f"{method.upper()} {path}", operation
+
+
+@pytest.mark.requirement("API-1")
+def test_the_document_is_whole(on_node):
+    async def work(api):
+        document = (await api.http.get("/openapi.json")).json()
+        assert document["openapi"].startswith("3.1.")
+        for reference in references(document):
+            assert resolve(document, reference), reference
+        names = [operation["operationId"] for _, operation in operations(document)]
+        assert len(names) == len(set(names)) >= 25
+        schemes = set(document["components"]["securitySchemes"])
+        for name, operation in operations(document):
+            assert operation.get("summary"), name
+            assert "application/problem+json" in operation["responses"]["default"]["content"], name
+            success = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+            assert success, name
+            assert all(media["schema"] for answer in success for media in answer["content"].values()), name
+            assert all(set(choice) <= schemes for choice in operation.get("security", [])), name
+            inside = set(re.findall(r"{(\w+)}", name))
+            assert {one["name"] for one in operation.get("parameters", []) if one["in"] == "path"} == inside, name
+        for name, schema in document["components"]["schemas"].items():
+            assert schema.get("description"), name
+            assert "    " not in schema["description"], name
+
+    on_node(work)
+
+
+@pytest.mark.requirement("API-1")
+def test_what_the_node_answers_is_what_the_document_says(on_node):
+    async def work(api):
+        await api.http.post("/v1/events", content=b"{broken\n", headers={"Content-Type": "text/plain"})
+        taken = await api.intrusion()
+        document = (await api.http.get("/openapi.json")).json()
+        post = document["paths"]["/v1/events"]["post"]["responses"]["202"]["content"]["application/json"]["schema"]
+        conforms(document, post, taken)
+        known = {"trace_id": taken["first_event"], "event_id": taken["first_event"], "code": "overloaded"}
+        checked = 0
+        for path, item in document["paths"].items():
+            content = item.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+            if "application/json" not in content:
+                continue
+            if "{" in path and not any(f"{{{name}}}" in path for name in known):
+                listing = (await api.http.get(path.partition("/{")[0].replace("/cases", "/findings"))).json()["items"]
+                known |= {"key": listing[0]["id"], "entry_id": listing[0]["id"], "case": listing[0].get("case", "")}
+            answer = await api.http.get(path.format(**known))
+            known.pop("key", None)
+            known.pop("entry_id", None)
+            known.pop("case", None)
+            assert answer.status_code == 200, path
+            if "items" in answer.json():
+                assert answer.json()["items"], path
+            conforms(document, content["application/json"]["schema"], answer.json(), path)
+            checked += 1
+        assert checked >= 20
+        problem = await api.http.get("/v1/findings?limit=0")
+        conforms(document, document["components"]["schemas"]["Problem"], problem.json())
+
+    on_node(work)
+
+
+def test_a_value_that_does_not_conform_is_found():
+    schema = {"type": "object", "required": ["a"], "additionalProperties": False,
+              "properties": {"a": {"type": "array", "items": {"type": "integer"}}}}  # fmt: skip
+    conforms({}, schema, {"a": [1, 2]})
+    for wrong in ({}, {"a": [1, "2"]}, {"a": [True]}, {"a": 1}, {"a": [], "b": 1}):
+        with pytest.raises(AssertionError):
+            conforms({}, schema, wrong)
