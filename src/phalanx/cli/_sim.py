@@ -22,14 +22,16 @@ def sim(
     A seed that fails is printed; `--seed N` repeats exactly that run.
     """
     from phalanx.core import InvalidInput
-    from phalanx.testing import SIMULATIONS, run_seeds
+    from phalanx.demo import node_simulation
+    from phalanx.testing import SIMULATIONS
 
+    simulations = {**SIMULATIONS, **{one.name: one for one in (node_simulation(),)}}
     if list_them or name is None:
-        for known, one in SIMULATIONS.items():
+        for known, one in simulations.items():
             click.echo(f"{known:<12} {one.title}")
         return
-    if name not in SIMULATIONS:
-        raise InvalidInput("name", f"there is no simulation {name!r}", hint=f"one of: {', '.join(SIMULATIONS)}")
+    if name not in simulations:
+        raise InvalidInput("name", f"there is no simulation {name!r}", hint=f"one of: {', '.join(simulations)}")
     if seed is not None:
         first, seeds = seed, 1
 
@@ -40,7 +42,7 @@ def sim(
     digest = ""
     with Progress(console=Console(stderr=True), disable=as_json or seeds == 1) as progress:
         task = progress.add_task(f"sim {name}", total=seeds)
-        for report in run_seeds(name, first, seeds):
+        for report in map(simulations[name].run, range(first, first + seeds)):
             progress.advance(task)
             digest = report.digest
             if report.violations:

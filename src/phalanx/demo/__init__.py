@@ -10,6 +10,7 @@ from phalanx.demo._company import HOSTS, Host, address_book
 from phalanx.demo._headless import deliver, run_headless
 from phalanx.demo._intrusion import DEFAULT_START_NS, Chunk, Intrusion, LineId, event_stream
 from phalanx.demo._replay import Accept, ReplayReport, replay
+from phalanx.demo._sim_node import node_simulation
 
 __all__ = [
     "DEFAULT_START_NS",
@@ -24,6 +25,7 @@ __all__ = [
     "address_book",
     "deliver",
     "event_stream",
+    "node_simulation",
     "replay",
     "run_headless",
 ]

@@ -84,8 +84,15 @@ class Node:
 
     async def story(self, tenant: TenantId, trace: str) -> list[Waypoint]:
         """What happened on the way of one event, in order. ``trace`` may be any event of a finding."""
+        found = await self._waypoints(tenant, trace)
+        # A later event of a finding leads to the finding; the rest of the way is under its own trace.
+        for onward in sorted({waypoint.trace for waypoint in found.values()} - {trace}):
+            found |= await self._waypoints(tenant, onward)
+        return in_order(found.values())
+
+    async def _waypoints(self, tenant: TenantId, trace: str) -> dict[str, Waypoint]:
         rows = await self.store.find(WAYPOINTS, tenant, "trace", trace)
-        return in_order(decode(row.value, Waypoint) for row in rows)
+        return {row.key: decode(row.value, Waypoint) for row in rows}
 
     async def settled(self) -> None:
         """Wait until everything accepted has been analysed and no mission is open."""

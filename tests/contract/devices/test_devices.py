@@ -6,19 +6,13 @@ import pytest
 
 from phalanx.core import Origin
 from phalanx.devices import local_provider
-from phalanx.testing.contracts._devices import DEVICE_CHECKS, check_provider
-
-
-class Inline:
-    """Offloaded work, done at once."""
-
-    async def run(self, work, /, *args, **kwargs):
-        return work(*args, **kwargs)
+from phalanx.testing import InlineOffload
+from phalanx.testing.contracts import DEVICE_CHECKS, check_provider
 
 
 @pytest.fixture
 def provider():
-    return local_provider(Inline())
+    return local_provider(InlineOffload())
 
 
 def test_the_provider(provider):

@@ -32,9 +32,7 @@ def test_every_line_of_the_recorded_attacks_is_read_or_rejected_with_a_reason(sh
     for name, data in members(shared_data):
         kind = name.rpartition(".")[2]
         for first_row, lines in slices(split_lines(data)):
-            out = read_lines(
-                lines, first_row=first_row, tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=ACCEPTED_NS
-            )
+            out = read_lines(lines, first_row=first_row, tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=ACCEPTED_NS)
             assert out.events + len(out.rejected) == len(lines), name
             assert all(rejected.reason for rejected in out.rejected), name
             events[kind] += out.events
@@ -66,9 +64,7 @@ def test_the_builtin_rules_find_recorded_attacks_and_stay_quiet_elsewhere(shared
         found = hits.setdefault(name.partition("/")[0], Counter())
         for first_row, lines in slices(split_lines(data)):
             lines_read[name.partition("/")[0]] += len(lines)
-            out = read_lines(
-                lines, first_row=first_row, tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=ACCEPTED_NS
-            )
+            out = read_lines(lines, first_row=first_row, tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=ACCEPTED_NS)
             for batch in out.batches:
                 found.update(hit.rule.name for hit in rules.evaluate(batch))
     assert hits["empire_launcher_vbs"]["powershell-encoded-command"] > 0

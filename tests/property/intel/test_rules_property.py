@@ -267,7 +267,7 @@ def recorded_events(shared_data, every):
 def test_public_rules_on_recorded_events_mean_what_the_naive_evaluator_says(shared_data):
     lines = list(recorded_events(shared_data, every=61))
     out = read_lines(lines, tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=1_772_443_800_000_000_000)
-    files = sorted((shared_data / "rules" / "sigma").rglob("*.yml"))[::9]
+    files = sorted((shared_data / "rules" / "sigma").rglob("*.yml"))[::4]
     asked = hits = 0
     for file in files:
         text = file.read_text()
@@ -289,4 +289,4 @@ def test_public_rules_on_recorded_events_mean_what_the_naive_evaluator_says(shar
             asked += len(rows)
             hits += len(expected)
     assert asked > 20_000
-    assert hits > 20
+    assert hits > 20, hits

@@ -1,0 +1,191 @@
+"""What the pages show is what is stored, as text, under a strict policy."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from phalanx.core import TenantId, derive_id
+from phalanx.ledger import Ledger, LedgerTampered
+from phalanx.trust import Role
+
+QUIET = {"EventID": 4634, "Channel": "Security", "SourceName": "Microsoft-Windows-Security-Auditing"}
+
+
+class Inline(HTMLParser):
+    """Finds what a strict policy forbids, and unlabelled fields."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.found, self.elements = [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.elements.append((tag, attrs))
+        if tag == "style" or (tag == "script" and "src" not in attrs):
+            self.found.append(tag)
+        self.found += [f"{tag} {name}" for name in attrs if name == "style" or name.startswith("on")]
+        for name in ("src", "href", "action"):
+            if re.match(r"[a-z]+:|//", attrs.get(name) or ""):
+                self.found.append(f"{tag} {name}={attrs[name]}")
+
+
+def checked(answer, status=200):
+    """A page that keeps the policy and says so."""
+    assert answer.status_code == status
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    page = Inline(answer.text)
+    assert page.found == []
+    if not answer.text.lstrip().startswith("<tr"):
+        tags = [tag for tag, _ in page.elements]
+        assert [tags.count(tag) for tag in ("main", "h1", "title")] == [1, 1, 1]
+        assert ("html", {"lang": "en"}) in page.elements
+        labelled = {attrs.get("for") for tag, attrs in page.elements if tag == "label"}
+        shown = [a for tag, a in page.elements if tag == "input" and a["type"] != "hidden" and "aria-hidden" not in a]
+        assert all(field["id"] in labelled for field in shown)
+    return answer.text
+
+
+@pytest.mark.requirement("API-2")
+def test_the_live_page_shows_each_way_from_acceptance_to_ledger(on_pages):
+    async def work(visit):
+        await visit.sign_in()
+        empty = checked(await visit.http.get("/"))
+        assert "Nothing suspicious yet" in empty
+        trace = await visit.accept()
+        page = checked(await visit.http.get("/"))
+        row = page[page.index(f'id="way-{trace}"') :].partition("</tr>")[0]
+        assert f'href="/trace/{trace}"' in row
+        stations = ["Accepted", "Finding", "Mission", "Analysis", "Assessment", "Decision", "Ledger"]
+        assert re.findall(r'class="stop (\w+)" data-label="(\w+)"', row) == [
+            ("refused" if name == "Decision" else "done", name) for name in stations
+        ]
+        assert "simulated" in row
+        assert "fs-01.corp.example" in row
+
+    on_pages(work)
+
+
+def test_changed_rows_are_rendered_like_the_page_itself(on_pages):
+    async def work(visit):
+        assert (await visit.http.get("/ways")).status_code == 401
+        await visit.sign_in()
+        trace, other = await visit.accept(), await visit.accept(Hostname="fs-02.corp.example")
+        page = checked(await visit.http.get("/"))
+        row = checked(await visit.http.get("/ways", params={"trace": trace})).strip()
+        assert row.count("<tr") == 1
+        assert re.sub(r"\s+", " ", row) in re.sub(r"\s+", " ", page)
+        newest = checked(await visit.http.get("/ways"))
+        assert re.findall(r'id="way-([^"]+)"', newest) == [other, trace]
+        assert (await visit.http.get("/ways", params={"trace": derive_id(1, "unknown")})).text.strip() == ""
+
+    on_pages(work)
+
+
+@pytest.mark.requirement("API-2")
+def test_a_story_shows_every_record_its_provenance_and_its_proof(on_pages):
+    async def work(visit):
+        await visit.sign_in()
+        trace = await visit.accept()
+        page = checked(await visit.http.get(f"/trace/{trace}"))
+        for stage in ("accepted", "finding", "mission", "assigned", "step", "assessment", "proposal", "decision",
+                      "ledger", "mission done"):  # fmt: skip
+            assert f'<span class="stage">{stage}</span>' in page
+        assert "No quantum hardware was used for this result." in page
+        assert "Classical baseline" in page
+        assert page.count('<span class="tag good">verified</span>') == 4  # three entries, and in short
+        assert "3 of 3 entries lead to a signed checkpoint" in page
+        decision = (await visit.node.responses.decisions("default"))[0]
+        assert all(reason in page for reason in decision.reasons)
+        assert decision.context_hash in page
+        assert "SubjectUserName" in page
+        assert "device.hostname" in page
+
+    on_pages(work)
+
+
+def test_a_ledger_that_was_changed_is_shown_as_such(on_pages, monkeypatch):
+    async def changed(_, entry_id):
+        raise LedgerTampered("entry", 1, f"{entry_id} is not what was recorded")
+
+    async def work(visit):
+        await visit.sign_in()
+        trace = await visit.accept()
+        monkeypatch.setattr(Ledger, "entry", changed)
+        page = checked(await visit.http.get(f"/trace/{trace}"))
+        assert page.count('<span class="tag bad">does not verify</span>') == 4
+        assert "verified</span>" not in page
+        assert "is not what was recorded" in page
+
+    on_pages(work)
+
+
+def test_what_an_attacker_writes_stays_text(on_pages):
+    nasty = "<script>alert(1)</script><img src=x onerror=alert(1)>\"' {{7*7}}"
+
+    async def work(visit):
+        await visit.sign_in()
+        trace = await visit.accept(SubjectUserName=nasty, Hostname=nasty, Extra=nasty)
+        for path in ("/", "/ways", f"/trace/{trace}"):
+            page = checked(await visit.http.get(path))
+            assert "<script>alert" not in page
+            assert "<img" not in page.replace('<img src="/assets/mark.svg"', "")
+            assert "49" not in re.findall(r"\{\{7\*7\}\}|49", page)[:1]
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+    on_pages(work)
+
+
+def test_an_event_from_which_nothing_followed_has_a_page_too(on_pages):
+    async def work(visit):
+        await visit.sign_in()
+        event = await visit.accept(**QUIET)
+        page = checked(await visit.http.get(f"/trace/{event}"))
+        assert "Nothing followed from this event" in page
+        assert "4634" in page
+        for unknown in (derive_id(1, "unknown"), "nonsense", "..%2f..%2fetc"):
+            assert "Not found" in checked(await visit.http.get(f"/trace/{unknown}"), 404)
+
+    on_pages(work)
+
+
+def test_a_tenant_sees_no_way_of_another(on_pages):
+    async def work(visit):
+        trace = await visit.accept()
+        await visit.sign_in(Role.ADMIN, TenantId("other"))
+        assert trace not in checked(await visit.http.get("/"))
+        assert (await visit.http.get("/ways", params={"trace": trace})).text.strip() == ""
+        checked(await visit.http.get(f"/trace/{trace}"), 404)
+
+    on_pages(work)
+
+
+def test_assets_come_from_this_node_and_are_kept_by_the_browser(on_pages):
+    async def work(visit):
+        await visit.sign_in()
+        page = (await visit.http.get("/")).text
+        assets = re.findall(r'"(/assets/[^"]+)"', page)
+        assert len(assets) >= 5
+        for path in dict.fromkeys(assets):
+            first = await visit.http.get(path)
+            assert first.status_code == 200, path
+            again = await visit.http.get(path, headers={"If-None-Match": first.headers["etag"]})
+            assert (again.status_code, again.content) == (304, b""), path
+        (library,) = (path for path in assets if "plotly" in path)
+        answer = await visit.http.get(library)
+        assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers["content-encoding"] == "gzip"
+        assert len(answer.content) > 1_000_000
+        plain = await visit.http.get(library, headers={"Accept-Encoding": "identity"})
+        assert "content-encoding" not in plain.headers
+        assert plain.content == answer.content
+        for missing in ("/assets/nope.js", "/assets/..%2f_pages.py", "/assets/plotly-0.js"):
+            assert (await visit.http.get(missing)).status_code == 404
+
+    on_pages(work)
