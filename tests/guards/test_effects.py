@@ -19,7 +19,7 @@ EFFECTS = {
     "thread": ("threading.", "concurrent.futures.", "multiprocessing.", "asyncio.to_thread"),
     "process": ("subprocess.", "os.system", "os.fork", "os.execv", "os.kill", "os._exit", "signal.",
                 "asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell"),
-    "network": ("socket.", "urllib.request.", "http.client.", "httpx.", "asyncio.open_connection",
+    "network": ("socket.", "urllib.request.", "http.client.", "httpx.", "urllib3.", "asyncio.open_connection",
                 "asyncio.start_server", "asyncio.start_unix_server"),
     "environment": ("os.environ", "os.getenv"),
     "file": ("os.open", "os.write", "os.remove", "os.unlink", "os.rename", "os.replace", "os.mkdir", "os.makedirs",

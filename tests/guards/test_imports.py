@@ -33,7 +33,7 @@ AT_HOME = {
     "pydantic": {"api", "node"},
 }
 # What neither `import phalanx`, `phalanx.core` nor `phalanx.cli` may load.
-NOT_AT_START = (*SDKS, *AT_HOME, "cryptography", "httpx", "hypothesis", "numpy", "pytest", "sqlite3", "yaml")
+NOT_AT_START = (*SDKS, *AT_HOME, "cryptography", "httpx", "urllib3", "hypothesis", "numpy", "pytest", "sqlite3", "yaml")
 # Python itself with its site packages is about 60 modules; click and what it needs are most of the rest.
 MAX_MODULES = {"phalanx": 150, "phalanx.core": 250, "phalanx.cli": 350}
 

@@ -34,23 +34,30 @@ _STYLE_GUARD = re.compile(rb'getElementById\("([0-9a-f]{64})"\)\)\{var \w+=docum
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file as it is served. ``encoding`` is that of ``body``, empty for none."""
+    """A file as it is served. ``packed`` is its gzip form, empty where that is not worth it."""
 
     body: bytes
     media_type: str
-    etag: str
+    digest: str
     caching: str
-    encoding: str = ""
+    packed: bytes = b""
 
     def response(self, request: Request) -> Response:
         """The file, or 304 when the browser has it already (RFC 9110, section 13.1.2)."""
-        headers = {"ETag": self.etag, "Cache-Control": self.caching, "Vary": "Accept-Encoding"}
+        pack = bool(self.packed) and _takes_gzip(request)
+        etag = f'"{self.digest}-gzip"' if pack else f'"{self.digest}"'
+        headers = {"ETag": etag, "Cache-Control": self.caching, "Vary": "Accept-Encoding"}
         known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-        if self.etag in known:
+        if etag in known:
             return Response(status_code=304, headers=headers)
-        if self.encoding:
-            headers["Content-Encoding"] = self.encoding
-        return Response(self.body, headers=headers, media_type=self.media_type)
+        if pack:
+            headers["Content-Encoding"] = "gzip"
+        return Response(self.packed if pack else self.body, headers=headers, media_type=self.media_type)
+
+
+def _takes_gzip(request: Request) -> bool:
+    offers = [offer.replace(" ", "").partition(";") for offer in request.headers.get("accept-encoding", "").split(",")]
+    return any(coding == "gzip" and weight not in ("q=0", "q=0.0") for coding, _, weight in offers)
 
 
 def own_assets() -> Mapping[str, Asset]:
@@ -59,7 +66,7 @@ def own_assets() -> Mapping[str, Asset]:
     for entry in sorted(files("phalanx.dashboard").joinpath("static").iterdir(), key=lambda one: one.name):
         body = entry.read_bytes()
         media_type = _MEDIA_TYPES[Path(entry.name).suffix]
-        found[entry.name] = Asset(body, media_type, _etag(body), _REVALIDATE)
+        found[entry.name] = Asset(body, media_type, _digest(body), _REVALIDATE)
     return found
 
 
@@ -93,13 +100,13 @@ def _load_plotly() -> tuple[Asset, tuple[str, ...]]:
     path = Path(spec.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
     # Level 6 takes a quarter of a second once and saves seven tenths of the bytes every time.
     script = path.read_bytes()
-    body = gzip.compress(script, compresslevel=6, mtime=0)
+    packed = gzip.compress(script, compresslevel=6, mtime=0)
     guards = tuple(sorted({found.decode() for found in _STYLE_GUARD.findall(script)}))
-    return Asset(body, _MEDIA_TYPES[".js"], _etag(body), _FOR_GOOD, "gzip"), guards
+    return Asset(script, _MEDIA_TYPES[".js"], _digest(script), _FOR_GOOD, packed), guards
 
 
-def _etag(body: bytes) -> str:
-    return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+def _digest(body: bytes) -> str:
+    return hashlib.blake2b(body, digest_size=12).hexdigest()
 
 
 def asset_routes(own: Mapping[str, Asset], charts: ChartLibrary) -> BaseRoute:

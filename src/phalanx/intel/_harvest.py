@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from phalanx.agents import mission_writes
 from phalanx.core import (
-    MAX_CHUNK_EVENTS,
     NO_TRACE,
     BatchId,
     Expect,
@@ -26,7 +25,7 @@ from phalanx.core import (
     event_id,
 )
 from phalanx.intel._detecting import Detected
-from phalanx.intel._limits import MAX_EXCERPT_CHARS, MAX_LISTED_REJECTS
+from phalanx.intel._limits import MAX_EXCERPT_CHARS, MAX_FINDINGS_PER_COMMIT, MAX_REJECTS_PER_COMMIT
 from phalanx.intel._merging import (
     Sighting,
     Sightings,
@@ -93,6 +92,11 @@ class Harvest:
         self._batches: dict[int, _Batch] = {}
         self._quarantined: list[Quarantine] = []
 
+    @property
+    def full(self) -> bool:
+        """Whether it is enough for one commit."""
+        return len(self.sightings) >= MAX_FINDINGS_PER_COMMIT or self.rejected >= MAX_REJECTS_PER_COMMIT
+
     def open(self, offset: int, chunk: Chunk, known: BatchEntry | None) -> None:
         """Begin with a chunk, or go on with one of which ``known`` tells what was read before."""
         batch = self._batches[offset] = _Batch(offset, chunk)
@@ -125,7 +129,6 @@ class Harvest:
                 at_ns=at_ns,
                 batch=BatchId(""),
                 reader="",
-                rejected=1,
                 lines=(line,),
             )
         )
@@ -200,10 +203,8 @@ def _batch_writes(batch: _Batch) -> list[Write]:
 
 
 def _quarantine(chunk: Chunk, rejected: Sequence[Rejected]) -> Quarantine:
-    assert len(rejected) <= MAX_CHUNK_EVENTS
     batch = BatchId(chunk.id)
     first = event_id(batch, rejected[0].row)
-    listed = rejected[:MAX_LISTED_REJECTS]
     return Quarantine(
         id=first,
         tenant=chunk.tenant,
@@ -211,8 +212,7 @@ def _quarantine(chunk: Chunk, rejected: Sequence[Rejected]) -> Quarantine:
         at_ns=chunk.at_ns,
         batch=batch,
         reader=chunk.reader,
-        rejected=len(rejected),
-        lines=tuple(BadRow(line.row, line.reason[:MAX_EXCERPT_CHARS], _excerpt(line.raw)) for line in listed),
+        lines=tuple(BadRow(line.row, line.reason[:MAX_EXCERPT_CHARS], _excerpt(line.raw)) for line in rejected),
     )
 
 
@@ -225,8 +225,8 @@ def _quarantine_writes(quarantined: Quarantine) -> list[Write]:
         room="intel",
         stage="quarantine",
         subject=quarantined.id,
-        summary=f"{quarantined.rejected} lines rejected: {quarantined.lines[0].reason}",
-        detail={"batch": quarantined.batch, "rejected": quarantined.rejected},
+        summary=f"{len(quarantined.lines)} lines rejected: {quarantined.lines[0].reason}",
+        detail={"batch": quarantined.batch, "rejected": len(quarantined.lines)},
     )
     put = Put(QUARANTINE, quarantined.tenant, quarantined.id, encode(quarantined))
     return [put, waypoint_put(waypoint)]

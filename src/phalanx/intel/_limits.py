@@ -28,9 +28,9 @@ MAX_SLICE_BYTES = 512 * KIB
 MAX_TAKE_BYTES = 2 * MIB
 MAX_TAKE_RECORDS = 256
 MAX_FINDINGS_PER_COMMIT = 1_000
+MAX_REJECTS_PER_COMMIT = 2_000
 
-# Rejected lines that are listed with their reason; all are counted, and stay in the journal.
-MAX_LISTED_REJECTS = 100
+# Characters of a rejected line, and of the reason, that quarantine lists; the line stays in the journal.
 MAX_EXCERPT_CHARS = 200
 # Characters of a field that an explanation or an entity quotes.
 MAX_QUOTE_CHARS = 160

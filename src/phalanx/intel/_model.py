@@ -70,14 +70,13 @@ class BadRow(msgspec.Struct, frozen=True):
 
 
 class Quarantine(Record, frozen=True, kw_only=True, tag="quarantine"):
-    """Lines of one batch that were not events. ``id`` is the id of the first.
+    """Lines of one batch, close together, that were not events. ``id`` is the event id of the first.
 
-    ``rejected`` counts them all, ``lines`` lists the first. The bytes stay in the journal.
+    Whole as they came they are in the journal.
     """
 
     batch: BatchId
     reader: str
-    rejected: int
     lines: tuple[BadRow, ...]
 
 

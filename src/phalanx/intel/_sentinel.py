@@ -25,7 +25,7 @@ from phalanx.core import (
 from phalanx.intel._detecting import detect
 from phalanx.intel._harvest import Commit, Harvest
 from phalanx.intel._intake import Intake
-from phalanx.intel._limits import MAX_FINDINGS_PER_COMMIT, MAX_TAKE_BYTES, MAX_TAKE_RECORDS, STORAGE_RETRY_S
+from phalanx.intel._limits import MAX_TAKE_BYTES, MAX_TAKE_RECORDS, STORAGE_RETRY_S
 from phalanx.intel._lines import slices, split_lines
 from phalanx.intel._model import BATCHES, CURSORS, BatchEntry, Chunk, Cursor, cursor_key, read_cursor
 from phalanx.intel._ruleset import RuleSet
@@ -128,7 +128,7 @@ class Sentinel:
             events += chunk.events - row
             for first_row, lines in slices(split_lines(chunk.data), row):
                 harvest.add(offset, len(lines), detect(self._rules, chunk, first_row, lines))
-                if len(harvest.sightings) >= MAX_FINDINGS_PER_COMMIT:
+                if harvest.full:
                     await self._commit(harvest, offset, first_row + len(lines))
                     harvest = Harvest(self._host_names)
                     harvest.open(offset, chunk, await self._read_before(chunk))

@@ -39,9 +39,7 @@ chunks = st.lists(lines, max_size=12).map(b"\n".join)
 @settings(max_examples=300, deadline=None)
 @given(chunks, st.sampled_from(READERS), st.integers(0, 4_000_000_000))
 def test_every_line_is_an_event_or_a_reject(data, reader, accepted_s):
-    out = read_chunk(
-        data, reader=reader, tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=accepted_s * 1_000_000_000
-    )
+    out = read_chunk(data, reader=reader, tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=accepted_s * 1_000_000_000)
     rows = [row for batch in out.batches for row in batch.rows] + [rejected.row for rejected in out.rejected]
     lines = split_lines(data)
     assert sorted(rows) == list(range(len(lines)))
@@ -64,5 +62,3 @@ def test_slices_are_the_lines_in_order(lines):
     for first, part in taken:
         assert first == at
         at += len(part)
-
-

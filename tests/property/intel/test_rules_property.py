@@ -128,7 +128,25 @@ letters = st.sampled_from(["a", "B", "b", "\\", "*", "?", "/", "-", " ", ".", "Ä
 texts = st.lists(letters, max_size=6).map("".join)
 # A small pool, so that values and patterns often meet.
 pool = st.sampled_from(
-    ["", "a", "A", "ab", "aB*", "a*b", "a?b", "a\\*b", "a\\\\*b", "a\\b", "a\\\\b", "*b", "a\nb", "*", "\\", "true", "True"]
+    [
+        "",
+        "a",
+        "A",
+        "ab",
+        "aB*",
+        "a*b",
+        "a?b",
+        "a\\*b",
+        "a\\\\*b",
+        "a\\b",
+        "a\\\\b",
+        "*b",
+        "a\nb",
+        "*",
+        "\\",
+        "true",
+        "True",
+    ]
 )
 plain_values = st.one_of(pool, pool, texts, st.integers(0, 12), st.booleans(), st.sampled_from(["192.0.2.7", "::1"]))
 events = st.lists(
@@ -190,9 +208,7 @@ def batch_of(rows):
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = {name: [row.get(name) for row in rows] for name in names}
     n = len(rows)
-    return EventBatch(
-        DEFAULT_TENANT, BATCH, LogSource("test"), "windows", 0, range(n), [0] * n, [b""] * n, columns
-    )
+    return EventBatch(DEFAULT_TENANT, BATCH, LogSource("test"), "windows", 0, range(n), [0] * n, [b""] * n, columns)
 
 
 def compiled(detection):
@@ -228,7 +244,10 @@ documents = st.fixed_dictionaries(
     optional={
         "detection": nodes
         | st.fixed_dictionaries(
-            {"sel": nodes, "condition": nodes | st.lists(st.sampled_from("sel and or not ( ) of 1 |".split())).map(" ".join)}
+            {
+                "sel": nodes,
+                "condition": nodes | st.lists(st.sampled_from("sel and or not ( ) of 1 |".split())).map(" ".join),
+            }
         ),
         "tags": nodes,
         "level": nodes,

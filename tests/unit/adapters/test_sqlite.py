@@ -195,6 +195,15 @@ def test_text_that_is_no_text_is_refused(tmp_path):
     on(tmp_path / "s", check)
 
 
+def test_a_limit_below_zero_is_no_row_rather_than_every_row(tmp_path):
+    async def check(store):
+        await store.commit([put("k", b"", "red")])
+        assert await store.scan(NOTES, ACME, limit=-1) == []
+        assert await store.find(NOTES, ACME, "tag", "red", limit=-1) == []
+
+    on(tmp_path / "s", check)
+
+
 def test_every_statement_finds_its_rows_by_key(tmp_path):
     """However big a table is, no statement walks through it."""
     path = tmp_path / "s"

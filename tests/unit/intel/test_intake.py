@@ -148,9 +148,7 @@ def test_a_failed_append_tells_everyone_and_frees_the_key():
     async def main(intake, journal):
         journal.error = StorageFull("intake")
         journal.gate.clear()
-        sends = [
-            asyncio.create_task(intake.accept(LINE, tenant=DEFAULT_TENANT, idempotency_key="k")) for _ in range(3)
-        ]
+        sends = [asyncio.create_task(intake.accept(LINE, tenant=DEFAULT_TENANT, idempotency_key="k")) for _ in range(3)]
         while not journal.appends:
             await asyncio.sleep(0)
         journal.gate.set()

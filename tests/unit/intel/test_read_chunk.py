@@ -37,9 +37,7 @@ def test_an_events_id_is_its_batch_and_row():
 
 def test_lines_can_be_read_in_parts():
     whole = read(b"\n".join([WINDOWS, SSHD, CONN]))
-    part = read_lines(
-        [CONN], first_row=2, tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=1_772_443_800_000_000_000
-    )
+    part = read_lines([CONN], first_row=2, tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=1_772_443_800_000_000_000)
     assert next(iter(part.batches[0])).id == next(iter(whole.batches[2])).id
 
 

@@ -20,9 +20,7 @@ def event_of(line, *, accepted=ACCEPTED, reader="auto"):
 
 
 def reason_for(line, *, reader="auto"):
-    out = read_chunk(
-        line, reader=reader, tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=ns_from_iso(ACCEPTED)
-    )
+    out = read_chunk(line, reader=reader, tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=ns_from_iso(ACCEPTED))
     (rejected,) = out.rejected
     return rejected.reason
 
