@@ -34,7 +34,7 @@ _COUNTERS = (
     ("events", "Events accepted", ""),
     ("events_per_second", "Events per second", ""),
     ("findings", "Findings", ""),
-    ("detect_p99_ms", "Event to finding, p99", "ms"),
+    ("detect_p99_ms", "Detection, p99", "ms"),
     ("missions_waiting", "Missions waiting", ""),
     ("agents_busy", "Agents busy", ""),
     ("decisions", "Actions decided", ""),

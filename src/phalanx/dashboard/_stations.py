@@ -30,8 +30,9 @@ class Tag:
 class Stop:
     """One station of one way.
 
-    ``state`` is done, running, refused or failed; ``ahead`` when the way is still going there,
-    and ``none`` when it ended before or passed by.
+    ``state`` is done, running, refused, failed, or ``passed`` when there was nothing to do;
+    ``ahead`` when the way is still going there, and ``none`` when it ended before. ``note`` is
+    the whole of what ``what`` says in short.
     """
 
     label: str
@@ -39,6 +40,7 @@ class Stop:
     what: str = ""
     when: str = ""
     tags: tuple[Tag, ...] = ()
+    note: str = ""
 
 
 def in_order(waypoints: Sequence[Waypoint]) -> list[Waypoint]:
@@ -102,15 +104,14 @@ def _accepted(label: str, known: Known) -> Stop | None:
     if not points:
         return None
     detail = points[0].detail
-    return Stop(
-        label, "done", f"{detail.get('events', 1):,} events, {detail.get('reader', '')}", clock_time(points[0].at_ns)
-    )
+    what = f"{_counted(int(detail.get('events', 1)), 'event')}, {detail.get('reader', '')}"
+    return Stop(label, "done", what, clock_time(points[0].at_ns))
 
 
 def _finding(label: str, known: Known) -> Stop:
     hits = sum(finding.hits for finding in known.findings)
     techniques = dict.fromkeys(name for finding in known.findings for name in finding.techniques)
-    what = " · ".join((f"{hits:,} hit{'s' if hits != 1 else ''}", *list(techniques)[:2]))
+    what = " · ".join((_counted(hits, "hit"), *list(techniques)[:2]))
     return Stop(label, "done", what, known.after("finding"))
 
 
@@ -133,8 +134,7 @@ def _analysis(label: str, known: Known) -> Stop | None:
         return None
     if known.underway and not known.all("assessment"):
         return Stop(label, "running", f"{points[-1].detail.get('step', '')} is done", known.after("step"))
-    what = f"{len(points)} step{'s' if len(points) != 1 else ''}"
-    return Stop(label, "done", what, known.after("step"), origin_tags(known.quantum_steps))
+    return Stop(label, "done", _counted(len(points), "step"), known.after("step"), origin_tags(known.quantum_steps))
 
 
 def _assessment(label: str, known: Known) -> Stop | None:
@@ -156,8 +156,7 @@ def _decision(label: str, known: Known) -> Stop | None:
         return Stop(label, state, what, known.after("decision"), (outcome_tag(decision),))
     ended = known.all("mission-done")
     if ended and not known.underway:
-        # The mission says why nothing was decided, after what it found: "…; no action called for".
-        return Stop(label, "passed", ended[-1].summary.rpartition("; ")[2])
+        return Stop(label, "passed", "no new decision", known.after("mission-done"), note=ended[-1].summary)
     return None
 
 
@@ -167,3 +166,7 @@ def _ledger(label: str, known: Known) -> Stop | None:
         return None
     what = f"#{entries[0]}" if len(entries) == 1 else f"#{min(entries)} – #{max(entries)}"
     return Stop(label, "done", what, known.after("ledger"))
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -23,7 +23,7 @@ from phalanx.intel._limits import MAX_SCANNED_CHUNKS
 from phalanx.intel._lines import slices, split_lines
 from phalanx.intel._model import BATCHES, FINDINGS, QUARANTINE, BatchEntry, Chunk, Quarantine
 from phalanx.intel._readers import read_lines
-from phalanx.intel._retention import retain
+from phalanx.intel._retention import Retention
 
 _PAGE_CHUNKS = 16
 
@@ -71,6 +71,7 @@ class EventLog:
     def __init__(self, journal: Journal, store: Store) -> None:
         self._journal = journal
         self._store = store
+        self._retention = Retention(journal, store)
 
     async def get(self, tenant: TenantId, event: str) -> Event:
         """The event of that id. Raises ``NotFound``, also when the line is in quarantine or was dropped."""
@@ -121,7 +122,7 @@ class EventLog:
 
     async def retain(self, max_bytes: int) -> int:
         """Drop the oldest chunks beyond ``max_bytes`` of data; how many. None that is not consumed."""
-        return await retain(self._journal, self._store, max_bytes)
+        return await self._retention.trim(max_bytes)
 
     async def _newest(self, tenant: TenantId, after: str, source: str) -> AsyncIterator[tuple[Chunk, Sequence[bytes]]]:
         """Chunks from the newest on, each with its lines that are older than the event ``after``."""

@@ -9,28 +9,36 @@ from phalanx.intel._limits import MAX_TAKE_BYTES, TRIM_RECORDS
 from phalanx.intel._model import BATCHES, IDEMPOTENCY, QUARANTINE, Chunk, cursor_key, read_cursor
 
 
-async def retain(journal: Journal, store: Store, max_bytes: int) -> int:
-    """Keep the newest ``max_bytes`` of accepted data and drop older chunks; how many were dropped.
+class Retention:
+    """Cuts one journal to a size. A chunk that the sentinel has not consumed is never dropped."""
 
-    A chunk that the sentinel has not consumed is never dropped.
-    """
-    row = await store.get(*cursor_key())
-    consumed = min(read_cursor(None if row is None else row.value).offset, journal.end)
-    keep_from = await _first_past(journal, await size_bytes(journal) - max_bytes, consumed)
-    dropped = 0
-    while journal.start < keep_from:
-        start = journal.start
-        frames = await journal.read(start, max_records=min(TRIM_RECORDS, keep_from - start), max_bytes=MAX_TAKE_BYTES)
-        writes: list[Write] = []
-        for frame in frames:
-            chunk = _chunk(frame)
-            if chunk is not None:
-                writes += await _deletes(store, chunk)
-        if writes:
-            await store.commit(writes)
-        await journal.trim(start + len(frames))
-        dropped += len(frames)
-    return dropped
+    def __init__(self, journal: Journal, store: Store) -> None:
+        self._journal = journal
+        self._store = store
+        # The journal gives room back in segments, so it may still hold records that are done with.
+        self._dropped_before = 0
+
+    async def trim(self, max_bytes: int) -> int:
+        """Keep the newest ``max_bytes`` of accepted data and drop older chunks; how many were dropped."""
+        journal = self._journal
+        row = await self._store.get(*cursor_key())
+        consumed = min(read_cursor(None if row is None else row.value).offset, journal.end)
+        floor_bytes = await size_bytes(journal) - max_bytes
+        keep_from = await _first_past(journal, floor_bytes, consumed)
+        first = offset = max(journal.start, self._dropped_before)
+        while offset < keep_from:
+            records = min(TRIM_RECORDS, keep_from - offset)
+            frames = await journal.read(offset, max_records=records, max_bytes=MAX_TAKE_BYTES)
+            writes: list[Write] = []
+            for frame in frames:
+                chunk = _chunk(frame)
+                if chunk is not None:
+                    writes += await _deletes(self._store, chunk)
+            if writes:
+                await self._store.commit(writes)
+            offset = self._dropped_before = offset + len(frames)
+            await journal.trim(offset)
+        return offset - first
 
 
 async def size_bytes(journal: Journal) -> int:

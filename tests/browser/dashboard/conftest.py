@@ -3,10 +3,11 @@
 import asyncio
 import json
 import shutil
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -50,22 +51,18 @@ class Site:
         async with open_ports(settings) as ports, build_node(settings, ports, host_names=address_book()) as node:
             self.node, self.loop = node, asyncio.get_running_loop()
             self.token = (await node.tokens.issue(DEFAULT_TENANT, "browser", Role.ADMIN)).secret
-            config = uvicorn.Config(
-                create_app(node, pages=create_pages(node)), port=0, log_config=None, lifespan="off",
-                timeout_graceful_shutdown=1,
-            )  # fmt: skip
-            server = uvicorn.Server(config)
+            app = create_app(node, pages=create_pages(node))
+            server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
             self._stop = lambda: setattr(server, "should_exit", True)
-            serving = asyncio.create_task(server.serve())
-            await deliver(Intrusion(7), node, speed=1e6)
-            while not server.started:
-                await asyncio.sleep(0)
-            self.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-            self._ready.set()
-            await serving
+            with socket.create_server(("127.0.0.1", 0)) as listening:
+                self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+                serving = asyncio.create_task(server.serve(sockets=[listening]))
+                await deliver(Intrusion(7), node, speed=1e6)
+                self._ready.set()
+                await serving
             node.telemetry.feed.close()
 
-    def __enter__(self) -> "Site":
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._ready.wait(READY_S), "the node did not start"
         return self

@@ -12,9 +12,9 @@ _numbers = itertools.count(1)
 
 # Text whose contrast with what is behind it is below WCAG AA, as [text, ratio].
 LOW_CONTRAST = """() => {
-  const channel = (value) => { value /= 255; return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4; };
+  const linear = (part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
   const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
-  const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
   const behind = (element) => {
     for (let one = element; one; one = one.parentElement) {
       const colour = parse(getComputedStyle(one).backgroundColor);
@@ -25,13 +25,15 @@ LOW_CONTRAST = """() => {
   const found = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
+    const text = walker.currentNode.textContent.trim();
     const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.textContent.trim() || !element.checkVisibility() || element.closest("svg, .hidden-text, .skip")) continue;
+    if (!text || !element.checkVisibility() || element.closest("svg, .hidden-text, .skip")) continue;
     const style = getComputedStyle(element);
-    const [front, back] = [luminance(parse(style.color)), luminance(behind(element))];
+    const [front, back] = [light(parse(style.color)), light(behind(element))];
     const ratio = (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
-    const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && style.fontWeight >= 700);
-    if (ratio < (large ? 3 : 4.5)) found.push([walker.currentNode.textContent.trim().slice(0, 40), ratio.toFixed(2)]);
+    const size = parseFloat(style.fontSize);
+    const enough = size >= 24 || (size >= 18.66 && style.fontWeight >= 700) ? 3 : 4.5;
+    if (ratio < enough) found.push([text.slice(0, 40), ratio.toFixed(2)]);
   }
   return found;
 }"""
@@ -69,10 +71,10 @@ def test_the_chart_is_drawn_by_the_library_of_this_machine(open_page):
     expect(page.locator("#rate .main-svg").first).to_be_visible(timeout=30_000)
     drawn = page.locator("#rate .scatterlayer path.js-line")
     expect(drawn).to_have_attribute("d", re.compile("^M.*L"))
-    points = page.evaluate("document.getElementById('rate').data[0].x.length")
-    page.wait_for_function("before => document.getElementById('rate').data[0].x.at(-1) !== before",
-                           arg=page.evaluate("document.getElementById('rate').data[0].x.at(-1)"))  # fmt: skip
-    assert abs(page.evaluate("document.getElementById('rate').data[0].x.length") - points) <= 5
+    newest = "document.getElementById('rate').data[0].x.at(-1)"
+    page.wait_for_function(f"before => {newest} !== before", arg=page.evaluate(newest))
+    # Five minutes of seconds, whatever was there when the page was made.
+    assert 250 <= page.evaluate("document.getElementById('rate').data[0].x.length") <= 310
 
 
 def test_a_paused_page_holds_still_and_catches_up(open_page, site):

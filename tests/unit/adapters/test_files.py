@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,35 @@ def test_append_read_truncate_remove(tmp_path):
             await files.remove("a/b/two")
             await files.sync_folder("a/b")
             assert await files.list("a/b") == [".lock", "one"]
+
+    run(main())
+
+
+def test_what_is_said_to_be_durable_was_synced(tmp_path, monkeypatch):
+    synced = []
+
+    def note(real):
+        def call(fd):
+            synced.append(Path(f"/proc/self/fd/{fd}").readlink().relative_to(tmp_path).as_posix())
+            return real(fd)
+
+        return call
+
+    monkeypatch.setattr(os, "fdatasync", note(os.fdatasync))
+    monkeypatch.setattr(os, "fsync", note(os.fsync))
+
+    async def main():
+        with closing(OsFiles(tmp_path)) as files:
+            for call, expected in (
+                (files.make_folder("a/b"), [".", "a"]),
+                (files.append("a/b/f", b"1"), []),
+                (files.append_sync("a/b/f", b"2"), ["a/b/f"]),
+                (files.truncate("a/b/f", 1), ["a/b/f"]),
+                (files.sync_folder("a/b"), ["a/b"]),
+            ):
+                await call
+                assert synced == expected
+                synced.clear()
 
     run(main())
 

@@ -162,6 +162,20 @@ def test_an_interrupted_truncation_leaves_the_old_or_the_new_length():
     assert {run(finished, seed) for seed in SEEDS} == {b"was"}
 
 
+def test_a_later_sync_settles_a_truncation_that_a_kill_interrupted():
+    async def main(world):
+        disk = await prepared(world)
+        cut = asyncio.create_task(disk.truncate("f/x", 10))
+        await world.clock.sleep(1e-9)
+        disk = disk.kill()
+        with pytest.raises(PowerLost):
+            await cut
+        await disk.append_sync("f/x", b"new")
+        return await disk.crash().size("f/x")
+
+    assert {run(main, seed) for seed in SEEDS} == {13}
+
+
 def test_a_killed_program_loses_nothing_until_the_power_goes_too():
     async def main(world):
         disk = await prepared(world)
