@@ -15,6 +15,7 @@ COMMIT_WEIGHT = 16
 MAX_WAITING_WEIGHT = 1_000_000
 # Store requests waiting for their thread or connection; past it, callers are turned away.
 MAX_WAITING_REQUESTS = 10_000
+# Queries one batch answers before the event loop hears of any.
 MAX_READ_BATCH = 64
 
 # One record of a journal, and all records of one append.

@@ -266,6 +266,8 @@ class SegmentJournal:
 
     def _check_sequel(self, segment: Segment, offset: int) -> None:
         """The record behind a segment's last one must be the next segment's first."""
+        if segment.base < self.start:
+            return  # It was trimmed while it was read, and those behind it perhaps too.
         behind = self._behind(segment.base)
         if behind < len(self._segments) and offset < self._segments[behind].base:
             last = self._segments[behind].base - 1

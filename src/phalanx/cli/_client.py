@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import click
 
-from phalanx.core import InvalidInput, NotFound, Overloaded, PhalanxError, StorageFull, Unavailable
+from phalanx.core import InvalidInput, Overloaded, PhalanxError, Unavailable
 
 if TYPE_CHECKING:
     import urllib3
@@ -17,15 +17,9 @@ TIMEOUT_S = 30.0
 
 
 class Refused(PhalanxError):
-    """The node answered with a problem that has no error class of its own here."""
+    """The node answered with a problem; ``code`` is the one of the error on its side."""
 
     code = "refused"
-
-
-class NotLetIn(PhalanxError):
-    """The node did not accept the token."""
-
-    code = "not-authenticated"
 
 
 def client_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -98,9 +92,22 @@ class NodeClient:
             raise Unavailable(
                 f"the node at {self._url}", _reason(error), hint="start one with `phalanx up`, or name it with --url"
             ) from error
-        if 200 <= answer.status < 300:
-            return answer.json()
-        raise _problem(answer, path)
+        body = _json(answer)
+        if 200 <= answer.status < 300 and body is not None:
+            return body
+        raise self._problem(answer, body if isinstance(body, dict) else {})
+
+    def _problem(self, answer: "urllib3.BaseHTTPResponse", body: dict[str, Any]) -> PhalanxError:
+        code = body.get("code")
+        if not isinstance(code, str):
+            return Unavailable(
+                f"the node at {self._url}",
+                f"what answers there is no Phalanx node (HTTP {answer.status})",
+                hint="name the node with --url",
+            )
+        if code == Overloaded.code:
+            return Overloaded("the intake", retry_after_s=int(answer.headers.get("retry-after", "1")))
+        return Refused(str(body.get("detail") or body.get("title")), hint=str(body.get("hint", "")), code=code)
 
 
 def _reason(error: Exception) -> str:
@@ -108,23 +115,9 @@ def _reason(error: Exception) -> str:
     return str(error).rpartition(": ")[2].rstrip("')") or type(error).__name__
 
 
-def _problem(answer: "urllib3.BaseHTTPResponse", path: str) -> PhalanxError:
+def _json(answer: "urllib3.BaseHTTPResponse") -> Any:
+    """The answer's body, None when it is not JSON."""
     try:
-        body = answer.json()
+        return answer.json()
     except ValueError:
-        body = {}
-    detail = body.get("detail") or body.get("title") or f"HTTP {answer.status}"
-    hint = body.get("hint", "")
-    match answer.status:
-        case 401 | 403:
-            return NotLetIn(
-                detail, hint=hint or "give a token with --token or PHALANX_TOKEN; `phalanx tokens create` makes one"
-            )
-        case 404:
-            return NotFound("such record", path.rsplit("/", 1)[-1], hint=hint)
-        case 429:
-            return Overloaded("the intake", retry_after_s=int(answer.headers.get("retry-after", "1")))
-        case 507:
-            return StorageFull("the node")
-        case _:
-            return Refused(detail, hint=hint)
+        return None

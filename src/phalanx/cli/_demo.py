@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from phalanx.cli._output import print_json
 from phalanx.cli._settings import SettingsSource, settings_options
+from phalanx.core import InvalidInput
 
 if TYPE_CHECKING:
     from phalanx.node import Node
@@ -34,8 +36,11 @@ def demo(
     say so. Started again on the same data it goes on where it was.
     """
     if headless:
+        _refuse_others(click.get_current_context())
         _headless(seed, as_json)
         return
+    if as_json:
+        raise InvalidInput("--json", "belongs to --headless")
     import asyncio
 
     from phalanx.cli._serve import run_loop, serve
@@ -60,6 +65,15 @@ def demo(
 
     stop = asyncio.Event()
     run_loop(serve(settings, on_ready=ready, background=feed, host_names=address_book(), stop=stop))
+
+
+def _refuse_others(context: click.Context) -> None:
+    """An option that would do nothing is an error: the node of the headless demo is always the same."""
+    for option in context.command.params:
+        name = str(option.name)
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and name not in {"headless", "seed", "as_json"}:
+            raise InvalidInput(option.opts[0], "does nothing with --headless, which takes --seed and --json")
 
 
 def _headless(seed: int, as_json: bool) -> None:

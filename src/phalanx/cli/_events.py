@@ -1,5 +1,6 @@
 """`phalanx events`: send events to a node, and look at what it took in."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -11,7 +12,11 @@ from phalanx.cli._show import limit_option
 
 # Sent in requests of this many bytes: large enough to amortise, small enough to be retried.
 _CHUNK_BYTES = 1 << 20
+# Longer than any event may be: the node says so of such a line in its quarantine. What is longer
+# still does not fit into a request.
+_MAX_LINE_BYTES = 6 << 20
 _MAX_WAITS = 120
+_NO_EVENTS = "no events yet; `phalanx events send FILE` sends some, `phalanx events quarantine` shows unreadable lines"
 
 
 @click.group(short_help="Send events, and look at what was taken in.")
@@ -47,7 +52,7 @@ def send(file: IO[bytes], reader: str, client: NodeClient, as_json: bool) -> Non
         disable=as_json,
     ) as progress:
         task = progress.add_task("sending", total=size)
-        for number, chunk in enumerate(iter(lambda: b"".join(file.readlines(_CHUNK_BYTES)), b"")):
+        for number, chunk in enumerate(chunks(file)):
             key = hashlib.blake2b(chunk, digest_size=16, key=str(number).encode()).hexdigest()
             answer = _send_patiently(client, chunk, reader, key)
             sent += answer["events"]
@@ -60,6 +65,29 @@ def send(file: IO[bytes], reader: str, client: NodeClient, as_json: bool) -> Non
             f"{sent} events accepted, durable on the node"
             + (f" ({duplicates} were there already)" if duplicates else "")
         )
+
+
+def chunks(file: IO[bytes]) -> Iterator[bytes]:
+    """The file in whole lines, as many at a time as one request may carry."""
+    from phalanx.core import MAX_CHUNK_EVENTS, InvalidInput
+
+    lines: list[bytes] = []
+    n_bytes = number = 0
+    # One byte more than a line may have, so that a longer one is noticed without reading all of it.
+    while line := file.readline(_MAX_LINE_BYTES + 1):
+        number += 1
+        if len(line) > _MAX_LINE_BYTES:
+            if lines:
+                yield b"".join(lines)
+            hint = "put one event on a line; this line and what follows it was not sent"
+            raise InvalidInput("file", f"line {number} is longer than {_MAX_LINE_BYTES} bytes", hint=hint)
+        lines.append(line)
+        n_bytes += len(line)
+        if n_bytes >= _CHUNK_BYTES or len(lines) == MAX_CHUNK_EVENTS:
+            yield b"".join(lines)
+            lines, n_bytes = [], 0
+    if lines:
+        yield b"".join(lines)
 
 
 def _send_patiently(client: NodeClient, chunk: bytes, reader: str, key: str) -> dict[str, int]:
@@ -94,7 +122,7 @@ def list_events(client: NodeClient, limit: int, as_json: bool) -> None:
         ("event", lambda row: " ".join(f"{k}={v}" for k, v in list(row["fields"].items())[:6])),
         ("id", lambda row: row["id"]),
     ]
-    print_table("Events", rows, columns, empty="no events yet; `phalanx events send FILE` sends some")
+    print_table("Events", rows, columns, empty=_NO_EVENTS)
 
 
 @events.command("quarantine")

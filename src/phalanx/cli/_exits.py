@@ -5,6 +5,7 @@ from enum import IntEnum
 
 import click
 
+from phalanx.cli._output import printable
 from phalanx.core import (
     Conflict,
     InvalidInput,
@@ -44,11 +45,19 @@ MEANING = {
     Exit.INTERRUPTED: "stopped by Ctrl-C",
 }
 
+# Also what a node answers with: its problem documents carry the codes of its errors.
 _BY_CODE = {
+    "invalid-input": Exit.USAGE,
+    "limit-exceeded": Exit.USAGE,
+    "unavailable": Exit.UNAVAILABLE,
     "not-authenticated": Exit.NOT_ALLOWED,
     "not-allowed": Exit.NOT_ALLOWED,
+    "not-found": Exit.NOT_FOUND,
     "ledger-tampered": Exit.NOT_VERIFIED,
+    "invalid-proof": Exit.NOT_VERIFIED,
+    "invalid-checkpoint": Exit.NOT_VERIFIED,
     "invalid-signature": Exit.NOT_VERIFIED,
+    "storage-full": Exit.STORAGE,
 }
 
 
@@ -70,27 +79,37 @@ def exit_for(error: PhalanxError) -> Exit:
 
 def report(error: PhalanxError) -> int:
     """Write the error for a person and return the exit code."""
-    click.secho(f"phalanx: {error.message}", fg="red", err=True)
+    click.secho(f"phalanx: {printable(error.message)}", fg="red", err=True)
     if error.hint:
-        click.echo(f"  → {error.hint}", err=True)
+        click.echo(f"  → {printable(error.hint)}", err=True)
     return exit_for(error)
 
 
 def run_guarded(command: click.Command) -> None:
     """Run the root command; errors that Phalanx raises on purpose never show a traceback."""
     try:
-        command.main(standalone_mode=False)
+        # Outside its standalone mode click returns the code that a command gave to ``ctx.exit``.
+        code = command.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(Exit.USAGE)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(Exit.INTERRUPTED)
     except PhalanxError as error:
         sys.exit(report(error))
-    except BrokenPipeError:
-        # The reader of our output went away (`phalanx events | head`); that is not our failure.
-        sys.stderr.close()
-        sys.exit(Exit.OK)
+    except ExceptionGroup as group:
+        sys.exit(report(_foreseen(group)))
+    sys.exit(code if isinstance(code, int) else Exit.OK)
+
+
+def _foreseen(group: ExceptionGroup[Exception]) -> PhalanxError:
+    """The first error of tasks that ran together, when all were raised on purpose; else the group again."""
+    expected, defects = group.split(PhalanxError)
+    if defects is not None or expected is None:
+        raise group
+    error: BaseException = expected
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, PhalanxError)
+    return error

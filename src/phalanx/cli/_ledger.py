@@ -1,5 +1,7 @@
 """`phalanx ledger`: look at the record, and check it without trusting the node."""
 
+from urllib.parse import quote
+
 import click
 
 from phalanx.cli._client import NodeClient, client_options
@@ -43,7 +45,7 @@ def prove(entry_id: str, client: NodeClient, as_json: bool) -> None:
     """Fetch the inclusion proof of ENTRY_ID and verify it here, against the signed checkpoint."""
     from phalanx.ledger import verify_proof_document
 
-    document = client.get(f"/v1/ledger/{entry_id}/proof")
+    document = client.get(f"/v1/ledger/{quote(entry_id, safe='')}/proof")
     verified = verify_proof_document(document)
     if as_json:
         print_json(document)
@@ -65,6 +67,9 @@ def verify(source: SettingsSource, as_json: bool) -> None:
     report = asyncio.run(audit_ledger(source.load().settings))
     if as_json:
         print_json(asdict(report))
+        return
+    if not report.checkpoints:
+        click.echo(f"{report.size} entries recomputed and equal to their stored hashes; none is under a signature yet")
         return
     click.secho(f"{report.size} entries recomputed, {report.checkpoints} signed checkpoints: verified", fg="green")
     click.echo(f"root {report.root}")

@@ -16,8 +16,17 @@ Column = tuple[str, Callable[[Mapping[str, Any]], str]]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
+def printable(text: str) -> str:
+    """The text with everything escaped that a terminal might act on: an attacker may have written it."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    # JSON allows controls of its own in strings; escaped as JSON does it they mean the same.
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 def print_table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], *, empty: str) -> None:
@@ -31,17 +40,17 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence
 
     # Into a pipe or a file a row is one line, however long; on a terminal it is folded.
     console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-    table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False, box=None)
+    table = Table(title=Text(printable(title)), title_justify="left", header_style="bold", pad_edge=False, box=None)
     for heading, _ in columns:
         table.add_column(heading, overflow="fold", no_wrap=heading in _WHOLE)
     for row in rows:
         # Text, not str: what an attacker put into a field is shown, never interpreted as markup.
-        table.add_row(*(Text(cell(row)) for _, cell in columns))
+        table.add_row(*(Text(printable(cell(row))) for _, cell in columns))
     console.print(table, soft_wrap=not sys.stdout.isatty())
 
 
 def time_of(field: str) -> Callable[[Mapping[str, Any]], str]:
-    """Cell: a nanosecond wall time as date and time."""
+    """Cell: a nanosecond wall time as date and time, a dash for none."""
     from phalanx.core import iso_from_ns
 
-    return lambda row: iso_from_ns(row[field])[:19].replace("T", " ")
+    return lambda row: iso_from_ns(row[field])[:19].replace("T", " ") if row[field] is not None else "–"

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from phalanx.core import Unavailable
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Live-update streams are open for as long as a browser looks; they are cut after this.
 _GRACE_S = 2
+# Connections that wait to be taken.
+_BACKLOG = 2048
 
 Background = Callable[["Node"], Coroutine[None, None, None]]
 
@@ -42,9 +44,6 @@ async def serve(
     class Listener(uvicorn.Server):
         """Leaves signals to us: uvicorn would raise them again before the node has drained."""
 
-        def stop(self) -> None:
-            self.should_exit = True
-
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
             yield
@@ -60,24 +59,42 @@ async def serve(
                     app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE_S
                 )
             )
-            loop = asyncio.get_running_loop()
+            loop, main = asyncio.get_running_loop(), asyncio.current_task()
+            assert main is not None
             for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, listener.stop)
-            host, port = listening.getsockname()[:2]
+                loop.add_signal_handler(number, stop_or_hurry, listener, main)
             async with asyncio.TaskGroup() as group:
                 serving = group.create_task(listener.serve(sockets=[listening]))
-                await on_ready(node, f"http://{host}:{port}")
+                await on_ready(node, _address(listening))
                 side = [group.create_task(background(node))] if background else []
                 if stop is not None:
-                    side.append(group.create_task(_stop_on(stop, listener.stop)))
+                    side.append(group.create_task(_stop_on(stop, listener)))
                 await serving
                 for task in side:
                     task.cancel()
 
 
-async def _stop_on(event: asyncio.Event, stop: Callable[[], None]) -> None:
+class Stoppable(Protocol):
+    """The little of a uvicorn server that stopping needs."""
+
+    should_exit: bool
+
+
+def stop_or_hurry(listener: Stoppable, main: "asyncio.Task[Any]") -> None:
+    """On a signal: the first stops the listener and lets the node drain, the next ends the draining."""
+    if listener.should_exit:
+        main.cancel()
+    listener.should_exit = True
+
+
+async def _stop_on(event: asyncio.Event, listener: Stoppable) -> None:
     await event.wait()
-    stop()
+    listener.should_exit = True
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _log_sink(settings: "Settings") -> "LogSink":
@@ -94,6 +111,9 @@ def _bound_socket(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        # Already here: who reads the address we print finds it open, and a port that is taken
+        # is found out before anything else is started.
+        listening.listen(_BACKLOG)
     except OSError as error:
         listening.close()
         raise Unavailable(
@@ -105,8 +125,10 @@ def _bound_socket(host: str, port: int) -> socket.socket:
 def run_loop(main: Awaitable[None]) -> None:
     """Run on uvloop where it is there; it carries half as much again per core."""
     try:
-        import uvloop
+        from uvloop import run
     except ImportError:
-        asyncio.run(main)  # type: ignore[arg-type]
-    else:
-        uvloop.run(main)
+        from asyncio import run
+    try:
+        run(main)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -147,7 +148,7 @@ def trace(trace_id: str, client: NodeClient, as_json: bool) -> None:
 
     TRACE_ID is the id of an event, or the trace of anything that followed from it.
     """
-    story = client.get(f"/v1/traces/{trace_id}")
+    story = client.get(f"/v1/traces/{quote(trace_id, safe='')}")
     if as_json:
         print_json(story)
         return

@@ -35,7 +35,7 @@ def _with_tokens(source: SettingsSource, work: "Callable[[Tokens], Awaitable[T]]
     settings = source.load().settings
 
     async def opened() -> T:
-        async with open_ports(settings, alone=False) as ports:
+        async with open_ports(settings, alone=False, existing=True) as ports:
             return await work(Tokens(ports.store, ports.entropy, ports.clock))
 
     return asyncio.run(opened())
@@ -44,7 +44,7 @@ def _with_tokens(source: SettingsSource, work: "Callable[[Tokens], Awaitable[T]]
 @tokens.command("create")
 @click.argument("name")
 @click.option("--role", default="viewer", show_default=True, help="admin, operator, viewer or ingest.")
-@click.option("--days", type=click.IntRange(1), help="Expires after this many days; without it, never.")
+@click.option("--days", type=click.IntRange(1, 36_500), help="Expires after this many days; without it, never.")
 @tenant_option
 @settings_options()
 @json_option
@@ -79,7 +79,13 @@ def list_tokens(
 ) -> None:
     """Tokens that exist; their secrets are not stored."""
     found = _with_tokens(source, lambda t: t.list(TenantId(tenant)))
-    rows = [{"id": t.id, "name": t.name, "role": t.role.value, "at_ns": t.at_ns} for t in found]
+    rows = [
+        {
+            "id": t.id, "name": t.name, "role": t.role.value, "at_ns": t.at_ns,
+            "expires_at_ns": t.expires_at_ns, "revoked_at_ns": t.revoked_at_ns,
+        }
+        for t in found
+    ]  # fmt: skip
     if as_json:
         print_json(rows)
         return
@@ -87,6 +93,8 @@ def list_tokens(
         ("name", lambda row: row["name"]),
         ("role", lambda row: row["role"]),
         ("made", time_of("at_ns")),
+        ("expires", time_of("expires_at_ns")),
+        ("revoked", time_of("revoked_at_ns")),
         ("id", lambda row: row["id"]),
     ]
     print_table("Tokens", rows, columns, empty="no tokens yet")

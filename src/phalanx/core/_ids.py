@@ -13,6 +13,7 @@ are ``batch id + row``. So an event's id alone leads to its batch and row.
 """
 
 import hashlib
+import re
 from collections.abc import Callable
 from typing import NewType, Protocol
 
@@ -36,6 +37,8 @@ _VARIANT = 0b10 << 62
 _RAND_A_MASK = 0xFFF
 _RAND_B_MASK = (1 << 62) - 1
 _RANDOM_BITS = 74
+
+_FORM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 class IdSource(Protocol):
@@ -62,11 +65,13 @@ class Uuid7Source:
             self._last_ms, self._last_random = now_ms, self._random_bits(_RANDOM_BITS - 1)
         else:
             self._last_random += 1 + self._random_bits(32)
-        self._last_random = ((self._last_random >> step_bits) + 1) << step_bits
-        if self._last_random >> _RANDOM_BITS:
+        first = ((self._last_random >> step_bits) + 1) << step_bits
+        if first >> _RANDOM_BITS:
             self._last_ms += 1
-            self._last_random = 1 << step_bits
-        return self._last_ms, self._last_random
+            first = 1 << step_bits
+        # What comes next is past the rows of a batch too, which are ids as well.
+        self._last_random = first + (1 << step_bits) - 1
+        return self._last_ms, first
 
     def new(self) -> str:
         return _format(*self._next(0))
@@ -77,7 +82,9 @@ class Uuid7Source:
 
 def derive_id(at_ns: int, *cause: str) -> str:
     """The identifier that follows from ``cause`` (for example a rule and an event), dated ``at_ns``."""
-    digest = hashlib.blake2b("\x1f".join(cause).encode(), digest_size=10).digest()
+    # Escaped, so that no two causes join to one text.
+    parts = (part.replace("\x1e", "\x1e0").replace("\x1f", "\x1e1") for part in cause)
+    digest = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=10).digest()
     return _format(at_ns // NS_PER_MS, int.from_bytes(digest) >> 6)
 
 
@@ -99,9 +106,7 @@ def id_time_ms(identifier: str) -> int:
 
 def is_id(text: str) -> bool:
     """Whether ``text`` is an identifier in the one form Phalanx writes."""
-    if len(text) != 36 or text[8] + text[13] + text[18] + text[23] != "----" or text[14] != "7":
-        return False
-    return all(c in "0123456789abcdef-" for c in text)
+    return _FORM.fullmatch(text) is not None
 
 
 def _format(ms: int, random: int) -> str:

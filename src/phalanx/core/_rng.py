@@ -37,7 +37,8 @@ class Rng:
         return int.from_bytes(hashlib.sha256(material).digest())
 
     def child(self, name: str) -> "Rng":
-        return Rng(self.seed, _path=f"{self._path}/{name}")
+        escaped = name.replace("%", "%25").replace("/", "%2F")
+        return Rng(self.seed, _path=f"{self._path}/{escaped}")
 
     def random(self) -> float:
         """Uniform in [0, 1)."""

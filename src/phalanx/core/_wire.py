@@ -90,6 +90,8 @@ def _decode(data: bytes, kind: type[R], *, json: bool) -> R:
         raise _explained(name, error) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WireError(name, str(error)) from error
+    except RecursionError as error:
+        raise WireError(name, "it is nested too deeply") from error
 
 
 def _decoder(kind: type[Record], *, json: bool) -> Any:

@@ -59,7 +59,7 @@ async def _story(node: Node, intrusion: Intrusion, fed: ReplayReport) -> dict[st
     decisions = await node.responses.decisions(tenant, limit=MAX_PAGE_ROWS)
     steps = [decode(value, StepResult) for value in await _values(node, STEP_RESULTS)]
     way = in_order(decode(value, Waypoint) for value in await _values(node, WAYPOINTS))
-    ledger = await node.ledger.entries(0, MAX_PAGE_ROWS)
+    ledger = await node.ledger.entries(-1, MAX_PAGE_ROWS)
     return {
         "seed": intrusion.seed,
         "time": "virtual",

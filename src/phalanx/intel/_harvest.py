@@ -198,7 +198,7 @@ def _batch_writes(batch: _Batch) -> list[Write]:
             events=chunk.events,
             digest=chunk.digest,
         )
-        del used
+        writes.append(Put(IDEMPOTENCY, chunk.tenant, chunk.idempotency_key, encode(used)))
     return writes
 
 

@@ -17,6 +17,7 @@ from phalanx.core import (
     NS_PER_S,
     Clock,
     Expect,
+    StorageCorrupt,
     StorageFull,
     Store,
     WireError,
@@ -106,7 +107,10 @@ class Sentinel:
         row = await self._store.get(*cursor_key())
         cursor = read_cursor(None if row is None else row.value)
         self._version = 0 if row is None else row.version
-        assert cursor.offset >= self._journal.start, "what was not consumed is never dropped"
+        if not self._journal.start <= cursor.offset <= self._journal.end:
+            # Going on would skip events in silence: journal and store are not of one time.
+            reason = f"the cursor is at {cursor.offset}, the journal has {self._journal.start} to {self._journal.end}"
+            raise StorageCorrupt("the intake journal", cursor.offset, reason)
         self._stand_at(cursor.offset, cursor.row)
         self._on_missions()
 
@@ -150,12 +154,12 @@ class Sentinel:
         trace = commit.found[0].trace if commit.found else NO_TRACE
         with self._telemetry.tracer.span("commit findings", room="intel", trace=trace, events=harvest.events):
             self._version = await self._store.commit(commit.writes, expect=commit.expect)
+        self.paused = ""
         self._stand_at(offset, row)
         self._tell(harvest, commit)
 
     def _stand_at(self, offset: int, row: int) -> None:
         self._offset, self._row = offset, row
-        self.paused = ""
         self._intake.consumed(offset, row)
         self._moved.set()
 

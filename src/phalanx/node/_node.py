@@ -17,6 +17,7 @@ from phalanx.core import (
     Journal,
     Journals,
     Offload,
+    StorageError,
     Store,
     TenantId,
     Waypoint,
@@ -36,6 +37,8 @@ from phalanx.trust import Principal, Role, Tokens
 from phalanx.workflows import Assessments, Engine
 
 _RETENTION_EVERY_S = 60.0
+# What was recorded since the last signature is held by two stores that agree, and by no key.
+_SEAL_EVERY_S = 60.0
 _SETTLED_POLL_S = 0.02
 
 
@@ -74,13 +77,15 @@ class Node:
     @property
     def ready(self) -> bool:
         """Whether the node takes events and works on them."""
-        return not self.read_only and all(health.ok for health in self._services.health().values())
+        return all(health.ok for health in self.health().values())
 
     def health(self) -> dict[str, Health]:
         """Each service and how it is doing."""
         full = f"no room left for {self._space.where}"
         storage = Health(ok=not self.read_only, detail=full if self.read_only else "there is room")
-        return {**self._services.health(), "storage": storage}
+        running = self.swarm.running
+        swarm = Health(ok=running, detail="running" if running else "stopped; restart the node")
+        return {**self._services.health(), "swarm": swarm, "storage": storage}
 
     async def story(self, tenant: TenantId, trace: str) -> list[Waypoint]:
         """What happened on the way of one event, in order. ``trace`` may be any event of a finding."""
@@ -121,6 +126,7 @@ async def build_node(
         ]
         ledger = await Ledger.open(ledger_journal, store, ports.signer, clock=clock, telemetry=telemetry)
         stack.push_async_callback(ledger.close)
+        stack.push_async_callback(_seal, ledger, telemetry)
 
         fleet = Fleet([b for _, provider in load_plugins(DEVICES, alerts) for b in provider(offload).backends()])
         engine = Engine(store, clock, telemetry, fleet, offload, ports.rng.child("workflows"))
@@ -154,6 +160,7 @@ async def build_node(
         stack.push_async_callback(swarm.stop, settings.node.drain_s)
         services.start("sentinel", sentinel.run)
         services.start("retention", lambda: _retain(events, settings, clock))
+        services.start("ledger-seal", lambda: _seal_often(ledger, telemetry, clock))
         services.start("storage-watch", lambda: space.watch(ports.store, probe_journal))
         if settings.otlp.endpoint:
             _start_otlp(settings, telemetry, services)
@@ -185,6 +192,21 @@ async def _retain(events: EventLog, settings: Settings, clock: Clock) -> None:
     while True:
         await events.retain(int(settings.intake.retention_gib * GIB))
         await clock.sleep(_RETENTION_EVERY_S)
+
+
+async def _seal_often(ledger: Ledger, telemetry: Telemetry, clock: Clock) -> None:
+    """Put what was recorded under a signed checkpoint, for as long as the node runs."""
+    while True:
+        await clock.sleep(_SEAL_EVERY_S)
+        await _seal(ledger, telemetry)
+
+
+async def _seal(ledger: Ledger, telemetry: Telemetry) -> None:
+    try:
+        if ledger.size:
+            await ledger.checkpoint()
+    except StorageError as error:
+        telemetry.log.warning("the ledger's checkpoint waits for storage", reason=error.message)
 
 
 async def _host_names(settings: Settings, ports: Ports) -> dict[str, str]:

@@ -1,7 +1,9 @@
 """Fills the ports from settings: the only place where adapters are chosen."""
 
 import contextlib
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from phalanx.adapters import (
     OsEntropy,
@@ -15,21 +17,26 @@ from phalanx.adapters import (
     load_or_create,
     lock_folder,
 )
-from phalanx.core import InvalidInput, Journals, Rng, Store, Uuid7Source
-from phalanx.crypto import HybridSigner
+from phalanx.core import InvalidInput, Journals, NotFound, Rng, StorageCorrupt, Store, Uuid7Source
+from phalanx.crypto import HybridSigner, InvalidKey
 from phalanx.node._ports import Ports
 from phalanx.node._settings import Settings
 
+_KEY = Path("keys/node.key")
+
 
 @contextlib.asynccontextmanager
-async def open_ports(settings: Settings, *, alone: bool = True) -> AsyncIterator[Ports]:
+async def open_ports(settings: Settings, *, alone: bool = True, existing: bool = False) -> AsyncIterator[Ports]:
     """Open what ``settings`` ask for, and close it at the end, last opened first.
 
     ``alone`` takes the data folder's lock, as a running node does; without it, only the store
-    may be written (two processes may share it, journals have one writer).
+    may be written (two processes may share it, journals have one writer). ``existing`` opens
+    what a node left and makes nothing: ``NotFound`` when none has been there.
     """
     folder = settings.node.data_dir
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if existing and not (folder / _KEY).is_file():
+        raise NotFound("node's data in", str(folder), hint="name its folder with --data-dir")
+    _make_private(folder)
     clock, entropy = SystemClock(), OsEntropy()
     store: Store
     journals: Journals
@@ -42,8 +49,9 @@ async def open_ports(settings: Settings, *, alone: bool = True) -> AsyncIterator
         else:
             store = await SqliteStore.open(folder / "state.sqlite")
             stack.push_async_callback(store.close)
-            journals = SegmentJournals(OsFiles(folder), "journals", entropy=entropy, offload=offload)
-        key = load_or_create(folder / "keys" / "node.key", lambda: HybridSigner.generate().to_bytes())
+            files = stack.enter_context(contextlib.closing(OsFiles(folder)))
+            journals = SegmentJournals(files, "journals", entropy=entropy, offload=offload)
+        signer = _signer(folder / _KEY)
         yield Ports(
             clock=clock,
             rng=Rng(int.from_bytes(entropy.token(8))),
@@ -52,8 +60,28 @@ async def open_ports(settings: Settings, *, alone: bool = True) -> AsyncIterator
             store=store,
             journals=journals,
             offload=offload,
-            signer=HybridSigner.from_bytes(key),
+            signer=signer,
         )
+
+
+def _make_private(folder: Path) -> None:
+    """Make the data folder and those above it for this user alone; folders that are there stay as they are."""
+    try:
+        for above in reversed((folder, *folder.parents)):
+            if not above.exists():
+                above.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput("node.data_dir", f"{folder} cannot be made: {error.strerror}") from error
+    if not (folder.is_dir() and os.access(folder, os.R_OK | os.W_OK | os.X_OK)):
+        raise InvalidInput("node.data_dir", f"{folder} is not a folder that this user can write to")
+
+
+def _signer(file: Path) -> HybridSigner:
+    key = load_or_create(file, lambda: HybridSigner.generate().to_bytes())
+    try:
+        return HybridSigner.from_bytes(key)
+    except InvalidKey as error:
+        raise StorageCorrupt(str(file), 0, error.message) from error
 
 
 async def _postgres(settings: Settings, stack: contextlib.AsyncExitStack) -> tuple[Store, Journals]:

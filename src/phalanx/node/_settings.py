@@ -9,6 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from phalanx.incidents import DOMAIN_CONTROLLERS
+
 
 class Section(BaseModel):
     """A group of settings. Unknown names are refused, values cannot change under a running node."""
@@ -77,13 +79,13 @@ class ResponseSection(Section):
     """The policy under which response actions are approved or refused."""
 
     protected_hosts: tuple[str, ...] = Field(
-        ("dc*", "*-dc-*"), description="Host name patterns that no automatic decision may isolate."
+        DOMAIN_CONTROLLERS, description="Host name patterns that no automatic decision may isolate."
     )
     min_probability: float = Field(
         0.7, ge=0, le=1, description="Lowest assessed probability of compromise at which isolating a host is approved."
     )
     max_hosts: int = Field(
-        5, ge=0, description="Blast radius: isolations approved per hour before a person must decide."
+        5, ge=0, le=1_000, description="Blast radius: isolations approved per hour before a person must decide."
     )
 
 

@@ -65,7 +65,7 @@ def load_settings(
         ("command line", {name: value for name, value in (flags or {}).items() if value is not None}),
     ):
         _check_names(found, origin)
-        values |= found
+        values |= {name: _listed(name, value) for name, value in found.items()}
         origins |= dict.fromkeys(found, origin)
     nested: dict[str, dict[str, Any]] = {}
     for dotted, value in values.items():
@@ -82,12 +82,14 @@ def load_settings(
 
 def _from_file(file: Path | None) -> tuple[str, dict[str, Any]]:
     path = file or DEFAULT_FILE
-    if not path.exists():
-        if file is not None:
-            raise InvalidInput("config", f"there is no file {path}")
-        return str(path), {}
     try:
         content = tomllib.loads(path.read_text())
+    except FileNotFoundError as error:
+        if file is not None:
+            raise InvalidInput("config", f"there is no file {path}") from error
+        return str(path), {}
+    except OSError as error:
+        raise InvalidInput("config", f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput("config", f"{path}: {error}") from error
     found: dict[str, Any] = {}
@@ -107,9 +109,15 @@ def _from_environ(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
         dotted = by_variable.get(variable)
         if dotted is None:
             raise InvalidInput(variable, "there is no such setting" + _suggestion(variable, by_variable))
-        # A list is comma-separated in the environment.
-        found[dotted] = tuple(filter(None, value.split(","))) if dotted == "response.protected_hosts" else value
+        found[dotted] = value
     return "environment", found
+
+
+def _listed(dotted: str, value: Any) -> Any:
+    """The value; a list that came as text, from the environment or the command line, is comma-separated."""
+    if dotted == "response.protected_hosts" and isinstance(value, str):
+        return tuple(filter(None, value.split(",")))
+    return value
 
 
 def _check_names(found: Iterable[str], origin: str) -> None:

@@ -5,6 +5,7 @@ escape control characters: a logged value cannot forge a second line or move the
 A stream that is full or closed loses the line, counted, and never stops the node.
 """
 
+import json
 from typing import Any, Protocol
 
 import msgspec
@@ -73,11 +74,18 @@ class JsonSink(_StreamSink):
         line: dict[str, Any] = {
             "at": iso_from_ns(record.at_ns),
             "level": record.level.name.lower(),
-            "event": record.event,
+            "event": _cut(record.event),
         }
         for name, value in record.fields.items():
             line[f"{name}_" if name in line else name] = _bounded(value)
-        self._write_line(_PLAIN.encode(line).decode())
+        self._write_line(_ascii_controls(_PLAIN.encode(line).decode()))
+
+
+def _ascii_controls(text: str) -> str:
+    """JSON with those controls escaped that JSON itself allows in a string: C1, separators, bidirectional marks."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def _readable(value: Any) -> str:

@@ -4,6 +4,8 @@
 SECRET_BYTES = 32
 # Tokens of one tenant that are kept, revoked and expired ones included.
 MAX_TOKENS = 1_000
+# A hundred years: what nobody wants to end has no life at all.
+MAX_LIFETIME_S = 100 * 365 * 86_400
 # Characters of a presented secret that are looked at.
 MAX_SECRET_CHARS = 256
 # A login code is shown on a terminal and used at once.

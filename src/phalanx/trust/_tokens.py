@@ -37,7 +37,7 @@ from phalanx.core import (
     ns_from_s,
 )
 from phalanx.trust._errors import NotAuthenticated
-from phalanx.trust._limits import MAX_SECRET_CHARS, MAX_TOKENS, SECRET_BYTES
+from phalanx.trust._limits import MAX_LIFETIME_S, MAX_SECRET_CHARS, MAX_TOKENS, SECRET_BYTES
 from phalanx.trust._roles import Principal, Role
 from phalanx.trust._sessions import Sessions
 
@@ -78,11 +78,13 @@ class Tokens:
         self._sessions = Sessions(entropy, clock)
 
     async def issue(self, tenant: TenantId, name: str, role: Role, expires_in_s: float | None = None) -> IssuedToken:
-        """Make a token. Raises ``InvalidInput`` for its name or life, ``LimitExceeded`` when there are too many."""
-        if not 0 < len(name) <= MAX_NAME_CHARS or not name.isprintable():
-            raise InvalidInput("name", f"has to be 1 to {MAX_NAME_CHARS} printable characters")
-        if expires_in_s is not None and expires_in_s <= 0:
-            raise InvalidInput("expires_in_s", "has to be more than nothing")
+        """Make a token. Raises ``InvalidInput`` for what is wrong in it, ``LimitExceeded`` when there are too many."""
+        for field, text in (("name", name), ("tenant", tenant)):
+            if not 0 < len(text) <= MAX_NAME_CHARS or not text.isprintable():
+                raise InvalidInput(field, f"has to be 1 to {MAX_NAME_CHARS} printable characters")
+        # Written so that a life that is not a number is refused.
+        if expires_in_s is not None and not 0 < expires_in_s <= MAX_LIFETIME_S:
+            raise InvalidInput("expires_in_s", f"has to be more than 0 and at most {MAX_LIFETIME_S}")
         n_tokens = len(await self._store.find(TOKENS, _REGISTER, "tenant", tenant, limit=MAX_TOKENS))
         if n_tokens >= MAX_TOKENS:
             raise LimitExceeded(f"tokens of tenant {tenant}", maximum=MAX_TOKENS, seen=n_tokens + 1)

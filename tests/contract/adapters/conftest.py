@@ -49,8 +49,8 @@ def sqlite_store(folder: Path) -> Rig:
     return Rig(lambda: SqliteStore.open(folder / "store.sqlite"))
 
 
-def sim_store() -> Rig:
-    world = SimWorld(7)
+def sim_store(seed: int = 7) -> Rig:
+    world = SimWorld(seed)
 
     async def open_store():
         return world.store("disk")
@@ -79,8 +79,8 @@ def segment_journals(folder: Path, *, segment_bytes: int = 2_048) -> Rig:
     return Rig(open_journals, leave=before.aclose)
 
 
-def sim_journals() -> Rig:
-    world = SimWorld(7)
+def sim_journals(seed: int = 7) -> Rig:
+    world = SimWorld(seed)
 
     async def open_journals():
         return world.journals("disk")
@@ -130,6 +130,17 @@ def journals_rig(request: pytest.FixtureRequest, tmp_path: Path) -> Rig:
             return sim_journals()
         case _:
             return postgres_journals(request.getfixturevalue("postgres_server").dsn)
+
+
+@pytest.fixture(params=range(8))
+def sim_store_rigs(request: pytest.FixtureRequest) -> Callable[[], Rig]:
+    """Simulated stores under one schedule of everything that runs at the same time."""
+    return lambda: sim_store(request.param)
+
+
+@pytest.fixture(params=range(8))
+def sim_journals_rigs(request: pytest.FixtureRequest) -> Callable[[], Rig]:
+    return lambda: sim_journals(request.param)
 
 
 @dataclass

@@ -26,6 +26,11 @@ def test_shared(shared_store_rig, check):
     shared_store_rig.check(check)
 
 
+def test_contract_whatever_the_schedule(sim_store_rigs):
+    for check in STORE_CHECKS:
+        sim_store_rigs().check(check)
+
+
 @pytest.mark.parametrize("check", STORE_FULL_CHECKS)
 def test_full_disk(small_store_rig, small_disk, check):
     small_store_rig.check(check, small_disk.make_room)

@@ -90,7 +90,7 @@ def test_a_listing_is_read_page_by_page_in_either_order(on_node):
         await api.post(*({**LOG_CLEARED, "Hostname": host} for host in hosts))
         await api.node.settled()
         pages, after, link = [], "", ""
-        while True:
+        for _ in range(10):
             answer = await api.http.get("/v1/findings", params={"limit": 3, "after": after})
             body = answer.json()
             pages.append([one["id"] for one in body["items"]])

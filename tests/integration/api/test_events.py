@@ -140,12 +140,23 @@ def test_what_cannot_be_taken_in_is_refused_as_a_whole(on_node):
 
 def test_lines_that_are_not_events_are_kept_in_quarantine(on_node):
     async def work(api):
-        await api.http.post("/v1/events", content=QUIET + b"{broken\n", headers=NDJSON)
+        for number in range(3):
+            body = QUIET + b"".join(b"{broken %d-%d\n" % (number, row) for row in range(5)) + QUIET
+            await api.http.post("/v1/events", content=body, headers=NDJSON)
         await api.node.settled()
-        (kept,) = (await api.http.get("/v1/events/quarantine")).json()["items"]
-        assert kept["rejected"] == 1
-        assert kept["lines"][0]["excerpt"] == "{broken"
-        assert kept["lines"][0]["row"] == 1
+        pages, after = [], ""
+        for _ in range(10):
+            page = (await api.http.get("/v1/events/quarantine", params={"limit": 4, "after": after})).json()
+            pages.append(page["items"])
+            after = page["next"]
+            if not after:
+                break
+        assert [len(page) for page in pages] == [4, 4, 4, 3]
+        lines = [line for page in pages for line in page]
+        assert [line["raw"] for line in lines] == [f"{{broken {n}-{row}" for n in (2, 1, 0) for row in (4, 3, 2, 1, 0)]
+        assert all(line["reason"] for line in lines)
+        assert [line["row"] for line in lines] == [5, 4, 3, 2, 1] * 3
+        assert len({line["id"] for line in lines}) == 15
 
     on_node(work)
 

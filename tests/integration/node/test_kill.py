@@ -108,12 +108,23 @@ def test_a_killed_demo_finishes_with_nothing_lost_and_nothing_done_twice(tmp_pat
                 assert now[identifier] == record, f"{path}/{identifier} was done again"
         last.stop()
 
-    checked = subprocess.run(
-        [sys.executable, "-m", "phalanx.cli", "ledger", "verify", "--data-dir", str(tmp_path / "killed")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    checked = _verify(tmp_path / "killed")
     assert checked.returncode == 0, checked.stderr
     assert "verified" in checked.stdout
+    assert "not under a checkpoint" not in checked.stdout
+
+    segment = next((tmp_path / "killed" / "journals" / "ledger").glob("*.segment"))
+    content = bytearray(segment.read_bytes())
+    content[len(content) // 2] ^= 1
+    segment.write_bytes(content)
+    changed = _verify(tmp_path / "killed")
+    assert changed.returncode == 6
+    assert "the ledger was changed" in changed.stderr
+
+
+def _verify(data_dir: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "phalanx.cli", "ledger", "verify", "--data-dir", str(data_dir)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def _wait_for_end(demo: Demo) -> None:

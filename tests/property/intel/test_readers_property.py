@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from phalanx.core import DEFAULT_TENANT, BatchId, encode_json
 from phalanx.intel import READERS, RuleSet, load_rules, ocsf_view, read_chunk
+from phalanx.intel._limits import MAX_SLICE_BYTES, MAX_SLICE_ROWS
 from phalanx.intel._lines import slices, split_lines
 
 BATCH = BatchId("0197a000-0000-7000-8000-000000000000")
@@ -16,9 +17,15 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-telling_names = st.sampled_from(
+
+
+def words(text):
+    return st.sampled_from(text.split())
+
+
+telling_names = words(
     "EventID Channel SourceName UtcTime EventType winlog event_data channel event_id ts _path id.orig_h query "
-    "conn_state Hostname Image CommandLine qtype_name GrantedAccess TargetImage method".split()
+    "conn_state Hostname Image CommandLine qtype_name GrantedAccess TargetImage method"
 )
 telling_values = st.sampled_from(
     ["Security", "Microsoft-Windows-Sysmon/Operational", 1, 10, "4624", 4688, 1772443800.5, "conn", "dns", "0x1010"]
@@ -26,17 +33,17 @@ telling_values = st.sampled_from(
 records = st.dictionaries(telling_names | st.text(max_size=5), telling_values | json_values, max_size=8).map(
     msgspec.json.encode
 )
-syslog_words = st.sampled_from(
+syslog_words = words(
     "<34> <13> <999> 1 - Mar 2 09:00:00 2026-03-02T09:00:00Z web-01 sshd[1]: sudo: CRON[2]: Failed password for "
     "invalid user from port ssh2 203.0.113.9 22 Accepted : TTY=x ; PWD=/ ; USER=root COMMAND=id (root) CMD (x) [a b] "
-    "type=SYSCALL msg=audit(1.2:3): node=n a=b".split()
+    "type=SYSCALL msg=audit(1.2:3): node=n a=b"
 )
 syslog_lines = st.lists(syslog_words | st.text(max_size=4), max_size=14).map(lambda words: " ".join(words).encode())
 lines = st.one_of(st.binary(max_size=80), records, syslog_lines)
 chunks = st.lists(lines, max_size=12).map(b"\n".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(chunks, st.sampled_from(READERS), st.integers(0, 4_000_000_000))
 def test_every_line_is_an_event_or_a_reject(data, reader, accepted_s):
     out = read_chunk(data, reader=reader, tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=accepted_s * 1_000_000_000)
@@ -53,7 +60,7 @@ def test_every_line_is_an_event_or_a_reject(data, reader, accepted_s):
     assert all(rejected.reason for rejected in out.rejected)
 
 
-@given(st.lists(st.binary(min_size=1, max_size=4_000).filter(lambda line: b"\n" not in line), max_size=400))
+@given(st.lists(st.sampled_from([1, 20, 2_000, 60_000, MAX_SLICE_BYTES + 1]).map(b"x".__mul__), max_size=60))
 @settings(max_examples=50, deadline=None)
 def test_slices_are_the_lines_in_order(lines):
     taken = [(first, list(part)) for first, part in slices(lines)]
@@ -61,4 +68,6 @@ def test_slices_are_the_lines_in_order(lines):
     at = 0
     for first, part in taken:
         assert first == at
+        assert len(part) <= MAX_SLICE_ROWS
+        assert sum(map(len, part)) <= MAX_SLICE_BYTES or len(part) == 1
         at += len(part)

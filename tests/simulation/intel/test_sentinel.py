@@ -49,7 +49,8 @@ class Watch:
         self.disk = disk
         self.options = options
         self.store = store or world.store(disk)
-        self.telemetry = Telemetry(world.clock)
+        self.logged = []
+        self.telemetry = Telemetry(world.clock, log_sink=self.logged.append)
         self.woken = 0
 
     async def __aenter__(self):
@@ -141,6 +142,8 @@ def test_later_hits_merge_into_the_finding_and_make_no_second_mission():
         assert len(await watch.missions()) == 1
         assert len(await watch.waypoints("finding")) == 1
         assert await watch.findings.list(DEFAULT_TENANT, trace=evidence[5]) == [finding]
+        rows = await watch.store.find(WAYPOINTS, DEFAULT_TENANT, "trace", evidence[5])
+        assert [decode(row.value, Waypoint).stage for row in rows] == ["finding"]
         assert await watch.findings.list(DEFAULT_TENANT, trace=evidence[20]) == []
 
     simulate(main)
@@ -163,6 +166,19 @@ def test_findings_differ_by_rule_host_hour_and_tenant():
         page = await watch.findings.list(DEFAULT_TENANT, limit=3)
         rest = await watch.findings.list(DEFAULT_TENANT, after=page[-1].id)
         assert [finding.id for finding in page + rest] == [finding.id for finding in found]
+
+    simulate(main)
+
+
+def test_evidence_comes_in_the_order_of_acceptance_whatever_the_source():
+    audited = {"EventID": 4688, "Channel": "Security", "Hostname": "ws-07", "NewProcessName": "C:\\a.exe"}
+    audited |= {"ParentProcessName": "C:\\Windows\\PSEXESVC.exe", "TimeCreated": iso_from_ns(WORLD_START_NS)}
+
+    async def main(watch):
+        accepted = await watch.accept(BENIGN, msgspec.json.encode(audited), PSEXEC, msgspec.json.encode(audited))
+        await watch.sentinel.drained()
+        (finding,) = await watch.findings.list(DEFAULT_TENANT)
+        assert finding.evidence == tuple(event_id(accepted.batch, row) for row in (1, 2, 3))
 
     simulate(main)
 
@@ -368,10 +384,12 @@ def test_a_full_disk_pauses_detection_until_there_is_room():
         store = FullStore(world.store("disk"))
         async with Watch(world, store=store) as watch:
             store.full = True
+            logged = watch.logged
             await watch.accept(DUMP)
             await world.clock.sleep(5.5)
             assert store.refused == 6
             assert "no space" in watch.sentinel.paused
+            assert [record.event for record in logged] == ["detection pauses"]
             assert watch.intake.backlog_events == 1
             store.full = False
             await watch.sentinel.drained()
@@ -379,6 +397,21 @@ def test_a_full_disk_pauses_detection_until_there_is_room():
             assert len(await watch.findings.list(DEFAULT_TENANT)) == 1
 
     SimWorld(5).run(inside)
+
+
+def test_a_journal_older_than_the_cursor_is_not_read_on_in_silence():
+    async def inside(world):
+        async with Watch(world) as watch:
+            await watch.accept(DUMP)
+            await watch.sentinel.drained()
+            store = watch.store
+        async with Watch(world, disk="restored", store=store) as watch:
+            await asyncio.wait((watch.task,))
+            error = watch.task.exception()
+            assert error.code == "storage-corrupt"
+            assert "the cursor is at 1, the journal has 0 to 0" in str(error)
+
+    SimWorld(6).run(inside)
 
 
 def stream(n):

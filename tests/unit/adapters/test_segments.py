@@ -12,6 +12,7 @@ from phalanx.core import (
     MAX_CHUNK_BYTES,
     FutureVersion,
     LimitExceeded,
+    NotFound,
     StorageCorrupt,
     StorageError,
     StorageFull,
@@ -305,6 +306,32 @@ def test_a_journal_is_opened_once(tmp_path):
             await (await journals.open("j")).close()
 
     asyncio.run(main())
+
+
+def test_trimming_overtakes_a_reader(tmp_path):
+    """The reader gets what it had begun to read, or is told that it is gone; it never sees damage."""
+
+    class OvertakenFiles(OsFiles):
+        overtake = None
+
+        async def read(self, path, offset=0, n=-1):
+            data = await super().read(path, offset, n)
+            if self.overtake is not None:
+                overtake, self.overtake = self.overtake, None
+                await overtake()
+            return data
+
+    async def check(journal, files):
+        await write(journal, files)
+        first = int(segments(tmp_path)[1].stem)
+        files.overtake = lambda: journal.trim(len(RECORDS))
+        assert await journal.read(0) == RECORDS[:first]
+        assert journal.start > first
+        for offset in range(journal.start):
+            with pytest.raises(NotFound):
+                await journal.read(offset)
+
+    on(tmp_path, check, files=OvertakenFiles, segment_bytes=600)
 
 
 def test_reading_remembers_where_frames_lie(tmp_path):

@@ -92,7 +92,12 @@ def test_a_wrong_call_gives_one_helpful_line_and_its_code(args, code, says):
 def test_config_show_tells_where_a_value_came_from(tmp_path):
     result = run("config", "show", "--json", "--set", "api.port=1", env={"PHALANX_AGENTS_PER_ROLE": "9"})
     rows = {row["setting"]: row for row in json.loads(result.stdout)}
-    assert rows["api.port"] == {"setting": "api.port", "value": 1, "origin": "command line", "environment": "PHALANX_API_PORT"}
+    assert rows["api.port"] == {
+        "setting": "api.port",
+        "value": 1,
+        "origin": "command line",
+        "environment": "PHALANX_API_PORT",
+    }
     assert rows["agents.per_role"]["origin"] == "environment"
     assert rows["api.host"]["origin"] == "default"
 

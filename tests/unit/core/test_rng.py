@@ -67,3 +67,7 @@ def test_each_draw_is_what_it_says():
     assert statistics.stdev(normal) == pytest.approx(2, rel=0.1)
     with pytest.raises(ValueError, match="empty"):
         rng.integer(3, 3)
+
+
+def test_a_name_with_a_slash_is_not_a_path():
+    assert Rng(1).child("a/b").bits(64) != Rng(1).child("a").child("b").bits(64)

@@ -52,3 +52,15 @@ def test_a_time_without_an_offset_does_not_depend_on_the_machines_zone(monkeypat
 def test_anything_else_is_no_date(text):
     with pytest.raises(ValueError, match=r"Invalid|must be|out of range"):
         ns_from_iso(text)
+
+
+@pytest.mark.parametrize(
+    ("wall_ns", "text"),
+    [
+        (-(10**30), "0001-01-01T00:00:00.000000Z"),
+        (-62_100_000_000 * 10**9, "0002-02-17T00:00:00.000000Z"),
+        (10**30, "9999-12-31T23:59:59.999999Z"),
+    ],
+)
+def test_a_time_that_cannot_be_is_written_as_the_nearest_that_can(wall_ns, text):
+    assert iso_from_ns(wall_ns) == text

@@ -10,12 +10,14 @@ from phalanx.core import (
     InvalidInput,
     LimitExceeded,
     Overloaded,
+    Put,
     StorageFull,
     TenantId,
     Unavailable,
     decode,
+    encode,
 )
-from phalanx.intel import Chunk, Intake
+from phalanx.intel import IDEMPOTENCY, Chunk, Intake, UsedKey
 from phalanx.intel._limits import MAX_CHUNK_DATA_BYTES
 from phalanx.telemetry import Telemetry
 from phalanx.testing import SimWorld
@@ -31,6 +33,7 @@ class SlowJournal:
         self.gate = asyncio.Event()
         self.gate.set()
         self.appends = []
+        self.begun = asyncio.Event()
         self.error = None
 
     start = property(lambda self: self._journal.start)
@@ -38,6 +41,7 @@ class SlowJournal:
 
     async def append(self, records):
         self.appends.append(len(records))
+        self.begun.set()
         await self.gate.wait()
         if self.error is not None:
             raise self.error
@@ -112,8 +116,7 @@ def test_chunks_that_arrive_during_an_append_share_the_next_one():
     async def main(intake, journal):
         journal.gate.clear()
         waiting = [asyncio.create_task(intake.accept(LINE, tenant=DEFAULT_TENANT)) for _ in range(10)]
-        while not journal.appends:
-            await asyncio.sleep(0)
+        await journal.begun.wait()
         more = [asyncio.create_task(intake.accept(LINE, tenant=DEFAULT_TENANT)) for _ in range(20)]
         for _ in range(50):
             await asyncio.sleep(0)
@@ -144,13 +147,54 @@ def test_one_key_is_accepted_once_however_it_is_sent():
     run(main)
 
 
+class SlowLookup:
+    """A store whose first lookup of a key answers late, with what was true when it was asked."""
+
+    def __init__(self, store):
+        self._store = store
+        self.gate = asyncio.Event()
+        self.asked = asyncio.Event()
+
+    async def get(self, table, tenant, key):
+        found = await self._store.get(table, tenant, key)
+        if table == IDEMPOTENCY and not self.asked.is_set():
+            self.asked.set()
+            await self.gate.wait()
+        return found
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+
+def test_a_key_that_moves_from_memory_to_the_store_during_a_lookup_is_not_missed():
+    async def inside(world):
+        store = SlowLookup(world.store("disk"))
+        journal = await world.journals("disk").open("intake")
+        intake = await Intake.open(journal, store, clock=world.clock, ids=world.ids, telemetry=Telemetry(world.clock))
+        late = asyncio.create_task(intake.accept(LINE, tenant=DEFAULT_TENANT, idempotency_key="k"))
+        await store.asked.wait()
+        first = await intake.accept(LINE, tenant=DEFAULT_TENANT, idempotency_key="k")
+        chunk = decode((await journal.read(0))[0], Chunk)
+        used = UsedKey(
+            id=chunk.id, tenant=chunk.tenant, trace=chunk.trace, at_ns=0, offset=0, events=1, digest=chunk.digest
+        )
+        await store.commit([Put(IDEMPOTENCY, DEFAULT_TENANT, "k", encode(used))])
+        intake.consumed(1, 0)
+        store.gate.set()
+        again = await late
+        assert (again.batch, again.duplicate) == (first.batch, True)
+        assert journal.end == 1
+        await intake.close()
+
+    SimWorld(1).run(inside)
+
+
 def test_a_failed_append_tells_everyone_and_frees_the_key():
     async def main(intake, journal):
         journal.error = StorageFull("intake")
         journal.gate.clear()
         sends = [asyncio.create_task(intake.accept(LINE, tenant=DEFAULT_TENANT, idempotency_key="k")) for _ in range(3)]
-        while not journal.appends:
-            await asyncio.sleep(0)
+        await journal.begun.wait()
         journal.gate.set()
         results = await asyncio.gather(*sends, return_exceptions=True)
         assert all(isinstance(result, StorageFull) for result in results)
@@ -166,8 +210,7 @@ def test_a_sender_who_goes_away_does_not_undo_the_chunk():
     async def main(intake, journal):
         journal.gate.clear()
         sender = asyncio.create_task(intake.accept(LINE, tenant=DEFAULT_TENANT, idempotency_key="k"))
-        while not journal.appends:
-            await asyncio.sleep(0)
+        await journal.begun.wait()
         sender.cancel()
         journal.gate.set()
         again = await intake.accept(LINE, tenant=DEFAULT_TENANT, idempotency_key="k")
@@ -248,10 +291,10 @@ def test_a_closed_intake_accepts_nothing_more_but_writes_what_waits():
     async def main(intake, journal):
         journal.gate.clear()
         waiting = asyncio.create_task(intake.accept(LINE, tenant=DEFAULT_TENANT))
-        while not journal.appends:
-            await asyncio.sleep(0)
+        await journal.begun.wait()
         closing = asyncio.create_task(intake.close())
-        await asyncio.sleep(0)
+        for _ in range(20):
+            await asyncio.sleep(0)
         with pytest.raises(Unavailable):
             await intake.accept(LINE, tenant=DEFAULT_TENANT)
         journal.gate.set()

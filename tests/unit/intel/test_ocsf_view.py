@@ -1,7 +1,6 @@
 """The OCSF view, checked against the published schema itself."""
 
 import json
-from functools import cache
 
 import msgspec
 import pytest
@@ -76,65 +75,63 @@ def test_what_no_table_knows_is_a_base_event_that_loses_nothing():
     assert view["device"]["hostname"] == "h"
 
 
-@pytest.fixture(scope="session")
-def schema(shared_data):
-    """A reader of the published schema: classes with all they inherit, objects with their attributes."""
-    root = shared_data / "schemas" / "ocsf_schema"
+class Schema:
+    """The published schema: classes with all they inherit, objects with their attributes."""
 
-    def load(path):
-        return json.loads(path.read_text())
+    def __init__(self, root):
+        self._root = root
+        self.version = self._load("version.json")["version"]
+        self.categories = self._load("categories.json")["attributes"]
+        self.dictionary = self._load("dictionary.json")["attributes"]
+        self.dictionary |= self._load("extensions/windows/dictionary.json")["attributes"]
+        self._events = self._named("events")
+        self._objects = self._named("objects")
 
-    @cache
-    def named(folder):
-        files = [*root.glob(f"{folder}/**/*.json"), *root.glob(f"extensions/windows/{folder}/*.json")]
+    def _load(self, path):
+        return json.loads((self._root / path).read_text())
+
+    def _named(self, folder):
         found = {}
-        for file in files:
-            body = load(file)
-            body["_windows"] = "extensions" in file.parts
-            # Extensions patch objects of the base under the same name; those without a name only extend.
-            found.setdefault(body.get("name") or body.get("extends"), []).append(body)
+        for file in [*self._root.glob(f"{folder}/**/*.json"), *self._root.glob(f"extensions/windows/{folder}/*.json")]:
+            body = json.loads(file.read_text())
+            body["windows"] = "extensions" in file.parts
+            # An extension's file without a name adds to what it extends.
+            found.setdefault(body.get("name") or body["extends"], []).append(body)
         return found
 
-    def attributes(folder, name):
+    def _attributes(self, bodies, name):
         result = {}
-        for body in named(folder).get(name, []):
+        for body in bodies.get(name, []):
             own = dict(body.get("attributes", {}))
             for include in own.pop("$include", []):
-                result |= load(root / include).get("attributes", {})
+                result |= self._load(include)["attributes"]
             result |= own
-            if body.get("extends") and body["extends"] != name:
-                result |= attributes(folder, body["extends"])
+            if body.get("extends", name) != name:
+                result |= self._attributes(bodies, body["extends"])
         return result
 
-    class Schema:
-        version = load(root / "version.json")["version"]
-        dictionary = load(root / "dictionary.json")["attributes"] | load(
-            root / "extensions" / "windows" / "dictionary.json"
-        ).get("attributes", {})
-        categories = load(root / "categories.json")["attributes"]
+    def object_attributes(self, name):
+        return self._attributes(self._objects, name)
 
-        def object_attributes(self, name):
-            return attributes("objects", name)
+    def class_of(self, uid):
+        """The class of that uid, and the attributes it may have."""
+        for name, (body, *_) in self._events.items():
+            if "uid" not in body and name != "base_event":
+                continue
+            own = self._category_uid(body) * 1000 + body.get("uid", 0) + (200_000 if body["windows"] else 0)
+            if own == uid:
+                return body, self._attributes(self._events, name)
+        raise AssertionError(f"there is no class {uid}")
 
-        def class_of(self, uid):
-            if uid == 0:
-                return named("events")["base_event"][0], attributes("events", "base_event")
-            for name, bodies in named("events").items():
-                for body in bodies:
-                    if "uid" not in body:
-                        continue
-                    category = body.get("category") or self._category(body)
-                    base = self.categories[category]["uid"] * 1000 + body["uid"]
-                    if base + (200_000 if body["_windows"] else 0) == uid:
-                        return body, attributes("events", name)
-            return None
+    def _category_uid(self, body):
+        while "category" not in body:
+            body = self._events[body["extends"]][0]
+        return 0 if body["category"] == "other" else self.categories[body["category"]]["uid"]
 
-        def _category(self, body):
-            while "category" not in body:
-                body = named("events")[body["extends"]][0]
-            return body["category"]
 
-    return Schema()
+@pytest.fixture(scope="session")
+def schema(shared_data):
+    return Schema(shared_data / "schemas" / "ocsf_schema")
 
 
 def check_attributes(schema, value, known, path):
@@ -163,9 +160,7 @@ def test_every_view_of_the_demo_fits_the_published_schema(schema):
     classes = {class_uid for class_uid, _, _ in seen}
     assert {1001, 1006, 1007, 1009, 3002, 4001, 4002, 4003, 201002, 201004} <= classes
     for (class_uid, activity_id, _), view in seen.items():
-        found = schema.class_of(class_uid)
-        assert found is not None, class_uid
-        body, known = found
+        body, known = schema.class_of(class_uid)
         assert body["caption"] == view["class_name"]
         if class_uid:
             caption = body["attributes"]["activity_id"]["enum"].get(str(activity_id), {"caption": "Unknown"})

@@ -3,6 +3,7 @@
 import pytest
 
 from phalanx.core import InvalidInput
+from phalanx.incidents import DOMAIN_CONTROLLERS
 from phalanx.node import Section, Settings, env_name, load_settings, setting_names
 
 
@@ -40,9 +41,24 @@ def test_later_sources_win_and_origins_tell_which(tmp_path):
     }
 
 
-def test_lists_are_comma_separated_in_the_environment():
-    loaded = load_settings(environ={"PHALANX_RESPONSE_PROTECTED_HOSTS": "dc*,vault-?"})
-    assert loaded.settings.response.protected_hosts == ("dc*", "vault-?")
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"environ": {"PHALANX_RESPONSE_PROTECTED_HOSTS": "dc*,vault-?"}},
+        {"flags": {"response.protected_hosts": "dc*,vault-?"}},
+    ],
+)
+def test_lists_that_come_as_text_are_comma_separated(source):
+    assert load_settings(**source).settings.response.protected_hosts == ("dc*", "vault-?")
+
+
+def test_a_node_protects_what_the_policy_itself_would():
+    assert Settings().response.protected_hosts == DOMAIN_CONTROLLERS
+
+
+def test_a_settings_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(InvalidInput, match=f"{tmp_path} cannot be read"):
+        load_settings(file=tmp_path)
 
 
 @pytest.mark.parametrize(

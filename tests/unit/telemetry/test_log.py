@@ -94,11 +94,12 @@ def test_colours_only_when_asked_for(clock):
     assert "\x1b[31merror" in lines(clock, HumanSink, lambda log: log.error("failure", why="x"), color=True)
 
 
+@pytest.mark.parametrize("sink", [HumanSink, JsonSink])
 @pytest.mark.parametrize(
     "hostile", ["a\nb", "a\rb", "a\x1b[2Jb", "a\x9b2Jb", "a\u202eb", "a\u2028b", "a\x00b", "\ud800"]
 )
-def test_a_logged_value_cannot_forge_a_line_or_move_the_cursor(clock, hostile):
-    text = lines(clock, HumanSink, lambda log: log.warning(hostile, value=hostile, more=[hostile]))
+def test_a_logged_value_cannot_forge_a_line_or_move_the_cursor(clock, hostile, sink):
+    text = lines(clock, sink, lambda log: log.warning(hostile, value=hostile, more=[hostile]))
     assert text.endswith("\n")
     assert text[:-1].isprintable()
 

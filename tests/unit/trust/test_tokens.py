@@ -131,12 +131,25 @@ def test_a_token_expires_when_it_says():
     run(main)
 
 
-@pytest.mark.parametrize(("name", "expires_in_s"), [("", None), ("x" * 129, None), ("a\nb", None), ("a", 0), ("a", -1)])
+@pytest.mark.parametrize(
+    ("name", "expires_in_s"),
+    [("", None), ("x" * 129, None), ("a\nb", None)]
+    + [("a", life_s) for life_s in (0, -1, 1e12, float("inf"), float("nan"))],
+)
 def test_a_token_that_makes_no_sense_is_not_issued(name, expires_in_s):
     async def main(world, tokens, store):
         with pytest.raises(InvalidInput):
             await tokens.issue(DEFAULT_TENANT, name, Role.VIEWER, expires_in_s=expires_in_s)
         assert await tokens.list(DEFAULT_TENANT) == []
+
+    run(main)
+
+
+@pytest.mark.parametrize("tenant", ["", "x" * 129, "a\x1bb"])
+def test_a_token_is_for_a_tenant_that_has_a_name(tenant):
+    async def main(world, tokens, store):
+        with pytest.raises(InvalidInput, match="tenant"):
+            await tokens.issue(TenantId(tenant), "a", Role.VIEWER)
 
     run(main)
 

@@ -1,0 +1,94 @@
+"""What the client makes of answers, and what of them reaches the terminal. The server is a real one."""
+
+import http.server
+import json
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from phalanx.cli._client import NodeClient
+from phalanx.cli._exits import Exit, exit_for
+from phalanx.cli._output import print_json, print_table
+from phalanx.core import Overloaded, PhalanxError, Unavailable
+
+
+@contextmanager
+def answering(status, body):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Retry-After", "3")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield NodeClient(f"http://127.0.0.1:{server.server_port}", "")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code"),
+    [
+        ("invalid-input", Exit.USAGE),
+        ("limit-exceeded", Exit.USAGE),
+        ("not-authenticated", Exit.NOT_ALLOWED),
+        ("not-allowed", Exit.NOT_ALLOWED),
+        ("not-found", Exit.NOT_FOUND),
+        ("ledger-tampered", Exit.NOT_VERIFIED),
+        ("storage-full", Exit.STORAGE),
+        ("unavailable", Exit.UNAVAILABLE),
+        ("internal", Exit.FAILED),
+    ],
+)
+def test_a_problem_of_the_node_ends_as_its_error_would_here(code, exit_code):
+    problem = json.dumps({"code": code, "detail": "what happened", "hint": "what to do"}).encode()
+    with answering(400, problem) as client, pytest.raises(PhalanxError) as caught:
+        client.get("/v1/x")
+    assert (caught.value.message, caught.value.hint) == ("what happened", "what to do")
+    assert exit_for(caught.value) is exit_code
+
+
+def test_a_full_node_says_when_to_come_back():
+    with answering(429, b'{"code": "overloaded", "detail": "full"}') as client, pytest.raises(Overloaded) as caught:
+        client.get("/v1/x")
+    assert caught.value.retry_after_s == 3
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+@pytest.mark.parametrize("body", [b"<html>", b"\xff", b""])
+def test_what_is_no_node_is_named_so(status, body):
+    with answering(status, body) as client, pytest.raises(Unavailable, match="no Phalanx node"):
+        client.get("/v1/x")
+
+
+def test_a_list_where_a_problem_should_be_is_no_node():
+    with answering(500, b"[1]") as client, pytest.raises(Unavailable, match="no Phalanx node"):
+        client.get("/v1/x")
+
+
+HOSTILE = "\x1b]0;owned\x07\u009b2J\u202e\ud800[red]"
+
+
+def test_a_field_that_an_attacker_wrote_cannot_drive_the_terminal(capsys):
+    print_table(HOSTILE, [{"a": HOSTILE}], [("a", lambda row: row["a"])], empty="")
+    shown = capsys.readouterr().out
+    assert shown.count("\\x1b]0;owned\\x07\\x9b2J\\u202e\\ud800[red]") == 2
+    assert all(c.isprintable() or c == "\n" for c in shown)
+
+
+def test_json_of_it_means_the_same_and_drives_nothing_either(capsys):
+    print_json({"a": HOSTILE + "ä"})
+    shown = capsys.readouterr().out
+    assert all(c.isprintable() or c == "\n" for c in shown)
+    assert json.loads(shown) == {"a": HOSTILE + "ä"}
