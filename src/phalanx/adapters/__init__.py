@@ -16,6 +16,7 @@ port              embedded                       server
 from phalanx.adapters._files import Files, OsFiles, lock_folder
 from phalanx.adapters._keyfile import load_or_create
 from phalanx.adapters._otlp import OtlpExporter
+from phalanx.adapters._postgres_hold import hold_database
 from phalanx.adapters._postgres_journals import PostgresJournals
 from phalanx.adapters._postgres_store import PostgresStore
 from phalanx.adapters._segments import SegmentJournal, SegmentJournals
@@ -34,6 +35,7 @@ __all__ = [
     "SqliteStore",
     "SystemClock",
     "ThreadOffload",
+    "hold_database",
     "load_or_create",
     "lock_folder",
 ]

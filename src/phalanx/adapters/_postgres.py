@@ -94,7 +94,7 @@ class Database:
     async def open(cls, dsn: str, schema: str) -> "Database":
         if not _SCHEMA.fullmatch(schema):
             raise InvalidInput("schema", f"{schema!r} is not lower-case letters, digits and '_'")
-        asyncpg = _import_asyncpg()
+        asyncpg = import_asyncpg()
         try:
             pool = await asyncpg.create_pool(
                 dsn,
@@ -184,7 +184,7 @@ async def _leave_as_it_is(_connection: object) -> None:
     """Nothing here changes a session, so handing a connection back needs no round trip to reset it."""
 
 
-def _import_asyncpg() -> ModuleType:
+def import_asyncpg() -> ModuleType:
     try:
         import asyncpg
     except ImportError as error:

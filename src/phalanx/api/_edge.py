@@ -2,15 +2,17 @@
 
 It gives each request a trace id, answers what nobody caught, adds the security headers that a
 response does not set itself, and counts. Time is measured to the start of the response, so
-that a live stream counts like any other request.
+that a live stream counts like any other request. HEAD is answered with the head of what GET
+would give.
 """
 
+import contextlib
 from collections.abc import Sequence
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from phalanx.api._problems import internal_problem
+from phalanx.api._problems import METHODS, internal_problem
 from phalanx.core import NS_PER_S, Clock, IdSource
 from phalanx.telemetry import Telemetry
 
@@ -26,6 +28,10 @@ _SECURITY_HEADERS: Sequence[tuple[bytes, bytes]] = (
 
 # Nginx's number for "the client went away": nobody reads it, it only tells requests apart in the metrics.
 _CLIENT_GONE = 499
+
+
+class _HeadIsEnough(Exception):
+    """Leaves the application once the head of an answer is sent: a live stream would go on for ever."""
 
 
 class Edge:
@@ -49,6 +55,8 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        method = scope["method"] if scope["method"] in METHODS else "OTHER"
+        scope = {**scope, "method": "GET" if method == "HEAD" else scope["method"]}
         trace = scope["phalanx.trace"] = self._ids.new()
         begun_ns = self._clock.monotonic_ns()
         status = 0
@@ -60,10 +68,15 @@ class Edge:
                 self._seconds.labels(_route(scope)).observe((self._clock.monotonic_ns() - begun_ns) / NS_PER_S)
                 message["headers"] = _completed(message.get("headers", ()), trace)
             await send(message)
+            if method == "HEAD":
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                raise _HeadIsEnough
 
-        with self._tracer.span("http.request", room="api", trace=trace, method=scope["method"]) as span:
+        with self._tracer.span("http.request", room="api", trace=trace, method=method) as span:
             try:
                 await self._app(scope, receive, send_with_headers)
+            except _HeadIsEnough:
+                pass
             except ClientDisconnect:
                 status = _CLIENT_GONE
             except Exception as error:
@@ -71,11 +84,12 @@ class Edge:
                 if status:
                     # The response has begun and cannot be taken back: the server cuts the connection.
                     raise
-                await internal_problem(Request(scope))(scope, receive, send_with_headers)
+                with contextlib.suppress(_HeadIsEnough):
+                    await internal_problem(Request(scope))(scope, receive, send_with_headers)
             finally:
                 route = _route(scope)
                 span.set(route=route, status=status)
-                self._requests.labels(_method(scope), route, str(status)).inc()
+                self._requests.labels(method, route, str(status)).inc()
 
 
 def _completed(headers: Sequence[tuple[bytes, bytes]], trace: str) -> list[tuple[bytes, bytes]]:
@@ -90,8 +104,3 @@ def _route(scope: Scope) -> str:
     if route is not None:
         return str(getattr(route, "path", "other"))
     return "other" if "endpoint" in scope else "none"
-
-
-def _method(scope: Scope) -> str:
-    method: str = scope["method"]
-    return method if method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS") else "OTHER"

@@ -1,9 +1,8 @@
 """Every error leaves the API as one problem document (RFC 9457).
 
-``type`` is ``/v1/problems/<code>`` with the code of the ``PhalanxError``, so it can be looked
-up on the node itself, without a network. A subclass without an entry of its own is answered
-like its nearest ancestor that has one, under its own code. What is the node's own fault is
-answered without its message: that goes to the log, under the same trace.
+``type`` can be looked up on the node itself, without a network. ``code`` is that of the
+``PhalanxError``; one that has no type of its own has its nearest ancestor's. What is the node's
+own fault is answered without its message: that goes to the log, under the same trace.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +13,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
 
 from phalanx.core import NotFound, PhalanxError, encode_json
 
 MEDIA_TYPE = "application/problem+json"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class ProblemType(msgspec.Struct, frozen=True):
@@ -100,7 +101,7 @@ def problem_response(
     """The response that tells of one problem."""
     fields.setdefault("code", kind.code)
     problem = Problem(
-        type=f"/v1/problems/{fields['code']}",
+        type=f"/v1/problems/{kind.code}",
         title=kind.title,
         status=kind.status,
         instance=request.url.path,
@@ -151,7 +152,21 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         404: f"there is nothing at {request.url.path}",
         405: f"{request.method} is not possible at {request.url.path}",
     }.get(error.status_code, str(error.detail))
-    return problem_response(kind, request, headers=error.headers or {}, detail=detail)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_allowed_methods(request))
+    return problem_response(kind, request, headers=headers, detail=detail)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """All methods of an address; the framework names those of one of its routes only."""
+    routes: Sequence[BaseRoute] = request.app.routes if "app" in request.scope else ()
+
+    def is_allowed(method: str) -> bool:
+        scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
+        return any(route.matches(scope)[0] is Match.FULL for route in routes)
+
+    return [method for method in METHODS if is_allowed(method)]
 
 
 async def on_validation_error(request: Request, error: Exception) -> Response:

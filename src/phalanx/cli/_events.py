@@ -62,7 +62,7 @@ def send(file: IO[bytes], reader: str, client: NodeClient, as_json: bool) -> Non
         print_json({"accepted": sent, "already_there": duplicates})
     else:
         click.echo(
-            f"{sent} events accepted, durable on the node"
+            f"{sent} lines accepted, durable on the node; `phalanx events quarantine` shows any that cannot be read"
             + (f" ({duplicates} were there already)" if duplicates else "")
         )
 

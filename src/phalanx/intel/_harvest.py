@@ -133,7 +133,7 @@ class Harvest:
             )
         )
 
-    async def commit(self, store: Store, cursor: Cursor, expect: Expect, *, skill: str) -> Commit:
+    async def commit(self, store: Store, cursor: Cursor, expect: Expect, *, skills: Sequence[str]) -> Commit:
         """The commit that brings the store to ``cursor``; findings it knows already are read and merged."""
         writes: dict[tuple[str, str, str], Write] = {}
         expects = [expect]
@@ -145,8 +145,8 @@ class Harvest:
             if row is None:
                 finding = finding_of(seen, found_at_ns=cursor.at_ns)
                 found.append(finding)
-                missions += finding.severity >= MISSION_SEVERITY
-                _put(writes, _new_finding(finding, seen, skill=skill))
+                missions += len(skills) if finding.severity >= MISSION_SEVERITY else 0
+                _put(writes, _new_finding(finding, seen, skills=skills))
             else:
                 _put(writes, [finding_put(merged(decode(row.value, Finding), seen))])
         for batch in self._batches.values():
@@ -163,14 +163,15 @@ def _put(writes: dict[tuple[str, str, str], Write], more: Sequence[Write]) -> No
         writes[write.table.name, write.tenant, write.key] = write
 
 
-def _new_finding(finding: Finding, seen: Sighting, *, skill: str) -> list[Write]:
+def _new_finding(finding: Finding, seen: Sighting, *, skills: Sequence[str]) -> list[Write]:
     writes: list[Write] = [
         finding_put(finding),
         waypoint_put(accepted_waypoint(finding, seen)),
         waypoint_put(finding_waypoint(finding), also=finding.evidence),
     ]
     if finding.severity >= MISSION_SEVERITY:
-        writes += mission_writes(finding, at_ns=finding.found_at_ns, skill=skill)
+        for skill in skills:
+            writes += mission_writes(finding, at_ns=finding.found_at_ns, skill=skill)
     return writes
 
 

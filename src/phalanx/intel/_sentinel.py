@@ -10,7 +10,7 @@
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from phalanx.core import (
     NO_TRACE,
@@ -38,6 +38,7 @@ class Sentinel:
 
     ``on_missions`` is called after a commit that wrote missions. ``host_names`` gives the name of
     a host by its address or short name, so that what several sources say of it comes together.
+    A serious finding becomes one mission for each of ``skills``.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Sentinel:
         telemetry: Telemetry,
         on_missions: Callable[[], None],
         host_names: Mapping[str, str] | None = None,
-        skill: str = "triage",
+        skills: Sequence[str] = ("triage",),
     ) -> None:
         self._intake = intake
         self._journal = intake.journal
@@ -61,7 +62,7 @@ class Sentinel:
         self._log = telemetry.log.bind(room="intel")
         self._on_missions = on_missions
         self._host_names = dict(host_names or {})
-        self._skill = skill
+        self._skills = tuple(skills)
         self._offset = 0
         self._row = 0
         self._version = 0
@@ -150,7 +151,7 @@ class Sentinel:
         now_ns = self._clock.wall_ns()
         cursor = Cursor.at(offset, row, at_ns=now_ns)
         expect = Expect(CURSORS, cursor.tenant, cursor.id, self._version)
-        commit = await harvest.commit(self._store, cursor, expect, skill=self._skill)
+        commit = await harvest.commit(self._store, cursor, expect, skills=self._skills)
         trace = commit.found[0].trace if commit.found else NO_TRACE
         with self._telemetry.tracer.span("commit findings", room="intel", trace=trace, events=harvest.events):
             self._version = await self._store.commit(commit.writes, expect=commit.expect)

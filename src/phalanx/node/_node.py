@@ -153,6 +153,7 @@ async def build_node(
         sentinel = Sentinel(
             intake, store, await offload.run(load_rules, settings.intake.rules_dir),
             clock=clock, telemetry=telemetry, on_missions=swarm.wake,
+            skills=[skill.manifest.name for skill in skills if "finding" in skill.manifest.inputs],
             host_names={**await _host_names(settings, ports), **(host_names or {})},
         )  # fmt: skip
 

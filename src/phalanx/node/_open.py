@@ -14,6 +14,7 @@ from phalanx.adapters import (
     SqliteStore,
     SystemClock,
     ThreadOffload,
+    hold_database,
     load_or_create,
     lock_folder,
 )
@@ -45,7 +46,7 @@ async def open_ports(settings: Settings, *, alone: bool = True, existing: bool =
             stack.enter_context(lock_folder(folder))
         offload = stack.enter_context(contextlib.closing(ThreadOffload(settings.node.workers)))
         if settings.store.kind == "postgres":
-            store, journals = await _postgres(settings, stack)
+            store, journals = await _postgres(settings, stack, alone=alone)
         else:
             store = await SqliteStore.open(folder / "state.sqlite")
             stack.push_async_callback(store.close)
@@ -84,10 +85,12 @@ def _signer(file: Path) -> HybridSigner:
         raise StorageCorrupt(str(file), 0, error.message) from error
 
 
-async def _postgres(settings: Settings, stack: contextlib.AsyncExitStack) -> tuple[Store, Journals]:
+async def _postgres(settings: Settings, stack: contextlib.AsyncExitStack, *, alone: bool) -> tuple[Store, Journals]:
     dsn = settings.store.dsn
     if not dsn:
         raise InvalidInput("store.dsn", "kind `postgres` needs a connection string")
+    if alone:
+        await stack.enter_async_context(hold_database(dsn))
     store = await PostgresStore.open(dsn)
     stack.push_async_callback(store.close)
     journals = await PostgresJournals.connect(dsn)

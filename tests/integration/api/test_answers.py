@@ -1,7 +1,10 @@
 """Every error is a problem document that tells what to do and nothing it should not; listings come in pages."""
 
+import pytest
+
 from phalanx.agents import Swarm
 from phalanx.api import PROBLEM_TYPES
+from phalanx.core import StorageCorrupt
 from phalanx.telemetry import Level
 
 LOG_CLEARED = {"EventTime": "2026-03-02 09:39:13", "EventID": 1102, "SourceName": "Microsoft-Windows-Eventlog",
@@ -37,28 +40,47 @@ def test_what_cannot_be_answered_is_a_problem_document(on_node):
             meaning = (await api.http.get(body["type"])).json()
             assert (meaning["code"], meaning["title"]) == (code, body["title"])
             if status == 405:
-                assert "allow" in answer.headers
+                assert answer.headers["allow"] == ("GET, HEAD, POST" if path == "/v1/events" else "GET, HEAD")
             if "?limit" in path:
                 assert body["errors"][0]["field"] == "limit"
 
     on_node(work)
 
 
-def test_a_fault_of_the_node_is_logged_in_full_and_answered_without_details(on_node, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(RuntimeError("the secret of the house"), "internal"), (StorageCorrupt("secret.db", 7, "torn"), "internal")],
+)
+def test_a_fault_of_the_node_is_logged_in_full_and_answered_without_details(on_node, monkeypatch, error, code):
     def broken(_):
-        raise RuntimeError("the secret of the house")
+        raise error
 
     monkeypatch.setattr(Swarm, "roster", broken)
 
     async def work(api):
         answer = await api.http.get("/v1/agents")
         assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
-        assert answer.json()["code"] == "internal"
+        assert answer.json()["code"] == code
         assert "secret" not in answer.text
-        assert "RuntimeError" not in answer.text
+        assert type(error).__name__ not in answer.text
         logged = [record for record in api.log if record.event == "request failed"]
         assert [(record.level, record.fields["trace"]) for record in logged] == [(Level.ERROR, answer.json()["trace"])]
-        assert "the secret of the house" in repr(logged[0].fields["error"])
+        assert logged[0].fields["error"] is error
+        assert (await api.http.head("/v1/agents")).status_code == 500
+
+    on_node(work)
+
+
+def test_head_is_answered_like_get_without_counting_as_one(on_node):
+    async def work(api):
+        got, asked = await api.http.get("/v1/devices"), await api.http.head("/v1/devices")
+        assert (asked.status_code, asked.headers["content-length"]) == (200, got.headers["content-length"])
+        assert asked.content == b""
+        assert (await api.http.head("/v1/live")).headers["content-type"].startswith("text/event-stream")
+        assert api.node.telemetry.feed._open == []
+        counted = (await api.http.get("/metrics")).text
+        for method in ("GET", "HEAD"):
+            assert f'phalanx_http_requests_total{{method="{method}",route="/v1/devices",status="200"}} 1\n' in counted
 
     on_node(work)
 
@@ -99,6 +121,7 @@ def test_a_listing_is_read_page_by_page_in_either_order(on_node):
                 break
             after = body["next"]
             link = answer.headers["link"].partition(">")[0].removeprefix("<")
+            assert link.count("after=") == 1
             assert (await api.http.get(link)).json() == (
                 await api.http.get("/v1/findings", params={"limit": 3, "after": after})
             ).json()

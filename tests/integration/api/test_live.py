@@ -10,6 +10,9 @@ from phalanx.api import _live
 from phalanx.core import DEFAULT_TENANT, Waypoint, derive_id
 from phalanx.trust import Role
 
+# A stream pulses on for ever: what has not come by then does not come.
+MAX_MESSAGES = 500
+
 
 class Reader:
     """An SSE client that speaks ASGI, so that it sees the stream as it is sent."""
@@ -36,7 +39,7 @@ class Reader:
 
     async def event(self, *kinds):
         """The next event of one of ``kinds``: its kind, id and data."""
-        while True:
+        for _ in range(MAX_MESSAGES):
             while "\n\n" in self.text:
                 block, _, self.text = self.text.partition("\n\n")
                 fields = dict(line.split(": ", 1) for line in block.splitlines())
@@ -45,11 +48,13 @@ class Reader:
             message = await asyncio.wait_for(self.messages.get(), 20)
             assert message.get("more_body", True), "the stream ended"
             self.text += message.get("body", b"").decode()
+        raise AssertionError(f"none of {kinds} came")
 
     async def end(self):
-        while (await asyncio.wait_for(self.messages.get(), 20)).get("more_body", True):
-            pass
-        await self.task
+        for _ in range(MAX_MESSAGES):
+            if not (await asyncio.wait_for(self.messages.get(), 20)).get("more_body", True):
+                return await self.task
+        raise AssertionError("the stream did not end")
 
     async def leave(self):
         self.left.set()

@@ -1,14 +1,18 @@
 """What the pages show is what is stored, as text, under a strict policy."""
 
+import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from phalanx.core import TenantId, derive_id
+from phalanx.core import DEFAULT_TENANT, StorageFull, TenantId, derive_id, event_id
 from phalanx.ledger import Ledger, LedgerTampered
 from phalanx.trust import Role
 
+LOG_CLEARED = {"EventTime": "2026-03-02 09:39:13", "Hostname": "fs-09", "EventID": 1102, "Channel": "Security",
+               "SourceName": "Microsoft-Windows-Eventlog", "SubjectUserName": "svc-backup"}  # fmt: skip
 QUIET = {"EventID": 4634, "Channel": "Security", "SourceName": "Microsoft-Windows-Security-Auditing"}
 
 
@@ -88,6 +92,22 @@ def test_changed_rows_are_rendered_like_the_page_itself(on_pages):
     on_pages(work)
 
 
+def test_evidence_of_a_finding_leads_to_its_story_and_makes_no_row_of_its_own(on_pages):
+    async def work(visit):
+        await visit.sign_in()
+        two = b"".join(json.dumps(LOG_CLEARED | {"RecordNumber": number}).encode() + b"\n" for number in range(2))
+        batch = (await visit.node.intake.accept(two, tenant=DEFAULT_TENANT)).batch
+        await visit.node.settled()
+        first, second = event_id(batch, 0), event_id(batch, 1)
+        assert (await visit.http.get("/ways", params={"trace": [first, second]})).text.count("<tr") == 1
+        assert (await visit.http.get("/ways", params={"trace": second})).text.strip() == ""
+        story = checked(await visit.http.get(f"/trace/{second}"))
+        assert "Windows event log cleared" in story
+        assert "2 events" in story
+
+    on_pages(work)
+
+
 @pytest.mark.requirement("API-2")
 def test_a_story_shows_every_record_its_provenance_and_its_proof(on_pages):
     async def work(visit):
@@ -110,18 +130,50 @@ def test_a_story_shows_every_record_its_provenance_and_its_proof(on_pages):
     on_pages(work)
 
 
-def test_a_ledger_that_was_changed_is_shown_as_such(on_pages, monkeypatch):
-    async def changed(_, entry_id):
-        raise LedgerTampered("entry", 1, f"{entry_id} is not what was recorded")
+async def _changed_entry(_, entry_id):
+    raise LedgerTampered("entry", 1, f"{entry_id} is not what was recorded")
+
+
+def _wrong_path(ledger, index, size):
+    return replace(PROVE(ledger, index, size), path=("00" * 32,) * 3)
+
+
+async def _forged_checkpoint(ledger):
+    signed = await CHECKPOINT(ledger)
+    return replace(signed, note=signed.note.replace(f"\n{signed.size}\n", f"\n{signed.size + 1}\n"))
+
+
+PROVE, CHECKPOINT = Ledger.prove, Ledger.checkpoint
+
+
+@pytest.mark.parametrize(
+    ("method", "changed"),
+    [("entry", _changed_entry), ("prove", _wrong_path), ("checkpoint", _forged_checkpoint)],
+)
+def test_a_ledger_that_was_changed_is_shown_as_such(on_pages, monkeypatch, method, changed):
+    async def work(visit):
+        await visit.sign_in()
+        trace = await visit.accept()
+        monkeypatch.setattr(Ledger, method, changed)
+        page = checked(await visit.http.get(f"/trace/{trace}"))
+        assert page.count('<span class="tag bad">does not verify</span>') == 4
+        assert "verified</span>" not in page
+        assert 'class="notice bad"' in page
+
+    on_pages(work)
+
+
+def test_entries_that_no_checkpoint_covers_yet_are_not_called_verified(on_pages, monkeypatch):
+    async def full(_):
+        raise StorageFull("the ledger")
 
     async def work(visit):
         await visit.sign_in()
         trace = await visit.accept()
-        monkeypatch.setattr(Ledger, "entry", changed)
+        monkeypatch.setattr(Ledger, "checkpoint", full)
         page = checked(await visit.http.get(f"/trace/{trace}"))
-        assert page.count('<span class="tag bad">does not verify</span>') == 4
+        assert page.count('<span class="tag warn">not yet sealed</span>') == 4
         assert "verified</span>" not in page
-        assert "is not what was recorded" in page
 
     on_pages(work)
 

@@ -36,10 +36,13 @@ def test_a_full_disk_makes_the_node_read_only_until_there_is_room(small_disk):
     async def main() -> None:
         async with open_ports(settings) as ports, build_node(settings, ports) as node:
             first = await node.intake.accept(chunk, tenant=DEFAULT_TENANT)
-            accepted = first.events
-            with pytest.raises(StorageFull) as caught:
+
+            async def fill() -> None:
                 while True:
-                    accepted += (await node.intake.accept(chunk, tenant=DEFAULT_TENANT)).events
+                    await node.intake.accept(chunk, tenant=DEFAULT_TENANT)
+
+            with pytest.raises(StorageFull) as caught:
+                await fill()
             assert caught.value.hint
             assert node.read_only
             assert not node.ready
