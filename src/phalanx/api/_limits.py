@@ -15,7 +15,6 @@ MAX_CURSOR_CHARS = 256
 DEFAULT_PAGE_ROWS = 100
 
 # Waypoints of one trace that are told; an event's story has some tens.
-MAX_TRACE_WAYPOINTS = 1_000
 
 # Waypoints one slow reader may fall behind before it loses the oldest (and is told so).
 LIVE_CAPACITY = 2_000

@@ -7,11 +7,10 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from phalanx.api._auth import Gate
-from phalanx.api._limits import MAX_TRACE_WAYPOINTS
 from phalanx.api._replies import reply
 from phalanx.api._schemas import answer
-from phalanx.core import NotFound, Waypoint, decode
-from phalanx.telemetry import WAYPOINTS, Span
+from phalanx.core import NotFound, Waypoint
+from phalanx.telemetry import Span
 from phalanx.trust import Principal, Role
 
 if TYPE_CHECKING:
@@ -39,18 +38,6 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     spans: list[SpanView]
 
 
-# What follows from one event within one nanosecond is told in the order it was caused.
-_STAGES = (
-    "accepted", "quarantine", "finding", "mission", "assigned", "step", "assessment",
-    "proposal", "decision", "ledger", "mission-done", "mission-failed",
-)  # fmt: skip
-_ORDER = {stage: place for place, stage in enumerate(_STAGES)}
-
-
-def _story_order(waypoint: Waypoint) -> tuple[int, int, str]:
-    return waypoint.at_ns, _ORDER.get(waypoint.stage, len(_ORDER)), waypoint.id
-
-
 def _span_view(span: Span) -> SpanView:
     return SpanView(
         id=span.id,
@@ -72,12 +59,11 @@ def trace_routes(node: "Node", gate: Gate) -> APIRouter:
     @router.get("/{trace_id}", responses=answer(Trace))
     async def get_trace(trace_id: str, principal: Annotated[Principal, viewer]) -> Response:
         """What followed from an event: its way from intake to ledger."""
-        rows = await node.store.find(WAYPOINTS, principal.tenant, "trace", trace_id, limit=MAX_TRACE_WAYPOINTS)
-        if not rows:
+        waypoints = await node.story(principal.tenant, trace_id)
+        if not waypoints:
             raise NotFound(
                 "trace", trace_id, hint="an event of which nothing followed has no trace; see /v1/events/{id}"
             )
-        waypoints = sorted((decode(row.value, Waypoint) for row in rows), key=_story_order)
         # An event that is evidence of a finding made from an earlier one shares that one's spans.
         traces = dict.fromkeys(waypoint.trace for waypoint in waypoints)
         spans = [_span_view(span) for trace in traces for span in node.telemetry.tracer.spans(trace)]

@@ -9,12 +9,6 @@ from phalanx.workflows import StepResult
 
 LABELS = ("Accepted", "Finding", "Mission", "Analysis", "Assessment", "Decision", "Ledger")
 
-# What follows at one and the same moment is told in this order.
-_STAGES = (
-    "accepted", "quarantine", "finding", "mission", "assigned", "step", "assessment",
-    "proposal", "decision", "ledger", "mission-done", "mission-failed",
-)  # fmt: skip
-_ORDER = {stage: place for place, stage in enumerate(_STAGES)}
 _VERDICT_KINDS = {"compromised": "bad", "suspicious": "warn", "benign": "good"}
 
 
@@ -41,11 +35,6 @@ class Stop:
     when: str = ""
     tags: tuple[Tag, ...] = ()
     note: str = ""
-
-
-def in_order(waypoints: Sequence[Waypoint]) -> list[Waypoint]:
-    """Waypoints as a story: by time, then by what causes what."""
-    return sorted(waypoints, key=lambda one: (one.at_ns, _ORDER.get(one.stage, len(_ORDER)), one.id))
 
 
 def origin_tags(steps: Sequence[StepResult]) -> tuple[Tag, ...]:

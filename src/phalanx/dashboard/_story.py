@@ -23,10 +23,10 @@ from phalanx.core import (
 )
 from phalanx.dashboard._limits import MAX_STORY_EVENTS, MAX_STORY_WAYPOINTS
 from phalanx.dashboard._seals import Seal, Seals
-from phalanx.dashboard._stations import Tag, in_order, is_held, origin_tags, outcome_tag
+from phalanx.dashboard._stations import Tag, is_held, origin_tags, outcome_tag
 from phalanx.incidents import DECISIONS, PROPOSALS, ActionProposal
 from phalanx.intel import FINDINGS, QUARANTINE, Quarantine, ocsf_view
-from phalanx.telemetry import WAYPOINTS
+from phalanx.telemetry import WAYPOINTS, in_order
 from phalanx.workflows import ASSESSMENTS, STEP_RESULTS, StepResult
 
 if TYPE_CHECKING:

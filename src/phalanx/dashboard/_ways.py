@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from phalanx.core import NO_TRACE, Decision, Finding, Record, Severity, Store, Table, TenantId, Waypoint, decode
 from phalanx.dashboard._limits import MAX_WAY_WAYPOINTS, MAX_WAYS
-from phalanx.dashboard._stations import Known, Stop, in_order, stops
+from phalanx.dashboard._stations import Known, Stop, stops
 from phalanx.incidents import DECISIONS
 from phalanx.intel import FINDINGS
-from phalanx.telemetry import WAYPOINTS
+from phalanx.telemetry import WAYPOINTS, in_order
 from phalanx.workflows import STEP_RESULTS, StepResult
 
 R = TypeVar("R", bound=Record)

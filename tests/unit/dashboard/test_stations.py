@@ -15,7 +15,8 @@ from phalanx.core import (
     derive_id,
 )
 from phalanx.dashboard._render import duration, flat
-from phalanx.dashboard._stations import LABELS, Known, in_order, origin_tags, stops
+from phalanx.dashboard._stations import LABELS, Known, origin_tags, stops
+from phalanx.telemetry import in_order
 from phalanx.workflows import StepKind, StepResult
 
 MS = 1_000_000
