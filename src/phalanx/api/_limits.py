@@ -14,8 +14,6 @@ MAX_HEADER_CHARS = 256
 MAX_CURSOR_CHARS = 256
 DEFAULT_PAGE_ROWS = 100
 
-# Waypoints of one trace that are told; an event's story has some tens.
-
 # Waypoints one slow reader may fall behind before it loses the oldest (and is told so).
 LIVE_CAPACITY = 2_000
 # Stored waypoints sent to a reader that comes back with Last-Event-ID.

@@ -141,14 +141,10 @@ async def build_node(
         findings, events = Findings(store), EventLog(intake_journal, store)
         responses = Responses(store, ledger, _policy(settings), clock, telemetry)
 
-        toolbox = Toolbox()
-        toolbox.provide(Engine, engine)
-        toolbox.provide(Findings, findings)
-        toolbox.provide(Responses, responses)
         skills = [skill for _, skill in load_plugins(SKILLS, alerts)]
         swarm = Swarm(
             store, clock=clock, telemetry=telemetry, rng=ports.rng.child("swarm"),
-            toolbox=toolbox, skills=skills, agents_per_role=settings.agents.per_role,
+            toolbox=_toolbox(engine, findings, responses), skills=skills, agents_per_role=settings.agents.per_role,
         )  # fmt: skip
         sentinel = Sentinel(
             intake, store, await offload.run(load_rules, settings.intake.rules_dir),
@@ -177,6 +173,15 @@ async def build_node(
             local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN),
             _space=space, _services=services,
         )  # fmt: skip
+
+
+def _toolbox(engine: Engine, findings: Findings, responses: Responses) -> Toolbox:
+    """What a skill may ask for; its manifest says which of it."""
+    toolbox = Toolbox()
+    toolbox.provide(Engine, engine)
+    toolbox.provide(Findings, findings)
+    toolbox.provide(Responses, responses)
+    return toolbox
 
 
 @contextlib.asynccontextmanager
