@@ -6,7 +6,6 @@ that a live stream counts like any other request. HEAD is answered with the head
 would give.
 """
 
-import contextlib
 from collections.abc import Sequence
 
 from starlette.requests import ClientDisconnect, Request
@@ -28,10 +27,6 @@ _SECURITY_HEADERS: Sequence[tuple[bytes, bytes]] = (
 
 # Nginx's number for "the client went away": nobody reads it, it only tells requests apart in the metrics.
 _CLIENT_GONE = 499
-
-
-class _HeadIsEnough(Exception):
-    """Leaves the application once the head of an answer is sent: a live stream would go on for ever."""
 
 
 class Edge:
@@ -67,16 +62,17 @@ class Edge:
                 status = message["status"]
                 self._seconds.labels(_route(scope)).observe((self._clock.monotonic_ns() - begun_ns) / NS_PER_S)
                 message["headers"] = _completed(message.get("headers", ()), trace)
-            await send(message)
             if method == "HEAD":
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-                raise _HeadIsEnough
+                # The answer ends with its head, so the server tells a stream that its reader is gone.
+                if message["type"] == "http.response.start":
+                    await send(message)
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+                return
+            await send(message)
 
         with self._tracer.span("http.request", room="api", trace=trace, method=method) as span:
             try:
                 await self._app(scope, receive, send_with_headers)
-            except _HeadIsEnough:
-                pass
             except ClientDisconnect:
                 status = _CLIENT_GONE
             except Exception as error:
@@ -84,8 +80,7 @@ class Edge:
                 if status:
                     # The response has begun and cannot be taken back: the server cuts the connection.
                     raise
-                with contextlib.suppress(_HeadIsEnough):
-                    await internal_problem(Request(scope))(scope, receive, send_with_headers)
+                await internal_problem(Request(scope))(scope, receive, send_with_headers)
             finally:
                 route = _route(scope)
                 span.set(route=route, status=status)

@@ -85,5 +85,5 @@ def _headless(seed: int, as_json: bool) -> None:
         return
     click.secho(f"intrusion of seed {seed}, on virtual time, quantum steps simulated", bold=True)
     for line in way["way"]:
-        click.echo(f"{line['at'][11:23]}  {line['room']:<10} {line['stage']:<12} {line['summary']}")
+        click.echo(f"{line['at'][11:19]}  {line['room']:<10} {line['stage']:<12} {line['summary']}")
     click.echo(f"\n{way['totals']}")

@@ -197,7 +197,9 @@ def _assessment_waypoint(assessment: Assessment) -> Waypoint:
 
 def _in_words(assessment: Assessment) -> str:
     low, high = assessment.interval
+    origins = ", ".join(dict.fromkeys(source.origin.value for source in assessment.provenance))
     return (
         f"{assessment.subject} {assessment.verdict.value} "
         f"with probability {assessment.probability:.2f} [{low:.2f}, {high:.2f}]"
+        + (f", quantum estimate {origins}" if origins else "")
     )

@@ -172,8 +172,8 @@ class Execution:
         return result
 
     def _waypoint(self, result: StepResult) -> Waypoint:
-        devices = ", ".join(source.device for source in result.provenance)
-        how = f"{result.step_kind.value} on {devices}" if devices else result.step_kind.value
+        origins = ", ".join(f"{source.origin.value} on {source.device}" for source in result.provenance)
+        how = f"{result.step_kind.value}, {origins}" if origins else result.step_kind.value
         if result.degraded:
             how = f"answered classically: {result.degraded}"
         return Waypoint(

@@ -203,7 +203,7 @@ def test_a_quantum_step_keeps_where_its_result_came_from():
         assert sum(result.output.values()) == 100
         (step,) = await bench.waypoints()
         assert (step.room, step.stage, step.subject) == ("workflows", "step", result.id)
-        assert step.summary == "coin: quantum on local.statevector"
+        assert step.summary == "coin: quantum, simulated on local.statevector"
 
     simulated(main)
 
