@@ -65,6 +65,7 @@ class Responses:
         self._policy = policy
         self._clock = clock
         self._feed = telemetry.feed
+        self._tracer = telemetry.tracer
         self._log = telemetry.log.bind(room="incidents")
         self._decided = telemetry.metrics.counter(
             "phalanx_decisions_total", "Decisions on proposed actions.", ("action", "outcome")
@@ -77,6 +78,10 @@ class Responses:
 
         Idempotent: calling again with the same assessment completes what was begun and changes nothing.
         """
+        with self._tracer.span("respond", room="incidents", trace=assessment.trace, case=assessment.case):
+            return await self._consider(assessment)
+
+    async def _consider(self, assessment: Assessment) -> Response:
         run = f"run {assessment.run}"
         await self._tell(assessment, run, "assess", subject=str(assessment.subject), case=assessment.case)
         response = await self._respond(assessment)

@@ -67,6 +67,7 @@ class Ledger:
         self._signer = signer
         self._clock = clock
         self._feed = telemetry.feed
+        self._tracer = telemetry.tracer
         self._log = telemetry.log.bind(room=_ROOM)
         self._entries_total = telemetry.metrics.counter("phalanx_ledger_entries_total", "Entries recorded.")
         self._groups_seconds = telemetry.metrics.histogram(
@@ -114,7 +115,8 @@ class Ledger:
         self._waiting.append(waiting)
         if self._writer is None:
             self._writer = asyncio.create_task(self._write(), name="ledger-writer")
-        return await waiting.receipt
+        with self._tracer.span("record", room=_ROOM, trace=entry.trace, action=entry.action):
+            return await waiting.receipt
 
     async def close(self) -> None:
         """Wait until what was asked for is written. Journal and store stay open: they are not ours."""

@@ -119,6 +119,8 @@ def test_a_page_whose_session_is_over_leads_to_the_login(open_page, site):
 
 def test_everything_can_be_reached_by_keyboard(open_page, site):
     page = open_page()
+    expect(page.locator("#stream-state")).to_have_text("Live")
+    expect(page.locator("#rate .main-svg").first).to_be_visible(timeout=30_000)
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")

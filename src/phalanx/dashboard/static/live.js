@@ -32,6 +32,7 @@ function markFresh(row, old) {
 
 function place(row) {
   const old = document.getElementById(row.id);
+  if (old?.textContent === row.textContent && old.className === row.className) return;
   markFresh(row, old);
   if (old) {
     const focused = old.contains(document.activeElement);
