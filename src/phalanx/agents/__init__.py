@@ -43,6 +43,7 @@ from phalanx.agents._model import (
     mission_writes,
     new_mission,
 )
+from phalanx.agents._roster import skills_by_name
 from phalanx.agents._swarm import Swarm
 from phalanx.agents._toolbox import Skill, Toolbox
 
@@ -69,4 +70,5 @@ __all__ = [
     "creation_waypoint",
     "mission_writes",
     "new_mission",
+    "skills_by_name",
 ]

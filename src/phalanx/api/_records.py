@@ -23,6 +23,7 @@ from phalanx.core import MAX_PAGE_ROWS, Assessment, Decision, Finding, NotFound,
 from phalanx.devices import Device
 from phalanx.incidents import DECISIONS, PROPOSALS, ActionProposal
 from phalanx.intel import FINDINGS
+from phalanx.telemetry import Alert
 from phalanx.trust import Principal, Role
 from phalanx.workflows import ASSESSMENTS
 
@@ -83,7 +84,7 @@ _SHELVES: Sequence[_Shelf[Any]] = (
     _Shelf("decisions", DECISIONS, Decision),
 )
 
-KINDS: tuple[type, ...] = (*(shelf.kind for shelf in _SHELVES), Case, AgentView, Device)
+KINDS: tuple[type, ...] = (*(shelf.kind for shelf in _SHELVES), Case, AgentView, Device, Alert)
 
 
 def record_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -118,6 +119,11 @@ def record_routes(node: "Node", gate: Gate) -> APIRouter:
     async def list_devices() -> Response:
         """Quantum devices and simulators, and what the results of each are."""
         return reply({"items": node.fleet.devices(), "next": ""})
+
+    @router.get("/alerts", responses=answer(Alert, many=True), dependencies=[viewer])
+    async def list_alerts() -> Response:
+        """What a person should know of the node itself since it started, newest first."""
+        return reply({"items": node.alerts.recent(), "next": ""})
 
     return router
 

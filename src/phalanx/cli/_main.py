@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "assessments": ("phalanx.cli._show:assessments", "What the analyses concluded, with interval and provenance."),
     "decisions": ("phalanx.cli._show:decisions", "Which actions were approved or refused, by what policy and why."),
     "devices": ("phalanx.cli._show:devices", "Quantum devices and simulators, and what each result of theirs is."),
+    "alerts": ("phalanx.cli._show:alerts", "What the node wants a person to know of itself."),
     "trace": ("phalanx.cli._show:trace", "The whole way of one event, from intake to ledger."),
     "ledger": ("phalanx.cli._ledger:ledger", "The tamper-evident record: entries, checkpoint, proofs, verification."),
     "tokens": ("phalanx.cli._tokens:tokens", "Make, list and revoke access tokens (on the node's own machine)."),

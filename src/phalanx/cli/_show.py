@@ -139,6 +139,21 @@ def devices(client: NodeClient, as_json: bool) -> None:
     _listing("/v1/devices", "Devices", columns, client=client, limit=1_000, as_json=as_json)
 
 
+@click.command(short_help="What the node wants a person to know of itself.")
+@client_options
+@json_option
+def alerts(client: NodeClient, as_json: bool) -> None:
+    """What the node wants a person to know of itself: storage full, a service restarted, a plug-in left out."""
+    columns: list[Column] = [
+        ("when", time_of("at_ns")),
+        ("level", _text("level")),
+        ("room", _text("room")),
+        ("what", _text("text")),
+        ("context", lambda row: " ".join(f"{name}={value}" for name, value in row["context"].items())),
+    ]
+    _listing("/v1/alerts", "Alerts", columns, client=client, limit=1_000, as_json=as_json)
+
+
 @click.command(short_help="The whole way of one event, from intake to ledger.")
 @click.argument("trace_id")
 @client_options

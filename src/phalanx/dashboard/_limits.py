@@ -8,7 +8,6 @@ MAX_WAYS = 40
 MAX_REFRESHED_WAYS = 24
 # Waypoints read for one way on the live page and for the story of one trace.
 MAX_WAY_WAYPOINTS = 200
-MAX_STORY_WAYPOINTS = 1_000
 # Events shown in full under one story; a finding keeps no more as evidence.
 MAX_STORY_EVENTS = 16
 # A login form is a token or a code and an address to go on to.

@@ -53,7 +53,6 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         return renderer.page(
             "live.html",
             principal=principal,
-            node_name=node.settings.node.name,
             ready=node.ready,
             read_only=node.read_only,
             problems=[f"{name}: {health.detail}" for name, health in node.health().items() if not health.ok],

@@ -21,12 +21,11 @@ from phalanx.core import (
     decode,
     is_id,
 )
-from phalanx.dashboard._limits import MAX_STORY_EVENTS, MAX_STORY_WAYPOINTS
+from phalanx.dashboard._limits import MAX_STORY_EVENTS
 from phalanx.dashboard._seals import Seal, Seals
 from phalanx.dashboard._stations import Tag, is_held, origin_tags, outcome_tag
 from phalanx.incidents import DECISIONS, PROPOSALS, ActionProposal
 from phalanx.intel import FINDINGS, QUARANTINE, Quarantine, ocsf_view
-from phalanx.telemetry import WAYPOINTS, in_order
 from phalanx.workflows import ASSESSMENTS, STEP_RESULTS, StepResult
 
 if TYPE_CHECKING:
@@ -89,8 +88,7 @@ class Story:
 
 async def tell(node: "Node", tenant: TenantId, trace: str) -> Story:
     """The story of ``trace``. Raises ``NotFound`` when there is neither a waypoint nor an event."""
-    rows = await node.store.find(WAYPOINTS, tenant, "trace", trace, limit=MAX_STORY_WAYPOINTS) if is_id(trace) else []
-    points = in_order([decode(row.value, Waypoint) for row in rows])
+    points = await node.story(tenant, trace) if is_id(trace) else []
     records = {point.id: await _record(node, point) for point in points if point.stage in _RECORDS}
     found = [record for record in records.values() if record is not None]
     findings = [record for record in found if isinstance(record, Finding)]

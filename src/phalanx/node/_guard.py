@@ -23,10 +23,8 @@ from phalanx.core import (
     TenantId,
     Write,
 )
+from phalanx.node._limits import PROBE_BYTES, PROBE_EVERY_S
 
-PROBE_EVERY_S = 2.0
-# The probe writes this much, so that it does not succeed on the last free page.
-_PROBE_BYTES = 256 * 1024
 _PROBE = Table("space-probe")
 
 
@@ -48,7 +46,7 @@ class SpaceWatch:
 
     def full(self, error: StorageFull) -> None:
         if self._full_where is None:
-            self._full_where = str(error.context["where"])
+            self._full_where = error.where
             self._alerts.alert(AlertLevel.URGENT, "node", "storage is full, the node is read-only", where=self.where)
 
     async def watch(self, store: Store, journal: Journal) -> None:
@@ -61,8 +59,8 @@ class SpaceWatch:
 
     async def _has_room(self, store: Store, journal: Journal) -> bool:
         try:
-            await store.commit([Put(_PROBE, DEFAULT_TENANT, "probe", bytes(_PROBE_BYTES))])
-            await journal.append([bytes(_PROBE_BYTES)])
+            await store.commit([Put(_PROBE, DEFAULT_TENANT, "probe", bytes(PROBE_BYTES))])
+            await journal.append([bytes(PROBE_BYTES)])
             await journal.trim(journal.end)
         except StorageFull:
             return False

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-from phalanx.agents import Swarm, Toolbox
+from phalanx.agents import Skill, Swarm, Toolbox
 from phalanx.core import (
     DEFAULT_TENANT,
     GIB,
@@ -23,23 +23,19 @@ from phalanx.core import (
     Waypoint,
     decode,
 )
-from phalanx.devices import Fleet
+from phalanx.devices import Backend, Fleet
 from phalanx.incidents import Cases, ContainmentPolicy, Responses
 from phalanx.intel import EventLog, Findings, Intake, Sentinel, load_rules
 from phalanx.ledger import Ledger
 from phalanx.node._guard import SpaceWatch, WatchedJournals, WatchedStore
-from phalanx.node._plugins import ANALYSES, DEVICES, SKILLS, load_plugins
+from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SEAL_EVERY_S, SETTLED_POLL_S
+from phalanx.node._plugins import ANALYSES, DEVICES, SKILLS, checked_backends, checked_skill, load_plugins
 from phalanx.node._ports import Ports
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
 from phalanx.telemetry import WAYPOINTS, Alerts, LogSink, Telemetry, discard, in_order
 from phalanx.trust import Principal, Role, Tokens
 from phalanx.workflows import Assessments, Engine
-
-_RETENTION_EVERY_S = 60.0
-# What was recorded since the last signature is held by two stores that agree, and by no key.
-_SEAL_EVERY_S = 60.0
-_SETTLED_POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +92,13 @@ class Node:
         return in_order(found.values())
 
     async def _waypoints(self, tenant: TenantId, trace: str) -> dict[str, Waypoint]:
-        rows = await self.store.find(WAYPOINTS, tenant, "trace", trace)
+        rows = await self.store.find(WAYPOINTS, tenant, "trace", trace, limit=MAX_STORY_WAYPOINTS)
         return {row.key: decode(row.value, Waypoint) for row in rows}
 
     async def settled(self) -> None:
         """Wait until everything accepted has been analysed and no mission is open."""
         while self.intake.backlog_events or await self.swarm.open_missions():
-            await self.clock.sleep(_SETTLED_POLL_S)
+            await self.clock.sleep(SETTLED_POLL_S)
 
 
 @contextlib.asynccontextmanager
@@ -115,6 +111,7 @@ async def build_node(
     """
     clock, offload = ports.clock, ports.offload
     telemetry = Telemetry(clock, log_sink=log_sink, level=settings.log.level)
+    telemetry.log = telemetry.log.bind(node=settings.node.name)
     alerts = Alerts(telemetry)
     space = SpaceWatch(clock, alerts)
     store, journals = WatchedStore(ports.store, space), WatchedJournals(ports.journals, space)
@@ -128,10 +125,11 @@ async def build_node(
         stack.push_async_callback(ledger.close)
         stack.push_async_callback(_seal, ledger, telemetry)
 
-        fleet = Fleet([b for _, provider in load_plugins(DEVICES, alerts) for b in provider(offload).backends()])
+        backends: list[Backend] = []
+        load_plugins(DEVICES, alerts, lambda provider: backends.extend(checked_backends(provider(offload), backends)))
+        fleet = Fleet(backends)
         engine = Engine(store, clock, telemetry, fleet, offload, ports.rng.child("workflows"))
-        for _, template in load_plugins(ANALYSES, alerts):
-            engine.register(template)
+        load_plugins(ANALYSES, alerts, engine.register)
 
         intake = await Intake.open(
             intake_journal, store, clock=clock, ids=ports.ids, telemetry=telemetry,
@@ -141,7 +139,8 @@ async def build_node(
         findings, events = Findings(store), EventLog(intake_journal, store)
         responses = Responses(store, ledger, _policy(settings), clock, telemetry)
 
-        skills = [skill for _, skill in load_plugins(SKILLS, alerts)]
+        skills: list[Skill] = []
+        load_plugins(SKILLS, alerts, lambda skill: skills.append(checked_skill(skill, skills)))
         swarm = Swarm(
             store, clock=clock, telemetry=telemetry, rng=ports.rng.child("swarm"),
             toolbox=_toolbox(engine, findings, responses), skills=skills, agents_per_role=settings.agents.per_role,
@@ -197,13 +196,13 @@ async def _retain(events: EventLog, settings: Settings, clock: Clock) -> None:
     """Drop the oldest raw events beyond what the settings keep, for as long as the node runs."""
     while True:
         await events.retain(int(settings.intake.retention_gib * GIB))
-        await clock.sleep(_RETENTION_EVERY_S)
+        await clock.sleep(RETENTION_EVERY_S)
 
 
 async def _seal_often(ledger: Ledger, telemetry: Telemetry, clock: Clock) -> None:
     """Put what was recorded under a signed checkpoint, for as long as the node runs."""
     while True:
-        await clock.sleep(_SEAL_EVERY_S)
+        await clock.sleep(SEAL_EVERY_S)
         await _seal(ledger, telemetry)
 
 

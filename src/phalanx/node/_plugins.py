@@ -1,13 +1,15 @@
 """Finds plug-ins by entry point. The built-in ones register the same way.
 
-A plug-in that cannot be loaded does not stop the node: it is reported and left out.
+A plug-in that fails, or that the node refuses, does not stop it: it is reported and left out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from phalanx.core import AlertLevel, AlertSink
+from phalanx.agents import Skill, skills_by_name
+from phalanx.core import AlertLevel, AlertSink, InvalidInput
+from phalanx.devices import Backend, Provider
 
 SKILLS = "phalanx.skills"
 ANALYSES = "phalanx.analyses"
@@ -20,12 +22,26 @@ def registered(group: str) -> list[EntryPoint]:
     return sorted(entry_points(group=group), key=lambda entry: entry.name)
 
 
-def load_plugins(group: str, alerts: AlertSink) -> Iterator[tuple[str, Any]]:
-    """Each plug-in of ``group`` with its name; one that fails to import is alerted and skipped."""
+def load_plugins(group: str, alerts: AlertSink, accept: Callable[[Any], object]) -> None:
+    """Load each plug-in of ``group`` and hand it to ``accept``; one that either refuses is alerted and left out."""
     for entry in registered(group):
         try:
-            loaded = entry.load()
-        except Exception as error:  # noqa: BLE001 - a third party's import may fail in any way
-            alerts.alert(AlertLevel.WARNING, "node", f"plug-in {entry.name} of {group} does not load", error=str(error))
-        else:
-            yield entry.name, loaded
+            accept(entry.load())
+        except Exception as error:  # noqa: BLE001 - a third party's code may fail in any way
+            text = f"plug-in {entry.name} of {group} is left out: {error}"
+            alerts.alert(AlertLevel.WARNING, "node", text, error=type(error).__name__)
+
+
+def checked_backends(provider: Provider, known: Sequence[Backend]) -> Sequence[Backend]:
+    """What ``provider`` offers; raises when a device of that name is known already."""
+    offered = provider.backends()
+    names = [backend.device.name for backend in (*known, *offered)]
+    if len(set(names)) < len(names):
+        raise InvalidInput("device", f"two devices have one name among {', '.join(names)}")
+    return offered
+
+
+def checked_skill(skill: Skill, known: Sequence[Skill]) -> Skill:
+    """The skill; raises when its manifest is not one or its name is taken."""
+    skills_by_name((*known, skill))
+    return skill

@@ -5,13 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from phalanx.core import AlertLevel, AlertSink, Clock
+from phalanx.node._limits import FIRST_RESTART_S, LONGEST_RESTART_S, RECOVERED_NS
 from phalanx.telemetry import Telemetry
-
-# A service that fails is started again after this, doubled each time up to the maximum.
-_FIRST_DELAY_S = 0.2
-_MAX_DELAY_S = 30.0
-# One that ran this long without failing is taken to have recovered.
-_RECOVERED_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +45,7 @@ class Services:
         self._tasks.clear()
 
     async def _supervise(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        delay_s = _FIRST_DELAY_S
+        delay_s = FIRST_RESTART_S
         while True:
             started_ns = self._clock.monotonic_ns()
             try:
@@ -62,8 +57,8 @@ class Services:
             self._health[name] = Health(ok=False, detail=f"restarting after: {problem}")
             self._restarts.labels(name).inc()
             self._alerts.alert(AlertLevel.WARNING, "node", f"service {name} failed and is restarted", problem=problem)
-            if self._clock.monotonic_ns() - started_ns > _RECOVERED_S * 1_000_000_000:
-                delay_s = _FIRST_DELAY_S
+            if self._clock.monotonic_ns() - started_ns > RECOVERED_NS:
+                delay_s = FIRST_RESTART_S
             await self._clock.sleep(delay_s)
-            delay_s = min(delay_s * 2, _MAX_DELAY_S)
+            delay_s = min(delay_s * 2, LONGEST_RESTART_S)
             self._health[name] = Health(ok=True, detail=f"running, restarted after: {problem}")

@@ -22,7 +22,9 @@ class NodeSection(Section):
     """The node itself."""
 
     name: str = Field(
-        "phalanx", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Name of this node in logs and ledger."
+        "phalanx",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,62}$",
+        description="Name of this node in logs, dashboard, telemetry.",
     )
     data_dir: Path = Field(
         Path("phalanx-data"), description="Folder for everything the node keeps. Created with mode 0700."

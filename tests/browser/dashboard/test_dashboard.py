@@ -6,6 +6,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from phalanx.core import StorageFull
+
 pytestmark = pytest.mark.browser
 
 _numbers = itertools.count(1)
@@ -101,6 +103,19 @@ def test_a_broken_stream_is_taken_up_again_with_nothing_missing(open_page, site)
     _, trace = cleared_log(site)
     expect(page.locator("#stream-state")).to_have_text("Live", timeout=15_000)
     expect(page.locator(f"[id='way-{trace}']")).to_be_visible()
+
+
+def test_a_full_disk_shows_and_so_does_its_end(open_page, site):
+    page = open_page()
+    expect(page.locator("#node-state")).to_have_text("Ready")
+
+    async def fill():
+        site.node._space.full(StorageFull("the journal"))
+
+    site.run(fill)
+    expect(page.locator("#node-state")).to_have_text("Read-only")
+    # The node itself finds out that there is room, and writes on.
+    expect(page.locator("#node-state")).to_have_text("Ready", timeout=15_000)
 
 
 def test_a_page_whose_session_is_over_leads_to_the_login(open_page, site):

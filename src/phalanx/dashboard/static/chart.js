@@ -9,6 +9,7 @@ export class RateChart {
   constructor(element, history) {
     this.element = element;
     this.points = history;
+    this.held = false;
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => window.Plotly && this.draw());
     document.getElementById("chart-library").addEventListener("load", () => this.draw());
     if (window.Plotly) this.draw();
@@ -17,7 +18,7 @@ export class RateChart {
   add(seconds, events, findings) {
     this.points.push([seconds, events, findings]);
     while (this.points.length && this.points[0][0] < seconds - SPAN_S) this.points.shift();
-    if (!document.hidden && window.Plotly) this.draw();
+    if (!document.hidden && !this.held && window.Plotly) this.draw();
   }
 
   draw() {

@@ -48,8 +48,7 @@ function place(row) {
 async function refresh() {
   if (refreshing || paused || document.hidden || !(stale.size || reloadAll)) return;
   refreshing = true;
-  const all = reloadAll || stale.size > ROWS_PER_REFRESH;
-  const query = new URLSearchParams(all ? [] : [...stale].map((trace) => ["trace", trace]));
+  const query = new URLSearchParams(reloadAll ? [] : [...stale].map((trace) => ["trace", trace]));
   stale.clear();
   reloadAll = false;
   try {
@@ -72,7 +71,10 @@ const chart = new RateChart(chartElement, JSON.parse(chartElement.dataset.histor
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 let previous = null;
 
+const nodeState = document.getElementById("node-state");
+
 function onPulse(pulse) {
+  show(pulse.ready ? "Ready" : pulse.read_only ? "Read-only" : "Not ready", pulse.ready ? "good" : "bad", nodeState);
   const seconds = pulse.at_ns / 1e9;
   if (previous) {
     const elapsed = Math.max(seconds - previous.at_ns / 1e9, 0.001);
@@ -100,12 +102,12 @@ setInterval(() => {
 
 // The stream
 
-const state = document.getElementById("stream-state");
+const streamState = document.getElementById("stream-state");
 
-function show(text, kind) {
-  state.textContent = text;
-  state.className = `pill ${kind}`;
-  state.hidden = false;
+function show(text, kind, pill = streamState) {
+  pill.textContent = text;
+  pill.className = `pill ${kind}`;
+  pill.hidden = false;
 }
 
 function connect() {
@@ -126,7 +128,8 @@ function connect() {
   stream.addEventListener("dropped", () => { reloadAll = true; });
   stream.addEventListener("waypoint", (event) => {
     const waypoint = JSON.parse(event.data);
-    stale.add(waypoint.trace);
+    if (stale.size < ROWS_PER_REFRESH) stale.add(waypoint.trace);
+    else reloadAll = true;
     if (waypoint.stage === "finding") {
       found += 1;
       latest = waypoint.summary;
@@ -137,7 +140,7 @@ function connect() {
 const pause = document.getElementById("pause");
 pause.addEventListener("click", () => {
   paused = !paused;
-  pause.setAttribute("aria-pressed", String(paused));
+  chart.held = paused;
   pause.textContent = paused ? "Resume" : "Pause";
   show(paused ? "Paused" : "Live", paused ? "warn" : "good");
 });

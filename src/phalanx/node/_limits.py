@@ -1,0 +1,21 @@
+"""Every bound and beat of this room."""
+
+from phalanx.core import KIB, MAX_PAGE_ROWS, NS_PER_S
+
+# While storage is full, how often a probe looks for room, and how much it writes: enough that
+# it does not succeed on the last free page.
+PROBE_EVERY_S = 2.0
+PROBE_BYTES = 256 * KIB
+
+# A service that fails is started again after the first delay, doubled each time up to the
+# longest. One that ran for a while before is taken to have recovered.
+FIRST_RESTART_S = 0.2
+LONGEST_RESTART_S = 30.0
+RECOVERED_NS = 60 * NS_PER_S
+
+RETENTION_EVERY_S = 60.0
+SEAL_EVERY_S = 60.0
+SETTLED_POLL_S = 0.02
+
+# Waypoints of one trace that are told; an event's story has some tens.
+MAX_STORY_WAYPOINTS = MAX_PAGE_ROWS
