@@ -171,14 +171,13 @@ class MissionBook:
         """One step of the mission; ``stage`` names its waypoint, empty for none."""
         note = note[:MAX_NOTE_CHARS]
         mission = msgspec.structs.replace(claim.mission, note=note, **changes)
-        waypoint = mission_waypoint(mission, stage, at_ns=self._clock.wall_ns(), summary=note)
-        writes = (mission_put(mission), *((waypoint_put(waypoint),) if stage else ()))
+        waypoint = mission_waypoint(mission, stage, at_ns=self._clock.wall_ns(), summary=note) if stage else None
+        writes = (mission_put(mission), *((waypoint_put(waypoint),) if waypoint else ()))
         expect = Expect(MISSIONS, mission.tenant, mission.id, claim.version)
         try:
             version = await self._store.commit(writes, expect=(expect,))
         except Conflict as conflict:
-            found: int = conflict.context["found"]
-            raise Fenced(MISSIONS.name, mission.id, expected=claim.version, found=found) from conflict
-        if stage:
+            raise Fenced(MISSIONS.name, mission.id, expected=claim.version, found=conflict.found) from conflict
+        if waypoint:
             self._feed.publish(waypoint)
         return Claim(mission, version)

@@ -25,6 +25,8 @@ class ToolForbidden(AgentsError):
     """A skill asked for a tool that its manifest does not name. Attributes: ``skill``, ``tool``."""
 
     code = "tool-forbidden"
+    skill: str
+    tool: str
 
     def __init__(self, skill: str, tool: str) -> None:
         super().__init__(
@@ -45,6 +47,8 @@ class AttemptOverran(AgentsError):
     """An attempt took longer than it may and was cancelled. Attributes: ``mission``, ``limit_s``."""
 
     code = "attempt-overran"
+    mission: str
+    limit_s: float
 
     def __init__(self, mission: str, *, limit_s: float) -> None:
         super().__init__(f"the attempt took longer than {limit_s:g} s", mission=mission, limit_s=limit_s)

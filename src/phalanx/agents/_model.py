@@ -2,7 +2,7 @@
 
 A mission is one row of ``MISSIONS``. Its status moves ``pending → assigned → done | failed``,
 and from ``assigned`` back to ``pending`` when an attempt failed or its agent was lost. The
-row's version at assignment is the fencing token of that attempt (``_missions``).
+row's version at assignment is the fencing token of that attempt (``_book``).
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from enum import Enum
 
 from phalanx.agents._limits import ATTEMPT_LIMIT_S, MAX_NOTE_CHARS
 from phalanx.core import (
-    NS_PER_MS,
     Finding,
     Put,
     Record,
@@ -20,11 +19,11 @@ from phalanx.core import (
     Write,
     derive_id,
     encode,
-    id_time_ms,
+    id_time_ns,
 )
-from phalanx.telemetry import waypoint_put
+from phalanx.telemetry import waypoint_of, waypoint_put
 
-MISSIONS = Table("missions", indexes=("status", "case", "trace"))
+MISSIONS = Table("missions", indexes=("status", "case"))
 
 
 class Role(Enum):
@@ -121,9 +120,8 @@ class AgentView:
 
 def new_mission(finding: Finding, *, at_ns: int, skill: str) -> Mission:
     """The mission that applies ``skill`` to ``finding``; the same two always give the same id."""
-    cause_ns = id_time_ms(finding.id) * NS_PER_MS
     return Mission(
-        id=derive_id(cause_ns, "mission", skill, finding.id),
+        id=derive_id(id_time_ns(finding.id), "mission", skill, finding.id),
         tenant=finding.tenant,
         trace=finding.trace,
         at_ns=at_ns,
@@ -137,27 +135,22 @@ def new_mission(finding: Finding, *, at_ns: int, skill: str) -> Mission:
 
 def mission_put(mission: Mission) -> Put:
     """The write that stores ``mission`` as it stands."""
-    index = {"status": (mission.status.value,), "case": (mission.case,), "trace": (mission.trace,)}
+    index = {"status": (mission.status.value,), "case": (mission.case,)}
     return Put(MISSIONS, mission.tenant, mission.id, encode(mission), index)
 
 
 def mission_waypoint(mission: Mission, stage: str, *, at_ns: int, summary: str) -> Waypoint:
     """The waypoint that tells of a mission's step ``stage``."""
-    return Waypoint(
-        id=derive_id(at_ns, "waypoint", stage, mission.id),
-        tenant=mission.tenant,
-        trace=mission.trace,
-        at_ns=at_ns,
+    return waypoint_of(
+        mission,
         room="agents",
         stage=stage,
-        subject=mission.id,
+        at_ns=at_ns,
         summary=summary[:MAX_NOTE_CHARS],
-        detail={
-            "skill": mission.skill,
-            "case": mission.case,
-            "agent": mission.agent,
-            "attempt": mission.attempts,
-        },
+        skill=mission.skill,
+        case=mission.case,
+        agent=mission.agent,
+        attempt=mission.attempts,
     )
 
 

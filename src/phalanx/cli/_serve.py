@@ -56,7 +56,12 @@ async def serve(
             app = create_app(node, pages=create_pages(node))
             listener = Listener(
                 uvicorn.Config(
-                    app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE_S
+                    app,
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    lifespan="off",
+                    timeout_graceful_shutdown=_GRACE_S,
                 )
             )
             loop, main = asyncio.get_running_loop(), asyncio.current_task()

@@ -48,6 +48,7 @@ from phalanx.core._ids import (
     derive_id,
     event_id,
     id_time_ms,
+    id_time_ns,
     is_id,
     split_event_id,
 )
@@ -174,6 +175,7 @@ __all__ = [
     "encode_json",
     "event_id",
     "id_time_ms",
+    "id_time_ns",
     "is_id",
     "iso_from_ns",
     "kind_name",

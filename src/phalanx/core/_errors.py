@@ -66,7 +66,7 @@ class LimitExceeded(PhalanxError):
 
 
 class Overloaded(PhalanxError):
-    """A bounded queue is full; nothing was accepted. Attribute: ``retry_after_s``."""
+    """Something bounded is full now. Attributes: ``what``, ``retry_after_s``."""
 
     code = "overloaded"
     what: str
@@ -74,7 +74,7 @@ class Overloaded(PhalanxError):
 
     def __init__(self, what: str, *, retry_after_s: int) -> None:
         super().__init__(
-            f"{what} is full; nothing of this request was accepted",
+            f"{what} is full",
             hint=f"send it again in {retry_after_s} s",
             what=what,
             retry_after_s=retry_after_s,

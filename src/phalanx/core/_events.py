@@ -57,10 +57,6 @@ class EventBatch:
     def __iter__(self) -> Iterator["Event"]:
         return (Event(self, i) for i in range(len(self.rows)))
 
-    def column(self, name: str) -> Sequence[Value] | None:
-        """The column the source calls ``name``, or None if no event of the batch has it."""
-        return self.columns.get(name)
-
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from phalanx.core._ids import TenantId, TraceId
+from phalanx.core._limits import MAX_CHUNK_BYTES, MAX_PAGE_ROWS
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -82,7 +83,7 @@ class Store(Protocol):
         *,
         prefix: str = "",
         after: str = "",
-        limit: int = 1_000,
+        limit: int = MAX_PAGE_ROWS,
         reverse: bool = False,
     ) -> list[Row]:
         """Rows in key order (or reversed), starting strictly past the key ``after``."""
@@ -96,7 +97,7 @@ class Store(Protocol):
         value: str,
         *,
         after: str = "",
-        limit: int = 1_000,
+        limit: int = MAX_PAGE_ROWS,
         reverse: bool = False,
     ) -> list[Row]:
         """Rows that carry ``value`` in ``index``, in key order, past the key ``after``."""
@@ -137,7 +138,9 @@ class Journal(Protocol):
         """
         ...
 
-    async def read(self, offset: int, *, max_records: int = 1_000, max_bytes: int = 1 << 23) -> list[bytes]:
+    async def read(
+        self, offset: int, *, max_records: int = MAX_PAGE_ROWS, max_bytes: int = MAX_CHUNK_BYTES
+    ) -> list[bytes]:
         """Records from ``offset`` on; at least one if there is one, then within both bounds."""
         ...
 

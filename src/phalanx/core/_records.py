@@ -32,7 +32,7 @@ class Entity(msgspec.Struct, frozen=True, order=True):
 class Finding(Record, frozen=True, kw_only=True, tag="finding"):
     """Something a detector saw. Repeated hits on one subject merge into one finding.
 
-    ``case`` groups what belongs together (here: everything on one host). ``evidence`` keeps
+    ``case`` groups what belongs together (everything on one host in one day). ``evidence`` keeps
     the first event ids, ``hits`` counts them all. ``found_at_ns − accepted_at_ns`` is the
     detection latency of the first hit.
     """

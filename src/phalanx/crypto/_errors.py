@@ -13,6 +13,7 @@ class InvalidSignature(CryptoError):
     """A signature does not belong to the message and the key. Attribute: ``algorithm``."""
 
     code = "invalid-signature"
+    algorithm: str
 
     def __init__(self, algorithm: str) -> None:
         super().__init__(f"the {algorithm} signature does not belong to this message and key", algorithm=algorithm)
@@ -22,6 +23,8 @@ class InvalidKey(CryptoError):
     """Bytes are not a key or a signature in the form we write. Attributes: ``what``, ``reason``."""
 
     code = "invalid-key"
+    what: str
+    reason: str
 
     def __init__(self, what: str, reason: str) -> None:
         super().__init__(f"not a valid {what}: {reason}", what=what, reason=reason)

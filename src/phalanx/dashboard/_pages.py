@@ -44,7 +44,7 @@ _COUNTERS = (
 
 def create_pages(node: "Node") -> Sequence[BaseRoute]:
     """The routes of the dashboard of ``node``, to be served beside its API."""
-    renderer = Renderer()
+    renderer = Renderer(node.settings.node.name)
     doorman = Doorman(node.tokens, renderer)
     charts = ChartLibrary(node.offload)
     ways = Ways(node.store)

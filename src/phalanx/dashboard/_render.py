@@ -81,7 +81,7 @@ def _severity(value: int) -> str:
 class Renderer:
     """The templates of this room, ready to be filled."""
 
-    def __init__(self) -> None:
+    def __init__(self, node_name: str) -> None:
         self._templates = Environment(
             loader=PackageLoader("phalanx.dashboard"),
             autoescape=True,
@@ -99,6 +99,7 @@ class Renderer:
             severity=_severity,
             flat=flat,
         )
+        self._templates.globals["node_name"] = node_name
         self._templates.tests.update(identifier=_is_identifier)
 
     def page(self, template: str, *, status: int = 200, **view: Any) -> Response:

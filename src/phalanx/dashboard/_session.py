@@ -49,7 +49,7 @@ class Doorman:
         try:
             session = await self._open_session(form)
         except NotAuthenticated as error:
-            problem = error.reason[:1].upper() + error.reason[1:] + "."  # type: ignore[attr-defined]
+            problem = error.reason[:1].upper() + error.reason[1:] + "."
             return self._renderer.page("login.html", status=401, code="", next=onward, problem=problem)
         answer = RedirectResponse(onward, _SEE_OTHER)
         answer.set_cookie(

@@ -1,6 +1,6 @@
 """The three steps of a triage as pure functions: collect, put the question, judge.
 
-What each step says is a struct, because the workflow engine keeps it as JSON and hands it on.
+What each step says is a struct, because the workflow engine keeps it as plain data and hands it on.
 """
 
 from collections.abc import Sequence

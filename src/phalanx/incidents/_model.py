@@ -2,8 +2,8 @@
 
 from phalanx.core import Entity, Record, Table
 
-PROPOSALS = Table("proposals", indexes=("case", "trace"))
-DECISIONS = Table("decisions", indexes=("about", "case", "trace", "approved_hour"))
+PROPOSALS = Table("proposals", indexes=("case",))
+DECISIONS = Table("decisions", indexes=("about", "case", "approved_hour"))
 
 ISOLATE_HOST = "isolate-host"
 

@@ -12,11 +12,10 @@ from fnmatch import fnmatchcase
 from phalanx.core import InvalidInput, Outcome
 from phalanx.incidents._limits import MAX_REASON_CHARS
 from phalanx.incidents._model import ISOLATE_HOST, ActionProposal
+from phalanx.intel import UNKNOWN_HOST
 
 # Names that domain controllers usually have; what else must not be touched is named in the settings.
 DOMAIN_CONTROLLERS = ("dc*", "*-dc", "*-dc-*", "*-dc[0-9]*")
-# What stands where an event named no host.
-NO_NAMES = ("", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class ContainmentPolicy:
     def _unidentified(self, proposal: ActionProposal) -> list[str]:
         # Protection goes by name; behind an address may stand anything, a domain controller too.
         host = proposal.target.value
-        if host not in NO_NAMES and not _is_address(host):
+        if host not in ("", UNKNOWN_HOST) and not _is_address(host):
             return []
         return [f"not identified: {host!r} is not a name, so whether it is protected cannot be told"]
 

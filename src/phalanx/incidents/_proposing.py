@@ -9,7 +9,6 @@ import hashlib
 import msgspec
 
 from phalanx.core import (
-    NS_PER_MS,
     NS_PER_S,
     Assessment,
     AuditEntry,
@@ -19,7 +18,7 @@ from phalanx.core import (
     Verdict,
     derive_id,
     encode,
-    id_time_ms,
+    id_time_ns,
 )
 from phalanx.incidents._model import ISOLATE_HOST, ActionProposal
 from phalanx.incidents._policy import Ruling
@@ -35,7 +34,7 @@ def proposal_for(assessment: Assessment) -> ActionProposal | None:
         return None
     low, high = assessment.interval
     return ActionProposal(
-        id=derive_id(cause_ns(assessment.id), "proposal", ISOLATE_HOST, assessment.id),
+        id=derive_id(id_time_ns(assessment.id), "proposal", ISOLATE_HOST, assessment.id),
         tenant=assessment.tenant,
         trace=assessment.trace,
         at_ns=assessment.at_ns,
@@ -53,7 +52,7 @@ def decision_on(proposal: ActionProposal, ruling: Ruling, *, authority: str, at_
     """``ruling`` as a record, bound to exactly this proposal by the hash of its bytes."""
     executed = (NOT_EXECUTED.format(action=proposal.action),) if ruling.outcome is Outcome.APPROVED else ()
     return Decision(
-        id=derive_id(cause_ns(proposal.id), "decision", authority, proposal.id),
+        id=derive_id(id_time_ns(proposal.id), "decision", authority, proposal.id),
         tenant=proposal.tenant,
         trace=proposal.trace,
         at_ns=at_ns,
@@ -68,7 +67,7 @@ def decision_on(proposal: ActionProposal, ruling: Ruling, *, authority: str, at_
 def audit_entry(record: Record, *, actor: str, action: str, subject: str, case: str) -> AuditEntry:
     """``record`` for the ledger, whole and with the digest of its stored bytes."""
     return AuditEntry(
-        id=derive_id(cause_ns(record.id), "audit", record.id),
+        id=derive_id(id_time_ns(record.id), "audit", record.id),
         tenant=record.tenant,
         trace=record.trace,
         at_ns=record.at_ns,
@@ -83,11 +82,6 @@ def audit_entry(record: Record, *, actor: str, action: str, subject: str, case: 
 def digest(record: Record) -> str:
     """SHA-256 of the record's stored bytes."""
     return hashlib.sha256(encode(record)).hexdigest()
-
-
-def cause_ns(identifier: str) -> int:
-    """The time an identifier is dated; what follows from its bearer is dated the same."""
-    return id_time_ms(identifier) * NS_PER_MS
 
 
 def hour_of(at_ns: int) -> str:

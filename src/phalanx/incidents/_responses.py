@@ -26,9 +26,7 @@ from phalanx.core import (
     Record,
     Store,
     TenantId,
-    Waypoint,
     decode,
-    derive_id,
     encode,
 )
 from phalanx.incidents._limits import MAX_CASE_PROPOSALS
@@ -42,7 +40,7 @@ from phalanx.incidents._proposing import (
     recent_hours,
     within_hour,
 )
-from phalanx.telemetry import Telemetry, waypoint_put
+from phalanx.telemetry import Telemetry, waypoint_of, waypoint_put
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +150,27 @@ class Responses:
     async def _decide(self, proposal: ActionProposal, decision: Decision) -> None:
         action, outcome = proposal.action, decision.outcome.value
         asked = f"{action} of {proposal.target}: {proposal.reason}"
-        proposed = _waypoint(proposal, "proposal", asked, decision.at_ns, action=action, case=proposal.case)
+        proposed = waypoint_of(
+            proposal,
+            room="incidents",
+            stage="proposal",
+            at_ns=decision.at_ns,
+            summary=asked,
+            action=action,
+            case=proposal.case,
+        )
         answer = _in_words(proposal, decision)
-        decided = _waypoint(decision, "decision", answer, decision.at_ns, outcome=outcome, policy=decision.authority)
+        decided = waypoint_of(
+            decision,
+            room="incidents",
+            stage="decision",
+            at_ns=decision.at_ns,
+            summary=answer,
+            outcome=outcome,
+            policy=decision.authority,
+        )
         tenant = proposal.tenant
-        index: dict[str, tuple[str, ...]] = {"case": (proposal.case,), "trace": (proposal.trace,)}
+        index: dict[str, tuple[str, ...]] = {"case": (proposal.case,)}
         found_by = index | {"about": (proposal.id,)}
         if decision.outcome is Outcome.APPROVED:
             found_by["approved_hour"] = (hour_of(decision.at_ns),)
@@ -184,19 +198,3 @@ def _question(proposal: ActionProposal) -> tuple[str, str, Entity]:
 
 def _in_words(proposal: ActionProposal, decision: Decision) -> str:
     return f"{proposal.action} of {proposal.target} {decision.outcome.value}: {'; '.join(decision.reasons)}"
-
-
-def _waypoint(
-    record: ActionProposal | Decision, stage: str, summary: str, at_ns: int, **detail: str | float
-) -> Waypoint:
-    return Waypoint(
-        id=derive_id(at_ns, "waypoint", stage, record.id),
-        tenant=record.tenant,
-        trace=record.trace,
-        at_ns=at_ns,
-        room="incidents",
-        stage=stage,
-        subject=record.id,
-        summary=summary,
-        detail=detail,
-    )

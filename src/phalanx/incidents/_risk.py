@@ -86,17 +86,12 @@ class StageRisk(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[str, ...]
 
 
-def tactic_name(tactic: str) -> str:
-    """A tactic in ATT&CK's spelling, from that or from a Sigma tag (``attack.credential_access``)."""
-    return tactic.strip().lower().removeprefix("attack.").replace("_", "-").replace(" ", "-")
-
-
 def sign_risk(sign: Sign) -> tuple[str, float]:
     """The stage a finding speaks for and the risk that it is what it looks like.
 
     One with several tactics speaks for the stage of the highest prior and no other: it is one act.
     """
-    known = [TACTICS[name] for name in map(tactic_name, sign.tactics) if name in TACTICS]
+    known = [TACTICS[tactic] for tactic in sign.tactics if tactic in TACTICS]
     stage, prior = max(known, key=lambda entry: entry[1], default=NO_TACTIC)
     confidence = min(max(sign.confidence, 0.0), 1.0)
     return stage, min(MAX_RISK, prior * confidence * SEVERITY_WEIGHT[sign.severity])

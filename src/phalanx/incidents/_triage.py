@@ -9,7 +9,7 @@ they are its inputs, which the engine keeps, so a run resumed after a crash sees
 import msgspec
 
 from phalanx.agents import Capability, Mission, MissionRejected, Role, SkillManifest, Toolbox
-from phalanx.core import MAX_PAGE_ROWS, Assessment, Circuit, Finding, NotFound, Waypoint, derive_id
+from phalanx.core import MAX_PAGE_ROWS, Assessment, Circuit, Finding, NotFound, Waypoint, derive_id, id_time_ns
 from phalanx.incidents._judging import Collected, Estimated, attack_model, collected, exactly, judged
 from phalanx.incidents._limits import (
     ESTIMATE_ALPHA,
@@ -19,11 +19,11 @@ from phalanx.incidents._limits import (
     MAX_REASON_CHARS,
     TRIAGE_LIMIT_S,
 )
-from phalanx.incidents._proposing import cause_ns
 from phalanx.incidents._responses import Responses
 from phalanx.incidents._risk import Sign
 from phalanx.intel import Findings
 from phalanx.quantum import ShotResult, estimate_probability
+from phalanx.telemetry import waypoint_of
 from phalanx.workflows import Engine, RunChanged, Step, StepContext, StepKind, StepOutput, Template, assessment_put
 
 TEMPLATE = "incident-triage"
@@ -76,7 +76,7 @@ async def assess(context: StepContext) -> StepOutput:
     seen, estimated = _collected(context), context.results["estimate"]
     judgement = judged(seen, msgspec.convert(estimated.output, Estimated))
     assessment = Assessment(
-        id=derive_id(cause_ns(context.run), "assessment", context.run),
+        id=derive_id(id_time_ns(context.run), "assessment", context.run),
         tenant=context.tenant,
         trace=context.trace,
         at_ns=context.started_ns,
@@ -127,7 +127,7 @@ class TriageSkill:
         try:
             outcome = await tools.get(Engine).run(
                 TEMPLATE,
-                run_id=derive_id(cause_ns(mission.id), "run", TEMPLATE, mission.id),
+                run_id=derive_id(id_time_ns(mission.id), "run", TEMPLATE, mission.id),
                 tenant=mission.tenant,
                 trace=mission.trace,
                 inputs=msgspec.to_builtins(inputs),
@@ -176,22 +176,17 @@ def _collected(context: StepContext) -> Collected:
 
 
 def _assessment_waypoint(assessment: Assessment) -> Waypoint:
-    return Waypoint(
-        id=derive_id(assessment.at_ns, "waypoint", "assessment", assessment.id),
-        tenant=assessment.tenant,
-        trace=assessment.trace,
-        at_ns=assessment.at_ns,
+    return waypoint_of(
+        assessment,
         room="incidents",
         stage="assessment",
-        subject=assessment.id,
+        at_ns=assessment.at_ns,
         summary=_in_words(assessment),
-        detail={
-            "verdict": assessment.verdict.value,
-            "probability": assessment.probability,
-            "case": assessment.case,
-            "run": assessment.run,
-            "degraded": assessment.degraded,
-        },
+        verdict=assessment.verdict.value,
+        probability=assessment.probability,
+        case=assessment.case,
+        run=assessment.run,
+        degraded=assessment.degraded,
     )
 
 

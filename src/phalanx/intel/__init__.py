@@ -38,6 +38,7 @@ from phalanx.intel._readers import AUTO, READERS, ReadOut, Rejected, read_chunk,
 from phalanx.intel._rule import Rule, parse_rule
 from phalanx.intel._ruleset import Hit, RuleSet, load_rules
 from phalanx.intel._sentinel import Sentinel
+from phalanx.intel._subjects import UNKNOWN_HOST
 
 __all__ = [
     "AUTO",
@@ -49,6 +50,7 @@ __all__ = [
     "OCSF_VERSION",
     "QUARANTINE",
     "READERS",
+    "UNKNOWN_HOST",
     "Accepted",
     "BadLine",
     "BadRow",

@@ -48,7 +48,7 @@ from phalanx.intel._model import (
     UsedKey,
 )
 from phalanx.intel._readers import Rejected
-from phalanx.telemetry import WAYPOINTS, waypoint_put
+from phalanx.telemetry import WAYPOINTS, waypoint_of, waypoint_put
 
 # From this severity on, a new finding is worth an agent's time.
 MISSION_SEVERITY = Severity.MEDIUM
@@ -218,16 +218,14 @@ def _quarantine(chunk: Chunk, rejected: Sequence[Rejected]) -> Quarantine:
 
 
 def _quarantine_writes(quarantined: Quarantine) -> list[Write]:
-    waypoint = Waypoint(
-        id=derive_id(quarantined.at_ns, "waypoint", "quarantine", quarantined.id),
-        tenant=quarantined.tenant,
-        trace=quarantined.trace,
-        at_ns=quarantined.at_ns,
+    waypoint = waypoint_of(
+        quarantined,
         room="intel",
         stage="quarantine",
-        subject=quarantined.id,
+        at_ns=quarantined.at_ns,
         summary=f"{len(quarantined.lines)} lines rejected: {quarantined.lines[0].reason}",
-        detail={"batch": quarantined.batch, "rejected": len(quarantined.lines)},
+        batch=quarantined.batch,
+        rejected=len(quarantined.lines),
     )
     put = Put(QUARANTINE, quarantined.tenant, quarantined.id, encode(quarantined))
     return [put, waypoint_put(waypoint)]

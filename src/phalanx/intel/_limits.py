@@ -51,8 +51,6 @@ MEMO_VALUES = 4_096
 
 # While the store is full or fails, the sentinel tries again this often.
 STORAGE_RETRY_S = 1.0
-# Rewrites of one commit against somebody who changes the same findings.
-MAX_CONFLICT_RETRIES = 8
 
 # Chunks one listing of events or one trim goes through.
 MAX_SCANNED_CHUNKS = 1_000

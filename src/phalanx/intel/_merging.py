@@ -29,6 +29,7 @@ from phalanx.intel._model import FINDINGS
 from phalanx.intel._rule import Rule
 from phalanx.intel._ruleset import Hit
 from phalanx.intel._subjects import entities_of, host_of, quote
+from phalanx.telemetry import waypoint_of
 
 _HOUR_NS = 3_600 * NS_PER_S
 
@@ -167,19 +168,14 @@ def accepted_waypoint(finding: Finding, seen: Sighting) -> Waypoint:
 
 def finding_waypoint(finding: Finding) -> Waypoint:
     """Tells of a new finding."""
-    return Waypoint(
-        id=derive_id(finding.found_at_ns, "waypoint", "finding", finding.id),
-        tenant=finding.tenant,
-        trace=finding.trace,
-        at_ns=finding.found_at_ns,
+    return waypoint_of(
+        finding,
         room="intel",
         stage="finding",
-        subject=finding.id,
+        at_ns=finding.found_at_ns,
         summary=f"{finding.title} on {finding.case.rpartition('@')[0]}",
-        detail={
-            "rule": finding.rule,
-            "severity": finding.severity.name.lower(),
-            "case": finding.case,
-            "hits": finding.hits,
-        },
+        rule=finding.rule,
+        severity=finding.severity.name.lower(),
+        case=finding.case,
+        hits=finding.hits,
     )

@@ -105,10 +105,9 @@ def read_lines(
     return ReadOut(batches, tuple(rejected))
 
 
-def check_reader(reader: str) -> str:
-    """``reader`` if there is such a reader; raises ``InvalidInput`` otherwise."""
+def check_reader(reader: str) -> None:
+    """Raises ``InvalidInput`` unless there is such a reader."""
     _reader(reader)
-    return reader
 
 
 def _columns(

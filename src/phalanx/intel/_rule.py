@@ -38,7 +38,10 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A compiled rule. ``name`` is Sigma's ``name``, or its ``id``; ``fields`` are those it looks at."""
+    """A compiled rule. ``name`` is Sigma's ``name``, or its ``id``; ``fields`` are those it looks at.
+
+    ``tactics`` are in ATT&CK's spelling (``credential-access``), whatever the rule's tags write.
+    """
 
     name: str
     title: str

@@ -13,6 +13,9 @@ class LedgerTampered(LedgerError):
     """What is stored is not what was recorded or signed. Attributes: ``what``, ``position``, ``reason``."""
 
     code = "ledger-tampered"
+    what: str
+    position: int
+    reason: str
 
     def __init__(self, what: str, position: int, reason: str) -> None:
         super().__init__(
@@ -28,6 +31,7 @@ class InvalidProof(LedgerError):
     """A Merkle proof does not lead to the root it was given for. Attribute: ``reason``."""
 
     code = "invalid-proof"
+    reason: str
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the proof does not hold: {reason}", reason=reason)
@@ -37,6 +41,7 @@ class InvalidCheckpoint(LedgerError):
     """A signed note is not a checkpoint of this log and key. Attribute: ``reason``."""
 
     code = "invalid-checkpoint"
+    reason: str
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"not a valid checkpoint: {reason}", reason=reason)

@@ -25,7 +25,7 @@ from phalanx.telemetry._openmetrics import CONTENT_TYPE
 from phalanx.telemetry._sinks import HumanSink, JsonSink
 from phalanx.telemetry._sketch import RELATIVE_ERROR, SCALE, Sketch
 from phalanx.telemetry._trace import OpenSpan, Span, Tracer
-from phalanx.telemetry._waypoints import STAGES, WAYPOINTS, in_order, waypoint_put
+from phalanx.telemetry._waypoints import STAGES, WAYPOINTS, in_order, waypoint_of, waypoint_put
 
 __all__ = [
     "CONTENT_TYPE",
@@ -57,5 +57,6 @@ __all__ = [
     "Tracer",
     "discard",
     "in_order",
+    "waypoint_of",
     "waypoint_put",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from phalanx.core import Put, Table, Waypoint, encode
+from phalanx.core import Put, Record, Table, Waypoint, derive_id, encode
 
 WAYPOINTS = Table("waypoints", indexes=("trace", "stage"))
 
@@ -23,6 +23,24 @@ STAGES = (
     "mission-failed",
 )
 _RANK = {stage: rank for rank, stage in enumerate(STAGES)}
+
+
+def waypoint_of(
+    record: Record, *, room: str, stage: str, at_ns: int, summary: str, **detail: str | float | bool
+) -> Waypoint:
+    """The waypoint that tells of ``record`` at ``stage``; asking again for the same moment gives the same id."""
+    assert stage in STAGES, stage
+    return Waypoint(
+        id=derive_id(at_ns, "waypoint", stage, record.id),
+        tenant=record.tenant,
+        trace=record.trace,
+        at_ns=at_ns,
+        room=room,
+        stage=stage,
+        subject=record.id,
+        summary=summary,
+        detail=detail,
+    )
 
 
 def waypoint_put(waypoint: Waypoint, *, also: Sequence[str] = ()) -> Put:

@@ -13,6 +13,7 @@ class NotAuthenticated(TrustError):
     """Nobody we know. The message never says how close a guess was. Attribute: ``reason``."""
 
     code = "not-authenticated"
+    reason: str
 
     def __init__(self, reason: str) -> None:
         super().__init__(
@@ -26,6 +27,8 @@ class NotAllowed(TrustError):
     """Known, but without the right. Attributes: ``role``, ``needed``."""
 
     code = "not-allowed"
+    role: str
+    needed: str
 
     def __init__(self, name: str, *, role: str, needed: str) -> None:
         super().__init__(

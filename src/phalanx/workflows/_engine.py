@@ -69,10 +69,6 @@ class Engine:
             raise LimitExceeded("workflow templates", maximum=MAX_TEMPLATES, seen=MAX_TEMPLATES + 1)
         self._templates[template.name] = template
 
-    def templates(self) -> list[Template]:
-        """By name."""
-        return [self._templates[name] for name in sorted(self._templates)]
-
     async def run(
         self, template: str, *, run_id: str, tenant: TenantId, trace: TraceId, inputs: Mapping[str, Any]
     ) -> RunOutcome:

@@ -14,6 +14,9 @@ class InvalidTemplate(WorkflowError):
     """A template cannot be run. Attributes: ``template``, ``step`` (empty: the whole), ``reason``."""
 
     code = "invalid-template"
+    template: str
+    step: str
+    reason: str
 
     def __init__(self, template: str, step: str, reason: str) -> None:
         where = f"step {step!r} of template {template!r}" if step else f"template {template!r}"
@@ -24,6 +27,8 @@ class RunChanged(WorkflowError):
     """A run was begun by another template than the one it is to go on with. Attributes: ``run``, ``reason``."""
 
     code = "run-changed"
+    run: str
+    reason: str
 
     def __init__(self, run: str, reason: str) -> None:
         super().__init__(
@@ -41,6 +46,9 @@ class StepFailed(WorkflowError):
     """
 
     code = "step-failed"
+    run: str
+    step: str
+    reason: str
 
     def __init__(self, run: str, step: str, reason: str) -> None:
         super().__init__(

@@ -19,10 +19,9 @@ from phalanx.core import (
     Unavailable,
     Waypoint,
     decode,
-    derive_id,
 )
 from phalanx.devices import Fleet
-from phalanx.telemetry import Telemetry, waypoint_put
+from phalanx.telemetry import Telemetry, waypoint_of, waypoint_put
 from phalanx.workflows._errors import StepFailed
 from phalanx.workflows._limits import MAX_EXTRA_WRITES, MAX_OUTPUT_BYTES, MAX_REASON_CHARS
 from phalanx.workflows._records import STEP_RESULTS, Run, StepResult, step_result_id, step_result_put
@@ -176,23 +175,18 @@ class Execution:
         how = f"{result.step_kind.value}, {origins}" if origins else result.step_kind.value
         if result.degraded:
             how = f"answered classically: {result.degraded}"
-        return Waypoint(
-            id=derive_id(result.at_ns, "waypoint", "step", result.id),
-            tenant=result.tenant,
-            trace=result.trace,
-            at_ns=result.at_ns,
+        return waypoint_of(
+            result,
             room="workflows",
             stage="step",
-            subject=result.id,
+            at_ns=result.at_ns,
             summary=f"{result.step}: {how}",
-            detail={
-                "run": result.run,
-                "template": self._template.name,
-                "step": result.step,
-                "kind": result.step_kind.value,
-                "degraded": result.degraded,
-                "duration_ns": result.finished_ns - result.started_ns,
-            },
+            run=result.run,
+            template=self._template.name,
+            step=result.step,
+            kind=result.step_kind.value,
+            degraded=result.degraded,
+            duration_ns=result.finished_ns - result.started_ns,
         )
 
     def _count(self, step: Step, ended: str) -> None:

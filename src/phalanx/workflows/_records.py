@@ -4,7 +4,6 @@ from typing import Any
 
 from phalanx.core import (
     MAX_PAGE_ROWS,
-    NS_PER_MS,
     Assessment,
     Provenance,
     Put,
@@ -15,13 +14,13 @@ from phalanx.core import (
     decode,
     derive_id,
     encode,
-    id_time_ms,
+    id_time_ns,
 )
 from phalanx.workflows._limits import MAX_STEPS
 from phalanx.workflows._template import StepKind
 
-RUNS = Table("runs", indexes=("trace",))
-STEP_RESULTS = Table("step-results", indexes=("run", "trace"))
+RUNS = Table("runs")
+STEP_RESULTS = Table("step-results", indexes=("run",))
 ASSESSMENTS = Table("assessments", indexes=("case", "finding", "trace"))
 
 
@@ -55,16 +54,15 @@ class StepResult(Record, frozen=True, kw_only=True, tag="step-result"):
 
 def step_result_id(run: str, step: str) -> str:
     """The one id that the result of this step of this run can have."""
-    return derive_id(id_time_ms(run) * NS_PER_MS, "step-result", run, step)
+    return derive_id(id_time_ns(run), "step-result", run, step)
 
 
 def run_put(run: Run) -> Put:
-    return Put(RUNS, run.tenant, run.id, encode(run), {"trace": _traces(run)})
+    return Put(RUNS, run.tenant, run.id, encode(run))
 
 
 def step_result_put(result: StepResult) -> Put:
-    index = {"run": (result.run,), "trace": _traces(result)}
-    return Put(STEP_RESULTS, result.tenant, result.id, encode(result), index)
+    return Put(STEP_RESULTS, result.tenant, result.id, encode(result), {"run": (result.run,)})
 
 
 def assessment_put(assessment: Assessment) -> Put:
@@ -92,11 +90,6 @@ class Runs:
         rows = await self._store.find(STEP_RESULTS, tenant, "run", run, limit=MAX_STEPS)
         results = [decode(row.value, StepResult) for row in rows]
         return sorted(results, key=lambda result: (result.finished_ns, result.started_ns, result.step))
-
-    async def list(self, tenant: TenantId, *, after: str = "", limit: int = 100) -> list[Run]:
-        """Runs by id, past ``after``."""
-        rows = await self._store.scan(RUNS, tenant, after=after, limit=min(limit, MAX_PAGE_ROWS))
-        return [decode(row.value, Run) for row in rows]
 
 
 class Assessments:

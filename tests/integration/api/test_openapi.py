@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from phalanx.core import AlertLevel
+
 METHODS = {"get", "post", "put", "patch", "delete"}
 TYPES = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict}
 
@@ -101,6 +103,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
     async def work(api):
         await api.http.post("/v1/events", content=b"{broken\n", headers={"Content-Type": "text/plain"})
         taken = await api.intrusion()
+        api.node.alerts.alert(AlertLevel.NOTICE, "api", "something to be shown", count=1.0)
         document = (await api.http.get("/openapi.json")).json()
         post = document["paths"]["/v1/events"]["post"]["responses"]["202"]["content"]["application/json"]["schema"]
         conforms(document, post, taken)

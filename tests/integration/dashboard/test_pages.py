@@ -64,6 +64,7 @@ def test_the_live_page_shows_each_way_from_acceptance_to_ledger(on_pages):
         assert "Nothing suspicious yet" in empty
         trace = await visit.accept()
         page = checked(await visit.http.get("/"))
+        assert "<small>" not in page.partition('class="brand"')[2].partition("</a>")[0]
         row = page[page.index(f'id="way-{trace}"') :].partition("</tr>")[0]
         assert f'href="/trace/{trace}"' in row
         stations = ["Accepted", "Finding", "Mission", "Analysis", "Assessment", "Decision", "Ledger"]

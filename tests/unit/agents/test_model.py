@@ -42,7 +42,6 @@ def test_the_writes_are_the_mission_and_its_waypoint(finding):
     assert {name: tuple(values) for name, values in row.index.items()} == {
         "status": ("pending",),
         "case": (finding.case,),
-        "trace": (finding.trace,),
     }
     assert waypoint.table == WAYPOINTS
     told = decode(waypoint.value, Waypoint)

@@ -34,8 +34,8 @@ def test_an_event_is_a_row_of_its_batch():
 def test_a_batch_has_columns_under_the_sources_own_names():
     made = batch()
     assert len(made) == 2
-    assert made.column("Image") == ("cmd.exe", None)
-    assert made.column("image") is None
+    assert made.columns["Image"] == ("cmd.exe", None)
+    assert "image" not in made.columns
     assert len(batch(rows=(), times_ns=(), raw=(), columns={})) == 0
 
 

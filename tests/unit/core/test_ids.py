@@ -14,6 +14,7 @@ from phalanx.core import (
     derive_id,
     event_id,
     id_time_ms,
+    id_time_ns,
     is_id,
     split_event_id,
 )
@@ -85,6 +86,12 @@ def test_an_id_made_after_a_batch_is_not_one_of_its_events():
     ids = source(bits=lambda n: 0)
     batch = ids.new_batch()
     assert split_event_id(ids.new())[0] != batch
+
+
+def test_an_id_tells_the_millisecond_it_is_dated_in_nanoseconds():
+    made = derive_id(NOW_NS + 1, "mission", "x")
+    assert id_time_ns(made) == NOW_NS // NS_PER_MS * NS_PER_MS
+    assert derive_id(id_time_ns(made), "mission", "x") == made
 
 
 def test_an_event_id_leads_to_its_batch_and_row():

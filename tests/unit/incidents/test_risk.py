@@ -15,7 +15,6 @@ from phalanx.incidents._risk import (
     shifted,
     sign_risk,
     stage_risks,
-    tactic_name,
 )
 from phalanx.quantum import MAX_STAGES
 
@@ -49,11 +48,6 @@ def test_every_severity_has_a_weight_and_a_worse_one_weighs_more():
     weights = [SEVERITY_WEIGHT[severity] for severity in Severity]
     assert weights == sorted(weights)
     assert len(set(weights)) == len(Severity)
-
-
-@pytest.mark.parametrize("written", ["credential-access", "attack.credential_access", " Credential Access "])
-def test_a_tactic_is_known_however_it_is_written(written):
-    assert tactic_name(written) == "credential-access"
 
 
 def test_a_risk_is_the_prior_scaled_by_confidence_and_severity(sign):
