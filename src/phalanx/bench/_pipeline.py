@@ -4,8 +4,9 @@ Two nodes, each a process of its own, fed over HTTP by this process:
 
 - throughput: posts of 1,000 lines over a few connections, as fast as they are taken. The
   clock stops when the last event has been analysed, not when it was accepted;
-- latency: 1,000 events a second in even posts; for each event that matched a rule the time
-  from its durable acceptance to the commit of its finding, by the node's own histogram.
+- latency: 1,000 events a second in even posts; for each sighting (what one commit adds to one
+  finding) the time from the durable acceptance of its first event to that commit, by the
+  node's own histogram.
 
 The baselines are the two costs that no such pipeline can avoid: writing the same bytes to
 disk with fdatasync, and decoding the same JSON, each alone in a bare loop.
@@ -127,7 +128,7 @@ async def _latency(node: RunningNode, posts: Sequence[bytes]) -> dict[str, float
         raise Unavailable("a latency", "the load led to no finding")
     return {
         "paced_events_per_s": len(posts) * _LATENCY_RATE_PER_S / _LATENCY_POSTS_PER_S / sent_s,
-        "paced_hits": hits,
+        "paced_sightings": hits,
         "event_to_finding_ms_p50": _metric(metrics, _QUANTILE, q="0.5") * 1_000,
         "event_to_finding_ms_p99": _metric(metrics, _QUANTILE, q="0.99") * 1_000,
     }

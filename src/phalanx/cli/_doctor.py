@@ -37,11 +37,11 @@ _EXTRAS = {
         "opentelemetry-proto",
         "export to an OTLP collector",
     ),
-    "cluster": ("nats", "nats-py", "several nodes over NATS"),
-    "ibm": ("qiskit", "qiskit", "IBM devices through Qiskit"),
-    "google": ("cirq_google", "cirq-google", "Google devices through Cirq"),
-    "braket": ("braket", "amazon-braket-sdk", "Amazon Braket devices"),
-    "pennylane": ("pennylane", "pennylane", "PennyLane circuits"),
+    "cluster": ("nats", "nats-py", "reserved for several nodes over NATS"),
+    "ibm": ("qiskit", "qiskit", "reserved for IBM devices; the tests check our circuits with Qiskit"),
+    "google": ("cirq_google", "cirq-google", "reserved for Google devices; the tests check our circuits with Cirq"),
+    "braket": ("braket", "amazon-braket-sdk", "reserved for Amazon Braket; the tests check our circuits with it"),
+    "pennylane": ("pennylane", "pennylane", "reserved for PennyLane; the tests check our circuits with it"),
 }
 
 
@@ -112,11 +112,16 @@ def _crypto(data_dir: Path) -> list[Check]:  # noqa: ARG001
     ]
 
 
-def _devices(data_dir: Path) -> list[Check]:  # noqa: ARG001
-    from phalanx.node import registered
+def _plugins(data_dir: Path) -> list[Check]:  # noqa: ARG001
+    from phalanx.node import GROUPS, registered
 
-    names = [entry.name for entry in registered("phalanx.devices")]
-    return [Check("quantum providers", bool(names), ", ".join(names) or "none", "" if names else "reinstall phalanx")]
+    checks = []
+    for group in GROUPS:
+        names = [entry.name for entry in registered(group)]
+        checks.append(
+            Check(f"plug-ins {group}", bool(names), ", ".join(names) or "none", "" if names else "reinstall phalanx")
+        )
+    return checks
 
 
 def _extras(data_dir: Path) -> list[Check]:  # noqa: ARG001
@@ -142,4 +147,4 @@ def _extras(data_dir: Path) -> list[Check]:  # noqa: ARG001
     return checks
 
 
-_PROBES: tuple[Callable[[Path], list[Check]], ...] = (_python, _sqlite, _disk, _crypto, _devices, _extras)
+_PROBES: tuple[Callable[[Path], list[Check]], ...] = (_python, _sqlite, _disk, _crypto, _plugins, _extras)

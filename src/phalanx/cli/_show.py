@@ -132,7 +132,7 @@ def devices(client: NodeClient, as_json: bool) -> None:
     columns: list[Column] = [
         ("device", _text("name")),
         ("provider", _text("provider")),
-        ("kind", lambda row: str(row.get("device_kind") or row.get("kind", ""))),
+        ("kind", _text("kind")),
         ("qubits", _text("n_qubits")),
         ("results are", _text("origin")),
     ]

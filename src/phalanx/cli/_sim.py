@@ -9,7 +9,7 @@ from phalanx.cli._output import print_json
 @click.command(short_help="Run seeded fault simulations of a subsystem.")
 @click.argument("name", required=False)
 @click.option("--list", "list_them", is_flag=True, help="List the simulations there are.")
-@click.option("--seed", type=click.IntRange(0), help="Run this one seed and show its trace.")
+@click.option("--seed", type=click.IntRange(0), help="Run this one seed and print the digest of its trace.")
 @click.option("--seeds", type=click.IntRange(1), default=100, show_default=True, help="How many seeds to run.")
 @click.option("--first", type=click.IntRange(0), default=0, show_default=True, help="The first seed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")

@@ -5,18 +5,44 @@ gives one result, to the byte. Keys come from the operating system even here, so
 depends on them (signatures, checkpoints) is in the result.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from phalanx.core import DEFAULT_TENANT, MAX_PAGE_ROWS, Table, Waypoint, decode, iso_from_ns
+from phalanx.agents import MISSIONS, Mission
+from phalanx.core import (
+    DEFAULT_TENANT,
+    MAX_PAGE_ROWS,
+    Assessment,
+    Decision,
+    Finding,
+    Record,
+    Table,
+    Waypoint,
+    decode,
+    iso_from_ns,
+)
 from phalanx.demo._company import address_book
 from phalanx.demo._intrusion import Intrusion
 from phalanx.demo._replay import ReplayReport, replay
+from phalanx.incidents import DECISIONS, PROPOSALS, ActionProposal
+from phalanx.intel import FINDINGS
+from phalanx.ledger import LedgerEntry
 from phalanx.node import Node, Settings, build_node
 from phalanx.telemetry import WAYPOINTS, in_order
 from phalanx.testing import SimWorld
-from phalanx.workflows import STEP_RESULTS, StepResult
+from phalanx.workflows import ASSESSMENTS, STEP_RESULTS, StepResult
+
+R = TypeVar("R", bound=Record)
+
+_RECORDS: tuple[tuple[str, Table, type[Record]], ...] = (
+    ("findings", FINDINGS, Finding),
+    ("missions", MISSIONS, Mission),
+    ("steps", STEP_RESULTS, StepResult),
+    ("assessments", ASSESSMENTS, Assessment),
+    ("proposals", PROPOSALS, ActionProposal),
+    ("decisions", DECISIONS, Decision),
+)
 
 
 async def deliver(intrusion: Intrusion, node: Node, *, speed: float) -> str:
@@ -52,25 +78,17 @@ async def _feed(intrusion: Intrusion, node: Node, *, speed: float) -> ReplayRepo
 
 
 async def _story(node: Node, intrusion: Intrusion, fed: ReplayReport) -> dict[str, Any]:
-    tenant = DEFAULT_TENANT
-    findings = await node.findings.list(tenant, limit=MAX_PAGE_ROWS)
-    assessments = await node.assessments.list(tenant, limit=MAX_PAGE_ROWS)
-    proposals = await node.responses.proposals(tenant, limit=MAX_PAGE_ROWS)
-    decisions = await node.responses.decisions(tenant, limit=MAX_PAGE_ROWS)
-    steps = [decode(value, StepResult) for value in await _values(node, STEP_RESULTS)]
-    way = in_order(decode(value, Waypoint) for value in await _values(node, WAYPOINTS))
-    ledger = await node.ledger.entries(-1, MAX_PAGE_ROWS)
+    way = in_order(await _all(node, WAYPOINTS, Waypoint))
+    ledger: list[LedgerEntry] = []
+    while len(ledger) < node.ledger.size:
+        ledger += await node.ledger.entries(len(ledger) - 1, MAX_PAGE_ROWS)
     return {
         "seed": intrusion.seed,
         "time": "virtual",
         "quantum": "simulated",
         "events": {"delivered": fed.events, "of_the_intrusion": len(intrusion.truth)},
         "totals": _totals(way),
-        "findings": [_plain(finding) for finding in findings],
-        "steps": [_plain(step) for step in steps],
-        "assessments": [_plain(assessment) for assessment in assessments],
-        "proposals": [_plain(proposal) for proposal in proposals],
-        "decisions": [_plain(decision) for decision in decisions],
+        **{name: [_plain(record) for record in await _all(node, table, kind)] for name, table, kind in _RECORDS},
         "ledger": [_plain(entry) for entry in ledger],
         "way": [
             {
@@ -87,14 +105,14 @@ async def _story(node: Node, intrusion: Intrusion, fed: ReplayReport) -> dict[st
     }
 
 
-async def _values(node: Node, table: Table) -> list[bytes]:
-    """All rows of a table, page by page."""
-    values: list[bytes] = []
+async def _all(node: Node, table: Table, kind: type[R]) -> list[R]:
+    """All records of a table, page by page."""
+    records: list[R] = []
     after = ""
     while page := await node.store.scan(table, DEFAULT_TENANT, after=after, limit=MAX_PAGE_ROWS):
-        values += [row.value for row in page]
+        records += [decode(row.value, kind) for row in page]
         after = page[-1].key
-    return values
+    return records
 
 
 def _totals(way: list[Waypoint]) -> dict[str, int]:

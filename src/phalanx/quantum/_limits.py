@@ -9,7 +9,7 @@ MAX_CIRCUIT_GATES = 200_000
 MAX_CIRCUIT_BYTES = 16 << 20
 MAX_SHOTS = 1_000_000
 
-# Every stage is a qubit, and the reflection needs two fewer helpers than stages: 7 stages are 11 qubits.
+# Every stage is a qubit, and the reflection needs three fewer helpers than stages: 7 stages are 11 qubits.
 MAX_STAGES = 7
 MAX_RISKS_PER_STAGE = 256
 MAX_PATHS = 128

@@ -176,7 +176,7 @@ status: stable
 description: |
     Two
     lines.
-tags: [attack.credential-access, attack.t1003.001, attack.g0007, cve.2021-1, attack.T1059]
+tags: [attack.credential-access, attack.Credential_Access, attack.t1003.001, attack.g0007, cve.2021-1, attack.T1059]
 logsource: {category: process_creation, product: windows}
 detection:
     sel: {Image|endswith: x, User: y}

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from phalanx.core import NO_TRACE, Overloaded, TenantId, TraceId, Waypoint, decode
-from phalanx.telemetry import WAYPOINTS, LiveFeed, waypoint_put
+from phalanx.core import NO_TRACE, Overloaded, Record, TenantId, TraceId, Waypoint, decode, derive_id
+from phalanx.telemetry import WAYPOINTS, LiveFeed, waypoint_of, waypoint_put
 from phalanx.telemetry._limits import MAX_SUBSCRIPTIONS
 
 
@@ -102,6 +102,17 @@ def test_readers_are_bounded_and_closing_makes_room():
         feed.subscribe("default")
     open_ones[0].close()
     feed.subscribe("default")
+
+
+def test_a_waypoint_takes_after_the_record_it_tells_of():
+    record = Record(id="r", tenant=TenantId("acme"), trace=TraceId("t1"), at_ns=5)
+    told = waypoint_of(record, room="intel", stage="finding", at_ns=7, summary="seen", hits=3)
+    assert told == Waypoint(
+        id=derive_id(7, "waypoint", "finding", "r"), tenant=record.tenant, trace=record.trace, at_ns=7,
+        room="intel", stage="finding", subject="r", summary="seen", detail={"hits": 3},
+    )  # fmt: skip
+    with pytest.raises(AssertionError, match="made-up"):
+        waypoint_of(record, room="intel", stage="made-up", at_ns=7, summary="seen")
 
 
 def test_a_waypoint_is_found_by_its_traces_and_its_stage():
