@@ -1,4 +1,4 @@
-"""Phalanx: security agents, quantum and classical resources, and private federation, orchestrated.
+"""Phalanx: security events in; findings, hybrid analyses, decisions and a verifiable record out.
 
 The rooms of the house and what each may touch are drawn in ARCHITECTURE.md.
 """

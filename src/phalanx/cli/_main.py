@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="phalanx")
 def root() -> None:
-    """Phalanx: agents, quantum and classical resources, and private federation against fast attackers.
+    """Phalanx: security events in; findings, hybrid analyses, decisions and a verifiable record out.
 
     Start with `phalanx demo` to see it at work, or `phalanx up` to run a node of your own.
     """
