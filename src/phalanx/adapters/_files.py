@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
+from phalanx.adapters._folders import make_folder, sync_folder
 from phalanx.adapters._limits import FILE_WORKERS
 from phalanx.core import Unavailable
 
@@ -99,10 +100,10 @@ class OsFiles:
         await self._hop(os.unlink, self._root / path)
 
     async def sync_folder(self, folder: str) -> None:
-        await self._hop(_sync_folder, self._root / folder)
+        await self._hop(sync_folder, self._root / folder)
 
     async def make_folder(self, folder: str) -> None:
-        await self._hop(_make_durable_folder, self._root / folder)
+        await self._hop(make_folder, self._root / folder)
         if folder not in self._locks:
             self._locks[folder] = await self._hop(_lock, self._root / folder)
 
@@ -180,21 +181,3 @@ def _truncate(path: Path, size: int) -> None:
         os.fdatasync(fd)
     finally:
         os.close(fd)
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _make_durable_folder(folder: Path) -> None:
-    missing = []
-    while not folder.is_dir():
-        missing.append(folder)
-        folder = folder.parent
-    for made in reversed(missing):
-        made.mkdir(mode=0o700, exist_ok=True)
-        _sync_folder(made.parent)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from phalanx.adapters._folders import make_folder, sync_folder
 from phalanx.core import StorageCorrupt
 
 _MODE = 0o600
@@ -19,14 +20,13 @@ def load_or_create(path: Path, create: Callable[[], bytes]) -> bytes:
         return _read(path)
     except FileNotFoundError:
         pass
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(path.parent)
     draft = path.with_name(f"{path.name}.{os.getpid()}.new")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
-    try:
-        os.write(handle, create())
+    with os.fdopen(handle, "wb") as file:
+        file.write(create())
+        file.flush()
         os.fsync(handle)
-    finally:
-        os.close(handle)
     try:
         # link, not rename: of two processes that start at once, the first one's key stands.
         os.link(draft, path)
@@ -34,11 +34,7 @@ def load_or_create(path: Path, create: Callable[[], bytes]) -> bytes:
         pass
     finally:
         draft.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
     return _read(path)
 
 

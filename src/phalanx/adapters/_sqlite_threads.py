@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from phalanx.adapters._folders import make_folder, sync_folder
 from phalanx.adapters._grouping import Commit, Plan, RowKey, plan
 from phalanx.core import FutureVersion, StorageCorrupt, StorageError, StorageFull
 
@@ -158,11 +159,9 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _make_file(path: Path) -> None:
     """Make the file if there is none: readable by its owner alone, its name durable."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        os.fsync(folder)
-        os.close(folder)
+        sync_folder(path.parent)
     except OSError as error:
         raise StorageError(f"cannot open {path}: {error.strerror}", hint="look at the folder's permissions") from error
 
