@@ -2,9 +2,9 @@
 
     python examples/score_the_demo.py
 
-Replays one seeded intrusion through a node on virtual time and compares what it found with the
-ground truth, which the node never sees. Both the intrusion and the rules are our own, so the
-figures say how the parts fit together and nothing about other data.
+Reads one seeded intrusion and matches the rules, as a node does but without one, and compares
+what matched with the ground truth, which the rules never see. Both the intrusion and the rules
+are our own, so the figures say how the parts fit together and nothing about other data.
 """
 
 import json
