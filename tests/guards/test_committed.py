@@ -15,7 +15,7 @@ HOSTS = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"),
 MIRRORS = r"(?:artifactory|jfrog|codeartifact|nexus)[\w.:-]*/[\w./-]*(?:simple|npm|repository)\b"
 REGISTRY = re.compile("|".join([*map(re.escape, HOSTS), MIRRORS, r"--(?:extra-)?index-url[ =]https?:"]))
 # Where people keep checkouts and tools keep their files. A path that an attacker's command line or a log
-# line may well show (/root/.ssh, /home/alice/.bashrc) is not among them.
+# line may well show (/home/bob/.ssh, /home/alice/.bashrc) is not among them.
 HOME = re.compile(r"(?<![\w.~-])/(?:root|(?:home|Users)/[\w.-]+)/"
                   r"(?:\.pyenv|\.cache|\.local|\.venv|src|code|projects|repos|git)/")  # fmt: skip
 BINARY = {".png", ".ico", ".woff2", ".bin", ".gz"}
@@ -73,6 +73,6 @@ def test_a_trace_is_found(line):
 
 
 def test_log_lines_and_relative_paths_are_no_trace():
-    text = "/root/.ssh/authorized_keys\n/home/alice/.bashrc\n../shared/data\n"
+    text = "/home/bob/.ssh/authorized_keys\n/home/alice/.bashrc\n../shared/data\n"
     assert not traces("x.md", text, Path("/opt/checkouts/phalanx"))
     assert not traces("Containerfile", "WORKDIR /app\n", Path("/app"))
