@@ -18,6 +18,11 @@ def _lazy(name: str, title: str, module: str) -> Bench:
 BENCHES: dict[str, Bench] = {
     bench.name: bench
     for bench in (
+        _lazy(
+            "crypto",
+            "sign, verify, encapsulate, seal: each algorithm beside its bare library call",
+            "phalanx.bench._crypto",
+        ),
         _lazy("pipeline", "events a second end to end, and time from event to finding", "phalanx.bench._pipeline"),
         _lazy("startup", "import, --help and start of a node, as whole processes", "phalanx.bench._startup"),
         _lazy("storage", "commits, appends and reads of the durable ports", "phalanx.bench._storage"),

@@ -96,18 +96,18 @@ def _disk(data_dir: Path) -> list[Check]:
 
 def _crypto(data_dir: Path) -> list[Check]:  # noqa: ARG001
     from phalanx.core import PhalanxError
-    from phalanx.crypto import HybridSigner
+    from phalanx.crypto import ED25519_ML_DSA_65, SigningKey
 
     try:
-        signer = HybridSigner.generate()
-        signer.public.verify(b"probe", signer.sign(b"probe"))
+        key = SigningKey.generate(ED25519_ML_DSA_65)
+        key.public.verify(b"probe", key.sign(b"probe"))
     except (PhalanxError, ImportError) as error:
         return [Check("post-quantum signatures", ok=False, found=str(error), fix="pip install --upgrade cryptography")]
     return [
         Check(
             "post-quantum signatures",
             ok=True,
-            found=f"Ed25519 + ML-DSA-44 sign and verify (cryptography {version('cryptography')})",
+            found=f"{ED25519_ML_DSA_65} sign and verify (cryptography {version('cryptography')})",
         )
     ]
 

@@ -28,3 +28,29 @@ class InvalidKey(CryptoError):
 
     def __init__(self, what: str, reason: str) -> None:
         super().__init__(f"not a valid {what}: {reason}", what=what, reason=reason)
+
+
+class NotAuthentic(CryptoError):
+    """Sealed bytes were changed, or sealed under another key or for another use. Attribute: ``what``."""
+
+    code = "not-authentic"
+    what: str
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} was changed, or was not sealed under this key for this use", what=what)
+
+
+class AlgorithmForbidden(CryptoError):
+    """The policy in force does not allow an algorithm. Attributes: ``algorithm``, ``reason``."""
+
+    code = "algorithm-forbidden"
+    algorithm: str
+    reason: str
+
+    def __init__(self, algorithm: str, reason: str) -> None:
+        super().__init__(
+            f"{algorithm} may not be used: {reason}",
+            hint="`phalanx keys algorithms` lists what there is and what the policy says of it",
+            algorithm=algorithm,
+            reason=reason,
+        )

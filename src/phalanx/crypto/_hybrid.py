@@ -1,11 +1,11 @@
-"""Hybrid signatures: Ed25519 and ML-DSA-44 over one message, and both must hold.
+"""A node's log key: Ed25519 and ML-DSA-44 side by side, for a format that has a place for each.
 
-A forger has to break a classical and a post-quantum algorithm. What the two keys sign is
-``domain ‖ message``; the domain names both algorithms, so that one half cut out of a hybrid
-signature is not a valid plain signature of the message by that key.
+A checkpoint of the ledger is a note that two keys sign, each in a line and a form of its own
+(C2SP signed-note and tlog-cosignature), so here the halves are used one by one. Where one
+signature is wanted that only holds as a whole, use ``SigningKey`` with a hybrid algorithm.
 
-On disk and on the wire all three values are ``{"use", "algorithms", "parts"}`` in MessagePack,
-algorithm names and bytes in the same order.
+On disk both are ``{"use", "algorithms", "parts"}`` in MessagePack, algorithm names and bytes in
+the same order.
 """
 
 import hashlib
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from phalanx.crypto._algorithms import ED25519, ML_DSA_44, SigningKey, VerifyingKey, checked_signature
+from phalanx.crypto._catalogue import ED25519, ML_DSA_44
 from phalanx.crypto._errors import InvalidKey
+from phalanx.crypto._signing import SigningKey, VerifyingKey
 
 _ALGORITHMS = (ED25519, ML_DSA_44)
-_DOMAIN = b"phalanx hybrid signature v1: Ed25519 + ML-DSA-44\x00"
 
 
 class _Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,32 +27,11 @@ class _Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
-    """Both halves of a hybrid signature."""
-
-    classical: bytes
-    post_quantum: bytes
-
-    def to_bytes(self) -> bytes:
-        return _pack("signature", self.classical, self.post_quantum)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "Signature":
-        classical, post_quantum = _unpack("signature", data)
-        return cls(checked_signature(ED25519, classical), checked_signature(ML_DSA_44, post_quantum))
-
-
-@dataclass(frozen=True, slots=True)
 class PublicKey:
-    """Both public keys. The single keys are there for formats that have a place for each."""
+    """Both public keys."""
 
     classical: VerifyingKey
     post_quantum: VerifyingKey
-
-    def verify(self, message: bytes, signature: Signature) -> None:
-        """Returns when both halves hold; raises ``InvalidSignature`` naming the half that does not."""
-        self.classical.verify(_DOMAIN + message, signature.classical)
-        self.post_quantum.verify(_DOMAIN + message, signature.post_quantum)
 
     @property
     def fingerprint(self) -> str:
@@ -69,7 +48,7 @@ class PublicKey:
 
 
 class HybridSigner:
-    """Both private keys: a node's identity."""
+    """Both private keys."""
 
     __slots__ = ("classical", "post_quantum", "public")
 
@@ -82,11 +61,8 @@ class HybridSigner:
 
     @classmethod
     def generate(cls) -> "HybridSigner":
-        """A fresh identity from the operating system's entropy, never from a seed."""
+        """A fresh key from the operating system's entropy, never from a seed."""
         return cls(SigningKey.generate(ED25519), SigningKey.generate(ML_DSA_44))
-
-    def sign(self, message: bytes) -> Signature:
-        return Signature(self.classical.sign(_DOMAIN + message), self.post_quantum.sign(_DOMAIN + message))
 
     def to_bytes(self) -> bytes:
         """The secret itself. Keep it where only the node can read it."""

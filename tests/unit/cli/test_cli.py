@@ -77,7 +77,7 @@ def test_errors_become_documented_exit_codes(error, code):
         (("events", "send", "nowhere.log"), 2, "nowhere.log"),
         (("findings", "--url", "http://127.0.0.1:9"), 3, "start one with `phalanx up`"),
         (("findings", "--url", "nonsense"), 2, "not an http address"),
-        (("bench", "nothing"), 2, "one of: all, pipeline"),
+        (("bench", "nothing"), 2, "one of: all, "),
         (("sim", "nothing"), 2, "there is no simulation"),
     ],
 )
