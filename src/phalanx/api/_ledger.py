@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 
 class EntryView(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the ledger. ``leaf_hash`` is RFC 6962's, over the entry's canonical JSON."""
+    """One entry of the ledger. ``leaf_hash`` is RFC 6962's, over the entry's leaf.
+
+    When ``payload_gone``, the tenant's keys were shredded and ``body`` cannot be read by anybody.
+    """
 
     index: int
     leaf_hash: str
@@ -37,6 +40,8 @@ class EntryView(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     case: str
     body: dict[str, Any]
+    custody: tuple[str, ...]
+    payload_gone: bool
 
 
 class CheckpointView(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +60,12 @@ class CheckpointView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProofView(msgspec.Struct, frozen=True, kw_only=True):
-    """That an entry is in the ledger: its bytes, its path (hex) and the checkpoint the path leads to."""
+    """That an entry is in the ledger: its leaf, its path (hex) and the checkpoint the path leads to.
+
+    ``payload`` is the entry's body and ``salt`` (hex) lets anybody check it against the commitment
+    in the leaf; both are null when the payload is gone, and for entries of version 1, whose leaf
+    holds the body.
+    """
 
     entry: str
     index: int
@@ -63,6 +73,8 @@ class ProofView(msgspec.Struct, frozen=True, kw_only=True):
     leaf_hash: str
     path: tuple[str, ...]
     checkpoint: CheckpointView
+    payload: str | None
+    salt: str | None
 
 
 KINDS: tuple[type, ...] = (EntryView, CheckpointView, ProofView)
@@ -105,7 +117,8 @@ def ledger_routes(node: "Node", gate: Gate) -> APIRouter:
         """That an entry is in the ledger, in a form that can be checked without this node."""
         found = await own_entry(entry_id, principal)
         checkpoint = await node.ledger.checkpoint()
-        proof = node.ledger.prove(found.index, checkpoint.size)
+        proof = await node.ledger.prove(found.index, checkpoint.size)
+        disclosed = found.disclosure
         return reply(
             ProofView(
                 entry=found.entry.id,
@@ -114,6 +127,8 @@ def ledger_routes(node: "Node", gate: Gate) -> APIRouter:
                 leaf_hash=proof.leaf_hash,
                 path=proof.path,
                 checkpoint=_checkpoint_view(checkpoint, public_key),
+                payload=disclosed.payload.decode() if disclosed else None,
+                salt=disclosed.salt.hex() if disclosed else None,
             )
         )
 
@@ -143,6 +158,8 @@ def _entry_view(found: LedgerEntry) -> EntryView:
         subject=entry.subject,
         case=entry.case,
         body=dict(entry.body),
+        custody=entry.custody,
+        payload_gone=found.payload_gone,
     )
 
 

@@ -51,6 +51,8 @@ def prove(entry_id: str, client: NodeClient, as_json: bool) -> None:
         print_json(document)
         return
     click.secho(f"entry {entry_id} is number {verified.index} of {verified.size}: verified", fg="green")
+    if not verified.disclosed:
+        click.echo("its payload is gone: what it said beyond actor, action, subject and case cannot be read any more")
     click.echo(f"root {verified.root_hex}\nsigned by {verified.signer}")
 
 
@@ -73,5 +75,7 @@ def verify(source: SettingsSource, as_json: bool) -> None:
         return
     click.secho(f"{report.size} entries recomputed, {report.checkpoints} signed checkpoints: verified", fg="green")
     click.echo(f"root {report.root}")
+    if report.payloads_gone:
+        click.echo(f"{report.payloads_gone} payloads are gone with the keys of their tenants")
     if report.signed_size < report.size:
         click.echo(f"the last {report.size - report.signed_size} entries are not under a checkpoint yet")

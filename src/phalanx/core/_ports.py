@@ -181,7 +181,11 @@ class Offload(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """What the ledger is asked to remember. The same ``id`` is recorded once, however often sent."""
+    """What the ledger is asked to remember. The same ``id`` is recorded once, however often sent.
+
+    ``body`` may be made unreadable later, with everything else of its tenant; the rest stays for
+    good. ``custody`` names who held the evidence until it was recorded, in order.
+    """
 
     id: str
     tenant: TenantId
@@ -192,6 +196,7 @@ class AuditEntry:
     subject: str
     case: str
     body: Mapping[str, Any] = field(default_factory=dict)
+    custody: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

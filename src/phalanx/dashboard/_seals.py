@@ -46,12 +46,14 @@ class Seals:
         try:
             found = await self._ledger.entry(entry_id)
             shown = {"index": found.index, "leaf_hash": found.leaf_hash, **_plain(found.entry)}
+            if found.payload_gone:
+                shown["body"] = "gone: the keys of its tenant were shredded"
             if isinstance(self._problem, LedgerError):
                 raise self._problem
             if self._checkpoint is None or found.index >= self._checkpoint.size:
                 reason = self._problem.message if self._problem else "it is newer than the last checkpoint"
                 return Seal(entry_id, "not yet sealed", "warn", reason, shown)
-            proof = self._ledger.prove(found.index, self._checkpoint.size)
+            proof = await self._ledger.prove(found.index, self._checkpoint.size)
             proof.verify(found.leaf, self._checkpoint.root)
         except (LedgerError, StorageError, NotFound) as error:
             return Seal(entry_id, "does not verify", "bad", error.message, {})

@@ -16,7 +16,7 @@ Errors::
 from phalanx.ledger._checkpoint import Checkpoint, verify_checkpoint
 from phalanx.ledger._document import VerifiedProof, verify_proof_document
 from phalanx.ledger._errors import InvalidCheckpoint, InvalidProof, LedgerError, LedgerTampered
-from phalanx.ledger._leaf import LedgerEntry, decode_leaf, encode_leaf
+from phalanx.ledger._leaf import Leaf, decode_leaf, encode_leaf
 from phalanx.ledger._ledger import Ledger
 from phalanx.ledger._merkle import (
     EMPTY_ROOT,
@@ -29,25 +29,35 @@ from phalanx.ledger._merkle import (
     verify_consistency,
     verify_inclusion,
 )
+from phalanx.ledger._payload import Disclosure, commit, encode_payload
 from phalanx.ledger._proof import InclusionProof
+from phalanx.ledger._record import LedgerEntry
+from phalanx.ledger._sealing import Sealer, Sealers, Unsealed
 from phalanx.ledger._verify import VerifyReport
 
 __all__ = [
     "EMPTY_ROOT",
     "Checkpoint",
+    "Disclosure",
     "HashTree",
     "InclusionProof",
     "InvalidCheckpoint",
     "InvalidProof",
+    "Leaf",
     "Ledger",
     "LedgerEntry",
     "LedgerError",
     "LedgerTampered",
+    "Sealer",
+    "Sealers",
+    "Unsealed",
     "VerifiedProof",
     "VerifyReport",
+    "commit",
     "consistency_proof",
     "decode_leaf",
     "encode_leaf",
+    "encode_payload",
     "inclusion_proof",
     "leaf_hash",
     "node_hash",

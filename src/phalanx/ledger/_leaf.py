@@ -1,64 +1,102 @@
-"""An entry as the bytes that are journalled and hashed: canonical JSON.
+"""A leaf: the metadata of an entry and a commitment to its payload, as canonical JSON.
 
 Canonical means: fields and map keys sorted, no white space, UTF-8, floats in their shortest
 round-trip form. The bytes are stored as they were hashed, so nobody has to canonicalise to
 verify. The position is not in them: the tree binds it.
+
+Leaves of version 1 hold the body itself; they are read for ever and not written any more.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from phalanx.core import AuditEntry, InvalidInput, LimitExceeded, Record, decode_json, encode_json
-from phalanx.ledger._limits import MAX_LEAF_BYTES
+from phalanx.core import AuditEntry, InvalidInput, LimitExceeded, Record, WireError, decode_json, kind_name
+from phalanx.ledger._limits import MAX_CUSTODIANS, MAX_LEAF_BYTES
+
+_VERSION = 2
 
 
 class _Leaf(Record, frozen=True, kw_only=True, tag="ledger-entry"):
+    VERSION: ClassVar[int] = _VERSION
+    UPGRADES: ClassVar = {1: lambda fields: fields | {"commitment": "", "custody": ()}}
+
     actor: str
     action: str
     subject: str
     case: str
-    body: dict[str, Any]
+    commitment: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")]
+    custody: tuple[str, ...]
+    body: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Sorted(msgspec.Struct, frozen=True, gc=False):
+    """A leaf with its fields in the order they are written in; a record's kind would come first."""
+
+    action: str
+    actor: str
+    at_ns: int
+    case: str
+    commitment: str
+    custody: tuple[str, ...]
+    id: str
+    kind: str
+    subject: str
+    tenant: str
+    trace: str
+    v: int
+
+
+_KIND = kind_name(_Leaf)
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerEntry:
-    """A recorded entry, where it stands, and the exact bytes whose hash is its leaf."""
+class Leaf:
+    """What a leaf says: an entry without its body, and the commitment to that.
 
-    index: int
-    leaf_hash: str
-    leaf: bytes
+    ``commitment`` is empty in leaves of version 1, whose entry has its body.
+    """
+
     entry: AuditEntry
+    commitment: str
 
 
-def encode_leaf(entry: AuditEntry) -> bytes:
-    """Raises ``InvalidInput`` for a body that is not JSON and ``LimitExceeded`` for one too long."""
-    leaf = _Leaf(
-        id=entry.id,
-        tenant=entry.tenant,
-        trace=entry.trace,
-        at_ns=entry.at_ns,
-        actor=entry.actor,
-        action=entry.action,
-        subject=entry.subject,
-        case=entry.case,
-        body=dict(entry.body),
+def encode_leaf(entry: AuditEntry, commitment: bytes) -> bytes:
+    """Raises ``InvalidInput`` for what is not text and ``LimitExceeded`` for an entry too long."""
+    if len(entry.custody) > MAX_CUSTODIANS:
+        raise LimitExceeded("names in the custody of an entry", maximum=MAX_CUSTODIANS, seen=len(entry.custody))
+    leaf = _Sorted(
+        entry.action,
+        entry.actor,
+        entry.at_ns,
+        entry.case,
+        commitment.hex(),
+        entry.custody,
+        entry.id,
+        _KIND,
+        entry.subject,
+        entry.tenant,
+        entry.trace,
+        _VERSION,
     )
     try:
-        # As a plain map: a record's kind would come first, out of order.
-        data = encode_json(msgspec.to_builtins(leaf))
+        data = _encode(leaf)
     except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidInput("body", f"cannot be written as JSON: {error}") from error
+        raise InvalidInput("entry", f"cannot be written as JSON: {error}") from error
     if len(data) > MAX_LEAF_BYTES:
-        raise LimitExceeded("bytes of one ledger entry", maximum=MAX_LEAF_BYTES, seen=len(data))
+        raise LimitExceeded("bytes of one ledger entry without its body", maximum=MAX_LEAF_BYTES, seen=len(data))
     return data
 
 
-def decode_leaf(data: bytes) -> AuditEntry:
-    """Raises ``WireError`` for bytes that ``encode_leaf`` did not write."""
+def decode_leaf(data: bytes) -> Leaf:
+    """Raises ``WireError`` for bytes that are no leaf."""
     leaf = decode_json(data, _Leaf)
-    return AuditEntry(
+    has_body = leaf.body is not msgspec.UNSET
+    if has_body == bool(leaf.commitment):
+        raise WireError(_KIND, "it has a body or a commitment to one, not both")
+    entry = AuditEntry(
         id=leaf.id,
         tenant=leaf.tenant,
         trace=leaf.trace,
@@ -67,5 +105,7 @@ def decode_leaf(data: bytes) -> AuditEntry:
         action=leaf.action,
         subject=leaf.subject,
         case=leaf.case,
-        body=leaf.body,
+        body={} if leaf.body is msgspec.UNSET else leaf.body,
+        custody=leaf.custody,
     )
+    return Leaf(entry, leaf.commitment)

@@ -2,8 +2,8 @@
 
 Invariants:
 
-- journal record ``i`` is leaf ``i``; a receipt is given once the record is synced *and* its leaf
-  hash and waypoint are committed, so a receipt survives the loss of power;
+- journal record ``i`` holds leaf ``i`` and its sealed payload; a receipt is given once the
+  record is synced *and* its leaf hash and waypoint are committed, so it survives the loss of power;
 - an entry id is recorded once. Whoever sends it again gets the first receipt, also after a
   crash between the append and the receipt: opening reads the ids back from the journal;
 - no checkpoint is signed over a tree that is not an extension of the last signed one: opening
@@ -16,7 +16,7 @@ Concurrent calls share one append and one commit (group commit). One process wri
 import asyncio
 import hashlib
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from phalanx.core import (
     MAX_PAGE_ROWS,
@@ -24,21 +24,31 @@ from phalanx.core import (
     AuditEntry,
     AuditReceipt,
     Clock,
+    EntropySource,
     Journal,
     NotFound,
     Overloaded,
     Store,
     Waypoint,
-    WireError,
     derive_id,
 )
 from phalanx.crypto import HybridSigner, PublicKey
 from phalanx.ledger._checkpoint import Checkpoint, sign_checkpoint
 from phalanx.ledger._errors import LedgerTampered
-from phalanx.ledger._leaf import LedgerEntry, decode_leaf, encode_leaf
+from phalanx.ledger._leaf import encode_leaf
 from phalanx.ledger._limits import MAX_GROUP_ENTRIES, MAX_WAITING_ENTRIES, PAGE_ENTRIES
-from phalanx.ledger._merkle import HashTree, inclusion_proof, leaf_hash, root
+from phalanx.ledger._merkle import HashTree, consistency_proof, inclusion_proof, leaf_hash, root
+from phalanx.ledger._payload import SALT_BYTES, commit, encode_payload
 from phalanx.ledger._proof import InclusionProof
+from phalanx.ledger._record import (
+    LedgerEntry,
+    checked_disclosure,
+    pack_record,
+    read_record,
+    seal_context,
+    with_body,
+)
+from phalanx.ledger._sealing import KeptSealers, Sealers
 from phalanx.ledger._shelf import Shelf
 from phalanx.ledger._verify import VerifyReport, checked_checkpoint, read_records, verify
 from phalanx.telemetry import Telemetry, waypoint_put
@@ -50,7 +60,8 @@ _RETRY_AFTER_S = 1
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     entry: AuditEntry
-    leaf: bytes
+    hashed: bytes
+    record: bytes
     receipt: asyncio.Future[AuditReceipt]
 
 
@@ -58,7 +69,15 @@ class Ledger:
     """Implements ``AuditSink``. Made by ``Ledger.open``."""
 
     def __init__(
-        self, journal: Journal, shelf: Shelf, store: Store, signer: HybridSigner, clock: Clock, telemetry: Telemetry
+        self,
+        journal: Journal,
+        shelf: Shelf,
+        store: Store,
+        signer: HybridSigner,
+        clock: Clock,
+        telemetry: Telemetry,
+        entropy: EntropySource,
+        sealers: Sealers,
     ) -> None:
         """Use ``open``: an unopened ledger does not know what its journal holds."""
         self._journal = journal
@@ -66,6 +85,8 @@ class Ledger:
         self._store = store
         self._signer = signer
         self._clock = clock
+        self._entropy = entropy
+        self._sealers = KeptSealers(sealers)
         self._feed = telemetry.feed
         self._tracer = telemetry.tracer
         self._log = telemetry.log.bind(room=_ROOM)
@@ -86,10 +107,18 @@ class Ledger:
 
     @classmethod
     async def open(
-        cls, journal: Journal, store: Store, signer: HybridSigner, *, clock: Clock, telemetry: Telemetry
+        cls,
+        journal: Journal,
+        store: Store,
+        signer: HybridSigner,
+        *,
+        clock: Clock,
+        telemetry: Telemetry,
+        entropy: EntropySource,
+        sealers: Sealers,
     ) -> "Ledger":
         """Read the journal back; raises ``LedgerTampered`` when it is not what was recorded and signed."""
-        ledger = cls(journal, Shelf(store), store, signer, clock, telemetry)
+        ledger = cls(journal, Shelf(store), store, signer, clock, telemetry, entropy, sealers)
         await ledger._load()
         return ledger
 
@@ -105,13 +134,17 @@ class Ledger:
 
     async def record(self, entry: AuditEntry) -> AuditReceipt:
         """Remember ``entry``; durable on return. The same id again gives the first receipt."""
-        leaf = encode_leaf(entry)
         index = self._index.get(_id_hash(entry.id))
         if index is not None and index < self._told:
-            return self._receipt(entry, leaf, index)
+            return await self._first_receipt(entry)
+        payload, salt = encode_payload(entry.body), self._entropy.token(SALT_BYTES)
+        leaf = encode_leaf(entry, commit(salt, payload))
+        hashed = leaf_hash(leaf)
+        sealer = await self._sealers.of(entry.tenant)
+        record = pack_record(leaf, sealer.seal(salt + payload, seal_context(hashed)))
         if len(self._waiting) >= MAX_WAITING_ENTRIES:
             raise Overloaded("the ledger", retry_after_s=_RETRY_AFTER_S)
-        waiting = _Waiting(entry, leaf, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(entry, hashed, record, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._writer is None:
             self._writer = asyncio.create_task(self._write(), name="ledger-writer")
@@ -129,7 +162,7 @@ class Ledger:
         if index is None:
             raise NotFound("ledger entry", entry_id)
         (record,) = await read_records(self._journal, index, 1)
-        return self._entry_at(index, record)
+        return await self._entry_at(index, record)
 
     async def entries(self, after: int, limit: int) -> list[LedgerEntry]:
         """Entries past the index ``after`` (−1 for the first), in order, at most a page."""
@@ -138,11 +171,11 @@ class Ledger:
         found: list[LedgerEntry] = []
         while start < end:
             records = (await read_records(self._journal, start, end - start))[: end - start]
-            found += [self._entry_at(index, record) for index, record in enumerate(records, start)]
+            found += [await self._entry_at(index, record) for index, record in enumerate(records, start)]
             start += len(records)
         return found
 
-    def prove(self, index: int, size: int | None = None) -> InclusionProof:
+    async def prove(self, index: int, size: int | None = None) -> InclusionProof:
         """That entry ``index`` is in the log as it was at ``size`` entries (now, when not given)."""
         size = self.size if size is None else size
         if not 0 <= index < size <= self.size:
@@ -155,6 +188,13 @@ class Ledger:
             path=tuple(step.hex() for step in path),
             root=root(self._tree, size).hex(),
         )
+
+    async def prove_consistency(self, old_size: int, new_size: int | None = None) -> list[bytes]:
+        """That the log of ``old_size`` entries is a prefix of the one of ``new_size`` (now, when not given)."""
+        new_size = self.size if new_size is None else new_size
+        if not 0 <= old_size <= new_size <= self.size:
+            raise NotFound("ledger of size", f"{old_size} before {new_size}")
+        return consistency_proof(self._tree, old_size, new_size)
 
     async def checkpoint(self) -> Checkpoint:
         """The signed head of the log as it is now; the last one again while nothing was added."""
@@ -171,23 +211,35 @@ class Ledger:
     async def verify(self) -> VerifyReport:
         """Recompute everything from the journal; raises ``LedgerTampered`` naming the first broken thing."""
         async with self._signing:
-            return await verify(self._journal, self._shelf, self.public_key, self.origin, self._told)
+            return await verify(self._journal, self._shelf, self._sealers, self.public_key, self.origin, self._told)
 
     @property
     def _told(self) -> int:
         return len(self._tree) - len(self._untold)
 
-    def _receipt(self, entry: AuditEntry, leaf: bytes, index: int) -> AuditReceipt:
-        recorded = self._tree.subtree(0, index)
-        if leaf_hash(leaf) != recorded:
-            self._log.warning("ledger entry sent again with other content; the first stands", entry=entry.id)
-        return AuditReceipt(entry=entry.id, index=index, leaf_hash=recorded.hex())
+    def _receipt(self, entry_id: str, index: int) -> AuditReceipt:
+        return AuditReceipt(entry=entry_id, index=index, leaf_hash=self._tree.subtree(0, index).hex())
 
-    def _entry_at(self, index: int, record: bytes) -> LedgerEntry:
-        recorded = self._tree.subtree(0, index)
-        if leaf_hash(record) != recorded:
+    async def _first_receipt(self, again: AuditEntry) -> AuditReceipt:
+        """The receipt that was given for this id before."""
+        first = await self.entry(again.id)
+        same = first.entry == (replace(again, body={}) if first.payload_gone else again)
+        if not same:
+            self._log.warning("ledger entry sent again with other content; the first stands", entry=again.id)
+        return self._receipt(again.id, first.index)
+
+    async def _entry_at(self, index: int, record: bytes) -> LedgerEntry:
+        leaf, sealed, said = read_record(index, record)
+        hashed = leaf_hash(leaf)
+        if hashed != self._tree.subtree(0, index):
             raise LedgerTampered("entry", index, "its bytes are not the ones that were recorded")
-        return LedgerEntry(index, recorded.hex(), record, decode_leaf(record))
+        if sealed is None:
+            return LedgerEntry(index, hashed.hex(), leaf, said.entry)
+        opened = await self._sealers.opened(index, said.entry.tenant, sealed, seal_context(hashed))
+        if opened is None:
+            return LedgerEntry(index, hashed.hex(), leaf, said.entry, payload_gone=True)
+        disclosure = checked_disclosure(index, said, opened)
+        return LedgerEntry(index, hashed.hex(), leaf, with_body(said.entry, disclosure), disclosure)
 
     async def _load(self) -> None:
         if self._journal.start > 0:
@@ -197,13 +249,10 @@ class Ledger:
             raise LedgerTampered("entry", self._journal.end, f"the journal ends here, and {told} entries were recorded")
         while self.size < self._journal.end:
             for record in await read_records(self._journal, self.size, PAGE_ENTRIES):
-                try:
-                    entry = decode_leaf(record)
-                except WireError as error:
-                    raise LedgerTampered("entry", self.size, error.message) from error
+                leaf, _, said = read_record(self.size, record)
                 if self.size >= told:
-                    self._untold.append(entry)
-                self._remember(entry.id, leaf_hash(record))
+                    self._untold.append(said.entry)
+                self._remember(said.entry.id, leaf_hash(leaf))
         await self._load_last_checkpoint()
         await self._tell()
 
@@ -249,21 +298,25 @@ class Ledger:
             if hashed_id not in self._index:
                 fresh.setdefault(hashed_id, waiting)
         if fresh:
-            first = await self._journal.append([waiting.leaf for waiting in fresh.values()])
+            first = await self._journal.append([waiting.record for waiting in fresh.values()])
             if first != self.size:
                 raise LedgerTampered(
                     "entry", self.size, f"somebody else wrote {first - self.size} entries to the journal"
                 )
             for waiting in fresh.values():
                 self._untold.append(waiting.entry)
-                self._remember(waiting.entry.id, leaf_hash(waiting.leaf))
+                self._remember(waiting.entry.id, waiting.hashed)
             await self._tell()
             self._entries_total.inc(len(fresh))
             self._groups_seconds.observe((self._clock.monotonic_ns() - begun_ns) / NS_PER_S)
         for waiting in group:
+            hashed_id = _id_hash(waiting.entry.id)
+            if fresh.get(hashed_id) is waiting:
+                receipt = self._receipt(waiting.entry.id, self._index[hashed_id])
+            else:
+                receipt = await self._first_receipt(waiting.entry)
             if not waiting.receipt.done():
-                index = self._index[_id_hash(waiting.entry.id)]
-                waiting.receipt.set_result(self._receipt(waiting.entry, waiting.leaf, index))
+                waiting.receipt.set_result(receipt)
 
     async def _tell(self) -> None:
         """Commit leaf rows and waypoints of what the journal holds already, then publish."""

@@ -6,29 +6,39 @@ prove alone: that whoever holds the key and both stores did not rewrite everythi
 checkpoints kept elsewhere, which ``consistency_proof`` connects.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
-from phalanx.core import Journal, StorageCorrupt, WireError
+from phalanx.core import Journal, StorageCorrupt
 from phalanx.crypto import PublicKey
 from phalanx.ledger._checkpoint import Checkpoint, verify_checkpoint
 from phalanx.ledger._errors import InvalidCheckpoint, LedgerTampered
-from phalanx.ledger._leaf import decode_leaf
 from phalanx.ledger._limits import PAGE_CHECKPOINTS, PAGE_ENTRIES
 from phalanx.ledger._merkle import HashTree, leaf_hash, root
+from phalanx.ledger._record import checked_disclosure, read_record, seal_context
+from phalanx.ledger._sealing import KeptSealers
 from phalanx.ledger._shelf import Shelf
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What was checked. ``signed_size`` is how much of ``size`` the last checkpoint covers."""
+    """What was checked. ``signed_size`` is how much of ``size`` the last checkpoint covers.
+
+    ``payloads`` were opened and are what their leaves commit to, those of ``payloads_gone`` were
+    shredded; entries of version 1 hold theirs in the leaf and count as neither.
+    """
 
     size: int
     root: str
     checkpoints: int
     signed_size: int
+    payloads: int = 0
+    payloads_gone: int = 0
 
 
-async def verify(journal: Journal, shelf: Shelf, key: PublicKey, origin: str, size: int) -> VerifyReport:
+async def verify(
+    journal: Journal, shelf: Shelf, sealers: KeptSealers, key: PublicKey, origin: str, size: int
+) -> VerifyReport:
     """Recompute the first ``size`` entries; raises ``LedgerTampered`` naming the first broken thing."""
     if journal.start > 0:
         raise LedgerTampered("entry", 0, "the journal no longer holds it")
@@ -37,6 +47,7 @@ async def verify(journal: Journal, shelf: Shelf, key: PublicKey, origin: str, si
     signed = await _signed_roots(shelf, key, origin, size)
     tree = HashTree()
     _match_roots(tree, signed)
+    found: Counter[str] = Counter()
     while len(tree) < size:
         start, n = len(tree), min(PAGE_ENTRIES, size - len(tree))
         records = (await read_records(journal, start, n))[:n]
@@ -44,11 +55,18 @@ async def verify(journal: Journal, shelf: Shelf, key: PublicKey, origin: str, si
         if len(stored) < len(records):
             raise LedgerTampered("leaf hash", start + len(stored), "its row is missing")
         for index, (record, expected) in enumerate(zip(records, stored, strict=True), start):
-            _check_entry(index, record, expected)
+            found[await _check_entry(index, record, expected, sealers)] += 1
             tree.append(expected)
             _match_roots(tree, signed)
     last = max(signed, default=0)
-    return VerifyReport(size=size, root=root(tree, size).hex(), checkpoints=len(signed), signed_size=last)
+    return VerifyReport(
+        size=size,
+        root=root(tree, size).hex(),
+        checkpoints=len(signed),
+        signed_size=last,
+        payloads=found["opened"],
+        payloads_gone=found["gone"],
+    )
 
 
 async def read_records(journal: Journal, start: int, limit: int) -> list[bytes]:
@@ -99,11 +117,16 @@ def _match_roots(tree: HashTree, signed: dict[int, str]) -> None:
         raise LedgerTampered("checkpoint", size, "the entries it covers are not the ones it was signed over")
 
 
-def _check_entry(index: int, record: bytes, stored: bytes) -> None:
-    found = leaf_hash(record)
+async def _check_entry(index: int, record: bytes, stored: bytes, sealers: KeptSealers) -> str:
+    """Raises ``LedgerTampered``; returns what is there of the payload: in the leaf, opened or gone."""
+    leaf, sealed, said = read_record(index, record)
+    found = leaf_hash(leaf)
     if found != stored:
         raise LedgerTampered("entry", index, f"its hash is {found.hex()}, recorded was {stored.hex()}")
-    try:
-        decode_leaf(record)
-    except WireError as error:
-        raise LedgerTampered("entry", index, error.message) from error
+    if sealed is None:
+        return "in the leaf"
+    opened = await sealers.opened(index, said.entry.tenant, sealed, seal_context(found))
+    if opened is None:
+        return "gone"
+    checked_disclosure(index, said, opened)
+    return "opened"

@@ -1,7 +1,7 @@
 """Checks the ledger of a node that is not running, from its stored bytes alone."""
 
 from phalanx.core import StorageCorrupt
-from phalanx.ledger import Ledger, LedgerTampered, VerifyReport
+from phalanx.ledger import Ledger, LedgerTampered, Unsealed, VerifyReport
 from phalanx.node._open import open_ports
 from phalanx.node._settings import Settings
 from phalanx.telemetry import Telemetry
@@ -19,7 +19,10 @@ async def audit_ledger(settings: Settings) -> VerifyReport:
             raise LedgerTampered("byte", damaged.position, damaged.message) from damaged
         try:
             telemetry = Telemetry(ports.clock)
-            ledger = await Ledger.open(journal, ports.store, ports.signer, clock=ports.clock, telemetry=telemetry)
+            ledger = await Ledger.open(
+                journal, ports.store, ports.signer,
+                clock=ports.clock, telemetry=telemetry, entropy=ports.entropy, sealers=Unsealed(),
+            )  # fmt: skip
             return await ledger.verify()
         finally:
             await journal.close()

@@ -26,7 +26,7 @@ from phalanx.core import (
 from phalanx.devices import Backend, Fleet
 from phalanx.incidents import Cases, ContainmentPolicy, Responses
 from phalanx.intel import EventLog, Findings, Intake, Sentinel, load_rules
-from phalanx.ledger import Ledger
+from phalanx.ledger import Ledger, Unsealed
 from phalanx.node._guard import SpaceWatch, WatchedJournals, WatchedStore
 from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SEAL_EVERY_S, SETTLED_POLL_S
 from phalanx.node._plugins import ANALYSES, DEVICES, SKILLS, checked_backends, checked_skill, load_plugins
@@ -121,7 +121,10 @@ async def build_node(
             await stack.enter_async_context(_opened(opener, name))
             for opener, name in ((journals, "ledger"), (journals, "intake"), (ports.journals, "space-probe"))
         ]
-        ledger = await Ledger.open(ledger_journal, store, ports.signer, clock=clock, telemetry=telemetry)
+        ledger = await Ledger.open(
+            ledger_journal, store, ports.signer,
+            clock=clock, telemetry=telemetry, entropy=ports.entropy, sealers=Unsealed(),
+        )  # fmt: skip
         stack.push_async_callback(ledger.close)
         stack.push_async_callback(_seal, ledger, telemetry)
 

@@ -30,6 +30,7 @@ from phalanx.testing._errors import (
 from phalanx.testing._faults import ROUGH_NETWORK, DiskFaults, Faults, NetworkFaults
 from phalanx.testing._loop import SimLoop, SimTask, new_loop
 from phalanx.testing._network import SimNetwork, SimTransport
+from phalanx.testing._sealers import MemorySealers
 from phalanx.testing._sim_storage import storage_simulation
 from phalanx.testing._sims import SIMULATIONS, run_seeds
 from phalanx.testing._sources import WORLD_START_NS, InlineOffload, SimClock, SimEntropy
@@ -48,6 +49,7 @@ __all__ = [
     "Faults",
     "InlineOffload",
     "Livelock",
+    "MemorySealers",
     "NetworkFaults",
     "NotSimulated",
     "PowerLost",

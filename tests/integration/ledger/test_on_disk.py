@@ -10,11 +10,14 @@ from phalanx.core import DEFAULT_TENANT, AuditEntry, StorageCorrupt, TraceId, de
 from phalanx.crypto import HybridSigner
 from phalanx.ledger import Ledger, LedgerTampered
 from phalanx.telemetry import Telemetry
+from phalanx.testing import MemorySealers
 
 pytestmark = pytest.mark.requirement("IRS-4")
 
 ENTRIES = 60
 SIGNER = HybridSigner.generate()
+ENTROPY = OsEntropy()
+SEALERS = MemorySealers(ENTROPY)
 
 
 def entry(number):
@@ -39,7 +42,15 @@ async def opened(folder):
     try:
         journal = await journals.open("ledger")
         clock = SystemClock()
-        ledger = await Ledger.open(journal, store, SIGNER, clock=clock, telemetry=Telemetry(clock))
+        ledger = await Ledger.open(
+            journal,
+            store,
+            SIGNER,
+            clock=clock,
+            telemetry=Telemetry(clock),
+            entropy=ENTROPY,
+            sealers=SEALERS,
+        )
         yield ledger
         await ledger.close()
     finally:
@@ -54,11 +65,11 @@ def test_a_ledger_is_there_again_with_the_same_receipts_and_proofs(tmp_path):
     async def main():
         async with opened(tmp_path) as ledger:
             receipts = await asyncio.gather(*(ledger.record(entry(n)) for n in range(ENTRIES)))
-            signed, proof = await ledger.checkpoint(), ledger.prove(7)
+            signed, proof = await ledger.checkpoint(), await ledger.prove(7)
         async with opened(tmp_path) as ledger:
             assert [await ledger.record(entry(n)) for n in range(ENTRIES)] == receipts
             assert await ledger.checkpoint() == signed
-            assert ledger.prove(7) == proof
+            assert await ledger.prove(7) == proof
             proof.verify((await ledger.entries(6, 1))[0].leaf, signed.root)
             report = await ledger.verify()
             assert (report.size, report.signed_size, report.root) == (ENTRIES, ENTRIES, signed.root)

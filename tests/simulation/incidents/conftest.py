@@ -23,7 +23,7 @@ from phalanx.core import (
 from phalanx.devices import Fleet, local_provider
 from phalanx.incidents import Cases, ContainmentPolicy, Responses, triage_skill, triage_template
 from phalanx.intel import FINDINGS, Findings
-from phalanx.ledger import Ledger
+from phalanx.ledger import Ledger, Unsealed
 from phalanx.telemetry import WAYPOINTS, Telemetry
 from phalanx.testing import WORLD_START_NS, SimWorld
 from phalanx.workflows import Assessments, Engine
@@ -74,7 +74,15 @@ class Desk:
         clock, store = ports.clock, store or ports.store
         telemetry = Telemetry(clock)
         journal = journal or await ports.journals.open("ledger")
-        ledger = await Ledger.open(journal, store, ports.signer, clock=clock, telemetry=telemetry)
+        ledger = await Ledger.open(
+            journal,
+            store,
+            ports.signer,
+            clock=clock,
+            telemetry=telemetry,
+            entropy=ports.entropy,
+            sealers=Unsealed(),
+        )
         fleet = Fleet(local_provider(ports.offload).backends() if devices else ())
         engine = Engine(store, clock, telemetry, fleet, ports.offload, ports.rng.child("workflows"))
         engine.register(triage_template)

@@ -8,7 +8,7 @@ from phalanx.core import DEFAULT_TENANT, AuditEntry, TraceId, Waypoint, decode, 
 from phalanx.crypto import HybridSigner
 from phalanx.ledger import Ledger, LedgerTampered, verify_checkpoint
 from phalanx.telemetry import WAYPOINTS, Telemetry
-from phalanx.testing import SimWorld
+from phalanx.testing import MemorySealers, SimWorld
 
 ENTRIES = 40
 SIGNER = HybridSigner.generate()
@@ -27,11 +27,19 @@ def entry(number):
     )
 
 
-async def opened(world, name):
+async def opened(world, name, sealers):
     journal = await world.journals(name).open("ledger")
     telemetry = Telemetry(world.clock)
     store = world.store(name)
-    ledger = await Ledger.open(journal, store, SIGNER, clock=world.clock, telemetry=telemetry)
+    ledger = await Ledger.open(
+        journal,
+        store,
+        SIGNER,
+        clock=world.clock,
+        telemetry=telemetry,
+        entropy=world.entropy,
+        sealers=sealers,
+    )
     return ledger, journal, store
 
 
@@ -41,12 +49,13 @@ class Run:
     def __init__(self, world):
         self.world = world
         self.rng = world.rng.child("test")
+        self.sealers = MemorySealers(world.entropy)
         self.receipts = {}
         self.known_at_boot = []
         self.unreceipted_at_boot = []
 
     async def program(self, node):
-        ledger, _, _ = await opened(self.world, node.name)
+        ledger, _, _ = await opened(self.world, node.name, self.sealers)
         self.known_at_boot.append(ledger.size)
         self.unreceipted_at_boot.append(ledger.size - len(self.receipts))
         numbers = list(range(ENTRIES))
@@ -68,7 +77,7 @@ class Run:
             await asyncio.wait([program], timeout=self.rng.exponential(0.008))
             await node.crash(power_loss=self.rng.chance(0.7))
         await node.start(self.program)
-        ledger, journal, store = await opened(world, "n")
+        ledger, journal, store = await opened(world, "n", self.sealers)
         return await self.checked(ledger, journal, store)
 
     async def checked(self, ledger, journal, store):
@@ -113,7 +122,7 @@ def test_the_same_seed_gives_the_same_ledger():
 @pytest.mark.parametrize("index", [0, 7, 12])
 def test_a_byte_flipped_on_the_disk_is_named(index):
     async def main(world):
-        ledger, _, _ = await opened(world, "n")
+        ledger, _, _ = await opened(world, "n", MemorySealers(world.entropy))
         for number in range(13):
             await ledger.record(entry(number))
         flip_on_disk(world.disk("n"), (await ledger.entry(entry(index).id)).leaf)

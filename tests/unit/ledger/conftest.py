@@ -1,4 +1,6 @@
 import asyncio
+import base64
+import json
 
 import pytest
 
@@ -6,6 +8,7 @@ from phalanx.core import AuditEntry, StorageFull, TenantId, TraceId, derive_id
 from phalanx.crypto import HybridSigner
 from phalanx.ledger import Ledger
 from phalanx.telemetry import Telemetry
+from phalanx.testing import MemorySealers
 
 AT_NS = 1_767_225_600_000_000_000
 
@@ -69,11 +72,18 @@ class Bench:
         self.journal = journal or ListJournal()
         self.store = FullStore(world.store("disk"))
         self.records = []
+        self.sealers = MemorySealers(world.entropy)
         self.telemetry = Telemetry(world.clock, log_sink=self.records.append)
 
     async def open(self, signer=None):
         return await Ledger.open(
-            self.journal, self.store, signer or self.signer, clock=self.world.clock, telemetry=self.telemetry
+            self.journal,
+            self.store,
+            signer or self.signer,
+            clock=self.world.clock,
+            telemetry=self.telemetry,
+            entropy=self.world.entropy,
+            sealers=self.sealers,
         )
 
     async def filled(self, n):
@@ -117,3 +127,34 @@ def bench(signer):
 @pytest.fixture
 def make_entry():
     return entry
+
+
+@pytest.fixture
+def proof_document(bench, make_entry):
+    """A document as somebody far away gets it from the API: JSON, read back."""
+
+    async def main(bench):
+        ledger = await bench.filled(7)
+        checkpoint = await ledger.checkpoint()
+        found = await ledger.entry(make_entry(3).id)
+        proof = await ledger.prove(found.index, checkpoint.size)
+        made = {
+            "entry": found.entry.id,
+            "index": found.index,
+            "leaf": found.leaf.decode(),
+            "payload": found.disclosure.payload.decode(),
+            "salt": found.disclosure.salt.hex(),
+            "leaf_hash": proof.leaf_hash,
+            "path": proof.path,
+            "checkpoint": {
+                "origin": checkpoint.origin,
+                "size": checkpoint.size,
+                "root": checkpoint.root,
+                "signed_at_s": checkpoint.signed_at_s,
+                "note": checkpoint.note,
+                "public_key": base64.b64encode(ledger.public_key.to_bytes()).decode(),
+            },
+        }
+        return json.loads(json.dumps(made))
+
+    return bench(main)

@@ -1,5 +1,4 @@
 import base64
-import json
 
 import pytest
 
@@ -10,40 +9,11 @@ from phalanx.ledger import InvalidCheckpoint, InvalidProof, verify_proof_documen
 pytestmark = pytest.mark.requirement("IRS-4")
 
 
-@pytest.fixture
-def document(bench, make_entry):
-    """A document as somebody far away gets it from the API: JSON, read back."""
-
-    async def main(bench):
-        ledger = await bench.filled(7)
-        checkpoint = await ledger.checkpoint()
-        found = await ledger.entry(make_entry(3).id)
-        proof = ledger.prove(found.index, checkpoint.size)
-        made = {
-            "entry": found.entry.id,
-            "index": found.index,
-            "leaf": found.leaf.decode(),
-            "leaf_hash": proof.leaf_hash,
-            "path": proof.path,
-            "checkpoint": {
-                "origin": checkpoint.origin,
-                "size": checkpoint.size,
-                "root": checkpoint.root,
-                "signed_at_s": checkpoint.signed_at_s,
-                "note": checkpoint.note,
-                "public_key": base64.b64encode(ledger.public_key.to_bytes()).decode(),
-            },
-        }
-        return json.loads(json.dumps(made))
-
-    return bench(main)
-
-
-def test_a_document_proves_its_entry_without_the_node(document, make_entry, signer):
-    proved = verify_proof_document(document)
+def test_a_document_proves_its_entry_without_the_node(proof_document, make_entry, signer):
+    proved = verify_proof_document(proof_document)
     assert proved.entry == make_entry(3)
     assert (proved.index, proved.size) == (3, 7)
-    assert proved.root_hex == document["checkpoint"]["root"]
+    assert proved.root_hex == proof_document["checkpoint"]["root"]
     assert proved.signer == signer.public.fingerprint
 
 
@@ -61,9 +31,9 @@ def test_a_document_proves_its_entry_without_the_node(document, make_entry, sign
         ({"checkpoint": None}, InvalidInput, "checkpoint"),
     ],
 )
-def test_a_changed_document_proves_nothing(document, change, error, reason):
+def test_a_changed_document_proves_nothing(proof_document, change, error, reason):
     with pytest.raises(error, match=reason):
-        verify_proof_document(document | change)
+        verify_proof_document(proof_document | change)
 
 
 @pytest.mark.parametrize(
@@ -78,27 +48,27 @@ def test_a_changed_document_proves_nothing(document, change, error, reason):
         ({"public_key": "!"}, InvalidInput, "base64"),
     ],
 )
-def test_a_changed_checkpoint_proves_nothing(document, change, error, reason):
+def test_a_changed_checkpoint_proves_nothing(proof_document, change, error, reason):
     with pytest.raises(error, match=reason):
-        verify_proof_document(document | {"checkpoint": document["checkpoint"] | change})
+        verify_proof_document(proof_document | {"checkpoint": proof_document["checkpoint"] | change})
 
 
-def test_a_changed_entry_proves_nothing(document):
+def test_a_changed_entry_proves_nothing(proof_document):
     from phalanx.ledger import leaf_hash
 
-    changed = document["leaf"].replace("approved", "refused!")
-    assert changed != document["leaf"]
+    changed = proof_document["leaf"].replace("approved", "refused!")
+    assert changed != proof_document["leaf"]
     with pytest.raises(InvalidProof, match="another entry"):
-        verify_proof_document(document | {"leaf": changed})
+        verify_proof_document(proof_document | {"leaf": changed})
     rehashed = {"leaf": changed, "leaf_hash": leaf_hash(changed.encode()).hex()}
     with pytest.raises(InvalidProof, match="another root"):
-        verify_proof_document(document | rehashed)
+        verify_proof_document(proof_document | rehashed)
 
 
-def test_another_key_proves_nothing(document):
+def test_another_key_proves_nothing(proof_document):
     stranger = base64.b64encode(HybridSigner.generate().public.to_bytes()).decode()
     with pytest.raises(InvalidCheckpoint, match="expected key is missing"):
-        verify_proof_document(document | {"checkpoint": document["checkpoint"] | {"public_key": stranger}})
+        verify_proof_document(proof_document | {"checkpoint": proof_document["checkpoint"] | {"public_key": stranger}})
 
 
 def test_no_document_at_all():

@@ -14,8 +14,18 @@ from phalanx.core import (
     Waypoint,
     decode,
 )
-from phalanx.ledger import EMPTY_ROOT, HashTree, encode_leaf, leaf_hash, root, verify_checkpoint
-from phalanx.ledger._limits import MAX_GROUP_ENTRIES, MAX_LEAF_BYTES, MAX_WAITING_ENTRIES
+from phalanx.ledger import (
+    EMPTY_ROOT,
+    HashTree,
+    commit,
+    encode_leaf,
+    encode_payload,
+    leaf_hash,
+    root,
+    verify_checkpoint,
+)
+from phalanx.ledger._limits import MAX_GROUP_ENTRIES, MAX_LEAF_BYTES, MAX_PAYLOAD_BYTES, MAX_WAITING_ENTRIES
+from phalanx.ledger._record import hash_of_record, split_record
 from phalanx.telemetry import WAYPOINTS
 
 pytestmark = pytest.mark.requirement("IRS-4")
@@ -32,7 +42,10 @@ def test_an_entry_comes_back_as_it_was_recorded(bench, make_entry):
         assert found.entry == make_entry(0)
         assert (found.index, found.leaf_hash) == (0, first.leaf_hash)
         assert leaf_hash(found.leaf).hex() == first.leaf_hash
-        assert bench.journal.records == [found.leaf, (await ledger.entry(second.entry)).leaf]
+        assert [split_record(record)[0] for record in bench.journal.records] == [
+            found.leaf,
+            (await ledger.entry(second.entry)).leaf,
+        ]
         with pytest.raises(NotFound):
             await ledger.entry("nobody")
 
@@ -44,21 +57,25 @@ def test_a_leaf_is_canonical_json(bench, make_entry):
         ledger = await bench.filled(1)
         leaf = (await ledger.entry(make_entry(0).id)).leaf
         assert leaf == json.dumps(json.loads(leaf), sort_keys=True, separators=(",", ":")).encode()
-        assert json.loads(leaf)["body"] == {"number": 0, "b": [1, 2.5, None], "a": {"z": True}}
 
     bench(main)
 
 
 def test_the_bytes_of_a_leaf_never_change(make_entry):
     """Every hash ever handed out depends on them."""
-    leaf = encode_leaf(make_entry(1, id="00000000-0000-7000-8000-000000000001"))
+    leaf = encode_leaf(make_entry(1, id="00000000-0000-7000-8000-000000000001", custody=("sensor",)), bytes(range(32)))
     assert leaf == (
         b'{"action":"approved","actor":"policy","at_ns":1767225600000000001,'
-        b'"body":{"a":{"z":true},"b":[1,2.5,null],"number":1},"case":"host-1",'
+        b'"case":"host-1","commitment":"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",'
+        b'"custody":["sensor"],'
         b'"id":"00000000-0000-7000-8000-000000000001","kind":"ledger-entry","subject":"proposal-1",'
-        b'"tenant":"default","trace":"trace-1","v":1}'
+        b'"tenant":"default","trace":"trace-1","v":2}'
     )
     assert leaf_hash(leaf).hex() == hashlib.sha256(b"\x00" + leaf).hexdigest()
+    payload = encode_payload({"b": [1, 2.5, None], "a": {"z": True}})
+    assert payload == b'{"a":{"z":true},"b":[1,2.5,null]}'
+    committed = hashlib.sha256(b"phalanx/ledger/payload/v1\x00" + bytes(range(32)) + payload)
+    assert commit(bytes(range(32)), payload) == committed.digest()
 
 
 def test_entries_are_read_in_pages(bench):
@@ -128,7 +145,7 @@ def test_too_many_waiting_entries_are_refused(bench, make_entry):
 @pytest.mark.parametrize(
     ("body", "error"),
     [
-        ({"text": "x" * MAX_LEAF_BYTES}, LimitExceeded),
+        ({"text": "x" * MAX_PAYLOAD_BYTES}, LimitExceeded),
         ({"thing": object()}, InvalidInput),
         ({"text": "\ud800"}, InvalidInput),
     ],
@@ -138,6 +155,17 @@ def test_what_cannot_be_recorded_is_refused_and_nothing_is_written(bench, make_e
         ledger = await bench.open()
         with pytest.raises(error):
             await ledger.record(make_entry(0, body=body))
+        assert (ledger.size, bench.journal.records) == (0, [])
+
+    bench(main)
+
+
+@pytest.mark.parametrize(("subject", "error"), [("x" * MAX_LEAF_BYTES, LimitExceeded), ("\ud800", InvalidInput)])
+def test_metadata_that_cannot_be_recorded_is_refused(bench, make_entry, subject, error):
+    async def main(bench):
+        ledger = await bench.open()
+        with pytest.raises(error):
+            await ledger.record(make_entry(0, subject=subject))
         assert (ledger.size, bench.journal.records) == (0, [])
 
     bench(main)
@@ -247,7 +275,7 @@ def test_a_checkpoint_is_signed_when_the_log_grew_and_only_then(bench, make_entr
         both = await asyncio.gather(ledger.checkpoint(), ledger.checkpoint())
         assert both[0] is both[1]
         assert verify_checkpoint(both[0].note, signer.public) == both[0]
-        assert both[0].root == root(HashTree(map(leaf_hash, bench.journal.records)), 2).hex()
+        assert both[0].root == root(HashTree(map(hash_of_record, bench.journal.records)), 2).hex()
         assert (await (await bench.open()).checkpoint()) == both[0]
         report = await ledger.verify()
         assert (report.size, report.checkpoints, report.signed_size, report.root) == (2, 2, 2, both[0].root)
@@ -264,13 +292,13 @@ def test_a_proof_holds_against_the_checkpoint_of_its_size(bench, make_entry):
         checkpoint = await ledger.checkpoint()
         await ledger.record(make_entry(6))
         for index in range(6):
-            proof = ledger.prove(index, checkpoint.size)
+            proof = await ledger.prove(index, checkpoint.size)
             assert proof.root == checkpoint.root
-            proof.verify(bench.journal.records[index], checkpoint.root)
-        assert ledger.prove(6).size == 7
+            proof.verify((await ledger.entries(index - 1, 1))[0].leaf, checkpoint.root)
+        assert (await ledger.prove(6)).size == 7
         for index, size in ((7, None), (6, 6), (-1, None), (0, 8)):
             with pytest.raises(NotFound):
-                ledger.prove(index, size)
+                await ledger.prove(index, size)
 
     bench(main)
 
@@ -283,7 +311,7 @@ def test_an_opened_ledger_goes_on_where_it_was(bench, make_entry):
         assert (after.size, after.origin) == (5, before.origin)
         assert [await after.record(make_entry(n)) for n in range(5)] == receipts
         assert (await after.record(make_entry(5))).index == 5
-        assert after.prove(2) == (await bench.open()).prove(2)
+        assert await after.prove(2) == await (await bench.open()).prove(2)
         assert bench.journal.appends == [1] * 6
 
     bench(main)

@@ -5,6 +5,7 @@ import pytest
 from phalanx.core import DEFAULT_TENANT, Delete, Put, WireError, decode, encode
 from phalanx.crypto import HybridSigner
 from phalanx.ledger import LedgerTampered
+from phalanx.ledger._record import hash_of_record
 from phalanx.ledger._shelf import CHECKPOINTS, LEAVES, _SignedNote
 
 pytestmark = pytest.mark.requirement("IRS-4")
@@ -58,13 +59,13 @@ def test_a_changed_entry(bench, make_entry, index):
 
 
 def test_a_changed_entry_with_its_stored_hash_changed_too(bench, make_entry):
-    from phalanx.ledger import leaf_hash
-
     async def main(bench):
         ledger = await signed(bench, make_entry, 6)
         forged = bench.journal.records[4].replace(b'"approved"', b'"refused!"')
         bench.journal.records[4] = forged
-        await bench.store.commit([Put(LEAVES, DEFAULT_TENANT, key(4), leaf_hash(forged))])
+        await bench.store.commit([Put(LEAVES, DEFAULT_TENANT, key(4), hash_of_record(forged))])
+        await refused(ledger.verify, "payload", 4)  # it was sealed for the leaf as it was
+        bench.sealers.shred(DEFAULT_TENANT)
         await refused(ledger.verify, "checkpoint", 6, "not the ones it was signed over")
         await refused(bench.open, "checkpoint", 6, "not the ones it was signed over")
 
@@ -75,7 +76,10 @@ def test_an_entry_that_cannot_be_read(bench, make_entry):
     async def main(bench):
         ledger = await signed(bench, make_entry, 3, then=1)
         bench.journal.records[3] = flipped(bench.journal.records[3], 0)
-        await refused(ledger.verify, "entry", 3, "its hash is")
+        await refused(ledger.verify, "entry", 3, "it begins with 3")
+        await refused(bench.open, "entry", 3, "it begins with 3")
+        bench.journal.records[3] = flipped(flipped(bench.journal.records[3], 0), 3)
+        await refused(ledger.verify, "entry", 3, "not a valid ledger-entry")
         await refused(bench.open, "entry", 3, "not a valid ledger-entry")
 
     bench(main)

@@ -1,0 +1,65 @@
+"""Keeps payloads readable for their tenant alone, for as long as the tenant's keys are there."""
+
+from typing import Protocol
+
+from phalanx.core import TenantId
+from phalanx.crypto import CryptoError
+from phalanx.ledger._errors import LedgerTampered
+from phalanx.ledger._limits import MAX_SEALERS
+
+_PURPOSE = "ledger"
+_SHREDDED = "shredded"
+
+
+class Sealer(Protocol):
+    """Seals for one tenant and purpose. ``open`` raises a ``CryptoError`` for what it did not seal."""
+
+    def seal(self, plaintext: bytes, aad: bytes = b"") -> bytes: ...
+
+    def open(self, sealed: bytes, aad: bytes = b"") -> bytes: ...
+
+
+class Sealers(Protocol):
+    """Where sealers come from: the vault. What was shredded raises an error of code ``shredded``."""
+
+    async def sealer(self, tenant: TenantId, purpose: str) -> Sealer: ...
+
+
+class Unsealed:
+    """Payloads stay as they are: for a node that has no keys of its tenants."""
+
+    async def sealer(self, tenant: TenantId, purpose: str) -> Sealer:  # noqa: ARG002 - one for all
+        return self
+
+    def seal(self, plaintext: bytes, aad: bytes = b"") -> bytes:  # noqa: ARG002
+        return plaintext
+
+    def open(self, sealed: bytes, aad: bytes = b"") -> bytes:  # noqa: ARG002
+        return sealed
+
+
+class KeptSealers:
+    """The ledger's sealers, a bounded number of them kept."""
+
+    def __init__(self, sealers: Sealers) -> None:
+        self._sealers = sealers
+        self._kept: dict[TenantId, Sealer] = {}
+
+    async def of(self, tenant: TenantId) -> Sealer:
+        """Raises ``CryptoError`` when the tenant's keys were shredded."""
+        kept = self._kept.get(tenant)
+        if kept is None:
+            kept = await self._sealers.sealer(tenant, _PURPOSE)
+            if len(self._kept) >= MAX_SEALERS:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[tenant] = kept
+        return kept
+
+    async def opened(self, index: int, tenant: TenantId, sealed: bytes, aad: bytes) -> bytes | None:
+        """What was sealed, or None when its tenant was shredded; raises ``LedgerTampered``."""
+        try:
+            return (await self.of(tenant)).open(sealed, aad)
+        except CryptoError as error:
+            if error.code == _SHREDDED:
+                return None
+            raise LedgerTampered("payload", index, error.message) from error
