@@ -33,19 +33,22 @@ _DHKEM = b"HPKE-v1KEM\x00\x20"
 
 
 class _Public(Protocol):
+    @property
+    def raw(self) -> bytes: ...
+
     def encapsulate(self) -> tuple[bytes, bytes]: ...
 
 
 class _Private(Protocol):
     @property
-    def public(self) -> bytes: ...
+    def public(self) -> _Public: ...
 
     def decapsulate(self, ciphertext: bytes) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Mechanism:
-    generate: Callable[[], bytes]
+    generate: Callable[[], tuple[bytes, _Private]]
     private: Callable[[bytes], _Private]
     public: Callable[[bytes], _Public]
 
@@ -55,11 +58,12 @@ class EncapsulationKey:
 
     __slots__ = ("_key", "algorithm", "raw")
 
-    def __init__(self, name: str, raw: bytes) -> None:
+    def __init__(self, name: str, raw: bytes, *, key: "_Public | None" = None) -> None:
+        """``key`` is the same key as the library holds it already, when somebody has it."""
         known = algorithm(name, Kind.KEM)
         sized(f"{name} public key", raw, known.public_bytes)
         try:
-            self._key = _MECHANISMS[name].public(raw)
+            self._key = key or _MECHANISMS[name].public(raw)
         except ValueError as error:
             raise InvalidKey(f"{name} public key", str(error)) from error
         self.algorithm = name
@@ -96,18 +100,20 @@ class DecapsulationKey:
 
     __slots__ = ("_key", "_seed", "algorithm", "public")
 
-    def __init__(self, name: str, seed: bytes) -> None:
+    def __init__(self, name: str, seed: bytes, *, key: "_Private | None" = None) -> None:
+        """``key`` is the same key as the library holds it already, when somebody has it."""
         known = algorithm(name, Kind.KEM)
         sized(f"{name} private key", seed, known.private_bytes)
-        self._key = _MECHANISMS[name].private(seed)
+        self._key = key or _MECHANISMS[name].private(seed)
         self._seed = seed
         self.algorithm = name
-        self.public = EncapsulationKey(name, self._key.public)
+        self.public = EncapsulationKey(name, self._key.public.raw, key=self._key.public)
 
     @classmethod
     def generate(cls, name: str) -> "DecapsulationKey":
         algorithm(name, Kind.KEM)
-        return cls(name, _MECHANISMS[name].generate())
+        seed, key = _MECHANISMS[name].generate()
+        return cls(name, seed, key=key)
 
     @property
     def seed(self) -> bytes:
@@ -132,10 +138,11 @@ class DecapsulationKey:
 
 
 class _MlKemPublic:
-    __slots__ = ("_key",)
+    __slots__ = ("_key", "raw")
 
     def __init__(self, key: Any) -> None:
         self._key = key
+        self.raw = bytes(key.public_bytes_raw())
 
     def encapsulate(self) -> tuple[bytes, bytes]:
         shared, ciphertext = self._key.encapsulate()
@@ -143,43 +150,40 @@ class _MlKemPublic:
 
 
 class _MlKemPrivate:
-    __slots__ = ("_key",)
+    __slots__ = ("_key", "public")
 
     def __init__(self, key: Any) -> None:
         self._key = key
-
-    @property
-    def public(self) -> bytes:
-        return bytes(self._key.public_key().public_bytes_raw())
+        self.public = _MlKemPublic(key.public_key())
 
     def decapsulate(self, ciphertext: bytes) -> bytes:
         return bytes(self._key.decapsulate(ciphertext))
 
 
 class _X25519Public:
-    __slots__ = ("_key", "_raw")
+    __slots__ = ("_key", "raw")
 
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-        self._key = X25519PublicKey.from_public_bytes(raw)
+    def __init__(self, key: X25519PublicKey) -> None:
+        self._key = key
+        self.raw = key.public_bytes_raw()
 
     def encapsulate(self) -> tuple[bytes, bytes]:
         ephemeral = X25519PrivateKey.generate()
         enc = ephemeral.public_key().public_bytes_raw()
-        return _dhkem(ephemeral.exchange(self._key), enc, self._raw), enc
+        return _dhkem(ephemeral.exchange(self._key), enc, self.raw), enc
 
 
 class _X25519Private:
     __slots__ = ("_key", "public")
 
-    def __init__(self, raw: bytes) -> None:
-        self._key = X25519PrivateKey.from_private_bytes(raw)
-        self.public = self._key.public_key().public_bytes_raw()
+    def __init__(self, key: X25519PrivateKey) -> None:
+        self._key = key
+        self.public = _X25519Public(key.public_key())
 
     def decapsulate(self, ciphertext: bytes) -> bytes:
         # The library refuses the all-zero result of a point of small order.
         secret = self._key.exchange(X25519PublicKey.from_public_bytes(ciphertext))
-        return _dhkem(secret, ciphertext, self.public)
+        return _dhkem(secret, ciphertext, self.public.raw)
 
 
 def _dhkem(secret: bytes, enc: bytes, recipient: bytes) -> bytes:
@@ -190,34 +194,32 @@ def _dhkem(secret: bytes, enc: bytes, recipient: bytes) -> bytes:
 
 
 class _HybridPublic:
-    __slots__ = ("_classical", "_post_quantum", "_raw")
+    __slots__ = ("_classical", "_post_quantum", "raw")
 
-    def __init__(self, raw: bytes) -> None:
-        split = algorithm(X25519).public_bytes
-        self._raw = raw
-        self._classical = _X25519Public(raw[:split])
-        self._post_quantum = _MlKemPublic(MLKEM768PublicKey.from_public_bytes(raw[split:]))
+    def __init__(self, classical: _Public, post_quantum: _Public) -> None:
+        self._classical = classical
+        self._post_quantum = post_quantum
+        self.raw = classical.raw + post_quantum.raw
 
     def encapsulate(self) -> tuple[bytes, bytes]:
         (first, first_text), (second, second_text) = self._classical.encapsulate(), self._post_quantum.encapsulate()
         ciphertext = first_text + second_text
-        return combine(first, second, ciphertext, self._raw), ciphertext
+        return combine(first, second, ciphertext, self.raw), ciphertext
 
 
 class _HybridPrivate:
     __slots__ = ("_classical", "_post_quantum", "public")
 
-    def __init__(self, seed: bytes) -> None:
-        split = algorithm(X25519).private_bytes
-        self._classical = _X25519Private(seed[:split])
-        self._post_quantum = _MlKemPrivate(MLKEM768PrivateKey.from_seed_bytes(seed[split:]))
-        self.public = self._classical.public + self._post_quantum.public
+    def __init__(self, classical: _Private, post_quantum: _Private) -> None:
+        self._classical = classical
+        self._post_quantum = post_quantum
+        self.public = _HybridPublic(classical.public, post_quantum.public)
 
     def decapsulate(self, ciphertext: bytes) -> bytes:
         split = algorithm(X25519).output_bytes
         first = self._classical.decapsulate(ciphertext[:split])
         second = self._post_quantum.decapsulate(ciphertext[split:])
-        return combine(first, second, ciphertext, self.public)
+        return combine(first, second, ciphertext, self.public.raw)
 
 
 def combine(first: bytes, second: bytes, ciphertext: bytes, public: bytes) -> bytes:
@@ -225,21 +227,48 @@ def combine(first: bytes, second: bytes, ciphertext: bytes, public: bytes) -> by
     return hashlib.sha3_256(b"".join((_HYBRID_LABEL, first, second, ciphertext, public))).digest()
 
 
+def _ml_kem(private: Any, public: Any) -> _Mechanism:
+    def generate() -> tuple[bytes, _Private]:
+        key = private.generate()
+        return bytes(key.private_bytes_raw()), _MlKemPrivate(key)
+
+    return _Mechanism(
+        generate,
+        lambda seed: _MlKemPrivate(private.from_seed_bytes(seed)),
+        lambda raw: _MlKemPublic(public.from_public_bytes(raw)),
+    )
+
+
+def _x25519() -> _Mechanism:
+    def generate() -> tuple[bytes, _Private]:
+        key = X25519PrivateKey.generate()
+        return key.private_bytes_raw(), _X25519Private(key)
+
+    return _Mechanism(
+        generate,
+        lambda seed: _X25519Private(X25519PrivateKey.from_private_bytes(seed)),
+        lambda raw: _X25519Public(X25519PublicKey.from_public_bytes(raw)),
+    )
+
+
+def _hybrid(a: _Mechanism, b: _Mechanism) -> _Mechanism:
+    """X25519 first, as in its name."""
+    private, public = algorithm(X25519).private_bytes, algorithm(X25519).public_bytes
+
+    def generate() -> tuple[bytes, _Private]:
+        (seed_a, key_a), (seed_b, key_b) = a.generate(), b.generate()
+        return seed_a + seed_b, _HybridPrivate(key_a, key_b)
+
+    return _Mechanism(
+        generate,
+        lambda seed: _HybridPrivate(a.private(seed[:private]), b.private(seed[private:])),
+        lambda raw: _HybridPublic(a.public(raw[:public]), b.public(raw[public:])),
+    )
+
+
 _MECHANISMS = {
-    X25519: _Mechanism(lambda: X25519PrivateKey.generate().private_bytes_raw(), _X25519Private, _X25519Public),
-    ML_KEM_768: _Mechanism(
-        lambda: MLKEM768PrivateKey.generate().private_bytes_raw(),
-        lambda seed: _MlKemPrivate(MLKEM768PrivateKey.from_seed_bytes(seed)),
-        lambda raw: _MlKemPublic(MLKEM768PublicKey.from_public_bytes(raw)),
-    ),
-    ML_KEM_1024: _Mechanism(
-        lambda: MLKEM1024PrivateKey.generate().private_bytes_raw(),
-        lambda seed: _MlKemPrivate(MLKEM1024PrivateKey.from_seed_bytes(seed)),
-        lambda raw: _MlKemPublic(MLKEM1024PublicKey.from_public_bytes(raw)),
-    ),
-    X25519_ML_KEM_768: _Mechanism(
-        lambda: X25519PrivateKey.generate().private_bytes_raw() + MLKEM768PrivateKey.generate().private_bytes_raw(),
-        _HybridPrivate,
-        _HybridPublic,
-    ),
+    X25519: _x25519(),
+    ML_KEM_768: _ml_kem(MLKEM768PrivateKey, MLKEM768PublicKey),
+    ML_KEM_1024: _ml_kem(MLKEM1024PrivateKey, MLKEM1024PublicKey),
 }
+_MECHANISMS[X25519_ML_KEM_768] = _hybrid(_MECHANISMS[X25519], _MECHANISMS[ML_KEM_768])

@@ -40,19 +40,21 @@ class Verifier(Protocol):
 
 
 class Signer(Protocol):
-    """A private key as its library holds it. ``public`` is the raw public key."""
+    """A private key as its library holds it. ``public`` is the raw public key, ``verifier`` the same at work."""
 
     @property
     def public(self) -> bytes: ...
+
+    def verifier(self) -> Verifier: ...
 
     def sign(self, message: bytes, context: bytes) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """How keys of one algorithm are made and read. ``generate`` gives the private key's bytes."""
+    """How keys of one algorithm are made and read. ``generate`` gives a private key's bytes and the key at work."""
 
-    generate: Callable[[], bytes]
+    generate: Callable[[], tuple[bytes, Signer]]
     signer: Callable[[bytes], Signer]
     verifier: Callable[[bytes], Verifier]
 
@@ -72,12 +74,15 @@ def scheme(name: str) -> Scheme:
 class _Ed25519Signer:
     __slots__ = ("_key",)
 
-    def __init__(self, private: bytes) -> None:
-        self._key = Ed25519PrivateKey.from_private_bytes(private)
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
 
     @property
     def public(self) -> bytes:
         return self._key.public_key().public_bytes_raw()
+
+    def verifier(self) -> Verifier:
+        return _Ed25519Verifier(self._key.public_key())
 
     def sign(self, message: bytes, context: bytes) -> bytes:
         _require_no_context(context)
@@ -87,8 +92,8 @@ class _Ed25519Signer:
 class _Ed25519Verifier:
     __slots__ = ("_key",)
 
-    def __init__(self, public: bytes) -> None:
-        self._key = Ed25519PublicKey.from_public_bytes(public)
+    def __init__(self, key: Ed25519PublicKey) -> None:
+        self._key = key
 
     def verify(self, message: bytes, signature: bytes, context: bytes) -> None:
         _require_no_context(context)
@@ -99,14 +104,18 @@ class _Ed25519Verifier:
 
 
 class _MlDsaSigner:
-    __slots__ = ("_key",)
+    __slots__ = ("_key", "_name")
 
-    def __init__(self, key: Any) -> None:
+    def __init__(self, name: str, key: Any) -> None:
+        self._name = name
         self._key = key
 
     @property
     def public(self) -> bytes:
         return bytes(self._key.public_key().public_bytes_raw())
+
+    def verifier(self) -> Verifier:
+        return _MlDsaVerifier(self._name, self._key.public_key())
 
     def sign(self, message: bytes, context: bytes) -> bytes:
         return bytes(self._key.sign(message, context))
@@ -127,9 +136,13 @@ class _MlDsaVerifier:
 
 
 def _ml_dsa(name: str, private: Any, public: Any) -> Scheme:
+    def generate() -> tuple[bytes, Signer]:
+        key = private.generate()
+        return bytes(key.private_bytes_raw()), _MlDsaSigner(name, key)
+
     return Scheme(
-        generate=lambda: bytes(private.generate().private_bytes_raw()),
-        signer=lambda raw: _MlDsaSigner(private.from_seed_bytes(raw)),
+        generate=generate,
+        signer=lambda raw: _MlDsaSigner(name, private.from_seed_bytes(raw)),
         verifier=lambda raw: _MlDsaVerifier(name, public.from_public_bytes(raw)),
     )
 
@@ -148,6 +161,9 @@ class _SlhDsaKey:
     def public(self) -> bytes:
         return self._raw[len(self._raw) // 2 :]
 
+    def verifier(self) -> Verifier:
+        return _SlhDsaKey(self._name, self._library, self.public)
+
     def sign(self, message: bytes, context: bytes) -> bytes:
         return bytes(self._library.sign(self._raw, message, context))
 
@@ -163,8 +179,13 @@ class _SlhDsaKey:
 
 def _slh_dsa(name: str) -> Scheme:
     library = importlib.import_module("pqcrypto.sign").__dict__[name.lower().replace("-", "_")]
+
+    def generate() -> tuple[bytes, Signer]:
+        raw = bytes(library.keygen()[1])
+        return raw, _SlhDsaKey(name, library, raw)
+
     return Scheme(
-        generate=lambda: bytes(library.keygen()[1]),
+        generate=generate,
         signer=lambda raw: _SlhDsaKey(name, library, raw),
         verifier=lambda raw: _SlhDsaKey(name, library, raw),
     )
@@ -173,12 +194,18 @@ def _slh_dsa(name: str) -> Scheme:
 class _FnDsaSigner:
     """The library signs with a private key of its own form, behind which we keep the public key."""
 
-    __slots__ = ("_key", "_library", "public")
+    __slots__ = ("_key", "_library", "_logn", "_name", "public")
 
-    def __init__(self, library: Any, logn: int, raw: bytes, public_bytes: int) -> None:
+    def __init__(self, name: str, library: Any, logn: int, raw: bytes) -> None:
+        public_bytes = algorithm(name).public_bytes
+        self._name = name
         self._library = library
+        self._logn = logn
         self._key = library.SigningKey(logn, raw[:-public_bytes])
         self.public = raw[-public_bytes:]
+
+    def verifier(self) -> Verifier:
+        return _FnDsaVerifier(self._name, self._library, self._logn, self.public)
 
     def sign(self, message: bytes, context: bytes) -> bytes:
         return bytes(self._library.sign(self._key, message, context))
@@ -203,30 +230,34 @@ def _fn_dsa(name: str) -> Scheme:
     except ImportError as error:
         raise Unavailable(name, "py-fn-dsa is not installed", hint="pip install 'phalanx[fndsa]'") from error
     logn = library.LOGN_512 if name == FN_DSA_512 else library.LOGN_1024
-    public_bytes = algorithm(name).public_bytes
 
-    def generate() -> bytes:
+    def generate() -> tuple[bytes, Signer]:
         public, private = library.keygen(logn)
-        return bytes(private.key_data + public.key_data)
+        raw = bytes(private.key_data + public.key_data)
+        return raw, _FnDsaSigner(name, library, logn, raw)
 
     return Scheme(
         generate=generate,
-        signer=lambda raw: _FnDsaSigner(library, logn, raw, public_bytes),
+        signer=lambda raw: _FnDsaSigner(name, library, logn, raw),
         verifier=lambda raw: _FnDsaVerifier(name, library, logn, raw),
     )
 
 
 class _HybridSigner:
-    __slots__ = ("_domain", "_first", "_second")
+    __slots__ = ("_domain", "_first", "_first_bytes", "_second")
 
-    def __init__(self, domain: bytes, first: Signer, second: Signer) -> None:
+    def __init__(self, domain: bytes, first: Signer, second: Signer, first_bytes: int) -> None:
         self._domain = domain
         self._first = first
         self._second = second
+        self._first_bytes = first_bytes
 
     @property
     def public(self) -> bytes:
         return self._first.public + self._second.public
+
+    def verifier(self) -> Verifier:
+        return _HybridVerifier(self._domain, self._first.verifier(), self._second.verifier(), self._first_bytes)
 
     def sign(self, message: bytes, context: bytes) -> bytes:
         bound = _bound(self._domain, message, context)
@@ -252,13 +283,16 @@ def _hybrid(first: str, second: str) -> Scheme:
     a, b = scheme(first), scheme(second)
     known = algorithm(first)
     domain = _HYBRID_DOMAIN.format(first, second).encode()
-    private, public = known.private_bytes, known.public_bytes
+    private, public, signature = known.private_bytes, known.public_bytes, known.output_bytes
+
+    def generate() -> tuple[bytes, Signer]:
+        (raw_a, key_a), (raw_b, key_b) = a.generate(), b.generate()
+        return raw_a + raw_b, _HybridSigner(domain, key_a, key_b, signature)
+
     return Scheme(
-        generate=lambda: a.generate() + b.generate(),
-        signer=lambda raw: _HybridSigner(domain, a.signer(raw[:private]), b.signer(raw[private:])),
-        verifier=lambda raw: _HybridVerifier(
-            domain, a.verifier(raw[:public]), b.verifier(raw[public:]), known.output_bytes
-        ),
+        generate=generate,
+        signer=lambda raw: _HybridSigner(domain, a.signer(raw[:private]), b.signer(raw[private:]), signature),
+        verifier=lambda raw: _HybridVerifier(domain, a.verifier(raw[:public]), b.verifier(raw[public:]), signature),
     )
 
 
@@ -271,11 +305,16 @@ def _require_no_context(context: bytes) -> None:
         raise InvalidInput("context", f"{ED25519} has no place for one", hint="use a hybrid, or put it in the message")
 
 
+def _generate_ed25519() -> tuple[bytes, Signer]:
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes_raw(), _Ed25519Signer(key)
+
+
 _OPENSSL = {
     ED25519: Scheme(
-        generate=lambda: Ed25519PrivateKey.generate().private_bytes_raw(),
-        signer=_Ed25519Signer,
-        verifier=_Ed25519Verifier,
+        generate=_generate_ed25519,
+        signer=lambda raw: _Ed25519Signer(Ed25519PrivateKey.from_private_bytes(raw)),
+        verifier=lambda raw: _Ed25519Verifier(Ed25519PublicKey.from_public_bytes(raw)),
     ),
     ML_DSA_44: _ml_dsa(ML_DSA_44, MLDSA44PrivateKey, MLDSA44PublicKey),
     ML_DSA_65: _ml_dsa(ML_DSA_65, MLDSA65PrivateKey, MLDSA65PublicKey),

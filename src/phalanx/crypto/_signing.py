@@ -10,7 +10,7 @@ from phalanx.core import InvalidInput
 from phalanx.crypto._catalogue import Kind, algorithm, sized
 from phalanx.crypto._errors import InvalidKey
 from phalanx.crypto._named import pack_named, unpack_named
-from phalanx.crypto._signatures import MAX_CONTEXT_BYTES, scheme
+from phalanx.crypto._signatures import MAX_CONTEXT_BYTES, Signer, Verifier, scheme
 
 
 class VerifyingKey:
@@ -18,11 +18,12 @@ class VerifyingKey:
 
     __slots__ = ("_verifier", "algorithm", "raw")
 
-    def __init__(self, name: str, raw: bytes) -> None:
+    def __init__(self, name: str, raw: bytes, *, verifier: Verifier | None = None) -> None:
+        """``verifier`` is the same key as the library holds it already, when somebody has it."""
         known = algorithm(name, Kind.SIGNATURE)
         sized(f"{name} public key", raw, known.public_bytes)
         try:
-            self._verifier = scheme(name).verifier(raw)
+            self._verifier = verifier or scheme(name).verifier(raw)
         except ValueError as error:
             raise InvalidKey(f"{name} public key", str(error)) from error
         self.algorithm = name
@@ -60,16 +61,17 @@ class SigningKey:
 
     __slots__ = ("_seed", "_signer", "algorithm", "public")
 
-    def __init__(self, name: str, seed: bytes) -> None:
+    def __init__(self, name: str, seed: bytes, *, signer: Signer | None = None) -> None:
+        """``signer`` is the same key as the library holds it already, when somebody has it."""
         known = algorithm(name, Kind.SIGNATURE)
         sized(f"{name} private key", seed, known.private_bytes)
         try:
-            self._signer = scheme(name).signer(seed)
+            self._signer = signer or scheme(name).signer(seed)
         except ValueError as error:
             raise InvalidKey(f"{name} private key", str(error)) from error
         self._seed = seed
         self.algorithm = name
-        self.public = VerifyingKey(name, self._signer.public)
+        self.public = VerifyingKey(name, self._signer.public, verifier=self._signer.verifier())
 
     def __repr__(self) -> str:
         return f"SigningKey({self.algorithm}, {self.public.fingerprint[:16]}…)"
@@ -77,7 +79,8 @@ class SigningKey:
     @classmethod
     def generate(cls, name: str) -> "SigningKey":
         algorithm(name, Kind.SIGNATURE)
-        return cls(name, scheme(name).generate())
+        seed, signer = scheme(name).generate()
+        return cls(name, seed, signer=signer)
 
     @property
     def seed(self) -> bytes:
