@@ -155,19 +155,7 @@ async def build_node(
             host_names={**await _host_names(settings, ports), **(host_names or {})},
         )  # fmt: skip
 
-        await swarm.start()
-        stack.push_async_callback(swarm.stop, settings.node.drain_s)
-        services.start("sentinel", sentinel.run)
-        services.start("retention", lambda: _retain(events, settings, clock))
-        services.start("ledger-seal", lambda: _seal_often(ledger, telemetry, clock))
-        services.start("storage-watch", lambda: space.watch(ports.store, probe_journal))
-        if settings.otlp.endpoint:
-            _start_otlp(settings, telemetry, services)
-        # Pushed last, so run first: nobody waits for live updates, and no service is started
-        # again, while the node goes down.
-        stack.push_async_callback(services.stop)
-        stack.callback(telemetry.feed.close)
-        yield Node(
+        node = Node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store,
             telemetry=telemetry, alerts=alerts, tokens=Tokens(store, ports.entropy, clock),
             intake=intake, sentinel=sentinel, events=events, findings=findings, swarm=swarm, engine=engine,
@@ -175,6 +163,25 @@ async def build_node(
             local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN),
             _space=space, _services=services,
         )  # fmt: skip
+        await swarm.start()
+        stack.push_async_callback(swarm.stop, settings.node.drain_s)
+        services.start("storage-watch", lambda: space.watch(ports.store, probe_journal))
+        _start_services(node, services)
+        # Pushed last, so run first: nobody waits for live updates, and no service is started
+        # again, while the node goes down.
+        stack.push_async_callback(services.stop)
+        stack.callback(telemetry.feed.close)
+        yield node
+
+
+def _start_services(node: Node, services: Services) -> None:
+    """What runs beside the swarm for as long as the node does."""
+    settings, telemetry, clock = node.settings, node.telemetry, node.clock
+    services.start("sentinel", node.sentinel.run)
+    services.start("retention", lambda: _retain(node.events, settings, clock))
+    services.start("ledger-seal", lambda: _seal_often(node.ledger, telemetry, clock))
+    if settings.otlp.endpoint:
+        _start_otlp(settings, telemetry, services)
 
 
 def _toolbox(engine: Engine, findings: Findings, responses: Responses) -> Toolbox:
