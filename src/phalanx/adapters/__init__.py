@@ -14,6 +14,7 @@ port              embedded                       server
 """
 
 from phalanx.adapters._files import Files, OsFiles, lock_folder
+from phalanx.adapters._key_folder import KeyFolder
 from phalanx.adapters._keyfile import load_or_create
 from phalanx.adapters._otlp import OtlpExporter
 from phalanx.adapters._postgres_hold import hold_database
@@ -25,6 +26,7 @@ from phalanx.adapters._system import OsEntropy, SystemClock, ThreadOffload
 
 __all__ = [
     "Files",
+    "KeyFolder",
     "OsEntropy",
     "OsFiles",
     "OtlpExporter",

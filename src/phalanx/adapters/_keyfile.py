@@ -17,7 +17,7 @@ def load_or_create(path: Path, create: Callable[[], bytes]) -> bytes:
     refused, as ssh does: a key that leaked is not made safe by going on.
     """
     try:
-        return _read(path)
+        return read_private(path)
     except FileNotFoundError:
         pass
     make_folder(path.parent)
@@ -35,10 +35,11 @@ def load_or_create(path: Path, create: Callable[[], bytes]) -> bytes:
     finally:
         draft.unlink()
     sync_folder(path.parent)
-    return _read(path)
+    return read_private(path)
 
 
-def _read(path: Path) -> bytes:
+def read_private(path: Path) -> bytes:
+    """The bytes of a secret; raises ``StorageCorrupt`` when others may read it too, ``FileNotFoundError``."""
     handle = os.open(path, os.O_RDONLY)
     try:
         status = os.fstat(handle)

@@ -33,7 +33,7 @@ from phalanx.testing._network import SimNetwork, SimTransport
 from phalanx.testing._sealers import MemorySealers
 from phalanx.testing._sim_storage import storage_simulation
 from phalanx.testing._sims import SIMULATIONS, run_seeds
-from phalanx.testing._sources import WORLD_START_NS, InlineOffload, SimClock, SimEntropy
+from phalanx.testing._sources import WORLD_START_NS, InlineOffload, SimClock, SimEntropy, SimKeys
 from phalanx.testing._store import SimStore
 from phalanx.testing._trace import Trace, TraceEntry
 from phalanx.testing._world import SimNode, SimWorld
@@ -56,6 +56,7 @@ __all__ = [
     "SimClock",
     "SimDisk",
     "SimEntropy",
+    "SimKeys",
     "SimLoop",
     "SimNetwork",
     "SimNode",

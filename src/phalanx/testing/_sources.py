@@ -68,3 +68,26 @@ class InlineOffload:
         result = work(*args, **kwargs)
         await asyncio.sleep(0)
         return result
+
+
+class SimKeys:
+    """Private keys that outlive a crash, in memory. Implements the identities' ``KeyCabinet``."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[str, bytes] = {}
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._secrets)
+
+    async def load(self, name: str) -> bytes | None:
+        await asyncio.sleep(0)
+        return self._secrets.get(name)
+
+    async def save(self, name: str, secret: bytes) -> None:
+        await asyncio.sleep(0)
+        assert self._secrets.setdefault(name, secret) == secret, f"{name} is the name of another key"
+
+    async def erase(self, name: str) -> None:
+        await asyncio.sleep(0)
+        self._secrets.pop(name, None)

@@ -1,0 +1,104 @@
+"""Identities: who signs, on whose word, since when, and until somebody says otherwise.
+
+An organisation, its nodes, their agents and its persons each have a signing key and a chain of
+certificates up to the organisation's root. ``validate`` holds the rules, as a pure function;
+``Identities`` keeps a node's own, issues, rotates, revokes, and verifies what others show.
+
+Errors::
+
+    CryptoError
+    └── IdentityError
+        ├── InvalidCertificate      bytes are no certificate, chain or list in the form we write
+        ├── BrokenChain             a chain does not hold; names the link
+        │   ├── WrongIssuer         the next certificate did not issue this one
+        │   ├── KindNotAllowed      that kind of subject does not issue this kind
+        │   ├── NameNotAllowed      the name does not lie beneath the issuer's
+        │   ├── UseNotAllowed       not issued for this use
+        │   ├── OutsideValidity     not valid yet, or expired
+        │   ├── EpochPassed         the subject has rotated since
+        │   ├── Revoked             taken back by who issued it
+        │   ├── NotSigned           the issuer's signature does not hold
+        │   ├── ForbiddenInChain    it rests on an algorithm that the policy forbids
+        │   └── UntrustedRoot       it ends at an organisation that is not trusted here
+        └── RevocationRefused       a list of revocations is not taken over
+            ├── ListRolledBack      older than the one already known
+            └── ListForked          contradicts the one already known
+"""
+
+from phalanx.crypto.identity._certificate import Certificate, Request, sign_certificate
+from phalanx.crypto.identity._chain import Chain
+from phalanx.crypto.identity._errors import (
+    BrokenChain,
+    EpochPassed,
+    ForbiddenInChain,
+    IdentityError,
+    InvalidCertificate,
+    KindNotAllowed,
+    ListForked,
+    ListRolledBack,
+    NameNotAllowed,
+    NotSigned,
+    OutsideValidity,
+    RevocationRefused,
+    Revoked,
+    UntrustedRoot,
+    UseNotAllowed,
+    WrongIssuer,
+)
+from phalanx.crypto.identity._identities import Identities, Told
+from phalanx.crypto.identity._identity import Identity, KeyCabinet, require_signature
+from phalanx.crypto.identity._model import Subject, SubjectKind, Use
+from phalanx.crypto.identity._own import Names
+from phalanx.crypto.identity._path import NothingKnown, Standing, Verified, validate
+from phalanx.crypto.identity._records import IDENTITIES, IdentityRecord
+from phalanx.crypto.identity._register import Register
+from phalanx.crypto.identity._revocation import Revocation, RevocationList, Why, check_succession, sign_list
+from phalanx.crypto.identity._seats import Seats
+from phalanx.crypto.identity._upkeep import Progress, Upkeep
+
+__all__ = [
+    "IDENTITIES",
+    "BrokenChain",
+    "Certificate",
+    "Chain",
+    "EpochPassed",
+    "ForbiddenInChain",
+    "Identities",
+    "Identity",
+    "IdentityError",
+    "IdentityRecord",
+    "InvalidCertificate",
+    "KeyCabinet",
+    "KindNotAllowed",
+    "ListForked",
+    "ListRolledBack",
+    "NameNotAllowed",
+    "Names",
+    "NotSigned",
+    "NothingKnown",
+    "OutsideValidity",
+    "Progress",
+    "Register",
+    "Request",
+    "Revocation",
+    "RevocationList",
+    "RevocationRefused",
+    "Revoked",
+    "Seats",
+    "Standing",
+    "Subject",
+    "SubjectKind",
+    "Told",
+    "UntrustedRoot",
+    "Upkeep",
+    "Use",
+    "UseNotAllowed",
+    "Verified",
+    "Why",
+    "WrongIssuer",
+    "check_succession",
+    "require_signature",
+    "sign_certificate",
+    "sign_list",
+    "validate",
+]

@@ -1,0 +1,135 @@
+"""Identities of a node's agents: made ahead, seated in microseconds, and never used twice.
+
+Invariants:
+
+- a spare is handed out once; it was never seated before and is not put back;
+- spares are made under the node's present key: those of an earlier one are thrown away;
+- an agent is admitted while no link of its chain is revoked, expired or of a passed epoch. That
+  is looked up in memory each time it is asked, so a revocation counts from the same step on.
+
+A seat that finds no spare makes its identity on the spot, which takes milliseconds and is counted.
+An agent's private key lives in memory only: whoever starts again is somebody new.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from phalanx.core import Clock, Offload
+from phalanx.crypto.identity._errors import BrokenChain
+from phalanx.crypto.identity._identity import Identity
+from phalanx.crypto.identity._issuer import Issuer
+from phalanx.crypto.identity._limits import MAX_SPARES, MAX_UNRECORDED, SPARE_BATCH
+from phalanx.crypto.identity._model import Subject
+from phalanx.crypto.identity._path import Verified
+from phalanx.crypto.identity._register import Register
+from phalanx.telemetry import Telemetry
+
+
+class Spares:
+    """A bounded pool of identities that nobody has yet."""
+
+    def __init__(
+        self, issuer: Issuer, node: Callable[[], Identity], algorithm: str, *, size: int, offload: Offload
+    ) -> None:
+        self._issuer = issuer
+        self._node = node
+        self._algorithm = algorithm
+        self.size = min(size, MAX_SPARES)
+        self._offload = offload
+        self._ready: deque[Identity] = deque()
+
+    @property
+    def ready(self) -> int:
+        return len(self._ready)
+
+    def take(self) -> Identity | None:
+        """A spare that still stands under the node's present key, if there is one."""
+        under = self._node().fingerprint
+        while self._ready:
+            spare = self._ready.popleft()
+            if spare.chain.certificates[1].key_fingerprint == under:
+                return spare
+        return None
+
+    async def fill(self, n: int = 0) -> None:
+        """Make spares off the event loop until there are ``n``, or as many as the pool holds by itself."""
+        wanted = min(n or self.size, MAX_SPARES)
+        while len(self._ready) < wanted:
+            batch = min(SPARE_BATCH, wanted - len(self._ready))
+            self._ready.extend(await self._offload.run(self._issuer.agents(self._node(), self._algorithm, batch)))
+
+    def make_now(self) -> Identity:
+        return self._issuer.agents(self._node(), self._algorithm, 1)()[0]
+
+    def clear(self) -> None:
+        self._ready.clear()
+
+
+class Seats:
+    """Who sits where: the identity of each agent, by the agent's name in the swarm."""
+
+    def __init__(self, spares: Spares, register: Register, *, clock: Clock, telemetry: Telemetry) -> None:
+        self.spares = spares
+        self._register = register
+        self._clock = clock
+        self._taken: dict[str, tuple[Identity, Verified]] = {}
+        # Seated, and not in the store yet; the newest go unrecorded when storage is away for long.
+        self.unrecorded: deque[Identity] = deque(maxlen=MAX_UNRECORDED)
+        self.news = asyncio.Event()
+        metrics = telemetry.metrics
+        self._seated = metrics.counter("phalanx_identities_seated_total", "Agents given an identity.", ("from",))
+        self._ready = metrics.gauge("phalanx_identity_spares", "Identities made ahead and not given to anybody.")
+
+    def seat(self, agent: str) -> Identity:
+        """A new identity for ``agent``, for the rest of its life."""
+        assert agent not in self._taken, agent
+        spare = self.spares.take()
+        self._seated.labels("spare" if spare else "made on the spot").inc()
+        self._ready.set(self.spares.ready)
+        identity = spare or self.spares.make_now()
+        self._put(agent, identity)
+        return identity
+
+    def leave(self, agent: str) -> None:
+        """The agent is gone, and its private key with it."""
+        self._taken.pop(agent, None)
+
+    def replace(self, agent: str, identity: Identity) -> None:
+        """Another certificate for the agent's key."""
+        if agent in self._taken:
+            self._put(agent, identity)
+
+    def identity(self, agent: str) -> Identity | None:
+        found = self._taken.get(agent)
+        return found[0] if found else None
+
+    def fingerprint(self, agent: str) -> str:
+        found = self._taken.get(agent)
+        return found[0].fingerprint if found else ""
+
+    def admitted(self, agent: str) -> bool:
+        """Whether the agent has an identity that still stands."""
+        found = self._taken.get(agent)
+        if found is None:
+            return False
+        now_ns = self._clock.wall_ns()
+        try:
+            self._register.require(found[1], now_ns)
+        except BrokenChain:
+            return False
+        return now_ns < found[1].until_ns
+
+    def agents(self) -> list[tuple[str, Identity]]:
+        return [(agent, identity) for agent, (identity, _) in self._taken.items()]
+
+    def holder(self, subject: Subject) -> str:
+        """The agent that sits under ``subject``; empty when none does."""
+        return next((agent for agent, identity in self.agents() if identity.subject == subject), "")
+
+    def _put(self, agent: str, identity: Identity) -> None:
+        # This node has just made it under its own chain, or could not have.
+        verified = Verified.of(identity.chain, self._clock.wall_ns())
+        self._taken[agent] = (identity, verified)
+        self.unrecorded.append(identity)
+        self.news.set()

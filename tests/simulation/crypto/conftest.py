@@ -1,0 +1,81 @@
+"""Identities of a node in a simulated world, on a store that survives, with a ledger that remembers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from phalanx.core import AuditEntry, AuditReceipt, StorageFull
+from phalanx.crypto import ED25519, CryptoPolicy
+from phalanx.crypto.identity import Identities, Names
+from phalanx.telemetry import Alerts, Telemetry
+from phalanx.testing import SimKeys, SimWorld
+
+
+class Book:
+    """An audit sink that keeps what it is told, and can be full."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, AuditEntry] = {}
+        self.full = False
+
+    async def record(self, entry: AuditEntry) -> AuditReceipt:
+        await asyncio.sleep(0)
+        if self.full:
+            raise StorageFull("the ledger")
+        self.entries.setdefault(entry.id, entry)
+        return AuditReceipt(entry.id, 0, "")
+
+    def actions(self) -> list[str]:
+        return [entry.action for entry in self.entries.values()]
+
+
+@dataclass
+class Site:
+    """One node's place: what survives from one opening to the next."""
+
+    world: SimWorld
+    name: str = "hq"
+    organisation: str = "acme"
+    keys: SimKeys = field(default_factory=SimKeys)
+    ledger: Book = field(default_factory=Book)
+
+    def __post_init__(self) -> None:
+        self.boot()
+
+    def boot(self) -> None:
+        """Find what is on the disk, as after the power was cut."""
+        self.store = self.world.store(f"disk-{self.organisation}-{self.name}")
+        self.telemetry = Telemetry(self.world.clock)
+        self.alerts = Alerts(self.telemetry)
+
+    async def open(self, *, algorithm: str = ED25519, spares: int = 0, policy=None) -> Identities:
+        return await Identities.open(
+            Names(self.organisation, self.name, algorithm), self.store, self.keys, self.ledger, self.alerts,
+            clock=self.world.clock, entropy=self.world.entropy, offload=self.world.offload, telemetry=self.telemetry,
+            policy=policy or CryptoPolicy(), n_spares=spares,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def site():
+    """Runs a scenario on a fresh site, in a world of its own."""
+
+    def run(scenario: Callable[[Site], Awaitable[object]], *, seed: int = 1):
+        async def main(world: SimWorld):
+            return await asyncio.wait_for(scenario(Site(world)), timeout=400 * 86_400)
+
+        return SimWorld(seed).run(main)
+
+    return run
+
+
+@pytest.fixture
+def another_site():
+    """A node's place in a world that is there already."""
+
+    def make(world: SimWorld, name: str = "hq", organisation: str = "acme") -> Site:
+        return Site(world, name, organisation)
+
+    return make
