@@ -10,9 +10,11 @@ port              embedded                       server
 ================  =============================  ================================
 ``Store``         ``SqliteStore``                ``PostgresStore``
 ``Journals``      ``SegmentJournals``            ``PostgresJournals``
+``KeyWrapper``    ``FileWrapper``
 ================  =============================  ================================
 """
 
+from phalanx.adapters._file_wrapper import FileWrapper, file_wrapper
 from phalanx.adapters._files import Files, OsFiles, lock_folder
 from phalanx.adapters._key_folder import KeyFolder
 from phalanx.adapters._keyfile import load_or_create
@@ -20,11 +22,14 @@ from phalanx.adapters._otlp import OtlpExporter
 from phalanx.adapters._postgres_hold import hold_database
 from phalanx.adapters._postgres_journals import PostgresJournals
 from phalanx.adapters._postgres_store import PostgresStore
+from phalanx.adapters._secrets import Ask, nobody_to_ask, secret_source
 from phalanx.adapters._segments import SegmentJournal, SegmentJournals
 from phalanx.adapters._sqlite import SqliteStore
 from phalanx.adapters._system import OsEntropy, SystemClock, ThreadOffload
 
 __all__ = [
+    "Ask",
+    "FileWrapper",
     "Files",
     "KeyFolder",
     "OsEntropy",
@@ -37,7 +42,10 @@ __all__ = [
     "SqliteStore",
     "SystemClock",
     "ThreadOffload",
+    "file_wrapper",
     "hold_database",
     "load_or_create",
     "lock_folder",
+    "nobody_to_ask",
+    "secret_source",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from phalanx.adapters._folders import make_folder, sync_folder
-from phalanx.core import StorageCorrupt
+from phalanx.core import NotFound, StorageCorrupt
 
 _MODE = 0o600
 
@@ -48,3 +48,11 @@ def read_private(path: Path) -> bytes:
         return os.read(handle, status.st_size)
     finally:
         os.close(handle)
+
+
+def load(path: Path) -> bytes:
+    """The same, for what must be there; raises ``NotFound``."""
+    try:
+        return read_private(path)
+    except FileNotFoundError:
+        raise NotFound("key file", str(path), hint="restore it from where it was backed up") from None

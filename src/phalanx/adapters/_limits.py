@@ -33,6 +33,8 @@ INDEX_STEP_BYTES = 64 * 1024
 INLINE_BYTES = MIB
 
 FILE_WORKERS = 4
+# A passphrase or a PIN, as it is read from a file or a descriptor.
+MAX_SECRET_BYTES = 4_096
 # Work that may queue behind the busy threads of a pool.
 MAX_WAITING_WORK = 1_000
 

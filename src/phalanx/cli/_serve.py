@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from phalanx.cli._ask import ask_person
 from phalanx.core import Unavailable
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ async def serve(
 
     with _bound_socket(settings.api.host, settings.api.port) as listening:
         async with (
-            open_ports(settings) as ports,
+            open_ports(settings, ask=ask_person) as ports,
             build_node(settings, ports, log_sink=_log_sink(settings), host_names=host_names) as node,
         ):
             app = create_app(node, pages=create_pages(node))

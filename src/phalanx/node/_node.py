@@ -23,16 +23,18 @@ from phalanx.core import (
     Waypoint,
     decode,
 )
+from phalanx.crypto.vault import Vault
 from phalanx.devices import Backend, Fleet
 from phalanx.incidents import Cases, ContainmentPolicy, Responses
 from phalanx.intel import EventLog, Findings, Intake, Sentinel, load_rules
-from phalanx.ledger import Ledger, Unsealed
+from phalanx.ledger import Ledger
 from phalanx.node._guard import SpaceWatch, WatchedJournals, WatchedStore
 from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SEAL_EVERY_S, SETTLED_POLL_S
 from phalanx.node._plugins import ANALYSES, DEVICES, SKILLS, checked_backends, checked_skill, load_plugins
 from phalanx.node._ports import Ports
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
+from phalanx.node._vault import TenantSealers, keep_vault, opened_vault
 from phalanx.telemetry import WAYPOINTS, Alerts, LogSink, Telemetry, discard, in_order
 from phalanx.trust import Principal, Role, Tokens
 from phalanx.workflows import Assessments, Engine
@@ -59,6 +61,7 @@ class Node:
     assessments: Assessments
     responses: Responses
     cases: Cases
+    vault: Vault
     ledger: Ledger
     fleet: Fleet
     local_operator: Principal
@@ -117,20 +120,20 @@ async def build_node(
     store, journals = WatchedStore(ports.store, space), WatchedJournals(ports.journals, space)
     services = Services(clock, telemetry, alerts)
     async with contextlib.AsyncExitStack() as stack:
+        # Before anything else is read or written: a wrong key must not get far.
+        vault = await stack.enter_async_context(opened_vault(settings, ports, store, telemetry))
         ledger_journal, intake_journal, probe_journal = [
             await stack.enter_async_context(_opened(opener, name))
             for opener, name in ((journals, "ledger"), (journals, "intake"), (ports.journals, "space-probe"))
         ]
         ledger = await Ledger.open(
-            ledger_journal, store, ports.signer,
-            clock=clock, telemetry=telemetry, entropy=ports.entropy, sealers=Unsealed(),
+            ledger_journal, store, ports.signer, clock=clock, telemetry=telemetry, entropy=ports.entropy,
+            sealers=TenantSealers(vault, seals=settings.at_rest.seal),
         )  # fmt: skip
         stack.push_async_callback(ledger.close)
         stack.push_async_callback(_seal, ledger, telemetry)
 
-        backends: list[Backend] = []
-        load_plugins(DEVICES, alerts, lambda provider: backends.extend(checked_backends(provider(offload), backends)))
-        fleet = Fleet(backends)
+        fleet = _fleet(offload, alerts)
         engine = Engine(store, clock, telemetry, fleet, offload, ports.rng.child("workflows"))
         load_plugins(ANALYSES, alerts, engine.register)
 
@@ -142,8 +145,7 @@ async def build_node(
         findings, events = Findings(store), EventLog(intake_journal, store)
         responses = Responses(store, ledger, _policy(settings), clock, telemetry)
 
-        skills: list[Skill] = []
-        load_plugins(SKILLS, alerts, lambda skill: skills.append(checked_skill(skill, skills)))
+        skills = _skills(alerts)
         swarm = Swarm(
             store, clock=clock, telemetry=telemetry, rng=ports.rng.child("swarm"),
             toolbox=_toolbox(engine, findings, responses), skills=skills, agents_per_role=settings.agents.per_role,
@@ -159,8 +161,8 @@ async def build_node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store,
             telemetry=telemetry, alerts=alerts, tokens=Tokens(store, ports.entropy, clock),
             intake=intake, sentinel=sentinel, events=events, findings=findings, swarm=swarm, engine=engine,
-            assessments=Assessments(store), responses=responses, cases=Cases(store), ledger=ledger, fleet=fleet,
-            local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN),
+            assessments=Assessments(store), responses=responses, cases=Cases(store), vault=vault, ledger=ledger,
+            fleet=fleet, local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN),
             _space=space, _services=services,
         )  # fmt: skip
         await swarm.start()
@@ -179,9 +181,22 @@ def _start_services(node: Node, services: Services) -> None:
     settings, telemetry, clock = node.settings, node.telemetry, node.clock
     services.start("sentinel", node.sentinel.run)
     services.start("retention", lambda: _retain(node.events, settings, clock))
+    services.start("vault", lambda: keep_vault(node.vault, node.ledger))
     services.start("ledger-seal", lambda: _seal_often(node.ledger, telemetry, clock))
     if settings.otlp.endpoint:
         _start_otlp(settings, telemetry, services)
+
+
+def _fleet(offload: Offload, alerts: Alerts) -> Fleet:
+    backends: list[Backend] = []
+    load_plugins(DEVICES, alerts, lambda provider: backends.extend(checked_backends(provider(offload), backends)))
+    return Fleet(backends)
+
+
+def _skills(alerts: Alerts) -> list[Skill]:
+    skills: list[Skill] = []
+    load_plugins(SKILLS, alerts, lambda skill: skills.append(checked_skill(skill, skills)))
+    return skills
 
 
 def _toolbox(engine: Engine, findings: Findings, responses: Responses) -> Toolbox:

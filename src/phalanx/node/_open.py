@@ -1,11 +1,13 @@
 """Fills the ports from settings: the only place where adapters are chosen."""
 
 import contextlib
+import functools
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from phalanx.adapters import (
+    Ask,
     OsEntropy,
     OsFiles,
     PostgresJournals,
@@ -17,22 +19,27 @@ from phalanx.adapters import (
     hold_database,
     load_or_create,
     lock_folder,
+    nobody_to_ask,
 )
 from phalanx.core import InvalidInput, Journals, NotFound, Rng, StorageCorrupt, Store, Uuid7Source
 from phalanx.crypto import HybridSigner, InvalidKey
 from phalanx.node._ports import Ports
 from phalanx.node._settings import Settings
+from phalanx.node._vault import make_wrapper
 
 _KEY = Path("keys/node.key")
 
 
 @contextlib.asynccontextmanager
-async def open_ports(settings: Settings, *, alone: bool = True, existing: bool = False) -> AsyncIterator[Ports]:
+async def open_ports(
+    settings: Settings, *, alone: bool = True, existing: bool = False, ask: Ask = nobody_to_ask
+) -> AsyncIterator[Ports]:
     """Open what ``settings`` ask for, and close it at the end, last opened first.
 
     ``alone`` takes the data folder's lock, as a running node does; without it, only the store
     may be written (two processes may share it, journals have one writer). ``existing`` opens
-    what a node left and makes nothing: ``NotFound`` when none has been there.
+    what a node left and makes nothing: ``NotFound`` when none has been there. ``ask`` is called
+    for a passphrase or a PIN that no file holds.
     """
     folder = settings.node.data_dir
     if existing and not (folder / _KEY).is_file():
@@ -62,7 +69,11 @@ async def open_ports(settings: Settings, *, alone: bool = True, existing: bool =
             journals=journals,
             offload=offload,
             signer=signer,
-        )
+            key_wrapper=functools.partial(
+                make_wrapper, settings.at_rest.wrapper, settings.at_rest.options,
+                folder=folder, entropy=entropy, offload=offload, ask=ask,
+            ),
+        )  # fmt: skip
 
 
 def _make_private(folder: Path) -> None:

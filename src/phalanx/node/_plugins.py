@@ -9,12 +9,13 @@ from typing import Any
 
 from phalanx.agents import Skill, skills_by_name
 from phalanx.core import AlertLevel, AlertSink, InvalidInput
+from phalanx.crypto.vault import WRAPPERS_GROUP
 from phalanx.devices import Backend, Provider
 
 SKILLS = "phalanx.skills"
 ANALYSES = "phalanx.analyses"
 DEVICES = "phalanx.devices"
-GROUPS = (SKILLS, ANALYSES, DEVICES)
+GROUPS = (SKILLS, ANALYSES, DEVICES, WRAPPERS_GROUP)
 
 
 def registered(group: str) -> list[EntryPoint]:

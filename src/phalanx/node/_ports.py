@@ -4,15 +4,21 @@
 with simulated ones. The node cannot tell the difference.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from phalanx.core import Clock, EntropySource, IdSource, Journals, Offload, Rng, Store
 from phalanx.crypto import HybridSigner
+from phalanx.crypto.vault import KeyWrapper
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside of a node. ``signer`` is the node's own identity: it signs the ledger."""
+    """The outside of a node. ``signer`` is the node's own identity: it signs the ledger.
+
+    ``key_wrapper`` makes what opens the vault's root; it may ask a person, so it is called only
+    by who opens the vault.
+    """
 
     clock: Clock
     rng: Rng
@@ -22,3 +28,4 @@ class Ports:
     journals: Journals
     offload: Offload
     signer: HybridSigner
+    key_wrapper: Callable[[], KeyWrapper]

@@ -91,6 +91,33 @@ class ResponseSection(Section):
     )
 
 
+class CryptoSection(Section):
+    """Which algorithms may be used for something new."""
+
+    forbidden: tuple[str, ...] = Field(
+        (), description="Algorithms not to be used any more (`phalanx keys algorithms`). What is there stays readable."
+    )
+    seal_with: Literal["AES-256-GCM", "ChaCha20-Poly1305"] = Field(
+        "AES-256-GCM", description="What seals data at rest from now on."
+    )
+
+
+class AtRestSection(Section):
+    """Data at rest, sealed under a key hierarchy of its own for each tenant."""
+
+    seal: bool = Field(
+        default=True,
+        description="Seal what is written for a tenant. What is sealed already stays readable when this is off.",
+    )
+    wrapper: str = Field(
+        "file",
+        description="What guards the root key: `file`, `passphrase`, or another plug-in of `phalanx.key_wrappers`.",
+    )
+    options: dict[str, str] = Field(
+        {}, description="Options of the wrapper, as a table; as text `name=value,name=value`."
+    )
+
+
 class LogSection(Section):
     """Structured logs, on standard error."""
 
@@ -116,5 +143,7 @@ class Settings(Section):
     intake: IntakeSection = Field(IntakeSection(), description="Taking in events.")
     agents: AgentsSection = Field(AgentsSection(), description="The swarm.")
     response: ResponseSection = Field(ResponseSection(), description="The response policy.")
+    crypto: CryptoSection = Field(CryptoSection(), description="Algorithms.")
+    at_rest: AtRestSection = Field(AtRestSection(), description="Data at rest.")
     log: LogSection = Field(LogSection(), description="Logs.")
     otlp: OtlpSection = Field(OtlpSection(), description="Export of traces and metrics.")

@@ -23,7 +23,9 @@ ENV_PREFIX = "PHALANX_"
 DEFAULT_FILE = Path("phalanx.toml")
 
 # Read by the command line, not settings of a node.
-_CLIENT_VARIABLES = frozenset({"PHALANX_URL", "PHALANX_TOKEN", "PHALANX_CONFIG"})
+_CLIENT_VARIABLES = frozenset({"PHALANX_URL", "PHALANX_TOKEN", "PHALANX_CONFIG", "PHALANX_PASSPHRASE", "PHALANX_PIN"})
+_LISTS = frozenset({"response.protected_hosts", "crypto.forbidden"})
+_TABLES = frozenset({"at_rest.options"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +116,14 @@ def _from_environ(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
 
 
 def _listed(dotted: str, value: Any) -> Any:
-    """The value; a list that came as text, from the environment or the command line, is comma-separated."""
-    if dotted == "response.protected_hosts" and isinstance(value, str):
+    """The value; a list or a table that came as text, from the environment or the command line, is comma-separated."""
+    if not isinstance(value, str):
+        return value
+    if dotted in _LISTS:
         return tuple(filter(None, value.split(",")))
+    if dotted in _TABLES:
+        pairs = [part.partition("=") for part in filter(None, value.split(","))]
+        return {name.strip(): text.strip() for name, _, text in pairs}
     return value
 
 

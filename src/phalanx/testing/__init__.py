@@ -37,6 +37,7 @@ from phalanx.testing._sources import WORLD_START_NS, InlineOffload, SimClock, Si
 from phalanx.testing._store import SimStore
 from phalanx.testing._trace import Trace, TraceEntry
 from phalanx.testing._world import SimNode, SimWorld
+from phalanx.testing._wrapper import MemoryWrapper
 
 __all__ = [
     "ROUGH_NETWORK",
@@ -50,6 +51,7 @@ __all__ = [
     "InlineOffload",
     "Livelock",
     "MemorySealers",
+    "MemoryWrapper",
     "NetworkFaults",
     "NotSimulated",
     "PowerLost",

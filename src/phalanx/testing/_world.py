@@ -20,6 +20,7 @@ from phalanx.testing._loop import OWNER, describe, new_loop, owner_of
 from phalanx.testing._network import SimNetwork
 from phalanx.testing._sources import InlineOffload, SimClock, SimEntropy
 from phalanx.testing._store import SimStore
+from phalanx.testing._wrapper import MemoryWrapper
 
 if TYPE_CHECKING:
     from phalanx.crypto import HybridSigner
@@ -138,6 +139,7 @@ class SimNode:
         self.name = name
         self.incarnation = 1
         self._signer: HybridSigner | None = None
+        self._wrapper: MemoryWrapper | None = None
         self._main: asyncio.Task[Any] | None = None
         self._failures: list[BaseException] = []
 
@@ -204,6 +206,9 @@ class SimNode:
         if self._signer is None:
             self._signer = HybridSigner.generate()
         world, rng = self.world, self.rng
+        if self._wrapper is None:
+            self._wrapper = MemoryWrapper(SimEntropy(rng.child("key wrapper")))
+        wrapper = self._wrapper
         return Ports(
             clock=world.clock,
             rng=rng,
@@ -213,4 +218,5 @@ class SimNode:
             journals=world.journals(self.name),
             offload=world.offload,
             signer=self._signer,
+            key_wrapper=lambda: wrapper,
         )

@@ -1,8 +1,7 @@
 """Secrets that no single person holds: k of n shares give one back, and lies are found and named.
 
 ``split`` and ``recover`` share one 256-bit secret and decode it although shares are wrong;
-``PEDERSEN``, ``FELDMAN`` and ``HASH`` share it verifiably. ``Participant`` makes a secret that nobody dealt,
-refreshes its shares and passes it on to another committee.
+``PEDERSEN``, ``FELDMAN`` and ``HASH`` share it verifiably.
 
 Errors::
 
@@ -24,10 +23,7 @@ from phalanx.crypto.sharing._errors import (
     Undecodable,
 )
 from phalanx.crypto.sharing._groups import Group, ffdhe2048, ffdhe3072, safe_prime_group
-from phalanx.crypto.sharing._joint import Joint, KeyShare
 from phalanx.crypto.sharing._limits import MAX_SHARES
-from phalanx.crypto.sharing._participant import Generated, Participant
-from phalanx.crypto.sharing._plan import Member, Message, Plan, Round
 from phalanx.crypto.sharing._shares import Recovered, Share, recover, split
 from phalanx.crypto.sharing._verifiable import (
     FELDMAN,
@@ -44,14 +40,6 @@ from phalanx.crypto.sharing._verifiable import (
 )
 
 __all__ = [
-    "Round",
-    "Plan",
-    "Participant",
-    "Message",
-    "Member",
-    "KeyShare",
-    "Joint",
-    "Generated",
     "FELDMAN",
     "HASH",
     "MAX_SHARES",

@@ -14,7 +14,3 @@ SET_ID_BYTES = 16
 DIGEST_BYTES = 32
 # A reduced draw is this much wider than the modulus, so that its bias is below 2^-128.
 EXTRA_DRAW_BYTES = 16
-# A dealing to the largest committee: for each a KEM ciphertext and two elements of 3071 bits, sealed.
-MAX_MESSAGE_BYTES = MIB
-# Different messages kept of one sender in one round: two prove that it says two things.
-MAX_VERSIONS = 2

@@ -11,6 +11,7 @@ from phalanx.testing.contracts._store import STORE_CHECKS
 from phalanx.testing.contracts._store_concurrency import STORE_SHARED_CHECKS
 from phalanx.testing.contracts._store_full import STORE_FULL_CHECKS
 from phalanx.testing.contracts._store_model import compare_with_model, store_operations
+from phalanx.testing.contracts._wrappers import WRAPPER_CHECKS, OpenWrapper
 
 __all__ = [
     "DEVICE_CHECKS",
@@ -19,8 +20,10 @@ __all__ = [
     "STORE_CHECKS",
     "STORE_FULL_CHECKS",
     "STORE_SHARED_CHECKS",
+    "WRAPPER_CHECKS",
     "OpenJournals",
     "OpenStore",
+    "OpenWrapper",
     "check_provider",
     "compare_with_model",
     "store_operations",

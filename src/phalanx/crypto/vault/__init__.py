@@ -1,0 +1,71 @@
+"""Keys for data at rest: a hierarchy that can be rotated at every level, and shredded tenant by tenant.
+
+A root, wrapped from outside (``KeyWrapper``), holds a key for each tenant, that one a key for
+each purpose, and that one the data keys that seal. ``Vault.sealer(tenant, purpose)`` gives what
+seals and opens; what it writes names its algorithm and key, and opens only for the tenant,
+purpose and context it was sealed for.
+
+Errors::
+
+    CryptoError
+    └── VaultError
+        ├── WrongKey        sealed or wrapped under another key than the one at hand
+        ├── Shredded        the tenant's keys were destroyed, and with them its data
+        ├── NotSealed       bytes are not in the form that a sealer writes
+        └── KeyExhausted    a key is at the bound of its uses and the store takes no new one
+"""
+
+from phalanx.crypto.vault._envelope import Envelope, looks_sealed, parse
+from phalanx.crypto.vault._errors import KeyExhausted, NotSealed, Shredded, VaultError, WrongKey
+from phalanx.crypto.vault._model import (
+    VAULT_EVENTS,
+    VAULT_KEYS,
+    VAULT_SHREDS,
+    KeyRecord,
+    KeyState,
+    Level,
+    VaultEvent,
+)
+from phalanx.crypto.vault._outbox import Outbox
+from phalanx.crypto.vault._passphrase import PassphraseWrapper, passphrase_wrapper
+from phalanx.crypto.vault._sealer import Opener, Sealer
+from phalanx.crypto.vault._vault import KeyUses, Vault
+from phalanx.crypto.vault._wrapping import (
+    WRAPPERS_GROUP,
+    KeyWrapper,
+    WrapperContext,
+    WrapperFactory,
+    unwrap_under,
+    wrap_under,
+)
+
+__all__ = [
+    "VAULT_EVENTS",
+    "VAULT_KEYS",
+    "VAULT_SHREDS",
+    "WRAPPERS_GROUP",
+    "Envelope",
+    "KeyExhausted",
+    "KeyRecord",
+    "KeyState",
+    "KeyUses",
+    "KeyWrapper",
+    "Level",
+    "NotSealed",
+    "Opener",
+    "Outbox",
+    "PassphraseWrapper",
+    "Sealer",
+    "Shredded",
+    "Vault",
+    "VaultError",
+    "VaultEvent",
+    "WrapperContext",
+    "WrapperFactory",
+    "WrongKey",
+    "looks_sealed",
+    "parse",
+    "passphrase_wrapper",
+    "unwrap_under",
+    "wrap_under",
+]

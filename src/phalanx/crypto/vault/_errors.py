@@ -1,0 +1,61 @@
+"""What this room raises."""
+
+from phalanx.crypto._errors import CryptoError
+
+
+class VaultError(CryptoError):
+    """Root of this room's errors."""
+
+    code = "vault"
+
+
+class WrongKey(VaultError):
+    """What is there was sealed under another key than the one at hand. Attribute: ``what``."""
+
+    code = "wrong-key"
+    what: str
+
+    def __init__(self, what: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(
+            f"the key does not fit {what}: {reason}",
+            hint=hint or "nothing was changed; give the key that it was sealed with",
+            what=what,
+        )
+
+
+class Shredded(VaultError):
+    """The tenant's keys were destroyed; what was sealed for it is gone for good. Attribute: ``tenant``."""
+
+    code = "shredded"
+    tenant: str
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(
+            f"tenant {tenant!r} was shredded: its keys are destroyed",
+            hint="nothing can bring its data back; use another tenant name for new data",
+            tenant=tenant,
+        )
+
+
+class NotSealed(VaultError):
+    """Bytes are not in the form that a sealer writes. Attribute: ``reason``."""
+
+    code = "not-sealed"
+    reason: str
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"these are not sealed bytes: {reason}", reason=reason)
+
+
+class KeyExhausted(VaultError):
+    """A data key has come to the bound of its uses and no other is there yet. Attribute: ``key``."""
+
+    code = "key-exhausted"
+    key: str
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"data key {key} has no uses left",
+            hint="the vault makes the next key by itself as soon as its store takes writes",
+            key=key,
+        )

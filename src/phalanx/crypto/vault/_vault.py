@@ -1,0 +1,318 @@
+"""The vault: hands out sealers, and changes the keys behind them.
+
+Invariants:
+
+- a key is in the store before anything is sealed with it, and a step of its uses before the
+  first of them;
+- every change is one commit, or a commit that says what is still to be done and steps that can
+  be repeated (``_settling``): a crash at any point leaves everything readable that was;
+- a shredded tenant has no keys, in the store from that commit on and in memory as soon as it
+  returns; nobody gets a sealer for it again;
+- secrets are in memory only, or wrapped.
+
+One process changes a vault at a time, the one that holds the node's data.
+"""
+
+import asyncio
+import weakref
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from phalanx.core import (
+    DEFAULT_TENANT,
+    Clock,
+    Conflict,
+    EntropySource,
+    IdSource,
+    InvalidInput,
+    NotFound,
+    Overloaded,
+    Store,
+    TenantId,
+)
+from phalanx.crypto import AES_256_GCM, CryptoPolicy
+from phalanx.crypto.vault._changes import NODE_ACTOR, Changes, shred_record
+from phalanx.crypto.vault._errors import Shredded, WrongKey
+from phalanx.crypto.vault._hierarchy import Hierarchy
+from phalanx.crypto.vault._limits import (
+    MAX_CACHED_SEALERS,
+    MAX_CHANGE_ATTEMPTS,
+    MAX_KEY_USES,
+    MAX_NAME_BYTES,
+    RESERVED_USES,
+    TEND_EVERY_S,
+)
+from phalanx.crypto.vault._model import KeyRecord, KeyState, Level, key_put
+from phalanx.crypto.vault._outbox import Outbox
+from phalanx.crypto.vault._sealer import Opener, Sealer
+from phalanx.crypto.vault._settling import settle
+from phalanx.crypto.vault._shelf import Shelf
+from phalanx.crypto.vault._wrapping import KeyWrapper
+from phalanx.telemetry import Telemetry
+
+T = TypeVar("T")
+_Name = tuple[TenantId, str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUses:
+    """How often one data key may be used, and in what steps the uses are taken."""
+
+    maximum: int = MAX_KEY_USES
+    step: int = RESERVED_USES
+
+
+class Vault:
+    """The key hierarchy of a node. Made by ``Vault.open``. ``outbox`` holds what the ledger is to be told."""
+
+    def __init__(
+        self,
+        hierarchy: Hierarchy,
+        wrapper: KeyWrapper,
+        *,
+        clock: Clock,
+        ids: IdSource,
+        entropy: EntropySource,
+        telemetry: Telemetry,
+        uses: KeyUses,
+    ) -> None:
+        """Use ``open``: a vault that has not opened its root cannot do anything."""
+        self.outbox = Outbox(hierarchy.shelf, clock, ids, telemetry)
+        self._hierarchy = hierarchy
+        self._changes = Changes(hierarchy, self.outbox)
+        self._wrapper = wrapper
+        self._clock = clock
+        self._ids = ids
+        self._entropy = entropy
+        self._uses = uses
+        self._log = telemetry.log.bind(room="crypto")
+        self._lock = asyncio.Lock()
+        # Whoever holds a sealer holds the one there is, so that a change reaches all of them.
+        self._sealers: weakref.WeakValueDictionary[_Name, Sealer] = weakref.WeakValueDictionary()
+        self._recent: OrderedDict[_Name, Sealer] = OrderedDict()
+        self._shredded: set[TenantId] = set()
+        self._unsettled = False
+
+    @classmethod
+    async def open(
+        cls,
+        store: Store,
+        wrapper: KeyWrapper,
+        *,
+        clock: Clock,
+        ids: IdSource,
+        entropy: EntropySource,
+        telemetry: Telemetry,
+        policy: CryptoPolicy | None = None,
+        seal_with: str = AES_256_GCM,
+        uses: KeyUses | None = None,
+        existing: bool = False,
+    ) -> "Vault":
+        """Open the vault in ``store``, or make it when there is none (``NotFound`` when it has to be ``existing``).
+
+        Raises ``WrongKey`` when the wrapper does not open it, before anything is changed, and
+        ``AlgorithmForbidden`` when the policy does not allow ``seal_with``.
+        """
+        (policy or CryptoPolicy()).require(seal_with)
+        hierarchy = Hierarchy(Shelf(store), clock, ids, entropy, algorithm=seal_with)
+        vault = cls(
+            hierarchy, wrapper, clock=clock, ids=ids, entropy=entropy, telemetry=telemetry, uses=uses or KeyUses()
+        )
+        await vault._open(existing=existing)
+        return vault
+
+    @property
+    def wrapper(self) -> str:
+        """What the root is wrapped by."""
+        return self._wrapper.name
+
+    @property
+    def seal_with(self) -> str:
+        """The algorithm of new keys."""
+        return self._hierarchy.algorithm
+
+    async def sealer(self, tenant: TenantId, purpose: str) -> Sealer:
+        """What seals and opens for a tenant and purpose; keys that are missing are made.
+
+        Raises ``Shredded``, and what the store raises when it does not take the new key.
+        """
+        found = self._sealers.get((tenant, purpose))
+        if found is not None and not self._is_short(found):
+            return found
+        async with self._lock:
+            sealer = await self._sealer(tenant, purpose)
+            if self._is_short(sealer):
+                await self._retried(lambda: self._take_uses(sealer))
+            return sealer
+
+    async def opener(self, tenant: TenantId, purpose: str) -> Opener:
+        """What opens for a tenant and purpose; writes nothing. Raises ``Shredded``."""
+        found = self._sealers.get((tenant, purpose))
+        if found is not None:
+            return found
+        async with self._lock:
+            return await self._sealer(tenant, purpose)
+
+    def is_shredded(self, tenant: TenantId) -> bool:
+        return tenant in self._shredded
+
+    async def rotate(
+        self, level: Level, tenant: TenantId = DEFAULT_TENANT, purpose: str = "", *, actor: str = NODE_ACTOR
+    ) -> KeyRecord:
+        """Replace the active key of a level. What was sealed before stays readable.
+
+        A new root, tenant or purpose key has the keys below it moved under it, and the old one
+        is destroyed; a data key that is replaced stays, to open what it sealed. Raises
+        ``NotFound`` when there is none to replace, and ``Shredded``.
+        """
+        async with self._lock:
+            if level is Level.ROOT:
+                made = await self._retried(lambda: self._changes.rotate_root(self._wrapper, actor))
+            else:
+                self._require(tenant, purpose or "itself")
+                step = self._uses.step
+                made = await self._retried(lambda: self._changes.rotate(level, tenant, purpose, step, actor))
+                sealer = self._sealers.get((tenant, purpose))
+                if sealer is not None and level is Level.DATA:
+                    sealer.seal_with(made, step)
+            self._unsettled = level is not Level.DATA
+            await self._settle()
+        self._log.info("key rotated", level=level.value, tenant=tenant, key=made.id, actor=actor)
+        self.outbox.on_event()
+        return msgspec.structs.replace(made.record, wrapped=b"")
+
+    async def shred(self, tenant: TenantId, *, actor: str = NODE_ACTOR) -> None:
+        """Destroy a tenant's keys, for good and from now on; again is not an error.
+
+        Refuses the default tenant: the node's own record is sealed for it.
+        """
+        _check_name("tenant", tenant)
+        if tenant == DEFAULT_TENANT:
+            raise InvalidInput("tenant", "the default tenant holds the node's own record and cannot be shredded")
+        async with self._lock:
+            if tenant not in self._shredded:
+                record = shred_record(tenant, self._ids.new(), actor=actor, at_ns=self._clock.wall_ns())
+                await self._retried(lambda: self._changes.shred(record))
+                self._shredded.add(tenant)
+                self._unsettled = True
+            for name, sealer in list(self._sealers.items()):
+                if name[0] == tenant:
+                    sealer.shred()
+                    self._sealers.pop(name)
+                    self._recent.pop(name, None)
+            self._log.warning("tenant shredded", tenant=tenant, actor=actor)
+            await self._settle()
+        self.outbox.on_event()
+
+    async def rewrap(self, wrapper: KeyWrapper, *, actor: str = NODE_ACTOR) -> None:
+        """Have the root wrapped by another wrapper, or by another key of the same, in one commit."""
+        async with self._lock:
+            await self._retried(lambda: self._changes.rewrap(wrapper, actor))
+            self._wrapper = wrapper
+        self._log.info("root rewrapped", wrapper=wrapper.name, actor=actor)
+        self.outbox.on_event()
+
+    async def keys(self, *, after: str = "", limit: int = 100) -> list[KeyRecord]:
+        """All keys there are or were, in the order they were made; their wrapped bytes are left out."""
+        return [msgspec.structs.replace(key, wrapped=b"") for key in await self._hierarchy.shelf.page(after, limit)]
+
+    async def tend(self) -> None:
+        """Renew what nears its bound and finish what was begun, until cancelled."""
+        while True:
+            for sealer in list(self._sealers.values()):
+                if sealer.current_key and self._is_short(sealer):
+                    async with self._lock:
+                        await self._retried(lambda sealer=sealer: self._take_uses(sealer))  # type: ignore[misc]
+            async with self._lock:
+                await self._settle()
+            await self._clock.sleep(TEND_EVERY_S)
+
+    async def _open(self, *, existing: bool) -> None:
+        stored = await self._hierarchy.shelf.roots()
+        if stored:
+            wrappers = {one.record.wrapper for one in stored}
+            if wrappers != {self._wrapper.name}:
+                raise WrongKey(
+                    "the vault",
+                    f"its root is wrapped by {', '.join(sorted(wrappers))}, the settings say {self._wrapper.name}",
+                    hint="set at_rest.wrapper to what it was, or change it with `phalanx keys vault rewrap`",
+                )
+            await self._hierarchy.open_roots(stored, self._wrapper)
+        elif existing:
+            raise NotFound("vault in", "this store")
+        else:
+            root = await self._changes.make_vault(self._wrapper)
+            self._log.info("vault made", root=root.id, wrapper=self._wrapper.name)
+        self._shredded = {shred.tenant for shred in await self._hierarchy.shelf.shreds()}
+        # A process before this one may have stopped in the middle.
+        self._unsettled = True
+        await self._settle()
+
+    def _is_short(self, sealer: Sealer) -> bool:
+        return sealer.uses_left * 2 <= self._uses.step
+
+    def _require(self, tenant: TenantId, purpose: str) -> None:
+        _check_name("tenant", tenant)
+        _check_name("purpose", purpose)
+        if tenant in self._shredded:
+            raise Shredded(tenant)
+
+    async def _sealer(self, tenant: TenantId, purpose: str) -> Sealer:
+        """The one sealer of a tenant and purpose, with all its keys, if not yet one that seals."""
+        self._require(tenant, purpose)
+        found = self._sealers.get((tenant, purpose))
+        if found is None:
+            found = Sealer(tenant, purpose, self._entropy)
+            found.hold([key for _, key in await self._hierarchy.data_keys(tenant, purpose)])
+            self._sealers[tenant, purpose] = found
+        self._recent[tenant, purpose] = found
+        self._recent.move_to_end((tenant, purpose))
+        while len(self._recent) > MAX_CACHED_SEALERS:
+            self._recent.popitem(last=False)
+        return found
+
+    async def _take_uses(self, sealer: Sealer) -> None:
+        """Take a step of the current key's uses, or make the next key when it has none left."""
+        tenant, purpose, step = sealer.tenant, sealer.purpose, self._uses.step
+        keys = await self._hierarchy.data_keys(tenant, purpose)
+        active = [(stored, key) for stored, key in keys if stored.record.state is KeyState.ACTIVE]
+        if active:
+            stored, key = active[-1]
+            reserved = stored.record.reserved_uses + step
+            if reserved <= self._uses.maximum and stored.record.algorithm == self.seal_with:
+                record = msgspec.structs.replace(stored.record, reserved_uses=reserved)
+                await self._hierarchy.shelf.store.commit([key_put(record)], expect=[stored.expect()])
+                if sealer.current_key == key.id:
+                    sealer.add_uses(step)
+                else:
+                    sealer.seal_with(key, step)
+                return
+        replaced = [stored for stored, _ in active]
+        made, (writes, expect) = await self._hierarchy.new_data_key(tenant, purpose, step, replaced)
+        await self._hierarchy.shelf.store.commit(writes, expect=expect)
+        sealer.seal_with(made, step)
+        self._log.info("data key made", tenant=tenant, purpose=purpose, key=made.id, algorithm=self.seal_with)
+
+    async def _settle(self) -> None:
+        if self._unsettled:
+            if n_done := await self._retried(lambda: settle(self._hierarchy)):
+                self._log.info("keys moved or erased", keys=n_done)
+            self._unsettled = False
+
+    async def _retried(self, change: Callable[[], Awaitable[T]]) -> T:
+        """Begin a change again when another process wrote one of its rows first."""
+        for _ in range(MAX_CHANGE_ATTEMPTS):
+            try:
+                return await change()
+            except Conflict as conflict:
+                self._log.info("the vault changed meanwhile; trying again", row=conflict.key)
+        raise Overloaded("the vault", retry_after_s=1)
+
+
+def _check_name(field: str, name: str) -> None:
+    if not name or len(name.encode()) > MAX_NAME_BYTES or not name.isprintable():
+        raise InvalidInput(field, f"has to be 1 to {MAX_NAME_BYTES} printable bytes")

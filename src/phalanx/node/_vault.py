@@ -1,0 +1,123 @@
+"""Opens the node's vault, and connects it with what stands above it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from phalanx.adapters import Ask, secret_source
+from phalanx.core import NO_TRACE, AuditEntry, AuditSink, EntropySource, InvalidInput, Offload, Store, TenantId
+from phalanx.crypto import CryptoPolicy
+from phalanx.crypto.vault import WRAPPERS_GROUP, KeyWrapper, Opener, Vault, WrapperContext, looks_sealed
+from phalanx.crypto.vault import Sealer as VaultSealer
+from phalanx.ledger import Sealer
+from phalanx.node._plugins import registered
+from phalanx.node._ports import Ports
+from phalanx.node._settings import Settings
+from phalanx.telemetry import Telemetry
+
+
+def make_wrapper(
+    name: str, options: Mapping[str, str], *, folder: Path, entropy: EntropySource, offload: Offload, ask: Ask
+) -> KeyWrapper:
+    """The key wrapper that the plug-in ``name`` makes. Without it the node cannot start: its error is not caught."""
+    known = {entry.name: entry for entry in registered(WRAPPERS_GROUP)}
+    if name not in known:
+        raise InvalidInput("at_rest.wrapper", f"there is no key wrapper {name!r}; there are {', '.join(known)}")
+    context = WrapperContext(
+        options=options,
+        data_dir=folder,
+        entropy=entropy,
+        offload=offload,
+        secret=secret_source(options, folder, ask),
+    )
+    wrapper: KeyWrapper = known[name].load()(context)
+    return wrapper
+
+
+@contextlib.asynccontextmanager
+async def opened_vault(
+    settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, *, existing: bool = False
+) -> AsyncIterator[Vault]:
+    """The vault in ``store`` for the length of the block. ``existing`` makes none: ``NotFound`` when there is none."""
+    wrapper = ports.key_wrapper()
+    try:
+        yield await Vault.open(
+            store,
+            wrapper,
+            clock=ports.clock,
+            ids=ports.ids,
+            entropy=ports.entropy,
+            telemetry=telemetry,
+            policy=CryptoPolicy(frozenset(settings.crypto.forbidden)),
+            seal_with=settings.crypto.seal_with,
+            existing=existing,
+        )
+    finally:
+        await wrapper.close()
+
+
+async def keep_vault(vault: Vault, ledger: AuditSink) -> None:
+    """Tend the vault and tell the ledger of its changes, for as long as the node runs."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(vault.tend())
+        group.create_task(_tell_ledger(vault, ledger))
+
+
+async def _tell_ledger(vault: Vault, ledger: AuditSink) -> None:
+    """Record every change of the vault's keys, for as long as the node runs."""
+    changed = asyncio.Event()
+    vault.outbox.on_event = changed.set
+    while True:
+        changed.clear()
+        while events := await vault.outbox.pending():
+            for event in events:
+                entry = AuditEntry(
+                    id=event.id,
+                    tenant=event.tenant,
+                    trace=NO_TRACE,
+                    at_ns=event.at_ns,
+                    actor=event.actor,
+                    action=event.action,
+                    subject=event.subject,
+                    case="",
+                    body=event.body,
+                )
+                await ledger.record(entry)
+                await vault.outbox.confirm(event)
+        await changed.wait()
+
+
+class TenantSealers:
+    """The vault for the ledger: seals new payloads if the node is set to, and opens old ones either way."""
+
+    def __init__(self, vault: Vault, *, seals: bool) -> None:
+        self._vault = vault
+        self._seals = seals
+
+    async def sealer(self, tenant: TenantId, purpose: str) -> Sealer:
+        """Raises ``Shredded``."""
+        if self._seals:
+            return _Lenient(await self._vault.sealer(tenant, purpose))
+        return _Plain(await self._vault.opener(tenant, purpose))
+
+
+class _Plain:
+    """Leaves what comes as it is; opens what was sealed before."""
+
+    def __init__(self, opener: Opener) -> None:
+        self._opener = opener
+
+    def seal(self, plaintext: bytes, aad: bytes = b"") -> bytes:  # noqa: ARG002 - a sealer's signature
+        return plaintext
+
+    def open(self, sealed: bytes, aad: bytes = b"") -> bytes:
+        return self._opener.open(sealed, aad) if looks_sealed(sealed) else sealed
+
+
+class _Lenient(_Plain):
+    """Seals what comes; what was written before there was a vault is taken as it is."""
+
+    def __init__(self, sealer: VaultSealer) -> None:
+        super().__init__(sealer)
+        self.seal = sealer.seal  # type: ignore[method-assign]
