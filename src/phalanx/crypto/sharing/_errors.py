@@ -1,6 +1,6 @@
 """What this room raises."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from phalanx.crypto import CryptoError
 
@@ -27,15 +27,21 @@ class InvalidShare(SharingError):
 
 
 class NotEnoughShares(SharingError):
-    """Fewer usable shares than the threshold. Attributes: ``needed``, ``seen``."""
+    """Fewer usable shares than the threshold. Attributes: ``needed``, ``seen``, ``wrong`` (whose do not hold)."""
 
     code = "not-enough-shares"
     needed: int
     seen: int
+    wrong: tuple[str, ...]
 
-    def __init__(self, *, needed: int, seen: int) -> None:
+    def __init__(self, *, needed: int, seen: int, wrong: Sequence[str] = ()) -> None:
+        apart = f"; those of {', '.join(wrong)} do not hold" if wrong else ""
         super().__init__(
-            f"{needed} shares are needed, {seen} can be used", hint="collect more shares", needed=needed, seen=seen
+            f"{needed} shares are needed, {seen} can be used{apart}",
+            hint="collect more shares",
+            needed=needed,
+            seen=seen,
+            wrong=tuple(wrong),
         )
 
 
@@ -83,3 +89,52 @@ class GenerationFailed(SharingError):
             reason=reason,
             blamed=found,
         )
+
+
+class InvalidEscrow(SharingError):
+    """An escrow document is not one that can be opened. Attributes: ``escrow``, ``reason``."""
+
+    code = "invalid-escrow"
+    escrow: str
+    reason: str
+
+    def __init__(self, escrow: str, reason: str) -> None:
+        super().__init__(f"escrow {escrow} is refused: {reason}", escrow=escrow, reason=reason)
+
+
+class CeremonyClosed(SharingError):
+    """A ceremony is over. Attributes: ``ceremony``, ``reason``."""
+
+    code = "ceremony-closed"
+    ceremony: str
+    reason: str
+
+    def __init__(self, ceremony: str, reason: str) -> None:
+        super().__init__(
+            f"ceremony {ceremony} is over: {reason}", hint="begin another one", ceremony=ceremony, reason=reason
+        )
+
+
+class NotRegistered(SharingError):
+    """No registrar's word that the ceremony is in its ledger. Attribute: ``ceremony``."""
+
+    code = "ceremony-not-registered"
+    ceremony: str
+
+    def __init__(self, ceremony: str) -> None:
+        super().__init__(
+            f"ceremony {ceremony} is not recorded: the escrow's registrar has not signed it",
+            hint="have it registered where the escrow was; only when that node is lost, release unregistered",
+            ceremony=ceremony,
+        )
+
+
+class ReleaseRefused(SharingError):
+    """A release does not belong to the ceremony or its custodian. Attributes: ``custodian``, ``reason``."""
+
+    code = "release-refused"
+    custodian: str
+    reason: str
+
+    def __init__(self, custodian: str, reason: str) -> None:
+        super().__init__(f"the release of {custodian} is refused: {reason}", custodian=custodian, reason=reason)
