@@ -74,6 +74,9 @@ def type_name(kind: Any) -> str:
         return " or ".join(type_name(one) for one in inner)
     if origin in {tuple, list}:
         return f"list of {type_name(inner[0])}"
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        fields = ", ".join(f"{code(name)} ({field.description})" for name, field in kind.model_fields.items())
+        return f"tables with {fields}"
     return plain.get(kind, getattr(kind, "__name__", str(kind)))
 
 

@@ -14,6 +14,7 @@ port              embedded                       server
 ================  =============================  ================================
 """
 
+from phalanx.adapters._calls import HttpCalls
 from phalanx.adapters._file_wrapper import FileWrapper, file_wrapper
 from phalanx.adapters._files import Files, OsFiles, lock_folder
 from phalanx.adapters._key_folder import KeyFolder
@@ -31,6 +32,7 @@ __all__ = [
     "Ask",
     "FileWrapper",
     "Files",
+    "HttpCalls",
     "KeyFolder",
     "OsEntropy",
     "OsFiles",

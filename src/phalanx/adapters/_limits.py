@@ -47,3 +47,7 @@ RECONNECT_PAUSE_S = 0.05
 RECONNECT_PAUSE_MAX_S = 1.0
 # Records one statement drops when a journal is trimmed.
 TRIM_ROWS = 5_000
+
+# Calls to other nodes under way at once, and how many may wait for a thread behind them.
+CALL_WORKERS = 4
+MAX_WAITING_CALLS = 256

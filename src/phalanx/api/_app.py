@@ -23,12 +23,23 @@ from phalanx.api._records import record_routes
 from phalanx.api._schemas import ANY_PROBLEM, install_openapi
 from phalanx.api._service import Health, service_routes
 from phalanx.api._traces import Trace, trace_routes
+from phalanx.api._vouching import KINDS as VOUCHING_KINDS
+from phalanx.api._vouching import vouching_routes, witness_routes
 from phalanx.core import PhalanxError
 
 if TYPE_CHECKING:
     from phalanx.node import Node
 
-_KINDS: Sequence[type] = (*EVENT_KINDS, *RECORD_KINDS, *LEDGER_KINDS, *LIVE_KINDS, Trace, Health, ProblemType)
+_KINDS: Sequence[type] = (
+    *EVENT_KINDS,
+    *RECORD_KINDS,
+    *LEDGER_KINDS,
+    *VOUCHING_KINDS,
+    *LIVE_KINDS,
+    Trace,
+    Health,
+    ProblemType,
+)
 
 
 def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
@@ -50,6 +61,8 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         event_routes(node, gate),
         record_routes(node, gate),
         trace_routes(node, gate),
+        witness_routes(node),
+        vouching_routes(node, gate),  # before the ledger's, which take what is left for an entry's id
         ledger_routes(node, gate),
         live_routes(node, gate),
         service_routes(node, gate),

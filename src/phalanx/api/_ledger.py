@@ -47,6 +47,8 @@ class EntryView(msgspec.Struct, frozen=True, kw_only=True):
 class CheckpointView(msgspec.Struct, frozen=True, kw_only=True):
     """The signed head of the ledger (C2SP tlog-checkpoint): ``note`` is signed, the rest is what it says.
 
+    The note also has the lines of the witnesses that cosigned it, as soon as they did.
+
     ``public_key`` is the node's, Ed25519 and ML-DSA-44, in base64: compare it with one that you
     have from elsewhere.
     """
@@ -92,6 +94,16 @@ def ledger_routes(node: "Node", gate: Gate) -> APIRouter:
             raise NotFound("ledger entry", entry_id)
         return found
 
+    async def checkpoint_view(checkpoint: Checkpoint) -> CheckpointView:
+        return CheckpointView(
+            origin=checkpoint.origin,
+            size=checkpoint.size,
+            root=checkpoint.root,
+            signed_at_s=checkpoint.signed_at_s,
+            note=await node.vouching.witnesses.cosigned(checkpoint),
+            public_key=public_key,
+        )
+
     @router.get("", responses=answer(EntryView, many=True))
     async def list_entries(
         request: Request, principal: Annotated[Principal, viewer], asked: Annotated[Page, Depends(page)]
@@ -105,7 +117,7 @@ def ledger_routes(node: "Node", gate: Gate) -> APIRouter:
     @router.get("/checkpoint", responses=answer(CheckpointView), dependencies=[viewer])
     async def get_checkpoint() -> Response:
         """The signed head of the ledger as it is now."""
-        return reply(_checkpoint_view(await node.ledger.checkpoint(), public_key))
+        return reply(await checkpoint_view(await node.ledger.checkpoint()))
 
     @router.get("/{entry_id}", responses=answer(EntryView))
     async def get_entry(entry_id: str, principal: Annotated[Principal, viewer]) -> Response:
@@ -126,7 +138,7 @@ def ledger_routes(node: "Node", gate: Gate) -> APIRouter:
                 leaf=found.leaf.decode(),
                 leaf_hash=proof.leaf_hash,
                 path=proof.path,
-                checkpoint=_checkpoint_view(checkpoint, public_key),
+                checkpoint=await checkpoint_view(checkpoint),
                 payload=disclosed.payload.decode() if disclosed else None,
                 salt=disclosed.salt.hex() if disclosed else None,
             )
@@ -160,15 +172,4 @@ def _entry_view(found: LedgerEntry) -> EntryView:
         body=dict(entry.body),
         custody=entry.custody,
         payload_gone=found.payload_gone,
-    )
-
-
-def _checkpoint_view(checkpoint: Checkpoint, public_key: str) -> CheckpointView:
-    return CheckpointView(
-        origin=checkpoint.origin,
-        size=checkpoint.size,
-        root=checkpoint.root,
-        signed_at_s=checkpoint.signed_at_s,
-        note=checkpoint.note,
-        public_key=public_key,
     )

@@ -53,7 +53,7 @@ class NodeClient:
         self._http = urllib3.PoolManager(
             headers={"Authorization": f"Bearer {token}"} if token else {}, timeout=TIMEOUT_S, retries=False
         )
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
 
     def get(self, path: str, **params: Any) -> Any:
         return self._ask("GET", path, params={k: v for k, v in params.items() if v not in (None, "")})
@@ -86,11 +86,11 @@ class NodeClient:
         query = f"?{urlencode(params)}" if params else ""
         try:
             answer = self._http.request(
-                method, f"{self._url}{path}{query}", body=content, headers={**self._http.headers, **(headers or {})}
+                method, f"{self.url}{path}{query}", body=content, headers={**self._http.headers, **(headers or {})}
             )
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(
-                f"the node at {self._url}", _reason(error), hint="start one with `phalanx up`, or name it with --url"
+                f"the node at {self.url}", _reason(error), hint="start one with `phalanx up`, or name it with --url"
             ) from error
         body = _json(answer)
         if 200 <= answer.status < 300 and body is not None:
@@ -101,7 +101,7 @@ class NodeClient:
         code = body.get("code")
         if not isinstance(code, str):
             return Unavailable(
-                f"the node at {self._url}",
+                f"the node at {self.url}",
                 f"what answers there is no Phalanx node (HTTP {answer.status})",
                 hint="name the node with --url",
             )

@@ -57,6 +57,7 @@ _BY_CODE = {
     "invalid-proof": Exit.NOT_VERIFIED,
     "invalid-checkpoint": Exit.NOT_VERIFIED,
     "invalid-signature": Exit.NOT_VERIFIED,
+    "timestamp-refused": Exit.NOT_VERIFIED,
     "storage-full": Exit.STORAGE,
 }
 

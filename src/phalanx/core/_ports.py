@@ -173,6 +173,23 @@ class Transport(Protocol):
     async def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What another place answered. Nothing in it is to be trusted."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class HttpCaller(Protocol):
+    """Asks other places over HTTP, once."""
+
+    async def post(self, url: str, body: bytes, *, content_type: str, max_bytes: int, within_s: float) -> HttpAnswer:
+        """Raises ``Unavailable`` when no answer came in time and ``LimitExceeded`` when it was too long."""
+        ...
+
+
 class Offload(Protocol):
     """Runs CPU-bound work off the event loop (in a bounded pool; inline in a simulation)."""
 

@@ -13,7 +13,7 @@ Errors::
         └── InvalidCheckpoint   a note is not a checkpoint signed by this key
 """
 
-from phalanx.ledger._checkpoint import Checkpoint, verify_checkpoint
+from phalanx.ledger._checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
 from phalanx.ledger._document import VerifiedProof, verify_proof_document
 from phalanx.ledger._errors import InvalidCheckpoint, InvalidProof, LedgerError, LedgerTampered
 from phalanx.ledger._leaf import Leaf, decode_leaf, encode_leaf
@@ -62,6 +62,7 @@ __all__ = [
     "leaf_hash",
     "node_hash",
     "root",
+    "sign_checkpoint",
     "verify_checkpoint",
     "verify_consistency",
     "verify_inclusion",

@@ -17,10 +17,10 @@ from phalanx.ledger._errors import InvalidCheckpoint
 from phalanx.ledger._merkle import HASH_BYTES
 from phalanx.ledger._note import Note, NoteSignature, decode_base64, key_id, parse_note
 
-_ED25519_NOTE = 0x01
-_ML_DSA_44_COSIGNATURE = 0x06
+ED25519_NOTE = 0x01
+ML_DSA_44_COSIGNATURE = 0x06
 _LABEL = b"subtree/v1\n\x00"
-_TIMESTAMP = struct.Struct(">Q")
+TIMESTAMP = struct.Struct(">Q")
 _MAX_NAME_BYTES = 255
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
@@ -38,10 +38,10 @@ class Checkpoint:
 
 def sign_checkpoint(signer: HybridSigner, origin: str, size: int, root: bytes, signed_at_s: int) -> Checkpoint:
     """A checkpoint whose signer is named like its origin."""
-    assert _is_name(origin), origin
+    assert is_name(origin), origin
     text = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
-    message = _cosigned_message(origin, origin, size, root, signed_at_s)
-    cosignature = _TIMESTAMP.pack(signed_at_s) + signer.post_quantum.sign(message)
+    message = cosigned_message(origin, origin, size, root, signed_at_s)
+    cosignature = TIMESTAMP.pack(signed_at_s) + signer.post_quantum.sign(message)
     classical_id, post_quantum_id = _key_ids(origin, signer.public)
     signatures = (
         NoteSignature(origin, classical_id, signer.classical.sign(text.encode())),
@@ -53,20 +53,20 @@ def sign_checkpoint(signer: HybridSigner, origin: str, size: int, root: bytes, s
 def verify_checkpoint(note: str, key: PublicKey) -> Checkpoint:
     """What a note says, once both signatures of ``key`` hold; raises ``InvalidCheckpoint``."""
     parsed = parse_note(note)
-    origin, size, root = _read_text(parsed.text)
+    origin, size, root = read_text(parsed.text)
     classical_id, post_quantum_id = _key_ids(origin, key)
     classical = parsed.signature_of(origin, classical_id)
     cosignature = parsed.signature_of(origin, post_quantum_id)
     if classical is None or cosignature is None:
         missing = "Ed25519" if classical is None else "ML-DSA-44"
         raise InvalidCheckpoint(f"the {missing} signature of the expected key is missing")
-    if len(cosignature) <= _TIMESTAMP.size:
+    if len(cosignature) <= TIMESTAMP.size:
         raise InvalidCheckpoint("the ML-DSA-44 signature is too short")
-    (signed_at_s,) = _TIMESTAMP.unpack_from(cosignature)
+    (signed_at_s,) = TIMESTAMP.unpack_from(cosignature)
     try:
         key.classical.verify(parsed.text.encode(), classical)
-        message = _cosigned_message(origin, origin, size, root, signed_at_s)
-        key.post_quantum.verify(message, cosignature[_TIMESTAMP.size :])
+        message = cosigned_message(origin, origin, size, root, signed_at_s)
+        key.post_quantum.verify(message, cosignature[TIMESTAMP.size :])
     except CryptoError as error:
         raise InvalidCheckpoint(error.message) from error
     return Checkpoint(origin, size, root.hex(), signed_at_s, note)
@@ -74,32 +74,34 @@ def verify_checkpoint(note: str, key: PublicKey) -> Checkpoint:
 
 def _key_ids(name: str, key: PublicKey) -> tuple[bytes, bytes]:
     return (
-        key_id(name, _ED25519_NOTE, key.classical.raw),
-        key_id(name, _ML_DSA_44_COSIGNATURE, key.post_quantum.raw),
+        key_id(name, ED25519_NOTE, key.classical.raw),
+        key_id(name, ML_DSA_44_COSIGNATURE, key.post_quantum.raw),
     )
 
 
-def _cosigned_message(signer_name: str, origin: str, size: int, root: bytes, signed_at_s: int) -> bytes:
+def cosigned_message(signer_name: str, origin: str, size: int, root: bytes, signed_at_s: int) -> bytes:
+    """What a signature of type 0x06 signs (tlog-cosignature, ML-DSA-44 signed message)."""
     name, log = signer_name.encode(), origin.encode()
     return b"".join(
         (
             _LABEL,
             bytes([len(name)]) + name,
-            _TIMESTAMP.pack(signed_at_s),
+            TIMESTAMP.pack(signed_at_s),
             bytes([len(log)]) + log,
-            _TIMESTAMP.pack(0),
-            _TIMESTAMP.pack(size),
+            TIMESTAMP.pack(0),
+            TIMESTAMP.pack(size),
             root,
         )
     )
 
 
-def _read_text(text: str) -> tuple[str, int, bytes]:
+def read_text(text: str) -> tuple[str, int, bytes]:
+    """Origin, size and root of a checkpoint's text; raises ``InvalidCheckpoint``."""
     lines = text.split("\n")
     if len(lines) != 4 or lines[3]:
         raise InvalidCheckpoint("its text is not three lines: origin, size and root")
     origin, size, encoded = lines[:3]
-    if not _is_name(origin):
+    if not is_name(origin):
         raise InvalidCheckpoint("its origin is not a name")
     if not _SIZE.fullmatch(size):
         raise InvalidCheckpoint("its size is not a number")
@@ -109,5 +111,6 @@ def _read_text(text: str) -> tuple[str, int, bytes]:
     return origin, int(size), root
 
 
-def _is_name(origin: str) -> bool:
+def is_name(origin: str) -> bool:
+    """Whether it can name a log or a signer: not empty, neither white space nor a plus sign."""
     return 0 < len(origin.encode()) <= _MAX_NAME_BYTES and not re.search(r"[\s+]", origin)

@@ -208,6 +208,20 @@ class Ledger:
                 self._log.info("checkpoint signed", size=size, root=made.root)
             return self._last_signed
 
+    async def newest(self) -> Checkpoint | None:
+        """The last checkpoint that was signed."""
+        return self._last_signed
+
+    async def signed(self, size: int) -> Checkpoint | None:
+        """The checkpoint of exactly this size, if one was signed; raises ``LedgerTampered``."""
+        note = await self._shelf.checkpoint(size)
+        return None if note is None else checked_checkpoint(size, note, self.public_key, self.origin)
+
+    async def prefix(self, old: int, new: int) -> tuple[bytes, list[bytes]]:
+        """The root at ``old`` entries, and the consistency proof from there to ``new``."""
+        proof = await self.prove_consistency(old, new)
+        return root(self._tree, old), proof
+
     async def verify(self) -> VerifyReport:
         """Recompute everything from the journal; raises ``LedgerTampered`` naming the first broken thing."""
         async with self._signing:

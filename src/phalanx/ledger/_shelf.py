@@ -77,6 +77,11 @@ class Shelf:
         rows = await self._store.scan(CHECKPOINTS, _HOME, reverse=True, limit=1)
         return _note(rows[0].key, rows[0].value) if rows else None
 
+    async def checkpoint(self, size: int) -> str | None:
+        """The note of the checkpoint of this size, unverified."""
+        row = await self._store.get(CHECKPOINTS, _HOME, _key(size))
+        return _note(row.key, row.value)[1] if row else None
+
     async def checkpoints(self, after: int, limit: int) -> list[tuple[int, str]]:
         """Sizes and notes of checkpoints larger than ``after`` (−1 for all), unverified."""
         rows = await self._store.scan(CHECKPOINTS, _HOME, after=_key(after) if after >= 0 else "", limit=limit)

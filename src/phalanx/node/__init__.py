@@ -13,6 +13,7 @@ from phalanx.node._ports import Ports
 from phalanx.node._services import Health
 from phalanx.node._settings import Section, Settings
 from phalanx.node._sources import LoadedSettings, env_name, load_settings, setting_names
+from phalanx.node._vouching import Vouching
 
 __all__ = [
     "GROUPS",
@@ -23,6 +24,7 @@ __all__ = [
     "Section",
     "Settings",
     "SpaceWatch",
+    "Vouching",
     "audit_ledger",
     "build_node",
     "env_name",

@@ -35,6 +35,7 @@ from phalanx.node._ports import Ports
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
 from phalanx.node._vault import TenantSealers, keep_vault, opened_vault
+from phalanx.node._vouching import Vouching, build_vouching
 from phalanx.telemetry import WAYPOINTS, Alerts, LogSink, Telemetry, discard, in_order
 from phalanx.trust import Principal, Role, Tokens
 from phalanx.workflows import Assessments, Engine
@@ -63,6 +64,7 @@ class Node:
     cases: Cases
     vault: Vault
     ledger: Ledger
+    vouching: Vouching
     fleet: Fleet
     local_operator: Principal
     _space: SpaceWatch
@@ -132,6 +134,7 @@ async def build_node(
         )  # fmt: skip
         stack.push_async_callback(ledger.close)
         stack.push_async_callback(_seal, ledger, telemetry)
+        vouching = await build_vouching(settings, ports, store, ledger, telemetry, alerts)
 
         fleet = _fleet(offload, alerts)
         engine = Engine(store, clock, telemetry, fleet, offload, ports.rng.child("workflows"))
@@ -162,7 +165,7 @@ async def build_node(
             telemetry=telemetry, alerts=alerts, tokens=Tokens(store, ports.entropy, clock),
             intake=intake, sentinel=sentinel, events=events, findings=findings, swarm=swarm, engine=engine,
             assessments=Assessments(store), responses=responses, cases=Cases(store), vault=vault, ledger=ledger,
-            fleet=fleet, local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN),
+            vouching=vouching, fleet=fleet, local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN),
             _space=space, _services=services,
         )  # fmt: skip
         await swarm.start()
@@ -183,6 +186,7 @@ def _start_services(node: Node, services: Services) -> None:
     services.start("retention", lambda: _retain(node.events, settings, clock))
     services.start("vault", lambda: keep_vault(node.vault, node.ledger))
     services.start("ledger-seal", lambda: _seal_often(node.ledger, telemetry, clock))
+    node.vouching.start(services)
     if settings.otlp.endpoint:
         _start_otlp(settings, telemetry, services)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from phalanx.adapters import (
     Ask,
+    HttpCalls,
     OsEntropy,
     OsFiles,
     PostgresJournals,
@@ -60,6 +61,7 @@ async def open_ports(
             files = stack.enter_context(contextlib.closing(OsFiles(folder)))
             journals = SegmentJournals(files, "journals", entropy=entropy, offload=offload)
         signer = _signer(folder / _KEY)
+        calls = stack.enter_context(contextlib.closing(HttpCalls()))
         yield Ports(
             clock=clock,
             rng=Rng(int.from_bytes(entropy.token(8))),
@@ -73,6 +75,7 @@ async def open_ports(
                 make_wrapper, settings.at_rest.wrapper, settings.at_rest.options,
                 folder=folder, entropy=entropy, offload=offload, ask=ask,
             ),
+            calls=calls,
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ with simulated ones. The node cannot tell the difference.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from phalanx.core import Clock, EntropySource, IdSource, Journals, Offload, Rng, Store
+from phalanx.core import Clock, EntropySource, HttpCaller, IdSource, Journals, Offload, Rng, Store
 from phalanx.crypto import HybridSigner
 from phalanx.crypto.vault import KeyWrapper
 
@@ -29,3 +29,4 @@ class Ports:
     offload: Offload
     signer: HybridSigner
     key_wrapper: Callable[[], KeyWrapper]
+    calls: HttpCaller

@@ -118,6 +118,45 @@ class AtRestSection(Section):
     )
 
 
+class WitnessSetting(Section):
+    """A witness of this node's ledger."""
+
+    url: str = Field(pattern=r"^https?://", description="Address below which it answers `add-checkpoint`.")
+    keys: tuple[str, ...] = Field(description="Its verifier keys, all of which must sign; see `phalanx ledger keys`.")
+
+
+class LogSetting(Section):
+    """A log that this node witnesses."""
+
+    keys: tuple[str, ...] = Field(description="Its verifier keys, all of which must sign; see `phalanx ledger keys`.")
+    url: str = Field("", pattern=r"^(https?://.*)?$", description="Its node, to be asked for proofs; empty: unknown.")
+
+
+class LedgerSection(Section):
+    """Who vouches for the ledger, and for whose ledgers this node vouches."""
+
+    witnesses: tuple[WitnessSetting, ...] = Field(
+        (), max_length=7, description="Nodes or C2SP witnesses that cosign this ledger's checkpoints."
+    )
+    quorum: int = Field(
+        0, ge=0, le=7, description="Witnesses that must cosign a checkpoint; fewer raise an alert. 0: all of them."
+    )
+    witness_for: tuple[LogSetting, ...] = Field(
+        (), max_length=256, description="Ledgers whose checkpoints this node cosigns and compares."
+    )
+    neighbours: tuple[str, ...] = Field(
+        (), max_length=64, description="Addresses of nodes with which seen checkpoints are compared (gossip)."
+    )
+    timestamp_url: str = Field(
+        "", pattern=r"^(https?://.*)?$",
+        description="RFC 3161 authority that timestamps checkpoints (extra `timestamps`). Empty: off.",
+    )  # fmt: skip
+    timestamp_ca: Path | None = Field(
+        None, description="File with the certificates (PEM) that the authority's must lead to."
+    )
+    timestamp_every_s: float = Field(3600.0, ge=1, description="How often the newest checkpoint is timestamped.")
+
+
 class LogSection(Section):
     """Structured logs, on standard error."""
 
@@ -145,5 +184,6 @@ class Settings(Section):
     response: ResponseSection = Field(ResponseSection(), description="The response policy.")
     crypto: CryptoSection = Field(CryptoSection(), description="Algorithms.")
     at_rest: AtRestSection = Field(AtRestSection(), description="Data at rest.")
+    ledger: LedgerSection = Field(LedgerSection(), description="Witnesses, gossip and timestamps of the ledger.")
     log: LogSection = Field(LogSection(), description="Logs.")
     otlp: OtlpSection = Field(OtlpSection(), description="Export of traces and metrics.")

@@ -8,7 +8,9 @@ Every value remembers its origin, so that ``phalanx config show`` can say why it
 """
 
 import difflib
+import json
 import tomllib
+import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +26,6 @@ DEFAULT_FILE = Path("phalanx.toml")
 
 # Read by the command line, not settings of a node.
 _CLIENT_VARIABLES = frozenset({"PHALANX_URL", "PHALANX_TOKEN", "PHALANX_CONFIG", "PHALANX_PASSPHRASE", "PHALANX_PIN"})
-_LISTS = frozenset({"response.protected_hosts", "crypto.forbidden"})
-_TABLES = frozenset({"at_rest.options"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def load_settings(
         ("command line", {name: value for name, value in (flags or {}).items() if value is not None}),
     ):
         _check_names(found, origin)
-        values |= {name: _listed(name, value) for name, value in found.items()}
+        values |= {name: _listed(name, value, origin) for name, value in found.items()}
         origins |= dict.fromkeys(found, origin)
     nested: dict[str, dict[str, Any]] = {}
     for dotted, value in values.items():
@@ -115,16 +115,24 @@ def _from_environ(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     return "environment", found
 
 
-def _listed(dotted: str, value: Any) -> Any:
-    """The value; a list or a table that came as text, from the environment or the command line, is comma-separated."""
-    if not isinstance(value, str):
+def _listed(dotted: str, value: Any, origin: str) -> Any:
+    """The value; what came as text is comma-separated for a list or a table, JSON for a list of tables."""
+    section, name = dotted.split(".")
+    kind = Settings.model_fields[section].annotation
+    assert isinstance(kind, type), section
+    assert issubclass(kind, Section), section
+    shape = typing.get_origin(kind.model_fields[name].annotation)
+    if shape not in {tuple, dict} or not isinstance(value, str):
         return value
-    if dotted in _LISTS:
-        return tuple(filter(None, value.split(",")))
-    if dotted in _TABLES:
+    if shape is dict:
         pairs = [part.partition("=") for part in filter(None, value.split(","))]
         return {name.strip(): text.strip() for name, _, text in pairs}
-    return value
+    if not value.startswith("["):
+        return tuple(filter(None, value.split(",")))
+    try:
+        return tuple(json.loads(value))
+    except ValueError as error:
+        raise InvalidInput(dotted, f"it begins like JSON and is none: {error} (from {origin})") from error
 
 
 def _check_names(found: Iterable[str], origin: str) -> None:

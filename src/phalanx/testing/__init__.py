@@ -16,6 +16,7 @@ Errors::
         └── BackgroundFailure   something failed that nobody waited for
 """
 
+from phalanx.testing._calls import SimCalls
 from phalanx.testing._checking import Checker, SimReport, Simulation
 from phalanx.testing._disk import SimDisk
 from phalanx.testing._errors import (
@@ -28,6 +29,7 @@ from phalanx.testing._errors import (
     Unstoppable,
 )
 from phalanx.testing._faults import ROUGH_NETWORK, DiskFaults, Faults, NetworkFaults
+from phalanx.testing._logs import SimLog
 from phalanx.testing._loop import SimLoop, SimTask, new_loop
 from phalanx.testing._network import SimNetwork, SimTransport
 from phalanx.testing._sealers import MemorySealers
@@ -55,10 +57,12 @@ __all__ = [
     "NetworkFaults",
     "NotSimulated",
     "PowerLost",
+    "SimCalls",
     "SimClock",
     "SimDisk",
     "SimEntropy",
     "SimKeys",
+    "SimLog",
     "SimLoop",
     "SimNetwork",
     "SimNode",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from phalanx.adapters import SegmentJournals
 from phalanx.core import KIB, Rng, Transport, Uuid7Source
+from phalanx.testing._calls import SimCalls
 from phalanx.testing._disk import SimDisk
 from phalanx.testing._errors import BackgroundFailure, PowerLost, SimulationError, Unstoppable
 from phalanx.testing._faults import DiskFaults, Faults
@@ -46,6 +47,7 @@ class SimWorld:
         self.entropy = SimEntropy(self.rng.child("entropy"))
         self.offload = InlineOffload()
         self.network = SimNetwork(self.loop, self.rng.child("network"), self.faults.network)
+        self.calls = SimCalls(self.clock, self.rng.child("calls"))
         self._disks: dict[str, SimDisk] = {}
         self._nodes: dict[str, SimNode] = {}
         self._dead: dict[str, None] = {}
@@ -219,4 +221,5 @@ class SimNode:
             offload=world.offload,
             signer=self._signer,
             key_wrapper=lambda: wrapper,
+            calls=world.calls.of(self.name),
         )

@@ -59,16 +59,16 @@ class Api:
         return httpx.AsyncClient(transport=transport, base_url="http://node", **options)
 
 
-OnNode = Callable[[Callable[[Api], Awaitable[Any]]], Any]
+OnNode = Callable[..., Any]
 
 
 @pytest.fixture
 def on_node(tmp_path) -> OnNode:
-    """Runs a coroutine function with an ``Api`` of a fresh node."""
+    """Runs a coroutine function with an ``Api`` of a fresh node; sections of its settings can be given."""
 
-    def run(work: Callable[[Api], Awaitable[Any]]) -> Any:
+    def run(work: Callable[[Api], Awaitable[Any]], **sections: Any) -> Any:
         async def main() -> Any:
-            settings = Settings.model_validate({"node": {"data_dir": tmp_path, "drain_s": 1}})
+            settings = Settings.model_validate({"node": {"data_dir": tmp_path, "drain_s": 1}, **sections})
             log: list[Any] = []
             async with open_ports(settings) as ports, build_node(settings, ports, log_sink=log.append) as node:
                 app = create_app(node)

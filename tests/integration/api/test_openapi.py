@@ -4,7 +4,11 @@ import re
 
 import pytest
 
+from phalanx.adapters import SystemClock
 from phalanx.core import AlertLevel
+from phalanx.crypto import HybridSigner
+from phalanx.ledger.witness import AddCheckpoint, TrustedLog
+from phalanx.testing import SimLog
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 TYPES = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict}
@@ -104,6 +108,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
         await api.http.post("/v1/events", content=b"{broken\n", headers={"Content-Type": "text/plain"})
         taken = await api.intrusion()
         api.node.alerts.alert(AlertLevel.NOTICE, "api", "something to be shown", count=1.0)
+        await show_two_histories(api.node, signer)
         document = (await api.http.get("/openapi.json")).json()
         post = document["paths"]["/v1/events"]["post"]["responses"]["202"]["content"]["application/json"]["schema"]
         conforms(document, post, taken)
@@ -129,7 +134,20 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
         problem = await api.http.get("/v1/findings?limit=0")
         conforms(document, document["components"]["schemas"]["Problem"], problem.json())
 
-    on_node(work)
+    signer = HybridSigner.generate()
+    keys = [str(key) for key in TrustedLog.of(SimLog(signer, SystemClock()).origin, signer.public).keys]
+    on_node(work, ledger={"witness_for": [{"keys": keys}]})
+
+
+async def show_two_histories(node, signer):
+    """A ledger of somebody else has a checkpoint cosigned, and shows another history afterwards."""
+    log = SimLog(signer, node.clock)
+    log.append(b"1", b"2")
+    lie = log.fork(1)
+    lie.append(b"lie")
+    await node.vouching.witness.add_checkpoint(AddCheckpoint(0, (), (await log.checkpoint()).note).to_bytes())
+    trusted = TrustedLog.of(log.origin, signer.public)
+    await node.vouching.gossip.saw(trusted, (await lie.checkpoint()).note)
 
 
 def test_a_value_that_does_not_conform_is_found():

@@ -1,0 +1,125 @@
+"""A real RFC 3161 authority: OpenSSL's, behind a small HTTP server, with certificates made for the test."""
+
+import datetime as dt
+import http.server
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+CONFIG = """\
+[tsa]
+default_tsa = here
+[here]
+serial = {folder}/serial
+signer_cert = {folder}/tsa.pem
+signer_key = {folder}/tsa.key
+signer_digest = sha256
+default_policy = 1.2.3.4.1
+digests = {digests}
+accuracy = secs:1
+ess_cert_id_chain = no
+"""
+
+
+def name(text):
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def certificate(subject, key, issuer, issuer_key, *, days, ca):
+    now = dt.datetime.now(dt.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name(subject))
+        .issuer_name(name(issuer))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=30))
+        .not_valid_after(now + dt.timedelta(days=days))
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+    )
+    if not ca:
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
+        builder = builder.add_extension(usage, critical=True)
+    return builder.sign(issuer_key, hashes.SHA256())
+
+
+def write_authority(folder, *, ca_days=365, digests="sha256"):
+    """Key, certificate and configuration of an authority; returns its CA as PEM."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca = certificate("Test CA", ca_key, "Test CA", ca_key, days=ca_days, ca=True)
+    tsa = certificate("Test TSA", key, "Test CA", ca_key, days=365, ca=False)
+    pem = serialization.Encoding.PEM
+    (folder / "ca.pem").write_bytes(ca.public_bytes(pem))
+    (folder / "tsa.pem").write_bytes(tsa.public_bytes(pem))
+    (folder / "tsa.key").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    (folder / "serial").write_text("01")
+    (folder / "tsa.conf").write_text(CONFIG.format(folder=folder, digests=digests))
+    return ca.public_bytes(pem).decode()
+
+
+@dataclass
+class Authority:
+    """Answers queries; ``replay`` answers with what it answered first, ``status`` with an HTTP error."""
+
+    folder: Path
+    roots: str
+    replay: bool = False
+    status: int = 200
+    answers: list = field(default_factory=list)
+    url: str = ""
+
+    def reply(self, query):
+        if self.replay and self.answers:
+            return self.answers[0]
+        (self.folder / "query.tsq").write_bytes(query)
+        command = ["openssl", "ts", "-reply", "-queryfile", "query.tsq", "-out", "reply.tsr", "-config", "tsa.conf"]
+        subprocess.run(command, cwd=self.folder, check=True, capture_output=True, timeout=30)
+        self.answers.append((self.folder / "reply.tsr").read_bytes())
+        return self.answers[-1]
+
+
+@pytest.fixture
+def authority(tmp_path):
+    """Starts authorities: ``authority(ca_days=…, digests=…)``."""
+    servers = []
+
+    def start(**options):
+        folder = tmp_path / f"tsa{len(servers)}"
+        made = Authority(folder, write_authority(folder, **options))
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                query = self.rfile.read(int(self.headers["Content-Length"]))
+                assert self.headers["Content-Type"] == "application/timestamp-query"
+                body = made.reply(query) if made.status == 200 else b""
+                self.send_response(made.status)
+                self.send_header("Content-Type", "application/timestamp-reply")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        servers.append((server, thread))
+        made.url = f"http://127.0.0.1:{server.server_address[1]}/tsa"
+        return made
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        server.server_close()
+        thread.join()
