@@ -18,3 +18,5 @@ CHART_SPAN_S = 300
 MAX_CHART_BATCHES = 1_000
 # Findings counted in it.
 MAX_CHART_FINDINGS = 1_000
+# Entries of the ledger on one page; each is proved anew while the page is made.
+LEDGER_PAGE_ENTRIES = 50

@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from phalanx.core import NS_PER_S, NotFound, PhalanxError, TenantId, Waypoint, decode
+from phalanx.core import NS_PER_S, InvalidInput, NotFound, PhalanxError, TenantId, Waypoint, decode
 from phalanx.dashboard._assets import ChartLibrary, asset_routes, own_assets
+from phalanx.dashboard._ledger_page import ledger_view
 from phalanx.dashboard._limits import (
     CHART_SPAN_S,
     MAX_CHART_BATCHES,
@@ -17,6 +18,7 @@ from phalanx.dashboard._limits import (
     MAX_WAYS,
 )
 from phalanx.dashboard._render import Renderer
+from phalanx.dashboard._sections import LEDGER, LIVE
 from phalanx.dashboard._session import Doorman, to_login
 from phalanx.dashboard._stations import LABELS
 from phalanx.dashboard._story import tell
@@ -53,6 +55,7 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         return renderer.page(
             "live.html",
             principal=principal,
+            section=LIVE.path,
             ready=node.ready,
             read_only=node.read_only,
             problems=[f"{name}: {health.detail}" for name, health in node.health().items() if not health.ok],
@@ -74,10 +77,15 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         story = await tell(node, principal.tenant, request.path_params["trace"])
         return renderer.page("story.html", principal=principal, story=story)
 
+    async def ledger(request: Request, principal: Principal) -> Response:
+        view = await ledger_view(node, principal.tenant, request.query_params.get("before", ""))
+        return renderer.page("ledger.html", principal=principal, section=LEDGER.path, ledger=view)
+
     return [
         Route("/", _guarded(live, doorman, renderer)),
         Route("/ways", _guarded(changed_ways, doorman, renderer, part=True)),
         Route("/trace/{trace}", _guarded(trace, doorman, renderer)),
+        Route(LEDGER.path, _guarded(ledger, doorman, renderer)),
         Route("/login", doorman.show),
         Route("/login", _open(doorman.sign_in, renderer), methods=["POST"]),
         Route("/logout", _open(doorman.sign_out, renderer), methods=["POST"]),
@@ -123,6 +131,8 @@ def _error_page(error: PhalanxError, renderer: Renderer, principal: Principal | 
             status, title = 404, "Not found"
         case NotAuthenticated() | NotAllowed():
             status, title = 403, "Not allowed"
+        case InvalidInput():
+            status, title = 400, "Not understood"
         case _:
             # The API's edge logs it and answers; a page has nothing to add.
             raise error

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from phalanx.core import NS_PER_MS, NS_PER_S, Severity, is_id, iso_from_ns
+from phalanx.dashboard._sections import SECTIONS
 
 # Nothing from elsewhere, nothing inline: a script that finds its way into a field stays text.
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -99,10 +100,10 @@ class Renderer:
             severity=_severity,
             flat=flat,
         )
-        self._templates.globals["node_name"] = node_name
+        self._templates.globals.update(node_name=node_name, sections=SECTIONS)
         self._templates.tests.update(identifier=_is_identifier)
 
     def page(self, template: str, *, status: int = 200, **view: Any) -> Response:
-        """A page, or a part of one, with the headers every page has."""
-        view.setdefault("principal", None)
+        """A page, or a part of one, with the headers every page has. ``section`` is the path of the one it is in."""
+        view = {"principal": None, "section": ""} | view
         return HTMLResponse(self._templates.get_template(template).render(view), status, headers=_HEADERS)

@@ -41,6 +41,16 @@ class Seals:
         except (StorageError, LedgerError) as problem:
             return cls(ledger, None, problem)
 
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The signed head the entries are checked against; None when there is none that holds."""
+        return self._checkpoint
+
+    @property
+    def problem(self) -> str:
+        """Why there is none; empty when there is."""
+        return self._problem.message if self._problem else ""
+
     async def seal(self, entry_id: str) -> Seal:
         """Verify one entry. Never raises for what it finds: the page must show it."""
         try:

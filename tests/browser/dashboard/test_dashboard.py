@@ -172,6 +172,9 @@ def test_pages_are_legible_and_fit(open_page, site, artifacts, name, width, sche
     for record in page.locator("details.record").all():
         record.evaluate("one => { one.open = true; }")
     look("records")
+    page.get_by_role("link", name="Ledger", exact=True).click()
+    expect(page.get_by_role("heading", name="Signed head")).to_be_visible()
+    look("ledger")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     look("login")

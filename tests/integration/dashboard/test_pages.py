@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from phalanx.core import DEFAULT_TENANT, StorageFull, TenantId, derive_id, event_id
+from phalanx.core import DEFAULT_TENANT, AuditEntry, StorageFull, TenantId, TraceId, derive_id, event_id
 from phalanx.ledger import Ledger, LedgerTampered
 from phalanx.trust import Role
 
@@ -135,8 +135,8 @@ async def _changed_entry(_, entry_id):
     raise LedgerTampered("entry", 1, f"{entry_id} is not what was recorded")
 
 
-def _wrong_path(ledger, index, size):
-    return replace(PROVE(ledger, index, size), path=("00" * 32,) * 3)
+async def _wrong_path(ledger, index, size):
+    return replace(await PROVE(ledger, index, size), path=("00" * 32,) * 3)
 
 
 async def _forged_checkpoint(ledger):
@@ -242,3 +242,57 @@ def test_assets_come_from_this_node_and_are_kept_by_the_browser(on_pages):
             assert (await visit.http.get(missing)).status_code == 404
 
     on_pages(work)
+
+
+@pytest.mark.requirement("API-2")
+def test_the_ledger_page_verifies_what_it_shows_and_pages_back(on_pages):
+    async def work(visit):
+        await visit.sign_in()
+        await visit.accept()
+        for n in range(60):
+            await visit.node.ledger.record(entry(n))
+        await visit.node.ledger.record(entry(99, tenant=TenantId("other")))
+        newest = checked(await visit.http.get("/ledger"))
+        older = re.search(r'href="(/ledger\?before=\d+)"', newest)[1]
+        return newest, checked(await visit.http.get(older)), visit.node.ledger
+
+    newest, oldest, ledger = on_pages(work)
+    assert ledger.public_key.fingerprint in newest
+    assert newest.count(">verified</span>") == 49  # a page of fifty, one of them of another tenant
+    assert "subject-59" in newest
+    assert "subject-99" not in newest
+    assert 'aria-current="page">Ledger' in newest
+    assert "isolate-host" in oldest
+    assert "older" not in oldest
+
+
+@pytest.mark.requirement("IRS-4")
+def test_a_changed_entry_shows_on_the_ledger_page(on_pages, monkeypatch):
+    async def work(visit):
+        await visit.sign_in()
+        await visit.node.ledger.record(entry(1))
+
+        async def changed(self, entry_id):
+            raise LedgerTampered("entry", 0, "its bytes are not the ones that were recorded")
+
+        monkeypatch.setattr(Ledger, "entry", changed)
+        return checked(await visit.http.get("/ledger"))
+
+    page = on_pages(work)
+    assert "does not verify" in page
+    assert "its bytes are not the ones that were recorded" in page
+
+
+def test_a_ledger_page_that_is_none_is_refused(on_pages):
+    async def work(visit):
+        await visit.sign_in()
+        return checked(await visit.http.get("/ledger?before=yesterday"), status=400)
+
+    assert "is not the index of a ledger entry" in on_pages(work)
+
+
+def entry(n, tenant=DEFAULT_TENANT):
+    return AuditEntry(
+        id=derive_id(1_000_000_000, "entry", str(n)), tenant=tenant, trace=TraceId(derive_id(1, "trace")),
+        at_ns=1_800_000_000_000_000_000, actor="tester", action="noted", subject=f"subject-{n}", case="case-1",
+    )  # fmt: skip

@@ -1,0 +1,58 @@
+"""The ledger section: the signed head, and the newest entries, each verified as it is shown."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from phalanx.core import InvalidInput, TenantId
+from phalanx.dashboard._limits import LEDGER_PAGE_ENTRIES
+from phalanx.dashboard._seals import Seal, Seals
+from phalanx.ledger import Checkpoint, LedgerEntry
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+
+@dataclass(frozen=True, slots=True)
+class SealedEntry:
+    """An entry and whether it verifies now."""
+
+    found: LedgerEntry
+    seal: Seal
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """What the page shows. ``before`` leads to older entries; None when there are none."""
+
+    size: int
+    head: Checkpoint | None
+    problem: str
+    fingerprint: str
+    entries: tuple[SealedEntry, ...]
+    before: int | None
+
+
+async def ledger_view(node: "Node", tenant: TenantId, before: str) -> LedgerView:
+    """The page that ends before the index ``before``, or the newest when it is empty."""
+    ledger = node.ledger
+    end = _index(before, ledger.size)
+    start = max(0, end - LEDGER_PAGE_ENTRIES)
+    seals = await Seals.of(ledger)
+    found = [one for one in await ledger.entries(start - 1, end - start) if one.entry.tenant == tenant]
+    entries = tuple([SealedEntry(one, await seals.seal(one.entry.id)) for one in reversed(found)])
+    return LedgerView(
+        size=ledger.size,
+        head=seals.checkpoint,
+        problem=seals.problem,
+        fingerprint=ledger.public_key.fingerprint,
+        entries=entries,
+        before=start or None,
+    )
+
+
+def _index(before: str, size: int) -> int:
+    if not before:
+        return size
+    if not before.isascii() or not before.isdecimal() or len(before) > 18:
+        raise InvalidInput("before", "is not the index of a ledger entry")
+    return min(int(before), size)

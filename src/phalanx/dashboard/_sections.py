@@ -1,0 +1,16 @@
+"""The sections of the dashboard, in the order of its navigation."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A page that the navigation leads to."""
+
+    path: str
+    label: str
+
+
+LIVE = Section("/", "Live")
+LEDGER = Section("/ledger", "Ledger")
+SECTIONS = (LIVE, LEDGER)
