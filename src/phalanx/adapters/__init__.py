@@ -19,6 +19,7 @@ from phalanx.adapters._file_wrapper import FileWrapper, file_wrapper
 from phalanx.adapters._files import Files, OsFiles, lock_folder
 from phalanx.adapters._key_folder import KeyFolder
 from phalanx.adapters._keyfile import load_or_create
+from phalanx.adapters._limits import TLS_GOODBYE_S, TLS_HANDSHAKE_S
 from phalanx.adapters._otlp import OtlpExporter
 from phalanx.adapters._postgres_hold import hold_database
 from phalanx.adapters._postgres_journals import PostgresJournals
@@ -27,6 +28,9 @@ from phalanx.adapters._secrets import Ask, nobody_to_ask, secret_source
 from phalanx.adapters._segments import SegmentJournal, SegmentJournals
 from phalanx.adapters._sqlite import SqliteStore
 from phalanx.adapters._system import OsEntropy, SystemClock, ThreadOffload
+from phalanx.adapters._tls import POST_QUANTUM_GROUP, PostQuantumContext, TlsSession, tls_server_context
+from phalanx.adapters._tls_files import self_signed_files
+from phalanx.adapters._tls_probe import best_group, probe_tls
 
 __all__ = [
     "Ask",
@@ -50,4 +54,13 @@ __all__ = [
     "lock_folder",
     "nobody_to_ask",
     "secret_source",
+    "POST_QUANTUM_GROUP",
+    "PostQuantumContext",
+    "TlsSession",
+    "best_group",
+    "probe_tls",
+    "self_signed_files",
+    "tls_server_context",
+    "TLS_GOODBYE_S",
+    "TLS_HANDSHAKE_S",
 ]

@@ -51,3 +51,12 @@ TRIM_ROWS = 5_000
 # Calls to other nodes under way at once, and how many may wait for a thread behind them.
 CALL_WORKERS = 4
 MAX_WAITING_CALLS = 256
+# A TLS handshake takes a few round trips; who has not finished by then is not going to.
+TLS_HANDSHAKE_S = 10.0
+# After our goodbye, how long the other end's is waited for.
+TLS_GOODBYE_S = 2.0
+# Handshakes in progress at once, each about 100 KB; beyond it the oldest gives way.
+MAX_TLS_HANDSHAKES = 512
+# Browsers refuse certificates that live longer than this.
+SELF_SIGNED_DAYS = 825
+SELF_SIGNED_RENEW_DAYS = 30

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -22,24 +23,36 @@ class Refused(PhalanxError):
     code = "refused"
 
 
+ca_option = click.option(
+    "--ca",
+    envvar="PHALANX_CA",
+    show_envvar=True,
+    type=click.Path(path_type=Path),
+    help="Certificates to trust instead of the system's, for https.",
+)
+
+
 def client_options(command: Callable[..., None]) -> Callable[..., None]:
     """Options of a command that asks a running node; they arrive as one ``client``."""
 
     @functools.wraps(command)
-    def wrapped(*args: Any, url: str, token: str, **others: Any) -> None:
-        command(*args, client=NodeClient(url, token), **others)
+    def wrapped(*args: Any, url: str, token: str, ca: Path | None, **others: Any) -> None:
+        command(*args, client=NodeClient(url, token, ca), **others)
 
     token_option = click.option("--token", envvar="PHALANX_TOKEN", show_envvar=True, default="", help="Access token.")
     url_option = click.option(
         "--url", envvar="PHALANX_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, help="The node to ask."
     )
-    return url_option(token_option(wrapped))
+    return url_option(token_option(ca_option(wrapped)))
 
 
 class NodeClient:
-    """A thin client: one method per verb, errors as exceptions, pages followed."""
+    """A thin client: one method per verb, errors as exceptions, pages followed.
 
-    def __init__(self, url: str, token: str) -> None:
+    ``ca`` is a file of certificates that are trusted instead of the operating system's.
+    """
+
+    def __init__(self, url: str, token: str, ca: Path | None = None) -> None:
         import urllib3
 
         try:
@@ -51,7 +64,10 @@ class NodeClient:
         if target.scheme not in {"http", "https"} or not target.host:
             raise InvalidInput("url", f"{url!r} is not an http address")
         self._http = urllib3.PoolManager(
-            headers={"Authorization": f"Bearer {token}"} if token else {}, timeout=TIMEOUT_S, retries=False
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=TIMEOUT_S,
+            retries=False,
+            ssl_context=_tls_context(ca) if target.scheme == "https" else None,
         )
         self.url = url.rstrip("/")
 
@@ -89,9 +105,10 @@ class NodeClient:
                 method, f"{self.url}{path}{query}", body=content, headers={**self._http.headers, **(headers or {})}
             )
         except urllib3.exceptions.HTTPError as error:
-            raise Unavailable(
-                f"the node at {self.url}", _reason(error), hint="start one with `phalanx up`, or name it with --url"
-            ) from error
+            hint = "start one with `phalanx up`, or name it with --url"
+            if "certificate verify failed" in str(error):
+                hint = "its certificate is not known here: give it with --ca, as `phalanx up` says"
+            raise Unavailable(f"the node at {self.url}", _reason(error), hint=hint) from error
         body = _json(answer)
         if 200 <= answer.status < 300 and body is not None:
             return body
@@ -110,8 +127,25 @@ class NodeClient:
         return Refused(str(body.get("detail") or body.get("title")), hint=str(body.get("hint", "")), code=code)
 
 
+def _tls_context(ca: Path | None) -> Any:
+    """A context that verifies, over the library that has the post-quantum key exchange."""
+    import ssl
+
+    from urllib3.contrib.pyopenssl import PyOpenSSLContext
+
+    context = PyOpenSSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_mode = ssl.CERT_REQUIRED
+    try:
+        context.load_verify_locations(str(ca)) if ca else context.set_default_verify_paths()
+    except ssl.SSLError as error:
+        raise InvalidInput("ca", f"{ca} holds no certificates") from error
+    return context
+
+
 def _reason(error: Exception) -> str:
     """The end of urllib3's account, which is what happened: "Connection refused"."""
+    if "certificate verify failed" in str(error):
+        return "its certificate is not trusted"
     return str(error).rpartition(": ")[2].rstrip("')") or type(error).__name__
 
 

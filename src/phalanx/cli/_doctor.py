@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from phalanx.cli._client import ca_option
 from phalanx.cli._exits import Exit
 from phalanx.cli._output import json_option, print_json
 
@@ -53,14 +54,18 @@ _EXTRAS = {
     show_default=True,
     help="Where a node would keep its data.",
 )
+@click.option("--url", default="", help="Also ask this node, at an https address, which key exchange it agrees to.")
+@ca_option
 @json_option
 @click.pass_context
-def doctor(ctx: click.Context, data_dir: Path, as_json: bool) -> None:
+def doctor(ctx: click.Context, data_dir: Path, url: str, ca: Path | None, as_json: bool) -> None:
     """Say what works on this machine, what is missing, and the exact fix.
 
     Fails only when something is missing that a node cannot do without.
     """
     checks = [check for probe in _PROBES for check in probe(data_dir)]
+    if url:
+        checks.append(_listener(url, ca))
     if as_json:
         print_json([asdict(check) for check in checks])
     else:
@@ -112,6 +117,39 @@ def _crypto(data_dir: Path) -> list[Check]:  # noqa: ARG001
     ]
 
 
+def _tls(data_dir: Path) -> list[Check]:  # noqa: ARG001
+    from phalanx.adapters import POST_QUANTUM_GROUP, best_group
+    from phalanx.cli._tls import tls_summary
+
+    good = best_group() == POST_QUANTUM_GROUP
+    fix = "" if good else "pip install --upgrade cryptography pyopenssl"
+    return [Check("TLS listener", good, tls_summary(), fix, needed=False)]
+
+
+def _listener(url: str, ca: Path | None) -> Check:
+    """What the node at ``url`` agrees to with the best that this machine offers."""
+    from urllib.parse import urlsplit
+
+    from phalanx.adapters import probe_tls
+    from phalanx.core import InvalidInput, Unavailable
+
+    try:
+        split = urlsplit(url)
+        host, port = split.hostname, split.port or 443
+    except ValueError as error:
+        raise InvalidInput("--url", str(error)) from error
+    if split.scheme != "https" or not host:
+        raise InvalidInput("--url", f"{url!r} is no https address: without TLS there is nothing to agree to")
+    name = f"TLS of {host}:{port}"
+    try:
+        session = probe_tls(host, port, ca)
+    except Unavailable as error:
+        return Check(name, ok=False, found=error.reason, fix=error.hint)
+    said = f"{session.version}, {session.cipher}, key exchange {session.group or 'not told'}"
+    fix = "" if session.quantum_safe else "upgrade the node's `cryptography`: what is recorded today can be read later"
+    return Check(name, session.quantum_safe, said, fix, needed=False)
+
+
 def _plugins(data_dir: Path) -> list[Check]:  # noqa: ARG001
     from phalanx.node import GROUPS, registered
 
@@ -147,4 +185,4 @@ def _extras(data_dir: Path) -> list[Check]:  # noqa: ARG001
     return checks
 
 
-_PROBES: tuple[Callable[[Path], list[Check]], ...] = (_python, _sqlite, _disk, _crypto, _plugins, _extras)
+_PROBES: tuple[Callable[[Path], list[Check]], ...] = (_python, _sqlite, _disk, _crypto, _tls, _plugins, _extras)

@@ -1,24 +1,19 @@
 """Runs a node with its HTTP listener until it is told to stop."""
 
 import asyncio
-import contextlib
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from phalanx.cli._ask import ask_person
+from phalanx.cli._listener import BACKLOG, http_listener
 from phalanx.core import Unavailable
 
 if TYPE_CHECKING:
     from phalanx.node import Node, Settings
     from phalanx.telemetry import LogSink
-
-# Live-update streams are open for as long as a browser looks; they are cut after this.
-_GRACE_S = 2
-# Connections that wait to be taken.
-_BACKLOG = 2048
 
 Background = Callable[["Node"], Coroutine[None, None, None]]
 
@@ -36,42 +31,28 @@ async def serve(
     The node stops after the listener: what was accepted is durable before the reply, so
     nothing that a client was told is lost however the process ends.
     """
-    import uvicorn
-
     from phalanx.api import create_app
+    from phalanx.cli._tls import listener_tls
     from phalanx.dashboard import create_pages
     from phalanx.node import build_node, open_ports
-
-    class Listener(uvicorn.Server):
-        """Leaves signals to us: uvicorn would raise them again before the node has drained."""
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
 
     with _bound_socket(settings.api.host, settings.api.port) as listening:
         async with (
             open_ports(settings, ask=ask_person) as ports,
             build_node(settings, ports, log_sink=_log_sink(settings), host_names=host_names) as node,
         ):
+            tls = listener_tls(settings)
             app = create_app(node, pages=create_pages(node))
-            listener = Listener(
-                uvicorn.Config(
-                    app,
-                    log_config=None,
-                    access_log=False,
-                    server_header=False,
-                    lifespan="off",
-                    timeout_graceful_shutdown=_GRACE_S,
-                )
-            )
+            if tls is not None:
+                tls.count_in(node.telemetry)
+            listener = http_listener(app, tls)
             loop, main = asyncio.get_running_loop(), asyncio.current_task()
             assert main is not None
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, stop_or_hurry, listener, main)
             async with asyncio.TaskGroup() as group:
                 serving = group.create_task(listener.serve(sockets=[listening]))
-                await on_ready(node, _address(listening))
+                await on_ready(node, _address(listening, secure=tls is not None))
                 side = [group.create_task(background(node))] if background else []
                 if stop is not None:
                     side.append(group.create_task(_stop_on(stop, listener)))
@@ -98,9 +79,10 @@ async def _stop_on(event: asyncio.Event, listener: Stoppable) -> None:
     listener.should_exit = True
 
 
-def _address(listening: socket.socket) -> str:
+def _address(listening: socket.socket, *, secure: bool) -> str:
     host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if secure else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _log_sink(settings: "Settings") -> "LogSink":
@@ -119,7 +101,7 @@ def _bound_socket(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
         # Already here: who reads the address we print finds it open, and a port that is taken
         # is found out before anything else is started.
-        listening.listen(_BACKLOG)
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise Unavailable(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phalanx.cli._settings import SettingsSource, settings_options
+from phalanx.cli._tls import own_certificate, tls_summary
 
 if TYPE_CHECKING:
     from phalanx.node import Node
@@ -31,6 +32,10 @@ async def announce(node: "Node", url: str) -> None:
     click.echo(f"node       {node.settings.node.name} is ready (data in {node.settings.node.data_dir})", err=True)
     click.echo(f"dashboard  {await login_link(node, url)}", err=True)
     click.echo(f"API        {url}/v1  (OpenAPI: {url}/openapi.json)", err=True)
+    if url.startswith("https:"):
+        click.echo(f"TLS        {tls_summary()}", err=True)
+        if (certificate := own_certificate(node.settings)) is not None:
+            click.echo(f"           its certificate is its own: export PHALANX_CA={certificate}", err=True)
     if bootstrap is not None:
         click.echo(f"\nThe admin token, shown this once:\n\n  export PHALANX_TOKEN={bootstrap.secret}\n", err=True)
 

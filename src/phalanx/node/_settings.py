@@ -40,6 +40,14 @@ class ApiSection(Section):
 
     host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback should stand behind TLS.")
     port: int = Field(8470, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    tls_cert: Path | None = Field(
+        None, description="Certificate chain (PEM) to speak TLS 1.3 with, preferring the group X25519MLKEM768."
+    )
+    tls_key: Path | None = Field(None, description="Private key (PEM) of tls_cert.")
+    tls_self_signed: bool = Field(
+        default=False,
+        description="Without tls_cert: speak TLS with a certificate made at the first start, in data_dir/keys.",
+    )
     metrics_open: bool = Field(
         default=False, description="Serve /metrics without a token to anyone who can connect, not only to loopback."
     )

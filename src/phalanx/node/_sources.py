@@ -25,7 +25,9 @@ ENV_PREFIX = "PHALANX_"
 DEFAULT_FILE = Path("phalanx.toml")
 
 # Read by the command line, not settings of a node.
-_CLIENT_VARIABLES = frozenset({"PHALANX_URL", "PHALANX_TOKEN", "PHALANX_CONFIG", "PHALANX_PASSPHRASE", "PHALANX_PIN"})
+_CLIENT_VARIABLES = frozenset(
+    {"PHALANX_URL", "PHALANX_TOKEN", "PHALANX_CA", "PHALANX_CONFIG", "PHALANX_PASSPHRASE", "PHALANX_PIN"}
+)
 
 
 @dataclass(frozen=True, slots=True)
