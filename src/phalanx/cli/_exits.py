@@ -58,6 +58,10 @@ _BY_CODE = {
     "invalid-checkpoint": Exit.NOT_VERIFIED,
     "invalid-signature": Exit.NOT_VERIFIED,
     "timestamp-refused": Exit.NOT_VERIFIED,
+    "invalid-share": Exit.NOT_VERIFIED,
+    "invalid-escrow": Exit.NOT_VERIFIED,
+    "release-refused": Exit.NOT_VERIFIED,
+    "ceremony-not-registered": Exit.NOT_VERIFIED,
     "storage-full": Exit.STORAGE,
 }
 

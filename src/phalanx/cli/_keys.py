@@ -4,12 +4,16 @@ from typing import Any
 
 import click
 
+from phalanx.cli._keys_escrow import escrow
 from phalanx.cli._output import Column, json_option, print_json, print_table
 
 
 @click.group(short_help="Algorithms, identities, the vault, escrow.")
 def keys() -> None:
     """Algorithms, identities, the vault, escrow."""
+
+
+keys.add_command(escrow)
 
 
 @keys.command("algorithms")

@@ -5,6 +5,7 @@ all get their node from it, with different ports.
 """
 
 from phalanx.node._audit import audit_ledger
+from phalanx.node._escrow import EscrowDesk, open_escrows
 from phalanx.node._guard import SpaceWatch
 from phalanx.node._node import Node, build_node
 from phalanx.node._open import open_ports
@@ -17,6 +18,7 @@ from phalanx.node._vouching import Vouching
 
 __all__ = [
     "GROUPS",
+    "EscrowDesk",
     "Health",
     "LoadedSettings",
     "Node",
@@ -29,6 +31,7 @@ __all__ = [
     "build_node",
     "env_name",
     "load_settings",
+    "open_escrows",
     "open_ports",
     "registered",
     "setting_names",
