@@ -82,9 +82,11 @@ class Uuid7Source:
 
 def derive_id(at_ns: int, *cause: str) -> str:
     """The identifier that follows from ``cause`` (for example a rule and an event), dated ``at_ns``."""
-    # Escaped, so that no two causes join to one text.
-    parts = (part.replace("\x1e", "\x1e0").replace("\x1f", "\x1e1") for part in cause)
-    digest = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=10).digest()
+    joined = "\x1f".join(cause)
+    if "\x1e" in joined or joined.count("\x1f") >= len(cause):
+        # Escaped, so that no two causes join to one text.
+        joined = "\x1f".join(part.replace("\x1e", "\x1e0").replace("\x1f", "\x1e1") for part in cause)
+    digest = hashlib.blake2b(joined.encode(), digest_size=10).digest()
     return _format(at_ns // NS_PER_MS, int.from_bytes(digest) >> 6)
 
 

@@ -33,6 +33,7 @@ from phalanx.ledger._payload import Disclosure, commit, encode_payload
 from phalanx.ledger._proof import InclusionProof
 from phalanx.ledger._record import LedgerEntry
 from phalanx.ledger._sealing import Sealer, Sealers, Unsealed
+from phalanx.ledger._tiles import TileName, bundles_of, parse_tile, tiles_of
 from phalanx.ledger._verify import VerifyReport
 
 __all__ = [
@@ -50,9 +51,11 @@ __all__ = [
     "LedgerTampered",
     "Sealer",
     "Sealers",
+    "TileName",
     "Unsealed",
     "VerifiedProof",
     "VerifyReport",
+    "bundles_of",
     "commit",
     "consistency_proof",
     "decode_leaf",
@@ -61,8 +64,10 @@ __all__ = [
     "inclusion_proof",
     "leaf_hash",
     "node_hash",
+    "parse_tile",
     "root",
     "sign_checkpoint",
+    "tiles_of",
     "verify_checkpoint",
     "verify_consistency",
     "verify_inclusion",

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from phalanx.core import AuditEntry, InvalidInput, LimitExceeded, Record, WireError, decode_json, kind_name
+from phalanx.core import AuditEntry, InvalidInput, LimitExceeded, Record, TenantId, WireError, decode_json, kind_name
 from phalanx.ledger._limits import MAX_CUSTODIANS, MAX_LEAF_BYTES
 
 _VERSION = 2
@@ -50,6 +50,8 @@ class _Sorted(msgspec.Struct, frozen=True, gc=False):
 
 _KIND = kind_name(_Leaf)
 _encode = msgspec.json.Encoder().encode
+# Reads what is of this version; everything else goes the long way, which upgrades or says what is wrong.
+_decode = msgspec.json.Decoder(_Leaf).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,26 @@ def encode_leaf(entry: AuditEntry, commitment: bytes) -> bytes:
     return data
 
 
+def identify(data: bytes) -> tuple[str, TenantId, str]:
+    """Id, tenant and commitment of a leaf; raises ``WireError`` for bytes that are none."""
+    try:
+        leaf = _decode(data)
+        if leaf.v == _VERSION and leaf.commitment and leaf.body is msgspec.UNSET:
+            return leaf.id, leaf.tenant, leaf.commitment
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    said = decode_leaf(data)
+    return said.entry.id, said.entry.tenant, said.commitment
+
+
 def decode_leaf(data: bytes) -> Leaf:
     """Raises ``WireError`` for bytes that are no leaf."""
-    leaf = decode_json(data, _Leaf)
+    try:
+        leaf = _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        leaf = None
+    if leaf is None or leaf.v != _VERSION:
+        leaf = decode_json(data, _Leaf)
     has_body = leaf.body is not msgspec.UNSET
     if has_body == bool(leaf.commitment):
         raise WireError(_KIND, "it has a body or a commitment to one, not both")

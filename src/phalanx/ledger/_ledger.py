@@ -3,20 +3,21 @@
 Invariants:
 
 - journal record ``i`` holds leaf ``i`` and its sealed payload; a receipt is given once the
-  record is synced *and* its leaf hash and waypoint are committed, so it survives the loss of power;
+  record is synced *and* its tiles and waypoint are committed, so it survives the loss of power;
 - an entry id is recorded once. Whoever sends it again gets the first receipt, also after a
-  crash between the append and the receipt: opening reads the ids back from the journal;
-- no checkpoint is signed over a tree that is not an extension of the last signed one: opening
-  refuses a journal that disagrees with it;
-- in memory are hashes only: 64 bytes of tree and about 150 of id index per entry.
+  crash between the append and the receipt: opening tells what the journal holds untold;
+- no checkpoint is signed over a tree that is not an extension of the last signed one, nor over
+  an entry without a receipt: opening refuses tiles that disagree with the last checkpoint, and a
+  journal that is shorter than they are;
+- in memory are the tree's right edge, some tiles and pages, the ids of the last few thousand
+  entries, and two bytes of filter for each older one. Opening reads these and the journal's
+  tail, never all of it; ``verify`` does.
 
-Concurrent calls share one append and one commit (group commit). One process writes a ledger.
+Concurrent calls share appends and commits (group commit). One process writes a ledger.
 """
 
 import asyncio
-import hashlib
-from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from phalanx.core import (
     MAX_PAGE_ROWS,
@@ -27,42 +28,29 @@ from phalanx.core import (
     EntropySource,
     Journal,
     NotFound,
-    Overloaded,
+    Offload,
     Store,
-    Waypoint,
-    derive_id,
 )
-from phalanx.crypto import HybridSigner, PublicKey
+from phalanx.crypto import CryptoError, HybridSigner, PublicKey
 from phalanx.ledger._checkpoint import Checkpoint, sign_checkpoint
 from phalanx.ledger._errors import LedgerTampered
+from phalanx.ledger._id_index import IdIndex
 from phalanx.ledger._leaf import encode_leaf
-from phalanx.ledger._limits import MAX_GROUP_ENTRIES, MAX_WAITING_ENTRIES, PAGE_ENTRIES
-from phalanx.ledger._merkle import HashTree, consistency_proof, inclusion_proof, leaf_hash, root
-from phalanx.ledger._payload import SALT_BYTES, commit, encode_payload
+from phalanx.ledger._limits import IDS_PER_PAGE
+from phalanx.ledger._merkle import consistency_proof, inclusion_proof, leaf_hash, root
+from phalanx.ledger._opening import catch_up, check_last_checkpoint
+from phalanx.ledger._payload import Salts, commit, encode_payload
 from phalanx.ledger._proof import InclusionProof
-from phalanx.ledger._record import (
-    LedgerEntry,
-    checked_disclosure,
-    pack_record,
-    read_record,
-    seal_context,
-    with_body,
-)
+from phalanx.ledger._record import LedgerEntry, checked_disclosure, pack_record, read_record, seal_context, with_body
 from phalanx.ledger._sealing import KeptSealers, Sealers
 from phalanx.ledger._shelf import Shelf
-from phalanx.ledger._verify import VerifyReport, checked_checkpoint, read_records, verify
-from phalanx.telemetry import Telemetry, waypoint_put
+from phalanx.ledger._tiles import TileName, encode_bundle
+from phalanx.ledger._tree import TiledTree
+from phalanx.ledger._verify import Audit, VerifyReport, checked_checkpoint, read_records
+from phalanx.ledger._writer import Writer, warn_of_other_content
+from phalanx.telemetry import Telemetry
 
 _ROOM = "ledger"
-_RETRY_AFTER_S = 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    entry: AuditEntry
-    hashed: bytes
-    record: bytes
-    receipt: asyncio.Future[AuditReceipt]
 
 
 class Ledger:
@@ -71,9 +59,11 @@ class Ledger:
     def __init__(
         self,
         journal: Journal,
-        shelf: Shelf,
         store: Store,
         signer: HybridSigner,
+        tree: TiledTree,
+        ids: IdIndex,
+        *,
         clock: Clock,
         telemetry: Telemetry,
         entropy: EntropySource,
@@ -81,27 +71,27 @@ class Ledger:
     ) -> None:
         """Use ``open``: an unopened ledger does not know what its journal holds."""
         self._journal = journal
-        self._shelf = shelf
         self._store = store
+        self._shelf = Shelf(store)
         self._signer = signer
+        self._tree = tree
+        self._ids = ids
         self._clock = clock
-        self._entropy = entropy
+        self._salts = Salts(entropy)
         self._sealers = KeptSealers(sealers)
-        self._feed = telemetry.feed
         self._tracer = telemetry.tracer
         self._log = telemetry.log.bind(room=_ROOM)
-        self._entries_total = telemetry.metrics.counter("phalanx_ledger_entries_total", "Entries recorded.")
-        self._groups_seconds = telemetry.metrics.histogram(
-            "phalanx_ledger_group_seconds", "Time to make one group of entries durable."
-        )
         self.origin = f"phalanx-ledger/{signer.public.fingerprint[:16]}"
-        self._tree = HashTree()
-        self._index: dict[bytes, int] = {}
-        # Entries that are synced in the journal while their leaf rows and waypoints are not
-        # committed yet: at most one group, for no group is appended before the last one is told.
-        self._untold: list[AuditEntry] = []
-        self._waiting: deque[_Waiting] = deque()
-        self._writer: asyncio.Task[None] | None = None
+        self._writer = Writer(
+            journal,
+            store,
+            tree,
+            ids,
+            recorded=self._find,
+            again=self._first_receipt,
+            clock=clock,
+            telemetry=telemetry,
+        )
         self._signing = asyncio.Lock()
         self._last_signed: Checkpoint | None = None
 
@@ -115,17 +105,23 @@ class Ledger:
         clock: Clock,
         telemetry: Telemetry,
         entropy: EntropySource,
+        offload: Offload,
         sealers: Sealers,
+        ids_per_page: int = IDS_PER_PAGE,
     ) -> "Ledger":
-        """Read the journal back; raises ``LedgerTampered`` when it is not what was recorded and signed."""
-        ledger = cls(journal, Shelf(store), store, signer, clock, telemetry, entropy, sealers)
-        await ledger._load()
+        """Go on where the journal ends; raises ``LedgerTampered`` when it is not what was recorded and signed."""
+        tree, ids = await TiledTree.open(store), await IdIndex.open(store, offload, page_ids=ids_per_page)
+        ledger = cls(
+            journal, store, signer, tree, ids, clock=clock, telemetry=telemetry, entropy=entropy, sealers=sealers
+        )
+        await catch_up(journal, store, tree, ids, ledger._writer)
+        ledger._last_signed = await check_last_checkpoint(ledger._shelf, tree, signer.public, ledger.origin)
         return ledger
 
     @property
     def size(self) -> int:
         """Entries in the log."""
-        return len(self._tree)
+        return self._tree.size
 
     @property
     def public_key(self) -> PublicKey:
@@ -134,32 +130,30 @@ class Ledger:
 
     async def record(self, entry: AuditEntry) -> AuditReceipt:
         """Remember ``entry``; durable on return. The same id again gives the first receipt."""
-        index = self._index.get(_id_hash(entry.id))
-        if index is not None and index < self._told:
-            return await self._first_receipt(entry)
-        payload, salt = encode_payload(entry.body), self._entropy.token(SALT_BYTES)
+        self._writer.require_room()
+        payload, salt = encode_payload(entry.body), self._salts.draw()
         leaf = encode_leaf(entry, commit(salt, payload))
         hashed = leaf_hash(leaf)
-        sealer = await self._sealers.of(entry.tenant)
-        record = pack_record(leaf, sealer.seal(salt + payload, seal_context(hashed)))
-        if len(self._waiting) >= MAX_WAITING_ENTRIES:
-            raise Overloaded("the ledger", retry_after_s=_RETRY_AFTER_S)
-        waiting = _Waiting(entry, hashed, record, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write(), name="ledger-writer")
+        try:
+            sealer = self._sealers.kept(entry.tenant) or await self._sealers.of(entry.tenant)
+            sealed = sealer.seal(salt + payload, seal_context(hashed))
+        except CryptoError:
+            # The tenant may be shredded; what it recorded before is known all the same.
+            index = await self._find(entry.id)
+            if index is None or index >= self.size:
+                raise
+            return await self._first_receipt(entry, index)
         with self._tracer.span("record", room=_ROOM, trace=entry.trace, action=entry.action):
-            return await waiting.receipt
+            return await self._writer.submit(entry, hashed, pack_record(leaf, sealed))
 
     async def close(self) -> None:
         """Wait until what was asked for is written. Journal and store stay open: they are not ours."""
-        if self._writer is not None:
-            await asyncio.wait([self._writer])
+        await self._writer.close()
 
     async def entry(self, entry_id: str) -> LedgerEntry:
         """Raises ``NotFound``, and ``LedgerTampered`` when the record is not the one its leaf hash names."""
-        index = self._index.get(_id_hash(entry_id))
-        if index is None:
+        index = await self._find(entry_id)
+        if index is None or index >= self.size:
             raise NotFound("ledger entry", entry_id)
         (record,) = await read_records(self._journal, index, 1)
         return await self._entry_at(index, record)
@@ -170,39 +164,58 @@ class Ledger:
         end = min(start + min(limit, MAX_PAGE_ROWS), size)
         found: list[LedgerEntry] = []
         while start < end:
-            records = (await read_records(self._journal, start, end - start))[: end - start]
+            records = await read_records(self._journal, start, end - start)
             found += [await self._entry_at(index, record) for index, record in enumerate(records, start)]
             start += len(records)
         return found
 
     async def prove(self, index: int, size: int | None = None) -> InclusionProof:
         """That entry ``index`` is in the log as it was at ``size`` entries (now, when not given)."""
-        size = self.size if size is None else size
-        if not 0 <= index < size <= self.size:
-            raise NotFound("ledger entry", f"{index} of {size}")
-        path = inclusion_proof(self._tree, index, size)
+        at = self.size if size is None else size
+        if not 0 <= index < at <= self.size:
+            raise NotFound("ledger entry", f"{index} of {at}")
+        path, top = await self._tree.ask(lambda tree: (inclusion_proof(tree, index, at), root(tree, at)))
+        hashed = await self._tree.leaf_hash(index)
         return InclusionProof(
             index=index,
-            size=size,
-            leaf_hash=self._tree.subtree(0, index).hex(),
+            size=at,
+            leaf_hash=hashed.hex(),
             path=tuple(step.hex() for step in path),
-            root=root(self._tree, size).hex(),
+            root=top.hex(),
         )
 
     async def prove_consistency(self, old_size: int, new_size: int | None = None) -> list[bytes]:
         """That the log of ``old_size`` entries is a prefix of the one of ``new_size`` (now, when not given)."""
-        new_size = self.size if new_size is None else new_size
-        if not 0 <= old_size <= new_size <= self.size:
-            raise NotFound("ledger of size", f"{old_size} before {new_size}")
-        return consistency_proof(self._tree, old_size, new_size)
+        at = self.size if new_size is None else new_size
+        if not 0 <= old_size <= at <= self.size:
+            raise NotFound("ledger of size", f"{old_size} before {at}")
+        return await self._tree.ask(lambda tree: consistency_proof(tree, old_size, at))
+
+    async def tile(self, name: TileName) -> bytes:
+        """A tile of hashes or a bundle of leaves (tlog-tiles); raises ``NotFound`` while it is not full that far."""
+        start, end = name.number << 8, (name.number << 8) + name.width
+        if name.level is not None:
+            hashes = await self._tree.tile(name.level, name.number, name.width)
+            if hashes is None:
+                raise NotFound("tile", name.path)
+            return hashes
+        if end > self.size:
+            raise NotFound("tile", name.path)
+        leaves: list[bytes] = []
+        while start + len(leaves) < end:
+            at = start + len(leaves)
+            records = await read_records(self._journal, at, end - at)
+            leaves += [read_record(index, record)[0] for index, record in enumerate(records, at)]
+        return encode_bundle(leaves)
 
     async def checkpoint(self) -> Checkpoint:
         """The signed head of the log as it is now; the last one again while nothing was added."""
         async with self._signing:
-            size = self._told
+            size = self.size
             if self._last_signed is None or self._last_signed.size < size:
                 signed_at_s = self._clock.wall_ns() // NS_PER_S
-                made = sign_checkpoint(self._signer, self.origin, size, root(self._tree, size), signed_at_s)
+                top = await self._tree.ask(lambda tree: root(tree, size))
+                made = sign_checkpoint(self._signer, self.origin, size, top, signed_at_s)
                 await self._shelf.save_checkpoint(made)
                 self._last_signed = made
                 self._log.info("checkpoint signed", size=size, root=made.root)
@@ -214,38 +227,46 @@ class Ledger:
 
     async def signed(self, size: int) -> Checkpoint | None:
         """The checkpoint of exactly this size, if one was signed; raises ``LedgerTampered``."""
-        note = await self._shelf.checkpoint(size)
-        return None if note is None else checked_checkpoint(size, note, self.public_key, self.origin)
+        stored = await self._shelf.checkpoint(size)
+        return None if stored is None else checked_checkpoint(stored, self.public_key, self.origin)
 
     async def prefix(self, old: int, new: int) -> tuple[bytes, list[bytes]]:
         """The root at ``old`` entries, and the consistency proof from there to ``new``."""
         proof = await self.prove_consistency(old, new)
-        return root(self._tree, old), proof
+        return await self._tree.ask(lambda tree: root(tree, old)), proof
 
     async def verify(self) -> VerifyReport:
-        """Recompute everything from the journal; raises ``LedgerTampered`` naming the first broken thing."""
-        async with self._signing:
-            return await verify(self._journal, self._shelf, self._sealers, self.public_key, self.origin, self._told)
+        """Recompute everything from the journal; raises ``LedgerTampered`` naming the first broken thing.
 
-    @property
-    def _told(self) -> int:
-        return len(self._tree) - len(self._untold)
+        Nobody gets a receipt or a checkpoint meanwhile.
+        """
+        async with self._signing, self._writer.rows:
+            audit = Audit(
+                self._journal, self._store, self._ids.page_ids, self._sealers, self.public_key, self.origin, self.size
+            )
+            return await audit.run()
 
-    def _receipt(self, entry_id: str, index: int) -> AuditReceipt:
-        return AuditReceipt(entry=entry_id, index=index, leaf_hash=self._tree.subtree(0, index).hex())
+    async def _find(self, entry_id: str) -> int | None:
+        """The index of the entry of this id, which may be untold yet."""
+        for index in await self._ids.find(entry_id):
+            (record,) = await read_records(self._journal, index, 1)
+            _, _, said = read_record(index, record)
+            if said.entry.id == entry_id:
+                return index
+        return None
 
-    async def _first_receipt(self, again: AuditEntry) -> AuditReceipt:
+    async def _first_receipt(self, again: AuditEntry, index: int) -> AuditReceipt:
         """The receipt that was given for this id before."""
-        first = await self.entry(again.id)
-        same = first.entry == (replace(again, body={}) if first.payload_gone else again)
-        if not same:
-            self._log.warning("ledger entry sent again with other content; the first stands", entry=again.id)
-        return self._receipt(again.id, first.index)
+        (record,) = await read_records(self._journal, index, 1)
+        first = await self._entry_at(index, record)
+        if first.entry != (replace(again, body={}) if first.payload_gone else again):
+            warn_of_other_content(self._log, again.id)
+        return AuditReceipt(entry=again.id, index=index, leaf_hash=first.leaf_hash)
 
     async def _entry_at(self, index: int, record: bytes) -> LedgerEntry:
         leaf, sealed, said = read_record(index, record)
         hashed = leaf_hash(leaf)
-        if hashed != self._tree.subtree(0, index):
+        if hashed != await self._tree.leaf_hash(index):
             raise LedgerTampered("entry", index, "its bytes are not the ones that were recorded")
         if sealed is None:
             return LedgerEntry(index, hashed.hex(), leaf, said.entry)
@@ -254,114 +275,3 @@ class Ledger:
             return LedgerEntry(index, hashed.hex(), leaf, said.entry, payload_gone=True)
         disclosure = checked_disclosure(index, said, opened)
         return LedgerEntry(index, hashed.hex(), leaf, with_body(said.entry, disclosure), disclosure)
-
-    async def _load(self) -> None:
-        if self._journal.start > 0:
-            raise LedgerTampered("entry", 0, "the journal no longer holds it")
-        told = await self._shelf.leaf_count()
-        if self._journal.end < told:
-            raise LedgerTampered("entry", self._journal.end, f"the journal ends here, and {told} entries were recorded")
-        while self.size < self._journal.end:
-            for record in await read_records(self._journal, self.size, PAGE_ENTRIES):
-                leaf, _, said = read_record(self.size, record)
-                if self.size >= told:
-                    self._untold.append(said.entry)
-                self._remember(said.entry.id, leaf_hash(leaf))
-        await self._load_last_checkpoint()
-        await self._tell()
-
-    async def _load_last_checkpoint(self) -> None:
-        stored = await self._shelf.last_checkpoint()
-        if stored is None:
-            return
-        size, note = stored
-        if size > self.size:
-            raise LedgerTampered("checkpoint", size, f"the journal holds {self.size} entries, fewer than were signed")
-        checkpoint = checked_checkpoint(size, note, self.public_key, self.origin)
-        if root(self._tree, size).hex() != checkpoint.root:
-            raise LedgerTampered("checkpoint", size, "the entries it covers are not the ones it was signed over")
-        self._last_signed = checkpoint
-
-    def _remember(self, entry_id: str, hashed: bytes) -> None:
-        self._index.setdefault(_id_hash(entry_id), self.size)
-        self._tree.append(hashed)
-
-    async def _write(self) -> None:
-        group: list[_Waiting] = []
-        try:
-            while self._waiting:
-                group = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_GROUP_ENTRIES))]
-                try:
-                    await self._write_group(group)
-                except Exception as error:  # noqa: BLE001 - every caller of the group is told, none hangs
-                    for waiting in group:
-                        if not waiting.receipt.done():
-                            waiting.receipt.set_exception(error)
-        finally:
-            self._writer = None
-            for waiting in (*group, *self._waiting):
-                waiting.receipt.cancel()
-            self._waiting.clear()
-
-    async def _write_group(self, group: list[_Waiting]) -> None:
-        begun_ns = self._clock.monotonic_ns()
-        await self._tell()
-        fresh: dict[bytes, _Waiting] = {}
-        for waiting in group:
-            hashed_id = _id_hash(waiting.entry.id)
-            if hashed_id not in self._index:
-                fresh.setdefault(hashed_id, waiting)
-        if fresh:
-            first = await self._journal.append([waiting.record for waiting in fresh.values()])
-            if first != self.size:
-                raise LedgerTampered(
-                    "entry", self.size, f"somebody else wrote {first - self.size} entries to the journal"
-                )
-            for waiting in fresh.values():
-                self._untold.append(waiting.entry)
-                self._remember(waiting.entry.id, waiting.hashed)
-            await self._tell()
-            self._entries_total.inc(len(fresh))
-            self._groups_seconds.observe((self._clock.monotonic_ns() - begun_ns) / NS_PER_S)
-        for waiting in group:
-            hashed_id = _id_hash(waiting.entry.id)
-            if fresh.get(hashed_id) is waiting:
-                receipt = self._receipt(waiting.entry.id, self._index[hashed_id])
-            else:
-                receipt = await self._first_receipt(waiting.entry)
-            if not waiting.receipt.done():
-                waiting.receipt.set_result(receipt)
-
-    async def _tell(self) -> None:
-        """Commit leaf rows and waypoints of what the journal holds already, then publish."""
-        while self._untold:
-            first, told = self._told, self._untold[:MAX_GROUP_ENTRIES]
-            at_ns = self._clock.wall_ns()
-            hashes = [self._tree.subtree(0, index) for index in range(first, first + len(told))]
-            waypoints = [
-                _waypoint(entry, at_ns, index, hashed)
-                for index, (entry, hashed) in enumerate(zip(told, hashes, strict=True), first)
-            ]
-            rows = [self._shelf.leaf_put(index, hashed) for index, hashed in enumerate(hashes, first)]
-            await self._store.commit([*rows, *map(waypoint_put, waypoints)])
-            del self._untold[: len(told)]
-            for waypoint in waypoints:
-                self._feed.publish(waypoint)
-
-
-def _id_hash(entry_id: str) -> bytes:
-    return hashlib.blake2b(entry_id.encode(), digest_size=16).digest()
-
-
-def _waypoint(entry: AuditEntry, at_ns: int, index: int, hashed: bytes) -> Waypoint:
-    return Waypoint(
-        id=derive_id(at_ns, "waypoint", _ROOM, entry.id),
-        tenant=entry.tenant,
-        trace=entry.trace,
-        at_ns=at_ns,
-        room=_ROOM,
-        stage="ledger",
-        subject=entry.id,
-        summary=f"entry {index} recorded: {entry.actor} {entry.action} {entry.subject}",
-        detail={"index": index, "leaf_hash": hashed.hex()},
-    )

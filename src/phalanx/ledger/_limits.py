@@ -4,16 +4,34 @@
 MAX_LEAF_BYTES = 65_535
 # An entry's body as canonical JSON.
 MAX_PAYLOAD_BYTES = 65_535
+# Salts drawn from the operating system at a time.
+SALTS_AT_ONCE = 64
 # Names in the custody of one entry.
 MAX_CUSTODIANS = 64
 # Sealers kept at hand, one per tenant; another one is made in about a millisecond.
 MAX_SEALERS = 1_024
-# Entries that share one journal append and one commit.
-MAX_GROUP_ENTRIES = 256
+# Entries that share one journal append, by number and by bytes: a group takes well under 100 ms.
+MAX_GROUP_ENTRIES = 1_024
+MAX_GROUP_BYTES = 4 << 20
+# Entries that are synced while their tiles and waypoints are not committed; then appending waits.
+MAX_UNTOLD_ENTRIES = 4_096
+# Tiles kept at hand, at most 50 KB each with what was hashed of them.
+MAX_KEPT_TILES = 128
+# The id index: ids of a page, which is also the smallest run; how many runs are merged into one;
+# ids of the greatest run, whose merging takes about 60 MB for a moment; pages kept at hand, 64 KiB
+# each; filters read at a time; and bytes of one commit of a merge.
+IDS_PER_PAGE = 4_096
+RUN_FAN = 16
+MAX_RUN_IDS = 1 << 20
+MAX_KEPT_PAGES = 128
+PAGE_RUNS = 16
+MAX_COMMIT_BYTES = 1 << 20
 # Entries that wait for a group; more are refused, so that a slow disk is felt by the callers.
 MAX_WAITING_ENTRIES = 4_096
 # Entries read and hashed at a time, between which others get their turn.
 PAGE_ENTRIES = 256
+# Entries an audit reads at a time: a few groups as they lie in the journal.
+AUDIT_ENTRIES = 4_096
 # Checkpoints verified at a time; one costs two signature checks, 0.3 ms.
 PAGE_CHECKPOINTS = 16
 # A signed checkpoint: two signatures of ours take 3.5 KiB, each post-quantum witness as much again.

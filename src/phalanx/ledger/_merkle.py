@@ -3,14 +3,15 @@
 Invariants:
 
 - a leaf is hashed with the prefix 0x00 and a node with 0x01, so neither passes for the other;
-- ``HashTree`` keeps the hash of every complete, aligned subtree and nothing else; each is
-  written once and never changes, which is also what tlog-tiles publishes;
+- a ``Tree`` gives the hash of every complete, aligned subtree and nothing else; such a hash
+  never changes, which is what tlog-tiles builds on;
 - every range the recursions of the RFC visit starts where such a subtree starts, so roots and
   proofs of any size up to the present one cost O(log² n) hashes at most.
 """
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from phalanx.ledger._errors import InvalidProof
 
@@ -24,6 +25,16 @@ def leaf_hash(leaf: bytes) -> bytes:
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+class Tree(Protocol):
+    """What roots and proofs are computed from."""
+
+    def __len__(self) -> int: ...
+
+    def subtree(self, level: int, position: int) -> bytes:
+        """The hash over the leaves from ``position·2^level`` to below ``(position+1)·2^level``."""
+        ...
 
 
 class HashTree:
@@ -59,13 +70,13 @@ class HashTree:
         return found
 
 
-def root(tree: HashTree, size: int) -> bytes:
+def root(tree: Tree, size: int) -> bytes:
     """MTH of the first ``size`` leaves."""
     assert 0 <= size <= len(tree), (size, len(tree))
     return _range_hash(tree, 0, size) if size else EMPTY_ROOT
 
 
-def inclusion_proof(tree: HashTree, index: int, size: int) -> list[bytes]:
+def inclusion_proof(tree: Tree, index: int, size: int) -> list[bytes]:
     """PATH(index, D[size]): the siblings from the leaf up to the root."""
     assert 0 <= index < size <= len(tree), (index, size, len(tree))
     path: list[bytes] = []
@@ -81,7 +92,7 @@ def inclusion_proof(tree: HashTree, index: int, size: int) -> list[bytes]:
     return path[::-1]
 
 
-def consistency_proof(tree: HashTree, old_size: int, new_size: int) -> list[bytes]:
+def consistency_proof(tree: Tree, old_size: int, new_size: int) -> list[bytes]:
     """PROOF(old, D[new]): that the first ``old_size`` leaves are a prefix. Empty when either is trivial."""
     assert 0 <= old_size <= new_size <= len(tree), (old_size, new_size, len(tree))
     if old_size == 0:
@@ -160,7 +171,7 @@ def _split(n: int) -> int:
     return 1 << (n - 1).bit_length() - 1
 
 
-def _range_hash(tree: HashTree, start: int, end: int) -> bytes:
+def _range_hash(tree: Tree, start: int, end: int) -> bytes:
     n = end - start
     level = n.bit_length() - 1
     if n == 1 << level:

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from phalanx.core import InvalidInput, LimitExceeded, WireError, encode_json
+from phalanx.core import EntropySource, InvalidInput, LimitExceeded, WireError, encode_json
 from phalanx.ledger._errors import InvalidProof
-from phalanx.ledger._limits import MAX_PAYLOAD_BYTES
+from phalanx.ledger._limits import MAX_PAYLOAD_BYTES, SALTS_AT_ONCE
 
 SALT_BYTES = 32
 _DOMAIN = b"phalanx/ledger/payload/v1\x00"
@@ -32,6 +32,20 @@ class Disclosure:
         """That this is what the leaf commits to; raises ``InvalidProof``."""
         if len(self.salt) != SALT_BYTES or commit(self.salt, self.payload).hex() != commitment:
             raise InvalidProof("payload and salt are not the ones its leaf commits to")
+
+
+class Salts:
+    """Draws salts, many from the operating system at once."""
+
+    def __init__(self, entropy: EntropySource) -> None:
+        self._entropy = entropy
+        self._drawn = b""
+
+    def draw(self) -> bytes:
+        if not self._drawn:
+            self._drawn = self._entropy.token(SALTS_AT_ONCE * SALT_BYTES)
+        salt, self._drawn = self._drawn[:SALT_BYTES], self._drawn[SALT_BYTES:]
+        return salt
 
 
 def encode_payload(body: Mapping[str, Any]) -> bytes:

@@ -13,10 +13,10 @@ import struct
 from dataclasses import dataclass
 
 from phalanx.core import AuditEntry, WireError
-from phalanx.ledger._errors import InvalidProof, LedgerTampered
+from phalanx.ledger._errors import LedgerTampered
 from phalanx.ledger._leaf import Leaf, decode_leaf
 from phalanx.ledger._merkle import leaf_hash
-from phalanx.ledger._payload import SALT_BYTES, Disclosure, decode_payload
+from phalanx.ledger._payload import SALT_BYTES, Disclosure, commit, decode_payload
 
 _HEAD = struct.Struct(">BH")
 _V1_FIRST_BYTE = 0x7B
@@ -65,19 +65,26 @@ def read_record(index: int, record: bytes) -> tuple[bytes, bytes | None, Leaf]:
         said = decode_leaf(leaf)
     except WireError as error:
         raise LedgerTampered("entry", index, error.message) from error
-    if (sealed is None) != (not said.commitment):
-        raise LedgerTampered("entry", index, "its record and its leaf are of different versions")
+    require_one_version(index, sealed, said.commitment)
     return leaf, sealed, said
+
+
+def require_one_version(index: int, sealed: bytes | None, commitment: str) -> None:
+    """Raises ``LedgerTampered`` unless a leaf that commits to a payload, and only that, has one sealed behind it."""
+    if (sealed is None) == bool(commitment):
+        raise LedgerTampered("entry", index, "its record and its leaf are of different versions")
 
 
 def checked_disclosure(index: int, said: Leaf, opened: bytes) -> Disclosure:
     """An opened payload, once it is what the leaf commits to; raises ``LedgerTampered``."""
-    disclosure = Disclosure(opened[:SALT_BYTES], opened[SALT_BYTES:])
-    try:
-        disclosure.check(said.commitment)
-    except InvalidProof as error:
-        raise LedgerTampered("payload", index, error.reason) from error
-    return disclosure
+    check_opened(index, said.commitment, opened)
+    return Disclosure(opened[:SALT_BYTES], opened[SALT_BYTES:])
+
+
+def check_opened(index: int, commitment: str, opened: bytes) -> None:
+    """That salt and payload, one behind the other, are what a leaf commits to; raises ``LedgerTampered``."""
+    if len(opened) < SALT_BYTES or commit(opened, b"").hex() != commitment:
+        raise LedgerTampered("payload", index, "payload and salt are not the ones its leaf commits to")
 
 
 def with_body(entry: AuditEntry, disclosure: Disclosure) -> AuditEntry:

@@ -45,6 +45,10 @@ class KeptSealers:
         self._sealers = sealers
         self._kept: dict[TenantId, Sealer] = {}
 
+    def kept(self, tenant: TenantId) -> Sealer | None:
+        """The tenant's sealer if it is at hand."""
+        return self._kept.get(tenant)
+
     async def of(self, tenant: TenantId) -> Sealer:
         """Raises ``CryptoError`` when the tenant's keys were shredded."""
         kept = self._kept.get(tenant)
@@ -57,8 +61,22 @@ class KeptSealers:
 
     async def opened(self, index: int, tenant: TenantId, sealed: bytes, aad: bytes) -> bytes | None:
         """What was sealed, or None when its tenant was shredded; raises ``LedgerTampered``."""
+        await self.prepare(tenant)
+        return self.open_now(index, tenant, sealed, aad)
+
+    async def prepare(self, tenant: TenantId) -> None:
+        """Get the tenant's sealer ready for ``open_now``; a shredded tenant has none."""
         try:
-            return (await self.of(tenant)).open(sealed, aad)
+            await self.of(tenant)
+        except CryptoError as error:
+            if error.code != _SHREDDED:
+                raise
+
+    def open_now(self, index: int, tenant: TenantId, sealed: bytes, aad: bytes) -> bytes | None:
+        """As ``opened``, for a tenant that was prepared."""
+        sealer = self._kept.get(tenant)
+        try:
+            return sealer.open(sealed, aad) if sealer else None
         except CryptoError as error:
             if error.code == _SHREDDED:
                 return None

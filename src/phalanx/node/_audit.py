@@ -29,7 +29,8 @@ async def audit_ledger(settings: Settings, *, ask: Ask = nobody_to_ask) -> Verif
             try:
                 ledger = await Ledger.open(
                     journal, ports.store, ports.signer,
-                    clock=ports.clock, telemetry=telemetry, entropy=ports.entropy, sealers=sealers,
+                    clock=ports.clock, telemetry=telemetry, entropy=ports.entropy, offload=ports.offload,
+                    sealers=sealers,
                 )  # fmt: skip
                 return await ledger.verify()
             finally:

@@ -130,7 +130,7 @@ async def build_node(
         ]
         ledger = await Ledger.open(
             ledger_journal, store, ports.signer, clock=clock, telemetry=telemetry, entropy=ports.entropy,
-            sealers=TenantSealers(vault, seals=settings.at_rest.seal),
+            offload=offload, sealers=TenantSealers(vault, seals=settings.at_rest.seal),
         )  # fmt: skip
         stack.push_async_callback(ledger.close)
         stack.push_async_callback(_seal, ledger, telemetry)

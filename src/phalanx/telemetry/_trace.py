@@ -6,9 +6,8 @@ exporter subscribes and gets each span as it ends.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,24 +59,10 @@ class Tracer:
         self._current: ContextVar[tuple[int, str]] = ContextVar("span", default=(0, ""))
         self._last_id = 0
 
-    @contextmanager
-    def span(self, name: str, /, *, room: str, trace: str, **attrs: Any) -> Iterator[OpenSpan]:
+    def span(self, name: str, /, *, room: str, trace: str, **attrs: Any) -> "RunningSpan":
+        """Work that lasts as long as a ``with`` block."""
         self._last_id += 1
-        running = OpenSpan(self._last_id, attrs)
-        outer, outer_trace = self._current.get()
-        parent = outer if outer_trace == trace else 0
-        token = self._current.set((running.id, trace))
-        started_ns, begun_ns = self._clock.wall_ns(), self._clock.monotonic_ns()
-        error = ""
-        try:
-            yield running
-        except BaseException as raised:
-            error = type(raised).__name__
-            raise
-        finally:
-            self._current.reset(token)
-            duration_ns = self._clock.monotonic_ns() - begun_ns
-            self._finish(Span(running.id, parent, name, room, trace, started_ns, duration_ns, error, running.attrs))
+        return RunningSpan(self, OpenSpan(self._last_id, attrs), name, room, trace)
 
     def spans(self, trace: str) -> list[Span]:
         """The finished spans of one trace, in the order they began, as far as the ring remembers."""
@@ -88,7 +73,52 @@ class Tracer:
         self._sinks.append(sink)
         return lambda: self._sinks.remove(sink)
 
-    def _finish(self, span: Span) -> None:
+    def begin(self, span_id: int, trace: str) -> "tuple[int, Token[tuple[int, str]]]":
+        """Make a span the current one: the id of the span around it, and what ``end`` puts back."""
+        outer, outer_trace = self._current.get()
+        return outer if outer_trace == trace else 0, self._current.set((span_id, trace))
+
+    def end(self, span: Span, token: "Token[tuple[int, str]]") -> None:
+        self._current.reset(token)
         self._ring.append(span)
         for sink in self._sinks:
             sink(span)
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
+
+
+class RunningSpan:
+    """The block of one span; a class of its own, for a generator costs twice as much."""
+
+    __slots__ = ("_begun_ns", "_name", "_open", "_parent", "_room", "_started_ns", "_token", "_trace", "_tracer")
+
+    def __init__(self, tracer: Tracer, running: OpenSpan, name: str, room: str, trace: str) -> None:
+        self._tracer = tracer
+        self._open = running
+        self._name = name
+        self._room = room
+        self._trace = trace
+
+    def __enter__(self) -> OpenSpan:
+        self._parent, self._token = self._tracer.begin(self._open.id, self._trace)
+        clock = self._tracer.clock
+        self._started_ns, self._begun_ns = clock.wall_ns(), clock.monotonic_ns()
+        return self._open
+
+    def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
+        duration_ns = self._tracer.clock.monotonic_ns() - self._begun_ns
+        error = "" if raised is None else raised.__name__
+        span = Span(
+            self._open.id,
+            self._parent,
+            self._name,
+            self._room,
+            self._trace,
+            self._started_ns,
+            duration_ns,
+            error,
+            self._open.attrs,
+        )
+        self._tracer.end(span, self._token)

@@ -48,7 +48,9 @@ def waypoint_put(waypoint: Waypoint, *, also: Sequence[str] = ()) -> Put:
 
     ``also`` are further traces it is part of: a finding of many events lies on the way of each.
     """
-    traces = tuple(dict.fromkeys(trace for trace in (waypoint.trace, *also) if trace))
+    traces = (waypoint.trace,) if waypoint.trace else ()
+    if also:
+        traces = tuple(dict.fromkeys((*traces, *filter(None, also))))
     index = {"trace": traces, "stage": (waypoint.stage,)}
     return Put(WAYPOINTS, waypoint.tenant, waypoint.id, encode(waypoint), index)
 

@@ -49,6 +49,7 @@ async def opened(folder):
             clock=clock,
             telemetry=Telemetry(clock),
             entropy=ENTROPY,
+            offload=offload,
             sealers=SEALERS,
         )
         yield ledger

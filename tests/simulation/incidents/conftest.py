@@ -81,6 +81,7 @@ class Desk:
             clock=clock,
             telemetry=telemetry,
             entropy=ports.entropy,
+            offload=ports.offload,
             sealers=Unsealed(),
         )
         fleet = Fleet(local_provider(ports.offload).backends() if devices else ())

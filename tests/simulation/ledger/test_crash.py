@@ -38,6 +38,7 @@ async def opened(world, name, sealers):
         clock=world.clock,
         telemetry=telemetry,
         entropy=world.entropy,
+        offload=world.offload,
         sealers=sealers,
     )
     return ledger, journal, store

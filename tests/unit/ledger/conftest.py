@@ -66,6 +66,9 @@ class FullStore:
 class Bench:
     """One ledger's surroundings, and ways to open it again on what is stored."""
 
+    # So small that short ledgers have runs of ids.
+    ids_per_page = 4
+
     def __init__(self, world, signer, journal=None):
         self.world = world
         self.signer = signer
@@ -83,14 +86,23 @@ class Bench:
             clock=self.world.clock,
             telemetry=self.telemetry,
             entropy=self.world.entropy,
+            offload=self.world.offload,
             sealers=self.sealers,
+            ids_per_page=self.ids_per_page,
         )
 
     async def filled(self, n):
         ledger = await self.open()
-        for number in range(n):
-            await ledger.record(entry(number))
+        await self.fill(ledger, range(n))
         return ledger
+
+    async def fill(self, ledger, numbers):
+        """Record entries, few of them in order, many in few groups and in any order."""
+        if len(numbers) > 50:
+            await asyncio.gather(*(ledger.record(entry(number)) for number in numbers))
+            return
+        for number in numbers:
+            await ledger.record(entry(number))
 
 
 def entry(number, **changes):

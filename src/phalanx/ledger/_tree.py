@@ -1,0 +1,171 @@
+"""The tree on the store: its tiles as rows, its right edge and some tiles in memory.
+
+Invariants:
+
+- a tile of level 0 also holds a checksum of each entry's whole record, so that damage to a
+  sealed payload is found even when nobody can open it any more;
+- tiles are written in the commit that acknowledges their entries, all levels of them, so the
+  stored tree always is that of the acknowledged entries: ``size`` of them;
+- what a tile holds is never changed, only added to.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from phalanx.core import DEFAULT_TENANT, Put, Store, Table
+from phalanx.ledger._errors import LedgerTampered
+from phalanx.ledger._limits import MAX_KEPT_TILES
+from phalanx.ledger._merkle import HASH_BYTES, Tree
+from phalanx.ledger._tiles import MAX_TILE_LEVEL, TILE_HEIGHT, TILE_WIDTH, Frontier, NeededTiles, Tile, TileView
+
+TILES = Table("ledger_tiles")
+CHECKSUM_BYTES = 4
+
+_HOME = DEFAULT_TENANT
+_LEAF_BYTES = HASH_BYTES + CHECKSUM_BYTES
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What some leaves make of the tree: rows to write, and what to keep once they are written."""
+
+    frontier: Frontier
+    checksums: bytes
+    puts: list[Put]
+    levels: frozenset[int]
+
+
+class TiledTree:
+    """Made by ``open``. Reads may run beside one writer, who calls ``grown`` and then ``adopt``."""
+
+    def __init__(self, store: Store, frontier: Frontier, checksums: bytes) -> None:
+        self._store = store
+        self._frontier = frontier
+        self._checksums = checksums
+        self._edge: dict[int, Tile] = {}
+        self._kept: dict[tuple[int, int], Tile] = {}
+
+    @classmethod
+    async def open(cls, store: Store) -> "TiledTree":
+        """Read the right edge; raises ``LedgerTampered`` when the levels do not fit each other."""
+        last = await store.scan(TILES, _HOME, prefix=_prefix(0), reverse=True, limit=1)
+        if not last:
+            return cls(store, Frontier(), b"")
+        number = _number(last[0].key)
+        hashes, checksums = split_tile(0, number, last[0].value)
+        size = number * TILE_WIDTH + len(hashes) // HASH_BYTES
+        edge, rest, level = [], size, 0
+        while rest:
+            number, width = divmod(rest, TILE_WIDTH)
+            edge.append(await _stored(store, level, number, width) if width else b"")
+            rest, level = rest >> TILE_HEIGHT, level + 1
+        return cls(store, Frontier(size, edge), checksums if size % TILE_WIDTH else b"")
+
+    @property
+    def size(self) -> int:
+        return self._frontier.size
+
+    def grown(self, leaves: Sequence[bytes], checksums: Sequence[int]) -> Growth:
+        """The tree after ``leaves``; ``checksums`` are those of their records."""
+        frontier, changed = self._frontier.grown(leaves)
+        sums = self._checksums + b"".join([one.to_bytes(CHECKSUM_BYTES) for one in checksums])
+        first = self.size >> TILE_HEIGHT
+        step = TILE_WIDTH * CHECKSUM_BYTES
+        puts = []
+        for (level, number), hashes in changed.items():
+            beside = b"" if level else sums[(number - first) * step : (number - first + 1) * step]
+            puts.append(Put(TILES, _HOME, tile_key(level, number), hashes + beside))
+        left = sums[((frontier.size >> TILE_HEIGHT) - first) * step :]
+        return Growth(frontier, left, puts, frozenset(level for level, _ in changed))
+
+    def adopt(self, growth: Growth) -> None:
+        """Its rows are written."""
+        self._frontier, self._checksums = growth.frontier, growth.checksums
+        for level in growth.levels:
+            self._edge.pop(level, None)
+
+    async def leaf_hash(self, index: int) -> bytes:
+        tile = await self._tile(0, index >> TILE_HEIGHT)
+        return tile.subtree(0, index % TILE_WIDTH)
+
+    async def ask(self, question: Callable[[Tree], T]) -> T:
+        """Whatever ``question`` computes from hashes of the tree, once the tiles it takes are read."""
+        size = self.size
+        needed = NeededTiles(size)
+        question(needed)
+        tiles = {name: await self._tile(*name) for name in needed.tiles}
+        return question(TileView(size, tiles))
+
+    async def tile(self, level: int, number: int, width: int) -> bytes | None:
+        """The first ``width`` hashes of a tile, or None while there are not so many."""
+        if (number << TILE_HEIGHT) + width > self.size >> TILE_HEIGHT * level:
+            return None
+        return (await self._tile(level, number)).hashes[: width * HASH_BYTES]
+
+    def edge(self) -> Mapping[int, bytes]:
+        """The hashes of every partial tile, by level."""
+        return {level: hashes for level, hashes in enumerate(self._frontier.edge) if hashes}
+
+    async def _tile(self, level: int, number: int) -> Tile:
+        if number == self.size >> TILE_HEIGHT * (level + 1):
+            return self._edge.setdefault(level, Tile(self._frontier.edge[level]))
+        tile = self._kept.pop((level, number), None)
+        if tile is None:
+            tile = Tile(await _stored(self._store, level, number, TILE_WIDTH))
+        self._kept[level, number] = tile  # the latest last, so that the first is the one to drop
+        if len(self._kept) > MAX_KEPT_TILES:
+            del self._kept[next(iter(self._kept))]
+        return tile
+
+
+async def stored_tile(store: Store, level: int, number: int) -> tuple[bytes, bytes]:
+    """Hashes and checksums as they are stored; raises ``LedgerTampered`` when there is no such row."""
+    row = await store.get(TILES, _HOME, tile_key(level, number))
+    if row is None:
+        raise tampered_tile(level, number, "its row is missing")
+    return split_tile(level, number, row.value)
+
+
+async def tile_after(store: Store, level: int, number: int) -> int | None:
+    """The number of the next stored tile of this level behind ``number`` (−1 for the first)."""
+    prefix = _prefix(level)
+    after = tile_key(level, number) if number >= 0 else ""
+    rows = await store.scan(TILES, _HOME, prefix=prefix, after=after, limit=1)
+    return _number(rows[0].key) if rows else None
+
+
+def split_tile(level: int, number: int, value: bytes) -> tuple[bytes, bytes]:
+    width, rest = divmod(len(value), HASH_BYTES if level else _LEAF_BYTES)
+    if rest or not 0 < width <= TILE_WIDTH:
+        raise tampered_tile(level, number, f"it has {len(value)} bytes")
+    return value[: width * HASH_BYTES], value[width * HASH_BYTES :]
+
+
+def tampered_tile(level: int, number: int, reason: str) -> LedgerTampered:
+    return LedgerTampered(f"tile of level {level}", number, reason)
+
+
+def tile_key(level: int, number: int) -> str:
+    return f"{_prefix(level)}{number:019d}"
+
+
+async def _stored(store: Store, level: int, number: int, width: int) -> bytes:
+    hashes, _ = await stored_tile(store, level, number)
+    if len(hashes) != width * HASH_BYTES:
+        raise tampered_tile(level, number, f"it holds {len(hashes) // HASH_BYTES} hashes where {width} belong")
+    return hashes
+
+
+def _prefix(level: int) -> str:
+    assert 0 <= level <= MAX_TILE_LEVEL, level
+    return f"{level}/"
+
+
+def _number(key: str) -> int:
+    number = key[2:]
+    if not (number.isascii() and number.isdigit() and len(number) == 19):
+        raise LedgerTampered("table ledger_tiles", 0, f"{key!r} is no tile")
+    return int(number)
