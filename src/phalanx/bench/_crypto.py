@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from phalanx.bench._bare_crypto import KemCalls, SignatureCalls, bare_aead, bare_kem, bare_signature
+from phalanx.bench._channel import measure_channel
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import quantile
 from phalanx.core import KIB, NS_PER_S, NS_PER_US
@@ -57,7 +58,7 @@ def measure_algorithm(name: str, *, budget_s: float = _QUICK_S) -> Speeds:
 
 
 async def crypto_bench(options: BenchOptions) -> BenchResult:
-    """Every algorithm of the catalogue, and those with a key beside their library's bare calls."""
+    """Every algorithm of the catalogue, those with a key beside their library's bare calls; and channels."""
     budget_s = _QUICK_S if options.quick else _FULL_S
     figures: dict[str, Speeds] = {}
     bare: dict[str, Speeds] = {}
@@ -65,15 +66,22 @@ async def crypto_bench(options: BenchOptions) -> BenchResult:
         figures[one.name] = measure_algorithm(one.name, budget_s=budget_s)
         if measured := _measure_bare(one.name, one.kind, budget_s):
             bare[one.name] = measured
+    ratios = {
+        f"{name}.{operation}": figures[name][operation] / us
+        for name, speeds in bare.items()
+        for operation, us in speeds.items()
+    }
+    channel = measure_channel(quick=options.quick)
     return BenchResult(
-        load={"message_bytes": len(_MESSAGE), "hashed_bytes": len(_HASHED), "budget_s": budget_s},
-        figures=figures,
-        baselines={"bare_library": bare},
-        ratios={
-            f"{name}.{operation}": figures[name][operation] / us
-            for name, speeds in bare.items()
-            for operation, us in speeds.items()
+        load={
+            "message_bytes": len(_MESSAGE),
+            "hashed_bytes": len(_HASHED),
+            "budget_s": budget_s,
+            "channel": channel.load,
         },
+        figures={**figures, "channel": channel.figures},
+        baselines={"bare_library": {**bare, "channel": channel.baselines}},
+        ratios={**ratios, **{f"channel.{what}": ratio for what, ratio in channel.ratios.items()}},
     )
 
 

@@ -33,6 +33,7 @@ from phalanx.testing._logs import SimLog
 from phalanx.testing._loop import SimLoop, SimTask, new_loop
 from phalanx.testing._network import SimNetwork, SimTransport
 from phalanx.testing._sealers import MemorySealers
+from phalanx.testing._sim_channel import channel_simulation
 from phalanx.testing._sim_storage import storage_simulation
 from phalanx.testing._sims import SIMULATIONS, run_seeds
 from phalanx.testing._sources import WORLD_START_NS, InlineOffload, SimClock, SimEntropy, SimKeys
@@ -76,6 +77,7 @@ __all__ = [
     "Trace",
     "TraceEntry",
     "Unstoppable",
+    "channel_simulation",
     "new_loop",
     "run_seeds",
     "storage_simulation",

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from phalanx.core import NotFound
 from phalanx.testing._checking import SimReport, Simulation
+from phalanx.testing._sim_channel import channel_simulation
 from phalanx.testing._sim_storage import storage_simulation
 
-SIMULATIONS: dict[str, Simulation] = {made.name: made for made in (storage_simulation(),)}
+SIMULATIONS: dict[str, Simulation] = {made.name: made for made in (storage_simulation(), channel_simulation())}
 
 
 def run_seeds(name: str, first_seed: int, count: int) -> Iterator[SimReport]:
