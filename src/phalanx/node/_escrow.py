@@ -41,7 +41,8 @@ async def open_escrows(settings: Settings, *, ask: Ask = nobody_to_ask) -> Async
         stack.push_async_callback(journal.close)
         ledger = await Ledger.open(
             journal, ports.store, ports.signer,
-            clock=ports.clock, telemetry=telemetry, entropy=ports.entropy, sealers=sealers,
+            clock=ports.clock, telemetry=telemetry, entropy=ports.entropy, offload=ports.offload,
+            sealers=sealers,
         )  # fmt: skip
         stack.push_async_callback(ledger.close)
         before = ledger.size
