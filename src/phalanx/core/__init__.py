@@ -19,6 +19,7 @@ Errors::
 
 from phalanx.core._circuit import Circuit
 from phalanx.core._clock import Clock
+from phalanx.core._compiling import fast_kernel, keep_kernels_in, kernel
 from phalanx.core._errors import (
     Conflict,
     FutureVersion,
@@ -178,10 +179,13 @@ __all__ = [
     "encode",
     "encode_json",
     "event_id",
+    "fast_kernel",
     "id_time_ms",
     "id_time_ns",
     "is_id",
     "iso_from_ns",
+    "keep_kernels_in",
+    "kernel",
     "kind_name",
     "ns_from_iso",
     "ns_from_s",

@@ -1,0 +1,1 @@
+"""Decisions that no minority of traitors can bend. So far its votes: see ``votes``."""

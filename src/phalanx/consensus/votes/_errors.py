@@ -1,0 +1,42 @@
+"""What this package raises."""
+
+from phalanx.core import PhalanxError
+
+
+class VoteError(PhalanxError):
+    """Root of this package's errors."""
+
+    code = "vote"
+
+
+class InvalidVote(VoteError):
+    """A signature does not belong to the statement and key, or is no signature. Attribute: ``reason``."""
+
+    code = "invalid-vote"
+    reason: str
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the vote's signature does not hold: {reason}", reason=reason)
+
+
+class LeavesExhausted(VoteError):
+    """Every leaf of a vote key was used; the next epoch brings a new key. Attribute: ``leaves``."""
+
+    code = "leaves-exhausted"
+    leaves: int
+
+    def __init__(self, leaves: int) -> None:
+        super().__init__(
+            f"all {leaves} votes of this key were cast",
+            hint="a new epoch brings a new key; a taller tree holds more votes",
+            leaves=leaves,
+        )
+
+
+class LeavesNotReserved(VoteError):
+    """No leaf is durably taken yet: call ``reserve`` before voting."""
+
+    code = "leaves-not-reserved"
+
+    def __init__(self) -> None:
+        super().__init__("no leaf of this vote key is durably taken yet", hint="wait for `reserve` before voting")
