@@ -55,6 +55,14 @@ class Plan:
         return any(isinstance(outcome, int) for outcome in self.outcomes)
 
 
+def unpacked(entries: bytes) -> dict[str, list[str]]:
+    """Packed entries as the values of each index, in order."""
+    found: dict[str, list[str]] = {}
+    for index, value in _unpack(entries) if entries else ():
+        found.setdefault(index, []).append(value)
+    return found
+
+
 def checked(writes: Sequence[Write], expect: Sequence[Expect]) -> Commit:
     """A commit whose every part is within bounds; raises InvalidInput or LimitExceeded."""
     if (seen := len(writes) + len(expect)) > MAX_COMMIT_WRITES:

@@ -6,10 +6,10 @@ an expectation was checked against cannot change before the commit. Concurrent c
 node share a transaction, which keeps that lock from being the limit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from phalanx.adapters._grouping import Commit, Plan, RowKey, checked, plan
+from phalanx.adapters._grouping import Commit, Plan, RowKey, checked, plan, unpacked
 from phalanx.adapters._groups import Groups
 from phalanx.adapters._keys import check_index, check_row, check_text, interval
 from phalanx.adapters._limits import (
@@ -122,6 +122,17 @@ class PostgresStore:
             limit=limit,
             reverse=reverse,
         )
+
+    async def index_of(self, table: Table, tenant: TenantId, key: str) -> Mapping[str, Sequence[str]]:
+        check_row(table, tenant, key)
+        self._commits.require_open()
+        found = await self._database.fetch(
+            "SELECT entries FROM rows WHERE tbl = $1 AND tenant = $2 AND key = $3",
+            table.name,
+            tenant.encode(),
+            key.encode(),
+        )
+        return unpacked(found[0][0]) if found else {}
 
     async def commit(self, writes: Sequence[Write], *, expect: Sequence[Expect] = ()) -> int:
         return await self._commits.ask(checked(writes, expect))

@@ -6,11 +6,11 @@ is never held up by the writer. Rows of all tables lie in one SQL table, so that
 needs no migration.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from phalanx.adapters._grouping import Commit, checked
+from phalanx.adapters._grouping import Commit, checked, unpacked
 from phalanx.adapters._keys import check_index, check_row, check_text, interval
 from phalanx.adapters._limits import (
     COMMIT_WEIGHT,
@@ -108,6 +108,13 @@ class SqliteStore:
             limit=limit,
             reverse=reverse,
         )
+
+    async def index_of(self, table: Table, tenant: TenantId, key: str) -> Mapping[str, Sequence[str]]:
+        check_row(table, tenant, key)
+        found = await self._reader.ask(
+            ("SELECT entries FROM rows WHERE tbl = ? AND tenant = ? AND key = ?", (table.name, tenant, key))
+        )
+        return unpacked(found[0][0]) if found else {}
 
     async def commit(self, writes: Sequence[Write], *, expect: Sequence[Expect] = ()) -> int:
         return await self._writer.ask(checked(writes, expect))

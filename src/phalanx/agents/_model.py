@@ -23,7 +23,7 @@ from phalanx.core import (
 )
 from phalanx.telemetry import waypoint_of, waypoint_put
 
-MISSIONS = Table("missions", indexes=("status", "case"))
+MISSIONS = Table("missions", indexes=("status", "case"), sealed=True)
 
 
 class Role(Enum):

@@ -60,6 +60,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
         ProblemType("not-allowed", 403, "Not allowed", "The token is valid, but its role does not allow this."),
         ProblemType("not-found", 404, "Not found", "There is no such record or address."),
         ProblemType("method-not-allowed", 405, "Method not allowed", "The address exists, but not for this method."),
+        ProblemType("shredded", 410, "Shredded", "The tenant's keys were destroyed; its data is gone for good."),
         ProblemType("conflict", 409, "Conflict", "Somebody else changed the record first; read it again."),
         ProblemType("limit-exceeded", 413, "Limit exceeded", "The request is beyond a named bound."),
         ProblemType("unsupported-media", 415, "Unsupported media", "The body's type or encoding is not understood."),

@@ -19,10 +19,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A named set of rows. ``indexes`` are the names that rows may be found by."""
+    """A named set of rows. ``indexes`` are the names that rows may be found by.
+
+    ``sealed`` says that what rows hold is their tenant's alone: where a store seals, it seals them.
+    """
 
     name: str
     indexes: tuple[str, ...] = ()
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,10 @@ class Store(Protocol):
         reverse: bool = False,
     ) -> list[Row]:
         """Rows that carry ``value`` in ``index``, in key order, past the key ``after``."""
+        ...
+
+    async def index_of(self, table: Table, tenant: TenantId, key: str) -> Mapping[str, Sequence[str]]:
+        """What a row is found under, values in order; empty when there is no row or it is found under nothing."""
         ...
 
     async def commit(self, writes: Sequence[Write], *, expect: Sequence[Expect] = ()) -> int:

@@ -2,8 +2,8 @@
 
 from phalanx.core import Entity, Record, Table
 
-PROPOSALS = Table("proposals", indexes=("case",))
-DECISIONS = Table("decisions", indexes=("about", "case", "approved_hour"))
+PROPOSALS = Table("proposals", indexes=("case",), sealed=True)
+DECISIONS = Table("decisions", indexes=("about", "case", "approved_hour"), sealed=True)
 
 ISOLATE_HOST = "isolate-host"
 

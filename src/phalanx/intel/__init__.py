@@ -37,6 +37,7 @@ from phalanx.intel._queries import EventLog, Findings
 from phalanx.intel._readers import AUTO, READERS, ReadOut, Rejected, read_chunk, read_lines
 from phalanx.intel._rule import Rule, parse_rule
 from phalanx.intel._ruleset import Hit, RuleSet, load_rules
+from phalanx.intel._sealing import ChunkSeals
 from phalanx.intel._sentinel import Sentinel
 from phalanx.intel._subjects import UNKNOWN_HOST
 
@@ -56,6 +57,7 @@ __all__ = [
     "BadRow",
     "BatchEntry",
     "Chunk",
+    "ChunkSeals",
     "Cursor",
     "EventLog",
     "Findings",

@@ -9,8 +9,8 @@
 """
 
 import asyncio
-import hashlib
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple, Self
 
@@ -46,6 +46,7 @@ from phalanx.intel._lines import split_lines
 from phalanx.intel._model import IDEMPOTENCY, Accepted, Chunk, UsedKey, cursor_key, read_cursor
 from phalanx.intel._readers import AUTO, check_reader
 from phalanx.intel._retention import size_bytes
+from phalanx.intel._sealing import ChunkSeals, sealed_with
 from phalanx.telemetry import Telemetry
 
 DEFAULT_MAX_BACKLOG_EVENTS = 1_000_000
@@ -88,8 +89,10 @@ class Intake:
         ids: IdSource,
         telemetry: Telemetry,
         max_backlog_events: int = DEFAULT_MAX_BACKLOG_EVENTS,
+        seals: ChunkSeals | None = None,
     ) -> None:
         self.journal = journal
+        self.seals = seals or ChunkSeals()
         self.backlog = Backlog(telemetry, max_backlog_events)
         self._store = store
         self._clock = clock
@@ -122,9 +125,13 @@ class Intake:
         ids: IdSource,
         telemetry: Telemetry,
         max_backlog_events: int = DEFAULT_MAX_BACKLOG_EVENTS,
+        seals: ChunkSeals | None = None,
     ) -> Self:
         """An intake that knows what the journal still holds, with its writer running. ``close`` it."""
-        intake = cls(journal, store, clock=clock, ids=ids, telemetry=telemetry, max_backlog_events=max_backlog_events)
+        intake = cls(
+            journal, store, clock=clock, ids=ids, telemetry=telemetry,
+            max_backlog_events=max_backlog_events, seals=seals,
+        )  # fmt: skip
         row = await store.get(*cursor_key())
         cursor = read_cursor(None if row is None else row.value)
         await intake._recover(cursor.offset)
@@ -148,15 +155,17 @@ class Intake:
         """Make ``data`` durable.
 
         Raises ``InvalidInput`` or ``LimitExceeded`` for what can never be accepted, ``Overloaded``,
-        ``StorageFull`` or ``Unavailable`` for what may be later. Nothing was accepted then.
+        ``StorageFull`` or ``Unavailable`` for what may be later, ``Shredded`` for a tenant that was
+        shredded. Nothing was accepted then.
         """
         check_reader(reader)
         _check_key(idempotency_key)
         events = _count(data)
-        digest = ""
+        sealer, digest = await self.seals.sealer(tenant), ""
         if idempotency_key:
-            digest = hashlib.sha256(data).hexdigest()
-            found = await self._lookup((tenant, idempotency_key), digest)
+            digests = await self.seals.digests(tenant, data)
+            digest = digests[0]
+            found = await self._lookup((tenant, idempotency_key), digests)
             if found is not None:
                 return found
         # From here to the queue nothing awaits: two senders cannot both find a key unused.
@@ -180,7 +189,7 @@ class Intake:
         accepted.add_done_callback(_seen)
         if idempotency_key:
             self._held[tenant, idempotency_key] = _Held(digest, accepted)
-        self._waiting.append(_Waiting(chunk, encode(chunk), accepted))
+        self._waiting.append(_Waiting(chunk, encode(sealed_with(chunk, sealer)), accepted))
         self._work.set()
         return await asyncio.shield(accepted)
 
@@ -203,18 +212,18 @@ class Intake:
             self.backlog.consumed(row - self._rows_done)
             self._rows_done = row
 
-    async def _lookup(self, key: _Key, digest: str) -> Accepted | None:
+    async def _lookup(self, key: _Key, digests: Sequence[str]) -> Accepted | None:
         """The receipt of the chunk that the key was used for; raises when that was another chunk."""
         for _ in range(MAX_KEY_LOOKUPS):
             held = self._held.get(key)
             if held is not None:
-                _check_digest(digest, held.digest)
+                _check_digest(digests, held.digest)
                 return replace(await asyncio.shield(held.accepted), duplicate=True)
             let_go = self._let_go
             row = await self._store.get(IDEMPOTENCY, *key)
             if row is not None:
                 used = decode(row.value, UsedKey)
-                _check_digest(digest, used.digest)
+                _check_digest(digests, used.digest)
                 return Accepted(BatchId(used.id), used.events, used.offset, duplicate=True)
             # Keys that moved from memory to the store meanwhile may have been missed in both.
             if let_go == self._let_go and key not in self._held:
@@ -324,8 +333,8 @@ def _check_key(key: str) -> None:
         raise InvalidInput("idempotency_key", f"must be at most {MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters")
 
 
-def _check_digest(digest: str, used_for: str) -> None:
-    if digest != used_for:
+def _check_digest(digests: Sequence[str], used_for: str) -> None:
+    if used_for not in digests:
         raise InvalidInput("idempotency_key", "was used for other data", hint="use a new key for new data")
 
 

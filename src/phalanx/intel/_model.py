@@ -1,7 +1,8 @@
 """The records and tables of this room."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -17,11 +18,13 @@ from phalanx.core import (
     encode,
 )
 
-FINDINGS: Final = Table("findings", indexes=("case", "trace", "severity"))
-BATCHES: Final = Table("batches", indexes=("source",))
-QUARANTINE: Final = Table("quarantine")
+Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+
+FINDINGS: Final = Table("findings", indexes=("case", "trace", "severity"), sealed=True)
+BATCHES: Final = Table("batches", indexes=("source",), sealed=True)
+QUARANTINE: Final = Table("quarantine", sealed=True)
 CURSORS: Final = Table("cursors")
-IDEMPOTENCY: Final = Table("idempotency")
+IDEMPOTENCY: Final = Table("idempotency", sealed=True)
 
 _SENTINEL_CURSOR = "sentinel"
 
@@ -32,8 +35,12 @@ class Chunk(Record, frozen=True, kw_only=True, tag="chunk"):
     ``at_ns`` is when they were accepted, ``events`` the number of lines that are not blank.
     ``digest`` is set together with ``idempotency_key``, to tell a repetition from a mistake.
     ``total_bytes`` is the size of all data accepted since the journal began, this included, so that
-    the journal can be cut to a size without reading through it.
+    the journal can be cut to a size without reading through it. ``sealed`` says that ``data`` is
+    sealed for the tenant (``_sealing``).
     """
+
+    VERSION: ClassVar[int] = 2
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {1: lambda fields: {**fields, "sealed": False}}
 
     reader: str
     events: int
@@ -41,6 +48,7 @@ class Chunk(Record, frozen=True, kw_only=True, tag="chunk"):
     total_bytes: int
     idempotency_key: str = ""
     digest: str = ""
+    sealed: bool = False
 
 
 class BatchEntry(Record, frozen=True, kw_only=True, tag="batch"):

@@ -24,6 +24,7 @@ from phalanx.intel._lines import slices, split_lines
 from phalanx.intel._model import BATCHES, FINDINGS, QUARANTINE, BatchEntry, Chunk, Quarantine
 from phalanx.intel._readers import read_lines
 from phalanx.intel._retention import Retention
+from phalanx.intel._sealing import ChunkSeals
 
 _PAGE_CHUNKS = 16
 
@@ -68,8 +69,9 @@ class Findings:
 class EventLog:
     """Accepted events, read back from the intake journal as long as they are kept."""
 
-    def __init__(self, journal: Journal, store: Store) -> None:
+    def __init__(self, journal: Journal, store: Store, seals: ChunkSeals | None = None) -> None:
         self._journal = journal
+        self._seals = seals or ChunkSeals()
         self._store = store
         self._retention = Retention(journal, store)
 
@@ -160,7 +162,7 @@ class EventLog:
         if offset < self._journal.start:
             return None
         frames = await self._journal.read(offset, max_records=1)
-        return decode(frames[0], Chunk) if frames else None
+        return await self._seals.open(decode(frames[0], Chunk)) if frames else None
 
 
 def _read(chunk: Chunk, first_row: int, lines: Sequence[bytes]) -> tuple[EventBatch, ...]:

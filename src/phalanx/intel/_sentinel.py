@@ -23,6 +23,8 @@ from phalanx.core import (
     WireError,
     decode,
 )
+from phalanx.crypto import CryptoError
+from phalanx.crypto.vault import Shredded
 from phalanx.intel._detecting import detect
 from phalanx.intel._harvest import Commit, Harvest
 from phalanx.intel._intake import Intake
@@ -124,8 +126,12 @@ class Sentinel:
         offset, row = self._offset, self._row
         for frame in taken:
             try:
-                chunk = decode(frame, Chunk)
-            except WireError as error:
+                chunk = await self._intake.seals.open(decode(frame, Chunk))
+            except Shredded:
+                # Nobody can read it any more, and nobody is told of it as a fault.
+                offset, row = offset + 1, 0
+                continue
+            except (WireError, CryptoError) as error:
                 harvest.add_unreadable(offset, frame, error.message, at_ns=self._clock.wall_ns())
                 offset, row = offset + 1, 0
                 continue

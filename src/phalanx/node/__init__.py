@@ -14,11 +14,13 @@ from phalanx.node._ports import Ports
 from phalanx.node._services import Health
 from phalanx.node._settings import Section, Settings
 from phalanx.node._sources import LoadedSettings, env_name, load_settings, setting_names
+from phalanx.node._vault import SEALED_TABLES
 from phalanx.node._vouching import Vouching
 
 __all__ = [
     "GROUPS",
     "EscrowDesk",
+    "SEALED_TABLES",
     "Health",
     "LoadedSettings",
     "Node",

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from phalanx.adapters import Ask, nobody_to_ask
-from phalanx.core import NotFound, StorageCorrupt
+from phalanx.core import NotFound, StorageCorrupt, Store
 from phalanx.ledger import Ledger, LedgerTampered, Sealers, Unsealed, VerifyReport
 from phalanx.node._open import open_ports
 from phalanx.node._ports import Ports
@@ -21,14 +21,14 @@ async def audit_ledger(settings: Settings, *, ask: Ask = nobody_to_ask) -> Verif
     """
     async with open_ports(settings, existing=True, ask=ask) as ports:
         telemetry = Telemetry(ports.clock)
-        async with _sealers(settings, ports, telemetry) as sealers:
+        async with _sealed(settings, ports, telemetry) as (store, sealers):
             try:
                 journal = await ports.journals.open("ledger")
             except StorageCorrupt as damaged:
                 raise LedgerTampered("byte", damaged.position, damaged.message) from damaged
             try:
                 ledger = await Ledger.open(
-                    journal, ports.store, ports.signer,
+                    journal, store, ports.signer,
                     clock=ports.clock, telemetry=telemetry, entropy=ports.entropy, offload=ports.offload,
                     sealers=sealers,
                 )  # fmt: skip
@@ -38,13 +38,14 @@ async def audit_ledger(settings: Settings, *, ask: Ask = nobody_to_ask) -> Verif
 
 
 @contextlib.asynccontextmanager
-async def _sealers(settings: Settings, ports: Ports, telemetry: Telemetry) -> AsyncIterator[Sealers]:
-    """The vault's, to open only; a node from before there was a vault sealed nothing."""
+async def _sealed(settings: Settings, ports: Ports, telemetry: Telemetry) -> AsyncIterator[tuple[Store, Sealers]]:
+    """The store and the payloads through the vault; a node from before there was a vault sealed nothing."""
     async with contextlib.AsyncExitStack() as stack:
-        sealers: Sealers = Unsealed()
-        with contextlib.suppress(NotFound):
-            vault = await stack.enter_async_context(
+        try:
+            vault, store = await stack.enter_async_context(
                 opened_vault(settings, ports, ports.store, telemetry, existing=True)
             )
-            sealers = TenantSealers(vault, seals=False)
-        yield sealers
+        except NotFound:
+            yield ports.store, Unsealed()
+        else:
+            yield store, TenantSealers(vault, seals=False)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from phalanx.adapters import Ask, nobody_to_ask
-from phalanx.core import Clock, EntropySource, IdSource, NotFound, Unavailable
+from phalanx.core import Clock, EntropySource, IdSource, NotFound, Store, Unavailable
 from phalanx.crypto import CryptoError, PublicKey
 from phalanx.crypto.sharing import Escrows
 from phalanx.ledger import Ledger, Sealers, Unsealed
@@ -36,11 +36,11 @@ async def open_escrows(settings: Settings, *, ask: Ask = nobody_to_ask) -> Async
     async with contextlib.AsyncExitStack() as stack:
         ports = await stack.enter_async_context(open_ports(settings, existing=True, ask=ask))
         telemetry = Telemetry(ports.clock)
-        sealers = await _sealers(stack, settings, ports, telemetry)
+        store, sealers = await _sealed(stack, settings, ports, telemetry)
         journal = await ports.journals.open("ledger")
         stack.push_async_callback(journal.close)
         ledger = await Ledger.open(
-            journal, ports.store, ports.signer,
+            journal, store, ports.signer,
             clock=ports.clock, telemetry=telemetry, entropy=ports.entropy, offload=ports.offload,
             sealers=sealers,
         )  # fmt: skip
@@ -54,10 +54,14 @@ async def open_escrows(settings: Settings, *, ask: Ask = nobody_to_ask) -> Async
             await ledger.checkpoint()
 
 
-async def _sealers(stack: contextlib.AsyncExitStack, settings: Settings, ports: Ports, telemetry: Telemetry) -> Sealers:
-    """The vault's, where it opens. An escrow is often opened because it does not; then the entries are plain."""
+async def _sealed(
+    stack: contextlib.AsyncExitStack, settings: Settings, ports: Ports, telemetry: Telemetry
+) -> tuple[Store, Sealers]:
+    """Through the vault, where it opens. An escrow is often opened because it does not; then the entries are plain."""
     try:
-        vault = await stack.enter_async_context(opened_vault(settings, ports, ports.store, telemetry, existing=True))
+        vault, store = await stack.enter_async_context(
+            opened_vault(settings, ports, ports.store, telemetry, existing=True)
+        )
     except (CryptoError, NotFound, Unavailable):
-        return Unsealed()
-    return TenantSealers(vault, seals=settings.at_rest.seal)
+        return ports.store, Unsealed()
+    return store, TenantSealers(vault, seals=settings.at_rest.seal)

@@ -5,7 +5,7 @@ new events at once instead of letting each request fail on the disk. A small pro
 out when there is room, and the node writes on; nobody has to restart it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from phalanx.core import (
     DEFAULT_TENANT,
@@ -101,6 +101,9 @@ class WatchedStore:
         reverse: bool = False,
     ) -> list[Row]:
         return await self._inner.find(table, tenant, index, value, after=after, limit=limit, reverse=reverse)
+
+    async def index_of(self, table: Table, tenant: TenantId, key: str) -> Mapping[str, Sequence[str]]:
+        return await self._inner.index_of(table, tenant, key)
 
     async def tenants(self, table: Table) -> list[TenantId]:
         return await self._inner.tenants(table)

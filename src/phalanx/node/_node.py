@@ -18,15 +18,14 @@ from phalanx.core import (
     Journals,
     Offload,
     StorageError,
-    Store,
     TenantId,
     Waypoint,
     decode,
 )
-from phalanx.crypto.vault import Vault
+from phalanx.crypto.vault import SealedStore, Vault
 from phalanx.devices import Backend, Fleet
 from phalanx.incidents import Cases, ContainmentPolicy, Responses
-from phalanx.intel import EventLog, Findings, Intake, Sentinel, load_rules
+from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel, load_rules
 from phalanx.ledger import Ledger
 from phalanx.node._guard import SpaceWatch, WatchedJournals, WatchedStore
 from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SEAL_EVERY_S, SETTLED_POLL_S
@@ -49,7 +48,7 @@ class Node:
     clock: Clock
     ids: IdSource
     offload: Offload
-    store: Store
+    store: SealedStore
     telemetry: Telemetry
     alerts: Alerts
     tokens: Tokens
@@ -115,15 +114,15 @@ async def build_node(
     ``host_names`` gives the name of a host by its address, besides what the settings' file says.
     """
     clock, offload = ports.clock, ports.offload
-    telemetry = Telemetry(clock, log_sink=log_sink, level=settings.log.level)
-    telemetry.log = telemetry.log.bind(node=settings.node.name)
+    telemetry = _telemetry(settings, clock, log_sink)
     alerts = Alerts(telemetry)
     space = SpaceWatch(clock, alerts)
-    store, journals = WatchedStore(ports.store, space), WatchedJournals(ports.journals, space)
+    watched, journals = WatchedStore(ports.store, space), WatchedJournals(ports.journals, space)
     services = Services(clock, telemetry, alerts)
     async with contextlib.AsyncExitStack() as stack:
         # Before anything else is read or written: a wrong key must not get far.
-        vault = await stack.enter_async_context(opened_vault(settings, ports, store, telemetry))
+        vault, store = await stack.enter_async_context(opened_vault(settings, ports, watched, telemetry))
+        seals = ChunkSeals(vault, seals=settings.at_rest.seal)
         ledger_journal, intake_journal, probe_journal = [
             await stack.enter_async_context(_opened(opener, name))
             for opener, name in ((journals, "ledger"), (journals, "intake"), (ports.journals, "space-probe"))
@@ -142,10 +141,10 @@ async def build_node(
 
         intake = await Intake.open(
             intake_journal, store, clock=clock, ids=ports.ids, telemetry=telemetry,
-            max_backlog_events=settings.intake.max_backlog_events,
+            max_backlog_events=settings.intake.max_backlog_events, seals=seals,
         )  # fmt: skip
         stack.push_async_callback(intake.close)
-        findings, events = Findings(store), EventLog(intake_journal, store)
+        findings, events = Findings(store), EventLog(intake_journal, store, seals)
         responses = Responses(store, ledger, _policy(settings), clock, telemetry)
 
         skills = _skills(alerts)
@@ -184,11 +183,17 @@ def _start_services(node: Node, services: Services) -> None:
     settings, telemetry, clock = node.settings, node.telemetry, node.clock
     services.start("sentinel", node.sentinel.run)
     services.start("retention", lambda: _retain(node.events, settings, clock))
-    services.start("vault", lambda: keep_vault(node.vault, node.ledger))
+    services.start("vault", lambda: keep_vault(node.vault, node.store, node.ledger))
     services.start("ledger-seal", lambda: _seal_often(node.ledger, telemetry, clock))
     node.vouching.start(services)
     if settings.otlp.endpoint:
         _start_otlp(settings, telemetry, services)
+
+
+def _telemetry(settings: Settings, clock: Clock, log_sink: LogSink) -> Telemetry:
+    telemetry = Telemetry(clock, log_sink=log_sink, level=settings.log.level)
+    telemetry.log = telemetry.log.bind(node=settings.node.name)
+    return telemetry
 
 
 def _fleet(offload: Offload, alerts: Alerts) -> Fleet:

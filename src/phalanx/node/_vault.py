@@ -6,15 +6,33 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from phalanx.adapters import Ask, secret_source
+from phalanx.agents import MISSIONS
 from phalanx.core import NO_TRACE, AuditEntry, AuditSink, EntropySource, InvalidInput, Offload, Store, TenantId
 from phalanx.crypto import CryptoPolicy
-from phalanx.crypto.vault import WRAPPERS_GROUP, KeyWrapper, Opener, Vault, WrapperContext, looks_sealed
+from phalanx.crypto.vault import (
+    WRAPPERS_GROUP,
+    KeyWrapper,
+    Opener,
+    SealedStore,
+    Vault,
+    WrapperContext,
+    looks_sealed,
+)
 from phalanx.crypto.vault import Sealer as VaultSealer
+from phalanx.incidents import DECISIONS, PROPOSALS
+from phalanx.intel import BATCHES, FINDINGS, IDEMPOTENCY, QUARANTINE
 from phalanx.ledger import Sealer
 from phalanx.node._plugins import registered
 from phalanx.node._ports import Ports
 from phalanx.node._settings import Settings
-from phalanx.telemetry import Telemetry
+from phalanx.telemetry import WAYPOINTS, Telemetry
+from phalanx.workflows import ASSESSMENTS, RUNS, STEP_RESULTS
+
+# Every table that declares ``sealed``; a test holds this list to that.
+SEALED_TABLES = (
+    ASSESSMENTS, BATCHES, DECISIONS, FINDINGS, IDEMPOTENCY, MISSIONS, PROPOSALS, QUARANTINE, RUNS, STEP_RESULTS,
+    WAYPOINTS,
+)  # fmt: skip
 
 
 def make_wrapper(
@@ -38,11 +56,14 @@ def make_wrapper(
 @contextlib.asynccontextmanager
 async def opened_vault(
     settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, *, existing: bool = False
-) -> AsyncIterator[Vault]:
-    """The vault in ``store`` for the length of the block. ``existing`` makes none: ``NotFound`` when there is none."""
+) -> AsyncIterator[tuple[Vault, SealedStore]]:
+    """The vault in ``store``, and the store sealed by it, for the length of the block.
+
+    ``existing`` makes none: ``NotFound`` when there is none.
+    """
     wrapper = ports.key_wrapper()
     try:
-        yield await Vault.open(
+        vault = await Vault.open(
             store,
             wrapper,
             clock=ports.clock,
@@ -53,19 +74,19 @@ async def opened_vault(
             seal_with=settings.crypto.seal_with,
             existing=existing,
         )
+        yield vault, await SealedStore.open(store, vault, tables=SEALED_TABLES, seals=settings.at_rest.seal)
     finally:
         await wrapper.close()
 
 
-async def keep_vault(vault: Vault, ledger: AuditSink) -> None:
-    """Tend the vault and tell the ledger of its changes, for as long as the node runs."""
+async def keep_vault(vault: Vault, store: SealedStore, ledger: AuditSink) -> None:
+    """Tend the vault, tell the ledger of its changes and erase what is shredded, for as long as the node runs."""
     async with asyncio.TaskGroup() as group:
         group.create_task(vault.tend())
-        group.create_task(_tell_ledger(vault, ledger))
+        group.create_task(_follow(vault, store, ledger))
 
 
-async def _tell_ledger(vault: Vault, ledger: AuditSink) -> None:
-    """Record every change of the vault's keys, for as long as the node runs."""
+async def _follow(vault: Vault, store: SealedStore, ledger: AuditSink) -> None:
     changed = asyncio.Event()
     vault.outbox.on_event = changed.set
     while True:
@@ -85,6 +106,7 @@ async def _tell_ledger(vault: Vault, ledger: AuditSink) -> None:
                 )
                 await ledger.record(entry)
                 await vault.outbox.confirm(event)
+        await store.erase_shredded()
         await changed.wait()
 
 

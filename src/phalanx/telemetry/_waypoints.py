@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from phalanx.core import Put, Record, Table, Waypoint, derive_id, encode
 
-WAYPOINTS = Table("waypoints", indexes=("trace", "stage"))
+WAYPOINTS = Table("waypoints", indexes=("trace", "stage"), sealed=True)
 
 # The stages of the way in the order of cause. What one commit writes carries one time, and this
 # order then tells what came of what.

@@ -8,7 +8,7 @@ at all. The log is replayed whole at the first use and never compacted; worlds d
 
 import asyncio
 import bisect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -58,11 +58,11 @@ class _Rows:
         self.rows: dict[str, Row] = {}
         self.keys: list[str] = []
         self.entries: dict[tuple[str, str], list[str]] = {}
-        self._entries_of: dict[str, tuple[tuple[str, str], ...]] = {}
+        self.entries_of: dict[str, tuple[tuple[str, str], ...]] = {}
 
     def write(self, write: _LoggedWrite, version: int) -> None:
         key = write.key
-        for entry in self._entries_of.pop(key, ()):
+        for entry in self.entries_of.pop(key, ()):
             keys = self.entries[entry]
             del keys[bisect.bisect_left(keys, key)]
             if not keys:
@@ -75,7 +75,7 @@ class _Rows:
         if not known:
             bisect.insort(self.keys, key)
         self.rows[key] = Row(key, write.value, version)
-        self._entries_of[key] = write.index
+        self.entries_of[key] = write.index
         for entry in write.index:
             bisect.insort(self.entries.setdefault(entry, []), key)
 
@@ -135,6 +135,14 @@ class SimStore:
         if rows is None or not keys:
             return []
         return [rows.rows[key] for key in _page(keys, 0, len(keys), after=after, limit=limit, reverse=reverse)]
+
+    async def index_of(self, table: Table, tenant: TenantId, key: str) -> Mapping[str, Sequence[str]]:
+        await self._open()
+        rows = self._tables.get((table.name, tenant))
+        found: dict[str, list[str]] = {}
+        for index, value in sorted(rows.entries_of.get(key, ())) if rows is not None else ():
+            found.setdefault(index, []).append(value)
+        return found
 
     async def commit(self, writes: Sequence[Write], *, expect: Sequence[Expect] = ()) -> int:
         if (seen := len(writes) + len(expect)) > MAX_COMMIT_WRITES:

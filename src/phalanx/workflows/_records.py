@@ -19,9 +19,9 @@ from phalanx.core import (
 from phalanx.workflows._limits import MAX_STEPS
 from phalanx.workflows._template import StepKind
 
-RUNS = Table("runs")
-STEP_RESULTS = Table("step-results", indexes=("run",))
-ASSESSMENTS = Table("assessments", indexes=("case", "finding", "trace"))
+RUNS = Table("runs", sealed=True)
+STEP_RESULTS = Table("step-results", indexes=("run",), sealed=True)
+ASSESSMENTS = Table("assessments", indexes=("case", "finding", "trace"), sealed=True)
 
 
 class Run(Record, frozen=True, kw_only=True, tag="run"):

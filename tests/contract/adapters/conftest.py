@@ -19,9 +19,14 @@ from phalanx.adapters import (
     PostgresStore,
     SegmentJournals,
     SqliteStore,
+    SystemClock,
     ThreadOffload,
 )
-from phalanx.testing import SimWorld
+from phalanx.core import Uuid7Source
+from phalanx.crypto.vault import SealedStore, Vault
+from phalanx.telemetry import Telemetry
+from phalanx.testing import MemoryWrapper, SimWorld
+from phalanx.testing.contracts import NOTES
 
 _schemas = (f"test_{n}" for n in itertools.count())
 
@@ -56,6 +61,21 @@ def sim_store(seed: int = 7) -> Rig:
         return world.store("disk")
 
     return Rig(open_store, lambda main: world.run(lambda _: main))
+
+
+def sealed(inner: Rig, *, seals: bool = True) -> Rig:
+    """The same store with its tables sealed: what is sealed behaves as what is not."""
+    wrapper, clock, entropy = MemoryWrapper(OsEntropy()), SystemClock(), OsEntropy()
+    ids = Uuid7Source(clock, lambda bits: int.from_bytes(entropy.token(16)) >> (128 - bits))
+
+    async def open_store():
+        store = await inner.open()
+        vault = await Vault.open(
+            store, wrapper, clock=clock, ids=ids, entropy=entropy, telemetry=Telemetry(clock),
+        )  # fmt: skip
+        return await SealedStore.open(store, vault, tables=[NOTES], seals=seals)
+
+    return Rig(open_store, inner.run, inner.leave)
 
 
 def postgres_store(dsn: str) -> Rig:
@@ -103,13 +123,19 @@ def postgres_journals(dsn: str) -> Rig:
 _POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
 
 
-@pytest.fixture(params=["sqlite", "sim", _POSTGRES])
+@pytest.fixture(params=["sqlite", "sim", "sealed sqlite", "sealed sim", "sealed, off", _POSTGRES])
 def store_rig(request: pytest.FixtureRequest, tmp_path: Path) -> Rig:
     match request.param:
         case "sqlite":
             return sqlite_store(tmp_path)
         case "sim":
             return sim_store()
+        case "sealed sqlite":
+            return sealed(sqlite_store(tmp_path))
+        case "sealed sim":
+            return sealed(sim_store())
+        case "sealed, off":
+            return sealed(sim_store(), seals=False)
         case _:
             return postgres_store(request.getfixturevalue("postgres_server").dsn)
 

@@ -48,3 +48,8 @@ def test_a_record_is_written_and_read_as_it_always_was(record, form, write, read
         file.write_bytes(write(record))
     assert write(record) == file.read_bytes()
     assert read(file.read_bytes(), type(record)) == record
+
+
+@pytest.mark.parametrize(("form", "read"), [("msgpack", decode), ("json", decode_json)])
+def test_a_chunk_from_before_there_was_sealing_is_read_as_not_sealed(form, read):
+    assert read((FILES / f"chunk-v1.{form}").read_bytes(), Chunk) == RECORDS[0]

@@ -15,11 +15,13 @@ Errors::
         └── KeyExhausted    a key is at the bound of its uses and the store takes no new one
 """
 
+from phalanx.crypto.vault._blinder import Blinder
 from phalanx.crypto.vault._envelope import Envelope, looks_sealed, parse
 from phalanx.crypto.vault._errors import KeyExhausted, NotSealed, Shredded, VaultError, WrongKey
 from phalanx.crypto.vault._model import (
     VAULT_EVENTS,
     VAULT_KEYS,
+    VAULT_PROGRESS,
     VAULT_SHREDS,
     KeyRecord,
     KeyState,
@@ -28,6 +30,7 @@ from phalanx.crypto.vault._model import (
 )
 from phalanx.crypto.vault._outbox import Outbox
 from phalanx.crypto.vault._passphrase import PassphraseWrapper, passphrase_wrapper
+from phalanx.crypto.vault._sealed_store import SealedStore
 from phalanx.crypto.vault._sealer import Opener, Sealer
 from phalanx.crypto.vault._vault import KeyUses, Vault
 from phalanx.crypto.vault._wrapping import (
@@ -42,8 +45,10 @@ from phalanx.crypto.vault._wrapping import (
 __all__ = [
     "VAULT_EVENTS",
     "VAULT_KEYS",
+    "VAULT_PROGRESS",
     "VAULT_SHREDS",
     "WRAPPERS_GROUP",
+    "Blinder",
     "Envelope",
     "KeyExhausted",
     "KeyRecord",
@@ -55,6 +60,7 @@ __all__ = [
     "Opener",
     "Outbox",
     "PassphraseWrapper",
+    "SealedStore",
     "Sealer",
     "Shredded",
     "Vault",

@@ -16,6 +16,7 @@ from phalanx.core import DEFAULT_TENANT, Expect, Put, Record, Table, TenantId, e
 VAULT_KEYS = Table("vault_keys", indexes=("level", "owner", "parent"))
 VAULT_SHREDS = Table("vault_shreds")
 VAULT_EVENTS = Table("vault_events")
+VAULT_PROGRESS = Table("vault_progress")
 
 REGISTER = DEFAULT_TENANT
 # The index value of keys that were replaced or destroyed while keys under them are still to be seen to.

@@ -35,9 +35,11 @@ from phalanx.core import (
     TenantId,
 )
 from phalanx.crypto import AES_256_GCM, CryptoPolicy
+from phalanx.crypto.vault._blinder import INDEX_PURPOSE, Blinder
 from phalanx.crypto.vault._changes import NODE_ACTOR, Changes, shred_record
 from phalanx.crypto.vault._errors import Shredded, WrongKey
 from phalanx.crypto.vault._hierarchy import Hierarchy
+from phalanx.crypto.vault._keys import Key
 from phalanx.crypto.vault._limits import (
     MAX_CACHED_SEALERS,
     MAX_CHANGE_ATTEMPTS,
@@ -94,6 +96,7 @@ class Vault:
         # Whoever holds a sealer holds the one there is, so that a change reaches all of them.
         self._sealers: weakref.WeakValueDictionary[_Name, Sealer] = weakref.WeakValueDictionary()
         self._recent: OrderedDict[_Name, Sealer] = OrderedDict()
+        self._blinders: dict[TenantId, Blinder] = {}
         self._shredded: set[TenantId] = set()
         self._unsettled = False
 
@@ -157,6 +160,18 @@ class Vault:
         async with self._lock:
             return await self._sealer(tenant, purpose)
 
+    async def blinder(self, tenant: TenantId) -> Blinder:
+        """What blinds index values of a tenant; its key is made if there is none. Raises ``Shredded``."""
+        return await self._blinder(tenant, make=True)  # type: ignore[return-value]
+
+    async def known_blinder(self, tenant: TenantId) -> Blinder | None:
+        """The same, or None where nothing was ever sealed for the tenant; writes nothing."""
+        return await self._blinder(tenant, make=False)
+
+    def now_ns(self) -> int:
+        """Wall time, for records about the vault's work."""
+        return self._clock.wall_ns()
+
     def is_shredded(self, tenant: TenantId) -> bool:
         return tenant in self._shredded
 
@@ -169,6 +184,8 @@ class Vault:
         is destroyed; a data key that is replaced stays, to open what it sealed. Raises
         ``NotFound`` when there is none to replace, and ``Shredded``.
         """
+        if level is Level.DATA and purpose == INDEX_PURPOSE:
+            raise InvalidInput("purpose", "the key of the blind index is not rotated: rows are found by what it made")
         async with self._lock:
             if level is Level.ROOT:
                 made = await self._retried(lambda: self._changes.rotate_root(self._wrapper, actor))
@@ -204,6 +221,8 @@ class Vault:
                     sealer.shred()
                     self._sealers.pop(name)
                     self._recent.pop(name, None)
+            if (blinder := self._blinders.pop(tenant, None)) is not None:
+                blinder.shred()
             self._log.warning("tenant shredded", tenant=tenant, actor=actor)
             await self._settle()
         self.outbox.on_event()
@@ -274,6 +293,31 @@ class Vault:
         while len(self._recent) > MAX_CACHED_SEALERS:
             self._recent.popitem(last=False)
         return found
+
+    async def _blinder(self, tenant: TenantId, *, make: bool) -> Blinder | None:
+        found = self._blinders.get(tenant)
+        if found is not None:
+            return found
+        async with self._lock:
+            self._require(tenant, INDEX_PURPOSE)
+            found = self._blinders.get(tenant)
+            if found is None:
+                key = await self._retried(lambda: self._index_key(tenant, make=make))
+                if key is None:
+                    return None
+                found = self._blinders[tenant] = Blinder(tenant, key)
+                while len(self._blinders) > MAX_CACHED_SEALERS:
+                    self._blinders.pop(next(iter(self._blinders)))
+            return found
+
+    async def _index_key(self, tenant: TenantId, *, make: bool) -> Key | None:
+        """The oldest key of the purpose, for good: rows are found by what it made of their values."""
+        keys = await self._hierarchy.data_keys(tenant, INDEX_PURPOSE)
+        if keys or not make:
+            return keys[0][1] if keys else None
+        key, (writes, expect) = await self._hierarchy.new_data_key(tenant, INDEX_PURPOSE, 0, [])
+        await self._hierarchy.shelf.store.commit(writes, expect=expect)
+        return key
 
     async def _take_uses(self, sealer: Sealer) -> None:
         """Take a step of the current key's uses, or make the next key when it has none left."""

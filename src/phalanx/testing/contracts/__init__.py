@@ -6,7 +6,7 @@ module says what its checks are given. A check that fails raises ``AssertionErro
 
 from phalanx.testing.contracts._devices import DEVICE_CHECKS, check_provider
 from phalanx.testing.contracts._journal import JOURNAL_CHECKS, JOURNAL_FULL_CHECKS, OpenJournals
-from phalanx.testing.contracts._notes import OpenStore
+from phalanx.testing.contracts._notes import NOTES, OpenStore
 from phalanx.testing.contracts._store import STORE_CHECKS
 from phalanx.testing.contracts._store_concurrency import STORE_SHARED_CHECKS
 from phalanx.testing.contracts._store_full import STORE_FULL_CHECKS
@@ -17,6 +17,7 @@ __all__ = [
     "DEVICE_CHECKS",
     "JOURNAL_CHECKS",
     "JOURNAL_FULL_CHECKS",
+    "NOTES",
     "STORE_CHECKS",
     "STORE_FULL_CHECKS",
     "STORE_SHARED_CHECKS",

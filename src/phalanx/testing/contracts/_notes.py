@@ -8,7 +8,7 @@ from phalanx.core import Delete, Expect, Put, Store, Table, TenantId
 OpenStore = Callable[[], Awaitable[Store]]
 StoreCheck = Callable[[OpenStore], Awaitable[None]]
 
-NOTES = Table("contract-notes", indexes=("tag", "state"))
+NOTES = Table("contract-notes", indexes=("tag", "state"), sealed=True)
 ACME = TenantId("acme")
 
 

@@ -15,6 +15,7 @@ which open it twice at once.
 from phalanx.core import (
     MIB,
     Conflict,
+    Delete,
     InvalidInput,
     Put,
     StorageError,
@@ -26,7 +27,8 @@ from phalanx.testing.contracts._notes import ACME, NOTES, OpenStore, StoreCheck,
 from phalanx.testing.contracts._raises import raises
 from phalanx.testing.contracts._store_concurrency import CONCURRENCY_CHECKS
 
-_OTHER = Table("contract-other", indexes=("tag",))
+_OTHER = Table("contract-other", indexes=("tag",), sealed=True)
+_PLAIN = Table("contract-plain", indexes=("tag", "state"))
 _ZETA = TenantId("zeta")
 # In order of their UTF-8 bytes; UTF-16 and most collations order them otherwise.
 _ORDERED_KEYS = (
@@ -148,6 +150,24 @@ async def check_index(open_store: OpenStore) -> None:
             assert (row.key, row.value, row.version) == ("a", b"A2", version)
 
 
+async def check_what_a_row_is_found_under(open_store: OpenStore) -> None:
+    """In a table that is not sealed: where a store seals, it answers with what it wrote."""
+
+    def put_plain(**index: list[str]) -> Put:
+        return Put(_PLAIN, ACME, "a", b"", index)
+
+    async with opened(open_store) as store:
+        await store.commit([put_plain(tag=["red", "blue", "red"], state=["new"]), Put(_PLAIN, ACME, "b", b"")])
+        assert dict(await store.index_of(_PLAIN, ACME, "a")) == {"state": ["new"], "tag": ["blue", "red"]}
+        assert dict(await store.index_of(_PLAIN, ACME, "b")) == {}
+        assert dict(await store.index_of(_PLAIN, ACME, "never was")) == {}
+        assert dict(await store.index_of(_PLAIN, _ZETA, "a")) == {}
+        await store.commit([put_plain(tag=["green"])])
+        assert dict(await store.index_of(_PLAIN, ACME, "a")) == {"tag": ["green"]}
+        await store.commit([Delete(_PLAIN, ACME, "a")])
+        assert dict(await store.index_of(_PLAIN, ACME, "a")) == {}
+
+
 async def check_undeclared_index(open_store: OpenStore) -> None:
     async with opened(open_store) as store:
         await raises(InvalidInput, store.commit([put("good", b""), put("bad", b"", colour=["red"])]))
@@ -264,6 +284,7 @@ STORE_CHECKS: tuple[StoreCheck, ...] = (
     check_order_of_keys,
     check_pages,
     check_index,
+    check_what_a_row_is_found_under,
     check_undeclared_index,
     check_empty_names,
     check_tenants,

@@ -10,7 +10,7 @@ from phalanx.core import Conflict, Delete, Expect, Put, Store, Table, TenantId, 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-_TABLES = (Table("model-a", indexes=("tag", "state")), Table("model-b", indexes=("tag",)))
+_TABLES = (Table("model-a", indexes=("tag", "state"), sealed=True), Table("model-b", indexes=("tag",)))
 _KEYS = ("a", "a\x00", "aa", "ab", "b", "é", "\uffff", "😀")
 _VALUES = ("", "red", "blue")
 _PREFIXES = ("", "a", "aa", "\uffff", "😀")

@@ -1,0 +1,204 @@
+"""A store whose tables are sealed: what a row says is for its tenant, what it is called is not.
+
+For each table that declares ``sealed``:
+
+- the value of a row is sealed for its tenant, bound to table and key;
+- index values are blind (``_blinder``): rows are found by equal values, and values are not seen;
+- table, tenant, key, version, size and number of rows stay visible.
+
+Tables that do not declare it pass through. Rows written in clear before stay readable and
+findable until they are written again or a migration seals them; ``unsealed_tables`` are those
+that may still hold some. Versions, order and conflicts are the inner store's.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from phalanx.core import NO_TRACE, Delete, Expect, Put, Record, Row, Store, Table, TenantId, Write, decode, encode
+from phalanx.crypto import NotAuthentic
+from phalanx.crypto.vault._blinder import Blinder
+from phalanx.crypto.vault._envelope import looks_sealed
+from phalanx.crypto.vault._errors import NotSealed, WrongKey
+from phalanx.crypto.vault._model import REGISTER, VAULT_PROGRESS, framed
+from phalanx.crypto.vault._sealer import Opener, Sealer
+from phalanx.crypto.vault._vault import Vault
+
+STORE_PURPOSE = "store"
+_SEALED_TABLES = "sealed-tables"
+
+
+class SealedTables(Record, frozen=True, kw_only=True, tag="sealed-tables"):
+    """Tables in which every row is sealed: looking for clear ones there is wasted."""
+
+    names: tuple[str, ...]
+
+
+class SealedStore:
+    """A ``Store`` over another one; made by ``SealedStore.open``."""
+
+    def __init__(
+        self, inner: Store, vault: Vault, *, tables: Sequence[Table], seals: bool, unsealed: Iterable[str]
+    ) -> None:
+        """Use ``open``: only it knows which tables still hold rows in clear."""
+        self.inner = inner
+        self._vault = vault
+        self.tables = tables
+        self._seals = seals
+        self._unsealed = set(unsealed)
+
+    @classmethod
+    async def open(cls, inner: Store, vault: Vault, *, tables: Sequence[Table], seals: bool) -> "SealedStore":
+        """``tables`` are all that declare ``sealed``; without ``seals`` what is sealed is read, and nothing sealed."""
+        row = await inner.get(VAULT_PROGRESS, REGISTER, _SEALED_TABLES)
+        done = set(decode(row.value, SealedTables).names) if row is not None else set()
+        if seals:
+            empty = {table.name for table in tables if table.name not in done and not await inner.tenants(table)}
+            known = done | empty
+        else:
+            known = set()
+        unsealed = {table.name for table in tables} - known
+        store = cls(inner, vault, tables=tables, seals=seals, unsealed=unsealed)
+        if known != done:
+            # Before the first row in clear is written, nothing may say that there is none.
+            await store._remember(known)
+        return store
+
+    @property
+    def seals(self) -> bool:
+        """Whether what is written is sealed."""
+        return self._seals
+
+    @property
+    def unsealed_tables(self) -> frozenset[str]:
+        """Tables that may hold rows in clear."""
+        return frozenset(self._unsealed)
+
+    async def all_sealed(self, table: Table) -> None:
+        """A migration found every row of ``table`` sealed."""
+        assert self._seals, "rows in clear may come at any time"
+        row = await self.inner.get(VAULT_PROGRESS, REGISTER, _SEALED_TABLES)
+        done = set(decode(row.value, SealedTables).names) if row is not None else set()
+        await self._remember(done | {table.name})
+        self._unsealed.discard(table.name)
+
+    async def get(self, table: Table, tenant: TenantId, key: str) -> Row | None:
+        row = await self.inner.get(table, tenant, key)
+        return None if row is None else (await self._opened(table, tenant, [row]))[0]
+
+    async def scan(
+        self,
+        table: Table,
+        tenant: TenantId,
+        *,
+        prefix: str = "",
+        after: str = "",
+        limit: int = 1_000,
+        reverse: bool = False,
+    ) -> list[Row]:
+        rows = await self.inner.scan(table, tenant, prefix=prefix, after=after, limit=limit, reverse=reverse)
+        return await self._opened(table, tenant, rows)
+
+    async def find(
+        self,
+        table: Table,
+        tenant: TenantId,
+        index: str,
+        value: str,
+        *,
+        after: str = "",
+        limit: int = 1_000,
+        reverse: bool = False,
+    ) -> list[Row]:
+        if not table.sealed:
+            return await self.inner.find(table, tenant, index, value, after=after, limit=limit, reverse=reverse)
+        values = [value] if table.name in self._unsealed else []
+        blinder = await self._vault.known_blinder(tenant)
+        if blinder is not None:
+            values.append(blinder.blind(table.name, index, value))
+        # Without a blinder nothing is sealed for this tenant; asked all the same, the inner
+        # store refuses an index that is not declared.
+        found: dict[str, Row] = {}
+        for stored in values or [value]:
+            rows = await self.inner.find(table, tenant, index, stored, after=after, limit=limit, reverse=reverse)
+            found |= {row.key: row for row in rows}
+        # A row is in clear or blind, never both, so the two listings only have to be merged.
+        merged = sorted(found.values(), key=lambda row: row.key, reverse=reverse)[: max(limit, 0)]
+        return await self._opened(table, tenant, merged)
+
+    async def index_of(self, table: Table, tenant: TenantId, key: str) -> Mapping[str, Sequence[str]]:
+        """As it is stored: of a sealed row, blind."""
+        return await self.inner.index_of(table, tenant, key)
+
+    async def commit(self, writes: Sequence[Write], *, expect: Sequence[Expect] = ()) -> int:
+        """Raises ``Shredded`` besides what the inner store does; nothing was written then."""
+        if not self._seals:
+            return await self.inner.commit(writes, expect=expect)
+        tenants = {write.tenant for write in writes if isinstance(write, Put) and write.table.sealed and write.tenant}
+        seals = {
+            tenant: (await self._vault.sealer(tenant, STORE_PURPOSE), await self._vault.blinder(tenant))
+            for tenant in sorted(tenants)
+        }
+        sealed = [
+            sealed_put(write, *seals[write.tenant])
+            if isinstance(write, Put) and write.table.sealed and write.tenant
+            else write
+            for write in writes
+        ]
+        return await self.inner.commit(sealed, expect=expect)
+
+    async def tenants(self, table: Table) -> list[TenantId]:
+        """Tenants with rows, but for those that were shredded: nothing can be done for them."""
+        return [tenant for tenant in await self.inner.tenants(table) if not self._vault.is_shredded(tenant)]
+
+    async def erase_shredded(self) -> int:
+        """Delete the rows of tenants that were shredded: nobody can read them; how many there were."""
+        n_erased = 0
+        for table in self.tables:
+            for tenant in await self.inner.tenants(table):
+                while self._vault.is_shredded(tenant):
+                    rows = await self.inner.scan(table, tenant)
+                    if not rows:
+                        break
+                    await self.inner.commit([Delete(table, tenant, row.key) for row in rows])
+                    n_erased += len(rows)
+        return n_erased
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+    async def _opened(self, table: Table, tenant: TenantId, rows: list[Row]) -> list[Row]:
+        if not table.sealed or not any(looks_sealed(row.value) for row in rows):
+            return rows
+        opener = await self._vault.opener(tenant, STORE_PURPOSE)
+        return [opened_row(table, row, opener) if looks_sealed(row.value) else row for row in rows]
+
+    async def _remember(self, names: set[str]) -> None:
+        record = SealedTables(
+            id=_SEALED_TABLES, tenant=REGISTER, trace=NO_TRACE, at_ns=self._vault.now_ns(), names=tuple(sorted(names))
+        )
+        await self.inner.commit([Put(VAULT_PROGRESS, REGISTER, record.id, encode(record))])
+
+
+def sealed_put(put: Put, sealer: Sealer, blinder: Blinder) -> Put:
+    """The write of a row with its value sealed and its index blind."""
+    table = put.table
+    index = {
+        name: [blinder.blind(table.name, name, value) for value in values] if name in table.indexes else values
+        for name, values in put.index.items()
+    }
+    return replace(put, value=sealer.seal(put.value, row_binding(table, put.key)), index=index)
+
+
+def opened_row(table: Table, row: Row, opener: Opener) -> Row:
+    """The row with its value open; what does not open is named by table and key."""
+    try:
+        return replace(row, value=opener.open(row.value, row_binding(table, row.key)))
+    except (NotAuthentic, NotSealed) as error:
+        raise NotAuthentic(f"row {row.key!r} of table {table.name}") from error
+    except WrongKey as error:
+        raise WrongKey(f"row {row.key!r} of table {table.name}", error.message, hint=error.hint) from error
+
+
+def row_binding(table: Table, key: str) -> bytes:
+    """What a sealed value is bound to: no other row takes it."""
+    return framed(table.name) + framed(key)
