@@ -12,6 +12,7 @@ MAX_GZIP_MEMBERS = 64
 # A header longer than this is not looked at; the intake has its own, shorter bound.
 MAX_HEADER_CHARS = 256
 MAX_CURSOR_CHARS = 256
+MAX_CASE_CHARS = 512
 DEFAULT_PAGE_ROWS = 100
 
 # Waypoints one slow reader may fall behind before it loses the oldest (and is told so).

@@ -1,21 +1,23 @@
-"""Vouching for ledgers over HTTP: this node as a witness (C2SP tlog-witness), gossip, and who cosigned what.
+"""Vouching for ledgers over HTTP: this node as a witness (C2SP tlog-witness), gossip, evidence.
 
 A witness and its neighbours need no token: what they say counts by the signatures in it, and it
 is read within bounds of its own. What they are answered is what a log shows everybody: sizes,
 hashes, signatures.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from phalanx.api._auth import Gate
 from phalanx.api._bodies import read_small_body
+from phalanx.api._limits import MAX_CASE_CHARS
 from phalanx.api._replies import reply
 from phalanx.api._schemas import OPEN, answer, answer_text
+from phalanx.ledger.evidence import Bundle
 from phalanx.ledger.witness import (
     GOSSIP_PATH,
     MAX_GOSSIP_BYTES,
@@ -26,7 +28,7 @@ from phalanx.ledger.witness import (
     SplitView,
     WitnessRefused,
 )
-from phalanx.trust import Role
+from phalanx.trust import Principal, Role
 
 if TYPE_CHECKING:
     from phalanx.node import Node
@@ -84,7 +86,7 @@ class SplitViewView(msgspec.Struct, frozen=True, kw_only=True):
     evidence: SplitView
 
 
-KINDS: tuple[type, ...] = (KeysView, WitnessesView, WitnessView, WitnessedView, SplitViewView, GossipMessage)
+KINDS: tuple[type, ...] = (Bundle, KeysView, WitnessesView, WitnessView, WitnessedView, SplitViewView, GossipMessage)
 
 
 def witness_routes(node: "Node") -> APIRouter:
@@ -134,6 +136,14 @@ def vouching_routes(node: "Node", gate: Gate) -> APIRouter:
     router = APIRouter(tags=["witness"], default_response_class=Response)
     viewer = Depends(gate.needs(Role.VIEWER))
     vouching = node.vouching
+
+    @router.get("/v1/ledger/bundle", responses=answer(Bundle))
+    async def get_bundle(
+        principal: Annotated[Principal, viewer],
+        case: Annotated[str, Query(min_length=1, max_length=MAX_CASE_CHARS, description="The case to export.")],
+    ) -> Response:
+        """The evidence of one case as a file that can be checked without this node (`phalanx ledger verify`)."""
+        return Response(await vouching.evidence.export(principal.tenant, case), media_type="application/json")
 
     @router.get("/v1/ledger/witnesses", responses=answer(WitnessesView), dependencies=[viewer])
     async def list_witnesses() -> Response:

@@ -62,6 +62,7 @@ _BY_CODE = {
     "invalid-escrow": Exit.NOT_VERIFIED,
     "release-refused": Exit.NOT_VERIFIED,
     "ceremony-not-registered": Exit.NOT_VERIFIED,
+    "broken-link": Exit.NOT_VERIFIED,
     "storage-full": Exit.STORAGE,
 }
 

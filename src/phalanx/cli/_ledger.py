@@ -5,8 +5,8 @@ from urllib.parse import quote
 import click
 
 from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._evidence import compare, export, verify
 from phalanx.cli._output import Column, json_option, print_json, print_table, time_of
-from phalanx.cli._settings import SettingsSource, settings_options
 from phalanx.cli._show import limit_option
 
 
@@ -128,33 +128,12 @@ def split_views(client: NodeClient, as_json: bool) -> None:
     print_table("Split views", found, columns, empty="no ledger was caught showing two histories")
 
 
-@ledger.command("verify")
-@settings_options()
-@json_option
-def verify(source: SettingsSource, as_json: bool) -> None:
-    """Recompute the whole ledger of a stopped node from its stored bytes and check every signature."""
-    import asyncio
-    from dataclasses import asdict
-
-    from phalanx.cli._ask import ask_person
-    from phalanx.node import audit_ledger
-
-    report = asyncio.run(audit_ledger(source.load().settings, ask=ask_person))
-    if as_json:
-        print_json(asdict(report))
-        return
-    if not report.checkpoints:
-        click.echo(f"{report.size} entries recomputed and equal to their stored hashes; none is under a signature yet")
-        return
-    click.secho(f"{report.size} entries recomputed, {report.checkpoints} signed checkpoints: verified", fg="green")
-    click.echo(f"root {report.root}")
-    if report.payloads_gone:
-        click.echo(f"{report.payloads_gone} payloads are gone with the keys of their tenants")
-    if report.signed_size < report.size:
-        click.echo(f"the last {report.size - report.signed_size} entries are not under a checkpoint yet")
-
-
 def _time(at_s: int) -> str:
     from phalanx.core import NS_PER_S, iso_from_ns
 
     return iso_from_ns(at_s * NS_PER_S)[:19].replace("T", " ") if at_s else "–"
+
+
+ledger.add_command(export)
+ledger.add_command(verify)
+ledger.add_command(compare)

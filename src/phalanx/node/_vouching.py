@@ -1,17 +1,19 @@
 """What vouches for the ledger, wired to a node: witnesses, gossip, timestamps, evidence.
 
-Everything is there on every node, because others may ask; a service runs only for what the
-settings name.
+Everything is there on every node, because others may ask; a service that talks to others runs only
+where the settings name them.
 """
 
 from dataclasses import dataclass
 
 from phalanx.core import AlertSink, InvalidInput, Store
 from phalanx.ledger import Ledger
+from phalanx.ledger.evidence import CaseIndex, Evidence
 from phalanx.ledger.witness import (
     Cosigner,
     Gossip,
     Seen,
+    StampedSizes,
     Timestamps,
     TrustedLog,
     WatchedLog,
@@ -34,12 +36,14 @@ class Vouching:
     witness: Witness
     witnesses: Witnesses
     gossip: Gossip
+    evidence: Evidence
     _timestamps: Timestamps | None
     _settings: Settings
 
     def start(self, services: Services) -> None:
         """Run what the settings ask for."""
         ledger = self._settings.ledger
+        services.start("ledger-cases", self.evidence.cases.run)
         if ledger.witnesses:
             services.start("ledger-witnesses", self.witnesses.run)
         if ledger.neighbours or ledger.witness_for:
@@ -69,17 +73,19 @@ async def build_vouching(
         Seen(store), ledger, watched, [url.rstrip("/") for url in settings.ledger.neighbours],
         calls=calls, clock=clock, telemetry=telemetry, alerts=alerts, audit=ledger,
     )  # fmt: skip
+    witnesses = Witnesses(
+        ledger, store, peers, quorum=settings.ledger.quorum,
+        calls=calls, clock=clock, telemetry=telemetry, alerts=alerts,
+    )  # fmt: skip
     return Vouching(
         log=TrustedLog.of(ledger.origin, ledger.public_key),
         witness=Witness(
             store, Cosigner(ports.signer), [one.log for one in watched],
             clock=clock, telemetry=telemetry, on_seen=gossip.saw,
         ),
-        witnesses=Witnesses(
-            ledger, store, peers, quorum=settings.ledger.quorum,
-            calls=calls, clock=clock, telemetry=telemetry, alerts=alerts,
-        ),
+        witnesses=witnesses,
         gossip=gossip,
+        evidence=Evidence(ledger, witnesses, StampedSizes(store), CaseIndex(ledger, store, clock)),
         _timestamps=await _timestamps(settings, ports, store, ledger, telemetry, alerts),
         _settings=settings,
     )  # fmt: skip

@@ -8,9 +8,10 @@ import httpx
 import pytest
 
 from phalanx.api import create_app
-from phalanx.core import DEFAULT_TENANT, NO_TRACE, AuditEntry, HttpAnswer, Unavailable, derive_id
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, AuditEntry, HttpAnswer, TenantId, Unavailable, derive_id
 from phalanx.ledger import verify_checkpoint
 from phalanx.ledger._note import parse_note
+from phalanx.ledger.evidence import verify_bundle
 from phalanx.ledger.witness import AddCheckpoint, Cosigner, Head, TrustedLog
 from phalanx.node import Settings, build_node, open_ports
 from phalanx.testing import SimLog
@@ -153,5 +154,40 @@ def test_a_history_shown_only_to_a_neighbour_is_found_by_both(tmp_path):
                 assert entries[-1]["action"] == "split-view-found"
                 assert entries[-1]["body"]["first"] == found["evidence"]["first"]
             assert next(alert.level.value for alert in node.alerts.recent()) == "urgent"
+
+    on_two(tmp_path, main)
+
+
+def test_a_case_is_exported_for_its_tenant_alone(tmp_path):
+    async def main(calls, log, witness):
+        for number in range(3):
+            await log.ledger.record(entry(number))
+        await log.vouching.witnesses.round()
+        async with calls.client(LOG, headers=await token(log)) as http:
+            file = await http.get("/v1/ledger/bundle", params={"case": "host-1"})
+            assert file.status_code == 200
+            report = verify_bundle(file.content, fingerprint=log.ledger.public_key.fingerprint)
+            assert [index for index, _ in report.entries] == [0, 1, 2]
+            assert [name for name, _ in report.witnesses] == [witness.vouching.witness.keys.name]
+            assert (await http.get("/v1/ledger/bundle", params={"case": "host-2"})).status_code == 404
+            assert (await http.get("/v1/ledger/bundle")).status_code == 422
+        other = await log.tokens.issue(TenantId("other"), "theirs", Role.VIEWER)
+        async with calls.client(LOG, headers={"Authorization": f"Bearer {other.secret}"}) as http:
+            assert (await http.get("/v1/ledger/bundle", params={"case": "host-1"})).status_code == 404
+        async with calls.client(LOG) as http:
+            assert (await http.get("/v1/ledger/bundle", params={"case": "host-1"})).status_code == 401
+
+    on_two(tmp_path, main)
+
+
+def test_after_a_tenant_is_shredded_its_evidence_still_verifies_without_payloads(tmp_path):
+    async def main(calls, log, witness):
+        theirs = TenantId("other")
+        await log.ledger.record(dataclasses.replace(entry(1), tenant=theirs))
+        await log.vault.shred(theirs)
+        viewer = await log.tokens.issue(theirs, "theirs", Role.VIEWER)
+        async with calls.client(LOG, headers={"Authorization": f"Bearer {viewer.secret}"}) as http:
+            report = verify_bundle((await http.get("/v1/ledger/bundle", params={"case": "host-1"})).content)
+        assert (len(report.entries), report.undisclosed) == (1, 1)
 
     on_two(tmp_path, main)

@@ -13,6 +13,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, AuditEntry, HttpAnswer, derive_id
+from phalanx.crypto import HybridSigner
+from phalanx.ledger import Ledger, Unsealed
+from phalanx.ledger.evidence import CaseIndex, Evidence
+from phalanx.ledger.witness import Cosigner, StampedSizes, Timestamps, TrustedLog, Witness, Witnesses, WitnessPeer
+from phalanx.telemetry import Alerts, Telemetry
+from phalanx.testing import SimWorld
+
 CONFIG = """\
 [tsa]
 default_tsa = here
@@ -123,3 +131,64 @@ def authority(tmp_path):
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class AtOnce:
+    """Calls that are answered in the same process: by the authority, and by the witness."""
+
+    def __init__(self, tsa, witness):
+        self.tsa = tsa
+        self.witness = witness
+
+    async def post(self, url, body, *, content_type, max_bytes, within_s):
+        if url == "http://tsa":
+            return HttpAnswer(200, "application/timestamp-reply", self.tsa.reply(body))
+        return HttpAnswer(200, "text/plain", (await self.witness.add_checkpoint(body)).encode())
+
+
+def make_everything(folder):
+    tsa = Authority(folder / "tsa", write_authority(folder / "tsa"))
+    signer, cosigner = HybridSigner.generate(), Cosigner(HybridSigner.generate())
+
+    async def main(world):
+        telemetry, store, clock = Telemetry(world.clock), world.store("disk"), world.clock
+        ledger = await Ledger.open(
+            await world.journals("disk").open("ledger"), store, signer,
+            clock=clock, telemetry=telemetry, entropy=world.entropy, offload=world.offload, sealers=Unsealed(),
+        )  # fmt: skip
+
+        async def saw(log, note, extends=None):
+            pass
+
+        log = TrustedLog.of(ledger.origin, ledger.public_key)
+        witness = Witness(world.store("w"), cosigner, [log], clock=clock, telemetry=Telemetry(world.clock), on_seen=saw)
+        calls, alerts = AtOnce(tsa, witness), Alerts(telemetry)
+        witnesses = Witnesses(
+            ledger, store, [WitnessPeer(cosigner.keys, "http://w")], quorum=0,
+            calls=calls, clock=clock, telemetry=telemetry, alerts=alerts,
+        )  # fmt: skip
+        stamps = Timestamps(
+            ledger, store, url="http://tsa", roots_pem=tsa.roots, every_s=60,
+            calls=calls, clock=clock, telemetry=telemetry, alerts=alerts,
+        )  # fmt: skip
+        for number in range(11):
+            await ledger.record(
+                AuditEntry(
+                    id=derive_id(1, "test", str(number)), tenant=DEFAULT_TENANT, trace=NO_TRACE,
+                    at_ns=1_767_225_600 * 10**9 + number, actor="policy", action="approved", subject=str(number),
+                    case=f"host-{number % 3}", body={"text": "ä\u202e", "n": number}, custody=("collector",),
+                )
+            )  # fmt: skip
+            if number in {3, 9}:
+                await stamps.stamp(await ledger.checkpoint())
+        await witnesses.round()
+        evidence = Evidence(ledger, witnesses, StampedSizes(store), CaseIndex(ledger, store, clock))
+        return await evidence.export(DEFAULT_TENANT, "host-0")
+
+    return SimWorld(1).run(main), tsa.folder / "ca.pem"
+
+
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory):
+    """A bundle with a cosigned checkpoint, two timestamps and payloads, and the authority's certificate."""
+    return make_everything(tmp_path_factory.mktemp("everything"))

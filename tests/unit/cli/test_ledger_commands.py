@@ -2,11 +2,19 @@
 
 import json
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from phalanx.cli._client import NodeClient
 from phalanx.cli._main import root
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, AuditEntry, derive_id
+from phalanx.crypto import HybridSigner
+from phalanx.ledger import Ledger, Unsealed
+from phalanx.ledger.evidence import CaseIndex, Evidence
+from phalanx.ledger.witness import GossipMessage, PrefixProof, StampedSizes, TrustedLog, Witnesses, split_view
+from phalanx.telemetry import Alerts, Telemetry
+from phalanx.testing import SimLog, SimWorld
 
 pytestmark = pytest.mark.requirement("IRS-4")
 
@@ -75,3 +83,129 @@ def test_witnesses_say_who_is_behind_and_why(ledger):
 def test_split_views_name_the_ledger_and_give_the_evidence_as_json(ledger):
     assert "phalanx-ledger/dd" in ledger("split-views")
     assert json.loads(ledger("split-views", "--json"))[0]["evidence"] == {"kind": "phalanx-split-view"}
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory):
+    """Files of one ledger at two sizes, and of another history under its key."""
+    folder = tmp_path_factory.mktemp("bundles")
+    signer = HybridSigner.generate()
+
+    async def export(world, name, n, more):
+        telemetry, store, clock = Telemetry(world.clock), world.store(name), world.clock
+        ledger = await Ledger.open(
+            await world.journals(name).open("ledger"), store, signer,
+            clock=clock, telemetry=telemetry, entropy=world.entropy, offload=world.offload, sealers=Unsealed(),
+        )  # fmt: skip
+        witnesses = Witnesses(
+            ledger, store, [], quorum=0,
+            calls=world.calls.of(name), clock=clock, telemetry=telemetry, alerts=Alerts(telemetry),
+        )  # fmt: skip
+        evidence = Evidence(ledger, witnesses, StampedSizes(store), CaseIndex(ledger, store, clock))
+        files = []
+        for size in (n, n + more):
+            for number in range(ledger.size, size):
+                await ledger.record(
+                    AuditEntry(
+                        id=derive_id(1, name, str(number)), tenant=DEFAULT_TENANT, trace=NO_TRACE, at_ns=number,
+                        actor="policy", action="approved", subject=str(number), case="host-1",
+                    )
+                )  # fmt: skip
+            files.append(await evidence.export(DEFAULT_TENANT, "host-1"))
+        proof = GossipMessage(proofs=(await prefix(ledger, n, n + more),)).to_bytes()
+        return [*files, proof]
+
+    async def main(world):
+        return await export(world, "true", 3, 2), await export(world, "lie", 3, 0)
+
+    (small, large, proof), (lie, _, _) = SimWorld(1).run(main)
+    for name, data in {"small": small, "large": large, "lie": lie}.items():
+        (folder / name).write_bytes(data)
+    return folder, json.loads(proof), signer.public.fingerprint
+
+
+async def prefix(ledger, old, new):
+    root, path = await ledger.prefix(old, new)
+    return PrefixProof(
+        origin=ledger.origin, old=old, new=new, old_root=root.hex(), path=tuple(step.hex() for step in path)
+    )
+
+
+def run(*arguments):
+    """Exit code and output, as the shell gets them."""
+    import os
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", "phalanx.cli", "ledger", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"NO_COLOR": "1"}, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_export_checks_what_it_writes_and_says_what_it_is(bundles, tmp_path, monkeypatch):
+    folder, _, fingerprint = bundles
+    monkeypatch.setattr(NodeClient, "get", lambda client, path, **params: json.loads((folder / "small").read_bytes()))
+    out, page = tmp_path / "evidence.json", tmp_path / "timeline.md"
+    done = CliRunner().invoke(
+        root, ["ledger", "export", "--case", "host-1", "--out", str(out), "--timeline", str(page)],
+        catch_exceptions=False,
+    )  # fmt: skip
+    assert done.exit_code == 0
+    assert out.read_bytes() == (folder / "small").read_bytes()
+    assert page.read_text().startswith("# Timeline\n")
+    assert "3 entries under a checkpoint of 3" in done.stdout
+    assert fingerprint in done.stdout
+    assert "no witness has cosigned it" in done.stdout
+
+
+def test_verify_says_what_holds_and_names_what_breaks(bundles, tmp_path):
+    folder, _, fingerprint = bundles
+    code, said = run("verify", folder / "small")
+    assert (code, "3 entries of case host-1: verified" in said, "pin it with --key" in said) == (0, True, True)
+    code, said = run("verify", folder / "small", "--key", fingerprint, "--json")
+    assert (code, json.loads(said)["signer"]) == (0, fingerprint)
+    code, said = run("verify", folder / "small", "--key", "0" * 64)
+    assert (code, "at the key of the signer" in said) == (6, True)
+    broken = tmp_path / "broken"
+    broken.write_bytes((folder / "small").read_bytes().replace(b"approved", b"refused!", 1))
+    code, said = run("verify", broken)
+    assert (code, "breaks at the leaf of entry 0" in said, "Traceback" in said) == (6, True, False)
+    code, said = run("verify", tmp_path / "nowhere")
+    assert (code, "cannot be read" in said) == (2, True)
+    code, said = run("verify", "--timeline")
+    assert (code, "name it" in said) == (2, True)
+
+
+def test_compare_ends_with_a_code_for_each_answer(bundles, monkeypatch):
+    folder, proof, _ = bundles
+    assert run("compare", folder / "small", folder / "small")[0] == 0
+    code, said = run("compare", folder / "lie", folder / "small", "--json")
+    assert (code, json.loads(said)["relation"]) == (6, "split-view")
+    monkeypatch.setattr(NodeClient, "post", lambda client, path, **params: proof)
+
+    def compared(*more):
+        return CliRunner().invoke(
+            root, ["ledger", "compare", str(folder / "small"), str(folder / "large"), *more], standalone_mode=False
+        )
+
+    assert "not shown" in compared().stdout
+    assert "one history" in compared("--ask").stdout
+
+
+def test_a_split_view_is_verified_as_split_views_json_prints_it(tmp_path):
+    async def main(world):
+        log = SimLog(HybridSigner.generate(), world.clock)
+        log.append(b"1")
+        lie = SimLog(log._signer, world.clock)
+        lie.append(b"2")
+        trusted = TrustedLog.of(log.origin, log.public_key)
+        return split_view(trusted, (await log.checkpoint()).note, (await lie.checkpoint()).note, b"")
+
+    evidence = msgspec.to_builtins(SimWorld(1).run(main))
+    file = tmp_path / "split.json"
+    for document in (evidence, [{"id": "x", "evidence": evidence}]):
+        file.write_text(json.dumps(document))
+        code, said = run("verify", file)
+        assert (code, "signed two histories: sizes 1 and 1" in said) == (0, True)
+    file.write_text(json.dumps(evidence | {"prefix_root": "00" * 32}))
+    assert run("verify", file)[0] == 6

@@ -127,13 +127,16 @@ class TrustedLog:
 
     def read(self, note: str) -> Head:
         """What a note says, once all keys of the log signed it; raises ``InvalidCheckpoint``."""
+        return self.read_timed(note)[0]
+
+    def read_timed(self, note: str) -> tuple[Head, int]:
+        """The same, and when the log says it signed (0 for keys of types without a time)."""
         parsed = parse_note(note)
         head = Head.of(parsed)
         if head.origin != self.origin:
             raise InvalidCheckpoint(f"it is of the log {head.origin}, not {self.origin}")
-        for key in self.keys:
-            key.verify(parsed, head)
-        return head
+        times = [key.verify(parsed, head) or 0 for key in self.keys]
+        return head, max(times)
 
     def own_lines(self, note: str) -> str:
         """The note with the log's own signatures and nobody else's: what is kept and passed on."""

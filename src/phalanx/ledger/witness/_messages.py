@@ -20,7 +20,7 @@ from phalanx.ledger.witness._limits import (
 from phalanx.ledger.witness._split import SplitView
 
 _Size = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-_Hex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+_Hex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}\\Z")]
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,17 +47,17 @@ _GRANTED = 0
 
 
 class Timestamp(Record, frozen=True, kw_only=True, tag="timestamp"):
-    """The authority's answer for one checkpoint, and the certificates it was checked against (PEM)."""
+    """The authority's answer for one checkpoint, and the certificates it was checked against (DER)."""
 
     size: int
     token: bytes
-    roots: str
+    roots: tuple[bytes, ...]
     stamped_at_s: int
 
 
 @dataclass(frozen=True, slots=True)
 class Stamped:
-    """When an authority says that something existed. ``root`` is the trusted certificate's SHA-256."""
+    """When an authority says that something existed; ``roots`` are the SHA-256 of the trusted certificates."""
 
     at_s: int
     roots: tuple[str, ...]
@@ -76,9 +76,15 @@ def read_roots(pem: str) -> "Sequence[x509.Certificate]":
     from cryptography import x509
 
     try:
-        return x509.load_pem_x509_certificates(pem.encode())
-    except ValueError as error:
-        raise InvalidInput("certificates of the timestamp authority", str(error)) from error
+        roots = x509.load_pem_x509_certificates(pem.encode())
+        for root in roots:
+            if root.issuer == root.subject:
+                # Nothing follows from it, but it leaves no byte of a certificate unchecked.
+                root.verify_directly_issued_by(root)
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise InvalidInput("certificates of the timestamp authority", reason) from error
+    return roots
 
 
 class Timestamps:
@@ -138,6 +144,8 @@ class Timestamps:
 
     async def stamp(self, checkpoint: Checkpoint) -> Timestamp:
         """Have one checkpoint stamped; raises ``TimestampRefused`` or ``Unavailable``, and then nothing is kept."""
+        from cryptography.hazmat.primitives.serialization import Encoding
+
         client = _library()
         text = parse_note(checkpoint.note).text
         request = (
@@ -167,7 +175,7 @@ class Timestamps:
             at_ns=at_ns,
             size=checkpoint.size,
             token=answer.body,
-            roots=self._roots_pem,
+            roots=tuple(root.public_bytes(Encoding.DER) for root in roots),
             stamped_at_s=stamped.at_s,
         )
         await self._store.commit([Put(TIMESTAMPS, _HOME, _key(made.size), encode(made))])
@@ -203,7 +211,9 @@ def _verified(
             raise TimestampRefused(f"the authority's status is {response.status}, not granted: {said}")
         builder.build().verify_message(response, text.encode())
         at: dt.datetime = response.tst_info.gen_time
-    except (ValueError, client.VerificationError) as error:
+    except TimestampRefused:
+        raise
+    except Exception as error:
         raise TimestampRefused(str(error) or type(error).__name__) from error
     return Stamped(int(at.timestamp()), tuple(root.fingerprint(hashes.SHA256()).hex() for root in roots))
 
