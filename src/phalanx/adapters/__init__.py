@@ -20,6 +20,7 @@ from phalanx.adapters._files import Files, OsFiles, lock_folder
 from phalanx.adapters._key_folder import KeyFolder
 from phalanx.adapters._keyfile import load_or_create
 from phalanx.adapters._limits import TLS_GOODBYE_S, TLS_HANDSHAKE_S
+from phalanx.adapters._noise import DeviceNoise, JitterNoise, OsNoise, device_noise, jitter_noise, os_noise
 from phalanx.adapters._otlp import OtlpExporter
 from phalanx.adapters._postgres_hold import hold_database
 from phalanx.adapters._postgres_journals import PostgresJournals
@@ -33,6 +34,12 @@ from phalanx.adapters._tls_files import self_signed_files
 from phalanx.adapters._tls_probe import best_group, probe_tls
 
 __all__ = [
+    "DeviceNoise",
+    "JitterNoise",
+    "OsNoise",
+    "device_noise",
+    "jitter_noise",
+    "os_noise",
     "Ask",
     "FileWrapper",
     "Files",

@@ -60,3 +60,7 @@ MAX_TLS_HANDSHAKES = 512
 # Browsers refuse certificates that live longer than this.
 SELF_SIGNED_DAYS = 825
 SELF_SIGNED_RENEW_DAYS = 30
+
+# A device that has nothing to give is asked again after a wait, for at most this long.
+NOISE_READ_S = 4.0
+NOISE_WAIT_S = 0.01

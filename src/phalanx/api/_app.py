@@ -11,6 +11,8 @@ from starlette.routing import BaseRoute
 import phalanx
 from phalanx.api._auth import Gate
 from phalanx.api._edge import Edge
+from phalanx.api._entropy import KINDS as ENTROPY_KINDS
+from phalanx.api._entropy import entropy_routes
 from phalanx.api._events import KINDS as EVENT_KINDS
 from phalanx.api._events import event_routes
 from phalanx.api._ledger import KINDS as LEDGER_KINDS
@@ -36,6 +38,7 @@ _KINDS: Sequence[type] = (
     *LEDGER_KINDS,
     *VOUCHING_KINDS,
     *LIVE_KINDS,
+    *ENTROPY_KINDS,
     Trace,
     Health,
     ProblemType,
@@ -66,6 +69,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         ledger_routes(node, gate),
         live_routes(node, gate),
         service_routes(node, gate),
+        entropy_routes(node, gate),
     ):
         app.include_router(router, responses=ANY_PROBLEM)
     app.router.routes.extend(pages)

@@ -4,15 +4,17 @@ from typing import Any
 
 import click
 
+from phalanx.cli._keys_entropy import entropy
 from phalanx.cli._keys_escrow import escrow
 from phalanx.cli._output import Column, json_option, print_json, print_table
 
 
-@click.group(short_help="Algorithms, identities, the vault, escrow.")
+@click.group(short_help="Algorithms, identities, the vault, escrow, entropy.")
 def keys() -> None:
-    """Algorithms, identities, the vault, escrow."""
+    """Algorithms, identities, the vault, escrow, entropy."""
 
 
+keys.add_command(entropy)
 keys.add_command(escrow)
 
 

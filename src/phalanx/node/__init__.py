@@ -5,12 +5,13 @@ all get their node from it, with different ports.
 """
 
 from phalanx.node._audit import audit_ledger
+from phalanx.node._entropy import open_sources
 from phalanx.node._escrow import EscrowDesk, open_escrows
 from phalanx.node._guard import SpaceWatch
 from phalanx.node._node import Node, build_node
 from phalanx.node._open import open_ports
 from phalanx.node._plugins import GROUPS, registered
-from phalanx.node._ports import Ports
+from phalanx.node._ports import Noise, Ports
 from phalanx.node._services import Health
 from phalanx.node._settings import Section, Settings
 from phalanx.node._sources import LoadedSettings, env_name, load_settings, setting_names
@@ -24,6 +25,7 @@ __all__ = [
     "Health",
     "LoadedSettings",
     "Node",
+    "Noise",
     "Ports",
     "Section",
     "Settings",
@@ -35,6 +37,7 @@ __all__ = [
     "load_settings",
     "open_escrows",
     "open_ports",
+    "open_sources",
     "registered",
     "setting_names",
 ]

@@ -22,11 +22,13 @@ from phalanx.core import (
     Waypoint,
     decode,
 )
+from phalanx.crypto.entropy import NoiseWatch
 from phalanx.crypto.vault import SealedStore, Vault
 from phalanx.devices import Backend, Fleet
 from phalanx.incidents import Cases, ContainmentPolicy, Responses
 from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel, load_rules
 from phalanx.ledger import Ledger
+from phalanx.node._entropy import watch_noise
 from phalanx.node._guard import SpaceWatch, WatchedJournals, WatchedStore
 from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SEAL_EVERY_S, SETTLED_POLL_S
 from phalanx.node._plugins import ANALYSES, DEVICES, SKILLS, checked_backends, checked_skill, load_plugins
@@ -61,6 +63,7 @@ class Node:
     assessments: Assessments
     responses: Responses
     cases: Cases
+    noise: NoiseWatch
     vault: Vault
     ledger: Ledger
     vouching: Vouching
@@ -85,7 +88,8 @@ class Node:
         storage = Health(ok=not self.read_only, detail=full if self.read_only else "there is room")
         running = self.swarm.running
         swarm = Health(ok=running, detail="running" if running else "stopped; restart the node")
-        return {**self._services.health(), "swarm": swarm, "storage": storage}
+        entropy = Health(ok=self.noise.sound, detail=self.noise.told())
+        return {**self._services.health(), "swarm": swarm, "storage": storage, "entropy": entropy}
 
     async def story(self, tenant: TenantId, trace: str) -> list[Waypoint]:
         """What happened on the way of one event, in order. ``trace`` may be any event of a finding."""
@@ -120,6 +124,7 @@ async def build_node(
     watched, journals = WatchedStore(ports.store, space), WatchedJournals(ports.journals, space)
     services = Services(clock, telemetry, alerts)
     async with contextlib.AsyncExitStack() as stack:
+        noise = await watch_noise(ports, alerts, telemetry)
         # Before anything else is read or written: a wrong key must not get far.
         vault, store = await stack.enter_async_context(opened_vault(settings, ports, watched, telemetry))
         seals = ChunkSeals(vault, seals=settings.at_rest.seal)
@@ -163,16 +168,15 @@ async def build_node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store,
             telemetry=telemetry, alerts=alerts, tokens=Tokens(store, ports.entropy, clock),
             intake=intake, sentinel=sentinel, events=events, findings=findings, swarm=swarm, engine=engine,
-            assessments=Assessments(store), responses=responses, cases=Cases(store), vault=vault, ledger=ledger,
-            vouching=vouching, fleet=fleet, local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN),
-            _space=space, _services=services,
+            assessments=Assessments(store), responses=responses, cases=Cases(store), noise=noise, vault=vault,
+            ledger=ledger, vouching=vouching, fleet=fleet, _space=space, _services=services,
+            local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN),
         )  # fmt: skip
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)
         services.start("storage-watch", lambda: space.watch(ports.store, probe_journal))
         _start_services(node, services)
-        # Pushed last, so run first: nobody waits for live updates, and no service is started
-        # again, while the node goes down.
+        # Pushed last, so run first: nobody waits for updates and no service restarts while the node goes down.
         stack.push_async_callback(services.stop)
         stack.callback(telemetry.feed.close)
         yield node
@@ -184,6 +188,7 @@ def _start_services(node: Node, services: Services) -> None:
     services.start("sentinel", node.sentinel.run)
     services.start("retention", lambda: _retain(node.events, settings, clock))
     services.start("vault", lambda: keep_vault(node.vault, node.store, node.ledger))
+    services.start("noise", node.noise.run)
     services.start("ledger-seal", lambda: _seal_often(node.ledger, telemetry, clock))
     node.vouching.start(services)
     if settings.otlp.endpoint:

@@ -24,7 +24,9 @@ from phalanx.adapters import (
 )
 from phalanx.core import InvalidInput, Journals, NotFound, Rng, StorageCorrupt, Store, Uuid7Source
 from phalanx.crypto import HybridSigner, InvalidKey
-from phalanx.node._ports import Ports
+from phalanx.crypto.entropy import EntropyPool
+from phalanx.node._entropy import open_sources
+from phalanx.node._ports import Noise, Ports
 from phalanx.node._settings import Settings
 from phalanx.node._vault import make_wrapper
 
@@ -46,7 +48,7 @@ async def open_ports(
     if existing and not (folder / _KEY).is_file():
         raise NotFound("node's data in", str(folder), hint="name its folder with --data-dir")
     _make_private(folder)
-    clock, entropy = SystemClock(), OsEntropy()
+    clock, entropy = SystemClock(), EntropyPool(OsEntropy())
     store: Store
     journals: Journals
     async with contextlib.AsyncExitStack() as stack:
@@ -62,9 +64,11 @@ async def open_ports(
             journals = SegmentJournals(files, "journals", entropy=entropy, offload=offload)
         signer = _signer(folder / _KEY)
         calls = stack.enter_context(contextlib.closing(HttpCalls()))
+        rng = Rng(int.from_bytes(entropy.token(8)))
+        sources, left_out = open_sources(settings.entropy.sources, rng.child("noise"))
         yield Ports(
             clock=clock,
-            rng=Rng(int.from_bytes(entropy.token(8))),
+            rng=rng,
             ids=Uuid7Source(clock, lambda bits: int.from_bytes(entropy.token(16)) >> (128 - bits)),
             entropy=entropy,
             store=store,
@@ -76,6 +80,7 @@ async def open_ports(
                 folder=folder, entropy=entropy, offload=offload, ask=ask,
             ),
             calls=calls,
+            noise=Noise(sources, entropy.stir, left_out),
         )  # fmt: skip
 
 

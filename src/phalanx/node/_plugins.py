@@ -9,13 +9,14 @@ from typing import Any
 
 from phalanx.agents import Skill, skills_by_name
 from phalanx.core import AlertLevel, AlertSink, InvalidInput
+from phalanx.crypto.entropy import SOURCES_GROUP
 from phalanx.crypto.vault import WRAPPERS_GROUP
 from phalanx.devices import Backend, Provider
 
 SKILLS = "phalanx.skills"
 ANALYSES = "phalanx.analyses"
 DEVICES = "phalanx.devices"
-GROUPS = (SKILLS, ANALYSES, DEVICES, WRAPPERS_GROUP)
+GROUPS = (SKILLS, ANALYSES, DEVICES, WRAPPERS_GROUP, SOURCES_GROUP)
 
 
 def registered(group: str) -> list[EntryPoint]:

@@ -4,12 +4,26 @@
 with simulated ones. The node cannot tell the difference.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from phalanx.core import Clock, EntropySource, HttpCaller, IdSource, Journals, Offload, Rng, Store
 from phalanx.crypto import HybridSigner
+from phalanx.crypto.entropy import NoiseSource
 from phalanx.crypto.vault import KeyWrapper
+
+
+def _not_stirred(source: str, samples: bytes) -> None:
+    """Where there is no pool, samples go nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Noise sources beside the operating system's, where their samples go, and which were left out and why."""
+
+    sources: Sequence[NoiseSource] = ()
+    stir: Callable[[str, bytes], None] = _not_stirred
+    left_out: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +44,4 @@ class Ports:
     signer: HybridSigner
     key_wrapper: Callable[[], KeyWrapper]
     calls: HttpCaller
+    noise: Noise = Noise()

@@ -110,6 +110,16 @@ class CryptoSection(Section):
     )
 
 
+class EntropySection(Section):
+    """Where secret randomness comes from, besides the operating system, which is always in it."""
+
+    sources: tuple[str, ...] = Field(
+        ("jitter",),
+        max_length=15,
+        description="Noise sources mixed in, plug-ins of `phalanx.entropy`, e.g. `jitter,device:/dev/hwrng`.",
+    )
+
+
 class AtRestSection(Section):
     """Data at rest, sealed under a key hierarchy of its own for each tenant."""
 
@@ -191,6 +201,7 @@ class Settings(Section):
     agents: AgentsSection = Field(AgentsSection(), description="The swarm.")
     response: ResponseSection = Field(ResponseSection(), description="The response policy.")
     crypto: CryptoSection = Field(CryptoSection(), description="Algorithms.")
+    entropy: EntropySection = Field(EntropySection(), description="Secret randomness.")
     at_rest: AtRestSection = Field(AtRestSection(), description="Data at rest.")
     ledger: LedgerSection = Field(LedgerSection(), description="Witnesses, gossip and timestamps of the ledger.")
     log: LogSection = Field(LogSection(), description="Logs.")

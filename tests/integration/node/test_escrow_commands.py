@@ -93,7 +93,7 @@ def ledger_actions(folder):
             journal = await ports.journals.open("ledger")
             ledger = await Ledger.open(
                 journal, ports.store, ports.signer, clock=ports.clock, telemetry=Telemetry(ports.clock),
-                entropy=ports.entropy, sealers=Unsealed(),
+                entropy=ports.entropy, offload=ports.offload, sealers=Unsealed(),
             )  # fmt: skip
             entries = await ledger.entries(-1, 100)
             report = await ledger.verify()
