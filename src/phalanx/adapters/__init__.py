@@ -10,7 +10,7 @@ port              embedded                       server
 ================  =============================  ================================
 ``Store``         ``SqliteStore``                ``PostgresStore``
 ``Journals``      ``SegmentJournals``            ``PostgresJournals``
-``KeyWrapper``    ``FileWrapper``
+``KeyWrapper``    ``FileWrapper``, OS keyring    ``TransitWrapper``, an HSM
 ================  =============================  ================================
 """
 
@@ -19,9 +19,11 @@ from phalanx.adapters._file_wrapper import FileWrapper, file_wrapper
 from phalanx.adapters._files import Files, OsFiles, lock_folder
 from phalanx.adapters._key_folder import KeyFolder
 from phalanx.adapters._keyfile import load_or_create
+from phalanx.adapters._keyring_wrapper import KeyringWrapper, keyring_wrapper
 from phalanx.adapters._limits import TLS_GOODBYE_S, TLS_HANDSHAKE_S
 from phalanx.adapters._noise import DeviceNoise, JitterNoise, OsNoise, device_noise, jitter_noise, os_noise
 from phalanx.adapters._otlp import OtlpExporter
+from phalanx.adapters._pkcs11_wrapper import Pkcs11Wrapper, pkcs11_wrapper
 from phalanx.adapters._postgres_hold import hold_database
 from phalanx.adapters._postgres_journals import PostgresJournals
 from phalanx.adapters._postgres_store import PostgresStore
@@ -32,6 +34,7 @@ from phalanx.adapters._system import OsEntropy, SystemClock, ThreadOffload
 from phalanx.adapters._tls import POST_QUANTUM_GROUP, PostQuantumContext, TlsSession, tls_server_context
 from phalanx.adapters._tls_files import self_signed_files
 from phalanx.adapters._tls_probe import best_group, probe_tls
+from phalanx.adapters._transit_wrapper import TransitWrapper, transit_wrapper
 
 __all__ = [
     "DeviceNoise",
@@ -45,29 +48,35 @@ __all__ = [
     "Files",
     "HttpCalls",
     "KeyFolder",
+    "KeyringWrapper",
     "OsEntropy",
     "OsFiles",
     "OtlpExporter",
+    "POST_QUANTUM_GROUP",
+    "Pkcs11Wrapper",
+    "PostQuantumContext",
     "PostgresJournals",
     "PostgresStore",
     "SegmentJournal",
     "SegmentJournals",
     "SqliteStore",
     "SystemClock",
+    "TLS_GOODBYE_S",
+    "TLS_HANDSHAKE_S",
     "ThreadOffload",
+    "TlsSession",
+    "TransitWrapper",
+    "best_group",
     "file_wrapper",
     "hold_database",
+    "keyring_wrapper",
     "load_or_create",
     "lock_folder",
     "nobody_to_ask",
-    "secret_source",
-    "POST_QUANTUM_GROUP",
-    "PostQuantumContext",
-    "TlsSession",
-    "best_group",
+    "pkcs11_wrapper",
     "probe_tls",
+    "secret_source",
     "self_signed_files",
     "tls_server_context",
-    "TLS_GOODBYE_S",
-    "TLS_HANDSHAKE_S",
+    "transit_wrapper",
 ]

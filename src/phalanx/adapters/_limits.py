@@ -35,6 +35,12 @@ INLINE_BYTES = MIB
 FILE_WORKERS = 4
 # A passphrase or a PIN, as it is read from a file or a descriptor.
 MAX_SECRET_BYTES = 4_096
+# A key server's answer, how long one may take, how often it is asked and how long between.
+MAX_TRANSIT_ANSWER_BYTES = 64 * 1024
+TRANSIT_TIMEOUT_S = 10.0
+TRANSIT_ATTEMPTS = 5
+TRANSIT_PAUSE_S = 0.25
+TRANSIT_PAUSE_MAX_S = 10.0
 # Work that may queue behind the busy threads of a pool.
 MAX_WAITING_WORK = 1_000
 

@@ -38,6 +38,8 @@ _EXTRAS = {
         "opentelemetry-proto",
         "export to an OTLP collector",
     ),
+    "keyring": ("keyring", "keyring", "the vault's root in the keyring of the operating system"),
+    "pkcs11": ("pkcs11", "python-pkcs11", "the vault's root in an HSM"),
     "cluster": ("nats", "nats-py", "reserved for several nodes over NATS"),
     "ibm": ("qiskit", "qiskit", "reserved for IBM devices; the tests check our circuits with Qiskit"),
     "google": ("cirq_google", "cirq-google", "reserved for Google devices; the tests check our circuits with Cirq"),

@@ -129,7 +129,8 @@ class AtRestSection(Section):
     )
     wrapper: str = Field(
         "file",
-        description="What guards the root key: `file`, `passphrase`, or another plug-in of `phalanx.key_wrappers`.",
+        description="What guards the root key: `file`, `passphrase`, `keyring`, `transit`, `pkcs11`,"
+        " or another plug-in of `phalanx.key_wrappers`.",
     )
     options: dict[str, str] = Field(
         {}, description="Options of the wrapper, as a table; as text `name=value,name=value`."

@@ -26,7 +26,15 @@ DEFAULT_FILE = Path("phalanx.toml")
 
 # Read by the command line, not settings of a node.
 _CLIENT_VARIABLES = frozenset(
-    {"PHALANX_URL", "PHALANX_TOKEN", "PHALANX_CA", "PHALANX_CONFIG", "PHALANX_PASSPHRASE", "PHALANX_PIN"}
+    {
+        "PHALANX_URL",
+        "PHALANX_TOKEN",
+        "PHALANX_CA",
+        "PHALANX_CONFIG",
+        "PHALANX_PASSPHRASE",
+        "PHALANX_PIN",
+        "PHALANX_TRANSIT_TOKEN",
+    }
 )
 
 

@@ -6,8 +6,11 @@ from phalanx.core import NotFound
 from phalanx.testing._checking import SimReport, Simulation
 from phalanx.testing._sim_channel import channel_simulation
 from phalanx.testing._sim_storage import storage_simulation
+from phalanx.testing._sim_vault import vault_simulation
 
-SIMULATIONS: dict[str, Simulation] = {made.name: made for made in (storage_simulation(), channel_simulation())}
+SIMULATIONS: dict[str, Simulation] = {
+    made.name: made for made in (storage_simulation(), channel_simulation(), vault_simulation())
+}
 
 
 def run_seeds(name: str, first_seed: int, count: int) -> Iterator[SimReport]:
