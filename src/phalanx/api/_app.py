@@ -24,6 +24,8 @@ from phalanx.api._records import KINDS as RECORD_KINDS
 from phalanx.api._records import record_routes
 from phalanx.api._schemas import ANY_PROBLEM, install_openapi
 from phalanx.api._service import Health, service_routes
+from phalanx.api._tiles import KINDS as TILE_KINDS
+from phalanx.api._tiles import tile_routes
 from phalanx.api._traces import Trace, trace_routes
 from phalanx.api._vouching import KINDS as VOUCHING_KINDS
 from phalanx.api._vouching import vouching_routes, witness_routes
@@ -36,6 +38,7 @@ _KINDS: Sequence[type] = (
     *EVENT_KINDS,
     *RECORD_KINDS,
     *LEDGER_KINDS,
+    *TILE_KINDS,
     *VOUCHING_KINDS,
     *LIVE_KINDS,
     *ENTROPY_KINDS,
@@ -65,6 +68,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         record_routes(node, gate),
         trace_routes(node, gate),
         witness_routes(node),
+        tile_routes(node, gate),
         vouching_routes(node, gate),  # before the ledger's, which take what is left for an entry's id
         ledger_routes(node, gate),
         live_routes(node, gate),

@@ -115,9 +115,12 @@ def ledger_routes(node: "Node", gate: Gate) -> APIRouter:
         return reply_page(request, views, asked=asked, last=last, full=len(found) == asked.limit)
 
     @router.get("/checkpoint", responses=answer(CheckpointView), dependencies=[viewer])
-    async def get_checkpoint() -> Response:
-        """The signed head of the ledger as it is now."""
-        return reply(await checkpoint_view(await node.ledger.checkpoint()))
+    async def get_checkpoint(request: Request) -> Response:
+        """The signed head of the ledger as it is now; the note alone for who accepts `text/plain` (tlog-tiles)."""
+        view = await checkpoint_view(await node.ledger.checkpoint())
+        if "text/plain" in request.headers.get("accept", ""):
+            return Response(view.note, media_type="text/plain; charset=utf-8")
+        return reply(view)
 
     @router.get("/{entry_id}", responses=answer(EntryView))
     async def get_entry(entry_id: str, principal: Annotated[Principal, viewer]) -> Response:

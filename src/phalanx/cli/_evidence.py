@@ -133,6 +133,10 @@ def _audit(source: SettingsSource, *, as_json: bool) -> None:
         return
     click.secho(f"{report.size} entries recomputed, {report.checkpoints} signed checkpoints: verified", fg="green")
     click.echo(f"root {report.root}")
+    if report.untold:
+        click.echo(f"{report.untold} records behind the last entry were appended and not acknowledged")
+    if report.anchors:
+        click.echo(f"{report.anchors} daily anchors hold")
     if report.payloads_gone:
         click.echo(f"{report.payloads_gone} payloads are gone with the keys of their tenants")
     if report.signed_size < report.size:

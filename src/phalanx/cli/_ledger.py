@@ -6,6 +6,7 @@ import click
 
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._evidence import compare, export, verify
+from phalanx.cli._ledger_tiles import anchors, tiles
 from phalanx.cli._output import Column, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 
@@ -13,6 +14,10 @@ from phalanx.cli._show import limit_option
 @click.group(short_help="The tamper-evident record: entries, checkpoint, proofs, verification.")
 def ledger() -> None:
     """The tamper-evident record: entries, checkpoint, proofs, verification."""
+
+
+ledger.add_command(tiles)
+ledger.add_command(anchors)
 
 
 @ledger.command("list")

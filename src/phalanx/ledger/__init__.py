@@ -13,6 +13,7 @@ Errors::
         └── InvalidCheckpoint   a note is not a checkpoint signed by this key
 """
 
+from phalanx.ledger._anchor import Anchor, Anchors, StoredAnchor, verify_anchor
 from phalanx.ledger._checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
 from phalanx.ledger._document import VerifiedProof, verify_proof_document
 from phalanx.ledger._errors import InvalidCheckpoint, InvalidProof, LedgerError, LedgerTampered
@@ -34,10 +35,12 @@ from phalanx.ledger._proof import InclusionProof
 from phalanx.ledger._record import LedgerEntry
 from phalanx.ledger._sealing import Sealer, Sealers, Unsealed
 from phalanx.ledger._tiles import TileName, bundles_of, parse_tile, tiles_of
-from phalanx.ledger._verify import VerifyReport
+from phalanx.ledger._verify import VerifyReport, audit
 
 __all__ = [
     "EMPTY_ROOT",
+    "Anchor",
+    "Anchors",
     "Checkpoint",
     "Disclosure",
     "HashTree",
@@ -51,10 +54,12 @@ __all__ = [
     "LedgerTampered",
     "Sealer",
     "Sealers",
+    "StoredAnchor",
     "TileName",
     "Unsealed",
     "VerifiedProof",
     "VerifyReport",
+    "audit",
     "bundles_of",
     "commit",
     "consistency_proof",
@@ -68,6 +73,7 @@ __all__ = [
     "root",
     "sign_checkpoint",
     "tiles_of",
+    "verify_anchor",
     "verify_checkpoint",
     "verify_consistency",
     "verify_inclusion",

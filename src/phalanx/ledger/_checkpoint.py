@@ -36,6 +36,11 @@ class Checkpoint:
     note: str
 
 
+def origin_of(key: PublicKey) -> str:
+    """The name of the log that is signed with a node's key."""
+    return f"phalanx-ledger/{key.fingerprint[:16]}"
+
+
 def sign_checkpoint(signer: HybridSigner, origin: str, size: int, root: bytes, signed_at_s: int) -> Checkpoint:
     """A checkpoint whose signer is named like its origin."""
     assert is_name(origin), origin

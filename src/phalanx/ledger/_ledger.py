@@ -17,6 +17,7 @@ Concurrent calls share appends and commits (group commit). One process writes a 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 from phalanx.core import (
@@ -26,13 +27,14 @@ from phalanx.core import (
     AuditReceipt,
     Clock,
     EntropySource,
+    InvalidInput,
     Journal,
     NotFound,
     Offload,
     Store,
 )
-from phalanx.crypto import CryptoError, HybridSigner, PublicKey
-from phalanx.ledger._checkpoint import Checkpoint, sign_checkpoint
+from phalanx.crypto import CryptoError, HybridSigner, PublicKey, VerifyingKey
+from phalanx.ledger._checkpoint import Checkpoint, origin_of, sign_checkpoint
 from phalanx.ledger._errors import LedgerTampered
 from phalanx.ledger._id_index import IdIndex
 from phalanx.ledger._leaf import encode_leaf
@@ -51,6 +53,10 @@ from phalanx.ledger._writer import Writer, warn_of_other_content
 from phalanx.telemetry import Telemetry
 
 _ROOM = "ledger"
+
+
+def _no_anchor_key() -> VerifyingKey:
+    raise InvalidInput("anchor key", "the ledger has anchors; verifying them takes the key that signed them")
 
 
 class Ledger:
@@ -81,7 +87,7 @@ class Ledger:
         self._sealers = KeptSealers(sealers)
         self._tracer = telemetry.tracer
         self._log = telemetry.log.bind(room=_ROOM)
-        self.origin = f"phalanx-ledger/{signer.public.fingerprint[:16]}"
+        self.origin = origin_of(signer.public)
         self._writer = Writer(
             journal,
             store,
@@ -235,15 +241,16 @@ class Ledger:
         proof = await self.prove_consistency(old, new)
         return await self._tree.ask(lambda tree: root(tree, old)), proof
 
-    async def verify(self) -> VerifyReport:
+    async def verify(self, anchor_key: Callable[[], VerifyingKey] = _no_anchor_key) -> VerifyReport:
         """Recompute everything from the journal; raises ``LedgerTampered`` naming the first broken thing.
 
-        Nobody gets a receipt or a checkpoint meanwhile.
+        ``anchor_key`` is asked for where there are anchors. Nobody gets a receipt or a checkpoint meanwhile.
         """
         async with self._signing, self._writer.rows:
             audit = Audit(
-                self._journal, self._store, self._ids.page_ids, self._sealers, self.public_key, self.origin, self.size
-            )
+                self._journal, self._store, self._ids.page_ids, self._sealers, self.public_key, self.origin, self.size,
+                anchor_key,
+            )  # fmt: skip
             return await audit.run()
 
     async def _find(self, entry_id: str) -> int | None:

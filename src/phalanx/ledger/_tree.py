@@ -51,12 +51,7 @@ class TiledTree:
     @classmethod
     async def open(cls, store: Store) -> "TiledTree":
         """Read the right edge; raises ``LedgerTampered`` when the levels do not fit each other."""
-        last = await store.scan(TILES, _HOME, prefix=_prefix(0), reverse=True, limit=1)
-        if not last:
-            return cls(store, Frontier(), b"")
-        number = _number(last[0].key)
-        hashes, checksums = split_tile(0, number, last[0].value)
-        size = number * TILE_WIDTH + len(hashes) // HASH_BYTES
+        size, checksums = await _last_tile(store)
         edge, rest, level = [], size, 0
         while rest:
             number, width = divmod(rest, TILE_WIDTH)
@@ -121,6 +116,12 @@ class TiledTree:
         return tile
 
 
+async def stored_size(store: Store) -> int:
+    """How many entries are stored as told; raises ``LedgerTampered``."""
+    size, _ = await _last_tile(store)
+    return size
+
+
 async def stored_tile(store: Store, level: int, number: int) -> tuple[bytes, bytes]:
     """Hashes and checksums as they are stored; raises ``LedgerTampered`` when there is no such row."""
     row = await store.get(TILES, _HOME, tile_key(level, number))
@@ -150,6 +151,16 @@ def tampered_tile(level: int, number: int, reason: str) -> LedgerTampered:
 
 def tile_key(level: int, number: int) -> str:
     return f"{_prefix(level)}{number:019d}"
+
+
+async def _last_tile(store: Store) -> tuple[int, bytes]:
+    """The size of the log, and the checksums beside its last leaf hashes."""
+    last = await store.scan(TILES, _HOME, prefix=_prefix(0), reverse=True, limit=1)
+    if not last:
+        return 0, b""
+    number = _number(last[0].key)
+    hashes, checksums = split_tile(0, number, last[0].value)
+    return number * TILE_WIDTH + len(hashes) // HASH_BYTES, checksums
 
 
 async def _stored(store: Store, level: int, number: int, width: int) -> bytes:

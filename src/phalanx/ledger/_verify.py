@@ -9,22 +9,23 @@ connects.
 
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
-from phalanx.core import Journal, StorageCorrupt, Store, TenantId, WireError
-from phalanx.crypto import PublicKey
-from phalanx.ledger._checkpoint import Checkpoint, verify_checkpoint
+from phalanx.core import InvalidInput, Journal, StorageCorrupt, Store, TenantId, WireError
+from phalanx.crypto import PublicKey, VerifyingKey
+from phalanx.ledger._anchor import stored_anchors
+from phalanx.ledger._checkpoint import Checkpoint, origin_of, verify_checkpoint
 from phalanx.ledger._errors import InvalidCheckpoint, LedgerTampered
 from phalanx.ledger._ids import fingerprint
 from phalanx.ledger._leaf import identify
-from phalanx.ledger._limits import AUDIT_ENTRIES, PAGE_CHECKPOINTS
+from phalanx.ledger._limits import AUDIT_ENTRIES, IDS_PER_PAGE, PAGE_CHECKPOINTS
 from phalanx.ledger._merkle import HASH_BYTES, leaf_hash
 from phalanx.ledger._record import check_opened, require_one_version, seal_context, split_record
-from phalanx.ledger._sealing import KeptSealers
-from phalanx.ledger._shelf import Shelf, StoredNote, checkpoint_row
+from phalanx.ledger._sealing import KeptSealers, Sealers
+from phalanx.ledger._shelf import Shelf, StoredNote, checkpoint_row, leaf_rows_count
 from phalanx.ledger._tiles import MAX_TILE_LEVEL, TILE_WIDTH, Frontier
-from phalanx.ledger._tree import CHECKSUM_BYTES, stored_tile, tampered_tile, tile_after
+from phalanx.ledger._tree import CHECKSUM_BYTES, stored_size, stored_tile, tampered_tile, tile_after
 from phalanx.ledger._verify_ids import IdAudit
 
 
@@ -33,7 +34,8 @@ class VerifyReport:
     """What was checked. ``signed_size`` is how much of ``size`` the last checkpoint covers.
 
     ``payloads`` were opened and are what their leaves commit to, those of ``payloads_gone`` were
-    shredded; entries of version 1 hold theirs in the leaf and count as neither.
+    shredded; entries of version 1 hold theirs in the leaf and count as neither. ``untold`` records
+    lie behind the last entry: they were appended, and nobody has a receipt for them.
     """
 
     size: int
@@ -42,6 +44,8 @@ class VerifyReport:
     signed_size: int
     payloads: int = 0
     payloads_gone: int = 0
+    anchors: int = 0
+    untold: int = 0
 
 
 @dataclass(slots=True)
@@ -62,7 +66,7 @@ class Audit:
 
     def __init__(
         self, journal: Journal, store: Store, ids_per_page: int, sealers: KeptSealers, key: PublicKey, origin: str,
-        size: int,
+        size: int, anchor_key: Callable[[], VerifyingKey],
     ) -> None:  # fmt: skip
         self._journal = journal
         self._store = store
@@ -72,6 +76,7 @@ class Audit:
         self._key = key
         self._origin = origin
         self._size = size
+        self._anchor_key = anchor_key
         self._frontier = Frontier()
         self._payloads: Counter[str] = Counter()
         self._ahead: list[bytes] = []
@@ -92,6 +97,7 @@ class Audit:
             await self._check_tile(head)
         await self._check_edge()
         await self._ids.finish(self._size)
+        n_anchors = await self._check_anchors()
         return VerifyReport(
             size=self._size,
             root=self._frontier.root().hex(),
@@ -99,6 +105,8 @@ class Audit:
             signed_size=signed_size,
             payloads=self._payloads["opened"],
             payloads_gone=self._payloads["gone"],
+            anchors=n_anchors,
+            untold=self._journal.end - self._size,
         )
 
     async def _check_ends(self) -> None:
@@ -122,6 +130,24 @@ class Audit:
     def _check_head(self, head: Checkpoint) -> None:
         if self._frontier.root().hex() != head.root:
             raise LedgerTampered("checkpoint", head.size, "the entries it covers are not the ones it was signed over")
+
+    async def _check_anchors(self) -> int:
+        """Every anchor: its signature, its day, and that the checkpoint it repeats is a signed one."""
+        n_anchors, after, key = 0, "", None
+        while page := await stored_anchors(self._store, after=after, limit=PAGE_CHECKPOINTS):
+            key = key or self._anchor_key()
+            for one in page:
+                n_anchors += 1
+                try:
+                    anchor = one.checked(key)
+                except InvalidCheckpoint as error:
+                    raise LedgerTampered(f"anchor of {one.day}", 0, error.message) from error
+                stored = await self._shelf.checkpoint(anchor.size)
+                head = checked_checkpoint(stored, self._key, self._origin) if stored else None
+                if head is None or (head.origin, head.root) != (anchor.origin, anchor.root):
+                    raise LedgerTampered(f"anchor of {one.day}", anchor.size, "it is of no checkpoint of this log")
+            after = page[-1].day
+        return n_anchors
 
     async def _check_tile(self, head: Checkpoint | None) -> None:
         """The entries up to the end of a tile, or to the next checkpoint where that comes first."""
@@ -198,6 +224,16 @@ class Audit:
             if (beyond := await tile_after(self._store, level, last)) is not None:
                 raise tampered_tile(level, beyond, "there are not so many entries")
             rest = number
+
+
+async def audit(
+    journal: Journal, store: Store, key: PublicKey, *, sealers: Sealers, anchor_key: Callable[[], VerifyingKey]
+) -> VerifyReport:
+    """Check what is stored of a ledger that nobody has open, and write nothing; raises ``LedgerTampered``."""
+    if await leaf_rows_count(store):
+        raise InvalidInput("ledger", "it is of an earlier format", hint="open it once: start the node, and stop it")
+    size = await stored_size(store)
+    return await Audit(journal, store, IDS_PER_PAGE, KeptSealers(sealers), key, origin_of(key), size, anchor_key).run()
 
 
 async def read_records(journal: Journal, start: int, limit: int) -> list[bytes]:

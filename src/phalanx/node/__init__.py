@@ -4,7 +4,7 @@
 all get their node from it, with different ports.
 """
 
-from phalanx.node._audit import audit_ledger
+from phalanx.node._audit import audit_ledger, read_tiles
 from phalanx.node._entropy import open_sources
 from phalanx.node._escrow import EscrowDesk, open_escrows
 from phalanx.node._guard import SpaceWatch
@@ -38,6 +38,7 @@ __all__ = [
     "open_escrows",
     "open_ports",
     "open_sources",
+    "read_tiles",
     "registered",
     "setting_names",
 ]

@@ -4,8 +4,8 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from phalanx.adapters import Ask, nobody_to_ask
-from phalanx.core import NotFound, StorageCorrupt, Store
-from phalanx.ledger import Ledger, LedgerTampered, Sealers, Unsealed, VerifyReport
+from phalanx.core import Journal, NotFound, StorageCorrupt, Store
+from phalanx.ledger import Ledger, LedgerTampered, Sealers, Unsealed, VerifyReport, audit, bundles_of, tiles_of
 from phalanx.node._open import open_ports
 from phalanx.node._ports import Ports
 from phalanx.node._settings import Settings
@@ -14,27 +14,50 @@ from phalanx.telemetry import Telemetry
 
 
 async def audit_ledger(settings: Settings, *, ask: Ask = nobody_to_ask) -> VerifyReport:
-    """Recompute every entry and check every signed checkpoint.
+    """Recompute every entry and check every signed checkpoint and anchor.
 
     Raises ``LedgerTampered``, ``NotFound`` when there has been no node, and ``WrongKey`` when the
     vault that its payloads are sealed under does not open.
     """
-    async with open_ports(settings, existing=True, ask=ask) as ports:
-        telemetry = Telemetry(ports.clock)
-        async with _sealed(settings, ports, telemetry) as (store, sealers):
-            try:
-                journal = await ports.journals.open("ledger")
-            except StorageCorrupt as damaged:
-                raise LedgerTampered("byte", damaged.position, damaged.message) from damaged
-            try:
-                ledger = await Ledger.open(
-                    journal, store, ports.signer,
-                    clock=ports.clock, telemetry=telemetry, entropy=ports.entropy, offload=ports.offload,
-                    sealers=sealers,
-                )  # fmt: skip
-                return await ledger.verify()
-            finally:
-                await journal.close()
+    async with _stored(settings, ask) as (ports, journal, _, sealers):
+        return await audit(
+            journal, ports.store, ports.signer.public,
+            sealers=sealers, anchor_key=lambda: ports.anchor_key().public,
+        )  # fmt: skip
+
+
+async def read_tiles(settings: Settings, *, ask: Ask = nobody_to_ask) -> AsyncIterator[tuple[str, bytes]]:
+    """The ledger of a stopped node as the files of a static log (tlog-tiles): paths and contents.
+
+    The checkpoint comes last, so that whoever publishes the files in order never shows one
+    whose tiles are not there. Raises as ``audit_ledger`` does.
+    """
+    async with _stored(settings, ask) as (ports, journal, store, sealers):
+        ledger = await Ledger.open(
+            journal, store, ports.signer, clock=ports.clock, telemetry=Telemetry(ports.clock),
+            entropy=ports.entropy, offload=ports.offload, sealers=sealers,
+        )  # fmt: skip
+        checkpoint = await ledger.checkpoint()
+        for name in (*bundles_of(checkpoint.size), *tiles_of(checkpoint.size)):
+            yield name.path, await ledger.tile(name)
+        yield "checkpoint", checkpoint.note.encode()
+
+
+@contextlib.asynccontextmanager
+async def _stored(settings: Settings, ask: Ask) -> AsyncIterator[tuple[Ports, Journal, Store, Sealers]]:
+    """What a stopped node stored its ledger in."""
+    async with (
+        open_ports(settings, existing=True, ask=ask) as ports,
+        _sealed(settings, ports, Telemetry(ports.clock)) as (store, sealers),
+    ):
+        try:
+            journal = await ports.journals.open("ledger")
+        except StorageCorrupt as damaged:
+            raise LedgerTampered("byte", damaged.position, damaged.message) from damaged
+        try:
+            yield ports, journal, store, sealers
+        finally:
+            await journal.close()
 
 
 @contextlib.asynccontextmanager

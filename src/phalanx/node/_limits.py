@@ -15,6 +15,8 @@ RECOVERED_NS = 60 * NS_PER_S
 
 RETENTION_EVERY_S = 60.0
 SEAL_EVERY_S = 60.0
+# How often a node looks whether the day has its anchor; a day is anchored this late at worst.
+ANCHOR_CHECK_S = 900.0
 SETTLED_POLL_S = 0.02
 
 # Waypoints of one trace that are told; an event's story has some tens.

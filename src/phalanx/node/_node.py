@@ -17,7 +17,6 @@ from phalanx.core import (
     Journal,
     Journals,
     Offload,
-    StorageError,
     TenantId,
     Waypoint,
     decode,
@@ -27,12 +26,13 @@ from phalanx.crypto.vault import SealedStore, Vault
 from phalanx.devices import Backend, Fleet
 from phalanx.incidents import Cases, ContainmentPolicy, Responses
 from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel, load_rules
-from phalanx.ledger import Ledger
+from phalanx.ledger import Anchors, Ledger
 from phalanx.node._entropy import watch_noise
 from phalanx.node._guard import SpaceWatch, WatchedJournals, WatchedStore
-from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SEAL_EVERY_S, SETTLED_POLL_S
+from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SETTLED_POLL_S
 from phalanx.node._plugins import ANALYSES, DEVICES, SKILLS, checked_backends, checked_skill, load_plugins
 from phalanx.node._ports import Ports
+from phalanx.node._sealing import anchor_daily, seal, seal_often
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
 from phalanx.node._vault import TenantSealers, keep_vault, opened_vault
@@ -66,6 +66,7 @@ class Node:
     noise: NoiseWatch
     vault: Vault
     ledger: Ledger
+    anchors: Anchors
     vouching: Vouching
     fleet: Fleet
     local_operator: Principal
@@ -137,7 +138,7 @@ async def build_node(
             offload=offload, sealers=TenantSealers(vault, seals=settings.at_rest.seal),
         )  # fmt: skip
         stack.push_async_callback(ledger.close)
-        stack.push_async_callback(_seal, ledger, telemetry)
+        stack.push_async_callback(seal, ledger, telemetry)
         vouching = await build_vouching(settings, ports, store, ledger, telemetry, alerts)
 
         fleet = _fleet(offload, alerts)
@@ -169,27 +170,28 @@ async def build_node(
             telemetry=telemetry, alerts=alerts, tokens=Tokens(store, ports.entropy, clock),
             intake=intake, sentinel=sentinel, events=events, findings=findings, swarm=swarm, engine=engine,
             assessments=Assessments(store), responses=responses, cases=Cases(store), noise=noise, vault=vault,
-            ledger=ledger, vouching=vouching, fleet=fleet, _space=space, _services=services,
-            local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN),
+            ledger=ledger, anchors=Anchors(store, offload, clock), vouching=vouching, fleet=fleet, _space=space,
+            local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN), _services=services,
         )  # fmt: skip
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)
         services.start("storage-watch", lambda: space.watch(ports.store, probe_journal))
-        _start_services(node, services)
+        _start_services(node, ports, services)
         # Pushed last, so run first: nobody waits for updates and no service restarts while the node goes down.
         stack.push_async_callback(services.stop)
         stack.callback(telemetry.feed.close)
         yield node
 
 
-def _start_services(node: Node, services: Services) -> None:
+def _start_services(node: Node, ports: Ports, services: Services) -> None:
     """What runs beside the swarm for as long as the node does."""
     settings, telemetry, clock = node.settings, node.telemetry, node.clock
     services.start("sentinel", node.sentinel.run)
     services.start("retention", lambda: _retain(node.events, settings, clock))
     services.start("vault", lambda: keep_vault(node.vault, node.store, node.ledger))
     services.start("noise", node.noise.run)
-    services.start("ledger-seal", lambda: _seal_often(node.ledger, telemetry, clock))
+    services.start("ledger-seal", lambda: seal_often(node.ledger, telemetry, clock))
+    services.start("ledger-anchor", lambda: anchor_daily(node.ledger, node.anchors, ports, telemetry))
     node.vouching.start(services)
     if settings.otlp.endpoint:
         _start_otlp(settings, telemetry, services)
@@ -236,21 +238,6 @@ async def _retain(events: EventLog, settings: Settings, clock: Clock) -> None:
     while True:
         await events.retain(int(settings.intake.retention_gib * GIB))
         await clock.sleep(RETENTION_EVERY_S)
-
-
-async def _seal_often(ledger: Ledger, telemetry: Telemetry, clock: Clock) -> None:
-    """Put what was recorded under a signed checkpoint, for as long as the node runs."""
-    while True:
-        await clock.sleep(SEAL_EVERY_S)
-        await _seal(ledger, telemetry)
-
-
-async def _seal(ledger: Ledger, telemetry: Telemetry) -> None:
-    try:
-        if ledger.size:
-            await ledger.checkpoint()
-    except StorageError as error:
-        telemetry.log.warning("the ledger's checkpoint waits for storage", reason=error.message)
 
 
 async def _host_names(settings: Settings, ports: Ports) -> dict[str, str]:

@@ -23,7 +23,7 @@ from phalanx.adapters import (
     nobody_to_ask,
 )
 from phalanx.core import InvalidInput, Journals, NotFound, Rng, StorageCorrupt, Store, Uuid7Source
-from phalanx.crypto import HybridSigner, InvalidKey
+from phalanx.crypto import SLH_DSA_SHA2_128S, HybridSigner, InvalidKey, SigningKey
 from phalanx.crypto.entropy import EntropyPool
 from phalanx.node._entropy import open_sources
 from phalanx.node._ports import Noise, Ports
@@ -31,6 +31,7 @@ from phalanx.node._settings import Settings
 from phalanx.node._vault import make_wrapper
 
 _KEY = Path("keys/node.key")
+_ANCHOR_KEY = Path("keys/anchor.key")
 
 
 @contextlib.asynccontextmanager
@@ -75,6 +76,7 @@ async def open_ports(
             journals=journals,
             offload=offload,
             signer=signer,
+            anchor_key=functools.partial(_anchor_key, folder / _ANCHOR_KEY),
             key_wrapper=functools.partial(
                 make_wrapper, settings.at_rest.wrapper, settings.at_rest.options,
                 folder=folder, entropy=entropy, offload=offload, ask=ask,
@@ -100,6 +102,14 @@ def _signer(file: Path) -> HybridSigner:
     key = load_or_create(file, lambda: HybridSigner.generate().to_bytes())
     try:
         return HybridSigner.from_bytes(key)
+    except InvalidKey as error:
+        raise StorageCorrupt(str(file), 0, error.message) from error
+
+
+def _anchor_key(file: Path) -> SigningKey:
+    key = load_or_create(file, lambda: SigningKey.generate(SLH_DSA_SHA2_128S).to_bytes())
+    try:
+        return SigningKey.from_bytes(key)
     except InvalidKey as error:
         raise StorageCorrupt(str(file), 0, error.message) from error
 

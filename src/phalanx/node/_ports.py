@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from phalanx.core import Clock, EntropySource, HttpCaller, IdSource, Journals, Offload, Rng, Store
-from phalanx.crypto import HybridSigner
+from phalanx.crypto import HybridSigner, SigningKey
 from phalanx.crypto.entropy import NoiseSource
 from phalanx.crypto.vault import KeyWrapper
 
@@ -31,7 +31,8 @@ class Ports:
     """The outside of a node. ``signer`` is the node's own identity: it signs the ledger.
 
     ``key_wrapper`` makes what opens the vault's root; it may ask a person, so it is called only
-    by who opens the vault.
+    by who opens the vault. ``anchor_key`` makes the key that signs the ledger's anchors, which
+    takes a moment the first time.
     """
 
     clock: Clock
@@ -42,6 +43,7 @@ class Ports:
     journals: Journals
     offload: Offload
     signer: HybridSigner
+    anchor_key: Callable[[], SigningKey]
     key_wrapper: Callable[[], KeyWrapper]
     calls: HttpCaller
     noise: Noise = Noise()

@@ -24,7 +24,7 @@ from phalanx.testing._store import SimStore
 from phalanx.testing._wrapper import MemoryWrapper
 
 if TYPE_CHECKING:
-    from phalanx.crypto import HybridSigner
+    from phalanx.crypto import HybridSigner, SigningKey
     from phalanx.node import Ports
 
 T = TypeVar("T")
@@ -141,6 +141,7 @@ class SimNode:
         self.name = name
         self.incarnation = 1
         self._signer: HybridSigner | None = None
+        self._anchor_key: SigningKey | None = None
         self._wrapper: MemoryWrapper | None = None
         self._main: asyncio.Task[Any] | None = None
         self._failures: list[BaseException] = []
@@ -200,6 +201,14 @@ class SimNode:
         error = self._main.exception()
         return self._failures if error is None else [*self._failures, error]
 
+    def _make_anchor_key(self) -> "SigningKey":
+        from phalanx.crypto import SLH_DSA_SHA2_128F, SigningKey
+
+        # The fast variant: a simulation of many days signs many anchors.
+        if self._anchor_key is None:
+            self._anchor_key = SigningKey.generate(SLH_DSA_SHA2_128F)
+        return self._anchor_key
+
     def ports(self) -> "Ports":
         """See ``SimWorld.ports``."""
         from phalanx.crypto import HybridSigner
@@ -220,6 +229,7 @@ class SimNode:
             journals=world.journals(self.name),
             offload=world.offload,
             signer=self._signer,
+            anchor_key=self._make_anchor_key,
             key_wrapper=lambda: wrapper,
             calls=world.calls.of(self.name),
         )
