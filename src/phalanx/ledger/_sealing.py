@@ -20,7 +20,7 @@ class Sealer(Protocol):
 
 
 class Sealers(Protocol):
-    """Where sealers come from: the vault. What was shredded raises an error of code ``shredded``."""
+    """Where sealers come from: the vault. For what was shredded it raises an error ``shredded`` with the ``tenant``."""
 
     async def sealer(self, tenant: TenantId, purpose: str) -> Sealer: ...
 
@@ -36,6 +36,11 @@ class Unsealed:
 
     def open(self, sealed: bytes, aad: bytes = b"") -> bytes:  # noqa: ARG002
         return sealed
+
+
+def is_shredded(error: CryptoError, tenant: TenantId) -> bool:
+    """Whether it says that the keys of this tenant were destroyed."""
+    return error.code == _SHREDDED and error.context.get("tenant") == tenant
 
 
 class KeptSealers:
@@ -69,7 +74,7 @@ class KeptSealers:
         try:
             await self.of(tenant)
         except CryptoError as error:
-            if error.code != _SHREDDED:
+            if not is_shredded(error, tenant):
                 raise
 
     def open_now(self, index: int, tenant: TenantId, sealed: bytes, aad: bytes) -> bytes | None:
@@ -78,6 +83,6 @@ class KeptSealers:
         try:
             return sealer.open(sealed, aad) if sealer else None
         except CryptoError as error:
-            if error.code == _SHREDDED:
+            if is_shredded(error, tenant):
                 return None
             raise LedgerTampered("payload", index, error.message) from error

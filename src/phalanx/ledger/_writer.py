@@ -31,10 +31,12 @@ from phalanx.core import (
     Waypoint,
     derive_id,
 )
+from phalanx.crypto import CryptoError
 from phalanx.ledger._errors import LedgerTampered
 from phalanx.ledger._id_index import IdIndex, run_puts
 from phalanx.ledger._ids import fingerprint
 from phalanx.ledger._limits import MAX_GROUP_BYTES, MAX_GROUP_ENTRIES, MAX_UNTOLD_ENTRIES, MAX_WAITING_ENTRIES
+from phalanx.ledger._sealing import is_shredded
 from phalanx.ledger._tree import TiledTree
 from phalanx.telemetry import Logger, Telemetry, waypoint_put
 
@@ -62,7 +64,7 @@ class Untold:
     checksum: int
     begun_ns: int
     waiting: list[Pending]
-    # Entries that were told in an earlier format have their waypoint.
+    # Without a waypoint: it was told in an earlier format, or its tenant was shredded.
     silent: bool = False
 
 
@@ -247,7 +249,12 @@ class Writer:
             _waypoint(one.entry, at_ns, index, one.leaf_hash) for index, one in enumerate(told, first) if not one.silent
         ]
         runs = [put for one in built for put in run_puts(one)]
-        await self._store.commit([*growth.puts, *runs, *map(waypoint_put, waypoints)])
+        try:
+            await self._store.commit([*growth.puts, *runs, *map(waypoint_put, waypoints)])
+        except CryptoError as error:
+            if not _silence(told, error):
+                raise
+            return  # to be told without the waypoints that nobody could read
         self._tree.adopt(growth)
         self._ids.adopt(built)
         for _ in told:
@@ -257,7 +264,7 @@ class Writer:
             self._answer(one, index)
         for waypoint in waypoints:
             self._feed.publish(waypoint)
-        self._entries_total.inc(len(waypoints))
+        self._entries_total.inc(len(told))
         self._groups_seconds.observe((self._clock.monotonic_ns() - told[0].begun_ns) / NS_PER_S)
 
     def _answer(self, told: Untold, index: int) -> None:
@@ -280,6 +287,14 @@ class Writer:
             self._log.warning("ids of the ledger are not merged", reason=error.message)
         finally:
             self._merging = None
+
+
+def _silence(told: Iterable[Untold], error: CryptoError) -> bool:
+    """Drop the waypoints of a tenant that was shredded after its entries were appended. Whether there were any."""
+    gone = [one for one in told if is_shredded(error, one.entry.tenant) and not one.silent]
+    for one in gone:
+        one.silent = True
+    return bool(gone)
 
 
 def warn_of_other_content(log: Logger, entry_id: str) -> None:

@@ -17,9 +17,13 @@ class NotSealedHere(CryptoError):
 
 
 class KeysGone(CryptoError):
-    """The tenant was shredded."""
+    """The tenant was shredded. Attribute: ``tenant``."""
 
     code = "shredded"
+    tenant: str
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(f"the keys of tenant {tenant!r} were shredded", tenant=tenant)
 
 
 class MemorySealers:
@@ -42,7 +46,7 @@ class MemorySealers:
     def require(self, tenant: str) -> None:
         """Raises ``KeysGone``."""
         if tenant in self._shredded:
-            raise KeysGone(f"the keys of tenant {tenant!r} were shredded")
+            raise KeysGone(tenant)
 
     def cipher(self, tenant: str, purpose: str) -> ChaCha20Poly1305:
         self.require(tenant)

@@ -10,6 +10,7 @@ from phalanx.crypto import CryptoError
 from phalanx.ledger import InvalidProof, LedgerTampered, Unsealed, decode_leaf, encode_leaf, leaf_hash
 from phalanx.ledger._limits import MAX_CUSTODIANS
 from phalanx.ledger._record import pack_record, split_record
+from phalanx.telemetry import WAYPOINTS
 
 pytestmark = pytest.mark.requirement("IRS-4")
 
@@ -87,6 +88,35 @@ def test_after_shredding_everything_verifies_and_the_payload_is_gone(bench, make
             await ledger.record(make_entry(9, tenant="acme"))
         assert ledger.size == 4
         assert not [record for record in bench.records if record.event.startswith("ledger entry sent again")]
+
+    bench(main)
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_a_tenant_shredded_between_append_and_commit_holds_up_nobody(bench, make_entry, reopened):
+    """A store that seals waypoints cannot write those of a shredded tenant any more."""
+
+    async def main(bench):
+        ledger = await bench.open()
+        write = bench.store._store.commit
+
+        async def commit(writes, *, expect=()):
+            for write_ in writes:
+                bench.sealers.require(write_.tenant)
+            return await write(writes, expect=expect)
+
+        bench.store._store.commit = commit
+        bench.store.full = True
+        entries = [make_entry(n, tenant=TenantId("acme" if n % 2 else "default")) for n in range(4)]
+        await asyncio.gather(*map(ledger.record, entries), return_exceptions=True)
+        bench.store.full = False
+        bench.sealers.shred(TenantId("acme"))
+        ledger = await bench.open() if reopened else ledger
+        await ledger.record(make_entry(8))
+        assert ledger.size == 5
+        assert len(await bench.store.find(WAYPOINTS, "default", "stage", "ledger")) == 3
+        assert await bench.store.find(WAYPOINTS, "acme", "stage", "ledger") == []
+        assert (await ledger.verify()).payloads_gone == 2
 
     bench(main)
 
