@@ -36,6 +36,7 @@ from phalanx.testing._sealers import MemorySealers
 from phalanx.testing._sim_channel import channel_simulation
 from phalanx.testing._sim_storage import storage_simulation
 from phalanx.testing._sim_vault import vault_simulation
+from phalanx.testing._sim_witness import witness_simulation
 from phalanx.testing._sims import SIMULATIONS, run_seeds
 from phalanx.testing._sources import WORLD_START_NS, InlineOffload, SimClock, SimEntropy, SimKeys
 from phalanx.testing._store import SimStore
@@ -83,4 +84,5 @@ __all__ = [
     "run_seeds",
     "storage_simulation",
     "vault_simulation",
+    "witness_simulation",
 ]

@@ -46,8 +46,8 @@ class SimCalls:
 
     async def call(self, caller: str, url: str, body: bytes, max_bytes: int, within_s: float) -> HttpAnswer:
         """One call, there and back."""
-        address = max((one for one in self._served if url.startswith(one)), key=len, default="")
         await self._clock.sleep(self._rng.random() * _MAX_DELAY_S)
+        address = max((one for one in self._served if url.startswith(one)), key=len, default="")
         if not address or (caller, address) in self._cut:
             await self._clock.sleep(within_s)
             raise Unavailable(url, "there is no answer")

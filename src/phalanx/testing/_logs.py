@@ -37,6 +37,12 @@ class SimLog:
             self._leaves.append(leaf)
             self._tree.append(leaf_hash(leaf))
 
+    def root_at(self, size: int) -> str:
+        """The root of the first ``size`` leaves in hex; empty where there are not as many."""
+        from phalanx.ledger import root
+
+        return root(self._tree, size).hex() if size <= self.size else ""
+
     def fork(self, at: int) -> "SimLog":
         """A second history under the same key, equal in the first ``at`` leaves."""
         other = SimLog(self._signer, self._clock)

@@ -7,9 +7,10 @@ from phalanx.testing._checking import SimReport, Simulation
 from phalanx.testing._sim_channel import channel_simulation
 from phalanx.testing._sim_storage import storage_simulation
 from phalanx.testing._sim_vault import vault_simulation
+from phalanx.testing._sim_witness import witness_simulation
 
 SIMULATIONS: dict[str, Simulation] = {
-    made.name: made for made in (storage_simulation(), channel_simulation(), vault_simulation())
+    made.name: made for made in (storage_simulation(), channel_simulation(), vault_simulation(), witness_simulation())
 }
 
 
