@@ -1,0 +1,35 @@
+"""Errors of the room; the tree is drawn in the package's docstring."""
+
+from phalanx.core import Overloaded, PhalanxError
+
+
+class BalancingError(PhalanxError):
+    """Root of what this room raises of its own."""
+
+    code = "balancing"
+
+
+class NoEligibleResource(BalancingError):
+    """Some operations can go nowhere. ``operations`` names the first few, ``count`` all of them."""
+
+    code = "no-eligible-resource"
+    count: int
+
+    def __init__(self, operations: tuple[str, ...], *, count: int, reason: str = "") -> None:
+        named = ", ".join(operations) + (f" and {count - len(operations)} more" if count > len(operations) else "")
+        super().__init__(
+            f"no resource can take {named}" + (f": {reason}" if reason else ""),
+            hint="add a resource with the kind and capacity they need, or widen what they are eligible for",
+            count=count,
+        )
+        self.operations = operations
+
+
+class QueuesFull(Overloaded):
+    """Every resource that may take the operation has its queue full. ``pool``."""
+
+    code = "queues-full"
+
+    def __init__(self, pool: str, *, retry_after_s: int) -> None:
+        super().__init__(f"every eligible queue of pool {pool}", retry_after_s=retry_after_s)
+        self.pool = pool

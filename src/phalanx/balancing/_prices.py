@@ -1,0 +1,296 @@
+"""The default solver: one price per resource, each operation where it is cheapest, and a repair of what is left over.
+
+With many more operations than resources, balancing is a pricing problem. For prices λ ≥ 0 that add up to one,
+
+    Σᵢ λᵢ·queueᵢ + Σⱼ minᵢ (λᵢ·pᵢⱼ + cᵢⱼ)  ≤  fullest load + Σ cᵢⱼ  of any assignment,
+
+because a mean of loads is at most the fullest and a sum of minima at most any sum. So *any* prices give a valid lower
+bound, and every answer carries the best one found as its certificate, whatever went wrong on the way.
+
+1. Prices from a sample: Newton steps on the smoothed dual, coarse to fine (``ascend``).
+2. Sweeps: each operation in turn to where it is cheapest, a resource above its share being dearer meanwhile; what was
+   learned becomes part of the prices.
+3. Shedding: operations leave resources above the target, least regret first.
+4. Where single operations are large against the whole, local search.
+
+The same seed gives the same answer on the same machine.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from phalanx.balancing._limits import (
+    CLOSE_ENOUGH,
+    COARSE_SAMPLE,
+    FINE_SAMPLE,
+    LONG_DESCENT,
+    LONG_SEARCH,
+    MAX_LOCAL_OPERATIONS,
+    MAX_SHARPENED_PAIRS,
+    MAX_SHED_ROUNDS,
+    RETRY_GAP,
+    RETRY_SAMPLE,
+    SEARCH_PER_OPERATION,
+    SHORT_DESCENT,
+    SHORT_SEARCH,
+    SHORTLIST,
+    SMALL_OPERATIONS,
+)
+from phalanx.balancing._problem import Problem
+from phalanx.balancing._scoring import Objective
+from phalanx.core import Rng
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Prices = npt.NDArray[np.float32]
+
+# Sharpness 2^k of the smoothed dual, by sample: coarse prices need not be exact, only near.
+_COARSE = (2, 5, 3, 0.6)
+_FINE = (5, 7, 4, 0.3)
+_EXACT = (7, 9, 4, 0.05)
+_SHARP = (10, 13, 4, 0.01)
+# Gain and blur of the sweeps: strong and blurred while prices are rough.
+_SWEEPS_ON_SAMPLE = ((1.0, 0.01), (1.0, 0.006), (0.7, 0.004), (0.5, 0.003))
+_SWEEPS = ((0.7, 0.004), (0.5, 0.002))
+_CAREFUL_SWEEPS = ((0.7, 0.003), (0.5, 0.002), (0.3, 0.001))
+_NOISE = 4_096
+_HEAT = 3e-4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Priced:
+    """What prices led to. ``dual_s`` is the best dual value seen, in the objective's seconds; ``prices`` give it."""
+
+    choice: "npt.NDArray[np.int32]"
+    prices: "Prices"
+    dual_s: float
+
+
+class PriceSolver:
+    """One problem and objective being solved."""
+
+    def __init__(self, problem: Problem, objective: Objective, rng: Rng) -> None:
+        import numpy as np
+
+        self._times, self._queue = problem.times, problem.queue_s
+        self._costs, self._has_costs = objective.costs, objective.has_costs
+        self._m, self._n = problem.times.shape
+        self._seed = rng.child("anneal").bits(31)
+        self._draws = rng.child("prices").numpy()
+        self._noise = self._draws.random(_NOISE + self._m, np.float32)
+        self._logs = np.zeros(self._m)
+        self._best_prices = np.full(self._m, 1.0 / self._m, np.float32)
+        self._dual = -np.inf
+        self._free = objective.weight == 0.0
+        # A resource that can do nothing keeps a price so low that its lack of load moves nothing.
+        self._logs[~problem.usable] = -30.0
+
+    def solve(self) -> Priced:
+        """Answer, and answer again more carefully if the first is far from its bound."""
+        if self._free:
+            return self._without_prices()
+        if self._n <= SMALL_OPERATIONS:
+            choice, loads = self._from_all()
+        else:
+            choice, loads = self._attempt(FINE_SAMPLE, careful=False)
+            if self._gap(choice, loads) > RETRY_GAP:
+                again, loads_again = self._attempt(RETRY_SAMPLE, careful=True)
+                if self._value(again, loads_again) < self._value(choice, loads):
+                    choice, loads = again, loads_again
+        return Priced(choice, self._best_prices, self._dual)
+
+    def _without_prices(self) -> Priced:
+        """When time does not count, each operation goes where it costs least, and that is the best there is."""
+        import numpy as np
+
+        from phalanx.balancing._kernels_dual import cheapest
+
+        choice, nothing = np.empty(self._n, np.int32), np.zeros(self._m, np.float32)
+        dual = cheapest(self._times, self._costs, self._has_costs, nothing, choice, np.empty(self._m))
+        return Priced(choice, self._best_prices, float(dual))
+
+    def _from_all(self) -> "tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]":
+        """Few operations: all of them are the sample."""
+        first, _, steps, tolerance = _COARSE
+        self._ascend(self._times, self._costs, self._queue, (first, _FINE[1], steps, tolerance))
+        mean = self._ascend(self._times, self._costs, self._queue, _EXACT)
+        choice, loads = self._finish(mean, _SWEEPS)
+        if self._m * self._n <= MAX_SHARPENED_PAIRS and self._gap(choice, loads) > CLOSE_ENOUGH:
+            self._sharpen()
+        return choice, loads
+
+    def _sharpen(self) -> None:
+        """Raise the bound by prices that are exact for each operation; costs little where there are few."""
+        import numpy as np
+
+        self._logs = np.log(np.maximum(self._best_prices, np.float32(1e-30))).astype(np.float64)
+        first, last, steps, tolerance = _SHARP
+        for sharpness in range(first, last + 1):
+            self._ascend(self._times, self._costs, self._queue, (sharpness, sharpness, steps, tolerance))
+            self._note_bound()
+
+    def _attempt(self, sample: int, *, careful: bool) -> "tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]":
+        if not careful:
+            self._ascend(*self._sample(COARSE_SAMPLE), _COARSE)
+        times, costs, queue = self._sample(sample)
+        mean = self._ascend(times, costs, queue, _EXACT if careful else _FINE)
+        times, costs, queue = self._sample(RETRY_SAMPLE)
+        share = times.shape[1] / self._n
+        self._sweep(times, costs, queue, mean * times.shape[1] / sample, _SWEEPS_ON_SAMPLE)
+        target = self._mean_of_sweep / share
+        return self._finish(target, _CAREFUL_SWEEPS if careful else _SWEEPS)
+
+    def _finish(
+        self, target: float, sweeps: tuple[tuple[float, float], ...]
+    ) -> "tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]":
+        self._note_bound()
+        choice, loads = self._sweep(self._times, self._costs, self._queue, target, sweeps)
+        self._note_bound()
+        self._shed(choice, loads)
+        if self._gap(choice, loads) > CLOSE_ENOUGH:
+            self._search(choice, loads)
+        return choice, loads
+
+    def _sample(self, size: int) -> "tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float64]]":
+        """Columns spread over all operations, one drawn from each stretch of them; queues shrink along."""
+        import numpy as np
+
+        if size >= self._n:
+            return self._times, self._costs, self._queue
+        at = ((np.arange(size) + self._draws.random(size)) * (self._n / size)).astype(np.int64)
+        costs = np.ascontiguousarray(self._costs[:, at]) if self._has_costs else self._costs
+        return np.ascontiguousarray(self._times[:, at]), costs, self._queue * (size / self._n)
+
+    def _ascend(
+        self,
+        times: "npt.NDArray[np.float32]",
+        costs: "npt.NDArray[np.float32]",
+        queue: "npt.NDArray[np.float64]",
+        plan: tuple[int, int, int, float],
+    ) -> float:
+        from phalanx.balancing._kernels_dual import ascend, spread
+
+        mean = ascend(times, costs, self._has_costs, queue, 1.0, self._logs, *plan)
+        self._prices = self._best_prices.copy()
+        spread(self._logs, 1.0, self._prices)
+        return float(mean)
+
+    def _sweep(
+        self,
+        times: "npt.NDArray[np.float32]",
+        costs: "npt.NDArray[np.float32]",
+        queue: "npt.NDArray[np.float64]",
+        target: float,
+        plan: tuple[tuple[float, float], ...],
+    ) -> "tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]":
+        import numpy as np
+
+        from phalanx.balancing._kernels_assign import absorb, sweep
+
+        choice, loads = np.zeros(times.shape[1], np.int32), np.empty(self._m)
+        for turn, (gain, blur) in enumerate(plan):
+            sweep(
+                times, costs, self._has_costs, self._prices, queue, target, np.float32(gain), np.float32(blur),
+                self._noise, turn == 0, choice, loads,
+            )  # fmt: skip
+            absorb(self._prices, np.float32(gain), 1.0, target, loads)
+            target = float(self._prices @ loads)
+        self._mean_of_sweep = target
+        self._logs = np.log(np.maximum(self._prices, np.float32(1e-30))).astype(np.float64)
+        return choice, loads
+
+    def _note_bound(self) -> None:
+        """What the present prices prove, kept if it is more than was known."""
+        import numpy as np
+
+        from phalanx.balancing._kernels_dual import cheapest
+
+        loads = np.empty(self._m)
+        values = cheapest(self._times, self._costs, self._has_costs, self._prices, np.empty(self._n, np.int32), loads)
+        # The prices add up to one only within rounding; their real sum is what makes it a bound.
+        whole = float(self._prices.sum(dtype=np.float64))
+        dual = float(values) + float(self._prices.astype(np.float64) @ self._queue)
+        if not self._has_costs:
+            dual /= whole
+        elif whole > 1.0:
+            # Costs do not scale with prices, but lowering all prices lowers every value by no more than this.
+            dual /= whole
+        if dual > self._dual:
+            self._dual = dual
+            self._best_prices = self._prices.copy()
+
+    def _shed(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> None:
+        import numpy as np
+
+        from phalanx.balancing._kernels_assign import shed
+
+        prices = self._best_prices
+        scratch = (np.empty(self._n, np.float32), np.empty(self._n, np.int32), np.empty(self._n, np.int32))
+        mean = float(prices @ loads)
+        target = mean if self._has_costs else max(self._dual, mean)
+        target *= 1.0 + 2e-4
+        for _ in range(MAX_SHED_ROUNDS):
+            if loads.max() <= target:
+                return
+            moved = shed(self._times, self._costs, self._has_costs, prices, target, choice, loads, *scratch)
+            if not moved:
+                target *= 1.0 + 5e-4
+            target = max(target, float(prices @ loads) * (1.0 + 2e-4))
+
+    def _search(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> None:
+        import numpy as np
+
+        from phalanx.balancing._kernels_local import anneal, descend, shortlist
+
+        active = self._movable(choice, loads)
+        shape = (active.size, min(SHORTLIST, self._m))
+        where, took = np.empty(shape, np.int32), np.empty(shape, np.float32)
+        prices = self._best_prices
+        shortlist(self._times, self._costs, self._has_costs, prices, active, where, took)
+        before, home, best = self._value(choice, loads), choice[active], np.empty(active.size, np.int32)
+        floor = float(prices @ loads) if self._has_costs else self._dual * (1.0 + CLOSE_ENOUGH)
+        small = self._n <= SMALL_OPERATIONS
+        proposals, heat = (min(LONG_SEARCH, SEARCH_PER_OPERATION * self._n), _HEAT) if small else (SHORT_SEARCH, 0.0)
+        trial = loads.copy()
+        anneal(
+            self._times, self._costs, self._has_costs, active, where, took, prices.astype(np.float64), floor, heat,
+            proposals, self._seed, home, trial, best,
+        )  # fmt: skip
+        found = choice.copy()
+        found[active] = best
+        self._tally(found, trial)
+        if not self._has_costs:
+            descend(self._times, active, where, took, floor, LONG_DESCENT if small else SHORT_DESCENT, best, trial)
+            found[active] = best
+            self._tally(found, trial)
+        if self._value(found, trial) < before:
+            choice[:], loads[:] = found, trial
+
+    def _movable(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> "npt.NDArray[np.int32]":
+        """All operations, or of many those on the fullest resources and a sample of the rest."""
+        import numpy as np
+
+        if self._n <= MAX_LOCAL_OPERATIONS:
+            return np.arange(self._n, dtype=np.int32)
+        half = MAX_LOCAL_OPERATIONS // 2
+        full = np.zeros(self._m, np.bool_)
+        full[np.argsort(-loads, kind="stable")[: max(1, self._m // 8)]] = True
+        some = (self._draws.random(half) * self._n).astype(np.int64)
+        return np.unique(np.concatenate([np.flatnonzero(full[choice])[:half], some])).astype(np.int32)
+
+    def _tally(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> None:
+        from phalanx.balancing._kernels_assign import tally
+
+        tally(self._times, self._queue, choice, loads)
+
+    def _value(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> float:
+        """The objective of an assignment, in seconds."""
+        import numpy as np
+
+        extra = float(self._costs[choice, np.arange(self._n)].sum(dtype=np.float64)) if self._has_costs else 0.0
+        return float(loads.max()) + extra
+
+    def _gap(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> float:
+        return self._value(choice, loads) / self._dual - 1.0 if self._dual > 0 else 0.0
