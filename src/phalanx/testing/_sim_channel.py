@@ -11,9 +11,7 @@ Ed25519 and agree with X25519 alone, because it is not the signatures that are t
 import hashlib
 import heapq
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from itertools import count
-from typing import Any
 
 from phalanx.core import NS_PER_MS, NS_PER_S, PhalanxError, Rng
 from phalanx.crypto import (
@@ -23,9 +21,6 @@ from phalanx.crypto import (
     ED25519_ML_DSA_65,
     X25519,
     X25519_ML_KEM_768,
-    InvalidKey,
-    SigningKey,
-    VerifyingKey,
 )
 from phalanx.crypto.channel import (
     ChannelClosed,
@@ -36,13 +31,9 @@ from phalanx.crypto.channel import (
     Endpoint,
     Failed,
     HandshakeFailed,
-    Initiator,
     Opened,
-    Ordering,
-    Party,
     Psk,
     PskMode,
-    Responder,
     Session,
     Suite,
     Transmit,
@@ -53,15 +44,14 @@ from phalanx.testing._channel_checker import (
     EPOCH,
     CipherWatch,
     DatagramChecker,
-    check_stream,
     watched_ciphers,
 )
+from phalanx.testing._channel_stream import PEOPLE, damaged, keys_of, party_of, play_stream
 from phalanx.testing._checking import Checker, SimReport, Simulation
 from phalanx.testing._faults import NetworkFaults
 from phalanx.testing._sources import SimEntropy
 
 NAME = "channel"
-_NAMES = ("ada", "bob", "cyd")
 _ACTIONS = 36
 _PAUSE_MEAN_MS = 120.0
 _TICK_BUSY_MS, _TICK_IDLE_MS = 200, 1_000
@@ -69,23 +59,7 @@ _HYBRID_EVERY = 32
 # Longer than a half-open handshake lives; some runs wait until silence is noticed, too.
 _HEALED_MS, _SILENCE_MS = 12_000, 25_000
 _KEPT_DATAGRAMS = 64
-_STREAM_PAYLOADS = 12
 _PSK = Psk(b"shared", bytes(range(32)))
-
-
-@lru_cache(maxsize=8)
-def _keys(algorithm: str) -> tuple[SigningKey, ...]:
-    return tuple(SigningKey.generate(algorithm) for _ in _NAMES)
-
-
-def _party(key: SigningKey, refused: Callable[[str], bool]) -> Party:
-    def verify_peer(credential: bytes) -> VerifyingKey:
-        known = VerifyingKey.from_bytes(credential)
-        if refused(known.fingerprint):
-            raise InvalidKey("credential", "it is revoked")
-        return known
-
-    return Party(key, key.public.to_bytes(), verify_peer)
 
 
 class _World:
@@ -110,7 +84,7 @@ class _World:
         self.damage = plan.uniform(0, 0.1)
         hybrid = seed % _HYBRID_EVERY == 0
         algorithm, kem = (ED25519_ML_DSA_65, X25519_ML_KEM_768) if hybrid else (ED25519, X25519)
-        self.names = _NAMES if plan.chance(0.3) else _NAMES[:2]
+        self.names = PEOPLE if plan.chance(0.3) else PEOPLE[:2]
         self.policy = ChannelPolicy(
             suites=(Suite(kem, plan.choice((AES_256_GCM, CHACHA20_POLY1305))),),
             signatures=(algorithm,),
@@ -120,7 +94,7 @@ class _World:
             replay_window=plan.integer(1, 24),
             channel_age_s=plan.uniform(20, 60),
         )
-        self._keys = dict(zip(_NAMES, _keys(algorithm), strict=True))
+        self._keys = dict(zip(PEOPLE, keys_of(algorithm), strict=True))
         self.fingerprints = {name: key.public.fingerprint for name, key in self._keys.items()}
         self.judge = DatagramChecker(checker, {fingerprint: name for name, fingerprint in self.fingerprints.items()})
         self._lives = count()
@@ -130,7 +104,7 @@ class _World:
 
     def _endpoint(self, name: str) -> Endpoint:
         names, revoked = self.judge.names, self.judge.revoked
-        party = _party(self._keys[name], lambda fingerprint: (name, names[fingerprint]) in revoked)
+        party = party_of(self._keys[name], lambda fingerprint: (name, names[fingerprint]) in revoked)
         entropy = SimEntropy(self.rng.child(f"entropy {next(self._lives)}"))
         return Endpoint(party, self.policy, entropy, find_psk=_find_psk, max_channels=3)
 
@@ -162,7 +136,7 @@ class _World:
             delay_ms = min(faults.delay_min_ms + net.exponential(faults.delay_mean_ms), faults.delay_max_ms)
             arrived = datagram
             if net.chance(self.damage):
-                arrived = _damaged(net, datagram)
+                arrived = damaged(net, datagram)
             due_ns = self.now_ns + round((delay_ms if net.chance(faults.reordering) else 1.0) * NS_PER_MS)
             self.at(due_ns, lambda arrived=arrived: self.arrive(source, target, arrived))  # type: ignore[misc]
 
@@ -234,9 +208,7 @@ class _World:
 
     def dial(self, source: str, target: str) -> None:
         psks = [_PSK] if self.policy.psk is not PskMode.NONE else []
-        number, effects = self.endpoints[source].connect(
-            target, self.now_ns, fingerprint=self.fingerprints[target], psks=psks
-        )
+        number, effects = self.endpoints[source].connect(target, self.now_ns, peer=self.fingerprints[target], psks=psks)
         self._dialling[source, target] = number
         self.carry_out(source, effects)
 
@@ -300,13 +272,6 @@ class _World:
         return past
 
 
-def _damaged(rng: Rng, data: bytes) -> bytes:
-    at = rng.integer(0, len(data))
-    if rng.chance(0.2):
-        return data[: max(at, 1)]
-    return data[:at] + bytes((data[at] ^ (1 << rng.integer(0, 8)),)) + data[at + 1 :]
-
-
 def _find_psk(psk_id: bytes) -> bytes | None:
     return _PSK.secret if psk_id == _PSK.id else None
 
@@ -330,47 +295,6 @@ def _talk_in_the_end(world: _World) -> None:
     world.checker.require(heard, "a healed network does not let them talk", source, target)
 
 
-def _play_stream(seed: int, checker: Checker) -> None:
-    """One stream in one direction, left alone or cut, changed, shortened or doubled at one place."""
-    rng = Rng(seed).child("stream")
-    ada, bob = _keys(ED25519)[:2]
-    suites = (Suite(X25519, AES_256_GCM),)
-    policy = ChannelPolicy(suites=suites, signatures=(ED25519,), rekey_frames=rng.integer(1, 8))
-    common: dict[str, Any] = {"ordering": Ordering.STREAM, "entropy": SimEntropy(rng.child("entropy"))}
-    trusting = [_party(key, lambda _: False) for key in (ada, bob)]
-    initiator = Initiator(trusting[0], policy, now_ns=0, fingerprint=bob.public.fingerprint, **common)
-    responder = Responder(trusting[1], policy, hello=initiator.start(), **common)
-    progress = responder.finish(initiator.receive(responder.reply, 0).messages[0], 0)
-    ours, theirs = initiator.receive(progress.messages[0], 0).session, progress.session
-    assert ours is not None
-    assert theirs is not None
-    sent = [rng.bytes(rng.integer(0, 40)) for _ in range(rng.integer(1, _STREAM_PAYLOADS))]
-    frames: list[bytes] = []
-    for payload in sent:
-        frames += [ours.rekey()] if rng.chance(0.1) else []
-        frames += [ours.seal(payload)] if rng.chance(0.7) else ours.seal_many([payload])
-    frames += ours.close().frames if rng.chance(0.8) else ()
-    if rng.chance(0.6):
-        frames = _spoiled(rng, frames)
-    delivered: list[bytes] = []
-    for frame in frames:
-        effects = theirs.receive(frame, 0)
-        delivered += effects.payloads
-    theirs.end_of_stream()
-    check_stream(checker, sent, delivered, theirs.ended)
-
-
-def _spoiled(rng: Rng, frames: list[bytes]) -> list[bytes]:
-    """Frames cut off, or with one changed, left out, doubled, or all from there on in another order."""
-    at = rng.integer(0, len(frames))
-    before, one, after = frames[:at], frames[at], frames[at + 1 :]
-    spoiled: tuple[list[bytes], ...] = (
-        before, [*before, _damaged(rng, one), *after], before + after, [*before, one, one, *after],
-        before + [one, *after][::-1],
-    )  # fmt: skip
-    return rng.choice(spoiled)
-
-
 def _play(world: _World) -> None:
     rng = world.rng.child("actions")
     world.tick()
@@ -391,7 +315,7 @@ def channel_simulation() -> Simulation:
             world = _World(seed, checker, watch)
             try:
                 _play(world)
-                _play_stream(seed, checker)
+                play_stream(seed, checker)
             except (PhalanxError, ChannelClosed, HandshakeFailed) as error:
                 checker.violation(f"the run failed with {type(error).__name__}: {error}")
         return SimReport(

@@ -41,11 +41,13 @@ from phalanx.crypto.channel._errors import (
 )
 from phalanx.crypto.channel._frames import FRAME_OVERHEAD_BYTES, FRAME_REFUSALS, FrameOpener, FrameSealer
 from phalanx.crypto.channel._handshake import FindPsk, Progress
+from phalanx.crypto.channel._identified import identity_party
 from phalanx.crypto.channel._initiator import Initiator
 from phalanx.crypto.channel._limits import MAX_CHANNELS, MAX_HANDSHAKE_BYTES, MAX_PAYLOAD_BYTES
 from phalanx.crypto.channel._policy import (
     DEFAULT_SUITES,
     ChannelPolicy,
+    NamePeer,
     Ordering,
     Party,
     Psk,
@@ -85,6 +87,7 @@ __all__ = [
     "HandshakeTampered",
     "HandshakeTimeout",
     "Initiator",
+    "NamePeer",
     "NoCommonAlgorithm",
     "Opened",
     "Ordering",
@@ -103,4 +106,5 @@ __all__ = [
     "VerifyPeer",
     "accept_stream",
     "connect_stream",
+    "identity_party",
 ]

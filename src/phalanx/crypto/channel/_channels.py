@@ -22,7 +22,7 @@ from phalanx.crypto.channel._session import Session
 OfferPsks = Callable[[str, str], Sequence[Psk]]
 
 
-def _no_psks(address: str, fingerprint: str) -> Sequence[Psk]:  # noqa: ARG001 - none, whoever it is
+def _no_psks(address: str, peer: str) -> Sequence[Psk]:  # noqa: ARG001 - none, whoever it is
     return ()
 
 
@@ -41,7 +41,7 @@ class Channel:
 
     @property
     def peer(self) -> str:
-        """The fingerprint of the key that the peer proved to hold."""
+        """Who the peer proved to be, under the name that our party gives it."""
         return self.session.peer
 
     @property
@@ -124,23 +124,21 @@ class Channels:
         """How many channels, dials and half-open handshakes there are, payloads dropped, and datagrams refused."""
         return {**self._endpoint.counts, "dropped": self.dropped, "refused": sum(self._endpoint.refused.values())}
 
-    async def get(self, address: str, *, fingerprint: str) -> Channel:
-        """The channel with the holder of that key at that address, established if there is none yet.
+    async def get(self, address: str, *, peer: str) -> Channel:
+        """The channel with that peer at that address, established if there is none yet.
 
         Whoever asks meanwhile waits for the same handshake. Raises ``HandshakeFailed``.
         """
         if self._is_closed:
             raise ChannelClosed(self._closed_because, hint="")
-        session = self._endpoint.find(address, fingerprint)
+        session = self._endpoint.find(address, peer)
         if session is not None:
             return self._channels[session]
-        key = (address, fingerprint)
+        key = (address, peer)
         pending = self._pending.get(key)
         if pending is None:
-            psks = self._offer_psks(address, fingerprint)
-            number, effects = self._endpoint.connect(
-                address, self._clock.monotonic_ns(), fingerprint=fingerprint, psks=psks
-            )
+            psks = self._offer_psks(address, peer)
+            number, effects = self._endpoint.connect(address, self._clock.monotonic_ns(), peer=peer, psks=psks)
             pending = self._pending[key] = asyncio.get_running_loop().create_future()
             # Every waiter may have gone by the time it fails.
             pending.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -165,9 +163,9 @@ class Channels:
     def close(self, channel: Channel) -> None:
         self._carry_out(self._endpoint.close(channel.session))
 
-    def revoke(self, fingerprint: str) -> None:
-        """End every channel with the holder of a key before this returns; ``verify_peer`` must refuse it already."""
-        self._carry_out(self._endpoint.revoke(fingerprint))
+    def revoke(self, peer: str) -> None:
+        """End every channel with a peer before this returns; ``verify_peer`` must refuse it already."""
+        self._carry_out(self._endpoint.revoke(peer))
 
     def recheck(self) -> None:
         """Have ``verify_peer`` judge every channel's credential again: call it when something was revoked."""

@@ -163,23 +163,21 @@ class Endpoint:
     def counts(self) -> dict[str, int]:
         return {"channels": len(self._lines), "dials": len(self._dials), "half_open": len(self._half_open)}
 
-    def find(self, address: str, fingerprint: str) -> Session | None:
+    def find(self, address: str, peer: str) -> Session | None:
         """The channel with a peer, if there is one; finding it counts as using it."""
         for is_ours in (True, False):
-            if (line := self._by_peer.get((address, fingerprint, is_ours))) is not None:
+            if (line := self._by_peer.get((address, peer, is_ours))) is not None:
                 self._by_peer.move_to_end(line.key)
                 return line.session
         return None
 
-    def connect(
-        self, address: str, now_ns: int, *, fingerprint: str | None = None, psks: Sequence[Psk] = ()
-    ) -> tuple[int, list[Effect]]:
+    def connect(self, address: str, now_ns: int, *, peer: str, psks: Sequence[Psk] = ()) -> tuple[int, list[Effect]]:
         """Begin a handshake; its number comes back in ``Opened`` or ``Failed``."""
         if len(self._dials) >= MAX_DIALS:
             raise LimitExceeded("MAX_DIALS", maximum=MAX_DIALS, seen=len(self._dials) + 1)
         initiator = Initiator(
             self.party, self._policy, ordering=Ordering.DATAGRAM, entropy=self._entropy, now_ns=now_ns,
-            fingerprint=fingerprint, psks=psks,
+            peer=peer, psks=psks,
         )  # fmt: skip
         self._n_dials += 1
         self._dials[initiator.local_id] = _Dial(self._n_dials, address, initiator)
@@ -235,16 +233,16 @@ class Endpoint:
         self._dials.clear()
         return found
 
-    def revoke(self, fingerprint: str) -> list[Effect]:
-        """End every channel with the holder of a key, at once."""
-        return self._close_where(lambda session: session.peer == fingerprint, "the peer's key was revoked")
+    def revoke(self, peer: str) -> list[Effect]:
+        """End every channel with a peer, at once."""
+        return self._close_where(lambda session: session.peer == peer, "the peer was revoked")
 
     def recheck(self) -> list[Effect]:
         """Ask ``verify_peer`` again for every channel, and end those whose credential is good no longer."""
 
         def is_bad(session: Session) -> bool:
             try:
-                return self.party.verify_peer(session.agreed.credential) != session.agreed.peer
+                return self.party.verify_peer(session.agreed.credential) != session.agreed.key
             except (PhalanxError, ValueError):
                 return True
 

@@ -38,6 +38,7 @@ from phalanx.crypto.channel._session import Session
 class Speaker(NamedTuple):
     """Who proved themselves in a handshake."""
 
+    name: str
     key: VerifyingKey
     credential: bytes
 
@@ -106,4 +107,4 @@ def judge(
         key.verify(text, proof.signature)
     except (InvalidSignature, InvalidKey):
         raise HandshakeTampered("the signature does not belong to this handshake") from None
-    return Speaker(key, proof.credential)
+    return Speaker(party.name_peer(key, proof.credential), key, proof.credential)

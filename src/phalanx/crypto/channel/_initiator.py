@@ -50,14 +50,14 @@ _ASKING, _PROVING, _OVER = range(3)
 
 
 class Initiator:
-    """One handshake, from Hello to session. ``fingerprint`` is the peer's key, when it is known who must answer.
+    """One handshake, from Hello to session. ``peer`` is who must answer, where that is known.
 
     ``session`` is there from the moment the peer has proved itself; it is handed out once the peer has confirmed ours.
     """
 
     __slots__ = (
-        "_began_ns", "_binders", "_cookies", "_due_ns", "_fingerprint", "_forged", "_kems", "_last", "_offer",
-        "_ordering", "_party", "_pause_ns", "_policy", "_psks", "_refusal", "_step", "local_id", "session",
+        "_began_ns", "_binders", "_cookies", "_due_ns", "_forged", "_kems", "_last", "_offer",
+        "_ordering", "_party", "_pause_ns", "_peer", "_policy", "_psks", "_refusal", "_step", "local_id", "session",
     )  # fmt: skip
 
     def __init__(
@@ -68,7 +68,7 @@ class Initiator:
         ordering: Ordering,
         entropy: EntropySource,
         now_ns: int,
-        fingerprint: str | None = None,
+        peer: str | None = None,
         psks: Sequence[Psk] = (),
     ) -> None:
         policy.crypto.require(party.signing_key.algorithm)
@@ -77,7 +77,7 @@ class Initiator:
         if len(psks) > MAX_PSKS:
             raise InvalidInput("psks", f"there are {len(psks)} of them, more than {MAX_PSKS}")
         self._party, self._policy, self._ordering = party, policy, ordering
-        self._fingerprint = fingerprint
+        self._peer = peer
         self._psks = {} if policy.psk is PskMode.NONE else {psk.id: psk.secret for psk in psks}
         self._kems = {
             kem: DecapsulationKey.generate(kem) for kem in dict.fromkeys(suite.kem for suite in policy.allowed_suites)
@@ -182,17 +182,24 @@ class Initiator:
         keys = HandshakeKeys(suite.aead, secret, psk, transcript)
         proof = open_proof(RESPONDER, reply.sealed, keys, prefix(REPLY, self.local_id))
         speaker = judge(RESPONDER, proof, keys, transcript, self._party, self._policy)
-        if self._fingerprint is not None and speaker.key.fingerprint != self._fingerprint:
+        if self._peer is not None and speaker.name != self._peer:
             raise PeerRefused(
-                f"{speaker.key.fingerprint[:16]}… answered instead of {self._fingerprint[:16]}…",
+                f"{speaker.name} answered instead of {self._peer}",
                 hint="the address belongs to somebody else now, or the peer has a new key",
             )
         aad = prefix(FINISH, choice.session)
         self._last = aad + pack(Finish(prove(INITIATOR, self._party, keys, transcript, aad)))
         agreed = Agreed(
-            suite, self._ordering, speaker.key, speaker.credential, choice.psk_id, transcript.digest(), self.local_id,
-            choice.session,
-        )  # fmt: skip
+            suite=suite,
+            ordering=self._ordering,
+            peer=speaker.name,
+            key=speaker.key,
+            credential=speaker.credential,
+            psk_id=choice.psk_id,
+            binding=transcript.digest(),
+            local_id=self.local_id,
+            peer_id=choice.session,
+        )
         sending, receiving = keys.traffic(INITIATOR, transcript), keys.traffic(RESPONDER, transcript)
         self.session, self._step = Session(agreed, self._policy, sending, receiving, now_ns=now_ns), _PROVING
         self._drop_ephemeral()

@@ -23,8 +23,8 @@ MAX_REPLAY_WINDOW = 1_024
 OVERTAKEN_NS = 10 * NS_PER_S
 
 # One handshake message, credential chain included. A datagram transport must carry it whole.
-MAX_HANDSHAKE_BYTES = 48 * KIB
-MAX_CREDENTIAL_BYTES = 32 * KIB
+MAX_HANDSHAKE_BYTES = 64 * KIB
+MAX_CREDENTIAL_BYTES = 48 * KIB
 MAX_NAME_BYTES = 64
 MAX_OFFERED = 8
 MAX_PSKS = 4

@@ -77,6 +77,12 @@ class Psk:
 
 
 VerifyPeer = Callable[[bytes], VerifyingKey]
+NamePeer = Callable[[VerifyingKey, bytes], str]
+
+
+def by_fingerprint(key: VerifyingKey, credential: bytes) -> str:  # noqa: ARG001 - the key says enough
+    """Peers are called by their keys' fingerprints, where nothing better is known of them."""
+    return key.fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +90,14 @@ class Party:
     """Who speaks here, and how the other side's credential is judged.
 
     ``credential`` is opaque to the channel. ``verify_peer`` gives the key that a credential stands
-    for, and raises a ``PhalanxError`` when the credential is not good, or no longer.
+    for, and raises a ``PhalanxError`` when the credential is not good, or no longer. ``name_peer`` says
+    whose it is then: channels are asked for, kept and revoked by that name.
     """
 
     signing_key: SigningKey
     credential: bytes
     verify_peer: VerifyPeer
+    name_peer: NamePeer = by_fingerprint
 
     def __post_init__(self) -> None:
         if len(self.credential) > MAX_CREDENTIAL_BYTES:

@@ -112,9 +112,16 @@ class Responder:
         # From here on the traffic keys are the session's alone: a second one would reuse their nonces.
         self._keys = None
         agreed = Agreed(
-            self._suite, self._ordering, speaker.key, speaker.credential, self.psk_id, transcript.digest(),
-            self.local_id, self._peer_id,
-        )  # fmt: skip
+            suite=self._suite,
+            ordering=self._ordering,
+            peer=speaker.name,
+            key=speaker.key,
+            credential=speaker.credential,
+            psk_id=self.psk_id,
+            binding=transcript.digest(),
+            local_id=self.local_id,
+            peer_id=self._peer_id,
+        )
         sending, receiving = keys.traffic(RESPONDER, transcript), keys.traffic(INITIATOR, transcript)
         session = Session(agreed, self._policy, sending, receiving, now_ns=now_ns)
         return Progress((session.confirm(),), session)

@@ -31,11 +31,15 @@ _LENGTH_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """What the handshake settled. ``binding`` is the same on both sides of this channel and no other."""
+    """What the handshake settled. ``peer`` is the other side's name and ``key`` what it signs with.
+
+    ``binding`` is the same on both sides of this channel and on no other.
+    """
 
     suite: Suite
     ordering: Ordering
-    peer: VerifyingKey
+    peer: str
+    key: VerifyingKey
     credential: bytes
     psk_id: bytes | None
     binding: bytes
@@ -90,7 +94,7 @@ class Session:
         self._probed_ns = now_ns
         self._controls = self._counted_sent = self._counted_received = 0
         self.agreed = agreed
-        self.peer = agreed.peer.fingerprint
+        self.peer = agreed.peer
         self.ended: ChannelClosed | None = None
         self.refusals: dict[str, int] = {}
         # One call less on the way of every frame.

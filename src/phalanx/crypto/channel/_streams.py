@@ -31,14 +31,17 @@ async def connect_stream(
     *,
     clock: Clock,
     entropy: EntropySource,
-    fingerprint: str | None = None,
+    peer: str | None = None,
     psks: Sequence[Psk] = (),
     policy: ChannelPolicy | None = None,
 ) -> "StreamChannel":
-    """Make the stream a channel with the holder of that key. Raises ``HandshakeFailed`` and closes the stream."""
+    """Make the stream a channel with that peer, or else with whomever ``verify_peer`` accepts.
+
+    Raises ``HandshakeFailed`` and closes the stream when there will be none.
+    """
     initiator = Initiator(
         party, policy or ChannelPolicy(), ordering=Ordering.STREAM, entropy=entropy, now_ns=clock.monotonic_ns(),
-        fingerprint=fingerprint, psks=psks,
+        peer=peer, psks=psks,
     )  # fmt: skip
 
     async def shake() -> StreamChannel:
@@ -112,7 +115,7 @@ class StreamChannel:
 
     @property
     def peer(self) -> str:
-        """The fingerprint of the key that the peer proved to hold."""
+        """Who the peer proved to be, under the name that our party gives it."""
         return self.session.peer
 
     async def send(self, payload: bytes) -> None:

@@ -26,7 +26,7 @@ from phalanx.crypto.identity._issuer import Issuer
 from phalanx.crypto.identity._limits import LATEST_NS, MAX_LIFETIME_NS, PAGE_ROWS
 from phalanx.crypto.identity._model import Subject, SubjectKind, Use
 from phalanx.crypto.identity._own import Names, Own
-from phalanx.crypto.identity._path import Verified, validate
+from phalanx.crypto.identity._path import Standing, Verified, validate
 from phalanx.crypto.identity._records import ANCHORS, AnchorRecord, IdentityRecord, put
 from phalanx.crypto.identity._register import Listener, Register
 from phalanx.crypto.identity._revocation import Revocation, RevocationList, Why, check_succession
@@ -130,6 +130,11 @@ class Identities:
     def anchors(self) -> Mapping[str, Subject]:
         """Fingerprints of the root keys that are trusted here, and whose they are."""
         return self._anchors
+
+    @property
+    def standing(self) -> Standing:
+        """What was revoked and which epochs have passed, for whoever judges chains within one step."""
+        return self._register
 
     async def verify(self, chain: Chain, *, use: Use, at_ns: int | None = None) -> Verified:
         """Whose chain it is, if it holds; raises the ``BrokenChain`` that names the broken link.

@@ -89,9 +89,7 @@ async def collect(reader, writer):
 
 
 def connect(reader, writer, **more):
-    return connect_stream(
-        reader, writer, party("ada"), **{**ports(), "fingerprint": KEYS["bob"].public.fingerprint, **more}
-    )
+    return connect_stream(reader, writer, party("ada"), **{**ports(), "peer": KEYS["bob"].public.fingerprint, **more})
 
 
 @pytest.mark.requirement("MSG-2")
@@ -216,5 +214,25 @@ def test_keys_turn_in_a_stream_without_a_break():
             assert channel.session.epochs[0] >= 6
             await channel.close()
             assert await settled(outcomes) == ([b"%d" % n for n in range(20)], ChannelClosed)
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_that_breaks_under_a_sender_is_told():
+    async def accept_and_abort(reader, writer):
+        await accept_stream(reader, writer, party("bob"), **ports())
+        writer.transport.abort()
+
+    async def scenario():
+        async with listening(accept_and_abort) as (reader, writer, outcomes):
+            channel = await connect(reader, writer)
+            await settled(outcomes)
+
+            async def send_for_ever():
+                while True:
+                    await channel.send(bytes(MAX_PAYLOAD_BYTES))
+
+            with pytest.raises(ChannelTruncated):
+                await send_for_ever()
 
     asyncio.run(scenario())

@@ -66,7 +66,7 @@ class Lab:
         return SimEntropy(Rng(self.n))
 
     def initiator(self, name="ada", *, to="bob", policy=None, ordering=Ordering.STREAM, now_ns=0, **more):
-        more.setdefault("fingerprint", self.people.fingerprint(to))
+        more.setdefault("peer", self.people.fingerprint(to))
         return Initiator(
             self.people.party(name),
             policy or self.policy,

@@ -130,7 +130,7 @@ def test_however_datagrams_come_both_ends_agree_or_there_is_no_channel(make_lab,
                 dialled[name] += [effect.session] if effect.dial is not None else []
 
     for name, other in (("ada", "bob"), ("bob", "ada")):
-        take(name, ends[name].connect(other, 0, fingerprint=lab.people.fingerprint(other))[1])
+        take(name, ends[name].connect(other, 0, peer=lab.people.fingerprint(other))[1])
     for _ in range(data.draw(st.integers(5, 30))):
         source, target, datagram = flying[data.draw(st.integers(0, len(flying) - 1))]  # late, doubled, in any order
         match data.draw(st.integers(0, 5)):

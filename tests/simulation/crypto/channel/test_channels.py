@@ -50,7 +50,7 @@ class Town:
         )  # fmt: skip
 
     async def get(self, channels, name):
-        return await channels.get(name, fingerprint=self.fingerprint(name))
+        return await channels.get(name, peer=self.fingerprint(name))
 
 
 def play(scenario, seed=0, *, faults=None, **policy):
@@ -68,7 +68,7 @@ def test_a_channel_is_made_when_it_is_asked_for_and_then_kept():
         async with town.channels("ada") as ada, town.channels("bob") as bob:
             # All who ask at once wait for one handshake, and one that gives up does not take it from the others.
             asked = [asyncio.create_task(town.get(ada, "bob")) for _ in range(5)]
-            await asyncio.sleep(0)
+            await town.world.clock.sleep(1e-5)
             asked.pop().cancel()
             first, *rest = await asyncio.gather(*asked)
             assert all(channel is first for channel in rest)

@@ -58,6 +58,14 @@ def test_who_learns_the_signing_keys_later_opens_nothing_that_was_recorded(lab):
         again.finish(done.finish[:1] + again.local_id + done.finish[9:], 0)
 
 
+def test_the_ephemeral_key_is_gone_before_the_confirmation_comes(lab):
+    initiator = lab.initiator(policy=HYBRID)
+    reply = lab.responder(initiator.start(), policy=HYBRID).reply
+    assert any(isinstance(one, DecapsulationKey) for one in reachable(initiator))
+    initiator.receive(reply, 0)
+    assert not any(isinstance(one, DecapsulationKey) for one in reachable(initiator))
+
+
 def test_the_secrets_of_the_handshake_do_not_outlive_it(lab, derived):
     done = lab.shake(policy=HYBRID)
     labels = {label for label, _ in derived}
@@ -104,7 +112,7 @@ def test_who_has_our_key_cannot_pass_for_somebody_else_towards_us(lab):
         with pytest.raises(HandshakeFailed, match="signature does not belong"):
             ada.receive(forged.reply, 0)
     lab.people.keys["clone"] = stolen  # and as herself she is not believed either
-    ada = lab.initiator("ada", to="bob", fingerprint=None)
+    ada = lab.initiator("ada", to="bob", peer=None)
     with pytest.raises(PeerRefused, match="our own key"):
         ada.receive(lab.responder(ada.start(), "clone").reply, 0)
 

@@ -7,6 +7,7 @@ import pytest
 from phalanx.core import NS_PER_S, LimitExceeded
 from phalanx.crypto.channel import (
     ChannelClosed,
+    ChannelPolicy,
     Delivered,
     Ended,
     Endpoint,
@@ -16,6 +17,7 @@ from phalanx.crypto.channel import (
     PeerRefused,
     Transmit,
 )
+from phalanx.crypto.channel._messages import HELLO, Hello, read, wire
 
 
 class Net:
@@ -45,7 +47,7 @@ class Net:
 
     def connect(self, source, target, **more):
         number, effects = self.endpoints[source].connect(
-            target, self.now_ns, fingerprint=self.lab.people.fingerprint(target), **more
+            target, self.now_ns, peer=self.lab.people.fingerprint(target), **more
         )
         self.run(source, effects)
         return number
@@ -80,7 +82,7 @@ def test_two_endpoints_find_each_other_over_one_channel(lab):
 
 def test_before_the_cookie_nothing_is_kept_or_worked_for_and_less_is_sent_than_came(lab, monkeypatch):
     net = Net(lab, "ada", "bob")
-    _, effects = net.endpoints["ada"].connect("bob", 0)
+    _, effects = net.endpoints["ada"].connect("bob", 0, peer=lab.people.fingerprint("bob"))
     hello = effects[0].datagram
     with monkeypatch.context() as patch:
         patch.setattr("phalanx.crypto.channel._endpoint.Responder", lambda *_, **__: pytest.fail("work was done"))
@@ -94,7 +96,7 @@ def test_before_the_cookie_nothing_is_kept_or_worked_for_and_less_is_sent_than_c
         assert net.endpoints["bob"].receive("eve", with_cookie, 0)[0].datagram[0] == 2
         assert net.endpoints["bob"].receive("ada", with_cookie, 121 * NS_PER_S)[0].datagram[0] == 2
     assert net.endpoints["bob"].receive("ada", with_cookie, 59 * NS_PER_S)[0].datagram[0] == 3
-    short = hello[:20]
+    short = wire(HELLO, bytes(8), Hello(b"", b"", ()))
     assert net.endpoints["bob"].receive("ada", short, 0) == []
 
 
@@ -104,7 +106,7 @@ def test_half_open_handshakes_are_bounded_and_expire(lab):
 
     def begin(address):
         ada = net.endpoint("ada")
-        hello = ada.connect("bob", net.now_ns)[1][0].datagram
+        hello = ada.connect("bob", net.now_ns, peer=lab.people.fingerprint("bob"))[1][0].datagram
         retry = bob.receive(address, hello, net.now_ns)[0].datagram
         return bob.receive(address, ada.receive("bob", retry, net.now_ns)[0].datagram, net.now_ns)[0].datagram[0]
 
@@ -121,9 +123,9 @@ def test_half_open_handshakes_are_bounded_and_expire(lab):
 def test_dials_are_bounded_and_end_in_time(lab):
     net = Net(lab, "ada")
     for _ in range(256):
-        net.endpoints["ada"].connect("nowhere", 0)
+        net.endpoints["ada"].connect("nowhere", 0, peer=lab.people.fingerprint("nowhere"))
     with pytest.raises(LimitExceeded, match="MAX_DIALS"):
-        net.endpoints["ada"].connect("nowhere", 0)
+        net.endpoints["ada"].connect("nowhere", 0, peer=lab.people.fingerprint("nowhere"))
     net.later(10)
     failed = net.of("ada", Failed)
     assert len(failed) == 256
@@ -158,8 +160,8 @@ def test_a_peer_that_comes_back_replaces_its_old_channel(lab):
 
 def test_both_may_call_at_once(lab):
     net = Net(lab, "ada", "bob")
-    _, first = net.endpoints["ada"].connect("bob", 0, fingerprint=lab.people.fingerprint("bob"))
-    _, second = net.endpoints["bob"].connect("ada", 0, fingerprint=lab.people.fingerprint("ada"))
+    _, first = net.endpoints["ada"].connect("bob", 0, peer=lab.people.fingerprint("bob"))
+    _, second = net.endpoints["bob"].connect("ada", 0, peer=lab.people.fingerprint("ada"))
     net.run("ada", first)
     net.run("bob", second)
     assert not net.of("ada", Ended) + net.of("bob", Ended)
@@ -179,7 +181,7 @@ def test_any_message_may_be_lost_and_the_handshake_completes(lab, lost_kind):
             return False
         return True
 
-    _, effects = net.endpoints["ada"].connect("bob", 0)
+    _, effects = net.endpoints["ada"].connect("bob", 0, peer=lab.people.fingerprint("bob"))
     net.run("ada", effects, through)
     for _ in range(6):
         net.now_ns += NS_PER_S
@@ -200,7 +202,7 @@ def test_a_first_frame_that_overtakes_the_confirmation_confirms_too(lab):
             held.append(datagram)
         return datagram[0] != 18
 
-    _, effects = net.endpoints["ada"].connect("bob", 0)
+    _, effects = net.endpoints["ada"].connect("bob", 0, peer=lab.people.fingerprint("bob"))
     net.run("ada", effects, through)
     session = net.of("bob", Opened)[0].session
     net.run("bob", [Transmit("ada", session.seal(b"early"))])
@@ -242,7 +244,7 @@ def test_a_revoked_peer_is_cut_off_at_once(lab, how):
 
 def test_a_revocation_also_stops_a_dial_that_waits_for_its_confirmation(lab):
     net = Net(lab, "ada", "bob")
-    _, effects = net.endpoints["ada"].connect("bob", 0)
+    _, effects = net.endpoints["ada"].connect("bob", 0, peer=lab.people.fingerprint("bob"))
     net.run("ada", effects, lambda source, target, datagram: datagram[0] != 18)
     assert not net.of("ada", Opened)
     net.run("ada", net.endpoints["ada"].revoke(lab.people.fingerprint("bob")))
@@ -254,7 +256,7 @@ def test_a_revocation_also_stops_a_dial_that_waits_for_its_confirmation(lab):
 def test_closing_everything_ends_everything(lab):
     net = Net(lab, "ada", "bob")
     net.connect("ada", "bob")
-    net.endpoints["ada"].connect("nowhere", 0)
+    net.endpoints["ada"].connect("nowhere", 0, peer=lab.people.fingerprint("nowhere"))
     net.run("ada", net.endpoints["ada"].close_all())
     assert net.endpoints["ada"].counts == {"channels": 0, "dials": 0, "half_open": 0}
     assert net.of("ada", Failed)
@@ -269,3 +271,47 @@ def test_what_belongs_to_no_channel_is_counted_and_dropped(lab):
     for datagram in (b"", b"\x10", bytes((16,)) + bytes(60), bytes((3,)) + bytes(60), bytes(4_000), b"\x01" * 2_000):
         assert ada.receive("eve", datagram, 0) == []
     assert ada.refused == {"malformed": 2, "of no channel": 3, "tampered": 1}
+
+
+def test_a_half_open_handshake_takes_so_many_forgeries_and_no_more(lab):
+    net = Net(lab, "ada", "bob")
+    held = []
+
+    def through(source, target, datagram):
+        if datagram[0] == 4:
+            held.append(datagram)
+        return datagram[0] != 4
+
+    _, effects = net.endpoints["ada"].connect("bob", 0, peer=lab.people.fingerprint("bob"))
+    net.run("ada", effects, through)
+    bob = net.endpoints["bob"]
+    for _ in range(16):
+        assert bob.counts["half_open"] == 1
+        assert bob.receive("ada", held[0][:-1] + bytes((held[0][-1] ^ 1,)), 0) == []
+    assert bob.counts["half_open"] == 0
+    assert bob.receive("ada", held[0], 0) == []
+
+
+def test_the_same_id_with_another_offer_is_no_repetition(lab):
+    net = Net(lab, "bob")
+    bob, ada = net.endpoints["bob"], net.endpoint("ada")
+    first = ada.connect("bob", 0, peer=lab.people.fingerprint("bob"))[1][0].datagram
+    hello = ada.receive("bob", bob.receive("ada", first, 0)[0].datagram, 0)[0].datagram
+    reply = bob.receive("ada", hello, 0)[0].datagram
+    assert bob.receive("ada", hello, 0)[0].datagram == reply
+    parts = read(hello, HELLO, Hello, hello[1:9])
+    changed = wire(HELLO, hello[1:9], Hello(parts.cookie, parts.offer, (bytes(32),)))
+    assert bob.receive("ada", changed, 0) == []
+
+
+def test_what_the_responder_cannot_accept_is_refused_without_keeping_anything(lab):
+    net = Net(lab, "ada", "bob")
+    net.endpoints["bob"] = Endpoint(
+        lab.people.party("bob"), ChannelPolicy(signatures=lab.policy.signatures), lab.entropy()
+    )
+    net.connect("ada", "bob")
+    assert net.endpoints["bob"].refused == {"not acceptable": 1}
+    assert net.endpoints["bob"].counts["half_open"] == 0
+    net.later(10)
+    (failed,) = net.of("ada", Failed)
+    assert "none of the suites" in str(failed.error)

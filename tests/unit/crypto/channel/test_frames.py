@@ -126,6 +126,34 @@ def test_an_old_key_seals_nothing_new():
     assert [refusal(opener, thief.seal(b"forged")) for _ in range(3)] == ["a repetition", *["of a stale epoch"] * 2]
 
 
+def test_an_epoch_ends_at_the_lowest_number_of_the_next_also_when_that_comes_late():
+    sealer, opener = pair()
+    thief, _ = pair()
+    for _ in range(4):
+        sealer.seal(b"lost")
+    sealer.rekey()
+    fourth, _, sixth = sealer.seal(b"4"), sealer.seal(b"5"), sealer.seal(b"6")
+    opener.open(sixth)
+    opener.open(fourth)
+    thief._next = iter([5, 3]).__next__
+    assert refusal(opener, thief.seal(b"forged")) == "of a stale epoch"
+    # What was sealed before the turn and never came is what a stolen key can still stand in for, for a while.
+    assert opener.open(thief.seal(b"forged"))[2] == 3
+
+
+def test_two_epochs_back_is_stale_and_a_stream_keeps_no_old_key_at_all():
+    sealer, opener = pair()
+    first = sealer.seal(b"in 0")
+    for _ in range(2):
+        sealer.rekey()
+        opener.open(sealer.seal(b"x"))
+    assert refusal(opener, first) == "of a stale epoch"
+    sealer, opener = pair(Ordering.STREAM, rekey_frames=1)
+    for _ in range(3):
+        opener.open(sealer.seal(b"x"))
+        assert not opener.keeps_overtaken
+
+
 def test_epochs_may_be_lost_up_to_a_bound():
     sealer, opener = pair()
     for _ in range(4):

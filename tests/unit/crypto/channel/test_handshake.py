@@ -1,5 +1,7 @@
 """The handshake: whom it lets through, what both sides then agree on, and what it refuses."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -178,7 +180,7 @@ def test_a_guessable_key_is_no_key():
 
 
 def test_our_own_messages_reflected_to_us_are_refused(lab):
-    initiator = lab.initiator("ada", to="bob", fingerprint=None)
+    initiator = lab.initiator("ada", to="bob", peer=None)
     mirror = lab.responder(initiator.start(), "ada")
     with pytest.raises(PeerRefused, match="our own key"):
         initiator.receive(mirror.reply, 0)
@@ -293,6 +295,87 @@ def test_one_encoding_of_a_message_is_accepted(lab):
         initiator.receive(longer, 0)
 
 
+def test_what_the_responder_may_not_choose(lab):
+    policy = cheap(psk=PskMode.REQUIRED)
+    reply_fields = ("version", "session", "random", "suite", "ciphertext", "psk_id")
+    changes = {
+        "suite": [X25519, CHACHA20_POLY1305],
+        "ciphertext": b"short",
+        "psk_id": b"another",
+    }
+    for name, value in [*changes.items(), ("psk_id", None), ("ciphertext", bytes(32))]:
+        initiator = lab.initiator(policy=policy, psks=[QKD])
+        reply = lab.responder(initiator.start(), policy=policy, find_psk=find(QKD)).reply
+
+        def change(choice, name=name, value=value):
+            fields = msgspec.msgpack.decode(choice)
+            fields[reply_fields.index(name)] = value
+            return msgspec.msgpack.encode(fields)
+
+        with pytest.raises(HandshakeTampered):
+            initiator.receive(rewritten(reply, 0, change), 0)
+
+
+def test_a_responder_may_not_leave_out_a_key_that_we_require(lab, monkeypatch):
+    initiator = lab.initiator(policy=cheap(psk=PskMode.REQUIRED), psks=[QKD])
+    monkeypatch.setattr("phalanx.crypto.channel.Responder._choose_psk", lambda *_: None)
+    with pytest.raises(HandshakeTampered, match="left out"):
+        initiator.receive(lab.responder(initiator.start()).reply, 0)
+
+
+def test_binders_go_with_ids(lab):
+    initiator = lab.initiator(policy=cheap(psk=PskMode.OPTIONAL), psks=[QKD])
+    with pytest.raises(HandshakeTampered, match="add up"):
+        lab.responder(rewritten(initiator.start(), 2, lambda _: []), policy=cheap(psk=PskMode.OPTIONAL))
+
+
+def test_who_signs_must_also_hold_the_handshake_secret(lab, monkeypatch):
+    from phalanx.crypto.channel._schedule import HandshakeKeys
+
+    initiator = lab.initiator()
+    with monkeypatch.context() as patch:
+        patch.setattr(HandshakeKeys, "confirmation", lambda *_: bytes(32))
+        reply = lab.responder(initiator.start()).reply
+    with pytest.raises(HandshakeTampered, match="confirmation"):
+        initiator.receive(reply, 0)
+
+
+def test_a_cookie_has_no_place_in_a_stream(lab):
+    from phalanx.crypto.channel._messages import RETRY, Retry, wire
+
+    initiator = lab.initiator()
+    hello = initiator.start()
+    with pytest.raises(HandshakeTampered, match="cookie"):
+        lab.responder(rewritten(hello, 0, lambda _: b"cookie"))
+    with pytest.raises(HandshakeTampered, match="cookie"):
+        initiator.receive(wire(RETRY, initiator.local_id, Retry(b"cookie")), 0)
+
+
+def test_what_a_side_brings_has_bounds(lab):
+    with pytest.raises(InvalidInput, match="psks"):
+        lab.initiator(policy=cheap(psk=PskMode.OPTIONAL), psks=[Psk(b"%d" % n, bytes(32)) for n in range(5)])
+    with pytest.raises(InvalidInput, match=r"psk\.id"):
+        Psk(b"", bytes(32))
+    with pytest.raises(InvalidInput, match="credential"):
+        replace(lab.people.party("ada"), credential=bytes(48 * 1024 + 1))
+    for name, value in (("rekey_frames", 0), ("rekey_age_s", 3_601), ("channel_age_s", -1), ("replay_window", 1_025)):
+        with pytest.raises(InvalidInput, match=name):
+            cheap(**{name: value})
+    assert Suite(X25519, AES_256_GCM).name == "X25519 AES-256-GCM"
+
+
+def test_a_judge_of_credentials_that_trips_over_one_refuses_it(lab):
+    party = lab.people.party("ada")
+    object.__setattr__(party, "verify_peer", lambda credential: int(credential))
+    initiator = lab.initiator()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lab.people, "party", lambda _: party)
+        tripping = lab.initiator()
+    with pytest.raises(PeerRefused, match="not accepted"):
+        tripping.receive(lab.responder(tripping.start()).reply, 0)
+    assert initiator.start() != tripping.start()
+
+
 # Between datagrams
 
 
@@ -334,6 +417,16 @@ def test_in_a_stream_a_refusal_is_the_end(lab):
     initiator = lab.initiator()
     with pytest.raises(HandshakeFailed, match="go away"):
         initiator.receive(refuse(initiator.local_id, "go away"), 0)
+
+
+def test_a_doubled_cookie_is_answered_once_and_too_many_are_not(lab):
+    from phalanx.crypto.channel._messages import RETRY, Retry, wire
+
+    initiator = lab.initiator(ordering=Ordering.DATAGRAM)
+    answers = [
+        len(initiator.receive(wire(RETRY, initiator.local_id, Retry(b"%d" % (n // 2))), 0).messages) for n in range(20)
+    ]
+    assert answers == [1, 0] * 8 + [0] * 4
 
 
 def test_what_may_be_lost_is_sent_again_less_and_less_often(lab):

@@ -92,6 +92,16 @@ def test_reflected_frames_are_refused(lab):
     assert ours.receive(frame[:1] + ours.agreed.local_id + frame[9:], 0).refused == "not authentic"
 
 
+def test_a_channel_under_forgeries_without_end_is_given_up(lab, monkeypatch):
+    monkeypatch.setattr("phalanx.crypto.channel._frames.MAX_FORGERIES", 5)
+    ours, theirs = lab.sessions(DATAGRAM)
+    frame = ours.seal(b"x")
+    forged = frame[:-1] + bytes((frame[-1] ^ 1,))
+    for _ in range(4):
+        assert theirs.receive(forged, 0).ended is None
+    assert "forged" in theirs.receive(forged, 0).ended.reason
+
+
 # Keys that turn
 
 
