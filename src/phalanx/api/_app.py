@@ -13,6 +13,8 @@ from phalanx.api._auth import Gate
 from phalanx.api._edge import Edge
 from phalanx.api._entropy import KINDS as ENTROPY_KINDS
 from phalanx.api._entropy import entropy_routes
+from phalanx.api._escrow import KINDS as ESCROW_KINDS
+from phalanx.api._escrow import escrow_routes
 from phalanx.api._events import KINDS as EVENT_KINDS
 from phalanx.api._events import event_routes
 from phalanx.api._ledger import KINDS as LEDGER_KINDS
@@ -42,6 +44,7 @@ _KINDS: Sequence[type] = (
     *VOUCHING_KINDS,
     *LIVE_KINDS,
     *ENTROPY_KINDS,
+    *ESCROW_KINDS,
     Trace,
     Health,
     ProblemType,
@@ -74,6 +77,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         live_routes(node, gate),
         service_routes(node, gate),
         entropy_routes(node, gate),
+        escrow_routes(node, gate),
     ):
         app.include_router(router, responses=ANY_PROBLEM)
     app.router.routes.extend(pages)

@@ -61,6 +61,8 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
         ProblemType("not-found", 404, "Not found", "There is no such record or address."),
         ProblemType("method-not-allowed", 405, "Method not allowed", "The address exists, but not for this method."),
         ProblemType("shredded", 410, "Shredded", "The tenant's keys were destroyed; its data is gone for good."),
+        ProblemType("sharing", 422, "Escrow refused", "An escrow, ceremony, release or share does not hold."),
+        ProblemType("ceremony-closed", 409, "Ceremony closed", "The ceremony has been used, or its time is over."),
         ProblemType("conflict", 409, "Conflict", "Somebody else changed the record first; read it again."),
         ProblemType("limit-exceeded", 413, "Limit exceeded", "The request is beyond a named bound."),
         ProblemType("unsupported-media", 415, "Unsupported media", "The body's type or encoding is not understood."),

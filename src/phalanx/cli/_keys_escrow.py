@@ -1,26 +1,22 @@
 """`phalanx keys escrow`: a secret in the hands of custodians, and the ceremony that opens it.
 
-Making an escrow, beginning a ceremony and opening it are recorded in the ledger of the node in
-`--data-dir`, which must not be running. Custodians need no node: a release is made from two
+Making an escrow, beginning a ceremony and opening it are recorded in the ledger of a node: the
+running one at `--url`, or the stopped one in `--data-dir`. Custodians need no node: a release is made from two
 documents and the custodian's own key file.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from phalanx.cli._escrow_desk import Desk, Registrar, at_desk, registrar_options
 from phalanx.cli._output import Column, json_option, print_json, print_table, printable, time_of
-from phalanx.cli._settings import SettingsSource, settings_options
 from phalanx.core import DEFAULT_TENANT, InvalidInput, TenantId, encode_json, iso_from_ns
 
 if TYPE_CHECKING:
     from phalanx.crypto.sharing import Ceremony, Escrow, Keyholder, Release
-    from phalanx.node import EscrowDesk
-
-T = TypeVar("T")
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _TENANT = click.option("--tenant", default=str(DEFAULT_TENANT), show_default=True, help="Tenant the secret is of.")
@@ -39,7 +35,8 @@ def escrow() -> None:
     """Put a secret into the hands of custodians, and open it with a quorum of them.
 
     enrol each custodian, create the escrow, and when it must be opened: begin a ceremony, let
-    each custodian release a share for it, and open. Every step is in the node's ledger.
+    each custodian release a share for it, and open. Every step is in the node's ledger; neither
+    secrets nor private keys are sent to it.
     """
 
 
@@ -75,11 +72,11 @@ def enrol(name: str, key_file: Path, card_file: Path, as_json: bool) -> None:
 @_key_option("the person who makes the escrow")
 @_out_option("the escrow; it may be kept anywhere, by anybody")
 @_TENANT
-@settings_options()
+@registrar_options
 @json_option
 def create(
     secret_file: Path, cards: Sequence[Path], threshold: int, label: str, key_file: Path, out: Path, tenant: str,
-    source: SettingsSource, as_json: bool,
+    registrar: Registrar, as_json: bool,
 ) -> None:  # fmt: skip
     """Seal the content of SECRET_FILE so that a quorum of custodians can give it back.
 
@@ -91,15 +88,16 @@ def create(
     custodians = [read_card(_read(card)) for card in cards]
     _require_new(out)
 
-    async def work(desk: "EscrowDesk") -> "Escrow":
+    async def work(desk: Desk) -> "Escrow":
         made = make_escrow(
-            secret, escrow_id=desk.ids.new(), tenant=TenantId(tenant), at_ns=desk.clock.wall_ns(), label=label,
-            threshold=threshold, custodians=custodians, registrar=desk.registrar, maker=maker, entropy=desk.entropy,
+            secret, escrow_id=desk.ids.new(), tenant=desk.tenant or TenantId(tenant), at_ns=desk.clock.wall_ns(),
+            label=label, threshold=threshold, custodians=custodians, registrar=desk.registrar, maker=maker,
+            entropy=desk.entropy,
         )  # fmt: skip
         await desk.escrows.add(made)
         return made
 
-    made = _at_desk(source, work)
+    made = at_desk(registrar, work)
     _write(out, encode_json(made))
     names = [card.name for card in custodians]
     told = {"escrow": made.id, "threshold": threshold, "custodians": names, "digest": made.digest(), "file": str(out)}
@@ -134,10 +132,10 @@ def check(escrow_file: Path, key_file: Path, as_json: bool) -> None:
 @click.option("--hours", type=click.IntRange(1, 168), default=24, show_default=True, help="How long releases count.")
 @_key_option("the person who opens it, and alone can read the releases")
 @_out_option("the ceremony; send it to the custodians")
-@settings_options()
+@registrar_options
 @json_option
 def begin(
-    escrow_file: Path, purpose: str, hours: int, key_file: Path, out: Path, source: SettingsSource, as_json: bool
+    escrow_file: Path, purpose: str, hours: int, key_file: Path, out: Path, registrar: Registrar, as_json: bool
 ) -> None:
     """Ask for ESCROW_FILE to be opened: record who asks and why, and write the ceremony's document."""
     from phalanx.crypto.sharing import begin_ceremony
@@ -145,14 +143,14 @@ def begin(
     found, opener = _document(escrow_file, "Escrow"), _keyholder(key_file)
     _require_new(out)
 
-    async def work(desk: "EscrowDesk") -> "Ceremony":
+    async def work(desk: Desk) -> "Ceremony":
         asked = begin_ceremony(
             found, opener, ceremony_id=desk.ids.new(), purpose=purpose, now_ns=desk.clock.wall_ns(),
             lasts_s=hours * 3_600,
         )  # fmt: skip
         return await desk.escrows.begin(asked)
 
-    ceremony = _at_desk(source, work)
+    ceremony = at_desk(registrar, work)
     _write(out, encode_json(ceremony))
     told = {"ceremony": ceremony.id, "escrow": found.id, "expires_at_ns": ceremony.expires_at_ns, "file": str(out)}
     if as_json:
@@ -203,11 +201,11 @@ def release(
 @click.argument("release_files", type=_FILE, nargs=-1)
 @_key_option("the opener")
 @_out_option("the secret")
-@settings_options()
+@registrar_options
 @json_option
 def open_escrow(
     escrow_file: Path, ceremony_file: Path, release_files: Sequence[Path], key_file: Path, out: Path,
-    source: SettingsSource, as_json: bool,
+    registrar: Registrar, as_json: bool,
 ) -> None:  # fmt: skip
     """Hand in RELEASE_FILES and, with a quorum, write the secret. A custodian that lied is named.
 
@@ -223,7 +221,7 @@ def open_escrow(
     opener = _keyholder(key_file)
     _require_new(out)
 
-    async def work(desk: "EscrowDesk") -> Opened:
+    async def work(desk: Desk) -> Opened:
         for one in releases:
             await desk.escrows.submit(one)
         tenant = ceremony.tenant
@@ -236,7 +234,7 @@ def open_escrow(
         await desk.escrows.close(tenant, ceremony.id, opened=True, lying=opened.lying)
         return opened
 
-    opened = _at_desk(source, work)
+    opened = at_desk(registrar, work)
     _write_secret(out, opened.secret)
     if as_json:
         print_json({"ceremony": ceremony.id, "used": opened.used, "lying": opened.lying, "file": str(out)})
@@ -249,12 +247,12 @@ def open_escrow(
 @escrow.command("status")
 @click.argument("escrow_id", required=False)
 @_TENANT
-@settings_options()
+@registrar_options
 @json_option
-def status(escrow_id: str | None, tenant: str, source: SettingsSource, as_json: bool) -> None:
-    """The escrows that the node in --data-dir keeps, or the ceremonies of ESCROW_ID."""
+def status(escrow_id: str | None, tenant: str, registrar: Registrar, as_json: bool) -> None:
+    """The escrows that the node keeps, or the ceremonies of ESCROW_ID."""
 
-    async def work(desk: "EscrowDesk") -> list[dict[str, Any]]:
+    async def work(desk: Desk) -> list[dict[str, Any]]:
         if escrow_id is None:
             return [
                 {"id": one.id, "label": one.label, "threshold": one.threshold, "at_ns": one.at_ns,
@@ -267,7 +265,7 @@ def status(escrow_id: str | None, tenant: str, source: SettingsSource, as_json: 
             for one in await desk.escrows.status(TenantId(tenant), escrow_id)
         ]  # fmt: skip
 
-    rows = _at_desk(source, work)
+    rows = at_desk(registrar, work)
     if as_json:
         print_json(rows)
     elif escrow_id is None:
@@ -289,19 +287,6 @@ def status(escrow_id: str | None, tenant: str, source: SettingsSource, as_json: 
             ("id", lambda row: row["id"]),
         ]
         print_table("Ceremonies", rows, ceremonies, empty="nobody has asked to open it")
-
-
-def _at_desk(source: SettingsSource, work: "Callable[[EscrowDesk], Awaitable[T]]") -> T:
-    from phalanx.cli._ask import ask_person
-    from phalanx.node import open_escrows
-
-    settings = source.load().settings
-
-    async def opened() -> T:
-        async with open_escrows(settings, ask=ask_person) as desk:
-            return await work(desk)
-
-    return asyncio.run(opened())
 
 
 def _document(path: Path, kind: str) -> Any:

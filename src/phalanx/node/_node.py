@@ -22,6 +22,7 @@ from phalanx.core import (
     decode,
 )
 from phalanx.crypto.entropy import NoiseWatch
+from phalanx.crypto.sharing import Escrows
 from phalanx.crypto.vault import SealedStore, Vault
 from phalanx.devices import Backend, Fleet
 from phalanx.incidents import Cases, ContainmentPolicy, Responses
@@ -67,6 +68,7 @@ class Node:
     vault: Vault
     ledger: Ledger
     anchors: Anchors
+    escrows: Escrows
     vouching: Vouching
     fleet: Fleet
     local_operator: Principal
@@ -166,12 +168,12 @@ async def build_node(
         )  # fmt: skip
 
         node = Node(
-            settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store,
-            telemetry=telemetry, alerts=alerts, tokens=Tokens(store, ports.entropy, clock),
-            intake=intake, sentinel=sentinel, events=events, findings=findings, swarm=swarm, engine=engine,
-            assessments=Assessments(store), responses=responses, cases=Cases(store), noise=noise, vault=vault,
-            ledger=ledger, anchors=Anchors(store, offload, clock), vouching=vouching, fleet=fleet, _space=space,
-            local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN), _services=services,
+            settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
+            alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, events=events,
+            findings=findings, swarm=swarm, engine=engine, assessments=Assessments(store), responses=responses,
+            cases=Cases(store), noise=noise, vault=vault, ledger=ledger, anchors=Anchors(store, offload, clock),
+            escrows=Escrows(watched, ledger, clock, ports.signer), vouching=vouching, fleet=fleet, _space=space,
+            _services=services, local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN),
         )  # fmt: skip
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)

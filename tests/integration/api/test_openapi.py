@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from phalanx.adapters import SystemClock
-from phalanx.core import AlertLevel
+from phalanx.adapters import OsEntropy, SystemClock
+from phalanx.core import DEFAULT_TENANT, AlertLevel
 from phalanx.crypto import HybridSigner
+from phalanx.crypto.sharing import Keyholder, begin_ceremony, make_escrow
 from phalanx.ledger.witness import AddCheckpoint, TrustedLog
 from phalanx.testing import SimLog
 
@@ -109,10 +110,12 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
         taken = await api.intrusion()
         api.node.alerts.alert(AlertLevel.NOTICE, "api", "something to be shown", count=1.0)
         await show_two_histories(api.node, signer)
+        escrow = await put_into_escrow(api.node)
         document = (await api.http.get("/openapi.json")).json()
         post = document["paths"]["/v1/events"]["post"]["responses"]["202"]["content"]["application/json"]["schema"]
         conforms(document, post, taken)
-        known = {"trace_id": taken["first_event"], "event_id": taken["first_event"], "code": "overloaded"}
+        event = taken["first_event"]
+        known = {"trace_id": event, "event_id": event, "code": "overloaded", "escrow_id": escrow.id}
         entries = (await api.http.get("/v1/ledger")).json()["items"]
         checked = 0
         for path, item in document["paths"].items():
@@ -150,6 +153,19 @@ async def show_two_histories(node, signer):
     await node.vouching.witness.add_checkpoint(AddCheckpoint(0, (), (await log.checkpoint()).note).to_bytes())
     trusted = TrustedLog.of(log.origin, signer.public)
     await node.vouching.gossip.saw(trusted, (await lie.checkpoint()).note)
+
+
+async def put_into_escrow(node):
+    """An escrow with a ceremony."""
+    person, now_ns = Keyholder.generate("ada"), node.clock.wall_ns()
+    escrow = make_escrow(
+        b"secret", escrow_id=node.ids.new(), tenant=DEFAULT_TENANT, at_ns=now_ns, label="a test", threshold=1,
+        custodians=[person.card], registrar=node.ledger.public_key, maker=person, entropy=OsEntropy(),
+    )  # fmt: skip
+    await node.escrows.add(escrow)
+    asked = begin_ceremony(escrow, person, ceremony_id=node.ids.new(), purpose="a test", now_ns=now_ns, lasts_s=60)
+    await node.escrows.begin(asked)
+    return escrow
 
 
 def test_a_value_that_does_not_conform_is_found():

@@ -35,11 +35,11 @@ from phalanx.crypto.sharing._errors import (
     SharingError,
     Undecodable,
 )
-from phalanx.crypto.sharing._escrow import Escrow, make_escrow, own_share, read_signed
+from phalanx.crypto.sharing._escrow import Escrow, Signed, make_escrow, own_share, read_signed
 from phalanx.crypto.sharing._escrows import CeremonyStatus, Escrows
 from phalanx.crypto.sharing._groups import Group, ffdhe2048, ffdhe3072, safe_prime_group
 from phalanx.crypto.sharing._joint import Joint, KeyShare
-from phalanx.crypto.sharing._limits import MAX_SHARES
+from phalanx.crypto.sharing._limits import MAX_CUSTODIAN_NAME_CHARS, MAX_DOCUMENT_BYTES, MAX_SHARES
 from phalanx.crypto.sharing._participant import Generated, Participant
 from phalanx.crypto.sharing._plan import Member, Message, Plan, Round
 from phalanx.crypto.sharing._shares import Recovered, Share, recover, split
@@ -60,6 +60,8 @@ from phalanx.crypto.sharing._verifiable import (
 __all__ = [
     "FELDMAN",
     "HASH",
+    "MAX_CUSTODIAN_NAME_CHARS",
+    "MAX_DOCUMENT_BYTES",
     "MAX_SHARES",
     "PEDERSEN",
     "Card",
@@ -95,6 +97,7 @@ __all__ = [
     "Scheme",
     "Share",
     "SharingError",
+    "Signed",
     "Terms",
     "Undecodable",
     "VerifiableShare",
