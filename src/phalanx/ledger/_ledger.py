@@ -141,8 +141,7 @@ class Ledger:
         leaf = encode_leaf(entry, commit(salt, payload))
         hashed = leaf_hash(leaf)
         try:
-            sealer = self._sealers.kept(entry.tenant) or await self._sealers.of(entry.tenant)
-            sealed = sealer.seal(salt + payload, seal_context(hashed))
+            sealed = await self._sealers.sealed(entry.tenant, salt + payload, seal_context(hashed))
         except CryptoError:
             # The tenant may be shredded; what it recorded before is known all the same.
             index = await self._find(entry.id)

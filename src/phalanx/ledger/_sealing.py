@@ -9,6 +9,7 @@ from phalanx.ledger._limits import MAX_SEALERS
 
 _PURPOSE = "ledger"
 _SHREDDED = "shredded"
+_EXHAUSTED = "key-exhausted"
 
 
 class Sealer(Protocol):
@@ -50,9 +51,17 @@ class KeptSealers:
         self._sealers = sealers
         self._kept: dict[TenantId, Sealer] = {}
 
-    def kept(self, tenant: TenantId) -> Sealer | None:
-        """The tenant's sealer if it is at hand."""
-        return self._kept.get(tenant)
+    async def sealed(self, tenant: TenantId, plaintext: bytes, aad: bytes) -> bytes:
+        """Raises ``CryptoError`` when the tenant's keys were shredded."""
+        sealer = self._kept.get(tenant) or await self.of(tenant)
+        try:
+            return sealer.seal(plaintext, aad)
+        except CryptoError as error:
+            if error.code != _EXHAUSTED:
+                raise
+        # A key is good for so many messages; asking for the sealer again renews it.
+        self._kept.pop(tenant, None)
+        return (await self.of(tenant)).seal(plaintext, aad)
 
     async def of(self, tenant: TenantId) -> Sealer:
         """Raises ``CryptoError`` when the tenant's keys were shredded."""

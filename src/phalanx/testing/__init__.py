@@ -34,6 +34,7 @@ from phalanx.testing._loop import SimLoop, SimTask, new_loop
 from phalanx.testing._network import SimNetwork, SimTransport
 from phalanx.testing._sealers import MemorySealers
 from phalanx.testing._sim_channel import channel_simulation
+from phalanx.testing._sim_ledger import ledger_simulation
 from phalanx.testing._sim_storage import storage_simulation
 from phalanx.testing._sim_vault import vault_simulation
 from phalanx.testing._sim_witness import witness_simulation
@@ -80,6 +81,7 @@ __all__ = [
     "TraceEntry",
     "Unstoppable",
     "channel_simulation",
+    "ledger_simulation",
     "new_loop",
     "run_seeds",
     "storage_simulation",

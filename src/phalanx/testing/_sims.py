@@ -5,12 +5,20 @@ from collections.abc import Iterator
 from phalanx.core import NotFound
 from phalanx.testing._checking import SimReport, Simulation
 from phalanx.testing._sim_channel import channel_simulation
+from phalanx.testing._sim_ledger import ledger_simulation
 from phalanx.testing._sim_storage import storage_simulation
 from phalanx.testing._sim_vault import vault_simulation
 from phalanx.testing._sim_witness import witness_simulation
 
 SIMULATIONS: dict[str, Simulation] = {
-    made.name: made for made in (storage_simulation(), channel_simulation(), vault_simulation(), witness_simulation())
+    made.name: made
+    for made in (
+        storage_simulation(),
+        channel_simulation(),
+        ledger_simulation(),
+        vault_simulation(),
+        witness_simulation(),
+    )
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from phalanx.core import InvalidInput, LimitExceeded, TenantId, WireError
 from phalanx.crypto import CryptoError
+from phalanx.crypto.vault import KeyExhausted
 from phalanx.ledger import InvalidProof, LedgerTampered, Unsealed, decode_leaf, encode_leaf, leaf_hash
 from phalanx.ledger._limits import MAX_CUSTODIANS
 from phalanx.ledger._record import pack_record, split_record
@@ -235,3 +236,32 @@ def test_payload_and_salt_in_a_proof_document_are_checked(proof_document, make_e
     undisclosed = verify_proof_document(proof_document | {"payload": None, "salt": None})
     assert not undisclosed.disclosed
     assert undisclosed.entry == make_entry(3, body={})
+
+
+def test_a_key_that_has_served_its_time_is_renewed(bench, make_entry):
+    """A sealer refuses when its key was used often enough; asking for it again gives it another."""
+
+    async def main(bench):
+        give, uses = bench.sealers.sealer, []
+
+        class Tired:
+            def __init__(self, sealer):
+                self._sealer, self._left = sealer, 2
+                self.open = sealer.open
+
+            def seal(self, plaintext, aad=b""):
+                if not self._left:
+                    raise KeyExhausted("a key")
+                self._left -= 1
+                return self._sealer.seal(plaintext, aad)
+
+        async def sealer(tenant, purpose):
+            uses.append(tenant)
+            return Tired(await give(tenant, purpose))
+
+        bench.sealers.sealer = sealer
+        ledger = await bench.filled(5)
+        assert uses == ["default"] * 3
+        assert (await ledger.verify()).payloads == 5
+
+    bench(main)

@@ -36,3 +36,8 @@ MAX_ARGON2_LANES = 64
 MIN_PASSPHRASE_BYTES = 12
 MAX_PASSPHRASE_BYTES = 4 * KIB
 SALT_BYTES = 16
+
+# Index values whose blind form is remembered for a tenant, about 300 bytes each.
+MAX_RECENT_BLINDS = 1_024
+# Nonces drawn from the entropy source at a time.
+NONCES_AT_ONCE = 64

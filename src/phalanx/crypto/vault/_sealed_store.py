@@ -186,7 +186,7 @@ def sealed_put(put: Put, sealer: Sealer, blinder: Blinder) -> Put:
         name: [blinder.blind(table.name, name, value) for value in values] if name in table.indexes else values
         for name, values in put.index.items()
     }
-    return replace(put, value=sealer.seal(put.value, row_binding(table, put.key)), index=index)
+    return Put(table, put.tenant, put.key, sealer.seal(put.value, row_binding(table, put.key)), index)
 
 
 def opened_row(table: Table, row: Row, opener: Opener) -> Row:

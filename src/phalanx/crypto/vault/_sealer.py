@@ -1,6 +1,6 @@
 """Sealing and opening for one tenant and purpose: synchronous, and as fast as the cipher.
 
-Nonces are 96 random bits, drawn for every message. Two equal ones under one key would give away
+Nonces are 96 random bits, drawn for every message, many at a time. Two equal ones under one key would give away
 both messages, so a key is used for so many messages only that this is less likely than 2^-32
 (``_limits``). The uses are handed out in steps that are durable before the first of them, so
 the bound holds over any number of crashes; at the end of a step ``seal`` refuses rather than
@@ -15,7 +15,7 @@ from phalanx.crypto import NONCE_BYTES, TAG_BYTES, Aead
 from phalanx.crypto.vault._envelope import MAGIC, binding_of, header_of, parse
 from phalanx.crypto.vault._errors import KeyExhausted, Shredded, WrongKey
 from phalanx.crypto.vault._keys import Key
-from phalanx.crypto.vault._limits import MAX_AAD_BYTES, MAX_PLAINTEXT_BYTES, USE_BYTES
+from phalanx.crypto.vault._limits import MAX_AAD_BYTES, MAX_PLAINTEXT_BYTES, NONCES_AT_ONCE, USE_BYTES
 
 _NAME_LENGTH_AT = len(MAGIC) + 1
 _ID_AFTER = _NAME_LENGTH_AT + 1 + 16
@@ -42,7 +42,18 @@ class Opener(Protocol):
 class Sealer:
     """Seals and opens for one tenant and purpose; ``Vault.sealer`` makes it and renews its keys in place."""
 
-    __slots__ = ("__weakref__", "_binding", "_current", "_entropy", "_keys", "_left", "_shredded", "purpose", "tenant")
+    __slots__ = (
+        "__weakref__",
+        "_binding",
+        "_current",
+        "_entropy",
+        "_keys",
+        "_left",
+        "_nonces",
+        "_shredded",
+        "purpose",
+        "tenant",
+    )
 
     def __init__(self, tenant: TenantId, purpose: str, entropy: EntropySource) -> None:
         self.tenant = tenant
@@ -52,6 +63,7 @@ class Sealer:
         self._keys: dict[bytes, _DataKey] = {}
         self._current: _DataKey | None = None
         self._left = 0
+        self._nonces = b""
         self._shredded = False
 
     def __repr__(self) -> str:
@@ -69,7 +81,9 @@ class Sealer:
         if len(plaintext) > MAX_PLAINTEXT_BYTES or len(aad) > MAX_AAD_BYTES:
             raise LimitExceeded("bytes to seal at once", maximum=MAX_PLAINTEXT_BYTES, seen=len(plaintext))
         self._left -= uses
-        nonce = self._entropy.token(NONCE_BYTES)
+        if not self._nonces:
+            self._nonces = self._entropy.token(NONCES_AT_ONCE * NONCE_BYTES)
+        nonce, self._nonces = self._nonces[:NONCE_BYTES], self._nonces[NONCE_BYTES:]
         return b"".join((key.header, nonce, key.aead.seal(nonce, plaintext, key.bound + aad)))
 
     def open(self, sealed: bytes, aad: bytes = b"") -> bytes:
