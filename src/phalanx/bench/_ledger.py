@@ -76,8 +76,8 @@ async def ledger_bench(options: BenchOptions) -> BenchResult:
         audit_s = await _audit_s(settings)
         n_bytes = sum(file.stat().st_size for file in (folder / "sealed" / "journals" / "ledger").iterdir())
         record_bytes, leaf_bytes = n_bytes // n_entries, _leaf_bytes(rng)
-        file = await asyncio.to_thread(_bare_file, folder, record_bytes, round(sealed.entries_per_group))
-        hashes_per_s = await asyncio.to_thread(_bare_hashes, leaf_bytes)
+        file = await asyncio.to_thread(_bare_file, folder, rng.bytes(record_bytes), round(sealed.entries_per_group))
+        hashes_per_s = await asyncio.to_thread(_bare_hashes, rng.bytes(leaf_bytes))
     return BenchResult(
         load={
             "entry": f"a decision with its record, about {record_bytes} bytes in the journal",
@@ -186,9 +186,9 @@ async def _audit_s(settings: Settings) -> float:
     return audit_s
 
 
-def _bare_file(folder: Path, record_bytes: int, records_per_group: int) -> dict[str, float]:
+def _bare_file(folder: Path, record: bytes, records_per_group: int) -> dict[str, float]:
     fd = os.open(folder / "bare", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    group = os.urandom(record_bytes * max(records_per_group, 1))
+    group = record * max(records_per_group, 1)
     times_ms = []
     try:
         for _ in range(100):
@@ -204,8 +204,8 @@ def _bare_file(folder: Path, record_bytes: int, records_per_group: int) -> dict[
     }
 
 
-def _bare_hashes(leaf_bytes: int) -> float:
-    leaf, n_hashes = os.urandom(leaf_bytes), 200_000
+def _bare_hashes(leaf: bytes) -> float:
+    n_hashes = 200_000
     begun_ns = time.perf_counter_ns()
     for _ in range(n_hashes):
         hashlib.sha256(leaf).digest()
