@@ -91,14 +91,16 @@ class Channels:
         self._max_inbox = max_inbox
         self._arrived = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._hurries = False
         self._is_closed = True
         self._closed_because = "these channels are not open yet"
+        self._failure: BaseException | None = None
         self.dropped = 0
 
     async def __aenter__(self) -> Self:
         self._is_closed = False
         self._start(self._pump())
-        self._start(self._watch(busy=False))
+        self._start(self._watch())
         return self
 
     async def __aexit__(
@@ -130,7 +132,7 @@ class Channels:
         Whoever asks meanwhile waits for the same handshake. Raises ``HandshakeFailed``.
         """
         if self._is_closed:
-            raise ChannelClosed(self._closed_because, hint="")
+            raise ChannelClosed(self._closed_because, hint="") from self._failure
         session = self._endpoint.find(address, peer)
         if session is not None:
             return self._channels[session]
@@ -144,15 +146,16 @@ class Channels:
             pending.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._dials[number] = key
             self._carry_out(effects)
-            if len(self._dials) == 1:
-                self._start(self._watch(busy=True))
+            if not self._hurries:
+                self._hurries = True
+                self._start(self._watch_dials())
         return await asyncio.shield(pending)
 
     async def receive(self) -> tuple[Channel, bytes]:
         """The next payload that arrived on any channel; raises ``ChannelClosed`` once all of this is closed."""
         while not self._inbox:
             if self._is_closed:
-                raise ChannelClosed(self._closed_because, hint="")
+                raise ChannelClosed(self._closed_because, hint="") from self._failure
             self._arrived.clear()
             await self._arrived.wait()
         return self._inbox.popleft()
@@ -180,6 +183,7 @@ class Channels:
         """Without its transport or its time nothing here works: whoever waits must hear of it."""
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = error
             self._shut(f"these channels stopped working: {error}")
 
     def _shut(self, because: str) -> None:
@@ -193,10 +197,17 @@ class Channels:
             address, datagram = await self._transport.receive()
             self._carry_out(self._endpoint.receive(address, datagram, self._clock.monotonic_ns()))
 
-    async def _watch(self, *, busy: bool) -> None:
-        while not busy or self._dials:
-            await self._clock.sleep(TICK_BUSY_S if busy else TICK_IDLE_S)
+    async def _watch(self) -> None:
+        while True:
+            await self._clock.sleep(TICK_IDLE_S)
             self._carry_out(self._endpoint.on_time(self._clock.monotonic_ns()))
+
+    async def _watch_dials(self) -> None:
+        """Look at the clock more often while something is dialled: a lost message is to be sent again soon."""
+        while self._dials:
+            await self._clock.sleep(TICK_BUSY_S)
+            self._carry_out(self._endpoint.on_time(self._clock.monotonic_ns()))
+        self._hurries = False
 
     def _carry_out(self, effects: Iterable[Effect]) -> None:
         for effect in effects:

@@ -124,7 +124,7 @@ class FrameOpener:
     """The receiving half, with its replay window and its place in the epochs."""
 
     __slots__ = (
-        "_aead", "_cipher", "_floor", "_iv", "_local_id", "_overtaken", "_secret", "_seen", "_stream", "_top",
+        "_aead", "_cipher", "_floor", "_iv", "_local_id", "_mask", "_overtaken", "_secret", "_seen", "_stream", "_top",
         "_window", "epoch", "forgeries", "received",
     )  # fmt: skip
 
@@ -133,7 +133,7 @@ class FrameOpener:
         self._secret = secret
         self._local_id = local_id
         self._stream = ordering is Ordering.STREAM
-        self._window = window
+        self._window, self._mask = window, (1 << window) - 1
         self._cipher, self._iv = frame_key(aead, secret)
         self.epoch = 0
         self._top = 0  # one past the highest number taken in
@@ -219,8 +219,7 @@ class FrameOpener:
         if ahead < 0:
             self._seen |= 1 << (-1 - ahead)
         else:
-            window = self._window
-            self._seen = (self._seen << (ahead + 1) | 1) & ((1 << window) - 1) if ahead < window else 1
+            self._seen = (self._seen << (ahead + 1) | 1) & self._mask if ahead < self._window else 1
             self._top = seq + 1
         self.received += 1
 

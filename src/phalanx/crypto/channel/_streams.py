@@ -5,6 +5,7 @@ An end of the stream that no authenticated close announced is a truncation, and 
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import TypeVar
@@ -146,8 +147,11 @@ class StreamChannel:
         return self._inbox.popleft()
 
     async def close(self) -> None:
-        """Say that this is the end, drop the keys, and close the stream."""
-        await self._apply(self.session.close())
+        """Say that this is the end, drop the keys, and close the stream. That nobody hears it is no error."""
+        effects = self.session.close()
+        with contextlib.suppress(ConnectionError):
+            await _write(self._writer, effects.frames)
+        self._writer.close()
 
     async def _frames(self, frames: Iterable[bytes]) -> None:
         try:

@@ -234,5 +234,12 @@ def test_a_connection_that_breaks_under_a_sender_is_told():
 
             with pytest.raises(ChannelTruncated):
                 await send_for_ever()
+            await channel.close()
+
+        async with listening(accept_and_abort) as (reader, writer, outcomes):
+            channel = await connect(reader, writer)
+            await settled(outcomes)
+            await channel.close()  # it may or may not know yet that nobody is there
+            assert channel.session.ended is not None
 
     asyncio.run(scenario())

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from phalanx.core import Unavailable
 from phalanx.crypto import AES_256_GCM, ED25519, X25519, InvalidKey, SigningKey, VerifyingKey
 from phalanx.crypto.channel import (
     ChannelClosed,
@@ -192,8 +193,19 @@ def test_whoever_waits_hears_when_the_transport_is_gone():
             assert isinstance(results[0], ChannelClosed)
             assert "transport is closed" in results[0].reason
             assert isinstance(results[1], HandshakeFailed)
-            with pytest.raises(ChannelClosed, match="stopped working"):
+            with pytest.raises(ChannelClosed, match="stopped working") as closed:
                 await town.get(ada, "bob")
+            assert isinstance(closed.value.__cause__, Unavailable)
+
+    play(scenario)
+
+
+def test_one_look_at_the_clock_serves_all_dials():
+    async def scenario(town):
+        async with town.channels("ada") as ada, town.channels("bob"):
+            for _ in range(30):
+                (await town.get(ada, "bob")).close()
+                assert len(ada._tasks) <= 3
 
     play(scenario)
 
