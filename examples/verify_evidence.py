@@ -4,7 +4,8 @@
     python verify_evidence.py BUNDLE [--key FINGERPRINT] [--tsa-ca FILE] [--timeline] [--json]
 
 Needs Python 3.11 and the library `cryptography` (45 or later), no network and no other file.
-Timestamps are checked when `rfc3161-client` is installed, and said to be unchecked otherwise.
+Timestamps are checked when `rfc3161-client` is installed, anchors when `pqcrypto` is, and said to
+be unchecked otherwise.
 
 Ends with 0 when everything holds and with 6 when something does not; then it names the first
 broken link and what it belongs to. `phalanx ledger verify` gives the same verdicts. Whoever uses
@@ -110,6 +111,11 @@ def is_index(value: Any) -> bool:
 
 is_path = is_list(is_hash, MAX_PATH)
 is_timestamp = is_table(roots=is_list(is_text, MAX_ROOTS, 1), token=is_text)
+is_anchor = is_table(algorithm=is_text, key=is_text, note=is_text)
+is_mark = is_table(
+    anchor=lambda value: value is None or is_anchor(value), note=is_text, path=is_path,
+    timestamp=lambda value: value is None or is_timestamp(value),
+)  # fmt: skip
 is_entry = is_table(
     index=is_index, leaf=is_text, leaf_hash=is_hash, path=is_path,
     payload=lambda value: value is None or is_text(value), salt=lambda value: value is None or is_hash(value),
@@ -118,7 +124,7 @@ is_bundle = is_table(
     case=is_text, checkpoint=is_text, entries=is_list(is_entry, MAX_ENTRIES, 1),
     kind=lambda value: value == "phalanx-evidence",
     log=is_table(fingerprint=is_hash, keys=is_list(is_text, 2, 2), origin=is_text),
-    marks=is_list(is_table(note=is_text, path=is_path, timestamp=is_timestamp), MAX_MARKS),
+    marks=is_list(is_mark, MAX_MARKS),
     tenant=is_text, timeline=is_text, version=lambda value: type(value) is int and value == 1,
     witnesses=is_list(is_table(keys=is_list(is_text, 2, 1), name=is_text), MAX_WITNESSES),
 )  # fmt: skip
@@ -143,6 +149,8 @@ def read_document(data: bytes) -> Table:
     names = [witness["name"] for witness in document["witnesses"]]
     if indexes != sorted(set(indexes)) or len(set(names)) < len(names):
         raise broken("its entries are not in order, or a witness stands in it twice")
+    if any(mark["anchor"] is None and mark["timestamp"] is None for mark in document["marks"]):
+        raise broken("a mark has neither a timestamp nor an anchor")
     if any((entry["payload"] is None) != (entry["salt"] is None) for entry in document["entries"]):
         raise broken("a payload stands without its salt, or a salt alone")
     return document
@@ -200,8 +208,8 @@ def fingerprint(keys: list[Key]) -> str:
     return hashlib.sha256(packed).hexdigest()
 
 
-def read_note(note: str) -> Note:
-    """A signed note as (text, origin, size, root, {(name, id): signature})."""
+def read_note(note: str, extensions: int = 0) -> Note:
+    """A signed note whose text is an origin, a size, a root, and so many lines more."""
     if len(note.encode()) > MAX_NOTE_BYTES or any(c < " " and c != "\n" for c in note):
         raise Refused("it is too long or holds control characters")
     text, separator, block = note.rpartition("\n\n")
@@ -216,7 +224,7 @@ def read_note(note: str) -> Note:
             raise Refused("a signature line cannot be read, or stands there twice")
         signatures[name, raw[:4]] = raw[4:]
     lines = text.split("\n")
-    if len(lines) != 3 or not is_name(lines[0]) or not re.fullmatch("0|[1-9][0-9]{0,18}", lines[1]):
+    if len(lines) != 3 + extensions or not is_name(lines[0]) or not re.fullmatch("0|[1-9][0-9]{0,18}", lines[1]):
         raise Refused("its text is not an origin, a size and a root")
     root = decode_base64(lines[2])
     if len(root) != 32:
@@ -343,6 +351,46 @@ def as_pem(der: bytes) -> bytes:
     return b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE-----\n"
 
 
+# Anchors: a checkpoint with a day, signed with SLH-DSA (FIPS 205).
+
+ANCHOR_KEY_BYTES = {
+    f"SLH-DSA-{hashing}-{bits}{speed}": bits // 4
+    for hashing in ("SHA2", "SHAKE") for bits in (128, 192, 256) for speed in "sf"
+}  # fmt: skip
+
+
+def check_anchor(part: Table, mark: Note) -> Table:
+    """What an anchor says; `checked` is false when the library that can tell is not installed."""
+    algorithm = part["algorithm"]
+    if algorithm not in ANCHOR_KEY_BYTES:
+        raise Refused(f"{algorithm} does not sign with hashes alone")
+    key = decode_base64(part["key"])
+    if len(key) != ANCHOR_KEY_BYTES[algorithm]:
+        raise Refused("its key has another length")
+    anchor = read_note(part["note"], extensions=1)
+    day = re.fullmatch(r"anchor ([0-9]{4}-[0-9]{2}-[0-9]{2})", anchor.text.split("\n")[3])
+    name = f"{anchor.origin}/anchor"
+    identifier = hashlib.sha256(f"{name}\n".encode() + b"\xff" + algorithm.encode() + b"\n" + key).digest()[:4]
+    if day is None or set(anchor.signatures) != {(name, identifier)}:
+        raise Refused("it names no day, or is not signed by its key alone")
+    if anchor[1:4] != mark[1:4]:
+        raise Refused("it is of another checkpoint")
+    packed = b"\x83\xa3use\xaapublic-key\xa9algorithm" + bytes([0xA0 + len(algorithm)]) + algorithm.encode()
+    packed += b"\xa5bytes\xc4" + bytes([len(key)]) + key
+    said = {"size": mark.size, "day": day[1], "key": hashlib.sha256(packed).hexdigest(), "checked": True}
+    try:
+        import pqcrypto
+        import pqcrypto.sign
+    except ImportError:
+        return said | {"checked": False}
+    library = getattr(pqcrypto.sign, algorithm.lower().replace("-", "_"))
+    try:
+        library.verify(key, anchor.text.encode(), anchor.signatures[name, identifier], b"")
+    except (pqcrypto.InvalidSignatureError, ValueError):
+        raise Refused("its signature does not belong to it") from None
+    return said
+
+
 # Entries: a leaf is metadata and a commitment, SHA-256(domain || salt || payload).
 
 COMMITMENT_DOMAIN = b"phalanx/ledger/payload/v1\x00"
@@ -416,7 +464,8 @@ def timeline(
     head: Note,
     signed_at_s: int,
     cosigned: list[tuple[str, int]],
-    marks: list[Note],
+    stamps: list[tuple[int, int | None]],
+    anchors: list[Table],
     told: list[tuple[Table, str | None]],
 ) -> str:
     lines = [
@@ -429,7 +478,8 @@ def timeline(
         f"    checkpoint   {head.size} entries, signed {iso(signed_at_s * 10**9)}",
     ]
     lines += [f"    cosigned by  {plain(name)}, {iso(at_s * 10**9)}" for name, at_s in cosigned]
-    lines += [f"    timestamped  at {mark.size} entries" for mark in marks]
+    lines += [f"    timestamped  at {size} entries" for size, _ in stamps]
+    lines += [f"    anchored     at {anchor['size']} entries, {anchor['day']}" for anchor in anchors]
     for entry, (said, body) in zip(bundle["entries"], told, strict=True):
         lines += ["", f"## {iso(said['at_ns'])} · entry {entry['index']}", ""]
         lines += [f"    {name:<8} {plain(said[name])}" for name in ("actor", "action", "subject")]
@@ -480,14 +530,22 @@ def verify(data: bytes, pinned: str = "", authority: bytes = b"") -> Table:
         at("consistency", f"mark {number}", check_consistency, mark.size, head.size, mark.root, head.root, path)
         marks.append(mark)
     for number, (part, mark) in enumerate(zip(bundle["marks"], marks, strict=True)):
+        if part["timestamp"] is None:
+            continue
         link = "timestamp", f"mark {number}"
         token = at(*link, decode_base64, part["timestamp"]["token"])
         roots = [at(*link, decode_base64, root) for root in part["timestamp"]["roots"]]
         pems = [authority] if authority else [as_pem(root) for root in roots]
         stamps.append((mark.size, at(*link, check_timestamp, token, mark.text, pems)))
 
+    anchors = [
+        at("anchor", f"mark {number}", check_anchor, part["anchor"], mark)
+        for number, (part, mark) in enumerate(zip(bundle["marks"], marks, strict=True))
+        if part["anchor"] is not None
+    ]
+
     told = [check_entry(entry, bundle, head) for entry in bundle["entries"]]
-    if timeline(bundle, head, signed_at_s, cosigned, marks, told) != bundle["timeline"]:
+    if timeline(bundle, head, signed_at_s, cosigned, stamps, anchors, told) != bundle["timeline"]:
         raise Broken("timeline", "the bundle", "it does not tell what the entries say")
     return {
         "case": bundle["case"],
@@ -501,6 +559,7 @@ def verify(data: bytes, pinned: str = "", authority: bytes = b"") -> Table:
         "undisclosed": sum(body is None for _, body in told),
         "witnesses": [{"name": name, "cosigned_at_s": at_s} for name, at_s in cosigned],
         "timestamps": [{"size": size, "at_s": at_s} for size, at_s in stamps],
+        "anchors": anchors,
     }
 
 
@@ -540,6 +599,9 @@ def main(arguments: list[str]) -> int:
     for stamp in proved["timestamps"]:
         told = "not checked: rfc3161-client is not installed" if stamp["at_s"] is None else iso(stamp["at_s"] * 10**9)
         print(f"timestamp on {stamp['size']} entries: {told}")
+    for anchor in proved["anchors"]:
+        checked = f"by {anchor['key']}" if anchor["checked"] else "not checked: pqcrypto is not installed"
+        print(f"anchored at {anchor['size']} entries, {anchor['day']}, {checked}")
     if proved["undisclosed"]:
         print(f"{proved['undisclosed']} payloads are not in the file: gone, or not disclosed")
     return 0

@@ -122,9 +122,10 @@ def _audit(source: SettingsSource, *, as_json: bool) -> None:
     import asyncio
     from dataclasses import asdict
 
+    from phalanx.cli._ask import ask_person
     from phalanx.node import audit_ledger
 
-    report = asyncio.run(audit_ledger(source.load().settings))
+    report = asyncio.run(audit_ledger(source.load().settings, ask=ask_person))
     if as_json:
         print_json(asdict(report))
         return
@@ -137,6 +138,10 @@ def _audit(source: SettingsSource, *, as_json: bool) -> None:
         click.echo(f"{report.untold} records behind the last entry were appended and not acknowledged")
     if report.anchors:
         click.echo(f"{report.anchors} daily anchors hold")
+    if report.cosignatures or report.timestamps:
+        click.echo(f"{report.cosignatures} cosignatures of witnesses and {report.timestamps} timestamps hold")
+    if report.unchecked:
+        click.echo(f"{report.unchecked} timestamps not checked (pip install 'phalanx[timestamps]')")
     if report.payloads_gone:
         click.echo(f"{report.payloads_gone} payloads are gone with the keys of their tenants")
     if report.signed_size < report.size:
@@ -178,6 +183,8 @@ def _show(report: "EvidenceReport", *, pinned: bool) -> None:
             click.echo(f"timestamp on {stamp.size} entries: not checked (pip install 'phalanx[timestamps]')")
         else:
             click.echo(f"timestamped at {stamp.size} entries, {_time(stamp.at_s)}, under {', '.join(stamp.roots)}")
+    for anchor in report.anchors:
+        click.echo(f"anchored at {anchor.size} entries, {anchor.day}, by {anchor.key}")
     if report.undisclosed:
         click.echo(f"{report.undisclosed} payloads are not in the file: gone, or not disclosed")
 
@@ -194,6 +201,7 @@ def _plain(report: "EvidenceReport") -> dict[str, Any]:
         "entries": [index for index, _ in report.entries],
         "undisclosed": report.undisclosed,
         "witnesses": [{"name": name, "cosigned_at_s": at_s} for name, at_s in report.witnesses],
+        "anchors": [{"size": one.size, "day": one.day, "key": one.key} for one in report.anchors],
         "timestamps": [{"size": one.size, "at_s": one.at_s, "roots": list(one.roots)} for one in report.timestamps],
     }
 

@@ -4,7 +4,7 @@
 all get their node from it, with different ports.
 """
 
-from phalanx.node._audit import audit_ledger, read_tiles
+from phalanx.node._audit import LedgerAudit, audit_ledger, read_tiles
 from phalanx.node._entropy import open_sources
 from phalanx.node._escrow import EscrowDesk, open_escrows
 from phalanx.node._guard import SpaceWatch
@@ -23,6 +23,7 @@ __all__ = [
     "EscrowDesk",
     "SEALED_TABLES",
     "Health",
+    "LedgerAudit",
     "LoadedSettings",
     "Node",
     "Noise",

@@ -2,10 +2,12 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
 
 from phalanx.adapters import Ask, nobody_to_ask
 from phalanx.core import Journal, NotFound, StorageCorrupt, Store
 from phalanx.ledger import Ledger, LedgerTampered, Sealers, Unsealed, VerifyReport, audit, bundles_of, tiles_of
+from phalanx.ledger.witness import audit_vouched
 from phalanx.node._open import open_ports
 from phalanx.node._ports import Ports
 from phalanx.node._settings import Settings
@@ -13,17 +15,27 @@ from phalanx.node._vault import TenantSealers, opened_vault
 from phalanx.telemetry import Telemetry
 
 
-async def audit_ledger(settings: Settings, *, ask: Ask = nobody_to_ask) -> VerifyReport:
-    """Recompute every entry and check every signed checkpoint and anchor.
+@dataclass(frozen=True, slots=True)
+class LedgerAudit(VerifyReport):
+    """What was checked, with what others signed: ``unchecked`` timestamps need the extra ``timestamps``."""
+
+    cosignatures: int = 0
+    timestamps: int = 0
+    unchecked: int = 0
+
+
+async def audit_ledger(settings: Settings, *, ask: Ask = nobody_to_ask) -> LedgerAudit:
+    """Recompute every entry and check every signed checkpoint, anchor, cosignature and timestamp.
 
     Raises ``LedgerTampered``, ``NotFound`` when there has been no node, and ``WrongKey`` when the
     vault that its payloads are sealed under does not open.
     """
     async with _stored(settings, ask) as (ports, journal, _, sealers):
-        return await audit(
+        report = await audit(
             journal, ports.store, ports.signer.public,
             sealers=sealers, anchor_key=lambda: ports.anchor_key().public,
         )  # fmt: skip
+        return LedgerAudit(**asdict(report), **asdict(await audit_vouched(ports.store)))
 
 
 async def read_tiles(settings: Settings, *, ask: Ask = nobody_to_ask) -> AsyncIterator[tuple[str, bytes]]:

@@ -13,7 +13,6 @@ from phalanx.ledger.witness import (
     Cosigner,
     Gossip,
     Seen,
-    StampedSizes,
     Timestamps,
     TrustedLog,
     WatchedLog,
@@ -85,7 +84,7 @@ async def build_vouching(
         ),
         witnesses=witnesses,
         gossip=gossip,
-        evidence=Evidence(ledger, witnesses, StampedSizes(store), CaseIndex(ledger, store, clock)),
+        evidence=Evidence(ledger, witnesses, store, CaseIndex(ledger, store, clock)),
         _timestamps=await _timestamps(settings, ports, store, ledger, telemetry, alerts),
         _settings=settings,
     )  # fmt: skip

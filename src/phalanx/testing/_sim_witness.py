@@ -1,8 +1,10 @@
 """Simulation ``witness``: three witnesses of one ledger, which in half of the seeds keeps two histories.
 
 The log shows each witness the history it chose for it, now and then the other one, and answers
-questions from the history that it shows. Witnesses crash and lose power at any moment, also
-between keeping a head and signing it; calls are cut. In the end everything heals and they gossip.
+questions from one history, not always from the one that it showed. Witnesses crash and lose power
+at any moment, also between keeping a head and signing it; calls are cut. In the end everything
+heals, both histories go on, and the witnesses gossip: until a log goes on it may owe a proof, and
+one that owes a proof is not convicted.
 
 What must hold: a witness never cosigns two histories, or a smaller tree after a larger one; two
 that cosigned two histories find it out, with evidence that is true; an honest log is never
@@ -117,10 +119,19 @@ class _Run:
         for _ in range(_STEPS):
             await self._step()
         self.world.calls.heal()
+        await self._go_on()
         for site in self.sites:
             await self._ask(site, site.side)
         await self.world.clock.sleep(_HEALED_S)
         self._judge()
+
+    async def _go_on(self) -> None:
+        """Let every history grow beyond all that was cosigned."""
+        sizes = [size for heads in self.cosigned.values() for size, _ in heads]
+        for side, log in self.logs.items():
+            while log.size <= max((*sizes, 0)):
+                log.append(f"{side} goes on {log.size}".encode())
+            await log.checkpoint()
 
     async def _step(self) -> None:
         site = self.rng.choice(self.sites)

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from phalanx.core import DEFAULT_TENANT, NO_TRACE, AuditEntry, HttpAnswer, derive_id
-from phalanx.crypto import HybridSigner
-from phalanx.ledger import Ledger, Unsealed
+from phalanx.crypto import HybridSigner, SigningKey
+from phalanx.ledger import Anchors, Ledger, Unsealed
 from phalanx.ledger.evidence import CaseIndex, Evidence
-from phalanx.ledger.witness import Cosigner, StampedSizes, Timestamps, TrustedLog, Witness, Witnesses, WitnessPeer
+from phalanx.ledger.witness import Cosigner, Timestamps, TrustedLog, Witness, Witnesses, WitnessPeer
 from phalanx.telemetry import Alerts, Telemetry
 from phalanx.testing import SimWorld
 
@@ -133,6 +133,9 @@ def authority(tmp_path):
         thread.join()
 
 
+ANCHOR_KEY = SigningKey.generate("SLH-DSA-SHA2-128f")
+
+
 class AtOnce:
     """Calls that are answered in the same process: by the authority, and by the witness."""
 
@@ -181,8 +184,9 @@ def make_everything(folder):
             )  # fmt: skip
             if number in {3, 9}:
                 await stamps.stamp(await ledger.checkpoint())
+        await Anchors(store, world.offload, clock).sign(ANCHOR_KEY, await ledger.signed(10), "2026-01-01")
         await witnesses.round()
-        evidence = Evidence(ledger, witnesses, StampedSizes(store), CaseIndex(ledger, store, clock))
+        evidence = Evidence(ledger, witnesses, store, CaseIndex(ledger, store, clock))
         return await evidence.export(DEFAULT_TENANT, "host-0")
 
     return SimWorld(1).run(main), tsa.folder / "ca.pem"

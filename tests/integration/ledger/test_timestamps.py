@@ -7,9 +7,12 @@ import subprocess
 import pytest
 
 from phalanx.adapters import HttpCalls, SqliteStore, SystemClock
-from phalanx.core import InvalidInput, Unavailable
+from phalanx.core import DEFAULT_TENANT, InvalidInput, Put, Unavailable
 from phalanx.crypto import HybridSigner
-from phalanx.ledger.witness import StampedSizes, TimestampRefused, Timestamps, verify_timestamp
+from phalanx.ledger import LedgerTampered
+from phalanx.ledger._shelf import Shelf
+from phalanx.ledger.witness import StampedSizes, TimestampRefused, Timestamps, audit_vouched, verify_timestamp
+from phalanx.ledger.witness._timestamp import TIMESTAMPS
 from phalanx.telemetry import Alerts, Telemetry
 from phalanx.testing import SimLog
 
@@ -129,5 +132,23 @@ def test_an_authority_that_is_down_is_told_of_once_and_costs_nothing_else(tmp_pa
             timestamps._url = "http://127.0.0.1:1/tsa"
             with pytest.raises(Unavailable):
                 await timestamps.stamp(await timestamps._own.checkpoint())
+
+    asyncio.run(main())
+
+
+def test_a_stored_token_that_was_changed_is_named_by_the_audit(tmp_path, authority):
+    async def main():
+        async with stamping(tmp_path, authority()) as (log, timestamps, _):
+            store = timestamps._store
+            await Shelf(store).save_checkpoint(await log.checkpoint())
+            await timestamps.stamp(await log.checkpoint())
+            assert (await audit_vouched(store)).timestamps == 1
+            (row,) = await store.scan(TIMESTAMPS, DEFAULT_TENANT)
+            for at in (5, len(row.value) // 2, len(row.value) - 3):
+                changed = bytearray(row.value)
+                changed[at] ^= 4
+                await store.commit([Put(TIMESTAMPS, DEFAULT_TENANT, row.key, bytes(changed))])
+                with pytest.raises(LedgerTampered, match="timestamp"):
+                    await audit_vouched(store)
 
     asyncio.run(main())

@@ -40,6 +40,7 @@ def ours(data, **options):
         "entries": [index for index, _ in report.entries], "undisclosed": report.undisclosed,
         "witnesses": [{"name": name, "cosigned_at_s": at_s} for name, at_s in report.witnesses],
         "timestamps": [{"size": one.size, "at_s": one.at_s} for one in report.timestamps],
+        "anchors": [{"size": one.size, "day": one.day, "key": one.key, "checked": True} for one in report.anchors],
     }  # fmt: skip
 
 
@@ -99,6 +100,7 @@ def test_both_accept_what_was_exported(alone, everything):
     assert len(found["witnesses"]) == 1
     assert [stamp["size"] for stamp in found["timestamps"]] == [4, 10]
     assert all(stamp["at_s"] for stamp in found["timestamps"])
+    assert [(anchor["size"], anchor["day"]) for anchor in found["anchors"]] == [(10, "2026-01-01")]
     assert theirs(alone, data) == found
     assert theirs(alone, data, found["signer"], ca.read_bytes()) == found
     assert ours(data, fingerprint=found["signer"], authority_pem=ca.read_text()) == found
@@ -120,7 +122,7 @@ def write_other_authority(folder):
 
 def in_token(data, at):
     """RFC 3161 leaves ten bytes of a token unsigned: two version numbers and the name of an algorithm."""
-    tokens = [mark["timestamp"]["token"].encode() for mark in json.loads(data)["marks"]]
+    tokens = [mark["timestamp"]["token"].encode() for mark in json.loads(data)["marks"] if mark["timestamp"]]
     return any(data.index(token) <= at < data.index(token) + len(token) for token in tokens)
 
 
@@ -137,7 +139,7 @@ def test_no_byte_of_the_file_is_beside_the_point(alone, everything):
         assert isinstance(verdict, tuple) or in_token(data, at), f"byte {at} does not matter"
         assert theirs(alone, spoiled) == verdict, at
         found.add(verdict[0])
-    assert found >= {"document", "key", "checkpoint", "timestamp", "leaf", "timeline"}
+    assert found >= {"document", "key", "checkpoint", "timestamp", "anchor", "leaf", "timeline"}
 
 
 def test_what_is_redone_in_canonical_form_has_one_verdict(alone, everything):
@@ -167,6 +169,7 @@ def test_what_is_redone_in_canonical_form_has_one_verdict(alone, everything):
         "cosignature",
         "consistency",
         "timestamp",
+        "anchor",
         "leaf",
         "path",
         "commitment",

@@ -12,7 +12,7 @@ from phalanx.core import DEFAULT_TENANT, NO_TRACE, AuditEntry, derive_id
 from phalanx.crypto import HybridSigner
 from phalanx.ledger import Ledger, Unsealed
 from phalanx.ledger.evidence import CaseIndex, Evidence
-from phalanx.ledger.witness import GossipMessage, PrefixProof, StampedSizes, TrustedLog, Witnesses, split_view
+from phalanx.ledger.witness import GossipMessage, PrefixProof, TrustedLog, Witnesses, split_view
 from phalanx.telemetry import Alerts, Telemetry
 from phalanx.testing import SimLog, SimWorld
 
@@ -101,7 +101,7 @@ def bundles(tmp_path_factory):
             ledger, store, [], quorum=0,
             calls=world.calls.of(name), clock=clock, telemetry=telemetry, alerts=Alerts(telemetry),
         )  # fmt: skip
-        evidence = Evidence(ledger, witnesses, StampedSizes(store), CaseIndex(ledger, store, clock))
+        evidence = Evidence(ledger, witnesses, store, CaseIndex(ledger, store, clock))
         files = []
         for size in (n, n + more):
             for number in range(ledger.size, size):

@@ -17,10 +17,11 @@ from phalanx.ledger.evidence._document import Bundle, canonical, read_bundle
 from phalanx.ledger.evidence._errors import BrokenLink, Link
 from phalanx.ledger.evidence._export import Evidence, EvidenceLog
 from phalanx.ledger.evidence._limits import MAX_BUNDLE_BYTES
-from phalanx.ledger.evidence._verify import EvidenceReport, StampedMark, verify_bundle
+from phalanx.ledger.evidence._verify import AnchoredMark, EvidenceReport, StampedMark, verify_bundle
 
 __all__ = [
     "MAX_BUNDLE_BYTES",
+    "AnchoredMark",
     "BrokenLink",
     "Bundle",
     "CaseIndex",

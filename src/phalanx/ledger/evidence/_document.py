@@ -25,6 +25,10 @@ from phalanx.ledger.evidence._limits import (
 
 KIND = "phalanx-evidence"
 VERSION = 1
+# FIPS 205, all of it: signatures that rest on hash functions and nothing else.
+ANCHOR_ALGORITHMS = frozenset(
+    f"SLH-DSA-{hashing}-{bits}{speed}" for hashing in ("SHA2", "SHAKE") for bits in (128, 192, 256) for speed in "sf"
+)
 
 _Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}\\Z")]
 _Path = Annotated[tuple[_Hash, ...], msgspec.Meta(max_length=MAX_PATH)]
@@ -52,12 +56,21 @@ class TimestampPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     token: str
 
 
-class MarkPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An earlier checkpoint of the same log that somebody outside vouched for; ``path`` leads to the bundle's own."""
+class AnchorPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same head signed with hashes alone (SLH-DSA): the anchor's note, and the key in base64."""
 
+    algorithm: str
+    key: str
+    note: str
+
+
+class MarkPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An earlier checkpoint of the same log with a timestamp, an anchor or both; ``path`` leads to the bundle's own."""
+
+    anchor: AnchorPart | None
     note: str
     path: _Path
-    timestamp: TimestampPart
+    timestamp: TimestampPart | None
 
 
 class EntryPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,6 +131,8 @@ def read_bundle(data: bytes) -> Bundle:
     names = [witness.name for witness in bundle.witnesses]
     if len(set(names)) < len(names):
         raise _broken("a witness stands in it twice")
+    if any(mark.anchor is None and mark.timestamp is None for mark in bundle.marks):
+        raise _broken("a mark has neither a timestamp nor an anchor")
     for entry in bundle.entries:
         if (entry.payload is None) != (entry.salt is None):
             raise _broken(f"entry {entry.index} has a payload without its salt, or a salt alone")

@@ -14,6 +14,7 @@ class Link(Enum):
     COSIGNATURE = "cosignature"
     CONSISTENCY = "consistency"
     TIMESTAMP = "timestamp"
+    ANCHOR = "anchor"
     LEAF = "leaf"
     PATH = "path"
     COMMITMENT = "commitment"

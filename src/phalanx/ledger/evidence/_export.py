@@ -1,15 +1,18 @@
 """Making a bundle: everything about one case that somebody without this node needs.
 
 The checkpoint is the newest that a quorum of witnesses cosigned and that covers the whole case; the
-present one where there is none. Timestamps are those that covered the first and the last entry
-soonest.
+present one where there is none. Timestamps and anchors are those that covered the first and the
+last entry soonest.
 """
 
 import base64
 from typing import Protocol
 
-from phalanx.core import NotFound, TenantId
+from phalanx.core import NotFound, Store, TenantId
+from phalanx.crypto import VerifyingKey
+from phalanx.ledger._anchor import stored_anchors
 from phalanx.ledger._checkpoint import Checkpoint
+from phalanx.ledger._limits import PAGE_CHECKPOINTS
 from phalanx.ledger._note import parse_note
 from phalanx.ledger._proof import InclusionProof
 from phalanx.ledger._record import LedgerEntry
@@ -17,6 +20,7 @@ from phalanx.ledger.evidence._cases import CaseIndex
 from phalanx.ledger.evidence._document import (
     KIND,
     VERSION,
+    AnchorPart,
     Bundle,
     EntryPart,
     LogPart,
@@ -25,7 +29,7 @@ from phalanx.ledger.evidence._document import (
     WitnessPart,
 )
 from phalanx.ledger.evidence._timeline import Heading, Told, timeline
-from phalanx.ledger.witness import Cosignature, Head, OwnLog, StampedSizes, TrustedLog, Witnesses, WitnessKeys
+from phalanx.ledger.witness import Cosignature, OwnLog, StampedSizes, TrustedLog, Witnesses, WitnessKeys
 
 
 class EvidenceLog(OwnLog, Protocol):
@@ -36,13 +40,34 @@ class EvidenceLog(OwnLog, Protocol):
     async def prove(self, index: int, size: int | None = None) -> InclusionProof: ...
 
 
+class _AnchoredSizes:
+    """The anchors that were kept: one a day, so that reading them in order is soon done."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def first_covering(self, index: int) -> tuple[int, AnchorPart] | None:
+        """Size and anchor of the earliest anchored checkpoint that the entry ``index`` is in."""
+        after = ""
+        while page := await stored_anchors(self._store, after=after, limit=PAGE_CHECKPOINTS):
+            for stored in page:
+                size = _size(stored.note)
+                if size > index:
+                    key = VerifyingKey.from_bytes(stored.public_key)
+                    raw = base64.b64encode(key.raw).decode()
+                    return size, AnchorPart(algorithm=key.algorithm, key=raw, note=stored.note)
+            after = page[-1].day
+        return None
+
+
 class Evidence:
     """Exports cases of a node's ledger."""
 
-    def __init__(self, ledger: EvidenceLog, witnesses: Witnesses, stamps: StampedSizes, cases: CaseIndex) -> None:
+    def __init__(self, ledger: EvidenceLog, witnesses: Witnesses, store: Store, cases: CaseIndex) -> None:
         self._ledger = ledger
         self._witnesses = witnesses
-        self._stamps = stamps
+        self._stamps = StampedSizes(store)
+        self._anchors = _AnchoredSizes(store)
         self.cases = cases
 
     async def export(self, tenant: TenantId, case: str) -> bytes:
@@ -67,7 +92,8 @@ class Evidence:
             size=checkpoint.size,
             signed_at_s=checkpoint.signed_at_s,
             witnesses=[(one.witness, one.cosigned_at_s) for one in cosignatures],
-            stamped_sizes=[Head.of(parse_note(mark.note)).size for mark in marks],
+            stamped_sizes=[_size(mark.note) for mark in marks if mark.timestamp],
+            anchored=[(_size(mark.note), _day(mark.anchor)) for mark in marks if mark.anchor],
         )
         return Bundle(
             case=case,
@@ -87,24 +113,32 @@ class Evidence:
         return cosigned or await self._ledger.checkpoint()
 
     async def _marks(self, indexes: list[int], checkpoint: Checkpoint, log: TrustedLog) -> list[MarkPart]:
-        marks: dict[int, MarkPart] = {}
+        """The checkpoints that were stamped or anchored soonest after an entry was recorded."""
+        stamps: dict[int, TimestampPart] = {}
+        anchors: dict[int, AnchorPart] = {}
         for index in indexes:
             stamp = await self._stamps.first_covering(index)
-            if stamp is None or stamp.size > checkpoint.size or stamp.size in marks:
+            if stamp is not None:
+                roots = tuple(base64.b64encode(root).decode() for root in stamp.roots)
+                stamps[stamp.size] = TimestampPart(roots=roots, token=base64.b64encode(stamp.token).decode())
+            anchor = await self._anchors.first_covering(index)
+            if anchor is not None:
+                anchors[anchor[0]] = anchor[1]
+        marks = []
+        for size in sorted(stamps.keys() | anchors.keys()):
+            marked = await self._ledger.signed(size) if size <= checkpoint.size else None
+            if marked is None:
                 continue
-            stamped = await self._ledger.signed(stamp.size)
-            if stamped is None:
-                continue
-            _, path = await self._ledger.prefix(stamp.size, checkpoint.size)
-            marks[stamp.size] = MarkPart(
-                note=log.own_lines(stamped.note),
-                path=tuple(step.hex() for step in path),
-                timestamp=TimestampPart(
-                    roots=tuple(base64.b64encode(root).decode() for root in stamp.roots),
-                    token=base64.b64encode(stamp.token).decode(),
-                ),
+            _, path = await self._ledger.prefix(size, checkpoint.size)
+            marks.append(
+                MarkPart(
+                    anchor=anchors.get(size),
+                    note=log.own_lines(marked.note),
+                    path=tuple(step.hex() for step in path),
+                    timestamp=stamps.get(size),
+                )
             )
-        return [marks[size] for size in sorted(marks)]
+        return marks
 
     async def _entry(self, found: LedgerEntry, size: int) -> EntryPart:
         proof = await self._ledger.prove(found.index, size)
@@ -117,6 +151,15 @@ class Evidence:
             payload=shown.payload.decode() if shown else None,
             salt=shown.salt.hex() if shown else None,
         )
+
+
+def _size(note: str) -> int:
+    """The size that a note of ours names, in its second line."""
+    return int(parse_note(note).text.split("\n")[1])
+
+
+def _day(anchor: AnchorPart) -> str:
+    return parse_note(anchor.note).text.split("\n")[3].removeprefix("anchor ")
 
 
 def _told(found: LedgerEntry) -> Told:

@@ -38,6 +38,7 @@ class Heading:
     signed_at_s: int
     witnesses: Sequence[tuple[str, int]]
     stamped_sizes: Sequence[int]
+    anchored: Sequence[tuple[int, str]]
 
 
 def timeline(heading: Heading, entries: Sequence[Told]) -> str:
@@ -53,6 +54,7 @@ def timeline(heading: Heading, entries: Sequence[Told]) -> str:
     ]
     lines += [f"    cosigned by  {plain(name)}, {_time(at_s)}" for name, at_s in heading.witnesses]
     lines += [f"    timestamped  at {size} entries" for size in heading.stamped_sizes]
+    lines += [f"    anchored     at {size} entries, {day}" for size, day in heading.anchored]
     for told in entries:
         lines += ["", f"## {iso_from_ns(told.entry.at_ns)} · entry {told.index}", "", *_told(told)]
     return "\n".join(lines) + "\n"

@@ -2,31 +2,48 @@
 
 The order is fixed and is that of ``Link``: the document's form; the keys and the pinned
 fingerprint; the checkpoint's signatures; each witness; each further checkpoint with its
-consistency and its timestamp; each entry with its leaf, path and payload; the timeline.
+consistency, then their timestamps and anchors; each entry with its leaf, path and payload; the timeline.
 
 What it proves: the entries stood in the ledger, at these places and with this content, when the
 key with this fingerprint signed the checkpoint. What it cannot prove: that they are *all* entries
 of the case, and that a payload which is not disclosed said nothing.
 """
 
-import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from phalanx.core import AuditEntry, InvalidInput, Unavailable, WireError
-from phalanx.crypto import CryptoError, PublicKey
+from phalanx.crypto import CryptoError, PublicKey, VerifyingKey
+from phalanx.ledger._anchor import verify_anchor
 from phalanx.ledger._errors import InvalidCheckpoint, InvalidProof
 from phalanx.ledger._leaf import decode_leaf
 from phalanx.ledger._merkle import leaf_hash, verify_consistency, verify_inclusion
 from phalanx.ledger._note import decode_base64, parse_note
 from phalanx.ledger._payload import Disclosure
-from phalanx.ledger.evidence._document import Bundle, EntryPart, MarkPart, read_bundle
+from phalanx.ledger.evidence._document import (
+    ANCHOR_ALGORITHMS,
+    AnchorPart,
+    Bundle,
+    EntryPart,
+    MarkPart,
+    TimestampPart,
+    read_bundle,
+)
 from phalanx.ledger.evidence._errors import BrokenLink, Link
 from phalanx.ledger.evidence._timeline import Heading, Told, timeline
-from phalanx.ledger.witness import Head, NoteKey, TimestampRefused, TrustedLog, WitnessKeys, verify_timestamp
+from phalanx.ledger.witness import Head, NoteKey, TimestampRefused, TrustedLog, WitnessKeys, as_pem, verify_timestamp
 
 HEAD = "the checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class AnchoredMark:
+    """An anchor in a bundle, and the fingerprint of its key."""
+
+    size: int
+    day: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +71,7 @@ class EvidenceReport:
     undisclosed: int
     witnesses: tuple[tuple[str, int], ...]
     timestamps: tuple[StampedMark, ...]
+    anchors: tuple[AnchoredMark, ...]
     roots_at: tuple[tuple[int, str], ...]
     timeline: str
 
@@ -65,9 +83,14 @@ def verify_bundle(data: bytes, *, fingerprint: str = "", authority_pem: str = ""
     head, signed_at_s = _checkpoint(bundle, log, witnesses)
     cosigned = [(one.name, _cosignature(one, bundle.checkpoint, head)) for one in witnesses]
     marks = [_mark(number, mark, log, head) for number, mark in enumerate(bundle.marks)]
+    vouched = list(enumerate(zip(bundle.marks, marks, strict=True)))
     stamps = [
-        _timestamp(number, mark, marked, authority_pem)
-        for number, (mark, marked) in enumerate(zip(bundle.marks, marks, strict=True))
+        _timestamp(f"mark {number}", part.timestamp, marked, authority_pem)
+        for number, (part, marked) in vouched
+        if part.timestamp is not None
+    ]
+    anchors = [
+        _anchor(f"mark {number}", part.anchor, marked) for number, (part, marked) in vouched if part.anchor is not None
     ]
     told = [_entry(entry, bundle, head) for entry in bundle.entries]
     heading = Heading(
@@ -78,7 +101,8 @@ def verify_bundle(data: bytes, *, fingerprint: str = "", authority_pem: str = ""
         size=head.size,
         signed_at_s=signed_at_s,
         witnesses=cosigned,
-        stamped_sizes=[mark.size for mark in marks],
+        stamped_sizes=[stamp.size for stamp in stamps],
+        anchored=[(anchor.size, anchor.day) for anchor in anchors],
     )
     if timeline(heading, told) != bundle.timeline:
         raise BrokenLink(Link.TIMELINE, "the bundle", "it does not tell what the entries say")
@@ -95,6 +119,7 @@ def verify_bundle(data: bytes, *, fingerprint: str = "", authority_pem: str = ""
         undisclosed=sum(one.body is None for one in told),
         witnesses=tuple(cosigned),
         timestamps=tuple(stamps),
+        anchors=tuple(anchors),
         roots_at=tuple((one.size, one.root.hex()) for one in (*marks, head)),
         timeline=bundle.timeline,
     )
@@ -162,23 +187,33 @@ def _mark(number: int, mark: MarkPart, log: TrustedLog, head: Head) -> Head:
     return marked
 
 
-def _timestamp(number: int, mark: MarkPart, marked: Head, authority_pem: str) -> StampedMark:
+def _timestamp(where: str, part: TimestampPart, marked: Head, authority_pem: str) -> StampedMark:
     try:
-        token = decode_base64(mark.timestamp.token)
-        roots = [decode_base64(root) for root in mark.timestamp.roots]
-        pem = authority_pem or "".join(map(_pem, roots))
+        token = decode_base64(part.token)
+        roots = [decode_base64(root) for root in part.roots]
+        pem = authority_pem or "".join(map(as_pem, roots))
         stamped = verify_timestamp(token, marked.text, pem)
     except Unavailable:
         names = tuple(hashlib.sha256(root).hexdigest() for root in roots)
         return StampedMark(marked.size, None, names)
     except (TimestampRefused, InvalidInput, InvalidCheckpoint) as error:
-        raise BrokenLink(Link.TIMESTAMP, f"mark {number}", error.message) from error
+        raise BrokenLink(Link.TIMESTAMP, where, error.message) from error
     return StampedMark(marked.size, stamped.at_s, stamped.roots)
 
 
-def _pem(der: bytes) -> str:
-    body = base64.encodebytes(der).decode()
-    return f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n"
+def _anchor(where: str, part: AnchorPart, marked: Head) -> AnchoredMark:
+    if part.algorithm not in ANCHOR_ALGORITHMS:
+        raise BrokenLink(Link.ANCHOR, where, f"{part.algorithm} does not sign with hashes alone")
+    try:
+        key = VerifyingKey(part.algorithm, decode_base64(part.key))
+        anchor = verify_anchor(part.note, key)
+    except (InvalidCheckpoint, CryptoError) as error:
+        raise BrokenLink(Link.ANCHOR, where, error.message) from error
+    if len(parse_note(part.note).signatures) > 1:
+        raise BrokenLink(Link.ANCHOR, where, "it has more than one signature line")
+    if (anchor.origin, anchor.size, anchor.root) != (marked.origin, marked.size, marked.root.hex()):
+        raise BrokenLink(Link.ANCHOR, where, "it is of another checkpoint")
+    return AnchoredMark(marked.size, anchor.day, key.fingerprint)
 
 
 def _entry(part: EntryPart, bundle: Bundle, head: Head) -> Told:

@@ -23,7 +23,8 @@ from phalanx.ledger.witness._messages import GossipMessage, PrefixProof, Questio
 from phalanx.ledger.witness._own import OwnLog
 from phalanx.ledger.witness._seen import FoundSplitView, Seen, SeenNote
 from phalanx.ledger.witness._split import SplitView, read_split_view, split_view
-from phalanx.ledger.witness._timestamp import Stamped, StampedSizes, Timestamp, Timestamps, verify_timestamp
+from phalanx.ledger.witness._stored import VouchedReport, audit_vouched
+from phalanx.ledger.witness._timestamp import Stamped, StampedSizes, Timestamp, Timestamps, as_pem, verify_timestamp
 from phalanx.ledger.witness._witness import Witness, WitnessedHead
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "TimestampRefused",
     "Timestamps",
     "TrustedLog",
+    "VouchedReport",
     "WatchedLog",
     "Witness",
     "WitnessKeys",
@@ -61,6 +63,8 @@ __all__ = [
     "WitnessStatus",
     "WitnessedHead",
     "Witnesses",
+    "as_pem",
+    "audit_vouched",
     "judge",
     "read_split_view",
     "split_view",

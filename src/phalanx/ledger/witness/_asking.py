@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from phalanx.core import (
     DEFAULT_TENANT,
     NO_TRACE,
+    NS_PER_S,
     AlertLevel,
     AlertSink,
     Clock,
@@ -35,7 +36,7 @@ from phalanx.core import (
 )
 from phalanx.ledger._checkpoint import Checkpoint
 from phalanx.ledger._errors import InvalidCheckpoint
-from phalanx.ledger._note import Note, parse_note
+from phalanx.ledger._note import Note, NoteSignature, parse_note
 from phalanx.ledger.witness._errors import Refusal
 from phalanx.ledger.witness._judge import AddCheckpoint
 from phalanx.ledger.witness._keys import Head, WitnessKeys
@@ -156,7 +157,7 @@ class Witnesses:
 
     async def of(self, size: int) -> list[Cosignature]:
         """The cosignatures of the checkpoint of that size, as they were kept."""
-        rows = await self._store.scan(COSIGNATURES, _HOME, prefix=f"{size:019d} ", limit=MAX_WITNESSES * 2)
+        rows = await self._store.scan(COSIGNATURES, _HOME, prefix=cosignature_key(size, ""), limit=MAX_WITNESSES * 2)
         return [decode(row.value, Cosignature) for row in rows]
 
     async def newest_with_quorum(self, at_least: int) -> Checkpoint | None:
@@ -188,7 +189,9 @@ class Witnesses:
             if last is None or last.size < checkpoint.size:
                 kept = await self._cosignature(peer, checkpoint, last.size if last else 0)
                 index = {"witness": (name,)}
-                await self._store.commit([Put(COSIGNATURES, _HOME, f"{kept.size:019d} {name}", encode(kept), index)])
+                await self._store.commit(
+                    [Put(COSIGNATURES, _HOME, cosignature_key(kept.size, name), encode(kept), index)]
+                )
                 self._cosignatures.labels(name).inc()
         except (Unavailable, LimitExceeded, _Refused) as error:
             reason = error.reason if isinstance(error, _Refused) else error.message
@@ -238,18 +241,7 @@ class Witnesses:
             at_s = peer.keys.verify(Note(own.text, lines), Head.of(own))
         except (InvalidCheckpoint, UnicodeDecodeError) as error:
             raise _Refused(f"its cosignature does not hold: {error}") from error
-        at_ns = self._clock.wall_ns()
-        return Cosignature(
-            id=derive_id(at_ns, "cosignature", peer.keys.name, str(checkpoint.size)),
-            tenant=_HOME,
-            trace=NO_TRACE,
-            at_ns=at_ns,
-            witness=peer.keys.name,
-            size=checkpoint.size,
-            keys=tuple(map(str, peer.keys.keys)),
-            lines="".join(line.line() for line in lines),
-            cosigned_at_s=at_s,
-        )
+        return cosignature(peer.keys, checkpoint.size, lines, at_s)
 
     def _watch_quorum(self, n: int, size: int) -> None:
         short = n < self.quorum
@@ -259,6 +251,27 @@ class Witnesses:
         elif self.degraded and not short:
             self._alerts.alert(AlertLevel.NOTICE, _ROOM, "enough witnesses cosign the ledger again", size=size)
         self.degraded = short
+
+
+def cosignature(keys: WitnessKeys, size: int, lines: Sequence[NoteSignature], at_s: int) -> Cosignature:
+    """The record of what a witness signed: it follows from the signatures alone."""
+    at_ns = at_s * NS_PER_S
+    return Cosignature(
+        id=derive_id(at_ns, "cosignature", keys.name, str(size)),
+        tenant=_HOME,
+        trace=NO_TRACE,
+        at_ns=at_ns,
+        witness=keys.name,
+        size=size,
+        keys=tuple(map(str, keys.keys)),
+        lines="".join(line.line() for line in lines),
+        cosigned_at_s=at_s,
+    )
+
+
+def cosignature_key(size: int, witness: str) -> str:
+    # As many digits as 2^63 has, so that keys order as sizes do.
+    return f"{size:019d} {witness}"
 
 
 def _size_in(answer: HttpAnswer) -> int:

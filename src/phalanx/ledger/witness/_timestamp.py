@@ -6,6 +6,7 @@ that text, and its certificates lead to a root that the settings trust and were 
 was made. The library checks the CMS signature; needs the extra ``timestamps``.
 """
 
+import base64
 import datetime as dt
 import importlib
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from phalanx.core import (
     DEFAULT_TENANT,
     NO_TRACE,
+    NS_PER_S,
     AlertLevel,
     AlertSink,
     Clock,
@@ -130,7 +132,7 @@ class Timestamps:
             return
         checkpoint = await self._own.checkpoint()
         newest = await self._store.scan(TIMESTAMPS, _HOME, reverse=True, limit=1)
-        if newest and newest[0].key == _key(checkpoint.size):
+        if newest and newest[0].key == timestamp_key(checkpoint.size):
             return
         try:
             await self.stamp(checkpoint)
@@ -167,20 +169,36 @@ class Timestamps:
         roots = read_roots(self._roots_pem)
         builder = client.VerifierBuilder(roots=list(roots), nonce=request.nonce)
         stamped = _verified(client, builder, answer.body, text, roots)
-        at_ns = self._clock.wall_ns()
-        made = Timestamp(
-            id=derive_id(at_ns, "timestamp", checkpoint.origin, str(checkpoint.size)),
-            tenant=_HOME,
-            trace=NO_TRACE,
-            at_ns=at_ns,
-            size=checkpoint.size,
-            token=answer.body,
-            roots=tuple(root.public_bytes(Encoding.DER) for root in roots),
-            stamped_at_s=stamped.at_s,
-        )
-        await self._store.commit([Put(TIMESTAMPS, _HOME, _key(made.size), encode(made))])
+        ders = tuple(root.public_bytes(Encoding.DER) for root in roots)
+        made = timestamp(checkpoint.origin, checkpoint.size, answer.body, ders, stamped.at_s)
+        await self._store.commit([Put(TIMESTAMPS, _HOME, timestamp_key(made.size), encode(made))])
         self._stamped.inc()
         return made
+
+
+def timestamp(origin: str, size: int, token: bytes, roots: tuple[bytes, ...], at_s: int) -> Timestamp:
+    """The record of an answer: it follows from the answer and the certificates alone."""
+    at_ns = at_s * NS_PER_S
+    return Timestamp(
+        id=derive_id(at_ns, "timestamp", origin, str(size)),
+        tenant=_HOME,
+        trace=NO_TRACE,
+        at_ns=at_ns,
+        size=size,
+        token=token,
+        roots=roots,
+        stamped_at_s=at_s,
+    )
+
+
+def as_pem(der: bytes) -> str:
+    """A certificate as a text that many of can stand in one file."""
+    return f"-----BEGIN CERTIFICATE-----\n{base64.encodebytes(der).decode()}-----END CERTIFICATE-----\n"
+
+
+def timestamp_key(size: int) -> str:
+    # As many digits as 2^63 has, so that keys order as sizes do.
+    return f"{size:019d}"
 
 
 class StampedSizes:
@@ -191,7 +209,7 @@ class StampedSizes:
 
     async def first_covering(self, index: int) -> Timestamp | None:
         """The earliest token of a checkpoint that the entry ``index`` is in."""
-        rows = await self._store.scan(TIMESTAMPS, _HOME, after=_key(index), limit=1)
+        rows = await self._store.scan(TIMESTAMPS, _HOME, after=timestamp_key(index), limit=1)
         return decode(rows[0].value, Timestamp) if rows else None
 
 
@@ -224,7 +242,3 @@ def _library() -> ModuleType:
     except ImportError as error:
         hint = "install it: pip install 'phalanx[timestamps]'"
         raise Unavailable("timestamping", str(error), hint=hint) from error
-
-
-def _key(size: int) -> str:
-    return f"{size:019d}"

@@ -6,7 +6,7 @@ from phalanx.core import DEFAULT_TENANT, AuditEntry, HttpAnswer, TenantId, Trace
 from phalanx.crypto import HybridSigner
 from phalanx.ledger import Ledger
 from phalanx.ledger.evidence import CaseIndex, Evidence
-from phalanx.ledger.witness import Cosigner, StampedSizes, TrustedLog, Witness, Witnesses, WitnessPeer
+from phalanx.ledger.witness import Cosigner, TrustedLog, Witness, Witnesses, WitnessPeer
 from phalanx.telemetry import Alerts, Telemetry
 from phalanx.testing import MemorySealers, SimWorld
 
@@ -67,7 +67,7 @@ class Office:
             calls=world.calls.of("log"), clock=world.clock, telemetry=self.telemetry, alerts=Alerts(self.telemetry),
         )  # fmt: skip
         cases = CaseIndex(self.ledger, self.store, world.clock)
-        self.evidence = Evidence(self.ledger, self.witnesses, StampedSizes(self.store), cases)
+        self.evidence = Evidence(self.ledger, self.witnesses, self.store, cases)
         return self
 
     async def record(self, *numbers, **changes):
