@@ -29,6 +29,8 @@ from phalanx.api._service import Health, service_routes
 from phalanx.api._tiles import KINDS as TILE_KINDS
 from phalanx.api._tiles import tile_routes
 from phalanx.api._traces import Trace, trace_routes
+from phalanx.api._vault import KINDS as VAULT_KINDS
+from phalanx.api._vault import vault_routes
 from phalanx.api._vouching import KINDS as VOUCHING_KINDS
 from phalanx.api._vouching import vouching_routes, witness_routes
 from phalanx.core import PhalanxError
@@ -43,6 +45,7 @@ _KINDS: Sequence[type] = (
     *TILE_KINDS,
     *VOUCHING_KINDS,
     *LIVE_KINDS,
+    *VAULT_KINDS,
     *ENTROPY_KINDS,
     *ESCROW_KINDS,
     Trace,
@@ -78,6 +81,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         service_routes(node, gate),
         entropy_routes(node, gate),
         escrow_routes(node, gate),
+        vault_routes(node, gate),
     ):
         app.include_router(router, responses=ANY_PROBLEM)
     app.router.routes.extend(pages)

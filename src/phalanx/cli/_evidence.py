@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from phalanx.cli._ask import ask_person
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._exits import Exit
 from phalanx.cli._output import json_option, print_json, printable

@@ -12,6 +12,7 @@ from phalanx.node._node import Node, build_node
 from phalanx.node._open import open_ports
 from phalanx.node._plugins import GROUPS, registered
 from phalanx.node._ports import Noise, Ports
+from phalanx.node._rewrap import rewrap_vault
 from phalanx.node._services import Health
 from phalanx.node._settings import Section, Settings
 from phalanx.node._sources import LoadedSettings, env_name, load_settings, setting_names
@@ -41,5 +42,6 @@ __all__ = [
     "open_sources",
     "read_tiles",
     "registered",
+    "rewrap_vault",
     "setting_names",
 ]

@@ -23,7 +23,7 @@ from phalanx.core import (
 )
 from phalanx.crypto.entropy import NoiseWatch
 from phalanx.crypto.sharing import Escrows
-from phalanx.crypto.vault import SealedStore, Vault
+from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
 from phalanx.devices import Backend, Fleet
 from phalanx.incidents import Cases, ContainmentPolicy, Responses
 from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel, load_rules
@@ -66,6 +66,7 @@ class Node:
     cases: Cases
     noise: NoiseWatch
     vault: Vault
+    migration: MigrationJob
     ledger: Ledger
     anchors: Anchors
     escrows: Escrows
@@ -123,9 +124,8 @@ async def build_node(
     clock, offload = ports.clock, ports.offload
     telemetry = _telemetry(settings, clock, log_sink)
     alerts = Alerts(telemetry)
-    space = SpaceWatch(clock, alerts)
+    space, services = SpaceWatch(clock, alerts), Services(clock, telemetry, alerts)
     watched, journals = WatchedStore(ports.store, space), WatchedJournals(ports.journals, space)
-    services = Services(clock, telemetry, alerts)
     async with contextlib.AsyncExitStack() as stack:
         noise = await watch_noise(ports, alerts, telemetry)
         # Before anything else is read or written: a wrong key must not get far.
@@ -174,6 +174,7 @@ async def build_node(
             cases=Cases(store), noise=noise, vault=vault, ledger=ledger, anchors=Anchors(store, offload, clock),
             escrows=Escrows(watched, ledger, clock, ports.signer), vouching=vouching, fleet=fleet, _space=space,
             _services=services, local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN),
+            migration=MigrationJob(vault, store, clock, telemetry),
         )  # fmt: skip
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)
@@ -190,6 +191,7 @@ def _start_services(node: Node, ports: Ports, services: Services) -> None:
     settings, telemetry, clock = node.settings, node.telemetry, node.clock
     services.start("sentinel", node.sentinel.run)
     services.start("retention", lambda: _retain(node.events, settings, clock))
+    services.start("migration", node.migration.run)
     services.start("vault", lambda: keep_vault(node.vault, node.store, node.ledger))
     services.start("noise", node.noise.run)
     services.start("ledger-seal", lambda: seal_often(node.ledger, telemetry, clock))

@@ -32,6 +32,7 @@ _CLIENT_VARIABLES = frozenset(
         "PHALANX_CA",
         "PHALANX_CONFIG",
         "PHALANX_PASSPHRASE",
+        "PHALANX_NEW_PASSPHRASE",
         "PHALANX_PIN",
         "PHALANX_TRANSIT_TOKEN",
     }

@@ -53,6 +53,23 @@ def make_wrapper(
     return wrapper
 
 
+async def open_vault(
+    settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, wrapper: KeyWrapper, *, existing: bool
+) -> Vault:
+    """The vault in ``store``, its root opened by ``wrapper``."""
+    return await Vault.open(
+        store,
+        wrapper,
+        clock=ports.clock,
+        ids=ports.ids,
+        entropy=ports.entropy,
+        telemetry=telemetry,
+        policy=CryptoPolicy(frozenset(settings.crypto.forbidden)),
+        seal_with=settings.crypto.seal_with,
+        existing=existing,
+    )
+
+
 @contextlib.asynccontextmanager
 async def opened_vault(
     settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, *, existing: bool = False
@@ -63,17 +80,7 @@ async def opened_vault(
     """
     wrapper = ports.key_wrapper()
     try:
-        vault = await Vault.open(
-            store,
-            wrapper,
-            clock=ports.clock,
-            ids=ports.ids,
-            entropy=ports.entropy,
-            telemetry=telemetry,
-            policy=CryptoPolicy(frozenset(settings.crypto.forbidden)),
-            seal_with=settings.crypto.seal_with,
-            existing=existing,
-        )
+        vault = await open_vault(settings, ports, store, telemetry, wrapper, existing=existing)
         yield vault, await SealedStore.open(store, vault, tables=SEALED_TABLES, seals=settings.at_rest.seal)
     finally:
         await wrapper.close()

@@ -18,6 +18,7 @@ Errors::
 from phalanx.crypto.vault._blinder import Blinder
 from phalanx.crypto.vault._envelope import Envelope, looks_sealed, parse
 from phalanx.crypto.vault._errors import KeyExhausted, NotSealed, Shredded, VaultError, WrongKey
+from phalanx.crypto.vault._migration import Migration, MigrationJob, MigrationState
 from phalanx.crypto.vault._model import (
     VAULT_EVENTS,
     VAULT_KEYS,
@@ -56,6 +57,9 @@ __all__ = [
     "KeyUses",
     "KeyWrapper",
     "Level",
+    "Migration",
+    "MigrationJob",
+    "MigrationState",
     "NotSealed",
     "Opener",
     "Outbox",

@@ -23,6 +23,14 @@ MAX_DATA_KEYS = 10_000
 
 # Keys rewrapped or erased in one commit.
 REWRAP_BATCH = 500
+# Rows a migration seals in one commit, and how long it rests after: so many times what the batch
+# took, within bounds, so that it has a quarter of one core at most.
+MIGRATION_BATCH = 200
+MIGRATION_REST_TIMES = 3.0
+MIGRATION_REST_MIN_S = 0.002
+MIGRATION_REST_MAX_S = 5.0
+# Rows in an old form that readers met and that are sealed anew soon; more are left to a migration.
+MAX_NOTICED_ROWS = 1_000
 # How often a change of the hierarchy is tried again when another one came first.
 MAX_CHANGE_ATTEMPTS = 8
 # How often the vault looks whether a key nears its bound or an event waits for the ledger.

@@ -19,6 +19,7 @@ from phalanx.crypto import NotAuthentic
 from phalanx.crypto.vault._blinder import Blinder
 from phalanx.crypto.vault._envelope import looks_sealed
 from phalanx.crypto.vault._errors import NotSealed, WrongKey
+from phalanx.crypto.vault._limits import MAX_NOTICED_ROWS
 from phalanx.crypto.vault._model import REGISTER, VAULT_PROGRESS, framed
 from phalanx.crypto.vault._sealer import Opener, Sealer
 from phalanx.crypto.vault._vault import Vault
@@ -42,9 +43,11 @@ class SealedStore:
         """Use ``open``: only it knows which tables still hold rows in clear."""
         self.inner = inner
         self._vault = vault
-        self.tables = tables
+        # In order of their names: a migration goes through them in this order, and may begin in the middle.
+        self.tables = tuple(sorted(tables, key=lambda table: table.name))
         self._seals = seals
         self._unsealed = set(unsealed)
+        self._noticed: dict[tuple[str, TenantId, str], Table] = {}
 
     @classmethod
     async def open(cls, inner: Store, vault: Vault, *, tables: Sequence[Table], seals: bool) -> "SealedStore":
@@ -166,11 +169,32 @@ class SealedStore:
     async def close(self) -> None:
         await self.inner.close()
 
+    def take_noticed(self) -> list[tuple[Table, TenantId, list[str]]]:
+        """Rows that readers met in an old form since the last call."""
+        found: dict[tuple[str, TenantId], tuple[Table, TenantId, list[str]]] = {}
+        for (_, tenant, key), table in self._noticed.items():
+            found.setdefault((table.name, tenant), (table, tenant, []))[2].append(key)
+        self._noticed.clear()
+        return list(found.values())
+
+    def _notice(self, table: Table, tenant: TenantId, keys: Iterable[str]) -> None:
+        for key in keys:
+            if len(self._noticed) >= MAX_NOTICED_ROWS:
+                return
+            self._noticed[table.name, tenant, key] = table
+
     async def _opened(self, table: Table, tenant: TenantId, rows: list[Row]) -> list[Row]:
-        if not table.sealed or not any(looks_sealed(row.value) for row in rows):
+        if not table.sealed:
             return rows
-        opener = await self._vault.opener(tenant, STORE_PURPOSE)
-        return [opened_row(table, row, opener) if looks_sealed(row.value) else row for row in rows]
+        sealed = [row for row in rows if looks_sealed(row.value)]
+        stale = [row.key for row in rows if not looks_sealed(row.value)]
+        if sealed:
+            opener = await self._vault.opener(tenant, STORE_PURPOSE)
+            rows = [opened_row(table, row, opener) if looks_sealed(row.value) else row for row in rows]
+            stale += [row.key for row in sealed if opener.is_stale(row.value)]
+        if self._seals:
+            self._notice(table, tenant, stale)
+        return rows
 
     async def _remember(self, names: set[str]) -> None:
         record = SealedTables(

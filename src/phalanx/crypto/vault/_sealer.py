@@ -47,6 +47,7 @@ class Sealer:
         "_binding",
         "_current",
         "_entropy",
+        "_fresh",
         "_keys",
         "_left",
         "_nonces",
@@ -62,6 +63,8 @@ class Sealer:
         self._binding = binding_of(tenant, purpose)
         self._keys: dict[bytes, _DataKey] = {}
         self._current: _DataKey | None = None
+        # What is sealed under it needs no other: the current key, also before any use of it is taken.
+        self._fresh: _DataKey | None = None
         self._left = 0
         self._nonces = b""
         self._shredded = False
@@ -100,7 +103,7 @@ class Sealer:
 
     def is_stale(self, sealed: bytes) -> bool:
         """Whether sealed bytes need another key than the one that seals now."""
-        return self._key_of(sealed) is not self._current
+        return self._key_of(sealed) is not self._fresh
 
     @property
     def uses_left(self) -> int:
@@ -119,10 +122,15 @@ class Sealer:
             if header not in self._keys:
                 self._keys[header] = _DataKey(key.id, key.aead, header, header + self._binding)
 
+    def keep(self, key: Key) -> None:
+        """What is sealed under this key, and nothing else, is as it should be. For the vault."""
+        self.hold([key])
+        self._fresh = self._keys[header_of(key.record.algorithm, key.id)]
+
     def seal_with(self, key: Key, uses: int) -> None:
         """Seal with this key from now on, ``uses`` more times at most. For the vault."""
-        self.hold([key])
-        self._current, self._left = self._keys[header_of(key.record.algorithm, key.id)], uses
+        self.keep(key)
+        self._current, self._left = self._fresh, uses
 
     def add_uses(self, uses: int) -> None:
         """So many more uses of the current key are durably taken. For the vault."""
@@ -132,7 +140,7 @@ class Sealer:
         """Forget all keys and refuse from now on. For the vault."""
         self._shredded = True
         self._keys.clear()
-        self._current, self._left = None, 0
+        self._current, self._fresh, self._left = None, None, 0
 
     def _key_of(self, sealed: bytes) -> _DataKey:
         if len(sealed) > _NAME_LENGTH_AT:

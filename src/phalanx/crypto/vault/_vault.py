@@ -24,6 +24,7 @@ import msgspec
 
 from phalanx.core import (
     DEFAULT_TENANT,
+    MAX_PAGE_ROWS,
     Clock,
     Conflict,
     EntropySource,
@@ -172,6 +173,11 @@ class Vault:
         """Wall time, for records about the vault's work."""
         return self._clock.wall_ns()
 
+    @property
+    def shredded_tenants(self) -> frozenset[TenantId]:
+        """Tenants whose keys were destroyed."""
+        return frozenset(self._shredded)
+
     def is_shredded(self, tenant: TenantId) -> bool:
         return tenant in self._shredded
 
@@ -239,6 +245,20 @@ class Vault:
         """All keys there are or were, in the order they were made; their wrapped bytes are left out."""
         return [msgspec.structs.replace(key, wrapped=b"") for key in await self._hierarchy.shelf.page(after, limit)]
 
+    async def outdated_keys(self) -> list[KeyRecord]:
+        """Active keys that are for another algorithm than new ones are, from the root down.
+
+        The key of the blind index is left out: nothing is sealed with it.
+        """
+        found: list[KeyRecord] = []
+        after = ""
+        while page := await self.keys(after=after, limit=MAX_PAGE_ROWS):
+            found += [key for key in page if key.state is KeyState.ACTIVE and key.algorithm != self.seal_with]
+            after = page[-1].id
+        order = list(Level)
+        found = [key for key in found if key.level is not Level.DATA or key.purpose != INDEX_PURPOSE]
+        return sorted(found, key=lambda key: (order.index(key.level), key.id))
+
     async def tend(self) -> None:
         """Renew what nears its bound and finish what was begun, until cancelled."""
         while True:
@@ -286,7 +306,11 @@ class Vault:
         found = self._sealers.get((tenant, purpose))
         if found is None:
             found = Sealer(tenant, purpose, self._entropy)
-            found.hold([key for _, key in await self._hierarchy.data_keys(tenant, purpose)])
+            keys = [key for _, key in await self._hierarchy.data_keys(tenant, purpose)]
+            found.hold(keys)
+            for key in keys:
+                if key.record.state is KeyState.ACTIVE and key.record.algorithm == self.seal_with:
+                    found.keep(key)
             self._sealers[tenant, purpose] = found
         self._recent[tenant, purpose] = found
         self._recent.move_to_end((tenant, purpose))

@@ -1,0 +1,64 @@
+"""Bringing rows to the key, the algorithm and the form that seals now.
+
+A row is written again only if it still stands at the version that was read: whoever wrote it
+meanwhile sealed it anew himself. Its index stays as it is, or becomes blind if it was in clear.
+"""
+
+from collections.abc import Sequence
+
+from phalanx.core import Conflict, Expect, Put, Row, Table, TenantId, Write
+from phalanx.crypto import CryptoError
+from phalanx.crypto.vault._envelope import looks_sealed
+from phalanx.crypto.vault._errors import KeyExhausted, Shredded
+from phalanx.crypto.vault._limits import MAX_CHANGE_ATTEMPTS
+from phalanx.crypto.vault._sealed_store import STORE_PURPOSE, SealedStore, opened_row, row_binding, sealed_put
+from phalanx.crypto.vault._vault import Vault
+
+
+async def reseal(
+    store: SealedStore, vault: Vault, table: Table, tenant: TenantId, rows: Sequence[Row], also: Sequence[Write] = ()
+) -> int:
+    """Seal those of ``rows`` (as they are stored) that need it, in one commit with ``also``; how many did."""
+    for _ in range(MAX_CHANGE_ATTEMPTS):
+        puts, expect = await _planned(store, vault, table, tenant, rows)
+        if not puts and not also:
+            return 0
+        try:
+            await store.inner.commit([*puts, *also], expect=expect)
+        except Conflict:
+            # Some were written or deleted meanwhile; the rest as they stand now.
+            current = [await store.inner.get(table, tenant, row.key) for row in rows]
+            rows = [row for row in current if row is not None]
+        else:
+            return len(puts)
+    if also:
+        await store.inner.commit(also)
+    return 0
+
+
+async def _planned(
+    store: SealedStore, vault: Vault, table: Table, tenant: TenantId, rows: Sequence[Row]
+) -> tuple[list[Put], list[Expect]]:
+    sealer = await vault.sealer(tenant, STORE_PURPOSE)
+    blinder = await vault.blinder(tenant)
+    puts: list[Put] = []
+    expect: list[Expect] = []
+    for row in rows:
+        try:
+            if looks_sealed(row.value):
+                if not sealer.is_stale(row.value):
+                    continue
+                value = opened_row(table, row, sealer).value
+                index = await store.inner.index_of(table, tenant, row.key)
+                put = Put(table, tenant, row.key, sealer.seal(value, row_binding(table, row.key)), index)
+            else:
+                index = await store.inner.index_of(table, tenant, row.key)
+                put = sealed_put(Put(table, tenant, row.key, row.value, index), sealer, blinder)
+        except (Shredded, KeyExhausted):
+            raise
+        except CryptoError:
+            # It does not open: whoever reads it is told, and the others are not held up by it.
+            continue
+        puts.append(put)
+        expect.append(Expect(table, tenant, row.key, row.version))
+    return puts, expect

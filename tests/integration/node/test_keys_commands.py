@@ -1,0 +1,101 @@
+"""`phalanx keys vault` and `phalanx keys migrate`, from the shell, on real data and a real node."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.requirement("CRY-2", "CRY-4")
+
+PHALANX = [sys.executable, "-m", "phalanx.cli"]
+CHEAP = "memory_kib=64,passes=1,lanes=1"
+
+
+def phalanx(*arguments, code=0, **environment):
+    done = subprocess.run(
+        [*PHALANX, *arguments], env=os.environ | environment, capture_output=True, text=True, timeout=60,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+@pytest.fixture
+def up(tmp_path):
+    """Starts a node on a folder; gives what a client needs to speak to it."""
+    running = []
+
+    def start(*settings, **environment):
+        command = [*PHALANX, "up", "--port", "0", "--data-dir", str(tmp_path / "data")]
+        for setting in settings:
+            command += ["--set", setting]
+        node = subprocess.Popen(
+            command, env=os.environ | environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )  # fmt: skip
+        running.append(node)
+        client = {}
+        for line in node.stderr:
+            if found := re.search(r"API\s+(http\S+)/v1", line):
+                client["PHALANX_URL"] = found[1]
+            if found := re.search(r"PHALANX_TOKEN=(\S+)", line):
+                client["PHALANX_TOKEN"] = found[1]
+            if "PHALANX_URL" in client and ("PHALANX_TOKEN" in client or len(running) > 1):
+                break
+        return client
+
+    def stop():
+        for node in running:
+            node.terminate()
+            node.communicate(timeout=30)
+
+    start.stop = stop
+    yield start
+    stop()
+
+
+def test_a_node_s_keys_from_the_shell(up, tmp_path):
+    client = up()
+    status = phalanx("keys", "vault", "status", **client)
+    assert "wrapped by file" in status
+    rotated = json.loads(phalanx("keys", "vault", "rotate", "root", "--json", **client))
+    assert (rotated["level"], rotated["state"]) == ("root", "active")
+    listed = json.loads(phalanx("keys", "vault", "list", "--json", **client))
+    assert [key["state"] for key in listed if key["level"] == "root"] == ["destroyed", "active"]
+    assert "there is no data key" in phalanx("keys", "vault", "rotate", "data", "--purpose", "none", code=5, **client)
+    assert "nothing was shredded" in phalanx("keys", "vault", "shred", "acme", "--confirm", "acne", code=2, **client)
+    assert json.loads(phalanx("keys", "vault", "shred", "acme", "--confirm", "acme", "--json", **client)) == {
+        "tenant": "acme"
+    }
+    assert "acme" in phalanx("keys", "vault", "status", **client)
+    watched = phalanx("keys", "migrate", "--watch", **client)
+    assert watched.startswith("done: ")
+    assert json.loads(phalanx("keys", "migrate", "--status", "--json", **client))["state"] == "done"
+    assert "cannot be combined" in phalanx("keys", "migrate", "--stop", "--watch", code=2, **client)
+    up.stop()
+    verified = json.loads(phalanx("ledger", "verify", "--data-dir", str(tmp_path / "data"), "--json"))
+    assert verified["size"] >= 4
+
+
+def test_what_guards_the_root_is_changed_while_the_node_is_stopped(up, tmp_path):
+    folder = ("--data-dir", str(tmp_path / "data"))
+    up()
+    up.stop()
+    wrapper = ("--set", "at_rest.wrapper=passphrase", "--set", f"at_rest.options={CHEAP}")
+    refused = phalanx("ledger", "verify", *folder, *wrapper, code=4, PHALANX_PASSPHRASE="correct horse battery")
+    assert "rewrap" in refused
+    changed = phalanx(
+        "keys", "vault", "rewrap", "--from", "file", *folder, *wrapper, PHALANX_NEW_PASSPHRASE="correct horse battery"
+    )  # fmt: skip
+    assert changed == "the root is wrapped by passphrase\n"
+    assert "passphrase is another one" in phalanx(
+        "ledger", "verify", *folder, *wrapper, code=4, PHALANX_PASSPHRASE="something else entirely"
+    )
+    assert "no terminal to ask at" in phalanx("ledger", "verify", *folder, *wrapper, code=3)
+    phalanx(
+        "keys", "vault", "rewrap", *folder, *wrapper,
+        PHALANX_PASSPHRASE="correct horse battery", PHALANX_NEW_PASSPHRASE="a better one, longer",
+    )  # fmt: skip
+    phalanx("ledger", "verify", *folder, *wrapper, PHALANX_PASSPHRASE="a better one, longer")
