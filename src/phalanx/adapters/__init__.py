@@ -17,7 +17,6 @@ port              embedded                       server
 from phalanx.adapters._calls import HttpCalls
 from phalanx.adapters._file_wrapper import FileWrapper, file_wrapper
 from phalanx.adapters._files import Files, OsFiles, lock_folder
-from phalanx.adapters._key_folder import KeyFolder
 from phalanx.adapters._keyfile import load_or_create
 from phalanx.adapters._keyring_wrapper import KeyringWrapper, keyring_wrapper
 from phalanx.adapters._limits import TLS_GOODBYE_S, TLS_HANDSHAKE_S
@@ -47,7 +46,6 @@ __all__ = [
     "FileWrapper",
     "Files",
     "HttpCalls",
-    "KeyFolder",
     "KeyringWrapper",
     "OsEntropy",
     "OsFiles",

@@ -20,6 +20,7 @@ Errors::
         └── Fenced              the mission was taken from this attempt
 """
 
+from phalanx.agents._admission import Admission
 from phalanx.agents._book import Missions
 from phalanx.agents._errors import (
     AgentsError,
@@ -49,6 +50,7 @@ from phalanx.agents._toolbox import Skill, Toolbox
 
 __all__ = [
     "MISSIONS",
+    "Admission",
     "AgentState",
     "AgentView",
     "AgentsError",

@@ -17,7 +17,7 @@ from phalanx.core import Clock
 
 
 class Agent:
-    """An actor. It lives until something it does fails; then another takes its place."""
+    """An actor. It lives until something it does fails, or it is expelled; then another takes its place."""
 
     def __init__(self, name: str, role: Role, skills: Mapping[str, Skill], tools: Toolbox, clock: Clock) -> None:
         self.name = name
@@ -25,10 +25,23 @@ class Agent:
         self._skills = skills
         self._tools = tools
         self._clock = clock
-        self._mailbox: asyncio.Queue[Claim] = asyncio.Queue(maxsize=1 + MAILBOX_MISSIONS)
+        # One place more than missions: being expelled comes through the mailbox too.
+        self._mailbox: asyncio.Queue[Claim | None] = asyncio.Queue(maxsize=2 + MAILBOX_MISSIONS)
         # What it was given and has not put down, oldest first.
         self.held: list[Claim] = []
         self.in_hand: Claim | None = None
+        self._expelled = asyncio.Event()
+
+    @property
+    def expelled(self) -> bool:
+        """Whether it may not go on: its identity does not stand any more."""
+        return self._expelled.is_set()
+
+    def expel(self) -> None:
+        """End what it is doing and wake it, so that another takes its place; again is not an error."""
+        if not self.expelled:
+            self._expelled.set()
+            self._mailbox.put_nowait(None)
 
     @property
     def load(self) -> float:
@@ -43,10 +56,16 @@ class Agent:
         self.held.append(claim)
         self._mailbox.put_nowait(claim)
 
-    async def take(self) -> Claim:
-        """The next mission from the mailbox, now in hand."""
-        self.in_hand = await self._mailbox.get()
-        return self.in_hand
+    async def take(self) -> Claim | None:
+        """The next mission from the mailbox, now in hand; None when the agent was expelled."""
+        claim = await self._mailbox.get()
+        if self.expelled:
+            # What it was handed in the same moment goes back with the rest.
+            if claim is not None:
+                self._mailbox.put_nowait(claim)
+            return None
+        self.in_hand = claim
+        return claim
 
     def put_down(self) -> None:
         """The mission in hand is no longer this agent's."""
@@ -59,8 +78,9 @@ class Agent:
         back = []
         while not self._mailbox.empty():
             claim = self._mailbox.get_nowait()
-            self.held.remove(claim)
-            back.append(claim)
+            if claim is not None:
+                self.held.remove(claim)
+                back.append(claim)
         return back
 
     async def attempt(self, claim: Claim, tasks: asyncio.TaskGroup) -> str:
@@ -72,12 +92,17 @@ class Agent:
         skill = self._skills[claim.mission.skill]
         limit_s = skill.manifest.limit_s
         work = tasks.create_task(_outcome(skill, claim, self._tools.limited(skill.manifest)))
+        expelled = asyncio.ensure_future(self._expelled.wait())
         try:
-            await first_within(limit_s, self._clock, work)
+            await first_within(limit_s, self._clock, work, expelled)
+            if self.expelled:
+                # Also when it has just finished: nobody may rely on what it brings.
+                raise AgentsError(f"{self.name} was expelled: its identity does not stand any more")
             if not work.done():
                 raise AttemptOverran(claim.mission.id, limit_s=limit_s)
         finally:
             work.cancel()
+            expelled.cancel()
         if work.cancelled():
             raise AgentsError("the skill cancelled itself")
         outcome = work.result()

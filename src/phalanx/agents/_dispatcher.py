@@ -119,11 +119,10 @@ class Dispatcher:
         if self.paused or claim.mission.id in self._resting:
             return False
         try:
-            able = self._roster.able(claim.mission.skill)
-            if not able:
+            if claim.mission.skill not in self._roster.skills:
                 await self._book.failed(claim, f"no agent of this node has the skill {claim.mission.skill!r}")
                 return True
-            agent = least_loaded(able)
+            agent = least_loaded(self._roster.able(claim.mission.skill))
             if agent is None:
                 return False
             given = await self._book.assign(claim, agent.name)

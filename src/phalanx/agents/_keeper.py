@@ -43,6 +43,9 @@ class Keeper:
         while True:
             agent = place.agent
             claim = await agent.take()
+            if claim is None:
+                await self._expel(place, agent)
+                continue
             reason = await self._carry_out(place, claim, tasks)
             if reason:
                 self._roster.replace(place)
@@ -56,6 +59,17 @@ class Keeper:
                 self._roster.bury(agent)
             self.put_down.set()
             self._dispatcher.wake()
+
+    async def _expel(self, place: Place, agent: Agent) -> None:
+        """Seat another for an agent without a mission in hand that may not go on."""
+        self._roster.replace(place)
+        self._replaced.inc()
+        self._log.warning("agent expelled", agent=agent.name, by=place.agent.name)
+        for behind in agent.empty_mailbox():
+            await self._book.surely(self._book.unbegun, behind, f"{agent.name} was expelled")
+        self._roster.bury(agent)
+        self.put_down.set()
+        self._dispatcher.wake()
 
     async def _carry_out(self, place: Place, claim: Claim, tasks: asyncio.TaskGroup) -> str:
         """See a mission in hand through. Returns why the agent fell, or nothing when it did not."""

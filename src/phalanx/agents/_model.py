@@ -98,16 +98,20 @@ class Mission(Record, frozen=True, kw_only=True, tag="mission"):
 
 
 class AgentState(Enum):
-    """What an agent is doing at the moment."""
+    """What an agent is doing at the moment. ``BARRED``: its identity does not stand, so it gets nothing."""
 
     IDLE = "idle"
     BUSY = "busy"
+    BARRED = "barred"
     STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True)
 class AgentView:
-    """One line of the roster. ``mission`` is the one in hand, empty when there is none."""
+    """One line of the roster. ``mission`` is the one in hand, empty when there is none.
+
+    ``identity`` is the fingerprint of the agent's key, empty where agents have none.
+    """
 
     id: str
     role: Role
@@ -116,6 +120,7 @@ class AgentView:
     waiting: int
     done: int
     failed: int
+    identity: str = ""
 
 
 def new_mission(finding: Finding, *, at_ns: int, skill: str) -> Mission:

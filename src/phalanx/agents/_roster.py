@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from phalanx.agents._admission import Admission
 from phalanx.agents._agent import Agent
 from phalanx.agents._errors import InvalidSkill
 from phalanx.agents._model import AgentState, AgentView, Role
@@ -25,8 +26,11 @@ class Place:
 class Roster:
     """Who there is. Roles without a skill have no agents: nobody sits idle for show."""
 
-    def __init__(self, skills: Sequence[Skill], *, tools: Toolbox, clock: Clock, per_role: int) -> None:
+    def __init__(
+        self, skills: Sequence[Skill], *, tools: Toolbox, clock: Clock, per_role: int, admission: Admission
+    ) -> None:
         self.skills = skills_by_name(skills)
+        self._admission = admission
         self._tools = tools
         self._clock = clock
         roles = [role for role in Role if any(skill.manifest.role is role for skill in skills)]
@@ -57,13 +61,21 @@ class Roster:
         return any(claim.mission.id == mission for agent in (*self.agents, *self._fallen) for claim in agent.held)
 
     def seats(self, agent: Agent) -> bool:
-        """Whether ``agent`` still has its place."""
-        return any(place.agent is agent for place in self.places)
+        """Whether ``agent`` still has its place, and may act in it."""
+        return any(place.agent is agent for place in self.places) and self._admission.admitted(agent.name)
+
+    def barred(self) -> list[Agent]:
+        """Agents in their places whose identity does not stand any more."""
+        return [agent for agent in self.agents if not self._admission.admitted(agent.name)]
 
     def able(self, skill: str) -> list[Agent]:
-        """The agents that have ``skill``, in roster order; none when nobody knows it."""
+        """The agents that have ``skill`` and may act, in roster order; none when nobody knows it."""
         known = self.skills.get(skill)
-        return [place.agent for place in self.places if known and place.role is known.manifest.role]
+        return [
+            place.agent
+            for place in self.places
+            if known and place.role is known.manifest.role and self._admission.admitted(place.agent.name)
+        ]
 
     def replace(self, place: Place) -> None:
         """Seat a new agent, under a name that was not used before in this process.
@@ -78,6 +90,7 @@ class Roster:
         """A fallen agent holds nothing any more."""
         assert not agent.held
         self._fallen.remove(agent)
+        self._admission.leave(agent.name)
 
     def views(self, *, stopped: bool) -> list[AgentView]:
         """One line per place, in order."""
@@ -86,19 +99,25 @@ class Roster:
     def _view(self, place: Place, *, stopped: bool) -> AgentView:
         agent = place.agent
         hand = agent.in_hand
+        state = AgentState.BUSY if hand else AgentState.IDLE
+        if not self._admission.admitted(agent.name):
+            state = AgentState.BARRED
         return AgentView(
             id=agent.name,
             role=place.role,
-            state=AgentState.STOPPED if stopped else AgentState.BUSY if hand else AgentState.IDLE,
+            state=AgentState.STOPPED if stopped else state,
             mission=hand.mission.id if hand else "",
             waiting=len(agent.held) - (hand is not None),
             done=place.done,
             failed=place.failed,
+            identity=self._admission.fingerprint(agent.name),
         )
 
     def _agent(self, role: Role, number: int, *, life: int) -> Agent:
         own = {name: skill for name, skill in self.skills.items() if skill.manifest.role is role}
-        return Agent(f"{role.value}-{number}.{life}", role, own, self._tools, self._clock)
+        agent = Agent(f"{role.value}-{number}.{life}", role, own, self._tools, self._clock)
+        self._admission.seat(agent.name)
+        return agent
 
 
 def skills_by_name(skills: Sequence[Skill]) -> Mapping[str, Skill]:

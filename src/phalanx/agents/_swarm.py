@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from phalanx.agents._admission import Admission, Anybody
 from phalanx.agents._agent import first_within
 from phalanx.agents._book import Claim, MissionBook
 from phalanx.agents._dispatcher import Dispatcher
@@ -22,6 +23,7 @@ class Swarm:
 
     Agents exist for the roles that ``skills`` name, ``agents_per_role`` of each. The toolbox may
     still be filled between construction and start. One swarm at a time owns a store's missions.
+    ``admission`` gives agents their identities; without it they have none.
     """
 
     def __init__(
@@ -34,12 +36,15 @@ class Swarm:
         toolbox: Toolbox,
         skills: Sequence[Skill],
         agents_per_role: int = 2,
+        admission: Admission | None = None,
     ) -> None:
         if not 1 <= agents_per_role <= MAX_AGENTS_PER_ROLE:
             raise InvalidInput("agents_per_role", f"must be between 1 and {MAX_AGENTS_PER_ROLE}")
         self._clock = clock
         self._log = telemetry.log.bind(room="agents")
-        self._roster = Roster(skills, tools=toolbox, clock=clock, per_role=agents_per_role)
+        self._roster = Roster(
+            skills, tools=toolbox, clock=clock, per_role=agents_per_role, admission=admission or Anybody()
+        )
         self._book = MissionBook(store, clock=clock, telemetry=telemetry)
         self._dispatcher = Dispatcher(
             self._book, self._roster, clock=clock, rng=rng.child("agents"), telemetry=telemetry
@@ -80,6 +85,11 @@ class Swarm:
     def wake(self) -> None:
         """Say that new missions were committed."""
         self._dispatcher.wake()
+
+    def expel_barred(self) -> None:
+        """Say that some identities do not stand any more: whoever had one is replaced, its missions handed on."""
+        for agent in self._roster.barred():
+            agent.expel()
 
     async def settled(self) -> None:
         """Wait until nothing is left to do. Raises what ended the swarm, should a defect end it first."""

@@ -123,7 +123,6 @@ def _audit(source: SettingsSource, *, as_json: bool) -> None:
     import asyncio
     from dataclasses import asdict
 
-    from phalanx.cli._ask import ask_person
     from phalanx.node import audit_ledger
 
     report = asyncio.run(audit_ledger(source.load().settings, ask=ask_person))

@@ -22,6 +22,7 @@ from phalanx.core import (
     decode,
 )
 from phalanx.crypto.entropy import NoiseWatch
+from phalanx.crypto.identity import Identities
 from phalanx.crypto.sharing import Escrows
 from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
 from phalanx.devices import Backend, Fleet
@@ -30,6 +31,7 @@ from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel, load
 from phalanx.ledger import Anchors, Ledger
 from phalanx.node._entropy import watch_noise
 from phalanx.node._guard import SpaceWatch, WatchedJournals, WatchedStore
+from phalanx.node._identities import keep_identities, opened_identities
 from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SETTLED_POLL_S
 from phalanx.node._plugins import ANALYSES, DEVICES, SKILLS, checked_backends, checked_skill, load_plugins
 from phalanx.node._ports import Ports
@@ -41,6 +43,8 @@ from phalanx.node._vouching import Vouching, build_vouching
 from phalanx.telemetry import WAYPOINTS, Alerts, LogSink, Telemetry, discard, in_order
 from phalanx.trust import Principal, Role, Tokens
 from phalanx.workflows import Assessments, Engine
+
+_LOCAL_OPERATOR = Principal("local operator", DEFAULT_TENANT, Role.ADMIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Node:
     noise: NoiseWatch
     vault: Vault
     migration: MigrationJob
+    identities: Identities
     ledger: Ledger
     anchors: Anchors
     escrows: Escrows
@@ -156,8 +161,9 @@ async def build_node(
         responses = Responses(store, ledger, _policy(settings), clock, telemetry)
 
         skills = _skills(alerts)
+        identities = await opened_identities(settings, ports, store, vault, ledger, telemetry, alerts, skills)
         swarm = Swarm(
-            store, clock=clock, telemetry=telemetry, rng=ports.rng.child("swarm"),
+            store, clock=clock, telemetry=telemetry, rng=ports.rng.child("swarm"), admission=identities.seats,
             toolbox=_toolbox(engine, findings, responses), skills=skills, agents_per_role=settings.agents.per_role,
         )  # fmt: skip
         sentinel = Sentinel(
@@ -166,15 +172,14 @@ async def build_node(
             skills=[skill.manifest.name for skill in skills if "finding" in skill.manifest.inputs],
             host_names={**await _host_names(settings, ports), **(host_names or {})},
         )  # fmt: skip
-
         node = Node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, events=events,
             findings=findings, swarm=swarm, engine=engine, assessments=Assessments(store), responses=responses,
-            cases=Cases(store), noise=noise, vault=vault, ledger=ledger, anchors=Anchors(store, offload, clock),
-            escrows=Escrows(watched, ledger, clock, ports.signer), vouching=vouching, fleet=fleet, _space=space,
-            _services=services, local_operator=Principal("local operator", DEFAULT_TENANT, Role.ADMIN),
-            migration=MigrationJob(vault, store, clock, telemetry),
+            cases=Cases(store), noise=noise, vault=vault, identities=identities, ledger=ledger,
+            migration=MigrationJob(vault, store, clock, telemetry), anchors=Anchors(store, offload, clock),
+            escrows=Escrows(watched, ledger, clock, ports.signer), vouching=vouching, fleet=fleet,
+            local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)
@@ -191,6 +196,7 @@ def _start_services(node: Node, ports: Ports, services: Services) -> None:
     settings, telemetry, clock = node.settings, node.telemetry, node.clock
     services.start("sentinel", node.sentinel.run)
     services.start("retention", lambda: _retain(node.events, settings, clock))
+    keep_identities(node.identities, node.swarm, services)
     services.start("migration", node.migration.run)
     services.start("vault", lambda: keep_vault(node.vault, node.store, node.ledger))
     services.start("noise", node.noise.run)

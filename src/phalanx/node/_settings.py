@@ -120,6 +120,25 @@ class EntropySection(Section):
     )
 
 
+class IdentitySection(Section):
+    """Who the node is, and under which organisation."""
+
+    organisation: str = Field(
+        "local",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,62}$",
+        description="Name of the organisation whose root issues the node's identity; its key is made at first start.",
+    )
+    algorithm: Literal["Ed25519+ML-DSA-65", "Ed25519+ML-DSA-44", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "Ed25519"] = (
+        Field(
+            "Ed25519+ML-DSA-65",
+            description="Of the node's and its agents' signing keys. A change re-signs everything in the background.",
+        )
+    )
+    spares: int = Field(
+        8, ge=0, le=10_000, description="Identities made ahead, so that a new agent has one in microseconds."
+    )
+
+
 class AtRestSection(Section):
     """Data at rest, sealed under a key hierarchy of its own for each tenant."""
 
@@ -203,6 +222,7 @@ class Settings(Section):
     response: ResponseSection = Field(ResponseSection(), description="The response policy.")
     crypto: CryptoSection = Field(CryptoSection(), description="Algorithms.")
     entropy: EntropySection = Field(EntropySection(), description="Secret randomness.")
+    identity: IdentitySection = Field(IdentitySection(), description="Identities.")
     at_rest: AtRestSection = Field(AtRestSection(), description="Data at rest.")
     ledger: LedgerSection = Field(LedgerSection(), description="Witnesses, gossip and timestamps of the ledger.")
     log: LogSection = Field(LogSection(), description="Logs.")

@@ -51,11 +51,10 @@ def test_a_node_makes_its_root_and_itself_once_and_finds_them_again(site):
         assert str(first.node.subject) == "node:acme/hq"
         verified = await first.verify(first.node.chain, use=Use.CHANNEL)
         require_signature(verified, b"m", first.node.sign(b"m", purpose="p"), purpose="p")
-        assert site.ledger.actions() == ["identity.issued", "identity.issued"]
         again = await site.open(algorithm=ED25519_ML_DSA_65)
         assert (again.node.fingerprint, again.root.fingerprint) == (first.node.fingerprint, first.root.fingerprint)
         assert len(site.keys.names) == 2
-        assert len(site.ledger.entries) == 2
+        assert site.ledger.entries == {}
 
     site(scenario)
 
@@ -204,6 +203,7 @@ def test_a_lost_key_is_replaced_as_far_as_that_can_be(site):
         await site.keys.erase(identities.node.fingerprint)
         again = await site.open()
         assert again.node.chain.leaf.epoch == 2
+        assert site.ledger.actions() == ["identity.key-lost"]
         assert again.node.chain.leaf.succession is None
         await again.verify(again.node.chain, use=Use.CHANNEL)
         with pytest.raises((Revoked, EpochPassed)):
@@ -351,7 +351,6 @@ def test_agents_are_seated_from_spares_that_are_never_used_twice(site):
         assert {one.record.subject for one in await identities.page(kind=SubjectKind.AGENT)} == {
             str(one.subject) for one in taken
         }
-        assert site.ledger.actions()[-1] == "identity.agents-seated"
         revoked = taken[1]
         await identities.revoke(revoked.fingerprint, Why.KEY_COMPROMISED, actor="tester")
         assert [seats.admitted(f"analyst-{n}.1") for n in range(5)] == [True, False, True, True, True]
@@ -423,7 +422,7 @@ def test_a_crash_anywhere_leaves_a_node_that_has_itself(another_site):
         await again.verify(again.node.chain, use=Use.CHANNEL)
         assert again.root.chain.leaf.epoch == 1
         assert again.node.chain.leaf.epoch in (1, 2)
-        assert {"identity.issued"} <= set(site.ledger.actions())
+        assert not finished or site.ledger.actions() == ["identity.rotated", "identity.issued", "identity.revoked"]
         return finished
 
     for steps in range(0, 4_000, 17):

@@ -65,7 +65,8 @@ class Changes:
         request = self._issuer.request(subject, key.public, epoch=epoch)
         certificate = self._issuer.sign(request, above.key if above else key)
         chain = above.chain.below(certificate) if above else Chain((certificate,))
-        await self._install(chain, actor="node", action="identity.issued")
+        # A node that begins has nothing to tell; one that lost its key has.
+        await self._install(chain, actor="node", action="identity.key-lost" if epoch > 1 else "")
         return Identity(key, chain)
 
     async def issue(
@@ -196,7 +197,7 @@ class Changes:
         before: Certificate | None = None,
         above: Identity | None = None,
     ) -> None:
-        """Make ``chain`` the present one of its subject."""
+        """Make ``chain`` the present one of its subject. Without an ``action`` the ledger is not told."""
         leaf, now_ns = chain.leaf, self._clock.wall_ns()
         standing, version = await self._book.standing(leaf.subject)
         if standing is not None and standing.epoch >= leaf.epoch:
@@ -218,8 +219,8 @@ class Changes:
             self._register.set_epochs(leaf.subject, epochs)
 
         if before is None or above is None:
-            owed = self._book.owe(actor, action, leaf.subject, **body)
-            await self._book.commit(writes, expect=expect, owed=[owed], then=then)
+            owed = [self._book.owe(actor, action, leaf.subject, **body)] if action else []
+            await self._book.commit(writes, expect=expect, owed=owed, then=then)
             return
         await self._commit_list(
             above, [_superseded(before, now_ns + ROTATION_GRACE_NS)], writes=writes, expect=expect,

@@ -132,7 +132,7 @@ class Upkeep:
         return Progress(done, total)
 
     async def record(self) -> None:
-        """Write down who was seated since the last time: one commit and one audit entry for all of them."""
+        """Write down who was seated since the last time: one commit for all of them."""
         waiting = self._seats.unrecorded
         while waiting:
             batch = [waiting.popleft() for _ in range(min(len(waiting), PAGE_ROWS))]
@@ -140,12 +140,8 @@ class Upkeep:
             writes = [
                 identity_put(record_of(one.chain.leaf, one.chain.certificates[1].serial, now_ns)) for one in batch
             ]
-            owed = self._book.owe(
-                "node", "identity.agents-seated", self._own.node.subject,
-                agents=str(len(batch)), first=batch[0].chain.leaf.serial, last=batch[-1].chain.leaf.serial,
-            )  # fmt: skip
             try:
-                await self._book.commit(writes, owed=[owed], then=lambda: None)
+                await self._book.commit(writes, then=lambda: None)
             except StorageError:
                 waiting.extendleft(reversed(batch))
                 raise
