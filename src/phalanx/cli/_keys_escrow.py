@@ -296,9 +296,12 @@ def _document(path: Path, kind: str) -> Any:
 
 
 def _keyholder(path: Path) -> "Keyholder":
+    """The person whose key file this is; one that others may read is refused, as ssh does."""
+    from phalanx.adapters import load_or_create
     from phalanx.crypto.sharing import Keyholder
 
-    return Keyholder.from_bytes(_read(path))
+    data = _read(path)
+    return Keyholder.from_bytes(load_or_create(path, lambda: data))
 
 
 def _bounded(name: str) -> str:

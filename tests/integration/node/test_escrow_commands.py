@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from phalanx.cli._exits import Exit, exit_for
 from phalanx.cli._main import root
-from phalanx.core import PhalanxError
+from phalanx.core import DEFAULT_TENANT, PhalanxError
 from phalanx.ledger import Ledger, Unsealed
-from phalanx.node import Settings, open_ports
+from phalanx.node import Settings, audit_ledger, build_node, open_ports
 from phalanx.telemetry import Telemetry
 
 pytestmark = pytest.mark.requirement("CRY-2")
@@ -153,6 +153,8 @@ def test_what_does_not_belong_is_refused_with_a_reason_and_an_exit_code(people):
     assert fails("check", "changed.json", "--key", "ada.key")[0] == Exit.NOT_VERIFIED
     assert fails("status", "--data-dir", "nowhere")[0] == Exit.NOT_FOUND
     assert not (people / "nowhere").exists()
+    (people / "ada.key").chmod(0o644)
+    assert "others may read this key" in fails("check", "escrow.json", "--key", "ada.key")[1]
     assert "there already" in fails("enrol", "ada", "--key", "ada.key", "--card", "new.card")[1]
 
 
@@ -176,3 +178,38 @@ def test_a_custodian_is_asked_and_may_say_no(people):
     assert isinstance(done.exception, click.Abort)
     assert "a drill" in done.stderr
     assert not (people / "ada.release").exists()
+
+
+def test_the_root_key_of_a_vault_is_lost_and_brought_back(people):
+    """What escrow is for: a node whose vault does not open any more, and whose ledger still records the ceremony."""
+    settings = Settings(node={"data_dir": people / "node"})
+
+    async def runs():
+        async with open_ports(settings) as ports, build_node(settings, ports) as node:
+            sealer = await node.vault.sealer(DEFAULT_TENANT, "test")
+            return sealer.seal(b"kept"), node.vault
+
+    async def opens(sealed):
+        async with open_ports(settings) as ports, build_node(settings, ports) as node:
+            return (await node.vault.opener(DEFAULT_TENANT, "test")).open(sealed)
+
+    sealed, _ = asyncio.run(runs())
+    root_key = people / "node/keys/root.key"
+    (people / "secret").write_bytes(root_key.read_bytes())
+    made(people)
+    root_key.unlink()
+    with pytest.raises(PhalanxError):
+        asyncio.run(opens(sealed))
+    assert not root_key.exists()
+    begun(people)
+    released(people, "ada")
+    released(people, "bob")
+    run(people, *opening("ada.release", "bob.release"))
+    assert not root_key.exists(), "nobody makes another root key by accident"
+    (people / "back").rename(root_key)
+    assert asyncio.run(opens(sealed)) == b"kept"
+
+    async def verified():
+        return await audit_ledger(settings)
+
+    assert asyncio.run(verified()).size >= 6

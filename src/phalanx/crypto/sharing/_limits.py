@@ -1,6 +1,6 @@
 """Every bound of this room."""
 
-from phalanx.core import KIB, MIB
+from phalanx.core import KIB, MIB, NS_PER_S
 
 # Indexes are 1 to this; decoding is quadratic in the number of shares (255 take well under a second).
 MAX_SHARES = 255
@@ -24,3 +24,5 @@ MAX_CUSTODIAN_NAME_CHARS = 100
 MAX_PURPOSE_CHARS = 500
 # A ceremony that nobody finishes must not stay open; people may live in several time zones.
 MAX_CEREMONY_S = 7 * 86_400
+# How far the clocks of people and of the registrar may be apart.
+MAX_SKEW_NS = 600 * NS_PER_S

@@ -149,8 +149,12 @@ def test_a_ceremony_ends():
     with pytest.raises(CeremonyClosed):
         released(escrow, ceremony, "dee", now_ns=end_ns)
     late = signed_by(PEOPLE["ada"], msgspec.structs.replace(releases[0], at_ns=end_ns))
-    with pytest.raises(ReleaseRefused, match="not signed while"):
+    with pytest.raises(ReleaseRefused, match="after the ceremony's end"):
         late.verify(escrow, ceremony)
+    # A custodian whose clock is behind may still release; nobody may date a ceremony ahead to make it last.
+    assert released(escrow, ceremony, "dee", now_ns=NOW_NS - 60 * NS_PER_S)[0].verify(escrow, ceremony).name == "dee"
+    with pytest.raises(InvalidInput, match="begins in the future"):
+        released(escrow, ceremony, "dee", now_ns=NOW_NS - 3_600 * NS_PER_S)
     for lasts_s in (0, -1, 8 * 86_400):
         with pytest.raises(InvalidInput):
             asked(escrow, lasts_s=lasts_s)
