@@ -33,7 +33,8 @@ from phalanx.core import (
     Offload,
     Store,
 )
-from phalanx.crypto import CryptoError, HybridSigner, PublicKey, VerifyingKey
+from phalanx.crypto import HybridSigner, PublicKey, VerifyingKey
+from phalanx.crypto.vault import Shredded
 from phalanx.ledger._checkpoint import Checkpoint, origin_of, sign_checkpoint
 from phalanx.ledger._errors import LedgerTampered
 from phalanx.ledger._id_index import IdIndex
@@ -142,8 +143,8 @@ class Ledger:
         hashed = leaf_hash(leaf)
         try:
             sealed = await self._sealers.sealed(entry.tenant, salt + payload, seal_context(hashed))
-        except CryptoError:
-            # The tenant may be shredded; what it recorded before is known all the same.
+        except Shredded:
+            # What it recorded before is known all the same.
             index = await self._find(entry.id)
             if index is None or index >= self.size:
                 raise

@@ -4,12 +4,11 @@ from typing import Protocol
 
 from phalanx.core import TenantId
 from phalanx.crypto import CryptoError
+from phalanx.crypto.vault import KeyExhausted, Shredded
 from phalanx.ledger._errors import LedgerTampered
 from phalanx.ledger._limits import MAX_SEALERS
 
 _PURPOSE = "ledger"
-_SHREDDED = "shredded"
-_EXHAUSTED = "key-exhausted"
 
 
 class Sealer(Protocol):
@@ -21,7 +20,7 @@ class Sealer(Protocol):
 
 
 class Sealers(Protocol):
-    """Where sealers come from: the vault. For what was shredded it raises an error ``shredded`` with the ``tenant``."""
+    """Where sealers come from: the vault. Raises ``Shredded``."""
 
     async def sealer(self, tenant: TenantId, purpose: str) -> Sealer: ...
 
@@ -39,11 +38,6 @@ class Unsealed:
         return sealed
 
 
-def is_shredded(error: CryptoError, tenant: TenantId) -> bool:
-    """Whether it says that the keys of this tenant were destroyed."""
-    return error.code == _SHREDDED and error.context.get("tenant") == tenant
-
-
 class KeptSealers:
     """The ledger's sealers, a bounded number of them kept."""
 
@@ -56,12 +50,10 @@ class KeptSealers:
         sealer = self._kept.get(tenant) or await self.of(tenant)
         try:
             return sealer.seal(plaintext, aad)
-        except CryptoError as error:
-            if error.code != _EXHAUSTED:
-                raise
-        # A key is good for so many messages; asking for the sealer again renews it.
-        self._kept.pop(tenant, None)
-        return (await self.of(tenant)).seal(plaintext, aad)
+        except KeyExhausted:
+            # A key is good for so many messages; asking for the sealer again renews it.
+            self._kept.pop(tenant, None)
+            return (await self.of(tenant)).seal(plaintext, aad)
 
     async def of(self, tenant: TenantId) -> Sealer:
         """Raises ``CryptoError`` when the tenant's keys were shredded."""
@@ -82,16 +74,15 @@ class KeptSealers:
         """Get the tenant's sealer ready for ``open_now``; a shredded tenant has none."""
         try:
             await self.of(tenant)
-        except CryptoError as error:
-            if not is_shredded(error, tenant):
-                raise
+        except Shredded:
+            return
 
     def open_now(self, index: int, tenant: TenantId, sealed: bytes, aad: bytes) -> bytes | None:
         """As ``opened``, for a tenant that was prepared."""
         sealer = self._kept.get(tenant)
         try:
             return sealer.open(sealed, aad) if sealer else None
+        except Shredded:
+            return None
         except CryptoError as error:
-            if is_shredded(error, tenant):
-                return None
             raise LedgerTampered("payload", index, error.message) from error

@@ -31,12 +31,11 @@ from phalanx.core import (
     Waypoint,
     derive_id,
 )
-from phalanx.crypto import CryptoError
+from phalanx.crypto.vault import Shredded
 from phalanx.ledger._errors import LedgerTampered
 from phalanx.ledger._id_index import IdIndex, run_puts
 from phalanx.ledger._ids import fingerprint
 from phalanx.ledger._limits import MAX_GROUP_BYTES, MAX_GROUP_ENTRIES, MAX_UNTOLD_ENTRIES, MAX_WAITING_ENTRIES
-from phalanx.ledger._sealing import is_shredded
 from phalanx.ledger._tree import TiledTree
 from phalanx.telemetry import Logger, Telemetry, waypoint_put
 
@@ -251,8 +250,8 @@ class Writer:
         runs = [put for one in built for put in run_puts(one)]
         try:
             await self._store.commit([*growth.puts, *runs, *map(waypoint_put, waypoints)])
-        except CryptoError as error:
-            if not _silence(told, error):
+        except Shredded as shredded:
+            if not _silence(told, shredded.tenant):
                 raise
             return  # to be told without the waypoints that nobody could read
         self._tree.adopt(growth)
@@ -289,9 +288,9 @@ class Writer:
             self._merging = None
 
 
-def _silence(told: Iterable[Untold], error: CryptoError) -> bool:
+def _silence(told: Iterable[Untold], tenant: str) -> bool:
     """Drop the waypoints of a tenant that was shredded after its entries were appended. Whether there were any."""
-    gone = [one for one in told if is_shredded(error, one.entry.tenant) and not one.silent]
+    gone = [one for one in told if one.entry.tenant == tenant and not one.silent]
     for one in gone:
         one.silent = True
     return bool(gone)

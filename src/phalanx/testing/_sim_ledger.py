@@ -37,10 +37,11 @@ from phalanx.core import (
     Waypoint,
     decode,
 )
+from phalanx.crypto.vault import Shredded
 from phalanx.testing._checking import Checker, SimReport, Simulation
 from phalanx.testing._faults import DiskFaults, Faults
 from phalanx.testing._ledger_checker import LedgerChecker, climbed
-from phalanx.testing._sealers import KeysGone, MemorySealers
+from phalanx.testing._sealers import MemorySealers
 from phalanx.testing._store import SimStore
 from phalanx.testing._world import SimNode, SimWorld
 
@@ -179,7 +180,7 @@ class _Run:
             receipt = await ledger.record(entry)
         except StorageFull:
             self.checker.count("refused for space")
-        except KeysGone:
+        except Shredded:
             self.checker.require(self.log.shredded and entry.tenant == _SHREDDED, "keys gone too early", entry.id)
         else:
             self.checker.count("entries acknowledged")
