@@ -175,6 +175,16 @@ class Ledger:
             start += len(records)
         return found
 
+    async def metadata(self, after: int, limit: int) -> list[AuditEntry]:
+        """What the leaves past the index ``after`` say, in order, at most a page.
+
+        Payloads stay sealed and nothing is checked against the tree: for finding, not for showing.
+        """
+        start = max(after + 1, 0)
+        n = min(limit, MAX_PAGE_ROWS, self.size - start)
+        records = await read_records(self._journal, start, n) if n > 0 else []
+        return [read_record(index, record)[2].entry for index, record in enumerate(records, start)]
+
     async def prove(self, index: int, size: int | None = None) -> InclusionProof:
         """That entry ``index`` is in the log as it was at ``size`` entries (now, when not given)."""
         at = self.size if size is None else size

@@ -6,8 +6,7 @@ be behind but never wrong. Rows belong to the tenant of their entry.
 
 from typing import Protocol
 
-from phalanx.core import DEFAULT_TENANT, Clock, LimitExceeded, Put, Store, Table, TenantId
-from phalanx.ledger._record import LedgerEntry
+from phalanx.core import DEFAULT_TENANT, AuditEntry, Clock, LimitExceeded, Put, Store, Table, TenantId
 from phalanx.ledger.evidence._limits import INDEX_EVERY_S, INDEX_PAGE_ENTRIES, MAX_BUNDLE_ENTRIES
 
 CASES = Table("ledger_cases", indexes=("case",))
@@ -21,7 +20,7 @@ class Entries(Protocol):
     @property
     def size(self) -> int: ...
 
-    async def entries(self, after: int, limit: int) -> list[LedgerEntry]: ...
+    async def metadata(self, after: int, limit: int) -> list[AuditEntry]: ...
 
 
 class CaseIndex:
@@ -43,12 +42,12 @@ class CaseIndex:
         row = await self._store.get(_CURSOR, DEFAULT_TENANT, _NAME)
         start = int(row.value) if row else 0
         while start < self._ledger.size:
-            found = await self._ledger.entries(start - 1, INDEX_PAGE_ENTRIES)
-            start += len(found)
+            found = await self._ledger.metadata(start - 1, INDEX_PAGE_ENTRIES)
             rows = [
-                Put(CASES, one.entry.tenant, f"{one.index:019d}", b"", {"case": (_bounded(one.entry.case),)})
-                for one in found
+                Put(CASES, entry.tenant, f"{index:019d}", b"", {"case": (_bounded(entry.case),)})
+                for index, entry in enumerate(found, start)
             ]
+            start += len(found)
             await self._store.commit([*rows, Put(_CURSOR, DEFAULT_TENANT, _NAME, b"%d" % start)])
 
     async def of(self, tenant: TenantId, case: str) -> list[int]:
