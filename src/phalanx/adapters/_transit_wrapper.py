@@ -17,7 +17,6 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-import urllib3
 
 from phalanx.adapters._limits import (
     MAX_TRANSIT_ANSWER_BYTES,
@@ -63,6 +62,8 @@ class TransitWrapper:
         pause_s: float = TRANSIT_PAUSE_S,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        import urllib3
+
         self._base = _checked(url)
         self._key = key
         self._mount = mount
@@ -72,6 +73,7 @@ class TransitWrapper:
         self._headers = {"X-Vault-Token": _token(token), "X-Vault-Request": "true"}
         if namespace:
             self._headers["X-Vault-Namespace"] = namespace
+        self._failure = urllib3.exceptions.HTTPError
         self._http = urllib3.PoolManager(ca_certs=ca_file, timeout=TRANSIT_TIMEOUT_S, retries=False)
 
     def __repr__(self) -> str:
@@ -120,7 +122,7 @@ class TransitWrapper:
                 pause_s = min(2 * pause_s, TRANSIT_PAUSE_MAX_S)
             try:
                 status, headers, answer = await self._offload.run(self._post, path, body)
-            except urllib3.exceptions.HTTPError as error:
+            except self._failure as error:
                 problem = str(getattr(error, "reason", None) or error)
                 continue
             if status == 200 and isinstance(answer.get("data"), dict):
@@ -177,6 +179,8 @@ def transit_wrapper(context: WrapperContext) -> TransitWrapper:
 
 def _checked(url: str) -> str:
     """The address, if the root key may travel there."""
+    import urllib3
+
     try:
         target = urllib3.util.parse_url(url)
     except urllib3.exceptions.LocationParseError as error:
