@@ -6,7 +6,7 @@ import pytest
 
 from phalanx.adapters import OsEntropy, SystemClock
 from phalanx.core import DEFAULT_TENANT, AlertLevel
-from phalanx.crypto import HybridSigner
+from phalanx.crypto import SLH_DSA_SHA2_128F, HybridSigner, SigningKey
 from phalanx.crypto.sharing import Keyholder, begin_ceremony, make_escrow
 from phalanx.ledger.witness import AddCheckpoint, TrustedLog
 from phalanx.testing import SimLog
@@ -111,6 +111,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
         api.node.alerts.alert(AlertLevel.NOTICE, "api", "something to be shown", count=1.0)
         await show_two_histories(api.node, signer)
         escrow = await put_into_escrow(api.node)
+        await anchor(api.node)
         document = (await api.http.get("/openapi.json")).json()
         post = document["paths"]["/v1/events"]["post"]["responses"]["202"]["content"]["application/json"]["schema"]
         conforms(document, post, taken)
@@ -142,6 +143,12 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
     signer = HybridSigner.generate()
     keys = [str(key) for key in TrustedLog.of(SimLog(signer, SystemClock()).origin, signer.public).keys]
     on_node(work, ledger={"witness_for": [{"keys": keys}]})
+
+
+async def anchor(node):
+    key = SigningKey.generate(SLH_DSA_SHA2_128F)
+    await node.anchors.announce(key.public, node.ledger)
+    await node.anchors.sign(key, await node.ledger.checkpoint(), "2026-03-02")
 
 
 async def show_two_histories(node, signer):

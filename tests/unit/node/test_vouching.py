@@ -10,6 +10,8 @@ from phalanx.testing import SimWorld
 
 pytestmark = pytest.mark.requirement("IRS-4")
 
+# What every node runs for its ledger, whatever the settings.
+ALWAYS = {"ledger-seal", "ledger-cases", "ledger-anchor"}
 SIGNER = HybridSigner.generate()
 WITNESS = [str(key) for key in Cosigner(SIGNER).keys.keys]
 LOG = [str(key) for key in TrustedLog.of("phalanx-ledger/x", SIGNER.public).keys]
@@ -19,7 +21,7 @@ def services(**ledger):
     async def main(world):
         settings = Settings.model_validate({"ledger": ledger})
         async with build_node(settings, world.ports("n")) as node:
-            return {name for name in node.health() if name.startswith("ledger-")} - {"ledger-seal"}
+            return {name for name in node.health() if name.startswith("ledger-")} - ALWAYS
 
     return SimWorld(1).run(main)
 
