@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from phalanx.core import InvalidInput, TenantId
 from phalanx.dashboard._limits import LEDGER_PAGE_ENTRIES
 from phalanx.dashboard._seals import Seal, Seals
-from phalanx.ledger import Checkpoint, LedgerEntry
+from phalanx.ledger import Checkpoint, LedgerEntry, StoredAnchor
+from phalanx.ledger.witness import FoundSplitView, WitnessStatus
 
 if TYPE_CHECKING:
     from phalanx.node import Node
@@ -28,6 +29,9 @@ class LedgerView:
     head: Checkpoint | None
     problem: str
     fingerprint: str
+    anchor: StoredAnchor | None
+    witnesses: tuple[WitnessStatus, ...]
+    split_views: tuple[FoundSplitView, ...]
     entries: tuple[SealedEntry, ...]
     before: int | None
 
@@ -45,6 +49,9 @@ async def ledger_view(node: "Node", tenant: TenantId, before: str) -> LedgerView
         head=seals.checkpoint,
         problem=seals.problem,
         fingerprint=ledger.public_key.fingerprint,
+        anchor=await node.anchors.newest(),
+        witnesses=tuple(await node.vouching.witnesses.statuses()),
+        split_views=tuple(await node.vouching.gossip.split_views()),
         entries=entries,
         before=start or None,
     )

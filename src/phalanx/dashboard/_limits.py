@@ -20,3 +20,5 @@ MAX_CHART_BATCHES = 1_000
 MAX_CHART_FINDINGS = 1_000
 # Entries of the ledger on one page; each is proved anew while the page is made.
 LEDGER_PAGE_ENTRIES = 50
+# Identities on one page.
+IDENTITY_PAGE_ROWS = 100

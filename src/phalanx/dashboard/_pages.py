@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from phalanx.core import NS_PER_S, InvalidInput, NotFound, PhalanxError, TenantId, Waypoint, decode
 from phalanx.dashboard._assets import ChartLibrary, asset_routes, own_assets
+from phalanx.dashboard._keys_page import keys_view
 from phalanx.dashboard._ledger_page import ledger_view
 from phalanx.dashboard._limits import (
     CHART_SPAN_S,
@@ -18,7 +19,7 @@ from phalanx.dashboard._limits import (
     MAX_WAYS,
 )
 from phalanx.dashboard._render import Renderer
-from phalanx.dashboard._sections import LEDGER, LIVE
+from phalanx.dashboard._sections import KEYS, LEDGER, LIVE
 from phalanx.dashboard._session import Doorman, to_login
 from phalanx.dashboard._stations import LABELS
 from phalanx.dashboard._story import tell
@@ -81,11 +82,16 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         view = await ledger_view(node, principal.tenant, request.query_params.get("before", ""))
         return renderer.page("ledger.html", principal=principal, section=LEDGER.path, ledger=view)
 
+    async def keys(request: Request, principal: Principal) -> Response:
+        view = await keys_view(node, principal, request.query_params.get("after", ""))
+        return renderer.page("keys.html", principal=principal, section=KEYS.path, keys=view)
+
     return [
         Route("/", _guarded(live, doorman, renderer)),
         Route("/ways", _guarded(changed_ways, doorman, renderer, part=True)),
         Route("/trace/{trace}", _guarded(trace, doorman, renderer)),
         Route(LEDGER.path, _guarded(ledger, doorman, renderer)),
+        Route(KEYS.path, _guarded(keys, doorman, renderer)),
         Route("/login", doorman.show),
         Route("/login", _open(doorman.sign_in, renderer), methods=["POST"]),
         Route("/logout", _open(doorman.sign_out, renderer), methods=["POST"]),

@@ -13,4 +13,5 @@ class Section:
 
 LIVE = Section("/", "Live")
 LEDGER = Section("/ledger", "Ledger")
-SECTIONS = (LIVE, LEDGER)
+KEYS = Section("/keys", "Keys")
+SECTIONS = (LIVE, LEDGER, KEYS)

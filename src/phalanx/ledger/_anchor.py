@@ -23,6 +23,7 @@ from phalanx.core import (
     Offload,
     Put,
     Record,
+    Row,
     Store,
     Table,
     WireError,
@@ -121,6 +122,11 @@ class Anchors:
         """Anchors of days past ``after``, unverified; raises ``LedgerTampered`` for what is none."""
         return await stored_anchors(self._store, after=after, limit=limit)
 
+    async def newest(self) -> StoredAnchor | None:
+        """The anchor of the last day that has one, unverified."""
+        rows = await self._store.scan(ANCHORS, _HOME, reverse=True, limit=1)
+        return _decoded(rows[0]) if rows else None
+
     async def due(self) -> str | None:
         """The day whose anchor is missing: today, or None when it is there."""
         day = dt.datetime.fromtimestamp(self._clock.wall_ns() // NS_PER_S, dt.UTC).date().isoformat()
@@ -151,15 +157,16 @@ class Anchors:
 
 async def stored_anchors(store: Store, *, after: str, limit: int) -> list[StoredAnchor]:
     """Anchors of days past ``after``, unverified; raises ``LedgerTampered`` for what is none."""
-    rows = await store.scan(ANCHORS, _HOME, after=after, limit=limit)
-    found = []
-    for row in rows:
-        try:
-            found.append(decode(row.value, StoredAnchor))
-        except WireError as error:
-            raise LedgerTampered(f"anchor of {row.key}", 0, error.message) from error
-        if found[-1].day != row.key:
-            raise LedgerTampered(f"anchor of {row.key}", 0, f"it is of {found[-1].day}")
+    return [_decoded(row) for row in await store.scan(ANCHORS, _HOME, after=after, limit=limit)]
+
+
+def _decoded(row: Row) -> StoredAnchor:
+    try:
+        found = decode(row.value, StoredAnchor)
+    except WireError as error:
+        raise LedgerTampered(f"anchor of {row.key}", 0, error.message) from error
+    if found.day != row.key:
+        raise LedgerTampered(f"anchor of {row.key}", 0, f"it is of {found.day}")
     return found
 
 

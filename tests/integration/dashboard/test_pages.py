@@ -296,3 +296,29 @@ def entry(n, tenant=DEFAULT_TENANT):
         id=derive_id(1_000_000_000, "entry", str(n)), tenant=tenant, trace=TraceId(derive_id(1, "trace")),
         at_ns=1_800_000_000_000_000_000, actor="tester", action="noted", subject=f"subject-{n}", case="case-1",
     )  # fmt: skip
+
+
+@pytest.mark.requirement("CRY-2")
+def test_the_keys_page_shows_identities_the_vault_and_the_noise(on_pages):
+    async def work(visit):
+        await visit.sign_in(Role.ADMIN)
+        page = checked(await visit.http.get("/keys"))
+        return page, visit.node
+
+    page, node = on_pages(work)
+    assert node.identities.node.chain.leaf.body.subject in page
+    assert "Ed25519+ML-DSA-65" in page
+    assert "AES-256-GCM" in page
+    assert "jitter" in page
+    assert page.count('<span class="tag good" title="">valid</span>') >= 2
+
+
+@pytest.mark.requirement("CRY-4")
+def test_only_who_keeps_the_vault_sees_it(on_pages):
+    async def work(visit):
+        await visit.sign_in(Role.VIEWER)
+        return checked(await visit.http.get("/keys"))
+
+    page = on_pages(work)
+    assert "Data at rest" not in page
+    assert "Identities" in page
