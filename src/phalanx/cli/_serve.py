@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from phalanx.cli._ask import ask_person
+from phalanx.cli._ask import ask_founder, ask_person
 from phalanx.cli._listener import BACKLOG, http_listener
 from phalanx.core import Unavailable
 
@@ -36,9 +36,10 @@ async def serve(
     from phalanx.dashboard import create_pages
     from phalanx.node import build_node, open_ports
 
+    is_new = not settings.node.data_dir.exists()
     with _bound_socket(settings.api.host, settings.api.port) as listening:
         async with (
-            open_ports(settings, ask=ask_person) as ports,
+            open_ports(settings, ask=ask_founder if is_new else ask_person) as ports,
             build_node(settings, ports, log_sink=_log_sink(settings), host_names=host_names) as node,
         ):
             tls = listener_tls(settings)

@@ -6,7 +6,7 @@ from phalanx.agents import Skill, Swarm
 from phalanx.core import AlertSink, AuditSink, Delete, Expect, Put, Store, Table, TenantId
 from phalanx.crypto import CryptoPolicy
 from phalanx.crypto.identity import Identities, Names, Revocation
-from phalanx.crypto.vault import Sealer, Vault
+from phalanx.crypto.vault import SealedRows, Sealer, Vault
 from phalanx.node._ports import Ports
 from phalanx.node._services import Services
 from phalanx.node._settings import Settings
@@ -16,6 +16,8 @@ _KEYS = Table("identity_keys")
 # No tenant's own: shredding one must not take the node's keys with it.
 _TENANT = TenantId("node:identities")
 _PURPOSE = "identity-keys"
+# What a migration has to seal anew besides the tables of the sealed store.
+IDENTITY_KEYS = SealedRows(_KEYS, _TENANT, _PURPOSE)
 
 
 class SealedKeys:

@@ -31,7 +31,7 @@ from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel, load
 from phalanx.ledger import Anchors, Ledger
 from phalanx.node._entropy import watch_noise
 from phalanx.node._guard import SpaceWatch, WatchedJournals, WatchedStore
-from phalanx.node._identities import keep_identities, opened_identities
+from phalanx.node._identities import IDENTITY_KEYS, keep_identities, opened_identities
 from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SETTLED_POLL_S
 from phalanx.node._plugins import ANALYSES, DEVICES, SKILLS, checked_backends, checked_skill, load_plugins
 from phalanx.node._ports import Ports
@@ -176,8 +176,8 @@ async def build_node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, events=events,
             findings=findings, swarm=swarm, engine=engine, assessments=Assessments(store), responses=responses,
-            cases=Cases(store), noise=noise, vault=vault, identities=identities, ledger=ledger,
-            migration=MigrationJob(vault, store, clock, telemetry), anchors=Anchors(store, offload, clock),
+            cases=Cases(store), noise=noise, vault=vault, identities=identities, ledger=ledger, anchors=Anchors(store, offload, clock),
+            migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS]),
             escrows=Escrows(watched, ledger, clock, ports.signer), vouching=vouching, fleet=fleet,
             local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip

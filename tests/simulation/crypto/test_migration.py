@@ -7,7 +7,16 @@ import pytest
 
 from phalanx.core import DEFAULT_TENANT, Put, Table, TenantId
 from phalanx.crypto import CHACHA20_POLY1305
-from phalanx.crypto.vault import Level, MigrationJob, MigrationState, SealedStore, Vault, looks_sealed, parse
+from phalanx.crypto.vault import (
+    Level,
+    MigrationJob,
+    MigrationState,
+    SealedRows,
+    SealedStore,
+    Vault,
+    looks_sealed,
+    parse,
+)
 from phalanx.telemetry import Telemetry
 from phalanx.testing import MemoryWrapper, SimWorld
 
@@ -245,5 +254,29 @@ def test_a_tenant_that_is_shredded_meanwhile_is_passed_over():
         assert done.state is MigrationState.DONE
         for row in await store.inner.scan(NOTES, TENANTS[2]):
             assert parse(row.value).algorithm == CHACHA20_POLY1305
+
+    run(main)
+
+
+def test_what_its_owner_seals_himself_is_sealed_anew_as_well():
+    keys = SealedRows(Table("private"), TenantId("node:keys"), "keys")
+
+    async def main(machine):
+        vault, store, _ = await machine.open()
+        sealer = await vault.sealer(keys.tenant, keys.purpose)
+        await store.commit(
+            [Put(keys.table, keys.tenant, f"k{n}", sealer.seal(b"%d" % n, b"k%d" % n)) for n in range(9)]
+        )
+        vault, store, _ = await machine.open(seal_with=CHACHA20_POLY1305)
+        clock = machine.world.clock
+        job = MigrationJob(vault, store, clock, Telemetry(clock), besides=[keys])
+        task = asyncio.create_task(job.run())
+        await job._clock.sleep(0.05)
+        assert (await finished(job)).resealed == 9
+        task.cancel()
+        opener = await vault.opener(keys.tenant, keys.purpose)
+        for row in await store.scan(keys.table, keys.tenant):
+            assert parse(row.value).algorithm == CHACHA20_POLY1305
+            assert opener.open(row.value, row.key.encode()) == row.key[1:].encode()
 
     run(main)

@@ -31,6 +31,7 @@ from phalanx.crypto.vault._model import (
 )
 from phalanx.crypto.vault._outbox import Outbox
 from phalanx.crypto.vault._passphrase import PassphraseWrapper, passphrase_wrapper
+from phalanx.crypto.vault._resealing import SealedRows
 from phalanx.crypto.vault._sealed_store import SealedStore
 from phalanx.crypto.vault._sealer import Opener, Sealer
 from phalanx.crypto.vault._vault import KeyUses, Vault
@@ -64,6 +65,7 @@ __all__ = [
     "Opener",
     "Outbox",
     "PassphraseWrapper",
+    "SealedRows",
     "SealedStore",
     "Sealer",
     "Shredded",

@@ -11,6 +11,7 @@ Besides, rows that a reader met in an old form are sealed anew soon after they w
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -27,7 +28,7 @@ from phalanx.crypto.vault._limits import (
     TEND_EVERY_S,
 )
 from phalanx.crypto.vault._model import REGISTER, VAULT_PROGRESS
-from phalanx.crypto.vault._resealing import reseal
+from phalanx.crypto.vault._resealing import SealedRows, reseal, reseal_rows
 from phalanx.crypto.vault._sealed_store import SealedStore
 from phalanx.crypto.vault._vault import Vault
 from phalanx.telemetry import Telemetry
@@ -80,9 +81,19 @@ class _Place:
 class MigrationJob:
     """Runs beside the node; ``run`` it as a task."""
 
-    def __init__(self, vault: Vault, store: SealedStore, clock: Clock, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        store: SealedStore,
+        clock: Clock,
+        telemetry: Telemetry,
+        *,
+        besides: Sequence[SealedRows] = (),
+    ) -> None:
+        """``besides`` are rows that are not the store's to seal, and that the job seals anew as well."""
         self._vault = vault
         self._store = store
+        self._besides = besides
         self._clock = clock
         self._log = telemetry.log.bind(room="crypto")
         self._resealed = telemetry.metrics.counter(
@@ -151,6 +162,10 @@ class MigrationJob:
             self._record = msgspec.structs.replace(so_far, rotated_keys=so_far.rotated_keys + 1)
             if self._is_stopped():
                 return
+        for where in self._besides:
+            n_changed = await reseal_rows(self._store.inner, self._vault, where)
+            so_far = await self.status()
+            self._record = msgspec.structs.replace(so_far, resealed=so_far.resealed + n_changed)
         for table in self._store.tables if self._store.seals else ():
             if table.name >= begun.table and not await self._migrate_table(table):
                 return

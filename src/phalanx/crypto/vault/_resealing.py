@@ -4,13 +4,15 @@ A row is written again only if it still stands at the version that was read: who
 meanwhile sealed it anew himself. Its index stays as it is, or becomes blind if it was in clear.
 """
 
+import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from phalanx.core import Conflict, Expect, Put, Row, Table, TenantId, Write
+from phalanx.core import Conflict, Expect, Put, Row, Store, Table, TenantId, Write
 from phalanx.crypto import CryptoError
 from phalanx.crypto.vault._envelope import looks_sealed
 from phalanx.crypto.vault._errors import KeyExhausted, Shredded
-from phalanx.crypto.vault._limits import MAX_CHANGE_ATTEMPTS
+from phalanx.crypto.vault._limits import MAX_CHANGE_ATTEMPTS, MIGRATION_BATCH
 from phalanx.crypto.vault._sealed_store import STORE_PURPOSE, SealedStore, opened_row, row_binding, sealed_put
 from phalanx.crypto.vault._vault import Vault
 
@@ -34,6 +36,34 @@ async def reseal(
     if also:
         await store.inner.commit(also)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRows:
+    """Rows that their owner seals himself, each bound to its key: private keys, for instance."""
+
+    table: Table
+    tenant: TenantId
+    purpose: str
+
+
+async def reseal_rows(store: Store, vault: Vault, where: SealedRows) -> int:
+    """Seal anew what is stale among them; how many were. ``store`` is the one under the sealed one."""
+    assert not where.table.indexes, "what is written again would lose its index"
+    sealer = await vault.sealer(where.tenant, where.purpose)
+    n_changed, after = 0, ""
+    while rows := await store.scan(where.table, where.tenant, after=after, limit=MIGRATION_BATCH):
+        after = rows[-1].key
+        for row in rows:
+            if not sealer.is_stale(row.value):
+                continue
+            binding = row.key.encode()
+            put = Put(where.table, where.tenant, row.key, sealer.seal(sealer.open(row.value, binding), binding))
+            # Erased or written meanwhile: then there is nothing left to do.
+            with contextlib.suppress(Conflict):
+                await store.commit([put], expect=[Expect(where.table, where.tenant, row.key, row.version)])
+                n_changed += 1
+    return n_changed
 
 
 async def _planned(

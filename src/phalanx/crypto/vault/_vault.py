@@ -58,6 +58,8 @@ from phalanx.crypto.vault._wrapping import KeyWrapper
 from phalanx.telemetry import Telemetry
 
 T = TypeVar("T")
+# Tenants that begin so are the node's own.
+NODE_TENANTS = "node:"
 _Name = tuple[TenantId, str]
 
 
@@ -211,11 +213,12 @@ class Vault:
     async def shred(self, tenant: TenantId, *, actor: str = NODE_ACTOR) -> None:
         """Destroy a tenant's keys, for good and from now on; again is not an error.
 
-        Refuses the default tenant: the node's own record is sealed for it.
+        Refuses the default tenant and those of the node itself (``node:…``): its own record and
+        its private keys are sealed for them.
         """
         _check_name("tenant", tenant)
-        if tenant == DEFAULT_TENANT:
-            raise InvalidInput("tenant", "the default tenant holds the node's own record and cannot be shredded")
+        if tenant == DEFAULT_TENANT or tenant.startswith(NODE_TENANTS):
+            raise InvalidInput("tenant", "it holds the node's own record or keys and cannot be shredded")
         async with self._lock:
             if tenant not in self._shredded:
                 record = shred_record(tenant, self._ids.new(), actor=actor, at_ns=self._clock.wall_ns())

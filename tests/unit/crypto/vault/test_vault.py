@@ -165,8 +165,9 @@ def test_a_tenant_without_keys_can_be_shredded_and_the_default_one_cannot(in_vau
         await vault.shred(ACME)
         with pytest.raises(Shredded):
             await vault.sealer(ACME, "ledger")
-        with pytest.raises(InvalidInput):
-            await vault.shred(DEFAULT_TENANT)
+        for own in (DEFAULT_TENANT, TenantId("node:identities")):
+            with pytest.raises(InvalidInput):
+                await vault.shred(own)
 
     in_vault(main)
 
