@@ -39,23 +39,31 @@ def sim(
     from rich.progress import Progress
 
     failed: dict[int, list[str]] = {}
+    counts: dict[str, int] = {}
     digest = ""
     with Progress(console=Console(stderr=True), disable=as_json or seeds == 1) as progress:
         task = progress.add_task(f"sim {name}", total=seeds)
         for report in map(simulations[name].run, range(first, first + seeds)):
             progress.advance(task)
             digest = report.digest
+            for what, times in report.counts.items():
+                counts[what] = counts.get(what, 0) + times
             if report.violations:
                 failed[report.seed] = list(report.violations)
     if as_json:
         print_json(
-            {"sim": name, "first": first, "seeds": seeds, "failed": failed, "digest": digest if seeds == 1 else None}
-        )
+            {
+                "sim": name, "title": simulations[name].title, "first": first, "seeds": seeds, "failed": failed,
+                "counts": counts, "digest": digest if seeds == 1 else None,
+            }
+        )  # fmt: skip
     else:
         for bad, violations in failed.items():
             click.secho(f"seed {bad}: {'; '.join(violations)}", fg="red")
             click.echo(f"  repeat it: phalanx sim {name} --seed {bad}")
-        what = f"seed {first}, trace {digest[:16]}" if seeds == 1 else f"{seeds} seeds from {first}"
-        click.echo(f"{name}: {what}: {len(failed)} violated an invariant")
+        run = f"seed {first}, trace {digest[:16]}" if seeds == 1 else f"{seeds} seeds from {first}"
+        click.echo(f"{name}: {run}: {len(failed)} violated an invariant")
+        if counts:
+            click.echo(", ".join(f"{times} {told}" for told, times in sorted(counts.items())))
     if failed:
         ctx.exit(Exit.FAILED)

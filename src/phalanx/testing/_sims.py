@@ -9,6 +9,7 @@ from phalanx.testing._sim_ledger import ledger_simulation
 from phalanx.testing._sim_storage import storage_simulation
 from phalanx.testing._sim_vault import vault_simulation
 from phalanx.testing._sim_witness import witness_simulation
+from phalanx.testing.consensus import consensus_simulation
 
 SIMULATIONS: dict[str, Simulation] = {
     made.name: made
@@ -18,6 +19,7 @@ SIMULATIONS: dict[str, Simulation] = {
         ledger_simulation(),
         vault_simulation(),
         witness_simulation(),
+        consensus_simulation(),
     )
 }
 

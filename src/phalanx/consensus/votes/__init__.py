@@ -6,9 +6,9 @@ when the epoch is signed. Each vote uses the next leaf, and no leaf twice, also 
 
 Errors::
 
-    PhalanxError
+    ConsensusError
+    ├── InvalidVote             the signature does not belong to the statement and key
     └── VoteError
-        ├── InvalidVote         the signature does not belong to the statement and key
         ├── LeavesExhausted     every leaf of the key was used
         └── LeavesNotReserved   no leaf is durably taken yet
 """

@@ -1,22 +1,12 @@
 """What this package raises."""
 
-from phalanx.core import PhalanxError
+from phalanx.consensus._errors import ConsensusError, InvalidVote
 
 
-class VoteError(PhalanxError):
+class VoteError(ConsensusError):
     """Root of this package's errors."""
 
     code = "vote"
-
-
-class InvalidVote(VoteError):
-    """A signature does not belong to the statement and key, or is no signature. Attribute: ``reason``."""
-
-    code = "invalid-vote"
-    reason: str
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"the vote's signature does not hold: {reason}", reason=reason)
 
 
 class LeavesExhausted(VoteError):
@@ -40,3 +30,6 @@ class LeavesNotReserved(VoteError):
 
     def __init__(self) -> None:
         super().__init__("no leaf of this vote key is durably taken yet", hint="wait for `reserve` before voting")
+
+
+__all__ = ["InvalidVote", "LeavesExhausted", "LeavesNotReserved", "VoteError"]

@@ -1,0 +1,101 @@
+"""What this room raises."""
+
+from phalanx.core import InvalidInput, PhalanxError
+
+
+class ConsensusError(PhalanxError):
+    """Root of this room's errors."""
+
+    code = "consensus"
+
+
+class TooFewParticipants(InvalidInput):
+    """Fewer than three cannot agree on anything against one of them."""
+
+    code = "too-few-participants"
+
+
+class ThresholdTooLow(InvalidInput):
+    """Below two thirds, two quorums need not have an honest participant in common."""
+
+    code = "threshold-too-low"
+
+
+class UnknownOption(InvalidInput):
+    """What was named is not among the options of the question."""
+
+    code = "unknown-option"
+
+
+class DeadlinePassed(InvalidInput):
+    """The time by which an answer is wanted is not in the future."""
+
+    code = "deadline-passed"
+
+
+class CertificateRefused(ConsensusError):
+    """A certificate proves nothing. Attribute: ``reason``."""
+
+    code = "certificate-refused"
+    reason: str
+
+    def __init__(self, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"the certificate is refused: {reason}", hint=hint, reason=reason)
+
+
+class WrongEpoch(CertificateRefused):
+    """It is of other participants than those it was checked against."""
+
+    code = "wrong-epoch"
+
+
+class WrongContext(CertificateRefused):
+    """It answers another question, or the same words about something else."""
+
+    code = "wrong-context"
+
+
+class NoQuorum(CertificateRefused):
+    """Too few of the participants signed it."""
+
+    code = "no-quorum"
+
+
+class InvalidVote(ConsensusError):
+    """A signature does not belong to the statement and the root. Attribute: ``reason``."""
+
+    code = "invalid-vote"
+    reason: str
+
+    def __init__(self, reason: str = "it does not belong to this statement and root") -> None:
+        super().__init__(f"the vote's signature is refused: {reason}", reason=reason)
+
+
+class Unjustified(ConsensusError):
+    """A proposal does not follow from what it brings as its reason. Attribute: ``reason``."""
+
+    code = "unjustified"
+    reason: str
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the proposal is not justified: {reason}", reason=reason)
+
+
+class EpochRefused(ConsensusError):
+    """An epoch may not be used. Attribute: ``reason``."""
+
+    code = "epoch-refused"
+    reason: str
+
+    def __init__(self, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"the epoch is refused: {reason}", hint=hint, reason=reason)
+
+
+class EvidenceRefused(ConsensusError):
+    """What is shown as evidence convicts nobody. Attribute: ``reason``."""
+
+    code = "evidence-refused"
+    reason: str
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the evidence is refused: {reason}", reason=reason)
