@@ -176,10 +176,10 @@ async def build_node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, events=events,
             findings=findings, swarm=swarm, engine=engine, assessments=Assessments(store), responses=responses,
-            cases=Cases(store), noise=noise, vault=vault, identities=identities, ledger=ledger, anchors=Anchors(store, offload, clock),
-            migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS]),
-            escrows=Escrows(watched, ledger, clock, ports.signer), vouching=vouching, fleet=fleet,
-            local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
+            cases=Cases(store), noise=noise, vault=vault, identities=identities, ledger=ledger,
+            migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS]), fleet=fleet,
+            escrows=Escrows(watched, ledger, clock, ports.signer), vouching=vouching,
+            anchors=Anchors(store, offload, clock), local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)
