@@ -17,6 +17,8 @@ from phalanx.api._escrow import KINDS as ESCROW_KINDS
 from phalanx.api._escrow import escrow_routes
 from phalanx.api._events import KINDS as EVENT_KINDS
 from phalanx.api._events import event_routes
+from phalanx.api._identities import KINDS as IDENTITY_KINDS
+from phalanx.api._identities import identity_routes
 from phalanx.api._ledger import KINDS as LEDGER_KINDS
 from phalanx.api._ledger import ledger_routes
 from phalanx.api._live import KINDS as LIVE_KINDS
@@ -46,6 +48,7 @@ _KINDS: Sequence[type] = (
     *VOUCHING_KINDS,
     *LIVE_KINDS,
     *VAULT_KINDS,
+    *IDENTITY_KINDS,
     *ENTROPY_KINDS,
     *ESCROW_KINDS,
     Trace,
@@ -82,6 +85,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         entropy_routes(node, gate),
         escrow_routes(node, gate),
         vault_routes(node, gate),
+        identity_routes(node, gate),
     ):
         app.include_router(router, responses=ANY_PROBLEM)
     app.router.routes.extend(pages)

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 
-from phalanx.trust import SESSION_COOKIE, NotAuthenticated, Principal, Role, Tokens
+from phalanx.core import DEFAULT_TENANT
+from phalanx.trust import SESSION_COOKIE, NotAllowed, NotAuthenticated, Principal, Role, Tokens
 
 _SAFE_METHODS = ("GET", "HEAD")
 
@@ -42,3 +43,17 @@ class Gate:
             return principal
 
         return allowed
+
+
+def keeper(gate: Gate) -> Callable[[Request], Awaitable[Principal]]:
+    """A dependency that gives the principal, if it may change what is the node's own: admins of the default tenant."""
+    admin = gate.needs(Role.ADMIN)
+
+    async def allowed(request: Request) -> Principal:
+        principal = await admin(request)
+        if principal.tenant != DEFAULT_TENANT:
+            needed = "admin of the default tenant"
+            raise NotAllowed(principal.name, role=f"admin of tenant {principal.tenant}", needed=needed)
+        return principal
+
+    return allowed

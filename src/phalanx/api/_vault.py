@@ -5,19 +5,19 @@ recorded in the ledger with the name of the token that asked for them.
 """
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from phalanx.api._auth import Gate
+from phalanx.api._auth import Gate, keeper
 from phalanx.api._replies import Page, page, reply, reply_page
 from phalanx.api._schemas import answer
 from phalanx.core import DEFAULT_TENANT, MAX_PAGE_ROWS, InvalidInput, TenantId
 from phalanx.crypto.vault import KeyRecord, Level, Migration
-from phalanx.trust import NotAllowed, Principal, Role
+from phalanx.trust import Principal
 
 if TYPE_CHECKING:
     from phalanx.node import Node
@@ -90,7 +90,7 @@ _Tenant = Annotated[str, Query(max_length=_MAX_NAME_CHARS, description="Whose ke
 def vault_routes(node: "Node", gate: Gate) -> APIRouter:
     """``/v1/keys/vault`` and ``/v1/keys/migration``."""
     router = APIRouter(prefix="/v1/keys", tags=["keys"], default_response_class=Response)
-    admin = Depends(_keeper(gate))
+    admin = Depends(keeper(gate))
 
     @router.get("/vault", responses=answer(VaultView), dependencies=[admin])
     async def get_vault() -> Response:
@@ -144,19 +144,6 @@ def vault_routes(node: "Node", gate: Gate) -> APIRouter:
         return reply(_migration_view(await node.migration.stop(actor=principal.name)))
 
     return router
-
-
-def _keeper(gate: Gate) -> Any:
-    admin = gate.needs(Role.ADMIN)
-
-    async def keeper(request: Request) -> Principal:
-        principal = await admin(request)
-        if principal.tenant != DEFAULT_TENANT:
-            needed = "admin of the default tenant"
-            raise NotAllowed(principal.name, role=f"admin of tenant {principal.tenant}", needed=needed)
-        return principal
-
-    return keeper
 
 
 async def _vault_view(node: "Node") -> VaultView:

@@ -6,6 +6,7 @@ import click
 
 from phalanx.cli._keys_entropy import entropy
 from phalanx.cli._keys_escrow import escrow
+from phalanx.cli._keys_identity import identity
 from phalanx.cli._keys_vault import migrate, vault
 from phalanx.cli._output import Column, json_option, print_json, print_table
 
@@ -17,6 +18,7 @@ def keys() -> None:
 
 keys.add_command(entropy)
 keys.add_command(escrow)
+keys.add_command(identity)
 keys.add_command(vault)
 keys.add_command(migrate)
 

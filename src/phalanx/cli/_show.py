@@ -81,6 +81,7 @@ def agents(client: NodeClient, as_json: bool) -> None:
         ("mission", lambda row: row.get("mission") or "–"),
         ("done", _text("done")),
         ("failed", _text("failed")),
+        ("identity", lambda row: row["identity"][:16]),
     ]
     _listing("/v1/agents", "Agents", columns, client=client, limit=1_000, as_json=as_json)
 

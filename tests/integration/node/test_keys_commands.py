@@ -99,3 +99,38 @@ def test_what_guards_the_root_is_changed_while_the_node_is_stopped(up, tmp_path)
         PHALANX_PASSPHRASE="correct horse battery", PHALANX_NEW_PASSPHRASE="a better one, longer",
     )  # fmt: skip
     phalanx("ledger", "verify", *folder, *wrapper, PHALANX_PASSPHRASE="a better one, longer")
+
+
+@pytest.mark.requirement("AGT-5", "ZTA-3")
+def test_identities_from_the_shell_over_tls(up, tmp_path):
+    client = up("api.tls_self_signed=true", "identity.organisation=acme")
+    client["PHALANX_CA"] = str(tmp_path / "data/keys/tls.crt")
+    assert client["PHALANX_URL"].startswith("https:")
+
+    def run(*arguments, code=0):
+        return phalanx("keys", "identity", *arguments, code=code, **client)
+
+    kinds = {one["subject"].partition(":")[0] for one in json.loads(run("list", "--json"))}
+    assert kinds == {"organisation", "node", "agent"}
+    root = json.loads(run("show", "organisation:acme", "--json"))["identity"]["key"]
+    made, chain = tmp_path / "kim.identity", tmp_path / "kim.chain"
+    assert "person:acme/kim" in run("issue", "person:acme/kim", "--out", str(made))
+    assert made.stat().st_mode & 0o777 == 0o600
+    assert "is there already" in run("issue", "person:acme/ada", "--out", str(made), code=2)
+    run("export", "person:acme/kim", "--out", str(chain))
+    assert "person:acme/kim holds" in run("verify", str(chain), "--root", root)
+    assert "not trusted here" in run("verify", str(chain), "--root", "00" * 32, code=6)
+
+    before = json.loads(phalanx("agents", "--json", **client))[0]
+    run("revoke", before["identity"], "--why", "key-compromised", "--note", "a drill")
+    after = json.loads(phalanx("agents", "--json", **client))[0]
+    assert after["identity"] != before["identity"] or after["state"] == "barred"
+
+    assert json.loads(run("rotate", "node:acme/phalanx", "--json"))["identity"]["epoch"] == 2
+    run("revoke", "person:acme/kim", "--why", "ceased")
+    listed = tmp_path / "acme.list"
+    run("export", "organisation:acme", "--revocations", "--out", str(listed))
+    failed = run("verify", str(chain), "--root", root, "--revocations", str(listed), code=6)
+    assert "breaks at link 0" in failed
+    assert "known already" in run("accept", str(listed))
+    assert [one["state"] for one in json.loads(run("list", "--kind", "person", "--json"))] == ["revoked"]

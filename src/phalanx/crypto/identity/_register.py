@@ -17,7 +17,7 @@ from phalanx.crypto.identity._errors import EpochPassed, Revoked
 from phalanx.crypto.identity._limits import MAX_LISTENERS, MAX_VERIFIED
 from phalanx.crypto.identity._model import Subject
 from phalanx.crypto.identity._path import Verified
-from phalanx.crypto.identity._revocation import Revocation, RevocationList
+from phalanx.crypto.identity._revocation import Listed, Revocation, RevocationList
 
 Listener = Callable[[Revocation], None]
 
@@ -28,15 +28,14 @@ class Register:
     def __init__(self, alerts: AlertSink) -> None:
         self._alerts = alerts
         self._lists: dict[Subject, RevocationList] = {}
-        self._revoked: dict[tuple[str, str], Revocation] = {}
+        self._listed = Listed()
         self._epochs: dict[Subject, tuple[tuple[int, int], ...]] = {}
         self._listeners: dict[int, Listener] = {}
         self._next_listener = 0
         self._verified: OrderedDict[tuple[str, ...], Verified] = OrderedDict()
 
     def revoked(self, subject: Subject, serial: str, at_ns: int) -> str:
-        found = self._revoked.get((str(subject), serial))
-        return found.reason if found is not None and found.since_ns <= at_ns else ""
+        return self._listed.revoked(subject, serial, at_ns)
 
     def epoch(self, subject: Subject, at_ns: int) -> int:
         return max((epoch for since_ns, epoch in self._epochs.get(subject, ()) if since_ns <= at_ns), default=0)
@@ -46,17 +45,14 @@ class Register:
 
     def revocation(self, subject: Subject, serial: str) -> Revocation | None:
         """Also one that only takes effect later, as a rotation's does."""
-        return self._revoked.get((str(subject), serial))
+        return self._listed.get(subject, serial)
 
     def apply(self, offered: RevocationList) -> None:
         """Put a list in force. The caller has checked that it may, and has it on disk."""
         known = self._lists.get(offered.issuer)
         before = set(known.entries) if known else set()
         self._lists[offered.issuer] = offered
-        # Two issuers may have revoked one certificate: the earlier date stands.
-        entries = (entry for one in self._lists.values() for entry in one.entries)
-        latest_first = sorted(entries, key=lambda entry: -entry.since_ns)
-        self._revoked = {(entry.subject, entry.serial): entry for entry in latest_first}
+        self._listed = Listed(*self._lists.values())
         self._verified.clear()
         self._tell(entry for entry in offered.entries if entry not in before)
 

@@ -1,0 +1,82 @@
+"""`phalanx keys identity verify` works on files alone, and its exit code says what came of it."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from phalanx.cli._exits import Exit, exit_for
+from phalanx.cli._keys_identity import identity
+from phalanx.core import PhalanxError
+from phalanx.crypto import ED25519, SigningKey
+from phalanx.crypto.identity import (
+    Chain,
+    Request,
+    Revocation,
+    Subject,
+    Use,
+    Why,
+    sign_certificate,
+    sign_list,
+)
+
+FROM_NS, UNTIL_NS = 1_800_000_000 * 10**9, 1_900_000_000 * 10**9
+ROOT, KIM = Subject.parse("organisation:acme"), Subject.parse("person:acme/kim")
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A chain and a list of revocations in files, and the root's fingerprint."""
+    root, kim = SigningKey.generate(ED25519), SigningKey.generate(ED25519)
+    said = {"epoch": 1, "not_before_ns": FROM_NS, "not_after_ns": UNTIL_NS}
+    top = sign_certificate(Request(ROOT, root.public, "0" * 32, uses=(Use.ISSUE,), **said), root)
+    leaf = sign_certificate(Request(KIM, kim.public, "1" * 32, uses=(Use.SIGN,), **said), root)
+    entry = Revocation(
+        serial="1" * 32, subject=str(KIM), why=Why.CEASED, since_ns=FROM_NS + 10**18, not_after_ns=UNTIL_NS
+    )
+    listed = sign_list(ROOT, root, number=1, at_ns=FROM_NS, entries=(entry,))
+    (tmp_path / "kim.chain").write_text(Chain((leaf, top)).to_text())
+    import base64
+
+    (tmp_path / "acme.list").write_text(json.dumps({"revocations": base64.b64encode(listed.to_bytes()).decode()}))
+    return tmp_path, root.public.fingerprint
+
+
+def verify(*arguments):
+    return CliRunner().invoke(identity, ["verify", *map(str, arguments)])
+
+
+@pytest.mark.requirement("CRY-2")
+def test_a_chain_is_verified_without_a_node(files):
+    folder, root = files
+    at = ("--at", "2027-06-01T00:00:00Z")
+    said = verify(folder / "kim.chain", "--root", root, *at, "--json")
+    assert said.exit_code == 0, said.output
+    told = json.loads(said.stdout)
+    assert (told["subject"], len(told["links"])) == (str(KIM), 2)
+    assert "holds" in verify(folder / "kim.chain", "--root", root, *at).stdout
+    with_list = ("--revocations", folder / "acme.list")
+    assert verify(folder / "kim.chain", "--root", root, *at, *with_list).exit_code == 0
+    later = verify(folder / "kim.chain", "--root", root, "--at", "2059-01-01T00:00:00Z", *with_list)
+    assert later.exception.code == "outside-validity"
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "code"),
+    [
+        (None, ("--root", "00" * 32), "untrusted-root"),
+        (None, ("--use", "channel"), "use-not-allowed"),
+        (None, ("--at", "2020-01-01T00:00:00Z"), "outside-validity"),
+        (None, ("--at", "yesterday"), "invalid-input"),
+        (lambda text: text.replace("BEGIN", "START"), (), "invalid-certificate"),
+    ],
+)
+def test_what_does_not_hold_says_why_and_ends_as_not_verified(files, change, arguments, code):
+    folder, root = files
+    file = folder / "kim.chain"
+    if change:
+        file.write_text(change(file.read_text()))
+    said = verify(file, "--root", root, "--at", "2027-06-01T00:00:00Z", *arguments)
+    assert isinstance(said.exception, PhalanxError)
+    assert said.exception.code == code
+    assert exit_for(said.exception) is (Exit.USAGE if code == "invalid-input" else Exit.NOT_VERIFIED)
