@@ -90,9 +90,6 @@ class Register:
         if len(self._verified) > MAX_VERIFIED:
             self._verified.popitem(last=False)
 
-    def forget_verified(self) -> None:
-        self._verified.clear()
-
     def _tell(self, news: Iterable[Revocation]) -> None:
         for entry in news:
             for listener in list(self._listeners.values()):
