@@ -73,6 +73,17 @@ class Agent:
         self.held.remove(self.in_hand)
         self.in_hand = None
 
+    def take_back(self, mission: str) -> Claim | None:
+        """Take back one that was given and not begun; None when it is not there any more."""
+        kept = [self._mailbox.get_nowait() for _ in range(self._mailbox.qsize())]
+        found = next((claim for claim in kept if claim is not None and claim.mission.id == mission), None)
+        for claim in kept:
+            if claim is None or claim is not found:
+                self._mailbox.put_nowait(claim)
+        if found is not None:
+            self.held.remove(found)
+        return found
+
     def empty_mailbox(self) -> list[Claim]:
         """Take back what was given and not begun."""
         back = []

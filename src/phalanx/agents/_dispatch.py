@@ -1,28 +1,7 @@
-"""Which agent gets a mission, and how long one that failed rests. Pure."""
-
-from collections.abc import Sequence
-from typing import Protocol, TypeVar
+"""How long a mission that failed rests. Pure."""
 
 from phalanx.agents._limits import BACKOFF_FIRST_S, BACKOFF_LONGEST_S
 from phalanx.core import Rng
-
-
-class Loaded(Protocol):
-    """What dispatch sees of an agent: the work it holds, and whether its mailbox takes more."""
-
-    @property
-    def load(self) -> float: ...
-
-    @property
-    def has_room(self) -> bool: ...
-
-
-A = TypeVar("A", bound=Loaded)
-
-
-def least_loaded(agents: Sequence[A]) -> A | None:
-    """The agent with room that holds the least work; of equals, the first in the roster."""
-    return min((agent for agent in agents if agent.has_room), key=lambda agent: agent.load, default=None)
 
 
 def backoff_s(attempts: int, rng: Rng) -> float:

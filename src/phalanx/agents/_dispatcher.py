@@ -1,18 +1,21 @@
 """Hands pending missions to agents: one task, woken when there may be something to do.
 
 The queue is the store: a scan starts from what is durable, so a wake-up that is lost or comes
-twice does no harm. Tenants take turns at being first; within one, missions go in order of id.
+twice does no harm. The tenant that was served least is first; within one, missions go in order of id.
 """
 
 import asyncio
 from contextlib import aclosing, suppress
 
+from phalanx.agents._agent import Agent
 from phalanx.agents._book import Claim, MissionBook
-from phalanx.agents._dispatch import backoff_s, least_loaded
+from phalanx.agents._dispatch import backoff_s
 from phalanx.agents._errors import Fenced
 from phalanx.agents._limits import MAX_ATTEMPTS, MAX_RESTING, SCAN_ROWS, STORAGE_PAUSE_S
 from phalanx.agents._model import MissionStatus
+from phalanx.agents._placing import Placing
 from phalanx.agents._roster import Roster
+from phalanx.balancing import Move
 from phalanx.core import Clock, Rng, StorageError
 from phalanx.telemetry import Telemetry
 
@@ -20,9 +23,12 @@ from phalanx.telemetry import Telemetry
 class Dispatcher:
     """Takes back what a lost node had assigned, then assigns whatever is pending."""
 
-    def __init__(self, book: MissionBook, roster: Roster, *, clock: Clock, rng: Rng, telemetry: Telemetry) -> None:
+    def __init__(
+        self, book: MissionBook, roster: Roster, placing: Placing, *, clock: Clock, rng: Rng, telemetry: Telemetry
+    ) -> None:
         self._book = book
         self._roster = roster
+        self._placing = placing
         self._clock = clock
         self._rng = rng
         self._log = telemetry.log.bind(room="agents")
@@ -33,7 +39,6 @@ class Dispatcher:
         self._quiet = asyncio.Event()
         self._resting: set[str] = set()
         self._in_doubt = True
-        self._turn = 0
         self.paused = False
 
     def wake(self) -> None:
@@ -76,6 +81,19 @@ class Dispatcher:
                 await self._clock.sleep(STORAGE_PAUSE_S)
                 self._awake.set()
 
+    async def move(self, move: Move) -> bool:
+        """Take a mission that waits behind an agent back, so that it goes where it would be done sooner.
+
+        It goes through the store like any other: whoever began or ended it meanwhile wins.
+        """
+        claim = None if self.paused else self._placing.agent(move.source).take_back(move.operation)
+        if claim is None:
+            return False
+        self._placing.given_back(claim)
+        await self._book.surely(self._book.unbegun, claim, f"{move.target} can do it {move.gain_s:.3g} s sooner")
+        self.wake()
+        return True
+
     async def _end_rest(self, mission: str, seconds: float) -> None:
         await self._clock.sleep(seconds)
         self._resting.discard(mission)
@@ -101,10 +119,8 @@ class Dispatcher:
 
     async def _hand_out(self) -> None:
         tenants = await self._book.tenants()
-        first = self._turn % len(tenants) if tenants else 0
-        self._turn += 1
         waiting = 0
-        for tenant in (*tenants[first:], *tenants[:first]):
+        for tenant in self._placing.order(tenants):
             async with aclosing(self._book.standing(tenant, MissionStatus.PENDING)) as queue:
                 async for claim in queue:
                     waiting += not await self._placed(claim)
@@ -122,9 +138,18 @@ class Dispatcher:
             if claim.mission.skill not in self._roster.skills:
                 await self._book.failed(claim, f"no agent of this node has the skill {claim.mission.skill!r}")
                 return True
-            agent = least_loaded(self._roster.able(claim.mission.skill))
+            agent = self._placing.choose(claim)
             if agent is None:
                 return False
+            return await self._given(claim, agent)
+        except Fenced as fenced:
+            self._log.warning("mission changed while handed out", mission=claim.mission.id, reason=fenced.message)
+        return True
+
+    async def _given(self, claim: Claim, agent: Agent) -> bool:
+        """Assign it in the store, then hand it over; whatever comes between leaves the agent's place free again."""
+        handed = False
+        try:
             given = await self._book.assign(claim, agent.name)
             # Storage took its time; the agent may have fallen in it, or the swarm begun to stop.
             if self.paused or not self._roster.seats(agent):
@@ -132,6 +157,8 @@ class Dispatcher:
                 self.wake()
                 return False
             agent.give(given)
-        except Fenced as fenced:
-            self._log.warning("mission changed while handed out", mission=claim.mission.id, reason=fenced.message)
+            handed = True
+        finally:
+            if not handed:
+                self._placing.given_back(claim)
         return True

@@ -1,7 +1,7 @@
 """Supervision: keeps one agent at work in its place, and seats another when it falls.
 
 What a skill raises ends its agent, not its mission: the mission goes back to the queue, rests,
-and is tried by whoever is least loaded then, until its attempts are used up. Missions behind it
+and is tried by whoever would be done first then, until its attempts are used up. Missions behind it
 in the mailbox go back at once and uncounted.
 """
 
@@ -12,6 +12,7 @@ from phalanx.agents._book import Claim, MissionBook
 from phalanx.agents._dispatcher import Dispatcher
 from phalanx.agents._errors import MissionRejected
 from phalanx.agents._limits import MAX_ATTEMPTS, MAX_NOTE_CHARS, STORAGE_PAUSE_S
+from phalanx.agents._placing import Placing
 from phalanx.agents._roster import Place, Roster
 from phalanx.core import NS_PER_S, Clock, PhalanxError, StorageFull
 from phalanx.telemetry import Telemetry
@@ -21,10 +22,18 @@ class Keeper:
     """Runs the places of a roster. One ``keep`` per place."""
 
     def __init__(
-        self, book: MissionBook, roster: Roster, dispatcher: Dispatcher, *, clock: Clock, telemetry: Telemetry
+        self,
+        book: MissionBook,
+        roster: Roster,
+        placing: Placing,
+        dispatcher: Dispatcher,
+        *,
+        clock: Clock,
+        telemetry: Telemetry,
     ) -> None:
         self._book = book
         self._roster = roster
+        self._placing = placing
         self._dispatcher = dispatcher
         self._clock = clock
         self._log = telemetry.log.bind(room="agents")
@@ -46,13 +55,17 @@ class Keeper:
             if claim is None:
                 await self._expel(place, agent)
                 continue
+            self._placing.begun(claim)
             reason = await self._carry_out(place, claim, tasks)
+            self._placing.ended(claim, ok=not reason)
             if reason:
                 self._roster.replace(place)
+                self._placing.replaced(place)
                 self._replaced.inc()
                 self._log.warning("agent replaced", agent=agent.name, by=place.agent.name, reason=reason)
                 await self._set_back(claim, reason, tasks)
                 for behind in agent.empty_mailbox():
+                    self._placing.given_back(behind)
                     await self._book.surely(self._book.unbegun, behind, f"{agent.name} was replaced")
             agent.put_down()
             if reason:
@@ -63,9 +76,11 @@ class Keeper:
     async def _expel(self, place: Place, agent: Agent) -> None:
         """Seat another for an agent without a mission in hand that may not go on."""
         self._roster.replace(place)
+        self._placing.replaced(place)
         self._replaced.inc()
         self._log.warning("agent expelled", agent=agent.name, by=place.agent.name)
         for behind in agent.empty_mailbox():
+            self._placing.given_back(behind)
             await self._book.surely(self._book.unbegun, behind, f"{agent.name} was expelled")
         self._roster.bury(agent)
         self.put_down.set()

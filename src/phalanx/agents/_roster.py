@@ -22,6 +22,11 @@ class Place:
     done: int = 0
     failed: int = 0
 
+    @property
+    def name(self) -> str:
+        """Of the place, whoever sits in it."""
+        return f"{self.role.value}-{self.number}"
+
 
 class Roster:
     """Who there is. Roles without a skill have no agents: nobody sits idle for show."""

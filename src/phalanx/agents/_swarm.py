@@ -12,8 +12,10 @@ from phalanx.agents._dispatcher import Dispatcher
 from phalanx.agents._keeper import Keeper
 from phalanx.agents._limits import CANCEL_S, DRAIN_S, MAX_AGENTS_PER_ROLE
 from phalanx.agents._model import AgentView, Capability, MissionStatus, SkillManifest
+from phalanx.agents._placing import Placing
 from phalanx.agents._roster import Roster
 from phalanx.agents._toolbox import Skill, Toolbox
+from phalanx.balancing import Move, Pool
 from phalanx.core import Clock, InvalidInput, Rng, StorageError, Store
 from phalanx.telemetry import Telemetry
 
@@ -46,10 +48,13 @@ class Swarm:
             skills, tools=toolbox, clock=clock, per_role=agents_per_role, admission=admission or Anybody()
         )
         self._book = MissionBook(store, clock=clock, telemetry=telemetry)
+        self._placing = Placing(self._roster, clock)
         self._dispatcher = Dispatcher(
-            self._book, self._roster, clock=clock, rng=rng.child("agents"), telemetry=telemetry
+            self._book, self._roster, self._placing, clock=clock, rng=rng.child("agents"), telemetry=telemetry
         )
-        self._keeper = Keeper(self._book, self._roster, self._dispatcher, clock=clock, telemetry=telemetry)
+        self._keeper = Keeper(
+            self._book, self._roster, self._placing, self._dispatcher, clock=clock, telemetry=telemetry
+        )
         self._runner: asyncio.Task[None] | None = None
         telemetry.metrics.gauge("phalanx_agents", "Agents in the roster.").set(len(self._roster.places))
 
@@ -57,6 +62,15 @@ class Swarm:
     def running(self) -> bool:
         """Whether missions are carried out. False before the start, after the stop, and after a defect."""
         return self._runner is not None and not self._runner.done()
+
+    @property
+    def pool(self) -> Pool:
+        """How missions are spread over the agents."""
+        return self._placing.pool
+
+    async def move(self, move: Move) -> bool:
+        """Let a mission that waits go elsewhere; false when it does not wait there any more."""
+        return await self._dispatcher.move(move)
 
     async def start(self) -> None:
         """Begin, with what an earlier life left behind."""
@@ -111,6 +125,7 @@ class Swarm:
         self._dispatcher.paused = True
         for agent in self._roster.agents:
             for claim in agent.empty_mailbox():
+                self._placing.given_back(claim)
                 await self._give_back(claim)
         if self._runner is not None and not self._runner.done():
             idle = asyncio.ensure_future(self._idle())

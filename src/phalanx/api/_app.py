@@ -10,6 +10,8 @@ from starlette.routing import BaseRoute
 
 import phalanx
 from phalanx.api._auth import Gate
+from phalanx.api._balancing import KINDS as BALANCING_KINDS
+from phalanx.api._balancing import balancing_routes
 from phalanx.api._edge import Edge
 from phalanx.api._entropy import KINDS as ENTROPY_KINDS
 from phalanx.api._entropy import entropy_routes
@@ -44,11 +46,13 @@ _KINDS: Sequence[type] = (
     *EVENT_KINDS,
     *RECORD_KINDS,
     *LEDGER_KINDS,
+    *BALANCING_KINDS,
     *TILE_KINDS,
     *VOUCHING_KINDS,
     *LIVE_KINDS,
     *VAULT_KINDS,
     *IDENTITY_KINDS,
+    *BALANCING_KINDS,
     *ENTROPY_KINDS,
     *ESCROW_KINDS,
     Trace,
@@ -80,6 +84,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         tile_routes(node, gate),
         vouching_routes(node, gate),  # before the ledger's, which take what is left for an entry's id
         ledger_routes(node, gate),
+        balancing_routes(node, gate),
         live_routes(node, gate),
         service_routes(node, gate),
         entropy_routes(node, gate),

@@ -59,6 +59,12 @@ def answer(kind: type, *, status: int = 200, many: bool = False, description: st
     return {status: {"description": text, "content": {"application/json": {"schema": schema}}}}
 
 
+def asked(kind: type) -> dict[str, Any]:
+    """How a route documents the body it takes: one ``kind`` as JSON, for ``openapi_extra``."""
+    schema = {"$ref": _REF.format(name=kind.__name__)}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
 def answer_text(media_type: str, description: str) -> Responses:
     """How a route that answers with text documents its success."""
     return {200: {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}}

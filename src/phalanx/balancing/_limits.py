@@ -45,3 +45,49 @@ MAX_GENES = 200_000_000
 
 # What a baseline that looks at every remaining operation in every step may take: its cost grows with the square.
 MAX_QUADRATIC_OPERATIONS = 40_000
+
+# Streaming. Resources and kinds that one pool knows; operations that it has given out and not seen finished.
+MAX_POOL_RESOURCES = 4_096
+MAX_POOL_KINDS = 256
+MAX_OUTSTANDING = 1_000_000
+# Operations one resource holds at once, unless it says otherwise.
+DEFAULT_CAPACITY = 64
+MAX_CAPACITY = 100_000
+# How many a resource that is new, or back, may hold; doubled by each one that ends well.
+SLOW_START = 1
+# Failures in a row after which a resource rests, for how long at first, and at most.
+FAILURES_TO_REST = 3
+REST_FIRST_S = 1.0
+REST_LONGEST_S = 60.0
+# Calibration drift beyond which a device is given nothing that needs coherence.
+MAX_DRIFT = 0.5
+# An arrival of this many operations at once is solved as a whole; of fewer, each goes where it fits best now.
+BURST_OPERATIONS = 1_000
+# Estimates move by at least this share of a new observation, and believe no single one beyond this factor.
+LEAST_LEARNING = 0.05
+TRUSTED_OBSERVATIONS = 5
+MAX_SURPRISE = 10.0
+# How far back arrival rates and measured utilisation look.
+RATE_WINDOW_S = 60.0
+BEAT_S = 5.0
+# Utilisation is planned no higher than this when prices are made from it: at one, waiting has no end.
+MAX_PLANNED_UTILISATION = 0.97
+# Rebalancing: moves of one beat, moves in the life of one operation, and what a move must gain to be worth it.
+MAX_MOVES_PER_BEAT = 64
+MAX_MOVES_PER_OPERATION = 3
+LEAST_GAIN = 0.2
+LEAST_GAIN_S = 0.001
+# Placements that are remembered for people to look at.
+RECENT_PLACEMENTS = 200
+# Tenants whose shares are kept apart; beyond that, the one served longest ago is forgotten.
+MAX_TENANTS = 10_000
+
+# Capacity planning.
+MAX_HORIZON_DAYS = 1_826
+MAX_GROWTH_PER_DAY = 10.0
+MAX_ADDITIONS = 1_000
+
+# A problem that is sent in as a document.
+MAX_DOCUMENT_OPERATIONS = 100_000
+MAX_DOCUMENT_PAIRS = 10_000_000
+MAX_DOCUMENT_MIB = 8

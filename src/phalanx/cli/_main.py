@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "agents": ("phalanx.cli._show:agents", "The swarm: who is there and what each is doing."),
     "assessments": ("phalanx.cli._show:assessments", "What the analyses concluded, with interval and provenance."),
     "decisions": ("phalanx.cli._show:decisions", "Which actions were approved or refused, by what policy and why."),
+    "balancing": ("phalanx.cli._balancing:balancing", "How work is spread over resources, and problems of your own."),
     "devices": ("phalanx.cli._show:devices", "Quantum devices and simulators, and what each result of theirs is."),
     "alerts": ("phalanx.cli._show:alerts", "What the node wants a person to know of itself."),
     "trace": ("phalanx.cli._show:trace", "The whole way of one event, from intake to ledger."),

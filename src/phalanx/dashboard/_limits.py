@@ -22,3 +22,6 @@ MAX_CHART_FINDINGS = 1_000
 LEDGER_PAGE_ENTRIES = 50
 # Identities on one page.
 IDENTITY_PAGE_ROWS = 100
+# Resources and placements of one pool on the page of balancing; the rest is found through the API.
+MAX_SHOWN_RESOURCES = 24
+MAX_SHOWN_PLACEMENTS = 12

@@ -7,8 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from phalanx.balancing import PlacementView
 from phalanx.core import NS_PER_S, InvalidInput, NotFound, PhalanxError, TenantId, Waypoint, decode
 from phalanx.dashboard._assets import ChartLibrary, asset_routes, own_assets
+from phalanx.dashboard._balancing_page import panel
 from phalanx.dashboard._keys_page import keys_view
 from phalanx.dashboard._ledger_page import ledger_view
 from phalanx.dashboard._limits import (
@@ -19,7 +21,7 @@ from phalanx.dashboard._limits import (
     MAX_WAYS,
 )
 from phalanx.dashboard._render import Renderer
-from phalanx.dashboard._sections import KEYS, LEDGER, LIVE
+from phalanx.dashboard._sections import BALANCING, KEYS, LEDGER, LIVE
 from phalanx.dashboard._session import Doorman, to_login
 from phalanx.dashboard._stations import LABELS
 from phalanx.dashboard._story import tell
@@ -86,17 +88,28 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         view = await keys_view(node, principal, request.query_params.get("after", ""))
         return renderer.page("keys.html", principal=principal, section=KEYS.path, keys=view)
 
+    async def balancing(_: Request, principal: Principal) -> Response:
+        own = [one for one in node.balancing.views() if one.resources]
+        panels = [panel(view, _for(principal, node.balancing.placements(view.name))) for view in own]
+        return renderer.page("balancing.html", principal=principal, section=BALANCING.path, panels=panels)
+
     return [
         Route("/", _guarded(live, doorman, renderer)),
         Route("/ways", _guarded(changed_ways, doorman, renderer, part=True)),
         Route("/trace/{trace}", _guarded(trace, doorman, renderer)),
         Route(LEDGER.path, _guarded(ledger, doorman, renderer)),
         Route(KEYS.path, _guarded(keys, doorman, renderer)),
+        Route(BALANCING.path, _guarded(balancing, doorman, renderer)),
         Route("/login", doorman.show),
         Route("/login", _open(doorman.sign_in, renderer), methods=["POST"]),
         Route("/logout", _open(doorman.sign_out, renderer), methods=["POST"]),
         asset_routes(own_assets(), charts),
     ]
+
+
+def _for(principal: Principal, placements: Sequence[PlacementView]) -> list[PlacementView]:
+    """What this person may see of them: how busy resources are is everybody's, what was placed is the tenant's."""
+    return [one for one in placements if one.tenant == principal.tenant]
 
 
 def _guarded(

@@ -14,4 +14,5 @@ class Section:
 LIVE = Section("/", "Live")
 LEDGER = Section("/ledger", "Ledger")
 KEYS = Section("/keys", "Keys")
-SECTIONS = (LIVE, LEDGER, KEYS)
+BALANCING = Section("/balancing", "Balancing")
+SECTIONS = (LIVE, LEDGER, BALANCING, KEYS)

@@ -9,7 +9,7 @@ they are its inputs, which the engine keeps, so a run resumed after a crash sees
 import msgspec
 
 from phalanx.agents import Capability, Mission, MissionRejected, Role, SkillManifest, Toolbox
-from phalanx.core import MAX_PAGE_ROWS, Assessment, Circuit, Finding, NotFound, Waypoint, derive_id, id_time_ns
+from phalanx.core import MAX_PAGE_ROWS, Assessment, Finding, NotFound, Waypoint, derive_id, id_time_ns
 from phalanx.incidents._judging import Collected, Estimated, attack_model, collected, exactly, judged
 from phalanx.incidents._limits import (
     ESTIMATE_ALPHA,
@@ -22,7 +22,7 @@ from phalanx.incidents._limits import (
 from phalanx.incidents._responses import Responses
 from phalanx.incidents._risk import Sign
 from phalanx.intel import Findings
-from phalanx.quantum import ShotResult, estimate_probability
+from phalanx.quantum import estimate_probability
 from phalanx.telemetry import waypoint_of
 from phalanx.workflows import Engine, RunChanged, Step, StepContext, StepKind, StepOutput, Template, assessment_put
 
@@ -47,13 +47,9 @@ async def collect(context: StepContext) -> Collected:
 async def estimate(context: StepContext) -> StepOutput:
     """How likely at least one stage happened, by amplitude estimation on whatever device fits."""
 
-    async def run(circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
-        placement = context.fleet.place(circuit.n_qubits, shots=shots)
-        return await placement.backend.run(circuit, shots=shots, seed=seed)
-
     model = attack_model(_collected(context).stages)
     found = await estimate_probability(
-        model, run=run, seed=context.seed, epsilon=ESTIMATE_EPSILON, alpha=ESTIMATE_ALPHA
+        model, run=context.run_circuit, seed=context.seed, epsilon=ESTIMATE_EPSILON, alpha=ESTIMATE_ALPHA
     )
     value = Estimated(
         method="amplitude estimation",

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from phalanx.agents import Skill, Swarm, Toolbox
+from phalanx.balancing import Balancing
 from phalanx.core import (
     DEFAULT_TENANT,
     GIB,
@@ -65,6 +66,7 @@ class Node:
     findings: Findings
     swarm: Swarm
     engine: Engine
+    balancing: Balancing
     assessments: Assessments
     responses: Responses
     cases: Cases
@@ -151,7 +153,6 @@ async def build_node(
         fleet = _fleet(offload, alerts)
         engine = Engine(store, clock, telemetry, fleet, offload, ports.rng.child("workflows"))
         load_plugins(ANALYSES, alerts, engine.register)
-
         intake = await Intake.open(
             intake_journal, store, clock=clock, ids=ports.ids, telemetry=telemetry,
             max_backlog_events=settings.intake.max_backlog_events, seals=seals,
@@ -179,7 +180,8 @@ async def build_node(
             cases=Cases(store), noise=noise, vault=vault, identities=identities, ledger=ledger,
             migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS]), fleet=fleet,
             escrows=Escrows(watched, ledger, clock, ports.signer), vouching=vouching,
-            anchors=Anchors(store, offload, clock), local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
+            anchors=Anchors(store, offload, clock), balancing=_balancing(settings, ports, telemetry, swarm, engine),
+            local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)
@@ -200,11 +202,21 @@ def _start_services(node: Node, ports: Ports, services: Services) -> None:
     services.start("migration", node.migration.run)
     services.start("vault", lambda: keep_vault(node.vault, node.store, node.ledger))
     services.start("noise", node.noise.run)
+    services.start("balancing", node.balancing.run)
     services.start("ledger-seal", lambda: seal_often(node.ledger, telemetry, clock))
     services.start("ledger-anchor", lambda: anchor_daily(node.ledger, node.anchors, ports, telemetry))
     node.vouching.start(services)
     if settings.otlp.endpoint:
         _start_otlp(settings, telemetry, services)
+
+
+def _balancing(settings: Settings, ports: Ports, telemetry: Telemetry, swarm: Swarm, engine: Engine) -> Balancing:
+    """What spreads missions over agents and circuits over devices."""
+    wanted = settings.balancing
+    made = Balancing(ports.clock, ports.offload, telemetry, beat_s=wanted.beat_s, compiled=wanted.compiled)
+    made.add(swarm.pool, swarm.move)
+    made.add(engine.pool)
+    return made
 
 
 def _telemetry(settings: Settings, clock: Clock, log_sink: LogSink) -> Telemetry:

@@ -22,7 +22,7 @@ from phalanx.adapters import (
     lock_folder,
     nobody_to_ask,
 )
-from phalanx.core import InvalidInput, Journals, NotFound, Rng, StorageCorrupt, Store, Uuid7Source
+from phalanx.core import InvalidInput, Journals, NotFound, Rng, StorageCorrupt, Store, Uuid7Source, keep_kernels_in
 from phalanx.crypto import SLH_DSA_SHA2_128S, HybridSigner, InvalidKey, SigningKey
 from phalanx.crypto.entropy import EntropyPool
 from phalanx.node._entropy import open_sources
@@ -31,6 +31,7 @@ from phalanx.node._settings import Settings
 from phalanx.node._vault import make_wrapper
 
 _KEY = Path("keys/node.key")
+_KERNELS = Path("kernels")
 _ANCHOR_KEY = Path("keys/anchor.key")
 
 
@@ -49,6 +50,8 @@ async def open_ports(
     if existing and not (folder / _KEY).is_file():
         raise NotFound("node's data in", str(folder), hint="name its folder with --data-dir")
     _make_private(folder)
+    # Only where numba finds nothing better: compiled code belongs into a folder that nobody else writes to.
+    keep_kernels_in(folder / _KERNELS)
     clock, entropy = SystemClock(), EntropyPool(OsEntropy())
     store: Store
     journals: Journals

@@ -85,6 +85,18 @@ class AgentsSection(Section):
     per_role: int = Field(4, ge=1, le=1000, description="Agents started for each role that has a skill.")
 
 
+class BalancingSection(Section):
+    """Spreading missions over agents and circuits over devices."""
+
+    beat_s: float = Field(
+        5.0, gt=0, le=3600, description="How often arrivals are counted, the plan is made anew and waiting work moved."
+    )
+    compiled: bool = Field(
+        default=True,
+        description="Load compiled kernels after the start (about 100 MiB). Without, work goes where it is done first.",
+    )
+
+
 class ResponseSection(Section):
     """The policy under which response actions are approved or refused."""
 
@@ -219,6 +231,7 @@ class Settings(Section):
     store: StoreSection = Field(StoreSection(), description="Durable state.")
     intake: IntakeSection = Field(IntakeSection(), description="Taking in events.")
     agents: AgentsSection = Field(AgentsSection(), description="The swarm.")
+    balancing: BalancingSection = Field(BalancingSection(), description="Balancing.")
     response: ResponseSection = Field(ResponseSection(), description="The response policy.")
     crypto: CryptoSection = Field(CryptoSection(), description="Algorithms.")
     entropy: EntropySection = Field(EntropySection(), description="Secret randomness.")

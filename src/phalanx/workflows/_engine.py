@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from phalanx.balancing import Pool
 from phalanx.core import (
     Clock,
     Conflict,
@@ -32,6 +33,7 @@ from phalanx.core import (
 )
 from phalanx.devices import Fleet
 from phalanx.telemetry import Telemetry
+from phalanx.workflows._circuits import Circuits
 from phalanx.workflows._errors import InvalidTemplate, RunChanged
 from phalanx.workflows._execution import SEED_BITS, Execution, Surroundings, plain
 from phalanx.workflows._limits import MAX_CONCURRENT_STEPS, MAX_INPUT_BYTES, MAX_TEMPLATES
@@ -55,11 +57,22 @@ class Engine:
     ) -> None:
         slots = asyncio.Semaphore(MAX_CONCURRENT_STEPS)
         self._around = Surroundings(
-            store=store, clock=clock, telemetry=telemetry, fleet=fleet, offload=offload, slots=slots
+            store=store,
+            clock=clock,
+            telemetry=telemetry,
+            fleet=fleet,
+            circuits=Circuits(fleet, clock),
+            offload=offload,
+            slots=slots,
         )
         self._rng = rng
         self._runs = Runs(store)
         self._templates: dict[str, Template] = {}
+
+    @property
+    def pool(self) -> Pool:
+        """How circuits are spread over the devices."""
+        return self._around.circuits.pool
 
     def register(self, template: Template) -> None:
         """Make a template known. Raises ``InvalidTemplate`` when its name is taken."""

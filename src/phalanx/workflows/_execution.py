@@ -22,6 +22,7 @@ from phalanx.core import (
 )
 from phalanx.devices import Fleet
 from phalanx.telemetry import Telemetry, waypoint_of, waypoint_put
+from phalanx.workflows._circuits import Circuits
 from phalanx.workflows._errors import StepFailed
 from phalanx.workflows._limits import MAX_EXTRA_WRITES, MAX_OUTPUT_BYTES, MAX_REASON_CHARS
 from phalanx.workflows._records import STEP_RESULTS, Run, StepResult, step_result_id, step_result_put
@@ -40,6 +41,7 @@ class Surroundings:
     clock: Clock
     telemetry: Telemetry
     fleet: Fleet
+    circuits: Circuits
     offload: Offload
     slots: asyncio.Semaphore
 
@@ -105,6 +107,7 @@ class Execution:
             seed=Rng(run.seed).child(f"step/{step.name}").bits(SEED_BITS),
             started_ns=around.clock.wall_ns(),
             fleet=around.fleet,
+            run_circuit=around.circuits.runner(f"{run.id}/{step.name}", run.tenant),
             offload=around.offload,
         )
 

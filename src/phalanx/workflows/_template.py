@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from phalanx.core import MAX_NAME_CHARS, Offload, Provenance, TenantId, TraceId, Waypoint, Write
 from phalanx.devices import Fleet
+from phalanx.quantum import ShotRunner
 from phalanx.workflows._errors import InvalidTemplate
 from phalanx.workflows._limits import MAX_STEPS
 
@@ -30,7 +31,8 @@ class StepContext:
     ``seed`` belongs to this step of this run: a step that is repeated after a crash draws the same
     numbers. ``started_ns`` is the wall time at which it began. Inputs and outputs are plain data, keys in
     order, also when the step before it ran a moment ago: a resumed run sees nothing else. They are
-    shared with the other steps, so a step changes none of them.
+    shared with the other steps, so a step changes none of them. ``run_circuit`` places each circuit where it is done
+    first among the devices that are as good as the fleet's choice.
     """
 
     run: str
@@ -42,6 +44,7 @@ class StepContext:
     seed: int
     started_ns: int
     fleet: Fleet
+    run_circuit: ShotRunner
     offload: Offload
 
 

@@ -1,0 +1,403 @@
+"""A pool of resources that operations stream through: placing, finishing, learning.
+
+Invariants:
+
+- an operation is held by one resource at a time; placing it again while it is held gives the same ticket;
+- nothing is placed beyond a resource's limit, on one closed or resting, or where the operation may not go;
+- finishing or withdrawing what is not held any more changes nothing (``False``): late and doubled words do no harm;
+- a ticket's ``version`` grows when it moves; a move that was planned for an older version is refused.
+
+No clock, no I/O, no threads: time comes in as ``now_s``, seconds of a clock that never goes back.
+"""
+
+import dataclasses
+import math
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from phalanx.balancing._deciding import (
+    COUNT,
+    DONE,
+    HEAD_S,
+    HEAD_SINCE,
+    LIMIT,
+    N_CLOSED,
+    N_FULL,
+    NEXT,
+    NEXT_DONE,
+    OPEN,
+    OUT_ROWS,
+    PENDING,
+    SLOTS,
+    STATE_ROWS,
+    WAIT,
+    decider,
+)
+from phalanx.balancing._errors import NoEligibleResource, QueuesFull
+from phalanx.balancing._estimates import Estimates
+from phalanx.balancing._fluid import FluidPlan
+from phalanx.balancing._limits import (
+    DEFAULT_CAPACITY,
+    FAILURES_TO_REST,
+    MAX_CAPACITY,
+    MAX_DRIFT,
+    MAX_OUTSTANDING,
+    MAX_POOL_KINDS,
+    MAX_POOL_RESOURCES,
+    MAX_SITES,
+    RATE_WINDOW_S,
+    RECENT_PLACEMENTS,
+    REST_FIRST_S,
+    REST_LONGEST_S,
+    SLOW_START,
+)
+from phalanx.balancing._model import Operation, OperationKind, Resource
+from phalanx.core import InvalidInput, LimitExceeded, NotFound
+
+if TYPE_CHECKING:
+    from phalanx.balancing._arrays import Flags, Sums
+
+
+@dataclass(slots=True)
+class Ticket:
+    """One operation in the pool's hands. ``started_s`` is negative while it waits."""
+
+    operation: Operation
+    resource: int
+    expected_s: float
+    placed_s: float
+    wait_s: float
+    done_s: float
+    reason: "Reason"
+    version: int = 0
+    started_s: float = -1.0
+    moves: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a resource was chosen, kept as numbers until somebody asks for words."""
+
+    resource: str
+    wait_s: float
+    work_s: float
+    runner_up: str
+    runner_up_s: float
+    n_full: int
+    n_closed: int
+    late_by_s: float
+
+    def __str__(self) -> str:
+        words = f"{self.resource} is free in {self.wait_s:.3g} s and takes {self.work_s:.3g} s"
+        if self.runner_up:
+            words += f"; {self.runner_up} would be done after {self.runner_up_s:.3g} s"
+        for count, what in ((self.n_full, "full"), (self.n_closed, "closed or resting")):
+            words += f"; {count} {'is' if count == 1 else 'are'} {what}" if count else ""
+        return words + (f"; {self.late_by_s:.3g} s too late everywhere" if self.late_by_s > 0 else "")
+
+
+@dataclass(slots=True)
+class Seat:
+    """What the pool knows of one resource besides numbers. ``closed`` is why it is given nothing; empty when it is."""
+
+    resource: Resource
+    capacity: int
+    slots: int
+    waiting: dict[str, Ticket]
+    closed: str = ""
+    rest_until_s: float = -math.inf
+    rest_s: float = REST_FIRST_S
+    failures: int = 0
+    done: int = 0
+    failed: int = 0
+    busy_share: float = 0.0
+    busy_since_s: float = 0.0
+
+
+class Pool:
+    """Resources by name, and the operations they hold."""
+
+    def __init__(
+        self,
+        name: str,
+        kinds: Sequence[OperationKind],
+        resources: Sequence[Resource],
+        *,
+        title: str = "",
+        capacities: Mapping[str, int] | None = None,
+        slots: Mapping[str, int] | None = None,
+    ) -> None:
+        import numpy as np
+
+        if len(kinds) > MAX_POOL_KINDS:
+            raise LimitExceeded("kinds of a pool", maximum=MAX_POOL_KINDS, seen=len(kinds))
+        if len(resources) > MAX_POOL_RESOURCES:
+            raise LimitExceeded("resources of a pool", maximum=MAX_POOL_RESOURCES, seen=len(resources))
+        self.name, self.title = name, title or name
+        self.kinds = {kind.name: at for at, kind in enumerate(kinds)}
+        self.kind_values = tuple(kinds)
+        self.places = {resource.name: at for at, resource in enumerate(resources)}
+        if len(self.kinds) != len(kinds) or len(self.places) != len(resources):
+            raise InvalidInput("pool", f"two kinds or two resources of {name} have the same name")
+        self.seats = [
+            Seat(one, _capacity(one.name, capacities), max(1, (slots or {}).get(one.name, 1)), {}) for one in resources
+        ]
+        self.state: Sums = np.zeros((STATE_ROWS, len(resources)))
+        self.state[OPEN] = 1.0
+        self.state[LIMIT] = [seat.capacity for seat in self.seats]
+        self.state[SLOTS] = [seat.slots for seat in self.seats]
+        self.estimates = Estimates(declared_rates(kinds, resources))
+        self.plan: FluidPlan | None = None
+        self.tickets: dict[str, Ticket] = {}
+        self.recent: deque[Ticket] = deque(maxlen=RECENT_PLACEMENTS)
+        self.arrived = np.zeros(len(kinds))
+        self.arrivals_per_s = np.zeros(len(kinds))
+        self.placed_of = np.zeros((len(kinds), len(resources)))
+        self.counted_from_s = -math.inf
+        self.late = self.refused = self.moved = self.placed = 0
+        self._out: Sums = np.zeros(OUT_ROWS)
+        self._nothing: Sums = np.zeros(len(resources))
+        self._links: dict[str, Sums] = {}
+        self._resting = 0
+        self.loss = self._losses()
+        self._allowed: dict[tuple[str, frozenset[str] | None], Flags] = {}
+
+    def place(self, operation: Operation, now_s: float) -> Ticket:
+        """Give the operation to the resource where it fits best now.
+
+        Raises ``NoEligibleResource`` when none could ever take it and ``QueuesFull`` when none can at the moment.
+        ``operation.deadline_s`` counts from now; one that cannot be kept is missed by as little as possible.
+        """
+        held = self.tickets.get(operation.id)
+        if held is not None:
+            return held
+        kind = self._kind(operation)
+        if len(self.tickets) >= MAX_OUTSTANDING:
+            self.refused += 1
+            raise QueuesFull(self.name, retry_after_s=1)
+        self.arrived[kind] += 1.0
+        self.wake(now_s)
+        allowed, transfer, out = self.allowed(operation), self.transfer(operation), self._out
+        at = decider()(
+            self.state, self.estimates.rates[kind], self.loss[kind], transfer, allowed, operation.size, now_s,
+            now_s + operation.deadline_s, out,
+        )  # fmt: skip
+        if at < 0:
+            self.refused += 1
+            self._explain_refusal(operation, kind, allowed)
+        wait, done = float(out[WAIT]), float(out[DONE])
+        late_by = done - operation.deadline_s
+        runner_up = self.seats[int(out[NEXT])].resource.name if out[NEXT] >= 0 else ""
+        reason = Reason(
+            self.seats[at].resource.name, wait, done - wait, runner_up, float(out[NEXT_DONE]),
+            int(out[N_FULL]), int(out[N_CLOSED]), late_by,
+        )  # fmt: skip
+        ticket = Ticket(operation, at, done - wait, now_s, wait, done, reason)
+        self.tickets[operation.id] = ticket
+        self._take(ticket, kind)
+        self.recent.append(ticket)
+        self.placed += 1
+        self.late += late_by > 0
+        return ticket
+
+    def start(self, operation: str, now_s: float) -> bool:
+        """The resource that holds it has begun it."""
+        ticket = self.tickets.get(operation)
+        if ticket is None or ticket.started_s >= 0:
+            return False
+        ticket.started_s = now_s
+        self.measure(ticket.resource, now_s)
+        self.seats[ticket.resource].waiting.pop(operation, None)
+        self.state[HEAD_S, ticket.resource] += ticket.expected_s
+        self.state[HEAD_SINCE, ticket.resource] = now_s
+        return True
+
+    def finish(self, operation: str, now_s: float, *, ok: bool = True, resource: str = "") -> bool:
+        """It has ended. ``resource``, where given, must be the one that holds it; else the word is stale."""
+        ticket = self.tickets.get(operation)
+        if ticket is None or (resource and self.seats[ticket.resource].resource.name != resource):
+            return False
+        at = ticket.resource
+        seat = self.seats[at]
+        kind = self.kinds[ticket.operation.kind]
+        if ok and ticket.started_s >= 0:
+            took = now_s - ticket.started_s - float(self.transfer(ticket.operation)[at])
+            self.estimates.observe(kind, at, ticket.operation.size, max(0.0, took))
+        self._drop(ticket, now_s)
+        if ok:
+            seat.done += 1
+            seat.failures, seat.rest_s = 0, REST_FIRST_S
+            self.state[LIMIT, at] = min(seat.capacity, 2 * self.state[LIMIT, at])
+        else:
+            seat.failed += 1
+            seat.failures += 1
+            if seat.failures >= FAILURES_TO_REST:
+                self._rest(at, now_s)
+        return True
+
+    def withdraw(self, operation: str, now_s: float) -> bool:
+        """It is no longer for this pool to do: cancelled, or lost with the resource that held it."""
+        ticket = self.tickets.get(operation)
+        if ticket is None:
+            return False
+        self._drop(ticket, now_s)
+        return True
+
+    def close(self, resource: str, reason: str) -> tuple[str, ...]:
+        """Give this resource nothing more; returns the operations that wait there and had better move."""
+        seat = self.seats[self.place_of(resource)]
+        seat.closed = reason or "closed"
+        self.state[OPEN, self.places[resource]] = 0.0
+        return tuple(seat.waiting)
+
+    def open(self, resource: str, *, renewed: bool = False) -> None:
+        """It may be given operations again, slowly at first. ``renewed`` says that another has taken its place."""
+        at = self.place_of(resource)
+        seat = self.seats[at]
+        self._resting -= seat.rest_until_s != -math.inf
+        seat.closed, seat.failures, seat.rest_s, seat.rest_until_s = "", 0, REST_FIRST_S, -math.inf
+        self.state[OPEN, at] = 1.0
+        self.state[LIMIT, at] = min(seat.capacity, SLOW_START * seat.slots)
+        if renewed:
+            self.estimates.forget(at)
+
+    def set_drift(self, resource: str, drift: float) -> None:
+        """How far the device is from its calibration; beyond a bound it gets nothing that needs coherence."""
+        at = self.place_of(resource)
+        seat = self.seats[at]
+        seat.resource = dataclasses.replace(seat.resource, drift=drift)
+        self._allowed.clear()
+        self.loss = self._losses()
+
+    def place_of(self, resource: str) -> int:
+        """Raises ``NotFound``."""
+        if resource not in self.places:
+            raise NotFound("resource", resource)
+        return self.places[resource]
+
+    def wake(self, now_s: float) -> None:
+        """Let resources that have rested long enough try again."""
+        if not self._resting:
+            return
+        for at, seat in enumerate(self.seats):
+            if seat.rest_until_s != -math.inf and now_s >= seat.rest_until_s and not seat.closed:
+                seat.rest_until_s = -math.inf
+                self._resting -= 1
+                self.state[OPEN, at] = 1.0
+                self.state[LIMIT, at] = min(seat.capacity, SLOW_START * seat.slots)
+
+    def allowed(self, operation: Operation) -> "Flags":
+        """Which resources may ever take it, whatever they hold."""
+        key = (operation.kind, operation.eligible)
+        found = self._allowed.get(key)
+        if found is None:
+            import numpy as np
+
+            kind = self.kind_values[self._kind(operation)]
+            found = np.array([self.may(seat.resource, kind, operation.eligible) for seat in self.seats], np.bool_)
+            if len(self._allowed) >= MAX_POOL_KINDS:
+                self._allowed.clear()
+            self._allowed[key] = found
+        return found
+
+    def transfer(self, operation: Operation) -> "Sums":
+        """Seconds on each resource besides work: bringing the data."""
+        if operation.data_mib == 0.0:
+            return self._nothing
+        links = self._links.get(operation.site)
+        if links is None:
+            import numpy as np
+
+            links = np.array([seat.resource.link_from(operation.site) for seat in self.seats])
+            if len(self._links) >= MAX_SITES:
+                self._links.clear()
+            self._links[operation.site] = links
+        return links * operation.data_mib
+
+    def _losses(self) -> "Sums":
+        """What decay spoils, (kinds, resources)."""
+        import numpy as np
+
+        return np.array(
+            [[seat.resource.coherence_loss(kind.coherence_us) for seat in self.seats] for kind in self.kind_values]
+        ).reshape(len(self.kind_values), len(self.seats))
+
+    def _kind(self, operation: Operation) -> int:
+        if operation.kind not in self.kinds:
+            raise InvalidInput("kind", f"pool {self.name} knows no kind {operation.kind!r}")
+        return self.kinds[operation.kind]
+
+    def may(self, resource: Resource, kind: OperationKind, eligible: Iterable[str] | None = None) -> bool:
+        """Whether the resource could do operations of this kind at all."""
+        if resource.kind not in kind.work or resource.speed_for(kind.name) <= 0:
+            return False
+        if kind.coherence_us > 0 and resource.drift > MAX_DRIFT:
+            return False
+        return eligible is None or resource.name in eligible
+
+    def _explain_refusal(self, operation: Operation, kind: int, allowed: "Flags") -> None:
+        import numpy as np
+
+        if not (allowed & np.isfinite(self.estimates.rates[kind])).any():
+            raise NoEligibleResource((operation.id,), count=1, reason=f"in pool {self.name}")
+        raise QueuesFull(self.name, retry_after_s=1)
+
+    def _take(self, ticket: Ticket, kind: int) -> None:
+        at = ticket.resource
+        self.state[PENDING, at] += ticket.expected_s
+        self.state[COUNT, at] += 1.0
+        self.placed_of[kind, at] += 1.0
+        self.seats[at].waiting[ticket.operation.id] = ticket
+
+    def _drop(self, ticket: Ticket, now_s: float) -> None:
+        at = ticket.resource
+        del self.tickets[ticket.operation.id]
+        self.measure(at, now_s)
+        self.seats[at].waiting.pop(ticket.operation.id, None)
+        self.state[COUNT, at] -= 1.0
+        # An empty resource has no work left, whatever rounding says.
+        left = self.state[PENDING, at] - ticket.expected_s
+        self.state[PENDING, at] = max(0.0, left) if self.state[COUNT, at] > 0 else 0.0
+        if ticket.started_s >= 0:
+            self.state[HEAD_S, at] = max(0.0, self.state[HEAD_S, at] - ticket.expected_s)
+            if self.state[COUNT, at] == 0:
+                self.state[HEAD_S, at] = 0.0
+
+    def _rest(self, at: int, now_s: float) -> None:
+        seat = self.seats[at]
+        self._resting += seat.rest_until_s == -math.inf
+        seat.rest_until_s = now_s + seat.rest_s
+        seat.rest_s = min(2 * seat.rest_s, REST_LONGEST_S)
+        self.state[OPEN, at] = 0.0
+
+    def measure(self, at: int, now_s: float) -> None:
+        """Carry the busy share of the last minute forward to now; to be called before what it depends on changes."""
+        seat = self.seats[at]
+        running = float(self.state[COUNT, at]) - len(seat.waiting)
+        past = now_s - seat.busy_since_s
+        if past > 0:
+            keep = math.exp(-past / RATE_WINDOW_S)
+            seat.busy_share = keep * seat.busy_share + (1 - keep) * min(1.0, max(0.0, running) / seat.slots)
+            seat.busy_since_s = now_s
+
+
+def _capacity(name: str, capacities: Mapping[str, int] | None) -> int:
+    found = (capacities or {}).get(name, DEFAULT_CAPACITY)
+    if not 1 <= found <= MAX_CAPACITY:
+        raise InvalidInput("capacities", f"{name} cannot hold {found} operations; 1 to {MAX_CAPACITY} are possible")
+    return found
+
+
+def declared_rates(kinds: Sequence[OperationKind], resources: Sequence[Resource]) -> "Sums":
+    """Seconds per unit of size before anything was seen, (kinds, resources)."""
+    import numpy as np
+
+    rates = np.full((len(kinds), len(resources)), np.inf)
+    for at, kind in enumerate(kinds):
+        for i, resource in enumerate(resources):
+            speed = resource.speed_for(kind.name)
+            if resource.kind in kind.work and speed > 0:
+                rates[at, i] = kind.work[resource.kind] / speed
+    return rates

@@ -1,0 +1,91 @@
+"""Circuits to devices: the pool ``devices`` of the node's balancing.
+
+The fleet says which devices can run a circuit and which it prefers; of those that are as good (same provider, same kind
+of result), the pool chooses the one where it will be done first. A kind of operation is a width of circuit: what a
+device takes for one is learned, since no provider says so beforehand. No device is given more circuits at once than it
+runs at once; the others wait here.
+"""
+
+import asyncio
+
+from phalanx.balancing import NoEligibleResource, Operation, OperationKind, Pool, Resource
+from phalanx.core import NS_PER_S, Circuit, Clock, TenantId
+from phalanx.devices import Fleet, Placement
+from phalanx.quantum import ShotResult, ShotRunner
+from phalanx.workflows._limits import CIRCUIT_WIDTHS, CIRCUITS_AT_ONCE, DECLARED_CIRCUIT_S, MAX_WAITING_CIRCUITS
+
+POOL = "devices"
+
+
+class Circuits:
+    """Runs circuits on the fleet, wherever they are done first."""
+
+    def __init__(self, fleet: Fleet, clock: Clock) -> None:
+        self._fleet = fleet
+        self._clock = clock
+        devices = sorted(fleet.devices(), key=lambda device: (device.n_qubits, device.name))
+        self._slots = {device.name: asyncio.Semaphore(CIRCUITS_AT_ONCE) for device in devices}
+        self.pool = Pool(
+            POOL,
+            [
+                OperationKind(name=_kind(width), work={device.kind: DECLARED_CIRCUIT_S for device in devices})
+                for width in CIRCUIT_WIDTHS
+            ],
+            [Resource(name=device.name, kind=device.kind) for device in devices],
+            title="Circuits over devices",
+            capacities={device.name: MAX_WAITING_CIRCUITS for device in devices},
+            slots={device.name: CIRCUITS_AT_ONCE for device in devices},
+        )
+
+    def runner(self, name: str, tenant: TenantId) -> ShotRunner:
+        """What runs the circuits of one step; ``name`` tells its circuits from those of others."""
+        count = 0
+
+        async def run(circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
+            nonlocal count
+            count += 1
+            return await self._run(f"{name}/{count}", tenant, circuit, shots=shots, seed=seed)
+
+        return run
+
+    async def _run(self, name: str, tenant: TenantId, circuit: Circuit, *, shots: int, seed: int) -> ShotResult:
+        placement = self._fleet.place(circuit.n_qubits, shots=shots)
+        operation = Operation(
+            id=name, kind=_kind(_width(circuit.n_qubits)), tenant=tenant, eligible=frozenset(_as_good(placement))
+        )
+        try:
+            ticket = self.pool.place(operation, self._now_s())
+        except NoEligibleResource:
+            # Every device that fits is out of the pool's sight; the fleet's own choice is still right.
+            return await placement.backend.run(circuit, shots=shots, seed=seed)
+        device = self.pool.seats[ticket.resource].resource.name
+        ok = False
+        try:
+            async with self._slots[device]:
+                self.pool.start(name, self._now_s())
+                result = await self._fleet.backend(device).run(circuit, shots=shots, seed=seed)
+            ok = True
+        finally:
+            self.pool.finish(name, self._now_s(), ok=ok)
+        return result
+
+    def _now_s(self) -> float:
+        return self._clock.monotonic_ns() / NS_PER_S
+
+
+def _as_good(placement: Placement) -> list[str]:
+    """The device that the fleet chose, and those that fit, belong to the same provider and give the same results."""
+    chosen = placement.backend.device
+    return [
+        one.device.name
+        for one in placement.considered
+        if one.fits and one.device.provider == chosen.provider and one.device.origin is chosen.origin
+    ]
+
+
+def _width(n_qubits: int) -> int:
+    return next((width for width in CIRCUIT_WIDTHS if n_qubits <= width), CIRCUIT_WIDTHS[-1])
+
+
+def _kind(width: int) -> str:
+    return f"circuit up to {width} qubits"
