@@ -120,13 +120,18 @@ def _conflict(expect: Sequence[Expect], versions: Mapping[RowKey, int]) -> Confl
 
 def _add(out: Plan, key: RowKey, at: int, write: Write, stored: tuple[int, bytes] | None) -> None:
     table, tenant, name = key
-    old = set(_unpack(stored[1])) if stored is not None and stored[1] else set()
-    new: set[tuple[str, str]] = set()
+    pairs: list[tuple[str, str]] = []
     if isinstance(write, Put):
-        new = {(index, value) for index, values in write.index.items() for value in values}
-        out.puts.append((table, tenant, name, at, write.value, _pack(sorted(new)) if new else b""))
+        pairs = [(index, value) for index, values in write.index.items() for value in values]
+        if len(pairs) > 1:
+            pairs = sorted(set(pairs))
+        out.puts.append((table, tenant, name, at, write.value, _pack(pairs) if pairs else b""))
     elif stored is not None:
         out.deletes.append(key)
-    # Each is sorted with the others before it is written, so the order of a set is never seen.
-    out.old_entries.extend((table, tenant, index, value, name) for index, value in old - new)
-    out.new_entries.extend((table, tenant, index, value, name) for index, value in new - old)
+    if stored is not None and stored[1]:
+        # Each is sorted with the others before it is written, so the order of a set is never seen.
+        old, new = set(_unpack(stored[1])), set(pairs)
+        out.old_entries.extend((table, tenant, index, value, name) for index, value in old - new)
+        pairs = list(new - old)
+    for index, value in pairs:
+        out.new_entries.append((table, tenant, index, value, name))

@@ -22,6 +22,8 @@ STAGES = (
     "mission-done",
     "mission-failed",
 )
+# Stages by which waypoints are looked up; an index entry that nobody asks for costs as much as a row.
+_LOOKED_UP = frozenset({"finding"})
 _RANK = {stage: rank for rank, stage in enumerate(STAGES)}
 
 
@@ -51,7 +53,7 @@ def waypoint_put(waypoint: Waypoint, *, also: Sequence[str] = ()) -> Put:
     traces = (waypoint.trace,) if waypoint.trace else ()
     if also:
         traces = tuple(dict.fromkeys((*traces, *filter(None, also))))
-    index = {"trace": traces, "stage": (waypoint.stage,)}
+    index = {"trace": traces, "stage": (waypoint.stage,)} if waypoint.stage in _LOOKED_UP else {"trace": traces}
     return Put(WAYPOINTS, waypoint.tenant, waypoint.id, encode(waypoint), index)
 
 

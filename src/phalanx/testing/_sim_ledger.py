@@ -138,7 +138,7 @@ class _Run:
             sealers=self.sealers, ids_per_page=_IDS_PER_PAGE,
         )  # fmt: skip
         self.log.inspect(await ledger.entries(-1, 1_000))
-        rows = [row for tenant in _TENANTS for row in await store.find(_WAYPOINTS, tenant, "stage", "ledger")]
+        rows = [row for tenant in _TENANTS for row in await store.scan(_WAYPOINTS, tenant)]
         self.log.inspect_waypoints([decode(row.value, Waypoint) for row in rows])
         return ledger, journal, store
 

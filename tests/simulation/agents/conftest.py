@@ -110,8 +110,8 @@ class Bench:
         return Counter(mission.status for mission in await self.missions(tenant))
 
     async def waypoints(self, stage: str) -> list[Waypoint]:
-        rows = await self.store.find(WAYPOINTS, DEFAULT_TENANT, "stage", stage)
-        return [decode(row.value, Waypoint) for row in rows]
+        rows = [decode(row.value, Waypoint) for row in await self.store.scan(WAYPOINTS, DEFAULT_TENANT)]
+        return [waypoint for waypoint in rows if waypoint.stage == stage]
 
 
 @pytest.fixture

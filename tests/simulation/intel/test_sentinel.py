@@ -85,8 +85,8 @@ class Watch:
         return await self.intake.accept(b"\n".join(lines), tenant=tenant, idempotency_key=key)
 
     async def waypoints(self, stage, tenant=DEFAULT_TENANT):
-        rows = await self.store.find(WAYPOINTS, tenant, "stage", stage)
-        return [decode(row.value, Waypoint) for row in rows]
+        rows = [decode(row.value, Waypoint) for row in await self.store.scan(WAYPOINTS, tenant)]
+        return [waypoint for waypoint in rows if waypoint.stage == stage]
 
     async def missions(self, tenant=DEFAULT_TENANT):
         return [decode(row.value, Mission) for row in await self.store.scan(MISSIONS, tenant)]

@@ -88,7 +88,7 @@ class Run:
         for number, receipt in self.receipts.items():
             assert found[receipt.index].entry == entry(number)
             assert found[receipt.index].leaf_hash == receipt.leaf_hash
-        rows = await store.find(WAYPOINTS, DEFAULT_TENANT, "stage", "ledger")
+        rows = await store.scan(WAYPOINTS, DEFAULT_TENANT)
         assert sorted(decode(row.value, Waypoint).detail["index"] for row in rows) == list(range(ENTRIES))
         report = await ledger.verify()
         assert report.size == ENTRIES

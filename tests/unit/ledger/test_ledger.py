@@ -212,7 +212,7 @@ def test_no_receipt_is_given_before_its_waypoint_is_stored(bench, make_entry):
         bench.store.full = False
         assert [(await ledger.record(make_entry(n))).index for n in (1, 2, 3)] == [1, 2, 3]
         assert len(bench.journal.records) == 4
-        rows = await bench.store.find(WAYPOINTS, DEFAULT_TENANT, "stage", "ledger")
+        rows = await bench.store.scan(WAYPOINTS, DEFAULT_TENANT)
         assert sorted(decode(row.value, Waypoint).detail["index"] for row in rows) == [0, 1, 2, 3]
         assert (await ledger.verify()).size == 4
 
@@ -230,7 +230,7 @@ def test_a_restart_between_append_and_commit_tells_the_waypoint_once(bench, make
             ledger = await bench.open()
             assert (await ledger.record(make_entry(1))).index == 1
         assert len(bench.journal.records) == 2
-        rows = await bench.store.find(WAYPOINTS, DEFAULT_TENANT, "stage", "ledger")
+        rows = await bench.store.scan(WAYPOINTS, DEFAULT_TENANT)
         assert sorted(decode(row.value, Waypoint).detail["index"] for row in rows) == [0, 1]
 
     bench(main)

@@ -115,8 +115,8 @@ def test_a_tenant_shredded_between_append_and_commit_holds_up_nobody(bench, make
         ledger = await bench.open() if reopened else ledger
         await ledger.record(make_entry(8))
         assert ledger.size == 5
-        assert len(await bench.store.find(WAYPOINTS, "default", "stage", "ledger")) == 3
-        assert await bench.store.find(WAYPOINTS, "acme", "stage", "ledger") == []
+        assert len(await bench.store.scan(WAYPOINTS, "default")) == 3
+        assert await bench.store.scan(WAYPOINTS, "acme") == []
         assert (await ledger.verify()).payloads_gone == 2
 
     bench(main)

@@ -206,10 +206,10 @@ class SealedStore:
 def sealed_put(put: Put, sealer: Sealer, blinder: Blinder) -> Put:
     """The write of a row with its value sealed and its index blind."""
     table = put.table
-    index = {
-        name: [blinder.blind(table.name, name, value) for value in values] if name in table.indexes else values
-        for name, values in put.index.items()
-    }
+    index = dict(put.index)
+    for name in table.indexes:
+        if values := index.get(name):
+            index[name] = [blinder.blind(table.name, name, value) for value in values]
     return Put(table, put.tenant, put.key, sealer.seal(put.value, row_binding(table, put.key)), index)
 
 
