@@ -9,6 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 import phalanx
+from phalanx.api._agreements import KINDS as AGREEMENT_KINDS
+from phalanx.api._agreements import agreement_routes
 from phalanx.api._auth import Gate
 from phalanx.api._balancing import KINDS as BALANCING_KINDS
 from phalanx.api._balancing import balancing_routes
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 _KINDS: Sequence[type] = (
     *EVENT_KINDS,
     *RECORD_KINDS,
+    *AGREEMENT_KINDS,
     *LEDGER_KINDS,
     *BALANCING_KINDS,
     *TILE_KINDS,
@@ -79,6 +82,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
     for router in (
         event_routes(node, gate),
         record_routes(node, gate),
+        agreement_routes(node, gate),
         trace_routes(node, gate),
         witness_routes(node),
         tile_routes(node, gate),

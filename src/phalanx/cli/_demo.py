@@ -46,7 +46,7 @@ def demo(
     from phalanx.cli._serve import run_loop, serve
     from phalanx.demo import address_book
 
-    settings = source.load(node__data_dir=_DEMO_DATA, log__level="warning").settings
+    settings = source.load(node__data_dir=_DEMO_DATA, log__level="warning", response__agreement=True).settings
 
     async def ready(node: "Node", url: str) -> None:
         from phalanx.cli._up import announce

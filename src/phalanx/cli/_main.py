@@ -21,6 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "assessments": ("phalanx.cli._show:assessments", "What the analyses concluded, with interval and provenance."),
     "decisions": ("phalanx.cli._show:decisions", "Which actions were approved or refused, by what policy and why."),
     "balancing": ("phalanx.cli._balancing:balancing", "How work is spread over resources, and problems of your own."),
+    "consensus": (
+        "phalanx.cli._consensus:consensus",
+        "What agents agreed on, and certificates that prove it anywhere.",
+    ),
     "devices": ("phalanx.cli._show:devices", "Quantum devices and simulators, and what each result of theirs is."),
     "alerts": ("phalanx.cli._show:alerts", "What the node wants a person to know of itself."),
     "trace": ("phalanx.cli._show:trace", "The whole way of one event, from intake to ledger."),

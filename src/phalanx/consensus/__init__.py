@@ -26,8 +26,19 @@ Errors::
 """
 
 from phalanx.consensus._agreement import Agreement, Indeterminate
+from phalanx.consensus._archive import (
+    AGREEMENTS,
+    CERTIFICATES,
+    EPOCHS,
+    EVIDENCE,
+    AgreementRecord,
+    Archive,
+    EpochRecord,
+    MisbehaviourRecord,
+)
 from phalanx.consensus._checks import Checks
 from phalanx.consensus._council import Council, Engine, Seat
+from phalanx.consensus._document import EpochSeal, Proven, document_of, verifier_of, verify_document
 from phalanx.consensus._epoch import Epoch, LeftOut, Participant
 from phalanx.consensus._errors import (
     CertificateRefused,
@@ -58,6 +69,7 @@ from phalanx.consensus._hub import Hub
 from phalanx.consensus._limits import MAX_VIEWS, VIEW_NS
 from phalanx.consensus._log import VoteLog
 from phalanx.consensus._machine import Machine
+from phalanx.consensus._membership import Absence, Acceptance, Heard, Objection, draft, fix, review
 from phalanx.consensus._messages import (
     Certificate,
     Fetch,
@@ -74,7 +86,7 @@ from phalanx.consensus._messages import (
 )
 from phalanx.consensus._question import COMMIT, PREPARE, PROPOSE, TIMEOUT, Instance, Question, quorum_of
 from phalanx.consensus._rules import Fixed, Judge, hopeful
-from phalanx.consensus._signing import ML_DSA, MlDsaVerifier, MlDsaVotes, VoteSigner, VoteVerifier
+from phalanx.consensus._signing import ML_DSA, WOTS, MlDsaVerifier, MlDsaVotes, VoteSigner, VoteVerifier
 from phalanx.consensus._state import (
     Accuse,
     Broadcast,
@@ -89,8 +101,12 @@ from phalanx.consensus._state import (
 from phalanx.consensus._wire import Wire
 
 __all__ = [
+    "AGREEMENTS",
+    "CERTIFICATES",
     "COMMIT",
+    "EPOCHS",
     "EQUIVOCATION",
+    "EVIDENCE",
     "FALSE_CLAIM",
     "IMPOSSIBLE_CLAIM",
     "INVALID_JUSTIFICATION",
@@ -100,8 +116,13 @@ __all__ = [
     "PROPOSE",
     "TIMEOUT",
     "VIEW_NS",
+    "WOTS",
+    "Absence",
+    "Acceptance",
     "Accuse",
     "Agreement",
+    "AgreementRecord",
+    "Archive",
     "Broadcast",
     "Certificate",
     "CertificateRefused",
@@ -113,12 +134,15 @@ __all__ = [
     "Effect",
     "Engine",
     "Epoch",
+    "EpochRecord",
     "EpochRefused",
+    "EpochSeal",
     "Evidence",
     "EvidenceRefused",
     "Fetch",
     "Fixed",
     "GaveUp",
+    "Heard",
     "Hub",
     "Indeterminate",
     "Instance",
@@ -128,13 +152,16 @@ __all__ = [
     "LeftOut",
     "Machine",
     "Message",
+    "MisbehaviourRecord",
     "MlDsaVerifier",
     "MlDsaVotes",
     "NoQuorum",
     "Nudge",
+    "Objection",
     "Participant",
     "Persist",
     "Proposal",
+    "Proven",
     "Question",
     "Seat",
     "Send",
@@ -156,9 +183,15 @@ __all__ = [
     "convict",
     "decode_certificate",
     "decode_message",
+    "document_of",
+    "draft",
     "encode_message",
+    "fix",
     "forked",
     "hopeful",
     "justification_digest",
     "quorum_of",
+    "review",
+    "verifier_of",
+    "verify_document",
 ]

@@ -55,3 +55,5 @@ MAX_INSTANCES = 64
 DELIVERIES_PER_TURN = 64
 # Decisions that a council tells to whoever asks late; older ones are in the archive.
 REMEMBERED_DECISIONS = 256
+# A document holds an epoch and a certificate, in base64.
+MAX_DOCUMENT_BYTES = 160 * MIB

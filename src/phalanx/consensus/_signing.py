@@ -14,6 +14,7 @@ from phalanx.consensus._errors import InvalidVote
 from phalanx.crypto import ML_DSA_44, InvalidKey, InvalidSignature, SigningKey, VerifyingKey
 
 ML_DSA = "ml-dsa"
+WOTS = "wots"
 _PURPOSE = b"phalanx vote"
 _MEMO = 8_192
 

@@ -9,6 +9,7 @@ Raises nothing of its own: ``InvalidInput`` for a policy that cannot be, ``NotFo
 what the store and the ledger raise.
 """
 
+from phalanx.incidents._approval import Approval, Approved
 from phalanx.incidents._cases import Cases, CaseView
 from phalanx.incidents._model import DECISIONS, ISOLATE_HOST, PROPOSALS, ActionProposal
 from phalanx.incidents._policy import DOMAIN_CONTROLLERS, ContainmentPolicy, Ruling
@@ -21,6 +22,8 @@ __all__ = [
     "ISOLATE_HOST",
     "PROPOSALS",
     "ActionProposal",
+    "Approval",
+    "Approved",
     "CaseView",
     "Cases",
     "ContainmentPolicy",

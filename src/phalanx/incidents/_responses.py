@@ -29,9 +29,10 @@ from phalanx.core import (
     decode,
     encode,
 )
+from phalanx.incidents._approval import Approval
 from phalanx.incidents._limits import MAX_CASE_PROPOSALS
 from phalanx.incidents._model import DECISIONS, PROPOSALS, ActionProposal
-from phalanx.incidents._policy import ContainmentPolicy, grounds
+from phalanx.incidents._policy import ContainmentPolicy, Ruling, grounds
 from phalanx.incidents._proposing import (
     audit_entry,
     decision_on,
@@ -56,11 +57,19 @@ class Responses:
     """Takes assessments to their consequences, and reads proposals and decisions."""
 
     def __init__(
-        self, store: Store, audit: AuditSink, policy: ContainmentPolicy, clock: Clock, telemetry: Telemetry
+        self,
+        store: Store,
+        audit: AuditSink,
+        policy: ContainmentPolicy,
+        clock: Clock,
+        telemetry: Telemetry,
+        *,
+        approval: Approval | None = None,
     ) -> None:
         self._store = store
         self._audit = audit
         self._policy = policy
+        self._approval = approval
         self._clock = clock
         self._feed = telemetry.feed
         self._tracer = telemetry.tracer
@@ -126,7 +135,15 @@ class Responses:
                 and grounds(ruling.reasons) == grounds(earlier[-1].reasons)
             ):
                 return Response(f"{proposal.action} of {proposal.target} stays refused: {'; '.join(ruling.reasons)}")
-            decision = decision_on(proposal, ruling, authority=self._policy.name, at_ns=now_ns)
+            authority = self._policy.name
+            if ruling.outcome is Outcome.APPROVED and self._approval is not None:
+                # Each agent applies the policy itself; what it rests on must not change under their hands.
+                approved = await self._approval.approve(
+                    proposal, lambda: self._policy.rule(proposal, hosts_this_hour=hosts)
+                )
+                ruling = Ruling(approved.outcome, (*ruling.reasons, *approved.reasons))
+                authority = f"{authority}, {approved.authority}"
+            decision = decision_on(proposal, ruling, authority=authority, at_ns=now_ns)
             await self._decide(proposal, decision)
         return Response(_in_words(proposal, decision), proposal, decision)
 

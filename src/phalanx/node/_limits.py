@@ -21,3 +21,10 @@ SETTLED_POLL_S = 0.02
 
 # Waypoints of one trace that are told; an event's story has some tens.
 MAX_STORY_WAYPOINTS = MAX_PAGE_ROWS
+
+# What agents may take to agree on an action; then it is left undecided.
+AGREE_WITHIN_S = 5.0
+# Votes that one agent may cast on one question: a proposal, two votes and a timeout in each view.
+AGREEMENT_LEAVES = 40
+# Up to so many agents vote with ML-DSA, whose signatures are dear and need nothing made ahead.
+MAX_ML_DSA_VOTERS = 20

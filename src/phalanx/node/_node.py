@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from phalanx.agents import Skill, Swarm, Toolbox
 from phalanx.balancing import Balancing
+from phalanx.consensus import Archive
 from phalanx.core import (
     DEFAULT_TENANT,
     GIB,
@@ -18,6 +19,7 @@ from phalanx.core import (
     Journal,
     Journals,
     Offload,
+    Store,
     TenantId,
     Waypoint,
     decode,
@@ -30,6 +32,7 @@ from phalanx.devices import Backend, Fleet
 from phalanx.incidents import Cases, ContainmentPolicy, Responses
 from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel, load_rules
 from phalanx.ledger import Anchors, Ledger
+from phalanx.node._chamber import Chamber
 from phalanx.node._entropy import watch_noise
 from phalanx.node._guard import SpaceWatch, WatchedJournals, WatchedStore
 from phalanx.node._identities import IDENTITY_KEYS, keep_identities, opened_identities
@@ -69,6 +72,7 @@ class Node:
     balancing: Balancing
     assessments: Assessments
     responses: Responses
+    agreements: Archive
     cases: Cases
     noise: NoiseWatch
     vault: Vault
@@ -159,14 +163,20 @@ async def build_node(
         )  # fmt: skip
         stack.push_async_callback(intake.close)
         findings, events = Findings(store), EventLog(intake_journal, store, seals)
-        responses = Responses(store, ledger, _policy(settings), clock, telemetry)
 
         skills = _skills(alerts)
         identities = await opened_identities(settings, ports, store, vault, ledger, telemetry, alerts, skills)
+        toolbox = _toolbox(engine, findings)
         swarm = Swarm(
             store, clock=clock, telemetry=telemetry, rng=ports.rng.child("swarm"), admission=identities.seats,
-            toolbox=_toolbox(engine, findings, responses), skills=skills, agents_per_role=settings.agents.per_role,
+            toolbox=toolbox, skills=skills, agents_per_role=settings.agents.per_role,
         )  # fmt: skip
+        chamber = Chamber(
+            swarm, identities, Archive(store, ledger, clock), store=store, vault=vault, ports=ports,
+            telemetry=telemetry, alerts=alerts, votes=settings.response.votes,
+        )  # fmt: skip
+        responses = _responses(settings, store, ledger, clock, telemetry, chamber)
+        toolbox.provide(Responses, responses)
         sentinel = Sentinel(
             intake, store, await offload.run(load_rules, settings.intake.rules_dir),
             clock=clock, telemetry=telemetry, on_missions=swarm.wake,
@@ -179,7 +189,7 @@ async def build_node(
             findings=findings, swarm=swarm, engine=engine, assessments=Assessments(store), responses=responses,
             cases=Cases(store), noise=noise, vault=vault, identities=identities, ledger=ledger,
             migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS]), fleet=fleet,
-            escrows=Escrows(watched, ledger, clock, ports.signer), vouching=vouching,
+            escrows=Escrows(watched, ledger, clock, ports.signer), vouching=vouching, agreements=chamber.archive,
             anchors=Anchors(store, offload, clock), balancing=_balancing(settings, ports, telemetry, swarm, engine),
             local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip
@@ -237,12 +247,11 @@ def _skills(alerts: Alerts) -> list[Skill]:
     return skills
 
 
-def _toolbox(engine: Engine, findings: Findings, responses: Responses) -> Toolbox:
+def _toolbox(engine: Engine, findings: Findings) -> Toolbox:
     """What a skill may ask for; its manifest says which of it."""
     toolbox = Toolbox()
     toolbox.provide(Engine, engine)
     toolbox.provide(Findings, findings)
-    toolbox.provide(Responses, responses)
     return toolbox
 
 
@@ -277,6 +286,13 @@ async def _host_names(settings: Settings, ports: Ports) -> dict[str, str]:
         if name:
             names |= dict.fromkeys(filter(None, (address, *aliases)), name)
     return names
+
+
+def _responses(
+    settings: Settings, store: Store, ledger: Ledger, clock: Clock, telemetry: Telemetry, chamber: Chamber
+) -> Responses:
+    approval = chamber if settings.response.agreement else None
+    return Responses(store, ledger, _policy(settings), clock, telemetry, approval=approval)
 
 
 def _policy(settings: Settings) -> ContainmentPolicy:

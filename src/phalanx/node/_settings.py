@@ -109,6 +109,13 @@ class ResponseSection(Section):
     max_hosts: int = Field(
         5, ge=0, le=1_000, description="Blast radius: isolations approved per hour before a person must decide."
     )
+    agreement: bool = Field(
+        default=False,
+        description="What the policy approves takes the agreement of more than two thirds of the agents as well.",
+    )
+    votes: Literal["auto", "ml-dsa", "wots"] = Field(
+        "auto", description="How agents sign votes; auto: ML-DSA for up to 20, one-time hash-based keys for more."
+    )
 
 
 class CryptoSection(Section):

@@ -1,0 +1,75 @@
+"""A node whose agents have to agree on what its policy approves."""
+
+import json
+
+import pytest
+
+from phalanx.consensus import CertificateRefused, EpochRefused, WrongContext, WrongEpoch, verify_document
+from phalanx.core import DEFAULT_TENANT, Outcome
+from phalanx.demo import Intrusion, address_book, deliver
+from phalanx.node import Settings, build_node
+from phalanx.testing import SimWorld
+
+SHORT = Intrusion(7, length_s=120.0, events_per_s=2.0)
+
+
+def played(check, **response):
+    async def main(world):
+        settings = Settings.model_validate({"response": {"agreement": True, **response}})
+        async with build_node(settings, world.ports("demo"), host_names=address_book()) as node:
+            await deliver(SHORT, node, speed=0)
+            return await check(node)
+
+    return SimWorld(3).run(main)
+
+
+@pytest.mark.requirement("CON-1", "CON-4")
+@pytest.mark.parametrize("votes", ["ml-dsa", "wots"])
+def test_an_approved_action_rests_on_an_agreement_that_can_be_verified_elsewhere(votes):
+    async def check(node):
+        decisions = await node.responses.decisions(DEFAULT_TENANT)
+        approved = [one for one in decisions if one.outcome is Outcome.APPROVED]
+        agreements = await node.agreements.list(DEFAULT_TENANT)
+        actions = [found.entry.action for found in await node.ledger.entries(-1, 1_000)]
+        assert approved
+        assert {one.context_hash for one in approved} == {one.context for one in agreements}
+        assert all("agents of epoch 1" in one.authority for one in approved)
+        assert actions.count("fix epoch") == 1
+        assert actions.count("agree") == len(agreements)
+        document = await node.agreements.document(DEFAULT_TENANT, approved[0].context_hash)
+        return document, approved[0], node.identities.node.chain.root.key_fingerprint
+
+    document, decision, root = played(check, votes=votes)
+    written = json.dumps(document).encode()
+    proven = verify_document(written, context=bytes.fromhex(decision.context_hash), anchors={root})
+    assert proven.agreement.option == "approve"
+    assert proven.root == root
+    assert "3 needed" in proven.in_words
+
+    with pytest.raises(WrongContext):
+        verify_document(written, context=bytes(32))
+    with pytest.raises(WrongEpoch):
+        verify_document(written, epoch=bytes(32))
+    with pytest.raises(EpochRefused):
+        verify_document(written, anchors={"0" * 64})
+    changes = {"decision": "refuse", "view": 2, "voters": [], "epoch": document["epoch"][:-8], "form": "other"}
+    for name, other in changes.items():
+        with pytest.raises((CertificateRefused, EpochRefused)):
+            verify_document({**document, name: other})
+    question = {**document["question"], "context": "00" * 32}
+    with pytest.raises(CertificateRefused):
+        verify_document({**document, "question": question})
+
+
+def test_too_few_agents_leave_the_action_undecided():
+    async def main(world):
+        settings = Settings.model_validate({"response": {"agreement": True}, "agents": {"per_role": 2}})
+        async with build_node(settings, world.ports("demo"), host_names=address_book()) as node:
+            await deliver(SHORT, node, speed=0)
+            decisions = await node.responses.decisions(DEFAULT_TENANT)
+            undecided = [one for one in decisions if one.outcome is Outcome.INDETERMINATE]
+            assert undecided
+            assert not [one for one in decisions if one.outcome is Outcome.APPROVED]
+            assert any("it takes 3" in reason for reason in undecided[0].reasons)
+
+    SimWorld(3).run(main)

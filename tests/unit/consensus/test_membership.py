@@ -1,0 +1,106 @@
+"""Who gets into an epoch, and that leaving somebody out wrongly is seen and does not work."""
+
+import pytest
+
+from phalanx.consensus import (
+    Acceptance,
+    Epoch,
+    EpochRefused,
+    Heard,
+    LeftOut,
+    Participant,
+    TooFewParticipants,
+    draft,
+    fix,
+    review,
+)
+from phalanx.core import NS_PER_S
+from phalanx.crypto import ML_DSA_44, SigningKey
+
+NOW = 1_000 * NS_PER_S
+KEYS = {f"a{place}": SigningKey.generate(ML_DSA_44) for place in range(7)}
+ROSTER = [Participant(name, key.public.fingerprint, name.encode()) for name, key in KEYS.items()]
+FRESH = {name: Heard(NOW - NS_PER_S) for name in KEYS}
+
+
+def drafted(heard=FRESH, **changed):
+    return draft(ROSTER, heard, number=1, votes="ideal", fixed_by="a0", now_ns=NOW, **changed)
+
+
+def accepted(epoch, names):
+    return [Acceptance(name, KEYS[name].sign(Acceptance.statement(epoch))) for name in names]
+
+
+@pytest.mark.requirement("CON-2")
+@pytest.mark.parametrize(
+    ("heard", "reason"),
+    [
+        (Heard(NOW - 31 * NS_PER_S), "heartbeat too old"),
+        (Heard(NOW, authentic=False), "not authentic"),
+        (Heard(NOW, responsive=False), "unresponsive"),
+    ],
+)
+def test_who_is_stale_unresponsive_or_not_authentic_is_left_out_with_the_reason(heard, reason):
+    epoch = drafted(FRESH | {"a3": heard})
+    assert epoch.left_out == (LeftOut("a3", reason),)
+    assert len(epoch.participants) == 6
+    assert drafted(FRESH | {"a3": Heard(NOW - 30 * NS_PER_S)}).left_out == ()
+
+
+@pytest.mark.requirement("CON-2")
+def test_filtering_never_makes_a_quorum_of_fewer():
+    silent = {name: Heard(0) for name in ("a0", "a1", "a2")}
+    with pytest.raises(EpochRefused, match="two thirds"):
+        drafted(FRESH | silent)
+    with pytest.raises(TooFewParticipants):
+        drafted({name: FRESH[name] for name in ("a0", "a1")})
+
+
+@pytest.mark.requirement("CON-2")
+def test_the_convicted_are_out_and_do_not_count():
+    epoch = drafted(convicted={"a5", "a6"})
+    assert {one.name for one in epoch.left_out} == {"a5", "a6"}
+    assert fix(epoch, ROSTER, _publics(), accepted(epoch, ["a0", "a1", "a2", "a3"]), convicted={"a5", "a6"}) == 4
+
+
+@pytest.mark.requirement("CON-2")
+def test_a_proposer_that_filters_out_an_honest_agent_is_seen_and_gets_no_epoch():
+    skewed = drafted(FRESH | {"a3": Heard(0)})
+    assert review(skewed, ROSTER, FRESH, now_ns=NOW) == ["a3"]
+    # Those who heard it do not sign; the proposer and one more traitor are not enough.
+    with pytest.raises(EpochRefused, match="accept"):
+        fix(skewed, ROSTER, _publics(), accepted(skewed, ["a0", "a1"]))
+    # An observer that did not hear it either has nothing to object to.
+    assert review(skewed, ROSTER, FRESH | {"a3": Heard(0)}, now_ns=NOW) == []
+
+
+@pytest.mark.requirement("CON-2")
+def test_a_roster_that_is_not_the_one_known_is_refused():
+    epoch = drafted()
+    with pytest.raises(EpochRefused, match="everybody"):
+        review(epoch, ROSTER[:-1], FRESH, now_ns=NOW)
+    other = Participant("a6", "", b"another root")
+    with pytest.raises(EpochRefused, match="another root"):
+        review(epoch, [*ROSTER[:-1], other], FRESH, now_ns=NOW)
+    hidden = Epoch(number=1, votes="ideal", participants=epoch.participants[:6], at_ns=NOW)
+    with pytest.raises(EpochRefused, match="everybody"):
+        review(hidden, ROSTER, FRESH, now_ns=NOW)
+
+
+def test_who_is_taken_in_though_not_authentic_is_objected_to():
+    assert review(drafted(), ROSTER, FRESH | {"a2": Heard(NOW, authentic=False)}, now_ns=NOW) == ["a2"]
+
+
+def test_acceptances_count_once_and_only_if_signed():
+    epoch = drafted()
+    assert fix(epoch, ROSTER, _publics(), accepted(epoch, ["a0", "a1", "a2", "a3", "a4"])) == 5
+    with pytest.raises(EpochRefused):
+        fix(epoch, ROSTER, _publics(), accepted(epoch, ["a0"] * 5))
+    with pytest.raises(EpochRefused, match="not signed"):
+        fix(epoch, ROSTER, _publics(), [Acceptance("a0", KEYS["a1"].sign(Acceptance.statement(epoch)))])
+    with pytest.raises(EpochRefused, match="no member"):
+        fix(epoch, ROSTER, _publics(), [Acceptance("stranger", b"")])
+
+
+def _publics():
+    return {name: key.public for name, key in KEYS.items()}
