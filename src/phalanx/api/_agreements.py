@@ -1,6 +1,6 @@
 """Decisions that agents made together, each with a document that proves it without this node."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends
@@ -26,7 +26,7 @@ class AgreementDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     form: str
     decision: str
-    question: dict[str, object]
+    question: dict[str, Any]
     view: int
     voters: list[str]
     epoch: str
@@ -60,14 +60,14 @@ def agreement_routes(node: "Node", gate: Gate) -> APIRouter:
         last = found[-1].id if found else ""
         return reply_page(request, found, asked=asked, last=last, full=len(found) == asked.limit)
 
-    @router.get("/{name}", responses=answer(AgreementRecord))
-    async def get_agreement(name: str, principal: Annotated[Principal, viewer]) -> Response:
+    @router.get("/{key}", responses=answer(AgreementRecord))
+    async def get_agreement(key: str, principal: Annotated[Principal, viewer]) -> Response:
         """One agreement, by its id or by the context hash of the decision that rests on it."""
-        return reply(await node.agreements.get(principal.tenant, name))
+        return reply(await node.agreements.get(principal.tenant, key))
 
-    @router.get("/{name}/certificate", responses=answer(AgreementDocument))
-    async def get_certificate(name: str, principal: Annotated[Principal, viewer]) -> Response:
+    @router.get("/{key}/certificate", responses=answer(AgreementDocument))
+    async def get_certificate(key: str, principal: Annotated[Principal, viewer]) -> Response:
         """The document that proves an agreement without this node."""
-        return reply(await node.agreements.document(principal.tenant, name))
+        return reply(await node.agreements.document(principal.tenant, key))
 
     return router

@@ -14,10 +14,14 @@ Tree = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """How to run. ``rng`` is the load's; ``quick`` asks for a shorter, noisier run."""
+    """How to run. ``rng`` is the load's; ``quick`` asks for a shorter, noisier run.
+
+    ``agents`` are how many take part, for benchmarks of many; empty: as the benchmark sees fit.
+    """
 
     seed: int
     quick: bool
+    agents: tuple[int, ...] = ()
 
     @property
     def rng(self) -> Rng:

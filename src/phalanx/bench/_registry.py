@@ -18,6 +18,7 @@ def _lazy(name: str, title: str, module: str) -> Bench:
 BENCHES: dict[str, Bench] = {
     bench.name: bench
     for bench in (
+        _lazy("consensus", "agreement of 4 to 847 agents in one process, with faults", "phalanx.bench._consensus"),
         _lazy(
             "crypto",
             "sign, verify, encapsulate, seal: each algorithm beside its bare library call",
@@ -31,9 +32,11 @@ BENCHES: dict[str, Bench] = {
 }
 
 
-def run_bench(name: str, *, seed: int, quick: bool, machine: dict[str, Any]) -> dict[str, Any]:
+def run_bench(
+    name: str, *, seed: int, quick: bool, machine: dict[str, Any], agents: tuple[int, ...] = ()
+) -> dict[str, Any]:
     """Run one benchmark and give its result in the documented form."""
-    result = asyncio.run(BENCHES[name].run(BenchOptions(seed, quick)))
+    result = asyncio.run(BENCHES[name].run(BenchOptions(seed, quick, agents)))
     return {
         "bench": name,
         "machine": machine,

@@ -9,9 +9,10 @@ from phalanx.cli._output import print_json
 @click.argument("name", required=False)
 @click.option("--list", "list_them", is_flag=True, help="List the benchmarks there are.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the load.")
+@click.option("--agents", default="", help="How many take part, for `consensus`: one number or several, as 4,100,847.")
 @click.option("--quick", is_flag=True, help="A shorter run, for a first look; figures are noisier.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
-def bench(name: str | None, list_them: bool, seed: int, quick: bool, as_json: bool) -> None:
+def bench(name: str | None, list_them: bool, seed: int, agents: str, quick: bool, as_json: bool) -> None:
     """Measure NAME (or `all`): its figures, the baselines they are compared with, and the load.
 
     Everything printed was measured in this run, baselines included. Close other programs first.
@@ -25,12 +26,25 @@ def bench(name: str | None, list_them: bool, seed: int, quick: bool, as_json: bo
         return
     if name != "all" and name not in BENCHES:
         raise InvalidInput("name", f"there is no benchmark {name!r}", hint=f"one of: all, {', '.join(BENCHES)}")
+    if agents and name != "consensus":
+        raise InvalidInput("--agents", "is for the benchmark `consensus`")
+    sizes = numbers("--agents", agents)
     machine = describe_machine()
     for one in BENCHES if name == "all" else [name]:
         if not as_json:
             click.echo(f"{BENCHES[one].title} …", err=True)
-        result = run_bench(one, seed=seed, quick=quick, machine=machine)
+        result = run_bench(one, seed=seed, quick=quick, machine=machine, agents=sizes)
         print_json(result) if as_json else _print_readable(result)
+
+
+def numbers(option: str, text: str) -> tuple[int, ...]:
+    """What stands in an option that takes several numbers. Raises ``InvalidInput``."""
+    from phalanx.core import InvalidInput
+
+    try:
+        return tuple(int(part) for part in text.split(",") if part)
+    except ValueError as error:
+        raise InvalidInput(option, f"{text[:40]!r} is not a list of numbers") from error
 
 
 def _print_readable(result: dict) -> None:  # type: ignore[type-arg]

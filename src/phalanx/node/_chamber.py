@@ -163,6 +163,8 @@ class Chamber:
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+            for signer in sitting.signers:
+                await self._offload.run(signer.prepare)
         return answer if isinstance(answer, Agreement) else answer.reason
 
     async def _seated(self) -> _Sitting:

@@ -5,11 +5,23 @@ import re
 import pytest
 
 from phalanx.adapters import OsEntropy, SystemClock
-from phalanx.core import DEFAULT_TENANT, AlertLevel
+from phalanx.consensus import (
+    COMMIT,
+    PREPARE,
+    Agreement,
+    Certificate,
+    EpochSeal,
+    Instance,
+    Question,
+    Vote,
+    contradiction,
+)
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, AlertLevel
 from phalanx.crypto import SLH_DSA_SHA2_128F, HybridSigner, SigningKey
 from phalanx.crypto.sharing import Keyholder, begin_ceremony, make_escrow
 from phalanx.ledger.witness import AddCheckpoint, TrustedLog
 from phalanx.testing import SimLog
+from phalanx.testing.consensus import ideal_epoch
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 TYPES = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict}
@@ -112,6 +124,8 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
         await show_two_histories(api.node, signer)
         escrow = await put_into_escrow(api.node)
         await anchor(api.node)
+        await agree(api.node)
+        await catch_a_traitor(api.node)
         document = (await api.http.get("/openapi.json")).json()
         post = document["paths"]["/v1/events"]["post"]["responses"]["202"]["content"]["application/json"]["schema"]
         conforms(document, post, taken)
@@ -144,6 +158,28 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
     signer = HybridSigner.generate()
     keys = [str(key) for key in TrustedLog.of(SimLog(signer, SystemClock()).origin, signer.public).keys]
     on_node(work, ledger={"witness_for": [{"keys": keys}]})
+
+
+async def agree(node):
+    """Some council decides something."""
+    epoch, signers, _ = ideal_epoch(4)
+    instance = Instance(epoch, Question(("a", "b"), bytes(32)))
+    statement = instance.vote_statement(1, COMMIT, 0)
+    signatures = tuple(signer.sign(statement) for signer in signers[:3])
+    certificate = Certificate(instance.slot, 1, COMMIT, 0, (0, 1, 2), signatures)
+    await node.agreements.keep_epoch(epoch, EpochSeal.of(epoch, node.identities.node), accepted=4)
+    await node.agreements.keep(DEFAULT_TENANT, NO_TRACE, Agreement(instance, certificate))
+
+
+async def catch_a_traitor(node):
+    """A participant of some council votes for both options."""
+    epoch, signers, _ = ideal_epoch(4)
+    instance = Instance(epoch, Question(("a", "b"), bytes(32)))
+    votes = [
+        Vote(instance.slot, 1, 1, PREPARE, one, signers[1].sign(instance.vote_statement(1, PREPARE, one)))
+        for one in (0, 1)
+    ]
+    await node.agreements.convict(DEFAULT_TENANT, instance, contradiction(*votes))
 
 
 async def anchor(node):

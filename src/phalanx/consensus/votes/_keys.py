@@ -17,7 +17,15 @@ import msgspec
 
 from phalanx.consensus.votes._chains import VALUE_BYTES, VOTE_CHAINS
 from phalanx.consensus.votes._errors import LeavesExhausted, LeavesNotReserved
-from phalanx.consensus.votes._limits import DEFAULT_HEIGHT, MAX_HEIGHT, MAX_STATEMENT_BYTES, MIN_HEIGHT, RESERVED_LEAVES
+from phalanx.consensus.votes._limits import (
+    DEFAULT_HEIGHT,
+    MAX_HEIGHT,
+    MAX_STATEMENT_BYTES,
+    MIN_HEIGHT,
+    READY_LEAVES,
+    RESERVED_LEAVES,
+)
+from phalanx.consensus.votes._ready import ReadyLeaf, ready_leaves
 from phalanx.consensus.votes._tree import VoteTree, grow
 from phalanx.core import (
     NO_TRACE,
@@ -85,6 +93,7 @@ class VoteKeys:
         self._version = version
         self._store = store
         self._next = self._last = record.taken
+        self._ready: dict[int, ReadyLeaf] = {}
 
     @classmethod
     async def create(
@@ -159,6 +168,13 @@ class VoteKeys:
         self._version = await self._store.commit([_put(record)], expect=expect)
         self._record, self._last = record, taken
 
+    def prepare(self) -> None:
+        """Make the next leaves ready, so that signing with them takes a tenth of the time. Off the event loop."""
+        wanted = range(self._next, min(self._tree.leaves, self._next + READY_LEAVES))
+        missing = [leaf for leaf in wanted if leaf not in self._ready]
+        if missing:
+            self._ready |= zip(missing, ready_leaves(self._tree, missing), strict=True)
+
     def sign(self, statement: bytes) -> bytes:
         """Cast a vote with the next leaf. Raises ``LeavesNotReserved``, and ``LeavesExhausted`` at the end."""
         if len(statement) > MAX_STATEMENT_BYTES:
@@ -168,6 +184,9 @@ class VoteKeys:
         if self._next >= self._last:
             raise LeavesNotReserved
         leaf, self._next = self._next, self._next + 1
+        ready = self._ready.pop(leaf, None)
+        if ready is not None:
+            return b"".join((leaf.to_bytes(4), ready.chains_at(self._tree.root.digest(leaf, statement)), ready.path))
         steps = VOTE_CHAINS.digits([self._tree.root.digest(leaf, statement)])[0]
         return b"".join((leaf.to_bytes(4), self._tree.chains_at(leaf, steps), self._tree.path(leaf)))
 

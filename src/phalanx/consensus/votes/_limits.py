@@ -11,3 +11,5 @@ RESERVED_LEAVES = 32
 # Verdicts remembered by the digest of the exact bytes, 100 bytes each.
 MAX_REMEMBERED = 65_536
 MAX_STATEMENT_BYTES = 4_096
+# Leaves of one key that are made ready ahead: a decision takes three, and each is 17 KiB.
+READY_LEAVES = 4

@@ -103,7 +103,11 @@ class VoteTree:
 
     def chains_at(self, leaf: int, steps: NDArray[np.int64]) -> bytes:
         """Each chain of a leaf at the step of its digit."""
-        return as_bytes(_walked(self._secret_seed, self._mids, VOTE_CHAINS, 0, np.array([leaf]), steps))
+        return as_bytes(self.walked(np.array([leaf]), steps))
+
+    def walked(self, leaves: NDArray[np.int64], steps: NDArray[np.int64]) -> Words:
+        """The chains of some leaves, each at its step."""
+        return _walked(self._secret_seed, self._mids, VOTE_CHAINS, 0, leaves, steps)
 
     def path(self, leaf: int) -> bytes:
         """The siblings from the leaf up to the root."""

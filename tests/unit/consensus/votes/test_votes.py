@@ -15,6 +15,7 @@ from phalanx.consensus.votes import (
     signature_bytes,
 )
 from phalanx.consensus.votes._chains import VOTE_CHAINS, Winternitz, as_bytes
+from phalanx.consensus.votes._ready import ready_leaves
 from phalanx.consensus.votes._tree import grow, midstates, tree_levels
 from phalanx.core import DEFAULT_TENANT, Conflict, InvalidInput, LimitExceeded, NotFound
 
@@ -282,3 +283,11 @@ def test_what_is_no_root_is_refused(data):
 def test_a_root_comes_back_from_its_bytes(tree):
     assert Root.from_bytes(tree.root.to_bytes()) == tree.root
     assert np.array_equal(midstates([PUBLIC]).narrow, tree._mids.narrow)
+
+
+def test_a_leaf_made_ready_signs_the_very_same():
+    tree = grow(bytes(range(32)), bytes(range(32, 64)), 3)
+    for leaf, ready in enumerate(ready_leaves(tree, range(8))):
+        digest = hashlib.sha256(bytes([leaf])).digest()
+        assert ready.chains_at(digest) == tree.chains_at(leaf, VOTE_CHAINS.digits([digest])[0])
+        assert ready.path == tree.path(leaf)

@@ -1,0 +1,181 @@
+"""How long agreement takes, in one process: with real votes, faults and traitors, beside its baselines.
+
+Time is from the question to the last participant's knowledge of the decision. All participants of a run
+share one process and its two cores, as agents of one host do; nothing crosses a network. A silent
+leader costs the length of a view, which is a setting: its figure says how long that was.
+"""
+
+import time
+from collections import deque
+from typing import Any
+
+from phalanx.bench._all_to_all import all_to_all
+from phalanx.bench._model import BenchOptions, BenchResult
+from phalanx.bench._timing import quantile
+from phalanx.bench._voters import ML_DSA, WOTS, Voters, make_voters
+from phalanx.consensus import (
+    PREPARE,
+    Checks,
+    Epoch,
+    Fixed,
+    Hub,
+    Instance,
+    Machine,
+    Participant,
+    Question,
+    Vote,
+    encode_message,
+)
+from phalanx.core import NS_PER_MS, NS_PER_S, InvalidInput
+
+AGENTS = (4, 31, 100, 300, 847)
+_OPTIONS = ("approve", "refuse")
+# A silent leader is waited for this long.
+_VIEW_NS = 20 * NS_PER_MS
+_STEP = 1 << 20
+# Signatures that one run takes of each participant at most, for which leaves are made.
+_VOTES_EACH_RUN = 3
+_WARM_UP = 1
+_ALL_TO_ALL_MAX = 100
+_ML_DSA_MAX = 300
+
+
+async def consensus_bench(options: BenchOptions) -> BenchResult:
+    """Every size that was asked for, under every load."""
+    sizes = options.agents or (AGENTS[:3] if options.quick else AGENTS)
+    figures: dict[str, Any] = {}
+    baselines: dict[str, Any] = {"ml_dsa_votes": {}, "all_to_all": {}}
+    ratios: dict[str, float] = {}
+    for n in sizes:
+        if n < 4:
+            raise InvalidInput("--agents", "faults take at least 4")
+        name, runs = f"n{n}", _runs(n, quick=options.quick)
+        voters = await make_voters(n, WOTS, votes=_VOTES_EACH_RUN * (3 * runs + 10))
+        figures[name] = _loads(voters, runs)
+        if n <= _ML_DSA_MAX:
+            few = max(3, runs // 10)
+            baselines["ml_dsa_votes"][name] = _measured(await make_voters(n, ML_DSA, votes=0), few)
+            ratios[f"{name}.ml_dsa_votes.decision_ms_p50"] = (
+                baselines["ml_dsa_votes"][name]["decision_ms_p50"] / figures[name]["decision_ms_p50"]
+            )
+        if n <= _ALL_TO_ALL_MAX:
+            baselines["all_to_all"][name] = all_to_all(await make_voters(n, WOTS, votes=40), 3)
+            ratios[f"{name}.all_to_all.messages"] = (
+                baselines["all_to_all"][name]["messages"] / figures[name]["messages"]
+            )
+    return BenchResult(
+        load={
+            "agents": list(sizes), "votes": WOTS, "processes": 1, "network": "none: in process",
+            "view_ms": _VIEW_NS / NS_PER_MS, "durable": "no: agents' keys live in memory",
+            "across_processes": "not measured: there is no bus between nodes yet",
+        },
+        figures=figures, baselines=baselines, ratios=ratios,
+    )  # fmt: skip
+
+
+def _runs(n: int, *, quick: bool) -> int:
+    return max(5, 100 // max(1, n // 30)) if quick else max(20, 400 // max(1, n // 30))
+
+
+def _loads(voters: Voters, runs: int) -> dict[str, Any]:
+    third = (voters.n - 1) // 3
+    found: dict[str, Any] = _measured(voters, runs)
+    renewal_s = voters.made_s / voters.decisions_in_keys(_VOTES_EACH_RUN)
+    found["renewal_cpu_ms_per_decision"] = renewal_s * 1e3
+    spent_ms = found["cpu_ms_per_decision"] + found["prepare_cpu_ms_per_decision"]
+    found["decisions_per_s_with_renewal"] = 1.0 / (spent_ms / 1e3 + renewal_s)
+    found["without_memo"] = _measured(voters, max(2, runs // 20), memo=False) if voters.n <= _ALL_TO_ALL_MAX else None
+    found["third_silent"] = _measured(voters, max(3, runs // 2), silent=third)
+    found["third_traitors"] = _measured(voters, max(3, runs // 2), traitors=third)
+    found["first_leader_silent"] = _measured(voters, max(3, runs // 4), leader=True)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _measured(
+    voters: Voters, runs: int, *, silent: int = 0, traitors: int = 0, leader: bool = False, memo: bool = True
+) -> dict[str, float]:
+    times_ms: list[float] = []
+    cpu_ms: list[float] = []
+    prepared_ms: list[float] = []
+    last: dict[str, int] = {}
+    for _ in range(runs + _WARM_UP):
+        run = _Run(voters, silent=silent, traitors=traitors, leader=leader, memo=memo)
+        prepared_ms.append(voters.prepare() * 1e3)
+        began_ns, began_cpu_ns = time.perf_counter_ns(), time.process_time_ns()
+        run.play()
+        times_ms.append((time.perf_counter_ns() - began_ns) / NS_PER_MS)
+        cpu_ms.append((time.process_time_ns() - began_cpu_ns) / NS_PER_MS)
+        last = run.counted()
+    times_ms, cpu_ms = times_ms[_WARM_UP:], cpu_ms[_WARM_UP:]
+    return {
+        "decision_ms_p50": quantile(times_ms, 0.5),
+        "decision_ms_p99": quantile(times_ms, 0.99),
+        "cpu_ms_per_decision": sum(cpu_ms) / len(cpu_ms),
+        # What is done between decisions, so that the next one is quick.
+        "prepare_cpu_ms_per_decision": sum(prepared_ms[_WARM_UP:]) / len(times_ms),
+        "decisions_per_s": 1e3 * len(times_ms) / (sum(times_ms) + sum(prepared_ms[_WARM_UP:])),
+        "runs": len(times_ms),
+        **last,
+    }
+
+
+class _Run:
+    """One decision among participants of one process; some silent, some voting twice and for junk."""
+
+    def __init__(self, voters: Voters, *, silent: int, traitors: int, leader: bool, memo: bool) -> None:
+        participants = tuple(Participant(f"agent-{i}", "", signer.root) for i, signer in enumerate(voters.signers))
+        epoch = Epoch(number=1, votes=voters.kind, participants=participants)
+        voters.question += 1
+        instance = Instance(epoch, Question(_OPTIONS, voters.question.to_bytes(32)))
+        first = instance.leader(1)
+        others = [(first + 2 + i) % voters.n for i in range(voters.n - 2)]
+        self._away = {first} if leader else set(others[:silent])
+        self._traitors = set(others[:traitors])
+        verifier = voters.verifier(memo=memo)
+        checks = Checks(instance, verifier, memo=memo)
+        self._instance = instance
+        present = [place for place in range(voters.n) if place not in self._away]
+        self._hub = Hub(
+            instance,
+            {
+                place: Machine(
+                    checks, place, signer=voters.signers[place],
+                    judge=Fixed(1 if place in self._traitors else 0, 0),
+                    view_ns=_VIEW_NS if leader else NS_PER_S * 60, deadline_ns=1 << 62,
+                )
+                for place in present
+            },
+        )  # fmt: skip
+        self._junk: deque[int] = deque(sorted(self._traitors))
+
+    def play(self) -> None:
+        hub = self._hub
+        hub.start(time.perf_counter_ns())
+        hub.flush()
+        while not hub.settled:
+            if not hub.busy and hub.next_wake_ns is not None:
+                time.sleep(max(0, hub.next_wake_ns - time.perf_counter_ns()) / NS_PER_S)
+            hub.step(time.perf_counter_ns(), _STEP)
+            self._disturb()
+            hub.flush()
+
+    def _disturb(self) -> None:
+        """Traitors add a vote of junk for each real one they cast."""
+        while self._junk:
+            place = self._junk.popleft()
+            leader = self._instance.leader(1)
+            junk = Vote(self._instance.slot, place, 1, PREPARE, 0, bytes(4_500))
+            self._hub.put(leader, place, junk)
+
+    def counted(self) -> dict[str, int]:
+        hub, decision = self._hub, self._hub.decision
+        assert decision is not None
+        certificate = len(encode_message(decision))
+        vote = certificate // len(decision.voters)
+        return {
+            "messages": hub.messages,
+            "certificate_bytes": certificate,
+            # Two votes from each participant; a proposal and two certificates once to each host.
+            "bytes_one_host": self._instance.n * 2 * vote + vote + 2 * certificate,
+            "bytes_a_host_each": self._instance.n * (3 * vote + 2 * certificate),
+        }
