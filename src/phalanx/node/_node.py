@@ -171,11 +171,9 @@ async def build_node(
             store, clock=clock, telemetry=telemetry, rng=ports.rng.child("swarm"), admission=identities.seats,
             toolbox=toolbox, skills=skills, agents_per_role=settings.agents.per_role,
         )  # fmt: skip
-        chamber = Chamber(
-            swarm, identities, Archive(store, ledger, clock), store=store, vault=vault, ports=ports,
-            telemetry=telemetry, alerts=alerts, votes=settings.response.votes,
-        )  # fmt: skip
-        responses = _responses(settings, store, ledger, clock, telemetry, chamber)
+        archive = Archive(store, ledger, clock)
+        chamber = _chamber(settings, ports, archive, store, vault, swarm, identities, telemetry, alerts)
+        responses = Responses(store, ledger, _policy(settings), clock, telemetry, approval=chamber)
         toolbox.provide(Responses, responses)
         sentinel = Sentinel(
             intake, store, await offload.run(load_rules, settings.intake.rules_dir),
@@ -189,7 +187,7 @@ async def build_node(
             findings=findings, swarm=swarm, engine=engine, assessments=Assessments(store), responses=responses,
             cases=Cases(store), noise=noise, vault=vault, identities=identities, ledger=ledger,
             migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS]), fleet=fleet,
-            escrows=Escrows(watched, ledger, clock, ports.signer), vouching=vouching, agreements=chamber.archive,
+            escrows=Escrows(watched, ledger, clock, ports.signer), vouching=vouching, agreements=archive,
             anchors=Anchors(store, offload, clock), balancing=_balancing(settings, ports, telemetry, swarm, engine),
             local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip
@@ -288,11 +286,24 @@ async def _host_names(settings: Settings, ports: Ports) -> dict[str, str]:
     return names
 
 
-def _responses(
-    settings: Settings, store: Store, ledger: Ledger, clock: Clock, telemetry: Telemetry, chamber: Chamber
-) -> Responses:
-    approval = chamber if settings.response.agreement else None
-    return Responses(store, ledger, _policy(settings), clock, telemetry, approval=approval)
+def _chamber(
+    settings: Settings,
+    ports: Ports,
+    archive: Archive,
+    store: Store,
+    vault: Vault,
+    swarm: Swarm,
+    identities: Identities,
+    telemetry: Telemetry,
+    alerts: Alerts,
+) -> Chamber | None:
+    """The agents as a council, where what the policy approves takes their agreement."""
+    if not settings.response.agreement:
+        return None
+    return Chamber(
+        swarm, identities, archive, store=store, vault=vault, ports=ports,
+        telemetry=telemetry, alerts=alerts, votes=settings.response.votes,
+    )  # fmt: skip
 
 
 def _policy(settings: Settings) -> ContainmentPolicy:
