@@ -128,10 +128,7 @@ class Node:
 async def build_node(
     settings: Settings, ports: Ports, *, log_sink: LogSink = discard, host_names: Mapping[str, str] | None = None
 ) -> AsyncIterator[Node]:
-    """Build a node on ``ports``, run it for the length of the block, then drain and stop it.
-
-    ``host_names`` gives the name of a host by its address, besides what the settings' file says.
-    """
+    """Run a node on ``ports`` for the length of the block, then drain and stop it. ``host_names`` are by address."""
     clock, offload = ports.clock, ports.offload
     telemetry = _telemetry(settings, clock, log_sink)
     alerts = Alerts(telemetry)
@@ -153,7 +150,6 @@ async def build_node(
         stack.push_async_callback(ledger.close)
         stack.push_async_callback(seal, ledger, telemetry)
         vouching = await build_vouching(settings, ports, store, ledger, telemetry, alerts)
-
         fleet = _fleet(offload, alerts)
         engine = Engine(store, clock, telemetry, fleet, offload, ports.rng.child("workflows"))
         load_plugins(ANALYSES, alerts, engine.register)
@@ -163,7 +159,6 @@ async def build_node(
         )  # fmt: skip
         stack.push_async_callback(intake.close)
         findings, events = Findings(store), EventLog(intake_journal, store, seals)
-
         skills = _skills(alerts)
         identities = await opened_identities(settings, ports, store, vault, ledger, telemetry, alerts, skills)
         toolbox = _toolbox(engine, findings)
@@ -172,8 +167,7 @@ async def build_node(
             toolbox=toolbox, skills=skills, agents_per_role=settings.agents.per_role,
         )  # fmt: skip
         archive = Archive(store, ledger, clock)
-        chamber = _chamber(settings, ports, archive, store, vault, swarm, identities, telemetry, alerts)
-        responses = Responses(store, ledger, _policy(settings), clock, telemetry, approval=chamber)
+        responses = _responses(settings, ports, archive, store, ledger, vault, swarm, identities, telemetry, alerts)
         toolbox.provide(Responses, responses)
         sentinel = Sentinel(
             intake, store, await offload.run(load_rules, settings.intake.rules_dir),
@@ -286,24 +280,25 @@ async def _host_names(settings: Settings, ports: Ports) -> dict[str, str]:
     return names
 
 
-def _chamber(
+def _responses(
     settings: Settings,
     ports: Ports,
     archive: Archive,
     store: Store,
+    ledger: Ledger,
     vault: Vault,
     swarm: Swarm,
     identities: Identities,
     telemetry: Telemetry,
     alerts: Alerts,
-) -> Chamber | None:
-    """The agents as a council, where what the policy approves takes their agreement."""
-    if not settings.response.agreement:
-        return None
-    return Chamber(
+) -> Responses:
+    """What the policy approves takes the agreement of the agents as well, where the settings say so."""
+    chamber = Chamber(
         swarm, identities, archive, store=store, vault=vault, ports=ports,
         telemetry=telemetry, alerts=alerts, votes=settings.response.votes,
     )  # fmt: skip
+    approval = chamber if settings.response.agreement else None
+    return Responses(store, ledger, _policy(settings), ports.clock, telemetry, approval=approval)
 
 
 def _policy(settings: Settings) -> ContainmentPolicy:
