@@ -244,7 +244,7 @@ def _add_lists(router: APIRouter, node: "Node", *, viewer: Any, admin: Any) -> N
         root = Chain.from_text(body.decode("ascii", "replace")).root
         if root.key_fingerprint != fingerprint.lower():
             raise InvalidInput("fingerprint", f"the key of {root.subject} has the fingerprint {root.key_fingerprint}")
-        news = fingerprint not in identities.anchors
+        news = root.key_fingerprint not in identities.anchors
         await identities.trust(root, actor=principal.name)
         return reply(Accepted(news=news))
 

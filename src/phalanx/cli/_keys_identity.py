@@ -189,8 +189,9 @@ def verify(file: Path, root: str, use: str, at: str, revocations: tuple[Path, ..
         raise InvalidInput("--at", str(error)) from error
     lists = [_listed(path, chain) for path in revocations]
     held = validate(
-        chain, at_ns=at_ns, use=Use(use), anchors={root.lower()}, standing=Listed(*lists), policy=CryptoPolicy()
-    )
+        chain, at_ns=at_ns, use=Use(use), anchors={root.lower(): chain.root.subject}, standing=Listed(*lists),
+        policy=CryptoPolicy(),
+    )  # fmt: skip
     links = [f"{link.subject} (epoch {link.epoch}, serial {link.serial})" for link in held.links]
     said = {
         "subject": str(held.subject), "key": held.fingerprint, "algorithm": held.key.algorithm, "epoch": held.epoch,
@@ -236,7 +237,11 @@ def _listed(path: Path, chain: "Chain") -> "RevocationList":
         listed = RevocationList.from_bytes(base64.b64decode(json.loads(_read(path))["revocations"]))
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidInput("--revocations", f"{path} is no exported list") from error
-    signers = [link for link in chain.certificates if link.key_fingerprint == listed.issuer_key]
+    signers = [
+        link
+        for link in chain.certificates
+        if (link.subject, link.key_fingerprint) == (listed.issuer, listed.issuer_key)
+    ]
     if not signers:
         raise InvalidInput("--revocations", f"{path} is a list of {listed.issuer}, which is not in this chain")
     listed.require_signature_of(signers[0].key)

@@ -24,7 +24,7 @@ def test_a_person_is_issued_rotated_and_revoked(on_node):
         Identity(key, chain)
         root = api.node.identities.root.fingerprint
         now_ns = api.node.clock.wall_ns()
-        rules = {"use": Use.SIGN, "anchors": {root}, "policy": CryptoPolicy()}
+        rules = {"use": Use.SIGN, "anchors": {root: chain.root.subject}, "policy": CryptoPolicy()}
         validate(chain, at_ns=now_ns, standing=NothingKnown(), **rules)
         again = await api.http.post(ROOT, params=KIM, content=key.public.to_bytes())
         assert (again.status_code, again.json()["code"]) == (422, "invalid-input")

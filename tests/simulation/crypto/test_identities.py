@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 
-from phalanx.core import InvalidInput, NotFound, StorageFull, Unavailable
+from phalanx.core import InvalidInput, NotFound, Unavailable
 from phalanx.crypto import (
     ED25519,
     ED25519_ML_DSA_65,
@@ -89,6 +89,54 @@ def test_a_revocation_is_in_force_when_it_returns(site):
         # And after a restart.
         with pytest.raises(Revoked):
             await (await site.open()).verify(chain, use=Use.SIGN)
+
+    site(scenario)
+
+
+@pytest.mark.requirement("ZTA-3")
+def test_a_revoked_subject_has_no_older_certificate_to_fall_back_on(site):
+    async def scenario(site):
+        identities = await site.open()
+        _, first = await person(identities)
+        # The same key under the root's next epoch: the certificate before has its hour of grace.
+        await identities.rotate(identities.root.subject, actor="tester")
+        await identities.upkeep.reissue()
+        again = await identities.chain(str(KIM))
+        assert (again.leaf.key, again.leaf.serial != first.leaf.serial) == (first.leaf.key, True)
+        other = SigningKey.generate(ED25519)
+        await identities.rotate(KIM, actor="tester", key=other.public)
+        signed_at_ns = site.world.clock.wall_ns()
+        await site.world.clock.sleep(1)
+        told = []
+        identities.on_revoked(lambda entry: told.append(entry.serial))
+        entry = await identities.revoke(str(KIM), Why.KEY_COMPROMISED, actor="tester")
+        assert entry.serial == (await identities.chain(str(KIM))).leaf.serial
+        for old in (first, again):
+            assert old.leaf.serial in told
+            with pytest.raises(Revoked, match="ceased"):
+                await identities.verify(old, use=Use.SIGN)
+        # A key that is said to be compromised is, under each of its certificates and for all time.
+        await identities.verify(first, use=Use.SIGN, at_ns=signed_at_ns)
+        await identities.revoke(again.leaf.serial, Why.KEY_COMPROMISED, actor="tester")
+        for old in (first, again):
+            with pytest.raises(Revoked, match="compromised"):
+                await identities.verify(old, use=Use.SIGN, at_ns=signed_at_ns)
+
+    site(scenario)
+
+
+@pytest.mark.requirement("ZTA-3")
+def test_an_agent_that_is_revoked_cannot_show_its_certificate_from_before_a_rotation(site):
+    async def scenario(site):
+        identities = await site.open()
+        before = identities.seats.seat("analyst-1.1")
+        await identities.rotate(identities.node.subject, actor="tester")
+        await identities.upkeep.turn()
+        assert identities.seats.identity("analyst-1.1").chain.leaf.serial != before.chain.leaf.serial
+        await identities.revoke(str(before.subject), Why.KEY_COMPROMISED, actor="tester")
+        assert not identities.seats.admitted("analyst-1.1")
+        with pytest.raises(Revoked):
+            await identities.verify(before.chain, use=Use.CHANNEL)
 
     site(scenario)
 
@@ -227,10 +275,13 @@ def test_the_ledger_hears_of_everything_even_when_it_was_full(site):
         identities = await site.open()
         await person(identities)
         site.ledger.full = True
-        with pytest.raises(StorageFull):
-            await identities.revoke(str(KIM), Why.CEASED, actor="tester")
+        await identities.revoke(str(KIM), Why.CEASED, actor="tester")
         with pytest.raises(Revoked):  # it took effect all the same
             await identities.verify(await identities.chain(str(KIM)), use=Use.SIGN)
+        # Nor is the node at odds with itself after a rotation.
+        chain = await identities.rotate(identities.node.subject, actor="tester")
+        assert identities.node.chain.leaf == chain.leaf
+        assert "identity.revoked" not in site.ledger.actions()
         site.ledger.full = False
         await site.open()
         assert site.ledger.actions().count("identity.revoked") == 1
@@ -326,6 +377,9 @@ def test_an_anchor_is_an_organisations_own_root(site, another_site):
         ours, theirs = await here.open(), await another_site(here.world, "lab", "umbrella").open()
         with pytest.raises(InvalidInput):
             await theirs.trust(ours.node.chain.leaf, actor="tester")
+        namesake = await another_site(here.world, "lab", "acme").open()
+        with pytest.raises(InvalidInput, match="own organisation"):
+            await ours.trust(namesake.root.chain.leaf, actor="tester")
         forged = dataclasses.replace(ours.root.chain.leaf, signature=ours.node.chain.leaf.signature)
         with pytest.raises(InvalidSignature):
             await theirs.trust(forged, actor="tester")

@@ -1,5 +1,6 @@
 """The stored side: reads identities, and commits each change with the audit entry it owes."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 
 from phalanx.core import (
@@ -11,8 +12,10 @@ from phalanx.core import (
     Delete,
     Expect,
     NotFound,
+    Overloaded,
     Put,
     Row,
+    StorageError,
     Store,
     Table,
     Write,
@@ -76,8 +79,16 @@ class Book:
 
     async def certificates_of(self, subject: Subject) -> list[Certificate]:
         """Every certificate of one subject that is kept."""
-        rows = await self._store.find(IDENTITIES, DEFAULT_TENANT, "subject", str(subject), limit=PAGE_ROWS)
-        return [Certificate.from_bytes(decode(row.value, IdentityRecord).certificate) for row in rows]
+        return [Certificate.from_bytes(one.certificate) for one in await self.of_subject(str(subject))]
+
+    async def of_subject(self, subject: str) -> list[IdentityRecord]:
+        """The record of every certificate of one subject."""
+        found: list[IdentityRecord] = []
+        after = ""
+        while rows := await self._store.find(IDENTITIES, DEFAULT_TENANT, "subject", subject, after=after):
+            found += [decode(row.value, IdentityRecord) for row in rows]
+            after = rows[-1].key
+        return found
 
     async def page(
         self, *, kind: SubjectKind | None = None, after: str = "", limit: int = PAGE_ROWS
@@ -127,14 +138,16 @@ class Book:
         """Write all or nothing, let it take effect with ``then``, and put what is owed into the ledger.
 
         Raises ``Conflict`` when another process was first. ``then`` runs in the step in which the
-        commit returns. Should the ledger fail, the debt stays and ``settle`` pays it later:
-        nothing takes effect that the ledger never hears of.
+        commit returns. Should the ledger have no room, the debt stays and ``settle`` pays it later:
+        nothing takes effect that the ledger never hears of, and what is in force does not look
+        to its caller as if it had failed.
         """
         touched = Put(HEAD, DEFAULT_TENANT, HEAD_KEY, b"")
         await self._store.commit([*writes, *(put(OWED, one) for one in owed), touched], expect=expect)
         then()
-        for one in owed:
-            await self._pay(one)
+        with contextlib.suppress(StorageError, Overloaded):
+            for one in owed:
+                await self._pay(one)
 
     async def settle(self) -> None:
         """Put into the ledger what a crash or a full disk kept from it. An entry goes in once however often sent."""

@@ -145,28 +145,39 @@ class Changes:
         )  # fmt: skip
         return chains
 
-    async def revoke(self, above: Identity, record: IdentityRecord, why: Why, *, actor: str, note: str) -> Revocation:
-        """Revoke at once. A key that was compromised never counted; anything else counts until now."""
+    async def revoke(
+        self,
+        above: Identity,
+        record: IdentityRecord,
+        why: Why,
+        *,
+        actor: str,
+        note: str,
+        besides: Sequence[tuple[IdentityRecord, Why]] = (),
+    ) -> Revocation:
+        """Revoke at once. A key that was compromised never counted; anything else counts until now.
+
+        ``besides`` are other certificates of the same subject, each with its own reason.
+        """
         now_ns = self._clock.wall_ns()
         try:
-            entry = Revocation(
-                serial=record.id,
-                subject=record.subject,
-                why=why,
-                since_ns=0 if why is Why.KEY_COMPROMISED else now_ns,
-                not_after_ns=record.not_after_ns,
-                note=note,
-            )
+            entries = [_revocation(one, reason, now_ns, note) for one, reason in [(record, why), *besides]]
         except ValueError as error:
             raise InvalidInput("note", str(error)) from error
-        known = self._register.revocation(Subject.parse(record.subject), record.id)
-        if known is not None and known.since_ns <= entry.since_ns:
-            return known
-        await self._commit_list(
-            above, [entry], writes=(), expect=(), actor=actor, action="identity.revoked",
-            subject=record.subject, body={"serial": record.id, "why": why.value, "note": note},
-        )  # fmt: skip
-        return entry
+        stand = [self._register.revocation(Subject.parse(one.subject), one.serial) for one in entries]
+        news = [
+            one for one, known in zip(entries, stand, strict=True) if known is None or known.since_ns > one.since_ns
+        ]
+        if news:
+            body = {"serial": record.id, "why": why.value, "note": note}
+            if others := [one.serial for one in news if one.serial != record.id]:
+                body["besides"] = " ".join(others)
+            await self._commit_list(
+                above, news, writes=(), expect=(), actor=actor, action="identity.revoked",
+                subject=record.subject, body=body,
+            )  # fmt: skip
+        first = stand[0]
+        return entries[0] if entries[0] in news or first is None else first
 
     async def take_over(self, offered: RevocationList, chain: Chain, *, actor: str) -> None:
         """Put a list of somebody else's into force. The caller has verified it, and that it is news."""
@@ -284,6 +295,17 @@ def _standing(leaf: Certificate, at_ns: int, epochs: tuple[tuple[int, int], ...]
         serial=leaf.serial,
         epoch=leaf.epoch,
         epochs=epochs,
+    )
+
+
+def _revocation(record: IdentityRecord, why: Why, now_ns: int, note: str) -> Revocation:
+    return Revocation(
+        serial=record.id,
+        subject=record.subject,
+        why=why,
+        since_ns=0 if why is Why.KEY_COMPROMISED else now_ns,
+        not_after_ns=record.not_after_ns,
+        note=note,
     )
 
 

@@ -226,13 +226,20 @@ class Identities:
             return await self._changes.rotate(self._own.above(subject), before, key, actor=actor)
 
     async def revoke(self, name: str, why: Why, *, actor: str, note: str = "") -> Revocation:
-        """Revoke the certificate of that serial or key, or the present one of that subject; in force on return."""
+        """Revoke what ``name`` is: a certificate, all of a key, or all of a subject; in force on return.
+
+        Certificates of one key stand together when the key is compromised, whatever they were named by.
+        What a subject still shows of an earlier key counts from now on for nothing either.
+        """
         async with self._changes.turn:
             record = await self._found(name)
             subject = Subject.parse(record.subject)
             if subject.kind is SubjectKind.ORGANISATION:
                 raise InvalidInput("subject", "a root cannot revoke itself", hint="rotate it, or stop trusting it")
-            entry = await self._changes.revoke(self._own.above(subject), record, why, actor=actor, note=note)
+            besides = await self._besides(name, record, why)
+            entry = await self._changes.revoke(
+                self._own.above(subject), record, why, actor=actor, note=note, besides=besides
+            )
         self._alerts.alert(
             AlertLevel.WARNING, "crypto", "an identity was revoked", subject=entry.subject, reason=entry.reason
         )
@@ -256,9 +263,15 @@ class Identities:
             return True
 
     async def trust(self, root: Certificate, *, actor: str) -> None:
-        """Trust another organisation's root: whoever calls this has compared its fingerprint."""
+        """Trust another organisation's root: whoever calls this has compared its fingerprint.
+
+        Refuses one that goes by the name of the node's own organisation: its people would pass for ours.
+        """
         if not root.is_root:
             raise InvalidInput("root", f"{root.subject} is no organisation")
+        own = {one.key_fingerprint for one in await self._own.roots()}
+        if root.subject == self.names.root_subject and root.key_fingerprint not in own:
+            raise InvalidInput("root", f"{root.subject} is the name of this node's own organisation")
         root.require_signature_of(root.key)
         record = AnchorRecord(
             id=root.key_fingerprint, tenant=DEFAULT_TENANT, trace=NO_TRACE, at_ns=self._clock.wall_ns(),
@@ -294,6 +307,19 @@ class Identities:
         # An agent that was seated a moment ago may not be written down yet.
         await self.upkeep.record()
         return await self._book.find(name)
+
+    async def _besides(self, name: str, record: IdentityRecord, why: Why) -> list[tuple[IdentityRecord, Why]]:
+        """The other certificates of the subject that fall with ``record``, and why each does."""
+        found: list[tuple[IdentityRecord, Why]] = []
+        now_ns = self._clock.wall_ns()
+        for other in await self._book.of_subject(record.subject):
+            if other.id == record.id:
+                continue
+            if other.key == record.key and why is Why.KEY_COMPROMISED:
+                found.append((other, why))
+            elif other.not_after_ns > now_ns and (name == record.subject or name == other.key):
+                found.append((other, why if other.key == record.key else Why.CEASED))
+        return found
 
     def _told(self, record: IdentityRecord) -> Told:
         certificate, now_ns = Certificate.from_bytes(record.certificate), self._clock.wall_ns()

@@ -11,8 +11,9 @@ Of a chain ``c0 … cn`` (``c0`` the identity, ``cn`` its root), at time ``t``, 
  6. Epochs: no link is of an earlier epoch than its subject had at ``t``.
  7. Revocation: no link was revoked at ``t``. A compromised key is revoked for all time.
  8. Policy: no key and no signature of a forbidden algorithm.
- 9. Root: ``cn`` is one of the anchors, or the chain brings the earlier roots that lead from an
-    anchor to it, each signed by the key of the one before.
+ 9. Root: ``cn`` is one of the anchors, by its key and under the name that this key is trusted
+    for, or the chain brings the earlier roots that lead from an anchor to it, each signed by the
+    key of the one before. So whoever is trusted as one organisation cannot speak as another.
 10. Signatures: each ``ci`` is signed by the key of ``ci+1``, the root by its own.
 
 What costs nothing is checked before what costs a signature, and the anchor before any signature
@@ -23,7 +24,7 @@ expiry. When ``t`` was is for the ledger or a time stamp to say: a signer can li
 After RFC 5280 §6.1, with kinds and names in place of its extensions.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -116,13 +117,13 @@ def validate(
     *,
     at_ns: int,
     use: Use,
-    anchors: Collection[str],
+    anchors: Mapping[str, Subject],
     standing: Standing,
     policy: CryptoPolicy,
 ) -> Verified:
     """The identity that ``chain`` proves; raises the ``BrokenChain`` that names the link that does not hold.
 
-    ``anchors`` are fingerprints of organisations' root keys.
+    ``anchors`` are organisations by the fingerprints of their root keys.
     """
     links = chain.certificates
     for place, link in enumerate(links):
@@ -184,10 +185,10 @@ def _check_policy(place: int, link: Certificate, policy: CryptoPolicy) -> None:
             raise ForbiddenInChain(place, str(link.subject), error.message) from error
 
 
-def _check_anchor(chain: Chain, anchors: Collection[str], policy: CryptoPolicy) -> None:
+def _check_anchor(chain: Chain, anchors: Mapping[str, Subject], policy: CryptoPolicy) -> None:
     """Rule 9. The way from an anchor is walked towards the past, and must meet one."""
     place, later = len(chain.certificates) - 1, chain.root
-    if later.key_fingerprint in anchors:
+    if _is_anchor(place, later, anchors):
         return
     for earlier in chain.succession:
         try:
@@ -197,7 +198,7 @@ def _check_anchor(chain: Chain, anchors: Collection[str], policy: CryptoPolicy) 
                 place, str(later.subject), f"no earlier root vouches for it: {error.message}"
             ) from error
         _check_policy(place, earlier, policy)
-        if earlier.key_fingerprint in anchors:
+        if _is_anchor(place, earlier, anchors):
             return
         later = earlier
     raise UntrustedRoot(
@@ -206,3 +207,13 @@ def _check_anchor(chain: Chain, anchors: Collection[str], policy: CryptoPolicy) 
         f"key {chain.root.key_fingerprint[:16]}… is not trusted here",
         hint="compare its fingerprint with one that you have from elsewhere, then trust it",
     )
+
+
+def _is_anchor(place: int, root: Certificate, anchors: Mapping[str, Subject]) -> bool:
+    """Whether it is trusted; raises ``UntrustedRoot`` for a trusted key under another name than its own."""
+    known = anchors.get(root.key_fingerprint)
+    if known is not None and known != root.subject:
+        raise UntrustedRoot(
+            place, str(root.subject), f"its key is trusted as {known}, and as nobody else", hint="somebody pretends"
+        )
+    return known is not None

@@ -48,7 +48,7 @@ def material():
 def holds(chain):
     root, _ = material()
     return validate(
-        chain, at_ns=NOW_NS, use=Use.SIGN, anchors={root.public.fingerprint}, standing=NothingKnown(),
+        chain, at_ns=NOW_NS, use=Use.SIGN, anchors={root.public.fingerprint: ROOT}, standing=NothingKnown(),
         policy=CryptoPolicy(),
     )  # fmt: skip
 

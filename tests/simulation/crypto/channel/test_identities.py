@@ -27,7 +27,7 @@ class House:
         self.serials = 0
         self.root = self.make("organisation:acme", uses=(Use.ISSUE, Use.SIGN))
         self.node = self.make("node:acme/hq", self.root, uses=(Use.ISSUE, Use.CHANNEL))
-        self.anchors = {self.root.chain.leaf.key_fingerprint}
+        self.anchors = {self.root.chain.leaf.key_fingerprint: self.root.subject}
 
     def make(self, name, above=None, *, epoch=1, uses=(Use.CHANNEL,), lifetime_ns=HOUR_NS):
         self.serials += 1

@@ -62,7 +62,7 @@ class House:
             chain,
             at_ns=at_ns,
             use=use,
-            anchors={self.root.fingerprint} if anchors is None else anchors,
+            anchors={self.root.fingerprint: self.root.subject} if anchors is None else anchors,
             standing=standing or NothingKnown(),
             policy=policy or self.policy,
         )

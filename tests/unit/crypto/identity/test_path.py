@@ -92,7 +92,7 @@ def test_nobody_issues_what_is_not_theirs_to_issue(house):
 def test_a_name_lies_directly_beneath_its_issuers(house):
     other = house.make("organisation:evil")
     foreign = house.make("node:acme/hq2", other)
-    error = broken(house, foreign.chain, NameNotAllowed, 0, anchors={other.fingerprint})
+    error = broken(house, foreign.chain, NameNotAllowed, 0, anchors={other.fingerprint: other.subject})
     assert error.subject == "node:acme/hq2"
     cousin = house.make("agent:acme/lab/x", house.node)
     broken(house, cousin.chain, NameNotAllowed, 0)
@@ -126,7 +126,7 @@ def test_validity_is_looked_at_of_every_link(house, link):
     root = house.make("organisation:acme", **(late if link == 2 else {}))
     node = house.make("node:acme/hq", root, **(late if link == 1 else {}))
     agent = house.make("agent:acme/hq/a", node, **(late if link == 0 else {}))
-    anchors = {root.fingerprint}
+    anchors = {root.fingerprint: root.subject}
     broken(house, agent.chain, OutsideValidity, link, anchors=anchors)
     assert house.validate(agent.chain, at_ns=NOW_NS - 1, anchors=anchors).until_ns == NOW_NS
     broken(house, agent.chain, OutsideValidity, 0, anchors=anchors, at_ns=NOW_NS - 5 * DAY_NS)
@@ -163,7 +163,7 @@ def test_a_forbidden_algorithm_is_named_with_its_link(house):
 
 
 def test_only_an_anchor_or_its_successors_end_a_chain(house):
-    broken(house, house.agent.chain, UntrustedRoot, 2, anchors=())
+    broken(house, house.agent.chain, UntrustedRoot, 2, anchors={})
     second = house.make("organisation:acme", epoch=2, earlier=house.root.key, succession=(house.root.chain.leaf,))
     third = house.make(
         "organisation:acme", epoch=3, earlier=second.key, succession=(second.chain.leaf, house.root.chain.leaf)
@@ -174,6 +174,22 @@ def test_only_an_anchor_or_its_successors_end_a_chain(house):
     broken(house, gap, UntrustedRoot, 1)
     impostor = house.make("organisation:acme", epoch=2, succession=(house.root.chain.leaf,))
     broken(house, house.make("node:acme/hq", impostor).chain, UntrustedRoot, 1)
+
+
+@pytest.mark.requirement("CRY-2")
+def test_a_trusted_organisation_cannot_speak_as_another(house):
+    # The partner is trusted by its key, and signs itself another root under our name with that key.
+    partner = house.make("organisation:partner")
+    disguised = house.make("organisation:acme", key=partner.key)
+    spy = house.make("agent:acme/hq/a1", house.make("node:acme/hq", disguised))
+    anchors = {house.root.fingerprint: house.root.subject, partner.fingerprint: partner.subject}
+    house.validate(house.agent.chain, anchors=anchors)
+    house.validate(house.make("node:partner/hq", partner).chain, anchors=anchors)
+    error = broken(house, spy.chain, UntrustedRoot, 2, anchors=anchors)
+    assert "organisation:partner" in error.message
+    # Nor by a succession from the key that is trusted.
+    later = house.make("organisation:acme", epoch=2, earlier=partner.key, succession=(partner.chain.leaf,))
+    broken(house, house.make("node:acme/hq", later).chain, UntrustedRoot, 1, anchors=anchors)
 
 
 def test_a_root_that_names_an_anchors_key_without_having_it_is_refused(house):
