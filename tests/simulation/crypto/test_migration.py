@@ -119,6 +119,44 @@ def test_another_algorithm_in_the_settings_moves_keys_and_rows():
     run(main)
 
 
+def test_a_key_rotated_while_the_job_is_under_way_is_followed_to_the_end():
+    async def main(machine):
+        vault, store, job = await machine.open()
+        await fill(store)
+        task = asyncio.create_task(job.run())
+        await job.start()
+        await until(job, lambda now: now.table == "other")
+        rotated = await vault.rotate(Level.DATA, TENANTS[0], "store")
+        await job.start(actor="ada")
+        await job._clock.sleep(30)
+        task.cancel()
+        assert (await job.status()).state is MigrationState.DONE
+        for table in (NOTES, OTHER):
+            for row in await store.inner.scan(table, TENANTS[0]):
+                assert parse(row.value).key_id == rotated.id
+        assert len([one for one in await vault.outbox.pending() if one.action == "migration finished"]) == 2
+
+    run(main)
+
+
+def test_a_job_cut_off_before_the_settings_changed_begins_again():
+    async def main(machine):
+        _, store, _ = await machine.open()
+        await fill(store)
+        _, store, job = await machine.open(seal_with=CHACHA20_POLY1305)
+        task = asyncio.create_task(job.run())
+        await until(job, lambda now: now.table == "notes" and now.rows > 2)
+        task.cancel()
+        _, store, job = await machine.open(seal_with="AES-256-GCM")
+        task = asyncio.create_task(job.run())
+        await job._clock.sleep(0.05)
+        await finished(job)
+        task.cancel()
+        await check(store, store.inner, "AES-256-GCM")
+
+    run(main)
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_it_goes_on_where_a_crash_cut_it_off(seed):
     async def life(node):

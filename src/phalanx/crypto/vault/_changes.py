@@ -8,7 +8,7 @@ from phalanx.core import NO_TRACE, Expect, NotFound, Put, TenantId, Write, encod
 from phalanx.crypto.vault._errors import WrongKey
 from phalanx.crypto.vault._hierarchy import Hierarchy
 from phalanx.crypto.vault._keys import Key, destroyed, retired
-from phalanx.crypto.vault._model import REGISTER, VAULT_SHREDS, Level, ShredRecord, StoredKey, key_put
+from phalanx.crypto.vault._model import REGISTER, VAULT_SHREDS, KeyState, Level, ShredRecord, StoredKey, key_put
 from phalanx.crypto.vault._outbox import Outbox
 from phalanx.crypto.vault._wrapping import KeyWrapper
 
@@ -31,7 +31,7 @@ class Changes:
 
     async def rotate_root(self, wrapper: KeyWrapper, actor: str) -> Key:
         """A new root; the tenants' keys are still under the one before it."""
-        old = (await self.hierarchy.shelf.roots())[-1]
+        old = next(root for root in await self.hierarchy.shelf.roots() if root.record.state is KeyState.ACTIVE)
         made = await self.hierarchy.make_root(wrapper)
         replaced = retired(old.record)
         await self._commit(

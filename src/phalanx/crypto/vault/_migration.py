@@ -101,6 +101,7 @@ class MigrationJob:
         ).labels()
         self._wanted = asyncio.Event()
         self._record: Migration | None = None
+        self._once_more = False
 
     async def status(self) -> Migration:
         """The run under way, or the last one."""
@@ -110,9 +111,13 @@ class MigrationJob:
         return self._record
 
     async def start(self, *, actor: str = NODE_ACTOR) -> Migration:
-        """Begin, or go on where it was stopped; one under way goes on as it is."""
+        """Begin, or go on where it was stopped.
+
+        One under way goes on, and once more after its end: what it has passed may be of an old key by now.
+        """
         last = await self.status()
-        if last.state is MigrationState.RUNNING:
+        if last.state is MigrationState.RUNNING and last.seal_with == self._vault.seal_with:
+            self._once_more = last.rows > 0
             return last
         if last.state is MigrationState.STOPPED and last.seal_with == self._vault.seal_with:
             record = msgspec.structs.replace(last, state=MigrationState.RUNNING, actor=actor)
@@ -134,9 +139,11 @@ class MigrationJob:
     async def run(self) -> None:
         """Take up what was interrupted, begin what the settings ask for, and wait for more, until cancelled."""
         last = await self.status()
-        if last.state is MigrationState.RUNNING:
+        if last.state is MigrationState.RUNNING and last.seal_with == self._vault.seal_with:
             self._wanted.set()
-        elif last.state is not MigrationState.STOPPED and await self._is_needed():
+        elif last.state is MigrationState.RUNNING or (
+            last.state is not MigrationState.STOPPED and await self._is_needed()
+        ):
             await self.start()
         while True:
             await _either(self._wanted, self._clock, TEND_EVERY_S)
@@ -180,6 +187,9 @@ class MigrationJob:
             key="",
         )
         await self._turn(done, "migration finished", NODE_ACTOR)
+        if self._once_more:
+            self._once_more = False
+            await self.start(actor=done.actor or NODE_ACTOR)
 
     async def _migrate_table(self, table: Table) -> bool:
         """Every row of a table; false when the job was stopped meanwhile."""

@@ -32,6 +32,7 @@ from phalanx.core import (
     InvalidInput,
     NotFound,
     Overloaded,
+    StorageError,
     Store,
     TenantId,
 )
@@ -204,7 +205,7 @@ class Vault:
                 sealer = self._sealers.get((tenant, purpose))
                 if sealer is not None and level is Level.DATA:
                     sealer.seal_with(made, step)
-            self._unsettled = level is not Level.DATA
+            self._unsettled |= level is not Level.DATA
             await self._settle()
         self._log.info("key rotated", level=level.value, tenant=tenant, key=made.id, actor=actor)
         self.outbox.on_event()
@@ -266,8 +267,9 @@ class Vault:
         """Renew what nears its bound and finish what was begun, until cancelled."""
         while True:
             for sealer in list(self._sealers.values()):
-                if sealer.current_key and self._is_short(sealer):
-                    async with self._lock:
+                async with self._lock:
+                    # Looked at under the lock: a tenant that is shredded meanwhile gets no key any more.
+                    if sealer.current_key and self._is_short(sealer):
                         await self._retried(lambda sealer=sealer: self._take_uses(sealer))  # type: ignore[misc]
             async with self._lock:
                 await self._settle()
@@ -369,10 +371,17 @@ class Vault:
         self._log.info("data key made", tenant=tenant, purpose=purpose, key=made.id, algorithm=self.seal_with)
 
     async def _settle(self) -> None:
-        if self._unsettled:
-            if n_done := await self._retried(lambda: settle(self._hierarchy)):
-                self._log.info("keys moved or erased", keys=n_done)
-            self._unsettled = False
+        """Finish what was begun. The change itself stands already: what storage refuses now is left to ``tend``."""
+        if not self._unsettled:
+            return
+        try:
+            n_done = await self._retried(lambda: settle(self._hierarchy))
+        except StorageError as error:
+            self._log.warning("keys wait for storage to be moved or erased", reason=error.message)
+            return
+        self._unsettled = False
+        if n_done:
+            self._log.info("keys moved or erased", keys=n_done)
 
     async def _retried(self, change: Callable[[], Awaitable[T]]) -> T:
         """Begin a change again when another process wrote one of its rows first."""

@@ -1,3 +1,4 @@
+import asyncio
 import itertools
 
 import pytest
@@ -335,5 +336,78 @@ def test_nonces_are_fresh_for_every_message(in_vault):
     async def main(bench):
         sealer = await (await bench.open()).sealer(ACME, "ledger")
         assert len({parse(sealer.seal(b"same")).nonce for _ in range(2_000)}) == 2_000
+
+    in_vault(main)
+
+
+class Choosy:
+    """A store that has no room for the writes that ``refuses`` picks, and may be made to wait."""
+
+    def __init__(self, inner):
+        self.inner = inner
+        self.refuses = lambda writes: False
+        self.gate = None
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    async def commit(self, writes, *, expect=()):
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.refuses(writes):
+            raise StorageFull("the store")
+        return await self.inner.commit(writes, expect=expect)
+
+
+def follows_a_change(writes):
+    """The steps after a rotation or a shredding leave no event; the change itself does."""
+    return all(write.table is VAULT_KEYS for write in writes)
+
+
+@pytest.mark.parametrize("change", ["rotate", "shred"])
+def test_what_follows_a_change_waits_for_room_and_the_change_stands(in_vault, change):
+    async def main(bench):
+        store = Choosy(bench.store)
+        vault = await bench.open(store=store)
+        sealer, other = await vault.sealer(ACME, "ledger"), await vault.sealer(ZETA, "ledger")
+        sealed = other.seal(b"kept")
+        told = []
+        vault.outbox.on_event = lambda: told.append(change)
+        store.refuses = follows_a_change
+        if change == "rotate":
+            await vault.rotate(Level.ROOT)
+        else:
+            await vault.shred(ACME)
+            with pytest.raises(Shredded):
+                sealer.seal(b"")
+        assert told == [change], "the ledger hears of it at once"
+        store.refuses = lambda writes: False
+        # A change that leaves nothing to do does not make forgotten what another left.
+        await vault.rotate(Level.DATA, ZETA, "ledger")
+        keys = await vault.keys()
+        assert len([key for key in keys if key.level is Level.ROOT and key.state is not KeyState.DESTROYED]) == 1
+        assert all(key.state is KeyState.DESTROYED for key in keys if key.tenant == ACME) is (change == "shred")
+        assert (await (await bench.open()).opener(ZETA, "ledger")).open(sealed) == b"kept"
+
+    in_vault(main)
+
+
+def test_a_key_that_is_renewed_while_its_tenant_is_shredded_harms_nobody(in_vault):
+    async def main(bench):
+        store = Choosy(bench.store)
+        vault = await bench.open(store=store, uses=KeyUses(maximum=100, step=4))
+        sealer = await vault.sealer(ACME, "ledger")
+        sealer.seal(b"")
+        sealer.seal(b"")
+        store.gate = asyncio.Event()
+        shredding = asyncio.create_task(vault.shred(ACME))
+        await bench.world.clock.sleep(0.01)
+        tending = asyncio.create_task(vault.tend())
+        await bench.world.clock.sleep(0.01)
+        store.gate.set()
+        await shredding
+        await bench.world.clock.sleep(10)
+        assert not tending.done(), tending
+        tending.cancel()
 
     in_vault(main)
