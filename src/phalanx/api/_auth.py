@@ -45,15 +45,15 @@ class Gate:
         return allowed
 
 
-def keeper(gate: Gate) -> Callable[[Request], Awaitable[Principal]]:
-    """A dependency that gives the principal, if it may change what is the node's own: admins of the default tenant."""
-    admin = gate.needs(Role.ADMIN)
+def keeper(gate: Gate, role: Role = Role.ADMIN) -> Callable[[Request], Awaitable[Principal]]:
+    """A dependency that gives the principal, if it may change what is the node's own: only the default tenant's may."""
+    needs = gate.needs(role)
 
     async def allowed(request: Request) -> Principal:
-        principal = await admin(request)
+        principal = await needs(request)
         if principal.tenant != DEFAULT_TENANT:
-            needed = "admin of the default tenant"
-            raise NotAllowed(principal.name, role=f"admin of tenant {principal.tenant}", needed=needed)
+            needed = f"{role.value} of the default tenant"
+            raise NotAllowed(principal.name, role=f"{principal.role.value} of tenant {principal.tenant}", needed=needed)
         return principal
 
     return allowed

@@ -6,7 +6,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from phalanx.api._auth import Gate
+from phalanx.api._auth import Gate, keeper
 from phalanx.api._replies import reply
 from phalanx.api._schemas import answer
 from phalanx.core import NO_TRACE, AuditEntry
@@ -49,7 +49,7 @@ def entropy_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/readmit", responses=answer(NoiseSourceView))
     async def readmit(
-        principal: Annotated[Principal, Depends(gate.needs(Role.OPERATOR))],
+        principal: Annotated[Principal, Depends(keeper(gate, Role.OPERATOR))],
         source: Annotated[str, Query(max_length=300, description="Name of the source.")],
     ) -> Response:
         """Put a source through its start-up test again; the answer says whether it passed. Recorded in the ledger."""

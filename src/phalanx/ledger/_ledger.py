@@ -26,6 +26,7 @@ from phalanx.core import (
     AuditEntry,
     AuditReceipt,
     Clock,
+    Conflict,
     EntropySource,
     InvalidInput,
     Journal,
@@ -232,7 +233,14 @@ class Ledger:
                 signed_at_s = self._clock.wall_ns() // NS_PER_S
                 top = await self._tree.ask(lambda tree: root(tree, size))
                 made = sign_checkpoint(self._signer, self.origin, size, top, signed_at_s)
-                await self._shelf.save_checkpoint(made)
+                try:
+                    await self._shelf.save_checkpoint(made)
+                except Conflict:
+                    # A commit whose answer was lost did happen: what it holds is the one of this size.
+                    stored = await self.signed(size)
+                    if stored is None or stored.root != made.root:
+                        raise
+                    made = stored
                 self._last_signed = made
                 self._log.info("checkpoint signed", size=size, root=made.root)
             return self._last_signed

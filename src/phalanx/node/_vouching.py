@@ -55,9 +55,7 @@ async def build_vouching(
     settings: Settings, ports: Ports, store: Store, ledger: Ledger, telemetry: Telemetry, alerts: AlertSink
 ) -> Vouching:
     """Raises ``InvalidInput`` for keys or certificates that are none, and ``Unavailable`` for a missing extra."""
-    watched = [
-        WatchedLog(_log(keys), url) for keys, url in ((one.keys, one.url) for one in settings.ledger.witness_for)
-    ]
+    watched = [WatchedLog(_log(one.keys), one.url.rstrip("/")) for one in settings.ledger.witness_for]
     peers = [WitnessPeer(_witness(one.keys), one.url.rstrip("/")) for one in settings.ledger.witnesses]
     for what, names in (
         ("ledger.witness_for", [one.log.origin for one in watched]),

@@ -50,6 +50,9 @@ def test_a_source_that_runs_out_is_dropped_and_comes_back_by_an_operators_word(o
         viewer = await api.token(Role.VIEWER)
         denied = await api.http.post("/v1/entropy/readmit", params={"source": name}, headers=viewer)
         assert denied.status_code == 403
+        guest = await api.token(Role.ADMIN, tenant="acme")
+        denied = await api.http.post("/v1/entropy/readmit", params={"source": name}, headers=guest)
+        assert denied.status_code == 403, "the sources are the node's, not a tenant's"
         back = await api.http.post("/v1/entropy/readmit", params={"source": name})
         assert (back.json()["state"], back.json()["failure"]) == ("healthy", "")
         assert (await api.http.post("/v1/entropy/readmit", params={"source": "no"})).status_code == 404

@@ -286,6 +286,27 @@ def test_a_checkpoint_is_signed_when_the_log_grew_and_only_then(bench, make_entr
     bench(main)
 
 
+def test_a_checkpoint_whose_commit_lost_its_answer_is_the_one_of_its_size(bench, make_entry):
+    async def main(bench):
+        ledger = await bench.filled(2)
+        commit_rows = bench.store.commit
+
+        async def unanswered(writes, *, expect=()):
+            await commit_rows(writes, expect=expect)
+            raise StorageFull("the answer was lost")
+
+        bench.store.commit = unanswered
+        with pytest.raises(StorageFull):
+            await ledger.checkpoint()
+        bench.store.commit = commit_rows
+        await bench.world.clock.sleep(60)  # signed anew it would have another time
+        found = await ledger.checkpoint()
+        assert found == await ledger.signed(2) == await ledger.newest()
+        assert (await bench.open()).size == 2
+
+    bench(main)
+
+
 def test_a_proof_holds_against_the_checkpoint_of_its_size(bench, make_entry):
     async def main(bench):
         ledger = await bench.filled(6)

@@ -108,6 +108,7 @@ class Witnesses:
         self._own = own
         self._store = store
         self._peers = tuple(peers)
+        self._names = frozenset(peer.keys.name for peer in peers)
         self.quorum = quorum or len(self._peers)
         self._calls = calls
         self._clock = clock
@@ -156,9 +157,13 @@ class Witnesses:
         return found
 
     async def of(self, size: int) -> list[Cosignature]:
-        """The cosignatures of the checkpoint of that size, as they were kept."""
-        rows = await self._store.scan(COSIGNATURES, _HOME, prefix=cosignature_key(size, ""), limit=MAX_WITNESSES * 2)
-        return [decode(row.value, Cosignature) for row in rows]
+        """The cosignatures of the checkpoint of that size, as they were kept; as many as a note has room for.
+
+        Those of the present witnesses come first, then those of former ones.
+        """
+        rows = await self._store.scan(COSIGNATURES, _HOME, prefix=cosignature_key(size, ""))
+        found = [decode(row.value, Cosignature) for row in rows]
+        return sorted(found, key=lambda one: one.witness not in self._names)[:MAX_WITNESSES]
 
     async def newest_with_quorum(self, at_least: int) -> Checkpoint | None:
         """The newest checkpoint of ``at_least`` that many entries that a quorum cosigned."""
@@ -167,11 +172,12 @@ class Witnesses:
         counts: dict[int, int] = {}
         rows = await self._store.scan(COSIGNATURES, _HOME, reverse=True, limit=MAX_WITNESSES * 2)
         for row in rows:
-            size = int(row.key.partition(" ")[0])
-            counts[size] = counts.get(size, 0) + 1
-        for size in sorted(counts, reverse=True):
-            if size >= at_least and counts[size] >= self.quorum:
-                return await self._own.signed(size)
+            size, _, name = row.key.partition(" ")
+            if name in self._names:  # who was a witness once makes no quorum any more
+                counts[int(size)] = counts.get(int(size), 0) + 1
+        for at in sorted(counts, reverse=True):
+            if at >= at_least and counts[at] >= self.quorum:
+                return await self._own.signed(at)
         return None
 
     async def cosigned(self, checkpoint: Checkpoint) -> str:

@@ -11,6 +11,7 @@ Invariants:
 A log that is asked to prove a prefix and does not is not convicted by that: people are told.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -94,6 +95,8 @@ class Gossip:
             "phalanx_ledger_gossip_failures_total", "Neighbours and logs that gave no usable answer."
         )
         self._told: set[tuple[str, int]] = set()
+        # One checkpoint is compared and kept before the next: of two at once neither would see the other.
+        self._comparing = asyncio.Lock()
 
     async def run(self) -> None:
         """Tell and ask for as long as the node runs."""
@@ -129,7 +132,10 @@ class Gossip:
         Raises ``InvalidCheckpoint`` when it did not.
         """
         head = log.read(note)
-        note = log.own_lines(note)
+        async with self._comparing:
+            await self._compare(log, head, log.own_lines(note), extends, source)
+
+    async def _compare(self, log: TrustedLog, head: Head, note: str, extends: str | None, source: str) -> None:
         known = await self._seen.note(head.origin, head.size)
         if known is not None:
             if known.root != head.root.hex():

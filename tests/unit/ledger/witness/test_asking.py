@@ -80,6 +80,20 @@ def test_one_of_two_is_enough_when_the_quorum_says_so(asking):
     asking(main, quorum=1)
 
 
+def test_a_former_witness_makes_no_quorum(asking):
+    async def main(world, log, place, one, two):
+        world.calls.cut("log", W2)
+        await place.asking.round()
+        world.calls.heal()
+        present = place.witnesses([two.peer(W2)])
+        assert await present.newest_with_quorum(5) is None
+        await present.round()
+        assert (await present.newest_with_quorum(5)).size == 5
+        assert [kept.witness for kept in await present.of(5)] == [two.cosigner.name, one.cosigner.name]
+
+    asking(main)
+
+
 def test_a_log_that_forgot_goes_on_from_where_the_witness_is(asking):
     async def main(world, log, place, one, two):
         await place.asking.round()

@@ -1,5 +1,6 @@
 """Two histories under one key are caught as soon as one of those who were shown them speaks."""
 
+import asyncio
 import json
 
 import msgspec
@@ -42,6 +43,23 @@ async def convicted(place):
     assert len(place.alerts.texts()) == 1
     assert [entry.action for entry in place.audit.entries.values()] == ["split-view-found"]
     return found.evidence
+
+
+@pytest.mark.parametrize("more", [0, 3])
+def test_two_histories_shown_at_the_same_moment_are_both_seen(split_world, more):
+    async def main(world, log, one, two):
+        lie = log.fork(3)
+        lie.append(*(b"lie %d" % n for n in range(2 + more)))
+        notes = [(await each.checkpoint()).note for each in (log, lie)]
+        known = TrustedLog.of(log.origin, log.public_key)
+        await asyncio.gather(*(one.gossip.saw(known, note) for note in notes))
+        if more:
+            # Of different sizes: the second one is in question until the log proves it.
+            assert [note.size for note in await one.gossip.open_notes()] == [8]
+        else:
+            await convicted(one)
+
+    split_world(main)
 
 
 def test_two_roots_of_one_size_are_caught_by_one_message(split_world, ask):
