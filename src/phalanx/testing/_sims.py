@@ -9,7 +9,7 @@ from phalanx.testing._sim_ledger import ledger_simulation
 from phalanx.testing._sim_storage import storage_simulation
 from phalanx.testing._sim_vault import vault_simulation
 from phalanx.testing._sim_witness import witness_simulation
-from phalanx.testing.consensus import consensus_simulation
+from phalanx.testing.consensus import consensus_simulation, twins_simulation
 
 SIMULATIONS: dict[str, Simulation] = {
     made.name: made
@@ -20,6 +20,7 @@ SIMULATIONS: dict[str, Simulation] = {
         vault_simulation(),
         witness_simulation(),
         consensus_simulation(),
+        twins_simulation(),
     )
 }
 

@@ -10,10 +10,12 @@ from phalanx.testing.consensus import (
     HABITS,
     MISHAPS,
     NETWORK_FAULTS,
+    SCHEDULES,
     consensus_simulation,
     draw,
     run_plan,
     shrink,
+    twins_simulation,
 )
 
 _file = Path(__file__).with_name("planted.py")
@@ -110,3 +112,23 @@ def test_a_failing_plan_is_shrunk_to_what_it_needs():
     assert fails(small)
     assert len(small.crashes) == 1
     assert not any(fails(lighter) for lighter in small.lighter())
+
+
+@pytest.mark.requirement("CON-3")
+def test_a_doubled_identity_bends_nothing_however_the_network_is_split():
+    simulation = twins_simulation()
+    decided = 0
+    for number in range(0, SCHEDULES, 499):
+        report = simulation.run(number)
+        assert not report.violations, (number, report.violations)
+        decided += report.counts.get("decided", 0)
+    assert decided > 1_000
+
+
+@pytest.mark.parametrize(
+    "bug", [planted.ConcealsItsCertificate, planted.TakesPreparedForDecided, planted.TwoThirdsAreEnough]
+)
+def test_splitting_around_twins_finds_planted_bugs(bug):
+    broken = {"machine": bug} if bug in planted.MACHINES else {"checks": bug}
+    simulation = twins_simulation(**broken)
+    assert any(simulation.run(number).violations for number in range(0, 101 * 100, 101))
