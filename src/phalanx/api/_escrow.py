@@ -123,18 +123,18 @@ def escrow_routes(node: "Node", gate: Gate) -> APIRouter:
     @router.post("/v1/ceremonies/{ceremony_id}/collect", responses=answer(Release, many=True))
     async def collect_releases(ceremony_id: str, principal: Annotated[Principal, operator]) -> Response:
         """The releases of a ceremony once they are a quorum; only its opener can read the shares in them."""
-        return reply({"items": await escrows.collect(principal.tenant, ceremony_id), "next": ""})
+        return reply({"items": await escrows.collect(principal.tenant, ceremony_id, by=principal.name), "next": ""})
 
     @router.post("/v1/ceremonies/{ceremony_id}/outcome", responses=answer(OpeningOutcome))
     async def report_outcome(ceremony_id: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
         """Record what came of a ceremony. An opened escrow ends it."""
         body = await read_small_body(request, _MAX_SMALL_BYTES)
         try:
-            outcome = msgspec.json.decode(body, type=OpeningOutcome)
+            told = msgspec.json.decode(body, type=OpeningOutcome)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InvalidInput("outcome", str(error)) from error
-        await escrows.close(principal.tenant, ceremony_id, opened=outcome.opened, lying=outcome.lying)
-        return reply(outcome)
+        await escrows.close(principal.tenant, ceremony_id, opened=told.opened, lying=told.lying, by=principal.name)
+        return reply(told)
 
     return router
 

@@ -248,6 +248,14 @@ def _add_lists(router: APIRouter, node: "Node", *, viewer: Any, admin: Any) -> N
         await identities.trust(root, actor=principal.name)
         return reply(Accepted(news=news))
 
+    @router.post("/distrust", responses=answer(Accepted))
+    async def distrust(
+        principal: Annotated[Principal, admin],
+        fingerprint: Annotated[str, Query(max_length=64, description="Of the root's key.")],
+    ) -> Response:
+        """Trust an organisation no longer; in force when this answers. Not news: it was not trusted."""
+        return reply(Accepted(news=await identities.distrust(fingerprint.lower(), actor=principal.name)))
+
 
 async def _shown(identities: Identities, name: str) -> ChainView:
     told = await identities.get(name)

@@ -9,6 +9,7 @@ from phalanx.cli._keys_escrow import escrow
 from phalanx.cli._keys_identity import identity
 from phalanx.cli._keys_vault import migrate, vault
 from phalanx.cli._output import Column, json_option, print_json, print_table
+from phalanx.cli._settings import SettingsSource, settings_options
 
 
 @click.group(short_help="Algorithms, identities, the vault, escrow, entropy.")
@@ -25,12 +26,14 @@ keys.add_command(migrate)
 
 @keys.command("algorithms")
 @click.option("--no-speed", is_flag=True, help="List only; measuring takes about ten seconds.")
+@settings_options()
 @json_option
-def list_algorithms(no_speed: bool, as_json: bool) -> None:
+def list_algorithms(no_speed: bool, source: SettingsSource, as_json: bool) -> None:
     """What there is: standard, library, security level, and how fast it is on this machine, measured now.
 
     Times are medians of single calls: sign and verify a message of 256 bytes, make and open an
-    encapsulation, seal and open a frame of 256 bytes, hash 64 KiB, derive one key.
+    encapsulation, seal and open a frame of 256 bytes, hash 64 KiB, derive one key. The policy is
+    what the settings forbid (crypto.forbidden).
     """
     from rich.console import Console
     from rich.progress import track
@@ -39,7 +42,7 @@ def list_algorithms(no_speed: bool, as_json: bool) -> None:
     from phalanx.core import Unavailable
     from phalanx.crypto import CryptoPolicy, algorithms
 
-    policy, rows = CryptoPolicy(), []
+    policy, rows = CryptoPolicy(frozenset(source.load().settings.crypto.forbidden)), []
     known = algorithms()
     shown = track(known, "measuring", console=Console(stderr=True), transient=True, disable=no_speed or as_json)
     for one in shown:

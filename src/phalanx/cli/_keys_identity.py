@@ -165,6 +165,16 @@ def trust(file: Path, fingerprint: str, client: NodeClient, as_json: bool) -> No
     print_json(done) if as_json else click.echo("trusted" if done["news"] else "trusted already")
 
 
+@identity.command("distrust")
+@click.argument("fingerprint")
+@client_options
+@json_option
+def distrust(fingerprint: str, client: NodeClient, as_json: bool) -> None:
+    """Trust the organisation whose root key has FINGERPRINT no longer."""
+    done = client.post(f"{_ROOT}/distrust", content=b"", headers={}, fingerprint=fingerprint)
+    print_json(done) if as_json else click.echo("no longer trusted" if done["news"] else "it was not trusted")
+
+
 @identity.command("verify")
 @click.argument("file", type=_path)
 @click.option("--root", required=True, help="Fingerprint of the organisation's root key, from elsewhere.")

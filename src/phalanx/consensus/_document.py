@@ -48,7 +48,9 @@ class EpochSeal:
         """
         try:
             chain = Chain.from_bytes(self.chain)
-            trusted = {chain.root.key_fingerprint} if anchors is None else anchors
+            # Whoever gives a fingerprint compares the name beside it, which the document shows.
+            pinned = {chain.root.key_fingerprint} if anchors is None else anchors
+            trusted = dict.fromkeys(pinned, chain.root.subject)
             verified = validate(
                 chain, at_ns=epoch.at_ns, use=Use.SIGN, anchors=trusted, standing=NothingKnown(), policy=CryptoPolicy()
             )

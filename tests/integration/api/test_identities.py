@@ -6,7 +6,18 @@ import pytest
 
 from phalanx.core import TenantId
 from phalanx.crypto import ED25519, CryptoPolicy, SigningKey
-from phalanx.crypto.identity import Chain, Identity, Listed, NothingKnown, RevocationList, Use, validate
+from phalanx.crypto.identity import (
+    Chain,
+    Identity,
+    Listed,
+    NothingKnown,
+    Request,
+    RevocationList,
+    Subject,
+    Use,
+    sign_certificate,
+    validate,
+)
 from phalanx.trust import Role
 
 ROOT = "/v1/keys/identities"
@@ -80,9 +91,11 @@ def test_who_may_not_change_identities_changes_none(on_node):
             (await api.token(Role.ADMIN, TenantId("other")), 403),
         ):
             async with api.stranger(headers=headers) as http:
-                for path in ("", "/rotate", "/reissue", "/revocations", "/trust"):
+                for path in ("", "/rotate", "/reissue", "/revocations", "/trust", "/distrust"):
                     assert (await http.post(f"{ROOT}{path}", params=KIM)).status_code in (status, 422), path
                 refused = await http.post(f"{ROOT}/revoke", params={"name": "node:local/phalanx", "why": "ceased"})
+                assert refused.status_code == status
+                refused = await http.post(f"{ROOT}/distrust", params={"fingerprint": "00" * 32})
                 assert refused.status_code == status
         assert (await api.http.get(f"{ROOT}/chain", params={"name": "node:local/phalanx"})).json()["identity"][
             "state"
@@ -109,5 +122,29 @@ def test_what_does_not_hold_is_a_problem_not_a_fault(on_node):
             f"{ROOT}/trust", params={"fingerprint": root["identity"]["key"]}, content=root["chain"]
         )
         assert trusted.json() == {"news": False}
+        own = await api.http.post(f"{ROOT}/distrust", params={"fingerprint": root["identity"]["key"]})
+        assert (own.status_code, own.json()["code"]) == (422, "invalid-input")
+
+    on_node(work)
+
+
+def test_another_organisation_is_trusted_and_then_no_longer(on_node):
+    async def work(api):
+        key = SigningKey.generate(ED25519)
+        now_ns = api.node.clock.wall_ns()
+        root = sign_certificate(
+            Request(
+                Subject.parse("organisation:umbrella"), key.public, "00" * 16, epoch=1, uses=[Use.ISSUE],
+                not_before_ns=now_ns - 1, not_after_ns=now_ns + 10**15,
+            ),
+            key,
+        )  # fmt: skip
+        named = {"fingerprint": key.public.fingerprint.upper()}
+        for news in (True, False):
+            trusted = await api.http.post(f"{ROOT}/trust", params=named, content=Chain((root,)).to_text())
+            assert trusted.json() == {"news": news}
+        for news in (True, False):
+            assert (await api.http.post(f"{ROOT}/distrust", params=named)).json() == {"news": news}
+        assert key.public.fingerprint not in api.node.identities.anchors
 
     on_node(work)

@@ -389,6 +389,33 @@ def test_an_anchor_is_an_organisations_own_root(site, another_site):
     site(scenario)
 
 
+@pytest.mark.requirement("ZTA-3")
+def test_an_organisation_is_no_longer_trusted_from_one_step_to_the_next(site, another_site):
+    async def scenario(here):
+        there = another_site(here.world, "lab", "umbrella")
+        ours, theirs = await here.open(), await there.open()
+        beside = await there.open()
+        _, chain = await person(ours)
+        await theirs.trust(ours.root.chain.leaf, actor="tester")
+        held = await theirs.verify(chain, use=Use.SIGN)
+        await beside.verify(chain, use=Use.SIGN)
+        assert await theirs.distrust(ours.root.fingerprint, actor="tester")
+        with pytest.raises(UntrustedRoot):
+            theirs.require(held)
+        for one in (theirs, beside, await there.open()):
+            with pytest.raises(UntrustedRoot):
+                await one.verify(chain, use=Use.SIGN)
+        assert not await theirs.distrust(ours.root.fingerprint, actor="tester")
+        assert there.ledger.actions()[-1] == "identity.root-distrusted"
+        with pytest.raises(InvalidInput, match="own"):
+            await theirs.distrust(theirs.root.fingerprint, actor="tester")
+        await theirs.trust(ours.root.chain.leaf, actor="tester")
+        await theirs.verify(chain, use=Use.SIGN)
+        theirs.require(held)
+
+    site(scenario)
+
+
 @pytest.mark.requirement("AGT-5")
 def test_agents_are_seated_from_spares_that_are_never_used_twice(site):
     async def scenario(site):

@@ -80,3 +80,21 @@ def test_what_does_not_hold_says_why_and_ends_as_not_verified(files, change, arg
     assert isinstance(said.exception, PhalanxError)
     assert said.exception.code == code
     assert exit_for(said.exception) is (Exit.USAGE if code == "invalid-input" else Exit.NOT_VERIFIED)
+
+
+def test_a_list_counts_only_by_the_key_of_the_issuer_it_names(tmp_path):
+    # The person's own key is in the chain, but does not speak for the organisation.
+    import base64
+
+    root, kim = SigningKey.generate(ED25519), SigningKey.generate(ED25519)
+    said = {"epoch": 1, "not_before_ns": FROM_NS, "not_after_ns": UNTIL_NS}
+    top = sign_certificate(Request(ROOT, root.public, "0" * 32, uses=(Use.ISSUE,), **said), root)
+    leaf = sign_certificate(Request(KIM, kim.public, "1" * 32, uses=(Use.SIGN,), **said), root)
+    (tmp_path / "kim.chain").write_text(Chain((leaf, top)).to_text())
+    forged = sign_list(ROOT, kim, number=9, at_ns=FROM_NS, entries=())
+    (tmp_path / "list").write_text(json.dumps({"revocations": base64.b64encode(forged.to_bytes()).decode()}))
+    refused = verify(
+        tmp_path / "kim.chain", "--root", root.public.fingerprint, "--at", "2027-06-01T00:00:00Z",
+        "--revocations", tmp_path / "list",
+    )  # fmt: skip
+    assert refused.exception.code == "invalid-input"

@@ -10,6 +10,7 @@ from phalanx.core import (
     AlertSink,
     AuditSink,
     Clock,
+    Delete,
     EntropySource,
     InvalidInput,
     Offload,
@@ -20,7 +21,7 @@ from phalanx.crypto.identity._book import Book
 from phalanx.crypto.identity._certificate import Certificate
 from phalanx.crypto.identity._chain import Chain
 from phalanx.crypto.identity._changes import Changes
-from phalanx.crypto.identity._errors import BrokenChain, RevocationRefused
+from phalanx.crypto.identity._errors import BrokenChain, RevocationRefused, UntrustedRoot
 from phalanx.crypto.identity._identity import Identity, KeyCabinet
 from phalanx.crypto.identity._issuer import Issuer
 from phalanx.crypto.identity._limits import LATEST_NS, MAX_LIFETIME_NS, PAGE_ROWS
@@ -168,6 +169,9 @@ class Identities:
 
     def require(self, verified: Verified) -> None:
         """Whether what ``verify`` said still stands: look-ups in memory, for hot paths. Raises ``BrokenChain``."""
+        if verified.anchor and verified.anchor not in self._anchors:
+            root = str(verified.links[-1].subject)
+            raise UntrustedRoot(len(verified.links) - 1, root, "it is no longer trusted here")
         self._register.require(verified, self._clock.wall_ns())
 
     def on_revoked(self, listener: Listener) -> Callable[[], None]:
@@ -188,7 +192,10 @@ class Identities:
             if known is None or found.number > known.number:
                 self._register.apply(found)
         own_roots = {one.key_fingerprint: one.subject for one in await self._own.roots()}
-        self._anchors = own_roots | {one.id: Subject.parse(one.subject) for one in anchors}
+        present = own_roots | {one.id: Subject.parse(one.subject) for one in anchors}
+        if not self._anchors.items() <= present.items():
+            self._register.forget()
+        self._anchors = present
 
     async def issue(
         self,
@@ -271,7 +278,10 @@ class Identities:
             raise InvalidInput("root", f"{root.subject} is no organisation")
         own = {one.key_fingerprint for one in await self._own.roots()}
         if root.subject == self.names.root_subject and root.key_fingerprint not in own:
-            raise InvalidInput("root", f"{root.subject} is the name of this node's own organisation")
+            raise InvalidInput(
+                "root", f"{root.subject} is the name of this node's own organisation",
+                hint="one of the two needs another name: identity.organisation",
+            )  # fmt: skip
         root.require_signature_of(root.key)
         record = AnchorRecord(
             id=root.key_fingerprint, tenant=DEFAULT_TENANT, trace=NO_TRACE, at_ns=self._clock.wall_ns(),
@@ -283,6 +293,27 @@ class Identities:
                 owed=[self._book.owe(actor, "identity.root-trusted", root.subject, key=root.key_fingerprint)],
                 then=lambda: self._anchors.update({root.key_fingerprint: root.subject}),
             )
+
+    async def distrust(self, fingerprint: str, *, actor: str) -> bool:
+        """Trust that root no longer, at once; False when it is not trusted. The own organisation's stay.
+
+        Channels find out when they are rechecked.
+        """
+        async with self._changes.turn:
+            await self.refresh()
+            subject = self._anchors.get(fingerprint)
+            if subject is None:
+                return False
+            if subject == self.names.root_subject:
+                raise InvalidInput("root", "it is this node's own organisation's", hint="rotate it instead")
+
+            def then() -> None:
+                self._anchors.pop(fingerprint, None)
+                self._register.forget()
+
+            owed = self._book.owe(actor, "identity.root-distrusted", subject, key=fingerprint)
+            await self._book.commit([Delete(ANCHORS, DEFAULT_TENANT, fingerprint)], owed=[owed], then=then)
+            return True
 
     async def chain(self, name: str) -> Chain:
         """The chain of the certificate of that serial or key, or of that subject's present one."""

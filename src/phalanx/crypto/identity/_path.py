@@ -83,7 +83,7 @@ class Link(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Verified:
     """An identity whose chain held at ``at_ns``. ``until_ns`` is when the first of its links expires,
-    ``links`` lead from the identity up."""
+    ``links`` lead from the identity up, ``anchor`` is the fingerprint that it was believed for."""
 
     subject: Subject
     key: VerifyingKey
@@ -94,9 +94,10 @@ class Verified:
     links: tuple[Link, ...]
     at_ns: int
     until_ns: int
+    anchor: str = ""
 
     @classmethod
-    def of(cls, chain: Chain, at_ns: int) -> "Verified":
+    def of(cls, chain: Chain, at_ns: int, anchor: str = "") -> "Verified":
         """What a chain that holds at ``at_ns`` proves. Whoever calls this says that it does."""
         leaf = chain.leaf
         return cls(
@@ -109,6 +110,7 @@ class Verified:
             links=tuple(Link(one.subject, one.serial, one.epoch) for one in chain.certificates),
             at_ns=at_ns,
             until_ns=min(one.not_after_ns for one in chain.certificates),
+            anchor=anchor,
         )
 
 
@@ -132,14 +134,14 @@ def validate(
         _check_use(place, link, use)
         _check_time(place, link, at_ns, standing)
         _check_policy(place, link, policy)
-    _check_anchor(chain, anchors, policy)
+    anchor = _check_anchor(chain, anchors, policy)
     for place, link in enumerate(links):
         issuer = links[min(place + 1, len(links) - 1)]
         try:
             link.require_signature_of(issuer.key)
         except InvalidSignature as error:
             raise NotSigned(place, str(link.subject), error.message) from error
-    return Verified.of(chain, at_ns)
+    return Verified.of(chain, at_ns, anchor)
 
 
 def _check_place(place: int, link: Certificate, issuer: Certificate) -> None:
@@ -185,11 +187,11 @@ def _check_policy(place: int, link: Certificate, policy: CryptoPolicy) -> None:
             raise ForbiddenInChain(place, str(link.subject), error.message) from error
 
 
-def _check_anchor(chain: Chain, anchors: Mapping[str, Subject], policy: CryptoPolicy) -> None:
-    """Rule 9. The way from an anchor is walked towards the past, and must meet one."""
+def _check_anchor(chain: Chain, anchors: Mapping[str, Subject], policy: CryptoPolicy) -> str:
+    """Rule 9: the anchor. The way from it is walked towards the past, and must meet one."""
     place, later = len(chain.certificates) - 1, chain.root
     if _is_anchor(place, later, anchors):
-        return
+        return later.key_fingerprint
     for earlier in chain.succession:
         try:
             later.require_successor_of(earlier)
@@ -199,7 +201,7 @@ def _check_anchor(chain: Chain, anchors: Mapping[str, Subject], policy: CryptoPo
             ) from error
         _check_policy(place, earlier, policy)
         if _is_anchor(place, earlier, anchors):
-            return
+            return earlier.key_fingerprint
         later = earlier
     raise UntrustedRoot(
         place,

@@ -90,6 +90,10 @@ class Register:
         if len(self._verified) > MAX_VERIFIED:
             self._verified.popitem(last=False)
 
+    def forget(self) -> None:
+        """Forget every verified chain: what they were believed for has changed."""
+        self._verified.clear()
+
     def _tell(self, news: Iterable[Revocation]) -> None:
         for entry in news:
             for listener in list(self._listeners.values()):

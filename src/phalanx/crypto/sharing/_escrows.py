@@ -35,6 +35,9 @@ ESCROWS = Table("escrows")
 CEREMONIES = Table("escrow_ceremonies", indexes=("escrow",))
 RELEASES = Table("escrow_releases", indexes=("ceremony",))
 
+# Who works at a registrar that is opened on the spot.
+_OPERATOR = "local operator"
+
 
 class _Standing(Record, frozen=True, kw_only=True, tag="escrow-standing"):
     """A ceremony as the registrar keeps it. ``outcome`` is empty while it is open."""
@@ -67,17 +70,17 @@ class Escrows:
         escrow.verify()
         if escrow.registrar != self._signer.public.to_bytes():
             raise InvalidInput("escrow", "it names another node as its registrar")
+        stored = await self._store.get(ESCROWS, escrow.tenant, escrow.id)
+        if stored is not None and stored.value != encode(escrow):
+            raise InvalidInput("escrow", f"there is another one of id {escrow.id}")
         custodians = [{"name": card.name, "fingerprint": card.fingerprint} for card in escrow.custodians]
         await self._record(
             escrow, escrow.made_by.name, "escrow-made", escrow.id,
             {"label": escrow.label, "threshold": escrow.threshold, "custodians": custodians, "digest": escrow.digest()},
         )  # fmt: skip
-        stored = await self._store.get(ESCROWS, escrow.tenant, escrow.id)
         if stored is None:
             put = Put(ESCROWS, escrow.tenant, escrow.id, encode(escrow))
             await self._store.commit([put], expect=[Expect(ESCROWS, escrow.tenant, escrow.id, 0)])
-        elif stored.value != encode(escrow):
-            raise InvalidInput("escrow", f"there is another one of id {escrow.id}")
 
     async def get(self, tenant: TenantId, escrow_id: str) -> Escrow:
         row = await self._store.get(ESCROWS, tenant, escrow_id)
@@ -124,8 +127,11 @@ class Escrows:
         put = Put(RELEASES, release.tenant, _key(release), encode(release), {"ceremony": [ceremony.id]})
         await self._store.commit([put], expect=[Expect(RELEASES, release.tenant, _key(release), 0)])
 
-    async def collect(self, tenant: TenantId, ceremony_id: str) -> list[Release]:
-        """The releases of an open ceremony once they are a quorum; that they are handed on is recorded first."""
+    async def collect(self, tenant: TenantId, ceremony_id: str, *, by: str = "") -> list[Release]:
+        """The releases of an open ceremony once they are a quorum; that they are handed on is recorded first.
+
+        ``by`` is who asks. No signature of the opener comes with that, so the entry is in this name.
+        """
         ceremony = await self._open_ceremony(tenant, ceremony_id)
         escrow = await self.get(tenant, ceremony.escrow)
         found = await self._releases(ceremony)
@@ -133,18 +139,20 @@ class Escrows:
             raise NotEnoughShares(needed=escrow.threshold, seen=len(found))
         names = [escrow.custodians[release.custodian - 1].name for release in found]
         await self._record(
-            ceremony, ceremony.opener.name, "escrow-shares-collected", escrow.id,
-            {"ceremony": ceremony.id, "custodians": names}, *names,
+            ceremony, by or _OPERATOR, "escrow-shares-collected", escrow.id,
+            {"ceremony": ceremony.id, "opener": ceremony.opener.name, "custodians": names}, by, *names,
         )  # fmt: skip
         return found
 
-    async def close(self, tenant: TenantId, ceremony_id: str, *, opened: bool, lying: Sequence[str] = ()) -> None:
-        """Record the outcome. An opened escrow ends the ceremony; after a failure more releases may come."""
+    async def close(
+        self, tenant: TenantId, ceremony_id: str, *, opened: bool, lying: Sequence[str] = (), by: str = ""
+    ) -> None:
+        """Record the outcome as ``by`` tells it. An opened escrow ends the ceremony; after a failure more may come."""
         ceremony = await self._open_ceremony(tenant, ceremony_id)
         outcome = "opened" if opened else "not-opened"
         await self._record(
-            ceremony, ceremony.opener.name, f"escrow-{outcome}", ceremony.escrow,
-            {"ceremony": ceremony.id, "lying": list(lying)}, *lying,
+            ceremony, by or _OPERATOR, f"escrow-{outcome}", ceremony.escrow,
+            {"ceremony": ceremony.id, "opener": ceremony.opener.name, "lying": list(lying)}, by, *lying,
         )  # fmt: skip
         if opened:
             await self._store.commit([self._standing(ceremony, outcome)])

@@ -313,6 +313,11 @@ def test_every_step_is_in_the_ledger_before_its_effect():
         await registrar.add(escrow)
         await registrar.add(escrow)
         assert await registrar.kept(DEFAULT_TENANT) == [escrow]
+        await world.clock.sleep(1)
+        other = made_at(world, escrow_id=escrow.id, label="another under its id")
+        with pytest.raises(InvalidInput, match="another one"):
+            await registrar.add(other)
+        assert len(audit.entries) == 1, "what is refused was not made"
 
         request = asked_at(world, escrow)
         audit.full = True
@@ -334,9 +339,10 @@ def test_every_step_is_in_the_ledger_before_its_effect():
             ("bob", "escrow-share-released"),
             ("dee", "escrow-share-released"),
             ("ada", "escrow-share-released"),
-            ("opener", "escrow-shares-collected"),
-            ("opener", "escrow-opened"),
+            ("local operator", "escrow-shares-collected"),
+            ("local operator", "escrow-opened"),
         ]
+        assert list(audit.entries.values())[-1].body["opener"] == "opener"
         begun = list(audit.entries.values())[1]
         assert begun.body["purpose"] == "drill"
         assert begun.subject == escrow.id
@@ -363,7 +369,7 @@ def test_the_registrar_refuses_replays_and_what_is_over():
             await registrar.submit(msgspec.structs.replace(releases[2], custodian=4))
         await registrar.submit(releases[2])
         await registrar.close(DEFAULT_TENANT, ceremony.id, opened=False, lying=["ada"])
-        assert ("opener", "escrow-not-opened") in audit.actions()
+        assert ("local operator", "escrow-not-opened") in audit.actions()
         await registrar.collect(DEFAULT_TENANT, ceremony.id)
         await registrar.close(DEFAULT_TENANT, ceremony.id, opened=True)
         for call in (
