@@ -5,6 +5,7 @@ of the certificate, of the evidence. Recording the same twice changes nothing.
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -169,6 +170,11 @@ class Archive:
     async def list(self, tenant: TenantId, *, after: str = "", limit: int = 100) -> list[AgreementRecord]:
         """Decisions by id, past ``after``."""
         rows = await self._store.scan(AGREEMENTS, tenant, after=after, limit=min(limit, MAX_PAGE_ROWS))
+        return [decode(row.value, AgreementRecord) for row in rows]
+
+    async def newest(self, tenant: TenantId, *, limit: int) -> Sequence[AgreementRecord]:
+        """The latest decisions, the last one first."""
+        rows = await self._store.scan(AGREEMENTS, tenant, limit=min(limit, MAX_PAGE_ROWS), reverse=True)
         return [decode(row.value, AgreementRecord) for row in rows]
 
     async def get(self, tenant: TenantId, name: str) -> AgreementRecord:

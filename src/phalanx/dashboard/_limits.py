@@ -25,3 +25,6 @@ IDENTITY_PAGE_ROWS = 100
 # Resources and placements of one pool on the page of balancing; the rest is found through the API.
 MAX_SHOWN_RESOURCES = 24
 MAX_SHOWN_PLACEMENTS = 12
+
+# Decisions of agents on their page; each is verified while it is made.
+AGREEMENTS_SHOWN = 20

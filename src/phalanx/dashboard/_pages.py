@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from phalanx.balancing import PlacementView
 from phalanx.core import NS_PER_S, InvalidInput, NotFound, PhalanxError, TenantId, Waypoint, decode
+from phalanx.dashboard._agreement_page import agreement_view
 from phalanx.dashboard._assets import ChartLibrary, asset_routes, own_assets
 from phalanx.dashboard._balancing_page import panel
 from phalanx.dashboard._keys_page import keys_view
@@ -21,7 +22,7 @@ from phalanx.dashboard._limits import (
     MAX_WAYS,
 )
 from phalanx.dashboard._render import Renderer
-from phalanx.dashboard._sections import BALANCING, KEYS, LEDGER, LIVE
+from phalanx.dashboard._sections import AGREEMENT, BALANCING, KEYS, LEDGER, LIVE
 from phalanx.dashboard._session import Doorman, to_login
 from phalanx.dashboard._stations import LABELS
 from phalanx.dashboard._story import tell
@@ -88,6 +89,10 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         view = await keys_view(node, principal, request.query_params.get("after", ""))
         return renderer.page("keys.html", principal=principal, section=KEYS.path, keys=view)
 
+    async def agreement(_: Request, principal: Principal) -> Response:
+        view = await agreement_view(node, principal.tenant)
+        return renderer.page("agreement.html", principal=principal, section=AGREEMENT.path, agreement=view)
+
     async def balancing(_: Request, principal: Principal) -> Response:
         own = [one for one in node.balancing.views() if one.resources]
         panels = [panel(view, _for(principal, node.balancing.placements(view.name))) for view in own]
@@ -99,6 +104,7 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         Route("/trace/{trace}", _guarded(trace, doorman, renderer)),
         Route(LEDGER.path, _guarded(ledger, doorman, renderer)),
         Route(KEYS.path, _guarded(keys, doorman, renderer)),
+        Route(AGREEMENT.path, _guarded(agreement, doorman, renderer)),
         Route(BALANCING.path, _guarded(balancing, doorman, renderer)),
         Route("/login", doorman.show),
         Route("/login", _open(doorman.sign_in, renderer), methods=["POST"]),
