@@ -19,7 +19,8 @@ RESERVED = {
 
 # What only extras bring. Every room must be importable without them.
 OPTIONAL = (
-    "asyncpg", "braket", "cirq", "cirq_google", "keyring", "nats", "opentelemetry.exporter", "opentelemetry.proto",
+    "asyncpg", "braket", "cirq", "cirq_google", "highspy", "keyring", "nats", "opentelemetry.exporter",
+    "opentelemetry.proto",
     "opentelemetry.sdk", "pennylane", "pkcs11", "qiskit", "qiskit_aer", "qiskit_ibm_runtime", "rfc3161_client",
 )  # fmt: skip
 # Libraries that are imported where they are used, on first use.

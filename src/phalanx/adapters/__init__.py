@@ -15,6 +15,7 @@ port              embedded                       server
 """
 
 from phalanx.adapters._calls import HttpCalls
+from phalanx.adapters._exact import ExactAnswer, solve_exactly
 from phalanx.adapters._file_wrapper import FileWrapper, file_wrapper
 from phalanx.adapters._files import Files, OsFiles, lock_folder
 from phalanx.adapters._keyfile import load_or_create
@@ -43,6 +44,7 @@ __all__ = [
     "jitter_noise",
     "os_noise",
     "Ask",
+    "ExactAnswer",
     "FileWrapper",
     "Files",
     "HttpCalls",
@@ -75,6 +77,7 @@ __all__ = [
     "probe_tls",
     "secret_source",
     "self_signed_files",
+    "solve_exactly",
     "tls_server_context",
     "transit_wrapper",
 ]

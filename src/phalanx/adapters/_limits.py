@@ -70,3 +70,7 @@ SELF_SIGNED_RENEW_DAYS = 30
 # A device that has nothing to give is asked again after a wait, for at most this long.
 NOISE_READ_S = 4.0
 NOISE_WAIT_S = 0.01
+
+# The exact solver of balancing: pairs of operation and resource it is given at most, and what it may take to stop.
+MAX_EXACT_PAIRS = 20_000
+EXACT_GRACE_S = 30.0

@@ -17,6 +17,7 @@ Errors::
 
 from phalanx.balancing._baselines import BASELINES
 from phalanx.balancing._beating import compute, put, take
+from phalanx.balancing._bursting import place_many
 from phalanx.balancing._capacity import Addition, CapacityPlan, Demand, Offer, plan_capacity
 from phalanx.balancing._documents import (
     AnswerView,
@@ -25,10 +26,11 @@ from phalanx.balancing._documents import (
     ProblemDocument,
     answer_document,
     capacity_document,
+    problem_of,
 )
 from phalanx.balancing._errors import BalancingError, NoEligibleResource, QueuesFull
 from phalanx.balancing._fairness import FairShares
-from phalanx.balancing._fluid import FluidPlan
+from phalanx.balancing._fluid import FluidPlan, plan_fluid
 from phalanx.balancing._genetic import Genetics
 from phalanx.balancing._model import MAKESPAN_ONLY, Operation, OperationKind, Resource, Weights
 from phalanx.balancing._pool import Pool, Reason, Ticket
@@ -83,9 +85,12 @@ __all__ = [
     "columns_of",
     "compute",
     "confirm",
+    "place_many",
     "placements",
     "plan_capacity",
+    "plan_fluid",
     "plan_moves",
+    "problem_of",
     "put",
     "show",
     "solve",

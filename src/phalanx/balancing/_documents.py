@@ -187,8 +187,8 @@ class CapacityView(msgspec.Struct, frozen=True, kw_only=True):
     bounds: tuple[float | None, ...]
 
 
-def answer_document(document: ProblemDocument) -> AnswerView:
-    """Solve what a document asks."""
+def problem_of(document: ProblemDocument) -> tuple[Problem, list[Operation]]:
+    """The problem that a document describes, and its operations in order."""
     wanted = sum(one.count for one in document.operations)
     if wanted > MAX_DOCUMENT_OPERATIONS:
         raise LimitExceeded("operations of a document", maximum=MAX_DOCUMENT_OPERATIONS, seen=wanted)
@@ -198,8 +198,13 @@ def answer_document(document: ProblemDocument) -> AnswerView:
     operations = [value for at, one in enumerate(document.operations, 1) for value in one.values(at)]
     if len({operation.id for operation in operations}) != len(operations):
         raise InvalidInput("operations", "two have the same id")
-    kinds = [one.value() for one in document.kinds]
-    problem = Problem.of(kinds, [one.value() for one in document.resources], operations)
+    kinds, resources = [one.value() for one in document.kinds], [one.value() for one in document.resources]
+    return Problem.of(kinds, resources, operations), operations
+
+
+def answer_document(document: ProblemDocument) -> AnswerView:
+    """Solve what a document asks."""
+    problem, operations = problem_of(document)
     weights = Weights(**msgspec.structs.asdict(document.weights))
     answer = solve(problem, method=document.method, weights=weights, seed=document.seed)
     return answer_view(problem, operations, answer, document.method)

@@ -43,8 +43,10 @@ def plan_fluid(rates: "Sums", arrivals_per_s: "Sums", slots: "Sums") -> FluidPla
 
     kinds, m = rates.shape
     shares, none = np.zeros((kinds, m)), np.zeros(m)
-    busy = np.ascontiguousarray((arrivals_per_s[:, None] * rates / slots[None, :]).T)
-    placed = (arrivals_per_s > 0.0) & np.isfinite(rates).any(axis=1)
+    able = np.isfinite(rates)
+    busy = np.full((m, kinds), np.inf)
+    busy[able.T] = (arrivals_per_s[:, None] * np.where(able, rates, 0.0) / slots[None, :]).T[able.T]
+    placed = (arrivals_per_s > 0.0) & able.any(axis=1)
     if not placed.any():
         return FluidPlan(shares, none, none + 1.0 / max(1, m), none.copy(), 0.0)
     times = np.maximum(busy[:, placed], 1e-12).astype(np.float32)

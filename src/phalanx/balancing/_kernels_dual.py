@@ -107,11 +107,13 @@ def _shared(
     soft: Floats,
     total: Floats,
     worth: Sums,
+    bend: Sums,
     loads: Sums,
 ) -> None:
     """From powers to shares; adds each resource's part of the smoothed value and of the load.
 
-    Leaves in ``values`` share times φ, where φ is the part of a pair's value that the price makes.
+    Leaves in ``values`` share times φ, where φ is the part of a pair's value that the price makes. The less that is,
+    the less loads follow prices: ``bend`` has φ twice where ``worth`` has it once.
     """
     small, zero = np.float32(1e-6), np.float32(0.0)
     for i in range(values.shape[0]):
@@ -119,18 +121,23 @@ def _shared(
         row = times[i, low : low + width]
         price = prices[i]
         worth_here = zero
+        bend_here = zero
         load_here = zero
         for j in range(width):
             share = value[j] * total[j]
             share = share if share > small else zero
             time = row[j] if share > zero else zero
             load_here += time * share
+            part = np.float32(1.0)
             if has_costs:
                 paid = price * time
-                share *= paid / (paid + costs[i, low + j]) if share > zero else zero
+                part = paid / (paid + costs[i, low + j]) if share > zero else zero
+                share *= part
             value[j] = share
             worth_here += soft[j] * share
+            bend_here += soft[j] * share * part
         worth[i] += worth_here
+        bend[i] += bend_here
         loads[i] += load_here
 
 
@@ -143,18 +150,21 @@ def smoothed(
     sharpness: int,
     scratch: Floats,
     worth: Sums,
+    bend: Sums,
     loads: Sums,
     shared: Sums,
 ) -> float:
     """The dual smoothed with exponent k = 2^sharpness, and what a Newton step needs.
 
     ``scratch`` (m, BLOCK) float32; ``worth`` (m,) the gradient by log price; ``loads`` (m,) the fractional loads;
-    ``shared`` (m, m), lower half: how much value pairs of resources share. Returns the smoothed value.
+    ``bend`` (m,) and ``shared`` (m, m), lower half, its curvature: the second is how much value pairs of resources
+    share. Returns the smoothed value.
     """
     m, n = times.shape
     best = np.empty(BLOCK, np.float32)
     total = np.empty(BLOCK, np.float32)
     worth[:] = 0.0
+    bend[:] = 0.0
     loads[:] = 0.0
     shared[:] = 0.0
     whole = 0.0
@@ -168,7 +178,7 @@ def smoothed(
             best[j] = best[j] * total[j] ** (-inverse)
             total[j] = one / total[j]
             whole += best[j]
-        _shared(times, costs, has_costs, prices, low, width, scratch, best, total, worth, loads)
+        _shared(times, costs, has_costs, prices, low, width, scratch, best, total, worth, bend, loads)
         for i in range(m):
             mine = scratch[i]
             for j in range(width):
@@ -183,20 +193,20 @@ def smoothed(
 
 
 @kernel
-def _newton(worth: Sums, shared: Sums, fractions: Floats, k: float, step: Sums) -> None:
+def _newton(worth: Sums, bend: Sums, shared: Sums, fractions: Floats, k: float, step: Sums) -> None:
     """Solve for the change of log prices that would give each resource its fraction of the value.
 
-    ``diag(worth) - shared`` is the Laplacian of who shares operations with whom; a small ridge keeps it regular
+    ``diag(bend) - shared`` is the Laplacian of who shares operations with whom; a small ridge keeps it regular
     where a resource shares with nobody. Cholesky, in place.
     """
     m = worth.size
     lower = np.empty((m, m))
     whole = worth.sum()
-    mean = whole / m
+    mean = bend.sum() / m
     for i in range(m):
         for j in range(i + 1):
             lower[i, j] = -shared[i, j]
-        lower[i, i] += worth[i] * 1.005 + 1e-4 * mean
+        lower[i, i] += bend[i] * 1.005 + 1e-4 * mean
         step[i] = (worth[i] - fractions[i] * whole) / (k + 1.0)
     for i in range(m):
         for j in range(i + 1):
@@ -247,19 +257,19 @@ def ascend(
     """
     m = times.shape[0]
     scratch = np.empty((m, BLOCK), np.float32)
-    worth, loads, shared = np.empty(m), np.empty(m), np.empty((m, m))
-    worth_new, loads_new, shared_new = np.empty(m), np.empty(m), np.empty((m, m))
+    worth, bend, loads, shared = np.empty(m), np.empty(m), np.empty(m), np.empty((m, m))
+    worth_new, bend_new, loads_new, shared_new = np.empty(m), np.empty(m), np.empty(m), np.empty((m, m))
     step, logs_new, prices = np.empty(m), np.empty(m), np.empty(m, np.float32)
     mean = 0.0
     for sharpness in range(first, last + 1):
         spread(logs, weight, prices)
-        value = smoothed(times, costs, has_costs, prices, sharpness, scratch, worth, loads, shared)
+        value = smoothed(times, costs, has_costs, prices, sharpness, scratch, worth, bend, loads, shared)
         value += _with_queue(queue, prices, worth, loads)
         for _ in range(steps):
             mean = (prices * loads).sum() / weight
             if loads.max() < mean * (1.0 + tolerance):
                 break
-            _newton(worth, shared, prices / weight, float(1 << sharpness), step)
+            _newton(worth, bend, shared, prices / weight, float(1 << sharpness), step)
             step -= step.mean()
             length = min(1.0, 2.0 / max(np.abs(step).max(), 1e-12))
             better = False
@@ -267,7 +277,7 @@ def ascend(
                 logs_new[:] = logs + length * step
                 spread(logs_new, weight, prices)
                 value_new = smoothed(
-                    times, costs, has_costs, prices, sharpness, scratch, worth_new, loads_new, shared_new
+                    times, costs, has_costs, prices, sharpness, scratch, worth_new, bend_new, loads_new, shared_new
                 )
                 value_new += _with_queue(queue, prices, worth_new, loads_new)
                 if value_new > value:
@@ -279,6 +289,7 @@ def ascend(
             logs[:] = logs_new
             value = value_new
             worth, worth_new = worth_new, worth
+            bend, bend_new = bend_new, bend
             loads, loads_new = loads_new, loads
             shared, shared_new = shared_new, shared
         spread(logs, weight, prices)

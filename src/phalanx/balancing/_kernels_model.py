@@ -35,6 +35,17 @@ def fill_times(
             row[j] = max(time, LEAST_TIME) if can else np.float32(np.inf)
 
 
+@fast_kernel
+def faulty(times: Floats) -> int:
+    """How many are negative or not a number."""
+    count = 0
+    for i in range(times.shape[0]):
+        row = times[i]
+        for j in range(times.shape[1]):
+            count += 0 if row[j] >= np.float32(0.0) else 1
+    return count
+
+
 @kernel
 def apply_deadlines(times: Floats, queue: Sums, deadline: Sums, hopeless: Flags) -> int:
     """Where an operation would be late even if it went first, it may not go; where that is everywhere, it is hopeless.

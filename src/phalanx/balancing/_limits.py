@@ -26,13 +26,19 @@ SHORTLIST = 8
 MAX_LOCAL_OPERATIONS = 32_768
 # Problems of this many operations at most are searched long: there granularity decides, not prices.
 SMALL_OPERATIONS = 4_096
-SEARCH_PER_OPERATION = 2_400
+SEARCH_PER_OPERATION = 1_800
 LONG_SEARCH = 1_200_000
 LONG_DESCENT = 1_500_000
 SHORT_SEARCH = 50_000
 SHORT_DESCENT = 250_000
 # Problems of this many pairs at most have their bound sharpened.
 MAX_SHARPENED_PAIRS = 65_536
+
+# A gap beyond which a small problem's makespan is bounded by deadlines as well, which takes as long as answering it.
+DEADLINE_GAP = 0.02
+
+# How many times as long as usual a search may be.
+MAX_EFFORT = 100
 
 # The genetic solver, as specified.
 POPULATION = 100

@@ -164,8 +164,8 @@ class Pool:
         self.loss = self._losses()
         self._allowed: dict[tuple[str, frozenset[str] | None], Flags] = {}
 
-    def place(self, operation: Operation, now_s: float) -> Ticket:
-        """Give the operation to the resource where it fits best now.
+    def place(self, operation: Operation, now_s: float, *, only: str | None = None) -> Ticket:
+        """Give the operation to the resource where it fits best now; to ``only`` where a plan has decided already.
 
         Raises ``NoEligibleResource`` when none could ever take it and ``QueuesFull`` when none can at the moment.
         ``operation.deadline_s`` counts from now; one that cannot be kept is missed by as little as possible.
@@ -173,13 +173,15 @@ class Pool:
         held = self.tickets.get(operation.id)
         if held is not None:
             return held
-        kind = self._kind(operation)
+        kind = self.kind_of(operation)
         if len(self.tickets) >= MAX_OUTSTANDING:
             self.refused += 1
             raise QueuesFull(self.name, retry_after_s=1)
         self.arrived[kind] += 1.0
         self.wake(now_s)
         allowed, transfer, out = self.allowed(operation), self.transfer(operation), self._out
+        if only is not None:
+            allowed = allowed & self._alone(only)
         at = decider()(
             self.state, self.estimates.rates[kind], self.loss[kind], transfer, allowed, operation.size, now_s,
             now_s + operation.deadline_s, out,
@@ -295,7 +297,7 @@ class Pool:
         if found is None:
             import numpy as np
 
-            kind = self.kind_values[self._kind(operation)]
+            kind = self.kind_values[self.kind_of(operation)]
             found = np.array([self.may(seat.resource, kind, operation.eligible) for seat in self.seats], np.bool_)
             if len(self._allowed) >= MAX_POOL_KINDS:
                 self._allowed.clear()
@@ -316,6 +318,12 @@ class Pool:
             self._links[operation.site] = links
         return links * operation.data_mib
 
+    def _alone(self, resource: str) -> "Flags":
+        import numpy as np
+
+        found: Flags = np.arange(len(self.seats)) == self.place_of(resource)
+        return found
+
     def _losses(self) -> "Sums":
         """What decay spoils, (kinds, resources)."""
         import numpy as np
@@ -324,7 +332,8 @@ class Pool:
             [[seat.resource.coherence_loss(kind.coherence_us) for seat in self.seats] for kind in self.kind_values]
         ).reshape(len(self.kind_values), len(self.seats))
 
-    def _kind(self, operation: Operation) -> int:
+    def kind_of(self, operation: Operation) -> int:
+        """The place of its kind. Raises ``InvalidInput``."""
         if operation.kind not in self.kinds:
             raise InvalidInput("kind", f"pool {self.name} knows no kind {operation.kind!r}")
         return self.kinds[operation.kind]

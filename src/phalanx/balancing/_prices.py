@@ -56,7 +56,8 @@ _SWEEPS_ON_SAMPLE = ((1.0, 0.01), (1.0, 0.006), (0.7, 0.004), (0.5, 0.003))
 _SWEEPS = ((0.7, 0.004), (0.5, 0.002))
 _CAREFUL_SWEEPS = ((0.7, 0.003), (0.5, 0.002), (0.3, 0.001))
 _NOISE = 4_096
-_HEAT = 3e-4
+# Heat of the annealing, as a share of the value of a mean operation.
+_HEAT = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +72,7 @@ class Priced:
 class PriceSolver:
     """One problem and objective being solved."""
 
-    def __init__(self, problem: Problem, objective: Objective, rng: Rng) -> None:
+    def __init__(self, problem: Problem, objective: Objective, rng: Rng, *, effort: int = 1) -> None:
         import numpy as np
 
         self._times, self._queue = problem.times, problem.queue_s
@@ -84,6 +85,7 @@ class PriceSolver:
         self._best_prices = np.full(self._m, 1.0 / self._m, np.float32)
         self._dual = -np.inf
         self._free = objective.weight == 0.0
+        self._effort = effort
         # A resource that can do nothing keeps a price so low that its lack of load moves nothing.
         self._logs[~problem.usable] = -30.0
 
@@ -136,6 +138,11 @@ class PriceSolver:
             self._ascend(*self._sample(COARSE_SAMPLE), _COARSE)
         times, costs, queue = self._sample(sample)
         mean = self._ascend(times, costs, queue, _EXACT if careful else _FINE)
+        if self._has_costs and not careful:
+            # Where a pair costs something besides time, loads follow prices but slowly: sweeps alone are not enough.
+            sample = RETRY_SAMPLE
+            times, costs, queue = self._sample(sample)
+            mean = self._ascend(times, costs, queue, _EXACT)
         times, costs, queue = self._sample(RETRY_SAMPLE)
         share = times.shape[1] / self._n
         self._sweep(times, costs, queue, mean * times.shape[1] / sample, _SWEEPS_ON_SAMPLE)
@@ -240,33 +247,39 @@ class PriceSolver:
             target = max(target, float(prices @ loads) * (1.0 + 2e-4))
 
     def _search(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> None:
+        """One annealing and a descent from its best, kept if they are worth it."""
         import numpy as np
 
         from phalanx.balancing._kernels_local import anneal, descend, shortlist
 
-        active = self._movable(choice, loads)
+        active, prices = self._movable(choice, loads), self._best_prices
         shape = (active.size, min(SHORTLIST, self._m))
         where, took = np.empty(shape, np.int32), np.empty(shape, np.float32)
-        prices = self._best_prices
         shortlist(self._times, self._costs, self._has_costs, prices, active, where, took)
-        before, home, best = self._value(choice, loads), choice[active], np.empty(active.size, np.int32)
         floor = float(prices @ loads) if self._has_costs else self._dual * (1.0 + CLOSE_ENOUGH)
-        small = self._n <= SMALL_OPERATIONS
-        proposals, heat = (min(LONG_SEARCH, SEARCH_PER_OPERATION * self._n), _HEAT) if small else (SHORT_SEARCH, 0.0)
-        trial = loads.copy()
+        proposals, heat, descent = self._search_plan()
+        home, best, trial, found = choice[active], np.empty(active.size, np.int32), loads.copy(), choice.copy()
         anneal(
             self._times, self._costs, self._has_costs, active, where, took, prices.astype(np.float64), floor, heat,
             proposals, self._seed, home, trial, best,
         )  # fmt: skip
-        found = choice.copy()
         found[active] = best
         self._tally(found, trial)
         if not self._has_costs:
-            descend(self._times, active, where, took, floor, LONG_DESCENT if small else SHORT_DESCENT, best, trial)
+            descend(self._times, active, where, took, floor, descent, best, trial)
             found[active] = best
             self._tally(found, trial)
-        if self._value(found, trial) < before:
+        if self._value(found, trial) < self._value(choice, loads):
             choice[:], loads[:] = found, trial
+
+    def _search_plan(self) -> tuple[int, float, int]:
+        """Proposals and heat of the annealing, and pairs that the descent looks at."""
+        if self._n <= SMALL_OPERATIONS:
+            proposals = min(LONG_SEARCH, SEARCH_PER_OPERATION * self._n)
+            return proposals * self._effort, _HEAT / self._n, LONG_DESCENT
+        # Descent knows loads only; where costs count too, chance must do its work.
+        proposals = 2 * SHORT_SEARCH if self._has_costs else SHORT_SEARCH
+        return proposals * self._effort, 0.0, SHORT_DESCENT
 
     def _movable(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> "npt.NDArray[np.int32]":
         """All operations, or of many those on the fullest resources and a sample of the rest."""

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int32]
 
 _NAMED_IN_ERRORS = 5
-_FLOAT32_MAX = 3e38
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +102,7 @@ class Problem:
 
         n, m = len(columns), len(resources)
         _check_size(n, m)
+        _check_columns(columns, len(kinds), m)
         rates, links, loss = _tables(kinds, resources, columns.sites)
         times = np.empty((m, n), np.float32)
         fill_times(
@@ -123,17 +123,20 @@ class Problem:
         """From a matrix (resources, operations) of seconds alone, infinity where not eligible."""
         import numpy as np
 
+        from phalanx.balancing._kernels_model import faulty
+
         given = np.asarray(times)
         if given.ndim != 2:
             raise InvalidInput("times", f"it has {given.ndim} dimensions, not 2")
         m, n = given.shape
         _check_size(n, m)
-        if np.isnan(given).any() or (given < 0).any():
+        with np.errstate(over="ignore"):
+            matrix = np.array(given, np.float32, order="C")
+        if faulty(matrix):
             raise InvalidInput("times", "there is one that is negative or not a number")
-        if np.isfinite(given).any() and float(given[np.isfinite(given)].max(initial=0.0)) > _FLOAT32_MAX:
+        if given.dtype != np.float32 and (np.isinf(matrix) & np.isfinite(given)).any():
             raise InvalidInput("times", "there is one too large to be kept")
-        matrix = np.ascontiguousarray(given, np.float32)
-        matrix = np.maximum(matrix, np.float32(1e-30))
+        np.maximum(matrix, np.float32(1e-30), out=matrix)
         queue = np.zeros(m) if queue_s is None else np.array(queue_s, np.float64)
         if queue.shape != (m,) or not np.isfinite(queue).all() or (queue < 0).any():
             raise InvalidInput("queue_s", f"it must be {m} finite numbers, none negative")
@@ -215,6 +218,26 @@ def _tables(
                 rates[at, i] = kind.work[resource.kind] / speed
             loss[at, i] = resource.coherence_loss(kind.coherence_us)
     return rates, links, loss
+
+
+def _check_columns(columns: Columns, n_kinds: int, m: int) -> None:
+    """Kernels trust places to be inside their tables, and numbers to be numbers."""
+    import numpy as np
+
+    n = len(columns)
+    tables = {"kind": n_kinds, "site": len(columns.sites), "group": len(columns.allowed)}
+    for name, size in tables.items():
+        places = getattr(columns, name)
+        if places.shape != (n,) or (n and (places.min() < 0 or places.max() >= size)):
+            raise InvalidInput(name, f"it must be {n} places in a table of {size}")
+    for name in ("size", "data_mib"):
+        numbers = getattr(columns, name)
+        if numbers.shape != (n,) or not np.isfinite(numbers).all() or (numbers < 0).any():
+            raise InvalidInput(name, f"it must be {n} finite numbers, none negative")
+    if columns.deadline_s.shape != (n,) or np.isnan(columns.deadline_s).any():
+        raise InvalidInput("deadline_s", f"it must be {n} numbers")
+    if columns.allowed.shape[1:] != (m,):
+        raise InvalidInput("allowed", f"it must have one column for each of {m} resources")
 
 
 def _check_size(n: int, m: int) -> None:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from phalanx.balancing._baselines import BASELINES
+from phalanx.balancing._deadlines import counting_bound, deadline_bound
 from phalanx.balancing._genetic import Genetics, evolve
+from phalanx.balancing._limits import BOUND_SLACK, DEADLINE_GAP, MAX_EFFORT, MAX_SHARPENED_PAIRS
 from phalanx.balancing._model import MAKESPAN_ONLY, Weights
 from phalanx.balancing._prices import Priced, PriceSolver
 from phalanx.balancing._problem import Problem
@@ -63,8 +65,8 @@ def _gap(value: float, bound: float) -> float:
 class _Run:
     """One problem, one set of weights, and what was found for it so far."""
 
-    def __init__(self, problem: Problem, weights: Weights, seed: int, genetics: Genetics) -> None:
-        self.problem, self.weights, self.genetics = problem, weights, genetics
+    def __init__(self, problem: Problem, weights: Weights, seed: int, genetics: Genetics, effort: int) -> None:
+        self.problem, self.weights, self.genetics, self.effort = problem, weights, genetics, effort
         self.rng = Rng(seed).child("balancing")
         self.candidates: dict[str, Measured] = {}
 
@@ -72,7 +74,7 @@ class _Run:
         self.candidates[name] = measure(self.problem, choice, self.weights)
 
     def priced(self, name: str, objective: Objective) -> Priced:
-        found = PriceSolver(self.problem, objective, self.rng.child(name)).solve()
+        found = PriceSolver(self.problem, objective, self.rng.child(name), effort=self.effort).solve()
         self.consider(name, found.choice)
         return found
 
@@ -88,28 +90,35 @@ def solve(
     weights: Weights | None = None,
     seed: int = 0,
     genetics: Genetics | None = None,
+    effort: int = 1,
 ) -> Answer:
     """Distribute the operations of ``problem``.
 
     ``method`` is one of ``METHODS``. Whatever the method, the answer states its gap to a certified bound; ``prices``
-    and ``prices+genetic`` fall back to the best of their candidates. The same seed gives the same answer.
+    and ``prices+genetic`` fall back to the best of their candidates. The same seed gives the same answer. ``effort``
+    makes the local search that many times longer, which helps where operations are large against the makespan.
     """
+    if not 1 <= effort <= MAX_EFFORT:
+        raise InvalidInput("effort", f"{effort} is not between 1 and {MAX_EFFORT}")
     if method not in METHODS:
         raise InvalidInput("method", f"there is no solver {method!r}", hint=f"one of: {', '.join(METHODS)}")
     chosen_weights = weights or Weights()
-    run = _Run(problem, chosen_weights, seed, genetics or Genetics())
+    run = _Run(problem, chosen_weights, seed, genetics or Genetics(), effort)
     if not problem.n_operations:
         return _nothing(problem, method)
     objective = Objective.of(problem, chosen_weights)
     time_only = Objective.of(problem, MAKESPAN_ONLY) if objective.has_costs else objective
     answered = METHODS[method](run, objective, time_only)
     # Methods that did not price anything are measured against the same bound, found apart from them.
-    apart = _Run(problem, chosen_weights, seed, run.genetics)
+    apart = _Run(problem, chosen_weights, seed, run.genetics, 1)
     priced = answered or apart.priced("prices", objective)
     timed = priced if objective is time_only else apart.priced("makespan", time_only)
     name = run.best()
     best = run.candidates[name]
-    makespan_bound_s = timed.dual_s * (1.0 - 2e-6)
+    makespan_bound_s = _makespan_bound(problem, timed, run, apart)
+    bound = max(0.0, objective.bound_on_score(priced.dual_s))
+    if not objective.has_costs:
+        bound = max(bound, makespan_bound_s * objective.score_per_s)
     return Answer(
         choice=best.choice,
         names=problem.names,
@@ -117,13 +126,25 @@ def solve(
         prices=priced.prices,
         makespan_s=best.makespan_s,
         score=best.score,
-        bound=max(0.0, objective.bound_on_score(priced.dual_s)),
+        bound=bound,
         makespan_bound_s=makespan_bound_s,
         chosen=name,
         candidates={known: measured.score.total for known, measured in run.candidates.items()},
         contention=contention(best.loads_s, makespan_bound_s),
         hopeless=problem.hopeless,
     )
+
+
+def _makespan_bound(problem: Problem, timed: Priced, *runs: _Run) -> float:
+    """What no makespan is below: the dual, and for small problems what deadlines and counting add to it."""
+    bound_s = timed.dual_s * (1.0 - BOUND_SLACK)
+    if problem.times.size > MAX_SHARPENED_PAIRS:
+        return bound_s
+    reached_s = min(found.makespan_s for run in runs for found in run.candidates.values())
+    bound_s = max(bound_s, counting_bound(problem) * (1.0 - BOUND_SLACK))
+    if reached_s <= bound_s * (1.0 + DEADLINE_GAP):
+        return bound_s
+    return max(bound_s, deadline_bound(problem, known_s=bound_s, makespan_s=reached_s) * (1.0 - BOUND_SLACK))
 
 
 def _prices(run: _Run, objective: Objective, time_only: Objective) -> Priced:

@@ -16,12 +16,14 @@ Tree = Mapping[str, Any]
 class BenchOptions:
     """How to run. ``rng`` is the load's; ``quick`` asks for a shorter, noisier run.
 
-    ``agents`` are how many take part, for benchmarks of many; empty: as the benchmark sees fit.
+    ``agents`` are how many take part, for benchmarks of many; empty: as the benchmark sees fit. ``suite`` is the part
+    of a benchmark that has several.
     """
 
     seed: int
     quick: bool
     agents: tuple[int, ...] = ()
+    suite: str = ""
 
     @property
     def rng(self) -> Rng:
@@ -40,11 +42,12 @@ class BenchResult:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A named benchmark."""
+    """A named benchmark. ``suites`` are its further parts, each run by name."""
 
     name: str
     title: str
     run: Callable[[BenchOptions], Coroutine[Any, Any, BenchResult]]
+    suites: tuple[str, ...] = ()
 
 
 def describe_machine() -> dict[str, Any]:

@@ -7,17 +7,23 @@ from typing import Any
 from phalanx.bench._model import Bench, BenchOptions, BenchResult
 
 
-def _lazy(name: str, title: str, module: str) -> Bench:
+def _lazy(name: str, title: str, module: str, suites: tuple[str, ...] = ()) -> Bench:
     async def run(options: BenchOptions) -> BenchResult:
         found: BenchResult = await getattr(importlib.import_module(module), f"{name}_bench")(options)
         return found
 
-    return Bench(name, title, run)
+    return Bench(name, title, run, suites)
 
 
 BENCHES: dict[str, Bench] = {
     bench.name: bench
     for bench in (
+        _lazy(
+            "balancing",
+            "operations over resources: gap to the bound, time, and list rules beside it",
+            "phalanx.bench._balancing",
+            ("braun", "rcmax", "stream"),
+        ),
         _lazy("consensus", "agreement of 4 to 847 agents in one process, with faults", "phalanx.bench._consensus"),
         _lazy(
             "crypto",
@@ -33,12 +39,18 @@ BENCHES: dict[str, Bench] = {
 
 
 def run_bench(
-    name: str, *, seed: int, quick: bool, machine: dict[str, Any], agents: tuple[int, ...] = ()
+    name: str,
+    *,
+    seed: int,
+    quick: bool,
+    machine: dict[str, Any],
+    agents: tuple[int, ...] = (),
+    suite: str = "",
 ) -> dict[str, Any]:
     """Run one benchmark and give its result in the documented form."""
-    result = asyncio.run(BENCHES[name].run(BenchOptions(seed, quick, agents)))
+    result = asyncio.run(BENCHES[name].run(BenchOptions(seed, quick, agents, suite)))
     return {
-        "bench": name,
+        "bench": f"{name}.{suite}" if suite else name,
         "machine": machine,
         "load": dict(result.load),
         "figures": dict(result.figures),

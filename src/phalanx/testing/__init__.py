@@ -33,6 +33,7 @@ from phalanx.testing._logs import SimLog
 from phalanx.testing._loop import SimLoop, SimTask, new_loop
 from phalanx.testing._network import SimNetwork, SimTransport
 from phalanx.testing._sealers import MemorySealers
+from phalanx.testing._sim_balancing import balancing_simulation
 from phalanx.testing._sim_channel import channel_simulation
 from phalanx.testing._sim_ledger import ledger_simulation
 from phalanx.testing._sim_storage import storage_simulation
@@ -82,6 +83,7 @@ __all__ = [
     "Unstoppable",
     "channel_simulation",
     "ledger_simulation",
+    "balancing_simulation",
     "new_loop",
     "run_seeds",
     "storage_simulation",

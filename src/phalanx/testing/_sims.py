@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from phalanx.core import NotFound
 from phalanx.testing._checking import SimReport, Simulation
+from phalanx.testing._sim_balancing import balancing_simulation
 from phalanx.testing._sim_channel import channel_simulation
 from phalanx.testing._sim_ledger import ledger_simulation
 from phalanx.testing._sim_storage import storage_simulation
@@ -15,6 +16,7 @@ SIMULATIONS: dict[str, Simulation] = {
     made.name: made
     for made in (
         storage_simulation(),
+        balancing_simulation(),
         channel_simulation(),
         ledger_simulation(),
         vault_simulation(),

@@ -59,8 +59,8 @@ def test_smoothed_dual_has_the_gradient_it_says(times, costs, with_costs):
         return ((values**-16).sum(axis=0) ** (-1 / 16)).sum()
 
     price = prices()
-    scratch, worth, loads = np.empty((M, BLOCK), np.float32), np.empty(M), np.empty(M)
-    value = smoothed(times, given, with_costs, price, 4, scratch, worth, loads, np.empty((M, M)))
+    scratch, worth, bend, loads = np.empty((M, BLOCK), np.float32), np.empty(M), np.empty(M), np.empty(M)
+    value = smoothed(times, given, with_costs, price, 4, scratch, worth, bend, loads, np.empty((M, M)))
     logs = np.log(price.astype(np.float64))
     assert value == pytest.approx(dual(logs), rel=1e-5)
     step = 1e-5

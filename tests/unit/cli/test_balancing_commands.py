@@ -38,6 +38,8 @@ def test_a_problem_is_solved_from_a_file_or_standard_input(tmp_path):
     assert "1 miss their deadline, 1 of which could not keep it anywhere" in told
     answer = json.loads(run("solve", "-", "--json", "--method", "round-robin", text=json.dumps(PROBLEM)).output)
     assert answer["method"] == answer["chosen"] == "round-robin"
+    exact = run("solve", str(file), "--exact").output
+    assert "exact: done after 6 s, the least there is" in exact
     with pytest.raises(InvalidInput, match="unknown field"):
         run("solve", "-", text=json.dumps({**PROBLEM, "x": 1}))
 
