@@ -46,11 +46,12 @@ def plain(name: str) -> str:
 
 def licence_of(metadata) -> str:
     """The most exact statement there is: an SPDX expression, else classifiers, else the licence field's first line."""
-    if metadata["License-Expression"]:
-        return metadata["License-Expression"]
+    # Not by index: with the backport loaded that keyring brings, a missing field is a KeyError.
+    if metadata.get("License-Expression"):
+        return metadata.get("License-Expression")
     classifiers = [c.rsplit(" :: ", 1)[-1] for c in metadata.get_all("Classifier") or () if c.startswith("License ::")]
     # Some put the whole text into the field; its first line names it, or is but a copyright notice.
-    field = (metadata["License"] or "").strip().partition("\n")[0][:MAX_NAMED_CHARS]
+    field = (metadata.get("License") or "").strip().partition("\n")[0][:MAX_NAMED_CHARS]
     if classifiers and judged(field) not in {"copyleft", "not free"}:
         return " AND ".join(classifiers)
     return " AND ".join(dict.fromkeys(filter(None, [*classifiers, field]))) or "unknown"
