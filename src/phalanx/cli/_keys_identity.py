@@ -178,7 +178,13 @@ def distrust(fingerprint: str, client: NodeClient, as_json: bool) -> None:
 @identity.command("verify")
 @click.argument("file", type=_path)
 @click.option("--root", required=True, help="Fingerprint of the organisation's root key, from elsewhere.")
-@click.option("--use", type=click.Choice(("issue", "sign", "channel")), default="sign", show_default=True)
+@click.option(
+    "--use",
+    type=click.Choice(("issue", "sign", "channel")),
+    default="sign",
+    show_default=True,
+    help="What the identity has to be allowed to do.",
+)
 @click.option("--at", default="", help="When it has to hold, as 2026-01-31T12:00:00Z; without it, now.")
 @click.option("--revocations", type=_path, multiple=True, help="A list that an issuer has exported.")
 @json_option

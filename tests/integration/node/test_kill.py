@@ -147,7 +147,11 @@ def _story(demo: Demo) -> dict[str, list]:
     assert len({m["subject"] for m in missions}) == len(missions), "a finding was worked on twice"
     assert sorted(m["subject"] for m in missions) == sorted(a["finding"] for a in assessments)
     assert {d["about"] for d in decisions} == set(proposals)
-    assert len(demo.all("/v1/ledger")) == len(assessments) + len(proposals) + len(decisions)
+    entries = demo.all("/v1/ledger")
+    told = [entry for entry in entries.values() if entry["case"]]
+    assert len(told) == len(assessments) + len(proposals) + len(decisions), sorted(
+        {e["action"] for e in entries.values()}
+    )
     return {
         "findings": sorted((f["rule"], f["case"], f["hits"]) for f in demo.all("/v1/findings").values()),
         "missions": sorted((m["case"], m["status"]) for m in missions),
