@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from phalanx.core import EntropySource, LimitExceeded, PhalanxError
+from phalanx.crypto import AlgorithmForbidden
 from phalanx.crypto.channel._cookie import CookieJar
 from phalanx.crypto.channel._errors import ChannelClosed, HandshakeFailed, HandshakeTampered, PeerRefused
 from phalanx.crypto.channel._handshake import FindPsk, Progress
@@ -281,6 +282,9 @@ class Endpoint:
         except HandshakeFailed as failed:
             self._refuse("not acceptable")
             return [Transmit(address, refuse(peer_id, failed.reason))]
+        except AlgorithmForbidden as forbidden:  # our own key's: nothing that a stranger sends may end the endpoint
+            self._refuse("forbidden here")
+            return [Transmit(address, refuse(peer_id, forbidden.reason))]
         half = _HalfOpen(address, peer_id, (hello.offer, hello.binders), responder, now_ns + HANDSHAKE_NS)
         self._half_open[responder.local_id] = self._hellos[address, peer_id] = half
         self._waiting_at[address] = waiting + 1

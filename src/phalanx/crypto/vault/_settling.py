@@ -12,9 +12,16 @@ from phalanx.crypto.vault._model import KeyState, Level, StoredKey, key_put
 
 
 async def settle(hierarchy: Hierarchy) -> int:
-    """Finish every rotation and shredding that was begun; how many keys were moved or erased."""
+    """Finish every rotation and shredding that was begun; how many keys were moved or erased.
+
+    What was shredded goes first, so that nothing is looked for under it, and then upwards: a key
+    whose own children are still to be moved is not moved itself.
+    """
     n_done = 0
-    for key in await hierarchy.shelf.settling():
+    for begun in sorted(await hierarchy.shelf.settling(), key=_order):
+        key = await hierarchy.shelf.key(begun.record.id)
+        if key is None or key.record.state is not begun.record.state:
+            continue  # erased with what it lay under
         if key.record.state is KeyState.DESTROYED:
             n_done += await _erase_below(hierarchy, key)
             await hierarchy.shelf.store.commit([key_put(key.record)], expect=[key.expect()])
@@ -24,6 +31,10 @@ async def settle(hierarchy: Hierarchy) -> int:
             if key.record.level is Level.ROOT:
                 hierarchy.drop_root(key.record.id)
     return n_done
+
+
+def _order(key: StoredKey) -> tuple[bool, int]:
+    return key.record.state is not KeyState.DESTROYED, -list(Level).index(key.record.level)
 
 
 async def _move_below(hierarchy: Hierarchy, old: StoredKey) -> int:

@@ -5,6 +5,7 @@ from collections import deque
 import pytest
 
 from phalanx.core import NS_PER_S, LimitExceeded
+from phalanx.crypto import ED25519, ML_DSA_44, CryptoPolicy
 from phalanx.crypto.channel import (
     ChannelClosed,
     ChannelPolicy,
@@ -315,3 +316,17 @@ def test_what_the_responder_cannot_accept_is_refused_without_keeping_anything(la
     net.later(10)
     (failed,) = net.of("ada", Failed)
     assert "none of the suites" in str(failed.error)
+
+
+def test_a_key_that_the_house_forbids_answers_nobody_and_harms_no_other_channel(lab):
+    net = Net(lab, "ada", "bob", "cho")
+    net.connect("ada", "bob")
+    strict = ChannelPolicy(
+        suites=lab.policy.suites, signatures=(ED25519, ML_DSA_44), crypto=CryptoPolicy(frozenset({ED25519}))
+    )
+    net.endpoints["bob"]._policy = strict
+    net.connect("cho", "bob")
+    assert net.session("cho", "bob") is None
+    assert net.endpoints["bob"].refused == {"forbidden here": 1}
+    net.say("ada", "bob", b"still here")
+    assert any(isinstance(one, Delivered) for one in net.events["bob"])

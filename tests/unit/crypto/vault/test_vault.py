@@ -392,6 +392,44 @@ def test_what_follows_a_change_waits_for_room_and_the_change_stands(in_vault, ch
     in_vault(main)
 
 
+@pytest.mark.parametrize("level", [Level.PURPOSE, Level.TENANT])
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_tenant_is_shredded_in_the_middle_of_its_rotation(in_vault, level, earlier):
+    async def main(bench):
+        store = Choosy(bench.store)
+        vault = await bench.open(store=store)
+        await vault.sealer(ACME, "ledger")
+        kept = (await vault.sealer(ZETA, "ledger")).seal(b"kept")
+        if earlier:  # so that the tenant's key is younger than the purpose's
+            await vault.rotate(Level.TENANT, ACME)
+        store.refuses = follows_a_change
+        await vault.rotate(level, ACME, "ledger")
+        store.refuses = lambda writes: False
+        await vault.shred(ACME)
+        again = await bench.open()
+        assert all(key.state is KeyState.DESTROYED for key in await again.keys() if key.tenant == ACME)
+        assert (await again.opener(ZETA, "ledger")).open(kept) == b"kept"
+
+    in_vault(main)
+
+
+def test_rotations_at_every_level_that_wait_for_room_are_all_finished(in_vault):
+    async def main(bench):
+        store = Choosy(bench.store)
+        vault = await bench.open(store=store)
+        sealed = (await vault.sealer(ACME, "ledger")).seal(b"kept")
+        store.refuses = follows_a_change
+        for level in (Level.PURPOSE, Level.TENANT, Level.ROOT):
+            await vault.rotate(level, ACME, "ledger")
+        store.refuses = lambda writes: False
+        await vault.shred(ZETA)
+        left = [key for key in await vault.keys() if key.state is not KeyState.DESTROYED]
+        assert sorted(key.level.value for key in left) == ["data", "purpose", "root", "tenant"]
+        assert (await (await bench.open()).opener(ACME, "ledger")).open(sealed) == b"kept"
+
+    in_vault(main)
+
+
 def test_a_key_that_is_renewed_while_its_tenant_is_shredded_harms_nobody(in_vault):
     async def main(bench):
         store = Choosy(bench.store)
