@@ -125,6 +125,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
         escrow = await put_into_escrow(api.node)
         await anchor(api.node)
         await agree(api.node)
+        await api.node.identities.rotate(api.node.identities.node.subject, actor="tester")  # leaves a list
         await catch_a_traitor(api.node)
         document = (await api.http.get("/openapi.json")).json()
         post = document["paths"]["/v1/events"]["post"]["responses"]["202"]["content"]["application/json"]["schema"]
@@ -136,6 +137,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
         asked = {
             "/v1/ledger/bundle": {"case": next(entry["case"] for entry in entries if entry["case"])},
             "/v1/keys/identities/chain": {"name": api.node.identities.node.chain.leaf.body.subject},
+            "/v1/keys/identities/revocations": {"issuer": "organisation:local"},
         }
         checked = 0
         for path, item in document["paths"].items():
