@@ -4,12 +4,14 @@ What answers is not trusted: an answer is read up to a bound and a deadline, red
 followed, and no request is sent twice.
 """
 
+import ssl
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phalanx.adapters._limits import CALL_WORKERS, MAX_WAITING_CALLS
 from phalanx.adapters._system import ThreadOffload
-from phalanx.core import HttpAnswer, LimitExceeded, Unavailable
+from phalanx.core import HttpAnswer, InvalidInput, LimitExceeded, Unavailable
 
 if TYPE_CHECKING:
     import urllib3
@@ -18,9 +20,10 @@ _CHUNK_BYTES = 65_536
 
 
 class HttpCalls:
-    """Implements ``HttpCaller``."""
+    """Implements ``HttpCaller``. ``ca`` is a file of certificates (PEM) that are trusted besides the system's."""
 
-    def __init__(self) -> None:
+    def __init__(self, ca: Path | None = None) -> None:
+        self._tls = None if ca is None else _trusting(ca)
         self._threads = ThreadOffload(CALL_WORKERS, max_waiting=MAX_WAITING_CALLS)
         self._pool: urllib3.PoolManager | None = None
 
@@ -35,7 +38,7 @@ class HttpCalls:
         import urllib3
 
         if self._pool is None:
-            self._pool = urllib3.PoolManager(retries=False)
+            self._pool = urllib3.PoolManager(retries=False, ssl_context=self._tls)
         end_ns = time.monotonic_ns() + int(within_s * 1e9)
         try:
             answer = self._pool.request(
@@ -49,6 +52,15 @@ class HttpCalls:
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(url, str(error).rpartition(": ")[2] or type(error).__name__) from error
         return HttpAnswer(answer.status, answer.headers.get("Content-Type", ""), content)
+
+
+def _trusting(ca: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(ca)
+    except (OSError, ssl.SSLError) as error:
+        raise InvalidInput("ledger.peer_ca", f"{ca} holds no certificates") from error
+    return context
 
 
 def _read(answer: "urllib3.BaseHTTPResponse", url: str, max_bytes: int, end_ns: int) -> bytes:

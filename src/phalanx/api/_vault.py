@@ -56,9 +56,10 @@ class KeyView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShreddedView(msgspec.Struct, frozen=True, kw_only=True):
-    """A tenant whose keys are destroyed."""
+    """A tenant whose keys are destroyed. ``had_keys`` is false when there was none, or none any more."""
 
     tenant: str
+    had_keys: bool
 
 
 class MigrationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,8 +126,8 @@ def vault_routes(node: "Node", gate: Gate) -> APIRouter:
         """Destroy a tenant's keys, and so its data, for good and at once."""
         if confirm != tenant:
             raise InvalidInput("confirm", "is not the tenant's name; nothing was shredded")
-        await node.vault.shred(TenantId(tenant), actor=principal.name)
-        return reply(ShreddedView(tenant=tenant))
+        had_keys = await node.vault.shred(TenantId(tenant), actor=principal.name)
+        return reply(ShreddedView(tenant=tenant, had_keys=had_keys))
 
     @router.get("/migration", responses=answer(MigrationView), dependencies=[admin])
     async def get_migration() -> Response:
@@ -185,7 +186,7 @@ def _migration_view(run: Migration) -> MigrationView:
         seal_with=run.seal_with,
         started_at_ns=run.at_ns,
         ended_at_ns=run.ended_at_ns,
-        total_rows=run.total_rows,
+        total_rows=max(run.rows, run.total_rows),  # rows that were written meanwhile are looked at, too
         rows=run.rows,
         resealed=run.resealed,
         rotated_keys=run.rotated_keys,

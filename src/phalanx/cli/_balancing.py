@@ -6,12 +6,12 @@ from urllib.parse import quote
 import click
 
 from phalanx.cli._client import NodeClient, client_options
-from phalanx.cli._output import Column, json_option, print_json, print_table, time_of
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 
 file_argument = click.argument("file", type=click.File("rb"))
 
 
-@click.group(short_help="How work is spread over resources, and problems of your own.")
+@click.group(cls=Group, short_help="How work is spread over resources, and problems of your own.")
 def balancing() -> None:
     """How work is spread over resources, and problems of your own.
 

@@ -146,6 +146,8 @@ def _reason(error: Exception) -> str:
     """The end of urllib3's account, which is what happened: "Connection refused"."""
     if "certificate verify failed" in str(error):
         return "its certificate is not trusted"
+    if "RemoteDisconnected" in str(error):
+        return "what listens there closed the connection without an answer; does it speak https?"
     return str(error).rpartition(": ")[2].rstrip("')") or type(error).__name__
 
 

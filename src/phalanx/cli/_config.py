@@ -2,11 +2,11 @@
 
 import click
 
-from phalanx.cli._output import Column, json_option, print_json, print_table
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table
 from phalanx.cli._settings import SettingsSource, settings_options
 
 
-@click.group(short_help="Show the settings in force and where each came from.")
+@click.group(cls=Group, short_help="Show the settings in force and where each came from.")
 def config() -> None:
     """Show the settings in force and where each came from."""
 

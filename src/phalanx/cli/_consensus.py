@@ -7,14 +7,14 @@ from urllib.parse import quote
 import click
 
 from phalanx.cli._client import NodeClient, client_options
-from phalanx.cli._output import Column, json_option, print_json, print_table, time_of
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 
 if TYPE_CHECKING:
     from phalanx.consensus import Proven
 
 
-@click.group(short_help="What agents agreed on, and certificates that prove it anywhere.")
+@click.group(cls=Group, short_help="What agents agreed on, and certificates that prove it anywhere.")
 def consensus() -> None:
     """What agents agreed on, and certificates that prove it anywhere."""
 

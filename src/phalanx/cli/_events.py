@@ -7,7 +7,7 @@ from typing import IO
 import click
 
 from phalanx.cli._client import NodeClient, client_options
-from phalanx.cli._output import Column, json_option, print_json, print_table, time_of
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 
 # Sent in requests of this many bytes: large enough to amortise, small enough to be retried.
@@ -19,7 +19,7 @@ _MAX_WAITS = 120
 _NO_EVENTS = "no events yet; `phalanx events send FILE` sends some, `phalanx events quarantine` shows unreadable lines"
 
 
-@click.group(short_help="Send events, and look at what was taken in.")
+@click.group(cls=Group, short_help="Send events, and look at what was taken in.")
 def events() -> None:
     """Send events, and look at what was taken in."""
 

@@ -9,6 +9,7 @@ import click
 from phalanx.cli._ask import ask_person
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._exits import Exit
+from phalanx.cli._files import read_file, write_file
 from phalanx.cli._output import json_option, print_json, printable
 from phalanx.cli._settings import SettingsSource, settings_options
 from phalanx.core import InvalidInput
@@ -31,11 +32,11 @@ def export(case: str, out: Path | None, timeline_out: Path | None, client: NodeC
     data = canonical(client.get("/v1/ledger/bundle", case=case))
     report = verify_bundle(data)
     if timeline_out is not None:
-        _write(timeline_out, report.timeline.encode())
+        write_file(timeline_out, report.timeline.encode())
     if out is None:
         sys.stdout.buffer.write(data)
         return
-    _write(out, data)
+    write_file(out, data)
     click.echo(f"{out}: {len(report.entries)} entries under a checkpoint of {report.size}, signed by\n{report.signer}")
     if not report.witnesses:
         click.echo("no witness has cosigned it")
@@ -62,13 +63,13 @@ def verify(
             raise InvalidInput("bundle", "--key, --tsa-ca and --timeline are about a file: name it")
         _audit(source, as_json=as_json)
         return
-    data = _read(bundle)
+    data = read_file(bundle)
     if b'"phalanx-split-view"' in data[:200_000] and b'"phalanx-evidence"' not in data:
         _verify_split_view(data, as_json=as_json)
         return
     from phalanx.ledger.evidence import verify_bundle
 
-    report = verify_bundle(data, fingerprint=key, authority_pem=_read(tsa_ca).decode() if tsa_ca else "")
+    report = verify_bundle(data, fingerprint=key, authority_pem=read_file(tsa_ca).decode() if tsa_ca else "")
     if as_json:
         print_json(_plain(report))
         return
@@ -92,7 +93,7 @@ def compare(context: click.Context, first: Path, second: Path, ask: bool, client
     from phalanx.ledger.evidence import Relation, verify_bundle
     from phalanx.ledger.evidence import compare as compared
 
-    one, other = (verify_bundle(_read(path)) for path in (first, second))
+    one, other = (verify_bundle(read_file(path)) for path in (first, second))
     found = compared(one, other)
     if found.relation is Relation.NOT_SHOWN and ask:
         found = _asked(client, one, other)
@@ -210,17 +211,3 @@ def _time(at_s: int) -> str:
     from phalanx.core import NS_PER_S, iso_from_ns
 
     return iso_from_ns(at_s * NS_PER_S)[:19] + "Z"
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidInput("file", f"{path} cannot be read: {error.strerror}") from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise InvalidInput("file", f"{path} cannot be written: {error.strerror}") from error

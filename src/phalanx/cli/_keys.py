@@ -8,11 +8,11 @@ from phalanx.cli._keys_entropy import entropy
 from phalanx.cli._keys_escrow import escrow
 from phalanx.cli._keys_identity import identity
 from phalanx.cli._keys_vault import migrate, vault
-from phalanx.cli._output import Column, json_option, print_json, print_table
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table
 from phalanx.cli._settings import SettingsSource, settings_options
 
 
-@click.group(short_help="Algorithms, identities, the vault, escrow, entropy.")
+@click.group(cls=Group, short_help="Algorithms, identities, the vault, escrow, entropy.")
 def keys() -> None:
     """Algorithms, identities, the vault, escrow, entropy."""
 

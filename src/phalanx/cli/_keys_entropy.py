@@ -6,10 +6,10 @@ import click
 
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._exits import Exit
-from phalanx.cli._output import Column, json_option, print_json, print_table, printable, time_of
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable, time_of
 
 
-@click.group(short_help="Noise sources: their health on a node, and a test of them on this machine.")
+@click.group(cls=Group, short_help="Noise sources: their health on a node, and a test of them on this machine.")
 def entropy() -> None:
     """Noise sources: their health on a node, and a test of them on this machine.
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phalanx.cli._escrow_desk import Desk, Registrar, at_desk, registrar_options
-from phalanx.cli._output import Column, json_option, print_json, print_table, printable, time_of
+from phalanx.cli._files import read_file, require_new, write_new, write_secret
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable, time_of
 from phalanx.core import DEFAULT_TENANT, InvalidInput, TenantId, encode_json, iso_from_ns
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def _out_option(what: str) -> Callable[[Callable[..., None]], Callable[..., None
     return click.option("--out", type=_FILE, required=True, help=f"New file for {what}.")
 
 
-@click.group(short_help="Put a secret into the hands of custodians, and open it with a quorum of them.")
+@click.group(cls=Group, short_help="Put a secret into the hands of custodians, and open it with a quorum of them.")
 def escrow() -> None:
     """Put a secret into the hands of custodians, and open it with a quorum of them.
 
@@ -55,8 +56,8 @@ def enrol(name: str, key_file: Path, card_file: Path, as_json: bool) -> None:
     from phalanx.crypto.sharing import Keyholder
 
     holder = Keyholder.generate(_bounded(name))
-    _write_secret(key_file, holder.to_bytes())
-    _write(card_file, msgspec.json.encode(holder.card))
+    write_secret(key_file, holder.to_bytes())
+    write_new(card_file, msgspec.json.encode(holder.card))
     told = {"name": name, "fingerprint": holder.card.fingerprint, "key": str(key_file), "card": str(card_file)}
     if as_json:
         print_json(told)
@@ -84,9 +85,9 @@ def create(
     """
     from phalanx.crypto.sharing import make_escrow, read_card
 
-    secret, maker = _read(secret_file), _keyholder(key_file)
-    custodians = [read_card(_read(card)) for card in cards]
-    _require_new(out)
+    secret, maker = read_file(secret_file), _keyholder(key_file)
+    custodians = [read_card(read_file(card)) for card in cards]
+    require_new(out)
 
     async def work(desk: Desk) -> "Escrow":
         made = make_escrow(
@@ -98,7 +99,7 @@ def create(
         return made
 
     made = at_desk(registrar, work)
-    _write(out, encode_json(made))
+    write_new(out, encode_json(made))
     names = [card.name for card in custodians]
     told = {"escrow": made.id, "threshold": threshold, "custodians": names, "digest": made.digest(), "file": str(out)}
     if as_json:
@@ -141,7 +142,7 @@ def begin(
     from phalanx.crypto.sharing import begin_ceremony
 
     found, opener = _document(escrow_file, "Escrow"), _keyholder(key_file)
-    _require_new(out)
+    require_new(out)
 
     async def work(desk: Desk) -> "Ceremony":
         asked = begin_ceremony(
@@ -151,7 +152,7 @@ def begin(
         return await desk.escrows.begin(asked)
 
     ceremony = at_desk(registrar, work)
-    _write(out, encode_json(ceremony))
+    write_new(out, encode_json(ceremony))
     told = {"ceremony": ceremony.id, "escrow": found.id, "expires_at_ns": ceremony.expires_at_ns, "file": str(out)}
     if as_json:
         print_json(told)
@@ -181,14 +182,14 @@ def release(
 
     found, ceremony = _document(escrow_file, "Escrow"), _document(ceremony_file, "Ceremony")
     holder, now_ns = _keyholder(key_file), SystemClock().wall_ns()
-    _require_new(out)
+    require_new(out)
     made = release_share(found, ceremony, holder, now_ns=now_ns, even_unregistered=even_unregistered)
     opener = ceremony.opener
     click.echo(f"{printable(opener.name)} ({opener.fingerprint}) asks to open", err=True)
     click.echo(f"  {printable(found.label)}\nbecause\n  {printable(ceremony.purpose)}", err=True)
     if not yes:
         click.confirm("Release your share?", abort=True, err=True)
-    _write(out, encode_json(made))
+    write_new(out, encode_json(made))
     if as_json:
         print_json({"ceremony": ceremony.id, "custodian": holder.card.name, "file": str(out)})
     else:
@@ -219,7 +220,7 @@ def open_escrow(
     for one in releases:
         one.verify(found, ceremony)
     opener = _keyholder(key_file)
-    _require_new(out)
+    require_new(out)
 
     async def work(desk: Desk) -> Opened:
         for one in releases:
@@ -235,7 +236,7 @@ def open_escrow(
         return opened
 
     opened = at_desk(registrar, work)
-    _write_secret(out, opened.secret)
+    write_secret(out, opened.secret)
     if as_json:
         print_json({"ceremony": ceremony.id, "used": opened.used, "lying": opened.lying, "file": str(out)})
         return
@@ -292,7 +293,7 @@ def status(escrow_id: str | None, tenant: str, registrar: Registrar, as_json: bo
 def _document(path: Path, kind: str) -> Any:
     from phalanx.crypto import sharing
 
-    return sharing.read_signed(_read(path), getattr(sharing, kind))
+    return sharing.read_signed(read_file(path), getattr(sharing, kind))
 
 
 def _keyholder(path: Path) -> "Keyholder":
@@ -300,7 +301,7 @@ def _keyholder(path: Path) -> "Keyholder":
     from phalanx.adapters import load_or_create
     from phalanx.crypto.sharing import Keyholder
 
-    data = _read(path)
+    data = read_file(path)
     return Keyholder.from_bytes(load_or_create(path, lambda: data))
 
 
@@ -308,34 +309,3 @@ def _bounded(name: str) -> str:
     if not 0 < len(name) <= 100 or not name.isprintable():
         raise InvalidInput("name", "has 1 to 100 printable characters")
     return name
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidInput(str(path), error.strerror or str(error)) from error
-
-
-def _require_new(path: Path) -> None:
-    if path.exists():
-        raise InvalidInput(str(path), "is there already", hint="name a new file; nothing is overwritten")
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        with path.open("xb") as file:
-            file.write(data)
-    except OSError as error:
-        raise InvalidInput(str(path), error.strerror or str(error)) from error
-
-
-def _write_secret(path: Path, data: bytes) -> None:
-    """For its owner's eyes: mode 0600, whole or not at all."""
-    from phalanx.adapters import load_or_create
-
-    _require_new(path)
-    try:
-        load_or_create(path, lambda: data)
-    except OSError as error:
-        raise InvalidInput(str(path), error.strerror or str(error)) from error

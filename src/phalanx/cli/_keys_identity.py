@@ -7,7 +7,8 @@ from urllib.parse import quote_plus
 import click
 
 from phalanx.cli._client import NodeClient, client_options
-from phalanx.cli._output import Column, json_option, print_json, print_table, printable, time_of
+from phalanx.cli._files import read_file, require_new, write_file, write_secret
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable, time_of
 from phalanx.cli._show import limit_option
 from phalanx.core import InvalidInput
 
@@ -20,7 +21,7 @@ _ROOT = "/v1/keys/identities"
 _path = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.group(short_help="Who has a signing identity: issue, rotate, revoke, export, verify.")
+@click.group(cls=Group, short_help="Who has a signing identity: issue, rotate, revoke, export, verify.")
 def identity() -> None:
     """Who has a signing identity: the organisation, its nodes, their agents, its persons.
 
@@ -111,7 +112,10 @@ def rotate(subject: str, out: Path | None, key: Path | None, algorithm: str, cli
 @client_options
 @json_option
 def revoke(name: str, why: str, note: str, client: NodeClient, as_json: bool) -> None:
-    """Revoke NAME. It is in force when this returns; an agent is out of the swarm."""
+    """Revoke NAME: one certificate by its serial, or all that count of a key or a subject.
+
+    It is in force when this returns; an agent is out of the swarm.
+    """
     done = client.post(f"{_ROOT}/revoke", content=b"", headers={}, name=name, why=why, note=note)
     print_json(done) if as_json else click.echo(f"revoked {printable(done['subject'])}, serial {done['serial']}")
 
@@ -141,7 +145,8 @@ def export(name: str, out: Path | None, revocations: bool, client: NodeClient) -
     if out is None:
         click.echo(text, nl=not text.endswith("\n"))
     else:
-        _write(out, text.encode())
+        write_file(out, text.encode())
+        click.echo(f"{out}: the {'revocations' if revocations else 'chain'} of {printable(name)}")
 
 
 @identity.command("accept")
@@ -150,7 +155,7 @@ def export(name: str, out: Path | None, revocations: bool, client: NodeClient) -
 @json_option
 def accept(file: Path, client: NodeClient, as_json: bool) -> None:
     """Take over a list of revocations that another node has exported to FILE."""
-    done = client.post(f"{_ROOT}/revocations", content=_read(file), headers={"Content-Type": "application/json"})
+    done = client.post(f"{_ROOT}/revocations", content=read_file(file), headers={"Content-Type": "application/json"})
     print_json(done) if as_json else click.echo("in force" if done["news"] else "known already")
 
 
@@ -161,7 +166,7 @@ def accept(file: Path, client: NodeClient, as_json: bool) -> None:
 @json_option
 def trust(file: Path, fingerprint: str, client: NodeClient, as_json: bool) -> None:
     """Trust the organisation whose chain is in FILE."""
-    done = client.post(f"{_ROOT}/trust", content=_read(file), headers={}, fingerprint=fingerprint)
+    done = client.post(f"{_ROOT}/trust", content=read_file(file), headers={}, fingerprint=fingerprint)
     print_json(done) if as_json else click.echo("trusted" if done["news"] else "trusted already")
 
 
@@ -198,11 +203,11 @@ def verify(file: Path, root: str, use: str, at: str, revocations: tuple[Path, ..
     from phalanx.crypto import CryptoPolicy
     from phalanx.crypto.identity import Chain, Listed, Use, validate
 
-    chain = Chain.from_text(_read(file).decode("ascii", "replace"))
+    chain = Chain.from_text(read_file(file).decode("ascii", "replace"))
     try:
         at_ns = ns_from_iso(at) if at else SystemClock().wall_ns()
     except ValueError as error:
-        raise InvalidInput("--at", str(error)) from error
+        raise InvalidInput("--at", f"{at!r} is no time such as 2026-01-31T12:00:00Z") from error
     lists = [_listed(path, chain) for path in revocations]
     held = validate(
         chain, at_ns=at_ns, use=Use(use), anchors={root.lower(): chain.root.subject}, standing=Listed(*lists),
@@ -231,14 +236,13 @@ def _with_key(
     if (out is None) == (key is None):
         raise InvalidInput("--out", "give either --out, for a key that is made here, or --key")
     if key is not None:
-        made = client.post(path, content=_read(key), headers={})
+        made = client.post(path, content=read_file(key), headers={})
     else:
         assert out is not None
-        if out.exists():
-            raise InvalidInput("--out", f"{out} is there already, and no key is written over another")
+        require_new(out)
         secret = SigningKey.generate(algorithm)
         made = client.post(path, content=secret.public.to_bytes(), headers={})
-        _write(out, Identity(secret, Chain.from_text(made["chain"])).to_bytes())
+        write_secret(out, Identity(secret, Chain.from_text(made["chain"])).to_bytes())
     print_json(made) if as_json else _print_identity(made["identity"])
 
 
@@ -250,7 +254,7 @@ def _listed(path: Path, chain: "Chain") -> "RevocationList":
     from phalanx.crypto.identity import RevocationList
 
     try:
-        listed = RevocationList.from_bytes(base64.b64decode(json.loads(_read(path))["revocations"]))
+        listed = RevocationList.from_bytes(base64.b64decode(json.loads(read_file(path))["revocations"]))
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidInput("--revocations", f"{path} is no exported list") from error
     signers = [
@@ -279,18 +283,3 @@ def _print_identity(view: dict[str, Any]) -> None:
     }
     for name, value in lines.items():
         click.echo(f"{name:<10} {printable(str(value))}")
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InvalidInput("FILE", f"{file} cannot be read: {error.strerror}") from error
-
-
-def _write(file: Path, data: bytes) -> None:
-    """A new file for this user alone."""
-    from phalanx.adapters import load_or_create
-
-    if load_or_create(file, lambda: data) != data:
-        raise InvalidInput("--out", f"{file} is there already")

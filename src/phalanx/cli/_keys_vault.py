@@ -8,7 +8,7 @@ import click
 
 from phalanx.cli._ask import ask_person
 from phalanx.cli._client import NodeClient, client_options
-from phalanx.cli._output import Column, json_option, print_json, print_table, printable, time_of
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable, time_of
 from phalanx.cli._settings import SettingsSource, settings_options
 from phalanx.cli._show import limit_option
 from phalanx.core import DEFAULT_TENANT, InvalidInput
@@ -17,7 +17,7 @@ _LEVELS = ("root", "tenant", "purpose", "data")
 _WATCH_EVERY_S = 0.5
 
 
-@click.group(short_help="Keys of data at rest: look, rotate, shred a tenant, change what guards the root.")
+@click.group(cls=Group, short_help="Keys of data at rest: look, rotate, shred a tenant, change what guards the root.")
 def vault() -> None:
     """Keys of data at rest: look, rotate, shred a tenant, change what guards the root.
 
@@ -69,7 +69,7 @@ def list_keys(client: NodeClient, limit: int, as_json: bool) -> None:
 
 @vault.command("rotate")
 @click.argument("level", type=click.Choice(_LEVELS))
-@click.option("--tenant", default=str(DEFAULT_TENANT), show_default=True, help="Whose key; not for the root.")
+@click.option("--tenant", default="", help=f"Whose key; not for the root. Without it, {DEFAULT_TENANT}'s.")
 @click.option("--purpose", default="", help="What the key is for (store, intake, ledger); for purpose and data.")
 @client_options
 @json_option
@@ -78,8 +78,14 @@ def rotate(level: str, tenant: str, purpose: str, client: NodeClient, as_json: b
 
     Rotating a data key starts a migration, which seals anew what is under the old one.
     """
+    if tenant and level == "root":
+        raise InvalidInput("--tenant", "the root is of all tenants")
+    if bool(purpose) != (level in {"purpose", "data"}):
+        needed = "is missing: which of the tenant's keys is it" if not purpose else f"there is one {level} key for all"
+        raise InvalidInput("--purpose", needed, hint="`phalanx keys vault list` shows the keys with their purposes")
     made = client.post(
-        "/v1/keys/vault/rotate", content=b"", headers={}, level=level, tenant=tenant, purpose=purpose
+        "/v1/keys/vault/rotate", content=b"", headers={},
+        level=level, tenant=tenant or str(DEFAULT_TENANT), purpose=purpose,
     )  # fmt: skip
     if as_json:
         print_json(made)
@@ -107,6 +113,8 @@ def shred(tenant: str, confirm: str, client: NodeClient, as_json: bool) -> None:
         print_json(gone)
     else:
         click.echo(f"tenant {printable(tenant)} is shredded")
+        if not gone["had_keys"]:
+            click.secho("it had no key to destroy: was it shredded before, or is its name another?", fg="yellow")
 
 
 @vault.command("rewrap")

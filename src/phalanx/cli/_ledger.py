@@ -7,11 +7,11 @@ import click
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._evidence import compare, export, verify
 from phalanx.cli._ledger_tiles import anchors, tiles
-from phalanx.cli._output import Column, json_option, print_json, print_table, time_of
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 
 
-@click.group(short_help="The tamper-evident record: entries, checkpoint, proofs, verification.")
+@click.group(cls=Group, short_help="The tamper-evident record: entries, checkpoint, proofs, verification.")
 def ledger() -> None:
     """The tamper-evident record: entries, checkpoint, proofs, verification."""
 

@@ -13,6 +13,16 @@ _PIPE_WIDTH = 10_000
 
 Column = tuple[str, Callable[[Mapping[str, Any]], str]]
 
+
+class Group(click.Group):
+    """A group that lists its commands with the whole first sentence of each, where click would cut it."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        shown = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(limit=500)) for name, one in shown if one is not None])
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from phalanx.cli._output import Column, json_option, print_json, print_table, time_of
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._settings import SettingsSource, settings_options
 from phalanx.core import DEFAULT_TENANT, TenantId
 
@@ -20,7 +20,7 @@ tenant_option = click.option(
 )
 
 
-@click.group(short_help="Make, list and revoke access tokens (on the node's own machine).")
+@click.group(cls=Group, short_help="Make, list and revoke access tokens (on the node's own machine).")
 def tokens() -> None:
     """Make, list and revoke access tokens (on the node's own machine).
 

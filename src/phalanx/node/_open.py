@@ -67,7 +67,7 @@ async def open_ports(
             files = stack.enter_context(contextlib.closing(OsFiles(folder)))
             journals = SegmentJournals(files, "journals", entropy=entropy, offload=offload)
         signer = _signer(folder / _KEY)
-        calls = stack.enter_context(contextlib.closing(HttpCalls()))
+        calls = stack.enter_context(contextlib.closing(HttpCalls(settings.ledger.peer_ca)))
         rng = Rng(int.from_bytes(entropy.token(8)))
         sources, left_out = open_sources(settings.entropy.sources, rng.child("noise"))
         yield Ports(

@@ -204,6 +204,10 @@ class LedgerSection(Section):
     neighbours: tuple[str, ...] = Field(
         (), max_length=64, description="Addresses of nodes with which seen checkpoints are compared (gossip)."
     )
+    peer_ca: Path | None = Field(
+        None,
+        description="File with certificates (PEM) to trust besides the system's, of witnesses and neighbours.",
+    )
     timestamp_url: str = Field(
         "", pattern=r"^(https?://.*)?$",
         description="RFC 3161 authority that timestamps checkpoints (extra `timestamps`). Empty: off.",

@@ -47,7 +47,9 @@ def test_shredding_wants_the_name_twice_and_is_gone_afterwards(on_node):
         unsure = await it.http.post("/v1/keys/vault/shred", params={"tenant": ACME, "confirm": "acne"})
         assert unsure.status_code == 422
         done = await it.http.post("/v1/keys/vault/shred", params={"tenant": ACME, "confirm": ACME})
-        assert done.json() == {"tenant": ACME}
+        assert done.json() == {"tenant": ACME, "had_keys": True}
+        again = await it.http.post("/v1/keys/vault/shred", params={"tenant": ACME, "confirm": ACME})
+        assert again.json() == {"tenant": ACME, "had_keys": False}
         gone = await it.http.get("/v1/findings", params={"case": "x"}, headers=viewer)
         assert (gone.status_code, gone.json()["code"]) == (410, "shredded")
         ingest = await it.token(Role.INGEST, ACME)

@@ -65,9 +65,12 @@ def test_a_node_s_keys_from_the_shell(up, tmp_path):
     listed = json.loads(phalanx("keys", "vault", "list", "--json", **client))
     assert [key["state"] for key in listed if key["level"] == "root"] == ["destroyed", "active"]
     assert "there is no data key" in phalanx("keys", "vault", "rotate", "data", "--purpose", "none", code=5, **client)
+    for wrong in (("data",), ("tenant", "--purpose", "store"), ("root", "--tenant", "acme")):
+        assert "phalanx: --" in phalanx("keys", "vault", "rotate", *wrong, code=2, **client)
     assert "nothing was shredded" in phalanx("keys", "vault", "shred", "acme", "--confirm", "acne", code=2, **client)
     assert json.loads(phalanx("keys", "vault", "shred", "acme", "--confirm", "acme", "--json", **client)) == {
-        "tenant": "acme"
+        "tenant": "acme",
+        "had_keys": False,
     }
     assert "acme" in phalanx("keys", "vault", "status", **client)
     watched = phalanx("keys", "migrate", "--watch", **client)

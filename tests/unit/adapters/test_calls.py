@@ -3,16 +3,17 @@
 import asyncio
 import contextlib
 import http.server
+import ssl
 import threading
 
 import pytest
 
-from phalanx.adapters import HttpCalls
-from phalanx.core import LimitExceeded, Unavailable
+from phalanx.adapters import HttpCalls, self_signed_files
+from phalanx.core import InvalidInput, LimitExceeded, Unavailable
 
 
 @contextlib.contextmanager
-def serving(respond):
+def serving(respond, tls=None):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -23,19 +24,23 @@ def serving(respond):
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/x"
+        yield f"http{'' if tls is None else 's'}://127.0.0.1:{server.server_port}/x"
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
 
 
-def post(url, body=b"asked", *, max_bytes=1_000, within_s=5.0):
+def post(url, body=b"asked", *, max_bytes=1_000, within_s=5.0, ca=None):
     async def main():
-        with contextlib.closing(HttpCalls()) as calls:
+        with contextlib.closing(HttpCalls(ca)) as calls:
             return await calls.post(url, body, content_type="text/plain", max_bytes=max_bytes, within_s=within_s)
 
     return asyncio.run(main())
@@ -50,6 +55,19 @@ def reply(status, headers, content):
         handler.wfile.write(content)
 
     return respond
+
+
+def test_a_node_with_a_certificate_of_its_own_is_believed_when_it_was_handed_over(tmp_path):
+    tls = self_signed_files(tmp_path / "keys", ["127.0.0.1"])
+    with serving(reply(200, {}, b"cosigned"), tls) as url:
+        assert post(url, ca=tls[0]).body == b"cosigned"
+        with pytest.raises(Unavailable, match="certificate"):
+            post(url)
+        with pytest.raises(Unavailable, match="certificate"):
+            post(url, ca=self_signed_files(tmp_path / "other", ["127.0.0.1"])[0])
+    for wrong in (tmp_path / "nowhere", tls[1]):
+        with pytest.raises(InvalidInput, match=r"ledger\.peer_ca"):
+            HttpCalls(wrong)
 
 
 def test_an_answer_comes_back_whatever_its_status():

@@ -228,7 +228,11 @@ class Identities:
             if own is not None:
                 return (await self._own.rotate(own, algorithm or self.names.algorithm, actor=actor)).chain
             if key is None:
-                raise InvalidInput("key", f"the node has no private key of {subject}; give its new public key")
+                raise InvalidInput(
+                    "key",
+                    f"the node has no private key of {subject}: give its new public key",
+                    hint="`phalanx keys identity rotate` makes the pair with --out, or takes a public key with --key",
+                )
             before = await self.chain(str(subject))
             return await self._changes.rotate(self._own.above(subject), before, key, actor=actor)
 

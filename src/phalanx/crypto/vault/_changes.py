@@ -46,7 +46,8 @@ class Changes:
         """A new key in the place of the active one of a tenant, a purpose or its data."""
         old = await self.hierarchy.active(tenant, "" if level is Level.TENANT else purpose, level)
         if old is None:
-            raise NotFound(f"{level.value} key of tenant {tenant} for", purpose or "itself")
+            name = f"{tenant}, for {purpose}" if purpose else tenant
+            raise NotFound(f"{level.value} key of tenant", name, hint="`phalanx keys vault list` shows those there are")
         if level is Level.DATA:
             made, (writes, expect) = await self.hierarchy.new_data_key(tenant, purpose, uses, [old])
         else:
@@ -54,8 +55,11 @@ class Changes:
         await self._commit([*writes, self._rotated(made, old, actor)], expect)
         return made
 
-    async def shred(self, record: ShredRecord) -> None:
-        """Destroy every key of a tenant that lies under the root; what is below them is lost with them."""
+    async def shred(self, record: ShredRecord) -> bool:
+        """Destroy every key of a tenant that lies under the root; what is below them is lost with them.
+
+        False when there was none.
+        """
         tenant = record.tenant
         keys = await self.hierarchy.shelf.owned(tenant, "")
         event = self.outbox.put("tenant shredded", f"tenant {tenant}", record.actor, {"tenant": str(tenant)})
@@ -67,6 +71,7 @@ class Changes:
             ],
             [Expect(VAULT_SHREDS, REGISTER, tenant, 0), *(key.expect() for key in keys)],
         )
+        return bool(keys)
 
     async def rewrap(self, wrapper: KeyWrapper, actor: str) -> None:
         """Wrap the root, and the one before it while there is one, by another wrapper."""

@@ -211,8 +211,8 @@ class Vault:
         self.outbox.on_event()
         return msgspec.structs.replace(made.record, wrapped=b"")
 
-    async def shred(self, tenant: TenantId, *, actor: str = NODE_ACTOR) -> None:
-        """Destroy a tenant's keys, for good and from now on; again is not an error.
+    async def shred(self, tenant: TenantId, *, actor: str = NODE_ACTOR) -> bool:
+        """Destroy a tenant's keys, for good and from now on; again is not an error. False when it had none.
 
         Refuses the default tenant and those of the node itself (``node:…``): its own record and
         its private keys are sealed for them.
@@ -220,10 +220,11 @@ class Vault:
         _check_name("tenant", tenant)
         if tenant == DEFAULT_TENANT or tenant.startswith(NODE_TENANTS):
             raise InvalidInput("tenant", "it holds the node's own record or keys and cannot be shredded")
+        had_keys = False
         async with self._lock:
             if tenant not in self._shredded:
                 record = shred_record(tenant, self._ids.new(), actor=actor, at_ns=self._clock.wall_ns())
-                await self._retried(lambda: self._changes.shred(record))
+                had_keys = await self._retried(lambda: self._changes.shred(record))
                 self._shredded.add(tenant)
                 self._unsettled = True
             for name, sealer in list(self._sealers.items()):
@@ -236,6 +237,7 @@ class Vault:
             self._log.warning("tenant shredded", tenant=tenant, actor=actor)
             await self._settle()
         self.outbox.on_event()
+        return had_keys
 
     async def rewrap(self, wrapper: KeyWrapper, *, actor: str = NODE_ACTOR) -> None:
         """Have the root wrapped by another wrapper, or by another key of the same, in one commit."""

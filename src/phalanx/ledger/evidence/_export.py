@@ -77,7 +77,7 @@ class Evidence:
         ]
         found = [one for one in found if (one.entry.tenant, one.entry.case) == (tenant, case)]
         if not found:
-            raise NotFound("case in the ledger", case)
+            raise NotFound("case", case, hint="`phalanx ledger list` names the cases that the ledger has")
         checkpoint = await self._checkpoint(found[-1].index)
         cosignatures = await self._witnesses.of(checkpoint.size)
         log = TrustedLog.of(self._ledger.origin, self._ledger.public_key)

@@ -135,8 +135,8 @@ def test_a_shredded_tenant_is_gone_at_once_and_for_good_and_others_are_not(in_va
         vault = await bench.open()
         held, other = await vault.sealer(ACME, "ledger"), await vault.sealer(ZETA, "ledger")
         sealed, kept = held.seal(b"x"), other.seal(b"y")
-        await vault.shred(ACME, actor="ada")
-        await vault.shred(ACME, actor="ada")
+        assert await vault.shred(ACME, actor="ada")
+        assert not await vault.shred(ACME, actor="ada")
         for again in (vault, await bench.open()):
             assert again.is_shredded(ACME)
             for call in (again.sealer, again.opener):
