@@ -44,11 +44,16 @@ async def keys_view(node: "Node", principal: Principal, after: str) -> KeysView:
     identities = await node.identities.page(after=after, limit=IDENTITY_PAGE_ROWS)
     keeper = principal.role is Role.ADMIN and principal.tenant == DEFAULT_TENANT
     return KeysView(
-        identities=identities,
+        identities=sorted(identities, key=_from_the_root_down),
         after=identities[-1].record.id if len(identities) == IDENTITY_PAGE_ROWS else "",
         vault=await _vault(node) if keeper else None,
         sources=list(node.noise.status()),
     )
+
+
+def _from_the_root_down(told: Told) -> tuple[int, str, int]:
+    subject = told.record.subject
+    return subject.count("/"), subject, told.record.epoch
 
 
 async def _vault(node: "Node") -> VaultView:
