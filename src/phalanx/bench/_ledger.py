@@ -1,8 +1,9 @@
 """The ledger of a whole node: durable appends, proofs, opening and a full audit, at a million entries.
 
 Entries are recorded by many callers at once through ``Ledger.record`` of a running node, with
-payloads sealed by its vault and a waypoint each, as the node itself does; a figure without
-sealing at rest stands beside it. The baselines write bytes of the same length in groups of the
+payloads sealed by its vault and a waypoint each, as the node itself does. Beside it stand the
+same without a waypoint (entries that are part of no trace, which is what the ledger alone
+costs) and without sealing at rest. The baselines write bytes of the same length in groups of the
 same size with ``write`` and ``fdatasync``, and hash leaves of the same length with SHA-256,
 with nothing in between.
 """
@@ -23,7 +24,7 @@ from typing import Any
 
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import elapsed_ms, quantile
-from phalanx.core import DEFAULT_TENANT, NS_PER_S, AuditEntry, Rng, TraceId, derive_id
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, NS_PER_S, AuditEntry, Rng, TraceId, derive_id
 from phalanx.ledger import Ledger, Unsealed
 from phalanx.node import Node, Settings, audit_ledger, build_node, open_ports
 from phalanx.telemetry import Histogram, Telemetry
@@ -67,6 +68,8 @@ async def ledger_bench(options: BenchOptions) -> BenchResult:
         folder = Path(name)
         async with _node(folder / "plain", seal=False) as node:
             unsealed = await _append(node, n_unsealed, rng.child("plain"))
+        async with _node(folder / "untraced", seal=True) as node:
+            untraced = await _append(node, n_unsealed, rng.child("untraced"), traced=False)
         async with _node(folder / "sealed", seal=True) as node:
             idle_mib = _rss_mib()
             sealed = await _append(node, n_entries, rng.child("sealed"))
@@ -86,10 +89,12 @@ async def ledger_bench(options: BenchOptions) -> BenchResult:
             "callers": _CALLERS,
             "entries": n_entries,
             "entries_unsealed": n_unsealed,
+            "entries_untraced": n_unsealed,
             "entries_per_trace": _ENTRIES_PER_TRACE,
         },
         figures={
             "sealed": sealed.figures(),
+            "untraced": untraced.figures(),
             "unsealed": unsealed.figures(),
             "proof_us_p50": quantile(proofs_us, 0.5),
             "proof_us_p99": quantile(proofs_us, 0.99),
@@ -109,7 +114,10 @@ async def ledger_bench(options: BenchOptions) -> BenchResult:
 
 
 def _settings(folder: Path, *, seal: bool) -> Settings:
-    return Settings.model_validate({"node": {"data_dir": folder}, "at_rest": {"seal": seal}})
+    # Kernels that are compiled in the background of the first seconds are no part of what is measured.
+    return Settings.model_validate(
+        {"node": {"data_dir": folder}, "at_rest": {"seal": seal}, "balancing": {"compiled": False}}
+    )
 
 
 @contextlib.asynccontextmanager
@@ -119,11 +127,11 @@ async def _node(folder: Path, *, seal: bool) -> AsyncIterator[Node]:
         yield node
 
 
-async def _append(node: Node, n_entries: int, rng: Rng) -> _Appended:
+async def _append(node: Node, n_entries: int, rng: Rng, *, traced: bool = True) -> _Appended:
     # As an array, so that what is measured does not weigh on the memory that is measured.
     spent_ns, ack_ms, first = 0, array("d"), node.ledger.size
     for start in range(0, n_entries, _CHUNK):
-        entries = [_entry(index, rng) for index in range(start, min(start + _CHUNK, n_entries))]
+        entries = [_entry(index, rng, traced=traced) for index in range(start, min(start + _CHUNK, n_entries))]
         # Entries made ahead are this benchmark's own: a node's collector has no such heap to walk.
         gc.freeze()
         begun_ns = time.perf_counter_ns()
@@ -233,12 +241,13 @@ def _entry_id(index: int) -> str:
     return derive_id(_START_NS + index, "audit", str(index))
 
 
-def _entry(index: int, rng: Rng) -> AuditEntry:
+def _entry(index: int, rng: Rng, *, traced: bool = True) -> AuditEntry:
     event = index // _ENTRIES_PER_TRACE
+    trace = TraceId(derive_id(_START_NS + event, "event", str(event))) if traced else NO_TRACE
     return AuditEntry(
         id=_entry_id(index),
         tenant=DEFAULT_TENANT,
-        trace=TraceId(derive_id(_START_NS + event, "event", str(event))),
+        trace=trace,
         at_ns=_START_NS + index,
         actor="containment policy",
         action="approved isolate-host",

@@ -150,8 +150,11 @@ class Ledger:
             if index is None or index >= self.size:
                 raise
             return await self._first_receipt(entry, index)
+        record = pack_record(leaf, sealed)
+        if not entry.trace:
+            return await self._writer.submit(entry, hashed, record)
         with self._tracer.span("record", room=_ROOM, trace=entry.trace, action=entry.action):
-            return await self._writer.submit(entry, hashed, pack_record(leaf, sealed))
+            return await self._writer.submit(entry, hashed, record)
 
     async def close(self) -> None:
         """Wait until what was asked for is written. Journal and store stay open: they are not ours."""

@@ -63,7 +63,8 @@ class Untold:
     checksum: int
     begun_ns: int
     waiting: list[Pending]
-    # Without a waypoint: it was told in an earlier format, or its tenant was shredded.
+    # Without a waypoint: it was told in an earlier format, or its tenant was shredded. Nor has one
+    # what is part of no trace.
     silent: bool = False
 
 
@@ -245,7 +246,9 @@ class Writer:
         growth = self._tree.grown([one.leaf_hash for one in told], [one.checksum for one in told])
         built = self._ids.due(first + len(told))
         waypoints = [
-            _waypoint(one.entry, at_ns, index, one.leaf_hash) for index, one in enumerate(told, first) if not one.silent
+            _waypoint(one.entry, at_ns, index, one.leaf_hash)
+            for index, one in enumerate(told, first)
+            if one.entry.trace and not one.silent
         ]
         runs = [put for one in built for put in run_puts(one)]
         try:
