@@ -76,6 +76,8 @@ MAX_SURPRISE = 10.0
 # How far back arrival rates and measured utilisation look.
 RATE_WINDOW_S = 60.0
 BEAT_S = 5.0
+# Arrivals a second in a pool from which a plan is worth loading compiled kernels for.
+PLAN_FROM_PER_S = 50.0
 # Utilisation is planned no higher than this when prices are made from it: at one, waiting has no end.
 MAX_PLANNED_UTILISATION = 0.97
 # Rebalancing: moves of one beat, moves in the life of one operation, and what a move must gain to be worth it.

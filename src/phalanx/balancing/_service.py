@@ -4,17 +4,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from phalanx.balancing._beating import compute, put, take
-from phalanx.balancing._limits import BEAT_S
+from phalanx.balancing._limits import BEAT_S, PLAN_FROM_PER_S
 from phalanx.balancing._pool import Pool
 from phalanx.balancing._rebalancing import Move, plan_moves
 from phalanx.balancing._showing import placements, show
 from phalanx.balancing._views import PlacementView, PoolView
-from phalanx.balancing._warming import warm
+from phalanx.balancing._warming import warm_plans
 from phalanx.core import NS_PER_S, Clock, NotFound, Offload
 from phalanx.telemetry import Telemetry
-
-# Nobody needs a plan in the first moments, and a node that starts has better things to do than to compile.
-_WARM_AFTER_S = 2.0
 
 Mover = Callable[[Move], Awaitable[bool]]
 
@@ -28,15 +25,23 @@ class _Member:
 class Balancing:
     """Keeps the plans of all pools fresh, and moves what waits in the wrong place.
 
-    Without ``compiled`` no kernel is loaded: operations go where they would be done first, without a plan.
+    Until ``plan_from_per_s`` operations a second arrive in some pool no kernel is loaded: they go where they would be
+    done first, which no plan betters while little waits.
     """
 
     def __init__(
-        self, clock: Clock, offload: Offload, telemetry: Telemetry, *, beat_s: float = BEAT_S, compiled: bool = True
+        self,
+        clock: Clock,
+        offload: Offload,
+        telemetry: Telemetry,
+        *,
+        beat_s: float = BEAT_S,
+        plan_from_per_s: float = PLAN_FROM_PER_S,
     ) -> None:
         self._clock, self._offload = clock, offload
         self._log = telemetry.log.bind(room="balancing")
-        self._beat_s, self._compiled = beat_s, compiled
+        self._beat_s, self._plan_from_per_s = beat_s, plan_from_per_s
+        self._warm = False
         self._members: dict[str, _Member] = {}
         self._peak = telemetry.metrics.gauge(
             "phalanx_balancing_planned_peak",
@@ -70,9 +75,6 @@ class Balancing:
 
     async def run(self) -> None:
         """Until cancelled."""
-        await self._clock.sleep(_WARM_AFTER_S)
-        if self._compiled:
-            await self._offload.run(warm)
         while True:
             await self.beat()
             await self._clock.sleep(self._beat_s)
@@ -82,7 +84,7 @@ class Balancing:
         for name, member in self._members.items():
             pool = member.pool
             taken = take(pool, self._now_s())
-            if self._compiled:
+            if await self._plans(float(taken.arrivals_per_s.sum())):
                 plan = await self._offload.run(compute, taken)
                 put(pool, plan)
                 self._peak.labels(name).set(float(plan.utilisation.max(initial=0.0)))
@@ -92,6 +94,13 @@ class Balancing:
                 if await member.mover(move):
                     self._moved.labels(name).inc()
                     self._log.info("operation moved", operation=move.operation, source=move.source, target=move.target)
+
+    async def _plans(self, arrivals_per_s: float) -> bool:
+        """Whether it is worth planning; from the first time that it is, it stays so."""
+        if not self._warm and arrivals_per_s >= self._plan_from_per_s:
+            await self._offload.run(warm_plans)
+            self._warm = True
+        return self._warm
 
     def _now_s(self) -> float:
         return self._clock.monotonic_ns() / NS_PER_S

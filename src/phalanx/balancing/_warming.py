@@ -3,6 +3,17 @@
 _warm = False
 
 
+def warm_plans() -> None:
+    """Compile or load what the beat and the decision of a pool need: ten seconds the first time, then about one."""
+    import numpy as np
+
+    from phalanx.balancing._deciding import compile_decider
+    from phalanx.balancing._fluid import plan_fluid
+
+    compile_decider()
+    plan_fluid(np.ones((1, 2)), np.ones(1), np.ones(2))
+
+
 def warm() -> None:
     """Compile or load every kernel by solving small problems, once in a process.
 

@@ -114,10 +114,7 @@ async def ledger_bench(options: BenchOptions) -> BenchResult:
 
 
 def _settings(folder: Path, *, seal: bool) -> Settings:
-    # Kernels that are compiled in the background of the first seconds are no part of what is measured.
-    return Settings.model_validate(
-        {"node": {"data_dir": folder}, "at_rest": {"seal": seal}, "balancing": {"compiled": False}}
-    )
+    return Settings.model_validate({"node": {"data_dir": folder}, "at_rest": {"seal": seal}})
 
 
 @contextlib.asynccontextmanager

@@ -215,7 +215,9 @@ def _start_services(node: Node, ports: Ports, services: Services) -> None:
 def _balancing(settings: Settings, ports: Ports, telemetry: Telemetry, swarm: Swarm, engine: Engine) -> Balancing:
     """What spreads missions over agents and circuits over devices."""
     wanted = settings.balancing
-    made = Balancing(ports.clock, ports.offload, telemetry, beat_s=wanted.beat_s, compiled=wanted.compiled)
+    made = Balancing(
+        ports.clock, ports.offload, telemetry, beat_s=wanted.beat_s, plan_from_per_s=wanted.plan_from_per_s
+    )  # fmt: skip
     made.add(swarm.pool, swarm.move)
     made.add(engine.pool)
     return made

@@ -91,9 +91,11 @@ class BalancingSection(Section):
     beat_s: float = Field(
         5.0, gt=0, le=3600, description="How often arrivals are counted, the plan is made anew and waiting work moved."
     )
-    compiled: bool = Field(
-        default=True,
-        description="Load compiled kernels after the start (about 100 MiB). Without, work goes where it is done first.",
+    plan_from_per_s: float = Field(
+        50.0,
+        ge=0,
+        description="Plan ahead once so many operations a second arrive in a pool (loads compiled kernels, 100 MiB). "
+        "Below, each goes where it is done first. 0: plan from the start.",
     )
 
 

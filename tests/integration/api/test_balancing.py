@@ -37,7 +37,7 @@ def test_missions_and_circuits_go_through_pools_that_show_matrix_and_reasons(on_
         assert none.json()["items"] == []
         assert (await api.http.get("/v1/balancing/nowhere")).status_code == 404
 
-    on_node(work, balancing={"compiled": True})
+    on_node(work, balancing={"plan_from_per_s": 0})
 
 
 def test_problems_are_solved_for_operators_and_refused_when_malformed(on_node):

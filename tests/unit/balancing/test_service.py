@@ -1,5 +1,7 @@
 """The beat of a node's pools on virtual time."""
 
+import math
+
 import pytest
 
 from phalanx.balancing import Balancing, Operation, OperationKind, Pool, Resource
@@ -13,13 +15,15 @@ def make_pool(name="p"):
     return Pool(name, kinds, [Resource(name="a", kind="cpu"), Resource(name="b", kind="cpu")])
 
 
-@pytest.mark.parametrize("compiled", [True, False])
-def test_beats_plan_and_move_what_waits_in_the_wrong_place(compiled):
+@pytest.mark.parametrize("plan_from_per_s", [0.0, math.inf])
+def test_beats_plan_and_move_what_waits_in_the_wrong_place(plan_from_per_s):
     asked = []
 
     async def main(world):
         pool = make_pool()
-        service = Balancing(world.clock, world.offload, Telemetry(world.clock), beat_s=2.0, compiled=compiled)
+        service = Balancing(
+            world.clock, world.offload, Telemetry(world.clock), beat_s=2.0, plan_from_per_s=plan_from_per_s
+        )
 
         async def mover(move):
             asked.append(move)
@@ -35,7 +39,7 @@ def test_beats_plan_and_move_what_waits_in_the_wrong_place(compiled):
         task = world.loop.create_task(service.run())
         await world.clock.sleep(7.0)
         task.cancel()
-        assert (pool.plan is not None) == compiled
+        assert (pool.plan is not None) == (plan_from_per_s == 0)
         assert [view.name for view in service.views()] == ["p", "other"]
         assert service.placements("p")[0].operation == "3"
         with pytest.raises(NotFound, match="pool"):
