@@ -11,6 +11,12 @@ from phalanx.balancing._arrays import Floats, Places, Sums
 from phalanx.core import fast_kernel, kernel
 
 BLOCK = 256
+# Of the Newton matrix, relative to what a resource has and to what it should have.
+RIDGE = 0.01
+# Resources that can do nothing have logarithms below this, and stay below all others.
+UNUSABLE = -25.0
+# What the barrier may take off the value at sharpness k is this over k.
+BARRIER = 0.1
 
 
 @fast_kernel
@@ -196,8 +202,8 @@ def smoothed(
 def _newton(worth: Sums, bend: Sums, shared: Sums, fractions: Floats, k: float, step: Sums) -> None:
     """Solve for the change of log prices that would give each resource its fraction of the value.
 
-    ``diag(bend) - shared`` is the Laplacian of who shares operations with whom; a small ridge keeps it regular
-    where a resource shares with nobody. Cholesky, in place.
+    ``diag(bend) - shared`` is the Laplacian of who shares operations with whom. The ridge keeps steps within reason
+    where a resource shares with nobody, or has nothing at all. Cholesky, in place.
     """
     m = worth.size
     lower = np.empty((m, m))
@@ -206,7 +212,7 @@ def _newton(worth: Sums, bend: Sums, shared: Sums, fractions: Floats, k: float, 
     for i in range(m):
         for j in range(i + 1):
             lower[i, j] = -shared[i, j]
-        lower[i, i] += bend[i] * 1.005 + 1e-4 * mean
+        lower[i, i] += bend[i] + RIDGE * (bend[i] + fractions[i] * whole)
         step[i] = (worth[i] - fractions[i] * whole) / (k + 1.0)
     for i in range(m):
         for j in range(i + 1):
@@ -238,6 +244,21 @@ def spread(logs: Sums, weight: float, prices: Floats) -> None:
 
 
 @kernel
+def _barred(logs: Sums, prices: Floats, barrier: float, worth: Sums) -> float:
+    """A logarithmic barrier that keeps prices off nought: its value, and its gradient added to ``worth``.
+
+    A resource that a sample has no use for would fall to nothing, and more operations could not raise it again: what it
+    adds to the value would be lost in rounding.
+    """
+    value = 0.0
+    for i in range(logs.size):
+        if logs[i] > UNUSABLE:
+            worth[i] += barrier
+            value += barrier * np.log(prices[i])
+    return value
+
+
+@kernel
 def ascend(
     times: Floats,
     costs: Floats,
@@ -265,6 +286,8 @@ def ascend(
         spread(logs, weight, prices)
         value = smoothed(times, costs, has_costs, prices, sharpness, scratch, worth, bend, loads, shared)
         value += _with_queue(queue, prices, worth, loads)
+        barrier = BARRIER / (1 << sharpness) * value / m
+        value += _barred(logs, prices, barrier, worth)
         for _ in range(steps):
             mean = (prices * loads).sum() / weight
             if loads.max() < mean * (1.0 + tolerance):
@@ -280,6 +303,7 @@ def ascend(
                     times, costs, has_costs, prices, sharpness, scratch, worth_new, bend_new, loads_new, shared_new
                 )
                 value_new += _with_queue(queue, prices, worth_new, loads_new)
+                value_new += _barred(logs_new, prices, barrier, worth_new)
                 if value_new > value:
                     better = True
                     break

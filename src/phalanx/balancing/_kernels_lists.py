@@ -90,18 +90,19 @@ def min_min(times: Floats, by_time: Places, loads: Sums, choice: Places) -> None
 
 
 @kernel
-def _two_best(times: Floats, loads: Sums, j: int) -> tuple[int, float, float]:
-    """Where operation ``j`` would be done first, when, and when at the second best place (the first, if alone)."""
-    first, second, here = np.inf, np.inf, 0
+def _two_best(times: Floats, loads: Sums, j: int) -> tuple[int, int, float, float]:
+    """Where operation ``j`` would be done first and second, and when; alone, its first place is its second as well."""
+    first, second, here, next_best = np.inf, np.inf, 0, -1
     for i in range(loads.size):
         done = loads[i] + times[i, j]
         if done < first:
-            second = first
-            first = done
-            here = i
+            second, next_best = first, here
+            first, here = done, i
         elif done < second:
-            second = done
-    return here, first, first if second == np.inf else second
+            second, next_best = done, i
+    if second == np.inf:
+        return here, here, first, first
+    return here, next_best, first, second
 
 
 @kernel
@@ -113,11 +114,10 @@ def most_urgent(times: Floats, by_sufferage: bool, loads: Sums, choice: Places) 
     """
     n = times.shape[1]
     left = np.arange(n)
-    best = np.empty(n, np.int64)
-    first = np.empty(n)
-    second = np.empty(n)
+    best, other = np.empty(n, np.int64), np.empty(n, np.int64)
+    first, second = np.empty(n), np.empty(n)
     for j in range(n):
-        best[j], first[j], second[j] = _two_best(times, loads, j)
+        best[j], other[j], first[j], second[j] = _two_best(times, loads, j)
     for count in range(n, 0, -1):
         at = 0
         most = -1.0
@@ -132,7 +132,8 @@ def most_urgent(times: Floats, by_sufferage: bool, loads: Sums, choice: Places) 
         here = best[j]
         choice[j] = here
         loads[here] = first[j]
+        # Loads only grow, so who had this resource neither first nor second is not affected.
         for u in range(count - 1):
             k = left[u]
-            if best[k] == here or (by_sufferage and loads[here] + times[here, k] >= second[k]):
-                best[k], first[k], second[k] = _two_best(times, loads, k)
+            if best[k] == here or (by_sufferage and other[k] == here):
+                best[k], other[k], first[k], second[k] = _two_best(times, loads, k)

@@ -15,11 +15,13 @@ BOUND_SLACK = 2e-6
 COARSE_SAMPLE = 512
 FINE_SAMPLE = 2_048
 RETRY_SAMPLE = 8_192
-# An answer further from its bound than this is worth a second, more careful attempt.
+LAST_SAMPLE = 32_768
+# An answer further from its bound than this is worth a second, more careful attempt, and beyond the next a third.
 RETRY_GAP = 0.005
+LAST_GAP = 0.012
 # One closer than this is left alone.
 CLOSE_ENOUGH = 0.0005
-MAX_SHED_ROUNDS = 6
+MAX_SHED_ROUNDS = 8
 # Resources that one operation's local search considers, cheapest first.
 SHORTLIST = 8
 # Operations that local search looks at; of more, the fullest resources' and a sample of the others'.

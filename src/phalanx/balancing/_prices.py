@@ -23,6 +23,8 @@ from phalanx.balancing._limits import (
     CLOSE_ENOUGH,
     COARSE_SAMPLE,
     FINE_SAMPLE,
+    LAST_GAP,
+    LAST_SAMPLE,
     LONG_DESCENT,
     LONG_SEARCH,
     MAX_LOCAL_OPERATIONS,
@@ -97,8 +99,10 @@ class PriceSolver:
             choice, loads = self._from_all()
         else:
             choice, loads = self._attempt(FINE_SAMPLE, careful=False)
-            if self._gap(choice, loads) > RETRY_GAP:
-                again, loads_again = self._attempt(RETRY_SAMPLE, careful=True)
+            for sample, gap in ((RETRY_SAMPLE, RETRY_GAP), (LAST_SAMPLE, LAST_GAP)):
+                if self._gap(choice, loads) <= gap:
+                    break
+                again, loads_again = self._attempt(sample, careful=True)
                 if self._value(again, loads_again) < self._value(choice, loads):
                     choice, loads = again, loads_again
         return Priced(choice, self._best_prices, self._dual)
@@ -145,7 +149,7 @@ class PriceSolver:
             mean = self._ascend(times, costs, queue, _EXACT)
         times, costs, queue = self._sample(RETRY_SAMPLE)
         share = times.shape[1] / self._n
-        self._sweep(times, costs, queue, mean * times.shape[1] / sample, _SWEEPS_ON_SAMPLE)
+        self._sweep(times, costs, queue, mean * times.shape[1] / min(sample, self._n), _SWEEPS_ON_SAMPLE)
         target = self._mean_of_sweep / share
         return self._finish(target, _CAREFUL_SWEEPS if careful else _SWEEPS)
 
@@ -157,7 +161,9 @@ class PriceSolver:
         self._note_bound()
         self._shed(choice, loads)
         if self._gap(choice, loads) > CLOSE_ENOUGH:
-            self._search(choice, loads)
+            self._search(choice, loads, SHORT_SEARCH)
+        if self._gap(choice, loads) > LAST_GAP and self._n > SMALL_OPERATIONS:
+            self._search(choice, loads, 4 * SHORT_SEARCH)
         return choice, loads
 
     def _sample(self, size: int) -> "tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float64]]":
@@ -246,7 +252,7 @@ class PriceSolver:
                 target *= 1.0 + 5e-4
             target = max(target, float(prices @ loads) * (1.0 + 2e-4))
 
-    def _search(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> None:
+    def _search(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]", proposals: int) -> None:
         """One annealing and a descent from its best, kept if they are worth it."""
         import numpy as np
 
@@ -257,7 +263,7 @@ class PriceSolver:
         where, took = np.empty(shape, np.int32), np.empty(shape, np.float32)
         shortlist(self._times, self._costs, self._has_costs, prices, active, where, took)
         floor = float(prices @ loads) if self._has_costs else self._dual * (1.0 + CLOSE_ENOUGH)
-        proposals, heat, descent = self._search_plan()
+        proposals, heat, descent = self._search_plan(proposals)
         home, best, trial, found = choice[active], np.empty(active.size, np.int32), loads.copy(), choice.copy()
         anneal(
             self._times, self._costs, self._has_costs, active, where, took, prices.astype(np.float64), floor, heat,
@@ -272,13 +278,11 @@ class PriceSolver:
         if self._value(found, trial) < self._value(choice, loads):
             choice[:], loads[:] = found, trial
 
-    def _search_plan(self) -> tuple[int, float, int]:
+    def _search_plan(self, proposals: int) -> tuple[int, float, int]:
         """Proposals and heat of the annealing, and pairs that the descent looks at."""
         if self._n <= SMALL_OPERATIONS:
             proposals = min(LONG_SEARCH, SEARCH_PER_OPERATION * self._n)
             return proposals * self._effort, _HEAT / self._n, LONG_DESCENT
-        # Descent knows loads only; where costs count too, chance must do its work.
-        proposals = 2 * SHORT_SEARCH if self._has_costs else SHORT_SEARCH
         return proposals * self._effort, 0.0, SHORT_DESCENT
 
     def _movable(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> "npt.NDArray[np.int32]":
