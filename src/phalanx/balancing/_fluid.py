@@ -32,6 +32,22 @@ class FluidPlan:
     bound: float
 
 
+def split_by_speed(rates: "Sums", arrivals_per_s: "Sums", slots: "Sums") -> FluidPlan:
+    """Every kind over all resources that can do it, in proportion to their speed. Needs no solver, proves nothing.
+
+    The weights are nought, so operations go where they are done first.
+    """
+    import numpy as np
+
+    able = np.isfinite(rates) & (arrivals_per_s > 0.0)[:, None]
+    speed = np.where(able, slots[None, :] / np.maximum(np.where(able, rates, 1.0), 1e-12), 0.0)
+    whole = speed.sum(axis=1, keepdims=True)
+    shares = speed / np.where(whole > 0.0, whole, 1.0)
+    work = np.where(able, rates, 0.0) * shares * arrivals_per_s[:, None] / slots[None, :]
+    m = rates.shape[1]
+    return FluidPlan(shares, work.sum(axis=0), np.full(m, 1.0 / max(1, m)), np.zeros(m), 0.0)
+
+
 def plan_fluid(rates: "Sums", arrivals_per_s: "Sums", slots: "Sums") -> FluidPlan:
     """Split ``arrivals_per_s`` (kinds,) over resources that take ``rates`` (kinds, resources) seconds for each.
 

@@ -22,6 +22,9 @@ LAST_GAP = 0.012
 # One closer than this is left alone.
 CLOSE_ENOUGH = 0.0005
 MAX_SHED_ROUNDS = 8
+# From so many operations on, passes over all of them are counted.
+MANY_OPERATIONS = 200_000
+FEW_SHED_ROUNDS = 4
 # Resources that one operation's local search considers, cheapest first.
 SHORTLIST = 8
 # Operations that local search looks at; of more, the fullest resources' and a sample of the others'.

@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING
 from phalanx.balancing._limits import (
     CLOSE_ENOUGH,
     COARSE_SAMPLE,
+    FEW_SHED_ROUNDS,
     FINE_SAMPLE,
     LAST_GAP,
     LAST_SAMPLE,
     LONG_DESCENT,
     LONG_SEARCH,
+    MANY_OPERATIONS,
     MAX_LOCAL_OPERATIONS,
     MAX_SHARPENED_PAIRS,
     MAX_SHED_ROUNDS,
@@ -99,7 +101,9 @@ class PriceSolver:
             choice, loads = self._from_all()
         else:
             choice, loads = self._attempt(FINE_SAMPLE, careful=False)
-            for sample, gap in ((RETRY_SAMPLE, RETRY_GAP), (LAST_SAMPLE, LAST_GAP)):
+            # Of very many, every attempt costs a second, and is not repeated for half a percent.
+            enough = RETRY_GAP if self._n <= MANY_OPERATIONS else LAST_GAP
+            for sample, gap in ((RETRY_SAMPLE, enough), (LAST_SAMPLE, LAST_GAP)):
                 if self._gap(choice, loads) <= gap:
                     break
                 again, loads_again = self._attempt(sample, careful=True)
@@ -244,7 +248,7 @@ class PriceSolver:
         mean = float(prices @ loads)
         target = mean if self._has_costs else max(self._dual, mean)
         target *= 1.0 + 2e-4
-        for _ in range(MAX_SHED_ROUNDS):
+        for _ in range(MAX_SHED_ROUNDS if self._n <= MANY_OPERATIONS else FEW_SHED_ROUNDS):
             if loads.max() <= target:
                 return
             moved = shed(self._times, self._costs, self._has_costs, prices, target, choice, loads, *scratch)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from phalanx.balancing._beating import compute, put, take
+from phalanx.balancing._fluid import split_by_speed
 from phalanx.balancing._limits import BEAT_S, PLAN_FROM_PER_S
 from phalanx.balancing._pool import Pool
 from phalanx.balancing._rebalancing import Move, plan_moves
@@ -26,7 +27,7 @@ class Balancing:
     """Keeps the plans of all pools fresh, and moves what waits in the wrong place.
 
     Until ``plan_from_per_s`` operations a second arrive in some pool no kernel is loaded: they go where they would be
-    done first, which no plan betters while little waits.
+    done first, which no plan betters while little waits, and the targets shown are those of a split by speed.
     """
 
     def __init__(
@@ -86,8 +87,10 @@ class Balancing:
             taken = take(pool, self._now_s())
             if await self._plans(float(taken.arrivals_per_s.sum())):
                 plan = await self._offload.run(compute, taken)
-                put(pool, plan)
-                self._peak.labels(name).set(float(plan.utilisation.max(initial=0.0)))
+            else:
+                plan = split_by_speed(taken.rates, taken.arrivals_per_s, taken.slots)
+            put(pool, plan)
+            self._peak.labels(name).set(float(plan.utilisation.max(initial=0.0)))
             if member.mover is None:
                 continue
             for move in plan_moves(pool, self._now_s()):

@@ -60,7 +60,7 @@ class PoolView(msgspec.Struct, frozen=True, kw_only=True):
     """A pool: resources that do one another's work, and how it is spread over them.
 
     ``planned_peak`` is the highest utilisation of the plan and ``bound`` what no plan can be below; above one, more
-    arrives than can be done.
+    arrives than can be done. A bound of nought says that work is split by speed, without a solver.
     """
 
     name: str

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
 from phalanx.balancing import MAKESPAN_ONLY, Genetics, Operation, OperationKind, Problem, Resource, Weights, solve
+from phalanx.balancing._deadlines import counting_bound, deadline_bound, is_whole
 from phalanx.balancing._kernels_dual import cheapest
 from phalanx.balancing._scoring import Objective, measure
 
@@ -59,6 +60,29 @@ def test_an_answers_bound_is_below_the_optimum_and_its_makespan_close_to_it(prob
     assert answer.makespan_bound_s <= best * (1 + 1e-9)
     assert best <= answer.makespan_s * (1 + 1e-9)
     assert answer.makespan_s <= best * 1.05 + 1e-6
+
+
+@settings(max_examples=120)
+@given(data=st.data(), m=st.integers(1, 3), n=st.integers(1, 6), whole=st.booleans())
+def test_bounds_by_counting_and_by_deadlines_are_below_the_optimum(data, m, n, whole):
+    seconds = st.integers(1, 30).map(float) if whole else st.floats(0.5, 30.0, width=32)
+    times = data.draw(nps.arrays(np.float32, (m, n), elements=seconds))
+    problem = Problem.from_times(times)
+    assert is_whole(problem) >= whole
+    best = min(measure(problem, choice, MAKESPAN_ONLY).makespan_s for choice in assignments(problem))
+    assert counting_bound(problem) <= best * (1 + 1e-6)
+    reached = best * data.draw(st.sampled_from([1.0, 1.0, 1.5]))
+    if whole:
+        reached = round(reached)
+    assert deadline_bound(problem, known_s=0.0, makespan_s=reached) <= best * (1 + 1e-6)
+
+
+def test_deadlines_rule_out_what_prices_allow():
+    """Three long operations on two resources: half of one can be shared only in the relaxation."""
+    problem = Problem.from_times(np.full((2, 3), 10.0))
+    assert counting_bound(problem) == 20.0
+    lone = Problem.from_times(np.array([[10.0, 1.0, 1.0], [10.0, 1.0, 1.0], [10.0, 1.0, 1.0]]))
+    assert deadline_bound(lone, known_s=4.0, makespan_s=12.0) == 10.0
 
 
 @settings(max_examples=25)

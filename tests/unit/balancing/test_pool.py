@@ -24,7 +24,7 @@ from phalanx.balancing import (
 )
 from phalanx.balancing._deciding import COUNT, LIMIT, OUT_ROWS, PENDING, compile_decider, decide, decider
 from phalanx.balancing._estimates import Estimates
-from phalanx.balancing._fluid import plan_fluid
+from phalanx.balancing._fluid import plan_fluid, split_by_speed
 from phalanx.balancing._limits import FAILURES_TO_REST, MAX_MOVES_PER_OPERATION, RECENT_PLACEMENTS, REST_FIRST_S
 from phalanx.core import InvalidInput, NotFound
 
@@ -223,6 +223,12 @@ def test_the_plan_splits_arrivals_so_that_the_busiest_is_as_idle_as_can_be():
     shared = plan_fluid(np.array([[1.0, 1.0]]), np.array([1.0]), np.array([1.0, 3.0]))
     assert shared.utilisation == pytest.approx([0.25, 0.25], abs=0.01)
     assert shared.shares[0] == pytest.approx([0.25, 0.75], abs=0.01)
+    plain = split_by_speed(
+        np.array([[1.0, 1.0], [np.inf, 2.0], [np.inf, np.inf]]), np.array([1.0, 0.1, 5.0]), np.array([1.0, 3.0])
+    )
+    assert plain.shares == pytest.approx(np.array([[0.25, 0.75], [0.0, 1.0], [0.0, 0.0]]))
+    assert plain.utilisation == pytest.approx([0.25, 0.25 + 0.2 / 3])
+    assert not plain.weights.any()
     nothing = plan_fluid(np.array([[np.inf, np.inf], [1.0, 1.0]]), np.array([3.0, 0.0]), np.ones(2))
     assert not nothing.shares.any()
     assert nothing.bound == 0.0
