@@ -104,7 +104,7 @@ def _size(n: int, seeds: Sequence[int], *, repeats: int, families: Sequence[str]
 
 
 def _rules(seeds: Sequence[int]) -> dict[str, _Measured]:
-    """Every other method once on the same instances. A list rule's time is its own, without the bound that judges it."""
+    """Every other method once on the same instances. A list rule's time is its own, without the bound."""
     found: dict[str, _Measured] = {}
     for family in FAMILIES:
         for seed in seeds:

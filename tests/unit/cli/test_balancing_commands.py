@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from phalanx.cli._balancing import balancing
+from phalanx.cli._bench import bench
 from phalanx.cli._client import NodeClient
 from phalanx.core import InvalidInput
 
@@ -74,3 +75,10 @@ def test_pools_and_placements_are_shown(monkeypatch):
         assert "100% (75%)" in told
     assert json.loads(run("show", "--json").output) == [pool]
     assert "it is free" in run("placements", "agents").output
+
+
+def test_a_benchmark_without_such_a_suite_says_which_there_are():
+    for arguments in (["balancing", "--suite", "nonsense"], ["startup", "--stream"], ["all", "--suite", "braun"]):
+        with pytest.raises(InvalidInput, match="has no suite") as refused:
+            CliRunner().invoke(bench, arguments, catch_exceptions=False)
+        assert "balancing: braun, rcmax, stream" in refused.value.hint
