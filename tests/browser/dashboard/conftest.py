@@ -1,11 +1,13 @@
 """A node with a replayed intrusion behind a real server, and Chromium in front of it."""
 
 import asyncio
+import dataclasses
 import json
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +16,7 @@ import pytest
 import uvicorn
 
 from phalanx.api import create_app
-from phalanx.core import DEFAULT_TENANT
+from phalanx.core import DEFAULT_TENANT, Journal, Journals, StorageFull
 from phalanx.dashboard import create_pages
 from phalanx.demo import Intrusion, address_book, deliver
 from phalanx.node import Node, Settings, build_node, open_ports
@@ -34,6 +36,26 @@ document.addEventListener("securitypolicyviolation", (event) =>
 """
 
 
+class Disk:
+    """The node's journals on a disk that is full for as long as a test says so."""
+
+    def __init__(self, journals: Journals) -> None:
+        self._journals = journals
+        self.full = False
+
+    async def open(self, name: str) -> Journal:
+        journal = await self._journals.open(name)
+        append = journal.append
+
+        async def append_where_room_is(records: Sequence[bytes]) -> int:
+            if self.full:
+                raise StorageFull(name)
+            return await append(records)
+
+        journal.append = append_where_room_is
+        return journal
+
+
 class Site:
     """A node and its server, in a thread of their own."""
 
@@ -42,13 +64,18 @@ class Site:
         self._ready = threading.Event()
         self._stop: Callable[[], None] = lambda: None
         self.node: Node
+        self.disk: Disk
         self.loop: asyncio.AbstractEventLoop
         self.url = self.token = ""
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="site")
 
     async def _serve(self) -> None:
         settings = Settings.model_validate({"node": {"data_dir": self._data_dir, "drain_s": 1}})
-        async with open_ports(settings) as ports, build_node(settings, ports, host_names=address_book()) as node:
+        async with AsyncExitStack() as stack:
+            ports = await stack.enter_async_context(open_ports(settings))
+            self.disk = Disk(ports.journals)
+            ports = dataclasses.replace(ports, journals=self.disk)
+            node = await stack.enter_async_context(build_node(settings, ports, host_names=address_book()))
             self.node, self.loop = node, asyncio.get_running_loop()
             self.token = (await node.tokens.issue(DEFAULT_TENANT, "browser", Role.ADMIN)).secret
             app = create_app(node, pages=create_pages(node))
@@ -81,10 +108,13 @@ class Site:
 
         return self.run(link)
 
+    def send(self, **fields: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/x-ndjson"}
+        return httpx.post(f"{self.url}/v1/events", content=json.dumps(fields).encode(), headers=headers)
+
     def post(self, **fields: Any) -> str:
         """Send an event over the network and wait until everything has followed from it; its id."""
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/x-ndjson"}
-        answer = httpx.post(f"{self.url}/v1/events", content=json.dumps(fields).encode(), headers=headers)
+        answer = self.send(**fields)
         self.run(self.node.settled)
         return answer.raise_for_status().json()["first_event"]
 

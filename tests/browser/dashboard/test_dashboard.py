@@ -6,8 +6,6 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from phalanx.core import StorageFull
-
 pytestmark = pytest.mark.browser
 
 _numbers = itertools.count(1)
@@ -98,8 +96,14 @@ def test_a_broken_stream_is_taken_up_again_with_nothing_missing(open_page, site)
     async def cut():
         site.node.telemetry.feed.close()
 
+    # The state is short: what it was is written down, since a look at it could come too late.
+    page.evaluate("""() => {
+      const state = document.getElementById("stream-state");
+      window.states = [];
+      new MutationObserver(() => window.states.push(state.textContent)).observe(state, {childList: true});
+    }""")
     site.run(cut)
-    expect(page.locator("#stream-state")).to_have_text("Reconnecting")
+    page.wait_for_function("() => window.states.includes('Reconnecting')")
     _, trace = cleared_log(site)
     expect(page.locator("#stream-state")).to_have_text("Live", timeout=15_000)
     expect(page.locator(f"[id='way-{trace}']")).to_be_visible()
@@ -109,11 +113,12 @@ def test_a_full_disk_shows_and_so_does_its_end(open_page, site):
     page = open_page()
     expect(page.locator("#node-state")).to_have_text("Ready")
 
-    async def fill():
-        site.node._space.full(StorageFull("the journal"))
-
-    site.run(fill)
-    expect(page.locator("#node-state")).to_have_text("Read-only")
+    site.disk.full = True
+    try:
+        assert site.send(message="one too many").status_code == 507
+        expect(page.locator("#node-state")).to_have_text("Read-only")
+    finally:
+        site.disk.full = False
     # The node itself finds out that there is room, and writes on.
     expect(page.locator("#node-state")).to_have_text("Ready", timeout=15_000)
 
