@@ -7,6 +7,7 @@ from urllib.parse import quote
 import click
 
 from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._files import read_file, write_file
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 
@@ -55,7 +56,7 @@ def show(name: str, out: Path | None, client: NodeClient, as_json: bool) -> None
     document = client.get(f"/v1/consensus/{quote(name, safe='')}/certificate")
     proven = verify_document(document)
     if out is not None:
-        _write(out, json.dumps(document))
+        write_file(out, json.dumps(document).encode())
     if as_json:
         print_json(document)
         return
@@ -78,7 +79,7 @@ def verify(certificate: Path, roots: tuple[str, ...], context: str, as_json: boo
         wanted = bytes.fromhex(context) or None
     except ValueError as error:
         raise InvalidInput("--context", "is not hexadecimal") from error
-    proven = verify_document(certificate.read_bytes(), context=wanted, anchors=roots or None)
+    proven = verify_document(read_file(certificate), context=wanted, anchors=roots or None)
     if as_json:
         agreement = proven.agreement
         instance = agreement.instance
@@ -106,12 +107,3 @@ def _tell(proven: "Proven") -> None:
     for one in instance.epoch.left_out:
         click.echo(f"left out   {one.name}: {one.reason}")
     click.echo(f"fixed by   {proven.fixed_by}\nroot       {proven.root}")
-
-
-def _write(file: Path, text: str) -> None:
-    from phalanx.core import InvalidInput
-
-    try:
-        file.write_text(text)
-    except OSError as error:
-        raise InvalidInput("--out", f"{file} cannot be written: {error.strerror}") from error

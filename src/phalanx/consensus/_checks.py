@@ -160,6 +160,13 @@ class Checks:
         if not all(self.timeouts(timeouts)):
             raise Unjustified("the signature of a timeout does not hold")
 
+    def some_left(self, timeouts: Sequence[Timeout], view: int) -> None:
+        """Whether so many left ``view`` that an honest one is among them; raises ``Unjustified``."""
+        voters = {one.voter for one in timeouts if 0 <= one.voter < self.instance.n}
+        if sum(self.instance.weights[voter] for voter in voters) < self.instance.weak:
+            raise Unjustified("those who left may all be traitors")
+        self.left(timeouts, view)
+
     def sound(self, shown: Timeout) -> bool:
         """Whether an honest participant could have said this, signature aside."""
         instance = self.instance

@@ -35,17 +35,10 @@ from collections.abc import Callable
 from typing import Any
 
 from phalanx.consensus._checks import Checks
-from phalanx.consensus._collecting import Collecting
 from phalanx.consensus._errors import CertificateRefused, InvalidVote, Unjustified
-from phalanx.consensus._evidence import FALSE_CLAIM, INVALID_JUSTIFICATION, Evidence, contradiction
-from phalanx.consensus._limits import (
-    CATCH_UP_PEERS,
-    CATCH_UP_ROUNDS,
-    GROWTH,
-    MAX_ANSWERS,
-    MAX_SIGNATURE_BYTES,
-    MAX_VIEWS,
-)
+from phalanx.consensus._evidence import INVALID_JUSTIFICATION, Evidence, contradiction
+from phalanx.consensus._leading import Leading
+from phalanx.consensus._limits import MAX_VIEWS
 from phalanx.consensus._messages import (
     Certificate,
     Fetch,
@@ -58,9 +51,11 @@ from phalanx.consensus._messages import (
     justification_digest,
 )
 from phalanx.consensus._question import COMMIT, PREPARE
-from phalanx.consensus._rules import Judge, choose, mask_of
+from phalanx.consensus._rules import Judge, mask_of
 from phalanx.consensus._signing import VoteSigner
 from phalanx.consensus._state import Accuse, Broadcast, Decided, Effect, GaveUp, Persist, Send, VoterState, Wake
+from phalanx.consensus._telling import Telling
+from phalanx.consensus._view_time import ViewTime
 
 
 class Machine:
@@ -84,8 +79,6 @@ class Machine:
         self._checks = checks
         self._signer = signer
         self._judge = judge
-        self._view_ns = view_ns
-        self._deadline_ns = deadline_ns
         self.view = state.view
         self.proposed = state.proposed
         self.prepared = state.prepared
@@ -96,18 +89,12 @@ class Machine:
         self.started = False
         self._own = self._opinion([0] * len(instance.question.options))
         self._accepts = mask_of(self._own)
-        self._failed: set[int] = set()
-        self._view_began_ns = 0
-        self._view_ends_ns = 0
-        self._reminded = False
-        self._asked = 0
-        self._answered: dict[int, int] = {}
+        self._time = ViewTime(view_ns, deadline_ns)
+        self._leading = Leading(checks, me)
+        self._telling = Telling(checks, me)
         self._seen: Proposal | None = None
-        self._proposal: Proposal | None = None
-        self._certificate: Certificate | None = None
         # What was said in this view, to be said again when it seems lost.
         self._said: list[tuple[int, Message]] = []
-        self._collecting = Collecting(checks)
         self._out: list[Effect] = []
         self._handlers: dict[type, Callable[[int, Any, int], None]] = {
             Proposal: self._on_proposal,
@@ -124,8 +111,8 @@ class Machine:
         if self.decision is not None:
             self._out.append(Decided(self.decision))
         elif self.view:
-            self._set_timer(now_ns)
-            self._ask()
+            self._begin_view(now_ns)
+            self._out += self._telling.ask()
         else:
             self._enter(1, now_ns)
             self._propose(None, now_ns)
@@ -147,15 +134,13 @@ class Machine:
         if self.decision is not None:
             return []
         if self.gave_up:
-            if now_ns >= self._view_ends_ns and self._asked < CATCH_UP_ROUNDS:
-                self._view_ends_ns = now_ns + self._view_ns
-                self._ask()
-                self._out.append(Wake(self._view_ends_ns))
-        elif now_ns >= self._view_ends_ns or now_ns >= self._deadline_ns:
+            if self._time.is_over(now_ns) and self._telling.may_ask:
+                self._ask_again(now_ns)
+        elif self._time.is_over(now_ns) or self._time.is_past_deadline(now_ns):
             self._leave(now_ns)
-        elif not self._reminded and now_ns >= self._half_ns():
+        elif (again_ns := self._time.remind(now_ns)) is not None:
             self._remind()
-            self._out.append(Wake(min(self._view_ends_ns, self._deadline_ns)))
+            self._out.append(Wake(again_ns))
         return self._take()
 
     def state(self) -> VoterState:
@@ -238,35 +223,21 @@ class Machine:
     def _raise_high(self, shown: Certificate) -> None:
         if self.high is None or shown.view > self.high.view:
             self.high = shown
-        self._failed.add(shown.option)
+        self._leading.failed(shown.option)
 
     def _decide(self, shown: Certificate) -> None:
         self.decision = shown
         self._persist()
         self._out.append(Decided(shown))
 
-    # Collecting, as the leader of the present view.
+    # Leading.
 
     def _on_vote(self, sender: int, shown: Vote, _: int) -> None:
-        proposal = self._proposal
-        if (
-            proposal is None
-            or shown.view != self.view
-            or shown.voter != sender
-            or shown.phase not in (PREPARE, COMMIT)
-            or not 0 <= shown.option < len(self.instance.question.options)
-            or len(shown.signature) > MAX_SIGNATURE_BYTES
-        ):
-            return
-        made, caught = self._collecting.vote(shown, wanted=proposal.option)
-        for evidence in caught:
-            self._accuse(evidence)
-        if made is None:
-            return
-        self._out.append(Broadcast(made))
-        if made.phase == PREPARE:
-            self._certificate = made
-        self._on_certificate(self.me, made, 0)
+        made, caught = self._leading.vote(sender, shown)
+        self._accuse(*caught)
+        if made is not None:
+            self._out.append(Broadcast(made))
+            self._on_certificate(self.me, made, 0)
 
     def _on_timeout(self, sender: int, shown: Timeout, now_ns: int) -> None:
         if (
@@ -274,13 +245,11 @@ class Machine:
             or self.instance.leader(shown.view + 1) != self.me
             or shown.view + 1 < self.view
             or self.gave_up
-            or (shown.view + 1 == self.view and self._proposal is not None)
+            or self._leading.has_proposed_in(shown.view + 1)
         ):
             return
-        high_view = self.high.view if self.high is not None else 0
-        ask, caught = self._collecting.timeout(shown, high_view)
-        for evidence in caught:
-            self._accuse(evidence)
+        ask, caught = self._leading.timeout(shown, self.high)
+        self._accuse(*caught)
         if ask:
             self._out.append(Send(sender, Fetch(self._slot, shown.high_view)))
         self._conclude(shown.view, now_ns)
@@ -288,14 +257,14 @@ class Machine:
     def _retry(self, now_ns: int) -> None:
         """A certificate came that timeouts may have waited for."""
         for view in (self.view - 1, self.view):
-            if view >= 1 and self.instance.leader(view + 1) == self.me and self._collecting.waits(view):
+            if self._leading.waits_after(view):
                 self._conclude(view, now_ns)
 
     def _conclude(self, view: int, now_ns: int) -> None:
         """Propose in the view after ``view`` if enough have left it."""
-        if self.gave_up or (view + 1 == self.view and self._proposal is not None):
+        if self.gave_up or self._leading.has_proposed_in(view + 1):
             return
-        justification = self._collecting.justification(view, self.high)
+        justification = self._leading.justification(view, self.high)
         if justification is None:
             return
         if view + 1 > self.view:
@@ -306,57 +275,40 @@ class Machine:
     def _propose(self, justification: Justification | None, now_ns: int) -> None:
         if self.instance.leader(self.view) != self.me or self.proposed >= self.view or self.decision is not None:
             return
-        option = self._option_to_propose(justification)
+        option = self._leading.option(justification, self._own)
         if option is None:
             return
         self.proposed = self.view
         self._persist()
         bound = justification_digest(justification)
         signature = self._signer.sign(self.instance.proposal_statement(self.view, option, bound))
-        self._proposal = proposal = Proposal(self._slot, self.me, self.view, option, justification, signature)
-        self._checks.remember(proposal)
-        self._failed.add(option)
+        proposal = Proposal(self._slot, self.me, self.view, option, justification, signature)
+        self._leading.proposes(proposal)
         self._out.append(Broadcast(proposal))
         self._on_proposal(self.me, proposal, now_ns)
-
-    def _option_to_propose(self, justification: Justification | None) -> int | None:
-        if justification is None:
-            return self._own[0] if self._own else None
-        if justification.high is not None:
-            return justification.high.option
-        return choose(self.instance, self._checks.support(justification), self._own, self._failed)
 
     # Time.
 
     def _enter(self, view: int, now_ns: int) -> None:
         self.view = view
-        self._seen = self._proposal = self._certificate = None
+        self._seen = None
         self._said.clear()
-        self._collecting.enter(view)
-        self._set_timer(now_ns)
+        self._leading.enter(view)
+        self._begin_view(now_ns)
 
-    def _set_timer(self, now_ns: int) -> None:
-        above, below = GROWTH
-        self._view_began_ns = now_ns
-        self._view_ends_ns = now_ns + self._view_ns * above ** (self.view - 1) // below ** (self.view - 1)
-        self._reminded = False
-        self._out.append(Wake(min(self._half_ns(), self._deadline_ns)))
-
-    def _half_ns(self) -> int:
-        return (self._view_began_ns + self._view_ends_ns) // 2
+    def _begin_view(self, now_ns: int) -> None:
+        self._out.append(Wake(self._time.begin(self.view, now_ns)))
 
     def _leave(self, now_ns: int) -> None:
         """Vote no more in this view, and tell the leader of the next."""
         left = self.view
-        if left >= MAX_VIEWS or now_ns >= self._deadline_ns:
+        if left >= MAX_VIEWS or self._time.is_past_deadline(now_ns):
             self.gave_up = True
-            self._view_ends_ns = now_ns + self._view_ns
             self._out.append(GaveUp())
-            self._ask()
-            self._out.append(Wake(self._view_ends_ns))
+            self._ask_again(now_ns)
             return
         if self._seen is not None:
-            self._failed.add(self._seen.option)
+            self._leading.failed(self._seen.option)
         high_view, high_option = (self.high.view, self.high.option) if self.high is not None else (0, 0)
         self._enter(left + 1, now_ns)
         self._persist()
@@ -367,24 +319,9 @@ class Machine:
 
     def _remind(self) -> None:
         """Half of the view is over: say again what may have been lost, and fetch what is still missing."""
-        self._reminded = True
-        for to, message in self._said:
-            if to != self.me:
-                self._out.append(Send(to, message))
-        if self.instance.leader(self.view) != self.me:
-            return
-        shown = self._certificate or self._proposal
-        if shown is not None:
-            phase = PREPARE if self._certificate is None else COMMIT
-            for place in self._collecting.missing(phase):
-                if place != self.me:
-                    self._out.append(Send(place, shown))
-            return
-        for place, view in self._collecting.unproven(self.view - 1, self.high.view if self.high is not None else 0):
-            self._out.append(Send(place, Fetch(self._slot, view)))
-        timeouts = self._collecting.weak_quorum(self.view - 1)
-        if timeouts:
-            self._out.append(Broadcast(Nudge(self._slot, timeouts)))
+        self._say_again()
+        if self.instance.leader(self.view) == self.me:
+            self._out += self._leading.lacking(self.view, self.high)
 
     def _on_nudge(self, sender: int, shown: Nudge, now_ns: int) -> None:
         """Others have left a view that this participant is still in, or before: leave it as well."""
@@ -394,15 +331,10 @@ class Machine:
         if not self.view - 1 <= left < MAX_VIEWS or sender != self.instance.leader(left + 1):
             return
         if left == self.view - 1:
-            for to, message in self._said:
-                if to == sender:
-                    self._out.append(Send(to, message))
-            return
-        voters = {one.voter for one in shown.timeouts if 0 <= one.voter < self.instance.n}
-        if sum(self.instance.weights[voter] for voter in voters) < self.instance.weak:
+            self._say_again(sender)
             return
         try:
-            self._checks.left(shown.timeouts, left)
+            self._checks.some_left(shown.timeouts, left)
         except Unjustified:
             return
         if left > self.view:
@@ -412,50 +344,30 @@ class Machine:
     # Telling and asking.
 
     def _on_fetch(self, sender: int, shown: Fetch, _: int) -> None:
-        if self.high is not None and 0 < shown.view <= self.high.view and self._has_answers(sender):
+        if self.high is not None and 0 < shown.view <= self.high.view and self._telling.may_answer(sender):
             self._out.append(Send(sender, self.high))
 
     def _answer(self, sender: int, message: Message, now_ns: int) -> None:
         """Whoever still asks after the decision is told it."""
         decision = self.decision
         assert decision is not None
-        if isinstance(message, Certificate) or (isinstance(message, Vote) and now_ns < self._half_ns()):
+        if isinstance(message, Certificate) or (isinstance(message, Vote) and now_ns < self._time.half_ns):
             return  # the decision has just been sent to all who vote
         if isinstance(message, Timeout) and message.voter == sender:
-            self._catch_denial(message, decision)
-        if self._has_answers(sender):
+            evidence = self._telling.denial(message, decision)
+            if evidence is not None:
+                self._accuse(evidence)
+        if self._telling.may_answer(sender):
             self._out.append(Send(sender, decision))
 
-    def _catch_denial(self, shown: Timeout, decision: Certificate) -> None:
-        """Whether who left now denies what it voted to commit."""
-        if not self._checks.sound(shown) or not shown.high_view < decision.view <= shown.view:
-            return
-        votes = dict(zip(decision.voters, decision.signatures, strict=True))
-        if shown.voter in votes and self._checks.timeouts([shown])[0]:
-            voter, view, option = shown.voter, decision.view, decision.option
-            vote = Vote(self._slot, voter, view, COMMIT, option, votes[voter])
-            self._accuse(Evidence(culprit=voter, kind=FALSE_CLAIM, statements=(vote, shown)))
-
-    def _has_answers(self, sender: int) -> bool:
-        given = self._answered.get(sender, 0)
-        self._answered[sender] = given + 1
-        return given < MAX_ANSWERS
-
-    def _ask(self) -> None:
-        """Ask some others for the decision, others each time."""
-        n = self.instance.n
-        for step in range(min(CATCH_UP_PEERS, n - 1)):
-            place = (self.me + 1 + self._asked * CATCH_UP_PEERS + step) % n
-            if place != self.me:
-                self._out.append(Send(place, Fetch(self._slot, 0)))
-        self._asked += 1
+    def _ask_again(self, now_ns: int) -> None:
+        self._out += self._telling.ask()
+        self._out.append(Wake(self._time.begin_asking(now_ns)))
 
     def _compare(self, seen: Proposal, shown: Proposal) -> None:
         """A second proposal in one view: the same again means that the vote for it was lost."""
         if shown is seen or shown == seen:
-            for to, message in self._said:
-                if to != self.me:
-                    self._out.append(Send(to, message))
+            self._say_again()
             return
         try:
             self._checks.proposal(shown)
@@ -463,8 +375,8 @@ class Machine:
             return
         self._accuse(contradiction(seen, shown))
 
-    def _accuse(self, evidence: Evidence) -> None:
-        self._out.append(Accuse(evidence))
+    def _accuse(self, *caught: Evidence) -> None:
+        self._out += map(Accuse, caught)
 
     def _opinion(self, weights: list[int]) -> list[int]:
         places = self._judge.accepts(self.instance.question, weights)
@@ -478,7 +390,11 @@ class Machine:
             self._on_vote(to, message, 0)
         else:
             assert isinstance(message, Timeout)
-            self._on_timeout(to, message, self._view_began_ns)
+            self._on_timeout(to, message, self._time.began_ns)
+
+    def _say_again(self, to: int | None = None) -> None:
+        """To everybody it was for, or to one of them."""
+        self._out += [Send(place, message) for place, message in self._said if place != self.me and to in (None, place)]
 
     def _persist(self) -> None:
         self._out.append(Persist(self.state()))

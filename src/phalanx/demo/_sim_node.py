@@ -26,7 +26,6 @@ from phalanx.core import (
     DEFAULT_TENANT,
     MAX_PAGE_ROWS,
     BatchId,
-    PhalanxError,
     Rng,
     Severity,
     Store,
@@ -38,7 +37,7 @@ from phalanx.demo._intrusion import Intrusion
 from phalanx.incidents import DECISIONS, PROPOSALS
 from phalanx.intel import BATCHES, QUARANTINE, load_rules, read_chunk
 from phalanx.node import Node, Settings, build_node
-from phalanx.testing import Checker, DiskFaults, Faults, SimNode, SimReport, Simulation, SimWorld
+from phalanx.testing import Checker, DiskFaults, Faults, SimNode, SimReport, Simulation, SimWorld, judged_in
 from phalanx.workflows import ASSESSMENTS, STEP_RESULTS
 
 NAME = "node"
@@ -187,18 +186,6 @@ def node_simulation(*, sabotage: Callable[[DiskFaults], DiskFaults] | None = Non
         )
         world = SimWorld(seed, faults=Faults(disk=sabotage(faults) if sabotage else faults))
         checker = Checker()
-        try:
-            world.run(_Run(seed, checker).main)
-        except PhalanxError as error:
-            checker.violation(f"the run failed with {type(error).__name__}: {error}")
-        return SimReport(
-            simulation=NAME,
-            seed=seed,
-            violations=tuple(checker.violations),
-            digest=world.trace.digest(),
-            steps=world.loop.steps,
-            virtual_ms=world.loop.time() * 1e3,
-            counts=checker.counts,
-        )
+        return judged_in(world, _Run(seed, checker).main, checker, simulation=NAME)
 
     return Simulation(NAME, "an intrusion on its way through a node whose power keeps failing", run)

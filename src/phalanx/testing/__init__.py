@@ -17,7 +17,7 @@ Errors::
 """
 
 from phalanx.testing._calls import SimCalls
-from phalanx.testing._checking import Checker, SimReport, Simulation
+from phalanx.testing._checking import Checker, SimReport, Simulation, judged_in
 from phalanx.testing._disk import SimDisk
 from phalanx.testing._errors import (
     BackgroundFailure,
@@ -84,6 +84,7 @@ __all__ = [
     "channel_simulation",
     "ledger_simulation",
     "balancing_simulation",
+    "judged_in",
     "new_loop",
     "run_seeds",
     "storage_simulation",

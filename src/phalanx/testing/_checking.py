@@ -6,10 +6,15 @@ commit reproduce the run, and the digest says whether they did.
 """
 
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from phalanx.core import PhalanxError
 from phalanx.testing._limits import MAX_VIOLATIONS
+
+if TYPE_CHECKING:
+    from phalanx.testing._world import SimWorld
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +57,28 @@ class Checker:
 
     def count(self, what: str) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1
+
+    def report(self, simulation: str, seed: int, *, digest: str, steps: int, virtual_ms: float) -> SimReport:
+        """The run is over: what it came to."""
+        return SimReport(
+            simulation=simulation,
+            seed=seed,
+            violations=tuple(self.violations),
+            digest=digest,
+            steps=steps,
+            virtual_ms=virtual_ms,
+            counts=self.counts,
+        )
+
+
+def judged_in(
+    world: "SimWorld", main: Callable[["SimWorld"], Coroutine[Any, Any, object]], checker: Checker, *, simulation: str
+) -> SimReport:
+    """Run ``main`` in ``world`` to its end and report; an operating error that nobody caught is a violation."""
+    try:
+        world.run(main)
+    except PhalanxError as error:
+        checker.violation(f"the run failed with {type(error).__name__}: {error}")
+    return checker.report(
+        simulation, world.seed, digest=world.trace.digest(), steps=world.loop.steps, virtual_ms=world.loop.time() * 1e3
+    )

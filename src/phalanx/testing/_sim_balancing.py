@@ -270,14 +270,8 @@ def balancing_simulation(*, sabotage: Callable[[Pool, Move, float], bool] = conf
         checker = Checker()
         world = _World(seed, checker, sabotage)
         world.run()
-        return SimReport(
-            simulation=NAME,
-            seed=seed,
-            violations=tuple(checker.violations),
-            digest=world.trace.hexdigest(),
-            steps=world.steps,
-            virtual_ms=world.now_s * 1e3,
-            counts=checker.counts,
+        return checker.report(
+            NAME, seed, digest=world.trace.hexdigest(), steps=world.steps, virtual_ms=world.now_s * 1e3
         )
 
     return Simulation(NAME, "operations over resources that fail, close, drift and repeat themselves", run)

@@ -318,14 +318,8 @@ def channel_simulation() -> Simulation:
                 play_stream(seed, checker)
             except (PhalanxError, ChannelClosed, HandshakeFailed) as error:
                 checker.violation(f"the run failed with {type(error).__name__}: {error}")
-        return SimReport(
-            simulation=NAME,
-            seed=seed,
-            violations=tuple(checker.violations),
-            digest=world.trace.hexdigest(),
-            steps=world.steps,
-            virtual_ms=world.now_ns / NS_PER_MS,
-            counts=checker.counts,
+        return checker.report(
+            NAME, seed, digest=world.trace.hexdigest(), steps=world.steps, virtual_ms=world.now_ns / NS_PER_MS
         )
 
     return Simulation(NAME, "channels over a network that loses, lies and repeats, between endpoints that crash", run)

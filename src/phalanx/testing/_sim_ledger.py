@@ -26,7 +26,6 @@ from phalanx.core import (
     AuditEntry,
     Delete,
     Journal,
-    PhalanxError,
     Put,
     Rng,
     StorageFull,
@@ -38,7 +37,7 @@ from phalanx.core import (
     decode,
 )
 from phalanx.crypto.vault import Shredded
-from phalanx.testing._checking import Checker, SimReport, Simulation
+from phalanx.testing._checking import Checker, SimReport, Simulation, judged_in
 from phalanx.testing._faults import DiskFaults, Faults
 from phalanx.testing._ledger_checker import LedgerChecker, climbed
 from phalanx.testing._sealers import MemorySealers
@@ -320,18 +319,6 @@ def ledger_simulation(*, sabotage: Callable[[DiskFaults], DiskFaults] | None = N
         world = SimWorld(seed, faults=Faults(disk=sabotage(faults) if sabotage else faults))
         checker = Checker()
         simulated = _Run(world, checker, LedgerChecker(checker, _SHREDDED), MemorySealers(world.entropy), early)
-        try:
-            world.run(simulated.main)
-        except PhalanxError as error:
-            checker.violation(f"the run failed with {type(error).__name__}: {error}")
-        return SimReport(
-            simulation=NAME,
-            seed=seed,
-            violations=tuple(checker.violations),
-            digest=world.trace.digest(),
-            steps=world.loop.steps,
-            virtual_ms=world.loop.time() * 1e3,
-            counts=checker.counts,
-        )
+        return judged_in(world, simulated.main, checker, simulation=NAME)
 
     return Simulation(NAME, "a ledger is recorded to, signed, shredded and forged while its power fails", run)

@@ -21,7 +21,6 @@ from phalanx.core import (
     Delete,
     Expect,
     Journal,
-    PhalanxError,
     Put,
     Rng,
     StorageFull,
@@ -29,7 +28,7 @@ from phalanx.core import (
     Table,
     Write,
 )
-from phalanx.testing._checking import Checker, SimReport, Simulation
+from phalanx.testing._checking import Checker, SimReport, Simulation, judged_in
 from phalanx.testing._faults import DiskFaults, Faults
 from phalanx.testing._store import SimStore
 from phalanx.testing._world import SimNode, SimWorld
@@ -223,18 +222,8 @@ def storage_simulation(*, sabotage: Callable[[DiskFaults], DiskFaults] | None = 
         )
         world = SimWorld(seed, faults=Faults(disk=sabotage(faults) if sabotage else faults))
         checker = Checker()
-        try:
-            world.run(_Run(world, checker, JournalChecker(checker), StoreChecker(checker)).main)
-        except PhalanxError as error:
-            checker.violation(f"the run failed with {type(error).__name__}: {error}")
-        return SimReport(
-            simulation=NAME,
-            seed=seed,
-            violations=tuple(checker.violations),
-            digest=world.trace.digest(),
-            steps=world.loop.steps,
-            virtual_ms=world.loop.time() * 1e3,
-            counts=checker.counts,
+        return judged_in(
+            world, _Run(world, checker, JournalChecker(checker), StoreChecker(checker)).main, checker, simulation=NAME
         )
 
     return Simulation(NAME, "a machine appends and commits while its power fails", run)

@@ -28,7 +28,7 @@ from phalanx.crypto.vault import (
     parse,
 )
 from phalanx.telemetry import Telemetry
-from phalanx.testing._checking import Checker, SimReport, Simulation
+from phalanx.testing._checking import Checker, SimReport, Simulation, judged_in
 from phalanx.testing._faults import DiskFaults, Faults
 from phalanx.testing._world import SimNode, SimWorld
 from phalanx.testing._wrapper import MemoryWrapper
@@ -190,18 +190,8 @@ def vault_simulation(*, sabotage: Callable[[DiskFaults], DiskFaults] | None = No
         )
         world = SimWorld(seed, faults=Faults(disk=sabotage(faults) if sabotage else faults))
         checker = Checker()
-        try:
-            world.run(_Run(world, checker, _Promises(MemoryWrapper(world.entropy))).main)
-        except PhalanxError as error:
-            checker.violation(f"the run failed with {type(error).__name__}: {error}")
-        return SimReport(
-            simulation=NAME,
-            seed=seed,
-            violations=tuple(checker.violations),
-            digest=world.trace.digest(),
-            steps=world.loop.steps,
-            virtual_ms=world.loop.time() * 1e3,
-            counts=checker.counts,
+        return judged_in(
+            world, _Run(world, checker, _Promises(MemoryWrapper(world.entropy))).main, checker, simulation=NAME
         )
 
     return Simulation(NAME, "keys are rotated, rewrapped and shredded while the power fails", run)

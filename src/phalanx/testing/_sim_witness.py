@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from phalanx.core import AuditEntry, AuditReceipt, HttpAnswer, HttpCaller, Rng, Unavailable
-from phalanx.testing._checking import Checker, SimReport, Simulation
+from phalanx.testing._checking import Checker, SimReport, Simulation, judged_in
 from phalanx.testing._errors import PowerLost
 from phalanx.testing._logs import SimLog
 from phalanx.testing._world import SimNode, SimWorld
@@ -237,13 +237,4 @@ def _run(seed: int) -> SimReport:
         run.append(_Run(world, checker))
         await run[0].go()
 
-    world.run(main)
-    return SimReport(
-        simulation=NAME,
-        seed=seed,
-        violations=tuple(checker.violations),
-        digest=world.trace.digest(),
-        steps=world.loop.steps,
-        virtual_ms=world.loop.time() * 1_000,
-        counts=checker.counts,
-    )
+    return judged_in(world, main, checker, simulation=NAME)

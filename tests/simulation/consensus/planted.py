@@ -20,7 +20,7 @@ class VotesForEveryProposal(Machine):
     def _compare(self, seen, shown):
         if shown != seen:
             self._seen, self.prepared = None, (0, 0)
-            self._on_proposal(shown.leader, shown, self._view_began_ns)
+            self._on_proposal(shown.leader, shown, self._time.began_ns)
 
 
 class CommitsInLeftViews(Machine):

@@ -69,14 +69,8 @@ def consensus_simulation(
         if checker.violations:
             small = shrink(plan, lambda one: bool(run_plan(one, machine=machine, checks=checks).checker.violations))
             checker.violations.append(f"smallest plan that fails: {small.told()}")
-        return SimReport(
-            simulation=NAME,
-            seed=seed,
-            violations=tuple(checker.violations),
-            digest=done.watch.digest(),
-            steps=field.events,
-            virtual_ms=field.now_ns / NS_PER_MS,
-            counts=checker.counts,
+        return checker.report(
+            NAME, seed, digest=done.watch.digest(), steps=field.events, virtual_ms=field.now_ns / NS_PER_MS
         )
 
     return Simulation(NAME, "agreement, a third of the participants traitors; signatures are ideal", run)

@@ -141,14 +141,12 @@ def twins_simulation(
         checker.count("schedules")
         if options:
             checker.count("decided")
-        return SimReport(
-            simulation=NAME,
-            seed=seed,
-            violations=tuple(checker.violations),
+        return checker.report(
+            NAME,
+            seed,
             digest=f"{sorted(stage.decisions.items())}-{stage.delivered}",
             steps=stage.delivered,
             virtual_ms=0.0,
-            counts=checker.counts,
         )
 
     return Simulation(NAME, f"one identity doubled, all {SCHEDULES:,} splits of a small network; ideal signatures", run)
