@@ -1,0 +1,100 @@
+"""What agents say to each other: envelopes, a bus, and the routing of each kind.
+
+``Bus`` is the face: an agent joins as a ``Member``, gets a ``Mailbox``, and sends and receives through it. How each
+kind is routed, how well it is delivered and who may read it stands in ``_policies``. In one process nothing is sealed;
+between processes links deliver over whatever transport there is.
+
+Errors::
+
+    PhalanxError (core)
+    ├── MessagingError
+    │   ├── Undelivered             an envelope did not reach a recipient
+    │   │   ├── UnknownRecipient    nobody is there under that name
+    │   │   ├── DeadlinePassed      its time ran out
+    │   │   ├── NoCredit            no room for more of the kind; nothing was dropped
+    │   │   ├── Shed                it gave way in a full mailbox
+    │   │   └── Unreachable         the process could not be reached
+    │   ├── Refused                 for the sake of security; the ledger has an entry
+    │   │   ├── AudienceViolation   marking, audience or tenant forbid it
+    │   │   ├── ForgedSender        the sender is not who it says
+    │   │   ├── Replayed            it was delivered before
+    │   │   └── StaleEpoch          its epoch is over
+    │   └── MailboxClosed           the member is not on the bus any more
+    ├── LimitExceeded (core)
+    │   └── EnvelopeTooLarge
+    └── WireError (core)
+        └── Malformed               bytes are not an envelope or a frame
+"""
+
+from phalanx.messaging._bus import Bus, running
+from phalanx.messaging._directory import Directory, Instance
+from phalanx.messaging._envelope import Envelope, decode_envelope, encode_envelope
+from phalanx.messaging._errors import (
+    AudienceViolation,
+    DeadlinePassed,
+    EnvelopeTooLarge,
+    ForgedSender,
+    MailboxClosed,
+    Malformed,
+    MessagingError,
+    NoCredit,
+    Refused,
+    Replayed,
+    Shed,
+    StaleEpoch,
+    Undelivered,
+    UnknownRecipient,
+    Unreachable,
+)
+from phalanx.messaging._kinds import Guarantee, Kind, Outcome, Recipients
+from phalanx.messaging._mailbox import Mailbox
+from phalanx.messaging._marking import ALL_TENANTS, Marking, may_carry, may_read
+from phalanx.messaging._member import EVERYONE, Member, participants, process_of, tagged
+from phalanx.messaging._peers import ClearPeers, Peers
+from phalanx.messaging._policies import POLICIES, Policy, policy_of
+from phalanx.messaging._receipt import Receipt
+
+__all__ = [
+    "ALL_TENANTS",
+    "EVERYONE",
+    "POLICIES",
+    "AudienceViolation",
+    "Bus",
+    "ClearPeers",
+    "DeadlinePassed",
+    "Directory",
+    "Envelope",
+    "EnvelopeTooLarge",
+    "ForgedSender",
+    "Guarantee",
+    "Instance",
+    "Kind",
+    "Mailbox",
+    "MailboxClosed",
+    "Malformed",
+    "Marking",
+    "Member",
+    "MessagingError",
+    "NoCredit",
+    "Outcome",
+    "Peers",
+    "Policy",
+    "Receipt",
+    "Recipients",
+    "Refused",
+    "Replayed",
+    "Shed",
+    "StaleEpoch",
+    "Undelivered",
+    "UnknownRecipient",
+    "Unreachable",
+    "decode_envelope",
+    "encode_envelope",
+    "may_carry",
+    "may_read",
+    "participants",
+    "policy_of",
+    "process_of",
+    "running",
+    "tagged",
+]

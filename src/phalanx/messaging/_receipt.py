@@ -1,0 +1,94 @@
+"""What became of one envelope, recipient by recipient."""
+
+import asyncio
+from collections.abc import Iterable, MutableMapping
+
+from phalanx.core import PhalanxError
+from phalanx.messaging._envelope import Envelope
+from phalanx.messaging._errors import error_of
+from phalanx.messaging._kinds import Outcome
+from phalanx.messaging._limits import MAX_NAMED_REFUSALS
+
+
+class Receipt:
+    """``outstanding`` are the recipients, and the processes, without an end yet.
+
+    ``taken`` counts recipients that met the kind's guarantee; ``refused`` names the first of the others and how each
+    ended, ``refusals`` counts them all.
+    """
+
+    __slots__ = ("_pending", "_waiters", "envelope", "outstanding", "refusals", "refused", "taken")
+
+    def __init__(
+        self, envelope: Envelope, outstanding: Iterable[str], pending: MutableMapping[int, "Receipt"] | None
+    ) -> None:
+        self.envelope = envelope
+        self.outstanding = set(outstanding)
+        self.taken = 0
+        self.refusals = 0
+        self.refused: list[tuple[str, Outcome]] = []
+        self._waiters: list[asyncio.Future[None]] | None = None
+        self._pending = pending
+        if pending is not None and self.outstanding:
+            pending[envelope.number] = self
+
+    @property
+    def is_ended(self) -> bool:
+        return not self.outstanding
+
+    def settle(self, name: str, taken: int = 1, refused: Iterable[tuple[str, Outcome]] = ()) -> bool:
+        """``name`` is through with it. False when it was before."""
+        outstanding = self.outstanding
+        if name not in outstanding:
+            return False
+        self.taken += taken
+        for one in refused:
+            self._refuse(*one)
+        outstanding.remove(name)
+        if not outstanding:
+            self._end()
+        return True
+
+    def refuse(self, name: str, outcome: Outcome) -> bool:
+        """``name`` will not have it. False when its end was known before."""
+        return self.settle(name, 0, ((name, outcome),))
+
+    def expire(self) -> list[str]:
+        """The deadline passed; whoever has not taken it is named."""
+        late = sorted(self.outstanding)
+        for name in late:
+            self.refuse(name, Outcome.DEADLINE_PASSED)
+        return late
+
+    async def ended(self) -> "Receipt":
+        """Wait until every recipient has come to an end. The deadline is one."""
+        if self.outstanding:
+            waiter = asyncio.get_running_loop().create_future()
+            if self._waiters is None:
+                self._waiters = [waiter]
+            else:
+                self._waiters.append(waiter)
+            await waiter
+        return self
+
+    @property
+    def error(self) -> PhalanxError | None:
+        """Why nobody got it, when nobody did."""
+        if self.taken or self.outstanding or not self.refused:
+            return None
+        name, outcome = self.refused[0]
+        return error_of(outcome, name)
+
+    def _refuse(self, name: str, outcome: Outcome) -> None:
+        self.refusals += 1
+        if len(self.refused) < MAX_NAMED_REFUSALS:
+            self.refused.append((name, outcome))
+
+    def _end(self) -> None:
+        if self._pending is not None:
+            self._pending.pop(self.envelope.number, None)
+        if self._waiters is not None:
+            for waiter in self._waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._waiters = None
