@@ -194,8 +194,9 @@ class Ledger:
         at = self.size if size is None else size
         if not 0 <= index < at <= self.size:
             raise NotFound("ledger entry", f"{index} of {at}")
-        path, top = await self._tree.ask(lambda tree: (inclusion_proof(tree, index, at), root(tree, at)))
-        hashed = await self._tree.leaf_hash(index)
+        hashed, path, top = await self._tree.ask(
+            lambda tree: (tree.subtree(0, index), inclusion_proof(tree, index, at), root(tree, at))
+        )
         return InclusionProof(
             index=index,
             size=at,

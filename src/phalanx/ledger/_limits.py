@@ -15,8 +15,12 @@ MAX_GROUP_ENTRIES = 1_024
 MAX_GROUP_BYTES = 4 << 20
 # Entries that are synced while their tiles and waypoints are not committed; then appending waits.
 MAX_UNTOLD_ENTRIES = 4_096
-# Tiles kept at hand, at most 50 KB each with what was hashed of them.
-MAX_KEPT_TILES = 128
+# Full tiles kept at hand, those of leaves apart from those above, which they never push out: the
+# leaf tiles of a million entries, and all others of 60 million. A tile takes at most so many bytes
+# with what was hashed of it, so together they are bounded by 50 MiB, and only where proofs are asked for.
+MAX_LEAF_TILES = 4_096
+MAX_UPPER_TILES = 1_024
+MAX_TILE_BYTES = 10_240
 # The id index: ids of a page, which is also the smallest run; how many runs are merged into one;
 # ids of the greatest run, whose merging takes about 60 MB for a moment; pages kept at hand, 64 KiB
 # each; filters read at a time; and bytes of one commit of a merge.

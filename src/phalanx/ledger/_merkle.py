@@ -27,6 +27,16 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
+def root_over(hashes: bytes) -> bytes:
+    """The hash over as many hashes, side by side, as a power of two."""
+    pair = 2 * HASH_BYTES
+    while len(hashes) > HASH_BYTES:
+        hashes = b"".join(
+            [hashlib.sha256(b"\x01" + hashes[at : at + pair]).digest() for at in range(0, len(hashes), pair)]
+        )
+    return hashes
+
+
 class Tree(Protocol):
     """What roots and proofs are computed from."""
 

@@ -15,10 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from phalanx.core import InvalidInput
-from phalanx.ledger._merkle import EMPTY_ROOT, HASH_BYTES, node_hash
+from phalanx.ledger._merkle import EMPTY_ROOT, HASH_BYTES, node_hash, root_over
 
 TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
+_GROUP_HEIGHT = TILE_HEIGHT // 2
 # 63 bits of leaves make eight levels of tiles.
 MAX_TILE_LEVEL = 7
 ENTRIES = "entries"
@@ -87,15 +88,19 @@ def encode_bundle(leaves: Iterable[bytes]) -> bytes:
 
 
 class Tile:
-    """The hashes of one tile, full or partial, and the complete subtrees above them, each hashed once."""
+    """The hashes of one tile, full or partial, and the complete subtrees above them.
 
-    __slots__ = ("_above", "hashes")
+    Of what is hashed, the roots of 16 leaves each are remembered and nothing else: a proof then
+    takes some twenty hashes in a tile rather than 250, and a tile one ninth more memory, not twice as much.
+    """
+
+    __slots__ = ("_groups", "hashes")
 
     def __init__(self, hashes: bytes) -> None:
         assert 0 < len(hashes) <= TILE_WIDTH * HASH_BYTES, len(hashes)
         assert len(hashes) % HASH_BYTES == 0, len(hashes)
         self.hashes = hashes
-        self._above: dict[tuple[int, int], bytes] = {}
+        self._groups: dict[int, bytes] = {}
 
     def __len__(self) -> int:
         return len(self.hashes) // HASH_BYTES
@@ -105,24 +110,23 @@ class Tile:
         assert 0 <= position << height < len(self), (height, position, len(self))
         if height == 0:
             return self.hashes[position * HASH_BYTES : (position + 1) * HASH_BYTES]
-        found = self._above.get((height, position))
+        if height == _GROUP_HEIGHT:
+            return self._group_root(position)
+        below = height - 1
+        return node_hash(self.subtree(below, 2 * position), self.subtree(below, 2 * position + 1))
+
+    def _group_root(self, position: int) -> bytes:
+        found = self._groups.get(position)
         if found is None:
-            below = height - 1
-            found = node_hash(self.subtree(below, 2 * position), self.subtree(below, 2 * position + 1))
-            self._above[height, position] = found
+            n_bytes = HASH_BYTES << _GROUP_HEIGHT
+            found = self._groups[position] = root_over(self.hashes[position * n_bytes : (position + 1) * n_bytes])
         return found
 
 
 def tile_root(hashes: bytes) -> bytes:
     """The hash over a full tile, which the tile one level up holds."""
     assert len(hashes) == TILE_WIDTH * HASH_BYTES, len(hashes)
-    while len(hashes) > HASH_BYTES:
-        step = 2 * HASH_BYTES
-        hashes = b"".join(
-            node_hash(hashes[at : at + HASH_BYTES], hashes[at + HASH_BYTES : at + step])
-            for at in range(0, len(hashes), step)
-        )
-    return hashes
+    return root_over(hashes)
 
 
 def tile_of(level: int, position: int) -> tuple[int, int, int, int]:

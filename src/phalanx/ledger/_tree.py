@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from phalanx.core import DEFAULT_TENANT, Put, Store, Table
 from phalanx.ledger._errors import LedgerTampered
-from phalanx.ledger._limits import MAX_KEPT_TILES
+from phalanx.ledger._limits import MAX_LEAF_TILES, MAX_UPPER_TILES
 from phalanx.ledger._merkle import HASH_BYTES, Tree
 from phalanx.ledger._tiles import MAX_TILE_LEVEL, TILE_HEIGHT, TILE_WIDTH, Frontier, NeededTiles, Tile, TileView
 
@@ -38,6 +38,25 @@ class Growth:
     levels: frozenset[int]
 
 
+class _KeptTiles:
+    """The full tiles that were asked for last: a full tile never changes."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._tiles: dict[tuple[int, int], Tile] = {}
+
+    def get(self, name: tuple[int, int]) -> Tile | None:
+        tile = self._tiles.pop(name, None)
+        if tile is not None:
+            self._tiles[name] = tile  # the latest last, so that the first is the one to drop
+        return tile
+
+    def put(self, name: tuple[int, int], tile: Tile) -> None:
+        self._tiles[name] = tile
+        if len(self._tiles) > self._most:
+            del self._tiles[next(iter(self._tiles))]
+
+
 class TiledTree:
     """Made by ``open``. Reads may run beside one writer, who calls ``grown`` and then ``adopt``."""
 
@@ -46,7 +65,8 @@ class TiledTree:
         self._frontier = frontier
         self._checksums = checksums
         self._edge: dict[int, Tile] = {}
-        self._kept: dict[tuple[int, int], Tile] = {}
+        self._leaf_tiles = _KeptTiles(MAX_LEAF_TILES)
+        self._upper_tiles = _KeptTiles(MAX_UPPER_TILES)
 
     @classmethod
     async def open(cls, store: Store) -> "TiledTree":
@@ -107,12 +127,11 @@ class TiledTree:
     async def _tile(self, level: int, number: int) -> Tile:
         if number == self.size >> TILE_HEIGHT * (level + 1):
             return self._edge.setdefault(level, Tile(self._frontier.edge[level]))
-        tile = self._kept.pop((level, number), None)
+        kept = self._upper_tiles if level else self._leaf_tiles
+        tile = kept.get((level, number))
         if tile is None:
             tile = Tile(await _stored(self._store, level, number, TILE_WIDTH))
-        self._kept[level, number] = tile  # the latest last, so that the first is the one to drop
-        if len(self._kept) > MAX_KEPT_TILES:
-            del self._kept[next(iter(self._kept))]
+            kept.put((level, number), tile)
         return tile
 
 
