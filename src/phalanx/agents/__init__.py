@@ -3,7 +3,8 @@
 A mission is a durable piece of work: a skill applied to a finding. Whoever writes a finding
 writes the mission in the same commit (``mission_writes``); the swarm finds it there, also after
 a crash. Skills live in the room of their domain and come in as plug-ins; this room never looks
-upward. One swarm owns the missions of one store.
+upward. One swarm owns the missions of one store. A duty is work that stands: a listener, a probe
+on a beat, a watcher of a stream; one agent of its role keeps it until it falls, and then another.
 
 Errors::
 
@@ -13,7 +14,7 @@ Errors::
     │   ├── MissionRejected     raised by a skill: no further attempt can help
     │   └── AttemptOverran      an attempt took too long and was cancelled
     ├── InvalidInput
-    │   └── InvalidSkill        a manifest cannot be used
+    │   └── InvalidSkill        the manifest of a skill or a duty cannot be used
     ├── NotFound
     │   └── ToolMissing         the node does not have the tool
     └── Conflict
@@ -22,6 +23,8 @@ Errors::
 
 from phalanx.agents._admission import Admission
 from phalanx.agents._book import Missions
+from phalanx.agents._duties import duties_by_name
+from phalanx.agents._duty import Duty, DutyManifest, DutyState, DutyView, Restart, Watch
 from phalanx.agents._errors import (
     AgentsError,
     AttemptOverran,
@@ -31,6 +34,7 @@ from phalanx.agents._errors import (
     ToolForbidden,
     ToolMissing,
 )
+from phalanx.agents._falls import Fall, FallKind
 from phalanx.agents._model import (
     MISSIONS,
     AgentState,
@@ -56,12 +60,19 @@ __all__ = [
     "AgentsError",
     "AttemptOverran",
     "Capability",
+    "Duty",
+    "DutyManifest",
+    "DutyState",
+    "DutyView",
+    "Fall",
+    "FallKind",
     "Fenced",
     "InvalidSkill",
     "Mission",
     "MissionRejected",
     "MissionStatus",
     "Missions",
+    "Restart",
     "Role",
     "Skill",
     "SkillManifest",
@@ -69,7 +80,9 @@ __all__ = [
     "ToolForbidden",
     "ToolMissing",
     "Toolbox",
+    "Watch",
     "creation_waypoint",
+    "duties_by_name",
     "mission_writes",
     "new_mission",
     "skills_by_name",

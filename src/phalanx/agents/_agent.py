@@ -1,7 +1,8 @@
 """One agent: a mailbox with a bound, a mission in hand, and a limit on how long that may take.
 
 An agent knows nothing of storage or of other agents. What a skill raises comes out of
-``attempt``; what becomes of the mission and of the agent is for the swarm to say.
+``attempt``; what becomes of the mission and of the agent is for the swarm to say. A thousand of
+them live in one process, so an agent at rest is a few hundred bytes and one waiting task.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from typing import Any
 
 from phalanx.agents._book import Claim
 from phalanx.agents._errors import AgentsError, AttemptOverran
+from phalanx.agents._falls import Fall
 from phalanx.agents._limits import MAILBOX_MISSIONS
 from phalanx.agents._model import Role
 from phalanx.agents._toolbox import Skill, Toolbox
@@ -17,7 +19,21 @@ from phalanx.core import Clock
 
 
 class Agent:
-    """An actor. It lives until something it does fails, or it is expelled; then another takes its place."""
+    """An actor. It lives until something it does fails, or it is dismissed; then another takes its place."""
+
+    __slots__ = (
+        "_clock",
+        "_falling",
+        "_skills",
+        "_stirred",
+        "_succeeded",
+        "_tools",
+        "fall",
+        "held",
+        "in_hand",
+        "name",
+        "role",
+    )
 
     def __init__(self, name: str, role: Role, skills: Mapping[str, Skill], tools: Toolbox, clock: Clock) -> None:
         self.name = name
@@ -25,23 +41,48 @@ class Agent:
         self._skills = skills
         self._tools = tools
         self._clock = clock
-        # One place more than missions: being expelled comes through the mailbox too.
-        self._mailbox: asyncio.Queue[Claim | None] = asyncio.Queue(maxsize=2 + MAILBOX_MISSIONS)
-        # What it was given and has not put down, oldest first.
+        # The mailbox: what it was given and has not put down, oldest first, the one in hand included.
         self.held: list[Claim] = []
         self.in_hand: Claim | None = None
-        self._expelled = asyncio.Event()
+        # Why it may not go on; None for as long as it may.
+        self.fall: Fall | None = None
+        self._stirred: asyncio.Future[None] | None = None
+        self._falling: asyncio.Future[None] | None = None
+        self._succeeded: asyncio.Future[None] | None = None
+
+    def dismiss(self, fall: Fall) -> bool:
+        """End what it is doing and wake it, so that another takes its place; false when that is under way."""
+        if self.fall is not None:
+            return False
+        self.fall = fall
+        if self._falling is not None:
+            self._falling.set_result(None)
+        self._stir()
+        return True
+
+    def falling(self) -> "asyncio.Future[None]":
+        """Done once the agent was dismissed. To be waited for beside others and never cancelled."""
+        if self._falling is None:
+            self._falling = asyncio.get_running_loop().create_future()
+            if self.fall is not None:
+                self._falling.set_result(None)
+        return self._falling
+
+    async def succeeded(self) -> None:
+        """Wait until another has its place."""
+        if self._succeeded is None:
+            self._succeeded = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._succeeded)
+
+    def succeed(self) -> None:
+        """Another has its place."""
+        if self._succeeded is not None:
+            self._succeeded.set_result(None)
 
     @property
-    def expelled(self) -> bool:
-        """Whether it may not go on: its identity does not stand any more."""
-        return self._expelled.is_set()
-
-    def expel(self) -> None:
-        """End what it is doing and wake it, so that another takes its place; again is not an error."""
-        if not self.expelled:
-            self._expelled.set()
-            self._mailbox.put_nowait(None)
+    def place(self) -> str:
+        """The place it sits in: its name without the number of its life."""
+        return self.name.rpartition(".")[0]
 
     @property
     def load(self) -> float:
@@ -53,19 +94,23 @@ class Agent:
 
     def give(self, claim: Claim) -> None:
         """Put a mission into the mailbox; only when ``has_room``."""
+        assert self.has_room, self.name
         self.held.append(claim)
-        self._mailbox.put_nowait(claim)
+        self._stir()
 
     async def take(self) -> Claim | None:
-        """The next mission from the mailbox, now in hand; None when the agent was expelled."""
-        claim = await self._mailbox.get()
-        if self.expelled:
-            # What it was handed in the same moment goes back with the rest.
-            if claim is not None:
-                self._mailbox.put_nowait(claim)
-            return None
-        self.in_hand = claim
-        return claim
+        """The next mission from the mailbox, now in hand; None when the agent was dismissed."""
+        assert self.in_hand is None, self.name
+        while self.fall is None:
+            if self.held:
+                self.in_hand = self.held[0]
+                return self.in_hand
+            self._stirred = asyncio.get_running_loop().create_future()
+            try:
+                await self._stirred
+            finally:
+                self._stirred = None
+        return None
 
     def put_down(self) -> None:
         """The mission in hand is no longer this agent's."""
@@ -75,23 +120,20 @@ class Agent:
 
     def take_back(self, mission: str) -> Claim | None:
         """Take back one that was given and not begun; None when it is not there any more."""
-        kept = [self._mailbox.get_nowait() for _ in range(self._mailbox.qsize())]
-        found = next((claim for claim in kept if claim is not None and claim.mission.id == mission), None)
-        for claim in kept:
-            if claim is None or claim is not found:
-                self._mailbox.put_nowait(claim)
+        found = next((claim for claim in self.waiting if claim.mission.id == mission), None)
         if found is not None:
             self.held.remove(found)
         return found
 
+    @property
+    def waiting(self) -> list[Claim]:
+        """What was given and not begun, oldest first."""
+        return [claim for claim in self.held if claim is not self.in_hand]
+
     def empty_mailbox(self) -> list[Claim]:
         """Take back what was given and not begun."""
-        back = []
-        while not self._mailbox.empty():
-            claim = self._mailbox.get_nowait()
-            if claim is not None:
-                self.held.remove(claim)
-                back.append(claim)
+        back = self.waiting
+        self.held = [] if self.in_hand is None else [self.in_hand]
         return back
 
     async def attempt(self, claim: Claim, tasks: asyncio.TaskGroup) -> str:
@@ -102,18 +144,17 @@ class Agent:
         """
         skill = self._skills[claim.mission.skill]
         limit_s = skill.manifest.limit_s
-        work = tasks.create_task(_outcome(skill, claim, self._tools.limited(skill.manifest)))
-        expelled = asyncio.ensure_future(self._expelled.wait())
+        name = task_name(self.name, skill.manifest.name)
+        work = tasks.create_task(_outcome(skill, claim, self._tools.limited(skill.manifest)), name=name)
         try:
-            await first_within(limit_s, self._clock, work, expelled)
-            if self.expelled:
+            await first_within(limit_s, self._clock, work, self.falling())
+            if self.fall is not None:
                 # Also when it has just finished: nobody may rely on what it brings.
-                raise AgentsError(f"{self.name} was expelled: its identity does not stand any more")
+                raise AgentsError(f"{self.name} {self.fall.kind.value}: {self.fall.reason}")
             if not work.done():
                 raise AttemptOverran(claim.mission.id, limit_s=limit_s)
         finally:
             work.cancel()
-            expelled.cancel()
         if work.cancelled():
             raise AgentsError("the skill cancelled itself")
         outcome = work.result()
@@ -122,6 +163,21 @@ class Agent:
         if not isinstance(outcome, str):
             raise AgentsError(f"the skill returned {type(outcome).__name__}, not a line of text")
         return outcome
+
+    def _stir(self) -> None:
+        if self._stirred is not None and not self._stirred.done():
+            self._stirred.set_result(None)
+
+
+def task_name(agent: str, work: str) -> str:
+    """What the task of an agent's work is called: whoever finds a task can tell whose it is."""
+    return f"agent {agent} {work}"
+
+
+def agent_of_task(name: str) -> tuple[str, str] | None:
+    """The agent and its work, from the name of a task; None for a task that is no agent's."""
+    parts = name.split(" ", 2)
+    return (parts[1], parts[2]) if len(parts) == 3 and parts[0] == "agent" else None
 
 
 async def first_within(limit_s: float, clock: Clock, *works: "asyncio.Future[Any]") -> None:

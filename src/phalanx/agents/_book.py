@@ -9,7 +9,7 @@ Invariants, held by the store's conditional commits and by nothing in memory:
 - the mission and the waypoint that tells of its step are one commit.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,7 @@ class MissionBook:
         self._done = steps.labels("done")
         self._failed = steps.labels("failed")
         self._again = steps.labels("pending-again")
+        self._handed = steps.labels("handed-over")
         self._unreadable = steps.labels("unreadable")
         self._fenced = metrics.counter("phalanx_missions_fenced_total", "Outcomes that came too late and were dropped.")
         self._assignment_seconds = metrics.histogram(
@@ -153,6 +154,55 @@ class MissionBook:
         attempts = max(0, claim.mission.attempts - 1)
         await self._write(claim, "", reason, status=MissionStatus.PENDING, agent="", attempts=attempts)
         self._again.inc()
+
+    async def hand_over(self, claims: Sequence[Claim], agent: str, reason: str) -> list[Claim]:
+        """Give missions of one agent to another, however long storage takes; returns those that were its to give.
+
+        One commit for all. The attempt goes on as far as anybody counts: the mission did nothing wrong.
+        """
+        while True:
+            try:
+                return await self._handed_over(claims, agent, reason)
+            except Conflict:
+                continue
+            except StorageError as error:
+                self._log.warning("a hand-over waits for storage", to=agent, reason=error.message)
+                await self._clock.sleep(STORAGE_PAUSE_S)
+
+    async def _handed_over(self, claims: Sequence[Claim], agent: str, reason: str) -> list[Claim]:
+        """Once. Raises ``Conflict`` when one of them changed meanwhile."""
+        # Also read first after storage failed: it may have written, and then all of them went together.
+        found = [await self._still(one, agent) for one in claims]
+        if handed := [one for one in found if one is not None and one.mission.agent == agent]:
+            return handed
+        still = [one for one in found if one is not None]
+        moved = [self._moved(claim, agent, reason) for claim in still]
+        expect = [Expect(MISSIONS, one.mission.tenant, one.mission.id, one.version) for one in still]
+        now_ns = self._clock.wall_ns()
+        waypoints = [mission_waypoint(one, "assigned", at_ns=now_ns, summary=one.note) for one in moved]
+        if not moved:
+            return []
+        version = await self._store.commit([*map(mission_put, moved), *map(waypoint_put, waypoints)], expect=expect)
+        self._handed.inc(len(moved))
+        for waypoint in waypoints:
+            self._feed.publish(waypoint)
+        return [Claim(one, version) for one in moved]
+
+    async def _still(self, claim: Claim, agent: str) -> Claim | None:
+        """The claim if it stands as it did, the one that ``agent`` has if it was written; None if it is another's."""
+        mission = claim.mission
+        row = await self._store.get(MISSIONS, mission.tenant, mission.id)
+        if row is not None and row.version == claim.version:
+            return claim
+        found = decode(row.value, Mission) if row is not None else None
+        if row is not None and found is not None and (found.agent, found.status) == (agent, MissionStatus.ASSIGNED):
+            return Claim(found, row.version)
+        self._fenced.inc()
+        self._log.warning("not handed over: it is another's", mission=mission.id, to=agent)
+        return None
+
+    def _moved(self, claim: Claim, agent: str, reason: str) -> Mission:
+        return msgspec.structs.replace(claim.mission, agent=agent, note=reason[:MAX_NOTE_CHARS])
 
     async def surely(self, write: Callable[[Claim, str], Awaitable[None]], claim: Claim, note: str) -> None:
         """One of the outcomes above, however long storage takes; unless it is no longer this claim's to write."""

@@ -104,7 +104,7 @@ class Dispatcher:
         for tenant in await self._book.tenants():
             async with aclosing(self._book.standing(tenant, MissionStatus.ASSIGNED)) as left_behind:
                 async for claim in left_behind:
-                    if not self._roster.holds(claim.mission.id):
+                    if claim.mission.id not in self._roster.held():
                         await self._take_back(claim)
 
     async def _take_back(self, claim: Claim) -> None:

@@ -1,5 +1,6 @@
 """What the room raises; the tree is drawn in the package's docstring."""
 
+from phalanx.agents._limits import MAX_NOTE_CHARS
 from phalanx.core import Conflict, InvalidInput, NotFound, PhalanxError
 
 
@@ -10,7 +11,7 @@ class AgentsError(PhalanxError):
 
 
 class InvalidSkill(InvalidInput):
-    """A skill's manifest cannot be used. Attributes: ``field``, ``reason``."""
+    """The manifest of a skill or a duty cannot be used. Attributes: ``field``, ``reason``."""
 
     code = "invalid-skill"
 
@@ -58,3 +59,11 @@ class Fenced(Conflict):
     """The mission was taken from this attempt in the meantime; its outcome is not written."""
 
     code = "fenced"
+
+
+def explained(error: Exception) -> str:
+    """What was raised, in one bounded line that is never empty."""
+    kind, text = type(error).__name__, str(error)
+    if not text:
+        return kind
+    return (text if isinstance(error, PhalanxError) else f"{kind}: {text}")[:MAX_NOTE_CHARS]

@@ -1,8 +1,9 @@
 """Supervision: keeps one agent at work in its place, and seats another when it falls.
 
 What a skill raises ends its agent, not its mission: the mission goes back to the queue, rests,
-and is tried by whoever would be done first then, until its attempts are used up. Missions behind it
-in the mailbox go back at once and uncounted.
+and is tried by whoever would be done first then, until its attempts are used up. An agent that falls
+for another reason (it was killed, quarantined, barred, or a duty of its failed) hands the mission it
+has in hand to its successor at once, and so does every agent what waits in its mailbox.
 """
 
 import asyncio
@@ -10,11 +11,12 @@ import asyncio
 from phalanx.agents._agent import Agent
 from phalanx.agents._book import Claim, MissionBook
 from phalanx.agents._dispatcher import Dispatcher
-from phalanx.agents._errors import MissionRejected
-from phalanx.agents._limits import MAX_ATTEMPTS, MAX_NOTE_CHARS, STORAGE_PAUSE_S
+from phalanx.agents._errors import AttemptOverran, MissionRejected, explained
+from phalanx.agents._falls import Fall, FallKind
+from phalanx.agents._limits import MAX_ATTEMPTS, STORAGE_PAUSE_S
 from phalanx.agents._placing import Placing
 from phalanx.agents._roster import Place, Roster
-from phalanx.core import NS_PER_S, Clock, PhalanxError, StorageFull
+from phalanx.core import NS_PER_S, Clock, StorageFull
 from phalanx.telemetry import Telemetry
 
 
@@ -45,7 +47,9 @@ class Keeper:
         self._busy_seconds = metrics.counter(
             "phalanx_agent_busy_seconds_total", "Time that agents had a mission in hand.", ("role",)
         )
-        self._replaced = metrics.counter("phalanx_agents_replaced_total", "Agents that fell and were replaced.")
+        self._replaced = metrics.counter(
+            "phalanx_agents_replaced_total", "Agents that fell and were replaced.", ("why",)
+        )
 
     async def keep(self, place: Place, tasks: asyncio.TaskGroup) -> None:
         """Until cancelled."""
@@ -53,41 +57,76 @@ class Keeper:
             agent = place.agent
             claim = await agent.take()
             if claim is None:
-                await self._expel(place, agent)
+                await self._succeed(place, agent)
                 continue
             self._placing.begun(claim)
-            reason = await self._carry_out(place, claim, tasks)
-            self._placing.ended(claim, ok=not reason)
-            if reason:
-                self._roster.replace(place)
-                self._placing.replaced(place)
-                self._replaced.inc()
-                self._log.warning("agent replaced", agent=agent.name, by=place.agent.name, reason=reason)
-                await self._set_back(claim, reason, tasks)
-                for behind in agent.empty_mailbox():
-                    self._placing.given_back(behind)
-                    await self._book.surely(self._book.unbegun, behind, f"{agent.name} was replaced")
-            agent.put_down()
-            if reason:
-                self._roster.bury(agent)
+            blamed = await self._carry_out(place, claim, tasks)
+            self._placing.ended(claim, ok=not blamed)
+            if blamed:
+                # The rest of the mission is shorter than that of its agent: it is another's to try.
+                await self._succeed(place, agent, blamed=(claim, blamed), tasks=tasks)
+            elif agent.fall is not None:
+                await self._succeed(place, agent)
+            else:
+                agent.put_down()
             self.put_down.set()
             self._dispatcher.wake()
 
-    async def _expel(self, place: Place, agent: Agent) -> None:
-        """Seat another for an agent without a mission in hand that may not go on."""
+    async def _succeed(
+        self,
+        place: Place,
+        agent: Agent,
+        *,
+        blamed: tuple[Claim, str] | None = None,
+        tasks: asyncio.TaskGroup | None = None,
+    ) -> None:
+        """Seat another for an agent that fell, and hand it what that one held, except for what made it fall."""
+        fall = agent.fall
+        assert fall is not None, agent.name
         self._roster.replace(place)
+        successor = place.agent
         self._placing.replaced(place)
-        self._replaced.inc()
-        self._log.warning("agent expelled", agent=agent.name, by=place.agent.name)
-        for behind in agent.empty_mailbox():
-            self._placing.given_back(behind)
-            await self._book.surely(self._book.unbegun, behind, f"{agent.name} was expelled")
+        self._replaced.labels(fall.kind.value).inc()
+        self._log.warning(
+            "agent replaced", agent=agent.name, by=successor.name, why=fall.kind.value, reason=fall.reason
+        )
+        if blamed is not None:
+            assert tasks is not None
+            claim, reason = blamed
+            await self._set_back(claim, reason, tasks)
+            agent.put_down()
+        await self._hand_over(agent, successor)
         self._roster.bury(agent)
         self.put_down.set()
         self._dispatcher.wake()
 
+    async def _hand_over(self, agent: Agent, successor: Agent) -> None:
+        """What ``agent`` held, in hand or not begun, is its successor's: one commit, each fenced by its version.
+
+        None of it is to blame for the fall, so no attempt is counted. While the swarm stops it goes back to the queue.
+        """
+        claims, agent.held, agent.in_hand = agent.held, [], None
+        self._roster.hand_over.extend(claims)
+        for claim in claims:
+            self._placing.given_back(claim)
+        reason = f"handed over by {agent.name}, which {agent.fall.kind.value}" if agent.fall else ""
+        if self._dispatcher.paused:
+            for claim in claims:
+                await self._book.surely(self._book.unbegun, claim, reason)
+        elif claims:
+            handed = await self._book.hand_over(claims, successor.name, reason)
+            for claim in handed:
+                if successor.fall is None and successor.has_room and not self._dispatcher.paused:
+                    self._placing.handed(claim, successor)
+                    successor.give(claim)
+                else:
+                    # It fell in the meantime, before it had anything; the store still names it.
+                    await self._book.surely(self._book.unbegun, claim, f"{successor.name} was gone before it had it")
+        for claim in claims:
+            self._roster.hand_over.remove(claim)
+
     async def _carry_out(self, place: Place, claim: Claim, tasks: asyncio.TaskGroup) -> str:
-        """See a mission in hand through. Returns why the agent fell, or nothing when it did not."""
+        """See a mission in hand through. Returns why the attempt failed, which fells the agent; else nothing."""
         mission, role = claim.mission, place.role.value
         self._busy.inc()
         begun_ns = self._clock.monotonic_ns()
@@ -98,7 +137,12 @@ class Keeper:
             place.failed += 1
             await self._book.surely(self._book.failed, claim, rejected.message)
         except Exception as error:  # noqa: BLE001 - supervision: whatever it was, only this agent falls
+            agent = place.agent
+            if agent.fall is not None:
+                return ""
             place.failed += 1
+            kind = FallKind.HUNG if isinstance(error, AttemptOverran) else FallKind.FAILED
+            agent.dismiss(Fall(kind, explained(error), self._clock.monotonic_ns(), begun_ns))
             return explained(error)
         else:
             place.done += 1
@@ -124,11 +168,3 @@ class Keeper:
         else:
             self._dispatcher.rest(claim, tasks)
             await self._book.surely(self._book.again, claim, reason)
-
-
-def explained(error: Exception) -> str:
-    """What was raised, in one bounded line that is never empty."""
-    kind, text = type(error).__name__, str(error)
-    if not text:
-        return kind
-    return (text if isinstance(error, PhalanxError) else f"{kind}: {text}")[:MAX_NOTE_CHARS]

@@ -23,3 +23,13 @@ MAX_AGENTS_PER_ROLE = 10_000
 DRAIN_S = 10.0
 # What it then waits for skills that do not yield to being cancelled.
 CANCEL_S = 5.0
+
+# Parts that one duty may be kept in, and how long a duty may say nothing before it is taken to hang.
+MAX_PARTITIONS = 64
+SILENCE_LIMIT_S = 60.0
+# Duties of a node, partitions counted.
+MAX_POSTS = 1_000
+# A duty that was kept so long has recovered: its next rest is a short one again.
+DUTY_RECOVERED_S = 60.0
+# What a duty's successor waits for the one before to end. One that does not is left behind, fenced.
+DUTY_CANCEL_S = 5.0

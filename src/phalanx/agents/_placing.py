@@ -5,6 +5,7 @@ cost and learned from then on. What an agent may hold is its mailbox and its han
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from phalanx.agents._agent import Agent
 from phalanx.agents._book import Claim
@@ -40,13 +41,7 @@ class Placing:
         able = {agent.name for agent in self._roster.able(mission.skill)}
         peers = [place for place in self._roster.places if place.role is role]
         free = frozenset(place.name for place in peers if place.agent.name in able)
-        operation = Operation(
-            id=mission.id,
-            kind=mission.skill,
-            tenant=mission.tenant,
-            priority=int(mission.severity),
-            eligible=None if len(free) == len(peers) else free,
-        )
+        operation = self._operation(claim, None if len(free) == len(peers) else free)
         try:
             ticket = self.pool.place(operation, self._now_s())
         except (QueuesFull, NoEligibleResource):
@@ -71,6 +66,19 @@ class Placing:
     def given_back(self, claim: Claim) -> None:
         """It went back to the queue without having been begun."""
         self.pool.withdraw(claim.mission.id, self._now_s())
+
+    def handed(self, claim: Claim, agent: Agent) -> None:
+        """It went from an agent that fell to its successor, in the same place."""
+        operation = self._operation(claim, None)
+        # A place that begins slowly may be full by the pool's count; the agent's mailbox decides.
+        with suppress(QueuesFull, NoEligibleResource):
+            self.pool.place(operation, self._now_s(), only=agent.place)
+
+    def _operation(self, claim: Claim, eligible: frozenset[str] | None) -> Operation:
+        mission = claim.mission
+        return Operation(
+            id=mission.id, kind=mission.skill, tenant=mission.tenant, priority=int(mission.severity), eligible=eligible
+        )
 
     def replaced(self, place: Place) -> None:
         """Another agent sits there now. It begins slowly: what made the last one fall may not be over."""

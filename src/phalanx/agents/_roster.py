@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from phalanx.agents._admission import Admission
 from phalanx.agents._agent import Agent
+from phalanx.agents._book import Claim
+from phalanx.agents._duty import Duty
 from phalanx.agents._errors import InvalidSkill
 from phalanx.agents._model import AgentState, AgentView, Role
 from phalanx.agents._toolbox import Skill, Toolbox
@@ -29,16 +31,24 @@ class Place:
 
 
 class Roster:
-    """Who there is. Roles without a skill have no agents: nobody sits idle for show."""
+    """Who there is. Roles without a skill and a duty have no agents: nobody sits idle for show."""
 
     def __init__(
-        self, skills: Sequence[Skill], *, tools: Toolbox, clock: Clock, per_role: int, admission: Admission
+        self,
+        skills: Sequence[Skill],
+        duties: Sequence[Duty] = (),
+        *,
+        tools: Toolbox,
+        clock: Clock,
+        per_role: int,
+        admission: Admission,
     ) -> None:
         self.skills = skills_by_name(skills)
         self._admission = admission
         self._tools = tools
         self._clock = clock
-        roles = [role for role in Role if any(skill.manifest.role is role for skill in skills)]
+        wanted = {one.manifest.role for one in skills} | {one.manifest.role for one in duties}
+        roles = [role for role in Role if role in wanted]
         self.places = [
             Place(role, number, self._agent(role, number, life=1))
             for role in roles
@@ -46,6 +56,8 @@ class Roster:
         ]
         # Agents that fell and whose missions are not back in the queue yet.
         self._fallen: list[Agent] = []
+        # What is on its way from an agent that fell to its successor.
+        self.hand_over: list[Claim] = []
 
     @property
     def agents(self) -> list[Agent]:
@@ -59,11 +71,12 @@ class Roster:
     @property
     def busy(self) -> bool:
         """Whether any agent holds something, fallen ones included."""
-        return any(agent.held for agent in (*self.agents, *self._fallen))
+        return bool(self.hand_over) or any(agent.held for agent in (*self.agents, *self._fallen))
 
-    def holds(self, mission: str) -> bool:
-        """Whether any agent holds this mission, fallen ones included."""
-        return any(claim.mission.id == mission for agent in (*self.agents, *self._fallen) for claim in agent.held)
+    def held(self) -> set[str]:
+        """The missions that agents hold, fallen ones included, and those on their way between two."""
+        held = {claim.mission.id for agent in (*self.agents, *self._fallen) for claim in agent.held}
+        return held | {claim.mission.id for claim in self.hand_over}
 
     def seats(self, agent: Agent) -> bool:
         """Whether ``agent`` still has its place, and may act in it."""
@@ -89,7 +102,8 @@ class Roster:
         """
         self._fallen.append(place.agent)
         place.life += 1
-        place.agent = self._agent(place.role, place.number, life=place.life)
+        fallen, place.agent = place.agent, self._agent(place.role, place.number, life=place.life)
+        fallen.succeed()
 
     def bury(self, agent: Agent) -> None:
         """A fallen agent holds nothing any more."""

@@ -9,6 +9,9 @@ from phalanx.agents._admission import Admission, Anybody
 from phalanx.agents._agent import first_within
 from phalanx.agents._book import Claim, MissionBook
 from phalanx.agents._dispatcher import Dispatcher
+from phalanx.agents._duties import Duties
+from phalanx.agents._duty import Duty, DutyView
+from phalanx.agents._falls import Fall, FallKind
 from phalanx.agents._keeper import Keeper
 from phalanx.agents._limits import CANCEL_S, DRAIN_S, MAX_AGENTS_PER_ROLE
 from phalanx.agents._model import AgentView, Capability, MissionStatus, SkillManifest
@@ -37,6 +40,7 @@ class Swarm:
         rng: Rng,
         toolbox: Toolbox,
         skills: Sequence[Skill],
+        duties: Sequence[Duty] = (),
         agents_per_role: int = 2,
         admission: Admission | None = None,
     ) -> None:
@@ -45,7 +49,7 @@ class Swarm:
         self._clock = clock
         self._log = telemetry.log.bind(room="agents")
         self._roster = Roster(
-            skills, tools=toolbox, clock=clock, per_role=agents_per_role, admission=admission or Anybody()
+            skills, duties, tools=toolbox, clock=clock, per_role=agents_per_role, admission=admission or Anybody()
         )
         self._book = MissionBook(store, clock=clock, telemetry=telemetry)
         self._placing = Placing(self._roster, clock)
@@ -54,6 +58,9 @@ class Swarm:
         )
         self._keeper = Keeper(
             self._book, self._roster, self._placing, self._dispatcher, clock=clock, telemetry=telemetry
+        )
+        self._duties = Duties(
+            duties, self._roster, tools=toolbox, clock=clock, rng=rng.child("agents"), telemetry=telemetry
         )
         self._runner: asyncio.Task[None] | None = None
         telemetry.metrics.gauge("phalanx_agents", "Agents in the roster.").set(len(self._roster.places))
@@ -102,8 +109,9 @@ class Swarm:
 
     def expel_barred(self) -> None:
         """Say that some identities do not stand any more: whoever had one is replaced, its missions handed on."""
+        now_ns = self._clock.monotonic_ns()
         for agent in self._roster.barred():
-            agent.expel()
+            agent.dismiss(Fall(FallKind.BARRED, "its identity does not stand any more", now_ns, now_ns))
 
     async def settled(self) -> None:
         """Wait until nothing is left to do. Raises what ended the swarm, should a defect end it first."""
@@ -139,6 +147,10 @@ class Swarm:
         """Every agent, in the order that also breaks ties in dispatch."""
         return self._roster.views(stopped=not self.running)
 
+    def duties(self) -> list[DutyView]:
+        """Every partition of every duty, and who keeps it."""
+        return self._duties.views()
+
     def skills(self, capability: Capability | None = None) -> list[SkillManifest]:
         """What the agents can do; all of it, or what contributes to ``capability``."""
         manifests = [skill.manifest for skill in self._roster.skills.values()]
@@ -159,6 +171,8 @@ class Swarm:
                 tasks.create_task(self._dispatcher.run())
                 for place in self._roster.places:
                     tasks.create_task(self._keeper.keep(place, tasks))
+                for post in self._duties.posts:
+                    tasks.create_task(self._duties.keep(post, tasks))
         except Exception as error:
             # Everything foreseen is handled below; what arrives here is a defect and must be seen.
             self._log.error("the swarm ended", reason=repr(error))

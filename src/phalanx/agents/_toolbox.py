@@ -12,6 +12,16 @@ from phalanx.agents._model import Mission, SkillManifest
 T = TypeVar("T")
 
 
+class Permitted(Protocol):
+    """A manifest, as far as the toolbox reads it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def permissions(self) -> tuple[str, ...]: ...
+
+
 class Toolbox:
     """The services of a node by their type."""
 
@@ -35,7 +45,7 @@ class Toolbox:
         tool: T = self._tools[kind]
         return tool
 
-    def limited(self, manifest: SkillManifest) -> "Toolbox":
+    def limited(self, manifest: Permitted) -> "Toolbox":
         """The same tools as far as ``manifest`` has permission for them; later ones included."""
         view = Toolbox()
         view._tools, view._allowed, view._holder = self._tools, manifest.permissions, manifest.name

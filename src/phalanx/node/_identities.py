@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from phalanx.agents import Skill, Swarm
+from phalanx.agents import Duty, Skill, Swarm
 from phalanx.core import AlertSink, AuditSink, Delete, Expect, Put, Store, Table, TenantId
 from phalanx.crypto import CryptoPolicy
 from phalanx.crypto.identity import Identities, Names, Revocation
@@ -47,7 +47,7 @@ async def opened_identities(
     ledger: AuditSink,
     telemetry: Telemetry,
     alerts: AlertSink,
-    skills: Sequence[Skill],
+    work: Sequence[Skill | Duty],
 ) -> Identities:
     """The node's identities, with one made ahead for each agent that the swarm will begin with."""
     identities = await Identities.open(
@@ -63,7 +63,7 @@ async def opened_identities(
         policy=CryptoPolicy(frozenset(settings.crypto.forbidden)),
         n_spares=settings.identity.spares,
     )
-    n_roles = len({skill.manifest.role for skill in skills})
+    n_roles = len({one.manifest.role for one in work})
     await identities.seats.spares.fill(n_roles * settings.agents.per_role)
     return identities
 

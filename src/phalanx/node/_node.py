@@ -7,12 +7,14 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-from phalanx.agents import Skill, Swarm, Toolbox
+from phalanx.agents import Duty, Missions, Skill, Swarm, Toolbox
 from phalanx.balancing import Balancing
 from phalanx.consensus import Archive
 from phalanx.core import (
     DEFAULT_TENANT,
     GIB,
+    AlertSink,
+    AuditSink,
     Clock,
     IdSource,
     InvalidInput,
@@ -37,7 +39,16 @@ from phalanx.node._entropy import watch_noise
 from phalanx.node._guard import SpaceWatch, WatchedJournals, WatchedStore
 from phalanx.node._identities import IDENTITY_KEYS, keep_identities, opened_identities
 from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SETTLED_POLL_S
-from phalanx.node._plugins import ANALYSES, DEVICES, SKILLS, checked_backends, checked_skill, load_plugins
+from phalanx.node._plugins import (
+    ANALYSES,
+    DEVICES,
+    DUTIES,
+    SKILLS,
+    checked_backends,
+    checked_duty,
+    checked_skill,
+    load_plugins,
+)
 from phalanx.node._ports import Ports
 from phalanx.node._sealing import anchor_daily, seal, seal_often
 from phalanx.node._services import Health, Services
@@ -159,16 +170,17 @@ async def build_node(
         )  # fmt: skip
         stack.push_async_callback(intake.close)
         findings, events = Findings(store), EventLog(intake_journal, store, seals)
-        skills = _skills(alerts)
-        identities = await opened_identities(settings, ports, store, vault, ledger, telemetry, alerts, skills)
-        toolbox = _toolbox(engine, findings)
+        skills, duties = _skills(alerts), _duties(alerts)
+        identities = await opened_identities(
+            settings, ports, store, vault, ledger, telemetry, alerts, [*skills, *duties]
+        )  # fmt: skip
+        toolbox = Toolbox()
         swarm = Swarm(
             store, clock=clock, telemetry=telemetry, rng=ports.rng.child("swarm"), admission=identities.seats,
-            toolbox=toolbox, skills=skills, agents_per_role=settings.agents.per_role,
+            toolbox=toolbox, skills=skills, duties=duties, agents_per_role=settings.agents.per_role,
         )  # fmt: skip
         archive = Archive(store, ledger, clock)
         responses = _responses(settings, ports, archive, store, ledger, vault, swarm, identities, telemetry, alerts)
-        toolbox.provide(Responses, responses)
         sentinel = Sentinel(
             intake, store, await offload.run(load_rules, settings.intake.rules_dir),
             clock=clock, telemetry=telemetry, on_missions=swarm.wake,
@@ -185,6 +197,7 @@ async def build_node(
             anchors=Anchors(store, offload, clock), balancing=_balancing(settings, ports, telemetry, swarm, engine),
             local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip
+        _provide(toolbox, node)
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)
         services.start("storage-watch", lambda: space.watch(ports.store, probe_journal))
@@ -241,12 +254,26 @@ def _skills(alerts: Alerts) -> list[Skill]:
     return skills
 
 
-def _toolbox(engine: Engine, findings: Findings) -> Toolbox:
-    """What a skill may ask for; its manifest says which of it."""
-    toolbox = Toolbox()
-    toolbox.provide(Engine, engine)
-    toolbox.provide(Findings, findings)
-    return toolbox
+def _duties(alerts: Alerts) -> list[Duty]:
+    duties: list[Duty] = []
+    load_plugins(DUTIES, alerts, lambda duty: duties.append(checked_duty(duty, duties)))
+    return duties
+
+
+def _provide(toolbox: Toolbox, node: Node) -> None:
+    """What a skill or a duty may ask for; its manifest says which of it."""
+    for tool in (
+        node.engine, node.findings, node.responses, node.events, node.intake, node.swarm, node.identities, node.ledger,
+        node.alerts, node.telemetry, node.fleet, node.assessments, node.cases, node.sentinel, Missions(node.store),
+    ):  # fmt: skip
+        toolbox.provide(type(tool), tool)
+    # By what they are to others: their implementations differ from node to node.
+    ports: dict[type, object] = {
+        Clock: node.clock, Store: node.store, Offload: node.offload, IdSource: node.ids, AuditSink: node.ledger,
+        AlertSink: node.alerts,
+    }  # fmt: skip
+    for kind, port in ports.items():
+        toolbox.provide(kind, port)
 
 
 @contextlib.asynccontextmanager

@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from phalanx.agents import Skill, skills_by_name
+from phalanx.agents import Duty, Skill, duties_by_name, skills_by_name
 from phalanx.core import AlertLevel, AlertSink, InvalidInput
 from phalanx.crypto.entropy import SOURCES_GROUP
 from phalanx.crypto.vault import WRAPPERS_GROUP
 from phalanx.devices import Backend, Provider
 
 SKILLS = "phalanx.skills"
+DUTIES = "phalanx.duties"
 ANALYSES = "phalanx.analyses"
 DEVICES = "phalanx.devices"
-GROUPS = (SKILLS, ANALYSES, DEVICES, WRAPPERS_GROUP, SOURCES_GROUP)
+GROUPS = (SKILLS, DUTIES, ANALYSES, DEVICES, WRAPPERS_GROUP, SOURCES_GROUP)
 
 
 def registered(group: str) -> list[EntryPoint]:
@@ -47,3 +48,9 @@ def checked_skill(skill: Skill, known: Sequence[Skill]) -> Skill:
     """The skill; raises when its manifest is not one or its name is taken."""
     skills_by_name((*known, skill))
     return skill
+
+
+def checked_duty(duty: Duty, known: Sequence[Duty]) -> Duty:
+    """The duty; raises when its manifest is not one or its name is taken."""
+    duties_by_name((*known, duty))
+    return duty

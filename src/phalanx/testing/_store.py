@@ -160,6 +160,10 @@ class SimStore:
             TenantId(tenant) for (name, tenant), rows in self._tables.items() if name == table.name and rows.keys
         )
 
+    def all_keys(self) -> list[tuple[str, str, str]]:
+        """Table, tenant and key of every row, for checkers that compare what was left behind."""
+        return sorted((*where, key) for where, rows in self._tables.items() for key in rows.keys)
+
     async def close(self) -> None:
         self._closed = True
         async with self._lock:

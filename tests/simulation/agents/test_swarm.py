@@ -360,7 +360,7 @@ def test_what_the_swarm_does_is_measured(play, chore):
         assert _metric(bench, "phalanx_missions_total", status="assigned") == 2
         assert _metric(bench, "phalanx_missions_total", status="done") == 1
         assert _metric(bench, "phalanx_missions_total", status="pending-again") == 1
-        assert _metric(bench, "phalanx_agents_replaced_total") == 1
+        assert _metric(bench, "phalanx_agents_replaced_total", why="failed") == 1
         assert _metric(bench, "phalanx_agent_busy_seconds_total", role="analyst") == pytest.approx(4.0, abs=0.1)
         assert _metric(bench, "phalanx_agents_busy") == 0
         waited = bench.telemetry.metrics.snapshot()["phalanx_mission_assignment_seconds"]["samples"][0]

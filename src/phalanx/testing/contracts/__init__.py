@@ -7,6 +7,7 @@ module says what its checks are given. A check that fails raises ``AssertionErro
 from phalanx.testing.contracts._devices import DEVICE_CHECKS, check_provider
 from phalanx.testing.contracts._journal import JOURNAL_CHECKS, JOURNAL_FULL_CHECKS, OpenJournals
 from phalanx.testing.contracts._notes import NOTES, OpenStore
+from phalanx.testing.contracts._skills import DUTY_CHECKS, SKILL_CHECKS, DutyCheck, SkillCheck, Tools
 from phalanx.testing.contracts._store import STORE_CHECKS
 from phalanx.testing.contracts._store_concurrency import STORE_SHARED_CHECKS
 from phalanx.testing.contracts._store_full import STORE_FULL_CHECKS
@@ -15,16 +16,21 @@ from phalanx.testing.contracts._wrappers import WRAPPER_CHECKS, OpenWrapper
 
 __all__ = [
     "DEVICE_CHECKS",
+    "DUTY_CHECKS",
     "JOURNAL_CHECKS",
     "JOURNAL_FULL_CHECKS",
     "NOTES",
+    "SKILL_CHECKS",
     "STORE_CHECKS",
     "STORE_FULL_CHECKS",
     "STORE_SHARED_CHECKS",
     "WRAPPER_CHECKS",
+    "DutyCheck",
     "OpenJournals",
     "OpenStore",
     "OpenWrapper",
+    "SkillCheck",
+    "Tools",
     "check_provider",
     "compare_with_model",
     "store_operations",
