@@ -10,7 +10,7 @@ from starlette.responses import Response
 from phalanx.api._auth import Gate
 from phalanx.api._replies import Page, page, reply, reply_page
 from phalanx.api._schemas import answer
-from phalanx.consensus import AgreementRecord, MisbehaviourRecord
+from phalanx.consensus import AgreementRecord, EpochRecord, LeftOut, MisbehaviourRecord, Objection, epoch_key
 from phalanx.trust import Principal, Role
 
 if TYPE_CHECKING:
@@ -34,7 +34,35 @@ class AgreementDocument(msgspec.Struct, frozen=True, kw_only=True):
     certificate: str
 
 
-KINDS: tuple[type, ...] = (AgreementRecord, AgreementDocument, MisbehaviourRecord)
+class EpochListed(msgspec.Struct, frozen=True, kw_only=True):
+    """An epoch without its keys: who takes part, who was left out and why, and what members object to.
+
+    ``accepted`` is the weight that accepted it, of ``total``; ``refused`` says why it was not fixed.
+    """
+
+    number: int
+    digest: str
+    at_ns: int
+    fixed_by: str
+    votes: str
+    participants: list[str]
+    left_out: list[LeftOut]
+    accepted: int
+    total: int
+    refused: str
+    objections: list[Objection]
+
+    @classmethod
+    def of(cls, record: EpochRecord) -> "EpochListed":
+        epoch = record.decoded()
+        return cls(
+            number=record.number, digest=record.digest, at_ns=record.at_ns, fixed_by=epoch.fixed_by,
+            votes=epoch.votes, participants=[one.name for one in epoch.participants], left_out=list(epoch.left_out),
+            accepted=record.accepted, total=epoch.total, refused=record.refused, objections=list(record.objections),
+        )  # fmt: skip
+
+
+KINDS: tuple[type, ...] = (AgreementRecord, AgreementDocument, MisbehaviourRecord, EpochRecord, EpochListed)
 
 
 def agreement_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -59,6 +87,19 @@ def agreement_routes(node: "Node", gate: Gate) -> APIRouter:
         found = await node.agreements.misbehaviour(principal.tenant, after=asked.after, limit=asked.limit)
         last = found[-1].id if found else ""
         return reply_page(request, found, asked=asked, last=last, full=len(found) == asked.limit)
+
+    @router.get("/epochs", responses=answer(EpochListed, many=True), dependencies=[viewer])
+    async def list_epochs(request: Request, asked: Annotated[Page, Depends(page)]) -> Response:
+        """Who took part when, who was left out, and what members object to; also epochs that were refused."""
+        found = await node.agreements.epochs(after=asked.after, limit=asked.limit)
+        last = epoch_key(found[-1].number, found[-1].digest) if found else ""
+        listed = [EpochListed.of(one) for one in found]
+        return reply_page(request, listed, asked=asked, last=last, full=len(found) == asked.limit)
+
+    @router.get("/epochs/{digest}", responses=answer(EpochRecord), dependencies=[viewer])
+    async def get_epoch(digest: str) -> Response:
+        """One epoch with its seal, and the certificates of those who object to it."""
+        return reply(await node.agreements.epoch(digest))
 
     @router.get("/{key}", responses=answer(AgreementRecord))
     async def get_agreement(key: str, principal: Annotated[Principal, viewer]) -> Response:

@@ -1,7 +1,8 @@
 """`phalanx consensus`: what agents agreed on, and certificates that prove it anywhere."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import click
@@ -40,6 +41,28 @@ def list_agreements(client: NodeClient, limit: int, as_json: bool) -> None:
         ("id", lambda row: row["id"]),
     ]
     print_table("Agreements", rows, columns, empty="nothing was put to the agents; see the setting response.agreement")
+
+
+@consensus.command("epochs")
+@client_options
+@limit_option
+@json_option
+def list_epochs(client: NodeClient, limit: int, as_json: bool) -> None:
+    """Who took part when, who was left out and why, and what agents object to; oldest first."""
+    rows = list(client.pages("/v1/consensus/epochs", limit=limit))
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("epoch", lambda row: str(row["number"])),
+        ("when", time_of("at_ns")),
+        ("participants", lambda row: str(len(row["participants"]))),
+        ("left out", lambda row: ", ".join(f"{one['name']}: {one['reason']}" for one in row["left_out"]) or "–"),
+        ("accepted", lambda row: f"{row['accepted']} of {row['total']}"),
+        ("objections", lambda row: "; ".join(map(_objection, row["objections"])) or "–"),
+        ("refused", lambda row: row["refused"] or "–"),
+    ]
+    print_table("Epochs", rows, columns, empty="no epoch was fixed yet; see the setting response.agreement")
 
 
 @consensus.command("show")
@@ -96,6 +119,11 @@ def verify(certificate: Path, roots: tuple[str, ...], context: str, as_json: boo
     _tell(proven)
     if not roots:
         click.echo("compare this root with one that you have from elsewhere, or name it with --root")
+
+
+def _objection(row: Mapping[str, Any]) -> str:
+    about = "itself" if row["about"] == row["member"] else row["about"]
+    return f"{row['member']}: {about} {row['wrong']}"
 
 
 def _tell(proven: "Proven") -> None:

@@ -17,6 +17,7 @@ Errors::
     │   ├── InvalidVote             a signature does not belong to the statement and root
     │   ├── Unjustified             a proposal does not follow from what it shows
     │   ├── EpochRefused            an epoch may not be used
+    │   │   └── UnjustFilter        too many object to whom it leaves out or takes in
     │   └── EvidenceRefused         what is shown convicts nobody
     └── InvalidInput
         ├── TooFewParticipants      fewer than three
@@ -35,6 +36,7 @@ from phalanx.consensus._archive import (
     Archive,
     EpochRecord,
     MisbehaviourRecord,
+    epoch_key,
 )
 from phalanx.consensus._checks import Checks
 from phalanx.consensus._council import Council, Engine, Seat
@@ -50,6 +52,7 @@ from phalanx.consensus._errors import (
     NoQuorum,
     ThresholdTooLow,
     TooFewParticipants,
+    UnjustFilter,
     Unjustified,
     UnknownOption,
     WrongContext,
@@ -69,7 +72,19 @@ from phalanx.consensus._hub import Hub
 from phalanx.consensus._limits import MAX_VIEWS, VIEW_NS
 from phalanx.consensus._log import VoteLog
 from phalanx.consensus._machine import Machine
-from phalanx.consensus._membership import Absence, Acceptance, Heard, Objection, draft, fix, review
+from phalanx.consensus._membership import (
+    Absence,
+    Acceptance,
+    Assent,
+    Heard,
+    Objection,
+    Wrong,
+    absence,
+    answer,
+    draft,
+    fix,
+    review,
+)
 from phalanx.consensus._messages import (
     Certificate,
     Fetch,
@@ -123,6 +138,7 @@ __all__ = [
     "Agreement",
     "AgreementRecord",
     "Archive",
+    "Assent",
     "Broadcast",
     "Certificate",
     "CertificateRefused",
@@ -168,6 +184,7 @@ __all__ = [
     "ThresholdTooLow",
     "Timeout",
     "TooFewParticipants",
+    "UnjustFilter",
     "Unjustified",
     "UnknownOption",
     "Vote",
@@ -177,8 +194,11 @@ __all__ = [
     "VoterState",
     "Wake",
     "Wire",
+    "Wrong",
     "WrongContext",
     "WrongEpoch",
+    "absence",
+    "answer",
     "contradiction",
     "convict",
     "decode_certificate",
@@ -186,6 +206,7 @@ __all__ = [
     "document_of",
     "draft",
     "encode_message",
+    "epoch_key",
     "fix",
     "forked",
     "hopeful",

@@ -5,7 +5,8 @@ of the certificate, of the evidence. Recording the same twice changes nothing.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from phalanx.consensus._agreement import Agreement
 from phalanx.consensus._document import EpochSeal, document_of
 from phalanx.consensus._epoch import Epoch
 from phalanx.consensus._evidence import Evidence
+from phalanx.consensus._membership import Objection
 from phalanx.consensus._messages import decode_certificate, encode_message
 from phalanx.consensus._question import Instance, Question
 from phalanx.core import (
@@ -39,10 +41,15 @@ AGREEMENTS = Table("agreements", indexes=("context",))
 EPOCHS = Table("epochs", indexes=("digest",))
 EVIDENCE = Table("misbehaviour")
 CERTIFICATES = Table("certificates")
+_NO_CHAINS: Mapping[str, bytes] = MappingProxyType({})
 
 
 class EpochRecord(Record, frozen=True, kw_only=True, tag="epoch-record"):
-    """A fixed epoch with its seal. ``id`` derives from its digest."""
+    """An epoch with its seal, and what its members said to it. ``id`` derives from its digest.
+
+    ``accepted`` is the weight that accepted it. ``refused`` says why it was not fixed; empty when it was. ``chains``
+    hold the certificates of those who object, by name: with them and ``epoch`` anybody can check what they signed.
+    """
 
     digest: str
     number: int
@@ -50,6 +57,13 @@ class EpochRecord(Record, frozen=True, kw_only=True, tag="epoch-record"):
     chain: bytes
     signature: bytes
     accepted: int
+    refused: str = ""
+    objections: tuple[Objection, ...] = ()
+    chains: dict[str, bytes] = msgspec.field(default_factory=dict)
+
+    def decoded(self) -> Epoch:
+        """Raises ``EpochRefused``."""
+        return Epoch.from_bytes(self.epoch)
 
 
 class AgreementRecord(Record, frozen=True, kw_only=True, tag="agreement"):
@@ -85,6 +99,11 @@ class MisbehaviourRecord(Record, frozen=True, kw_only=True, tag="misbehaviour"):
     evidence: bytes
 
 
+def epoch_key(number: int, digest: str) -> str:
+    """Where an epoch stands among all that were proposed."""
+    return f"{number:012d}-{digest}"
+
+
 class Archive:
     """Writes what councils learn, and reads it for pages, the API and the command line."""
 
@@ -93,15 +112,24 @@ class Archive:
         self._audit = audit
         self._clock = clock
 
-    async def keep_epoch(self, epoch: Epoch, seal: EpochSeal, *, accepted: int) -> None:
+    async def keep_epoch(
+        self,
+        epoch: Epoch,
+        seal: EpochSeal,
+        *,
+        accepted: int,
+        refused: str = "",
+        objections: Sequence[Objection] = (),
+        chains: Mapping[str, bytes] = _NO_CHAINS,
+    ) -> EpochRecord:
         """Durable, and in the ledger, when it returns. Participants are the node's, not a tenant's."""
         tenant, digest = DEFAULT_TENANT, epoch.id.hex()
         record = EpochRecord(
             id=derive_id(epoch.at_ns, "epoch", digest), tenant=tenant, trace=NO_TRACE, at_ns=epoch.at_ns,
             digest=digest, number=epoch.number, epoch=epoch.to_bytes(), chain=seal.chain, signature=seal.signature,
-            accepted=accepted,
+            accepted=accepted, refused=refused, objections=tuple(objections), chains=dict(chains),
         )  # fmt: skip
-        key = f"{epoch.number:012d}-{digest}"
+        key = epoch_key(epoch.number, digest)
         await self._store.commit([Put(EPOCHS, tenant, key, encode(record), {"digest": (digest,)})])
         body = {
             "epoch": digest,
@@ -110,13 +138,40 @@ class Archive:
             "participants": [one.name for one in epoch.participants],
             "left_out": {one.name: one.reason for one in epoch.left_out},
             "accepted_weight": accepted,
-        }
-        await self._tell(record, epoch.fixed_by, "fix epoch", f"epoch {epoch.number}", body)
+            "refused": refused,
+            "objections": [
+                {
+                    "member": one.member, "about": one.about, "wrong": one.wrong.value,
+                    "signature_sha256": hashlib.sha256(one.signature).hexdigest(),
+                }
+                for one in objections
+            ],
+        }  # fmt: skip
+        action = "refuse epoch" if refused else "fix epoch"
+        await self._tell(record, epoch.fixed_by, action, f"epoch {epoch.number}", body)
+        return record
 
     async def next_number(self) -> int:
-        """The number of an epoch that is fixed now."""
-        last = await self._store.scan(EPOCHS, DEFAULT_TENANT, limit=1, reverse=True)
-        return decode(last[0].value, EpochRecord).number + 1 if last else 1
+        """The number of an epoch that is proposed now."""
+        last = await self.newest_epochs(limit=1)
+        return last[0].number + 1 if last else 1
+
+    async def epochs(self, *, after: str = "", limit: int = 100) -> list[EpochRecord]:
+        """Epochs as they were proposed, past the one whose ``epoch_key`` is ``after``."""
+        rows = await self._store.scan(EPOCHS, DEFAULT_TENANT, after=after, limit=min(limit, MAX_PAGE_ROWS))
+        return [decode(row.value, EpochRecord) for row in rows]
+
+    async def newest_epochs(self, *, limit: int) -> list[EpochRecord]:
+        """The latest epochs, the last one first."""
+        rows = await self._store.scan(EPOCHS, DEFAULT_TENANT, limit=min(limit, MAX_PAGE_ROWS), reverse=True)
+        return [decode(row.value, EpochRecord) for row in rows]
+
+    async def epoch(self, digest: str) -> EpochRecord:
+        """By its digest; raises ``NotFound``."""
+        rows = await self._store.find(EPOCHS, DEFAULT_TENANT, "digest", digest, limit=1)
+        if not rows:
+            raise NotFound("epoch", digest)
+        return decode(rows[0].value, EpochRecord)
 
     async def keep(self, tenant: TenantId, trace: TraceId, agreement: Agreement) -> AgreementRecord:
         """Durable, and in the ledger, when it returns."""
@@ -191,12 +246,11 @@ class Archive:
         """The decision as a document that can be verified elsewhere; raises ``NotFound``."""
         record = await self.get(tenant, name)
         certificate = await self._store.get(CERTIFICATES, tenant, record.id)
-        found = await self._store.find(EPOCHS, DEFAULT_TENANT, "digest", record.epoch, limit=1)
-        if certificate is None or not found:
+        if certificate is None:
             raise NotFound("certificate of agreement", record.id)
-        kept = decode(found[0].value, EpochRecord)
+        kept = await self.epoch(record.epoch)
         question = Question(record.options, bytes.fromhex(record.context), record.about, record.threshold)
-        instance = Instance(Epoch.from_bytes(kept.epoch), question)
+        instance = Instance(kept.decoded(), question)
         agreement = Agreement(instance, decode_certificate(certificate.value))
         return document_of(agreement, EpochSeal(kept.chain, kept.signature))
 

@@ -34,10 +34,15 @@ class Participant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LeftOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A member that was not taken into the epoch, and why."""
+    """A member that was not taken into the epoch, and why.
+
+    Its ``weight`` counts on, as that of a participant who is silent: leaving somebody out never makes a quorum
+    smaller. Whoever was convicted by evidence counts nothing.
+    """
 
     name: str
     reason: str
+    weight: int = 1
 
 
 class Epoch(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True, tag_field="form", tag="epoch"):
@@ -61,10 +66,21 @@ class Epoch(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True, 
             )
         if n > MAX_PARTICIPANTS:
             raise EpochRefused(f"it has {n} participants, more than {MAX_PARTICIPANTS}")
-        if len({one.name for one in self.participants}) < n:
+        names = {one.name for one in self.participants}
+        if len(names) < n:
             raise EpochRefused("one name stands there twice")
         if len({one.root for one in self.participants}) < n:
             raise EpochRefused("two participants have the same root: whoever holds its key would vote twice")
+        left = {one.name for one in self.left_out}
+        if len(left - names) < len(self.left_out) or len(left) > MAX_PARTICIPANTS:
+            raise EpochRefused(f"somebody left out stands there twice, or there are more than {MAX_PARTICIPANTS}")
+        if not all(0 <= one.weight <= MAX_WEIGHT and 0 < len(one.name) <= MAX_NAME_CHARS for one in self.left_out):
+            raise EpochRefused("the name or weight of somebody left out is out of bounds")
+        if 3 * sum(self.weights) <= 2 * self.total:
+            raise EpochRefused(
+                f"its participants weigh {sum(self.weights)} of {self.total}, not more than two thirds",
+                hint="wait until more members are heard again, or have them removed from the roster by a person",
+            )
         for one in self.participants:
             if not 1 <= one.weight <= MAX_WEIGHT:
                 raise EpochRefused(f"the weight of {one.name!r} is not within 1 and {MAX_WEIGHT}")
@@ -82,8 +98,8 @@ class Epoch(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True, 
 
     @cached_property
     def total(self) -> int:
-        """The weight of all participants together."""
-        return sum(self.weights)
+        """The weight of all participants together, and of those left out who count on."""
+        return sum(self.weights) + sum(one.weight for one in self.left_out)
 
     @cached_property
     def places(self) -> Mapping[str, int]:

@@ -91,6 +91,25 @@ class EpochRefused(ConsensusError):
         super().__init__(f"the epoch is refused: {reason}", hint=hint, reason=reason)
 
 
+class UnjustFilter(EpochRefused):
+    """So many members object to one being left out or taken in that an honest one is among them.
+
+    Attributes: ``about``, the members it is about; ``objectors``, who objected.
+    """
+
+    code = "unjust-filter"
+    about: tuple[str, ...]
+    objectors: tuple[str, ...]
+
+    def __init__(self, about: tuple[str, ...], objectors: tuple[str, ...]) -> None:
+        super().__init__(
+            f"more than a third of its members object to what it does with {', '.join(about)}",
+            hint="whoever proposed it may be subverted; the objections are signed and kept",
+        )
+        self.about = about
+        self.objectors = objectors
+
+
 class EvidenceRefused(ConsensusError):
     """What is shown as evidence convicts nobody. Attribute: ``reason``."""
 

@@ -126,8 +126,7 @@ class Machine:
                 self._answer(sender, message, now_ns)
             else:
                 handler(sender, message, now_ns)
-        out, self._out = self._out, []
-        return out
+        return self._take()
 
     def tick(self, now_ns: int) -> list[Effect]:
         """Time has passed; too early a call does no harm."""
@@ -156,10 +155,9 @@ class Machine:
             return
         try:
             self._checks.proposal(shown)
+            self._checks.justified(shown)
         except InvalidVote:
             return
-        try:
-            self._checks.justified(shown)
         except Unjustified:
             self._accuse(Evidence(culprit=sender, kind=INVALID_JUSTIFICATION, statements=(shown,)))
             return

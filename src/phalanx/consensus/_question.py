@@ -96,7 +96,10 @@ class Instance:
 
     @property
     def tolerated(self) -> int:
-        """Weight that may be silent or lie with a decision still reached, and no two reached ever."""
+        """Weight that may be silent or lie with a decision still reached, and no two reached ever.
+
+        Who was left out of the epoch is silent, and counts towards it.
+        """
         return self.total - self.quorum
 
     def leader(self, view: int) -> int:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phalanx.consensus import AgreementRecord, MisbehaviourRecord, verify_document
+from phalanx.consensus import AgreementRecord, EpochRecord, LeftOut, MisbehaviourRecord, verify_document
 from phalanx.core import DEFAULT_TENANT, PhalanxError, TenantId
-from phalanx.dashboard._limits import AGREEMENTS_SHOWN
+from phalanx.dashboard._limits import AGREEMENTS_SHOWN, EPOCHS_SHOWN
 
 if TYPE_CHECKING:
     from phalanx.node import Node
@@ -20,12 +20,23 @@ class ShownAgreement:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownEpoch:
+    """An epoch, how many take part in it, and who does not."""
+
+    record: EpochRecord
+    n: int
+    total: int
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AgreementView:
     """What the page shows, newest first."""
 
     asked: bool
     decisions: tuple[ShownAgreement, ...]
     convicted: tuple[MisbehaviourRecord, ...]
+    epochs: tuple[ShownEpoch, ...]
 
 
 async def agreement_view(node: "Node", tenant: TenantId) -> AgreementView:
@@ -35,7 +46,13 @@ async def agreement_view(node: "Node", tenant: TenantId) -> AgreementView:
         asked=node.settings.response.agreement,
         decisions=tuple([ShownAgreement(one, await _problem(node, tenant, one)) for one in newest]),
         convicted=tuple(await node.agreements.misbehaviour(DEFAULT_TENANT, limit=AGREEMENTS_SHOWN)),
+        epochs=tuple(map(_shown, await node.agreements.newest_epochs(limit=EPOCHS_SHOWN))),
     )
+
+
+def _shown(record: EpochRecord) -> ShownEpoch:
+    epoch = record.decoded()
+    return ShownEpoch(record, len(epoch.participants), epoch.total, epoch.left_out)
 
 
 async def _problem(node: "Node", tenant: TenantId, record: AgreementRecord) -> str:

@@ -28,3 +28,5 @@ MAX_SHOWN_PLACEMENTS = 12
 
 # Decisions of agents on their page; each is verified while it is made.
 AGREEMENTS_SHOWN = 20
+# Epochs beside them, with whoever was left out.
+EPOCHS_SHOWN = 10

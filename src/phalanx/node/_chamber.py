@@ -1,8 +1,8 @@
 """The agents of a node as a council: their epoch, their vote keys, and the questions put to them.
 
-An epoch is fixed when the first question comes and whenever the agents have changed since: drafted from
-the roster, reviewed and accepted by each agent with the key of its identity, sealed by the node, and
-recorded. Vote keys of agents live in memory, as their identities do: who starts again is somebody new.
+An epoch is fixed (``_convening``) when the first question comes, and whenever since then the agents have
+changed or others of them are heard. Vote keys of agents live in memory, as their identities do: who starts
+again is somebody new.
 Agents of one node share its fate. Together they withstand that some of them are subverted in what they
 say, and not that the machine is.
 """
@@ -17,23 +17,16 @@ from phalanx.agents import AgentState, Swarm
 from phalanx.consensus import (
     ML_DSA,
     WOTS,
-    Acceptance,
     Agreement,
     Archive,
     ConsensusError,
     Council,
-    Epoch,
-    EpochSeal,
     Evidence,
-    Heard,
     Instance,
     MlDsaVotes,
     Participant,
     Question,
     Seat,
-    draft,
-    fix,
-    review,
     verifier_of,
 )
 from phalanx.core import (
@@ -53,6 +46,7 @@ from phalanx.core import (
 from phalanx.crypto.identity import Identities, Identity, Why
 from phalanx.crypto.vault import Vault
 from phalanx.incidents import ActionProposal, Approved, Ruling
+from phalanx.node._convening import Convening, SwarmHearing
 from phalanx.node._limits import AGREE_WITHIN_S, AGREEMENT_LEAVES, MAX_ML_DSA_VOTERS
 from phalanx.node._ports import Ports
 from phalanx.telemetry import Telemetry
@@ -88,6 +82,7 @@ class _Sitting:
 
     council: Council
     identities: tuple[str, ...]
+    absent: frozenset[str]
     signers: tuple[Any, ...]
 
 
@@ -117,9 +112,12 @@ class Chamber:
         self._alerts = alerts
         self._votes = votes
         self._opinions = _Opinions()
-        self._convicted: set[str] = set()
         self._sitting: _Sitting | None = None
         self._turn = asyncio.Lock()
+        hearing = SwarmHearing(swarm, identities.seats, ports.clock)
+        self._convening = Convening(
+            identities, archive, hearing, clock=ports.clock, offload=ports.offload, alerts=alerts
+        )
         self.archive = archive
         metrics = telemetry.metrics
         self._asked = metrics.counter("phalanx_agreements_total", "Questions put to agents, by outcome.", ("outcome",))
@@ -170,9 +168,14 @@ class Chamber:
     async def _seated(self) -> _Sitting:
         """The council of the agents that there are now. Raises ``ConsensusError`` and ``InvalidInput``."""
         agents = self._present()
-        names = tuple(identity.fingerprint for _, identity in agents)
+        identities = tuple(identity.fingerprint for _, identity in agents)
+        absent = self._convening.absent([name for name, _ in agents])
         sitting = self._sitting
-        if sitting is not None and sitting.identities == names and self._have_leaves(sitting):
+        if (
+            sitting is not None
+            and (sitting.identities, sitting.absent) == (identities, absent)
+            and self._have_leaves(sitting)
+        ):
             return sitting
         number = await self.archive.next_number()
         kind = self._votes if self._votes != "auto" else ML_DSA if len(agents) <= MAX_ML_DSA_VOTERS else WOTS
@@ -181,33 +184,16 @@ class Chamber:
             Participant(name, identity.fingerprint, signer.root)
             for (name, identity), signer in zip(agents, signers, strict=True)
         ]
-        epoch, accepted = await self._offload.run(self._fixed, roster, dict(agents), number, kind)
-        await self.archive.keep_epoch(epoch, EpochSeal.of(epoch, self._identities.node), accepted=accepted)
-        seats = {one.name: Seat(signer, self._opinions) for one, signer in zip(roster, signers, strict=True)}
+        epoch = await self._convening.epoch(roster, dict(agents), number=number, votes=kind)
+        seats = {
+            one.name: Seat(signer, self._opinions)
+            for one, signer in zip(roster, signers, strict=True)
+            if one.name in epoch.places
+        }
         council = Council(epoch, seats, verifier_of(kind), clock=self._clock, on_evidence=self._convict)
-        limited = tuple(signer for signer in signers if hasattr(signer, "reserve"))
-        self._sitting = _Sitting(council, names, limited)
+        limited = tuple(seat.signer for seat in seats.values() if hasattr(seat.signer, "reserve"))
+        self._sitting = _Sitting(council, identities, absent, limited)
         return self._sitting
-
-    def _fixed(
-        self, roster: Sequence[Participant], agents: dict[str, Identity], number: int, kind: str
-    ) -> tuple[Epoch, int]:
-        """Draft the epoch and have each agent look at it; who objects does not sign."""
-        now_ns = self._clock.wall_ns()
-        # In one process an agent that has its seat is heard: there is nothing between it and the node.
-        heard = {one.name: Heard(now_ns, authentic=self._identities.seats.admitted(one.name)) for one in roster}
-        epoch = draft(
-            roster, heard, number=number, votes=kind, fixed_by=str(self._identities.node.subject), now_ns=now_ns,
-            convicted=self._convicted,
-        )  # fmt: skip
-        statement = Acceptance.statement(epoch)
-        acceptances = [
-            Acceptance(name, identity.key.sign(statement))
-            for name, identity in agents.items()
-            if not review(epoch, roster, heard, now_ns=now_ns, convicted=self._convicted)
-        ]
-        keys = {name: identity.key.public for name, identity in agents.items()}
-        return epoch, fix(epoch, roster, keys, acceptances, convicted=self._convicted)
 
     def _present(self) -> list[tuple[str, Identity]]:
         seats = self._identities.seats
@@ -235,7 +221,7 @@ class Chamber:
     async def _convict(self, instance: Instance, evidence: Evidence) -> None:
         """Record it, and take the culprit's identity away: it is out of the swarm and of every later epoch."""
         culprit = instance.epoch.participants[evidence.culprit]
-        self._convicted.add(culprit.name)
+        self._convening.convicted.add(culprit.name)
         await self.archive.convict(DEFAULT_TENANT, instance, evidence)
         self._alerts.alert(
             AlertLevel.URGENT,

@@ -124,7 +124,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
         await show_two_histories(api.node, signer)
         escrow = await put_into_escrow(api.node)
         await anchor(api.node)
-        await agree(api.node)
+        epoch = await agree(api.node)
         await api.node.identities.rotate(api.node.identities.node.subject, actor="tester")  # leaves a list
         await catch_a_traitor(api.node)
         document = (await api.http.get("/openapi.json")).json()
@@ -132,7 +132,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
         conforms(document, post, taken)
         event = taken["first_event"]
         known = {"trace_id": event, "event_id": event, "code": "overloaded", "escrow_id": escrow.id}
-        known["pool"] = "agents"
+        known |= {"pool": "agents", "digest": epoch.id.hex()}
         entries = (await api.http.get("/v1/ledger")).json()["items"]
         asked = {
             "/v1/ledger/bundle": {"case": next(entry["case"] for entry in entries if entry["case"])},
@@ -174,6 +174,7 @@ async def agree(node):
     certificate = Certificate(instance.slot, 1, COMMIT, 0, (0, 1, 2), signatures)
     await node.agreements.keep_epoch(epoch, EpochSeal.of(epoch, node.identities.node), accepted=4)
     await node.agreements.keep(DEFAULT_TENANT, NO_TRACE, Agreement(instance, certificate))
+    return epoch
 
 
 async def catch_a_traitor(node):

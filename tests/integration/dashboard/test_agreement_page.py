@@ -10,10 +10,13 @@ from phalanx.consensus import (
     Epoch,
     EpochSeal,
     Instance,
+    LeftOut,
     MlDsaVotes,
+    Objection,
     Participant,
     Question,
     Vote,
+    Wrong,
     contradiction,
 )
 from phalanx.core import DEFAULT_TENANT, NO_TRACE
@@ -27,12 +30,18 @@ async def decided(node, *, honest=True):
     participants = tuple(Participant(f"agent-{place}", "", one.root) for place, one in enumerate(signers))
     fixed_by, at_ns = str(node.identities.node.subject), node.clock.wall_ns()
     number = await node.agreements.next_number()
-    epoch = Epoch(number=number, votes="ml-dsa", participants=participants, fixed_by=fixed_by, at_ns=at_ns)
+    epoch = Epoch(
+        number=number, votes="ml-dsa", participants=participants, fixed_by=fixed_by, at_ns=at_ns,
+        left_out=(LeftOut("agent-9", "heartbeat too old"),),
+    )  # fmt: skip
     instance = Instance(epoch, Question(("approve", "refuse"), bytes(32), about="isolate-host of host:<b>ws-7</b>"))
     statement = instance.vote_statement(1, COMMIT, 0 if honest else 1)
-    signatures = tuple(one.sign(statement) for one in signers[:3])
-    certificate = Certificate(instance.slot, 1, COMMIT, 0, (0, 1, 2), signatures)
-    await node.agreements.keep_epoch(epoch, EpochSeal.of(epoch, node.identities.node), accepted=4)
+    signatures = tuple(one.sign(statement) for one in signers)
+    certificate = Certificate(instance.slot, 1, COMMIT, 0, (0, 1, 2, 3), signatures)
+    said = Objection("agent-9", "agent-9", Wrong.LEFT_OUT, b"")
+    await node.agreements.keep_epoch(
+        epoch, EpochSeal.of(epoch, node.identities.node), accepted=4, objections=[said], chains={}
+    )
     await node.agreements.keep(DEFAULT_TENANT, NO_TRACE, Agreement(instance, certificate))
     votes = [
         Vote(instance.slot, 1, 1, PREPARE, one, signers[1].sign(instance.vote_statement(1, PREPARE, one)))
@@ -49,10 +58,13 @@ def test_decisions_are_verified_as_they_are_shown_and_the_convicted_named(on_pag
         await decided(visit.node)
         page = (await visit.http.get("/agreement")).text
         assert "verified</span>" in page
-        assert "3 of 4: agent-0, agent-1, agent-2" in page
+        assert "4 of 5: agent-0, agent-1, agent-2, agent-3" in page
         assert "&lt;b&gt;ws-7" in page
         assert "equivocation: prepare vote in view 1" in page
         assert "does not hold" not in page
+        assert "agent-9: heartbeat too old" in page
+        assert "agent-9 says of agent-9: left out though heard" in page
+        assert "4 of 5" in page
 
     on_pages(work)
 

@@ -54,6 +54,10 @@ def test_a_certificate_is_exported_and_verified_elsewhere(served, tmp_path):
     listed = json.loads(run("list", "--json", *served).output)
     assert {one["decision"] for one in listed} == {"approve"}
     assert "approve" in run("list", *served).output
+    (epoch,) = json.loads(run("epochs", "--json", *served).output)
+    assert (epoch["number"], epoch["left_out"], epoch["objections"], epoch["refused"]) == (1, [], [], "")
+    assert epoch["accepted"] == epoch["total"] == len(epoch["participants"])
+    assert "Epochs" in run("epochs", *served).output
     file = tmp_path / "decision.json"
     shown = run("show", listed[0]["context"], "--out", str(file), *served)
     assert "verified: 'approve'" in shown.output

@@ -78,9 +78,6 @@ class SpeaksBeforeSaving(Machine):
     def _take(self):
         return [one for one in super()._take() if not isinstance(one, Persist)]
 
-    def receive(self, sender, message, now_ns):
-        return [one for one in super().receive(sender, message, now_ns) if not isinstance(one, Persist)]
-
 
 class HasNoOpinion(Machine):
     """Votes for whatever a leader proposes."""
@@ -117,9 +114,6 @@ class TellsEverybody(Machine):
 
     def _take(self):
         return _to_all(super()._take())
-
-    def receive(self, sender, message, now_ns):
-        return _to_all(super().receive(sender, message, now_ns))
 
 
 def _to_all(effects):
@@ -238,6 +232,18 @@ class TwoThirdsAreEnough(Checks):
         super().__init__(lax, verifier, memo=memo)
 
 
+class QuorumOfThosePresent(Checks):
+    """Whoever was filtered out no longer counts: two thirds of those taken in are taken for a quorum."""
+
+    def __init__(self, instance, verifier, *, memo=True):
+        lax = Instance(instance.epoch, instance.question)
+        lax.total = sum(instance.weights)
+        lax.quorum = 2 * lax.total // 3 + 1
+        lax.weak = lax.total - lax.quorum + 1
+        lax.keep = 2 * lax.quorum - lax.total
+        super().__init__(lax, verifier, memo=memo)
+
+
 MACHINES = (
     VotesForEveryProposal,
     CommitsInLeftViews,
@@ -264,4 +270,5 @@ CHECKS = (
     BelievesCertificates,
     RemembersByName,
     TwoThirdsAreEnough,
+    QuorumOfThosePresent,
 )

@@ -62,7 +62,19 @@ def test_each_fault_by_itself_is_survived(fault):
 def test_every_fault_comes_up():
     plans = [draw(seed, 7) for seed in range(300)]
     assert {habit for plan in plans for _, habits in plan.habits for habit in habits} == set(HABITS)
-    for name in ("drop", "duplicate", "reorder", "delay", "whisper", "hush", "cuts", "crashes", "skews", "late"):
+    for name in (
+        "drop",
+        "duplicate",
+        "reorder",
+        "delay",
+        "whisper",
+        "hush",
+        "cuts",
+        "crashes",
+        "skews",
+        "late",
+        "left_out",
+    ):
         assert any(getattr(plan, name) for plan in plans), name
 
 
@@ -73,7 +85,7 @@ CAUGHT_WITHIN = {
     planted.PreparesInLeftViews: (4, 100),
     planted.ConcealsItsCertificate: (4, 50),
     planted.ForgetsItsCertificate: (4, 100),
-    planted.FallsBack: (7, 200),
+    planted.FallsBack: (7, 400),
     planted.SpeaksBeforeSaving: (4, 50),
     planted.HasNoOpinion: (4, 100),
     planted.TakesPreparedForDecided: (4, 20),
@@ -91,6 +103,7 @@ CAUGHT_WITHIN = {
     planted.BelievesCertificates: (4, 50),
     planted.RemembersByName: (4, 50),
     planted.TwoThirdsAreEnough: (4, 20),
+    planted.QuorumOfThosePresent: (7, 50),
 }
 
 

@@ -59,7 +59,7 @@ class Field:
     def __init__(self, plan: Plan, *, machine: MakeMachine = Machine, checks: Callable[..., Checks] = Checks) -> None:
         self.plan = plan
         self.rng = Rng(plan.seed).child("field")
-        epoch, signers, verifier = ideal_epoch(plan.n, weights=plan.weights)
+        epoch, signers, verifier = ideal_epoch(plan.n, weights=plan.weights, left_out=plan.left_out)
         self.signers: list[IdealVotes] = signers
         self.verifier: IdealVerifier = verifier
         question = Question(tuple(f"option {place}" for place in range(plan.options)), plan.seed.to_bytes(32))

@@ -8,7 +8,7 @@ or simulated with them says so.
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from phalanx.consensus import Epoch, InvalidVote, Participant
+from phalanx.consensus import Epoch, InvalidVote, LeftOut, Participant
 
 IDEAL = "ideal"
 _BYTES = 16
@@ -56,13 +56,14 @@ class IdealVerifier:
 
 
 def ideal_epoch(
-    n: int, *, number: int = 1, weights: Sequence[int] | None = None
+    n: int, *, number: int = 1, weights: Sequence[int] | None = None, left_out: int = 0
 ) -> tuple[Epoch, list[IdealVotes], IdealVerifier]:
-    """An epoch of ``n`` participants with ideal keys, the keys, and what verifies them."""
+    """An epoch of ``n`` participants with ideal keys, the keys, and what verifies them; more members were left out."""
     verifier = IdealVerifier()
     signers = [verifier.issue(f"epoch {number} agent {place}") for place in range(n)]
     participants = tuple(
         Participant(f"agent-{place}", "", signer.root, weights[place] if weights else 1)
         for place, signer in enumerate(signers)
     )
-    return Epoch(number=number, votes=IDEAL, participants=participants), signers, verifier
+    absent = tuple(LeftOut(f"absent-{place}", "unheard", 1) for place in range(left_out))
+    return Epoch(number=number, votes=IDEAL, participants=participants, left_out=absent), signers, verifier

@@ -34,8 +34,8 @@ HABITS = (
 )
 # Of those, what serves to have two decisions made; half of all covens do nothing else.
 CUNNING = HABITS[1:7]
-# What befalls honest participants.
-MISHAPS = ("crash with lost state", "clock skew", "split opinions", "late start")
+# What befalls honest participants. "filtered out": members of the roster were kept from the epoch.
+MISHAPS = ("crash with lost state", "clock skew", "split opinions", "late start", "filtered out")
 
 VIEW_NS = 200 * NS_PER_MS
 DELAY_NS = 10 * NS_PER_MS
@@ -66,7 +66,10 @@ class Cut:
 
 @dataclass(frozen=True)
 class Plan:
-    """One run. ``opinions`` are the options that each participant accepts, the best first."""
+    """One run. ``opinions`` are the options that each participant accepts, the best first.
+
+    ``left_out`` is how many members of the roster do not take part, and count as silent.
+    """
 
     seed: int
     n: int
@@ -85,6 +88,7 @@ class Plan:
     skews: tuple[float, ...] = ()
     late: tuple[tuple[int, int], ...] = ()
     heals_ns: int = 0
+    left_out: int = 0
 
     @cached_property
     def traitors(self) -> frozenset[int]:
@@ -97,7 +101,12 @@ class Plan:
 
     @property
     def quorum(self) -> int:
-        return quorum_of(sum(self.weights), (2, 3))
+        return quorum_of(sum(self.weights) + self.left_out, (2, 3))
+
+    @property
+    def can_decide(self) -> bool:
+        """Whether the honest weigh a quorum by themselves."""
+        return sum(self.weights[place] for place in self.honest) >= self.quorum
 
     @property
     def agreeable(self) -> int | None:
@@ -131,6 +140,7 @@ class Plan:
         }
         parts = [f"n={self.n}", f"options={self.options}", f"traitors={dict(self.habits)}"]
         parts += [f"{name}={value}" for name, value in network.items() if value]
+        parts += [f"left_out={self.left_out}"] if self.left_out else []
         parts += [f"cuts={len(self.cuts)}", f"crashes={[one.place for one in self.crashes]}"]
         parts += [f"late={list(self.late)}"] if self.late else []
         return " ".join(parts)
@@ -148,7 +158,8 @@ def draw(seed: int, n: int, *, extra: int = 0, faults: frozenset[str] | None = N
 
     weights = tuple(rng.integer(1, 4) for _ in range(n)) if n <= _CROWD and rng.chance(0.1) else (1,) * n
     options = rng.integer(2, 5)
-    traitors = _traitors(rng, weights, extra)
+    left_out = _left_out(Rng(seed).child(f"filter/{n}"), sum(weights), faults) if not extra else 0
+    traitors = _traitors(rng, weights, left_out, extra)
     rough = rng.chance(0.2 if extra else 0.8)
     heals_ns = int(rng.uniform(0.2, 12.0) * VIEW_NS) if rough else 0
     # Too many traitors show what they can do if they do that and nothing else.
@@ -161,6 +172,7 @@ def draw(seed: int, n: int, *, extra: int = 0, faults: frozenset[str] | None = N
         opinions=_opinions(rng, n, options, split=has("split opinions", 0.15)),
         habits=tuple((place, _habits(rng, faults, among)) for place in traitors),
         heals_ns=heals_ns,
+        left_out=left_out,
     )
     if not rough:
         return plan
@@ -190,9 +202,16 @@ def size_of(seed: int) -> int:
     return 4 if share < 50 else 7 if share < 80 else 31 if share < 96 else 100
 
 
-def _traitors(rng: Rng, weights: tuple[int, ...], extra: int) -> list[int]:
+def _left_out(rng: Rng, weight: int, faults: frozenset[str] | None) -> int:
+    """Members left out; with them, the participants still weigh more than two thirds."""
+    if (faults is not None and "filtered out" not in faults) or not rng.chance(0.08):
+        return 0
+    return rng.integer(1, (weight + 1) // 2)
+
+
+def _traitors(rng: Rng, weights: tuple[int, ...], left_out: int, extra: int) -> list[int]:
     """Places whose weight is just tolerated, at random; one run in three has none or fewer."""
-    total = sum(weights)
+    total = sum(weights) + left_out
     budget = total - quorum_of(total, (2, 3))
     if not extra and rng.chance(0.2):
         budget = rng.integer(0, budget + 1)

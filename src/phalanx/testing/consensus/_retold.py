@@ -20,6 +20,7 @@ class Retold:
         epoch, question = instance.epoch, instance.question
         self._roots = [one.root for one in epoch.participants]
         self._weights = [one.weight for one in epoch.participants]
+        self._total = sum(self._weights) + sum(one.weight for one in epoch.left_out)
         self._options = question.options
         self._slot = instance.slot
         self._prefix = b"phalanx consensus v1\x00" + instance.slot + epoch.id + question.context
@@ -55,9 +56,8 @@ class Retold:
             return claimed <= high.view < shown.view and shown.option == high.option and self.certified(high, _PREPARE)
         if claimed:
             return False
-        total = sum(self._weights)
         behind = sum(self._weights[one.voter] for one in reason.timeouts if one.accepts & 1 << shown.option)
-        return behind >= 2 * (2 * total // 3 + 1) - total
+        return behind >= 2 * (2 * self._total // 3 + 1) - self._total
 
     def _left(self, reason: Justification, view: int) -> bool:
         known = self._known.get(id(reason))
@@ -78,7 +78,7 @@ class Retold:
     def _two_thirds(self, voters: list[int]) -> bool:
         if len(set(voters)) < len(voters) or not all(0 <= voter < len(self._weights) for voter in voters):
             return False
-        return 3 * sum(self._weights[voter] for voter in voters) > 2 * sum(self._weights)
+        return 3 * sum(self._weights[voter] for voter in voters) > 2 * self._total
 
     def _holds(self, voter: int, statement: bytes, signature: bytes) -> bool:
         return self._verifier.verify_many([(self._roots[voter], statement, signature)])[0]

@@ -110,6 +110,8 @@ class Watch:
         checker.require(len(options) <= 1, "honest participants decided differently", sorted(options))
         if plan.agreeable is None:
             checker.count("of no common mind")
+        elif not plan.can_decide:
+            checker.count("too few honest")
         else:
             checker.count("attempted")
             if not field.undecided:
@@ -147,8 +149,7 @@ class Watch:
 
     def _must_decide(self) -> bool:
         plan = self._field.plan
-        bent = sum(plan.weights[place] for place in plan.traitors)
-        if plan.agreeable is None or bent > sum(plan.weights) - plan.quorum:
+        if plan.agreeable is None or not plan.can_decide:
             return False
         good = [view for view in range(1, MAX_VIEWS + 1) if self._begins_ns(view) * 0.9 >= plan.heals_ns]
         led = [view for view in good if self._instance.leader(view) not in plan.traitors]
