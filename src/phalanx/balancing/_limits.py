@@ -17,10 +17,15 @@ FINE_SAMPLE = 2_048
 RETRY_SAMPLE = 8_192
 LAST_SAMPLE = 32_768
 # An answer further from its bound than this is worth a second, more careful attempt, and beyond the next a third.
-RETRY_GAP = 0.005
+RETRY_GAP = 0.006
 LAST_GAP = 0.012
 # One closer than this is left alone.
 CLOSE_ENOUGH = 0.0005
+# An answer further from its bound than this after the first sweeps gets at most so many steep ones at a time, and its
+# bound is looked at again after every third of them.
+SETTLED_GAP = 0.004
+STEEP_SWEEPS = 12
+SWEEPS_PER_BOUND = 3
 MAX_SHED_ROUNDS = 8
 # From so many operations on, passes over all of them are counted.
 MANY_OPERATIONS = 200_000

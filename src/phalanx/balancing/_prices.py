@@ -9,7 +9,7 @@ bound, and every answer carries the best one found as its certificate, whatever 
 
 1. Prices from a sample: Newton steps on the smoothed dual, coarse to fine (``ascend``).
 2. Sweeps: each operation in turn to where it is cheapest, a resource above its share being dearer meanwhile; what was
-   learned becomes part of the prices.
+   learned becomes part of the prices. Where that leaves loads uneven, steeper ones (``_settle``).
 3. Shedding: operations leave resources above the target, least regret first.
 4. Where single operations are large against the whole, local search.
 
@@ -35,10 +35,13 @@ from phalanx.balancing._limits import (
     RETRY_GAP,
     RETRY_SAMPLE,
     SEARCH_PER_OPERATION,
+    SETTLED_GAP,
     SHORT_DESCENT,
     SHORT_SEARCH,
     SHORTLIST,
     SMALL_OPERATIONS,
+    STEEP_SWEEPS,
+    SWEEPS_PER_BOUND,
 )
 from phalanx.balancing._problem import Problem
 from phalanx.balancing._scoring import Objective
@@ -59,6 +62,9 @@ _SHARP = (10, 13, 4, 0.01)
 _SWEEPS_ON_SAMPLE = ((1.0, 0.01), (1.0, 0.006), (0.7, 0.004), (0.5, 0.003))
 _SWEEPS = ((0.7, 0.004), (0.5, 0.002))
 _CAREFUL_SWEEPS = ((0.7, 0.003), (0.5, 0.002), (0.3, 0.001))
+# Gains of the sweeps that settle what gentler ones left uneven, and again what those left.
+_STEEP = (6.0, 3.0)
+_GENTLE = (0.0,)
 _NOISE = 4_096
 # Heat of the annealing, as a share of the value of a mean operation.
 _HEAT = 0.3
@@ -163,12 +169,22 @@ class PriceSolver:
         self._note_bound()
         choice, loads = self._sweep(self._times, self._costs, self._queue, target, sweeps)
         self._note_bound()
-        self._shed(choice, loads)
-        if self._gap(choice, loads) > CLOSE_ENOUGH:
-            self._search(choice, loads, SHORT_SEARCH)
-        if self._gap(choice, loads) > LAST_GAP and self._n > SMALL_OPERATIONS:
-            self._search(choice, loads, 4 * SHORT_SEARCH)
-        return choice, loads
+        best, least = (choice.copy(), loads.copy()), self._value(choice, loads)
+        # Few operations are large against the whole: searching settles them, not prices.
+        for gain in _STEEP if self._n > SMALL_OPERATIONS else _GENTLE:
+            if gain and self._gap(choice, loads) > SETTLED_GAP:
+                choice, loads = self._settle(choice, loads, gain)
+            self._shed(choice, loads)
+            if self._gap(choice, loads) > CLOSE_ENOUGH:
+                self._search(choice, loads, SHORT_SEARCH)
+            value = self._value(choice, loads)
+            if value < least:
+                best, least = (choice.copy(), loads.copy()), value
+            if self._gap(*best) <= RETRY_GAP:
+                break
+        if self._gap(*best) > LAST_GAP and self._n > SMALL_OPERATIONS:
+            self._search(*best, 4 * SHORT_SEARCH)
+        return best
 
     def _sample(self, size: int) -> "tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float64]]":
         """Columns spread over all operations, one drawn from each stretch of them; queues shrink along."""
@@ -217,6 +233,40 @@ class PriceSolver:
         self._mean_of_sweep = target
         self._logs = np.log(np.maximum(self._prices, np.float32(1e-30))).astype(np.float64)
         return choice, loads
+
+    def _settle(
+        self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]", steep: float
+    ) -> "tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]":
+        """Sweeps in which a little overload makes a resource much dearer, and the best of what they led to.
+
+        Operations of one kind nearly tie between resources: a price that is wrong by a percent sends all of them the
+        wrong way, and a gentle sweep rights it only by an overload of several. Half of what a steep one says is
+        believed, or single large operations would sway the prices.
+        """
+        import numpy as np
+
+        from phalanx.balancing._kernels_assign import absorb, sweep
+
+        best, least = (choice.copy(), loads.copy()), self._value(choice, loads)
+        target, fresh = self._mean_of_sweep, False
+        gain, blur, believed = np.float32(steep), np.float32(0.0), np.float32(steep / 2.0)
+        for turn in range(STEEP_SWEEPS):
+            sweep(
+                self._times, self._costs, self._has_costs, self._prices, self._queue, target, gain, blur, self._noise,
+                fresh, choice, loads,
+            )  # fmt: skip
+            absorb(self._prices, believed, 1.0, target, loads)
+            target = float(self._prices @ loads)
+            value = self._value(choice, loads)
+            if value < least:
+                best, least = (choice.copy(), loads.copy()), value
+            if turn % SWEEPS_PER_BOUND == 0:
+                self._note_bound()
+            if self._gap(*best) <= SETTLED_GAP:
+                break
+        self._mean_of_sweep = target
+        self._logs = np.log(np.maximum(self._prices, np.float32(1e-30))).astype(np.float64)
+        return best
 
     def _note_bound(self) -> None:
         """What the present prices prove, kept if it is more than was known."""
