@@ -26,7 +26,9 @@ Errors::
         └── Malformed               bytes are not an envelope or a frame
 """
 
+from phalanx.messaging._broadcast import DeliveryReport
 from phalanx.messaging._bus import Bus, running
+from phalanx.messaging._dead_letters import DEAD_LETTERS, DeadLetter, DeadLetters
 from phalanx.messaging._directory import Directory, Instance
 from phalanx.messaging._envelope import Envelope, decode_envelope, encode_envelope
 from phalanx.messaging._errors import (
@@ -47,14 +49,23 @@ from phalanx.messaging._errors import (
     Unreachable,
 )
 from phalanx.messaging._kinds import Guarantee, Kind, Outcome, Recipients
+from phalanx.messaging._links import LinkState
 from phalanx.messaging._mailbox import Mailbox
 from phalanx.messaging._marking import ALL_TENANTS, Marking, may_carry, may_read
 from phalanx.messaging._member import EVERYONE, Member, participants, process_of, tagged
 from phalanx.messaging._peers import ClearPeers, Peers
 from phalanx.messaging._policies import POLICIES, Policy, policy_of
+from phalanx.messaging._proofs import Proofs, SignedProofs
 from phalanx.messaging._receipt import Receipt
 
 __all__ = [
+    "SignedProofs",
+    "Proofs",
+    "LinkState",
+    "DeliveryReport",
+    "DeadLetters",
+    "DeadLetter",
+    "DEAD_LETTERS",
     "ALL_TENANTS",
     "EVERYONE",
     "POLICIES",

@@ -9,19 +9,30 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
+import msgspec
+
 from phalanx.core import (
     DEFAULT_TENANT,
+    NO_TRACE,
     AuditSink,
     Clock,
     IdSource,
     InvalidInput,
+    Journal,
     LimitExceeded,
+    Rng,
+    Store,
     TenantId,
     TraceId,
+    Unavailable,
 )
+from phalanx.messaging._abroad import Abroad, Place
+from phalanx.messaging._arrivals import BUS
+from phalanx.messaging._broadcast import DeliveryReport, reported
+from phalanx.messaging._dead_letters import DeadLetter, DeadLetters
 from phalanx.messaging._desk import Desk
 from phalanx.messaging._directory import Directory, Resolved
-from phalanx.messaging._envelope import VERSION, Envelope
+from phalanx.messaging._envelope import VERSION, Envelope, encode_envelope
 from phalanx.messaging._errors import (
     AudienceViolation,
     DeadlinePassed,
@@ -40,8 +51,11 @@ from phalanx.messaging._limits import (
 )
 from phalanx.messaging._mailbox import Mailbox
 from phalanx.messaging._marking import Marking, may_read
-from phalanx.messaging._member import Member
+from phalanx.messaging._member import EVERYONE, Member
+from phalanx.messaging._outbox import Outbox
+from phalanx.messaging._peers import Peers
 from phalanx.messaging._policies import POLICIES
+from phalanx.messaging._proofs import Proofs
 from phalanx.messaging._receipt import Receipt
 from phalanx.telemetry import Telemetry
 
@@ -58,17 +72,73 @@ class Bus:
         telemetry: Telemetry,
         audit: AuditSink | None = None,
         organisation: str = "",
+        store: Store | None = None,
+        peers: Peers | None = None,
+        rng: Rng | None = None,
+        proofs: Proofs | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
-        if not process or set(process) & set("/#@*"):
-            raise InvalidInput("process", f"{process!r} is no name of a process: not empty, and no / # @ *")
+        if not process or set(process) & set("/#@*%"):
+            raise InvalidInput("process", f"{process!r} is no name of a process: not empty, and no / # @ * %")
         self.process = process
         self.organisation = organisation
         self.origin = ids.new()
         self.desk = Desk(process, clock, telemetry, audit)
         self.directory = Directory(process)
+        self.dead_letters = None if store is None else DeadLetters(store, clock, telemetry)
+        if self.dead_letters is not None:
+            self.desk.bury = self.dead_letters.bury
         self._clock = clock
         self._number = 0
+        self._background: set[asyncio.Task[None]] = set()
         self._members = telemetry.metrics.gauge("phalanx_messaging_members", "Agents of this process on the bus.")
+        self.abroad = None
+        if peers is not None:
+            assert rng is not None, "who retries needs an rng"
+            self.abroad = Abroad(
+                peers, self.origin, organisation, clock=clock, rng=rng.child("links"), desk=self.desk,
+                directory=self.directory, telemetry=telemetry, word=self._word, outbox=outbox, proofs=proofs,
+            )  # fmt: skip
+
+    @classmethod
+    async def open(
+        cls,
+        process: str,
+        *,
+        journal: Journal,
+        peers: Peers,
+        clock: Clock,
+        ids: IdSource,
+        telemetry: Telemetry,
+        rng: Rng,
+        audit: AuditSink | None = None,
+        organisation: str = "",
+        store: Store | None = None,
+        proofs: Proofs | None = None,
+    ) -> "Bus":
+        """A bus that talks to other processes, and goes on with what its last incarnation had on the way."""
+        outbox, left = await Outbox.open(journal)
+        bus = cls(
+            process, clock=clock, ids=ids, telemetry=telemetry, audit=audit, organisation=organisation, store=store,
+            peers=peers, rng=rng, proofs=proofs, outbox=outbox,
+        )  # fmt: skip
+        assert bus.abroad is not None
+        bus.abroad.resume(left, outbox)
+        return bus
+
+    def meet(self, process: str, *, organisation: str | None = None) -> None:
+        """Talk to another process, of this organisation or another. Nobody else is listened to.
+
+        It is believed only what its organisation says, and handed only what that organisation may have.
+        """
+        if self.abroad is None:
+            raise Unavailable("other processes", "this bus is alone in its process", hint="open it with peers")
+        self.abroad.meet(process, self.organisation if organisation is None else organisation)
+
+    def part(self, process: str) -> None:
+        """Another process will not come back."""
+        if self.abroad is not None:
+            self.abroad.part(process)
 
     def join(self, member: Member) -> Mailbox:
         """Put an agent on the bus. Raises ``InvalidInput`` when its name is taken."""
@@ -77,27 +147,83 @@ class Bus:
         )
         box = Mailbox(placed, self)
         self.directory.add(box)
-        self._members.set(len(self.directory.boxes))
+        self._membership_changed()
         return box
 
     def forget(self, box: Mailbox) -> None:
         """The last that a mailbox asks for when its member leaves."""
         self.directory.remove(box)
-        self._members.set(len(self.directory.boxes))
+        self._membership_changed()
 
     async def run(self) -> None:
-        """Keep deadlines, and tell the ledger, until cancelled."""
+        """Keep deadlines, deliver to other processes, and tell the ledger, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._sweep(), name="messaging sweep")
+            if self.abroad is not None:
+                tasks.create_task(self.abroad.announce(), name="messaging announce")
+                tasks.create_task(self.abroad.links.run(), name="messaging links")
+
+    async def _sweep(self) -> None:
         while True:
             await self._clock.sleep(SWEEP_EVERY_S)
             self.desk.sweep()
             await self.desk.write_entries()
+            if self.dead_letters is not None:
+                await self.dead_letters.flush()
+
+    async def broadcast(
+        self, box: Mailbox, body: bytes, *, within_s: float, trace: TraceId = NO_TRACE, tenant: TenantId | None = None
+    ) -> DeliveryReport:
+        """An emergency to everybody, over every path there is. Reports after ``within_s`` at the latest."""
+        receipt, full = self.post(box.member, Kind.ALERT, EVERYONE, body, 0, None, (), tenant, trace, "", 0)
+        waiting = [asyncio.create_task(place.wait_for_room(receipt)) for place in full]
+        try:
+            return await reported(receipt, self._clock, within_s)
+        finally:
+            for task in waiting:
+                self._background.add(task)
+                task.add_done_callback(self._background.discard)
+
+    async def replay(self, letter: DeadLetter) -> Receipt:
+        """Send a dead letter again, to the recipient that did not get it; forget it once it was taken.
+
+        Raises what ``Mailbox.send`` raises.
+        """
+        envelope, now_ns = letter.opened(), self.desk.wall_ns()
+        deadline_ns = now_ns + POLICIES[envelope.kind].patience_ns
+        envelope = msgspec.structs.replace(envelope, deadline_ns=deadline_ns)
+        if "/" in letter.recipient or letter.recipient[:1] in "#@*":
+            # That recipient is known not to have it: it is a new envelope, for it alone.
+            self._number += 1
+            envelope = msgspec.structs.replace(
+                envelope, origin=self.origin, number=self._number, to=(letter.recipient,), hops=0, proof=b""
+            )
+            receipt, full = self._post_many(envelope)
+            for place in full:
+                await place.wait_for_room(receipt)
+        else:
+            # Nobody knows whether the process has it: under its old identity it is delivered once in any case.
+            if self.abroad is None:
+                raise UnknownRecipient(letter.recipient)
+            receipt = Receipt(envelope, (letter.recipient,), self.desk.pending)
+            data = encode_envelope(envelope)
+            if not self.abroad.links.post(letter.recipient, envelope, data, receipt, again=True):
+                raise NoCredit(letter.recipient)
+        await receipt.ended()
+        if (error := receipt.error) is not None:
+            raise error
+        if self.dead_letters is not None:
+            await self.dead_letters.forget(letter)
+        return receipt
 
     def close(self) -> None:
         """Have every member leave."""
         for box in list(self.directory.boxes.values()):
             box.leave()
+        for task in self._background:
+            task.cancel()
 
-    def post(
+    def post(  # noqa: C901 - what every envelope pays for: a call more costs as much as a check
         self,
         member: Member,
         kind: Kind,
@@ -110,7 +236,7 @@ class Bus:
         trace: TraceId,
         reply_to: str,
         epoch: int,
-    ) -> tuple[Receipt, Sequence[Mailbox]]:
+    ) -> tuple[Receipt, Sequence[Place]]:
         """Send for a member of this process. Returns the receipt, and the mailboxes that have no room now."""
         desk, policy = self.desk, POLICIES[kind]
         if len(body) > MAX_BODY_BYTES:
@@ -118,6 +244,8 @@ class Bus:
         if len(desk.pending) >= MAX_PENDING:
             raise NoCredit(self.process)
         names = (to,) if isinstance(to, str) else tuple(to)
+        if policy.recipients is Recipients.EVERYONE:
+            names = (EVERYONE,)
         now_ns = desk.wall_ns()
         if deadline_ns == 0:
             deadline_ns = now_ns + policy.patience_ns
@@ -136,7 +264,7 @@ class Bus:
         if envelope.tenant not in member.tenants and "*" not in member.tenants:
             raise self._violation(envelope, member.address)
         box = self.directory.boxes.get(names[0]) if len(names) == 1 else None
-        if box is None or policy.recipients is Recipients.EVERYONE:
+        if box is None:
             return self._post_many(envelope)
         if not may_read(envelope, box.member):
             raise self._violation(envelope, box.address)
@@ -150,11 +278,13 @@ class Bus:
             return receipt, ()
         return Receipt(envelope, names, desk.pending), (box,)
 
-    def _post_many(self, envelope: Envelope) -> tuple[Receipt, Sequence[Mailbox]]:
+    def _post_many(self, envelope: Envelope) -> tuple[Receipt, Sequence[Place]]:
         if self.directory.is_stale(envelope):
             self.desk.report(Outcome.STALE_EPOCH, envelope, ", ".join(envelope.to[:3]), envelope.sender)
             raise StaleEpoch(envelope.to[0])
         resolved = self.directory.resolve(envelope)
+        if self.abroad is not None and resolved.processes:
+            self.abroad.bar(envelope, resolved)
         for name in resolved.barred:
             self.desk.report(Outcome.AUDIENCE_VIOLATION, envelope, name, envelope.sender)
         if not resolved.boxes and not resolved.processes:
@@ -162,19 +292,35 @@ class Bus:
                 raise AudienceViolation(resolved.barred[0])
             raise UnknownRecipient(", ".join(envelope.to[:3]))
         self.desk.sent_by[envelope.kind].value += 1
-        acknowledged = POLICIES[envelope.kind].acknowledged
+        policy = POLICIES[envelope.kind]
         receipt = Receipt(envelope, _named(resolved), self.desk.pending)
-        full: list[Mailbox] = []
+        full: list[Place] = []
         for box in resolved.boxes.values():
-            if not box.offer(envelope, receipt if acknowledged else None):
+            if not box.offer(envelope, receipt if policy.acknowledged else None):
                 full.append(box)
-            elif not acknowledged:
+            elif not policy.acknowledged:
                 receipt.settle(box.address)
         for name in resolved.barred:
             receipt.refuse(name, Outcome.AUDIENCE_VIOLATION)
         for name in resolved.unknown:
             receipt.refuse(name, Outcome.UNKNOWN_RECIPIENT)
+        if self.abroad is not None and resolved.processes:
+            full += self.abroad.post(envelope, tuple(resolved.processes), receipt)
         return receipt, full
+
+    def _word(self, kind: Kind, body: bytes) -> Envelope:
+        """An envelope from this process itself to another."""
+        self._number += 1
+        now_ns = self.desk.wall_ns()
+        return Envelope(
+            VERSION, kind, self.origin, self._number, f"{self.process}/{BUS}", (BUS,), body, now_ns,
+            now_ns + POLICIES[kind].patience_ns, DEFAULT_TENANT, Marking.GREEN, (), self.organisation,
+        )  # fmt: skip
+
+    def _membership_changed(self) -> None:
+        self._members.set(len(self.directory.boxes))
+        if self.abroad is not None:
+            self.abroad.changed()
 
     def _violation(self, envelope: Envelope, where: str) -> AudienceViolation:
         self.desk.report(Outcome.AUDIENCE_VIOLATION, envelope, where, envelope.sender)

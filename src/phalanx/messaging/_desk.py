@@ -5,10 +5,12 @@ Deadlines are looked at together, every ``SWEEP_EVERY_S``: an envelope has no ti
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from phalanx.core import (
+    DEFAULT_TENANT,
+    NO_TRACE,
     NS_PER_S,
     AuditEntry,
     AuditSink,
@@ -71,11 +73,23 @@ class Desk:
 
     def end(self, envelope: Envelope, receipt: Receipt | None, name: str, outcome: Outcome) -> None:
         """``name`` does not get ``envelope``. Counted, told to its sender, and buried if it was to be acknowledged."""
-        if receipt is not None and not receipt.refuse(name, outcome):
-            return
+        if receipt is None or receipt.refuse(name, outcome):
+            self._count_and_bury(envelope, name, outcome)
+
+    def _count_and_bury(self, envelope: Envelope, name: str, outcome: Outcome) -> None:
         self._failed.labels(envelope.kind.name.lower(), outcome.name.lower()).inc()
         if self.bury is not None and POLICIES[envelope.kind].acknowledged:
             self.bury(envelope, name, outcome)
+
+    def settle(
+        self, receipt: Receipt, process: str, taken: int, refused: Sequence[tuple[str, Outcome]], outcome: Outcome
+    ) -> None:
+        """Another process is through with an envelope, or the link gave up on it."""
+        if outcome is not Outcome.TAKEN:
+            self.end(receipt.envelope, receipt, process, outcome)
+        elif receipt.settle(process, taken, refused):
+            for name, why in refused:
+                self._count_and_bury(receipt.envelope, name, why)
 
     def timed(self, envelope: Envelope, now_ns: int) -> None:
         """One of the deliveries that are timed. Between two machines the clocks may disagree; below zero is zero."""
@@ -113,7 +127,7 @@ class Desk:
 
     # The ledger
 
-    def report(self, outcome: Outcome, envelope: Envelope, where: str, by: str) -> None:
+    def report(self, outcome: Outcome, envelope: Envelope | None, where: str, by: str) -> None:
         """Something was refused for the sake of security: count it, and have the ledger remember it.
 
         ``by`` is who caused it, as far as that is known for sure. The same from the same place is written down once
@@ -123,7 +137,8 @@ class Desk:
         self._refusals.labels(reason).inc()
         now_ns = self.wall_ns()
         key = reason, by, where
-        self._log.warning("envelope refused", reason=reason, by=by, at=where, envelope=envelope.id)
+        told = "" if envelope is None else envelope.id
+        self._log.warning("envelope refused", reason=reason, by=by, at=where, envelope=told)
         if self._audit is None or now_ns - self._told.get(key, -_AUDIT_WINDOW_NS) < _AUDIT_WINDOW_NS:
             return
         if len(self._entries) >= MAX_AUDIT_QUEUE or len(self._told) >= MAX_AUDIT_QUEUE:
@@ -132,15 +147,18 @@ class Desk:
                 self._unaudited.inc()
                 return
         self._told[key] = now_ns
+        body: dict[str, Any] = {"process": self._process}
+        if envelope is not None:
+            body |= {
+                "envelope": envelope.id, "kind": envelope.kind.name.lower(), "sender": envelope.sender,
+                "to": list(envelope.to[:8]), "marking": envelope.marking.label,
+            }  # fmt: skip
         self._entries.append(
             AuditEntry(
-                id=derive_id(now_ns, "messaging", reason, envelope.id, where, by),
-                tenant=envelope.tenant, trace=envelope.trace, at_ns=now_ns, actor=by,
-                action=f"messaging.{reason}", subject=where, case="",
-                body={
-                    "envelope": envelope.id, "kind": envelope.kind.name.lower(), "sender": envelope.sender,
-                    "to": list(envelope.to[:8]), "marking": envelope.marking.label, "process": self._process,
-                },
+                id=derive_id(now_ns, "messaging", reason, told, where, by),
+                tenant=DEFAULT_TENANT if envelope is None else envelope.tenant,
+                trace=NO_TRACE if envelope is None else envelope.trace,
+                at_ns=now_ns, actor=by, action=f"messaging.{reason}", subject=where, case="", body=body,
             )
         )  # fmt: skip
 

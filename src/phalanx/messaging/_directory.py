@@ -5,12 +5,10 @@ from dataclasses import dataclass
 
 from phalanx.core import InvalidInput, LimitExceeded
 from phalanx.messaging._envelope import Envelope
-from phalanx.messaging._kinds import Recipients
 from phalanx.messaging._limits import MAX_INSTANCES, MAX_MEMBERS
 from phalanx.messaging._mailbox import Mailbox
 from phalanx.messaging._marking import may_read
 from phalanx.messaging._member import EVERYONE, Member, process_of
-from phalanx.messaging._policies import POLICIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ class Directory:
     def resolve(self, envelope: Envelope, *, local_only: bool = False) -> Resolved:
         """Who gets ``envelope``. Who is named itself and may not have it is ``barred``; of a group it is left out."""
         found = Resolved({}, {}, [], [])
-        for name in (EVERYONE,) if POLICIES[envelope.kind].recipients is Recipients.EVERYONE else envelope.to:
+        for name in envelope.to:
             if name == EVERYONE or name[:1] in "#@":
                 self._resolve_group(name, envelope, found, local_only=local_only)
                 continue

@@ -10,7 +10,7 @@ import msgspec
 from phalanx.core import NO_TRACE, FutureVersion, TenantId, TraceId, WireError
 from phalanx.messaging._errors import Malformed
 from phalanx.messaging._kinds import Kind
-from phalanx.messaging._limits import MAX_ADDRESS_CHARS, MAX_AUDIENCE, MAX_BODY_BYTES, MAX_RECIPIENTS
+from phalanx.messaging._limits import MAX_ADDRESS_CHARS, MAX_AUDIENCE, MAX_BODY_BYTES, MAX_PROOF_BYTES, MAX_RECIPIENTS
 from phalanx.messaging._marking import Marking
 
 VERSION = 1
@@ -20,7 +20,7 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     """See the module. ``deadline_ns`` is wall time, 0 for none; ``reply_to`` the id of what it answers.
 
     ``epoch`` is that of the instance or membership it is said in, 0 where that means nothing; ``hops`` how many
-    processes may still pass it on.
+    processes may still pass it on, and ``proof`` what convinces those that do not get it from its sender's process.
     """
 
     v: int
@@ -40,6 +40,7 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     reply_to: str = ""
     epoch: int = 0
     hops: int = 0
+    proof: bytes = b""
 
     @property
     def id(self) -> str:
@@ -63,6 +64,11 @@ def encode_envelope(envelope: Envelope) -> bytes:
     return _encoder.encode(envelope)
 
 
+def proved_bytes(envelope: Envelope) -> bytes:
+    """What a proof is about: all of the envelope but the proof, and how far it may still go."""
+    return _encoder.encode(msgspec.structs.replace(envelope, hops=0, proof=b""))
+
+
 def decode_envelope(data: bytes) -> Envelope:
     """Raises ``Malformed``, ``FutureVersion``."""
     try:
@@ -82,6 +88,7 @@ def _problem(envelope: Envelope) -> str:
     checks = (
         (len(envelope.body) > MAX_BODY_BYTES, "its body is too large"),
         (not 1 <= len(envelope.to) <= MAX_RECIPIENTS, "it has no recipient, or too many"),
+        (len(envelope.proof) > MAX_PROOF_BYTES, "its proof is too long"),
         (len(envelope.audience) > MAX_AUDIENCE, "its audience is too long"),
         (any(len(name) > MAX_ADDRESS_CHARS for name in names), "a name is too long"),
         (not envelope.sender or not envelope.origin, "it says not who sends it"),

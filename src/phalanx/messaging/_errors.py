@@ -149,4 +149,4 @@ def error_of(outcome: Outcome, recipient: str) -> PhalanxError:
     """The error that tells a sender of ``outcome``."""
     if outcome is Outcome.MALFORMED:
         return Malformed(f"{recipient} could not read it")
-    return _ERRORS[outcome](recipient)
+    return _ERRORS.get(outcome, Undelivered)(recipient)

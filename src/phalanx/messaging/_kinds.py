@@ -50,3 +50,11 @@ class Outcome(IntEnum):
     MALFORMED = 9
     UNREACHABLE = 10
     DELIVERED = 11
+
+
+def outcome_of(number: int) -> Outcome:
+    """What another process means; a number that we do not know is a refusal that we cannot explain."""
+    try:
+        return Outcome(number)
+    except ValueError:
+        return Outcome.MALFORMED

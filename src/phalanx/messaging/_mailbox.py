@@ -21,6 +21,7 @@ from phalanx.messaging._errors import MailboxClosed, NoCredit
 from phalanx.messaging._kinds import Kind, Outcome
 from phalanx.messaging._limits import (
     MAX_ASKS,
+    MAX_PARKED,
     MAX_WAITING_BYTES,
     MAX_WAITING_SENDERS,
     MAX_YIELDING,
@@ -55,6 +56,7 @@ class Mailbox:
         self._yielding = 0
         self._waiter: asyncio.Future[None] | None = None
         self._hungry: deque[asyncio.Future[None]] = deque()
+        self._parked: deque[tuple[Envelope, Receipt]] = deque()
         self._unsettled: dict[str, _Entry] = {}
         self._asks: dict[str, asyncio.Future[Envelope]] = {}
         self._is_open = True
@@ -216,6 +218,9 @@ class Mailbox:
                 self._refuse(*lane.popleft(), Outcome.UNKNOWN_RECIPIENT)
         for envelope, receipt in self._unsettled.values():
             self._refuse(envelope, receipt, Outcome.UNKNOWN_RECIPIENT)
+        for envelope, parked in self._parked:
+            self._desk.end(envelope, parked, self.address, Outcome.UNKNOWN_RECIPIENT)
+        self._parked.clear()
         self._unsettled.clear()
         for waiter in (self._waiter, *self._hungry, *self._asks.values()):
             if waiter is not None and not waiter.done():
@@ -245,6 +250,13 @@ class Mailbox:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
         return True
+
+    def park(self, envelope: Envelope, receipt: Receipt) -> None:
+        """Take in what came from another process as soon as there is room. The link's credit bounds what waits here."""
+        if len(self._parked) >= MAX_PARKED:
+            self._desk.end(envelope, receipt, self.address, Outcome.NO_CREDIT)
+        else:
+            self._parked.append((envelope, receipt))
 
     async def wait_for_room(self, receipt: Receipt) -> None:
         """Offer a receipt's envelope until it is taken in, refused, or its deadline passes."""
@@ -300,6 +312,14 @@ class Mailbox:
         if _YIELDS[kind]:
             self._yielding -= 1
         self._desk.waiting_bytes -= len(envelope.body)
+        while self._parked:
+            parked, receipt = self._parked[0]
+            acknowledged = POLICIES[parked.kind].acknowledged
+            if not self.offer(parked, receipt if acknowledged else None):
+                break
+            self._parked.popleft()
+            if not acknowledged:
+                receipt.settle(self.address)
         while self._hungry:
             room = self._hungry.popleft()
             if not room.done():

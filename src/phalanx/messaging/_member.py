@@ -45,7 +45,7 @@ class Member:
     address: str = ""
 
     def __post_init__(self) -> None:
-        if not self.agent or len(self.agent) > MAX_ADDRESS_CHARS or set(self.agent) & set("/#@*"):
-            raise InvalidInput("agent", f"{self.agent!r} is no name: 1 to {MAX_ADDRESS_CHARS} characters, no / # @ *")
+        if not self.agent or len(self.agent) > MAX_ADDRESS_CHARS or set(self.agent) & set("/#@*%"):
+            raise InvalidInput("agent", f"{self.agent!r} is no name: 1 to {MAX_ADDRESS_CHARS} characters, no / # @ * %")
         if len(self.tags) > MAX_TAGS:
             raise InvalidInput("tags", f"{len(self.tags)} tags, at most {MAX_TAGS}")

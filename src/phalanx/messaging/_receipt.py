@@ -1,7 +1,7 @@
 """What became of one envelope, recipient by recipient."""
 
 import asyncio
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 
 from phalanx.core import PhalanxError
 from phalanx.messaging._envelope import Envelope
@@ -17,10 +17,14 @@ class Receipt:
     ended, ``refusals`` counts them all.
     """
 
-    __slots__ = ("_pending", "_waiters", "envelope", "outstanding", "refusals", "refused", "taken")
+    __slots__ = ("_on_end", "_pending", "_waiters", "envelope", "outstanding", "refusals", "refused", "taken")
 
     def __init__(
-        self, envelope: Envelope, outstanding: Iterable[str], pending: MutableMapping[int, "Receipt"] | None
+        self,
+        envelope: Envelope,
+        outstanding: Iterable[str],
+        pending: MutableMapping[int, "Receipt"] | None,
+        on_end: "Callable[[Receipt], None] | None" = None,
     ) -> None:
         self.envelope = envelope
         self.outstanding = set(outstanding)
@@ -29,6 +33,7 @@ class Receipt:
         self.refused: list[tuple[str, Outcome]] = []
         self._waiters: list[asyncio.Future[None]] | None = None
         self._pending = pending
+        self._on_end = on_end
         if pending is not None and self.outstanding:
             pending[envelope.number] = self
 
@@ -52,13 +57,6 @@ class Receipt:
     def refuse(self, name: str, outcome: Outcome) -> bool:
         """``name`` will not have it. False when its end was known before."""
         return self.settle(name, 0, ((name, outcome),))
-
-    def expire(self) -> list[str]:
-        """The deadline passed; whoever has not taken it is named."""
-        late = sorted(self.outstanding)
-        for name in late:
-            self.refuse(name, Outcome.DEADLINE_PASSED)
-        return late
 
     async def ended(self) -> "Receipt":
         """Wait until every recipient has come to an end. The deadline is one."""
@@ -87,6 +85,8 @@ class Receipt:
     def _end(self) -> None:
         if self._pending is not None:
             self._pending.pop(self.envelope.number, None)
+        if self._on_end is not None:
+            self._on_end(self)
         if self._waiters is not None:
             for waiter in self._waiters:
                 if not waiter.done():

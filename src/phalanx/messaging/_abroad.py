@@ -1,0 +1,244 @@
+"""What a bus has to do with other processes: it announces its members, passes emergencies on, owns the links.
+
+An emergency goes from its sender's process to every process directly, over primary and backup path, and each process
+that gets it passes it on to its neighbours in a random regular graph. Whoever got it from a neighbour tells the
+sender's process so, which may not be able to reach it itself.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from phalanx.core import Clock, InvalidInput, LimitExceeded, PhalanxError, Rng, WireError
+from phalanx.messaging._arrivals import Arrivals, Delivery
+from phalanx.messaging._desk import Desk
+from phalanx.messaging._directory import Directory, Resolved
+from phalanx.messaging._envelope import Envelope, decode_envelope, encode_envelope, proved_bytes
+from phalanx.messaging._errors import Malformed
+from phalanx.messaging._kinds import Kind, Outcome, Recipients, outcome_of
+from phalanx.messaging._limits import ANNOUNCE_EVERY_S, FLOOD_DEGREE, FLOOD_HOPS
+from phalanx.messaging._links import Links
+from phalanx.messaging._marking import Marking, may_carry
+from phalanx.messaging._member import Member
+from phalanx.messaging._outbox import Outbox, Sent
+from phalanx.messaging._overlay import Graph, regular_graph
+from phalanx.messaging._peers import Peers
+from phalanx.messaging._policies import POLICIES
+from phalanx.messaging._proofs import Proofs
+from phalanx.messaging._receipt import Receipt
+from phalanx.telemetry import Telemetry
+
+
+class _Announced(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    agent: str
+    tags: tuple[str, ...]
+    tenants: tuple[str, ...]
+    clearance: Marking
+    organisation: str
+
+
+class _Far(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How an emergency ended at a process that got it from a neighbour."""
+
+    origin: str
+    number: int
+    taken: int
+    refused: tuple[tuple[str, int], ...]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_announcements = msgspec.msgpack.Decoder(tuple[_Announced, ...])
+_fars = msgspec.msgpack.Decoder(_Far)
+
+Word = Callable[[Kind, bytes], Envelope]
+
+
+class Place(Protocol):
+    """Where there may be no room: a mailbox here, or a link."""
+
+    @property
+    def address(self) -> str: ...
+
+    async def wait_for_room(self, receipt: Receipt) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Outlet:
+    """A link as a place to wait at."""
+
+    address: str
+    data: bytes
+    links: Links
+
+    async def wait_for_room(self, receipt: Receipt) -> None:
+        await self.links.wait_for_room(self.address, receipt, self.data)
+
+
+class Abroad:
+    """See the module. ``word`` makes an envelope from this process itself to another."""
+
+    def __init__(
+        self,
+        peers: Peers,
+        origin: str,
+        organisation: str,
+        *,
+        clock: Clock,
+        rng: Rng,
+        desk: Desk,
+        directory: Directory,
+        telemetry: Telemetry,
+        word: Word,
+        outbox: Outbox | None,
+        proofs: Proofs | None,
+    ) -> None:
+        self._directory, self._desk, self._clock = directory, desk, clock
+        self._origin, self._word, self._proofs = origin, word, proofs
+        self._organisation = organisation
+        self._organisations: dict[str, str] = {}
+        self._log = telemetry.log.bind(room="messaging")
+        self._graph: tuple[tuple[str, ...], Graph] = ((), {})
+        self._is_changed = False
+        self.links = Links(
+            peers, origin, clock=clock, rng=rng, desk=desk, telemetry=telemetry, met=self._met, outbox=outbox
+        )
+        self.links.bind(
+            Arrivals(
+                directory, desk, organisation, settle=self._settle, for_bus=self._hear, pass_on=self._pass_on,
+                organisation_of=self.organisation_of, proofs=proofs,
+            )
+        )  # fmt: skip
+
+    def meet(self, process: str, organisation: str) -> None:
+        """Talk to ``process``, which is of ``organisation`` and is believed only what that organisation says."""
+        self._organisations[process] = organisation
+        self.links.meet(process)
+
+    def part(self, process: str) -> None:
+        """``process`` will not come back: end what is on the way to it, and forget its members."""
+        self._directory.lose(process)
+        self.links.part(process)
+
+    def organisation_of(self, process: str) -> str:
+        """The organisation that a process is known to be of."""
+        return self._organisations.get(process, self._organisation)
+
+    def changed(self) -> None:
+        """Members came or went; the others are told soon, of all changes together."""
+        self._is_changed = True
+
+    def _prepared(self, envelope: Envelope) -> Envelope:
+        """An emergency as others may pass it on."""
+        if self._proofs is None or not self.links.processes:
+            return envelope
+        proof = self._proofs.prove(proved_bytes(envelope))
+        return msgspec.structs.replace(envelope, hops=FLOOD_HOPS, proof=proof)
+
+    def bar(self, envelope: Envelope, resolved: Resolved) -> None:
+        """Leave out the processes whose organisation may not have the envelope."""
+        for process in [one for one in resolved.processes if not may_carry(envelope, self.organisation_of(one))]:
+            del resolved.processes[process]
+            resolved.barred.append(process)
+
+    def post(self, envelope: Envelope, processes: Sequence[str], receipt: Receipt) -> list[Place]:
+        """Send to other processes. Returns those that there is no room for now."""
+        if POLICIES[envelope.kind].recipients is Recipients.EVERYONE:
+            envelope = self._prepared(envelope)
+        data = encode_envelope(envelope)
+        return [
+            _Outlet(process, data, self.links)
+            for process in processes
+            if not self.links.post(process, envelope, data, receipt)
+        ]
+
+    def resume(self, left: Sequence[Sent], outbox: Outbox) -> None:
+        """Send on what an earlier incarnation did not see arrive."""
+        for sent in left:
+            try:
+                self.links.resume(decode_envelope(sent.data), sent)
+            except (WireError, LimitExceeded) as error:
+                self._log.warning("a record of the outbox cannot be sent", process=sent.process, error=str(error))
+                outbox.end(sent)
+
+    async def announce(self) -> None:
+        """Tell the others about members, while there are changes. Until cancelled."""
+        while True:
+            await self._clock.sleep(ANNOUNCE_EVERY_S)
+            if self._is_changed:
+                self._is_changed = False
+                for process in self.links.processes:
+                    self._announce_to(process)
+
+    def _met(self, process: str) -> None:
+        self._announce_to(process)
+
+    def _announce_to(self, process: str) -> None:
+        members = [box.member for box in self._directory.boxes.values()]
+        listed = [
+            _Announced(one.agent, tuple(sorted(one.tags)), tuple(sorted(one.tenants)), one.clearance, one.organisation)
+            for one in members
+        ]
+        envelope = self._word(Kind.DISCOVERY, _encoder.encode(listed))
+        if not self.links.post(process, envelope, encode_envelope(envelope), None):
+            self._is_changed = True  # there is no room now; once more, later
+
+    def _hear(self, source: str, envelope: Envelope) -> None:
+        """What another process says to this one."""
+        try:
+            if envelope.kind is Kind.DISCOVERY:
+                self._directory.announce(source, [_member(source, one) for one in _decoded(envelope)])
+            elif envelope.kind is Kind.ACKNOWLEDGEMENT:
+                self._far(source, _fars.decode(envelope.body))
+        except (msgspec.DecodeError, PhalanxError):
+            self._desk.report(Outcome.MALFORMED, envelope, self._directory.process, source)
+
+    def _far(self, source: str, far: _Far) -> None:
+        receipt = self._desk.pending.get(far.number) if far.origin == self._origin else None
+        if receipt is not None:
+            refused = [(name, outcome_of(code)) for name, code in far.refused]
+            self._desk.settle(receipt, source, far.taken, refused, Outcome.TAKEN)
+
+    def _settle(self, delivery: Delivery, taken: int, refused: Sequence[tuple[str, Outcome]]) -> None:
+        if not delivery.is_far:
+            self.links.settle(delivery, taken, refused)
+            return
+        told = tuple((name, int(outcome)) for name, outcome in refused)
+        body = _encoder.encode(_Far(delivery.origin, delivery.number, taken, told))
+        word = self._word(Kind.ACKNOWLEDGEMENT, body)
+        self.links.post(delivery.peer, word, encode_envelope(word), None)
+
+    def _pass_on(self, peer: str, envelope: Envelope) -> None:
+        """Hand an emergency to the neighbours that may have it."""
+        passed = msgspec.structs.replace(envelope, hops=envelope.hops - 1)
+        if not envelope.proof or passed.hops == 0:
+            return
+        data = encode_envelope(passed)
+        source = envelope.sender.partition("/")[0]
+        for neighbour in self.neighbours():
+            if neighbour not in (peer, source) and may_carry(envelope, self.organisation_of(neighbour)):
+                self.links.post(neighbour, passed, data, None)
+
+    def neighbours(self) -> tuple[str, ...]:
+        """Whom emergencies are passed on to."""
+        names = tuple(sorted({self._directory.process, *self.links.processes}))
+        if self._graph[0] != names:
+            self._graph = names, regular_graph(names, FLOOD_DEGREE)
+        return self._graph[1][self._directory.process]
+
+
+def _decoded(envelope: Envelope) -> tuple[_Announced, ...]:
+    try:
+        return _announcements.decode(envelope.body)
+    except msgspec.DecodeError as error:
+        raise Malformed(str(error)) from error
+
+
+def _member(process: str, one: _Announced) -> Member:
+    if not one.agent:
+        raise InvalidInput("agent", "it has no name")
+    return Member(
+        one.agent, frozenset(one.tags), frozenset(one.tenants), one.clearance, one.organisation,
+        address=f"{process}/{one.agent}",
+    )  # fmt: skip

@@ -1,0 +1,174 @@
+"""Delivery between two processes: both halves, and the frames they share. No I/O, no clock.
+
+Invariants, besides those of ``_outgoing`` and ``_incoming``:
+
+- a frame of an incarnation that is over changes nothing: incarnations are ordered, and the newest one counts (or one
+  that was never heard of, after a silence: clocks step back, and a process must not be locked out by that);
+- words about a stream count only for the incarnation whose stream it is;
+- what is owed to the other side (that something was received, how it ended) goes along with whatever is sent, and
+  alone after ``ACK_DELAY_S``; ends go at once.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from phalanx.core import Rng, ns_from_s
+from phalanx.messaging._frames import VERSION, Frame, Item, Settled, encode_frame
+from phalanx.messaging._incoming import Arrived, Incoming, told_bytes
+from phalanx.messaging._kinds import Kind
+from phalanx.messaging._limits import (
+    ACK_DELAY_S,
+    MAX_FRAME_ITEMS,
+    MAX_PART_BYTES,
+    MAX_RETIRED,
+    MAX_TURN_BYTES,
+    TAKEOVER_AFTER_S,
+)
+from phalanx.messaging._outgoing import Ended, Outgoing, Turn
+
+_ACK_DELAY_NS = ns_from_s(ACK_DELAY_S)
+_TAKEOVER_AFTER_NS = ns_from_s(TAKEOVER_AFTER_S)
+# An item's share of a frame besides its data, and a frame's besides its items; both generous.
+_ITEM_BYTES = 32
+_FRAME_BYTES = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a frame brought: envelopes, and ends of what was sent. ``is_new``: its sender is a new incarnation."""
+
+    arrived: Sequence[Arrived] = ()
+    ended: Sequence[Ended] = ()
+    is_new: bool = False
+    is_stale: bool = False
+
+
+class Link:
+    """See the module. ``origin`` is the incarnation at this end."""
+
+    def __init__(self, peer: str, origin: str, rng: Rng, *, paths: int, max_frame_bytes: int) -> None:
+        self.peer = peer
+        # An item, and as much again for all else that a frame carries.
+        self.outgoing = Outgoing(rng, paths, min(MAX_PART_BYTES, max_frame_bytes // 2))
+        self.incoming: Incoming | None = None
+        self.heard_ns = 0
+        self._origin = origin
+        self._paths = paths
+        self._max_bytes = max_frame_bytes
+        self._owing_ns = 0
+        self._retired: deque[str] = deque(maxlen=MAX_RETIRED)
+
+    @property
+    def is_idle(self) -> bool:
+        return self.outgoing.is_idle and not self.owes
+
+    @property
+    def owes(self) -> bool:
+        """Whether the other side is to be told something."""
+        incoming = self.incoming
+        return incoming is not None and (incoming.is_owing or incoming.has_ends)
+
+    def offer(self, data: bytes, kind: Kind, key: Any, deadline_ns: int, *, again: bool = False) -> bool:
+        """Accept an envelope for the other process; False when too many of the kind wait."""
+        return self.outgoing.offer(data, kind, key, deadline_ns, again=again)
+
+    def hear(self, frame: Frame, now_ns: int) -> Heard:
+        """Take in a frame of the other process."""
+        is_new = self.incoming is None or self._is_successor(frame.origin, self.incoming.origin, now_ns)
+        if is_new:
+            if self.incoming is not None:
+                self.outgoing.start_over(now_ns)
+                self._retired.append(self.incoming.origin)
+            self.incoming = Incoming(frame.origin)
+        incoming = self.incoming
+        assert incoming is not None
+        if frame.origin != incoming.origin:
+            return Heard(is_stale=True)
+        self.heard_ns = now_ns
+        owed = incoming.is_owing
+        arrived = incoming.take_in(frame.floor, frame.items, frame.asked)
+        if incoming.is_owing and not owed:
+            self._owing_ns = now_ns
+        ended: Sequence[Ended] = ()
+        if frame.stream == self._origin:
+            ended = self.outgoing.hear(frame.complete, frame.ranges, frame.settled, now_ns)
+        return Heard(arrived, ended, is_new)
+
+    def _is_successor(self, origin: str, current: str, now_ns: int) -> bool:
+        if origin > current:
+            return True
+        silent = now_ns - self.heard_ns > _TAKEOVER_AFTER_NS
+        return silent and origin != current and origin not in self._retired
+
+    def settle(self, origin: str, number: int, taken: int, refused: Sequence[tuple[str, int]]) -> None:
+        """An envelope that arrived from incarnation ``origin`` came to its end here."""
+        if self.incoming is not None and self.incoming.origin == origin:
+            self.incoming.settle(number, taken, refused)
+
+    def flush(self, now_ns: int) -> tuple[list[tuple[int, bytes]], Sequence[Ended]]:
+        """Frames to send now, each with its path, and what ended meanwhile."""
+        gave_up = self.outgoing.give_up(now_ns)
+        turn = self.outgoing.take_turn(now_ns, MAX_TURN_BYTES)
+        incoming = self.incoming
+        best = self.outgoing.best_path(now_ns)
+        paths = {best, *turn.flights}
+        frames: list[tuple[int, bytes]] = []
+        if incoming is not None and (
+            incoming.has_ends or (incoming.is_owing and (turn.flights or now_ns - self._owing_ns >= _ACK_DELAY_NS))
+        ):
+            # Who asks again may not hear this path.
+            ways = range(self._paths) if incoming.was_asked else (best,)
+            told = incoming.tell(self._max_bytes // 4)
+            for path in ways:
+                frames += self._frames(path, turn, told, first=path == best)
+            paths -= set(ways)
+        for path in sorted(paths):
+            frames += self._frames(path, turn, None, first=path == best)
+        return frames, [*gave_up, *turn.ended]
+
+    def next_wake_ns(self) -> int | None:
+        """When ``flush`` should be called at the latest."""
+        wakes = [self.outgoing.next_wake_ns()]
+        if self.incoming is not None and self.incoming.is_owing:
+            wakes.append(self._owing_ns + _ACK_DELAY_NS)
+        return min((wake for wake in wakes if wake is not None), default=None)
+
+    def _frames(
+        self,
+        path: int,
+        turn: Turn,
+        told: tuple[int, tuple[tuple[int, int], ...], tuple[Settled, ...]] | None,
+        *,
+        first: bool,
+    ) -> list[tuple[int, bytes]]:
+        """The frames of one path. What has no number, and questions, go on the first alone."""
+        items = [flight.item for flight in turn.flights.get(path, ())]
+        asked: tuple[int, ...] = ()
+        if first:
+            items += [Item(0, data) for data in turn.loose]
+            asked = tuple(turn.asked)
+        complete, ranges, settled = told or (0, (), ())
+        stream = self.incoming.origin if told is not None and self.incoming is not None else ""
+        if not (items or asked or stream):
+            return []
+        frames: list[tuple[int, bytes]] = []
+        room = self._max_bytes - _FRAME_BYTES - sum(map(told_bytes, settled)) - 9 * len(asked)
+        at = 0
+        while True:
+            upto = at
+            while upto < len(items) and upto - at < MAX_FRAME_ITEMS:
+                room -= len(items[upto].data) + _ITEM_BYTES
+                if room < 0 and upto > at:
+                    break
+                upto += 1
+            frame = Frame(
+                VERSION, self._origin, self.outgoing.floor, tuple(items[at:upto]), asked, stream, complete, ranges,
+                settled,
+            )  # fmt: skip
+            frames.append((path, encode_frame(frame)))
+            at, room = upto, self._max_bytes - _FRAME_BYTES
+            asked, stream, complete, ranges, settled = (), "", 0, (), ()
+            if at >= len(items):
+                return frames

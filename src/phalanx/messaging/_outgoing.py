@@ -1,0 +1,331 @@
+"""The sending half of a link: what is on the way to one process, and what waits for its turn. No I/O, no clock.
+
+Invariants:
+
+- a number names one item for good, and is handed out in order, from 1;
+- an item is sent again, later and later, until its receiver says that it has it, and asked after until its end is
+  known, until its deadline, or until ``MAX_ATTEMPTS`` in a row were without an answer; then it has an end here;
+- every flight that was accepted ends exactly once;
+- of each kind at most the policy's ``credit`` is on the way, and ``MAX_LINK_QUEUE`` wait. What does
+  not fit is refused at once: nothing that was accepted is given up for something else;
+- ``floor`` only grows, and every number below it has its end;
+- a receiver that starts anew has nothing: all that has no end yet is sent to it again.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from phalanx.core import Rng, ns_from_s
+from phalanx.messaging._frames import Item, Settled
+from phalanx.messaging._kinds import Kind, Outcome
+from phalanx.messaging._limits import (
+    FIRST_RETRY_S,
+    MAX_ATTEMPTS,
+    MAX_FRAME_ASKED,
+    MAX_IN_FLIGHT_BYTES,
+    MAX_LINK_QUEUE,
+    MAX_LOOSE,
+    MAX_PART_BYTES,
+    MAX_RETRY_S,
+    MAX_WINDOW,
+    MIN_RETRY_S,
+    RETRY_JITTER,
+    STRIKE_FORGOTTEN_S,
+)
+from phalanx.messaging._policies import POLICIES, PRIORITIES
+
+_FIRST_RETRY_NS, _MIN_RETRY_NS, _MAX_RETRY_NS = map(ns_from_s, (FIRST_RETRY_S, MIN_RETRY_S, MAX_RETRY_S))
+_STRIKE_FORGOTTEN_NS = ns_from_s(STRIKE_FORGOTTEN_S)
+# In place of a path: it took several at once.
+_SEVERAL = -1
+# Heaps are thrown out when they are this many entries larger than twice what is live.
+_SLACK = 1_024
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """One item with a number. ``key`` is the caller's, and comes back with the end; parts but the first have none."""
+
+    kind: Kind
+    data: bytes
+    key: Any
+    deadline_ns: int
+    part: int
+    parts: int
+    again: bool
+    number: int = 0
+    attempts: int = 0
+    sent_ns: int = 0
+    due_ns: int = 0
+    path: int = _SEVERAL
+    is_received: bool = False
+    is_ended: bool = False
+
+    @property
+    def item(self) -> Item:
+        return Item(self.number, self.data, self.part, self.parts, self.again)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What was accepted under ``key`` came to this end."""
+
+    key: Any
+    taken: int
+    refused: tuple[tuple[str, int], ...]
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class Turn:
+    """What is to be sent now: flights by path, numbers to ask after, and items without a number; and what ended."""
+
+    flights: dict[int, list[Flight]]
+    asked: list[int]
+    loose: list[bytes]
+    ended: list[Ended]
+
+
+class Outgoing:
+    """See the module. All times are monotonic nanoseconds that the caller passes in."""
+
+    def __init__(self, rng: Rng, paths: int, part_bytes: int = MAX_PART_BYTES) -> None:
+        self.floor = 1
+        self.retries = 0
+        self.round_trip_ns = 0
+        self._rng = rng
+        self._paths = paths
+        self._part_bytes = part_bytes
+        self._next = 1
+        self._heard = 0  # everything up to here was received
+        self._flights: dict[int, Flight] = {}
+        self._lanes: tuple[deque[Flight], ...] = tuple(deque() for _ in range(PRIORITIES))
+        self._queued = [0] * len(POLICIES)
+        self._on_the_way = [0] * len(POLICIES)
+        self._bytes = 0
+        self._due: list[tuple[int, int]] = []
+        self._deadlines: list[tuple[int, int, Flight]] = []
+        self._accepted = 0
+        self._loose: deque[bytes] = deque(maxlen=MAX_LOOSE)
+        self._spread_ns = 0
+        self._strikes = [0] * paths
+        self._struck_ns = [0] * paths
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing waits and nothing is on the way."""
+        return not (self._flights or self._loose or any(self._lanes))
+
+    @property
+    def on_the_way(self) -> int:
+        return len(self._flights)
+
+    @property
+    def waiting(self) -> int:
+        return sum(map(len, self._lanes))
+
+    def has_room(self, kind: Kind) -> bool:
+        return self._queued[kind] < MAX_LINK_QUEUE
+
+    def offer(self, data: bytes, kind: Kind, key: Any, deadline_ns: int, *, again: bool = False) -> bool:
+        """Accept an envelope's bytes; False when too many of the kind wait."""
+        if not self.has_room(kind):
+            return False
+        lane = self._lanes[POLICIES[kind].priority]
+        cuts = range(0, max(1, len(data)), self._part_bytes)
+        for part, at in enumerate(cuts):
+            piece = data if len(cuts) == 1 else data[at : at + self._part_bytes]
+            flight = Flight(kind, piece, None if part else key, deadline_ns, part, len(cuts), again)
+            lane.append(flight)
+            self._queued[kind] += 1
+            self._accepted += 1
+            heapq.heappush(self._deadlines, (deadline_ns, self._accepted, flight))
+        return True
+
+    def offer_loose(self, data: bytes) -> None:
+        """Accept what nobody keeps count of. Of too many the oldest go."""
+        self._loose.append(data)
+
+    def take_turn(self, now_ns: int, max_bytes: int) -> Turn:
+        """What to send now. Whatever is in it counts as sent."""
+        turn = Turn({}, [], [], [])
+        while self._due and self._due[0][0] <= now_ns and max_bytes > 0 and len(turn.asked) < MAX_FRAME_ASKED:
+            due_ns, number = heapq.heappop(self._due)
+            flight = self._flights.get(number)
+            if flight is None or flight.due_ns != due_ns:
+                continue
+            if flight.is_received:
+                turn.asked.append(number)
+                self._time(flight, now_ns)
+            elif flight.attempts >= MAX_ATTEMPTS:
+                self._end(flight, turn.ended, 0, (), Outcome.UNREACHABLE)
+            else:
+                max_bytes -= self._send(flight, turn, now_ns)
+        for lane in self._lanes:
+            while lane and max_bytes > 0 and self._may_leave(lane[0]):
+                flight = lane.popleft()
+                if not flight.is_ended:
+                    self._queued[flight.kind] -= 1
+                    max_bytes -= self._depart(flight, turn, now_ns)
+        while self._loose and max_bytes > 0:
+            data = self._loose.popleft()
+            max_bytes -= len(data)
+            turn.loose.append(data)
+        return turn
+
+    def next_wake_ns(self) -> int | None:
+        """When something is due, as far as is known."""
+        return min((heap[0][0] for heap in (self._due, self._deadlines) if heap), default=None)
+
+    def hear(
+        self, complete: int, ranges: Sequence[tuple[int, int]], settled: Iterable[Settled], now_ns: int
+    ) -> list[Ended]:
+        """What the receiver says of this stream."""
+        ended: list[Ended] = []
+        for one in settled:
+            flight = self._flights.get(one.number)
+            if flight is not None:
+                self._received(flight, now_ns)
+                self._end(flight, ended, one.taken, one.refused, Outcome.TAKEN)
+        if complete > self._heard or ranges:
+            for flight in list(self._unreceived(complete, ranges)):
+                self._received(flight, now_ns)
+                self._time(flight, now_ns)
+        return ended
+
+    def give_up(self, now_ns: int) -> list[Ended]:
+        """End what is too late."""
+        ended: list[Ended] = []
+        while self._deadlines and self._deadlines[0][0] <= now_ns:
+            flight = heapq.heappop(self._deadlines)[2]
+            if not flight.is_ended:
+                self._end(flight, ended, 0, (), Outcome.DEADLINE_PASSED)
+        self._tidy()
+        return ended
+
+    def start_over(self, now_ns: int) -> None:
+        """The receiver is somebody new: it has nothing of what was sent."""
+        self._heard = self.floor - 1
+        for flight in self._flights.values():
+            flight.is_received, flight.attempts, flight.path = False, 0, _SEVERAL
+            flight.due_ns = now_ns
+            heapq.heappush(self._due, (now_ns, flight.number))
+
+    def abandon(self) -> list[Ended]:
+        """End everything: the receiver will not come back."""
+        ended: list[Ended] = []
+        waiting = [flight for lane in self._lanes for flight in lane if not flight.is_ended]
+        for flight in (*self._flights.copy().values(), *waiting):
+            self._end(flight, ended, 0, (), Outcome.UNREACHABLE)
+        return ended
+
+    def best_path(self, now_ns: int) -> int:
+        """The path that lost the least lately."""
+        if self._paths == 1:
+            return 0
+        for path in range(self._paths):
+            if self._strikes[path] and now_ns - self._struck_ns[path] > _STRIKE_FORGOTTEN_NS:
+                self._strikes[path] = 0
+        return self._strikes.index(min(self._strikes))
+
+    def _may_leave(self, flight: Flight) -> bool:
+        if flight.is_ended:
+            return True
+        kind = flight.kind
+        return (
+            self._on_the_way[kind] < POLICIES[kind].credit
+            and self._bytes + len(flight.data) <= MAX_IN_FLIGHT_BYTES
+            and self._next - self.floor < MAX_WINDOW
+        )
+
+    def _depart(self, flight: Flight, turn: Turn, now_ns: int) -> int:
+        self._on_the_way[flight.kind] += 1
+        flight.number, self._next = self._next, self._next + 1
+        self._flights[flight.number] = flight
+        self._bytes += len(flight.data)
+        return self._send(flight, turn, now_ns)
+
+    def _send(self, flight: Flight, turn: Turn, now_ns: int) -> int:
+        """Put a flight into the turn; how many bytes that makes."""
+        if flight.attempts:
+            self.retries += 1
+            if flight.path != _SEVERAL:
+                self._strike(flight.path, now_ns)
+        first = self.best_path(now_ns)
+        ways = min(POLICIES[flight.kind].paths, self._paths) if flight.attempts == 0 else 1
+        for way in range(ways):
+            turn.flights.setdefault((first + flight.attempts + way) % self._paths, []).append(flight)
+        flight.path = (first + flight.attempts) % self._paths if ways == 1 else _SEVERAL
+        flight.sent_ns = now_ns
+        self._time(flight, now_ns)
+        return len(flight.data) * ways
+
+    def _time(self, flight: Flight, now_ns: int) -> None:
+        """When to send or ask again."""
+        measured = self.round_trip_ns + 4 * self._spread_ns
+        first = max(_MIN_RETRY_NS, measured) if measured else _FIRST_RETRY_NS
+        wait_ns = min(first << min(flight.attempts, 16), _MAX_RETRY_NS)
+        flight.attempts += 1
+        jitter = self._rng.uniform(1 - RETRY_JITTER, 1 + RETRY_JITTER)
+        flight.due_ns = now_ns + int(wait_ns * jitter)
+        heapq.heappush(self._due, (flight.due_ns, flight.number))
+
+    def _received(self, flight: Flight, now_ns: int) -> None:
+        if not flight.is_received:
+            flight.is_received = True
+            if flight.attempts == 1:  # after a retry nobody knows which of the two was answered
+                self._measure(now_ns - flight.sent_ns)
+            if flight.path != _SEVERAL:
+                self._strikes[flight.path] = 0
+            flight.attempts = 0
+
+    def _unreceived(self, complete: int, ranges: Sequence[tuple[int, int]]) -> Iterable[Flight]:
+        flights, heard = self._flights, self._heard
+        self._heard = max(heard, min(complete, self._next - 1))
+        for low, high in ((heard + 1, complete), *ranges):
+            # Kept to what was ever sent, whatever the other side claims.
+            for number in range(max(low, heard + 1), min(high, self._next - 1) + 1):
+                flight = flights.get(number)
+                if flight is not None and not flight.is_received:
+                    yield flight
+
+    def _measure(self, took_ns: int) -> None:
+        """Smoothed round trip and its spread, after RFC 6298."""
+        if not self.round_trip_ns:
+            self.round_trip_ns, self._spread_ns = max(1, took_ns), took_ns // 2
+            return
+        self._spread_ns += (abs(took_ns - self.round_trip_ns) - self._spread_ns) // 4
+        self.round_trip_ns = max(1, self.round_trip_ns + (took_ns - self.round_trip_ns) // 8)
+
+    def _strike(self, path: int, now_ns: int) -> None:
+        self._strikes[path] += 1
+        self._struck_ns[path] = now_ns
+
+    def _end(
+        self, flight: Flight, ended: list[Ended], taken: int, refused: tuple[tuple[str, int], ...], outcome: Outcome
+    ) -> None:
+        if flight.number:
+            del self._flights[flight.number]
+            self._on_the_way[flight.kind] -= 1
+            self._bytes -= len(flight.data)
+            while self.floor < self._next and self.floor not in self._flights:
+                self.floor += 1
+        else:
+            self._queued[flight.kind] -= 1
+        flight.is_ended = True
+        if flight.key is not None:
+            ended.append(Ended(flight.key, taken, refused, outcome))
+        flight.data, flight.key = b"", None
+
+    def _tidy(self) -> None:
+        """Forget what the heaps remember of flights that ended long before their time."""
+        live = len(self._flights) + self.waiting
+        if len(self._deadlines) > 2 * live + _SLACK:
+            self._deadlines = [one for one in self._deadlines if not one[2].is_ended]
+            heapq.heapify(self._deadlines)
+        if len(self._due) > 2 * live + _SLACK:
+            self._due = [(flight.due_ns, flight.number) for flight in self._flights.values()]
+            heapq.heapify(self._due)
