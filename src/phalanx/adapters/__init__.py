@@ -18,7 +18,7 @@ from phalanx.adapters._calls import HttpCalls
 from phalanx.adapters._exact import ExactAnswer, solve_exactly
 from phalanx.adapters._file_wrapper import FileWrapper, file_wrapper
 from phalanx.adapters._files import Files, OsFiles, lock_folder
-from phalanx.adapters._keyfile import load_or_create
+from phalanx.adapters._keyfile import load_or_create, read_private, replace_private
 from phalanx.adapters._keyring_wrapper import KeyringWrapper, keyring_wrapper
 from phalanx.adapters._limits import TLS_GOODBYE_S, TLS_HANDSHAKE_S
 from phalanx.adapters._noise import DeviceNoise, JitterNoise, OsNoise, device_noise, jitter_noise, os_noise
@@ -75,6 +75,8 @@ __all__ = [
     "nobody_to_ask",
     "pkcs11_wrapper",
     "probe_tls",
+    "read_private",
+    "replace_private",
     "secret_source",
     "self_signed_files",
     "solve_exactly",

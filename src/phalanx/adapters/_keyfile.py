@@ -38,6 +38,22 @@ def load_or_create(path: Path, create: Callable[[], bytes]) -> bytes:
     return read_private(path)
 
 
+def replace_private(path: Path, data: bytes) -> None:
+    """Put ``data`` in the place of a secret's file, or make one: the old or the new, always whole."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(handle)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
 def read_private(path: Path) -> bytes:
     """The bytes of a secret; raises ``StorageCorrupt`` when others may read it too, ``FileNotFoundError``."""
     handle = os.open(path, os.O_RDONLY)

@@ -1,7 +1,7 @@
 """Identities over HTTP: who has one, issuing, rotating, revoking, and carrying lists to other nodes.
 
 Private keys never come here: whoever asks for a certificate makes the key and sends its public
-part as the body. Everyone who may look may look; changes are for admins of the default tenant,
+part, signed by it, as the body. Everyone who may look may look; changes are for admins of the default tenant,
 and the ledger has them under the name of the token that asked.
 """
 
@@ -19,13 +19,14 @@ from phalanx.api._bodies import read_small_body
 from phalanx.api._replies import Page, page, reply, reply_page
 from phalanx.api._schemas import answer
 from phalanx.core import InvalidInput, NotFound
-from phalanx.crypto import VerifyingKey
 from phalanx.crypto.identity import (
     MAX_CHAIN_BYTES,
     MAX_LIST_BYTES,
+    MAX_REQUEST_BYTES,
     Chain,
     Identities,
     InvalidCertificate,
+    KeyRequest,
     RevocationList,
     Subject,
     SubjectKind,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 _DAY_NS = 86_400 * 1_000_000_000
 _MAX_NAME_CHARS = 256
-_MAX_KEY_BYTES = 16 * 1024
 # Base64 and JSON around a list and a chain.
 _MAX_CARRIED_BYTES = 2 * (MAX_LIST_BYTES + MAX_CHAIN_BYTES)
 
@@ -147,9 +147,10 @@ def identity_routes(node: "Node", gate: Gate) -> APIRouter:
         subject: _Subject,
         days: Annotated[int, Query(ge=0, le=3_650, description="Good for so long; 0: as usual for its kind.")] = 0,
     ) -> Response:
-        """A certificate for the public key in the body."""
-        key = VerifyingKey.from_bytes(await read_small_body(request, _MAX_KEY_BYTES))
-        chain = await identities.issue(Subject.parse(subject), key, actor=principal.name, lifetime_ns=days * _DAY_NS)
+        """A certificate for the key that the request in the body proves to have."""
+        asked = KeyRequest.from_bytes(await read_small_body(request, MAX_REQUEST_BYTES))
+        asked.require_proof(Subject.parse(subject))
+        chain = await identities.issue(asked, actor=principal.name, lifetime_ns=days * _DAY_NS)
         return reply(await _shown(identities, chain.leaf.serial))
 
     _add_changes(router, node, admin=admin)
@@ -168,10 +169,12 @@ def _add_changes(router: APIRouter, node: "Node", *, admin: Any) -> None:
         subject: _Subject,
         algorithm: Annotated[str, Query(max_length=64, description="Of the new key, where the node makes it.")] = "",
     ) -> Response:
-        """The next epoch of a subject: under a fresh key of the node's own, or under the public key in the body."""
-        body = await read_small_body(request, _MAX_KEY_BYTES)
-        key = VerifyingKey.from_bytes(body) if body else None
-        chain = await identities.rotate(Subject.parse(subject), actor=principal.name, key=key, algorithm=algorithm)
+        """The next epoch of a subject: under a fresh key of the node's own, or as the request in the body asks."""
+        body = await read_small_body(request, MAX_REQUEST_BYTES)
+        wanted = KeyRequest.from_bytes(body) if body else None
+        chain = await identities.rotate(
+            Subject.parse(subject), actor=principal.name, request=wanted, algorithm=algorithm
+        )
         return reply(await _shown(identities, chain.leaf.serial))
 
     @router.post("/revoke", responses=answer(RevokedView))

@@ -53,6 +53,7 @@ _BY_CODE = {
     "not-authenticated": Exit.NOT_ALLOWED,
     "not-allowed": Exit.NOT_ALLOWED,
     "wrong-key": Exit.NOT_ALLOWED,
+    "clear-row": Exit.NOT_VERIFIED,
     "not-found": Exit.NOT_FOUND,
     "shredded": Exit.NOT_FOUND,
     "ledger-tampered": Exit.NOT_VERIFIED,

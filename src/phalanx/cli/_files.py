@@ -37,6 +37,26 @@ def write_new(path: Path, data: bytes) -> None:
         raise InvalidInput(str(path), f"cannot be written: {error.strerror or error}") from error
 
 
+def read_secret(path: Path) -> bytes:
+    """The bytes of a file for its owner's eyes; one that others may read is refused, as ssh does."""
+    from phalanx.adapters import read_private
+
+    try:
+        return read_private(path)
+    except OSError as error:
+        raise InvalidInput(str(path), f"cannot be read: {error.strerror or error}") from error
+
+
+def replace_secret(path: Path, data: bytes) -> None:
+    """The same file with other content: mode 0600, the old one or the new one whatever happens."""
+    from phalanx.adapters import replace_private
+
+    try:
+        replace_private(path, data)
+    except OSError as error:
+        raise InvalidInput(str(path), f"cannot be written: {error.strerror or error}") from error
+
+
 def write_secret(path: Path, data: bytes) -> None:
     """A new file for its owner's eyes: mode 0600, whole or not at all."""
     from phalanx.adapters import load_or_create

@@ -40,9 +40,9 @@ def list_algorithms(no_speed: bool, source: SettingsSource, as_json: bool) -> No
 
     from phalanx.bench import measure_algorithm
     from phalanx.core import Unavailable
-    from phalanx.crypto import CryptoPolicy, algorithms
+    from phalanx.crypto import algorithms
 
-    policy, rows = CryptoPolicy(frozenset(source.load().settings.crypto.forbidden)), []
+    policy, rows = source.load().settings.crypto.policy, []
     known = algorithms()
     shown = track(known, "measuring", console=Console(stderr=True), transient=True, disable=no_speed or as_json)
     for one in shown:

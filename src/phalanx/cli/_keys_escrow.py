@@ -14,6 +14,7 @@ import click
 from phalanx.cli._escrow_desk import Desk, Registrar, at_desk, registrar_options
 from phalanx.cli._files import read_file, require_new, write_new, write_secret
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable, time_of
+from phalanx.cli._settings import SettingsSource, settings_options
 from phalanx.core import DEFAULT_TENANT, InvalidInput, TenantId, encode_json, iso_from_ns
 
 if TYPE_CHECKING:
@@ -45,17 +46,19 @@ def escrow() -> None:
 @click.argument("name")
 @click.option("--key", "key_file", type=_FILE, required=True, help="New file for the private keys. It stays here.")
 @click.option("--card", "card_file", type=_FILE, required=True, help="New file for the public keys. Send it on.")
+@settings_options()
 @json_option
-def enrol(name: str, key_file: Path, card_file: Path, as_json: bool) -> None:
+def enrol(name: str, key_file: Path, card_file: Path, source: SettingsSource, as_json: bool) -> None:
     """Make the keys of a person called NAME, who makes, keeps or opens escrows.
 
-    Compare the fingerprint with the person, by voice, before you trust a card that was sent.
+    Compare the fingerprint with the person, by voice, before you trust a card that was sent. What
+    the settings forbid (crypto.forbidden) is not made.
     """
     import msgspec
 
     from phalanx.crypto.sharing import Keyholder
 
-    holder = Keyholder.generate(_bounded(name))
+    holder = Keyholder.generate(_bounded(name), policy=source.load().settings.crypto.policy)
     write_secret(key_file, holder.to_bytes())
     write_new(card_file, msgspec.json.encode(holder.card))
     told = {"name": name, "fingerprint": holder.card.fingerprint, "key": str(key_file), "card": str(card_file)}
@@ -210,8 +213,8 @@ def open_escrow(
 ) -> None:  # fmt: skip
     """Hand in RELEASE_FILES and, with a quorum, write the secret. A custodian that lied is named.
 
-    Releases handed in before count too, so that they may come one by one. The outcome is in the
-    ledger before the secret is on disk, and a ceremony opens once.
+    Releases handed in before count too, so that they may come one by one, or all again. The outcome
+    is in the ledger before the secret is on disk, and a ceremony opens once.
     """
     from phalanx.crypto.sharing import NotEnoughShares, Opened, reconstruct
 

@@ -1,13 +1,13 @@
 """`phalanx keys identity`: who has an identity, issuing and revoking them, and verifying one without any node."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote_plus
+from typing import TYPE_CHECKING
 
 import click
 
 from phalanx.cli._client import NodeClient, client_options
-from phalanx.cli._files import read_file, require_new, write_file, write_secret
+from phalanx.cli._files import read_file, write_file
+from phalanx.cli._keys_certify import IDENTITIES, complete, issue, print_identity, request, rotate
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable, time_of
 from phalanx.cli._show import limit_option
 from phalanx.core import InvalidInput
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _KINDS = ("organisation", "node", "agent", "person")
 _WHYS = ("key-compromised", "superseded", "ceased")
-_ROOT = "/v1/keys/identities"
 _path = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -37,7 +36,7 @@ def identity() -> None:
 @json_option
 def list_identities(kind: str | None, client: NodeClient, limit: int, as_json: bool) -> None:
     """Certificates the node has issued, and how each stands."""
-    rows = list(client.pages(_ROOT, limit=limit, kind=kind))
+    rows = list(client.pages(IDENTITIES, limit=limit, kind=kind))
     if as_json:
         print_json(rows)
         return
@@ -60,49 +59,12 @@ def list_identities(kind: str | None, client: NodeClient, limit: int, as_json: b
 @json_option
 def show(name: str, client: NodeClient, as_json: bool) -> None:
     """One identity: what its certificate says, and how it stands."""
-    found = client.get(f"{_ROOT}/chain", name=name)
-    print_json(found) if as_json else _print_identity(found["identity"])
+    found = client.get(f"{IDENTITIES}/chain", name=name)
+    print_json(found) if as_json else print_identity(found["identity"])
 
 
-@identity.command("issue")
-@click.argument("subject")
-@click.option("--out", type=_path, help="Make the key here, and write it with its chain to this new file (0600).")
-@click.option("--key", type=_path, help="The public key of somebody who keeps the private one.")
-@click.option("--algorithm", default="Ed25519+ML-DSA-65", show_default=True, help="Of the key, with --out.")
-@click.option("--days", type=click.IntRange(1, 3_650), help="Good for so long; without it, as usual for its kind.")
-@client_options
-@json_option
-def issue(
-    subject: str,
-    out: Path | None,
-    key: Path | None,
-    algorithm: str,
-    days: int | None,
-    client: NodeClient,
-    as_json: bool,
-) -> None:
-    """An identity for SUBJECT, `person:acme/kim` for instance. The private key never leaves this machine."""
-    _with_key(f"{_ROOT}?subject={quote_plus(subject)}&days={days or 0}", out, key, algorithm, client, as_json=as_json)
-
-
-@identity.command("rotate")
-@click.argument("subject")
-@click.option("--out", type=_path, help="Make the new key here, and write it with its chain to this new file (0600).")
-@click.option("--key", type=_path, help="The new public key of somebody who keeps the private one.")
-@click.option("--algorithm", default="", help="Of the new key.")
-@client_options
-@json_option
-def rotate(subject: str, out: Path | None, key: Path | None, algorithm: str, client: NodeClient, as_json: bool) -> None:
-    """A new key for SUBJECT, as its next epoch; the one before counts for another hour.
-
-    Without --out and --key it is of the node's own identities, and the node makes the key.
-    """
-    path = f"{_ROOT}/rotate?subject={quote_plus(subject)}"
-    if out is None and key is None:
-        made = client.post(f"{path}&algorithm={quote_plus(algorithm)}", content=b"", headers={})
-        print_json(made) if as_json else _print_identity(made["identity"])
-    else:
-        _with_key(path, out, key, algorithm or "Ed25519+ML-DSA-65", client, as_json=as_json)
+for command in (issue, rotate, request, complete):
+    identity.add_command(command)
 
 
 @identity.command("revoke")
@@ -116,7 +78,7 @@ def revoke(name: str, why: str, note: str, client: NodeClient, as_json: bool) ->
 
     It is in force when this returns; an agent is out of the swarm.
     """
-    done = client.post(f"{_ROOT}/revoke", content=b"", headers={}, name=name, why=why, note=note)
+    done = client.post(f"{IDENTITIES}/revoke", content=b"", headers={}, name=name, why=why, note=note)
     print_json(done) if as_json else click.echo(f"revoked {printable(done['subject'])}, serial {done['serial']}")
 
 
@@ -125,7 +87,7 @@ def revoke(name: str, why: str, note: str, client: NodeClient, as_json: bool) ->
 @json_option
 def reissue(client: NodeClient, as_json: bool) -> None:
     """Sign again what stands under an earlier key. Goes on where a call before was cut off."""
-    done = client.post(f"{_ROOT}/reissue", content=b"", headers={})
+    done = client.post(f"{IDENTITIES}/reissue", content=b"", headers={})
     print_json(done) if as_json else click.echo(f"{done['done']} of {done['total']} stand under the present key")
 
 
@@ -139,9 +101,9 @@ def export(name: str, out: Path | None, revocations: bool, client: NodeClient) -
     import json
 
     if revocations:
-        text = json.dumps(client.get(f"{_ROOT}/revocations", issuer=name), indent=1)
+        text = json.dumps(client.get(f"{IDENTITIES}/revocations", issuer=name), indent=1)
     else:
-        text = client.get(f"{_ROOT}/chain", name=name)["chain"]
+        text = client.get(f"{IDENTITIES}/chain", name=name)["chain"]
     if out is None:
         click.echo(text, nl=not text.endswith("\n"))
     else:
@@ -155,7 +117,9 @@ def export(name: str, out: Path | None, revocations: bool, client: NodeClient) -
 @json_option
 def accept(file: Path, client: NodeClient, as_json: bool) -> None:
     """Take over a list of revocations that another node has exported to FILE."""
-    done = client.post(f"{_ROOT}/revocations", content=read_file(file), headers={"Content-Type": "application/json"})
+    done = client.post(
+        f"{IDENTITIES}/revocations", content=read_file(file), headers={"Content-Type": "application/json"}
+    )
     print_json(done) if as_json else click.echo("in force" if done["news"] else "known already")
 
 
@@ -166,7 +130,7 @@ def accept(file: Path, client: NodeClient, as_json: bool) -> None:
 @json_option
 def trust(file: Path, fingerprint: str, client: NodeClient, as_json: bool) -> None:
     """Trust the organisation whose chain is in FILE."""
-    done = client.post(f"{_ROOT}/trust", content=read_file(file), headers={}, fingerprint=fingerprint)
+    done = client.post(f"{IDENTITIES}/trust", content=read_file(file), headers={}, fingerprint=fingerprint)
     print_json(done) if as_json else click.echo("trusted" if done["news"] else "trusted already")
 
 
@@ -176,7 +140,7 @@ def trust(file: Path, fingerprint: str, client: NodeClient, as_json: bool) -> No
 @json_option
 def distrust(fingerprint: str, client: NodeClient, as_json: bool) -> None:
     """Trust the organisation whose root key has FINGERPRINT no longer."""
-    done = client.post(f"{_ROOT}/distrust", content=b"", headers={}, fingerprint=fingerprint)
+    done = client.post(f"{IDENTITIES}/distrust", content=b"", headers={}, fingerprint=fingerprint)
     print_json(done) if as_json else click.echo("no longer trusted" if done["news"] else "it was not trusted")
 
 
@@ -226,26 +190,6 @@ def verify(file: Path, root: str, use: str, at: str, revocations: tuple[Path, ..
     click.echo(f"key {held.fingerprint}, {held.key.algorithm}, until {iso_from_ns(held.until_ns)[:19]}")
 
 
-def _with_key(
-    path: str, out: Path | None, key: Path | None, algorithm: str, client: NodeClient, *, as_json: bool
-) -> None:
-    """Have a key certified: one that is made here, or one whose private part is elsewhere."""
-    from phalanx.crypto import SigningKey
-    from phalanx.crypto.identity import Chain, Identity
-
-    if (out is None) == (key is None):
-        raise InvalidInput("--out", "give either --out, for a key that is made here, or --key")
-    if key is not None:
-        made = client.post(path, content=read_file(key), headers={})
-    else:
-        assert out is not None
-        require_new(out)
-        secret = SigningKey.generate(algorithm)
-        made = client.post(path, content=secret.public.to_bytes(), headers={})
-        write_secret(out, Identity(secret, Chain.from_text(made["chain"])).to_bytes())
-    print_json(made) if as_json else _print_identity(made["identity"])
-
-
 def _listed(path: Path, chain: "Chain") -> "RevocationList":
     """A list from a file; one that no link of ``chain`` has signed says nothing about it."""
     import base64
@@ -266,20 +210,3 @@ def _listed(path: Path, chain: "Chain") -> "RevocationList":
         raise InvalidInput("--revocations", f"{path} is a list of {listed.issuer}, which is not in this chain")
     listed.require_signature_of(signers[0].key)
     return listed
-
-
-def _print_identity(view: dict[str, Any]) -> None:
-    lines = {
-        "subject": view["subject"],
-        "state": view["reason"] or view["state"],
-        "key": view["key"],
-        "algorithm": view["algorithm"],
-        "issued by": f"{view['issuer']}, with {view['signed_with']}",
-        "epoch": view["epoch"],
-        "uses": ", ".join(view["uses"]),
-        "from": time_of("not_before_ns")(view),
-        "until": time_of("not_after_ns")(view),
-        "serial": view["serial"],
-    }
-    for name, value in lines.items():
-        click.echo(f"{name:<10} {printable(str(value))}")

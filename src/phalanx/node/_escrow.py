@@ -47,7 +47,7 @@ async def open_escrows(settings: Settings, *, ask: Ask = nobody_to_ask) -> Async
         stack.push_async_callback(ledger.close)
         before = ledger.size
         yield EscrowDesk(
-            Escrows(ports.store, ledger, ports.clock, ports.signer),
+            Escrows(ports.store, ledger, ports.clock, ports.signer, policy=settings.crypto.policy),
             ports.signer.public, ports.clock, ports.ids, ports.entropy,
         )  # fmt: skip
         if ledger.size > before:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from phalanx.agents import Duty, Skill, Swarm
 from phalanx.core import AlertSink, AuditSink, Delete, Expect, Put, Store, Table, TenantId
-from phalanx.crypto import CryptoPolicy
 from phalanx.crypto.identity import Identities, Names, Revocation
 from phalanx.crypto.vault import SealedRows, Sealer, Vault
 from phalanx.node._ports import Ports
@@ -60,7 +59,7 @@ async def opened_identities(
         entropy=ports.entropy,
         offload=ports.offload,
         telemetry=telemetry,
-        policy=CryptoPolicy(frozenset(settings.crypto.forbidden)),
+        policy=settings.crypto.policy,
         n_spares=settings.identity.spares,
     )
     n_roles = len({one.manifest.role for one in work})

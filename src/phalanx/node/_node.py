@@ -4,7 +4,7 @@ Read ``build_node`` from top to bottom to see what depends on what.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from phalanx.agents import Duty, Missions, Skill, Swarm, Toolbox
@@ -181,20 +181,16 @@ async def build_node(
         )  # fmt: skip
         archive = Archive(store, ledger, clock)
         responses = _responses(settings, ports, archive, store, ledger, vault, swarm, identities, telemetry, alerts)
-        sentinel = Sentinel(
-            intake, store, await offload.run(load_rules, settings.intake.rules_dir),
-            clock=clock, telemetry=telemetry, on_missions=swarm.wake,
-            skills=[skill.manifest.name for skill in skills if "finding" in skill.manifest.inputs],
-            host_names={**await _host_names(settings, ports), **(host_names or {})},
-        )  # fmt: skip
+        sentinel = await _sentinel(settings, ports, intake, store, telemetry, swarm, skills, host_names or {})
         node = Node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, events=events,
             findings=findings, swarm=swarm, engine=engine, assessments=Assessments(store), responses=responses,
             cases=Cases(store), noise=noise, vault=vault, identities=identities, ledger=ledger,
             migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS]), fleet=fleet,
-            escrows=Escrows(watched, ledger, clock, ports.signer), vouching=vouching, agreements=archive,
-            anchors=Anchors(store, offload, clock), balancing=_balancing(settings, ports, telemetry, swarm, engine),
+            escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
+            agreements=archive, anchors=Anchors(store, offload, clock),
+            balancing=_balancing(settings, ports, telemetry, swarm, engine),
             local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip
         _provide(toolbox, node)
@@ -206,6 +202,18 @@ async def build_node(
         stack.push_async_callback(services.stop)
         stack.callback(telemetry.feed.close)
         yield node
+
+
+async def _sentinel(
+    settings: Settings, ports: Ports, intake: Intake, store: Store, telemetry: Telemetry, swarm: Swarm,
+    skills: Sequence[Skill], host_names: Mapping[str, str],
+) -> Sentinel:  # fmt: skip
+    return Sentinel(
+        intake, store, await ports.offload.run(load_rules, settings.intake.rules_dir),
+        clock=ports.clock, telemetry=telemetry, on_missions=swarm.wake,
+        skills=[skill.manifest.name for skill in skills if "finding" in skill.manifest.inputs],
+        host_names={**await _host_names(settings, ports), **host_names},
+    )  # fmt: skip
 
 
 def _start_services(node: Node, ports: Ports, services: Services) -> None:

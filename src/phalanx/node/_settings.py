@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from phalanx.crypto import CryptoPolicy
 from phalanx.incidents import DOMAIN_CONTROLLERS
 
 
@@ -129,6 +130,11 @@ class CryptoSection(Section):
     seal_with: Literal["AES-256-GCM", "ChaCha20-Poly1305"] = Field(
         "AES-256-GCM", description="What seals data at rest from now on."
     )
+
+    @property
+    def policy(self) -> CryptoPolicy:
+        """What whoever makes something new asks."""
+        return CryptoPolicy(frozenset(self.forbidden))
 
 
 class EntropySection(Section):

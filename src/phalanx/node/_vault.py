@@ -8,7 +8,6 @@ from pathlib import Path
 from phalanx.adapters import Ask, secret_source
 from phalanx.agents import MISSIONS
 from phalanx.core import NO_TRACE, AuditEntry, AuditSink, EntropySource, InvalidInput, Offload, Store, TenantId
-from phalanx.crypto import CryptoPolicy
 from phalanx.crypto.vault import (
     WRAPPERS_GROUP,
     KeyWrapper,
@@ -64,7 +63,7 @@ async def open_vault(
         ids=ports.ids,
         entropy=ports.entropy,
         telemetry=telemetry,
-        policy=CryptoPolicy(frozenset(settings.crypto.forbidden)),
+        policy=settings.crypto.policy,
         seal_with=settings.crypto.seal_with,
         existing=existing,
     )

@@ -17,6 +17,7 @@ Errors::
 """
 
 from phalanx.testing._calls import SimCalls
+from phalanx.testing._channel_lab import ChannelLab
 from phalanx.testing._checking import Checker, SimReport, Simulation, judged_in
 from phalanx.testing._disk import SimDisk
 from phalanx.testing._errors import (
@@ -51,6 +52,7 @@ __all__ = [
     "SIMULATIONS",
     "WORLD_START_NS",
     "BackgroundFailure",
+    "ChannelLab",
     "Checker",
     "Deadlock",
     "DiskFaults",

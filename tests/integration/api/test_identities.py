@@ -9,6 +9,7 @@ from phalanx.crypto import ED25519, CryptoPolicy, SigningKey
 from phalanx.crypto.identity import (
     Chain,
     Identity,
+    KeyRequest,
     Listed,
     NothingKnown,
     Request,
@@ -26,10 +27,14 @@ KIM = {"subject": "person:local/kim"}
 pytestmark = pytest.mark.requirement("CRY-2", "ZTA-3")
 
 
+def requested(key, subject=KIM["subject"]):
+    return KeyRequest.make(Subject.parse(subject), key).to_bytes()
+
+
 def test_a_person_is_issued_rotated_and_revoked(on_node):
     async def work(api):
         key = SigningKey.generate(ED25519)
-        made = await api.http.post(ROOT, params={**KIM, "days": 30}, content=key.public.to_bytes())
+        made = await api.http.post(ROOT, params={**KIM, "days": 30}, content=requested(key))
         assert made.status_code == 200, made.text
         chain = Chain.from_text(made.json()["chain"])
         Identity(key, chain)
@@ -37,10 +42,10 @@ def test_a_person_is_issued_rotated_and_revoked(on_node):
         now_ns = api.node.clock.wall_ns()
         rules = {"use": Use.SIGN, "anchors": {root: chain.root.subject}, "policy": CryptoPolicy()}
         validate(chain, at_ns=now_ns, standing=NothingKnown(), **rules)
-        again = await api.http.post(ROOT, params=KIM, content=key.public.to_bytes())
+        again = await api.http.post(ROOT, params=KIM, content=requested(key))
         assert (again.status_code, again.json()["code"]) == (422, "invalid-input")
         other = SigningKey.generate(ED25519)
-        rotated = await api.http.post(f"{ROOT}/rotate", params=KIM, content=other.public.to_bytes())
+        rotated = await api.http.post(f"{ROOT}/rotate", params=KIM, content=requested(other))
         assert rotated.json()["identity"]["epoch"] == 2
         listed = (await api.http.get(ROOT, params={"kind": "person"})).json()["items"]
         assert sorted((one["epoch"], one["state"]) for one in listed) == [(1, "superseded"), (2, "valid")]
@@ -107,8 +112,9 @@ def test_who_may_not_change_identities_changes_none(on_node):
 def test_what_does_not_hold_is_a_problem_not_a_fault(on_node):
     async def work(api):
         for path, params, body, code in (
-            ("", KIM, b"no key", "invalid-key"),
-            ("", {"subject": "person:nobody"}, SigningKey.generate(ED25519).public.to_bytes(), "invalid-input"),
+            ("", KIM, b"no request", "invalid-certificate"),
+            ("", KIM, SigningKey.generate(ED25519).public.to_bytes(), "invalid-certificate"),
+            ("", {"subject": "person:local/ada"}, requested(SigningKey.generate(ED25519)), "invalid-input"),
             ("/revocations", {}, b"{}", "invalid-certificate"),
             ("/trust", {"fingerprint": "00"}, b"", "invalid-certificate"),
             ("/rotate", {"subject": "person:local/nobody"}, b"", "invalid-input"),

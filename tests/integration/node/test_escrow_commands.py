@@ -114,7 +114,7 @@ def test_a_secret_goes_into_escrow_and_comes_back(people):
     (status,) = run(people, "status", escrow["escrow"], "--data-dir", "node")
     assert (status["state"], status["released"], status["purpose"]) == ("open", ["cho"], "a drill")
     released(people, "ada")
-    opened = run(people, *opening("ada.release"))
+    opened = run(people, *opening("cho.release", "ada.release"))
     assert (opened["used"], opened["lying"]) == (["ada", "cho"], [])
     assert (people / "back").read_bytes() == b"what must not be lost"
     for private in ("back", "ada.key"):

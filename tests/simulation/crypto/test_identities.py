@@ -18,6 +18,7 @@ from phalanx.crypto import (
 from phalanx.crypto.identity import (
     Chain,
     EpochPassed,
+    KeyRequest,
     ListForked,
     ListRolledBack,
     NotSigned,
@@ -41,7 +42,7 @@ KIM = Subject.parse("person:acme/kim")
 async def person(identities, name="kim"):
     key = SigningKey.generate(ED25519)
     subject = Subject.parse(f"person:acme/{name}")
-    return key, await identities.issue(subject, key.public, actor="tester")
+    return key, await identities.issue(KeyRequest.make(subject, key), actor="tester")
 
 
 @pytest.mark.requirement("CRY-2")
@@ -55,6 +56,26 @@ def test_a_node_makes_its_root_and_itself_once_and_finds_them_again(site):
         assert (again.node.fingerprint, again.root.fingerprint) == (first.node.fingerprint, first.root.fingerprint)
         assert len(site.keys.names) == 2
         assert site.ledger.entries == {}
+
+    site(scenario)
+
+
+def test_nobody_is_certified_for_a_key_that_he_has_not(site):
+    async def scenario(site):
+        identities = await site.open()
+        key, other = SigningKey.generate(ED25519), SigningKey.generate(ED25519)
+        mine, theirs = KeyRequest.make(KIM, key), KeyRequest.make(KIM, other)
+        stolen = dataclasses.replace(mine, key=other.public)
+        renamed = dataclasses.replace(mine, subject=Subject.parse("person:acme/ada"))
+        for request in (stolen, renamed, dataclasses.replace(theirs, signature=mine.signature)):
+            with pytest.raises(InvalidInput, match="does not prove"):
+                await identities.issue(request, actor="tester")
+        await identities.issue(KeyRequest.from_bytes(mine.to_bytes()), actor="tester")
+        with pytest.raises(InvalidInput, match="does not prove"):
+            await identities.rotate(KIM, actor="tester", request=stolen)
+        with pytest.raises(InvalidInput, match="it is for person:acme/kim"):
+            await identities.rotate(Subject.parse("person:acme/ada"), actor="tester", request=theirs)
+        assert (await identities.get(str(KIM))).record.key == key.public.fingerprint
 
     site(scenario)
 
@@ -104,7 +125,7 @@ def test_a_revoked_subject_has_no_older_certificate_to_fall_back_on(site):
         again = await identities.chain(str(KIM))
         assert (again.leaf.key, again.leaf.serial != first.leaf.serial) == (first.leaf.key, True)
         other = SigningKey.generate(ED25519)
-        await identities.rotate(KIM, actor="tester", key=other.public)
+        await identities.rotate(KIM, actor="tester", request=KeyRequest.make(KIM, other))
         signed_at_ns = site.world.clock.wall_ns()
         await site.world.clock.sleep(1)
         told = []
@@ -296,7 +317,7 @@ def test_one_subject_has_one_standing_identity(site):
         with pytest.raises(InvalidInput, match="has an identity"):
             await person(identities)
         other = SigningKey.generate(ED25519)
-        second = await identities.rotate(KIM, actor="tester", key=other.public)
+        second = await identities.rotate(KIM, actor="tester", request=KeyRequest.make(KIM, other))
         assert (second.leaf.epoch, second.leaf.key) == (2, other.public)
         await identities.revoke(str(KIM), Why.CEASED, actor="tester")
         _, third = await person(identities)
@@ -305,12 +326,12 @@ def test_one_subject_has_one_standing_identity(site):
         for old in (first, second):
             with pytest.raises((Revoked, EpochPassed)):
                 await identities.verify(old, use=Use.SIGN, at_ns=site.world.clock.wall_ns() + 3_601 * 10**9)
-        with pytest.raises(InvalidInput, match="public key"):
+        with pytest.raises(InvalidInput, match="a request"):
             await identities.rotate(KIM, actor="tester")
         with pytest.raises(InvalidInput, match="organisation"):
-            await identities.issue(Subject.parse("organisation:acme"), other.public, actor="tester")
+            await identities.issue(KeyRequest.make(Subject.parse("organisation:acme"), other), actor="tester")
         with pytest.raises(Unavailable):
-            await identities.issue(Subject.parse("person:elsewhere/kim"), other.public, actor="tester")
+            await identities.issue(KeyRequest.make(Subject.parse("person:elsewhere/kim"), other), actor="tester")
 
     site(scenario)
 

@@ -5,12 +5,16 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from phalanx.cli import _client
+from phalanx.cli._client import Refused
 from phalanx.cli._exits import Exit, exit_for
 from phalanx.cli._keys_identity import identity
-from phalanx.core import PhalanxError
-from phalanx.crypto import ED25519, SigningKey
+from phalanx.core import PhalanxError, Unavailable
+from phalanx.crypto import ED25519, ML_DSA_44, SigningKey
 from phalanx.crypto.identity import (
     Chain,
+    Identity,
+    KeyRequest,
     Request,
     Revocation,
     Subject,
@@ -80,6 +84,76 @@ def test_what_does_not_hold_says_why_and_ends_as_not_verified(files, change, arg
     assert isinstance(said.exception, PhalanxError)
     assert said.exception.code == code
     assert exit_for(said.exception) is (Exit.USAGE if code == "invalid-input" else Exit.NOT_VERIFIED)
+
+
+class Issuing:
+    """A node as the commands see it, whose organisation is Acme. ``lost`` answers are given to nobody."""
+
+    def __init__(self):
+        self.root = SigningKey.generate(ED25519)
+        self.issued = {}
+        self.lost = 0
+
+    def get(self, path, *, name):
+        if name not in self.issued:
+            raise Refused("there is none", hint="", code="not-found")
+        return self.issued[name]
+
+    def post(self, path, *, content, headers):
+        asked = KeyRequest.from_bytes(content)
+        asked.require_proof(KIM)
+        said = {"epoch": 1, "not_before_ns": FROM_NS, "not_after_ns": UNTIL_NS}
+        top = sign_certificate(Request(ROOT, self.root.public, "0" * 32, uses=(Use.ISSUE,), **said), self.root)
+        leaf = sign_certificate(Request(KIM, asked.key, "1" * 32, uses=(Use.SIGN,), **said), self.root)
+        answer = {"identity": {"subject": str(KIM)}, "chain": Chain((leaf, top)).to_text()}
+        self.issued[asked.key.fingerprint] = answer
+        if self.lost:
+            self.lost -= 1
+            raise Unavailable("the node", "the connection was cut")
+        return answer
+
+
+@pytest.fixture
+def node(monkeypatch):
+    found = Issuing()
+    monkeypatch.setattr(_client, "NodeClient", lambda *_: found)
+    return found
+
+
+def call(*arguments):
+    return CliRunner().invoke(identity, [*map(str, arguments)])
+
+
+def test_a_key_is_on_disk_before_the_node_hears_of_it_and_the_same_command_goes_on(node, tmp_path):
+    out = tmp_path / "kim.identity"
+    issuing = ("issue", KIM, "--out", out, "--algorithm", ED25519, "--json")
+    node.lost = 1
+    cut = call(*issuing)
+    assert cut.exception.code == "unavailable"
+    assert "goes on with it" in cut.stderr
+    assert out.stat().st_mode & 0o777 == 0o600
+    key = SigningKey.from_bytes(out.read_bytes())
+    assert call("issue", KIM, "--out", out, "--algorithm", ML_DSA_44).exception.code == "invalid-input"
+    done = call(*issuing)
+    assert done.exit_code == 0, done.output
+    assert list(node.issued) == [key.public.fingerprint], "the certificate that was lost on the way is fetched"
+    assert Identity.from_bytes(out.read_bytes()).fingerprint == key.public.fingerprint
+    assert "is there already" in str(call(*issuing).exception)
+
+
+def test_a_request_is_made_without_a_node_and_its_chain_completes_the_key(node, tmp_path):
+    key, asked, chain = tmp_path / "kim.key", tmp_path / "kim.request", tmp_path / "kim.chain"
+    made = call("request", KIM, "--key", key, "--out", asked, "--algorithm", ED25519, "--json")
+    assert made.exit_code == 0, made.output
+    assert key.stat().st_mode & 0o777 == 0o600
+    answer = json.loads(call("issue", KIM, "--request", asked, "--json").stdout)
+    chain.write_text(answer["chain"])
+    other = tmp_path / "other.key"
+    other.touch(0o600)
+    other.write_bytes(SigningKey.generate(ED25519).to_bytes())
+    assert call("complete", other, chain).exception.code == "invalid-certificate"
+    assert call("complete", key, chain).exit_code == 0
+    assert str(Identity.from_bytes(key.read_bytes()).subject) == str(KIM)
 
 
 def test_a_list_counts_only_by_the_key_of_the_issuer_it_names(tmp_path):

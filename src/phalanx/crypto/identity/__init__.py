@@ -47,12 +47,13 @@ from phalanx.crypto.identity._errors import (
 )
 from phalanx.crypto.identity._identities import Identities, Told
 from phalanx.crypto.identity._identity import Identity, KeyCabinet, require_signature
-from phalanx.crypto.identity._limits import MAX_CHAIN_BYTES, MAX_LIST_BYTES
+from phalanx.crypto.identity._limits import MAX_CHAIN_BYTES, MAX_LIST_BYTES, MAX_REQUEST_BYTES
 from phalanx.crypto.identity._model import Subject, SubjectKind, Use
 from phalanx.crypto.identity._own import Names
 from phalanx.crypto.identity._path import NothingKnown, Standing, Verified, validate
 from phalanx.crypto.identity._records import IDENTITIES, IdentityRecord
 from phalanx.crypto.identity._register import Register
+from phalanx.crypto.identity._request import KeyRequest
 from phalanx.crypto.identity._revocation import Listed, Revocation, RevocationList, Why, check_succession, sign_list
 from phalanx.crypto.identity._seats import Seats
 from phalanx.crypto.identity._upkeep import Progress, Upkeep
@@ -61,6 +62,7 @@ __all__ = [
     "IDENTITIES",
     "MAX_CHAIN_BYTES",
     "MAX_LIST_BYTES",
+    "MAX_REQUEST_BYTES",
     "BrokenChain",
     "Certificate",
     "Chain",
@@ -72,6 +74,7 @@ __all__ = [
     "IdentityRecord",
     "InvalidCertificate",
     "KeyCabinet",
+    "KeyRequest",
     "KindNotAllowed",
     "ListForked",
     "Listed",

@@ -16,7 +16,7 @@ from phalanx.core import (
     Offload,
     Store,
 )
-from phalanx.crypto import CryptoPolicy, InvalidSignature, VerifyingKey
+from phalanx.crypto import CryptoPolicy, InvalidSignature
 from phalanx.crypto.identity._book import Book
 from phalanx.crypto.identity._certificate import Certificate
 from phalanx.crypto.identity._chain import Chain
@@ -30,6 +30,7 @@ from phalanx.crypto.identity._own import Names, Own
 from phalanx.crypto.identity._path import Standing, Verified, validate
 from phalanx.crypto.identity._records import ANCHORS, AnchorRecord, IdentityRecord, put
 from phalanx.crypto.identity._register import Listener, Register
+from phalanx.crypto.identity._request import KeyRequest
 from phalanx.crypto.identity._revocation import Revocation, RevocationList, Why, check_succession
 from phalanx.crypto.identity._seats import Seats, Spares
 from phalanx.crypto.identity._upkeep import Upkeep
@@ -199,27 +200,28 @@ class Identities:
 
     async def issue(
         self,
-        subject: Subject,
-        key: VerifyingKey,
+        request: KeyRequest,
         *,
         actor: str,
         lifetime_ns: int = 0,
         uses: Sequence[Use] = (),
     ) -> Chain:
         """A certificate for the key of a node, a person or an agent elsewhere, whose private part never comes here."""
+        subject = request.subject
+        request.require_proof(subject)
         if not 0 <= lifetime_ns <= MAX_LIFETIME_NS:
             raise InvalidInput("lifetime_ns", f"has to be at most {MAX_LIFETIME_NS}")
         if subject.kind is SubjectKind.ORGANISATION:
             raise InvalidInput("subject", "an organisation issues its own identity, on a node of its own")
         async with self._changes.turn:
             return await self._changes.issue(
-                self._own.above(subject), subject, key, actor=actor, lifetime_ns=lifetime_ns, uses=tuple(uses)
+                self._own.above(subject), subject, request.key, actor=actor, lifetime_ns=lifetime_ns, uses=tuple(uses)
             )
 
     async def rotate(
-        self, subject: Subject, *, actor: str, key: VerifyingKey | None = None, algorithm: str = ""
+        self, subject: Subject, *, actor: str, request: KeyRequest | None = None, algorithm: str = ""
     ) -> Chain:
-        """The next epoch of a subject: of what the node owns under a fresh key, of anybody else under ``key``.
+        """The next epoch of a subject: of what the node owns under a fresh key, of anybody else as ``request`` asks.
 
         What was issued beneath stays valid for the time of grace; ``reissue`` re-signs it.
         """
@@ -227,14 +229,15 @@ class Identities:
             own = self._own.of(subject)
             if own is not None:
                 return (await self._own.rotate(own, algorithm or self.names.algorithm, actor=actor)).chain
-            if key is None:
+            if request is None:
                 raise InvalidInput(
-                    "key",
-                    f"the node has no private key of {subject}: give its new public key",
-                    hint="`phalanx keys identity rotate` makes the pair with --out, or takes a public key with --key",
+                    "request",
+                    f"the node has no private key of {subject}: give a request for its new one",
+                    hint="`phalanx keys identity rotate` makes the key with --out, or takes a request with --request",
                 )
+            request.require_proof(subject)
             before = await self.chain(str(subject))
-            return await self._changes.rotate(self._own.above(subject), before, key, actor=actor)
+            return await self._changes.rotate(self._own.above(subject), before, request.key, actor=actor)
 
     async def revoke(self, name: str, why: Why, *, actor: str, note: str = "") -> Revocation:
         """Revoke what ``name`` is: a certificate, all of a key, or all of a subject; in force on return.

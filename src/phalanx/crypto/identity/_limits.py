@@ -12,6 +12,8 @@ MAX_SUCCESSION = 16
 MAX_SEGMENT_CHARS = 63
 # The largest certificate is signed twice with SLH-DSA-256f (49,856 bytes each).
 MAX_CERTIFICATE_BYTES = 128 * 1024
+# A public key and one signature by it, the largest of which is SLH-DSA-256f's.
+MAX_REQUEST_BYTES = 64 * 1024
 MAX_CHAIN_BYTES = (MAX_CHAIN + MAX_SUCCESSION) * MAX_CERTIFICATE_BYTES
 # Rotations of one subject whose times are remembered; six years of a node's.
 MAX_EPOCHS = 64

@@ -13,6 +13,7 @@ from phalanx.core import WireError
 from phalanx.crypto import (
     ED25519_ML_DSA_65,
     X25519_ML_KEM_768,
+    CryptoPolicy,
     DecapsulationKey,
     EncapsulationKey,
     InvalidKey,
@@ -20,6 +21,9 @@ from phalanx.crypto import (
     VerifyingKey,
 )
 from phalanx.crypto.sharing._limits import MAX_CUSTODIAN_NAME_CHARS, MAX_DOCUMENT_BYTES
+
+# A person's two keys.
+CUSTODIAN_ALGORITHMS = (ED25519_ML_DSA_65, X25519_ML_KEM_768)
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CUSTODIAN_NAME_CHARS)]
 T = TypeVar("T")
@@ -72,8 +76,10 @@ class Keyholder:
         return f"Keyholder({self.card.name!r}, {self.card.fingerprint[:16]}…)"
 
     @classmethod
-    def generate(cls, name: str) -> "Keyholder":
-        """Fresh keys from the operating system's entropy."""
+    def generate(cls, name: str, *, policy: CryptoPolicy | None = None) -> "Keyholder":
+        """Fresh keys from the operating system's entropy. Raises ``AlgorithmForbidden``."""
+        for algorithm in CUSTODIAN_ALGORITHMS:
+            (policy or CryptoPolicy()).require(algorithm)
         return cls(name, SigningKey.generate(ED25519_ML_DSA_65), DecapsulationKey.generate(X25519_ML_KEM_768))
 
     def to_bytes(self) -> bytes:

@@ -26,8 +26,8 @@ from phalanx.core import (
     decode_json,
     encode_json,
 )
-from phalanx.crypto import AES_256_GCM, Aead, NotAuthentic, PublicKey, hkdf
-from phalanx.crypto.sharing._custody import Card, Keyholder
+from phalanx.crypto import AES_256_GCM, SHA2_256, Aead, NotAuthentic, PublicKey, hkdf
+from phalanx.crypto.sharing._custody import CUSTODIAN_ALGORITHMS, Card, Keyholder
 from phalanx.crypto.sharing._errors import InvalidDealing, InvalidEscrow, InvalidShare
 from phalanx.crypto.sharing._limits import MAX_DOCUMENT_BYTES, MAX_SEALED_SECRET_BYTES, SECRET_BYTES
 from phalanx.crypto.sharing._sealed import open_sealed, seal_for
@@ -35,6 +35,9 @@ from phalanx.crypto.sharing._shares import require_committee
 from phalanx.crypto.sharing._verifiable import HASH, Commitment, Terms, VerifiableShare
 
 _NONCE = bytes(12)
+# What every escrow rests on: the two halves of the custodians' keys, the cipher, and the hash of the commitment.
+ESCROW_ALGORITHMS = (*CUSTODIAN_ALGORITHMS, AES_256_GCM, SHA2_256)
+
 _KEY = b"phalanx escrow v1: sealing key"
 _CHECK = b"phalanx escrow v1: key commitment"
 

@@ -26,10 +26,10 @@ from phalanx.core import (
     derive_id,
     encode,
 )
-from phalanx.crypto import HybridSigner
+from phalanx.crypto import CryptoPolicy, HybridSigner
 from phalanx.crypto.sharing._ceremony import Ceremony, Release, registered
 from phalanx.crypto.sharing._errors import CeremonyClosed, NotEnoughShares, ReleaseRefused
-from phalanx.crypto.sharing._escrow import Escrow
+from phalanx.crypto.sharing._escrow import ESCROW_ALGORITHMS, Escrow
 
 ESCROWS = Table("escrows")
 CEREMONIES = Table("escrow_ceremonies", indexes=("escrow",))
@@ -59,14 +59,24 @@ class CeremonyStatus:
 class Escrows:
     """Keeps and records. ``signer`` is the node's own key, which escrows name as their registrar."""
 
-    def __init__(self, store: Store, audit: AuditSink, clock: Clock, signer: HybridSigner) -> None:
+    def __init__(
+        self,
+        store: Store,
+        audit: AuditSink,
+        clock: Clock,
+        signer: HybridSigner,
+        *,
+        policy: CryptoPolicy | None = None,
+    ) -> None:
+        """``policy`` is asked for new escrows; those that are there can be opened whatever it says."""
+        self._policy = policy or CryptoPolicy()
         self._store = store
         self._audit = audit
         self._clock = clock
         self._signer = signer
 
     async def add(self, escrow: Escrow) -> None:
-        """Keep a new escrow."""
+        """Keep a new escrow. Raises ``AlgorithmForbidden`` when it rests on what the policy forbids."""
         escrow.verify()
         if escrow.registrar != self._signer.public.to_bytes():
             raise InvalidInput("escrow", "it names another node as its registrar")
@@ -74,6 +84,9 @@ class Escrows:
         if stored is not None and stored.value != encode(escrow):
             raise InvalidInput("escrow", f"there is another one of id {escrow.id}")
         custodians = [{"name": card.name, "fingerprint": card.fingerprint} for card in escrow.custodians]
+        if stored is None:
+            for name in ESCROW_ALGORITHMS:
+                self._policy.require(name)
         await self._record(
             escrow, escrow.made_by.name, "escrow-made", escrow.id,
             {"label": escrow.label, "threshold": escrow.threshold, "custodians": custodians, "digest": escrow.digest()},
@@ -114,12 +127,18 @@ class Escrows:
         return signed
 
     async def submit(self, release: Release) -> None:
-        """Take a custodian's release in; raises ``ReleaseRefused`` and ``CeremonyClosed``."""
+        """Take a custodian's release in; the same one again changes nothing.
+
+        Raises ``ReleaseRefused`` and ``CeremonyClosed``.
+        """
         ceremony = await self._open_ceremony(release.tenant, release.ceremony)
         escrow = await self.get(ceremony.tenant, ceremony.escrow)
         card = release.verify(escrow, ceremony)
-        if await self._store.get(RELEASES, release.tenant, _key(release)) is not None:
-            raise ReleaseRefused(card.name, "it was handed in already")
+        known = await self._store.get(RELEASES, release.tenant, _key(release))
+        if known is not None:
+            if known.value == encode(release):
+                return
+            raise ReleaseRefused(card.name, "another one of this custodian was handed in before")
         await self._record(
             release, card.name, "escrow-share-released", escrow.id,
             {"ceremony": ceremony.id, "custodian": card.fingerprint, "unregistered": release.unregistered},

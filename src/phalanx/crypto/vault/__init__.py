@@ -11,13 +11,14 @@ Errors::
     └── VaultError
         ├── WrongKey        sealed or wrapped under another key than the one at hand
         ├── Shredded        the tenant's keys were destroyed, and with them its data
+        ├── ClearRow        a row in clear in a table in which everything is sealed
         ├── NotSealed       bytes are not in the form that a sealer writes
         └── KeyExhausted    a key is at the bound of its uses and the store takes no new one
 """
 
 from phalanx.crypto.vault._blinder import Blinder
 from phalanx.crypto.vault._envelope import Envelope, looks_sealed, parse
-from phalanx.crypto.vault._errors import KeyExhausted, NotSealed, Shredded, VaultError, WrongKey
+from phalanx.crypto.vault._errors import ClearRow, KeyExhausted, NotSealed, Shredded, VaultError, WrongKey
 from phalanx.crypto.vault._migration import Migration, MigrationJob, MigrationState
 from phalanx.crypto.vault._model import (
     VAULT_EVENTS,
@@ -51,6 +52,7 @@ __all__ = [
     "VAULT_SHREDS",
     "WRAPPERS_GROUP",
     "Blinder",
+    "ClearRow",
     "Envelope",
     "KeyExhausted",
     "KeyRecord",

@@ -47,6 +47,22 @@ class NotSealed(VaultError):
         super().__init__(f"these are not sealed bytes: {reason}", reason=reason)
 
 
+class ClearRow(VaultError):
+    """A row is in clear in a table in which every row is sealed. Attributes: ``table``, ``key``."""
+
+    code = "clear-row"
+    table: str
+    key: str
+
+    def __init__(self, table: str, key: str) -> None:
+        super().__init__(
+            f"row {key!r} of table {table} is in clear, and everything that this node wrote there is sealed",
+            hint="somebody wrote it past the node: look who can write to its storage, and restore it from a backup",
+            table=table,
+            key=key,
+        )
+
+
 class KeyExhausted(VaultError):
     """A data key has come to the bound of its uses and no other is there yet. Attribute: ``key``."""
 

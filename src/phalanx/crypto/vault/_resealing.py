@@ -13,7 +13,8 @@ from phalanx.crypto import CryptoError
 from phalanx.crypto.vault._envelope import looks_sealed
 from phalanx.crypto.vault._errors import KeyExhausted, Shredded
 from phalanx.crypto.vault._limits import MAX_CHANGE_ATTEMPTS, MIGRATION_BATCH
-from phalanx.crypto.vault._sealed_store import STORE_PURPOSE, SealedStore, opened_row, row_binding, sealed_put
+from phalanx.crypto.vault._sealed_store import SealedStore, opened_row, row_binding, sealed_put
+from phalanx.crypto.vault._sealed_tables import STORE_PURPOSE
 from phalanx.crypto.vault._vault import Vault
 
 
@@ -81,6 +82,9 @@ async def _planned(
                 value = opened_row(table, row, sealer).value
                 index = await store.inner.index_of(table, tenant, row.key)
                 put = Put(table, tenant, row.key, sealer.seal(value, row_binding(table, row.key)), index)
+            elif not store.may_be_clear(table):
+                # The node did not write it: whoever reads it is told, and it does not become ours by being sealed.
+                continue
             else:
                 index = await store.inner.index_of(table, tenant, row.key)
                 put = sealed_put(Put(table, tenant, row.key, row.value, index), sealer, blinder)

@@ -8,41 +8,42 @@ For each table that declares ``sealed``:
 
 Tables that do not declare it pass through. Rows written in clear before stay readable and
 findable until they are written again or a migration seals them; ``unsealed_tables`` are those
-that may still hold some. Versions, order and conflicts are the inner store's.
+that may still hold some. In the others a row in clear is refused: the node did not write it.
+Versions, order and conflicts are the inner store's.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from phalanx.core import NO_TRACE, Delete, Expect, Put, Record, Row, Store, Table, TenantId, Write, decode, encode
+from phalanx.core import Delete, Expect, Put, Row, Store, Table, TenantId, Write
 from phalanx.crypto import NotAuthentic
 from phalanx.crypto.vault._blinder import Blinder
 from phalanx.crypto.vault._envelope import looks_sealed
-from phalanx.crypto.vault._errors import NotSealed, WrongKey
+from phalanx.crypto.vault._errors import ClearRow, NotSealed, WrongKey
 from phalanx.crypto.vault._limits import MAX_NOTICED_ROWS
-from phalanx.crypto.vault._model import REGISTER, VAULT_PROGRESS, framed
+from phalanx.crypto.vault._model import framed
+from phalanx.crypto.vault._sealed_tables import STORE_PURPOSE, SealedTables
 from phalanx.crypto.vault._sealer import Opener, Sealer
 from phalanx.crypto.vault._vault import Vault
-
-STORE_PURPOSE = "store"
-_SEALED_TABLES = "sealed-tables"
-
-
-class SealedTables(Record, frozen=True, kw_only=True, tag="sealed-tables"):
-    """Tables in which every row is sealed: looking for clear ones there is wasted."""
-
-    names: tuple[str, ...]
 
 
 class SealedStore:
     """A ``Store`` over another one; made by ``SealedStore.open``."""
 
     def __init__(
-        self, inner: Store, vault: Vault, *, tables: Sequence[Table], seals: bool, unsealed: Iterable[str]
+        self,
+        inner: Store,
+        vault: Vault,
+        done: SealedTables,
+        *,
+        tables: Sequence[Table],
+        seals: bool,
+        unsealed: Iterable[str],
     ) -> None:
         """Use ``open``: only it knows which tables still hold rows in clear."""
         self.inner = inner
         self._vault = vault
+        self._done = done
         # In order of their names: a migration goes through them in this order, and may begin in the middle.
         self.tables = tuple(sorted(tables, key=lambda table: table.name))
         self._seals = seals
@@ -52,19 +53,20 @@ class SealedStore:
     @classmethod
     async def open(cls, inner: Store, vault: Vault, *, tables: Sequence[Table], seals: bool) -> "SealedStore":
         """``tables`` are all that declare ``sealed``; without ``seals`` what is sealed is read, and nothing sealed."""
-        row = await inner.get(VAULT_PROGRESS, REGISTER, _SEALED_TABLES)
-        done = set(decode(row.value, SealedTables).names) if row is not None else set()
+        marks = SealedTables(inner, vault)
+        done = await marks.read()
         if seals:
-            empty = {table.name for table in tables if table.name not in done and not await inner.tenants(table)}
-            known = done | empty
+            before = done or set()
+            empty = {table.name for table in tables if table.name not in before and not await inner.tenants(table)}
+            known = before | empty
         else:
             known = set()
         unsealed = {table.name for table in tables} - known
-        store = cls(inner, vault, tables=tables, seals=seals, unsealed=unsealed)
-        if known != done:
-            # Before the first row in clear is written, nothing may say that there is none.
-            await store._remember(known)
-        return store
+        if known != done and (seals or done is not None):
+            # Before the first row in clear is written nothing may say that there is none, and before the
+            # first one is sealed there must be a list that can be missed.
+            await marks.write(known)
+        return cls(inner, vault, marks, tables=tables, seals=seals, unsealed=unsealed)
 
     @property
     def seals(self) -> bool:
@@ -76,12 +78,14 @@ class SealedStore:
         """Tables that may hold rows in clear."""
         return frozenset(self._unsealed)
 
+    def may_be_clear(self, table: Table) -> bool:
+        """Whether a row in clear may be one of ours."""
+        return not self._seals or table.name in self._unsealed
+
     async def all_sealed(self, table: Table) -> None:
         """A migration found every row of ``table`` sealed."""
         assert self._seals, "rows in clear may come at any time"
-        row = await self.inner.get(VAULT_PROGRESS, REGISTER, _SEALED_TABLES)
-        done = set(decode(row.value, SealedTables).names) if row is not None else set()
-        await self._remember(done | {table.name})
+        await self._done.write((await self._done.read() or set()) | {table.name})
         self._unsealed.discard(table.name)
 
     async def get(self, table: Table, tenant: TenantId, key: str) -> Row | None:
@@ -187,6 +191,8 @@ class SealedStore:
         if not table.sealed:
             return rows
         sealed = [row for row in rows if looks_sealed(row.value)]
+        if len(sealed) < len(rows) and not self.may_be_clear(table):
+            raise ClearRow(table.name, next(row.key for row in rows if not looks_sealed(row.value)))
         stale = [row.key for row in rows if not looks_sealed(row.value)]
         if sealed:
             opener = await self._vault.opener(tenant, STORE_PURPOSE)
@@ -195,12 +201,6 @@ class SealedStore:
         if self._seals:
             self._notice(table, tenant, stale)
         return rows
-
-    async def _remember(self, names: set[str]) -> None:
-        record = SealedTables(
-            id=_SEALED_TABLES, tenant=REGISTER, trace=NO_TRACE, at_ns=self._vault.now_ns(), names=tuple(sorted(names))
-        )
-        await self.inner.commit([Put(VAULT_PROGRESS, REGISTER, record.id, encode(record))])
 
 
 def sealed_put(put: Put, sealer: Sealer, blinder: Blinder) -> Put:

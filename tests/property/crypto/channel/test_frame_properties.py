@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from phalanx.core import NS_PER_S
 from phalanx.crypto import AES_256_GCM, CHACHA20_POLY1305
 from phalanx.crypto.channel import ChannelClosed, FrameOpener, FrameRefused, FrameSealer, Ordering
+from phalanx.testing import ChannelLab
 
 SECRET, ID = bytes(32), b"receiver"
 
@@ -81,9 +82,9 @@ COMMANDS = st.lists(
 @pytest.mark.requirement("MSG-2")
 @given(COMMANDS)
 @settings(max_examples=150)
-def test_a_conversation_over_datagrams_delivers_what_was_sent_once(make_lab, commands):
+def test_a_conversation_over_datagrams_delivers_what_was_sent_once(commands):
     """Both rekey as they like; frames come in any order, again and again, changed, and at the wrong end."""
-    ends = make_lab().sessions(Ordering.DATAGRAM, rekey_frames=3, replay_window=8)
+    ends = ChannelLab().sessions(Ordering.DATAGRAM, rekey_frames=3, replay_window=8)
     flying, sent, delivered = ([], []), ([], []), ([], [])
     now_ns = 0
     for command, turn, n in commands:
@@ -126,8 +127,8 @@ def test_a_conversation_over_datagrams_delivers_what_was_sent_once(make_lab, com
     fault=st.sampled_from(["none", "cut", "flip", "drop", "double", "swap"]),
     at=st.integers(0, 20),
 )
-def test_a_stream_delivers_a_beginning_and_says_whether_it_is_all(make_lab, payloads, rekey_frames, closes, fault, at):
-    ours, theirs = make_lab().sessions(Ordering.STREAM, rekey_frames=rekey_frames)
+def test_a_stream_delivers_a_beginning_and_says_whether_it_is_all(payloads, rekey_frames, closes, fault, at):
+    ours, theirs = ChannelLab().sessions(Ordering.STREAM, rekey_frames=rekey_frames)
     frames = [ours.seal(payload) for payload in payloads] + list(ours.close().frames if closes else ())
     at %= len(frames)
     match fault:

@@ -17,7 +17,7 @@ from phalanx.crypto.channel import (
     PskMode,
     Transmit,
 )
-from phalanx.testing import SimEntropy
+from phalanx.testing import ChannelLab, SimEntropy
 
 DATAGRAM, STREAM = Ordering.DATAGRAM, Ordering.STREAM
 PSK = Psk(b"shared", bytes(range(32)))
@@ -36,12 +36,12 @@ def every_flip(message):
 
 @pytest.mark.requirement("MSG-2")
 @pytest.mark.parametrize("psk", [False, True], ids=["without a pre-shared key", "with one"])
-def test_every_byte_of_every_message_counts(make_lab, psk):
+def test_every_byte_of_every_message_counts(psk):
     """Exhaustive, with cheap algorithms: the same fields as with the hybrid ones, shorter."""
-    policy = make_lab().policy
+    policy = ChannelLab().policy
     mode = PskMode.REQUIRED if psk else PskMode.NONE
     policy = ChannelPolicy(suites=policy.suites, signatures=policy.signatures, psk=mode)
-    lab = make_lab(policy=policy)
+    lab = ChannelLab(policy=policy)
     more = {"find_psk": {PSK.id: PSK.secret}.get} if psk else {}
     initiator = lab.initiator(ordering=DATAGRAM, psks=[PSK] if psk else [])
     hello = initiator.start()
@@ -73,9 +73,9 @@ def test_every_byte_of_every_message_counts(make_lab, psk):
 
 
 @pytest.fixture(scope="module")
-def hybrid(make_lab):
+def hybrid():
     """A handshake with the algorithms that are the default."""
-    lab = make_lab(ED25519_ML_DSA_65, ChannelPolicy())
+    lab = ChannelLab(ED25519_ML_DSA_65, ChannelPolicy())
     initiator = lab.initiator(ordering=DATAGRAM)
     responder = lab.responder(initiator.start(), ordering=DATAGRAM)
     return lab, initiator, responder
@@ -91,8 +91,8 @@ def test_no_byte_of_a_hybrid_reply_may_change(hybrid, at, difference):
 
 
 @given(data=st.binary(max_size=3_000), kind=st.sampled_from([1, 2, 3, 4, 5, 16, 17, 18]))
-def test_whatever_comes_in_is_refused_by_name(make_lab, data, kind):
-    lab = make_lab()
+def test_whatever_comes_in_is_refused_by_name(data, kind):
+    lab = ChannelLab()
     initiator = lab.initiator(ordering=DATAGRAM)
     responder = lab.responder(initiator.start(), ordering=DATAGRAM)
     for message in (data, bytes((kind,)) + initiator.local_id + data):
@@ -113,8 +113,8 @@ def bindings(sessions):
 
 @given(st.data())
 @settings(max_examples=60)
-def test_however_datagrams_come_both_ends_agree_or_there_is_no_channel(make_lab, data):
-    lab = make_lab()
+def test_however_datagrams_come_both_ends_agree_or_there_is_no_channel(data):
+    lab = ChannelLab()
     ends = {
         name: Endpoint(lab.people.party(name), lab.policy, SimEntropy(Rng(n)), max_half_open=8)
         for n, name in enumerate(("ada", "bob"))
@@ -160,10 +160,10 @@ def test_however_datagrams_come_both_ends_agree_or_there_is_no_channel(make_lab,
     ),
     signatures=st.lists(st.sampled_from(["Ed25519", "ML-DSA-44", ""]), max_size=3),
 )
-def test_no_other_offer_than_ours_is_ever_agreed_on(make_lab, versions, suites, signatures):
+def test_no_other_offer_than_ours_is_ever_agreed_on(versions, suites, signatures):
     from phalanx.crypto.channel._messages import HELLO, Hello, Offer, pack, read, unpack, wire
 
-    lab = make_lab()
+    lab = ChannelLab()
     initiator = lab.initiator(ordering=STREAM)
     hello = read(initiator.start(), HELLO, Hello, initiator.local_id)
     offer = unpack(hello.offer, Offer)
@@ -177,8 +177,8 @@ def test_no_other_offer_than_ours_is_ever_agreed_on(make_lab, versions, suites, 
             initiator.receive(lab.responder(changed).reply, 0)
 
 
-def test_a_state_machine_is_the_same_whatever_came_before_the_right_message(make_lab):
-    lab = make_lab()
+def test_a_state_machine_is_the_same_whatever_came_before_the_right_message():
+    lab = ChannelLab()
     initiator = lab.initiator(ordering=DATAGRAM)
     assert isinstance(initiator, Initiator)
     strangers = [lab.shake(ordering=DATAGRAM) for _ in range(3)]

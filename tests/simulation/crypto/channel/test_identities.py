@@ -7,7 +7,7 @@ import pytest
 from phalanx.core import NS_PER_S
 from phalanx.crypto import AES_256_GCM, ED25519, X25519, CryptoPolicy, SigningKey
 from phalanx.crypto.channel import ChannelPolicy, Channels, PeerRefused, Suite, identity_party
-from phalanx.crypto.identity import Chain, Identity, Request, Subject, Use, Why, sign_certificate
+from phalanx.crypto.identity import Chain, Identity, KeyRequest, Request, Subject, Use, Why, sign_certificate
 from phalanx.testing import WORLD_START_NS, SimWorld
 
 POLICY = ChannelPolicy(suites=(Suite(X25519, AES_256_GCM),), signatures=(ED25519,))
@@ -167,7 +167,7 @@ def test_revoking_an_identity_of_a_node_closes_its_channels_before_it_returns(si
             return Channels(transport, party, clock=world.clock, entropy=world.entropy, policy=POLICY)
 
         key = SigningKey.generate(ED25519)
-        chain = await identities.issue(Subject.parse("person:acme/kim"), key.public, actor="tester")
+        chain = await identities.issue(KeyRequest.make(Subject.parse("person:acme/kim"), key), actor="tester")
         kim, node = Identity(key, chain), identities.node
         async with channels(kim) as ours, channels(node) as theirs:
             stop = identities.on_revoked(lambda _: theirs.recheck())

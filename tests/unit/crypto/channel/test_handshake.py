@@ -30,6 +30,7 @@ from phalanx.crypto.channel import (
     PskMode,
     Suite,
 )
+from phalanx.testing import ChannelLab
 
 QKD = Psk(b"qkd-1", bytes(range(32)))
 OTHER = Psk(b"qkd-1", bytes(range(1, 33)))
@@ -44,8 +45,8 @@ def find(*psks):
 
 
 @pytest.mark.requirement("MSG-2", "CRY-1")
-def test_the_default_is_hybrid_and_post_quantum_and_both_sides_agree(make_lab):
-    lab = make_lab(ED25519_ML_DSA_65, ChannelPolicy())
+def test_the_default_is_hybrid_and_post_quantum_and_both_sides_agree():
+    lab = ChannelLab(ED25519_ML_DSA_65, ChannelPolicy())
     done = lab.shake()
     ours, theirs = done.ours, done.theirs
     assert ours.agreed.suite == theirs.agreed.suite == Suite(X25519_ML_KEM_768, AES_256_GCM)
@@ -76,8 +77,8 @@ def test_the_responder_prefers_and_the_offer_decides_what_there_is_to_prefer(lab
         lab.shake(policy=cheap(suites=both[:1]), responder_policy=cheap(suites=both[1:]))
 
 
-def test_a_signature_algorithm_that_the_other_does_not_accept_is_refused(make_lab):
-    lab = make_lab(ED25519)
+def test_a_signature_algorithm_that_the_other_does_not_accept_is_refused():
+    lab = ChannelLab(ED25519)
     with pytest.raises(NoCommonAlgorithm):  # the initiator would not accept what the responder signs with
         lab.shake(policy=cheap(signatures=(ED25519_ML_DSA_65,)), responder_policy=cheap())
     initiator = lab.initiator()

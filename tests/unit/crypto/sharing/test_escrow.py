@@ -18,7 +18,7 @@ from phalanx.core import (
     WireError,
     encode_json,
 )
-from phalanx.crypto import HybridSigner, InvalidSignature
+from phalanx.crypto import X25519_ML_KEM_768, AlgorithmForbidden, CryptoPolicy, HybridSigner, InvalidSignature
 from phalanx.crypto.sharing import (
     Ceremony,
     CeremonyClosed,
@@ -360,8 +360,11 @@ def test_the_registrar_refuses_replays_and_what_is_over():
         now_ns = world.clock.wall_ns()
         releases = [release_share(escrow, ceremony, PEOPLE[name], now_ns=now_ns) for name in ("ada", "bob", "cho")]
         await registrar.submit(releases[0])
-        with pytest.raises(ReleaseRefused, match="handed in already"):
-            await registrar.submit(releases[0])
+        n_entries = len(audit.entries)
+        await registrar.submit(releases[0])
+        assert len(audit.entries) == n_entries, "the same again is nothing new"
+        with pytest.raises(ReleaseRefused, match="another one"):
+            await registrar.submit(release_share(escrow, ceremony, PEOPLE["ada"], now_ns=now_ns))
         with pytest.raises(NotEnoughShares):
             await registrar.collect(DEFAULT_TENANT, ceremony.id)
         await registrar.submit(releases[1])
@@ -389,6 +392,25 @@ def test_the_registrar_refuses_replays_and_what_is_over():
             await registrar.begin(slow)
 
     with_registrar(main)
+
+
+def test_a_forbidden_algorithm_makes_no_new_escrow_and_leaves_old_ones_openable():
+    async def main(world):
+        store, audit = world.store("disk"), Recorded()
+        old = made_at(world)
+        await Escrows(store, audit, world.clock, NODE).add(old)
+        strict = CryptoPolicy(frozenset({X25519_ML_KEM_768}))
+        registrar = Escrows(store, audit, world.clock, NODE, policy=strict)
+        with pytest.raises(AlgorithmForbidden, match="X25519"):
+            await registrar.add(made_at(world))
+        assert [one.id for one in await registrar.kept(DEFAULT_TENANT)] == [old.id]
+        await registrar.add(old)
+        ceremony = await registrar.begin(asked_at(world, old))
+        await registrar.submit(release_share(old, ceremony, PEOPLE["ada"], now_ns=world.clock.wall_ns()))
+        with pytest.raises(AlgorithmForbidden):
+            Keyholder.generate("fay", policy=strict)
+
+    SimWorld(1).run(main)
 
 
 def test_the_registrar_keeps_only_what_names_it_and_what_it_knows():

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 import phalanx
-from phalanx.core import DEFAULT_TENANT, Delete, InvalidInput, Put, Table, TenantId
+from phalanx.core import DEFAULT_TENANT, Delete, InvalidInput, Put, StorageCorrupt, Table, TenantId
 from phalanx.crypto import NotAuthentic
-from phalanx.crypto.vault import Level, SealedStore, Shredded, WrongKey, looks_sealed
+from phalanx.crypto.vault import VAULT_PROGRESS, ClearRow, Level, SealedStore, Shredded, WrongKey, looks_sealed
+from phalanx.crypto.vault._resealing import reseal
 from phalanx.node import SEALED_TABLES
 
 pytestmark = pytest.mark.requirement("CRY-4")
@@ -100,6 +101,43 @@ def test_a_fresh_table_is_known_to_hold_nothing_in_clear_until_sealing_is_off(in
     in_vault(main)
 
 
+def test_a_row_in_clear_that_somebody_planted_is_refused_and_never_sealed(in_vault):
+    async def main(bench):
+        vault = await bench.open()
+        await (await opened(bench, vault=vault)).commit([put("a", b"ours", "t")])
+        await bench.store.commit([put("b", b"theirs", "t")])
+        for _ in range(2):
+            store = await opened(bench)
+            for call in (store.get(NOTES, ACME, "b"), store.scan(NOTES, ACME)):
+                with pytest.raises(ClearRow, match="row 'b' of table notes"):
+                    await call
+            assert [row.key for row in await store.find(NOTES, ACME, "tag", "t")] == ["a"]
+        rows = await bench.store.scan(NOTES, ACME)
+        assert await reseal(store, vault, NOTES, ACME, rows) == 0
+        assert (await bench.store.get(NOTES, ACME, "b")).value == b"theirs"
+        await bench.store.commit([Delete(NOTES, ACME, "b")])
+        assert [row.value for row in await store.scan(NOTES, ACME)] == [b"ours"]
+
+    in_vault(main)
+
+
+def test_the_list_of_sealed_tables_can_neither_be_taken_away_nor_be_written(in_vault):
+    async def main(bench):
+        await (await opened(bench)).commit([put("a", b"ours", "t")])
+        row = await bench.store.get(VAULT_PROGRESS, DEFAULT_TENANT, "sealed-tables")
+        assert b"notes" not in row.value
+        sealer = await (await bench.open()).sealer(TenantId("node:store"), "store")
+        for value in (None, b"", b"notes", sealer.seal(b"", b"sealed-tables")):
+            change = Delete if value is None else Put
+            given = () if value is None else (value,)
+            await bench.store.commit([change(VAULT_PROGRESS, DEFAULT_TENANT, "sealed-tables", *given)])
+            for seals in (True, False):
+                with pytest.raises(StorageCorrupt, match="list of sealed tables"):
+                    await opened(bench, seals=seals)
+
+    in_vault(main)
+
+
 def test_a_row_does_not_open_in_the_place_of_another(in_vault):
     other = Table("other", sealed=True)
 
@@ -160,7 +198,7 @@ def test_reading_makes_no_keys(in_vault):
         store = await opened(bench, vault=vault)
         assert await store.get(NOTES, ACME, "a") is None
         assert await store.find(NOTES, ACME, "tag", "t") == []
-        assert [key.level for key in await vault.keys()] == [Level.ROOT]
+        assert not [key for key in await vault.keys() if key.tenant == ACME]
 
     in_vault(main)
 
