@@ -6,7 +6,7 @@ import click
 
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._evidence import compare, export, verify
-from phalanx.cli._ledger_tiles import anchors, tiles
+from phalanx.cli._ledger_tiles import anchors, reindex, tiles
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 
@@ -17,6 +17,7 @@ def ledger() -> None:
 
 
 ledger.add_command(tiles)
+ledger.add_command(reindex)
 ledger.add_command(anchors)
 
 

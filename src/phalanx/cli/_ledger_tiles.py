@@ -1,4 +1,4 @@
-"""`phalanx ledger tiles` and `phalanx ledger anchors`: the ledger for other tools, and its daily signatures."""
+"""`phalanx ledger tiles`, `reindex` and `anchors`: the ledger for other tools, its indexes, its daily signatures."""
 
 import base64
 from pathlib import Path
@@ -47,6 +47,31 @@ async def _write(folder: Path, source: SettingsSource) -> tuple[int, int]:
         except OSError as error:
             raise InvalidInput("FOLDER", f"{file} cannot be written: {error.strerror}") from error
     return written, total
+
+
+@click.command("reindex")
+@settings_options()
+@json_option
+def reindex(source: SettingsSource, as_json: bool) -> None:
+    """Make the indexes of a stopped node's ledger anew, if they do not follow from the log.
+
+    The log is checked first; where it does not hold itself, nothing is changed. Keep a copy of the files
+    before: what was changed in an index may be evidence.
+    """
+    import asyncio
+    from dataclasses import asdict
+
+    from phalanx.node import reindex_ledger
+
+    done = asyncio.run(reindex_ledger(source.load().settings, ask=ask_person))
+    if as_json:
+        print_json(asdict(done))
+        return
+    if not done.problem:
+        click.echo(f"the indexes of {done.size} entries follow from the log: nothing to do")
+        return
+    click.secho(done.problem, fg="yellow")
+    click.secho(f"the indexes were made anew from {done.size} entries, the log verified", fg="green")
 
 
 @click.command("anchors")

@@ -16,7 +16,7 @@ Errors::
 from phalanx.ledger._anchor import Anchor, Anchors, StoredAnchor, verify_anchor
 from phalanx.ledger._checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
 from phalanx.ledger._document import VerifiedProof, verify_proof_document
-from phalanx.ledger._errors import InvalidCheckpoint, InvalidProof, LedgerError, LedgerTampered
+from phalanx.ledger._errors import INDEXES, InvalidCheckpoint, InvalidProof, LedgerError, LedgerTampered
 from phalanx.ledger._leaf import Leaf, decode_leaf, encode_leaf
 from phalanx.ledger._ledger import Ledger
 from phalanx.ledger._merkle import (
@@ -33,12 +33,14 @@ from phalanx.ledger._merkle import (
 from phalanx.ledger._payload import Disclosure, commit, encode_payload
 from phalanx.ledger._proof import InclusionProof
 from phalanx.ledger._record import LedgerEntry
+from phalanx.ledger._reindex import reindex
 from phalanx.ledger._sealing import Sealer, Sealers, Unsealed
 from phalanx.ledger._tiles import TileName, bundles_of, parse_tile, tiles_of
 from phalanx.ledger._verify import VerifyReport, audit
 
 __all__ = [
     "EMPTY_ROOT",
+    "INDEXES",
     "Anchor",
     "Anchors",
     "Checkpoint",
@@ -70,6 +72,7 @@ __all__ = [
     "leaf_hash",
     "node_hash",
     "parse_tile",
+    "reindex",
     "root",
     "sign_checkpoint",
     "tiles_of",

@@ -34,10 +34,15 @@ from phalanx.core import (
 from phalanx.crypto import CryptoError, SigningKey, VerifyingKey
 from phalanx.ledger._checkpoint import Checkpoint, read_text
 from phalanx.ledger._errors import InvalidCheckpoint, LedgerTampered
+from phalanx.ledger._leaf import Identity
 from phalanx.ledger._limits import PAGE_CHECKPOINTS
 from phalanx.ledger._note import Note, NoteSignature, key_id, parse_note
 
 ANCHORS = Table("ledger_anchors")
+
+# What the announcement of an anchor key says; its subject is the key's fingerprint.
+ANNOUNCE = "announce anchor key"
+_ANNOUNCER = "node"
 
 _HOME = DEFAULT_TENANT
 _OTHER_SIGNATURE = 0xFF
@@ -110,6 +115,17 @@ def verify_anchor(note: str, key: VerifyingKey) -> Anchor:
     return Anchor(origin, size, root.hex(), day[1], note)
 
 
+def announcement_id(fingerprint: str) -> str:
+    """The id of the entry by which a log says whose anchors it has."""
+    return derive_id(0, "anchor key", fingerprint)
+
+
+def announced_key(said: Identity | AuditEntry) -> str:
+    """The fingerprint of the anchor key that an entry announces; empty when it announces none."""
+    is_one = (said.tenant, said.actor, said.action) == (DEFAULT_TENANT, _ANNOUNCER, ANNOUNCE)
+    return said.subject if is_one else ""
+
+
 class Anchors:
     """Signs a log's anchors and reads them."""
 
@@ -135,12 +151,12 @@ class Anchors:
     async def announce(self, key: VerifyingKey, log: AuditSink) -> None:
         """Have the log remember whose anchors it has. Again and again is the same as once."""
         entry = AuditEntry(
-            id=derive_id(0, "anchor key", key.fingerprint),
+            id=announcement_id(key.fingerprint),
             tenant=DEFAULT_TENANT,
             trace=NO_TRACE,
             at_ns=0,
-            actor="node",
-            action="announce anchor key",
+            actor=_ANNOUNCER,
+            action=ANNOUNCE,
             subject=key.fingerprint,
             case="",
             body={"algorithm": key.algorithm, "public_key": base64.b64encode(key.to_bytes()).decode()},

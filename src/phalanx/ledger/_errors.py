@@ -9,6 +9,14 @@ class LedgerError(PhalanxError):
     code = "ledger"
 
 
+# What follows from the log and proves nothing: nothing is lost with it.
+INDEXES = frozenset({"id index", "case index"})
+_REBUILD = (
+    "keep the files as evidence; then, with the node stopped, `phalanx ledger reindex` makes it anew from the log"
+)
+_RESTORE = "trust nothing from there on; keep the files as evidence and restore the ledger from a backup"
+
+
 class LedgerTampered(LedgerError):
     """What is stored is not what was recorded or signed. Attributes: ``what``, ``position``, ``reason``."""
 
@@ -20,7 +28,7 @@ class LedgerTampered(LedgerError):
     def __init__(self, what: str, position: int, reason: str) -> None:
         super().__init__(
             f"the ledger was changed at {what} {position}: {reason}",
-            hint="trust nothing from there on; keep the files as evidence and restore the ledger from a backup",
+            hint=_REBUILD if what in INDEXES else _RESTORE,
             what=what,
             position=position,
             reason=reason,

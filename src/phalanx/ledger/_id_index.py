@@ -111,13 +111,8 @@ class IdIndex:
             self._runs.append(one.run)
 
     def mergeable(self) -> list[Run]:
-        """Runs of one size, side by side, that make one of the next size; empty when there are none."""
-        for first in range(len(self._runs) - RUN_FAN + 1):
-            runs = self._runs[first : first + RUN_FAN]
-            n_ids = runs[0].end - runs[0].start
-            if n_ids * RUN_FAN <= MAX_RUN_IDS and all(run.end - run.start == n_ids for run in runs):
-                return runs
-        return []
+        """Runs that are to be merged next; empty when there are none."""
+        return mergeable(self._runs)
 
     async def merged(self, runs: Sequence[Run]) -> BuiltRun:
         """One run of several, its pages stored already: nobody looks for them before ``replace``."""
@@ -152,6 +147,23 @@ class IdIndex:
         return unwrapped(key, row.value)
 
 
+def mergeable(runs: Sequence[Run]) -> list[Run]:
+    """Runs of one size, side by side, that make one of the next size; empty when there are none."""
+    for first in range(len(runs) - RUN_FAN + 1):
+        found = list(runs[first : first + RUN_FAN])
+        n_ids = found[0].end - found[0].start
+        if n_ids * RUN_FAN <= MAX_RUN_IDS and all(run.end - run.start == n_ids for run in found):
+            return found
+    return []
+
+
+async def delete_ids(store: Store) -> None:
+    """Runs backwards, so that what is left after a crash still begins with entry 0; then their pages."""
+    for table in (ID_RUNS, ID_PAGES):
+        while rows := await store.scan(table, _HOME, reverse=True, limit=PAGE_RUNS):
+            await store.commit([Delete(table, _HOME, row.key) for row in rows])
+
+
 def _page_keys(runs: Sequence[Run]) -> list[str]:
     return [page_key(run, page) for run in runs for page in range(run.n_pages)]
 
@@ -183,6 +195,8 @@ def read_run(key: str, value: bytes, start: int, page_ids: int) -> Run:
     first, _, last = key.partition("-")
     if not (first.isdecimal() and last.isdecimal() and int(first) == start < int(last)):
         raise LedgerTampered("id index", start, f"its run {key!r} does not follow the one before it")
+    if key != f"{start:019d}-{int(last):019d}":
+        raise LedgerTampered("id index", start, f"its run is stored as {key!r}")
     bloom = unwrapped(key, value)
     n_ids = int(last) - start
     if len(bloom) != 2 * n_ids:

@@ -8,7 +8,7 @@ Leaves of version 1 hold the body itself; they are read for ever and not written
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -65,6 +65,18 @@ class Leaf:
     commitment: str
 
 
+class Identity(NamedTuple):
+    """What indexes and audits need of a leaf, read without making an entry of it."""
+
+    id: str
+    tenant: TenantId
+    actor: str
+    action: str
+    subject: str
+    case: str
+    commitment: str
+
+
 def encode_leaf(entry: AuditEntry, commitment: bytes) -> bytes:
     """Raises ``InvalidInput`` for what is not text and ``LimitExceeded`` for an entry too long."""
     if len(entry.custody) > MAX_CUSTODIANS:
@@ -92,16 +104,17 @@ def encode_leaf(entry: AuditEntry, commitment: bytes) -> bytes:
     return data
 
 
-def identify(data: bytes) -> tuple[str, TenantId, str]:
-    """Id, tenant and commitment of a leaf; raises ``WireError`` for bytes that are none."""
+def identify(data: bytes) -> Identity:
+    """Raises ``WireError`` for bytes that are no leaf."""
     try:
         leaf = _decode(data)
         if leaf.v == _VERSION and leaf.commitment and leaf.body is msgspec.UNSET:
-            return leaf.id, leaf.tenant, leaf.commitment
+            return Identity(leaf.id, leaf.tenant, leaf.actor, leaf.action, leaf.subject, leaf.case, leaf.commitment)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     said = decode_leaf(data)
-    return said.entry.id, said.entry.tenant, said.commitment
+    entry = said.entry
+    return Identity(entry.id, entry.tenant, entry.actor, entry.action, entry.subject, entry.case, said.commitment)
 
 
 def decode_leaf(data: bytes) -> Leaf:

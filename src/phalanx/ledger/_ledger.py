@@ -17,7 +17,6 @@ Concurrent calls share appends and commits (group commit). One process writes a 
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 
 from phalanx.core import (
@@ -28,14 +27,14 @@ from phalanx.core import (
     Clock,
     Conflict,
     EntropySource,
-    InvalidInput,
     Journal,
     NotFound,
     Offload,
     Store,
 )
-from phalanx.crypto import HybridSigner, PublicKey, VerifyingKey
+from phalanx.crypto import HybridSigner, PublicKey
 from phalanx.crypto.vault import Shredded
+from phalanx.ledger._case_pages import case_fingerprint
 from phalanx.ledger._checkpoint import Checkpoint, origin_of, sign_checkpoint
 from phalanx.ledger._errors import LedgerTampered
 from phalanx.ledger._id_index import IdIndex
@@ -45,20 +44,25 @@ from phalanx.ledger._merkle import consistency_proof, inclusion_proof, leaf_hash
 from phalanx.ledger._opening import catch_up, check_last_checkpoint
 from phalanx.ledger._payload import Salts, commit, encode_payload
 from phalanx.ledger._proof import InclusionProof
-from phalanx.ledger._record import LedgerEntry, checked_disclosure, pack_record, read_record, seal_context, with_body
+from phalanx.ledger._record import (
+    LedgerEntry,
+    checked_disclosure,
+    identified,
+    pack_record,
+    read_record,
+    seal_context,
+    with_body,
+)
 from phalanx.ledger._sealing import KeptSealers, Sealers
 from phalanx.ledger._shelf import Shelf
 from phalanx.ledger._tiles import TileName, encode_bundle
 from phalanx.ledger._tree import TiledTree
 from phalanx.ledger._verify import Audit, VerifyReport, checked_checkpoint, read_records
+from phalanx.ledger._verify_ids import IdAudit
 from phalanx.ledger._writer import Writer, warn_of_other_content
 from phalanx.telemetry import Telemetry
 
 _ROOM = "ledger"
-
-
-def _no_anchor_key() -> VerifyingKey:
-    raise InvalidInput("anchor key", "the ledger has anchors; verifying them takes the key that signed them")
 
 
 class Ledger:
@@ -179,15 +183,18 @@ class Ledger:
             start += len(records)
         return found
 
-    async def metadata(self, after: int, limit: int) -> list[AuditEntry]:
-        """What the leaves past the index ``after`` say, in order, at most a page.
+    async def case_fingerprints(self, start: int, limit: int) -> bytes:
+        """What the case index holds of entries from ``start`` on, at least one and ``limit`` at most.
 
-        Payloads stay sealed and nothing is checked against the tree: for finding, not for showing.
+        Payloads stay sealed. Raises ``LedgerTampered`` for a leaf that is not the recorded one.
         """
-        start = max(after + 1, 0)
-        n = min(limit, MAX_PAGE_ROWS, self.size - start)
-        records = await read_records(self._journal, start, n) if n > 0 else []
-        return [read_record(index, record)[2].entry for index, record in enumerate(records, start)]
+        found = []
+        for index, record in enumerate(await read_records(self._journal, start, limit), start):
+            leaf, _, said = identified(index, record)
+            if leaf_hash(leaf) != await self._tree.leaf_hash(index):
+                raise LedgerTampered("entry", index, "its bytes are not the ones that were recorded")
+            found.append(case_fingerprint(said.tenant, said.case))
+        return b"".join(found)
 
     async def prove(self, index: int, size: int | None = None) -> InclusionProof:
         """That entry ``index`` is in the log as it was at ``size`` entries (now, when not given)."""
@@ -263,17 +270,15 @@ class Ledger:
         proof = await self.prove_consistency(old, new)
         return await self._tree.ask(lambda tree: root(tree, old)), proof
 
-    async def verify(self, anchor_key: Callable[[], VerifyingKey] = _no_anchor_key) -> VerifyReport:
+    async def verify(self) -> VerifyReport:
         """Recompute everything from the journal; raises ``LedgerTampered`` naming the first broken thing.
 
-        ``anchor_key`` is asked for where there are anchors. Nobody gets a receipt or a checkpoint meanwhile.
+        Nobody gets a receipt or a checkpoint meanwhile. Of the case index, which somebody else writes,
+        ``audit`` alone says something.
         """
         async with self._signing, self._writer.rows:
-            audit = Audit(
-                self._journal, self._store, self._ids.page_ids, self._sealers, self.public_key, self.origin, self.size,
-                anchor_key,
-            )  # fmt: skip
-            return await audit.run()
+            beside = [IdAudit(self._store, self._ids.page_ids)]
+            return await Audit(self._journal, self._store, self._sealers, self.public_key, self.size, beside).run()
 
     async def _find(self, entry_id: str) -> int | None:
         """The index of the entry of this id, which may be untold yet."""

@@ -21,6 +21,8 @@ MAX_UNTOLD_ENTRIES = 4_096
 MAX_LEAF_TILES = 4_096
 MAX_UPPER_TILES = 1_024
 MAX_TILE_BYTES = 10_240
+# Tiles that an audit looks at together, for their names.
+TILES_AT_ONCE = 64
 # The id index: ids of a page, which is also the smallest run; how many runs are merged into one;
 # ids of the greatest run, whose merging takes about 60 MB for a moment; pages kept at hand, 64 KiB
 # each; filters read at a time; and bytes of one commit of a merge.
@@ -30,6 +32,10 @@ MAX_RUN_IDS = 1 << 20
 MAX_KEPT_PAGES = 128
 PAGE_RUNS = 16
 MAX_COMMIT_BYTES = 1 << 20
+# Fingerprints in a page of the case index, eight bytes each, and entries that it takes in at a time,
+# between which others get their turn.
+CASES_PER_PAGE = 4_096
+CASES_AT_ONCE = 512
 # Entries that wait for a group; more are refused, so that a slow disk is felt by the callers.
 MAX_WAITING_ENTRIES = 4_096
 # Entries read and hashed at a time, between which others get their turn.

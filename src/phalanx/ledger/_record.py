@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from phalanx.core import AuditEntry, WireError
 from phalanx.ledger._errors import LedgerTampered
-from phalanx.ledger._leaf import Leaf, decode_leaf
+from phalanx.ledger._leaf import Identity, Leaf, decode_leaf, identify
 from phalanx.ledger._merkle import leaf_hash
 from phalanx.ledger._payload import SALT_BYTES, Disclosure, commit, decode_payload
 
@@ -63,6 +63,17 @@ def read_record(index: int, record: bytes) -> tuple[bytes, bytes | None, Leaf]:
     try:
         leaf, sealed = split_record(record)
         said = decode_leaf(leaf)
+    except WireError as error:
+        raise LedgerTampered("entry", index, error.message) from error
+    require_one_version(index, sealed, said.commitment)
+    return leaf, sealed, said
+
+
+def identified(index: int, record: bytes) -> tuple[bytes, bytes | None, Identity]:
+    """As ``read_record``, with less of what the leaf says and in less time; raises ``LedgerTampered``."""
+    try:
+        leaf, sealed = split_record(record)
+        said = identify(leaf)
     except WireError as error:
         raise LedgerTampered("entry", index, error.message) from error
     require_one_version(index, sealed, said.commitment)

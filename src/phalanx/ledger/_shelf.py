@@ -31,7 +31,9 @@ CHECKPOINTS = Table("ledger_checkpoints")
 _HOME = DEFAULT_TENANT
 
 
-class _SignedNote(Record, frozen=True, kw_only=True, tag="checkpoint"):
+class SignedNote(Record, frozen=True, kw_only=True, tag="checkpoint"):
+    """A checkpoint as it is stored."""
+
     note: str
 
 
@@ -76,7 +78,7 @@ class Shelf:
 def checkpoint_row(checkpoint: Checkpoint) -> bytes:
     """The row of a checkpoint: all of it follows from what is signed."""
     at_ns = checkpoint.signed_at_s * NS_PER_S
-    row = _SignedNote(
+    row = SignedNote(
         id=derive_id(at_ns, "checkpoint", checkpoint.origin, str(checkpoint.size)),
         tenant=_HOME,
         trace=NO_TRACE,
@@ -121,6 +123,6 @@ def _position(table: Table, key: str) -> int:
 def _note(key: str, value: bytes) -> StoredNote:
     size = _position(CHECKPOINTS, key)
     try:
-        return StoredNote(size, decode(value, _SignedNote).note, value)
+        return StoredNote(size, decode(value, SignedNote).note, value)
     except WireError as error:
         raise LedgerTampered("checkpoint", size, error.message) from error

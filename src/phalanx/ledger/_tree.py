@@ -15,9 +15,18 @@ from typing import TypeVar
 
 from phalanx.core import DEFAULT_TENANT, Put, Store, Table
 from phalanx.ledger._errors import LedgerTampered
-from phalanx.ledger._limits import MAX_LEAF_TILES, MAX_UPPER_TILES
+from phalanx.ledger._limits import MAX_LEAF_TILES, MAX_UPPER_TILES, TILES_AT_ONCE
 from phalanx.ledger._merkle import HASH_BYTES, Tree
-from phalanx.ledger._tiles import MAX_TILE_LEVEL, TILE_HEIGHT, TILE_WIDTH, Frontier, NeededTiles, Tile, TileView
+from phalanx.ledger._tiles import (
+    MAX_TILE_LEVEL,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    Frontier,
+    NeededTiles,
+    Tile,
+    TileView,
+    tiles_of,
+)
 
 TILES = Table("ledger_tiles")
 CHECKSUM_BYTES = 4
@@ -149,12 +158,15 @@ async def stored_tile(store: Store, level: int, number: int) -> tuple[bytes, byt
     return split_tile(level, number, row.value)
 
 
-async def tile_after(store: Store, level: int, number: int) -> int | None:
-    """The number of the next stored tile of this level behind ``number`` (−1 for the first)."""
-    prefix = _prefix(level)
-    after = tile_key(level, number) if number >= 0 else ""
-    rows = await store.scan(TILES, _HOME, prefix=prefix, after=after, limit=1)
-    return _number(rows[0].key) if rows else None
+async def check_tile_names(store: Store, size: int) -> None:
+    """That the stored tiles are those of a log of ``size`` entries and no others; raises ``LedgerTampered``."""
+    expected = (tile_key(name.level, name.number) for name in tiles_of(size) if name.level is not None)
+    after = ""
+    while rows := await store.scan(TILES, _HOME, after=after, limit=TILES_AT_ONCE):
+        for row in rows:
+            if row.key != next(expected, None):
+                raise LedgerTampered("table ledger_tiles", 0, f"{row.key!r} is no tile of a log of {size} entries")
+        after = rows[-1].key
 
 
 def split_tile(level: int, number: int, value: bytes) -> tuple[bytes, bytes]:

@@ -9,24 +9,30 @@ connects.
 
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from phalanx.core import InvalidInput, Journal, StorageCorrupt, Store, TenantId, WireError
-from phalanx.crypto import PublicKey, VerifyingKey
-from phalanx.ledger._anchor import stored_anchors
+from phalanx.core import DEFAULT_TENANT, InvalidInput, Journal, StorageCorrupt, Store, Table
+from phalanx.crypto import PublicKey
+from phalanx.ledger._anchor import ANCHORS
+from phalanx.ledger._case_pages import CASE_HEAD, CASE_PAGES, stored_head
 from phalanx.ledger._checkpoint import Checkpoint, origin_of, verify_checkpoint
 from phalanx.ledger._errors import InvalidCheckpoint, LedgerTampered
-from phalanx.ledger._ids import fingerprint
-from phalanx.ledger._leaf import identify
+from phalanx.ledger._id_index import ID_PAGES, ID_RUNS
+from phalanx.ledger._leaf import Identity
 from phalanx.ledger._limits import AUDIT_ENTRIES, IDS_PER_PAGE, PAGE_CHECKPOINTS
 from phalanx.ledger._merkle import HASH_BYTES, leaf_hash
-from phalanx.ledger._record import check_opened, require_one_version, seal_context, split_record
+from phalanx.ledger._record import check_opened, identified, seal_context
 from phalanx.ledger._sealing import KeptSealers, Sealers
-from phalanx.ledger._shelf import Shelf, StoredNote, checkpoint_row, leaf_rows_count
+from phalanx.ledger._shelf import CHECKPOINTS, Shelf, StoredNote, checkpoint_row, leaf_rows_count
 from phalanx.ledger._tiles import MAX_TILE_LEVEL, TILE_WIDTH, Frontier
-from phalanx.ledger._tree import CHECKSUM_BYTES, stored_size, stored_tile, tampered_tile, tile_after
+from phalanx.ledger._tree import CHECKSUM_BYTES, TILES, check_tile_names, stored_size, stored_tile, tampered_tile
+from phalanx.ledger._verify_anchors import AnchorAudit
+from phalanx.ledger._verify_cases import CaseAudit
 from phalanx.ledger._verify_ids import IdAudit
+
+_TABLES = (TILES, CHECKPOINTS, ANCHORS, ID_RUNS, ID_PAGES, CASE_PAGES, CASE_HEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +61,37 @@ class _Page:
     start: int
     leaf_hashes: list[bytes]
     checksums: list[bytes]
-    ids: list[str]
-    tenants: list[TenantId]
-    commitments: list[str]
+    said: list[Identity]
     sealed: list[bytes | None]
+
+
+class Beside(Protocol):
+    """What is kept beside the log and follows from it: it sees every entry, and is checked in the end."""
+
+    async def add(self, said: Sequence[Identity], /) -> None:
+        """The next entries; raises ``LedgerTampered``."""
+        ...
+
+    async def finish(self, size: int, /) -> None:
+        """There are no more than ``size``; raises ``LedgerTampered``."""
+        ...
 
 
 class Audit:
     """One run over the first ``size`` entries. Memory does not grow with their number."""
 
     def __init__(
-        self, journal: Journal, store: Store, ids_per_page: int, sealers: KeptSealers, key: PublicKey, origin: str,
-        size: int, anchor_key: Callable[[], VerifyingKey],
-    ) -> None:  # fmt: skip
+        self, journal: Journal, store: Store, sealers: KeptSealers, key: PublicKey, size: int, beside: Sequence[Beside]
+    ) -> None:
         self._journal = journal
         self._store = store
         self._shelf = Shelf(store)
-        self._ids = IdAudit(store, ids_per_page)
         self._sealers = sealers
         self._key = key
-        self._origin = origin
+        self._origin = origin_of(key)
         self._size = size
-        self._anchor_key = anchor_key
+        self._anchors = AnchorAudit(store, key)
+        self._beside: list[Beside] = [self._anchors, *beside]
         self._frontier = Frontier()
         self._payloads: Counter[str] = Counter()
         self._ahead: list[bytes] = []
@@ -96,8 +111,8 @@ class Audit:
                 break
             await self._check_tile(head)
         await self._check_edge()
-        await self._ids.finish(self._size)
-        n_anchors = await self._check_anchors()
+        for one in self._beside:
+            await one.finish(self._size)
         return VerifyReport(
             size=self._size,
             root=self._frontier.root().hex(),
@@ -105,7 +120,7 @@ class Audit:
             signed_size=signed_size,
             payloads=self._payloads["opened"],
             payloads_gone=self._payloads["gone"],
-            anchors=n_anchors,
+            anchors=self._anchors.n_anchors,
             untold=self._journal.end - self._size,
         )
 
@@ -131,24 +146,6 @@ class Audit:
         if self._frontier.root().hex() != head.root:
             raise LedgerTampered("checkpoint", head.size, "the entries it covers are not the ones it was signed over")
 
-    async def _check_anchors(self) -> int:
-        """Every anchor: its signature, its day, and that the checkpoint it repeats is a signed one."""
-        n_anchors, after, key = 0, "", None
-        while page := await stored_anchors(self._store, after=after, limit=PAGE_CHECKPOINTS):
-            key = key or self._anchor_key()
-            for one in page:
-                n_anchors += 1
-                try:
-                    anchor = one.checked(key)
-                except InvalidCheckpoint as error:
-                    raise LedgerTampered(f"anchor of {one.day}", 0, error.message) from error
-                stored = await self._shelf.checkpoint(anchor.size)
-                head = checked_checkpoint(stored, self._key, self._origin) if stored else None
-                if head is None or (head.origin, head.root) != (anchor.origin, anchor.root):
-                    raise LedgerTampered(f"anchor of {one.day}", anchor.size, "it is of no checkpoint of this log")
-            after = page[-1].day
-        return n_anchors
-
     async def _check_tile(self, head: Checkpoint | None) -> None:
         """The entries up to the end of a tile, or to the next checkpoint where that comes first."""
         start = self._frontier.size
@@ -163,7 +160,8 @@ class Audit:
             at = next(at for at, checksum in enumerate(page.checksums) if checksum != kept[at])
             what = "checksum" if opened[at] else "payload"
             raise LedgerTampered(what, start + at, "the record and the checksum kept of it differ")
-        await self._ids.add([fingerprint(entry_id) for entry_id in page.ids])
+        for one in self._beside:
+            await one.add(page.said)
         self._frontier, changed = self._frontier.grown(page.leaf_hashes)
         for (level, n), computed in changed.items():
             if level and len(computed) == TILE_WIDTH * HASH_BYTES:
@@ -178,7 +176,7 @@ class Audit:
 
     async def _open_payloads(self, page: _Page) -> list[bool]:
         """For each whether its payload, in the leaf or sealed, is there and as it was committed to."""
-        for tenant in dict.fromkeys(page.tenants):
+        for tenant in dict.fromkeys([one.tenant for one in page.said]):
             await self._sealers.prepare(tenant)
         opened = [self._open_payload(page, at, sealed) for at, sealed in enumerate(page.sealed)]
         n_sealed = sum(sealed is not None for sealed in page.sealed)
@@ -189,11 +187,11 @@ class Audit:
     def _open_payload(self, page: _Page, at: int, sealed: bytes | None) -> bool:
         if sealed is None:
             return True
-        index = page.start + at
-        opened = self._sealers.open_now(index, page.tenants[at], sealed, seal_context(page.leaf_hashes[at]))
+        index, said = page.start + at, page.said[at]
+        opened = self._sealers.open_now(index, said.tenant, sealed, seal_context(page.leaf_hashes[at]))
         if opened is None:
             return False
-        check_opened(index, page.commitments[at], opened)
+        check_opened(index, said.commitment, opened)
         return True
 
     async def _compare_tile(self, level: int, number: int, computed: bytes) -> None:
@@ -211,7 +209,7 @@ class Audit:
             raise tampered_tile(level, number, reason)
 
     async def _check_edge(self) -> None:
-        """The partial tiles, and that nothing is stored behind them."""
+        """The partial tiles, and that no tile is stored beside those of the log."""
         rest = self._size
         for level in range(MAX_TILE_LEVEL + 1):
             number, width = divmod(rest, TILE_WIDTH)
@@ -220,20 +218,31 @@ class Audit:
                 if len(hashes) != width * HASH_BYTES:
                     raise tampered_tile(level, number, f"it holds {len(hashes) // HASH_BYTES} hashes, not {width}")
                 await self._compare_tile(level, number, self._frontier.edge[level])
-            last = number if width else number - 1
-            if (beyond := await tile_after(self._store, level, last)) is not None:
-                raise tampered_tile(level, beyond, "there are not so many entries")
             rest = number
+        await check_tile_names(self._store, self._size)
 
 
-async def audit(
-    journal: Journal, store: Store, key: PublicKey, *, sealers: Sealers, anchor_key: Callable[[], VerifyingKey]
-) -> VerifyReport:
+async def audit(journal: Journal, store: Store, key: PublicKey, *, sealers: Sealers) -> VerifyReport:
     """Check what is stored of a ledger that nobody has open, and write nothing; raises ``LedgerTampered``."""
+    beside: list[Beside] = [IdAudit(store, IDS_PER_PAGE), CaseAudit(store, await stored_head(store, key))]
+    return await audit_beside(journal, store, key, sealers=sealers, beside=beside)
+
+
+async def audit_beside(
+    journal: Journal, store: Store, key: PublicKey, *, sealers: Sealers, beside: Sequence[Beside]
+) -> VerifyReport:
+    """The same, with other indexes than those that are stored, or none; raises ``LedgerTampered``."""
     if await leaf_rows_count(store):
         raise InvalidInput("ledger", "it is of an earlier format", hint="open it once: start the node, and stop it")
-    size = await stored_size(store)
-    return await Audit(journal, store, IDS_PER_PAGE, KeptSealers(sealers), key, origin_of(key), size, anchor_key).run()
+    await require_home(store, _TABLES)
+    return await Audit(journal, store, KeptSealers(sealers), key, await stored_size(store), beside).run()
+
+
+async def require_home(store: Store, tables: Iterable[Table]) -> None:
+    """That no tenant but the node's own has rows in them, which nobody would ever read; raises ``LedgerTampered``."""
+    for table in tables:
+        if others := [tenant for tenant in await store.tenants(table) if tenant != DEFAULT_TENANT]:
+            raise LedgerTampered(f"table {table.name}", 0, f"it has rows of the tenant {others[0]!r}")
 
 
 async def read_records(journal: Journal, start: int, limit: int) -> list[bytes]:
@@ -272,19 +281,12 @@ async def _read_singly(journal: Journal, start: int, limit: int) -> list[bytes]:
 
 def _page(start: int, records: Sequence[bytes]) -> _Page:
     """Raises ``LedgerTampered`` for a record that cannot be read."""
-    page = _Page(start, [], [], [], [], [], [])
+    page = _Page(start, [], [], [], [])
     for index, record in enumerate(records, start):
-        try:
-            leaf, sealed = split_record(record)
-            entry_id, tenant, commitment = identify(leaf)
-        except WireError as error:
-            raise LedgerTampered("entry", index, error.message) from error
-        require_one_version(index, sealed, commitment)
+        leaf, sealed, said = identified(index, record)
         page.leaf_hashes.append(leaf_hash(leaf))
         page.checksums.append(zlib.crc32(record).to_bytes(CHECKSUM_BYTES))
-        page.ids.append(entry_id)
-        page.tenants.append(tenant)
-        page.commitments.append(commitment)
+        page.said.append(said)
         page.sealed.append(sealed)
     return page
 

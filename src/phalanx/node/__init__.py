@@ -4,7 +4,7 @@
 all get their node from it, with different ports.
 """
 
-from phalanx.node._audit import LedgerAudit, audit_ledger, read_tiles
+from phalanx.node._audit import LedgerAudit, Reindexed, audit_ledger, read_tiles, reindex_ledger
 from phalanx.node._entropy import open_sources
 from phalanx.node._escrow import EscrowDesk, open_escrows
 from phalanx.node._guard import SpaceWatch
@@ -34,6 +34,8 @@ __all__ = [
     "SpaceWatch",
     "Vouching",
     "audit_ledger",
+    "reindex_ledger",
+    "Reindexed",
     "build_node",
     "env_name",
     "load_settings",

@@ -6,7 +6,18 @@ from dataclasses import asdict, dataclass
 
 from phalanx.adapters import Ask, nobody_to_ask
 from phalanx.core import Journal, NotFound, StorageCorrupt, Store
-from phalanx.ledger import Ledger, LedgerTampered, Sealers, Unsealed, VerifyReport, audit, bundles_of, tiles_of
+from phalanx.ledger import (
+    INDEXES,
+    Ledger,
+    LedgerTampered,
+    Sealers,
+    Unsealed,
+    VerifyReport,
+    audit,
+    bundles_of,
+    reindex,
+    tiles_of,
+)
 from phalanx.ledger.witness import audit_vouched
 from phalanx.node._open import open_ports
 from phalanx.node._ports import Ports
@@ -31,11 +42,32 @@ async def audit_ledger(settings: Settings, *, ask: Ask = nobody_to_ask) -> Ledge
     vault that its payloads are sealed under does not open.
     """
     async with _stored(settings, ask) as (ports, journal, _, sealers):
-        report = await audit(
-            journal, ports.store, ports.signer.public,
-            sealers=sealers, anchor_key=lambda: ports.anchor_key().public,
-        )  # fmt: skip
+        report = await audit(journal, ports.store, ports.signer.public, sealers=sealers)
         return LedgerAudit(**asdict(report), **asdict(await audit_vouched(ports.store)))
+
+
+@dataclass(frozen=True, slots=True)
+class Reindexed:
+    """The indexes were made anew from ``size`` entries because of ``problem``; there was none when that is empty."""
+
+    size: int
+    problem: str
+
+
+async def reindex_ledger(settings: Settings, *, ask: Ask = nobody_to_ask) -> Reindexed:
+    """Make the indexes of a stopped node's ledger anew where they do not follow from the log.
+
+    Raises ``LedgerTampered`` for a log that does not hold itself, and otherwise as ``audit_ledger`` does.
+    """
+    async with _stored(settings, ask) as (ports, journal, _, sealers):
+        try:
+            report = await audit(journal, ports.store, ports.signer.public, sealers=sealers)
+        except LedgerTampered as tampered:
+            if tampered.what not in INDEXES:
+                raise
+            report = await reindex(journal, ports.store, ports.signer, sealers=sealers, clock=ports.clock)
+            return Reindexed(report.size, tampered.message)
+        return Reindexed(report.size, "")
 
 
 async def read_tiles(settings: Settings, *, ask: Ask = nobody_to_ask) -> AsyncIterator[tuple[str, bytes]]:

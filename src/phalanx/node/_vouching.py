@@ -82,7 +82,7 @@ async def build_vouching(
         ),
         witnesses=witnesses,
         gossip=gossip,
-        evidence=Evidence(ledger, witnesses, store, CaseIndex(ledger, store, clock)),
+        evidence=Evidence(ledger, witnesses, store, CaseIndex(ledger, store, ports.signer, clock)),
         _timestamps=await _timestamps(settings, ports, store, ledger, telemetry, alerts),
         _settings=settings,
     )  # fmt: skip

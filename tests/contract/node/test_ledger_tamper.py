@@ -24,6 +24,8 @@ ROWS = {
     "ledger_id_runs": {"id index"},
     "ledger_checkpoints": {"checkpoint"},
     "ledger_anchors": {"anchor of 2026-01-01"},
+    "ledger_case_pages": {"case index"},
+    "ledger_case_head": {"case index"},
 }
 
 
@@ -41,7 +43,10 @@ async def fill(settings):
         for _ in range(5):
             some = [entry for _, entry in zip(range(1_000), entries, strict=False)]
             await asyncio.gather(*map(node.ledger.record, some))
-        await node.anchors.sign(ports.anchor_key(), await node.ledger.checkpoint(), "2026-01-01")
+        key = ports.anchor_key()
+        await node.anchors.announce(key.public, node.ledger)
+        await node.anchors.sign(key, await node.ledger.checkpoint(), "2026-01-01")
+        await node.vouching.evidence.cases.catch_up()
 
 
 class Embedded:
@@ -74,10 +79,10 @@ class Embedded:
 class Postgres:
     """The tables of a database."""
 
-    def __init__(self, server, folder):
+    def __init__(self, server, folder, name):
         self._server = server
-        server.sql("CREATE DATABASE tamper")
-        self._dsn = server.dsn.replace("/postgres?", "/tamper?")
+        server.sql(f"CREATE DATABASE {name}")
+        self._dsn = server.dsn.replace("/postgres?", f"/{name}?")
         self.flags = {"node.data_dir": folder, "store.kind": "postgres", "store.dsn": self._dsn}
 
     def _sql(self, statement):
@@ -119,7 +124,8 @@ class Postgres:
 def stored(request, tmp_path):
     if request.param == "embedded":
         return Embedded(tmp_path / "node")
-    return Postgres(request.getfixturevalue("postgres_server"), tmp_path / "node")
+    name = f"tamper_{request.function.__name__}"[:60]
+    return Postgres(request.getfixturevalue("postgres_server"), tmp_path / "node", name)
 
 
 @pytest.mark.slow
@@ -151,6 +157,40 @@ def test_every_kind_of_byte(stored):
             found = refused()
             assert found.what in {"entry", "payload", "byte"}
     assert asyncio.run(audit_ledger(settings)) == report
+
+
+@pytest.mark.slow
+def test_an_index_that_was_changed_is_made_anew_by_a_command(stored):
+    settings = load_settings(flags=stored.flags).settings
+    asyncio.run(fill(settings))
+    flags = [flag for name, value in stored.flags.items() for flag in ("--set", f"{name}={value}")]
+
+    def run(*arguments):
+        return CliRunner().invoke(root, ["ledger", *arguments, *flags, "--json"])
+
+    before = json.loads(run("verify").stdout)
+    assert json.loads(run("reindex").stdout) == {"size": before["size"], "problem": ""}
+    for table in ("ledger_case_pages", "ledger_case_head", "ledger_id_pages", "ledger_id_runs"):
+        good = sorted(stored.rows(table))
+        key, value = good[-1]
+        stored.write(table, key, flipped(value, len(value) - 1))
+        done = run("verify")
+        assert isinstance(done.exception, LedgerTampered)
+        assert done.exception.what in ROWS[table]
+        assert "phalanx ledger reindex" in done.exception.hint
+        assert json.loads(run("reindex").stdout) == {"size": before["size"], "problem": done.exception.message}
+        assert json.loads(run("verify").stdout) == before
+        if table != "ledger_case_head":  # which is signed again, with another time in it
+            assert sorted(stored.rows(table)) == good
+    # A log that does not hold itself is indexed by nobody.
+    tile, value = min(stored.rows("ledger_tiles"))
+    stored.write("ledger_tiles", tile, flipped(value, 40))
+    (key, page), *_ = sorted(stored.rows("ledger_case_pages"))
+    stored.write("ledger_case_pages", key, flipped(page, 0))
+    done = run("reindex")
+    assert isinstance(done.exception, LedgerTampered)
+    assert "leaf hash 1" in done.exception.message
+    assert dict(stored.rows("ledger_case_pages"))[key] == flipped(page, 0)
 
 
 @pytest.mark.slow

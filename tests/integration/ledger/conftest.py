@@ -186,7 +186,7 @@ def make_everything(folder):
                 await stamps.stamp(await ledger.checkpoint())
         await Anchors(store, world.offload, clock).sign(ANCHOR_KEY, await ledger.signed(10), "2026-01-01")
         await witnesses.round()
-        evidence = Evidence(ledger, witnesses, store, CaseIndex(ledger, store, clock))
+        evidence = Evidence(ledger, witnesses, store, CaseIndex(ledger, store, signer, clock))
         return await evidence.export(DEFAULT_TENANT, "host-0")
 
     return SimWorld(1).run(main), tsa.folder / "ca.pem"

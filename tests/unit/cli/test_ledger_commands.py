@@ -101,7 +101,7 @@ def bundles(tmp_path_factory):
             ledger, store, [], quorum=0,
             calls=world.calls.of(name), clock=clock, telemetry=telemetry, alerts=Alerts(telemetry),
         )  # fmt: skip
-        evidence = Evidence(ledger, witnesses, store, CaseIndex(ledger, store, clock))
+        evidence = Evidence(ledger, witnesses, store, CaseIndex(ledger, store, signer, clock))
         files = []
         for size in (n, n + more):
             for number in range(ledger.size, size):

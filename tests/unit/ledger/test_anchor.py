@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from phalanx.core import DEFAULT_TENANT, Conflict, InvalidInput, Put
+from phalanx.core import DEFAULT_TENANT, Conflict, Delete, Put, TenantId
 from phalanx.crypto import SLH_DSA_SHA2_128F, SLH_DSA_SHA2_128S, SigningKey, VerifyingKey
 from phalanx.ledger import Anchors, InvalidCheckpoint, LedgerTampered, verify_anchor, verify_checkpoint
 from phalanx.ledger._anchor import ANCHORS, sign_anchor
@@ -73,25 +73,49 @@ def test_an_audit_checks_the_anchors(bench, key):
     async def main(bench):
         ledger = await bench.filled(3)
         anchors = Anchors(bench.store, bench.world.offload, OneDay(0))
+        await anchors.announce(key.public, ledger)
         for day in ("2026-01-01", "2026-01-02"):
             await anchors.sign(key, await ledger.checkpoint(), day)
-        assert (await ledger.verify(lambda: key.public)).anchors == 2
-        with pytest.raises(InvalidInput, match="takes the key"):
-            await ledger.verify()
-        stranger = SigningKey.generate(SLH_DSA_SHA2_128F)
-        with pytest.raises(LedgerTampered, match="expected anchor key is missing"):
-            await ledger.verify(lambda: stranger.public)
+        assert (await ledger.verify()).anchors == 2
         row = await bench.store.get(ANCHORS, DEFAULT_TENANT, "2026-01-02")
         for at in range(0, len(row.value), 311):
             flipped = row.value[:at] + bytes([row.value[at] ^ 4]) + row.value[at + 1 :]
             await bench.store.commit([Put(ANCHORS, DEFAULT_TENANT, "2026-01-02", flipped)])
             with pytest.raises(LedgerTampered) as caught:
-                await ledger.verify(lambda: key.public)
+                await ledger.verify()
             assert caught.value.what == "anchor of 2026-01-02"
         await bench.store.commit([Put(ANCHORS, DEFAULT_TENANT, "2026-01-02", row.value)])
         await bench.store.commit([Put(ANCHORS, DEFAULT_TENANT, "2026-01-03", row.value)])
         with pytest.raises(LedgerTampered, match="it is of 2026-01-02"):
-            await ledger.verify(lambda: key.public)
+            await ledger.verify()
+
+    bench(main)
+
+
+def test_an_anchor_counts_only_under_a_key_that_the_log_announced_before(bench, key, make_entry):
+    stranger = SigningKey.generate(SLH_DSA_SHA2_128F)
+
+    async def main(bench):
+        ledger = await bench.filled(3)
+        anchors = Anchors(bench.store, bench.world.offload, OneDay(0))
+        await anchors.announce(key.public, ledger)
+        # Others than the node say the same of a key of theirs.
+        words = {"action": "announce anchor key", "subject": stranger.public.fingerprint}
+        await ledger.record(make_entry(3, **words))
+        await ledger.record(make_entry(4, **words, actor="node", tenant=TenantId("other")))
+        await anchors.sign(key, await ledger.checkpoint(), "2026-01-01")
+        assert (await ledger.verify()).anchors == 1
+        await anchors.sign(stranger, await ledger.checkpoint(), "2026-01-02")
+        for _ in range(2):
+            with pytest.raises(LedgerTampered, match="none that the entries under it announce") as caught:
+                await ledger.verify()
+            assert (caught.value.what, caught.value.position) == ("anchor of 2026-01-02", 6)
+            # Too late: this anchor does not cover it.
+            await anchors.announce(stranger.public, ledger)
+        # A key may follow another: from where it is announced on.
+        await bench.store.commit([Delete(ANCHORS, DEFAULT_TENANT, "2026-01-02")])
+        await anchors.sign(stranger, await ledger.checkpoint(), "2026-01-02")
+        assert (await ledger.verify()).anchors == 2
 
     bench(main)
 
@@ -101,11 +125,12 @@ def test_an_anchor_of_what_was_never_signed_is_named(bench, key):
 
     async def main(bench):
         ledger = await bench.filled(3)
+        await Anchors(bench.store, bench.world.offload, OneDay(0)).announce(key.public, ledger)
         checkpoint = await ledger.checkpoint()
         anchors = Anchors(bench.store, bench.world.offload, OneDay(0))
         await anchors.sign(key, replace(checkpoint, root="00" * 32), "2026-01-01")
         with pytest.raises(LedgerTampered, match="no checkpoint of this log") as caught:
-            await ledger.verify(lambda: key.public)
+            await ledger.verify()
         assert caught.value.what == "anchor of 2026-01-01"
 
     bench(main)

@@ -6,9 +6,10 @@ from phalanx.core import DEFAULT_TENANT, Delete, Put, decode, encode
 from phalanx.crypto import HybridSigner
 from phalanx.ledger import InvalidProof, LedgerTampered
 from phalanx.ledger._checkpoint import sign_checkpoint
-from phalanx.ledger._id_index import ID_PAGES, ID_RUNS
+from phalanx.ledger._id_index import ID_PAGES, ID_RUNS, run_key, run_puts
+from phalanx.ledger._ids import build_run, fingerprint
 from phalanx.ledger._record import hash_of_record, split_record
-from phalanx.ledger._shelf import CHECKPOINTS, _SignedNote
+from phalanx.ledger._shelf import CHECKPOINTS, SignedNote
 from phalanx.ledger._tree import TILES, tile_key
 
 pytestmark = pytest.mark.requirement("IRS-4")
@@ -128,13 +129,47 @@ def test_rows_that_are_missing_or_too_many(bench, table, how):
             if how == "doubled":
                 row_key = one.key.replace("0000", "7777", 1)
             await change(bench, table, row_key, value)
-            if (table, how) != (ID_PAGES, "doubled"):  # a page that no run has is never looked at
-                with pytest.raises(LedgerTampered):
-                    await ledger.verify()
+            with pytest.raises(LedgerTampered):
+                await ledger.verify()
             await change(bench, table, one.key, one.value)
             if how == "doubled":
                 await change(bench, table, row_key, None)
         assert (await ledger.verify()).size == 300
+
+    bench(main)
+
+
+@pytest.mark.parametrize("name", ["", "0", "0/x", "0/00", "1/0000000000000000000x", "7/0000000000000000000", "9/", "~"])
+def test_a_row_beside_the_tiles(bench, name):
+    async def main(bench):
+        ledger = await signed(bench, 300)
+        good = await row(bench, TILES, tile_key(0, 0))
+        await change(bench, TILES, name or tile_key(0, 0) + "x", good)
+        await refused(ledger.verify, "table ledger_tiles", 0, "is no tile of a log of 300 entries")
+
+    bench(main)
+
+
+def test_pages_of_a_merge_that_was_not_finished_are_no_forgery(bench):
+    async def main(bench):
+        ledger = await bench.filled(15 * 4)
+        index = ledger._ids
+        await bench.fill(ledger, range(15 * 4, 16 * 4))
+        await ledger.close()
+        # As it was before the runs were replaced by one: the pages of both are there.
+        (merged,) = index._runs
+        pages = await bench.store.scan(ID_PAGES, DEFAULT_TENANT)
+        for start in range(0, 16 * 4, 4):
+            found = [fingerprint(one.entry.id) for one in await ledger.entries(start - 1, 4)]
+            built = build_run(start, found, page_ids=4)
+            await bench.store.commit(run_puts(built))
+        await change(bench, ID_RUNS, run_key(merged), None)
+        assert (await ledger.verify()).size == 64
+        await change(bench, ID_PAGES, pages[3].key, flipped(pages[3].value, 30))
+        await refused(ledger.verify, "id index", 0, "checksum")
+        await change(bench, ID_PAGES, pages[3].key, None)
+        await change(bench, ID_PAGES, pages[3].key.replace("/0003", "/0099"), pages[3].value)
+        await refused(ledger.verify, "id index", 0, "is of none of its runs")
 
     bench(main)
 
@@ -295,13 +330,13 @@ def test_a_checkpoint_signed_by_another_key(bench, signer):
         ledger = await signed(bench, 4)
         stranger = HybridSigner.generate()
         await refused(lambda: bench.open(stranger), "checkpoint", 4, "signature of the expected key is missing")
-        stored = decode(await row(bench, CHECKPOINTS, key(4)), _SignedNote)
+        stored = decode(await row(bench, CHECKPOINTS, key(4)), SignedNote)
         for by, reason in (
             (stranger, "signature of the expected key is missing"),
             (signer, "not the ones it was signed"),
         ):
             forged = sign_checkpoint(by, ledger.origin, 4, bytes(32), stored.at_ns // 10**9)
-            record = _SignedNote(
+            record = SignedNote(
                 id=stored.id, tenant=stored.tenant, trace=stored.trace, at_ns=stored.at_ns, note=forged.note
             )
             await change(bench, CHECKPOINTS, key(4), encode(record))

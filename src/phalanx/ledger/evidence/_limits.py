@@ -12,7 +12,5 @@ MAX_ROOTS = 16
 # No tree of less than 2^63 leaves has a longer path.
 MAX_PATH = 63
 
-# Entries that the index of cases takes in at a time, between which others get their turn, and how
-# often it looks for new ones.
-INDEX_PAGE_ENTRIES = 256
+# How often the case index looks for new entries.
 INDEX_EVERY_S = 60.0

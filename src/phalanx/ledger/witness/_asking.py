@@ -35,7 +35,7 @@ from phalanx.core import (
     encode,
 )
 from phalanx.ledger._checkpoint import Checkpoint
-from phalanx.ledger._errors import InvalidCheckpoint
+from phalanx.ledger._errors import InvalidCheckpoint, LedgerTampered
 from phalanx.ledger._note import Note, NoteSignature, parse_note
 from phalanx.ledger.witness._errors import Refusal
 from phalanx.ledger.witness._judge import AddCheckpoint
@@ -172,9 +172,9 @@ class Witnesses:
         counts: dict[int, int] = {}
         rows = await self._store.scan(COSIGNATURES, _HOME, reverse=True, limit=MAX_WITNESSES * 2)
         for row in rows:
-            size, _, name = row.key.partition(" ")
+            size, name = _size_and_witness(row.key)
             if name in self._names:  # who was a witness once makes no quorum any more
-                counts[int(size)] = counts.get(int(size), 0) + 1
+                counts[size] = counts.get(size, 0) + 1
         for at in sorted(counts, reverse=True):
             if at >= at_least and counts[at] >= self.quorum:
                 return await self._own.signed(at)
@@ -278,6 +278,13 @@ def cosignature(keys: WitnessKeys, size: int, lines: Sequence[NoteSignature], at
 def cosignature_key(size: int, witness: str) -> str:
     # As many digits as 2^63 has, so that keys order as sizes do.
     return f"{size:019d} {witness}"
+
+
+def _size_and_witness(key: str) -> tuple[int, str]:
+    size, _, name = key.partition(" ")
+    if not (size.isascii() and size.isdecimal()):
+        raise LedgerTampered(f"cosignature stored as {key!r}", 0, "it names no size")
+    return int(size), name
 
 
 def _size_in(answer: HttpAnswer) -> int:

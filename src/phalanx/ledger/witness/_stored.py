@@ -13,6 +13,7 @@ from phalanx.ledger._errors import InvalidCheckpoint, LedgerTampered
 from phalanx.ledger._limits import PAGE_CHECKPOINTS
 from phalanx.ledger._note import Note, parse_note
 from phalanx.ledger._shelf import Shelf
+from phalanx.ledger._verify import require_home
 from phalanx.ledger.witness._asking import COSIGNATURES, Cosignature, cosignature, cosignature_key
 from phalanx.ledger.witness._errors import TimestampRefused
 from phalanx.ledger.witness._keys import Head, WitnessKeys
@@ -32,12 +33,19 @@ class VouchedReport:
 
 async def audit_vouched(store: Store) -> VouchedReport:
     """Raises ``LedgerTampered`` naming the first cosignature or timestamp that does not hold."""
+    await require_home(store, (COSIGNATURES, TIMESTAMPS))
     shelf, n_cosignatures, n_timestamps, n_unchecked = Shelf(store), 0, 0, 0
+    last: dict[str, str] = {}
     async for row in _rows(store, COSIGNATURES):
         kept = _decoded(row, Cosignature, "cosignature")
         with _named("cosignature", kept.size):
             _require_same(row, *_cosigned(kept, await _note(shelf, kept.size)))
+            await _require_found(store, row.key, kept.witness, after=last.get(kept.witness, ""))
+        last[kept.witness] = row.key
         n_cosignatures += 1
+    for witness, key in last.items():
+        if rows := await store.find(COSIGNATURES, DEFAULT_TENANT, "witness", witness, after=key, limit=1):
+            raise LedgerTampered(f"cosignature stored as {rows[0].key!r}", 0, f"it is found under {witness}")
     async for row in _rows(store, TIMESTAMPS):
         stamp = _decoded(row, Timestamp, "timestamp")
         try:
@@ -74,6 +82,16 @@ def _stamped(stamp: Timestamp, note: Note) -> tuple[str, Record]:
 def _require_same(row: Row, key: str, record: Record) -> None:
     if (key, encode(record)) != (row.key, row.value):
         raise InvalidInput("row", "it is not stored as its signatures have it")
+
+
+async def _require_found(store: Store, key: str, witness: str, *, after: str) -> None:
+    """That the row is found under its witness, next, and under nothing else."""
+    found = await store.find(COSIGNATURES, DEFAULT_TENANT, "witness", witness, after=after, limit=1)
+    if [row.key for row in found] != [key]:
+        raise InvalidInput("row", f"it is not found under {witness}")
+    index = await store.index_of(COSIGNATURES, DEFAULT_TENANT, key)
+    if {name: list(values) for name, values in index.items()} != {"witness": [witness]}:
+        raise InvalidInput("row", "it is found under something else than its witness")
 
 
 async def _note(shelf: Shelf, size: int) -> Note:

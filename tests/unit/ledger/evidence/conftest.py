@@ -4,7 +4,7 @@ import pytest
 
 from phalanx.core import DEFAULT_TENANT, AuditEntry, HttpAnswer, TenantId, TraceId, derive_id
 from phalanx.crypto import HybridSigner
-from phalanx.ledger import Ledger
+from phalanx.ledger import Ledger, audit, reindex
 from phalanx.ledger.evidence import CaseIndex, Evidence
 from phalanx.ledger.witness import Cosigner, TrustedLog, Witness, Witnesses, WitnessPeer
 from phalanx.telemetry import Alerts, Telemetry
@@ -66,9 +66,17 @@ class Office:
             self.ledger, self.store, [WitnessPeer(self.cosigner.keys, URL)], quorum=0,
             calls=world.calls.of("log"), clock=world.clock, telemetry=self.telemetry, alerts=Alerts(self.telemetry),
         )  # fmt: skip
-        cases = CaseIndex(self.ledger, self.store, world.clock)
+        cases = CaseIndex(self.ledger, self.store, self.signer, world.clock)
         self.evidence = Evidence(self.ledger, self.witnesses, self.store, cases)
         return self
+
+    async def audit(self):
+        journal = await self.world.journals(self.name).open("ledger")
+        return await audit(journal, self.store, self.signer.public, sealers=self.sealers)
+
+    async def reindex(self):
+        journal = await self.world.journals(self.name).open("ledger")
+        return await reindex(journal, self.store, self.signer, sealers=self.sealers, clock=self.world.clock)
 
     async def record(self, *numbers, **changes):
         for number in numbers:

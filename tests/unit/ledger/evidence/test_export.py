@@ -1,8 +1,12 @@
+import asyncio
 import json
 
 import pytest
 
-from phalanx.core import DEFAULT_TENANT, LimitExceeded, NotFound, TenantId
+from phalanx.core import DEFAULT_TENANT, Delete, LimitExceeded, NotFound, Put, Table, TenantId
+from phalanx.ledger import LedgerTampered
+from phalanx.ledger._case_pages import CASE_HEAD, CASE_PAGES, CaseColumn, column_puts
+from phalanx.ledger._tree import TILES, tile_key
 from phalanx.ledger.evidence import verify_bundle
 
 pytestmark = pytest.mark.requirement("IRS-4")
@@ -76,6 +80,101 @@ def test_the_index_of_cases_follows_the_ledger_also_after_a_restart(on_office):
             office = await office.open()
             found = await office.evidence.cases.of(DEFAULT_TENANT, "host-1")
             assert found == list(range(0, office.ledger.size, 3))
+
+    on_office(main)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("change", ["flip", "drop", "add", "rename", "head"])
+def test_an_index_that_was_changed_is_refused_and_can_be_made_anew(on_office, change, restart):
+    async def main(office):
+        await office.record(*range(12))
+        good = await office.evidence.export(DEFAULT_TENANT, "host-1")
+        (page,) = await office.store.scan(CASE_PAGES, DEFAULT_TENANT)
+        (head,) = await office.store.scan(CASE_HEAD, DEFAULT_TENANT)
+        shorter = page.value[: 8 * 3] + bytes(8) + page.value[8 * 4 :]
+        writes = {
+            "flip": [Put(CASE_PAGES, DEFAULT_TENANT, page.key, shorter)],
+            "drop": [Delete(CASE_PAGES, DEFAULT_TENANT, page.key)],
+            "add": [Put(CASE_PAGES, DEFAULT_TENANT, f"{1:019d}", page.value)],
+            "rename": [Put(CASE_PAGES, DEFAULT_TENANT, "x", page.value), Delete(CASE_PAGES, DEFAULT_TENANT, page.key)],
+            "head": [Put(CASE_HEAD, DEFAULT_TENANT, head.key, head.value[:-9] + bytes(9))],
+        }
+        await office.store.commit(writes[change])
+        if restart:
+            office = await office.open()
+        for _ in range(2):
+            with pytest.raises(LedgerTampered, match="case index") as caught:
+                await office.evidence.export(DEFAULT_TENANT, "host-1")
+            assert "phalanx ledger reindex" in caught.value.hint
+        with pytest.raises(LedgerTampered, match="case index"):
+            await office.audit()
+        assert (await office.reindex()).size == 12
+        await office.audit()
+        office = await office.open()
+        assert verify_bundle(await office.evidence.export(DEFAULT_TENANT, "host-1")).entries == (
+            verify_bundle(good).entries
+        )
+
+    on_office(main)
+
+
+def test_an_older_index_is_gone_on_with_after_a_restart_and_refused_under_a_running_node(on_office):
+    async def main(office):
+        await office.record(*range(6))
+        await office.evidence.cases.catch_up()
+        tables = (CASE_PAGES, CASE_HEAD)
+        older = [(table, row) for table in tables for row in await office.store.scan(table, DEFAULT_TENANT)]
+        await office.record(*range(6, 12))
+        await office.evidence.export(DEFAULT_TENANT, "host-1")
+        await office.store.commit([Put(table, DEFAULT_TENANT, row.key, row.value) for table, row in older])
+        with pytest.raises(LedgerTampered, match="an older one was put in its place"):
+            await office.evidence.export(DEFAULT_TENANT, "host-1")
+        office = await office.open()
+        found = verify_bundle(await office.evidence.export(DEFAULT_TENANT, "host-1"))
+        assert [index for index, _ in found.entries] == [0, 3, 6, 9]
+
+    on_office(main)
+
+
+def test_an_index_of_entries_that_the_ledger_no_longer_has_is_refused(on_office, signers):
+    async def main(office):
+        await office.record(*range(6))
+        column, changed = CaseColumn().grown(bytes(8 * 7))
+        await office.store.commit(column_puts(column, changed, signers[0], 1))
+        with pytest.raises(LedgerTampered, match="past the last entry"):
+            await office.evidence.export(DEFAULT_TENANT, "host-1")
+
+    on_office(main)
+
+
+def test_an_entry_that_was_changed_gets_into_no_index(on_office):
+    """The index is signed: what it takes in is compared with the tree."""
+
+    async def main(office):
+        await office.record(*range(6))
+        tile = await office.store.get(TILES, DEFAULT_TENANT, tile_key(0, 0))
+        office = await office.open()
+        await office.record(*range(6, 300))
+        spoilt = await office.store.get(TILES, DEFAULT_TENANT, tile_key(0, 0))
+        value = tile.value[:32] + spoilt.value[:32] + spoilt.value[64:]
+        await office.store.commit([Put(TILES, DEFAULT_TENANT, tile_key(0, 0), value)])
+        with pytest.raises(LedgerTampered, match="entry 1: its bytes are not"):
+            await office.evidence.cases.catch_up()
+        assert await office.store.scan(CASE_HEAD, DEFAULT_TENANT) == []
+
+    on_office(main)
+
+
+def test_what_the_index_was_before_is_dropped(on_office):
+    async def main(office):
+        former = Table("ledger_cases", indexes=("case",))
+        for tenant in (DEFAULT_TENANT, TenantId("other")):
+            await office.store.commit([Put(former, tenant, f"{n:019d}", b"", {"case": ("x",)}) for n in range(9)])
+        service = asyncio.create_task(office.evidence.cases.run())
+        await office.world.clock.sleep(1)
+        service.cancel()
+        assert await office.store.tenants(former) == []
 
     on_office(main)
 

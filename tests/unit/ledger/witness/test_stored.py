@@ -2,11 +2,11 @@
 
 import pytest
 
-from phalanx.core import DEFAULT_TENANT, Delete, Put
+from phalanx.core import DEFAULT_TENANT, Delete, Put, TenantId, decode
 from phalanx.ledger import LedgerTampered
 from phalanx.ledger._shelf import CHECKPOINTS, Shelf
 from phalanx.ledger.witness import audit_vouched
-from phalanx.ledger.witness._asking import COSIGNATURES
+from phalanx.ledger.witness._asking import COSIGNATURES, Cosignature
 
 pytestmark = pytest.mark.requirement("IRS-4")
 
@@ -33,6 +33,12 @@ def cosigned(on_world, new_log, new_place, trusted, keys):
     return run
 
 
+def put(key, value, row, *, under=None):
+    """The write of a row as it is found, or found under something else."""
+    witness = decode(row.value, Cosignature).witness if under is None else under
+    return Put(COSIGNATURES, DEFAULT_TENANT, key, value, {"witness": (witness,)} if witness else {})
+
+
 def test_what_was_kept_holds(cosigned):
     async def main(store):
         report = await audit_vouched(store)
@@ -50,8 +56,31 @@ def test_every_bit_of_a_cosignature_matters(cosigned):
             await store.commit([Put(COSIGNATURES, DEFAULT_TENANT, row.key, bytes(changed))])
             with pytest.raises(LedgerTampered, match="cosignature"):
                 await audit_vouched(store)
-        await store.commit([Put(COSIGNATURES, DEFAULT_TENANT, row.key, row.value)])
+        await store.commit([put(row.key, row.value, row)])
         assert (await audit_vouched(store)).cosignatures == 3
+
+    cosigned(main)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("under", ["", "phalanx-witness/another"])
+def test_a_cosignature_is_found_under_its_witness(cosigned, number, under):
+    async def main(store):
+        rows = await store.scan(COSIGNATURES, DEFAULT_TENANT)
+        row = rows[number]
+        await store.commit([put(row.key, row.value, row, under=under)])
+        with pytest.raises(LedgerTampered, match="found under"):
+            await audit_vouched(store)
+
+    cosigned(main)
+
+
+def test_rows_of_another_tenant_are_nobodys(cosigned):
+    async def main(store):
+        (row, *_) = await store.scan(COSIGNATURES, DEFAULT_TENANT)
+        await store.commit([Put(COSIGNATURES, TenantId("other"), row.key, row.value)])
+        with pytest.raises(LedgerTampered, match="rows of the tenant 'other'"):
+            await audit_vouched(store)
 
     cosigned(main)
 
@@ -62,7 +91,7 @@ def test_a_cosignature_belongs_to_its_checkpoint_and_its_place(cosigned):
         await store.commit([Put(COSIGNATURES, DEFAULT_TENANT, second.key, first.value)])
         with pytest.raises(LedgerTampered, match="at cosignature 3"):
             await audit_vouched(store)
-        await store.commit([Put(COSIGNATURES, DEFAULT_TENANT, second.key, second.value)])
+        await store.commit([put(second.key, second.value, second)])
         await store.commit([Delete(CHECKPOINTS, DEFAULT_TENANT, f"{4:019d}")])
         with pytest.raises(LedgerTampered, match="no checkpoint of this size"):
             await audit_vouched(store)
