@@ -11,6 +11,7 @@ port              embedded                       server
 ``Store``         ``SqliteStore``                ``PostgresStore``
 ``Journals``      ``SegmentJournals``            ``PostgresJournals``
 ``KeyWrapper``    ``FileWrapper``, OS keyring    ``TransitWrapper``, an HSM
+``Transport``     (one process needs none)       ``NatsTransport``
 ================  =============================  ================================
 """
 
@@ -21,6 +22,11 @@ from phalanx.adapters._files import Files, OsFiles, lock_folder
 from phalanx.adapters._keyfile import load_or_create, read_private, replace_private
 from phalanx.adapters._keyring_wrapper import KeyringWrapper, keyring_wrapper
 from phalanx.adapters._limits import TLS_GOODBYE_S, TLS_HANDSHAKE_S
+from phalanx.adapters._nats import NatsTransport
+from phalanx.adapters._nats_client import NatsAccess
+from phalanx.adapters._nats_config import NatsServerPlan
+from phalanx.adapters._nats_server import NatsServer, find_nats_server
+from phalanx.adapters._nkey import Nkey
 from phalanx.adapters._noise import DeviceNoise, JitterNoise, OsNoise, device_noise, jitter_noise, os_noise
 from phalanx.adapters._otlp import OtlpExporter
 from phalanx.adapters._pkcs11_wrapper import Pkcs11Wrapper, pkcs11_wrapper
@@ -49,6 +55,11 @@ __all__ = [
     "Files",
     "HttpCalls",
     "KeyringWrapper",
+    "NatsAccess",
+    "NatsServer",
+    "NatsServerPlan",
+    "NatsTransport",
+    "Nkey",
     "OsEntropy",
     "OsFiles",
     "OtlpExporter",
@@ -68,6 +79,7 @@ __all__ = [
     "TransitWrapper",
     "best_group",
     "file_wrapper",
+    "find_nats_server",
     "hold_database",
     "keyring_wrapper",
     "load_or_create",

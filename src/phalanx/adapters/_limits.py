@@ -74,3 +74,33 @@ NOISE_WAIT_S = 0.01
 # The exact solver of balancing: pairs of operation and resource it is given at most, and what it may take to stop.
 MAX_EXACT_PAIRS = 20_000
 EXACT_GRACE_S = 30.0
+
+# A NATS connection: how long making one may take, and closing one on which nobody answers.
+NATS_CONNECT_S = 10.0
+NATS_CLOSE_S = 1.0
+# A connection on which so many questions stay without an answer is over, however open it looks.
+NATS_PING_S = 2
+NATS_SILENT_PINGS = 3
+# How soon the next attempt is made, and the longest pause between two; each is drawn from the upper half.
+NATS_PAUSE_S = 0.05
+NATS_PAUSE_MAX_S = 2.0
+# What nats-py holds before it waits for the socket.
+NATS_PENDING_BYTES = 2 * MIB
+# One datagram: the server's own default. Datagrams that wait to be sent, and that arrived and nobody took yet;
+# beyond it the oldest waiting and the newest arrived are dropped and counted.
+MAX_NATS_DATAGRAM_BYTES = MIB
+MAX_NATS_WAITING = 10_000
+MAX_NATS_WAITING_BYTES = 64 * MIB
+# A place's name in the form of subjects, two of which make a line of the protocol; and how many stay remembered.
+MAX_NATS_ADDRESS_CHARS = 512
+MAX_NATS_SUBJECTS = 8_192
+# Our own server: what it holds for a connection that does not read, and how long it waits for it to; the longest
+# line of its protocol and of its log; how long it may take to come up and to stop, and the pauses between starts.
+MAX_NATS_PENDING_BYTES = 64 * MIB
+NATS_WRITE_DEADLINE_S = 10
+MAX_NATS_CONTROL_LINE = 4_096
+MAX_NATS_LOG_LINE_BYTES = 64 * 1024
+NATS_SERVER_READY_S = 60.0
+NATS_SERVER_STOP_S = 10.0
+NATS_SERVER_PAUSE_S = 0.1
+NATS_SERVER_PAUSE_MAX_S = 5.0

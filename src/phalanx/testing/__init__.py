@@ -33,6 +33,7 @@ from phalanx.testing._faults import ROUGH_NETWORK, DiskFaults, Faults, NetworkFa
 from phalanx.testing._logs import SimLog
 from phalanx.testing._loop import SimLoop, SimTask, new_loop
 from phalanx.testing._network import SimNetwork, SimTransport
+from phalanx.testing._real import TcpProxy, wait_until
 from phalanx.testing._sealers import MemorySealers
 from phalanx.testing._sim_balancing import balancing_simulation
 from phalanx.testing._sim_channel import channel_simulation
@@ -82,6 +83,7 @@ __all__ = [
     "SimulationError",
     "Trace",
     "TraceEntry",
+    "TcpProxy",
     "Unstoppable",
     "channel_simulation",
     "ledger_simulation",
@@ -92,4 +94,5 @@ __all__ = [
     "storage_simulation",
     "vault_simulation",
     "witness_simulation",
+    "wait_until",
 ]

@@ -40,3 +40,6 @@ MAX_LOG_PART_BYTES = 4 * MIB
 
 # Violations one simulated run reports; the first ones tell the story.
 MAX_VIOLATIONS = 20
+
+# What a test against real processes waits for something that must come about: only a broken one waits this long.
+PATIENCE_S = 120.0

@@ -1,0 +1,225 @@
+"""A NATS server of our own: the binary that the extra ``cluster`` brings, as a child process.
+
+It is started, started again when it dies, told of new users without a stop, and stopped with
+its owner; what it logs is logged here. A server that an owner left behind, killed without a
+chance to stop it, is ended at the next start. The port is kept over restarts: others were
+told of it.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import signal
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phalanx.adapters._folders import make_folder
+from phalanx.adapters._limits import (
+    MAX_NATS_LOG_LINE_BYTES,
+    NATS_SERVER_PAUSE_MAX_S,
+    NATS_SERVER_PAUSE_S,
+    NATS_SERVER_READY_S,
+    NATS_SERVER_STOP_S,
+)
+from phalanx.adapters._nats_client import NATS_EXTRA_HINT
+from phalanx.adapters._nats_config import NatsServerPlan
+from phalanx.core import Clock, Unavailable
+from phalanx.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+
+_LINE = re.compile(r"\[\d+\] \[(?P<level>[A-Z]{3})\] (?P<text>.*)")
+_CONFIG = "nats.conf"
+_LISTENING = "Listening for client connections on "
+_READY = "Server is ready"
+
+
+def find_nats_server() -> Path:
+    """The server's binary, of the extra or of the machine. Raises ``Unavailable``."""
+    ours = Path(sysconfig.get_path("scripts")) / "nats-server"
+    found = str(ours) if ours.is_file() else shutil.which("nats-server")
+    if found is None:
+        raise Unavailable("the NATS server", "nats-server is not installed", hint=NATS_EXTRA_HINT)
+    return Path(found)
+
+
+class NatsServer:
+    """A server that runs. Made by ``start``; ``watch`` is to run for as long as it is wanted."""
+
+    def __init__(self, plan: NatsServerPlan, *, clock: Clock, telemetry: Telemetry) -> None:
+        self._plan = plan
+        self._clock = clock
+        self._log = telemetry.log.bind(room="adapters", service="nats-server")
+        self._starts = telemetry.metrics.counter("phalanx_nats_server_starts_total", "Starts of the NATS server.")
+        self._process: Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._last_trouble = ""
+        self._stopping = False
+        self.port = 0
+
+    @classmethod
+    async def start(cls, plan: NatsServerPlan, *, clock: Clock, telemetry: Telemetry) -> "NatsServer":
+        """A server that takes connections. Raises ``Unavailable`` with what it said when it does not come up."""
+        server = cls(plan, clock=clock, telemetry=telemetry)
+        make_folder(plan.folder)
+        await server._end_orphan()
+        server.port = plan.port or server._kept_port()
+        await server._launch()
+        return server
+
+    @property
+    def url(self) -> str:
+        """Where a process on this machine reaches it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._plan.host, self._plan.host)  # noqa: S104 - compared
+        shown = f"[{host}]" if ":" in host else host
+        return f"{'tls' if self._plan.tls_files else 'nats'}://{shown}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    async def watch(self) -> None:
+        """Start it again whenever it dies, after a pause that grows while it keeps dying."""
+        pause_s = NATS_SERVER_PAUSE_S
+        while True:
+            assert self._process is not None
+            code = await self._process.wait()
+            if self._stopping:
+                return
+            self._log.error("the NATS server ended and is started again", status=code, said=self._last_trouble)
+            while True:
+                await self._clock.sleep(pause_s)
+                pause_s = min(2 * pause_s, NATS_SERVER_PAUSE_MAX_S)
+                try:
+                    await self._launch()
+                except Unavailable as error:
+                    self._log.error("the NATS server does not start", error=error.reason)
+                else:
+                    pause_s = NATS_SERVER_PAUSE_S
+                    break
+
+    def set_users(self, plan: NatsServerPlan) -> None:
+        """Have a changed plan's users let in from now on; those who are gone from it are cut off."""
+        self._plan = plan
+        self._write_config()
+        if self.is_running:
+            os.kill(self.pid, signal.SIGHUP)
+
+    async def stop(self) -> None:
+        self._stopping = True
+        await self._end()
+
+    async def _launch(self) -> None:
+        await self._end()
+        self._last_trouble = ""
+        self._write_config()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                find_nats_server(), "-c", self._plan.folder / _CONFIG,
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE, limit=MAX_NATS_LOG_LINE_BYTES,
+                start_new_session=True,  # a Ctrl-C on the terminal is the owner's, who stops it in order
+            )  # fmt: skip
+        except OSError as error:
+            raise Unavailable("the NATS server", error.strerror or str(error)) from error
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reader = asyncio.create_task(self._read_log(self._process, ready))
+        try:
+            async with asyncio.timeout(NATS_SERVER_READY_S):
+                await ready
+        except TimeoutError:
+            await self._end()
+            raise Unavailable("the NATS server", f"it was not ready within {NATS_SERVER_READY_S:g} s") from None
+        except BaseException:
+            await self._end()
+            raise
+        self._starts.inc()
+        self._keep_port()
+        (self._plan.folder / "pid").write_text(str(self._process.pid))
+
+    async def _read_log(self, process: "Process", ready: "asyncio.Future[None]") -> None:
+        assert process.stderr is not None
+        while True:
+            try:
+                line = await process.stderr.readline()
+            except ValueError:
+                continue  # longer than the bound: it is skipped
+            if not line:
+                break
+            match = _LINE.fullmatch(line.decode(errors="replace").rstrip())
+            level, text = (match["level"], match["text"].strip()) if match else ("WRN", line.decode(errors="replace"))
+            if level in ("ERR", "FTL", "WRN") or match is None:
+                self._last_trouble = text.strip()
+                self._log.warning("NATS server", said=text.strip())
+            else:
+                self._log.debug("NATS server", said=text)
+            if text.startswith(_LISTENING) and not self.port:
+                self.port = int(text.rpartition(":")[2])
+            if text == _READY and not ready.done():
+                ready.set_result(None)
+        if not ready.done():
+            said = self._last_trouble or "it ended at once"
+            hint = "choose another with cluster.port" if "address already in use" in said else ""
+            ready.set_exception(Unavailable("the NATS server", said, hint=hint))
+            ready.exception()  # whoever waits may have given up
+
+    async def _end(self) -> None:
+        process = self._process
+        if process is not None:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.terminate()
+                try:
+                    async with asyncio.timeout(NATS_SERVER_STOP_S):
+                        await process.wait()
+                except TimeoutError:
+                    process.kill()
+                    await process.wait()
+            (self._plan.folder / "pid").unlink(missing_ok=True)
+        if self._reader is not None:
+            await asyncio.gather(self._reader, return_exceptions=True)
+
+    def _write_config(self) -> None:
+        draft = self._plan.folder / f"{_CONFIG}.new"
+        draft.write_text(self._plan.text(self.port))
+        draft.replace(self._plan.folder / _CONFIG)
+
+    def _kept_port(self) -> int:
+        try:
+            return int((self._plan.folder / "port").read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def _keep_port(self) -> None:
+        """A port that was free once is ours from now on."""
+        (self._plan.folder / "port").write_text(str(self.port))
+
+    async def _end_orphan(self) -> None:
+        """End the server that an owner left behind; only one that runs from this very folder."""
+        try:
+            pid = int((self._plan.folder / "pid").read_text())
+        except (FileNotFoundError, ValueError):
+            return
+        ending = b"\0-c\0" + str(self._plan.folder / _CONFIG).encode() + b"\0"
+        waited_s = 0.0
+        while _command_of(pid).endswith(ending) and waited_s < NATS_SERVER_STOP_S:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+            await self._clock.sleep(NATS_SERVER_PAUSE_S)
+            waited_s += NATS_SERVER_PAUSE_S
+
+
+def _command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
