@@ -384,11 +384,8 @@ class Machine:
         self._said.append((to, message))
         if to != self.me:
             self._out.append(Send(to, message))
-        elif isinstance(message, Vote):
-            self._on_vote(to, message, 0)
         else:
-            assert isinstance(message, Timeout)
-            self._on_timeout(to, message, self._time.began_ns)
+            self._handlers[type(message)](to, message, self._time.began_ns)
 
     def _say_again(self, to: int | None = None) -> None:
         """To everybody it was for, or to one of them."""
