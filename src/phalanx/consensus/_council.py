@@ -19,6 +19,7 @@ from phalanx.consensus._evidence import Evidence, convict
 from phalanx.consensus._hub import Hub
 from phalanx.consensus._limits import (
     DELIVERIES_PER_TURN,
+    MAX_EARLY_PROPOSALS,
     MAX_EVIDENCE,
     MAX_INSTANCES,
     MAX_VIEW_NS,
@@ -28,7 +29,7 @@ from phalanx.consensus._limits import (
 )
 from phalanx.consensus._log import VoteLog
 from phalanx.consensus._machine import Machine
-from phalanx.consensus._messages import Asking, Certificate, Message, Opening
+from phalanx.consensus._messages import Asking, Certificate, Message, Opening, Proposal
 from phalanx.consensus._question import Instance, Question
 from phalanx.consensus._rules import Judge
 from phalanx.consensus._signing import VoteSigner, VoteVerifier
@@ -97,6 +98,8 @@ class Council:
         self._open: dict[bytes, _Open] = {}
         self._known: OrderedDict[bytes, Agreement] = OrderedDict()
         self._unopened: asyncio.Queue[Opening] = asyncio.Queue(MAX_INSTANCES)
+        # First proposals of slots that are not open here yet: nothing keeps them behind the opening on the way.
+        self._early: OrderedDict[bytes, tuple[int, int | None, Proposal]] = OrderedDict()
         self._work = asyncio.Event()
 
     async def propose(self, question: Question, *, deadline_ns: int) -> Agreement | Indeterminate:
@@ -178,7 +181,11 @@ class Council:
         while not self._unopened.empty():
             opening = self._unopened.get_nowait()
             instance = Instance(self.epoch, opening.question)
-            await self._opened(instance, opening.deadline_ns)
+            opened = await self._opened(instance, opening.deadline_ns)
+            early = self._early.pop(opening.slot, None)
+            if early is not None:
+                sender, to, proposal = early
+                opened.hub.put(to, sender, proposal)
         worked = False
         for opened in list(self._open.values()):
             hub, now_ns = opened.hub, self._clock.monotonic_ns()
@@ -277,6 +284,10 @@ class Council:
         elif opened is not None:
             opened.hub.put(to, sender, message)
         elif known is None:
+            if isinstance(message, Proposal) and message.justification is None:
+                self._early[message.slot] = (sender, to, message)
+                if len(self._early) > MAX_EARLY_PROPOSALS:
+                    self._early.popitem(last=False)
             wire.send(me, sender, Asking(message.slot))
         elif not isinstance(message, Certificate):
             wire.send(me, sender, known.certificate)

@@ -51,6 +51,8 @@ HEARTBEAT_MAX_AGE_NS = 30 * NS_PER_S
 MAX_EPOCH_BYTES = 32 * MIB
 # Instances that one council has open at once.
 MAX_INSTANCES = 64
+# Proposals kept of slots that are not open yet; each is one signature long.
+MAX_EARLY_PROPOSALS = 64
 # Deliveries handled in one go before the event loop gets its turn.
 DELIVERIES_PER_TURN = 64
 # Decisions that a council tells to whoever asks late; older ones are in the archive.

@@ -30,6 +30,7 @@ class Wire:
         self._chunk_bytes = chunk_bytes
         self._number = 0
         self._partial: dict[str, OrderedDict[int, dict[int, bytes]]] = {}
+        self.sent = 0
         self.sent_bytes = 0
         self.refused = 0
 
@@ -40,6 +41,7 @@ class Wire:
             raise LimitExceeded("consensus message bytes", maximum=MAX_MESSAGE_BYTES, seen=len(frame))
         for address in self._others if to is None else [self._homes[to]]:
             self._number += 1
+            self.sent += 1
             pieces = range(0, len(frame), self._chunk_bytes)
             for index, start in enumerate(pieces):
                 head = _PIECE.pack(_MAGIC, self._number, index, len(pieces))

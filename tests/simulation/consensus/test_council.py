@@ -131,7 +131,7 @@ def test_bad_input_is_refused_before_anything_is_asked():
 class Hosts:
     """Four hosts with one participant each, a network, and votes logged on disks."""
 
-    def __init__(self, world, *, chunk_bytes=1_000):
+    def __init__(self, world, *, chunk_bytes=100_000):
         self.world = world
         self.chunk_bytes = chunk_bytes
         self.epoch, self.signers, self.verifier = ideal_epoch(4)
@@ -171,7 +171,7 @@ class Hosts:
 @pytest.mark.parametrize("seed", range(6))
 def test_hosts_agree_over_a_rough_network_through_crashes_and_all_learn_of_it(seed):
     async def main(world):
-        hosts = Hosts(world)
+        hosts = Hosts(world, chunk_bytes=1_000)
         nodes = [world.node(f"host-{place}") for place in range(4)]
         for place, node in enumerate(nodes):
             node.start(hosts.program(place, ask=place == 0))
@@ -188,6 +188,26 @@ def test_hosts_agree_over_a_rough_network_through_crashes_and_all_learn_of_it(se
             await node.crash(power_loss=False)
 
     SimWorld(seed, faults=Faults(network=ROUGH_NETWORK)).run(main)
+
+
+@pytest.mark.parametrize("seed", [2, 13, 26, 27])
+def test_a_proposal_that_overtakes_the_question_is_not_lost(seed):
+    """Nothing is said again before half of a view is over, so whoever decides sooner lost nothing on the way."""
+
+    async def main(world):
+        hosts = Hosts(world)
+        # One is away, so that every vote is needed.
+        nodes = [world.node(f"host-{place}") for place in range(3)]
+        for place in (1, 2):
+            nodes[place].start(hosts.program(place, ask=False))
+        await world.clock.sleep(1)
+        nodes[0].start(hosts.program(0, ask=True))
+        await world.clock.sleep(0.4 * VIEW_NS / NS_PER_S)
+        assert set(hosts.agreed) == {0, 1, 2}
+        for node in nodes:
+            await node.crash(power_loss=False)
+
+    SimWorld(seed).run(main)
 
 
 @pytest.mark.requirement("CON-4")
