@@ -22,6 +22,7 @@ from phalanx.adapters._files import Files, OsFiles, lock_folder
 from phalanx.adapters._keyfile import load_or_create, read_private, replace_private
 from phalanx.adapters._keyring_wrapper import KeyringWrapper, keyring_wrapper
 from phalanx.adapters._limits import TLS_GOODBYE_S, TLS_HANDSHAKE_S
+from phalanx.adapters._loop_watch import LoopWatch
 from phalanx.adapters._nats import NatsTransport
 from phalanx.adapters._nats_client import NatsAccess
 from phalanx.adapters._nats_config import NatsServerPlan
@@ -33,6 +34,7 @@ from phalanx.adapters._pkcs11_wrapper import Pkcs11Wrapper, pkcs11_wrapper
 from phalanx.adapters._postgres_hold import hold_database
 from phalanx.adapters._postgres_journals import PostgresJournals
 from phalanx.adapters._postgres_store import PostgresStore
+from phalanx.adapters._processes import ProcessOffload
 from phalanx.adapters._secrets import Ask, nobody_to_ask, secret_source
 from phalanx.adapters._segments import SegmentJournal, SegmentJournals
 from phalanx.adapters._sqlite import SqliteStore
@@ -55,6 +57,7 @@ __all__ = [
     "Files",
     "HttpCalls",
     "KeyringWrapper",
+    "LoopWatch",
     "NatsAccess",
     "NatsServer",
     "NatsServerPlan",
@@ -68,6 +71,7 @@ __all__ = [
     "PostQuantumContext",
     "PostgresJournals",
     "PostgresStore",
+    "ProcessOffload",
     "SegmentJournal",
     "SegmentJournals",
     "SqliteStore",

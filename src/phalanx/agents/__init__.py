@@ -11,6 +11,7 @@ Errors::
     PhalanxError
     ├── AgentsError
     │   ├── ToolForbidden       a skill asked for a tool its manifest does not name
+    │   ├── Unauthentic         a heartbeat is not from the agent whose name it bears
     │   ├── MissionRejected     raised by a skill: no further attempt can help
     │   └── AttemptOverran      an attempt took too long and was cancelled
     ├── InvalidInput
@@ -33,8 +34,10 @@ from phalanx.agents._errors import (
     MissionRejected,
     ToolForbidden,
     ToolMissing,
+    Unauthentic,
 )
 from phalanx.agents._falls import Fall, FallKind
+from phalanx.agents._limits import AT_ONCE_PER_ROLE
 from phalanx.agents._model import (
     MISSIONS,
     AgentState,
@@ -48,11 +51,14 @@ from phalanx.agents._model import (
     mission_writes,
     new_mission,
 )
+from phalanx.agents._monitor import LastHeard
+from phalanx.agents._registry import Registry
 from phalanx.agents._roster import skills_by_name
-from phalanx.agents._swarm import Swarm
-from phalanx.agents._toolbox import Skill, Toolbox
+from phalanx.agents._swarm import Quarantined, Swarm, SwarmHealth
+from phalanx.agents._toolbox import Skill, Toolbox, Workers
 
 __all__ = [
+    "AT_ONCE_PER_ROLE",
     "MISSIONS",
     "Admission",
     "AgentState",
@@ -68,19 +74,25 @@ __all__ = [
     "FallKind",
     "Fenced",
     "InvalidSkill",
+    "LastHeard",
     "Mission",
     "MissionRejected",
     "MissionStatus",
     "Missions",
+    "Quarantined",
+    "Registry",
     "Restart",
     "Role",
     "Skill",
     "SkillManifest",
     "Swarm",
+    "SwarmHealth",
     "ToolForbidden",
     "ToolMissing",
     "Toolbox",
+    "Unauthentic",
     "Watch",
+    "Workers",
     "creation_waypoint",
     "duties_by_name",
     "mission_writes",

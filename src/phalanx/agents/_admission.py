@@ -10,6 +10,10 @@ from typing import Protocol
 class Admission(Protocol):
     """Gives each agent an identity for its life, and says whether it may act under it."""
 
+    async def prepare(self, n: int, /) -> None:
+        """Make identities ahead until ``n`` are ready, off the event loop."""
+        ...
+
     def seat(self, agent: str, /) -> object:
         """Called once for each new agent, before it gets anything. Quick: it is called where an agent fell."""
         ...
@@ -26,9 +30,20 @@ class Admission(Protocol):
         """What tells its key from others; empty when it has none."""
         ...
 
+    def vouch(self, agent: str, statement: bytes, /) -> bytes:
+        """The agent's signature under a statement. Takes a millisecond; may be called in another thread."""
+        ...
+
+    def check(self, agent: str, statement: bytes, signature: bytes, /) -> None:
+        """Raises unless the agent, under the identity that it has, signed the statement."""
+        ...
+
 
 class Anybody:
     """Admits every agent and gives none an identity."""
+
+    async def prepare(self, n: int, /) -> None:
+        """Nothing to make."""
 
     def seat(self, agent: str, /) -> None:
         """Nothing to give."""
@@ -41,3 +56,9 @@ class Anybody:
 
     def fingerprint(self, agent: str, /) -> str:  # noqa: ARG002
         return ""
+
+    def vouch(self, agent: str, statement: bytes, /) -> bytes:  # noqa: ARG002
+        return b""
+
+    def check(self, agent: str, statement: bytes, signature: bytes, /) -> None:
+        """Nobody signs anything."""

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from phalanx.agents._book import Claim
-from phalanx.agents._errors import AgentsError, AttemptOverran
+from phalanx.agents._errors import AgentsError, AttemptOverran, MissionRejected
 from phalanx.agents._falls import Fall
-from phalanx.agents._limits import MAILBOX_MISSIONS
+from phalanx.agents._limits import LATEST_NS, MAILBOX_MISSIONS
 from phalanx.agents._model import Role
 from phalanx.agents._toolbox import Skill, Toolbox
-from phalanx.core import Clock
+from phalanx.core import NS_PER_S, Clock
+
+_TOO_LATE = "its deadline passed before it was done"
 
 
 class Agent:
@@ -28,6 +30,7 @@ class Agent:
         "_stirred",
         "_succeeded",
         "_tools",
+        "done",
         "fall",
         "held",
         "in_hand",
@@ -44,6 +47,8 @@ class Agent:
         # The mailbox: what it was given and has not put down, oldest first, the one in hand included.
         self.held: list[Claim] = []
         self.in_hand: Claim | None = None
+        # Missions that it has ended.
+        self.done = 0
         # Why it may not go on; None for as long as it may.
         self.fall: Fall | None = None
         self._stirred: asyncio.Future[None] | None = None
@@ -143,7 +148,11 @@ class Agent:
         neither this agent's successor nor the mission; its late result is dropped here.
         """
         skill = self._skills[claim.mission.skill]
-        limit_s = skill.manifest.limit_s
+        deadline_ns = claim.mission.deadline_ns or LATEST_NS
+        left_s = (deadline_ns - self._clock.wall_ns()) / NS_PER_S
+        limit_s = min(skill.manifest.limit_s, left_s)
+        if left_s <= 0:
+            raise MissionRejected(_TOO_LATE)
         name = task_name(self.name, skill.manifest.name)
         work = tasks.create_task(_outcome(skill, claim, self._tools.limited(skill.manifest)), name=name)
         try:
@@ -151,6 +160,8 @@ class Agent:
             if self.fall is not None:
                 # Also when it has just finished: nobody may rely on what it brings.
                 raise AgentsError(f"{self.name} {self.fall.kind.value}: {self.fall.reason}")
+            if not work.done() and left_s <= limit_s:
+                raise MissionRejected(_TOO_LATE)
             if not work.done():
                 raise AttemptOverran(claim.mission.id, limit_s=limit_s)
         finally:

@@ -11,13 +11,13 @@ Invariants, held by the store's conditional commits and by nothing in memory:
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from phalanx.agents._errors import Fenced
 from phalanx.agents._limits import MAX_NOTE_CHARS, SCAN_ROWS, STORAGE_PAUSE_S
-from phalanx.agents._model import MISSIONS, Mission, MissionStatus, mission_put, mission_waypoint
+from phalanx.agents._model import MISSIONS, Mission, MissionStatus, mission_put, mission_waypoint, pending_for
 from phalanx.core import (
     MAX_PAGE_ROWS,
     NS_PER_S,
@@ -25,13 +25,17 @@ from phalanx.core import (
     Conflict,
     Expect,
     NotFound,
+    Row,
     StorageError,
     Store,
     TenantId,
+    Waypoint,
     WireError,
     decode,
 )
 from phalanx.telemetry import Telemetry, waypoint_put
+
+A = TypeVar("A")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,23 @@ class Claim:
 
     mission: Mission
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Missions read ahead, and the key after which there may be more; empty when there are none."""
+
+    claims: Sequence[Claim]
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taker(Generic[A]):
+    """Who is given a mission, as it is written down, and the agent itself."""
+
+    name: str
+    identity: str
+    agent: A
 
 
 class Missions:
@@ -106,12 +127,8 @@ class MissionBook:
         while True:
             rows = await self._store.find(MISSIONS, tenant, "status", status.value, after=after, limit=SCAN_ROWS)
             for row in rows:
-                try:
-                    yield Claim(decode(row.value, Mission), row.version)
-                except WireError as error:
-                    # Damaged, or written by a newer version: it must not stop the missions behind it.
-                    self._unreadable.inc()
-                    self._log.error("unreadable mission", mission=row.key, tenant=tenant, reason=error.message)
+                if (claim := self._read(row, tenant)) is not None:
+                    yield claim
             if len(rows) < SCAN_ROWS:
                 return
             after = rows[-1].key
@@ -120,73 +137,90 @@ class MissionBook:
         """How many missions stand at ``status``, of all tenants."""
         return sum([1 for tenant in await self.tenants() async for _ in self.standing(tenant, status)])
 
-    async def assign(self, claim: Claim, agent: str) -> Claim:
-        """Give the mission to ``agent``. The attempt is counted now, so that one that kills the node counts."""
-        attempt = claim.mission.attempts + 1
-        given = await self._write(
-            claim,
-            "assigned",
-            f"given to {agent}, attempt {attempt}",
-            status=MissionStatus.ASSIGNED,
-            agent=agent,
-            attempts=attempt,
-        )
-        self._assigned.inc()
-        if attempt == 1:
-            self._assignment_seconds.observe(max(0, self._clock.wall_ns() - claim.mission.at_ns) / NS_PER_S)
-        return given
+    async def pending(self, tenant: TenantId, skill: str, after: str) -> "Window":
+        """Pending missions for ``skill`` in order of id, past ``after``."""
+        rows = await self._store.find(MISSIONS, tenant, "status", pending_for(skill), after=after, limit=SCAN_ROWS)
+        claims = [claim for row in rows if (claim := self._read(row, tenant)) is not None]
+        return Window(claims, rows[-1].key if len(rows) == SCAN_ROWS else "")
+
+    async def assign(self, given: Sequence[tuple[Claim, Taker[A]]]) -> list[tuple[Claim, A]]:
+        """Give missions to agents, all in one commit; returns those that were free to be given.
+
+        The attempt is counted now, so that one that kills the node counts.
+        """
+        try:
+            return await self._assigned_at_once(given)
+        except Conflict:
+            if len(given) == 1:
+                self._log.warning("mission changed while handed out", mission=given[0][0].mission.id)
+                return []
+        # One of them changed. Each by itself, so that the others do not wait for it.
+        return [done for one in given for done in await self.assign([one])]
+
+    async def _assigned_at_once(self, given: Sequence[tuple[Claim, Taker[A]]]) -> list[tuple[Claim, A]]:
+        steps, now_ns = [], self._clock.wall_ns()
+        for claim, taker in given:
+            attempt = claim.mission.attempts + 1
+            steps.append(
+                self._step(
+                    claim, "assigned", f"given to {taker.name}, attempt {attempt}", status=MissionStatus.ASSIGNED,
+                    agent=taker.name, identity=taker.identity, given_ns=now_ns, attempts=attempt,
+                )
+            )  # fmt: skip
+        claims = await self._commit([claim for claim, _ in given], steps)
+        self._assigned.inc(len(claims))
+        for claim in claims:
+            if claim.mission.attempts == 1:
+                self._assignment_seconds.observe(max(0, now_ns - claim.mission.at_ns) / NS_PER_S)
+        return [(claim, one[1].agent) for claim, one in zip(claims, given, strict=True)]
 
     async def done(self, claim: Claim, summary: str) -> None:
-        await self._write(claim, "mission-done", summary, status=MissionStatus.DONE)
+        await self._write(claim, "mission-done", summary, status=MissionStatus.DONE, ended_ns=self._clock.wall_ns())
         self._done.inc()
 
     async def failed(self, claim: Claim, reason: str) -> None:
-        await self._write(claim, "mission-failed", reason, status=MissionStatus.FAILED)
+        await self._write(claim, "mission-failed", reason, status=MissionStatus.FAILED, ended_ns=self._clock.wall_ns())
         self._failed.inc()
 
     async def again(self, claim: Claim, reason: str) -> None:
         """Back to the queue after a failed attempt."""
-        await self._write(claim, "", reason, status=MissionStatus.PENDING, agent="")
+        await self._write(claim, "", reason, status=MissionStatus.PENDING, agent="", identity="")
         self._again.inc()
 
     async def unbegun(self, claim: Claim, reason: str) -> None:
         """Back to the queue, and the attempt is not counted: the mission had no part in its ending."""
         attempts = max(0, claim.mission.attempts - 1)
-        await self._write(claim, "", reason, status=MissionStatus.PENDING, agent="", attempts=attempts)
+        await self._write(claim, "", reason, status=MissionStatus.PENDING, agent="", identity="", attempts=attempts)
         self._again.inc()
 
-    async def hand_over(self, claims: Sequence[Claim], agent: str, reason: str) -> list[Claim]:
+    async def hand_over(self, claims: Sequence[Claim], agent: str, reason: str, *, identity: str = "") -> list[Claim]:
         """Give missions of one agent to another, however long storage takes; returns those that were its to give.
 
         One commit for all. The attempt goes on as far as anybody counts: the mission did nothing wrong.
         """
         while True:
             try:
-                return await self._handed_over(claims, agent, reason)
+                return await self._handed_over(claims, agent, reason, identity)
             except Conflict:
                 continue
             except StorageError as error:
                 self._log.warning("a hand-over waits for storage", to=agent, reason=error.message)
                 await self._clock.sleep(STORAGE_PAUSE_S)
 
-    async def _handed_over(self, claims: Sequence[Claim], agent: str, reason: str) -> list[Claim]:
+    async def _handed_over(self, claims: Sequence[Claim], agent: str, reason: str, identity: str) -> list[Claim]:
         """Once. Raises ``Conflict`` when one of them changed meanwhile."""
         # Also read first after storage failed: it may have written, and then all of them went together.
         found = [await self._still(one, agent) for one in claims]
         if handed := [one for one in found if one is not None and one.mission.agent == agent]:
             return handed
         still = [one for one in found if one is not None]
-        moved = [self._moved(claim, agent, reason) for claim in still]
-        expect = [Expect(MISSIONS, one.mission.tenant, one.mission.id, one.version) for one in still]
-        now_ns = self._clock.wall_ns()
-        waypoints = [mission_waypoint(one, "assigned", at_ns=now_ns, summary=one.note) for one in moved]
-        if not moved:
+        if not still:
             return []
-        version = await self._store.commit([*map(mission_put, moved), *map(waypoint_put, waypoints)], expect=expect)
-        self._handed.inc(len(moved))
-        for waypoint in waypoints:
-            self._feed.publish(waypoint)
-        return [Claim(one, version) for one in moved]
+        now_ns = self._clock.wall_ns()
+        steps = [self._step(one, "assigned", reason, agent=agent, identity=identity, given_ns=now_ns) for one in still]
+        handed = await self._commit(still, steps)
+        self._handed.inc(len(handed))
+        return handed
 
     async def _still(self, claim: Claim, agent: str) -> Claim | None:
         """The claim if it stands as it did, the one that ``agent`` has if it was written; None if it is another's."""
@@ -200,9 +234,6 @@ class MissionBook:
         self._fenced.inc()
         self._log.warning("not handed over: it is another's", mission=mission.id, to=agent)
         return None
-
-    def _moved(self, claim: Claim, agent: str, reason: str) -> Mission:
-        return msgspec.structs.replace(claim.mission, agent=agent, note=reason[:MAX_NOTE_CHARS])
 
     async def surely(self, write: Callable[[Claim, str], Awaitable[None]], claim: Claim, note: str) -> None:
         """One of the outcomes above, however long storage takes; unless it is no longer this claim's to write."""
@@ -219,15 +250,34 @@ class MissionBook:
 
     async def _write(self, claim: Claim, stage: str, note: str, **changes: Any) -> Claim:
         """One step of the mission; ``stage`` names its waypoint, empty for none."""
+        try:
+            [written] = await self._commit([claim], [self._step(claim, stage, note, **changes)])
+        except Conflict as conflict:
+            mission = claim.mission
+            raise Fenced(MISSIONS.name, mission.id, expected=claim.version, found=conflict.found) from conflict
+        return written
+
+    def _step(self, claim: Claim, stage: str, note: str, **changes: Any) -> tuple[Mission, Waypoint | None]:
         note = note[:MAX_NOTE_CHARS]
         mission = msgspec.structs.replace(claim.mission, note=note, **changes)
         waypoint = mission_waypoint(mission, stage, at_ns=self._clock.wall_ns(), summary=note) if stage else None
-        writes = (mission_put(mission), *((waypoint_put(waypoint),) if waypoint else ()))
-        expect = Expect(MISSIONS, mission.tenant, mission.id, claim.version)
-        try:
-            version = await self._store.commit(writes, expect=(expect,))
-        except Conflict as conflict:
-            raise Fenced(MISSIONS.name, mission.id, expected=claim.version, found=conflict.found) from conflict
-        if waypoint:
+        return mission, waypoint
+
+    async def _commit(self, claims: Sequence[Claim], steps: Sequence[tuple[Mission, Waypoint | None]]) -> list[Claim]:
+        """The next step of each, all or none. Raises ``Conflict`` when one is not this claim's to write."""
+        writes = [mission_put(mission) for mission, _ in steps]
+        waypoints = [waypoint for _, waypoint in steps if waypoint is not None]
+        expect = [Expect(MISSIONS, one.mission.tenant, one.mission.id, one.version) for one in claims]
+        version = await self._store.commit([*writes, *map(waypoint_put, waypoints)], expect=expect)
+        for waypoint in waypoints:
             self._feed.publish(waypoint)
-        return Claim(mission, version)
+        return [Claim(mission, version) for mission, _ in steps]
+
+    def _read(self, row: Row, tenant: TenantId) -> Claim | None:
+        try:
+            return Claim(decode(row.value, Mission), row.version)
+        except WireError as error:
+            # Damaged, or written by a newer version: it must not stop the missions behind it.
+            self._unreadable.inc()
+            self._log.error("unreadable mission", mission=row.key, tenant=tenant, reason=error.message)
+            return None

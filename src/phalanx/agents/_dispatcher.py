@@ -1,23 +1,35 @@
 """Hands pending missions to agents: one task, woken when there may be something to do.
 
-The queue is the store: a scan starts from what is durable, so a wake-up that is lost or comes
-twice does no harm. The tenant that was served least is first; within one, missions go in order of id.
+The queue is the store: what is read ahead of it is a window, and a wake-up that is lost or comes twice does no harm.
+The tenant that was served least is first; within one, and one skill, missions go in order of id. What is
+handed out in one turn is one commit.
 """
 
 import asyncio
+from collections import deque
+from collections.abc import Sequence
 from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
 
 from phalanx.agents._agent import Agent
-from phalanx.agents._book import Claim, MissionBook
+from phalanx.agents._book import Claim, MissionBook, Taker
 from phalanx.agents._dispatch import backoff_s
 from phalanx.agents._errors import Fenced
-from phalanx.agents._limits import MAX_ATTEMPTS, MAX_RESTING, SCAN_ROWS, STORAGE_PAUSE_S
+from phalanx.agents._limits import ASSIGN_BATCH, MAX_ATTEMPTS, MAX_RESTING, SCAN_ROWS, STORAGE_PAUSE_S
 from phalanx.agents._model import MissionStatus
 from phalanx.agents._placing import Placing
 from phalanx.agents._roster import Roster
 from phalanx.balancing import Move
-from phalanx.core import Clock, Rng, StorageError
+from phalanx.core import Clock, Rng, StorageError, TenantId
 from phalanx.telemetry import Telemetry
+
+
+@dataclass(slots=True)
+class _Line:
+    """Pending missions of one tenant and one skill that were read ahead. ``more`` says that there may be others."""
+
+    claims: deque[Claim] = field(default_factory=deque)
+    more: bool = True
 
 
 class Dispatcher:
@@ -33,18 +45,30 @@ class Dispatcher:
         self._rng = rng
         self._log = telemetry.log.bind(room="agents")
         self._waiting = telemetry.metrics.gauge(
-            "phalanx_missions_waiting", f"Missions without an agent; counted up to {SCAN_ROWS} when all are busy."
+            "phalanx_missions_waiting", f"Missions without an agent; counted up to {SCAN_ROWS} of a tenant and skill."
         )
         self._awake = asyncio.Event()
         self._quiet = asyncio.Event()
+        self._lines: dict[tuple[TenantId, str], _Line] = {}
         self._resting: set[str] = set()
+        self._news = True
         self._in_doubt = True
         self.paused = False
 
     def wake(self) -> None:
-        """There may be something to hand out."""
+        """There may be missions that were not looked at."""
+        self._news = True
+        self.freed()
+
+    def freed(self) -> None:
+        """Somebody may have room again."""
         self._quiet.clear()
         self._awake.set()
+
+    def doubt(self) -> None:
+        """Some missions may stand as assigned to nobody: look for them."""
+        self._in_doubt = True
+        self.wake()
 
     async def settled(self) -> None:
         """Wait until no mission is pending, resting or held."""
@@ -72,7 +96,9 @@ class Dispatcher:
                 continue
             try:
                 if self._in_doubt:
+                    self._lines.clear()
                     await self._take_back_lost()
+                    await self._refuse_unknown()
                     self._in_doubt = False
                 await self._hand_out()
             except StorageError as error:
@@ -86,7 +112,8 @@ class Dispatcher:
 
         It goes through the store like any other: whoever began or ended it meanwhile wins.
         """
-        claim = None if self.paused else self._placing.agent(move.source).take_back(move.operation)
+        agent = None if self.paused else self._placing.agent(move.source)
+        claim = agent.take_back(move.operation) if agent else None
         if claim is None:
             return False
         self._placing.given_back(claim)
@@ -117,48 +144,86 @@ class Dispatcher:
             else:
                 await self._book.again(claim, lost)
 
-    async def _hand_out(self) -> None:
-        tenants = await self._book.tenants()
-        waiting = 0
-        for tenant in self._placing.order(tenants):
+    async def _refuse_unknown(self) -> None:
+        """Missions for a skill that nobody here has any more end as failed."""
+        for tenant in await self._book.tenants():
             async with aclosing(self._book.standing(tenant, MissionStatus.PENDING)) as queue:
                 async for claim in queue:
-                    waiting += not await self._placed(claim)
-                    if waiting >= SCAN_ROWS and not self._roster.has_room:
-                        break
+                    if claim.mission.skill not in self._roster.skills:
+                        with suppress(Fenced):
+                            reason = f"no agent of this node has the skill {claim.mission.skill!r}"
+                            await self._book.failed(claim, reason)
+
+    async def _hand_out(self) -> None:
+        if self._news:
+            self._news = False
+            for line in self._lines.values():
+                line.more = True
+        tenants = await self._book.tenants()
+        while not self.paused:
+            given: list[tuple[Claim, Agent]] = []
+            for tenant in self._placing.order(tenants):
+                for skill in self._roster.skills:
+                    await self._choose(tenant, skill, given)
+            if not given:
+                break
+            await self._give(given)
+        waiting = sum(len(line.claims) for line in self._lines.values()) + len(self._resting)
         self._waiting.set(waiting)
-        if not waiting and not self._roster.busy:
+        if not waiting and not self._roster.busy and not self._news and not self._in_doubt:
             self._quiet.set()
 
-    async def _placed(self, claim: Claim) -> bool:
-        """Whether the mission is off the queue now: given to an agent, or failed for want of one."""
-        if self.paused or claim.mission.id in self._resting:
-            return False
-        try:
-            if claim.mission.skill not in self._roster.skills:
-                await self._book.failed(claim, f"no agent of this node has the skill {claim.mission.skill!r}")
-                return True
+    async def _choose(self, tenant: TenantId, skill: str, given: list[tuple[Claim, Agent]]) -> None:
+        """Choose agents for missions of one line, as long as there are both and the turn has room."""
+        role = self._roster.skills[skill].manifest.role
+        line = self._lines.setdefault((tenant, skill), _Line())
+        before = len(given)
+        while len(given) < ASSIGN_BATCH and not self.paused:
+            # What was chosen in this turn still stands as pending: nothing is read until it does not.
+            if not line.claims and not (
+                line.more and len(given) == before and await self._read_ahead(tenant, skill, line)
+            ):
+                return
+            if not self._placing.room(role):
+                return
+            claim = line.claims.popleft()
+            if 0 < claim.mission.deadline_ns <= self._clock.wall_ns():
+                await self._book.surely(self._book.failed, claim, "its deadline passed before it was begun")
+                continue
             agent = self._placing.choose(claim)
             if agent is None:
-                return False
-            return await self._given(claim, agent)
-        except Fenced as fenced:
-            self._log.warning("mission changed while handed out", mission=claim.mission.id, reason=fenced.message)
-        return True
+                line.claims.appendleft(claim)
+                return
+            given.append((claim, agent))
 
-    async def _given(self, claim: Claim, agent: Agent) -> bool:
-        """Assign it in the store, then hand it over; whatever comes between leaves the agent's place free again."""
-        handed = False
+    async def _read_ahead(self, tenant: TenantId, skill: str, line: _Line) -> bool:
+        """Read the next pending missions of the line that do not rest. False when there are none."""
+        line.more = False
+        after = ""
+        while not line.claims:
+            rows = await self._book.pending(tenant, skill, after)
+            line.claims.extend(claim for claim in rows.claims if claim.mission.id not in self._resting)
+            after = rows.last
+            if not after:
+                break
+        line.more = line.more or bool(after)
+        return bool(line.claims)
+
+    def _taker(self, agent: Agent) -> Taker[Agent]:
+        return Taker(agent.name, self._roster.fingerprint(agent), agent)
+
+    async def _give(self, given: Sequence[tuple[Claim, Agent]]) -> None:
+        """Assign them in the store, then hand them over; whatever comes between leaves the agents' places free."""
+        left = {claim.mission.id: claim for claim, _ in given}
         try:
-            given = await self._book.assign(claim, agent.name)
-            # Storage took its time; the agent may have fallen in it, or the swarm begun to stop.
-            if self.paused or not self._roster.seats(agent):
-                await self._book.surely(self._book.unbegun, given, "its agent was gone before it had it")
-                self.wake()
-                return False
-            agent.give(given)
-            handed = True
+            for claim, agent in await self._book.assign([(claim, self._taker(agent)) for claim, agent in given]):
+                # Storage took its time; the agent may have fallen in it, or the swarm begun to stop.
+                if not self.paused and self._roster.seats(agent) and agent.has_room:
+                    agent.give(claim)
+                    del left[claim.mission.id]
+                else:
+                    await self._book.surely(self._book.unbegun, claim, "its agent was gone before it had it")
+                    self.wake()
         finally:
-            if not handed:
+            for claim in left.values():
                 self._placing.given_back(claim)
-        return True

@@ -37,7 +37,7 @@ class DutyManifest:
     load it puts on an agent, relative to others: duties are spread by it. ``permissions`` names
     the tool types it may take from the toolbox. A duty of several ``partitions`` is kept that many
     times at once, each by a watch that knows its number. Who says nothing of progress for
-    ``silence_s`` is taken to hang and is replaced.
+    ``silence_s`` is taken to hang and is replaced. ``cpu_bound`` is as for skills.
     """
 
     name: str
@@ -50,6 +50,7 @@ class DutyManifest:
     partitions: int = 1
     silence_s: float = SILENCE_LIMIT_S
     restart: Restart = Restart.ALWAYS
+    cpu_bound: bool = False
 
 
 class Watch:

@@ -55,6 +55,17 @@ class AttemptOverran(AgentsError):
         super().__init__(f"the attempt took longer than {limit_s:g} s", mission=mission, limit_s=limit_s)
 
 
+class Unauthentic(AgentsError):
+    """A heartbeat is not from the agent whose name it bears. Attributes: ``agent``, ``reason``."""
+
+    code = "unauthentic"
+    agent: str
+    reason: str
+
+    def __init__(self, agent: str, reason: str) -> None:
+        super().__init__(f"a heartbeat of {agent or 'nobody'} is refused: {reason}", agent=agent, reason=reason)
+
+
 class Fenced(Conflict):
     """The mission was taken from this attempt in the meantime; its outcome is not written."""
 

@@ -8,16 +8,28 @@ has in hand to its successor at once, and so does every agent what waits in its 
 
 import asyncio
 
-from phalanx.agents._agent import Agent
+from phalanx.agents._agent import Agent, first_within
 from phalanx.agents._book import Claim, MissionBook
 from phalanx.agents._dispatcher import Dispatcher
 from phalanx.agents._errors import AttemptOverran, MissionRejected, explained
 from phalanx.agents._falls import Fall, FallKind
-from phalanx.agents._limits import MAX_ATTEMPTS, STORAGE_PAUSE_S
+from phalanx.agents._housing import Housing
+from phalanx.agents._intensity import Intensity
+from phalanx.agents._limits import (
+    DEGRADED_REST_S,
+    FALLS_BASE,
+    FALLS_PART,
+    FALLS_WITHIN_S,
+    MAX_ATTEMPTS,
+    STORAGE_PAUSE_S,
+)
 from phalanx.agents._placing import Placing
 from phalanx.agents._roster import Place, Roster
-from phalanx.core import NS_PER_S, Clock, StorageFull
+from phalanx.core import NS_PER_S, AlertLevel, AlertSink, Clock, StorageFull
 from phalanx.telemetry import Telemetry
+
+# What a person or the swarm decided says nothing of how well a role works.
+_ON_PURPOSE = frozenset({FallKind.KILLED, FallKind.QUARANTINED, FallKind.BARRED, FallKind.LEFT})
 
 
 class Keeper:
@@ -29,27 +41,43 @@ class Keeper:
         roster: Roster,
         placing: Placing,
         dispatcher: Dispatcher,
+        housing: Housing,
         *,
         clock: Clock,
         telemetry: Telemetry,
+        alerts: AlertSink | None,
     ) -> None:
         self._book = book
         self._roster = roster
         self._placing = placing
         self._dispatcher = dispatcher
+        self._housing = housing
         self._clock = clock
+        self._alerts = alerts
         self._log = telemetry.log.bind(room="agents")
         self._tracer = telemetry.tracer
+        self.intensity = {role: Intensity(FALLS_BASE, FALLS_WITHIN_S) for role in roster.roles}
         # Set whenever an agent has put something down; whoever drains waits for it.
         self.put_down = asyncio.Event()
         metrics = telemetry.metrics
         self._busy = metrics.gauge("phalanx_agents_busy", "Agents with a mission in hand.")
-        self._busy_seconds = metrics.counter(
+        busy_seconds = metrics.counter(
             "phalanx_agent_busy_seconds_total", "Time that agents had a mission in hand.", ("role",)
         )
+        useful_seconds = metrics.counter(
+            "phalanx_agent_useful_seconds_total", "The part of it in which an attempt went on that came to its end.",
+            ("role",),
+        )  # fmt: skip
+        self._busy_seconds = {role: busy_seconds.labels(role.value) for role in roster.roles}
+        self._useful_seconds = {role: useful_seconds.labels(role.value) for role in roster.roles}
         self._replaced = metrics.counter(
             "phalanx_agents_replaced_total", "Agents that fell and were replaced.", ("why",)
         )
+        self._replacing_seconds = metrics.histogram(
+            "phalanx_agent_replacement_seconds",
+            "From noticing that an agent fell until its successor has its missions.",
+        )
+        self._degraded = metrics.gauge("phalanx_roles_degraded", "Roles whose agents fall too often.")
 
     async def keep(self, place: Place, tasks: asyncio.TaskGroup) -> None:
         """Until cancelled."""
@@ -57,64 +85,88 @@ class Keeper:
             agent = place.agent
             claim = await agent.take()
             if claim is None:
-                await self._succeed(place, agent)
+                await self._succeed(place, agent, tasks=tasks)
                 continue
             self._placing.begun(claim)
             blamed = await self._carry_out(place, claim, tasks)
             self._placing.ended(claim, ok=not blamed)
             if blamed:
-                # The rest of the mission is shorter than that of its agent: it is another's to try.
                 await self._succeed(place, agent, blamed=(claim, blamed), tasks=tasks)
             elif agent.fall is not None:
-                await self._succeed(place, agent)
+                await self._succeed(place, agent, tasks=tasks)
             else:
                 agent.put_down()
-            self.put_down.set()
-            self._dispatcher.wake()
+                self.put_down.set()
+                self._dispatcher.freed()
 
     async def _succeed(
         self,
         place: Place,
         agent: Agent,
         *,
+        tasks: asyncio.TaskGroup,
         blamed: tuple[Claim, str] | None = None,
-        tasks: asyncio.TaskGroup | None = None,
     ) -> None:
         """Seat another for an agent that fell, and hand it what that one held, except for what made it fall."""
         fall = agent.fall
         assert fall is not None, agent.name
+        self._housing.move_out(agent)
         self._roster.replace(place)
         successor = place.agent
-        self._placing.replaced(place)
+        self._housing.move_in(successor, tasks)
         self._replaced.labels(fall.kind.value).inc()
         self._log.warning(
             "agent replaced", agent=agent.name, by=successor.name, why=fall.kind.value, reason=fall.reason
         )
+        tired = self._is_tired(place, fall)
+        if not tired:
+            self._placing.seated(place)
         if blamed is not None:
-            assert tasks is not None
             claim, reason = blamed
             await self._set_back(claim, reason, tasks)
             agent.put_down()
-        await self._hand_over(agent, successor)
+        await self._hand_over(agent, None if tired else successor)
+        self._replacing_seconds.observe((self._clock.monotonic_ns() - fall.at_ns) / NS_PER_S)
         self._roster.bury(agent)
         self.put_down.set()
         self._dispatcher.wake()
+        if tired:
+            self._placing.set_apart(place, "its role is degraded")
+            await first_within(DEGRADED_REST_S, self._clock, successor.falling())
+            self._placing.seated(place)
+            self._dispatcher.freed()
 
-    async def _hand_over(self, agent: Agent, successor: Agent) -> None:
+    def _is_tired(self, place: Place, fall: Fall) -> bool:
+        """Whether the role's agents fall so often that this place had better rest; people are told when that begins."""
+        if fall.kind in _ON_PURPOSE:
+            return False
+        now_ns = self._clock.monotonic_ns()
+        intensity = self.intensity[place.role]
+        intensity.most = FALLS_BASE + int(FALLS_PART * len(self._roster.peers[place.role]))
+        if intensity.fell(now_ns, fall.reason) and self._alerts is not None:
+            text = f"agents of the role {place.role.value} fall too often; it goes on more slowly"
+            self._alerts.alert(AlertLevel.WARNING, "agents", text, falls=intensity.recent, reason=fall.reason)
+        self._degraded.set(sum(one.degraded(now_ns) for one in self.intensity.values()))
+        return bool(intensity.degraded_by)
+
+    async def _hand_over(self, agent: Agent, successor: Agent | None) -> None:
         """What ``agent`` held, in hand or not begun, is its successor's: one commit, each fenced by its version.
 
-        None of it is to blame for the fall, so no attempt is counted. While the swarm stops it goes back to the queue.
+        None of it is to blame for the fall, so no attempt is counted. Without a successor that may take anything, and
+        while the swarm stops, it goes back to the queue.
         """
         claims, agent.held, agent.in_hand = agent.held, [], None
-        self._roster.hand_over.extend(claims)
+        self._roster.handing.extend(claims)
         for claim in claims:
             self._placing.given_back(claim)
         reason = f"handed over by {agent.name}, which {agent.fall.kind.value}" if agent.fall else ""
-        if self._dispatcher.paused:
+        if successor is None or self._dispatcher.paused:
             for claim in claims:
                 await self._book.surely(self._book.unbegun, claim, reason)
         elif claims:
-            handed = await self._book.hand_over(claims, successor.name, reason)
+            handed = await self._book.hand_over(
+                claims, successor.name, reason, identity=self._roster.fingerprint(successor)
+            )
             for claim in handed:
                 if successor.fall is None and successor.has_room and not self._dispatcher.paused:
                     self._placing.handed(claim, successor)
@@ -123,11 +175,11 @@ class Keeper:
                     # It fell in the meantime, before it had anything; the store still names it.
                     await self._book.surely(self._book.unbegun, claim, f"{successor.name} was gone before it had it")
         for claim in claims:
-            self._roster.hand_over.remove(claim)
+            self._roster.handing.remove(claim)
 
     async def _carry_out(self, place: Place, claim: Claim, tasks: asyncio.TaskGroup) -> str:
         """See a mission in hand through. Returns why the attempt failed, which fells the agent; else nothing."""
-        mission, role = claim.mission, place.role.value
+        mission, role = claim.mission, place.role
         self._busy.inc()
         begun_ns = self._clock.monotonic_ns()
         try:
@@ -146,10 +198,14 @@ class Keeper:
             return explained(error)
         else:
             place.done += 1
+            place.agent.done += 1
+            self._useful_seconds[role].inc((self._clock.monotonic_ns() - begun_ns) / NS_PER_S)
             await self._book.surely(self._book.done, claim, summary)
         finally:
             self._busy.inc(-1)
-            self._busy_seconds.labels(role).inc((self._clock.monotonic_ns() - begun_ns) / NS_PER_S)
+            spent_ns = self._clock.monotonic_ns() - begun_ns
+            place.busy_ns += spent_ns
+            self._busy_seconds[role].inc(spent_ns / NS_PER_S)
         return ""
 
     async def _attempt(self, agent: Agent, claim: Claim, tasks: asyncio.TaskGroup) -> str:

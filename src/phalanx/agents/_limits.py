@@ -14,11 +14,17 @@ BACKOFF_LONGEST_S = 30.0
 STORAGE_PAUSE_S = 1.0
 # Rows read at once while looking for missions.
 SCAN_ROWS = 100
+# Missions given out in one commit.
+ASSIGN_BATCH = 64
 # Missions that rest after a failed attempt; one beyond that is tried again without a rest.
 MAX_RESTING = 10_000
 # What a mission remembers of its outcome.
 MAX_NOTE_CHARS = 500
 MAX_AGENTS_PER_ROLE = 10_000
+# Agents of a role that are there when a swarm has started; the others come as their identities become ready.
+AT_ONCE_PER_ROLE = 4
+# Agents seated in one turn of the event loop, so that others get theirs.
+SEAT_BATCH = 16
 # What an orderly stop waits for missions in hand, unless told otherwise.
 DRAIN_S = 10.0
 # What it then waits for skills that do not yield to being cancelled.
@@ -33,3 +39,29 @@ MAX_POSTS = 1_000
 DUTY_RECOVERED_S = 60.0
 # What a duty's successor waits for the one before to end. One that does not is left behind, fenced.
 DUTY_CANCEL_S = 5.0
+
+# How often every agent is asked for a heartbeat.
+BEAT_S = 5.0
+# How suspicious a silence may be (phi): from the first on an agent gets nothing, from the second on it is replaced.
+# With an even beat of 5 s that is after about 7.8 and 9.1 seconds.
+SUSPECT_PHI = 8.0
+SILENT_PHI = 16.0
+# How often silences are looked at. Twice as late means that the observer was away, not the agents.
+LOOK_EVERY_S = 1.0
+# How long a key for heartbeats is good; then every agent enrols another.
+EPOCH_S = 3_600.0
+# Agents that enrol their keys in one turn of the offload.
+ENROL_BATCH = 16
+# Falls of one role within the time before it is degraded: so many, and a part of its agents.
+FALLS_BASE = 5
+FALLS_PART = 0.25
+FALLS_WITHIN_S = 60.0
+# What a successor rests in a degraded role before it takes anything.
+DEGRADED_REST_S = 5.0
+# Agents set apart that are remembered, the newest.
+MAX_QUARANTINED = 1_000
+# What agents recall of the intelligence they were sent, the newest.
+MAX_TOLD = 64
+
+# Later than every time: the deadline of a mission that has none.
+LATEST_NS = (1 << 63) - 1

@@ -5,8 +5,10 @@ and from ``assigned`` back to ``pending`` when an attempt failed or its agent wa
 row's version at assignment is the fencing token of that attempt (``_book``).
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any, ClassVar
 
 from phalanx.agents._limits import ATTEMPT_LIMIT_S, MAX_NOTE_CHARS
 from phalanx.core import (
@@ -67,7 +69,8 @@ class SkillManifest:
     leaves behind. ``cost`` is the work of one mission relative to other skills: dispatch
     balances the sum. ``permissions`` names the tool types the skill may take from the
     toolbox; it is handed nothing else. An attempt that takes longer than ``limit_s`` is
-    cancelled and counts as failed.
+    cancelled and counts as failed. ``cpu_bound`` says that it computes for longer than some
+    milliseconds: it does that through the tool ``Workers``, in processes of their own.
     """
 
     name: str
@@ -78,14 +81,22 @@ class SkillManifest:
     cost: float
     permissions: tuple[str, ...]
     limit_s: float = ATTEMPT_LIMIT_S
+    cpu_bound: bool = False
 
 
 class Mission(Record, frozen=True, kw_only=True, tag="mission"):
     """One piece of work for one agent: apply ``skill`` to ``subject``.
 
     ``attempts`` counts assignments. ``note`` is the outcome in words: the summary of a done
-    mission, the reason of a failed one, the last error of one that will be tried again.
+    mission, the reason of a failed one, the last error of one that will be tried again. ``identity`` is
+    the key (its fingerprint) of the agent that had it last, ``given_ns`` since when, ``ended_ns`` when it
+    came to its end: where a result comes from. One whose ``deadline_ns`` has passed before it is done ends as
+    failed; ``order`` is the order that it is a step of, empty for none.
     """
+
+    VERSION: ClassVar[int] = 2
+    # What version 2 added has defaults that say "not known".
+    UPGRADES: ClassVar[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: dict}
 
     skill: str
     subject: str
@@ -95,13 +106,22 @@ class Mission(Record, frozen=True, kw_only=True, tag="mission"):
     agent: str = ""
     attempts: int = 0
     note: str = ""
+    identity: str = ""
+    given_ns: int = 0
+    ended_ns: int = 0
+    deadline_ns: int = 0
+    order: str = ""
 
 
 class AgentState(Enum):
-    """What an agent is doing at the moment. ``BARRED``: its identity does not stand, so it gets nothing."""
+    """What an agent is doing at the moment.
+
+    ``SUSPECT``: it has been silent for too long; ``BARRED``: its identity does not stand. Neither gets anything.
+    """
 
     IDLE = "idle"
     BUSY = "busy"
+    SUSPECT = "suspect"
     BARRED = "barred"
     STOPPED = "stopped"
 
@@ -110,7 +130,9 @@ class AgentState(Enum):
 class AgentView:
     """One line of the roster. ``mission`` is the one in hand, empty when there is none.
 
-    ``identity`` is the fingerprint of the agent's key, empty where agents have none.
+    ``identity`` is the fingerprint of the agent's key, empty where agents have none. ``done``, ``failed`` and ``falls``
+    count what its place has seen. ``trust`` is from 0 to 1: the share of missions that went well there, less when it
+    is suspect; ``phi`` how suspicious its silence is. ``duties`` are what it keeps.
     """
 
     id: str
@@ -121,6 +143,15 @@ class AgentView:
     done: int
     failed: int
     identity: str = ""
+    locality: str = ""
+    capabilities: tuple[Capability, ...] = ()
+    skills: tuple[str, ...] = ()
+    duties: tuple[str, ...] = ()
+    trust: float = 1.0
+    phi: float = 0.0
+    heard_ns: int = 0
+    falls: int = 0
+    busy_s: float = 0.0
 
 
 def new_mission(finding: Finding, *, at_ns: int, skill: str) -> Mission:
@@ -138,9 +169,17 @@ def new_mission(finding: Finding, *, at_ns: int, skill: str) -> Mission:
     )
 
 
+def pending_for(skill: str) -> str:
+    """What pending missions for ``skill`` are found under in the index ``status``."""
+    return f"{MissionStatus.PENDING.value}/{skill}"
+
+
 def mission_put(mission: Mission) -> Put:
     """The write that stores ``mission`` as it stands."""
-    index = {"status": (mission.status.value,), "case": (mission.case,)}
+    status = mission.status.value
+    # Pending ones are looked for by the skill that they wait for, too.
+    statuses = (status, pending_for(mission.skill)) if mission.status is MissionStatus.PENDING else (status,)
+    index = {"status": statuses, "case": (mission.case,)}
     return Put(MISSIONS, mission.tenant, mission.id, encode(mission), index)
 
 

@@ -1,20 +1,23 @@
 """Which agent gets a mission: the pool ``agents`` of the node's balancing.
 
 A place of the roster is a resource, whoever sits in it; a skill is a kind of operation, declared at its manifest's
-cost and learned from then on. What an agent may hold is its mailbox and its hand.
+cost and learned from then on. What an agent may hold is its mailbox and its hand. A place is closed in the pool while
+nobody sits there, or while who sits there is not to be trusted with anything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from phalanx.agents._agent import Agent
 from phalanx.agents._book import Claim
 from phalanx.agents._limits import MAILBOX_MISSIONS
-from phalanx.agents._roster import Place, Roster
+from phalanx.agents._model import Role
+from phalanx.agents._roster import Place, Roster, place_name
 from phalanx.balancing import FairShares, NoEligibleResource, Operation, OperationKind, Pool, QueuesFull, Resource
 from phalanx.core import NS_PER_S, Clock, TenantId
 
 POOL = "agents"
+_VACANT = "vacant"
 
 
 class Placing:
@@ -23,35 +26,43 @@ class Placing:
     def __init__(self, roster: Roster, clock: Clock) -> None:
         self._roster = roster
         self._clock = clock
-        self._by_name = {place.name: place for place in roster.places}
         self._shares = FairShares()
         manifests = [skill.manifest for skill in roster.skills.values()]
+        vacant = [(place_name(role, number), role) for role, number in roster.vacant]
+        places = [*((place.name, place.role) for place in roster.places), *vacant]
         self.pool = Pool(
             POOL,
             [OperationKind(name=one.name, work={one.role.value: one.cost}) for one in manifests],
-            [Resource(name=place.name, kind=place.role.value) for place in roster.places],
+            [Resource(name=name, kind=role.value) for name, role in places],
             title="Missions over agents",
-            capacities=dict.fromkeys(self._by_name, 1 + MAILBOX_MISSIONS),
+            capacities=dict.fromkeys((name for name, _ in places), 1 + MAILBOX_MISSIONS),
         )
+        for name, _ in vacant:
+            self.pool.close(name, _VACANT)
 
     def choose(self, claim: Claim) -> Agent | None:
         """The agent for this mission, None when every able one is full. It holds a place there until ``ended``."""
-        mission = claim.mission
-        role = self._roster.skills[mission.skill].manifest.role
-        able = {agent.name for agent in self._roster.able(mission.skill)}
-        peers = [place for place in self._roster.places if place.role is role]
-        free = frozenset(place.name for place in peers if place.agent.name in able)
-        operation = self._operation(claim, None if len(free) == len(peers) else free)
-        try:
-            ticket = self.pool.place(operation, self._now_s())
-        except (QueuesFull, NoEligibleResource):
+        operation = self._operation(claim)
+        while True:
+            try:
+                ticket = self.pool.place(operation, self._now_s())
+            except (QueuesFull, NoEligibleResource):
+                return None
+            place = self._roster.named[self.pool.seats[ticket.resource].resource.name]
+            if self._roster.seats(place.agent):
+                break
+            # Its identity ended by itself. It is replaced, and until then gets nothing.
+            self.pool.withdraw(claim.mission.id, self._now_s())
+            self.set_apart(place, "its identity does not stand")
+        if not place.agent.has_room:
+            self.pool.withdraw(claim.mission.id, self._now_s())
             return None
-        agent = self._by_name[self.pool.seats[ticket.resource].resource.name].agent
-        if not agent.has_room:
-            self.pool.withdraw(mission.id, self._now_s())
-            return None
-        self._shares.charge(mission.tenant, ticket.expected_s)
-        return agent
+        self._shares.charge(claim.mission.tenant, ticket.expected_s)
+        return place.agent
+
+    def room(self, role: Role) -> bool:
+        """Whether it is worth asking for an agent of this role."""
+        return self._roster.has_room(role)
 
     def order(self, tenants: Iterable[TenantId]) -> list[TenantId]:
         """Whose missions are looked at first: those of the tenant that was served least."""
@@ -69,23 +80,30 @@ class Placing:
 
     def handed(self, claim: Claim, agent: Agent) -> None:
         """It went from an agent that fell to its successor, in the same place."""
-        operation = self._operation(claim, None)
         # A place that begins slowly may be full by the pool's count; the agent's mailbox decides.
         with suppress(QueuesFull, NoEligibleResource):
-            self.pool.place(operation, self._now_s(), only=agent.place)
+            self.pool.place(self._operation(claim), self._now_s(), only=agent.place)
 
-    def _operation(self, claim: Claim, eligible: frozenset[str] | None) -> Operation:
-        mission = claim.mission
-        return Operation(
-            id=mission.id, kind=mission.skill, tenant=mission.tenant, priority=int(mission.severity), eligible=eligible
-        )
-
-    def replaced(self, place: Place) -> None:
-        """Another agent sits there now. It begins slowly: what made the last one fall may not be over."""
+    def seated(self, place: Place) -> None:
+        """Somebody sits there now. It begins slowly: what made the last one fall may not be over."""
         self.pool.open(place.name)
 
-    def agent(self, place: str) -> Agent:
-        return self._by_name[place].agent
+    def set_apart(self, place: Place, reason: str) -> None:
+        """Give whoever sits there nothing more."""
+        self.pool.close(place.name, reason)
+
+    def agent(self, place: str) -> Agent | None:
+        found = self._roster.named.get(place)
+        return found.agent if found else None
+
+    def _operation(self, claim: Claim) -> Operation:
+        mission = claim.mission
+        return Operation(id=mission.id, kind=mission.skill, tenant=mission.tenant, priority=int(mission.severity))
 
     def _now_s(self) -> float:
         return self._clock.monotonic_ns() / NS_PER_S
+
+
+def by_role(weights: Mapping[Role, int] | int) -> dict[Role, int]:
+    """How many agents each role has, from a number for all or one for each."""
+    return dict.fromkeys(Role, weights) if isinstance(weights, int) else {role: weights.get(role, 0) for role in Role}

@@ -1,5 +1,6 @@
 """The places of a swarm and the agents in them."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ from phalanx.agents._agent import Agent
 from phalanx.agents._book import Claim
 from phalanx.agents._duty import Duty
 from phalanx.agents._errors import InvalidSkill
-from phalanx.agents._model import AgentState, AgentView, Role
+from phalanx.agents._model import Role
 from phalanx.agents._toolbox import Skill, Toolbox
 from phalanx.core import MAX_NAME_CHARS, Clock
 
@@ -23,15 +24,20 @@ class Place:
     life: int = 1
     done: int = 0
     failed: int = 0
+    busy_ns: int = 0
 
     @property
     def name(self) -> str:
         """Of the place, whoever sits in it."""
-        return f"{self.role.value}-{self.number}"
+        return place_name(self.role, self.number)
 
 
 class Roster:
-    """Who there is. Roles without a skill and a duty have no agents: nobody sits idle for show."""
+    """Who there is. Roles without a skill and a duty have no agents: nobody sits idle for show.
+
+    ``at_once`` agents of each role are there from the beginning; the others are seated one by one by ``seat_next``,
+    as their identities become ready.
+    """
 
     def __init__(
         self,
@@ -40,60 +46,76 @@ class Roster:
         *,
         tools: Toolbox,
         clock: Clock,
-        per_role: int,
+        per_role: Mapping[Role, int],
         admission: Admission,
+        at_once: int,
     ) -> None:
         self.skills = skills_by_name(skills)
         self._admission = admission
         self._tools = tools
         self._clock = clock
         wanted = {one.manifest.role for one in skills} | {one.manifest.role for one in duties}
-        roles = [role for role in Role if role in wanted]
-        self.places = [
-            Place(role, number, self._agent(role, number, life=1))
-            for role in roles
-            for number in range(1, per_role + 1)
-        ]
+        self.roles = tuple(role for role in Role if role in wanted)
+        self._own = {
+            role: {name: skill for name, skill in self.skills.items() if skill.manifest.role is role}
+            for role in self.roles
+        }
+        self.places: list[Place] = []
+        self.peers: dict[Role, list[Place]] = {role: [] for role in self.roles}
+        self.named: dict[str, Place] = {}
+        for role in self.roles:
+            for number in range(1, min(per_role[role], at_once) + 1):
+                self._seat(role, number)
+        most = max((per_role[role] for role in self.roles), default=0)
+        self.vacant = deque(
+            (role, number) for number in range(at_once + 1, most + 1) for role in self.roles if number <= per_role[role]
+        )
         # Agents that fell and whose missions are not back in the queue yet.
         self._fallen: list[Agent] = []
         # What is on its way from an agent that fell to its successor.
-        self.hand_over: list[Claim] = []
+        self.handing: list[Claim] = []
 
     @property
     def agents(self) -> list[Agent]:
         return [place.agent for place in self.places]
 
     @property
-    def has_room(self) -> bool:
-        """Whether any agent can be given something."""
-        return any(place.agent.has_room for place in self.places)
-
-    @property
     def busy(self) -> bool:
         """Whether any agent holds something, fallen ones included."""
-        return bool(self.hand_over) or any(agent.held for agent in (*self.agents, *self._fallen))
+        return bool(self.handing) or any(agent.held for agent in (*self.agents, *self._fallen))
 
     def held(self) -> set[str]:
         """The missions that agents hold, fallen ones included, and those on their way between two."""
         held = {claim.mission.id for agent in (*self.agents, *self._fallen) for claim in agent.held}
-        return held | {claim.mission.id for claim in self.hand_over}
+        return held | {claim.mission.id for claim in self.handing}
+
+    def has_room(self, role: Role) -> bool:
+        """Whether any agent of the role can be given something."""
+        return any(place.agent.has_room for place in self.peers[role])
+
+    def find(self, agent: str) -> Agent | None:
+        """The agent of that name, if it has its place."""
+        place = self.named.get(agent.rpartition(".")[0])
+        return place.agent if place is not None and place.agent.name == agent else None
 
     def seats(self, agent: Agent) -> bool:
         """Whether ``agent`` still has its place, and may act in it."""
-        return any(place.agent is agent for place in self.places) and self._admission.admitted(agent.name)
+        return agent.fall is None and self.find(agent.name) is agent and self.admits(agent)
+
+    def admits(self, agent: Agent) -> bool:
+        """Whether the agent's identity stands."""
+        return self._admission.admitted(agent.name)
+
+    def fingerprint(self, agent: Agent) -> str:
+        return self._admission.fingerprint(agent.name)
 
     def barred(self) -> list[Agent]:
         """Agents in their places whose identity does not stand any more."""
         return [agent for agent in self.agents if not self._admission.admitted(agent.name)]
 
-    def able(self, skill: str) -> list[Agent]:
-        """The agents that have ``skill`` and may act, in roster order; none when nobody knows it."""
-        known = self.skills.get(skill)
-        return [
-            place.agent
-            for place in self.places
-            if known and place.role is known.manifest.role and self._admission.admitted(place.agent.name)
-        ]
+    def seat_next(self) -> Place | None:
+        """Seat an agent in the next vacant place; None when there is none."""
+        return self._seat(*self.vacant.popleft()) if self.vacant else None
 
     def replace(self, place: Place) -> None:
         """Seat a new agent, under a name that was not used before in this process.
@@ -111,32 +133,21 @@ class Roster:
         self._fallen.remove(agent)
         self._admission.leave(agent.name)
 
-    def views(self, *, stopped: bool) -> list[AgentView]:
-        """One line per place, in order."""
-        return [self._view(place, stopped=stopped) for place in self.places]
-
-    def _view(self, place: Place, *, stopped: bool) -> AgentView:
-        agent = place.agent
-        hand = agent.in_hand
-        state = AgentState.BUSY if hand else AgentState.IDLE
-        if not self._admission.admitted(agent.name):
-            state = AgentState.BARRED
-        return AgentView(
-            id=agent.name,
-            role=place.role,
-            state=AgentState.STOPPED if stopped else state,
-            mission=hand.mission.id if hand else "",
-            waiting=len(agent.held) - (hand is not None),
-            done=place.done,
-            failed=place.failed,
-            identity=self._admission.fingerprint(agent.name),
-        )
+    def _seat(self, role: Role, number: int) -> Place:
+        place = Place(role, number, self._agent(role, number, life=1))
+        self.places.append(place)
+        self.peers[role].append(place)
+        self.named[place.name] = place
+        return place
 
     def _agent(self, role: Role, number: int, *, life: int) -> Agent:
-        own = {name: skill for name, skill in self.skills.items() if skill.manifest.role is role}
-        agent = Agent(f"{role.value}-{number}.{life}", role, own, self._tools, self._clock)
+        agent = Agent(f"{place_name(role, number)}.{life}", role, self._own[role], self._tools, self._clock)
         self._admission.seat(agent.name)
         return agent
+
+
+def place_name(role: Role, number: int) -> str:
+    return f"{role.value}-{number}"
 
 
 def skills_by_name(skills: Sequence[Skill]) -> Mapping[str, Skill]:

@@ -1,34 +1,98 @@
 """The swarm as the node sees it: start, stop, wake, and who is doing what."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from phalanx.agents._admission import Admission, Anybody
-from phalanx.agents._agent import first_within
+from phalanx.agents._agent import Agent, agent_of_task, first_within
 from phalanx.agents._book import Claim, MissionBook
 from phalanx.agents._dispatcher import Dispatcher
 from phalanx.agents._duties import Duties
 from phalanx.agents._duty import Duty, DutyView
 from phalanx.agents._falls import Fall, FallKind
+from phalanx.agents._housing import Housing
 from phalanx.agents._keeper import Keeper
-from phalanx.agents._limits import CANCEL_S, DRAIN_S, MAX_AGENTS_PER_ROLE
-from phalanx.agents._model import AgentView, Capability, MissionStatus, SkillManifest
-from phalanx.agents._placing import Placing
-from phalanx.agents._roster import Roster
+from phalanx.agents._limits import (
+    AT_ONCE_PER_ROLE,
+    CANCEL_S,
+    DRAIN_S,
+    MAX_AGENTS_PER_ROLE,
+    MAX_QUARANTINED,
+    SEAT_BATCH,
+)
+from phalanx.agents._model import AgentView, Capability, MissionStatus, Role, SkillManifest
+from phalanx.agents._monitor import LastHeard, Monitor
+from phalanx.agents._placing import Placing, by_role
+from phalanx.agents._registry import Registry
+from phalanx.agents._roster import Place, Roster
 from phalanx.agents._toolbox import Skill, Toolbox
 from phalanx.balancing import Move, Pool
-from phalanx.core import Clock, InvalidInput, Rng, StorageError, Store
+from phalanx.core import (
+    NS_PER_S,
+    AlertLevel,
+    AlertSink,
+    Clock,
+    EntropySource,
+    InvalidInput,
+    NotFound,
+    Offload,
+    Rng,
+    StorageError,
+    Store,
+)
+from phalanx.messaging import Bus
 from phalanx.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An agent that was set apart: who, under which key, why, on whose word, and when. Somebody else has its place."""
+
+    agent: str
+    role: Role
+    identity: str
+    reason: str
+    by: str
+    at_ns: int
+    successor: str
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmHealth:
+    """How the swarm is doing. ``degraded`` are roles whose agents fall too often, ``resting`` duties nobody keeps."""
+
+    running: bool
+    n_agents: int
+    n_vacant: int
+    degraded: tuple[str, ...]
+    resting: tuple[str, ...]
+    hogs: tuple[str, ...]
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        if not self.running:
+            return "stopped; restart the node"
+        words = [f"running, {self.n_agents} agents" + (f", {self.n_vacant} more to come" if self.n_vacant else "")]
+        words += [f"{what}: {'; '.join(which)}" for what, which in self._troubles() if which]
+        return "; ".join(words)
+
+    def _troubles(self) -> list[tuple[str, tuple[str, ...]]]:
+        return [("degraded", self.degraded), ("nobody keeps", self.resting), ("held the event loop", self.hogs)]
 
 
 class Swarm:
     """All agents of a node. ``async with`` starts it, and stops it in order.
 
-    Agents exist for the roles that ``skills`` name, ``agents_per_role`` of each. The toolbox may
-    still be filled between construction and start. One swarm at a time owns a store's missions.
-    ``admission`` gives agents their identities; without it they have none.
+    Agents exist for the roles that ``skills`` and ``duties`` name, ``agents_per_role`` of each (or a number for each
+    role). A few of each role are there at once, the others come in the background, as their identities become ready.
+    The toolbox may still be filled between construction and start. One swarm at a time owns a store's missions.
+    ``admission`` gives agents their identities; without it they have none. With a ``bus`` agents can be
+    written to; with ``entropy`` besides, their heartbeats are watched.
     """
 
     def __init__(
@@ -41,29 +105,55 @@ class Swarm:
         toolbox: Toolbox,
         skills: Sequence[Skill],
         duties: Sequence[Duty] = (),
-        agents_per_role: int = 2,
+        agents_per_role: int | Mapping[Role, int] = 2,
         admission: Admission | None = None,
+        bus: Bus | None = None,
+        entropy: EntropySource | None = None,
+        offload: Offload | None = None,
+        alerts: AlertSink | None = None,
+        locality: str = "",
     ) -> None:
-        if not 1 <= agents_per_role <= MAX_AGENTS_PER_ROLE:
+        per_role = by_role(agents_per_role)
+        if any(not 0 <= number <= MAX_AGENTS_PER_ROLE for number in per_role.values()) or agents_per_role == 0:
             raise InvalidInput("agents_per_role", f"must be between 1 and {MAX_AGENTS_PER_ROLE}")
         self._clock = clock
+        self._alerts = alerts
         self._log = telemetry.log.bind(room="agents")
+        self._admission: Admission = admission or Anybody()
         self._roster = Roster(
-            skills, duties, tools=toolbox, clock=clock, per_role=agents_per_role, admission=admission or Anybody()
-        )
+            skills, duties, tools=toolbox, clock=clock, per_role=per_role,
+            admission=self._admission, at_once=AT_ONCE_PER_ROLE,
+        )  # fmt: skip
+        self._monitor: Monitor | None = None
+        if bus is not None and entropy is not None:
+            self._monitor = Monitor(
+                bus, self._admission, self, clock=clock, entropy=entropy, offload=offload, telemetry=telemetry
+            )
+        self._housing = Housing(self._roster, bus, self._monitor, telemetry)
         self._book = MissionBook(store, clock=clock, telemetry=telemetry)
         self._placing = Placing(self._roster, clock)
         self._dispatcher = Dispatcher(
             self._book, self._roster, self._placing, clock=clock, rng=rng.child("agents"), telemetry=telemetry
         )
         self._keeper = Keeper(
-            self._book, self._roster, self._placing, self._dispatcher, clock=clock, telemetry=telemetry
-        )
+            self._book, self._roster, self._placing, self._dispatcher, self._housing,
+            clock=clock, telemetry=telemetry, alerts=alerts,
+        )  # fmt: skip
         self._duties = Duties(
             duties, self._roster, tools=toolbox, clock=clock, rng=rng.child("agents"), telemetry=telemetry
         )
+        self.registry = Registry(
+            self._roster, self._duties, self._monitor, locality=locality, stopped=lambda: not self.running
+        )
+        self._quarantined: deque[Quarantined] = deque(maxlen=MAX_QUARANTINED)
+        self._hogs: dict[str, str] = {}
         self._runner: asyncio.Task[None] | None = None
-        telemetry.metrics.gauge("phalanx_agents", "Agents in the roster.").set(len(self._roster.places))
+        metrics = telemetry.metrics
+        self._n_agents = metrics.gauge("phalanx_agents", "Agents in the roster.")
+        self._n_agents.set(len(self._roster.places))
+        self._hogged = metrics.counter(
+            "phalanx_event_loop_hogs_total", "Times that one piece of work held the event loop.", ("agent", "work")
+        )
 
     @property
     def running(self) -> bool:
@@ -97,6 +187,7 @@ class Swarm:
             await first_within(CANCEL_S, self._clock, runner)
             if not runner.done():
                 self._log.error("an agent does not stop", agents=[view.id for view in self.roster() if view.mission])
+            self._housing.clear()
         for agent in self._roster.agents:
             for claim in agent.held:
                 await self._give_back(claim)
@@ -109,9 +200,64 @@ class Swarm:
 
     def expel_barred(self) -> None:
         """Say that some identities do not stand any more: whoever had one is replaced, its missions handed on."""
-        now_ns = self._clock.monotonic_ns()
         for agent in self._roster.barred():
-            agent.dismiss(Fall(FallKind.BARRED, "its identity does not stand any more", now_ns, now_ns))
+            self.barred(agent)
+
+    def kill(self, agent: str, reason: str = "on request") -> None:
+        """End an agent as if it had died; another takes its place. Raises ``NotFound``."""
+        self._end(self._agent(agent), FallKind.KILLED, reason)
+
+    def quarantine(self, agent: str, reason: str, *, by: str) -> Quarantined:
+        """Set an agent apart: it gets and brings nothing from this step on, and another takes its place.
+
+        Its identity is the node's to revoke. Raises ``NotFound``.
+        """
+        found = self._agent(agent)
+        place = self._roster.named[found.place]
+        one = Quarantined(
+            agent=agent, role=found.role, identity=self._roster.fingerprint(found), reason=reason, by=by,
+            at_ns=self._clock.wall_ns(), successor=f"{place.name}.{place.life + 1}",
+        )  # fmt: skip
+        if not self._end(found, FallKind.QUARANTINED, reason):
+            raise NotFound("agent", agent, hint="it has just fallen")
+        self._quarantined.append(one)
+        return one
+
+    def quarantined(self) -> list[Quarantined]:
+        """Who was set apart since the start, newest first."""
+        return list(reversed(self._quarantined))
+
+    def last_heard(self) -> dict[str, LastHeard]:
+        """When each agent was last heard, and whether as who it is and in time; for whoever decides who may vote."""
+        if self._monitor is None:
+            now_ns = self._clock.wall_ns()
+            return {one.name: LastHeard(now_ns, self._admission.admitted(one.name)) for one in self._roster.agents}
+        heard = {one.name: self._monitor.last_heard(one.name) for one in self._roster.agents}
+        return {name: found for name, found in heard.items() if found is not None}
+
+    def hogged(self, task: str, seconds: float, where: str) -> None:
+        """Say that a task held the event loop for so long; if it is an agent's, people are told which and where."""
+        agent, work = agent_of_task(task) or ("", task)
+        self._hogged.labels(agent, work).inc()
+        self._hogs[work] = f"{agent or 'the node'} in {work} for {seconds:.2g} s at {where}"
+        self._log.warning("the event loop was held", agent=agent, work=work, seconds=seconds, where=where)
+        if self._alerts is not None and agent:
+            text = f"the agent {agent} held the event loop in {work}: mark it cpu_bound, or have it yield"
+            self._alerts.alert(AlertLevel.WARNING, "agents", text, seconds=round(seconds, 2), where=where)
+
+    def health(self) -> SwarmHealth:
+        """How the swarm is doing."""
+        now_ns = self._clock.monotonic_ns()
+        degraded = [
+            f"{role.value} ({one.recent} falls, the last: {one.degraded_by})"
+            for role, one in self._keeper.intensity.items()
+            if one.degraded(now_ns)
+        ]
+        resting = [f"{post.manifest.name} ({post.note})" for post in self._duties.resting()]
+        return SwarmHealth(
+            running=self.running, n_agents=len(self._roster.places), n_vacant=len(self._roster.vacant),
+            degraded=tuple(degraded), resting=tuple(resting), hogs=tuple(self._hogs.values()),
+        )  # fmt: skip
 
     async def settled(self) -> None:
         """Wait until nothing is left to do. Raises what ended the swarm, should a defect end it first."""
@@ -123,6 +269,11 @@ class Swarm:
             settled.cancel()
         if self._runner.done() and not self._runner.cancelled():
             self._runner.result()
+
+    async def complete(self) -> None:
+        """Wait until every place has its agent."""
+        while self._roster.vacant and self.running:
+            await self._clock.sleep(0.05)
 
     async def open_missions(self) -> int:
         """How many missions are neither done nor failed, in the whole store."""
@@ -145,7 +296,7 @@ class Swarm:
 
     def roster(self) -> list[AgentView]:
         """Every agent, in the order that also breaks ties in dispatch."""
-        return self._roster.views(stopped=not self.running)
+        return self.registry.views()
 
     def duties(self) -> list[DutyView]:
         """Every partition of every duty, and who keeps it."""
@@ -156,6 +307,31 @@ class Swarm:
         manifests = [skill.manifest for skill in self._roster.skills.values()]
         return [manifest for manifest in manifests if capability is None or capability in manifest.capabilities]
 
+    # What the monitor finds
+
+    def suspected(self, agent: Agent, phi: float, /) -> None:
+        """An agent is silent for too long: it gets nothing until it is heard again."""
+        self._log.warning("agent suspect", agent=agent.name, phi=round(phi, 1))
+        self._placing.set_apart(self._roster.named[agent.place], "suspect")
+        self._housing.gag(agent, on=True)
+
+    def cleared(self, agent: Agent, /) -> None:
+        """A suspect was heard again."""
+        self._log.info("agent heard again", agent=agent.name)
+        self._placing.seated(self._roster.named[agent.place])
+        self._housing.gag(agent, on=False)
+        self._dispatcher.freed()
+
+    def silent(self, agent: Agent, silence_s: float, /) -> None:
+        """An agent is taken for lost."""
+        now_ns = self._clock.monotonic_ns()
+        reason = f"no heartbeat for {silence_s:.1f} s"
+        agent.dismiss(Fall(FallKind.SILENT, reason, now_ns, now_ns - int(silence_s * NS_PER_S)))
+
+    def barred(self, agent: Agent, /) -> None:
+        """An agent's identity does not stand any more."""
+        self._end(agent, FallKind.BARRED, "its identity does not stand any more")
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self
@@ -165,18 +341,46 @@ class Swarm:
     ) -> None:
         await self.stop()
 
+    def _agent(self, agent: str) -> Agent:
+        found = self._roster.find(agent)
+        if found is None:
+            raise NotFound("agent", agent, hint="`phalanx agents` lists those that there are")
+        return found
+
+    def _end(self, agent: Agent, kind: FallKind, reason: str) -> bool:
+        now_ns = self._clock.monotonic_ns()
+        return agent.dismiss(Fall(kind, reason, now_ns, now_ns))
+
     async def _run(self) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._dispatcher.run())
+                if self._monitor is not None:
+                    tasks.create_task(self._monitor.run(tasks))
                 for place in self._roster.places:
-                    tasks.create_task(self._keeper.keep(place, tasks))
+                    self._begin(place, tasks)
                 for post in self._duties.posts:
                     tasks.create_task(self._duties.keep(post, tasks))
+                tasks.create_task(self._recruit(tasks))
         except Exception as error:
             # Everything foreseen is handled below; what arrives here is a defect and must be seen.
             self._log.error("the swarm ended", reason=repr(error))
             raise
+
+    def _begin(self, place: Place, tasks: asyncio.TaskGroup) -> None:
+        self._housing.move_in(place.agent, tasks)
+        tasks.create_task(self._keeper.keep(place, tasks))
+
+    async def _recruit(self, tasks: asyncio.TaskGroup) -> None:
+        """Seat agents in the vacant places, a few at a time."""
+        while self._roster.vacant:
+            await self._admission.prepare(min(SEAT_BATCH, len(self._roster.vacant)))
+            for _ in range(SEAT_BATCH):
+                if (place := self._roster.seat_next()) is not None:
+                    self._begin(place, tasks)
+                    self._placing.seated(place)
+            self._n_agents.set(len(self._roster.places))
+            self._dispatcher.freed()
 
     async def _give_back(self, claim: Claim) -> None:
         try:

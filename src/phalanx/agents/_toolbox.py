@@ -4,11 +4,14 @@ The node fills one ``Toolbox``; a skill sees the part of it that its manifest na
 found by type, so a typo is found by the type checker and not at three in the morning.
 """
 
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from phalanx.agents._errors import ToolForbidden, ToolMissing
 from phalanx.agents._model import Mission, SkillManifest
+from phalanx.core import Offload
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -20,6 +23,21 @@ class Permitted(Protocol):
 
     @property
     def permissions(self) -> tuple[str, ...]: ...
+
+
+class Workers:
+    """Processes for work that keeps a core busy. For skills whose manifest says ``cpu_bound``, and for no others.
+
+    Everything else shares one event loop: what computes there for longer than some milliseconds holds up a thousand
+    agents. ``work`` must be a function that can be imported by its name; arguments and results are copied.
+    """
+
+    def __init__(self, processes: Offload) -> None:
+        self._processes = processes
+
+    async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Raises what ``work`` raises, ``Overloaded`` and ``Unavailable``."""
+        return await self._processes.run(work, *args, **kwargs)
 
 
 class Toolbox:
@@ -48,7 +66,10 @@ class Toolbox:
     def limited(self, manifest: Permitted) -> "Toolbox":
         """The same tools as far as ``manifest`` has permission for them; later ones included."""
         view = Toolbox()
-        view._tools, view._allowed, view._holder = self._tools, manifest.permissions, manifest.name
+        allowed = (
+            (*manifest.permissions, Workers.__name__) if getattr(manifest, "cpu_bound", False) else manifest.permissions
+        )
+        view._tools, view._allowed, view._holder = self._tools, allowed, manifest.name
         return view
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from phalanx.agents import Duty, Skill, Swarm
+from phalanx.agents import AT_ONCE_PER_ROLE, Duty, Role, Skill, Swarm
 from phalanx.core import AlertSink, AuditSink, Delete, Expect, Put, Store, Table, TenantId
 from phalanx.crypto.identity import Identities, Names, Revocation
 from phalanx.crypto.vault import SealedRows, Sealer, Vault
@@ -15,6 +15,7 @@ _KEYS = Table("identity_keys")
 # No tenant's own: shredding one must not take the node's keys with it.
 _TENANT = TenantId("node:identities")
 _PURPOSE = "identity-keys"
+_AGENTS_PER_SPARE = 32
 # What a migration has to seal anew besides the tables of the sealed store.
 IDENTITY_KEYS = SealedRows(_KEYS, _TENANT, _PURPOSE)
 
@@ -48,7 +49,10 @@ async def opened_identities(
     alerts: AlertSink,
     work: Sequence[Skill | Duty],
 ) -> Identities:
-    """The node's identities, with one made ahead for each agent that the swarm will begin with."""
+    """The node's identities, with one made ahead for each agent that the swarm begins with; the rest come later."""
+    roles = {one.manifest.role for one in work}
+    wanted = per_role(settings)
+    n_agents = sum(wanted[role] for role in roles)
     identities = await Identities.open(
         Names(settings.identity.organisation, settings.node.name, settings.identity.algorithm),
         store,
@@ -60,11 +64,17 @@ async def opened_identities(
         offload=ports.offload,
         telemetry=telemetry,
         policy=settings.crypto.policy,
-        n_spares=settings.identity.spares,
+        # Many agents fall more often: enough are warm for a part of them to fall at once.
+        n_spares=max(settings.identity.spares, n_agents // _AGENTS_PER_SPARE),
     )
-    n_roles = len({one.manifest.role for one in work})
-    await identities.seats.spares.fill(n_roles * settings.agents.per_role)
+    await identities.seats.spares.fill(sum(min(wanted[role], AT_ONCE_PER_ROLE) for role in roles))
     return identities
+
+
+def per_role(settings: Settings) -> dict[Role, int]:
+    """How many agents each role has."""
+    numbers = settings.agents.roles
+    return {role: numbers.get(role.value, settings.agents.per_role) for role in Role}
 
 
 def keep_identities(identities: Identities, swarm: Swarm, services: Services) -> None:

@@ -7,14 +7,12 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from phalanx.agents import Duty, Missions, Skill, Swarm, Toolbox
+from phalanx.agents import Skill, Swarm, Toolbox
 from phalanx.balancing import Balancing
 from phalanx.consensus import Archive
 from phalanx.core import (
     DEFAULT_TENANT,
     GIB,
-    AlertSink,
-    AuditSink,
     Clock,
     IdSource,
     InvalidInput,
@@ -34,6 +32,7 @@ from phalanx.devices import Backend, Fleet
 from phalanx.incidents import Cases, ContainmentPolicy, Responses
 from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel, load_rules
 from phalanx.ledger import Anchors, Ledger
+from phalanx.messaging import Bus
 from phalanx.node._chamber import Chamber
 from phalanx.node._entropy import watch_noise
 from phalanx.node._guard import SpaceWatch, WatchedJournals, WatchedStore
@@ -42,17 +41,14 @@ from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SETTLED
 from phalanx.node._plugins import (
     ANALYSES,
     DEVICES,
-    DUTIES,
-    SKILLS,
     checked_backends,
-    checked_duty,
-    checked_skill,
     load_plugins,
 )
 from phalanx.node._ports import Ports
 from phalanx.node._sealing import anchor_daily, seal, seal_often
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
+from phalanx.node._swarm import load_work, opened_swarm, provide_tools
 from phalanx.node._vault import TenantSealers, keep_vault, opened_vault
 from phalanx.node._vouching import Vouching, build_vouching
 from phalanx.telemetry import WAYPOINTS, Alerts, LogSink, Telemetry, discard, in_order
@@ -78,6 +74,7 @@ class Node:
     sentinel: Sentinel
     events: EventLog
     findings: Findings
+    bus: Bus
     swarm: Swarm
     engine: Engine
     balancing: Balancing
@@ -112,8 +109,8 @@ class Node:
         """Each service and how it is doing."""
         full = f"no room left for {self._space.where}"
         storage = Health(ok=not self.read_only, detail=full if self.read_only else "there is room")
-        running = self.swarm.running
-        swarm = Health(ok=running, detail="running" if running else "stopped; restart the node")
+        found = self.swarm.health()
+        swarm = Health(ok=found.running, detail=found.told)
         entropy = Health(ok=self.noise.sound, detail=self.noise.told())
         return {**self._services.health(), "swarm": swarm, "storage": storage, "entropy": entropy}
 
@@ -170,22 +167,22 @@ async def build_node(
         )  # fmt: skip
         stack.push_async_callback(intake.close)
         findings, events = Findings(store), EventLog(intake_journal, store, seals)
-        skills, duties = _skills(alerts), _duties(alerts)
+        skills, duties = load_work(alerts)
         identities = await opened_identities(
             settings, ports, store, vault, ledger, telemetry, alerts, [*skills, *duties]
         )  # fmt: skip
-        toolbox = Toolbox()
-        swarm = Swarm(
-            store, clock=clock, telemetry=telemetry, rng=ports.rng.child("swarm"), admission=identities.seats,
-            toolbox=toolbox, skills=skills, duties=duties, agents_per_role=settings.agents.per_role,
+        toolbox, bus = Toolbox(), Bus(
+            settings.node.name, clock=clock, ids=ports.ids, telemetry=telemetry, audit=ledger,
+            organisation=settings.identity.organisation,
         )  # fmt: skip
+        swarm = opened_swarm(settings, ports, store, identities, bus, toolbox, telemetry, alerts, (skills, duties))
         archive = Archive(store, ledger, clock)
         responses = _responses(settings, ports, archive, store, ledger, vault, swarm, identities, telemetry, alerts)
         sentinel = await _sentinel(settings, ports, intake, store, telemetry, swarm, skills, host_names or {})
         node = Node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, events=events,
-            findings=findings, swarm=swarm, engine=engine, assessments=Assessments(store), responses=responses,
+            findings=findings, bus=bus, swarm=swarm, engine=engine, assessments=Assessments(store), responses=responses,
             cases=Cases(store), noise=noise, vault=vault, identities=identities, ledger=ledger,
             migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS]), fleet=fleet,
             escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
@@ -193,7 +190,9 @@ async def build_node(
             balancing=_balancing(settings, ports, telemetry, swarm, engine),
             local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip
-        _provide(toolbox, node)
+        provide_tools(toolbox, node, ports)
+        services.start("bus", bus.run)
+        stack.callback(bus.close)
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)
         services.start("storage-watch", lambda: space.watch(ports.store, probe_journal))
@@ -254,34 +253,6 @@ def _fleet(offload: Offload, alerts: Alerts) -> Fleet:
     backends: list[Backend] = []
     load_plugins(DEVICES, alerts, lambda provider: backends.extend(checked_backends(provider(offload), backends)))
     return Fleet(backends)
-
-
-def _skills(alerts: Alerts) -> list[Skill]:
-    skills: list[Skill] = []
-    load_plugins(SKILLS, alerts, lambda skill: skills.append(checked_skill(skill, skills)))
-    return skills
-
-
-def _duties(alerts: Alerts) -> list[Duty]:
-    duties: list[Duty] = []
-    load_plugins(DUTIES, alerts, lambda duty: duties.append(checked_duty(duty, duties)))
-    return duties
-
-
-def _provide(toolbox: Toolbox, node: Node) -> None:
-    """What a skill or a duty may ask for; its manifest says which of it."""
-    for tool in (
-        node.engine, node.findings, node.responses, node.events, node.intake, node.swarm, node.identities, node.ledger,
-        node.alerts, node.telemetry, node.fleet, node.assessments, node.cases, node.sentinel, Missions(node.store),
-    ):  # fmt: skip
-        toolbox.provide(type(tool), tool)
-    # By what they are to others: their implementations differ from node to node.
-    ports: dict[type, object] = {
-        Clock: node.clock, Store: node.store, Offload: node.offload, IdSource: node.ids, AuditSink: node.ledger,
-        AlertSink: node.alerts,
-    }  # fmt: skip
-    for kind, port in ports.items():
-        toolbox.provide(kind, port)
 
 
 @contextlib.asynccontextmanager

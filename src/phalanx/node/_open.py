@@ -9,10 +9,12 @@ from pathlib import Path
 from phalanx.adapters import (
     Ask,
     HttpCalls,
+    LoopWatch,
     OsEntropy,
     OsFiles,
     PostgresJournals,
     PostgresStore,
+    ProcessOffload,
     SegmentJournals,
     SqliteStore,
     SystemClock,
@@ -66,6 +68,8 @@ async def open_ports(
             stack.push_async_callback(store.close)
             files = stack.enter_context(contextlib.closing(OsFiles(folder)))
             journals = SegmentJournals(files, "journals", entropy=entropy, offload=offload)
+        processes = stack.enter_context(contextlib.closing(ProcessOffload(settings.agents.processes)))
+        loop_watch = stack.enter_context(contextlib.closing(LoopWatch()))
         signer = _signer(folder / _KEY)
         calls = stack.enter_context(contextlib.closing(HttpCalls(settings.ledger.peer_ca)))
         rng = Rng(int.from_bytes(entropy.token(8)))
@@ -85,6 +89,8 @@ async def open_ports(
                 folder=folder, entropy=entropy, offload=offload, ask=ask,
             ),
             calls=calls,
+            processes=processes,
+            loop_watch=loop_watch,
             noise=Noise(sources, entropy.stir, left_out),
         )  # fmt: skip
 

@@ -6,11 +6,20 @@ with simulated ones. The node cannot tell the difference.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from phalanx.core import Clock, EntropySource, HttpCaller, IdSource, Journals, Offload, Rng, Store
 from phalanx.crypto import HybridSigner, SigningKey
 from phalanx.crypto.entropy import NoiseSource
 from phalanx.crypto.vault import KeyWrapper
+
+
+class LoopWatcher(Protocol):
+    """Watches the event loop from outside, and tells the name of a task, for how long it held the loop, and where."""
+
+    def start(self, limit_s: float, tell: Callable[[str, float, str], None], /) -> None: ...
+
+    def close(self) -> None: ...
 
 
 def _not_stirred(source: str, samples: bytes) -> None:
@@ -30,6 +39,8 @@ class Noise:
 class Ports:
     """The outside of a node. ``signer`` is the node's own identity: it signs the ledger.
 
+    ``processes`` take work that keeps a core busy; ``loop_watch`` notices who holds the event loop, if anything does.
+
     ``key_wrapper`` makes what opens the vault's root; it may ask a person, so it is called only
     by who opens the vault. ``anchor_key`` makes the key that signs the ledger's anchors, which
     takes a moment the first time.
@@ -46,4 +57,6 @@ class Ports:
     anchor_key: Callable[[], SigningKey]
     key_wrapper: Callable[[], KeyWrapper]
     calls: HttpCaller
+    processes: Offload
     noise: Noise = Noise()
+    loop_watch: LoopWatcher | None = None

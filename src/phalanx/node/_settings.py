@@ -5,12 +5,14 @@ Where values come from, and which source wins, is in ``_sources``.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from phalanx.crypto import CryptoPolicy
 from phalanx.incidents import DOMAIN_CONTROLLERS
+
+RoleName = Literal["sentinel", "hunter", "guardian", "analyst", "deception", "admin", "canary", "specialist"]
 
 
 class Section(BaseModel):
@@ -83,7 +85,17 @@ class IntakeSection(Section):
 class AgentsSection(Section):
     """The swarm."""
 
-    per_role: int = Field(4, ge=1, le=1000, description="Agents started for each role that has a skill.")
+    per_role: int = Field(4, ge=1, le=1000, description="Agents of each role that has a skill or a duty.")
+    roles: dict[RoleName, Annotated[int, Field(ge=0, le=1000)]] = Field(
+        {},
+        description="Another number for some roles, as a table; as text `hunter=8,canary=2`. 0: none of that role.",
+    )
+    processes: int = Field(
+        0, ge=0, le=256, description="Processes for skills that keep a core busy, begun at first use. 0: one per core."
+    )
+    hog_s: float = Field(
+        0.5, gt=0, le=60, description="Who holds the event loop for so long is named in an alert, if it is an agent."
+    )
 
 
 class BalancingSection(Section):

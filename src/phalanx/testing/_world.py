@@ -232,4 +232,5 @@ class SimNode:
             anchor_key=self._make_anchor_key,
             key_wrapper=lambda: wrapper,
             calls=world.calls.of(self.name),
+            processes=world.offload,
         )

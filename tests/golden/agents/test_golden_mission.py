@@ -6,6 +6,7 @@ After a change that is meant, run with ``PHALANX_TEST_UPDATE_GOLDEN=1`` and look
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from phalanx.agents import Mission, MissionStatus
@@ -25,6 +26,10 @@ MISSION = Mission(
     agent="analyst-1.2",
     attempts=2,
     note="ValueError: not the first time",
+    identity="6f1d",
+    given_ns=1_767_225_601_000_000_000,
+    deadline_ns=1_767_225_700_000_000_000,
+    order="019b76da-a87b-7076-aacb-453d5e8f2222",
 )
 
 
@@ -35,3 +40,9 @@ def test_a_mission_is_written_and_read_as_it_always_was(form, write, read):
         file.write_bytes(write(MISSION))
     assert write(MISSION) == file.read_bytes()
     assert read(file.read_bytes(), Mission) == MISSION
+
+
+@pytest.mark.parametrize(("form", "read"), [("msgpack", decode), ("json", decode_json)])
+def test_a_mission_of_the_first_version_is_still_read(form, read):
+    old = read((FILES / f"mission-1.{form}").read_bytes(), Mission)
+    assert old == msgspec.structs.replace(MISSION, identity="", given_ns=0, deadline_ns=0, order="")

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from phalanx.agents import Fenced, Missions, MissionStatus
-from phalanx.agents._book import MissionBook
+from phalanx.agents._book import MissionBook, Taker
 from phalanx.agents._limits import MAX_ATTEMPTS, STORAGE_PAUSE_S
 from phalanx.core import DEFAULT_TENANT, StorageError, StorageFull
 from phalanx.testing import SimWorld
@@ -252,12 +252,12 @@ def test_only_the_latest_assignment_can_write_the_outcome(play, chore):
         await bench.add(1)
         book = MissionBook(bench.store, clock=bench.world.clock, telemetry=bench.telemetry)
         [pending] = [claim async for claim in book.standing(DEFAULT_TENANT, PENDING)]
-        stale = await book.assign(pending, "analyst-1.1")
-        with pytest.raises(Fenced):
-            await book.assign(pending, "analyst-2.1")
+        [(stale, _)] = await book.assign([(pending, Taker("analyst-1.1", "", None))])
+        assert await book.assign([(pending, Taker("analyst-2.1", "", None))]) == []
         await book.again(stale, "analyst-1.1 was replaced")
         [pending] = [claim async for claim in book.standing(DEFAULT_TENANT, PENDING)]
-        current = await book.assign(pending, "analyst-2.1")
+        [(current, _)] = await book.assign([(pending, Taker("analyst-2.1", "", None))])
+        assert await book.hand_over([stale], "analyst-3.1", "too late") == []
         for write in (book.done, book.failed, book.again, book.unbegun):
             with pytest.raises(Fenced):
                 await write(stale, "from the past")

@@ -39,6 +39,7 @@ def convened(check, *, n=7):
     async def main(world):
         settings = Settings.model_validate({"agents": {"per_role": 8}})
         async with build_node(settings, world.ports("node")) as node:
+            await node.swarm.complete()
             agents = dict(node.identities.seats.agents()[:n])
             assert len(agents) == n
             roster = [Participant(name, one.fingerprint, MlDsaVotes.generate().root) for name, one in agents.items()]

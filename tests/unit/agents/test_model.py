@@ -40,7 +40,7 @@ def test_the_writes_are_the_mission_and_its_waypoint(finding):
     mission = decode(row.value, Mission)
     assert (row.table, row.key) == (MISSIONS, mission.id)
     assert {name: tuple(values) for name, values in row.index.items()} == {
-        "status": ("pending",),
+        "status": ("pending", "pending/triage"),
         "case": (finding.case,),
     }
     assert waypoint.table == WAYPOINTS

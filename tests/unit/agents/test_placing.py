@@ -6,7 +6,7 @@ from phalanx.agents import Role, SkillManifest, Toolbox, new_mission
 from phalanx.agents._admission import Anybody
 from phalanx.agents._book import Claim
 from phalanx.agents._limits import MAILBOX_MISSIONS
-from phalanx.agents._placing import Placing
+from phalanx.agents._placing import Placing, by_role
 from phalanx.agents._roster import Roster
 from phalanx.testing import SimWorld
 
@@ -29,7 +29,9 @@ class Door(Anybody):
 def roster():
     world = SimWorld(1)
     skills = [Skill(), Skill("hunt", Role.HUNTER)]
-    return Roster(skills, tools=Toolbox(), clock=world.clock, per_role=2, admission=Door()), world.clock
+    return Roster(
+        skills, tools=Toolbox(), clock=world.clock, per_role=by_role(2), admission=Door(), at_once=2
+    ), world.clock
 
 
 def claim(finding, number, skill="triage"):
@@ -72,7 +74,7 @@ def test_an_agent_that_fell_is_followed_by_one_that_begins_slowly(roster, findin
     placing = Placing(seats, clock)
     first = next(place for place in seats.places if place.name == "analyst-1")
     seats.replace(first)
-    placing.replaced(first)
+    placing.seated(first)
     chosen = []
     for number in range(1, 5):
         given = claim(finding, number)

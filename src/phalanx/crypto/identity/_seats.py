@@ -15,15 +15,17 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from phalanx.core import Clock, Offload
+from phalanx.core import Clock, NotFound, Offload
 from phalanx.crypto.identity._errors import BrokenChain
-from phalanx.crypto.identity._identity import Identity
+from phalanx.crypto.identity._identity import Identity, require_signature
 from phalanx.crypto.identity._issuer import Issuer
 from phalanx.crypto.identity._limits import MAX_SPARES, MAX_UNRECORDED, SPARE_BATCH
 from phalanx.crypto.identity._model import Subject
 from phalanx.crypto.identity._path import Verified
 from phalanx.crypto.identity._register import Register
 from phalanx.telemetry import Telemetry
+
+_VOUCHING = "what an agent says of itself"
 
 
 class Spares:
@@ -80,6 +82,24 @@ class Seats:
         metrics = telemetry.metrics
         self._seated = metrics.counter("phalanx_identities_seated_total", "Agents given an identity.", ("from",))
         self._ready = metrics.gauge("phalanx_identity_spares", "Identities made ahead and not given to anybody.")
+
+    async def prepare(self, n: int) -> None:
+        """Have ``n`` spares ready, made off the event loop."""
+        await self.spares.fill(n)
+
+    def vouch(self, agent: str, statement: bytes) -> bytes:
+        """The agent's signature under a statement of its own. Raises ``NotFound`` for one without a seat."""
+        identity = self.identity(agent)
+        if identity is None:
+            raise NotFound("agent", agent)
+        return identity.sign(statement, purpose=_VOUCHING)
+
+    def check(self, agent: str, statement: bytes, signature: bytes) -> None:
+        """Raises ``InvalidSignature`` unless the agent signed it, ``NotFound`` for one without a seat."""
+        found = self._taken.get(agent)
+        if found is None:
+            raise NotFound("agent", agent)
+        require_signature(found[1], statement, signature, purpose=_VOUCHING)
 
     def seat(self, agent: str) -> Identity:
         """A new identity for ``agent``, for the rest of its life."""

@@ -1,0 +1,74 @@
+"""Where an agent lives while it has its place: on the bus, and under the eyes of the monitor.
+
+What reaches it there: requests for a heartbeat, which it answers, and what others send to its role, its
+capabilities or everybody, which it takes. An agent that fell is off the bus in the same step.
+"""
+
+import asyncio
+import dataclasses
+
+from phalanx.agents._agent import Agent, task_name
+from phalanx.agents._model import Capability, Role
+from phalanx.agents._monitor import AGENTS, Monitor
+from phalanx.agents._roster import Roster
+from phalanx.messaging import Bus, Kind, Mailbox, Marking, Member
+from phalanx.telemetry import Telemetry
+
+
+class Housing:
+    """Of one swarm. Without a bus agents live by themselves, and nobody listens to their heart."""
+
+    def __init__(self, roster: Roster, bus: Bus | None, monitor: Monitor | None, telemetry: Telemetry) -> None:
+        self._roster = roster
+        self._bus = bus
+        self._monitor = monitor
+        self._boxes: dict[str, tuple[Mailbox, asyncio.Task[None]]] = {}
+        self._taken = telemetry.metrics.counter(
+            "phalanx_agent_messages_total", "Messages that agents took, by kind.", ("kind",)
+        )
+        self._tags = {role: self._tags_of(role) for role in roster.roles}
+
+    def move_in(self, agent: Agent, tasks: asyncio.TaskGroup) -> None:
+        """The agent has its place."""
+        if self._bus is None:
+            return
+        box = self._bus.join(Member(agent.name, self._tags[agent.role]))
+        self._boxes[agent.name] = box, tasks.create_task(self._read(agent, box), name=task_name(agent.name, "mailbox"))
+        if self._monitor is not None:
+            self._monitor.watch(agent)
+
+    def move_out(self, agent: Agent) -> None:
+        """The agent fell."""
+        found = self._boxes.pop(agent.name, None)
+        if found is not None:
+            box, reader = found
+            box.leave()
+            reader.cancel()
+        if self._monitor is not None:
+            self._monitor.forget(agent.name)
+
+    def gag(self, agent: Agent, *, on: bool) -> None:
+        """Keep intelligence from an agent that is suspect; with ``on`` false, no longer."""
+        if (found := self._boxes.get(agent.name)) is not None:
+            clearance = Marking.GREEN if on else Member(agent.name).clearance
+            box = found[0]
+            box.member = dataclasses.replace(box.member, clearance=clearance)
+
+    def clear(self) -> None:
+        """Everybody leaves."""
+        for box, _ in self._boxes.values():
+            box.leave()
+        self._boxes.clear()
+
+    async def _read(self, agent: Agent, box: Mailbox) -> None:
+        async for envelope in box:
+            if envelope.kind is Kind.HEARTBEAT and self._monitor is not None:
+                self._monitor.answer(agent, box, envelope.body)
+            else:
+                self._taken.labels(envelope.kind.name.lower()).inc()
+
+    def _tags_of(self, role: Role) -> frozenset[str]:
+        skills = [skill.manifest for skill in self._roster.skills.values() if skill.manifest.role is role]
+        capabilities: set[Capability] = {one for manifest in skills for one in manifest.capabilities}
+        named = (*(f"cap:{one.value}" for one in capabilities), *(f"skill:{one.name}" for one in skills))
+        return frozenset((AGENTS, f"role:{role.value}", *sorted(named)))

@@ -1,0 +1,86 @@
+"""Work in processes of its own, and a watch on who holds the event loop, against the real operating system."""
+
+import asyncio
+import os
+
+import pytest
+
+from phalanx.adapters import LoopWatch, ProcessOffload
+from phalanx.agents import Capability, Role, SkillManifest, Toolbox, ToolForbidden, Workers
+from phalanx.core import Unavailable
+
+
+def who(number):
+    return os.getpid(), number
+
+
+def die():
+    os._exit(3)
+
+
+def refuse():
+    raise ValueError("no")
+
+
+@pytest.mark.requirement("AGT-4")
+def test_work_runs_in_another_process_and_its_error_comes_back():
+    async def scenario():
+        processes = ProcessOffload(1)
+        try:
+            pid, number = await processes.run(who, 7)
+            assert (pid != os.getpid(), number) == (True, 7)
+            with pytest.raises(ValueError, match="no"):
+                await processes.run(refuse)
+        finally:
+            processes.close()
+        with pytest.raises(Unavailable, match="closed"):
+            await processes.run(who, 1)
+
+    asyncio.run(scenario())
+
+
+def test_a_process_that_dies_is_told_of_and_the_next_call_has_another():
+    async def scenario():
+        processes = ProcessOffload(1)
+        try:
+            with pytest.raises(Unavailable, match="one of them died"):
+                await processes.run(die)
+            assert (await processes.run(who, 1))[0] != os.getpid()
+        finally:
+            processes.close()
+
+    asyncio.run(scenario())
+
+
+def test_only_a_skill_that_says_it_is_cpu_bound_gets_processes():
+    tools = Toolbox()
+    tools.provide(Workers, Workers(ProcessOffload(1)))
+    manifest = SkillManifest("s", Role.HUNTER, (Capability.DETECTION,), (), (), 1.0, (), cpu_bound=True)
+    assert tools.limited(manifest).get(Workers)
+    with pytest.raises(ToolForbidden):
+        tools.limited(SkillManifest("s", Role.HUNTER, (), (), (), 1.0, ())).get(Workers)
+
+
+@pytest.mark.requirement("AGT-5")
+def test_a_task_that_holds_the_event_loop_is_named_and_the_place_shown():
+    async def scenario():
+        told = asyncio.get_running_loop().create_future()
+        watch = LoopWatch()
+        watch.start(0.02, lambda *found: told.done() or told.set_result(found))
+
+        async def hog():
+            # Until it has been seen, however slow the machine is.
+            while not watch.looked.wait(0.01):
+                pass
+
+        try:
+            holding = asyncio.create_task(hog(), name="agent hunter-1.1 crunch")
+            name, seconds, where = await told
+            await holding
+            assert name == "agent hunter-1.1 crunch"
+            assert seconds > 0
+            assert "hog (test_processes.py" in where
+        finally:
+            watch.close()
+
+    asyncio.run(scenario())
