@@ -111,23 +111,30 @@ def is_index(value: Any) -> bool:
 
 is_path = is_list(is_hash, MAX_PATH)
 is_timestamp = is_table(roots=is_list(is_text, MAX_ROOTS, 1), token=is_text)
-is_anchor = is_table(algorithm=is_text, key=is_text, note=is_text)
-is_mark = is_table(
-    anchor=lambda value: value is None or is_anchor(value), note=is_text, path=is_path,
-    timestamp=lambda value: value is None or is_timestamp(value),
-)  # fmt: skip
+is_announcement = is_table(index=is_index, leaf=is_text, path=is_path)
 is_entry = is_table(
     index=is_index, leaf=is_text, leaf_hash=is_hash, path=is_path,
     payload=lambda value: value is None or is_text(value), salt=lambda value: value is None or is_hash(value),
 )  # fmt: skip
-is_bundle = is_table(
-    case=is_text, checkpoint=is_text, entries=is_list(is_entry, MAX_ENTRIES, 1),
-    kind=lambda value: value == "phalanx-evidence",
-    log=is_table(fingerprint=is_hash, keys=is_list(is_text, 2, 2), origin=is_text),
-    marks=is_list(is_mark, MAX_MARKS),
-    tenant=is_text, timeline=is_text, version=lambda value: type(value) is int and value == 1,
-    witnesses=is_list(is_table(keys=is_list(is_text, 2, 1), name=is_text), MAX_WITNESSES),
-)  # fmt: skip
+
+
+def is_bundle(value: Any) -> bool:
+    """Version 1 has anchors whose key nothing ties to the log; later ones have the entry that announces it."""
+    version = value.get("version") if isinstance(value, dict) else None
+    tie = {} if version == 1 else {"announcement": is_announcement}
+    is_anchor = is_table(algorithm=is_text, key=is_text, note=is_text, **tie)
+    is_mark = is_table(
+        anchor=lambda value: value is None or is_anchor(value), note=is_text, path=is_path,
+        timestamp=lambda value: value is None or is_timestamp(value),
+    )  # fmt: skip
+    return is_table(
+        case=is_text, checkpoint=is_text, entries=is_list(is_entry, MAX_ENTRIES, 1),
+        kind=lambda value: value == "phalanx-evidence",
+        log=is_table(fingerprint=is_hash, keys=is_list(is_text, 2, 2), origin=is_text),
+        marks=is_list(is_mark, MAX_MARKS),
+        tenant=is_text, timeline=is_text, version=lambda value: type(value) is int and value in (1, 2),
+        witnesses=is_list(is_table(keys=is_list(is_text, 2, 1), name=is_text), MAX_WITNESSES),
+    )(value)  # fmt: skip
 
 
 def read_document(data: bytes) -> Table:
@@ -359,6 +366,9 @@ ANCHOR_KEY_BYTES = {
 }  # fmt: skip
 
 
+ANNOUNCED = ("default", "node", "announce anchor key")
+
+
 def check_anchor(part: Table, mark: Note) -> Table:
     """What an anchor says; `checked` is false when the library that can tell is not installed."""
     algorithm = part["algorithm"]
@@ -377,7 +387,12 @@ def check_anchor(part: Table, mark: Note) -> Table:
         raise Refused("it is of another checkpoint")
     packed = b"\x83\xa3use\xaapublic-key\xa9algorithm" + bytes([0xA0 + len(algorithm)]) + algorithm.encode()
     packed += b"\xa5bytes\xc4" + bytes([len(key)]) + key
-    said = {"size": mark.size, "day": day[1], "key": hashlib.sha256(packed).hexdigest(), "checked": True}
+    found = hashlib.sha256(packed).hexdigest()
+    announced = part.get("announcement")
+    if announced is not None:
+        check_announcement(announced, mark, found)
+    tie = announced["index"] if announced else None
+    said = {"size": mark.size, "day": day[1], "key": found, "announced": tie, "checked": True}
     try:
         import pqcrypto
         import pqcrypto.sign
@@ -389,6 +404,15 @@ def check_anchor(part: Table, mark: Note) -> Table:
     except (pqcrypto.InvalidSignatureError, ValueError):
         raise Refused("its signature does not belong to it") from None
     return said
+
+
+def check_announcement(part: Table, mark: Note, key: str) -> None:
+    """That the log, as it was anchored, says that the key with this fingerprint signs its anchors."""
+    leaf_hash = hashlib.sha256(b"\x00" + part["leaf"].encode()).digest()
+    check_inclusion(leaf_hash, part["index"], mark.size, [bytes.fromhex(step) for step in part["path"]], mark.root)
+    said = read_leaf(part["leaf"])
+    if [said[name] for name in ("tenant", "actor", "action", "subject")] != [*ANNOUNCED, key]:
+        raise Refused("the entry with it does not announce its key")
 
 
 # Entries: a leaf is metadata and a commitment, SHA-256(domain || salt || payload).
@@ -601,7 +625,10 @@ def main(arguments: list[str]) -> int:
         print(f"timestamp on {stamp['size']} entries: {told}")
     for anchor in proved["anchors"]:
         checked = f"by {anchor['key']}" if anchor["checked"] else "not checked: pqcrypto is not installed"
-        print(f"anchored at {anchor['size']} entries, {anchor['day']}, {checked}")
+        tie = "nothing ties its key to the ledger (a file of version 1)"
+        if anchor["announced"] is not None:
+            tie = f"its key is announced by entry {anchor['announced']}"
+        print(f"anchored at {anchor['size']} entries, {anchor['day']}, {checked}; {tie}")
     if proved["undisclosed"]:
         print(f"{proved['undisclosed']} payloads are not in the file: gone, or not disclosed")
     return 0

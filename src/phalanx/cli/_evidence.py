@@ -185,7 +185,10 @@ def _show(report: "EvidenceReport", *, pinned: bool) -> None:
         else:
             click.echo(f"timestamped at {stamp.size} entries, {_time(stamp.at_s)}, under {', '.join(stamp.roots)}")
     for anchor in report.anchors:
-        click.echo(f"anchored at {anchor.size} entries, {anchor.day}, by {anchor.key}")
+        tie = "which nothing in this file ties to the ledger (version 1: export it again)"
+        if anchor.announced is not None:
+            tie = f"announced by entry {anchor.announced}"
+        click.echo(f"anchored at {anchor.size} entries, {anchor.day}, by {anchor.key},\n  {tie}")
     if report.undisclosed:
         click.echo(f"{report.undisclosed} payloads are not in the file: gone, or not disclosed")
 
@@ -202,7 +205,9 @@ def _plain(report: "EvidenceReport") -> dict[str, Any]:
         "entries": [index for index, _ in report.entries],
         "undisclosed": report.undisclosed,
         "witnesses": [{"name": name, "cosigned_at_s": at_s} for name, at_s in report.witnesses],
-        "anchors": [{"size": one.size, "day": one.day, "key": one.key} for one in report.anchors],
+        "anchors": [
+            {"size": one.size, "day": one.day, "key": one.key, "announced": one.announced} for one in report.anchors
+        ],
         "timestamps": [{"size": one.size, "at_s": one.at_s, "roots": list(one.roots)} for one in report.timestamps],
     }
 

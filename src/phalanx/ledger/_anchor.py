@@ -120,6 +120,11 @@ def announcement_id(fingerprint: str) -> str:
     return derive_id(0, "anchor key", fingerprint)
 
 
+def unannounced(day: str, size: int, fingerprint: str) -> LedgerTampered:
+    reason = f"its key {fingerprint} is none that the entries under it announce"
+    return LedgerTampered(f"anchor of {day}", size, reason)
+
+
 def announced_key(said: Identity | AuditEntry) -> str:
     """The fingerprint of the anchor key that an entry announces; empty when it announces none."""
     is_one = (said.tenant, said.actor, said.action) == (DEFAULT_TENANT, _ANNOUNCER, ANNOUNCE)

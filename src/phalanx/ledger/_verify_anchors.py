@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from phalanx.core import Store
 from phalanx.crypto import CryptoError, PublicKey, VerifyingKey
-from phalanx.ledger._anchor import Anchor, StoredAnchor, announced_key, stored_anchors
+from phalanx.ledger._anchor import Anchor, StoredAnchor, announced_key, stored_anchors, unannounced
 from phalanx.ledger._checkpoint import origin_of, verify_checkpoint
 from phalanx.ledger._errors import InvalidCheckpoint, LedgerTampered
 from phalanx.ledger._leaf import Identity
@@ -47,8 +47,7 @@ class AnchorAudit:
         except (CryptoError, InvalidCheckpoint) as error:
             raise LedgerTampered(what, 0, error.message) from error
         if self._announced.get(key.fingerprint, anchor.size) >= anchor.size:
-            reason = f"its key {key.fingerprint} is none that the entries under it announce"
-            raise LedgerTampered(what, anchor.size, reason)
+            raise unannounced(one.day, anchor.size, key.fingerprint)
         if not await self._is_signed(anchor):
             raise LedgerTampered(what, anchor.size, "it is of no checkpoint of this log")
 

@@ -21,6 +21,7 @@ from phalanx.ledger import (
 from phalanx.ledger.witness import audit_vouched
 from phalanx.node._open import open_ports
 from phalanx.node._ports import Ports
+from phalanx.node._sealing import require_allowed
 from phalanx.node._settings import Settings
 from phalanx.node._vault import TenantSealers, opened_vault
 from phalanx.telemetry import Telemetry
@@ -65,6 +66,7 @@ async def reindex_ledger(settings: Settings, *, ask: Ask = nobody_to_ask) -> Rei
         except LedgerTampered as tampered:
             if tampered.what not in INDEXES:
                 raise
+            require_allowed(settings)
             report = await reindex(journal, ports.store, ports.signer, sealers=sealers, clock=ports.clock)
             return Reindexed(report.size, tampered.message)
         return Reindexed(report.size, "")
@@ -76,6 +78,7 @@ async def read_tiles(settings: Settings, *, ask: Ask = nobody_to_ask) -> AsyncIt
     The checkpoint comes last, so that whoever publishes the files in order never shows one
     whose tiles are not there. Raises as ``audit_ledger`` does.
     """
+    require_allowed(settings)
     async with _stored(settings, ask) as (ports, journal, store, sealers):
         ledger = await Ledger.open(
             journal, store, ports.signer, clock=ports.clock, telemetry=Telemetry(ports.clock),

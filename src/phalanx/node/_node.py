@@ -45,7 +45,7 @@ from phalanx.node._plugins import (
     load_plugins,
 )
 from phalanx.node._ports import Ports
-from phalanx.node._sealing import anchor_daily, seal, seal_often
+from phalanx.node._sealing import anchor_daily, require_allowed, seal, seal_often
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
 from phalanx.node._swarm import load_work, opened_swarm, provide_tools
@@ -137,6 +137,7 @@ async def build_node(
     settings: Settings, ports: Ports, *, log_sink: LogSink = discard, host_names: Mapping[str, str] | None = None
 ) -> AsyncIterator[Node]:
     """Run a node on ``ports`` for the length of the block, then drain and stop it. ``host_names`` are by address."""
+    require_allowed(settings)
     clock, offload = ports.clock, ports.offload
     telemetry = _telemetry(settings, clock, log_sink)
     alerts = Alerts(telemetry)

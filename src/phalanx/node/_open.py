@@ -35,6 +35,7 @@ from phalanx.node._vault import make_wrapper
 _KEY = Path("keys/node.key")
 _KERNELS = Path("kernels")
 _ANCHOR_KEY = Path("keys/anchor.key")
+_FIRST_ANCHOR_ALGORITHM = SLH_DSA_SHA2_128S
 
 
 @contextlib.asynccontextmanager
@@ -83,7 +84,7 @@ async def open_ports(
             journals=journals,
             offload=offload,
             signer=signer,
-            anchor_key=functools.partial(_anchor_key, folder / _ANCHOR_KEY),
+            anchor_key=functools.partial(_anchor_key, folder, settings.ledger.anchor_with),
             key_wrapper=functools.partial(
                 make_wrapper, settings.at_rest.wrapper, settings.at_rest.options,
                 folder=folder, entropy=entropy, offload=offload, ask=ask,
@@ -115,12 +116,19 @@ def _signer(file: Path) -> HybridSigner:
         raise StorageCorrupt(str(file), 0, error.message) from error
 
 
-def _anchor_key(file: Path) -> SigningKey:
-    key = load_or_create(file, lambda: SigningKey.generate(SLH_DSA_SHA2_128S).to_bytes())
+def _anchor_key(folder: Path, algorithm: str) -> SigningKey:
+    """Each algorithm has a file of its own: the key of another one stays, and what it signed holds."""
+    file = folder / _ANCHOR_KEY
+    if algorithm != _FIRST_ANCHOR_ALGORITHM:
+        file = file.with_stem(f"anchor-{algorithm.lower()}")
+    data = load_or_create(file, lambda: SigningKey.generate(algorithm).to_bytes())
     try:
-        return SigningKey.from_bytes(key)
+        key = SigningKey.from_bytes(data)
     except InvalidKey as error:
         raise StorageCorrupt(str(file), 0, error.message) from error
+    if key.algorithm != algorithm:
+        raise StorageCorrupt(str(file), 0, f"it is a key of {key.algorithm}, not of {algorithm}")
+    return key
 
 
 async def _postgres(settings: Settings, stack: contextlib.AsyncExitStack, *, alone: bool) -> tuple[Store, Journals]:

@@ -236,6 +236,13 @@ class LedgerSection(Section):
         None, description="File with the certificates (PEM) that the authority's must lead to."
     )
     timestamp_every_s: float = Field(3600.0, ge=1, description="How often the newest checkpoint is timestamped.")
+    anchor_with: Literal[
+        "SLH-DSA-SHA2-128s", "SLH-DSA-SHA2-192s", "SLH-DSA-SHA2-256s",
+        "SLH-DSA-SHAKE-128s", "SLH-DSA-SHAKE-192s", "SLH-DSA-SHAKE-256s",
+    ] = Field(
+        "SLH-DSA-SHA2-128s",
+        description="What signs the daily anchors. A change makes a key of its own, which the ledger announces.",
+    )  # fmt: skip
 
 
 class LogSection(Section):

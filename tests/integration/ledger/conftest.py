@@ -174,6 +174,8 @@ def make_everything(folder):
             ledger, store, url="http://tsa", roots_pem=tsa.roots, every_s=60,
             calls=calls, clock=clock, telemetry=telemetry, alerts=alerts,
         )  # fmt: skip
+        anchors = Anchors(store, world.offload, clock)
+        await anchors.announce(ANCHOR_KEY.public, ledger)
         for number in range(11):
             await ledger.record(
                 AuditEntry(
@@ -184,7 +186,7 @@ def make_everything(folder):
             )  # fmt: skip
             if number in {3, 9}:
                 await stamps.stamp(await ledger.checkpoint())
-        await Anchors(store, world.offload, clock).sign(ANCHOR_KEY, await ledger.signed(10), "2026-01-01")
+        await anchors.sign(ANCHOR_KEY, await ledger.signed(11), "2026-01-01")
         await witnesses.round()
         evidence = Evidence(ledger, witnesses, store, CaseIndex(ledger, store, signer, clock))
         return await evidence.export(DEFAULT_TENANT, "host-0")

@@ -40,7 +40,8 @@ def ours(data, **options):
         "entries": [index for index, _ in report.entries], "undisclosed": report.undisclosed,
         "witnesses": [{"name": name, "cosigned_at_s": at_s} for name, at_s in report.witnesses],
         "timestamps": [{"size": one.size, "at_s": one.at_s} for one in report.timestamps],
-        "anchors": [{"size": one.size, "day": one.day, "key": one.key, "checked": True} for one in report.anchors],
+        "anchors": [{"size": one.size, "day": one.day, "key": one.key, "announced": one.announced, "checked": True}
+                    for one in report.anchors],
     }  # fmt: skip
 
 
@@ -96,11 +97,11 @@ def spoilt(rng, value):
 def test_both_accept_what_was_exported(alone, everything):
     data, ca = everything
     found = ours(data)
-    assert found["entries"] == [0, 3, 6, 9]
+    assert found["entries"] == [1, 4, 7, 10]
     assert len(found["witnesses"]) == 1
-    assert [stamp["size"] for stamp in found["timestamps"]] == [4, 10]
+    assert [stamp["size"] for stamp in found["timestamps"]] == [5, 11]
     assert all(stamp["at_s"] for stamp in found["timestamps"])
-    assert [(anchor["size"], anchor["day"]) for anchor in found["anchors"]] == [(10, "2026-01-01")]
+    assert [(one["size"], one["day"], one["announced"]) for one in found["anchors"]] == [(11, "2026-01-01", 0)]
     assert theirs(alone, data) == found
     assert theirs(alone, data, found["signer"], ca.read_bytes()) == found
     assert ours(data, fingerprint=found["signer"], authority_pem=ca.read_text()) == found
@@ -138,7 +139,7 @@ def test_no_byte_of_the_file_is_beside_the_point(alone, everything):
         verdict = ours(spoiled)
         assert isinstance(verdict, tuple) or in_token(data, at), f"byte {at} does not matter"
         assert theirs(alone, spoiled) == verdict, at
-        found.add(verdict[0])
+        found.add(verdict[0] if isinstance(verdict, tuple) else "verified")
     assert found >= {"document", "key", "checkpoint", "timestamp", "anchor", "leaf", "timeline"}
 
 
@@ -176,6 +177,21 @@ def test_what_is_redone_in_canonical_form_has_one_verdict(alone, everything):
         "timeline",
     }
     assert found >= links
+
+
+def test_both_read_files_of_version_1_and_say_that_nothing_ties_the_anchors_key(alone, everything):
+    data, _ = everything
+    document = json.loads(data)
+    document["version"] = 1
+    assert theirs(alone, canonical(document)) == ours(canonical(document)) == ("document", "the bundle")
+    for mark in document["marks"]:
+        if mark["anchor"]:
+            del mark["anchor"]["announcement"]
+    found = ours(canonical(document))
+    assert theirs(alone, canonical(document)) == found
+    assert [one["announced"] for one in found["anchors"]] == [None]
+    document["version"] = 2
+    assert theirs(alone, canonical(document)) == ours(canonical(document)) == ("document", "the bundle")
 
 
 def test_parts_moved_or_dropped_have_one_verdict(alone, everything):
@@ -221,6 +237,6 @@ def test_the_script_runs_where_phalanx_is_not(everything, tmp_path):
     file.write_bytes(data.replace(b"approved", b"refused!", 1))
     done = run("evidence.json")
     assert done.returncode == 6
-    assert "breaks at the leaf of entry 0" in done.stderr
+    assert "breaks at the leaf of entry 1" in done.stderr
     assert "Traceback" not in done.stderr
     assert "phalanx" not in re.findall(r"^\s*(?:import|from) (\w+)", SCRIPT.read_text(), re.MULTILINE)

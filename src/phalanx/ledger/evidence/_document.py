@@ -24,13 +24,16 @@ from phalanx.ledger.evidence._limits import (
 )
 
 KIND = "phalanx-evidence"
-VERSION = 1
+VERSION = 2
+# Files of version 1 have anchors whose key nothing ties to the log. They are read for ever.
+_VERSIONS = (1, VERSION)
 # FIPS 205, all of it: signatures that rest on hash functions and nothing else.
 ANCHOR_ALGORITHMS = frozenset(
     f"SLH-DSA-{hashing}-{bits}{speed}" for hashing in ("SHA2", "SHAKE") for bits in (128, 192, 256) for speed in "sf"
 )
 
 _Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}\\Z")]
+_Index = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Path = Annotated[tuple[_Hash, ...], msgspec.Meta(max_length=MAX_PATH)]
 
 
@@ -56,10 +59,19 @@ class TimestampPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     token: str
 
 
+class AnnouncementPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The entry that announces an anchor's key, and its path to the root that is anchored."""
+
+    index: _Index
+    leaf: str
+    path: _Path
+
+
 class AnchorPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The same head signed with hashes alone (SLH-DSA): the anchor's note, and the key in base64."""
 
     algorithm: str
+    announcement: AnnouncementPart | msgspec.UnsetType = msgspec.UNSET
     key: str
     note: str
 
@@ -76,7 +88,7 @@ class MarkPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class EntryPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry. ``payload`` and ``salt`` are null when they are gone or not disclosed."""
 
-    index: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    index: _Index
     leaf: str
     leaf_hash: _Hash
     path: _Path
@@ -119,8 +131,8 @@ def read_bundle(data: bytes) -> Bundle:
         raise _broken(f"it is not JSON as a bundle has it: {error}") from error
     if not same:
         raise _broken("its bytes are not in the canonical form")
-    if not isinstance(document, dict) or (document.get("kind"), document.get("version")) != (KIND, VERSION):
-        raise _broken(f"it is no {KIND} of version {VERSION}")
+    if not isinstance(document, dict) or document.get("kind") != KIND or document.get("version") not in _VERSIONS:
+        raise _broken(f"it is no {KIND} of version {' or '.join(map(str, _VERSIONS))}")
     try:
         bundle = msgspec.convert(document, Bundle)
     except msgspec.ValidationError as error:
@@ -133,6 +145,9 @@ def read_bundle(data: bytes) -> Bundle:
         raise _broken("a witness stands in it twice")
     if any(mark.anchor is None and mark.timestamp is None for mark in bundle.marks):
         raise _broken("a mark has neither a timestamp nor an anchor")
+    ties = [mark.anchor.announcement is not msgspec.UNSET for mark in bundle.marks if mark.anchor is not None]
+    if any(tied != (bundle.version > 1) for tied in ties):
+        raise _broken("an anchor has an announcement in a file of version 1, or none in a later one")
     for entry in bundle.entries:
         if (entry.payload is None) != (entry.salt is None):
             raise _broken(f"entry {entry.index} has a payload without its salt, or a salt alone")

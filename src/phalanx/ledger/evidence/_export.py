@@ -10,7 +10,7 @@ from typing import Protocol
 
 from phalanx.core import NotFound, Store, TenantId
 from phalanx.crypto import VerifyingKey
-from phalanx.ledger._anchor import stored_anchors
+from phalanx.ledger._anchor import StoredAnchor, announcement_id, stored_anchors, unannounced
 from phalanx.ledger._checkpoint import Checkpoint
 from phalanx.ledger._limits import PAGE_CHECKPOINTS
 from phalanx.ledger._note import parse_note
@@ -21,6 +21,7 @@ from phalanx.ledger.evidence._document import (
     KIND,
     VERSION,
     AnchorPart,
+    AnnouncementPart,
     Bundle,
     EntryPart,
     LogPart,
@@ -35,6 +36,8 @@ from phalanx.ledger.witness import Cosignature, OwnLog, StampedSizes, TrustedLog
 class EvidenceLog(OwnLog, Protocol):
     """The ledger, as far as evidence is made of it."""
 
+    async def entry(self, entry_id: str) -> LedgerEntry: ...
+
     async def entries(self, after: int, limit: int) -> list[LedgerEntry]: ...
 
     async def prove(self, index: int, size: int | None = None) -> InclusionProof: ...
@@ -46,16 +49,14 @@ class _AnchoredSizes:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def first_covering(self, index: int) -> tuple[int, AnchorPart] | None:
+    async def first_covering(self, index: int) -> tuple[int, StoredAnchor] | None:
         """Size and anchor of the earliest anchored checkpoint that the entry ``index`` is in."""
         after = ""
         while page := await stored_anchors(self._store, after=after, limit=PAGE_CHECKPOINTS):
             for stored in page:
                 size = _size(stored.note)
                 if size > index:
-                    key = VerifyingKey.from_bytes(stored.public_key)
-                    raw = base64.b64encode(key.raw).decode()
-                    return size, AnchorPart(algorithm=key.algorithm, key=raw, note=stored.note)
+                    return size, stored
             after = page[-1].day
         return None
 
@@ -115,7 +116,7 @@ class Evidence:
     async def _marks(self, indexes: list[int], checkpoint: Checkpoint, log: TrustedLog) -> list[MarkPart]:
         """The checkpoints that were stamped or anchored soonest after an entry was recorded."""
         stamps: dict[int, TimestampPart] = {}
-        anchors: dict[int, AnchorPart] = {}
+        anchors: dict[int, StoredAnchor] = {}
         for index in indexes:
             stamp = await self._stamps.first_covering(index)
             if stamp is not None:
@@ -130,15 +131,33 @@ class Evidence:
             if marked is None:
                 continue
             _, path = await self._ledger.prefix(size, checkpoint.size)
+            anchored = anchors.get(size)
             marks.append(
                 MarkPart(
-                    anchor=anchors.get(size),
+                    anchor=await self._anchor(anchored, size) if anchored else None,
                     note=log.own_lines(marked.note),
                     path=tuple(step.hex() for step in path),
                     timestamp=stamps.get(size),
                 )
             )
         return marks
+
+    async def _anchor(self, stored: StoredAnchor, size: int) -> AnchorPart:
+        """The anchor with the entry that announces its key; raises ``LedgerTampered`` when there is none under it."""
+        key = VerifyingKey.from_bytes(stored.public_key)
+        try:
+            found = await self._ledger.entry(announcement_id(key.fingerprint))
+        except NotFound as error:
+            raise unannounced(stored.day, size, key.fingerprint) from error
+        if found.index >= size:
+            raise unannounced(stored.day, size, key.fingerprint)
+        proof = await self._ledger.prove(found.index, size)
+        return AnchorPart(
+            algorithm=key.algorithm,
+            announcement=AnnouncementPart(index=found.index, leaf=found.leaf.decode(), path=proof.path),
+            key=base64.b64encode(key.raw).decode(),
+            note=stored.note,
+        )
 
     async def _entry(self, found: LedgerEntry, size: int) -> EntryPart:
         proof = await self._ledger.prove(found.index, size)

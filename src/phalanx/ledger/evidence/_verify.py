@@ -13,9 +13,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from phalanx.core import AuditEntry, InvalidInput, Unavailable, WireError
 from phalanx.crypto import CryptoError, PublicKey, VerifyingKey
-from phalanx.ledger._anchor import verify_anchor
+from phalanx.ledger._anchor import announced_key, verify_anchor
 from phalanx.ledger._errors import InvalidCheckpoint, InvalidProof
 from phalanx.ledger._leaf import decode_leaf
 from phalanx.ledger._merkle import leaf_hash, verify_consistency, verify_inclusion
@@ -24,6 +26,7 @@ from phalanx.ledger._payload import Disclosure
 from phalanx.ledger.evidence._document import (
     ANCHOR_ALGORITHMS,
     AnchorPart,
+    AnnouncementPart,
     Bundle,
     EntryPart,
     MarkPart,
@@ -39,11 +42,15 @@ HEAD = "the checkpoint"
 
 @dataclass(frozen=True, slots=True)
 class AnchoredMark:
-    """An anchor in a bundle, and the fingerprint of its key."""
+    """An anchor in a bundle, the fingerprint of its key, and which entry announced that.
+
+    ``announced`` is None in files of version 1, where nothing ties the key to the log.
+    """
 
     size: int
     day: str
     key: str
+    announced: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +220,27 @@ def _anchor(where: str, part: AnchorPart, marked: Head) -> AnchoredMark:
         raise BrokenLink(Link.ANCHOR, where, "it has more than one signature line")
     if (anchor.origin, anchor.size, anchor.root) != (marked.origin, marked.size, marked.root.hex()):
         raise BrokenLink(Link.ANCHOR, where, "it is of another checkpoint")
-    return AnchoredMark(marked.size, anchor.day, key.fingerprint)
+    announced = None
+    if part.announcement is not msgspec.UNSET:
+        _announcement(where, part.announcement, marked, key.fingerprint)
+        announced = part.announcement.index
+    return AnchoredMark(marked.size, anchor.day, key.fingerprint, announced)
+
+
+def _announcement(where: str, part: AnnouncementPart, marked: Head, fingerprint: str) -> None:
+    """That the log, as it was anchored, says that this key signs its anchors."""
+    try:
+        leaf = part.leaf.encode()
+        verify_inclusion(
+            leaf_hash(leaf), part.index, marked.size, [bytes.fromhex(step) for step in part.path], marked.root
+        )
+        said = decode_leaf(leaf)
+    except InvalidProof as error:
+        raise BrokenLink(Link.ANCHOR, where, f"the entry that announces its key: {error.reason}") from error
+    except WireError as error:
+        raise BrokenLink(Link.ANCHOR, where, f"the entry that announces its key: {error.message}") from error
+    if announced_key(said.entry) != fingerprint:
+        raise BrokenLink(Link.ANCHOR, where, f"entry {part.index} does not announce its key, {fingerprint}")
 
 
 def _entry(part: EntryPart, bundle: Bundle, head: Head) -> Told:

@@ -92,6 +92,12 @@ def signers():
     return HybridSigner.generate(), HybridSigner.generate()
 
 
+@pytest.fixture(scope="session")
+def new_office(signers):
+    """An office in a world, not open yet."""
+    return lambda world: Office(world, *signers)
+
+
 @pytest.fixture
 def on_office(signers):
     """Runs ``main(office)`` in a simulated world."""

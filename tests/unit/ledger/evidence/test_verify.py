@@ -51,7 +51,7 @@ def spoil_line(number):
 
 BROKEN = [
     (edit("kind", to="phalanx-other"), Link.DOCUMENT, "the bundle"),
-    (edit("version", to=2), Link.DOCUMENT, "the bundle"),
+    (edit("version", to=3), Link.DOCUMENT, "the bundle"),
     (edit("entries", to=[]), Link.DOCUMENT, "the bundle"),
     (edit("entries", to=lambda found: found[::-1]), Link.DOCUMENT, "the bundle"),
     (edit("entries", to=lambda found: [found[0], *found]), Link.DOCUMENT, "the bundle"),

@@ -75,6 +75,31 @@ def test_a_cosignature_is_found_under_its_witness(cosigned, number, under):
     cosigned(main)
 
 
+class Unindexed:
+    """A store whose index lost an entry, while its row says what it should be found under."""
+
+    def __init__(self, store, key):
+        self._store = store
+        self._key = key
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    async def find(self, *args, **kwargs):
+        return [row for row in await self._store.find(*args, **kwargs) if row.key != self._key]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_an_index_that_lost_an_entry(cosigned, number):
+    async def main(store):
+        key = (await store.scan(COSIGNATURES, DEFAULT_TENANT))[number].key
+        with pytest.raises(LedgerTampered, match="it is not found under") as caught:
+            await audit_vouched(Unindexed(store, key))
+        assert (caught.value.what, caught.value.position) == ("cosignature", int(key[:19]))
+
+    cosigned(main)
+
+
 def test_rows_of_another_tenant_are_nobodys(cosigned):
     async def main(store):
         (row, *_) = await store.scan(COSIGNATURES, DEFAULT_TENANT)
