@@ -57,8 +57,13 @@ from phalanx.messaging._peers import ClearPeers, Peers
 from phalanx.messaging._policies import POLICIES, Policy, policy_of
 from phalanx.messaging._proofs import Proofs, SignedProofs
 from phalanx.messaging._receipt import Receipt
+from phalanx.messaging._sealed_peers import RefusedPeer, SealedPeers, process_named, subject_of
 
 __all__ = [
+    "RefusedPeer",
+    "SealedPeers",
+    "process_named",
+    "subject_of",
     "SignedProofs",
     "Proofs",
     "LinkState",

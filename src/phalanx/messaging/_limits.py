@@ -93,3 +93,16 @@ ANNOUNCE_EVERY_S = 0.25
 # An incarnation that seems older than the last one counts after the last one was silent for so long: clocks step back.
 TAKEOVER_AFTER_S = 5.0
 MAX_RETIRED = 64
+
+# Channels with other processes on one path; beyond it the least recently used is closed and made anew when needed.
+MAX_SEALED_CHANNELS = 1_024
+# Handshakes under way on one path, and what waits for each.
+MAX_DIALS = 128
+MAX_DIALLED_FRAMES = 1_024
+MAX_DIALLED_BYTES = 8 * MIB
+# After a handshake that failed the next one is not begun at once: each costs milliseconds.
+REDIAL_AFTER_S = 1.0
+# Opened frames that wait to be taken; beyond it they wait in the channels, whose bound drops the oldest.
+MAX_UNREAD_FRAMES = 256
+# The same refusal is told once in so long.
+REFUSAL_WINDOW_S = 60.0
