@@ -10,11 +10,13 @@ port              embedded                       server
 ================  =============================  ================================
 ``Store``         ``SqliteStore``                ``PostgresStore``
 ``Journals``      ``SegmentJournals``            ``PostgresJournals``
+``Blobs``         ``FolderBlobs``                the same
 ``KeyWrapper``    ``FileWrapper``, OS keyring    ``TransitWrapper``, an HSM
 ``Transport``     (one process needs none)       ``NatsTransport``
 ================  =============================  ================================
 """
 
+from phalanx.adapters._blobs import FolderBlobs
 from phalanx.adapters._calls import HttpCalls
 from phalanx.adapters._exact import ExactAnswer, solve_exactly
 from phalanx.adapters._file_wrapper import FileWrapper, file_wrapper
@@ -55,6 +57,7 @@ __all__ = [
     "ExactAnswer",
     "FileWrapper",
     "Files",
+    "FolderBlobs",
     "HttpCalls",
     "KeyringWrapper",
     "LoopWatch",

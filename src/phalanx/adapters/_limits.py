@@ -1,6 +1,6 @@
 """Bounds of the adapters, in one place."""
 
-from phalanx.core import MAX_CHUNK_BYTES, MIB
+from phalanx.core import GIB, MAX_CHUNK_BYTES, MIB
 
 # Keys and index values: what one PostgreSQL index entry holds with room to spare.
 MAX_KEY_BYTES = 512
@@ -104,3 +104,6 @@ NATS_SERVER_READY_S = 60.0
 NATS_SERVER_STOP_S = 10.0
 NATS_SERVER_PAUSE_S = 0.1
 NATS_SERVER_PAUSE_MAX_S = 5.0
+
+# One blob. Who writes it has a bound of its own, this one keeps a mistake from filling the disk.
+MAX_BLOB_BYTES = 64 * GIB

@@ -11,6 +11,8 @@ from starlette.routing import BaseRoute
 import phalanx
 from phalanx.api._agreements import KINDS as AGREEMENT_KINDS
 from phalanx.api._agreements import agreement_routes
+from phalanx.api._artefacts import KINDS as ARTEFACT_KINDS
+from phalanx.api._artefacts import artefact_routes
 from phalanx.api._auth import Gate
 from phalanx.api._balancing import KINDS as BALANCING_KINDS
 from phalanx.api._balancing import balancing_routes
@@ -48,6 +50,7 @@ _KINDS: Sequence[type] = (
     *EVENT_KINDS,
     *RECORD_KINDS,
     *AGREEMENT_KINDS,
+    *ARTEFACT_KINDS,
     *LEDGER_KINDS,
     *BALANCING_KINDS,
     *TILE_KINDS,
@@ -83,6 +86,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         event_routes(node, gate),
         record_routes(node, gate),
         agreement_routes(node, gate),
+        artefact_routes(node, gate),
         trace_routes(node, gate),
         witness_routes(node),
         tile_routes(node, gate),

@@ -61,6 +61,9 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
         ProblemType("not-found", 404, "Not found", "There is no such record or address."),
         ProblemType("method-not-allowed", 405, "Method not allowed", "The address exists, but not for this method."),
         ProblemType("shredded", 410, "Shredded", "The tenant's keys were destroyed; its data is gone for good."),
+        ProblemType(
+            "damaged-artefact", 410, "Damaged artefact", "A kept file is not what was written, from a chunk on."
+        ),
         ProblemType("sharing", 422, "Escrow refused", "An escrow, ceremony, release or share does not hold."),
         ProblemType("identity", 422, "Identity refused", "A certificate, chain or list of revocations does not hold."),
         ProblemType("algorithm-forbidden", 422, "Algorithm forbidden", "The policy in force does not allow it."),

@@ -3,18 +3,20 @@
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlencode
 
 import click
 
-from phalanx.core import InvalidInput, Overloaded, PhalanxError, Unavailable
+from phalanx.core import KIB, InvalidInput, Overloaded, PhalanxError, Unavailable
 
 if TYPE_CHECKING:
     import urllib3
 
 DEFAULT_URL = "http://127.0.0.1:8470"
 TIMEOUT_S = 30.0
+_BINARY = "application/octet-stream"
+_PIECE_BYTES = 256 * KIB
 
 
 class Refused(PhalanxError):
@@ -77,6 +79,25 @@ class NodeClient:
     def post(self, path: str, *, content: bytes, headers: dict[str, str], **params: Any) -> Any:
         return self._ask("POST", path, params=params, content=content, headers=headers)
 
+    def upload(self, path: str, content: BinaryIO, **params: Any) -> Any:
+        """Send a file as it is read, however large."""
+        kept = {k: v for k, v in params.items() if v not in (None, "")}
+        return self._ask("POST", path, params=kept, content=content, headers={"Content-Type": _BINARY})
+
+    def download(self, path: str) -> Iterator[bytes]:
+        """The body of an answer as it comes, however large."""
+        import urllib3
+
+        try:
+            answer = self._http.request("GET", f"{self.url}{path}", preload_content=False)
+            if answer.status == 200:
+                yield from answer.stream(_PIECE_BYTES)
+                return
+            body = _json(answer)
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable(f"the node at {self.url}", _reason(error)) from error
+        raise self._problem(answer, body if isinstance(body, dict) else {})
+
     def pages(self, path: str, *, limit: int, **params: Any) -> Iterator[dict[str, Any]]:
         """Up to ``limit`` items of a listing, following its cursor."""
         after, left = "", limit
@@ -94,7 +115,7 @@ class NodeClient:
         path: str,
         *,
         params: dict[str, Any],
-        content: bytes | None = None,
+        content: bytes | BinaryIO | None = None,
         headers: dict[str, str] | None = None,
     ) -> Any:
         import urllib3

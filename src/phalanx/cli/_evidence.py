@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from phalanx.cli._artefacts import ARTEFACTS
 from phalanx.cli._ask import ask_person
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._exits import Exit
@@ -24,12 +25,13 @@ _FILE = click.Path(path_type=Path)
 @click.option("--case", required=True, help="The case, as `phalanx ledger list` shows it.")
 @click.option("--out", type=_FILE, help="Where to write the file (default: standard output).")
 @click.option("--timeline", "timeline_out", type=_FILE, help="Also write the readable timeline (Markdown) here.")
+@click.option("--keep", is_flag=True, help="Have the node keep these bytes, sealed, as an artefact of the case.")
 @client_options
-def export(case: str, out: Path | None, timeline_out: Path | None, client: NodeClient) -> None:
+def export(case: str, out: Path | None, timeline_out: Path | None, keep: bool, client: NodeClient) -> None:
     """Write the evidence of a case as one file that can be checked without this node. It is checked here first."""
     from phalanx.ledger.evidence import canonical, verify_bundle
 
-    data = canonical(client.get("/v1/ledger/bundle", case=case))
+    data = _kept(client, case) if keep else canonical(client.get("/v1/ledger/bundle", case=case))
     report = verify_bundle(data)
     if timeline_out is not None:
         write_file(timeline_out, report.timeline.encode())
@@ -40,6 +42,13 @@ def export(case: str, out: Path | None, timeline_out: Path | None, client: NodeC
     click.echo(f"{out}: {len(report.entries)} entries under a checkpoint of {report.size}, signed by\n{report.signer}")
     if not report.witnesses:
         click.echo("no witness has cosigned it")
+
+
+def _kept(client: NodeClient, case: str) -> bytes:
+    """Export and keep in one step, then fetch what is kept: what is handed over is what stays."""
+    made = client.post(f"{ARTEFACTS}/evidence", content=b"", headers={}, case=case)
+    click.echo(f"kept as artefact {made['id']}, sha256 {made['sha256']}", err=True)
+    return b"".join(client.download(f"{ARTEFACTS}/{made['id']}/content"))
 
 
 @click.command("verify")

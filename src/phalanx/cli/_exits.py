@@ -54,6 +54,7 @@ _BY_CODE = {
     "not-allowed": Exit.NOT_ALLOWED,
     "wrong-key": Exit.NOT_ALLOWED,
     "clear-row": Exit.NOT_VERIFIED,
+    "damaged-artefact": Exit.STORAGE,
     "not-found": Exit.NOT_FOUND,
     "shredded": Exit.NOT_FOUND,
     "ledger-tampered": Exit.NOT_VERIFIED,

@@ -1,8 +1,11 @@
 """Files that commands are given and files that they write, with one way of saying what is wrong with one."""
 
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
-from phalanx.core import InvalidInput
+from phalanx.core import InvalidInput, StorageCorrupt
 
 
 def read_file(path: Path) -> bytes:
@@ -11,6 +14,34 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InvalidInput(str(path), f"cannot be read: {error.strerror or error}") from error
+
+
+def open_file(path: Path) -> BinaryIO:
+    """A file that was named on the command line, to be read piece by piece."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InvalidInput(str(path), f"cannot be read: {error.strerror or error}") from error
+
+
+def write_streamed(path: Path, pieces: Iterable[bytes], is_whole: Callable[[], bool]) -> None:
+    """A new file for its owner's eyes, under its name only once ``is_whole`` says that it is."""
+    draft = path.with_name(f"{path.name}.part")
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                for piece in pieces:
+                    file.write(piece)
+            if not is_whole():
+                raise StorageCorrupt(str(path), 0, "what came is not what was recorded; it was thrown away")
+            require_new(path)
+            draft.rename(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise InvalidInput(str(path), f"cannot be written: {error.strerror or error}") from error
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "alerts": ("phalanx.cli._show:alerts", "What the node wants a person to know of itself."),
     "trace": ("phalanx.cli._show:trace", "The whole way of one event, from intake to ledger."),
     "ledger": ("phalanx.cli._ledger:ledger", "The tamper-evident record: entries, checkpoint, proofs, verification."),
+    "artefacts": ("phalanx.cli._artefacts:artefacts", "Files that the node keeps, sealed: evidence, uploads."),
     "keys": ("phalanx.cli._keys:keys", "Algorithms, identities, the vault, escrow, entropy."),
     "tokens": ("phalanx.cli._tokens:tokens", "Make, list and revoke access tokens (on the node's own machine)."),
     "config": ("phalanx.cli._config:config", "Show the settings in force and where each came from."),

@@ -5,7 +5,7 @@ implementations that pass one contract suite (``phalanx.testing.contracts``): si
 (loses power on demand), embedded (SQLite, segment files) and PostgreSQL.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ParamSpec, Protocol, TypeVar
@@ -163,6 +163,33 @@ class Journals(Protocol):
     """Opens journals by name."""
 
     async def open(self, name: str) -> Journal: ...
+
+
+class Blobs(Protocol):
+    """Files of bytes under names of their writer's making: written once, never changed.
+
+    What a crash left unfinished may be listed: who writes keeps note of what it finished.
+    """
+
+    async def write(self, name: str, pieces: AsyncIterable[bytes]) -> int:
+        """Write a new one and return its size; on return it is durable.
+
+        Raises ``StorageFull`` when there is no room, and what ``pieces`` raises; either way
+        nothing of it is left.
+        """
+        ...
+
+    async def read(self, name: str, offset: int, n: int) -> bytes:
+        """Up to ``n`` bytes from ``offset``, fewer only at the end. Raises ``NotFound``."""
+        ...
+
+    async def names(self) -> list[str]:
+        """In order."""
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Removing what is not there is not an error."""
+        ...
 
 
 class Transport(Protocol):

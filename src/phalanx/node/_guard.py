@@ -5,12 +5,13 @@ new events at once instead of letting each request fail on the disk. A small pro
 out when there is room, and the node writes on; nobody has to restart it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Mapping, Sequence
 
 from phalanx.core import (
     DEFAULT_TENANT,
     AlertLevel,
     AlertSink,
+    Blobs,
     Clock,
     Expect,
     Journal,
@@ -128,6 +129,30 @@ class WatchedJournals:
 
     async def open(self, name: str) -> Journal:
         return _WatchedJournal(await self._inner.open(name), self._watch)
+
+
+class WatchedBlobs:
+    """``Blobs`` that tell the watch when they are full."""
+
+    def __init__(self, inner: Blobs, watch: SpaceWatch) -> None:
+        self._inner = inner
+        self._watch = watch
+
+    async def write(self, name: str, pieces: AsyncIterable[bytes]) -> int:
+        try:
+            return await self._inner.write(name, pieces)
+        except StorageFull as error:
+            self._watch.full(error)
+            raise
+
+    async def read(self, name: str, offset: int, n: int) -> bytes:
+        return await self._inner.read(name, offset, n)
+
+    async def names(self) -> list[str]:
+        return await self._inner.names()
+
+    async def remove(self, name: str) -> None:
+        await self._inner.remove(name)
 
 
 class _WatchedJournal:

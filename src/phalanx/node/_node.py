@@ -13,6 +13,7 @@ from phalanx.consensus import Archive
 from phalanx.core import (
     DEFAULT_TENANT,
     GIB,
+    Blobs,
     Clock,
     IdSource,
     InvalidInput,
@@ -24,6 +25,7 @@ from phalanx.core import (
     Waypoint,
     decode,
 )
+from phalanx.crypto.artefacts import Artefacts
 from phalanx.crypto.entropy import NoiseWatch
 from phalanx.crypto.identity import Identities
 from phalanx.crypto.sharing import Escrows
@@ -35,7 +37,7 @@ from phalanx.ledger import Anchors, Ledger
 from phalanx.messaging import Bus
 from phalanx.node._chamber import Chamber
 from phalanx.node._entropy import watch_noise
-from phalanx.node._guard import SpaceWatch, WatchedJournals, WatchedStore
+from phalanx.node._guard import SpaceWatch, WatchedBlobs, WatchedJournals, WatchedStore
 from phalanx.node._identities import IDENTITY_KEYS, keep_identities, opened_identities
 from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SETTLED_POLL_S
 from phalanx.node._plugins import (
@@ -85,6 +87,7 @@ class Node:
     noise: NoiseWatch
     vault: Vault
     migration: MigrationJob
+    artefacts: Artefacts
     identities: Identities
     ledger: Ledger
     anchors: Anchors
@@ -178,6 +181,7 @@ async def build_node(
         )  # fmt: skip
         swarm = opened_swarm(settings, ports, store, identities, bus, toolbox, telemetry, alerts, (skills, duties))
         archive = Archive(store, ledger, clock)
+        artefacts = _artefacts(settings, ports, WatchedBlobs(ports.blobs, space), store, vault, ledger, telemetry)
         responses = _responses(settings, ports, archive, store, ledger, vault, swarm, identities, telemetry, alerts)
         sentinel = await _sentinel(settings, ports, intake, store, telemetry, swarm, skills, host_names or {})
         node = Node(
@@ -185,9 +189,9 @@ async def build_node(
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, events=events,
             findings=findings, bus=bus, swarm=swarm, engine=engine, assessments=Assessments(store), responses=responses,
             cases=Cases(store), noise=noise, vault=vault, identities=identities, ledger=ledger,
-            migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS]), fleet=fleet,
+            migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS], files=artefacts),
             escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
-            agreements=archive, anchors=Anchors(store, offload, clock),
+            agreements=archive, anchors=Anchors(store, offload, clock), artefacts=artefacts, fleet=fleet,
             balancing=_balancing(settings, ports, telemetry, swarm, engine),
             local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip
@@ -202,6 +206,15 @@ async def build_node(
         stack.push_async_callback(services.stop)
         stack.callback(telemetry.feed.close)
         yield node
+
+
+def _artefacts(
+    settings: Settings, ports: Ports, blobs: Blobs, store: Store, vault: Vault, ledger: Ledger, telemetry: Telemetry
+) -> Artefacts:
+    return Artefacts(
+        blobs, store, vault, ledger,
+        clock=ports.clock, entropy=ports.entropy, telemetry=telemetry, bounds=settings.artefacts.bounds,
+    )  # fmt: skip
 
 
 async def _sentinel(
@@ -223,7 +236,8 @@ def _start_services(node: Node, ports: Ports, services: Services) -> None:
     services.start("retention", lambda: _retain(node.events, settings, clock))
     keep_identities(node.identities, node.swarm, services)
     services.start("migration", node.migration.run)
-    services.start("vault", lambda: keep_vault(node.vault, node.store, node.ledger))
+    services.start("artefacts", node.artefacts.run)
+    services.start("vault", lambda: keep_vault(node.vault, node.store, node.artefacts, node.ledger))
     services.start("noise", node.noise.run)
     services.start("balancing", node.balancing.run)
     services.start("ledger-seal", lambda: seal_often(node.ledger, telemetry, clock))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from phalanx.adapters import (
     Ask,
+    FolderBlobs,
     HttpCalls,
     LoopWatch,
     OsEntropy,
@@ -62,12 +63,12 @@ async def open_ports(
         if alone:
             stack.enter_context(lock_folder(folder))
         offload = stack.enter_context(contextlib.closing(ThreadOffload(settings.node.workers)))
+        files = stack.enter_context(contextlib.closing(OsFiles(folder)))
         if settings.store.kind == "postgres":
             store, journals = await _postgres(settings, stack, alone=alone)
         else:
             store = await SqliteStore.open(folder / "state.sqlite")
             stack.push_async_callback(store.close)
-            files = stack.enter_context(contextlib.closing(OsFiles(folder)))
             journals = SegmentJournals(files, "journals", entropy=entropy, offload=offload)
         processes = stack.enter_context(contextlib.closing(ProcessOffload(settings.agents.processes)))
         loop_watch = stack.enter_context(contextlib.closing(LoopWatch()))
@@ -82,6 +83,7 @@ async def open_ports(
             entropy=entropy,
             store=store,
             journals=journals,
+            blobs=FolderBlobs(files, "artefacts"),
             offload=offload,
             signer=signer,
             anchor_key=functools.partial(_anchor_key, folder, settings.ledger.anchor_with),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from phalanx.core import Clock, EntropySource, HttpCaller, IdSource, Journals, Offload, Rng, Store
+from phalanx.core import Blobs, Clock, EntropySource, HttpCaller, IdSource, Journals, Offload, Rng, Store
 from phalanx.crypto import HybridSigner, SigningKey
 from phalanx.crypto.entropy import NoiseSource
 from phalanx.crypto.vault import KeyWrapper
@@ -52,6 +52,7 @@ class Ports:
     entropy: EntropySource
     store: Store
     journals: Journals
+    blobs: Blobs
     offload: Offload
     signer: HybridSigner
     anchor_key: Callable[[], SigningKey]

@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from phalanx.core import GIB, MIB
 from phalanx.crypto import CryptoPolicy
+from phalanx.crypto.artefacts import ArtefactBounds
 from phalanx.incidents import DOMAIN_CONTROLLERS
 
 RoleName = Literal["sentinel", "hunter", "guardian", "analyst", "deception", "admin", "canary", "specialist"]
@@ -149,6 +151,17 @@ class CryptoSection(Section):
         return CryptoPolicy(frozenset(self.forbidden))
 
 
+class ArtefactSection(Section):
+    """Files that the node keeps, sealed: evidence, captures, uploads."""
+
+    max_mib: int = Field(256, ge=1, le=16_384, description="The largest one, in MiB.")
+    tenant_gib: int = Field(16, ge=1, le=4_096, description="All of one tenant together, in GiB.")
+
+    @property
+    def bounds(self) -> ArtefactBounds:
+        return ArtefactBounds(self.max_mib * MIB, self.tenant_gib * GIB)
+
+
 class EntropySection(Section):
     """Where secret randomness comes from, besides the operating system, which is always in it."""
 
@@ -275,6 +288,7 @@ class Settings(Section):
     entropy: EntropySection = Field(EntropySection(), description="Secret randomness.")
     identity: IdentitySection = Field(IdentitySection(), description="Identities.")
     at_rest: AtRestSection = Field(AtRestSection(), description="Data at rest.")
+    artefacts: ArtefactSection = Field(ArtefactSection(), description="Files that the node keeps.")
     ledger: LedgerSection = Field(LedgerSection(), description="Witnesses, gossip and timestamps of the ledger.")
     log: LogSection = Field(LogSection(), description="Logs.")
     otlp: OtlpSection = Field(OtlpSection(), description="Export of traces and metrics.")

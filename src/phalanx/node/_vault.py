@@ -8,6 +8,7 @@ from pathlib import Path
 from phalanx.adapters import Ask, secret_source
 from phalanx.agents import MISSIONS
 from phalanx.core import NO_TRACE, AuditEntry, AuditSink, EntropySource, InvalidInput, Offload, Store, TenantId
+from phalanx.crypto.artefacts import ARTEFACTS, Artefacts
 from phalanx.crypto.vault import (
     WRAPPERS_GROUP,
     KeyWrapper,
@@ -21,6 +22,7 @@ from phalanx.crypto.vault import Sealer as VaultSealer
 from phalanx.incidents import DECISIONS, PROPOSALS
 from phalanx.intel import BATCHES, FINDINGS, IDEMPOTENCY, QUARANTINE
 from phalanx.ledger import Sealer
+from phalanx.messaging import DEAD_LETTERS
 from phalanx.node._plugins import registered
 from phalanx.node._ports import Ports
 from phalanx.node._settings import Settings
@@ -29,8 +31,8 @@ from phalanx.workflows import ASSESSMENTS, RUNS, STEP_RESULTS
 
 # Every table that declares ``sealed``; a test holds this list to that.
 SEALED_TABLES = (
-    ASSESSMENTS, BATCHES, DECISIONS, FINDINGS, IDEMPOTENCY, MISSIONS, PROPOSALS, QUARANTINE, RUNS, STEP_RESULTS,
-    WAYPOINTS,
+    ARTEFACTS, ASSESSMENTS, BATCHES, DEAD_LETTERS, DECISIONS, FINDINGS, IDEMPOTENCY, MISSIONS, PROPOSALS, QUARANTINE,
+    RUNS, STEP_RESULTS, WAYPOINTS,
 )  # fmt: skip
 
 
@@ -85,14 +87,14 @@ async def opened_vault(
         await wrapper.close()
 
 
-async def keep_vault(vault: Vault, store: SealedStore, ledger: AuditSink) -> None:
+async def keep_vault(vault: Vault, store: SealedStore, artefacts: Artefacts, ledger: AuditSink) -> None:
     """Tend the vault, tell the ledger of its changes and erase what is shredded, for as long as the node runs."""
     async with asyncio.TaskGroup() as group:
         group.create_task(vault.tend())
-        group.create_task(_follow(vault, store, ledger))
+        group.create_task(_follow(vault, store, artefacts, ledger))
 
 
-async def _follow(vault: Vault, store: SealedStore, ledger: AuditSink) -> None:
+async def _follow(vault: Vault, store: SealedStore, artefacts: Artefacts, ledger: AuditSink) -> None:
     changed = asyncio.Event()
     vault.outbox.on_event = changed.set
     while True:
@@ -113,6 +115,7 @@ async def _follow(vault: Vault, store: SealedStore, ledger: AuditSink) -> None:
                 await ledger.record(entry)
                 await vault.outbox.confirm(event)
         await store.erase_shredded()
+        await artefacts.erase_shredded()
         await changed.wait()
 
 

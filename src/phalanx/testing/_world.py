@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from phalanx.adapters import SegmentJournals
+from phalanx.adapters import FolderBlobs, SegmentJournals
 from phalanx.core import KIB, Rng, Transport, Uuid7Source
 from phalanx.testing._calls import SimCalls
 from phalanx.testing._disk import SimDisk
@@ -227,6 +227,7 @@ class SimNode:
             entropy=SimEntropy(rng.child("entropy")),
             store=world.store(self.name),
             journals=world.journals(self.name),
+            blobs=FolderBlobs(world.disk(self.name), "artefacts"),
             offload=world.offload,
             signer=self._signer,
             anchor_key=self._make_anchor_key,

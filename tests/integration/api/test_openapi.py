@@ -132,6 +132,8 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
         conforms(document, post, taken)
         event = taken["first_event"]
         known = {"trace_id": event, "event_id": event, "code": "overloaded", "escrow_id": escrow.id}
+        artefact = await api.node.artefacts.put(DEFAULT_TENANT, b"a capture", name="capture", actor="tester")
+        known |= {"artefact_id": artefact.id}
         known |= {"pool": "agents", "digest": epoch.id.hex()}
         entries = (await api.http.get("/v1/ledger")).json()["items"]
         asked = {

@@ -1,5 +1,6 @@
 """`phalanx keys vault` and `phalanx keys migrate`, from the shell, on real data and a real node."""
 
+import hashlib
 import json
 import os
 import re
@@ -137,3 +138,30 @@ def test_identities_from_the_shell_over_tls(up, tmp_path):
     assert "breaks at link 0" in failed
     assert "known already" in run("accept", str(listed))
     assert [one["state"] for one in json.loads(run("list", "--kind", "person", "--json"))] == ["revoked"]
+
+
+def test_artefacts_from_the_shell(up, tmp_path):
+    client = up()
+    capture, back = tmp_path / "capture.pcap", tmp_path / "back"
+    capture.write_bytes(b"who was there " * 50_000)
+    made = json.loads(phalanx("artefacts", "put", str(capture), "--case", "host:ws-1", "--json", **client))
+    assert (made["name"], made["size"], made["use"]) == ("capture.pcap", 700_000, "upload")
+    assert "capture.pcap" in phalanx("artefacts", "list", "--case", "host:ws-1", **client)
+    assert "there is none" in phalanx("artefacts", "list", "--use", "evidence", **client)
+    assert made["sha256"] in phalanx("artefacts", "get", made["id"], "--out", str(back), **client)
+    assert back.read_bytes() == capture.read_bytes()
+    assert back.stat().st_mode & 0o777 == 0o600
+    assert "is there already" in phalanx("artefacts", "get", made["id"], "--out", str(back), code=2, **client)
+    (stored,) = [file for file in (tmp_path / "data/artefacts").iterdir() if file.name != ".lock"]
+    assert b"who was there" not in stored.read_bytes()
+
+    bundle = tmp_path / "case.json"
+    exported = phalanx("ledger", "export", "--case", "host:ws-1", "--keep", "--out", str(bundle), **client)
+    assert "entries under a checkpoint" in exported
+    (kept,) = json.loads(phalanx("artefacts", "list", "--use", "evidence", "--json", **client))
+    assert kept["sha256"] == hashlib.sha256(bundle.read_bytes()).hexdigest()
+    assert "verified" in phalanx("ledger", "verify", str(bundle))
+
+    assert "removed capture.pcap" in phalanx("artefacts", "remove", made["id"], **client)
+    assert "no artefact" in phalanx("artefacts", "get", made["id"], "--out", str(tmp_path / "gone"), code=5, **client)
+    assert not list(tmp_path.glob("gone*"))

@@ -19,7 +19,7 @@ Errors::
 from phalanx.crypto.vault._blinder import Blinder
 from phalanx.crypto.vault._envelope import Envelope, looks_sealed, parse
 from phalanx.crypto.vault._errors import ClearRow, KeyExhausted, NotSealed, Shredded, VaultError, WrongKey
-from phalanx.crypto.vault._migration import Migration, MigrationJob, MigrationState
+from phalanx.crypto.vault._migration import Migration, MigrationJob, MigrationState, SealedFiles
 from phalanx.crypto.vault._model import (
     VAULT_EVENTS,
     VAULT_KEYS,
@@ -67,6 +67,7 @@ __all__ = [
     "Opener",
     "Outbox",
     "PassphraseWrapper",
+    "SealedFiles",
     "SealedRows",
     "SealedStore",
     "Sealer",

@@ -2,7 +2,7 @@
 
 First the keys that are for another algorithm are rotated, from the root down; then every row of
 every sealed table that is in clear, or sealed under another key than the current one, is sealed
-anew. Where it stands is committed with the rows it moved: a job that is killed goes on from
+anew, and so is every file. Where it stands is committed with the rows it moved: a job that is killed goes on from
 there, one that is stopped can be started again. Between two batches it rests so long that it
 works a quarter of the time at most.
 
@@ -11,9 +11,10 @@ Besides, rows that a reader met in an old form are sealed anew soon after they w
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 import msgspec
 
@@ -34,6 +35,16 @@ from phalanx.crypto.vault._vault import Vault
 from phalanx.telemetry import Telemetry
 
 _KEY = "migration"
+
+
+class SealedFiles(Protocol):
+    """Files that their owner seals himself, beside the store."""
+
+    async def count(self) -> int: ...
+
+    def reseal(self) -> AsyncGenerator[bool, None]:
+        """Look at one after the other, and seal anew what needs it; whether each did."""
+        ...
 
 
 class MigrationState(Enum):
@@ -89,8 +100,10 @@ class MigrationJob:
         telemetry: Telemetry,
         *,
         besides: Sequence[SealedRows] = (),
+        files: SealedFiles | None = None,
     ) -> None:
-        """``besides`` are rows that are not the store's to seal, and that the job seals anew as well."""
+        """``besides`` and ``files`` are not the store's to seal; the job has them sealed anew as well."""
+        self._files = files
         self._vault = vault
         self._store = store
         self._besides = besides
@@ -173,6 +186,8 @@ class MigrationJob:
             n_changed = await reseal_rows(self._store.inner, self._vault, where)
             so_far = await self.status()
             self._record = msgspec.structs.replace(so_far, resealed=so_far.resealed + n_changed)
+        if not await self._migrate_files():
+            return
         for table in self._store.tables if self._store.seals else ():
             if table.name >= begun.table and not await self._migrate_table(table):
                 return
@@ -190,6 +205,32 @@ class MigrationJob:
         if self._once_more:
             self._once_more = False
             await self.start(actor=done.actor or NODE_ACTOR)
+
+    async def _migrate_files(self) -> bool:
+        """Every file; false when the job was stopped meanwhile. What is done already costs a look at its row."""
+        if self._files is None or (await self.status()).table:
+            return True
+        begun_ns = self._clock.monotonic_ns()
+        async with contextlib.aclosing(self._files.reseal()) as files:
+            async for changed in files:
+                so_far, now_ns = await self.status(), self._clock.monotonic_ns()
+                self._record = msgspec.structs.replace(
+                    so_far,
+                    rows=so_far.rows + 1,
+                    resealed=so_far.resealed + changed,
+                    worked_ns=so_far.worked_ns + now_ns - begun_ns,
+                )
+                if self._is_stopped():
+                    return False
+                if changed:
+                    await self._rest(begun_ns)
+                begun_ns = self._clock.monotonic_ns()
+        return True
+
+    async def _rest(self, begun_ns: int) -> None:
+        """As many times as long as the work since then took, within bounds."""
+        worked_s = (self._clock.monotonic_ns() - begun_ns) / NS_PER_S
+        await self._clock.sleep(min(max(worked_s * MIGRATION_REST_TIMES, MIGRATION_REST_MIN_S), MIGRATION_REST_MAX_S))
 
     async def _migrate_table(self, table: Table) -> bool:
         """Every row of a table; false when the job was stopped meanwhile."""
@@ -212,9 +253,7 @@ class MigrationJob:
             begun_ns = self._clock.monotonic_ns()
             after = rows[-1].key
             await self._move(place, rows, begun_ns)
-            worked_s = (self._clock.monotonic_ns() - begun_ns) / NS_PER_S
-            rest_s = min(max(worked_s * MIGRATION_REST_TIMES, MIGRATION_REST_MIN_S), MIGRATION_REST_MAX_S)
-            await self._clock.sleep(rest_s)
+            await self._rest(begun_ns)
             if self._is_stopped():
                 return False
         return True
@@ -243,7 +282,7 @@ class MigrationJob:
             await self._store.inner.commit([self._put(self._record)])
 
     async def _count(self) -> int:
-        n_rows = 0
+        n_rows = await self._files.count() if self._files is not None else 0
         for table in self._store.tables:
             for tenant in await self._store.tenants(table):
                 after = ""

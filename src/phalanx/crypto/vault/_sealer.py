@@ -38,6 +38,8 @@ class Opener(Protocol):
 
     def is_stale(self, sealed: bytes) -> bool: ...
 
+    def is_current(self, key_id: str) -> bool: ...
+
 
 class Sealer:
     """Seals and opens for one tenant and purpose; ``Vault.sealer`` makes it and renews its keys in place."""
@@ -104,6 +106,10 @@ class Sealer:
     def is_stale(self, sealed: bytes) -> bool:
         """Whether sealed bytes need another key than the one that seals now."""
         return self._key_of(sealed) is not self._fresh
+
+    def is_current(self, key_id: str) -> bool:
+        """Whether what is sealed under this key needs no other."""
+        return self._fresh is not None and self._fresh.id == key_id
 
     @property
     def uses_left(self) -> int:

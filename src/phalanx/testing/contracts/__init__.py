@@ -4,6 +4,7 @@ A suite is a tuple of async check functions, to run one by one with the thing un
 module says what its checks are given. A check that fails raises ``AssertionError``.
 """
 
+from phalanx.testing.contracts._blobs import BLOB_CHECKS, OpenBlobs
 from phalanx.testing.contracts._devices import DEVICE_CHECKS, check_provider
 from phalanx.testing.contracts._journal import JOURNAL_CHECKS, JOURNAL_FULL_CHECKS, OpenJournals
 from phalanx.testing.contracts._notes import NOTES, OpenStore
@@ -15,6 +16,7 @@ from phalanx.testing.contracts._store_model import compare_with_model, store_ope
 from phalanx.testing.contracts._wrappers import WRAPPER_CHECKS, OpenWrapper
 
 __all__ = [
+    "BLOB_CHECKS",
     "DEVICE_CHECKS",
     "DUTY_CHECKS",
     "JOURNAL_CHECKS",
@@ -26,6 +28,7 @@ __all__ = [
     "STORE_SHARED_CHECKS",
     "WRAPPER_CHECKS",
     "DutyCheck",
+    "OpenBlobs",
     "OpenJournals",
     "OpenStore",
     "OpenWrapper",
