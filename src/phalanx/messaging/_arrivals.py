@@ -57,8 +57,7 @@ Settle = Callable[[Delivery, int, Sequence[tuple[str, Outcome]]], None]
 class Arrivals:
     """See the module. ``settle`` tells the peer; ``for_bus`` gets what is for the process itself.
 
-    ``pass_on`` gets each emergency once. ``organisation_of`` says which organisation a process is known to be of,
-    empty when nobody knows.
+    ``pass_on`` gets each emergency once. ``organisation_of`` says which organisation a process is known to be of.
     """
 
     def __init__(
@@ -113,8 +112,7 @@ class Arrivals:
 
     def _objection(self, source: str, envelope: Envelope) -> Outcome | None:
         """Why an envelope is refused whoever it is for."""
-        theirs = self._organisation_of(source)
-        if theirs and envelope.organisation != theirs:
+        if envelope.organisation != self._organisation_of(source):
             return Outcome.FORGED_SENDER
         if not may_carry(envelope, self._organisation):
             return Outcome.AUDIENCE_VIOLATION

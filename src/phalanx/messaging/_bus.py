@@ -50,14 +50,16 @@ from phalanx.messaging._limits import (
     SWEEP_EVERY_S,
 )
 from phalanx.messaging._mailbox import Mailbox
-from phalanx.messaging._marking import Marking, may_read
+from phalanx.messaging._marking import ALL_TENANTS, Marking, may_read
 from phalanx.messaging._member import EVERYONE, Member
 from phalanx.messaging._outbox import Outbox
 from phalanx.messaging._peers import Peers
-from phalanx.messaging._policies import POLICIES
+from phalanx.messaging._policies import ACKNOWLEDGED, POLICIES
 from phalanx.messaging._proofs import Proofs
-from phalanx.messaging._receipt import Receipt
+from phalanx.messaging._receipt import Receipt, delivered
 from phalanx.telemetry import Telemetry
+
+_RED, _EVERYBODY = Marking.RED, Recipients.EVERYONE
 
 
 class Bus:
@@ -241,10 +243,8 @@ class Bus:
         desk, policy = self.desk, POLICIES[kind]
         if len(body) > MAX_BODY_BYTES:
             raise EnvelopeTooLarge(len(body))
-        if len(desk.pending) >= MAX_PENDING:
-            raise NoCredit(self.process)
-        names = (to,) if isinstance(to, str) else tuple(to)
-        if policy.recipients is Recipients.EVERYONE:
+        names = (to,) if to.__class__ is str else tuple(to)
+        if policy.recipients is _EVERYBODY:
             names = (EVERYONE,)
         now_ns = desk.wall_ns()
         if deadline_ns == 0:
@@ -253,15 +253,15 @@ class Bus:
             raise DeadlinePassed(", ".join(names[:3]))
         if marking is None:
             marking = policy.marking
-        if audience or marking is Marking.RED or len(names) != 1:
+        if audience or marking is _RED or len(names) != 1:
             _check_lists(names, audience, marking)
-        self._number += 1
+        number = self._number = self._number + 1
         envelope = Envelope(
-            VERSION, kind, self.origin, self._number, member.address, names, body, now_ns, deadline_ns,
-            DEFAULT_TENANT if tenant is None else tenant, marking, tuple(audience), self.organisation, trace,
-            reply_to, epoch,
+            VERSION, kind, self.origin, number, member.address, names, body, now_ns, deadline_ns,
+            DEFAULT_TENANT if tenant is None else tenant, marking, tuple(audience) if audience else (),
+            self.organisation, trace, reply_to, epoch,
         )  # fmt: skip
-        if envelope.tenant not in member.tenants and "*" not in member.tenants:
+        if member.tenants is not ALL_TENANTS and not {envelope.tenant, "*"} & member.tenants:
             raise self._violation(envelope, member.address)
         box = self.directory.boxes.get(names[0]) if len(names) == 1 else None
         if box is None:
@@ -269,16 +269,18 @@ class Bus:
         if not may_read(envelope, box.member):
             raise self._violation(envelope, box.address)
         desk.sent_by[kind].value += 1
-        if policy.acknowledged:
+        if ACKNOWLEDGED[kind]:
+            if len(desk.pending) >= MAX_PENDING:
+                raise NoCredit(self.process)
             receipt = Receipt(envelope, names, desk.pending)
             return (receipt, ()) if box.offer(envelope, receipt) else (receipt, (box,))
         if box.offer(envelope, None):
-            receipt = Receipt(envelope, (), None)
-            receipt.taken = 1
-            return receipt, ()
+            return delivered(envelope), ()
         return Receipt(envelope, names, desk.pending), (box,)
 
     def _post_many(self, envelope: Envelope) -> tuple[Receipt, Sequence[Place]]:
+        if len(self.desk.pending) >= MAX_PENDING:
+            raise NoCredit(self.process)
         if self.directory.is_stale(envelope):
             self.desk.report(Outcome.STALE_EPOCH, envelope, ", ".join(envelope.to[:3]), envelope.sender)
             raise StaleEpoch(envelope.to[0])
@@ -292,14 +294,8 @@ class Bus:
                 raise AudienceViolation(resolved.barred[0])
             raise UnknownRecipient(", ".join(envelope.to[:3]))
         self.desk.sent_by[envelope.kind].value += 1
-        policy = POLICIES[envelope.kind]
         receipt = Receipt(envelope, _named(resolved), self.desk.pending)
-        full: list[Place] = []
-        for box in resolved.boxes.values():
-            if not box.offer(envelope, receipt if policy.acknowledged else None):
-                full.append(box)
-            elif not policy.acknowledged:
-                receipt.settle(box.address)
+        full = _handed_out(receipt, resolved)
         for name in resolved.barred:
             receipt.refuse(name, Outcome.AUDIENCE_VIOLATION)
         for name in resolved.unknown:
@@ -325,6 +321,18 @@ class Bus:
     def _violation(self, envelope: Envelope, where: str) -> AudienceViolation:
         self.desk.report(Outcome.AUDIENCE_VIOLATION, envelope, where, envelope.sender)
         return AudienceViolation(where)
+
+
+def _handed_out(receipt: Receipt, resolved: Resolved) -> list[Place]:
+    """Put an envelope into the mailboxes of its recipients here. Returns those that have no room."""
+    envelope, acknowledged = receipt.envelope, ACKNOWLEDGED[receipt.envelope.kind]
+    full: list[Place] = []
+    for box in resolved.boxes.values():
+        if not box.offer(envelope, receipt if acknowledged else None):
+            full.append(box)
+        elif not acknowledged:
+            receipt.settle(box.address)
+    return full
 
 
 def _named(resolved: Resolved) -> list[str]:

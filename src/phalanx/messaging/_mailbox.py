@@ -13,7 +13,7 @@ Nothing here creates a task or a timer: putting is a call, and wakes the one who
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phalanx.core import NO_TRACE, TenantId, TraceId
 from phalanx.messaging._envelope import Envelope
@@ -54,16 +54,18 @@ class Mailbox:
         self._lanes: tuple[deque[_Entry], ...] = tuple(deque() for _ in range(PRIORITIES))
         self._held = [0] * len(POLICIES)
         self._yielding = 0
-        self._waiter: asyncio.Future[None] | None = None
+        self._count = 0
+        self._waiter: asyncio.Future[_Entry] | None = None
         self._hungry: deque[asyncio.Future[None]] = deque()
         self._parked: deque[tuple[Envelope, Receipt]] = deque()
         self._unsettled: dict[str, _Entry] = {}
         self._asks: dict[str, asyncio.Future[Envelope]] = {}
         self._is_open = True
+        self._settles = member.settles
 
     def __len__(self) -> int:
         """How many envelopes wait."""
-        return sum(map(len, self._lanes))
+        return self._count
 
     # What the agent does
 
@@ -128,14 +130,21 @@ class Mailbox:
 
     async def receive(self) -> Envelope:
         """The next envelope, the most important kind first. Raises ``MailboxClosed`` once the member left."""
-        while (envelope := self.receive_nowait()) is None:
-            self._check_open()
+        while not self._count or (envelope := self.receive_nowait()) is None:
+            if not self._is_open:
+                raise MailboxClosed(self.address)
             assert self._waiter is None, f"two tasks read the mailbox of {self.address}"
             waiter = self._waiter = asyncio.get_running_loop().create_future()
             try:
-                await waiter
+                entry = await waiter
+            except asyncio.CancelledError:
+                if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                    self._put_back(waiter.result())
+                raise
             finally:
-                self._waiter = None
+                if self._waiter is waiter:
+                    self._waiter = None
+            return self._take(*entry)
         return envelope
 
     def receive_nowait(self) -> Envelope | None:
@@ -143,24 +152,31 @@ class Mailbox:
         for lane in self._lanes:
             while lane:
                 envelope, receipt = lane.popleft()
+                self._count -= 1
                 desk = self._desk
-                desk.taken += 1
                 now_ns = desk.wall_ns()
                 if 0 < envelope.deadline_ns < now_ns:
                     self._let_go(envelope)
                     desk.end(envelope, receipt, self.address, Outcome.DEADLINE_PASSED)
                     continue
-                if self.member.settles and receipt is not None:
-                    self._unsettled[envelope.id] = envelope, receipt
-                    return envelope
-                self._let_go(envelope)
-                desk.taken_by[envelope.kind].value += 1
-                if receipt is not None:
-                    receipt.settle(self.address)
-                if not desk.taken % TIMED_EVERY:
-                    desk.timed(envelope, now_ns)
-                return envelope
+                if not self._settles:
+                    self._let_go(envelope)
+                return self._take(envelope, receipt)
         return None
+
+    def _take(self, envelope: Envelope, receipt: Receipt | None) -> Envelope:
+        """It is in the agent's hands."""
+        desk = self._desk
+        desk.taken += 1
+        if not desk.taken % TIMED_EVERY:
+            desk.timed(envelope, desk.wall_ns())
+        if self._settles:
+            self._unsettled[envelope.id] = envelope, receipt
+            return envelope
+        desk.taken_by[envelope.kind].value += 1
+        if receipt is not None:
+            receipt.settle(self.address)
+        return envelope
 
     def __aiter__(self) -> "Mailbox":
         return self
@@ -213,6 +229,7 @@ class Mailbox:
             return
         self._is_open = False
         self._bus.forget(self)
+        self._count = 0
         for lane in self._lanes:
             while lane:
                 self._refuse(*lane.popleft(), Outcome.UNKNOWN_RECIPIENT)
@@ -222,8 +239,11 @@ class Mailbox:
             self._desk.end(envelope, parked, self.address, Outcome.UNKNOWN_RECIPIENT)
         self._parked.clear()
         self._unsettled.clear()
-        for waiter in (self._waiter, *self._hungry, *self._asks.values()):
-            if waiter is not None and not waiter.done():
+        waiters: list[asyncio.Future[Any]] = [*self._hungry, *self._asks.values()]
+        if self._waiter is not None:
+            waiters.append(self._waiter)
+        for waiter in waiters:
+            if not waiter.done():
                 waiter.set_exception(MailboxClosed(self.address))
                 waiter.exception()  # seen, should nobody wait any more
 
@@ -231,25 +251,46 @@ class Mailbox:
 
     def offer(self, envelope: Envelope, receipt: Receipt | None) -> bool:
         """Take in an envelope that may be read here. False when there is no room for it now."""
-        kind = envelope.kind
-        held = self._held
-        yields = _YIELDS[kind]
-        if (held[kind] >= _CREDIT[kind] or (yields and self._is_tight())) and not self._make_room(kind):
-            return False
         if envelope.reply_to and (answer := self._asks.get(envelope.reply_to)) is not None and not answer.done():
             answer.set_result(envelope)
             if receipt is not None:
                 receipt.settle(self.address)
             return True
+        waiter = self._waiter
+        if waiter is not None and waiter.done():
+            waiter = None
+        if waiter is not None and not self._settles:
+            # Who waits has an empty mailbox: it is handed over without lying there.
+            self._waiter = None
+            waiter.set_result((envelope, receipt))
+            return True
+        kind = envelope.kind
+        held = self._held
+        yields = _YIELDS[kind]
+        if (held[kind] >= _CREDIT[kind] or (yields and self._is_tight())) and not self._make_room(kind):
+            return False
         held[kind] += 1
         if yields:
             self._yielding += 1
         self._desk.waiting_bytes += len(envelope.body)
+        if waiter is not None:
+            self._waiter = None
+            waiter.set_result((envelope, receipt))
+            return True
         self._lanes[_PRIORITY[kind]].append((envelope, receipt))
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        self._count += 1
         return True
+
+    def _put_back(self, entry: _Entry) -> None:
+        """Whoever was to have it was cancelled at the last moment: it is first again."""
+        kind = entry[0].kind
+        if not self._settles:
+            self._held[kind] += 1
+            if _YIELDS[kind]:
+                self._yielding += 1
+            self._desk.waiting_bytes += len(entry[0].body)
+        self._lanes[_PRIORITY[kind]].appendleft(entry)
+        self._count += 1
 
     def park(self, envelope: Envelope, receipt: Receipt) -> None:
         """Take in what came from another process as soon as there is room. The link's credit bounds what waits here."""
@@ -297,6 +338,7 @@ class Mailbox:
             found = entry[0].kind
             if _YIELDS[found] and kind in (None, found):
                 lane.remove(entry)
+                self._count -= 1
                 self._refuse(*entry, Outcome.SHED)
                 return True
         return False

@@ -35,13 +35,21 @@ class Marking(IntEnum):
         return "TLP:" + ("AMBER+STRICT" if self is Marking.AMBER_STRICT else self.name)
 
 
+# Looking a member of an enumeration up costs more than comparing it.
+_GREEN, _STRICT = Marking.GREEN, Marking.AMBER_STRICT
+
+
 def may_read(envelope: "Envelope", member: "Member") -> bool:
     """Whether ``member`` may have the envelope."""
-    if envelope.tenant not in member.tenants and member.tenants is not ALL_TENANTS and "*" not in member.tenants:
+    tenants = member.tenants
+    if tenants is not ALL_TENANTS and envelope.tenant not in tenants and "*" not in tenants:
         return False
     marking, audience = envelope.marking, envelope.audience
-    if marking <= Marking.GREEN and not audience:
-        return True
+    if not audience and (
+        marking <= _GREEN
+        or (marking <= _STRICT and marking <= member.clearance and member.organisation == envelope.organisation)
+    ):
+        return True  # what nearly all envelopes are
     if marking > member.clearance:
         return False
     if marking is Marking.RED:

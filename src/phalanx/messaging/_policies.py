@@ -76,6 +76,9 @@ POLICIES: tuple[Policy, ...] = tuple(
     )
 )
 
+# What is asked of every envelope, without the way over an object.
+ACKNOWLEDGED: tuple[bool, ...] = tuple(policy.acknowledged for policy in POLICIES)
+
 
 def policy_of(kind: Kind) -> Policy:
     """The policy of ``kind``."""

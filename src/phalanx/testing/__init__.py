@@ -38,6 +38,7 @@ from phalanx.testing._sealers import MemorySealers
 from phalanx.testing._sim_balancing import balancing_simulation
 from phalanx.testing._sim_channel import channel_simulation
 from phalanx.testing._sim_ledger import ledger_simulation
+from phalanx.testing._sim_messaging import messaging_simulation
 from phalanx.testing._sim_storage import storage_simulation
 from phalanx.testing._sim_vault import vault_simulation
 from phalanx.testing._sim_witness import witness_simulation
@@ -87,6 +88,7 @@ __all__ = [
     "Unstoppable",
     "channel_simulation",
     "ledger_simulation",
+    "messaging_simulation",
     "balancing_simulation",
     "judged_in",
     "new_loop",

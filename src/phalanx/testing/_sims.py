@@ -7,6 +7,7 @@ from phalanx.testing._checking import SimReport, Simulation
 from phalanx.testing._sim_balancing import balancing_simulation
 from phalanx.testing._sim_channel import channel_simulation
 from phalanx.testing._sim_ledger import ledger_simulation
+from phalanx.testing._sim_messaging import messaging_simulation
 from phalanx.testing._sim_storage import storage_simulation
 from phalanx.testing._sim_vault import vault_simulation
 from phalanx.testing._sim_witness import witness_simulation
@@ -19,6 +20,7 @@ SIMULATIONS: dict[str, Simulation] = {
         balancing_simulation(),
         channel_simulation(),
         ledger_simulation(),
+        messaging_simulation(),
         vault_simulation(),
         witness_simulation(),
         consensus_simulation(),
