@@ -10,6 +10,7 @@ from collections import deque
 from typing import Any
 
 from phalanx.bench._all_to_all import all_to_all
+from phalanx.bench._consensus_hosts import across_processes
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import quantile
 from phalanx.bench._voters import ML_DSA, WOTS, Voters, make_voters
@@ -37,18 +38,20 @@ _STEP = 1 << 20
 _VOTES_EACH_RUN = 3
 _WARM_UP = 1
 _ALL_TO_ALL_MAX = 100
+_MEMO_MAX = 100
 _ML_DSA_MAX = 300
 
 
 async def consensus_bench(options: BenchOptions) -> BenchResult:
     """Every size that was asked for, under every load."""
+    if options.processes > 1:
+        return await _across(options)
     sizes = options.agents or (AGENTS[:3] if options.quick else AGENTS)
     figures: dict[str, Any] = {}
     baselines: dict[str, Any] = {"ml_dsa_votes": {}, "all_to_all": {}}
     ratios: dict[str, float] = {}
     for n in sizes:
-        if n < 4:
-            raise InvalidInput("--agents", "faults take at least 4")
+        _require_enough(n)
         name, runs = f"n{n}", _runs(n, quick=options.quick)
         voters = await make_voters(n, WOTS, votes=_VOTES_EACH_RUN * (3 * runs + 10))
         figures[name] = _loads(voters, runs)
@@ -67,10 +70,46 @@ async def consensus_bench(options: BenchOptions) -> BenchResult:
         load={
             "agents": list(sizes), "votes": WOTS, "processes": 1, "network": "none: in process",
             "durable": "no: agents' keys live in memory",
-            "across_processes": "not measured: there is no bus between nodes yet",
+            "across_processes": "measured with --processes 4",
+            "renewal": "decisions_per_s_with_renewal is of one core: a decision, its leaves, and its share of new keys",
         },
         figures=figures, baselines=baselines, ratios=ratios,
     )  # fmt: skip
+
+
+async def _across(options: BenchOptions) -> BenchResult:
+    """The same with agents spread over processes; one process and votes signed ML-DSA are what it is compared with."""
+    sizes = options.agents or AGENTS[: 2 if options.quick else 3]
+    figures: dict[str, Any] = {}
+    baselines: dict[str, Any] = {"one_process": {}, "ml_dsa_votes": {}, "all_to_all_in_one_process": {}}
+    ratios: dict[str, float] = {}
+    for n in sizes:
+        _require_enough(n)
+        name, runs = f"n{n}", max(5, _runs(n, quick=options.quick) // 4)
+        few = max(3, runs // 5)
+        # Before others, so that kernels are compiled once and not in each process at the same time.
+        voters = await make_voters(n, WOTS, votes=_VOTES_EACH_RUN * (few + 20))
+        baselines["one_process"][name] = _measured(voters, few)
+        figures[name] = await across_processes(n, options.processes, votes=WOTS, runs=runs)
+        baselines["ml_dsa_votes"][name] = await across_processes(n, options.processes, votes=ML_DSA, runs=few)
+        baselines["all_to_all_in_one_process"][name] = all_to_all(voters, 3)
+        for against in ("one_process", "ml_dsa_votes"):
+            ratios[f"{name}.{against}.decision_ms_p50"] = (
+                baselines[against][name]["decision_ms_p50"] / figures[name]["decision_ms_p50"]
+            )
+    return BenchResult(
+        load={
+            "agents": list(sizes), "votes": WOTS, "processes": options.processes,
+            "network": "NATS on this machine, one connection for each process, in the clear",
+            "durable": "no: agents' keys live in memory",
+        },
+        figures=figures, baselines=baselines, ratios=ratios,
+    )  # fmt: skip
+
+
+def _require_enough(n: int) -> None:
+    if n < 4:
+        raise InvalidInput("--agents", "faults take at least 4")
 
 
 def _runs(n: int, *, quick: bool) -> int:
@@ -88,22 +127,30 @@ def _loads(voters: Voters, runs: int) -> dict[str, Any]:
     found["renewal_cpu_ms_per_decision"] = renewal_s * 1e3
     spent_ms = found["cpu_ms_per_decision"] + found["prepare_cpu_ms_per_decision"]
     found["decisions_per_s_with_renewal"] = 1.0 / (spent_ms / 1e3 + renewal_s)
-    found["without_memo"] = _measured(voters, max(2, runs // 20), memo=False) if voters.n <= _ALL_TO_ALL_MAX else None
+    # Every participant verifies every vote itself: half a minute for one decision of the largest size.
+    found["without_memo"] = _measured(voters, max(2, runs // 20) if voters.n <= _MEMO_MAX else 1, memo=False, warm_up=0)
     found["third_silent"] = _measured(voters, max(3, runs // 2), silent=third)
     found["third_traitors"] = _measured(voters, max(3, runs // 2), traitors=third)
     found["first_leader_silent"] = _measured(voters, max(3, runs // 4), leader=True)
     found["first_leader_silent"]["view_ms"] = _view_ns(voters.n) / NS_PER_MS
-    return {name: value for name, value in found.items() if value is not None}
+    return found
 
 
 def _measured(
-    voters: Voters, runs: int, *, silent: int = 0, traitors: int = 0, leader: bool = False, memo: bool = True
+    voters: Voters,
+    runs: int,
+    *,
+    silent: int = 0,
+    traitors: int = 0,
+    leader: bool = False,
+    memo: bool = True,
+    warm_up: int = _WARM_UP,
 ) -> dict[str, float]:
     times_ms: list[float] = []
     cpu_ms: list[float] = []
     prepared_ms: list[float] = []
     last: dict[str, int] = {}
-    for _ in range(runs + _WARM_UP):
+    for _ in range(runs + warm_up):
         run = _Run(voters, silent=silent, traitors=traitors, leader=leader, memo=memo)
         prepared_ms.append(voters.prepare() * 1e3)
         began_ns, began_cpu_ns = time.perf_counter_ns(), time.process_time_ns()
@@ -111,14 +158,14 @@ def _measured(
         times_ms.append((time.perf_counter_ns() - began_ns) / NS_PER_MS)
         cpu_ms.append((time.process_time_ns() - began_cpu_ns) / NS_PER_MS)
         last = run.counted()
-    times_ms, cpu_ms = times_ms[_WARM_UP:], cpu_ms[_WARM_UP:]
+    times_ms, cpu_ms, prepared_ms = times_ms[warm_up:], cpu_ms[warm_up:], prepared_ms[warm_up:]
     return {
         "decision_ms_p50": quantile(times_ms, 0.5),
         "decision_ms_p99": quantile(times_ms, 0.99),
         "cpu_ms_per_decision": sum(cpu_ms) / len(cpu_ms),
         # What is done between decisions, so that the next one is quick.
-        "prepare_cpu_ms_per_decision": sum(prepared_ms[_WARM_UP:]) / len(times_ms),
-        "decisions_per_s": 1e3 * len(times_ms) / (sum(times_ms) + sum(prepared_ms[_WARM_UP:])),
+        "prepare_cpu_ms_per_decision": sum(prepared_ms) / len(times_ms),
+        "decisions_per_s": 1e3 * len(times_ms) / (sum(times_ms) + sum(prepared_ms)),
         "runs": len(times_ms),
         **last,
     }

@@ -17,13 +17,14 @@ class BenchOptions:
     """How to run. ``rng`` is the load's; ``quick`` asks for a shorter, noisier run.
 
     ``agents`` are how many take part, for benchmarks of many; empty: as the benchmark sees fit. ``suite`` is the part
-    of a benchmark that has several.
+    of a benchmark that has several. ``processes`` is how many agents are spread over, for benchmarks that can.
     """
 
     seed: int
     quick: bool
     agents: tuple[int, ...] = ()
     suite: str = ""
+    processes: int = 1
 
     @property
     def rng(self) -> Rng:

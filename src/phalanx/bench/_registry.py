@@ -24,7 +24,11 @@ BENCHES: dict[str, Bench] = {
             "phalanx.bench._balancing",
             ("braun", "rcmax", "stream"),
         ),
-        _lazy("consensus", "agreement of 4 to 847 agents in one process, with faults", "phalanx.bench._consensus"),
+        _lazy(
+            "consensus",
+            "agreement of 4 to 847 agents, with faults",
+            "phalanx.bench._consensus",
+        ),
         _lazy(
             "crypto",
             "sign, verify, encapsulate, seal: each algorithm beside its bare library call",
@@ -47,9 +51,10 @@ def run_bench(
     machine: dict[str, Any],
     agents: tuple[int, ...] = (),
     suite: str = "",
+    processes: int = 1,
 ) -> dict[str, Any]:
     """Run one benchmark and give its result in the documented form."""
-    result = asyncio.run(BENCHES[name].run(BenchOptions(seed, quick, agents, suite)))
+    result = asyncio.run(BENCHES[name].run(BenchOptions(seed, quick, agents, suite, processes)))
     return {
         "bench": f"{name}.{suite}" if suite else name,
         "machine": machine,

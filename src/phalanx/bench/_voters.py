@@ -59,14 +59,14 @@ class Voters:
         return max(1, self.leaves // votes_each)
 
 
-async def make_voters(n: int, kind: str, *, votes: int) -> Voters:
-    """``n`` participants whose keys can sign ``votes`` each."""
+async def make_voters(n: int, kind: str, *, votes: int, seed: int = 1) -> Voters:
+    """``n`` participants whose keys can sign ``votes`` each; others for another ``seed``."""
     if kind == ML_DSA:
         began_ns = time.process_time_ns()
         signers = [MlDsaVotes.generate() for _ in range(n)]
         return Voters(kind, signers, (time.process_time_ns() - began_ns) / 1e9, 1 << 20)
     height = min(_MAX_HEIGHT, max(_MIN_HEIGHT, (votes - 1).bit_length()))
-    world = SimWorld(1)
+    world = SimWorld(seed)
     began_ns = time.process_time_ns()
 
     async def make(world: SimWorld) -> list[VoteKeys]:

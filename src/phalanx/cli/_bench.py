@@ -10,13 +10,18 @@ from phalanx.cli._output import print_json
 @click.option("--list", "list_them", is_flag=True, help="List the benchmarks there are.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the load.")
 @click.option("--agents", default="", help="How many take part, for `consensus`: one number or several, as 4,100,847.")
+@click.option(
+    "--processes", default=1, show_default=True, type=click.IntRange(1, 16),
+    help="Over how many processes agents are spread, with a NATS server between them, for `consensus`.",
+)  # fmt: skip
 @click.option("--suite", default="", help="A further part of NAME: `braun` or `rcmax` of `balancing`.")
 @click.option("--stream", is_flag=True, help="Operations that arrive, for `balancing`; the same as --suite stream.")
 @click.option("--quick", is_flag=True, help="A shorter run, for a first look; figures are noisier.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def bench(
-    name: str | None, list_them: bool, seed: int, agents: str, suite: str, stream: bool, quick: bool, as_json: bool
-) -> None:
+    name: str | None, list_them: bool, seed: int, agents: str, processes: int, suite: str, stream: bool, quick: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Measure NAME (or `all`): its figures, the baselines they are compared with, and the load.
 
     Everything printed was measured in this run, baselines included. Close other programs first.
@@ -30,8 +35,9 @@ def bench(
         return
     if name != "all" and name not in BENCHES:
         raise InvalidInput("name", f"there is no benchmark {name!r}", hint=f"one of: all, {', '.join(BENCHES)}")
-    if agents and name != "consensus":
-        raise InvalidInput("--agents", "is for the benchmark `consensus`")
+    for option, given in (("--agents", bool(agents)), ("--processes", processes > 1)):
+        if given and name != "consensus":
+            raise InvalidInput(option, "is for the benchmark `consensus`")
     wanted = "stream" if stream else suite
     if wanted and (name == "all" or wanted not in BENCHES[name].suites):
         having = [f"{one.name}: {', '.join(one.suites)}" for one in BENCHES.values() if one.suites]
@@ -41,7 +47,9 @@ def bench(
     for one in BENCHES if name == "all" else [name]:
         if not as_json:
             click.echo(f"{BENCHES[one].title} …", err=True)
-        result = run_bench(one, seed=seed, quick=quick, machine=machine, agents=sizes, suite=wanted)
+        result = run_bench(
+            one, seed=seed, quick=quick, machine=machine, agents=sizes, suite=wanted, processes=processes
+        )
         print_json(result) if as_json else _print_readable(result)
 
 
