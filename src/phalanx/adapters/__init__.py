@@ -19,11 +19,13 @@ port              embedded                       server
 from phalanx.adapters._blobs import FolderBlobs
 from phalanx.adapters._calls import HttpCalls
 from phalanx.adapters._exact import ExactAnswer, solve_exactly
+from phalanx.adapters._file_watch import OsFileWatch
 from phalanx.adapters._file_wrapper import FileWrapper, file_wrapper
 from phalanx.adapters._files import Files, OsFiles, lock_folder
 from phalanx.adapters._keyfile import load_or_create, read_private, replace_private
 from phalanx.adapters._keyring_wrapper import KeyringWrapper, keyring_wrapper
 from phalanx.adapters._limits import TLS_GOODBYE_S, TLS_HANDSHAKE_S
+from phalanx.adapters._listening import StreamListeners
 from phalanx.adapters._loop_watch import LoopWatch
 from phalanx.adapters._nats import NatsTransport
 from phalanx.adapters._nats_client import NatsAccess
@@ -67,6 +69,7 @@ __all__ = [
     "NatsTransport",
     "Nkey",
     "OsEntropy",
+    "OsFileWatch",
     "OsFiles",
     "OtlpExporter",
     "POST_QUANTUM_GROUP",
@@ -79,6 +82,7 @@ __all__ = [
     "SegmentJournals",
     "SqliteStore",
     "SystemClock",
+    "StreamListeners",
     "TLS_GOODBYE_S",
     "TLS_HANDSHAKE_S",
     "ThreadOffload",

@@ -107,3 +107,8 @@ NATS_SERVER_PAUSE_MAX_S = 5.0
 
 # One blob. Who writes it has a bound of its own, this one keeps a mistake from filling the disk.
 MAX_BLOB_BYTES = 64 * GIB
+# Connections that wait to be taken by a listener, and what one of them may send ahead of being read.
+LISTEN_BACKLOG = 64
+LISTEN_BUFFER_BYTES = 64 * 1024
+# How far into a watched file its digest reaches; size and time of change tell of the rest.
+WATCHED_DIGEST_BYTES = 4 * MIB

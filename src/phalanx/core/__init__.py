@@ -84,6 +84,16 @@ from phalanx.core._ports import (
     Write,
 )
 from phalanx.core._provenance import Baseline, Origin, Provenance
+from phalanx.core._reach import (
+    PROBE_TENANT,
+    Connection,
+    EventSink,
+    FileMark,
+    FileWatch,
+    Listeners,
+    Listening,
+    Serve,
+)
 from phalanx.core._records import (
     Assessment,
     Contribution,
@@ -100,6 +110,14 @@ from phalanx.core._units import GIB, KIB, MIB, NS_PER_MS, NS_PER_S, NS_PER_US, i
 from phalanx.core._wire import Record, decode, decode_json, encode, encode_json, kind_name
 
 __all__ = [
+    "PROBE_TENANT",
+    "Connection",
+    "EventSink",
+    "FileMark",
+    "FileWatch",
+    "Listeners",
+    "Listening",
+    "Serve",
     "DEFAULT_TENANT",
     "GIB",
     "KIB",

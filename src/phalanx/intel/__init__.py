@@ -33,6 +33,7 @@ from phalanx.intel._model import (
     UsedKey,
 )
 from phalanx.intel._ocsf import OCSF_VERSION, ocsf_view
+from phalanx.intel._own import OwnEvents
 from phalanx.intel._queries import EventLog, Findings
 from phalanx.intel._readers import AUTO, READERS, ReadOut, Rejected, read_chunk, read_lines
 from phalanx.intel._rule import Rule, parse_rule
@@ -64,6 +65,7 @@ __all__ = [
     "Hit",
     "Intake",
     "InvalidRule",
+    "OwnEvents",
     "Quarantine",
     "ReadOut",
     "Rejected",

@@ -4,7 +4,7 @@ Batches, findings, missions, rejected lines, their waypoints and the cursor are 
 or not at all, so work that is done again after a crash begins exactly where the last commit ended.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from phalanx.agents import mission_writes
@@ -133,7 +133,9 @@ class Harvest:
             )
         )
 
-    async def commit(self, store: Store, cursor: Cursor, expect: Expect, *, skills: Sequence[str]) -> Commit:
+    async def commit(
+        self, store: Store, cursor: Cursor, expect: Expect, *, skills_for: Callable[[Finding], Sequence[str]]
+    ) -> Commit:
         """The commit that brings the store to ``cursor``; findings it knows already are read and merged."""
         writes: dict[tuple[str, str, str], Write] = {}
         expects = [expect]
@@ -144,8 +146,9 @@ class Harvest:
             expects.append(Expect(FINDINGS, seen.tenant, seen.id, 0 if row is None else row.version))
             if row is None:
                 finding = finding_of(seen, found_at_ns=cursor.at_ns)
+                skills = skills_for(finding) if finding.severity >= MISSION_SEVERITY else ()
                 found.append(finding)
-                missions += len(skills) if finding.severity >= MISSION_SEVERITY else 0
+                missions += len(skills)
                 _put(writes, _new_finding(finding, seen, skills=skills))
             else:
                 _put(writes, [finding_put(merged(decode(row.value, Finding), seen))])
@@ -169,9 +172,8 @@ def _new_finding(finding: Finding, seen: Sighting, *, skills: Sequence[str]) -> 
         waypoint_put(accepted_waypoint(finding, seen)),
         waypoint_put(finding_waypoint(finding), also=finding.evidence),
     ]
-    if finding.severity >= MISSION_SEVERITY:
-        for skill in skills:
-            writes += mission_writes(finding, at_ns=finding.found_at_ns, skill=skill)
+    for skill in skills:
+        writes += mission_writes(finding, at_ns=finding.found_at_ns, skill=skill)
     return writes
 
 

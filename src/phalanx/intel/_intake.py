@@ -44,7 +44,7 @@ from phalanx.intel._limits import (
 )
 from phalanx.intel._lines import split_lines
 from phalanx.intel._model import IDEMPOTENCY, Accepted, Chunk, UsedKey, cursor_key, read_cursor
-from phalanx.intel._readers import AUTO, check_reader
+from phalanx.intel._readers import AUTO, OWN, check_reader
 from phalanx.intel._retention import size_bytes
 from phalanx.intel._sealing import ChunkSeals, sealed_with
 from phalanx.telemetry import Telemetry
@@ -159,6 +159,13 @@ class Intake:
         shredded. Nothing was accepted then.
         """
         check_reader(reader)
+        return await self._accept(data, tenant, reader, idempotency_key)
+
+    async def accept_own(self, data: bytes, *, tenant: TenantId, idempotency_key: str) -> Accepted:
+        """The same for events that the node itself makes; no sender gets here."""
+        return await self._accept(data, tenant, OWN, idempotency_key)
+
+    async def _accept(self, data: bytes, tenant: TenantId, reader: str, idempotency_key: str) -> Accepted:
         _check_key(idempotency_key)
         events = _count(data)
         sealer, digest = await self.seals.sealer(tenant), ""

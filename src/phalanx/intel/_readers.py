@@ -24,11 +24,14 @@ from phalanx.intel._errors import BadLine
 from phalanx.intel._fields import ReadEvent
 from phalanx.intel._limits import MAX_BATCH_COLUMNS
 from phalanx.intel._lines import split_lines
+from phalanx.intel._own_format import read_own
 from phalanx.intel._syslog import is_syslog, read_syslog
 from phalanx.intel._windows import is_windows, read_windows
 from phalanx.intel._zeek import is_zeek, read_zeek
 
 AUTO = "auto"
+# What the node itself saw; no sender may name it.
+OWN = "own"
 
 _json = msgspec.json.Decoder()
 
@@ -106,8 +109,9 @@ def read_lines(
 
 
 def check_reader(reader: str) -> None:
-    """Raises ``InvalidInput`` unless there is such a reader."""
-    _reader(reader)
+    """Raises ``InvalidInput`` unless there is such a reader for those who send."""
+    if reader not in READERS:
+        raise InvalidInput("reader", f"there is no reader {reader!r}", hint=f"one of {', '.join(READERS)}")
 
 
 def _columns(
@@ -175,17 +179,22 @@ def _auto(line: bytes, accepted_at_ns: int) -> tuple[str, ReadEvent]:
     raise BadLine("of no known source: neither JSON, syslog nor audit")
 
 
+def _own(line: bytes, _: int) -> tuple[str, ReadEvent]:
+    return OWN, read_own(_decoded(line))
+
+
 _READERS: Mapping[str, Callable[[bytes, int], tuple[str, ReadEvent]]] = {
     AUTO: _auto,
+    OWN: _own,
     "syslog": _syslog,
     "windows": _windows,
     "zeek": _zeek,
 }
 
-READERS = tuple(_READERS)
+READERS = tuple(name for name in _READERS if name != OWN)
 
 
 def _reader(name: str) -> Callable[[bytes, int], tuple[str, ReadEvent]]:
     if name not in _READERS:
-        raise InvalidInput("reader", f"there is no reader {name!r}", hint=f"one of {', '.join(READERS)}")
+        check_reader(name)
     return _READERS[name]

@@ -15,8 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from phalanx.core import (
     NO_TRACE,
     NS_PER_S,
+    PROBE_TENANT,
     Clock,
     Expect,
+    Finding,
     StorageCorrupt,
     StorageFull,
     Store,
@@ -40,7 +42,7 @@ class Sentinel:
 
     ``on_missions`` is called after a commit that wrote missions. ``host_names`` gives the name of
     a host by its address or short name, so that what several sources say of it comes together.
-    A serious finding becomes one mission for each of ``skills``.
+    A serious finding becomes one mission for each of ``skills``, that of a probe for each of ``probe_skills``.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Sentinel:
         on_missions: Callable[[], None],
         host_names: Mapping[str, str] | None = None,
         skills: Sequence[str] = ("triage",),
+        probe_skills: Sequence[str] = (),
     ) -> None:
         self._intake = intake
         self._journal = intake.journal
@@ -65,6 +68,7 @@ class Sentinel:
         self._on_missions = on_missions
         self._host_names = dict(host_names or {})
         self._skills = tuple(skills)
+        self._probe_skills = tuple(probe_skills)
         self._offset = 0
         self._row = 0
         self._version = 0
@@ -157,13 +161,16 @@ class Sentinel:
         now_ns = self._clock.wall_ns()
         cursor = Cursor.at(offset, row, at_ns=now_ns)
         expect = Expect(CURSORS, cursor.tenant, cursor.id, self._version)
-        commit = await harvest.commit(self._store, cursor, expect, skills=self._skills)
+        commit = await harvest.commit(self._store, cursor, expect, skills_for=self._skills_for)
         trace = commit.found[0].trace if commit.found else NO_TRACE
         with self._telemetry.tracer.span("commit findings", room="intel", trace=trace, events=harvest.events):
             self._version = await self._store.commit(commit.writes, expect=commit.expect)
         self.paused = ""
         self._stand_at(offset, row)
         self._tell(harvest, commit)
+
+    def _skills_for(self, finding: Finding) -> Sequence[str]:
+        return self._probe_skills if finding.tenant == PROBE_TENANT else self._skills
 
     def _stand_at(self, offset: int, row: int) -> None:
         self._offset, self._row = offset, row
@@ -178,6 +185,8 @@ class Sentinel:
         for seen in harvest.sightings:
             self._latency.observe(max(0, now_ns - seen.first.batch.accepted_at_ns) / NS_PER_S)
         for finding in commit.found:
+            if finding.tenant == PROBE_TENANT:
+                continue
             self._findings.labels(finding.severity.name.lower()).inc()
         for waypoint in commit.waypoints():
             self._telemetry.feed.publish(waypoint)

@@ -15,11 +15,14 @@ _NOT_IN_A_NAME = re.compile(r"[^a-z0-9._:-]")
 # By product: the field that names the host the event is of.
 _HOST_FIELDS: Mapping[str, tuple[str, ...]] = {
     "linux": ("hostname",),
+    # Who touched is the one to look into; where nobody can be named, the host that was touched is.
+    "phalanx": ("src_ip", "host"),
     "windows": ("Hostname", "Computer"),
     "zeek": ("id.orig_h",),
 }
 # Field → type of the entity its value is.
 _ENTITY_FIELDS: Mapping[str, Mapping[str, str]] = {
+    "phalanx": {"src_ip": "ip", "user": "user", "path": "file"},
     "linux": {"user": "user", "target_user": "user", "src_ip": "ip", "command": "process"},
     "windows": {
         "User": "user",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from phalanx.agents import AgentState, Swarm
+from phalanx.agents import AgentState, Capability, Swarm
 from phalanx.consensus import (
     ML_DSA,
     WOTS,
@@ -196,11 +196,15 @@ class Chamber:
         return self._sitting
 
     def _present(self) -> list[tuple[str, Identity]]:
+        """Those who respond to incidents, and whose identity stands: the other roles look, and do not vote."""
         seats = self._identities.seats
+        roles = {one.role for one in self._swarm.skills(Capability.INCIDENTS)}
         found = [
             (view.id, identity)
             for view in self._swarm.roster()
-            if view.state is not AgentState.STOPPED and (identity := seats.identity(view.id)) is not None
+            if view.role in roles
+            and view.state is not AgentState.STOPPED
+            and (identity := seats.identity(view.id)) is not None
         ]
         return [(name, identity) for name, identity in found if seats.admitted(name)]
 

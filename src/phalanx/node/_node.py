@@ -32,7 +32,7 @@ from phalanx.crypto.sharing import Escrows
 from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
 from phalanx.devices import Backend, Fleet
 from phalanx.incidents import Cases, ContainmentPolicy, Responses
-from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel, load_rules
+from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel
 from phalanx.ledger import Anchors, Ledger
 from phalanx.messaging import Bus
 from phalanx.node._chamber import Chamber
@@ -47,6 +47,7 @@ from phalanx.node._plugins import (
     load_plugins,
 )
 from phalanx.node._ports import Ports
+from phalanx.node._roles import detection_rules
 from phalanx.node._sealing import anchor_daily, require_allowed, seal, seal_often
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
@@ -222,9 +223,10 @@ async def _sentinel(
     skills: Sequence[Skill], host_names: Mapping[str, str],
 ) -> Sentinel:  # fmt: skip
     return Sentinel(
-        intake, store, await ports.offload.run(load_rules, settings.intake.rules_dir),
+        intake, store, await ports.offload.run(detection_rules, settings),
         clock=ports.clock, telemetry=telemetry, on_missions=swarm.wake,
         skills=[skill.manifest.name for skill in skills if "finding" in skill.manifest.inputs],
+        probe_skills=[skill.manifest.name for skill in skills if "probe" in skill.manifest.inputs],
         host_names={**await _host_names(settings, ports), **host_names},
     )  # fmt: skip
 

@@ -13,11 +13,13 @@ from phalanx.adapters import (
     LoopWatch,
     OsEntropy,
     OsFiles,
+    OsFileWatch,
     PostgresJournals,
     PostgresStore,
     ProcessOffload,
     SegmentJournals,
     SqliteStore,
+    StreamListeners,
     SystemClock,
     ThreadOffload,
     hold_database,
@@ -94,6 +96,8 @@ async def open_ports(
             calls=calls,
             processes=processes,
             loop_watch=loop_watch,
+            listeners=StreamListeners(),
+            files=OsFileWatch(offload),
             noise=Noise(sources, entropy.stir, left_out),
         )  # fmt: skip
 

@@ -8,7 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from phalanx.core import Blobs, Clock, EntropySource, HttpCaller, IdSource, Journals, Offload, Rng, Store
+from phalanx.core import (
+    Blobs,
+    Clock,
+    EntropySource,
+    FileWatch,
+    HttpCaller,
+    IdSource,
+    Journals,
+    Listeners,
+    Offload,
+    Rng,
+    Store,
+)
 from phalanx.crypto import HybridSigner, SigningKey
 from phalanx.crypto.entropy import NoiseSource
 from phalanx.crypto.vault import KeyWrapper
@@ -59,5 +71,7 @@ class Ports:
     key_wrapper: Callable[[], KeyWrapper]
     calls: HttpCaller
     processes: Offload
+    listeners: Listeners
+    files: FileWatch
     noise: Noise = Noise()
     loop_watch: LoopWatcher | None = None

@@ -100,6 +100,29 @@ class AgentsSection(Section):
     )
 
 
+_PortNumber = Annotated[int, Field(ge=0, le=65535)]
+_UserName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class DeceptionSection(Section):
+    """Decoys and canaries: what nobody has a reason to touch. Without any setting nothing is put out."""
+
+    host: str = Field(
+        "127.0.0.1", description="Address that decoys listen on; one that intruders can reach is the point of them."
+    )
+    ssh: tuple[_PortNumber, ...] = Field(
+        (), max_length=8, description="Ports of decoys that look like SSH; 0 takes a free one."
+    )
+    http: tuple[_PortNumber, ...] = Field((), max_length=8, description="Ports of decoys with a login page.")
+    tcp: tuple[_PortNumber, ...] = Field((), max_length=8, description="Ports of decoys that greet and listen.")
+    users: tuple[_UserName, ...] = Field(
+        (), max_length=32, description="User names that nobody has; whoever tries one, here or in any log, is found."
+    )
+    files: tuple[Path, ...] = Field(
+        (), max_length=64, description="Files to plant with those names and passwords, and to watch."
+    )
+
+
 class BalancingSection(Section):
     """Spreading missions over agents and circuits over devices."""
 
@@ -282,6 +305,7 @@ class Settings(Section):
     store: StoreSection = Field(StoreSection(), description="Durable state.")
     intake: IntakeSection = Field(IntakeSection(), description="Taking in events.")
     agents: AgentsSection = Field(AgentsSection(), description="The swarm.")
+    deception: DeceptionSection = Field(DeceptionSection(), description="Decoys and canaries.")
     balancing: BalancingSection = Field(BalancingSection(), description="Balancing.")
     response: ResponseSection = Field(ResponseSection(), description="The response policy.")
     crypto: CryptoSection = Field(CryptoSection(), description="Algorithms.")

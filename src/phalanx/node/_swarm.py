@@ -23,6 +23,7 @@ from phalanx.messaging import Bus
 from phalanx.node._identities import per_role
 from phalanx.node._plugins import DUTIES, SKILLS, checked_duty, checked_skill, load_plugins
 from phalanx.node._ports import Ports
+from phalanx.node._roles import provide_for_roles
 from phalanx.node._settings import Settings
 from phalanx.telemetry import Alerts, Telemetry
 
@@ -79,6 +80,7 @@ def provide_tools(toolbox: Toolbox, node: "Node", ports: Ports) -> None:
     }  # fmt: skip
     for kind, port in by_port.items():
         toolbox.provide(kind, port)
+    provide_for_roles(toolbox, node.settings, ports, node.intake)
 
 
 async def quarantine(node: "Node", agent: str, reason: str, *, by: str) -> Quarantined:

@@ -19,6 +19,7 @@ from phalanx.crypto.vault import (
     looks_sealed,
 )
 from phalanx.crypto.vault import Sealer as VaultSealer
+from phalanx.deception import CANARIES, CAPTURES
 from phalanx.incidents import DECISIONS, PROPOSALS
 from phalanx.intel import BATCHES, FINDINGS, IDEMPOTENCY, QUARANTINE
 from phalanx.ledger import Sealer
@@ -31,8 +32,8 @@ from phalanx.workflows import ASSESSMENTS, RUNS, STEP_RESULTS
 
 # Every table that declares ``sealed``; a test holds this list to that.
 SEALED_TABLES = (
-    ARTEFACTS, ASSESSMENTS, BATCHES, DEAD_LETTERS, DECISIONS, FINDINGS, IDEMPOTENCY, MISSIONS, PROPOSALS, QUARANTINE,
-    RUNS, STEP_RESULTS, WAYPOINTS,
+    ARTEFACTS, ASSESSMENTS, BATCHES, CANARIES, CAPTURES, DEAD_LETTERS, DECISIONS, FINDINGS, IDEMPOTENCY, MISSIONS,
+    PROPOSALS, QUARANTINE, RUNS, STEP_RESULTS, WAYPOINTS,
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from phalanx.testing._faults import DiskFaults, Faults
 from phalanx.testing._limits import MAX_CRASH_CLEANUP_S, MAX_CRASH_ROUNDS, MAX_STEPS
 from phalanx.testing._loop import OWNER, describe, new_loop, owner_of
 from phalanx.testing._network import SimNetwork
+from phalanx.testing._reach import SimFileWatch, SimListeners
 from phalanx.testing._sources import InlineOffload, SimClock, SimEntropy
 from phalanx.testing._store import SimStore
 from phalanx.testing._wrapper import MemoryWrapper
@@ -143,6 +144,8 @@ class SimNode:
         self._signer: HybridSigner | None = None
         self._anchor_key: SigningKey | None = None
         self._wrapper: MemoryWrapper | None = None
+        self.listeners = SimListeners()
+        self.files = SimFileWatch(world.clock)
         self._main: asyncio.Task[Any] | None = None
         self._failures: list[BaseException] = []
 
@@ -192,6 +195,7 @@ class SimNode:
         if still := loop.tasks(owner):
             raise Unstoppable(tuple(describe(task) for task in still))
         self._main = None
+        self.listeners = SimListeners()
         self.incarnation += 1
 
     def failures(self) -> list[BaseException]:
@@ -234,4 +238,6 @@ class SimNode:
             key_wrapper=lambda: wrapper,
             calls=world.calls.of(self.name),
             processes=world.offload,
+            listeners=self.listeners,
+            files=self.files,
         )

@@ -21,9 +21,9 @@ def test_missions_and_circuits_go_through_pools_that_show_matrix_and_reasons(on_
         }
         assert set(pools) == {"agents", "devices"}
         agents = pools["agents"]
-        assert agents["placed"] == 1
-        assert [one["kind"] for one in agents["resources"]] == ["analyst"] * len(agents["resources"])
-        assert sum(one["done"] for one in agents["resources"]) == 1
+        analysts = [one for one in agents["resources"] if one["kind"] == "analyst"]
+        assert sum(one["done"] for one in analysts) >= 1
+        assert sum(one["done"] for one in agents["resources"]) == agents["placed"]
         (triage,) = [kind for kind in agents["kinds"] if kind["name"] == "triage"]
         assert sum(triage["placed"]) == pytest.approx(1.0)
         assert sum(triage["observations"]) == 1

@@ -23,7 +23,8 @@ def in_node(folder, work, **identity):
 def test_every_agent_has_an_identity_that_leads_to_the_organisation(tmp_path):
     async def work(node):
         views = node.swarm.roster()
-        assert len({view.identity for view in views}) == len(views) == node.settings.agents.per_role
+        n_roles = len({view.role for view in views})
+        assert len({view.identity for view in views}) == len(views) == node.settings.agents.per_role * n_roles
         for view in views:
             identity = node.identities.seats.identity(view.id)
             assert identity.fingerprint == view.identity

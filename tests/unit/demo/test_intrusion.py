@@ -173,4 +173,5 @@ def test_every_builtin_rule_finds_something():
     for chunk in Intrusion(7).chunks():
         for batch in read(chunk).batches:
             found |= {hit.rule.name for hit in rules.evaluate(batch)}
-    assert found == set(rules.rules)
+    # What the node itself sees is not in anybody's logs.
+    assert found == {name for name, rule in rules.rules.items() if rule.log_source.product != "phalanx"}

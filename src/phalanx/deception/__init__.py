@@ -1,0 +1,34 @@
+"""Decoys and canaries: what nobody has a reason to touch, so that whoever does is found.
+
+Ports that look like services, user names that nobody has, files that hold them. A touch is captured
+within bounds, alerted, and put into the node's own intake, from where it takes the way of every event:
+finding, mission, assessment, decision, ledger. Nothing here runs, opens or forwards what comes in.
+
+``decoy_duty`` and ``canary_file_duty`` are the duties of deception agents; ``Decoys`` says what is put out.
+
+Raises nothing of its own: ``Unavailable`` when a port cannot be had.
+"""
+
+from phalanx.deception._canaries import CanaryFiles, bait, canary_users
+from phalanx.deception._dialogues import DIALOGUES, Dialogue
+from phalanx.deception._duties import canary_file_duty, decoy_duty
+from phalanx.deception._listening import DecoyPorts
+from phalanx.deception._model import CANARIES, CAPTURES, CanaryUser, Capture, Decoys
+from phalanx.deception._rules import account_rules
+
+__all__ = [
+    "CANARIES",
+    "CAPTURES",
+    "DIALOGUES",
+    "CanaryFiles",
+    "CanaryUser",
+    "Capture",
+    "Decoys",
+    "DecoyPorts",
+    "Dialogue",
+    "account_rules",
+    "bait",
+    "canary_file_duty",
+    "canary_users",
+    "decoy_duty",
+]
