@@ -98,6 +98,12 @@ class LedgerChecker:
             require(hashlib.sha256(bound).hexdigest() == said["commitment"], "a commitment does not hold", said["id"])
             require(json.loads(one.disclosure.payload) in [entry.body for entry in like], "a body changed", said["id"])
 
+    def inspect_case(self, tenant: TenantId, case: str, found: list[int]) -> None:
+        """Judge what the case index answered about the whole log."""
+        said = [json.loads(leaf) for leaf in self.leaves]
+        expected = [index for index, leaf in enumerate(said) if (leaf["tenant"], leaf["case"]) == (tenant, case)]
+        self.checker.require(found == expected, "the entries of a case are others than its index has", case, found)
+
     def inspect_waypoints(self, waypoints: list[Waypoint]) -> None:
         told = sorted((int(waypoint.detail["index"]), waypoint.subject) for waypoint in waypoints)
         expected = [(index, json.loads(leaf)["id"]) for index, leaf in enumerate(self.leaves)]

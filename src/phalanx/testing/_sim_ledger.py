@@ -9,6 +9,7 @@ ledger: they read leaves as JSON and hash trees anew. They require that
 - an acknowledged entry is there, in its place, with its bytes; every id is there once;
 - every entry has one waypoint, which says where it is;
 - what a leaf commits to is what was recorded; a shredded payload is gone and no other is;
+- the case index finds the entries of a case, all of them and no others;
 - every checkpoint that was given away, ever, is of the log as it is now;
 - a proof leads from a leaf to a checkpoint that was given away;
 - an audit finds nothing, until the forger was there; then it finds it.
@@ -47,6 +48,7 @@ from phalanx.testing._world import SimNode, SimWorld
 if TYPE_CHECKING:
     from phalanx.crypto import HybridSigner
     from phalanx.ledger import Ledger
+    from phalanx.ledger.evidence import CaseIndex
 
 NAME = "ledger"
 _TENANTS = (DEFAULT_TENANT, TenantId("acme"))
@@ -60,8 +62,11 @@ _SEGMENT_BYTES = 2 * KIB
 _LIFE_MEAN_S = 0.004
 _HASH_BYTES = 32
 _WAYPOINTS = Table("waypoints", indexes=("trace", "stage"))
+_CASES = ("host-1", "host-2")
 _TILES = Table("ledger_tiles")
 _ID_RUNS = Table("ledger_id_runs")
+_CASE_PAGES = Table("ledger_case_pages")
+_CASE_HEAD = Table("ledger_case_head")
 
 
 @lru_cache(maxsize=1)
@@ -143,13 +148,36 @@ class _Run:
 
     async def _life(self, node: SimNode) -> None:
         try:
-            ledger, _, _ = await self._open(node)
+            ledger, _, store = await self._open(node)
         except StorageFull:
             return
+        index = await self._inspect_cases(ledger, store)
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow(node.rng.child("cases"), index), name="cases")
             for name in _RECORDERS:
                 tasks.create_task(self._record_all(node.rng.child(name), name, ledger), name=name)
             tasks.create_task(self._sign(node.rng.child("sign"), ledger), name="sign")
+
+    async def _inspect_cases(self, ledger: "Ledger", store: Store) -> "CaseIndex":
+        from phalanx.ledger.evidence import CaseIndex
+
+        index = CaseIndex(ledger, store, _signer(), self.world.clock)
+        try:
+            found = [(tenant, case, await index.of(tenant, case)) for tenant in _TENANTS for case in _CASES]
+        except StorageFull:
+            return index
+        for one in found:
+            self.log.inspect_case(*one)
+        return index
+
+    async def _follow(self, rng: Rng, index: "CaseIndex") -> None:
+        for _ in range(3):
+            await self.world.clock.sleep(rng.exponential(_LIFE_MEAN_S / 3))
+            try:
+                await index.catch_up()
+            except StorageFull:
+                continue
+            self.checker.count("times the case index caught up")
 
     async def _record_all(self, rng: Rng, name: str, ledger: "Ledger") -> None:
         for _ in range(_ENTRIES):
@@ -165,9 +193,9 @@ class _Run:
             return self._noted(AuditEntry(**{**_fields(again), "subject": "something else"}))
         entry_id = f"{name} {rng.bits(64):016x}"
         tenant = _TENANTS[rng.integer(0, 2)]
-        body = {"text": f"{rng.bits(64):x}" * rng.integer(0, 12)}
+        case, body = rng.choice(_CASES), {"text": f"{rng.bits(64):x}" * rng.integer(0, 12)}
         return self._noted(
-            AuditEntry(entry_id, tenant, TraceId(entry_id), 0, name, "does", "something", "case", body, (name, "node"))
+            AuditEntry(entry_id, tenant, TraceId(entry_id), 0, name, "does", "something", case, body, (name, "node"))
         )
 
     def _noted(self, entry: AuditEntry) -> AuditEntry:
@@ -214,7 +242,8 @@ class _Run:
         except LedgerTampered as error:
             self.checker.violation("an audit found what nobody did", error.message)
             return
-        forge = (self._flip_row, self._forge_payload, self._cut_off)[rng.integer(0, 3)]
+        await self._inspect_cases(ledger, store)
+        forge = (self._flip_row, self._flip_case, self._forge_payload, self._cut_off)[rng.integer(0, 4)]
         await forge(rng, ledger, journal, store)
 
     async def _flip_row(self, rng: Rng, ledger: "Ledger", _: Journal, store: Store) -> None:
@@ -227,6 +256,26 @@ class _Run:
             value = row.value[:at] + bytes([row.value[at] ^ 1 << rng.integer(0, 8)]) + row.value[at + 1 :]
             await store.commit([Put(table, DEFAULT_TENANT, row.key, value)])
             await self._must_be_found(ledger, f"a changed byte of {table.name}")
+
+    async def _flip_case(self, rng: Rng, ledger: "Ledger", _: Journal, store: Store) -> None:
+        """Change a byte of the case index, or take a row of it away: nobody gets an answer from it any more."""
+        from phalanx.ledger import LedgerTampered
+        from phalanx.ledger.evidence import CaseIndex
+
+        table = rng.choice((_CASE_PAGES, _CASE_HEAD))
+        (row,) = await store.scan(table, DEFAULT_TENANT)
+        at = rng.integer(0, len(row.value))
+        value = row.value[:at] + bytes([row.value[at] ^ 1 << rng.integer(0, 8)]) + row.value[at + 1 :]
+        gone = rng.chance(0.3)
+        await store.commit(
+            [Delete(table, DEFAULT_TENANT, row.key) if gone else Put(table, DEFAULT_TENANT, row.key, value)]
+        )
+        try:
+            await CaseIndex(ledger, store, _signer(), self.world.clock).of(DEFAULT_TENANT, _CASES[0])
+        except LedgerTampered:
+            self.checker.count("forgeries found")
+        else:
+            self.checker.violation("a forged case index was believed", table.name)
 
     async def _forge_payload(self, rng: Rng, ledger: "Ledger", journal: Journal, store: Store) -> None:
         """Seal another payload in the place of one, with the tenant's own key, and mend the checksum."""

@@ -96,3 +96,31 @@ def test_a_waypoint_that_is_left_out_is_caught(monkeypatch):
     told = _opening._untold
     monkeypatch.setattr(_opening, "_untold", lambda index, record, *, silent: told(index, record, silent=True))
     assert "waypoints do not tell of the entries" in " ".join(first_violation(ledger_simulation()))
+
+
+def test_a_case_index_that_is_believed_as_it_lies_there_is_caught(monkeypatch):
+    from phalanx.core import DEFAULT_TENANT
+    from phalanx.ledger._case_pages import CASE_PAGES, CaseColumn
+
+    async def unchecked(store, key, *, visit=None):
+        column = CaseColumn()
+        for row in await store.scan(CASE_PAGES, DEFAULT_TENANT):
+            if visit is not None:
+                visit(column.size, row.value)
+            column, _ = column.grown(row.value)
+        return column
+
+    monkeypatch.setattr("phalanx.ledger.evidence._cases.read_column", unchecked)
+    assert "a forged case index was believed" in first_violation(ledger_simulation())[0]
+
+
+def test_an_entry_that_is_left_out_of_the_case_index_is_caught(monkeypatch):
+    from phalanx.ledger import Ledger
+
+    whole = Ledger.case_fingerprints
+
+    async def forgetful(self, start, limit):
+        return bytes(8) + (await whole(self, start, limit))[8:]
+
+    monkeypatch.setattr(Ledger, "case_fingerprints", forgetful)
+    assert "the entries of a case are others than its index has" in first_violation(ledger_simulation())[0]
