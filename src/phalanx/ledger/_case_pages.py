@@ -14,13 +14,14 @@ It follows from the log and from nothing else: an audit makes it anew and compar
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from phalanx.core import DEFAULT_TENANT, Delete, Put, Store, Table, TenantId, WireError, decode
 from phalanx.crypto import HybridSigner, PublicKey
 from phalanx.ledger._checkpoint import Checkpoint, origin_of, sign_checkpoint, verify_checkpoint
 from phalanx.ledger._errors import InvalidCheckpoint, LedgerTampered
+from phalanx.ledger._leaf import Identity
 from phalanx.ledger._limits import CASES_PER_PAGE, PAGE_RUNS
 from phalanx.ledger._shelf import SignedNote, checkpoint_row
 
@@ -81,6 +82,26 @@ def column_puts(
     head = sign_checkpoint(signer, index_origin(signer.public), column.size, column.digest, signed_at_s)
     pages = [Put(CASE_PAGES, _HOME, page_key(number), page) for number, page in changed.items()]
     return [*pages, Put(CASE_HEAD, _HOME, HEAD_KEY, checkpoint_row(head))]
+
+
+class Paging:
+    """Cuts what is known of entries, in order, into pages of fingerprints."""
+
+    def __init__(self) -> None:
+        self._left = bytearray()
+
+    def full(self, said: Iterable[Identity]) -> Iterator[bytes]:
+        """The pages that these entries complete."""
+        self._left += b"".join([case_fingerprint(one.tenant, one.case) for one in said])
+        while len(self._left) >= PAGE_BYTES:
+            page = bytes(self._left[:PAGE_BYTES])
+            del self._left[:PAGE_BYTES]
+            yield page
+
+    @property
+    def rest(self) -> bytes:
+        """The last page, as far as it goes."""
+        return bytes(self._left)
 
 
 async def stored_head(store: Store, key: PublicKey) -> Checkpoint | None:

@@ -44,6 +44,7 @@ from phalanx.ledger._merkle import consistency_proof, inclusion_proof, leaf_hash
 from phalanx.ledger._opening import catch_up, check_last_checkpoint
 from phalanx.ledger._payload import Salts, commit, encode_payload
 from phalanx.ledger._proof import InclusionProof
+from phalanx.ledger._reading import checked_checkpoint, read_records
 from phalanx.ledger._record import (
     LedgerEntry,
     checked_disclosure,
@@ -57,7 +58,7 @@ from phalanx.ledger._sealing import KeptSealers, Sealers
 from phalanx.ledger._shelf import Shelf
 from phalanx.ledger._tiles import TileName, encode_bundle
 from phalanx.ledger._tree import TiledTree
-from phalanx.ledger._verify import Audit, VerifyReport, checked_checkpoint, read_records
+from phalanx.ledger._verify import Audit, VerifyReport
 from phalanx.ledger._verify_ids import IdAudit
 from phalanx.ledger._writer import Writer, warn_of_other_content
 from phalanx.telemetry import Telemetry

@@ -10,10 +10,10 @@ from phalanx.ledger._id_index import IdIndex
 from phalanx.ledger._ids import fingerprint
 from phalanx.ledger._limits import PAGE_ENTRIES
 from phalanx.ledger._merkle import leaf_hash, root
+from phalanx.ledger._reading import checked_checkpoint, read_records
 from phalanx.ledger._record import read_record
 from phalanx.ledger._shelf import Shelf, delete_leaf_rows, leaf_rows, leaf_rows_count
 from phalanx.ledger._tree import TiledTree
-from phalanx.ledger._verify import checked_checkpoint, read_records
 from phalanx.ledger._writer import Untold, Writer
 
 

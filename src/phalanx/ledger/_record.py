@@ -10,13 +10,16 @@ Records of version 1 are a leaf and nothing else, and begin with the brace of it
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from phalanx.core import AuditEntry, WireError
 from phalanx.ledger._errors import LedgerTampered
 from phalanx.ledger._leaf import Identity, Leaf, decode_leaf, identify
-from phalanx.ledger._merkle import leaf_hash
 from phalanx.ledger._payload import SALT_BYTES, Disclosure, commit, decode_payload
+
+S = TypeVar("S", Leaf, Identity)
 
 _HEAD = struct.Struct(">BH")
 _V1_FIRST_BYTE = 0x7B
@@ -60,30 +63,24 @@ def split_record(record: bytes) -> tuple[bytes, bytes | None]:
 
 def read_record(index: int, record: bytes) -> tuple[bytes, bytes | None, Leaf]:
     """Leaf bytes, sealed payload and what the leaf says; raises ``LedgerTampered``."""
-    try:
-        leaf, sealed = split_record(record)
-        said = decode_leaf(leaf)
-    except WireError as error:
-        raise LedgerTampered("entry", index, error.message) from error
-    require_one_version(index, sealed, said.commitment)
-    return leaf, sealed, said
+    return _read(index, record, decode_leaf)
 
 
 def identified(index: int, record: bytes) -> tuple[bytes, bytes | None, Identity]:
     """As ``read_record``, with less of what the leaf says and in less time; raises ``LedgerTampered``."""
+    return _read(index, record, identify)
+
+
+def _read(index: int, record: bytes, read_leaf: Callable[[bytes], S]) -> tuple[bytes, bytes | None, S]:
     try:
         leaf, sealed = split_record(record)
-        said = identify(leaf)
+        said = read_leaf(leaf)
     except WireError as error:
         raise LedgerTampered("entry", index, error.message) from error
-    require_one_version(index, sealed, said.commitment)
-    return leaf, sealed, said
-
-
-def require_one_version(index: int, sealed: bytes | None, commitment: str) -> None:
-    """Raises ``LedgerTampered`` unless a leaf that commits to a payload, and only that, has one sealed behind it."""
-    if (sealed is None) == bool(commitment):
+    # A leaf that commits to a payload, and only that, has one sealed behind it.
+    if (sealed is None) == bool(said.commitment):
         raise LedgerTampered("entry", index, "its record and its leaf are of different versions")
+    return leaf, sealed, said
 
 
 def checked_disclosure(index: int, said: Leaf, opened: bytes) -> Disclosure:
@@ -117,8 +114,3 @@ def with_body(entry: AuditEntry, disclosure: Disclosure) -> AuditEntry:
 def seal_context(hashed_leaf: bytes) -> bytes:
     """What a sealed payload is bound to: its own leaf."""
     return b"phalanx/ledger/record/v2\x00" + hashed_leaf
-
-
-def hash_of_record(record: bytes) -> bytes:
-    """The leaf hash of a record; raises ``WireError``."""
-    return leaf_hash(split_record(record)[0])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from phalanx.core import NS_PER_S, Clock, Journal, Store
 from phalanx.crypto import HybridSigner
-from phalanx.ledger._case_pages import PAGE_BYTES, CaseColumn, case_fingerprint, column_puts, delete_cases
+from phalanx.ledger._case_pages import CaseColumn, Paging, column_puts, delete_cases
 from phalanx.ledger._id_index import delete_ids, run_puts
 from phalanx.ledger._ids import build_run, fingerprint
 from phalanx.ledger._leaf import Identity
@@ -46,17 +46,15 @@ class CaseRebuild:
         self._signer = signer
         self._clock = clock
         self._column = CaseColumn()
-        self._fingerprints = bytearray()
+        self._pages = Paging()
 
     async def add(self, said: Sequence[Identity]) -> None:
-        self._fingerprints += b"".join([case_fingerprint(one.tenant, one.case) for one in said])
-        while len(self._fingerprints) >= PAGE_BYTES:
-            await self._grow(bytes(self._fingerprints[:PAGE_BYTES]))
-            del self._fingerprints[:PAGE_BYTES]
+        for page in self._pages.full(said):
+            await self._grow(page)
 
     async def finish(self, _: int) -> None:
-        if self._fingerprints:
-            await self._grow(bytes(self._fingerprints))
+        if rest := self._pages.rest:
+            await self._grow(rest)
 
     async def _grow(self, fingerprints: bytes) -> None:
         self._column, changed = self._column.grown(fingerprints)

@@ -9,23 +9,24 @@ connects.
 
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from phalanx.core import DEFAULT_TENANT, InvalidInput, Journal, StorageCorrupt, Store, Table
+from phalanx.core import InvalidInput, Journal, Store
 from phalanx.crypto import PublicKey
 from phalanx.ledger._anchor import ANCHORS
 from phalanx.ledger._case_pages import CASE_HEAD, CASE_PAGES, stored_head
-from phalanx.ledger._checkpoint import Checkpoint, origin_of, verify_checkpoint
-from phalanx.ledger._errors import InvalidCheckpoint, LedgerTampered
+from phalanx.ledger._checkpoint import Checkpoint, origin_of
+from phalanx.ledger._errors import LedgerTampered
 from phalanx.ledger._id_index import ID_PAGES, ID_RUNS
 from phalanx.ledger._leaf import Identity
 from phalanx.ledger._limits import AUDIT_ENTRIES, IDS_PER_PAGE, PAGE_CHECKPOINTS
 from phalanx.ledger._merkle import HASH_BYTES, leaf_hash
+from phalanx.ledger._reading import checked_checkpoint, read_records, require_home
 from phalanx.ledger._record import check_opened, identified, seal_context
 from phalanx.ledger._sealing import KeptSealers, Sealers
-from phalanx.ledger._shelf import CHECKPOINTS, Shelf, StoredNote, checkpoint_row, leaf_rows_count
+from phalanx.ledger._shelf import CHECKPOINTS, Shelf, leaf_rows_count
 from phalanx.ledger._tiles import MAX_TILE_LEVEL, TILE_WIDTH, Frontier
 from phalanx.ledger._tree import CHECKSUM_BYTES, TILES, check_tile_names, stored_size, stored_tile, tampered_tile
 from phalanx.ledger._verify_anchors import AnchorAudit
@@ -236,47 +237,6 @@ async def audit_beside(
         raise InvalidInput("ledger", "it is of an earlier format", hint="open it once: start the node, and stop it")
     await require_home(store, _TABLES)
     return await Audit(journal, store, KeptSealers(sealers), key, await stored_size(store), beside).run()
-
-
-async def require_home(store: Store, tables: Iterable[Table]) -> None:
-    """That no tenant but the node's own has rows in them, which nobody would ever read; raises ``LedgerTampered``."""
-    for table in tables:
-        if others := [tenant for tenant in await store.tenants(table) if tenant != DEFAULT_TENANT]:
-            raise LedgerTampered(f"table {table.name}", 0, f"it has rows of the tenant {others[0]!r}")
-
-
-async def read_records(journal: Journal, start: int, limit: int) -> list[bytes]:
-    """At least one record from ``start`` on and ``limit`` at most; a damaged one is named."""
-    try:
-        records = await journal.read(start, max_records=limit)
-    except StorageCorrupt:
-        return await _read_singly(journal, start, limit)
-    if not records:
-        raise LedgerTampered("entry", start, "the journal no longer holds it")
-    return records[:limit]
-
-
-def checked_checkpoint(stored: StoredNote, key: PublicKey, origin: str) -> Checkpoint:
-    """A stored checkpoint, once its signatures hold and it says what it is stored under."""
-    size = stored.size
-    try:
-        checkpoint = verify_checkpoint(stored.note, key)
-    except InvalidCheckpoint as error:
-        raise LedgerTampered("checkpoint", size, error.message) from error
-    if (checkpoint.size, checkpoint.origin) != (size, origin):
-        raise LedgerTampered("checkpoint", size, f"it is of size {checkpoint.size} and log {checkpoint.origin!r}")
-    if checkpoint_row(checkpoint) != stored.row:
-        raise LedgerTampered("checkpoint", size, "what is stored beside its note is not what belongs there")
-    return checkpoint
-
-
-async def _read_singly(journal: Journal, start: int, limit: int) -> list[bytes]:
-    for index in range(start, start + limit):
-        try:
-            await journal.read(index, max_records=1)
-        except StorageCorrupt as error:
-            raise LedgerTampered("entry", index, error.message) from error
-    raise LedgerTampered("entry", start, "it or one soon after it cannot be read together with the others")
 
 
 def _page(start: int, records: Sequence[bytes]) -> _Page:

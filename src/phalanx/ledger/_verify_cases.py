@@ -6,9 +6,8 @@ from phalanx.core import DEFAULT_TENANT, Store
 from phalanx.ledger._case_pages import (
     CASE_PAGES,
     FINGERPRINT_BYTES,
-    PAGE_BYTES,
     CaseColumn,
-    case_fingerprint,
+    Paging,
     require_page,
     tampered_cases,
 )
@@ -27,20 +26,18 @@ class CaseAudit:
         self._head = head
         self._size = head.size if head else 0
         self._column = CaseColumn()
-        self._fingerprints = bytearray()
+        self._pages = Paging()
         self._after = ""
 
     async def add(self, said: Sequence[Identity]) -> None:
         """Raises ``LedgerTampered`` when they complete a page that is not what is stored."""
-        self._fingerprints += b"".join([case_fingerprint(one.tenant, one.case) for one in said])
-        while len(self._fingerprints) >= PAGE_BYTES:
-            await self._check(bytes(self._fingerprints[:PAGE_BYTES]))
-            del self._fingerprints[:PAGE_BYTES]
+        for page in self._pages.full(said):
+            await self._check(page)
 
     async def finish(self, size: int) -> None:
         """That it ends where its head says, no further than the log, and was signed as it is."""
-        if self._fingerprints:
-            await self._check(bytes(self._fingerprints))
+        if rest := self._pages.rest:
+            await self._check(rest)
         if rows := await self._store.scan(CASE_PAGES, DEFAULT_TENANT, after=self._after, limit=1):
             raise tampered_cases(self._column.size, f"its page {rows[0].key!r} is behind its end")
         if self._size > size:

@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from phalanx.api import create_app
-from phalanx.core import DEFAULT_TENANT, NO_TRACE, AuditEntry, HttpAnswer, TenantId, Unavailable, derive_id
-from phalanx.ledger import verify_checkpoint
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, AuditEntry, HttpAnswer, Put, TenantId, Unavailable, derive_id
+from phalanx.ledger import LedgerTampered, verify_checkpoint
+from phalanx.ledger._case_pages import CASE_PAGES
 from phalanx.ledger._note import parse_note
 from phalanx.ledger.evidence import verify_bundle
 from phalanx.ledger.witness import AddCheckpoint, Cosigner, Head, TrustedLog
@@ -189,5 +190,24 @@ def test_after_a_tenant_is_shredded_its_evidence_still_verifies_without_payloads
         async with calls.client(LOG, headers={"Authorization": f"Bearer {viewer.secret}"}) as http:
             report = verify_bundle((await http.get("/v1/ledger/bundle", params={"case": "host-1"})).content)
         assert (len(report.entries), report.undisclosed) == (1, 1)
+
+    on_two(tmp_path, main)
+
+
+def test_an_export_from_a_changed_index_is_refused_with_what_to_do(tmp_path):
+    async def main(calls, log, witness):
+        for number in range(3):
+            await log.ledger.record(entry(number))
+        async with calls.client(LOG, headers=await token(log)) as http:
+            assert (await http.get("/v1/ledger/bundle", params={"case": "host-1"})).status_code == 200
+            (page,) = await log.store.scan(CASE_PAGES, DEFAULT_TENANT)
+            await log.store.commit([Put(CASE_PAGES, DEFAULT_TENANT, page.key, page.value[:-8] + bytes(8))])
+            answer = await http.get("/v1/ledger/bundle", params={"case": "host-1"})
+            assert (answer.status_code, answer.json()["code"]) == (409, "ledger-tampered")
+            assert "case index" in answer.json()["detail"]
+            assert "phalanx ledger reindex" in answer.json()["hint"]
+        # Whoever follows the ledger finds it as well, and people are told.
+        with pytest.raises(LedgerTampered, match="case index"):
+            await log.vouching.evidence.cases.catch_up()
 
     on_two(tmp_path, main)

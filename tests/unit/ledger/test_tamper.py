@@ -4,11 +4,11 @@ import pytest
 
 from phalanx.core import DEFAULT_TENANT, Delete, Put, decode, encode
 from phalanx.crypto import HybridSigner
-from phalanx.ledger import InvalidProof, LedgerTampered
+from phalanx.ledger import InvalidProof, LedgerTampered, leaf_hash
 from phalanx.ledger._checkpoint import sign_checkpoint
 from phalanx.ledger._id_index import ID_PAGES, ID_RUNS, run_key, run_puts
 from phalanx.ledger._ids import build_run, fingerprint
-from phalanx.ledger._record import hash_of_record, split_record
+from phalanx.ledger._record import split_record
 from phalanx.ledger._shelf import CHECKPOINTS, SignedNote
 from phalanx.ledger._tree import TILES, tile_key
 
@@ -180,7 +180,7 @@ def test_an_entry_changed_together_with_its_stored_hash(bench):
         forged = bench.journal.records[4].replace(b'"approved"', b'"refused!"')
         bench.journal.records[4] = forged
         tile = await row(bench, TILES, tile_key(0, 0))
-        await change(bench, TILES, tile_key(0, 0), tile[: 4 * 32] + hash_of_record(forged) + tile[5 * 32 :])
+        await change(bench, TILES, tile_key(0, 0), tile[: 4 * 32] + leaf_hash(split_record(forged)[0]) + tile[5 * 32 :])
         await refused(ledger.verify, "payload", 4)  # it was sealed for the leaf as it was
         await refused(bench.open, "checkpoint", 6, "not the ones it was signed over")
         bench.sealers.shred(DEFAULT_TENANT)
@@ -201,7 +201,10 @@ def test_an_entry_changed_with_everything_that_is_kept_of_it(bench):
         sums = tile[6 * 32 :]
         sums = sums[:16] + zlib.crc32(forged).to_bytes(4) + sums[20:]
         await change(
-            bench, TILES, tile_key(0, 0), tile[: 4 * 32] + hash_of_record(forged) + tile[5 * 32 : 6 * 32] + sums
+            bench,
+            TILES,
+            tile_key(0, 0),
+            tile[: 4 * 32] + leaf_hash(split_record(forged)[0]) + tile[5 * 32 : 6 * 32] + sums,
         )
         bench.sealers.shred(DEFAULT_TENANT)
         await refused(ledger.verify, "checkpoint", 6, "not the ones it was signed over")

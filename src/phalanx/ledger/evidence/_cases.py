@@ -76,8 +76,11 @@ class CaseIndex:
 
         async with self._turn:
             column = await self._catch_up()
+            # Until it was found as it should be, nothing is known of it: whoever follows will say so as well.
+            self._column = None
             if await read_column(self._store, self._signer.public, visit=visit) != column:
                 raise tampered_cases(0, "an older one was put in its place")
+            self._column = column
         return found
 
     async def _catch_up(self) -> CaseColumn:

@@ -41,6 +41,7 @@ from phalanx.ledger.witness._limits import (
     MAX_GOSSIP_EVIDENCE,
     MAX_GOSSIP_NOTES,
     MAX_GOSSIP_QUESTIONS,
+    MAX_NEIGHBOURS,
     MAX_OPEN_NOTES,
     UNPROVED_AFTER_NS,
 )
@@ -82,6 +83,7 @@ class Gossip:
         self._own = own
         self._own_log = TrustedLog.of(own.origin, own.public_key)
         self._logs = {one.log.origin: one for one in watched} | {own.origin: WatchedLog(self._own_log)}
+        assert len(neighbours) <= MAX_NEIGHBOURS, len(neighbours)
         self._neighbours = tuple(neighbours)
         self._calls = calls
         self._clock = clock

@@ -12,8 +12,8 @@ from phalanx.core import DEFAULT_TENANT, InvalidInput, Record, Row, Store, Table
 from phalanx.ledger._errors import InvalidCheckpoint, LedgerTampered
 from phalanx.ledger._limits import PAGE_CHECKPOINTS
 from phalanx.ledger._note import Note, parse_note
+from phalanx.ledger._reading import require_home
 from phalanx.ledger._shelf import Shelf
-from phalanx.ledger._verify import require_home
 from phalanx.ledger.witness._asking import COSIGNATURES, Cosignature, cosignature, cosignature_key
 from phalanx.ledger.witness._errors import TimestampRefused
 from phalanx.ledger.witness._keys import Head, WitnessKeys

@@ -32,6 +32,7 @@ async def anchored(office):
 @pytest.fixture(scope="module")
 def made(new_office):
     """A bundle with an anchor; the same anchor by a stranger; and another entry with its path in the anchored tree."""
+
     async def on(world):
         office = await new_office(world).open()
         checkpoint = await anchored(office)
