@@ -22,6 +22,13 @@ from phalanx.adapters._exact import ExactAnswer, solve_exactly
 from phalanx.adapters._file_watch import OsFileWatch
 from phalanx.adapters._file_wrapper import FileWrapper, file_wrapper
 from phalanx.adapters._files import Files, OsFiles, lock_folder
+from phalanx.adapters._kernels import (
+    KERNELS,
+    KernelProcess,
+    compile_kernels,
+    keep_user_kernels,
+    missing_kernels,
+)
 from phalanx.adapters._keyfile import load_or_create, read_private, replace_private
 from phalanx.adapters._keyring_wrapper import KeyringWrapper, keyring_wrapper
 from phalanx.adapters._limits import TLS_GOODBYE_S, TLS_HANDSHAKE_S
@@ -52,6 +59,7 @@ __all__ = [
     "DeviceNoise",
     "JitterNoise",
     "OsNoise",
+    "compile_kernels",
     "device_noise",
     "jitter_noise",
     "os_noise",
@@ -61,6 +69,8 @@ __all__ = [
     "Files",
     "FolderBlobs",
     "HttpCalls",
+    "KERNELS",
+    "KernelProcess",
     "KeyringWrapper",
     "LoopWatch",
     "NatsAccess",
@@ -93,8 +103,10 @@ __all__ = [
     "find_nats_server",
     "hold_database",
     "keyring_wrapper",
+    "keep_user_kernels",
     "load_or_create",
     "lock_folder",
+    "missing_kernels",
     "nobody_to_ask",
     "pkcs11_wrapper",
     "probe_tls",

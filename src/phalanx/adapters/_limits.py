@@ -112,3 +112,6 @@ LISTEN_BACKLOG = 64
 LISTEN_BUFFER_BYTES = 64 * 1024
 # How far into a watched file its digest reaches; size and time of change tell of the rest.
 WATCHED_DIGEST_BYTES = 4 * MIB
+
+# Compiling every kernel takes half a minute of a processor, many times that on a busy machine.
+COMPILE_WITHIN_S = 1_800.0

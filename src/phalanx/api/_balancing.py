@@ -18,8 +18,6 @@ from phalanx.balancing import (
     PlacementView,
     PoolView,
     ProblemDocument,
-    answer_document,
-    capacity_document,
 )
 from phalanx.core import InvalidInput
 from phalanx.trust import Principal, Role
@@ -59,7 +57,7 @@ def balancing_routes(node: "Node", gate: Gate) -> APIRouter:
     async def solve_problem(request: Request) -> Response:
         """Distribute what is sent here, whatever the node does itself; the answer states its gap."""
         document = _document(await read_body(request, node.offload), ProblemDocument)
-        return reply(await node.offload.run(answer_document, document))
+        return reply(await node.balancing.answer(document))
 
     @router.post(
         "/capacity", responses=answer(CapacityView), dependencies=[operator], openapi_extra=asked(CapacityDocument)
@@ -67,7 +65,7 @@ def balancing_routes(node: "Node", gate: Gate) -> APIRouter:
     async def plan_capacity(request: Request) -> Response:
         """What to add to the resources that are sent here, when, and what it costs."""
         document = _document(await read_body(request, node.offload), CapacityDocument)
-        return reply(await node.offload.run(capacity_document, document))
+        return reply(await node.balancing.capacity(document))
 
     return router
 

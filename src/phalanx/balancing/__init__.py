@@ -32,6 +32,7 @@ from phalanx.balancing._errors import BalancingError, NoEligibleResource, Queues
 from phalanx.balancing._fairness import FairShares
 from phalanx.balancing._fluid import FluidPlan, plan_fluid
 from phalanx.balancing._genetic import Genetics
+from phalanx.balancing._kernel_sets import plainly
 from phalanx.balancing._model import MAKESPAN_ONLY, Operation, OperationKind, Resource, Weights
 from phalanx.balancing._pool import Pool, Reason, Ticket
 from phalanx.balancing._problem import Columns, Problem, columns_of
@@ -41,7 +42,7 @@ from phalanx.balancing._service import Balancing, Mover
 from phalanx.balancing._showing import placements, show
 from phalanx.balancing._solving import DEFAULT_METHOD, METHODS, Answer, solve
 from phalanx.balancing._views import KindView, PlacementView, PoolView, ResourceView
-from phalanx.balancing._warming import warm
+from phalanx.balancing._warming import warm, warming
 
 __all__ = [
     "BASELINES",
@@ -90,10 +91,12 @@ __all__ = [
     "plan_capacity",
     "plan_fluid",
     "plan_moves",
+    "plainly",
     "problem_of",
     "put",
     "show",
     "solve",
     "take",
     "warm",
+    "warming",
 ]

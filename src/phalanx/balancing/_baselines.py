@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from phalanx.balancing._kernel_sets import kernels
 from phalanx.balancing._limits import MAX_QUADRATIC_OPERATIONS
 from phalanx.balancing._problem import Problem
 from phalanx.core import LimitExceeded, Rng
@@ -35,20 +36,16 @@ def _least_loaded(problem: Problem, rng: Rng) -> "Choice":  # noqa: ARG001 - one
 def _earliest(problem: Problem, rng: Rng) -> "Choice":  # noqa: ARG001 - one signature for all
     import numpy as np
 
-    from phalanx.balancing._kernels_lists import earliest
-
     loads, choice = _start(problem)
-    earliest(problem.times, np.arange(problem.n_operations), loads, choice)
+    kernels("lists").earliest(problem.times, np.arange(problem.n_operations), loads, choice)
     return choice
 
 
 def _longest_first(problem: Problem, rng: Rng) -> "Choice":  # noqa: ARG001 - one signature for all
     import numpy as np
 
-    from phalanx.balancing._kernels_lists import earliest
-
     loads, choice = _start(problem)
-    earliest(problem.times, np.argsort(-problem.least_s, kind="stable"), loads, choice)
+    kernels("lists").earliest(problem.times, np.argsort(-problem.least_s, kind="stable"), loads, choice)
     return choice
 
 

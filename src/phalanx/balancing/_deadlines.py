@@ -10,6 +10,7 @@ numbers so is the optimum, and bounds are rounded up.
 import math
 from typing import TYPE_CHECKING
 
+from phalanx.balancing._kernel_sets import kernels
 from phalanx.balancing._limits import BOUND_SLACK, MAX_SHARPENED_PAIRS
 from phalanx.balancing._problem import Problem
 from phalanx.core import LimitExceeded
@@ -75,7 +76,7 @@ def _dual(times: "Floats", queue: "Sums", logs: "Sums") -> float:
     """The best bound that prices prove for these times; ``logs`` begins as the last prices and ends as the new ones."""
     import numpy as np
 
-    from phalanx.balancing._kernels_dual import ascend, cheapest, spread
+    dual = kernels("dual")
 
     m, n = times.shape
     no_costs, best = np.empty((0, 0), np.float32), 0.0
@@ -84,9 +85,9 @@ def _dual(times: "Floats", queue: "Sums", logs: "Sums") -> float:
     for plan in (_COARSE, _SHARP):
         first, last, steps, tolerance = plan
         for sharpness in range(first, last + 1):
-            ascend(times, no_costs, no_costs.size > 0, queue, 1.0, logs, sharpness, sharpness, steps, tolerance)
-            spread(logs, 1.0, prices)
-            value = cheapest(times, no_costs, no_costs.size > 0, prices, choice, loads)
+            dual.ascend(times, no_costs, no_costs.size > 0, queue, 1.0, logs, sharpness, sharpness, steps, tolerance)
+            dual.spread(logs, 1.0, prices)
+            value = dual.cheapest(times, no_costs, no_costs.size > 0, prices, choice, loads)
             exact = prices.astype(np.float64)
             best = max(best, float(value + exact @ queue) / float(exact.sum()))
     return best

@@ -16,6 +16,8 @@ from phalanx.balancing._problem import Problem
 from phalanx.balancing._solving import DEFAULT_METHOD, Answer, solve
 from phalanx.core import InvalidInput, LimitExceeded
 
+_PLAIN_NOTE = "kernels are still being compiled on this machine: answered without them, which is rougher"
+
 _Many = Annotated[int, msgspec.Meta(ge=1, le=MAX_DOCUMENT_OPERATIONS)]
 
 
@@ -131,6 +133,7 @@ class AnswerView(msgspec.Struct, frozen=True, kw_only=True):
     late: int
     given: tuple[GivenView, ...]
     placed: tuple[PlacedView, ...]
+    note: str = ""
 
 
 class OfferDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -237,6 +240,7 @@ def answer_view(problem: Problem, operations: list[Operation], answer: Answer, m
         contention=answer.contention,
         hopeless=answer.hopeless,
         late=sum(late),
+        note=_PLAIN_NOTE if answer.plain else "",
         given=tuple(
             GivenView(resource=name, load_s=load, price=price, operations=count)
             for name, load, price, count in zip(

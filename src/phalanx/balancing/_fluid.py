@@ -8,6 +8,7 @@ with which single operations are placed (``_deciding``).
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from phalanx.balancing._kernel_sets import kernels
 from phalanx.balancing._limits import MAX_PLANNED_UTILISATION
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def plan_fluid(rates: "Sums", arrivals_per_s: "Sums", slots: "Sums") -> FluidPla
     """
     import numpy as np
 
-    from phalanx.balancing._kernels_dual import ascend, cheapest, spread
+    dual = kernels("dual")
 
     kinds, m = rates.shape
     shares, none = np.zeros((kinds, m)), np.zeros(m)
@@ -70,8 +71,8 @@ def plan_fluid(rates: "Sums", arrivals_per_s: "Sums", slots: "Sums") -> FluidPla
     logs = np.where(usable, 0.0, -30.0)
     no_costs, queue, prices = np.empty((0, 0), np.float32), np.zeros(m), np.empty(m, np.float32)
     for plan in (_COARSE, _EXACT):
-        ascend(times, no_costs, no_costs.size > 0, queue, 1.0, logs, *plan)
-    spread(logs, 1.0, prices)
+        dual.ascend(times, no_costs, no_costs.size > 0, queue, 1.0, logs, *plan)
+    dual.spread(logs, 1.0, prices)
     values = prices[:, None].astype(np.float64) * times
     powers = (values.min(axis=0) / values) ** float(1 << _EXACT[1])
     powers[powers < _LEAST_SHARE] = 0.0
@@ -79,5 +80,5 @@ def plan_fluid(rates: "Sums", arrivals_per_s: "Sums", slots: "Sums") -> FluidPla
     load = np.where(shares > 0.0, shares * np.where(np.isfinite(busy.T), busy.T, 0.0), 0.0).sum(axis=0)
     given = (shares * arrivals_per_s[:, None]).sum(axis=0) / slots
     weights = given / (1.0 - np.minimum(load, MAX_PLANNED_UTILISATION))
-    bound = cheapest(times, no_costs, no_costs.size > 0, prices, np.empty(times.shape[1], np.int32), np.empty(m))
+    bound = dual.cheapest(times, no_costs, no_costs.size > 0, prices, np.empty(times.shape[1], np.int32), np.empty(m))
     return FluidPlan(shares, load, prices.astype(np.float64), weights, float(bound) / float(prices.sum()))

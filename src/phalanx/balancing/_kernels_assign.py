@@ -40,9 +40,8 @@ def sweep(
     value = np.empty(m, np.float32)
     due = np.empty(m)
     span = noise.size - m
-    if fresh:
-        loads[:] = queue
     for i in range(m):
+        loads[i] = queue[i] if fresh else loads[i]
         due[i] = queue[i] if fresh else target
         now[i] = _price(prices[i], gain, loads[i] - due[i], target)
     for low in range(0, n, LINE):
@@ -193,6 +192,7 @@ def shed(
 @kernel
 def tally(times: Floats, queue: Sums, choice: Places, loads: Sums) -> None:
     """Loads from scratch: what each resource had, and what it was given."""
-    loads[:] = queue
+    for i in range(queue.size):
+        loads[i] = queue[i]
     for j in range(choice.size):
         loads[choice[j]] += times[choice[j], j]

@@ -2,7 +2,8 @@
 
 Shapes: ``times`` (m, n) float32, infinity where operation j may not go to resource i; ``costs`` (m, n) float32, or
 (0, 0) with ``has_costs`` false; ``prices`` (m,) float32; ``queue`` (m,) float64, work that a resource has already.
-With prices λ the value of a pair is ``λᵢ·pᵢⱼ + cᵢⱼ``.
+With prices λ the value of a pair is ``λᵢ·pᵢⱼ + cᵢⱼ``. Arrays are copied by loops: for ``a[:] = b`` numba compiles an
+error message first, a second for each kernel.
 """
 
 import numpy as np
@@ -199,8 +200,8 @@ def smoothed(
 
 
 @kernel
-def _newton(worth: Sums, bend: Sums, shared: Sums, fractions: Floats, k: float, step: Sums) -> None:
-    """Solve for the change of log prices that would give each resource its fraction of the value.
+def _newton(worth: Sums, bend: Sums, shared: Sums, prices: Floats, weight: float, k: float, step: Sums) -> None:
+    """Solve for the change of log prices that would give each resource its part of the value, price over ``weight``.
 
     ``diag(bend) - shared`` is the Laplacian of who shares operations with whom. The ridge keeps steps within reason
     where a resource shares with nobody, or has nothing at all. Cholesky, in place.
@@ -212,8 +213,8 @@ def _newton(worth: Sums, bend: Sums, shared: Sums, fractions: Floats, k: float, 
     for i in range(m):
         for j in range(i + 1):
             lower[i, j] = -shared[i, j]
-        lower[i, i] += bend[i] + RIDGE * (bend[i] + fractions[i] * whole)
-        step[i] = (worth[i] - fractions[i] * whole) / (k + 1.0)
+        lower[i, i] += bend[i] + RIDGE * (bend[i] + prices[i] / weight * whole)
+        step[i] = (worth[i] - prices[i] / weight * whole) / (k + 1.0)
     for i in range(m):
         for j in range(i + 1):
             left = lower[i, j]
@@ -289,15 +290,15 @@ def ascend(
         barrier = BARRIER / (1 << sharpness) * value / m
         value += _barred(logs, prices, barrier, worth)
         for _ in range(steps):
-            mean = (prices * loads).sum() / weight
+            mean = _mean(prices, loads) / weight
             if loads.max() < mean * (1.0 + tolerance):
                 break
-            _newton(worth, bend, shared, prices / weight, float(1 << sharpness), step)
-            step -= step.mean()
-            length = min(1.0, 2.0 / max(np.abs(step).max(), 1e-12))
+            _newton(worth, bend, shared, prices, weight, float(1 << sharpness), step)
+            length = min(1.0, 2.0 / max(_centred(step), 1e-12))
             better = False
             for _ in range(5):
-                logs_new[:] = logs + length * step
+                for i in range(m):
+                    logs_new[i] = logs[i] + length * step[i]
                 spread(logs_new, weight, prices)
                 value_new = smoothed(
                     times, costs, has_costs, prices, sharpness, scratch, worth_new, bend_new, loads_new, shared_new
@@ -310,15 +311,37 @@ def ascend(
                 length *= 0.35
             if not better:
                 break
-            logs[:] = logs_new
+            for i in range(m):
+                logs[i] = logs_new[i]
             value = value_new
             worth, worth_new = worth_new, worth
             bend, bend_new = bend_new, bend
             loads, loads_new = loads_new, loads
             shared, shared_new = shared_new, shared
         spread(logs, weight, prices)
-        mean = (prices * loads).sum() / weight
+        mean = _mean(prices, loads) / weight
     return mean
+
+
+@kernel
+def _mean(prices: Floats, loads: Sums) -> float:
+    """Of loads, weighted by price."""
+    whole = 0.0
+    for i in range(loads.size):
+        whole += prices[i] * loads[i]
+    return whole
+
+
+@kernel
+def _centred(step: Sums) -> float:
+    """Take the mean off each entry; returns the largest of what is left, by amount."""
+    mean, most = 0.0, 0.0
+    for i in range(step.size):
+        mean += step[i] / step.size
+    for i in range(step.size):
+        step[i] -= mean
+        most = max(most, abs(step[i]))
+    return most
 
 
 @kernel

@@ -15,7 +15,8 @@ from phalanx.core import kernel
 def measure(times: Floats, costs: Floats, has_costs: bool, queue: Sums, pool: Genes, loads: Sums, extra: Sums) -> None:
     """Loads and costs of every individual from scratch."""
     for p in range(pool.shape[0]):
-        loads[p] = queue
+        for i in range(queue.size):
+            loads[p, i] = queue[i]
         extra[p] = 0.0
         for j in range(pool.shape[1]):
             i = pool[p, j]
@@ -64,8 +65,10 @@ def breed(
     """
     for p in range(parents.shape[0]):
         one, other = parents[p, 0], parents[p, 1]
-        next_pool[p] = pool[one]
-        next_loads[p] = loads[one]
+        for j in range(pool.shape[1]):
+            next_pool[p, j] = pool[one, j]
+        for i in range(loads.shape[1]):
+            next_loads[p, i] = loads[one, i]
         next_extra[p] = extra[one]
         if not crossed[p]:
             continue

@@ -103,6 +103,12 @@ def _extra(costs: Floats, has_costs: bool, i: Index, j: Index) -> float:
 
 
 @kernel
+def _keep(home: Places, best: Places) -> None:
+    for a in range(home.size):
+        best[a] = home[a]
+
+
+@kernel
 def anneal(
     times: Floats, costs: Floats, has_costs: bool, active: Places, where: Places, took: Floats,
     weights: Sums, floor: float, heat: float, proposals: int, seed: int, home: Places, loads: Sums,
@@ -118,7 +124,7 @@ def anneal(
     members, size = np.empty((m, active.size), np.int32), np.zeros(m, np.int64)
     place = np.empty(active.size, np.int32)
     seat(home, members, size, place)
-    best[:] = home
+    _keep(home, best)
     state = np.full(1, np.uint64(seed) * np.uint64(2654435769) + np.uint64(88172645463325252))
     least, spent = loads.max(), 0.0
     fullest = np.int64(loads.argmax())
@@ -163,7 +169,7 @@ def anneal(
             fullest = np.int64(loads.argmax())
         if loads[fullest] + spent < least * (1.0 - 1e-6):
             least = loads[fullest] + spent
-            best[:] = home
+            _keep(home, best)
             if not has_costs and least <= floor:
                 break
 

@@ -86,6 +86,9 @@ MAX_SURPRISE = 10.0
 # How far back arrival rates and measured utilisation look.
 RATE_WINDOW_S = 60.0
 BEAT_S = 5.0
+# How long after its start a node has kernels compiled, and what it leaves the event loop between loading two of them.
+COMPILE_AFTER_S = 5.0
+PIECE_PAUSE_S = 0.01
 # Arrivals a second in a pool from which a plan is worth loading compiled kernels for.
 PLAN_FROM_PER_S = 50.0
 # Utilisation is planned no higher than this when prices are made from it: at one, waiting has no end.

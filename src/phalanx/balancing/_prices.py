@@ -13,12 +13,13 @@ bound, and every answer carries the best one found as its certificate, whatever 
 3. Shedding: operations leave resources above the target, least regret first.
 4. Where single operations are large against the whole, local search.
 
-The same seed gives the same answer on the same machine.
+The same seed gives the same answer on the same machine. Without compiled kernels it ends after the third step.
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from phalanx.balancing._kernel_sets import is_plain, kernels
 from phalanx.balancing._limits import (
     CLOSE_ENOUGH,
     COARSE_SAMPLE,
@@ -103,7 +104,10 @@ class PriceSolver:
         """Answer, and answer again more carefully if the first is far from its bound."""
         if self._free:
             return self._without_prices()
-        if self._n <= SMALL_OPERATIONS:
+        if is_plain():
+            sample = min(self._n, FINE_SAMPLE)
+            choice, _ = self._from_all() if sample == self._n else self._attempt(sample, careful=False)
+        elif self._n <= SMALL_OPERATIONS:
             choice, loads = self._from_all()
         else:
             choice, loads = self._attempt(FINE_SAMPLE, careful=False)
@@ -121,11 +125,9 @@ class PriceSolver:
         """When time does not count, each operation goes where it costs least, and that is the best there is."""
         import numpy as np
 
-        from phalanx.balancing._kernels_dual import cheapest
-
         choice, nothing = np.empty(self._n, np.int32), np.zeros(self._m, np.float32)
-        dual = cheapest(self._times, self._costs, self._has_costs, nothing, choice, np.empty(self._m))
-        return Priced(choice, self._best_prices, float(dual))
+        least = kernels("dual").cheapest(self._times, self._costs, self._has_costs, nothing, choice, np.empty(self._m))
+        return Priced(choice, self._best_prices, float(least))
 
     def _from_all(self) -> "tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]":
         """Few operations: all of them are the sample."""
@@ -152,12 +154,12 @@ class PriceSolver:
             self._ascend(*self._sample(COARSE_SAMPLE), _COARSE)
         times, costs, queue = self._sample(sample)
         mean = self._ascend(times, costs, queue, _EXACT if careful else _FINE)
-        if self._has_costs and not careful:
+        if self._has_costs and not careful and not is_plain():
             # Where a pair costs something besides time, loads follow prices but slowly: sweeps alone are not enough.
             sample = RETRY_SAMPLE
             times, costs, queue = self._sample(sample)
             mean = self._ascend(times, costs, queue, _EXACT)
-        times, costs, queue = self._sample(RETRY_SAMPLE)
+        times, costs, queue = self._sample(FINE_SAMPLE if is_plain() else RETRY_SAMPLE)
         share = times.shape[1] / self._n
         self._sweep(times, costs, queue, mean * times.shape[1] / min(sample, self._n), _SWEEPS_ON_SAMPLE)
         target = self._mean_of_sweep / share
@@ -169,6 +171,9 @@ class PriceSolver:
         self._note_bound()
         choice, loads = self._sweep(self._times, self._costs, self._queue, target, sweeps)
         self._note_bound()
+        if is_plain():
+            self._shed(choice, loads)
+            return choice, loads
         best, least = (choice.copy(), loads.copy()), self._value(choice, loads)
         # Few operations are large against the whole: searching settles them, not prices.
         for gain in _STEEP if self._n > SMALL_OPERATIONS else _GENTLE:
@@ -203,11 +208,11 @@ class PriceSolver:
         queue: "npt.NDArray[np.float64]",
         plan: tuple[int, int, int, float],
     ) -> float:
-        from phalanx.balancing._kernels_dual import ascend, spread
+        dual = kernels("dual")
 
-        mean = ascend(times, costs, self._has_costs, queue, 1.0, self._logs, *plan)
+        mean = dual.ascend(times, costs, self._has_costs, queue, 1.0, self._logs, *plan)
         self._prices = self._best_prices.copy()
-        spread(self._logs, 1.0, self._prices)
+        dual.spread(self._logs, 1.0, self._prices)
         return float(mean)
 
     def _sweep(
@@ -220,15 +225,15 @@ class PriceSolver:
     ) -> "tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]":
         import numpy as np
 
-        from phalanx.balancing._kernels_assign import absorb, sweep
+        assign = kernels("assign")
 
         choice, loads = np.zeros(times.shape[1], np.int32), np.empty(self._m)
         for turn, (gain, blur) in enumerate(plan):
-            sweep(
+            assign.sweep(
                 times, costs, self._has_costs, self._prices, queue, target, np.float32(gain), np.float32(blur),
                 self._noise, turn == 0, choice, loads,
             )  # fmt: skip
-            absorb(self._prices, np.float32(gain), 1.0, target, loads)
+            assign.absorb(self._prices, np.float32(gain), 1.0, target, loads)
             target = float(self._prices @ loads)
         self._mean_of_sweep = target
         self._logs = np.log(np.maximum(self._prices, np.float32(1e-30))).astype(np.float64)
@@ -245,17 +250,17 @@ class PriceSolver:
         """
         import numpy as np
 
-        from phalanx.balancing._kernels_assign import absorb, sweep
+        assign = kernels("assign")
 
         best, least = (choice.copy(), loads.copy()), self._value(choice, loads)
         target, fresh = self._mean_of_sweep, False
         gain, blur, believed = np.float32(steep), np.float32(0.0), np.float32(steep / 2.0)
         for turn in range(STEEP_SWEEPS):
-            sweep(
+            assign.sweep(
                 self._times, self._costs, self._has_costs, self._prices, self._queue, target, gain, blur, self._noise,
                 fresh, choice, loads,
             )  # fmt: skip
-            absorb(self._prices, believed, 1.0, target, loads)
+            assign.absorb(self._prices, believed, 1.0, target, loads)
             target = float(self._prices @ loads)
             value = self._value(choice, loads)
             if value < least:
@@ -272,10 +277,10 @@ class PriceSolver:
         """What the present prices prove, kept if it is more than was known."""
         import numpy as np
 
-        from phalanx.balancing._kernels_dual import cheapest
-
         loads = np.empty(self._m)
-        values = cheapest(self._times, self._costs, self._has_costs, self._prices, np.empty(self._n, np.int32), loads)
+        values = kernels("dual").cheapest(
+            self._times, self._costs, self._has_costs, self._prices, np.empty(self._n, np.int32), loads
+        )
         # The prices add up to one only within rounding; their real sum is what makes it a bound.
         whole = float(self._prices.sum(dtype=np.float64))
         dual = float(values) + float(self._prices.astype(np.float64) @ self._queue)
@@ -291,9 +296,7 @@ class PriceSolver:
     def _shed(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> None:
         import numpy as np
 
-        from phalanx.balancing._kernels_assign import shed
-
-        prices = self._best_prices
+        prices, shed = self._best_prices, kernels("assign").shed
         scratch = (np.empty(self._n, np.float32), np.empty(self._n, np.int32), np.empty(self._n, np.int32))
         mean = float(prices @ loads)
         target = mean if self._has_costs else max(self._dual, mean)
@@ -352,9 +355,7 @@ class PriceSolver:
         return np.unique(np.concatenate([np.flatnonzero(full[choice])[:half], some])).astype(np.int32)
 
     def _tally(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> None:
-        from phalanx.balancing._kernels_assign import tally
-
-        tally(self._times, self._queue, choice, loads)
+        kernels("assign").tally(self._times, self._queue, choice, loads)
 
     def _value(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> float:
         """The objective of an assignment, in seconds."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from phalanx.balancing._errors import NoEligibleResource
+from phalanx.balancing._kernel_sets import kernels
 from phalanx.balancing._limits import MAX_KINDS, MAX_OPERATIONS, MAX_PAIRS, MAX_RESOURCES, MAX_SITES
 from phalanx.balancing._model import Operation, OperationKind, Resource
 from phalanx.core import InvalidInput, LimitExceeded
@@ -98,19 +99,19 @@ class Problem:
         """The same from columns; ``operations`` lends its ids to an error."""
         import numpy as np
 
-        from phalanx.balancing._kernels_model import apply_deadlines, fill_times
+        model = kernels("model")
 
         n, m = len(columns), len(resources)
         _check_size(n, m)
         _check_columns(columns, len(kinds), m)
         rates, links, loss = _tables(kinds, resources, columns.sites)
         times = np.empty((m, n), np.float32)
-        fill_times(
+        model.fill_times(
             columns.kind, columns.size, columns.site, columns.data_mib, columns.group, rates, links,
             np.ascontiguousarray(columns.allowed), times,
         )  # fmt: skip
         queue = np.array([resource.queue_s for resource in resources], np.float64)
-        hopeless = apply_deadlines(times, queue, columns.deadline_s, np.empty(n, np.bool_)) if n else 0
+        hopeless = model.apply_deadlines(times, queue, columns.deadline_s, np.empty(n, np.bool_)) if n else 0
         needs = np.array([kind.coherence_us > 0 for kind in kinds], np.bool_)
         return _checked(
             cls, times, queue, tuple(resource.name for resource in resources), operations,
@@ -123,8 +124,6 @@ class Problem:
         """From a matrix (resources, operations) of seconds alone, infinity where not eligible."""
         import numpy as np
 
-        from phalanx.balancing._kernels_model import faulty
-
         given = np.asarray(times)
         if given.ndim != 2:
             raise InvalidInput("times", f"it has {given.ndim} dimensions, not 2")
@@ -132,7 +131,7 @@ class Problem:
         _check_size(n, m)
         with np.errstate(over="ignore"):
             matrix = np.array(given, np.float32, order="C")
-        if faulty(matrix):
+        if kernels("model").faulty(matrix):
             raise InvalidInput("times", "there is one that is negative or not a number")
         if given.dtype != np.float32 and (np.isinf(matrix) & np.isfinite(given)).any():
             raise InvalidInput("times", "there is one too large to be kept")
@@ -260,11 +259,9 @@ def _checked(
     """The problem, once every operation has somewhere to go."""
     import numpy as np
 
-    from phalanx.balancing._kernels_model import least_times
-
     m, n = times.shape
     least, usable = np.empty(n, np.float32), np.ones(m, np.bool_)
-    useful = least_times(times, least, usable) if times.size else 0.0
+    useful = kernels("model").least_times(times, least, usable) if times.size else 0.0
     stranded = np.flatnonzero(~np.isfinite(least)) if times.size else np.arange(n)
     if stranded.size:
         named = [operations[j].id if operations else f"operation {j}" for j in stranded[:_NAMED_IN_ERRORS]]
@@ -286,10 +283,8 @@ def _too_busy(times: "npt.NDArray[np.float32]", queue: "Floats") -> "npt.NDArray
     """
     import numpy as np
 
-    from phalanx.balancing._kernels_lists import earliest
-
     loads, choice = queue.copy(), np.empty(times.shape[1], np.int32)
-    earliest(times, np.arange(times.shape[1]), loads, choice)
+    kernels("lists").earliest(times, np.arange(times.shape[1]), loads, choice)
     given = np.bincount(choice, minlength=len(queue)) > 0
     busy: npt.NDArray[np.bool_] = queue >= loads[given].max()
     return busy

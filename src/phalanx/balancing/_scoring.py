@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from phalanx.balancing._kernel_sets import kernels
 from phalanx.balancing._limits import BOUND_SLACK
 from phalanx.balancing._model import Weights
 from phalanx.balancing._problem import Problem
@@ -51,13 +52,12 @@ def measure(problem: Problem, choice: "npt.NDArray[np.int32]", weights: Weights)
     """Score an assignment from scratch, whoever made it."""
     import numpy as np
 
-    from phalanx.balancing._kernels_assign import tally
-    from phalanx.balancing._kernels_model import totals
-
     loads = np.empty(problem.n_resources, np.float64)
-    tally(problem.times, problem.queue_s, choice, loads)
+    kernels("assign").tally(problem.times, problem.queue_s, choice, loads)
     sums = np.empty(3, np.float64)
-    totals(problem.times, problem.kind, problem.site, problem.data_mib, problem.loss, problem.links, choice, sums)
+    kernels("model").totals(
+        problem.times, problem.kind, problem.site, problem.data_mib, problem.loss, problem.links, choice, sums
+    )
     makespan = float(loads.max(initial=0.0))
     useful = problem.useful_s or 1.0
     terms = (
@@ -88,14 +88,12 @@ class Objective:
     def of(cls, problem: Problem, weights: Weights) -> "Objective":
         import numpy as np
 
-        from phalanx.balancing._kernels_model import fill_costs
-
         plain = weights.completion == 1.0 or not problem.n_operations
         scale = problem.reference_s / weights.completion if weights.completion > 0 else 1.0
         costs = np.empty((0, 0) if plain else problem.times.shape, np.float32)
         if not plain:
             useful = problem.useful_s or 1.0
-            fill_costs(
+            kernels("model").fill_costs(
                 problem.times, problem.kind, problem.site, problem.data_mib, problem.loss, problem.links,
                 np.float32(scale * weights.utilisation / useful),
                 np.float32(scale * weights.coherence / max(1, problem.coherent)),

@@ -1,17 +1,27 @@
 """The pools of a node and their beat."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from phalanx.balancing._beating import compute, put, take
+from phalanx.balancing._documents import (
+    AnswerView,
+    CapacityDocument,
+    CapacityView,
+    ProblemDocument,
+    answer_document,
+    capacity_document,
+)
 from phalanx.balancing._fluid import split_by_speed
-from phalanx.balancing._limits import BEAT_S, PLAN_FROM_PER_S
+from phalanx.balancing._kernel_sets import plainly
+from phalanx.balancing._limits import BEAT_S, COMPILE_AFTER_S, PIECE_PAUSE_S, PLAN_FROM_PER_S
 from phalanx.balancing._pool import Pool
 from phalanx.balancing._rebalancing import Move, plan_moves
 from phalanx.balancing._showing import placements, show
 from phalanx.balancing._views import PlacementView, PoolView
-from phalanx.balancing._warming import warm_plans
-from phalanx.core import NS_PER_S, Clock, NotFound, Offload
+from phalanx.balancing._warming import warming
+from phalanx.core import NS_PER_S, Clock, KernelCompiler, NotFound, Offload, Unavailable
 from phalanx.telemetry import Telemetry
 
 Mover = Callable[[Move], Awaitable[bool]]
@@ -28,6 +38,10 @@ class Balancing:
 
     Until ``plan_from_per_s`` operations a second arrive in some pool no kernel is loaded: they go where they would be
     done first, which no plan betters while little waits, and the targets shown are those of a split by speed.
+
+    Kernels are compiled by ``compiler``, elsewhere. Until it is done nothing waits for it: pools are planned by speed,
+    and problems sent in are solved plainly, which their answers say. From then on kernels are loaded when something
+    needs them, in pieces, with the event loop between them. Without a ``compiler`` they are compiled here.
     """
 
     def __init__(
@@ -38,11 +52,15 @@ class Balancing:
         *,
         beat_s: float = BEAT_S,
         plan_from_per_s: float = PLAN_FROM_PER_S,
+        compiler: KernelCompiler | None = None,
     ) -> None:
         self._clock, self._offload = clock, offload
         self._log = telemetry.log.bind(room="balancing")
         self._beat_s, self._plan_from_per_s = beat_s, plan_from_per_s
-        self._warm = False
+        self._compiler = compiler
+        self._compiled = compiler is None
+        self._loaded = False
+        self._loading = asyncio.Lock()
         self._members: dict[str, _Member] = {}
         self._peak = telemetry.metrics.gauge(
             "phalanx_balancing_planned_peak",
@@ -68,17 +86,50 @@ class Balancing:
         return self._members[name].pool
 
     def views(self) -> list[PoolView]:
-        return [show(pool, self._now_s()) for pool in self.pools]
+        return [show(pool, self._now_s(), compiling=self.compiling) for pool in self.pools]
 
     def placements(self, name: str) -> list[PlacementView]:
         """Recent placements of one pool, newest first."""
         return placements(self.pool(name), wall_ns=self._clock.wall_ns(), now_s=self._now_s())
 
+    @property
+    def compiling(self) -> bool:
+        """Whether kernels are not there yet."""
+        return not self._compiled
+
+    async def answer(self, document: ProblemDocument) -> AnswerView:
+        """Solve what a document asks, off the event loop."""
+        if await self._ready():
+            return await self._offload.run(answer_document, document)
+        with plainly():
+            return await self._offload.run(answer_document, document)
+
+    async def capacity(self, document: CapacityDocument) -> CapacityView:
+        """Plan what a document asks, off the event loop."""
+        if await self._ready():
+            return await self._offload.run(capacity_document, document)
+        with plainly():
+            return await self._offload.run(capacity_document, document)
+
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            await self.beat()
-            await self._clock.sleep(self._beat_s)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._compile())
+            while True:
+                await self.beat()
+                await self._clock.sleep(self._beat_s)
+
+    async def _compile(self) -> None:
+        if self._compiler is None or self._compiled:
+            return
+        await self._clock.sleep(COMPILE_AFTER_S)
+        try:
+            await self._compiler.compile()
+        except Unavailable as error:
+            # Still plain: a node that answers roughly is better than one that stands still.
+            self._log.warning("kernels are not compiled", error=error)
+            return
+        self._compiled = True
 
     async def beat(self) -> None:
         """One round: plan every pool anew, then carry out the moves that pay."""
@@ -100,10 +151,18 @@ class Balancing:
 
     async def _plans(self, arrivals_per_s: float) -> bool:
         """Whether it is worth planning; from the first time that it is, it stays so."""
-        if not self._warm and arrivals_per_s >= self._plan_from_per_s:
-            await self._offload.run(warm_plans)
-            self._warm = True
-        return self._warm
+        return self._loaded or (arrivals_per_s >= self._plan_from_per_s and await self._ready())
+
+    async def _ready(self) -> bool:
+        """Load the kernels if they are compiled; whether they are there."""
+        if not self._compiled:
+            return False
+        async with self._loading:
+            for _, load in warming():
+                await self._offload.run(load)
+                await self._clock.sleep(PIECE_PAUSE_S)
+            self._loaded = True
+        return True
 
     def _now_s(self) -> float:
         return self._clock.monotonic_ns() / NS_PER_S

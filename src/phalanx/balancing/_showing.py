@@ -8,8 +8,8 @@ from phalanx.balancing._rebalancing import free_in
 from phalanx.balancing._views import KindView, PlacementView, PoolView, ResourceView
 
 
-def show(pool: Pool, now_s: float) -> PoolView:
-    """The pool as it stands."""
+def show(pool: Pool, now_s: float, *, compiling: bool = False) -> PoolView:
+    """The pool as it stands. ``compiling`` says that kernels are not there yet."""
     pool.wake(now_s)
     plan = pool.plan
     return PoolView(
@@ -19,11 +19,20 @@ def show(pool: Pool, now_s: float) -> PoolView:
         kinds=tuple(_kind(pool, at) for at in range(len(pool.kind_values))),
         planned_peak=float(plan.utilisation.max(initial=0.0)) if plan else 0.0,
         bound=plan.bound if plan else 0.0,
+        planning=_planning(pool, compiling=compiling),
         placed=pool.placed,
         late=pool.late,
         refused=pool.refused,
         moved=pool.moved,
     )
+
+
+def _planning(pool: Pool, *, compiling: bool) -> str:
+    if pool.plan is None or not pool.plan.utilisation.any():
+        return "nothing to plan for yet"
+    if pool.plan.bound > 0:
+        return f"planned; no plan is below {pool.plan.bound:.0%}"
+    return "split by speed while kernels are compiled" if compiling else "split by speed, as little arrives"
 
 
 def placements(pool: Pool, *, wall_ns: int, now_s: float) -> list[PlacementView]:

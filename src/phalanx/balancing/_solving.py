@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 from phalanx.balancing._baselines import BASELINES
 from phalanx.balancing._deadlines import counting_bound, deadline_bound
 from phalanx.balancing._genetic import Genetics, evolve
+from phalanx.balancing._kernel_sets import is_plain
 from phalanx.balancing._limits import BOUND_SLACK, DEADLINE_GAP, MAX_EFFORT, MAX_SHARPENED_PAIRS
 from phalanx.balancing._model import MAKESPAN_ONLY, Weights
 from phalanx.balancing._prices import Priced, PriceSolver
 from phalanx.balancing._problem import Problem
 from phalanx.balancing._scoring import Measured, Objective, Score, contention, efficiency, measure
-from phalanx.core import InvalidInput, Rng
+from phalanx.core import InvalidInput, Rng, Unavailable
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
 DEFAULT_METHOD = "prices"
+# What can be answered while kernels are being compiled.
+_PLAIN_METHODS = frozenset({DEFAULT_METHOD, "earliest"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +31,8 @@ class Answer:
     ``choice`` (operations,) holds places in ``names``. ``bound`` is below the score of *any* assignment, and ``gap`` is
     how far above it this one is, relatively; ``makespan_bound_s`` and ``makespan_gap`` say the same of the makespan
     alone. ``prices`` (resources,) add up to one: what a second of each resource is worth. ``candidates`` are the scores
-    of everything that was considered, and ``chosen`` is which of them this is.
+    of everything that was considered, and ``chosen`` is which of them this is. ``plain`` says that it was found without
+    compiled kernels, which is rougher.
     """
 
     choice: "npt.NDArray[np.int32]"
@@ -43,6 +47,7 @@ class Answer:
     candidates: Mapping[str, float]
     contention: float
     hopeless: int
+    plain: bool = False
 
     @property
     def gap(self) -> float:
@@ -102,6 +107,10 @@ def solve(
         raise InvalidInput("effort", f"{effort} is not between 1 and {MAX_EFFORT}")
     if method not in METHODS:
         raise InvalidInput("method", f"there is no solver {method!r}", hint=f"one of: {', '.join(METHODS)}")
+    if is_plain() and method not in _PLAIN_METHODS:
+        raise Unavailable(
+            f"the solver {method}", "its kernels are being compiled", hint="ask again in a minute, or for `prices`"
+        )
     chosen_weights = weights or Weights()
     run = _Run(problem, chosen_weights, seed, genetics or Genetics(), effort)
     if not problem.n_operations:
@@ -132,13 +141,14 @@ def solve(
         candidates={known: measured.score.total for known, measured in run.candidates.items()},
         contention=contention(best.loads_s, makespan_bound_s),
         hopeless=problem.hopeless,
+        plain=is_plain(),
     )
 
 
 def _makespan_bound(problem: Problem, timed: Priced, *runs: _Run) -> float:
     """What no makespan is below: the dual, and for small problems what deadlines and counting add to it."""
     bound_s = timed.dual_s * (1.0 - BOUND_SLACK)
-    if problem.times.size > MAX_SHARPENED_PAIRS:
+    if problem.times.size > MAX_SHARPENED_PAIRS or is_plain():
         return bound_s
     reached_s = min(found.makespan_s for run in runs for found in run.candidates.values())
     bound_s = max(bound_s, counting_bound(problem) * (1.0 - BOUND_SLACK))

@@ -60,7 +60,8 @@ class PoolView(msgspec.Struct, frozen=True, kw_only=True):
     """A pool: resources that do one another's work, and how it is spread over them.
 
     ``planned_peak`` is the highest utilisation of the plan and ``bound`` what no plan can be below; above one, more
-    arrives than can be done. A bound of nought says that work is split by speed, without a solver.
+    arrives than can be done. A bound of nought says that work is split by speed, without a solver. ``planning`` says
+    in words how it is split, and why.
     """
 
     name: str
@@ -69,6 +70,7 @@ class PoolView(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[KindView, ...]
     planned_peak: float
     bound: float
+    planning: str
     placed: int
     late: int
     refused: int

@@ -43,12 +43,13 @@ class BenchResult:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A named benchmark. ``suites`` are its further parts, each run by name."""
+    """A named benchmark. ``suites`` are its further parts, each run by name; ``kernels`` must be compiled first."""
 
     name: str
     title: str
     run: Callable[[BenchOptions], Coroutine[Any, Any, BenchResult]]
     suites: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ()
 
 
 def describe_machine() -> dict[str, Any]:

@@ -7,12 +7,12 @@ from typing import Any
 from phalanx.bench._model import Bench, BenchOptions, BenchResult
 
 
-def _lazy(name: str, title: str, module: str, suites: tuple[str, ...] = ()) -> Bench:
+def _lazy(name: str, title: str, module: str, suites: tuple[str, ...] = (), kernels: tuple[str, ...] = ()) -> Bench:
     async def run(options: BenchOptions) -> BenchResult:
         found: BenchResult = await getattr(importlib.import_module(module), f"{name}_bench")(options)
         return found
 
-    return Bench(name, title, run, suites)
+    return Bench(name, title, run, suites, kernels)
 
 
 BENCHES: dict[str, Bench] = {
@@ -23,11 +23,13 @@ BENCHES: dict[str, Bench] = {
             "operations over resources: gap to the bound, time, and list rules beside it",
             "phalanx.bench._balancing",
             ("braun", "rcmax", "stream"),
+            ("balancing",),
         ),
         _lazy(
             "consensus",
             "agreement of 4 to 847 agents, with faults",
             "phalanx.bench._consensus",
+            kernels=("votes",),
         ),
         _lazy(
             "crypto",

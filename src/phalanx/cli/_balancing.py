@@ -6,7 +6,10 @@ from urllib.parse import quote
 import click
 
 from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._kernels import ensure_kernels
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
+
+_KERNELS = ("balancing",)
 
 file_argument = click.argument("file", type=click.File("rb"))
 
@@ -33,6 +36,7 @@ def show(pool: str, client: NodeClient, as_json: bool) -> None:
         return
     for one in pools:
         print_table(one["title"], one["resources"], _RESOURCES, empty="no resources")
+        click.echo(one["planning"])
         kinds = [kind for kind in one["kinds"] if any(kind["placed"]) or any(kind["planned"])]
         names = [resource["name"] for resource in one["resources"]]
         matrix: list[Column] = [("kind", lambda row: row["name"]), ("arrives", _rate)]
@@ -73,6 +77,7 @@ def solve(file: IO[bytes], method: str, exact: bool, as_json: bool) -> None:
     from phalanx.core import encode_json
 
     document = _read(file, ProblemDocument)
+    ensure_kernels(_KERNELS)
     answer = answer_document(msgspec.structs.replace(document, method=method) if method else document)
     least = _least_makespan(document) if exact else None
     if as_json:
@@ -108,6 +113,7 @@ def capacity(file: IO[bytes], as_json: bool) -> None:
     from phalanx.core import encode_json
 
     document = _read(file, CapacityDocument)
+    ensure_kernels(_KERNELS)
     plan = capacity_document(document)
     if as_json:
         print_json(msgspec.json.decode(encode_json(plan)))

@@ -27,6 +27,7 @@ def bench(
     Everything printed was measured in this run, baselines included. Close other programs first.
     """
     from phalanx.bench import BENCHES, describe_machine, run_bench
+    from phalanx.cli._kernels import ensure_kernels
     from phalanx.core import InvalidInput
 
     if list_them or name is None:
@@ -45,6 +46,7 @@ def bench(
     sizes = numbers("--agents", agents)
     machine = describe_machine()
     for one in BENCHES if name == "all" else [name]:
+        ensure_kernels(BENCHES[one].kernels)
         if not as_json:
             click.echo(f"{BENCHES[one].title} …", err=True)
         result = run_bench(

@@ -155,6 +155,16 @@ def _listener(url: str, ca: Path | None) -> Check:
     return Check(name, session.quantum_safe, said, fix, needed=False)
 
 
+def _kernels(data_dir: Path) -> list[Check]:  # noqa: ARG001
+    from phalanx.adapters import keep_user_kernels, missing_kernels
+    from phalanx.core import kernel_folder
+
+    keep_user_kernels()
+    missing = missing_kernels()
+    found = f"not compiled yet: {', '.join(missing)}" if missing else f"compiled, in {kernel_folder()}"
+    return [Check("kernels", not missing, found, "phalanx kernels compile" if missing else "", needed=False)]
+
+
 def _plugins(data_dir: Path) -> list[Check]:  # noqa: ARG001
     from phalanx.node import GROUPS, registered
 
@@ -190,4 +200,13 @@ def _extras(data_dir: Path) -> list[Check]:  # noqa: ARG001
     return checks
 
 
-_PROBES: tuple[Callable[[Path], list[Check]], ...] = (_python, _sqlite, _disk, _crypto, _tls, _plugins, _extras)
+_PROBES: tuple[Callable[[Path], list[Check]], ...] = (
+    _python,
+    _sqlite,
+    _disk,
+    _crypto,
+    _tls,
+    _kernels,
+    _plugins,
+    _extras,
+)

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "assessments": ("phalanx.cli._show:assessments", "What the analyses concluded, with interval and provenance."),
     "decisions": ("phalanx.cli._show:decisions", "Which actions were approved or refused, by what policy and why."),
     "balancing": ("phalanx.cli._balancing:balancing", "How work is spread over resources, and problems of your own."),
+    "kernels": ("phalanx.cli._kernels:kernels", "The compiled code that balancing and votes calculate with."),
     "consensus": (
         "phalanx.cli._consensus:consensus",
         "What agents agreed on, and certificates that prove it anywhere.",

@@ -19,7 +19,7 @@ Errors::
 
 from phalanx.core._circuit import Circuit
 from phalanx.core._clock import Clock
-from phalanx.core._compiling import fast_kernel, keep_kernels_in, kernel
+from phalanx.core._compiling import fast_kernel, keep_kernels_in, kernel, kernel_folder
 from phalanx.core._errors import (
     Conflict,
     FutureVersion,
@@ -75,6 +75,7 @@ from phalanx.core._ports import (
     HttpCaller,
     Journal,
     Journals,
+    KernelCompiler,
     Offload,
     Put,
     Row,
@@ -163,6 +164,7 @@ __all__ = [
     "InvalidInput",
     "Journal",
     "Journals",
+    "KernelCompiler",
     "LimitExceeded",
     "LogSource",
     "NotFound",
@@ -206,6 +208,7 @@ __all__ = [
     "iso_from_ns",
     "keep_kernels_in",
     "kernel",
+    "kernel_folder",
     "kind_name",
     "ns_from_iso",
     "ns_from_s",

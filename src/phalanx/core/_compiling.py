@@ -1,14 +1,19 @@
 """How numeric kernels are compiled, and where the machine code is kept.
 
 Kernels are free functions over arrays, in modules called ``_kernels…`` that only functions
-import: loading numba takes half a second. numba keeps what it compiled beside the source, or in
-the user's cache folder where that cannot be written to. Where neither can, a kernel is compiled
-anew in every process, unless ``keep_kernels_in`` named a private folder: the cache holds code,
-so it must be a folder that nobody else can write to.
+import: loading numba takes a fifth of a second, loading what it compiled before as long again, and
+compiling seconds for each kernel, during which numba holds the interpreter's lock. So whoever
+must not stand still has them compiled in another process first (``KernelCompiler``).
+
+What was compiled is kept beside the package where that can be written to, else in the folder that
+``keep_kernels_in`` names. The folder holds code: it must be one that nobody else can write to.
+Without one, numba looks in the user's cache folder, and compiles anew in every process where there
+is none. numba's own ``NUMBA_CACHE_DIR`` goes before all of this.
 
 ``fast_kernel`` lets the compiler reorder sums, never assume that nothing is infinite.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,14 +21,20 @@ from typing import Any, TypeVar
 F = TypeVar("F", bound=Callable[..., Any])
 
 _REORDERED = frozenset({"reassoc", "contract", "nsz"})
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 _fallback: Path | None = None
 
 
 def keep_kernels_in(folder: Path) -> None:
-    """Name the private folder for compiled code in case numba finds no other; before the first kernel is used."""
+    """Name the private folder for compiled code where the package's own cannot be written; before the first kernel."""
     global _fallback
     _fallback = folder
+
+
+def kernel_folder() -> Path | None:
+    """Where compiled code is kept; none where that is left to numba."""
+    return _PACKAGE / "__pycache__" / "kernels" if os.access(_PACKAGE, os.W_OK) else _fallback
 
 
 def kernel(function: F) -> F:
@@ -40,11 +51,11 @@ def _compiled(function: F, *, fast: bool) -> F:
     import numba
 
     options: dict[str, Any] = {"error_model": "numpy", "fastmath": set(_REORDERED) if fast else False, "nogil": True}
+    folder = kernel_folder()
+    if folder is not None and not numba.config.CACHE_DIR:
+        numba.config.CACHE_DIR = str(folder)
     try:
         made: F = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba's way of saying that there is no folder it may write to
-        if _fallback is None:
-            return numba.njit(**options)(function)  # type: ignore[no-any-return]
-        numba.config.CACHE_DIR = str(_fallback)
-        made = numba.njit(cache=True, **options)(function)
+        return numba.njit(**options)(function)  # type: ignore[no-any-return]
     return made

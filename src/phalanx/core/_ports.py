@@ -231,6 +231,14 @@ class Offload(Protocol):
     async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
 
 
+class KernelCompiler(Protocol):
+    """Has numeric kernels compiled elsewhere, so that this process finds them ready and does not stand still."""
+
+    async def compile(self) -> None:
+        """Until all are there. Raises ``Unavailable`` where that cannot be done."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """What the ledger is asked to remember. The same ``id`` is recorded once, however often sent.

@@ -10,6 +10,7 @@ say, and not that the machine is.
 import asyncio
 import hashlib
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,7 @@ from phalanx.core import (
     Offload,
     Outcome,
     Store,
+    Unavailable,
     encode,
 )
 from phalanx.crypto.identity import Identities, Identity, Why
@@ -109,6 +111,7 @@ class Chamber:
         self._clock: Clock = ports.clock
         self._entropy: EntropySource = ports.entropy
         self._offload: Offload = ports.offload
+        self._compiler = ports.kernels
         self._alerts = alerts
         self._votes = votes
         self._opinions = _Opinions()
@@ -213,6 +216,10 @@ class Chamber:
             return await self._offload.run(MlDsaVotes.generate)
         from phalanx.consensus.votes import KeyName, VoteKeys
 
+        if self._compiler is not None:
+            # Twenty seconds once on a machine, during which this process would stand still if it did it itself.
+            with suppress(Unavailable):
+                await self._compiler.compile()
         seal = await self._vault.sealer(DEFAULT_TENANT, _PURPOSE)
         return await VoteKeys.create(
             KeyName(DEFAULT_TENANT, name, str(number)), self._store,

@@ -253,7 +253,8 @@ def _balancing(settings: Settings, ports: Ports, telemetry: Telemetry, swarm: Sw
     """What spreads missions over agents and circuits over devices."""
     wanted = settings.balancing
     made = Balancing(
-        ports.clock, ports.offload, telemetry, beat_s=wanted.beat_s, plan_from_per_s=wanted.plan_from_per_s
+        ports.clock, ports.offload, telemetry, beat_s=wanted.beat_s, plan_from_per_s=wanted.plan_from_per_s,
+        compiler=ports.kernels,
     )  # fmt: skip
     made.add(swarm.pool, swarm.move)
     made.add(engine.pool)

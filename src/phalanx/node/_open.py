@@ -10,6 +10,7 @@ from phalanx.adapters import (
     Ask,
     FolderBlobs,
     HttpCalls,
+    KernelProcess,
     LoopWatch,
     OsEntropy,
     OsFiles,
@@ -56,7 +57,7 @@ async def open_ports(
     if existing and not (folder / _KEY).is_file():
         raise NotFound("node's data in", str(folder), hint="name its folder with --data-dir")
     _make_private(folder)
-    # Only where numba finds nothing better: compiled code belongs into a folder that nobody else writes to.
+    # Only where nothing better is there: compiled code belongs into a folder that nobody else writes to.
     keep_kernels_in(folder / _KERNELS)
     clock, entropy = SystemClock(), EntropyPool(OsEntropy())
     store: Store
@@ -99,6 +100,7 @@ async def open_ports(
             listeners=StreamListeners(),
             files=OsFileWatch(offload),
             noise=Noise(sources, entropy.stir, left_out),
+            kernels=KernelProcess() if settings.balancing.compile_ahead else None,
         )  # fmt: skip
 
 

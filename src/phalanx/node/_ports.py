@@ -16,6 +16,7 @@ from phalanx.core import (
     HttpCaller,
     IdSource,
     Journals,
+    KernelCompiler,
     Listeners,
     Offload,
     Rng,
@@ -55,7 +56,8 @@ class Ports:
 
     ``key_wrapper`` makes what opens the vault's root; it may ask a person, so it is called only
     by who opens the vault. ``anchor_key`` makes the key that signs the ledger's anchors, which
-    takes a moment the first time.
+    takes a moment the first time. Without ``kernels`` numeric kernels are compiled where they are
+    used, when they are.
     """
 
     clock: Clock
@@ -75,3 +77,4 @@ class Ports:
     files: FileWatch
     noise: Noise = Noise()
     loop_watch: LoopWatcher | None = None
+    kernels: KernelCompiler | None = None

@@ -135,6 +135,11 @@ class BalancingSection(Section):
         description="Plan ahead once so many operations a second arrive in a pool (loads compiled kernels, 100 MiB). "
         "Below, each goes where it is done first. 0: plan from the start.",
     )
+    compile_ahead: bool = Field(
+        default=True,
+        description="Have numeric kernels compiled by a process of the lowest priority, once on a machine, before they "
+        "are needed. Without it the node stands still for seconds when they are.",
+    )
 
 
 class ResponseSection(Section):

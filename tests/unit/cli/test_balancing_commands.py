@@ -57,6 +57,7 @@ def test_capacity_says_what_to_order_when_and_what_nothing_can_save():
 def test_pools_and_placements_are_shown(monkeypatch):
     pool = {
         "title": "Missions over agents",
+        "planning": "split by speed, as little arrives",
         "resources": [
             {"name": "analyst-1", "state": "open", "utilisation": 0.5, "target": 0.25, "held": 1, "limit": 3,
              "free_in_s": 0.125, "price": 1.0, "slowness": 1.5, "done": 7, "failed": 2}

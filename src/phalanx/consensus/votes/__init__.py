@@ -18,6 +18,7 @@ from phalanx.consensus.votes._keys import VOTE_KEYS, KeyName, Seal, VoteKeys
 from phalanx.consensus.votes._limits import DEFAULT_HEIGHT, RESERVED_LEAVES
 from phalanx.consensus.votes._tree import Root
 from phalanx.consensus.votes._verify import WotsVerifier, signature_bytes
+from phalanx.consensus.votes._warming import warm_votes
 
 __all__ = [
     "DEFAULT_HEIGHT",
@@ -33,4 +34,5 @@ __all__ = [
     "VoteKeys",
     "WotsVerifier",
     "signature_bytes",
+    "warm_votes",
 ]
