@@ -124,7 +124,7 @@ def test_what_is_sent_is_taken_once_and_its_sender_knows(network):
 
         async def read():
             async for envelope in b:
-                got.append(envelope.body)
+                got.append(envelope.body)  # noqa: PERF401 - as they come, not at the end
 
         reading = asyncio.create_task(read())
         receipts = await asyncio.gather(*(a.send(Kind.COORDINATION, b.address, b"%d" % n) for n in range(600)))
