@@ -117,7 +117,7 @@ class Chamber:
         self._opinions = _Opinions()
         self._sitting: _Sitting | None = None
         self._turn = asyncio.Lock()
-        hearing = SwarmHearing(swarm, identities.seats, ports.clock)
+        hearing = SwarmHearing(swarm)
         self._convening = Convening(
             identities, archive, hearing, clock=ports.clock, offload=ports.offload, alerts=alerts
         )

@@ -8,7 +8,7 @@ comes to be fixed or not, with the certificates that prove who said it.
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from phalanx.agents import AgentState, Swarm
+from phalanx.agents import Swarm
 from phalanx.consensus import (
     Acceptance,
     Archive,
@@ -26,7 +26,7 @@ from phalanx.consensus import (
     fix,
 )
 from phalanx.core import AlertLevel, AlertSink, Clock, Offload
-from phalanx.crypto.identity import Identities, Identity, Seats
+from phalanx.crypto.identity import Identities, Identity
 
 THE_NODE = ""
 
@@ -34,31 +34,21 @@ THE_NODE = ""
 class Hearing(Protocol):
     """What agents and the node heard of each other."""
 
-    def heard(self, names: Sequence[str], *, by: str) -> Mapping[str, Heard]:
-        """Of each of ``names``, as ``by`` heard it: an agent, or ``THE_NODE``."""
+    def by(self, listeners: Sequence[str], /) -> Mapping[str, Mapping[str, Heard]]:
+        """Of everybody that each of ``listeners`` heard: agents, or ``THE_NODE``."""
         ...
 
 
 class SwarmHearing:
-    """Of agents in one process. What is heard of one there, everybody there hears."""
+    """Of agents in one process, by their heartbeats. What is heard of one there, everybody there hears."""
 
-    def __init__(self, swarm: Swarm, seats: Seats, clock: Clock) -> None:
+    def __init__(self, swarm: Swarm) -> None:
         self._swarm = swarm
-        self._seats = seats
-        self._clock = clock
 
-    def heard(self, names: Sequence[str], *, by: str) -> Mapping[str, Heard]:  # noqa: ARG002 - the same for all
-        now_ns = self._clock.wall_ns()
-        states = {view.id: view.state for view in self._swarm.roster()}
-        # An agent that has its seat is heard: there is nothing between it and the node.
-        return {
-            name: Heard(
-                now_ns,
-                authentic=self._seats.admitted(name),
-                responsive=states.get(name, AgentState.STOPPED) is not AgentState.STOPPED,
-            )
-            for name in names
-        }
+    def by(self, listeners: Sequence[str], /) -> Mapping[str, Mapping[str, Heard]]:
+        last = self._swarm.last_heard()
+        heard = {name: Heard(one.at_ns, one.authentic, one.responsive) for name, one in last.items()}
+        return dict.fromkeys(listeners, heard)
 
 
 class Convening:
@@ -78,20 +68,20 @@ class Convening:
 
     def absent(self, names: Sequence[str]) -> frozenset[str]:
         """Who of ``names`` would be left out of an epoch that is proposed now."""
-        now_ns, heard = self._clock.wall_ns(), self._hearing.heard(names, by=THE_NODE)
+        now_ns, heard = self._clock.wall_ns(), self._hearing.by([THE_NODE])[THE_NODE]
         return frozenset(name for name in names if absence(name, heard, now_ns, self.convicted) is not None)
 
     async def epoch(
         self, roster: Sequence[Participant], agents: Mapping[str, Identity], *, number: int, votes: str
     ) -> Epoch:
         """A fixed epoch, on record. Raises ``EpochRefused``, ``UnjustFilter`` and ``TooFewParticipants``."""
-        node, names = self._identities.node, [one.name for one in roster]
-        now_ns = self._clock.wall_ns()
+        node, now_ns = self._identities.node, self._clock.wall_ns()
+        heard = self._hearing.by([THE_NODE, *agents])
         epoch = draft(
-            roster, self._hearing.heard(names, by=THE_NODE), number=number, votes=votes,
+            roster, heard[THE_NODE], number=number, votes=votes,
             fixed_by=str(node.subject), now_ns=now_ns, convicted=self.convicted,
         )  # fmt: skip
-        acceptances, objections = await self._offload.run(self._answers, epoch, roster, agents)
+        acceptances, objections = await self._offload.run(self._answers, epoch, roster, agents, heard)
         seal = EpochSeal.of(epoch, node)
         chains = {one.member: agents[one.member].chain.to_bytes() for one in objections}
         keys = {name: identity.key.public for name, identity in agents.items()}
@@ -115,14 +105,21 @@ class Convening:
         return epoch
 
     def _answers(
-        self, epoch: Epoch, roster: Sequence[Participant], agents: Mapping[str, Identity]
+        self,
+        epoch: Epoch,
+        roster: Sequence[Participant],
+        agents: Mapping[str, Identity],
+        heard: Mapping[str, Mapping[str, Heard]],
     ) -> tuple[list[Acceptance], list[Objection]]:
+        """What everybody says who answers at all."""
         acceptances: list[Acceptance] = []
         objections: list[Objection] = []
-        names = [one.name for one in roster]
         for name, identity in agents.items():
+            itself = heard[name].get(name)
+            if itself is not None and not itself.responsive:
+                continue
             said = answer(
-                epoch, roster, self._hearing.heard(names, by=name), member=name, key=identity.key,
+                epoch, roster, heard[name], member=name, key=identity.key,
                 now_ns=self._clock.wall_ns(), convicted=self.convicted,
             )  # fmt: skip
             if isinstance(said, Acceptance):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from phalanx.agents import AgentState
 from phalanx.consensus import CertificateRefused, EpochRefused, WrongContext, WrongEpoch, verify_document
 from phalanx.core import DEFAULT_TENANT, Outcome
 from phalanx.demo import Intrusion, address_book, deliver
@@ -59,6 +60,26 @@ def test_an_approved_action_rests_on_an_agreement_that_can_be_verified_elsewhere
     question = {**document["question"], "context": "00" * 32}
     with pytest.raises(CertificateRefused):
         verify_document({**document, "question": question})
+
+
+@pytest.mark.requirement("CON-2")
+def test_an_agent_whose_heartbeats_stop_is_left_out_and_counts_on():
+    async def main(world):
+        settings = Settings.model_validate({"response": {"agreement": True}})
+        async with build_node(settings, world.ports("demo"), host_names=address_book()) as node:
+            silent = node.swarm.roster()[-1].id
+            beats = node.swarm._monitor.answer
+            node.swarm._monitor.answer = lambda agent, *rest: agent.name == silent or beats(agent, *rest)
+            while node.swarm.registry.view(silent).state is not AgentState.SUSPECT:
+                await world.clock.sleep(0.1)
+            await deliver(SHORT, node, speed=0)
+            epoch = (await node.agreements.epochs())[0].decoded()
+            assert [(one.name, one.reason, one.weight) for one in epoch.left_out] == [(silent, "unresponsive", 1)]
+            agreement = (await node.agreements.list(DEFAULT_TENANT))[0]
+            assert agreement.total == len(epoch.participants) + 1
+            assert silent not in agreement.voters
+
+    SimWorld(3).run(main)
 
 
 def test_too_few_agents_leave_the_action_undecided():

@@ -23,14 +23,18 @@ from phalanx.testing import SimWorld
 class Ears:
     """Everybody hears everybody, except as told: a listener and whom it does not hear."""
 
-    def __init__(self, clock, deaf=None):
+    def __init__(self, clock, names, deaf):
         self.clock = clock
-        self.deaf = deaf or {}
+        self.names = names
+        self.deaf = deaf
 
-    def heard(self, names, *, by):
+    def by(self, listeners, /):
         now_ns = self.clock.wall_ns()
-        silent = self.deaf.get(by, self.deaf.get("*", ()))
-        return {name: Heard(now_ns - (40 * NS_PER_S if name in silent else 0)) for name in names}
+        silent = {listener: self.deaf.get(listener, self.deaf.get("*", ())) for listener in listeners}
+        return {
+            listener: {name: Heard(now_ns - 40 * NS_PER_S * (name in silent[listener])) for name in self.names}
+            for listener in listeners
+        }
 
 
 def convened(check, *, n=7):
@@ -46,7 +50,7 @@ def convened(check, *, n=7):
 
             async def propose(deaf):
                 convening = Convening(
-                    node.identities, node.agreements, Ears(node.clock, deaf),
+                    node.identities, node.agreements, Ears(node.clock, list(agents), deaf),
                     clock=node.clock, offload=node.offload, alerts=node.alerts,
                 )  # fmt: skip
                 number = await node.agreements.next_number()
