@@ -29,6 +29,8 @@ from phalanx.api._ledger import KINDS as LEDGER_KINDS
 from phalanx.api._ledger import ledger_routes
 from phalanx.api._live import KINDS as LIVE_KINDS
 from phalanx.api._live import live_routes
+from phalanx.api._messages import KINDS as MESSAGE_KINDS
+from phalanx.api._messages import message_routes
 from phalanx.api._problems import ProblemType, on_http_exception, on_phalanx_error, on_validation_error
 from phalanx.api._records import KINDS as RECORD_KINDS
 from phalanx.api._records import record_routes
@@ -53,6 +55,7 @@ _KINDS: Sequence[type] = (
     *ARTEFACT_KINDS,
     *LEDGER_KINDS,
     *BALANCING_KINDS,
+    *MESSAGE_KINDS,
     *TILE_KINDS,
     *VOUCHING_KINDS,
     *LIVE_KINDS,
@@ -93,6 +96,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         vouching_routes(node, gate),  # before the ledger's, which take what is left for an entry's id
         ledger_routes(node, gate),
         balancing_routes(node, gate),
+        message_routes(node, gate),
         live_routes(node, gate),
         service_routes(node, gate),
         entropy_routes(node, gate),

@@ -75,6 +75,8 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
         ProblemType("unsupported-media", 415, "Unsupported media", "The body's type or encoding is not understood."),
         ProblemType("wire", 422, "Unreadable record", "Bytes are not the record they should be."),
         ProblemType("no-eligible-resource", 422, "Nowhere to go", "An operation can be done by none of the resources."),
+        ProblemType("undelivered", 409, "Not delivered", "An envelope did not reach its recipient; it is kept."),
+        ProblemType("refused", 403, "Refused", "Marking, audience, tenant or identity do not allow an envelope."),
         ProblemType("overloaded", 429, "Overloaded", "A bounded queue is full; nothing was accepted; retry later."),
         ProblemType("internal", 500, "Internal error", "A fault of the node; its log has the details under the trace."),
         ProblemType("unavailable", 503, "Unavailable", "A needed service or extra is not there now."),

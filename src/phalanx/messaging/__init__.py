@@ -58,8 +58,26 @@ from phalanx.messaging._policies import POLICIES, Policy, policy_of
 from phalanx.messaging._proofs import Proofs, SignedProofs
 from phalanx.messaging._receipt import Receipt
 from phalanx.messaging._sealed_peers import RefusedPeer, SealedPeers, process_named, subject_of
+from phalanx.messaging._views import (
+    BusView,
+    DeadLetterView,
+    MemberView,
+    RouteView,
+    StreamView,
+    show_bus,
+    show_letter,
+    show_members,
+)
 
 __all__ = [
+    "BusView",
+    "DeadLetterView",
+    "MemberView",
+    "RouteView",
+    "StreamView",
+    "show_bus",
+    "show_letter",
+    "show_members",
     "RefusedPeer",
     "SealedPeers",
     "process_named",

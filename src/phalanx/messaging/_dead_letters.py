@@ -1,5 +1,6 @@
 """Dead letters: acknowledged envelopes that a recipient did not get, kept to be looked at and sent again."""
 
+import asyncio
 from collections import deque
 
 from phalanx.core import (
@@ -48,6 +49,7 @@ class DeadLetters:
         self._log = telemetry.log.bind(room="messaging")
         self._queue: deque[DeadLetter] = deque()
         self._counts: dict[TenantId, int] = {}
+        self._flushing = asyncio.Lock()
         self._buried = telemetry.metrics.counter(
             "phalanx_messaging_dead_letters_total", "Envelopes kept because a recipient did not get them.", ("outcome",)
         )
@@ -72,6 +74,10 @@ class DeadLetters:
 
     async def flush(self) -> None:
         """Store what waits; what cannot be stored now is tried again."""
+        async with self._flushing:
+            await self._flush()
+
+    async def _flush(self) -> None:
         while self._queue:
             letter = self._queue[0]
             writes: list[Write] = [

@@ -78,6 +78,10 @@ class Directory:
         """The other processes that are known."""
         return tuple(self._elsewhere)
 
+    def members_of(self, process: str) -> tuple[Member, ...]:
+        """The members that another process announced."""
+        return tuple(self._elsewhere.get(process, {}).values())
+
     def announce(self, process: str, members: Iterable[Member]) -> None:
         """``process`` is there and has exactly these members. It can speak only for addresses of its own."""
         listed = {member.address: member for member in members}

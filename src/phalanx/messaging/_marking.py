@@ -60,6 +60,11 @@ def may_read(envelope: "Envelope", member: "Member") -> bool:
     return not audience or _is_named(audience, member)
 
 
+def may_serve(member: "Member", tenant: str) -> bool:
+    """Whether ``member`` works for ``tenant`` at all."""
+    return member.tenants is ALL_TENANTS or tenant in member.tenants or "*" in member.tenants
+
+
 def may_carry(envelope: "Envelope", organisation: str) -> bool:
     """Whether a process of ``organisation`` may have the envelope in its hands, to pass on or to hold."""
     if envelope.marking <= Marking.GREEN or organisation == envelope.organisation:

@@ -178,7 +178,7 @@ async def build_node(
         )  # fmt: skip
         toolbox, bus = Toolbox(), Bus(
             settings.node.name, clock=clock, ids=ports.ids, telemetry=telemetry, audit=ledger,
-            organisation=settings.identity.organisation,
+            organisation=settings.identity.organisation, store=store,
         )  # fmt: skip
         swarm = opened_swarm(settings, ports, store, identities, bus, toolbox, telemetry, alerts, (skills, duties))
         archive = Archive(store, ledger, clock)

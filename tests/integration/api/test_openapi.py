@@ -20,6 +20,7 @@ from phalanx.core import DEFAULT_TENANT, NO_TRACE, AlertLevel
 from phalanx.crypto import SLH_DSA_SHA2_128F, HybridSigner, SigningKey
 from phalanx.crypto.sharing import Keyholder, begin_ceremony, make_escrow
 from phalanx.ledger.witness import AddCheckpoint, TrustedLog
+from phalanx.messaging import Kind, Member
 from phalanx.testing import SimLog
 from phalanx.testing.consensus import ideal_epoch
 
@@ -82,6 +83,16 @@ def fits(document, schema, value):
     return True
 
 
+async def leave_a_letter(node):
+    """The id of an envelope whose recipient left before it took it."""
+    a, b = node.bus.join(Member("a")), node.bus.join(Member("b"))
+    a.send_nowait(Kind.COORDINATION, b.address, b"")
+    b.leave()
+    await node.bus.dead_letters.flush()
+    (letter,) = await node.bus.dead_letters.listed(DEFAULT_TENANT)
+    return letter.id
+
+
 def operations(document):
     for path, item in document["paths"].items():
         for method, operation in item.items():
@@ -133,7 +144,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
         event = taken["first_event"]
         known = {"trace_id": event, "event_id": event, "code": "overloaded", "escrow_id": escrow.id}
         artefact = await api.node.artefacts.put(DEFAULT_TENANT, b"a capture", name="capture", actor="tester")
-        known |= {"artefact_id": artefact.id}
+        known |= {"artefact_id": artefact.id, "letter_id": await leave_a_letter(api.node)}
         known |= {"pool": "agents", "digest": epoch.id.hex()}
         entries = (await api.http.get("/v1/ledger")).json()["items"]
         asked = {

@@ -1,0 +1,58 @@
+"""The bus of a node over the API: routes, members, and dead letters that are replayed."""
+
+import asyncio
+
+import pytest
+
+from phalanx.core import TenantId
+from phalanx.messaging import Kind, Member
+from phalanx.trust import Role
+
+
+@pytest.mark.requirement("MSG-1")
+def test_routes_and_members_are_shown(on_node):
+    async def work(api):
+        found = (await api.http.get("/v1/messages")).raise_for_status().json()
+        routes = {route["kind"]: route for route in found["routes"]}
+        assert routes["alert"]["recipients"] == "everyone"
+        assert (routes["alert"]["paths"], routes["alert"]["yields"]) == (2, False)
+        assert found["streams"] == []
+        box = api.node.bus.join(Member("visitor", tags=frozenset({"role:visitor"}), tenants=frozenset({"default"})))
+        listed = (await api.http.get("/v1/messages/members", params={"limit": 1000})).raise_for_status().json()["items"]
+        (one,) = [member for member in listed if member["address"] == box.address]
+        assert (one["tags"], one["waiting"]) == (["role:visitor"], 0)
+        stranger = await api.token(Role.VIEWER, TenantId("somebody-else"))
+        theirs = (await api.http.get("/v1/messages/members", params={"limit": 1000}, headers=stranger)).json()["items"]
+        assert box.address not in {member["address"] for member in theirs}
+
+    on_node(work)
+
+
+@pytest.mark.requirement("MSG-5")
+def test_a_dead_letter_is_looked_at_replayed_and_discarded(on_node):
+    async def work(api):
+        bus, dead = api.node.bus, "/v1/messages/dead-letters"
+        a, b = bus.join(Member("a")), bus.join(Member("b"))
+        for body in (b"first", b"second"):
+            a.send_nowait(Kind.COORDINATION, b.address, body)
+        b.leave()
+        await bus.dead_letters.flush()
+        letters = (await api.http.get(dead)).raise_for_status().json()["items"]
+        assert [(one["recipient"], one["outcome"], one["kind"]) for one in letters] == [
+            (b.address, "unknown-recipient", "coordination")
+        ] * 2
+        first, second = (f"{dead}/{one['id']}" for one in letters)
+        viewer = await api.token(Role.VIEWER)
+        assert (await api.http.post(f"{first}/replay", headers=viewer)).status_code == 403
+        assert (await api.http.get(first, headers=await api.token(Role.ADMIN, TenantId("t")))).status_code == 404
+        b = bus.join(Member("b"))
+        replaying = asyncio.create_task(api.http.post(f"{first}/replay"))
+        assert (await b.receive()).body == b"first"
+        assert (await replaying).raise_for_status().json() == {"id": letters[0]["id"], "taken": 1}
+        b.leave()
+        gone = await api.http.post(f"{second}/replay")
+        assert (gone.status_code, gone.json()["code"]) == (409, "unknown-recipient")
+        (await api.http.post(f"{second}/discard")).raise_for_status()
+        assert (await api.http.get(dead)).json()["items"] == []
+
+    on_node(work)

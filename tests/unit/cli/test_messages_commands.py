@@ -1,0 +1,59 @@
+"""`phalanx messages` on what a node answered."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from phalanx.cli._client import NodeClient
+from phalanx.cli._messages import messages
+from phalanx.core import encode_json
+from phalanx.messaging import DeadLetterView, MemberView, StreamView, show_bus
+from phalanx.testing import SimWorld
+
+LETTER = DeadLetterView(
+    id="0", at_ns=0, kind="alert", sender="p/a", recipient="q", outcome="unreachable", marking="TLP:GREEN",
+    body_bytes=3, trace="",
+)  # fmt: skip
+STREAM = StreamView(
+    process="q", on_the_way=2, waiting=1, retries=7, duplicates=0, round_trip_ms=0.5, silent_s=-1.0, members=4
+)
+MEMBER = MemberView(address="p/a", process="p", tags=("x",), clearance="TLP:RED", organisation="", waiting=-1)
+
+
+@pytest.fixture
+def node(monkeypatch):
+    """A node that answers with what the API's own views say."""
+    from phalanx.messaging import Bus
+    from phalanx.telemetry import Telemetry
+
+    world = SimWorld(1)
+    bus = Bus("p", clock=world.clock, ids=world.ids, telemetry=Telemetry(world.clock))
+    answers = {
+        "/v1/messages": json.loads(encode_json(show_bus(bus))),
+        "/v1/messages/members": {"items": [json.loads(encode_json(MEMBER))], "next": ""},
+        "/v1/messages/dead-letters": {"items": [json.loads(encode_json(LETTER))], "next": ""},
+    }
+    posted = []
+    monkeypatch.setattr(NodeClient, "get", lambda _, path, **__: answers[path])
+    monkeypatch.setattr(NodeClient, "post", lambda _, path, **__: posted.append(path) or {"taken": 1, "id": "0"})
+    return answers, posted
+
+
+def run(*arguments):
+    return CliRunner().invoke(messages, [*arguments, "--url", "http://node"], catch_exceptions=False).output
+
+
+def test_routes_streams_members_and_dead_letters_are_tables_and_json(node):
+    answers, posted = node
+    assert "never gives way" in run("routes")
+    assert "this node is alone" in run("streams")
+    answers["/v1/messages"]["streams"] = [json.loads(encode_json(STREAM))]
+    assert "never" in run("streams")
+    assert json.loads(run("streams", "--json"))[0]["retries"] == 7
+    assert "TLP:RED" in run("members")
+    assert "unreachable" in run("dead-letters")
+    assert json.loads(run("dead-letters", "--json"))[0]["kind"] == "alert"
+    assert "taken by 1" in run("replay", "a/b")
+    assert "forgotten" in run("discard", "0")
+    assert posted == ["/v1/messages/dead-letters/a%2Fb/replay", "/v1/messages/dead-letters/0/discard"]
