@@ -21,6 +21,7 @@ import numpy as np
 from phalanx.core import DEFAULT_TENANT, Delete, Offload, Put, Store, Table, Write
 from phalanx.ledger._errors import LedgerTampered
 from phalanx.ledger._ids import BuiltRun, Run, build_run, find_in_page, fingerprint, merge_runs
+from phalanx.ledger._kept import Kept
 from phalanx.ledger._limits import IDS_PER_PAGE, MAX_COMMIT_BYTES, MAX_KEPT_PAGES, MAX_RUN_IDS, PAGE_RUNS, RUN_FAN
 
 ID_RUNS = Table("ledger_id_runs")
@@ -42,7 +43,7 @@ class IdIndex:
         self._runs: list[Run] = []
         self._recent: dict[int, list[int]] = {}
         self._order: list[int] = []
-        self._pages: dict[str, bytes] = {}
+        self._pages: Kept[str, bytes] = Kept(MAX_KEPT_PAGES)
 
     @classmethod
     async def open(cls, store: Store, offload: Offload, *, page_ids: int = IDS_PER_PAGE) -> "IdIndex":
@@ -131,13 +132,13 @@ class IdIndex:
         at = self._runs.index(runs[0])
         self._runs[at : at + len(runs)] = [merged.run]
         for key in keys:
-            self._pages.pop(key, None)
+            self._pages.drop(key)
 
     async def _page(self, key: str) -> bytes:
-        page = self._pages.pop(key, None) or await self._stored_page(key)
-        self._pages[key] = page  # the latest last, so that the first is the one to drop
-        if len(self._pages) > MAX_KEPT_PAGES:
-            del self._pages[next(iter(self._pages))]
+        page = self._pages.get(key)
+        if page is None:
+            page = await self._stored_page(key)
+            self._pages.put(key, page)
         return page
 
     async def _stored_page(self, key: str) -> bytes:

@@ -190,9 +190,11 @@ class Ledger:
         Payloads stay sealed. Raises ``LedgerTampered`` for a leaf that is not the recorded one.
         """
         found = []
-        for index, record in enumerate(await read_records(self._journal, start, limit), start):
+        records = await read_records(self._journal, start, min(limit, self.size - start))
+        hashes = await self._tree.leaf_hashes(start, start + len(records))
+        for index, (record, hashed) in enumerate(zip(records, hashes, strict=True), start):
             leaf, _, said = identified(index, record)
-            if leaf_hash(leaf) != await self._tree.leaf_hash(index):
+            if leaf_hash(leaf) != hashed:
                 raise LedgerTampered("entry", index, "its bytes are not the ones that were recorded")
             found.append(case_fingerprint(said.tenant, said.case))
         return b"".join(found)

@@ -35,7 +35,7 @@ MAX_COMMIT_BYTES = 1 << 20
 # Fingerprints in a page of the case index, eight bytes each, and entries that it takes in at a time,
 # between which others get their turn.
 CASES_PER_PAGE = 4_096
-CASES_AT_ONCE = 512
+CASES_AT_ONCE = 256
 # Entries that wait for a group; more are refused, so that a slow disk is felt by the callers.
 MAX_WAITING_ENTRIES = 4_096
 # Entries read and hashed at a time, between which others get their turn.

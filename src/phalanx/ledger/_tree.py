@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from phalanx.core import DEFAULT_TENANT, Put, Store, Table
 from phalanx.ledger._errors import LedgerTampered
+from phalanx.ledger._kept import Kept
 from phalanx.ledger._limits import MAX_LEAF_TILES, MAX_UPPER_TILES, TILES_AT_ONCE
 from phalanx.ledger._merkle import HASH_BYTES, Tree
 from phalanx.ledger._tiles import (
@@ -47,25 +48,6 @@ class Growth:
     levels: frozenset[int]
 
 
-class _KeptTiles:
-    """The full tiles that were asked for last: a full tile never changes."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._tiles: dict[tuple[int, int], Tile] = {}
-
-    def get(self, name: tuple[int, int]) -> Tile | None:
-        tile = self._tiles.pop(name, None)
-        if tile is not None:
-            self._tiles[name] = tile  # the latest last, so that the first is the one to drop
-        return tile
-
-    def put(self, name: tuple[int, int], tile: Tile) -> None:
-        self._tiles[name] = tile
-        if len(self._tiles) > self._most:
-            del self._tiles[next(iter(self._tiles))]
-
-
 class TiledTree:
     """Made by ``open``. Reads may run beside one writer, who calls ``grown`` and then ``adopt``."""
 
@@ -74,8 +56,9 @@ class TiledTree:
         self._frontier = frontier
         self._checksums = checksums
         self._edge: dict[int, Tile] = {}
-        self._leaf_tiles = _KeptTiles(MAX_LEAF_TILES)
-        self._upper_tiles = _KeptTiles(MAX_UPPER_TILES)
+        # Full tiles, which never change.
+        self._leaf_tiles: Kept[tuple[int, int], Tile] = Kept(MAX_LEAF_TILES)
+        self._upper_tiles: Kept[tuple[int, int], Tile] = Kept(MAX_UPPER_TILES)
 
     @classmethod
     async def open(cls, store: Store) -> "TiledTree":
@@ -114,6 +97,15 @@ class TiledTree:
     async def leaf_hash(self, index: int) -> bytes:
         tile = await self._tile(0, index >> TILE_HEIGHT)
         return tile.subtree(0, index % TILE_WIDTH)
+
+    async def leaf_hashes(self, start: int, end: int) -> list[bytes]:
+        """Those of entries ``start`` to below ``end``."""
+        found: list[bytes] = []
+        while (at := start + len(found)) < end:
+            tile, first = await self._tile(0, at >> TILE_HEIGHT), at % TILE_WIDTH
+            last = min(first + end - at, TILE_WIDTH)
+            found += [tile.subtree(0, place) for place in range(first, last)]
+        return found
 
     async def ask(self, question: Callable[[Tree], T]) -> T:
         """Whatever ``question`` computes from hashes of the tree, once the tiles it takes are read."""

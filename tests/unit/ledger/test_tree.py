@@ -93,3 +93,12 @@ def test_a_tile_takes_no_more_memory_than_the_limits_say():
             assert tile.subtree(height, position) == WHOLE.subtree(height, position)
     kept = [tile, tile.hashes, tile._groups, *tile._groups.values()]
     assert sum(map(sys.getsizeof, kept)) <= MAX_TILE_BYTES
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 0), (0, 1), (250, 262), (256, 512), (100, 1_000), (65_000, 65_795)])
+def test_leaf_hashes_are_read_a_tile_at_a_time(start, end):
+    async def main(tree, store):
+        assert await tree.leaf_hashes(start, end) == HASHES[start:end]
+        assert len(store.read) <= (end >> 8) - (start >> 8) + 1
+
+    on_tree(main)
