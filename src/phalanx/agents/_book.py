@@ -193,32 +193,43 @@ class MissionBook:
         await self._write(claim, "", reason, status=MissionStatus.PENDING, agent="", identity="", attempts=attempts)
         self._again.inc()
 
-    async def hand_over(self, claims: Sequence[Claim], agent: str, reason: str, *, identity: str = "") -> list[Claim]:
+    async def hand_over(
+        self, claims: Sequence[Claim], taker: Taker[Any], reason: str, *, again: Claim | None = None
+    ) -> list[Claim]:
         """Give missions of one agent to another, however long storage takes; returns those that were its to give.
 
-        One commit for all. The attempt goes on as far as anybody counts: the mission did nothing wrong.
+        One commit for all. For ``again`` an attempt is counted; for the others the same attempt goes on.
         """
+        look = False
         while True:
             try:
-                return await self._handed_over(claims, agent, reason, identity)
+                if look:
+                    # After storage failed it may have written all the same, and then all of them went together.
+                    found = [await self._still(one, taker.name) for one in claims]
+                    if handed := [one for one in found if one is not None and one.mission.agent == taker.name]:
+                        return handed
+                    claims = [one for one in found if one is not None]
+                look = True
+                return await self._handed_over(claims, taker, reason, again.mission.id if again else "")
             except Conflict:
                 continue
             except StorageError as error:
-                self._log.warning("a hand-over waits for storage", to=agent, reason=error.message)
+                self._log.warning("a hand-over waits for storage", to=taker.name, reason=error.message)
                 await self._clock.sleep(STORAGE_PAUSE_S)
 
-    async def _handed_over(self, claims: Sequence[Claim], agent: str, reason: str, identity: str) -> list[Claim]:
+    async def _handed_over(self, claims: Sequence[Claim], taker: Taker[Any], reason: str, again: str) -> list[Claim]:
         """Once. Raises ``Conflict`` when one of them changed meanwhile."""
-        # Also read first after storage failed: it may have written, and then all of them went together.
-        found = [await self._still(one, agent) for one in claims]
-        if handed := [one for one in found if one is not None and one.mission.agent == agent]:
-            return handed
-        still = [one for one in found if one is not None]
-        if not still:
+        if not claims:
             return []
         now_ns = self._clock.wall_ns()
-        steps = [self._step(one, "assigned", reason, agent=agent, identity=identity, given_ns=now_ns) for one in still]
-        handed = await self._commit(still, steps)
+        steps = [
+            self._step(
+                one, "assigned", reason, agent=taker.name, identity=taker.identity, given_ns=now_ns,
+                attempts=one.mission.attempts + (one.mission.id == again),
+            )
+            for one in claims
+        ]  # fmt: skip
+        handed = await self._commit(claims, steps)
         self._handed.inc(len(handed))
         return handed
 

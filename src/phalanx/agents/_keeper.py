@@ -1,15 +1,16 @@
 """Supervision: keeps one agent at work in its place, and seats another when it falls.
 
-What a skill raises ends its agent, not its mission: the mission goes back to the queue, rests,
-and is tried by whoever would be done first then, until its attempts are used up. An agent that falls
-for another reason (it was killed, quarantined, barred, or a duty of its failed) hands the mission it
-has in hand to its successor at once, and so does every agent what waits in its mailbox.
+What a skill raises ends its agent, not its mission: the successor tries it again at once, and after that it goes back
+to the queue, rests, and is tried by whoever would be done first then, until its attempts are used up. An agent that
+falls for another reason (it was killed, quarantined, barred, or a duty of its failed) hands the mission it has in hand
+to its successor at once, and so does every agent what waits in its mailbox. While an outcome is written, its agent is
+at the next mission already.
 """
 
 import asyncio
 
 from phalanx.agents._agent import Agent, first_within
-from phalanx.agents._book import Claim, MissionBook
+from phalanx.agents._book import Claim, MissionBook, Taker
 from phalanx.agents._dispatcher import Dispatcher
 from phalanx.agents._errors import AttemptOverran, MissionRejected, explained
 from phalanx.agents._falls import Fall, FallKind
@@ -21,7 +22,9 @@ from phalanx.agents._limits import (
     FALLS_PART,
     FALLS_WITHIN_S,
     MAX_ATTEMPTS,
+    MAX_ENDING,
     STORAGE_PAUSE_S,
+    UNRESTED_ATTEMPTS,
 )
 from phalanx.agents._placing import Placing
 from phalanx.agents._roster import Place, Roster
@@ -89,7 +92,7 @@ class Keeper:
                 continue
             self._placing.begun(claim)
             blamed = await self._carry_out(place, claim, tasks)
-            self._placing.ended(claim, ok=not blamed)
+            self._placing.ended(claim, place, ok=not blamed)
             if blamed:
                 await self._succeed(place, agent, blamed=(claim, blamed), tasks=tasks)
             elif agent.fall is not None:
@@ -121,11 +124,12 @@ class Keeper:
         tired = self._is_tired(place, fall)
         if not tired:
             self._placing.seated(place)
-        if blamed is not None:
+        if blamed is not None and (tired or blamed[0].mission.attempts > UNRESTED_ATTEMPTS):
             claim, reason = blamed
             await self._set_back(claim, reason, tasks)
             agent.put_down()
-        await self._hand_over(agent, None if tired else successor)
+            blamed = None
+        await self._hand_over(agent, None if tired else successor, again=blamed[0] if blamed else None)
         self._replacing_seconds.observe((self._clock.monotonic_ns() - fall.at_ns) / NS_PER_S)
         self._roster.bury(agent)
         self.put_down.set()
@@ -149,11 +153,12 @@ class Keeper:
         self._degraded.set(sum(one.degraded(now_ns) for one in self.intensity.values()))
         return bool(intensity.degraded_by)
 
-    async def _hand_over(self, agent: Agent, successor: Agent | None) -> None:
+    async def _hand_over(self, agent: Agent, successor: Agent | None, *, again: Claim | None) -> None:
         """What ``agent`` held, in hand or not begun, is its successor's: one commit, each fenced by its version.
 
-        None of it is to blame for the fall, so no attempt is counted. Without a successor that may take anything, and
-        while the swarm stops, it goes back to the queue.
+        ``again`` is the one that failed: the successor's attempt at it is another one. Of the others none is to blame
+        for the fall, so no attempt is counted. Without a successor that may take anything, and while the swarm stops,
+        all goes back to the queue.
         """
         claims, agent.held, agent.in_hand = agent.held, [], None
         self._roster.handing.extend(claims)
@@ -162,11 +167,11 @@ class Keeper:
         reason = f"handed over by {agent.name}, which {agent.fall.kind.value}" if agent.fall else ""
         if successor is None or self._dispatcher.paused:
             for claim in claims:
-                await self._book.surely(self._book.unbegun, claim, reason)
+                write = self._book.again if claim is again else self._book.unbegun
+                await self._book.surely(write, claim, reason)
         elif claims:
-            handed = await self._book.hand_over(
-                claims, successor.name, reason, identity=self._roster.fingerprint(successor)
-            )
+            taker = Taker(successor.name, self._roster.fingerprint(successor), successor)
+            handed = await self._book.hand_over(claims, taker, reason, again=again)
             for claim in handed:
                 if successor.fall is None and successor.has_room and not self._dispatcher.paused:
                     self._placing.handed(claim, successor)
@@ -200,13 +205,28 @@ class Keeper:
             place.done += 1
             place.agent.done += 1
             self._useful_seconds[role].inc((self._clock.monotonic_ns() - begun_ns) / NS_PER_S)
-            await self._book.surely(self._book.done, claim, summary)
+            await self._end(claim, summary, tasks)
         finally:
             self._busy.inc(-1)
             spent_ns = self._clock.monotonic_ns() - begun_ns
             place.busy_ns += spent_ns
             self._busy_seconds[role].inc(spent_ns / NS_PER_S)
         return ""
+
+    async def _end(self, claim: Claim, summary: str, tasks: asyncio.TaskGroup) -> None:
+        """Have the outcome written; waited for here only when very many are on their way."""
+        self._roster.ending[claim.mission.id] = claim
+        writing = self._write_done(claim, summary)
+        if len(self._roster.ending) > MAX_ENDING:
+            await writing
+        else:
+            tasks.create_task(writing)
+
+    async def _write_done(self, claim: Claim, summary: str) -> None:
+        await self._book.surely(self._book.done, claim, summary)
+        del self._roster.ending[claim.mission.id]
+        self.put_down.set()
+        self._dispatcher.freed()
 
     async def _attempt(self, agent: Agent, claim: Claim, tasks: asyncio.TaskGroup) -> str:
         """One attempt. Full storage is nobody's fault: it is waited for and the attempt begun again."""

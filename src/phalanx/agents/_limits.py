@@ -7,13 +7,17 @@ ATTEMPT_LIMIT_S = 120.0
 # Missions waiting in one agent's mailbox behind the one in hand. Short, because what waits in a
 # mailbox cannot go to an agent that falls idle sooner; the long queue is the store.
 MAILBOX_MISSIONS = 2
-# Pause before the second attempt; it doubles with each further one, up to the longest.
+# Up to so many attempts that failed are repeated at once: most failures are of the agent and not of the mission.
+UNRESTED_ATTEMPTS = 1
+# Pause before the attempt after those; it doubles with each further one, up to the longest.
 BACKOFF_FIRST_S = 0.5
 BACKOFF_LONGEST_S = 30.0
 # Pause before storage that was full or failing is tried again.
 STORAGE_PAUSE_S = 1.0
 # Rows read at once while looking for missions.
 SCAN_ROWS = 100
+# Outcomes that may be on their way to the store while their agents go on; beyond that each is waited for.
+MAX_ENDING = 1_000
 # Missions given out in one commit.
 ASSIGN_BATCH = 64
 # Missions that rest after a failed attempt; one beyond that is tried again without a rest.

@@ -71,8 +71,11 @@ class Placing:
     def begun(self, claim: Claim) -> None:
         self.pool.start(claim.mission.id, self._now_s())
 
-    def ended(self, claim: Claim, *, ok: bool) -> None:
+    def ended(self, claim: Claim, place: Place, *, ok: bool) -> None:
+        """The attempt is over. Missions that fail are done again: where they do, each is expected to take longer."""
         self.pool.finish(claim.mission.id, self._now_s(), ok=ok)
+        if place.failed:
+            self.pool.set_loss(place.name, place.failed / (1 + place.done + place.failed))
 
     def given_back(self, claim: Claim) -> None:
         """It went back to the queue without having been begun."""

@@ -74,6 +74,8 @@ class Roster:
         self._fallen: list[Agent] = []
         # What is on its way from an agent that fell to its successor.
         self.handing: list[Claim] = []
+        # Missions whose outcome is on its way to the store, by id.
+        self.ending: dict[str, Claim] = {}
 
     @property
     def agents(self) -> list[Agent]:
@@ -82,12 +84,12 @@ class Roster:
     @property
     def busy(self) -> bool:
         """Whether any agent holds something, fallen ones included."""
-        return bool(self.handing) or any(agent.held for agent in (*self.agents, *self._fallen))
+        return bool(self.handing or self.ending) or any(agent.held for agent in (*self.agents, *self._fallen))
 
     def held(self) -> set[str]:
-        """The missions that agents hold, fallen ones included, and those on their way between two."""
+        """The missions that agents hold, fallen ones included, and those on their way between two or to their end."""
         held = {claim.mission.id for agent in (*self.agents, *self._fallen) for claim in agent.held}
-        return held | {claim.mission.id for claim in self.handing}
+        return held | {claim.mission.id for claim in self.handing} | self.ending.keys()
 
     def has_room(self, role: Role) -> bool:
         """Whether any agent of the role can be given something."""

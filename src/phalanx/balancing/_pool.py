@@ -182,7 +182,7 @@ class Pool:
         allowed, transfer, out = self.allowed(operation), self.transfer(operation), self._out
         if only is not None:
             allowed = allowed & self._alone(only)
-        at = decider()(
+        at = decider(len(self.seats))(
             self.state, self.estimates.rates[kind], self.loss[kind], transfer, allowed, operation.size, now_s,
             now_s + operation.deadline_s, out,
         )  # fmt: skip
@@ -272,6 +272,10 @@ class Pool:
         seat.resource = dataclasses.replace(seat.resource, drift=drift)
         self._allowed.clear()
         self.loss = self._losses()
+
+    def set_loss(self, resource: str, share: float) -> None:
+        """The share of its work that will have to be done again, as far as is known: it counts against a resource."""
+        self.loss[:, self.place_of(resource)] = share
 
     def place_of(self, resource: str) -> int:
         """Raises ``NotFound``."""

@@ -19,6 +19,12 @@ BENCHES: dict[str, Bench] = {
     bench.name: bench
     for bench in (
         _lazy(
+            "agents",
+            "1,000 agents of eight roles at work in one node, and what it takes to replace one",
+            "phalanx.bench._agents",
+            ("assignment",),
+        ),
+        _lazy(
             "balancing",
             "operations over resources: gap to the bound, time, and list rules beside it",
             "phalanx.bench._balancing",

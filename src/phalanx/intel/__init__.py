@@ -18,6 +18,7 @@ Errors::
 
 from phalanx.intel._errors import BadLine, InvalidRule, UnsupportedRule
 from phalanx.intel._intake import DEFAULT_MAX_BACKLOG_EVENTS, Intake
+from phalanx.intel._merging import finding_put
 from phalanx.intel._model import (
     BATCHES,
     CURSORS,
@@ -79,4 +80,5 @@ __all__ = [
     "parse_rule",
     "read_chunk",
     "read_lines",
+    "finding_put",
 ]

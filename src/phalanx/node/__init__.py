@@ -16,6 +16,7 @@ from phalanx.node._rewrap import rewrap_vault
 from phalanx.node._services import Health
 from phalanx.node._settings import Section, Settings
 from phalanx.node._sources import LoadedSettings, env_name, load_settings, setting_names
+from phalanx.node._swarm import load_work, quarantine
 from phalanx.node._vault import SEALED_TABLES
 from phalanx.node._vouching import Vouching
 
@@ -39,9 +40,11 @@ __all__ = [
     "build_node",
     "env_name",
     "load_settings",
+    "load_work",
     "open_escrows",
     "open_ports",
     "open_sources",
+    "quarantine",
     "read_tiles",
     "registered",
     "rewrap_vault",

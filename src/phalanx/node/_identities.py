@@ -47,10 +47,10 @@ async def opened_identities(
     ledger: AuditSink,
     telemetry: Telemetry,
     alerts: AlertSink,
-    work: Sequence[Skill | Duty],
+    work: tuple[Sequence[Skill], Sequence[Duty]],
 ) -> Identities:
     """The node's identities, with one made ahead for each agent that the swarm begins with; the rest come later."""
-    roles = {one.manifest.role for one in work}
+    roles = {one.manifest.role for one in work[0]} | {one.manifest.role for one in work[1]}
     wanted = per_role(settings)
     n_agents = sum(wanted[role] for role in roles)
     identities = await Identities.open(

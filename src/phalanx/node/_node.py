@@ -51,7 +51,7 @@ from phalanx.node._roles import detection_rules
 from phalanx.node._sealing import anchor_daily, require_allowed, seal, seal_often
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
-from phalanx.node._swarm import load_work, opened_swarm, provide_tools
+from phalanx.node._swarm import load_work, opened_bus, opened_swarm, provide_tools
 from phalanx.node._vault import TenantSealers, keep_vault, opened_vault
 from phalanx.node._vouching import Vouching, build_vouching
 from phalanx.telemetry import WAYPOINTS, Alerts, LogSink, Telemetry, discard, in_order
@@ -138,9 +138,13 @@ class Node:
 
 @contextlib.asynccontextmanager
 async def build_node(
-    settings: Settings, ports: Ports, *, log_sink: LogSink = discard, host_names: Mapping[str, str] | None = None
-) -> AsyncIterator[Node]:
-    """Run a node on ``ports`` for the length of the block, then drain and stop it. ``host_names`` are by address."""
+    settings: Settings, ports: Ports, *, log_sink: LogSink = discard, host_names: Mapping[str, str] | None = None,
+    besides: Sequence[Skill] = (),
+) -> AsyncIterator[Node]:  # fmt: skip
+    """Run a node on ``ports`` for the length of the block, then drain and stop it.
+
+    ``host_names`` are by address; ``besides`` are skills besides those that plug-ins bring.
+    """
     require_allowed(settings)
     clock, offload = ports.clock, ports.offload
     telemetry = _telemetry(settings, clock, log_sink)
@@ -172,19 +176,14 @@ async def build_node(
         )  # fmt: skip
         stack.push_async_callback(intake.close)
         findings, events = Findings(store), EventLog(intake_journal, store, seals)
-        skills, duties = load_work(alerts)
-        identities = await opened_identities(
-            settings, ports, store, vault, ledger, telemetry, alerts, [*skills, *duties]
-        )  # fmt: skip
-        toolbox, bus = Toolbox(), Bus(
-            settings.node.name, clock=clock, ids=ports.ids, telemetry=telemetry, audit=ledger,
-            organisation=settings.identity.organisation, store=store,
-        )  # fmt: skip
-        swarm = opened_swarm(settings, ports, store, identities, bus, toolbox, telemetry, alerts, (skills, duties))
+        work = load_work(alerts, besides)
+        identities = await opened_identities(settings, ports, store, vault, ledger, telemetry, alerts, work)
+        toolbox, bus = Toolbox(), opened_bus(settings, ports, telemetry, ledger, store, services)
+        swarm = opened_swarm(settings, ports, store, identities, bus, toolbox, telemetry, alerts, work)
         archive = Archive(store, ledger, clock)
         artefacts = _artefacts(settings, ports, WatchedBlobs(ports.blobs, space), store, vault, ledger, telemetry)
         responses = _responses(settings, ports, archive, store, ledger, vault, swarm, identities, telemetry, alerts)
-        sentinel = await _sentinel(settings, ports, intake, store, telemetry, swarm, skills, host_names or {})
+        sentinel = await _sentinel(settings, ports, intake, store, telemetry, swarm, work[0], host_names or {})
         node = Node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, events=events,
@@ -197,7 +196,6 @@ async def build_node(
             local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip
         provide_tools(toolbox, node, ports)
-        services.start("bus", bus.run)
         stack.callback(bus.close)
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)

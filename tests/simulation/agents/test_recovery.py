@@ -97,7 +97,8 @@ def test_a_crash_at_any_commit_loses_no_mission_and_completes_none_twice(bench, 
     fatal = 1
     while crash_at(fatal, bench, chore, after=after):
         fatal += 1
-    assert fatal > 2 * len(NUMBERS)
+    # Given out in one commit, and each ended by one of its own at least.
+    assert fatal > 1 + len(NUMBERS)
 
 
 def test_a_mission_that_takes_the_node_down_each_time_is_given_up(bench, chore):
@@ -257,7 +258,7 @@ def test_only_the_latest_assignment_can_write_the_outcome(play, chore):
         await book.again(stale, "analyst-1.1 was replaced")
         [pending] = [claim async for claim in book.standing(DEFAULT_TENANT, PENDING)]
         [(current, _)] = await book.assign([(pending, Taker("analyst-2.1", "", None))])
-        assert await book.hand_over([stale], "analyst-3.1", "too late") == []
+        assert await book.hand_over([stale], Taker("analyst-3.1", "", None), "too late") == []
         for write in (book.done, book.failed, book.again, book.unbegun):
             with pytest.raises(Fenced):
                 await write(stale, "from the past")

@@ -63,7 +63,7 @@ def test_what_is_given_back_or_ended_frees_its_place(roster, finding):
     placing.choose(one)
     placing.choose(other)
     placing.begun(one)
-    placing.ended(one, ok=True)
+    placing.ended(one, seats.places[0], ok=True)
     placing.given_back(other)
     assert not placing.pool.tickets
     assert placing.pool.state[3].sum() == 0.0
@@ -103,3 +103,15 @@ def test_an_agent_that_may_not_act_is_given_nothing(roster, finding):
     assert placing.choose(claim(finding, 1)).name == "analyst-2.1"
     seats._admission.barred = ("analyst-1.1", "analyst-2.1")
     assert placing.choose(claim(finding, 2)) is None
+
+
+@pytest.mark.requirement("AGT-3")
+def test_a_place_whose_missions_fail_is_trusted_less(roster, finding):
+    seats, clock = roster
+    placing = Placing(seats, clock)
+    first = seats.named["analyst-1"]
+    first.failed, first.done = 3, 1
+    given = claim(finding, 1)
+    placing.choose(given)
+    placing.ended(given, first, ok=True)
+    assert [placing.choose(claim(finding, number)).place for number in (2, 3)] == ["analyst-2", "analyst-1"]

@@ -285,7 +285,7 @@ def test_what_is_shown_is_plain_and_tells_states_apart():
 
 def test_the_compiled_decision_is_the_plain_one():
     compile_decider()
-    assert decider() is not decide
+    assert decider(1) is not decide
     draws = np.random.default_rng(9)
     for _ in range(300):
         m = int(draws.integers(1, 9))
@@ -299,7 +299,7 @@ def test_the_compiled_decision_is_the_plain_one():
             float(draws.lognormal()), 10.0, float(draws.choice([math.inf, 11.0])),
         )  # fmt: skip
         outs = np.zeros((2, OUT_ROWS))
-        assert decider()(*given, outs[0]) == decide(*given, outs[1])
+        assert decider(1)(*given, outs[0]) == decide(*given, outs[1])
         assert (outs[0] == outs[1]).all()
 
 

@@ -1,0 +1,291 @@
+"""A thousand agents in one node: alive, at work on findings in all eight roles, and replaced when they fall.
+
+One node in this process, on SQLite, with identities, heartbeats and a sealed store, as ``phalanx up`` would run it:
+
+- at work: findings are written with one mission for each role's skill, as detection writes them, and the
+  clock stops when the last mission is done. Busy is the time that agents have a mission in hand, useful the part in
+  which the skill ran to its end; the rest is waiting for its outcome to be durable, or lost to a failure;
+- replacement: at a steady load, agents with a mission in hand are killed, one after another, and others fail by an
+  error of their own. Measured is until the successor has done the first mission that was handed to it: from
+  the kill (which is noticed at once), and from the failure. Then every mission is looked up in the store.
+
+The baseline is the same work in plain tasks: one coroutine after another per role, no agents and no missions.
+"""
+
+import asyncio
+import contextlib
+import gc
+import re
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from phalanx.agents import (
+    MISSIONS,
+    Mission,
+    MissionStatus,
+    Role,
+    Skill,
+    Toolbox,
+    mission_writes,
+    new_mission,
+)
+from phalanx.bench._agents_assignment import assignment_figures
+from phalanx.bench._agents_work import Meter, StandIn, findings, skills_for_all
+from phalanx.bench._model import BenchOptions, BenchResult
+from phalanx.bench._timing import quantile
+from phalanx.core import DEFAULT_TENANT, MAX_PAGE_ROWS, Finding, Store, Waypoint, Write, decode
+from phalanx.intel import Findings, finding_put
+from phalanx.telemetry import WAYPOINTS
+
+_PER_ROLE = 125
+_LOAD_PER_S = 60.0
+_KILLED_PART = 0.3
+_FAILING_PART = 0.1
+_WRITE_BATCH = 50
+_IDLE_S = 6.0
+
+
+async def agents_bench(options: BenchOptions) -> BenchResult:
+    """All of it; with the suite ``assignment``, how missions are assigned."""
+    if options.suite == "assignment":
+        return assignment_figures(options)
+    n_findings = 150 if options.quick else 600
+    kills = 100 if options.quick else 1_000
+    meter = Meter()
+    with tempfile.TemporaryDirectory() as folder:
+        before_mib = rss_mib()
+        async with _node(Path(folder), meter) as (node, skills, stand_ins):
+            few_mib, few = rss_mib(), len(node.swarm.roster())
+            began = time.perf_counter()
+            await node.swarm.complete()
+            # As a node does once it is up: what is there to stay is not looked through again and again.
+            gc.collect()
+            gc.freeze()
+            seated_s = time.perf_counter() - began
+            await asyncio.sleep(_IDLE_S)
+            n_agents, memory_mib = len(node.swarm.roster()), rss_mib()
+            figures: dict[str, Any] = {
+                "agents": n_agents,
+                "agents_heard": sum(one.responsive for one in node.swarm.last_heard().values()),
+                "seated_in_background_s": seated_s,
+                "memory_per_agent_kib": (memory_mib - few_mib) * 1024 / max(1, n_agents - few),
+                "node_rss_mib": memory_mib,
+                "idle_cpu_share": await _idle_share(),
+            }
+            figures["work"] = await _at_work(node, meter, skills, findings(options.rng, n_findings, "work"), n_findings)
+            figures["replacement"] = await _replacement(options, node, meter, kills)
+            baselines = {
+                "plain_tasks": await _plain(node, findings(options.rng.child("plain"), n_findings // 4, "plain"))
+            }
+    gc.unfreeze()
+    figures["node_rss_before_mib"] = before_mib
+    return BenchResult(
+        load={
+            "agents": n_agents, "per_role": _PER_ROLE, "findings": n_findings, "missions_per_finding": len(skills),
+            "roles_with_a_stand_in": stand_ins, "kills": kills, "kill_load_missions_per_s": _LOAD_PER_S,
+            "killed_part": _KILLED_PART, "failing_part": _FAILING_PART,
+        },
+        figures=figures,
+        baselines=baselines,
+        ratios={
+            "missions_per_s_over_plain_tasks": figures["work"]["missions_per_s"]
+            / baselines["plain_tasks"]["missions_per_s"],
+            "seed_replacement_67_3_ms_over_p99_from_failure": 67.3
+            / figures["replacement"]["from_failure_ms_p99"],
+        },
+    )  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def _node(folder: Path, meter: Meter) -> AsyncIterator[tuple[Any, list[Skill], list[str]]]:
+    """A node with so many agents of every role, and the skills that handle findings in it."""
+    from phalanx.node import Settings, build_node, load_work, open_ports
+    from phalanx.telemetry import Alerts, Telemetry
+
+    settings = Settings.model_validate(
+        {"node": {"data_dir": folder}, "agents": {"per_role": _PER_ROLE}, "log": {"level": "error"}}
+    )
+    async with open_ports(settings) as ports:
+        installed, _ = load_work(Alerts(Telemetry(ports.clock)))
+        besides, stand_ins = skills_for_all(installed, meter)
+        able = [*(skill for skill in installed if "finding" in skill.manifest.inputs), *besides]
+        async with build_node(settings, ports, besides=besides) as node:
+            yield node, able, stand_ins
+
+
+async def _at_work(
+    node: Any, meter: Meter, skills: list[Skill], found: list[Finding], n_findings: int
+) -> dict[str, Any]:
+    before, cpu_before, began = _agent_seconds(node), time.process_time(), time.perf_counter()
+    await _write(node.store, found, skills)
+    node.swarm.wake()
+    await node.swarm.settled()
+    took_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_before
+    after = _agent_seconds(node)
+    busy = {role: after["busy"][role] - before["busy"].get(role, 0.0) for role in after["busy"]}
+    useful = {role: after["useful"][role] - before["useful"].get(role, 0.0) for role in after["useful"]}
+    views = node.swarm.roster()
+    n_missions = n_findings * len(skills)
+    return {
+        "missions": n_missions,
+        "missions_per_s": n_missions / took_s,
+        "cpu_ms_per_mission": cpu_s * 1e3 / n_missions,
+        "agents_that_did_something": sum(view.done > 0 for view in views),
+        "roles_that_did_something": len({view.role for view in views if view.done}),
+        "operational_efficiency": sum(useful.values()) / sum(busy.values()),
+        "by_role": {
+            role.value: {
+                "missions": meter.calls[role] or n_findings,
+                "skill_cpu_ms": meter.cpu_s[role] * 1e3 / max(1, meter.calls[role]),
+                "busy_s": busy.get(role.value, 0.0),
+                "efficiency": useful.get(role.value, 0.0) / busy[role.value] if busy.get(role.value) else 0.0,
+            }
+            for role in Role
+        },
+    }
+
+
+async def _replacement(options: BenchOptions, node: Any, meter: Meter, kills: int) -> dict[str, Any]:
+    """Kill agents at work, and have some fail, under a steady load of stand-ins."""
+    rng = options.rng.child("kills")
+    skills = _stand_ins(node, meter)
+    found = findings(options.rng.child("steady"), int(kills / _KILLED_PART / len(skills)) + 1, "steady")
+    missions = [new_mission(one, at_ns=0, skill=skill.manifest.name) for one in found for skill in skills]
+    drawn = {one.id: rng.random() for one in missions}
+    meter.killing = {one for one, draw in drawn.items() if draw < _KILLED_PART}
+    meter.failing = {one for one, draw in drawn.items() if _KILLED_PART <= draw < _KILLED_PART + _FAILING_PART}
+    meter.ended_ns.clear()
+    meter.performed.clear()
+    busy_before = _agent_seconds(node)
+    meter.kill = node.swarm.kill
+    await _feed(node, found, skills)
+    await node.swarm.settled()
+    after = _agent_seconds(node)
+    killed_ms = _took_ms(meter, meter.killed_ns)
+    failed_ms = _took_ms(meter, meter.failed_ns)
+    outcome = await _outcome(node.store, missions)
+    useful = sum(after["useful"].values()) - sum(busy_before["useful"].values())
+    busy = sum(after["busy"].values()) - sum(busy_before["busy"].values())
+    swarm_ms = node.telemetry.metrics.snapshot()["phalanx_agent_replacement_seconds"]["samples"][0]
+    return {
+        "kills": len(meter.killed_ns),
+        "kills_measured": len(killed_ms),
+        "from_detection_ms_p50": quantile(killed_ms, 0.5),
+        "from_detection_ms_p99": quantile(killed_ms, 0.99),
+        "failures": len(meter.failed_ns),
+        "failures_measured": len(failed_ms),
+        "from_failure_ms_p50": quantile(failed_ms, 0.5),
+        "from_failure_ms_p99": quantile(failed_ms, 0.99),
+        "successor_has_its_missions_ms": {
+            "p50": swarm_ms["quantiles"]["0.5"] * 1e3, "p99": swarm_ms["quantiles"]["0.99"] * 1e3
+        },
+        "operational_efficiency_while_killed": useful / busy,
+        "begun_again": sum(times > 1 for times in meter.performed.values()),
+        **outcome,
+    }  # fmt: skip
+
+
+def _successor(agent: str) -> str:
+    place, _, life = agent.rpartition(".")
+    return f"{place}.{int(life) + 1}"
+
+
+def _took_ms(meter: Meter, fell: dict[str, tuple[str, int]]) -> list[float]:
+    """From each fall until the successor had done the mission; those that another fall came between are left out."""
+    return [
+        (meter.ended_ns[mission][1] - at_ns) / 1e6
+        for mission, (successor, at_ns) in fell.items()
+        if mission in meter.ended_ns and meter.ended_ns[mission][0] == successor
+    ]
+
+
+def _stand_ins(node: Any, meter: Meter) -> list[StandIn]:
+    return [StandIn(one.role, meter) for one in node.swarm.skills() if one.name.startswith("bench-")]
+
+
+async def _feed(node: Any, found: list[Finding], skills: Sequence[Skill]) -> None:
+    pause_s = len(skills) / _LOAD_PER_S
+    for one in found:
+        await _write(node.store, [one], skills)
+        node.swarm.wake()
+        await asyncio.sleep(pause_s)
+
+
+async def _write(store: Store, found: list[Finding], skills: Sequence[Skill]) -> None:
+    """As detection does it: a finding and its missions are one commit."""
+    for start in range(0, len(found), _WRITE_BATCH):
+        writes: list[Write] = []
+        for one in found[start : start + _WRITE_BATCH]:
+            writes.append(finding_put(one))
+            for skill in skills:
+                writes.extend(mission_writes(one, at_ns=time.time_ns(), skill=skill.manifest.name))
+        await store.commit(writes)
+
+
+async def _outcome(store: Store, missions: list[Mission]) -> dict[str, int]:
+    """What became of the missions, by the store alone: each must be done, and be told as done once."""
+    wanted = {one.id for one in missions}
+    standing: Counter[str] = Counter()
+    for mission in wanted:
+        row = await store.get(MISSIONS, DEFAULT_TENANT, mission)
+        standing["lost" if row is None else decode(row.value, Mission).status.value] += 1
+    told: Counter[str] = Counter()
+    after = ""
+    while page := await store.scan(WAYPOINTS, DEFAULT_TENANT, after=after, limit=MAX_PAGE_ROWS):
+        for row in page:
+            point = decode(row.value, Waypoint)
+            if point.stage == "mission-done" and point.subject in wanted:
+                told[point.subject] += 1
+        after = page[-1].key
+    return {
+        "missions": len(wanted),
+        "done": standing[MissionStatus.DONE.value],
+        "lost": len(wanted) - standing[MissionStatus.DONE.value],
+        "doubled": sum(times > 1 for times in told.values()),
+    }
+
+
+async def _plain(node: Any, found: list[Finding]) -> dict[str, float]:
+    """The same work without agents and missions: plain tasks, one per role, each handling one finding after another."""
+    tools, meter = Toolbox(), Meter()
+    tools.provide(Findings, node.findings)
+    tools.provide(Store, node.store)
+    await node.store.commit([finding_put(one) for one in found])
+    skills = [StandIn(role, meter) for role in Role]
+    began = time.perf_counter()
+
+    async def one_after_another(skill: StandIn) -> None:
+        limited = tools.limited(skill.manifest)
+        for one in found:
+            await skill.perform(new_mission(one, at_ns=0, skill=skill.manifest.name), limited)
+
+    await asyncio.gather(*map(one_after_another, skills))
+    return {"missions_per_s": len(found) * len(skills) / (time.perf_counter() - began)}
+
+
+async def _idle_share() -> float:
+    """The part of one core that a thousand agents take while they have nothing to do."""
+    cpu, began = time.process_time(), time.perf_counter()
+    await asyncio.sleep(_IDLE_S)
+    return (time.process_time() - cpu) / (time.perf_counter() - began)
+
+
+def _agent_seconds(node: Any) -> dict[str, dict[str, float]]:
+    snapshot = node.telemetry.metrics.snapshot()
+    return {
+        what: {
+            sample["labels"]["role"]: sample["value"]
+            for sample in snapshot[f"phalanx_agent_{what}_seconds_total"]["samples"]
+        }
+        for what in ("busy", "useful")
+    }
+
+
+def rss_mib() -> float:
+    """Resident memory of this process."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found.group(1)) / 1024 if found else 0.0
