@@ -117,6 +117,8 @@ class Gossip:
         for watched in self._logs.values():
             await self._settle(watched)
             await self._seen.prune(watched.log.origin)
+        # What is settled is not told of again: only what is in question has to be remembered.
+        self._told &= {(note.origin, note.size) for note in await self.open_notes()}
 
     async def answer(self, body: bytes, *, source: str) -> bytes:
         """The other side of an exchange; raises ``InvalidInput`` for what is no message."""

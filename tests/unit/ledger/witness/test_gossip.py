@@ -140,6 +140,24 @@ def test_a_log_that_does_not_prove_is_told_of_once_and_not_convicted(split_world
     split_world(main)
 
 
+def test_who_was_told_of_is_remembered_for_as_long_as_it_is_in_question(split_world, ask, new_place):
+    async def main(world, log, one, two):
+        await ask(log, one.witness)
+        log.append(b"more", b"entries")
+        await ask(log, two.witness)
+        await one.gossip.round()
+        await world.clock.sleep(UNPROVED_AFTER_NS / 1e9)
+        await two.gossip.round()
+        assert two.gossip._told == {(log.origin, 5)}
+        # It could not be reached, and proves now.
+        serve_log(world, new_place, log)
+        await two.gossip.round()
+        assert await two.gossip.open_notes() == []
+        assert two.gossip._told == set()
+
+    split_world(main)
+
+
 def test_evidence_spreads_to_those_who_saw_nothing(split_world, ask, new_place, trusted, keys):
     async def main(world, log, one, two):
         lie = log.fork(3)
