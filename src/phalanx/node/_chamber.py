@@ -10,9 +10,7 @@ say, and not that the machine is.
 import asyncio
 import hashlib
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from phalanx.agents import AgentState, Capability, Swarm
 from phalanx.consensus import (
@@ -30,19 +28,18 @@ from phalanx.consensus import (
     Seat,
     verifier_of,
 )
+from phalanx.consensus.votes import VoteKeys
 from phalanx.core import (
     DEFAULT_TENANT,
     NS_PER_S,
     AlertLevel,
     AlertSink,
     Clock,
-    EntropySource,
     InvalidInput,
     NotFound,
     Offload,
     Outcome,
     Store,
-    Unavailable,
     encode,
 )
 from phalanx.crypto.identity import Identities, Identity, Why
@@ -51,11 +48,11 @@ from phalanx.incidents import ActionProposal, Approved, Ruling
 from phalanx.node._convening import Convening, SwarmHearing
 from phalanx.node._limits import AGREE_WITHIN_S, AGREEMENT_LEAVES, MAX_ML_DSA_VOTERS
 from phalanx.node._ports import Ports
+from phalanx.node._vote_keys import VoteKeyShelf
 from phalanx.telemetry import Telemetry
 
 APPROVE, REFUSE = "approve", "refuse"
 _OPTIONS = (APPROVE, REFUSE)
-_PURPOSE = "vote-keys"
 
 
 class _Opinions:
@@ -85,7 +82,7 @@ class _Sitting:
     council: Council
     identities: tuple[str, ...]
     absent: frozenset[str]
-    signers: tuple[Any, ...]
+    signers: tuple[VoteKeys, ...]
 
 
 class Chamber:
@@ -106,12 +103,9 @@ class Chamber:
     ) -> None:
         self._swarm = swarm
         self._identities = identities
-        self._store = store
-        self._vault = vault
         self._clock: Clock = ports.clock
-        self._entropy: EntropySource = ports.entropy
         self._offload: Offload = ports.offload
-        self._compiler = ports.kernels
+        self._shelf = VoteKeyShelf(store, vault, ports)
         self._alerts = alerts
         self._votes = votes
         self._opinions = _Opinions()
@@ -125,6 +119,15 @@ class Chamber:
         metrics = telemetry.metrics
         self._asked = metrics.counter("phalanx_agreements_total", "Questions put to agents, by outcome.", ("outcome",))
         self._seconds = metrics.histogram("phalanx_agreement_seconds", "From a question to the agents' decision.")
+
+    async def run(self) -> None:
+        """Until cancelled: make what votes take before anybody asks."""
+
+        def voters() -> Sequence[str]:
+            present = self._present()
+            return [name for name, _ in present] if self._kind(len(present)) == WOTS else ()
+
+        await self._shelf.run(voters)
 
     async def approve(self, proposal: ActionProposal, rule: Callable[[], Ruling]) -> Approved:
         """Put the proposal to the agents; without their agreement the outcome is indeterminate."""
@@ -155,8 +158,7 @@ class Chamber:
 
     async def _ask(self, question: Question) -> Agreement | str:
         sitting = await self._seated()
-        for signer in sitting.signers:
-            await signer.reserve(AGREEMENT_LEAVES)
+        await self._shelf.reserve(AGREEMENT_LEAVES)
         running = asyncio.create_task(sitting.council.run(), name="council")
         try:
             deadline_ns = self._clock.wall_ns() + int(AGREE_WITHIN_S * NS_PER_S)
@@ -164,8 +166,7 @@ class Chamber:
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-            for signer in sitting.signers:
-                await self._offload.run(signer.prepare)
+            self._shelf.stir()
         return answer if isinstance(answer, Agreement) else answer.reason
 
     async def _seated(self) -> _Sitting:
@@ -181,12 +182,15 @@ class Chamber:
         ):
             return sitting
         number = await self.archive.next_number()
-        kind = self._votes if self._votes != "auto" else ML_DSA if len(agents) <= MAX_ML_DSA_VOTERS else WOTS
-        signers = [await self._keys(name, number, kind) for name, _ in agents]
+        kind = self._kind(len(agents))
+        signers = [await self._keys(name, kind) for name, _ in agents]
         roster = [
             Participant(name, identity.fingerprint, signer.root)
             for (name, identity), signer in zip(agents, signers, strict=True)
         ]
+        # Those before are done with, whatever comes of the next epoch.
+        self._sitting = None
+        await self._shelf.use([signer for signer in signers if isinstance(signer, VoteKeys)])
         epoch = await self._convening.epoch(roster, dict(agents), number=number, votes=kind)
         seats = {
             one.name: Seat(signer, self._opinions)
@@ -194,7 +198,7 @@ class Chamber:
             if one.name in epoch.places
         }
         council = Council(epoch, seats, verifier_of(kind), clock=self._clock, on_evidence=self._convict)
-        limited = tuple(seat.signer for seat in seats.values() if hasattr(seat.signer, "reserve"))
+        limited = tuple(seat.signer for seat in seats.values() if isinstance(seat.signer, VoteKeys))
         self._sitting = _Sitting(council, identities, absent, limited)
         return self._sitting
 
@@ -211,20 +215,16 @@ class Chamber:
         ]
         return [(name, identity) for name, identity in found if seats.admitted(name)]
 
-    async def _keys(self, name: str, number: int, kind: str) -> Any:
+    async def _keys(self, name: str, kind: str) -> MlDsaVotes | VoteKeys:
         if kind == ML_DSA:
             return await self._offload.run(MlDsaVotes.generate)
-        from phalanx.consensus.votes import KeyName, VoteKeys
+        return await self._shelf.take(name)
 
-        if self._compiler is not None:
-            # Twenty seconds once on a machine, during which this process would stand still if it did it itself.
-            with suppress(Unavailable):
-                await self._compiler.compile()
-        seal = await self._vault.sealer(DEFAULT_TENANT, _PURPOSE)
-        return await VoteKeys.create(
-            KeyName(DEFAULT_TENANT, name, str(number)), self._store,
-            seal=seal, entropy=self._entropy, clock=self._clock, offload=self._offload,
-        )  # fmt: skip
+    def _kind(self, voters: int) -> str:
+        """What as many vote with."""
+        if self._votes != "auto":
+            return self._votes
+        return ML_DSA if voters <= MAX_ML_DSA_VOTERS else WOTS
 
     def _have_leaves(self, sitting: _Sitting) -> bool:
         return all(signer.left >= AGREEMENT_LEAVES for signer in sitting.signers)

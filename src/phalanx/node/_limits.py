@@ -28,3 +28,5 @@ AGREE_WITHIN_S = 5.0
 AGREEMENT_LEAVES = 40
 # Up to so many agents vote with ML-DSA, whose signatures are dear and need nothing made ahead.
 MAX_ML_DSA_VOTERS = 20
+# How often it is looked whether each voter has a vote key ready; also whenever votes were cast.
+VOTE_KEYS_EVERY_S = 5.0

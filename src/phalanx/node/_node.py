@@ -182,7 +182,9 @@ async def build_node(
         swarm = opened_swarm(settings, ports, store, identities, bus, toolbox, telemetry, alerts, work)
         archive = Archive(store, ledger, clock)
         artefacts = _artefacts(settings, ports, WatchedBlobs(ports.blobs, space), store, vault, ledger, telemetry)
-        responses = _responses(settings, ports, archive, store, ledger, vault, swarm, identities, telemetry, alerts)
+        responses = _responses(
+            settings, ports, archive, store, ledger, vault, swarm, identities, telemetry, alerts, services
+        )  # fmt: skip
         sentinel = await _sentinel(settings, ports, intake, store, telemetry, swarm, work[0], host_names or {})
         node = Node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
@@ -315,12 +317,15 @@ def _responses(
     identities: Identities,
     telemetry: Telemetry,
     alerts: Alerts,
+    services: Services,
 ) -> Responses:
     """What the policy approves takes the agreement of the agents as well, where the settings say so."""
     chamber = Chamber(
         swarm, identities, archive, store=store, vault=vault, ports=ports,
         telemetry=telemetry, alerts=alerts, votes=settings.response.votes,
     )  # fmt: skip
+    if settings.response.agreement:
+        services.start("vote-keys", chamber.run)
     approval = chamber if settings.response.agreement else None
     return Responses(store, ledger, _policy(settings), ports.clock, telemetry, approval=approval)
 

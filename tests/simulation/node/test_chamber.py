@@ -4,9 +4,11 @@ import json
 
 import pytest
 
-from phalanx.agents import AgentState
+from phalanx.agents import AgentState, Role
 from phalanx.consensus import CertificateRefused, EpochRefused, WrongContext, WrongEpoch, verify_document
-from phalanx.core import DEFAULT_TENANT, Outcome
+from phalanx.consensus.votes import VOTE_KEYS, Root
+from phalanx.consensus.votes._keys import VoteKeyRecord
+from phalanx.core import DEFAULT_TENANT, Outcome, decode
 from phalanx.demo import Intrusion, address_book, deliver
 from phalanx.node import Settings, build_node
 from phalanx.testing import SimWorld
@@ -67,7 +69,7 @@ def test_an_agent_whose_heartbeats_stop_is_left_out_and_counts_on():
     async def main(world):
         settings = Settings.model_validate({"response": {"agreement": True}})
         async with build_node(settings, world.ports("demo"), host_names=address_book()) as node:
-            silent = node.swarm.roster()[-1].id
+            silent = next(view.id for view in node.swarm.roster() if view.role is Role.ANALYST)
             beats = node.swarm._monitor.answer
             node.swarm._monitor.answer = lambda agent, *rest: agent.name == silent or beats(agent, *rest)
             while node.swarm.registry.view(silent).state is not AgentState.SUSPECT:
@@ -78,6 +80,38 @@ def test_an_agent_whose_heartbeats_stop_is_left_out_and_counts_on():
             agreement = (await node.agreements.list(DEFAULT_TENANT))[0]
             assert agreement.total == len(epoch.participants) + 1
             assert silent not in agreement.voters
+
+    SimWorld(3).run(main)
+
+
+def test_vote_keys_are_made_ahead_sealed_and_erased_when_they_are_done_with():
+    async def main(world):
+        settings = Settings.model_validate({"response": {"agreement": True, "votes": "wots"}})
+
+        async def stored(node):
+            rows = await node.store.scan(VOTE_KEYS, DEFAULT_TENANT)
+            return {decode(row.value, VoteKeyRecord).root: decode(row.value, VoteKeyRecord) for row in rows}
+
+        async with build_node(settings, world.ports("demo"), host_names=address_book()) as node:
+            await world.clock.sleep(30)
+            ahead = await stored(node)
+            assert len(ahead) == 4
+            assert {one.taken for one in ahead.values()} == {0}
+            await deliver(SHORT, node, speed=0)
+            epoch = (await node.agreements.epochs())[0].decoded()
+            roots = {Root.from_bytes(one.root).root for one in epoch.participants}
+            assert roots == set(ahead)
+            await world.clock.sleep(30)
+            now = await stored(node)
+            # Those in use, with leaves taken for questions to come, and another one each.
+            assert roots < set(now)
+            assert len(now) == 8
+            assert {one.taken >= 200 for root, one in now.items() if root in roots} == {True}
+        async with build_node(settings, world.ports("demo"), host_names=address_book()) as node:
+            await world.clock.sleep(30)
+            again = await stored(node)
+            assert len(again) == 4
+            assert not set(again) & set(now)
 
     SimWorld(3).run(main)
 

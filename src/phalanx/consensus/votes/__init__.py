@@ -14,7 +14,7 @@ Errors::
 """
 
 from phalanx.consensus.votes._errors import InvalidVote, LeavesExhausted, LeavesNotReserved, VoteError
-from phalanx.consensus.votes._keys import VOTE_KEYS, KeyName, Seal, VoteKeys
+from phalanx.consensus.votes._keys import VOTE_KEYS, KeyName, Seal, VoteKeys, reserve_all
 from phalanx.consensus.votes._limits import DEFAULT_HEIGHT, RESERVED_LEAVES
 from phalanx.consensus.votes._tree import Root
 from phalanx.consensus.votes._verify import WotsVerifier, signature_bytes
@@ -33,6 +33,7 @@ __all__ = [
     "VoteError",
     "VoteKeys",
     "WotsVerifier",
+    "reserve_all",
     "signature_bytes",
     "warm_votes",
 ]

@@ -10,6 +10,7 @@ Invariants:
 - a leaf is used up by the call that begins to sign with it, whatever comes of it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,6 +31,7 @@ from phalanx.consensus.votes._tree import VoteTree, grow
 from phalanx.core import (
     NO_TRACE,
     Clock,
+    Delete,
     EntropySource,
     Expect,
     InvalidInput,
@@ -71,7 +73,7 @@ class VoteKeyRecord(Record, frozen=True, kw_only=True, tag="vote-key"):
 
 @dataclass(frozen=True, slots=True)
 class KeyName:
-    """Whose key, and for which epoch."""
+    """Whose key, and for which epoch, or whichever name tells it from that participant's others."""
 
     tenant: TenantId
     participant: str
@@ -158,19 +160,25 @@ class VoteKeys:
 
     async def reserve(self, at_least: int = 1) -> None:
         """Take leaves durably, so that ``at_least`` votes can be cast. Raises ``LeavesExhausted``."""
-        if self.reserved >= at_least:
-            return
+        await reserve_all(self._store, [self], at_least)
+
+    def taking(self, at_least: int) -> tuple[VoteKeyRecord, Expect]:
+        """The row that takes so many, and what must stand there before, for ``reserve_all``."""
         if self.left < at_least:
             raise LeavesExhausted(self._tree.leaves)
         taken = min(self._tree.leaves, self._next + max(at_least, RESERVED_LEAVES))
         record = msgspec.structs.replace(self._record, taken=taken)
-        expect = [Expect(VOTE_KEYS, self._name.tenant, self._name.row, self._version)]
-        self._version = await self._store.commit([_put(record)], expect=expect)
-        self._record, self._last = record, taken
+        return record, Expect(VOTE_KEYS, self._name.tenant, self._name.row, self._version)
+
+    def took(self, record: VoteKeyRecord, version: int) -> None:
+        """The row is durable at ``version``."""
+        self._version, self._record, self._last = version, record, record.taken
 
     def prepare(self) -> None:
         """Make the next leaves ready, so that signing with them takes a tenth of the time. Off the event loop."""
         wanted = range(self._next, min(self._tree.leaves, self._next + READY_LEAVES))
+        for passed in [leaf for leaf in self._ready if leaf < wanted.start]:
+            self._ready.pop(passed, None)
         missing = [leaf for leaf in wanted if leaf not in self._ready]
         if missing:
             self._ready |= zip(missing, ready_leaves(self._tree, missing), strict=True)
@@ -189,6 +197,23 @@ class VoteKeys:
             return b"".join((leaf.to_bytes(4), ready.chains_at(self._tree.root.digest(leaf, statement)), ready.path))
         steps = VOTE_CHAINS.digits([self._tree.root.digest(leaf, statement)])[0]
         return b"".join((leaf.to_bytes(4), self._tree.chains_at(leaf, steps), self._tree.path(leaf)))
+
+    async def erase(self) -> None:
+        """Forget the key, here and in the store: it signs no more."""
+        self._next = self._last = self._tree.leaves
+        self._ready.clear()
+        await self._store.commit([Delete(VOTE_KEYS, self._name.tenant, self._name.row)])
+
+
+async def reserve_all(store: Store, keys: Sequence[VoteKeys], at_least: int = 1) -> None:
+    """Take leaves of several keys in one commit. Raises ``LeavesExhausted``; then none was taken."""
+    wanting = [one for one in keys if one.reserved < at_least]
+    if not wanting:
+        return
+    rows = [one.taking(at_least) for one in wanting]
+    version = await store.commit([_put(record) for record, _ in rows], expect=[expected for _, expected in rows])
+    for one, (record, _) in zip(wanting, rows, strict=True):
+        one.took(record, version)
 
 
 def _put(record: VoteKeyRecord) -> Put:

@@ -12,6 +12,7 @@ from phalanx.consensus.votes import (
     LeavesNotReserved,
     Root,
     WotsVerifier,
+    reserve_all,
     signature_bytes,
 )
 from phalanx.consensus.votes._chains import VOTE_CHAINS, Winternitz, as_bytes
@@ -245,6 +246,37 @@ class TestKeys:
             return caught.value.leaves
 
         assert in_world(work) == 4
+
+    def test_many_keys_take_leaves_in_one_commit_or_none_does(self, in_world, make, reopen):
+        async def work(world, store):
+            names = [KeyName(DEFAULT_TENANT, f"agent-{place}", "epoch-1") for place in range(3)]
+            keys = [await make(world, store, height=6, name=name) for name in names]
+            await keys[0].reserve(64)
+            for _ in range(60):
+                keys[0].sign(b"a")
+            with pytest.raises(LeavesExhausted):
+                await reserve_all(store, keys, 8)
+            assert [one.reserved for one in keys] == [4, 0, 0]
+            await reserve_all(store, keys[1:], 40)
+            assert [one.reserved for one in keys] == [4, 40, 40]
+            await reserve_all(store, keys[1:], 40)
+            again = await reopen(store, names[2])
+            assert (again.left, again.reserved) == (24, 0)
+
+        in_world(work)
+
+    def test_an_erased_key_signs_no_more_and_is_nowhere(self, in_world, make):
+        async def work(world, store):
+            keys = await make(world, store)
+            await keys.reserve(4)
+            keys.prepare()
+            await keys.erase()
+            with pytest.raises(LeavesExhausted):
+                keys.sign(b"a")
+            assert await store.get(VOTE_KEYS, DEFAULT_TENANT, NAME.row) is None
+            assert (keys.left, keys._ready) == (0, {})
+
+        in_world(work)
 
     def test_the_seed_is_stored_sealed(self, in_world, make):
         async def work(world, store):
