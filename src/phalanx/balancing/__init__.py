@@ -34,13 +34,14 @@ from phalanx.balancing._fluid import FluidPlan, plan_fluid
 from phalanx.balancing._genetic import Genetics
 from phalanx.balancing._kernel_sets import plainly
 from phalanx.balancing._model import MAKESPAN_ONLY, Operation, OperationKind, Resource, Weights
-from phalanx.balancing._pool import Pool, Reason, Ticket
+from phalanx.balancing._pool import Pool
 from phalanx.balancing._problem import Columns, Problem, columns_of
 from phalanx.balancing._rebalancing import Move, confirm, plan_moves
 from phalanx.balancing._scoring import Score
 from phalanx.balancing._service import Balancing, Mover
 from phalanx.balancing._showing import placements, show
 from phalanx.balancing._solving import DEFAULT_METHOD, METHODS, Answer, solve
+from phalanx.balancing._tickets import Reason, Ticket
 from phalanx.balancing._views import KindView, PlacementView, PoolView, ResourceView
 from phalanx.balancing._warming import warm, warming
 

@@ -14,10 +14,11 @@ from phalanx.balancing._errors import NoEligibleResource, QueuesFull
 from phalanx.balancing._fairness import FairShares
 from phalanx.balancing._limits import BURST_OPERATIONS, MAX_PAIRS
 from phalanx.balancing._model import MAKESPAN_ONLY, Operation
-from phalanx.balancing._pool import Pool, Ticket
+from phalanx.balancing._pool import Pool
 from phalanx.balancing._problem import Problem
 from phalanx.balancing._rebalancing import free_in
 from phalanx.balancing._solving import solve
+from phalanx.balancing._tickets import Ticket
 
 if TYPE_CHECKING:
     from phalanx.balancing._arrays import Places
@@ -72,12 +73,14 @@ def _solved(pool: Pool, operations: Sequence[Operation], now_s: float, seed: int
     times = np.empty((m, n), np.float32)
     open_now = pool.state[OPEN] > 0
     for j, operation in enumerate(operations):
-        rates = pool.estimates.rates[pool.kind_of(operation)]
-        able = pool.allowed(operation) & open_now & np.isfinite(rates)
+        rates = pool.estimates.rates[pool.eligibility.kind_of(operation)]
+        able = pool.eligibility.allowed(operation) & open_now & np.isfinite(rates)
         if not able.any():
-            if not (pool.allowed(operation) & np.isfinite(rates)).any():
+            if not (pool.eligibility.allowed(operation) & np.isfinite(rates)).any():
                 raise NoEligibleResource((operation.id,), count=1, reason=f"in pool {pool.name}")
             return None
-        times[:, j] = np.where(able, np.where(able, rates, 0.0) * operation.size + pool.transfer(operation), math.inf)
+        times[:, j] = np.where(
+            able, np.where(able, rates, 0.0) * operation.size + pool.eligibility.transfer(operation), math.inf
+        )
     queue = [free_in(pool, at, now_s) for at in range(m)]
     return solve(Problem.from_times(times, queue_s=queue), weights=MAKESPAN_ONLY, seed=seed).choice

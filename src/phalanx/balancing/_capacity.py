@@ -11,10 +11,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from phalanx.balancing._eligibility import declared_rates
 from phalanx.balancing._fluid import plan_fluid
 from phalanx.balancing._limits import MAX_ADDITIONS, MAX_GROWTH_PER_DAY, MAX_HORIZON_DAYS
 from phalanx.balancing._model import OperationKind, Resource
-from phalanx.balancing._pool import declared_rates
 from phalanx.core import InvalidInput
 
 # An offer that lowers the peak by less than this is no help.

@@ -13,8 +13,7 @@ No clock, no I/O, no threads: time comes in as ``now_s``, seconds of a clock tha
 import dataclasses
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from phalanx.balancing._deciding import (
@@ -35,6 +34,7 @@ from phalanx.balancing._deciding import (
     WAIT,
     decider,
 )
+from phalanx.balancing._eligibility import Eligibility, declared_rates
 from phalanx.balancing._errors import NoEligibleResource, QueuesFull
 from phalanx.balancing._estimates import Estimates
 from phalanx.balancing._fluid import FluidPlan
@@ -42,11 +42,9 @@ from phalanx.balancing._limits import (
     DEFAULT_CAPACITY,
     FAILURES_TO_REST,
     MAX_CAPACITY,
-    MAX_DRIFT,
     MAX_OUTSTANDING,
     MAX_POOL_KINDS,
     MAX_POOL_RESOURCES,
-    MAX_SITES,
     RATE_WINDOW_S,
     RECENT_PLACEMENTS,
     REST_FIRST_S,
@@ -54,66 +52,11 @@ from phalanx.balancing._limits import (
     SLOW_START,
 )
 from phalanx.balancing._model import Operation, OperationKind, Resource
+from phalanx.balancing._tickets import Reason, Seat, Ticket
 from phalanx.core import InvalidInput, LimitExceeded, NotFound
 
 if TYPE_CHECKING:
     from phalanx.balancing._arrays import Flags, Sums
-
-
-@dataclass(slots=True)
-class Ticket:
-    """One operation in the pool's hands. ``started_s`` is negative while it waits."""
-
-    operation: Operation
-    resource: int
-    expected_s: float
-    placed_s: float
-    wait_s: float
-    done_s: float
-    reason: "Reason"
-    version: int = 0
-    started_s: float = -1.0
-    moves: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a resource was chosen, kept as numbers until somebody asks for words."""
-
-    resource: str
-    wait_s: float
-    work_s: float
-    runner_up: str
-    runner_up_s: float
-    n_full: int
-    n_closed: int
-    late_by_s: float
-
-    def __str__(self) -> str:
-        words = f"{self.resource} is free in {self.wait_s:.3g} s and takes {self.work_s:.3g} s"
-        if self.runner_up:
-            words += f"; {self.runner_up} would be done after {self.runner_up_s:.3g} s"
-        for count, what in ((self.n_full, "full"), (self.n_closed, "closed or resting")):
-            words += f"; {count} {'is' if count == 1 else 'are'} {what}" if count else ""
-        return words + (f"; {self.late_by_s:.3g} s too late everywhere" if self.late_by_s > 0 else "")
-
-
-@dataclass(slots=True)
-class Seat:
-    """What the pool knows of one resource besides numbers. ``closed`` is why it is given nothing; empty when it is."""
-
-    resource: Resource
-    capacity: int
-    slots: int
-    waiting: dict[str, Ticket]
-    closed: str = ""
-    rest_until_s: float = -math.inf
-    rest_s: float = REST_FIRST_S
-    failures: int = 0
-    done: int = 0
-    failed: int = 0
-    busy_share: float = 0.0
-    busy_since_s: float = 0.0
 
 
 class Pool:
@@ -158,11 +101,8 @@ class Pool:
         self.counted_from_s = -math.inf
         self.late = self.refused = self.moved = self.placed = 0
         self._out: Sums = np.zeros(OUT_ROWS)
-        self._nothing: Sums = np.zeros(len(resources))
-        self._links: dict[str, Sums] = {}
         self._resting = 0
-        self.loss = self._losses()
-        self._allowed: dict[tuple[str, frozenset[str] | None], Flags] = {}
+        self.eligibility = Eligibility(name, kinds, self.seats)
 
     def place(self, operation: Operation, now_s: float, *, only: str | None = None) -> Ticket:
         """Give the operation to the resource where it fits best now; to ``only`` where a plan has decided already.
@@ -173,18 +113,18 @@ class Pool:
         held = self.tickets.get(operation.id)
         if held is not None:
             return held
-        kind = self.kind_of(operation)
+        kind = self.eligibility.kind_of(operation)
         if len(self.tickets) >= MAX_OUTSTANDING:
             self.refused += 1
             raise QueuesFull(self.name, retry_after_s=1)
         self.arrived[kind] += 1.0
         self.wake(now_s)
-        allowed, transfer, out = self.allowed(operation), self.transfer(operation), self._out
+        allowed, transfer, out = self.eligibility.allowed(operation), self.eligibility.transfer(operation), self._out
         if only is not None:
             allowed = allowed & self._alone(only)
         at = decider(len(self.seats))(
-            self.state, self.estimates.rates[kind], self.loss[kind], transfer, allowed, operation.size, now_s,
-            now_s + operation.deadline_s, out,
+            self.state, self.estimates.rates[kind], self.eligibility.loss[kind], transfer, allowed, operation.size,
+            now_s, now_s + operation.deadline_s, out,
         )  # fmt: skip
         if at < 0:
             self.refused += 1
@@ -225,7 +165,7 @@ class Pool:
         seat = self.seats[at]
         kind = self.kinds[ticket.operation.kind]
         if ok and ticket.started_s >= 0:
-            took = now_s - ticket.started_s - float(self.transfer(ticket.operation)[at])
+            took = now_s - ticket.started_s - float(self.eligibility.transfer(ticket.operation)[at])
             self.estimates.observe(kind, at, ticket.operation.size, max(0.0, took))
         self._drop(ticket, now_s)
         if ok:
@@ -270,12 +210,11 @@ class Pool:
         at = self.place_of(resource)
         seat = self.seats[at]
         seat.resource = dataclasses.replace(seat.resource, drift=drift)
-        self._allowed.clear()
-        self.loss = self._losses()
+        self.eligibility.drifted()
 
     def set_loss(self, resource: str, share: float) -> None:
         """The share of its work that will have to be done again, as far as is known: it counts against a resource."""
-        self.loss[:, self.place_of(resource)] = share
+        self.eligibility.loss[:, self.place_of(resource)] = share
 
     def place_of(self, resource: str) -> int:
         """Raises ``NotFound``."""
@@ -294,61 +233,11 @@ class Pool:
                 self.state[OPEN, at] = 1.0
                 self.state[LIMIT, at] = min(seat.capacity, SLOW_START * seat.slots)
 
-    def allowed(self, operation: Operation) -> "Flags":
-        """Which resources may ever take it, whatever they hold."""
-        key = (operation.kind, operation.eligible)
-        found = self._allowed.get(key)
-        if found is None:
-            import numpy as np
-
-            kind = self.kind_values[self.kind_of(operation)]
-            found = np.array([self.may(seat.resource, kind, operation.eligible) for seat in self.seats], np.bool_)
-            if len(self._allowed) >= MAX_POOL_KINDS:
-                self._allowed.clear()
-            self._allowed[key] = found
-        return found
-
-    def transfer(self, operation: Operation) -> "Sums":
-        """Seconds on each resource besides work: bringing the data."""
-        if operation.data_mib == 0.0:
-            return self._nothing
-        links = self._links.get(operation.site)
-        if links is None:
-            import numpy as np
-
-            links = np.array([seat.resource.link_from(operation.site) for seat in self.seats])
-            if len(self._links) >= MAX_SITES:
-                self._links.clear()
-            self._links[operation.site] = links
-        return links * operation.data_mib
-
     def _alone(self, resource: str) -> "Flags":
         import numpy as np
 
         found: Flags = np.arange(len(self.seats)) == self.place_of(resource)
         return found
-
-    def _losses(self) -> "Sums":
-        """What decay spoils, (kinds, resources)."""
-        import numpy as np
-
-        return np.array(
-            [[seat.resource.coherence_loss(kind.coherence_us) for seat in self.seats] for kind in self.kind_values]
-        ).reshape(len(self.kind_values), len(self.seats))
-
-    def kind_of(self, operation: Operation) -> int:
-        """The place of its kind. Raises ``InvalidInput``."""
-        if operation.kind not in self.kinds:
-            raise InvalidInput("kind", f"pool {self.name} knows no kind {operation.kind!r}")
-        return self.kinds[operation.kind]
-
-    def may(self, resource: Resource, kind: OperationKind, eligible: Iterable[str] | None = None) -> bool:
-        """Whether the resource could do operations of this kind at all."""
-        if resource.kind not in kind.work or resource.speed_for(kind.name) <= 0:
-            return False
-        if kind.coherence_us > 0 and resource.drift > MAX_DRIFT:
-            return False
-        return eligible is None or resource.name in eligible
 
     def _explain_refusal(self, operation: Operation, kind: int, allowed: "Flags") -> None:
         import numpy as np
@@ -401,16 +290,3 @@ def _capacity(name: str, capacities: Mapping[str, int] | None) -> int:
     if not 1 <= found <= MAX_CAPACITY:
         raise InvalidInput("capacities", f"{name} cannot hold {found} operations; 1 to {MAX_CAPACITY} are possible")
     return found
-
-
-def declared_rates(kinds: Sequence[OperationKind], resources: Sequence[Resource]) -> "Sums":
-    """Seconds per unit of size before anything was seen, (kinds, resources)."""
-    import numpy as np
-
-    rates = np.full((len(kinds), len(resources)), np.inf)
-    for at, kind in enumerate(kinds):
-        for i, resource in enumerate(resources):
-            speed = resource.speed_for(kind.name)
-            if resource.kind in kind.work and speed > 0:
-                rates[at, i] = kind.work[resource.kind] / speed
-    return rates

@@ -16,7 +16,6 @@ bound, and every answer carries the best one found as its certificate, whatever 
 The same seed gives the same answer on the same machine. Without compiled kernels it ends after the third step.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from phalanx.balancing._kernel_sets import is_plain, kernels
@@ -44,21 +43,11 @@ from phalanx.balancing._limits import (
     STEEP_SWEEPS,
     SWEEPS_PER_BOUND,
 )
-from phalanx.balancing._problem import Problem
-from phalanx.balancing._scoring import Objective
-from phalanx.core import Rng
+from phalanx.balancing._pricing import COARSE, EXACT, FINE, Priced, Pricing
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    from phalanx.balancing._arrays import Floats, Places, Sums
 
-    Prices = npt.NDArray[np.float32]
-
-# Sharpness 2^k of the smoothed dual, by sample: coarse prices need not be exact, only near.
-_COARSE = (2, 5, 3, 0.6)
-_FINE = (5, 7, 4, 0.3)
-_EXACT = (7, 9, 4, 0.05)
-_SHARP = (10, 13, 4, 0.01)
 # Gain and blur of the sweeps: strong and blurred while prices are rough.
 _SWEEPS_ON_SAMPLE = ((1.0, 0.01), (1.0, 0.006), (0.7, 0.004), (0.5, 0.003))
 _SWEEPS = ((0.7, 0.004), (0.5, 0.002))
@@ -66,39 +55,12 @@ _CAREFUL_SWEEPS = ((0.7, 0.003), (0.5, 0.002), (0.3, 0.001))
 # Gains of the sweeps that settle what gentler ones left uneven, and again what those left.
 _STEEP = (6.0, 3.0)
 _GENTLE = (0.0,)
-_NOISE = 4_096
 # Heat of the annealing, as a share of the value of a mean operation.
 _HEAT = 0.3
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Priced:
-    """What prices led to. ``dual_s`` is the best dual value seen, in the objective's seconds; ``prices`` give it."""
-
-    choice: "npt.NDArray[np.int32]"
-    prices: "Prices"
-    dual_s: float
-
-
-class PriceSolver:
+class PriceSolver(Pricing):
     """One problem and objective being solved."""
-
-    def __init__(self, problem: Problem, objective: Objective, rng: Rng, *, effort: int = 1) -> None:
-        import numpy as np
-
-        self._times, self._queue = problem.times, problem.queue_s
-        self._costs, self._has_costs = objective.costs, objective.has_costs
-        self._m, self._n = problem.times.shape
-        self._seed = rng.child("anneal").bits(31)
-        self._draws = rng.child("prices").numpy()
-        self._noise = self._draws.random(_NOISE + self._m, np.float32)
-        self._logs = np.zeros(self._m)
-        self._best_prices = np.full(self._m, 1.0 / self._m, np.float32)
-        self._dual = -np.inf
-        self._free = objective.weight == 0.0
-        self._effort = effort
-        # A resource that can do nothing keeps a price so low that its lack of load moves nothing.
-        self._logs[~problem.usable] = -30.0
 
     def solve(self) -> Priced:
         """Answer, and answer again more carefully if the first is far from its bound."""
@@ -129,45 +91,33 @@ class PriceSolver:
         least = kernels("dual").cheapest(self._times, self._costs, self._has_costs, nothing, choice, np.empty(self._m))
         return Priced(choice, self._best_prices, float(least))
 
-    def _from_all(self) -> "tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]":
+    def _from_all(self) -> "tuple[Places, Sums]":
         """Few operations: all of them are the sample."""
-        first, _, steps, tolerance = _COARSE
-        self._ascend(self._times, self._costs, self._queue, (first, _FINE[1], steps, tolerance))
-        mean = self._ascend(self._times, self._costs, self._queue, _EXACT)
+        first, _, steps, tolerance = COARSE
+        self._ascend(self._times, self._costs, self._queue, (first, FINE[1], steps, tolerance))
+        mean = self._ascend(self._times, self._costs, self._queue, EXACT)
         choice, loads = self._finish(mean, _SWEEPS)
         if self._m * self._n <= MAX_SHARPENED_PAIRS and self._gap(choice, loads) > CLOSE_ENOUGH:
             self._sharpen()
         return choice, loads
 
-    def _sharpen(self) -> None:
-        """Raise the bound by prices that are exact for each operation; costs little where there are few."""
-        import numpy as np
-
-        self._logs = np.log(np.maximum(self._best_prices, np.float32(1e-30))).astype(np.float64)
-        first, last, steps, tolerance = _SHARP
-        for sharpness in range(first, last + 1):
-            self._ascend(self._times, self._costs, self._queue, (sharpness, sharpness, steps, tolerance))
-            self._note_bound()
-
-    def _attempt(self, sample: int, *, careful: bool) -> "tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]":
+    def _attempt(self, sample: int, *, careful: bool) -> "tuple[Places, Sums]":
         if not careful:
-            self._ascend(*self._sample(COARSE_SAMPLE), _COARSE)
+            self._ascend(*self._sample(COARSE_SAMPLE), COARSE)
         times, costs, queue = self._sample(sample)
-        mean = self._ascend(times, costs, queue, _EXACT if careful else _FINE)
+        mean = self._ascend(times, costs, queue, EXACT if careful else FINE)
         if self._has_costs and not careful and not is_plain():
             # Where a pair costs something besides time, loads follow prices but slowly: sweeps alone are not enough.
             sample = RETRY_SAMPLE
             times, costs, queue = self._sample(sample)
-            mean = self._ascend(times, costs, queue, _EXACT)
+            mean = self._ascend(times, costs, queue, EXACT)
         times, costs, queue = self._sample(FINE_SAMPLE if is_plain() else RETRY_SAMPLE)
         share = times.shape[1] / self._n
         self._sweep(times, costs, queue, mean * times.shape[1] / min(sample, self._n), _SWEEPS_ON_SAMPLE)
         target = self._mean_of_sweep / share
         return self._finish(target, _CAREFUL_SWEEPS if careful else _SWEEPS)
 
-    def _finish(
-        self, target: float, sweeps: tuple[tuple[float, float], ...]
-    ) -> "tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]":
+    def _finish(self, target: float, sweeps: tuple[tuple[float, float], ...]) -> "tuple[Places, Sums]":
         self._note_bound()
         choice, loads = self._sweep(self._times, self._costs, self._queue, target, sweeps)
         self._note_bound()
@@ -191,38 +141,14 @@ class PriceSolver:
             self._search(*best, 4 * SHORT_SEARCH)
         return best
 
-    def _sample(self, size: int) -> "tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float64]]":
-        """Columns spread over all operations, one drawn from each stretch of them; queues shrink along."""
-        import numpy as np
-
-        if size >= self._n:
-            return self._times, self._costs, self._queue
-        at = ((np.arange(size) + self._draws.random(size)) * (self._n / size)).astype(np.int64)
-        costs = np.ascontiguousarray(self._costs[:, at]) if self._has_costs else self._costs
-        return np.ascontiguousarray(self._times[:, at]), costs, self._queue * (size / self._n)
-
-    def _ascend(
-        self,
-        times: "npt.NDArray[np.float32]",
-        costs: "npt.NDArray[np.float32]",
-        queue: "npt.NDArray[np.float64]",
-        plan: tuple[int, int, int, float],
-    ) -> float:
-        dual = kernels("dual")
-
-        mean = dual.ascend(times, costs, self._has_costs, queue, 1.0, self._logs, *plan)
-        self._prices = self._best_prices.copy()
-        dual.spread(self._logs, 1.0, self._prices)
-        return float(mean)
-
     def _sweep(
         self,
-        times: "npt.NDArray[np.float32]",
-        costs: "npt.NDArray[np.float32]",
-        queue: "npt.NDArray[np.float64]",
+        times: "Floats",
+        costs: "Floats",
+        queue: "Sums",
         target: float,
         plan: tuple[tuple[float, float], ...],
-    ) -> "tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]":
+    ) -> "tuple[Places, Sums]":
         import numpy as np
 
         assign = kernels("assign")
@@ -239,9 +165,7 @@ class PriceSolver:
         self._logs = np.log(np.maximum(self._prices, np.float32(1e-30))).astype(np.float64)
         return choice, loads
 
-    def _settle(
-        self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]", steep: float
-    ) -> "tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]":
+    def _settle(self, choice: "Places", loads: "Sums", steep: float) -> "tuple[Places, Sums]":
         """Sweeps in which a little overload makes a resource much dearer, and the best of what they led to.
 
         Operations of one kind nearly tie between resources: a price that is wrong by a percent sends all of them the
@@ -273,27 +197,7 @@ class PriceSolver:
         self._logs = np.log(np.maximum(self._prices, np.float32(1e-30))).astype(np.float64)
         return best
 
-    def _note_bound(self) -> None:
-        """What the present prices prove, kept if it is more than was known."""
-        import numpy as np
-
-        loads = np.empty(self._m)
-        values = kernels("dual").cheapest(
-            self._times, self._costs, self._has_costs, self._prices, np.empty(self._n, np.int32), loads
-        )
-        # The prices add up to one only within rounding; their real sum is what makes it a bound.
-        whole = float(self._prices.sum(dtype=np.float64))
-        dual = float(values) + float(self._prices.astype(np.float64) @ self._queue)
-        if not self._has_costs:
-            dual /= whole
-        elif whole > 1.0:
-            # Costs do not scale with prices, but lowering all prices lowers every value by no more than this.
-            dual /= whole
-        if dual > self._dual:
-            self._dual = dual
-            self._best_prices = self._prices.copy()
-
-    def _shed(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> None:
+    def _shed(self, choice: "Places", loads: "Sums") -> None:
         import numpy as np
 
         prices, shed = self._best_prices, kernels("assign").shed
@@ -309,7 +213,7 @@ class PriceSolver:
                 target *= 1.0 + 5e-4
             target = max(target, float(prices @ loads) * (1.0 + 2e-4))
 
-    def _search(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]", proposals: int) -> None:
+    def _search(self, choice: "Places", loads: "Sums", proposals: int) -> None:
         """One annealing and a descent from its best, kept if they are worth it."""
         import numpy as np
 
@@ -342,7 +246,7 @@ class PriceSolver:
             return proposals * self._effort, _HEAT / self._n, LONG_DESCENT
         return proposals * self._effort, 0.0, SHORT_DESCENT
 
-    def _movable(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> "npt.NDArray[np.int32]":
+    def _movable(self, choice: "Places", loads: "Sums") -> "Places":
         """All operations, or of many those on the fullest resources and a sample of the rest."""
         import numpy as np
 
@@ -354,15 +258,5 @@ class PriceSolver:
         some = (self._draws.random(half) * self._n).astype(np.int64)
         return np.unique(np.concatenate([np.flatnonzero(full[choice])[:half], some])).astype(np.int32)
 
-    def _tally(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> None:
+    def _tally(self, choice: "Places", loads: "Sums") -> None:
         kernels("assign").tally(self._times, self._queue, choice, loads)
-
-    def _value(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> float:
-        """The objective of an assignment, in seconds."""
-        import numpy as np
-
-        extra = float(self._costs[choice, np.arange(self._n)].sum(dtype=np.float64)) if self._has_costs else 0.0
-        return float(loads.max()) + extra
-
-    def _gap(self, choice: "npt.NDArray[np.int32]", loads: "npt.NDArray[np.float64]") -> float:
-        return self._value(choice, loads) / self._dual - 1.0 if self._dual > 0 else 0.0

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from phalanx.balancing._deciding import COUNT, HEAD_S, HEAD_SINCE, LIMIT, OPEN, PENDING, SLOTS, WEIGHT
 from phalanx.balancing._limits import LEAST_GAIN, LEAST_GAIN_S, MAX_MOVES_PER_BEAT, MAX_MOVES_PER_OPERATION
-from phalanx.balancing._pool import Pool, Ticket
+from phalanx.balancing._pool import Pool
+from phalanx.balancing._tickets import Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def _better(
         return None
     source = ticket.resource
     here = max(free[source], ticket.expected_s)
-    allowed = pool.allowed(ticket.operation)
+    allowed = pool.eligibility.allowed(ticket.operation)
     best: tuple[int, float, float] | None = None
     least = _burden(pool, source, here - ticket.expected_s, ticket.expected_s)
     for at in range(len(free)) if only < 0 else (only,):
@@ -113,7 +114,7 @@ def _burden(pool: Pool, at: int, wait: float, takes: float) -> float:
 def _takes(pool: Pool, ticket: Ticket, at: int) -> float:
     operation = ticket.operation
     rate = pool.estimates.rates[pool.kinds[operation.kind], at]
-    return float(operation.size * rate + pool.transfer(operation)[at])
+    return float(operation.size * rate + pool.eligibility.transfer(operation)[at])
 
 
 def free_in(pool: Pool, at: int, now_s: float) -> float:

@@ -3,8 +3,9 @@
 import math
 
 from phalanx.balancing._deciding import COUNT, LIMIT, OPEN
-from phalanx.balancing._pool import Pool, Ticket
+from phalanx.balancing._pool import Pool
 from phalanx.balancing._rebalancing import free_in
+from phalanx.balancing._tickets import Ticket
 from phalanx.balancing._views import KindView, PlacementView, PoolView, ResourceView
 
 

@@ -10,7 +10,8 @@ from phalanx.balancing._genetic import Genetics, evolve
 from phalanx.balancing._kernel_sets import is_plain
 from phalanx.balancing._limits import BOUND_SLACK, DEADLINE_GAP, MAX_EFFORT, MAX_SHARPENED_PAIRS
 from phalanx.balancing._model import MAKESPAN_ONLY, Weights
-from phalanx.balancing._prices import Priced, PriceSolver
+from phalanx.balancing._prices import PriceSolver
+from phalanx.balancing._pricing import Priced
 from phalanx.balancing._problem import Problem
 from phalanx.balancing._scoring import Measured, Objective, Score, contention, efficiency, measure
 from phalanx.core import InvalidInput, Rng, Unavailable

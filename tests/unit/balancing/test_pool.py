@@ -117,7 +117,7 @@ def test_a_device_that_has_drifted_gets_nothing_that_needs_coherence():
     worn = Resource(name="worn", kind="qpu", coherence_us=200.0, drift=0.4)
     made = pool(QPU, worn, FAST)
     job = Operation(id="j", kind="factor")
-    assert made.loss[1, 1] > made.loss[1, 0] > 0 == made.loss[1, 2]
+    assert made.eligibility.loss[1, 1] > made.eligibility.loss[1, 0] > 0 == made.eligibility.loss[1, 2]
     assert name_of(made, made.place(job, 0.0)) == "qpu"
     made.set_drift("qpu", 0.9)
     assert name_of(made, made.place(Operation(id="k", kind="factor"), 0.0)) == "worn"

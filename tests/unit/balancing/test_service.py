@@ -47,7 +47,7 @@ def test_beats_plan_and_move_what_waits_in_the_wrong_place(plan_from_per_s):
         service.add(make_pool("other"))
         for j in range(4):
             pool.place(Operation(id=str(j), kind="work", eligible=frozenset({"a"})), 0.0)
-        pool._allowed.clear()
+        pool.eligibility.drifted()
         for ticket in pool.tickets.values():
             ticket.operation = Operation(id=ticket.operation.id, kind="work")
         task = world.loop.create_task(service.run())
