@@ -17,7 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "events": ("phalanx.cli._events:events", "Send events, and look at what was taken in."),
     "findings": ("phalanx.cli._show:findings", "What the detectors saw."),
     "missions": ("phalanx.cli._show:missions", "What the agents were asked to do, and how it went."),
-    "agents": ("phalanx.cli._show:agents", "The swarm: who is there and what each is doing."),
+    "agents": ("phalanx.cli._agents:agents", "The swarm: who is there and what each is doing."),
     "assessments": ("phalanx.cli._show:assessments", "What the analyses concluded, with interval and provenance."),
     "decisions": ("phalanx.cli._show:decisions", "Which actions were approved or refused, by what policy and why."),
     "balancing": ("phalanx.cli._balancing:balancing", "How work is spread over resources, and problems of your own."),

@@ -69,23 +69,6 @@ def missions(client: NodeClient, limit: int, as_json: bool) -> None:
     _listing("/v1/missions", "Missions", columns, client=client, limit=limit, as_json=as_json)
 
 
-@click.command(short_help="The swarm: who is there and what each is doing.")
-@client_options
-@json_option
-def agents(client: NodeClient, as_json: bool) -> None:
-    """The swarm: who is there and what each is doing."""
-    columns: list[Column] = [
-        ("role", _text("role")),
-        ("agent", _text("id")),
-        ("state", _text("state")),
-        ("mission", lambda row: row.get("mission") or "–"),
-        ("done", _text("done")),
-        ("failed", _text("failed")),
-        ("identity", lambda row: row["identity"][:16]),
-    ]
-    _listing("/v1/agents", "Agents", columns, client=client, limit=1_000, as_json=as_json)
-
-
 @click.command(short_help="What the analyses concluded, with interval and provenance.")
 @client_options
 @limit_option

@@ -30,3 +30,5 @@ MAX_SHOWN_PLACEMENTS = 12
 AGREEMENTS_SHOWN = 20
 # Epochs beside them, with whoever was left out.
 EPOCHS_SHOWN = 10
+# Dead letters on the page of messages; the rest is found through the API.
+DEAD_LETTERS_SHOWN = 50

@@ -21,8 +21,9 @@ from phalanx.dashboard._limits import (
     MAX_REFRESHED_WAYS,
     MAX_WAYS,
 )
+from phalanx.dashboard._messages_page import messages_view
 from phalanx.dashboard._render import Renderer
-from phalanx.dashboard._sections import AGREEMENT, BALANCING, KEYS, LEDGER, LIVE
+from phalanx.dashboard._sections import AGREEMENT, BALANCING, KEYS, LEDGER, LIVE, MESSAGES
 from phalanx.dashboard._session import Doorman, to_login
 from phalanx.dashboard._stations import LABELS
 from phalanx.dashboard._story import tell
@@ -93,6 +94,10 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         view = await agreement_view(node, principal.tenant)
         return renderer.page("agreement.html", principal=principal, section=AGREEMENT.path, agreement=view)
 
+    async def messages(_: Request, principal: Principal) -> Response:
+        view = await messages_view(node, principal.tenant)
+        return renderer.page("messages.html", principal=principal, section=MESSAGES.path, messages=view)
+
     async def balancing(_: Request, principal: Principal) -> Response:
         own = [one for one in node.balancing.views() if one.resources]
         panels = [panel(view, _for(principal, node.balancing.placements(view.name))) for view in own]
@@ -106,6 +111,7 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         Route(KEYS.path, _guarded(keys, doorman, renderer)),
         Route(AGREEMENT.path, _guarded(agreement, doorman, renderer)),
         Route(BALANCING.path, _guarded(balancing, doorman, renderer)),
+        Route(MESSAGES.path, _guarded(messages, doorman, renderer)),
         Route("/login", doorman.show),
         Route("/login", _open(doorman.sign_in, renderer), methods=["POST"]),
         Route("/logout", _open(doorman.sign_out, renderer), methods=["POST"]),

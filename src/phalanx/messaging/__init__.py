@@ -30,6 +30,7 @@ from phalanx.messaging._broadcast import DeliveryReport
 from phalanx.messaging._bus import Bus, running
 from phalanx.messaging._dead_letters import DEAD_LETTERS, DeadLetter, DeadLetters
 from phalanx.messaging._directory import Directory, Instance
+from phalanx.messaging._drawing import drawn
 from phalanx.messaging._envelope import Envelope, decode_envelope, encode_envelope
 from phalanx.messaging._errors import (
     AudienceViolation,
@@ -53,11 +54,20 @@ from phalanx.messaging._links import LinkState
 from phalanx.messaging._mailbox import Mailbox
 from phalanx.messaging._marking import ALL_TENANTS, Marking, may_carry, may_read
 from phalanx.messaging._member import EVERYONE, Member, participants, process_of, tagged
+from phalanx.messaging._overlay import Graph, latency_tree, regular_graph, repaired
 from phalanx.messaging._peers import ClearPeers, Peers
 from phalanx.messaging._policies import POLICIES, Policy, policy_of
 from phalanx.messaging._proofs import Proofs, SignedProofs
 from phalanx.messaging._receipt import Receipt
 from phalanx.messaging._sealed_peers import RefusedPeer, SealedPeers, process_named, subject_of
+from phalanx.messaging._topology import (
+    GraphFigures,
+    Places,
+    TopologyReport,
+    drawn_places,
+    graphs_over,
+    measured,
+)
 from phalanx.messaging._views import (
     BusView,
     DeadLetterView,
@@ -70,6 +80,17 @@ from phalanx.messaging._views import (
 )
 
 __all__ = [
+    "repaired",
+    "regular_graph",
+    "latency_tree",
+    "Graph",
+    "measured",
+    "graphs_over",
+    "drawn_places",
+    "TopologyReport",
+    "Places",
+    "GraphFigures",
+    "drawn",
     "BusView",
     "DeadLetterView",
     "MemberView",

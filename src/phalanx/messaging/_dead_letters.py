@@ -97,6 +97,11 @@ class DeadLetters:
         rows = await self._store.scan(DEAD_LETTERS, tenant, after=after, limit=limit)
         return [decode(row.value, DeadLetter) for row in rows]
 
+    async def newest(self, tenant: TenantId, *, limit: int) -> list[DeadLetter]:
+        """The newest of a tenant, newest first."""
+        rows = await self._store.scan(DEAD_LETTERS, tenant, limit=limit, reverse=True)
+        return [decode(row.value, DeadLetter) for row in rows]
+
     async def get(self, tenant: TenantId, letter: str) -> DeadLetter:
         """Raises ``NotFound``."""
         row = await self._store.get(DEAD_LETTERS, tenant, letter)

@@ -106,3 +106,6 @@ REDIAL_AFTER_S = 1.0
 MAX_UNREAD_FRAMES = 256
 # The same refusal is told once in so long.
 REFUSAL_WINDOW_S = 60.0
+# Graphs of processes that are drawn and measured.
+MAX_TOPOLOGY_NODES = 2_000
+TREE_DEGREE = 8

@@ -5,7 +5,6 @@ same names finds the same graph, without asking anybody. A spanning tree of leas
 emergencies: one silent relay cuts off all that is behind it.
 """
 
-import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from phalanx.core import Rng
@@ -13,12 +12,18 @@ from phalanx.core import Rng
 Graph = Mapping[str, tuple[str, ...]]
 Latency = Callable[[str, str], float]
 
+# Rings that are drawn for each neighbour, at most, to make up for links that rings share.
+_MAX_RINGS = 8
+# Going between two that are joined makes two links at once.
+_PAIR = 2
+
 
 def regular_graph(names: Iterable[str], degree: int) -> Graph:
     """A connected random graph in which everybody has ``degree`` neighbours; all of them when there are no more.
 
     It is the union of random rings, so it is connected and, with high probability, expands well. Where two rings
-    share an edge the degree is made up from a further one.
+    share an edge the degree is made up from further ones, and then by going between two that are joined; at a few
+    one link may be missing.
     """
     ordered = sorted(set(names))
     if len(ordered) <= degree + 1:
@@ -26,7 +31,7 @@ def regular_graph(names: Iterable[str], degree: int) -> Graph:
     # The names are the seed: everybody draws the same rings.
     rng = Rng(0).child("overlay " + "\x1f".join(ordered))
     links: dict[str, dict[str, None]] = {name: {} for name in ordered}
-    for _ in range(degree):
+    for _ in range(_MAX_RINGS * degree):
         if min(map(len, links.values())) >= degree - 1:
             break
         ring = list(ordered)
@@ -34,7 +39,25 @@ def regular_graph(names: Iterable[str], degree: int) -> Graph:
         for here, there in zip(ring, [*ring[1:], ring[0]], strict=True):
             if len(links[here]) < degree and len(links[there]) < degree:
                 links[here][there] = links[there][here] = None
+    for name in ordered:
+        while degree - len(links[name]) >= _PAIR and _go_between(name, links, ordered, rng):
+            pass
     return {name: tuple(sorted(found)) for name, found in links.items()}
+
+
+def _go_between(name: str, links: dict[str, dict[str, None]], ordered: Sequence[str], rng: Rng) -> bool:
+    """Take the place of a link whose two ends are no neighbours of ``name``: they stay joined, by way of it."""
+    start = rng.integer(0, len(ordered))
+    for here in (*ordered[start:], *ordered[:start]):
+        if here == name or here in links[name]:
+            continue
+        for there in links[here]:
+            if there != name and there not in links[name]:
+                del links[here][there], links[there][here]
+                for one in (here, there):
+                    links[one][name] = links[name][one] = None
+                return True
+    return False
 
 
 def latency_tree(names: Iterable[str], latency: Latency, root: str, max_degree: int) -> Graph:
@@ -43,26 +66,42 @@ def latency_tree(names: Iterable[str], latency: Latency, root: str, max_degree: 
     Whoever is nearest to the root by the ways found so far is attached next, as in Dijkstra's algorithm with a bound
     on degrees. Ties go by name.
     """
-    waiting = sorted(set(names) - {root})
-    distance = {root: 0.0}
-    links: dict[str, list[str]] = {root: []}
-    best: list[tuple[float, str, str]] = [(latency(root, name), name, root) for name in waiting]
-    heapq.heapify(best)
-    while best:
-        ms, name, parent = heapq.heappop(best)
-        if name in links:
-            continue
-        if len(links[parent]) >= max_degree:
-            # Its place is taken: whoever else has room and is nearest takes it.
-            found = min((distance[one] + latency(one, name), one) for one in links if len(links[one]) < max_degree)
-            heapq.heappush(best, (found[0], name, found[1]))
-            continue
-        links[name] = [parent]
-        links[parent].append(name)
-        distance[name] = ms
-        for other in waiting:
-            if other not in links:
-                heapq.heappush(best, (ms + latency(name, other), other, name))
+    import numpy as np
+
+    ordered = sorted({*names, root})
+    n, at_root = len(ordered), ordered.index(root)
+    ms = np.full((n, n), np.inf)  # rows of who is in the tree, as they are needed
+    far, parent, best = np.full(n, np.inf), np.full(n, -1), np.full(n, np.inf)
+    room = np.full(n, max_degree)
+    waiting = np.ones(n, bool)
+
+    def attach(one: int) -> None:
+        waiting[one] = False
+        ms[one] = [latency(ordered[one], other) if other != ordered[one] else 0.0 for other in ordered]
+        nearer = waiting & (far[one] + ms[one] < best)
+        best[nearer], parent[nearer] = (far[one] + ms[one])[nearer], one
+
+    far[at_root] = 0.0
+    attach(at_root)
+    for _ in range(n - 1):
+        one = int(np.where(waiting, best, np.inf).argmin())
+        above = int(parent[one])
+        far[one] = best[one]
+        room[above] -= 1
+        room[one] -= 1
+        attach(one)
+        if room[above] <= 0:
+            # Its place is taken: who had it for a parent looks for the nearest that has room.
+            lost = np.flatnonzero(waiting & (parent == above))
+            inside = np.flatnonzero(~waiting & (room > 0))
+            ways = far[inside, None] + ms[np.ix_(inside, lost)]
+            chosen = ways.argmin(axis=0)
+            best[lost], parent[lost] = ways[chosen, np.arange(len(lost))], inside[chosen]
+    links: dict[str, list[str]] = {name: [] for name in ordered}
+    for one, above in enumerate(parent):
+        if one != at_root:
+            links[ordered[one]].append(ordered[above])
+            links[ordered[above]].append(ordered[one])
     return {name: tuple(sorted(found)) for name, found in links.items()}
 
 

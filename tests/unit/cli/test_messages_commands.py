@@ -57,3 +57,23 @@ def test_routes_streams_members_and_dead_letters_are_tables_and_json(node):
     assert "taken by 1" in run("replay", "a/b")
     assert "forgotten" in run("discard", "0")
     assert posted == ["/v1/messages/dead-letters/a%2Fb/replay", "/v1/messages/dead-letters/0/discard"]
+
+
+def test_graphs_of_processes_are_compared_and_drawn(tmp_path):
+    from phalanx.cli._agents import agents
+
+    picture = tmp_path / "graphs.svg"
+    found = CliRunner().invoke(
+        agents, ["topology", "--nodes", "40", "--trials", "3", "--plot", str(picture), "--json"], catch_exceptions=False
+    )
+    assert [one["graph"] for one in json.loads(found.output)["graphs"]] == ["mesh", "tree", "regular-8", "regular-10"]
+    assert picture.read_text().startswith("<svg")
+    assert "coverage" in CliRunner().invoke(agents, ["topology", "--nodes", "40"], catch_exceptions=False).output
+
+
+def test_agents_are_listed_without_a_subcommand(monkeypatch):
+    from phalanx.cli._agents import agents
+
+    monkeypatch.setattr(NodeClient, "pages", lambda *_, **__: iter(()))
+    for arguments in (["--url", "http://node"], ["list", "--url", "http://node"]):
+        assert "no agents yet" in CliRunner().invoke(agents, arguments, catch_exceptions=False).output

@@ -1,0 +1,30 @@
+"""The page of messages, as a browser without scripts sees it."""
+
+import pytest
+
+from phalanx.core import TenantId
+from phalanx.messaging import Kind, Member
+
+
+@pytest.mark.requirement("MSG-5")
+def test_the_page_shows_routes_and_the_tenants_own_dead_letters(on_pages):
+    async def work(visit):
+        await visit.sign_in()
+        page = (await visit.http.get("/messages")).text
+        assert "never gives way" in page
+        assert "This node is alone" in page
+        assert "Everything that was to be acknowledged was." in page
+        bus = visit.node.bus
+        a, b = bus.join(Member("a")), bus.join(Member("<b>b</b>".replace("/", "-")))
+        a.send_nowait(Kind.COORDINATION, b.address, b"")
+        b.leave()
+        await bus.dead_letters.flush()
+        page = (await visit.http.get("/messages")).text
+        assert "unknown-recipient" in page
+        assert "&lt;b&gt;b" in page
+        assert "<script" not in page
+        assert "style=" not in page
+        await visit.sign_in(tenant=TenantId("another"))
+        assert "unknown-recipient" not in (await visit.http.get("/messages")).text
+
+    on_pages(work)
