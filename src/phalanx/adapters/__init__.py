@@ -36,6 +36,7 @@ from phalanx.adapters._listening import StreamListeners
 from phalanx.adapters._loop_watch import LoopWatch
 from phalanx.adapters._nats import NatsTransport
 from phalanx.adapters._nats_client import NatsAccess
+from phalanx.adapters._nats_cluster import ClusterAccess, NatsCluster, ServePlan
 from phalanx.adapters._nats_config import NatsServerPlan
 from phalanx.adapters._nats_server import NatsServer, find_nats_server
 from phalanx.adapters._nkey import Nkey
@@ -56,6 +57,7 @@ from phalanx.adapters._tls_probe import best_group, probe_tls
 from phalanx.adapters._transit_wrapper import TransitWrapper, transit_wrapper
 
 __all__ = [
+    "ClusterAccess",
     "DeviceNoise",
     "JitterNoise",
     "OsNoise",
@@ -74,6 +76,7 @@ __all__ = [
     "KeyringWrapper",
     "LoopWatch",
     "NatsAccess",
+    "NatsCluster",
     "NatsServer",
     "NatsServerPlan",
     "NatsTransport",
@@ -90,6 +93,7 @@ __all__ = [
     "ProcessOffload",
     "SegmentJournal",
     "SegmentJournals",
+    "ServePlan",
     "SqliteStore",
     "SystemClock",
     "StreamListeners",

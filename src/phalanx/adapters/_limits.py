@@ -115,3 +115,5 @@ WATCHED_DIGEST_BYTES = 4 * MIB
 
 # Compiling every kernel takes half a minute of a processor, many times that on a busy machine.
 COMPILE_WITHIN_S = 1_800.0
+# Keys that our own server lets in.
+MAX_NATS_USERS = 1_024

@@ -8,6 +8,8 @@ Invariants:
    and its subscription with it. What was under way is lost: datagrams may be.
 3. Who sent a datagram is what its sender says. Only a channel above proves it.
 
+Besides, places may say that they are here, to whoever listens on the same path: that is how they find each other.
+
 Two transports of one process with different ``path`` share nothing: each has its connection
 and its subjects, so that one can stand in when the other is cut off.
 """
@@ -15,7 +17,7 @@ and its subjects, so that one can stand in when the other is cut off.
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
@@ -79,6 +81,8 @@ class NatsTransport:
         self._address = address
         self._prefix = f"{SUBJECT_ROOT}.{_token(path)}."
         self._own_subject = self._prefix + _token(address)
+        self._here_subject = f"{SUBJECT_ROOT}.{_token(path)}-here"
+        self._on_here: Callable[[str, bytes], None] | None = None
         self._clock = clock
         self._urls = itertools.cycle(access.urls)
         self._subjects: dict[str, str] = {}
@@ -183,6 +187,16 @@ class NatsTransport:
         self._outbox.add(subject, datagram)
         self._something_to_do.set()
 
+    def here(self, note: bytes) -> None:
+        """Say to all who listen on this path that we are here. What they hear is as little proved as a sender is."""
+        if self._is_open and self.is_connected:
+            self._outbox.add(self._here_subject, note)
+            self._something_to_do.set()
+
+    def listen(self, heard: Callable[[str, bytes], None]) -> None:
+        """Have ``heard`` called with who says that it is here, and its note."""
+        self._on_here = heard
+
     async def receive(self) -> tuple[str, bytes]:
         while not self._inbox:
             if not self._is_open:
@@ -233,6 +247,7 @@ class NatsTransport:
         url = next(self._urls)
         client = await connect_nats(self._access, url, self._address, on_error=self._heard)
         try:
+            await subscribe(client, url, self._here_subject, self._take_notice)
             await subscribe(client, url, self._own_subject, self._take_in)
         except BaseException:
             await client.leave()
@@ -269,17 +284,25 @@ class NatsTransport:
         await client.lost.wait()
         self._something_to_do.set()
 
-    def _take_in(self, message: "Msg") -> None:
-        datagram = message.data
+    def _source_of(self, message: "Msg") -> str | None:
         source = self._places.get(message.reply)
-        if source is None:
-            if not message.reply.startswith(self._prefix):
-                if not message.reply and message.headers:
-                    self._unheard.inc()  # the server's word that nobody is where we sent something
-                return
+        if source is None and message.reply.startswith(self._prefix):
             if len(self._places) >= MAX_NATS_SUBJECTS:
                 self._places.clear()
             source = self._places[message.reply] = unquote(message.reply[len(self._prefix) :])
+        return source
+
+    def _take_notice(self, message: "Msg") -> None:
+        source = self._source_of(message)
+        if source is not None and self._on_here is not None:
+            self._on_here(source, message.data)
+
+    def _take_in(self, message: "Msg") -> None:
+        datagram, source = message.data, self._source_of(message)
+        if source is None:
+            if not message.reply and message.headers:
+                self._unheard.inc()  # the server's word that nobody is where we sent something
+            return
         self._got.inc()
         if not self._inbox.has_room(len(datagram)):
             if not self._inbox.dropped:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
         async def leave(self) -> None: ...
 
 
+_VERIFY_FLAGS = ssl.VERIFY_X509_PARTIAL_CHAIN
 _SCHEMES = ("nats", "tls")
-_PROBE = b"is this mine?"
 NATS_EXTRA_HINT = "install it: pip install 'phalanx[cluster]'"
 
 
@@ -57,6 +57,21 @@ class NatsAccess:
                 raise InvalidInput("cluster.url", f"{url!r} is not an address such as nats://10.0.0.7:4222")
             if parts.scheme == "tls" and self.tls is None:
                 raise InvalidInput("cluster.url", f"{url} wants TLS: say whose certificates are trusted")
+
+
+def trusting_only(certificates: str, *, pinned: bool = False) -> ssl.SSLContext:
+    """A context for servers under these certificates (PEM) and no others. Raises ``InvalidInput``.
+
+    ``pinned``: the certificate itself is what is known, so that the address it was issued for does not matter.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cadata=certificates)
+    except ssl.SSLError as error:
+        raise InvalidInput("cluster.ca", "it holds no certificates") from error
+    context.verify_flags |= _VERIFY_FLAGS
+    context.check_hostname = not pinned
+    return context
 
 
 async def connect_nats(
@@ -148,6 +163,9 @@ def _client_class() -> type["NatsClient"]:
             # Somebody between us and the server could have struck TLS from its greeting.
             if self._wants_tls and not self._server_info.get("tls_required"):
                 raise Error("the server does not speak TLS")
+            if self._wants_tls and (writer := getattr(self._transport, "_io_writer", None)) is not None:
+                # nats-py forgets to tell its protocol, which asyncio would warn of at every end of a connection.
+                writer.transport.get_protocol()._over_ssl = True  # noqa: SLF001
             return super()._connect_command()
 
         async def _close(self, status: int, do_cbs: bool = True) -> None:  # noqa: FBT001, FBT002 - nats-py's signature
@@ -164,17 +182,17 @@ Handler = Callable[["Msg"], None]
 
 async def subscribe(client: "NatsClient", url: str, subject: str, handle: Handler) -> None:
     """Have ``handle`` called with what comes in; on return the server has shown that it does."""
-    heard = asyncio.Event()
+    heard, probe = asyncio.Event(), client.new_inbox().encode()
 
     async def handler(message: "Msg") -> None:
-        if message.data == _PROBE and not message.reply:
+        if message.data == probe and not message.reply:
             heard.set()
         else:
             handle(message)
 
     await client.subscribe(subject, cb=handler)
     # A flush would not do: nats-py's question can overtake the subscription that it is to confirm.
-    await client.publish(subject, _PROBE)
+    await client.publish(subject, probe)
     ways = [asyncio.ensure_future(event.wait()) for event in (heard, client.lost)]
     try:
         await asyncio.wait(ways, timeout=NATS_CONNECT_S, return_when=asyncio.FIRST_COMPLETED)

@@ -105,6 +105,7 @@ class SealedPeers:
         ]
         self._open: list[dict[str, Channel]] = [{} for _ in transports]
         self._dials: list[dict[str, _Dial]] = [{} for _ in transports]
+        self._proved: dict[str, tuple[VerifyingKey, bytes]] = {}
         self._not_before_ns: dict[tuple[int, str], int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._got: asyncio.Queue[tuple[str, bytes] | PhalanxError] = asyncio.Queue(MAX_UNREAD_FRAMES)
@@ -164,6 +165,12 @@ class SealedPeers:
         """Judge every peer again, and end channels with those who are not believed any more: something was revoked."""
         for channels in self._channels:
             channels.recheck()
+        self._proved = {name: proved for name, proved in self._proved.items() if self._still_holds(*proved)}
+
+    def key_of(self, process: str) -> VerifyingKey | None:
+        """The key that a process proved its own when we last had a channel, unless it is not believed any more."""
+        proved = self._proved.get(process)
+        return None if proved is None else proved[0]
 
     def has_channel(self, process: str, *, path: int = 0) -> bool:
         channel = self._open[path].get(process)
@@ -248,6 +255,10 @@ class SealedPeers:
         if len(channels) >= self._max_channels:
             channels = self._open[path] = {name: one for name, one in channels.items() if one.is_open}
         channels[process] = channel
+        if len(self._proved) >= self._max_channels and process not in self._proved:
+            self._proved.pop(next(iter(self._proved)))
+        agreed = channel.session.agreed
+        self._proved[process] = agreed.key, agreed.credential
         self._kept.labels(str(path)).set(self._channels[path].counts["channels"])
 
     async def _read(self, path: int) -> None:
@@ -276,6 +287,12 @@ class SealedPeers:
             self._refuse(RefusedPeer(channel.address, f"{channel.peer} speaks from there"))
             channel.close()
         return False
+
+    def _still_holds(self, key: VerifyingKey, credential: bytes) -> bool:
+        try:
+            return self.party.verify_peer(credential) == key
+        except PhalanxError:
+            return False
 
     def _watching(self, party: Party) -> Party:
         """The same party, which reports whom it refuses."""

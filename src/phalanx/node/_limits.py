@@ -13,6 +13,14 @@ FIRST_RESTART_S = 0.2
 LONGEST_RESTART_S = 30.0
 RECOVERED_NS = 60 * NS_PER_S
 
+# How often a node says that it is here, how many strangers are listed, and refusals that wait for the ledger.
+HERE_EVERY_S = 2.0
+MAX_STRANGERS = 256
+MAX_REFUSED_WAITING = 256
+REFUSED_AGAIN_NS = 600 * NS_PER_S
+MAX_INVITATIONS = 1_000
+INVITATION_DAYS = 1.0
+
 RETENTION_EVERY_S = 60.0
 SEAL_EVERY_S = 60.0
 # How often a node looks whether the day has its anchor; a day is anchored this late at worst.

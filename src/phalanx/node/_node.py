@@ -35,7 +35,9 @@ from phalanx.incidents import Cases, ContainmentPolicy, Responses
 from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel
 from phalanx.ledger import Anchors, Ledger
 from phalanx.messaging import Bus
+from phalanx.node._bus import opened_bus
 from phalanx.node._chamber import Chamber
+from phalanx.node._cluster import Cluster
 from phalanx.node._entropy import watch_noise
 from phalanx.node._guard import SpaceWatch, WatchedBlobs, WatchedJournals, WatchedStore
 from phalanx.node._identities import IDENTITY_KEYS, keep_identities, opened_identities
@@ -51,7 +53,7 @@ from phalanx.node._roles import detection_rules
 from phalanx.node._sealing import anchor_daily, require_allowed, seal, seal_often
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
-from phalanx.node._swarm import load_work, opened_bus, opened_swarm, provide_tools
+from phalanx.node._swarm import load_work, opened_swarm, provide_tools
 from phalanx.node._vault import TenantSealers, keep_vault, opened_vault
 from phalanx.node._vouching import Vouching, build_vouching
 from phalanx.telemetry import WAYPOINTS, Alerts, LogSink, Telemetry, discard, in_order
@@ -78,6 +80,7 @@ class Node:
     events: EventLog
     findings: Findings
     bus: Bus
+    cluster: Cluster | None
     swarm: Swarm
     engine: Engine
     balancing: Balancing
@@ -107,7 +110,8 @@ class Node:
     @property
     def ready(self) -> bool:
         """Whether the node takes events and works on them."""
-        return all(health.ok for health in self.health().values())
+        # Cut off from other nodes it works on by itself: what is for them waits.
+        return all(health.ok for name, health in self.health().items() if name != "line")
 
     def health(self) -> dict[str, Health]:
         """Each service and how it is doing."""
@@ -116,7 +120,8 @@ class Node:
         found = self.swarm.health()
         swarm = Health(ok=found.running, detail=found.told)
         entropy = Health(ok=self.noise.sound, detail=self.noise.told())
-        return {**self._services.health(), "swarm": swarm, "storage": storage, "entropy": entropy}
+        line = {} if self.cluster is None else {"line": self.cluster.health()}
+        return {**self._services.health(), "swarm": swarm, "storage": storage, "entropy": entropy, **line}
 
     async def story(self, tenant: TenantId, trace: str) -> list[Waypoint]:
         """What happened on the way of one event, in order. ``trace`` may be any event of a finding."""
@@ -178,7 +183,10 @@ async def build_node(
         findings, events = Findings(store), EventLog(intake_journal, store, seals)
         work = load_work(alerts, besides)
         identities = await opened_identities(settings, ports, store, vault, ledger, telemetry, alerts, work)
-        toolbox, bus = Toolbox(), opened_bus(settings, ports, telemetry, ledger, store, services)
+        toolbox = Toolbox()
+        bus, cluster = await stack.enter_async_context(
+            opened_bus(settings, ports, journals, store, identities, ledger, telemetry, alerts, services)
+        )
         swarm = opened_swarm(settings, ports, store, identities, bus, toolbox, telemetry, alerts, work)
         archive = Archive(store, ledger, clock)
         artefacts = _artefacts(settings, ports, WatchedBlobs(ports.blobs, space), store, vault, ledger, telemetry)
@@ -189,7 +197,8 @@ async def build_node(
         node = Node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, events=events,
-            findings=findings, bus=bus, swarm=swarm, engine=engine, assessments=Assessments(store), responses=responses,
+            findings=findings, bus=bus, cluster=cluster, swarm=swarm, engine=engine, assessments=Assessments(store),
+            responses=responses,
             cases=Cases(store), noise=noise, vault=vault, identities=identities, ledger=ledger,
             migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS], files=artefacts),
             escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
@@ -198,7 +207,6 @@ async def build_node(
             local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip
         provide_tools(toolbox, node, ports)
-        stack.callback(bus.close)
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)
         services.start("storage-watch", lambda: space.watch(ports.store, probe_journal))

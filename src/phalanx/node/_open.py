@@ -31,6 +31,7 @@ from phalanx.adapters import (
 from phalanx.core import InvalidInput, Journals, NotFound, Rng, StorageCorrupt, Store, Uuid7Source, keep_kernels_in
 from phalanx.crypto import SLH_DSA_SHA2_128S, HybridSigner, InvalidKey, SigningKey
 from phalanx.crypto.entropy import EntropyPool
+from phalanx.node._cluster_line import cluster_line
 from phalanx.node._entropy import open_sources
 from phalanx.node._ports import Noise, Ports
 from phalanx.node._settings import Settings
@@ -79,6 +80,7 @@ async def open_ports(
         calls = stack.enter_context(contextlib.closing(HttpCalls(settings.ledger.peer_ca)))
         rng = Rng(int.from_bytes(entropy.token(8)))
         sources, left_out = open_sources(settings.entropy.sources, rng.child("noise"))
+        line, join_token = cluster_line(settings, clock=clock, rng=rng.child("cluster"), entropy=entropy)
         yield Ports(
             clock=clock,
             rng=rng,
@@ -99,6 +101,8 @@ async def open_ports(
             loop_watch=loop_watch,
             listeners=StreamListeners(),
             files=OsFileWatch(offload),
+            cluster=line,
+            join_token=join_token,
             noise=Noise(sources, entropy.stir, left_out),
             kernels=KernelProcess() if settings.balancing.compile_ahead else None,
         )  # fmt: skip

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from phalanx.adapters import ClusterAccess
 from phalanx.core import (
     Blobs,
     Clock,
@@ -21,10 +22,13 @@ from phalanx.core import (
     Offload,
     Rng,
     Store,
+    Transport,
 )
 from phalanx.crypto import HybridSigner, SigningKey
 from phalanx.crypto.entropy import NoiseSource
 from phalanx.crypto.vault import KeyWrapper
+from phalanx.node._join_token import JoinToken
+from phalanx.telemetry import Telemetry
 
 
 class LoopWatcher(Protocol):
@@ -48,11 +52,39 @@ class Noise:
     left_out: Sequence[str] = ()
 
 
+class ClusterLine(Protocol):
+    """Where other nodes are reached: a server of ours or of another, and who is let in at ours."""
+
+    @property
+    def serves(self) -> bool: ...
+
+    @property
+    def urls(self) -> tuple[str, ...]: ...
+
+    async def open(
+        self, address: str, telemetry: Telemetry, heard: Callable[[str, bytes], None], /
+    ) -> Sequence[Transport]:
+        """A transport for each path; ``heard`` is called with whoever says that it is here."""
+        ...
+
+    def states(self) -> list[tuple[str, bool, str]]: ...
+
+    def here(self, note: bytes, /) -> None: ...
+
+    def invite(self, name: str, /) -> ClusterAccess: ...
+
+    def dismiss(self, name: str, /) -> None: ...
+
+    async def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The outside of a node. ``signer`` is the node's own identity: it signs the ledger.
 
     ``processes`` take work that keeps a core busy; ``loop_watch`` notices who holds the event loop, if anything does.
+
+    ``cluster`` is there where the settings ask for one, and ``join_token`` where the node was handed one.
 
     ``key_wrapper`` makes what opens the vault's root; it may ask a person, so it is called only
     by who opens the vault. ``anchor_key`` makes the key that signs the ledger's anchors, which
@@ -78,3 +110,5 @@ class Ports:
     noise: Noise = Noise()
     loop_watch: LoopWatcher | None = None
     kernels: KernelCompiler | None = None
+    cluster: ClusterLine | None = None
+    join_token: JoinToken | None = None

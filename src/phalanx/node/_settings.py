@@ -286,6 +286,31 @@ class LedgerSection(Section):
     )  # fmt: skip
 
 
+class ClusterSection(Section):
+    """Other nodes, reached over NATS (extra `cluster`). Without any of it a node is alone."""
+
+    serve: bool = Field(
+        default=False, description="Run a NATS server for this node and those that it invites (`phalanx up --cluster`)."
+    )
+    host: str = Field("127.0.0.1", description="Address that the server listens on.")
+    port: int = Field(
+        0, ge=0, le=65535, description="Its port; 0 takes a free one at the first start, and keeps it from then on."
+    )
+    advertise: tuple[str, ...] = Field(
+        (), max_length=8, description="Addresses under which others reach the server, e.g. tls://hq.example:4222."
+    )
+    token: Path | None = Field(
+        None, description="File with a token of `phalanx cluster join-token`: join that node's cluster."
+    )
+    urls: tuple[str, ...] = Field(
+        (), max_length=8, description="Join a NATS server of your own instead, e.g. tls://nats.example:4222."
+    )
+    ca: Path | None = Field(
+        None, description="Certificates (PEM) that the server's must lead to; with it, TLS is insisted on."
+    )
+    nkey: Path | None = Field(None, description="File with the seed (SU…) of the user to sign in as, mode 0600.")
+
+
 class LogSection(Section):
     """Structured logs, on standard error."""
 
@@ -319,5 +344,6 @@ class Settings(Section):
     at_rest: AtRestSection = Field(AtRestSection(), description="Data at rest.")
     artefacts: ArtefactSection = Field(ArtefactSection(), description="Files that the node keeps.")
     ledger: LedgerSection = Field(LedgerSection(), description="Witnesses, gossip and timestamps of the ledger.")
+    cluster: ClusterSection = Field(ClusterSection(), description="Other nodes.")
     log: LogSection = Field(LogSection(), description="Logs.")
     otlp: OtlpSection = Field(OtlpSection(), description="Export of traces and metrics.")

@@ -24,7 +24,6 @@ from phalanx.node._identities import per_role
 from phalanx.node._plugins import DUTIES, SKILLS, checked_duty, checked_skill, load_plugins
 from phalanx.node._ports import Ports
 from phalanx.node._roles import provide_for_roles
-from phalanx.node._services import Services
 from phalanx.node._settings import Settings
 from phalanx.telemetry import Alerts, Telemetry
 
@@ -39,18 +38,6 @@ def load_work(alerts: AlertSink, besides: Sequence[Skill] = ()) -> tuple[list[Sk
     load_plugins(SKILLS, alerts, lambda skill: skills.append(checked_skill(skill, skills)))
     load_plugins(DUTIES, alerts, lambda duty: duties.append(checked_duty(duty, duties)))
     return skills, duties
-
-
-def opened_bus(
-    settings: Settings, ports: Ports, telemetry: Telemetry, ledger: AuditSink, store: Store, services: Services
-) -> Bus:
-    """The bus that agents are on, kept running as a service."""
-    bus = Bus(
-        settings.node.name, clock=ports.clock, ids=ports.ids, telemetry=telemetry, audit=ledger,
-        organisation=settings.identity.organisation, store=store,
-    )  # fmt: skip
-    services.start("bus", bus.run)
-    return bus
 
 
 def opened_swarm(

@@ -24,6 +24,7 @@ from phalanx.incidents import DECISIONS, PROPOSALS
 from phalanx.intel import BATCHES, FINDINGS, IDEMPOTENCY, QUARANTINE
 from phalanx.ledger import Sealer
 from phalanx.messaging import DEAD_LETTERS
+from phalanx.node._invitations import INVITATIONS
 from phalanx.node._plugins import registered
 from phalanx.node._ports import Ports
 from phalanx.node._settings import Settings
@@ -32,8 +33,8 @@ from phalanx.workflows import ASSESSMENTS, RUNS, STEP_RESULTS
 
 # Every table that declares ``sealed``; a test holds this list to that.
 SEALED_TABLES = (
-    ARTEFACTS, ASSESSMENTS, BATCHES, CANARIES, CAPTURES, DEAD_LETTERS, DECISIONS, FINDINGS, IDEMPOTENCY, MISSIONS,
-    PROPOSALS, QUARANTINE, RUNS, STEP_RESULTS, WAYPOINTS,
+    ARTEFACTS, ASSESSMENTS, BATCHES, CANARIES, CAPTURES, DEAD_LETTERS, DECISIONS, FINDINGS, IDEMPOTENCY, INVITATIONS,
+    MISSIONS, PROPOSALS, QUARANTINE, RUNS, STEP_RESULTS, WAYPOINTS,
 )  # fmt: skip
 
 

@@ -1,0 +1,72 @@
+"""What one node gives another so that it may join: a text, and the proof made from it.
+
+The token holds a key for the server and the inviting organisation's root, so whoever is handed it
+knows whom it talks to. Its secret never travels: the joining node proves to have it with a MAC
+over its own root, and thereby says which organisation the operator who carried the token meant.
+Whoever gets hold of a token before it was used can join in its stead: it is a secret.
+"""
+
+import base64
+import binascii
+import hmac
+from hashlib import sha256
+
+import msgspec
+
+from phalanx.core import InvalidInput
+
+_PREFIX = "phalanx-join-1."
+_DOMAIN = b"phalanx cluster enrolment 1"
+_MAX_CHARS = 64 * 1024
+SECRET_BYTES = 32
+
+
+class JoinToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``name`` is what the invitation is called, ``host`` the inviting process, ``root`` its organisation's chain."""
+
+    name: str
+    host: str
+    urls: tuple[str, ...]
+    ca: str
+    seed: str
+    root: str
+    secret: bytes
+    expires_ns: int
+
+    def __repr__(self) -> str:
+        return f"JoinToken({self.name} to {self.host})"
+
+    def to_text(self) -> str:
+        return _PREFIX + base64.urlsafe_b64encode(msgspec.msgpack.encode(self)).decode().rstrip("=")
+
+    @classmethod
+    def from_text(cls, text: str) -> "JoinToken":
+        """Raises ``InvalidInput`` without repeating the text, which may be a secret that was mistyped."""
+        text = text.strip()
+        if not text.startswith(_PREFIX) or len(text) > _MAX_CHARS:
+            raise InvalidInput("cluster.token", f"it does not begin with {_PREFIX}")
+        body = text.removeprefix(_PREFIX)
+        try:
+            return msgspec.msgpack.decode(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)), type=cls)
+        except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+            raise InvalidInput("cluster.token", "it is cut off or damaged") from error
+
+    def enrolment(self, process: str, root: bytes) -> "Enrolment":
+        """What ``process`` shows to be believed that ``root`` is its organisation's."""
+        return Enrolment(self.name, root, _mac(self.secret, self.name, process, root))
+
+
+class Enrolment(msgspec.Struct, frozen=True, array_like=True):
+    """A claim, made with a token: the process that shows it is of the organisation with that root."""
+
+    name: str
+    root: bytes
+    mac: bytes
+
+    def holds(self, secret: bytes, process: str) -> bool:
+        return hmac.compare_digest(self.mac, _mac(secret, self.name, process, self.root))
+
+
+def _mac(secret: bytes, name: str, process: str, root: bytes) -> bytes:
+    parts = (_DOMAIN, name.encode(), process.encode(), root)
+    return hmac.digest(secret, b"".join(len(part).to_bytes(4) + part for part in parts), sha256)
