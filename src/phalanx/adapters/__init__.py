@@ -38,7 +38,7 @@ from phalanx.adapters._nats import NatsTransport
 from phalanx.adapters._nats_client import NatsAccess
 from phalanx.adapters._nats_cluster import ClusterAccess, NatsCluster, ServePlan
 from phalanx.adapters._nats_config import NatsServerPlan
-from phalanx.adapters._nats_server import NatsServer, find_nats_server
+from phalanx.adapters._nats_server import NatsServer, find_nats_server, nats_server_version
 from phalanx.adapters._nkey import Nkey
 from phalanx.adapters._noise import DeviceNoise, JitterNoise, OsNoise, device_noise, jitter_noise, os_noise
 from phalanx.adapters._otlp import OtlpExporter
@@ -111,6 +111,7 @@ __all__ = [
     "load_or_create",
     "lock_folder",
     "missing_kernels",
+    "nats_server_version",
     "nobody_to_ask",
     "pkcs11_wrapper",
     "probe_tls",

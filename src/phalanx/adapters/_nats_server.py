@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,18 @@ def find_nats_server() -> Path:
     if found is None:
         raise Unavailable("the NATS server", "nats-server is not installed", hint=NATS_EXTRA_HINT)
     return Path(found)
+
+
+def nats_server_version() -> str:
+    """What the server's binary says of itself, and where it is. Raises ``Unavailable``."""
+    binary = find_nats_server()
+    try:
+        said = subprocess.run(  # noqa: S603 - the binary that the extra brings
+            [binary, "--version"], capture_output=True, text=True, timeout=NATS_SERVER_READY_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Unavailable("the NATS server", str(error), hint=NATS_EXTRA_HINT) from error
+    return f"{said.stdout.strip().removeprefix('nats-server: ')} at {binary}"
 
 
 class NatsServer:

@@ -16,6 +16,8 @@ from phalanx.api._artefacts import artefact_routes
 from phalanx.api._auth import Gate
 from phalanx.api._balancing import KINDS as BALANCING_KINDS
 from phalanx.api._balancing import balancing_routes
+from phalanx.api._cluster import KINDS as CLUSTER_KINDS
+from phalanx.api._cluster import cluster_routes
 from phalanx.api._edge import Edge
 from phalanx.api._entropy import KINDS as ENTROPY_KINDS
 from phalanx.api._entropy import entropy_routes
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 
 _KINDS: Sequence[type] = (
     *EVENT_KINDS,
+    *CLUSTER_KINDS,
     *RECORD_KINDS,
     *AGREEMENT_KINDS,
     *ARTEFACT_KINDS,
@@ -100,6 +103,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         live_routes(node, gate),
         service_routes(node, gate),
         entropy_routes(node, gate),
+        cluster_routes(node, gate),
         escrow_routes(node, gate),
         vault_routes(node, gate),
         identity_routes(node, gate),

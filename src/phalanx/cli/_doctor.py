@@ -43,7 +43,7 @@ _EXTRAS = {
     "timestamps": ("rfc3161_client", "rfc3161-client", "checkpoints stamped by an RFC 3161 authority"),
     "fndsa": ("py_fn_dsa", "py-fn-dsa", "signatures by FN-DSA, whose standard is a draft"),
     "exact": ("highspy", "highspy", "reserved for exact answers; the tests compare the balancer with HiGHS"),
-    "cluster": ("nats", "nats-py", "reserved for several nodes over NATS"),
+    "cluster": ("nats", "nats-py", "several nodes over NATS"),
     "ibm": ("qiskit", "qiskit", "reserved for IBM devices; the tests check our circuits with Qiskit"),
     "google": ("cirq_google", "cirq-google", "reserved for Google devices; the tests check our circuits with Cirq"),
     "braket": ("braket", "amazon-braket-sdk", "reserved for Amazon Braket; the tests check our circuits with it"),
@@ -165,6 +165,17 @@ def _kernels(data_dir: Path) -> list[Check]:  # noqa: ARG001
     return [Check("kernels", not missing, found, "phalanx kernels compile" if missing else "", needed=False)]
 
 
+def _cluster(data_dir: Path) -> list[Check]:  # noqa: ARG001
+    from phalanx.adapters import nats_server_version
+    from phalanx.core import Unavailable
+
+    try:
+        return [Check("NATS server", ok=True, found=nats_server_version(), needed=False)]
+    except Unavailable as error:
+        told = f"{error.reason} (for `phalanx up --cluster`)"
+        return [Check("NATS server", ok=False, found=told, fix="pip install 'phalanx[cluster]'", needed=False)]
+
+
 def _plugins(data_dir: Path) -> list[Check]:  # noqa: ARG001
     from phalanx.node import GROUPS, registered
 
@@ -209,4 +220,5 @@ _PROBES: tuple[Callable[[Path], list[Check]], ...] = (
     _kernels,
     _plugins,
     _extras,
+    _cluster,
 )

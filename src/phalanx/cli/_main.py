@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "What agents agreed on, and certificates that prove it anywhere.",
     ),
     "messages": ("phalanx.cli._messages:messages", "What agents say to each other: routes, streams, dead letters."),
+    "cluster": ("phalanx.cli._cluster:cluster", "The node among others: who is there, and inviting another node."),
     "devices": ("phalanx.cli._show:devices", "Quantum devices and simulators, and what each result of theirs is."),
     "alerts": ("phalanx.cli._show:alerts", "What the node wants a person to know of itself."),
     "trace": ("phalanx.cli._show:trace", "The whole way of one event, from intake to ledger."),

@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +23,18 @@ class SettingsSource:
     data_dir: Path | None
     port: int | None
     overrides: tuple[str, ...]
+    flags: tuple[tuple[str, Any], ...] = ()
+
+    def also(self, **flags: Any) -> "SettingsSource":
+        """With more flags (``cluster__serve=…``), as far as they say anything."""
+        named = tuple((name.replace("__", "."), value) for name, value in flags.items() if value is not None)
+        return replace(self, flags=self.flags + named)
 
     def load(self, **defaults: Any) -> "LoadedSettings":
         """The settings in force. ``defaults`` (``node__data_dir=…``) fill what nobody set."""
         from phalanx.node import load_settings
 
-        flags: dict[str, Any] = {"node.data_dir": self.data_dir, "api.port": self.port}
+        flags: dict[str, Any] = {"node.data_dir": self.data_dir, "api.port": self.port, **dict(self.flags)}
         for override in self.overrides:
             name, equals, value = override.partition("=")
             if not equals:

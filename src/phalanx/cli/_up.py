@@ -1,20 +1,31 @@
 """`phalanx up`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from phalanx.cli._settings import SettingsSource, settings_options
 from phalanx.cli._tls import own_certificate, tls_summary
+from phalanx.core import InvalidInput
 
 if TYPE_CHECKING:
     from phalanx.node import Node
 
 
 @click.command(short_help="Start a node: API, dashboard and agents.")
+@click.option("--cluster", "serves", is_flag=True, help="Run a NATS server for this node and those that it invites.")
+@click.option(
+    "--join",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Join another node's cluster with the token in FILE (`phalanx cluster join-token`).",
+)
 @settings_options(listens=True)
 def up(
     source: SettingsSource,
+    serves: bool,
+    join: Path | None,
 ) -> None:
     """Start a node: API, dashboard and agents, on embedded defaults.
 
@@ -22,7 +33,9 @@ def up(
     """
     from phalanx.cli._serve import run_loop, serve
 
-    settings = source.load().settings
+    if serves and join is not None:
+        raise InvalidInput("--join", "a node either runs the server (--cluster) or joins another's")
+    settings = source.also(cluster__serve="true" if serves else None, cluster__token=join).load().settings
     run_loop(serve(settings, on_ready=announce))
 
 
@@ -32,6 +45,9 @@ async def announce(node: "Node", url: str) -> None:
     click.echo(f"node       {node.settings.node.name} is ready (data in {node.settings.node.data_dir})", err=True)
     click.echo(f"dashboard  {await login_link(node, url)}", err=True)
     click.echo(f"API        {url}/v1  (OpenAPI: {url}/openapi.json)", err=True)
+    if node.cluster is not None:
+        how = "runs the server at" if node.cluster.serves else "joins"
+        click.echo(f"cluster    {node.cluster.process} {how} {', '.join(node.cluster.urls)}", err=True)
     if url.startswith("https:"):
         click.echo(f"TLS        {tls_summary()}", err=True)
         if (certificate := own_certificate(node.settings)) is not None:

@@ -5,13 +5,15 @@ all get their node from it, with different ports.
 """
 
 from phalanx.node._audit import LedgerAudit, Reindexed, audit_ledger, read_tiles, reindex_ledger
+from phalanx.node._cluster import Cluster, ClusterState
 from phalanx.node._entropy import open_sources
 from phalanx.node._escrow import EscrowDesk, open_escrows
 from phalanx.node._guard import SpaceWatch
+from phalanx.node._invitations import Invitation
 from phalanx.node._node import Node, build_node
 from phalanx.node._open import open_ports
 from phalanx.node._plugins import GROUPS, registered
-from phalanx.node._ports import Noise, Ports
+from phalanx.node._ports import ClusterLine, Noise, Ports
 from phalanx.node._rewrap import rewrap_vault
 from phalanx.node._services import Health
 from phalanx.node._settings import Section, Settings
@@ -22,7 +24,11 @@ from phalanx.node._vouching import Vouching
 
 __all__ = [
     "GROUPS",
+    "Cluster",
+    "ClusterLine",
+    "ClusterState",
     "EscrowDesk",
+    "Invitation",
     "SEALED_TABLES",
     "Health",
     "LedgerAudit",

@@ -28,7 +28,7 @@ async def opened_bus(
     alerts: AlertSink,
     services: Services,
 ) -> AsyncIterator[tuple[Bus, Cluster | None]]:
-    """What is on the way to other nodes lies in a journal until they have it, over restarts of either side. Kept running as services."""
+    """Kept running as services. What is on the way to other nodes is in a journal until they have it."""
     organisation = settings.identity.organisation
     async with contextlib.AsyncExitStack() as stack:
         cluster: Cluster | None = None

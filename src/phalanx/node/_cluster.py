@@ -112,6 +112,16 @@ class Cluster:
     def proofs(self) -> "NodeProofs":
         return NodeProofs(lambda: self._identities.node.key, self.peers)
 
+    @property
+    def serves(self) -> bool:
+        """Whether the server is this node's own."""
+        return self._line.serves
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where the server is."""
+        return tuple(self._line.urls)
+
     def health(self) -> Health:
         """The node works alone as well, but people should know that it does."""
         states = self._line.states()
@@ -120,10 +130,11 @@ class Cluster:
 
     async def state(self) -> ClusterState:
         assert self._bus is not None
-        links = self._bus.abroad.links.states() if self._bus.abroad is not None else []
+        links = [] if self._bus.abroad is None else self._bus.abroad.links.states()
         return ClusterState(
             process=self.process, serves=self._line.serves, urls=tuple(self._line.urls),
-            paths=tuple(self._line.states()), peers=tuple(links), strangers=tuple(self._strangers),
+            paths=tuple(self._line.states()), peers=tuple(one for one in links if one.process in self._met),
+            strangers=tuple(self._strangers),
             invitations=tuple(await self._invitations.list()),
         )  # fmt: skip
 

@@ -183,10 +183,8 @@ async def build_node(
         findings, events = Findings(store), EventLog(intake_journal, store, seals)
         work = load_work(alerts, besides)
         identities = await opened_identities(settings, ports, store, vault, ledger, telemetry, alerts, work)
-        toolbox = Toolbox()
-        bus, cluster = await stack.enter_async_context(
-            opened_bus(settings, ports, journals, store, identities, ledger, telemetry, alerts, services)
-        )
+        line = opened_bus(settings, ports, journals, store, identities, ledger, telemetry, alerts, services)
+        toolbox, (bus, cluster) = Toolbox(), await stack.enter_async_context(line)
         swarm = opened_swarm(settings, ports, store, identities, bus, toolbox, telemetry, alerts, work)
         archive = Archive(store, ledger, clock)
         artefacts = _artefacts(settings, ports, WatchedBlobs(ports.blobs, space), store, vault, ledger, telemetry)
@@ -198,8 +196,7 @@ async def build_node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, events=events,
             findings=findings, bus=bus, cluster=cluster, swarm=swarm, engine=engine, assessments=Assessments(store),
-            responses=responses,
-            cases=Cases(store), noise=noise, vault=vault, identities=identities, ledger=ledger,
+            responses=responses, cases=Cases(store), noise=noise, vault=vault, identities=identities, ledger=ledger,
             migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS], files=artefacts),
             escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
             agreements=archive, anchors=Anchors(store, offload, clock), artefacts=artefacts, fleet=fleet,
