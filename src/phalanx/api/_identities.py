@@ -94,14 +94,32 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     news: bool
 
 
-class Reissued(msgspec.Struct, frozen=True, kw_only=True):
-    """Of ``total`` certificates under the node's organisation, how many stand under its present key."""
+class ForbiddenView(msgspec.Struct, frozen=True, kw_only=True):
+    """A standing certificate under a forbidden algorithm. ``own_key``: only a new key of the subject's helps."""
 
+    subject: str
+    serial: str
+    algorithm: str
+    own_key: bool
+
+
+class ReissueView(msgspec.Struct, frozen=True, kw_only=True):
+    """The job that signs again what stands under an earlier key. ``state`` is idle, running, stopped or done.
+
+    Of ``total`` certificates under the node's organisation ``done`` stand under its present key.
+    ``forbidden`` lists what stands under an algorithm that the settings forbid by now.
+    """
+
+    state: str
+    actor: str
+    started_at_ns: int
+    ended_at_ns: int
     done: int
     total: int
+    forbidden: tuple[ForbiddenView, ...]
 
 
-KINDS: tuple[type, ...] = (IdentityView, ChainView, RevokedView, CarriedList, Accepted, Reissued)
+KINDS: tuple[type, ...] = (IdentityView, ChainView, RevokedView, CarriedList, Accepted, ReissueView)
 
 _Name = Annotated[
     str, Query(max_length=_MAX_NAME_CHARS, description="A serial, a key's fingerprint, or a subject: `node:acme/hq`.")
@@ -196,11 +214,22 @@ def _add_changes(router: APIRouter, node: "Node", *, admin: Any) -> None:
             )
         )
 
-    @router.post("/reissue", responses=answer(Reissued), dependencies=[admin])
-    async def reissue() -> Response:
-        """Sign again what stands under an earlier key; a call that is cut off is taken up by the next."""
-        progress = await identities.upkeep.reissue()
-        return reply(Reissued(done=progress.done, total=progress.total))
+    @router.get("/reissue", responses=answer(ReissueView), dependencies=[admin])
+    async def get_reissue() -> Response:
+        """How far signing again is, and what stands under a forbidden algorithm."""
+        return reply(await _reissue_view(identities))
+
+    @router.post("/reissue", responses=answer(ReissueView))
+    async def start_reissue(principal: Annotated[Principal, admin]) -> Response:
+        """Sign again what stands under an earlier key, in the background; goes on where it was stopped."""
+        await identities.reissue.start(actor=principal.name)
+        return reply(await _reissue_view(identities))
+
+    @router.post("/reissue/stop", responses=answer(ReissueView))
+    async def stop_reissue(principal: Annotated[Principal, admin]) -> Response:
+        """Stop it after the certificates it has in hand; what was signed stays signed."""
+        await identities.reissue.stop(actor=principal.name)
+        return reply(await _reissue_view(identities))
 
 
 def _add_lists(router: APIRouter, node: "Node", *, viewer: Any, admin: Any) -> None:
@@ -258,6 +287,23 @@ def _add_lists(router: APIRouter, node: "Node", *, viewer: Any, admin: Any) -> N
     ) -> Response:
         """Trust an organisation no longer; in force when this answers. Not news: it was not trusted."""
         return reply(Accepted(news=await identities.distrust(fingerprint.lower(), actor=principal.name)))
+
+
+async def _reissue_view(identities: Identities) -> ReissueView:
+    run = await identities.reissue.status()
+    forbidden = await identities.reissue.forbidden()
+    return ReissueView(
+        state=run.state.value,
+        actor=run.actor,
+        started_at_ns=run.at_ns,
+        ended_at_ns=run.ended_at_ns,
+        done=run.done,
+        total=run.total,
+        forbidden=tuple(
+            ForbiddenView(subject=one.subject, serial=one.serial, algorithm=one.algorithm, own_key=one.own_key)
+            for one in forbidden
+        ),
+    )
 
 
 async def _shown(identities: Identities, name: str) -> ChainView:

@@ -7,6 +7,7 @@ import click
 
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._files import read_file, write_file
+from phalanx.cli._job import Job, job_options
 from phalanx.cli._keys_certify import IDENTITIES, complete, issue, print_identity, request, rotate
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable, time_of
 from phalanx.cli._show import limit_option
@@ -83,12 +84,26 @@ def revoke(name: str, why: str, note: str, client: NodeClient, as_json: bool) ->
 
 
 @identity.command("reissue")
+@job_options
 @client_options
 @json_option
-def reissue(client: NodeClient, as_json: bool) -> None:
-    """Sign again what stands under an earlier key. Goes on where a call before was cut off."""
-    done = client.post(f"{IDENTITIES}/reissue", content=b"", headers={})
-    print_json(done) if as_json else click.echo(f"{done['done']} of {done['total']} stand under the present key")
+def reissue(only_status: bool, stop: bool, watch: bool, client: NodeClient, as_json: bool) -> None:
+    """Sign again what stands under an earlier key, in the background of a running node.
+
+    Goes on where it was stopped or cut off, also after a restart. What rests on an algorithm that
+    the settings forbid by now (crypto.forbidden) is listed.
+    """
+    job = Job(client, status=f"{IDENTITIES}/reissue", start=f"{IDENTITIES}/reissue", stop=f"{IDENTITIES}/reissue/stop")
+    view = job.asked(only_status=only_status, stop=stop)
+    if watch:
+        view = job.watched(view, "signing", done="done", total="total", shown=not as_json)
+    if as_json:
+        print_json(view)
+        return
+    click.echo(f"{view['state']}: {view['done']} of {view['total']} stand under the present key")
+    for one in view["forbidden"]:
+        what = "its own key, rotate it" if one["own_key"] else "the signature above it"
+        click.secho(f"{printable(one['subject'])} rests on {one['algorithm']}: {what}", fg="yellow")
 
 
 @identity.command("export")

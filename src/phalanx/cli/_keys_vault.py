@@ -1,20 +1,18 @@
 """`phalanx keys vault` and `phalanx keys migrate`: the keys of data at rest."""
 
 import asyncio
-import time
-from typing import Any
 
 import click
 
 from phalanx.cli._ask import ask_person
 from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._job import Job, job_options
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable, time_of
 from phalanx.cli._settings import SettingsSource, settings_options
 from phalanx.cli._show import limit_option
 from phalanx.core import DEFAULT_TENANT, InvalidInput
 
 _LEVELS = ("root", "tenant", "purpose", "data")
-_WATCH_EVERY_S = 0.5
 
 
 @click.group(cls=Group, short_help="Keys of data at rest: look, rotate, shred a tenant, change what guards the root.")
@@ -147,9 +145,7 @@ def rewrap(former: str, former_options: tuple[str, ...], source: SettingsSource,
 
 
 @click.command("migrate", short_help="Seal everything at rest as the settings ask for, in the background.")
-@click.option("--status", "only_status", is_flag=True, help="Only say how far it is.")
-@click.option("--stop", is_flag=True, help="Stop it after the rows it has in hand; it can be started again.")
-@click.option("--watch", is_flag=True, help="Stay until it is through.")
+@job_options
 @client_options
 @json_option
 def migrate(only_status: bool, stop: bool, watch: bool, client: NodeClient, as_json: bool) -> None:
@@ -159,16 +155,11 @@ def migrate(only_status: bool, stop: bool, watch: bool, client: NodeClient, as_j
     goes on where it was interrupted. What has to be done is looked for row by row, so starting it
     again costs reading.
     """
-    if stop and (only_status or watch):
-        raise InvalidInput("--stop", "cannot be combined with --status or --watch")
-    if stop:
-        view = client.post("/v1/keys/migration/stop", content=b"", headers={})
-    elif only_status:
-        view = client.get("/v1/keys/migration")
-    else:
-        view = client.post("/v1/keys/migration/start", content=b"", headers={})
+    path = "/v1/keys/migration"
+    job = Job(client, status=path, start=f"{path}/start", stop=f"{path}/stop")
+    view = job.asked(only_status=only_status, stop=stop)
     if watch:
-        view = _watched(client, view, shown=not as_json)
+        view = job.watched(view, "sealing", done="rows", total="total_rows", shown=not as_json)
     if as_json:
         print_json(view)
         return
@@ -176,16 +167,3 @@ def migrate(only_status: bool, stop: bool, watch: bool, client: NodeClient, as_j
         f"{view['state']}: {view['rows']} of {view['total_rows']} rows looked at, {view['resealed']} sealed anew, "
         f"{view['rotated_keys']} keys rotated, {view['rows_per_s']:.0f} rows/s while at work"
     )
-
-
-def _watched(client: NodeClient, view: Any, *, shown: bool) -> Any:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True, disable=not shown) as progress:
-        bar = progress.add_task("sealing", total=None)
-        while view["state"] == "running":
-            time.sleep(_WATCH_EVERY_S)
-            view = client.get("/v1/keys/migration")
-            progress.update(bar, completed=view["rows"], total=view["total_rows"] or None)
-    return view

@@ -67,6 +67,8 @@ async def opened_identities(
         # Many agents fall more often: enough are warm for a part of them to fall at once.
         n_spares=max(settings.identity.spares, n_agents // _AGENTS_PER_SPARE),
     )
+    # Their keys died with the process before this one; nobody is seated yet.
+    await identities.upkeep.end_earlier()
     await identities.seats.spares.fill(sum(min(wanted[role], AT_ONCE_PER_ROLE) for role in roles))
     return identities
 
@@ -86,3 +88,4 @@ def keep_identities(identities: Identities, swarm: Swarm, services: Services) ->
     identities.on_revoked(revoked)
     services.start("identities", identities.upkeep.run)
     services.start("identity-seats", identities.upkeep.follow)
+    services.start("identity-reissue", identities.reissue.run)

@@ -48,9 +48,10 @@ def test_a_revoked_agent_is_out_of_the_swarm_when_the_call_returns(tmp_path):
         seat = node.swarm.roster()[1]
         assert (seat.id, seat.state) == ("analyst-2.2", AgentState.IDLE)
         assert seat.identity != victim.identity
-        entries = await node.ledger.entries(-1, 10)
-        assert [entry.entry.action for entry in entries] == ["identity.revoked"]
-        assert entries[0].entry.body["why"] == "key-compromised"
+        told = [found.entry for found in await node.ledger.entries(-1, 10)]
+        assert [entry.action for entry in told[:3]] == ["identity.made", "identity.made", "identity.agents-seated"]
+        (revoked,) = [entry for entry in told if entry.action == "identity.revoked"]
+        assert revoked.body["why"] == "key-compromised"
 
     in_node(tmp_path, work)
 

@@ -130,6 +130,11 @@ def test_identities_from_the_shell_over_tls(up, tmp_path):
     after = json.loads(phalanx("agents", "--json", **client))[0]
     assert after["identity"] != before["identity"] or after["state"] == "barred"
 
+    assert json.loads(run("rotate", "organisation:acme", "--json"))["identity"]["epoch"] == 2
+    done = json.loads(run("reissue", "--watch", "--json"))
+    assert (done["state"], done["done"], done["total"]) == ("done", 2, 2)  # the node and kim
+    assert run("reissue", "--status").startswith("done: 2 of 2")
+    run("export", "person:acme/kim", "--out", str(chain))
     assert json.loads(run("rotate", "node:acme/phalanx", "--json"))["identity"]["epoch"] == 2
     run("revoke", "person:acme/kim", "--why", "ceased")
     listed = tmp_path / "acme.list"
@@ -137,7 +142,7 @@ def test_identities_from_the_shell_over_tls(up, tmp_path):
     failed = run("verify", str(chain), "--root", root, "--revocations", str(listed), code=6)
     assert "breaks at link 0" in failed
     assert "known already" in run("accept", str(listed))
-    assert [one["state"] for one in json.loads(run("list", "--kind", "person", "--json"))] == ["revoked"]
+    assert [one["state"] for one in json.loads(run("list", "--kind", "person", "--json"))] == ["revoked"] * 2
 
 
 def test_artefacts_from_the_shell(up, tmp_path):

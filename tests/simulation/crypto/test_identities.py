@@ -22,6 +22,7 @@ from phalanx.crypto.identity import (
     ListForked,
     ListRolledBack,
     NotSigned,
+    OutsideValidity,
     RevocationList,
     RevocationRefused,
     Revoked,
@@ -30,13 +31,18 @@ from phalanx.crypto.identity import (
     UntrustedRoot,
     Use,
     Why,
+    _seated,
     require_signature,
+    set_digest,
     sign_list,
 )
 from phalanx.testing import SimWorld
 
 DAY_S = 86_400
 KIM = Subject.parse("person:acme/kim")
+
+
+MADE = ["identity.made", "identity.made"]
 
 
 async def person(identities, name="kim"):
@@ -55,7 +61,7 @@ def test_a_node_makes_its_root_and_itself_once_and_finds_them_again(site):
         again = await site.open(algorithm=ED25519_ML_DSA_65)
         assert (again.node.fingerprint, again.root.fingerprint) == (first.node.fingerprint, first.root.fingerprint)
         assert len(site.keys.names) == 2
-        assert site.ledger.entries == {}
+        assert site.ledger.actions() == MADE
 
     site(scenario)
 
@@ -228,9 +234,14 @@ def test_another_algorithm_in_the_settings_migrates_everything_and_may_be_cut_of
         moved = await site.open(algorithm=ML_DSA_44)
         assert (moved.root.key.algorithm, moved.node.key.algorithm) == (ML_DSA_44, ML_DSA_44)
         seen = []
-        progress = await moved.upkeep.reissue(seen.append)
+
+        async def go_on(progress):
+            seen.append((progress.done, progress.total))
+            return True
+
+        progress = await moved.upkeep.reissue(go_on)
         assert (progress.done, progress.total) == (4, 4)
-        assert seen
+        assert seen == [(1, 4), (4, 4)]
         for name, (key, before) in keys.items():
             chain = await moved.chain(f"person:acme/{name}")
             assert chain.leaf.key == key.public
@@ -272,7 +283,7 @@ def test_a_lost_key_is_replaced_as_far_as_that_can_be(site):
         await site.keys.erase(identities.node.fingerprint)
         again = await site.open()
         assert again.node.chain.leaf.epoch == 2
-        assert site.ledger.actions() == ["identity.key-lost"]
+        assert site.ledger.actions() == [*MADE, "identity.key-lost"]
         assert again.node.chain.leaf.succession is None
         await again.verify(again.node.chain, use=Use.CHANNEL)
         with pytest.raises((Revoked, EpochPassed)):
@@ -484,16 +495,87 @@ def test_a_revoked_node_takes_its_agents_with_it(site):
     site(scenario)
 
 
+@pytest.mark.requirement("IRS-4", "ZTA-3")
+def test_agents_of_an_earlier_start_are_ended_by_the_next_and_each_set_is_in_the_ledger(site):
+    async def scenario(site):
+        first = await site.open(spares=3)
+        taken = [first.seats.seat(f"analyst-{n}.1") for n in range(3)]
+        await first.upkeep.record()
+        told = list(site.ledger.entries.values())[-1]
+        assert (told.action, told.subject, told.body["agents"]) == ("identity.agents-seated", "node:acme/hq", "3")
+        leaves = [one.chain.leaf for one in taken]
+        shown = [(leaf.serial, str(leaf.subject), leaf.key_fingerprint) for leaf in leaves]
+        assert set_digest(shown) == set_digest(shown[::-1]) == told.body["digest"]
+        assert set_digest(shown[1:]) != told.body["digest"]
+        await first.verify(taken[0].chain, use=Use.SIGN)
+        signed_ns = site.world.clock.wall_ns()
+
+        await site.world.clock.sleep(60)
+        second = await site.open(spares=3)
+        assert await second.upkeep.end_earlier() == 3
+        assert site.ledger.actions()[-1] == "identity.agents-ended"
+        for one in taken:
+            with pytest.raises(Revoked, match="started anew"):
+                await second.verify(one.chain, use=Use.SIGN)
+            await second.verify(one.chain, use=Use.SIGN, at_ns=signed_ns)  # what it signed in its time stands
+        assert {one.state for one in await second.page(kind=SubjectKind.AGENT)} == {"superseded"}
+        fresh = second.seats.seat("analyst-0.1")
+        await second.verify(fresh.chain, use=Use.SIGN)
+        assert await second.upkeep.end_earlier() == 0
+        # Once they would have expired, nothing of it is carried on.
+        await second.upkeep.record()
+        await site.world.clock.sleep(2 * DAY_S)
+        third = await site.open()
+        assert await third.upkeep.end_earlier() == 0
+        await person(third)
+        await third.rotate(third.node.subject, actor="tester")
+        await third.revoke(str(KIM), Why.CEASED, actor="tester")
+
+    site(scenario)
+
+
+def test_a_list_without_room_lets_the_rest_expire_and_keeps_room_for_people(site, monkeypatch):
+    monkeypatch.setattr(_seated, "MAX_REVOCATIONS", 12)
+    monkeypatch.setattr(_seated, "SPARED_REVOCATIONS", 10)
+
+    async def scenario(site):
+        first = await site.open()
+        taken = [first.seats.seat(f"analyst-{n}.1") for n in range(3)]
+        await first.upkeep.record()
+        second = await site.open()
+        assert await second.upkeep.end_earlier() == 2
+        await site.world.clock.sleep(DAY_S)
+        for one in taken:
+            with pytest.raises((Revoked, OutsideValidity)):
+                await second.verify(one.chain, use=Use.SIGN)
+
+    site(scenario)
+
+
+def test_a_spare_that_waited_too_long_is_not_handed_out(site):
+    async def scenario(site):
+        identities = await site.open(spares=2)
+        await identities.seats.spares.fill()
+        await site.world.clock.sleep(0.9 * DAY_S)
+        seat = identities.seats.seat("analyst-1.1")
+        assert seat.chain.leaf.not_after_ns - site.world.clock.wall_ns() > 0.9 * DAY_S * 10**9
+        await identities.seats.spares.fill()
+        assert identities.seats.spares.ready == 2
+        assert identities.seats.spares.take().chain.leaf.not_after_ns == seat.chain.leaf.not_after_ns
+
+    site(scenario)
+
+
 def test_what_is_long_over_is_forgotten(site):
     async def scenario(site):
         identities = await site.open()
         identities.seats.seat("analyst-1.1")
         await identities.upkeep.record()
         identities.seats.leave("analyst-1.1")
-        await site.world.clock.sleep(60 * DAY_S)
+        await site.world.clock.sleep(10 * DAY_S)
         await identities.upkeep.turn()
         assert [one.state for one in await identities.page(kind=SubjectKind.AGENT)] == ["expired"]
-        await site.world.clock.sleep(60 * DAY_S)
+        await site.world.clock.sleep(10 * DAY_S)
         await identities.upkeep.turn()
         assert await identities.page(kind=SubjectKind.AGENT) == []
 
@@ -524,7 +606,12 @@ def test_a_crash_anywhere_leaves_a_node_that_has_itself(another_site):
         await again.verify(again.node.chain, use=Use.CHANNEL)
         assert again.root.chain.leaf.epoch == 1
         assert again.node.chain.leaf.epoch in (1, 2)
-        assert not finished or site.ledger.actions() == ["identity.rotated", "identity.issued", "identity.revoked"]
+        assert not finished or site.ledger.actions() == [
+            *MADE,
+            "identity.rotated",
+            "identity.issued",
+            "identity.revoked",
+        ]
         return finished
 
     for steps in range(0, 4_000, 17):

@@ -20,13 +20,14 @@ def test_what_was_recorded_is_signed_within_a_minute_and_at_an_orderly_stop():
             assert (await node.ledger.verify()).checkpoints == 0
             await node.ledger.record(entry(world, "first"))
             await world.clock.sleep(61)
-            assert (await node.ledger.verify()).signed_size == 1
+            size = node.ledger.size
+            assert (await node.ledger.verify()).signed_size == size
             await world.clock.sleep(61)
             assert (await node.ledger.verify()).checkpoints == 1
             await node.ledger.record(entry(world, "second"))
         async with build_node(Settings(), ports) as node:
             report = await node.ledger.verify()
-            assert (report.size, report.signed_size, report.checkpoints) == (2, 2, 2)
+            assert (report.signed_size, report.checkpoints) == (size + 1, 2)
 
     SimWorld(1).run(main)
 

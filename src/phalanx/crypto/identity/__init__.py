@@ -53,8 +53,10 @@ from phalanx.crypto.identity._own import Names
 from phalanx.crypto.identity._path import NothingKnown, Standing, Verified, validate
 from phalanx.crypto.identity._records import IDENTITIES, IdentityRecord
 from phalanx.crypto.identity._register import Register
+from phalanx.crypto.identity._reissue import Forbidden, Reissue, ReissueJob, ReissueState
 from phalanx.crypto.identity._request import KeyRequest
 from phalanx.crypto.identity._revocation import Listed, Revocation, RevocationList, Why, check_succession, sign_list
+from phalanx.crypto.identity._seated import set_digest
 from phalanx.crypto.identity._seats import Seats
 from phalanx.crypto.identity._upkeep import Progress, Upkeep
 
@@ -67,6 +69,7 @@ __all__ = [
     "Certificate",
     "Chain",
     "EpochPassed",
+    "Forbidden",
     "ForbiddenInChain",
     "Identities",
     "Identity",
@@ -86,6 +89,9 @@ __all__ = [
     "OutsideValidity",
     "Progress",
     "Register",
+    "Reissue",
+    "ReissueJob",
+    "ReissueState",
     "Request",
     "Revocation",
     "RevocationList",
@@ -105,6 +111,7 @@ __all__ = [
     "WrongIssuer",
     "check_succession",
     "require_signature",
+    "set_digest",
     "sign_certificate",
     "sign_list",
     "validate",

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from phalanx.core import (
     DEFAULT_TENANT,
@@ -14,6 +15,7 @@ from phalanx.core import (
     NotFound,
     Overloaded,
     Put,
+    Record,
     Row,
     StorageError,
     Store,
@@ -42,6 +44,9 @@ from phalanx.crypto.identity._records import (
     put,
 )
 from phalanx.crypto.identity._revocation import RevocationList
+from phalanx.crypto.identity._seated import SEATED, SeatedSet
+
+R = TypeVar("R", bound=Record)
 
 
 class Book:
@@ -107,6 +112,14 @@ class Book:
         while links[-1].issuer_serial != links[-1].id and len(links) < MAX_CHAIN:
             links.append(await self.get(links[-1].issuer_serial))
         return Chain(tuple(Certificate.from_bytes(one.certificate) for one in links))
+
+    async def read(self, table: Table, key: str, kind: type[R]) -> R | None:
+        row = await self._store.get(table, DEFAULT_TENANT, key)
+        return None if row is None else decode(row.value, kind)
+
+    async def seated(self) -> list[SeatedSet]:
+        """The sets of agents that were seated and not ended."""
+        return [decode(row.value, SeatedSet) for row in await self._everything(SEATED)]
 
     async def standing(self, subject: Subject) -> tuple[StandingRecord | None, int]:
         """The subject's standing and its row's version, for ``Expect``."""

@@ -65,8 +65,7 @@ class Changes:
         request = self._issuer.request(subject, key.public, epoch=epoch)
         certificate = self._issuer.sign(request, above.key if above else key)
         chain = above.chain.below(certificate) if above else Chain((certificate,))
-        # A node that begins has nothing to tell; one that lost its key has.
-        await self._install(chain, actor="node", action="identity.key-lost" if epoch > 1 else "")
+        await self._install(chain, actor="node", action="identity.key-lost" if epoch > 1 else "identity.made")
         return Identity(key, chain)
 
     async def issue(
@@ -179,6 +178,13 @@ class Changes:
         first = stand[0]
         return entries[0] if entries[0] in news or first is None else first
 
+    async def end_agents(self, above: Identity, ended: Sequence[Revocation], writes: Sequence[Write]) -> None:
+        """Revoke agents that are gone, all in one list; ``writes`` forget them."""
+        await self._commit_list(
+            above, ended, writes=writes, expect=(), actor="node", action="identity.agents-ended",
+            subject=above.subject, body={"agents": str(len(ended))},
+        )  # fmt: skip
+
     async def take_over(self, offered: RevocationList, chain: Chain, *, actor: str) -> None:
         """Put a list of somebody else's into force. The caller has verified it, and that it is news."""
         version = await self._book.list_version(offered.issuer)
@@ -208,7 +214,7 @@ class Changes:
         before: Certificate | None = None,
         above: Identity | None = None,
     ) -> None:
-        """Make ``chain`` the present one of its subject. Without an ``action`` the ledger is not told."""
+        """Make ``chain`` the present one of its subject."""
         leaf, now_ns = chain.leaf, self._clock.wall_ns()
         standing, version = await self._book.standing(leaf.subject)
         if standing is not None and standing.epoch >= leaf.epoch:
@@ -230,8 +236,8 @@ class Changes:
             self._register.set_epochs(leaf.subject, epochs)
 
         if before is None or above is None:
-            owed = [self._book.owe(actor, action, leaf.subject, **body)] if action else []
-            await self._book.commit(writes, expect=expect, owed=owed, then=then)
+            owed = self._book.owe(actor, action, leaf.subject, **body)
+            await self._book.commit(writes, expect=expect, owed=[owed], then=then)
             return
         await self._commit_list(
             above, [_superseded(before, now_ns + ROTATION_GRACE_NS)], writes=writes, expect=expect,

@@ -30,6 +30,7 @@ from phalanx.crypto.identity._own import Names, Own
 from phalanx.crypto.identity._path import Standing, Verified, validate
 from phalanx.crypto.identity._records import ANCHORS, AnchorRecord, IdentityRecord, put
 from phalanx.crypto.identity._register import Listener, Register
+from phalanx.crypto.identity._reissue import ReissueJob
 from phalanx.crypto.identity._request import KeyRequest
 from phalanx.crypto.identity._revocation import Revocation, RevocationList, Why, check_succession
 from phalanx.crypto.identity._seats import Seats, Spares
@@ -48,7 +49,7 @@ class Told:
 
 
 class Identities:
-    """Made by ``open``. ``upkeep`` is to run for as long as the node does."""
+    """Made by ``open``. ``upkeep`` and ``reissue`` are to run for as long as the node does."""
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class Identities:
         register: Register,
         seats: Seats,
         upkeep: Upkeep,
+        reissue: ReissueJob,
         alerts: AlertSink,
         *,
         clock: Clock,
@@ -75,6 +77,7 @@ class Identities:
         self._head = -1
         self.seats = seats
         self.upkeep = upkeep
+        self.reissue = reissue
         self._checked = telemetry.metrics.counter(
             "phalanx_identity_chains_checked_total", "Chains of identities that were checked.", ("outcome",)
         )
@@ -103,11 +106,12 @@ class Identities:
         register, issuer, book = Register(alerts), Issuer(clock, entropy, policy), Book(store, audit, clock)
         changes = Changes(book, register, issuer, keys, clock=clock, offload=offload)
         own = Own(names, book, changes, keys, alerts, clock)
-        spares = Spares(issuer, lambda: own.node, names.algorithm, size=n_spares, offload=offload)
+        spares = Spares(issuer, lambda: own.node, names.algorithm, size=n_spares, clock=clock, offload=offload)
         seats = Seats(spares, register, clock=clock, telemetry=telemetry)
         upkeep = Upkeep(own, book, changes, register, issuer, seats, clock=clock, offload=offload, telemetry=telemetry)
+        job = ReissueJob(upkeep, book, register, seats, clock=clock, policy=policy, telemetry=telemetry)
         opened = cls(
-            own, book, changes, register, seats, upkeep, alerts, clock=clock, policy=policy, telemetry=telemetry
+            own, book, changes, register, seats, upkeep, job, alerts, clock=clock, policy=policy, telemetry=telemetry
         )
         await book.settle()
         await opened.refresh()

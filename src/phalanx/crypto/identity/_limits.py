@@ -19,13 +19,17 @@ MAX_CHAIN_BYTES = (MAX_CHAIN + MAX_SUCCESSION) * MAX_CERTIFICATE_BYTES
 MAX_EPOCHS = 64
 # Revocations of one issuer; a list of them is signed and carried as a whole.
 MAX_REVOCATIONS = 10_000
+# Of these so many are left for what people ask for, when a start ends the agents of the one before.
+SPARED_REVOCATIONS = 1_000
 MAX_LIST_BYTES = 4 * MIB
 MAX_REASON_CHARS = 200
 
 # How long a certificate of each kind is good for, unless it is asked for otherwise.
 ORGANISATION_LIFETIME_NS = 3_650 * _DAY_NS
 NODE_LIFETIME_NS = 90 * _DAY_NS
-AGENT_LIFETIME_NS = 7 * _DAY_NS
+# An agent lives as long as its node runs, and its certificate is renewed while it does. What a start of the node
+# cannot end of the one before, because the list of revocations has no room, ends by itself within a day.
+AGENT_LIFETIME_NS = _DAY_NS
 PERSON_LIFETIME_NS = 365 * _DAY_NS
 MAX_LIFETIME_NS = ORGANISATION_LIFETIME_NS
 # What a node owns is renewed when less than this part of its life is left.
@@ -51,10 +55,14 @@ RENEW_EVERY_S = 3_600.0
 STORAGE_PAUSE_S = 10.0
 # Certificates re-signed in one commit of `reissue all`; an interruption repeats at most one such batch.
 REISSUE_BATCH = 32
+# How long `reissue` rests after a batch at most; else as long as the batch took.
+REISSUE_REST_MAX_S = 1.0
+# Certificates under a forbidden algorithm that are listed at once.
+MAX_FORBIDDEN = 1_000
 # Rows looked at in one read.
 PAGE_ROWS = 500
 # Expired identities of agents are forgotten after this long.
-KEEP_EXPIRED_NS = 90 * _DAY_NS
+KEEP_EXPIRED_NS = 14 * _DAY_NS
 
 # Later than every time: the end of what 63 bits of nanoseconds can say.
 LATEST_NS = (1 << 63) - 1

@@ -3,7 +3,8 @@
 Invariants:
 
 - a spare is handed out once; it was never seated before and is not put back;
-- spares are made under the node's present key: those of an earlier one are thrown away;
+- spares are made under the node's present key: those of an earlier one are thrown away, and so
+  are those that have waited until they would soon expire;
 - an agent is admitted while no link of its chain is revoked, expired or of a passed epoch. That
   is looked up in memory each time it is asked, so a revocation counts from the same step on.
 
@@ -19,8 +20,8 @@ from phalanx.core import Clock, NotFound, Offload
 from phalanx.crypto.identity._errors import BrokenChain
 from phalanx.crypto.identity._identity import Identity, require_signature
 from phalanx.crypto.identity._issuer import Issuer
-from phalanx.crypto.identity._limits import MAX_SPARES, MAX_UNRECORDED, SPARE_BATCH
-from phalanx.crypto.identity._model import Subject
+from phalanx.crypto.identity._limits import MAX_SPARES, MAX_UNRECORDED, RENEW_AT_PART_LEFT, SPARE_BATCH
+from phalanx.crypto.identity._model import LIFETIME_NS, Subject, SubjectKind
 from phalanx.crypto.identity._path import Verified
 from phalanx.crypto.identity._register import Register
 from phalanx.telemetry import Telemetry
@@ -32,8 +33,16 @@ class Spares:
     """A bounded pool of identities that nobody has yet."""
 
     def __init__(
-        self, issuer: Issuer, node: Callable[[], Identity], algorithm: str, *, size: int, offload: Offload
+        self,
+        issuer: Issuer,
+        node: Callable[[], Identity],
+        algorithm: str,
+        *,
+        size: int,
+        clock: Clock,
+        offload: Offload,
     ) -> None:
+        self._clock = clock
         self._issuer = issuer
         self._node = node
         self._algorithm = algorithm
@@ -47,19 +56,27 @@ class Spares:
 
     def take(self) -> Identity | None:
         """A spare that still stands under the node's present key, if there is one."""
-        under = self._node().fingerprint
         while self._ready:
             spare = self._ready.popleft()
-            if spare.chain.certificates[1].key_fingerprint == under:
+            if self._is_fresh(spare):
                 return spare
         return None
 
     async def fill(self, n: int = 0) -> None:
         """Make spares off the event loop until there are ``n``, or as many as the pool holds by itself."""
         wanted = min(n or self.size, MAX_SPARES)
+        # The oldest stand first.
+        while self._ready and not self._is_fresh(self._ready[0]):
+            self._ready.popleft()
         while len(self._ready) < wanted:
             batch = min(SPARE_BATCH, wanted - len(self._ready))
             self._ready.extend(await self._offload.run(self._issuer.agents(self._node(), self._algorithm, batch)))
+
+    def _is_fresh(self, spare: Identity) -> bool:
+        """Whether it stands under the node's present key, and is not about to be renewed at once."""
+        left_ns = spare.chain.leaf.not_after_ns - self._clock.wall_ns()
+        fresh = left_ns > RENEW_AT_PART_LEFT * LIFETIME_NS[SubjectKind.AGENT]
+        return fresh and spare.chain.certificates[1].key_fingerprint == self._node().fingerprint
 
     def make_now(self) -> Identity:
         return self._issuer.agents(self._node(), self._algorithm, 1)()[0]

@@ -8,7 +8,7 @@ taken up by the next one, or by the next start. That is also how a migration to 
 survives an interruption: there is no list of what remains but the certificates themselves.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from phalanx.core import Clock, Offload, StorageError
@@ -30,6 +30,7 @@ from phalanx.crypto.identity._model import LIFETIME_NS, Subject, SubjectKind
 from phalanx.crypto.identity._own import Own
 from phalanx.crypto.identity._records import identity_put, record_of
 from phalanx.crypto.identity._register import Register
+from phalanx.crypto.identity._seated import endings, seated_put, seated_set
 from phalanx.crypto.identity._seats import Seats
 from phalanx.telemetry import Telemetry
 
@@ -111,28 +112,50 @@ class Upkeep:
                 after = await self._own.rotate(own, self._own.names.algorithm, actor="node")
             self._log.info("identity rotated", subject=str(own.subject), reason=reason, epoch=after.chain.leaf.epoch)
 
-    async def reissue(self, on_progress: Callable[[Progress], None] | None = None) -> Progress:
+    async def reissue(
+        self, go_on: Callable[[Progress], Awaitable[bool]] | None = None, *, actor: str = "node"
+    ) -> Progress:
         """Sign again what stands under an earlier key of an issuer that is here.
 
-        Can be broken off at any time: what was signed is committed, and the next call goes on.
+        ``go_on`` is asked before the first batch and after each. Can be broken off at any time:
+        what was signed is committed, and the next call goes on. What cannot be signed, because
+        the policy forbids the algorithm of its key, stays as it is.
         """
         if self._own.stale():
             async with self._changes.turn:
-                await self._own.resign(actor="node")
+                await self._own.resign(actor=actor)
         stale, total = await self._stale()
         done = total - len(stale)
+        if go_on and not await go_on(Progress(done, total)):
+            return Progress(done, total)
+        stale = [one for one in stale if not self._issuer.policy.verdict(one.key.algorithm)]
         for start in range(0, len(stale), REISSUE_BATCH):
             batch = stale[start : start + REISSUE_BATCH]
             async with self._changes.turn:
-                await self._changes.resign(self._own.above(batch[0].subject), batch, actor="node")
+                await self._changes.resign(self._own.above(batch[0].subject), batch, actor=actor)
             done += len(batch)
-            if on_progress:
-                on_progress(Progress(done, total))
+            if go_on and not await go_on(Progress(done, total)):
+                return Progress(done, total)
         await self._resign_agents()
         return Progress(done, total)
 
+    async def end_earlier(self) -> int:
+        """End the agents that starts of this node before have seated; how many. Before anybody is seated."""
+        sets = await self._book.seated()
+        if not sets:
+            return 0
+        node = self._own.node
+        ended, forgets, left = endings(sets, self._register.known_list(node.subject), self._clock.wall_ns())
+        if ended:
+            async with self._changes.turn:
+                await self._changes.end_agents(node, ended, forgets)
+        else:
+            await self._book.commit(forgets, then=lambda: None)
+        self._log.info("agents of earlier starts ended", agents=len(ended), left_to_expire=left)
+        return len(ended)
+
     async def record(self) -> None:
-        """Write down who was seated since the last time: one commit for all of them."""
+        """Write down who was seated since the last time: one commit for all of them, and one entry in the ledger."""
         waiting = self._seats.unrecorded
         while waiting:
             batch = [waiting.popleft() for _ in range(min(len(waiting), PAGE_ROWS))]
@@ -140,8 +163,12 @@ class Upkeep:
             writes = [
                 identity_put(record_of(one.chain.leaf, one.chain.certificates[1].serial, now_ns)) for one in batch
             ]
+            seated = seated_set(batch, now_ns)
+            owed = self._book.owe(
+                "node", "identity.agents-seated", self._own.node.subject, agents=str(len(batch)), digest=seated.id
+            )
             try:
-                await self._book.commit(writes, then=lambda: None)
+                await self._book.commit([*writes, seated_put(seated)], owed=[owed], then=lambda: None)
             except StorageError:
                 waiting.extendleft(reversed(batch))
                 raise
