@@ -161,7 +161,10 @@ class _Run:
 
         report = await node.ledger.verify()
         consequences = len(assessments) + len(proposals) + len(decisions)
-        require(report.size == consequences, "the ledger lacks or repeats something", report.size, consequences)
+        told = [found.entry.action for found in await node.ledger.entries(-1, MAX_PAGE_ROWS)]
+        require(len(told) == report.size, "the ledger does not show all that it has", len(told), report.size)
+        recorded = sum(not action.startswith("identity.") for action in told)
+        require(recorded == consequences, "the ledger lacks or repeats something", recorded, consequences)
 
 
 async def _rows(store: Store, table: Table) -> Mapping[str, bytes]:
