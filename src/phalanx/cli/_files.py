@@ -16,6 +16,19 @@ def read_file(path: Path) -> bytes:
         raise InvalidInput(str(path), f"cannot be read: {error.strerror or error}") from error
 
 
+def list_files(folder: Path, pattern: str) -> list[Path]:
+    """Files of a folder whose names match, in order; none where there is no folder."""
+    return sorted(file for file in folder.glob(pattern) if file.is_file())
+
+
+def make_folder(folder: Path) -> None:
+    """A folder that others may look into, unless it is there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(str(folder), f"cannot be made: {error.strerror or error}") from error
+
+
 def open_file(path: Path) -> BinaryIO:
     """A file that was named on the command line, to be read piece by piece."""
     try:

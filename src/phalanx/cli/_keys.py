@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from phalanx.cli._keys_committee import committee
 from phalanx.cli._keys_entropy import entropy
 from phalanx.cli._keys_escrow import escrow
 from phalanx.cli._keys_identity import identity
@@ -17,6 +18,7 @@ def keys() -> None:
     """Algorithms, identities, the vault, escrow, entropy."""
 
 
+keys.add_command(committee)
 keys.add_command(entropy)
 keys.add_command(escrow)
 keys.add_command(identity)

@@ -22,6 +22,14 @@ Errors::
 """
 
 from phalanx.crypto.sharing._ceremony import Ceremony, Opened, Release, begin_ceremony, reconstruct, release_share
+from phalanx.crypto.sharing._committee import (
+    CommitteeKey,
+    CommitteePlan,
+    CommitteeSeat,
+    CommitteeShare,
+    plan_committee,
+    read_committee,
+)
 from phalanx.crypto.sharing._custody import Card, Keyholder, read_card
 from phalanx.crypto.sharing._errors import (
     CeremonyClosed,
@@ -40,8 +48,9 @@ from phalanx.crypto.sharing._escrows import CeremonyStatus, Escrows
 from phalanx.crypto.sharing._groups import Group, ffdhe2048, ffdhe3072, safe_prime_group
 from phalanx.crypto.sharing._joint import Joint, KeyShare
 from phalanx.crypto.sharing._limits import MAX_CUSTODIAN_NAME_CHARS, MAX_DOCUMENT_BYTES, MAX_SHARES
-from phalanx.crypto.sharing._participant import Generated, Participant
+from phalanx.crypto.sharing._participant import Generated, OwnDealing, Participant
 from phalanx.crypto.sharing._plan import Member, Message, Plan, Round
+from phalanx.crypto.sharing._seat import Step, step, take_seat
 from phalanx.crypto.sharing._shares import Recovered, Share, recover, split
 from phalanx.crypto.sharing._verifiable import (
     FELDMAN,
@@ -69,6 +78,10 @@ __all__ = [
     "CeremonyClosed",
     "CeremonyStatus",
     "Commitment",
+    "CommitteeKey",
+    "CommitteePlan",
+    "CommitteeSeat",
+    "CommitteeShare",
     "Dealing",
     "Escrow",
     "Escrows",
@@ -101,11 +114,17 @@ __all__ = [
     "Terms",
     "Undecodable",
     "VerifiableShare",
+    "OwnDealing",
+    "Step",
     "begin_ceremony",
     "ffdhe2048",
     "ffdhe3072",
     "make_escrow",
     "own_share",
+    "plan_committee",
+    "read_committee",
+    "step",
+    "take_seat",
     "read_card",
     "read_signed",
     "reconstruct",

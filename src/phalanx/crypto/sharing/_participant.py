@@ -30,7 +30,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from phalanx.core import EntropySource, WireError
+from phalanx.core import EntropySource, InvalidInput, WireError
 from phalanx.crypto import DecapsulationKey, NotAuthentic, SigningKey
 from phalanx.crypto.sharing._ballot import AnswerBody, Ballot, DealBody, promise_of, share_from, share_to
 from phalanx.crypto.sharing._errors import GenerationFailed, InvalidShare
@@ -50,6 +50,14 @@ class Generated:
     transcript: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class OwnDealing:
+    """What a dealer has dealt: the message of round DEAL, and the shares to answer complaints with. Secret."""
+
+    body: bytes
+    shares: Mapping[int, VerifiableShare]
+
+
 class Participant:
     """One member of a run. Give it every message of the board, and close its rounds when the board does."""
 
@@ -63,17 +71,31 @@ class Participant:
         dealer: int | None = None,
         receiver: int | None = None,
         holding: KeyShare | None = None,
+        own: OwnDealing | None = None,
+        resumed: bool = False,
+        speaks_always: bool = False,
     ) -> None:
-        """``dealer`` and ``receiver`` are this member's indexes; ``holding`` is the share that it passes on."""
+        """``dealer`` and ``receiver`` are this member's indexes; ``holding`` is the share that it passes on.
+
+        ``resumed`` makes one again that was there before, with ``own`` as it was; then it is given
+        the messages it had, and its rounds are closed as they were. ``speaks_always`` has it say in
+        COMPLAIN and ANSWER also that it has nothing to say, for a board without deadlines.
+        """
         assert dealer is not None or receiver is not None, "a member deals, receives, or both"
-        assert (holding is not None) == (dealer is not None and plan.previous is not None), "a share is passed on"
+        passes_on = dealer is not None and plan.previous is not None and not resumed
+        if (holding is not None) != passes_on:
+            raise InvalidInput("share", "who passes a secret on needs its share of it, and nobody else does")
+        self.plan = plan
         self._plan, self._digest = plan, plan.digest()
         self._ballot = Ballot(plan, self._digest)
         self._signer, self._opener = signer, opener
         self._dealer, self._receiver = dealer, receiver
         self._parts: dict[int, VerifiableShare] = {}
-        self._dealing = self._deal(holding, entropy) if dealer is not None else None
-        self._deal_body = b"" if self._dealing is None else self._sealed(self._dealing)
+        self._speaks_always = speaks_always
+        if dealer is not None and not resumed:
+            dealing = self._deal(holding, entropy)
+            own = OwnDealing(self._sealed(dealing), dealing.shares)
+        self.own = own
         self.round = Round.COMMIT
         self.result: Generated | None = None
 
@@ -103,13 +125,17 @@ class Participant:
             return self._answer()
         if ending is Round.ANSWER:
             ballot.judge_answers()
-            self._dealing, self._deal_body = None, b""
+            self.own = None
             if len(ballot.qualified()) < self._plan.enough_dealers:
                 reasons = "; ".join(f"{dealer}: {reason}" for dealer, reason in sorted(ballot.out.items()))
                 raise GenerationFailed(f"too few dealings count ({reasons})", ballot.out)
             return self._as_receiver(Round.CONFIRM, ballot.transcript())
         self.result = self._conclude()
         return []
+
+    @property
+    def _deal_body(self) -> bytes:
+        return b"" if self.own is None else self.own.body
 
     def _deal(self, holding: KeyShare | None, entropy: EntropySource) -> Dealing:
         plan = self._plan
@@ -144,13 +170,15 @@ class Participant:
                 continue
             self._parts[dealer] = share
         accused = [dealer for dealer in self._ballot.dealt if dealer not in self._parts]
-        return self._as_receiver(Round.COMPLAIN, msgspec.msgpack.encode(accused)) if accused else []
+        if not accused and not self._speaks_always:
+            return []
+        return self._as_receiver(Round.COMPLAIN, msgspec.msgpack.encode(accused))
 
     def _answer(self) -> list[Message]:
         accusers = self._ballot.complaints().get(self._dealer, set()) if self._dealer is not None else set()
-        if not accusers or self._dealing is None or self._dealer in self._ballot.out:
+        if self.own is None or not (self._speaks_always or (accusers and self._dealer not in self._ballot.out)):
             return []
-        shown = {index: share_to(self._plan, self._dealing.shares[index]) for index in accusers}
+        shown = {index: share_to(self._plan, self.own.shares[index]) for index in accusers}
         return self._as_dealer(Round.ANSWER, msgspec.msgpack.encode(AnswerBody(shown)))
 
     def _conclude(self) -> Generated:
