@@ -58,7 +58,7 @@ class _Run:
         for _ in range(_SENDINGS):
             await world.clock.sleep(self.rng.exponential(_PAUSE_MEAN_S))
             await self._act(liar)
-        world.network.heal()
+        self._heal_for_good()
         await self._quiet()
         lying.cancel()
         self.judge.finish(self.crashes, _WRITTEN_NS)
@@ -165,6 +165,14 @@ class _Run:
     async def _await(self, label: bytes, receipt: "Receipt") -> None:
         await receipt.ended()
         self.judge.ended(label, receipt.taken, [(name, outcome.name) for name, outcome in receipt.refused])
+
+    def _heal_for_good(self) -> None:
+        """Nothing is cut or lost any more: what does not arrive now never would."""
+        network, places = self.world.network, (*_PROCESSES, _LIAR)
+        network.heal()
+        for source in places:
+            for target in places:
+                network.set_faults(NetworkFaults(), source=source, target=target)
 
     async def _quiet(self) -> None:
         """Wait until nothing has to be delivered any more, or patience ends."""
