@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from phalanx.balancing._deciding import OPEN, SLOTS, WEIGHT
 from phalanx.balancing._fluid import FluidPlan, plan_fluid
-from phalanx.balancing._limits import RATE_WINDOW_S
+from phalanx.balancing._limits import BELIEVED, RATE_WINDOW_S
 from phalanx.balancing._pool import Pool
 
 if TYPE_CHECKING:
@@ -57,4 +57,4 @@ def compute(beat: BeatInput) -> FluidPlan:
 def put(pool: Pool, plan: FluidPlan) -> None:
     """From now on, place by this plan."""
     pool.plan = plan
-    pool.state[WEIGHT] = plan.weights
+    pool.state[WEIGHT] = BELIEVED * plan.weights

@@ -4,7 +4,8 @@ Waiting and working is what the operation itself will see. What others will see 
 i is given aᵢ operations a second and is busy a share ρᵢ of the time, an operation that takes x after a wait of u
 delays those still to come by aᵢ/(1 - ρᵢ)·(u·x + x²/2) together. The sum is the first step of policy iteration from the
 split that the beat planned (``_fluid``): with nothing known it is earliest completion, under load it keeps a resource
-for those who have no other.
+for those who have no other. The second term counts in part only (``BELIEVED``): those to come are not bound to resource
+i as that split would have them.
 """
 
 import math
