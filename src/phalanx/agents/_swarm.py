@@ -344,7 +344,7 @@ class Swarm:
     def _agent(self, agent: str) -> Agent:
         found = self._roster.find(agent)
         if found is None:
-            raise NotFound("agent", agent, hint="`phalanx agents` lists those that there are")
+            raise NotFound("agent", agent, hint="`phalanx agents list` shows those that there are")
         return found
 
     def _end(self, agent: Agent, kind: FallKind, reason: str) -> bool:

@@ -9,6 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 import phalanx
+from phalanx.api._agents import KINDS as AGENT_KINDS
+from phalanx.api._agents import agent_routes
 from phalanx.api._agreements import KINDS as AGREEMENT_KINDS
 from phalanx.api._agreements import agreement_routes
 from phalanx.api._artefacts import KINDS as ARTEFACT_KINDS
@@ -54,6 +56,7 @@ _KINDS: Sequence[type] = (
     *EVENT_KINDS,
     *CLUSTER_KINDS,
     *RECORD_KINDS,
+    *AGENT_KINDS,
     *AGREEMENT_KINDS,
     *ARTEFACT_KINDS,
     *LEDGER_KINDS,
@@ -91,6 +94,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
     for router in (
         event_routes(node, gate),
         record_routes(node, gate),
+        agent_routes(node, gate),
         agreement_routes(node, gate),
         artefact_routes(node, gate),
         trace_routes(node, gate),

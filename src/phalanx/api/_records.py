@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from phalanx.agents import MISSIONS, AgentView, Mission
+from phalanx.agents import MISSIONS, Mission
 from phalanx.api._auth import Gate
 from phalanx.api._limits import MAX_CURSOR_CHARS
 from phalanx.api._replies import Page, page, reply, reply_page
@@ -84,11 +84,11 @@ _SHELVES: Sequence[_Shelf[Any]] = (
     _Shelf("decisions", DECISIONS, Decision),
 )
 
-KINDS: tuple[type, ...] = (*(shelf.kind for shelf in _SHELVES), Case, AgentView, Device, Alert)
+KINDS: tuple[type, ...] = (*(shelf.kind for shelf in _SHELVES), Case, Device, Alert)
 
 
 def record_routes(node: "Node", gate: Gate) -> APIRouter:
-    """``/v1/findings`` and its siblings, ``/v1/cases``, ``/v1/agents`` and ``/v1/devices``."""
+    """``/v1/findings`` and its siblings, ``/v1/cases`` and ``/v1/devices``."""
     router = APIRouter(prefix="/v1", tags=["records"], default_response_class=Response)
     viewer = Depends(gate.needs(Role.VIEWER))
     for shelf in _SHELVES:
@@ -109,11 +109,6 @@ def record_routes(node: "Node", gate: Gate) -> APIRouter:
                 decisions=found.decisions,
             )
         )
-
-    @router.get("/agents", responses=answer(AgentView, many=True), dependencies=[viewer])
-    async def list_agents() -> Response:
-        """The swarm: who is there and what each is doing."""
-        return reply({"items": node.swarm.roster(), "next": ""})
 
     @router.get("/devices", responses=answer(Device, many=True), dependencies=[viewer])
     async def list_devices() -> Response:

@@ -1,103 +1,200 @@
-"""`phalanx agents`: who is there, and how processes would best be joined."""
+"""`phalanx agents`: who is there, what each can do and keeps, and taking somebody out of the swarm."""
 
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
 
 import click
 
 from phalanx.cli._client import NodeClient, client_options
-from phalanx.cli._files import write_file
-from phalanx.cli._output import Column, Group, json_option, print_json, print_table
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
+from phalanx.cli._topology import topology
+
+_MOST = 10_000
+_ROLES = ("sentinel", "hunter", "guardian", "analyst", "deception", "admin", "canary", "specialist")
+_CAPABILITIES = (
+    "threat-detection", "response-coordination", "intelligence-aggregation", "prediction",
+    "zero-trust-enforcement", "incident-response",
+)  # fmt: skip
 
 
 class _ListsByDefault(Group):
     """Without a subcommand it lists."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
             args = ["list", *args]
         return super().parse_args(ctx, args)
 
 
 @click.group(cls=_ListsByDefault, short_help="The swarm: who is there and what each is doing.")
 def agents() -> None:
-    """The swarm: who is there and what each is doing.
+    """The swarm: who is there, what each can do and keeps, and taking somebody out of it.
 
     Without a subcommand it lists the agents.
     """
+
+
+agents.add_command(topology)
+
+
+def _text(name: str) -> Any:
+    return lambda row: str(row.get(name, "")) or "–"
+
+
+def _joined(name: str) -> Any:
+    return lambda row: ", ".join(row[name]) or "–"
+
+
+_COLUMNS: list[Column] = [
+    ("role", _text("role")),
+    ("agent", _text("id")),
+    ("state", _text("state")),
+    ("mission", _text("mission")),
+    ("keeps", _joined("duties")),
+    ("done", _text("done")),
+    ("failed", _text("failed")),
+    ("falls", _text("falls")),
+    ("trust", lambda row: f"{row['trust']:.2f}"),
+    ("identity", lambda row: row["identity"][:16]),
+]
 
 
 @agents.command("list")
 @client_options
 @json_option
 def list_agents(client: NodeClient, as_json: bool) -> None:
-    """Who is there and what each is doing."""
-    rows = list(client.pages("/v1/agents", limit=1_000))
+    """Who is there, and what each is doing."""
+    _show(list(client.pages("/v1/agents", limit=_MOST)), as_json=as_json, empty="no agents yet")
+
+
+@agents.command("registry")
+@click.option("--role", type=click.Choice(_ROLES), help="Only of this role.")
+@click.option("--capability", type=click.Choice(_CAPABILITIES), help="Only who has a skill or duty of this kind.")
+@click.option("--skill", default="", help="Only who has this skill.")
+@click.option("--locality", default="", help="Only who is on the node of this name.")
+@click.option("--min-trust", type=click.FloatRange(0, 1), default=0.0, help="Only who is trusted so far, 0 to 1.")
+@click.option("--able", is_flag=True, help="Only who may be given work now.")
+@client_options
+@json_option
+def registry(
+    role: str | None, capability: str | None, skill: str, locality: str, min_trust: float, able: bool,
+    client: NodeClient, as_json: bool,
+) -> None:  # fmt: skip
+    """Look agents up by what is wanted of them, the most trusted and least busy first."""
+    wanted = {
+        "role": role, "capability": capability, "skill": skill, "locality": locality,
+        "min_trust": min_trust or None, "able": "true" if able else "",
+    }  # fmt: skip
+    _show(client.get("/v1/agents", **wanted)["items"], as_json=as_json)
+
+
+@agents.command("show")
+@click.argument("agent")
+@client_options
+@json_option
+def show(agent: str, client: NodeClient, as_json: bool) -> None:
+    """Everything about AGENT."""
+    row = client.get(f"/v1/agents/{quote(agent, safe='')}")
+    if as_json:
+        print_json(row)
+        return
+    for name, value in row.items():
+        shown = time_of("heard_ns")(row) if name == "heard_ns" and value else value
+        click.echo(f"{name:<14} {', '.join(value) if isinstance(value, list) else shown}")
+
+
+@agents.command("duties")
+@client_options
+@json_option
+def duties(client: NodeClient, as_json: bool) -> None:
+    """Work that stands: listeners, probes, watchers, and who keeps each."""
+    rows = client.get("/v1/duties")["items"]
     if as_json:
         print_json(rows)
         return
     columns: list[Column] = [
-        ("role", lambda row: row["role"]),
-        ("agent", lambda row: row["id"]),
-        ("state", lambda row: row["state"]),
-        ("mission", lambda row: row.get("mission") or "–"),
-        ("done", lambda row: str(row["done"])),
-        ("failed", lambda row: str(row["failed"])),
-        ("identity", lambda row: row["identity"][:16]),
+        ("duty", lambda row: f"{row['duty']} {row['partition'] + 1}/{row['partitions']}"),
+        ("state", _text("state")),
+        ("agent", _text("agent")),
+        ("kept for", lambda row: f"{row['kept_s']:.0f} s"),
+        ("heard", lambda row: f"{row['silent_s']:.0f} s ago"),
+        ("term", _text("term")),
+        ("done", _text("done")),
+        ("note", _text("note")),
     ]
-    print_table("Agents", rows, columns, empty="no agents yet")
+    print_table("Duties", rows, columns, empty="no plug-in brings a duty")
 
 
-@agents.command("topology")
-@click.option("--nodes", default=200, show_default=True, type=click.IntRange(2, 2_000), help="How many processes.")
-@click.option("--organisations", default=8, show_default=True, type=click.IntRange(1), help="How many organisations.")
-@click.option(
-    "--degree", "degrees", multiple=True, type=click.IntRange(2, 64), help="Degree of a regular graph: 8, 10."
-)
-@click.option(
-    "--silent", default=1 / 3, show_default="a third", type=click.FloatRange(0, 0.95), help="Share of silent."
-)
-@click.option("--trials", default=20, show_default=True, type=click.IntRange(1, 1_000), help="Who is silent: draws.")
-@click.option("--seed", default=1, show_default=True, help="Seed of places and draws.")
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the graphs into this SVG file.")
+@agents.command("skills")
+@click.option("--capability", type=click.Choice(_CAPABILITIES), help="Only those that contribute to this.")
+@client_options
 @json_option
-def topology(
-    nodes: int, organisations: int, degrees: tuple[int, ...], silent: float, trials: int, seed: int,
-    plot: Path | None, as_json: bool,
-) -> None:  # fmt: skip
-    """Compare graphs of processes at simulated places: full mesh, tree of short ways, random regular graphs.
-
-    Coverage is the share of the living that an emergency reaches when the silent pass nothing on.
-    """
-    import msgspec
-
-    from phalanx.core import Rng, encode_json
-    from phalanx.messaging import drawn, drawn_places, graphs_over, measured
-
-    rng = Rng(seed).child("topology")
-    places = drawn_places(nodes, organisations, rng.child("places"))
-    graphs = graphs_over(places, degrees or (8, 10))
-    report = measured(places, graphs, rng.child("silence"), silent_share=silent, trials=trials, seed=seed)
-    if plot is not None:
-        write_file(plot, drawn(places, graphs, report).encode())
+def skills(capability: str | None, client: NodeClient, as_json: bool) -> None:
+    """What agents can be asked to do."""
+    rows = client.get("/v1/skills", capability=capability)["items"]
     if as_json:
-        print_json(msgspec.json.decode(encode_json(report)))
+        print_json(rows)
         return
     columns: list[Column] = [
-        ("graph", lambda row: row["graph"]),
-        ("links", lambda row: f"{row['links']:,}"),
-        ("degree", lambda row: f"{row['degree_mean']:.1f} (most {row['degree_most']})"),
-        ("copies each", lambda row: f"{row['copies']:.1f}"),
-        ("p50", lambda row: f"{row['path_ms_p50']:.1f} ms"),
-        ("p99", lambda row: f"{row['path_ms_p99']:.1f} ms"),
-        ("coverage", lambda row: f"{row['coverage_mean']:.2%} (least {row['coverage_least']:.2%})"),
-        ("after repair", lambda row: _mended(row["repaired_coverage"], row["rewired"])),
+        ("role", _text("role")),
+        ("skill", _text("name")),
+        ("takes", _joined("inputs")),
+        ("leaves", _joined("outputs")),
+        ("capabilities", _joined("capabilities")),
+        ("permissions", _joined("permissions")),
+        ("cost", _text("cost")),
     ]
-    rows = [msgspec.structs.asdict(one) for one in report.graphs]
-    title = f"{nodes} processes of {report.organisations} organisations, {silent:.0%} silent (simulated)"
-    print_table(title, rows, columns, empty="no graphs")
-    if plot is not None:
-        click.echo(f"drawn in {plot}")
+    print_table("Skills", rows, columns, empty="no plug-in brings a skill")
 
 
-def _mended(coverage: float | None, rewired: int | None) -> str:
-    return "–" if coverage is None else f"{coverage:.2%}, {rewired} links new"
+@agents.command("kill")
+@click.argument("agent")
+@click.option("--reason", default="on request", show_default=True, help="Why; goes into the log.")
+@client_options
+@json_option
+def kill(agent: str, reason: str, client: NodeClient, as_json: bool) -> None:
+    """End AGENT; its successor has its place and its missions at once."""
+    taken = _post(client, agent, "kill", reason)
+    print_json(taken) if as_json else click.echo(f"{taken['agent']} is gone; {taken['successor']} has its place")
+
+
+@agents.command("quarantine")
+@click.argument("agent")
+@click.option("--reason", default="on request", show_default=True, help="Why; goes into the ledger.")
+@client_options
+@json_option
+def quarantine(agent: str, reason: str, client: NodeClient, as_json: bool) -> None:
+    """Set AGENT apart: it gets and brings nothing more, its identity is revoked, and another has its place."""
+    taken = _post(client, agent, "quarantine", reason)
+    if as_json:
+        print_json(taken)
+    else:
+        click.echo(f"{taken['agent']} is set apart, its key revoked; {taken['successor']} has its place")
+
+
+@agents.command("quarantined")
+@client_options
+@json_option
+def quarantined(client: NodeClient, as_json: bool) -> None:
+    """Who was set apart since the node started."""
+    rows = client.get("/v1/agents/quarantined")["items"]
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("when", time_of("at_ns")), ("agent", _text("agent")), ("reason", _text("reason")), ("by", _text("by")),
+        ("successor", _text("successor")), ("identity", lambda row: row["identity"][:16]),
+    ]  # fmt: skip
+    print_table("Quarantined", rows, columns, empty="nobody was set apart")
+
+
+def _post(client: NodeClient, agent: str, what: str, reason: str) -> Mapping[str, Any]:
+    taken: Mapping[str, Any] = client.post(
+        f"/v1/agents/{quote(agent, safe='')}/{what}", content=b"", headers={}, reason=reason
+    )
+    return taken
+
+
+def _show(rows: list[dict[str, Any]], *, as_json: bool, empty: str = "nobody fits") -> None:
+    print_json(rows) if as_json else print_table("Agents", rows, _COLUMNS, empty=empty)

@@ -32,3 +32,7 @@ AGREEMENTS_SHOWN = 20
 EPOCHS_SHOWN = 10
 # Dead letters on the page of messages; the rest is found through the API.
 DEAD_LETTERS_SHOWN = 50
+
+# Agents and missions on the page of the swarm.
+MAX_SHOWN_AGENTS = 40
+MAX_SHOWN_MISSIONS = 50

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from phalanx.balancing import PlacementView
 from phalanx.core import NS_PER_S, InvalidInput, NotFound, PhalanxError, TenantId, Waypoint, decode
+from phalanx.dashboard._agents_page import agents_view
 from phalanx.dashboard._agreement_page import agreement_view
 from phalanx.dashboard._assets import ChartLibrary, asset_routes, own_assets
 from phalanx.dashboard._balancing_page import panel
@@ -23,7 +24,7 @@ from phalanx.dashboard._limits import (
 )
 from phalanx.dashboard._messages_page import messages_view
 from phalanx.dashboard._render import Renderer
-from phalanx.dashboard._sections import AGREEMENT, BALANCING, KEYS, LEDGER, LIVE, MESSAGES
+from phalanx.dashboard._sections import AGENTS, AGREEMENT, BALANCING, KEYS, LEDGER, LIVE, MESSAGES
 from phalanx.dashboard._session import Doorman, to_login
 from phalanx.dashboard._stations import LABELS
 from phalanx.dashboard._story import tell
@@ -103,10 +104,12 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         panels = [panel(view, _for(principal, node.balancing.placements(view.name))) for view in own]
         return renderer.page("balancing.html", principal=principal, section=BALANCING.path, panels=panels)
 
+    agents = _agents(node, renderer)
     return [
         Route("/", _guarded(live, doorman, renderer)),
         Route("/ways", _guarded(changed_ways, doorman, renderer, part=True)),
         Route("/trace/{trace}", _guarded(trace, doorman, renderer)),
+        Route(AGENTS.path, _guarded(agents, doorman, renderer)),
         Route(LEDGER.path, _guarded(ledger, doorman, renderer)),
         Route(KEYS.path, _guarded(keys, doorman, renderer)),
         Route(AGREEMENT.path, _guarded(agreement, doorman, renderer)),
@@ -117,6 +120,14 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         Route("/logout", _open(doorman.sign_out, renderer), methods=["POST"]),
         asset_routes(own_assets(), charts),
     ]
+
+
+def _agents(node: "Node", renderer: Renderer) -> _Page:
+    async def agents(_: Request, principal: Principal) -> Response:
+        view = await agents_view(node, principal.tenant)
+        return renderer.page("agents.html", principal=principal, section=AGENTS.path, swarm=view)
+
+    return agents
 
 
 def _for(principal: Principal, placements: Sequence[PlacementView]) -> list[PlacementView]:

@@ -12,9 +12,10 @@ class Section:
 
 
 LIVE = Section("/", "Live")
+AGENTS = Section("/agents", "Agents")
 LEDGER = Section("/ledger", "Ledger")
 KEYS = Section("/keys", "Keys")
 BALANCING = Section("/balancing", "Balancing")
 AGREEMENT = Section("/agreement", "Agreement")
 MESSAGES = Section("/messages", "Messages")
-SECTIONS = (LIVE, AGREEMENT, LEDGER, BALANCING, MESSAGES, KEYS)
+SECTIONS = (LIVE, AGENTS, AGREEMENT, LEDGER, BALANCING, MESSAGES, KEYS)

@@ -11,12 +11,14 @@ from phalanx.testing._sim_messaging import messaging_simulation
 from phalanx.testing._sim_storage import storage_simulation
 from phalanx.testing._sim_vault import vault_simulation
 from phalanx.testing._sim_witness import witness_simulation
+from phalanx.testing.agents import agents_simulation
 from phalanx.testing.consensus import consensus_simulation, twins_simulation
 
 SIMULATIONS: dict[str, Simulation] = {
     made.name: made
     for made in (
         storage_simulation(),
+        agents_simulation(),
         balancing_simulation(),
         channel_simulation(),
         ledger_simulation(),

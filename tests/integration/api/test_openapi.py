@@ -21,6 +21,7 @@ from phalanx.crypto import SLH_DSA_SHA2_128F, HybridSigner, SigningKey
 from phalanx.crypto.sharing import Keyholder, begin_ceremony, make_escrow
 from phalanx.ledger.witness import AddCheckpoint, TrustedLog
 from phalanx.messaging import Kind, Member
+from phalanx.node import quarantine
 from phalanx.testing import SimLog
 from phalanx.testing.consensus import ideal_epoch
 
@@ -146,6 +147,8 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
         artefact = await api.node.artefacts.put(DEFAULT_TENANT, b"a capture", name="capture", actor="tester")
         known |= {"artefact_id": artefact.id, "letter_id": await leave_a_letter(api.node)}
         known |= {"pool": "agents", "digest": epoch.id.hex()}
+        known["agent"] = (await quarantine(api.node, "analyst-1.1", "a test", by="tester")).successor
+        await api.node.clock.sleep(0.5)
         entries = (await api.http.get("/v1/ledger")).json()["items"]
         asked = {
             "/v1/ledger/bundle": {"case": next(entry["case"] for entry in entries if entry["case"])},
@@ -166,7 +169,8 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
             known.pop("case", None)
             assert answer.status_code == 200, path
             if "items" in answer.json():
-                assert answer.json()["items"], path
+                # Which duties there are is for plug-ins to say.
+                assert answer.json()["items"] or path == "/v1/duties", path
             conforms(document, content["application/json"]["schema"], answer.json(), path)
             checked += 1
         assert checked >= 20

@@ -125,9 +125,9 @@ def test_identities_from_the_shell_over_tls(up, tmp_path):
     assert "person:acme/kim holds" in run("verify", str(chain), "--root", root)
     assert "not trusted here" in run("verify", str(chain), "--root", "00" * 32, code=6)
 
-    before = json.loads(phalanx("agents", "--json", **client))[0]
+    before = json.loads(phalanx("agents", "list", "--json", **client))[0]
     run("revoke", before["identity"], "--why", "key-compromised", "--note", "a drill")
-    after = json.loads(phalanx("agents", "--json", **client))[0]
+    after = json.loads(phalanx("agents", "list", "--json", **client))[0]
     assert after["identity"] != before["identity"] or after["state"] == "barred"
 
     assert json.loads(run("rotate", "organisation:acme", "--json"))["identity"]["epoch"] == 2

@@ -1,0 +1,126 @@
+"""The swarm over HTTP: who is there, what each can do and keeps, and taking somebody out of it."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from phalanx.agents import AgentView, Capability, DutyView, Quarantined, SkillManifest, SwarmHealth
+from phalanx.agents import Role as AgentRole
+from phalanx.api._auth import Gate, keeper
+from phalanx.api._replies import reply
+from phalanx.api._schemas import answer
+from phalanx.core import MAX_NAME_CHARS, NotFound
+from phalanx.trust import Principal, Role
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+_MAX_REASON_CHARS = 200
+
+
+class Removed(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent that was taken out of the swarm, and who has its place from now on."""
+
+    agent: str
+    successor: str
+    reason: str
+
+
+KINDS: tuple[type, ...] = (AgentView, DutyView, SkillManifest, Quarantined, SwarmHealth, Removed)
+
+_Reason = Annotated[str, Query(max_length=_MAX_REASON_CHARS, description="Why, in words; goes on record.")]
+
+
+def agent_routes(node: "Node", gate: Gate) -> APIRouter:
+    """``/v1/agents``, ``/v1/duties`` and ``/v1/skills``."""
+    router = APIRouter(prefix="/v1", tags=["agents"], default_response_class=Response)
+    viewer = Depends(gate.needs(Role.VIEWER))
+    swarm = node.swarm
+
+    @router.get("/agents", responses=answer(AgentView, many=True), dependencies=[viewer])
+    async def list_agents(
+        role: Annotated[AgentRole | None, Query(description="Only of this role.")] = None,
+        capability: Annotated[
+            Capability | None, Query(description="Only who has a skill or duty of this kind.")
+        ] = None,
+        skill: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only who has this skill.")] = "",
+        locality: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only who is on this node.")] = "",
+        min_trust: Annotated[float, Query(ge=0, le=1, description="Only who is trusted so far.")] = 0.0,
+        able: Annotated[bool, Query(description="Only who may be given work now.")] = False,  # noqa: FBT002
+    ) -> Response:
+        """The swarm: who is there and what each is doing. With a filter, the most trusted and least busy first."""
+        wanted = (role, capability, skill, locality, min_trust, able)
+        if any(wanted):
+            found = swarm.registry.find(
+                role=role, capability=capability, skill=skill, locality=locality, min_trust=min_trust, able=able
+            )
+        else:
+            found = swarm.roster()
+        return reply({"items": found, "next": ""})
+
+    @router.get("/agents/health", responses=answer(SwarmHealth), dependencies=[viewer])
+    async def swarm_health() -> Response:
+        """How the swarm is doing: roles whose agents fall too often, duties that nobody keeps, who held the loop."""
+        return reply(swarm.health())
+
+    @router.get("/agents/quarantined", responses=answer(Quarantined, many=True), dependencies=[viewer])
+    async def list_quarantined() -> Response:
+        """Agents that were set apart since the node started, newest first."""
+        return reply({"items": swarm.quarantined(), "next": ""})
+
+    @router.get("/agents/{agent}", responses=answer(AgentView), dependencies=[viewer])
+    async def get_agent(agent: str) -> Response:
+        """One agent that has its place."""
+        return reply(_found(node, agent))
+
+    _add_removals(router, node, gate)
+    _add_work(router, node, gate)
+    return router
+
+
+def _add_removals(router: APIRouter, node: "Node", gate: Gate) -> None:
+    swarm = node.swarm
+
+    @router.post("/agents/{agent}/kill", responses=answer(Removed))
+    async def kill_agent(
+        agent: str, principal: Annotated[Principal, Depends(keeper(gate))], reason: _Reason = "on request"
+    ) -> Response:
+        """End an agent; its successor has its place, and what it had in hand, at once."""
+        _found(node, agent)
+        swarm.kill(agent, f"{reason} (by {principal.name})")
+        place, _, life = agent.rpartition(".")
+        return reply(Removed(agent=agent, successor=f"{place}.{int(life) + 1}", reason=reason))
+
+    @router.post("/agents/{agent}/quarantine", responses=answer(Quarantined))
+    async def quarantine_agent(
+        agent: str, principal: Annotated[Principal, Depends(keeper(gate))], reason: _Reason = "on request"
+    ) -> Response:
+        """Set an agent apart, revoke its identity, and put both on record; another has its place."""
+        from phalanx.node import quarantine
+
+        return reply(await quarantine(node, agent, reason, by=principal.name))
+
+
+def _add_work(router: APIRouter, node: "Node", gate: Gate) -> None:
+    viewer, swarm = Depends(gate.needs(Role.VIEWER)), node.swarm
+
+    @router.get("/duties", responses=answer(DutyView, many=True), dependencies=[viewer])
+    async def list_duties() -> Response:
+        """Work that stands, each partition with who keeps it."""
+        return reply({"items": swarm.duties(), "next": ""})
+
+    @router.get("/skills", responses=answer(SkillManifest, many=True), dependencies=[viewer])
+    async def list_skills(
+        capability: Annotated[Capability | None, Query(description="Only those that contribute to this.")] = None,
+    ) -> Response:
+        """What agents can be asked to do: the manifest of each skill."""
+        return reply({"items": swarm.skills(capability), "next": ""})
+
+
+def _found(node: "Node", agent: str) -> AgentView:
+    found = node.swarm.registry.view(agent)
+    if found is None:
+        raise NotFound("agent", agent, hint="`phalanx agents list` shows those that there are")
+    return found
