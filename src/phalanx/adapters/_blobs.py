@@ -4,6 +4,7 @@ A name is never used twice, so a file that a crash left half written is nobody's
 notes a blob only once ``write`` has returned, and removes what it has no note of.
 """
 
+import asyncio
 import contextlib
 import errno
 import re
@@ -24,6 +25,8 @@ class FolderBlobs:
         self._files = files
         self._folder = folder
         self._is_made = False
+        # The folder is locked as it is made: of two first uses at once, one would find the other in its way.
+        self._making = asyncio.Lock()
 
     async def write(self, name: str, pieces: AsyncIterable[bytes]) -> int:
         path, size = self._path(name), 0
@@ -70,9 +73,10 @@ class FolderBlobs:
             raise self._typed(error) from error
 
     async def _make(self) -> None:
-        if not self._is_made:
-            await self._files.make_folder(self._folder)
-            self._is_made = True
+        async with self._making:
+            if not self._is_made:
+                await self._files.make_folder(self._folder)
+                self._is_made = True
 
     async def _require_new(self, path: str, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):

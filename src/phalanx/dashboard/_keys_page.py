@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from phalanx.core import DEFAULT_TENANT, MAX_PAGE_ROWS
 from phalanx.crypto.entropy import SourceStatus
-from phalanx.crypto.identity import Told
+from phalanx.crypto.identity import Reissue, Told
 from phalanx.crypto.vault import Level, Migration
 from phalanx.dashboard._limits import IDENTITY_PAGE_ROWS
 from phalanx.trust import Principal, Role
@@ -20,13 +20,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class VaultView:
-    """What seals data at rest. ``active`` counts the keys in use by level, from the root down."""
+    """What seals data at rest. ``active`` counts the keys in use by level, from the root down.
+
+    ``artefacts`` are all of the node's, ``forbidden`` certificates that rest on what the settings forbid.
+    """
 
     wrapper: str
     seal_with: str
     active: tuple[tuple[str, int], ...]
     shredded: tuple[str, ...]
     migration: Migration
+    artefacts: int
+    reissue: Reissue
+    forbidden: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +74,7 @@ async def _vault(node: "Node") -> VaultView:
         active=tuple((level.value, active[level]) for level in Level),
         shredded=tuple(sorted(node.vault.shredded_tenants)),
         migration=await node.migration.status(),
+        artefacts=await node.artefacts.count(),
+        reissue=await node.identities.reissue.status(),
+        forbidden=len(await node.identities.reissue.forbidden()),
     )

@@ -301,15 +301,22 @@ def entry(n, tenant=DEFAULT_TENANT):
 @pytest.mark.requirement("CRY-2")
 def test_the_keys_page_shows_identities_the_vault_and_the_noise(on_pages):
     async def work(visit):
+        node = visit.node
+        await node.artefacts.put(DEFAULT_TENANT, b"a capture", name="capture", actor="a test")
+        await node.identities.reissue.start(actor="a test")
+        while (await node.identities.reissue.status()).state.value == "running":
+            await node.clock.sleep(0.01)
         await visit.sign_in(Role.ADMIN)
-        page = checked(await visit.http.get("/keys"))
-        return page, visit.node
+        return checked(await visit.http.get("/keys")), node
 
     page, node = on_pages(work)
     assert node.identities.node.chain.leaf.body.subject in page
     assert "Ed25519+ML-DSA-65" in page
     assert "AES-256-GCM" in page
     assert "jitter" in page
+    assert "Artefacts kept</dt><dd>1</dd>" in page
+    assert "Signing again</dt><dd>done, " in page
+    assert "forbidden" not in page
     assert page.count('<span class="tag good" title="">valid</span>') >= 2
 
 

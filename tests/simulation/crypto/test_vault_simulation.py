@@ -10,6 +10,7 @@ from phalanx.crypto.vault import _settling as settling
 from phalanx.crypto.vault import _vault as vault
 from phalanx.crypto.vault._changes import Changes
 from phalanx.crypto.vault._sealer import Sealer
+from phalanx.crypto.vault._sealers import Sealers
 from phalanx.testing import run_seeds, vault_simulation
 
 pytestmark = pytest.mark.requirement("CRY-2", "CRY-4")
@@ -75,12 +76,12 @@ def replaced(record, **fields):
 async def takes_uses_without_saying_so(self, sealer):
     keys = await self._hierarchy.data_keys(sealer.tenant, sealer.purpose)
     if keys:
-        sealer.seal_with(keys[-1][1], self._uses.step)
+        sealer.seal_with(keys[-1][1], self.uses.step)
     else:
         await TAKE_USES(self, sealer)
 
 
-TAKE_USES = vault.Vault._take_uses
+TAKE_USES = Sealers.take_uses
 SEAL = Sealer.seal
 
 
@@ -97,7 +98,7 @@ def seals_with_one_nonce(self, plaintext, aad=b""):
         (vault, "settle", settles_nothing, "a replaced key was left behind"),
         (Changes, "shred", shreds_in_memory_only, "a shredded tenant came back"),
         (Changes, "rewrap", rewraps_one_root_at_a_time, "no wrapper opens the vault"),
-        (vault.Vault, "_take_uses", takes_uses_without_saying_so, "beyond its bound"),
+        (Sealers, "take_uses", takes_uses_without_saying_so, "beyond its bound"),
         (Sealer, "seal", seals_with_one_nonce, "a nonce came twice"),
     ],
     ids=lambda value: getattr(value, "__name__", None),

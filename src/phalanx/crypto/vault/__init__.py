@@ -35,7 +35,8 @@ from phalanx.crypto.vault._passphrase import PassphraseWrapper, passphrase_wrapp
 from phalanx.crypto.vault._resealing import SealedRows
 from phalanx.crypto.vault._sealed_store import SealedStore
 from phalanx.crypto.vault._sealer import Opener, Sealer
-from phalanx.crypto.vault._vault import KeyUses, Vault
+from phalanx.crypto.vault._sealers import KeyUses
+from phalanx.crypto.vault._vault import Vault
 from phalanx.crypto.vault._wrapping import (
     WRAPPERS_GROUP,
     KeyWrapper,

@@ -14,10 +14,7 @@ One process changes a vault at a time, the one that holds the node's data.
 """
 
 import asyncio
-import weakref
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -41,18 +38,16 @@ from phalanx.crypto.vault._blinder import INDEX_PURPOSE, Blinder
 from phalanx.crypto.vault._changes import NODE_ACTOR, Changes, shred_record
 from phalanx.crypto.vault._errors import Shredded, WrongKey
 from phalanx.crypto.vault._hierarchy import Hierarchy
-from phalanx.crypto.vault._keys import Key
 from phalanx.crypto.vault._limits import (
     MAX_CACHED_SEALERS,
     MAX_CHANGE_ATTEMPTS,
-    MAX_KEY_USES,
     MAX_NAME_BYTES,
-    RESERVED_USES,
     TEND_EVERY_S,
 )
-from phalanx.crypto.vault._model import KeyRecord, KeyState, Level, key_put
+from phalanx.crypto.vault._model import KeyRecord, KeyState, Level
 from phalanx.crypto.vault._outbox import Outbox
 from phalanx.crypto.vault._sealer import Opener, Sealer
+from phalanx.crypto.vault._sealers import KeyUses, Sealers
 from phalanx.crypto.vault._settling import settle
 from phalanx.crypto.vault._shelf import Shelf
 from phalanx.crypto.vault._wrapping import KeyWrapper
@@ -62,14 +57,6 @@ T = TypeVar("T")
 # Tenants that begin so are the node's own.
 NODE_TENANTS = "node:"
 _Name = tuple[TenantId, str]
-
-
-@dataclass(frozen=True, slots=True)
-class KeyUses:
-    """How often one data key may be used, and in what steps the uses are taken."""
-
-    maximum: int = MAX_KEY_USES
-    step: int = RESERVED_USES
 
 
 class Vault:
@@ -93,13 +80,9 @@ class Vault:
         self._wrapper = wrapper
         self._clock = clock
         self._ids = ids
-        self._entropy = entropy
-        self._uses = uses
         self._log = telemetry.log.bind(room="crypto")
         self._lock = asyncio.Lock()
-        # Whoever holds a sealer holds the one there is, so that a change reaches all of them.
-        self._sealers: weakref.WeakValueDictionary[_Name, Sealer] = weakref.WeakValueDictionary()
-        self._recent: OrderedDict[_Name, Sealer] = OrderedDict()
+        self._sealers = Sealers(hierarchy, entropy, uses, self._log)
         self._blinders: dict[TenantId, Blinder] = {}
         self._shredded: set[TenantId] = set()
         self._unsettled = False
@@ -147,22 +130,24 @@ class Vault:
 
         Raises ``Shredded``, and what the store raises when it does not take the new key.
         """
-        found = self._sealers.get((tenant, purpose))
-        if found is not None and not self._is_short(found):
+        found = self._sealers.get(tenant, purpose)
+        if found is not None and not self._sealers.is_short(found):
             return found
         async with self._lock:
-            sealer = await self._sealer(tenant, purpose)
-            if self._is_short(sealer):
-                await self._retried(lambda: self._take_uses(sealer))
+            self._require(tenant, purpose)
+            sealer = await self._sealers.make(tenant, purpose)
+            if self._sealers.is_short(sealer):
+                await self._retried(lambda: self._sealers.take_uses(sealer))
             return sealer
 
     async def opener(self, tenant: TenantId, purpose: str) -> Opener:
         """What opens for a tenant and purpose; writes nothing. Raises ``Shredded``."""
-        found = self._sealers.get((tenant, purpose))
+        found = self._sealers.get(tenant, purpose)
         if found is not None:
             return found
         async with self._lock:
-            return await self._sealer(tenant, purpose)
+            self._require(tenant, purpose)
+            return await self._sealers.make(tenant, purpose)
 
     async def blinder(self, tenant: TenantId) -> Blinder:
         """What blinds index values of a tenant; its key is made if there is none. Raises ``Shredded``."""
@@ -200,9 +185,9 @@ class Vault:
                 made = await self._retried(lambda: self._changes.rotate_root(self._wrapper, actor))
             else:
                 self._require(tenant, purpose or "itself")
-                step = self._uses.step
+                step = self._sealers.uses.step
                 made = await self._retried(lambda: self._changes.rotate(level, tenant, purpose, step, actor))
-                sealer = self._sealers.get((tenant, purpose))
+                sealer = self._sealers.get(tenant, purpose)
                 if sealer is not None and level is Level.DATA:
                     sealer.seal_with(made, step)
             self._unsettled |= level is not Level.DATA
@@ -227,11 +212,7 @@ class Vault:
                 had_keys = await self._retried(lambda: self._changes.shred(record))
                 self._shredded.add(tenant)
                 self._unsettled = True
-            for name, sealer in list(self._sealers.items()):
-                if name[0] == tenant:
-                    sealer.shred()
-                    self._sealers.pop(name)
-                    self._recent.pop(name, None)
+            self._sealers.shred(tenant)
             if (blinder := self._blinders.pop(tenant, None)) is not None:
                 blinder.shred()
             self._log.warning("tenant shredded", tenant=tenant, actor=actor)
@@ -268,11 +249,11 @@ class Vault:
     async def tend(self) -> None:
         """Renew what nears its bound and finish what was begun, until cancelled."""
         while True:
-            for sealer in list(self._sealers.values()):
+            for sealer in self._sealers:
                 async with self._lock:
                     # Looked at under the lock: a tenant that is shredded meanwhile gets no key any more.
-                    if sealer.current_key and self._is_short(sealer):
-                        await self._retried(lambda sealer=sealer: self._take_uses(sealer))  # type: ignore[misc]
+                    if sealer.current_key and self._sealers.is_short(sealer):
+                        await self._retried(lambda sealer=sealer: self._sealers.take_uses(sealer))  # type: ignore[misc]
             async with self._lock:
                 await self._settle()
             await self._clock.sleep(TEND_EVERY_S)
@@ -298,32 +279,11 @@ class Vault:
         self._unsettled = True
         await self._settle()
 
-    def _is_short(self, sealer: Sealer) -> bool:
-        return sealer.uses_left * 2 <= self._uses.step
-
     def _require(self, tenant: TenantId, purpose: str) -> None:
         _check_name("tenant", tenant)
         _check_name("purpose", purpose)
         if tenant in self._shredded:
             raise Shredded(tenant)
-
-    async def _sealer(self, tenant: TenantId, purpose: str) -> Sealer:
-        """The one sealer of a tenant and purpose, with all its keys, if not yet one that seals."""
-        self._require(tenant, purpose)
-        found = self._sealers.get((tenant, purpose))
-        if found is None:
-            found = Sealer(tenant, purpose, self._entropy)
-            keys = [key for _, key in await self._hierarchy.data_keys(tenant, purpose)]
-            found.hold(keys)
-            for key in keys:
-                if key.record.state is KeyState.ACTIVE and key.record.algorithm == self.seal_with:
-                    found.keep(key)
-            self._sealers[tenant, purpose] = found
-        self._recent[tenant, purpose] = found
-        self._recent.move_to_end((tenant, purpose))
-        while len(self._recent) > MAX_CACHED_SEALERS:
-            self._recent.popitem(last=False)
-        return found
 
     async def _blinder(self, tenant: TenantId, *, make: bool) -> Blinder | None:
         found = self._blinders.get(tenant)
@@ -333,44 +293,13 @@ class Vault:
             self._require(tenant, INDEX_PURPOSE)
             found = self._blinders.get(tenant)
             if found is None:
-                key = await self._retried(lambda: self._index_key(tenant, make=make))
+                key = await self._retried(lambda: self._sealers.index_key(tenant, make=make))
                 if key is None:
                     return None
                 found = self._blinders[tenant] = Blinder(tenant, key)
                 while len(self._blinders) > MAX_CACHED_SEALERS:
                     self._blinders.pop(next(iter(self._blinders)))
             return found
-
-    async def _index_key(self, tenant: TenantId, *, make: bool) -> Key | None:
-        """The oldest key of the purpose, for good: rows are found by what it made of their values."""
-        keys = await self._hierarchy.data_keys(tenant, INDEX_PURPOSE)
-        if keys or not make:
-            return keys[0][1] if keys else None
-        key, (writes, expect) = await self._hierarchy.new_data_key(tenant, INDEX_PURPOSE, 0, [])
-        await self._hierarchy.shelf.store.commit(writes, expect=expect)
-        return key
-
-    async def _take_uses(self, sealer: Sealer) -> None:
-        """Take a step of the current key's uses, or make the next key when it has none left."""
-        tenant, purpose, step = sealer.tenant, sealer.purpose, self._uses.step
-        keys = await self._hierarchy.data_keys(tenant, purpose)
-        active = [(stored, key) for stored, key in keys if stored.record.state is KeyState.ACTIVE]
-        if active:
-            stored, key = active[-1]
-            reserved = stored.record.reserved_uses + step
-            if reserved <= self._uses.maximum and stored.record.algorithm == self.seal_with:
-                record = msgspec.structs.replace(stored.record, reserved_uses=reserved)
-                await self._hierarchy.shelf.store.commit([key_put(record)], expect=[stored.expect()])
-                if sealer.current_key == key.id:
-                    sealer.add_uses(step)
-                else:
-                    sealer.seal_with(key, step)
-                return
-        replaced = [stored for stored, _ in active]
-        made, (writes, expect) = await self._hierarchy.new_data_key(tenant, purpose, step, replaced)
-        await self._hierarchy.shelf.store.commit(writes, expect=expect)
-        sealer.seal_with(made, step)
-        self._log.info("data key made", tenant=tenant, purpose=purpose, key=made.id, algorithm=self.seal_with)
 
     async def _settle(self) -> None:
         """Finish what was begun. The change itself stands already: what storage refuses now is left to ``tend``."""

@@ -1,5 +1,6 @@
 """What every ``Blobs`` must do. A check is given a function that opens it anew on the same place."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from phalanx.core import Blobs, InvalidInput, NotFound
@@ -49,7 +50,14 @@ async def check_nothing_is_left_of_one_whose_pieces_fail(open_blobs: OpenBlobs) 
     await blobs.write("one", _pieces(b"again"))
 
 
+async def check_two_may_begin_at_once(open_blobs: OpenBlobs) -> None:
+    blobs = await open_blobs()
+    await asyncio.gather(blobs.names(), *(blobs.write(f"n{n}", _pieces(b"x")) for n in range(4)))
+    assert await blobs.names() == ["n0", "n1", "n2", "n3"]
+
+
 BLOB_CHECKS = (
+    check_two_may_begin_at_once,
     check_what_was_written_is_read_in_parts_and_after_opening_again,
     check_a_name_is_used_once_and_what_is_removed_is_gone,
     check_nothing_is_left_of_one_whose_pieces_fail,
