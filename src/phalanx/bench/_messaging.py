@@ -44,7 +44,11 @@ _TICK_S = 0.001
 
 
 async def messaging_bench(options: BenchOptions) -> BenchResult:
-    """Steady load, peak throughput, broadcasts, loss, and a path that dies."""
+    """Steady load, peak throughput, broadcasts, loss, and a path that dies; with the suite ``nats``, two processes."""
+    if options.suite == "nats":
+        from phalanx.bench._messaging_nats import nats_bench
+
+        return await nats_bench(options)
     quick, rng = options.quick, options.rng
     peak_n = 40_000 if quick else 400_000
     queues_us = await _best(3, lambda: _bare_queues(AGENTS, peak_n))

@@ -43,7 +43,12 @@ BENCHES: dict[str, Bench] = {
             "phalanx.bench._crypto",
         ),
         _lazy("ledger", "durable appends, proofs, opening and a full audit of the ledger", "phalanx.bench._ledger"),
-        _lazy("messaging", "agents that talk: time, throughput, broadcasts, loss", "phalanx.bench._messaging"),
+        _lazy(
+            "messaging",
+            "agents that talk: time, throughput, broadcasts, loss",
+            "phalanx.bench._messaging",
+            ("nats",),
+        ),
         _lazy("pipeline", "events a second end to end, and time from event to finding", "phalanx.bench._pipeline"),
         _lazy("startup", "import, --help and start of a node, as whole processes", "phalanx.bench._startup"),
         _lazy("storage", "commits, appends and reads of the durable ports", "phalanx.bench._storage"),

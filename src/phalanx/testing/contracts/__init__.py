@@ -5,6 +5,7 @@ module says what its checks are given. A check that fails raises ``AssertionErro
 """
 
 from phalanx.testing.contracts._blobs import BLOB_CHECKS, OpenBlobs
+from phalanx.testing.contracts._buses import BUS_CHECKS, OpenPlaces
 from phalanx.testing.contracts._devices import DEVICE_CHECKS, check_provider
 from phalanx.testing.contracts._journal import JOURNAL_CHECKS, JOURNAL_FULL_CHECKS, OpenJournals
 from phalanx.testing.contracts._messaging import MESSAGING_CHECKS, Line
@@ -17,6 +18,8 @@ from phalanx.testing.contracts._store_model import compare_with_model, store_ope
 from phalanx.testing.contracts._wrappers import WRAPPER_CHECKS, OpenWrapper
 
 __all__ = [
+    "BUS_CHECKS",
+    "OpenPlaces",
     "BLOB_CHECKS",
     "DEVICE_CHECKS",
     "DUTY_CHECKS",
