@@ -88,9 +88,12 @@ class KernelProcess:
     async def _compile(self, missing: list[str]) -> None:
         if kernel_folder() is None:
             raise Unavailable("compiling ahead", "there is no folder to keep compiled code in")
-        child = await asyncio.create_subprocess_exec(
-            *_command(missing, gently=True), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+        try:
+            child = await asyncio.create_subprocess_exec(
+                *_command(missing, gently=True), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            )
+        except OSError as error:
+            raise Unavailable("the kernel compiler", f"it cannot be started: {error.strerror}") from error
         try:
             async with asyncio.timeout(COMPILE_WITHIN_S):
                 _, said = await child.communicate()

@@ -113,11 +113,15 @@ class Balancing:
 
     async def run(self) -> None:
         """Until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._compile())
+        # Not a task group: what is wrong with a beat is told as it is, to who starts this again.
+        compiling = asyncio.create_task(self._compile())
+        try:
             while True:
                 await self.beat()
                 await self._clock.sleep(self._beat_s)
+        finally:
+            compiling.cancel()
+            await asyncio.gather(compiling, return_exceptions=True)
 
     async def _compile(self) -> None:
         if self._compiler is None or self._compiled:

@@ -57,6 +57,9 @@ def test_a_child_that_fails_is_told_and_one_that_is_not_waited_for_is_ended(tmp_
         asyncio.run(KernelProcess().compile())
     with pytest.raises(Unavailable, match="status 3"):
         compile_kernels(KERNELS, lambda *piece: None)
+    monkeypatch.setattr(_kernels, "_command", lambda groups, *, gently: [str(tmp_path / "nothing")])
+    with pytest.raises(Unavailable, match="cannot be started"):
+        asyncio.run(KernelProcess().compile())
     told = tmp_path / "told"
     os.mkfifo(told)
     waiting = ["/bin/sh", "-c", f"echo $$ > '{told}'; exec sleep 600"]
