@@ -24,3 +24,6 @@ PULSE_S = 1.0
 # The reader's right to read is checked again this often while a stream is open.
 RECHECK_S = 15.0
 RECONNECT_MS = 2_000
+# What an emergency says to every agent, and how long a caller may wait for its report.
+MAX_BROADCAST_CHARS = 4_096
+MAX_BROADCAST_WAIT_S = 60.0

@@ -8,10 +8,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from phalanx.api._auth import Gate
+from phalanx.api._bodies import read_body
+from phalanx.api._limits import MAX_BROADCAST_CHARS, MAX_BROADCAST_WAIT_S
 from phalanx.api._replies import Page, page, reply, reply_page
-from phalanx.api._schemas import answer
-from phalanx.core import NotFound
-from phalanx.messaging import BusView, DeadLetters, DeadLetterView, MemberView, show_bus, show_letter, show_members
+from phalanx.api._schemas import answer, asked
+from phalanx.core import NO_TRACE, AuditEntry, InvalidInput, NotFound, derive_id, encode_json
+from phalanx.messaging import (
+    BroadcastView,
+    BusView,
+    DeadLetters,
+    DeadLetterView,
+    Member,
+    MemberView,
+    show_bus,
+    show_letter,
+    show_members,
+    show_report,
+)
 from phalanx.trust import Principal, Role
 
 if TYPE_CHECKING:
@@ -31,7 +44,14 @@ class Discarded(msgspec.Struct, frozen=True, kw_only=True):
     id: str
 
 
-KINDS: tuple[type, ...] = (BusView, MemberView, DeadLetterView, Replayed, Discarded)
+class Broadcast(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An emergency to every agent: what it says, and how long to wait for the report."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_BROADCAST_CHARS)]
+    within_s: Annotated[float, msgspec.Meta(gt=0, le=MAX_BROADCAST_WAIT_S)] = 5.0
+
+
+KINDS: tuple[type, ...] = (BroadcastView, Broadcast, BusView, MemberView, DeadLetterView, Replayed, Discarded)
 
 
 def message_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -43,6 +63,23 @@ def message_routes(node: "Node", gate: Gate) -> APIRouter:
     async def get_bus() -> Response:
         """The bus: how each kind is routed, what was sent and taken, and the streams to other processes."""
         return reply(show_bus(node.bus))
+
+    @router.post("/broadcast", responses=answer(BroadcastView), openapi_extra=asked(Broadcast))
+    async def broadcast(request: Request, principal: Annotated[Principal, operator]) -> Response:
+        """Alert every agent that serves the caller's tenant, and report who took it in the time that was given."""
+        try:
+            wanted = msgspec.json.decode(await read_body(request, node.offload), type=Broadcast)
+        except msgspec.DecodeError as error:
+            raise InvalidInput("body", str(error)) from error
+        box = node.bus.join(Member(f"console-{node.ids.new()}", tags=frozenset({"console"})))
+        try:
+            body = encode_json({"text": wanted.text, "by": principal.name})
+            report = await node.bus.broadcast(box, body, within_s=wanted.within_s, tenant=principal.tenant)
+        finally:
+            box.leave()
+        shown = show_report(report)
+        await node.ledger.record(_entry(shown, wanted.text, principal))
+        return reply(shown)
 
     @router.get("/members", responses=answer(MemberView, many=True))
     async def list_members(
@@ -79,6 +116,15 @@ def message_routes(node: "Node", gate: Gate) -> APIRouter:
         return reply(Discarded(id=letter_id))
 
     return router
+
+
+def _entry(shown: BroadcastView, text: str, principal: Principal) -> AuditEntry:
+    """Whoever alerts everybody is on record with it."""
+    return AuditEntry(
+        id=derive_id(shown.at_ns, "broadcast", shown.envelope), tenant=principal.tenant, trace=NO_TRACE,
+        at_ns=shown.at_ns, actor=principal.name, action="messaging.broadcast", subject=shown.envelope, case="",
+        body={"text": text, "taken": shown.taken, "open": shown.open_count, "refusals": shown.refusals},
+    )  # fmt: skip
 
 
 def _kept(node: "Node") -> DeadLetters:

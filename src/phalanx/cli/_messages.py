@@ -86,6 +86,32 @@ def members(limit: int, client: NodeClient, as_json: bool) -> None:
     print_table("Members", rows, columns, empty="nobody is on the bus")
 
 
+@messages.command()
+@click.argument("text")
+@click.option(
+    "--within", "within_s", default=5.0, show_default=True, type=click.FloatRange(0.1, 60), help="Seconds to wait."
+)
+@client_options
+@json_option
+def broadcast(text: str, within_s: float, client: NodeClient, as_json: bool) -> None:
+    """Alert every agent with TEXT, over every path, and report who took it.
+
+    It is recorded in the ledger. What is open after the time that was given goes on being delivered.
+    """
+    import json
+
+    body = json.dumps({"text": text, "within_s": within_s}).encode()
+    report = client.post("/v1/messages/broadcast", content=body, headers={"Content-Type": "application/json"})
+    if as_json:
+        print_json(report)
+        return
+    click.echo(f"taken by {report['taken']} after {report['took_ms']:.1f} ms")
+    if report["open_count"]:
+        click.echo(f"{report['open_count']} open: {', '.join(report['open'])}")
+    for one in report["refused"]:
+        click.echo(f"{one['recipient']}: {one['outcome']}")
+
+
 @messages.command("dead-letters")
 @_limit
 @client_options

@@ -69,17 +69,23 @@ from phalanx.messaging._topology import (
     measured,
 )
 from phalanx.messaging._views import (
+    BroadcastView,
     BusView,
     DeadLetterView,
     MemberView,
+    RefusalView,
     RouteView,
     StreamView,
     show_bus,
     show_letter,
     show_members,
+    show_report,
 )
 
 __all__ = [
+    "show_report",
+    "RefusalView",
+    "BroadcastView",
     "repaired",
     "regular_graph",
     "latency_tree",

@@ -95,7 +95,7 @@ class Mailbox:
         for box in full:
             await box.wait_for_room(receipt)
         if receipt.outstanding:
-            await receipt.ended()
+            await receipt.waiter()
         if (error := receipt.error) is not None:
             raise error
         return receipt

@@ -254,11 +254,13 @@ class Outgoing:
             self.retries += 1
             if flight.path != _SEVERAL:
                 self._strike(flight.path, now_ns)
-        first = self.best_path(now_ns)
+        # A retry takes another path than the one that seems to have lost it.
+        other = flight.attempts and flight.path != _SEVERAL
+        first = (flight.path + 1) % self._paths if other else self.best_path(now_ns)
         ways = min(POLICIES[flight.kind].paths, self._paths) if flight.attempts == 0 else 1
         for way in range(ways):
-            turn.flights.setdefault((first + flight.attempts + way) % self._paths, []).append(flight)
-        flight.path = (first + flight.attempts) % self._paths if ways == 1 else _SEVERAL
+            turn.flights.setdefault((first + way) % self._paths, []).append(flight)
+        flight.path = first if ways == 1 else _SEVERAL
         flight.sent_ns = now_ns
         self._time(flight, now_ns)
         return len(flight.data) * ways

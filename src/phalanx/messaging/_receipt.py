@@ -31,7 +31,7 @@ class Receipt:
         self.taken = 0
         self.refusals = 0
         self.refused: list[tuple[str, Outcome]] = []
-        self._waiters: list[asyncio.Future[None]] | None = None
+        self._waiters: asyncio.Future[None] | list[asyncio.Future[None]] | None = None
         self._pending = pending
         self._on_end = on_end
         if pending is not None and self.outstanding:
@@ -61,13 +61,19 @@ class Receipt:
     async def ended(self) -> "Receipt":
         """Wait until every recipient has come to an end. The deadline is one."""
         if self.outstanding:
-            waiter = asyncio.get_running_loop().create_future()
-            if self._waiters is None:
-                self._waiters = [waiter]
-            else:
-                self._waiters.append(waiter)
-            await waiter
+            await self.waiter()
         return self
+
+    def waiter(self) -> asyncio.Future[None]:
+        """A future that is done when ``ended`` would be; only for what is outstanding."""
+        made = asyncio.get_running_loop().create_future()
+        if self._waiters is None:
+            self._waiters = made
+        elif isinstance(self._waiters, list):
+            self._waiters.append(made)
+        else:
+            self._waiters = [self._waiters, made]
+        return made
 
     @property
     def error(self) -> PhalanxError | None:
@@ -87,11 +93,14 @@ class Receipt:
             self._pending.pop(self.envelope.number, None)
         if self._on_end is not None:
             self._on_end(self)
-        if self._waiters is not None:
-            for waiter in self._waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
-            self._waiters = None
+        waiters = self._waiters
+        if waiters is None:
+            return
+        self._waiters = None
+        # Nearly always there is one, and no list is made for it.
+        for waiter in waiters if isinstance(waiters, list) else (waiters,):
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 _NOBODY: set[str] = set()

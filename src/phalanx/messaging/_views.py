@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from phalanx.messaging._broadcast import DeliveryReport
 from phalanx.messaging._dead_letters import DeadLetter
 from phalanx.messaging._kinds import Kind
 from phalanx.messaging._marking import may_serve
@@ -67,6 +68,26 @@ class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
     trace: str
 
 
+class RefusalView(msgspec.Struct, frozen=True, kw_only=True):
+    """A recipient that did not get it, and why."""
+
+    recipient: str
+    outcome: str
+
+
+class BroadcastView(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an emergency got: ``taken`` by so many, ``open`` and ``refused`` name the first of the others."""
+
+    envelope: str
+    at_ns: int
+    took_ms: float
+    taken: int
+    open_count: int
+    open: tuple[str, ...]
+    refusals: int
+    refused: tuple[RefusalView, ...]
+
+
 class BusView(msgspec.Struct, frozen=True, kw_only=True):
     """The bus of a process as it stands."""
 
@@ -114,6 +135,17 @@ def show_members(bus: "Bus", tenant: str, *, after: str, limit: int) -> list[Mem
         )
         for one in found[:limit]
     ]  # fmt: skip
+
+
+def show_report(report: DeliveryReport) -> BroadcastView:
+    return BroadcastView(
+        envelope=report.envelope, at_ns=report.at_ns, took_ms=report.took_ms, taken=report.taken,
+        open_count=report.open_count, open=report.open, refusals=report.refusals,
+        refused=tuple(
+            RefusalView(recipient=name, outcome=outcome.name.lower().replace("_", "-"))
+            for name, outcome in report.refused
+        ),
+    )  # fmt: skip
 
 
 def show_letter(letter: DeadLetter) -> DeadLetterView:

@@ -1,6 +1,7 @@
 """The bus of a node over the API: routes, members, and dead letters that are replayed."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -54,5 +55,27 @@ def test_a_dead_letter_is_looked_at_replayed_and_discarded(on_node):
         assert (gone.status_code, gone.json()["code"]) == (409, "unknown-recipient")
         (await api.http.post(f"{second}/discard")).raise_for_status()
         assert (await api.http.get(dead)).json()["items"] == []
+
+    on_node(work)
+
+
+@pytest.mark.requirement("MSG-4")
+def test_an_emergency_is_reported_and_recorded(on_node):
+    async def work(api):
+        bus = api.node.bus
+        box = bus.join(Member("last"))
+        sending = asyncio.create_task(
+            api.http.post("/v1/messages/broadcast", json={"text": "isolate fs-01", "within_s": 60})
+        )
+        assert json.loads((await box.receive()).body) == {"text": "isolate fs-01", "by": "admin"}
+        report = (await sending).raise_for_status().json()
+        assert report["open_count"] == report["refusals"] == 0
+        assert report["taken"] >= 1
+        entries = (await api.http.get("/v1/ledger", params={"limit": 1000})).json()["items"]
+        assert "messaging.broadcast" in {entry["action"] for entry in entries}
+        viewer = await api.token(Role.VIEWER)
+        assert (await api.http.post("/v1/messages/broadcast", json={"text": "x"}, headers=viewer)).status_code == 403
+        for bad in ({"text": ""}, {"text": "x", "within_s": 1e9}, {}):
+            assert (await api.http.post("/v1/messages/broadcast", json=bad)).status_code == 422
 
     on_node(work)

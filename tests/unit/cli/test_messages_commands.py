@@ -34,9 +34,10 @@ def node(monkeypatch):
         "/v1/messages/members": {"items": [json.loads(encode_json(MEMBER))], "next": ""},
         "/v1/messages/dead-letters": {"items": [json.loads(encode_json(LETTER))], "next": ""},
     }
+    answers["posted"] = {"taken": 1, "id": "0"}
     posted = []
     monkeypatch.setattr(NodeClient, "get", lambda _, path, **__: answers[path])
-    monkeypatch.setattr(NodeClient, "post", lambda _, path, **__: posted.append(path) or {"taken": 1, "id": "0"})
+    monkeypatch.setattr(NodeClient, "post", lambda _, path, **__: posted.append(path) or answers["posted"])
     return answers, posted
 
 
@@ -56,7 +57,13 @@ def test_routes_streams_members_and_dead_letters_are_tables_and_json(node):
     assert json.loads(run("dead-letters", "--json"))[0]["kind"] == "alert"
     assert "taken by 1" in run("replay", "a/b")
     assert "forgotten" in run("discard", "0")
-    assert posted == ["/v1/messages/dead-letters/a%2Fb/replay", "/v1/messages/dead-letters/0/discard"]
+    answers["posted"] = {
+        "taken": 8, "took_ms": 1.0, "open_count": 1, "open": ["q"], "refused": [{"recipient": "r", "outcome": "shed"}]
+    }  # fmt: skip
+    assert "taken by 8" in run("broadcast", "fire")
+    assert "r: shed" in run("broadcast", "fire")
+    assert json.loads(run("broadcast", "fire", "--json"))["open"] == ["q"]
+    assert posted[:2] == ["/v1/messages/dead-letters/a%2Fb/replay", "/v1/messages/dead-letters/0/discard"]
 
 
 def test_graphs_of_processes_are_compared_and_drawn(tmp_path):
