@@ -37,7 +37,7 @@ from phalanx.core import (
     encode,
 )
 
-AGREEMENTS = Table("agreements", indexes=("context",))
+AGREEMENTS = Table("agreements", indexes=("context", "slot"))
 EPOCHS = Table("epochs", indexes=("digest",))
 EVIDENCE = Table("misbehaviour")
 CERTIFICATES = Table("certificates")
@@ -175,32 +175,39 @@ class Archive:
 
     async def keep(self, tenant: TenantId, trace: TraceId, agreement: Agreement) -> AgreementRecord:
         """Durable, and in the ledger, when it returns."""
-        instance, question = agreement.instance, agreement.instance.question
-        certificate = encode_message(agreement.certificate)
+        # A slot is decided once: what is kept of it already stays as it is, under the time at which it was kept.
+        known = await self._store.find(AGREEMENTS, tenant, "slot", agreement.instance.slot.hex(), limit=1)
+        if known:
+            record = decode(known[0].value, AgreementRecord)
+        else:
+            certificate = encode_message(agreement.certificate)
+            record = self._record(tenant, trace, agreement, certificate)
+            found_by = {"context": (record.context,), "slot": (record.slot,)}
+            await self._store.commit(
+                [
+                    Put(AGREEMENTS, tenant, record.id, encode(record), found_by),
+                    Put(CERTIFICATES, tenant, record.id, certificate),
+                ]
+            )
+        body = {name: getattr(record, name) for name in ("slot", "epoch", "context", "decision", "certificate_sha256")}
+        body |= {"weight": record.weight, "total": record.total, "quorum": record.quorum}
+        await self._tell(
+            record, f"participants of epoch {record.epoch_number}", "agree", record.about or record.slot, body
+        )
+        return record
+
+    def _record(self, tenant: TenantId, trace: TraceId, agreement: Agreement, certificate: bytes) -> AgreementRecord:
+        instance, question, at_ns = agreement.instance, agreement.instance.question, self._clock.wall_ns()
         slot = instance.slot.hex()
-        record = AgreementRecord(
-            id=derive_id(instance.epoch.at_ns, "agreement", slot), tenant=tenant, trace=trace,
-            at_ns=self._clock.wall_ns(), slot=slot, epoch=instance.epoch.id.hex(),
+        return AgreementRecord(
+            id=derive_id(at_ns, "agreement", slot), tenant=tenant, trace=trace,
+            at_ns=at_ns, slot=slot, epoch=instance.epoch.id.hex(),
             epoch_number=instance.epoch.number, options=question.options, about=question.about,
             context=question.context.hex(), threshold=question.threshold, decision=agreement.option,
             view=agreement.certificate.view, voters=agreement.voters, weight=agreement.weight, total=instance.total,
             quorum=instance.quorum, certificate_sha256=hashlib.sha256(certificate).hexdigest(),
             certificate_bytes=len(certificate),
         )  # fmt: skip
-        known = await self._store.get(AGREEMENTS, tenant, record.id)
-        if known is not None:
-            record = decode(known.value, AgreementRecord)
-        else:
-            await self._store.commit(
-                [
-                    Put(AGREEMENTS, tenant, record.id, encode(record), {"context": (record.context,)}),
-                    Put(CERTIFICATES, tenant, record.id, certificate),
-                ]
-            )
-        body = {name: getattr(record, name) for name in ("slot", "epoch", "context", "decision", "certificate_sha256")}
-        body |= {"weight": record.weight, "total": record.total, "quorum": record.quorum}
-        await self._tell(record, f"participants of epoch {record.epoch_number}", "agree", question.about or slot, body)
-        return record
 
     async def convict(self, tenant: TenantId, instance: Instance, evidence: Evidence) -> MisbehaviourRecord:
         """Keep evidence that was found to hold; durable, and in the ledger, when it returns."""
