@@ -40,6 +40,7 @@ from phalanx.messaging._policies import POLICIES, PRIORITIES
 _FIRST_RETRY_NS, _MIN_RETRY_NS, _MAX_RETRY_NS = map(ns_from_s, (FIRST_RETRY_S, MIN_RETRY_S, MAX_RETRY_S))
 _STRIKE_FORGOTTEN_NS = ns_from_s(STRIKE_FORGOTTEN_S)
 # In place of a path: it took several at once.
+_MAX_PATIENCE = 8
 _SEVERAL = -1
 # Heaps are thrown out when they are this many entries larger than twice what is live.
 _SLACK = 1_024
@@ -111,6 +112,8 @@ class Outgoing:
         self._accepted = 0
         self._loose: deque[bytes] = deque(maxlen=MAX_LOOSE)
         self._spread_ns = 0
+        self._patience = 0  # how often the wait was doubled since a round trip was last measured
+        self._patient_until_ns = 0
         self._strikes = [0] * paths
         self._struck_ns = [0] * paths
 
@@ -252,6 +255,7 @@ class Outgoing:
         """Put a flight into the turn; how many bytes that makes."""
         if flight.attempts:
             self.retries += 1
+            self._be_patient(now_ns)
             if flight.path != _SEVERAL:
                 self._strike(flight.path, now_ns)
         # A retry takes another path than the one that seems to have lost it.
@@ -267,13 +271,17 @@ class Outgoing:
 
     def _time(self, flight: Flight, now_ns: int) -> None:
         """When to send or ask again."""
-        measured = self.round_trip_ns + 4 * self._spread_ns
-        first = max(_MIN_RETRY_NS, measured) if measured else _FIRST_RETRY_NS
-        wait_ns = min(first << min(flight.attempts, 16), _MAX_RETRY_NS)
+        wait_ns = min(self._first_wait_ns() << min(flight.attempts + self._patience, 16), _MAX_RETRY_NS)
         flight.attempts += 1
-        jitter = self._rng.uniform(1 - RETRY_JITTER, 1 + RETRY_JITTER)
+        jitter = self._rng.uniform(1, 1 + RETRY_JITTER)  # never sooner: what is on its way would be sent twice
         flight.due_ns = now_ns + int(wait_ns * jitter)
         heapq.heappush(self._due, (flight.due_ns, flight.number))
+
+    def _first_wait_ns(self) -> int:
+        """The round trip as it was measured, and as much again as it varies, but never next to nothing."""
+        if not self.round_trip_ns:
+            return _FIRST_RETRY_NS
+        return self.round_trip_ns + max(_MIN_RETRY_NS, 4 * self._spread_ns)
 
     def _received(self, flight: Flight, now_ns: int) -> None:
         if not flight.is_received:
@@ -294,8 +302,19 @@ class Outgoing:
                 if flight is not None and not flight.is_received:
                     yield flight
 
+    def _be_patient(self, now_ns: int) -> None:
+        """Wait longer with whatever is sent next, until a round trip was measured again.
+
+        A way that became slower than the wait answers every sending after its retry, when nothing can be measured:
+        without this everything would be sent twice for as long as it stays slow, which makes it slower still.
+        """
+        if now_ns >= self._patient_until_ns:
+            self._patience = min(self._patience + 1, _MAX_PATIENCE)
+            self._patient_until_ns = now_ns + min(self._first_wait_ns() << self._patience, _MAX_RETRY_NS)
+
     def _measure(self, took_ns: int) -> None:
         """Smoothed round trip and its spread, after RFC 6298."""
+        self._patience = 0
         if not self.round_trip_ns:
             self.round_trip_ns, self._spread_ns = max(1, took_ns), took_ns // 2
             return
