@@ -15,6 +15,7 @@ Errors::
     │   ├── MissionRejected     raised by a skill: no further attempt can help
     │   └── AttemptOverran      an attempt took too long and was cancelled
     ├── InvalidInput
+    │   ├── NoPlan              no skills lead from what is given to what is wanted
     │   └── InvalidSkill        the manifest of a skill or a duty cannot be used
     ├── NotFound
     │   └── ToolMissing         the node does not have the tool
@@ -32,6 +33,7 @@ from phalanx.agents._errors import (
     Fenced,
     InvalidSkill,
     MissionRejected,
+    NoPlan,
     ToolForbidden,
     ToolMissing,
     Unauthentic,
@@ -52,6 +54,7 @@ from phalanx.agents._model import (
     new_mission,
 )
 from phalanx.agents._monitor import LastHeard
+from phalanx.agents._orders import ORDERS, Order, OrderRequest, OrderResult, Orders, OrderStatus, Step
 from phalanx.agents._registry import Registry
 from phalanx.agents._roster import skills_by_name
 from phalanx.agents._swarm import Quarantined, Swarm, SwarmHealth
@@ -79,12 +82,20 @@ __all__ = [
     "MissionRejected",
     "MissionStatus",
     "Missions",
+    "NoPlan",
+    "ORDERS",
+    "Order",
+    "OrderRequest",
+    "OrderResult",
+    "OrderStatus",
+    "Orders",
     "Quarantined",
     "Registry",
     "Restart",
     "Role",
     "Skill",
     "SkillManifest",
+    "Step",
     "Swarm",
     "SwarmHealth",
     "ToolForbidden",

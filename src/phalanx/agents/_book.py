@@ -100,9 +100,17 @@ class Missions:
 class MissionBook:
     """Writes the steps of missions, each fenced by the version it follows."""
 
-    def __init__(self, store: Store, *, clock: Clock, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        telemetry: Telemetry,
+        on_end: Callable[[Mission], None] = lambda _: None,
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._on_end = on_end
         self._feed = telemetry.feed
         self._log = telemetry.log.bind(room="agents")
         metrics = telemetry.metrics
@@ -175,12 +183,16 @@ class MissionBook:
         return [(claim, one[1].agent) for claim, one in zip(claims, given, strict=True)]
 
     async def done(self, claim: Claim, summary: str) -> None:
-        await self._write(claim, "mission-done", summary, status=MissionStatus.DONE, ended_ns=self._clock.wall_ns())
+        await self._ended(claim, "mission-done", summary, MissionStatus.DONE)
         self._done.inc()
 
     async def failed(self, claim: Claim, reason: str) -> None:
-        await self._write(claim, "mission-failed", reason, status=MissionStatus.FAILED, ended_ns=self._clock.wall_ns())
+        await self._ended(claim, "mission-failed", reason, MissionStatus.FAILED)
         self._failed.inc()
+
+    async def _ended(self, claim: Claim, stage: str, note: str, status: MissionStatus) -> None:
+        written = await self._write(claim, stage, note, status=status, ended_ns=self._clock.wall_ns())
+        self._on_end(written.mission)
 
     async def again(self, claim: Claim, reason: str) -> None:
         """Back to the queue after a failed attempt."""

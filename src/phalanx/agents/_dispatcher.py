@@ -177,24 +177,29 @@ class Dispatcher:
         """Choose agents for missions of one line, as long as there are both and the turn has room."""
         role = self._roster.skills[skill].manifest.role
         line = self._lines.setdefault((tenant, skill), _Line())
-        before = len(given)
+        before, passed = len(given), list[Claim]()
         while len(given) < ASSIGN_BATCH and not self.paused:
             # What was chosen in this turn still stands as pending: nothing is read until it does not.
             if not line.claims and not (
                 line.more and len(given) == before and await self._read_ahead(tenant, skill, line)
             ):
-                return
+                break
             if not self._placing.room(role):
-                return
+                break
             claim = line.claims.popleft()
             if 0 < claim.mission.deadline_ns <= self._clock.wall_ns():
                 await self._book.surely(self._book.failed, claim, "its deadline passed before it was begun")
                 continue
             agent = self._placing.choose(claim)
-            if agent is None:
-                line.claims.appendleft(claim)
-                return
-            given.append((claim, agent))
+            if agent is not None:
+                given.append((claim, agent))
+            elif claim.mission.min_trust > 0:
+                # Nobody who is trusted so far has room; those behind it need not wait for that.
+                passed.append(claim)
+            else:
+                passed.append(claim)
+                break
+        line.claims.extendleft(reversed(passed))
 
     async def _read_ahead(self, tenant: TenantId, skill: str, line: _Line) -> bool:
         """Read the next pending missions of the line that do not rest. False when there are none."""

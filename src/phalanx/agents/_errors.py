@@ -1,5 +1,7 @@
 """What the room raises; the tree is drawn in the package's docstring."""
 
+from collections.abc import Sequence
+
 from phalanx.agents._limits import MAX_NOTE_CHARS
 from phalanx.core import Conflict, InvalidInput, NotFound, PhalanxError
 
@@ -53,6 +55,16 @@ class AttemptOverran(AgentsError):
 
     def __init__(self, mission: str, *, limit_s: float) -> None:
         super().__init__(f"the attempt took longer than {limit_s:g} s", mission=mission, limit_s=limit_s)
+
+
+class NoPlan(InvalidInput):
+    """No skills lead from what is given to what is wanted. Attributes: ``field``, ``reason``."""
+
+    code = "no-plan"
+
+    def __init__(self, missing: Sequence[str], *, given: Sequence[str]) -> None:
+        what = f"nothing here brings about {', '.join(missing)} from {', '.join(given)}" if missing else "it is empty"
+        super().__init__("wanted", what, hint="`phalanx agents skills` shows what each skill takes and leaves")
 
 
 class Unauthentic(AgentsError):

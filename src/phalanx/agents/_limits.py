@@ -69,3 +69,8 @@ MAX_TOLD = 64
 
 # Later than every time: the deadline of a mission that has none.
 LATEST_NS = (1 << 63) - 1
+
+# Sets of kinds that a planner looks at before it gives up.
+MAX_PLAN_STATES = 5_000
+# Subjects of one order; each has a mission for every step of the plan.
+MAX_ORDER_SUBJECTS = 100

@@ -91,7 +91,8 @@ class Mission(Record, frozen=True, kw_only=True, tag="mission"):
     mission, the reason of a failed one, the last error of one that will be tried again. ``identity`` is
     the key (its fingerprint) of the agent that had it last, ``given_ns`` since when, ``ended_ns`` when it
     came to its end: where a result comes from. One whose ``deadline_ns`` has passed before it is done ends as
-    failed; ``order`` is the order that it is a step of, empty for none.
+    failed; ``order`` is the order that it is a step of, empty for none. Only agents that are trusted
+    from ``min_trust`` on get it.
     """
 
     VERSION: ClassVar[int] = 2
@@ -111,6 +112,7 @@ class Mission(Record, frozen=True, kw_only=True, tag="mission"):
     ended_ns: int = 0
     deadline_ns: int = 0
     order: str = ""
+    min_trust: float = 0.0
 
 
 class AgentState(Enum):

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from phalanx.agents._agent import Agent
 from phalanx.agents._book import Claim
-from phalanx.agents._limits import MAILBOX_MISSIONS
+from phalanx.agents._limits import MAILBOX_MISSIONS, SILENT_PHI
 from phalanx.agents._model import Role
 from phalanx.agents._roster import Place, Roster, place_name
 from phalanx.balancing import FairShares, NoEligibleResource, Operation, OperationKind, Pool, QueuesFull, Resource
@@ -101,10 +101,24 @@ class Placing:
 
     def _operation(self, claim: Claim) -> Operation:
         mission = claim.mission
-        return Operation(id=mission.id, kind=mission.skill, tenant=mission.tenant, priority=int(mission.severity))
+        eligible = None
+        if mission.min_trust > 0:
+            role = self._roster.skills[mission.skill].manifest.role
+            trusted = (
+                place for place in self._roster.peers[role] if trust(place.done, place.failed) >= mission.min_trust
+            )
+            eligible = frozenset(place.name for place in trusted)
+        return Operation(
+            id=mission.id, kind=mission.skill, tenant=mission.tenant, priority=int(mission.severity), eligible=eligible
+        )
 
     def _now_s(self) -> float:
         return self._clock.monotonic_ns() / NS_PER_S
+
+
+def trust(done: int, failed: int, phi: float = 0.0) -> float:
+    """From 0 to 1: the expected share of missions that go well (one good one taken as seen), less for a suspect."""
+    return round((1 + done) / (1 + done + failed) * max(0.0, 1 - phi / SILENT_PHI), 4)
 
 
 def by_role(weights: Mapping[Role, int] | int) -> dict[Role, int]:

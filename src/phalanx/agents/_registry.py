@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 
 from phalanx.agents._duties import Duties
-from phalanx.agents._limits import SILENT_PHI
 from phalanx.agents._model import AgentState, AgentView, Capability, Role
 from phalanx.agents._monitor import LastHeard, Monitor
+from phalanx.agents._placing import trust
 from phalanx.agents._roster import Place, Roster
 from phalanx.core import NS_PER_S
 
@@ -125,8 +125,3 @@ class Registry:
             one for post in self._duties.posts if post.manifest.role is role for one in post.manifest.capabilities
         }
         return tuple(one.name for one in manifests), tuple(one for one in Capability if one in offered)
-
-
-def trust(done: int, failed: int, phi: float) -> float:
-    """From 0 to 1: the expected share of missions that go well (one of each taken as seen), less for a suspect."""
-    return round((1 + done) / (1 + done + failed) * max(0.0, 1 - phi / SILENT_PHI), 4)

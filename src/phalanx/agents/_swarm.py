@@ -26,6 +26,7 @@ from phalanx.agents._limits import (
 )
 from phalanx.agents._model import AgentView, Capability, MissionStatus, Role, SkillManifest
 from phalanx.agents._monitor import LastHeard, Monitor
+from phalanx.agents._orders import Orders
 from phalanx.agents._placing import Placing, by_role
 from phalanx.agents._registry import Registry
 from phalanx.agents._roster import Place, Roster
@@ -130,7 +131,9 @@ class Swarm:
                 bus, self._admission, self, clock=clock, entropy=entropy, offload=offload, telemetry=telemetry
             )
         self._housing = Housing(self._roster, bus, self._monitor, telemetry)
-        self._book = MissionBook(store, clock=clock, telemetry=telemetry)
+        manifests = [skill.manifest for skill in self._roster.skills.values()]
+        self.orders = Orders(store, manifests, clock=clock, telemetry=telemetry, wake=self.wake)
+        self._book = MissionBook(store, clock=clock, telemetry=telemetry, on_end=self.orders.ended)
         self._placing = Placing(self._roster, clock)
         self._dispatcher = Dispatcher(
             self._book, self._roster, self._placing, clock=clock, rng=rng.child("agents"), telemetry=telemetry
@@ -355,6 +358,7 @@ class Swarm:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._dispatcher.run())
+                tasks.create_task(self.orders.run())
                 if self._monitor is not None:
                     tasks.create_task(self._monitor.run(tasks))
                 for place in self._roster.places:

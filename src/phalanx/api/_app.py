@@ -35,6 +35,8 @@ from phalanx.api._live import KINDS as LIVE_KINDS
 from phalanx.api._live import live_routes
 from phalanx.api._messages import KINDS as MESSAGE_KINDS
 from phalanx.api._messages import message_routes
+from phalanx.api._orders import KINDS as ORDER_KINDS
+from phalanx.api._orders import order_routes
 from phalanx.api._problems import ProblemType, on_http_exception, on_phalanx_error, on_validation_error
 from phalanx.api._records import KINDS as RECORD_KINDS
 from phalanx.api._records import record_routes
@@ -57,6 +59,7 @@ _KINDS: Sequence[type] = (
     *CLUSTER_KINDS,
     *RECORD_KINDS,
     *AGENT_KINDS,
+    *ORDER_KINDS,
     *AGREEMENT_KINDS,
     *ARTEFACT_KINDS,
     *LEDGER_KINDS,
@@ -95,6 +98,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         event_routes(node, gate),
         record_routes(node, gate),
         agent_routes(node, gate),
+        order_routes(node, gate),
         agreement_routes(node, gate),
         artefact_routes(node, gate),
         trace_routes(node, gate),

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "events": ("phalanx.cli._events:events", "Send events, and look at what was taken in."),
     "findings": ("phalanx.cli._show:findings", "What the detectors saw."),
     "missions": ("phalanx.cli._show:missions", "What the agents were asked to do, and how it went."),
+    "orders": ("phalanx.cli._orders:orders", "What is wanted of the agents, the plan, and what came of it."),
     "agents": ("phalanx.cli._agents:agents", "The swarm: who is there and what each is doing."),
     "assessments": ("phalanx.cli._show:assessments", "What the analyses concluded, with interval and provenance."),
     "decisions": ("phalanx.cli._show:decisions", "Which actions were approved or refused, by what policy and why."),
