@@ -90,11 +90,6 @@ class Links:
     def processes(self) -> tuple[str, ...]:
         return tuple(self._links)
 
-    @property
-    def is_written(self) -> bool:
-        """Whether the outbox holds all that it should."""
-        return self._outbox is None or not self._outbox.is_behind
-
     def states(self) -> list[LinkState]:
         now_ns = self._clock.monotonic_ns()
         return [

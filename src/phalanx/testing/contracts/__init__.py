@@ -8,7 +8,6 @@ from phalanx.testing.contracts._blobs import BLOB_CHECKS, OpenBlobs
 from phalanx.testing.contracts._buses import BUS_CHECKS, OpenPlaces
 from phalanx.testing.contracts._devices import DEVICE_CHECKS, check_provider
 from phalanx.testing.contracts._journal import JOURNAL_CHECKS, JOURNAL_FULL_CHECKS, OpenJournals
-from phalanx.testing.contracts._messaging import MESSAGING_CHECKS, Line
 from phalanx.testing.contracts._notes import NOTES, OpenStore
 from phalanx.testing.contracts._skills import DUTY_CHECKS, SKILL_CHECKS, DutyCheck, SkillCheck, Tools
 from phalanx.testing.contracts._store import STORE_CHECKS
@@ -25,7 +24,6 @@ __all__ = [
     "DUTY_CHECKS",
     "JOURNAL_CHECKS",
     "JOURNAL_FULL_CHECKS",
-    "MESSAGING_CHECKS",
     "NOTES",
     "SKILL_CHECKS",
     "STORE_CHECKS",
@@ -33,7 +31,6 @@ __all__ = [
     "STORE_SHARED_CHECKS",
     "WRAPPER_CHECKS",
     "DutyCheck",
-    "Line",
     "OpenBlobs",
     "OpenJournals",
     "OpenStore",
