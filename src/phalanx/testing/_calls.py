@@ -4,6 +4,7 @@ A call takes a little while each way, drawn from the seed. A place that is not s
 cut off from the caller, gives no answer.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from phalanx.core import HttpAnswer, HttpCaller, LimitExceeded, Rng, Unavailable
@@ -51,7 +52,14 @@ class SimCalls:
         if not address or (caller, address) in self._cut:
             await self._clock.sleep(within_s)
             raise Unavailable(url, "there is no answer")
-        answer = await self._served[address](url.removeprefix(address), body)
+        try:
+            answer = await self._served[address](url.removeprefix(address), body)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody ended the caller: what answers died in the middle of it.
+            raise Unavailable(url, "the connection broke") from None
         await self._clock.sleep(self._rng.random() * _MAX_DELAY_S)
         if len(answer.body) > max_bytes:
             raise LimitExceeded(f"bytes of an answer from {url}", maximum=max_bytes, seen=len(answer.body))
