@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from phalanx.cli._main import root
-from phalanx.core import DEFAULT_TENANT, InvalidInput
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, AuditEntry, InvalidInput, derive_id
 from phalanx.ledger.evidence import verify_bundle
 from phalanx.node import Settings, audit_ledger, build_node, open_ports
 
@@ -50,8 +50,13 @@ def test_another_algorithm_for_anchors_is_announced_and_older_anchors_hold(tmp_p
             assert key.algorithm == settings.ledger.anchor_with
             assert ports.anchor_key().public == key.public
             await node.anchors.announce(key.public, node.ledger)
+            seen = AuditEntry(
+                id=derive_id(node.clock.wall_ns(), "seen", day), tenant=DEFAULT_TENANT, trace=NO_TRACE,
+                at_ns=node.clock.wall_ns(), actor="a test", action="seen", subject=day, case="a case",
+            )  # fmt: skip
+            await node.ledger.record(seen)
             await node.anchors.sign(key, await node.ledger.checkpoint(), day)
-            return await node.vouching.evidence.export(DEFAULT_TENANT, "")
+            return await node.vouching.evidence.export(DEFAULT_TENANT, "a case")
 
     async def main():
         await anchor(settings(tmp_path), "2026-01-01")
