@@ -40,7 +40,7 @@ class Incoming:
         self._above: set[int] = set()
         self._ends: dict[int, Settled] = {}
         self._to_tell: dict[int, Settled] = {}
-        self._partial: dict[int, dict[int, bytes]] = {}
+        self._partial: dict[int, tuple[int, dict[int, bytes]]] = {}
         self._partial_bytes = 0
 
     @property
@@ -94,12 +94,16 @@ class Incoming:
             if self._partial_bytes + len(item.data) > MAX_PARTIAL_BYTES:
                 return
             first = item.number - item.part
-            parts = self._partial.setdefault(first, {})
+            if first < 1:
+                return
+            total, parts = self._partial.setdefault(first, (item.parts, {}))
+            if total != item.parts:
+                return  # no sender of ours cuts one envelope in two ways
             parts[item.part] = item.data
             self._partial_bytes += len(item.data)
-            if len(parts) == item.parts:
+            if len(parts) == total:
                 self._drop_partial(first)
-                whole = b"".join(parts[part] for part in range(item.parts))
+                whole = b"".join(parts[part] for part in range(total))
                 arrived.append(Arrived(first, whole, item.again))
             if item.part:
                 # Only the first part's end is waited for by anybody.
@@ -135,7 +139,7 @@ class Incoming:
                 self._above.remove(self.complete)
 
     def _drop_partial(self, first: int) -> None:
-        self._partial_bytes -= sum(map(len, self._partial.pop(first).values()))
+        self._partial_bytes -= sum(map(len, self._partial.pop(first)[1].values()))
 
     def _ranges(self) -> tuple[tuple[int, int], ...]:
         found: list[tuple[int, int]] = []

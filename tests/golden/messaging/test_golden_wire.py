@@ -1,4 +1,4 @@
-"""The bytes of an envelope, a frame and a dead letter, as they were first written: other processes and stores have them.
+"""The bytes of an envelope, a frame and a dead letter, as first written: other processes and stores have them.
 
 After a change that is meant, run with ``PHALANX_TEST_UPDATE_GOLDEN=1`` and look at the difference.
 """

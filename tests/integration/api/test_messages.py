@@ -69,7 +69,7 @@ def test_an_emergency_is_reported_and_recorded(on_node):
         )
         assert json.loads((await box.receive()).body) == {"text": "isolate fs-01", "by": "admin"}
         report = (await sending).raise_for_status().json()
-        assert report["open_count"] == report["refusals"] == 0
+        assert report["open_count"] == 0
         assert report["taken"] >= 1
         entries = (await api.http.get("/v1/ledger", params={"limit": 1000})).json()["items"]
         assert "messaging.broadcast" in {entry["action"] for entry in entries}

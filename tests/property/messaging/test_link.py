@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from phalanx.core import NS_PER_MS, NS_PER_S, Rng
 from phalanx.messaging import Kind, Outcome
-from phalanx.messaging._frames import Item, decode_frame
+from phalanx.messaging._frames import Frame, Item, Settled, decode_frame
 from phalanx.messaging._incoming import Incoming
 from phalanx.messaging._limits import MAX_ATTEMPTS, MAX_WINDOW
 from phalanx.messaging._link import Link
@@ -68,6 +68,42 @@ def test_no_number_is_handed_on_twice(numbers, data):
         assert number in known
     assert len(handed) == len(set(handed))
     assert not any(one.number for one in incoming.take_in(floor, [Item(MAX_WINDOW * 3, b"")], ()))
+
+
+NUMBERS = st.integers(0, 12) | st.integers(0, 2**63)
+PARTS = st.integers(1, 4).flatmap(lambda total: st.tuples(st.integers(0, total - 1), st.just(total)))
+ITEMS = st.builds(lambda number, parts, again: Item(number, b"x", *parts, again), NUMBERS, PARTS, st.booleans())
+ENDS = st.builds(Settled, st.integers(1, 12) | st.integers(1, 2**63), st.integers(0, 3))
+RANGES = st.tuples(st.integers(1, 12), st.integers(0, 2**62)).map(lambda pair: (pair[0], pair[0] + pair[1]))
+LIES = st.builds(
+    Frame, v=st.just(1), origin=st.sampled_from(("2", "3")), floor=NUMBERS, items=st.lists(ITEMS).map(tuple),
+    asked=st.lists(NUMBERS).map(tuple), stream=st.sampled_from(("", "1", "9")), complete=NUMBERS,
+    ranges=st.lists(RANGES).map(tuple), settled=st.lists(ENDS).map(tuple),
+)  # fmt: skip
+
+
+@given(st.lists(LIES, max_size=12))
+def test_no_frame_whatever_it_claims_breaks_a_link(lies):
+    victim = link("b", "1")
+    for n in range(5):
+        victim.offer(b"body", Kind.COORDINATION, n, LATE_NS)
+    ended, now_ns = [], 0
+    for lie in lies:
+        frames, over = victim.flush(now_ns)
+        ended += [*over, *victim.hear(lie, now_ns).ended]
+        assert all(len(frame) <= 4_096 for _, frame in frames)
+        now_ns += NS_PER_S
+    keys = [one.key for one in ended]
+    assert len(keys) == len(set(keys))
+    assert len(keys) + victim.outgoing.on_the_way + victim.outgoing.waiting == 5
+
+
+def test_parts_that_contradict_each_other_are_not_put_together():
+    incoming = Incoming("o")
+    assert not incoming.take_in(1, [Item(10, b"", 0, 4), Item(13, b"", 3, 4), Item(11, b"", 1, 3)], ())
+    assert not incoming.take_in(1, [Item(1, b"", 1, 2)], ())
+    (whole,) = incoming.take_in(1, [Item(11, b"b", 1, 4), Item(12, b"c", 2, 4)], ())
+    assert whole.data == b"bc"
 
 
 def test_what_nobody_answers_ends_after_a_bounded_number_of_attempts():
