@@ -11,7 +11,7 @@ from phalanx.agents._agent import Agent, task_name
 from phalanx.agents._model import Capability, Role
 from phalanx.agents._monitor import AGENTS, Monitor
 from phalanx.agents._roster import Roster
-from phalanx.messaging import Bus, Kind, Mailbox, Marking, Member
+from phalanx.messaging import Bus, Kind, Mailbox, Marking, Member, process_of
 from phalanx.telemetry import Telemetry
 
 
@@ -62,8 +62,10 @@ class Housing:
 
     async def _read(self, agent: Agent, box: Mailbox) -> None:
         async for envelope in box:
-            if envelope.kind is Kind.HEARTBEAT and self._monitor is not None:
-                self._monitor.answer(agent, box, envelope.body)
+            if envelope.kind is Kind.HEARTBEAT:
+                # The monitor of another process asks its own agents by the same tag.
+                if self._monitor is not None and process_of(envelope.sender) == process_of(box.address):
+                    self._monitor.answer(agent, box, envelope.body)
             else:
                 self._taken.labels(envelope.kind.name.lower()).inc()
 

@@ -2,7 +2,7 @@
 
 It sits on the bus as the member ``health``. Each round it sends one challenge to all agents and takes
 the answers in; between rounds it looks at silences. What it concludes it tells the swarm: an agent is suspect, has
-been heard again, or is silent and to be replaced. Agents of other processes answer over the same bus.
+been heard again, or is silent and to be replaced. Agents of other processes are watched by the monitor of theirs.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from phalanx.agents._limits import (
 )
 from phalanx.agents._suspicion import Suspicion
 from phalanx.core import NS_PER_S, Clock, EntropySource, Offload, PhalanxError
-from phalanx.messaging import Bus, Kind, Mailbox, Member, MessagingError, tagged
+from phalanx.messaging import Bus, Kind, Mailbox, Member, MessagingError, process_of, tagged
 from phalanx.telemetry import Telemetry
 
 HEALTH = "health"
@@ -164,7 +164,7 @@ class Monitor:
 
     async def _listen(self) -> None:
         async for envelope in self._box:
-            if envelope.kind is Kind.HEARTBEAT:
+            if envelope.kind is Kind.HEARTBEAT and process_of(envelope.sender) == self._bus.process:
                 self._hear(envelope.body)
 
     def _hear(self, message: bytes) -> None:

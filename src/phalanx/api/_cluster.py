@@ -54,7 +54,10 @@ class InvitationView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
-    """The cluster as this node sees it. ``strangers`` are on the server, and of no organisation trusted here."""
+    """The cluster as this node sees it; a node that is alone has no paths.
+
+    ``strangers`` are on the server, and of no organisation trusted here.
+    """
 
     process: str
     serves: bool
@@ -89,7 +92,12 @@ def cluster_routes(node: "Node", gate: Gate) -> APIRouter:
     @router.get("", responses=answer(ClusterView), dependencies=[Depends(gate.needs(Role.VIEWER))])
     async def get_cluster() -> Response:
         """This node among others: its paths, the nodes it talks to, strangers, invitations."""
-        state = await _cluster(node).state()
+        if node.cluster is None:
+            alone = ClusterView(
+                process=node.bus.process, serves=False, urls=(), paths=(), peers=(), strangers=(), invitations=()
+            )
+            return reply(alone)
+        state = await node.cluster.state()
         agents: dict[str, int] = {}
         for member in node.bus.directory.members():
             there = process_of(member.address)
@@ -101,7 +109,7 @@ def cluster_routes(node: "Node", gate: Gate) -> APIRouter:
                 peers=tuple(
                     PeerView(
                         process=one.process, agents=agents.get(one.process, 0),
-                        channel=_cluster(node).peers.has_channel(one.process), on_the_way=one.on_the_way,
+                        channel=node.cluster.peers.has_channel(one.process), on_the_way=one.on_the_way,
                         waiting=one.waiting, retries=one.retries, round_trip_ms=one.round_trip_ms,
                         silent_s=one.silent_s,
                     )

@@ -29,6 +29,9 @@ def status(client: NodeClient, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    if not found["paths"]:
+        click.echo(f"{printable(found['process'])} is alone; start it with --cluster, or with --join and a token")
+        return
     role = "runs the server at" if found["serves"] else "is on the server at"
     click.echo(f"{printable(found['process'])} {role} {printable(', '.join(found['urls']))}")
     for path in found["paths"]:

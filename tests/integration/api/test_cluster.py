@@ -8,9 +8,11 @@ from phalanx.trust import Role
 
 def test_a_node_that_is_alone_says_so(on_node):
     async def work(api):
-        for answer in (await api.http.get("/v1/cluster"), await api.http.post("/v1/cluster/invitations?name=lab")):
-            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-            assert "--cluster" in answer.json()["hint"]
+        found = (await api.http.get("/v1/cluster")).raise_for_status().json()
+        assert (found["process"], found["serves"], found["paths"], found["peers"]) == ("phalanx", False, [], [])
+        answer = await api.http.post("/v1/cluster/invitations?name=lab")
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert "--cluster" in answer.json()["hint"]
 
     on_node(work)
 

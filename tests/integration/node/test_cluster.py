@@ -56,6 +56,10 @@ def collect(box):
     return got, asyncio.create_task(take())
 
 
+def beats(node, name):
+    return sum(one["value"] for one in node.telemetry.metrics.snapshot()[name]["samples"])
+
+
 @pytest.mark.requirement("MSG-2")
 @pytest.mark.requirement("MSG-4")
 @pytest.mark.requirement("MSG-7")
@@ -89,6 +93,9 @@ def test_two_nodes_see_each_others_agents_and_exchange_alerts_over_a_server_that
         assert [one.process for one in state.peers] == ["lab.other"]
         assert [one.joined for one in state.invitations] == ["lab.other"]
         assert lab.ready
+        # Each node's monitor watches its own agents, though those of both carry the same names and tags.
+        await wait_until(lambda: all(beats(node, "phalanx_heartbeats_total") for node in (hq, lab)))
+        assert not any(beats(node, "phalanx_heartbeats_refused_total") for node in (hq, lab))
         taking.cancel()
 
     run(tmp_path, check)

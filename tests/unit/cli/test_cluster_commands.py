@@ -54,6 +54,11 @@ def test_the_state_is_shown_whole(posted):
     assert json.loads(run("status", "--json")) == STATE
 
 
+def test_a_node_that_is_alone_is_said_to_be(posted, monkeypatch):
+    monkeypatch.setattr(NodeClient, "get", lambda _, path, **__: {**STATE, "paths": [], "serves": False})
+    assert "is alone" in run("status")
+
+
 def test_a_token_goes_to_a_new_file_for_its_owner_alone_and_is_not_shown(posted, tmp_path):
     file = tmp_path / "lab.join"
     shown = run("join-token", "lab", "--out", str(file), "--days", "3")
