@@ -9,7 +9,7 @@ import dataclasses
 
 from phalanx.agents._agent import Agent, task_name
 from phalanx.agents._model import Capability, Role
-from phalanx.agents._monitor import AGENTS, Monitor
+from phalanx.agents._monitor import AGENTS, Monitor, beat_tag, group_of
 from phalanx.agents._roster import Roster
 from phalanx.messaging import Bus, Kind, Mailbox, Marking, Member, process_of
 from phalanx.telemetry import Telemetry
@@ -32,7 +32,8 @@ class Housing:
         """The agent has its place."""
         if self._bus is None:
             return
-        box = self._bus.join(Member(agent.name, self._tags[agent.role]))
+        tags = self._tags[agent.role] | {beat_tag(self._bus.process, group_of(agent.name))}
+        box = self._bus.join(Member(agent.name, tags))
         self._boxes[agent.name] = box, tasks.create_task(self._read(agent, box), name=task_name(agent.name, "mailbox"))
         if self._monitor is not None:
             self._monitor.watch(agent)

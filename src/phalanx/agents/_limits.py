@@ -46,12 +46,16 @@ DUTY_CANCEL_S = 5.0
 
 # How often every agent is asked for a heartbeat.
 BEAT_S = 5.0
+# Agents are asked and looked at in so many groups, one after another: a thousand answers at once would hold the loop.
+BEAT_GROUPS = 20
 # How suspicious a silence may be (phi): from the first on an agent gets nothing, from the second on it is replaced.
 # With an even beat of 5 s that is after about 7.8 and 9.1 seconds.
 SUSPECT_PHI = 8.0
 SILENT_PHI = 16.0
-# How often silences are looked at. Twice as late means that the observer was away, not the agents.
-LOOK_EVERY_S = 1.0
+# Each silence is looked at once in so many turns, of which there are BEAT_GROUPS in a beat: once a second.
+LOOK_TURNS = 4
+# A turn that comes later than this means that the observer was away, not the agents.
+LATE_TURN_S = 2.0
 # How long a key for heartbeats is good; then every agent enrols another.
 EPOCH_S = 3_600.0
 # Agents that enrol their keys in one turn of the offload.
@@ -74,3 +78,6 @@ LATEST_NS = (1 << 63) - 1
 MAX_PLAN_STATES = 5_000
 # Subjects of one order; each has a mission for every step of the plan.
 MAX_ORDER_SUBJECTS = 100
+
+# How often people are told of one piece of work that holds the event loop.
+HOG_TOLD_S = 60.0

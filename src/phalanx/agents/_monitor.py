@@ -1,11 +1,13 @@
 """Watches over every agent: asks for heartbeats, judges silences, and says who is not to be trusted with anything.
 
-It sits on the bus as the member ``health``. Each round it sends one challenge to all agents and takes
-the answers in; between rounds it looks at silences. What it concludes it tells the swarm: an agent is suspect, has
-been heard again, or is silent and to be replaced. Agents of other processes are watched by the monitor of theirs.
+It sits on the bus as the member ``health``. In each beat it sends a challenge to every agent, one group after another,
+and takes the answers in; in between it looks at silences. What it concludes it tells the swarm: an agent is suspect,
+has been heard again, or is silent and to be replaced. Agents of other
+processes are watched by the monitor of theirs.
 """
 
 import asyncio
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,10 +17,12 @@ from phalanx.agents._agent import Agent
 from phalanx.agents._errors import Unauthentic
 from phalanx.agents._heartbeat import CHALLENGE_BYTES, KEY_BYTES, Beat, name_of, open_beat, seal_beat, statement
 from phalanx.agents._limits import (
+    BEAT_GROUPS,
     BEAT_S,
     ENROL_BATCH,
     EPOCH_S,
-    LOOK_EVERY_S,
+    LATE_TURN_S,
+    LOOK_TURNS,
     SILENT_PHI,
     SUSPECT_PHI,
 )
@@ -68,6 +72,16 @@ class _Watched:
         return self.phi >= SUSPECT_PHI
 
 
+def group_of(agent: str) -> int:
+    """The group in which an agent is asked."""
+    return zlib.crc32(agent.encode()) % BEAT_GROUPS
+
+
+def beat_tag(process: str, group: int) -> str:
+    """The tag on the bus by which a group of one process is asked: the question stays in that process."""
+    return f"beat:{process}:{group}"
+
+
 class Monitor:
     """See the module. ``run`` must be running."""
 
@@ -93,7 +107,8 @@ class Monitor:
         self._unenrolled: list[str] = []
         self._to_enrol = asyncio.Event()
         self._epoch = 1
-        self._challenge = b""
+        self._challenges = [b""] * BEAT_GROUPS
+        self._groups: tuple[dict[str, _Watched], ...] = tuple({} for _ in range(BEAT_GROUPS))
         self._box = bus.join(Member(HEALTH, frozenset({HEALTH})))
         metrics = telemetry.metrics
         self._beats = metrics.counter("phalanx_heartbeats_total", "Heartbeats that were authentic.")
@@ -103,12 +118,16 @@ class Monitor:
     def watch(self, agent: Agent) -> None:
         """A new agent has its place: from now on it is expected to answer."""
         now_ns = self._clock.monotonic_ns()
-        self._watched[agent.name] = _Watched(agent, Suspicion(BEAT_S, now_ns), heard_wall_ns=self._clock.wall_ns())
+        one = _Watched(agent, Suspicion(BEAT_S, now_ns), heard_wall_ns=self._clock.wall_ns())
+        self._watched[agent.name] = self._groups[group_of(agent.name)][agent.name] = one
         self._unenrolled.append(agent.name)
         self._to_enrol.set()
 
     def forget(self, agent: str) -> None:
+        if (one := self._watched.get(agent)) is not None and one.suspect:
+            self._suspects.inc(-1)
         self._watched.pop(agent, None)
+        self._groups[group_of(agent)].pop(agent, None)
 
     def last_heard(self, agent: str) -> LastHeard | None:
         """What is known of an agent; None when it has no place."""
@@ -136,29 +155,29 @@ class Monitor:
         """Until cancelled."""
         tasks.create_task(self._listen(), name="agents: heartbeats")
         tasks.create_task(self._enrol(), name="agents: enrolment")
-        began_ns = self._clock.monotonic_ns()
-        round_ns = looked_ns = 0
+        began_ns = turn_ns = self._clock.monotonic_ns()
+        turn = 0
         while True:
             now_ns = self._clock.monotonic_ns()
-            # Asked and looked at on beats that have passed, so that a late turn is one turn and not several.
-            if now_ns - round_ns >= BEAT_S * NS_PER_S or not round_ns:
-                round_ns = now_ns
-                self._ask()
-            if looked_ns and (away_ns := now_ns - looked_ns - int(2 * LOOK_EVERY_S * NS_PER_S)) > 0:
+            if (away_ns := now_ns - turn_ns - int(LATE_TURN_S * NS_PER_S)) > 0:
                 for one in self._watched.values():
                     one.suspicion.excuse(away_ns)
-            looked_ns = now_ns
-            self._look(now_ns)
+            turn_ns = now_ns
+            if self._groups[turn % BEAT_GROUPS]:
+                self._ask(turn % BEAT_GROUPS)
+            for group in self._groups[turn % LOOK_TURNS :: LOOK_TURNS]:
+                self._look(list(group.values()), now_ns)
+            turn += 1
             if now_ns - began_ns >= self._epoch * EPOCH_S * NS_PER_S:
                 self._epoch += 1
                 self._unenrolled.extend(self._watched)
                 self._to_enrol.set()
-            await self._clock.sleep(LOOK_EVERY_S)
+            await self._clock.sleep(BEAT_S / BEAT_GROUPS)
 
-    def _ask(self) -> None:
-        self._challenge = self._entropy.token(CHALLENGE_BYTES)
+    def _ask(self, group: int) -> None:
+        self._challenges[group] = self._entropy.token(CHALLENGE_BYTES)
         try:
-            self._box.send_nowait(Kind.HEARTBEAT, tagged(AGENTS), self._challenge)
+            self._box.send_nowait(Kind.HEARTBEAT, tagged(beat_tag(self._bus.process, group)), self._challenges[group])
         except MessagingError as error:
             self._log.debug("nobody to ask for a heartbeat", reason=error.message)
 
@@ -175,7 +194,7 @@ class Monitor:
                 raise Unauthentic(name, "no such agent has enrolled a key")
             if not self._admission.admitted(name):
                 raise Unauthentic(name, "its identity does not stand")
-            open_beat(message, one.key, agent=name, epoch=one.epoch, challenge=self._challenge)
+            open_beat(message, one.key, agent=name, epoch=one.epoch, challenge=self._challenges[group_of(name)])
         except Unauthentic as error:
             # Dropped, and nothing else: whoever forges another's beats must not be able to have it put out.
             self._refused.inc()
@@ -186,11 +205,12 @@ class Monitor:
         one.heard_wall_ns = self._clock.wall_ns()
         if one.suspect:
             one.phi = 0.0
+            self._suspects.inc(-1)
             self._verdicts.cleared(one.agent)
 
-    def _look(self, now_ns: int) -> None:
-        """Judge every silence, and every identity."""
-        for one in list(self._watched.values()):
+    def _look(self, some: Sequence[_Watched], now_ns: int) -> None:
+        """Judge silences, and identities."""
+        for one in some:
             if one.agent.fall is not None:
                 continue
             if not self._admission.admitted(one.agent.name):
@@ -201,7 +221,10 @@ class Monitor:
                     self._verdicts.silent(one.agent, (now_ns - one.suspicion.heard_ns) / NS_PER_S)
                 elif one.suspect and not was:
                     self._verdicts.suspected(one.agent, one.phi)
-        self._suspects.set(sum(one.suspect for one in self._watched.values()))
+                elif was and not one.suspect:
+                    self._verdicts.cleared(one.agent)
+                if was != one.suspect:
+                    self._suspects.inc(1 if one.suspect else -1)
 
     async def _enrol(self) -> None:
         """Give keys to those who have none of this epoch, off the event loop: each costs a signature and its check."""

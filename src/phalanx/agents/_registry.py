@@ -1,4 +1,4 @@
-"""Who there is, looked up by what is wanted: role, capability, skill, tenant, locality, trust."""
+"""Who there is, looked up by what is wanted: role, capability, skill, locality, trust."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
@@ -32,16 +32,14 @@ class Registry:
         role: Role | None = None,
         capability: Capability | None = None,
         skill: str = "",
-        tenant: str = "",
         locality: str = "",
         min_trust: float = 0.0,
         able: bool = False,
     ) -> list[AgentView]:
         """The agents that fit all of it, the most trusted and least busy first. ``able``: only who may be given work.
 
-        Every agent of a node serves every tenant, and all of them are where their node is.
+        All of them serve every tenant and are where their node is.
         """
-        del tenant
         if locality not in ("", self._locality):
             return []
         roles = [role] if role is not None else self._roster.roles

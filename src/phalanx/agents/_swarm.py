@@ -20,6 +20,7 @@ from phalanx.agents._limits import (
     AT_ONCE_PER_ROLE,
     CANCEL_S,
     DRAIN_S,
+    HOG_TOLD_S,
     MAX_AGENTS_PER_ROLE,
     MAX_QUARANTINED,
     SEAT_BATCH,
@@ -150,6 +151,7 @@ class Swarm:
         )
         self._quarantined: deque[Quarantined] = deque(maxlen=MAX_QUARANTINED)
         self._hogs: dict[str, str] = {}
+        self._hogs_told_ns: dict[str, int] = {}
         self._runner: asyncio.Task[None] | None = None
         metrics = telemetry.metrics
         self._n_agents = metrics.gauge("phalanx_agents", "Agents in the roster.")
@@ -242,9 +244,12 @@ class Swarm:
         """Say that a task held the event loop for so long; if it is an agent's, people are told which and where."""
         agent, work = agent_of_task(task) or ("", task)
         self._hogged.labels(agent, work).inc()
+        now_ns = self._clock.monotonic_ns()
+        told_ns = self._hogs_told_ns.get(work)
         self._hogs[work] = f"{agent or 'the node'} in {work} for {seconds:.2g} s at {where}"
         self._log.warning("the event loop was held", agent=agent, work=work, seconds=seconds, where=where)
-        if self._alerts is not None and agent:
+        if self._alerts is not None and agent and (told_ns is None or now_ns - told_ns > HOG_TOLD_S * NS_PER_S):
+            self._hogs_told_ns[work] = now_ns
             text = f"the agent {agent} held the event loop in {work}: mark it cpu_bound, or have it yield"
             self._alerts.alert(AlertLevel.WARNING, "agents", text, seconds=round(seconds, 2), where=where)
 

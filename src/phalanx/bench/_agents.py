@@ -111,10 +111,10 @@ async def _node(folder: Path, meter: Meter) -> AsyncIterator[tuple[Any, list[Ski
     )
     async with open_ports(settings) as ports:
         installed, _ = load_work(Alerts(Telemetry(ports.clock)))
-        besides, stand_ins = skills_for_all(installed, meter)
-        able = [*(skill for skill in installed if "finding" in skill.manifest.inputs), *besides]
-        async with build_node(settings, ports, besides=besides) as node:
-            yield node, able, stand_ins
+        skills, stand_ins = skills_for_all(installed, meter)
+        # Given besides, a measured skill takes the name of its own, and the plug-in is left out.
+        async with build_node(settings, ports, besides=skills) as node:
+            yield node, skills, stand_ins
 
 
 async def _at_work(
@@ -139,7 +139,7 @@ async def _at_work(
         "operational_efficiency": sum(useful.values()) / sum(busy.values()),
         "by_role": {
             role.value: {
-                "missions": meter.calls[role] or n_findings,
+                "missions": meter.calls[role],
                 "skill_cpu_ms": meter.cpu_s[role] * 1e3 / max(1, meter.calls[role]),
                 "busy_s": busy.get(role.value, 0.0),
                 "efficiency": useful.get(role.value, 0.0) / busy[role.value] if busy.get(role.value) else 0.0,

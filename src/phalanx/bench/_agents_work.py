@@ -140,10 +140,10 @@ class StandIn:
 
 
 def skills_for_all(installed: Sequence[Skill], meter: Meter) -> tuple[list[Skill], list[str]]:
-    """A stand-in for every role that none of the installed skills makes handle findings, and their roles."""
-    able = {skill.manifest.role for skill in installed if "finding" in skill.manifest.inputs}
-    missing = [role for role in Role if role not in able]
-    return [StandIn(role, meter) for role in missing], [role.value for role in missing]
+    """The installed skills that handle findings, measured, and a stand-in for every role without; and those roles."""
+    able = [Measured(skill, meter) for skill in installed if "finding" in skill.manifest.inputs]
+    missing = [role for role in Role if all(skill.manifest.role is not role for skill in able)]
+    return [*able, *(StandIn(role, meter) for role in missing)], [role.value for role in missing]
 
 
 def findings(rng: Rng, number: int, phase: str) -> list[Finding]:

@@ -1,6 +1,7 @@
 """Runs a node with its HTTP listener until it is told to stop."""
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -54,7 +55,9 @@ async def serve(
             async with asyncio.TaskGroup() as group:
                 serving = group.create_task(listener.serve(sockets=[listening]))
                 await on_ready(node, _address(listening, secure=tls is not None))
-                side = [group.create_task(background(node))] if background else []
+                side = [group.create_task(_settled_in(node))]
+                if background:
+                    side.append(group.create_task(background(node)))
                 if stop is not None:
                     side.append(group.create_task(_stop_on(stop, listener)))
                 await serving
@@ -73,6 +76,13 @@ def stop_or_hurry(listener: Stoppable, main: "asyncio.Task[Any]") -> None:
     if listener.should_exit:
         main.cancel()
     listener.should_exit = True
+
+
+async def _settled_in(node: "Node") -> None:
+    """Once everybody has a place, what is there to stay is not looked through again by every full collection."""
+    await node.swarm.complete()
+    gc.collect()
+    gc.freeze()
 
 
 async def _stop_on(event: asyncio.Event, listener: Stoppable) -> None:

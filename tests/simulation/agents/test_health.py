@@ -14,7 +14,7 @@ from phalanx.agents import (
     Swarm,
     Toolbox,
 )
-from phalanx.agents._limits import AT_ONCE_PER_ROLE, BEAT_S, FALLS_BASE
+from phalanx.agents._limits import AT_ONCE_PER_ROLE, BEAT_GROUPS, BEAT_S, FALLS_BASE
 from phalanx.core import NotFound
 from phalanx.messaging import Bus, Kind, Marking, Member, tagged
 from phalanx.telemetry import Alerts
@@ -161,7 +161,8 @@ def test_a_suspect_that_is_heard_again_is_given_work_again(play, chore):
             await bench.add(1)
             swarm.wake()
             town.deaf.clear()
-            monitor._ask()
+            for group in range(BEAT_GROUPS):
+                monitor._ask(group)
             await swarm.settled()
             assert await bench.standing() == {MissionStatus.DONE: 1}
             assert (swarm.roster()[0].id, swarm.roster()[0].state) == ("analyst-1.1", AgentState.IDLE)
@@ -176,7 +177,7 @@ def test_forged_beats_neither_keep_an_agent_alive_nor_put_it_out(play, chore):
         town = Town(bench, chore(quick), agents=2)
         async with town as swarm:
             await bench.world.clock.sleep(2 * BEAT_S)
-            mallory = town.bus.join(Member("mallory", frozenset({"agent"})))
+            mallory = town.bus.join(Member("mallory", frozenset(f"beat:n:{group}" for group in range(BEAT_GROUPS))))
             town.deaf.add("analyst-1.1")
 
             async def forge():

@@ -39,6 +39,7 @@ _SKILLS = (("triage", Role.ANALYST), ("hunt", Role.HUNTER))
 _MISSIONS = 24
 _TROUBLED_S = 40.0
 _CALM_S = 300.0
+_EVERY_BEAT = frozenset(f"beat:machine:{group}" for group in range(20))
 _DEAF_MEAN_S = 12.0
 
 Sabotage = Callable[[Swarm], object]
@@ -118,7 +119,7 @@ class _Run:
         self._sabotage(swarm)
         sweeping = asyncio.create_task(bus.run())
         async with swarm:
-            self._life = _Life(swarm, door, bus, bus.join(Member("mallory", frozenset({"agent"}))))
+            self._life = _Life(swarm, door, bus, bus.join(Member("mallory", _EVERY_BEAT)))
             forging = asyncio.create_task(self._forge(self._life))
             feeding = asyncio.create_task(self._feed(store, swarm))
             while not self._calm:
