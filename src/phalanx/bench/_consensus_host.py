@@ -134,7 +134,7 @@ class _Host:
             NatsAccess((asked.url,)), asked.homes[self._share.number], clock=self._clock,
             rng=Rng(self._share.number), telemetry=Telemetry(self._clock),
         )  # fmt: skip
-        self._wire = Wire(transport, asked.homes)
+        self._wire = Wire(transport, asked.homes, max_datagram=transport.max_datagram)
 
     async def sit(self, asked: Sit) -> None:
         await self.rise()

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import itertools
 import multiprocessing
-import os
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import Any
 
 from phalanx.adapters import NatsServer, NatsServerPlan, SystemClock
 from phalanx.bench._consensus_host import OPTIONS, Count, Decide, Join, Learned, Prepare, Share, Sit, question_of, serve
-from phalanx.bench._timing import quantile
+from phalanx.bench._timing import answer_of, cpu_s, quantile
 from phalanx.consensus import Epoch, Instance, Participant
 from phalanx.core import NS_PER_MS, NS_PER_S, Unavailable
 from phalanx.telemetry import Telemetry
@@ -83,7 +82,7 @@ class Hosts:
             if (Instance(self.epoch, question_of(one)).leader(1) in away) == led_by_absent
         )
         asker = next(one for one in self._children if self.places(one) - away)
-        server_s = _cpu_s(self._server.pid)
+        server_s = cpu_s(self._server.pid)
         found = await self.order(Decide(number, ask=False), of=asker, instead=Decide(number, ask=True))
         learned: list[Learned] = [one for one in found if one is not None]
         if {one.option for one in learned} != {OPTIONS[0]}:
@@ -93,7 +92,7 @@ class Hosts:
             number=number,
             ms=(max(one.known_ns for one in learned) - asked_ns) / NS_PER_MS,
             cpu_ms=sum(one.cpu_s for one in learned) * 1e3,
-            server_cpu_ms=(_cpu_s(self._server.pid) - server_s) * 1e3,
+            server_cpu_ms=(cpu_s(self._server.pid) - server_s) * 1e3,
             prepared_ms=prepared_s * 1e3,
             certificate=learned[0].certificate,
         )
@@ -176,16 +175,3 @@ async def _measured(
         "bytes_between_processes": round(sent_bytes / (runs + _WARM_UP)),
         "certificate_bytes": len(done[-1].certificate),
     }
-
-
-def answer_of(pipe: Connection) -> Any:
-    """Raises ``Unavailable`` when the process is gone."""
-    try:
-        return pipe.recv()
-    except EOFError as error:
-        raise Unavailable("a process of the benchmark", "it ended before it answered") from error
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -28,8 +28,8 @@ from phalanx.adapters import (
 from phalanx.bench._messaging_bare import Bare, serve_bare
 from phalanx.bench._messaging_host import Broadcast, Flow, Seen, Settle, Share, Steady, serve
 from phalanx.bench._model import BenchOptions, BenchResult
-from phalanx.bench._timing import quantile
-from phalanx.core import NS_PER_S, Unavailable
+from phalanx.bench._timing import answer_of, cpu_s, quantile
+from phalanx.core import NS_PER_S
 from phalanx.crypto import ED25519_ML_DSA_65, SigningKey
 from phalanx.crypto.identity import Chain, Identity, Request, Subject, Use, sign_certificate
 from phalanx.messaging import Kind
@@ -148,15 +148,15 @@ class Hosts:
         """The answer of each process."""
         for _, pipe in self._children:
             pipe.send(what)
-        return [await asyncio.to_thread(_answer_of, pipe) for _, pipe in self._children]
+        return [await asyncio.to_thread(answer_of, pipe) for _, pipe in self._children]
 
     async def order_one(self, number: int, what: Any) -> Any:
         _, pipe = self._children[number]
         pipe.send(what)
-        return await asyncio.to_thread(_answer_of, pipe)
+        return await asyncio.to_thread(answer_of, pipe)
 
     def cpu_s(self) -> float:
-        return sum(_cpu_s(child.pid or 0) for child, _ in self._children)
+        return sum(cpu_s(child.pid or 0) for child, _ in self._children)
 
 
 @contextlib.asynccontextmanager
@@ -186,7 +186,7 @@ async def _running(seed: int) -> AsyncIterator[tuple[NatsServer, Hosts]]:
                 theirs.close()
                 children.append((child, ours))
             for _, pipe in children:
-                await asyncio.to_thread(_answer_of, pipe)
+                await asyncio.to_thread(answer_of, pipe)
             yield server, Hosts(children, agents)
         finally:
             for started, _ in children:
@@ -210,9 +210,9 @@ async def _bare(per_s: float, *, seconds: float, n: int) -> dict[str, Any]:
                 child.start()
                 theirs.close()
                 children.append((child, ours))
-                await asyncio.to_thread(_answer_of, ours)  # who receives is there before anything is sent
-            took_ms, received_cpu_s = await asyncio.to_thread(_answer_of, children[0][1])
-            sent_cpu_s, peak_s = await asyncio.to_thread(_answer_of, children[1][1])
+                await asyncio.to_thread(answer_of, ours)  # who receives is there before anything is sent
+            took_ms, received_cpu_s = await asyncio.to_thread(answer_of, children[0][1])
+            sent_cpu_s, peak_s = await asyncio.to_thread(answer_of, children[1][1])
         finally:
             for started, _ in children:
                 started.kill()
@@ -241,16 +241,3 @@ def _identities(now_ns: int) -> tuple[Identity, dict[str, Identity]]:
         name: certified(f"node:bench/{name.partition('.')[0]}", number, (Use.CHANNEL,), root)
         for number, name in enumerate(_NAMES, 2)
     }
-
-
-def _answer_of(pipe: Connection) -> Any:
-    """Raises ``Unavailable`` when the process is gone."""
-    try:
-        return pipe.recv()
-    except EOFError as error:
-        raise Unavailable("a process of the benchmark", "it ended before it answered") from error
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

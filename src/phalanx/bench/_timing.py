@@ -8,7 +8,9 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import urllib3
 
@@ -42,6 +44,20 @@ async def repeated(times: int, measure: Callable[[], Awaitable[float]]) -> list[
     return [await measure() for _ in range(times + 1)][1:]
 
 
+def cpu_s(pid: int) -> float:
+    """CPU time a process has used so far, all threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def answer_of(pipe: Connection) -> Any:
+    """What a child process says next. Raises ``Unavailable`` when it is gone."""
+    try:
+        return pipe.recv()
+    except EOFError as error:
+        raise Unavailable("a process of the benchmark", "it ended before it answered") from error
+
+
 @dataclass(frozen=True, slots=True)
 class RunningNode:
     """A node in a process of its own, as a client sees it."""
@@ -70,8 +86,7 @@ class RunningNode:
 
     def cpu_s(self) -> float:
         """CPU time the node's process has used so far, all threads."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_s(self.pid)
 
 
 @contextlib.asynccontextmanager

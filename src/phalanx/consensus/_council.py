@@ -19,6 +19,7 @@ from phalanx.consensus._evidence import Evidence, convict
 from phalanx.consensus._hub import Hub
 from phalanx.consensus._limits import (
     DELIVERIES_PER_TURN,
+    MAX_ANSWERS,
     MAX_EARLY_PROPOSALS,
     MAX_EVIDENCE,
     MAX_INSTANCES,
@@ -29,7 +30,7 @@ from phalanx.consensus._limits import (
 )
 from phalanx.consensus._log import VoteLog
 from phalanx.consensus._machine import Machine
-from phalanx.consensus._messages import Asking, Certificate, Message, Opening, Proposal
+from phalanx.consensus._messages import Asking, Certificate, Message, Opening, Proposal, Vote
 from phalanx.consensus._question import Instance, Question
 from phalanx.consensus._rules import Judge
 from phalanx.consensus._signing import VoteSigner, VoteVerifier
@@ -64,6 +65,15 @@ class _Open:
     told: bool = False
 
 
+@dataclass(slots=True)
+class _Known:
+    """A decision, since when it is known here, and who was told it how often since its slot was closed."""
+
+    agreement: Agreement
+    since_ns: int
+    told: dict[int, int] = field(default_factory=dict)
+
+
 class Council:
     """See the module. ``on_agreed`` and ``on_evidence`` are awaited for everything learned, also unasked."""
 
@@ -96,7 +106,7 @@ class Council:
         self._on_agreed = on_agreed
         self._on_evidence = on_evidence
         self._open: dict[bytes, _Open] = {}
-        self._known: OrderedDict[bytes, Agreement] = OrderedDict()
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._unopened: asyncio.Queue[Opening] = asyncio.Queue(MAX_INSTANCES)
         # First proposals of slots that are not open here yet: nothing keeps them behind the opening on the way.
         self._early: OrderedDict[bytes, tuple[int, int | None, Proposal]] = OrderedDict()
@@ -113,7 +123,7 @@ class Council:
             raise DeadlinePassed("deadline_ns", f"it passed {(now_ns - deadline_ns) / NS_PER_S:.3f} s ago")
         known = self._known.get(instance.slot)
         if known is not None:
-            return known
+            return known.agreement
         opened = await self._opened(instance, deadline_ns)
         if self._wire is not None:
             self._wire.send(next(iter(self._seats)), None, Opening(instance.slot, self.epoch.id, question, deadline_ns))
@@ -131,7 +141,8 @@ class Council:
 
     def known(self, slot: bytes) -> Agreement | None:
         """The decision of a slot, if it is known here and not long ago."""
-        return self._known.get(slot)
+        known = self._known.get(slot)
+        return known.agreement if known is not None else None
 
     async def resume(self) -> int:
         """Go on with what the log says was under way; how many instances that is."""
@@ -244,7 +255,7 @@ class Council:
         opened.waiting.clear()
 
     def _remember(self, agreement: Agreement) -> None:
-        self._known[agreement.instance.slot] = agreement
+        self._known[agreement.instance.slot] = _Known(agreement, self._clock.monotonic_ns())
         if len(self._known) > REMEMBERED_DECISIONS:
             self._known.popitem(last=False)
 
@@ -289,8 +300,22 @@ class Council:
                 if len(self._early) > MAX_EARLY_PROPOSALS:
                     self._early.popitem(last=False)
             wire.send(me, sender, Asking(message.slot))
-        elif not isinstance(message, Certificate):
-            wire.send(me, sender, known.certificate)
+        elif self._has_missed(known, sender, message):
+            wire.send(me, sender, known.agreement.certificate)
+
+    def _has_missed(self, known: _Known, sender: int, message: Message) -> bool:
+        """Whether who says this about a slot that is closed needs to be told, and may be told again.
+
+        Votes that were more than it took come late, and the decision is on its way to those who cast them: a
+        certificate for each would be a hundred times as much to send. Who missed it says its vote again later.
+        """
+        if isinstance(message, Certificate):
+            return False
+        if isinstance(message, Vote) and self._clock.monotonic_ns() - known.since_ns < self._view_ns // 2:
+            return False
+        told = known.told.get(sender, 0)
+        known.told[sender] = told + 1
+        return told < MAX_ANSWERS
 
     def _is_sound(self, opening: Opening) -> bool:
         """Whether the slot follows from the question, which is one that can be asked, in this epoch."""

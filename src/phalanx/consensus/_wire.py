@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from phalanx.consensus._limits import CHUNK_BYTES, MAX_CHUNKS, MAX_MESSAGE_BYTES, MAX_PARTIAL
 from phalanx.consensus._messages import Message, decode_message, encode_message
-from phalanx.core import LimitExceeded, Transport, WireError
+from phalanx.core import InvalidInput, LimitExceeded, Transport, WireError
 
 # Magic, message number, piece, pieces; then, in the message: sender, addressee or everybody.
 _PIECE = struct.Struct(">4sQHH")
@@ -21,13 +21,20 @@ _ALL = 0xFFFF
 
 
 class Wire:
-    """One host's way to the others. ``homes`` says at which address each place lives."""
+    """One host's way to the others. ``homes`` says at which address each place lives.
 
-    def __init__(self, transport: Transport, homes: Mapping[int, str], *, chunk_bytes: int = CHUNK_BYTES) -> None:
+    Messages are cut so that no datagram is longer than ``max_datagram``, which is for the transport to say.
+    """
+
+    def __init__(
+        self, transport: Transport, homes: Mapping[int, str], *, max_datagram: int = MAX_MESSAGE_BYTES
+    ) -> None:
+        if max_datagram <= _PIECE.size:
+            raise InvalidInput("max_datagram", f"{max_datagram} bytes hold nothing beside a head of {_PIECE.size}")
         self._transport = transport
         self._homes = homes
         self._others = [one for one in dict.fromkeys(homes.values()) if one != transport.address]
-        self._chunk_bytes = chunk_bytes
+        self._chunk_bytes = min(CHUNK_BYTES, max_datagram - _PIECE.size)
         self._number = 0
         self._partial: dict[str, OrderedDict[int, dict[int, bytes]]] = {}
         self.sent = 0

@@ -8,6 +8,7 @@ from phalanx.consensus import (
     Agreement,
     Council,
     DeadlinePassed,
+    Fetch,
     Fixed,
     Indeterminate,
     Question,
@@ -131,9 +132,9 @@ def test_bad_input_is_refused_before_anything_is_asked():
 class Hosts:
     """Four hosts with one participant each, a network, and votes logged on disks."""
 
-    def __init__(self, world, *, chunk_bytes=100_000):
+    def __init__(self, world, *, max_datagram=100_000):
         self.world = world
-        self.chunk_bytes = chunk_bytes
+        self.max_datagram = max_datagram
         self.epoch, self.signers, self.verifier = ideal_epoch(4)
         self.homes = {place: f"host-{place}" for place in range(4)}
         self.agreed = {}
@@ -154,7 +155,7 @@ class Hosts:
                 self.verifier,
                 clock=world.clock,
                 view_ns=VIEW_NS,
-                wire=Wire(transport, self.homes, chunk_bytes=self.chunk_bytes),
+                wire=Wire(transport, self.homes, max_datagram=self.max_datagram),
                 log=log,
                 on_agreed=note,
             )
@@ -171,7 +172,7 @@ class Hosts:
 @pytest.mark.parametrize("seed", range(6))
 def test_hosts_agree_over_a_rough_network_through_crashes_and_all_learn_of_it(seed):
     async def main(world):
-        hosts = Hosts(world, chunk_bytes=1_000)
+        hosts = Hosts(world, max_datagram=1_000)
         nodes = [world.node(f"host-{place}") for place in range(4)]
         for place, node in enumerate(nodes):
             node.start(hosts.program(place, ask=place == 0))
@@ -208,6 +209,40 @@ def test_a_proposal_that_overtakes_the_question_is_not_lost(seed):
             await node.crash(power_loss=False)
 
     SimWorld(seed).run(main)
+
+
+def test_late_votes_are_not_answered_with_a_certificate_each():
+    async def main(world):
+        n = 16
+        epoch, signers, verifier = ideal_epoch(n)
+        homes = {place: f"host-{place % 4}" for place in range(n)}
+        wires = [Wire(world.transport(f"host-{host}"), homes) for host in range(4)]
+        councils = [
+            Council(
+                epoch,
+                {f"agent-{place}": Seat(signers[place], Fixed(0)) for place in range(host, n, 4)},
+                verifier, clock=world.clock, view_ns=VIEW_NS, wire=wires[host],
+            )
+            for host in range(4)
+        ]  # fmt: skip
+        running = [asyncio.ensure_future(council.run()) for council in councils]
+        answer = await councils[0].propose(QUESTION, deadline_ns=world.clock.wall_ns() + NS_PER_S)
+        await world.clock.sleep(0.4 * VIEW_NS / NS_PER_S)
+        assert all(council.known(answer.instance.slot) for council in councils)
+        # Two votes of everybody elsewhere; a question, a proposal and two certificates to each other host; and
+        # one host may hear the proposal before the question, and ask for it.
+        assert sum(wire.sent for wire in wires) <= 2 * 12 + 4 * 3 + 2
+        # Who asks is told, so many times and no more.
+        before = wires[1].sent
+        for _ in range(40):
+            wires[0].send(0, 1, Fetch(answer.instance.slot, 0))
+        await world.clock.sleep(0.5)
+        assert wires[1].sent - before == 16
+        for task in running:
+            task.cancel()
+
+    for seed in range(5):
+        SimWorld(seed).run(main)
 
 
 @pytest.mark.requirement("CON-4")
