@@ -109,7 +109,7 @@ class Host:
         self._readers = [asyncio.create_task(self._read(box)) for box in self._boxes]
         self._taken = _Taken()
         self._far: list[str] = []
-        self._refusals = 0
+        self._refusals: dict[str, int] = {}
 
     async def ready(self) -> None:
         """Wait until the others' agents are known, and convene instances across processes."""
@@ -151,11 +151,11 @@ class Host:
                 self._taken = _Taken()
                 return seen, twice
 
-    async def _steady(self, order: Steady) -> dict[str, float]:
+    async def _steady(self, order: Steady) -> dict[str, Any]:
         rng, kinds = self._rng, [kind for kind, _ in order.mix]
         weights, bodies = [weight for _, weight in order.mix], self._bodies(order.body_bytes)
         started_ns, cpu_ns, sent = time.perf_counter_ns(), time.process_time_ns(), 0
-        per_s, self._refusals = len(self._boxes) * order.each_per_s, 0
+        per_s, self._refusals = len(self._boxes) * order.each_per_s, {}
         while (now_s := (time.perf_counter_ns() - started_ns) / NS_PER_S) < order.seconds:
             while sent < now_s * per_s:
                 self._send(rng.weighted(kinds, weights), rng.choice(bodies))
@@ -186,8 +186,9 @@ class Host:
                     box.send_nowait(kind, to, body, audience=(to,))
                 case _:
                     box.send_nowait(kind, to, body)
-        except PhalanxError:
-            self._refusals += 1
+        except PhalanxError as error:
+            what = f"{kind.name.lower()}: {error.code}"
+            self._refusals[what] = self._refusals.get(what, 0) + 1
 
     async def _settle(self) -> dict[str, Any]:
         await _until(lambda: not self._bus.desk.pending)

@@ -101,6 +101,7 @@ class Abroad:
         self._log = telemetry.log.bind(room="messaging")
         self._graph: tuple[tuple[str, ...], Graph] = ((), {})
         self._is_changed = False
+        self._announced: dict[str, tuple[str, int]] = {}
         self.links = Links(
             peers, origin, clock=clock, rng=rng, desk=desk, telemetry=telemetry, met=self._met, outbox=outbox
         )
@@ -119,6 +120,7 @@ class Abroad:
     def part(self, process: str) -> None:
         """``process`` will not come back: end what is on the way to it, and forget its members."""
         self._directory.lose(process)
+        self._announced.pop(process, None)
         self.links.part(process)
 
     def organisation_of(self, process: str) -> str:
@@ -188,11 +190,20 @@ class Abroad:
         """What another process says to this one."""
         try:
             if envelope.kind is Kind.DISCOVERY:
-                self._directory.announce(source, [_member(source, one) for one in _decoded(envelope)])
+                if self._is_news(source, envelope):
+                    self._directory.announce(source, [_member(source, one) for one in _decoded(envelope)])
             elif envelope.kind is Kind.ACKNOWLEDGEMENT:
                 self._far(source, _fars.decode(envelope.body))
         except (msgspec.DecodeError, PhalanxError):
             self._desk.report(Outcome.MALFORMED, envelope, self._directory.process, source)
+
+    def _is_news(self, source: str, envelope: Envelope) -> bool:
+        """Whether it was said after what was last heard: what was sent again may come late, and is out of date then."""
+        origin, number = self._announced.get(source, ("", 0))
+        if envelope.origin == origin and envelope.number < number:
+            return False
+        self._announced[source] = envelope.origin, envelope.number
+        return True
 
     def _far(self, source: str, far: _Far) -> None:
         receipt = self._desk.pending.get(far.number) if far.origin == self._origin else None
