@@ -23,7 +23,7 @@ PAGES = (
 
 def generate(*arguments):
     command = [sys.executable, str(ROOT / "scripts/generate_docs.py"), *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
 
 
 @pytest.fixture
