@@ -32,7 +32,7 @@ from phalanx.adapters._kernels import (
 from phalanx.adapters._keyfile import load_or_create, read_private, replace_private
 from phalanx.adapters._keyring_wrapper import KeyringWrapper, keyring_wrapper
 from phalanx.adapters._limits import TLS_GOODBYE_S, TLS_HANDSHAKE_S
-from phalanx.adapters._listening import StreamListeners
+from phalanx.adapters._listening import StreamListeners, knock
 from phalanx.adapters._loop_watch import LoopWatch
 from phalanx.adapters._nats import NatsTransport
 from phalanx.adapters._nats_client import NatsAccess
@@ -108,6 +108,7 @@ __all__ = [
     "hold_database",
     "keyring_wrapper",
     "keep_user_kernels",
+    "knock",
     "load_or_create",
     "lock_folder",
     "missing_kernels",

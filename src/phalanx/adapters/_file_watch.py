@@ -84,6 +84,8 @@ def _read(path: Path, max_bytes: int) -> bytes:
 def _walk(path: Path, max_files: int) -> list[str]:
     if path.is_file():
         return [str(path)]
+    if not path.is_dir():
+        raise NotFound("file or folder", str(path))
     found: list[str] = []
     for folder, folders, files in os.walk(path):
         folders.sort()

@@ -95,3 +95,24 @@ def _end(writer: asyncio.StreamWriter, which: str) -> tuple[str, int]:
     # Nothing there when the connection was gone before anybody looked.
     host, port = (writer.get_extra_info(which) or ("", 0))[:2]
     return host, port
+
+
+async def knock(host: str, port: int, data: bytes, *, source: str = "") -> bytes:
+    """Connect, say ``data``, and hear the other end out; ``source`` is the address to come from, where that can be had.
+
+    For whoever plays somebody else, as a demo does. Raises ``Unavailable`` when nobody listens.
+    """
+    try:
+        try:
+            reader, writer = await asyncio.open_connection(host, port, local_addr=(source, 0) if source else None)
+        except OSError:
+            reader, writer = await asyncio.open_connection(host, port)
+    except OSError as error:
+        raise Unavailable(f"{host}:{port}", error.strerror or str(error)) from error
+    try:
+        writer.write(data)
+        return await reader.read(LISTEN_BUFFER_BYTES)
+    except OSError:
+        return b""
+    finally:
+        writer.close()

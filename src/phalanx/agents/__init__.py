@@ -50,11 +50,14 @@ from phalanx.agents._model import (
     Role,
     SkillManifest,
     creation_waypoint,
+    mission_on,
     mission_writes,
     new_mission,
+    writes_of,
 )
 from phalanx.agents._monitor import LastHeard
 from phalanx.agents._orders import ORDERS, Order, OrderRequest, OrderResult, Orders, OrderStatus, Step
+from phalanx.agents._overview import overview_duty
 from phalanx.agents._registry import Registry
 from phalanx.agents._roster import skills_by_name
 from phalanx.agents._swarm import Quarantined, Swarm, SwarmHealth
@@ -106,7 +109,10 @@ __all__ = [
     "Workers",
     "creation_waypoint",
     "duties_by_name",
+    "mission_on",
     "mission_writes",
     "new_mission",
+    "overview_duty",
+    "writes_of",
     "skills_by_name",
 ]

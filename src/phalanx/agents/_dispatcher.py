@@ -108,16 +108,21 @@ class Dispatcher:
                 self._awake.set()
 
     async def move(self, move: Move) -> bool:
-        """Take a mission that waits behind an agent back, so that it goes where it would be done sooner.
+        """Take a mission that waits behind an agent back, so that it goes where it would be done sooner."""
+        reason = f"{move.target} can do it {move.gain_s:.3g} s sooner"
+        return await self.redelegate(move.operation, move.source, reason)
+
+    async def redelegate(self, mission: str, place: str, reason: str) -> bool:
+        """Take back a mission that waits in ``place`` and was not begun; false when it does not wait there any more.
 
         It goes through the store like any other: whoever began or ended it meanwhile wins.
         """
-        agent = None if self.paused else self._placing.agent(move.source)
-        claim = agent.take_back(move.operation) if agent else None
+        agent = None if self.paused else self._placing.agent(place)
+        claim = agent.take_back(mission) if agent else None
         if claim is None:
             return False
         self._placing.given_back(claim)
-        await self._book.surely(self._book.unbegun, claim, f"{move.target} can do it {move.gain_s:.3g} s sooner")
+        await self._book.surely(self._book.unbegun, claim, reason)
         self.wake()
         return True
 

@@ -1,5 +1,7 @@
 """Every bound of the room, in one place."""
 
+from phalanx.core import Severity
+
 # An attempt is counted when it is assigned, so a mission that takes the whole process down counts too.
 MAX_ATTEMPTS = 5
 # Time one attempt may take; then it is cancelled, counts as failed, and its agent is replaced.
@@ -81,3 +83,18 @@ MAX_ORDER_SUBJECTS = 100
 
 # How often people are told of one piece of work that holds the event loop.
 HOG_TOLD_S = 60.0
+# An admin's overview: how often, missions looked at of each status of a tenant, what is told of, and how often what
+# agents did is put on record.
+OVERVIEW_EVERY_S = 10.0
+MAX_LOOKED_AT = 1_000
+MAX_OPEN_PER_TENANT = 1_000
+REPLACED_TO_WORRY = 8
+REVIEW_EVERY_S = 60.0
+# How long a mission may stand open before something is done about it, by its severity.
+PATIENCE_S = {
+    Severity.INFORMATIONAL: 900.0,
+    Severity.LOW: 900.0,
+    Severity.MEDIUM: 600.0,
+    Severity.HIGH: 300.0,
+    Severity.CRITICAL: 180.0,
+}

@@ -158,15 +158,20 @@ class AgentView:
 
 def new_mission(finding: Finding, *, at_ns: int, skill: str) -> Mission:
     """The mission that applies ``skill`` to ``finding``; the same two always give the same id."""
+    return mission_on(finding, case=finding.case, severity=finding.severity, at_ns=at_ns, skill=skill)
+
+
+def mission_on(record: Record, *, case: str, severity: Severity, at_ns: int, skill: str) -> Mission:
+    """The same for a record of another kind, which says neither its case nor how severe it is."""
     return Mission(
-        id=derive_id(id_time_ns(finding.id), "mission", skill, finding.id),
-        tenant=finding.tenant,
-        trace=finding.trace,
+        id=derive_id(id_time_ns(record.id), "mission", skill, record.id),
+        tenant=record.tenant,
+        trace=record.trace,
         at_ns=at_ns,
         skill=skill,
-        subject=finding.id,
-        case=finding.case,
-        severity=finding.severity,
+        subject=record.id,
+        case=case,
+        severity=severity,
         status=MissionStatus.PENDING,
     )
 
@@ -211,5 +216,9 @@ def mission_writes(finding: Finding, *, at_ns: int, skill: str) -> tuple[Write, 
 
     The caller publishes ``creation_waypoint(new_mission(...))`` once that commit is durable.
     """
-    mission = new_mission(finding, at_ns=at_ns, skill=skill)
+    return writes_of(new_mission(finding, at_ns=at_ns, skill=skill))
+
+
+def writes_of(mission: Mission) -> tuple[Write, ...]:
+    """The same for a mission that was made already."""
     return mission_put(mission), waypoint_put(creation_waypoint(mission))

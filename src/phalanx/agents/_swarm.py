@@ -25,7 +25,7 @@ from phalanx.agents._limits import (
     MAX_QUARANTINED,
     SEAT_BATCH,
 )
-from phalanx.agents._model import AgentView, Capability, MissionStatus, Role, SkillManifest
+from phalanx.agents._model import AgentView, Capability, Mission, MissionStatus, Role, SkillManifest
 from phalanx.agents._monitor import LastHeard, Monitor
 from phalanx.agents._orders import Orders
 from phalanx.agents._placing import Placing, by_role
@@ -174,6 +174,10 @@ class Swarm:
         """Let a mission that waits go elsewhere; false when it does not wait there any more."""
         return await self._dispatcher.move(move)
 
+    async def redelegate(self, mission: Mission, reason: str) -> bool:
+        """Take back a mission that waits behind another, for whoever can begin it; false when it does not wait."""
+        return await self._dispatcher.redelegate(mission.id, mission.agent.rpartition(".")[0], reason)
+
     async def start(self) -> None:
         """Begin, with what an earlier life left behind."""
         assert self._runner is None, "a swarm starts once"
@@ -309,6 +313,10 @@ class Swarm:
     def duties(self) -> list[DutyView]:
         """Every partition of every duty, and who keeps it."""
         return self._duties.views()
+
+    def outputs(self) -> dict[str, tuple[str, ...]]:
+        """What each duty leaves behind, by its manifest."""
+        return {post.manifest.name: post.manifest.outputs for post in self._duties.posts}
 
     def skills(self, capability: Capability | None = None) -> list[SkillManifest]:
         """What the agents can do; all of it, or what contributes to ``capability``."""

@@ -19,10 +19,23 @@ from phalanx.api._auth import Gate
 from phalanx.api._limits import MAX_CURSOR_CHARS
 from phalanx.api._replies import Page, page, reply, reply_page
 from phalanx.api._schemas import answer
-from phalanx.core import MAX_PAGE_ROWS, Assessment, Decision, Finding, NotFound, Record, Store, Table, TenantId, decode
+from phalanx.core import (
+    MAX_PAGE_ROWS,
+    Assessment,
+    Decision,
+    Finding,
+    NotFound,
+    Record,
+    Row,
+    Store,
+    Table,
+    TenantId,
+    decode,
+)
 from phalanx.devices import Device
-from phalanx.incidents import DECISIONS, PROPOSALS, ActionProposal
-from phalanx.intel import FINDINGS
+from phalanx.incidents import CORRELATIONS, DECISIONS, PROPOSALS, REHEARSALS, ActionProposal, Correlation, Rehearsal
+from phalanx.intel import FINDINGS, HUNTS, Hunt
+from phalanx.node import RoleView, roles
 from phalanx.telemetry import Alert
 from phalanx.trust import Principal, Role
 from phalanx.workflows import ASSESSMENTS
@@ -49,6 +62,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     assessments: tuple[Assessment, ...]
     proposals: tuple[ActionProposal, ...]
     decisions: tuple[Decision, ...]
+    hunts: tuple[Hunt, ...]
+    rehearsals: tuple[Rehearsal, ...]
+    related: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +98,12 @@ _SHELVES: Sequence[_Shelf[Any]] = (
     _Shelf("assessments", ASSESSMENTS, Assessment),
     _Shelf("proposals", PROPOSALS, ActionProposal),
     _Shelf("decisions", DECISIONS, Decision),
+    _Shelf("hunts", HUNTS, Hunt),
+    _Shelf("correlations", CORRELATIONS, Correlation),
+    _Shelf("rehearsals", REHEARSALS, Rehearsal),
 )
 
-KINDS: tuple[type, ...] = (*(shelf.kind for shelf in _SHELVES), Case, Device, Alert)
+KINDS: tuple[type, ...] = (*(shelf.kind for shelf in _SHELVES), Case, RoleView, Device, Alert)
 
 
 def record_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -94,11 +113,14 @@ def record_routes(node: "Node", gate: Gate) -> APIRouter:
     for shelf in _SHELVES:
         _add_shelf(router, node.store, gate, shelf)
 
+    async def _of_case(table: Table, principal: Principal, case: str) -> list[Row]:
+        return await node.store.find(table, principal.tenant, "case", case, limit=MAX_PAGE_ROWS)
+
     @router.get("/cases/{case}", responses=answer(Case))
     async def get_case(case: str, principal: Annotated[Principal, viewer]) -> Response:
         """Everything known of one case."""
         found = await node.cases.get(principal.tenant, case)
-        rows = await node.store.find(MISSIONS, principal.tenant, "case", case, limit=MAX_PAGE_ROWS)
+        rows = await _of_case(MISSIONS, principal, case)
         return reply(
             Case(
                 case=case,
@@ -107,8 +129,16 @@ def record_routes(node: "Node", gate: Gate) -> APIRouter:
                 assessments=found.assessments,
                 proposals=found.proposals,
                 decisions=found.decisions,
+                hunts=tuple([decode(row.value, Hunt) for row in await _of_case(HUNTS, principal, case)]),
+                rehearsals=tuple([decode(row.value, Rehearsal) for row in await _of_case(REHEARSALS, principal, case)]),
+                related=found.related,
             )
         )
+
+    @router.get("/roles", responses=answer(RoleView, many=True))
+    async def list_roles(principal: Annotated[Principal, viewer]) -> Response:
+        """What each role is made of, and what it did last."""
+        return reply({"items": await roles(node, principal.tenant), "next": ""})
 
     @router.get("/devices", responses=answer(Device, many=True), dependencies=[viewer])
     async def list_devices() -> Response:

@@ -8,6 +8,7 @@ import click
 
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
+from phalanx.cli._roles import roles
 from phalanx.cli._topology import topology
 
 _MOST = 10_000
@@ -35,6 +36,7 @@ def agents() -> None:
     """
 
 
+agents.add_command(roles)
 agents.add_command(topology)
 
 

@@ -44,9 +44,12 @@ def demo(
     import asyncio
 
     from phalanx.cli._serve import run_loop, serve
-    from phalanx.demo import address_book
+    from phalanx.demo import address_book, leave_bait, lures, on_loopback, stand_ins
 
-    settings = source.load(node__data_dir=_DEMO_DATA, log__level="warning", response__agreement=True).settings
+    plain = {"node__data_dir": _DEMO_DATA, "log__level": "warning", "response__agreement": True}
+    folder = str(source.load(**plain).settings.node.data_dir)
+    lured = {f"{section}__{name}": value for section, one in lures(folder).items() for name, value in one.items()}
+    settings = source.load(**plain, **lured).settings
 
     async def ready(node: "Node", url: str) -> None:
         from phalanx.cli._up import announce
@@ -57,14 +60,20 @@ def demo(
     async def feed(node: "Node") -> None:
         from phalanx.demo import Intrusion, deliver
 
-        intrusion = Intrusion(seed)
-        outcome = await deliver(intrusion, node, speed=speed)
+        with on_loopback() as intruder:
+            outcome = await deliver(Intrusion(seed), node, speed=speed, intruder=intruder, folder=folder)
         click.echo(f"demo       {outcome}", err=True)
         if once:
             stop.set()
 
+    async def played() -> None:
+        with on_loopback() as intruder:
+            await leave_bait(intruder, folder)
+        names = {**address_book(), **stand_ins()}
+        await serve(settings, on_ready=ready, background=feed, host_names=names, stop=stop)
+
     stop = asyncio.Event()
-    run_loop(serve(settings, on_ready=ready, background=feed, host_names=address_book(), stop=stop))
+    run_loop(played())
 
 
 def _refuse_others(context: click.Context) -> None:
@@ -86,4 +95,7 @@ def _headless(seed: int, as_json: bool) -> None:
     click.secho(f"intrusion of seed {seed}, on virtual time, quantum steps simulated", bold=True)
     for line in way["way"]:
         click.echo(f"{line['at'][11:19]}  {line['room']:<10} {line['stage']:<12} {line['summary']}")
+    click.secho("\nwhat each role did last", bold=True)
+    for role in way["roles"]:
+        click.echo(f"{role['role']:<10} {role['deeds'][0]['what'] if role['deeds'] else 'nothing'}")
     click.echo(f"\n{way['totals']}")

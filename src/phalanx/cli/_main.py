@@ -19,6 +19,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "missions": ("phalanx.cli._show:missions", "What the agents were asked to do, and how it went."),
     "orders": ("phalanx.cli._orders:orders", "What is wanted of the agents, the plan, and what came of it."),
     "agents": ("phalanx.cli._agents:agents", "The swarm: who is there and what each is doing."),
+    "posture": (
+        "phalanx.cli._posture:posture",
+        "Which cryptography there is, and what a quantum computer does to it.",
+    ),
     "assessments": ("phalanx.cli._show:assessments", "What the analyses concluded, with interval and provenance."),
     "decisions": ("phalanx.cli._show:decisions", "Which actions were approved or refused, by what policy and why."),
     "balancing": ("phalanx.cli._balancing:balancing", "How work is spread over resources, and problems of your own."),

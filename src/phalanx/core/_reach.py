@@ -90,7 +90,7 @@ class FileWatch(Protocol):
         ...
 
     async def walk(self, path: str, *, max_files: int) -> Sequence[str]:
-        """The files at or below a path, sorted, links not followed; none when it is not there."""
+        """The files at or below a path, sorted, links not followed. Raises ``NotFound`` when it is not there."""
         ...
 
     async def plant(self, path: str, data: bytes) -> None:
@@ -108,5 +108,5 @@ class EventSink(Protocol):
     async def submit(
         self, kind: str, fields: Mapping[str, Value], *, tenant: TenantId, at_ns: int, key: str
     ) -> EventId:
-        """Make one event durable; the same ``key`` makes it once. Raises what the intake raises."""
+        """Make one event durable, as soon as there is room; the same ``key`` makes it once."""
         ...

@@ -36,3 +36,6 @@ DEAD_LETTERS_SHOWN = 50
 # Agents and missions on the page of the swarm.
 MAX_SHOWN_AGENTS = 40
 MAX_SHOWN_MISSIONS = 50
+# Captures of decoys, and keys and certificates of the inventory, on the page of agents.
+MAX_CAPTURES_SHOWN = 20
+MAX_STOCK_SHOWN = 20

@@ -24,7 +24,8 @@ from phalanx.dashboard._limits import (
 )
 from phalanx.dashboard._messages_page import messages_view
 from phalanx.dashboard._render import Renderer
-from phalanx.dashboard._sections import AGENTS, AGREEMENT, BALANCING, KEYS, LEDGER, LIVE, MESSAGES
+from phalanx.dashboard._roles_page import roles_page
+from phalanx.dashboard._sections import AGENTS, AGREEMENT, BALANCING, KEYS, LEDGER, LIVE, MESSAGES, ROLES
 from phalanx.dashboard._session import Doorman, to_login
 from phalanx.dashboard._stations import LABELS
 from phalanx.dashboard._story import tell
@@ -54,8 +55,7 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
     """The routes of the dashboard of ``node``, to be served beside its API."""
     renderer = Renderer(node.settings.node.name)
     doorman = Doorman(node.tokens, renderer)
-    charts = ChartLibrary(node.offload)
-    ways = Ways(node.store)
+    charts, ways = ChartLibrary(node.offload), Ways(node.store)
 
     async def live(_: Request, principal: Principal) -> Response:
         return renderer.page(
@@ -112,6 +112,7 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         Route(AGENTS.path, _guarded(agents, doorman, renderer)),
         Route(LEDGER.path, _guarded(ledger, doorman, renderer)),
         Route(KEYS.path, _guarded(keys, doorman, renderer)),
+        Route(ROLES.path, _guarded(roles_page(node, renderer), doorman, renderer)),
         Route(AGREEMENT.path, _guarded(agreement, doorman, renderer)),
         Route(BALANCING.path, _guarded(balancing, doorman, renderer)),
         Route(MESSAGES.path, _guarded(messages, doorman, renderer)),

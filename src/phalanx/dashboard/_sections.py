@@ -12,10 +12,11 @@ class Section:
 
 
 LIVE = Section("/", "Live")
-AGENTS = Section("/agents", "Agents")
 LEDGER = Section("/ledger", "Ledger")
 KEYS = Section("/keys", "Keys")
 BALANCING = Section("/balancing", "Balancing")
+AGENTS = Section("/agents", "Agents")
+ROLES = Section("/roles", "Roles")
 AGREEMENT = Section("/agreement", "Agreement")
 MESSAGES = Section("/messages", "Messages")
-SECTIONS = (LIVE, AGENTS, AGREEMENT, LEDGER, BALANCING, MESSAGES, KEYS)
+SECTIONS = (LIVE, AGENTS, ROLES, AGREEMENT, LEDGER, BALANCING, MESSAGES, KEYS)

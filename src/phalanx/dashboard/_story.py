@@ -24,8 +24,8 @@ from phalanx.core import (
 from phalanx.dashboard._limits import MAX_STORY_EVENTS
 from phalanx.dashboard._seals import Seal, Seals
 from phalanx.dashboard._stations import Tag, is_held, origin_tags, outcome_tag
-from phalanx.incidents import DECISIONS, PROPOSALS, ActionProposal
-from phalanx.intel import FINDINGS, QUARANTINE, Quarantine, ocsf_view
+from phalanx.incidents import CORRELATIONS, DECISIONS, PROPOSALS, REHEARSALS, ActionProposal, Correlation, Rehearsal
+from phalanx.intel import FINDINGS, HUNTS, QUARANTINE, Hunt, Quarantine, ocsf_view
 from phalanx.workflows import ASSESSMENTS, STEP_RESULTS, StepResult
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ _RECORDS: Mapping[str, tuple[Table, type[Record]]] = {
     "assessment": (ASSESSMENTS, Assessment),
     "proposal": (PROPOSALS, ActionProposal),
     "decision": (DECISIONS, Decision),
+    "hunt": (HUNTS, Hunt),
+    "correlation": (CORRELATIONS, Correlation),
+    "rehearsal": (REHEARSALS, Rehearsal),
 }
 # Said of every record on this page already, or of no interest to a person.
 _UNSAID = ("kind", "v", "tenant", "trace")

@@ -13,6 +13,7 @@ from pathlib import PurePath
 from phalanx.core import (
     NO_TRACE,
     Clock,
+    Conflict,
     EntropySource,
     Expect,
     FileMark,
@@ -31,21 +32,22 @@ READ, CHANGED, REMOVED = "read", "changed", "removed"
 
 async def canary_users(decoys: Decoys, store: Store, entropy: EntropySource, clock: Clock) -> Mapping[str, str]:
     """Each planted user name and its password; those that are new are made now and kept."""
-    found: dict[str, str] = {}
-    for name in decoys.users:
-        row = await store.get(CANARIES, decoys.tenant, name)
-        if row is None:
-            secret = base64.b32encode(entropy.token(SECRET_BYTES)).decode().rstrip("=").lower()
-            made = CanaryUser(
-                id=name, tenant=decoys.tenant, trace=NO_TRACE, at_ns=clock.wall_ns(), name=name, secret=secret
-            )
-            await store.commit(
-                [Put(CANARIES, decoys.tenant, name, encode(made))], expect=[Expect(CANARIES, decoys.tenant, name, 0)]
-            )
-            found[name] = secret
-        else:
-            found[name] = decode(row.value, CanaryUser).secret
-    return found
+    return {name: await _secret_of(name, decoys, store, entropy, clock) for name in decoys.users}
+
+
+async def _secret_of(name: str, decoys: Decoys, store: Store, entropy: EntropySource, clock: Clock) -> str:
+    row = await store.get(CANARIES, decoys.tenant, name)
+    if row is not None:
+        return decode(row.value, CanaryUser).secret
+    secret = base64.b32encode(entropy.token(SECRET_BYTES)).decode().rstrip("=").lower()
+    made = CanaryUser(id=name, tenant=decoys.tenant, trace=NO_TRACE, at_ns=clock.wall_ns(), name=name, secret=secret)
+    put = Put(CANARIES, decoys.tenant, name, encode(made))
+    try:
+        await store.commit([put], expect=[Expect(CANARIES, decoys.tenant, name, 0)])
+    except Conflict:
+        # Two duties begin at once, and both need it: the first one's counts.
+        return await _secret_of(name, decoys, store, entropy, clock)
+    return secret
 
 
 def bait(path: str, users: Mapping[str, str]) -> bytes:

@@ -10,10 +10,8 @@ from phalanx.core import (
     Clock,
     Delete,
     EventSink,
-    Overloaded,
     StorageError,
     Store,
-    Unavailable,
     Value,
     decode,
 )
@@ -80,12 +78,8 @@ class Telling:
             await self._store.commit([Delete(CAPTURES, tenant, row.key) for row in older])
 
     async def submit(self, kind: str, fields: dict[str, Value], at_ns: int, key: str) -> str:
-        """One event of ours, as soon as the intake has room."""
-        while True:
-            try:
-                return await self._events.submit(kind, fields, tenant=self._decoys.tenant, at_ns=at_ns, key=key)
-            except (Overloaded, StorageError, Unavailable):
-                await self._clock.sleep(SUBMIT_AGAIN_S)
+        """One event of ours."""
+        return await self._events.submit(kind, fields, tenant=self._decoys.tenant, at_ns=at_ns, key=key)
 
 
 def fields_of(capture: Capture, node: str) -> dict[str, Value]:

@@ -9,10 +9,18 @@ from phalanx.demo._attack import Deed
 from phalanx.demo._company import HOSTS, Host, address_book
 from phalanx.demo._headless import deliver, run_headless
 from phalanx.demo._intrusion import DEFAULT_START_NS, Chunk, Intrusion, LineId, event_stream
+from phalanx.demo._loopback import on_loopback
+from phalanx.demo._lure import Intruder, leave_bait, lures, stand_ins, take_the_bait
 from phalanx.demo._replay import Accept, ReplayReport, replay
 from phalanx.demo._sim_node import node_simulation
 
 __all__ = [
+    "Intruder",
+    "leave_bait",
+    "on_loopback",
+    "lures",
+    "stand_ins",
+    "take_the_bait",
     "DEFAULT_START_NS",
     "HOSTS",
     "Accept",

@@ -5,6 +5,7 @@ gives one result, to the byte. Keys come from the operating system even here, so
 depends on them (signatures, checkpoints, agents' identities) is in the result.
 """
 
+import asyncio
 from typing import Any, TypeVar
 
 import msgspec
@@ -22,13 +23,16 @@ from phalanx.core import (
     decode,
     iso_from_ns,
 )
+from phalanx.deception import CAPTURES, Capture
+from phalanx.demo._attack import VICTIM
 from phalanx.demo._company import address_book
 from phalanx.demo._intrusion import Intrusion
+from phalanx.demo._lure import Intruder, leave_bait, lures, take_the_bait
 from phalanx.demo._replay import ReplayReport, replay
-from phalanx.incidents import DECISIONS, PROPOSALS, ActionProposal
-from phalanx.intel import FINDINGS
+from phalanx.incidents import CORRELATIONS, DECISIONS, PROPOSALS, REHEARSALS, ActionProposal, Correlation, Rehearsal
+from phalanx.intel import FINDINGS, HUNTS, Hunt
 from phalanx.ledger import LedgerEntry
-from phalanx.node import Node, Settings, build_node
+from phalanx.node import Node, Settings, build_node, roles
 from phalanx.telemetry import WAYPOINTS, in_order
 from phalanx.testing import SimWorld
 from phalanx.workflows import ASSESSMENTS, STEP_RESULTS, StepResult
@@ -42,12 +46,26 @@ _RECORDS: tuple[tuple[str, Table, type[Record]], ...] = (
     ("assessments", ASSESSMENTS, Assessment),
     ("proposals", PROPOSALS, ActionProposal),
     ("decisions", DECISIONS, Decision),
+    ("hunts", HUNTS, Hunt),
+    ("correlations", CORRELATIONS, Correlation),
+    ("rehearsals", REHEARSALS, Rehearsal),
+    ("captures", CAPTURES, Capture),
 )
+_FOLDER = "demo"
+_AFTERWARDS_S = 90.0
 
 
-async def deliver(intrusion: Intrusion, node: Node, *, speed: float) -> str:
-    """Replay the intrusion into a node and wait until it is dealt with; says what came of it."""
-    await _feed(intrusion, node, speed=speed)
+async def deliver(
+    intrusion: Intrusion, node: Node, *, speed: float, intruder: Intruder | None = None, folder: str = ""
+) -> str:
+    """Replay the intrusion into a node and wait until it is dealt with; says what came of it.
+
+    With an ``intruder``, it takes the bait in ``folder`` meanwhile.
+    """
+    async with asyncio.TaskGroup() as both:
+        both.create_task(_feed(intrusion, node, speed=speed))
+        if intruder is not None:
+            both.create_task(take_the_bait(node, intruder, folder))
     await node.settled()
     findings = await node.findings.list(DEFAULT_TENANT, limit=MAX_PAGE_ROWS)
     decisions = await node.responses.decisions(DEFAULT_TENANT, limit=MAX_PAGE_ROWS)
@@ -63,11 +81,37 @@ def run_headless(seed: int) -> dict[str, Any]:
 
 
 async def _way(world: SimWorld, seed: int) -> dict[str, Any]:
-    intrusion = Intrusion(seed)
-    async with build_node(Settings(), world.ports("demo"), host_names=address_book()) as node:
+    intrusion, intruder = Intrusion(seed), _SimIntruder(world)
+    await leave_bait(intruder, _FOLDER)
+    settings = Settings.model_validate(lures(_FOLDER))
+    async with build_node(settings, world.ports("demo"), host_names=address_book()) as node:
+        taking = asyncio.create_task(take_the_bait(node, intruder, _FOLDER))
         fed = await _feed(intrusion, node, speed=1.0)
+        await taking
+        # Until it is noticed that nothing comes any more, and what agents did is put on record.
+        await node.clock.sleep(_AFTERWARDS_S)
         await node.settled()
         return await _story(node, intrusion, fed)
+
+
+class _SimIntruder:
+    """At the victim's machine, in the simulation."""
+
+    def __init__(self, world: SimWorld) -> None:
+        self._machine = world.node("demo")
+        self._port = 49_152
+
+    async def knock(self, port: int, data: bytes) -> None:
+        self._port += 1
+        visitor = self._machine.listeners.connect(port, peer=(VICTIM.ip, self._port))
+        visitor.send(data)
+        await visitor.ended.wait()
+
+    async def read(self, path: str) -> bytes:
+        return self._machine.files.look_into(path)
+
+    async def write(self, path: str, data: bytes) -> None:
+        self._machine.files.put(path, data)
 
 
 async def _feed(intrusion: Intrusion, node: Node, *, speed: float) -> ReplayReport:
@@ -90,6 +134,7 @@ async def _story(node: Node, intrusion: Intrusion, fed: ReplayReport) -> dict[st
         "quantum": "simulated",
         "events": {"delivered": fed.events, "of_the_intrusion": len(intrusion.truth)},
         "totals": _totals(way),
+        "roles": _plain(await roles(node, DEFAULT_TENANT)),
         **{name: [_plain(record) for record in await _all(node, table, kind)] for name, table, kind in _RECORDS},
         "ledger": [_plain(entry) for entry in ledger],
         "way": [

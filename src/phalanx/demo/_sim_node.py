@@ -6,9 +6,10 @@ hold in the end, whatever happened in between:
 
 - every line was taken in once, and every match and every rejected line counted once;
 - what was acknowledged before a crash is a duplicate after it;
-- every serious finding has one mission, done; every mission one assessment and each of its
-  steps once; every proposal one decision or more, none without a proposal;
-- the ledger verifies, and holds every assessment, proposal and decision once;
+- every serious finding has one mission for each skill that takes it, done; every triage one assessment
+  and each of its steps once; every proposal one decision or more, none without a proposal; every
+  approved one a rehearsal;
+- the ledger verifies, and holds every assessment, proposal, decision, hunt and rehearsal once;
 - what a crash interrupted, the restart did not change: records once seen stay as they were.
 """
 
@@ -26,6 +27,7 @@ from phalanx.core import (
     DEFAULT_TENANT,
     MAX_PAGE_ROWS,
     BatchId,
+    Outcome,
     Rng,
     Severity,
     Store,
@@ -34,8 +36,8 @@ from phalanx.core import (
 )
 from phalanx.demo._company import address_book
 from phalanx.demo._intrusion import Intrusion
-from phalanx.incidents import DECISIONS, PROPOSALS
-from phalanx.intel import BATCHES, QUARANTINE, load_rules, read_chunk
+from phalanx.incidents import CORRELATIONS, DECISIONS, PROPOSALS, REHEARSALS
+from phalanx.intel import BATCHES, HUNTS, QUARANTINE, load_rules, read_chunk
 from phalanx.node import Node, Settings, build_node
 from phalanx.testing import Checker, DiskFaults, Faults, SimNode, SimReport, Simulation, SimWorld, judged_in
 from phalanx.workflows import ASSESSMENTS, STEP_RESULTS
@@ -46,7 +48,7 @@ _LIFE_MEAN_S = 6.0
 _SPEED = 10.0
 _SEEDS_OF_INTRUSIONS = 8
 _STEPS_PER_RUN = 3
-_DURABLE = (MISSIONS, ASSESSMENTS, STEP_RESULTS, PROPOSALS, DECISIONS)
+_DURABLE = (MISSIONS, ASSESSMENTS, STEP_RESULTS, PROPOSALS, DECISIONS, HUNTS, CORRELATIONS, REHEARSALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,8 @@ class _Run:
     async def _check_end(self, node: Node) -> None:
         require, store = self.checker.require, node.store
         _, expected = _intrusion(self.seed % _SEEDS_OF_INTRUSIONS)
-        taken = sum(_field(value, "events") for value in (await _rows(store, BATCHES)).values())
+        batches = [value for value in (await _rows(store, BATCHES)).values() if _field(value, "reader") != "own"]
+        taken = sum(_field(value, "events") for value in batches)
         require(taken == expected.events, "lines were lost or doubled", taken, expected.events)
         rejected = sum(_field(value, "rejected") for value in (await _rows(store, QUARANTINE)).values())
         require(rejected == expected.rejected, "rejected lines were lost or doubled", rejected, expected.rejected)
@@ -140,8 +143,11 @@ class _Run:
         require(hits == expected.hits, "matches were lost or doubled", hits, expected.hits)
 
         missions = [decode(value, Mission) for value in (await _rows(store, MISSIONS)).values()]
-        serious = sorted(f.id for f in findings.values() if f.severity >= Severity.MEDIUM)
-        require(sorted(m.subject for m in missions) == serious, "not one mission for each serious finding")
+        for kind, least in (("finding", Severity.MEDIUM), ("serious-finding", Severity.HIGH)):
+            serious = sorted(f.id for f in findings.values() if f.severity >= least)
+            for skill in [one.name for one in node.swarm.skills() if kind in one.inputs]:
+                given = sorted(m.subject for m in missions if m.skill == skill)
+                require(given == serious, "not one mission for each serious finding", skill)
         require(all(m.status is MissionStatus.DONE for m in missions), "a mission was not done")
         await self._check_consequences(node, missions)
         self.checker.count("missions done")
@@ -150,7 +156,7 @@ class _Run:
         require, store = self.checker.require, node.store
         assessments = await node.assessments.list(DEFAULT_TENANT, limit=MAX_PAGE_ROWS)
         require(
-            sorted(a.finding for a in assessments) == sorted(m.subject for m in missions),
+            sorted(a.finding for a in assessments) == sorted(m.subject for m in missions if m.skill == "triage"),
             "not one assessment for each mission",
         )
         steps = Counter(_field(value, "run") for value in (await _rows(store, STEP_RESULTS)).values())
@@ -159,10 +165,18 @@ class _Run:
         decisions = await node.responses.decisions(DEFAULT_TENANT, limit=MAX_PAGE_ROWS)
         require({d.about for d in decisions} == set(proposals), "a proposal without decision, or one too many")
 
+        approved = sum(d.outcome is Outcome.APPROVED for d in decisions)
+        rehearsals, hunts = await _rows(store, REHEARSALS), await _rows(store, HUNTS)
+        require(len(rehearsals) == approved, "not one rehearsal for each approved action", len(rehearsals), approved)
+        correlations = await _rows(store, CORRELATIONS)
+
         report = await node.ledger.verify()
+        entries = [found.entry for found in await node.ledger.entries(-1, MAX_PAGE_ROWS)]
+        # Probes and reviews come by the clock, and follow from nothing.
+        told = [entry.action for entry in entries if entry.actor not in ("canary", "admin", "specialist")]
         consequences = len(assessments) + len(proposals) + len(decisions)
-        told = [found.entry.action for found in await node.ledger.entries(-1, MAX_PAGE_ROWS)]
-        require(len(told) == report.size, "the ledger does not show all that it has", len(told), report.size)
+        consequences += len(rehearsals) + len(hunts) + len(correlations)
+        require(len(entries) == report.size, "the ledger does not show all that it has", len(entries), report.size)
         recorded = sum(not action.startswith("identity.") for action in told)
         require(recorded == consequences, "the ledger lacks or repeats something", recorded, consequences)
 

@@ -11,12 +11,23 @@ what the store and the ledger raise.
 
 from phalanx.incidents._approval import Approval, Approved
 from phalanx.incidents._cases import Cases, CaseView
+from phalanx.incidents._correlating import CORRELATIONS, Correlation, Link, correlate_skill, related
 from phalanx.incidents._model import DECISIONS, ISOLATE_HOST, PROPOSALS, ActionProposal
 from phalanx.incidents._policy import DOMAIN_CONTROLLERS, ContainmentPolicy, Ruling
+from phalanx.incidents._rehearsing import REHEARSALS, Check, Rehearsal, rehearse_skill
 from phalanx.incidents._responses import Response, Responses
 from phalanx.incidents._triage import triage_skill, triage_template
 
 __all__ = [
+    "CORRELATIONS",
+    "Check",
+    "Correlation",
+    "Link",
+    "REHEARSALS",
+    "Rehearsal",
+    "correlate_skill",
+    "rehearse_skill",
+    "related",
     "DECISIONS",
     "DOMAIN_CONTROLLERS",
     "ISOLATE_HOST",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from phalanx.core import MAX_PAGE_ROWS, Assessment, Decision, Finding, NotFound, Store, TenantId, decode
+from phalanx.incidents._correlating import related
 from phalanx.incidents._model import DECISIONS, PROPOSALS, ActionProposal
 from phalanx.intel import Findings
 from phalanx.workflows import Assessments
@@ -10,13 +11,14 @@ from phalanx.workflows import Assessments
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """Everything recorded of a case, each kind by id, as many as one page holds."""
+    """Everything recorded of a case, each kind by id, as many as one page holds. ``related`` are other cases."""
 
     case: str
     findings: tuple[Finding, ...]
     assessments: tuple[Assessment, ...]
     proposals: tuple[ActionProposal, ...]
     decisions: tuple[Decision, ...]
+    related: tuple[str, ...] = ()
 
 
 class Cases:
@@ -40,4 +42,5 @@ class Cases:
             assessments=tuple(await self._assessments.list(tenant, case=case, limit=MAX_PAGE_ROWS)),
             proposals=tuple(decode(row.value, ActionProposal) for row in proposals),
             decisions=tuple(decode(row.value, Decision) for row in decisions),
+            related=tuple(await related(self._store, tenant, case)),
         )

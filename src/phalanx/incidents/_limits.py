@@ -13,3 +13,13 @@ ESTIMATE_ALPHA = 0.01
 TRIAGE_LIMIT_S = 60.0
 MAX_TITLE_CHARS = 160
 MAX_REASON_CHARS = 300
+
+# Correlation: how far back, findings compared, links kept of one finding, cases that one thing may be named in before
+# it says nothing, and cases followed.
+CORRELATE_WITHIN_S = 86_400.0
+MAX_CORRELATED_FINDINGS = 300
+MAX_LINKS = 50
+MAX_LINK_CASES = 10
+MAX_RELATED_CASES = 50
+# Those who would be touched by an action, as a rehearsal lists them.
+MAX_TOUCHED = 50

@@ -72,7 +72,7 @@ class ContainmentPolicy:
     def _unidentified(self, proposal: ActionProposal) -> list[str]:
         # Protection goes by name; behind an address may stand anything, a domain controller too.
         host = proposal.target.value
-        if host not in ("", UNKNOWN_HOST) and not _is_address(host):
+        if host not in ("", UNKNOWN_HOST) and not is_address(host):
             return []
         return [f"not identified: {host!r} is not a name, so whether it is protected cannot be told"]
 
@@ -99,7 +99,8 @@ def grounds(reasons: Sequence[str]) -> tuple[str, ...]:
     return tuple(reason.partition(":")[0] for reason in reasons)
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether it is an address and no name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -11,8 +11,10 @@ Invariants:
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from phalanx.agents import creation_waypoint, mission_on, writes_of
 from phalanx.core import (
     MAX_PAGE_ROWS,
     Assessment,
@@ -24,6 +26,7 @@ from phalanx.core import (
     Outcome,
     Put,
     Record,
+    Severity,
     Store,
     TenantId,
     decode,
@@ -53,6 +56,10 @@ class Response:
     decision: Decision | None = None
 
 
+def _nobody() -> None:
+    """Where no agents wait for missions."""
+
+
 class Responses:
     """Takes assessments to their consequences, and reads proposals and decisions."""
 
@@ -65,11 +72,16 @@ class Responses:
         telemetry: Telemetry,
         *,
         approval: Approval | None = None,
+        skills: Sequence[str] = (),
+        on_missions: Callable[[], None] = _nobody,
     ) -> None:
+        """An approved action becomes a mission for each of ``skills``; ``on_missions`` is called once it is durable."""
         self._store = store
         self._audit = audit
         self._policy = policy
         self._approval = approval
+        self._skills = tuple(skills)
+        self._on_missions = on_missions
         self._clock = clock
         self._feed = telemetry.feed
         self._tracer = telemetry.tracer
@@ -114,6 +126,16 @@ class Responses:
         """The decision on one proposal."""
         rows = await self._store.find(DECISIONS, proposal.tenant, "about", proposal.id, limit=1)
         return decode(rows[0].value, Decision) if rows else None
+
+    async def ruling(self, proposal: ActionProposal) -> Ruling:
+        """What the policy would say to it now, itself not counted among what was approved this hour."""
+        now_ns = self._clock.wall_ns()
+        hosts = await self._approved_this_hour(proposal.tenant, now_ns)
+        decision = await self.decision_on(proposal)
+        counted = (
+            decision is not None and decision.outcome is Outcome.APPROVED and within_hour(decision.at_ns, now_ns=now_ns)
+        )
+        return self._policy.rule(proposal, hosts_this_hour=hosts - counted)
 
     async def _respond(self, assessment: Assessment) -> Response:
         proposal = proposal_for(assessment)
@@ -191,17 +213,26 @@ class Responses:
         found_by = index | {"about": (proposal.id,)}
         if decision.outcome is Outcome.APPROVED:
             found_by["approved_hour"] = (hour_of(decision.at_ns),)
+        missions = [
+            mission_on(proposal, case=proposal.case, severity=Severity.HIGH, at_ns=decision.at_ns, skill=skill)
+            for skill in (self._skills if decision.outcome is Outcome.APPROVED else ())
+        ]
         await self._store.commit(
             (
                 Put(PROPOSALS, tenant, proposal.id, encode(proposal), index),
                 Put(DECISIONS, tenant, decision.id, encode(decision), found_by),
                 waypoint_put(proposed),
                 waypoint_put(decided),
+                *(write for mission in missions for write in writes_of(mission)),
             ),
             expect=(Expect(PROPOSALS, tenant, proposal.id, 0), Expect(DECISIONS, tenant, decision.id, 0)),
         )
         self._feed.publish(proposed)
         self._feed.publish(decided)
+        for mission in missions:
+            self._feed.publish(creation_waypoint(mission))
+        if missions:
+            self._on_missions()
         self._decided.labels(action, outcome).inc()
         self._log.info("decided", action=action, target=str(proposal.target), outcome=outcome)
 

@@ -17,6 +17,7 @@ Errors::
 """
 
 from phalanx.intel._errors import BadLine, InvalidRule, UnsupportedRule
+from phalanx.intel._hunts import HUNTS, Hunt, HuntHit, expand_skill, retro_hunt_skill, saved_queries
 from phalanx.intel._intake import DEFAULT_MAX_BACKLOG_EVENTS, Intake
 from phalanx.intel._merging import finding_put
 from phalanx.intel._model import (
@@ -36,6 +37,7 @@ from phalanx.intel._model import (
 from phalanx.intel._ocsf import OCSF_VERSION, ocsf_view
 from phalanx.intel._own import OwnEvents
 from phalanx.intel._queries import EventLog, Findings
+from phalanx.intel._quiet import quiet_sources_duty
 from phalanx.intel._readers import AUTO, READERS, ReadOut, Rejected, read_chunk, read_lines
 from phalanx.intel._rule import Rule, parse_rule
 from phalanx.intel._ruleset import Hit, RuleSet, load_rules
@@ -44,6 +46,13 @@ from phalanx.intel._sentinel import Sentinel
 from phalanx.intel._subjects import UNKNOWN_HOST
 
 __all__ = [
+    "HUNTS",
+    "Hunt",
+    "HuntHit",
+    "expand_skill",
+    "quiet_sources_duty",
+    "retro_hunt_skill",
+    "saved_queries",
     "AUTO",
     "BATCHES",
     "CURSORS",

@@ -55,3 +55,28 @@ STORAGE_RETRY_S = 1.0
 # Chunks one listing of events or one trim goes through.
 MAX_SCANNED_CHUNKS = 1_000
 TRIM_RECORDS = 64
+
+# What an event of the node's own waits before it is tried again, when there was no room for it.
+OWN_EVENT_AGAIN_S = 1.0
+
+# Rhythms of sources: how many, gaps before one counts, the weight of a new gap, and what silence is.
+MAX_RHYTHMS = 1_000
+RHYTHM_SAMPLES = 8
+RHYTHM_WEIGHT = 0.125
+QUIET_FACTOR = 3.0
+QUIET_DEVIATIONS = 8.0
+QUIET_FLOOR_S = 30.0
+QUIET_EVERY_S = 5.0
+# Batches that a sentinel learns from when it begins.
+QUIET_HISTORY_BATCHES = 500
+
+# What one hunt looks through, nearest to its finding first, and what it keeps of what it found.
+MAX_HUNT_BYTES = 2 * MIB
+MAX_HUNT_CHUNKS = 128
+MAX_HUNT_HITS = 50
+MAX_HUNT_ENTITIES = 24
+# A value shorter than this is in every other line, and so is one in more than this part of what was looked at.
+MIN_NEEDLE_CHARS = 4
+COMMON_PART = 0.25
+# Saved queries that one finding asks for.
+MAX_HUNT_QUERIES = 8

@@ -9,22 +9,39 @@ from collections.abc import Mapping
 
 import msgspec
 
-from phalanx.core import EventId, TenantId, Value, event_id, iso_from_ns
+from phalanx.core import (
+    Clock,
+    EventId,
+    Overloaded,
+    StorageFull,
+    TenantId,
+    Unavailable,
+    Value,
+    event_id,
+    iso_from_ns,
+)
 from phalanx.intel._intake import Intake
+from phalanx.intel._limits import OWN_EVENT_AGAIN_S
 from phalanx.intel._own_format import PRODUCT
 
 _to_json = msgspec.json.Encoder()
 
 
 class OwnEvents:
-    """Implements ``core.EventSink`` over an intake."""
+    """Implements ``core.EventSink`` over an intake, and waits where that has no room."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: Intake, clock: Clock) -> None:
         self._intake = intake
+        self._clock = clock
 
     async def submit(
         self, kind: str, fields: Mapping[str, Value], *, tenant: TenantId, at_ns: int, key: str
     ) -> EventId:
         line = _to_json.encode({PRODUCT: kind, "time": iso_from_ns(at_ns), **fields})
-        accepted = await self._intake.accept_own(line, tenant=tenant, idempotency_key=key)
-        return event_id(accepted.batch, 0)
+        while True:
+            try:
+                accepted = await self._intake.accept_own(line, tenant=tenant, idempotency_key=key)
+            except (Overloaded, StorageFull, Unavailable):
+                await self._clock.sleep(OWN_EVENT_AGAIN_S)
+            else:
+                return event_id(accepted.batch, 0)

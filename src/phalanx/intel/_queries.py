@@ -16,13 +16,14 @@ from phalanx.core import (
     Store,
     TenantId,
     decode,
+    id_time_ms,
     is_id,
     split_event_id,
 )
-from phalanx.intel._limits import MAX_SCANNED_CHUNKS
+from phalanx.intel._limits import MAX_HUNT_BYTES, MAX_HUNT_CHUNKS, MAX_SCANNED_CHUNKS
 from phalanx.intel._lines import slices, split_lines
 from phalanx.intel._model import BATCHES, FINDINGS, QUARANTINE, BatchEntry, Chunk, Quarantine
-from phalanx.intel._readers import read_lines
+from phalanx.intel._readers import OWN, read_lines
 from phalanx.intel._retention import Retention
 from phalanx.intel._sealing import ChunkSeals
 
@@ -121,6 +122,24 @@ class EventLog:
         """Accepted batches, newest first, past the batch ``after``."""
         rows = await self._store.scan(BATCHES, tenant, after=after, limit=min(limit, MAX_PAGE_ROWS), reverse=True)
         return [decode(row.value, BatchEntry) for row in rows]
+
+    async def around(self, tenant: TenantId, batch: str) -> AsyncIterator[tuple[Chunk, Sequence[bytes]]]:
+        """Chunks with their lines, ``batch`` first and then those nearest to it, within the bounds of one hunt."""
+        half = MAX_HUNT_CHUNKS // 2
+        own = await self._store.get(BATCHES, tenant, batch)
+        rows = [
+            *([own] if own is not None else ()),
+            *await self._store.scan(BATCHES, tenant, after=batch, limit=half, reverse=True),
+            *await self._store.scan(BATCHES, tenant, after=batch, limit=half),
+        ]
+        here_ms, left_bytes = id_time_ms(batch), MAX_HUNT_BYTES
+        for row in sorted(rows, key=lambda one: abs(id_time_ms(one.key) - here_ms)):
+            chunk = await self._chunk(decode(row.value, BatchEntry).offset)
+            if chunk is not None and chunk.reader != OWN:
+                yield chunk, split_lines(chunk.data)
+                left_bytes -= len(chunk.data)
+                if left_bytes <= 0:
+                    return
 
     async def retain(self, max_bytes: int) -> int:
         """Drop the oldest chunks beyond ``max_bytes`` of data; how many. None that is not consumed."""

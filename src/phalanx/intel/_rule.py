@@ -4,9 +4,10 @@ What this compiler does not have (aggregations, correlations, some modifiers) is
 name: a rule that is accepted means what Sigma says it means.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import yaml
@@ -41,6 +42,7 @@ class Rule:
     """A compiled rule. ``name`` is Sigma's ``name``, or its ``id``; ``fields`` are those it looks at.
 
     ``tactics`` are in ATT&CK's spelling (``credential-access``), whatever the rule's tags write.
+    ``digest`` is that of the text it was compiled from.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Rule:
     tactics: tuple[str, ...]
     fields: tuple[str, ...]
     predicate: Predicate
+    digest: str = ""
 
     def match(self, batch: EventBatch) -> Sequence[int]:
         """The places in ``batch`` of the events that the rule is about, in order."""
@@ -80,7 +83,8 @@ def parse_rule(text: str | bytes, *, where: str) -> Rule:
         raise InvalidRule(where, "file", "a rule is a mapping")
     if "correlation" in document:
         raise UnsupportedRule(where, "correlation", "correlating events")
-    return _compile(where, document)
+    digest = hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
+    return replace(_compile(where, document), digest=digest)
 
 
 def _compile(where: str, document: Mapping[Any, Any]) -> Rule:

@@ -1,5 +1,6 @@
 """All rules of a node, routed by log source, and the built-in ones."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -41,6 +42,12 @@ class RuleSet:
 
     def __len__(self) -> int:
         return len(self.rules)
+
+    @property
+    def digest(self) -> str:
+        """What tells these rules from others."""
+        named = "".join(f"{name} {rule.digest}\n" for name, rule in sorted(self.rules.items()))
+        return hashlib.sha256(named.encode()).hexdigest()
 
     def for_source(self, log_source: LogSource) -> tuple[Rule, ...]:
         """The rules to ask about events of ``log_source``."""

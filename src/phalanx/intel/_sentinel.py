@@ -19,6 +19,7 @@ from phalanx.core import (
     Clock,
     Expect,
     Finding,
+    Severity,
     StorageCorrupt,
     StorageFull,
     Store,
@@ -42,7 +43,8 @@ class Sentinel:
 
     ``on_missions`` is called after a commit that wrote missions. ``host_names`` gives the name of
     a host by its address or short name, so that what several sources say of it comes together.
-    A serious finding becomes one mission for each of ``skills``, that of a probe for each of ``probe_skills``.
+    A finding of medium severity or above becomes one mission for each of ``skills``, one of high severity or above
+    also for each of ``serious_skills``, and that of a probe for each of ``probe_skills`` alone.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Sentinel:
         on_missions: Callable[[], None],
         host_names: Mapping[str, str] | None = None,
         skills: Sequence[str] = ("triage",),
+        serious_skills: Sequence[str] = (),
         probe_skills: Sequence[str] = (),
     ) -> None:
         self._intake = intake
@@ -66,8 +69,9 @@ class Sentinel:
         self._telemetry = telemetry
         self._log = telemetry.log.bind(room="intel")
         self._on_missions = on_missions
-        self._host_names = dict(host_names or {})
+        self.host_names: Mapping[str, str] = dict(host_names or {})
         self._skills = tuple(skills)
+        self._serious_skills = tuple(serious_skills)
         self._probe_skills = tuple(probe_skills)
         self._offset = 0
         self._row = 0
@@ -82,6 +86,11 @@ class Sentinel:
         self._latency = metrics.histogram(
             "phalanx_detection_latency_seconds", "From acceptance of an event to its finding being durable."
         ).labels()
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rules in force."""
+        return self._rules
 
     @property
     def offset(self) -> int:
@@ -125,7 +134,7 @@ class Sentinel:
         """Take what lies next in the journal, and commit what is in it."""
         started_ns = self._clock.monotonic_ns()
         taken = await self._journal.read(self._offset, max_records=MAX_TAKE_RECORDS, max_bytes=MAX_TAKE_BYTES)
-        harvest = Harvest(self._host_names)
+        harvest = Harvest(self.host_names)
         events = 0
         offset, row = self._offset, self._row
         for frame in taken:
@@ -145,7 +154,7 @@ class Sentinel:
                 harvest.add(offset, len(lines), detect(self._rules, chunk, first_row, lines))
                 if harvest.full:
                     await self._commit(harvest, offset, first_row + len(lines))
-                    harvest = Harvest(self._host_names)
+                    harvest = Harvest(self.host_names)
                     harvest.open(offset, chunk, await self._read_before(chunk))
                 await asyncio.sleep(0)
             offset, row = offset + 1, 0
@@ -170,7 +179,9 @@ class Sentinel:
         self._tell(harvest, commit)
 
     def _skills_for(self, finding: Finding) -> Sequence[str]:
-        return self._probe_skills if finding.tenant == PROBE_TENANT else self._skills
+        if finding.tenant == PROBE_TENANT:
+            return self._probe_skills
+        return (*self._skills, *(self._serious_skills if finding.severity >= Severity.HIGH else ()))
 
     def _stand_at(self, offset: int, row: int) -> None:
         self._offset, self._row = offset, row

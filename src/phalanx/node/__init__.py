@@ -6,6 +6,8 @@ all get their node from it, with different ports.
 
 from phalanx.node._audit import LedgerAudit, Reindexed, audit_ledger, read_tiles, reindex_ledger
 from phalanx.node._cluster import Cluster, ClusterState
+from phalanx.node._deeds import Deed, DutyLine, RoleView, SkillLine, roles
+from phalanx.node._drift import drift_duty
 from phalanx.node._entropy import open_sources
 from phalanx.node._escrow import EscrowDesk, open_escrows
 from phalanx.node._guard import SpaceWatch
@@ -14,15 +16,30 @@ from phalanx.node._node import Node, build_node
 from phalanx.node._open import open_ports
 from phalanx.node._plugins import GROUPS, registered
 from phalanx.node._ports import ClusterLine, Noise, Ports
+from phalanx.node._probing import Probed, Probes, answer_probe, probe_duty
 from phalanx.node._rewrap import rewrap_vault
 from phalanx.node._services import Health
 from phalanx.node._settings import Section, Settings
 from phalanx.node._sources import LoadedSettings, env_name, load_settings, setting_names
 from phalanx.node._swarm import load_work, quarantine
+from phalanx.node._timekeeping import time_duty
+from phalanx.node._tripwires import tripwire_duty
 from phalanx.node._vault import SEALED_TABLES
 from phalanx.node._vouching import Vouching
 
 __all__ = [
+    "Deed",
+    "DutyLine",
+    "RoleView",
+    "SkillLine",
+    "roles",
+    "Probed",
+    "Probes",
+    "answer_probe",
+    "drift_duty",
+    "probe_duty",
+    "time_duty",
+    "tripwire_duty",
     "GROUPS",
     "Cluster",
     "ClusterLine",

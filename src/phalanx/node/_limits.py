@@ -38,3 +38,25 @@ AGREEMENT_LEAVES = 40
 MAX_ML_DSA_VOTERS = 20
 # How often it is looked whether each voter has a vote key ready; also whenever votes were cast.
 VOTE_KEYS_EVERY_S = 5.0
+
+# So many probes in a row that were late, and the node says that it is not well.
+LATE_PROBES_TO_WORRY = 2
+# How often tripwires, rules on disk and clocks are looked at, and, in beats of the clocks, what runs out.
+TRIPWIRES_EVERY_S = 5.0
+DRIFT_EVERY_S = 60.0
+MAX_WATCHED_RULE_FILES = 10_000
+CLOCK_EVERY_S = 15.0
+EXPIRY_EVERY_BEATS = 240
+# A step of the wall clock that is told; what keeps clocks right moves them by less.
+CLOCK_JUMP_S = 2.0
+# Identities are renewed with a third of their time left; with so little left, nobody did.
+OVERDUE_PART_LEFT = 0.1
+# Nobody renews the listener's certificate for us: people are told so long before it runs out.
+TLS_NOTICE_S = 21 * 86_400.0
+MAX_CERTIFICATE_BYTES = 256 * KIB
+
+# What is looked through for what roles did, newest first, and what is shown of each.
+MAX_DEED_MISSIONS = 500
+MAX_DEED_FINDINGS = 200
+MAX_DEED_ENTRIES = 200
+DEEDS_PER_ROLE = 3

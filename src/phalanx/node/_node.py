@@ -49,7 +49,8 @@ from phalanx.node._plugins import (
     load_plugins,
 )
 from phalanx.node._ports import Ports
-from phalanx.node._roles import detection_rules
+from phalanx.node._probing import Probes
+from phalanx.node._roles import detection_rules, probes_of, skills_for
 from phalanx.node._sealing import anchor_daily, require_allowed, seal, seal_often
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
@@ -89,6 +90,7 @@ class Node:
     agreements: Archive
     cases: Cases
     noise: NoiseWatch
+    probes: Probes
     vault: Vault
     migration: MigrationJob
     artefacts: Artefacts
@@ -120,8 +122,11 @@ class Node:
         found = self.swarm.health()
         swarm = Health(ok=found.running, detail=found.told)
         entropy = Health(ok=self.noise.sound, detail=self.noise.told())
+        canary = Health(ok=self.probes.sound, detail=self.probes.told())
         line = {} if self.cluster is None else {"line": self.cluster.health()}
-        return {**self._services.health(), "swarm": swarm, "storage": storage, "entropy": entropy, **line}
+        return {
+            **self._services.health(), "swarm": swarm, "storage": storage, "entropy": entropy, "canary": canary, **line,
+        }  # fmt: skip
 
     async def story(self, tenant: TenantId, trace: str) -> list[Waypoint]:
         """What happened on the way of one event, in order. ``trace`` may be any event of a finding."""
@@ -196,11 +201,11 @@ async def build_node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, events=events,
             findings=findings, bus=bus, cluster=cluster, swarm=swarm, engine=engine, assessments=Assessments(store),
-            responses=responses, cases=Cases(store), noise=noise, vault=vault, identities=identities, ledger=ledger,
+            responses=responses, cases=Cases(store), noise=noise, probes=probes_of(settings, telemetry), vault=vault,
+            identities=identities, ledger=ledger, balancing=_balancing(settings, ports, telemetry, swarm, engine),
             migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS], files=artefacts),
             escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
             agreements=archive, anchors=Anchors(store, offload, clock), artefacts=artefacts, fleet=fleet,
-            balancing=_balancing(settings, ports, telemetry, swarm, engine),
             local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip
         provide_tools(toolbox, node, ports)
@@ -230,8 +235,8 @@ async def _sentinel(
     return Sentinel(
         intake, store, await ports.offload.run(detection_rules, settings),
         clock=ports.clock, telemetry=telemetry, on_missions=swarm.wake,
-        skills=[skill.manifest.name for skill in skills if "finding" in skill.manifest.inputs],
-        probe_skills=[skill.manifest.name for skill in skills if "probe" in skill.manifest.inputs],
+        skills=skills_for("finding", skills), serious_skills=skills_for("serious-finding", skills),
+        probe_skills=skills_for("probe", skills),
         host_names={**await _host_names(settings, ports), **host_names},
     )  # fmt: skip
 
@@ -332,7 +337,11 @@ def _responses(
     if settings.response.agreement:
         services.start("vote-keys", chamber.run)
     approval = chamber if settings.response.agreement else None
-    return Responses(store, ledger, _policy(settings), ports.clock, telemetry, approval=approval)
+    skills = [one.name for one in swarm.skills() if "approved-action" in one.inputs]
+    return Responses(
+        store, ledger, _policy(settings), ports.clock, telemetry,
+        approval=approval, skills=skills, on_missions=swarm.wake,
+    )  # fmt: skip
 
 
 def _policy(settings: Settings) -> ContainmentPolicy:

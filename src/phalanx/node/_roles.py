@@ -1,11 +1,21 @@
 """What duties and skills need besides the node's own state: plans out of the settings, and ports to what is around."""
 
-from phalanx.agents import Toolbox
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from phalanx.agents import Skill, Toolbox
 from phalanx.core import EntropySource, EventSink, FileWatch, Listeners
 from phalanx.deception import Decoys, account_rules
-from phalanx.intel import Intake, OwnEvents, RuleSet, load_rules, parse_rule
+from phalanx.intel import OwnEvents, RuleSet, load_rules, parse_rule
 from phalanx.node._ports import Ports
+from phalanx.node._probing import Probes
 from phalanx.node._settings import Settings
+from phalanx.node._watching import Watching, watching_of
+from phalanx.posture import StockPlan
+from phalanx.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from phalanx.node._node import Node
 
 
 def detection_rules(settings: Settings) -> RuleSet:
@@ -16,6 +26,16 @@ def detection_rules(settings: Settings) -> RuleSet:
         return loaded
     own = [parse_rule(text, where="deception.users") for text in texts]
     return RuleSet([*loaded.rules.values(), *own])
+
+
+def skills_for(kind: str, skills: Sequence[Skill]) -> list[str]:
+    """The skills that take records of this kind, by their manifests."""
+    return [skill.manifest.name for skill in skills if kind in skill.manifest.inputs]
+
+
+def probes_of(settings: Settings, telemetry: Telemetry) -> Probes:
+    """How the node probes itself."""
+    return Probes(telemetry, every_s=settings.canary.probe_every_s, late_s=settings.canary.probe_late_s)
 
 
 def decoys_of(settings: Settings) -> Decoys:
@@ -32,10 +52,14 @@ def decoys_of(settings: Settings) -> Decoys:
     )
 
 
-def provide_for_roles(toolbox: Toolbox, settings: Settings, ports: Ports, intake: Intake) -> None:
+def provide_for_roles(toolbox: Toolbox, node: "Node", ports: Ports) -> None:
     """Offer what is not the node's own state."""
+    settings = node.settings
     toolbox.provide(Decoys, decoys_of(settings))
-    toolbox.provide(EventSink, OwnEvents(intake))
+    toolbox.provide(StockPlan, StockPlan(settings.node.name, tuple(str(path) for path in settings.posture.paths)))
+    toolbox.provide(Watching, watching_of(settings, node.sentinel.rules))
+    toolbox.provide(Probes, node.probes)
+    toolbox.provide(EventSink, OwnEvents(node.intake, node.clock))
     toolbox.provide(Listeners, ports.listeners)
     toolbox.provide(FileWatch, ports.files)
     toolbox.provide(EntropySource, ports.entropy)

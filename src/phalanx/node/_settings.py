@@ -123,6 +123,28 @@ class DeceptionSection(Section):
     )
 
 
+class CanarySection(Section):
+    """The node watching itself."""
+
+    probe_every_s: float = Field(
+        300.0, ge=0, le=86_400, description="How often a probe goes the whole way from intake to ledger. 0: never."
+    )
+    probe_late_s: float = Field(30.0, gt=0, le=3600, description="A probe that takes longer raises an alert.")
+    tripwires: tuple[Path, ...] = Field(
+        (), max_length=256, description="Files that nobody should change; whoever does is found."
+    )
+
+
+class PostureSection(Section):
+    """Taking stock of cryptography."""
+
+    paths: tuple[Path, ...] = Field(
+        (),
+        max_length=256,
+        description="Files and folders whose keys and certificates are listed besides the node's own.",
+    )
+
+
 class BalancingSection(Section):
     """Spreading missions over agents and circuits over devices."""
 
@@ -336,6 +358,8 @@ class Settings(Section):
     intake: IntakeSection = Field(IntakeSection(), description="Taking in events.")
     agents: AgentsSection = Field(AgentsSection(), description="The swarm.")
     deception: DeceptionSection = Field(DeceptionSection(), description="Decoys and canaries.")
+    canary: CanarySection = Field(CanarySection(), description="The node watching itself.")
+    posture: PostureSection = Field(PostureSection(), description="Taking stock of cryptography.")
     balancing: BalancingSection = Field(BalancingSection(), description="Balancing.")
     response: ResponseSection = Field(ResponseSection(), description="The response policy.")
     crypto: CryptoSection = Field(CryptoSection(), description="Algorithms.")

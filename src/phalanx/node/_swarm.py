@@ -80,7 +80,7 @@ def provide_tools(toolbox: Toolbox, node: "Node", ports: Ports) -> None:
     }  # fmt: skip
     for kind, port in by_port.items():
         toolbox.provide(kind, port)
-    provide_for_roles(toolbox, node.settings, ports, node.intake)
+    provide_for_roles(toolbox, node, ports)
 
 
 async def quarantine(node: "Node", agent: str, reason: str, *, by: str) -> Quarantined:

@@ -20,21 +20,24 @@ from phalanx.crypto.vault import (
 )
 from phalanx.crypto.vault import Sealer as VaultSealer
 from phalanx.deception import CANARIES, CAPTURES
-from phalanx.incidents import DECISIONS, PROPOSALS
-from phalanx.intel import BATCHES, FINDINGS, IDEMPOTENCY, QUARANTINE
+from phalanx.incidents import CORRELATIONS, DECISIONS, PROPOSALS, REHEARSALS
+from phalanx.intel import BATCHES, FINDINGS, HUNTS, IDEMPOTENCY, QUARANTINE
 from phalanx.ledger import Sealer
 from phalanx.messaging import DEAD_LETTERS
 from phalanx.node._invitations import INVITATIONS
 from phalanx.node._plugins import registered
 from phalanx.node._ports import Ports
 from phalanx.node._settings import Settings
+from phalanx.node._tripwires import TRIPWIRES
+from phalanx.posture import INVENTORIES
 from phalanx.telemetry import WAYPOINTS, Telemetry
 from phalanx.workflows import ASSESSMENTS, RUNS, STEP_RESULTS
 
 # Every table that declares ``sealed``; a test holds this list to that.
 SEALED_TABLES = (
-    ARTEFACTS, ASSESSMENTS, BATCHES, CANARIES, CAPTURES, DEAD_LETTERS, DECISIONS, FINDINGS, IDEMPOTENCY, INVITATIONS,
-    MISSIONS, PROPOSALS, QUARANTINE, RUNS, STEP_RESULTS, WAYPOINTS,
+    ARTEFACTS, ASSESSMENTS, BATCHES, CANARIES, CAPTURES, CORRELATIONS, DEAD_LETTERS, DECISIONS, FINDINGS, HUNTS,
+    IDEMPOTENCY, INVENTORIES, INVITATIONS, MISSIONS, PROPOSALS, QUARANTINE, REHEARSALS, RUNS, STEP_RESULTS, TRIPWIRES,
+    WAYPOINTS,
 )  # fmt: skip
 
 

@@ -149,7 +149,10 @@ class SimFileWatch:
     async def walk(self, path: str, *, max_files: int) -> Sequence[str]:
         await asyncio.sleep(0)
         below = path.rstrip("/") + "/"
-        return sorted(one for one in self._files if one == path or one.startswith(below))[:max_files]
+        found = sorted(one for one in self._files if one == path or one.startswith(below))
+        if not found:
+            raise NotFound("file or folder", path)
+        return found[:max_files]
 
     async def plant(self, path: str, data: bytes) -> None:
         await asyncio.sleep(0)

@@ -167,6 +167,8 @@ def test_looking_at_files_bounds_and_refusals(files, tmp_path):
         walked = await files.walk(str(tmp_path), max_files=10)
         assert [one.removeprefix(f"{tmp_path}/") for one in walked] == ["a", "b/c", "b/d"]
         assert len(await files.walk(str(tmp_path), max_files=2)) == 2
+        with pytest.raises(NotFound):
+            await files.walk(str(tmp_path / "none"), max_files=1)
         assert await files.mark(str(tmp_path / "link")) is None
         assert await files.mark(str(tmp_path / "none")) is None
         assert await files.read(str(tmp_path / "a"), max_bytes=4) == b"aaaa"

@@ -67,6 +67,7 @@ def test_a_touch_becomes_a_finding_a_mission_and_an_entry_of_the_ledger():
             assert any("decoy" in one.text for one in node.alerts.recent())
             [view] = [one for one in node.swarm.duties() if one.duty == "decoys"]
             assert (view.done, view.state) == (1, DutyState.KEPT)
+            assert {one.term for one in node.swarm.duties()} == {1}, "a duty fell"
 
     SimWorld(1).run(main)
 

@@ -241,7 +241,8 @@ def test_the_builtin_rules_load():
     assert len(rules) >= 20
     assert list(rules.rules) == sorted(rules.rules)
     for loaded in rules.rules.values():
-        assert loaded.techniques, loaded.name
+        # What the node says of itself is not always somebody's doing.
+        assert loaded.techniques or loaded.log_source.product == "phalanx", loaded.name
         assert loaded.tactics, loaded.name
         assert loaded.description, loaded.name
 

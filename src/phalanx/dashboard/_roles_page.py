@@ -1,0 +1,75 @@
+"""The roles section: each role, what it is made of, and what it did last, with where to read on."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from phalanx.core import DEFAULT_TENANT, TenantId, decode
+from phalanx.dashboard._limits import MAX_CAPTURES_SHOWN, MAX_STOCK_SHOWN
+from phalanx.dashboard._render import Renderer
+from phalanx.dashboard._sections import ROLES
+from phalanx.deception import CAPTURES, Capture
+from phalanx.node import Probed, RoleView, roles
+from phalanx.posture import INVENTORIES, Inventory
+from phalanx.trust import Principal
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+# What a role is for, in a line.
+PURPOSES = {
+    "sentinel": "hears when a source goes quiet",
+    "hunter": "follows a finding through stored events, and asks saved queries of them",
+    "guardian": "goes through an approved action without doing it",
+    "analyst": "assesses cases, and puts those together that belong together",
+    "deception": "keeps what nobody has a reason to touch, and tells who did",
+    "admin": "looks after missions that do not get on, and reviews what agents did",
+    "canary": "probes the node itself; watches files, settings, clocks and what runs out",
+    "specialist": "takes stock of keys and certificates",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RolesView:
+    """What the page shows. Captures and inventory are the node's own, so only its own tenant sees them."""
+
+    roles: tuple[RoleView, ...]
+    purposes: dict[str, str]
+    probe: Probed | None
+    probe_told: str
+    captures: tuple[Capture, ...]
+    inventory: Inventory | None
+    shown: int
+
+
+def roles_page(node: "Node", renderer: Renderer) -> Callable[[Request, Principal], Awaitable[Response]]:
+    """The page of ``node``."""
+
+    async def page(_: Request, principal: Principal) -> Response:
+        view = await roles_view(node, principal.tenant)
+        return renderer.page("roles.html", principal=principal, section=ROLES.path, view=view)
+
+    return page
+
+
+async def roles_view(node: "Node", tenant: TenantId) -> RolesView:
+    """Everything as it stands now."""
+    captures: tuple[Capture, ...] = ()
+    inventory = None
+    if tenant == DEFAULT_TENANT:
+        rows = await node.store.scan(CAPTURES, tenant, limit=MAX_CAPTURES_SHOWN, reverse=True)
+        captures = tuple(decode(row.value, Capture) for row in rows)
+        kept = await node.store.scan(INVENTORIES, tenant, limit=1)
+        inventory = decode(kept[0].value, Inventory) if kept else None
+    return RolesView(
+        roles=tuple(await roles(node, tenant)),
+        purposes=PURPOSES,
+        probe=node.probes.last,
+        probe_told=node.probes.told(),
+        captures=captures,
+        inventory=inventory,
+        shown=MAX_STOCK_SHOWN,
+    )

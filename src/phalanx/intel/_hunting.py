@@ -1,0 +1,104 @@
+"""Looking through stored events for what belongs to a finding. Pure.
+
+Two ways: by what the finding names (hosts, users, addresses, programs, files, domains), and by a saved
+query, which is a Sigma rule that would be too noisy to raise findings. Lines are searched as bytes first,
+and only those in which something was seen are read.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from phalanx.core import BatchId, Entity, Event, Finding
+from phalanx.intel._limits import COMMON_PART, MAX_HUNT_ENTITIES, MAX_HUNT_HITS, MIN_NEEDLE_CHARS
+from phalanx.intel._model import Chunk
+from phalanx.intel._readers import read_lines
+from phalanx.intel._rule import Rule
+from phalanx.intel._ruleset import RuleSet
+from phalanx.intel._subjects import entities_of, host_of
+
+
+@dataclass(slots=True)
+class Quarry:
+    """What a hunt has seen so far: events by what links them, and what else those name."""
+
+    hits: list[tuple[Event, str]] = field(default_factory=list)
+    links: Counter[str] = field(default_factory=Counter)
+    entities: Counter[Entity] = field(default_factory=Counter)
+    events: int = 0
+
+    def add(self, event: Event, host: str, links: Sequence[str]) -> None:
+        self.links.update(links)
+        self.entities.update(entities_of(event, host))
+        self.hits.append((event, ", ".join(links)))
+
+    def linked(self) -> list[tuple[Event, str]]:
+        """The hits, without those whose only links are to what is in everything."""
+        common = {link for link, n in self.links.items() if n > COMMON_PART * max(self.events, MAX_HUNT_HITS)}
+        kept = [(event, [one for one in links.split(", ") if one not in common]) for event, links in self.hits]
+        return [(event, ", ".join(links)) for event, links in kept if links][:MAX_HUNT_HITS]
+
+    def beside(self, finding: Finding) -> list[Entity]:
+        """What the linked events name besides what the finding names, the most frequent first."""
+        known = set(finding.entities)
+        return [entity for entity, _ in self.entities.most_common() if entity not in known][:MAX_HUNT_ENTITIES]
+
+
+def needles_of(finding: Finding) -> dict[str, tuple[bytes, ...]]:
+    """How what a finding names is written in lines: by its name here, in lower case, plain and as in JSON."""
+    needles = {}
+    for entity in finding.entities:
+        value = entity.value.lower()
+        # A host's short name is what most lines have.
+        word = value.partition(".")[0] if entity.type == "host" and not value[:1].isdigit() else value
+        if len(word) >= MIN_NEEDLE_CHARS:
+            needles[str(entity)] = tuple({word.encode(), json.dumps(word, ensure_ascii=False)[1:-1].encode()})
+    return needles
+
+
+def follow(
+    quarry: Quarry, finding: Finding, chunk: Chunk, lines: Sequence[bytes], host_names: Mapping[str, str]
+) -> None:
+    """Add the lines of a chunk that name something the finding names; its own evidence is no news."""
+    needles, evidence = needles_of(finding), set(finding.evidence)
+    quarry.events += len(lines)
+    for row, line in enumerate(lines):
+        lower = line.lower()
+        links = [name for name, words in needles.items() if any(word in lower for word in words)]
+        for event in _read(chunk, row, line) if links else ():
+            if event.id not in evidence:
+                quarry.add(event, host_of(event, host_names), links)
+
+
+def ask(
+    quarry: Quarry, finding: Finding, queries: RuleSet, chunk: Chunk, lines: Sequence[bytes],
+    host_names: Mapping[str, str],
+) -> None:  # fmt: skip
+    """Add the lines of a chunk that a saved query is about."""
+    evidence = set(finding.evidence)
+    quarry.events += len(lines)
+    out = read_lines(
+        lines, reader=chunk.reader, tenant=chunk.tenant, batch=BatchId(chunk.id), accepted_at_ns=chunk.at_ns
+    )
+    for batch in out.batches:
+        for hit in queries.evaluate(batch):
+            event = Event(batch, hit.place)
+            if event.id not in evidence:
+                quarry.add(event, host_of(event, host_names), [hit.rule.name])
+
+
+def queries_for(finding: Finding, hunts: Sequence[Rule]) -> list[Rule]:
+    """The saved queries for a finding: those of its techniques (also where one is part of the other), then tactics."""
+    families = {one.partition(".")[0] for one in finding.techniques}
+    by_technique = [rule for rule in hunts if families & {one.partition(".")[0] for one in rule.techniques}]
+    by_tactic = [rule for rule in hunts if rule not in by_technique and set(finding.tactics) & set(rule.tactics)]
+    return [*by_technique, *by_tactic]
+
+
+def _read(chunk: Chunk, row: int, line: bytes) -> Sequence[Event]:
+    out = read_lines(
+        [line], first_row=row, reader=chunk.reader, tenant=chunk.tenant, batch=BatchId(chunk.id),
+        accepted_at_ns=chunk.at_ns,
+    )  # fmt: skip
+    return [event for batch in out.batches for event in batch]

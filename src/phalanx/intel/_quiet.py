@@ -1,0 +1,104 @@
+"""A sentinel's duty: hears when a source goes quiet. Reads the index of batches, never the events."""
+
+from phalanx.agents import Capability, DutyManifest, Role, Watch
+from phalanx.core import (
+    MAX_PAGE_ROWS,
+    PROBE_TENANT,
+    AlertLevel,
+    AlertSink,
+    EventSink,
+    Store,
+    TenantId,
+    Value,
+    decode,
+    derive_id,
+)
+from phalanx.intel._limits import QUIET_EVERY_S, QUIET_HISTORY_BATCHES
+from phalanx.intel._model import BATCHES, BatchEntry
+from phalanx.intel._own_format import PRODUCT
+from phalanx.intel._rhythm import Rhythms, Silence
+
+KIND = "silence"
+# Named in one event; how many there are is said besides.
+_NAMED = 8
+
+
+class QuietSourcesDuty:
+    """Learns each source's rhythm from its deliveries, and tells when one stays out."""
+
+    manifest = DutyManifest(
+        name="quiet-sources",
+        role=Role.SENTINEL,
+        capabilities=(Capability.DETECTION, Capability.PREDICTION),
+        inputs=("batch",),
+        outputs=("source-went-quiet",),
+        cost=0.2,
+        permissions=("AlertSink", "EventSink", "Store"),
+    )
+
+    async def keep(self, watch: Watch, /) -> None:
+        heard: dict[TenantId, _Heard] = {}
+        async for _ in watch.beats(QUIET_EVERY_S):
+            store = watch.tools.get(Store)
+            for tenant in await store.tenants(BATCHES):
+                if tenant == PROBE_TENANT:
+                    continue
+                if tenant not in heard:
+                    heard[tenant] = await _begun(store, tenant, watch.clock.wall_ns())
+                await heard[tenant].listen(store, tenant)
+                silences = heard[tenant].rhythms.quiet(watch.clock.wall_ns())
+                if silences:
+                    await _tell(watch, tenant, silences, heard[tenant].rhythms)
+            known = sum(one.rhythms.known for one in heard.values())
+            watch.progress(f"{known} sources have a rhythm that is listened to")
+
+
+class _Heard:
+    """What was heard of one tenant's sources, and up to which batch."""
+
+    def __init__(self) -> None:
+        self.rhythms = Rhythms()
+        self._after = ""
+
+    async def listen(self, store: Store, tenant: TenantId) -> None:
+        while True:
+            rows = await store.scan(BATCHES, tenant, after=self._after, limit=MAX_PAGE_ROWS)
+            for row in rows:
+                self.add(decode(row.value, BatchEntry))
+            if len(rows) < MAX_PAGE_ROWS:
+                return
+
+    def add(self, batch: BatchEntry) -> None:
+        self._after = max(self._after, batch.id)
+        for source in batch.sources:
+            if source.partition("/")[0] != PRODUCT:
+                self.rhythms.heard(source, batch.at_ns)
+
+
+async def _begun(store: Store, tenant: TenantId, now_ns: int) -> _Heard:
+    """Learned from what is on record; that nobody listened for a while is nobody's silence."""
+    heard = _Heard()
+    rows = await store.scan(BATCHES, tenant, limit=QUIET_HISTORY_BATCHES, reverse=True)
+    for row in reversed(rows):
+        heard.add(decode(row.value, BatchEntry))
+    heard.rhythms.awake_since(now_ns)
+    return heard
+
+
+async def _tell(watch: Watch, tenant: TenantId, silences: list[Silence], rhythms: Rhythms) -> None:
+    now_ns = watch.clock.wall_ns()
+    names = ", ".join(one.source for one in silences[:_NAMED])
+    if len(silences) == rhythms.known:
+        names = f"every source ({names})"
+    worst = max(silences, key=lambda one: one.silent_s)
+    watch.tools.get(AlertSink).alert(AlertLevel.WARNING, "intel", f"quiet: {names}", silent_s=round(worst.silent_s, 1))
+    fields: dict[str, Value] = {
+        "source": names, "sources": len(silences),
+        "silent_s": round(worst.silent_s, 1), "usual_s": round(worst.usual_s, 1),
+    }  # fmt: skip
+    key = derive_id(now_ns, KIND, tenant, names)
+    await watch.tools.get(EventSink).submit(KIND, fields, tenant=tenant, at_ns=now_ns, key=key)
+    watch.progress(f"quiet: {names}", done=len(silences))
+
+
+quiet_sources_duty = QuietSourcesDuty()

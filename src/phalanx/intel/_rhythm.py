@@ -1,0 +1,100 @@
+"""How often a source is heard, learned from itself, and when its silence is one. Pure.
+
+Gaps between deliveries are averaged with their mean deviation, newer ones counting more (as TCP
+estimates round trips, RFC 6298): a source is quiet when it was silent for longer than the usual gap and
+many deviations, and for longer than a floor that no ordinary hiccup reaches. It is told once, until it is
+heard again. Memory is bounded: of too many sources the one heard longest ago is forgotten.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from phalanx.core import NS_PER_S
+from phalanx.intel._limits import (
+    MAX_RHYTHMS,
+    QUIET_DEVIATIONS,
+    QUIET_FACTOR,
+    QUIET_FLOOR_S,
+    RHYTHM_SAMPLES,
+    RHYTHM_WEIGHT,
+)
+
+
+@dataclass(slots=True)
+class Rhythm:
+    """One source: when it was last heard, its usual gap and how far gaps lie from it, over ``n`` gaps."""
+
+    last_ns: int
+    n: int = 0
+    gap_s: float = 0.0
+    deviation_s: float = 0.0
+    told: bool = False
+
+    def heard(self, at_ns: int) -> None:
+        if at_ns <= self.last_ns:
+            return
+        gap_s = (at_ns - self.last_ns) / NS_PER_S
+        self.last_ns, self.told = at_ns, False
+        self.n += 1
+        if self.n == 1:
+            self.gap_s, self.deviation_s = gap_s, gap_s / 2
+            return
+        self.deviation_s += RHYTHM_WEIGHT * (abs(gap_s - self.gap_s) - self.deviation_s)
+        self.gap_s += RHYTHM_WEIGHT * (gap_s - self.gap_s)
+
+    @property
+    def limit_s(self) -> float:
+        """Silence that is longer is one."""
+        return max(QUIET_FLOOR_S, QUIET_FACTOR * self.gap_s + QUIET_DEVIATIONS * self.deviation_s)
+
+    def silent_s(self, now_ns: int) -> float:
+        return max(0.0, (now_ns - self.last_ns) / NS_PER_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A source that went quiet."""
+
+    source: str
+    silent_s: float
+    usual_s: float
+
+
+class Rhythms:
+    """All sources of a node."""
+
+    def __init__(self) -> None:
+        self._sources: OrderedDict[str, Rhythm] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    @property
+    def known(self) -> int:
+        """How many have been heard often enough to have a rhythm."""
+        return sum(one.n >= RHYTHM_SAMPLES for one in self._sources.values())
+
+    def heard(self, source: str, at_ns: int) -> None:
+        one = self._sources.get(source)
+        if one is None:
+            self._sources[source] = Rhythm(at_ns)
+        else:
+            one.heard(at_ns)
+        self._sources.move_to_end(source)
+        if len(self._sources) > MAX_RHYTHMS:
+            self._sources.popitem(last=False)
+
+    def awake_since(self, now_ns: int) -> None:
+        """Nobody listened until now: silence counts from here."""
+        for one in self._sources.values():
+            one.last_ns = max(one.last_ns, now_ns)
+
+    def quiet(self, now_ns: int) -> list[Silence]:
+        """The sources whose silence became one since this was last asked."""
+        found = []
+        for source, one in self._sources.items():
+            silent_s = one.silent_s(now_ns)
+            if one.n >= RHYTHM_SAMPLES and not one.told and silent_s > one.limit_s:
+                one.told = True
+                found.append(Silence(source, silent_s, one.gap_s))
+        return found

@@ -1,0 +1,13 @@
+"""Every bound of the room, in one place."""
+
+from phalanx.core import KIB
+
+# Files one inventory looks into, how much of each is read, and assets it lists.
+MAX_FILES = 20_000
+MAX_FILE_BYTES = 256 * KIB
+MAX_ASSETS = 5_000
+# Certificates and keys read out of one file.
+MAX_PER_FILE = 256
+MAX_NAME_CHARS = 200
+# How often a node takes stock of itself.
+INVENTORY_EVERY_S = 86_400.0
