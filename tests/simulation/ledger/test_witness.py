@@ -34,10 +34,6 @@ def test_who_asks_outlives_a_witness_that_loses_power_while_it_answers():
     assert RUN(390).violations == ()
 
 
-def test_who_asks_outlives_a_witness_that_loses_power_while_it_answers():
-    assert RUN(390).violations == ()
-
-
 def test_the_same_seed_gives_the_same_run():
     assert RUN(3) == RUN(3)
 
