@@ -80,19 +80,20 @@ def test_what_happens_is_told_with_the_counters_beside_it(on_node):
         assert await reader.status() == 200
         assert (await reader.event("pulse"))[2]["events"] == 0
         taken = await api.intrusion()
-        stages = []
-        while "mission-done" not in stages:
+        stages, told = [], set()
+        while stages.count("mission-done") < max(1, stages.count("mission")):
             _, name, waypoint = await reader.event("waypoint")
             assert name == waypoint["id"]
             assert waypoint["trace"] == taken["first_event"]
+            assert name not in told
+            told.add(name)
             stages.append(waypoint["stage"])
         assert stages[:2] == ["accepted", "finding"]
-        assert len(stages) == len(set(stages) - {"step", "ledger"}) + stages.count("step") + stages.count("ledger")
         pulse = (await reader.event("pulse"))[2]
         while pulse["events"] == 0:
             pulse = (await reader.event("pulse"))[2]
         assert pulse["findings"] == 1
-        assert pulse["ledger_entries"] == stages.count("ledger")
+        assert pulse["ledger_entries"] >= stages.count("ledger")
         assert pulse["detect_p99_ms"] > 0
         await reader.leave()
 

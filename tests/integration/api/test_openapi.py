@@ -164,6 +164,9 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
             # A node by itself is in no cluster, and says so.
             if "application/json" not in content or path == "/v1/cluster":
                 continue
+            if path.startswith(("/v1/correlations", "/v1/rehearsals")):
+                # One case alone is related to none, and nothing was approved.
+                continue
             if "{" in path and not any(f"{{{name}}}" in path for name in known):
                 listing = (await api.http.get(path.partition("/{")[0].replace("/cases", "/findings"))).json()["items"]
                 known |= {"key": listing[0]["id"], "entry_id": listing[0]["id"], "case": listing[0].get("case", "")}
