@@ -34,7 +34,7 @@ from phalanx.agents import (
     new_mission,
 )
 from phalanx.bench._agents_assignment import assignment_figures
-from phalanx.bench._agents_work import Meter, StandIn, findings, skills_for_all
+from phalanx.bench._agents_work import Meter, StandIn, findings, roles_of, skills_for_all, without
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import quantile
 from phalanx.core import DEFAULT_TENANT, MAX_PAGE_ROWS, Finding, Store, Waypoint, Write, decode
@@ -58,7 +58,9 @@ async def agents_bench(options: BenchOptions) -> BenchResult:
     meter = Meter()
     with tempfile.TemporaryDirectory() as folder:
         before_mib = rss_mib()
-        async with _node(Path(folder), meter) as (node, skills, stand_ins):
+        async with _node(Path(folder), meter) as (node, able, stand_ins):
+            missing = without(able, stand_ins)
+            skills: list[Skill] = [*able, *missing]
             few_mib, few = rss_mib(), len(node.swarm.roster())
             began = time.perf_counter()
             await node.swarm.complete()
@@ -77,7 +79,7 @@ async def agents_bench(options: BenchOptions) -> BenchResult:
                 "idle_cpu_share": await _idle_share(),
             }
             figures["work"] = await _at_work(node, meter, skills, findings(options.rng, n_findings, "work"), n_findings)
-            figures["replacement"] = await _replacement(options, node, meter, kills)
+            figures["replacement"] = await _replacement(options, node, meter, kills, stand_ins)
             baselines = {
                 "plain_tasks": await _plain(node, findings(options.rng.child("plain"), n_findings // 4, "plain"))
             }
@@ -86,7 +88,7 @@ async def agents_bench(options: BenchOptions) -> BenchResult:
     return BenchResult(
         load={
             "agents": n_agents, "per_role": _PER_ROLE, "findings": n_findings, "missions_per_finding": len(skills),
-            "roles_with_a_stand_in": stand_ins, "kills": kills, "kill_load_missions_per_s": _LOAD_PER_S,
+            "roles_with_a_stand_in": roles_of(missing), "kills": kills, "kill_load_missions_per_s": _LOAD_PER_S,
             "killed_part": _KILLED_PART, "failing_part": _FAILING_PART,
         },
         figures=figures,
@@ -101,7 +103,7 @@ async def agents_bench(options: BenchOptions) -> BenchResult:
 
 
 @contextlib.asynccontextmanager
-async def _node(folder: Path, meter: Meter) -> AsyncIterator[tuple[Any, list[Skill], list[str]]]:
+async def _node(folder: Path, meter: Meter) -> AsyncIterator[tuple[Any, list[Skill], list[StandIn]]]:
     """A node with so many agents of every role, and the skills that handle findings in it."""
     from phalanx.node import Settings, build_node, load_work, open_ports
     from phalanx.telemetry import Alerts, Telemetry
@@ -111,10 +113,10 @@ async def _node(folder: Path, meter: Meter) -> AsyncIterator[tuple[Any, list[Ski
     )
     async with open_ports(settings) as ports:
         installed, _ = load_work(Alerts(Telemetry(ports.clock)))
-        skills, stand_ins = skills_for_all(installed, meter)
+        able, stand_ins = skills_for_all(installed, meter)
         # Given besides, a measured skill takes the name of its own, and the plug-in is left out.
-        async with build_node(settings, ports, besides=skills) as node:
-            yield node, skills, stand_ins
+        async with build_node(settings, ports, besides=[*able, *stand_ins]) as node:
+            yield node, able, stand_ins
 
 
 async def _at_work(
@@ -149,10 +151,11 @@ async def _at_work(
     }
 
 
-async def _replacement(options: BenchOptions, node: Any, meter: Meter, kills: int) -> dict[str, Any]:
+async def _replacement(
+    options: BenchOptions, node: Any, meter: Meter, kills: int, skills: Sequence[StandIn]
+) -> dict[str, Any]:
     """Kill agents at work, and have some fail, under a steady load of stand-ins."""
     rng = options.rng.child("kills")
-    skills = _stand_ins(node, meter)
     found = findings(options.rng.child("steady"), int(kills / _KILLED_PART / len(skills)) + 1, "steady")
     missions = [new_mission(one, at_ns=0, skill=skill.manifest.name) for one in found for skill in skills]
     drawn = {one.id: rng.random() for one in missions}
@@ -201,10 +204,6 @@ def _took_ms(meter: Meter, fell: dict[str, tuple[str, int]]) -> list[float]:
         for mission, (successor, at_ns) in fell.items()
         if mission in meter.ended_ns and meter.ended_ns[mission][0] == successor
     ]
-
-
-def _stand_ins(node: Any, meter: Meter) -> list[StandIn]:
-    return [StandIn(one.role, meter) for one in node.swarm.skills() if one.name.startswith("bench-")]
 
 
 async def _feed(node: Any, found: list[Finding], skills: Sequence[Skill]) -> None:

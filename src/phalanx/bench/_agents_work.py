@@ -139,11 +139,21 @@ class StandIn:
         return note
 
 
-def skills_for_all(installed: Sequence[Skill], meter: Meter) -> tuple[list[Skill], list[str]]:
-    """The installed skills that handle findings, measured, and a stand-in for every role without; and those roles."""
-    able = [Measured(skill, meter) for skill in installed if "finding" in skill.manifest.inputs]
-    missing = [role for role in Role if all(skill.manifest.role is not role for skill in able)]
-    return [*able, *(StandIn(role, meter) for role in missing)], [role.value for role in missing]
+def skills_for_all(installed: Sequence[Skill], meter: Meter) -> tuple[list[Skill], list[StandIn]]:
+    """The installed skills that handle findings, measured; and a stand-in for every role, to be killed in its work."""
+    able: list[Skill] = [Measured(skill, meter) for skill in installed if "finding" in skill.manifest.inputs]
+    return able, [StandIn(role, meter) for role in Role]
+
+
+def roles_of(skills: Sequence[Skill]) -> list[str]:
+    """The roles of some skills, by name."""
+    return [skill.manifest.role.value for skill in skills]
+
+
+def without(able: Sequence[Skill], stand_ins: Sequence[StandIn]) -> list[StandIn]:
+    """The stand-ins of roles that none of the skills makes handle findings."""
+    roles = {skill.manifest.role for skill in able}
+    return [one for one in stand_ins if one.manifest.role not in roles]
 
 
 def findings(rng: Rng, number: int, phase: str) -> list[Finding]:
