@@ -135,6 +135,10 @@ def _wait_for_end(demo: Demo) -> None:
         demo.said += line
 
 
+# When the intrusion of the demo happened.
+_DAY = "@2026-03-02"
+
+
 def _story(demo: Demo) -> dict[str, list]:
     """What happened, without what depends on when.
 
@@ -144,16 +148,22 @@ def _story(demo: Demo) -> dict[str, list]:
     missions = demo.all("/v1/missions").values()
     proposals, decisions = demo.all("/v1/proposals"), demo.all("/v1/decisions").values()
     assessments = demo.all("/v1/assessments").values()
-    assert len({m["subject"] for m in missions}) == len(missions), "a finding was worked on twice"
-    assert sorted(m["subject"] for m in missions) == sorted(a["finding"] for a in assessments)
+    assert len({(m["skill"], m["subject"]) for m in missions}) == len(missions), "a finding was worked on twice"
+    triaged = sorted(m["subject"] for m in missions if m["skill"] == "triage")
+    assert triaged == sorted(a["finding"] for a in assessments)
     assert {d["about"] for d in decisions} == set(proposals)
     entries = demo.all("/v1/ledger")
-    told = [entry for entry in entries.values() if entry["case"]]
+    looked = ("hunter", "analyst", "guardian", "admin")
+    told = [entry for entry in entries.values() if entry["case"] and entry["actor"] not in looked]
     assert len(told) == len(assessments) + len(proposals) + len(decisions), sorted(
         {e["action"] for e in entries.values()}
     )
+    # The intruder takes the bait at every start, and that is of today; what is rehearsed follows from what is refused.
+    findings = [f for f in demo.all("/v1/findings").values() if f["case"].endswith(_DAY)]
+    missions = [m for m in missions if m["case"].endswith(_DAY) and m["skill"] != "rehearse"]
+    approved = {proposals[d["about"]]["case"] for d in decisions if d["outcome"] == "approved"}
     return {
-        "findings": sorted((f["rule"], f["case"], f["hits"]) for f in demo.all("/v1/findings").values()),
-        "missions": sorted((m["case"], m["status"]) for m in missions),
-        "isolated": sorted({proposals[d["about"]]["case"] for d in decisions if d["outcome"] == "approved"}),
+        "findings": sorted((f["rule"], f["case"], f["hits"]) for f in findings),
+        "missions": sorted((m["case"], m["skill"], m["status"]) for m in missions),
+        "isolated": sorted(case for case in approved if case.endswith(_DAY)),
     }
