@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from phalanx.adapters import Ask, secret_source
-from phalanx.agents import MISSIONS
+from phalanx.agents import MISSIONS, ORDERS
 from phalanx.core import NO_TRACE, AuditEntry, AuditSink, EntropySource, InvalidInput, Offload, Store, TenantId
 from phalanx.crypto.artefacts import ARTEFACTS, Artefacts
 from phalanx.crypto.vault import (
@@ -36,8 +36,8 @@ from phalanx.workflows import ASSESSMENTS, RUNS, STEP_RESULTS
 # Every table that declares ``sealed``; a test holds this list to that.
 SEALED_TABLES = (
     ARTEFACTS, ASSESSMENTS, BATCHES, CANARIES, CAPTURES, CORRELATIONS, DEAD_LETTERS, DECISIONS, FINDINGS, HUNTS,
-    IDEMPOTENCY, INVENTORIES, INVITATIONS, MISSIONS, PROPOSALS, QUARANTINE, REHEARSALS, RUNS, STEP_RESULTS, TRIPWIRES,
-    WAYPOINTS,
+    IDEMPOTENCY, INVENTORIES, INVITATIONS, MISSIONS, ORDERS, PROPOSALS, QUARANTINE, REHEARSALS, RUNS, STEP_RESULTS,
+    TRIPWIRES, WAYPOINTS,
 )  # fmt: skip
 
 

@@ -101,7 +101,7 @@ class WrongShare(Cheat):
 
     def prepare(self, participant):
         deal = msgspec.msgpack.decode(participant._deal_body, type=DealBody)
-        participant._deal_body = self.altered_deal(deal, self.change)
+        participant.own = dataclasses.replace(participant.own, body=self.altered_deal(deal, self.change))
         return [self.message(Round.COMMIT, promise_of(participant._deal_body))]
 
     def change(self, share):
