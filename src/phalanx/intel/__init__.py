@@ -34,16 +34,14 @@ from phalanx.intel._model import (
     Quarantine,
     UsedKey,
 )
-from phalanx.intel._ocsf import OCSF_VERSION, ocsf_view
 from phalanx.intel._own import OwnEvents
 from phalanx.intel._queries import EventLog, Findings
 from phalanx.intel._quiet import quiet_sources_duty
-from phalanx.intel._readers import AUTO, READERS, ReadOut, Rejected, read_chunk, read_lines
-from phalanx.intel._rule import Rule, parse_rule
-from phalanx.intel._ruleset import Hit, RuleSet, load_rules
 from phalanx.intel._sealing import ChunkSeals
 from phalanx.intel._sentinel import Sentinel
 from phalanx.intel._subjects import UNKNOWN_HOST
+from phalanx.intel.reading import AUTO, OCSF_VERSION, READERS, ReadOut, Rejected, ocsf_view, read_chunk, read_lines
+from phalanx.intel.sigma import Hit, Rule, RuleSet, load_rules, parse_rule
 
 __all__ = [
     "HUNTS",

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from phalanx.core import BatchId
 from phalanx.intel._model import Chunk
-from phalanx.intel._readers import Rejected, read_lines
-from phalanx.intel._ruleset import Hit, RuleSet
+from phalanx.intel.reading import Rejected, read_lines
+from phalanx.intel.sigma import Hit, RuleSet
 
 
 class Detected(NamedTuple):

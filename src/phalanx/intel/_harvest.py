@@ -47,7 +47,7 @@ from phalanx.intel._model import (
     Quarantine,
     UsedKey,
 )
-from phalanx.intel._readers import Rejected
+from phalanx.intel.reading import Rejected
 from phalanx.telemetry import WAYPOINTS, waypoint_of, waypoint_put
 
 # From this severity on, a new finding is worth an agent's time.

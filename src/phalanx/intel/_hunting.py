@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from phalanx.core import BatchId, Entity, Event, Finding
 from phalanx.intel._limits import COMMON_PART, MAX_HUNT_ENTITIES, MAX_HUNT_HITS, MIN_NEEDLE_CHARS
 from phalanx.intel._model import Chunk
-from phalanx.intel._readers import read_lines
-from phalanx.intel._rule import Rule
-from phalanx.intel._ruleset import RuleSet
 from phalanx.intel._subjects import entities_of, host_of
+from phalanx.intel.reading import read_lines
+from phalanx.intel.sigma import Rule, RuleSet
 
 
 @dataclass(slots=True)

@@ -33,9 +33,8 @@ from phalanx.intel._hunting import Quarry, ask, follow, queries_for
 from phalanx.intel._limits import MAX_HUNT_QUERIES
 from phalanx.intel._model import Chunk
 from phalanx.intel._queries import EventLog, Findings
-from phalanx.intel._rule import Rule, parse_rule
-from phalanx.intel._ruleset import RuleSet
 from phalanx.intel._sentinel import Sentinel
+from phalanx.intel.sigma import Rule, RuleSet, parse_rule
 from phalanx.telemetry import waypoint_of, waypoint_put
 
 HUNTS = Table("hunts", indexes=("case", "finding"), sealed=True)

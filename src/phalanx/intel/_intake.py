@@ -42,11 +42,10 @@ from phalanx.intel._limits import (
     MAX_TAKE_BYTES,
     MAX_TAKE_RECORDS,
 )
-from phalanx.intel._lines import split_lines
 from phalanx.intel._model import IDEMPOTENCY, Accepted, Chunk, UsedKey, cursor_key, read_cursor
-from phalanx.intel._readers import AUTO, OWN, check_reader
 from phalanx.intel._retention import size_bytes
 from phalanx.intel._sealing import ChunkSeals, sealed_with
+from phalanx.intel.reading import AUTO, OWN, check_reader, split_lines
 from phalanx.telemetry import Telemetry
 
 DEFAULT_MAX_BACKLOG_EVENTS = 1_000_000

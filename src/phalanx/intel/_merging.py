@@ -26,9 +26,8 @@ from phalanx.core import (
 )
 from phalanx.intel._limits import MAX_ENTITIES
 from phalanx.intel._model import FINDINGS
-from phalanx.intel._rule import Rule
-from phalanx.intel._ruleset import Hit
 from phalanx.intel._subjects import entities_of, host_of, quote
+from phalanx.intel.sigma import Hit, Rule
 from phalanx.telemetry import waypoint_of
 
 _HOUR_NS = 3_600 * NS_PER_S

@@ -22,7 +22,7 @@ from phalanx.core import (
 )
 from phalanx.intel._intake import Intake
 from phalanx.intel._limits import OWN_EVENT_AGAIN_S
-from phalanx.intel._own_format import PRODUCT
+from phalanx.intel.reading import PRODUCT
 
 _to_json = msgspec.json.Encoder()
 

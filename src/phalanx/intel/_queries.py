@@ -21,11 +21,10 @@ from phalanx.core import (
     split_event_id,
 )
 from phalanx.intel._limits import MAX_HUNT_BYTES, MAX_HUNT_CHUNKS, MAX_SCANNED_CHUNKS
-from phalanx.intel._lines import slices, split_lines
 from phalanx.intel._model import BATCHES, FINDINGS, QUARANTINE, BatchEntry, Chunk, Quarantine
-from phalanx.intel._readers import OWN, read_lines
 from phalanx.intel._retention import Retention
 from phalanx.intel._sealing import ChunkSeals
+from phalanx.intel.reading import OWN, read_lines, slices, split_lines
 
 _PAGE_CHUNKS = 16
 

@@ -15,8 +15,8 @@ from phalanx.core import (
 )
 from phalanx.intel._limits import QUIET_EVERY_S, QUIET_HISTORY_BATCHES
 from phalanx.intel._model import BATCHES, BatchEntry
-from phalanx.intel._own_format import PRODUCT
 from phalanx.intel._rhythm import Rhythms, Silence
+from phalanx.intel.reading import PRODUCT
 
 KIND = "silence"
 # Named in one event; how many there are is said besides.

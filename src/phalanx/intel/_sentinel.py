@@ -32,9 +32,9 @@ from phalanx.intel._detecting import detect
 from phalanx.intel._harvest import Commit, Harvest
 from phalanx.intel._intake import Intake
 from phalanx.intel._limits import MAX_TAKE_BYTES, MAX_TAKE_RECORDS, STORAGE_RETRY_S
-from phalanx.intel._lines import slices, split_lines
 from phalanx.intel._model import BATCHES, CURSORS, BatchEntry, Chunk, Cursor, cursor_key, read_cursor
-from phalanx.intel._ruleset import RuleSet
+from phalanx.intel.reading import slices, split_lines
+from phalanx.intel.sigma import RuleSet
 from phalanx.telemetry import Telemetry
 
 

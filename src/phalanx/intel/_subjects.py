@@ -6,7 +6,7 @@ from typing import Final
 
 from phalanx.core import MAX_NAME_CHARS, Entity, Event, Value
 from phalanx.intel._limits import MAX_ENTITIES, MAX_QUOTE_CHARS
-from phalanx.intel._view import as_text
+from phalanx.intel.sigma import as_text
 
 UNKNOWN_HOST: Final = "unknown"
 

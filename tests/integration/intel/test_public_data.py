@@ -7,7 +7,7 @@ import pytest
 
 from phalanx.core import DEFAULT_TENANT, BatchId, ns_from_iso
 from phalanx.intel import RuleSet, UnsupportedRule, load_rules, ocsf_view, parse_rule, read_lines
-from phalanx.intel._lines import slices, split_lines
+from phalanx.intel.reading._lines import slices, split_lines
 
 pytestmark = pytest.mark.slow
 

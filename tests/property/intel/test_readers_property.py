@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from phalanx.core import DEFAULT_TENANT, BatchId, encode_json
 from phalanx.intel import READERS, RuleSet, load_rules, ocsf_view, read_chunk
 from phalanx.intel._limits import MAX_SLICE_BYTES, MAX_SLICE_ROWS
-from phalanx.intel._lines import slices, split_lines
+from phalanx.intel.reading._lines import slices, split_lines
 
 BATCH = BatchId("0197a000-0000-7000-8000-000000000000")
 RULES: RuleSet = load_rules()

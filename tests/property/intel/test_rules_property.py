@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from phalanx.core import DEFAULT_TENANT, BatchId, EventBatch, LogSource
 from phalanx.intel import InvalidRule, UnsupportedRule, parse_rule, read_lines
-from phalanx.intel._sources import aliases, concerns
+from phalanx.intel.sigma._sources import aliases, concerns
 
 BATCH = BatchId("0197a000-0000-7000-8000-000000000000")
 MAX_REGEX_CHARS = 8_192

@@ -13,12 +13,12 @@ from typing import Any, Final
 import yaml
 
 from phalanx.core import MAX_NAME_CHARS, EventBatch, LogSource, Severity
-from phalanx.intel._condition import parse_condition
 from phalanx.intel._errors import InvalidRule, UnsupportedRule
 from phalanx.intel._limits import MAX_PREDICATES, MAX_RULE_FILE_BYTES
-from phalanx.intel._predicates import Predicate, all_of, any_of
-from phalanx.intel._values import Item
-from phalanx.intel._view import View
+from phalanx.intel.sigma._condition import parse_condition
+from phalanx.intel.sigma._predicates import Predicate, all_of, any_of
+from phalanx.intel.sigma._values import Item
+from phalanx.intel.sigma._view import View
 
 _SEVERITIES: Final[Mapping[str, Severity]] = {
     "informational": Severity.INFORMATIONAL,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from phalanx.intel._errors import InvalidRule, UnsupportedRule
 from phalanx.intel._limits import MAX_CONDITION_DEPTH, MAX_CONDITION_TOKENS
-from phalanx.intel._predicates import Not, Predicate, all_of, any_of
+from phalanx.intel.sigma._predicates import Not, Predicate, all_of, any_of
 
 _TOKEN = re.compile(r"\s*([()|]|[^\s()|]+)")
 _RESERVED = ("and", "or", "not", "of", "(", ")", "")

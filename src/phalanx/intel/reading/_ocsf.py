@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from phalanx.core import NS_PER_MS, Event, Value
-from phalanx.intel._view import as_text
+from phalanx.intel.sigma._view import as_text
 
 # The version of the schema that the tables were checked against.
 OCSF_VERSION: Final = "1.9.0-dev"

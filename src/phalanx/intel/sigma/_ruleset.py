@@ -10,9 +10,9 @@ from typing import NamedTuple
 from phalanx.core import EventBatch, InvalidInput, LimitExceeded, LogSource
 from phalanx.intel._errors import InvalidRule
 from phalanx.intel._limits import MAX_RULE_FILE_BYTES, MAX_RULES
-from phalanx.intel._rule import Rule, parse_rule
-from phalanx.intel._sources import concerns
-from phalanx.intel._view import View
+from phalanx.intel.sigma._rule import Rule, parse_rule
+from phalanx.intel.sigma._sources import concerns
+from phalanx.intel.sigma._view import View
 
 _SUFFIXES = (".yml", ".yaml")
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from phalanx.intel._errors import InvalidRule, UnsupportedRule
 from phalanx.intel._limits import MAX_WINDASHES
-from phalanx.intel._predicates import (
+from phalanx.intel.sigma._predicates import (
     COMPARISONS,
     Begins,
     Compares,
@@ -28,7 +28,7 @@ from phalanx.intel._predicates import (
     any_of,
     in_networks,
 )
-from phalanx.intel._view import as_text
+from phalanx.intel.sigma._view import as_text
 
 _RUN: Final = object()
 _ONE: Final = object()

@@ -4,7 +4,7 @@ from typing import Any
 
 from phalanx.core import LogSource
 from phalanx.intel._errors import BadLine
-from phalanx.intel._fields import ReadEvent, flatten, time_from_text
+from phalanx.intel.reading._fields import ReadEvent, flatten, time_from_text
 
 PRODUCT = "phalanx"
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from phalanx.core import EventBatch, Value
-from phalanx.intel._sources import aliases
+from phalanx.intel.sigma._sources import aliases
 
 
 class View:

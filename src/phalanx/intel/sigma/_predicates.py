@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import ClassVar, Protocol
 
 from phalanx.intel._limits import MAX_REGEX_CHARS, MEMO_VALUES
-from phalanx.intel._view import View, as_number
+from phalanx.intel.sigma._view import View, as_number
 
 Rows = Sequence[int]
 

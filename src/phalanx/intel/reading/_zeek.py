@@ -8,7 +8,7 @@ from typing import Any
 
 from phalanx.core import LogSource
 from phalanx.intel._errors import BadLine
-from phalanx.intel._fields import ReadEvent, flatten, time_from_epoch_s, time_from_text
+from phalanx.intel.reading._fields import ReadEvent, flatten, time_from_epoch_s, time_from_text
 
 # Category: the generic name under which Sigma rules ask for the stream.
 _STREAMS = {

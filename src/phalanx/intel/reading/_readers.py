@@ -21,13 +21,13 @@ from phalanx.core import (
     Value,
 )
 from phalanx.intel._errors import BadLine
-from phalanx.intel._fields import ReadEvent
 from phalanx.intel._limits import MAX_BATCH_COLUMNS
-from phalanx.intel._lines import split_lines
-from phalanx.intel._own_format import read_own
-from phalanx.intel._syslog import is_syslog, read_syslog
-from phalanx.intel._windows import is_windows, read_windows
-from phalanx.intel._zeek import is_zeek, read_zeek
+from phalanx.intel.reading._fields import ReadEvent
+from phalanx.intel.reading._lines import split_lines
+from phalanx.intel.reading._own_format import read_own
+from phalanx.intel.reading._syslog import is_syslog, read_syslog
+from phalanx.intel.reading._windows import is_windows, read_windows
+from phalanx.intel.reading._zeek import is_zeek, read_zeek
 
 AUTO = "auto"
 # What the node itself saw; no sender may name it.

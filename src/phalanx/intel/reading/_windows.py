@@ -10,8 +10,8 @@ from typing import Any
 
 from phalanx.core import LogSource, Value
 from phalanx.intel._errors import BadLine
-from phalanx.intel._fields import ReadEvent, flatten, time_from_text
 from phalanx.intel._limits import MEMO_VALUES
+from phalanx.intel.reading._fields import ReadEvent, flatten, time_from_text
 
 _SERVICES = {
     "application": "application",

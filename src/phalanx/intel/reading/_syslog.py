@@ -16,9 +16,9 @@ from functools import lru_cache
 
 from phalanx.core import NS_PER_S, Value
 from phalanx.intel._errors import BadLine
-from phalanx.intel._fields import ReadEvent, time_from_text
 from phalanx.intel._limits import MEMO_VALUES
-from phalanx.intel._programs import AUDIT_PREFIX, log_source_of, message_fields, read_audit
+from phalanx.intel.reading._fields import ReadEvent, time_from_text
+from phalanx.intel.sigma._programs import AUDIT_PREFIX, log_source_of, message_fields, read_audit
 
 _MONTHS = {
     name: number

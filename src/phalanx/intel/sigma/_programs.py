@@ -9,8 +9,8 @@ import re
 
 from phalanx.core import LogSource, Value
 from phalanx.intel._errors import BadLine
-from phalanx.intel._fields import ReadEvent, time_from_epoch_s
 from phalanx.intel._limits import MAX_EVENT_FIELDS, MAX_REGEX_CHARS
+from phalanx.intel.reading._fields import ReadEvent, time_from_epoch_s
 
 AUDIT_PREFIX = (b"type=", b"node=")
 

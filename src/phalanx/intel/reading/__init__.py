@@ -1,0 +1,35 @@
+"""From bytes to columns: lines are recognised, read by the reader of their format, and gathered by log source.
+
+Pure. Hostile input is expected: every line ends in a batch or is rejected with a reason. The
+source's own field names are kept; OCSF is a view over them. ``BadLine`` says why a line is none.
+"""
+
+from phalanx.intel.reading._lines import slices, split_lines
+from phalanx.intel.reading._ocsf import OCSF_VERSION, ocsf_view
+from phalanx.intel.reading._own_format import PRODUCT
+from phalanx.intel.reading._readers import (
+    AUTO,
+    OWN,
+    READERS,
+    ReadOut,
+    Rejected,
+    check_reader,
+    read_chunk,
+    read_lines,
+)
+
+__all__ = [
+    "AUTO",
+    "OCSF_VERSION",
+    "OWN",
+    "PRODUCT",
+    "READERS",
+    "ReadOut",
+    "Rejected",
+    "check_reader",
+    "ocsf_view",
+    "read_chunk",
+    "read_lines",
+    "slices",
+    "split_lines",
+]
