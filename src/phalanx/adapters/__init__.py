@@ -50,7 +50,7 @@ from phalanx.adapters._processes import ProcessOffload
 from phalanx.adapters._secrets import Ask, nobody_to_ask, secret_source
 from phalanx.adapters._segments import SegmentJournal, SegmentJournals
 from phalanx.adapters._sqlite import SqliteStore
-from phalanx.adapters._system import OsEntropy, SystemClock, ThreadOffload
+from phalanx.adapters._system import OsEntropy, SystemClock, ThreadOffload, machine_name
 from phalanx.adapters._tls import POST_QUANTUM_GROUP, PostQuantumContext, TlsSession, tls_server_context
 from phalanx.adapters._tls_files import self_signed_files
 from phalanx.adapters._tls_probe import best_group, probe_tls
@@ -100,6 +100,7 @@ __all__ = [
     "TLS_GOODBYE_S",
     "TLS_HANDSHAKE_S",
     "ThreadOffload",
+    "machine_name",
     "TlsSession",
     "TransitWrapper",
     "best_group",

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import os
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,11 @@ from phalanx.core import Overloaded, Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def machine_name() -> str:
+    """What this machine calls itself."""
+    return socket.gethostname()
 
 
 class SystemClock:

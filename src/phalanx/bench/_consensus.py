@@ -5,12 +5,15 @@ share one process and its two cores, as agents of one host do; nothing crosses a
 leader costs the length of a view, which is a setting: its figure says how long that was.
 """
 
+import contextlib
+import gc
 import time
 from collections import deque
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from phalanx.bench._all_to_all import all_to_all
-from phalanx.bench._consensus_hosts import across_processes
+from phalanx.bench._consensus_hosts import across_processes, honest_only
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import quantile
 from phalanx.bench._voters import ML_DSA, WOTS, Voters, make_voters
@@ -37,9 +40,9 @@ _STEP = 1 << 20
 # Signatures that one run takes of each participant at most, for which leaves are made.
 _VOTES_EACH_RUN = 3
 _WARM_UP = 1
-_ALL_TO_ALL_MAX = 100
+# Every participant verifies every vote itself: half a minute for one decision of the largest size.
 _MEMO_MAX = 100
-_ML_DSA_MAX = 300
+_FEW = 3
 
 
 async def consensus_bench(options: BenchOptions) -> BenchResult:
@@ -52,56 +55,74 @@ async def consensus_bench(options: BenchOptions) -> BenchResult:
     ratios: dict[str, float] = {}
     for n in sizes:
         _require_enough(n)
-        name, runs = f"n{n}", _runs(n, quick=options.quick)
-        voters = await make_voters(n, WOTS, votes=_VOTES_EACH_RUN * (3 * runs + 10))
-        figures[name] = _loads(voters, runs)
-        if n <= _ML_DSA_MAX:
-            few = max(3, runs // 10)
-            baselines["ml_dsa_votes"][name] = _measured(await make_voters(n, ML_DSA, votes=0), few)
-            ratios[f"{name}.ml_dsa_votes.decision_ms_p50"] = (
-                baselines["ml_dsa_votes"][name]["decision_ms_p50"] / figures[name]["decision_ms_p50"]
-            )
-        if n <= _ALL_TO_ALL_MAX:
-            baselines["all_to_all"][name] = all_to_all(await make_voters(n, WOTS, votes=40), 3)
-            ratios[f"{name}.all_to_all.messages"] = (
-                baselines["all_to_all"][name]["messages"] / figures[name]["messages"]
-            )
+        name, loads = f"n{n}", _loads_of(n, quick=options.quick)
+        options.tell(f"{n} agents: making keys")
+        voters = await make_voters(n, WOTS, votes=_VOTES_EACH_RUN * (sum(loads.values()) + 4 * _WARM_UP + 6))
+        with _settled_in():
+            figures[name] = _figures(voters, loads, options)
+            options.tell(f"{n} agents: the baselines, votes signed ML-DSA and everybody to everybody")
+            few = max(_FEW, loads["honest"] // 10)
+            ml_dsa = baselines["ml_dsa_votes"][name] = _measured(await make_voters(n, ML_DSA, votes=0), few)
+            everybody = baselines["all_to_all"][name] = all_to_all(await make_voters(n, WOTS, votes=40), _FEW)
+        for baseline, found in (("ml_dsa_votes", ml_dsa), ("all_to_all", everybody)):
+            ratio = found["decision_ms_p50"] / figures[name]["decision_ms_p50"]
+            ratios[f"{name}.{baseline}.decision_ms_p50"] = ratio
+        ratios[f"{name}.all_to_all.messages"] = everybody["messages"] / figures[name]["messages"]
     return BenchResult(
         load={
             "agents": list(sizes), "votes": WOTS, "processes": 1, "network": "none: in process",
             "durable": "no: agents' keys live in memory",
             "across_processes": "measured with --processes 4",
             "renewal": "decisions_per_s_with_renewal is of one core: a decision, its leaves, and its share of new keys",
+            "collector": "what is there to stay is frozen, as in a node that has settled in (`phalanx up`)",
         },
         figures=figures, baselines=baselines, ratios=ratios,
     )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _settled_in() -> Iterator[None]:
+    """As in a node once everybody has a place: full collections do not look through what is there to stay."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 async def _across(options: BenchOptions) -> BenchResult:
     """The same with agents spread over processes; one process and votes signed ML-DSA are what it is compared with."""
     sizes = options.agents or AGENTS[: 2 if options.quick else 3]
     figures: dict[str, Any] = {}
-    baselines: dict[str, Any] = {"one_process": {}, "ml_dsa_votes": {}, "all_to_all_in_one_process": {}}
+    baselines: dict[str, Any] = {"one_process": {}, "ml_dsa_votes": {}, "all_to_all": {}, "in_the_clear": {}}
     ratios: dict[str, float] = {}
     for n in sizes:
         _require_enough(n)
-        name, runs = f"n{n}", max(5, _runs(n, quick=options.quick) // 4)
-        few = max(3, runs // 5)
+        name, runs, few = f"n{n}", *((10, _FEW) if options.quick else (100, 10))
         # Before others, so that kernels are compiled once and not in each process at the same time.
+        options.tell(f"{n} agents in one process")
         voters = await make_voters(n, WOTS, votes=_VOTES_EACH_RUN * (few + 20))
-        baselines["one_process"][name] = _measured(voters, few)
-        figures[name] = await across_processes(n, options.processes, votes=WOTS, runs=runs)
-        baselines["ml_dsa_votes"][name] = await across_processes(n, options.processes, votes=ML_DSA, runs=few)
-        baselines["all_to_all_in_one_process"][name] = all_to_all(voters, 3)
-        for against in ("one_process", "ml_dsa_votes"):
+        with _settled_in():
+            baselines["one_process"][name] = _measured(voters, few)
+        options.tell(f"{n} agents in {options.processes} processes: making keys")
+        found = await across_processes(n, options.processes, votes=WOTS, runs=runs, tell=options.tell)
+        baselines["all_to_all"][name] = found.pop("all_to_all")
+        figures[name] = found
+        baselines["ml_dsa_votes"][name] = await honest_only(n, options.processes, votes=ML_DSA, runs=few)
+        options.tell(f"{n} agents in {options.processes} processes, with nothing sealed")
+        baselines["in_the_clear"][name] = await honest_only(n, options.processes, votes=WOTS, runs=few, is_sealed=False)
+        for against, compared in baselines.items():
             ratios[f"{name}.{against}.decision_ms_p50"] = (
-                baselines[against][name]["decision_ms_p50"] / figures[name]["decision_ms_p50"]
+                compared[name]["decision_ms_p50"] / figures[name]["decision_ms_p50"]
             )
     return BenchResult(
         load={
             "agents": list(sizes), "votes": WOTS, "processes": options.processes,
-            "network": "NATS on this machine, one connection for each process, in the clear",
+            "network": "NATS on this machine, one connection for each process",
+            "sealed": "end to end, by the channels that nodes use; the baseline in_the_clear is not",
             "durable": "no: agents' keys live in memory",
+            "renewal": "decisions_per_s_with_renewal is as if one core made leaves and keys for all processes",
         },
         figures=figures, baselines=baselines, ratios=ratios,
     )  # fmt: skip
@@ -112,27 +133,34 @@ def _require_enough(n: int) -> None:
         raise InvalidInput("--agents", "faults take at least 4")
 
 
-def _runs(n: int, *, quick: bool) -> int:
-    return max(5, 100 // max(1, n // 30)) if quick else max(20, 400 // max(1, n // 30))
+def _loads_of(n: int, *, quick: bool) -> dict[str, int]:
+    """How often each load is run. A 99th percentile takes a hundred of the one that has a bar."""
+    share = max(1, n // 30)
+    runs, honest = (max(5, 100 // share),) * 2 if quick else (max(20, 400 // share), max(100, 400 // share))
+    return {"honest": honest, "silent": max(3, runs // 2), "traitors": max(3, runs // 2), "leader": max(3, runs // 4)}
 
 
 def _view_ns(n: int) -> int:
     return _VIEW_NS + n * _VIEW_NS_EACH
 
 
-def _loads(voters: Voters, runs: int) -> dict[str, Any]:
-    third = (voters.n - 1) // 3
-    found: dict[str, Any] = _measured(voters, runs)
+def _figures(voters: Voters, loads: Mapping[str, int], options: BenchOptions) -> dict[str, Any]:
+    n, third = voters.n, (voters.n - 1) // 3
+    options.tell(f"{n} agents: {loads['honest']} decisions")
+    found: dict[str, Any] = _measured(voters, loads["honest"])
     renewal_s = voters.made_s / voters.decisions_in_keys(_VOTES_EACH_RUN)
     found["renewal_cpu_ms_per_decision"] = renewal_s * 1e3
     spent_ms = found["cpu_ms_per_decision"] + found["prepare_cpu_ms_per_decision"]
     found["decisions_per_s_with_renewal"] = 1.0 / (spent_ms / 1e3 + renewal_s)
-    # Every participant verifies every vote itself: half a minute for one decision of the largest size.
-    found["without_memo"] = _measured(voters, max(2, runs // 20) if voters.n <= _MEMO_MAX else 1, memo=False, warm_up=0)
-    found["third_silent"] = _measured(voters, max(3, runs // 2), silent=third)
-    found["third_traitors"] = _measured(voters, max(3, runs // 2), traitors=third)
-    found["first_leader_silent"] = _measured(voters, max(3, runs // 4), leader=True)
-    found["first_leader_silent"]["view_ms"] = _view_ns(voters.n) / NS_PER_MS
+    options.tell(f"{n} agents: each verifies each vote itself")
+    found["without_memo"] = _measured(voters, 3 if n <= _MEMO_MAX else 1, memo=False, warm_up=0)
+    options.tell(f"{n} agents: {third} silent")
+    found["third_silent"] = _measured(voters, loads["silent"], silent=third)
+    options.tell(f"{n} agents: {third} traitors")
+    found["third_traitors"] = _measured(voters, loads["traitors"], traitors=third)
+    options.tell(f"{n} agents: the first leader silent")
+    found["first_leader_silent"] = _measured(voters, loads["leader"], leader=True)
+    found["first_leader_silent"]["view_ms"] = _view_ns(n) / NS_PER_MS
     return found
 
 

@@ -6,19 +6,23 @@ of the machine's monotonic clock, which its processes share.
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
 from phalanx.adapters import NatsAccess, NatsTransport, SystemClock
+from phalanx.bench._all_to_all import Mutual
+from phalanx.bench._sealed_wire import SealedTransport, opened_peers
 from phalanx.bench._voters import Voters, make_voters
 from phalanx.consensus import (
     Agreement,
     Council,
     Epoch,
     Fixed,
+    Instance,
     Question,
     Seat,
     VoteSigner,
@@ -27,6 +31,8 @@ from phalanx.consensus import (
     verifier_of,
 )
 from phalanx.core import NS_PER_S, PhalanxError, Rng, Unavailable
+from phalanx.crypto.channel import identity_party
+from phalanx.crypto.identity import Identity, NothingKnown, Subject
 from phalanx.telemetry import Telemetry
 
 OPTIONS = ("approve", "refuse")
@@ -50,20 +56,38 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Sit in ``epoch``, with participants at home at these addresses, over the server at ``url``."""
+    """Sit in ``epoch``, with participants at home at these addresses, over the server at ``url``.
+
+    With an ``identity`` everything is sealed between processes, which prove to be of one of ``anchors`` (fingerprints
+    and names); without one it is in the clear.
+    """
 
     epoch: bytes
     homes: Mapping[int, str]
     url: str
+    identity: bytes = b""
+    anchors: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Sit:
-    """Begin anew, with ``away`` silent and ``traitors`` voting with signatures that do not hold."""
+    """Begin anew, with ``away`` silent and ``traitors`` voting with signatures that do not hold.
+
+    Without ``memo`` each participant verifies every vote for itself.
+    """
 
     away: frozenset[int]
     traitors: frozenset[int]
     view_ns: int
+    memo: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Voting:
+    """What a process begins with: the roots of its participants by place, and the CPU seconds that keys took."""
+
+    roots: list[bytes]
+    made_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +101,18 @@ class Decide:
 
     number: int
     ask: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """End the sitting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Everybody:
+    """Have everybody tell everybody both votes, with no leader; answered by ``Learned``. Nobody may sit meanwhile."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +163,23 @@ class _Host:
         self._counted = 0, 0
         self._council: Council | None = None
         self._sitting: asyncio.Task[None] | None = None
+        self._mutual = Mutual()
 
     async def join(self, asked: Join) -> None:
         self._epoch = Epoch.from_bytes(asked.epoch)
-        transport = await NatsTransport.open(
+        bare = await NatsTransport.open(
             NatsAccess((asked.url,)), asked.homes[self._share.number], clock=self._clock,
             rng=Rng(self._share.number), telemetry=Telemetry(self._clock),
         )  # fmt: skip
-        self._wire = Wire(transport, asked.homes, max_datagram=transport.max_datagram)
+        if not asked.identity:
+            self._wire = Wire(bare, asked.homes, max_datagram=bare.max_datagram)
+            return
+        anchors = {key: Subject.parse(name) for key, name in asked.anchors.items()}
+        party = identity_party(
+            Identity.from_bytes(asked.identity), anchors=lambda: anchors, standing=NothingKnown(), clock=self._clock
+        )
+        sealed = SealedTransport(await opened_peers(bare, party, self._clock))
+        self._wire = Wire(sealed, asked.homes, max_datagram=sealed.max_datagram)
 
     async def sit(self, asked: Sit) -> None:
         await self.rise()
@@ -148,12 +193,18 @@ class _Host:
             if place not in asked.away
         }
         if not seats:
+            self._sitting = asyncio.create_task(self._ignore())
             return
         self._council = Council(
-            self._epoch, seats, verifier_of(self._share.votes), clock=self._clock,
-            view_ns=asked.view_ns, wire=self._wire, on_agreed=self._learn,
+            self._epoch, seats, verifier_of(self._share.votes, memo=asked.memo), clock=self._clock,
+            view_ns=asked.view_ns, wire=self._wire, on_agreed=self._learn, memo=asked.memo,
         )  # fmt: skip
         self._sitting = asyncio.create_task(self._council.run())
+
+    async def _ignore(self) -> None:
+        """Where everybody is silent, what comes is not kept for those who sit next."""
+        while True:
+            await self._wire.receive()
 
     async def rise(self) -> None:
         if self._sitting is not None:
@@ -184,6 +235,18 @@ class _Host:
             agreement.option, encode_message(agreement.certificate),
         )  # fmt: skip
 
+    async def everybody(self, asked: Everybody) -> Learned:
+        """This process's part of the baseline."""
+        cpu_ns, began_ns = time.process_time_ns(), time.monotonic_ns()
+        instance = Instance(self._epoch, question_of(asked.number))
+        signers = dict(zip(self._share.places, self._voters.signers, strict=True))
+        async with asyncio.timeout(_WITHIN_S):
+            await self._mutual.decide(instance, signers, self._wire, self._voters.verifier(memo=True))
+        cpu_s = (time.process_time_ns() - cpu_ns) / NS_PER_S
+        return Learned(
+            asked=True, asked_ns=began_ns, known_ns=time.monotonic_ns(), cpu_s=cpu_s, option=OPTIONS[0], certificate=b""
+        )
+
     def _expected(self, context: bytes) -> "asyncio.Future[tuple[int, Agreement]]":
         return self._agreed.setdefault(context, asyncio.get_running_loop().create_future())
 
@@ -201,13 +264,21 @@ class _Host:
             return self._voters.prepare()
         if isinstance(order, Count):
             return self._wire.sent - self._counted[0], self._wire.sent_bytes - self._counted[1]
+        if isinstance(order, Rise):
+            return await self.rise()
+        if isinstance(order, Everybody):
+            return await self.everybody(order)
         assert isinstance(order, Decide)
         return await self.decide(order)
 
 
 async def _serve(share: Share, pipe: Connection) -> None:
+    # One more before them: loading the kernels is no part of what keys take.
+    await make_voters(1, share.votes, votes=1)
     voters = await make_voters(len(share.places), share.votes, votes=share.leaves, seed=1 + share.number)
-    pipe.send([signer.root for signer in voters.signers])
+    pipe.send(Voting([signer.root for signer in voters.signers], voters.made_s))
+    gc.collect()
+    gc.freeze()
     host = _Host(share, voters)
     while True:
         order = await asyncio.to_thread(pipe.recv)

@@ -9,15 +9,30 @@ import contextlib
 import itertools
 import multiprocessing
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from phalanx.adapters import NatsServer, NatsServerPlan, SystemClock
-from phalanx.bench._consensus_host import OPTIONS, Count, Decide, Join, Learned, Prepare, Share, Sit, question_of, serve
+from phalanx.bench._consensus_host import (
+    OPTIONS,
+    Count,
+    Decide,
+    Everybody,
+    Join,
+    Learned,
+    Prepare,
+    Rise,
+    Share,
+    Sit,
+    Voting,
+    question_of,
+    serve,
+)
+from phalanx.bench._identities import ORGANISATION, identities_of
 from phalanx.bench._timing import answer_of, cpu_s, quantile
 from phalanx.consensus import Epoch, Instance, Participant
 from phalanx.core import NS_PER_MS, NS_PER_S, Unavailable
@@ -28,7 +43,9 @@ _PATIENT_NS = 60 * NS_PER_S
 _VIEW_FACTOR, _MIN_VIEW_NS = 4, 20 * NS_PER_MS
 _WARM_UP = 1
 # What all loads of one run take of each key at most, and what is left for views that fail.
-_LEAVES_EACH_RUN, _LEAVES_MORE = 12, 60
+_LEAVES_EACH_RUN, _LEAVES_MORE = 14, 90
+_VOTES_EACH_DECISION = 3
+_FEW = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +63,30 @@ class Decision:
 class Hosts:
     """The processes, joined in one epoch. Made by ``running_hosts``."""
 
-    def __init__(self, children: Sequence[tuple[BaseProcess, Connection]], epoch: Epoch, server: NatsServer) -> None:
+    def __init__(
+        self, children: Sequence[tuple[BaseProcess, Connection]], epoch: Epoch, server: NatsServer, renewal_s: float
+    ) -> None:
         self._children = dict(enumerate(children))
         self._processes = len(children)
         self._server = server
         self._number = 0
         self.epoch = epoch
+        # CPU time of a decision's share of new keys, of all processes together.
+        self.renewal_s = renewal_s
+
+    async def join(self, now_ns: int, *, is_sealed: bool) -> None:
+        """Tell each who is where, and, for what is sealed, who it is."""
+        names = [f"process-{number}.{ORGANISATION}" for number in self._children]
+        homes = {place: names[place % self._processes] for place in range(len(self.epoch.participants))}
+        plain = Join(self.epoch.to_bytes(), homes, self._server.url)
+        if not is_sealed:
+            await self.order(plain)
+            return
+        root, identities = identities_of(names, now_ns)
+        anchors = {root.fingerprint: str(root.subject)}
+        for (_, pipe), name in zip(self._children.values(), names, strict=True):
+            pipe.send(replace(plain, identity=identities[name].to_bytes(), anchors=anchors))
+        await self._answers()
 
     def places(self, process: int) -> frozenset[int]:
         """Whose participants live in a process."""
@@ -67,6 +102,9 @@ class Hosts:
         """The answer of each process; process ``of`` is told ``instead``. Raises ``Unavailable`` with what is wrong."""
         for number, (_, pipe) in self._children.items():
             pipe.send(instead if number == of else what)
+        return await self._answers()
+
+    async def _answers(self) -> list[Any]:
         answers = [await asyncio.to_thread(answer_of, pipe) for _, pipe in self._children.values()]
         for answer in answers:
             if isinstance(answer, str):
@@ -84,10 +122,20 @@ class Hosts:
         asker = next(one for one in self._children if self.places(one) - away)
         server_s = cpu_s(self._server.pid)
         found = await self.order(Decide(number, ask=False), of=asker, instead=Decide(number, ask=True))
-        learned: list[Learned] = [one for one in found if one is not None]
+        return self._decision(number, found, prepared_s, server_s)
+
+    async def everybody(self) -> Decision:
+        """One more question, to which everybody tells everybody its votes."""
+        prepared_s = sum(await self.order(Prepare()))
+        self._number += 1
+        server_s = cpu_s(self._server.pid)
+        return self._decision(self._number, await self.order(Everybody(self._number)), prepared_s, server_s)
+
+    def _decision(self, number: int, found: Sequence[Learned | None], prepared_s: float, server_s: float) -> Decision:
+        learned = [one for one in found if one is not None]
         if {one.option for one in learned} != {OPTIONS[0]}:
             raise Unavailable("a decision", "processes learned of different ones")
-        asked_ns = next(one.asked_ns for one in learned if one.asked)
+        asked_ns = min(one.asked_ns for one in learned if one.asked)
         return Decision(
             number=number,
             ms=(max(one.known_ns for one in learned) - asked_ns) / NS_PER_MS,
@@ -99,7 +147,9 @@ class Hosts:
 
 
 @contextlib.asynccontextmanager
-async def running_hosts(agents: int, processes: int, *, votes: str, runs: int) -> AsyncIterator[Hosts]:
+async def running_hosts(
+    agents: int, processes: int, *, votes: str, runs: int, is_sealed: bool = True
+) -> AsyncIterator[Hosts]:
     """``processes`` with their share of ``agents`` each, and a NATS server between them."""
     context = multiprocessing.get_context("spawn")
     children: list[tuple[BaseProcess, Connection]] = []
@@ -114,15 +164,15 @@ async def running_hosts(agents: int, processes: int, *, votes: str, runs: int) -
                 child.start()
                 theirs.close()
                 children.append((child, ours))
-            roots = [await asyncio.to_thread(answer_of, pipe) for _, pipe in children]
+            voting: list[Voting] = [await asyncio.to_thread(answer_of, pipe) for _, pipe in children]
             participants = tuple(
-                Participant(f"agent-{place}", "", roots[place % processes][place // processes])
+                Participant(f"agent-{place}", "", voting[place % processes].roots[place // processes])
                 for place in range(agents)
             )
             epoch = Epoch(number=1, votes=votes, participants=participants)
-            homes = {place: f"process-{place % processes}" for place in range(agents)}
-            hosts = Hosts(children, epoch, server)
-            await hosts.order(Join(epoch.to_bytes(), homes, server.url))
+            renewal_s = sum(one.made_s for one in voting) / max(1, share.leaves // _VOTES_EACH_DECISION)
+            hosts = Hosts(children, epoch, server, renewal_s)
+            await hosts.join(clock.wall_ns(), is_sealed=is_sealed)
             yield hosts
         finally:
             # They hold nothing that would have to be put away.
@@ -132,30 +182,59 @@ async def running_hosts(agents: int, processes: int, *, votes: str, runs: int) -
             await server.stop()
 
 
-async def across_processes(agents: int, processes: int, *, votes: str, runs: int) -> dict[str, Any]:
-    """Every load, as in one process; and one process killed, with all of its participants."""
+async def across_processes(
+    agents: int, processes: int, *, votes: str, runs: int, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Every load, as in one process; one process killed, with all of its participants; and all to all."""
     async with running_hosts(agents, processes, votes=votes, runs=runs) as hosts:
         third = frozenset(range((agents - 1) // 3))
+        tell(f"{agents} agents, {votes}: {runs} decisions")
         found: dict[str, Any] = await _measured(hosts, runs)
-        found["third_silent"] = await _measured(hosts, max(3, runs // 2), away=third)
-        found["third_traitors"] = await _measured(hosts, max(3, runs // 2), traitors=third)
+        tell(f"{agents} agents, {votes}: each verifies each vote itself")
+        found["without_memo"] = await _measured(hosts, _FEW, memo=False)
+        tell(f"{agents} agents, {votes}: {len(third)} silent, {len(third)} traitors, the first leader silent")
+        found["third_silent"] = await _measured(hosts, max(_FEW, runs // 2), away=third)
+        found["third_traitors"] = await _measured(hosts, max(_FEW, runs // 2), traitors=third)
         view_ns = max(_MIN_VIEW_NS, int(_VIEW_FACTOR * found["decision_ms_p50"] * NS_PER_MS))
         found["first_leader_silent"] = await _measured(
-            hosts, max(3, runs // 4), away=frozenset({0}), led_by_absent=True, view_ns=view_ns
+            hosts, max(_FEW, runs // 4), away=frozenset({0}), led_by_absent=True, view_ns=view_ns
         )
         found["first_leader_silent"]["view_ms"] = view_ns / NS_PER_MS
+        tell(f"{agents} agents, {votes}: everybody to everybody")
+        found["all_to_all"] = await _mutual(hosts, max(_FEW, runs // 4))
         lost = processes - 1
         if len(hosts.places(lost)) <= (agents - 1) // 3:
+            tell(f"{agents} agents, {votes}: one process killed")
             await hosts.kill(lost)
-            found["one_process_killed"] = await _measured(hosts, max(3, runs // 4), away=hosts.places(lost))
+            found["one_process_killed"] = await _measured(hosts, max(_FEW, runs // 4), away=hosts.places(lost))
         return found
+
+
+async def honest_only(agents: int, processes: int, *, votes: str, runs: int, is_sealed: bool = True) -> dict[str, Any]:
+    """Decisions with no fault, for a baseline."""
+    async with running_hosts(agents, processes, votes=votes, runs=runs, is_sealed=is_sealed) as hosts:
+        return await _measured(hosts, runs)
+
+
+async def _mutual(hosts: Hosts, runs: int) -> dict[str, Any]:
+    await hosts.order(Sit(frozenset(), frozenset(), _PATIENT_NS))
+    await hosts.order(Rise())
+    done = [await hosts.everybody() for _ in range(runs + _WARM_UP)][_WARM_UP:]
+    messages, sent_bytes = map(sum, zip(*await hosts.order(Count()), strict=True))
+    return {
+        "decision_ms_p50": quantile([one.ms for one in done], 0.5),
+        "cpu_ms_per_decision": sum(one.cpu_ms for one in done) / runs,
+        "messages_between_processes": round(messages / (runs + _WARM_UP)),
+        "bytes_between_processes": round(sent_bytes / (runs + _WARM_UP)),
+        "runs": runs,
+    }
 
 
 async def _measured(
     hosts: Hosts, runs: int, *, away: frozenset[int] = frozenset(), traitors: frozenset[int] = frozenset(),
-    led_by_absent: bool = False, view_ns: int = _PATIENT_NS,
+    led_by_absent: bool = False, view_ns: int = _PATIENT_NS, memo: bool = True,
 ) -> dict[str, Any]:  # fmt: skip
-    await hosts.order(Sit(away, traitors, view_ns))
+    await hosts.order(Sit(away, traitors, view_ns, memo))
     # Whoever cannot sign cannot lead either: traitors are live, and the first leader is not among them.
     done = [await hosts.decide(away=away | traitors, led_by_absent=led_by_absent) for _ in range(runs + _WARM_UP)][
         _WARM_UP:
@@ -169,7 +248,10 @@ async def _measured(
         "cpu_ms_per_decision": sum(one.cpu_ms for one in done) / runs,
         "nats_server_cpu_ms_per_decision": sum(one.server_cpu_ms for one in done) / runs,
         "prepare_cpu_ms_per_decision": sum(one.prepared_ms for one in done) / runs,
+        "renewal_cpu_ms_per_decision": hosts.renewal_s * 1e3,
         "decisions_per_s": 1e3 * runs / spent_ms,
+        # As if one core made leaves and keys for all processes, one after another.
+        "decisions_per_s_with_renewal": 1e3 * runs / (spent_ms + runs * hosts.renewal_s * 1e3),
         "runs": runs,
         "messages_between_processes": round(messages / (runs + _WARM_UP)),
         "bytes_between_processes": round(sent_bytes / (runs + _WARM_UP)),

@@ -25,13 +25,11 @@ from phalanx.adapters import (
     SystemClock,
     self_signed_files,
 )
+from phalanx.bench._identities import identities_of
 from phalanx.bench._messaging_bare import Bare, serve_bare
 from phalanx.bench._messaging_host import Broadcast, Flow, Seen, Settle, Share, Steady, serve
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import answer_of, cpu_s, quantile
-from phalanx.core import NS_PER_S
-from phalanx.crypto import ED25519_ML_DSA_65, SigningKey
-from phalanx.crypto.identity import Chain, Identity, Request, Subject, Use, sign_certificate
 from phalanx.messaging import Kind
 from phalanx.telemetry import Telemetry
 
@@ -43,7 +41,6 @@ _MIX = (
     (Kind.COORDINATION, 60_020), (Kind.INTELLIGENCE, 20_000), (Kind.CONSENSUS, 12_000), (Kind.DISCOVERY, 7_970),
     (Kind.ALERT, 10),
 )  # fmt: skip
-_DAY_NS = 86_400 * NS_PER_S
 _KILLS = 2
 
 
@@ -171,7 +168,7 @@ async def _running(seed: int) -> AsyncIterator[tuple[NatsServer, Hosts]]:
         server = await NatsServer.start(plan, clock=clock, telemetry=Telemetry(clock))
         watch = asyncio.create_task(server.watch())
         access = ClusterAccess((server.url,), files[0].read_text(), user.seed)
-        root, identities = _identities(clock.wall_ns())
+        root, identities = identities_of(_NAMES, clock.wall_ns())
         agents = AGENTS // len(_NAMES)
         try:
             for one in _NAMES:
@@ -222,22 +219,3 @@ async def _bare(per_s: float, *, seconds: float, n: int) -> dict[str, Any]:
         "messages_per_s": per_s, "p50_ms": quantile(took_ms, 0.5), "p99_ms": quantile(took_ms, 0.99),
         "peak_per_s": n / peak_s, "cpu_us_per_message": (received_cpu_s + sent_cpu_s) * 1e6 / n,
     }  # fmt: skip
-
-
-def _identities(now_ns: int) -> tuple[Identity, dict[str, Identity]]:
-    """An organisation and a node of it for each process."""
-
-    def certified(subject: str, number: int, uses: tuple[Use, ...], above: Identity | None) -> Identity:
-        key = SigningKey.generate(ED25519_ML_DSA_65)
-        request = Request(
-            subject=Subject.parse(subject), key=key.public, serial=f"{number:032x}", epoch=1,
-            not_before_ns=now_ns - _DAY_NS, not_after_ns=now_ns + _DAY_NS, uses=uses,
-        )  # fmt: skip
-        certificate = sign_certificate(request, above.key if above is not None else key)
-        return Identity(key, above.chain.below(certificate) if above is not None else Chain((certificate,)))
-
-    root = certified("organisation:bench", 1, (Use.ISSUE, Use.SIGN), None)
-    return root, {
-        name: certified(f"node:bench/{name.partition('.')[0]}", number, (Use.CHANNEL,), root)
-        for number, name in enumerate(_NAMES, 2)
-    }

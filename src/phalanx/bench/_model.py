@@ -12,12 +12,17 @@ from phalanx.core import Rng
 Tree = Mapping[str, Any]
 
 
+def _to_nobody(_: str) -> None:
+    """Where nobody looks on."""
+
+
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
     """How to run. ``rng`` is the load's; ``quick`` asks for a shorter, noisier run.
 
     ``agents`` are how many take part, for benchmarks of many; empty: as the benchmark sees fit. ``suite`` is the part
     of a benchmark that has several. ``processes`` is how many agents are spread over, for benchmarks that can.
+    ``tell`` is told what is measured now, by benchmarks that take minutes.
     """
 
     seed: int
@@ -25,6 +30,7 @@ class BenchOptions:
     agents: tuple[int, ...] = ()
     suite: str = ""
     processes: int = 1
+    tell: Callable[[str], None] = _to_nobody
 
     @property
     def rng(self) -> Rng:

@@ -2,6 +2,8 @@
 
 import asyncio
 import importlib
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from phalanx.bench._model import Bench, BenchOptions, BenchResult
@@ -65,9 +67,11 @@ def run_bench(
     agents: tuple[int, ...] = (),
     suite: str = "",
     processes: int = 1,
+    tell: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """Run one benchmark and give its result in the documented form."""
-    result = asyncio.run(BENCHES[name].run(BenchOptions(seed, quick, agents, suite, processes)))
+    """Run one benchmark and give its result in the documented form. ``tell`` hears what is measured now."""
+    options = BenchOptions(seed, quick, agents, suite, processes)
+    result = asyncio.run(BENCHES[name].run(replace(options, tell=tell) if tell is not None else options))
     return {
         "bench": f"{name}.{suite}" if suite else name,
         "machine": machine,

@@ -1,5 +1,7 @@
 """`phalanx bench`."""
 
+import sys
+
 import click
 
 from phalanx.cli._output import print_json
@@ -49,10 +51,16 @@ def bench(
         ensure_kernels(BENCHES[one].kernels)
         if not as_json:
             click.echo(f"{BENCHES[one].title} …", err=True)
+        shown = not as_json or sys.stderr.isatty()
         result = run_bench(
-            one, seed=seed, quick=quick, machine=machine, agents=sizes, suite=wanted, processes=processes
-        )
+            one, seed=seed, quick=quick, machine=machine, agents=sizes, suite=wanted, processes=processes,
+            tell=_tell if shown else None,
+        )  # fmt: skip
         print_json(result) if as_json else _print_readable(result)
+
+
+def _tell(what: str) -> None:
+    click.echo(f"  {what} …", err=True)
 
 
 def numbers(option: str, text: str) -> tuple[int, ...]:

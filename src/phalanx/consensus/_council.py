@@ -75,7 +75,10 @@ class _Known:
 
 
 class Council:
-    """See the module. ``on_agreed`` and ``on_evidence`` are awaited for everything learned, also unasked."""
+    """See the module. ``on_agreed`` and ``on_evidence`` are awaited for everything learned, also unasked.
+
+    Without ``memo`` each participant verifies everything for itself, for who wants to know what that would cost.
+    """
 
     def __init__(
         self,
@@ -89,6 +92,7 @@ class Council:
         log: VoteLog | None = None,
         on_agreed: Callable[[Agreement], Awaitable[None]] | None = None,
         on_evidence: Callable[[Instance, Evidence], Awaitable[None]] | None = None,
+        memo: bool = True,
     ) -> None:
         epoch.check()
         unknown = seats.keys() - epoch.places.keys()
@@ -105,6 +109,7 @@ class Council:
         self._log = log
         self._on_agreed = on_agreed
         self._on_evidence = on_evidence
+        self._memo = memo
         self._open: dict[bytes, _Open] = {}
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._unopened: asyncio.Queue[Opening] = asyncio.Queue(MAX_INSTANCES)
@@ -172,7 +177,7 @@ class Council:
             raise Overloaded("the council's agenda", retry_after_s=1)
         now_ns = self._clock.monotonic_ns()
         ends_ns = now_ns + max(0, deadline_ns - self._clock.wall_ns())
-        checks = Checks(instance, self._verifier)
+        checks = Checks(instance, self._verifier, memo=self._memo)
         machines = {
             place: Machine(
                 checks, place, signer=seat.signer, judge=seat.judge, view_ns=self._view_ns,

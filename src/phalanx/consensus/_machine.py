@@ -31,9 +31,6 @@ view within v … w−1, which is for x, and is for x itself. A commit certifica
 certificate of w (I4), so it is for x as well. (``docs/explanation/consensus.md`` has it in full.)
 """
 
-from collections.abc import Callable
-from typing import Any
-
 from phalanx.consensus._checks import Checks
 from phalanx.consensus._errors import CertificateRefused, InvalidVote, Unjustified
 from phalanx.consensus._evidence import INVALID_JUSTIFICATION, Evidence, contradiction
@@ -56,6 +53,16 @@ from phalanx.consensus._signing import VoteSigner
 from phalanx.consensus._state import Accuse, Broadcast, Decided, Effect, GaveUp, Persist, Send, VoterState, Wake
 from phalanx.consensus._telling import Telling
 from phalanx.consensus._view_time import ViewTime
+
+# By name: machines that held their own methods would leave full collections work, in the middle of later decisions.
+_HANDLERS = {
+    Proposal: "_on_proposal",
+    Vote: "_on_vote",
+    Certificate: "_on_certificate",
+    Timeout: "_on_timeout",
+    Nudge: "_on_nudge",
+    Fetch: "_on_fetch",
+}
 
 
 class Machine:
@@ -96,14 +103,6 @@ class Machine:
         # What was said in this view, to be said again when it seems lost.
         self._said: list[tuple[int, Message]] = []
         self._out: list[Effect] = []
-        self._handlers: dict[type, Callable[[int, Any, int], None]] = {
-            Proposal: self._on_proposal,
-            Vote: self._on_vote,
-            Certificate: self._on_certificate,
-            Timeout: self._on_timeout,
-            Nudge: self._on_nudge,
-            Fetch: self._on_fetch,
-        }
 
     def start(self, now_ns: int) -> list[Effect]:
         """Begin, or go on after a restart; in which case others may know the decision already."""
@@ -120,12 +119,11 @@ class Machine:
 
     def receive(self, sender: int, message: Message, now_ns: int) -> list[Effect]:
         """``sender`` is whom the transport says it came from, never what the message claims."""
-        handler = self._handlers.get(type(message))
-        if handler is not None and message.slot == self._slot:
+        if message.slot == self._slot and type(message) in _HANDLERS:
             if self.decision is not None:
                 self._answer(sender, message, now_ns)
             else:
-                handler(sender, message, now_ns)
+                self._handle(sender, message, now_ns)
         return self._take()
 
     def tick(self, now_ns: int) -> list[Effect]:
@@ -141,6 +139,9 @@ class Machine:
             self._remind()
             self._out.append(Wake(again_ns))
         return self._take()
+
+    def _handle(self, sender: int, message: Message, now_ns: int) -> None:
+        getattr(self, _HANDLERS[type(message)])(sender, message, now_ns)
 
     def state(self) -> VoterState:
         return VoterState(self.view, self.proposed, self.prepared, self.committed, self.high, self.decision)
@@ -385,7 +386,7 @@ class Machine:
         if to != self.me:
             self._out.append(Send(to, message))
         else:
-            self._handlers[type(message)](to, message, self._time.began_ns)
+            self._handle(to, message, self._time.began_ns)
 
     def _say_again(self, to: int | None = None) -> None:
         """To everybody it was for, or to one of them."""

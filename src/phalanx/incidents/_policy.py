@@ -31,13 +31,16 @@ class ContainmentPolicy:
     """Approves isolating a host that is probably compromised, not protected, and one of few.
 
     ``protected_hosts`` are patterns over host names (``*``, ``?``, ``[…]``; case is ignored),
-    matched with and without the domain. ``max_hosts`` is the blast radius: hosts isolated by
-    this policy within an hour; the next one needs a person.
+    matched with and without the domain. ``own_hosts`` are the names of the machine that the node
+    runs on, which is protected whatever the patterns say: a node that is cut off protects nobody.
+    ``max_hosts`` is the blast radius: hosts isolated by this policy within an hour; the next one
+    needs a person.
     """
 
     protected_hosts: Sequence[str] = DOMAIN_CONTROLLERS
     min_probability: float = 0.7
     max_hosts: int = 5
+    own_hosts: Sequence[str] = ()
     name: str = "containment-v1"
 
     def __post_init__(self) -> None:
@@ -79,6 +82,8 @@ class ContainmentPolicy:
     def _protected(self, proposal: ActionProposal) -> list[str]:
         name = proposal.target.value.strip().rstrip(".").lower()
         names = (name, name.partition(".")[0])
+        if names[1] in {one.strip().lower().partition(".")[0] for one in self.own_hosts if one.strip()}:
+            return [f"protected asset: {name} is the host of this node"]
         hits = [p for p in self.protected_hosts if any(fnmatchcase(n, p.strip().lower()) for n in names)]
         return [f"protected asset: {name} matches {hits[0]}"] if hits else []
 

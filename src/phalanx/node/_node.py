@@ -339,17 +339,18 @@ def _responses(
     approval = chamber if settings.response.agreement else None
     skills = [one.name for one in swarm.skills() if "approved-action" in one.inputs]
     return Responses(
-        store, ledger, _policy(settings), ports.clock, telemetry,
+        store, ledger, _policy(settings, ports), ports.clock, telemetry,
         approval=approval, skills=skills, on_missions=swarm.wake,
     )  # fmt: skip
 
 
-def _policy(settings: Settings) -> ContainmentPolicy:
+def _policy(settings: Settings, ports: Ports) -> ContainmentPolicy:
     response = settings.response
     return ContainmentPolicy(
         protected_hosts=response.protected_hosts,
         min_probability=response.min_probability,
         max_hosts=response.max_hosts,
+        own_hosts=(settings.node.name, ports.machine),
     )
 
 

@@ -26,6 +26,7 @@ from phalanx.adapters import (
     hold_database,
     load_or_create,
     lock_folder,
+    machine_name,
     nobody_to_ask,
 )
 from phalanx.core import InvalidInput, Journals, NotFound, Rng, StorageCorrupt, Store, Uuid7Source, keep_kernels_in
@@ -103,6 +104,7 @@ async def open_ports(
             files=OsFileWatch(offload),
             cluster=line,
             join_token=join_token,
+            machine=machine_name(),
             noise=Noise(sources, entropy.stir, left_out),
             kernels=KernelProcess() if settings.balancing.compile_ahead else None,
         )  # fmt: skip

@@ -80,7 +80,8 @@ class ClusterLine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside of a node. ``signer`` is the node's own identity: it signs the ledger.
+    """The outside of a node. ``signer`` is the node's own identity: it signs the ledger; ``machine`` is what the
+    machine is called that it runs on.
 
     ``processes`` take work that keeps a core busy; ``loop_watch`` notices who holds the event loop, if anything does.
 
@@ -112,3 +113,4 @@ class Ports:
     kernels: KernelCompiler | None = None
     cluster: ClusterLine | None = None
     join_token: JoinToken | None = None
+    machine: str = ""

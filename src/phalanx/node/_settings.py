@@ -168,7 +168,8 @@ class ResponseSection(Section):
     """The policy under which response actions are approved or refused."""
 
     protected_hosts: tuple[str, ...] = Field(
-        DOMAIN_CONTROLLERS, description="Host name patterns that no automatic decision may isolate."
+        DOMAIN_CONTROLLERS,
+        description="Host name patterns that no automatic decision may isolate; the node's own host never is.",
     )
     min_probability: float = Field(
         0.7, ge=0, le=1, description="Lowest assessed probability of compromise at which isolating a host is approved."

@@ -32,11 +32,17 @@ class SimReport:
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """A named simulation. What the system does wrong is a violation in the report, not an exception."""
+    """A named simulation. What the system does wrong is a violation in the report, not an exception.
+
+    ``beyond`` runs a seed with more wrong than is promised to be survived, where there is such a thing: then a
+    violation that has ``expected`` in it must turn up, or the checkers see nothing.
+    """
 
     name: str
     title: str
     run: Callable[[int], SimReport]
+    beyond: Callable[[int], SimReport] | None = None
+    expected: str = ""
 
 
 class Checker:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from phalanx.bench._consensus_host import Sit, question_of
+from phalanx.bench._consensus_host import Rise, Sit, question_of
 from phalanx.bench._consensus_hosts import running_hosts
 from phalanx.consensus import COMMIT, ML_DSA, Checks, Instance, decode_certificate, verifier_of
 from phalanx.core import NS_PER_S
@@ -18,8 +18,14 @@ NOBODY = frozenset()
 def test_four_processes_agree_and_three_of_them_go_on():
     async def main():
         async with running_hosts(8, 4, votes=ML_DSA, runs=3) as hosts:
+            await hosts.order(Sit(NOBODY, NOBODY, PATIENT_NS, memo=False))
+            await hosts.decide(away=NOBODY)
             await hosts.order(Sit(NOBODY, NOBODY, PATIENT_NS))
             first = await hosts.decide(away=NOBODY)
+            # Everybody to everybody meanwhile, as the baseline does it.
+            await hosts.order(Rise())
+            await hosts.everybody()
+            await hosts.order(Sit(NOBODY, NOBODY, PATIENT_NS))
             await hosts.kill(3)
             gone = hosts.places(3)
             second = await hosts.decide(away=gone)

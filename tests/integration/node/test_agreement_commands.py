@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -71,5 +74,16 @@ def test_a_certificate_is_exported_and_verified_elsewhere(served, tmp_path):
     for args in (("--root", "0" * 64), ("--context", "0" * 64)):
         refused = run("verify", str(file), *args)
         assert isinstance(refused.exception, PhalanxError)
+    # On a machine of its own: a process that knows of no node, in a folder with nothing but the file.
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "carried.json").write_bytes(file.read_bytes())
+    known = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    alone = subprocess.run(
+        [sys.executable, "-m", "phalanx.cli", "consensus", "verify", "carried.json", "--root", checked["root"]],
+        cwd=elsewhere, env={**known, "HOME": str(elsewhere)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert alone.returncode == 0, alone.stderr
+    assert "verified: 'approve' of approve, refuse about isolate-host of" in alone.stdout
     file.write_text(file.read_text().replace("approve", "condone"))
     assert isinstance(run("verify", str(file)).exception, PhalanxError)

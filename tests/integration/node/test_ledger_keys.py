@@ -3,9 +3,7 @@
 import asyncio
 
 import pytest
-from click.testing import CliRunner
 
-from phalanx.cli._main import root
 from phalanx.core import DEFAULT_TENANT, NO_TRACE, AuditEntry, InvalidInput, derive_id
 from phalanx.ledger.evidence import verify_bundle
 from phalanx.node import Settings, audit_ledger, build_node, open_ports
@@ -26,11 +24,15 @@ def settings(folder, *, forbidden=(), **ledger):
     ],
 )
 def test_a_node_does_not_start_with_a_key_that_the_policy_forbids(tmp_path, forbidden, remedy):
-    done = CliRunner().invoke(root, ["up", "--data-dir", str(tmp_path), "--set", f"crypto.forbidden={forbidden}"])
-    assert isinstance(done.exception, InvalidInput)
-    assert done.exception.field == "crypto.forbidden"
-    assert f"it names {forbidden}, which signs the ledger's" in done.exception.reason
-    assert remedy in done.exception.hint
+    async def start():
+        wanted = settings(tmp_path, forbidden=[forbidden])
+        async with open_ports(wanted) as ports, build_node(wanted, ports):
+            pass  # a node that starts all the same is stopped at once
+
+    with pytest.raises(InvalidInput, match=f"it names {forbidden}, which signs the ledger's") as refused:
+        asyncio.run(start())
+    assert refused.value.field == "crypto.forbidden"
+    assert remedy in refused.value.hint
 
 
 def test_what_was_signed_before_is_verified_and_nothing_more_is_signed(tmp_path):

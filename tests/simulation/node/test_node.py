@@ -60,6 +60,10 @@ def test_the_headless_demo_tells_the_whole_way():
     stages = ("assessment", "proposal", "decision", "hunt", "correlation", "rehearsal")
     assert len(caused) == sum(totals[stage] for stage in stages)
     assert {d["outcome"] for d in told["decisions"]} == {"approved", "refused"}
+    proposed = {one["id"]: one["target"]["value"] for one in told["proposals"]}
+    own = [d for d in told["decisions"] if proposed[d["about"]] == "phalanx"]
+    assert own, "an intruder that takes the bait is about the node's own host"
+    assert {d["outcome"] for d in own} == {"refused"}
     quantum = [step for step in told["steps"] if step["step_kind"] == "quantum"]
     assert quantum
     for step in quantum:

@@ -79,6 +79,7 @@ def test_errors_become_documented_exit_codes(error, code):
         (("findings", "--url", "nonsense"), 2, "not an http address"),
         (("bench", "nothing"), 2, "one of: all, "),
         (("sim", "nothing"), 2, "there is no simulation"),
+        (("sim", "ledger", "--beyond"), 2, "those have: consensus"),
     ],
 )
 def test_a_wrong_call_gives_one_helpful_line_and_its_code(args, code, says):
@@ -87,6 +88,19 @@ def test_a_wrong_call_gives_one_helpful_line_and_its_code(args, code, says):
     assert says in result.stderr
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.requirement("CON-1")
+def test_beyond_what_is_tolerated_a_simulation_must_find_a_violation_and_says_so():
+    found = run("sim", "consensus", "--beyond", "--first", "5", "--seeds", "1")
+    assert found.returncode == 0
+    assert "honest participants decided differently" in found.stdout
+    assert "repeat it: phalanx sim consensus --seed 5 --beyond" in found.stdout
+    assert "1 violated an invariant, as they must" in found.stdout
+    unseen = run("sim", "consensus", "--beyond", "--seed", "1")
+    assert unseen.returncode == 1
+    assert "the checkers saw nothing" in unseen.stdout
+    assert run("sim", "consensus", "--seed", "5").returncode == 0
 
 
 def test_config_show_tells_where_a_value_came_from(tmp_path):

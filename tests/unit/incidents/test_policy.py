@@ -63,6 +63,22 @@ def test_named_patterns_protect_with_and_without_the_domain(proposal, patterns, 
     assert (ruling.outcome is Outcome.REFUSED) == refused
 
 
+@pytest.mark.parametrize(
+    ("own", "host", "refused"),
+    [
+        (("phalanx", ""), "phalanx", True),
+        (("phalanx", "sec-1.plant.example"), "SEC-1", True),
+        (("phalanx", "sec-1"), "sec-1.plant.example.", True),
+        (("phalanx", "sec-1"), "sec-10", False),
+        (("", " "), "ws-1", False),
+    ],
+)
+def test_the_nodes_own_host_is_protected_whatever_the_patterns_say(proposal, own, host, refused):
+    ruling = ContainmentPolicy(protected_hosts=(), own_hosts=own).rule(proposal(host=host), hosts_this_hour=0)
+    assert (ruling.outcome is Outcome.REFUSED) == refused
+    assert (grounds(ruling.reasons) == ("protected asset",)) == refused
+
+
 @pytest.mark.parametrize("host", ["unknown", "", "10.0.0.7", "fe80::1"])
 def test_a_host_that_is_not_named_is_refused_because_it_might_be_protected(proposal, host):
     target = Entity("host", host)

@@ -5,9 +5,9 @@ secret as the seed it follows from, and like it leaves the process never.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,12 +18,14 @@ _PER_BYTE = 8 // VOTE_CHAINS.log_w
 _CHAINS = np.arange(VOTE_CHAINS.chains)
 
 
-@dataclass(frozen=True, slots=True)
-class ReadyLeaf:
+class ReadyLeaf(msgspec.Struct, frozen=True, gc=False):
     """``steps`` is uint8[chains, w, 32]: each chain at each of its steps. ``path`` leads to the root."""
 
-    steps: NDArray[np.uint8] = field(repr=False)
+    steps: NDArray[np.uint8]
     path: bytes
+
+    def __repr__(self) -> str:
+        return "ReadyLeaf(…)"  # it is a secret
 
     def chains_at(self, digest: bytes) -> bytes:
         """Each chain at the step of its digit."""

@@ -9,7 +9,7 @@ from phalanx.testing._checking import Checker, SimReport, Simulation
 from phalanx.testing.consensus._coven import Coven
 from phalanx.testing.consensus._field import Field, MakeMachine
 from phalanx.testing.consensus._plan import Plan, draw, size_of
-from phalanx.testing.consensus._watch import Watch
+from phalanx.testing.consensus._watch import DIFFERENTLY, Watch
 
 NAME = "consensus"
 MAX_SHRINKING = 200
@@ -62,8 +62,8 @@ def consensus_simulation(
 ) -> Simulation:
     """The simulation. ``extra`` traitors are more than are tolerated; ``n`` fixes how many take part."""
 
-    def run(seed: int) -> SimReport:
-        plan = draw(seed, n or size_of(seed), extra=extra, faults=faults)
+    def run(seed: int, more: int = extra) -> SimReport:
+        plan = draw(seed, n or size_of(seed), extra=more, faults=faults)
         done = run_plan(plan, machine=machine, checks=checks)
         field, checker = done.field, done.checker
         if checker.violations:
@@ -73,4 +73,7 @@ def consensus_simulation(
             NAME, seed, digest=done.watch.digest(), steps=field.events, virtual_ms=field.now_ns / NS_PER_MS
         )
 
-    return Simulation(NAME, "agreement, a third of the participants traitors; signatures are ideal", run)
+    return Simulation(
+        NAME, "agreement, a third of the participants traitors; signatures are ideal", run,
+        beyond=lambda seed: run(seed, extra + 1), expected=DIFFERENTLY,
+    )  # fmt: skip

@@ -35,6 +35,7 @@ from phalanx.testing.consensus._field import Field
 from phalanx.testing.consensus._plan import VIEW_NS
 from phalanx.testing.consensus._retold import Retold
 
+DIFFERENTLY = "honest participants decided differently"
 # Messages of an honest run are 6 for each participant; every further view has its timeouts and what
 # is said again, and whoever comes to its last view asks four others twelve times.
 _MESSAGES_EACH_VIEW = 24
@@ -107,7 +108,7 @@ class Watch:
         """What the run as a whole must have come to."""
         field, plan, checker = self._field, self._field.plan, self._checker
         options = {one.option for one in self.decisions.values()}
-        checker.require(len(options) <= 1, "honest participants decided differently", sorted(options))
+        checker.require(len(options) <= 1, DIFFERENTLY, sorted(options))
         if plan.agreeable is None:
             checker.count("of no common mind")
         elif not plan.can_decide:
