@@ -99,6 +99,11 @@ class Cluster:
         self._identities.on_revoked(lambda _: self.peers.recheck())
         return self._peers
 
+    @property
+    def met(self) -> frozenset[str]:
+        """The other nodes that are believed here, whether they are there now or not."""
+        return frozenset(self._met)
+
     def start_talking(self, bus: Bus) -> None:
         """From now on who is heard of is met on ``bus``."""
         self._bus = bus

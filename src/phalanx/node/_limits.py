@@ -32,6 +32,28 @@ MAX_STORY_WAYPOINTS = MAX_PAGE_ROWS
 
 # What agents may take to agree on an action; then it is left undecided.
 AGREE_WITHIN_S = 5.0
+# Nodes that agree together: how often each says that it is there, and how long each step to a common epoch waits for
+# those who do not answer.
+MEMBER, MIN_NODES, BEAT_EVERY_S = "assembly", 3, 2.0
+CALL_WITHIN_S = 1.5
+REVIEW_WITHIN_S = 3.0
+PING_WITHIN_S = 1.0
+MATTER_WITHIN_S = 1.5
+# By how much the clocks of two nodes may differ: heartbeats are compared across them.
+ASSEMBLY_CLOCK_S = 10.0
+# Who was not heard for so long is not there; what an epoch is filtered by has the same bound.
+HEARD_WITHIN_S = 30.0
+# An epoch that was not accepted is not proposed again at once.
+REFIX_AFTER_S = 5.0
+# Vote keys offered to one node and not used yet.
+MAX_OFFERED_VOICES = 4
+MAX_ASSEMBLY_NODES = 64
+MAX_SITTINGS = 8
+MAX_MATTERS = 256
+MAX_WORDS_AT_WORK = 64
+MAX_UNREAD_DATAGRAMS = 4_096
+# Votes cross the bus until then; later ones are of no use.
+DATAGRAM_WITHIN_S = 5.0
 # Votes that one agent may cast on one question: a proposal, two votes and a timeout in each view.
 AGREEMENT_LEAVES = 40
 # Up to so many agents vote with ML-DSA, whose signatures are dear and need nothing made ahead.

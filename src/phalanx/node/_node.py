@@ -31,12 +31,12 @@ from phalanx.crypto.identity import Identities
 from phalanx.crypto.sharing import Escrows
 from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
 from phalanx.devices import Backend, Fleet
-from phalanx.incidents import Cases, ContainmentPolicy, Responses
+from phalanx.incidents import Cases, Responses
 from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel
 from phalanx.ledger import Anchors, Ledger
 from phalanx.messaging import Bus
+from phalanx.node._assembly import Assembly
 from phalanx.node._bus import opened_bus
-from phalanx.node._chamber import Chamber
 from phalanx.node._cluster import Cluster
 from phalanx.node._entropy import watch_noise
 from phalanx.node._guard import SpaceWatch, WatchedBlobs, WatchedJournals, WatchedStore
@@ -50,6 +50,7 @@ from phalanx.node._plugins import (
 )
 from phalanx.node._ports import Ports
 from phalanx.node._probing import Probes
+from phalanx.node._responding import opened_responses
 from phalanx.node._roles import detection_rules, probes_of, skills_for
 from phalanx.node._sealing import anchor_daily, require_allowed, seal, seal_often
 from phalanx.node._services import Health, Services
@@ -82,6 +83,7 @@ class Node:
     findings: Findings
     bus: Bus
     cluster: Cluster | None
+    assembly: Assembly | None
     swarm: Swarm
     engine: Engine
     balancing: Balancing
@@ -193,20 +195,20 @@ async def build_node(
         swarm = opened_swarm(settings, ports, store, identities, bus, toolbox, telemetry, alerts, work)
         archive = Archive(store, ledger, clock)
         artefacts = _artefacts(settings, ports, WatchedBlobs(ports.blobs, space), store, vault, ledger, telemetry)
-        responses = _responses(
-            settings, ports, archive, store, ledger, vault, swarm, identities, telemetry, alerts, services
+        responses, assembly = opened_responses(
+            settings, ports, archive, store, ledger, vault, swarm, identities, bus, cluster, telemetry, alerts, services
         )  # fmt: skip
         sentinel = await _sentinel(settings, ports, intake, store, telemetry, swarm, work[0], host_names or {})
         node = Node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, events=events,
-            findings=findings, bus=bus, cluster=cluster, swarm=swarm, engine=engine, assessments=Assessments(store),
-            responses=responses, cases=Cases(store), noise=noise, probes=probes_of(settings, telemetry), vault=vault,
-            identities=identities, ledger=ledger, balancing=_balancing(settings, ports, telemetry, swarm, engine),
+            findings=findings, bus=bus, cluster=cluster, assembly=assembly, swarm=swarm, engine=engine,
+            assessments=Assessments(store), responses=responses, cases=Cases(store), noise=noise, vault=vault,
+            probes=probes_of(settings, telemetry), balancing=_balancing(settings, ports, telemetry, swarm, engine),
             migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS], files=artefacts),
             escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
-            agreements=archive, anchors=Anchors(store, offload, clock), artefacts=artefacts, fleet=fleet,
-            local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
+            agreements=archive, anchors=Anchors(store, offload, clock), artefacts=artefacts, fleet=fleet, ledger=ledger,
+            identities=identities, local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip
         provide_tools(toolbox, node, ports)
         await swarm.start()
@@ -314,44 +316,6 @@ async def _host_names(settings: Settings, ports: Ports) -> dict[str, str]:
         if name:
             names |= dict.fromkeys(filter(None, (address, *aliases)), name)
     return names
-
-
-def _responses(
-    settings: Settings,
-    ports: Ports,
-    archive: Archive,
-    store: Store,
-    ledger: Ledger,
-    vault: Vault,
-    swarm: Swarm,
-    identities: Identities,
-    telemetry: Telemetry,
-    alerts: Alerts,
-    services: Services,
-) -> Responses:
-    """What the policy approves takes the agreement of the agents as well, where the settings say so."""
-    chamber = Chamber(
-        swarm, identities, archive, store=store, vault=vault, ports=ports,
-        telemetry=telemetry, alerts=alerts, votes=settings.response.votes,
-    )  # fmt: skip
-    if settings.response.agreement:
-        services.start("vote-keys", chamber.run)
-    approval = chamber if settings.response.agreement else None
-    skills = [one.name for one in swarm.skills() if "approved-action" in one.inputs]
-    return Responses(
-        store, ledger, _policy(settings, ports), ports.clock, telemetry,
-        approval=approval, skills=skills, on_missions=swarm.wake,
-    )  # fmt: skip
-
-
-def _policy(settings: Settings, ports: Ports) -> ContainmentPolicy:
-    response = settings.response
-    return ContainmentPolicy(
-        protected_hosts=response.protected_hosts,
-        min_probability=response.min_probability,
-        max_hosts=response.max_hosts,
-        own_hosts=(settings.node.name, ports.machine),
-    )
 
 
 def _start_otlp(settings: Settings, telemetry: Telemetry, services: Services) -> None:

@@ -179,7 +179,10 @@ class ResponseSection(Section):
     )
     agreement: bool = Field(
         default=False,
-        description="What the policy approves takes the agreement of more than two thirds of the agents as well.",
+        description="What the policy approves takes the agreement of more than two thirds of the council as well.",
+    )
+    council: Literal["agents", "nodes"] = Field(
+        "agents", description="Who has to agree: the agents of this node, or the nodes of its cluster, one voice each."
     )
     votes: Literal["auto", "ml-dsa", "wots"] = Field(
         "auto", description="How agents sign votes; auto: ML-DSA for up to 20, one-time hash-based keys for more."
