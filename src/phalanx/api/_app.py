@@ -42,6 +42,7 @@ from phalanx.api._records import KINDS as RECORD_KINDS
 from phalanx.api._records import record_routes
 from phalanx.api._schemas import ANY_PROBLEM, install_openapi
 from phalanx.api._service import Health, service_routes
+from phalanx.api._taxii import taxii_routes
 from phalanx.api._tiles import KINDS as TILE_KINDS
 from phalanx.api._tiles import tile_routes
 from phalanx.api._traces import Trace, trace_routes
@@ -117,6 +118,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         identity_routes(node, gate),
     ):
         app.include_router(router, responses=ANY_PROBLEM)
+    app.include_router(taxii_routes(node))
     app.router.routes.extend(pages)
     app.add_middleware(Edge, telemetry=node.telemetry, ids=node.ids, clock=node.clock)
     install_openapi(app, _KINDS)

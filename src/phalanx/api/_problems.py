@@ -74,6 +74,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
         ProblemType("limit-exceeded", 413, "Limit exceeded", "The request is beyond a named bound."),
         ProblemType("unsupported-media", 415, "Unsupported media", "The body's type or encoding is not understood."),
         ProblemType("wire", 422, "Unreadable record", "Bytes are not the record they should be."),
+        ProblemType("not-shareable", 403, "Not shareable", "The marking of an object does not allow it there."),
         ProblemType("no-eligible-resource", 422, "Nowhere to go", "An operation can be done by none of the resources."),
         ProblemType("undelivered", 409, "Not delivered", "An envelope did not reach its recipient; it is kept."),
         ProblemType("refused", 403, "Refused", "Marking, audience, tenant or identity do not allow an envelope."),
@@ -137,7 +138,7 @@ def internal_problem(request: Request) -> Response:
 async def on_phalanx_error(request: Request, error: Exception) -> Response:
     """Answer an error that Phalanx raised on purpose."""
     assert isinstance(error, PhalanxError)
-    kind = _kind_of(error)
+    kind = kind_of(error)
     if kind.status == _INTERNAL.status:
         # Raised again for the edge, which logs it with its cause before it answers.
         raise error
@@ -195,7 +196,8 @@ def _field_name(location: Sequence[Any]) -> str:
     return ".".join(str(part) for part in location[1:]) or str(location[0])
 
 
-def _kind_of(error: PhalanxError) -> ProblemType:
+def kind_of(error: PhalanxError) -> ProblemType:
+    """The kind of problem that an error is, by its nearest ancestor that has one."""
     for kind in type(error).__mro__:
         found = PROBLEM_TYPES.get(vars(kind).get("code", ""))
         if found is not None:

@@ -43,7 +43,7 @@ def _with_tokens(source: SettingsSource, work: "Callable[[Tokens], Awaitable[T]]
 
 @tokens.command("create")
 @click.argument("name")
-@click.option("--role", default="viewer", show_default=True, help="admin, operator, viewer or ingest.")
+@click.option("--role", default="viewer", show_default=True, help="admin, operator, viewer, ingest or partner.")
 @click.option("--days", type=click.IntRange(1, 36_500), help="Expires after this many days; without it, never.")
 @tenant_option
 @settings_options()

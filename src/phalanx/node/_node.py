@@ -33,6 +33,7 @@ from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
 from phalanx.devices import Backend, Fleet
 from phalanx.incidents import Cases, Responses
 from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel
+from phalanx.intel.sharing import Exchange
 from phalanx.ledger import Anchors, Ledger
 from phalanx.messaging import Bus
 from phalanx.node._assembly import Assembly
@@ -55,6 +56,7 @@ from phalanx.node._roles import detection_rules, probes_of, skills_for
 from phalanx.node._sealing import anchor_daily, require_allowed, seal, seal_often
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
+from phalanx.node._sharing import opened_exchange
 from phalanx.node._swarm import load_work, opened_swarm, provide_tools
 from phalanx.node._vault import TenantSealers, keep_vault, opened_vault
 from phalanx.node._vouching import Vouching, build_vouching
@@ -101,6 +103,7 @@ class Node:
     anchors: Anchors
     escrows: Escrows
     vouching: Vouching
+    exchange: Exchange
     fleet: Fleet
     local_operator: Principal
     _space: SpaceWatch
@@ -164,8 +167,7 @@ async def build_node(
     space, services = SpaceWatch(clock, alerts), Services(clock, telemetry, alerts)
     watched, journals = WatchedStore(ports.store, space), WatchedJournals(ports.journals, space)
     async with contextlib.AsyncExitStack() as stack:
-        noise = await watch_noise(ports, alerts, telemetry)
-        # Before anything else is read or written: a wrong key must not get far.
+        noise = await watch_noise(ports, alerts, telemetry)  # the vault comes first: a wrong key must not get far
         vault, store = await stack.enter_async_context(opened_vault(settings, ports, watched, telemetry))
         seals = ChunkSeals(vault, seals=settings.at_rest.seal)
         ledger_journal, intake_journal, probe_journal = [
@@ -208,7 +210,8 @@ async def build_node(
             migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS], files=artefacts),
             escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
             agreements=archive, anchors=Anchors(store, offload, clock), artefacts=artefacts, fleet=fleet, ledger=ledger,
-            identities=identities, local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
+            exchange=opened_exchange(settings, ports, store, ledger), identities=identities,
+            local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip
         provide_tools(toolbox, node, ports)
         await swarm.start()

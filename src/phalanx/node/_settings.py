@@ -262,6 +262,29 @@ class AtRestSection(Section):
     )
 
 
+class TaxiiSource(Section):
+    """A collection elsewhere that is pulled."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", description="What it is called here.")
+    url: str = Field(pattern=r"^https?://", description="Its API root, e.g. https://cti.example/api1/.")
+    collection: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$", description="Id of the collection.")
+    user: str = Field("", description="User name for HTTP Basic; empty: the secret is sent as a bearer token.")
+    secret: Path | None = Field(None, description="File with the password or token, mode 0600.")
+    ca: Path | None = Field(None, description="Certificates (PEM) to trust instead of the system's.")
+    every_s: float = Field(300.0, ge=1, description="How often it is asked for what is new.")
+
+
+class TaxiiSection(Section):
+    """Intelligence shared by TAXII 2.1: the node's own server, and collections elsewhere."""
+
+    title: str = Field("Phalanx", max_length=200, description="Title of the server, as discovery tells it.")
+    contact: str = Field("", max_length=200, description="Whom to ask about the server.")
+    unmarked: Literal["clear", "green", "amber", "amber+strict", "red"] = Field(
+        "amber", description="What an object without a TLP marking is treated as; own findings are marked as this."
+    )
+    sources: tuple[TaxiiSource, ...] = Field((), max_length=32, description="Collections elsewhere that are pulled.")
+
+
 class WitnessSetting(Section):
     """A witness of this node's ledger."""
 
@@ -372,6 +395,7 @@ class Settings(Section):
     at_rest: AtRestSection = Field(AtRestSection(), description="Data at rest.")
     artefacts: ArtefactSection = Field(ArtefactSection(), description="Files that the node keeps.")
     ledger: LedgerSection = Field(LedgerSection(), description="Witnesses, gossip and timestamps of the ledger.")
+    taxii: TaxiiSection = Field(TaxiiSection(), description="Intelligence shared by TAXII 2.1.")
     cluster: ClusterSection = Field(ClusterSection(), description="Other nodes.")
     log: LogSection = Field(LogSection(), description="Logs.")
     otlp: OtlpSection = Field(OtlpSection(), description="Export of traces and metrics.")

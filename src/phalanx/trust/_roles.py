@@ -8,12 +8,16 @@ from phalanx.trust._errors import NotAllowed
 
 
 class Role(Enum):
-    """admin > operator > viewer; ``ingest`` may post events and do nothing else."""
+    """admin > operator > viewer; ``ingest`` may post events and do nothing else.
+
+    ``partner`` is somebody of another organisation: the collections that name its token, and nothing else.
+    """
 
     ADMIN = "admin"
     OPERATOR = "operator"
     VIEWER = "viewer"
     INGEST = "ingest"
+    PARTNER = "partner"
 
     def allows(self, needed: "Role") -> bool:
         return needed in _ALLOWED[self]
@@ -21,10 +25,12 @@ class Role(Enum):
 
 # Written out rather than ranked: a viewer must not post events, and a sensor must not look.
 _ALLOWED = {
-    Role.ADMIN: frozenset(Role),
+    # A partner is no lesser person of this organisation: nobody else has what only a partner has.
+    Role.ADMIN: frozenset(Role) - {Role.PARTNER},
     Role.OPERATOR: frozenset((Role.OPERATOR, Role.VIEWER, Role.INGEST)),
     Role.VIEWER: frozenset((Role.VIEWER,)),
     Role.INGEST: frozenset((Role.INGEST,)),
+    Role.PARTNER: frozenset((Role.PARTNER,)),
 }
 
 

@@ -45,6 +45,7 @@ def test_each_role_reaches_what_it_may_and_nothing_else(on_node):
             Role.OPERATOR: ({200}, 202),
             Role.VIEWER: ({200}, 403),
             Role.INGEST: ({403}, 202),
+            Role.PARTNER: ({403}, 403),
         }
 
     on_node(work)

@@ -3,7 +3,7 @@ import pytest
 from phalanx.core import DEFAULT_TENANT
 from phalanx.trust import NotAllowed, Principal, Role, TrustError
 
-ADMIN, OPERATOR, VIEWER, INGEST = Role.ADMIN, Role.OPERATOR, Role.VIEWER, Role.INGEST
+ADMIN, OPERATOR, VIEWER, INGEST, PARTNER = Role.ADMIN, Role.OPERATOR, Role.VIEWER, Role.INGEST, Role.PARTNER
 
 
 @pytest.mark.requirement("API-3")
@@ -14,6 +14,7 @@ ADMIN, OPERATOR, VIEWER, INGEST = Role.ADMIN, Role.OPERATOR, Role.VIEWER, Role.I
         (OPERATOR, {OPERATOR, VIEWER, INGEST}),
         (VIEWER, {VIEWER}),
         (INGEST, {INGEST}),
+        (PARTNER, {PARTNER}),
     ],
 )
 def test_what_each_role_may(role, allowed):
