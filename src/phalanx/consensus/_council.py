@@ -6,7 +6,7 @@ does not know asks what was opened there. ``run`` is to run for as long as the c
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -60,6 +60,7 @@ class _Open:
     hub: Hub
     checks: Checks
     deadline_ns: int
+    opener: str = ""
     waiting: list["asyncio.Future[Agreement | Indeterminate]"] = field(default_factory=list)
     convicted: set[int] = field(default_factory=set)
     told: bool = False
@@ -112,7 +113,9 @@ class Council:
         self._memo = memo
         self._open: dict[bytes, _Open] = {}
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
-        self._unopened: asyncio.Queue[Opening] = asyncio.Queue(MAX_INSTANCES)
+        self._unopened: asyncio.Queue[tuple[str, Opening]] = asyncio.Queue(MAX_INSTANCES)
+        # What each other host has opened here and is not settled: none may take the room of the rest.
+        self._opened_by: Counter[str] = Counter()
         # First proposals of slots that are not open here yet: nothing keeps them behind the opening on the way.
         self._early: OrderedDict[bytes, tuple[int, int | None, Proposal]] = OrderedDict()
         self._work = asyncio.Event()
@@ -195,9 +198,17 @@ class Council:
     async def _turn(self) -> bool:
         """Handle a bounded part of what there is; whether there was anything."""
         while not self._unopened.empty():
-            opening = self._unopened.get_nowait()
+            opener, opening = self._unopened.get_nowait()
             instance = Instance(self.epoch, opening.question)
-            opened = await self._opened(instance, opening.deadline_ns)
+            try:
+                opened = await self._opened(instance, opening.deadline_ns)
+            except Overloaded:
+                self._opened_by[opener] -= 1  # whoever leads says it again
+                continue
+            if opened.opener or opened.waiting:
+                self._opened_by[opener] -= 1  # it was open already
+            else:
+                opened.opener = opener
             early = self._early.pop(opening.slot, None)
             if early is not None:
                 sender, to, proposal = early
@@ -235,11 +246,11 @@ class Council:
             self._answer(opened, agreement)
         if hub.settled and hub.decision is None:
             self._answer(opened, Indeterminate(hub.instance, "no quorum in as many views as there may be"))
-        if hub.settled and hub.decision is not None and not hub.busy:
+        # Decided, or nobody here learns of a decision by asking any more; a certificate may still be shown.
+        if hub.settled and not hub.busy and (hub.decision is not None or hub.next_wake_ns is None):
             del self._open[hub.instance.slot]
-        elif hub.settled and hub.next_wake_ns is None and not hub.busy:
-            # Nobody here learns of a decision by asking any more; a certificate may still be shown.
-            del self._open[hub.instance.slot]
+            if opened.opener:
+                self._opened_by[opened.opener] -= 1
 
     async def _convict(self, opened: _Open, evidence: Evidence) -> None:
         """Each culprit once; what a machine says it saw is checked like anybody else's word."""
@@ -289,10 +300,12 @@ class Council:
         me = next(iter(self._seats))
         known = self._known.get(message.slot)
         if isinstance(message, Opening):
-            # Half of the agenda is for what is asked here, however much is opened elsewhere.
-            room = len(self._open) + self._unopened.qsize() < MAX_INSTANCES // 2
+            opener = wire.home(sender)
+            # Half of the agenda is for what is asked here, and of the other half each host has its share.
+            room = self._opened_by[opener] < max(1, MAX_INSTANCES // 2 // wire.hosts)
             if opened is None and known is None and room and self._is_sound(message):
-                self._unopened.put_nowait(message)
+                self._opened_by[opener] += 1
+                self._unopened.put_nowait((opener, message))
         elif isinstance(message, Asking):
             if opened is not None:
                 question = opened.hub.instance.question

@@ -41,6 +41,15 @@ class Wire:
         self.sent_bytes = 0
         self.refused = 0
 
+    def home(self, place: int) -> str:
+        """At which address a place lives."""
+        return self._homes[place]
+
+    @property
+    def hosts(self) -> int:
+        """How many hosts there are, this one among them."""
+        return len(self._others) + 1
+
     def send(self, sender: int, to: int | None, message: Message) -> None:
         """To one place, or, for None, to every host but this one. Raises ``LimitExceeded``."""
         frame = _FRAME.pack(sender, _ALL if to is None else to) + encode_message(message)

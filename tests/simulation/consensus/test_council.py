@@ -11,12 +11,14 @@ from phalanx.consensus import (
     Fetch,
     Fixed,
     Indeterminate,
+    Instance,
     Question,
     Seat,
     UnknownOption,
     VoteLog,
     Wire,
 )
+from phalanx.consensus._messages import Opening
 from phalanx.core import NS_PER_MS, NS_PER_S, InvalidInput
 from phalanx.testing import ROUGH_NETWORK, Faults, SimWorld
 from phalanx.testing.consensus import ideal_epoch
@@ -243,6 +245,31 @@ def test_late_votes_are_not_answered_with_a_certificate_each():
 
     for seed in range(5):
         SimWorld(seed).run(main)
+
+
+@pytest.mark.requirement("CON-3")
+def test_a_host_that_opens_questions_without_end_takes_nobodys_room():
+    async def main(world):
+        hosts = Hosts(world)
+        nodes = [world.node(f"host-{place}") for place in range(3)]
+        flood = Wire(world.transport("host-3"), hosts.homes)
+        for place in (1, 2):
+            nodes[place].start(hosts.program(place, ask=False))
+        for number in range(600):
+            # Others for each, and none that it leads: nobody can decide any of them.
+            question = Question(("a", "b"), (number + 1).to_bytes(32))
+            instance, late_ns = Instance(hosts.epoch, question), world.clock.wall_ns() + 600 * NS_PER_S
+            if instance.leader(1) == 3:
+                flood.send(3, number % 3, Opening(instance.slot, hosts.epoch.id, question, late_ns))
+        await world.clock.sleep(0.1)
+        nodes[0].start(hosts.program(0, ask=True))
+        await world.clock.sleep(5)
+        # Without the one that floods, every vote is needed.
+        assert set(hosts.agreed) == {0, 1, 2}
+        for node in nodes:
+            await node.crash(power_loss=False)
+
+    SimWorld(2).run(main)
 
 
 @pytest.mark.requirement("CON-4")
