@@ -1,6 +1,6 @@
 """Events in, findings out: intake, reading, detection by Sigma rules, and the questions about them.
 
-``Intake`` makes bytes durable, ``Sentinel`` reads them into batches, asks the rules and commits
+``Intake`` makes bytes durable, ``Sentinel`` reads them into batches, asks the detectors and commits
 findings and missions, ``Findings`` and ``EventLog`` answer. Reading and matching are pure
 functions over bytes and columns.
 
@@ -16,13 +16,23 @@ Errors::
 ``Unavailable`` of ``core``; queries raise ``NotFound``.
 """
 
+from phalanx.intel._detector import (
+    DETECTORS_GROUP,
+    Detector,
+    DetectorFactory,
+    Hit,
+    Pattern,
+    StatefulDetector,
+)
 from phalanx.intel._errors import BadLine, InvalidRule, UnsupportedRule
 from phalanx.intel._hunts import HUNTS, Hunt, HuntHit, expand_skill, retro_hunt_skill, saved_queries
 from phalanx.intel._intake import DEFAULT_MAX_BACKLOG_EVENTS, Intake
+from phalanx.intel._limits import MAX_DETECTOR_STATE_BYTES
 from phalanx.intel._merging import finding_put
 from phalanx.intel._model import (
     BATCHES,
     CURSORS,
+    DETECTOR_STATES,
     FINDINGS,
     IDEMPOTENCY,
     QUARANTINE,
@@ -31,6 +41,7 @@ from phalanx.intel._model import (
     BatchEntry,
     Chunk,
     Cursor,
+    DetectorState,
     Quarantine,
     UsedKey,
 )
@@ -41,7 +52,7 @@ from phalanx.intel._sealing import ChunkSeals
 from phalanx.intel._sentinel import Sentinel
 from phalanx.intel._subjects import UNKNOWN_HOST
 from phalanx.intel.reading import AUTO, OCSF_VERSION, READERS, ReadOut, Rejected, ocsf_view, read_chunk, read_lines
-from phalanx.intel.sigma import Hit, Rule, RuleSet, load_rules, parse_rule
+from phalanx.intel.sigma import Rule, RuleSet, load_rules, parse_rule
 
 __all__ = [
     "HUNTS",
@@ -55,6 +66,7 @@ __all__ = [
     "BATCHES",
     "CURSORS",
     "DEFAULT_MAX_BACKLOG_EVENTS",
+    "DETECTORS_GROUP",
     "FINDINGS",
     "IDEMPOTENCY",
     "OCSF_VERSION",
@@ -68,18 +80,25 @@ __all__ = [
     "Chunk",
     "ChunkSeals",
     "Cursor",
+    "Detector",
+    "DetectorFactory",
+    "DetectorState",
+    "DETECTOR_STATES",
+    "MAX_DETECTOR_STATE_BYTES",
     "EventLog",
     "Findings",
     "Hit",
     "Intake",
     "InvalidRule",
     "OwnEvents",
+    "Pattern",
     "Quarantine",
     "ReadOut",
     "Rejected",
     "Rule",
     "RuleSet",
     "Sentinel",
+    "StatefulDetector",
     "UnsupportedRule",
     "UsedKey",
     "load_rules",

@@ -1,16 +1,16 @@
-"""Lines to hits, in one go. Pure, and without a way to fail.
+"""Lines to hits, in one go, and without a way to fail.
 
-When reading or matching raises on some slice, which only a mistake of ours can cause, its lines
-are tried one by one: the one at fault is rejected with the error as reason, the others count.
+When reading raises on some slice, or a detector on some batch, which only a mistake can cause, lines or events are
+tried one by one: the one at fault is rejected with the error as reason, the others count.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from phalanx.core import BatchId
+from phalanx.core import BatchId, EventBatch
+from phalanx.intel._detector import Detector, Hit, one_event
 from phalanx.intel._model import Chunk
-from phalanx.intel.reading import Rejected, read_lines
-from phalanx.intel.sigma import Hit, RuleSet
+from phalanx.intel.reading import ReadOut, Rejected, read_lines
 
 
 class Detected(NamedTuple):
@@ -21,25 +21,29 @@ class Detected(NamedTuple):
     sources: list[str]
 
 
-def detect(rules: RuleSet, chunk: Chunk, first_row: int, lines: Sequence[bytes]) -> Detected:
-    """Read ``lines``, which are rows of ``chunk`` from ``first_row`` on, and ask every rule."""
-    try:
-        return _detect(rules, chunk, first_row, lines)
-    except Exception as error:  # noqa: BLE001 - a poisoned line must not stop the stream
-        if len(lines) == 1:
-            reason = f"internal error: {type(error).__name__}: {error}"
-            return Detected([], [Rejected(first_row, reason, lines[0])], [])
+def detect(detectors: Sequence[Detector], chunk: Chunk, first_row: int, lines: Sequence[bytes]) -> Detected:
+    """Read ``lines``, which are rows of ``chunk`` from ``first_row`` on, and ask every detector, in their order."""
     found = Detected([], [], [])
-    for row, line in enumerate(lines, first_row):
-        alone = detect(rules, chunk, row, [line])
-        found.hits.extend(alone.hits)
-        found.rejected.extend(alone.rejected)
-        found.sources.extend(alone.sources)
+    for out in _read(chunk, first_row, lines):
+        found.rejected.extend(out.rejected)
+        for batch in out.batches:
+            found.sources.append(str(batch.log_source))
+            for detector in detectors:
+                _ask(detector, batch, found)
     return Detected(found.hits, found.rejected, list(dict.fromkeys(found.sources)))
 
 
-def _detect(rules: RuleSet, chunk: Chunk, first_row: int, lines: Sequence[bytes]) -> Detected:
-    out = read_lines(
+def _read(chunk: Chunk, first_row: int, lines: Sequence[bytes]) -> list[ReadOut]:
+    try:
+        return [_read_lines(chunk, first_row, lines)]
+    except Exception as error:  # noqa: BLE001 - a poisoned line must not stop the stream
+        if len(lines) == 1:
+            return [ReadOut((), (Rejected(first_row, _mistake(error), lines[0]),))]
+    return [out for row, line in enumerate(lines, first_row) for out in _read(chunk, row, [line])]
+
+
+def _read_lines(chunk: Chunk, first_row: int, lines: Sequence[bytes]) -> ReadOut:
+    return read_lines(
         lines,
         first_row=first_row,
         reader=chunk.reader,
@@ -47,5 +51,18 @@ def _detect(rules: RuleSet, chunk: Chunk, first_row: int, lines: Sequence[bytes]
         batch=BatchId(chunk.id),
         accepted_at_ns=chunk.at_ns,
     )
-    hits = [hit for batch in out.batches for hit in rules.evaluate(batch)]
-    return Detected(hits, list(out.rejected), [str(batch.log_source) for batch in out.batches])
+
+
+def _ask(detector: Detector, batch: EventBatch, found: Detected) -> None:
+    try:
+        found.hits.extend(detector.evaluate(batch))
+    except Exception as error:  # noqa: BLE001 - a mistake in a detector costs only the events it is made on
+        if len(batch) == 1:
+            found.rejected.append(Rejected(batch.rows[0], f"{detector.name}: {_mistake(error)}", batch.raw[0]))
+            return
+        for place in range(len(batch)):
+            _ask(detector, one_event(batch, place), found)
+
+
+def _mistake(error: Exception) -> str:
+    return f"internal error: {type(error).__name__}: {error}"

@@ -134,8 +134,9 @@ class Harvest:
         )
 
     async def commit(
-        self, store: Store, cursor: Cursor, expect: Expect, *, skills_for: Callable[[Finding], Sequence[str]]
-    ) -> Commit:
+        self, store: Store, cursor: Cursor, expect: Expect, states: Sequence[Write] = (), *,
+        skills_for: Callable[[Finding], Sequence[str]],
+    ) -> Commit:  # fmt: skip
         """The commit that brings the store to ``cursor``; findings it knows already are read and merged."""
         writes: dict[tuple[str, str, str], Write] = {}
         expects = [expect]
@@ -156,7 +157,7 @@ class Harvest:
             _put(writes, _batch_writes(batch))
         for quarantined in self._quarantined:
             _put(writes, _quarantine_writes(quarantined))
-        _put(writes, [cursor.put()])
+        _put(writes, [*states, cursor.put()])
         return Commit(tuple(writes.values()), tuple(expects), tuple(found), missions)
 
 

@@ -28,6 +28,9 @@ MAX_SLICE_BYTES = 512 * KIB
 MAX_TAKE_BYTES = 2 * MIB
 MAX_TAKE_RECORDS = 256
 MAX_FINDINGS_PER_COMMIT = 1_000
+# What a detector remembers of one tenant between two commits; it is written with each of them that changed it.
+MAX_DETECTOR_STATE_BYTES = MIB
+MAX_DETECTORS = 64
 MAX_REJECTS_PER_COMMIT = 2_000
 
 # Characters of a rejected line, and of the reason, that quarantine lists; the line stays in the journal.

@@ -1,7 +1,8 @@
 """Hits become findings. Pure.
 
-Hits of one rule on one host within one hour of event time are one finding, whose id follows
-from just these. So hits that come later, in another chunk or after a crash, find it again.
+Hits of one pattern on one subject, which is a host unless the detector says otherwise, within one hour of event time
+are one finding, whose id follows from just these. So hits that come later, in another chunk or after a crash, find it
+again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,10 +25,10 @@ from phalanx.core import (
     encode,
     iso_from_ns,
 )
+from phalanx.intel._detector import Hit, Pattern
 from phalanx.intel._limits import MAX_ENTITIES
 from phalanx.intel._model import FINDINGS
 from phalanx.intel._subjects import entities_of, host_of, quote
-from phalanx.intel.sigma import Hit, Rule
 from phalanx.telemetry import waypoint_of
 
 _HOUR_NS = 3_600 * NS_PER_S
@@ -39,7 +40,7 @@ class Sighting:
 
     id: str
     tenant: TenantId
-    rule: Rule
+    rule: Pattern
     host: str
     first: Event
     evidence: list[EventId]
@@ -48,15 +49,29 @@ class Sighting:
     first_seen_ns: int
     last_seen_ns: int
     chunk_events: int
+    told: str
+    confidence: float
 
-    def add(self, event: Event) -> None:
+    def add(self, hit: Hit) -> None:
         """One more hit."""
         self.hits += 1
-        self.first_seen_ns = min(self.first_seen_ns, event.time_ns)
-        self.last_seen_ns = max(self.last_seen_ns, event.time_ns)
-        if len(self.evidence) < MAX_EVIDENCE:
-            self.evidence.append(event.id)
-            self.entities.update(dict.fromkeys(entities_of(event, self.host)))
+        if hit.confidence is not None:
+            self.confidence = max(self.confidence, hit.confidence)
+        self._keep(hit.earlier)
+        for place in hit.places:
+            event = Event(hit.batch, place)
+            self.first_seen_ns = min(self.first_seen_ns, event.time_ns)
+            self.last_seen_ns = max(self.last_seen_ns, event.time_ns)
+            if len(self.evidence) < MAX_EVIDENCE:
+                self._keep((event.id,))
+                self.entities.update(dict.fromkeys(entities_of(event, self.host)))
+        if len(self.entities) < MAX_ENTITIES:
+            self.entities.update(dict.fromkeys(hit.entities))
+
+    def _keep(self, events: Iterable[EventId]) -> None:
+        for event in events:
+            if len(self.evidence) < MAX_EVIDENCE and event not in self.evidence:
+                self.evidence.append(event)
 
 
 class Sightings:
@@ -79,7 +94,7 @@ class Sightings:
             host = host_of(event, self._host_names)
             tenant = hit.batch.tenant
             hour_ns = event.time_ns - event.time_ns % _HOUR_NS
-            finding = derive_id(hour_ns, "finding", tenant, hit.rule.name, host)
+            finding = derive_id(hour_ns, "finding", tenant, hit.rule.name, hit.subject or host)
             seen = self._by_id.get((tenant, finding))
             if seen is None:
                 seen = self._by_id[tenant, finding] = Sighting(
@@ -94,8 +109,10 @@ class Sightings:
                     first_seen_ns=event.time_ns,
                     last_seen_ns=event.time_ns,
                     chunk_events=chunk_events,
+                    told=hit.told,
+                    confidence=hit.rule.confidence if hit.confidence is None else hit.confidence,
                 )
-            seen.add(event)
+            seen.add(hit)
 
 
 def finding_of(seen: Sighting, *, found_at_ns: int) -> Finding:
@@ -103,6 +120,7 @@ def finding_of(seen: Sighting, *, found_at_ns: int) -> Finding:
     rule = seen.rule
     quoted = quote(rule.fields, seen.first)
     told = f" Seen on {seen.host}: {quoted}." if quoted else f" Seen on {seen.host}."
+    told = f" {seen.told}{told}" if seen.told else told
     return Finding(
         id=seen.id,
         tenant=seen.tenant,
@@ -112,7 +130,7 @@ def finding_of(seen: Sighting, *, found_at_ns: int) -> Finding:
         rule=rule.name,
         title=rule.title,
         severity=rule.severity,
-        confidence=rule.confidence,
+        confidence=seen.confidence,
         techniques=rule.techniques,
         tactics=rule.tactics,
         entities=tuple(seen.entities)[:MAX_ENTITIES],

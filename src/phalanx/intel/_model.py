@@ -24,6 +24,7 @@ FINDINGS: Final = Table("findings", indexes=("case", "trace", "severity"), seale
 BATCHES: Final = Table("batches", indexes=("source",), sealed=True)
 QUARANTINE: Final = Table("quarantine", sealed=True)
 CURSORS: Final = Table("cursors")
+DETECTOR_STATES: Final = Table("detector_states", sealed=True)
 IDEMPOTENCY: Final = Table("idempotency", sealed=True)
 
 _SENTINEL_CURSOR = "sentinel"
@@ -100,6 +101,15 @@ class Cursor(Record, frozen=True, kw_only=True, tag="cursor"):
 
     def put(self) -> Put:
         return Put(CURSORS, self.tenant, self.id, encode(self))
+
+
+class DetectorState(Record, frozen=True, kw_only=True, tag="detector-state"):
+    """What the detector ``id`` remembers of a tenant, as of the cursor it was committed with."""
+
+    data: bytes
+
+    def put(self) -> Put:
+        return Put(DETECTOR_STATES, self.tenant, self.id, encode(self))
 
 
 def cursor_key() -> tuple[Table, TenantId, str]:

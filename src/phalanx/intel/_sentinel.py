@@ -1,8 +1,9 @@
-"""The sentinel: reads what was accepted, asks the rules, and commits what follows.
+"""The sentinel: reads what was accepted, asks the detectors, and commits what follows.
 
 - One sentinel consumes one journal, in order. Where it stands is in the store, in the same
   commit as all that it found up to there: after a crash it goes on from there and nothing
-  is found twice or not at all. A second sentinel is noticed by the version of the cursor.
+  is found twice or not at all. So are the states of detectors that remember. A second sentinel is
+  noticed by the version of the cursor.
 - Lines that cannot be read go to quarantine; none stops the stream.
 - Nothing it does keeps the event loop for longer than one slice of lines (``_limits``).
 - When there is no room it waits and begins again at the stored cursor; so does whoever starts
@@ -19,6 +20,8 @@ from phalanx.core import (
     Clock,
     Expect,
     Finding,
+    InvalidInput,
+    LimitExceeded,
     Severity,
     StorageCorrupt,
     StorageFull,
@@ -29,9 +32,11 @@ from phalanx.core import (
 from phalanx.crypto import CryptoError
 from phalanx.crypto.vault import Shredded
 from phalanx.intel._detecting import detect
+from phalanx.intel._detector import Detector
 from phalanx.intel._harvest import Commit, Harvest
 from phalanx.intel._intake import Intake
-from phalanx.intel._limits import MAX_TAKE_BYTES, MAX_TAKE_RECORDS, STORAGE_RETRY_S
+from phalanx.intel._limits import MAX_DETECTORS, MAX_TAKE_BYTES, MAX_TAKE_RECORDS, STORAGE_RETRY_S
+from phalanx.intel._memory import Memory
 from phalanx.intel._model import BATCHES, CURSORS, BatchEntry, Chunk, Cursor, cursor_key, read_cursor
 from phalanx.intel.reading import slices, split_lines
 from phalanx.intel.sigma import RuleSet
@@ -60,11 +65,16 @@ class Sentinel:
         skills: Sequence[str] = ("triage",),
         serious_skills: Sequence[str] = (),
         probe_skills: Sequence[str] = (),
+        detectors: Sequence[Detector] = (),
     ) -> None:
         self._intake = intake
         self._journal = intake.journal
         self._store = store
         self._rules = rules
+        self._memory = Memory(store)
+        self._others: list[Detector] = []
+        for detector in detectors:
+            self.join(detector)
         self._clock = clock
         self._telemetry = telemetry
         self._log = telemetry.log.bind(room="intel")
@@ -91,6 +101,19 @@ class Sentinel:
     def rules(self) -> RuleSet:
         """The rules in force."""
         return self._rules
+
+    @property
+    def detectors(self) -> Sequence[Detector]:
+        """Who is asked, in this order: the rules first."""
+        return (self._rules, *self._others)
+
+    def join(self, detector: Detector) -> None:
+        """Ask ``detector`` too, from the next batch on. Raises ``InvalidInput`` when its name is taken."""
+        if detector.name in [known.name for known in self.detectors]:
+            raise InvalidInput("detector", f"{detector.name!r} is the name of another detector")
+        if len(self._others) + 1 >= MAX_DETECTORS:
+            raise LimitExceeded("detectors", maximum=MAX_DETECTORS, seen=len(self._others) + 2)
+        self._others.append(detector)
 
     @property
     def offset(self) -> int:
@@ -127,6 +150,7 @@ class Sentinel:
             # Going on would skip events in silence: journal and store are not of one time.
             reason = f"the cursor is at {cursor.offset}, the journal has {self._journal.start} to {self._journal.end}"
             raise StorageCorrupt("the intake journal", cursor.offset, reason)
+        self._memory.forget()
         self._stand_at(cursor.offset, cursor.row)
         self._on_missions()
 
@@ -150,16 +174,23 @@ class Sentinel:
                 continue
             harvest.open(offset, chunk, await self._read_before(chunk) if row else None)
             events += chunk.events - row
+            detectors = self.detectors
+            await self._recall(chunk)
             for first_row, lines in slices(split_lines(chunk.data), row):
-                harvest.add(offset, len(lines), detect(self._rules, chunk, first_row, lines))
+                harvest.add(offset, len(lines), detect(detectors, chunk, first_row, lines))
                 if harvest.full:
                     await self._commit(harvest, offset, first_row + len(lines))
                     harvest = Harvest(self.host_names)
                     harvest.open(offset, chunk, await self._read_before(chunk))
+                    await self._recall(chunk)
                 await asyncio.sleep(0)
             offset, row = offset + 1, 0
         await self._commit(harvest, offset, 0)
         self._intake.backlog.pace(events, self._clock.monotonic_ns() - started_ns)
+
+    async def _recall(self, chunk: Chunk) -> None:
+        for reason in await self._memory.recall(chunk.tenant, self.detectors):
+            self._log.error("a detector begins anew", reason=reason)
 
     async def _read_before(self, chunk: Chunk) -> BatchEntry | None:
         """What the store knows of a chunk that was read in part."""
@@ -170,7 +201,10 @@ class Sentinel:
         now_ns = self._clock.wall_ns()
         cursor = Cursor.at(offset, row, at_ns=now_ns)
         expect = Expect(CURSORS, cursor.tenant, cursor.id, self._version)
-        commit = await harvest.commit(self._store, cursor, expect, skills_for=self._skills_for)
+        states, failed = self._memory.writes(self.detectors, at_ns=now_ns)
+        for reason in failed:
+            self._log.error("a detector's memory is not kept", reason=reason)
+        commit = await harvest.commit(self._store, cursor, expect, states, skills_for=self._skills_for)
         trace = commit.found[0].trace if commit.found else NO_TRACE
         with self._telemetry.tracer.span("commit findings", room="intel", trace=trace, events=harvest.events):
             self._version = await self._store.commit(commit.writes, expect=commit.expect)

@@ -12,12 +12,13 @@ from phalanx.core import AlertLevel, AlertSink, InvalidInput
 from phalanx.crypto.entropy import SOURCES_GROUP
 from phalanx.crypto.vault import WRAPPERS_GROUP
 from phalanx.devices import Backend, Provider
+from phalanx.intel import DETECTORS_GROUP
 
 SKILLS = "phalanx.skills"
 DUTIES = "phalanx.duties"
 ANALYSES = "phalanx.analyses"
 DEVICES = "phalanx.devices"
-GROUPS = (SKILLS, DUTIES, ANALYSES, DEVICES, WRAPPERS_GROUP, SOURCES_GROUP)
+GROUPS = (SKILLS, DUTIES, ANALYSES, DEVICES, DETECTORS_GROUP, WRAPPERS_GROUP, SOURCES_GROUP)
 
 
 def registered(group: str) -> list[EntryPoint]:

@@ -11,6 +11,7 @@ from phalanx.agents import MISSIONS, Mission
 from phalanx.core import (
     DEFAULT_TENANT,
     MAX_EVIDENCE,
+    InvalidInput,
     NotFound,
     Severity,
     StorageFull,
@@ -20,7 +21,7 @@ from phalanx.core import (
     event_id,
     iso_from_ns,
 )
-from phalanx.intel import EventLog, Findings, Intake, RuleSet, Sentinel, load_rules, parse_rule
+from phalanx.intel import EventLog, Findings, Hit, Intake, Pattern, RuleSet, Sentinel, load_rules, parse_rule
 from phalanx.intel import _harvest as harvest_module
 from phalanx.telemetry import WAYPOINTS, Telemetry
 from phalanx.testing import WORLD_START_NS, SimWorld
@@ -530,3 +531,96 @@ def test_a_second_sentinel_on_the_same_cursor_is_turned_away():
             await asyncio.wait((task,))
 
     SimWorld(2).run(inside)
+
+
+FIFTH = Pattern(name="fifth", title="Every fifth event", severity=Severity.LOW)
+
+
+class EveryFifth:
+    """Counts the events of each tenant, and finds every fifth; which ones is told by their evidence."""
+
+    name = "every-fifth"
+
+    def __init__(self):
+        self.seen = {}
+        self.changed = set()
+
+    def evaluate(self, batch):
+        hits = []
+        for place in range(len(batch)):
+            self.seen[batch.tenant] = self.seen.get(batch.tenant, 0) + 1
+            self.changed.add(batch.tenant)
+            if self.seen[batch.tenant] % 5 == 0:
+                hits.append(Hit(FIFTH, batch, (place,), subject=str(self.seen[batch.tenant])))
+        return hits
+
+    def state(self, tenant):
+        if tenant not in self.changed:
+            return None
+        self.changed.discard(tenant)
+        return str(self.seen[tenant]).encode()
+
+    def restore(self, tenant, state):
+        self.seen[tenant] = 0 if state is None else int(state)
+        self.changed.discard(tenant)
+
+
+@pytest.mark.requirement("INT-2")
+@pytest.mark.parametrize("seed", range(8))
+def test_a_detector_that_remembers_counts_nothing_twice_or_not_at_all_over_crashes(seed):
+    """Cut off at any point, it goes on where the cursor does: each fifth event is found once, and no other."""
+
+    async def inside(world):
+        accepted = 0
+        for round_ in range(6):
+            async with Watch(world, detectors=[EveryFifth()]) as watch:
+                for _ in range(4):
+                    lines = [BENIGN] * world.rng.integer(1, 9)
+                    await watch.accept(*lines)
+                    accepted += len(lines)
+                    for _ in range(world.rng.integer(0, 40)):
+                        await asyncio.sleep(0)
+                if round_ == 5:
+                    await watch.sentinel.drained()
+                    return accepted, await watch.findings.list(DEFAULT_TENANT)
+        raise AssertionError
+
+    accepted, findings = SimWorld(seed).run(inside)
+    assert accepted >= 24
+    assert len(findings) == accepted // 5
+    assert [finding.hits for finding in findings] == [1] * len(findings)
+
+
+class Nothing(EveryFifth):
+    """Its memory cannot be read."""
+
+    def restore(self, tenant, state):
+        if state is not None:
+            raise ValueError("of another version")
+        super().restore(tenant, state)
+
+
+def test_a_detector_that_cannot_read_its_memory_begins_anew_and_says_so():
+    async def inside(world):
+        async with Watch(world, detectors=[Nothing()]) as watch:
+            await watch.accept(*[BENIGN] * 4)
+            await watch.sentinel.drained()
+        async with Watch(world, detectors=[Nothing()]) as watch:
+            await watch.accept(*[BENIGN] * 5)
+            await watch.sentinel.drained()
+            assert any("begins anew" in str(line) for line in watch.logged)
+            return await watch.findings.list(DEFAULT_TENANT)
+
+    (finding,) = SimWorld(1).run(inside)
+    assert finding.hits == 1
+
+
+def test_two_detectors_of_one_name_are_refused():
+    async def main(watch):
+        watch.sentinel.join(EveryFifth())
+        with pytest.raises(InvalidInput):
+            watch.sentinel.join(EveryFifth())
+        with pytest.raises(InvalidInput):
+            watch.sentinel.join(RuleSet([]))
+
+    simulate(main)

@@ -4,7 +4,7 @@ Pure. ``InvalidRule`` says what is wrong with a rule, ``UnsupportedRule`` what t
 """
 
 from phalanx.intel.sigma._rule import Rule, parse_rule
-from phalanx.intel.sigma._ruleset import Hit, RuleSet, load_rules
+from phalanx.intel.sigma._ruleset import RuleSet, load_rules
 from phalanx.intel.sigma._view import as_text
 
-__all__ = ["Hit", "Rule", "RuleSet", "as_text", "load_rules", "parse_rule"]
+__all__ = ["Rule", "RuleSet", "as_text", "load_rules", "parse_rule"]

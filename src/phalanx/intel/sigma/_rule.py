@@ -13,6 +13,7 @@ from typing import Any, Final
 import yaml
 
 from phalanx.core import MAX_NAME_CHARS, EventBatch, LogSource, Severity
+from phalanx.intel._detector import Pattern
 from phalanx.intel._errors import InvalidRule, UnsupportedRule
 from phalanx.intel._limits import MAX_PREDICATES, MAX_RULE_FILE_BYTES
 from phalanx.intel.sigma._condition import parse_condition
@@ -37,23 +38,15 @@ _OTHER_TAG = re.compile(r"attack\.([gs]\d{4}|ds\d{4})", re.IGNORECASE)
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Pattern):
     """A compiled rule. ``name`` is Sigma's ``name``, or its ``id``; ``fields`` are those it looks at.
 
     ``tactics`` are in ATT&CK's spelling (``credential-access``), whatever the rule's tags write.
     ``digest`` is that of the text it was compiled from.
     """
 
-    name: str
-    title: str
-    description: str
     log_source: LogSource
-    severity: Severity
-    confidence: float
-    techniques: tuple[str, ...]
-    tactics: tuple[str, ...]
-    fields: tuple[str, ...]
     predicate: Predicate
     digest: str = ""
 

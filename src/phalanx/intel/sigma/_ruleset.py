@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
 
 from phalanx.core import EventBatch, InvalidInput, LimitExceeded, LogSource
+from phalanx.intel._detector import Hit
 from phalanx.intel._errors import InvalidRule
 from phalanx.intel._limits import MAX_RULE_FILE_BYTES, MAX_RULES
 from phalanx.intel.sigma._rule import Rule, parse_rule
@@ -17,16 +17,10 @@ from phalanx.intel.sigma._view import View
 _SUFFIXES = (".yml", ".yaml")
 
 
-class Hit(NamedTuple):
-    """An event that a rule is about, and its place in ``batch``."""
-
-    rule: Rule
-    batch: EventBatch
-    place: int
-
-
 class RuleSet:
     """Compiled rules under their names. Immutable but for a memo of which rules concern which source."""
+
+    name = "sigma"
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         by_name: dict[str, Rule] = {}
@@ -63,7 +57,7 @@ class RuleSet:
         if not rules:
             return []
         view = View(batch)
-        return [Hit(rule, batch, place) for rule in rules for place in rule.match_view(view)]
+        return [Hit(rule, batch, (place,)) for rule in rules for place in rule.match_view(view)]
 
 
 @cache

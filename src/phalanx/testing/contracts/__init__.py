@@ -6,6 +6,7 @@ module says what its checks are given. A check that fails raises ``AssertionErro
 
 from phalanx.testing.contracts._blobs import BLOB_CHECKS, OpenBlobs
 from phalanx.testing.contracts._buses import BUS_CHECKS, OpenPlaces
+from phalanx.testing.contracts._detectors import DETECTOR_CHECKS, DetectorCheck, MakeDetector
 from phalanx.testing.contracts._devices import DEVICE_CHECKS, check_provider
 from phalanx.testing.contracts._journal import JOURNAL_CHECKS, JOURNAL_FULL_CHECKS, OpenJournals
 from phalanx.testing.contracts._notes import NOTES, OpenStore
@@ -20,7 +21,10 @@ __all__ = [
     "BUS_CHECKS",
     "OpenPlaces",
     "BLOB_CHECKS",
+    "DETECTOR_CHECKS",
     "DEVICE_CHECKS",
+    "DetectorCheck",
+    "MakeDetector",
     "DUTY_CHECKS",
     "JOURNAL_CHECKS",
     "JOURNAL_FULL_CHECKS",
