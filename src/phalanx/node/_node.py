@@ -32,7 +32,7 @@ from phalanx.crypto.sharing import Escrows
 from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
 from phalanx.devices import Backend, Fleet
 from phalanx.incidents import Cases, Responses
-from phalanx.intel import DETECTORS_GROUP, ChunkSeals, EventLog, Findings, Intake, Sentinel
+from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel
 from phalanx.intel.sharing import Exchange
 from phalanx.ledger import Anchors, Ledger
 from phalanx.messaging import Bus
@@ -214,7 +214,6 @@ async def build_node(
             local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip
         provide_tools(toolbox, node, ports)
-        load_plugins(DETECTORS_GROUP, alerts, lambda factory: sentinel.join(factory(toolbox)))
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)
         services.start("storage-watch", lambda: space.watch(ports.store, probe_journal))

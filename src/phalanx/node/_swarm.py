@@ -19,6 +19,7 @@ from phalanx.core import (
     derive_id,
 )
 from phalanx.crypto.identity import Identities, Why
+from phalanx.intel import DETECTORS_GROUP
 from phalanx.messaging import Bus
 from phalanx.node._identities import per_role
 from phalanx.node._plugins import DUTIES, SKILLS, checked_duty, checked_skill, load_plugins
@@ -66,7 +67,7 @@ def opened_swarm(
 
 
 def provide_tools(toolbox: Toolbox, node: "Node", ports: Ports) -> None:
-    """What a skill or a duty may ask for; its manifest says which of it."""
+    """What a skill or a duty may ask for, as its manifest says; and detectors, which are made over the same tools."""
     for tool in (
         node.engine, node.findings, node.responses, node.events, node.intake, node.swarm, node.identities, node.ledger,
         node.alerts, node.telemetry, node.fleet, node.assessments, node.cases, node.sentinel, node.bus,
@@ -81,6 +82,7 @@ def provide_tools(toolbox: Toolbox, node: "Node", ports: Ports) -> None:
     for kind, port in by_port.items():
         toolbox.provide(kind, port)
     provide_for_roles(toolbox, node, ports)
+    load_plugins(DETECTORS_GROUP, node.alerts, lambda factory: node.sentinel.join(factory(toolbox)))
 
 
 async def quarantine(node: "Node", agent: str, reason: str, *, by: str) -> Quarantined:
