@@ -53,6 +53,18 @@ class InvitationView(msgspec.Struct, frozen=True, kw_only=True):
     joined: str
 
 
+class AssemblyView(msgspec.Struct, frozen=True, kw_only=True):
+    """The nodes that agree together: all of them, those that are present, and the epoch they share now.
+
+    ``epoch`` is 0 and ``fixed_by`` empty while there is none.
+    """
+
+    roster: tuple[str, ...]
+    present: tuple[str, ...]
+    epoch: int
+    fixed_by: str
+
+
 class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
     """The cluster as this node sees it; a node that is alone has no paths.
 
@@ -66,6 +78,7 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
     peers: tuple[PeerView, ...]
     strangers: tuple[str, ...]
     invitations: tuple[InvitationView, ...]
+    assembly: AssemblyView | None = None
 
 
 class JoinTokenView(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +94,18 @@ class DismissedView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
-KINDS: tuple[type, ...] = (ClusterView, PathView, PeerView, InvitationView, JoinTokenView, DismissedView)
+KINDS: tuple[type, ...] = (AssemblyView, ClusterView, PathView, PeerView, InvitationView, JoinTokenView, DismissedView)
+
+
+def _assembly(node: "Node") -> AssemblyView | None:
+    if node.assembly is None:
+        return None
+    state = node.assembly.state()
+    return AssemblyView(
+        roster=tuple(sorted(state.roster)), present=tuple(sorted(state.present)),
+        epoch=state.epoch.number if state.epoch is not None else 0,
+        fixed_by=state.epoch.fixed_by if state.epoch is not None else "",
+    )  # fmt: skip
 
 
 def cluster_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -120,6 +144,7 @@ def cluster_routes(node: "Node", gate: Gate) -> APIRouter:
                     InvitationView(name=one.name, expires_ns=one.expires_ns, joined=one.joined)
                     for one in state.invitations
                 ),
+                assembly=_assembly(node),
             )
         )  # fmt: skip
 

@@ -46,6 +46,10 @@ def status(client: NodeClient, as_json: bool) -> None:
         ("sent again", lambda row: str(row["retries"])),
     ]
     print_table("Nodes", found["peers"], columns, empty="nobody else is here yet")
+    if (assembly := found.get("assembly")) is not None:
+        share = f"{len(assembly['present'])} of {len(assembly['roster'])} nodes are present"
+        fixed = f"epoch {assembly['epoch']}, fixed by {printable(assembly['fixed_by'])}"
+        click.echo(f"assembly: {share}, {fixed if assembly['epoch'] else 'no epoch in common yet (it takes three)'}")
     if found["strangers"]:
         click.echo(f"of no organisation trusted here: {printable(', '.join(found['strangers']))}")
     if found["invitations"]:

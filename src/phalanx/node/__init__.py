@@ -4,6 +4,7 @@
 all get their node from it, with different ports.
 """
 
+from phalanx.node._assembly import Assembly, AssemblyState
 from phalanx.node._audit import LedgerAudit, Reindexed, audit_ledger, read_tiles, reindex_ledger
 from phalanx.node._cluster import Cluster, ClusterState
 from phalanx.node._deeds import Deed, DutyLine, RoleView, SkillLine, roles
@@ -28,6 +29,8 @@ from phalanx.node._vault import SEALED_TABLES
 from phalanx.node._vouching import Vouching
 
 __all__ = [
+    "Assembly",
+    "AssemblyState",
     "Deed",
     "DutyLine",
     "RoleView",

@@ -97,6 +97,15 @@ class _Sitting:
         return frozenset(self.epoch.places)
 
 
+@dataclass(frozen=True, slots=True)
+class AssemblyState:
+    """The assembly as this node sees it. ``epoch`` is the one that a question would be put to now, if there is one."""
+
+    roster: frozenset[str]
+    present: frozenset[str]
+    epoch: Epoch | None
+
+
 class _Minds:
     """What this node thinks of the matters that it was shown; of others it thinks nothing."""
 
@@ -152,6 +161,10 @@ class Assembly:
     def roster(self) -> frozenset[str]:
         """Everybody who belongs to the assembly, as this node knows it."""
         return frozenset([*sorted(self._others())[: MAX_ASSEMBLY_NODES - 1], self._process])
+
+    def state(self) -> AssemblyState:
+        usable = self._usable()
+        return AssemblyState(self.roster, self.present, None if usable is None else usable.epoch)
 
     @property
     def present(self) -> frozenset[str]:

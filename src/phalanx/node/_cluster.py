@@ -101,8 +101,9 @@ class Cluster:
 
     @property
     def met(self) -> frozenset[str]:
-        """The other nodes that are believed here, whether they are there now or not."""
-        return frozenset(self._met)
+        """The other nodes whose organisations are trusted here, whether they are there now or not."""
+        trusted = {known.name for known in self._identities.anchors.values()}
+        return frozenset(one for one in self._met if one.rpartition(".")[2] in trusted)
 
     def start_talking(self, bus: Bus) -> None:
         """From now on who is heard of is met on ``bus``."""

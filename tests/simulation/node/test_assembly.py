@@ -26,7 +26,7 @@ from phalanx.core import DEFAULT_TENANT, Entity, InvalidInput, Outcome, TraceId,
 from phalanx.incidents import ISOLATE_HOST, ActionProposal, ContainmentPolicy
 from phalanx.node import Settings, build_node
 from phalanx.node._assembly_words import Call, Caught, Draft, Pong, Voice
-from phalanx.testing import SimWorld
+from phalanx.testing import ROUGH_NETWORK, Faults, SimWorld
 
 NAMES = ("hq", "lab-1", "lab-2", "lab-3")
 PROCESSES = tuple(f"{name}.org-{name}" for name in NAMES)
@@ -90,7 +90,11 @@ class Nodes:
         raise AssertionError("it never came to that")
 
 
-def assembled(check, **response):
+def sits_with_everybody(node):
+    return any(sitting.names == EVERYBODY for sitting in node.assembly._sittings.values())
+
+
+def assembled(check, *, seed=5, faults=None, **response):
     """Four nodes that sit in one epoch, and what ``check`` makes of them."""
 
     async def main(world):
@@ -98,11 +102,10 @@ def assembled(check, **response):
             nodes = Nodes(world, stack)
             for name in NAMES:
                 await nodes.start(name, **response.get(name, {}))
-            await nodes.until(lambda: all(len(one.assembly._sittings) == 1 for one in nodes.all))
-            assert {one.assembly.present for one in nodes.all} == {EVERYBODY}
+            await nodes.until(lambda: all(sits_with_everybody(one) for one in nodes.all))
             await check(nodes)
 
-    SimWorld(5).run(main)
+    SimWorld(seed, faults=faults or Faults()).run(main)
 
 
 def proposal(node, n, host="ws-7"):
@@ -136,6 +139,8 @@ def test_nodes_fix_one_epoch_and_each_can_prove_what_they_decided():
                 assert proven.agreement.option == "approve"
                 assert proven.agreement.certificate.phase == COMMIT
                 assert proven.fixed_by == "node:org-hq/hq"
+        state = nodes.all[2].assembly.state()
+        assert (state.roster, state.present, state.epoch.number) == (EVERYBODY, EVERYBODY, 1)
         epochs = {one.digest for node in nodes.all for one in await node.agreements.epochs()}
         assert len(epochs) == 1
         (record,) = await nodes.all[3].agreements.epochs()
@@ -177,6 +182,22 @@ def test_one_node_of_four_may_be_lost_is_left_out_after_a_while_and_comes_back()
         assert approved.outcome is Outcome.APPROVED
 
     assembled(check)
+
+
+@pytest.mark.requirement("CON-3")
+@pytest.mark.parametrize("seed", range(3))
+def test_over_a_rough_network_nodes_agree_and_never_differ(seed):
+    async def check(nodes):
+        rng, approved = nodes.world.rng.child("askers"), 0
+        for n in range(6):
+            outcome, context = await asked(rng.choice(nodes.all), n)
+            approved += outcome.outcome is Outcome.APPROVED
+            found = [await node.agreements.list(DEFAULT_TENANT) for node in nodes.all]
+            options = {(one.slot, one.decision) for ones in found for one in ones if one.context == context}
+            assert len(options) == len({slot for slot, _ in options})
+        assert approved >= 4
+
+    assembled(check, seed=seed, faults=Faults(network=ROUGH_NETWORK))
 
 
 @pytest.mark.requirement("CON-2")

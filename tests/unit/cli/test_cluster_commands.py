@@ -24,6 +24,8 @@ STATE = {
     ],
     "strangers": ["thief.crooks"],
     "invitations": [{"name": "lab", "expires_ns": 10**18, "joined": "lab.other"}],
+    "assembly": {"roster": ["hq.acme", "lab.other", "third.x"], "present": ["hq.acme", "lab.other"], "epoch": 7,
+                 "fixed_by": "node:acme/hq"},
 }  # fmt: skip
 
 
@@ -48,8 +50,11 @@ def run(*arguments):
 
 def test_the_state_is_shown_whole(posted):
     shown = run("status")
-    for part in ("hq.acme runs the server at tls://hq:4222", "unexpected EOF", "lab.other", "sealed", "never", "3",
-                 "thief.crooks", "lab"):  # fmt: skip
+    parts = (
+        "hq.acme runs the server at tls://hq:4222", "unexpected EOF", "lab.other", "sealed", "never", "3",
+        "thief.crooks", "lab", "assembly: 2 of 3 nodes are present, epoch 7, fixed by node:acme/hq",
+    )  # fmt: skip
+    for part in parts:
         assert part in shown
     assert json.loads(run("status", "--json")) == STATE
 
