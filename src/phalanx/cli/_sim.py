@@ -1,9 +1,16 @@
 """`phalanx sim`."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
 import click
 
 from phalanx.cli._exits import Exit
 from phalanx.cli._output import print_json
+
+if TYPE_CHECKING:
+    from phalanx.testing import SimReport, Simulation
 
 
 @click.command(short_help="Run seeded fault simulations of a subsystem.")
@@ -45,48 +52,70 @@ def sim(
     if seed is not None:
         first, seeds = seed, 1
 
-    from rich.console import Console
-    from rich.progress import Progress
-
-    failed: dict[int, list[str]] = {}
-    counts: dict[str, int] = {}
-    digest = ""
-    with Progress(console=Console(stderr=True), disable=as_json or seeds == 1) as progress:
-        task = progress.add_task(f"sim {name}", total=seeds)
-        for report in map(run, range(first, first + seeds)):
-            progress.advance(task)
-            digest = report.digest
-            for what, times in report.counts.items():
-                counts[what] = counts.get(what, 0) + times
-            if any(chosen.expected in one for one in report.violations) if beyond else report.violations:
-                failed[report.seed] = list(report.violations)
+    found = _ran(chosen, run, range(first, first + seeds), beyond=beyond, is_shown=not as_json and seeds > 1)
     if as_json:
         print_json(
             {
-                "sim": name, "title": chosen.title, "first": first, "seeds": seeds, "beyond": beyond, "failed": failed,
-                "counts": counts, "digest": digest if seeds == 1 else None,
+                "sim": name, "title": chosen.title, "first": first, "seeds": seeds, "beyond": beyond,
+                "failed": found.failed, "counts": found.counts, "rates": _rates(chosen, found.counts),
+                "ideal": chosen.ideal, "digest": found.digest if seeds == 1 else None,
             }
         )  # fmt: skip
     else:
-        _show(
-            name, failed, f"seed {first}, trace {digest[:16]}" if seeds == 1 else f"{seeds} seeds from {first}", beyond
-        )
-        if counts:
-            click.echo(", ".join(f"{times} {told}" for told, times in sorted(counts.items())))
-    if bool(failed) is not beyond:
+        told = f"seed {first}, trace {found.digest[:16]}" if seeds == 1 else f"{seeds} seeds from {first}"
+        _show(chosen, found, told, beyond)
+    if bool(found.failed) is not beyond:
         ctx.exit(Exit.FAILED)
 
 
-def _show(name: str, failed: dict[int, list[str]], run: str, beyond: bool) -> None:
-    option = " --beyond" if beyond else ""
-    for bad, violations in failed.items():
+@dataclass(slots=True)
+class _Found:
+    """What came of all seeds; ``digest`` is of the last one."""
+
+    failed: dict[int, list[str]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    digest: str = ""
+
+
+def _ran(
+    chosen: "Simulation", run: "Callable[[int], SimReport]", seeds: range, *, beyond: bool, is_shown: bool
+) -> _Found:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    found = _Found()
+    with Progress(console=Console(stderr=True), disable=not is_shown) as progress:
+        task = progress.add_task(f"sim {chosen.name}", total=len(seeds))
+        for report in map(run, seeds):
+            progress.advance(task)
+            found.digest = report.digest
+            for what, times in report.counts.items():
+                found.counts[what] = found.counts.get(what, 0) + times
+            if any(chosen.expected in one for one in report.violations) if beyond else report.violations:
+                found.failed[report.seed] = list(report.violations)
+    return found
+
+
+def _rates(chosen: "Simulation", counts: Mapping[str, int]) -> dict[str, float]:
+    """Which part of what was attempted came about."""
+    return {f"{what} of {of}": counts.get(what, 0) / counts[of] for what, of in chosen.rates.items() if counts.get(of)}
+
+
+def _show(chosen: "Simulation", found: _Found, run: str, beyond: bool) -> None:
+    name, option = chosen.name, " --beyond" if beyond else ""
+    for bad, violations in found.failed.items():
         click.secho(f"seed {bad}: {'; '.join(violations)}", fg="yellow" if beyond else "red")
         click.echo(f"  repeat it: phalanx sim {name} --seed {bad}{option}")
+    n = len(found.failed)
     if not beyond:
-        click.echo(f"{name}: {run}: {len(failed)} violated an invariant")
-    elif failed:
-        click.echo(
-            f"{name}: {run}: {len(failed)} violated an invariant, as they must: more went wrong than is survived"
-        )
+        click.echo(f"{name}: {run}: {n} violated an invariant")
+    elif n:
+        click.echo(f"{name}: {run}: {n} violated an invariant, as they must: more went wrong than is survived")
     else:
         click.secho(f"{name}: {run}: more went wrong than is survived, and the checkers saw nothing", fg="red")
+    if found.counts:
+        click.echo(", ".join(f"{times} {told}" for told, times in sorted(found.counts.items())))
+    for what, share in _rates(chosen, found.counts).items():
+        click.echo(f"{what}: {share:.3%}")
+    if chosen.ideal:
+        click.echo(f"ideal in it: {chosen.ideal}")

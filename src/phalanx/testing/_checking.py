@@ -35,7 +35,8 @@ class Simulation:
     """A named simulation. What the system does wrong is a violation in the report, not an exception.
 
     ``beyond`` runs a seed with more wrong than is promised to be survived, where there is such a thing: then a
-    violation that has ``expected`` in it must turn up, or the checkers see nothing.
+    violation that has ``expected`` in it must turn up, or the checkers see nothing. ``rates`` are counts that say
+    something as a part of another one, and ``ideal`` what is not real in it.
     """
 
     name: str
@@ -43,6 +44,8 @@ class Simulation:
     run: Callable[[int], SimReport]
     beyond: Callable[[int], SimReport] | None = None
     expected: str = ""
+    rates: Mapping[str, str] = field(default_factory=dict)
+    ideal: str = ""
 
 
 class Checker:

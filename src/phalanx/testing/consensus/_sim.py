@@ -76,4 +76,5 @@ def consensus_simulation(
     return Simulation(
         NAME, "agreement, a third of the participants traitors; signatures are ideal", run,
         beyond=lambda seed: run(seed, extra + 1), expected=DIFFERENTLY,
+        rates={"decided": "attempted", "decided correctly": "attempted"}, ideal="signatures",
     )  # fmt: skip
