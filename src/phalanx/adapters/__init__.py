@@ -22,6 +22,7 @@ from phalanx.adapters._exact import ExactAnswer, solve_exactly
 from phalanx.adapters._file_watch import OsFileWatch
 from phalanx.adapters._file_wrapper import FileWrapper, file_wrapper
 from phalanx.adapters._files import Files, OsFiles, lock_folder
+from phalanx.adapters._http_asks import HttpAsker
 from phalanx.adapters._kernels import (
     KERNELS,
     KernelProcess,
@@ -70,6 +71,7 @@ __all__ = [
     "FileWrapper",
     "Files",
     "FolderBlobs",
+    "HttpAsker",
     "HttpCalls",
     "KERNELS",
     "KernelProcess",

@@ -23,7 +23,7 @@ class HttpCalls:
     """Implements ``HttpCaller``. ``ca`` is a file of certificates (PEM) that are trusted besides the system's."""
 
     def __init__(self, ca: Path | None = None) -> None:
-        self._tls = None if ca is None else _trusting(ca)
+        self._tls = None if ca is None else trusting(ca, "ledger.peer_ca")
         self._threads = ThreadOffload(CALL_WORKERS, max_waiting=MAX_WAITING_CALLS)
         self._pool: urllib3.PoolManager | None = None
 
@@ -46,7 +46,7 @@ class HttpCalls:
                 timeout=urllib3.Timeout(total=within_s), redirect=False, preload_content=False,
             )  # fmt: skip
             try:
-                content = _read(answer, url, max_bytes, end_ns)
+                content = read_within(answer, url, max_bytes, end_ns)
             finally:
                 answer.close()
         except urllib3.exceptions.HTTPError as error:
@@ -54,16 +54,18 @@ class HttpCalls:
         return HttpAnswer(answer.status, answer.headers.get("Content-Type", ""), content)
 
 
-def _trusting(ca: Path) -> ssl.SSLContext:
+def trusting(ca: Path, field: str) -> ssl.SSLContext:
+    """A context that trusts the certificates of a file besides the system's."""
     context = ssl.create_default_context()
     try:
         context.load_verify_locations(ca)
     except (OSError, ssl.SSLError) as error:
-        raise InvalidInput("ledger.peer_ca", f"{ca} holds no certificates") from error
+        raise InvalidInput(field, f"{ca} holds no certificates") from error
     return context
 
 
-def _read(answer: "urllib3.BaseHTTPResponse", url: str, max_bytes: int, end_ns: int) -> bytes:
+def read_within(answer: "urllib3.BaseHTTPResponse", url: str, max_bytes: int, end_ns: int) -> bytes:
+    """The body of an answer, within a bound and a deadline."""
     parts: list[bytes] = []
     seen = 0
     while part := answer.read1(_CHUNK_BYTES):

@@ -75,6 +75,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
         ProblemType("unsupported-media", 415, "Unsupported media", "The body's type or encoding is not understood."),
         ProblemType("wire", 422, "Unreadable record", "Bytes are not the record they should be."),
         ProblemType("not-shareable", 403, "Not shareable", "The marking of an object does not allow it there."),
+        ProblemType("taxii-refused", 502, "Refused elsewhere", "A TAXII server elsewhere answered with an error."),
         ProblemType("no-eligible-resource", 422, "Nowhere to go", "An operation can be done by none of the resources."),
         ProblemType("undelivered", 409, "Not delivered", "An envelope did not reach its recipient; it is kept."),
         ProblemType("refused", 403, "Refused", "Marking, audience, tenant or identity do not allow an envelope."),

@@ -90,7 +90,7 @@ class _Face:
     """The endpoints, for a principal that is known and may use TAXII."""
 
     def __init__(self, node: "Node") -> None:
-        self._exchange = node.exchange
+        self._exchange = node.sharing.exchange
         self._settings = node.settings.taxii
 
     async def discovery(self, _: Request, principal: Principal) -> Response:

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cluster": ("phalanx.cli._cluster:cluster", "The node among others: who is there, and inviting another node."),
     "devices": ("phalanx.cli._show:devices", "Quantum devices and simulators, and what each result of theirs is."),
     "alerts": ("phalanx.cli._show:alerts", "What the node wants a person to know of itself."),
+    "intel": ("phalanx.cli._intel:intel", "Intelligence: STIX, TAXII, ATT&CK and what is looked for."),
     "trace": ("phalanx.cli._show:trace", "The whole way of one event, from intake to ledger."),
     "ledger": ("phalanx.cli._ledger:ledger", "The tamper-evident record: entries, checkpoint, proofs, verification."),
     "artefacts": ("phalanx.cli._artefacts:artefacts", "Files that the node keeps, sealed: evidence, uploads."),

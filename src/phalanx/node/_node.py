@@ -33,7 +33,6 @@ from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
 from phalanx.devices import Backend, Fleet
 from phalanx.incidents import Cases, Responses
 from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel
-from phalanx.intel.sharing import Exchange
 from phalanx.ledger import Anchors, Ledger
 from phalanx.messaging import Bus
 from phalanx.node._assembly import Assembly
@@ -56,7 +55,7 @@ from phalanx.node._roles import detection_rules, probes_of, skills_for
 from phalanx.node._sealing import anchor_daily, require_allowed, seal, seal_often
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
-from phalanx.node._sharing import opened_exchange
+from phalanx.node._sharing import Sharing, opened_sharing
 from phalanx.node._swarm import load_work, opened_swarm, provide_tools
 from phalanx.node._vault import TenantSealers, keep_vault, opened_vault
 from phalanx.node._vouching import Vouching, build_vouching
@@ -103,7 +102,7 @@ class Node:
     anchors: Anchors
     escrows: Escrows
     vouching: Vouching
-    exchange: Exchange
+    sharing: Sharing
     fleet: Fleet
     local_operator: Principal
     _space: SpaceWatch
@@ -210,7 +209,7 @@ async def build_node(
             migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS], files=artefacts),
             escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
             agreements=archive, anchors=Anchors(store, offload, clock), artefacts=artefacts, fleet=fleet, ledger=ledger,
-            exchange=opened_exchange(settings, ports, store, ledger), identities=identities,
+            sharing=opened_sharing(settings, ports, store, ledger), identities=identities,
             local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip
         provide_tools(toolbox, node, ports)
@@ -258,6 +257,7 @@ def _start_services(node: Node, ports: Ports, services: Services) -> None:
     services.start("noise", node.noise.run)
     services.start("balancing", node.balancing.run)
     services.start("ledger-seal", lambda: seal_often(node.ledger, telemetry, clock))
+    node.sharing.start(services, clock)
     services.start("ledger-anchor", lambda: anchor_daily(node.ledger, node.anchors, ports, telemetry))
     node.vouching.start(services)
     if settings.otlp.endpoint:

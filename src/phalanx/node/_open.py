@@ -9,6 +9,7 @@ from pathlib import Path
 from phalanx.adapters import (
     Ask,
     FolderBlobs,
+    HttpAsker,
     HttpCalls,
     KernelProcess,
     LoopWatch,
@@ -105,6 +106,7 @@ async def open_ports(
             cluster=line,
             join_token=join_token,
             machine=machine_name(),
+            asks=lambda ca: stack.enter_context(contextlib.closing(HttpAsker(ca))),
             noise=Noise(sources, entropy.stir, left_out),
             kernels=KernelProcess() if settings.balancing.compile_ahead else None,
         )  # fmt: skip

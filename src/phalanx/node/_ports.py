@@ -6,6 +6,7 @@ with simulated ones. The node cannot tell the difference.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from phalanx.adapters import ClusterAccess
@@ -27,6 +28,7 @@ from phalanx.core import (
 from phalanx.crypto import HybridSigner, SigningKey
 from phalanx.crypto.entropy import NoiseSource
 from phalanx.crypto.vault import KeyWrapper
+from phalanx.intel.sharing import HttpAsks
 from phalanx.node._join_token import JoinToken
 from phalanx.telemetry import Telemetry
 
@@ -85,6 +87,8 @@ class Ports:
 
     ``processes`` take work that keeps a core busy; ``loop_watch`` notices who holds the event loop, if anything does.
 
+    ``asks`` makes what asks other places over HTTP, trusting the certificates of a file besides the system's.
+
     ``cluster`` is there where the settings ask for one, and ``join_token`` where the node was handed one.
 
     ``key_wrapper`` makes what opens the vault's root; it may ask a person, so it is called only
@@ -114,3 +118,4 @@ class Ports:
     cluster: ClusterLine | None = None
     join_token: JoinToken | None = None
     machine: str = ""
+    asks: Callable[[Path | None], HttpAsks] | None = None

@@ -272,6 +272,9 @@ class TaxiiSource(Section):
     secret: Path | None = Field(None, description="File with the password or token, mode 0600.")
     ca: Path | None = Field(None, description="Certificates (PEM) to trust instead of the system's.")
     every_s: float = Field(300.0, ge=1, description="How often it is asked for what is new.")
+    audience: Literal["own", "partner", "community", "public"] = Field(
+        "partner", description="Who is there: what may be pushed to it, by TLP."
+    )
 
 
 class TaxiiSection(Section):

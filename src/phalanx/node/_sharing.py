@@ -1,13 +1,68 @@
-"""Intelligence shared: the way in and out, made of the settings."""
+"""Intelligence shared: the way in and out, and the sources that are pulled, made of the settings."""
 
-from phalanx.core import AuditSink, Store
-from phalanx.intel.sharing import Exchange, marking_named
+import asyncio
+import contextlib
+from dataclasses import dataclass
+
+from phalanx.adapters import read_private
+from phalanx.core import DEFAULT_TENANT, AuditSink, Clock, InvalidInput, PhalanxError, Store
+from phalanx.intel.sharing import Audience, Credentials, Exchange, Pulling, Source, TaxiiClient, Teller, marking_named
+from phalanx.messaging import Marking
 from phalanx.node._ports import Ports
-from phalanx.node._settings import Settings
+from phalanx.node._services import Services
+from phalanx.node._settings import Settings, TaxiiSource
 
 
-def opened_exchange(settings: Settings, ports: Ports, store: Store, audit: AuditSink) -> Exchange:
-    """The exchange over the node's store and ledger."""
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What a node shares with: ``exchange`` is the way in and out, ``pulling`` the sources elsewhere."""
+
+    exchange: Exchange
+    pulling: Pulling
+    organisation: str
+    unmarked: Marking
+
+    def teller(self, marking: Marking | None = None) -> Teller:
+        """Who tells of the node's findings, marked as the settings say unless somebody says otherwise."""
+        return Teller(self.organisation, self.unmarked if marking is None else marking)
+
+    def start(self, services: Services, clock: Clock) -> None:
+        """Pull each source for as long as the node runs."""
+        if self.pulling.sources:
+            services.start("taxii", lambda: _pull_all(self.pulling, clock))
+
+
+def opened_sharing(settings: Settings, ports: Ports, store: Store, audit: AuditSink) -> Sharing:
+    """Over the node's store and ledger."""
     unmarked = marking_named(settings.taxii.unmarked)
     assert unmarked is not None, settings.taxii.unmarked
-    return Exchange(store, ports.clock, ports.ids, audit, unmarked=unmarked)
+    exchange = Exchange(store, ports.clock, ports.ids, audit, unmarked=unmarked)
+    sources = [_source(one, ports) for one in settings.taxii.sources]
+    if len({one.name for one in sources}) < len(sources):
+        raise InvalidInput("taxii.sources", "two of them have one name")
+    return Sharing(exchange, Pulling(exchange, store, ports.clock, sources), settings.identity.organisation, unmarked)
+
+
+def _source(wanted: TaxiiSource, ports: Ports) -> Source:
+    if ports.asks is None:
+        raise InvalidInput("taxii.sources", "this node has no way to ask other places")
+    try:
+        secret = "" if wanted.secret is None else read_private(wanted.secret).decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput("taxii.sources.secret", f"{wanted.secret} cannot be read: {error}") from error
+    client = TaxiiClient(ports.asks(wanted.ca), ports.clock, wanted.url, Credentials(wanted.user, secret))
+    return Source(wanted.name, wanted.url, wanted.collection, client, wanted.every_s, Audience(wanted.audience))
+
+
+async def _pull_all(pulling: Pulling, clock: Clock) -> None:
+    async with asyncio.TaskGroup() as group:
+        for source in pulling.sources.values():
+            group.create_task(_pull_often(pulling, source, clock))
+
+
+async def _pull_often(pulling: Pulling, source: Source, clock: Clock) -> None:
+    while True:
+        # What went wrong is noted with the source, shown, and tried again at the next turn.
+        with contextlib.suppress(PhalanxError):
+            await pulling.pull(DEFAULT_TENANT, source.name)
+        await clock.sleep(source.every_s)

@@ -20,6 +20,8 @@ from phalanx.consensus import (
 from phalanx.core import DEFAULT_TENANT, NO_TRACE, AlertLevel
 from phalanx.crypto import SLH_DSA_SHA2_128F, HybridSigner, SigningKey
 from phalanx.crypto.sharing import Keyholder, begin_ceremony, make_escrow
+from phalanx.intel.sharing import Audience, Reader
+from phalanx.intel.sharing import Query as SharedQuery
 from phalanx.ledger.witness import AddCheckpoint, TrustedLog
 from phalanx.messaging import Kind, Member
 from phalanx.node import quarantine
@@ -147,7 +149,8 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
         known = {"trace_id": event, "event_id": event, "code": "overloaded", "escrow_id": escrow.id}
         artefact = await api.node.artefacts.put(DEFAULT_TENANT, b"a capture", name="capture", actor="tester")
         known |= {"artefact_id": artefact.id, "letter_id": await leave_a_letter(api.node)}
-        known |= {"pool": "agents", "digest": epoch.id.hex()}
+        known |= {"pool": "agents", "digest": epoch.id.hex(), "technique_id": "T1059"}
+        await share_something(api.node)
         wanted = OrderRequest(objective="look again", wanted=("assessment",), subjects=(event,))
         known["order_id"] = (await api.node.swarm.orders.place(DEFAULT_TENANT, wanted, by="tester")).id
         known["agent"] = (await quarantine(api.node, "analyst-1.1", "a test", by="tester")).successor
@@ -186,7 +189,8 @@ def test_what_the_node_answers_is_what_the_document_says(on_node):
 
     signer = HybridSigner.generate()
     keys = [str(key) for key in TrustedLog.of(SimLog(signer, SystemClock()).origin, signer.public).keys]
-    on_node(work, ledger={"witness_for": [{"keys": keys}]})
+    elsewhere = {"name": "nowhere", "url": "http://127.0.0.1:9/", "collection": "c"}
+    on_node(work, ledger={"witness_for": [{"keys": keys}]}, taxii={"sources": [elsewhere]})
 
 
 async def agree(node):
@@ -210,6 +214,15 @@ async def catch_a_traitor(node):
         for one in (0, 1)
     ]
     await node.agreements.convict(DEFAULT_TENANT, instance, contradiction(*votes))
+
+
+async def share_something(node):
+    """Somebody adds an object to a collection, and somebody takes it."""
+    exchange, somebody = node.sharing.exchange, Reader("partner", partner=False, may_write=True)
+    made = await exchange.collections.make(DEFAULT_TENANT, "shared", audience=Audience.PARTNER, by="tester")
+    url = b'{"objects":[{"type":"url","id":"url--00000000-0000-4000-8000-000000000000","value":"http://x.example"}]}'
+    await exchange.take(DEFAULT_TENANT, made, somebody, url)
+    await exchange.hand_over(DEFAULT_TENANT, made, somebody, SharedQuery())
 
 
 async def anchor(node):

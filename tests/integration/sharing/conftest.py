@@ -25,7 +25,9 @@ class Served:
     secrets: dict[str, str]
 
     async def collection(self, alias: str, audience: Audience = Audience.PARTNER, **more: Any):
-        return await self.node.exchange.collections.make(DEFAULT_TENANT, alias, audience=audience, by="test", **more)
+        return await self.node.sharing.exchange.collections.make(
+            DEFAULT_TENANT, alias, audience=audience, by="test", **more
+        )
 
 
 @pytest.fixture
@@ -60,3 +62,8 @@ def on_served(tmp_path):
         return asyncio.run(main())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def stix_folder(shared_data):
+    return shared_data / "schemas" / "stix2_json_schemas"

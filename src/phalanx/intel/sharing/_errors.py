@@ -46,3 +46,16 @@ class NotShareable(PhalanxError):
             hint="mark it anew if its owner agrees, or choose a closer audience",
             object=object_, marking=marking, to=to,
         )  # fmt: skip
+
+
+class TaxiiRefused(PhalanxError):
+    """A TAXII server answered with an error. Attributes: ``url``, ``status``, ``reason``."""
+
+    code = "taxii-refused"
+
+    def __init__(self, url: str, status: int, reason: str) -> None:
+        super().__init__(
+            f"{url} answered {status}: {reason}",
+            hint="look at the secret and the rights of its owner" if status in (401, 403) else "",
+            url=url, status=status, reason=reason,
+        )  # fmt: skip

@@ -19,8 +19,10 @@ from phalanx.core import (
     Conflict,
     Delete,
     Expect,
+    LimitExceeded,
     Put,
     Record,
+    Row,
     Store,
     Table,
     TenantId,
@@ -100,6 +102,20 @@ class Shelf:
         """All versions of one object, in the order in which they were added."""
         rows = await self._store.find(OBJECTS, tenant, "object", f"{collection}/{stix_id}", limit=MAX_PAGE_ROWS)
         return [decode(row.value, Kept) for row in rows]
+
+    async def newest(self, tenant: TenantId, collection: str, *, limit: int) -> list[Kept]:
+        """The newest version of each object. Raises ``LimitExceeded`` where there are more than ``limit``."""
+        rows: list[Row] = []
+        while True:
+            after = rows[-1].key if rows else ""
+            part = await self._store.find(OBJECTS, tenant, "newest", collection, after=after, limit=MAX_PAGE_ROWS)
+            rows += part
+            if len(rows) > limit:
+                raise LimitExceeded(
+                    "objects of one bundle", maximum=limit, seen=len(rows), hint="ask for pages by TAXII"
+                )
+            if len(part) < MAX_PAGE_ROWS:
+                return [decode(row.value, Kept) for row in rows]
 
     async def count(self, tenant: TenantId, collection: str) -> tuple[int, int]:
         """How many versions it keeps, and when the last one was added (0: never)."""

@@ -1,0 +1,35 @@
+"""`phalanx intel`: what is known of attackers, what is looked for, and what is shared with whom.
+
+Each sub-command is in a module of its own and is imported when it is called.
+"""
+
+import importlib
+
+import click
+
+from phalanx.cli._output import Group
+
+# name → where it is. In the order in which they are listed.
+SUBCOMMANDS: dict[str, str] = {
+    "attack": "phalanx.cli._intel_attack:attack",
+    "stix": "phalanx.cli._intel_sharing:stix",
+    "taxii": "phalanx.cli._intel_taxii:taxii",
+}
+
+
+class _Intel(Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        module, _, attribute = SUBCOMMANDS[cmd_name].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command), cmd_name
+        return command
+
+
+@click.group(cls=_Intel, short_help="Intelligence: STIX, TAXII, ATT&CK and what is looked for.")
+def intel() -> None:
+    """Intelligence: STIX, TAXII, ATT&CK and what is looked for."""
