@@ -20,7 +20,8 @@ from phalanx.node._ports import ClusterLine, Noise, Ports
 from phalanx.node._probing import Probed, Probes, answer_probe, probe_duty
 from phalanx.node._rewrap import rewrap_vault
 from phalanx.node._services import Health
-from phalanx.node._settings import Section, Settings
+from phalanx.node._settings import Settings
+from phalanx.node._settings_section import Section
 from phalanx.node._sources import LoadedSettings, env_name, load_settings, setting_names
 from phalanx.node._swarm import load_work, quarantine
 from phalanx.node._timekeeping import time_duty

@@ -7,20 +7,21 @@ Where values come from, and which source wins, is in ``_sources``.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from phalanx.core import GIB, MIB
 from phalanx.crypto import CryptoPolicy
 from phalanx.crypto.artefacts import ArtefactBounds
-from phalanx.incidents import DOMAIN_CONTROLLERS
+from phalanx.node._settings_section import Section
+from phalanx.node._settings_work import (
+    BalancingSection,
+    CanarySection,
+    DeceptionSection,
+    PostureSection,
+    ResponseSection,
+)
 
 RoleName = Literal["sentinel", "hunter", "guardian", "analyst", "deception", "admin", "canary", "specialist"]
-
-
-class Section(BaseModel):
-    """A group of settings. Unknown names are refused, values cannot change under a running node."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class NodeSection(Section):
@@ -97,95 +98,6 @@ class AgentsSection(Section):
     )
     hog_s: float = Field(
         0.5, gt=0, le=60, description="Who holds the event loop for so long is named in an alert, if it is an agent."
-    )
-
-
-_PortNumber = Annotated[int, Field(ge=0, le=65535)]
-_UserName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-
-
-class DeceptionSection(Section):
-    """Decoys and canaries: what nobody has a reason to touch. Without any setting nothing is put out."""
-
-    host: str = Field(
-        "127.0.0.1", description="Address that decoys listen on; one that intruders can reach is the point of them."
-    )
-    ssh: tuple[_PortNumber, ...] = Field(
-        (), max_length=8, description="Ports of decoys that look like SSH; 0 takes a free one."
-    )
-    http: tuple[_PortNumber, ...] = Field((), max_length=8, description="Ports of decoys with a login page.")
-    tcp: tuple[_PortNumber, ...] = Field((), max_length=8, description="Ports of decoys that greet and listen.")
-    users: tuple[_UserName, ...] = Field(
-        (), max_length=32, description="User names that nobody has; whoever tries one, here or in any log, is found."
-    )
-    files: tuple[Path, ...] = Field(
-        (), max_length=64, description="Files to plant with those names and passwords, and to watch."
-    )
-
-
-class CanarySection(Section):
-    """The node watching itself."""
-
-    probe_every_s: float = Field(
-        300.0, ge=0, le=86_400, description="How often a probe goes the whole way from intake to ledger. 0: never."
-    )
-    probe_late_s: float = Field(30.0, gt=0, le=3600, description="A probe that takes longer raises an alert.")
-    tripwires: tuple[Path, ...] = Field(
-        (), max_length=256, description="Files that nobody should change; whoever does is found."
-    )
-
-
-class PostureSection(Section):
-    """Taking stock of cryptography."""
-
-    paths: tuple[Path, ...] = Field(
-        (),
-        max_length=256,
-        description="Files and folders whose keys and certificates are listed besides the node's own.",
-    )
-
-
-class BalancingSection(Section):
-    """Spreading missions over agents and circuits over devices."""
-
-    beat_s: float = Field(
-        5.0, gt=0, le=3600, description="How often arrivals are counted, the plan is made anew and waiting work moved."
-    )
-    plan_from_per_s: float = Field(
-        50.0,
-        ge=0,
-        description="Plan ahead once so many operations a second arrive in a pool (loads compiled kernels, 100 MiB). "
-        "Below, each goes where it is done first. 0: plan from the start.",
-    )
-    compile_ahead: bool = Field(
-        default=True,
-        description="Have numeric kernels compiled by a process of the lowest priority, once on a machine, before they "
-        "are needed. Without it the node stands still for seconds when they are.",
-    )
-
-
-class ResponseSection(Section):
-    """The policy under which response actions are approved or refused."""
-
-    protected_hosts: tuple[str, ...] = Field(
-        DOMAIN_CONTROLLERS,
-        description="Host name patterns that no automatic decision may isolate; the node's own host never is.",
-    )
-    min_probability: float = Field(
-        0.7, ge=0, le=1, description="Lowest assessed probability of compromise at which isolating a host is approved."
-    )
-    max_hosts: int = Field(
-        5, ge=0, le=1_000, description="Blast radius: isolations approved per hour before a person must decide."
-    )
-    agreement: bool = Field(
-        default=False,
-        description="What the policy approves takes the agreement of more than two thirds of the council as well.",
-    )
-    council: Literal["agents", "nodes"] = Field(
-        "agents", description="Who has to agree: the agents of this node, or the nodes of its cluster, one voice each."
-    )
-    votes: Literal["auto", "ml-dsa", "wots"] = Field(
-        "auto", description="How agents sign votes; auto: ML-DSA for up to 20, one-time hash-based keys for more."
     )
 
 

@@ -19,7 +19,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from phalanx.core import InvalidInput
-from phalanx.node._settings import Section, Settings
+from phalanx.node._settings import Settings
+from phalanx.node._settings_section import Section
 
 ENV_PREFIX = "PHALANX_"
 DEFAULT_FILE = Path("phalanx.toml")

@@ -1,0 +1,9 @@
+"""What every section of the settings is."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Section(BaseModel):
+    """A group of settings. Unknown names are refused, values cannot change under a running node."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
