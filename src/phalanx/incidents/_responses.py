@@ -127,15 +127,18 @@ class Responses:
         rows = await self._store.find(DECISIONS, proposal.tenant, "about", proposal.id, limit=1)
         return decode(rows[0].value, Decision) if rows else None
 
-    async def ruling(self, proposal: ActionProposal) -> Ruling:
-        """What the policy would say to it now, itself not counted among what was approved this hour."""
+    async def ruling(self, proposal: ActionProposal, *, elsewhere: int = 0) -> Ruling:
+        """What the policy would say to it now, itself not counted among what was approved this hour.
+
+        ``elsewhere`` are hosts that others had isolated meanwhile.
+        """
         now_ns = self._clock.wall_ns()
         hosts = await self._approved_this_hour(proposal.tenant, now_ns)
         decision = await self.decision_on(proposal)
         counted = (
             decision is not None and decision.outcome is Outcome.APPROVED and within_hour(decision.at_ns, now_ns=now_ns)
         )
-        return self._policy.rule(proposal, hosts_this_hour=hosts - counted)
+        return self._policy.rule(proposal, hosts_this_hour=hosts - counted + elsewhere)
 
     async def _respond(self, assessment: Assessment) -> Response:
         proposal = proposal_for(assessment)

@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from phalanx.consensus import (
     ML_DSA,
@@ -32,6 +33,7 @@ from phalanx.consensus import (
 )
 from phalanx.core import (
     DEFAULT_TENANT,
+    MAX_PAGE_ROWS,
     NO_TRACE,
     NS_PER_S,
     AlertLevel,
@@ -80,6 +82,12 @@ from phalanx.node._limits import (
 from phalanx.telemetry import Telemetry
 
 _OPTIONS = (APPROVE, REFUSE)
+
+
+class Judging(Protocol):
+    """How a node's policy rules on what another proposes; ``elsewhere`` are hosts that others had isolated lately."""
+
+    async def __call__(self, proposal: ActionProposal, /, *, elsewhere: int) -> Ruling: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +147,7 @@ class Assembly:
         self._epochs = AssemblyEpochs(
             bus.process, identities, archive, clock=clock, offload=offload, alerts=alerts
         )  # fmt: skip
-        self._judge: Callable[[ActionProposal], Awaitable[Ruling]] | None = None
+        self._judge: Judging | None = None
         self._minds = _Minds()
         self._sittings: OrderedDict[bytes, _Sitting] = OrderedDict()
         self._matters: OrderedDict[bytes, tuple[TenantId, TraceId]] = OrderedDict()
@@ -153,7 +161,7 @@ class Assembly:
             "phalanx_assembly_agreement_seconds", "From a question to the nodes' decision, epoch included."
         )
 
-    def judges_by(self, judge: Callable[[ActionProposal], Awaitable[Ruling]]) -> None:
+    def judges_by(self, judge: Judging) -> None:
         """How this node's policy rules on what others propose; until then it has no opinion."""
         self._judge = judge
 
@@ -332,9 +340,20 @@ class Assembly:
         """Make up this node's mind about what another proposes, before it is asked."""
         if self._judge is None:
             return None
-        ruling = await self._judge(decode(shown, ActionProposal))
-        self._minds.make_up(hashlib.sha256(shown).digest(), ruling.outcome)
+        context = hashlib.sha256(shown).digest()
+        ruling = await self._judge(decode(shown, ActionProposal), elsewhere=await self._others_this_hour(context))
+        self._minds.make_up(context, ruling.outcome)
         return Pong()
+
+    async def _others_this_hour(self, context: bytes) -> int:
+        """Hosts that other nodes had isolated in the last hour, whatever comes of the matter at hand."""
+        since_ns = self._clock.wall_ns() - 3_600 * NS_PER_S
+        newest = await self._archive.newest(DEFAULT_TENANT, limit=MAX_PAGE_ROWS)
+        return sum(
+            one.decision == APPROVE and one.trace == NO_TRACE and one.at_ns >= since_ns
+            and one.context != context.hex()
+            for one in newest
+        )  # fmt: skip
 
     async def _check(self, epoch_id: bytes, question: Question, evidence: Evidence) -> None:
         """Evidence that another node shows; raises ``EvidenceRefused`` when it convicts nobody."""

@@ -131,7 +131,7 @@ def test_nodes_fix_one_epoch_and_each_can_prove_what_they_decided():
             approved, context = await asked(node, n)
             assert (approved.outcome, approved.authority) == (Outcome.APPROVED, "nodes of epoch 1")
             for other in nodes.all:
-                while not [one for one in await other.agreements.list(DEFAULT_TENANT) if one.context == context]:
+                while not await _knows(other, context):
                     await nodes.world.clock.sleep(0.1)
                 written = json.dumps(await other.agreements.document(DEFAULT_TENANT, context)).encode()
                 root = nodes.all[0].identities.root.fingerprint
@@ -312,6 +312,26 @@ def test_each_node_judges_by_its_own_policy():
 
     protects = {"protected_hosts": ["vault-*"]}
     assembled(check, **{"lab-2": protects, "lab-3": protects})
+
+
+@pytest.mark.requirement("CON-1")
+def test_what_others_had_approved_counts_towards_the_blast_radius():
+    async def check(nodes):
+        outcomes = []
+        for n in range(3):
+            # What this node itself had approved is in its responses, which are not asked here: the others say no.
+            approved, context = await asked(nodes.all[0], n, f"ws-{n}")
+            outcomes.append(approved.outcome)
+            while not all([await _knows(other, context) for other in nodes.all]):
+                await nodes.world.clock.sleep(0.1)
+        assert outcomes == [Outcome.APPROVED, Outcome.APPROVED, Outcome.REFUSED]
+
+    two = {"max_hosts": 2}
+    assembled(check, **dict.fromkeys(NAMES, two))
+
+
+async def _knows(node, context):
+    return any(one.context == context for one in await node.agreements.list(DEFAULT_TENANT))
 
 
 def test_nodes_cannot_agree_where_there_is_no_cluster():
