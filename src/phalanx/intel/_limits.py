@@ -49,6 +49,10 @@ MAX_CONDITION_DEPTH = 32
 MAX_REGEX_CHARS = 8 * KIB
 # Places in one pattern where ``windash`` tries every kind of dash.
 MAX_WINDASHES = 3
+# Literals one of which must occur for a rule to hold, how short one may be, and matches of one pass over a column.
+MAX_WITNESS_ATOMS = 2_048
+MIN_WITNESS_BYTES = 3
+MAX_SCAN_MATCHES = 20_000
 # Decisions a predicate remembers per distinct value (addresses recur).
 MEMO_VALUES = 4_096
 

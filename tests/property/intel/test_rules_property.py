@@ -279,7 +279,7 @@ def test_no_document_makes_the_compiler_fail_in_another_way(document):
     rule.match(batch_of([{"sel": "x"}, {}]))
 
 
-@pytest.mark.parametrize("modifier", ["base64", "base64offset|contains", "fieldref", "expand", "wide", "neq", "re|x"])
+@pytest.mark.parametrize("modifier", ["expand", "re|x", "base64|re"])
 def test_what_is_not_supported_is_refused_by_name(modifier):
     with pytest.raises(UnsupportedRule, match=repr(modifier.split("|")[-1 if modifier.startswith("re") else 0])):
         compiled({"sel": {f"Field|{modifier}": "x"}, "condition": "sel"})

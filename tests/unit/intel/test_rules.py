@@ -141,7 +141,6 @@ def test_what_is_wrong_is_named_with_its_place(detection, field, reason):
         ("sel:\n    f: 1\ncondition: sel | count() > 5", "aggregation"),
         ("sel:\n    f: 1\ntimeframe: 5m\ncondition: sel", "counting within a time"),
         ("sel:\n    f: 1\ncondition: 2 of sel*", "'2' of"),
-        ("sel:\n    f|base64offset|contains: x\ncondition: sel", "'base64offset'"),
         ("sel:\n    f|contains|startswith: x\ncondition: sel", "'startswith' after 'contains'"),
     ],
 )

@@ -13,6 +13,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import ClassVar, Protocol
 
@@ -175,6 +176,66 @@ class Compares(_OfField):
             return ()
         holds = COMPARISONS[self.comparison]
         return [row for row in rows if (number := as_number(column[row])) is not None and holds(number, self.limit)]
+
+
+@dataclass(frozen=True, slots=True)
+class SameAs(_OfField):
+    """The value is that of ``other``, or begins or ends with it or contains it; both are there."""
+
+    other: str
+    place: str = ""
+    cased: bool = False
+
+    cost: ClassVar[int] = 100
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return (self.field, self.other)
+
+    def match(self, view: View, rows: Rows) -> Rows:
+        mine, others = view.text(self.field, cased=self.cased), view.text(self.other, cased=self.cased)
+        if mine is None or others is None:
+            return ()
+        holds = _COMPARED[self.place]
+        found = [row for row in rows if holds(mine[row], others[row])]
+        return view.present(self.other, view.present(self.field, found))
+
+
+_COMPARED: Mapping[str, Callable[[str, str], bool]] = {
+    "": operator.eq,
+    "contains": operator.contains,
+    "startswith": str.startswith,
+    "endswith": str.endswith,
+}
+
+TIME_PARTS: Mapping[str, Callable[[datetime], int]] = {
+    "minute": lambda time: time.minute,
+    "hour": lambda time: time.hour,
+    "day": lambda time: time.day,
+    "week": lambda time: time.isocalendar().week,
+    "month": lambda time: time.month,
+    "year": lambda time: time.year,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OfTime(_OfField):
+    """The value is a time, written as ISO 8601 does, whose ``part`` is ``number``."""
+
+    part: str
+    number: int
+
+    cost: ClassVar[int] = 500
+
+    def match(self, view: View, rows: Rows) -> Rows:
+        column = view.text(self.field, cased=True)
+        return () if column is None else [row for row in rows if self._holds(column[row])]
+
+    def _holds(self, text: str) -> bool:
+        try:
+            return TIME_PARTS[self.part](datetime.fromisoformat(text)) == self.number
+        except ValueError:
+            return False
 
 
 @dataclass(frozen=True, slots=True)

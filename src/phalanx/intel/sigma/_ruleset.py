@@ -10,6 +10,7 @@ from phalanx.core import EventBatch, InvalidInput, LimitExceeded, LogSource
 from phalanx.intel._detector import Hit
 from phalanx.intel._errors import InvalidRule
 from phalanx.intel._limits import MAX_RULE_FILE_BYTES, MAX_RULES
+from phalanx.intel.sigma._plan import Candidates, Stand, stands
 from phalanx.intel.sigma._rule import Rule, parse_rule
 from phalanx.intel.sigma._sources import concerns
 from phalanx.intel.sigma._view import View
@@ -31,8 +32,10 @@ class RuleSet:
         if len(by_name) > MAX_RULES:
             raise LimitExceeded("detection rules", maximum=MAX_RULES, seen=len(by_name))
         self.rules: Mapping[str, Rule] = by_name
+        self._rules = tuple(by_name.values())
+        self._stands = stands(self._rules)
         # Readers know a fixed number of log sources, which bounds this memo.
-        self._routes: dict[LogSource, tuple[Rule, ...]] = {}
+        self._routes: dict[LogSource, tuple[Stand, ...]] = {}
 
     def __len__(self) -> int:
         return len(self.rules)
@@ -45,19 +48,25 @@ class RuleSet:
 
     def for_source(self, log_source: LogSource) -> tuple[Rule, ...]:
         """The rules to ask about events of ``log_source``."""
-        route = self._routes.get(log_source)
-        if route is None:
-            route = tuple(rule for rule in self.rules.values() if concerns(rule.log_source, log_source))
-            self._routes[log_source] = route
-        return route
+        return tuple(rule for rule in self._rules if concerns(rule.log_source, log_source))
 
     def evaluate(self, batch: EventBatch) -> list[Hit]:
-        """Every hit of every rule, rules in order of name, then events in order."""
-        rules = self.for_source(batch.log_source)
-        if not rules:
+        """Every hit of every rule, rules in their order, then events in order."""
+        route = self._routes.get(batch.log_source)
+        if route is None:
+            route = tuple(stand for wanted, stand in self._stands.items() if concerns(wanted, batch.log_source))
+            self._routes[batch.log_source] = route
+        if not route:
             return []
         view = View(batch)
-        return [Hit(rule, batch, (place,)) for rule in rules for place in rule.match_view(view)]
+        candidates = Candidates(view)
+        for stand in route:
+            candidates.add(stand)
+        hits = []
+        for number, rows in candidates.ordered():
+            rule = self._rules[number]
+            hits += [Hit(rule, batch, (place,)) for place in rule.predicate.match(view, rows)]
+        return hits
 
 
 @cache

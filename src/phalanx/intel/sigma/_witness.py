@@ -1,0 +1,180 @@
+"""What must be in an event before a rule can hold for it: a few literals, one of which occurs in a field.
+
+A rule's witness is found in its predicate: of a conjunction the part that is rarest, of a disjunction all parts
+together. Whoever looks for the witnesses of all rules at once need ask no rule about an event that has none of its own.
+A witness may be there though the rule does not hold, never the other way round.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from re import _constants as sre  # type: ignore[attr-defined]
+from re import _parser as sre_parser  # type: ignore[attr-defined]
+from typing import Any, Final, NamedTuple
+
+from phalanx.intel._limits import MAX_WITNESS_ATOMS, MIN_WITNESS_BYTES
+from phalanx.intel.sigma._predicates import (
+    AllOf,
+    AnyOf,
+    Begins,
+    Contains,
+    Ends,
+    Equals,
+    Keyword,
+    Matches,
+    Predicate,
+)
+
+ANY_FIELD: Final = ""
+
+
+class Place(Enum):
+    """Where in a value a literal stands."""
+
+    WHOLE = "whole"
+    START = "start"
+    END = "end"
+    INSIDE = "inside"
+
+
+class Atom(NamedTuple):
+    """A literal in lower case, and where it stands in the values of ``field``, taken in lower case."""
+
+    field: str
+    place: Place
+    text: str
+
+
+# Parts that are in so many values that they tell little.
+_COMMON = re.compile(
+    r"c:\\|\\windows|\\system32|\\syswow64|\\programdata|\\program files|\\users|\\appdata|\\local|\\temp|\\microsoft"
+    r"|\\software|\\currentversion|\\currentcontrolset|\\services|hklm|\.exe|\.dll|powershell|rundll32|svchost|cmd\b"
+    r"|explorer|nt authority|system|http|microsoft"
+)
+# Fields that have few values, however long.
+_COARSE = frozenset(
+    (
+        "eventid",
+        "channel",
+        "provider_name",
+        "logontype",
+        "eventtype",
+        "integritylevel",
+        "initiated",
+        "eventname",
+        "type",
+    )
+)
+_COARSE_WORTH = 3.0
+
+
+def witness(predicate: Predicate) -> tuple[Atom, ...] | None:
+    """Atoms one of which is there whenever ``predicate`` holds; None when no such few are known."""
+    found = _of(predicate)
+    return None if found is None or _worth(found) <= 0 else found
+
+
+def _of(predicate: Predicate) -> tuple[Atom, ...] | None:
+    if isinstance(predicate, AllOf):
+        known = [found for part in predicate.parts if (found := _of(part)) is not None]
+        return max(known, key=_worth) if known else None
+    if isinstance(predicate, AnyOf):
+        return _together(map(_of, predicate.parts))
+    if isinstance(predicate, Keyword):
+        asked = _of(predicate.ask(ANY_FIELD))
+        # Values are looked at one after another, so where one begins and ends is not known.
+        return None if asked is None else tuple(Atom(ANY_FIELD, Place.INSIDE, atom.text) for atom in asked)
+    return _of_leaf(predicate)
+
+
+def _together(parts: Iterable[tuple[Atom, ...] | None]) -> tuple[Atom, ...] | None:
+    atoms: dict[Atom, None] = {}
+    for part in parts:
+        if part is None:
+            return None
+        atoms.update(dict.fromkeys(part))
+        if len(atoms) > MAX_WITNESS_ATOMS:
+            return None
+    return tuple(atoms)
+
+
+def _of_leaf(predicate: Predicate) -> tuple[Atom, ...] | None:
+    match predicate:
+        case Equals(field, texts, cased):
+            return _atoms(field, Place.WHOLE, sorted(texts), cased=cased)
+        case Begins(field, texts, cased):
+            return _atoms(field, Place.START, texts, cased=cased)
+        case Ends(field, texts, cased):
+            return _atoms(field, Place.END, texts, cased=cased)
+        case Contains(field, text, cased):
+            return _atoms(field, Place.INSIDE, (text,), cased=cased)
+        case Matches(field, pattern, cased):
+            texts = required_literals(pattern)
+            return None if not texts else _atoms(field, Place.INSIDE, texts, cased=cased)
+    return None
+
+
+def _atoms(field: str, place: Place, texts: Sequence[str], *, cased: bool) -> tuple[Atom, ...] | None:
+    if len(texts) > MAX_WITNESS_ATOMS or "" in texts:
+        return None
+    # Lower case of a part need not be the part of the lower case where letters are not ASCII.
+    if cased and not all(text.isascii() for text in texts):
+        return None
+    return tuple(Atom(field, place, text.lower() if cased else text) for text in texts)
+
+
+def _worth(atoms: Sequence[Atom]) -> float:
+    """How rare one would expect the rarest certain sign to be; none at all is worth nothing."""
+    return min(map(_rarity, atoms)) - math.log2(len(atoms)) / 4 if atoms else 0.0
+
+
+def _rarity(atom: Atom) -> float:
+    if atom.place is Place.WHOLE and atom.field.lower() in _COARSE:
+        return _COARSE_WORTH
+    common = len(atom.text) - len(_COMMON.sub("", atom.text))
+    rarity = len(atom.text) - 0.8 * common + {Place.WHOLE: 4, Place.START: 1, Place.END: 1, Place.INSIDE: 0}[atom.place]
+    if atom.place is not Place.WHOLE and len(atom.text.encode("utf-8", "surrogatepass")) < MIN_WITNESS_BYTES:
+        return 0.0
+    return rarity / 2 if atom.field.lower() in _COARSE else rarity
+
+
+def required_literals(pattern: re.Pattern[str]) -> tuple[str, ...]:
+    """Texts in lower case, one of which is in the lower case of whatever ``pattern`` is found in; none if unknown."""
+    # Letters that fold into ASCII from outside (the Kelvin sign) are taken care of by lower case.
+    if not pattern.pattern.isascii():
+        return ()
+    try:
+        parsed = sre_parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE)
+    except (re.error, RecursionError, OverflowError):
+        return ()
+    # The long s, which is no lower case of s but matches it regardless of case.
+    folds = bool(parsed.state.flags & re.IGNORECASE)
+    best = _best_run(parsed, folds=folds)
+    return tuple(text.lower() for text in best)
+
+
+def _best_run(parsed: Any, *, folds: bool) -> tuple[str, ...]:
+    """The longest certain run of a parsed expression, or the runs of an alternation, whichever is worth more."""
+    options: list[tuple[str, ...]] = []
+    run: list[str] = []
+
+    def close() -> None:
+        if len(run) >= MIN_WITNESS_BYTES:
+            options.append(("".join(run),))
+        run.clear()
+
+    for kind, argument in parsed:
+        if kind is sre.LITERAL and argument < 128 and not (folds and chr(argument) in "sSkKiI"):
+            run.append(chr(argument))
+            continue
+        close()
+        if kind is sre.SUBPATTERN and not argument[1] and not argument[2]:
+            options.append(_best_run(argument[3], folds=folds))
+        elif kind is sre.BRANCH:
+            runs = [_best_run(branch, folds=folds) for branch in argument[1]]
+            options.append(tuple(text for found in runs for text in found) if all(runs) else ())
+        elif kind in (sre.MAX_REPEAT, sre.MIN_REPEAT) and argument[0] >= 1:
+            options.append(_best_run(argument[2], folds=folds))
+    close()
+    return max(options, key=lambda texts: min(map(len, texts), default=0), default=())
