@@ -51,7 +51,7 @@ MAX_REGEX_CHARS = 8 * KIB
 MAX_WINDASHES = 3
 # Literals one of which must occur for a rule to hold, how short one may be, and matches of one pass over a column.
 MAX_WITNESS_ATOMS = 2_048
-MIN_WITNESS_BYTES = 3
+MIN_WITNESS_CHARS = 3
 MAX_SCAN_MATCHES = 20_000
 # Decisions a predicate remembers per distinct value (addresses recur).
 MEMO_VALUES = 4_096

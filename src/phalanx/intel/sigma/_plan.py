@@ -106,8 +106,9 @@ class Candidates:
             if found is None:
                 self._every.update(number for wanted in column.wanted for number in wanted)
                 return
-            ends = self._view.ends(name) if found else ()
+            ends, last = self._view.ends(name) if found else (), len(self._view.batch) - 1
             for atom, end in found:
-                row = bisect_left(ends, end)
+                # What a line end of a literal's own makes of the last value lies past it.
+                row = min(bisect_left(ends, end), last)
                 for number in column.wanted[atom]:
                     self._rows.setdefault(number, set()).add(row)

@@ -13,7 +13,7 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any, Final, NamedTuple
 
-from phalanx.intel._limits import MAX_WITNESS_ATOMS, MIN_WITNESS_BYTES
+from phalanx.intel._limits import MAX_WITNESS_ATOMS, MIN_WITNESS_CHARS
 from phalanx.intel.sigma._predicates import (
     AllOf,
     AnyOf,
@@ -67,6 +67,8 @@ _COARSE = frozenset(
     )
 )
 _COARSE_WORTH = 3.0
+# What a letter that is not ASCII is worth besides.
+_STRANGE_WORTH = 6.0
 
 
 def witness(predicate: Predicate) -> tuple[Atom, ...] | None:
@@ -133,8 +135,14 @@ def _rarity(atom: Atom) -> float:
     if atom.place is Place.WHOLE and atom.field.lower() in _COARSE:
         return _COARSE_WORTH
     common = len(atom.text) - len(_COMMON.sub("", atom.text))
-    rarity = len(atom.text) - 0.8 * common + {Place.WHOLE: 4, Place.START: 1, Place.END: 1, Place.INSIDE: 0}[atom.place]
-    if atom.place is not Place.WHOLE and len(atom.text.encode("utf-8", "surrogatepass")) < MIN_WITNESS_BYTES:
+    strange = sum(not letter.isascii() for letter in atom.text)
+    rarity = (
+        len(atom.text)
+        + _STRANGE_WORTH * strange
+        - 0.8 * common
+        + {Place.WHOLE: 4, Place.START: 1, Place.END: 1, Place.INSIDE: 0}[atom.place]
+    )
+    if atom.place is not Place.WHOLE and atom.text.isascii() and len(atom.text) < MIN_WITNESS_CHARS:
         return 0.0
     return rarity / 2 if atom.field.lower() in _COARSE else rarity
 
@@ -160,7 +168,7 @@ def _best_run(parsed: Any, *, folds: bool) -> tuple[str, ...]:
     run: list[str] = []
 
     def close() -> None:
-        if len(run) >= MIN_WITNESS_BYTES:
+        if len(run) >= MIN_WITNESS_CHARS:
             options.append(("".join(run),))
         run.clear()
 
