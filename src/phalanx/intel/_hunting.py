@@ -97,8 +97,9 @@ def ask(
     evidence = set(finding.evidence)
     quarry.events += len(lines)
     out = read_lines(
-        lines, reader=chunk.reader, tenant=chunk.tenant, batch=BatchId(chunk.id), accepted_at_ns=chunk.at_ns
-    )
+        lines, reader=chunk.reader, tenant=chunk.tenant, batch=BatchId(chunk.id), accepted_at_ns=chunk.at_ns,
+        about=lambda log_source: bool(queries.for_source(log_source)),
+    )  # fmt: skip
     for batch in out.batches:
         for hit in queries.evaluate(batch):
             event = Event(batch, hit.place)

@@ -35,6 +35,16 @@ def test_an_events_id_is_its_batch_and_row():
     assert out.batches[1].raw == [WINDOWS]
 
 
+def test_only_what_is_asked_about_is_kept_under_its_own_row():
+    lines = [WINDOWS, SSHD, b"???", CONN, SSHD]
+    out = read_lines(
+        lines, tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=1_772_443_800_000_000_000,
+        about=lambda log_source: log_source.service == "sshd",
+    )  # fmt: skip
+    assert [(str(batch.log_source), list(batch.rows)) for batch in out.batches] == [("linux/sshd", [1, 4])]
+    assert [rejected.row for rejected in out.rejected] == [2]
+
+
 def test_lines_can_be_read_in_parts():
     whole = read(b"\n".join([WINDOWS, SSHD, CONN]))
     part = read_lines([CONN], first_row=2, tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=1_772_443_800_000_000_000)

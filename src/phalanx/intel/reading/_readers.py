@@ -82,8 +82,12 @@ def read_lines(
     tenant: TenantId,
     batch: BatchId,
     accepted_at_ns: int,
+    about: Callable[[LogSource], bool] | None = None,
 ) -> ReadOut:
-    """Read lines that are rows ``first_row`` and on of the batch. Raises only for an unknown reader."""
+    """Read lines that are rows ``first_row`` and on of the batch. Raises only for an unknown reader.
+
+    With ``about``, events of log sources for which it does not hold are left out, and cost half as much.
+    """
     read = _reader(reader)
     gathered: dict[tuple[LogSource, str], _Gathered] = {}
     rejected: list[Rejected] = []
@@ -103,6 +107,7 @@ def read_lines(
     batches = tuple(
         EventBatch(tenant, batch, log_source, group.reader, accepted_at_ns, rows, times_ns, raw, columns)
         for (log_source, _), group in gathered.items()
+        if about is None or about(log_source)
         for rows, times_ns, raw, columns in _columns(group)
     )
     return ReadOut(batches, tuple(rejected))
