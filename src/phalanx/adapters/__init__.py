@@ -18,6 +18,8 @@ port              embedded                       server
 
 from phalanx.adapters._blobs import FolderBlobs
 from phalanx.adapters._calls import HttpCalls
+from phalanx.adapters._connector_kafka import kafka_sink, kafka_source
+from phalanx.adapters._connector_nats import nats_sink, nats_source
 from phalanx.adapters._exact import ExactAnswer, solve_exactly
 from phalanx.adapters._file_watch import OsFileWatch
 from phalanx.adapters._file_wrapper import FileWrapper, file_wrapper
@@ -50,6 +52,18 @@ from phalanx.adapters._postgres_store import PostgresStore
 from phalanx.adapters._processes import ProcessOffload
 from phalanx.adapters._secrets import Ask, nobody_to_ask, secret_source
 from phalanx.adapters._segments import SegmentJournal, SegmentJournals
+from phalanx.adapters._sink_http import (
+    elastic_sink,
+    secops_sink,
+    sentinel_sink,
+    splunk_hec_sink,
+    splunk_soar_sink,
+    webhook_sink,
+    xsoar_sink,
+)
+from phalanx.adapters._sink_syslog import syslog_leef_sink
+from phalanx.adapters._source_file import file_source
+from phalanx.adapters._source_http import http_poll_source
 from phalanx.adapters._sqlite import SqliteStore
 from phalanx.adapters._system import OsEntropy, SystemClock, ThreadOffload, machine_name
 from phalanx.adapters._tls import POST_QUANTUM_GROUP, PostQuantumContext, TlsSession, tls_server_context
@@ -126,4 +140,18 @@ __all__ = [
     "solve_exactly",
     "tls_server_context",
     "transit_wrapper",
+    "elastic_sink",
+    "file_source",
+    "http_poll_source",
+    "kafka_sink",
+    "kafka_source",
+    "nats_sink",
+    "nats_source",
+    "secops_sink",
+    "sentinel_sink",
+    "splunk_hec_sink",
+    "splunk_soar_sink",
+    "syslog_leef_sink",
+    "webhook_sink",
+    "xsoar_sink",
 ]

@@ -117,3 +117,20 @@ WATCHED_DIGEST_BYTES = 4 * MIB
 COMPILE_WITHIN_S = 1_800.0
 # Keys that our own server lets in.
 MAX_NATS_USERS = 1_024
+
+# A sink or a source over HTTP: one request, and calls that wait for the one under way.
+CONNECTOR_TIMEOUT_S = 30.0
+MAX_CONNECTOR_CALLS = 16
+# Tokens are asked for anew so long before they end, and never kept for longer than this.
+TOKEN_MARGIN_S = 120.0
+TOKEN_LONGEST_S = 3_600.0
+# Asking indexers whether they have what the collector took: the first pause, the longest, and when it is given up.
+HEC_ACK_FIRST_S = 0.05
+HEC_ACK_PAUSE_S = 2.0
+HEC_ACK_WITHIN_S = 60.0
+# Waiting until the peer's machine has confirmed what was written to it.
+SYSLOG_CONFIRM_S = 15.0
+SYSLOG_LOOK_S = 0.005
+KAFKA_FLUSH_S = 30.0
+NATS_PUBLISH_S = 10.0
+MAX_TAIL_LINE_BYTES = 256 * 1024

@@ -51,7 +51,17 @@ from phalanx.intel._quiet import quiet_sources_duty
 from phalanx.intel._sealing import ChunkSeals
 from phalanx.intel._sentinel import Sentinel
 from phalanx.intel._subjects import UNKNOWN_HOST
-from phalanx.intel.reading import AUTO, OCSF_VERSION, READERS, ReadOut, Rejected, ocsf_view, read_chunk, read_lines
+from phalanx.intel.reading import (
+    AUTO,
+    OCSF_VERSION,
+    READERS,
+    ReadOut,
+    Rejected,
+    check_reader,
+    ocsf_view,
+    read_chunk,
+    read_lines,
+)
 from phalanx.intel.sigma import Rule, RuleSet, load_rules, parse_rule
 
 __all__ = [
@@ -62,6 +72,7 @@ __all__ = [
     "quiet_sources_duty",
     "retro_hunt_skill",
     "saved_queries",
+    "check_reader",
     "AUTO",
     "BATCHES",
     "CURSORS",

@@ -33,11 +33,13 @@ from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
 from phalanx.devices import Backend, Fleet
 from phalanx.incidents import Cases, Responses
 from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel
+from phalanx.intel.delivery import Delivery
 from phalanx.ledger import Anchors, Ledger
 from phalanx.messaging import Bus
 from phalanx.node._assembly import Assembly
 from phalanx.node._bus import opened_bus
 from phalanx.node._cluster import Cluster
+from phalanx.node._connectors import opened_delivery, opened_telling, start_delivery
 from phalanx.node._entropy import watch_noise
 from phalanx.node._guard import SpaceWatch, WatchedBlobs, WatchedJournals, WatchedStore
 from phalanx.node._identities import IDENTITY_KEYS, keep_identities, opened_identities
@@ -103,6 +105,7 @@ class Node:
     escrows: Escrows
     vouching: Vouching
     sharing: Sharing
+    delivery: Delivery
     fleet: Fleet
     local_operator: Principal
     _space: SpaceWatch
@@ -160,15 +163,14 @@ async def build_node(
     ``host_names`` are by address; ``besides`` are skills besides those that plug-ins bring.
     """
     require_allowed(settings)
-    clock, offload = ports.clock, ports.offload
-    telemetry = _telemetry(settings, clock, log_sink)
+    clock, offload, telemetry = ports.clock, ports.offload, _telemetry(settings, ports.clock, log_sink)
     alerts = Alerts(telemetry)
     space, services = SpaceWatch(clock, alerts), Services(clock, telemetry, alerts)
     watched, journals = WatchedStore(ports.store, space), WatchedJournals(ports.journals, space)
     async with contextlib.AsyncExitStack() as stack:
         noise = await watch_noise(ports, alerts, telemetry)  # the vault comes first: a wrong key must not get far
         vault, store = await stack.enter_async_context(opened_vault(settings, ports, watched, telemetry))
-        seals = ChunkSeals(vault, seals=settings.at_rest.seal)
+        seals, telling = ChunkSeals(vault, seals=settings.at_rest.seal), await opened_telling(settings, ports, store)
         ledger_journal, intake_journal, probe_journal = [
             await stack.enter_async_context(_opened(opener, name))
             for opener, name in ((journals, "ledger"), (journals, "intake"), (ports.journals, "space-probe"))
@@ -181,25 +183,22 @@ async def build_node(
         stack.push_async_callback(seal, ledger, telemetry)
         vouching = await build_vouching(settings, ports, store, ledger, telemetry, alerts)
         fleet = _fleet(offload, alerts)
-        engine = Engine(store, clock, telemetry, fleet, offload, ports.rng.child("workflows"))
+        engine = Engine(telling.store, clock, telemetry, fleet, offload, ports.rng.child("workflows"))
         load_plugins(ANALYSES, alerts, engine.register)
-        intake = await Intake.open(
-            intake_journal, store, clock=clock, ids=ports.ids, telemetry=telemetry,
-            max_backlog_events=settings.intake.max_backlog_events, seals=seals,
-        )  # fmt: skip
+        intake = await _intake(settings, ports, intake_journal, store, seals, telemetry)
         stack.push_async_callback(intake.close)
-        findings, events = Findings(store), EventLog(intake_journal, store, seals)
-        work = load_work(alerts, besides)
+        findings, events, work = Findings(store), EventLog(intake_journal, store, seals), load_work(alerts, besides)
         identities = await opened_identities(settings, ports, store, vault, ledger, telemetry, alerts, work)
         line = opened_bus(settings, ports, journals, store, identities, ledger, telemetry, alerts, services)
         toolbox, (bus, cluster) = Toolbox(), await stack.enter_async_context(line)
-        swarm = opened_swarm(settings, ports, store, identities, bus, toolbox, telemetry, alerts, work)
         archive = Archive(store, ledger, clock)
+        swarm = opened_swarm(settings, ports, store, identities, bus, toolbox, telemetry, alerts, work)
         artefacts = _artefacts(settings, ports, WatchedBlobs(ports.blobs, space), store, vault, ledger, telemetry)
         responses, assembly = opened_responses(
-            settings, ports, archive, store, ledger, vault, swarm, identities, bus, cluster, telemetry, alerts, services
+            settings, ports, archive, telling.store, ledger, vault, swarm, identities, bus, cluster, telemetry, alerts,
+            services,
         )  # fmt: skip
-        sentinel = await _sentinel(settings, ports, intake, store, telemetry, swarm, work[0], host_names or {})
+        sentinel = await _sentinel(settings, ports, intake, telling.store, telemetry, swarm, work[0], host_names or {})
         node = Node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, events=events,
@@ -210,6 +209,7 @@ async def build_node(
             escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
             agreements=archive, anchors=Anchors(store, offload, clock), artefacts=artefacts, fleet=fleet, ledger=ledger,
             sharing=opened_sharing(settings, ports, store, ledger), identities=identities,
+            delivery=await opened_delivery(settings, ports, store, telling, intake, telemetry, alerts, stack),
             local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
         )  # fmt: skip
         provide_tools(toolbox, node, ports)
@@ -221,6 +221,15 @@ async def build_node(
         stack.push_async_callback(services.stop)
         stack.callback(telemetry.feed.close)
         yield node
+
+
+async def _intake(
+    settings: Settings, ports: Ports, journal: Journal, store: Store, seals: ChunkSeals, telemetry: Telemetry
+) -> Intake:
+    return await Intake.open(
+        journal, store, clock=ports.clock, ids=ports.ids, telemetry=telemetry,
+        max_backlog_events=settings.intake.max_backlog_events, seals=seals,
+    )  # fmt: skip
 
 
 def _artefacts(
@@ -249,6 +258,7 @@ def _start_services(node: Node, ports: Ports, services: Services) -> None:
     """What runs beside the swarm for as long as the node does."""
     settings, telemetry, clock = node.settings, node.telemetry, node.clock
     services.start("sentinel", node.sentinel.run)
+    start_delivery(node.delivery, services)
     services.start("retention", lambda: _retain(node.events, settings, clock))
     keep_identities(node.identities, node.swarm, services)
     services.start("migration", node.migration.run)

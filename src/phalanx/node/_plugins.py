@@ -9,16 +9,19 @@ from typing import Any
 
 from phalanx.agents import Duty, Skill, duties_by_name, skills_by_name
 from phalanx.core import AlertLevel, AlertSink, InvalidInput
-from phalanx.crypto.entropy import SOURCES_GROUP
+from phalanx.crypto.entropy import SOURCES_GROUP as ENTROPY_GROUP
 from phalanx.crypto.vault import WRAPPERS_GROUP
 from phalanx.devices import Backend, Provider
 from phalanx.intel import DETECTORS_GROUP
+from phalanx.intel.delivery import SINKS_GROUP, SOURCES_GROUP
 
 SKILLS = "phalanx.skills"
 DUTIES = "phalanx.duties"
 ANALYSES = "phalanx.analyses"
 DEVICES = "phalanx.devices"
-GROUPS = (SKILLS, DUTIES, ANALYSES, DEVICES, DETECTORS_GROUP, WRAPPERS_GROUP, SOURCES_GROUP)
+GROUPS = (
+    SKILLS, DUTIES, ANALYSES, DEVICES, DETECTORS_GROUP, WRAPPERS_GROUP, ENTROPY_GROUP, SINKS_GROUP, SOURCES_GROUP,
+)  # fmt: skip
 
 
 def registered(group: str) -> list[EntryPoint]:

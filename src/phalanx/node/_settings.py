@@ -12,6 +12,7 @@ from pydantic import Field
 from phalanx.core import GIB, MIB
 from phalanx.crypto import CryptoPolicy
 from phalanx.crypto.artefacts import ArtefactBounds
+from phalanx.node._settings_connectors import SinksSection, SourcesSection
 from phalanx.node._settings_section import Section
 from phalanx.node._settings_work import (
     BalancingSection,
@@ -312,5 +313,12 @@ class Settings(Section):
     ledger: LedgerSection = Field(LedgerSection(), description="Witnesses, gossip and timestamps of the ledger.")
     taxii: TaxiiSection = Field(TaxiiSection(), description="Intelligence shared by TAXII 2.1.")
     cluster: ClusterSection = Field(ClusterSection(), description="Other nodes.")
+    sinks: SinksSection = Field(SinksSection(), description="Who is told what was found, as `[[sinks]]` tables.")
+    sources: SourcesSection = Field(
+        SourcesSection(), description="Where events are drawn from, as `[[sources]]` tables."
+    )
     log: LogSection = Field(LogSection(), description="Logs.")
     otlp: OtlpSection = Field(OtlpSection(), description="Export of traces and metrics.")
+
+
+__all__ = ["Section", "Settings"]

@@ -24,6 +24,8 @@ from phalanx.node._settings_section import Section
 
 ENV_PREFIX = "PHALANX_"
 DEFAULT_FILE = Path("phalanx.toml")
+# ``[[sinks]]`` in the file is the setting ``sinks.each``.
+_EACH = "each"
 
 # Read by the command line, not settings of a node.
 _CLIENT_VARIABLES = frozenset(
@@ -91,7 +93,8 @@ def load_settings(
         first = error.errors()[0]
         dotted = ".".join(str(part) for part in first["loc"][:2])
         source = origins.get(dotted, "default")
-        raise InvalidInput(dotted, f"{first['msg']} (from {source}, got {first['input']!r})") from error
+        within = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"][2:])
+        raise InvalidInput(dotted + within, f"{first['msg']} (from {source}, got {first['input']!r})") from error
 
 
 def _from_file(file: Path | None) -> tuple[str, dict[str, Any]]:
@@ -108,6 +111,9 @@ def _from_file(file: Path | None) -> tuple[str, dict[str, Any]]:
         raise InvalidInput("config", f"{path}: {error}") from error
     found: dict[str, Any] = {}
     for section, body in content.items():
+        if isinstance(body, list) and f"{section}.{_EACH}" in setting_names():
+            found[f"{section}.{_EACH}"] = body
+            continue
         if not isinstance(body, dict):
             raise InvalidInput(section, f"{path}: every setting stands in a [section]")
         found |= {f"{section}.{name}": value for name, value in body.items()}

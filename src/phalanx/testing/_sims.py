@@ -13,6 +13,7 @@ from phalanx.testing._sim_vault import vault_simulation
 from phalanx.testing._sim_witness import witness_simulation
 from phalanx.testing.agents import agents_simulation
 from phalanx.testing.consensus import consensus_simulation, twins_simulation
+from phalanx.testing.delivery import delivery_simulation
 
 SIMULATIONS: dict[str, Simulation] = {
     made.name: made
@@ -26,6 +27,7 @@ SIMULATIONS: dict[str, Simulation] = {
         vault_simulation(),
         witness_simulation(),
         consensus_simulation(),
+        delivery_simulation(),
         twins_simulation(),
     )
 }

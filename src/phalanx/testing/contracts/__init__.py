@@ -10,7 +10,9 @@ from phalanx.testing.contracts._detectors import DETECTOR_CHECKS, DetectorCheck,
 from phalanx.testing.contracts._devices import DEVICE_CHECKS, check_provider
 from phalanx.testing.contracts._journal import JOURNAL_CHECKS, JOURNAL_FULL_CHECKS, OpenJournals
 from phalanx.testing.contracts._notes import NOTES, OpenStore
+from phalanx.testing.contracts._sinks import SINK_CHECKS, SinkCheck, SinkLab, item_like, parcel_like
 from phalanx.testing.contracts._skills import DUTY_CHECKS, SKILL_CHECKS, DutyCheck, SkillCheck, Tools
+from phalanx.testing.contracts._sources_from import SOURCE_CHECKS, SourceCheck, SourceLab
 from phalanx.testing.contracts._store import STORE_CHECKS
 from phalanx.testing.contracts._store_concurrency import STORE_SHARED_CHECKS
 from phalanx.testing.contracts._store_full import STORE_FULL_CHECKS
@@ -29,7 +31,9 @@ __all__ = [
     "JOURNAL_CHECKS",
     "JOURNAL_FULL_CHECKS",
     "NOTES",
+    "SINK_CHECKS",
     "SKILL_CHECKS",
+    "SOURCE_CHECKS",
     "STORE_CHECKS",
     "STORE_FULL_CHECKS",
     "STORE_SHARED_CHECKS",
@@ -39,9 +43,15 @@ __all__ = [
     "OpenJournals",
     "OpenStore",
     "OpenWrapper",
+    "SinkCheck",
+    "SinkLab",
     "SkillCheck",
+    "SourceCheck",
+    "SourceLab",
     "Tools",
     "check_provider",
     "compare_with_model",
+    "item_like",
+    "parcel_like",
     "store_operations",
 ]

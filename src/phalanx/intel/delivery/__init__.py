@@ -1,0 +1,121 @@
+"""What a node found, told outside; and events drawn in from outside.
+
+``TellingStore`` writes a notice into the commit of everything that sinks may tell; a ``Courier`` for each sink tells
+it in order until it is taken, a ``Drawer`` for each source takes events into the intake, each once. What a product
+wants to be told and what its answers mean is in ``wire``; who moves the bytes are plug-ins of ``phalanx.sinks`` and
+``phalanx.sources``.
+
+Errors::
+
+    PhalanxError
+    ├── Unsendable          an item has no form that the peer takes
+    └── PositionGone        a source does not have any more what stood at a position
+"""
+
+from phalanx.intel.delivery._contract import (
+    SINKS_GROUP,
+    SOURCES_GROUP,
+    TAKEN,
+    Answer,
+    ConnectorContext,
+    Drawn,
+    Parcel,
+    Sink,
+    SinkFactory,
+    SinkManifest,
+    Source,
+    SourceFactory,
+    SourceManifest,
+    later,
+    never,
+)
+from phalanx.intel.delivery._courier import Courier, SinkPlan
+from phalanx.intel.delivery._delivery import Delivery, SinkView, SourceView, Told
+from phalanx.intel.delivery._drawer import Drawer, SourcePlan
+from phalanx.intel.delivery._errors import PositionGone, Unsendable
+from phalanx.intel.delivery._feed import BatchEvents, Fed, Feed
+from phalanx.intel.delivery._items import event_items, item_of, probe_item
+from phalanx.intel.delivery._limits import MAX_ANSWER_BYTES, MAX_SINKS, MAX_SOURCES
+from phalanx.intel.delivery._model import (
+    CASE,
+    DECISION,
+    EVENT,
+    FINDING,
+    KINDS,
+    OUTBOX,
+    PROBE,
+    SINK_LETTERS,
+    SINK_STATES,
+    SOURCE_STATES,
+    Item,
+    Notice,
+    Past,
+    Place,
+    SinkLetter,
+    SinkState,
+    SourceState,
+)
+from phalanx.intel.delivery._notices import Notices, TellingStore
+from phalanx.intel.delivery._parcels import ParcelBounds, fitting, parcel_of
+from phalanx.intel.delivery._retry import RetryPolicy, retry_after_s
+
+__all__ = [
+    "CASE",
+    "DECISION",
+    "EVENT",
+    "FINDING",
+    "KINDS",
+    "MAX_ANSWER_BYTES",
+    "MAX_SINKS",
+    "MAX_SOURCES",
+    "OUTBOX",
+    "PROBE",
+    "SINKS_GROUP",
+    "SINK_LETTERS",
+    "SINK_STATES",
+    "SOURCES_GROUP",
+    "SOURCE_STATES",
+    "TAKEN",
+    "Answer",
+    "BatchEvents",
+    "ConnectorContext",
+    "Courier",
+    "Delivery",
+    "Drawer",
+    "Drawn",
+    "Fed",
+    "Feed",
+    "Item",
+    "Notice",
+    "Notices",
+    "Parcel",
+    "ParcelBounds",
+    "Past",
+    "Place",
+    "PositionGone",
+    "RetryPolicy",
+    "Sink",
+    "SinkFactory",
+    "SinkLetter",
+    "SinkManifest",
+    "SinkPlan",
+    "SinkState",
+    "SinkView",
+    "Source",
+    "SourceFactory",
+    "SourceManifest",
+    "SourcePlan",
+    "SourceState",
+    "SourceView",
+    "TellingStore",
+    "Told",
+    "Unsendable",
+    "event_items",
+    "fitting",
+    "item_of",
+    "later",
+    "never",
+    "parcel_of",
+    "probe_item",
+    "retry_after_s",
+]

@@ -1,0 +1,36 @@
+"""Peers that sinks tell and sources draw from: in memory, and as servers that behave as their products do."""
+
+from phalanx.testing.delivery._peers import MemoryPeer, MemorySink
+from phalanx.testing.delivery._products import (
+    ElasticPeer,
+    PagesPeer,
+    SecOpsPeer,
+    SentinelPeer,
+    SoarPeer,
+    SplunkPeer,
+    WebhookPeer,
+    XsoarPeer,
+)
+from phalanx.testing.delivery._server import Asked, Given, PeerServer, Product
+from phalanx.testing.delivery._sim import LossySink, delivery_simulation
+from phalanx.testing.delivery._syslog import SyslogPeer
+
+__all__ = [
+    "Asked",
+    "ElasticPeer",
+    "Given",
+    "LossySink",
+    "MemoryPeer",
+    "MemorySink",
+    "PagesPeer",
+    "PeerServer",
+    "Product",
+    "SecOpsPeer",
+    "SentinelPeer",
+    "SoarPeer",
+    "SplunkPeer",
+    "SyslogPeer",
+    "WebhookPeer",
+    "XsoarPeer",
+    "delivery_simulation",
+]

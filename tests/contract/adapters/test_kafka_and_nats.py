@@ -1,0 +1,201 @@
+"""Against servers that are not ours: librdkafka's mock cluster, and nats-server with JetStream."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from phalanx.adapters import (
+    find_nats_server,
+    kafka_sink,
+    kafka_source,
+    nats_sink,
+    nats_source,
+)
+from phalanx.core import Unavailable
+from phalanx.testing.contracts import SINK_CHECKS, SOURCE_CHECKS
+from phalanx.testing.delivery._labs import context_of
+
+pytestmark = [pytest.mark.requirement("INT-3"), pytest.mark.requirement("INT-5")]
+_TOPIC = "phalanx"
+
+
+@contextlib.contextmanager
+def kafka_cluster():
+    kafka = pytest.importorskip("confluent_kafka", reason="Kafka needs the extra `kafka`")
+    owner = kafka.Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "mock", "log_level": 0})
+    (broker,) = owner.list_topics(timeout=10).brokers.values()
+    yield f"{broker.host}:{broker.port}"
+    owner.flush(1)
+
+
+class KafkaLab:
+    secret = "no-secret-at-all"
+
+    def __init__(self, brokers, folder):
+        self.context = context_of(
+            folder, {"brokers": brokers, "topic": _TOPIC, "security": "plaintext", "timeout_s": "20"}
+        )
+        self.brokers = brokers
+        self.fed = 0
+
+    async def open(self):
+        return kafka_sink(self.context) if self.is_sink else kafka_source(self.context)
+
+    async def kept(self, at_least):
+        return await asyncio.to_thread(self._kept, at_least)
+
+    def _kept(self, at_least):
+        import confluent_kafka as kafka
+
+        consumer = kafka.Consumer({"bootstrap.servers": self.brokers, "group.id": "looking", "log_level": 0})
+        try:
+            parts = consumer.list_topics(_TOPIC, timeout=10).topics[_TOPIC].partitions
+            ends = {part: consumer.get_watermark_offsets(kafka.TopicPartition(_TOPIC, part))[1] for part in parts}
+            consumer.assign([kafka.TopicPartition(_TOPIC, part, 0) for part in parts])
+            found = []
+            while len(found) < sum(ends.values()):
+                message = consumer.poll(10)
+                assert message is not None
+                assert message.error() is None
+                found.append((message.timestamp()[1], dict(message.headers())["phalanx-id"].decode()))
+            return [ident for _, ident in sorted(found)]
+        finally:
+            consumer.close()
+
+    def trouble(self, what):
+        return False
+
+    async def feed(self, lines):
+        await asyncio.to_thread(self._feed, lines)
+
+    def _feed(self, lines):
+        import confluent_kafka as kafka
+
+        producer = kafka.Producer({"bootstrap.servers": self.brokers, "log_level": 0})
+        for line in lines:
+            producer.produce(_TOPIC, line.encode(), key=line[:20] + line[-3:])
+        assert producer.flush(20) == 0
+
+
+def is_ordered(check):
+    # Kafka orders within a partition only: what is one after another there is per record, not for all.
+    return check.__name__ not in {"check_tells_in_order", "check_hostile_text_is_carried_or_refused"}
+
+
+@pytest.mark.parametrize("check", list(filter(is_ordered, SINK_CHECKS)), ids=lambda check: check.__name__)
+def test_the_kafka_sink_keeps_the_contract(check, tmp_path):
+    with kafka_cluster() as brokers:
+        lab = KafkaLab(brokers, tmp_path)
+        lab.is_sink = True
+        asyncio.run(check(lab))
+
+
+@pytest.mark.parametrize("check", SOURCE_CHECKS, ids=lambda check: check.__name__)
+def test_the_kafka_source_keeps_the_contract(check, tmp_path):
+    with kafka_cluster() as brokers:
+        lab = KafkaLab(brokers, tmp_path)
+        lab.is_sink = False
+        asyncio.run(check(lab))
+
+
+def test_kafka_gets_everything_and_revisions_of_a_record_in_their_order(tmp_path):
+    from phalanx.testing.contracts import item_like, parcel_like
+
+    async def tell(lab):
+        sink = await lab.open()
+        items = [item_like(number) for number in range(30)]
+        answer = await sink.send(parcel_like(sink, *items))
+        assert not answer.problem
+        assert not answer.again
+        assert sorted(await lab.kept(30)) == sorted(item.id for item in items)
+        await sink.close()
+
+    with kafka_cluster() as brokers:
+        lab = KafkaLab(brokers, tmp_path)
+        lab.is_sink = True
+        asyncio.run(tell(lab))
+
+
+@contextlib.contextmanager
+def nats_process(folder):
+    import subprocess
+
+    try:
+        program = find_nats_server()
+    except Unavailable as error:
+        pytest.skip(f"nats-server is not here: {error}")
+    log = folder / "nats.log"
+    with subprocess.Popen(
+        [program, "-a", "127.0.0.1", "-p", "-1", "-js", "-sd", str(folder / "js"), "-l", str(log),
+         "--ports_file_dir", str(folder)]
+    ) as process:  # fmt: skip
+        try:
+            yield process, folder
+        finally:
+            process.terminate()
+
+
+async def address_of(folder):
+    import json
+
+    for _ in range(1_000):
+        for file in folder.glob("nats-server_*.ports"):
+            with contextlib.suppress(ValueError):
+                return json.loads(file.read_text())["nats"][0]
+        await asyncio.sleep(0.01)
+    raise AssertionError("nats-server does not start")
+
+
+class NatsLab:
+    secret = "no-secret-at-all"
+
+    def __init__(self, folder, *, is_sink):
+        self.folder = folder
+        self.is_sink = is_sink
+
+    async def prepare(self):
+        import nats
+
+        self.url = await address_of(self.folder)
+        self.client = await nats.connect(self.url)
+        self.stream = self.client.jetstream()
+        await self.stream.add_stream(name="FINDINGS", subjects=["phalanx.>"])
+
+    async def open(self):
+        if self.is_sink:
+            return nats_sink(context_of(self.folder, {"url": self.url, "subject": "phalanx", "stream": "FINDINGS"}))
+        return nats_source(context_of(self.folder, {"url": self.url, "stream": "FINDINGS"}))
+
+    async def kept(self, at_least):
+        state = (await self.stream.stream_info("FINDINGS")).state
+        found = [await self.stream.get_msg("FINDINGS", seq=seq) for seq in range(1, state.last_seq + 1)]
+        return [message.headers["Nats-Msg-Id"] for message in found]
+
+    def trouble(self, what):
+        return False
+
+    async def feed(self, lines):
+        for line in lines:
+            await self.stream.publish("phalanx.event", line.encode())
+
+
+async def in_lab(check, folder, *, is_sink):
+    lab = NatsLab(folder, is_sink=is_sink)
+    await lab.prepare()
+    try:
+        await check(lab)
+    finally:
+        await lab.client.close()
+
+
+@pytest.mark.parametrize("check", SINK_CHECKS, ids=lambda check: check.__name__)
+def test_the_nats_sink_keeps_the_contract(check, tmp_path):
+    with nats_process(tmp_path):
+        asyncio.run(in_lab(check, tmp_path, is_sink=True))
+
+
+@pytest.mark.parametrize("check", SOURCE_CHECKS, ids=lambda check: check.__name__)
+def test_the_nats_source_keeps_the_contract(check, tmp_path):
+    with nats_process(tmp_path):
+        asyncio.run(in_lab(check, tmp_path, is_sink=False))
