@@ -10,9 +10,8 @@ import asyncio
 import contextlib
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 from phalanx.consensus import (
     ML_DSA,
@@ -33,7 +32,6 @@ from phalanx.consensus import (
 )
 from phalanx.core import (
     DEFAULT_TENANT,
-    MAX_PAGE_ROWS,
     NO_TRACE,
     NS_PER_S,
     AlertLevel,
@@ -44,7 +42,6 @@ from phalanx.core import (
     Outcome,
     TenantId,
     TraceId,
-    decode,
     encode,
 )
 from phalanx.crypto.identity import Identities
@@ -52,6 +49,7 @@ from phalanx.incidents import ActionProposal, Approved, Ruling
 from phalanx.messaging import Bus
 from phalanx.node._assembly_epochs import AssemblyEpochs
 from phalanx.node._assembly_mail import AssemblyMail
+from phalanx.node._assembly_minds import Judging, Minds
 from phalanx.node._assembly_wire import AssemblyTransport
 from phalanx.node._assembly_words import (
     Answer,
@@ -84,12 +82,6 @@ from phalanx.telemetry import Telemetry
 _OPTIONS = (APPROVE, REFUSE)
 
 
-class Judging(Protocol):
-    """How a node's policy rules on what another proposes; ``elsewhere`` are hosts that others had isolated lately."""
-
-    async def __call__(self, proposal: ActionProposal, /, *, elsewhere: int) -> Ruling: ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Sitting:
     """This node's seat in one epoch, for as long as ``running`` runs."""
@@ -114,22 +106,6 @@ class AssemblyState:
     epoch: Epoch | None
 
 
-class _Minds:
-    """What this node thinks of the matters that it was shown; of others it thinks nothing."""
-
-    def __init__(self) -> None:
-        self._wanted: OrderedDict[bytes, str] = OrderedDict()
-
-    def make_up(self, context: bytes, outcome: Outcome) -> None:
-        self._wanted[context] = APPROVE if outcome is Outcome.APPROVED else REFUSE
-        while len(self._wanted) > MAX_MATTERS:
-            self._wanted.popitem(last=False)
-
-    def accepts(self, question: Question, support: Sequence[int]) -> Collection[int]:  # noqa: ARG002 - a judge's
-        wanted = self._wanted.get(question.context)
-        return (question.options.index(wanted),) if wanted in question.options else ()
-
-
 class Assembly:
     """See the module. Implements ``incidents.Approval``; ``run`` is to run for as long as the node does.
 
@@ -147,8 +123,7 @@ class Assembly:
         self._epochs = AssemblyEpochs(
             bus.process, identities, archive, clock=clock, offload=offload, alerts=alerts
         )  # fmt: skip
-        self._judge: Judging | None = None
-        self._minds = _Minds()
+        self._minds = Minds(archive, clock)
         self._sittings: OrderedDict[bytes, _Sitting] = OrderedDict()
         self._matters: OrderedDict[bytes, tuple[TenantId, TraceId]] = OrderedDict()
         self._not_before_ns = 0
@@ -163,7 +138,7 @@ class Assembly:
 
     def judges_by(self, judge: Judging) -> None:
         """How this node's policy rules on what others propose; until then it has no opinion."""
-        self._judge = judge
+        self._minds.judge = judge
 
     @property
     def roster(self) -> frozenset[str]:
@@ -325,7 +300,7 @@ class Assembly:
                 epoch = await self._epochs.take(source, word, self.roster)
                 return Pong() if self._sit(source, epoch) is not None else None
             case Matter(shown):
-                return await self._consider(shown)
+                return Pong() if await self._minds.consider(shown) else None
             case Caught(epoch_id, question, evidence):
                 await self._check(epoch_id, question, Evidence.from_bytes(evidence))
                 return Pong()
@@ -335,25 +310,6 @@ class Assembly:
         sitting = self._sittings.get(epoch)
         if sitting is not None:
             sitting.transport.put(source, datagram)
-
-    async def _consider(self, shown: bytes) -> Word | None:
-        """Make up this node's mind about what another proposes, before it is asked."""
-        if self._judge is None:
-            return None
-        context = hashlib.sha256(shown).digest()
-        ruling = await self._judge(decode(shown, ActionProposal), elsewhere=await self._others_this_hour(context))
-        self._minds.make_up(context, ruling.outcome)
-        return Pong()
-
-    async def _others_this_hour(self, context: bytes) -> int:
-        """Hosts that other nodes had isolated in the last hour, whatever comes of the matter at hand."""
-        since_ns = self._clock.wall_ns() - 3_600 * NS_PER_S
-        newest = await self._archive.newest(DEFAULT_TENANT, limit=MAX_PAGE_ROWS)
-        return sum(
-            one.decision == APPROVE and one.trace == NO_TRACE and one.at_ns >= since_ns
-            and one.context != context.hex()
-            for one in newest
-        )  # fmt: skip
 
     async def _check(self, epoch_id: bytes, question: Question, evidence: Evidence) -> None:
         """Evidence that another node shows; raises ``EvidenceRefused`` when it convicts nobody."""
