@@ -16,8 +16,10 @@ from phalanx.core import MAX_PAGE_ROWS, InvalidInput, TenantId
 from phalanx.intel.sharing import (
     MAX_CONTENT_BYTES,
     Audience,
+    BundleRead,
     Collection,
     Export,
+    MispRead,
     Pull,
     Status,
     StixObject,
@@ -26,7 +28,9 @@ from phalanx.intel.sharing import (
     findings_as_stix,
     indicators_of,
     marking_named,
+    misp_event,
     read_bundle,
+    read_misp,
     write_bundle,
 )
 from phalanx.messaging import Marking
@@ -36,10 +40,15 @@ if TYPE_CHECKING:
     from phalanx.node import Node
 
 STIX = "application/stix+json;version=2.1"
+MISP = "application/vnd.misp+json"
 _ANY_JSON = {"application/json": {"schema": {"type": "object"}}}
 _BODY: dict[str, Any] = {"requestBody": {"required": True, "content": _ANY_JSON}}
 _BUNDLE: dict[int | str, dict[str, Any]] = {
     200: {"description": "A STIX 2.1 bundle.", "content": {STIX: {"schema": {"type": "object"}}}}
+}
+
+_MISP: dict[int | str, dict[str, Any]] = {
+    200: {"description": "A MISP event.", "content": {MISP: {"schema": {"type": "object"}}}}
 }
 
 
@@ -121,6 +130,8 @@ _Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_ROWS)]
 _Case = Annotated[str, Query(max_length=512, description="All findings of this case.")]
 _One = Annotated[str, Query(max_length=64, description="This finding.")]
 _Tlp = Annotated[str, Query(max_length=16, description="TLP marking of what is told; without it the settings'.")]
+_Collection = Annotated[str, Query(max_length=64, description="Everything in this collection.")]
+_To = Annotated[str, Query(max_length=128, description="For the record: whom it is given to.")]
 _For = Annotated[Audience, Query(description="Who it is for.")]
 
 
@@ -128,7 +139,8 @@ def sharing_routes(node: "Node", gate: Gate) -> APIRouter:
     """``/v1/sharing`` and ``/v1/attack``."""
     router = APIRouter(tags=["sharing"], default_response_class=Response)
     _collection_routes(router, node, gate)
-    _bundle_routes(router, node, gate)
+    _import_routes(router, node, gate)
+    _export_routes(router, node, gate)
     _source_routes(router, node, gate)
     _attack_routes(router, node, gate)
     return router
@@ -184,7 +196,7 @@ def _collection_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
         return reply({"items": await exchange.statuses(principal.tenant, limit=limit), "next": ""})
 
 
-def _bundle_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
+def _import_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
     operator = Depends(gate.needs(Role.OPERATOR))
     exchange = node.sharing.exchange
 
@@ -197,6 +209,16 @@ def _bundle_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
         return reply(await imported(node, principal.tenant, found, read.objects, read.upgraded,
                                     [Refusal(one.object, one.message) for one in read.rejected]))  # fmt: skip
 
+    @router.post("/v1/sharing/collections/{name}/misp", responses=answer(Imported), openapi_extra=_BODY)
+    async def import_misp(name: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
+        """Add a MISP event, or a list of them, as STIX objects."""
+        found = await exchange.collections.get(principal.tenant, name)
+        read = await node.offload.run(_read_misp, await read_body(request, node.offload))
+        refused = [Refusal(one.object, one.message) for one in read.rejected]
+        refused += [Refusal(kind, f"{n} attributes have no form in STIX; kept in the report")
+                    for kind, n in sorted(read.unmapped.items())]  # fmt: skip
+        return reply(await imported(node, principal.tenant, found, read.objects, 0, refused))
+
     @router.post("/v1/sharing/collections/{name}/tell", responses=answer(Imported))
     async def tell(
         name: str, principal: Annotated[Principal, operator], case: _Case = "", finding: _One = "", marking: _Tlp = ""
@@ -206,13 +228,22 @@ def _bundle_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
         objects = await told(node, principal.tenant, case, finding, marking)
         return reply(await imported(node, principal.tenant, found, objects, 0, []))
 
-    @router.get("/v1/sharing/bundle", responses=_BUNDLE)
-    async def get_bundle(
-        principal: Annotated[Principal, operator], case: _Case = "", finding: _One = "", marking: _Tlp = "",
-        audience: _For = Audience.OWN, collection: Annotated[str, Query(max_length=64)] = "",
-        to: Annotated[str, Query(max_length=128, description="For the record: whom it is given to.")] = "",
-    ) -> Response:  # fmt: skip
-        """Own findings, or everything in a collection, as a bundle; on record in the ledger."""
+
+def _export_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
+    operator = Depends(gate.needs(Role.OPERATOR))
+    exchange = node.sharing.exchange
+
+    async def asked_for(
+        principal: Principal,
+        case: str,
+        finding: str,
+        marking: str,
+        audience: Audience,
+        collection: str,
+        to: str,
+        way: str,
+    ) -> list[StixObject]:
+        """What is asked for, when the audience may have it; on record."""
         if collection:
             objects = await _kept(node, principal.tenant, collection)
         else:
@@ -220,9 +251,29 @@ def _bundle_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
         closest, complete = await exchange.checked_for(objects, audience.ceiling, to or audience.value)
         await exchange.record(
             principal.tenant, [(one.id, one.version) for one in complete], to=to or principal.name,
-            through=collection or case or finding, way="bundle", marking=closest,
+            through=collection or case or finding, way=way, marking=closest,
         )  # fmt: skip
-        return Response(write_bundle(complete), media_type=STIX)
+        return complete
+
+    @router.get("/v1/sharing/bundle", responses=_BUNDLE)
+    async def get_bundle(
+        principal: Annotated[Principal, operator], case: _Case = "", finding: _One = "", marking: _Tlp = "",
+        audience: _For = Audience.OWN, collection: _Collection = "", to: _To = "",
+    ) -> Response:  # fmt: skip
+        """Own findings, or everything in a collection, as a bundle; on record in the ledger."""
+        found = await asked_for(principal, case, finding, marking, audience, collection, to, "bundle")
+        return Response(write_bundle(found), media_type=STIX)
+
+    @router.get("/v1/sharing/misp", responses=_MISP)
+    async def get_misp(
+        principal: Annotated[Principal, operator], case: _Case = "", finding: _One = "", marking: _Tlp = "",
+        audience: _For = Audience.OWN, collection: _Collection = "", to: _To = "",
+    ) -> Response:  # fmt: skip
+        """The same as a MISP event; on record in the ledger."""
+        found = await asked_for(principal, case, finding, marking, audience, collection, to, "misp")
+        sharing = node.sharing
+        made = misp_event(found, organisation=sharing.organisation, unmarked=sharing.unmarked)
+        return Response(msgspec.json.encode(made), media_type=MISP)
 
 
 def _source_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
@@ -307,8 +358,12 @@ async def _kept(node: "Node", tenant: TenantId, name: str) -> list[StixObject]:
     return [row.stix() for row in rows]
 
 
-def _read(body: bytes) -> Any:
+def _read(body: bytes) -> BundleRead:
     return read_bundle(body, max_bytes=MAX_CONTENT_BYTES)
+
+
+def _read_misp(body: bytes) -> MispRead:
+    return read_misp(body, max_bytes=MAX_CONTENT_BYTES)
 
 
 def _marking(text: str) -> Marking | None:

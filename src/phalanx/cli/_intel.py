@@ -13,6 +13,7 @@ from phalanx.cli._output import Group
 SUBCOMMANDS: dict[str, str] = {
     "attack": "phalanx.cli._intel_attack:attack",
     "stix": "phalanx.cli._intel_sharing:stix",
+    "misp": "phalanx.cli._intel_misp:misp",
     "taxii": "phalanx.cli._intel_taxii:taxii",
 }
 

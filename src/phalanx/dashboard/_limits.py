@@ -39,3 +39,5 @@ MAX_SHOWN_MISSIONS = 50
 # Captures of decoys, and keys and certificates of the inventory, on the page of agents.
 MAX_CAPTURES_SHOWN = 20
 MAX_STOCK_SHOWN = 20
+# Hand-overs, and requests of partners, that the page of sharing lists.
+EXPORTS_SHOWN = 50

@@ -25,8 +25,20 @@ from phalanx.dashboard._limits import (
 from phalanx.dashboard._messages_page import messages_view
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._roles_page import roles_page
-from phalanx.dashboard._sections import AGENTS, AGREEMENT, BALANCING, KEYS, LEDGER, LIVE, MESSAGES, ROLES
+from phalanx.dashboard._sections import (
+    AGENTS,
+    AGREEMENT,
+    BALANCING,
+    COVERAGE,
+    KEYS,
+    LEDGER,
+    LIVE,
+    MESSAGES,
+    ROLES,
+    SHARING,
+)
 from phalanx.dashboard._session import Doorman, to_login
+from phalanx.dashboard._sharing_page import coverage_shown, sharing_view
 from phalanx.dashboard._stations import LABELS
 from phalanx.dashboard._story import tell
 from phalanx.dashboard._ways import Ways
@@ -104,18 +116,18 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         panels = [panel(view, _for(principal, node.balancing.placements(view.name))) for view in own]
         return renderer.page("balancing.html", principal=principal, section=BALANCING.path, panels=panels)
 
-    agents = _agents(node, renderer)
     return [
         Route("/", _guarded(live, doorman, renderer)),
         Route("/ways", _guarded(changed_ways, doorman, renderer, part=True)),
         Route("/trace/{trace}", _guarded(trace, doorman, renderer)),
-        Route(AGENTS.path, _guarded(agents, doorman, renderer)),
+        Route(AGENTS.path, _guarded(_agents(node, renderer), doorman, renderer)),
         Route(LEDGER.path, _guarded(ledger, doorman, renderer)),
         Route(KEYS.path, _guarded(keys, doorman, renderer)),
         Route(ROLES.path, _guarded(roles_page(node, renderer), doorman, renderer)),
         Route(AGREEMENT.path, _guarded(agreement, doorman, renderer)),
         Route(BALANCING.path, _guarded(balancing, doorman, renderer)),
         Route(MESSAGES.path, _guarded(messages, doorman, renderer)),
+        *_sharing_routes(node, renderer, doorman),
         Route("/login", doorman.show),
         Route("/login", _open(doorman.sign_in, renderer), methods=["POST"]),
         Route("/logout", _open(doorman.sign_out, renderer), methods=["POST"]),
@@ -129,6 +141,21 @@ def _agents(node: "Node", renderer: Renderer) -> _Page:
         return renderer.page("agents.html", principal=principal, section=AGENTS.path, swarm=view)
 
     return agents
+
+
+def _sharing_routes(node: "Node", renderer: Renderer, doorman: Doorman) -> list[BaseRoute]:
+    async def sharing(_: Request, principal: Principal) -> Response:
+        view = await sharing_view(node, principal.tenant)
+        return renderer.page("sharing.html", principal=principal, section=SHARING.path, sharing=view)
+
+    async def coverage(_: Request, principal: Principal) -> Response:
+        view = await node.offload.run(coverage_shown, node)
+        return renderer.page("coverage.html", principal=principal, section=COVERAGE.path, coverage=view)
+
+    return [
+        Route(SHARING.path, _guarded(sharing, doorman, renderer)),
+        Route(COVERAGE.path, _guarded(coverage, doorman, renderer)),
+    ]
 
 
 def _for(principal: Principal, placements: Sequence[PlacementView]) -> list[PlacementView]:

@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, Response
 
 from phalanx.core import NS_PER_MS, NS_PER_S, Severity, is_id, iso_from_ns
 from phalanx.dashboard._sections import SECTIONS
+from phalanx.intel.sharing import attack
 
 # Nothing from elsewhere, nothing inline: a script that finds its way into a field stays text.
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -99,6 +100,7 @@ class Renderer:
             number=_number,
             severity=_severity,
             flat=flat,
+            technique=_technique,
         )
         self._templates.globals.update(node_name=node_name, sections=SECTIONS)
         self._templates.tests.update(identifier=_is_identifier)
@@ -107,3 +109,9 @@ class Renderer:
         """A page, or a part of one, with the headers every page has. ``section`` is the path of the one it is in."""
         view = {"principal": None, "section": ""} | view
         return HTMLResponse(self._templates.get_template(template).render(view), status, headers=_HEADERS)
+
+
+def _technique(technique_id: str) -> str:
+    """A technique with the name that ATT&CK has for it."""
+    name = attack().name(technique_id)
+    return technique_id if name == technique_id else f"{technique_id} {name}"

@@ -110,3 +110,37 @@ def test_attack_from_the_command_line():
     assert "of 691 techniques have a rule" in table
     found = json.loads(CliRunner().invoke(intel, ["attack", "coverage", "--json", "--tactic", "execution"]).output)
     assert found["covered"] >= len(found["techniques"]) > 3
+
+
+def test_misp_in_and_out_over_the_commands(on_served, tmp_path):
+    event = {"Event": {
+        "uuid": "00000000-0000-4000-8000-000000000001", "info": "An intrusion", "date": "2026-01-02",
+        "timestamp": "1767400000", "Tag": [{"name": "tlp:green"}], "Orgc": {"name": "ACME"}, "Object": [],
+        "Attribute": [
+            {"uuid": "00000000-0000-4000-8000-000000000002", "type": "ip-dst", "value": "198.51.100.7", "to_ids": True},
+            {"uuid": "00000000-0000-4000-8000-000000000003", "type": "text", "value": "words", "to_ids": False},
+        ],
+    }}  # fmt: skip
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps(event))
+
+    def work(served, finding):
+        assert "1 ip" in CliRunner().invoke(intel, ["misp", "show", str(file)], catch_exceptions=False).output
+        assert "1 values to look for" in run(served, "misp", "import", str(file), "--collection", "partners")
+        feed = tmp_path / "feed"
+        run(served, "misp", "export", "--collection", "partners", "--for", "community", "--feed", str(feed))
+        run(served, "misp", "export", "--finding", finding.id, "--marking", "green", "--feed", str(feed))
+        manifest = json.loads((feed / "manifest.json").read_bytes())
+        assert len(manifest) == 2
+        assert manifest[event["Event"]["uuid"]]["info"] == "An intrusion"
+        assert (feed / "hashes.csv").read_text()
+        said = run(served, "misp", "import", str(feed), "--collection", "partners", "--json")
+        again = json.loads(said)
+        assert (again["events"], again["indicators"]) == (2, 1)
+        assert json.loads(run(served, "misp", "import", str(feed), "--collection", "partners", "--json"))["added"] == 0
+        out = json.loads(run(served, "misp", "export", "--collection", "partners"))
+        assert {one["value"] for one in out["Event"]["Attribute"]} >= {"198.51.100.7", "words"}
+        (feed / "manifest.json").write_text('{"../../etc/passwd": {}}')
+        run(served, "misp", "import", str(feed), code=1)
+
+    on_served(found, work)

@@ -37,8 +37,10 @@ from phalanx.intel.sharing._exchange import (
 )
 from phalanx.intel.sharing._ids import is_stix_id, observable_id, own_id
 from phalanx.intel.sharing._indicators import SharedIndicator, Taken, indicators_of
-from phalanx.intel.sharing._limits import MAX_CONTENT_BYTES, MAX_PAGE_OBJECTS
+from phalanx.intel.sharing._limits import MAX_CONTENT_BYTES, MAX_FEED_EVENTS, MAX_PAGE_OBJECTS
 from phalanx.intel.sharing._looking import Found, Query, read_query
+from phalanx.intel.sharing._misp import MispRead, read_misp
+from phalanx.intel.sharing._misp_out import misp_event, misp_feed
 from phalanx.intel.sharing._objects import BundleRead, StixObject, checked, read_bundle, write_bundle
 from phalanx.intel.sharing._observed import observables_of, observables_of_view
 from phalanx.intel.sharing._own_objects import Teller, findings_as_stix
@@ -72,8 +74,10 @@ __all__ = [
     "InvalidPattern",
     "Kept",
     "MAX_CONTENT_BYTES",
+    "MAX_FEED_EVENTS",
     "MAX_PAGE_OBJECTS",
     "MarkingBook",
+    "MispRead",
     "NotShareable",
     "OBJECTS",
     "ObjectPage",
@@ -109,6 +113,8 @@ __all__ = [
     "indicators_of",
     "is_stix_id",
     "marking_named",
+    "misp_event",
+    "misp_feed",
     "observable_id",
     "observables_of",
     "observables_of_view",
@@ -116,6 +122,7 @@ __all__ = [
     "parse_pattern",
     "pattern_values",
     "read_bundle",
+    "read_misp",
     "read_query",
     "require_shareable",
     "with_definitions",

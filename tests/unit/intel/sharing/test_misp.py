@@ -1,0 +1,197 @@
+"""MISP events in and out, held to `pymisp`: what it writes is read here, what is written here it reads."""
+
+import json
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phalanx.core import InvalidInput, LimitExceeded
+from phalanx.intel.sharing import (
+    MarkingBook,
+    indicators_of,
+    misp_event,
+    misp_feed,
+    read_bundle,
+    read_misp,
+    write_bundle,
+)
+from phalanx.messaging import Marking
+
+pytestmark = pytest.mark.requirement("INT-4")
+
+pymisp = pytest.importorskip("pymisp", reason="the extra `dev` brings it")
+
+ATTRIBUTES = [
+    ("ip-dst", "198.51.100.1", True), ("ip-src", "2001:db8::1", True), ("ip-dst", "203.0.113.0/24", True),
+    ("domain", "c2.example", True), ("hostname", "a.c2.example", True), ("url", "http://c2.example/x?'y", True),
+    ("md5", "ab" * 16, True), ("sha256", "cd" * 32, True), ("filename|sha1", "x.exe|" + "ef" * 20, True),
+    ("email-src", "a@b.example", True), ("domain|ip", "d.example|198.51.100.2", True),
+    ("ip-dst|port", "198.51.100.3|443", True), ("regkey", "HKLM\\Software\\x", True), ("mutex", "m", False),
+    ("domain", "seen.example", False), ("vulnerability", "CVE-2021-44228", False), ("text", "words", False),
+    ("yara", "rule x { condition: true }", True), ("comment", "nothing", False), ("AS", "AS64496", False),
+]  # fmt: skip
+
+
+def event():
+    """An event as `pymisp` writes it."""
+    made = pymisp.MISPEvent()
+    made.from_dict(info="An intrusion", date="2026-01-02", threat_level_id=1, analysis=2, timestamp=1_767_400_000)
+    made.Orgc = pymisp.MISPOrganisation()
+    made.Orgc.from_dict(name="ACME", uuid=str(uuid.UUID(int=7, version=4)))
+    made.uuid = str(uuid.UUID(int=1, version=4))
+    for place, (kind, value, to_ids) in enumerate(ATTRIBUTES):
+        one = made.add_attribute(kind, value, to_ids=to_ids, comment=f"number {place}", timestamp=1_767_400_000 + place)
+        one.uuid = str(uuid.UUID(int=1_000 + place, version=4))
+    made.attributes[0].add_tag("tlp:amber")
+    made.add_tag("tlp:green")
+    made.add_tag('misp-galaxy:mitre-attack-pattern="PowerShell - T1059.001"')
+    made.add_tag("kind:test")
+    holder = made.add_object(name="file", strict=False)
+    holder.uuid = str(uuid.UUID(int=2_000, version=4))
+    for relation, value in (("filename", "y.exe"), ("md5", "12" * 16)):
+        holder.add_attribute(relation, value).uuid = str(uuid.uuid5(uuid.NAMESPACE_DNS, value))
+    return json.loads(made.to_json())
+
+
+def attributes(document):
+    inner = document["Event"]
+    held = [*inner["Attribute"], *(one for holder in inner["Object"] for one in holder["Attribute"])]
+    return {(one["type"], one["value"], bool(one["to_ids"])) for one in held}
+
+
+def test_what_pymisp_writes_is_read_and_what_has_no_form_is_counted():
+    read = read_misp(json.dumps({"Event": event()}).encode())
+    assert (read.events, read.rejected) == (1, ())
+    assert dict(read.unmapped) == {"text": 1, "comment": 1}
+    values = {(one.kind, one.value) for one in indicators_of(read.objects).indicators}
+    assert values >= {
+        ("ip", "198.51.100.1"), ("ip", "2001:db8::1"), ("ip", "203.0.113.0/24"), ("domain", "c2.example"),
+        ("url", "http://c2.example/x?'y"), ("hash", "ab" * 16), ("hash", "ef" * 20), ("email", "a@b.example"),
+        ("domain", "d.example"), ("ip", "198.51.100.2"), ("hash", "12" * 16),
+    }  # fmt: skip
+    assert not any(one.value == "seen.example" for one in indicators_of(read.objects).indicators)
+    book = MarkingBook(read.objects)
+    by_value = {one.raw.get("x_misp_value"): book.marking_of(one) for one in read.objects}
+    assert (by_value["198.51.100.1"], by_value["c2.example"]) == (Marking.AMBER, Marking.GREEN)
+    names = [one.raw["name"] for one in read.objects if one.type == "attack-pattern"]
+    assert names == ["Command and Scripting Interpreter: PowerShell"]
+    again = read_bundle(write_bundle(read.objects)).require_all()
+    assert [one.raw for one in again.objects] == [one.raw for one in read.objects]
+
+
+def test_objects_pass_the_schema(schema_errors):
+    for one in read_misp(json.dumps({"Event": event()}).encode()).objects:
+        assert not schema_errors(one.raw), one.raw
+
+
+def test_an_event_goes_out_as_it_came_in_and_pymisp_reads_it():
+    came = {"Event": event()}
+    objects = read_misp(json.dumps(came).encode()).objects
+    out = misp_event(objects, organisation="us", unmarked=Marking.AMBER)
+    assert attributes(out) == attributes(came)
+    told, said = out["Event"], came["Event"]
+    assert [told[name] for name in ("uuid", "info", "date", "threat_level_id", "analysis")] == [
+        said["uuid"], said["info"], said["date"], said["threat_level_id"], said["analysis"],
+    ]  # fmt: skip
+    assert told["Orgc"] == {"name": "ACME", "uuid": said["Orgc"]["uuid"]}
+    tags = {one["name"] for one in told["Tag"]}
+    assert {"tlp:green", "kind:test", 'misp-galaxy:mitre-attack-pattern="PowerShell - T1059.001"'} <= tags
+    assert {one["value"]: one["Tag"][0]["name"] for one in told["Attribute"] if "Tag" in one} == {
+        "198.51.100.1": "tlp:amber",
+    }  # fmt: skip
+    assert {one["uuid"] for one in told["Attribute"]} == {one["uuid"] for one in said["Attribute"]}
+    theirs = pymisp.MISPEvent()
+    theirs.load(json.dumps(out))
+    assert len(theirs.attributes) == len(ATTRIBUTES)
+    assert [one.name for one in theirs.objects] == ["file"]
+    assert misp_event(read_misp(json.dumps(out).encode()).objects, organisation="us", unmarked=Marking.AMBER) == out
+
+
+def test_indicators_of_others_become_attributes(stix_folder):
+    objects = read_bundle((stix_folder / "examples" / "threat-reports" / "poisonivy.json").read_bytes()).objects
+    out = misp_event(objects, organisation="us", unmarked=Marking.GREEN)
+    theirs = pymisp.MISPEvent()
+    theirs.load(json.dumps(out))
+    found = {(one.type, one.value) for one in theirs.attributes if one.to_ids}
+    values = {one.value for one in indicators_of(objects).indicators}
+    assert {value for kind, value in found if kind != "stix2-pattern"} == values
+    assert any(kind == "stix2-pattern" for kind, _ in found)
+
+
+def test_a_feed_is_one_that_pymisp_makes_too():
+    out = misp_event(
+        read_misp(json.dumps({"Event": event()}).encode()).objects, organisation="us", unmarked=Marking.GREEN
+    )
+    files = misp_feed([out])
+    theirs = pymisp.MISPEvent()
+    theirs.load(json.dumps(out))
+    name = out["Event"]["uuid"]
+    assert set(files) == {f"{name}.json", "manifest.json", "hashes.csv"}
+    ours = set(files["hashes.csv"].decode().split())
+    assert {f"{one},{name}" for one in theirs.attributes_hashes("md5")} <= ours
+    manifest = json.loads(files["manifest.json"])
+    assert set(manifest) == set(theirs.manifest)
+    assert manifest[name]["info"] == theirs.manifest[name]["info"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"uuid": "x"}, "Event[0].uuid"),
+        ({"timestamp": "yesterday", "date": ""}, "Event[0].timestamp"),
+        ({"Attribute": {}}, "Event[0].Attribute"),
+        ({"Object": [3]}, "Event[0].Object"),
+    ],
+)
+def test_an_event_that_is_none_is_refused_by_name(change, field):
+    with pytest.raises(InvalidInput) as caught:
+        read_misp(json.dumps({"Event": event() | change}).encode())
+    assert caught.value.field == field
+
+
+def test_an_attribute_that_is_none_is_refused_and_the_others_are_read():
+    made = event()
+    made["Attribute"].insert(0, {"type": "md5", "value": 5})
+    read = read_misp(json.dumps([{"Event": made}]).encode())
+    assert [one.object for one in read.rejected] == ["Event[0].Attribute[0]"]
+    assert len(indicators_of(read.objects).indicators) > 10
+
+
+def test_a_tag_of_tlp_that_nobody_knows_closes_and_distribution_counts():
+    for tags, distribution, want in (
+        (["tlp:ex:chr"], "3", Marking.RED), ([], "0", Marking.AMBER_STRICT), ([], "4", Marking.AMBER),
+        (["tlp:white", "tlp:amber"], "3", Marking.AMBER),
+    ):  # fmt: skip
+        made = event() | {"Tag": [{"name": tag} for tag in tags], "distribution": distribution}
+        objects = read_misp(json.dumps({"response": [{"Event": made}]}).encode()).objects
+        report = next(one for one in objects if one.type == "report")
+        assert MarkingBook(objects).marking_of(report) is want
+
+
+def test_too_much_is_refused(monkeypatch):
+    from phalanx.intel.sharing import _misp
+
+    monkeypatch.setattr(_misp, "MAX_ATTRIBUTES", 3)
+    with pytest.raises(LimitExceeded):
+        read_misp(json.dumps({"Event": event()}).encode())
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["Event", "Attribute", "Object", "Tag", "Galaxy", "GalaxyCluster", "uuid", "type", "value",
+                         "name", "timestamp", "to_ids", "response", "first_seen", "comment"]), inner, max_size=5),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@given(json_values)
+def test_hostile_documents_are_refused_or_read(value):
+    head = {"uuid": str(uuid.UUID(int=1, version=4)), "timestamp": "1"}
+    for document in (value, {"Event": head | (value if isinstance(value, dict) else {"Attribute": value})}):
+        try:
+            read_misp(json.dumps(document).encode())
+        except (InvalidInput, LimitExceeded):
+            continue
