@@ -44,6 +44,9 @@ BENCHES: dict[str, Bench] = {
             "sign, verify, encapsulate, seal: each algorithm beside its bare library call",
             "phalanx.bench._crypto",
         ),
+        _lazy(
+            "detect", "all public Sigma rules over recorded attacks: speed, memory, agreement", "phalanx.bench._detect"
+        ),
         _lazy("ledger", "durable appends, proofs, opening and a full audit of the ledger", "phalanx.bench._ledger"),
         _lazy(
             "messaging",

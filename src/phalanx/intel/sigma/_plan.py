@@ -8,7 +8,7 @@ decides how fast an answer comes and never which.
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from phalanx.core import LogSource
@@ -20,6 +20,7 @@ from phalanx.intel.sigma._witness import ANY_FIELD, Atom, Place, witness
 
 # Numbers of rules, by a literal of theirs.
 Wanted = Sequence[int]
+MakeMatcher = Callable[[Sequence[Atom]], Matcher]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Stand:
     always: list[int] = field(default_factory=list)
 
 
-def stands(rules: Sequence[Rule]) -> dict[LogSource, Stand]:
+def stands(rules: Sequence[Rule], make: MakeMatcher = matcher) -> dict[LogSource, Stand]:
     """The plan of ``rules``, which are told by their places in the list."""
     made: dict[LogSource, Stand] = defaultdict(Stand)
     atoms: dict[LogSource, dict[Atom, list[int]]] = defaultdict(lambda: defaultdict(list))
@@ -51,16 +52,16 @@ def stands(rules: Sequence[Rule]) -> dict[LogSource, Stand]:
         for atom in found or ():
             atoms[rule.log_source][atom].append(number)
     for log_source, wanted in atoms.items():
-        made[log_source].columns = _columns(wanted)
+        made[log_source].columns = _columns(wanted, make)
     return dict(made)
 
 
-def _columns(wanted: Mapping[Atom, Wanted]) -> list[_Column]:
+def _columns(wanted: Mapping[Atom, Wanted], make: MakeMatcher) -> list[_Column]:
     made = []
     for name in sorted({atom.field for atom in wanted}):
         whole = {atom.text: wanted[atom] for atom in wanted if atom.field == name and atom.place is Place.WHOLE}
         parts = [atom for atom in wanted if atom.field == name and atom.place is not Place.WHOLE]
-        made.append(_Column(name, whole, matcher(parts) if parts else None, [wanted[atom] for atom in parts]))
+        made.append(_Column(name, whole, make(parts) if parts else None, [wanted[atom] for atom in parts]))
     return made
 
 

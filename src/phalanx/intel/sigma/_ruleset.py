@@ -10,7 +10,8 @@ from phalanx.core import EventBatch, InvalidInput, LimitExceeded, LogSource
 from phalanx.intel._detector import Hit
 from phalanx.intel._errors import InvalidRule
 from phalanx.intel._limits import MAX_RULE_FILE_BYTES, MAX_RULES
-from phalanx.intel.sigma._plan import Candidates, Stand, stands
+from phalanx.intel.sigma._matcher import matcher
+from phalanx.intel.sigma._plan import Candidates, MakeMatcher, Stand, stands
 from phalanx.intel.sigma._rule import Rule, parse_rule
 from phalanx.intel.sigma._sources import concerns
 from phalanx.intel.sigma._view import View
@@ -23,7 +24,7 @@ class RuleSet:
 
     name = "sigma"
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Iterable[Rule], *, make: MakeMatcher = matcher) -> None:
         by_name: dict[str, Rule] = {}
         for rule in rules:
             if rule.name in by_name:
@@ -33,7 +34,7 @@ class RuleSet:
             raise LimitExceeded("detection rules", maximum=MAX_RULES, seen=len(by_name))
         self.rules: Mapping[str, Rule] = by_name
         self._rules = tuple(by_name.values())
-        self._stands = stands(self._rules)
+        self.stands = stands(self._rules, make)
         # Readers know a fixed number of log sources, which bounds this memo.
         self._routes: dict[LogSource, tuple[Stand, ...]] = {}
 
@@ -54,7 +55,7 @@ class RuleSet:
         """Every hit of every rule, rules in their order, then events in order."""
         route = self._routes.get(batch.log_source)
         if route is None:
-            route = tuple(stand for wanted, stand in self._stands.items() if concerns(wanted, batch.log_source))
+            route = tuple(stand for wanted, stand in self.stands.items() if concerns(wanted, batch.log_source))
             self._routes[batch.log_source] = route
         if not route:
             return []
