@@ -22,13 +22,9 @@ from phalanx.bench._detect_sqlite import Peer, by_source
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import quantile
 from phalanx.core import DEFAULT_TENANT, NO_TRACE, EventBatch, Rng
-from phalanx.intel import Chunk, Rule, RuleSet
-from phalanx.intel._detecting import detect
-from phalanx.intel._merging import Sightings, finding_of
+from phalanx.intel import Chunk, Rule, RuleSet, Sightings, detect, finding_of
 from phalanx.intel.reading import slices
-from phalanx.intel.sigma import _matcher
-from phalanx.intel.sigma._predicates import AllOf, AnyOf, InNetworks, Not, Predicate
-from phalanx.intel.sigma._view import View
+from phalanx.intel.sigma import AllOf, AnyOf, InNetworks, Not, PlainMatcher, Predicate, View, hyperscan
 
 _ROWS = 4_096
 _SINGLE_EVENTS = 4_000
@@ -58,7 +54,7 @@ async def detect_bench(options: BenchOptions) -> BenchResult:
             "parse_s": parsed_s,
             "plan_s": plan_s,
             "memory_mib": plan_mib,
-            "matcher": "hyperscan" if _matcher.hyperscan() is not None else "plain",
+            "matcher": "hyperscan" if hyperscan() is not None else "plain",
         },
         "json_to_findings": _end_to_end(plan, passes[0]),
         "parsed_batches_one_core": _parsed(plan.evaluate, read(passes[1], rows=_ROWS)),
@@ -167,7 +163,7 @@ def _baselines(rules: Corpus, plan: RuleSet, lines: Sequence[bytes]) -> dict[str
         view = View(batch)
         return [place for rule in plan.for_source(batch.log_source) for place in rule.match_view(view)]
 
-    plain = RuleSet(rules.rules, make=_matcher.PlainMatcher)
+    plain = RuleSet(rules.rules, make=PlainMatcher)
     started = time.process_time()
     for line in lines:
         json.loads(line)

@@ -14,7 +14,7 @@ from typing import Any
 from phalanx.bench._detect_loads import ACCEPTED_NS, BATCH
 from phalanx.core import DEFAULT_TENANT, EventBatch, LogSource, Value
 from phalanx.intel import Rule
-from phalanx.intel.sigma._predicates import (
+from phalanx.intel.sigma import (
     AllOf,
     AnyOf,
     Begins,

@@ -12,7 +12,7 @@ from typing import Any
 
 from phalanx.core import EventBatch, LogSource
 from phalanx.intel import Rule
-from phalanx.intel.sigma._view import View, as_text
+from phalanx.intel.sigma import View, as_text
 
 _FULLTEXT = "every value of the event"
 # A column in a query without its texts: quoted, before an operator, or compared with another column.

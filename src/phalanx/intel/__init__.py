@@ -16,6 +16,7 @@ Errors::
 ``Unavailable`` of ``core``; queries raise ``NotFound``.
 """
 
+from phalanx.intel._detecting import Detected, detect
 from phalanx.intel._detector import (
     DETECTORS_GROUP,
     Detector,
@@ -28,7 +29,7 @@ from phalanx.intel._errors import BadLine, InvalidRule, UnsupportedRule
 from phalanx.intel._hunts import HUNTS, Hunt, HuntHit, expand_skill, retro_hunt_skill, saved_queries
 from phalanx.intel._intake import DEFAULT_MAX_BACKLOG_EVENTS, Intake
 from phalanx.intel._limits import MAX_DETECTOR_STATE_BYTES
-from phalanx.intel._merging import finding_put
+from phalanx.intel._merging import Sighting, Sightings, finding_of, finding_put
 from phalanx.intel._model import (
     BATCHES,
     CURSORS,
@@ -91,6 +92,7 @@ __all__ = [
     "Chunk",
     "ChunkSeals",
     "Cursor",
+    "Detected",
     "Detector",
     "DetectorFactory",
     "DetectorState",
@@ -109,9 +111,13 @@ __all__ = [
     "Rule",
     "RuleSet",
     "Sentinel",
+    "Sighting",
+    "Sightings",
     "StatefulDetector",
     "UnsupportedRule",
     "UsedKey",
+    "detect",
+    "finding_of",
     "load_rules",
     "ocsf_view",
     "parse_rule",

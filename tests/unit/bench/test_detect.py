@@ -7,7 +7,7 @@ import pytest
 from phalanx.bench._detect_generated import batch_of, matching, near_misses
 from phalanx.bench._detect_sqlite import Peer
 from phalanx.intel import RuleSet, load_rules, parse_rule
-from phalanx.intel.sigma._predicates import Equals
+from phalanx.intel.sigma import Equals
 
 RULE = """
 title: t

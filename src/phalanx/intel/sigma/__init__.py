@@ -1,10 +1,58 @@
-"""Sigma rules, compiled: one rule becomes predicates over columns, all of them a set routed by log source.
+"""Sigma rules, compiled: a rule becomes predicates over columns, all of them a plan that asks few about an event.
 
 Pure. ``InvalidRule`` says what is wrong with a rule, ``UnsupportedRule`` what this compiler does not do.
 """
 
+from phalanx.intel.sigma._matcher import HyperscanMatcher, Matcher, PlainMatcher, hyperscan
+from phalanx.intel.sigma._predicates import (
+    AllOf,
+    AnyOf,
+    Begins,
+    Compares,
+    Contains,
+    Ends,
+    Equals,
+    InNetworks,
+    Keyword,
+    Matches,
+    Not,
+    OfTime,
+    Predicate,
+    Present,
+    SameAs,
+)
 from phalanx.intel.sigma._rule import Rule, parse_rule
 from phalanx.intel.sigma._ruleset import RuleSet, load_rules
-from phalanx.intel.sigma._view import as_text
+from phalanx.intel.sigma._view import View, as_text
+from phalanx.intel.sigma._witness import Atom, Place, witness
 
-__all__ = ["Rule", "RuleSet", "as_text", "load_rules", "parse_rule"]
+__all__ = [
+    "AllOf",
+    "AnyOf",
+    "Atom",
+    "Begins",
+    "Compares",
+    "Contains",
+    "Ends",
+    "Equals",
+    "HyperscanMatcher",
+    "InNetworks",
+    "Keyword",
+    "Matcher",
+    "Matches",
+    "Not",
+    "OfTime",
+    "Place",
+    "PlainMatcher",
+    "Predicate",
+    "Present",
+    "Rule",
+    "RuleSet",
+    "SameAs",
+    "View",
+    "as_text",
+    "hyperscan",
+    "load_rules",
+    "parse_rule",
+    "witness",
+]
