@@ -53,6 +53,12 @@ MAX_WINDASHES = 3
 MAX_WITNESS_ATOMS = 2_048
 MIN_WITNESS_CHARS = 3
 MAX_SCAN_MATCHES = 20_000
+# What correlations remember of one tenant, and of one group of one rule; and what they may count to.
+MAX_CORRELATED_EVENTS = 8_000
+MAX_CORRELATED_PER_GROUP = 1_000
+MAX_CORRELATION_COUNT = 1_000
+# Bytes of a group's values and of a value that is counted, as they are remembered.
+MAX_GROUP_CHARS = 512
 # Decisions a predicate remembers per distinct value (addresses recur).
 MEMO_VALUES = 4_096
 

@@ -150,9 +150,11 @@ def test_what_goes_beyond_the_compiler_is_refused_by_name(detection, feature):
     assert feature in caught.value.feature
 
 
-def test_correlations_and_collections_are_refused():
-    with pytest.raises(UnsupportedRule, match="correlating"):
-        parse_rule("title: x\ncorrelation:\n    type: event_count", where="c.yml")
+def test_one_rule_is_not_a_correlation_and_not_a_collection():
+    with pytest.raises(UnsupportedRule, match="by themselves"):
+        parse_rule(
+            "title: x\ncorrelation: {type: event_count, rules: [r], timespan: 1m, condition: {gte: 2}}", where="c.yml"
+        )
     with pytest.raises(UnsupportedRule, match="more than one document"):
         parse_rule("title: x\n---\ntitle: y", where="d.yml")
 

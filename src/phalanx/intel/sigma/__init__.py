@@ -3,6 +3,7 @@
 Pure. ``InvalidRule`` says what is wrong with a rule, ``UnsupportedRule`` what this compiler does not do.
 """
 
+from phalanx.intel.sigma._correlation import Correlation
 from phalanx.intel.sigma._matcher import HyperscanMatcher, Matcher, PlainMatcher, hyperscan
 from phalanx.intel.sigma._predicates import (
     AllOf,
@@ -21,8 +22,8 @@ from phalanx.intel.sigma._predicates import (
     Present,
     SameAs,
 )
-from phalanx.intel.sigma._rule import Rule, parse_rule
-from phalanx.intel.sigma._ruleset import RuleSet, load_rules
+from phalanx.intel.sigma._rule import Filter, Rule, parse_file, parse_rule
+from phalanx.intel.sigma._ruleset import Refused, RuleCost, RuleSet, load_rules, read_folder
 from phalanx.intel.sigma._view import View, as_text
 from phalanx.intel.sigma._witness import Atom, Place, witness
 
@@ -33,8 +34,10 @@ __all__ = [
     "Begins",
     "Compares",
     "Contains",
+    "Correlation",
     "Ends",
     "Equals",
+    "Filter",
     "HyperscanMatcher",
     "InNetworks",
     "Keyword",
@@ -46,13 +49,17 @@ __all__ = [
     "PlainMatcher",
     "Predicate",
     "Present",
+    "Refused",
     "Rule",
+    "RuleCost",
     "RuleSet",
     "SameAs",
     "View",
     "as_text",
     "hyperscan",
     "load_rules",
+    "parse_file",
     "parse_rule",
+    "read_folder",
     "witness",
 ]

@@ -1,7 +1,7 @@
 """A detection rule in Sigma, compiled to one predicate over columns.
 
-What this compiler does not have (aggregations, correlations, some modifiers) is refused by
-name: a rule that is accepted means what Sigma says it means.
+What this compiler does not have (the old aggregations behind ``|``) is refused by name: a rule that is accepted means
+what Sigma says it means.
 """
 
 import hashlib
@@ -15,9 +15,11 @@ import yaml
 from phalanx.core import MAX_NAME_CHARS, EventBatch, LogSource, Severity
 from phalanx.intel._detector import Pattern
 from phalanx.intel._errors import InvalidRule, UnsupportedRule
-from phalanx.intel._limits import MAX_PREDICATES, MAX_RULE_FILE_BYTES
+from phalanx.intel._limits import MAX_PREDICATES, MAX_RULE_FILE_BYTES, MAX_RULES
 from phalanx.intel.sigma._condition import parse_condition
+from phalanx.intel.sigma._correlation import Correlation, correlation_of
 from phalanx.intel.sigma._predicates import Predicate, all_of, any_of
+from phalanx.intel.sigma._sources import concerns
 from phalanx.intel.sigma._values import Item
 from phalanx.intel.sigma._view import View
 
@@ -49,6 +51,8 @@ class Rule(Pattern):
     log_source: LogSource
     predicate: Predicate
     digest: str = ""
+    # Other names it is called by: its id, when it has a name.
+    also: tuple[str, ...] = ()
 
     def match(self, batch: EventBatch) -> Sequence[int]:
         """The places in ``batch`` of the events that the rule is about, in order."""
@@ -58,54 +62,127 @@ class Rule(Pattern):
         return self.predicate.match(view, range(len(view.batch)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What narrows rules that others wrote: a rule it names holds only where ``predicate`` does. None named: all of
+    the log source."""
+
+    name: str
+    title: str
+    rules: tuple[str, ...]
+    log_source: LogSource
+    predicate: Predicate
+    digest: str = ""
+
+    def narrows(self, rule: Rule) -> bool:
+        """Whether it is about ``rule``."""
+        named = not self.rules or not set(self.rules).isdisjoint((rule.name, *rule.also))
+        return named and concerns(self.log_source, rule.log_source)
+
+
+Part = Rule | Correlation | Filter
+
+
 def parse_rule(text: str | bytes, *, where: str) -> Rule:
     """Compile the one rule in ``text``; ``where`` names the file in errors.
 
     Raises ``InvalidRule``, and ``UnsupportedRule`` for valid Sigma beyond this compiler.
     """
+    documents, digest = _documents(text, where)
+    if len(documents) > 1:
+        raise UnsupportedRule(where, "file", "more than one document in a file")
+    made = _part(where, documents[0], digest)
+    if not isinstance(made, Rule):
+        raise UnsupportedRule(where, "file", "correlating and filtering rules by themselves")
+    return made
+
+
+def parse_file(text: str | bytes, *, where: str) -> list[Part]:
+    """Compile all documents in ``text``: rules, correlations of rules, and filters. Raises as ``parse_rule`` does."""
+    documents, digest = _documents(text, where)
+    return [_part(where, document, digest) for document in documents]
+
+
+def _documents(text: str | bytes, where: str) -> tuple[list[Any], str]:
     if len(text) > MAX_RULE_FILE_BYTES:
         raise InvalidRule(where, "file", f"longer than {MAX_RULE_FILE_BYTES} bytes")
     try:
         documents = list(yaml.load_all(text, Loader=_Loader))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InvalidRule(where, "file", f"not YAML: {_one_line(error)}") from error
-    if len(documents) > 1:
-        raise UnsupportedRule(where, "file", "more than one document in a file")
-    document = documents[0] if documents else None
+    if len(documents) > MAX_RULES:
+        raise InvalidRule(where, "file", f"more than {MAX_RULES} documents")
+    return documents or [None], hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
+
+
+def _part(where: str, document: Any, digest: str) -> Part:
     if not isinstance(document, dict):
         raise InvalidRule(where, "file", "a rule is a mapping")
     if "correlation" in document:
-        raise UnsupportedRule(where, "correlation", "correlating events")
-    digest = hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
+        head, also = _head(where, document)
+        return correlation_of(where, {**head, "also": also}, document["correlation"], digest)
+    if "filter" in document:
+        return _filter(where, document, digest)
     return replace(_compile(where, document), digest=digest)
 
 
 def _compile(where: str, document: Mapping[Any, Any]) -> Rule:
-    name = _text(where, document, "name") or _text(where, document, "id") or where
+    head, also = _head(where, document)
+    predicate = _detection(where, document.get("detection"))
+    listed = document.get("fields") or []
+    if not isinstance(listed, list):
+        raise InvalidRule(where, "fields", "must be a list of names")
+    return Rule(
+        **head,
+        also=also,
+        fields=tuple(dict.fromkeys((*map(str, listed), *predicate.fields))),
+        log_source=_log_source(where, document.get("logsource")),
+        predicate=predicate,
+    )
+
+
+def _head(where: str, document: Mapping[Any, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What every kind of rule says of itself, as the fields of a ``Pattern``, and other names it is called by."""
+    title = _text(where, document, "title")
+    names = (_text(where, document, "name"), _text(where, document, "id"), where)
+    name = next(filter(None, names))
     if len(name) > MAX_NAME_CHARS:
         raise InvalidRule(where, "name", f"longer than {MAX_NAME_CHARS} characters")
-    title = _text(where, document, "title")
     if not title:
         raise InvalidRule(where, "title", "is missing")
     level = _text(where, document, "level") or "medium"
     if level not in _SEVERITIES:
         raise InvalidRule(where, "level", f"{level!r} is none of {', '.join(_SEVERITIES)}")
     techniques, tactics = _attack(where, document.get("tags") or [])
-    predicate = _detection(where, document.get("detection"))
-    listed = document.get("fields") or []
-    if not isinstance(listed, list):
-        raise InvalidRule(where, "fields", "must be a list of names")
-    return Rule(
-        name=name,
-        title=title,
-        description=_one_line(_text(where, document, "description")),
+    head = {
+        "name": name,
+        "title": title,
+        "description": _one_line(_text(where, document, "description")),
+        "severity": _SEVERITIES[level],
+        "confidence": _CONFIDENCES.get(_text(where, document, "status"), _CONFIDENCES["experimental"]),
+        "techniques": techniques,
+        "tactics": tactics,
+    }
+    return head, tuple(other for other in names[:2] if other and other != name)
+
+
+def _filter(where: str, document: Mapping[Any, Any], digest: str) -> Filter:
+    section = document["filter"]
+    if not isinstance(section, dict):
+        raise InvalidRule(where, "filter", "must be a mapping")
+    rules = section.get("rules", [])
+    # The specification's word for all rules of the log source.
+    rules = [] if rules == "any" else rules
+    if not isinstance(rules, list) or not all(isinstance(name, str) for name in rules):
+        raise InvalidRule(where, "filter.rules", "must be a list of names or ids, or any")
+    body = {name: value for name, value in section.items() if name != "rules"}
+    return Filter(
+        name=_text(where, document, "name") or _text(where, document, "id") or where,
+        title=_text(where, document, "title") or where,
+        rules=tuple(rules),
         log_source=_log_source(where, document.get("logsource")),
-        severity=_SEVERITIES[level],
-        confidence=_CONFIDENCES.get(_text(where, document, "status"), _CONFIDENCES["experimental"]),
-        techniques=techniques,
-        tactics=tactics,
-        fields=tuple(dict.fromkeys((*map(str, listed), *predicate.fields))),
-        predicate=predicate,
+        predicate=_detection(where, body),
+        digest=digest,
     )
 
 

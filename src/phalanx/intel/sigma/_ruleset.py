@@ -1,58 +1,119 @@
-"""All rules of a node, routed by log source, and the built-in ones."""
+"""All rules of a node as one detector, and where they are read from."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
-from phalanx.core import EventBatch, InvalidInput, LimitExceeded, LogSource
+from phalanx.core import EventBatch, InvalidInput, LimitExceeded, LogSource, TenantId
 from phalanx.intel._detector import Hit
-from phalanx.intel._errors import InvalidRule
+from phalanx.intel._errors import InvalidRule, UnsupportedRule
 from phalanx.intel._limits import MAX_RULE_FILE_BYTES, MAX_RULES
+from phalanx.intel.sigma._correlation import Correlation, Correlator
 from phalanx.intel.sigma._matcher import matcher
 from phalanx.intel.sigma._plan import Candidates, MakeMatcher, Stand, stands
-from phalanx.intel.sigma._rule import Rule, parse_rule
+from phalanx.intel.sigma._predicates import all_of
+from phalanx.intel.sigma._rule import Filter, Part, Rule, parse_file, parse_rule
 from phalanx.intel.sigma._sources import concerns
 from phalanx.intel.sigma._view import View
 
 _SUFFIXES = (".yml", ".yaml")
+P = TypeVar("P", Rule, Correlation)
+
+
+class Refused(NamedTuple):
+    """A file that could not be compiled, and why; ``unsupported`` when it is valid Sigma."""
+
+    file: str
+    reason: str
+    unsupported: bool
+
+
+class RuleCost(NamedTuple):
+    """What a rule cost and brought since it is in force: events it was asked about, hits, and time if it is taken."""
+
+    name: str
+    asked: int
+    hits: int
+    spent_ns: int
 
 
 class RuleSet:
-    """Compiled rules under their names. Immutable but for a memo of which rules concern which source."""
+    """Compiled rules under their names, and correlations of them.
+
+    A detector: it remembers what correlations wait for, and what rules cost. ``timer`` gives nanoseconds; without one
+    no time is taken. A correlation that does not say ``generate`` keeps the rules it is about from making findings of
+    their own.
+    """
 
     name = "sigma"
 
-    def __init__(self, rules: Iterable[Rule], *, make: MakeMatcher = matcher) -> None:
-        by_name: dict[str, Rule] = {}
-        for rule in rules:
-            if rule.name in by_name:
-                raise InvalidRule(rule.name, "name", "is used by two rules", hint="give one of them another name")
-            by_name[rule.name] = rule
-        if len(by_name) > MAX_RULES:
-            raise LimitExceeded("detection rules", maximum=MAX_RULES, seen=len(by_name))
-        self.rules: Mapping[str, Rule] = by_name
-        self._rules = tuple(by_name.values())
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        *,
+        correlations: Iterable[Correlation] = (),
+        filters: Iterable[Filter] = (),
+        refused: Iterable[Refused] = (),
+        make: MakeMatcher = matcher,
+        timer: Callable[[], int] | None = None,
+    ) -> None:
+        narrowing = tuple(filters)
+        self.rules: Mapping[str, Rule] = _named(_narrowed(rule, narrowing) for rule in rules)
+        self.correlations: Mapping[str, Correlation] = _named(correlations)
+        self.filters = narrowing
+        self.refused = tuple(refused)
+        for name in self.correlations:
+            if name in self.rules:
+                raise InvalidRule(name, "name", "is used by two rules", hint="give one of them another name")
+        if len(self.rules) + len(self.correlations) > MAX_RULES:
+            raise LimitExceeded("detection rules", maximum=MAX_RULES, seen=len(self.rules) + len(self.correlations))
+        self._rules = tuple(self.rules.values())
         self.stands = stands(self._rules, make)
-        # Readers know a fixed number of log sources, which bounds this memo.
+        called = _called((*self._rules, *self.correlations.values()))
+        for one in self.correlations.values():
+            for name in one.rules:
+                if name not in called:
+                    raise InvalidRule(one.name, "correlation.rules", f"there is no rule {name!r}")
+        self._correlator = Correlator(tuple(self.correlations.values()), called)
+        self._silent = frozenset(
+            name
+            for one in self.correlations.values()
+            if not one.generate
+            for about in one.rules
+            for name in called[about]
+        )
+        self.timer = timer
+        self._asked = [0] * len(self._rules)
+        self._hits = [0] * len(self._rules)
+        self._spent_ns = [0] * len(self._rules)
+        # Readers know a fixed number of log sources, which bounds these memos.
         self._routes: dict[LogSource, tuple[Stand, ...]] = {}
+        self._for_source: dict[LogSource, tuple[Rule, ...]] = {}
 
     def __len__(self) -> int:
-        return len(self.rules)
+        return len(self.rules) + len(self.correlations)
 
     @property
     def digest(self) -> str:
         """What tells these rules from others."""
-        named = "".join(f"{name} {rule.digest}\n" for name, rule in sorted(self.rules.items()))
+        parts: list[Part] = [*self.rules.values(), *self.correlations.values(), *self.filters]
+        named = "".join(f"{name} {digest}\n" for name, digest in sorted((one.name, one.digest) for one in parts))
         return hashlib.sha256(named.encode()).hexdigest()
 
     def for_source(self, log_source: LogSource) -> tuple[Rule, ...]:
         """The rules to ask about events of ``log_source``."""
-        return tuple(rule for rule in self._rules if concerns(rule.log_source, log_source))
+        found = self._for_source.get(log_source)
+        if found is None:
+            found = tuple(rule for rule in self._rules if concerns(rule.log_source, log_source))
+            self._for_source[log_source] = found
+        return found
 
     def evaluate(self, batch: EventBatch) -> list[Hit]:
-        """Every hit of every rule, rules in their order, then events in order."""
+        """Every hit of every rule, rules in their order, then events in order; and what they complete."""
         route = self._routes.get(batch.log_source)
         if route is None:
             route = tuple(stand for wanted, stand in self.stands.items() if concerns(wanted, batch.log_source))
@@ -63,11 +124,69 @@ class RuleSet:
         candidates = Candidates(view)
         for stand in route:
             candidates.add(stand)
-        hits = []
+        hits: list[Hit] = []
+        timer = self.timer
         for number, rows in candidates.ordered():
             rule = self._rules[number]
-            hits += [Hit(rule, batch, (place,)) for place in rule.predicate.match(view, rows)]
-        return hits
+            started_ns = timer() if timer is not None else 0
+            found = rule.predicate.match(view, rows)
+            self._asked[number] += len(rows)
+            if timer is not None:
+                self._spent_ns[number] += timer() - started_ns
+            if found:
+                self._hits[number] += len(found)
+                hits += [Hit(rule, batch, (place,)) for place in found]
+        if not self.correlations or not hits:
+            return hits
+        completed = self._correlator.add(view, hits)
+        return [hit for hit in (*hits, *completed) if hit.rule.name not in self._silent]
+
+    def costs(self) -> list[RuleCost]:
+        """What each rule cost and brought, in their order."""
+        counted = zip(self._rules, self._asked, self._hits, self._spent_ns, strict=True)
+        return [RuleCost(rule.name, asked, hits, spent_ns) for rule, asked, hits, spent_ns in counted]
+
+    def state(self, tenant: TenantId) -> bytes | None:
+        """What correlations wait for; None when unchanged."""
+        return self._correlator.state(tenant)
+
+    def restore(self, tenant: TenantId, state: bytes | None) -> None:
+        """Wait for what was waited for."""
+        self._correlator.restore(tenant, state)
+
+    def take_over(self, before: "RuleSet") -> None:
+        """Go on in place of ``before``: what correlations of the same name wait for, and what the same rules cost."""
+        self._correlator.take_over(before._correlator)  # noqa: SLF001 - of the same class
+        self.timer = before.timer
+        known = {cost.name: cost for cost in before.costs() if cost.asked}
+        for number, rule in enumerate(self._rules):
+            cost = known.get(rule.name)
+            if cost is not None and rule.digest == before.rules[rule.name].digest:
+                self._asked[number], self._hits[number] = cost.asked, cost.hits
+                self._spent_ns[number] = cost.spent_ns
+
+
+def _named(parts: Iterable[P]) -> dict[str, P]:
+    made: dict[str, P] = {}
+    for part in parts:
+        if part.name in made:
+            raise InvalidRule(part.name, "name", "is used by two rules", hint="give one of them another name")
+        made[part.name] = part
+    return made
+
+
+def _narrowed(rule: Rule, filters: Sequence[Filter]) -> Rule:
+    parts = [one.predicate for one in filters if one.narrows(rule)]
+    return replace(rule, predicate=all_of([rule.predicate, *parts])) if parts else rule
+
+
+def _called(parts: Iterable[Rule | Correlation]) -> dict[str, list[str]]:
+    """The names of rules by what they are called: their own names and ids."""
+    called: dict[str, list[str]] = {}
+    for part in parts:
+        for name in dict.fromkeys((part.name, *part.also)):
+            called.setdefault(name, []).append(part.name)
+    return called
 
 
 @cache
@@ -79,23 +198,39 @@ def _builtin() -> tuple[Rule, ...]:
 def load_rules(folder: Path | None = None) -> RuleSet:
     """The built-in rules, and those of ``folder`` and the folders in it. Raises ``InvalidRule`` at the first bad file.
 
-    A rule of the folder takes the place of a built-in one of the same name.
+    A rule of the folder takes the place of a built-in one of the same name. Valid Sigma that is beyond this compiler is
+    left out, and told in ``refused``.
     """
     rules = {rule.name: rule for rule in _builtin()}
-    if folder is not None:
-        rules.update(RuleSet(_read_folder(folder)).rules)
-    return RuleSet(rules[name] for name in sorted(rules))
+    parts, refused = ([], []) if folder is None else read_folder(folder, strict=True)
+    rules.update(_named(part for part in parts if isinstance(part, Rule)))
+    return RuleSet(
+        (rules[name] for name in sorted(rules)),
+        correlations=[part for part in parts if isinstance(part, Correlation)],
+        filters=[part for part in parts if isinstance(part, Filter)],
+        refused=refused,
+    )
 
 
-def _read_folder(folder: Path) -> Sequence[Rule]:
+def read_folder(folder: Path, *, strict: bool = False) -> tuple[list[Part], list[Refused]]:
+    """What is in the rule files of ``folder``, and the files that cannot be compiled, each with its reason.
+
+    With ``strict``, a file that is no valid rule raises ``InvalidRule``.
+    """
     if not folder.is_dir():
         raise InvalidInput("rules folder", f"{folder} is not a folder")
     files = sorted(file for file in folder.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
     if len(files) > MAX_RULES:
         raise LimitExceeded("rule files", maximum=MAX_RULES, seen=len(files))
-    rules = []
+    parts: list[Part] = []
+    refused = []
     for file in files:
-        if file.stat().st_size > MAX_RULE_FILE_BYTES:
-            raise InvalidRule(file.name, "file", f"longer than {MAX_RULE_FILE_BYTES} bytes")
-        rules.append(parse_rule(file.read_bytes(), where=str(file.relative_to(folder))))
-    return rules
+        try:
+            if file.stat().st_size > MAX_RULE_FILE_BYTES:
+                raise InvalidRule(file.name, "file", f"longer than {MAX_RULE_FILE_BYTES} bytes")
+            parts += parse_file(file.read_bytes(), where=str(file.relative_to(folder)))
+        except InvalidRule as error:
+            if strict and not isinstance(error, UnsupportedRule):
+                raise
+            refused.append(Refused(str(file.relative_to(folder)), error.message, isinstance(error, UnsupportedRule)))
+    return parts, refused
