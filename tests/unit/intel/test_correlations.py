@@ -116,7 +116,8 @@ def test_a_hit_says_what_it_is_about_and_shows_its_evidence():
 
 def test_a_correlation_may_be_about_a_correlation_and_name_rules_by_id():
     text = COUNT.replace("[failed]", "['11111111-0000-4000-8000-000000000000']")
-    text += "---\ntitle: d\nname: d\ncorrelation:\n  {type: temporal_ordered, rules: [c, login], group-by: [user], timespan: 5m}\n"
+    text += "---\ntitle: d\nname: d\ncorrelation:\n  type: temporal_ordered\n  rules: [c, login]\n"
+    text += "  group-by: [user]\n  timespan: 5m\n"
     assert found(ruleset(text), event(0), event(1), event(2), event(9, "ok")) == [9]
 
 
