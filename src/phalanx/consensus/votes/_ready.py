@@ -15,11 +15,13 @@ from phalanx.consensus.votes._chains import VALUE_BYTES, VOTE_CHAINS, as_bytes
 from phalanx.consensus.votes._tree import VoteTree
 
 _PER_BYTE = 8 // VOTE_CHAINS.log_w
-_CHAINS = np.arange(VOTE_CHAINS.chains)
+_W = VOTE_CHAINS.last + 1
+# Where the steps of each chain begin.
+_CHAINS = np.arange(VOTE_CHAINS.chains) * _W
 
 
 class ReadyLeaf(msgspec.Struct, frozen=True, gc=False):
-    """``steps`` is uint8[chains, w, 32]: each chain at each of its steps. ``path`` leads to the root."""
+    """``steps`` is uint8[chains * w, 32]: each chain at each of its steps. ``path`` leads to the root."""
 
     steps: NDArray[np.uint8]
     path: bytes
@@ -29,22 +31,24 @@ class ReadyLeaf(msgspec.Struct, frozen=True, gc=False):
 
     def chains_at(self, digest: bytes) -> bytes:
         """Each chain at the step of its digit."""
-        message = b"".join([_digits_of_byte()[one] for one in digest])
+        digits_of = _digits_of_byte()
+        message = b"".join([digits_of[one] for one in digest])
         checksum = VOTE_CHAINS.last * VOTE_CHAINS.digits_of_digest - sum(message)
         places = range(VOTE_CHAINS.digits_of_checksum - 1, -1, -1)
         digits = message + bytes([checksum >> place * VOTE_CHAINS.log_w & VOTE_CHAINS.last for place in places])
-        return self.steps[_CHAINS, np.frombuffer(digits, np.uint8)].tobytes()
+        return self.steps.take(_CHAINS + np.frombuffer(digits, np.uint8), axis=0).tobytes()
 
 
 def ready_leaves(tree: VoteTree, leaves: Sequence[int]) -> list[ReadyLeaf]:
     """Make ``leaves`` ready."""
-    n, w = len(leaves), VOTE_CHAINS.last + 1
-    steps = np.empty((n, VOTE_CHAINS.chains, w, VALUE_BYTES), np.uint8)
-    for step in range(w):
+    n = len(leaves)
+    steps = np.empty((n, VOTE_CHAINS.chains, _W, VALUE_BYTES), np.uint8)
+    for step in range(_W):
         at = np.full(n * VOTE_CHAINS.chains, step)
         walked = np.frombuffer(as_bytes(tree.walked(np.asarray(leaves), at)), np.uint8)
         steps[:, :, step] = walked.reshape(n, VOTE_CHAINS.chains, VALUE_BYTES)
-    return [ReadyLeaf(steps[place], tree.path(leaf)) for place, leaf in enumerate(leaves)]
+    flat = steps.reshape(n, VOTE_CHAINS.chains * _W, VALUE_BYTES)
+    return [ReadyLeaf(flat[place], tree.path(leaf)) for place, leaf in enumerate(leaves)]
 
 
 @lru_cache(maxsize=1)
