@@ -12,7 +12,7 @@ from phalanx.api._auth import Gate
 from phalanx.api._bodies import read_body
 from phalanx.api._replies import reply
 from phalanx.api._schemas import answer, asked
-from phalanx.core import MAX_PAGE_ROWS, InvalidInput, TenantId
+from phalanx.core import MAX_PAGE_ROWS, InvalidInput, NotFound, TenantId
 from phalanx.intel.sharing import (
     MAX_CONTENT_BYTES,
     Audience,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 STIX = "application/stix+json;version=2.1"
 MISP = "application/vnd.misp+json"
+_IMPORTED = "imported"
 _ANY_JSON = {"application/json": {"schema": {"type": "object"}}}
 _BODY: dict[str, Any] = {"requestBody": {"required": True, "content": _ANY_JSON}}
 _BUNDLE: dict[int | str, dict[str, Any]] = {
@@ -200,10 +201,19 @@ def _import_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
     operator = Depends(gate.needs(Role.OPERATOR))
     exchange = node.sharing.exchange
 
+    async def _to(principal: Principal, name: str) -> Collection:
+        """The collection; the one for what is brought by hand, which nobody else reads, is made when it is needed."""
+        try:
+            return await exchange.collections.get(principal.tenant, name)
+        except NotFound:
+            if name != _IMPORTED:
+                raise
+            return await exchange.collections.make(principal.tenant, name, title="Imported", by=principal.name)
+
     @router.post("/v1/sharing/collections/{name}/objects", responses=answer(Imported), openapi_extra=_BODY)
     async def import_objects(name: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
         """Add the objects of a STIX bundle (2.0 or 2.1), each for itself."""
-        found = await exchange.collections.get(principal.tenant, name)
+        found = await _to(principal, name)
         body = await read_body(request, node.offload)
         read = await node.offload.run(_read, body)
         return reply(await imported(node, principal.tenant, found, read.objects, read.upgraded,
@@ -212,7 +222,7 @@ def _import_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
     @router.post("/v1/sharing/collections/{name}/misp", responses=answer(Imported), openapi_extra=_BODY)
     async def import_misp(name: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
         """Add a MISP event, or a list of them, as STIX objects."""
-        found = await exchange.collections.get(principal.tenant, name)
+        found = await _to(principal, name)
         read = await node.offload.run(_read_misp, await read_body(request, node.offload))
         refused = [Refusal(one.object, one.message) for one in read.rejected]
         refused += [Refusal(kind, f"{n} attributes have no form in STIX; kept in the report")

@@ -26,7 +26,7 @@ def misp() -> None:
 
 @misp.command("import")
 @click.argument("where", metavar="FILE|FOLDER|URL")
-@click.option("--collection", default="imported", show_default=True, help="Where to; it has to be there.")
+@click.option("--collection", default="imported", show_default=True, help="Where to.")
 @click.option("--since", type=click.DateTime(), default=None, help="Of a feed: only events changed since (UTC).")
 @client_options
 @json_option

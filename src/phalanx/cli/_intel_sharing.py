@@ -23,7 +23,7 @@ def stix() -> None:
 
 @stix.command("import")
 @click.argument("file", type=_FILE)
-@click.option("--collection", default="imported", show_default=True, help="Where to; it has to be there.")
+@click.option("--collection", default="imported", show_default=True, help="Where to.")
 @client_options
 @json_option
 def import_bundle(file: Path, collection: str, client: NodeClient, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 from dataclasses import dataclass
 
 from phalanx.adapters import read_private
@@ -12,6 +13,8 @@ from phalanx.node._ports import Ports
 from phalanx.node._services import Services
 from phalanx.node._settings import Settings, TaxiiSource
 
+_PERSON = b"phalanx sharing"
+
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
@@ -21,10 +24,11 @@ class Sharing:
     pulling: Pulling
     organisation: str
     unmarked: Marking
+    secret: bytes
 
     def teller(self, marking: Marking | None = None) -> Teller:
         """Who tells of the node's findings, marked as the settings say unless somebody says otherwise."""
-        return Teller(self.organisation, self.unmarked if marking is None else marking)
+        return Teller(self.organisation, self.unmarked if marking is None else marking, self.secret)
 
     def start(self, services: Services, clock: Clock) -> None:
         """Pull each source for as long as the node runs."""
@@ -40,7 +44,10 @@ def opened_sharing(settings: Settings, ports: Ports, store: Store, audit: AuditS
     sources = [_source(one, ports) for one in settings.taxii.sources]
     if len({one.name for one in sources}) < len(sources):
         raise InvalidInput("taxii.sources", "two of them have one name")
-    return Sharing(exchange, Pulling(exchange, store, ports.clock, sources), settings.identity.organisation, unmarked)
+    # Of the node's own key, so that the ids it gives stay the same as long as it is the same node.
+    secret = hashlib.blake2b(ports.signer.to_bytes(), digest_size=32, person=_PERSON).digest()
+    pulling = Pulling(exchange, store, ports.clock, sources)
+    return Sharing(exchange, pulling, settings.identity.organisation, unmarked, secret)
 
 
 def _source(wanted: TaxiiSource, ports: Ports) -> Source:

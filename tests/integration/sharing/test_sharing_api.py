@@ -75,6 +75,9 @@ def test_the_commands(on_served, tmp_path, stix_folder):
     def work(served, finding):
         run(served, "taxii", "make", "x", code=1)  # an operator makes no collections
         file = str(stix_folder / "examples" / "threat-reports" / "poisonivy.json")
+        assert "155 added" in run(served, "stix", "import", file)
+        assert "imported" in run(served, "taxii", "collections")
+        run(served, "stix", "import", file, "--collection", "nowhere", code=1)
         said = run(served, "stix", "import", file, "--collection", "partners")
         assert "155 added" in said
         assert "155 known" in run(served, "stix", "import", file, "--collection", "partners")

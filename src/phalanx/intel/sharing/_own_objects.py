@@ -25,10 +25,15 @@ _INSIDE: Final = frozenset({"host", "user", "process"})
 
 @dataclass(frozen=True, slots=True)
 class Teller:
-    """Whose findings they are and how they are marked."""
+    """Whose findings they are and how they are marked.
+
+    Ids follow from findings and cases, whose names others could guess: without ``secret``, which only the teller has,
+    an id would tell whether the guess was right.
+    """
 
     organisation: str
     marking: Marking
+    secret: bytes = b""
 
     @property
     def identity(self) -> str:
@@ -60,7 +65,7 @@ def _identity(teller: Teller) -> StixObject:
 
 def _domain_object(kind: str, teller: Teller, created_ns: int, modified_ns: int, cause: str, **more: Any) -> StixObject:
     return StixObject({
-        "type": kind, "spec_version": "2.1", "id": own_id(kind, teller.organisation, cause),
+        "type": kind, "spec_version": "2.1", "id": own_id(kind, teller.organisation, teller.secret.hex(), cause),
         "created_by_ref": teller.identity, "created": iso_from_ns(created_ns),
         "modified": iso_from_ns(max(created_ns, modified_ns)), **more, "object_marking_refs": [TLP_2[teller.marking]],
     })  # fmt: skip

@@ -88,6 +88,31 @@ def test_whoever_asks_for_what_came_after_misses_nothing_and_sees_nothing_twice(
     on_exchange(work)
 
 
+class BackwardsClock:
+    """A clock that somebody keeps setting back."""
+
+    def __init__(self):
+        self.now_ns = 1_800_000_000_000_000_000
+
+    def wall_ns(self):
+        self.now_ns -= 1_000_000_000
+        return self.now_ns
+
+
+def test_a_clock_that_goes_backwards_hides_nothing():
+    async def work(exchange, world, _):
+        exchange = Exchange(world.store("other"), BackwardsClock(), world.ids, Recorded())
+        c, cursor, seen = await made(exchange), 0, []
+        for n in range(5):
+            await exchange.add(T, c, [indicator(n)])
+            found = await exchange.look(T, c, OWN, Query(added_after_ns=cursor))
+            seen += [row.object for row in found.rows]
+            cursor = found.rows[-1].at_ns
+        assert seen == [indicator(n).id for n in range(5)]
+
+    on_exchange(work)
+
+
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), max_size=14), st.data())
 def test_versions_are_those_of_a_plain_list(pairs, data):

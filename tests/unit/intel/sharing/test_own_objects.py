@@ -82,6 +82,14 @@ def test_what_lies_inside_is_told_under_amber_and_closer_only():
         assert "c2.evil.example" in open_
 
 
+def test_ids_tell_nothing_to_whoever_guesses_the_name_of_a_host():
+    told = [
+        {one.type: one.id for one in findings_as_stix([finding()], Teller("acme", Marking.GREEN, secret))}
+        for secret in (b"a", b"b")
+    ]
+    assert all(told[0][kind] != told[1][kind] for kind in ("incident", "grouping", "observed-data", "indicator"))
+
+
 def test_others_can_look_for_what_lies_outside():
     objects = findings_as_stix([finding()], Teller("acme", Marking.GREEN))
     found = {(one.kind, one.value): one for one in indicators_of(objects).indicators}
