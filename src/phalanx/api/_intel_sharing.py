@@ -86,12 +86,16 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a bundle. ``indicators`` are the values to look for in it, ``unusable`` patterns without one."""
+    """What became of a bundle. ``indicators`` are the values in it, ``unusable`` patterns without one.
+
+    ``looked_for`` says whether the node looks for these values from now on.
+    """
 
     added: int
     known: int
     upgraded: int
     indicators: int
+    looked_for: bool
     refused: tuple[Refusal, ...]
     unusable: tuple[Refusal, ...]
 
@@ -236,7 +240,7 @@ def _import_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
         """Put own findings into a collection, as far as its audience may have them."""
         found = await exchange.collections.get(principal.tenant, name)
         objects = await told(node, principal.tenant, case, finding, marking)
-        return reply(await imported(node, principal.tenant, found, objects, 0, []))
+        return reply(await imported(node, principal.tenant, found, objects, 0, [], own=True))
 
 
 def _export_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
@@ -349,14 +353,17 @@ async def told(node: "Node", tenant: TenantId, case: str, finding: str, marking:
 
 async def imported(
     node: "Node", tenant: TenantId, to: Collection, objects: Sequence[StixObject], upgraded: int,
-    rejected: list[Refusal],
+    rejected: list[Refusal], *, own: bool = False,
 ) -> Imported:  # fmt: skip
     """Objects added to a collection, and what became of them."""
-    taken = indicators_of(objects)
+    taken = indicators_of(objects, unmarked=node.sharing.unmarked)
+    # What was found here needs no finding.
+    looked_for = not own and await node.sharing.look_for(tenant, to.alias, taken)
     added = await node.sharing.exchange.add(tenant, to, objects)
     refused = [*rejected, *(Refusal(one.id, why) for one, why in added.refused)]
     return Imported(
         added=len(added.kept), known=added.known, upgraded=upgraded, indicators=len(taken.indicators),
+        looked_for=looked_for,
         refused=tuple(refused), unusable=tuple(Refusal(*one) for one in taken.refused),
     )  # fmt: skip
 

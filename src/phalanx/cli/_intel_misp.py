@@ -38,12 +38,13 @@ def import_events(where: str, collection: str, since: Any, client: NodeClient, a
     path = f"/v1/sharing/collections/{quote(collection, safe='')}/misp"
     total: dict[str, Any] = {
         "added": 0, "known": 0, "upgraded": 0, "indicators": 0, "refused": [], "unusable": [], "events": 0,
+        "looked_for": False,
     }  # fmt: skip
     for data in _events(where, 0 if since is None else int(since.timestamp())):
         found = client.post(path, content=data, headers=_JSON)
         total["events"] += 1
         for name, value in found.items():
-            total[name] += value
+            total[name] = (total[name] or value) if isinstance(value, bool) else total[name] + value
     if not as_json:
         click.echo(f"{total['events']} documents")
     show_imported(total, as_json=as_json)

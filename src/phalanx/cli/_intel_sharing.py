@@ -121,9 +121,10 @@ def show_imported(found: dict[str, Any], *, as_json: bool) -> None:
         print_json(found)
         return
     upgraded = f", {found['upgraded']} brought up to STIX 2.1" if found["upgraded"] else ""
+    looked = ", which the node looks for" if found["looked_for"] else ""
     click.echo(
         f"{found['added']} added, {found['known']} known already, {len(found['refused'])} refused{upgraded}; "
-        f"{found['indicators']} values to look for"
+        f"{found['indicators']} values{looked}"
     )
     for name in ("refused", "unusable"):
         for one in found[name][:10]:

@@ -6,8 +6,19 @@ import hashlib
 from dataclasses import dataclass
 
 from phalanx.adapters import read_private
-from phalanx.core import DEFAULT_TENANT, AuditSink, Clock, InvalidInput, PhalanxError, Store
-from phalanx.intel.sharing import Audience, Credentials, Exchange, Pulling, Source, TaxiiClient, Teller, marking_named
+from phalanx.core import DEFAULT_TENANT, AuditSink, Clock, InvalidInput, PhalanxError, Store, TenantId
+from phalanx.intel.sharing import (
+    Audience,
+    Credentials,
+    Exchange,
+    IndicatorSink,
+    Pulling,
+    Source,
+    Taken,
+    TaxiiClient,
+    Teller,
+    marking_named,
+)
 from phalanx.messaging import Marking
 from phalanx.node._ports import Ports
 from phalanx.node._services import Services
@@ -25,10 +36,19 @@ class Sharing:
     organisation: str
     unmarked: Marking
     secret: bytes
+    sink: IndicatorSink | None = None
 
     def teller(self, marking: Marking | None = None) -> Teller:
         """Who tells of the node's findings, marked as the settings say unless somebody says otherwise."""
         return Teller(self.organisation, self.unmarked if marking is None else marking, self.secret)
+
+    async def look_for(self, tenant: TenantId, origin: str, taken: Taken) -> bool:
+        """Hand values on to be looked for; false where nothing here looks for any."""
+        if self.sink is None:
+            return False
+        if taken.indicators or taken.revoked:
+            await self.sink.take(tenant, origin, taken.indicators, taken.revoked)
+        return True
 
     def start(self, services: Services, clock: Clock) -> None:
         """Pull each source for as long as the node runs."""
@@ -36,8 +56,10 @@ class Sharing:
             services.start("taxii", lambda: _pull_all(self.pulling, clock))
 
 
-def opened_sharing(settings: Settings, ports: Ports, store: Store, audit: AuditSink) -> Sharing:
-    """Over the node's store and ledger."""
+def opened_sharing(
+    settings: Settings, ports: Ports, store: Store, audit: AuditSink, sink: IndicatorSink | None = None
+) -> Sharing:
+    """Over the node's store and ledger. ``sink`` is where values to look for go."""
     unmarked = marking_named(settings.taxii.unmarked)
     assert unmarked is not None, settings.taxii.unmarked
     exchange = Exchange(store, ports.clock, ports.ids, audit, unmarked=unmarked)
@@ -46,8 +68,8 @@ def opened_sharing(settings: Settings, ports: Ports, store: Store, audit: AuditS
         raise InvalidInput("taxii.sources", "two of them have one name")
     # Of the node's own key, so that the ids it gives stay the same as long as it is the same node.
     secret = hashlib.blake2b(ports.signer.to_bytes(), digest_size=32, person=_PERSON).digest()
-    pulling = Pulling(exchange, store, ports.clock, sources)
-    return Sharing(exchange, pulling, settings.identity.organisation, unmarked, secret)
+    pulling = Pulling(exchange, store, ports.clock, sources, sink=sink)
+    return Sharing(exchange, pulling, settings.identity.organisation, unmarked, secret, sink)
 
 
 def _source(wanted: TaxiiSource, ports: Ports) -> Source:

@@ -129,7 +129,7 @@ def test_misp_in_and_out_over_the_commands(on_served, tmp_path):
 
     def work(served, finding):
         assert "1 ip" in CliRunner().invoke(intel, ["misp", "show", str(file)], catch_exceptions=False).output
-        assert "1 values to look for" in run(served, "misp", "import", str(file), "--collection", "partners")
+        assert "; 1 values" in run(served, "misp", "import", str(file), "--collection", "partners")
         feed = tmp_path / "feed"
         run(served, "misp", "export", "--collection", "partners", "--for", "community", "--feed", str(feed))
         run(served, "misp", "export", "--finding", finding.id, "--marking", "green", "--feed", str(feed))

@@ -74,7 +74,7 @@ class Sink:
         self._world = world
         self.values = []
 
-    async def take(self, tenant, indicators, revoked):
+    async def take(self, tenant, origin, indicators, revoked):
         await self._world.clock.sleep(2.0)
         self.values += [one.value for one in indicators]
 

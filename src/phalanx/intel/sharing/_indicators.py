@@ -1,6 +1,6 @@
 """Indicators out of STIX objects: the values to look for, how long and how surely, and what could not be taken."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from phalanx.core import PhalanxError, ns_from_iso
@@ -8,6 +8,8 @@ from phalanx.intel.sharing._errors import UnsupportedPattern
 from phalanx.intel.sharing._objects import StixObject
 from phalanx.intel.sharing._pattern import parse_pattern
 from phalanx.intel.sharing._pattern_use import PatternValue, pattern_values
+from phalanx.intel.sharing._tlp import MarkingBook
+from phalanx.messaging import Marking
 
 _FOREVER_NS = 0
 
@@ -24,6 +26,7 @@ class SharedIndicator:
     from_ns: int
     until_ns: int
     labels: tuple[str, ...]
+    marking: Marking = Marking.AMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,9 @@ class Taken:
     refused: tuple[tuple[str, str], ...]
 
 
-def indicators_of(objects: Iterable[StixObject]) -> Taken:
-    """The indicators among ``objects``, as values."""
+def indicators_of(objects: Sequence[StixObject], *, unmarked: Marking = Marking.AMBER) -> Taken:
+    """The indicators among ``objects``, as values. ``unmarked`` is what one without a marking is treated as."""
+    book = MarkingBook(objects)
     made: list[SharedIndicator] = []
     revoked: list[str] = []
     refused: list[tuple[str, str]] = []
@@ -51,7 +55,8 @@ def indicators_of(objects: Iterable[StixObject]) -> Taken:
         except PhalanxError as error:
             refused.append((one.id, error.message))
         else:
-            made += [_made(one, value) for value in values]
+            marking = book.marking_of(one, unmarked=unmarked)
+            made += [_made(one, value, marking) for value in values]
     return Taken(tuple(made), tuple(revoked), tuple(refused))
 
 
@@ -62,13 +67,13 @@ def _values(one: StixObject) -> tuple[PatternValue, ...]:
     return pattern_values(parse_pattern(one.raw["pattern"]))
 
 
-def _made(one: StixObject, value: PatternValue) -> SharedIndicator:
+def _made(one: StixObject, value: PatternValue, marking: Marking) -> SharedIndicator:
     raw = one.raw
     return SharedIndicator(
         kind=value.kind, value=value.value, source=one.id, name=str(raw.get("name", "")),
         confidence=raw.get("confidence", 50) / 100, from_ns=_time(raw["valid_from"]),
         until_ns=_time(raw["valid_until"]) if "valid_until" in raw else _FOREVER_NS,
-        labels=tuple(dict.fromkeys([*raw.get("indicator_types", ()), *raw.get("labels", ())])),
+        labels=tuple(dict.fromkeys([*raw.get("indicator_types", ()), *raw.get("labels", ())])), marking=marking,
     )  # fmt: skip
 
 

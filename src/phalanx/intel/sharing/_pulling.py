@@ -34,7 +34,6 @@ from phalanx.intel.sharing._exchange import Exchange
 from phalanx.intel.sharing._indicators import SharedIndicator, Taken, indicators_of
 from phalanx.intel.sharing._limits import MAX_PAGE_OBJECTS, MAX_PULL_PAGES, PUSH_OBJECTS
 from phalanx.intel.sharing._looking import ALL, Query
-from phalanx.intel.sharing._objects import StixObject
 from phalanx.intel.sharing._tlp import Audience, require_shareable
 from phalanx.messaging import Marking
 
@@ -45,8 +44,10 @@ class IndicatorSink(Protocol):
     """Where values to look for go. The same again changes nothing."""
 
     async def take(
-        self, tenant: TenantId, indicators: Sequence[SharedIndicator], revoked: Sequence[str], /
-    ) -> None: ...
+        self, tenant: TenantId, origin: str, indicators: Sequence[SharedIndicator], revoked: Sequence[str], /
+    ) -> None:
+        """Look for these, which came from ``origin``, and for those of the objects ``revoked`` no more."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ class Pulling:
             source.root, source.collection, added_after=state.added_after, after=state.next, limit=MAX_PAGE_OBJECTS
         )
         taken = indicators_of(page.read.objects)
-        await self._hand_on(tenant, taken, page.read.objects)
+        await self._hand_on(tenant, source.name, taken)
         last = page.last_added if is_time(page.last_added) else state.last_added
         # Where a server does not say when its last was added: all that was there when we asked.
         reached = last or (iso_from_ns(begun_ns) if page.read.objects else state.added_after)
@@ -179,10 +180,10 @@ class Pulling:
         await self._exchange.add(tenant, shelf, page.read.objects, also=[_put(following)])
         return following
 
-    async def _hand_on(self, tenant: TenantId, taken: Taken, objects: Sequence[StixObject]) -> None:
+    async def _hand_on(self, tenant: TenantId, origin: str, taken: Taken) -> None:
         """Before the page is noted as read: whoever takes values takes the same again without harm."""
-        if self._sink is not None and objects and (taken.indicators or taken.revoked):
-            await self._sink.take(tenant, taken.indicators, taken.revoked)
+        if self._sink is not None and (taken.indicators or taken.revoked):
+            await self._sink.take(tenant, origin, taken.indicators, taken.revoked)
 
     async def _collection(self, tenant: TenantId, source: Source) -> Collection:
         alias = f"from-{source.name}"

@@ -70,7 +70,7 @@ class Sink:
     def __init__(self):
         self.taken = []
 
-    async def take(self, tenant, indicators, revoked):
+    async def take(self, tenant, origin, indicators, revoked):
         self.taken += [one.value for one in indicators]
 
 

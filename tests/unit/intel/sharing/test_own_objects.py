@@ -95,6 +95,7 @@ def test_others_can_look_for_what_lies_outside():
     found = {(one.kind, one.value): one for one in indicators_of(objects).indicators}
     assert set(found) == {("ip", "8.8.4.4"), ("domain", "c2.evil.example"), ("hash", "ab" * 32)}
     assert found["ip", "8.8.4.4"].confidence == 0.75
+    assert found["ip", "8.8.4.4"].marking is Marking.GREEN
     assert not indicators_of(findings_as_stix([finding(severity=Severity.LOW)], Teller("a", Marking.GREEN))).indicators
 
 
