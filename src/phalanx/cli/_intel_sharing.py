@@ -14,6 +14,7 @@ from phalanx.cli._output import Column, Group, json_option, print_json, print_ta
 _FILE = click.Path(path_type=Path, dir_okay=False)
 AUDIENCES = click.Choice(["own", "partner", "community", "public"])
 _JSON = {"Content-Type": "application/json"}
+_NO_BATCH = "00000000-0000-7000-8000-000000000000"
 
 
 @click.group(cls=Group, short_help="STIX bundles in and out, looked at and checked.")
@@ -113,6 +114,43 @@ def validate(file: Path, as_json: bool) -> None:
         print_table("Not STIX 2.1", bad, columns, empty=f"all {len(read.objects)} objects hold")
     if bad:
         raise SystemExit(Exit.FAILED)
+
+
+@stix.command()
+@click.argument("file", type=_FILE)
+@click.option("--events", type=_FILE, required=True, help="File with events, one a line.")
+@click.option("--format", "reader", default="auto", show_default=True, help="Format of the events.")
+@json_option
+def match(file: Path, events: Path, reader: str, as_json: bool) -> None:
+    """Ask the patterns of a bundle about the events of a file: which indicators hold for which lines."""
+    from phalanx.core import DEFAULT_TENANT, BatchId
+    from phalanx.intel import read_chunk
+    from phalanx.intel.sharing import read_bundle, seen_in
+
+    objects = read_bundle(read_file(file)).objects
+    read = read_chunk(
+        read_file(events), reader=reader, tenant=DEFAULT_TENANT, batch=BatchId(_NO_BATCH), accepted_at_ns=0
+    )
+    found, refused = seen_in(objects, (event for batch in read.batches for event in batch))
+    rows = [
+        {"line": one.event.batch.rows[one.event.index] + 1, "indicator": one.indicator.id,
+         "name": str(one.indicator.raw.get("name", "")), "pattern": one.indicator.raw["pattern"]}
+        for one in found
+    ]  # fmt: skip
+    rows.sort(key=lambda row: (row["line"], row["indicator"]))
+    if as_json:
+        print_json({"seen": rows, "not_asked": [{"id": each, "reason": why} for each, why in refused],
+                    "unread": len(read.rejected)})  # fmt: skip
+        return
+    columns: list[Column] = [
+        ("line", lambda row: str(row["line"])), ("indicator", lambda row: row["name"] or row["indicator"]),
+        ("pattern", lambda row: row["pattern"]),
+    ]  # fmt: skip
+    print_table("Seen", rows, columns, empty="no indicator holds for any line")
+    for each, why in refused[:10]:
+        click.echo(printable(f"not asked: {each}: {why}"))
+    if read.rejected:
+        click.echo(f"{len(read.rejected)} lines could not be read")
 
 
 def show_imported(found: dict[str, Any], *, as_json: bool) -> None:

@@ -104,6 +104,32 @@ def test_the_commands(on_served, tmp_path, stix_folder):
     on_served(found, work)
 
 
+def test_patterns_are_asked_of_the_lines_of_a_file(tmp_path):
+    connection = {"_path": "conn", "ts": 1_767_225_600.0, "uid": "C1", "id.orig_h": "10.0.0.5", "id.orig_p": 50_000,
+                  "id.resp_h": "198.51.100.7", "id.resp_p": 443, "proto": "tcp"}  # fmt: skip
+    other = connection | {"id.resp_h": "192.0.2.1"}
+    events, bundle = tmp_path / "conn.log", tmp_path / "bundle.json"
+    events.write_text("".join(json.dumps(one) + "\n" for one in (other, connection)))
+    head = {"type": "indicator", "spec_version": "2.1", "created": "2026-01-01T00:00:00.000Z", "pattern_type": "stix",
+            "modified": "2026-01-01T00:00:00.000Z", "valid_from": "2026-01-01T00:00:00Z"}  # fmt: skip
+    patterns = [
+        "[network-traffic:dst_ref.value ISSUBSET '198.51.100.0/24' AND network-traffic:dst_port = 443]",
+        "[domain-name:value = 'x.example']",
+        "[ipv4-addr:value = '192.0.2.1'] FOLLOWEDBY [ipv4-addr:value = '198.51.100.7']",
+        "[ipv4-addr:value MATCHES '(a+)+$']",
+    ]
+    bundle.write_text(json.dumps({"objects": [
+        head | {"id": f"indicator--00000000-0000-4000-8000-{n:012d}", "name": f"number {n}", "pattern": pattern}
+        for n, pattern in enumerate(patterns)
+    ]}))  # fmt: skip
+    asked = ["stix", "match", str(bundle), "--events", str(events)]
+    said = CliRunner().invoke(intel, [*asked, "--json"], catch_exceptions=False)
+    found = json.loads(said.output)
+    assert [(one["line"], one["name"]) for one in found["seen"]] == [(2, "number 0")]
+    assert sorted(one["id"][-1] for one in found["not_asked"]) == ["2", "3"]
+    assert "number 0" in CliRunner().invoke(intel, asked, catch_exceptions=False).output
+
+
 def test_attack_from_the_command_line():
     shown = CliRunner().invoke(intel, ["attack", "show", "t1059"], catch_exceptions=False).output
     assert "Command and Scripting Interpreter" in shown

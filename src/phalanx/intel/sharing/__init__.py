@@ -42,7 +42,7 @@ from phalanx.intel.sharing._looking import Found, Query, read_query
 from phalanx.intel.sharing._misp import MispRead, read_misp
 from phalanx.intel.sharing._misp_out import misp_event, misp_feed
 from phalanx.intel.sharing._objects import BundleRead, StixObject, checked, read_bundle, write_bundle
-from phalanx.intel.sharing._observed import observables_of, observables_of_view
+from phalanx.intel.sharing._observed import Seen, observables_of, observables_of_view, seen_in
 from phalanx.intel.sharing._own_objects import Teller, findings_as_stix
 from phalanx.intel.sharing._pattern import parse_pattern
 from phalanx.intel.sharing._pattern_use import PatternValue, holds, pattern_values
@@ -88,6 +88,7 @@ __all__ = [
     "Query",
     "Reader",
     "STATUSES",
+    "Seen",
     "SharedIndicator",
     "Shelf",
     "Source",
@@ -125,6 +126,7 @@ __all__ = [
     "read_misp",
     "read_query",
     "require_shareable",
+    "seen_in",
     "with_definitions",
     "write_bundle",
 ]

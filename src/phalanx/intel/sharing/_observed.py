@@ -1,12 +1,17 @@
 """An event as observables of STIX, so that a pattern can be asked about it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from phalanx.core import Event
+from phalanx.core import Event, PhalanxError
 from phalanx.intel.reading import ocsf_view
+from phalanx.intel.sharing._errors import UnsupportedPattern
 from phalanx.intel.sharing._ids import observable_id
+from phalanx.intel.sharing._objects import StixObject
 from phalanx.intel.sharing._own_objects import ip_version
+from phalanx.intel.sharing._pattern import Node, parse_pattern
+from phalanx.intel.sharing._pattern_use import holds
 
 _ENDS: Final = (("src_endpoint", "src_ref", "src_port"), ("dst_endpoint", "dst_ref", "dst_port"))
 
@@ -34,6 +39,44 @@ def observables_of_view(view: Mapping[str, Any]) -> list[dict[str, Any]]:
     _names(view, add)
     _actors(view, add)
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An indicator whose pattern holds for an event."""
+
+    indicator: StixObject
+    event: Event
+
+
+def seen_in(objects: Iterable[StixObject], events: Iterable[Event]) -> tuple[list[Seen], list[tuple[str, str]]]:
+    """Which indicators hold for which events, and which of them cannot be asked of single events, and why."""
+    patterns: list[tuple[StixObject, Node]] = []
+    refused: list[tuple[str, str]] = []
+    for one in objects:
+        if one.type != "indicator" or one.raw.get("revoked") is True:
+            continue
+        try:
+            if one.raw["pattern_type"] != "stix":
+                raise UnsupportedPattern(f"pattern_type {one.raw['pattern_type']}", "only patterns of STIX are asked")
+            tree = parse_pattern(one.raw["pattern"])
+            holds(tree, [])
+        except PhalanxError as error:
+            refused.append((one.id, error.message))
+        else:
+            patterns.append((one, tree))
+    found: list[Seen] = []
+    for event in events:
+        observables = [observables_of(event)]
+        for one, tree in list(patterns):
+            try:
+                if holds(tree, observables):
+                    found.append(Seen(one, event))
+            except PhalanxError as error:
+                # What cannot be asked shows only once there is something to ask about: an expression, for one.
+                refused.append((one.id, error.message))
+                patterns.remove((one, tree))
+    return found, refused
 
 
 def _traffic(view: Mapping[str, Any], add: Any, address: Any) -> None:
