@@ -29,6 +29,8 @@ from phalanx.api._events import KINDS as EVENT_KINDS
 from phalanx.api._events import event_routes
 from phalanx.api._identities import KINDS as IDENTITY_KINDS
 from phalanx.api._identities import identity_routes
+from phalanx.api._intel_rules import KINDS as RULE_KINDS
+from phalanx.api._intel_rules import rule_routes
 from phalanx.api._intel_sharing import KINDS as SHARING_KINDS
 from phalanx.api._intel_sharing import sharing_routes
 from phalanx.api._ledger import KINDS as LEDGER_KINDS
@@ -76,6 +78,7 @@ _KINDS: Sequence[type] = (
     *BALANCING_KINDS,
     *ENTROPY_KINDS,
     *ESCROW_KINDS,
+    *RULE_KINDS,
     *SHARING_KINDS,
     Trace,
     Health,
@@ -119,6 +122,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         escrow_routes(node, gate),
         vault_routes(node, gate),
         identity_routes(node, gate),
+        rule_routes(node, gate),
         sharing_routes(node, gate),
     ):
         app.include_router(router, responses=ANY_PROBLEM)

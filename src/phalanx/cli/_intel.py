@@ -12,6 +12,7 @@ from phalanx.cli._output import Group
 # name → where it is. In the order in which they are listed.
 SUBCOMMANDS: dict[str, str] = {
     "attack": "phalanx.cli._intel_attack:attack",
+    "rules": "phalanx.cli._intel_rules:rules",
     "stix": "phalanx.cli._intel_sharing:stix",
     "misp": "phalanx.cli._intel_misp:misp",
     "taxii": "phalanx.cli._intel_taxii:taxii",

@@ -71,6 +71,7 @@ class Sentinel:
         self._journal = intake.journal
         self._store = store
         self._rules = rules
+        self._next_rules: RuleSet | None = None
         self._memory = Memory(store)
         self._others: list[Detector] = []
         for detector in detectors:
@@ -99,8 +100,18 @@ class Sentinel:
 
     @property
     def rules(self) -> RuleSet:
-        """The rules in force."""
-        return self._rules
+        """The rules in force, from the next chunk on."""
+        return self._rules if self._next_rules is None else self._next_rules
+
+    def use(self, rules: RuleSet) -> None:
+        """Put ``rules`` in force from the next chunk on. They go on with what those before were waiting for."""
+        self._next_rules = rules
+
+    def _renew_rules(self) -> None:
+        """Between two chunks nothing is under way that the old rules would remember and the new ones miss."""
+        if self._next_rules is not None:
+            self._next_rules.take_over(self._rules)
+            self._rules, self._next_rules = self._next_rules, None
 
     @property
     def detectors(self) -> Sequence[Detector]:
@@ -174,6 +185,7 @@ class Sentinel:
                 continue
             harvest.open(offset, chunk, await self._read_before(chunk) if row else None)
             events += chunk.events - row
+            self._renew_rules()
             detectors = self.detectors
             await self._recall(chunk)
             for first_row, lines in slices(split_lines(chunk.data), row):

@@ -19,6 +19,7 @@ from phalanx.node._plugins import GROUPS, registered
 from phalanx.node._ports import ClusterLine, Noise, Ports
 from phalanx.node._probing import Probed, Probes, answer_probe, probe_duty
 from phalanx.node._rewrap import rewrap_vault
+from phalanx.node._rules import LeftOut, Reloaded, Rules, RulesView, RuleView
 from phalanx.node._services import Health
 from phalanx.node._settings import Settings
 from phalanx.node._settings_section import Section
@@ -53,6 +54,11 @@ __all__ = [
     "SEALED_TABLES",
     "Health",
     "LedgerAudit",
+    "LeftOut",
+    "Reloaded",
+    "RuleView",
+    "Rules",
+    "RulesView",
     "LoadedSettings",
     "Node",
     "Noise",

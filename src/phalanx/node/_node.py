@@ -54,6 +54,7 @@ from phalanx.node._ports import Ports
 from phalanx.node._probing import Probes
 from phalanx.node._responding import opened_responses
 from phalanx.node._roles import detection_rules, probes_of, skills_for
+from phalanx.node._rules import Rules, opened_rules
 from phalanx.node._sealing import anchor_daily, require_allowed, seal, seal_often
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
@@ -82,6 +83,7 @@ class Node:
     tokens: Tokens
     intake: Intake
     sentinel: Sentinel
+    rules: Rules
     events: EventLog
     findings: Findings
     bus: Bus
@@ -201,7 +203,8 @@ async def build_node(
         sentinel = await _sentinel(settings, ports, intake, telling.store, telemetry, swarm, work[0], host_names or {})
         node = Node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
-            alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, events=events,
+            alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel,
+            rules=opened_rules(settings, ports, sentinel, alerts, ledger), events=events,
             findings=findings, bus=bus, cluster=cluster, assembly=assembly, swarm=swarm, engine=engine,
             assessments=Assessments(store), responses=responses, cases=Cases(store), noise=noise, vault=vault,
             probes=probes_of(settings, telemetry), balancing=_balancing(settings, ports, telemetry, swarm, engine),
@@ -258,6 +261,8 @@ def _start_services(node: Node, ports: Ports, services: Services) -> None:
     """What runs beside the swarm for as long as the node does."""
     settings, telemetry, clock = node.settings, node.telemetry, node.clock
     services.start("sentinel", node.sentinel.run)
+    if settings.intake.rules_dir is not None and settings.detection.reload_s > 0:
+        services.start("rules", node.rules.run)
     start_delivery(node.delivery, services)
     services.start("retention", lambda: _retain(node.events, settings, clock))
     keep_identities(node.identities, node.swarm, services)

@@ -25,7 +25,12 @@ def detection_rules(settings: Settings) -> RuleSet:
     if not texts:
         return loaded
     own = [parse_rule(text, where="deception.users") for text in texts]
-    return RuleSet([*loaded.rules.values(), *own])
+    return RuleSet(
+        [*loaded.rules.values(), *own],
+        correlations=loaded.correlations.values(),
+        filters=loaded.filters,
+        refused=loaded.refused,
+    )
 
 
 def skills_for(kind: str, skills: Sequence[Skill]) -> list[str]:

@@ -18,6 +18,7 @@ from phalanx.node._settings_work import (
     BalancingSection,
     CanarySection,
     DeceptionSection,
+    DetectionSection,
     PostureSection,
     ResponseSection,
 )
@@ -299,6 +300,7 @@ class Settings(Section):
     api: ApiSection = Field(ApiSection(), description="The HTTP listener.")
     store: StoreSection = Field(StoreSection(), description="Durable state.")
     intake: IntakeSection = Field(IntakeSection(), description="Taking in events.")
+    detection: DetectionSection = Field(DetectionSection(), description="What is looked for in events.")
     agents: AgentsSection = Field(AgentsSection(), description="The swarm.")
     deception: DeceptionSection = Field(DeceptionSection(), description="Decoys and canaries.")
     canary: CanarySection = Field(CanarySection(), description="The node watching itself.")

@@ -31,6 +31,17 @@ class DeceptionSection(Section):
     )
 
 
+class DetectionSection(Section):
+    """What is looked for in events."""
+
+    reload_s: float = Field(
+        10.0,
+        ge=0,
+        le=86_400,
+        description="How often `intake.rules_dir` is looked at for changed rules. 0: on demand only.",
+    )
+
+
 class CanarySection(Section):
     """The node watching itself."""
 

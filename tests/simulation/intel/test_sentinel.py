@@ -21,7 +21,18 @@ from phalanx.core import (
     event_id,
     iso_from_ns,
 )
-from phalanx.intel import EventLog, Findings, Hit, Intake, Pattern, RuleSet, Sentinel, load_rules, parse_rule
+from phalanx.intel import (
+    EventLog,
+    Findings,
+    Hit,
+    Intake,
+    Pattern,
+    RuleSet,
+    Sentinel,
+    load_rules,
+    parse_file,
+    parse_rule,
+)
 from phalanx.intel import _harvest as harvest_module
 from phalanx.telemetry import WAYPOINTS, Telemetry
 from phalanx.testing import WORLD_START_NS, SimWorld
@@ -624,3 +635,62 @@ def test_two_detectors_of_one_name_are_refused():
             watch.sentinel.join(RuleSet([]))
 
     simulate(main)
+
+
+THRICE = """
+title: Guess
+name: guess
+logsource: {product: linux, service: sshd}
+detection: {sel: {action: failed}, condition: sel}
+---
+title: Thrice
+name: thrice
+correlation: {type: event_count, rules: [guess], group-by: [src_ip], timespan: 1h, condition: {gte: 3}}
+"""
+
+
+def correlating():
+    rule, correlation = parse_file(THRICE, where="thrice.yml")
+    return RuleSet([rule], correlations=[correlation])
+
+
+@pytest.mark.requirement("INT-2")
+def test_a_correlation_goes_on_over_a_restart_and_over_new_rules():
+    """One event before the crash, one before the rules are read anew, one after: three, and one finding."""
+
+    async def inside(world):
+        async with Watch(world, rules=correlating()) as watch:
+            await watch.accept(GUESS)
+            await watch.sentinel.drained()
+        async with Watch(world, rules=correlating()) as watch:
+            await watch.accept(GUESS)
+            await watch.sentinel.drained()
+            watch.sentinel.use(correlating())
+            await watch.accept(GUESS)
+            await watch.sentinel.drained()
+            return await watch.findings.list(DEFAULT_TENANT)
+
+    (finding,) = SimWorld(1).run(inside)
+    assert finding.rule == "thrice"
+    assert len(finding.evidence) == 3
+
+
+@pytest.mark.requirement("INT-2")
+@pytest.mark.parametrize("seed", range(4))
+def test_rules_are_renewed_in_the_middle_of_a_stream_without_losing_or_doubling_an_event(seed):
+    async def inside(world):
+        async with Watch(world, rules=load_rules()) as watch:
+            accepted = 0
+            for _ in range(12):
+                lines = world.rng.integer(1, 400)
+                await watch.accept(*[DUMP] * lines)
+                accepted += lines
+                for _ in range(world.rng.integer(0, 6)):
+                    await asyncio.sleep(0)
+                watch.sentinel.use(load_rules())
+            await watch.sentinel.drained()
+            return accepted, await watch.findings.list(DEFAULT_TENANT), watch.sentinel.rules.costs()
+
+    accepted, (finding,), costs = SimWorld(seed).run(inside)
+    assert finding.hits == accepted
+    assert {cost.name: cost.hits for cost in costs}["lsass-dump-with-comsvcs"] == accepted

@@ -4,6 +4,7 @@ Pure. ``InvalidRule`` says what is wrong with a rule, ``UnsupportedRule`` what t
 """
 
 from phalanx.intel.sigma._correlation import Correlation
+from phalanx.intel.sigma._explaining import Reason, explain
 from phalanx.intel.sigma._matcher import HyperscanMatcher, Matcher, PlainMatcher, hyperscan
 from phalanx.intel.sigma._predicates import (
     AllOf,
@@ -49,6 +50,7 @@ __all__ = [
     "PlainMatcher",
     "Predicate",
     "Present",
+    "Reason",
     "Refused",
     "Rule",
     "RuleCost",
@@ -56,6 +58,7 @@ __all__ = [
     "SameAs",
     "View",
     "as_text",
+    "explain",
     "hyperscan",
     "load_rules",
     "parse_file",

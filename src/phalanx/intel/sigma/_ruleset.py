@@ -104,6 +104,12 @@ class RuleSet:
         named = "".join(f"{name} {digest}\n" for name, digest in sorted((one.name, one.digest) for one in parts))
         return hashlib.sha256(named.encode()).hexdigest()
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """By name, what tells each rule and correlation from others of the name."""
+        rules = {name: one.digest for name, one in self.rules.items()}
+        return rules | {name: one.digest for name, one in self.correlations.items()}
+
     def for_source(self, log_source: LogSource) -> tuple[Rule, ...]:
         """The rules to ask about events of ``log_source``."""
         found = self._for_source.get(log_source)

@@ -1,0 +1,35 @@
+"""Detection rules over HTTP: those in force with what they cost, and reading them anew."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from phalanx.api._auth import Gate
+from phalanx.api._replies import reply
+from phalanx.api._schemas import answer
+from phalanx.node import LeftOut, Reloaded, RulesView, RuleView
+from phalanx.trust import Principal, Role
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+KINDS: tuple[type, ...] = (RulesView, RuleView, LeftOut, Reloaded)
+
+
+def rule_routes(node: "Node", gate: Gate) -> APIRouter:
+    """``/v1/rules``."""
+    router = APIRouter(prefix="/v1/rules", tags=["rules"], default_response_class=Response)
+    viewer, operator = Depends(gate.needs(Role.VIEWER)), Depends(gate.needs(Role.OPERATOR))
+
+    @router.get("", responses=answer(RulesView), dependencies=[viewer])
+    async def get_rules() -> Response:
+        """The rules in force, what each cost and brought, and files that were left out with the reason."""
+        return reply(node.rules.view())
+
+    @router.post("/reload", responses=answer(Reloaded))
+    async def reload_rules(principal: Annotated[Principal, operator]) -> Response:
+        """Read the rules anew. No event is lost; when a file is not a valid rule the old rules stay in force."""
+        return reply(await node.rules.reload(by=principal.name))
+
+    return router

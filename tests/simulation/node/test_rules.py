@@ -1,0 +1,64 @@
+"""Rules of a running node are read anew on demand and when their folder changes; invalid ones change nothing."""
+
+import pytest
+
+from phalanx.core import DEFAULT_TENANT
+from phalanx.intel import InvalidRule
+from phalanx.node import Settings, build_node
+from phalanx.testing import SimWorld
+
+OWN = """
+title: Odd word
+name: odd-word
+level: medium
+logsource: {product: linux, service: sshd}
+detection: {sel: {user: oddity}, condition: sel}
+"""
+LINE = b"<38>1 2026-01-01T00:00:00Z web-01 sshd 1 - - Failed password for oddity from 203.0.113.9 port 4 ssh2"
+
+
+def settings(folder, reload_s=5.0):
+    return Settings.model_validate({"intake": {"rules_dir": folder}, "detection": {"reload_s": reload_s}})
+
+
+@pytest.mark.requirement("INT-2")
+def test_rules_are_renewed_on_demand_and_what_changed_is_told_and_recorded(tmp_path):
+    async def main(world):
+        async with build_node(settings(tmp_path, 0), world.ports("one")) as node:
+            (tmp_path / "own.yml").write_text(OWN)
+            (tmp_path / "strange.yml").write_text(OWN.replace("odd-word", "strange").replace("user:", "user|expand:"))
+            done = await node.rules.reload(by="anna")
+            assert done.added == ("odd-word",)
+            assert [one.file for one in done.refused] == ["strange.yml"]
+            await node.intake.accept(LINE, tenant=DEFAULT_TENANT)
+            await node.sentinel.drained()
+            assert "odd-word" in [one.rule for one in await node.findings.list(DEFAULT_TENANT)]
+            (row,) = [one for one in node.rules.view().rules if one.name == "odd-word"]
+            assert (row.hits, row.log_source) == (1, "linux/sshd")
+            (tmp_path / "own.yml").write_text("title: [")
+            with pytest.raises(InvalidRule):
+                await node.rules.reload(by="anna")
+            assert "odd-word" in [one.name for one in node.rules.view().rules]
+            (tmp_path / "own.yml").unlink()
+            assert (await node.rules.reload(by="anna")).removed == ("odd-word",)
+            actions = [one.entry.action for one in await node.ledger.entries(-1, 100)]
+            assert actions.count("rules.reloaded") == 2
+
+    SimWorld(1).run(main)
+
+
+@pytest.mark.requirement("INT-2")
+def test_a_changed_folder_is_noticed_and_an_invalid_rule_keeps_the_old_ones(tmp_path):
+    async def main(world):
+        async with build_node(settings(tmp_path), world.ports("one")) as node:
+            before = len(node.sentinel.rules)
+            await world.clock.sleep(1)
+            (tmp_path / "own.yml").write_text(OWN)
+            await world.clock.sleep(12)
+            assert len(node.sentinel.rules) == before + 1
+            (tmp_path / "own.yml").write_text("title: [ and more")
+            await world.clock.sleep(12)
+            assert len(node.sentinel.rules) == before + 1
+            assert any("stay in force" in one.text for one in node.alerts.recent())
+
+    SimWorld(1).run(main)
