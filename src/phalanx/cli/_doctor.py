@@ -43,6 +43,7 @@ _EXTRAS = {
     "timestamps": ("rfc3161_client", "rfc3161-client", "checkpoints stamped by an RFC 3161 authority"),
     "fndsa": ("py_fn_dsa", "py-fn-dsa", "signatures by FN-DSA, whose standard is a draft"),
     "exact": ("highspy", "highspy", "reserved for exact answers; the tests compare the balancer with HiGHS"),
+    "matching": ("hyperscan", "hyperscan", "thousands of rules looked for in one pass; without it one after another"),
     "cluster": ("nats", "nats-py", "several nodes over NATS"),
     "ibm": ("qiskit", "qiskit", "reserved for IBM devices; the tests check our circuits with Qiskit"),
     "google": ("cirq_google", "cirq-google", "reserved for Google devices; the tests check our circuits with Cirq"),
