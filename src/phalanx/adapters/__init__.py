@@ -11,6 +11,7 @@ port              embedded                       server
 ``Store``         ``SqliteStore``                ``PostgresStore``
 ``Journals``      ``SegmentJournals``            ``PostgresJournals``
 ``Blobs``         ``FolderBlobs``                the same
+``Shelf``         ``FolderShelf``                the same
 ``KeyWrapper``    ``FileWrapper``, OS keyring    ``TransitWrapper``, an HSM
 ``Transport``     (one process needs none)       ``NatsTransport``
 ================  =============================  ================================
@@ -51,6 +52,7 @@ from phalanx.adapters._postgres_journals import PostgresJournals
 from phalanx.adapters._postgres_store import PostgresStore
 from phalanx.adapters._processes import ProcessOffload
 from phalanx.adapters._secrets import Ask, nobody_to_ask, secret_source
+from phalanx.adapters._shelf import FolderShelf
 from phalanx.adapters._segments import SegmentJournal, SegmentJournals
 from phalanx.adapters._sink_http import (
     elastic_sink,
@@ -85,6 +87,7 @@ __all__ = [
     "FileWrapper",
     "Files",
     "FolderBlobs",
+    "FolderShelf",
     "HttpAsker",
     "HttpCalls",
     "KERNELS",

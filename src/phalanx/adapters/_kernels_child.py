@@ -57,6 +57,10 @@ def _pieces(group: str) -> "Sequence[tuple[str, Callable[[], None]]]":
         from phalanx.consensus.votes import warm_votes
 
         return [("hashing of votes", warm_votes)]
+    if group == "indicators":
+        from phalanx.intel.indicators import warm_indicators
+
+        return [("digests and tables of indicators", warm_indicators)]
     from phalanx.balancing import warming
 
     return warming()

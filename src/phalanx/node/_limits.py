@@ -82,3 +82,8 @@ MAX_DEED_MISSIONS = 500
 MAX_DEED_FINDINGS = 200
 MAX_DEED_ENTRIES = 200
 DEEDS_PER_ROLE = 3
+
+# How often a node looks whether there is so much to look for that kernels are worth their memory, and when it tidies.
+INDICATORS_LOOK_S = 15.0
+INDICATORS_TIDY_S = 3_600.0
+KERNELS_FROM_INDICATORS = 10_000

@@ -34,6 +34,7 @@ from phalanx.devices import Backend, Fleet
 from phalanx.incidents import Cases, Responses
 from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel
 from phalanx.intel.delivery import Delivery
+from phalanx.intel.indicators import Indicators
 from phalanx.ledger import Anchors, Ledger
 from phalanx.messaging import Bus
 from phalanx.node._assembly import Assembly
@@ -43,6 +44,7 @@ from phalanx.node._connectors import opened_delivery, opened_telling, start_deli
 from phalanx.node._entropy import watch_noise
 from phalanx.node._guard import SpaceWatch, WatchedBlobs, WatchedJournals, WatchedStore
 from phalanx.node._identities import IDENTITY_KEYS, keep_identities, opened_identities
+from phalanx.node._indicators import SharedValues, opened_indicators, start_indicators
 from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SETTLED_POLL_S
 from phalanx.node._plugins import (
     ANALYSES,
@@ -107,6 +109,7 @@ class Node:
     escrows: Escrows
     vouching: Vouching
     sharing: Sharing
+    indicators: Indicators
     delivery: Delivery
     fleet: Fleet
     local_operator: Principal
@@ -193,7 +196,7 @@ async def build_node(
         identities = await opened_identities(settings, ports, store, vault, ledger, telemetry, alerts, work)
         line = opened_bus(settings, ports, journals, store, identities, ledger, telemetry, alerts, services)
         toolbox, (bus, cluster) = Toolbox(), await stack.enter_async_context(line)
-        archive = Archive(store, ledger, clock)
+        archive, indicators = Archive(store, ledger, clock), await opened_indicators(settings, ports, store)
         swarm = opened_swarm(settings, ports, store, identities, bus, toolbox, telemetry, alerts, work)
         artefacts = _artefacts(settings, ports, WatchedBlobs(ports.blobs, space), store, vault, ledger, telemetry)
         responses, assembly = opened_responses(
@@ -211,9 +214,9 @@ async def build_node(
             migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS], files=artefacts),
             escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
             agreements=archive, anchors=Anchors(store, offload, clock), artefacts=artefacts, fleet=fleet, ledger=ledger,
-            sharing=opened_sharing(settings, ports, store, ledger), identities=identities,
+            sharing=opened_sharing(settings, ports, store, ledger, SharedValues(indicators)), identities=identities,
             delivery=await opened_delivery(settings, ports, store, telling, intake, telemetry, alerts, stack),
-            local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
+            local_operator=_LOCAL_OPERATOR, _space=space, _services=services, indicators=indicators,
         )  # fmt: skip
         provide_tools(toolbox, node, ports)
         await swarm.start()
@@ -260,6 +263,7 @@ async def _sentinel(
 def _start_services(node: Node, ports: Ports, services: Services) -> None:
     """What runs beside the swarm for as long as the node does."""
     settings, telemetry, clock = node.settings, node.telemetry, node.clock
+    start_indicators(node, ports, services)
     services.start("sentinel", node.sentinel.run)
     if settings.intake.rules_dir is not None and settings.detection.reload_s > 0:
         services.start("rules", node.rules.run)

@@ -9,6 +9,7 @@ from pathlib import Path
 from phalanx.adapters import (
     Ask,
     FolderBlobs,
+    FolderShelf,
     HttpAsker,
     HttpCalls,
     KernelProcess,
@@ -91,6 +92,7 @@ async def open_ports(
             store=store,
             journals=journals,
             blobs=FolderBlobs(files, "artefacts"),
+            shelf=FolderShelf(folder / "indicators"),
             offload=offload,
             signer=signer,
             anchor_key=functools.partial(_anchor_key, folder, settings.ledger.anchor_with),

@@ -28,6 +28,7 @@ from phalanx.core import (
 from phalanx.crypto import HybridSigner, SigningKey
 from phalanx.crypto.entropy import NoiseSource
 from phalanx.crypto.vault import KeyWrapper
+from phalanx.intel.indicators import Shelf
 from phalanx.intel.sharing import HttpAsks
 from phalanx.node._join_token import JoinToken
 from phalanx.telemetry import Telemetry
@@ -89,6 +90,8 @@ class Ports:
 
     ``asks`` makes what asks other places over HTTP, trusting the certificates of a file besides the system's.
 
+    ``shelf`` keeps tables of indicators; without one they are in memory, and made anew at each start.
+
     ``cluster`` is there where the settings ask for one, and ``join_token`` where the node was handed one.
 
     ``key_wrapper`` makes what opens the vault's root; it may ask a person, so it is called only
@@ -119,3 +122,4 @@ class Ports:
     join_token: JoinToken | None = None
     machine: str = ""
     asks: Callable[[Path | None], HttpAsks] | None = None
+    shelf: Shelf | None = None

@@ -1,0 +1,81 @@
+"""Indicators: values that somebody said to look for, by the hundred million, and where they turn up.
+
+``Indicators.put_many`` is the way in for whoever has some, ``match`` asks about values, ``IndicatorDetector`` asks
+about every event. Values are kept sealed in the store; tables hold digests of 128 bits under a secret key.
+
+Raises ``InvalidInput``, ``LimitExceeded``, ``StorageCorrupt`` and what a commit raises.
+"""
+
+from phalanx.intel.indicators._detector import IndicatorDetector, hits_of
+from phalanx.intel.indicators._formats import (
+    FORMATS,
+    FileRead,
+    guess_format,
+    kind_named,
+    pieces_of,
+    read_csv,
+    read_text,
+)
+from phalanx.intel.indicators._hygiene import WarningList, Warninglists, read_warninglist
+from phalanx.intel.indicators._indicators import Hygiene, Indicators
+from phalanx.intel.indicators._limits import MAX_CALL_VALUES
+from phalanx.intel.indicators._model import (
+    EVERYBODY,
+    MANIFESTS,
+    NOTES,
+    VALUES,
+    Indicator,
+    Kind,
+    Listed,
+    Match,
+    Note,
+    PutReport,
+    Refused,
+    Stats,
+)
+from phalanx.intel.indicators._observables import observables
+from phalanx.intel.indicators._shelf import MemoryShelf, Shelf
+from phalanx.intel.indicators._table import Arithmetic, Digests, IndicatorTable, build_table, table_of, table_pieces
+from phalanx.intel.indicators._values import guess_kind
+from phalanx.intel.indicators._warming import warm_indicators
+
+__all__ = [
+    "EVERYBODY",
+    "FORMATS",
+    "MANIFESTS",
+    "MAX_CALL_VALUES",
+    "NOTES",
+    "VALUES",
+    "Arithmetic",
+    "Digests",
+    "FileRead",
+    "Hygiene",
+    "Indicator",
+    "IndicatorDetector",
+    "IndicatorTable",
+    "Indicators",
+    "Kind",
+    "Listed",
+    "Match",
+    "MemoryShelf",
+    "Note",
+    "PutReport",
+    "Refused",
+    "Shelf",
+    "Stats",
+    "WarningList",
+    "Warninglists",
+    "build_table",
+    "guess_format",
+    "guess_kind",
+    "hits_of",
+    "kind_named",
+    "observables",
+    "pieces_of",
+    "read_csv",
+    "read_text",
+    "read_warninglist",
+    "table_of",
+    "table_pieces",
+    "warm_indicators",
+]
