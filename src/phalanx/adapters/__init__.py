@@ -52,8 +52,8 @@ from phalanx.adapters._postgres_journals import PostgresJournals
 from phalanx.adapters._postgres_store import PostgresStore
 from phalanx.adapters._processes import ProcessOffload
 from phalanx.adapters._secrets import Ask, nobody_to_ask, secret_source
-from phalanx.adapters._shelf import FolderShelf
 from phalanx.adapters._segments import SegmentJournal, SegmentJournals
+from phalanx.adapters._shelf import FolderShelf
 from phalanx.adapters._sink_http import (
     elastic_sink,
     secops_sink,

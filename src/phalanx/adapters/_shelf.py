@@ -35,7 +35,7 @@ class FolderShelf:
         try:
             make_folder(self._folder)
             try:
-                with new.open("wb", opener=_private) as file:
+                with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
                     for piece in pieces:
                         seen.update(piece)
                         file.write(piece)
@@ -85,7 +85,3 @@ class FolderShelf:
         if error.errno in _FULL:
             return StorageFull(str(self._folder))
         return StorageError(f"{self._folder}: {error.strerror or error}", hint="look at the disk and who may write")
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, mode=0o600)
