@@ -6,6 +6,7 @@ import pytest
 
 from phalanx.core import DEFAULT_TENANT, TenantId
 from phalanx.intel.sharing import Audience, Query, Reader
+from phalanx.trust import Role
 
 
 @pytest.mark.requirement("INT-4")
@@ -47,5 +48,16 @@ def test_the_page_of_coverage_names_rules_by_technique(on_pages):
         assert "PowerShell downloads and runs code" in page
         assert "T1059.001" in page
         assert "The MITRE Corporation" in page
+
+    on_pages(work)
+
+
+def test_a_partner_is_not_let_in(on_pages):
+    async def work(visit):
+        await visit.sign_in(Role.PARTNER)
+        for path in ("/sharing", "/", "/ledger"):
+            answer = await visit.http.get(path)
+            assert answer.status_code in (302, 303, 307, 403), path
+            assert "Handed over" not in answer.text
 
     on_pages(work)
