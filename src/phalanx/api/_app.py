@@ -29,6 +29,9 @@ from phalanx.api._events import KINDS as EVENT_KINDS
 from phalanx.api._events import event_routes
 from phalanx.api._identities import KINDS as IDENTITY_KINDS
 from phalanx.api._identities import identity_routes
+from phalanx.api._intel_connectors import KINDS as CONNECTOR_KINDS
+from phalanx.api._intel_connectors import connector_routes
+from phalanx.api._intel_hec import hec_routes
 from phalanx.api._intel_rules import KINDS as RULE_KINDS
 from phalanx.api._intel_rules import rule_routes
 from phalanx.api._intel_sharing import KINDS as SHARING_KINDS
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
 
 _KINDS: Sequence[type] = (
     *EVENT_KINDS,
+    *CONNECTOR_KINDS,
     *CLUSTER_KINDS,
     *RECORD_KINDS,
     *AGENT_KINDS,
@@ -103,6 +107,8 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
     gate = Gate(node.tokens)
     for router in (
         event_routes(node, gate),
+        connector_routes(node, gate),
+        hec_routes(node),
         record_routes(node, gate),
         agent_routes(node, gate),
         order_routes(node, gate),

@@ -13,6 +13,8 @@ from phalanx.cli._output import Group
 SUBCOMMANDS: dict[str, str] = {
     "attack": "phalanx.cli._intel_attack:attack",
     "rules": "phalanx.cli._intel_rules:rules",
+    "sinks": "phalanx.cli._intel_sinks:sinks",
+    "sources": "phalanx.cli._intel_sinks:sources",
     "stix": "phalanx.cli._intel_sharing:stix",
     "misp": "phalanx.cli._intel_misp:misp",
     "taxii": "phalanx.cli._intel_taxii:taxii",

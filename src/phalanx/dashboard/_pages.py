@@ -13,6 +13,7 @@ from phalanx.dashboard._agents_page import agents_view
 from phalanx.dashboard._agreement_page import agreement_view
 from phalanx.dashboard._assets import ChartLibrary, asset_routes, own_assets
 from phalanx.dashboard._balancing_page import panel
+from phalanx.dashboard._connectors_page import connectors_view
 from phalanx.dashboard._keys_page import keys_view
 from phalanx.dashboard._ledger_page import ledger_view
 from phalanx.dashboard._limits import (
@@ -29,6 +30,7 @@ from phalanx.dashboard._sections import (
     AGENTS,
     AGREEMENT,
     BALANCING,
+    CONNECTORS,
     COVERAGE,
     KEYS,
     LEDGER,
@@ -127,7 +129,7 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         Route(AGREEMENT.path, _guarded(agreement, doorman, renderer)),
         Route(BALANCING.path, _guarded(balancing, doorman, renderer)),
         Route(MESSAGES.path, _guarded(messages, doorman, renderer)),
-        *_sharing_routes(node, renderer, doorman),
+        *_intel_routes(node, renderer, doorman),
         Route("/login", doorman.show),
         Route("/login", _open(doorman.sign_in, renderer), methods=["POST"]),
         Route("/logout", _open(doorman.sign_out, renderer), methods=["POST"]),
@@ -143,7 +145,7 @@ def _agents(node: "Node", renderer: Renderer) -> _Page:
     return agents
 
 
-def _sharing_routes(node: "Node", renderer: Renderer, doorman: Doorman) -> list[BaseRoute]:
+def _intel_routes(node: "Node", renderer: Renderer, doorman: Doorman) -> list[BaseRoute]:
     async def sharing(_: Request, principal: Principal) -> Response:
         view = await sharing_view(node, principal.tenant)
         return renderer.page("sharing.html", principal=principal, section=SHARING.path, sharing=view)
@@ -155,7 +157,16 @@ def _sharing_routes(node: "Node", renderer: Renderer, doorman: Doorman) -> list[
     return [
         Route(SHARING.path, _guarded(sharing, doorman, renderer)),
         Route(COVERAGE.path, _guarded(coverage, doorman, renderer)),
+        Route(CONNECTORS.path, _guarded(_connectors(node, renderer), doorman, renderer)),
     ]
+
+
+def _connectors(node: "Node", renderer: Renderer) -> _Page:
+    async def connectors(_: Request, principal: Principal) -> Response:
+        view = await connectors_view(node, principal.tenant)
+        return renderer.page("connectors.html", principal=principal, section=CONNECTORS.path, connectors=view)
+
+    return connectors
 
 
 def _for(principal: Principal, placements: Sequence[PlacementView]) -> list[PlacementView]:

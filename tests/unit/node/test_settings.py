@@ -89,3 +89,22 @@ def test_a_file_that_is_not_settings_is_named(tmp_path, text):
 def test_a_named_file_must_exist(tmp_path):
     with pytest.raises(InvalidInput, match="there is no file"):
         load_settings(file=tmp_path / "none.toml")
+
+
+def test_a_sink_is_a_table_of_its_own_and_a_wrong_one_is_named(tmp_path):
+    file = tmp_path / "phalanx.toml"
+    table = (
+        '[[sinks]]\nname = "hook"\ntype = "webhook"\nmin_severity = "high"\noptions = { url = "https://a.example" }\n'
+    )
+    file.write_text(table)
+    (sink,) = load_settings(file=file).settings.sinks.each
+    assert (sink.name, sink.min_severity, sink.kinds) == ("hook", "high", ("finding", "case", "decision"))
+    for wrong, told in (
+        (table.replace("high", "dire"), r"sinks\.each\[0\]\.min_severity"),
+        (table + 'kindz = ["event"]\n', r"sinks\.each\[0\]\.kindz"),
+        (table + table, "two are called 'hook'"),
+        (table.replace("[[sinks]]", "[[sincs]]"), "every setting stands in a"),
+    ):
+        file.write_text(wrong)
+        with pytest.raises(InvalidInput, match=told):
+            load_settings(file=file)

@@ -1,0 +1,205 @@
+"""`phalanx intel sinks` and `phalanx intel sources`: who is told, where events come from, and how it goes."""
+
+import datetime as dt
+import json
+import re
+import time
+from urllib.parse import quote
+
+import click
+
+from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._exits import Exit
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
+from phalanx.core import InvalidInput
+
+_JSON = {"Content-Type": "application/json"}
+_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_SINKS: list[Column] = [
+    ("name", lambda row: row["name"]),
+    ("product", lambda row: row["product"]),
+    ("state", lambda row: row["state"]),
+    ("told", lambda row: str(row["delivered"])),
+    ("per s", lambda row: f"{row['items_per_s']:.3g}"),
+    ("waiting", lambda row: str(row["waiting"])),
+    ("lag", lambda row: f"{row['lag_s']:.3g} s"),
+    ("dead", lambda row: str(row["dead_letters"])),
+    ("lost", lambda row: str(row["lost"])),
+    ("last error", lambda row: row["last_error"][:60] or "–"),
+]
+_SOURCES: list[Column] = [
+    ("name", lambda row: row["name"]),
+    ("product", lambda row: row["product"]),
+    ("state", lambda row: row["state"]),
+    ("events", lambda row: str(row["events"])),
+    ("per s", lambda row: f"{row['events_per_s']:.3g}"),
+    ("waiting", lambda row: f"{row['waiting']} {row['waiting_unit']}" if row["waiting"] >= 0 else "–"),
+    ("gaps", lambda row: str(row["gaps"])),
+    ("refused", lambda row: str(row["refused"])),
+    ("last error", lambda row: row["last_error"][:60] or "–"),
+]
+
+
+@click.group(cls=Group, short_help="Who is told what was found: SIEM, SOAR, brokers, webhooks.")
+def sinks() -> None:
+    """Who is told what was found: SIEM, SOAR, brokers, webhooks. They are set as `[[sinks]]`."""
+
+
+@sinks.command("list")
+@client_options
+@json_option
+def list_sinks(client: NodeClient, as_json: bool) -> None:
+    """Every sink: throughput, lag, what was refused or lost, and the last error."""
+    rows = client.get("/v1/sinks")["items"]
+    print_json(rows) if as_json else print_table("Sinks", rows, _SINKS, empty="no sinks; add [[sinks]] to the settings")
+
+
+@sinks.command()
+@click.argument("name")
+@client_options
+def show(name: str, client: NodeClient) -> None:
+    """Everything about the sink NAME, as JSON."""
+    print_json(client.get(_sink(name)))
+
+
+@sinks.command()
+@click.argument("name")
+@client_options
+@json_option
+@click.pass_context
+def test(ctx: click.Context, name: str, client: NodeClient, as_json: bool) -> None:
+    """Send a marked probe to the sink NAME. Ends with 1 when it is not taken."""
+    told = client.post(f"{_sink(name)}/test", content=b"", headers={})
+    if as_json:
+        print_json(told)
+    elif told["taken"]:
+        click.echo(f"taken after {told['took_ms']:.1f} ms, under the id {told['item']}")
+    else:
+        click.echo(f"not taken: {told['problem']}")
+    if not told["taken"]:
+        ctx.exit(Exit.FAILED)
+
+
+@sinks.command()
+@click.argument("name")
+@client_options
+def pause(name: str, client: NodeClient) -> None:
+    """Tell the sink NAME nothing until it is resumed; what it would be told waits."""
+    done = client.post(f"{_sink(name)}/pause", content=b"", headers={})
+    click.echo(f"{name} is {done['state']}; {done['waiting']} waiting")
+
+
+@sinks.command()
+@click.argument("name")
+@client_options
+def resume(name: str, client: NodeClient) -> None:
+    """Go on telling the sink NAME where it stands."""
+    done = client.post(f"{_sink(name)}/resume", content=b"", headers={})
+    click.echo(f"{name} is {done['state']}; {done['waiting']} waiting")
+
+
+@sinks.command()
+@click.argument("name")
+@click.option("--since", required=True, help="A time (2026-09-01T06:00Z), how long ago (90m, 24h, 7d), or `all`.")
+@client_options
+def replay(name: str, since: str, client: NodeClient) -> None:
+    """Tell the sink NAME again what was recorded since a moment, also from before there was this sink."""
+    body = json.dumps({"since_ns": since_ns(since, now_ns=time.time_ns())}).encode()
+    done = client.post(f"{_sink(name)}/replay", content=body, headers=_JSON)
+    click.echo(f"{name} is {done['state']}")
+
+
+@sinks.command("dead-letters")
+@click.argument("name")
+@click.option("--replay", "replay_id", default="", help="Send this one again; `all` sends all of them.")
+@click.option("--discard", default="", help="Forget this one.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
+@client_options
+@json_option
+@click.pass_context
+def dead_letters(
+    ctx: click.Context, name: str, replay_id: str, discard: str, limit: int, client: NodeClient, as_json: bool
+) -> None:
+    """What the peer of the sink NAME refuses for good, and why; look at it, send it again or forget it."""
+    path = f"{_sink(name)}/dead-letters"
+    if discard:
+        client.post(f"{path}/{quote(discard, safe='')}/discard", content=b"", headers={})
+        click.echo("forgotten")
+        return
+    rows = [] if replay_id not in {"", "all"} else list(client.pages(path, limit=limit))
+    if replay_id:
+        wanted = [row["id"] for row in rows] if replay_id == "all" else [replay_id]
+        results = [client.post(f"{path}/{quote(one, safe='')}/replay", content=b"", headers={}) for one in wanted]
+        if as_json:
+            print_json(results)
+        else:
+            click.echo(f"{sum(one['taken'] for one in results)} of {len(results)} were taken")
+        if not all(one["taken"] for one in results):
+            ctx.exit(Exit.FAILED)
+        return
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("id", lambda row: row["id"]),
+        ("when", time_of("at_ns")),
+        ("kind", lambda row: row["item"]["kind"]),
+        ("title", lambda row: row["item"]["title"]),
+        ("why", lambda row: row["reason"]),
+    ]
+    print_table("Dead letters", rows, columns, empty="the peer refused nothing")
+
+
+@click.group(cls=Group, short_help="Where events are drawn from: files, APIs, brokers.")
+def sources() -> None:
+    """Where events are drawn from: files, APIs, brokers. They are set as `[[sources]]`."""
+
+
+@sources.command("list")
+@client_options
+@json_option
+def list_sources(client: NodeClient, as_json: bool) -> None:
+    """Every source: throughput, what waits there, gaps, and the last error."""
+    rows = client.get("/v1/sources")["items"]
+    if as_json:
+        print_json(rows)
+        return
+    print_table("Sources", rows, _SOURCES, empty="no sources; add [[sources]] to the settings")
+
+
+@sources.command("pause")
+@click.argument("name")
+@client_options
+def pause_source(name: str, client: NodeClient) -> None:
+    """Draw nothing from the source NAME until it is resumed."""
+    done = client.post(f"/v1/sources/{quote(name, safe='')}/pause", content=b"", headers={})
+    click.echo(f"{name} is {done['state']}")
+
+
+@sources.command("resume")
+@click.argument("name")
+@client_options
+def resume_source(name: str, client: NodeClient) -> None:
+    """Go on drawing from the source NAME where it stands."""
+    done = client.post(f"/v1/sources/{quote(name, safe='')}/resume", content=b"", headers={})
+    click.echo(f"{name} is {done['state']}")
+
+
+def since_ns(text: str, *, now_ns: int) -> int:
+    """A moment, as a person writes it. Raises ``InvalidInput``."""
+    if text == "all":
+        return 0
+    ago = re.fullmatch(r"(\d{1,9})([smhdw])", text)
+    if ago is not None:
+        return max(0, now_ns - int(ago[1]) * _UNITS_S[ago[2]] * 1_000_000_000)
+    try:
+        at = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInput("--since", f"{text!r} is neither a time nor how long ago") from error
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=dt.UTC)
+    return max(0, int(at.timestamp() * 1_000_000) * 1_000)
+
+
+def _sink(name: str) -> str:
+    return f"/v1/sinks/{quote(name, safe='')}"
