@@ -130,7 +130,7 @@ HEC_ACK_PAUSE_S = 2.0
 HEC_ACK_WITHIN_S = 60.0
 # Waiting until the peer's machine has confirmed what was written to it.
 SYSLOG_CONFIRM_S = 15.0
-SYSLOG_LOOK_S = 0.005
+SYSLOG_LOOK_S = 0.0005
 KAFKA_FLUSH_S = 30.0
 NATS_PUBLISH_S = 10.0
 MAX_TAIL_LINE_BYTES = 256 * 1024

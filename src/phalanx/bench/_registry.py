@@ -47,6 +47,11 @@ BENCHES: dict[str, Bench] = {
         _lazy(
             "detect", "all public Sigma rules over recorded attacks: speed, memory, agreement", "phalanx.bench._detect"
         ),
+        _lazy(
+            "delivery",
+            "telling each kind of sink: items a second beside bare requests, and what crashes lose or double",
+            "phalanx.bench._delivery",
+        ),
         _lazy("ledger", "durable appends, proofs, opening and a full audit of the ledger", "phalanx.bench._ledger"),
         _lazy(
             "messaging",

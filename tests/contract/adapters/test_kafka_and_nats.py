@@ -14,7 +14,7 @@ from phalanx.adapters import (
 )
 from phalanx.core import Unavailable
 from phalanx.testing.contracts import SINK_CHECKS, SOURCE_CHECKS
-from phalanx.testing.delivery._labs import context_of
+from phalanx.testing.delivery import context_of
 
 pytestmark = [pytest.mark.requirement("INT-3"), pytest.mark.requirement("INT-5")]
 _TOPIC = "phalanx"

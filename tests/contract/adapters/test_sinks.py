@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from phalanx.testing.contracts import SINK_CHECKS
-from phalanx.testing.delivery._labs import SINK_LABS
+from phalanx.testing.delivery import SINK_LABS
 
 pytestmark = [pytest.mark.requirement("INT-3"), pytest.mark.requirement("INT-5")]
 

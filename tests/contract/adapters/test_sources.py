@@ -6,8 +6,7 @@ import pytest
 
 from phalanx.adapters import file_source, http_poll_source
 from phalanx.testing.contracts import SOURCE_CHECKS
-from phalanx.testing.delivery import PagesPeer, PeerServer
-from phalanx.testing.delivery._labs import context_of
+from phalanx.testing.delivery import PagesPeer, PeerServer, context_of
 
 pytestmark = [pytest.mark.requirement("INT-3"), pytest.mark.requirement("INT-5")]
 

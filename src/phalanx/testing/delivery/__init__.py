@@ -1,5 +1,6 @@
 """Peers that sinks tell and sources draw from: in memory, and as servers that behave as their products do."""
 
+from phalanx.testing.delivery._labs import SINK_LABS, HttpLab, SyslogLab, context_of
 from phalanx.testing.delivery._peers import MemoryPeer, MemorySink
 from phalanx.testing.delivery._products import (
     ElasticPeer,
@@ -16,6 +17,10 @@ from phalanx.testing.delivery._sim import LossySink, delivery_simulation
 from phalanx.testing.delivery._syslog import SyslogPeer
 
 __all__ = [
+    "SINK_LABS",
+    "HttpLab",
+    "SyslogLab",
+    "context_of",
     "Asked",
     "ElasticPeer",
     "Given",
