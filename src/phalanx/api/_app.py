@@ -32,6 +32,8 @@ from phalanx.api._identities import identity_routes
 from phalanx.api._intel_connectors import KINDS as CONNECTOR_KINDS
 from phalanx.api._intel_connectors import connector_routes
 from phalanx.api._intel_hec import hec_routes
+from phalanx.api._intel_judging import KINDS as JUDGING_KINDS
+from phalanx.api._intel_judging import judging_routes
 from phalanx.api._intel_rules import KINDS as RULE_KINDS
 from phalanx.api._intel_rules import rule_routes
 from phalanx.api._intel_sharing import KINDS as SHARING_KINDS
@@ -83,6 +85,7 @@ _KINDS: Sequence[type] = (
     *ENTROPY_KINDS,
     *ESCROW_KINDS,
     *RULE_KINDS,
+    *JUDGING_KINDS,
     *SHARING_KINDS,
     Trace,
     Health,
@@ -129,6 +132,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         vault_routes(node, gate),
         identity_routes(node, gate),
         rule_routes(node, gate),
+        judging_routes(node, gate),
         sharing_routes(node, gate),
     ):
         app.include_router(router, responses=ANY_PROBLEM)

@@ -22,10 +22,10 @@ def rule_routes(node: "Node", gate: Gate) -> APIRouter:
     router = APIRouter(prefix="/v1/rules", tags=["rules"], default_response_class=Response)
     viewer, operator = Depends(gate.needs(Role.VIEWER)), Depends(gate.needs(Role.OPERATOR))
 
-    @router.get("", responses=answer(RulesView), dependencies=[viewer])
-    async def get_rules() -> Response:
-        """The rules in force, what each cost and brought, and files that were left out with the reason."""
-        return reply(node.rules.view())
+    @router.get("", responses=answer(RulesView))
+    async def get_rules(principal: Annotated[Principal, viewer]) -> Response:
+        """The rules in force, files left out with the reason, and to the node's own tenant what each rule cost."""
+        return reply(node.rules.view(principal.tenant))
 
     @router.post("/reload", responses=answer(Reloaded))
     async def reload_rules(principal: Annotated[Principal, operator]) -> Response:

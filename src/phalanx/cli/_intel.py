@@ -15,6 +15,8 @@ SUBCOMMANDS: dict[str, str] = {
     "rules": "phalanx.cli._intel_rules:rules",
     "sinks": "phalanx.cli._intel_sinks:sinks",
     "sources": "phalanx.cli._intel_sinks:sources",
+    "suppress": "phalanx.cli._intel_judging:suppress",
+    "judge": "phalanx.cli._intel_judging:judge",
     "stix": "phalanx.cli._intel_sharing:stix",
     "misp": "phalanx.cli._intel_misp:misp",
     "taxii": "phalanx.cli._intel_taxii:taxii",

@@ -39,5 +39,8 @@ MAX_SHOWN_MISSIONS = 50
 # Captures of decoys, and keys and certificates of the inventory, on the page of agents.
 MAX_CAPTURES_SHOWN = 20
 MAX_STOCK_SHOWN = 20
+# Rules on their page, and files that were left out.
+MAX_RULES_SHOWN = 200
+MAX_REFUSED_SHOWN = 50
 # Hand-overs, and requests of partners, that the page of sharing lists.
 EXPORTS_SHOWN = 50

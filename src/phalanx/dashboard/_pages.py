@@ -26,6 +26,7 @@ from phalanx.dashboard._limits import (
 from phalanx.dashboard._messages_page import messages_view
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._roles_page import roles_page
+from phalanx.dashboard._rules_page import rules_page
 from phalanx.dashboard._sections import (
     AGENTS,
     AGREEMENT,
@@ -37,6 +38,7 @@ from phalanx.dashboard._sections import (
     LIVE,
     MESSAGES,
     ROLES,
+    RULES,
     SHARING,
 )
 from phalanx.dashboard._session import Doorman, to_login
@@ -125,7 +127,7 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         Route(AGENTS.path, _guarded(_agents(node, renderer), doorman, renderer)),
         Route(LEDGER.path, _guarded(ledger, doorman, renderer)),
         Route(KEYS.path, _guarded(keys, doorman, renderer)),
-        Route(ROLES.path, _guarded(roles_page(node, renderer), doorman, renderer)),
+        *_work_routes(node, renderer, doorman),
         Route(AGREEMENT.path, _guarded(agreement, doorman, renderer)),
         Route(BALANCING.path, _guarded(balancing, doorman, renderer)),
         Route(MESSAGES.path, _guarded(messages, doorman, renderer)),
@@ -135,6 +137,12 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         Route("/logout", _open(doorman.sign_out, renderer), methods=["POST"]),
         asset_routes(own_assets(), charts),
     ]
+
+
+def _work_routes(node: "Node", renderer: Renderer, doorman: Doorman) -> list[Route]:
+    """Pages of what is looked for and who does what."""
+    pages = ((ROLES, roles_page(node, renderer)), (RULES, rules_page(node, renderer)))
+    return [Route(section.path, _guarded(page, doorman, renderer)) for section, page in pages]
 
 
 def _agents(node: "Node", renderer: Renderer) -> _Page:

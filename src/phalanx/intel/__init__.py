@@ -28,6 +28,16 @@ from phalanx.intel._detector import (
 from phalanx.intel._errors import BadLine, InvalidRule, UnsupportedRule
 from phalanx.intel._hunts import HUNTS, Hunt, HuntHit, expand_skill, retro_hunt_skill, saved_queries
 from phalanx.intel._intake import DEFAULT_MAX_BACKLOG_EVENTS, Intake
+from phalanx.intel._judging import (
+    OPINIONS,
+    SUPPRESSIONS,
+    Judgements,
+    Opinion,
+    OpinionWanted,
+    Suppression,
+    SuppressionWanted,
+    Verdict,
+)
 from phalanx.intel._limits import MAX_DETECTOR_STATE_BYTES
 from phalanx.intel._merging import Sighting, Sightings, finding_of, finding_put
 from phalanx.intel._model import (
@@ -118,6 +128,14 @@ __all__ = [
     "Hit",
     "Intake",
     "InvalidRule",
+    "OPINIONS",
+    "SUPPRESSIONS",
+    "Judgements",
+    "Opinion",
+    "OpinionWanted",
+    "Suppression",
+    "SuppressionWanted",
+    "Verdict",
     "OwnEvents",
     "Pattern",
     "Quarantine",

@@ -25,6 +25,7 @@ from phalanx.core import (
     event_id,
 )
 from phalanx.intel._detecting import Detected
+from phalanx.intel._judging import Swallowed
 from phalanx.intel._limits import MAX_EXCERPT_CHARS, MAX_FINDINGS_PER_COMMIT, MAX_REJECTS_PER_COMMIT
 from phalanx.intel._merging import (
     Sighting,
@@ -142,7 +143,10 @@ class Harvest:
         expects = [expect]
         found = []
         missions = 0
+        swallowed = await Swallowed.of(store, (seen.tenant for seen in self.sightings), now_ns=cursor.at_ns)
         for seen in self.sightings:
+            if swallowed.takes(seen):
+                continue
             row = await store.get(FINDINGS, seen.tenant, seen.id)
             expects.append(Expect(FINDINGS, seen.tenant, seen.id, 0 if row is None else row.version))
             if row is None:
@@ -157,7 +161,9 @@ class Harvest:
             _put(writes, _batch_writes(batch))
         for quarantined in self._quarantined:
             _put(writes, _quarantine_writes(quarantined))
-        _put(writes, [*states, cursor.put()])
+        counted, counted_expects = swallowed.writes()
+        expects += counted_expects
+        _put(writes, [*counted, *states, cursor.put()])
         return Commit(tuple(writes.values()), tuple(expects), tuple(found), missions)
 
 

@@ -62,6 +62,10 @@ MAX_GROUP_CHARS = 512
 # Decisions a predicate remembers per distinct value (addresses recur).
 MEMO_VALUES = 4_096
 
+# What people say of findings: reasons, and suppressions of one tenant.
+MAX_REASON_CHARS = 500
+MAX_SUPPRESSIONS = 1_000
+
 # While the store is full or fails, the sentinel tries again this often.
 STORAGE_RETRY_S = 1.0
 

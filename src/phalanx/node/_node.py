@@ -32,7 +32,7 @@ from phalanx.crypto.sharing import Escrows
 from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
 from phalanx.devices import Backend, Fleet
 from phalanx.incidents import Cases, Responses
-from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Sentinel
+from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Judgements, Sentinel
 from phalanx.intel.delivery import Delivery
 from phalanx.intel.indicators import Indicators
 from phalanx.ledger import Anchors, Ledger
@@ -86,6 +86,7 @@ class Node:
     intake: Intake
     sentinel: Sentinel
     rules: Rules
+    judgements: Judgements
     events: EventLog
     findings: Findings
     bus: Bus
@@ -207,7 +208,8 @@ async def build_node(
         node = Node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel,
-            rules=opened_rules(settings, ports, sentinel, alerts, ledger), events=events,
+            rules=opened_rules(settings, ports, sentinel, alerts, ledger), judgements=Judgements(store, clock, ledger),
+            events=events,
             findings=findings, bus=bus, cluster=cluster, assembly=assembly, swarm=swarm, engine=engine,
             assessments=Assessments(store), responses=responses, cases=Cases(store), noise=noise, vault=vault,
             probes=probes_of(settings, telemetry), balancing=_balancing(settings, ports, telemetry, swarm, engine),

@@ -20,6 +20,7 @@ from phalanx.core import (
     Clock,
     Offload,
     PhalanxError,
+    TenantId,
     derive_id,
 )
 from phalanx.intel import RuleSet, Sentinel
@@ -87,13 +88,15 @@ class Rules:
         self._one_at_a_time = asyncio.Lock()
         sentinel.rules.timer = clock.monotonic_ns
 
-    def view(self) -> RulesView:
-        """The rules in force, with what they cost."""
+    def view(self, tenant: TenantId) -> RulesView:
+        """The rules in force; what they cost and brought is over all tenants, and told to the node's own alone."""
+        own = tenant == DEFAULT_TENANT
         rules = self._sentinel.rules
         shown = [
             RuleView(
                 name=cost.name, title=rule.title, severity=rule.severity.name.lower(), log_source=str(rule.log_source),
-                techniques=rule.techniques, asked=cost.asked, hits=cost.hits, spent_ns=cost.spent_ns,
+                techniques=rule.techniques, asked=cost.asked * own, hits=cost.hits * own,
+                spent_ns=cost.spent_ns * own,
             )
             for cost in rules.costs() if (rule := rules.rules[cost.name])
         ]  # fmt: skip

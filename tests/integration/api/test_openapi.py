@@ -130,6 +130,15 @@ def test_the_document_is_whole(on_node):
     on_node(work)
 
 
+async def say_something(http):
+    """Suppress what does not happen, and judge what did; the finding's id."""
+    wanted = {"rule": "dns-tunnel", "reason": "our own resolver"}
+    (await http.post("/v1/suppressions", json=wanted)).raise_for_status()
+    finding = (await http.get("/v1/findings")).json()["items"][0]["id"]
+    (await http.post(f"/v1/findings/{finding}/opinions", json={"verdict": "true"})).raise_for_status()
+    return finding
+
+
 @pytest.mark.requirement("API-1")
 def test_what_the_node_answers_is_what_the_document_says(on_node, tmp_path):
     async def work(api):
@@ -151,6 +160,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node, tmp_path):
         known |= {"artefact_id": artefact.id, "letter_id": await leave_a_letter(api.node)}
         known |= {"pool": "agents", "digest": epoch.id.hex(), "technique_id": "T1059"}
         await share_something(api.node)
+        known["finding"] = await say_something(api.http)
         wanted = OrderRequest(objective="look again", wanted=("assessment",), subjects=(event,))
         known |= {"sink_name": "hook", "source_name": "app"}
         known["order_id"] = (await api.node.swarm.orders.place(DEFAULT_TENANT, wanted, by="tester")).id

@@ -33,12 +33,12 @@ def test_rules_are_renewed_on_demand_and_what_changed_is_told_and_recorded(tmp_p
             await node.intake.accept(LINE, tenant=DEFAULT_TENANT)
             await node.sentinel.drained()
             assert "odd-word" in [one.rule for one in await node.findings.list(DEFAULT_TENANT)]
-            (row,) = [one for one in node.rules.view().rules if one.name == "odd-word"]
+            (row,) = [one for one in node.rules.view(DEFAULT_TENANT).rules if one.name == "odd-word"]
             assert (row.hits, row.log_source) == (1, "linux/sshd")
             (tmp_path / "own.yml").write_text("title: [")
             with pytest.raises(InvalidRule):
                 await node.rules.reload(by="anna")
-            assert "odd-word" in [one.name for one in node.rules.view().rules]
+            assert "odd-word" in [one.name for one in node.rules.view(DEFAULT_TENANT).rules]
             (tmp_path / "own.yml").unlink()
             assert (await node.rules.reload(by="anna")).removed == ("odd-word",)
             actions = [one.entry.action for one in await node.ledger.entries(-1, 100)]

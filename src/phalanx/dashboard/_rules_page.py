@@ -1,0 +1,57 @@
+"""The rules section: what is looked for, what it costs and brings, what was left out, and what is suppressed."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from phalanx.core import TenantId
+from phalanx.dashboard._limits import MAX_REFUSED_SHOWN, MAX_RULES_SHOWN
+from phalanx.dashboard._render import Renderer
+from phalanx.dashboard._sections import RULES
+from phalanx.intel import Suppression
+from phalanx.node import LeftOut, RuleView
+from phalanx.trust import Principal
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+
+@dataclass(frozen=True, slots=True)
+class RulesPage:
+    """What the page shows. ``rules`` are those that held most often, then those that cost most."""
+
+    compiled: int
+    digest: str
+    detectors: tuple[str, ...]
+    rules: tuple[RuleView, ...]
+    refused: tuple[LeftOut, ...]
+    refused_more: int
+    suppressions: tuple[Suppression, ...]
+
+
+def rules_page(node: "Node", renderer: Renderer) -> Callable[[Request, Principal], Awaitable[Response]]:
+    """The page of ``node``."""
+
+    async def page(_: Request, principal: Principal) -> Response:
+        view = await rules_shown(node, principal.tenant)
+        return renderer.page("rules.html", principal=principal, section=RULES.path, view=view)
+
+    return page
+
+
+async def rules_shown(node: "Node", tenant: TenantId) -> RulesPage:
+    """Everything as it stands now."""
+    view = node.rules.view(tenant)
+    ordered = sorted(view.rules, key=lambda one: (-one.hits, -one.spent_ns, one.name))
+    return RulesPage(
+        compiled=view.compiled,
+        digest=view.digest,
+        detectors=tuple(detector.name for detector in node.sentinel.detectors),
+        rules=tuple(ordered[:MAX_RULES_SHOWN]),
+        refused=view.refused[:MAX_REFUSED_SHOWN],
+        refused_more=max(0, len(view.refused) - MAX_REFUSED_SHOWN),
+        suppressions=tuple(await node.judgements.suppressions(tenant)),
+    )
