@@ -41,6 +41,8 @@ MAX_ENTITIES = 12
 
 MAX_RULE_FILE_BYTES = MIB
 MAX_RULES = 10_000
+# Log sources for which a rule set remembers whom it asks.
+MAX_ROUTES = 1_000
 # Predicates of one rule after lists and modifiers are unfolded.
 MAX_PREDICATES = 20_000
 MAX_CONDITION_TOKENS = 1_000

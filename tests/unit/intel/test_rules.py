@@ -4,6 +4,7 @@ import pytest
 
 from phalanx.core import DEFAULT_TENANT, BatchId, EventBatch, LogSource, Severity
 from phalanx.intel import InvalidRule, RuleSet, UnsupportedRule, load_rules, parse_rule
+from phalanx.intel.sigma import _ruleset as ruleset_module
 
 BATCH = BatchId("0197a000-0000-7000-8000-000000000000")
 SYSMON = LogSource("windows", "process_creation", "sysmon")
@@ -266,3 +267,15 @@ def test_a_bad_rule_in_the_folder_is_named_by_its_path(tmp_path):
     (tmp_path / "sub" / "bad.yml").write_text("title: [")
     with pytest.raises(InvalidRule, match=r"sub/bad\.yml"):
         load_rules(tmp_path)
+
+
+def test_log_sources_made_up_by_senders_do_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr(ruleset_module, "MAX_ROUTES", 10)
+    rules = RuleSet([rule("sel:\n    f: 1\ncondition: sel")])
+    for number in range(50):
+        columns = {"f": [1]}
+        batch = EventBatch(DEFAULT_TENANT, BatchId("b"), LogSource(f"p{number}"), "r", 1, [0], [1], [b""], columns)
+        rules.evaluate(batch)
+        rules.for_source(batch.log_source)
+    assert len(rules._routes) <= 10
+    assert len(rules._for_source) <= 10

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 from phalanx.core import EventBatch, InvalidInput, LimitExceeded, LogSource, TenantId
 from phalanx.intel._detector import Hit
 from phalanx.intel._errors import InvalidRule, UnsupportedRule
-from phalanx.intel._limits import MAX_RULE_FILE_BYTES, MAX_RULES
+from phalanx.intel._limits import MAX_ROUTES, MAX_RULE_FILE_BYTES, MAX_RULES
 from phalanx.intel.sigma._correlation import Correlation, Correlator
 from phalanx.intel.sigma._matcher import matcher
 from phalanx.intel.sigma._plan import Candidates, MakeMatcher, Stand, stands
@@ -22,6 +22,7 @@ from phalanx.intel.sigma._view import View
 
 _SUFFIXES = (".yml", ".yaml")
 P = TypeVar("P", Rule, Correlation)
+T = TypeVar("T")
 
 
 class Refused(NamedTuple):
@@ -90,7 +91,7 @@ class RuleSet:
         self._asked = [0] * len(self._rules)
         self._hits = [0] * len(self._rules)
         self._spent_ns = [0] * len(self._rules)
-        # Readers know a fixed number of log sources, which bounds these memos.
+        # Forgotten when they have grown to MAX_ROUTES: some readers take a log source's words from the events.
         self._routes: dict[LogSource, tuple[Stand, ...]] = {}
         self._for_source: dict[LogSource, tuple[Rule, ...]] = {}
 
@@ -115,7 +116,7 @@ class RuleSet:
         found = self._for_source.get(log_source)
         if found is None:
             found = tuple(rule for rule in self._rules if concerns(rule.log_source, log_source))
-            self._for_source[log_source] = found
+            _remember(self._for_source, log_source, found)
         return found
 
     def evaluate(self, batch: EventBatch) -> list[Hit]:
@@ -123,7 +124,7 @@ class RuleSet:
         route = self._routes.get(batch.log_source)
         if route is None:
             route = tuple(stand for wanted, stand in self.stands.items() if concerns(wanted, batch.log_source))
-            self._routes[batch.log_source] = route
+            _remember(self._routes, batch.log_source, route)
         if not route:
             return []
         view = View(batch)
@@ -170,6 +171,12 @@ class RuleSet:
             if cost is not None and rule.digest == before.rules[rule.name].digest:
                 self._asked[number], self._hits[number] = cost.asked, cost.hits
                 self._spent_ns[number] = cost.spent_ns
+
+
+def _remember(memo: dict[LogSource, T], log_source: LogSource, found: T) -> None:
+    if len(memo) >= MAX_ROUTES:
+        memo.clear()
+    memo[log_source] = found
 
 
 def _named(parts: Iterable[P]) -> dict[str, P]:
