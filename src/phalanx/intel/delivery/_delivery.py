@@ -10,7 +10,13 @@ from phalanx.intel.delivery._courier import Courier
 from phalanx.intel.delivery._drawer import Drawer
 from phalanx.intel.delivery._errors import Unsendable
 from phalanx.intel.delivery._items import probe_item
-from phalanx.intel.delivery._limits import MAX_SINK_LETTERS, MAX_WAITING_NOTICES, TRIM_EVERY_S, TRIM_NOTICES
+from phalanx.intel.delivery._limits import (
+    MAX_COUNTED_LETTERS,
+    MAX_SINK_LETTERS,
+    MAX_WAITING_NOTICES,
+    TRIM_EVERY_S,
+    TRIM_NOTICES,
+)
 from phalanx.intel.delivery._model import SINK_LETTERS, SinkLetter
 from phalanx.intel.delivery._notices import Notices
 
@@ -19,7 +25,8 @@ class SinkView(msgspec.Struct, frozen=True, kw_only=True):
     """One sink: what it is told, how far it is, and what became of the rest.
 
     ``waiting`` counts what was recorded and not looked at yet, ``lag_s`` is how long the oldest of it waits.
-    ``lost`` will never be told, ``skipped`` was left out by the filter, ``dead_letters`` can be sent again.
+    ``lost`` will never be told, ``skipped`` was left out by the filter, ``dead_letters`` can be sent again; they are
+    counted up to a thousand.
     """
 
     name: str
@@ -97,6 +104,8 @@ class Delivery:
         self._clock = clock
         self._ids = ids
         self._node = node
+        # How many items each sink had refused when its dead letters were last counted.
+        self._counted: dict[str, int] = {}
 
     def courier(self, tenant: TenantId, name: str) -> Courier:
         found = self.couriers.get(name)
@@ -128,7 +137,7 @@ class Delivery:
             min_severity=plan.min_severity.name.lower(), effect=manifest.effect, known_by=manifest.known_by,
             delivered=state.delivered, items_per_s=round(courier.tally.rate.per_s(now_ns), 3),
             bytes_sent=state.bytes_sent, waiting=waiting, lag_s=round(lag_s, 3), retries=state.retries,
-            refused=state.refused, dead_letters=len(await self.letters(tenant, name, limit=MAX_SINK_LETTERS)),
+            refused=state.refused, dead_letters=len(await self.letters(tenant, name, limit=MAX_COUNTED_LETTERS)),
             lost=state.lost, skipped=state.skipped, last_error=state.last_error,
             last_error_at_ns=state.last_error_at_ns, last_delivered_at_ns=state.last_delivered_at_ns,
         )  # fmt: skip
@@ -222,7 +231,10 @@ class Delivery:
                     await one.fall_back(oldest[0][1].at_ns if oldest else 0, bound)
 
     async def _bound_letters(self, courier: Courier) -> None:
-        tenant, name = courier.plan.tenant, courier.plan.name
+        tenant, name, refused = courier.plan.tenant, courier.plan.name, courier.state.refused
+        if self._counted.get(name) == refused:
+            return
+        self._counted[name] = refused
         rows = await self._store.find(SINK_LETTERS, tenant, "sink", name, limit=1_000, after="")
         if len(rows) < 1_000:
             return

@@ -14,6 +14,8 @@ MAX_SINKS = 64
 MAX_SOURCES = 64
 # Dead letters that one sink keeps; beyond it the oldest are dropped, and counted as lost.
 MAX_SINK_LETTERS = 10_000
+# What a look at a sink counts of them.
+MAX_COUNTED_LETTERS = 1_000
 MAX_ERROR_CHARS = 400
 MAX_ANSWER_BYTES = 4 * MIB
 
