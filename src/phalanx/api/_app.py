@@ -34,6 +34,8 @@ from phalanx.api._intel_connectors import connector_routes
 from phalanx.api._intel_hec import hec_routes
 from phalanx.api._intel_judging import KINDS as JUDGING_KINDS
 from phalanx.api._intel_judging import judging_routes
+from phalanx.api._intel_indicators import KINDS as INDICATOR_KINDS
+from phalanx.api._intel_indicators import indicator_routes
 from phalanx.api._intel_rules import KINDS as RULE_KINDS
 from phalanx.api._intel_rules import rule_routes
 from phalanx.api._intel_sharing import KINDS as SHARING_KINDS
@@ -87,6 +89,7 @@ _KINDS: Sequence[type] = (
     *RULE_KINDS,
     *JUDGING_KINDS,
     *SHARING_KINDS,
+    *INDICATOR_KINDS,
     Trace,
     Health,
     ProblemType,
@@ -134,6 +137,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         rule_routes(node, gate),
         judging_routes(node, gate),
         sharing_routes(node, gate),
+        indicator_routes(node, gate),
     ):
         app.include_router(router, responses=ANY_PROBLEM)
     app.include_router(taxii_routes(node))

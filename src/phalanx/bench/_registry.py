@@ -52,6 +52,12 @@ BENCHES: dict[str, Bench] = {
             "telling each kind of sink: items a second beside bare requests, and what crashes lose or double",
             "phalanx.bench._delivery",
         ),
+        _lazy(
+            "indicators",
+            "values looked for: look-ups a second, from strings and hashed, memory and building",
+            "phalanx.bench._indicators",
+            kernels=("indicators",),
+        ),
         _lazy("ledger", "durable appends, proofs, opening and a full audit of the ledger", "phalanx.bench._ledger"),
         _lazy(
             "messaging",

@@ -17,6 +17,7 @@ SUBCOMMANDS: dict[str, str] = {
     "sources": "phalanx.cli._intel_sinks:sources",
     "suppress": "phalanx.cli._intel_judging:suppress",
     "judge": "phalanx.cli._intel_judging:judge",
+    "indicators": "phalanx.cli._intel_indicators:indicators",
     "stix": "phalanx.cli._intel_sharing:stix",
     "misp": "phalanx.cli._intel_misp:misp",
     "taxii": "phalanx.cli._intel_taxii:taxii",

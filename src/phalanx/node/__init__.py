@@ -12,6 +12,7 @@ from phalanx.node._drift import drift_duty
 from phalanx.node._entropy import open_sources
 from phalanx.node._escrow import EscrowDesk, open_escrows
 from phalanx.node._guard import SpaceWatch
+from phalanx.node._indicators import read_warninglists
 from phalanx.node._invitations import Invitation
 from phalanx.node._node import Node, build_node
 from phalanx.node._open import open_ports
@@ -68,6 +69,7 @@ __all__ = [
     "SpaceWatch",
     "Vouching",
     "audit_ledger",
+    "read_warninglists",
     "reindex_ledger",
     "Reindexed",
     "build_node",

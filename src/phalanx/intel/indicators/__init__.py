@@ -34,6 +34,7 @@ from phalanx.intel.indicators._model import (
     Stats,
 )
 from phalanx.intel.indicators._observables import observables
+from phalanx.intel.indicators._retro import RetroHit, RetroMatch, retro_match
 from phalanx.intel.indicators._shelf import MemoryShelf, Shelf
 from phalanx.intel.indicators._table import Arithmetic, Digests, IndicatorTable, build_table, table_of, table_pieces
 from phalanx.intel.indicators._values import guess_kind
@@ -61,6 +62,9 @@ __all__ = [
     "Note",
     "PutReport",
     "Refused",
+    "RetroHit",
+    "RetroMatch",
+    "retro_match",
     "Shelf",
     "Stats",
     "WarningList",

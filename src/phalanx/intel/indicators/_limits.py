@@ -40,3 +40,5 @@ MAX_LISTED = 1_000
 MAX_LOOKED_AT = 200_000
 # Tenants with indicators of their own.
 MAX_BOOKS = 1_000
+# Of events asked afterwards: what is told.
+MAX_RETRO_HITS = 1_000
