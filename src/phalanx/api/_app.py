@@ -32,10 +32,10 @@ from phalanx.api._identities import identity_routes
 from phalanx.api._intel_connectors import KINDS as CONNECTOR_KINDS
 from phalanx.api._intel_connectors import connector_routes
 from phalanx.api._intel_hec import hec_routes
-from phalanx.api._intel_judging import KINDS as JUDGING_KINDS
-from phalanx.api._intel_judging import judging_routes
 from phalanx.api._intel_indicators import KINDS as INDICATOR_KINDS
 from phalanx.api._intel_indicators import indicator_routes
+from phalanx.api._intel_judging import KINDS as JUDGING_KINDS
+from phalanx.api._intel_judging import judging_routes
 from phalanx.api._intel_rules import KINDS as RULE_KINDS
 from phalanx.api._intel_rules import rule_routes
 from phalanx.api._intel_sharing import KINDS as SHARING_KINDS
