@@ -131,7 +131,8 @@ def test_the_document_is_whole(on_node):
 
 
 async def say_something(http):
-    """Suppress what does not happen, and judge what did; the finding's id."""
+    """Suppress what does not happen, judge what did, and look for a value; the finding's id."""
+    (await http.post("/v1/indicators?source=feed", content=b"evil-name.com")).raise_for_status()
     wanted = {"rule": "dns-tunnel", "reason": "our own resolver"}
     (await http.post("/v1/suppressions", json=wanted)).raise_for_status()
     finding = (await http.get("/v1/findings")).json()["items"][0]["id"]
