@@ -51,12 +51,12 @@ def list_rules(rules_dir: Path | None, as_json: bool) -> None:
 @json_option
 def check(folder: Path, as_json: bool) -> None:
     """Compile every rule file of FOLDER and say which cannot be, and why. Ends with 1 when one cannot."""
-    from phalanx.intel import Correlation, Filter, InvalidRule, Refused, Rule, RuleSet, read_folder
+    from phalanx.intel import CorrelationRule, Filter, InvalidRule, Refused, Rule, RuleSet, read_folder
 
     parts, refused = read_folder(folder)
-    kinds = {kind: [part for part in parts if isinstance(part, kind)] for kind in (Rule, Correlation, Filter)}
+    kinds = {kind: [part for part in parts if isinstance(part, kind)] for kind in (Rule, CorrelationRule, Filter)}
     try:
-        whole: RuleSet | None = RuleSet(kinds[Rule], correlations=kinds[Correlation], filters=kinds[Filter])  # type: ignore[arg-type]  # fmt: skip
+        whole: RuleSet | None = RuleSet(kinds[Rule], correlations=kinds[CorrelationRule], filters=kinds[Filter])  # type: ignore[arg-type]  # fmt: skip
     except InvalidRule as error:
         whole = None
         refused.append(Refused("all together", error.message, unsupported=False))
@@ -64,7 +64,7 @@ def check(folder: Path, as_json: bool) -> None:
     if as_json:
         print_json({
             "compiled": len(parts), "refused": [one._asdict() for one in refused], "rules": len(kinds[Rule]),
-            "correlations": len(kinds[Correlation]), "filters": len(kinds[Filter]), "asked_about_every_event": always,
+            "correlations": len(kinds[CorrelationRule]), "filters": len(kinds[Filter]), "asked_about_every_event": always,
         })  # fmt: skip
     else:
         told = ", ".join(
@@ -92,12 +92,12 @@ def test(rule_file: Path, log_file: Path, reader: str, line: int | None, as_json
     no event matches.
     """
     from phalanx.core import DEFAULT_TENANT, BatchId
-    from phalanx.intel import Correlation, Filter, Rule, RuleSet, parse_file, read_chunk
+    from phalanx.intel import CorrelationRule, Filter, Rule, RuleSet, parse_file, read_chunk
 
     parts = parse_file(rule_file.read_bytes(), where=rule_file.name)
     whole = RuleSet(
         [part for part in parts if isinstance(part, Rule)],
-        correlations=[part for part in parts if isinstance(part, Correlation)],
+        correlations=[part for part in parts if isinstance(part, CorrelationRule)],
         filters=[part for part in parts if isinstance(part, Filter)],
     )
     ident = BatchId("00000000-0000-7000-8000-000000000000")

@@ -74,7 +74,7 @@ from phalanx.intel.reading import (
     read_lines,
 )
 from phalanx.intel.sigma import (
-    Correlation,
+    CorrelationRule,
     Filter,
     Reason,
     Refused,
@@ -114,7 +114,7 @@ __all__ = [
     "BatchEntry",
     "Chunk",
     "ChunkSeals",
-    "Correlation",
+    "CorrelationRule",
     "Cursor",
     "Detected",
     "Detector",

@@ -31,9 +31,9 @@ def correlation(body, *, generate=False):
 def ruleset(text):
     parts = parse_file(BASE + text, where="c.yml")
     kinds = {
-        kind: [part for part in parts if type(part).__name__ == kind] for kind in ("Rule", "Correlation", "Filter")
+        kind: [part for part in parts if type(part).__name__ == kind] for kind in ("Rule", "CorrelationRule", "Filter")
     }
-    return RuleSet(kinds["Rule"], correlations=kinds["Correlation"], filters=kinds["Filter"])
+    return RuleSet(kinds["Rule"], correlations=kinds["CorrelationRule"], filters=kinds["Filter"])
 
 
 COUNT = correlation("type: event_count\n  rules: [failed]\n  group-by: [user]\n  timespan: 1m\n  condition: {gte: 3}")

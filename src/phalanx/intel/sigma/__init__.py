@@ -3,7 +3,7 @@
 Pure. ``InvalidRule`` says what is wrong with a rule, ``UnsupportedRule`` what this compiler does not do.
 """
 
-from phalanx.intel.sigma._correlation import Correlation
+from phalanx.intel.sigma._correlation import CorrelationRule
 from phalanx.intel.sigma._explaining import Reason, explain
 from phalanx.intel.sigma._matcher import HyperscanMatcher, Matcher, PlainMatcher, hyperscan
 from phalanx.intel.sigma._predicates import (
@@ -35,7 +35,7 @@ __all__ = [
     "Begins",
     "Compares",
     "Contains",
-    "Correlation",
+    "CorrelationRule",
     "Ends",
     "Equals",
     "Filter",

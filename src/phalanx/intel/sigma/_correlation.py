@@ -42,7 +42,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Correlation(Pattern):
+class CorrelationRule(Pattern):
     """A compiled correlation rule. ``rules`` are names or ids of the rules whose events it is about, in their order.
 
     ``count`` is how many events, or different values of ``value_field``, are enough. ``aliases`` gives a group's field
@@ -71,7 +71,7 @@ class Correlation(Pattern):
         return msgspec.json.encode(values).decode()
 
 
-def correlation_of(where: str, head: Mapping[str, Any], section: Any, digest: str) -> Correlation:
+def correlation_of(where: str, head: Mapping[str, Any], section: Any, digest: str) -> CorrelationRule:
     """Compile the section ``correlation``; ``head`` are the fields of its ``Pattern``. Raises ``InvalidRule``."""
     if not isinstance(section, dict):
         raise InvalidRule(where, "correlation", "must be a mapping")
@@ -86,7 +86,7 @@ def correlation_of(where: str, head: Mapping[str, Any], section: Any, digest: st
     if match is None:
         raise InvalidRule(where, "correlation.timespan", "must be a number and one of s, m, h, d, w, M, y")
     count, value_field = _condition(where, kind, section.get("condition"))
-    return Correlation(
+    return CorrelationRule(
         **head,
         kind=kind,
         rules=rules,
@@ -154,11 +154,11 @@ _states = msgspec.msgpack.Decoder(list[tuple[str, str, list[Seen]]])
 class Correlator:
     """The windows of all tenants."""
 
-    def __init__(self, correlations: Sequence[Correlation], names: Mapping[str, Iterable[str]]) -> None:
+    def __init__(self, correlations: Sequence[CorrelationRule], names: Mapping[str, Iterable[str]]) -> None:
         """``names`` are, by what a correlation may call a rule, the names of the rules that are meant."""
         self.correlations = tuple(correlations)
         # By name of rule or correlation: who is concerned with it, and as which of its rules.
-        self._about: dict[str, list[tuple[Correlation, int, str]]] = {}
+        self._about: dict[str, list[tuple[CorrelationRule, int, str]]] = {}
         for one in correlations:
             for number, called in enumerate(one.rules):
                 for name in names.get(called, ()):
@@ -207,7 +207,7 @@ class Correlator:
             if evidence is not None:
                 yield _hit(correlation, batch, hit.place, group, evidence)
 
-    def _put(self, tenant: TenantId, correlation: Correlation, group: str, seen: Seen) -> list[Seen]:
+    def _put(self, tenant: TenantId, correlation: CorrelationRule, group: str, seen: Seen) -> list[Seen]:
         """The window with ``seen`` in it, and nothing that is older than any event in time can need."""
         windows = self._windows.setdefault(tenant, OrderedDict())
         self._changed.add(tenant)
@@ -254,7 +254,7 @@ class Correlator:
             self._changed.add(tenant)
 
 
-def _completes(correlation: Correlation, window: Sequence[Seen], seen: Seen) -> Sequence[Seen] | None:
+def _completes(correlation: CorrelationRule, window: Sequence[Seen], seen: Seen) -> Sequence[Seen] | None:
     """The events that complete it together with ``seen``, which is in the window; None when it is not complete."""
     if seen not in window:
         # It came too late to be remembered.
@@ -271,7 +271,7 @@ def _completes(correlation: Correlation, window: Sequence[Seen], seen: Seen) -> 
     return None
 
 
-def _holds(correlation: Correlation, within: Sequence[Seen]) -> bool:
+def _holds(correlation: CorrelationRule, within: Sequence[Seen]) -> bool:
     if correlation.kind is Kind.EVENT_COUNT:
         return len(within) >= correlation.count
     if correlation.kind is Kind.VALUE_COUNT:
@@ -284,7 +284,7 @@ def _holds(correlation: Correlation, within: Sequence[Seen]) -> bool:
     return wanted == len(correlation.rules)
 
 
-def _hit(correlation: Correlation, batch: EventBatch, place: int, group: str, evidence: Sequence[Seen]) -> Hit:
+def _hit(correlation: CorrelationRule, batch: EventBatch, place: int, group: str, evidence: Sequence[Seen]) -> Hit:
     values = msgspec.json.decode(group, type=list[str])
     named = ", ".join(f"{name} {value!r}" for name, value in zip(correlation.group_by, values, strict=True))
     seconds = (evidence[-1].time_ns - evidence[0].time_ns) / NS_PER_S

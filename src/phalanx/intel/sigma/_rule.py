@@ -17,7 +17,7 @@ from phalanx.intel._detector import Pattern
 from phalanx.intel._errors import InvalidRule, UnsupportedRule
 from phalanx.intel._limits import MAX_PREDICATES, MAX_RULE_FILE_BYTES, MAX_RULES
 from phalanx.intel.sigma._condition import parse_condition
-from phalanx.intel.sigma._correlation import Correlation, correlation_of
+from phalanx.intel.sigma._correlation import CorrelationRule, correlation_of
 from phalanx.intel.sigma._predicates import Predicate, all_of, any_of
 from phalanx.intel.sigma._sources import concerns
 from phalanx.intel.sigma._values import Item
@@ -80,7 +80,7 @@ class Filter:
         return named and concerns(self.log_source, rule.log_source)
 
 
-Part = Rule | Correlation | Filter
+Part = Rule | CorrelationRule | Filter
 
 
 def parse_rule(text: str | bytes, *, where: str) -> Rule:

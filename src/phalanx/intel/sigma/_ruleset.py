@@ -12,7 +12,7 @@ from phalanx.core import EventBatch, InvalidInput, LimitExceeded, LogSource, Ten
 from phalanx.intel._detector import Hit
 from phalanx.intel._errors import InvalidRule, UnsupportedRule
 from phalanx.intel._limits import MAX_ROUTES, MAX_RULE_FILE_BYTES, MAX_RULES
-from phalanx.intel.sigma._correlation import Correlation, Correlator
+from phalanx.intel.sigma._correlation import CorrelationRule, Correlator
 from phalanx.intel.sigma._matcher import matcher
 from phalanx.intel.sigma._plan import Candidates, MakeMatcher, Stand, stands
 from phalanx.intel.sigma._predicates import all_of
@@ -21,7 +21,7 @@ from phalanx.intel.sigma._sources import concerns
 from phalanx.intel.sigma._view import View
 
 _SUFFIXES = (".yml", ".yaml")
-P = TypeVar("P", Rule, Correlation)
+P = TypeVar("P", Rule, CorrelationRule)
 T = TypeVar("T")
 
 
@@ -56,7 +56,7 @@ class RuleSet:
         self,
         rules: Iterable[Rule],
         *,
-        correlations: Iterable[Correlation] = (),
+        correlations: Iterable[CorrelationRule] = (),
         filters: Iterable[Filter] = (),
         refused: Iterable[Refused] = (),
         make: MakeMatcher = matcher,
@@ -64,7 +64,7 @@ class RuleSet:
     ) -> None:
         narrowing = tuple(filters)
         self.rules: Mapping[str, Rule] = _named(_narrowed(rule, narrowing) for rule in rules)
-        self.correlations: Mapping[str, Correlation] = _named(correlations)
+        self.correlations: Mapping[str, CorrelationRule] = _named(correlations)
         self.filters = narrowing
         self.refused = tuple(refused)
         for name in self.correlations:
@@ -193,7 +193,7 @@ def _narrowed(rule: Rule, filters: Sequence[Filter]) -> Rule:
     return replace(rule, predicate=all_of([rule.predicate, *parts])) if parts else rule
 
 
-def _called(parts: Iterable[Rule | Correlation]) -> dict[str, list[str]]:
+def _called(parts: Iterable[Rule | CorrelationRule]) -> dict[str, list[str]]:
     """The names of rules by what they are called: their own names and ids."""
     called: dict[str, list[str]] = {}
     for part in parts:
@@ -219,7 +219,7 @@ def load_rules(folder: Path | None = None) -> RuleSet:
     rules.update(_named(part for part in parts if isinstance(part, Rule)))
     return RuleSet(
         (rules[name] for name in sorted(rules)),
-        correlations=[part for part in parts if isinstance(part, Correlation)],
+        correlations=[part for part in parts if isinstance(part, CorrelationRule)],
         filters=[part for part in parts if isinstance(part, Filter)],
         refused=refused,
     )
