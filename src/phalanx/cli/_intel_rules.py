@@ -64,7 +64,8 @@ def check(folder: Path, as_json: bool) -> None:
     if as_json:
         print_json({
             "compiled": len(parts), "refused": [one._asdict() for one in refused], "rules": len(kinds[Rule]),
-            "correlations": len(kinds[CorrelationRule]), "filters": len(kinds[Filter]), "asked_about_every_event": always,
+            "correlations": len(kinds[CorrelationRule]), "filters": len(kinds[Filter]),
+            "asked_about_every_event": always,
         })  # fmt: skip
     else:
         told = ", ".join(
