@@ -19,9 +19,9 @@ RESERVED = {
 
 # What only extras bring. Every room must be importable without them.
 OPTIONAL = (
-    "asyncpg", "braket", "cirq", "cirq_google", "highspy", "keyring", "nats", "opentelemetry.exporter",
-    "opentelemetry.proto",
-    "opentelemetry.sdk", "pennylane", "pkcs11", "qiskit", "qiskit_aer", "qiskit_ibm_runtime", "rfc3161_client",
+    "asyncpg", "braket", "cirq", "cirq_google", "highspy", "keyring", "lightgbm", "nats",
+    "opentelemetry.exporter", "opentelemetry.proto",
+    "opentelemetry.sdk", "pennylane", "pkcs11", "qiskit", "qiskit_aer", "qiskit_ibm_runtime", "rfc3161_client", "sklearn",
 )  # fmt: skip
 # Libraries that are imported where they are used, on first use.
 SDKS = (*(name.split(".")[0] for name in OPTIONAL), "amazon", "google", "numba", "playwright", "plotly")

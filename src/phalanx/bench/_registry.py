@@ -57,6 +57,9 @@ BENCHES: dict[str, Bench] = {
             "values looked for: look-ups a second, from strings and hashed, memory and building",
             "phalanx.bench._indicators",
             kernels=("indicators",),
+            "detectors",
+            "detectors on NSL-KDD with its honest split, and on traces of known truth",
+            "phalanx.bench._detectors",
         ),
         _lazy("ledger", "durable appends, proofs, opening and a full audit of the ledger", "phalanx.bench._ledger"),
         _lazy(

@@ -42,6 +42,7 @@ _EXTRAS = {
     "pkcs11": ("pkcs11", "python-pkcs11", "the vault's root in an HSM"),
     "timestamps": ("rfc3161_client", "rfc3161-client", "checkpoints stamped by an RFC 3161 authority"),
     "fndsa": ("py_fn_dsa", "py-fn-dsa", "signatures by FN-DSA, whose standard is a draft"),
+    "learning": ("lightgbm", "lightgbm", "training of models, and the floors of `phalanx bench detectors`"),
     "exact": ("highspy", "highspy", "reserved for exact answers; the tests compare the balancer with HiGHS"),
     "matching": ("hyperscan", "hyperscan", "thousands of rules looked for in one pass; without it one after another"),
     "cluster": ("nats", "nats-py", "several nodes over NATS"),
