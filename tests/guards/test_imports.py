@@ -21,7 +21,8 @@ RESERVED = {
 OPTIONAL = (
     "asyncpg", "braket", "cirq", "cirq_google", "highspy", "keyring", "lightgbm", "nats",
     "opentelemetry.exporter", "opentelemetry.proto",
-    "opentelemetry.sdk", "pennylane", "pkcs11", "qiskit", "qiskit_aer", "qiskit_ibm_runtime", "rfc3161_client", "sklearn",
+    "opentelemetry.sdk", "pennylane", "pkcs11", "qiskit", "qiskit_aer", "qiskit_ibm_runtime", "rfc3161_client",
+    "sklearn",
 )  # fmt: skip
 # Libraries that are imported where they are used, on first use.
 SDKS = (*(name.split(".")[0] for name in OPTIONAL), "amazon", "google", "numba", "playwright", "plotly")

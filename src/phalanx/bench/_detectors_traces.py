@@ -64,7 +64,7 @@ def _trace(draw: np.random.Generator, hosts: int, seconds: float, jitter: float)
 
 def _alarms(contacts: Sequence[_Contact]) -> set[str]:
     detector = BeaconDetector()
-    alarms = set()
+    alarms: set[str] = set()
     for start in range(0, len(contacts), _BATCH_ROWS):
         part = contacts[start : start + _BATCH_ROWS]
         columns: dict[str, list[Value]] = {
