@@ -57,6 +57,8 @@ BENCHES: dict[str, Bench] = {
             "values looked for: look-ups a second, from strings and hashed, memory and building",
             "phalanx.bench._indicators",
             kernels=("indicators",),
+        ),
+        _lazy(
             "detectors",
             "detectors on NSL-KDD with its honest split, and on traces of known truth",
             "phalanx.bench._detectors",
