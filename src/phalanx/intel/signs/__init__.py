@@ -1,0 +1,31 @@
+"""Signs of attacks on cryptography, told with how sure one may be of them: weak keys, canary keys, downgrades.
+
+Pure. Raises ``InvalidInput`` and ``LimitExceeded``.
+"""
+
+from phalanx.intel.signs._canaries import CLASSICAL_BITS, GRADES, CanaryKey, make_canaries, verify_answer
+from phalanx.intel.signs._keys import certificate_key, keys_in, weaknesses
+from phalanx.intel.signs._model import Certainty, SeenKey, Sign
+from phalanx.intel.signs._numbers import close_factor, looks_like_roca, shared_factors, small_factor
+from phalanx.intel.signs._transport import DOWNGRADED, HYBRID, DowngradeDetector
+
+__all__ = [
+    "CLASSICAL_BITS",
+    "DOWNGRADED",
+    "GRADES",
+    "HYBRID",
+    "CanaryKey",
+    "Certainty",
+    "DowngradeDetector",
+    "SeenKey",
+    "Sign",
+    "certificate_key",
+    "close_factor",
+    "keys_in",
+    "looks_like_roca",
+    "make_canaries",
+    "shared_factors",
+    "small_factor",
+    "verify_answer",
+    "weaknesses",
+]

@@ -1,0 +1,12 @@
+"""The bounds of this package, in one place."""
+
+from phalanx.core import MIB
+
+# Keys of one check, and how long a modulus may be: the square of the product of all is made.
+MAX_KEYS = 200_000
+MAX_MODULUS_BITS = 16_384
+MAX_KEY_FILE_BYTES = 64 * MIB
+# Steps of Fermat's method: enough for factors that were chosen next to each other.
+FERMAT_ROUNDS = 1_000
+# Pairs of peers a tenant is remembered by: with their longest names well within what a detector may remember.
+MAX_PEERS = 4_000
