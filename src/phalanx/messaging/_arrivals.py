@@ -9,7 +9,8 @@ Invariants:
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from phalanx.core import WireError
 from phalanx.messaging._desk import Desk
@@ -19,19 +20,20 @@ from phalanx.messaging._errors import ForgedSender
 from phalanx.messaging._incoming import Arrived
 from phalanx.messaging._kinds import Outcome
 from phalanx.messaging._limits import MAX_SEEN
-from phalanx.messaging._marking import may_carry
+from phalanx.messaging._mailbox import Mailbox
+from phalanx.messaging._marking import may_carry, may_read
 from phalanx.messaging._member import process_of
-from phalanx.messaging._policies import POLICIES
+from phalanx.messaging._policies import ACKNOWLEDGED
 from phalanx.messaging._proofs import Proofs
 from phalanx.messaging._receipt import Receipt
+from phalanx.messaging._seen import End, Seen
 
 BUS = "%bus"  # the process itself, as a recipient
 
 _SECURITY = frozenset({Outcome.AUDIENCE_VIOLATION, Outcome.FORGED_SENDER, Outcome.REPLAYED, Outcome.STALE_EPOCH})
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """One arrival: the process that handed it over, its incarnation, and the number to settle it under.
 
     ``is_far``: the process that it came from by way of others, with the envelope's own identity.
@@ -43,12 +45,11 @@ class Delivery:
     is_far: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class _Known:
-    """An envelope that was here, who waits for its end, and the end."""
+class _Known(msgspec.Struct, eq=False):
+    """An envelope that is here and has no end yet, under which name, and who waits for that."""
 
-    waiting: list[Delivery] = field(default_factory=list)
-    end: tuple[int, tuple[tuple[str, Outcome], ...]] | None = None
+    name: str
+    waiting: list[Delivery]
 
 
 Settle = Callable[[Delivery, int, Sequence[tuple[str, Outcome]]], None]
@@ -75,7 +76,8 @@ class Arrivals:
         self._directory, self._desk, self._organisation = directory, desk, organisation
         self._settle, self._for_bus, self._pass_on = settle, for_bus, pass_on
         self._organisation_of, self._proofs = organisation_of, proofs
-        self._seen: dict[tuple[str, str, int], _Known] = {}
+        self._known: dict[str, _Known] = {}
+        self._seen = Seen(MAX_SEEN)
 
     def take(self, peer: str, origin: str, arrived: Arrived) -> None:
         """Deliver one envelope from ``peer``, or refuse it."""
@@ -87,21 +89,29 @@ class Arrivals:
             return
         source = process_of(envelope.sender)
         is_relayed = source != peer
-        known = self._seen.get((source, envelope.origin, envelope.number)) if arrived.number else None
-        if is_relayed and known is None and not self._is_proved(source, envelope):
+        # Under its process too: nobody may speak for an incarnation of another.
+        name = f"{source} {envelope.origin} {envelope.number}"
+        seen: _Known | End | None = None
+        if arrived.number:
+            seen = self._known.get(name) or self._seen.find(name)
+        if is_relayed and seen is None and not self._is_proved(source, envelope):
             self._refuse(delivery, envelope, Outcome.FORGED_SENDER)
             return
         deliveries = [delivery]
         if is_relayed:
             deliveries.append(Delivery(source, envelope.origin, envelope.number, is_far=True))
-        if known is not None:
-            self._again(known, deliveries, envelope, is_copy=arrived.again or is_relayed or envelope.hops > 0)
+        if seen is not None:
+            self._again(seen, deliveries, envelope, is_copy=arrived.again or is_relayed or envelope.hops > 0)
             return
         if (why := self._objection(source, envelope)) is not None:
             self._refuse(delivery, envelope, why)
             return
+        known = None
         if arrived.number:
-            known = self._remember(source, envelope, deliveries)
+            if len(self._known) >= MAX_SEEN:
+                self._refuse(delivery, envelope, Outcome.NO_CREDIT)
+                return
+            known = self._known[name] = _Known(name, deliveries)
         if envelope.to == (BUS,):
             self._for_bus(source, envelope)
             self._ended(known, 1, ())
@@ -131,17 +141,21 @@ class Arrivals:
             return False
         return True
 
-    def _again(self, known: _Known, deliveries: list[Delivery], envelope: Envelope, *, is_copy: bool) -> None:
+    def _again(self, seen: _Known | End, deliveries: list[Delivery], envelope: Envelope, *, is_copy: bool) -> None:
         """It was here before: as a copy that was to be expected, or as somebody's replay."""
         if not is_copy:
             self._refuse(deliveries[0], envelope, Outcome.REPLAYED)
-        elif known.end is None:
-            known.waiting += deliveries
+        elif isinstance(seen, _Known):
+            seen.waiting += deliveries
         else:
             for delivery in deliveries:
-                self._settle(delivery, *known.end)
+                self._settle(delivery, *seen)
 
     def _hand_out(self, envelope: Envelope, known: _Known | None, delivery: Delivery) -> None:
+        box = self._directory.boxes.get(envelope.to[0]) if len(envelope.to) == 1 else None
+        if box is not None and may_read(envelope, box.member):  # what nearly all are
+            self._put(envelope, known, delivery, box)
+            return
         found = self._directory.resolve(envelope, local_only=True)
         for name in found.barred:
             self._desk.report(Outcome.AUDIENCE_VIOLATION, envelope, name, envelope.sender)
@@ -153,33 +167,38 @@ class Arrivals:
             self._ended(known, 0, refused)
             return
         receipt = Receipt(envelope, names, None, lambda one: self._ended(known, one.taken, one.refused))
-        acknowledged = POLICIES[envelope.kind].acknowledged
         for box in found.boxes.values():
-            if box.offer(envelope, receipt if acknowledged else None):
-                if not acknowledged:
-                    receipt.settle(box.address)
-            elif delivery.number:
-                box.park(envelope, receipt)
-            else:
-                self._desk.end(envelope, receipt, box.address, Outcome.NO_CREDIT)
+            self._offer(envelope, receipt, delivery, box)
         for name in found.barred:
             receipt.refuse(name, Outcome.AUDIENCE_VIOLATION)
         for name in found.unknown:
             receipt.refuse(name, Outcome.UNKNOWN_RECIPIENT)
 
-    def _remember(self, source: str, envelope: Envelope, deliveries: list[Delivery]) -> _Known:
-        if len(self._seen) >= MAX_SEEN:
-            del self._seen[next(iter(self._seen))]
-        known = self._seen[source, envelope.origin, envelope.number] = _Known(deliveries)
-        return known
+    def _put(self, envelope: Envelope, known: _Known | None, delivery: Delivery, box: Mailbox) -> None:
+        if not ACKNOWLEDGED[envelope.kind] and box.offer(envelope, None):
+            self._ended(known, 1, ())
+            return
+        receipt = Receipt(envelope, (box.address,), None, lambda one: self._ended(known, one.taken, one.refused))
+        self._offer(envelope, receipt, delivery, box)
+
+    def _offer(self, envelope: Envelope, receipt: Receipt, delivery: Delivery, box: Mailbox) -> None:
+        acknowledged = ACKNOWLEDGED[envelope.kind]
+        if box.offer(envelope, receipt if acknowledged else None):
+            if not acknowledged:
+                receipt.settle(box.address)
+        elif delivery.number:
+            box.park(envelope, receipt)
+        else:
+            self._desk.end(envelope, receipt, box.address, Outcome.NO_CREDIT)
 
     def _ended(self, known: _Known | None, taken: int, refused: Sequence[tuple[str, Outcome]]) -> None:
         if known is None:
             return
-        known.end = taken, tuple(refused)
-        waiting, known.waiting = known.waiting, []
-        for delivery in waiting:
-            self._settle(delivery, *known.end)
+        del self._known[known.name]
+        end = taken, tuple(refused)
+        self._seen.keep(known.name, end)
+        for delivery in known.waiting:
+            self._settle(delivery, *end)
 
     def _refuse(self, delivery: Delivery, envelope: Envelope | None, outcome: Outcome) -> None:
         if outcome in _SECURITY or envelope is None:

@@ -50,7 +50,7 @@ from phalanx.messaging._limits import (
     SWEEP_EVERY_S,
 )
 from phalanx.messaging._mailbox import Mailbox
-from phalanx.messaging._marking import ALL_TENANTS, Marking, may_read
+from phalanx.messaging._marking import ALL_TENANTS, Marking, may_carry, may_read
 from phalanx.messaging._member import EVERYONE, Member
 from phalanx.messaging._outbox import Outbox
 from phalanx.messaging._peers import Peers
@@ -265,7 +265,8 @@ class Bus:
             raise self._violation(envelope, member.address)
         box = self.directory.boxes.get(names[0]) if len(names) == 1 else None
         if box is None:
-            return self._post_many(envelope)
+            far = self.directory.find_elsewhere(names[0]) if len(names) == 1 else None
+            return self._post_many(envelope) if far is None else self._post_far(envelope, *far)
         if not may_read(envelope, box.member):
             raise self._violation(envelope, box.address)
         desk.sent_by[kind].value += 1
@@ -277,6 +278,20 @@ class Bus:
         if box.offer(envelope, None):
             return delivered(envelope), ()
         return Receipt(envelope, names, desk.pending), (box,)
+
+    def _post_far(self, envelope: Envelope, process: str, member: Member) -> tuple[Receipt, Sequence[Place]]:
+        """To one agent of another process."""
+        desk, abroad = self.desk, self.abroad
+        assert abroad is not None, "who is elsewhere was announced by a process that we talk to"
+        if len(desk.pending) >= MAX_PENDING:
+            raise NoCredit(self.process)
+        if not may_read(envelope, member):
+            raise self._violation(envelope, member.address)
+        if not may_carry(envelope, abroad.organisation_of(process)):
+            raise self._violation(envelope, process)
+        desk.sent_by[envelope.kind].value += 1
+        receipt = Receipt(envelope, (process,), desk.pending)
+        return receipt, abroad.post(envelope, (process,), receipt)
 
     def _post_many(self, envelope: Envelope) -> tuple[Receipt, Sequence[Place]]:
         if len(self.desk.pending) >= MAX_PENDING:

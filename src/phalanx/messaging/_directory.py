@@ -10,6 +10,8 @@ from phalanx.messaging._mailbox import Mailbox
 from phalanx.messaging._marking import may_read
 from phalanx.messaging._member import EVERYONE, Member, process_of
 
+_NOBODY: dict[str, Member] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -70,6 +72,12 @@ class Directory:
         if box is not None:
             return box.member
         return self._elsewhere.get(process_of(address), {}).get(address)
+
+    def find_elsewhere(self, address: str) -> tuple[str, Member] | None:
+        """The process and the member of an address that is not of this process."""
+        process = address.partition("/")[0]
+        member = self._elsewhere.get(process, _NOBODY).get(address)
+        return None if member is None else (process, member)
 
     # Other processes
 

@@ -10,7 +10,8 @@ Invariants:
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from phalanx.messaging._frames import Item, Settled
 from phalanx.messaging._limits import MAX_FRAME_RANGES, MAX_FRAME_SETTLED, MAX_PARTIAL_BYTES, MAX_WINDOW
@@ -18,8 +19,7 @@ from phalanx.messaging._limits import MAX_FRAME_RANGES, MAX_FRAME_SETTLED, MAX_P
 _END_BYTES = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(msgspec.Struct, frozen=True, gc=False):
     """An envelope's bytes. ``number`` is 0 when nobody waits for its end."""
 
     number: int
@@ -155,4 +155,6 @@ class Incoming:
 
 def told_bytes(end: Settled) -> int:
     """At most what an end takes in a frame."""
+    if not end.refused:
+        return _END_BYTES
     return _END_BYTES + sum(4 * len(name) + _END_BYTES for name, _ in end.refused)

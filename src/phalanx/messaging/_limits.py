@@ -72,7 +72,7 @@ RETRY_TICK_S = 0.01
 # A path that lost something is thought no worse of after this long.
 STRIKE_FORGOTTEN_S = 5.0
 
-# Envelopes of other processes that are remembered, to know them again.
+# Envelopes of other processes that are remembered, to know them again; and those that may be here without an end.
 MAX_SEEN = 131_072
 # What waits at one mailbox for room, of what came from other processes.
 MAX_PARKED = 8_192

@@ -11,8 +11,9 @@ Invariants, besides those of ``_outgoing`` and ``_incoming``:
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from phalanx.core import Rng, ns_from_s
 from phalanx.messaging._frames import VERSION, Frame, Item, Settled, encode_frame
@@ -35,8 +36,7 @@ _ITEM_BYTES = 32
 _FRAME_BYTES = 1_024
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True):
     """What a frame brought: envelopes, and ends of what was sent. ``is_new``: its sender is a new incarnation."""
 
     arrived: Sequence[Arrived] = ()

@@ -15,8 +15,10 @@ Invariants:
 import heapq
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from itertools import count
 from typing import Any
+
+import msgspec
 
 from phalanx.core import Rng, ns_from_s
 from phalanx.messaging._frames import Item, Settled
@@ -39,15 +41,17 @@ from phalanx.messaging._policies import POLICIES, PRIORITIES
 
 _FIRST_RETRY_NS, _MIN_RETRY_NS, _MAX_RETRY_NS = map(ns_from_s, (FIRST_RETRY_S, MIN_RETRY_S, MAX_RETRY_S))
 _STRIKE_FORGOTTEN_NS = ns_from_s(STRIKE_FORGOTTEN_S)
-# In place of a path: it took several at once.
 _MAX_PATIENCE = 8
+# In place of a path: it took several at once.
 _SEVERAL = -1
+_CREDIT = tuple(policy.credit for policy in POLICIES)
+_PATHS = tuple(policy.paths for policy in POLICIES)
+_PRIORITY = tuple(policy.priority for policy in POLICIES)
 # Heaps are thrown out when they are this many entries larger than twice what is live.
 _SLACK = 1_024
 
 
-@dataclass(slots=True, eq=False)
-class Flight:
+class Flight(msgspec.Struct, eq=False, gc=False):
     """One item with a number. ``key`` is the caller's, and comes back with the end; parts but the first have none."""
 
     kind: Kind
@@ -70,8 +74,7 @@ class Flight:
         return Item(self.number, self.data, self.part, self.parts, self.again)
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True, gc=False):
     """What was accepted under ``key`` came to this end."""
 
     key: Any
@@ -80,8 +83,7 @@ class Ended:
     outcome: Outcome
 
 
-@dataclass(slots=True)
-class Turn:
+class Turn(msgspec.Struct):
     """What is to be sent now: flights by path, numbers to ask after, and items without a number; and what ended."""
 
     flights: dict[int, list[Flight]]
@@ -107,11 +109,16 @@ class Outgoing:
         self._queued = [0] * len(POLICIES)
         self._on_the_way = [0] * len(POLICIES)
         self._bytes = 0
-        self._due: list[tuple[int, int]] = []
+        # What is sent in one turn is due again at one time: it has one entry in the heap, not one each.
+        self._due: list[tuple[int, int, list[Flight]]] = []
+        self._timed = 0  # flights in all of these entries
+        self._batches: dict[int, tuple[int, list[Flight]]] = {}  # those of this turn, by how long they wait
+        self._order = count()
         self._deadlines: list[tuple[int, int, Flight]] = []
         self._accepted = 0
         self._loose: deque[bytes] = deque(maxlen=MAX_LOOSE)
         self._spread_ns = 0
+        self._is_measured = False  # in the frame that is heard now
         self._patience = 0  # how often the wait was doubled since a round trip was last measured
         self._patient_until_ns = 0
         self._strikes = [0] * paths
@@ -133,20 +140,27 @@ class Outgoing:
     def has_room(self, kind: Kind) -> bool:
         return self._queued[kind] < MAX_LINK_QUEUE
 
+    def has_much_room(self, kind: Kind) -> bool:
+        return self._queued[kind] <= MAX_LINK_QUEUE // 2
+
     def offer(self, data: bytes, kind: Kind, key: Any, deadline_ns: int, *, again: bool = False) -> bool:
         """Accept an envelope's bytes; False when too many of the kind wait."""
         if not self.has_room(kind):
             return False
-        lane = self._lanes[POLICIES[kind].priority]
-        cuts = range(0, max(1, len(data)), self._part_bytes)
+        if len(data) <= self._part_bytes:
+            self._queue(Flight(kind, data, key, deadline_ns, 0, 1, again))
+            return True
+        cuts = range(0, len(data), self._part_bytes)
         for part, at in enumerate(cuts):
-            piece = data if len(cuts) == 1 else data[at : at + self._part_bytes]
-            flight = Flight(kind, piece, None if part else key, deadline_ns, part, len(cuts), again)
-            lane.append(flight)
-            self._queued[kind] += 1
-            self._accepted += 1
-            heapq.heappush(self._deadlines, (deadline_ns, self._accepted, flight))
+            piece = data[at : at + self._part_bytes]
+            self._queue(Flight(kind, piece, None if part else key, deadline_ns, part, len(cuts), again))
         return True
+
+    def _queue(self, flight: Flight) -> None:
+        self._lanes[_PRIORITY[flight.kind]].append(flight)
+        self._queued[flight.kind] += 1
+        self._accepted += 1
+        heapq.heappush(self._deadlines, (flight.deadline_ns, self._accepted, flight))
 
     def offer_loose(self, data: bytes) -> None:
         """Accept what nobody keeps count of. Of too many the oldest go."""
@@ -155,29 +169,39 @@ class Outgoing:
     def take_turn(self, now_ns: int, max_bytes: int) -> Turn:
         """What to send now. Whatever is in it counts as sent."""
         turn = Turn({}, [], [], [])
-        while self._due and self._due[0][0] <= now_ns and max_bytes > 0 and len(turn.asked) < MAX_FRAME_ASKED:
-            due_ns, number = heapq.heappop(self._due)
-            flight = self._flights.get(number)
-            if flight is None or flight.due_ns != due_ns:
-                continue
-            if flight.is_received:
-                turn.asked.append(number)
-                self._time(flight, now_ns)
-            elif flight.attempts >= MAX_ATTEMPTS:
-                self._end(flight, turn.ended, 0, (), Outcome.UNREACHABLE)
-            else:
-                max_bytes -= self._send(flight, turn, now_ns)
+        self._batches.clear()
+        max_bytes = self._take_due(turn, now_ns, max_bytes)
         for lane in self._lanes:
             while lane and max_bytes > 0 and self._may_leave(lane[0]):
                 flight = lane.popleft()
                 if not flight.is_ended:
-                    self._queued[flight.kind] -= 1
                     max_bytes -= self._depart(flight, turn, now_ns)
         while self._loose and max_bytes > 0:
             data = self._loose.popleft()
             max_bytes -= len(data)
             turn.loose.append(data)
         return turn
+
+    def _take_due(self, turn: Turn, now_ns: int, max_bytes: int) -> int:
+        """Send again, ask after, or give up what is due; how many bytes are left of the turn."""
+        while self._due and self._due[0][0] <= now_ns:
+            due_ns, _, flights = heapq.heappop(self._due)
+            for at, flight in enumerate(flights):
+                if flight.is_ended or flight.due_ns != due_ns:
+                    continue  # it has its end, or another time by now
+                if max_bytes <= 0 or len(turn.asked) >= MAX_FRAME_ASKED:
+                    heapq.heappush(self._due, (due_ns, next(self._order), flights[at:]))
+                    self._timed -= at
+                    return max_bytes
+                if flight.is_received:
+                    turn.asked.append(flight.number)
+                    self._time(flight, now_ns)
+                elif flight.attempts >= MAX_ATTEMPTS:
+                    self._end(flight, turn.ended, 0, (), Outcome.UNREACHABLE)
+                else:
+                    max_bytes -= self._send(flight, turn, now_ns)
+            self._timed -= len(flights)
+        return max_bytes
 
     def next_wake_ns(self) -> int | None:
         """When something is due, as far as is known."""
@@ -188,10 +212,13 @@ class Outgoing:
     ) -> list[Ended]:
         """What the receiver says of this stream."""
         ended: list[Ended] = []
+        self._batches.clear()
+        self._is_measured = False
         for one in settled:
             flight = self._flights.get(one.number)
             if flight is not None:
-                self._received(flight, now_ns)
+                if not flight.is_received:
+                    self._received(flight, now_ns)
                 self._end(flight, ended, one.taken, one.refused, Outcome.TAKEN)
         if complete > self._heard or ranges:
             for flight in list(self._unreceived(complete, ranges)):
@@ -215,7 +242,8 @@ class Outgoing:
         for flight in self._flights.values():
             flight.is_received, flight.attempts, flight.path = False, 0, _SEVERAL
             flight.due_ns = now_ns
-            heapq.heappush(self._due, (now_ns, flight.number))
+        heapq.heappush(self._due, (now_ns, next(self._order), list(self._flights.values())))
+        self._timed += len(self._flights)
 
     def abandon(self) -> list[Ended]:
         """End everything: the receiver will not come back."""
@@ -227,7 +255,7 @@ class Outgoing:
 
     def best_path(self, now_ns: int) -> int:
         """The path that lost the least lately."""
-        if self._paths == 1:
+        if self._paths == 1 or not any(self._strikes):
             return 0
         for path in range(self._paths):
             if self._strikes[path] and now_ns - self._struck_ns[path] > _STRIKE_FORGOTTEN_NS:
@@ -239,12 +267,13 @@ class Outgoing:
             return True
         kind = flight.kind
         return (
-            self._on_the_way[kind] < POLICIES[kind].credit
+            self._on_the_way[kind] < _CREDIT[kind]
             and self._bytes + len(flight.data) <= MAX_IN_FLIGHT_BYTES
             and self._next - self.floor < MAX_WINDOW
         )
 
     def _depart(self, flight: Flight, turn: Turn, now_ns: int) -> int:
+        self._queued[flight.kind] -= 1
         self._on_the_way[flight.kind] += 1
         flight.number, self._next = self._next, self._next + 1
         self._flights[flight.number] = flight
@@ -261,9 +290,9 @@ class Outgoing:
         # A retry takes another path than the one that seems to have lost it.
         other = flight.attempts and flight.path != _SEVERAL
         first = (flight.path + 1) % self._paths if other else self.best_path(now_ns)
-        ways = min(POLICIES[flight.kind].paths, self._paths) if flight.attempts == 0 else 1
-        for way in range(ways):
-            turn.flights.setdefault((first + way) % self._paths, []).append(flight)
+        ways = min(_PATHS[flight.kind], self._paths) if flight.attempts == 0 else 1
+        for path in range(first, first + ways):
+            turn.flights.setdefault(path % self._paths, []).append(flight)
         flight.path = first if ways == 1 else _SEVERAL
         flight.sent_ns = now_ns
         self._time(flight, now_ns)
@@ -271,11 +300,17 @@ class Outgoing:
 
     def _time(self, flight: Flight, now_ns: int) -> None:
         """When to send or ask again."""
-        wait_ns = min(self._first_wait_ns() << min(flight.attempts + self._patience, 16), _MAX_RETRY_NS)
+        doublings = min(flight.attempts + self._patience, 16)
+        batch = self._batches.get(doublings)
+        if batch is None:
+            wait_ns = min(self._first_wait_ns() << doublings, _MAX_RETRY_NS)
+            jitter = self._rng.uniform(1, 1 + RETRY_JITTER)  # never sooner: what is on its way would be sent twice
+            batch = self._batches[doublings] = now_ns + int(wait_ns * jitter), []
+            heapq.heappush(self._due, (batch[0], next(self._order), batch[1]))
         flight.attempts += 1
-        jitter = self._rng.uniform(1, 1 + RETRY_JITTER)  # never sooner: what is on its way would be sent twice
-        flight.due_ns = now_ns + int(wait_ns * jitter)
-        heapq.heappush(self._due, (flight.due_ns, flight.number))
+        flight.due_ns = batch[0]
+        batch[1].append(flight)
+        self._timed += 1
 
     def _first_wait_ns(self) -> int:
         """The round trip as it was measured, and as much again as it varies, but never next to nothing."""
@@ -284,13 +319,14 @@ class Outgoing:
         return self.round_trip_ns + max(_MIN_RETRY_NS, 4 * self._spread_ns)
 
     def _received(self, flight: Flight, now_ns: int) -> None:
-        if not flight.is_received:
-            flight.is_received = True
-            if flight.attempts == 1:  # after a retry nobody knows which of the two was answered
-                self._measure(now_ns - flight.sent_ns)
-            if flight.path != _SEVERAL:
-                self._strikes[flight.path] = 0
-            flight.attempts = 0
+        flight.is_received = True
+        # After a retry nobody knows which of the two was answered; and one of those in a frame is enough.
+        if flight.attempts == 1 and not self._is_measured:
+            self._measure(now_ns - flight.sent_ns)
+            self._is_measured = True
+        if flight.path != _SEVERAL:
+            self._strikes[flight.path] = 0
+        flight.attempts = 0
 
     def _unreceived(self, complete: int, ranges: Sequence[tuple[int, int]]) -> Iterable[Flight]:
         flights, heard = self._flights, self._heard
@@ -347,6 +383,11 @@ class Outgoing:
         if len(self._deadlines) > 2 * live + _SLACK:
             self._deadlines = [one for one in self._deadlines if not one[2].is_ended]
             heapq.heapify(self._deadlines)
-        if len(self._due) > 2 * live + _SLACK:
-            self._due = [(flight.due_ns, flight.number) for flight in self._flights.values()]
+        if self._timed > 2 * live + _SLACK:
+            self._batches.clear()
+            due: dict[int, list[Flight]] = {}
+            for flight in self._flights.values():
+                due.setdefault(flight.due_ns, []).append(flight)
+            self._due = [(due_ns, next(self._order), flights) for due_ns, flights in due.items()]
             heapq.heapify(self._due)
+            self._timed = len(self._flights)

@@ -9,6 +9,7 @@ from phalanx.messaging._mailbox import Mailbox
 from phalanx.messaging._outbox import Outbox, Sent
 from phalanx.messaging._outgoing import Outgoing
 from phalanx.messaging._receipt import Receipt
+from phalanx.messaging._seen import Seen
 from phalanx.testing import SIMULATIONS
 
 SEEDS = 25
@@ -30,14 +31,8 @@ def test_a_seed_is_one_run():
     assert (first.digest, first.counts, first.steps) == (second.digest, second.counts, second.steps)
 
 
-def remembers_nothing(self, source, envelope, deliveries):
+def remembers_no_end(self, name):
     """What was delivered is not known again."""
-    return _Unknown(list(deliveries))
-
-
-class _Unknown:
-    def __init__(self, waiting):
-        self.waiting, self.end = waiting, None
 
 
 def knows_no_number(self, number):
@@ -128,7 +123,7 @@ add, take, raise_floor, settle = Outbox.add, Incoming._take, Incoming._raise_flo
 resolve, offer, end = Directory.resolve, Mailbox.offer, Receipt._end
 
 PLANTED = [
-    (Arrivals, "_remember", remembers_nothing, "taken twice"),
+    (Seen, "find", remembers_no_end, "taken twice"),
     (Incoming, "_is_known", knows_no_number, "called an attack"),
     (Incoming, "_tell_again", tells_once, "never came to its end|pending for ever|DEADLINE"),
     (Arrivals, "_is_proved", trusts_everybody, "nobody sent"),
