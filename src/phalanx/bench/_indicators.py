@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.core import NS_PER_S, Unavailable
-from phalanx.intel.indicators import Arithmetic, Digests, IndicatorTable, build_table
+from phalanx.intel.indicators import Arithmetic, Digests, IndicatorTable, build_table, on_gpu
 
 _VALUES, _QUERIES = 100_000_000, 10_000_000
 _QUICK_VALUES, _QUICK_QUERIES = 10_000_000, 1_000_000
@@ -124,10 +124,8 @@ def _digests_of(names: list[str], arithmetic: Arithmetic) -> Digests:
 
 def _gpu(table: IndicatorTable, asked: Digests) -> float | str:
     """Look-ups a second on a GPU, digests there already; in words where there is none."""
-    from phalanx.intel.indicators._cuda import DeviceTable
-
     try:
-        device = DeviceTable(table)
+        device = on_gpu(table)
     except Unavailable as error:
         return f"not measured: {error.message}"
     sent = device.send(asked)

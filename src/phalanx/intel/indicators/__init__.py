@@ -16,6 +16,7 @@ from phalanx.intel.indicators._formats import (
     read_csv,
     read_text,
 )
+from phalanx.intel.indicators._gpu import on_gpu
 from phalanx.intel.indicators._hygiene import WarningList, Warninglists, read_warninglist
 from phalanx.intel.indicators._indicators import Hygiene, Indicators
 from phalanx.intel.indicators._limits import MAX_CALL_VALUES
@@ -75,6 +76,7 @@ __all__ = [
     "hits_of",
     "kind_named",
     "observables",
+    "on_gpu",
     "pieces_of",
     "read_csv",
     "read_text",
