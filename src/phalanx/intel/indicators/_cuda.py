@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from phalanx.core import Unavailable
 from phalanx.intel.indicators._table import Digests, IndicatorTable
 
+cuda: Any
 _THREADS = 256
 _U32 = np.uint64(32)
 _MASK6 = np.uint64(63)
@@ -22,7 +23,7 @@ def _kernel() -> Any:
     global cuda
     from numba import cuda
 
-    @cuda.jit  # type: ignore[untyped-decorator, unused-ignore]
+    @cuda.jit  # type: ignore[untyped-decorator]
     def find(words: Any, starts: Any, high: Any, low: Any, asked_high: Any, asked_low: Any, places: Any) -> None:
         i = cuda.grid(1)
         if i >= asked_high.shape[0]:
