@@ -149,7 +149,13 @@ def _to_explain(rule: "Rule", whole: "RuleSet", batches: "tuple[EventBatch, ...]
 
 
 @rules.command()
-@click.option("--by", type=click.Choice(["hits", "asked", "spent_ns", "name"]), default="spent_ns", show_default=True)
+@click.option(
+    "--by",
+    type=click.Choice(["hits", "asked", "spent_ns", "name"]),
+    default="spent_ns",
+    show_default=True,
+    help="What to sort by.",
+)
 @click.option("--limit", default=30, show_default=True, type=click.IntRange(1, 10_000), help="Rules to show.")
 @client_options
 @json_option

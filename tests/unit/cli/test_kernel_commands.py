@@ -39,7 +39,7 @@ def test_what_is_missing_is_shown_and_compiled_with_progress(missing):
         "  1/2 balancing",
         "  2/2 votes",
     ]
-    assert [row["compiled"] for row in json.loads(run("show", "--json").output)] == [True, True]
+    assert {row["compiled"] for row in json.loads(run("show", "--json").output)} == {True}
     assert run("compile").output == "everything is compiled already\n"
     assert json.loads(run("compile", "--json").output) == {"compiled": []}
 
