@@ -20,6 +20,8 @@ MAX_RETRY_AFTER_S = 60
 # names cost memory in proportion to their own bytes.
 MAX_EVENT_FIELDS = 512
 MAX_BATCH_COLUMNS = 1_024
+# Where the mark of CEF or LEEF is looked for behind a syslog header.
+MAX_HEADER_SEARCH_BYTES = 1_024
 
 # One uninterrupted stretch of parsing and matching: a few milliseconds.
 MAX_SLICE_ROWS = 128

@@ -14,10 +14,16 @@ _NOT_IN_A_NAME = re.compile(r"[^a-z0-9._:-]")
 
 # By product: the field that names the host the event is of.
 _HOST_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "linux": ("hostname",),
+    "aws": ("sourceIPAddress",),
+    "cef": ("src", "shost", "dvchost", "hostname"),
+    "ecs": ("host.name", "host.hostname", "source.ip"),
+    "leef": ("src", "identHostName", "hostname"),
+    "linux": ("hostname", "host.name", "device.hostname"),
+    "ocsf": ("device.hostname", "src_endpoint.ip"),
     # Who touched is the one to look into; where nobody can be named, the host that was touched is.
     "phalanx": ("src_ip", "host"),
-    "windows": ("Hostname", "Computer"),
+    "suricata": ("src_ip",),
+    "windows": ("Hostname", "Computer", "host.name", "device.hostname"),
     "zeek": ("id.orig_h",),
 }
 # Field → type of the entity its value is.
@@ -35,6 +41,23 @@ _ENTITY_FIELDS: Mapping[str, Mapping[str, str]] = {
         "DestinationIp": "ip",
         "TargetFilename": "file",
         "QueryName": "domain",
+    },
+    "aws": {"userIdentity.arn": "user", "sourceIPAddress": "ip"},
+    "cef": {"src": "ip", "dst": "ip", "suser": "user", "duser": "user", "sproc": "process", "dhost": "domain"},
+    "ecs": {"user.name": "user", "process.executable": "process", "source.ip": "ip", "destination.ip": "ip"},
+    "leef": {"src": "ip", "dst": "ip", "usrName": "user"},
+    "ocsf": {
+        "actor.user.name": "user",
+        "process.file.path": "process",
+        "src_endpoint.ip": "ip",
+        "dst_endpoint.ip": "ip",
+    },
+    "suricata": {
+        "src_ip": "ip",
+        "dest_ip": "ip",
+        "dns.rrname": "domain",
+        "tls.sni": "domain",
+        "http.hostname": "domain",
     },
     "zeek": {"id.orig_h": "ip", "id.resp_h": "ip", "query": "domain", "host": "domain"},
 }

@@ -161,7 +161,7 @@ def test_bytes_that_are_not_utf8_are_kept_escaped():
     [
         (b"<192>Mar  2 09:00:00 web-01 app: x", "above 191"),
         (b"<34>nonsense", "not a syslog line"),
-        (b"Foo  2 09:00:00 web-01 app: x", "neither JSON, syslog nor audit"),
+        (b"Foo  2 09:00:00 web-01 app: x", "neither JSON, CEF, LEEF, syslog nor audit"),
         (b"Feb 30 09:00:00 web-01 app: x", "not a time"),
         (b"Mar  2 25:00:00 web-01 app: x", "not a time"),
         (b"<34>1 - host app - - - no time", "not a time"),

@@ -23,6 +23,8 @@ from phalanx.core import (
 from phalanx.intel._errors import BadLine
 from phalanx.intel._limits import MAX_BATCH_COLUMNS
 from phalanx.intel.reading._fields import ReadEvent
+from phalanx.intel.reading._headed import headed, read_cef, read_leef
+from phalanx.intel.reading._json_sources import JSON_READERS, json_source
 from phalanx.intel.reading._lines import split_lines
 from phalanx.intel.reading._own_format import read_own
 from phalanx.intel.reading._syslog import is_syslog, read_syslog
@@ -178,10 +180,31 @@ def _auto(line: bytes, accepted_at_ns: int) -> tuple[str, ReadEvent]:
             return "windows", read_windows(record, accepted_at_ns)
         if is_zeek(record):
             return "zeek", read_zeek(record)
-        raise BadLine("JSON of no known source: neither a Windows event nor a Zeek record")
+        if name := json_source(record):
+            return name, JSON_READERS[name](record, accepted_at_ns)
+        raise BadLine("JSON of no known source: neither Windows, Zeek, Suricata, CloudTrail, ECS nor OCSF")
+    if name := headed(line):
+        return _HEADED[name](line, accepted_at_ns)
     if is_syslog(line):
         return _syslog(line, accepted_at_ns)
-    raise BadLine("of no known source: neither JSON, syslog nor audit")
+    raise BadLine("of no known source: neither JSON, CEF, LEEF, syslog nor audit")
+
+
+def _of_json(name: str) -> Callable[[bytes, int], tuple[str, ReadEvent]]:
+    read = JSON_READERS[name]
+    return lambda line, accepted_at_ns: (name, read(_decoded(line), accepted_at_ns))
+
+
+def _of_text(name: str, read: Callable[[bytes, int], ReadEvent]) -> Callable[[bytes, int], tuple[str, ReadEvent]]:
+    def bounded(line: bytes, accepted_at_ns: int) -> tuple[str, ReadEvent]:
+        if len(line) > MAX_EVENT_BYTES:
+            raise BadLine(f"longer than {MAX_EVENT_BYTES} bytes")
+        return name, read(line, accepted_at_ns)
+
+    return bounded
+
+
+_HEADED = {"cef": _of_text("cef", read_cef), "leef": _of_text("leef", read_leef)}
 
 
 def _own(line: bytes, _: int) -> tuple[str, ReadEvent]:
@@ -191,6 +214,9 @@ def _own(line: bytes, _: int) -> tuple[str, ReadEvent]:
 _READERS: Mapping[str, Callable[[bytes, int], tuple[str, ReadEvent]]] = {
     AUTO: _auto,
     OWN: _own,
+    "cef": _HEADED["cef"],
+    **{name: _of_json(name) for name in JSON_READERS},
+    "leef": _HEADED["leef"],
     "syslog": _syslog,
     "windows": _windows,
     "zeek": _zeek,

@@ -38,11 +38,51 @@ _ZEEK_HTTP = _ZEEK_CONN | {
     "sc-status": "status_code",
 }
 
+_EVE = {"dst_ip": "dest_ip", "dst_port": "dest_port"}
+_EVE_DNS = _EVE | {"query": "dns.rrname", "record_type": "dns.rrtype"}
+_EVE_HTTP = _EVE | {
+    "c-uri": "http.url",
+    "c-useragent": "http.http_user_agent",
+    "cs-host": "http.hostname",
+    "cs-method": "http.http_method",
+    "cs-referrer": "http.http_refer",
+    "sc-status": "http.status",
+}
+_CEF = {"action": "act", "dst_ip": "dst", "dst_port": "dpt", "src_ip": "src", "src_port": "spt"}
+_LEEF = {"dst_ip": "dst", "dst_port": "dstPort", "src_ip": "src", "src_port": "srcPort"}
+_ECS_PROCESS = {
+    "CommandLine": "process.command_line",
+    "CurrentDirectory": "process.working_directory",
+    "Image": "process.executable",
+    "OriginalFileName": "process.pe.original_file_name",
+    "ParentCommandLine": "process.parent.command_line",
+    "ParentImage": "process.parent.executable",
+    "User": "user.name",
+}
+# In OCSF's process activity the actor is who starts it.
+_OCSF_PROCESS = {
+    "CommandLine": "process.cmd_line",
+    "Image": "process.file.path",
+    "ParentCommandLine": "actor.process.cmd_line",
+    "ParentImage": "actor.process.file.path",
+    "User": "actor.user.name",
+}
+
 _ALIASES: Mapping[LogSource, Mapping[str, str]] = {
     LogSource("windows", "process_creation", "security"): _SECURITY_PROCESS,
     LogSource("zeek", "firewall", "conn"): _ZEEK_CONN,
     LogSource("zeek", "dns", "dns"): _ZEEK_DNS,
     LogSource("zeek", "proxy", "http"): _ZEEK_HTTP,
+    LogSource("suricata", "firewall", "flow"): _EVE,
+    LogSource("suricata", "dns", "dns"): _EVE_DNS,
+    LogSource("suricata", "proxy", "http"): _EVE_HTTP,
+    LogSource("cef", "firewall", ""): _CEF,
+    LogSource("leef", "firewall", ""): _LEEF,
+    **{LogSource(product, "process_creation", "ecs"): _ECS_PROCESS for product in ("ecs", "linux", "macos", "windows")},
+    **{
+        LogSource(product, "process_creation", "ocsf"): _OCSF_PROCESS
+        for product in ("linux", "macos", "ocsf", "windows")
+    },
 }
 _NO_ALIASES: Mapping[str, str] = {}
 
