@@ -86,7 +86,7 @@ def test_a_receipt_names_the_batch_and_the_chunk_is_in_the_journal():
         (b" \n\r\n", {}, InvalidInput),
         (b"x" * (MAX_CHUNK_DATA_BYTES + 1), {}, LimitExceeded),
         (b"x\n" * (MAX_CHUNK_EVENTS + 1), {}, LimitExceeded),
-        (LINE, {"reader": "cef"}, InvalidInput),
+        (LINE, {"reader": "xml"}, InvalidInput),
         (LINE, {"idempotency_key": "k" * 201}, InvalidInput),
         (LINE, {"idempotency_key": "a\nb"}, InvalidInput),
     ],
