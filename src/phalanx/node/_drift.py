@@ -58,7 +58,7 @@ class DriftDuty:
             if now not in (loaded, told):
                 await self._tell(watch, watching, "rules on disk", now)
                 told = now
-                watch.progress("rules on disk are not those in force; restart to load them", done=1)
+                watch.progress("rules on disk changed; `phalanx intel rules list` shows those in force", done=1)
 
     async def _compare(self, watch: Watch, watching: Watching) -> str:
         """What differs from the record, which is then brought up to date."""
