@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from phalanx.core import BatchId, Event, LogSource, TenantId, derive_id
 from phalanx.intel import AUTO, READERS, RuleSet, parse_rule, read_chunk
+from phalanx.intel.indicators._observables import observables
 
 NOW_NS = 1_772_440_200_000_000_000
 BATCH = BatchId(derive_id(NOW_NS, "batch"))
@@ -253,3 +254,13 @@ def test_all_of_them_can_be_forced():
 def test_the_page_for_senders_lists_every_reader():
     page = (Path(__file__).parents[3] / "docs/how-to/send-events.md").read_text("utf-8")
     assert sorted(line.split("`")[1] for line in page.splitlines() if line.startswith("| `")) == sorted(READERS)
+
+
+@pytest.mark.requirement("INT-2")
+def test_short_names_of_cef_and_leef_say_what_may_be_on_a_list():
+    (batch,) = read(
+        b"CEF:0|v|p|1|c|n|5|src=10.0.0.9 dst=185.220.101.5 dhost=evil.test request=http://evil.test/a dstLabel=9.9.9.9"
+    ).batches
+    found = {value for _, value in observables(batch)}
+    assert {"10.0.0.9", "185.220.101.5", "evil.test", "http://evil.test/a"} <= found
+    assert "9.9.9.9" not in found

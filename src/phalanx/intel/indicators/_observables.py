@@ -28,6 +28,15 @@ _URL_WORDS = frozenset({"url", "uri", "referrer", "referer", "link", "full"})
 _HASH_WORDS = frozenset({"hash", "hashes", "md5", "sha1", "sha256", "sha", "md", "fingerprint", "imphash"})
 _EMAIL_WORDS = frozenset({"email", "mail", "mailfrom", "rcptto", "from", "to", "recipient", "sender", "cc"})
 _TEXT_WORDS = frozenset({"command", "cmdline", "commandline", "script", "scriptblock", "message", "payload", "msg"})
+# CEF's and LEEF's short names, each as a whole: as words of longer names they say nothing.
+_WHOLE_NAMES = {
+    "src": "address",
+    "dst": "address",
+    "dvc": "address",
+    "shost": "host",
+    "dhost": "host",
+    "request": "url",
+}
 # Zeek's two ends of a connection.
 _ENDS = (("orig", "h"), ("resp", "h"), ("tx", "hosts"), ("rx", "hosts"))
 
@@ -45,6 +54,8 @@ def looked_for_in(field: str) -> frozenset[str]:
     ):  # fmt: skip
         if joined & named:
             found.add(kind)
+    if field in _WHOLE_NAMES:
+        found.add(_WHOLE_NAMES[field])
     if any(pair in _ENDS for pair in pairs):
         found.add("address")
     if "host" in joined and found:
