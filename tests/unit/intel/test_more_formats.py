@@ -140,6 +140,7 @@ def test_a_cloudtrail_file_in_one_line_says_what_to_do():
         {"eventName": "a", "eventSource": "b"},
         {"@timestamp": 5, "ecs": {"version": "8"}},
         {"class_uid": 1, "time": 10**18},
+        {"class_uid": 1, "time": True},
         {"class_uid": "1", "time": 1},
         {"timestamp": "2026-03-02T08:29:00Z", "event_type": {"a": 1}},
     ],
@@ -264,3 +265,12 @@ def test_short_names_of_cef_and_leef_say_what_may_be_on_a_list():
     found = {value for _, value in observables(batch)}
     assert {"10.0.0.9", "185.220.101.5", "evil.test", "http://evil.test/a"} <= found
     assert "9.9.9.9" not in found
+
+
+@pytest.mark.requirement("INT-1")
+@pytest.mark.parametrize("body", [b"CEF:0|v|p|1|c|n|5|", b"LEEF:1.0|v|p|1|c|"])
+def test_no_pair_takes_the_place_of_what_a_header_said(body):
+    event = one(b"<134>Mar  2 08:29:00 fw-1 " + body + b"vendor=forged\thostname=forged")
+    cef = one(b"<134>Mar  2 08:29:00 fw-1 CEF:0|v|p|1|c|n|5|severity=0 hostname=forged")
+    assert (event.get("vendor"), event.get("hostname")) == ("v", "fw-1")
+    assert (cef.get("severity"), cef.get("hostname"), cef.get("extension.hostname")) == ("5", "fw-1", "forged")

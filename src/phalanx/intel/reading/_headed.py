@@ -7,7 +7,7 @@
 
 Both may stand behind a syslog header, whose host and time count then. The time is the event's own (``rt``, ``start``,
 ``devTime``) when it is in milliseconds since 1970, or else the header's, or else that of acceptance. Of a name
-that comes twice the last value is kept.
+that comes twice the last value is kept. A pair with the name of a part of a header is kept as ``extension.NAME``.
 """
 
 import re
@@ -21,6 +21,7 @@ from phalanx.intel.reading._syslog import read_syslog
 _MARKS = {"cef": b"CEF:", "leef": b"LEEF:"}
 _CEF_HEADER = ("cef.version", "vendor", "product", "product_version", "class", "name", "severity")
 _LEEF_HEADER = ("leef.version", "vendor", "product", "product_version", "class")
+_OF_HEADERS = frozenset((*_CEF_HEADER, *_LEEF_HEADER, "hostname", "facility", "syslog.severity"))
 _BAR = re.compile(r"(?<!\\)(?:\\\\)*\|")
 _CEF_NAME = re.compile(r"(?:^|(?<= ))([A-Za-z0-9_.\[\]-]{1,128})=")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -51,7 +52,7 @@ def read_cef(line: bytes, accepted_at_ns: int) -> ReadEvent:
         raise BadLine(f"more than {MAX_EVENT_FIELDS} fields")
     for at, name in enumerate(names):
         end = names[at + 1].start() if at + 1 < len(names) else len(rest)
-        fields[name[1]] = _unescaped(rest[name.end() : end].rstrip(" "))
+        _add(fields, name[1], _unescaped(rest[name.end() : end].rstrip(" ")))
     return ReadEvent(_log_source("cef", fields), _time(fields, ("rt", "end", "start"), time_ns), fields)
 
 
@@ -69,7 +70,7 @@ def read_leef(line: bytes, accepted_at_ns: int) -> ReadEvent:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if equals and name.strip():
-            fields[name.strip()[:128]] = value
+            _add(fields, name.strip()[:128], value)
     return ReadEvent(_log_source("leef", fields), _time(fields, ("devTime",), time_ns), fields)
 
 
@@ -100,6 +101,11 @@ def _bars(body: str, wanted: int) -> list[str]:
         parts.append(body[start : bar.end() - 1])
         start = bar.end()
     return [*parts, body[start:]]
+
+
+def _add(fields: dict[str, Value], name: str, value: str) -> None:
+    """A pair of the event's own; what a header said stays as it was, whatever a pair calls itself."""
+    fields[f"extension.{name}" if name in _OF_HEADERS else name] = value
 
 
 def _separator(named: str) -> str:

@@ -75,7 +75,7 @@ def read_ecs(record: dict[str, Any], _: int) -> ReadEvent:
 def read_ocsf(record: dict[str, Any], _: int) -> ReadEvent:
     """Raises ``BadLine`` without a class or a time."""
     class_uid, at_ms = record.get("class_uid"), record.get("time")
-    if class_uid.__class__ is not int or not isinstance(at_ms, int) or not 0 <= at_ms <= _LAST_MS:
+    if class_uid.__class__ is not int or at_ms.__class__ is not int or not 0 <= at_ms <= _LAST_MS:
         raise BadLine("an OCSF event needs class_uid, and time in milliseconds since 1970")
     fields = flatten(record)
     started = class_uid == _OCSF_PROCESS_ACTIVITY and fields.get("activity_id") == _LAUNCH
