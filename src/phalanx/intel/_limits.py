@@ -22,6 +22,8 @@ MAX_EVENT_FIELDS = 512
 MAX_BATCH_COLUMNS = 1_024
 # Where the mark of CEF or LEEF is looked for behind a syslog header.
 MAX_HEADER_SEARCH_BYTES = 1_024
+# A date in words, and the pattern that a line says it is written in.
+MAX_DATE_CHARS = 64
 
 # One uninterrupted stretch of parsing and matching: a few milliseconds.
 MAX_SLICE_ROWS = 128

@@ -25,10 +25,14 @@ def words(text):
 
 telling_names = words(
     "EventID Channel SourceName UtcTime EventType winlog event_data channel event_id ts _path id.orig_h query "
-    "conn_state Hostname Image CommandLine qtype_name GrantedAccess TargetImage method"
+    "conn_state Hostname Image CommandLine qtype_name GrantedAccess TargetImage method "
+    "log_name source_name user_data timestamp event_type eventTime eventName eventSource Records @timestamp ecs "
+    "event.category event.type event class_uid time activity_id device.os.type host.os.type"
 )
 telling_values = st.sampled_from(
     ["Security", "Microsoft-Windows-Sysmon/Operational", 1, 10, "4624", 4688, 1772443800.5, "conn", "dns", "0x1010"]
+) | st.sampled_from(
+    ["2026-03-02T08:29:00Z", "alert", "process", ["process"], {"category": "process"}, 1007, 3002, 1_772_440_140_000]
 )
 records = st.dictionaries(telling_names | st.text(max_size=5), telling_values | json_values, max_size=8).map(
     msgspec.json.encode
@@ -39,7 +43,12 @@ syslog_words = words(
     "type=SYSCALL msg=audit(1.2:3): node=n a=b"
 )
 syslog_lines = st.lists(syslog_words | st.text(max_size=4), max_size=14).map(lambda words: " ".join(words).encode())
-lines = st.one_of(st.binary(max_size=80), records, syslog_lines)
+headed_parts = words(
+    r"CEF:0 CEF:1 CEF:9 LEEF:1.0 LEEF:2.0 LEEF:3 | | | | | \\| \\= ^ x5E xD800 0x09 = src= dst=10.0.0.1 rt= devTime= "
+    "Mar 2 2026 08:29:00 GMT+1 1772440140000 devTimeFormat= yyyy-MM-dd'T'HH:mm:ss EEE E' cef.version= <134>Mar"
+) | st.sampled_from(["\t", "v|p|1|c|n|5|", "v|p|1|c|"])
+headed_lines = st.lists(headed_parts | st.text(max_size=4), max_size=16).map(lambda parts: " ".join(parts).encode())
+lines = st.one_of(st.binary(max_size=80), records, syslog_lines, headed_lines)
 chunks = st.lists(lines, max_size=12).map(b"\n".join)
 
 

@@ -274,3 +274,74 @@ def test_no_pair_takes_the_place_of_what_a_header_said(body):
     cef = one(b"<134>Mar  2 08:29:00 fw-1 CEF:0|v|p|1|c|n|5|severity=0 hostname=forged")
     assert (event.get("vendor"), event.get("hostname")) == ("v", "fw-1")
     assert (cef.get("severity"), cef.get("hostname"), cef.get("extension.hostname")) == ("5", "fw-1", "forged")
+
+
+MARCH_2_0829_NS = 1_772_440_140_000_000_000
+
+
+@pytest.mark.requirement("INT-1")
+@pytest.mark.parametrize(
+    ("rt", "time_ns"),
+    [
+        ("Mar 02 2026 08:29:00", MARCH_2_0829_NS),
+        ("Mar 02 2026 08:29:00.250", MARCH_2_0829_NS + 250_000_000),
+        ("Mar 02 2026 09:29:00.250 GMT+01:00", MARCH_2_0829_NS + 250_000_000),
+        ("Mar  2 2026 08:29:00 UTC", MARCH_2_0829_NS),
+        ("Mar 02 08:29:00", MARCH_2_0829_NS),
+        ("2026-03-02T09:29:00+01:00", MARCH_2_0829_NS),
+        ("1772440140000", MARCH_2_0829_NS),
+        # The zone's name may mean several: the time of acceptance is less wrong.
+        ("Mar 02 2026 08:29:00 CST", NOW_NS),
+        ("Mar 02 2026 25:29:00", NOW_NS),
+        ("Feb 30 2026 08:29:00", NOW_NS),
+        ("Xyz 02 2026 08:29:00", NOW_NS),
+        ("yesterday", NOW_NS),
+    ],
+)
+def test_dates_of_cef_and_leef_count(rt, time_ns):
+    assert one(f"CEF:0|v|p|1|c|n|5|rt={rt} act=deny".encode()).time_ns == time_ns
+    assert one(f"LEEF:1.0|v|p|1|c|devTime={rt}\tact=deny".encode()).time_ns == time_ns
+
+
+@pytest.mark.requirement("INT-1")
+@pytest.mark.parametrize(
+    ("pattern", "text", "time_ns"),
+    [
+        ("yyyy-MM-dd'T'HH:mm:ss.SSSZ", "2026-03-02T09:29:00.250+0100", MARCH_2_0829_NS + 250_000_000),
+        ("MM/dd/yy hh:mm:ss a", "03/02/26 08:29:00 AM", MARCH_2_0829_NS),
+        ("EEE, dd MMM yyyy HH:mm:ss z", "Mon, 02 Mar 2026 08:29:00 GMT", MARCH_2_0829_NS),
+        ("E E E", "Mon Mon Mon", NOW_NS),
+        ("qqqq", "2026", NOW_NS),
+        ("yyyy", "2026", NOW_NS),
+        ("yyyy-MM-dd", "x" * 70, NOW_NS),
+    ],
+)
+def test_a_leef_line_may_say_how_it_writes_its_time(pattern, text, time_ns):
+    assert one(f"LEEF:1.0|v|p|1|c|devTimeFormat={pattern}\tdevTime={text}".encode()).time_ns == time_ns
+
+
+@pytest.mark.requirement("INT-1")
+@pytest.mark.parametrize("line", [b"CEF:7|v|p|1|c|n|5|a=b", b"CEF:x|v|p|1|c|n|5|a=b", b"LEEF:3.0|v|p|1|c|a=b"])
+def test_versions_that_nobody_defined_are_refused(line):
+    assert "is not known" in refused(line)
+
+
+@pytest.mark.requirement("INT-1")
+@pytest.mark.parametrize("separator", ["xD800", "0xDFFF"])
+def test_half_a_character_separates_nothing(separator):
+    assert "half of a character" in refused(f"LEEF:2.0|v|p|1|c|{separator}|a=b".encode())
+
+
+@pytest.mark.requirement("INT-1")
+def test_what_is_no_pair_is_kept():
+    assert one(b"LEEF:1.0|v|p|1|c|src=10.0.0.1\tno pair\t=lost\tact=deny").get("unnamed") == "no pair\t=lost"
+    long_name = "n" * 200
+    assert one(f"LEEF:1.0|v|p|1|c|{long_name}=v".encode()).get("unnamed") == f"{long_name}=v"
+    assert one(b"CEF:0|v|p|1|c|n|5|free words act=deny").fields()["unnamed"] == "free words"
+    assert one(b"CEF:0|v|p|1|c|n|5|only free words").fields()["unnamed"] == "only free words"
+
+
+@pytest.mark.requirement("INT-1")
+def test_cloudtrail_through_a_shipper_keeps_the_time_elsewhere():
+    event = one({"eventSource": "s3.amazonaws.com", "eventName": "GetObject", "@timestamp": "2026-03-02T08:29:00Z"})
+    assert event.time_ns == MARCH_2_0829_NS

@@ -116,3 +116,22 @@ def test_what_is_missing_is_named(record, reason):
     (rejected,) = out.rejected
     assert reason in rejected.reason
     assert not out.batches
+
+
+@pytest.mark.requirement("INT-1")
+def test_winlogbeat_before_version_7_is_read_as_later_ones():
+    old = {
+        "@timestamp": "2019-05-18T20:43:35.605Z", "beat": {"version": "6.7.0"}, "type": "wineventlog",
+        "log_name": "Microsoft-Windows-Sysmon/Operational", "source_name": "Microsoft-Windows-Sysmon", "event_id": 1,
+        "computer_name": "HR001", "record_number": "7", "user": {"name": "SYSTEM"}, "message": "Process Create:",
+        "event_data": {"Image": "C:\\cmd.exe", "UtcTime": "2019-05-18 20:43:35.600"},
+    }  # fmt: skip
+    event = only_event(read(old))
+    assert event.batch.log_source == LogSource("windows", "process_creation", "sysmon")
+    assert event.time_ns == ns_from_iso("2019-05-18T20:43:35.600Z")
+    assert event.fields() == {
+        "@timestamp": "2019-05-18T20:43:35.605Z", "beat.version": "6.7.0", "type": "wineventlog",
+        "Channel": "Microsoft-Windows-Sysmon/Operational", "SourceName": "Microsoft-Windows-Sysmon", "EventID": 1,
+        "Hostname": "HR001", "RecordNumber": "7", "winlog.user.name": "SYSTEM", "Message": "Process Create:",
+        "Image": "C:\\cmd.exe", "UtcTime": "2019-05-18 20:43:35.600",
+    }  # fmt: skip

@@ -2,6 +2,7 @@
 
 - Suricata's EVE log (``eve.json``): ``timestamp`` and ``event_type``.
 - CloudTrail, one record a line: ``eventSource`` and ``eventName`` (whole files of ``{"Records": […]}`` are cut first).
+  Shippers that put the time under ``@timestamp`` instead of ``eventTime`` are understood.
 - Elastic Common Schema: ``@timestamp`` beside ``ecs.version`` or ``event.category``.
 - OCSF: ``class_uid`` and ``time`` in milliseconds.
 
@@ -56,6 +57,8 @@ def read_cloudtrail(record: dict[str, Any], _: int) -> ReadEvent:
     if record.get("Records").__class__ is list:
         raise BadLine("a CloudTrail file with Records: send its records one a line (jq -c '.Records[]')")
     time_ns = time_from_text(record.get("eventTime"))
+    if time_ns is None:
+        time_ns = time_from_text(record.get("@timestamp"))
     if time_ns is None or "eventName" not in record:
         raise BadLine("a CloudTrail record needs eventTime and eventName")
     return ReadEvent(_CLOUDTRAIL, time_ns, flatten(record))

@@ -11,21 +11,13 @@ at most a day after the line was accepted. Fields: ``hostname``, ``program``, ``
 """
 
 import re
-from datetime import UTC, datetime
-from functools import lru_cache
 
 from phalanx.core import NS_PER_S, Value
 from phalanx.intel._errors import BadLine
-from phalanx.intel._limits import MEMO_VALUES
+from phalanx.intel.reading._dates import MONTHS, midnight_s
 from phalanx.intel.reading._fields import ReadEvent, time_from_text
 from phalanx.intel.sigma._programs import AUDIT_PREFIX, log_source_of, message_fields, read_audit
 
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), start=1
-    )
-}
 _MAX_PRIORITY = 191
 
 # Priority, then the one character that tells the dialects apart.
@@ -40,7 +32,7 @@ _STRUCTURED = re.compile(r'-|(?:\[(?:[^\]"\\]|\\.|"(?:[^"\\]|\\.)*")*\])+')
 def is_syslog(line: bytes) -> bool:
     """Whether a line starts like one of the forms."""
     first = line[:1]
-    return first == b"<" or first.isdigit() or line[:3].decode("ascii", "replace") in _MONTHS or is_audit(line)
+    return first == b"<" or first.isdigit() or line[:3].decode("ascii", "replace") in MONTHS or is_audit(line)
 
 
 def is_audit(line: bytes) -> bool:
@@ -111,26 +103,11 @@ def _read_tagged(text: str, at: int, fields: dict[str, Value]) -> None:
 def _bsd_time(match: re.Match[str], accepted_at_s: int) -> int | None:
     month, *numbers = match.group(1, 2, 3, 4, 5)
     day, hour, minute, second = map(int, numbers)
-    number = _MONTHS.get(month)
+    number = MONTHS.get(month)
     if number is None:
         return None
     accepted_day = accepted_at_s // 86_400
-    midnight_s = _midnight_s(number, day, accepted_day)
-    if midnight_s is None or hour > 23 or minute > 59 or second > 60:
+    since_s = midnight_s(number, day, accepted_day)
+    if since_s is None or hour > 23 or minute > 59 or second > 60:
         return None
-    return (midnight_s + hour * 3_600 + minute * 60 + second) * NS_PER_S
-
-
-@lru_cache(maxsize=MEMO_VALUES)
-def _midnight_s(month: int, day: int, accepted_day: int) -> int | None:
-    """UNIX seconds of the latest such date up to the day after ``accepted_day``."""
-    latest = datetime.fromtimestamp((accepted_day + 1) * 86_400, UTC)
-    # The 29th of February may lie eight years back: 1900 and 2100 are no leap years.
-    for year in range(latest.year, latest.year - 9, -1):
-        try:
-            date = datetime(year, month, day, tzinfo=UTC)
-        except ValueError:
-            continue
-        if date <= latest:
-            return max(0, int(date.timestamp()))
-    return None
+    return (since_s + hour * 3_600 + minute * 60 + second) * NS_PER_S

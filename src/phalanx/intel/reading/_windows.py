@@ -1,4 +1,6 @@
-"""Windows events as JSON: flat as NXLog writes them, or under ``winlog`` as Winlogbeat does.
+"""Windows events as JSON: flat as NXLog writes them, or as Winlogbeat does.
+
+Winlogbeat writes them under ``winlog``, and before version 7 beside what the shipper adds (``log_name``, ``event_id``).
 
 Fields of the event itself keep the names Windows gives them (``CommandLine``,
 ``TargetUserName``), which is what Sigma rules are written for; what the shipper nests elsewhere
@@ -60,6 +62,27 @@ _CATEGORIES = {
     ("powershell-classic", 400): "ps_classic_start",
 }
 
+# What Winlogbeat wrote at the top of its events before version 7, and where it writes it since.
+_OLD_WINLOG_NAMES = {
+    "activity_id": "activity_id",
+    "computer_name": "computer_name",
+    "event_data": "event_data",
+    "event_id": "event_id",
+    "keywords": "keywords",
+    "log_name": "channel",
+    "opcode": "opcode",
+    "process_id": "process_id",
+    "provider_guid": "provider_guid",
+    "record_number": "record_id",
+    "related_activity_id": "related_activity_id",
+    "source_name": "provider_name",
+    "task": "task",
+    "thread_id": "thread_id",
+    "user": "user",
+    "user_data": "user_data",
+    "version": "version",
+}
+
 # Winlogbeat's places for what every Windows event has, under the names of the flat form.
 _WINLOG_NAMES = {
     "channel": "Channel",
@@ -81,11 +104,21 @@ def _log_source(channel: str, event: int, event_type: str) -> LogSource:
 
 def is_windows(record: dict[str, Any]) -> bool:
     """Whether a decoded line looks like a Windows event."""
-    return "winlog" in record or ("EventID" in record and ("Channel" in record or "SourceName" in record))
+    return (
+        "winlog" in record
+        or ("EventID" in record and ("Channel" in record or "SourceName" in record))
+        or _is_old_winlog(record)
+    )
+
+
+def _is_old_winlog(record: dict[str, Any]) -> bool:
+    return "event_id" in record and "log_name" in record and "source_name" in record
 
 
 def read_windows(record: dict[str, Any], accepted_at_ns: int) -> ReadEvent:
     """Raises ``BadLine`` when channel or event id is missing."""
+    if "EventID" not in record and _is_old_winlog(record):
+        record = _renewed(record)
     fields = flatten(record) if "winlog" not in record else _unnest(record)
     channel = fields.get("Channel")
     if channel is None:
@@ -115,6 +148,12 @@ def _time_ns(fields: dict[str, Value], accepted_at_ns: int) -> int:
             if time_ns is not None:
                 return time_ns
     return accepted_at_ns
+
+
+def _renewed(record: dict[str, Any]) -> dict[str, Any]:
+    """An event of an old Winlogbeat as a newer one writes it."""
+    winlog = {new: record[old] for old, new in _OLD_WINLOG_NAMES.items() if old in record}
+    return {name: value for name, value in record.items() if name not in _OLD_WINLOG_NAMES} | {"winlog": winlog}
 
 
 def _unnest(record: dict[str, Any]) -> dict[str, Value]:
