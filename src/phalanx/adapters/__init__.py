@@ -21,6 +21,7 @@ from phalanx.adapters._blobs import FolderBlobs
 from phalanx.adapters._calls import HttpCalls
 from phalanx.adapters._connector_kafka import kafka_sink, kafka_source
 from phalanx.adapters._connector_nats import nats_sink, nats_source
+from phalanx.adapters._endpoint_probe import NetworkProbe, ask_ssh
 from phalanx.adapters._exact import ExactAnswer, solve_exactly
 from phalanx.adapters._file_watch import OsFileWatch
 from phalanx.adapters._file_wrapper import FileWrapper, file_wrapper
@@ -101,6 +102,7 @@ __all__ = [
     "NatsTransport",
     "Nkey",
     "OsEntropy",
+    "NetworkProbe",
     "OsFileWatch",
     "OsFiles",
     "OtlpExporter",
@@ -122,6 +124,7 @@ __all__ = [
     "machine_name",
     "TlsSession",
     "TransitWrapper",
+    "ask_ssh",
     "best_group",
     "file_wrapper",
     "find_nats_server",

@@ -59,6 +59,9 @@ CALL_WORKERS = 4
 MAX_WAITING_CALLS = 256
 # A TLS handshake takes a few round trips; who has not finished by then is not going to.
 TLS_HANDSHAKE_S = 10.0
+# What an SSH server says before any key is agreed on, and lines before the one with its version.
+MAX_SSH_HELLO_BYTES = 64 * 1024
+MAX_SSH_LINES = 64
 # After our goodbye, how long the other end's is waited for.
 TLS_GOODBYE_S = 2.0
 # Handshakes in progress at once, each about 100 KB; beyond it the oldest gives way.

@@ -4,8 +4,11 @@ import contextlib
 import functools
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from cryptography.hazmat.primitives import serialization
 
 from phalanx.adapters._limits import TLS_HANDSHAKE_S
 from phalanx.adapters._tls import TlsSession, session_of
@@ -64,12 +67,48 @@ def probe_tls(host: str, port: int, ca: Path | None = None) -> TlsSession:
     """
     from OpenSSL import SSL
 
+    def trusted(*args: Any) -> bool:
+        return bool(args[-1])
+
+    return session_of(_connected(host, port, _context(SSL.VERIFY_PEER, trusted, ca)))
+
+
+def ask_tls(host: str, port: int, ca: Path | None = None) -> tuple[TlsSession, bytes, str]:
+    """What a listener agrees on and its certificate (DER), trusted or not, and why not; empty when it is.
+
+    For an inventory: what is not to be trusted is still there. Raises ``Unavailable``.
+    """
+    from OpenSSL import SSL
+
+    errors: list[int] = []
+
+    def noted(*args: Any) -> bool:
+        if not args[-1]:
+            errors.append(args[2])
+        return True
+
+    connection = _connected(host, port, _context(SSL.VERIFY_PEER, noted, ca))
+    shown = connection.get_peer_certificate(as_cryptography=True)
+    der = b"" if shown is None else shown.public_bytes(serialization.Encoding.DER)
+    return session_of(connection), der, _distrust(errors)
+
+
+def _context(mode: int, verify: Callable[..., bool], ca: Path | None) -> Any:
+    from OpenSSL import SSL
+
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-    context.set_verify(SSL.VERIFY_PEER, lambda *args: bool(args[-1]))
+    context.set_verify(mode, verify)
     try:
         context.load_verify_locations(str(ca)) if ca else context.set_default_verify_paths()
     except SSL.Error as error:
         raise InvalidInput("ca", f"{ca} holds no certificates") from error
+    return context
+
+
+def _connected(host: str, port: int, context: Any) -> Any:
+    """A connection whose handshake is over. Its socket is closed: what was agreed on stays with it."""
+    from OpenSSL import SSL
+
     until_ns = time.monotonic_ns() + int(TLS_HANDSHAKE_S * NS_PER_S)
     where = f"TLS at {host}:{port}"
     try:
@@ -81,7 +120,7 @@ def probe_tls(host: str, port: int, ca: Path | None = None) -> TlsSession:
             while not _spoken(connection, connected):
                 if time.monotonic_ns() > until_ns:
                     raise Unavailable(where, "the handshake takes too long")
-            return session_of(connection)
+            return connection
     except OSError as error:
         raise Unavailable(where, error.strerror or str(error), hint="name the node with --url") from error
     except SSL.Error as error:
@@ -105,6 +144,18 @@ def _spoken(connection: Any, connected: socket.socket) -> bool:
         data = connected.recv(_CHUNK_BYTES)
         connection.bio_write(data) if data else connection.bio_shutdown()
     return done
+
+
+# The common ones of X509_V_ERR_…: what people can do something about.
+_DISTRUST = {
+    10: "its certificate has ended", 9: "its certificate is not valid yet", 18: "its certificate is self-signed",
+    19: "its chain ends in a certificate that nobody here trusts", 20: "nobody here trusts its issuer",
+    21: "nobody here trusts its issuer",
+}  # fmt: skip
+
+
+def _distrust(errors: list[int]) -> str:
+    return _DISTRUST.get(errors[0], f"its certificate is not to be trusted, reason {errors[0]}") if errors else ""
 
 
 def _is_address(host: str) -> bool:

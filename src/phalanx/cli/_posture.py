@@ -21,7 +21,9 @@ def posture() -> None:
 
 @posture.command("inventory")
 @click.argument("paths", nargs=-1, metavar="PATH...")
-@click.option("--endpoint", "endpoints", multiple=True, metavar="HOST:PORT", help="Also this TLS listener.")
+@click.option(
+    "--endpoint", "endpoints", multiple=True, metavar="[tls://|ssh://]HOST:PORT", help="Also this TLS or SSH listener."
+)
 @click.option("--ca", type=click.Path(path_type=Path), help="Certificates (PEM) to trust at endpoints.")
 @click.option("--cbom", "to", type=click.Path(path_type=Path), help="Write a CycloneDX 1.6 CBOM to this file.")
 @click.option("--gate", type=int, metavar="YEAR", help="Fail when something must not be used after YEAR or before.")
@@ -30,9 +32,10 @@ def inventory(
     paths: tuple[str, ...], endpoints: tuple[str, ...], ca: Path | None, to: Path | None, gate: int | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """List certificates and keys in files and folders, the most urgent first.
+    """List certificates, keys and uses in source code, in files and folders, the most urgent first.
 
-    Looks into files that hold PEM, DER or OpenSSH keys; `--json` prints the CBOM. Needs no node.
+    Looks into files that hold PEM, DER or OpenSSH keys, and into source code of the usual languages; `--json` prints
+    the CBOM. Needs no node.
     """
     if not paths and not endpoints:
         raise InvalidInput("PATH", "name a file, a folder or an --endpoint")
@@ -40,7 +43,7 @@ def inventory(
     from phalanx.adapters import SystemClock
     from phalanx.posture import cbom
 
-    stock = _stock(paths, [_probed(one, ca) for one in endpoints])
+    stock = _stock(paths, endpoints, ca)
     document = cbom(stock.assets, at_ns=SystemClock().wall_ns(), version=__version__)
     if to is not None:
         import json
@@ -53,32 +56,24 @@ def inventory(
     _check(stock, gate)
 
 
-def _stock(paths: tuple[str, ...], besides: "list[Asset]") -> "Stock":
+def _stock(paths: tuple[str, ...], endpoints: tuple[str, ...], ca: Path | None) -> "Stock":
     import asyncio
     import contextlib
 
-    from phalanx.adapters import OsFileWatch, ThreadOffload
-    from phalanx.posture import take_stock
+    from phalanx.adapters import NetworkProbe, OsFileWatch, ThreadOffload
+    from phalanx.posture import look_at, parse_endpoint, take_stock
+
+    for endpoint in endpoints:
+        parse_endpoint(endpoint, "--endpoint")
 
     async def taken() -> "Stock":
         with contextlib.closing(ThreadOffload(2)) as offload:
-            return await take_stock(paths, OsFileWatch(offload), offload, besides=besides)
+            found, silent = await look_at(endpoints, NetworkProbe(offload, ca))
+            if silent:
+                raise silent[0]
+            return await take_stock(paths, OsFileWatch(offload), offload, besides=found)
 
     return asyncio.run(taken())
-
-
-def _probed(endpoint: str, ca: Path | None) -> "Asset":
-    from phalanx.adapters import probe_tls
-    from phalanx.posture import Asset, Use
-
-    host, colon, port = endpoint.rpartition(":")
-    if not colon or not port.isdigit() or not host:
-        raise InvalidInput("--endpoint", f"{endpoint!r} is not HOST:PORT")
-    session = probe_tls(host.strip("[]"), int(port), ca)
-    return Asset(
-        form="protocol", name=f"TLS at {endpoint}", where=endpoint, algorithm=session.group or "unknown",
-        size=session.cipher, use=Use.KEY_ESTABLISHMENT,
-    )  # fmt: skip
 
 
 def _show(stock: "Stock") -> None:
@@ -90,16 +85,21 @@ def _show(stock: "Stock") -> None:
         ("algorithm", lambda row: f"{row['asset'].algorithm} {row['asset'].size}".strip()),
         ("for", lambda row: row["asset"].use.value),
         ("quantum", lambda row: "falls" if row["judgement"].vulnerable else "stands"),
+        ("today", lambda row: row["judgement"].weak or "–"),
         ("not after", lambda row: _years(row["judgement"])),
         ("replace by", lambda row: row["judgement"].replacement or "–"),
         ("name", lambda row: row["asset"].name),
-        ("where", lambda row: row["asset"].where),
+        ("where", lambda row: _place(row["asset"])),
     ]
-    print_table("Inventory", rows, columns, empty="no certificate and no key in there")
+    print_table("Inventory", rows, columns, empty="no certificate, no key and no use of one in there")
     more = "; a bound was reached, there may be more" if stock.more else ""
     click.echo(
         f"{len(stock.assets)} assets in {stock.files} files, {stock.vulnerable} fall to a quantum computer{more}"
     )
+
+
+def _place(asset: "Asset") -> str:
+    return f"{asset.where}:{asset.line}" if asset.line else asset.where
 
 
 def _years(judgement: Any) -> str:
@@ -119,3 +119,53 @@ def _check(stock: "Stock", gate: int | None) -> None:
         what = f"{len(late)} assets must be replaced by {gate}, first {first.algorithm} {first.size} in {first.where}"
         click.echo(what, err=True)
         raise SystemExit(Exit.FAILED)
+
+
+@posture.command("diff")
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@json_option
+def diff(before: Path, after: Path, as_json: bool) -> None:
+    """Compare two CBOMs; fail when AFTER adds what a quantum computer breaks, or what is broken already.
+
+    For a build: keep the CBOM of the main branch, and compare that of a change with it.
+    """
+    from dataclasses import asdict
+
+    from phalanx.posture import compare
+
+    difference = compare(_document(before, "BEFORE"), _document(after, "AFTER"))
+    if as_json:
+        told = [asdict(one) for one in difference.worse]
+        added, gone = ([asdict(one) for one in side] for side in (difference.added, difference.gone))
+        print_json({"added": added, "gone": gone, "worse": told})
+    else:
+        rows = [{"how": "added", "asset": one} for one in difference.added]
+        rows += [{"how": "gone", "asset": one} for one in difference.gone]
+        columns: list[Column] = [
+            ("", lambda row: row["how"]),
+            ("what", lambda row: row["asset"].kind),
+            ("name", lambda row: row["asset"].name),
+            ("quantum", lambda row: "falls" if row["asset"].vulnerable else "stands"),
+            ("replace by", lambda row: row["asset"].replacement or "–"),
+            ("where", lambda row: ", ".join(row["asset"].places[:3]) + (" …" if len(row["asset"].places) > 3 else "")),
+        ]
+        print_table("Difference", rows, columns, empty="nothing was added and nothing is gone")
+    if difference.worse:
+        first = difference.worse[0]
+        click.echo(f"{len(difference.worse)} must not be added, first {first.name} in {first.places[0]}", err=True)
+        raise SystemExit(Exit.FAILED)
+
+
+def _document(path: Path, field: str) -> dict[str, Any]:
+    import json
+
+    try:
+        read = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InvalidInput(field, f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidInput(field, f"{path} is no JSON") from error
+    if not isinstance(read, dict):
+        raise InvalidInput(field, f"{path} is no CycloneDX document")
+    return read

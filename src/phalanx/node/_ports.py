@@ -31,6 +31,7 @@ from phalanx.crypto.vault import KeyWrapper
 from phalanx.intel.indicators import Shelf
 from phalanx.intel.sharing import HttpAsks
 from phalanx.node._join_token import JoinToken
+from phalanx.posture import EndpointProbe
 from phalanx.telemetry import Telemetry
 
 
@@ -115,6 +116,7 @@ class Ports:
     processes: Offload
     listeners: Listeners
     files: FileWatch
+    endpoints: EndpointProbe
     noise: Noise = Noise()
     loop_watch: LoopWatcher | None = None
     kernels: KernelCompiler | None = None

@@ -11,7 +11,7 @@ from phalanx.node._ports import Ports
 from phalanx.node._probing import Probes
 from phalanx.node._settings import Settings
 from phalanx.node._watching import Watching, watching_of
-from phalanx.posture import StockPlan
+from phalanx.posture import EndpointProbe, StockPlan
 from phalanx.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -61,10 +61,13 @@ def provide_for_roles(toolbox: Toolbox, node: "Node", ports: Ports) -> None:
     """Offer what is not the node's own state."""
     settings = node.settings
     toolbox.provide(Decoys, decoys_of(settings))
-    toolbox.provide(StockPlan, StockPlan(settings.node.name, tuple(str(path) for path in settings.posture.paths)))
+    stock = settings.posture
+    paths = tuple(str(path) for path in stock.paths)
+    toolbox.provide(StockPlan, StockPlan(settings.node.name, paths, stock.endpoints))
     toolbox.provide(Watching, watching_of(settings, node.sentinel.rules))
     toolbox.provide(Probes, node.probes)
     toolbox.provide(EventSink, OwnEvents(node.intake, node.clock))
     toolbox.provide(Listeners, ports.listeners)
     toolbox.provide(FileWatch, ports.files)
+    toolbox.provide(EndpointProbe, ports.endpoints)
     toolbox.provide(EntropySource, ports.entropy)

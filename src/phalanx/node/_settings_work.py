@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from phalanx.incidents import DOMAIN_CONTROLLERS
 from phalanx.node._settings_section import Section
+from phalanx.posture import parse_endpoint
 
 _PortNumber = Annotated[int, Field(ge=0, le=65535)]
 _UserName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -60,8 +61,20 @@ class PostureSection(Section):
     paths: tuple[Path, ...] = Field(
         (),
         max_length=256,
-        description="Files and folders whose keys and certificates are listed besides the node's own.",
+        description="Files and folders whose keys, certificates and source code are listed besides the node's own.",
     )
+    endpoints: tuple[str, ...] = Field(
+        (),
+        max_length=256,
+        description="Listeners that are asked once a day what they agree to: `tls://host:443`, `ssh://host:22`.",
+    )
+
+    @field_validator("endpoints")
+    @classmethod
+    def _each_is_one(cls, endpoints: tuple[str, ...]) -> tuple[str, ...]:
+        for endpoint in endpoints:
+            parse_endpoint(endpoint, "posture.endpoints")
+        return endpoints
 
 
 class BalancingSection(Section):

@@ -1,7 +1,7 @@
 """An inventory as a CycloneDX CBOM, version 1.6 (ECMA-424), JSON. Pure.
 
-Each certificate, key and endpoint is a component of type ``cryptographic-asset`` with the places where it
-was found as evidence; so is each algorithm, once, which they refer to. What the standard has no field for
+Each certificate, key, endpoint and use in source code is a component of type ``cryptographic-asset`` with the places
+where it was found as evidence; so is each algorithm, once, which they refer to. What the standard has no field for
 (deadline, replacement) is a property under ``phalanx:``.
 """
 
@@ -19,6 +19,8 @@ _FUNCTIONS = {
     Use.SIGNATURE: ["sign", "verify"],
     Use.KEY_ESTABLISHMENT: ["encapsulate", "decapsulate"],
     Use.BOTH: ["sign", "verify", "encrypt", "decrypt"],
+    Use.ENCRYPTION: ["encrypt", "decrypt"],
+    Use.DIGEST: ["digest"],
 }
 
 
@@ -47,16 +49,29 @@ def cbom(assets: Sequence[Asset], *, at_ns: int, version: str) -> dict[str, Any]
 
 
 def _component(asset: Asset, judgement: Judgement, algorithms: dict[str, Component]) -> Component:
+    if asset.form == "source":
+        return {
+            "type": "cryptographic-asset",
+            "bom-ref": f"source/{_digest(asset)}",
+            "name": asset.name,
+            "cryptoProperties": {"assetType": "algorithm", "algorithmProperties": _algorithmic(asset, judgement)},
+            "evidence": {"occurrences": [_place(asset)]},
+            "properties": _judged(judgement),
+        }
     key = _algorithm(asset, judgement, algorithms)
     component: Component = {
         "type": "cryptographic-asset",
         "bom-ref": f"{asset.form}/{_digest(asset)}",
         "name": asset.name,
         "cryptoProperties": _properties(asset, key),
-        "evidence": {"occurrences": [{"location": asset.where}]},
+        "evidence": {"occurrences": [_place(asset)]},
         "properties": _judged(judgement),
     }
     return component
+
+
+def _place(asset: Asset) -> Component:
+    return {"location": asset.where, "line": asset.line} if asset.line else {"location": asset.where}
 
 
 def _properties(asset: Asset, key: str) -> dict[str, Any]:
@@ -73,6 +88,11 @@ def _properties(asset: Asset, key: str) -> dict[str, Any]:
             },
         }
     if asset.form == "protocol":
+        if asset.where.startswith("ssh://"):
+            return {
+                "assetType": "protocol",
+                "protocolProperties": {"type": "ssh", "version": "2.0", "cryptoRefArray": [key]},
+            }
         suite = {"name": asset.size} if asset.size else {"name": asset.algorithm}
         return {
             "assetType": "protocol",
@@ -88,11 +108,19 @@ def _algorithm(asset: Asset, judgement: Judgement, algorithms: dict[str, Compone
     """The component of an asset's algorithm, made when it is new; its reference."""
     name = f"{asset.algorithm}-{asset.size}" if asset.size else asset.algorithm
     ref = f"algorithm/{name}/{asset.use.value}"
-    primitive = {"RSA": "pke", "unknown": "unknown"}.get(
-        asset.algorithm, "signature" if asset.use is Use.SIGNATURE else "key-agree"
-    )
-    properties: dict[str, Any] = {
-        "primitive": "kem" if "KEM" in name else primitive,
+    algorithms[ref] = {
+        "type": "cryptographic-asset",
+        "bom-ref": ref,
+        "name": name,
+        "cryptoProperties": {"assetType": "algorithm", "algorithmProperties": _algorithmic(asset, judgement)},
+    }
+    return ref
+
+
+def _algorithmic(asset: Asset, judgement: Judgement) -> Component:
+    name = f"{asset.algorithm}-{asset.size}"
+    properties: Component = {
+        "primitive": "kem" if "KEM" in name.upper() or "sntrup" in name else _primitive(asset),
         "cryptoFunctions": _FUNCTIONS[asset.use],
         "nistQuantumSecurityLevel": judgement.level,
     }
@@ -100,13 +128,19 @@ def _algorithm(asset: Asset, judgement: Judgement, algorithms: dict[str, Compone
         properties["parameterSetIdentifier"] = asset.size
     if judgement.strength_bits:
         properties["classicalSecurityLevel"] = judgement.strength_bits
-    algorithms[ref] = {
-        "type": "cryptographic-asset",
-        "bom-ref": ref,
-        "name": name,
-        "cryptoProperties": {"assetType": "algorithm", "algorithmProperties": properties},
-    }
-    return ref
+    return properties
+
+
+def _primitive(asset: Asset) -> str:
+    if asset.use is Use.DIGEST:
+        return "hash"
+    if asset.use is Use.ENCRYPTION:
+        return "stream-cipher" if asset.algorithm in ("RC4", "ChaCha20") else "block-cipher"
+    if asset.algorithm == "unknown":
+        return "unknown"
+    if asset.algorithm == "RSA" and asset.use is not Use.SIGNATURE:
+        return "pke"
+    return "signature" if asset.use is Use.SIGNATURE else "key-agree"
 
 
 def _judged(judgement: Judgement) -> list[Mapping[str, str]]:
@@ -117,6 +151,7 @@ def _judged(judgement: Judgement) -> list[Mapping[str, str]]:
         "disallowed-after": str(judgement.until or ""),
         "replacement": judgement.replacement,
         "resources-to-break": judgement.resources,
+        "weak-already": judgement.weak,
     }
     return [{"name": f"phalanx:{name}", "value": value} for name, value in said.items() if value]
 

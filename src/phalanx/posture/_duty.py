@@ -1,4 +1,4 @@
-"""A specialist's duty: taking stock of the node's keys and certificates, and of the folders that settings name.
+"""A specialist's duty: taking stock of the node's keys and certificates, and of what settings name besides.
 
 The inventory is kept, and goes into the ledger when it is not the one of last time. Assets that a quantum
 computer breaks are one event, which says how many there are and which comes first.
@@ -28,10 +28,12 @@ from phalanx.core import (
     id_time_ns,
 )
 from phalanx.crypto.identity import Identities, SubjectKind, Told
+from phalanx.posture._endpoints import look_at
 from phalanx.posture._inventory import Stock, listed, take_stock
 from phalanx.posture._judging import judge
 from phalanx.posture._limits import INVENTORY_EVERY_S
 from phalanx.posture._model import INVENTORIES, Asset, Inventory, Use
+from phalanx.posture.ports import EndpointProbe
 
 KIND = "posture"
 _ROW = "newest"
@@ -43,6 +45,7 @@ class StockPlan:
 
     node: str
     paths: tuple[str, ...]
+    endpoints: tuple[str, ...] = ()
 
 
 class InventoryDuty:
@@ -56,7 +59,8 @@ class InventoryDuty:
         outputs=("inventory", "quantum-vulnerable-crypto"),
         cost=0.2,
         permissions=(
-            "AlertSink", "AuditSink", "Clock", "EventSink", "FileWatch", "Identities", "Offload", "StockPlan", "Store",
+            "AlertSink", "AuditSink", "Clock", "EndpointProbe", "EventSink", "FileWatch", "Identities", "Offload",
+            "StockPlan", "Store",
         ),
     )  # fmt: skip
 
@@ -64,6 +68,7 @@ class InventoryDuty:
         plan, tools = watch.tools.get(StockPlan), watch.tools
         async for _ in watch.beats(INVENTORY_EVERY_S):
             own = await _own_assets(tools.get(Identities), plan.node)
+            own += await _offered(watch, plan)
             paths = await _those_there(watch, plan)
             stock = await take_stock(paths, tools.get(FileWatch), tools.get(Offload), besides=own)
             if await self._keep(watch, plan, stock):
@@ -120,6 +125,17 @@ def _asset_of(told: Told, node: str) -> Asset:
         algorithm=told.certificate.key.algorithm, size="", use=Use.SIGNATURE,
         not_before_ns=body.not_before_ns, until_ns=body.not_after_ns,
     )  # fmt: skip
+
+
+async def _offered(watch: Watch, plan: StockPlan) -> list[Asset]:
+    """What the plan's endpoints agree to; of those that do not answer people are told."""
+    if not plan.endpoints:
+        return []
+    found, silent = await look_at(plan.endpoints, watch.tools.get(EndpointProbe))
+    for error in silent:
+        text = f"an endpoint of the inventory does not answer: {error}"
+        watch.tools.get(AlertSink).alert(AlertLevel.WARNING, "posture", text)
+    return found
 
 
 async def _those_there(watch: Watch, plan: StockPlan) -> list[str]:

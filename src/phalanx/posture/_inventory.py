@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from phalanx.core import FileWatch, NotFound, Offload
 from phalanx.posture._judging import judge, most_urgent_first
-from phalanx.posture._limits import MAX_ASSETS, MAX_FILE_BYTES, MAX_FILES
+from phalanx.posture._limits import MAX_ASSETS, MAX_FILE_BYTES, MAX_FILES, MAX_PER_FILE
 from phalanx.posture._model import Asset, Listed
 from phalanx.posture._reading import assets_in
+from phalanx.posture._source import crypto_in, is_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Stock:
     def digest(self) -> str:
         """What tells this stock from another: what there is and where, not when it was taken."""
         told = "\n".join(
-            sorted(f"{one.form} {one.algorithm} {one.size} {one.where} {one.digest}" for one in self.assets)
+            sorted(f"{one.form} {one.algorithm} {one.size} {one.where}:{one.line} {one.digest}" for one in self.assets)
         )
         return hashlib.sha256(told.encode()).hexdigest()
 
@@ -35,7 +37,10 @@ class Stock:
 async def take_stock(
     paths: Sequence[str], files: FileWatch, offload: Offload, *, besides: Sequence[Asset] = ()
 ) -> Stock:
-    """Every certificate and key at or below ``paths``, and what is known ``besides``. Raises ``NotFound``."""
+    """Every certificate, key and use in source code at or below ``paths``, and what is known ``besides``.
+
+    Raises ``NotFound``.
+    """
     found, read, more = list(besides), 0, False
     for path in paths:
         here = await files.walk(path, max_files=MAX_FILES - read)
@@ -46,14 +51,19 @@ async def take_stock(
                 # Gone, or not ours to read: an inventory of what can be seen.
                 continue
             read += 1
-            found += await offload.run(assets_in, data, file)
+            found += await offload.run(_in_file, data, file)
         more = more or read >= MAX_FILES
     return Stock(tuple(most_urgent_first(found)[:MAX_ASSETS]), read, more or len(found) > MAX_ASSETS)
+
+
+def _in_file(data: bytes, file: str) -> list[Asset]:
+    kept = assets_in(data, file)
+    return [*kept, *islice(crypto_in(data, file), MAX_PER_FILE)] if is_source(file) else kept
 
 
 def listed(asset: Asset) -> Listed:
     """An asset with what is to be done about it."""
     return Listed(
         form=asset.form, name=asset.name, where=asset.where, algorithm=asset.algorithm, size=asset.size,
-        use=asset.use.value, until_ns=asset.until_ns, judgement=judge(asset),
+        use=asset.use.value, until_ns=asset.until_ns, line=asset.line, judgement=judge(asset),
     )  # fmt: skip

@@ -8,6 +8,8 @@ MAX_FILE_BYTES = 256 * KIB
 MAX_ASSETS = 5_000
 # Certificates and keys read out of one file.
 MAX_PER_FILE = 256
+# How much of a line of source code is looked at.
+MAX_LINE_CHARS = 400
 MAX_NAME_CHARS = 200
 # How often a node takes stock of itself.
 INVENTORY_EVERY_S = 86_400.0

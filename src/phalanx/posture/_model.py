@@ -10,7 +10,7 @@ from phalanx.core import Record, Table
 
 INVENTORIES = Table("inventories", sealed=True)
 
-Form = Literal["certificate", "private-key", "public-key", "protocol"]
+Form = Literal["certificate", "private-key", "public-key", "protocol", "source"]
 
 
 class Use(Enum):
@@ -19,14 +19,16 @@ class Use(Enum):
     SIGNATURE = "signature"
     KEY_ESTABLISHMENT = "key establishment"
     BOTH = "signature and key establishment"
+    ENCRYPTION = "encryption"
+    DIGEST = "digest"
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A certificate, a key or an endpoint, and where it was found.
+    """A certificate, a key, an endpoint or a place in source code, and where it was found.
 
     ``algorithm`` is its key's family as a standard names it, ``size`` its bits or the name of its curve or
-    parameter set. ``until_ns`` is when a certificate ends; 0 for what does not.
+    parameter set. ``until_ns`` is when a certificate ends; 0 for what does not. ``line`` is the one in a source file.
     """
 
     form: Form
@@ -40,6 +42,7 @@ class Asset:
     not_before_ns: int = 0
     until_ns: int = 0
     digest: str = ""
+    line: int = 0
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +50,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     ``strength_bits`` is classical (SP 800-57); ``level`` NIST's category against a quantum computer, 0 for none.
     ``until`` is the year after which it must not be used any more by the draft of NIST IR 8547, ``deprecated``
-    the one from which it should not; 0 for neither. ``resources`` is what breaking it would take.
+    the one from which it should not; 0 for neither. ``resources`` is what breaking it would take; ``weak`` says what an
+    ordinary computer does to it already.
     """
 
     vulnerable: bool
@@ -58,6 +62,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     harvest_now: bool
     replacement: str
     resources: str
+    weak: str = ""
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +75,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     size: str
     use: str
     until_ns: int
+    line: int = 0
     judgement: Judgement
 
 

@@ -33,7 +33,7 @@ from phalanx.testing._faults import ROUGH_NETWORK, DiskFaults, Faults, NetworkFa
 from phalanx.testing._logs import SimLog
 from phalanx.testing._loop import SimLoop, SimTask, new_loop
 from phalanx.testing._network import SimNetwork, SimTransport
-from phalanx.testing._reach import SimFileWatch, SimListeners, SimVisitor
+from phalanx.testing._reach import SimEndpoints, SimFileWatch, SimListeners, SimVisitor
 from phalanx.testing._real import TcpProxy, wait_until
 from phalanx.testing._sealers import MemorySealers
 from phalanx.testing._sim_balancing import balancing_simulation
@@ -51,6 +51,7 @@ from phalanx.testing._world import SimNode, SimWorld
 from phalanx.testing._wrapper import MemoryWrapper
 
 __all__ = [
+    "SimEndpoints",
     "SimFileWatch",
     "SimListeners",
     "SimVisitor",

@@ -1,4 +1,4 @@
-"""Who connects to a simulated node, and the files around it: ``core.Listeners`` and ``core.FileWatch`` in memory."""
+"""Who connects to a simulated node, the files and the endpoints around it: their ports in memory."""
 
 import asyncio
 import hashlib
@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from phalanx.core import Clock, FileMark, InvalidInput, Listening, NotFound, Serve, Unavailable
+from phalanx.posture import SshOffer, TlsOffer
 
 _FIRST_FREE_PORT = 49_152
 
@@ -166,6 +167,29 @@ class SimFileWatch:
             return False
         self._files[path].read_ns = self._files[path].modified_ns - 1
         return True
+
+
+class SimEndpoints:
+    """Endpoints that answer with what was set for ``host:port``; the others do not."""
+
+    def __init__(self) -> None:
+        self.offers: dict[str, TlsOffer | SshOffer] = {}
+
+    async def tls(self, host: str, port: int, /) -> TlsOffer:
+        offer = await self._offer(host, port)
+        if not isinstance(offer, TlsOffer):
+            raise Unavailable(f"TLS at {host}:{port}", "it speaks no TLS")
+        return offer
+
+    async def ssh(self, host: str, port: int, /) -> SshOffer:
+        offer = await self._offer(host, port)
+        if not isinstance(offer, SshOffer):
+            raise Unavailable(f"SSH at {host}:{port}", "it speaks no SSH")
+        return offer
+
+    async def _offer(self, host: str, port: int) -> TlsOffer | SshOffer | None:
+        await asyncio.sleep(0)
+        return self.offers.get(f"{host}:{port}")
 
 
 class _File:

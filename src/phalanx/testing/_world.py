@@ -19,7 +19,7 @@ from phalanx.testing._faults import DiskFaults, Faults
 from phalanx.testing._limits import MAX_CRASH_CLEANUP_S, MAX_CRASH_ROUNDS, MAX_STEPS
 from phalanx.testing._loop import OWNER, describe, new_loop, owner_of
 from phalanx.testing._network import SimNetwork
-from phalanx.testing._reach import SimFileWatch, SimListeners
+from phalanx.testing._reach import SimEndpoints, SimFileWatch, SimListeners
 from phalanx.testing._sources import InlineOffload, SimClock, SimEntropy
 from phalanx.testing._store import SimStore
 from phalanx.testing._wrapper import MemoryWrapper
@@ -146,6 +146,7 @@ class SimNode:
         self._wrapper: MemoryWrapper | None = None
         self.listeners = SimListeners()
         self.files = SimFileWatch(world.clock)
+        self.endpoints = SimEndpoints()
         self._main: asyncio.Task[Any] | None = None
         self._failures: list[BaseException] = []
 
@@ -240,4 +241,5 @@ class SimNode:
             processes=world.offload,
             listeners=self.listeners,
             files=self.files,
+            endpoints=self.endpoints,
         )
