@@ -67,6 +67,7 @@ from phalanx.adapters._sink_http import (
 from phalanx.adapters._sink_syslog import syslog_leef_sink
 from phalanx.adapters._source_file import file_source
 from phalanx.adapters._source_http import http_poll_source
+from phalanx.adapters._source_syslog import syslog_source
 from phalanx.adapters._sqlite import SqliteStore
 from phalanx.adapters._system import OsEntropy, SystemClock, ThreadOffload, machine_name
 from phalanx.adapters._tls import POST_QUANTUM_GROUP, PostQuantumContext, TlsSession, tls_server_context
@@ -158,6 +159,7 @@ __all__ = [
     "splunk_hec_sink",
     "splunk_soar_sink",
     "syslog_leef_sink",
+    "syslog_source",
     "webhook_sink",
     "xsoar_sink",
 ]

@@ -137,3 +137,21 @@ SYSLOG_LOOK_S = 0.0005
 KAFKA_FLUSH_S = 30.0
 NATS_PUBLISH_S = 10.0
 MAX_TAIL_LINE_BYTES = 256 * 1024
+
+# Listening for syslog: what waits to be drawn, what is held of messages that are not whole on all connections together,
+# connections at once and of one peer, and lines drawn at once.
+LISTEN_WAITING_BYTES = MIB
+LISTEN_HELD_BYTES = 16 * MIB
+LISTEN_MAX_OPEN = 256
+LISTEN_MAX_PER_PEER = 64
+LISTEN_DRAWN_LINES = 5_000
+# One message may take so long to come, a connection may be silent, and a peer may take so long to agree on TLS.
+LISTEN_MESSAGE_S = 30.0
+LISTEN_SILENT_S = 3_600.0
+LISTEN_HANDSHAKE_S = 10.0
+# Lines that come within this share a draw.
+LISTEN_LINGER_S = 0.05
+# Datagrams taken in one go, the largest there is, and what the kernel is asked to hold of them.
+DATAGRAMS_AT_ONCE = 64
+MAX_DATAGRAM_BYTES = 65_535
+DATAGRAM_KERNEL_BYTES = 4 * MIB

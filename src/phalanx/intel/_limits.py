@@ -22,6 +22,9 @@ MAX_EVENT_FIELDS = 512
 MAX_BATCH_COLUMNS = 1_024
 # Where the mark of CEF or LEEF is looked for behind a syslog header.
 MAX_HEADER_SEARCH_BYTES = 1_024
+# Digits of a count before a message, and what is kept of a message that is longer than a listener takes.
+MAX_COUNT_DIGITS = 9
+MAX_CUT_HEAD_BYTES = 512
 # A date in words, and the pattern that a line says it is written in.
 MAX_DATE_CHARS = 64
 

@@ -1,10 +1,11 @@
 import asyncio
 import contextlib
 import json
+import socket
 
 import pytest
 
-from phalanx.adapters import file_source, http_poll_source
+from phalanx.adapters import file_source, http_poll_source, syslog_source
 from phalanx.testing.contracts import SOURCE_CHECKS
 from phalanx.testing.delivery import PagesPeer, PeerServer, context_of
 
@@ -38,6 +39,39 @@ class PollLab:
         self.peer.items += [json.loads(line) for line in lines]
 
 
+class SyslogLab:
+    """A peer that connects anew whenever it has something to say."""
+
+    def __init__(self, folder, transport):
+        self.transport = transport
+        self.context = context_of(folder, {"transport": transport, "port": "0"}, name="in")
+
+    async def open(self):
+        self.source = syslog_source(self.context)
+        await self.source.open()
+        return self.source
+
+    async def feed(self, lines):
+        address = self.source.address
+        if self.transport == "udp":
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+                for line in lines:
+                    peer.sendto(line.encode(), address)
+        else:
+            with socket.create_connection(address) as peer:
+                peer.sendall("".join(f"{len(line)} {line}" for line in lines).encode())
+
+
+@contextlib.contextmanager
+def _syslog_tcp(folder):
+    yield SyslogLab(folder, "tcp")
+
+
+@contextlib.contextmanager
+def _syslog_udp(folder):
+    yield SyslogLab(folder, "udp")
+
+
 @contextlib.contextmanager
 def _file(folder):
     yield FileLab(folder)
@@ -49,7 +83,7 @@ def _poll(folder):
         yield PollLab(server, folder)
 
 
-LABS = {"file": _file, "http-poll": _poll}
+LABS = {"file": _file, "http-poll": _poll, "syslog-tcp": _syslog_tcp, "syslog-udp": _syslog_udp}
 
 
 @pytest.mark.parametrize("check", SOURCE_CHECKS, ids=lambda check: check.__name__)

@@ -4,6 +4,7 @@ Pure. Hostile input is expected: every line ends in a batch or is rejected with 
 source's own field names are kept; OCSF is a view over them. ``BadLine`` says why a line is none.
 """
 
+from phalanx.intel.reading._framing import FRAMINGS, SyslogFrames, one_line
 from phalanx.intel.reading._lines import slices, split_lines
 from phalanx.intel.reading._ocsf import OCSF_VERSION, ocsf_view
 from phalanx.intel.reading._own_format import PRODUCT
@@ -20,14 +21,17 @@ from phalanx.intel.reading._readers import (
 
 __all__ = [
     "AUTO",
+    "FRAMINGS",
     "OCSF_VERSION",
     "OWN",
     "PRODUCT",
     "READERS",
     "ReadOut",
     "Rejected",
+    "SyslogFrames",
     "check_reader",
     "ocsf_view",
+    "one_line",
     "read_chunk",
     "read_lines",
     "slices",

@@ -23,6 +23,7 @@ from phalanx.core import (
 from phalanx.intel._errors import BadLine
 from phalanx.intel._limits import MAX_BATCH_COLUMNS
 from phalanx.intel.reading._fields import ReadEvent
+from phalanx.intel.reading._framing import CUT_MARK
 from phalanx.intel.reading._headed import headed, read_cef, read_leef
 from phalanx.intel.reading._json_sources import JSON_READERS, json_source
 from phalanx.intel.reading._lines import split_lines
@@ -95,6 +96,8 @@ def read_lines(
     rejected: list[Rejected] = []
     for row, line in enumerate(lines, first_row):
         try:
+            if line.startswith(CUT_MARK):
+                raise BadLine("longer than a listener takes: only how it begins was kept")
             name, (log_source, time_ns, fields) = read(line, accepted_at_ns)
         except BadLine as bad:
             rejected.append(Rejected(row, bad.reason, line))
