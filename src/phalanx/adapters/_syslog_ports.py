@@ -139,10 +139,11 @@ class StreamPort:
 
     async def open(self) -> None:
         plan = self._plan
-        limits = {} if plan.tls is None else {"ssl": plan.tls, "ssl_handshake_timeout": LISTEN_HANDSHAKE_S}
+        handshake_s = None if plan.tls is None else LISTEN_HANDSHAKE_S
         self._server = await asyncio.start_server(
-            self._connected, plan.host, plan.port, limit=LISTEN_BUFFER_BYTES, backlog=LISTEN_BACKLOG, **limits
-        )
+            self._connected, plan.host, plan.port, limit=LISTEN_BUFFER_BYTES, backlog=LISTEN_BACKLOG,
+            ssl=plan.tls, ssl_handshake_timeout=handshake_s,
+        )  # fmt: skip
 
     async def close(self) -> None:
         if self._server is not None:
