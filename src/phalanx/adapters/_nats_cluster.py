@@ -109,22 +109,22 @@ class NatsCluster:
         for transport in self._transports:
             transport.here(note)
 
-    def invite(self, name: str) -> ClusterAccess:
+    async def invite(self, name: str) -> ClusterAccess:
         """A new key for ``name``, let in at once; an earlier one of that name no more. Raises ``InvalidInput``."""
         server, files = self._own_server(), self._tls_files
         if name not in self._users and len(self._users) >= MAX_NATS_USERS:
             raise LimitExceeded("MAX_NATS_USERS", maximum=MAX_NATS_USERS, seen=len(self._users) + 1)
         key = Nkey.generate(self._entropy)
-        self._set_users(server, {**self._users, name: key.public})
+        await self._set_users(server, {**self._users, name: key.public})
         assert files is not None
         return ClusterAccess(self.urls, files[0].read_text(), key.seed)
 
-    def dismiss(self, name: str) -> None:
+    async def dismiss(self, name: str) -> None:
         """Cut off whoever was invited under ``name``."""
         server = self._own_server()
         if name not in self._users:
             raise NotFound("user of the cluster's server", name)
-        self._set_users(server, {one: key for one, key in self._users.items() if one != name})
+        await self._set_users(server, {one: key for one, key in self._users.items() if one != name})
 
     async def close(self) -> None:
         for transport in self._transports:
@@ -155,13 +155,13 @@ class NatsCluster:
             )
         return self._server
 
-    def _set_users(self, server: NatsServer, users: dict[str, str]) -> None:
+    async def _set_users(self, server: NatsServer, users: dict[str, str]) -> None:
         draft = self._folder / "users.json.new"
         draft.write_text(json.dumps(users, indent=1))
         draft.replace(self._folder / "users.json")
         self._users = users
         assert isinstance(self._plan, ServePlan)
-        server.set_users(self._told(self._plan))
+        await server.set_users(self._told(self._plan))
 
     def _told(self, plan: ServePlan) -> NatsServerPlan:
         return NatsServerPlan(

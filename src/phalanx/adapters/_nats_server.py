@@ -37,6 +37,8 @@ _LINE = re.compile(r"\[\d+\] \[(?P<level>[A-Z]{3})\] (?P<text>.*)")
 _CONFIG = "nats.conf"
 _LISTENING = "Listening for client connections on "
 _READY = "Server is ready"
+_RELOADED = "Reloaded server configuration"
+_NOT_RELOADED = "Failed to reload server configuration"
 
 
 def find_nats_server() -> Path:
@@ -72,6 +74,8 @@ class NatsServer:
         self._reader: asyncio.Task[None] | None = None
         self._last_trouble = ""
         self._stopping = False
+        self._changing = asyncio.Lock()
+        self._reloaded: asyncio.Future[None] | None = None
         self.port = 0
 
     @classmethod
@@ -120,12 +124,25 @@ class NatsServer:
                     pause_s = NATS_SERVER_PAUSE_S
                     break
 
-    def set_users(self, plan: NatsServerPlan) -> None:
-        """Have a changed plan's users let in from now on; those who are gone from it are cut off."""
-        self._plan = plan
-        self._write_config()
-        if self.is_running:
+    async def set_users(self, plan: NatsServerPlan) -> None:
+        """Have a changed plan's users let in; those who are gone from it are cut off. Returns once it is so.
+
+        Raises ``Unavailable`` when the server does not take it; one that is down has it when it is up again.
+        """
+        async with self._changing:
+            self._plan = plan
+            self._write_config()
+            if not self.is_running:
+                return
+            self._reloaded = asyncio.get_running_loop().create_future()
             os.kill(self.pid, signal.SIGHUP)
+            try:
+                async with asyncio.timeout(NATS_SERVER_READY_S):
+                    await self._reloaded
+            except TimeoutError:
+                raise Unavailable("the NATS server", "it does not read its users anew") from None
+            finally:
+                self._reloaded = None
 
     async def stop(self) -> None:
         self._stopping = True
@@ -179,11 +196,23 @@ class NatsServer:
                 self.port = int(text.rpartition(":")[2])
             if text == _READY and not ready.done():
                 ready.set_result(None)
+            self._note_reload(text)
+        # Who starts it again starts it with the users that are wanted by then.
+        self._note_reload(_RELOADED)
         if not ready.done():
             said = self._last_trouble or "it ended at once"
             hint = "choose another with cluster.port" if "address already in use" in said else ""
             ready.set_exception(Unavailable("the NATS server", said, hint=hint))
             ready.exception()  # whoever waits may have given up
+
+    def _note_reload(self, text: str) -> None:
+        waiting = self._reloaded
+        if waiting is None or waiting.done():
+            return
+        if text.startswith(_RELOADED):
+            waiting.set_result(None)
+        elif text.startswith(_NOT_RELOADED):
+            waiting.set_exception(Unavailable("the NATS server", text))
 
     async def _end(self) -> None:
         process = self._process

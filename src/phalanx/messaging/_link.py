@@ -6,7 +6,8 @@ Invariants, besides those of ``_outgoing`` and ``_incoming``:
   that was never heard of, after a silence: clocks step back, and a process must not be locked out by that);
 - words about a stream count only for the incarnation whose stream it is;
 - what is owed to the other side (that something was received, how it ended) goes along with whatever is sent, and
-  alone after ``ACK_DELAY_S``; ends go at once.
+  alone after ``ACK_DELAY_S``; ends go at once;
+- it goes back the way that something came: a path that brought nothing may be dead without a word.
 """
 
 from collections import deque
@@ -58,6 +59,7 @@ class Link:
         self._paths = paths
         self._max_bytes = max_frame_bytes
         self._owing_ns = 0
+        self._came_by: list[int] = []
         self._retired: deque[str] = deque(maxlen=MAX_RETIRED)
 
     @property
@@ -74,8 +76,8 @@ class Link:
         """Accept an envelope for the other process; False when too many of the kind wait."""
         return self.outgoing.offer(data, kind, key, deadline_ns, again=again)
 
-    def hear(self, frame: Frame, now_ns: int) -> Heard:
-        """Take in a frame of the other process."""
+    def hear(self, frame: Frame, now_ns: int, path: int = 0) -> Heard:
+        """Take in a frame of the other process, which came by ``path``."""
         is_new = self.incoming is None or self._is_successor(frame.origin, self.incoming.origin, now_ns)
         if is_new:
             if self.incoming is not None:
@@ -91,6 +93,8 @@ class Link:
         arrived = incoming.take_in(frame.floor, frame.items, frame.asked)
         if incoming.is_owing and not owed:
             self._owing_ns = now_ns
+        if frame.items and path not in self._came_by:
+            self._came_by.append(path)
         ended: Sequence[Ended] = ()
         if frame.stream == self._origin:
             ended = self.outgoing.hear(frame.complete, frame.ranges, frame.settled, now_ns)
@@ -119,7 +123,8 @@ class Link:
             incoming.has_ends or (incoming.is_owing and (turn.flights or now_ns - self._owing_ns >= _ACK_DELAY_NS))
         ):
             # Who asks again may not hear this path.
-            ways = range(self._paths) if incoming.was_asked else (best,)
+            ways = range(self._paths) if incoming.was_asked else (self._way_back(best),)
+            self._came_by.clear()
             told = incoming.tell(self._max_bytes // 4)
             for path in ways:
                 frames += self._frames(path, turn, told, first=path == best)
@@ -127,6 +132,10 @@ class Link:
         for path in sorted(paths):
             frames += self._frames(path, turn, None, first=path == best)
         return frames, [*gave_up, *turn.ended]
+
+    def _way_back(self, best: int) -> int:
+        """The best path, unless what is answered came by others only."""
+        return best if not self._came_by or best in self._came_by else self._came_by[0]
 
     def next_wake_ns(self) -> int | None:
         """When ``flush`` should be called at the latest."""

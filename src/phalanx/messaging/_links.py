@@ -181,7 +181,7 @@ class Links:
 
     async def _read(self) -> None:
         while True:
-            process, data = await self._peers.receive()
+            process, data, path = await self._peers.receive()
             self._received.inc()
             link = self._links.get(process)
             if link is None:
@@ -193,7 +193,7 @@ class Links:
                 self._bad.labels(error.code).inc()
                 self._desk.report(Outcome.MALFORMED, None, self._peers.process, process)
                 continue
-            heard = link.hear(frame, self._clock.monotonic_ns())
+            heard = link.hear(frame, self._clock.monotonic_ns(), path)
             if heard.is_stale:
                 self._bad.labels("stale-incarnation").inc()
                 continue

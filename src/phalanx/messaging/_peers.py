@@ -14,7 +14,7 @@ from phalanx.messaging._limits import MAX_FRAME_BYTES
 
 
 class Peers(Protocol):
-    """``send`` never waits. ``receive`` gives a frame and the process that it is proved to come from."""
+    """``send`` never waits. ``receive`` gives a frame, the process that it is proved to come from, and its path."""
 
     @property
     def process(self) -> str: ...
@@ -29,7 +29,7 @@ class Peers(Protocol):
 
     def send(self, process: str, frame: bytes, *, path: int = 0) -> None: ...
 
-    async def receive(self) -> tuple[str, bytes]: ...
+    async def receive(self) -> tuple[str, bytes, int]: ...
 
     async def close(self) -> None: ...
 
@@ -40,7 +40,7 @@ class ClearPeers:
     def __init__(self, transports: Sequence[Transport]) -> None:
         assert transports, "there is at least one path"
         self._transports = tuple(transports)
-        self._got: asyncio.Queue[tuple[str, bytes] | PhalanxError] = asyncio.Queue(1)
+        self._got: asyncio.Queue[tuple[str, bytes, int] | PhalanxError] = asyncio.Queue(1)
         self._readers: list[asyncio.Task[None]] = []
 
     @property
@@ -58,11 +58,11 @@ class ClearPeers:
     def send(self, process: str, frame: bytes, *, path: int = 0) -> None:
         self._transports[path].send(process, frame)
 
-    async def receive(self) -> tuple[str, bytes]:
+    async def receive(self) -> tuple[str, bytes, int]:
         if len(self._transports) == 1:
-            return await self._transports[0].receive()
+            return *await self._transports[0].receive(), 0
         if not self._readers:
-            self._readers = [asyncio.create_task(self._read(one)) for one in self._transports]
+            self._readers = [asyncio.create_task(self._read(path)) for path in range(self.paths)]
         got = await self._got.get()
         if isinstance(got, PhalanxError):
             raise got
@@ -75,9 +75,10 @@ class ClearPeers:
         for transport in self._transports:
             await transport.close()
 
-    async def _read(self, transport: Transport) -> None:
+    async def _read(self, path: int) -> None:
         try:
             while True:
-                await self._got.put(await transport.receive())
+                process, frame = await self._transports[path].receive()
+                await self._got.put((process, frame, path))
         except PhalanxError as error:
             await self._got.put(error)

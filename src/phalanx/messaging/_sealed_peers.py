@@ -108,7 +108,7 @@ class SealedPeers:
         self._proved: dict[str, tuple[VerifyingKey, bytes]] = {}
         self._not_before_ns: dict[tuple[int, str], int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._got: asyncio.Queue[tuple[str, bytes] | PhalanxError] = asyncio.Queue(MAX_UNREAD_FRAMES)
+        self._got: asyncio.Queue[tuple[str, bytes, int] | PhalanxError] = asyncio.Queue(MAX_UNREAD_FRAMES)
         self._stack = AsyncExitStack()
         self._log = telemetry.log.bind(room="messaging")
         metrics = telemetry.metrics
@@ -193,7 +193,7 @@ class SealedPeers:
         dial.frames.append(frame)
         dial.n_bytes += len(frame)
 
-    async def receive(self) -> tuple[str, bytes]:
+    async def receive(self) -> tuple[str, bytes, int]:
         got = await self._got.get()
         if isinstance(got, PhalanxError):
             self._got.put_nowait(got)  # whoever asks again must see it, too
@@ -271,7 +271,7 @@ class SealedPeers:
                     if not self._is_whom_it_says(channel):
                         continue
                     self._use(path, process, channel)
-                await self._got.put((process, frame))
+                await self._got.put((process, frame, path))
         except PhalanxError as error:
             await self._got.put(error)
 

@@ -146,7 +146,7 @@ class Cluster:
 
     async def invite(self, name: str, *, days: float = INVITATION_DAYS) -> str:
         """The text of a token for another node. Raises ``InvalidInput`` where the server is not ours."""
-        access = self._line.invite(name)
+        access = await self._line.invite(name)
         record = await self._invitations.make(name, lifetime_s=days * 86_400)
         root = await self._identities.chain(str(self._identities.names.root_subject))
         token = JoinToken(
@@ -166,7 +166,7 @@ class Cluster:
                         await self._identities.distrust(fingerprint, actor=actor)
                 self.peers.recheck()
         await self._invitations.remove(name)
-        self._line.dismiss(name)
+        await self._line.dismiss(name)
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -255,18 +255,12 @@ def test_only_known_keys_are_let_in_and_removed_ones_are_cut_off(tmp_path):
             with pytest.raises(Unavailable) as caught:
                 await rig.transport("b", user=user, must_connect=False)
             assert "join-token" in caught.value.hint
-        rig.server.set_users(NatsServerPlan(tmp_path, users={"ours": ours.public, "theirs": theirs.public}))
-        await wait_until_joined(rig, theirs)
+        await rig.server.set_users(NatsServerPlan(tmp_path, users={"ours": ours.public, "theirs": theirs.public}))
+        rig.joined = await rig.transport("b", user=theirs)
         one.send("b", b"welcome")
         assert await rig.joined.receive() == ("a", b"welcome")
-        rig.server.set_users(NatsServerPlan(tmp_path, users={"ours": ours.public}))
+        await rig.server.set_users(NatsServerPlan(tmp_path, users={"ours": ours.public}))
         await wait_until(lambda: not rig.joined.is_connected)
-
-    async def wait_until_joined(rig, user):
-        while True:  # the server reads its configuration when it comes to it
-            with contextlib.suppress(Unavailable):
-                rig.joined = await rig.transport("b", user=user)
-                return
 
     with_server(tmp_path, check, users={"ours": ours.public})
 

@@ -27,11 +27,11 @@ async def opened(folder, address, plan, heard=lambda process, note: None):
 def test_invitations_outlive_a_restart_and_dismissals_too(tmp_path):
     async def run():
         async with opened(tmp_path, "hq", ServePlan()) as (hq, _):
-            kept, dismissed = hq.invite("kept"), hq.invite("dismissed")
+            kept, dismissed = await hq.invite("kept"), await hq.invite("dismissed")
             assert "SU" not in repr(kept)
-            hq.dismiss("dismissed")
+            await hq.dismiss("dismissed")
             with pytest.raises(NotFound):
-                hq.dismiss("dismissed")
+                await hq.dismiss("dismissed")
             urls = hq.urls
         async with opened(tmp_path, "hq", ServePlan()) as (hq, _):
             assert (hq.urls, hq.users) == (urls, ("kept",))
@@ -39,7 +39,7 @@ def test_invitations_outlive_a_restart_and_dismissals_too(tmp_path):
                 await asyncio.gather(*(one.wait_connected() for one in transports))
                 assert not lab.serves
                 with pytest.raises(InvalidInput, match="another's"):
-                    lab.invite("friend")
+                    await lab.invite("friend")
             with pytest.raises(Unavailable) as caught:
                 async with opened(tmp_path / "out", "out", dismissed):
                     pass
@@ -52,7 +52,7 @@ def test_who_is_here_is_heard_on_every_path_and_cannot_claim_a_wildcard(tmp_path
     async def run():
         heard = []
         async with opened(tmp_path, "hq", ServePlan(), lambda *found: heard.append(found)) as (hq, _):
-            access = hq.invite("lab")
+            access = await hq.invite("lab")
             while not heard:  # the server reads its new configuration when it comes to it
                 with contextlib.suppress(Unavailable):
                     async with opened(tmp_path / "lab", "l*b.>", access) as (lab, transports):

@@ -1,5 +1,6 @@
 """Two ends of a link over anything that loses, doubles and reorders: each envelope once, each with its end."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -139,6 +140,23 @@ def test_a_path_that_loses_is_left_for_the_other_and_both_carry_an_alert():
     assert 1 in later
     assert both.outgoing.best_path(wake_ns + NS_PER_S) == 1
     assert both.outgoing.best_path(wake_ns + 60 * NS_PER_S) == 0  # it is given another chance
+
+
+@pytest.mark.requirement("MSG-4")
+def test_what_came_by_the_backup_alone_is_answered_there():
+    sender, receiver = link("a", "1", paths=2), link("b", "2", paths=2)
+    for dead, expected in (((), 0), ((0,), 1), ((1,), 0)):
+        sender.offer(b"fire", Kind.ALERT, "key", LATE_NS)
+        frames = sender.flush(0)[0]
+        assert {path for path, _ in frames} == {0, 1}
+        for path, frame in frames:
+            if path not in dead:
+                for one in receiver.hear(decode_frame(frame), 0, path).arrived:
+                    receiver.settle("1", one.number, 1, ())
+                break
+        answers = receiver.flush(0)[0]
+        assert [path for path, _ in answers] == [expected]
+        assert sender.hear(decode_frame(answers[0][1]), 0, expected).ended
 
 
 def test_an_incarnation_that_is_over_is_not_listened_to():

@@ -113,7 +113,7 @@ async def until_received(peers, expected, sender):
     """Receive until ``expected`` came, in whatever order and however often."""
     missing = set(expected)
     while missing:
-        source, frame = await peers.receive()
+        source, frame, _ = await peers.receive()
         assert source == sender
         missing.discard(frame)
 
@@ -133,9 +133,9 @@ def test_frames_go_both_ways_on_every_path_and_nobody_can_read_them():
         hq, lab = await town.peers("hq.acme", paths=2), await town.peers("lab.other", paths=2)
         for path in range(hq.paths):
             hq.send("lab.other", b"attack at dawn", path=path)
-            assert await lab.receive() == ("hq.acme", b"attack at dawn")
+            assert await lab.receive() == ("hq.acme", b"attack at dawn", path)
             lab.send("hq.acme", b"x" * hq.max_frame_bytes, path=path)
-            assert await hq.receive() == ("lab.other", b"x" * hq.max_frame_bytes)
+            assert await hq.receive() == ("lab.other", b"x" * hq.max_frame_bytes, path)
             assert hq.has_channel("lab.other", path=path)
         wire = b"".join(one for taps in town.taps.values() for tap in taps for one in tap.sent)
         assert b"attack" not in wire
@@ -208,7 +208,7 @@ def test_who_is_revoked_is_cut_off_at_once():
     async def scenario(town):
         hq, lab = await town.peers("hq.acme"), await town.peers("lab.acme")
         hq.send("lab.acme", b"while we trust you")
-        assert await lab.receive() == ("hq.acme", b"while we trust you")
+        assert await lab.receive() == ("hq.acme", b"while we trust you", 0)
         town.banned.add("node:acme/lab")
         hq.recheck()
         assert not hq.has_channel("lab.acme")
@@ -223,16 +223,16 @@ def test_who_starts_again_is_talked_to_under_fresh_keys_from_its_first_frame_on(
     async def scenario(town):
         hq, lab = await town.peers("hq.acme"), await town.peers("lab.acme")
         hq.send("lab.acme", b"before")
-        assert await lab.receive() == ("hq.acme", b"before")
+        assert await lab.receive() == ("hq.acme", b"before", 0)
         # Its power goes: nobody says goodbye, and hq still holds the old keys.
         for tap in town.taps["lab.acme"]:
             await tap.close()
         again = await town.peers("lab.acme")
         hq.send("lab.acme", b"to old keys")
         again.send("hq.acme", b"I am back")
-        assert await hq.receive() == ("lab.acme", b"I am back")
+        assert await hq.receive() == ("lab.acme", b"I am back", 0)
         hq.send("lab.acme", b"welcome")
-        assert await again.receive() == ("hq.acme", b"welcome")
+        assert await again.receive() == ("hq.acme", b"welcome", 0)
 
     play(scenario)
 
@@ -244,7 +244,7 @@ def test_channels_are_bounded_and_made_anew_when_they_are_needed():
         for _ in range(2):
             for name, peers in others.items():
                 hub.send(name, b"hello " + name.encode())
-                assert await peers.receive() == ("hub.acme", b"hello " + name.encode())
+                assert await peers.receive() == ("hub.acme", b"hello " + name.encode(), 0)
         assert sum(hub.has_channel(name) for name in others) == 2
 
     play(scenario)
