@@ -34,7 +34,8 @@ class SealedTransport:
         self._peers.send(to, datagram)
 
     async def receive(self) -> tuple[str, bytes]:
-        return await self._peers.receive()
+        sender, datagram, _ = await self._peers.receive()
+        return sender, datagram
 
     async def close(self) -> None:
         await self._peers.close()
