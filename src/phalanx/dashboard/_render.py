@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from phalanx.core import NS_PER_MS, NS_PER_S, Severity, is_id, iso_from_ns
-from phalanx.dashboard._sections import SECTIONS
+from phalanx.dashboard._sections import GROUPS
 from phalanx.intel.sharing import attack
 
 # Nothing from elsewhere, nothing inline: a script that finds its way into a field stays text.
@@ -102,7 +102,7 @@ class Renderer:
             flat=flat,
             technique=_technique,
         )
-        self._templates.globals.update(node_name=node_name, sections=SECTIONS)
+        self._templates.globals.update(node_name=node_name, groups=GROUPS)
         self._templates.tests.update(identifier=_is_identifier)
 
     def page(self, template: str, *, status: int = 200, **view: Any) -> Response:

@@ -23,6 +23,10 @@ MESSAGES = Section("/messages", "Messages")
 SHARING = Section("/sharing", "Sharing")
 COVERAGE = Section("/coverage", "Coverage")
 CONNECTORS = Section("/connectors", "Connectors")
-SECTIONS = (
-    LIVE, RULES, AGENTS, ROLES, AGREEMENT, LEDGER, BALANCING, MESSAGES, CONNECTORS, SHARING, COVERAGE, KEYS,
-)  # fmt: skip
+# By what somebody comes for: what happens, who works on it, why it can be believed, and whom it is shared with.
+GROUPS = (
+    ("Watch", (LIVE, RULES, COVERAGE)),
+    ("Work", (AGENTS, ROLES, BALANCING)),
+    ("Proof", (AGREEMENT, LEDGER, KEYS)),
+    ("Exchange", (MESSAGES, CONNECTORS, SHARING)),
+)
