@@ -2,7 +2,8 @@
 
 A position names the file by its inode and by a fingerprint of how it begins, so that a file that was moved aside is
 found again beside the one that took its place, and one that was emptied and written anew is not taken for the old
-one. Only whole lines are read; the last one of a file that was rotated away counts as whole.
+one. Only whole lines are read; the last one of a file that was rotated away counts as whole. A Zeek log is read as the
+header at its beginning says.
 """
 
 import hashlib
@@ -10,13 +11,16 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from phalanx.adapters._limits import MAX_CONNECTOR_CALLS, MAX_TAIL_LINE_BYTES
 from phalanx.adapters._system import ThreadOffload
-from phalanx.core import Unavailable
+from phalanx.core import KIB, Unavailable
 from phalanx.intel.delivery import ConnectorContext, Drawn, PositionGone, SourceManifest
+from phalanx.intel.reading import TSV_MARK, tsv_reader
 
 _PRINT_BYTES = 256
+_HEADER_BYTES = 16 * KIB
 _LOOK_S = 0.5
 
 
@@ -84,20 +88,22 @@ class FileSource:
         """What follows ``at`` in ``file``, and whether the file is read to its end and will not grow."""
         with file.open("rb") as opened:
             size = os.fstat(opened.fileno()).st_size
+            reader = _reader_of(opened)
             opened.seek(at.offset)
             want = end.offset - at.offset if end is not None else max_bytes
             data = opened.read(want)
         if end is not None:
             if len(data) < want:
                 raise PositionGone(self._name, f"{file} is shorter than it was")
-            return Drawn(data, json.dumps(asdict(end)), size - end.offset), False
+            return Drawn(data, json.dumps(asdict(end)), size - end.offset, reader=reader), False
         whole = data.rfind(b"\n") + 1
         at_end = at.offset + len(data) >= size
         if (rotated and at_end) or (not whole and len(data) >= min(max_bytes, MAX_TAIL_LINE_BYTES)):
             # Nobody writes to it any more, or a line that is longer than any may be: the intake judges it.
             whole = len(data)
         position = _position(file, at.inode, at.offset + whole) if whole else json.dumps(asdict(at))
-        return Drawn(data[:whole], position, max(0, size - at.offset - whole)), rotated and at_end and not whole
+        left = max(0, size - at.offset - whole)
+        return Drawn(data[:whole], position, left, reader=reader), rotated and at_end and not whole
 
     def _newer(self, at: _At, drawn: Drawn) -> Drawn:
         """The file that took the place of one that is read to its end; several may have, in between."""
@@ -121,6 +127,11 @@ class FileSource:
             except FileNotFoundError:
                 continue
         return None
+
+
+def _reader_of(file: BinaryIO) -> str:
+    """The reader that the header of a Zeek log asks for, wherever in the file the lines stand."""
+    return tsv_reader(file.read(_HEADER_BYTES)) if file.read(len(TSV_MARK)) == TSV_MARK and file.seek(0) == 0 else ""
 
 
 def _rotated(path: Path) -> list[Path]:

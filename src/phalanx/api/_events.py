@@ -19,7 +19,8 @@ from phalanx.api._problems import UnsupportedMedia, trace_of
 from phalanx.api._replies import Page, page, reply, reply_page
 from phalanx.api._schemas import answer
 from phalanx.core import MAX_NAME_CHARS, Event, StorageFull, event_id, split_event_id
-from phalanx.intel import Quarantine, ocsf_view
+from phalanx.intel import MAX_READER_CHARS, Quarantine, ocsf_view
+from phalanx.intel.reading import mapping_of
 from phalanx.trust import Principal, Role
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True):
-    """One event: the line as it came, the source's own fields, and OCSF as a view over them."""
+    """One event: the line as it came, the source's own fields, and OCSF as a view over them.
+
+    ``lossy`` names the fields of which that view holds only a part, and why.
+    """
 
     id: str
     batch: str
@@ -65,6 +69,7 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     accepted_at_ns: int
     fields: dict[str, str | int | float | bool]
     ocsf: dict[str, Any]
+    lossy: dict[str, str]
     raw: str
 
 
@@ -97,6 +102,7 @@ def event_view(event: Event) -> EventView:
         accepted_at_ns=event.batch.accepted_at_ns,
         fields=event.fields(),
         ocsf=ocsf_view(event),
+        lossy=dict(mapping_of(event).lossy),
         raw=event.raw.decode(errors="replace"),
     )
 
@@ -111,7 +117,7 @@ def event_routes(node: "Node", gate: Gate) -> APIRouter:
         request: Request,
         principal: Annotated[Principal, Depends(gate.needs(Role.INGEST))],
         reader: Annotated[
-            str, Query(max_length=MAX_NAME_CHARS, description="Format of the lines; `auto` looks at each.")
+            str, Query(max_length=MAX_READER_CHARS, description="Format of the lines; `auto` looks at each.")
         ] = "auto",
         idempotency_key: Annotated[
             str, Header(max_length=MAX_HEADER_CHARS, description="Names this request; the same key is taken once.")

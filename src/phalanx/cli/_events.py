@@ -1,8 +1,7 @@
 """`phalanx events`: send events to a node, and look at what it took in."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import click
 
@@ -12,9 +11,6 @@ from phalanx.cli._show import limit_option
 
 # Sent in requests of this many bytes: large enough to amortise, small enough to be retried.
 _CHUNK_BYTES = 1 << 20
-# Longer than any event may be: the node says so of such a line in its quarantine. What is longer
-# still does not fit into a request.
-_MAX_LINE_BYTES = 6 << 20
 _MAX_WAITS = 120
 _NO_EVENTS = "no events yet; `phalanx events send FILE` sends some, `phalanx events quarantine` shows unreadable lines"
 
@@ -29,32 +25,33 @@ def events() -> None:
 @click.option("--reader", default="auto", show_default=True, help="Format of the lines; auto looks at each.")
 @client_options
 @json_option
-def send(file: IO[bytes], reader: str, client: NodeClient, as_json: bool) -> None:
+def send(file: BinaryIO, reader: str, client: NodeClient, as_json: bool) -> None:
     """Send FILE (`-` for standard input), one event a line, to the node.
 
-    A full intake is waited for. Each request carries an idempotency key made of its content
-    and place in the file, so sending the same file again doubles nothing.
+    What is packed (gzip, bzip2, xz, zip, tar), event logs of Windows (EVTX), Zeek's own logs and JSON documents with a
+    list of records are made into lines first; `phalanx intel read` shows beforehand what a node makes of them.
+    A full intake is waited for. Each request carries an idempotency key made of its content and place in the file, so
+    sending the same file again doubles nothing.
     """
     import hashlib
 
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
+    from rich.progress import DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 
     name = getattr(file, "name", "-")
-    size = Path(name).stat().st_size if Path(name).is_file() else None
     sent = duplicates = 0
     with Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        DownloadColumn(),
         TransferSpeedColumn(),
         TimeElapsedColumn(),
         console=Console(stderr=True),
         disable=as_json,
     ) as progress:
-        task = progress.add_task("sending", total=size)
-        for number, chunk in enumerate(chunks(file)):
+        task = progress.add_task("sending", total=None)
+        for number, (chunk, how) in enumerate(chunks(file, str(name), reader)):
             key = hashlib.blake2b(chunk, digest_size=16, key=str(number).encode()).hexdigest()
-            answer = _send_patiently(client, chunk, reader, key)
+            answer = _send_patiently(client, chunk, how, key)
             sent += answer["events"]
             duplicates += answer["events"] if answer.get("duplicate") else 0
             progress.advance(task, len(chunk))
@@ -67,27 +64,23 @@ def send(file: IO[bytes], reader: str, client: NodeClient, as_json: bool) -> Non
         )
 
 
-def chunks(file: IO[bytes]) -> Iterator[bytes]:
-    """The file in whole lines, as many at a time as one request may carry."""
-    from phalanx.core import MAX_CHUNK_EVENTS, InvalidInput
+def chunks(file: BinaryIO, name: str, reader: str) -> Iterator[tuple[bytes, str]]:
+    """The logs in the file in whole lines, as many at a time as one request may carry, and how they are read."""
+    from phalanx.core import MAX_CHUNK_EVENTS
+    from phalanx.intel.reading import unpack
 
-    lines: list[bytes] = []
-    n_bytes = number = 0
-    # One byte more than a line may have, so that a longer one is noticed without reading all of it.
-    while line := file.readline(_MAX_LINE_BYTES + 1):
-        number += 1
-        if len(line) > _MAX_LINE_BYTES:
-            if lines:
-                yield b"".join(lines)
-            hint = "put one event on a line; this line and what follows it was not sent"
-            raise InvalidInput("file", f"line {number} is longer than {_MAX_LINE_BYTES} bytes", hint=hint)
-        lines.append(line)
-        n_bytes += len(line)
-        if n_bytes >= _CHUNK_BYTES or len(lines) == MAX_CHUNK_EVENTS:
-            yield b"".join(lines)
-            lines, n_bytes = [], 0
-    if lines:
-        yield b"".join(lines)
+    for part in unpack(file, name):
+        how = part.reader if part.reader and reader == "auto" else reader
+        waiting: list[bytes] = []
+        n_bytes = 0
+        for line in (line for lines in part.lines for line in lines):
+            if waiting and (n_bytes + len(line) > _CHUNK_BYTES or len(waiting) == MAX_CHUNK_EVENTS):
+                yield b"\n".join(waiting) + b"\n", how
+                waiting, n_bytes = [], 0
+            waiting.append(line)
+            n_bytes += len(line) + 1
+        if waiting:
+            yield b"\n".join(waiting) + b"\n", how
 
 
 def _send_patiently(client: NodeClient, chunk: bytes, reader: str, key: str) -> dict[str, int]:

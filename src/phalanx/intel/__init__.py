@@ -11,6 +11,7 @@ Errors::
     │   └── InvalidRule             a detection rule cannot be compiled
     │       └── UnsupportedRule     it is valid Sigma, but beyond this compiler
     └── BadLine                     a line is not an event of its format (goes to quarantine)
+        └── NoEvent                 it is part of a log's header, and not missed
 
 ``accept`` also raises ``InvalidInput``, ``LimitExceeded``, ``Overloaded``, ``StorageFull`` and
 ``Unavailable`` of ``core``; queries raise ``NotFound``.
@@ -25,7 +26,7 @@ from phalanx.intel._detector import (
     Pattern,
     StatefulDetector,
 )
-from phalanx.intel._errors import BadLine, InvalidRule, UnsupportedRule
+from phalanx.intel._errors import BadLine, InvalidRule, NoEvent, UnsupportedRule
 from phalanx.intel._hunts import HUNTS, Hunt, HuntHit, expand_skill, retro_hunt_skill, saved_queries
 from phalanx.intel._intake import DEFAULT_MAX_BACKLOG_EVENTS, Intake
 from phalanx.intel._judging import (
@@ -38,7 +39,7 @@ from phalanx.intel._judging import (
     SuppressionWanted,
     Verdict,
 )
-from phalanx.intel._limits import MAX_DETECTOR_STATE_BYTES
+from phalanx.intel._limits import MAX_DETECTOR_STATE_BYTES, MAX_READER_CHARS
 from phalanx.intel._merging import Sighting, Sightings, finding_of, finding_put
 from phalanx.intel._model import (
     BATCHES,
@@ -122,6 +123,7 @@ __all__ = [
     "DetectorState",
     "DETECTOR_STATES",
     "MAX_DETECTOR_STATE_BYTES",
+    "MAX_READER_CHARS",
     "EventLog",
     "Filter",
     "Findings",
@@ -131,6 +133,7 @@ __all__ = [
     "OPINIONS",
     "SUPPRESSIONS",
     "Judgements",
+    "NoEvent",
     "Opinion",
     "OpinionWanted",
     "Suppression",

@@ -32,3 +32,9 @@ class BadLine(PhalanxError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason, reason=reason)
         self.reason = reason
+
+
+class NoEvent(BadLine):
+    """A line is none of a log's events and no mistake either: part of its header."""
+
+    code = "no-event"

@@ -45,7 +45,7 @@ from phalanx.intel._limits import (
 from phalanx.intel._model import IDEMPOTENCY, Accepted, Chunk, UsedKey, cursor_key, read_cursor
 from phalanx.intel._retention import size_bytes
 from phalanx.intel._sealing import ChunkSeals, sealed_with
-from phalanx.intel.reading import AUTO, OWN, check_reader, split_lines
+from phalanx.intel.reading import AUTO, OWN, check_reader, reader_for, split_lines
 from phalanx.telemetry import Telemetry
 
 DEFAULT_MAX_BACKLOG_EVENTS = 1_000_000
@@ -158,7 +158,7 @@ class Intake:
         shredded. Nothing was accepted then.
         """
         check_reader(reader)
-        return await self._accept(data, tenant, reader, idempotency_key)
+        return await self._accept(data, tenant, reader_for(data, reader), idempotency_key)
 
     async def accept_own(self, data: bytes, *, tenant: TenantId, idempotency_key: str) -> Accepted:
         """The same for events that the node itself makes; no sender gets here."""

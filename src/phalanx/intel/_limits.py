@@ -1,6 +1,6 @@
 """The bounds of this room, in one place. Those that several rooms share are in ``core``."""
 
-from phalanx.core import KIB, MAX_CHUNK_BYTES, MIB
+from phalanx.core import GIB, KIB, MAX_CHUNK_BYTES, MIB
 
 # A chunk travels in one journal record together with its header.
 MAX_CHUNK_HEADER_BYTES = 4 * KIB
@@ -25,6 +25,25 @@ MAX_HEADER_SEARCH_BYTES = 1_024
 # Digits of a count before a message, and what is kept of a message that is longer than a listener takes.
 MAX_COUNT_DIGITS = 9
 MAX_CUT_HEAD_BYTES = 512
+# Binary XML: nesting, names, steps that one chunk of 64 KiB may take, and values of one record.
+MAX_XML_DEPTH = 24
+MAX_XML_NAME_CHARS = 512
+MAX_XML_STEPS = 200_000
+MAX_XML_VALUES = 4_096
+# The header of a Zeek log, and the name of a reader that carries it.
+MAX_TSV_HEADER_BYTES = 16 * KIB
+MAX_READER_CHARS = 2_048
+# Packed files: how often one may be packed, files in one, what may come out (in all, and for each byte that went in,
+# looked at from the second bound on), memory of a decoder; and a JSON document that is held whole.
+MAX_UNPACK_DEPTH = 3
+MAX_PACKED_PARTS = 10_000
+MAX_UNPACKED_BYTES = 16 * GIB
+MAX_UNPACK_RATIO = 200
+MIN_BOMB_BYTES = 64 * MIB
+MAX_UNPACK_MEMORY_BYTES = 96 * MIB
+MAX_DOCUMENT_BYTES = 64 * MIB
+# Different names and reasons that a tally tells apart.
+MAX_TALLIED_NAMES = 1_000
 # A date in words, and the pattern that a line says it is written in.
 MAX_DATE_CHARS = 64
 

@@ -99,13 +99,15 @@ class Sink(Protocol):
 class Drawn:
     """Lines from a source, and the position behind them. ``waiting`` is how much is left there, −1 if unknown.
 
-    Nothing drawn is ``lines`` empty: the position may move all the same. ``reader`` overrides the setting.
+    Nothing drawn is ``lines`` empty: the position may move all the same. ``reader`` is for lines
+    that say how they are read, and counts where the setting is ``auto``.
     """
 
     lines: bytes
     position: str
     waiting: int = -1
     gap: int = 0
+    reader: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,10 +158,11 @@ class Drawer:
         step = f"{self.plan.name}\x1f{state.position}\x1f{drawn.position}"
         key = f"source {hashlib.sha256(step.encode()).hexdigest()}"
         refused, events, doubled = 0, 0, 0
+        reader = drawn.reader if drawn.reader and self.plan.reader == AUTO else self.plan.reader
         while True:
             try:
                 accepted = await self._intake.accept(
-                    drawn.lines, tenant=self.plan.tenant, reader=self.plan.reader, idempotency_key=key
+                    drawn.lines, tenant=self.plan.tenant, reader=reader, idempotency_key=key
                 )
             except Overloaded as full:
                 await self._clock.sleep(full.retry_after_s)

@@ -6,7 +6,7 @@ source's own field names are kept; OCSF is a view over them. ``BadLine`` says wh
 
 from phalanx.intel.reading._framing import FRAMINGS, SyslogFrames, one_line
 from phalanx.intel.reading._lines import slices, split_lines
-from phalanx.intel.reading._ocsf import OCSF_VERSION, ocsf_view
+from phalanx.intel.reading._ocsf import OcsfMapping, mapping_of, ocsf_view
 from phalanx.intel.reading._own_format import PRODUCT
 from phalanx.intel.reading._readers import (
     AUTO,
@@ -17,7 +17,12 @@ from phalanx.intel.reading._readers import (
     check_reader,
     read_chunk,
     read_lines,
+    reader_for,
 )
+from phalanx.intel.reading._tally import Tally
+from phalanx.intel.reading._unpacking import Part, unpack
+from phalanx.intel.reading._zeek_tsv import TSV_MARK, tsv_reader
+from phalanx.intel.reading.ocsf import OCSF_VERSION
 
 __all__ = [
     "AUTO",
@@ -26,14 +31,22 @@ __all__ = [
     "OWN",
     "PRODUCT",
     "READERS",
+    "TSV_MARK",
+    "OcsfMapping",
+    "Part",
     "ReadOut",
     "Rejected",
     "SyslogFrames",
+    "Tally",
     "check_reader",
+    "mapping_of",
     "ocsf_view",
     "one_line",
     "read_chunk",
     "read_lines",
+    "reader_for",
     "slices",
     "split_lines",
+    "tsv_reader",
+    "unpack",
 ]

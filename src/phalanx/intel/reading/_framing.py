@@ -2,8 +2,8 @@
 
 - ``auto`` looks at how each message begins: digits and a space are a count, anything else runs to the next newline.
 - A message is one line afterwards: what ends it is taken off, newlines within become ``#012`` as rsyslog writes them.
-- A message longer than ``max_bytes`` is passed over as it comes; its beginning is kept behind ``CUT_MARK``, which no
-  reader takes, so that it is seen in quarantine. Memory is bounded by ``max_bytes``, whatever is announced.
+- A message longer than ``max_bytes`` is passed over as it comes; its beginning is kept in a line that no reader takes,
+  so that it is seen in quarantine. Memory is bounded by ``max_bytes``, whatever is announced.
 - A count that nobody can mean ends the stream (``is_broken``): where the next message begins is not known.
 """
 
@@ -11,8 +11,8 @@ from enum import Enum
 from typing import Final
 
 from phalanx.intel._limits import MAX_COUNT_DIGITS, MAX_CUT_HEAD_BYTES
+from phalanx.intel.reading._unread import unread_line
 
-CUT_MARK: Final = b"phalanx cut "
 FRAMINGS: Final = ("auto", "lines", "octets")
 
 _SPACE = b" \t\r\n\0"
@@ -140,7 +140,8 @@ class SyslogFrames:
     def _emit(self, lines: list[bytes]) -> None:
         line = one_line(bytes(self._held))
         if self._is_cut:
-            line = b"%s%d bytes: %s" % (CUT_MARK, len(self._held) + self._passed, line)
+            size = len(self._held) + self._passed
+            line = unread_line(f"{size} bytes, more than the {self._max_bytes} that a listener takes", line)
         if line:
             lines.append(line)
         self._held.clear()

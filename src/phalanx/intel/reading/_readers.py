@@ -20,17 +20,18 @@ from phalanx.core import (
     TenantId,
     Value,
 )
-from phalanx.intel._errors import BadLine
+from phalanx.intel._errors import BadLine, NoEvent
 from phalanx.intel._limits import MAX_BATCH_COLUMNS
 from phalanx.intel.reading._fields import ReadEvent
-from phalanx.intel.reading._framing import CUT_MARK
 from phalanx.intel.reading._headed import headed, read_cef, read_leef
 from phalanx.intel.reading._json_sources import JSON_READERS, json_source
 from phalanx.intel.reading._lines import split_lines
 from phalanx.intel.reading._own_format import read_own
 from phalanx.intel.reading._syslog import is_syslog, read_syslog
+from phalanx.intel.reading._unread import UNREAD_MARK, reason_of
 from phalanx.intel.reading._windows import is_windows, read_windows
 from phalanx.intel.reading._zeek import is_zeek, read_zeek
+from phalanx.intel.reading._zeek_tsv import TSV_MARK, TSV_PREFIX, check_tsv_reader, tsv_reader, tsv_reading
 
 AUTO = "auto"
 # What the node itself saw; no sender may name it.
@@ -50,10 +51,12 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class ReadOut:
-    """What became of a chunk: every line is in one of the two."""
+    """What became of a chunk: every line is an event, rejected or skipped."""
 
     batches: tuple[EventBatch, ...]
     rejected: tuple[Rejected, ...]
+    # Lines of a log's header.
+    skipped: int = 0
 
     @property
     def events(self) -> int:
@@ -94,11 +97,15 @@ def read_lines(
     read = _reader(reader)
     gathered: dict[tuple[LogSource, str], _Gathered] = {}
     rejected: list[Rejected] = []
+    skipped = 0
     for row, line in enumerate(lines, first_row):
         try:
-            if line.startswith(CUT_MARK):
-                raise BadLine("longer than a listener takes: only how it begins was kept")
+            if line.startswith(UNREAD_MARK):
+                raise BadLine(reason_of(line))
             name, (log_source, time_ns, fields) = read(line, accepted_at_ns)
+        except NoEvent:
+            skipped += 1
+            continue
         except BadLine as bad:
             rejected.append(Rejected(row, bad.reason, line))
             continue
@@ -115,13 +122,22 @@ def read_lines(
         if about is None or about(log_source)
         for rows, times_ns, raw, columns in _columns(group)
     )
-    return ReadOut(batches, tuple(rejected))
+    return ReadOut(batches, tuple(rejected), skipped)
 
 
 def check_reader(reader: str) -> None:
     """Raises ``InvalidInput`` unless there is such a reader for those who send."""
-    if reader not in READERS:
+    if reader.startswith(TSV_PREFIX):
+        check_tsv_reader(reader)
+    elif reader not in READERS:
         raise InvalidInput("reader", f"there is no reader {reader!r}", hint=f"one of {', '.join(READERS)}")
+
+
+def reader_for(data: bytes, reader: str) -> str:
+    """The reader that a chunk is read with: a Zeek log that begins with its header brings its own."""
+    if reader in (AUTO, "zeek") and data.startswith(TSV_MARK):
+        return tsv_reader(data) or reader
+    return reader
 
 
 def _columns(
@@ -229,6 +245,8 @@ READERS = tuple(name for name in _READERS if name != OWN)
 
 
 def _reader(name: str) -> Callable[[bytes, int], tuple[str, ReadEvent]]:
+    if name.startswith(TSV_PREFIX):
+        return tsv_reading(name)
     if name not in _READERS:
         check_reader(name)
     return _READERS[name]
