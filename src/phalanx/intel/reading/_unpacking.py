@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, Final
 
 import msgspec
 
@@ -116,7 +116,7 @@ class _Budget:
             )  # fmt: skip
 
 
-def unpack(file: BinaryIO, name: str) -> Iterator[Part]:
+def unpack(file: IO[bytes], name: str) -> Iterator[Part]:
     """The logs in a file, each with its lines. Raises ``BadLine`` for what is no log at all."""
     budget = _Budget(name)
 
@@ -216,7 +216,7 @@ def _xz(stream: _Stream) -> Any:
     return read
 
 
-def _zip(file: BinaryIO, name: str, budget: _Budget) -> Iterator[Part]:
+def _zip(file: IO[bytes], name: str, budget: _Budget) -> Iterator[Part]:
     try:
         with zipfile.ZipFile(file) as archive:
             entries = [one for one in archive.infolist() if not one.is_dir()]
