@@ -134,14 +134,19 @@ def modules(schema: Schema) -> dict[str, str]:
     every = sorted(name.upper() for names in by_category.values() for name in names)
     listed = items(every, "        ")
     public = items([f'"{name}"' for name in sorted([*every, "CLASSES", "OCSF_VERSION"])], "    ")
-    files["__init__.py"] = (
-        f'"""The classes of OCSF {schema.version}, as constants and by their numbers."""\n\n'
-        f"{head}# ruff: noqa: I001\n\n"
+    note = f"{head}# ruff: noqa: I001\n\n"
+    files["_index.py"] = (
+        f'"""The classes of OCSF {schema.version} by their numbers."""\n\n{note}'
         "from typing import Final\n\nfrom phalanx.intel.reading._ocsf_class import OcsfClass\n"
         + "".join(imports)
         + f'\nOCSF_VERSION: Final = "{schema.version}"\n\n'
-        "CLASSES: Final[dict[int, OcsfClass]] = {\n    one.class_uid: one\n    for one in (\n"
-        f"{listed}\n    )\n}}\n\n__all__ = [\n{public}\n]\n"
+        f"CLASSES: Final[dict[int, OcsfClass]] = {{\n    one.class_uid: one\n    for one in (\n{listed}\n    )\n}}\n"
+    )
+    files["__init__.py"] = (
+        f'"""The classes of OCSF {schema.version}, as constants and by their numbers."""\n\n{note}'
+        + "".join(imports)
+        + "from phalanx.intel.reading.ocsf._index import CLASSES, OCSF_VERSION\n"
+        + f"\n__all__ = [\n{public}\n]\n"
     )
     return files
 
