@@ -36,6 +36,8 @@ from phalanx.api._intel_indicators import KINDS as INDICATOR_KINDS
 from phalanx.api._intel_indicators import indicator_routes
 from phalanx.api._intel_judging import KINDS as JUDGING_KINDS
 from phalanx.api._intel_judging import judging_routes
+from phalanx.api._intel_quarantine import KINDS as QUARANTINE_KINDS
+from phalanx.api._intel_quarantine import quarantine_routes
 from phalanx.api._intel_rules import KINDS as RULE_KINDS
 from phalanx.api._intel_rules import rule_routes
 from phalanx.api._intel_sharing import KINDS as SHARING_KINDS
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
 
 _KINDS: Sequence[type] = (
     *EVENT_KINDS,
+    *QUARANTINE_KINDS,
     *CONNECTOR_KINDS,
     *CLUSTER_KINDS,
     *RECORD_KINDS,
@@ -112,6 +115,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
     )
     gate = Gate(node.tokens)
     for router in (
+        quarantine_routes(node, gate),  # before those of events, which take what is left for an event's id
         event_routes(node, gate),
         connector_routes(node, gate),
         hec_routes(node),

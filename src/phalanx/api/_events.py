@@ -19,7 +19,7 @@ from phalanx.api._problems import UnsupportedMedia, trace_of
 from phalanx.api._replies import Page, page, reply, reply_page
 from phalanx.api._schemas import answer
 from phalanx.core import MAX_NAME_CHARS, Event, StorageFull, event_id, split_event_id
-from phalanx.intel import MAX_READER_CHARS, Quarantine, ocsf_view
+from phalanx.intel import MAX_READER_CHARS, ocsf_view
 from phalanx.intel.reading import mapping_of
 from phalanx.trust import Principal, Role
 
@@ -73,19 +73,7 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     raw: str
 
 
-class RejectedLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A line that could not be read: why, and how it begins. ``id`` is what its event's would have been."""
-
-    id: str
-    batch: str
-    row: int
-    at_ns: int
-    reader: str
-    reason: str
-    raw: str
-
-
-KINDS: tuple[type, ...] = (Taken, EventView, RejectedLine)
+KINDS: tuple[type, ...] = (Taken, EventView)
 
 
 def event_view(event: Event) -> EventView:
@@ -142,40 +130,12 @@ def event_routes(node: "Node", gate: Gate) -> APIRouter:
         views = [event_view(event) for event in events]
         return reply_page(request, views, asked=asked, last=views[-1].id if views else "")
 
-    @router.get("/quarantine", responses=answer(RejectedLine, many=True))
-    async def list_quarantine(
-        request: Request, principal: Annotated[Principal, viewer], asked: Annotated[Page, Depends(page)]
-    ) -> Response:
-        """Lines that could not be read, each with the reason, newest first."""
-        kept = await node.events.quarantine(principal.tenant, after=asked.after, limit=asked.limit, reverse=True)
-        found = [
-            line for group in kept for line in reversed(_rejected(group)) if not asked.after or line.id < asked.after
-        ]
-        shown = found[: asked.limit]
-        return reply_page(request, shown, asked=asked, last=shown[-1].id if shown else "")
-
     @router.get("/{event_id}", responses=answer(EventView))
     async def get_event(event_id: str, principal: Annotated[Principal, viewer]) -> Response:
         """One event."""
         return reply(event_view(await node.events.get(principal.tenant, event_id)))
 
     return router
-
-
-def _rejected(kept: Quarantine) -> list[RejectedLine]:
-    return [
-        RejectedLine(
-            # What is not even a chunk has no batch; it stands under the id it is kept by.
-            id=event_id(kept.batch, line.row) if kept.batch else kept.id,
-            batch=kept.batch,
-            row=line.row,
-            at_ns=kept.at_ns,
-            reader=kept.reader,
-            reason=line.reason,
-            raw=line.excerpt,
-        )
-        for line in kept.lines
-    ]
 
 
 async def _take_in(node: "Node", request: Request, principal: Principal, reader: str, key: str) -> Taken:

@@ -12,6 +12,7 @@ from phalanx.cli._output import Group
 # name → where it is. In the order in which they are listed.
 SUBCOMMANDS: dict[str, str] = {
     "read": "phalanx.cli._intel_read:read",
+    "quarantine": "phalanx.cli._intel_quarantine:quarantine",
     "attack": "phalanx.cli._intel_attack:attack",
     "rules": "phalanx.cli._intel_rules:rules",
     "sinks": "phalanx.cli._intel_sinks:sinks",

@@ -44,3 +44,5 @@ MAX_RULES_SHOWN = 200
 MAX_REFUSED_SHOWN = 50
 # Hand-overs, and requests of partners, that the page of sharing lists.
 EXPORTS_SHOWN = 50
+# Lines in quarantine on their page.
+MAX_QUARANTINED_SHOWN = 200

@@ -24,6 +24,7 @@ from phalanx.dashboard._limits import (
     MAX_WAYS,
 )
 from phalanx.dashboard._messages_page import messages_view
+from phalanx.dashboard._quarantine_page import quarantine_page
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._roles_page import roles_page
 from phalanx.dashboard._rules_page import rules_page
@@ -37,6 +38,7 @@ from phalanx.dashboard._sections import (
     LEDGER,
     LIVE,
     MESSAGES,
+    QUARANTINE,
     ROLES,
     RULES,
     SHARING,
@@ -141,7 +143,11 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
 
 def _work_routes(node: "Node", renderer: Renderer, doorman: Doorman) -> list[Route]:
     """Pages of what is looked for and who does what."""
-    pages = ((ROLES, roles_page(node, renderer)), (RULES, rules_page(node, renderer)))
+    pages = (
+        (ROLES, roles_page(node, renderer)),
+        (RULES, rules_page(node, renderer)),
+        (QUARANTINE, quarantine_page(node, renderer)),
+    )
     return [Route(section.path, _guarded(page, doorman, renderer)) for section, page in pages]
 
 

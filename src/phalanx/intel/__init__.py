@@ -48,6 +48,7 @@ from phalanx.intel._model import (
     FINDINGS,
     IDEMPOTENCY,
     QUARANTINE,
+    REPLAYS,
     Accepted,
     BadRow,
     BatchEntry,
@@ -60,6 +61,7 @@ from phalanx.intel._model import (
 from phalanx.intel._own import OwnEvents
 from phalanx.intel._queries import EventLog, Findings
 from phalanx.intel._quiet import quiet_sources_duty
+from phalanx.intel._replaying import Replay, Replayed, ReplayOut, Replays
 from phalanx.intel._sealing import ChunkSeals
 from phalanx.intel._sentinel import Sentinel
 from phalanx.intel._subjects import UNKNOWN_HOST
@@ -142,7 +144,12 @@ __all__ = [
     "OwnEvents",
     "Pattern",
     "Quarantine",
+    "REPLAYS",
     "ReadOut",
+    "Replay",
+    "ReplayOut",
+    "Replayed",
+    "Replays",
     "Rejected",
     "Reason",
     "Refused",

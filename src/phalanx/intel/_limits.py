@@ -44,6 +44,9 @@ MAX_UNPACK_MEMORY_BYTES = 96 * MIB
 MAX_DOCUMENT_BYTES = 64 * MIB
 # Different names and reasons that a tally tells apart.
 MAX_TALLIED_NAMES = 1_000
+# Replaying quarantine: groups of lines in one go, and how often lines of one group are taken in again.
+MAX_REPLAY_GROUPS = 100
+MAX_REPLAYS = 64
 # A date in words, and the pattern that a line says it is written in.
 MAX_DATE_CHARS = 64
 

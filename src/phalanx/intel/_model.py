@@ -23,6 +23,7 @@ Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 FINDINGS: Final = Table("findings", indexes=("case", "trace", "severity"), sealed=True)
 BATCHES: Final = Table("batches", indexes=("source",), sealed=True)
 QUARANTINE: Final = Table("quarantine", sealed=True)
+REPLAYS: Final = Table("quarantine_replays", sealed=True)
 CURSORS: Final = Table("cursors")
 DETECTOR_STATES: Final = Table("detector_states", sealed=True)
 IDEMPOTENCY: Final = Table("idempotency", sealed=True)

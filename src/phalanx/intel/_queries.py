@@ -117,6 +117,12 @@ class EventLog:
         rows = await self._store.scan(QUARANTINE, tenant, after=after, limit=min(limit, MAX_PAGE_ROWS), reverse=reverse)
         return [decode(row.value, Quarantine) for row in rows]
 
+    async def lines(self, tenant: TenantId, batch: str) -> Sequence[bytes] | None:
+        """The lines of an accepted batch as they came, None when it is no longer kept."""
+        stored = await self._store.get(BATCHES, tenant, batch)
+        chunk = None if stored is None else await self._chunk(decode(stored.value, BatchEntry).offset)
+        return None if chunk is None else split_lines(chunk.data)
+
     async def batches(self, tenant: TenantId, *, after: str = "", limit: int = 100) -> list[BatchEntry]:
         """Accepted batches, newest first, past the batch ``after``."""
         rows = await self._store.scan(BATCHES, tenant, after=after, limit=min(limit, MAX_PAGE_ROWS), reverse=True)

@@ -9,7 +9,7 @@ import contextlib
 from phalanx.core import MAX_PAGE_ROWS, Delete, Journal, Row, Store, WireError, Write, decode
 from phalanx.crypto.vault import Shredded
 from phalanx.intel._limits import MAX_TAKE_BYTES, TRIM_RECORDS
-from phalanx.intel._model import BATCHES, IDEMPOTENCY, QUARANTINE, Chunk, cursor_key, read_cursor
+from phalanx.intel._model import BATCHES, IDEMPOTENCY, QUARANTINE, REPLAYS, Chunk, cursor_key, read_cursor
 
 
 class Retention:
@@ -83,7 +83,7 @@ async def _deletes(store: Store, chunk: Chunk) -> list[Write]:
     # What a shredded tenant left is erased by who shreds.
     with contextlib.suppress(Shredded):
         rows = await store.scan(QUARANTINE, chunk.tenant, prefix=chunk.id[:31], limit=MAX_PAGE_ROWS)
-    writes: list[Write] = [Delete(QUARANTINE, chunk.tenant, row.key) for row in rows]
+    writes: list[Write] = [Delete(table, chunk.tenant, row.key) for row in rows for table in (QUARANTINE, REPLAYS)]
     writes.append(Delete(BATCHES, chunk.tenant, chunk.id))
     if chunk.idempotency_key:
         writes.append(Delete(IDEMPOTENCY, chunk.tenant, chunk.idempotency_key))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from phalanx.core import NO_TRACE, BatchId, TenantId, TraceId, decode, decode_json, encode, encode_json, kind_name
-from phalanx.intel import BadRow, BatchEntry, Chunk, Cursor, Quarantine, UsedKey
+from phalanx.intel import BadRow, BatchEntry, Chunk, Cursor, Quarantine, Replay, Replayed, UsedKey
 
 FILES = Path(__file__).parent / "files"
 BATCH = "019b76da-a87b-7076-aacb-453d5e800000"
@@ -35,6 +35,11 @@ RECORDS = [
         batch=BatchId(BATCH),
         reader="auto",
         lines=(BadRow(1, "not JSON: it ends too early", '{"a":'),),
+    ),
+    Replay(
+        id="019b76da-a87b-7076-aacb-453d5e800001",
+        **COMMON,
+        done=(Replayed(at_ns=1_767_225_600_123_456_789, by="anna", reader="cef", rows=(1, 3), batch=BATCH),),
     ),
     Cursor.at(8, 3, at_ns=1_767_225_600_123_456_789),
 ]

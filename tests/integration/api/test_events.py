@@ -10,6 +10,7 @@ from phalanx.api._limits import MAX_BODY_BYTES
 from phalanx.core import MAX_CHUNK_EVENTS, StorageFull
 from phalanx.crypto import PublicKey
 from phalanx.ledger import InclusionProof, InvalidProof, verify_checkpoint
+from phalanx.trust import Role
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 QUIET = b'{"EventID":4624,"Channel":"Security","Hostname":"ws-01","EventTime":"2026-03-02 09:00:00"}\n'
@@ -182,5 +183,42 @@ def test_a_read_only_node_refuses_events_and_shows_everything(on_node):
         assert (ready.status_code, ready.json()["read_only"]) == (503, True)
         assert (await api.http.get("/healthz")).status_code == 200
         assert len((await api.http.get("/v1/findings")).json()["items"]) == 1
+
+    on_node(work)
+
+
+def test_lines_from_quarantine_are_read_again_each_once(on_node):
+    cef = b"CEF:0|v|p|1|c|n|5|src=10.0.0.1 dst=10.0.0.2"
+
+    async def replayed(api, **wanted):
+        answer = await api.http.post("/v1/events/quarantine/replay", json=wanted)
+        assert answer.status_code == 200, answer.text
+        return {name: answer.json()[name] for name in ("replayed", "still_bad", "before", "gone")}
+
+    async def work(api):
+        await api.http.post("/v1/events?reader=suricata", content=cef + b"\nnonsense\n" + cef, headers=NDJSON)
+        await api.node.settled()
+        lines = (await api.http.get("/v1/events/quarantine")).json()["items"]
+        assert len(lines) == 3
+        whole = (await api.http.get(f"/v1/events/quarantine/{lines[1]['id']}")).json()
+        assert (whole["kept"], whole["whole"], whole["line"]) == (True, "nonsense", lines[1])
+        assert await replayed(api) == {"replayed": 0, "still_bad": 3, "before": 0, "gone": 0}
+        assert await replayed(api, lines=[lines[2]["id"]], reader="cef") == {
+            "replayed": 1, "still_bad": 0, "before": 0, "gone": 0
+        }  # fmt: skip
+        for n in (1, 0):
+            assert await replayed(api, reader="cef") == {"replayed": n, "still_bad": 1, "before": 2 - n, "gone": 0}
+        await api.node.settled()
+        events = (await api.http.get("/v1/events")).json()["items"]
+        assert [event["raw"] for event in events] == [cef.decode()] * 2
+        shown = (await api.http.get("/v1/events/quarantine")).json()["items"]
+        assert [line["replayed_as"] for line in shown] == [events[0]["id"], "", events[1]["id"]]
+        entries = (await api.http.get("/v1/ledger")).json()["items"]
+        assert sum(entry["action"] == "quarantine.replay" for entry in entries) == 2
+        problem(await api.http.get(f"/v1/events/quarantine/{events[0]['id']}"), 404, "not-found")
+        problem(await api.http.post("/v1/events/quarantine/replay", json={"reader": "cobol"}), 422, "invalid-input")
+        problem(await api.http.post("/v1/events/quarantine/replay", json={"colour": 1}), 422, "invalid-input")
+        async with api.stranger(headers=await api.token(Role.VIEWER)) as http:
+            assert (await http.post("/v1/events/quarantine/replay", json={})).status_code == 403
 
     on_node(work)

@@ -161,6 +161,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node, tmp_path):
         known |= {"artefact_id": artefact.id, "letter_id": await leave_a_letter(api.node)}
         known |= {"pool": "agents", "digest": epoch.id.hex(), "technique_id": "T1059"}
         await share_something(api.node)
+        known["line_id"] = (await api.http.get("/v1/events/quarantine")).json()["items"][0]["id"]
         known["finding"] = await say_something(api.http)
         wanted = OrderRequest(objective="look again", wanted=("assessment",), subjects=(event,))
         known |= {"sink_name": "hook", "source_name": "app"}
