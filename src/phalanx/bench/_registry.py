@@ -71,6 +71,11 @@ BENCHES: dict[str, Bench] = {
             ("nats",),
         ),
         _lazy("pipeline", "events a second end to end, and time from event to finding", "phalanx.bench._pipeline"),
+        _lazy(
+            "quantum",
+            "quantum routines, simulated: largest instance, agreement with the exact answer, scaling, kernels a second",
+            "phalanx.bench._quantum",
+        ),
         _lazy("sharing", "STIX bundles, and a TAXII collection filled and read over HTTP", "phalanx.bench._sharing"),
         _lazy("startup", "import, --help and start of a node, as whole processes", "phalanx.bench._startup"),
         _lazy("storage", "commits, appends and reads of the durable ports", "phalanx.bench._storage"),

@@ -19,6 +19,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "missions": ("phalanx.cli._show:missions", "What the agents were asked to do, and how it went."),
     "orders": ("phalanx.cli._orders:orders", "What is wanted of the agents, the plan, and what came of it."),
     "agents": ("phalanx.cli._agents:agents", "The swarm: who is there and what each is doing."),
+    "quantum": (
+        "phalanx.cli._quantum:quantum",
+        "Quantum routines for security questions, simulated, with the classical answer beside each.",
+    ),
     "posture": (
         "phalanx.cli._posture:posture",
         "Which cryptography there is, and what a quantum computer does to it.",

@@ -1,0 +1,168 @@
+"""`phalanx quantum`: routines for security questions, simulated, beside the classical answer. No node is needed."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table
+from phalanx.core import InvalidInput
+
+if TYPE_CHECKING:
+    from phalanx.quantum.routines import Answer
+
+_PATH = click.Path(path_type=Path, dir_okay=False)
+_MAX_FILE_BYTES = 64 << 20
+
+seed_option = click.option(
+    "--seed", default=1, show_default=True, help="Seed of every draw: the same, the same answer."
+)
+
+
+@click.group(cls=Group, short_help="Quantum routines for security questions, simulated, beside classical answers.")
+def quantum() -> None:
+    """Quantum routines for security questions, simulated, with the classical answer beside each."""
+
+
+@quantum.command("search")
+@click.argument("values", type=_PATH)
+@click.argument("wanted", type=_PATH)
+@seed_option
+@json_option
+def search(values: Path, wanted: Path, seed: int, *, as_json: bool) -> None:
+    """Which lines of VALUES are in WANTED: Grover's search, its questions counted."""
+    from phalanx.quantum.routines import search_indicators
+
+    answer = search_indicators(_lines(values, "VALUES"), set(_lines(wanted, "WANTED")), seed=seed)
+    _show(answer, as_json=as_json, told=[("found", ", ".join(answer.found["values"][:20]) or "nothing")])
+
+
+@quantum.command("respond")
+@click.argument("plan", type=_PATH)
+@click.option("--layers", default=4, show_default=True, help="Layers of the circuit.")
+@seed_option
+@json_option
+def respond(plan: Path, layers: int, seed: int, *, as_json: bool) -> None:
+    """Which actions of PLAN to take together within its budget: QAOA beside exact search and annealing.
+
+    PLAN is JSON: {"budget": 9, "actions": [{"name": "isolate web-1", "worth": 5, "cost": 3}, …],
+    "conflicts": [["isolate web-1", "patch web-1", 4]]}.
+    """
+    from phalanx.quantum.routines import Action, choose_responses
+
+    read = _json(plan, "PLAN")
+    try:
+        actions = [
+            Action(name=str(one["name"]), worth=float(one["worth"]), cost=float(one["cost"])) for one in read["actions"]
+        ]
+        conflicts = [(str(one), str(other), float(loss)) for one, other, loss in read.get("conflicts", [])]
+        budget = float(read["budget"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidInput("PLAN", f"{plan} is not as described in --help: {error!r}") from error
+    answer = choose_responses(actions, budget=budget, conflicts=conflicts, layers=layers, seed=seed)
+    chosen = ", ".join(answer.found["actions"]) or "none"
+    worth = f"{answer.found['worth']:g} of {answer.found['best_possible']:g} that is possible"
+    _show(answer, as_json=as_json, told=[("take", chosen), ("worth", worth)])
+
+
+@quantum.command("walk")
+@click.argument("edges", type=_PATH)
+@click.option("--from", "source", required=True, help="Where the intruder is.")
+@click.option("--to", "goal", required=True, help="What is to be protected.")
+@json_option
+def walk(edges: Path, source: str, goal: str, *, as_json: bool) -> None:
+    """How an intruder may come from one node of a graph to another; EDGES has two names on each line."""
+    from phalanx.quantum.routines import walk_paths
+
+    pairs = []
+    for number, line in enumerate(_lines(edges, "EDGES"), 1):
+        names = line.replace(",", " ").split()
+        if len(names) != 2:
+            raise InvalidInput("EDGES", f"line {number} of {edges} has no two names: {line[:80]!r}")
+        pairs.append((names[0], names[1]))
+    answer = walk_paths(pairs, source=source, goal=goal)
+    path = " → ".join(answer.found["path"]) or "there is none"
+    ranked = ", ".join(f"{name} {chance:.3f}" for name, chance in answer.found["ranked"][:5])
+    _show(answer, as_json=as_json, told=[("shortest path", path), ("most visited by the walk", ranked)])
+
+
+@quantum.command("factor")
+@click.argument("number", type=int)
+@seed_option
+@json_option
+def factor(number: int, seed: int, *, as_json: bool) -> None:
+    """Factor a toy NUMBER by Shor's algorithm, to its end. Keys are judged by `phalanx quantum resources`."""
+    from phalanx.quantum.routines import factor as factored
+
+    answer = factored(number, seed=seed)
+    factors = " · ".join(str(one) for one in answer.found["factors"]) or "not found within the attempts"
+    told = (
+        f"{answer.found['attempts']} bases, {answer.found['circuits_run']} circuits of {answer.found['width_qubits']}"
+    )
+    _show(answer, as_json=as_json, told=[("factors", factors), ("tried", f"{told} qubits")])
+
+
+@quantum.command("resources")
+@click.argument("family", type=click.Choice(["RSA", "DSA", "DH", "EC"], case_sensitive=False))
+@click.argument("bits", type=int)
+@json_option
+def resources(family: str, bits: int, *, as_json: bool) -> None:
+    """What breaking a key of so many BITS takes: published counts of gates, and a plain model of a machine."""
+    from dataclasses import asdict
+
+    from phalanx.quantum.resources import to_break
+
+    try:
+        made = to_break(family.upper(), bits)  # type: ignore[arg-type]  # click has checked it
+    except ValueError as error:
+        raise InvalidInput("BITS", str(error)) from error
+    print_json(asdict(made)) if as_json else click.echo(f"{family.upper()}-{bits}: {made.told()} (as of {made.as_of})")
+
+
+def _show(answer: "Answer", *, as_json: bool, told: list[tuple[str, str]]) -> None:
+    import msgspec
+
+    if as_json:
+        print_json(msgspec.to_builtins(answer))
+        return
+    for name, text in told:
+        click.echo(f"{name}: {text}")
+    rows: list[Mapping[str, Any]] = [
+        {"kind": kind, "side": side}
+        for kind, sides in (("quantum, simulated", (answer.quantum,)), ("classical", answer.classical))
+        for side in sides
+    ]
+    columns: list[Column] = [
+        ("how", lambda row: row["kind"]),
+        ("method", lambda row: row["side"].method),
+        ("gives", lambda row: f"{row['side'].value:g}"),
+        ("costs", lambda row: f"{row['side'].cost:,} {row['side'].cost_unit}"),
+    ]
+    print_table(answer.routine, rows, columns, empty="nothing")
+    click.echo(f"claim: {answer.claim}")
+
+
+def _read(path: Path, field: str, parse: Callable[[str], Any]) -> Any:
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise InvalidInput(field, f"{path} is larger than {_MAX_FILE_BYTES >> 20} MiB")
+        return parse(path.read_text())
+    except OSError as error:
+        raise InvalidInput(field, f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidInput(field, f"{path} cannot be read: {error}") from error
+
+
+def _lines(path: Path, field: str) -> list[str]:
+    lines: list[str] = _read(path, field, lambda text: [line.strip() for line in text.splitlines() if line.strip()])
+    return lines
+
+
+def _json(path: Path, field: str) -> dict[str, Any]:
+    import json
+
+    read = _read(path, field, json.loads)
+    if not isinstance(read, dict):
+        raise InvalidInput(field, f"{path} is no JSON object")
+    return read

@@ -1,0 +1,18 @@
+"""Bounds of the routines, in one place."""
+
+# Values searched, and indicators looked for among them: 2^20 amplitudes.
+MAX_SEARCHED = 1 << 20
+# Width of the circuits that `search_circuit` writes.
+MAX_SEARCH_CIRCUIT_BITS = 10
+# Actions that are weighed against each other: 2^18 choices, all of which the exact answer looks at.
+MAX_ACTIONS = 18
+MAX_LAYERS = 12
+MAX_STEPS = 2_000
+# Nodes of a graph that is walked on: its Laplacian is diagonalised.
+MAX_WALKED_NODES = 2_048
+# Features of a kernel: each is a qubit. Rows of a kernel matrix.
+MAX_FEATURES = 14
+MAX_KERNEL_ROWS = 20_000
+# Bits of a number that is factored, and attempts at it.
+MAX_FACTORED_BITS = 20
+MAX_FACTOR_ATTEMPTS = 64

@@ -1,0 +1,69 @@
+"""`phalanx quantum`: what each command says, and what it says of input that is none."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from phalanx.cli._quantum import quantum
+from phalanx.core import InvalidInput
+
+
+def run(*arguments):
+    return CliRunner().invoke(quantum, [*map(str, arguments)])
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "values").write_text("".join(f"host-{j}.example\n" for j in range(100)))
+    (tmp_path / "wanted").write_text("host-7.example\nnowhere.example\n")
+    (tmp_path / "edges").write_text("web-1 db-1\ndb-1, dc-1\nweb-1 web-2\n")
+    plan = {
+        "budget": 5,
+        "actions": [{"name": n, "worth": w, "cost": c} for n, w, c in (("a", 3, 3), ("b", 4, 5), ("c", 2, 2))],
+    }
+    (tmp_path / "plan").write_text(json.dumps(plan))
+    return tmp_path
+
+
+@pytest.mark.requirement("IRS-2")
+def test_each_command_gives_its_answer_its_cost_and_its_claim(files):
+    shown = {
+        "search": run("search", files / "values", files / "wanted"),
+        "respond": run("respond", files / "plan"),
+        "walk": run("walk", files / "edges", "--from", "web-1", "--to", "dc-1"),
+        "factor": run("factor", 899),
+    }
+    for name, text in (
+        ("search", "host-7.example"),
+        ("respond", "take: a, c"),
+        ("walk", "web-1 → db-1 → dc-1"),
+        ("factor", "29 · 31"),
+    ):
+        assert shown[name].exit_code == 0, shown[name].output
+        assert text in shown[name].output
+        assert "quantum, simulated" in shown[name].output
+        assert "claim: " in shown[name].output
+    assert "6,190 logical qubits" in run("resources", "rsa", 2048).output
+
+
+def test_json_is_whole(files):
+    read = json.loads(run("search", files / "values", files / "wanted", "--json").output)
+    assert read["found"]["places"] == [7]
+    assert read["provenance"]["origin"] == "simulated"
+    assert [one["method"] for one in read["classical"]] == ["scan", "hash table, already built"]
+
+
+def test_input_that_is_none_is_told_by_its_field(files):
+    (files / "bad").write_text("one two three\n")
+    for arguments, field in (
+        (("search", files / "none", files / "wanted"), "VALUES"),
+        (("respond", files / "edges"), "PLAN"),
+        (("walk", files / "bad", "--from", "a", "--to", "b"), "line 1"),
+        (("walk", files / "edges", "--from", "nobody", "--to", "dc-1"), "source"),
+        (("factor", 16), "number"),
+        (("resources", "RSA", 3), "BITS"),
+    ):
+        done = run(*arguments)
+        assert isinstance(done.exception, InvalidInput)
+        assert field in str(done.exception)
