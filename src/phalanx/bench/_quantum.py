@@ -80,7 +80,7 @@ async def quantum_bench(options: BenchOptions) -> BenchResult:
 
 def _series(run: Callable[[int], dict[str, Any]], sizes: Sequence[int], seconds: float) -> list[dict[str, Any]]:
     """Each size in turn, until one takes longer than there is."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for size in sizes:
         started_s = time.perf_counter()
         row = run(size)

@@ -138,7 +138,7 @@ def _tuned(values: Weights, layers: int, steps: int) -> tuple[npt.NDArray[np.flo
 
 def _chances(state: Amplitudes) -> Weights:
     weights = np.abs(state) ** 2
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
 def _worth_of(actions: Sequence[Action], budget: float, conflicts: Sequence[tuple[str, str, float]]) -> Weights:
