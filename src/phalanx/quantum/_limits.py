@@ -4,10 +4,25 @@
 MAX_SIMULATED_QUBITS = 22
 # Gates times amplitudes: about a minute of one core.
 MAX_SIMULATED_UPDATES = 1 << 34
-MAX_CIRCUIT_QUBITS = 1_024
-MAX_CIRCUIT_GATES = 200_000
-MAX_CIRCUIT_BYTES = 16 << 20
+MAX_CIRCUIT_QUBITS = 16_384
+MAX_CIRCUIT_BITS = 16_384
+MAX_CIRCUIT_GATES = 1_000_000
+MAX_CIRCUIT_BYTES = 64 << 20
 MAX_SHOTS = 1_000_000
+
+# What a program from outside may hold. Steps are counted while it is expanded, calls of empty gates included.
+MAX_SOURCE_BYTES = 16 << 20
+MAX_REGISTERS = 4_096
+MAX_GATE_DEFINITIONS = 4_096
+MAX_GATE_NESTING = 64
+MAX_GATE_OPERANDS = 4_096
+MAX_BLOCK_NESTING = 32
+MAX_EXPRESSION_NESTING = 64
+MAX_CALLS = 4_000_000
+# A condition over more bits than this must be an equality: others become one statement per truth assignment.
+MAX_CONDITION_BITS = 8
+MAX_POWER = 65_536
+MAX_INTEGER = 1 << 63
 
 # Every stage is a qubit, and the reflection needs three fewer helpers than stages: 7 stages are 11 qubits.
 MAX_STAGES = 7

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from phalanx.core import LimitExceeded, Rng
 from phalanx.quantum._circuits import Gates
 from phalanx.quantum._errors import InvalidCircuit, TooWide
-from phalanx.quantum._gates import GATES, SWAP, Op
+from phalanx.quantum._gates import GATES, SPLIT, SWAP, Op, parts_of
 from phalanx.quantum._limits import MAX_SHOTS, MAX_SIMULATED_QUBITS, MAX_SIMULATED_UPDATES
 
 Amplitudes = npt.NDArray[np.complex128]
@@ -81,6 +81,12 @@ def _bind(state: Amplitudes, scratch: Amplitudes, op: Op) -> Callable[[], None]:
     if op.name == SWAP:
         first, second = op.qubits
         return _exchange(_part(state, {first: 1, second: 0}), _part(state, {first: 0, second: 1}), 1, 1)
+    if op.name in SPLIT:
+        parts = [
+            _bind(state, scratch, Op(name, tuple(op.qubits[at] for at in places), params))
+            for name, places, params in parts_of(op.name, op.params)
+        ]
+        return _sequence(parts)
     *controls, target = op.qubits
     a, b, c, d = GATES[op.name].matrix(*op.params)
     fixed = dict.fromkeys(controls, 1)
@@ -89,8 +95,28 @@ def _bind(state: Amplitudes, scratch: Amplitudes, op: Op) -> Callable[[], None]:
         return _scale(low, high, a, d)
     if a == 0 and d == 0:
         return _exchange(low, high, b, c)
-    assert not controls, "no gate of the table is controlled and dense"
+    if controls:
+        return _blend(low, high, (a, b, c, d))
     return _mix(state, scratch, target, np.array([[a, b], [c, d]], dtype=np.complex128))
+
+
+def _sequence(parts: list[Callable[[], None]]) -> Callable[[], None]:
+    def apply() -> None:
+        for part in parts:
+            part()
+
+    return apply
+
+
+def _blend(low: Amplitudes, high: Amplitudes, matrix: tuple[complex, complex, complex, complex]) -> Callable[[], None]:
+    a, b, c, d = matrix
+
+    def apply() -> None:
+        before = low.copy()
+        np.copyto(low, a * before + b * high)
+        np.copyto(high, c * before + d * high)
+
+    return apply
 
 
 def _part(state: Amplitudes, fixed: dict[int, int]) -> Amplitudes:

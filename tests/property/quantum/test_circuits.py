@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from phalanx.quantum import GATE_NAMES, Gates, Op, parse, simulate
 
 ANGLES = st.floats(-10, 10, allow_nan=False)
-N_QUBITS = {"cx": 2, "cz": 2, "cp": 2, "swap": 2, "ccx": 3}
-WITH_ANGLE = {"rx", "ry", "rz", "p", "cp"}
+TWO = ("cx", "cz", "cp", "swap", "cy", "ch", "csx", "crx", "cry", "crz", "cu", "rxx", "ryy", "rzz", "rzx", "iswap", "ecr")
+N_QUBITS = dict.fromkeys((*TWO, "dcx"), 2) | dict.fromkeys(("ccx", "ccz", "cswap"), 3)
+ONE_ANGLE = ("rx", "ry", "rz", "p", "cp", "crx", "cry", "crz", "rxx", "ryy", "rzz", "rzx")
+N_ANGLES = dict.fromkeys(ONE_ANGLE, 1) | {"u3": 3, "cu": 4}
 
 X = np.array([[0, 1], [1, 0]])
 Y = np.array([[0, -1j], [1j, 0]])
@@ -25,7 +27,18 @@ MATRICES = {
     "sdg": lambda: np.diag([1, -1j]),
     "t": lambda: np.diag([1, np.exp(1j * np.pi / 4)]),
     "tdg": lambda: np.diag([1, np.exp(-1j * np.pi / 4)]),
+    "id": lambda: np.eye(2),
     "sx": lambda: ((1 + 1j) * np.eye(2) + (1 - 1j) * X) / 2,
+    "sxdg": lambda: ((1 - 1j) * np.eye(2) + (1 + 1j) * X) / 2,
+    "u3": lambda t, f, v: np.diag([1, np.exp(1j * f)]) @ MATRICES["ry"](t) @ np.diag([1, np.exp(1j * v)]),
+    "cu": lambda t, f, v, g: np.exp(1j * g) * MATRICES["u3"](t, f, v),
+    "cy": lambda: Y,
+    "ch": lambda: MATRICES["h"](),
+    "csx": lambda: MATRICES["sx"](),
+    "crx": lambda a: MATRICES["rx"](a),
+    "cry": lambda a: MATRICES["ry"](a),
+    "crz": lambda a: MATRICES["rz"](a),
+    "ccz": lambda: Z,
     "rx": lambda a: np.cos(a / 2) * np.eye(2) - 1j * np.sin(a / 2) * X,
     "ry": lambda a: np.cos(a / 2) * np.eye(2) - 1j * np.sin(a / 2) * Y,
     "rz": lambda a: np.cos(a / 2) * np.eye(2) - 1j * np.sin(a / 2) * Z,
@@ -44,7 +57,7 @@ def circuits(draw):
     gates = Gates(n)
     for name in draw(st.lists(st.sampled_from(names), max_size=25)):
         qubits = draw(st.permutations(range(n)))[: N_QUBITS.get(name, 1)]
-        params = (draw(ANGLES) + 0.0,) if name in WITH_ANGLE else ()
+        params = tuple(draw(ANGLES) + 0.0 for _ in range(N_ANGLES.get(name, 0)))
         gates.add(Op(name, tuple(qubits), params))
     return gates.measure(*draw(st.permutations(range(n)))[: draw(st.integers(0, n))])
 
@@ -54,10 +67,31 @@ def on(n, factors):
     return functools.reduce(np.kron, [factors.get(q, np.eye(2)) for q in range(n)])
 
 
+PAULIS = {"rxx": (X, X), "ryy": (Y, Y), "rzz": (Z, Z), "rzx": (Z, X)}
+
+
+def special(op, n):
+    a, b = op.qubits[-2:]
+    swap = (np.eye(1 << n) + sum(on(n, {a: P, b: P}) for P in (X, Y, Z))) / 2
+    if op.name == "iswap":
+        return swap @ (np.eye(1 << n) * (1 + 1j) + on(n, {a: Z, b: Z}) * (1 - 1j)) / 2
+    if op.name == "ecr":
+        return (on(n, {a: X}) - on(n, {a: Y, b: X})) / np.sqrt(2)
+    if op.name == "dcx":
+        return dense(Op("cx", (b, a)), n) @ dense(Op("cx", (a, b)), n)
+    return np.eye(1 << n) + on(n, {op.qubits[0]: np.diag([0, 1])}) @ (swap - np.eye(1 << n))
+
+
 def dense(op, n):
     if op.name == "swap":
         a, b = op.qubits
         return (np.eye(1 << n) + sum(on(n, {a: P, b: P}) for P in (X, Y, Z))) / 2
+    if op.name in PAULIS:
+        first, second = (on(n, {q: P}) for q, P in zip(op.qubits, PAULIS[op.name], strict=True))
+        (angle,) = op.params
+        return np.cos(angle / 2) * np.eye(1 << n) - 1j * np.sin(angle / 2) * first @ second
+    if op.name in ("iswap", "ecr", "dcx", "cswap"):
+        return special(op, n)
     *controls, target = op.qubits
     when_all_one = dict.fromkeys(controls, np.diag([0, 1]))
     change = MATRICES[op.name](*op.params) - np.eye(2)
