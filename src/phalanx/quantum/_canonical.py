@@ -17,6 +17,7 @@ Text that means the same in another spelling is refused: reading it is a convers
 """
 
 import hashlib
+import itertools
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -138,7 +139,7 @@ def check_step(step: Step, n_qubits: int, n_bits: int) -> None:
         if len(qubits) != 1 or step.params:
             raise InvalidCircuit(f"{name} takes 1 qubits and 0 parameters")
     elif name == BARRIER:
-        if not qubits or step.params or step.condition or any(a >= b for a, b in zip(qubits, qubits[1:], strict=False)):
+        if not qubits or step.params or step.condition or any(a >= b for a, b in itertools.pairwise(qubits)):
             raise InvalidCircuit("the qubits of a barrier rise, and it has no condition")
     else:
         shape = shape_of(name)
@@ -153,7 +154,7 @@ def check_step(step: Step, n_qubits: int, n_bits: int) -> None:
     if (name == MEASURE) != (step.bit >= 0) or step.bit >= n_bits:
         raise InvalidCircuit(f"{name} names a bit outside 0…{n_bits - 1}")
     bits = [bit for bit, _ in step.condition]
-    if bits and (bits[0] < 0 or bits[-1] >= n_bits or any(a >= b for a, b in zip(bits, bits[1:], strict=False))):
+    if bits and (bits[0] < 0 or bits[-1] >= n_bits or any(a >= b for a, b in itertools.pairwise(bits))):
         raise InvalidCircuit(f"the bits of a condition rise within 0…{n_bits - 1}")
 
 

@@ -20,6 +20,18 @@ class InvalidCircuit(QuantumError):
         super().__init__(f"{where}: {reason}", line=line, reason=reason)
 
 
+class UnreadableCircuit(InvalidCircuit):
+    """A program in some language that is not one, or that says what is not read. Adds ``column``."""
+
+    code = "unreadable-circuit"
+
+    def __init__(self, reason: str, *, line: int = 0, column: int = 0) -> None:
+        QuantumError.__init__(
+            self, f"line {line}, column {column}: {reason}" if line else reason,
+            line=line, column=column, reason=reason,
+        )  # fmt: skip
+
+
 class TooWide(LimitExceeded):
     """More qubits than a statevector can hold here. Attributes as of ``LimitExceeded``."""
 

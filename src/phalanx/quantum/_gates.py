@@ -182,10 +182,7 @@ DEFINITIONS: dict[str, str] = {
     "csx": "gate csx a, b { h b; cp(pi/2) a, b; h b; }",
     "ccz": "gate ccz a, b, c { h c; ccx a, b, c; h c; }",
     "rxx": "gate rxx(t) a, b { h a; h b; cx a, b; rz(t) b; cx a, b; h b; h a; }",
-    "ryy": (
-        "gate ryy(t) a, b "
-        "{ sx a; sx b; cx a, b; rz(t) b; cx a, b; h a; sdg a; h a; h b; sdg b; h b; }"
-    ),
+    "ryy": ("gate ryy(t) a, b { sx a; sx b; cx a, b; rz(t) b; cx a, b; h a; sdg a; h a; h b; sdg b; h b; }"),
     "rzz": "gate rzz(t) a, b { cx a, b; rz(t) b; cx a, b; }",
     "rzx": "gate rzx(t) a, b { h b; cx a, b; rz(t) b; cx a, b; h b; }",
     "iswap": "gate iswap a, b { s a; s b; h a; cx a, b; cx b, a; h b; }",

@@ -18,11 +18,13 @@ MAX_GATE_NESTING = 64
 MAX_GATE_OPERANDS = 4_096
 MAX_BLOCK_NESTING = 32
 MAX_EXPRESSION_NESTING = 64
-MAX_CALLS = 4_000_000
+MAX_CALLS = 2_000_000
 # A condition over more bits than this must be an equality: others become one statement per truth assignment.
 MAX_CONDITION_BITS = 8
 MAX_POWER = 65_536
+# What is calculated; a literal may be as wide as a register of bits is compared with.
 MAX_INTEGER = 1 << 63
+MAX_INTEGER_DIGITS = 4_000
 
 # Every stage is a qubit, and the reflection needs three fewer helpers than stages: 7 stages are 11 qubits.
 MAX_STAGES = 7

@@ -9,7 +9,25 @@ from hypothesis import strategies as st
 from phalanx.quantum import GATE_NAMES, Gates, Op, parse, simulate
 
 ANGLES = st.floats(-10, 10, allow_nan=False)
-TWO = ("cx", "cz", "cp", "swap", "cy", "ch", "csx", "crx", "cry", "crz", "cu", "rxx", "ryy", "rzz", "rzx", "iswap", "ecr")
+TWO = (
+    "cx",
+    "cz",
+    "cp",
+    "swap",
+    "cy",
+    "ch",
+    "csx",
+    "crx",
+    "cry",
+    "crz",
+    "cu",
+    "rxx",
+    "ryy",
+    "rzz",
+    "rzx",
+    "iswap",
+    "ecr",
+)
 N_QUBITS = dict.fromkeys((*TWO, "dcx"), 2) | dict.fromkeys(("ccx", "ccz", "cswap"), 3)
 ONE_ANGLE = ("rx", "ry", "rz", "p", "cp", "crx", "cry", "crz", "rxx", "ryy", "rzz", "rzx")
 N_ANGLES = dict.fromkeys(ONE_ANGLE, 1) | {"u3": 3, "cu": 4}

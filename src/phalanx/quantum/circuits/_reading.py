@@ -1,0 +1,50 @@
+"""Any circuit in: text by its language, objects by the SDK that they come from."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from phalanx.core import Circuit, InvalidInput
+from phalanx.quantum._arrays import GateArray, steps_of
+from phalanx.quantum._canonical import Steps, write
+from phalanx.quantum._circuits import Gates
+from phalanx.quantum.circuits._openqasm import read_openqasm
+
+# The package whose objects are read, by the module that the class of an object is in.
+_OBJECTS: dict[str, str] = {}
+LANGUAGES: dict[str, Callable[..., Steps]] = {"openqasm2": read_openqasm, "openqasm3": read_openqasm}
+
+
+def read(
+    source: "str | bytes | Circuit | Gates | GateArray | Any", *, language: str | None = None,
+    parameters: Mapping[str, float] | None = None,
+) -> Circuit:  # fmt: skip
+    """The canonical circuit of a text or an SDK's object. ``language`` is told from the text where none is named.
+
+    ``parameters`` gives values to the inputs of a program. Raises ``UnreadableCircuit`` with line and column,
+    ``LimitExceeded`` for what is too large, ``Unavailable`` where an extra is missing.
+    """
+    return write(read_steps(source, language=language, parameters=parameters))
+
+
+def read_steps(source: Any, *, language: str | None = None, parameters: Mapping[str, float] | None = None) -> Steps:
+    """The same as steps."""
+    if isinstance(source, Circuit | Gates | GateArray | Steps):
+        return steps_of(source)
+    if isinstance(source, bytes):
+        source = source.decode("utf-8", errors="replace")
+    name = language or language_of(source)
+    reader = LANGUAGES.get(name)
+    if reader is None:
+        raise InvalidInput("language", f"{name!r} is not read; these are: {', '.join(LANGUAGES)}")
+    return reader(source, parameters)
+
+
+def language_of(source: Any) -> str:
+    """What language a text or object is in."""
+    if isinstance(source, str):
+        return "openqasm3" if "OPENQASM 3" in source[:4096] else "openqasm2"
+    package = type(source).__module__.partition(".")[0]
+    found = _OBJECTS.get(package)
+    if found is None:
+        raise InvalidInput("circuit", f"objects of {package} are not read")
+    return found
