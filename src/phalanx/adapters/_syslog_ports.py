@@ -99,7 +99,7 @@ class Waiting:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await self._some.wait()
-                if not self.is_full:
+                if self._bytes < self._max_bytes // 4:
                     await asyncio.sleep(LISTEN_LINGER_S)
 
     def take(self, max_bytes: int) -> bytes:

@@ -63,6 +63,11 @@ BENCHES: dict[str, Bench] = {
             "detectors on NSL-KDD with its honest split, and on traces of known truth",
             "phalanx.bench._detectors",
         ),
+        _lazy(
+            "ingest",
+            "reading every format and every line of the recordings, a listener, and hostile input",
+            "phalanx.bench._ingest",
+        ),
         _lazy("ledger", "durable appends, proofs, opening and a full audit of the ledger", "phalanx.bench._ledger"),
         _lazy(
             "messaging",

@@ -4,6 +4,7 @@ Pure. Hostile input is expected: every line ends in a batch or is rejected with 
 source's own field names are kept; OCSF is a view over them. ``BadLine`` says why a line is none.
 """
 
+from phalanx.intel.reading._evtx import EVTX_CHUNK_BYTES, EVTX_HEADER_BYTES, evtx_lines
 from phalanx.intel.reading._framing import FRAMINGS, SyslogFrames, one_line
 from phalanx.intel.reading._lines import slices, split_lines
 from phalanx.intel.reading._ocsf import OcsfMapping, mapping_of, ocsf_view
@@ -26,6 +27,8 @@ from phalanx.intel.reading.ocsf import OCSF_VERSION
 
 __all__ = [
     "AUTO",
+    "EVTX_CHUNK_BYTES",
+    "EVTX_HEADER_BYTES",
     "FRAMINGS",
     "OCSF_VERSION",
     "OWN",
@@ -39,6 +42,7 @@ __all__ = [
     "SyslogFrames",
     "Tally",
     "check_reader",
+    "evtx_lines",
     "mapping_of",
     "ocsf_view",
     "one_line",

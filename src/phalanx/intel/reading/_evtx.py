@@ -46,6 +46,12 @@ _SYSTEM = {
 _to_json = msgspec.json.Encoder()
 
 
+def evtx_lines(data: bytes) -> Iterator[bytes]:
+    """The lines of a whole log in memory."""
+    for number, at in enumerate(range(EVTX_HEADER_BYTES, len(data), EVTX_CHUNK_BYTES)):
+        yield from chunk_lines(data[at : at + EVTX_CHUNK_BYTES], number)
+
+
 def chunk_lines(chunk: bytes, number: int) -> Iterator[bytes]:
     """The lines of one chunk; ``number`` is its place in the file."""
     if not chunk.startswith(_CHUNK_MAGIC):

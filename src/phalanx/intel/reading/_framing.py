@@ -61,7 +61,7 @@ class SyslogFrames:
         at = 0
         while at < len(data) and not self.is_broken:
             if self._within is _Within.NOTHING:
-                at = self._begin(data, at)
+                at = self._begin(data, at, lines)
             elif self._within is _Within.COUNT:
                 at = self._count(data, at)
             elif self._within is _Within.COUNTED:
@@ -77,13 +77,32 @@ class SyslogFrames:
             self._emit(lines)
         return lines
 
-    def _begin(self, data: bytes, at: int) -> int:
+    def _begin(self, data: bytes, at: int, lines: list[bytes]) -> int:
         while at < len(data) and data[at] in _SPACE:
             at += 1
-        if at < len(data):
-            counted = self._framing == "octets" or (self._framing == "auto" and data[at] in b"123456789")
-            self._within = _Within.COUNT if counted else _Within.LINE
-        return at
+        if at == len(data):
+            return at
+        counted = self._framing == "octets" or (self._framing == "auto" and data[at] in b"123456789")
+        self._within = _Within.COUNT if counted else _Within.LINE
+        return self._whole(data, at, lines)
+
+    def _whole(self, data: bytes, at: int, lines: list[bytes]) -> int:
+        """The message that begins here, when all of it is here; what is not goes the longer way, byte for byte."""
+        if self._within is _Within.COUNT:
+            space = data.find(b" ", at, at + MAX_COUNT_DIGITS + 1)
+            count = data[at:space] if space > at else b""
+            start, end = space + 1, space + 1 + int(count) if count.isdigit() else len(data) + 1
+            behind = end
+        else:
+            start, end = at, data.find(b"\n", at)
+            end = end if end >= 0 else len(data) + 1
+            behind = end + 1
+        if end > len(data) or end - start > self._max_bytes:
+            return at
+        if line := one_line(data[start:end]):
+            lines.append(line)
+        self._within = _Within.NOTHING
+        return behind
 
     def _count(self, data: bytes, at: int) -> int:
         """Digits up to a space. In ``auto`` anything else means that it is a line after all."""

@@ -12,6 +12,7 @@ of a header is kept as ``extension.NAME``, and what is no pair under ``unnamed``
 """
 
 import re
+from itertools import islice
 
 from phalanx.core import NS_PER_MS, LogSource, Value
 from phalanx.intel._errors import BadLine
@@ -53,7 +54,7 @@ def read_cef(line: bytes, accepted_at_ns: int) -> ReadEvent:
     fields: dict[str, Value] = dict(header)
     fields |= {name: _unescaped(part) for name, part in zip(_CEF_HEADER, parts, strict=False)}
     rest = parts[-1]
-    names = list(_CEF_NAME.finditer(rest))
+    names = list(islice(_CEF_NAME.finditer(rest), MAX_EVENT_FIELDS + 1))
     if len(names) > MAX_EVENT_FIELDS:
         raise BadLine(f"more than {MAX_EVENT_FIELDS} fields")
     if before := rest[: names[0].start() if names else len(rest)].strip():
