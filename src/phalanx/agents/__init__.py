@@ -39,6 +39,7 @@ from phalanx.agents._errors import (
     Unauthentic,
 )
 from phalanx.agents._falls import Fall, FallKind
+from phalanx.agents._health import Quarantined, SwarmHealth
 from phalanx.agents._limits import AT_ONCE_PER_ROLE
 from phalanx.agents._model import (
     MISSIONS,
@@ -60,7 +61,7 @@ from phalanx.agents._orders import ORDERS, Order, OrderRequest, OrderResult, Ord
 from phalanx.agents._overview import overview_duty
 from phalanx.agents._registry import Registry
 from phalanx.agents._roster import skills_by_name
-from phalanx.agents._swarm import Quarantined, Swarm, SwarmHealth
+from phalanx.agents._swarm import Swarm
 from phalanx.agents._toolbox import Skill, Toolbox, Workers
 
 __all__ = [

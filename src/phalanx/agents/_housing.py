@@ -11,7 +11,7 @@ from phalanx.agents._agent import Agent, task_name
 from phalanx.agents._model import Capability, Role
 from phalanx.agents._monitor import AGENTS, Monitor, beat_tag, group_of
 from phalanx.agents._roster import Roster
-from phalanx.messaging import Bus, Kind, Mailbox, Marking, Member, process_of
+from phalanx.messaging import ALL_TENANTS, Bus, Kind, Mailbox, Marking, Member, process_of
 from phalanx.telemetry import Telemetry
 
 
@@ -33,7 +33,9 @@ class Housing:
         if self._bus is None:
             return
         tags = self._tags[agent.role] | {beat_tag(self._bus.process, group_of(agent.name))}
-        box = self._bus.join(Member(agent.name, tags))
+        place = self._roster.named.get(agent.place)
+        tenants = frozenset({place.tenant}) if place is not None and place.tenant else ALL_TENANTS
+        box = self._bus.join(Member(agent.name, tags, tenants=tenants))
         self._boxes[agent.name] = box, tasks.create_task(self._read(agent, box), name=task_name(agent.name, "mailbox"))
         if self._monitor is not None:
             self._monitor.watch(agent)

@@ -134,7 +134,8 @@ class AgentView:
 
     ``identity`` is the fingerprint of the agent's key, empty where agents have none. ``done``, ``failed`` and ``falls``
     count what its place has seen. ``trust`` is from 0 to 1: the share of missions that went well there, less when it
-    is suspect; ``phi`` how suspicious its silence is. ``duties`` are what it keeps.
+    is suspect; ``phi`` how suspicious its silence is. ``duties`` are what it keeps. ``tenants`` are those that it
+    works for, ``*`` for all.
     """
 
     id: str
@@ -154,6 +155,7 @@ class AgentView:
     heard_ns: int = 0
     falls: int = 0
     busy_s: float = 0.0
+    tenants: tuple[str, ...] = ("*",)
 
 
 def new_mission(finding: Finding, *, at_ns: int, skill: str) -> Mission:

@@ -14,7 +14,7 @@ from phalanx.agents._limits import MAILBOX_MISSIONS, SILENT_PHI
 from phalanx.agents._model import Role
 from phalanx.agents._roster import Place, Roster, place_name
 from phalanx.balancing import FairShares, NoEligibleResource, Operation, OperationKind, Pool, QueuesFull, Resource
-from phalanx.core import NS_PER_S, Clock, TenantId
+from phalanx.core import NS_PER_S, Clock, InvalidInput, TenantId
 
 POOL = "agents"
 _VACANT = "vacant"
@@ -39,6 +39,15 @@ class Placing:
         )
         for name, _ in vacant:
             self.pool.close(name, _VACANT)
+        numbered = [(place.role, place.number) for place in roster.places] + list(roster.vacant)
+        # Where some places are one tenant's, the names of those that everybody else may have, by role and tenant.
+        self._open_to = {
+            (role, tenant): frozenset(
+                place_name(one, number) for one, number in numbered
+                if one is role and roster.tenant_of(one, number) in ("", tenant)
+            )
+            for role in roster.roles for tenant in ("", *roster.reserved)
+        } if roster.reserved else {}  # fmt: skip
 
     def choose(self, claim: Claim) -> Agent | None:
         """The agent for this mission, None when every able one is full. It holds a place there until ``ended``."""
@@ -101,13 +110,16 @@ class Placing:
 
     def _operation(self, claim: Claim) -> Operation:
         mission = claim.mission
-        eligible = None
+        role = self._roster.skills[mission.skill].manifest.role
+        eligible: frozenset[str] | None = None
+        if self._open_to:
+            eligible = self._open_to.get((role, mission.tenant), self._open_to[role, ""])
         if mission.min_trust > 0:
-            role = self._roster.skills[mission.skill].manifest.role
             trusted = (
                 place for place in self._roster.peers[role] if trust(place.done, place.failed) >= mission.min_trust
             )
-            eligible = frozenset(place.name for place in trusted)
+            names = frozenset(place.name for place in trusted)
+            eligible = names if eligible is None else names & eligible
         return Operation(
             id=mission.id, kind=mission.skill, tenant=mission.tenant, priority=int(mission.severity), eligible=eligible
         )
@@ -124,3 +136,14 @@ def trust(done: int, failed: int, phi: float = 0.0) -> float:
 def by_role(weights: Mapping[Role, int] | int) -> dict[Role, int]:
     """How many agents each role has, from a number for all or one for each."""
     return dict.fromkeys(Role, weights) if isinstance(weights, int) else {role: weights.get(role, 0) for role in Role}
+
+
+def check_reserved(reserved: Mapping[str, int], per_role: Mapping[Role, int]) -> None:
+    """Raises ``InvalidInput`` when a role would have no place left for everybody."""
+    most = sum(reserved.values())
+    short = next((role for role, number in per_role.items() if 0 < number <= most), None)
+    if any(number < 1 for number in reserved.values()) or (most and short is not None):
+        where = f"; {short.value} has {per_role[short]}" if short is not None else ""
+        raise InvalidInput(
+            "reserved", f"{most} places of each role are reserved, one must be left for everybody{where}"
+        )

@@ -1,4 +1,4 @@
-"""Who there is, looked up by what is wanted: role, capability, skill, locality, trust."""
+"""Who there is, looked up by what is wanted: role, capability, skill, tenant, locality, trust."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
@@ -32,13 +32,14 @@ class Registry:
         role: Role | None = None,
         capability: Capability | None = None,
         skill: str = "",
+        tenant: str = "",
         locality: str = "",
         min_trust: float = 0.0,
         able: bool = False,
     ) -> list[AgentView]:
         """The agents that fit all of it, the most trusted and least busy first. ``able``: only who may be given work.
 
-        All of them serve every tenant and are where their node is.
+        All of them are where their node is, and those serve every tenant whose place is reserved for none.
         """
         if locality not in ("", self._locality):
             return []
@@ -48,6 +49,7 @@ class Registry:
             for one in roles
             if self._offers(one, capability, skill)
             for place in self._roster.peers.get(one, ())
+            if not tenant or place.tenant in ("", tenant)
         ]
         chosen = [
             view
@@ -90,6 +92,7 @@ class Registry:
             heard_ns=heard.at_ns,
             falls=place.life - 1,
             busy_s=place.busy_ns / NS_PER_S,
+            tenants=(place.tenant,) if place.tenant else ("*",),
         )
 
     def _state(self, place: Place, *, responsive: bool) -> AgentState:

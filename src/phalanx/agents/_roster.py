@@ -16,7 +16,10 @@ from phalanx.core import MAX_NAME_CHARS, Clock
 
 @dataclass(slots=True)
 class Place:
-    """A seat for one agent at a time. ``life`` counts the agents it has had, the others their work."""
+    """A seat for one agent at a time. ``life`` counts the agents it has had, the others their work.
+
+    ``tenant`` is the one whose missions alone it takes; empty where it takes everybody's.
+    """
 
     role: Role
     number: int
@@ -25,6 +28,7 @@ class Place:
     done: int = 0
     failed: int = 0
     busy_ns: int = 0
+    tenant: str = ""
 
     @property
     def name(self) -> str:
@@ -49,7 +53,10 @@ class Roster:
         per_role: Mapping[Role, int],
         admission: Admission,
         at_once: int,
+        reserved: Mapping[str, int] | None = None,
     ) -> None:
+        self.reserved = dict(reserved or {})
+        self._per_role = per_role
         self.skills = skills_by_name(skills)
         self._admission = admission
         self._tools = tools
@@ -135,8 +142,17 @@ class Roster:
         self._fallen.remove(agent)
         self._admission.leave(agent.name)
 
+    def tenant_of(self, role: Role, number: int) -> str:
+        """Whose missions alone are taken in this place: the first ones of a role are there for everybody."""
+        left = self._per_role[role] - number
+        for tenant, n in self.reserved.items():
+            if left < n:
+                return tenant
+            left -= n
+        return ""
+
     def _seat(self, role: Role, number: int) -> Place:
-        place = Place(role, number, self._agent(role, number, life=1))
+        place = Place(role, number, self._agent(role, number, life=1), tenant=self.tenant_of(role, number))
         self.places.append(place)
         self.peers[role].append(place)
         self.named[place.name] = place

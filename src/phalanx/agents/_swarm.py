@@ -3,24 +3,23 @@
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from phalanx.agents._admission import Admission, Anybody
-from phalanx.agents._agent import Agent, agent_of_task, first_within
+from phalanx.agents._agent import Agent, first_within
 from phalanx.agents._book import Claim, MissionBook
 from phalanx.agents._dispatcher import Dispatcher
 from phalanx.agents._duties import Duties
 from phalanx.agents._duty import Duty, DutyView
 from phalanx.agents._falls import Fall, FallKind
+from phalanx.agents._health import Hogs, Quarantined, SwarmHealth
 from phalanx.agents._housing import Housing
 from phalanx.agents._keeper import Keeper
 from phalanx.agents._limits import (
     AT_ONCE_PER_ROLE,
     CANCEL_S,
     DRAIN_S,
-    HOG_TOLD_S,
     MAX_AGENTS_PER_ROLE,
     MAX_QUARANTINED,
     SEAT_BATCH,
@@ -28,14 +27,13 @@ from phalanx.agents._limits import (
 from phalanx.agents._model import AgentView, Capability, Mission, MissionStatus, Role, SkillManifest
 from phalanx.agents._monitor import LastHeard, Monitor
 from phalanx.agents._orders import Orders
-from phalanx.agents._placing import Placing, by_role
+from phalanx.agents._placing import Placing, by_role, check_reserved
 from phalanx.agents._registry import Registry
 from phalanx.agents._roster import Place, Roster
 from phalanx.agents._toolbox import Skill, Toolbox
 from phalanx.balancing import Move, Pool
 from phalanx.core import (
     NS_PER_S,
-    AlertLevel,
     AlertSink,
     Clock,
     EntropySource,
@@ -50,43 +48,6 @@ from phalanx.messaging import Bus
 from phalanx.telemetry import Telemetry
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """An agent that was set apart: who, under which key, why, on whose word, and when. Somebody else has its place."""
-
-    agent: str
-    role: Role
-    identity: str
-    reason: str
-    by: str
-    at_ns: int
-    successor: str
-
-
-@dataclass(frozen=True, slots=True)
-class SwarmHealth:
-    """How the swarm is doing. ``degraded`` are roles whose agents fall too often, ``resting`` duties nobody keeps."""
-
-    running: bool
-    n_agents: int
-    n_vacant: int
-    degraded: tuple[str, ...]
-    resting: tuple[str, ...]
-    hogs: tuple[str, ...]
-
-    @property
-    def told(self) -> str:
-        """In words."""
-        if not self.running:
-            return "stopped; restart the node"
-        words = [f"running, {self.n_agents} agents" + (f", {self.n_vacant} more to come" if self.n_vacant else "")]
-        words += [f"{what}: {'; '.join(which)}" for what, which in self._troubles() if which]
-        return "; ".join(words)
-
-    def _troubles(self) -> list[tuple[str, tuple[str, ...]]]:
-        return [("degraded", self.degraded), ("nobody keeps", self.resting), ("held the event loop", self.hogs)]
-
-
 class Swarm:
     """All agents of a node. ``async with`` starts it, and stops it in order.
 
@@ -94,7 +55,8 @@ class Swarm:
     role). A few of each role are there at once, the others come in the background, as their identities become ready.
     The toolbox may still be filled between construction and start. One swarm at a time owns a store's missions.
     ``admission`` gives agents their identities; without it they have none. With a ``bus`` agents can be
-    written to; with ``entropy`` besides, their heartbeats are watched.
+    written to; with ``entropy`` besides, their heartbeats are watched. ``reserved`` says how many places of each role
+    are for one tenant alone.
     """
 
     def __init__(
@@ -114,17 +76,18 @@ class Swarm:
         offload: Offload | None = None,
         alerts: AlertSink | None = None,
         locality: str = "",
+        reserved: Mapping[str, int] | None = None,
     ) -> None:
         per_role = by_role(agents_per_role)
         if any(not 0 <= number <= MAX_AGENTS_PER_ROLE for number in per_role.values()) or agents_per_role == 0:
             raise InvalidInput("agents_per_role", f"must be between 1 and {MAX_AGENTS_PER_ROLE}")
+        check_reserved(reserved or {}, per_role)
         self._clock = clock
-        self._alerts = alerts
         self._log = telemetry.log.bind(room="agents")
         self._admission: Admission = admission or Anybody()
         self._roster = Roster(
             skills, duties, tools=toolbox, clock=clock, per_role=per_role,
-            admission=self._admission, at_once=AT_ONCE_PER_ROLE,
+            admission=self._admission, at_once=AT_ONCE_PER_ROLE, reserved=reserved,
         )  # fmt: skip
         self._monitor: Monitor | None = None
         if bus is not None and entropy is not None:
@@ -150,15 +113,11 @@ class Swarm:
             self._roster, self._duties, self._monitor, locality=locality, stopped=lambda: not self.running
         )
         self._quarantined: deque[Quarantined] = deque(maxlen=MAX_QUARANTINED)
-        self._hogs: dict[str, str] = {}
-        self._hogs_told_ns: dict[str, int] = {}
+        self._hogs = Hogs(clock, telemetry, alerts)
         self._runner: asyncio.Task[None] | None = None
         metrics = telemetry.metrics
         self._n_agents = metrics.gauge("phalanx_agents", "Agents in the roster.")
         self._n_agents.set(len(self._roster.places))
-        self._hogged = metrics.counter(
-            "phalanx_event_loop_hogs_total", "Times that one piece of work held the event loop.", ("agent", "work")
-        )
 
     @property
     def running(self) -> bool:
@@ -246,16 +205,7 @@ class Swarm:
 
     def hogged(self, task: str, seconds: float, where: str) -> None:
         """Say that a task held the event loop for so long; if it is an agent's, people are told which and where."""
-        agent, work = agent_of_task(task) or ("", task)
-        self._hogged.labels(agent, work).inc()
-        now_ns = self._clock.monotonic_ns()
-        told_ns = self._hogs_told_ns.get(work)
-        self._hogs[work] = f"{agent or 'the node'} in {work} for {seconds:.2g} s at {where}"
-        self._log.warning("the event loop was held", agent=agent, work=work, seconds=seconds, where=where)
-        if self._alerts is not None and agent and (told_ns is None or now_ns - told_ns > HOG_TOLD_S * NS_PER_S):
-            self._hogs_told_ns[work] = now_ns
-            text = f"the agent {agent} held the event loop in {work}: mark it cpu_bound, or have it yield"
-            self._alerts.alert(AlertLevel.WARNING, "agents", text, seconds=round(seconds, 2), where=where)
+        self._hogs.held(task, seconds, where)
 
     def health(self) -> SwarmHealth:
         """How the swarm is doing."""
@@ -268,7 +218,7 @@ class Swarm:
         resting = [f"{post.manifest.name} ({post.note})" for post in self._duties.resting()]
         return SwarmHealth(
             running=self.running, n_agents=len(self._roster.places), n_vacant=len(self._roster.vacant),
-            degraded=tuple(degraded), resting=tuple(resting), hogs=tuple(self._hogs.values()),
+            degraded=tuple(degraded), resting=tuple(resting), hogs=self._hogs.told,
         )  # fmt: skip
 
     async def settled(self) -> None:

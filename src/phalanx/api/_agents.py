@@ -46,16 +46,18 @@ def agent_routes(node: "Node", gate: Gate) -> APIRouter:
             Capability | None, Query(description="Only who has a skill or duty of this kind.")
         ] = None,
         skill: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only who has this skill.")] = "",
+        tenant: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only who works for this tenant.")] = "",
         locality: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only who is on this node.")] = "",
         min_trust: Annotated[float, Query(ge=0, le=1, description="Only who is trusted so far.")] = 0.0,
         able: Annotated[bool, Query(description="Only who may be given work now.")] = False,  # noqa: FBT002
     ) -> Response:
         """The swarm: who is there and what each is doing. With a filter, the most trusted and least busy first."""
-        wanted = (role, capability, skill, locality, min_trust, able)
+        wanted = (role, capability, skill, tenant, locality, min_trust, able)
         if any(wanted):
             found = swarm.registry.find(
-                role=role, capability=capability, skill=skill, locality=locality, min_trust=min_trust, able=able
-            )
+                role=role, capability=capability, skill=skill, tenant=tenant, locality=locality, min_trust=min_trust,
+                able=able,
+            )  # fmt: skip
         else:
             found = swarm.roster()
         return reply({"items": found, "next": ""})

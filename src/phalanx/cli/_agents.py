@@ -57,6 +57,7 @@ _COLUMNS: list[Column] = [
     ("done", _text("done")),
     ("failed", _text("failed")),
     ("falls", _text("falls")),
+    ("tenants", lambda row: ", ".join(row.get("tenants", "*"))),
     ("trust", lambda row: f"{row['trust']:.2f}"),
     ("identity", lambda row: row["identity"][:16]),
 ]
@@ -74,18 +75,19 @@ def list_agents(client: NodeClient, as_json: bool) -> None:
 @click.option("--role", type=click.Choice(_ROLES), help="Only of this role.")
 @click.option("--capability", type=click.Choice(_CAPABILITIES), help="Only who has a skill or duty of this kind.")
 @click.option("--skill", default="", help="Only who has this skill.")
+@click.option("--tenant", default="", help="Only who works for this tenant.")
 @click.option("--locality", default="", help="Only who is on the node of this name.")
 @click.option("--min-trust", type=click.FloatRange(0, 1), default=0.0, help="Only who is trusted so far, 0 to 1.")
 @click.option("--able", is_flag=True, help="Only who may be given work now.")
 @client_options
 @json_option
 def registry(
-    role: str | None, capability: str | None, skill: str, locality: str, min_trust: float, able: bool,
+    role: str | None, capability: str | None, skill: str, tenant: str, locality: str, min_trust: float, able: bool,
     client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
     """Look agents up by what is wanted of them, the most trusted and least busy first."""
     wanted = {
-        "role": role, "capability": capability, "skill": skill, "locality": locality,
+        "role": role, "capability": capability, "skill": skill, "tenant": tenant, "locality": locality,
         "min_trust": min_trust or None, "able": "true" if able else "",
     }  # fmt: skip
     _show(client.get("/v1/agents", **wanted)["items"], as_json=as_json)

@@ -1,7 +1,11 @@
 """`phalanx sim`."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import click
@@ -19,14 +23,15 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0), help="Run this one seed and print the digest of its trace.")
 @click.option("--seeds", type=click.IntRange(1), default=100, show_default=True, help="How many seeds to run.")
 @click.option("--first", type=click.IntRange(0), default=0, show_default=True, help="The first seed.")
+@click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Seeds to run at once.")
 @click.option(
     "--beyond", is_flag=True, help="One traitor more than is tolerated: a violation must be found (`consensus`)."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.pass_context
 def sim(
-    ctx: click.Context, name: str | None, list_them: bool, seed: int | None, seeds: int, first: int, beyond: bool,
-    as_json: bool,
+    ctx: click.Context, name: str | None, list_them: bool, seed: int | None, seeds: int, first: int, jobs: int,
+    beyond: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Run the fault simulation NAME over many seeds, with checkers that are not part of what they check.
 
@@ -34,10 +39,8 @@ def sim(
     survived, to show that the checkers see it: it ends with 0 when they did, and with 1 when they saw nothing.
     """
     from phalanx.core import InvalidInput
-    from phalanx.demo import node_simulation
-    from phalanx.testing import SIMULATIONS
 
-    simulations = {**SIMULATIONS, **{one.name: one for one in (node_simulation(),)}}
+    simulations = _simulations()
     if list_them or name is None:
         for known, one in simulations.items():
             click.echo(f"{known:<12} {one.title}")
@@ -52,7 +55,8 @@ def sim(
     if seed is not None:
         first, seeds = seed, 1
 
-    found = _ran(chosen, run, range(first, first + seeds), beyond=beyond, is_shown=not as_json and seeds > 1)
+    with _reports(name, run, range(first, first + seeds), jobs=jobs, beyond=beyond) as reports:
+        found = _ran(chosen, reports, seeds, beyond=beyond, is_shown=not as_json and seeds > 1)
     if as_json:
         print_json(
             {
@@ -77,16 +81,44 @@ class _Found:
     digest: str = ""
 
 
-def _ran(
-    chosen: "Simulation", run: "Callable[[int], SimReport]", seeds: range, *, beyond: bool, is_shown: bool
-) -> _Found:
+@contextlib.contextmanager
+def _reports(
+    name: str, run: "Callable[[int], SimReport]", seeds: range, *, jobs: int, beyond: bool
+) -> "Iterator[Iterable[SimReport]]":
+    """One report per seed, in order, from this process or from several; a seed is the same run in each."""
+    if jobs == 1 or len(seeds) == 1:
+        yield map(run, seeds)
+        return
+    with ProcessPoolExecutor(min(jobs, len(seeds)), mp_context=get_context("spawn")) as pool:
+        try:
+            yield pool.map(partial(run_seed, name, beyond=beyond), seeds, chunksize=max(1, min(50, len(seeds) // jobs)))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def run_seed(name: str, seed: int, *, beyond: bool) -> "SimReport":
+    """One seed of a simulation, by its name: what a process of ``--jobs`` does."""
+    chosen = _simulations()[name]
+    run = chosen.beyond if beyond else chosen.run
+    assert run is not None, name
+    return run(seed)
+
+
+def _simulations() -> "dict[str, Simulation]":
+    from phalanx.demo import node_simulation
+    from phalanx.testing import SIMULATIONS
+
+    return {**SIMULATIONS, **{one.name: one for one in (node_simulation(),)}}
+
+
+def _ran(chosen: "Simulation", reports: "Iterable[SimReport]", n_seeds: int, *, beyond: bool, is_shown: bool) -> _Found:
     from rich.console import Console
     from rich.progress import Progress
 
     found = _Found()
     with Progress(console=Console(stderr=True), disable=not is_shown) as progress:
-        task = progress.add_task(f"sim {chosen.name}", total=len(seeds))
-        for report in map(run, seeds):
+        task = progress.add_task(f"sim {chosen.name}", total=n_seeds)
+        for report in reports:
             progress.advance(task)
             found.digest = report.digest
             for what, times in report.counts.items():

@@ -53,8 +53,9 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 def collected(case: str, signs: Sequence[Sign], *, omitted: int) -> Collected:
     """What ``signs`` say of ``case``; the same whatever order they come in."""
     ordered = sorted(signs, key=lambda sign: sign.finding)
-    # The first host named; a case without one is about itself, and nothing can be isolated.
-    subject = next((host for sign in ordered for host in sign.hosts), Entity("case", case))
+    # The first host named, else a source of events; a case without either is about itself. Only a host is isolated.
+    sources = (sign.source for sign in ordered if sign.source is not None)
+    subject = next((host for sign in ordered for host in sign.hosts), None) or next(sources, Entity("case", case))
     return Collected(subject=subject, n_findings=len(ordered), omitted=omitted, stages=stage_risks(ordered))
 
 

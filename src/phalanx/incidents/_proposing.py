@@ -22,6 +22,7 @@ from phalanx.core import (
 )
 from phalanx.incidents._model import ISOLATE_HOST, ActionProposal
 from phalanx.incidents._policy import Ruling
+from phalanx.intel import UNKNOWN_HOST
 
 # Said with every approval as long as it is so. No action class can be switched on yet.
 NOT_EXECUTED = "not executed: acting on the outside is switched off for {action}"
@@ -29,8 +30,9 @@ _HOUR_NS = 3_600 * NS_PER_S
 
 
 def proposal_for(assessment: Assessment) -> ActionProposal | None:
-    """The action an assessment calls for; none when the case looks benign or is not about a host."""
-    if assessment.verdict is Verdict.BENIGN or assessment.subject.type != "host":
+    """The action an assessment calls for; none when the case looks benign or is not about a host that is known."""
+    subject = assessment.subject
+    if assessment.verdict is Verdict.BENIGN or subject.type != "host" or subject.value in ("", UNKNOWN_HOST):
         return None
     low, high = assessment.interval
     return ActionProposal(

@@ -64,6 +64,7 @@ class Sign(msgspec.Struct, frozen=True, kw_only=True):
     confidence: float
     tactics: tuple[str, ...]
     hosts: tuple[Entity, ...]
+    source: Entity | None = None
 
     @classmethod
     def of(cls, finding: Finding) -> "Sign":
@@ -74,6 +75,7 @@ class Sign(msgspec.Struct, frozen=True, kw_only=True):
             confidence=finding.confidence,
             tactics=finding.tactics,
             hosts=tuple(entity for entity in finding.entities if entity.type == "host"),
+            source=next((entity for entity in finding.entities if entity.type == "source"), None),
         )
 
 

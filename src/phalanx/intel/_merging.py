@@ -28,7 +28,7 @@ from phalanx.core import (
 from phalanx.intel._detector import Hit, Pattern
 from phalanx.intel._limits import MAX_ENTITIES
 from phalanx.intel._model import FINDINGS
-from phalanx.intel._subjects import entities_of, host_of, quote
+from phalanx.intel._subjects import UNKNOWN_HOST, entities_of, place_of, quote
 from phalanx.telemetry import waypoint_of
 
 _HOUR_NS = 3_600 * NS_PER_S
@@ -91,7 +91,7 @@ class Sightings:
         """``chunk_events`` is the number of events in the chunk that the hits are in."""
         for hit in sorted(hits, key=lambda hit: hit.batch.rows[hit.place]):
             event = Event(hit.batch, hit.place)
-            host = host_of(event, self._host_names)
+            host = place_of(event, self._host_names)
             tenant = hit.batch.tenant
             hour_ns = event.time_ns - event.time_ns % _HOUR_NS
             finding = derive_id(hour_ns, "finding", tenant, hit.rule.name, hit.subject or host)
@@ -119,7 +119,8 @@ def finding_of(seen: Sighting, *, found_at_ns: int) -> Finding:
     """A new finding. Its trace is its first event."""
     rule = seen.rule
     quoted = quote(rule.fields, seen.first)
-    told = f" Seen on {seen.host}: {quoted}." if quoted else f" Seen on {seen.host}."
+    where = f"Seen on {_told(seen.host)}"
+    told = f" {where}: {quoted}." if quoted else f" {where}."
     told = f" {seen.told}{told}" if seen.told else told
     return Finding(
         id=seen.id,
@@ -190,9 +191,13 @@ def finding_waypoint(finding: Finding) -> Waypoint:
         room="intel",
         stage="finding",
         at_ns=finding.found_at_ns,
-        summary=f"{finding.title} on {finding.case.rpartition('@')[0]}",
+        summary=f"{finding.title} on {_told(finding.case.rpartition('@')[0])}",
         rule=finding.rule,
         severity=finding.severity.name.lower(),
         case=finding.case,
         hits=finding.hits,
     )
+
+
+def _told(place: str) -> str:
+    return "an unknown host" if place == UNKNOWN_HOST else place

@@ -19,7 +19,7 @@ from phalanx.intel._rhythm import Rhythms, Silence
 from phalanx.intel.reading import PRODUCT
 
 KIND = "silence"
-# Named in one event; how many there are is said besides.
+# So many are told of one by one, and named when more are told of at once.
 _NAMED = 8
 
 
@@ -86,19 +86,28 @@ async def _begun(store: Store, tenant: TenantId, now_ns: int) -> _Heard:
 
 
 async def _tell(watch: Watch, tenant: TenantId, silences: list[Silence], rhythms: Rhythms) -> None:
-    now_ns = watch.clock.wall_ns()
+    """One event for each source, so that each is a finding about itself; beyond a few, one for all."""
     names = ", ".join(one.source for one in silences[:_NAMED])
     if len(silences) == rhythms.known:
         names = f"every source ({names})"
     worst = max(silences, key=lambda one: one.silent_s)
     watch.tools.get(AlertSink).alert(AlertLevel.WARNING, "intel", f"quiet: {names}", silent_s=round(worst.silent_s, 1))
-    fields: dict[str, Value] = {
-        "source": names, "sources": len(silences),
-        "silent_s": round(worst.silent_s, 1), "usual_s": round(worst.usual_s, 1),
-    }  # fmt: skip
-    key = derive_id(now_ns, KIND, tenant, names)
-    await watch.tools.get(EventSink).submit(KIND, fields, tenant=tenant, at_ns=now_ns, key=key)
+    if len(silences) > _NAMED:
+        await _submit(watch, tenant, names, worst, among=len(silences))
+    else:
+        for one in silences:
+            await _submit(watch, tenant, one.source, one, among=len(silences))
     watch.progress(f"quiet: {names}", done=len(silences))
+
+
+async def _submit(watch: Watch, tenant: TenantId, source: str, silence: Silence, *, among: int) -> None:
+    now_ns = watch.clock.wall_ns()
+    fields: dict[str, Value] = {
+        "source": source, "sources": among,
+        "silent_s": round(silence.silent_s, 1), "usual_s": round(silence.usual_s, 1),
+    }  # fmt: skip
+    key = derive_id(now_ns, KIND, tenant, source)
+    await watch.tools.get(EventSink).submit(KIND, fields, tenant=tenant, at_ns=now_ns, key=key)
 
 
 quiet_sources_duty = QuietSourcesDuty()

@@ -6,6 +6,7 @@ from typing import Final
 
 from phalanx.core import MAX_NAME_CHARS, Entity, Event, Value
 from phalanx.intel._limits import MAX_ENTITIES, MAX_QUOTE_CHARS
+from phalanx.intel.reading import PRODUCT
 from phalanx.intel.sigma import as_text
 
 UNKNOWN_HOST: Final = "unknown"
@@ -77,9 +78,27 @@ def host_of(event: Event, host_names: Mapping[str, str]) -> str:
     return UNKNOWN_HOST
 
 
+def source_of(event: Event) -> Entity | None:
+    """The source of events that an event of the node's own is about; None for every other event."""
+    name = as_text(event.get("source")) if event.batch.log_source.product == PRODUCT else ""
+    return Entity("source", name[:MAX_NAME_CHARS]) if name else None
+
+
+def place_of(event: Event, host_names: Mapping[str, str]) -> str:
+    """What the event's case is named after: its host, or else the source that it is about."""
+    host = host_of(event, host_names)
+    source = source_of(event) if host == UNKNOWN_HOST else None
+    return host if source is None else _NOT_IN_A_NAME.sub("_", str(source).lower())
+
+
 def entities_of(event: Event, host: str) -> tuple[Entity, ...]:
-    """The host first, then what else the event names, each once."""
-    found = {Entity("host", host): None}
+    """The host first, or the source that the event is about, then what else it names, each once.
+
+    Where nobody knows the host, none is named: something might be done about it.
+    """
+    source = source_of(event)
+    first = [] if source is not None or host == UNKNOWN_HOST else [Entity("host", host)]
+    found = dict.fromkeys([source] if source is not None else first)
     for field, kind in _ENTITY_FIELDS.get(event.batch.log_source.product, {}).items():
         text = as_text(event.get(field))[:MAX_QUOTE_CHARS]
         if text not in _NOTHING:

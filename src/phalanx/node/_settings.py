@@ -96,6 +96,11 @@ class AgentsSection(Section):
         {},
         description="Another number for some roles, as a table; as text `hunter=8,canary=2`. 0: none of that role.",
     )
+    reserved: dict[str, Annotated[int, Field(ge=1, le=1000)]] = Field(
+        {},
+        description="Agents of each role that work for one tenant alone, as a table; as text `acme=2`. One of each "
+        "role must be left for everybody.",
+    )
     processes: int = Field(
         0, ge=0, le=256, description="Processes for skills that keep a core busy, begun at first use. 0: one per core."
     )

@@ -60,6 +60,7 @@ def opened_swarm(
         store, clock=ports.clock, telemetry=telemetry, rng=ports.rng.child("swarm"), toolbox=toolbox, skills=skills,
         duties=duties, agents_per_role=numbers, admission=identities.seats, bus=bus, entropy=ports.entropy,
         offload=ports.offload, alerts=alerts, locality=settings.node.name,
+        reserved=settings.agents.reserved,
     )  # fmt: skip
     if ports.loop_watch is not None:
         ports.loop_watch.start(settings.agents.hog_s, swarm.hogged)

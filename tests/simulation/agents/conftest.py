@@ -87,7 +87,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.telemetry = Telemetry(self.world.clock)
 
-    def swarm(self, *skills: Chore, agents: int = 2) -> Swarm:
+    def swarm(self, *skills: Chore, agents: int = 2, reserved: dict[str, int] | None = None) -> Swarm:
         return Swarm(
             self.store,
             clock=self.world.clock,
@@ -96,6 +96,7 @@ class Bench:
             toolbox=Toolbox(),
             skills=skills,
             agents_per_role=agents,
+            reserved=reserved,
         )
 
     async def add(self, *numbers: int, tenant: str = DEFAULT_TENANT, skill: str = "chore") -> None:

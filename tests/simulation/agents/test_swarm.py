@@ -7,7 +7,7 @@ import pytest
 
 from phalanx.agents import MISSIONS, AgentsError, AgentState, MissionRejected, MissionStatus, Role
 from phalanx.agents._limits import BACKOFF_FIRST_S, BACKOFF_LONGEST_S, MAILBOX_MISSIONS, MAX_ATTEMPTS
-from phalanx.core import DEFAULT_TENANT, Put
+from phalanx.core import DEFAULT_TENANT, InvalidInput, Put
 
 DONE, FAILED, PENDING, ASSIGNED = (
     MissionStatus.DONE,
@@ -398,3 +398,48 @@ def test_one_seed_gives_one_run(chore, bench):
 def _metric(bench, name, **labels):
     samples = bench.telemetry.metrics.snapshot()[name]["samples"]
     return sum(sample["value"] for sample in samples if sample["labels"] == labels)
+
+
+@pytest.mark.requirement("AGT-2")
+def test_places_of_a_tenant_take_its_missions_alone_and_the_registry_knows(play, chore):
+    async def scenario(bench):
+        release = asyncio.Event()
+
+        async def wait(mission):
+            await release.wait()
+            return "done"
+
+        skill = chore(wait)
+        async with bench.swarm(skill, agents=3, reserved={"acme": 1}) as swarm:
+            find = swarm.registry.find
+            assert [view.tenants for view in swarm.roster()] == [("*",), ("*",), ("acme",)]
+            assert {view.id for view in find(tenant="acme")} == {"analyst-1.1", "analyst-2.1", "analyst-3.1"}
+            assert {view.id for view in find(tenant="other")} == {"analyst-1.1", "analyst-2.1"}
+            # Others fill every place that they may have; the tenant's is free for it all the same.
+            await bench.add(*range(20))
+            swarm.wake()
+            await asyncio.sleep(1)
+            await bench.add(50, tenant="acme")
+            swarm.wake()
+            await asyncio.sleep(1)
+            swarm.kill("analyst-3.1")
+            await asyncio.sleep(1)
+            taken = {agent.rpartition(".")[0] for subject, agent in skill.asked}
+            assert taken == {"analyst-1", "analyst-2", "analyst-3"}
+            [own] = await bench.missions("acme")
+            assert own.agent == "analyst-3.2", "the successor has the same place"
+            assert not any(one.agent.startswith("analyst-3") for one in await bench.missions())
+            release.set()
+            await swarm.settled()
+        assert (await bench.standing()) + (await bench.standing("acme")) == {DONE: 21}
+
+    play(scenario)
+
+
+def test_one_place_of_each_role_is_left_for_everybody(play, chore):
+    async def scenario(bench):
+        for reserved in ({"acme": 2}, {"acme": 1, "other": 1}, {"acme": 0}):
+            with pytest.raises(InvalidInput, match="left for everybody"):
+                bench.swarm(chore(quick), agents=2, reserved=reserved)
+
+    play(scenario)

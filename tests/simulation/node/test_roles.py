@@ -112,6 +112,12 @@ def test_a_sentinel_hears_a_source_go_quiet_and_not_the_node_starting_again():
             [finding] = await node.findings.list(DEFAULT_TENANT)
             assert finding.rule == "source-went-quiet"
             assert "windows/process_creation/sysmon" in finding.explanation
+            assert [str(one) for one in finding.entities] == ["source:windows/process_creation/sysmon"]
+            assert finding.case.startswith("source:windows_process_creation_sysmon@")
+            await node.settled()
+            [assessment] = await node.assessments.list(DEFAULT_TENANT)
+            assert assessment.subject == finding.entities[0]
+            assert await node.responses.proposals(DEFAULT_TENANT) == [], "nothing is done about a host nobody knows"
             assert any("quiet" in one.text for one in node.alerts.recent())
 
     SimWorld(4).run(main)

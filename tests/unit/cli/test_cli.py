@@ -91,6 +91,16 @@ def test_a_wrong_call_gives_one_helpful_line_and_its_code(args, code, says):
 
 
 @pytest.mark.requirement("CON-1")
+def test_seeds_of_several_processes_are_the_same_runs():
+    counted = []
+    for jobs in ("1", "2"):
+        result = run("sim", "agents", "--seeds", "4", "--jobs", jobs, "--json")
+        assert result.returncode == 0, result.stderr
+        counted.append(json.loads(result.stdout))
+    assert counted[0] == counted[1]
+    assert counted[0]["counts"]["done"] > 50
+
+
 def test_beyond_what_is_tolerated_a_simulation_must_find_a_violation_and_says_so():
     found = run("sim", "consensus", "--beyond", "--first", "5", "--seeds", "1")
     assert found.returncode == 0
