@@ -418,12 +418,12 @@ def test_places_of_a_tenant_take_its_missions_alone_and_the_registry_knows(play,
             # Others fill every place that they may have; the tenant's is free for it all the same.
             await bench.add(*range(20))
             swarm.wake()
-            await asyncio.sleep(1)
+            await bench.world.clock.sleep(1)
             await bench.add(50, tenant="acme")
             swarm.wake()
-            await asyncio.sleep(1)
+            await bench.world.clock.sleep(1)
             swarm.kill("analyst-3.1")
-            await asyncio.sleep(1)
+            await bench.world.clock.sleep(1)
             taken = {agent.rpartition(".")[0] for subject, agent in skill.asked}
             assert taken == {"analyst-1", "analyst-2", "analyst-3"}
             [own] = await bench.missions("acme")
