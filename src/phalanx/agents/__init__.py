@@ -41,6 +41,7 @@ from phalanx.agents._errors import (
 from phalanx.agents._falls import Fall, FallKind
 from phalanx.agents._health import Quarantined, SwarmHealth
 from phalanx.agents._limits import AT_ONCE_PER_ROLE
+from phalanx.agents._luggage import Carrier
 from phalanx.agents._model import (
     MISSIONS,
     AgentState,
@@ -61,6 +62,7 @@ from phalanx.agents._orders import ORDERS, Order, OrderRequest, OrderResult, Ord
 from phalanx.agents._overview import overview_duty
 from phalanx.agents._registry import Registry
 from phalanx.agents._roster import skills_by_name
+from phalanx.agents._succession import Succession, SuccessionView
 from phalanx.agents._swarm import Swarm
 from phalanx.agents._toolbox import Skill, Toolbox, Workers
 
@@ -100,6 +102,9 @@ __all__ = [
     "Skill",
     "SkillManifest",
     "Step",
+    "Carrier",
+    "Succession",
+    "SuccessionView",
     "Swarm",
     "SwarmHealth",
     "ToolForbidden",

@@ -18,6 +18,7 @@ import msgspec
 from phalanx.agents._errors import Fenced
 from phalanx.agents._limits import MAX_NOTE_CHARS, SCAN_ROWS, STORAGE_PAUSE_S
 from phalanx.agents._model import MISSIONS, Mission, MissionStatus, mission_put, mission_waypoint, pending_for
+from phalanx.agents._succession import Succession
 from phalanx.core import (
     MAX_PAGE_ROWS,
     NS_PER_S,
@@ -31,6 +32,7 @@ from phalanx.core import (
     TenantId,
     Waypoint,
     WireError,
+    Write,
     decode,
 )
 from phalanx.telemetry import Telemetry, waypoint_put
@@ -107,7 +109,9 @@ class MissionBook:
         clock: Clock,
         telemetry: Telemetry,
         on_end: Callable[[Mission], None] = lambda _: None,
+        succession: Succession | None = None,
     ) -> None:
+        self.succession = succession
         self._store = store
         self._clock = clock
         self._on_end = on_end
@@ -191,7 +195,16 @@ class MissionBook:
         self._failed.inc()
 
     async def _ended(self, claim: Claim, stage: str, note: str, status: MissionStatus) -> None:
-        written = await self._write(claim, stage, note, status=status, ended_ns=self._clock.wall_ns())
+        succession, mission = self.succession, claim.mission.id
+        also: Sequence[Write] = ()
+        written: Claim | None = None
+        try:
+            if succession is not None:
+                also = await succession.settle(claim.mission, claim.version)
+            written = await self._write(claim, stage, note, also, status=status, ended_ns=self._clock.wall_ns())
+        finally:
+            if succession is not None:
+                succession.over(mission, durable=written is not None)
         self._on_end(written.mission)
 
     async def again(self, claim: Claim, reason: str) -> None:
@@ -271,10 +284,10 @@ class MissionBook:
                 self._log.warning("outcome waits for storage", mission=claim.mission.id, reason=error.message)
                 await self._clock.sleep(STORAGE_PAUSE_S)
 
-    async def _write(self, claim: Claim, stage: str, note: str, **changes: Any) -> Claim:
+    async def _write(self, claim: Claim, stage: str, note: str, also: Sequence[Write] = (), **changes: Any) -> Claim:
         """One step of the mission; ``stage`` names its waypoint, empty for none."""
         try:
-            [written] = await self._commit([claim], [self._step(claim, stage, note, **changes)])
+            [written] = await self._commit([claim], [self._step(claim, stage, note, **changes)], also)
         except Conflict as conflict:
             mission = claim.mission
             raise Fenced(MISSIONS.name, mission.id, expected=claim.version, found=conflict.found) from conflict
@@ -286,12 +299,14 @@ class MissionBook:
         waypoint = mission_waypoint(mission, stage, at_ns=self._clock.wall_ns(), summary=note) if stage else None
         return mission, waypoint
 
-    async def _commit(self, claims: Sequence[Claim], steps: Sequence[tuple[Mission, Waypoint | None]]) -> list[Claim]:
+    async def _commit(
+        self, claims: Sequence[Claim], steps: Sequence[tuple[Mission, Waypoint | None]], also: Sequence[Write] = ()
+    ) -> list[Claim]:
         """The next step of each, all or none. Raises ``Conflict`` when one is not this claim's to write."""
         writes = [mission_put(mission) for mission, _ in steps]
         waypoints = [waypoint for _, waypoint in steps if waypoint is not None]
         expect = [Expect(MISSIONS, one.mission.tenant, one.mission.id, one.version) for one in claims]
-        version = await self._store.commit([*writes, *map(waypoint_put, waypoints)], expect=expect)
+        version = await self._store.commit([*writes, *also, *map(waypoint_put, waypoints)], expect=expect)
         for waypoint in waypoints:
             self._feed.publish(waypoint)
         return [Claim(mission, version) for mission, _ in steps]

@@ -54,6 +54,7 @@ class Dispatcher:
         self._news = True
         self._in_doubt = True
         self.paused = False
+        self._tasks: asyncio.TaskGroup | None = None
 
     def wake(self) -> None:
         """There may be missions that were not looked at."""
@@ -83,12 +84,13 @@ class Dispatcher:
             jitter = self._rng.child(f"{mission.id}/{mission.attempts}")
             tasks.create_task(self._end_rest(mission.id, backoff_s(mission.attempts, jitter)))
 
-    async def run(self) -> None:
+    async def run(self, tasks: asyncio.TaskGroup) -> None:
         """Until cancelled. Storage that fails is waited for: the missions stay where they are.
 
         At the start, and after storage failed so that a write may or may not have taken place,
         some missions may stand as assigned to nobody; they are taken back first.
         """
+        self._tasks = tasks
         while True:
             await self._awake.wait()
             self._awake.clear()
@@ -145,7 +147,7 @@ class Dispatcher:
         self._log.info("mission taken back", mission=mission.id, attempts=mission.attempts)
         with suppress(Fenced):  # its outcome was being written just now
             if mission.attempts >= MAX_ATTEMPTS:
-                await self._book.failed(claim, f"given up after {mission.attempts} attempts: {lost}")
+                await self._fail(claim, f"given up after {mission.attempts} attempts: {lost}")
             else:
                 await self._book.again(claim, lost)
 
@@ -157,7 +159,7 @@ class Dispatcher:
                     if claim.mission.skill not in self._roster.skills:
                         with suppress(Fenced):
                             reason = f"no agent of this node has the skill {claim.mission.skill!r}"
-                            await self._book.failed(claim, reason)
+                            await self._fail(claim, reason)
 
     async def _hand_out(self) -> None:
         if self._news:
@@ -193,7 +195,8 @@ class Dispatcher:
                 break
             claim = line.claims.popleft()
             if 0 < claim.mission.deadline_ns <= self._clock.wall_ns():
-                await self._book.surely(self._book.failed, claim, "its deadline passed before it was begun")
+                with suppress(Fenced):
+                    await self._fail(claim, "its deadline passed before it was begun")
                 continue
             agent = self._placing.choose(claim)
             if agent is not None:
@@ -212,12 +215,34 @@ class Dispatcher:
         after = ""
         while not line.claims:
             rows = await self._book.pending(tenant, skill, after)
-            line.claims.extend(claim for claim in rows.claims if claim.mission.id not in self._resting)
+            line.claims.extend(claim for claim in rows.claims if self._may_go(claim))
             after = rows.last
             if not after:
                 break
         line.more = line.more or bool(after)
         return bool(line.claims)
+
+    def _may_go(self, claim: Claim) -> bool:
+        """Whether a pending mission may be given to somebody now."""
+        mission, succession = claim.mission.id, self._book.succession
+        if mission in self._resting or mission in self._roster.ending:
+            return False
+        return succession is None or succession.may_begin(mission)
+
+    async def _fail(self, claim: Claim, reason: str) -> None:
+        """Where another node has to be asked first, others do not wait for that. Raises ``Fenced``."""
+        mission, succession = claim.mission.id, self._book.succession
+        if succession is None or not succession.may_take_long(mission):
+            await self._book.failed(claim, reason)
+        elif mission not in self._roster.ending:
+            assert self._tasks is not None, "run comes first"
+            self._roster.ending[mission] = claim
+            self._tasks.create_task(self._fail_in_time(claim, reason))
+
+    async def _fail_in_time(self, claim: Claim, reason: str) -> None:
+        await self._book.surely(self._book.failed, claim, reason)
+        del self._roster.ending[claim.mission.id]
+        self.wake()
 
     def _taker(self, agent: Agent) -> Taker[Agent]:
         return Taker(agent.name, self._roster.fingerprint(agent), agent)

@@ -98,3 +98,27 @@ PATIENCE_S = {
     Severity.HIGH: 300.0,
     Severity.CRITICAL: 180.0,
 }
+
+# Among nodes that stand in for each other: how often each says that it is there, and after which silence it counts as
+# dead. To be wrong about it costs an attempt and nothing else.
+NODE_BEAT_S = 1.0
+NODE_SILENT_S = 4.0
+# How often missions without an heir are looked for, missions that may have one at a time, and in one letter.
+BEQUEATH_EVERY_S = 0.25
+MAX_BEQUESTS = 2_000
+MAX_LETTER_COPIES = 64
+MAX_LETTER_BYTES = 1 << 20
+MAX_LUGGAGE_BYTES = 256 * 1024
+# Copies that a node keeps for all others.
+MAX_COPIES = 20_000
+# How long an answer is waited for, the pause before a letter is written anew, and how often an heir is asked what
+# came of what it took.
+LETTER_S = 3.0
+LETTER_AGAIN_S = 0.5
+OUTCOME_AGAIN_S = 5.0
+# Words of other nodes that are looked at at once; one beyond that comes again.
+MAX_WORDS_AT_WORK = 64
+# What an heir took over is told of in pages, the newest.
+MAX_TAKEN_SHOWN = 100
+# Verdicts of one pair of nodes that an umpire remembers.
+MAX_VERDICTS = 64

@@ -1,7 +1,8 @@
 """Roles, skills and missions as values, and the durable form of a mission.
 
 A mission is one row of ``MISSIONS``. Its status moves ``pending → assigned → done | failed``,
-and from ``assigned`` back to ``pending`` when an attempt failed or its agent was lost. The
+from ``assigned`` back to ``pending`` when an attempt failed or its agent was lost, and from both to
+``taken-over`` when another node continues it (``_succession``). The
 row's version at assignment is the fencing token of that attempt (``_book``).
 """
 
@@ -53,12 +54,13 @@ class Capability(Enum):
 
 
 class MissionStatus(Enum):
-    """Where a mission stands. ``DONE`` and ``FAILED`` are final."""
+    """Where a mission stands. ``DONE`` and ``FAILED`` are final; ``TAKEN`` says that another node continues it."""
 
     PENDING = "pending"
     ASSIGNED = "assigned"
     DONE = "done"
     FAILED = "failed"
+    TAKEN = "taken-over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +94,13 @@ class Mission(Record, frozen=True, kw_only=True, tag="mission"):
     the key (its fingerprint) of the agent that had it last, ``given_ns`` since when, ``ended_ns`` when it
     came to its end: where a result comes from. One whose ``deadline_ns`` has passed before it is done ends as
     failed; ``order`` is the order that it is a step of, empty for none. Only agents that are trusted
-    from ``min_trust`` on get it.
+    from ``min_trust`` on get it. ``origin`` is the node that it was taken over from, empty for one of this node's own;
+    ``taken_by`` the node that took it over from here.
     """
 
-    VERSION: ClassVar[int] = 2
-    # What version 2 added has defaults that say "not known".
-    UPGRADES: ClassVar[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: dict}
+    VERSION: ClassVar[int] = 3
+    # What versions 2 and 3 added has defaults that say "not known".
+    UPGRADES: ClassVar[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: dict, 2: dict}
 
     skill: str
     subject: str
@@ -113,6 +116,8 @@ class Mission(Record, frozen=True, kw_only=True, tag="mission"):
     deadline_ns: int = 0
     order: str = ""
     min_trust: float = 0.0
+    origin: str = ""
+    taken_by: str = ""
 
 
 class AgentState(Enum):

@@ -30,6 +30,7 @@ from phalanx.agents._orders import Orders
 from phalanx.agents._placing import Placing, by_role, check_reserved
 from phalanx.agents._registry import Registry
 from phalanx.agents._roster import Place, Roster
+from phalanx.agents._succession import Succession
 from phalanx.agents._toolbox import Skill, Toolbox
 from phalanx.balancing import Move, Pool
 from phalanx.core import (
@@ -56,7 +57,7 @@ class Swarm:
     The toolbox may still be filled between construction and start. One swarm at a time owns a store's missions.
     ``admission`` gives agents their identities; without it they have none. With a ``bus`` agents can be
     written to; with ``entropy`` besides, their heartbeats are watched. ``reserved`` says how many places of each role
-    are for one tenant alone.
+    are for one tenant alone. With ``succession`` other nodes continue its missions should this one die.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Swarm:
         alerts: AlertSink | None = None,
         locality: str = "",
         reserved: Mapping[str, int] | None = None,
+        succession: Succession | None = None,
     ) -> None:
         per_role = by_role(agents_per_role)
         if any(not 0 <= number <= MAX_AGENTS_PER_ROLE for number in per_role.values()) or agents_per_role == 0:
@@ -97,7 +99,10 @@ class Swarm:
         self._housing = Housing(self._roster, bus, self._monitor, telemetry)
         manifests = [skill.manifest for skill in self._roster.skills.values()]
         self.orders = Orders(store, manifests, clock=clock, telemetry=telemetry, wake=self.wake)
-        self._book = MissionBook(store, clock=clock, telemetry=telemetry, on_end=self.orders.ended)
+        self.succession = succession
+        self._book = MissionBook(
+            store, clock=clock, telemetry=telemetry, on_end=self.orders.ended, succession=succession
+        )
         self._placing = Placing(self._roster, clock)
         self._dispatcher = Dispatcher(
             self._book, self._roster, self._placing, clock=clock, rng=rng.child("agents"), telemetry=telemetry
@@ -140,6 +145,8 @@ class Swarm:
     async def start(self) -> None:
         """Begin, with what an earlier life left behind."""
         assert self._runner is None, "a swarm starts once"
+        if self.succession is not None:
+            await self.succession.open(self.wake)
         self._runner = asyncio.create_task(self._run())
         self.wake()
 
@@ -320,7 +327,9 @@ class Swarm:
     async def _run(self) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._dispatcher.run())
+                tasks.create_task(self._dispatcher.run(tasks))
+                if self.succession is not None:
+                    tasks.create_task(self.succession.run())
                 tasks.create_task(self.orders.run())
                 if self._monitor is not None:
                     tasks.create_task(self._monitor.run(tasks))

@@ -22,6 +22,7 @@ STAGES = (
     "hunt",
     "correlation",
     "ledger",
+    "taken-over",
     "mission-done",
     "mission-failed",
 )

@@ -11,7 +11,7 @@ from phalanx.testing._sim_messaging import messaging_simulation
 from phalanx.testing._sim_storage import storage_simulation
 from phalanx.testing._sim_vault import vault_simulation
 from phalanx.testing._sim_witness import witness_simulation
-from phalanx.testing.agents import agents_simulation
+from phalanx.testing.agents import agents_simulation, succession_simulation
 from phalanx.testing.consensus import consensus_simulation, twins_simulation
 from phalanx.testing.delivery import delivery_simulation
 
@@ -20,6 +20,7 @@ SIMULATIONS: dict[str, Simulation] = {
     for made in (
         storage_simulation(),
         agents_simulation(),
+        succession_simulation(),
         balancing_simulation(),
         channel_simulation(),
         ledger_simulation(),
