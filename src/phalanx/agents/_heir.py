@@ -160,7 +160,8 @@ class Heir:
     async def _offered(self, owner: str, offer: Copied, writes: list[Write], fates: list[Fate]) -> int:
         tenant, key = TenantId(offer.tenant), copy_key(offer.mission, owner)
         known = await self._copy(tenant, key)
-        if known is not None and known.state is CopyState.TAKEN and not await self._went_on(tenant, offer.mission):
+        # What its owner gives away in a later term than the one it was taken in has come back to it meanwhile.
+        if known is not None and known.state is CopyState.TAKEN and offer.term <= known.term:
             fates.append(await self._fate(owner, tenant, offer.mission))
             return 0
         if known is not None and known.state is CopyState.HELD:
@@ -198,11 +199,6 @@ class Heir:
         row = await self._store.get(MISSIONS, tenant, mission)
         ended = row is not None and decode(row.value, Mission).status in _ENDED
         return Fate(mission, Where.TAKEN, row.value if row is not None and ended else b"")
-
-    async def _went_on(self, tenant: TenantId, mission: str) -> bool:
-        """Whether a mission that was taken over here was taken over from here in turn."""
-        row = await self._store.get(MISSIONS, tenant, mission)
-        return row is not None and decode(row.value, Mission).status is MissionStatus.TAKEN
 
     async def _copy(self, tenant: TenantId, key: str) -> Copy | None:
         row = await self._store.get(COPIES, tenant, key)
@@ -287,7 +283,7 @@ class Heir:
             self._on_taken(owner, taken)
 
     async def _take(self, copy: Copy) -> Mission | None:
-        """One mission, in one commit: from here on it is this node's. None when it had one like it already."""
+        """One mission, in one commit: from here on it is this node's. None when it has ended one like it already."""
         key = copy_key(copy.id, copy.owner)
         row = await self._store.get(COPIES, copy.tenant, key)
         if row is None or (now := decode(row.value, Copy)).state is not CopyState.HELD or now.term != copy.term:
@@ -297,8 +293,11 @@ class Heir:
         writes: list[Write] = [Put(COPIES, copy.tenant, key, encode(taken), index_of_copy(taken))]
         own = await self._store.get(MISSIONS, copy.tenant, copy.id)
         expect.append(Expect(MISSIONS, copy.tenant, copy.id, own.version if own is not None else 0))
-        mission = None
-        if own is None or decode(own.value, Mission).status is MissionStatus.TAKEN:
+        mission, standing = None, decode(own.value, Mission).status if own is not None else MissionStatus.TAKEN
+        if standing in (MissionStatus.PENDING, MissionStatus.ASSIGNED):
+            # It had one like it; what becomes of that must be known first.
+            raise Conflict(MISSIONS.name, copy.id, expected=0, found=expect[-1].version)
+        if standing is MissionStatus.TAKEN:
             mission, more = await self._moved_in(now, expect)
             writes += [*more, Delete(BEQUESTS, copy.tenant, copy.id)]
         await self._store.commit(writes, expect=expect)
