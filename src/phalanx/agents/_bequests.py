@@ -381,6 +381,13 @@ class Bequests:
                 self._feed.publish(told)
             return
 
+    async def shown(self, node: str, missions: Sequence[str]) -> None:
+        """A node gives missions away: those that it is the heir of here it must have taken."""
+        for mission in missions:
+            one = self._known.get(mission)
+            if one is not None and one.record.heir == node and not one.taken:
+                await self._let_go(one, b"")
+
     # An heir that is silent
 
     async def _leave_out(self, heir: str, line: _Line) -> None:

@@ -22,7 +22,7 @@ from phalanx.agents._limits import BEQUEATH_EVERY_S, MAX_TAKEN_SHOWN, STORAGE_PA
 from phalanx.agents._luggage import Carrier
 from phalanx.agents._model import Mission
 from phalanx.agents._succession_mail import SuccessionMail
-from phalanx.agents._succession_words import Word
+from phalanx.agents._succession_words import Said, Word
 from phalanx.core import (
     AlertLevel,
     AlertSink,
@@ -119,6 +119,8 @@ class Succession:
         self.bequests.over(mission, durable=durable)
 
     async def _answer(self, source: str, word: Word) -> Word | None:
+        if isinstance(word, Said):
+            await self.bequests.shown(source, [one.mission for one in word.offers])
         return await answered(self.heir, self._umpire, source, word)
 
     async def _often(self, look: Callable[[], "asyncio.Future[None] | object"]) -> None:

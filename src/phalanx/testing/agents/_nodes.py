@@ -6,8 +6,8 @@ reads the commits of every store, and knows nothing of how it is done:
 
 - of all nodes together one writes the end of a mission, and writes it once;
 - who writes it is the node that has the mission by its own store;
-- a mission that was said to have an heir comes to its end, unless two of its three nodes are gone for good, and every
-  other one does at the latest when its node is back.
+- every mission comes to its end, at the latest when all nodes are back. Where one is gone for good, all do but those
+  that were there alone, and those that it was, or may have been, the heir of while their own node was away, too.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ _EVENTS_MEAN_S = 2.5
 _WORK_MEAN_S = 4.0
 _NETWORK = NetworkFaults(loss=0.02, duplication=0.02)
 # Tables by their names: the checker shares no code with those that write them.
-COPIES, BEQUESTS = "mission_copies", "mission_bequests"
+COPIES, BEQUESTS, VERDICTS = "mission_copies", "mission_bequests", "mission_verdicts"
 _FINAL = (MissionStatus.DONE, MissionStatus.FAILED)
 
 Sabotage = Callable[[Succession], object]
@@ -90,7 +90,8 @@ class _Judge:
     ended: dict[str, str] = field(default_factory=dict)
     made: dict[str, str] = field(default_factory=dict)
     standing: dict[str, dict[str, Mission]] = field(default_factory=lambda: {name: {} for name in _NODES})
-    without_umpire: dict[str, str] = field(default_factory=dict)
+    given: dict[tuple[str, str], tuple[str, str, int]] = field(default_factory=dict)
+    granted: set[str] = field(default_factory=set)
     copies: dict[str, set[str]] = field(default_factory=lambda: {name: set() for name in _NODES})
 
     def look(self, node: str, writes: Sequence[Write]) -> None:
@@ -99,7 +100,9 @@ class _Judge:
                 self._step(node, decode(write.value, Mission))
             elif isinstance(write, Put) and write.table.name == BEQUESTS:
                 bequest = decode(write.value, Bequest)
-                self.without_umpire[bequest.id] = "" if bequest.umpire else bequest.heir
+                self.given[bequest.id, node] = bequest.heir, bequest.umpire, bequest.term
+            elif isinstance(write, Put) and write.table.name == VERDICTS and write.value == b"granted":
+                self.granted.add(write.key)
             elif write.table.name == COPIES:
                 self.copies[node].discard(write.key)
                 if isinstance(write, Put) and write.index["state"] == ("held",):
@@ -116,8 +119,15 @@ class _Judge:
         self.copies[node] = {row.key for row in held}
 
     def waits_for(self, mission: str, gone: str) -> bool:
-        """Whether it was given to a node that is gone when there was no third to say so: a person has to."""
-        return self.without_umpire.get(mission) == gone
+        """Whether it was given to a node that is gone, and no third can say that this one did not take it.
+
+        There was none, or it had ruled that it may: then only a person can say that it will not come back.
+        """
+        for owner in set(_NODES) - {gone}:
+            heir, umpire, term = self.given.get((mission, owner), ("", "", 0))
+            if heir == gone and (not umpire or f"{owner}/{heir}/{term:016d}" in self.granted):
+                return True
+        return False
 
     def is_somewhere_else(self, mission: str, gone: str) -> bool:
         """Whether a node that is there has the mission, or a copy of it."""
