@@ -17,7 +17,15 @@ import msgspec
 
 from phalanx.agents._errors import Fenced
 from phalanx.agents._limits import MAX_NOTE_CHARS, SCAN_ROWS, STORAGE_PAUSE_S
-from phalanx.agents._model import MISSIONS, Mission, MissionStatus, mission_put, mission_waypoint, pending_for
+from phalanx.agents._model import (
+    CAME_OVER,
+    MISSIONS,
+    Mission,
+    MissionStatus,
+    mission_put,
+    mission_waypoint,
+    pending_for,
+)
 from phalanx.agents._succession import Succession
 from phalanx.core import (
     MAX_PAGE_ROWS,
@@ -86,17 +94,21 @@ class Missions:
         limit: int = 100,
         status: MissionStatus | None = None,
         case: str | None = None,
+        came_over: bool = False,
+        newest: bool = False,
     ) -> list[Mission]:
-        """Missions by id, past ``after``; of one status, or of one case."""
+        """Missions by id, past ``after``; of one status, of one case, or those taken over from other nodes."""
         assert status is None or case is None, "by status or by case, not by both"
         limit = min(limit, MAX_PAGE_ROWS)
-        if status is not None:
-            rows = await self._store.find(MISSIONS, tenant, "status", status.value, after=after, limit=limit)
+        if came_over or status is not None:
+            value = status.value if status is not None and not came_over else CAME_OVER
+            rows = await self._store.find(MISSIONS, tenant, "status", value, after=after, limit=limit, reverse=newest)
         elif case is not None:
-            rows = await self._store.find(MISSIONS, tenant, "case", case, after=after, limit=limit)
+            rows = await self._store.find(MISSIONS, tenant, "case", case, after=after, limit=limit, reverse=newest)
         else:
-            rows = await self._store.scan(MISSIONS, tenant, after=after, limit=limit)
-        return [decode(row.value, Mission) for row in rows]
+            rows = await self._store.scan(MISSIONS, tenant, after=after, limit=limit, reverse=newest)
+        found = [decode(row.value, Mission) for row in rows]
+        return [one for one in found if status in (None, one.status)]
 
 
 class MissionBook:

@@ -101,8 +101,8 @@ PATIENCE_S = {
 
 # Among nodes that stand in for each other: how often each says that it is there, and after which silence it counts as
 # dead. To be wrong about it costs an attempt and nothing else.
-NODE_BEAT_S = 1.0
-NODE_SILENT_S = 4.0
+NODE_BEAT_S = 0.5
+NODE_SILENT_S = 2.5
 # How often missions without an heir are looked for, missions that may have one at a time, and in one letter.
 BEQUEATH_EVERY_S = 0.25
 MAX_BEQUESTS = 2_000

@@ -26,6 +26,8 @@ from phalanx.core import (
 )
 from phalanx.telemetry import waypoint_of, waypoint_put
 
+# What missions that were taken over from another node are found under in the index ``status``, wherever they stand.
+CAME_OVER = "came-over"
 MISSIONS = Table("missions", indexes=("status", "case"), sealed=True)
 
 
@@ -192,7 +194,11 @@ def mission_put(mission: Mission) -> Put:
     """The write that stores ``mission`` as it stands."""
     status = mission.status.value
     # Pending ones are looked for by the skill that they wait for, too.
-    statuses = (status, pending_for(mission.skill)) if mission.status is MissionStatus.PENDING else (status,)
+    statuses: tuple[str, ...] = (status,)
+    if mission.status is MissionStatus.PENDING:
+        statuses = (status, pending_for(mission.skill))
+    if mission.origin:
+        statuses = (*statuses, CAME_OVER)
     index = {"status": statuses, "case": (mission.case,)}
     return Put(MISSIONS, mission.tenant, mission.id, encode(mission), index)
 

@@ -100,6 +100,14 @@ class Succession:
         finally:
             self.mail.leave()
 
+    async def disown(self, node: str, *, by: str) -> int:
+        """See ``Bequests.disown``; who said so is told."""
+        freed = await self.bequests.disown(node)
+        if self._alerts is not None:
+            text = f"{freed} missions go on without {node}, which has copies of them"
+            self._alerts.alert(AlertLevel.WARNING, "agents", text, by=by)
+        return freed
+
     # What the book of missions asks
 
     def may_begin(self, mission: str) -> bool:

@@ -6,12 +6,24 @@ import msgspec
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from phalanx.agents import AgentView, Capability, DutyView, Quarantined, SkillManifest, SwarmHealth
+from phalanx.agents import (
+    AgentView,
+    Capability,
+    DutyView,
+    Mission,
+    Missions,
+    MissionStatus,
+    Quarantined,
+    SkillManifest,
+    Succession,
+    SuccessionView,
+    SwarmHealth,
+)
 from phalanx.agents import Role as AgentRole
 from phalanx.api._auth import Gate, keeper
 from phalanx.api._replies import reply
 from phalanx.api._schemas import answer
-from phalanx.core import MAX_NAME_CHARS, NotFound
+from phalanx.core import MAX_NAME_CHARS, MAX_PAGE_ROWS, NotFound, Waypoint
 from phalanx.trust import Principal, Role
 
 if TYPE_CHECKING:
@@ -28,7 +40,23 @@ class Removed(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-KINDS: tuple[type, ...] = (AgentView, DutyView, SkillManifest, Quarantined, SwarmHealth, Removed)
+class Disowned(msgspec.Struct, frozen=True, kw_only=True):
+    """A node that is not waited for any more, and how many missions go on without it."""
+
+    node: str
+    missions: int
+
+
+KINDS: tuple[type, ...] = (
+    SuccessionView,
+    Disowned,
+    AgentView,
+    DutyView,
+    SkillManifest,
+    Quarantined,
+    SwarmHealth,
+    Removed,
+)
 
 _Reason = Annotated[str, Query(max_length=_MAX_REASON_CHARS, description="Why, in words; goes on record.")]
 
@@ -72,6 +100,8 @@ def agent_routes(node: "Node", gate: Gate) -> APIRouter:
         """Agents that were set apart since the node started, newest first."""
         return reply({"items": swarm.quarantined(), "next": ""})
 
+    _add_succession(router, node, gate)
+
     @router.get("/agents/{agent}", responses=answer(AgentView), dependencies=[viewer])
     async def get_agent(agent: str) -> Response:
         """One agent that has its place."""
@@ -80,6 +110,44 @@ def agent_routes(node: "Node", gate: Gate) -> APIRouter:
     _add_removals(router, node, gate)
     _add_work(router, node, gate)
     return router
+
+
+def _add_succession(router: APIRouter, node: "Node", gate: Gate) -> None:
+    """Missions, what happened to each, and which node continues them for which."""
+    viewer = Depends(gate.needs(Role.VIEWER))
+    missions = Missions(node.store)
+
+    def succession() -> Succession:
+        if node.swarm.succession is None:
+            raise NotFound("succession", node.bus.process, hint="name nodes in cluster.heirs")
+        return node.swarm.succession
+
+    @router.get("/agents/succession", responses=answer(SuccessionView), dependencies=[viewer])
+    async def get_succession() -> Response:
+        """Which nodes would continue this one's missions, and whose it would continue."""
+        return reply(succession().view())
+
+    @router.post("/agents/succession/{heir}/disown", responses=answer(Disowned))
+    async def disown_node(heir: str, principal: Annotated[Principal, Depends(keeper(gate))]) -> Response:
+        """Go on without a node that has copies of missions and will never come back; should it, it does them again."""
+        freed = await succession().disown(heir, by=principal.name)
+        return reply(Disowned(node=heir, missions=freed))
+
+    @router.get("/agents/missions", responses=answer(Mission, many=True))
+    async def list_agent_missions(
+        principal: Annotated[Principal, viewer],
+        status: Annotated[MissionStatus | None, Query(description="Only those that stand there.")] = None,
+        taken: Annotated[bool, Query(description="Only those taken over from other nodes.")] = False,  # noqa: FBT002
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE_ROWS, description="How many, newest first.")] = 50,
+    ) -> Response:
+        """What agents were asked to do, newest first."""
+        found = await missions.list(principal.tenant, status=status, came_over=taken, newest=True, limit=limit)
+        return reply({"items": found, "next": ""})
+
+    @router.get("/agents/missions/{mission}/history", responses=answer(Waypoint, many=True))
+    async def mission_history(mission: str, principal: Annotated[Principal, viewer]) -> Response:
+        """All that happened to a mission: who had it and when, who took over, how it ended."""
+        return reply({"items": await node.history(principal.tenant, mission), "next": ""})
 
 
 def _add_removals(router: APIRouter, node: "Node", gate: Gate) -> None:

@@ -34,6 +34,7 @@ from phalanx.agents import (
     new_mission,
 )
 from phalanx.bench._agents_assignment import assignment_figures
+from phalanx.bench._agents_succession import succession_figures
 from phalanx.bench._agents_work import Meter, StandIn, findings, roles_of, skills_for_all, without
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import quantile
@@ -50,9 +51,11 @@ _IDLE_S = 6.0
 
 
 async def agents_bench(options: BenchOptions) -> BenchResult:
-    """All of it; with the suite ``assignment``, how missions are assigned."""
+    """All of it; with the suite ``assignment``, how missions are assigned; with ``succession``, between nodes."""
     if options.suite == "assignment":
         return assignment_figures(options)
+    if options.suite == "succession":
+        return await succession_figures(options)
     n_findings = 150 if options.quick else 600
     kills = 100 if options.quick else 1_000
     meter = Meter()

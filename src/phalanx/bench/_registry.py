@@ -24,7 +24,7 @@ BENCHES: dict[str, Bench] = {
             "agents",
             "1,000 agents of eight roles at work in one node, and what it takes to replace one",
             "phalanx.bench._agents",
-            ("assignment",),
+            ("assignment", "succession"),
         ),
         _lazy(
             "balancing",

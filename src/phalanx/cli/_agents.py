@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import click
 
+from phalanx.cli._agents_missions import disown, missions, succession
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._roles import roles
@@ -38,6 +39,8 @@ def agents() -> None:
 
 agents.add_command(roles)
 agents.add_command(topology)
+for _command in (missions, succession, disown):
+    agents.add_command(_command)
 
 
 def _text(name: str) -> Any:

@@ -12,6 +12,7 @@ from phalanx.agents import (
     Mission,
     Quarantined,
     Role,
+    SuccessionView,
     SwarmHealth,
 )
 from phalanx.core import TenantId, decode
@@ -47,6 +48,13 @@ class SwarmPage:
     more: int
     missions: tuple[Mission, ...]
     quarantined: tuple[Quarantined, ...]
+    succession: SuccessionView | None
+
+    @property
+    def nodes(self) -> list[str]:
+        """Every node that continues for this one, or the other way round."""
+        seen = self.succession
+        return [] if seen is None else sorted({*seen.heirs, *seen.owners, *seen.present})
 
 
 async def agents_view(node: "Node", tenant: TenantId) -> SwarmPage:
@@ -62,6 +70,7 @@ async def agents_view(node: "Node", tenant: TenantId) -> SwarmPage:
         more=len(views) - len(shown),
         missions=tuple(decode(row.value, Mission) for row in rows),
         quarantined=tuple(node.swarm.quarantined()),
+        succession=node.swarm.succession.view() if node.swarm.succession is not None else None,
     )
 
 

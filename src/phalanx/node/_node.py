@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from phalanx.agents import Skill, Swarm, Toolbox
+from phalanx.agents import Missions, Skill, Swarm, Toolbox
 from phalanx.balancing import Balancing
 from phalanx.consensus import Archive
 from phalanx.core import (
@@ -61,6 +61,7 @@ from phalanx.node._sealing import anchor_daily, require_allowed, seal, seal_ofte
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
 from phalanx.node._sharing import Sharing, opened_sharing
+from phalanx.node._succession import opened_succession
 from phalanx.node._swarm import load_work, opened_swarm, provide_tools
 from phalanx.node._vault import TenantSealers, keep_vault, opened_vault
 from phalanx.node._vouching import Vouching, build_vouching
@@ -149,6 +150,12 @@ class Node:
             found |= await self._waypoints(tenant, onward)
         return in_order(found.values())
 
+    async def history(self, tenant: TenantId, mission: str) -> list[Waypoint]:
+        """What happened to one mission, in order. Raises ``NotFound``."""
+        found = await Missions(self.store).get(tenant, mission)
+        told = await self._waypoints(tenant, found.trace)
+        return in_order(one for one in told.values() if one.subject == mission)
+
     async def _waypoints(self, tenant: TenantId, trace: str) -> dict[str, Waypoint]:
         rows = await self.store.find(WAYPOINTS, tenant, "trace", trace, limit=MAX_STORY_WAYPOINTS)
         return {row.key: decode(row.value, Waypoint) for row in rows}
@@ -198,7 +205,10 @@ async def build_node(
         line = opened_bus(settings, ports, journals, store, identities, ledger, telemetry, alerts, services)
         toolbox, (bus, cluster) = Toolbox(), await stack.enter_async_context(line)
         archive, indicators = Archive(store, ledger, clock), await opened_indicators(settings, ports, store)
-        swarm = opened_swarm(settings, ports, store, identities, bus, toolbox, telemetry, alerts, work)
+        succession = opened_succession(
+            settings, cluster, bus, store, clock=clock, telemetry=telemetry, audit=ledger, alerts=alerts
+        )
+        swarm = opened_swarm(settings, ports, store, identities, bus, toolbox, telemetry, alerts, work, succession)
         artefacts = _artefacts(settings, ports, WatchedBlobs(ports.blobs, space), store, vault, ledger, telemetry)
         responses, assembly = opened_responses(
             settings, ports, archive, telling.store, ledger, vault, swarm, identities, bus, cluster, telemetry, alerts,

@@ -281,6 +281,12 @@ class ClusterSection(Section):
         None, description="Certificates (PEM) that the server's must lead to; with it, TLS is insisted on."
     )
     nkey: Path | None = Field(None, description="File with the seed (SU…) of the user to sign in as, mode 0600.")
+    heirs: tuple[str, ...] = Field(
+        (),
+        max_length=64,
+        description="Nodes that continue this one's missions should it die, and whose missions it continues, by their "
+        "names in the cluster (`lab.acme`); `*`: all that are trusted. A mission's finding goes along.",
+    )
 
 
 class LogSection(Section):

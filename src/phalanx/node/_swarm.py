@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from phalanx.agents import Duty, Missions, Quarantined, Skill, Swarm, Toolbox, Workers
+from phalanx.agents import Duty, Missions, Quarantined, Skill, Succession, Swarm, Toolbox, Workers
 from phalanx.core import (
     DEFAULT_TENANT,
     NO_TRACE,
@@ -51,6 +51,7 @@ def opened_swarm(
     telemetry: Telemetry,
     alerts: Alerts,
     work: tuple[Sequence[Skill], Sequence[Duty]],
+    succession: Succession | None,
 ) -> Swarm:
     """The swarm, not started yet; who holds the event loop is watched from now on."""
     numbers = per_role(settings)
@@ -60,7 +61,7 @@ def opened_swarm(
         store, clock=ports.clock, telemetry=telemetry, rng=ports.rng.child("swarm"), toolbox=toolbox, skills=skills,
         duties=duties, agents_per_role=numbers, admission=identities.seats, bus=bus, entropy=ports.entropy,
         offload=ports.offload, alerts=alerts, locality=settings.node.name,
-        reserved=settings.agents.reserved,
+        reserved=settings.agents.reserved, succession=succession,
     )  # fmt: skip
     if ports.loop_watch is not None:
         ports.loop_watch.start(settings.agents.hog_s, swarm.hogged)

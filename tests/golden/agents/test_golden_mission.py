@@ -30,6 +30,8 @@ MISSION = Mission(
     given_ns=1_767_225_601_000_000_000,
     deadline_ns=1_767_225_700_000_000_000,
     order="019b76da-a87b-7076-aacb-453d5e8f2222",
+    origin="lab.acme",
+    taken_by="hq.acme",
 )
 
 
@@ -43,6 +45,14 @@ def test_a_mission_is_written_and_read_as_it_always_was(form, write, read):
 
 
 @pytest.mark.parametrize(("form", "read"), [("msgpack", decode), ("json", decode_json)])
+def test_a_mission_of_the_second_version_is_still_read(form, read):
+    old = read((FILES / f"mission-2.{form}").read_bytes(), Mission)
+    assert old == msgspec.structs.replace(MISSION, origin="", taken_by="")
+
+
+@pytest.mark.parametrize(("form", "read"), [("msgpack", decode), ("json", decode_json)])
 def test_a_mission_of_the_first_version_is_still_read(form, read):
     old = read((FILES / f"mission-1.{form}").read_bytes(), Mission)
-    assert old == msgspec.structs.replace(MISSION, identity="", given_ns=0, deadline_ns=0, order="")
+    assert old == msgspec.structs.replace(
+        MISSION, identity="", given_ns=0, deadline_ns=0, order="", origin="", taken_by=""
+    )

@@ -64,3 +64,27 @@ def test_an_agent_set_apart_loses_its_identity_and_is_on_record(on_node):
         assert revoked["identity"]["state"] == "revoked"
 
     on_node(work)
+
+
+@pytest.mark.requirement("AGT-3")
+def test_missions_and_what_happened_to_each_are_told(on_node):
+    async def work(api):
+        await api.intrusion()
+
+        async def missions(**wanted):
+            return (await api.http.get("/v1/agents/missions", params=wanted)).raise_for_status().json()["items"]
+
+        done = await missions(status="done", limit=10)
+        assert "triage" in {one["skill"] for one in done}
+        assert await missions(taken="true") == []
+        history = (
+            (await api.http.get(f"/v1/agents/missions/{done[0]['id']}/history")).raise_for_status().json()["items"]
+        )
+        assert [one["stage"] for one in history] == ["mission", "assigned", "mission-done"]
+        assert history[-1]["detail"]["agent"] == done[0]["agent"]
+        assert (await api.http.get("/v1/agents/missions/nonsense/history")).status_code == 404
+        alone = await api.http.get("/v1/agents/succession")
+        assert (alone.status_code, "cluster.heirs" in alone.text) == (404, True)
+        assert (await api.http.post("/v1/agents/succession/lab/disown")).status_code == 404
+
+    on_node(work)

@@ -25,6 +25,17 @@ TAKEN = {
     "agent": "hunter-1.2", "role": "hunter", "identity": "ab" * 32, "reason": "a test", "by": "kim",
     "at_ns": 1_767_268_800_000_000_000, "successor": "hunter-1.3",
 }  # fmt: skip
+MISSION = {
+    "id": "m-1", "at_ns": 1_767_268_800_000_000_000, "skill": "triage", "status": "done", "agent": "analyst-1.1",
+    "attempts": 1, "origin": "hq.acme", "taken_by": "", "note": "nothing in it",
+}  # fmt: skip
+STEP = {
+    "at_ns": 1_767_268_800_000_000_000, "stage": "taken-over", "summary": "taken over from hq.acme", "detail": {"agent": ""}
+}  # fmt: skip
+VIEW = {
+    "process": "lab.acme", "present": ["hq.acme"], "heirs": {"east.acme": 4}, "owners": {"hq.acme": 7},
+    "taken": [["m-1", "hq.acme"]],
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -33,6 +44,8 @@ def run(monkeypatch):
     answers = {
         "/v1/agents": {"items": [AGENT]}, "/v1/agents/hunter-1.2": AGENT, "/v1/duties": {"items": [DUTY]},
         "/v1/skills": {"items": [SKILL]}, "/v1/agents/quarantined": {"items": [TAKEN]},
+        "/v1/agents/missions": {"items": [MISSION]}, "/v1/agents/missions/m-1/history": {"items": [STEP]},
+        "/v1/agents/succession": VIEW,
     }  # fmt: skip
 
     def get(self, path, **params):
@@ -41,7 +54,7 @@ def run(monkeypatch):
 
     def post(self, path, *, content, headers, **params):
         asked.append((path, params))
-        return TAKEN
+        return {"node": "east.acme", "missions": 4} if "disown" in path else TAKEN
 
     monkeypatch.setattr(NodeClient, "get", get)
     monkeypatch.setattr(NodeClient, "post", post)
@@ -74,3 +87,18 @@ def test_taking_somebody_out_says_who_has_the_place(run, command, says):
     assert says in told
     assert "hunter-1.3 has its place" in told
     assert run.asked == [(f"/v1/agents/hunter-1.2/{command}", {"reason": "a test"})]
+
+
+@pytest.mark.requirement("AGT-3")
+def test_missions_are_listed_with_where_they_came_from_and_what_happened_to_each(run):
+    told = run("missions", "--taken", "--status", "done")
+    assert "hq.acme" in told
+    assert run.asked[-1] == ("/v1/agents/missions", {"status": "done", "taken": "true", "limit": 50})
+    assert "taken over from hq.acme" in run("missions", "m-1")
+    assert json.loads(run("missions", "m-1", "--json")) == [STEP]
+    told = run("succession")
+    assert "lab.acme hears hq.acme" in told
+    assert "taken over since the start: 1" in told
+    assert json.loads(run("succession", "--json")) == VIEW
+    assert run("disown", "east.acme") == "4 missions go on without east.acme\n"
+    assert run.asked[-1][0] == "/v1/agents/succession/east.acme/disown"
