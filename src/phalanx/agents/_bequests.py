@@ -6,20 +6,16 @@ to one heir go one after another, each with a higher stamp: what comes late is t
 
 import asyncio
 import contextlib
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
 
 import msgspec
 
+from phalanx.agents._bequest_line import Bequeathed, Line, heir_and_umpire
 from phalanx.agents._errors import Fenced
 from phalanx.agents._limits import (
     LETTER_AGAIN_S,
     MAX_BEQUESTS,
-    MAX_LETTER_BYTES,
-    MAX_LETTER_COPIES,
     MAX_LUGGAGE_BYTES,
     MAX_NOTE_CHARS,
     OUTCOME_AGAIN_S,
@@ -64,35 +60,6 @@ _OWN_TERM = "own"
 _OPEN = (MissionStatus.PENDING, MissionStatus.ASSIGNED)
 
 
-@dataclass(slots=True, eq=False)
-class Bequeathed:
-    """One mission that an heir may have.
-
-    ``offer`` is what it is to be told, until it said that it has it. ``ours`` says that the mission may be worked on:
-    not before the heir was asked, for one of an earlier life. ``taken`` says that it is the heir's.
-    """
-
-    record: Bequest
-    offer: Copied | None = None
-    durable: bool = True
-    ours: bool = True
-    kept: bool = False
-    taken: bool = False
-    released: bool = False
-    ending: "asyncio.Future[bool] | None" = None
-
-
-@dataclass(slots=True)
-class _Line:
-    """What there is to say to one heir."""
-
-    stirred: asyncio.Event = field(default_factory=asyncio.Event)
-    missions: dict[str, Bequeathed] = field(default_factory=dict)
-    voided: set[int] = field(default_factory=set)
-    asked_ns: int = 0
-    said_ns: int = 0
-
-
 class Bequests:
     """See the module. ``open`` comes first; ``run`` must be running."""
 
@@ -103,7 +70,7 @@ class Bequests:
         self._clock = clock
         self._feed = telemetry.feed
         self._log = telemetry.log.bind(room="agents", service="succession")
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, Line] = {}
         self._known: dict[str, Bequeathed] = {}
         # Missions whose end is being written; the same one twice where a late attempt does not know that it is late.
         self._ending: Counter[str] = Counter()
@@ -220,7 +187,7 @@ class Bequests:
         luggage = await self._carrier.pack(mission)
         if luggage is None or len(luggage) > MAX_LUGGAGE_BYTES or mission.id in self._ending:
             return
-        heir, umpire = _heirs(mission.id, present)
+        heir, umpire = heir_and_umpire(mission.id, present)
         now_ns = self._clock.wall_ns()
         record = Bequest(
             id=mission.id, tenant=mission.tenant, trace=mission.trace, at_ns=now_ns, heir=heir, umpire=umpire,
@@ -260,7 +227,7 @@ class Bequests:
             except StorageError as error:
                 self._log.warning("missions at an heir wait for storage", heir=heir, reason=error.message)
                 await self._clock.sleep(STORAGE_PAUSE_S)
-            if any(_unsaid(one) for one in line.missions.values()):
+            if line.has_more:
                 line.stirred.set()
                 if not answered:
                     await self._clock.sleep(LETTER_AGAIN_S)
@@ -273,19 +240,19 @@ class Bequests:
             if line.missions and (is_due or self._mail.is_silent(heir)):
                 line.stirred.set()
 
-    async def _say(self, heir: str, line: _Line) -> bool:
+    async def _say(self, heir: str, line: Line) -> bool:
         """One letter with all that there is to say, and what follows from the answer; false when there was none."""
-        asks = self._asks(line)
-        word = Said(
-            (self._term, self._number + 1), self._offers(line), self._releases(line), asks, tuple(sorted(line.voided))
-        )
         now_ns = self._clock.monotonic_ns()
-        # Now and then a letter that says nothing: the heir may have given something up.
-        is_quiet = line.missions and now_ns - line.said_ns > OUTCOME_AGAIN_S * NS_PER_S
-        if not (word.offers or word.releases or asks or word.voided or is_quiet):
+        # Now and then also a letter that says nothing: the heir may have given something up.
+        is_due = bool(line.missions) and now_ns - line.said_ns > OUTCOME_AGAIN_S * NS_PER_S
+        word = Said(
+            (self._term, self._number + 1), line.offers(), line.releases(), line.asks(now_ns),
+            tuple(sorted(line.voided)),
+        )  # fmt: skip
+        if not (word.offers or word.releases or word.asks or word.voided or is_due):
             return True
         line.said_ns = now_ns
-        if asks:
+        if word.asks:
             line.asked_ns = now_ns
         self._number += 1
         told = await self._mail.ask(heir, word, Told)
@@ -297,28 +264,6 @@ class Bequests:
             if found is not None:
                 await self._learn(found, fate)
         return True
-
-    def _offers(self, line: _Line) -> tuple[Copied, ...]:
-        offers, size = list[Copied](), 0
-        for one in line.missions.values():
-            if one.offer is not None and one.durable and not one.kept and one.ending is None:
-                size += len(one.offer.record) + len(one.offer.luggage)
-                if offers and (size > MAX_LETTER_BYTES or len(offers) == MAX_LETTER_COPIES):
-                    break
-                offers.append(one.offer)
-        return tuple(offers)
-
-    def _releases(self, line: _Line) -> tuple[tuple[str, str], ...]:
-        found = (one for one in line.missions.values() if one.ending and not one.ending.done() and one.durable)
-        return tuple(islice(((one.record.tenant, one.record.id) for one in found), MAX_LETTER_COPIES))
-
-    def _asks(self, line: _Line) -> tuple[tuple[str, str], ...]:
-        """Those of an earlier life, and now and then those that were taken."""
-        is_due = self._clock.monotonic_ns() - line.asked_ns > OUTCOME_AGAIN_S * NS_PER_S
-        found = (
-            one for one in line.missions.values() if (is_due if one.taken else not one.ours) and one.ending is None
-        )
-        return tuple(islice(((one.record.tenant, one.record.id) for one in found), MAX_LETTER_COPIES))
 
     async def _learn(self, one: Bequeathed, fate: Fate) -> None:
         """The heir said where a mission stands."""
@@ -390,7 +335,7 @@ class Bequests:
 
     # An heir that is silent
 
-    async def _leave_out(self, heir: str, line: _Line) -> None:
+    async def _leave_out(self, heir: str, line: Line) -> None:
         """Ask the umpires to rule that the heir may take nothing of what it has; then that is here alone."""
         wanted = sorted({(one.record.umpire, one.record.term) for one in line.missions.values() if not one.taken})
         for umpire, term in wanted:
@@ -436,10 +381,10 @@ class Bequests:
         await self._store.commit([Put(TERMS, DEFAULT_TENANT, _OWN_TERM, str(term).encode())])
         self._term = term
 
-    def _line(self, heir: str) -> _Line:
+    def _line(self, heir: str) -> Line:
         line = self._lines.get(heir)
         if line is None:
-            line = self._lines[heir] = _Line()
+            line = self._lines[heir] = Line()
             if self._tasks is not None:
                 self._tasks.create_task(self._talk(heir), name=f"agents: missions at {heir}")
         return line
@@ -471,19 +416,6 @@ class Bequests:
 
     def _count(self) -> None:
         self._kept_gauge.set(sum(one.kept and not one.taken for one in self._known.values()))
-
-
-def _heirs(mission: str, present: Sequence[str]) -> tuple[str, str]:
-    """The heir of a mission and its umpire, spread evenly and the same whoever reckons; no umpire among two nodes."""
-    ranked = sorted(present, key=lambda one: hashlib.blake2s(f"{mission}/{one}".encode()).digest())
-    return ranked[0], ranked[1] if len(ranked) > 1 else ""
-
-
-def _unsaid(one: Bequeathed) -> bool:
-    """Whether there is something of it to say to its heir now."""
-    if one.ending is not None:
-        return one.durable and not one.ending.done()
-    return not one.taken and (not one.ours or (one.durable and one.offer is not None and not one.kept))
 
 
 def _nobody() -> None:

@@ -32,8 +32,8 @@ def missions(
             print_json(rows)
             return
         steps: list[Column] = [
-            ("when", time_of("at_ns")), ("stage", _text("stage")), ("agent", lambda row: row["detail"].get("agent") or "–"),
-            ("what", _text("summary")),
+            ("when", time_of("at_ns")), ("stage", _text("stage")),
+            ("agent", lambda row: row["detail"].get("agent") or "–"), ("what", _text("summary")),
         ]  # fmt: skip
         print_table(f"Mission {mission}", rows, steps, empty="nothing is on record of it")
         return

@@ -61,7 +61,6 @@ from phalanx.node._sealing import anchor_daily, require_allowed, seal, seal_ofte
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
 from phalanx.node._sharing import Sharing, opened_sharing
-from phalanx.node._succession import opened_succession
 from phalanx.node._swarm import load_work, opened_swarm, provide_tools
 from phalanx.node._vault import TenantSealers, keep_vault, opened_vault
 from phalanx.node._vouching import Vouching, build_vouching
@@ -205,10 +204,7 @@ async def build_node(
         line = opened_bus(settings, ports, journals, store, identities, ledger, telemetry, alerts, services)
         toolbox, (bus, cluster) = Toolbox(), await stack.enter_async_context(line)
         archive, indicators = Archive(store, ledger, clock), await opened_indicators(settings, ports, store)
-        succession = opened_succession(
-            settings, cluster, bus, store, clock=clock, telemetry=telemetry, audit=ledger, alerts=alerts
-        )
-        swarm = opened_swarm(settings, ports, store, identities, bus, toolbox, telemetry, alerts, work, succession)
+        swarm = opened_swarm(settings, ports, store, identities, bus, cluster, ledger, toolbox, telemetry, alerts, work)
         artefacts = _artefacts(settings, ports, WatchedBlobs(ports.blobs, space), store, vault, ledger, telemetry)
         responses, assembly = opened_responses(
             settings, ports, archive, telling.store, ledger, vault, swarm, identities, bus, cluster, telemetry, alerts,

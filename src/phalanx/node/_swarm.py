@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from phalanx.agents import Duty, Missions, Quarantined, Skill, Succession, Swarm, Toolbox, Workers
+from phalanx.agents import Duty, Missions, Quarantined, Skill, Swarm, Toolbox, Workers
 from phalanx.core import (
     DEFAULT_TENANT,
     NO_TRACE,
@@ -21,11 +21,13 @@ from phalanx.core import (
 from phalanx.crypto.identity import Identities, Why
 from phalanx.intel import DETECTORS_GROUP
 from phalanx.messaging import Bus
+from phalanx.node._cluster import Cluster
 from phalanx.node._identities import per_role
 from phalanx.node._plugins import DUTIES, SKILLS, checked_duty, checked_skill, load_plugins
 from phalanx.node._ports import Ports
 from phalanx.node._roles import provide_for_roles
 from phalanx.node._settings import Settings
+from phalanx.node._succession import opened_succession
 from phalanx.telemetry import Alerts, Telemetry
 
 if TYPE_CHECKING:
@@ -47,16 +49,20 @@ def opened_swarm(
     store: Store,
     identities: Identities,
     bus: Bus,
+    cluster: Cluster | None,
+    audit: AuditSink,
     toolbox: Toolbox,
     telemetry: Telemetry,
     alerts: Alerts,
     work: tuple[Sequence[Skill], Sequence[Duty]],
-    succession: Succession | None,
 ) -> Swarm:
     """The swarm, not started yet; who holds the event loop is watched from now on."""
     numbers = per_role(settings)
     skills = [skill for skill in work[0] if numbers[skill.manifest.role]]
     duties = [duty for duty in work[1] if numbers[duty.manifest.role]]
+    succession = opened_succession(
+        settings, cluster, bus, store, clock=ports.clock, telemetry=telemetry, audit=audit, alerts=alerts
+    )
     swarm = Swarm(
         store, clock=ports.clock, telemetry=telemetry, rng=ports.rng.child("swarm"), toolbox=toolbox, skills=skills,
         duties=duties, agents_per_role=numbers, admission=identities.seats, bus=bus, entropy=ports.entropy,

@@ -30,7 +30,8 @@ MISSION = {
     "attempts": 1, "origin": "hq.acme", "taken_by": "", "note": "nothing in it",
 }  # fmt: skip
 STEP = {
-    "at_ns": 1_767_268_800_000_000_000, "stage": "taken-over", "summary": "taken over from hq.acme", "detail": {"agent": ""}
+    "at_ns": 1_767_268_800_000_000_000, "stage": "taken-over", "summary": "taken over from hq.acme",
+    "detail": {"agent": ""},
 }  # fmt: skip
 VIEW = {
     "process": "lab.acme", "present": ["hq.acme"], "heirs": {"east.acme": 4}, "owners": {"hq.acme": 7},

@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from phalanx.agents import MISSIONS, Mission, MissionStatus, Role, SkillManifest, Succession, Swarm, Toolbox
-from phalanx.agents._succession_words import Bequest
 from phalanx.core import (
     DEFAULT_TENANT,
     MAX_PAGE_ROWS,
@@ -99,8 +100,8 @@ class _Judge:
             if isinstance(write, Put) and write.table.name == MISSIONS.name:
                 self._step(node, decode(write.value, Mission))
             elif isinstance(write, Put) and write.table.name == BEQUESTS:
-                bequest = decode(write.value, Bequest)
-                self.given[bequest.id, node] = bequest.heir, bequest.umpire, bequest.term
+                said = msgspec.msgpack.decode(write.value)
+                self.given[write.key, node] = said["heir"], said["umpire"], said["term"]
             elif isinstance(write, Put) and write.table.name == VERDICTS and write.value == b"granted":
                 self.granted.add(write.key)
             elif write.table.name == COPIES:
