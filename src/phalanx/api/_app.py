@@ -20,6 +20,8 @@ from phalanx.api._balancing import KINDS as BALANCING_KINDS
 from phalanx.api._balancing import balancing_routes
 from phalanx.api._cluster import KINDS as CLUSTER_KINDS
 from phalanx.api._cluster import cluster_routes
+from phalanx.api._devices import KINDS as DEVICE_KINDS
+from phalanx.api._devices import device_routes
 from phalanx.api._edge import Edge
 from phalanx.api._entropy import KINDS as ENTROPY_KINDS
 from phalanx.api._entropy import entropy_routes
@@ -80,13 +82,13 @@ _KINDS: Sequence[type] = (
     *ARTEFACT_KINDS,
     *LEDGER_KINDS,
     *BALANCING_KINDS,
+    *DEVICE_KINDS,
     *MESSAGE_KINDS,
     *TILE_KINDS,
     *VOUCHING_KINDS,
     *LIVE_KINDS,
     *VAULT_KINDS,
     *IDENTITY_KINDS,
-    *BALANCING_KINDS,
     *ENTROPY_KINDS,
     *ESCROW_KINDS,
     *RULE_KINDS,
@@ -130,6 +132,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         vouching_routes(node, gate),  # before the ledger's, which take what is left for an entry's id
         ledger_routes(node, gate),
         balancing_routes(node, gate),
+        device_routes(node, gate),
         message_routes(node, gate),
         live_routes(node, gate),
         service_routes(node, gate),

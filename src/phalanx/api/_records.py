@@ -32,7 +32,6 @@ from phalanx.core import (
     TenantId,
     decode,
 )
-from phalanx.devices import Device
 from phalanx.incidents import CORRELATIONS, DECISIONS, PROPOSALS, REHEARSALS, ActionProposal, Correlation, Rehearsal
 from phalanx.intel import FINDINGS, HUNTS, Hunt
 from phalanx.node import RoleView, roles
@@ -103,11 +102,11 @@ _SHELVES: Sequence[_Shelf[Any]] = (
     _Shelf("rehearsals", REHEARSALS, Rehearsal),
 )
 
-KINDS: tuple[type, ...] = (*(shelf.kind for shelf in _SHELVES), Case, RoleView, Device, Alert)
+KINDS: tuple[type, ...] = (*(shelf.kind for shelf in _SHELVES), Case, RoleView, Alert)
 
 
 def record_routes(node: "Node", gate: Gate) -> APIRouter:
-    """``/v1/findings`` and its siblings, ``/v1/cases`` and ``/v1/devices``."""
+    """``/v1/findings`` and its siblings, ``/v1/cases``, ``/v1/roles`` and ``/v1/alerts``."""
     router = APIRouter(prefix="/v1", tags=["records"], default_response_class=Response)
     viewer = Depends(gate.needs(Role.VIEWER))
     for shelf in _SHELVES:
@@ -139,11 +138,6 @@ def record_routes(node: "Node", gate: Gate) -> APIRouter:
     async def list_roles(principal: Annotated[Principal, viewer]) -> Response:
         """What each role is made of, and what it did last."""
         return reply({"items": await roles(node, principal.tenant), "next": ""})
-
-    @router.get("/devices", responses=answer(Device, many=True), dependencies=[viewer])
-    async def list_devices() -> Response:
-        """Quantum devices and simulators, and what the results of each are."""
-        return reply({"items": node.fleet.devices(), "next": ""})
 
     @router.get("/alerts", responses=answer(Alert, many=True), dependencies=[viewer])
     async def list_alerts() -> Response:

@@ -1,6 +1,6 @@
 """Quantum devices and simulators behind one interface, and the choice among them.
 
-A provider is a plug-in of the group ``phalanx.devices``: a callable that takes the node's ``Offload`` and
+A provider is a plug-in of the group ``phalanx.devices``: a callable that takes a ``ProviderContext`` and
 returns a ``Provider``. ``phalanx.testing.contracts`` holds the suite that every backend must pass.
 
 Limits: the built-in ``local.statevector`` is an ideal simulator of up to 22 qubits (64 MiB of amplitudes).
@@ -12,23 +12,98 @@ Errors::
         └── NoDeviceFits    no device can run the circuit; says why for each
 """
 
+from phalanx.devices._backend import Backend, Provider, ProviderContext
+from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Quality, calibration, median_of
 from phalanx.devices._errors import NoDeviceFits
 from phalanx.devices._fleet import Candidate, Fleet, Placement
 from phalanx.devices._local import LOCAL_STATEVECTOR, LocalProvider, LocalStatevector, local_provider
-from phalanx.devices._model import Backend, Device, Provider
+from phalanx.devices._model import (
+    DeviceModel,
+    Features,
+    Modality,
+    Operation,
+    QueueState,
+    SessionLimits,
+    Status,
+    Window,
+    all_pairs,
+    ideal_calibration,
+    ideal_device,
+)
+from phalanx.devices._prices import (
+    FREE,
+    Money,
+    PriceModel,
+    PriceShape,
+    price_in_credits,
+    price_per_gate_shot,
+    price_per_second,
+    price_per_shot,
+    subscription,
+)
+from phalanx.devices._snapshots import Snapshot, SnapshotHead, read_snapshots, shipped_snapshots, write_snapshots
+from phalanx.devices._views import (
+    CouplerView,
+    DeviceDetail,
+    DeviceView,
+    PriceView,
+    QubitView,
+    QueueView,
+    device_detail,
+    device_view,
+)
 from phalanx.quantum import ShotResult
 
 __all__ = [
+    "FREE",
     "LOCAL_STATEVECTOR",
     "Backend",
+    "Calibration",
     "Candidate",
-    "Device",
+    "CouplerView",
+    "DeviceDetail",
+    "DeviceModel",
+    "DeviceView",
+    "ErrorKind",
+    "Features",
     "Fleet",
     "LocalProvider",
     "LocalStatevector",
+    "Modality",
+    "Money",
     "NoDeviceFits",
+    "Numbers",
+    "Operation",
     "Placement",
+    "PriceModel",
+    "PriceShape",
+    "PriceView",
     "Provider",
+    "ProviderContext",
+    "Quality",
+    "QubitView",
+    "QueueState",
+    "QueueView",
+    "SessionLimits",
     "ShotResult",
+    "Snapshot",
+    "SnapshotHead",
+    "Status",
+    "Window",
+    "all_pairs",
+    "calibration",
+    "device_detail",
+    "device_view",
+    "ideal_calibration",
+    "ideal_device",
     "local_provider",
+    "median_of",
+    "price_in_credits",
+    "price_per_gate_shot",
+    "price_per_second",
+    "price_per_shot",
+    "read_snapshots",
+    "shipped_snapshots",
+    "subscription",
+    "write_snapshots",
 ]

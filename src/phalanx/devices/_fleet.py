@@ -1,6 +1,8 @@
 """The devices a node has, and which of them a circuit goes to.
 
-The rule for now: of the devices that can run it, the smallest; a tie goes to the first by name.
+The rule of this floor: of the devices that can run it, the one whose answers are least disturbed (an ideal simulator
+before the emulation of a machine before a machine), then the smallest; a tie goes to the first by name. Who wants a
+machine says so, by ``origin`` or by name.
 Every choice comes with its reason, and with the reason against each other device.
 """
 
@@ -8,16 +10,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from phalanx.core import InvalidInput, LimitExceeded, NotFound, Origin
+from phalanx.devices._backend import Backend
 from phalanx.devices._errors import NoDeviceFits
 from phalanx.devices._limits import MAX_BACKENDS
-from phalanx.devices._model import Backend, Device
+from phalanx.devices._model import DeviceModel
+
+_DISTURBED = {Origin.SIMULATED: 0, Origin.EMULATED: 1, Origin.HARDWARE: 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One device as it was considered. ``reason`` says in words why it was taken, passed over or refused."""
 
-    device: Device
+    device: DeviceModel
     fits: bool
     reason: str
 
@@ -43,7 +48,7 @@ class Fleet:
         if len(self._backends) > MAX_BACKENDS:
             raise LimitExceeded("the devices of a node", maximum=MAX_BACKENDS, seen=len(self._backends))
 
-    def devices(self) -> list[Device]:
+    def devices(self) -> list[DeviceModel]:
         """By name."""
         return [backend.device for backend in self._backends.values()]
 
@@ -63,8 +68,9 @@ class Fleet:
         wanted = _wanted(n_qubits, shots, origin)
         if not fitting:
             raise NoDeviceFits(wanted, [f"{name} {refusal}" for name, refusal in refusals.items()])
-        chosen = min(fitting, key=lambda device: (device.n_qubits, device.name))
-        reason = f"{chosen.name} has {chosen.n_qubits} qubits; {_among(len(fitting))} fits {wanted}"
+        chosen = min(fitting, key=lambda device: (_DISTURBED[device.origin], device.n_qubits, device.name))
+        alike = sum(device.origin is chosen.origin for device in fitting)
+        reason = f"{chosen.name} has {chosen.n_qubits} qubits; {_among(alike)} fits {wanted}"
         return Placement(
             self._backends[chosen.name],
             reason,
@@ -72,16 +78,23 @@ class Fleet:
         )
 
 
-def _candidate(device: Device, refusal: str, chosen: Device, reason: str) -> Candidate:
+def _candidate(device: DeviceModel, refusal: str, chosen: DeviceModel, reason: str) -> Candidate:
     if refusal:
         return Candidate(device, fits=False, reason=f"{device.name} {refusal}")
     if device is chosen:
         return Candidate(device, fits=True, reason=reason)
+    if device.origin is not chosen.origin:
+        why = f"gives {chosen.origin.value} results, which are less disturbed than {device.origin.value} ones"
+        return Candidate(device, fits=True, reason=f"{device.name} fits, but {chosen.name} {why}")
     why = "is as small" if device.n_qubits == chosen.n_qubits else "is smaller"
     return Candidate(device, fits=True, reason=f"{device.name} fits, but {chosen.name} {why}")
 
 
-def _refusal(device: Device, n_qubits: int, shots: int, origin: Origin | None) -> str:
+def _refusal(device: DeviceModel, n_qubits: int, shots: int, origin: Origin | None) -> str:
+    if not device.status.takes_work:
+        return f"is {device.status.value}"
+    if not device.features.gates:
+        return "runs no gates"
     if device.n_qubits < n_qubits:
         return f"has {device.n_qubits} qubits, {n_qubits} are needed"
     if device.max_shots < shots:

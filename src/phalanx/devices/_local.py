@@ -3,19 +3,13 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from phalanx.core import Circuit, LimitExceeded, Offload, Origin, Provenance, Rng
+from phalanx.core import Circuit, LimitExceeded, Offload, Provenance, Rng
+from phalanx.devices._backend import Backend, ProviderContext
 from phalanx.devices._limits import MAX_REMEMBERED_CIRCUITS, MAX_REMEMBERED_OUTCOMES
-from phalanx.devices._model import Backend, Device
+from phalanx.devices._model import DeviceModel, ideal_device
 from phalanx.quantum import MAX_SHOTS, MAX_SIMULATED_QUBITS, ShotResult, TooWide, parse, simulate
 
-LOCAL_STATEVECTOR = Device(
-    name="local.statevector",
-    provider="local",
-    kind="simulator",
-    origin=Origin.SIMULATED,
-    n_qubits=MAX_SIMULATED_QUBITS,
-    max_shots=MAX_SHOTS,
-)
+LOCAL_STATEVECTOR = ideal_device("local.statevector", MAX_SIMULATED_QUBITS, max_shots=MAX_SHOTS)
 
 
 class LocalStatevector:
@@ -27,7 +21,7 @@ class LocalStatevector:
         self._recent: OrderedDict[str, simulate.Probabilities] = OrderedDict()
 
     @property
-    def device(self) -> Device:
+    def device(self) -> DeviceModel:
         return LOCAL_STATEVECTOR
 
     async def run(self, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
@@ -74,13 +68,13 @@ class LocalProvider:
 
     name = "local"
 
-    def __init__(self, offload: Offload) -> None:
-        self._backends = (LocalStatevector(offload),)
+    def __init__(self, context: ProviderContext) -> None:
+        self._backends = (LocalStatevector(context.offload),)
 
     def backends(self) -> Sequence[Backend]:
         return self._backends
 
 
-def local_provider(offload: Offload) -> LocalProvider:
+def local_provider(context: ProviderContext) -> LocalProvider:
     """The entry point ``local`` of the group ``phalanx.devices``."""
-    return LocalProvider(offload)
+    return LocalProvider(context)

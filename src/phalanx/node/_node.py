@@ -30,7 +30,7 @@ from phalanx.crypto.entropy import NoiseWatch
 from phalanx.crypto.identity import Identities
 from phalanx.crypto.sharing import Escrows
 from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
-from phalanx.devices import Backend, Fleet
+from phalanx.devices import Backend, Fleet, ProviderContext
 from phalanx.incidents import Cases, Responses
 from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Judgements, Sentinel
 from phalanx.intel.delivery import Delivery
@@ -194,7 +194,7 @@ async def build_node(
         stack.push_async_callback(ledger.close)
         stack.push_async_callback(seal, ledger, telemetry)
         vouching = await build_vouching(settings, ports, store, ledger, telemetry, alerts)
-        fleet = _fleet(offload, alerts)
+        fleet = _fleet(settings, ports, offload, alerts)
         engine = Engine(telling.store, clock, telemetry, fleet, offload, ports.rng.child("workflows"))
         load_plugins(ANALYSES, alerts, engine.register)
         intake = await _intake(settings, ports, intake_journal, store, seals, telemetry)
@@ -309,9 +309,10 @@ def _telemetry(settings: Settings, clock: Clock, log_sink: LogSink) -> Telemetry
     return telemetry
 
 
-def _fleet(offload: Offload, alerts: Alerts) -> Fleet:
+def _fleet(settings: Settings, ports: Ports, offload: Offload, alerts: Alerts) -> Fleet:
     backends: list[Backend] = []
-    load_plugins(DEVICES, alerts, lambda provider: backends.extend(checked_backends(provider(offload), backends)))
+    context = ProviderContext(offload, ports.clock, frozenset(settings.devices.hardware))
+    load_plugins(DEVICES, alerts, lambda provider: backends.extend(checked_backends(provider(context), backends)))
     return Fleet(backends)
 
 

@@ -20,6 +20,7 @@ from phalanx.node._settings_work import (
     CanarySection,
     DeceptionSection,
     DetectionSection,
+    DevicesSection,
     PostureSection,
     ResponseSection,
 )
@@ -318,6 +319,7 @@ class Settings(Section):
     canary: CanarySection = Field(CanarySection(), description="The node watching itself.")
     posture: PostureSection = Field(PostureSection(), description="Taking stock of cryptography.")
     balancing: BalancingSection = Field(BalancingSection(), description="Balancing.")
+    devices: DevicesSection = Field(DevicesSection(), description="Quantum devices.")
     response: ResponseSection = Field(ResponseSection(), description="The response policy.")
     crypto: CryptoSection = Field(CryptoSection(), description="Algorithms.")
     entropy: EntropySection = Field(EntropySection(), description="Secret randomness.")

@@ -96,6 +96,17 @@ class BalancingSection(Section):
     )
 
 
+class DevicesSection(Section):
+    """Quantum devices: which providers reach real machines."""
+
+    hardware: tuple[str, ...] = Field(
+        (),
+        max_length=64,
+        description="Providers whose real machines are used, under the credentials that their SDKs find (and bill). "
+        "The others emulate their machines here.",
+    )
+
+
 class ResponseSection(Section):
     """The policy under which response actions are approved or refused."""
 

@@ -5,14 +5,14 @@ import asyncio
 import pytest
 
 from phalanx.core import Origin
-from phalanx.devices import local_provider
-from phalanx.testing import InlineOffload
+from phalanx.devices import ProviderContext, local_provider
+from phalanx.testing import InlineOffload, SimWorld
 from phalanx.testing.contracts import DEVICE_CHECKS, check_provider
 
 
 @pytest.fixture
 def provider():
-    return local_provider(InlineOffload())
+    return local_provider(ProviderContext(InlineOffload(), SimWorld(1).clock))
 
 
 def test_the_provider(provider):

@@ -20,7 +20,7 @@ from phalanx.core import (
     derive_id,
     encode,
 )
-from phalanx.devices import Fleet, local_provider
+from phalanx.devices import Fleet, ProviderContext, local_provider
 from phalanx.incidents import Cases, ContainmentPolicy, Responses, triage_skill, triage_template
 from phalanx.intel import FINDINGS, Findings
 from phalanx.ledger import Ledger, Unsealed
@@ -84,7 +84,7 @@ class Desk:
             offload=ports.offload,
             sealers=Unsealed(),
         )
-        fleet = Fleet(local_provider(ports.offload).backends() if devices else ())
+        fleet = Fleet(local_provider(ProviderContext(ports.offload, ports.clock)).backends() if devices else ())
         engine = Engine(store, clock, telemetry, fleet, ports.offload, ports.rng.child("workflows"))
         engine.register(triage_template)
         responses = Responses(store, ledger, policy or ContainmentPolicy(), clock, telemetry)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from phalanx.core import DEFAULT_TENANT, Put, Rng, Table, TraceId, Waypoint, decode, derive_id
-from phalanx.devices import Fleet, local_provider
+from phalanx.devices import Fleet, ProviderContext, local_provider
 from phalanx.quantum import Gates
 from phalanx.telemetry import WAYPOINTS, Telemetry
 from phalanx.testing import SimWorld
@@ -64,7 +64,7 @@ def template(journal, clock):
 
 
 def engine(world, store, journal, *, seed):
-    backends = local_provider(world.offload).backends()
+    backends = local_provider(ProviderContext(world.offload, world.clock)).backends()
     made = Engine(store, world.clock, Telemetry(world.clock), Fleet(backends), world.offload, Rng(seed))
     made.register(template(journal, world.clock))
     return made

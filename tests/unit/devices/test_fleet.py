@@ -4,14 +4,24 @@ from dataclasses import dataclass
 import pytest
 
 from phalanx.core import InvalidInput, NotFound, Origin, Unavailable
-from phalanx.devices import Device, Fleet, NoDeviceFits, local_provider
+from phalanx.devices import (
+    DeviceModel,
+    Fleet,
+    Modality,
+    NoDeviceFits,
+    ProviderContext,
+    SessionLimits,
+    ideal_calibration,
+    local_provider,
+)
+from phalanx.testing import SimWorld
 
 
 @dataclass
 class Named:
     """A backend that is only looked at."""
 
-    device: Device
+    device: DeviceModel
 
     async def run(self, circuit, /, *, shots, seed):
         raise AssertionError("placing a circuit does not run it")
@@ -19,8 +29,8 @@ class Named:
 
 def backend(name, n_qubits, *, max_shots=1_000, origin=Origin.SIMULATED):
     return Named(
-        Device(name=f"test.{name}", provider="test", kind="simulator", origin=origin, n_qubits=n_qubits,
-               max_shots=max_shots)
+        DeviceModel(name=f"test.{name}", provider="test", kind=Modality.SIMULATOR, origin=origin, n_qubits=n_qubits,
+                    limits=SessionLimits(max_shots=max_shots), calibration=ideal_calibration(n_qubits))
     )  # fmt: skip
 
 
@@ -93,7 +103,7 @@ def test_the_local_simulator_works_off_the_loop_and_once_per_circuit():
     from phalanx.quantum import Gates
 
     offload = Counting()
-    (local,) = local_provider(offload).backends()
+    (local,) = local_provider(ProviderContext(offload, SimWorld(1).clock)).backends()
     circuits = [Gates(2).ry(0.1 * i, 0).measure(0, 1).circuit() for i in range(40)]
 
     async def main():

@@ -46,11 +46,11 @@ def test_the_good_ones_are_taken_and_the_others_named(monkeypatch):
 
 def test_two_devices_of_one_name_and_two_skills_of_one_name_are_refused():
     from phalanx.core import InvalidInput, PhalanxError
-    from phalanx.devices import local_provider
+    from phalanx.devices import ProviderContext, local_provider
     from phalanx.incidents import triage_skill
-    from phalanx.testing import InlineOffload
+    from phalanx.testing import InlineOffload, SimWorld
 
-    provider = local_provider(InlineOffload())
+    provider = local_provider(ProviderContext(InlineOffload(), SimWorld(1).clock))
     known = list(checked_backends(provider, []))
     assert [backend.device.name for backend in known] == ["local.statevector"]
     with pytest.raises(InvalidInput, match=r"local\.statevector"):

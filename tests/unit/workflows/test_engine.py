@@ -22,7 +22,7 @@ from phalanx.core import (
     decode,
     derive_id,
 )
-from phalanx.devices import Fleet, local_provider
+from phalanx.devices import Fleet, ProviderContext, local_provider
 from phalanx.quantum import Gates
 from phalanx.telemetry import WAYPOINTS, Telemetry
 from phalanx.testing import SimWorld
@@ -80,7 +80,9 @@ class Bench:
         self.world = world
         self.store = store or world.store("node")
         self.telemetry = Telemetry(world.clock)
-        backends = local_provider(world.offload).backends() if backends is None else backends
+        backends = (
+            local_provider(ProviderContext(world.offload, world.clock)).backends() if backends is None else backends
+        )
         self.engine = Engine(
             self.store, world.clock, self.telemetry, Fleet(backends), world.offload, Rng(seed).child("workflows")
         )

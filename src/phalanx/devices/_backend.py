@@ -1,0 +1,49 @@
+"""What it takes to be a device, and what devices are made from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from phalanx.core import Circuit, Clock, Offload
+from phalanx.devices._model import DeviceModel
+from phalanx.quantum import ShotResult
+
+
+class Backend(Protocol):
+    """One device, ready to run. ``run`` is a ``quantum.ShotRunner``.
+
+    Contract (``phalanx.testing.contracts``): counts add up to ``shots``; keys spell the classical bits
+    ``c0 c1 …``; the provenance is complete; what does not fit raises ``LimitExceeded`` before anything is
+    spent, a malformed circuit ``InvalidCircuit``, a device that is not there ``Unavailable``. A simulator
+    answers one seed with one result.
+    """
+
+    @property
+    def device(self) -> DeviceModel: ...
+
+    async def run(self, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult: ...
+
+
+class Provider(Protocol):
+    """Where backends come from; the entry points ``phalanx.devices`` make these.
+
+    ``backends`` costs milliseconds and loads no vendor's SDK: that is for ``run``.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def backends(self) -> Sequence[Backend]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderContext:
+    """What a provider is made from.
+
+    ``hardware`` names the providers whose real machines the owner of the node wants, under the credentials that
+    their SDKs find; the others emulate. Nothing is ever billed because credentials happen to lie around.
+    """
+
+    offload: Offload
+    clock: Clock
+    hardware: frozenset[str] = frozenset()
