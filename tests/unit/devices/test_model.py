@@ -93,7 +93,6 @@ def test_the_five_shapes_of_price():
        st.integers(0, 500), st.integers(0, 500))  # fmt: skip
 def test_the_coefficients_say_what_the_price_says(rates, shots, n_one, n_two):
     names = ("minimum", "fixed", "per_shot", "per_one", "per_two", "per_measured", "per_second")
-    from phalanx.devices import PriceModel
 
     price = PriceModel(
         shape=PriceShape.PER_SECOND, currency="USD", as_of_ns=0, source="", **dict(zip(names, rates, strict=True))
