@@ -6,20 +6,18 @@ promise. Floors: the majority, logistic regression and a random forest (scikit-l
 and the data set, which is not ours to ship.
 """
 
-import csv
-import gzip
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phalanx.bench._detectors_traces import traces
 from phalanx.bench._model import BenchOptions, BenchResult
+from phalanx.bench._nsl_kdd import HARD, TEST, TRAIN, Coding, Rows, folder_of_data, test_lines, train_lines
 from phalanx.bench._timing import elapsed_ms
-from phalanx.core import NotFound, Rng, Unavailable
+from phalanx.core import Rng, Unavailable
 from phalanx.learning import (
     BoostingOptions,
     Calibration,
@@ -34,61 +32,24 @@ from phalanx.learning import (
     train_trees,
 )
 
-# Beside the checkout, or where the command is run.
-_FOLDERS = (Path("../shared/data/intrusion/nsl_kdd"), Path(__file__).parents[4] / "shared/data/intrusion/nsl_kdd")
-_TRAIN, _TEST, _HARD = "KDDTrain+_reconstructed_binary.csv.gz", "KDDTest+.txt", "KDDTest-21.txt"
-_SYMBOLIC = (1, 2, 3)
-_FEATURES = 41
 _QUICK_ROWS = 20_000
 # An analyst's day: of 10,000 flows one is an attack.
 _BASE_RATE = 1e-4
 _FEW_FALSE = 1e-3
 
 
-class _Rows(NamedTuple):
-    """Feature rows with one column per symbol, and whether each is an attack."""
-
-    x: NDArray[np.float64]
-    attack: NDArray[np.bool_]
-
-
-class _Coding:
-    """Symbols as columns of their own; what training never saw has none."""
-
-    def __init__(self, lines: Sequence[Sequence[str]]) -> None:
-        self._symbols = [
-            (column, symbol) for column in _SYMBOLIC for symbol in sorted({line[column] for line in lines})
-        ]
-        self._numbers = [column for column in range(_FEATURES) if column not in _SYMBOLIC]
-        self.names = [f"feature-{column}" for column in self._numbers] + [
-            f"{c}={symbol}" for c, symbol in self._symbols
-        ]
-
-    def rows(self, lines: Sequence[Sequence[str]], attack: Sequence[bool]) -> _Rows:
-        numbers = np.array([[float(line[column]) for column in self._numbers] for line in lines])
-        place = {known: column for column, known in enumerate(self._symbols)}
-        symbols = np.zeros((len(lines), len(self._symbols)))
-        for row, line in enumerate(lines):
-            for column in _SYMBOLIC:
-                if (at := place.get((column, line[column]))) is not None:
-                    symbols[row, at] = 1.0
-        return _Rows(np.hstack((numbers, symbols)), np.array(attack, bool))
-
-
 async def detectors_bench(options: BenchOptions) -> BenchResult:
-    folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
-    if folder is None:
-        raise NotFound("data set", "NSL-KDD", hint=f"put it into {_FOLDERS[0]}: {_TRAIN}, {_TEST} and {_HARD}")
-    train_lines, train_attack = _train_lines(folder / _TRAIN)
+    folder = folder_of_data()
+    lines, attack = train_lines(folder / TRAIN)
     rng = options.rng
-    order = np.random.default_rng(rng.child("split").bits(64)).permutation(len(train_lines))
+    order = np.random.default_rng(rng.child("split").bits(64)).permutation(len(lines))
     if options.quick:
         order = order[:_QUICK_ROWS]
-    coding = _Coding(train_lines)
-    rows = coding.rows([train_lines[place] for place in order], [train_attack[place] for place in order])
+    coding = Coding(lines)
+    rows = coding.rows([lines[place] for place in order], [attack[place] for place in order])
     cut, held = int(0.7 * len(order)), int(0.85 * len(order))
     fit, held_out, same = _part(rows, 0, cut), _part(rows, cut, held), _part(rows, held, len(order))
-    tests = {name: coding.rows(*_test_lines(folder / file)) for name, file in (("test", _TEST), ("test21", _HARD))}
+    tests = {name: coding.rows(*test_lines(folder / file)) for name, file in (("test", TEST), ("test21", HARD))}
 
     started_ns = time.perf_counter_ns()
     trees = train_trees(fit.x, fit.attack, coding.names, seed=options.seed, options=BoostingOptions())
@@ -123,20 +84,8 @@ async def detectors_bench(options: BenchOptions) -> BenchResult:
     return BenchResult(load, figures, {**baselines, "traces": trace_floors}, ratios)
 
 
-def _part(rows: _Rows, start: int, end: int) -> _Rows:
-    return _Rows(rows.x[start:end], rows.attack[start:end])
-
-
-def _train_lines(path: Path) -> tuple[list[list[str]], list[bool]]:
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        lines = list(csv.reader(file))[1:]
-    return lines, [line[_FEATURES] == "1" for line in lines]
-
-
-def _test_lines(path: Path) -> tuple[list[list[str]], list[bool]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = list(csv.reader(file))
-    return lines, [line[_FEATURES] != "normal" for line in lines]
+def _part(rows: Rows, start: int, end: int) -> Rows:
+    return Rows(rows.x[start:end], rows.attack[start:end])
 
 
 def _judged(
@@ -173,7 +122,7 @@ def _drift(usual: NDArray[np.float64], later: NDArray[np.float64], calibration: 
     return {"false_changes": false_changes, "rows_before": len(usual), "seen_after_rows": -1}
 
 
-def _floors(fit: _Rows, test: _Rows, seed: int) -> dict[str, Any]:
+def _floors(fit: Rows, test: Rows, seed: int) -> dict[str, Any]:
     """The majority of what was fitted, and two models of scikit-learn on the same rows."""
     majority = bool(fit.attack.mean() > 0.5)
     found: dict[str, Any] = {"majority": {"accuracy": round(float((test.attack == majority).mean()), 4)}}

@@ -27,6 +27,11 @@ BENCHES: dict[str, Bench] = {
             ("assignment", "succession"),
         ),
         _lazy(
+            "assessment",
+            "attacks told from the rest with and without a quantum kernel: quality, calibration, paired differences",
+            "phalanx.bench._assessment",
+        ),
+        _lazy(
             "balancing",
             "operations over resources: gap to the bound, time, and list rules beside it",
             "phalanx.bench._balancing",

@@ -88,7 +88,9 @@ def gaussian_kernel(rows: Rows, others: Rows, *, width: float) -> npt.NDArray[np
 class RidgeMachine:
     """Two classes by ridge regression on a kernel: convex, without a solver of its own, the same for every kernel."""
 
-    def __init__(self, kernel: npt.NDArray[np.float64], labels: Sequence[bool], *, ridge: float) -> None:
+    def __init__(
+        self, kernel: npt.NDArray[np.float64], labels: Sequence[bool] | npt.NDArray[np.bool_], *, ridge: float
+    ) -> None:
         signs = np.where(np.asarray(labels, dtype=bool), 1.0, -1.0)
         if kernel.shape != (len(signs), len(signs)):
             raise InvalidInput("kernel", f"is {len(signs)} by {len(signs)}, got {kernel.shape}")
