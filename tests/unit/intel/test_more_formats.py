@@ -345,3 +345,17 @@ def test_what_is_no_pair_is_kept():
 def test_cloudtrail_through_a_shipper_keeps_the_time_elsewhere():
     event = one({"eventSource": "s3.amazonaws.com", "eventName": "GetObject", "@timestamp": "2026-03-02T08:29:00Z"})
     assert event.time_ns == MARCH_2_0829_NS
+
+
+@pytest.mark.requirement("INT-1")
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ({"type": "bundle", "id": "bundle--1", "objects": []}, "phalanx intel stix"),
+        ({"type": "indicator", "spec_version": "2.1", "pattern": "[a:b = 1]"}, "phalanx intel stix"),
+        ({"Event": {"info": "x", "Attribute": []}}, "phalanx intel misp"),
+        ({"type": "other"}, "no known source"),
+    ],
+)
+def test_intelligence_sent_as_events_is_told_where_it_belongs(line, told):
+    assert told in refused(line)

@@ -201,12 +201,21 @@ def _auto(line: bytes, accepted_at_ns: int) -> tuple[str, ReadEvent]:
             return "zeek", read_zeek(record)
         if name := json_source(record):
             return name, JSON_READERS[name](record, accepted_at_ns)
-        raise BadLine("JSON of no known source: neither Windows, Zeek, Suricata, CloudTrail, ECS nor OCSF")
+        raise BadLine(_of_no_source(record))
     if name := headed(line):
         return _HEADED[name](line, accepted_at_ns)
     if is_syslog(line):
         return _syslog(line, accepted_at_ns)
     raise BadLine("of no known source: neither JSON, CEF, LEEF, syslog nor audit")
+
+
+def _of_no_source(record: dict[str, Any]) -> str:
+    kind = record.get("type")
+    if record.get("spec_version") or (kind == "bundle" and "objects" in record):
+        return "STIX is intelligence and no event: import it with phalanx intel stix"
+    if record.get("Event").__class__ is dict or ("Attribute" in record and "uuid" in record):
+        return "a MISP event is intelligence and no event: import it with phalanx intel misp"
+    return "JSON of no known source: neither Windows, Zeek, Suricata, CloudTrail, ECS nor OCSF"
 
 
 def _of_json(name: str) -> Callable[[bytes, int], tuple[str, ReadEvent]]:
