@@ -32,7 +32,7 @@ _OPTIONS = (
 class SyslogSource:
     """One port, opened with the first draw and again after it could not be."""
 
-    manifest = SourceManifest(product="syslog", rereads=False, waiting_unit="lines")
+    manifest = SourceManifest(product="syslog", rereads=False, rewinds=False, waiting_unit="lines")
 
     def __init__(self, context: ConnectorContext) -> None:
         self._plan = _plan(context)

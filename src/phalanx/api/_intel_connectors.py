@@ -12,7 +12,7 @@ from phalanx.api._bodies import read_body
 from phalanx.api._replies import Page, page, reply, reply_page
 from phalanx.api._schemas import answer, asked
 from phalanx.core import NO_TRACE, AuditEntry, InvalidInput, derive_id
-from phalanx.intel.delivery import Item, SinkLetter, SinkView, SourceView, Told
+from phalanx.intel.delivery import MAX_POSITION_CHARS, Item, SinkLetter, SinkView, SourceView, Told
 from phalanx.trust import Principal, Role
 
 if TYPE_CHECKING:
@@ -23,6 +23,12 @@ class ReplayWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Tell again everything that was recorded since ``since_ns``; 0: everything there is."""
 
     since_ns: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class RewindWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Draw again from ``position``, as a source shows it; empty: from the beginning of what it still has."""
+
+    position: Annotated[str, msgspec.Meta(max_length=MAX_POSITION_CHARS)] = ""
 
 
 class LetterView(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +47,7 @@ class LetterGone(msgspec.Struct, frozen=True, kw_only=True):
     id: str
 
 
-KINDS: tuple[type, ...] = (SinkView, SourceView, Told, ReplayWanted, LetterView, LetterGone)
+KINDS: tuple[type, ...] = (SinkView, SourceView, Told, ReplayWanted, RewindWanted, LetterView, LetterGone)
 
 
 def connector_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -149,8 +155,20 @@ def _sources(router: APIRouter, node: "Node", gate: Gate) -> None:
         await _record(node, principal, "source.resume", source_name)
         return reply(node.delivery.source(principal.tenant, source_name))
 
+    @router.post("/sources/{source_name}/rewind", responses=answer(SourceView), openapi_extra=asked(RewindWanted))
+    async def rewind_source(source_name: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
+        """Draw again from an earlier position: what is accepted from there is accepted once more."""
+        try:
+            wanted = msgspec.json.decode(await read_body(request, node.offload), type=RewindWanted)
+        except msgspec.DecodeError as error:
+            raise InvalidInput("body", str(error)) from error
+        before = node.delivery.source(principal.tenant, source_name).position
+        await node.delivery.drawer(principal.tenant, source_name).rewind(wanted.position)
+        await _record(node, principal, "source.rewind", source_name, before=before, position=wanted.position)
+        return reply(node.delivery.source(principal.tenant, source_name))
 
-async def _record(node: "Node", principal: Principal, action: str, name: str, **more: int) -> None:
+
+async def _record(node: "Node", principal: Principal, action: str, name: str, **more: int | str) -> None:
     """Whoever changes what leaves the node, or comes in, is on record with it."""
     at_ns = node.clock.wall_ns()
     await node.ledger.record(

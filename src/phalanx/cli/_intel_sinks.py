@@ -185,6 +185,17 @@ def resume_source(name: str, client: NodeClient) -> None:
     click.echo(f"{name} is {done['state']}")
 
 
+@sources.command("rewind")
+@click.argument("name")
+@click.option("--to", "position", required=True, help="A position as `sources list --json` shows it, or `start`.")
+@client_options
+def rewind_source(name: str, position: str, client: NodeClient) -> None:
+    """Draw from the source NAME again, from an earlier position. What was accepted from there comes once more."""
+    body = json.dumps({"position": "" if position == "start" else position}).encode()
+    done = client.post(f"/v1/sources/{quote(name, safe='')}/rewind", content=body, headers=_JSON)
+    click.echo(f"{name} is {done['state']} and goes on from {done['position'] or 'the start'}")
+
+
 def since_ns(text: str, *, now_ns: int) -> int:
     """A moment, as a person writes it. Raises ``InvalidInput``."""
     if text == "all":

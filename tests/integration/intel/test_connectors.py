@@ -267,6 +267,31 @@ def test_a_file_is_drawn_across_a_restart_and_a_rotation(tmp_path, webhook, elas
     serving(settings, second)
 
 
+def test_a_source_is_drawn_from_an_earlier_position_again_when_somebody_says_so(tmp_path, webhook, elastic):
+    log = tmp_path / "app.log"
+    log.write_text(f"{LINE}\n{LINE}\n")
+    sources = [{"name": "app", "type": "file", "options": {"path": str(log)}}]
+
+    async def work(node, client, _):
+        def drawn(n):
+            return lambda: node.delivery.source(DEFAULT_TENANT, "app").events == n
+
+        await wait_until(drawn(2))
+        middle = (await client.get("/v1/sources/app"))["position"]
+        with log.open("a") as file:
+            file.write(f"{LINE}\n")
+        await wait_until(drawn(3))
+        await client.post("/v1/sources/app/rewind", json.dumps({"position": middle}).encode())
+        await wait_until(drawn(4))
+        await client.post("/v1/sources/app/rewind", b"{}")
+        await wait_until(drawn(7))
+        answer = await client.ask("POST", "/v1/sources/app/rewind", json.dumps({"position": "x" * 20_000}).encode())
+        assert answer.status == 422
+        assert (await client.ask("POST", "/v1/sources/nobody/rewind", b"{}")).status == 404
+
+    serving(settings_of(tmp_path, webhook, elastic, sources={"each": sources}), work)
+
+
 def test_who_sends_to_a_collector_can_send_to_a_node(tmp_path, webhook, elastic):
     async def work(node, client, token):
         splunk = {"Authorization": f"Splunk {token}"}

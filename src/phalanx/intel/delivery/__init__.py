@@ -35,7 +35,7 @@ from phalanx.intel.delivery._drawer import Drawer, SourcePlan
 from phalanx.intel.delivery._errors import PositionGone, Unsendable
 from phalanx.intel.delivery._feed import BatchEvents, Fed, Feed
 from phalanx.intel.delivery._items import event_items, item_of, probe_item
-from phalanx.intel.delivery._limits import MAX_ANSWER_BYTES, MAX_SINKS, MAX_SOURCES
+from phalanx.intel.delivery._limits import MAX_ANSWER_BYTES, MAX_POSITION_CHARS, MAX_SINKS, MAX_SOURCES
 from phalanx.intel.delivery._model import (
     CASE,
     DECISION,
@@ -66,6 +66,7 @@ __all__ = [
     "FINDING",
     "KINDS",
     "MAX_ANSWER_BYTES",
+    "MAX_POSITION_CHARS",
     "MAX_SINKS",
     "MAX_SOURCES",
     "OUTBOX",

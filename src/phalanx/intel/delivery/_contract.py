@@ -112,11 +112,15 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class SourceManifest:
-    """What a source is. ``rereads`` says that between two positions it always gives the same bytes again."""
+    """What a source is. ``rereads`` says that between two positions it always gives the same bytes again.
+
+    ``rewinds`` is false of one whose peers send and forget: it has nothing to draw from an earlier position.
+    """
 
     product: str
     rereads: bool
     waiting_unit: str = "events"
+    rewinds: bool = True
 
 
 class Source(Protocol):

@@ -122,7 +122,14 @@ class Drawer:
         self._resumed.set()
 
     async def rewind(self, position: str) -> None:
-        """Draw from ``position`` again; what was accepted from there in other chunks is accepted once more."""
+        """Draw from ``position`` again (empty: from the beginning); what was accepted from there is accepted once more.
+
+        Raises ``InvalidInput`` where the source keeps nothing, or the position cannot be one.
+        """
+        if not self.source.manifest.rewinds:
+            raise InvalidInput("source", f"{self.plan.name} is {self.source.manifest.product}, which keeps nothing")
+        if len(position) > MAX_POSITION_CHARS:
+            raise InvalidInput("position", f"it has {len(position)} characters, {MAX_POSITION_CHARS} at most")
         async with self._turn:
             await self._keep(position=position, planned="", pending=b"")
         self._resumed.set()
