@@ -10,6 +10,10 @@ MAX_CIRCUIT_GATES = 1_000_000
 MAX_CIRCUIT_BYTES = 64 << 20
 MAX_SHOTS = 1_000_000
 
+# Distances between all pairs of qubits are kept.
+MAX_DEVICE_QUBITS = 4_096
+MAX_LAYOUT_TRIALS = 64
+
 # What a program from outside may hold. Steps are counted while it is expanded, calls of empty gates included.
 MAX_SOURCE_BYTES = 16 << 20
 MAX_REGISTERS = 4_096

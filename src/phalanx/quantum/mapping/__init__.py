@@ -1,0 +1,6 @@
+"""Circuits onto devices without an SDK: layout, routing, a machine's own gates, and their chance of success."""
+
+from phalanx.quantum.mapping._noise import FRAME_GATES, Noise, Success, estimated_success
+from phalanx.quantum.mapping._routing import Mapped, map_circuit
+
+__all__ = ["FRAME_GATES", "Mapped", "Noise", "Success", "estimated_success", "map_circuit"]
