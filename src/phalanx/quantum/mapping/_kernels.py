@@ -202,7 +202,7 @@ def idle_times(kinds: Array, first: Array, second: Array, durations: Array, n_qu
     """As late as possible: fills ``idle`` (k, 2), how long each operand of a step has waited since its last step.
 
     ``kinds`` (k,) uint8: 0 one qubit, 1 two qubits, 2 measurement, 3 reset, 4 a barrier on everything. What comes
-    before a qubit's first step is no waiting: it is in its ground state. Returns how long the circuit takes. Times in ns.
+    before a qubit's first step is no waiting: it is in its ground state. Returns how long the circuit takes, in ns.
     """
     k = kinds.size
     free = np.zeros(n_qubits)
@@ -245,8 +245,8 @@ def log_success(
     """The logarithm of the estimated success probability, and the circuit's duration in ns.
 
     Errors of gates and readouts, and of waiting: the average fidelity of relaxing for that long. ``free_of_charge``
-    (k,) bool are gates that only turn the frame. ``coupler`` (n, n) int32 names the pair of two qubits, or -1: then there is
-    no such gate, and the probability is 0. Arrays as in ``Noise``.
+    (k,) bool are gates that only turn the frame. ``coupler`` (n, n) int32 names the pair of two qubits, or -1: then
+    there is no such gate, and the probability is 0. Arrays as in ``Noise``.
     """
     k = kinds.size
     durations = np.zeros(k)
