@@ -26,7 +26,9 @@ from phalanx.adapters._exact import ExactAnswer, solve_exactly
 from phalanx.adapters._file_watch import OsFileWatch
 from phalanx.adapters._file_wrapper import FileWrapper, file_wrapper
 from phalanx.adapters._files import Files, OsFiles, lock_folder
+from phalanx.adapters._google_snapshots import google_snapshots
 from phalanx.adapters._http_asks import HttpAsker
+from phalanx.adapters._ibm_snapshots import ibm_snapshots
 from phalanx.adapters._kernels import (
     KERNELS,
     KernelProcess,
@@ -52,6 +54,8 @@ from phalanx.adapters._postgres_hold import hold_database
 from phalanx.adapters._postgres_journals import PostgresJournals
 from phalanx.adapters._postgres_store import PostgresStore
 from phalanx.adapters._processes import ProcessOffload
+from phalanx.adapters._provider_google import google_provider
+from phalanx.adapters._provider_ibm import ibm_provider
 from phalanx.adapters._secrets import Ask, nobody_to_ask, secret_source
 from phalanx.adapters._segments import SegmentJournal, SegmentJournals
 from phalanx.adapters._shelf import FolderShelf
@@ -76,6 +80,10 @@ from phalanx.adapters._tls_probe import best_group, probe_tls
 from phalanx.adapters._transit_wrapper import TransitWrapper, transit_wrapper
 
 __all__ = [
+    "google_provider",
+    "google_snapshots",
+    "ibm_provider",
+    "ibm_snapshots",
     "ClusterAccess",
     "DeviceNoise",
     "JitterNoise",

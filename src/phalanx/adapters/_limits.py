@@ -155,3 +155,6 @@ LISTEN_LINGER_S = 0.05
 DATAGRAMS_AT_ONCE = 64
 MAX_DATAGRAM_BYTES = 65_535
 DATAGRAM_KERNEL_BYTES = 4 * MIB
+
+# Emulation: qubits that one circuit may touch; noise is drawn per shot over 2^n amplitudes.
+MAX_EMULATED_QUBITS = 20

@@ -83,6 +83,24 @@ class Calibration:
                 digest.update(one.name.encode() + value.tobytes())
         return digest.hexdigest()[:32]
 
+    @cached_property
+    def component(self) -> list[int]:
+        """The largest set of working qubits that working couplers connect, in order."""
+        parent = list(range(self.n_qubits))
+
+        def root(qubit: int) -> int:
+            while parent[qubit] != qubit:
+                parent[qubit] = parent[parent[qubit]]
+                qubit = parent[qubit]
+            return qubit
+
+        for a, b in self.pair[~self.faulty_coupler].tolist():
+            parent[root(a)] = root(b)
+        sets: dict[int, list[int]] = {}
+        for qubit in np.flatnonzero(~self.faulty_qubit).tolist():
+            sets.setdefault(root(qubit), []).append(qubit)
+        return max(sets.values(), key=len, default=[])
+
     def age_ns(self, now_ns: int) -> int:
         return max(0, now_ns - self.calibrated_at_ns)
 
@@ -148,6 +166,8 @@ def calibration(n_qubits: int, pairs: object, numbers: Numbers, *, calibrated_at
             arrays["two_qubit_error"] < DEAD_ERROR
         )
     faulty_coupler = faulty_coupler | faulty_qubit[pair].any(axis=1)
+    for array in (*arrays.values(), pair, faulty_qubit, faulty_coupler):
+        array.setflags(write=False)
     return Calibration(
         calibrated_at_ns=calibrated_at_ns, source=source, pair=pair, faulty_qubit=faulty_qubit,
         faulty_coupler=faulty_coupler, readout_kind=numbers.kinds.readout, one_qubit_kind=numbers.kinds.one_qubit,
@@ -171,7 +191,6 @@ def _array(numbers: Numbers, name: str, size: int) -> Floats:
             raise InvalidInput(f"calibration.{name}", "has a number that is negative or infinite")
         if name in _ERRORS and (array > 1).any():
             raise InvalidInput(f"calibration.{name}", "has an error rate above 1")
-    array.setflags(write=False)
     return array
 
 

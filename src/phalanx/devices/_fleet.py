@@ -97,6 +97,8 @@ def _refusal(device: DeviceModel, n_qubits: int, shots: int, origin: Origin | No
         return "runs no gates"
     if device.n_qubits < n_qubits:
         return f"has {device.n_qubits} qubits, {n_qubits} are needed"
+    if device.reach < n_qubits:
+        return f"has {device.reach} connected qubits that work, {n_qubits} are needed"
     if device.max_shots < shots:
         return f"takes at most {device.max_shots} shots at once, {shots} are needed"
     if origin is not None and device.origin is not origin:

@@ -138,6 +138,11 @@ class DeviceModel:
         return self.limits.max_shots
 
     @property
+    def reach(self) -> int:
+        """The widest circuit that finds working qubits that are connected."""
+        return self.usable_qubits if self.all_to_all else len(self.calibration.component)
+
+    @property
     def usable_qubits(self) -> int:
         """Those that no mask rules out."""
         return int((~self.calibration.faulty_qubit).sum())

@@ -8,6 +8,7 @@ import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 
 import msgspec
@@ -74,9 +75,10 @@ def write_snapshots(snapshots: Sequence[Snapshot]) -> bytes:
     return file.getvalue()
 
 
-def shipped_snapshots(provider: str) -> list[Snapshot]:
+@cache
+def shipped_snapshots(provider: str) -> tuple[Snapshot, ...]:
     """Those that this package brings for ``provider``."""
-    return read_snapshots(resources.files("phalanx.devices").joinpath(f"_data/{provider}.npz").read_bytes())
+    return tuple(read_snapshots(resources.files("phalanx.devices").joinpath(f"_data/{provider}.npz").read_bytes()))
 
 
 def _column(snapshots: Sequence[Snapshot], name: str, dtype: "np.dtype[np.generic]") -> np.ndarray:

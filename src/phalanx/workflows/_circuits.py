@@ -9,7 +9,7 @@ runs at once; the others wait here.
 import asyncio
 
 from phalanx.balancing import NoEligibleResource, Operation, OperationKind, Pool, Resource
-from phalanx.core import NS_PER_S, Circuit, Clock, TenantId
+from phalanx.core import NS_PER_S, Circuit, Clock, Origin, TenantId
 from phalanx.devices import Fleet, Placement
 from phalanx.quantum import ShotResult, ShotRunner
 from phalanx.workflows._limits import CIRCUIT_WIDTHS, CIRCUITS_AT_ONCE, DECLARED_CIRCUIT_S, MAX_WAITING_CIRCUITS
@@ -23,7 +23,10 @@ class Circuits:
     def __init__(self, fleet: Fleet, clock: Clock) -> None:
         self._fleet = fleet
         self._clock = clock
-        devices = sorted(fleet.devices(), key=lambda device: (device.n_qubits, device.name))
+        # The pool spreads over devices that give the same kind of answer: ideal simulators where there are any.
+        # A circuit that wants another kind goes to the fleet's own choice.
+        ideal = [device for device in fleet.devices() if device.origin is Origin.SIMULATED]
+        devices = sorted(ideal or fleet.devices(), key=lambda device: (device.n_qubits, device.name))
         self._slots = {device.name: asyncio.Semaphore(CIRCUITS_AT_ONCE) for device in devices}
         self.pool = Pool(
             POOL,

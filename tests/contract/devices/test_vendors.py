@@ -1,0 +1,108 @@
+"""Emulated machines of vendors, and the vendors' submission path, against the suite for devices."""
+
+import asyncio
+
+import pytest
+
+from phalanx.adapters import google_provider, ibm_provider
+from phalanx.core import LimitExceeded, Origin, Unavailable
+from phalanx.devices import ProviderContext, shipped_snapshots
+from phalanx.quantum import Gates
+from phalanx.testing import InlineOffload, SimWorld
+from phalanx.testing.contracts import DEVICE_CHECKS, check_provider
+
+pytestmark = pytest.mark.vendor
+
+
+def context(*hardware):
+    return ProviderContext(InlineOffload(), SimWorld(1).clock, frozenset(hardware))
+
+
+def backend_of(provider, name):
+    return next(one for one in provider.backends() if one.device.name == name)
+
+
+@pytest.mark.requirement("QRM-8")
+@pytest.mark.parametrize("make", [ibm_provider, google_provider])
+def test_providers_list_what_was_shipped(make):
+    provider = make(context())
+    check_provider(provider)
+    assert len(provider.backends()) == len(shipped_snapshots(provider.name))
+    assert {one.device.origin for one in provider.backends()} == {Origin.EMULATED}
+
+
+@pytest.mark.requirement("QRM-8")
+@pytest.mark.parametrize("check", DEVICE_CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [(ibm_provider, "ibm.fake_fez"), (ibm_provider, "ibm.fake_manila"), (google_provider, "google.willow_pink")],
+)
+def test_emulated_machines(make, name, check):
+    pytest.importorskip("qiskit_aer")
+    asyncio.run(check(backend_of(make(context()), name)))
+
+
+@pytest.mark.requirement("QRM-8")
+def test_a_noisier_machine_gives_noisier_answers_and_says_which_calibration():
+    pytest.importorskip("qiskit_aer")
+    provider = ibm_provider(context())
+    ghz = Gates(5).h(0).cx(0, 1).cx(1, 2).cx(2, 3).cx(3, 4).measure(0, 1, 2, 3, 4).circuit()
+
+    def good(name):
+        backend = backend_of(provider, name)
+        result = asyncio.run(backend.run(ghz, shots=4_000, seed=3))
+        assert result.provenance.calibrated_at_ns == backend.device.calibration.calibrated_at_ns
+        return (result.counts.get("00000", 0) + result.counts.get("11111", 0)) / 4_000
+
+    # Their median two-qubit errors differ tenfold.
+    assert 1 > good("ibm.fake_pittsburgh") > good("ibm.fake_yorktown") + 0.05
+
+
+def test_dead_couplers_are_not_used():
+    kyoto = backend_of(ibm_provider(context()), "ibm.fake_kyoto")
+    assert kyoto.device.n_qubits == 127
+    assert kyoto.device.reach == 1, "every coupler of this snapshot is dead"
+    with pytest.raises(LimitExceeded, match="connected qubits"):
+        asyncio.run(kyoto.run(Gates(2).h(0).cx(0, 1).measure(0, 1).circuit(), shots=10, seed=1))
+
+
+class Account:
+    """What the SDK's service is to us: it lists machines. These are the SDK's own local ones."""
+
+    def backends(self, *, simulator):
+        from qiskit_ibm_runtime.fake_provider import FakeManilaV2
+
+        assert simulator is False
+        return [FakeManilaV2()]
+
+
+@pytest.mark.requirement("QRM-8")
+@pytest.mark.parametrize("check", DEVICE_CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_the_submission_path_of_ibm_in_the_local_mode_of_its_sdk(check):
+    pytest.importorskip("qiskit_ibm_runtime")
+    (machine,) = ibm_provider(context("ibm"), service=Account).backends()
+    assert machine.device.origin is Origin.EMULATED, "the SDK's local mode is no hardware"
+    assert machine.device.queue.depth == 0
+    asyncio.run(check(machine))
+
+
+def test_google_has_no_hardware_here():
+    with pytest.raises(Unavailable, match="emulation"):
+        google_provider(context("google"))
+
+
+@pytest.mark.requirement("QRM-4")
+@pytest.mark.slow
+def test_the_shipped_calibrations_are_those_of_the_sdk():
+    pytest.importorskip("cirq_google")
+    import numpy as np
+
+    from phalanx.adapters import google_snapshots
+
+    for fresh, shipped in zip(google_snapshots(), shipped_snapshots("google"), strict=True):
+        assert fresh.head.name == shipped.head.name
+        assert fresh.head.calibrated_at_ns == shipped.head.calibrated_at_ns
+        for name in ("t1_ns", "t2_ns", "two_qubit_error", "readout_error"):
+            np.testing.assert_allclose(
+                getattr(shipped.calibration, name), getattr(fresh.calibration, name), rtol=1e-6, err_msg=name
+            )
