@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -166,7 +167,8 @@ def calibration(n_qubits: int, pairs: object, numbers: Numbers, *, calibrated_at
             arrays["two_qubit_error"] < DEAD_ERROR
         )
     faulty_coupler = faulty_coupler | faulty_qubit[pair].any(axis=1)
-    for array in (*arrays.values(), pair, faulty_qubit, faulty_coupler):
+    every: list[npt.NDArray[Any]] = [*arrays.values(), pair, faulty_qubit, faulty_coupler]
+    for array in every:
         array.setflags(write=False)
     return Calibration(
         calibrated_at_ns=calibrated_at_ns, source=source, pair=pair, faulty_qubit=faulty_qubit,
