@@ -38,13 +38,13 @@ def test_providers_list_what_was_shipped(make):
     [(ibm_provider, "ibm.fake_fez"), (ibm_provider, "ibm.fake_manila"), (google_provider, "google.willow_pink")],
 )
 def test_emulated_machines(make, name, check):
-    pytest.importorskip("qiskit_aer")
+    pytest.importorskip("qiskit_aer", reason="the extra of this vendor is not installed")
     asyncio.run(check(backend_of(make(context()), name)))
 
 
 @pytest.mark.requirement("QRM-8")
 def test_a_noisier_machine_gives_noisier_answers_and_says_which_calibration():
-    pytest.importorskip("qiskit_aer")
+    pytest.importorskip("qiskit_aer", reason="the extra of this vendor is not installed")
     provider = ibm_provider(context())
     ghz = Gates(5).h(0).cx(0, 1).cx(1, 2).cx(2, 3).cx(3, 4).measure(0, 1, 2, 3, 4).circuit()
 
@@ -79,7 +79,7 @@ class Account:
 @pytest.mark.requirement("QRM-8")
 @pytest.mark.parametrize("check", DEVICE_CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
 def test_the_submission_path_of_ibm_in_the_local_mode_of_its_sdk(check):
-    pytest.importorskip("qiskit_ibm_runtime")
+    pytest.importorskip("qiskit_ibm_runtime", reason="the extra of this vendor is not installed")
     (machine,) = ibm_provider(context("ibm"), service=Account).backends()
     assert machine.device.origin is Origin.EMULATED, "the SDK's local mode is no hardware"
     assert machine.device.queue.depth == 0
@@ -94,7 +94,7 @@ def test_google_has_no_hardware_here():
 @pytest.mark.requirement("QRM-4")
 @pytest.mark.slow
 def test_the_shipped_calibrations_are_those_of_the_sdk():
-    pytest.importorskip("cirq_google")
+    pytest.importorskip("cirq_google", reason="the extra of this vendor is not installed")
     import numpy as np
 
     from phalanx.adapters import google_snapshots
