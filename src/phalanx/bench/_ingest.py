@@ -132,7 +132,7 @@ def _files() -> tuple[dict[str, Any], dict[str, Any]]:
         n_files += 1
         with file.open("rb") as opened:
             for part in _parts(unpack(opened, file.name)):
-                if part is None:
+                if part is None or part.kind == "refused":
                     refused += 1
                     continue
                 for lines in part.lines:

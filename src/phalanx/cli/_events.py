@@ -1,6 +1,5 @@
 """`phalanx events`: send events to a node, and look at what it took in."""
 
-from collections.abc import Iterator
 from typing import BinaryIO
 
 import click
@@ -9,8 +8,6 @@ from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 
-# Sent in requests of this many bytes: large enough to amortise, small enough to be retried.
-_CHUNK_BYTES = 1 << 20
 _MAX_WAITS = 120
 _NO_EVENTS = "no events yet; `phalanx events send FILE` sends some, `phalanx events quarantine` shows unreadable lines"
 
@@ -38,6 +35,8 @@ def send(file: BinaryIO, reader: str, client: NodeClient, as_json: bool) -> None
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 
+    from phalanx.intel.reading import file_chunks
+
     name = getattr(file, "name", "-")
     sent = duplicates = 0
     with Progress(
@@ -49,7 +48,7 @@ def send(file: BinaryIO, reader: str, client: NodeClient, as_json: bool) -> None
         disable=as_json,
     ) as progress:
         task = progress.add_task("sending", total=None)
-        for number, (chunk, how) in enumerate(chunks(file, str(name), reader)):
+        for number, (chunk, how) in enumerate(file_chunks(file, str(name), reader)):
             key = hashlib.blake2b(chunk, digest_size=16, key=str(number).encode()).hexdigest()
             answer = _send_patiently(client, chunk, how, key)
             sent += answer["events"]
@@ -62,25 +61,6 @@ def send(file: BinaryIO, reader: str, client: NodeClient, as_json: bool) -> None
             f"{sent} lines accepted, durable on the node; `phalanx events quarantine` shows any that cannot be read"
             + (f" ({duplicates} were there already)" if duplicates else "")
         )
-
-
-def chunks(file: BinaryIO, name: str, reader: str) -> Iterator[tuple[bytes, str]]:
-    """The logs in the file in whole lines, as many at a time as one request may carry, and how they are read."""
-    from phalanx.core import MAX_CHUNK_EVENTS
-    from phalanx.intel.reading import unpack
-
-    for part in unpack(file, name):
-        how = part.reader if part.reader and reader == "auto" else reader
-        waiting: list[bytes] = []
-        n_bytes = 0
-        for line in (line for lines in part.lines for line in lines):
-            if waiting and (n_bytes + len(line) > _CHUNK_BYTES or len(waiting) == MAX_CHUNK_EVENTS):
-                yield b"\n".join(waiting) + b"\n", how
-                waiting, n_bytes = [], 0
-            waiting.append(line)
-            n_bytes += len(line) + 1
-        if waiting:
-            yield b"\n".join(waiting) + b"\n", how
 
 
 def _send_patiently(client: NodeClient, chunk: bytes, reader: str, key: str) -> dict[str, int]:

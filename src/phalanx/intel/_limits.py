@@ -47,6 +47,8 @@ MAX_TALLIED_NAMES = 1_000
 # Replaying quarantine: groups of lines in one go, and how often lines of one group are taken in again.
 MAX_REPLAY_GROUPS = 100
 MAX_REPLAYS = 64
+# Lines of a file that go into one chunk: large enough to amortise, small enough to be repeated.
+FILE_CHUNK_BYTES = MIB
 # A date in words, and the pattern that a line says it is written in.
 MAX_DATE_CHARS = 64
 

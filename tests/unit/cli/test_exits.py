@@ -6,10 +6,10 @@ from io import BytesIO
 import click
 import pytest
 
-from phalanx.cli._events import chunks
 from phalanx.cli._exits import Exit, exit_for, run_guarded
 from phalanx.cli._serve import stop_or_hurry
 from phalanx.core import MAX_CHUNK_EVENTS, InvalidInput, StorageFull
+from phalanx.intel.reading import file_chunks
 from phalanx.ledger import InvalidCheckpoint, InvalidProof
 
 
@@ -80,7 +80,7 @@ def test_the_first_signal_stops_and_the_second_ends_the_draining():
 
 def test_a_file_is_cut_at_lines_and_at_what_a_request_may_carry():
     content = b"x\n" * (2 * MAX_CHUNK_EVENTS + 1) + (b"y" * 200_000 + b"\n") * 20 + b"last"
-    cut = list(chunks(BytesIO(content), "-", "auto"))
+    cut = list(file_chunks(BytesIO(content), "-", "auto"))
     assert b"".join(chunk for chunk, _ in cut) == content + b"\n"
     assert [chunk.count(b"\n") for chunk, _ in cut[:2]] == [MAX_CHUNK_EVENTS] * 2
     assert max(len(chunk) for chunk, _ in cut) < 2_000_000
@@ -88,7 +88,7 @@ def test_a_file_is_cut_at_lines_and_at_what_a_request_may_carry():
 
 
 def test_a_line_that_no_event_may_have_is_told_of_and_the_next_is_sent():
-    ((chunk, _),) = chunks(BytesIO(b"first\n" + b"x" * 7_000_000 + b"\nlast"), "-", "auto")
+    ((chunk, _),) = file_chunks(BytesIO(b"first\n" + b"x" * 7_000_000 + b"\nlast"), "-", "auto")
     first, told, last = chunk.splitlines()
     assert (first, last) == (b"first", b"last")
     assert told.startswith(b"phalanx unread: 7000000 bytes, longer than")
@@ -96,6 +96,6 @@ def test_a_line_that_no_event_may_have_is_told_of_and_the_next_is_sent():
 
 def test_a_zeek_log_says_with_each_chunk_how_it_is_read():
     header = b"#separator \\x09\n#path\tdns\n#fields\tts\tuid\tquery\n#types\ttime\tstring\tstring\n"
-    cut = list(chunks(BytesIO(header + b"1772440140.5\tC1\texample.com\n" * 50_000), "-", "auto"))
+    cut = list(file_chunks(BytesIO(header + b"1772440140.5\tC1\texample.com\n" * 50_000), "-", "auto"))
     assert len(cut) > 2
     assert {how for _, how in cut} == {"zeek-tsv;dns;x09;2c;28656d70747929;2d;ts:time,uid:string,query:string"}

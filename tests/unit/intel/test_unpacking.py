@@ -82,7 +82,6 @@ def test_every_log_of_an_archive_is_a_part_with_its_name():
         (b"\xd4\xc3\xb2\xa1" + bytes(40), "packet capture"),
         (b"\x28\xb5\x2f\xfd" + bytes(40), "zstd -dc"),
         (gzip.compress(gzip.compress(gzip.compress(gzip.compress(gzip.compress(TEXT))))), "more than 3 times"),
-        (zipped(inner=zipped(log=TEXT)), "zip archive within another"),
         (gzip.compress(TEXT)[:-20], "damaged"),
         (lzma.compress(TEXT)[:-20], "damaged"),
         (bz2.compress(TEXT)[:-20], "damaged"),
@@ -93,6 +92,28 @@ def test_every_log_of_an_archive_is_a_part_with_its_name():
 def test_what_is_no_log_or_damaged_is_refused_with_a_reason(data, told):
     with pytest.raises(BadLine, match=told):
         lines_of(data)
+
+
+def test_a_member_that_is_no_log_is_told_of_and_the_next_is_read():
+    archive = zipped(
+        a=b"\xd4\xc3\xb2\xa1" + bytes(40), b=zipped(log=TEXT), c=gzip.compress(TEXT)[:-20], d=TEXT,
+    )  # fmt: skip
+    parts = dict(zip("abcd", lines_of(archive, "x.zip"), strict=True))
+    assert [parts[name][0] for name in "abcd"] == ["refused", "refused", "lines", "lines"]
+    assert parts["a"][1] == [b"phalanx unread: x.zip/a is a packet capture; it begins: "]
+    assert b"a zip archive within another" in parts["b"][1][0]
+    assert parts["c"][1][-1].startswith(b"phalanx unread: x.zip/c is damaged")
+    assert parts["d"][1] == LINES
+    assert lines_of(tarred(a=b"\xd4\xc3\xb2\xa1" + bytes(40), b=TEXT))[1] == ("lines", LINES)
+
+
+def test_an_encrypted_member_is_told_of():
+    archive = bytearray(zipped(a=TEXT, b=TEXT))
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        archive[archive.index(mark) + at] |= 1
+    (refused, (told,)), (kind, lines) = lines_of(bytes(archive))
+    assert (refused, kind, lines) == ("refused", "lines", LINES)
+    assert b"is encrypted" in told
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, lambda data: zipped(log=data)])

@@ -4,6 +4,7 @@ Pure. Hostile input is expected: every line ends in a batch or is rejected with 
 source's own field names are kept; OCSF is a view over them. ``BadLine`` says why a line is none.
 """
 
+from phalanx.intel.reading._chunking import file_chunks
 from phalanx.intel.reading._evtx import EVTX_CHUNK_BYTES, EVTX_HEADER_BYTES, evtx_lines
 from phalanx.intel.reading._framing import FRAMINGS, SyslogFrames, one_line
 from phalanx.intel.reading._lines import slices, split_lines
@@ -43,6 +44,7 @@ __all__ = [
     "Tally",
     "check_reader",
     "evtx_lines",
+    "file_chunks",
     "mapping_of",
     "ocsf_view",
     "one_line",

@@ -51,7 +51,8 @@ _DOCUMENT = re.compile(rb'\s*(?:\[\s*[{\]]|\{\s*"Records"\s*:\s*\[)')
 class Part:
     """One log of a file: its name there, how it is read (empty: as the reader says), and its lines, many at a time.
 
-    ``kind`` is evtx, zeek-tsv, document, utf-16 or lines. Its lines are to be taken before the next part is asked for.
+    ``kind`` is evtx, zeek-tsv, document, utf-16, lines, or refused: a member of an archive that is no log, told in one
+    line that no reader takes. Its lines are to be taken before the next part is asked for.
     """
 
     name: str
@@ -117,7 +118,10 @@ class _Budget:
 
 
 def unpack(file: IO[bytes], name: str) -> Iterator[Part]:
-    """The logs in a file, each with its lines. Raises ``BadLine`` for what is no log at all."""
+    """The logs in a file, each with its lines. Raises ``BadLine`` for what is no log at all.
+
+    What is wrong with a member of an archive is told in its place, and the next is read.
+    """
     budget = _Budget(name)
 
     def read(n: int) -> bytes:
@@ -135,6 +139,26 @@ def unpack(file: IO[bytes], name: str) -> Iterator[Part]:
             yield from _zip(file, name, budget)
             return
     yield from _parts(_Stream(read, budget), name, budget, 0)
+
+
+def _member(stream: _Stream, name: str, budget: _Budget, depth: int) -> Iterator[Part]:
+    """A member of an archive, whatever it is."""
+    try:
+        for part in _parts(stream, name, budget, depth):
+            yield Part(part.name, part.kind, part.reader, _told(part.lines))
+    except BadLine as bad:
+        yield _refused(name, bad)
+
+
+def _told(lines: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
+    try:
+        yield from lines
+    except BadLine as bad:
+        yield [unread_line(bad.reason, b"")]
+
+
+def _refused(name: str, bad: BadLine) -> Part:
+    return Part(name, "refused", "", iter([[unread_line(bad.reason, b"")]]))
 
 
 def _parts(stream: _Stream, name: str, budget: _Budget, depth: int) -> Iterator[Part]:
@@ -223,10 +247,15 @@ def _zip(file: IO[bytes], name: str, budget: _Budget) -> Iterator[Part]:
             _check_count(len(entries), name)
             for entry in entries:
                 within = f"{name}/{entry.filename}"
-                if entry.flag_bits & 0x1:
-                    raise BadLine(f"{within} is encrypted")
-                with archive.open(entry) as opened:
-                    yield from _parts(_Stream(opened.read, budget), within, budget, 1)
+                try:
+                    if entry.flag_bits & 0x1:
+                        raise BadLine(f"{within} is encrypted")
+                    opened = archive.open(entry)
+                except (BadLine, *_DAMAGED) as error:
+                    yield _refused(within, error if isinstance(error, BadLine) else BadLine(f"{within}: {error}"))
+                    continue
+                with opened:
+                    yield from _member(_Stream(opened.read, budget), within, budget, 1)
     except _DAMAGED as error:
         raise BadLine(f"{name} is damaged: {error}") from error
 
@@ -237,7 +266,7 @@ def _tar(stream: _Stream, name: str, budget: _Budget, depth: int) -> Iterator[Pa
             _check_count(number, name)
             opened = archive.extractfile(member) if member.isfile() else None
             if opened is not None:
-                yield from _parts(_Stream(opened.read, budget), f"{name}/{member.name}", budget, depth + 1)
+                yield from _member(_Stream(opened.read, budget), f"{name}/{member.name}", budget, depth + 1)
 
 
 def _check_count(n: int, name: str) -> None:
