@@ -33,6 +33,8 @@ from phalanx.api._identities import KINDS as IDENTITY_KINDS
 from phalanx.api._identities import identity_routes
 from phalanx.api._intel_connectors import KINDS as CONNECTOR_KINDS
 from phalanx.api._intel_connectors import connector_routes
+from phalanx.api._intel_files import KINDS as FILE_KINDS
+from phalanx.api._intel_files import file_routes
 from phalanx.api._intel_hec import hec_routes
 from phalanx.api._intel_indicators import KINDS as INDICATOR_KINDS
 from phalanx.api._intel_indicators import indicator_routes
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
 _KINDS: Sequence[type] = (
     *EVENT_KINDS,
     *QUARANTINE_KINDS,
+    *FILE_KINDS,
     *CONNECTOR_KINDS,
     *CLUSTER_KINDS,
     *RECORD_KINDS,
@@ -118,6 +121,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
     gate = Gate(node.tokens)
     for router in (
         quarantine_routes(node, gate),  # before those of events, which take what is left for an event's id
+        file_routes(node, gate),
         event_routes(node, gate),
         connector_routes(node, gate),
         hec_routes(node),

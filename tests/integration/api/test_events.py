@@ -187,6 +187,39 @@ def test_a_read_only_node_refuses_events_and_shows_everything(on_node):
     on_node(work)
 
 
+@pytest.mark.requirement("INT-1")
+def test_a_whole_file_is_made_into_lines_and_taken_once(on_node):
+    header = b"#separator \\x09\n#path\tdns\n#fields\tts\tuid\tquery\n#types\ttime\tstring\tstring\n"
+    zeek = header + b"1772440140.5\tC1\ta.example\n" * 3
+    document = json.dumps({"Records": [{"eventTime": "2026-03-02T08:29:00Z", "eventSource": "s3", "eventName": "Get"}]})
+    packed = gzip.compress(zeek)
+
+    async def post(api, data, **headers):
+        return await api.http.post("/v1/events/files?name=x.log", content=data, headers=headers)
+
+    async def work(api):
+        for data, lines in ((packed, 7), (document.encode(), 1)):
+            taken = (await post(api, data)).json()
+            assert (taken["lines"], taken["already_there"], taken["ended"]) == (lines, 0, "")
+            again = (await post(api, data)).json()
+            assert (again["already_there"], again["batches"]) == (lines, taken["batches"])
+        other = (await post(api, packed, **{"Idempotency-Key": "once more"})).json()
+        assert other["already_there"] == 0
+        cut = (await post(api, gzip.compress(QUIET * 50_000)[:-200])).json()
+        assert "damaged" in cut["ended"]
+        assert cut["lines"] > 0
+        await api.node.settled()
+        sources = {event["log_source"] for event in (await api.http.get("/v1/events?reader=zeek")).json()["items"]}
+        assert sources == {"zeek/dns/dns"}
+        assert (await api.http.get("/v1/events?source=aws/cloudtrail")).json()["items"]
+        problem(await post(api, b"\xd4\xc3\xb2\xa1" + bytes(40)), 422, "invalid-input")
+        problem(await post(api, b""), 422, "invalid-input")
+        async with api.stranger(headers=await api.token(Role.VIEWER)) as http:
+            assert (await http.post("/v1/events/files", content=zeek)).status_code == 403
+
+    on_node(work)
+
+
 def test_lines_from_quarantine_are_read_again_each_once(on_node):
     cef = b"CEF:0|v|p|1|c|n|5|src=10.0.0.1 dst=10.0.0.2"
 
