@@ -19,7 +19,12 @@ from phalanx.adapters._limits import COMPILE_WITHIN_S
 from phalanx.core import Unavailable, keep_kernels_in, kernel_folder
 
 # Groups of kernels, each with the folder of its sources.
-KERNELS = {"balancing": "balancing", "votes": "consensus/votes", "indicators": "intel/indicators"}
+KERNELS = {
+    "balancing": "balancing",
+    "votes": "consensus/votes",
+    "indicators": "intel/indicators",
+    "allocation": "allocation",
+}
 
 Told = Callable[[str, int, int], None]
 """Is told of each piece that is being compiled: its name, its number, and how many there are."""

@@ -32,6 +32,12 @@ BENCHES: dict[str, Bench] = {
             "phalanx.bench._assessment",
         ),
         _lazy(
+            "allocation",
+            "deciding where a circuit goes: microseconds over 68 and 1,000 devices, alone and end to end",
+            "phalanx.bench._allocation",
+            kernels=("allocation",),
+        ),
+        _lazy(
             "balancing",
             "operations over resources: gap to the bound, time, and list rules beside it",
             "phalanx.bench._balancing",

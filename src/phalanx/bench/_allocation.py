@@ -1,0 +1,169 @@
+"""How long it takes to decide where a circuit goes, over boards of 68 and 1,000 made-up devices.
+
+``kernel`` is the compiled function alone, called from Python; ``decide`` is a requirement to a decision with its own copy
+of what it saw; ``end_to_end`` writes a load and, every hundredth time, a calibration before, makes the requirement from
+counts, and says its reason after. Each decision is another circuit on a board that has just changed. NumPy over whole
+arrays and a plain Python loop over lists do the same on the same board in the same run. ``cold_ms`` is a process of its
+own that loads (or compiles) the kernels and decides once.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from phalanx.allocation import Board, Decider, Requirement, Standing, shortlist_loop, warm_decisions
+from phalanx.bench._model import BenchOptions, BenchResult
+from phalanx.bench._timing import quantile
+from phalanx.core import Rng
+
+_SIZES = (68, 1_000)
+_COLD = """
+import time
+begun = time.perf_counter()
+from phalanx.allocation import Board, Decider, Requirement, Standing, warm_decisions
+warm_decisions()
+Decider(Board([Standing(name="a", n_qubits=5)])).decide(Requirement(width=2)).reason()
+print((time.perf_counter() - begun) * 1e3)
+"""
+
+
+async def allocation_bench(options: BenchOptions) -> BenchResult:
+    """Times of both compiled policies, alone and end to end, beside what needs no compiler."""
+    cold_ms = await _cold_ms()
+    warm_decisions()
+    rounds = 3_000 if options.quick else 30_000
+    figures: dict[str, Any] = {"cold_ms": cold_ms}
+    baselines: dict[str, Any] = {}
+    ratios: dict[str, float] = {}
+    for n in _SIZES:
+        options.tell(f"{n} devices")
+        rng = options.rng.child(str(n))
+        for policy in ("shortlist", "composite"):
+            figures[f"{policy}_{n}"] = _policy(Board(_standings(rng, n)), rng, policy, rounds)
+        baselines[f"shortlist_{n}"] = _plain(Board(_standings(rng, n)), rng, max(200, rounds // 20))
+        ratios |= {
+            f"{name}_over_kernel_{n}": baselines[f"shortlist_{n}"][f"{name}_us_p50"]
+            / figures[f"shortlist_{n}"]["kernel_us_p50"]
+            for name in ("numpy", "python_loop")
+        }
+    return BenchResult(
+        load={"devices": list(_SIZES), "rounds": rounds, "shortlist": 3, "circuits": "2-20 qubits, one of 64 each time"},
+        figures=figures,
+        baselines=baselines,
+        ratios=ratios,
+    )
+
+
+def _standings(rng: Rng, n: int) -> list[Standing]:
+    return [
+        Standing(
+            name=f"made-up.{at}",
+            n_qubits=rng.choice((5, 7, 16, 20, 27, 65, 127, 156)),
+            one_qubit_error=rng.uniform(1e-4, 1e-3),
+            two_qubit_error=rng.uniform(4e-3, 3e-2),
+            readout_error=rng.uniform(5e-3, 5e-2),
+            one_qubit_ns=35.0,
+            two_qubit_ns=rng.uniform(60.0, 500.0),
+            readout_ns=rng.uniform(700.0, 5_000.0),
+            t1_ns=rng.uniform(5e4, 3e5),
+            t2_ns=rng.uniform(3e4, 3e5),
+            degree=rng.uniform(1.6, 2.4),
+            load=rng.random(),
+            wait_s=rng.exponential(600.0),
+            price_second=rng.uniform(0.2, 1.6),
+            shot_s=2.5e-4,
+            max_shots=100_000,
+        )
+        for at in range(n)
+    ]
+
+
+def _requirements(rng: Rng) -> list[Requirement]:
+    return [
+        Requirement(
+            width=(width := rng.integer(2, 21)), n_one=6 * width, n_two=5 * width, n_measured=width, depth_one=12,
+            depth_two=10, degree=rng.uniform(1.0, 4.0), fidelity=0.01, coherence_ns=4e4, deadline_s=3_600.0,
+            budget=500.0, shots=1_000,
+        )
+        for _ in range(64)
+    ]  # fmt: skip
+
+
+def _policy(board: Board, rng: Rng, policy: str, rounds: int) -> dict[str, float]:
+    from phalanx.allocation import _kernels_decide
+
+    n = len(board.names)
+    kernel = getattr(_kernels_decide, policy)
+    wanted = _requirements(rng)
+    rows = [one.row for one in wanted]
+    scores, why, best = np.zeros(n), np.zeros(n, np.int64), np.zeros(3, np.int64)
+    decider, fresh = Decider(board, policy), _standings(rng.child("fresh"), n)
+
+    def alone(at: int) -> None:
+        kernel(board.rows, rows[at % 64], scores, why, best)
+
+    def decide(at: int) -> None:
+        _ = decider.decide(wanted[at % 64]).best
+
+    def whole(at: int) -> None:
+        board.set_load(board.names[at % n], (at % 97) / 97.0, at % 600)
+        if at % 100 == 0:
+            board.put(fresh[at % n])
+        known = wanted[at % 64]
+        _ = decider.decide(
+            Requirement(
+                width=known.width, n_one=known.n_one, n_two=known.n_two, n_measured=known.n_measured, depth_one=12,
+                depth_two=10, degree=known.degree, coherence_ns=4e4, deadline_s=3_600.0, shots=1_000,
+            )
+        ).reason()  # fmt: skip
+
+    def explained(at: int) -> None:
+        _ = decider.decide(wanted[at % 64]).considered()
+
+    found: dict[str, float] = {}
+    for name, work, times in (
+        ("kernel", alone, rounds), ("decide", decide, rounds), ("end_to_end", whole, rounds),
+        ("all_reasons", explained, max(100, rounds // 100)),
+    ):  # fmt: skip
+        found |= _timed(name, work, times, board)
+    return found
+
+
+def _plain(board: Board, rng: Rng, rounds: int) -> dict[str, float]:
+    from phalanx.allocation import _plain as plain
+
+    n = len(board.names)
+    rows = [one.row for one in _requirements(rng)]
+    scores, why, best = np.zeros(n), np.zeros(n, np.int64), np.zeros(3, np.int64)
+    wanted = [row.tolist() for row in rows]
+    lists = board.rows.tolist()
+
+    def wide(at: int) -> None:
+        plain.shortlist(board.rows, rows[at % 64], scores, why, best)
+
+    def loop(at: int) -> None:
+        shortlist_loop(lists, wanted[at % 64], 3)
+
+    return _timed("numpy", wide, rounds, board) | _timed("python_loop", loop, rounds, board)
+
+
+def _timed(name: str, work: Callable[[int], None], rounds: int, board: Board) -> dict[str, float]:
+    """Microseconds of single calls; the board changes between them, outside what is measured."""
+    n, took = len(board.names), []
+    for at in range(rounds + 50):
+        board.set_load(board.names[at % n], (at % 89) / 89.0, at % 600)
+        begun = time.perf_counter_ns()
+        work(at)
+        took.append(time.perf_counter_ns() - begun)
+    took_us = [one / 1e3 for one in took[50:]]
+    return {f"{name}_us_p50": quantile(took_us, 0.5), f"{name}_us_p99": quantile(took_us, 0.99)}
+
+
+async def _cold_ms() -> float:
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", _COLD, stdout=asyncio.subprocess.PIPE)
+    said, _ = await child.communicate()
+    return float(said)
