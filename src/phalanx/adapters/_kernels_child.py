@@ -61,6 +61,10 @@ def _pieces(group: str) -> "Sequence[tuple[str, Callable[[], None]]]":
         from phalanx.intel.indicators import warm_indicators
 
         return [("digests and tables of indicators", warm_indicators)]
+    if group == "allocation":
+        from phalanx.allocation import warm_decisions
+
+        return [("places of circuits", warm_decisions)]
     from phalanx.balancing import warming
 
     return warming()

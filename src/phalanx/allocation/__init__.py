@@ -1,7 +1,7 @@
 """Which device a circuit goes to: what it asks for, what devices are like now, and a decision that explains itself.
 
-Limits: the compiled tier knows medians of a device, not the layout of a circuit on it; what it calls log success is good
-for an order, not as a probability.
+Limits: the compiled tier knows medians of a device, not the layout of a circuit on it; what it calls log success is
+good for an order, not as a probability.
 
 Errors::
 

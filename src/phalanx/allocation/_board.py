@@ -1,4 +1,4 @@
-"""What is known of all devices now, as one array that kernels read: a row for each device.
+"""What is known of all devices now, as one array that kernels read: a column for each device.
 
 Load and calibration are written here when they change and read at every decision; nothing is kept per circuit. A
 decision never waits for a lock: board and kernels belong to one event loop.
@@ -16,9 +16,10 @@ from phalanx.core import InvalidInput, LimitExceeded, NotFound
 
 (
     QUBITS, FIDELITY, COHERENCE_NS, DEGREE, LOG_ONE, LOG_TWO, LOG_READOUT, ONE_NS, TWO_NS, READOUT_NS, DECAY_PER_NS,
-    LOAD, WAIT_S, OPEN, PRICE_FIXED, PRICE_SHOT, PRICE_ONE, PRICE_TWO, PRICE_SECOND, SHOT_S, MAX_SHOTS, FEATURES, REGION,
+    LOAD, WAIT_S, OPEN, PRICE_FIXED, PRICE_SHOT, PRICE_ONE, PRICE_TWO, PRICE_SECOND, SHOT_S, MAX_SHOTS, FEATURES,
+    REGION,
 ) = range(23)  # fmt: skip
-COLUMNS = 24  # the last one is spare: three cache lines a row
+ROWS = 23
 MAX_REGIONS = 50  # bits that a float64 holds exactly
 
 
@@ -65,7 +66,7 @@ class Board:
         self._place = {name: at for at, name in enumerate(self.names)}
         if len(self._place) < len(self.names):
             raise InvalidInput("devices", "two have one name")
-        self.rows: npt.NDArray[np.float64] = np.zeros((len(standings), COLUMNS))
+        self.rows: npt.NDArray[np.float64] = np.zeros((ROWS, len(standings)))
         self._regions: dict[str, int] = {}
         for one in standings:
             self.put(one)
@@ -80,9 +81,11 @@ class Board:
         """Everything of a device anew: after a calibration, or when its prices change."""
         with np.errstate(divide="ignore", invalid="ignore"):
             decay = 0.5 * (1.0 / one.t1_ns + 1.0 / one.t2_ns)
-        self.rows[self.place(one.name), :-1] = (
+        self.rows[:, self.place(one.name)] = (
             one.n_qubits,
-            (1.0 - _known(one.one_qubit_error)) * (1.0 - _known(one.two_qubit_error)) * (1.0 - _known(one.readout_error)),
+            (1.0 - _known(one.one_qubit_error))
+            * (1.0 - _known(one.two_qubit_error))
+            * (1.0 - _known(one.readout_error)),
             min(_finite(one.t1_ns), _finite(one.t2_ns)),
             one.degree,
             _log(one.one_qubit_error),
@@ -108,12 +111,12 @@ class Board:
 
     def set_load(self, name: str, load: float, wait_s: float) -> None:
         """What is going on at a device now: the share of its time that is taken, and how long new work waits."""
-        row = self.rows[self.place(name)]
-        row[LOAD], row[WAIT_S] = load, wait_s
+        place = self.place(name)
+        self.rows[LOAD, place], self.rows[WAIT_S, place] = load, wait_s
 
     def set_open(self, name: str, *, is_open: bool) -> None:
         """Whether it is given work at all."""
-        self.rows[self.place(name), OPEN] = is_open
+        self.rows[OPEN, self.place(name)] = is_open
 
     def regions(self, wanted: frozenset[str]) -> float:
         """Which of the board's regions are among ``wanted``, as bits; 0 stands for anywhere, -1 for none of them."""

@@ -82,7 +82,7 @@ class Decision:
     def _one(self, place: int) -> Considered:
         code, name, score = int(self._why[place]), self._board.names[place], float(self._scores[place])
         if code:
-            row = self._rows[place]
+            row = self._rows[:, place]
             told = _WHY[code].format(
                 wanted=self.wanted, qubits=row[QUBITS], wait=row[WAIT_S], regions=", ".join(sorted(self.wanted.regions))
             )
@@ -113,13 +113,13 @@ class Decider:
             self._want[REGIONS] = self.board.regions(wanted.regions)
         n_fit = self._kernel(rows, self._want, self._scores, self._why, self._best)
         best = [place for place in self._best.tolist() if place >= 0]
-        # Only the columns that an explanation names are kept of the board.
-        seen = (rows[:, : OPEN + 1].copy(), self._scores.copy(), self._why.copy())
+        # Only the rows that an explanation names are kept of the board.
+        seen = (rows[: OPEN + 1].copy(), self._scores.copy(), self._why.copy())
         return Decision(self.policy, wanted, self.board, best, n_fit, seen)
 
 
 def warm_decisions() -> None:
-    """Compile or load the kernels, so that no decision waits for that; deciders made before go on without."""
+    """Compile or load the kernels, so that no decision waits for that; deciders made before go on without them."""
     from phalanx.allocation import _kernels_decide
 
     board = Board()

@@ -19,13 +19,11 @@ Longs = npt.NDArray[np.int64]
 def shortlist(rows: Rows, want: Rows, scores: Rows, why: Longs, best: Longs) -> int:
     """As ``_kernels_decide.shortlist``, over whole arrays."""
     partners = max(1.0, float(want[r.DEGREE]))
-    overhead = 1.0 + 3.0 * np.maximum(0.0, 1.0 - np.minimum(rows[:, b.DEGREE], partners) / partners)
+    overhead = 1.0 + 3.0 * np.maximum(0.0, 1.0 - np.minimum(rows[b.DEGREE], partners) / partners)
     n_two = want[r.N_TWO] * overhead
-    took_ns = (
-        want[r.DEPTH_ONE] * rows[:, b.ONE_NS] + want[r.DEPTH_TWO] * overhead * rows[:, b.TWO_NS] + rows[:, b.READOUT_NS]
-    )
-    scores[:] = want[r.N_ONE] * rows[:, b.LOG_ONE] + n_two * rows[:, b.LOG_TWO]
-    scores += want[r.N_MEASURED] * rows[:, b.LOG_READOUT] - want[r.WIDTH] * took_ns * rows[:, b.DECAY_PER_NS]
+    took_ns = want[r.DEPTH_ONE] * rows[b.ONE_NS] + want[r.DEPTH_TWO] * overhead * rows[b.TWO_NS] + rows[b.READOUT_NS]
+    scores[:] = want[r.N_ONE] * rows[b.LOG_ONE] + n_two * rows[b.LOG_TWO]
+    scores += want[r.N_MEASURED] * rows[b.LOG_READOUT] - want[r.WIDTH] * took_ns * rows[b.DECAY_PER_NS]
     _refuse(rows, want, n_two, took_ns, why)
     if want[r.FIDELITY] > 0.0:
         why[(why == 0) & (scores < math.log(want[r.FIDELITY]))] = 8
@@ -34,31 +32,29 @@ def shortlist(rows: Rows, want: Rows, scores: Rows, why: Longs, best: Longs) -> 
 
 def composite(rows: Rows, want: Rows, scores: Rows, why: Longs, best: Longs) -> int:
     """As ``_kernels_decide.composite``, over whole arrays."""
-    scores[:] = 0.25 * (1.0 - rows[:, b.LOAD])
+    scores[:] = 0.25 * (1.0 - rows[b.LOAD])
     for weight, column, asked in (
         (0.30, b.FIDELITY, r.FIDELITY), (0.25, b.COHERENCE_NS, r.COHERENCE_NS), (0.20, b.DEGREE, r.DEGREE),
     ):  # fmt: skip
-        scores += weight * (np.minimum(1.0, rows[:, column] / want[asked]) if want[asked] > 0.0 else 1.0)
-    took_ns = want[r.DEPTH_ONE] * rows[:, b.ONE_NS] + want[r.DEPTH_TWO] * rows[:, b.TWO_NS] + rows[:, b.READOUT_NS]
-    _refuse(rows, want, np.full(len(rows), want[r.N_TWO]), took_ns, why)
+        scores += weight * (np.minimum(1.0, rows[column] / want[asked]) if want[asked] > 0.0 else 1.0)
+    took_ns = want[r.DEPTH_ONE] * rows[b.ONE_NS] + want[r.DEPTH_TWO] * rows[b.TWO_NS] + rows[b.READOUT_NS]
+    _refuse(rows, want, np.full(rows.shape[1], want[r.N_TWO]), took_ns, why)
     return _best(scores, why, best)
 
 
 def _refuse(rows: Rows, want: Rows, n_two: Rows, took_ns: Rows, why: Longs) -> None:
-    run_s = want[r.SHOTS] * (rows[:, b.SHOT_S] + took_ns * 1e-9)
-    price = rows[:, b.PRICE_FIXED] + run_s * rows[:, b.PRICE_SECOND]
-    price += want[r.SHOTS] * (
-        rows[:, b.PRICE_SHOT] + want[r.N_ONE] * rows[:, b.PRICE_ONE] + n_two * rows[:, b.PRICE_TWO]
-    )
+    run_s = want[r.SHOTS] * (rows[b.SHOT_S] + took_ns * 1e-9)
+    price = rows[b.PRICE_FIXED] + run_s * rows[b.PRICE_SECOND]
+    price += want[r.SHOTS] * (rows[b.PRICE_SHOT] + want[r.N_ONE] * rows[b.PRICE_ONE] + n_two * rows[b.PRICE_TWO])
     regions = int(want[r.REGIONS])
-    elsewhere = regions != 0 and ((regions < 0) | ((rows[:, b.REGION].astype(np.int64) & regions) == 0))
+    elsewhere = regions != 0 and ((regions < 0) | ((rows[b.REGION].astype(np.int64) & regions) == 0))
     conditions = [
-        rows[:, b.QUBITS] < want[r.WIDTH],
-        rows[:, b.OPEN] == 0.0,
-        (int(want[r.FEATURES]) & ~rows[:, b.FEATURES].astype(np.int64)) != 0,
-        np.broadcast_to(elsewhere, len(rows)),
-        want[r.SHOTS] > rows[:, b.MAX_SHOTS],
-        rows[:, b.WAIT_S] + run_s > want[r.DEADLINE_S],
+        rows[b.QUBITS] < want[r.WIDTH],
+        rows[b.OPEN] == 0.0,
+        (int(want[r.FEATURES]) & ~rows[b.FEATURES].astype(np.int64)) != 0,
+        np.broadcast_to(elsewhere, rows.shape[1]),
+        want[r.SHOTS] > rows[b.MAX_SHOTS],
+        rows[b.WAIT_S] + run_s > want[r.DEADLINE_S],
         price > want[r.BUDGET],
     ]
     why[:] = np.select(conditions, range(1, 8), 0)

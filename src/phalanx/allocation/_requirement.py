@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from phalanx.core import InvalidInput
 
-WIDTH, FIDELITY, COHERENCE_NS, DEGREE, N_ONE, N_TWO, N_MEASURED, DEPTH_ONE, DEPTH_TWO, DEADLINE_S, BUDGET, SHOTS = range(
-    12
+WIDTH, FIDELITY, COHERENCE_NS, DEGREE, N_ONE, N_TWO, N_MEASURED, DEPTH_ONE, DEPTH_TWO, DEADLINE_S, BUDGET, SHOTS = (
+    range(12)
 )
 FEATURES, REGIONS = 12, 13
 WANTED = 14
@@ -46,8 +46,8 @@ class Counts(Protocol):
 class Requirement:
     """Counts of the circuit, and floors and ceilings of who asks.
 
-    ``fidelity`` is the F_req of the composite score, ``coherence_ns`` its T_req; ``degree`` how many partners a qubit of
-    the circuit has on average. ``deadline_s`` is from now, waiting included; ``budget`` in the board's currency.
+    ``fidelity`` is the F_req of the composite score, ``coherence_ns`` its T_req; ``degree`` how many partners a qubit
+    of the circuit has on average. ``deadline_s`` is from now, waiting included; ``budget`` in the board's currency.
     ``regions`` empty: anywhere.
     """
 

@@ -1,10 +1,10 @@
 """How long it takes to decide where a circuit goes, over boards of 68 and 1,000 made-up devices.
 
-``kernel`` is the compiled function alone, called from Python; ``decide`` is a requirement to a decision with its own copy
-of what it saw; ``end_to_end`` writes a load and, every hundredth time, a calibration before, makes the requirement from
-counts, and says its reason after. Each decision is another circuit on a board that has just changed. NumPy over whole
-arrays and a plain Python loop over lists do the same on the same board in the same run. ``cold_ms`` is a process of its
-own that loads (or compiles) the kernels and decides once.
+``kernel`` is the compiled function alone, called from Python; ``decide`` is a requirement to a decision with its own
+copy of what it saw; ``end_to_end`` writes a load and, every hundredth time, a calibration before, makes the
+requirement from counts, and says its reason after. Each decision is another circuit on a board that just changed.
+NumPy over whole arrays and a plain Python loop over lists do the same on the same board in the same run. ``cold_ms``
+is a process of its own that loads (or compiles) the kernels and decides once.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ async def allocation_bench(options: BenchOptions) -> BenchResult:
             for name in ("numpy", "python_loop")
         }
     return BenchResult(
-        load={"devices": list(_SIZES), "rounds": rounds, "shortlist": 3, "circuits": "2-20 qubits, one of 64 each time"},
+        load={"devices": list(_SIZES), "rounds": rounds, "shortlist": 3, "circuits": "64, of 2-20 qubits"},
         figures=figures,
         baselines=baselines,
         ratios=ratios,
@@ -140,7 +140,7 @@ def _plain(board: Board, rng: Rng, rounds: int) -> dict[str, float]:
     rows = [one.row for one in _requirements(rng)]
     scores, why, best = np.zeros(n), np.zeros(n, np.int64), np.zeros(3, np.int64)
     wanted = [row.tolist() for row in rows]
-    lists = board.rows.tolist()
+    lists = board.rows.T.tolist()
 
     def wide(at: int) -> None:
         plain.shortlist(board.rows, rows[at % 64], scores, why, best)
