@@ -115,7 +115,8 @@ def standings(draw):
             two_qubit_ns=draw(_numbers) * 999, readout_ns=draw(_numbers) * 999, t1_ns=draw(_numbers) * 1e5 + 1,
             t2_ns=draw(_numbers) * 1e5 + 1,
             load=draw(_numbers), wait_s=draw(_numbers) * 50,
-            is_open=draw(st.booleans()),            price_second=draw(_numbers), price_shot=draw(_numbers), features=draw(st.integers(0, 3)),
+            is_open=draw(st.booleans()),
+            price_second=draw(_numbers), price_shot=draw(_numbers), features=draw(st.integers(0, 3)),
             region=draw(st.sampled_from("abc")), max_shots=draw(st.integers(1, 99)),
         )
         for at in range(draw(st.integers(0, 12)))
