@@ -11,7 +11,7 @@ Errors::
 """
 
 from phalanx.allocation._board import Board, Standing
-from phalanx.allocation._deciding import Considered, Decider, Decision, warm_decisions
+from phalanx.allocation._deciding import Considered, Decider, Decision, kernel_of, warm_decisions
 from phalanx.allocation._errors import NothingFits
 from phalanx.allocation._plain import shortlist_loop
 from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT, Counts, Requirement, requirement_of
@@ -27,6 +27,7 @@ __all__ = [
     "NothingFits",
     "Requirement",
     "Standing",
+    "kernel_of",
     "requirement_of",
     "shortlist_loop",
     "warm_decisions",

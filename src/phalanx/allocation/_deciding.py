@@ -118,13 +118,19 @@ class Decider:
         return Decision(self.policy, wanted, self.board, best, n_fit, seen)
 
 
-def warm_decisions() -> None:
-    """Compile or load the kernels, so that no decision waits for that; deciders made before go on without them."""
+def kernel_of(policy: str, *, compiled: bool = True) -> Kernel:
+    """The function that scores a board by ``composite`` or ``shortlist``, compiled or over whole arrays."""
     from phalanx.allocation import _kernels_decide
 
+    made: Kernel = getattr(_kernels_decide if compiled else _plain, policy)
+    return made
+
+
+def warm_decisions() -> None:
+    """Compile or load the kernels, so that no decision waits for that; deciders made before go on without them."""
     board = Board()
     wanted: npt.NDArray[np.float64] = Requirement(width=1).row
     for name in ("composite", "shortlist"):
-        made: Kernel = getattr(_kernels_decide, name)
+        made = kernel_of(name)
         made(board.rows, wanted, np.zeros(0), np.zeros(0, np.int64), np.zeros(SHORTLIST, np.int64))
         _kernels[name] = made

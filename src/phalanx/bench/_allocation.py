@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from phalanx.allocation import Board, Decider, Requirement, Standing, shortlist_loop, warm_decisions
+from phalanx.allocation import Board, Decider, Requirement, Standing, kernel_of, shortlist_loop, warm_decisions
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import quantile
 from phalanx.core import Rng
@@ -94,10 +94,8 @@ def _requirements(rng: Rng) -> list[Requirement]:
 
 
 def _policy(board: Board, rng: Rng, policy: str, rounds: int) -> dict[str, float]:
-    from phalanx.allocation import _kernels_decide
-
     n = len(board.names)
-    kernel = getattr(_kernels_decide, policy)
+    kernel = kernel_of(policy)
     wanted = _requirements(rng)
     rows = [one.row for one in wanted]
     scores, why, best = np.zeros(n), np.zeros(n, np.int64), np.zeros(3, np.int64)
@@ -134,16 +132,15 @@ def _policy(board: Board, rng: Rng, policy: str, rounds: int) -> dict[str, float
 
 
 def _plain(board: Board, rng: Rng, rounds: int) -> dict[str, float]:
-    from phalanx.allocation import _plain as plain
-
     n = len(board.names)
     rows = [one.row for one in _requirements(rng)]
     scores, why, best = np.zeros(n), np.zeros(n, np.int64), np.zeros(3, np.int64)
     wanted = [row.tolist() for row in rows]
+    wide_kernel = kernel_of("shortlist", compiled=False)
     lists = board.rows.T.tolist()
 
     def wide(at: int) -> None:
-        plain.shortlist(board.rows, rows[at % 64], scores, why, best)
+        wide_kernel(board.rows, rows[at % 64], scores, why, best)
 
     def loop(at: int) -> None:
         shortlist_loop(lists, wanted[at % 64], 3)
