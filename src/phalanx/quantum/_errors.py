@@ -37,12 +37,12 @@ class TooWide(LimitExceeded):
 
     code = "too-wide"
 
-    def __init__(self, n_qubits: int) -> None:
+    def __init__(self, n_qubits: int, *, maximum: int = MAX_SIMULATED_QUBITS, hint: str = "") -> None:
         super().__init__(
             "the width of a simulated circuit (qubits)",
-            maximum=MAX_SIMULATED_QUBITS,
+            maximum=maximum,
             seen=n_qubits,
-            hint="place the circuit on a quantum device, or cut it",
+            hint=hint or "place the circuit on a quantum device, or cut it",
         )
 
 

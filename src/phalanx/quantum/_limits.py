@@ -4,6 +4,13 @@
 MAX_SIMULATED_QUBITS = 22
 # Gates times amplitudes: about a minute of one core.
 MAX_SIMULATED_UPDATES = 1 << 34
+# Simulators chosen by circuit: memory of one run, and its estimated time on one core.
+MAX_SIMULATED_BYTES = 1 << 31
+MAX_SIMULATION_S = 600
+MAX_STATEVECTOR_QUBITS = 26
+MAX_DENSITY_QUBITS = 12
+MAX_TRAJECTORY_QUBITS = 22
+MAX_BOND = 256
 MAX_CIRCUIT_QUBITS = 16_384
 MAX_CIRCUIT_BITS = 16_384
 MAX_CIRCUIT_GATES = 1_000_000

@@ -1,0 +1,6 @@
+"""Simulators chosen by circuit: stabiliser, statevector, matrix product; with noise, density matrix or trajectories."""
+
+from phalanx.quantum.simulators._choosing import METHODS, Choice
+from phalanx.quantum.simulators._running import Simulation, plan, probabilities, run
+
+__all__ = ["METHODS", "Choice", "Simulation", "plan", "probabilities", "run"]
