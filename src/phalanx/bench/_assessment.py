@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._nsl_kdd import TEST, TRAIN, Coding, Rows, folder_of_data, test_lines, train_lines
-from phalanx.core import Rng
+from phalanx.core import Rng, Unavailable
 from phalanx.learning import (
     BoostingOptions,
     Calibration,
@@ -28,7 +28,7 @@ from phalanx.learning import (
     reliability,
     train_trees,
 )
-from phalanx.quantum.routines import PhaseKernel, RidgeMachine, gaussian_kernel
+from phalanx.quantum.routines import PhaseKernel, RidgeMachine, gaussian_kernel, novelty
 
 _FIT, _JUDGED, _SEEDS, _FOLDS = 500, 2_000, 10, 5
 _COMPONENTS = 8
@@ -49,6 +49,7 @@ async def assessment_bench(options: BenchOptions) -> BenchResult:
     seeds, judged = (2, 500) if options.quick else (_SEEDS, _JUDGED)
     said: dict[str, list[Matrix]] = {}
     truth, chosen = [], []
+    novel: dict[str, list[float]] = {}
     for seed in range(seeds):
         options.tell(f"seed {seed + 1} of {seeds}")
         rng = options.rng.child(f"assessment/{seed}")
@@ -57,6 +58,8 @@ async def assessment_bench(options: BenchOptions) -> BenchResult:
         found, picks = _said(fit, test, coding, options.seed + seed)
         for name, chances in found.items():
             said.setdefault(name, []).append(chances)
+        for name, area in _novelty(fit, test, options.seed + seed).items():
+            novel.setdefault(name, []).append(area)
         truth.append(test.attack)
         chosen.append(picks)
     labels = np.concatenate(truth)
@@ -73,12 +76,14 @@ async def assessment_bench(options: BenchOptions) -> BenchResult:
         figures={
             "quantum_kernel": _judged(whole["quantum_kernel"], labels, rng.child("quantum")),
             "trees_and_quantum_kernel": _judged(whole["trees_and_quantum_kernel"], labels, rng.child("both")),
+            "novelty_roc_area": {"quantum_kernel_density": _mean(novel["quantum_kernel_density"])},
             "chosen": chosen,
         },
         baselines={
             "gaussian_kernel": _judged(whole["gaussian_kernel"], labels, rng.child("gaussian")),
             "trees": _judged(whole["trees"], labels, rng.child("trees")),
             "trees_and_gaussian_kernel": _judged(whole["trees_and_gaussian_kernel"], labels, rng.child("other")),
+            "novelty_roc_area": {name: _mean(areas) for name, areas in novel.items() if "quantum" not in name},
         },
         ratios={
             f"{name}_minus_{other}": _difference(whole[name], whole[other], labels, seeds, rng.child(f"{name}/{other}"))
@@ -154,6 +159,33 @@ def _chosen(
                 best = accuracy, one, ridge, scores
     assert best is not None
     return best[1:]
+
+
+def _novelty(fit: Rows, test: Rows, seed: int) -> dict[str, float]:
+    """How well attacks are told by who knows only what is usual: fitted rows that are none. Widths by Scott's rule."""
+    usual, others = _components(fit.x[~fit.attack], test.x)
+    width = float(len(usual) ** (-1.0 / (_COMPONENTS + 4))) * np.sqrt(_COMPONENTS)
+    scores = {
+        "quantum_kernel_density": novelty(
+            PhaseKernel(_COMPONENTS, bandwidth=0.5 / width, pairs="none").matrix(others, usual)
+        ),
+        "gaussian_kernel_density": novelty(gaussian_kernel(others, usual, width=width)),
+        "isolation_forest": _isolated(usual, others, seed),
+    }
+    return {name: ranked_area(one, test.attack) for name, one in scores.items()}
+
+
+def _isolated(usual: Matrix, others: Matrix, seed: int) -> Matrix:
+    try:
+        from sklearn.ensemble import IsolationForest
+    except ModuleNotFoundError as error:
+        hint = "pip install 'phalanx[learning]'"
+        raise Unavailable("a floor of this benchmark", "scikit-learn is not installed", hint=hint) from error
+    return np.asarray(-IsolationForest(random_state=seed).fit(usual).score_samples(others))
+
+
+def _mean(areas: list[float]) -> dict[str, float]:
+    return {"mean": round(float(np.mean(areas)), 4), "least": round(min(areas), 4), "most": round(max(areas), 4)}
 
 
 def _by_trees(fit: Rows, test: Rows, coding: Coding, folds: NDArray[np.int64], seed: int) -> Matrix:

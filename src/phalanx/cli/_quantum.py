@@ -10,6 +10,8 @@ from phalanx.cli._output import Column, Group, json_option, print_json, print_ta
 from phalanx.core import InvalidInput
 
 if TYPE_CHECKING:
+    from phalanx.core import Circuit
+    from phalanx.quantum import ShotResult
     from phalanx.quantum.routines import Answer
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
@@ -87,6 +89,55 @@ def walk(edges: Path, source: str, goal: str, *, as_json: bool) -> None:
     _show(answer, as_json=as_json, told=[("shortest path", path), ("most visited by the walk", ranked)])
 
 
+@quantum.command("spread")
+@click.argument("links", type=_PATH)
+@click.option("--from", "source", required=True, help="Where the threat is.")
+@click.option("--to", "goal", required=True, help="Where it must not come.")
+@click.option("--epsilon", default=0.01, show_default=True, help="How narrow the interval is to be, half of it.")
+@seed_option
+@json_option
+def spread(links: Path, source: str, goal: str, epsilon: float, seed: int, *, as_json: bool) -> None:
+    """How likely a threat gets from one place to another; LINKS has two names and a probability on each line."""
+    import asyncio
+
+    from phalanx.quantum.routines import spread_threat
+
+    read = []
+    for number, line in enumerate(_lines(links, "LINKS"), 1):
+        words = line.replace(",", " ").split()
+        try:
+            one, other, chance = words[0], words[1], float(words[2])
+        except (IndexError, ValueError) as error:
+            raise InvalidInput("LINKS", f"line {number} of {links} is not two names and a probability") from error
+        read.append((one, other, chance))
+    answer = asyncio.run(spread_threat(read, source=source, goal=goal, run=_simulated, seed=seed, epsilon=epsilon))
+    if answer is None:
+        print_json(None) if as_json else click.echo(f"there is no way from {source} to {goal}")
+        return
+    low, high = answer.found["interval"]
+    told = f"{answer.found['probability']:.4f}, between {low:.4f} and {high:.4f}"
+    _show(answer, as_json=as_json, told=[("probability", told), ("over", ", ".join(answer.found["links"]))])
+
+
+@quantum.command("forecast")
+@click.argument("series", type=_PATH)
+@seed_option
+@json_option
+def forecast(series: Path, seed: int, *, as_json: bool) -> None:
+    """The next value of SERIES, one number a line: a quantum reservoir beside classical forecasts."""
+    from phalanx.quantum.routines import forecast as forecasted
+
+    try:
+        values = [float(line) for line in _lines(series, "SERIES")]
+    except ValueError as error:
+        raise InvalidInput("SERIES", f"{series} has a line that is no number: {error}") from error
+    answer = forecasted(values, seed=seed)
+    others = ", ".join(f"{name} {value:.4g}" for name, value in answer.found["next_by"].items())
+    _show(
+        answer, as_json=as_json, told=[("next", others), ("mean error judged on", f"{answer.found['judged']} values")]
+    )
+
+
 @quantum.command("factor")
 @click.argument("number", type=int)
 @seed_option
@@ -118,6 +169,18 @@ def resources(family: str, bits: int, *, as_json: bool) -> None:
     except ValueError as error:
         raise InvalidInput("BITS", str(error)) from error
     print_json(asdict(made)) if as_json else click.echo(f"{family.upper()}-{bits}: {made.told()} (as of {made.as_of})")
+
+
+async def _simulated(circuit: "Circuit", /, *, shots: int, seed: int) -> "ShotResult":
+    """The ideal simulator, here: the command needs no node and no device."""
+    from phalanx.core import Origin, Provenance, Rng
+    from phalanx.quantum import ShotResult, parse, simulate
+
+    counts = simulate.sample(simulate.probabilities(parse(circuit)), shots, Rng(seed).child("shots"))
+    made = Provenance(
+        origin=Origin.SIMULATED, device="local.statevector", circuits=(circuit.digest,), shots=shots, seed=seed
+    )
+    return ShotResult(counts, made)
 
 
 def _show(answer: "Answer", *, as_json: bool, told: list[tuple[str, str]]) -> None:

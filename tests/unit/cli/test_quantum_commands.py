@@ -23,6 +23,8 @@ def files(tmp_path):
         "actions": [{"name": n, "worth": w, "cost": c} for n, w, c in (("a", 3, 3), ("b", 4, 5), ("c", 2, 2))],
     }
     (tmp_path / "plan").write_text(json.dumps(plan))
+    (tmp_path / "links").write_text("web-1 db-1 0.5\ndb-1 dc-1 0.5\n")
+    (tmp_path / "series").write_text("".join(f"{j % 7}\n" for j in range(120)))
     return tmp_path
 
 
@@ -33,12 +35,16 @@ def test_each_command_gives_its_answer_its_cost_and_its_claim(files):
         "respond": run("respond", files / "plan"),
         "walk": run("walk", files / "edges", "--from", "web-1", "--to", "dc-1"),
         "factor": run("factor", 899),
+        "spread": run("spread", files / "links", "--from", "web-1", "--to", "dc-1", "--epsilon", 0.05),
+        "forecast": run("forecast", files / "series"),
     }
     for name, text in (
         ("search", "host-7.example"),
         ("respond", "take: a, c"),
         ("walk", "web-1 → db-1 → dc-1"),
         ("factor", "29 · 31"),
+        ("spread", "between 0."),
+        ("forecast", "as it was"),
     ):
         assert shown[name].exit_code == 0, shown[name].output
         assert text in shown[name].output
@@ -62,6 +68,8 @@ def test_input_that_is_none_is_told_by_its_field(files):
         (("walk", files / "bad", "--from", "a", "--to", "b"), "line 1"),
         (("walk", files / "edges", "--from", "nobody", "--to", "dc-1"), "source"),
         (("factor", 16), "number"),
+        (("spread", files / "edges", "--from", "web-1", "--to", "dc-1"), "line 1"),
+        (("forecast", files / "edges"), "SERIES"),
         (("resources", "RSA", 3), "BITS"),
     ):
         done = run(*arguments)

@@ -7,9 +7,11 @@ the same input. Nothing here claims to be faster in time.
 
 from phalanx.quantum.routines._answer import KERNELS, Answer
 from phalanx.quantum.routines._factoring import factor, measured_phase
-from phalanx.quantum.routines._kernels import PhaseKernel, RidgeMachine, gaussian_kernel
+from phalanx.quantum.routines._forecasting import forecast, quantum_features
+from phalanx.quantum.routines._kernels import PhaseKernel, RidgeMachine, gaussian_kernel, novelty
 from phalanx.quantum.routines._responding import Action, choose_responses, expectation_and_gradient
 from phalanx.quantum.routines._searching import amplified, chance_of_marked, search_circuit, search_indicators
+from phalanx.quantum.routines._spreading import spread_model, spread_threat
 from phalanx.quantum.routines._walking import chance_at, mean_occupation, shortest_path, walk_paths
 
 __all__ = [
@@ -24,11 +26,16 @@ __all__ = [
     "choose_responses",
     "expectation_and_gradient",
     "factor",
+    "forecast",
     "gaussian_kernel",
     "mean_occupation",
     "measured_phase",
+    "novelty",
+    "quantum_features",
     "search_circuit",
     "search_indicators",
     "shortest_path",
+    "spread_model",
+    "spread_threat",
     "walk_paths",
 ]

@@ -102,3 +102,8 @@ class RidgeMachine:
     def scores(self, kernel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Above zero for the first class; ``kernel`` is (rows asked about, rows trained on)."""
         return np.asarray(kernel @ self._weights + self._offset)
+
+
+def novelty(kernel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """How unlike all that is usual each row is: one less its mean kernel with usual rows, which are the columns."""
+    return np.asarray(1.0 - kernel.mean(axis=1))

@@ -16,3 +16,5 @@ MAX_KERNEL_ROWS = 20_000
 # Bits of a number that is factored, and attempts at it.
 MAX_FACTORED_BITS = 20
 MAX_FACTOR_ATTEMPTS = 64
+# Values of a series that a reservoir is fed: each is a handful of products of small matrices.
+MAX_SERIES = 20_000
