@@ -106,13 +106,13 @@ def _evolution(rng: Rng, time: float) -> npt.NDArray[np.complex128]:
         for k in range(j + 1, _SPINS):
             energy += rng.uniform(-0.5, 0.5) * _on({j: flip, k: flip})
     levels, states = np.linalg.eigh(energy)
-    return (states * np.exp(-1j * levels * time)) @ states.T
+    return np.asarray((states * np.exp(-1j * levels * time)) @ states.T)
 
 
 def _on(gates: dict[int, npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
-    whole = np.ones((1, 1))
+    whole: npt.NDArray[np.float64] = np.ones((1, 1))
     for q in range(_SPINS):
-        whole = np.kron(whole, gates.get(q, np.eye(2)))
+        whole = np.asarray(np.kron(whole, gates.get(q, np.eye(2))))
     return whole
 
 
