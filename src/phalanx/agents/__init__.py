@@ -40,6 +40,7 @@ from phalanx.agents._errors import (
 )
 from phalanx.agents._falls import Fall, FallKind
 from phalanx.agents._health import Quarantined, SwarmHealth
+from phalanx.agents._hearing import HEARABLE, Listener
 from phalanx.agents._limits import AT_ONCE_PER_ROLE
 from phalanx.agents._luggage import Carrier
 from phalanx.agents._model import (
@@ -82,7 +83,9 @@ __all__ = [
     "Fall",
     "FallKind",
     "Fenced",
+    "HEARABLE",
     "InvalidSkill",
+    "Listener",
     "LastHeard",
     "Mission",
     "MissionRejected",

@@ -1,13 +1,15 @@
 """Where an agent lives while it has its place: on the bus, and under the eyes of the monitor.
 
 What reaches it there: requests for a heartbeat, which it answers, and what others send to its role, its
-capabilities or everybody, which it takes. An agent that fell is off the bus in the same step.
+capabilities or everybody, which it takes and hands to those of its skills that hear it. An agent that fell is off
+the bus in the same step.
 """
 
 import asyncio
 import dataclasses
 
 from phalanx.agents._agent import Agent, task_name
+from phalanx.agents._hearing import Hearing
 from phalanx.agents._model import Capability, Role
 from phalanx.agents._monitor import AGENTS, Monitor, beat_tag, group_of
 from phalanx.agents._roster import Roster
@@ -18,7 +20,10 @@ from phalanx.telemetry import Telemetry
 class Housing:
     """Of one swarm. Without a bus agents live by themselves, and nobody listens to their heart."""
 
-    def __init__(self, roster: Roster, bus: Bus | None, monitor: Monitor | None, telemetry: Telemetry) -> None:
+    def __init__(
+        self, roster: Roster, bus: Bus | None, monitor: Monitor | None, telemetry: Telemetry, hearing: Hearing
+    ) -> None:
+        self._hearing = hearing
         self._roster = roster
         self._bus = bus
         self._monitor = monitor
@@ -36,7 +41,10 @@ class Housing:
         place = self._roster.named.get(agent.place)
         tenants = frozenset({place.tenant}) if place is not None and place.tenant else ALL_TENANTS
         box = self._bus.join(Member(agent.name, tags, tenants=tenants))
-        self._boxes[agent.name] = box, tasks.create_task(self._read(agent, box), name=task_name(agent.name, "mailbox"))
+        self._boxes[agent.name] = (
+            box,
+            tasks.create_task(self._read(agent, box, tasks), name=task_name(agent.name, "mailbox")),
+        )
         if self._monitor is not None:
             self._monitor.watch(agent)
 
@@ -47,6 +55,7 @@ class Housing:
             box, reader = found
             box.leave()
             reader.cancel()
+        self._hearing.forget(agent.name)
         if self._monitor is not None:
             self._monitor.forget(agent.name)
 
@@ -63,7 +72,7 @@ class Housing:
             box.leave()
         self._boxes.clear()
 
-    async def _read(self, agent: Agent, box: Mailbox) -> None:
+    async def _read(self, agent: Agent, box: Mailbox, tasks: asyncio.TaskGroup) -> None:
         async for envelope in box:
             if envelope.kind is Kind.HEARTBEAT:
                 # The monitor of another process asks its own agents by the same tag.
@@ -71,6 +80,7 @@ class Housing:
                     self._monitor.answer(agent, box, envelope.body)
             else:
                 self._taken.labels(envelope.kind.name.lower()).inc()
+                self._hearing.put(agent, box, envelope, tasks)
 
     def _tags_of(self, role: Role) -> frozenset[str]:
         skills = [skill.manifest for skill in self._roster.skills.values() if skill.manifest.role is role]

@@ -22,6 +22,9 @@ SCAN_ROWS = 100
 MAX_ENDING = 1_000
 # Missions given out in one commit.
 ASSIGN_BATCH = 64
+# How long a skill may take over one envelope, and envelopes that wait for an agent's skills.
+HEAR_S = 5.0
+MAX_UNHEARD = 64
 # Missions that rest after a failed attempt; one beyond that is tried again without a rest.
 MAX_RESTING = 10_000
 # What a mission remembers of its outcome.

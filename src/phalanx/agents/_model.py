@@ -74,7 +74,8 @@ class SkillManifest:
     balances the sum. ``permissions`` names the tool types the skill may take from the
     toolbox; it is handed nothing else. An attempt that takes longer than ``limit_s`` is
     cancelled and counts as failed. ``cpu_bound`` says that it computes for longer than some
-    milliseconds: it does that through the tool ``Workers``, in processes of their own.
+    milliseconds: it does that through the tool ``Workers``, in processes of their own. ``hears`` names the kinds of
+    envelopes that it may be written to by; it is a ``Listener`` then.
     """
 
     name: str
@@ -86,6 +87,7 @@ class SkillManifest:
     permissions: tuple[str, ...]
     limit_s: float = ATTEMPT_LIMIT_S
     cpu_bound: bool = False
+    hears: tuple[str, ...] = ()
 
 
 class Mission(Record, frozen=True, kw_only=True, tag="mission"):

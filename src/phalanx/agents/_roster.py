@@ -9,6 +9,7 @@ from phalanx.agents._agent import Agent
 from phalanx.agents._book import Claim
 from phalanx.agents._duty import Duty
 from phalanx.agents._errors import InvalidSkill
+from phalanx.agents._hearing import hearing_problem
 from phalanx.agents._model import Role
 from phalanx.agents._toolbox import Skill, Toolbox
 from phalanx.core import MAX_NAME_CHARS, Clock
@@ -179,5 +180,7 @@ def skills_by_name(skills: Sequence[Skill]) -> Mapping[str, Skill]:
             raise InvalidSkill("name", f"two skills are called {manifest.name!r}", hint="rename or remove one plug-in")
         if not manifest.cost > 0 or not manifest.limit_s > 0:
             raise InvalidSkill("cost", f"cost and limit_s of {manifest.name!r} must be positive")
+        if problem := hearing_problem(skill):
+            raise InvalidSkill("hears", f"{manifest.name!r}: {problem}")
         named[manifest.name] = skill
     return named

@@ -14,6 +14,7 @@ from phalanx.agents._duties import Duties
 from phalanx.agents._duty import Duty, DutyView
 from phalanx.agents._falls import Fall, FallKind
 from phalanx.agents._health import Hogs, Quarantined, SwarmHealth
+from phalanx.agents._hearing import Hearing
 from phalanx.agents._housing import Housing
 from phalanx.agents._keeper import Keeper
 from phalanx.agents._limits import (
@@ -96,7 +97,8 @@ class Swarm:
             self._monitor = Monitor(
                 bus, self._admission, self, clock=clock, entropy=entropy, offload=offload, telemetry=telemetry
             )
-        self._housing = Housing(self._roster, bus, self._monitor, telemetry)
+        hearing = Hearing(skills, toolbox, clock=clock, telemetry=telemetry)
+        self._housing = Housing(self._roster, bus, self._monitor, telemetry, hearing)
         manifests = [skill.manifest for skill in self._roster.skills.values()]
         self.orders = Orders(store, manifests, clock=clock, telemetry=telemetry, wake=self.wake)
         self.succession = succession

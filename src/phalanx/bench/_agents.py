@@ -2,9 +2,12 @@
 
 One node in this process, on SQLite, with identities, heartbeats and a sealed store, as ``phalanx up`` would run it:
 
-- at work: findings are written with one mission for each role's skill, as detection writes them, and the
-  clock stops when the last mission is done. Busy is the time that agents have a mission in hand, useful the part in
-  which the skill ran to its end; the rest is waiting for its outcome to be durable, or lost to a failure;
+- at work: after some minutes of the demo's events, so that there is something to hunt in, findings are written with one
+  mission for each skill that takes them, as detection writes them, and probes' findings for the canaries; what is
+  approved because of them becomes missions of guardians. The clock stops when the last mission is done. Roles that
+  keep duties and have no skill for findings are given stand-ins, which are named; what their duties did besides is
+  listed: decoys are touched, keys are taken stock of. Busy is the time that agents have a mission in hand, useful
+  the part in which the skill ran to its end; the rest is waiting for its outcome to be durable, or lost to a failure;
 - replacement: at a steady load, agents with a mission in hand are killed, one after another, and others fail by an
   error of their own. Measured is until the successor has done the first mission that was handed to it: from
   the kill (which is noticed at once), and from the failure. Then every mission is looked up in the store.
@@ -23,6 +26,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from phalanx.adapters import self_signed_files
 from phalanx.agents import (
     MISSIONS,
     Mission,
@@ -35,10 +39,31 @@ from phalanx.agents import (
 )
 from phalanx.bench._agents_assignment import assignment_figures
 from phalanx.bench._agents_succession import succession_figures
-from phalanx.bench._agents_work import Meter, StandIn, findings, roles_of, skills_for_all, without
+from phalanx.bench._agents_work import (
+    Meter,
+    StandIn,
+    findings,
+    on_findings,
+    on_probes,
+    roles_of,
+    skills_for_all,
+    without,
+)
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import quantile
-from phalanx.core import DEFAULT_TENANT, MAX_PAGE_ROWS, Finding, Store, Waypoint, Write, decode
+from phalanx.core import (
+    DEFAULT_TENANT,
+    MAX_PAGE_ROWS,
+    PROBE_TENANT,
+    EventId,
+    Finding,
+    Store,
+    Waypoint,
+    Write,
+    decode,
+    event_id,
+)
+from phalanx.demo import Intrusion
 from phalanx.intel import Findings, finding_put
 from phalanx.telemetry import WAYPOINTS
 
@@ -47,6 +72,9 @@ _LOAD_PER_S = 60.0
 _KILLED_PART = 0.3
 _FAILING_PART = 0.1
 _WRITE_BATCH = 50
+_EVENTS_S = 120.0
+_TOUCHES = 20
+_PORT = re.compile(r"\d+")
 _IDLE_S = 6.0
 
 
@@ -63,7 +91,7 @@ async def agents_bench(options: BenchOptions) -> BenchResult:
         before_mib = rss_mib()
         async with _node(Path(folder), meter) as (node, able, stand_ins):
             missing = without(able, stand_ins)
-            skills: list[Skill] = [*able, *missing]
+            skills: list[Skill] = [*on_findings(able), *missing]
             few_mib, few = rss_mib(), len(node.swarm.roster())
             began = time.perf_counter()
             await node.swarm.complete()
@@ -81,7 +109,16 @@ async def agents_bench(options: BenchOptions) -> BenchResult:
                 "node_rss_mib": memory_mib,
                 "idle_cpu_share": await _idle_share(),
             }
-            figures["work"] = await _at_work(node, meter, skills, findings(options.rng, n_findings, "work"), n_findings)
+            events = await _events(node, options.seed)
+            await _touch_decoys(node)
+            probes = findings(options.rng.child("probes"), n_findings, "probe", tenant=PROBE_TENANT)
+            figures["work"] = await _at_work(
+                node, meter, skills, findings(options.rng, n_findings, "work", events=events), on_probes(able), probes
+            )
+            figures["duties"] = {
+                one.duty: {"role": one.role.value, "state": one.state.value, "done": one.done, "note": one.note}
+                for one in node.swarm.duties()
+            }
             figures["replacement"] = await _replacement(options, node, meter, kills, stand_ins)
             baselines = {
                 "plain_tasks": await _plain(node, findings(options.rng.child("plain"), n_findings // 4, "plain"))
@@ -91,7 +128,8 @@ async def agents_bench(options: BenchOptions) -> BenchResult:
     return BenchResult(
         load={
             "agents": n_agents, "per_role": _PER_ROLE, "findings": n_findings, "missions_per_finding": len(skills),
-            "roles_with_a_stand_in": roles_of(missing), "kills": kills, "kill_load_missions_per_s": _LOAD_PER_S,
+            "skills": [skill.manifest.name for skill in able], "roles_with_a_stand_in": roles_of(missing),
+            "kills": kills, "kill_load_missions_per_s": _LOAD_PER_S,
             "killed_part": _KILLED_PART, "failing_part": _FAILING_PART,
         },
         figures=figures,
@@ -111,9 +149,16 @@ async def _node(folder: Path, meter: Meter) -> AsyncIterator[tuple[Any, list[Ski
     from phalanx.node import Settings, build_node, load_work, open_ports
     from phalanx.telemetry import Alerts, Telemetry
 
+    stock = folder / "stock"
+    stock.mkdir()
     settings = Settings.model_validate(
-        {"node": {"data_dir": folder}, "agents": {"per_role": _PER_ROLE}, "log": {"level": "error"}}
-    )
+        {
+            "node": {"data_dir": folder}, "agents": {"per_role": _PER_ROLE}, "log": {"level": "error"},
+            # So that what looks compromised is approved however much of it there is, and guardians have work.
+            "response": {"max_hosts": 1_000}, "deception": {"tcp": [0]}, "posture": {"paths": [str(stock)]},
+        }
+    )  # fmt: skip
+    self_signed_files(stock, ("bench.example",))
     async with open_ports(settings) as ports:
         installed, _ = load_work(Alerts(Telemetry(ports.clock)))
         able, stand_ins = skills_for_all(installed, meter)
@@ -122,11 +167,37 @@ async def _node(folder: Path, meter: Meter) -> AsyncIterator[tuple[Any, list[Ski
             yield node, able, stand_ins
 
 
+async def _events(node: Any, seed: int) -> list[EventId]:
+    """What hunters look through; what follows from it is done before anything is measured."""
+    events: list[EventId] = []
+    for chunk in Intrusion(seed, length_s=_EVENTS_S, events_per_s=5.0).chunks():
+        accepted = await node.intake.accept(chunk.data, tenant=DEFAULT_TENANT, reader=chunk.reader_hint)
+        events += [event_id(accepted.batch, row) for row in range(len(chunk.lines))]
+    await node.settled()
+    return events
+
+
+async def _touch_decoys(node: Any) -> None:
+    """As an intruder would: connect, say something, and go."""
+    [post] = [one for one in node.swarm.duties() if one.duty == "decoys"]
+    port = int(_PORT.findall(post.note)[-1])
+    for _ in range(_TOUCHES):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"hello\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+        writer.close()
+    await asyncio.sleep(1.0)
+    await node.settled()
+
+
 async def _at_work(
-    node: Any, meter: Meter, skills: list[Skill], found: list[Finding], n_findings: int
+    node: Any, meter: Meter, skills: list[Skill], found: list[Finding], probe_skills: list[Skill], probes: list[Finding]
 ) -> dict[str, Any]:
+    meter.reset()
     before, cpu_before, began = _agent_seconds(node), time.process_time(), time.perf_counter()
     await _write(node.store, found, skills)
+    await _write(node.store, probes, probe_skills)
     node.swarm.wake()
     await node.swarm.settled()
     took_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_before
@@ -134,7 +205,7 @@ async def _at_work(
     busy = {role: after["busy"][role] - before["busy"].get(role, 0.0) for role in after["busy"]}
     useful = {role: after["useful"][role] - before["useful"].get(role, 0.0) for role in after["useful"]}
     views = node.swarm.roster()
-    n_missions = n_findings * len(skills)
+    n_missions = sum(meter.calls.values())
     return {
         "missions": n_missions,
         "missions_per_s": n_missions / took_s,

@@ -1,8 +1,9 @@
 """Work for a thousand agents: a skill for each role that handles findings, and what it cost.
 
-Where a role has a skill of its own that takes findings, that one is measured. A stand-in takes the place of those that
-have none: it reads its finding and the others of the case from the store, compares what they are about, and
-keeps what it made of it in one commit.
+Where a role has skills of its own for findings or for what follows from them, those are measured: analysts triage and
+correlate, hunters expand and hunt in stored events, guardians rehearse what was approved, canaries answer probes. A
+stand-in takes the place of roles that have none (they keep duties): it reads its finding and the others of the case
+from the store, compares what they are about, and keeps what it made of it in one commit.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from phalanx.core import (
     Severity,
     Store,
     Table,
+    TenantId,
     TraceId,
     derive_id,
 )
@@ -48,6 +50,11 @@ class Meter:
         self.ended_ns: dict[str, tuple[str, int]] = {}
         self.failed_ns: dict[str, tuple[str, int]] = {}
         self.performed: dict[str, int] = {}
+
+    def reset(self) -> None:
+        """Forget what was counted; what is planned stays."""
+        self.cpu_s = dict.fromkeys(Role, 0.0)
+        self.calls = dict.fromkeys(Role, 0)
 
     async def strike(self, mission: Mission) -> None:
         """Have the agent that works at the mission killed, or fail, if that was planned; in the middle of it."""
@@ -140,9 +147,18 @@ class StandIn:
 
 
 def skills_for_all(installed: Sequence[Skill], meter: Meter) -> tuple[list[Skill], list[StandIn]]:
-    """The installed skills that handle findings, measured; and a stand-in for every role, to be killed in its work."""
-    able: list[Skill] = [Measured(skill, meter) for skill in installed if "finding" in skill.manifest.inputs]
-    return able, [StandIn(role, meter) for role in Role]
+    """The installed skills, measured; and a stand-in for every role, to be killed in its work."""
+    return [Measured(skill, meter) for skill in installed], [StandIn(role, meter) for role in Role]
+
+
+def on_findings(skills: Sequence[Skill]) -> list[Skill]:
+    """Those that a serious finding becomes a mission for."""
+    return [skill for skill in skills if {"finding", "serious-finding"} & set(skill.manifest.inputs)]
+
+
+def on_probes(skills: Sequence[Skill]) -> list[Skill]:
+    """Those that a probe's finding becomes a mission for."""
+    return [skill for skill in skills if "probe" in skill.manifest.inputs]
 
 
 def roles_of(skills: Sequence[Skill]) -> list[str]:
@@ -156,8 +172,17 @@ def without(able: Sequence[Skill], stand_ins: Sequence[StandIn]) -> list[StandIn
     return [one for one in stand_ins if one.manifest.role not in roles]
 
 
-def findings(rng: Rng, number: int, phase: str) -> list[Finding]:
-    """Findings of some cases, each about a host, a user and an address that others are about as well."""
+# Stages that findings of one case show; together they make it look compromised, so that something is proposed.
+_TACTICS = ("execution", "persistence", "credential-access", "lateral-movement", "exfiltration", "impact")
+
+
+def findings(
+    rng: Rng, number: int, phase: str, *, tenant: TenantId = DEFAULT_TENANT, events: Sequence[EventId] = ()
+) -> list[Finding]:
+    """Findings of some cases, each about a host, a user and an address that others are about as well.
+
+    ``events`` are stored ones that they rest on, so that hunters can look around them.
+    """
     made = []
     at_ns = time.time_ns()
     for n in range(number):
@@ -166,12 +191,13 @@ def findings(rng: Rng, number: int, phase: str) -> list[Finding]:
             Entity("host", f"ws-{case}"), Entity("user", f"user-{rng.integer(0, 30)}"),
             Entity("ip", f"10.0.{case}.{rng.integer(1, 250)}"),
         )  # fmt: skip
+        event = events[n % len(events)] if events else EventId(f"event-{n}")
         made.append(
             Finding(
-                id=derive_id(at_ns + n, "finding", phase, str(n)), tenant=DEFAULT_TENANT,
+                id=derive_id(at_ns + n, "finding", phase, str(n)), tenant=tenant,
                 trace=TraceId(f"{phase}-{n}"), at_ns=at_ns, case=f"host:ws-{case}", rule="bench", title="A finding",
-                severity=Severity.HIGH, confidence=0.8, techniques=("T1059",), tactics=("execution",),
-                entities=entities, evidence=(EventId(f"event-{n}"),), hits=1, first_seen_ns=at_ns, last_seen_ns=at_ns,
+                severity=Severity.HIGH, confidence=0.8, techniques=("T1059",), tactics=(rng.choice(_TACTICS),),
+                entities=entities, evidence=(event,), hits=1, first_seen_ns=at_ns, last_seen_ns=at_ns,
                 accepted_at_ns=at_ns, found_at_ns=at_ns, explanation="made for a benchmark",
             )
         )  # fmt: skip

@@ -8,7 +8,20 @@ duty and such a function. Run each check in a world of its own.
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from phalanx.agents import Duty, Mission, Restart, Skill, Toolbox, Watch, duties_by_name, skills_by_name
+from phalanx.agents import (
+    HEARABLE,
+    Duty,
+    Listener,
+    Mission,
+    Restart,
+    Skill,
+    Toolbox,
+    Watch,
+    duties_by_name,
+    skills_by_name,
+)
+from phalanx.core import NS_PER_S, PhalanxError
+from phalanx.messaging import Envelope, Kind, Marking, tagged
 from phalanx.telemetry import WAYPOINTS, Telemetry
 from phalanx.testing._store import SimStore
 from phalanx.testing._world import SimWorld
@@ -61,7 +74,36 @@ async def check_skill_yields_to_cancellation(world: SimWorld, skill: Skill, miss
     assert await skill.perform(mission, toolbox)
 
 
+async def check_skill_hears_anything(world: SimWorld, skill: Skill, mission: Mission, tools: Tools) -> None:
+    """Where it can be written to: whatever a body says, it answers with bytes or nothing, or refuses as told."""
+    if not isinstance(skill, Listener) or not skill.manifest.hears:
+        return
+    store = world.store("disk")
+    toolbox = (await tools(store)).limited(skill.manifest)
+    for kind in skill.manifest.hears:
+        for body in (b"", b"\xff" * 64, b"{}", b"[1, 2", mission.subject.encode()):
+            envelope = _envelope(HEARABLE[kind], body, skill, mission, world)
+            try:
+                answer = await skill.hear(envelope, toolbox)
+            except PhalanxError:
+                continue
+            assert answer is None or isinstance(answer, bytes), "an answer is bytes"
+            once = _rows(store)
+            assert await skill.hear(envelope, toolbox) == answer, "the same envelope has the same answer"
+            assert _rows(store) == once, "the same envelope again left other rows"
+
+
+def _envelope(kind: Kind, body: bytes, skill: Skill, mission: Mission, world: SimWorld) -> Envelope:
+    now_ns = world.clock.wall_ns()
+    return Envelope(
+        v=1, kind=kind, origin="elsewhere", number=1, sender="elsewhere/stranger",
+        to=(tagged(f"skill:{skill.manifest.name}"),), body=body, at_ns=now_ns, deadline_ns=now_ns + NS_PER_S,
+        tenant=mission.tenant, marking=Marking.GREEN,
+    )  # fmt: skip
+
+
 SKILL_CHECKS: tuple[SkillCheck, ...] = (
+    check_skill_hears_anything,
     check_skill_says_what_it_is,
     check_skill_brings_one_line,
     check_skill_repeated_leaves_the_same,
