@@ -152,9 +152,10 @@ def _work_routes(node: "Node", renderer: Renderer, doorman: Doorman) -> list[Rou
 
 
 def _agents(node: "Node", renderer: Renderer) -> _Page:
-    async def agents(_: Request, principal: Principal) -> Response:
+    async def agents(request: Request, principal: Principal) -> Response:
         view = await agents_view(node, principal.tenant)
-        return renderer.page("agents.html", principal=principal, section=AGENTS.path, swarm=view)
+        live = request.query_params.get("live") == "1"
+        return renderer.page("agents.html", principal=principal, section=AGENTS.path, swarm=view, live=live)
 
     return agents
 

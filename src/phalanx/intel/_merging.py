@@ -31,6 +31,7 @@ from phalanx.intel._model import FINDINGS
 from phalanx.intel._subjects import UNKNOWN_HOST, entities_of, place_of, quote
 from phalanx.telemetry import waypoint_of
 
+_SOURCE = "source:"
 _HOUR_NS = 3_600 * NS_PER_S
 
 
@@ -200,4 +201,6 @@ def finding_waypoint(finding: Finding) -> Waypoint:
 
 
 def _told(place: str) -> str:
-    return "an unknown host" if place == UNKNOWN_HOST else place
+    if place == UNKNOWN_HOST:
+        return "an unknown host"
+    return f"the source {place.removeprefix(_SOURCE)}" if place.startswith(_SOURCE) else place

@@ -123,9 +123,10 @@ def _by_entry(index: int, entry: AuditEntry) -> Deed:
 def _skill(manifest: SkillManifest, missions: Sequence[Mission]) -> SkillLine:
     states = [one.status for one in missions if one.skill == manifest.name]
     done, failed = states.count(MissionStatus.DONE), states.count(MissionStatus.FAILED)
+    elsewhere = states.count(MissionStatus.TAKEN)
     return SkillLine(
         name=manifest.name, capabilities=tuple(one.value for one in manifest.capabilities), done=done, failed=failed,
-        open=len(states) - done - failed,
+        open=len(states) - done - failed - elsewhere,
     )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from phalanx.agents import SuccessionView
+
 
 @pytest.mark.requirement("AGT-3")
 def test_the_page_shows_roles_agents_and_missions_without_scripts(on_pages):
@@ -18,5 +20,33 @@ def test_the_page_shows_roles_agents_and_missions_without_scripts(on_pages):
         assert "analyst-2.1" in page
         assert "<script" not in page
         assert "style=" not in page
+        assert "refresh" not in page.partition("</head>")[0]
+        live = (await visit.http.get("/agents", params={"live": "1"})).text
+        assert '<meta http-equiv="refresh" content="3">' in live
+        assert "hold still" in live
+
+    on_pages(work)
+
+
+@pytest.mark.requirement("AGT-3")
+def test_the_page_shows_which_nodes_continue_for_each_other(on_pages):
+    class Neighbours:
+        def view(self):
+            return SuccessionView(
+                process="hq.acme", present=("lab.acme",), heirs={"lab.acme": 7, "gone.acme": 2}, owners={"lab.acme": 5},
+                taken=(),
+            )  # fmt: skip
+
+    async def work(visit):
+        await visit.sign_in()
+        assert "continue for each other" not in (await visit.http.get("/agents")).text
+        swarm, visit.node.swarm.succession = visit.node.swarm, Neighbours()
+        try:
+            page = (await visit.http.get("/agents")).text
+        finally:
+            swarm.succession = None
+        assert "hq.acme hears lab.acme" in page
+        assert "gone.acme" in page
+        assert ">silent<" in page
 
     on_pages(work)
