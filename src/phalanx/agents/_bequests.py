@@ -14,6 +14,7 @@ import msgspec
 from phalanx.agents._bequest_line import Bequeathed, Line, heir_and_umpire
 from phalanx.agents._errors import Fenced
 from phalanx.agents._limits import (
+    BEQUEATH_TURNS,
     LETTER_AGAIN_S,
     MAX_BEQUESTS,
     MAX_LUGGAGE_BYTES,
@@ -77,6 +78,10 @@ class Bequests:
         self._term = 0
         self._number = 0
         self._tasks: asyncio.TaskGroup | None = None
+        # There may be missions that have no heir yet.
+        self.news = True
+        self._present: tuple[str, ...] = ()
+        self._turns = 0
         self.wake: Callable[[], None] = _nobody
         metrics = telemetry.metrics
         self._kept_gauge = metrics.gauge("phalanx_missions_with_heir", "Missions that another node would continue.")
@@ -165,10 +170,14 @@ class Bequests:
     # Giving missions heirs
 
     async def bequeath(self) -> None:
-        """Give heirs to open missions that have none, as far as nodes are there."""
-        present = self._mail.present
-        if not present:
+        """Give heirs to open missions that have none, as far as nodes are there.
+
+        All open ones are gone through when there was news or somebody came or went, and now and then all the same.
+        """
+        present, self._turns = self._mail.present, self._turns + 1
+        if not present or not (self.news or present != self._present or self._turns >= BEQUEATH_TURNS):
             return
+        self.news, self._present, self._turns = False, present, 0
         for tenant in await self._store.tenants(MISSIONS):
             for status in _OPEN:
                 after = ""
@@ -204,6 +213,7 @@ class Bequests:
             )
         except Conflict:
             self._release(one)
+            self.news = True
         except BaseException:
             # Whether it was written or not: nothing has left, and the next start asks.
             self._release(one)
@@ -397,7 +407,7 @@ class Bequests:
 
     def _release(self, one: Bequeathed) -> None:
         """The heir has no part in it any more."""
-        was_ours = one.ours
+        was_ours, self.news = one.ours, True
         one.released, one.ours, one.kept, one.offer = True, True, False, None
         if one.ending is not None and not one.ending.done():
             one.ending.set_result(True)

@@ -106,8 +106,10 @@ PATIENCE_S = {
 # dead. To be wrong about it costs an attempt and nothing else.
 NODE_BEAT_S = 0.5
 NODE_SILENT_S = 2.5
-# How often missions without an heir are looked for, missions that may have one at a time, and in one letter.
+# How often missions without an heir are looked for, after how many turns also without news of any, missions that may
+# have one at a time, and in one letter.
 BEQUEATH_EVERY_S = 0.25
+BEQUEATH_TURNS = 20
 MAX_BEQUESTS = 2_000
 MAX_LETTER_COPIES = 64
 MAX_LETTER_BYTES = 1 << 20

@@ -108,6 +108,10 @@ class Succession:
             self._alerts.alert(AlertLevel.WARNING, "agents", text, by=by)
         return freed
 
+    def stir(self) -> None:
+        """Say that new missions were committed."""
+        self.bequests.news = True
+
     # What the book of missions asks
 
     def may_begin(self, mission: str) -> bool:

@@ -173,6 +173,8 @@ class Swarm:
 
     def wake(self) -> None:
         """Say that new missions were committed."""
+        if self.succession is not None:
+            self.succession.stir()
         self._dispatcher.wake()
 
     def expel_barred(self) -> None:

@@ -129,6 +129,11 @@ def play():
     return run
 
 
+@pytest.fixture(name="finding")
+def finding_made():
+    return finding
+
+
 @pytest.fixture
 def bench():
     return Bench
