@@ -1,4 +1,7 @@
-"""Which device a circuit goes to: what it asks for, what devices are like now, and a decision that explains itself.
+"""Which device a circuit goes to, and who has which resource when.
+
+A decision knows what a circuit asks for and what devices are like now, and explains itself. The calendar books
+devices, workers and whatever else expires, together and in advance, and keeps a reserve for emergencies.
 
 Limits: the compiled tier knows medians of a device, not the layout of a circuit on it; what it calls log success is
 good for an order, not as a probability.
@@ -7,25 +10,38 @@ Errors::
 
     PhalanxError (core)
     └── Unavailable (core)
-        └── NothingFits    no device meets the requirement; says why for each
+        ├── NothingFits    no device meets the requirement; says why for each
+        └── NoWindow       nothing is free in time
 """
 
 from phalanx.allocation._board import Board, Standing
+from phalanx.allocation._calendar import Ask, Bookable, Booking, BookingState, Calendar, Grade
 from phalanx.allocation._deciding import Considered, Decider, Decision, kernel_of, warm_decisions
-from phalanx.allocation._errors import NothingFits
+from phalanx.allocation._errors import NothingFits, NoWindow
 from phalanx.allocation._plain import shortlist_loop
 from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT, Counts, Requirement, requirement_of
+from phalanx.allocation._reservations import BOOKABLES, BOOKINGS, Reservations
 
 __all__ = [
+    "BOOKABLES",
+    "BOOKINGS",
     "FEED_FORWARD",
     "MID_CIRCUIT",
+    "Ask",
     "Board",
+    "Bookable",
+    "Booking",
+    "BookingState",
+    "Calendar",
     "Considered",
     "Counts",
     "Decider",
     "Decision",
+    "Grade",
+    "NoWindow",
     "NothingFits",
     "Requirement",
+    "Reservations",
     "Standing",
     "kernel_of",
     "requirement_of",

@@ -14,3 +14,13 @@ class NothingFits(Unavailable):
         reason = "; ".join(refusals) if refusals else "there are no devices"
         super().__init__(f"a device for {wanted}", reason, hint="ask for less, wait, or add a device")
         self.refusals = tuple(refusals)
+
+
+class NoWindow(Unavailable):
+    """Nothing is free in time. ``from_ns`` and ``until_ns`` are where a window was looked for."""
+
+    code = "no-window"
+
+    def __init__(self, resources: str, from_ns: int, until_ns: int) -> None:
+        super().__init__(f"a window on {resources}", "what is booked leaves none in time", hint="ask for a later end")
+        self.from_ns, self.until_ns = from_ns, until_ns

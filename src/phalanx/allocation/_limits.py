@@ -4,3 +4,14 @@ MAX_DEVICES = 4_096
 # The best few of the compiled tier; what is computed on a mapped layout is computed for these.
 SHORTLIST = 3
 MAX_SHORTLIST = 16
+# Of one calendar.
+MAX_RESOURCES = 4_096
+MAX_BOOKINGS = 10_000
+MAX_DEMANDS = 16
+MAX_BOOKED_NS = 31 * 86_400 * 10**9
+# So often backfill makes room for others before it asks as firm.
+MAX_YIELDS = 3
+# Ended bookings that are kept to be looked at.
+MAX_ENDED_BOOKINGS = 1_000
+# Attempts at one change while others write the same calendar.
+MAX_CONFLICTS = 32
