@@ -231,18 +231,18 @@ class Calendar:
             firm = [one for one in there if one.ask.grade is Grade.FIRM]
             if (
                 ask.grade is Grade.FIRM
-                and _peak(firm, name, start_ns, end_ns) + units > resource.capacity - resource.reserve
+                and _peak(firm, name) + units > resource.capacity - resource.reserve
             ):
                 return None
             weak = sorted(
                 (one for one in there if _yields_to(one.ask, ask)), key=lambda one: (one.ask.priority, -one.made)
             )
             for one in weak:
-                if _peak(there, name, start_ns, end_ns) + units <= resource.capacity:
+                if _peak(there, name) + units <= resource.capacity:
                     break
                 there.remove(one)
                 gone[one.id] = one
-            if _peak(there, name, start_ns, end_ns) + units > resource.capacity:
+            if _peak(there, name) + units > resource.capacity:
                 return None
         return list(gone.values())
 
@@ -298,12 +298,15 @@ def _yields_to(one: Ask, other: Ask) -> bool:
     return other.grade is not Grade.BACKFILL or other.priority > one.priority
 
 
-def _peak(bookings: Iterable[Booking], resource: str, from_ns: int = 0, to_ns: int = _FOREVER) -> int:
-    """The most units of ``resource`` that are booked at one time in a window. Times are half open: an end meets a start."""
+def _peak(bookings: Iterable[Booking], resource: str) -> int:
+    """The most units of ``resource`` booked at one time. Of intervals that all meet one window, that is within the window.
+
+    Times are half open: an end meets a start.
+    """
     steps: list[tuple[int, int]] = []
     for one in bookings:
         units = one.ask.demands[resource]
-        steps += [(max(one.start_ns, from_ns), units), (min(one.end_ns, to_ns), -units)]
+        steps += [(one.start_ns, units), (one.end_ns, -units)]
     most = now = 0
     for _, change in sorted(steps):
         now += change
