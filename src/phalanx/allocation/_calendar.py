@@ -9,9 +9,10 @@ Invariants, at every instant and for every resource:
 - a booking holds all that it demands for all of its time, or nothing (hybrid bookings);
 - no booking outlives a resource that expires.
 
-Bounds that follow. An emergency whose demands fit the reserves beside other emergencies begins when it asks to. Backfill
-that has yielded ``MAX_YIELDS`` times asks as firm, so it then begins no later than the last firm booking or emergency
-of its resources ends (as of then), and never yields again. Where all of a resource is reserve, backfill has no bound.
+Bounds that follow. An emergency whose demands fit the reserves beside other emergencies begins when it asks to.
+Backfill that has yielded ``MAX_YIELDS`` times asks as firm, so it then begins no later than the last firm booking or
+emergency of its resources ends (as of then), and never yields again. Where all of a resource is reserve, backfill has
+no bound.
 """
 
 from collections.abc import Iterable
@@ -229,10 +230,7 @@ class Calendar:
                 if one.start_ns < end_ns and one.end_ns > start_ns and one.id not in gone
             ]
             firm = [one for one in there if one.ask.grade is Grade.FIRM]
-            if (
-                ask.grade is Grade.FIRM
-                and _peak(firm, name) + units > resource.capacity - resource.reserve
-            ):
+            if ask.grade is Grade.FIRM and _peak(firm, name) + units > resource.capacity - resource.reserve:
                 return None
             weak = sorted(
                 (one for one in there if _yields_to(one.ask, ask)), key=lambda one: (one.ask.priority, -one.made)
@@ -299,7 +297,7 @@ def _yields_to(one: Ask, other: Ask) -> bool:
 
 
 def _peak(bookings: Iterable[Booking], resource: str) -> int:
-    """The most units of ``resource`` booked at one time. Of intervals that all meet one window, that is within the window.
+    """The most units of ``resource`` booked at one time. Where all meet one window, that is within the window.
 
     Times are half open: an end meets a start.
     """

@@ -57,6 +57,8 @@ from phalanx.api._orders import order_routes
 from phalanx.api._problems import ProblemType, on_http_exception, on_phalanx_error, on_validation_error
 from phalanx.api._records import KINDS as RECORD_KINDS
 from phalanx.api._records import record_routes
+from phalanx.api._reservations import KINDS as RESERVATION_KINDS
+from phalanx.api._reservations import reservation_routes
 from phalanx.api._schemas import ANY_PROBLEM, install_openapi
 from phalanx.api._service import Health, service_routes
 from phalanx.api._taxii import taxii_routes
@@ -81,6 +83,7 @@ _KINDS: Sequence[type] = (
     *RECORD_KINDS,
     *AGENT_KINDS,
     *ORDER_KINDS,
+    *RESERVATION_KINDS,
     *AGREEMENT_KINDS,
     *ARTEFACT_KINDS,
     *LEDGER_KINDS,
@@ -128,6 +131,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         record_routes(node, gate),
         agent_routes(node, gate),
         order_routes(node, gate),
+        reservation_routes(node, gate),
         agreement_routes(node, gate),
         artefact_routes(node, gate),
         trace_routes(node, gate),

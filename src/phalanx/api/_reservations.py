@@ -39,9 +39,7 @@ def reservation_routes(node: "Node", gate: Gate) -> APIRouter:
         """What can be booked, with its capacity and the part that is kept for emergencies."""
         return reply({"items": await node.reservations.resources(), "next": ""})
 
-    @router.post(
-        "/resources", responses=answer(Bookable), dependencies=[admin], openapi_extra=asked(Bookable)
-    )
+    @router.post("/resources", responses=answer(Bookable), dependencies=[admin], openapi_extra=asked(Bookable))
     async def declare_resource(request: Request) -> Response:
         """Add a resource, or change one so that what is booked still fits."""
         resource = await _read(request, Bookable)
@@ -62,7 +60,7 @@ def reservation_routes(node: "Node", gate: Gate) -> APIRouter:
         """Make a held booking one that stays."""
         return reply(await node.reservations.confirm(principal.tenant, booking_id))
 
-    @router.delete("/{booking_id}", responses=answer(Booking))
+    @router.post("/{booking_id}/cancel", responses=answer(Booking))
     async def cancel(booking_id: str, principal: Annotated[Principal, operator]) -> Response:
         """Give a booking's time back."""
         return reply(await node.reservations.cancel(principal.tenant, booking_id))

@@ -29,6 +29,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "assessments": ("phalanx.cli._show:assessments", "What the analyses concluded, with interval and provenance."),
     "decisions": ("phalanx.cli._show:decisions", "Which actions were approved or refused, by what policy and why."),
+    "reservations": (
+        "phalanx.cli._reservations:reservations",
+        "Devices, workers and other resources, booked together and in advance.",
+    ),
     "balancing": ("phalanx.cli._balancing:balancing", "How work is spread over resources, and problems of your own."),
     "kernels": ("phalanx.cli._kernels:kernels", "The compiled code that balancing and votes calculate with."),
     "consensus": (

@@ -55,9 +55,7 @@ def resources(client: NodeClient, as_json: bool) -> None:
 @click.option("--kind", default="device", show_default=True, help="What it is.")
 @client_options
 @json_option
-def declare(
-    name: str, units: int, reserve: int, lives_s: float, kind: str, client: NodeClient, as_json: bool
-) -> None:
+def declare(name: str, units: int, reserve: int, lives_s: float, kind: str, client: NodeClient, as_json: bool) -> None:
     """Make NAME bookable, or change it so that what is booked still fits."""
     expires_ns = time.time_ns() + int(lives_s * 1e9) if lives_s else 0
     asked = {"name": name, "capacity": units, "reserve": reserve, "expires_ns": expires_ns, "kind": kind}
@@ -75,7 +73,9 @@ def declare(
 @click.option("--within", "within_s", type=click.FloatRange(0), default=0.0, help="Seconds until it must end; 0: any.")
 @click.option("--grade", type=click.Choice(["backfill", "firm", "emergency"]), default="firm", show_default=True)
 @click.option("--priority", type=int, default=0, show_default=True, help="Among backfill, higher goes first.")
-@click.option("--hold", "hold_s", type=click.FloatRange(0), default=0.0, help="Seconds to confirm it in; 0: booked now.")
+@click.option(
+    "--hold", "hold_s", type=click.FloatRange(0), default=0.0, help="Seconds to confirm it in; 0: booked now."
+)
 @client_options
 @json_option
 def book(
@@ -103,7 +103,9 @@ def book(
 @json_option
 def confirm(booking: str, client: NodeClient, as_json: bool) -> None:
     """Make the held BOOKING one that stays."""
-    _show([client.post(f"/v1/reservations/{quote(booking, safe='')}/confirm")], as_json=as_json)
+    _show(
+        [client.post(f"/v1/reservations/{quote(booking, safe='')}/confirm", content=b"", headers={})], as_json=as_json
+    )
 
 
 @reservations.command()
@@ -112,7 +114,7 @@ def confirm(booking: str, client: NodeClient, as_json: bool) -> None:
 @json_option
 def cancel(booking: str, client: NodeClient, as_json: bool) -> None:
     """Give BOOKING's time back."""
-    _show([client.delete(f"/v1/reservations/{quote(booking, safe='')}")], as_json=as_json)
+    _show([client.post(f"/v1/reservations/{quote(booking, safe='')}/cancel", content=b"", headers={})], as_json=as_json)
 
 
 def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:

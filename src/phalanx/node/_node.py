@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from phalanx.agents import Missions, Skill, Swarm, Toolbox
+from phalanx.allocation import Reservations
 from phalanx.balancing import Balancing
 from phalanx.consensus import Archive
 from phalanx.core import (
@@ -37,6 +38,7 @@ from phalanx.intel.delivery import Delivery
 from phalanx.intel.indicators import Indicators
 from phalanx.ledger import Anchors, Ledger
 from phalanx.messaging import Bus
+from phalanx.node._allocating import opened_reservations
 from phalanx.node._assembly import Assembly
 from phalanx.node._bus import opened_bus
 from phalanx.node._cluster import Cluster
@@ -113,6 +115,7 @@ class Node:
     indicators: Indicators
     delivery: Delivery
     fleet: Fleet
+    reservations: Reservations
     local_operator: Principal
     _space: SpaceWatch
     _services: Services
@@ -222,6 +225,7 @@ async def build_node(
             migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS], files=artefacts),
             escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
             agreements=archive, anchors=Anchors(store, offload, clock), artefacts=artefacts, fleet=fleet, ledger=ledger,
+            reservations=await opened_reservations(settings, ports, store, fleet),
             sharing=opened_sharing(settings, ports, store, ledger, SharedValues(indicators)), identities=identities,
             delivery=await opened_delivery(settings, ports, store, telling, intake, telemetry, alerts, stack),
             local_operator=_LOCAL_OPERATOR, _space=space, _services=services, indicators=indicators,

@@ -1,0 +1,40 @@
+"""Two nodes on one store never book the same window, and what was acknowledged survives them."""
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+
+from phalanx.allocation import Ask, Bookable, NoWindow, Reservations
+from phalanx.core import Uuid7Source
+from phalanx.testing import SimWorld
+
+S = 10**9
+
+
+@pytest.mark.requirement("QRM-3", "QRM-7")
+@pytest.mark.parametrize("seed", range(6))
+def test_two_managers_never_book_one_window(seed):
+    world = SimWorld(seed)
+
+    async def main(world):
+        store = world.store("disk")
+        made = [
+            Reservations(store, world.clock, Uuid7Source(world.clock, world.rng.child(str(n)).bits)) for n in (0, 1)
+        ]
+        await made[0].declare(Bookable(name="qpu"))
+
+        async def book(at):
+            ask = Ask(demands={"qpu": 1}, duration_ns=10 * S, earliest_ns=world.clock.wall_ns())
+            return (await made[at % 2].book("t", ask, id=f"b{at}"))[0]
+
+        booked = await asyncio.gather(*(book(at) for at in range(8)))
+        spans = sorted((one.start_ns, one.end_ns) for one in booked)
+        assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+        assert spans[-1][1] - spans[0][0] <= 81 * S  # nothing is wasted either
+        later = Reservations(store, world.clock, Uuid7Source(world.clock, world.rng.child("later").bits))
+        assert {one.id for one in await later.bookings("t")} == {one.id for one in booked}
+        with pytest.raises(NoWindow):
+            await later.book("t", Ask(demands={"qpu": 1}, duration_ns=S, earliest_ns=0, latest_end_ns=spans[0][1]))
+
+    world.run(main)
