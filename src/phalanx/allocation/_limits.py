@@ -15,3 +15,5 @@ MAX_YIELDS = 3
 MAX_ENDED_BOOKINGS = 1_000
 # Attempts at one change while others write the same calendar.
 MAX_CONFLICTS = 32
+# Layouts that are remembered, by circuit, device and calibration.
+MAX_LAYOUTS = 4_096

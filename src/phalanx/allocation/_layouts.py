@@ -1,0 +1,133 @@
+"""The second tier: the few devices of a shortlist, each with the circuit laid out on it.
+
+What a device is worth to a circuit depends on which of its qubits the circuit would use. So the circuit is mapped onto
+each device of the shortlist, and the logarithms of what its gates, readouts and waiting keep are added up. That is kept
+by circuit, device and calibration: a new calibration is a new key, and load is not part of it.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from phalanx.allocation._board import Standing
+from phalanx.allocation._limits import MAX_LAYOUTS
+from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT
+from phalanx.core import Circuit
+from phalanx.devices import Calibration, DeviceModel
+from phalanx.quantum.mapping import Mapped, Noise, estimated_success, map_circuit
+
+_NATIVE = ("cz", "ecr")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A circuit on a device: how it was mapped, and its log success and length by one calibration."""
+
+    device: str
+    mapped: Mapped
+    log_success: float
+    duration_ns: float
+
+
+@dataclass(frozen=True)
+class Target:
+    """A device as circuits are mapped onto it, by one calibration."""
+
+    model: DeviceModel
+
+    @cached_property
+    def noise(self) -> Noise:
+        """Without what is masked; a number that nobody knows is the median of those that are known."""
+        return noise_of(self.model.calibration)
+
+    @property
+    def basis(self) -> str:
+        names = {operation.name for operation in self.model.operations}
+        return next((name for name in _NATIVE if name in names), "cx")
+
+
+class Layouts:
+    """Maps circuits, once for each circuit, device and calibration."""
+
+    def __init__(self, *, trials: int = 8) -> None:
+        self._trials = trials
+        self._kept: OrderedDict[tuple[str, str, str], Layout] = OrderedDict()
+        self._targets: dict[str, Target] = {}
+
+    def layout(self, circuit: Circuit, model: DeviceModel) -> Layout:
+        """Raises what mapping raises where the circuit does not fit the device's working qubits."""
+        key = (circuit.digest, model.name, model.calibration.id)
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+            return found
+        target = self._targets.get(model.name)
+        if target is None or target.model.calibration.id != model.calibration.id:
+            target = self._targets[model.name] = Target(model)
+        noise = target.noise
+        mapped = map_circuit(
+            circuit, noise.pairs, noise.n_qubits, basis=target.basis, noise=noise, trials=self._trials
+        )
+        success = estimated_success(mapped.circuit, noise)
+        made = Layout(model.name, mapped, success.log_probability, success.duration_ns)
+        self._kept[key] = made
+        if len(self._kept) > MAX_LAYOUTS:
+            self._kept.popitem(last=False)
+        return made
+
+
+def noise_of(calibration: Calibration) -> Noise:
+    """What mapping and simulators read: working couplers only, faulty qubits with none."""
+    good = ~calibration.faulty_coupler
+
+    def known(name: str, otherwise: float) -> np.ndarray:
+        values = getattr(calibration, name)
+        median = calibration.median(name)
+        return np.where(np.isnan(values), otherwise if np.isnan(median) else median, values)
+
+    return Noise(
+        t1_ns=known("t1_ns", np.inf),
+        t2_ns=known("t2_ns", np.inf),
+        readout_error=known("readout_error", 0.0),
+        one_qubit_error=known("one_qubit_error", 0.0),
+        one_qubit_ns=known("one_qubit_ns", 0.0),
+        readout_ns=known("readout_ns", 0.0),
+        pairs=calibration.pair[good],
+        two_qubit_error=known("two_qubit_error", 0.0)[good],
+        two_qubit_ns=known("two_qubit_ns", 0.0)[good],
+    )
+
+
+def standing_of(model: DeviceModel, *, load: float = 0.0, wait_s: float | None = None) -> Standing:
+    """A device as the board keeps it: medians over what works, its queue and its prices."""
+    known, price = model.calibration, model.price
+    n_good = max(1, model.usable_qubits)
+    degree = np.inf if model.all_to_all else 2.0 * int((~known.faulty_coupler).sum()) / n_good
+    waits = (model.queue.wait_ns_p50 or 0) / 1e9
+    features = (MID_CIRCUIT if model.features.mid_circuit else 0) | (FEED_FORWARD if model.features.feed_forward else 0)
+    return Standing(
+        name=model.name,
+        n_qubits=model.usable_qubits,
+        one_qubit_error=known.median("one_qubit_error"),
+        two_qubit_error=known.median("two_qubit_error"),
+        readout_error=known.median("readout_error"),
+        one_qubit_ns=known.median("one_qubit_ns"),
+        two_qubit_ns=known.median("two_qubit_ns"),
+        readout_ns=known.median("readout_ns"),
+        t1_ns=known.median("t1_ns"),
+        t2_ns=known.median("t2_ns"),
+        degree=float(degree),
+        load=load,
+        wait_s=waits if wait_s is None else wait_s,
+        is_open=model.status.takes_work and model.features.gates,
+        price_fixed=max(price.fixed, price.minimum),
+        price_shot=price.per_shot,
+        price_one=price.per_one,
+        price_two=price.per_two,
+        price_second=price.per_second,
+        max_shots=model.max_shots,
+        features=features,
+        region=model.region,
+    )
