@@ -18,6 +18,8 @@ from phalanx.allocation._board import Board, Standing
 from phalanx.allocation._calendar import Ask, Bookable, Booking, BookingState, Calendar, Grade
 from phalanx.allocation._deciding import Considered, Decider, Decision, kernel_of, warm_decisions
 from phalanx.allocation._errors import NothingFits, NoWindow
+from phalanx.allocation._explaining import POLICIES, DeviceReason, Explanation, explain, published_devices
+from phalanx.allocation._layouts import Layout, Layouts, noise_of, standing_of
 from phalanx.allocation._plain import shortlist_loop
 from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT, Counts, Requirement, requirement_of
 from phalanx.allocation._reservations import BOOKABLES, BOOKINGS, Reservations
@@ -27,6 +29,7 @@ __all__ = [
     "BOOKINGS",
     "FEED_FORWARD",
     "MID_CIRCUIT",
+    "POLICIES",
     "Ask",
     "Board",
     "Bookable",
@@ -37,14 +40,22 @@ __all__ = [
     "Counts",
     "Decider",
     "Decision",
+    "DeviceReason",
+    "Explanation",
     "Grade",
+    "Layout",
+    "Layouts",
     "NoWindow",
     "NothingFits",
     "Requirement",
     "Reservations",
     "Standing",
     "kernel_of",
+    "explain",
+    "noise_of",
+    "published_devices",
     "requirement_of",
     "shortlist_loop",
+    "standing_of",
     "warm_decisions",
 ]

@@ -67,9 +67,7 @@ class Layouts:
         if target is None or target.model.calibration.id != model.calibration.id:
             target = self._targets[model.name] = Target(model)
         noise = target.noise
-        mapped = map_circuit(
-            circuit, noise.pairs, noise.n_qubits, basis=target.basis, noise=noise, trials=self._trials
-        )
+        mapped = map_circuit(circuit, noise.pairs, noise.n_qubits, basis=target.basis, noise=noise, trials=self._trials)
         success = estimated_success(mapped.circuit, noise)
         made = Layout(model.name, mapped, success.log_probability, success.duration_ns)
         self._kept[key] = made
@@ -100,16 +98,29 @@ def noise_of(calibration: Calibration) -> Noise:
     )
 
 
+def joined_qubits(calibration: Calibration) -> int:
+    """How many qubits the widest part has that working couplers join: the widest circuit that fits."""
+    part = np.arange(calibration.n_qubits)
+    pairs = calibration.pair[~calibration.faulty_coupler]
+    while True:
+        least = np.minimum(part[pairs[:, 0]], part[pairs[:, 1]])
+        before = part.copy()
+        np.minimum.at(part, pairs[:, 0], least)
+        np.minimum.at(part, pairs[:, 1], least)
+        if np.array_equal(before, part):
+            return int(np.bincount(part).max())
+
+
 def standing_of(model: DeviceModel, *, load: float = 0.0, wait_s: float | None = None) -> Standing:
     """A device as the board keeps it: medians over what works, its queue and its prices."""
     known, price = model.calibration, model.price
-    n_good = max(1, model.usable_qubits)
-    degree = np.inf if model.all_to_all else 2.0 * int((~known.faulty_coupler).sum()) / n_good
+    n_joined = model.usable_qubits if model.all_to_all else joined_qubits(known)
+    degree = np.inf if model.all_to_all else 2.0 * int((~known.faulty_coupler).sum()) / max(1, model.usable_qubits)
     waits = (model.queue.wait_ns_p50 or 0) / 1e9
     features = (MID_CIRCUIT if model.features.mid_circuit else 0) | (FEED_FORWARD if model.features.feed_forward else 0)
     return Standing(
         name=model.name,
-        n_qubits=model.usable_qubits,
+        n_qubits=n_joined,
         one_qubit_error=known.median("one_qubit_error"),
         two_qubit_error=known.median("two_qubit_error"),
         readout_error=known.median("readout_error"),

@@ -92,6 +92,12 @@ BENCHES: dict[str, Bench] = {
             "quantum routines, simulated: largest instance, agreement with the exact answer, scaling, kernels a second",
             "phalanx.bench._quantum",
         ),
+        _lazy(
+            "placement",
+            "realised fidelity of placed circuits by policy, under noise that has drifted from what was known",
+            "phalanx.bench._placement",
+            kernels=("allocation",),
+        ),
         _lazy("sharing", "STIX bundles, and a TAXII collection filled and read over HTTP", "phalanx.bench._sharing"),
         _lazy("startup", "import, --help and start of a node, as whole processes", "phalanx.bench._startup"),
         _lazy("storage", "commits, appends and reads of the durable ports", "phalanx.bench._storage"),

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "assessments": ("phalanx.cli._show:assessments", "What the analyses concluded, with interval and provenance."),
     "decisions": ("phalanx.cli._show:decisions", "Which actions were approved or refused, by what policy and why."),
+    "allocate": ("phalanx.cli._allocate:allocate", "Where a circuit goes, and why."),
     "reservations": (
         "phalanx.cli._reservations:reservations",
         "Devices, workers and other resources, booked together and in advance.",

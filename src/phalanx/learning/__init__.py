@@ -7,6 +7,7 @@
 Errors: ``InvalidInput``, ``LimitExceeded`` and ``Unavailable`` (the extra ``learning`` is missing) of ``core``.
 """
 
+from phalanx.learning._bandit import Offset, OffsetBandit
 from phalanx.learning._boosting import BoostingOptions, train_trees
 from phalanx.learning._calibration import Calibration, ReliabilityBin, brier, calibration_error, reliability
 from phalanx.learning._drift import Drift
@@ -15,6 +16,8 @@ from phalanx.learning._thresholds import AdaptiveThreshold, ThresholdChange
 from phalanx.learning._trees import Trees
 
 __all__ = [
+    "Offset",
+    "OffsetBandit",
     "AdaptiveThreshold",
     "BoostingOptions",
     "Calibration",
