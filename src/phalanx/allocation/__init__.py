@@ -17,6 +17,7 @@ Errors::
 from phalanx.allocation._board import Board, Standing
 from phalanx.allocation._calendar import Ask, Bookable, Booking, BookingState, Calendar, Grade
 from phalanx.allocation._deciding import Considered, Decider, Decision, kernel_of, warm_decisions
+from phalanx.allocation._dispatching import Dispatcher, Waiting
 from phalanx.allocation._errors import NothingFits, NoWindow
 from phalanx.allocation._explaining import POLICIES, DeviceReason, Explanation, explain, published_devices
 from phalanx.allocation._layouts import Layout, Layouts, noise_of, standing_of
@@ -41,6 +42,7 @@ __all__ = [
     "Decider",
     "Decision",
     "DeviceReason",
+    "Dispatcher",
     "Explanation",
     "Grade",
     "Layout",
@@ -50,6 +52,7 @@ __all__ = [
     "Requirement",
     "Reservations",
     "Standing",
+    "Waiting",
     "kernel_of",
     "explain",
     "noise_of",

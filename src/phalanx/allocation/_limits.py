@@ -17,3 +17,5 @@ MAX_ENDED_BOOKINGS = 1_000
 MAX_CONFLICTS = 32
 # Layouts that are remembered, by circuit, device and calibration.
 MAX_LAYOUTS = 4_096
+# Jobs that wait for a device in one dispatcher.
+MAX_WAITING_JOBS = 1_000_000

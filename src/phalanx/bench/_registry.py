@@ -101,6 +101,11 @@ BENCHES: dict[str, Bench] = {
         _lazy("sharing", "STIX bundles, and a TAXII collection filled and read over HTTP", "phalanx.bench._sharing"),
         _lazy("startup", "import, --help and start of a node, as whole processes", "phalanx.bench._startup"),
         _lazy("storage", "commits, appends and reads of the durable ports", "phalanx.bench._storage"),
+        _lazy(
+            "utilisation",
+            "useful time of devices under a replay of real queues, beside FIFO and the least busy",
+            "phalanx.bench._utilisation",
+        ),
     )
 }
 
