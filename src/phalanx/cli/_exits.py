@@ -49,6 +49,7 @@ MEANING = {
 _BY_CODE = {
     "invalid-input": Exit.USAGE,
     "limit-exceeded": Exit.USAGE,
+    "unreadable-circuit": Exit.USAGE,
     "unavailable": Exit.UNAVAILABLE,
     "not-authenticated": Exit.NOT_ALLOWED,
     "not-allowed": Exit.NOT_ALLOWED,

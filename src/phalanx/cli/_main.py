@@ -23,6 +23,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "phalanx.cli._quantum:quantum",
         "Quantum routines for security questions, simulated, with the classical answer beside each.",
     ),
+    "circuits": (
+        "phalanx.cli._circuits:circuits",
+        "Circuits: read, converted, compared, counted, mapped and simulated.",
+    ),
     "posture": (
         "phalanx.cli._posture:posture",
         "Which cryptography there is, and what a quantum computer does to it.",

@@ -1,6 +1,17 @@
 """Circuits in and out, in the languages that people write them in."""
 
 from phalanx.quantum._errors import UnreadableCircuit
-from phalanx.quantum.circuits._reading import language_of, read
+from phalanx.quantum.circuits._equivalence import Equivalence, equivalent
+from phalanx.quantum.circuits._reading import LANGUAGES, language_of, read
+from phalanx.quantum.circuits._writing import WRITTEN, convert
 
-__all__ = ["UnreadableCircuit", "language_of", "read"]
+__all__ = [
+    "LANGUAGES",
+    "WRITTEN",
+    "Equivalence",
+    "UnreadableCircuit",
+    "convert",
+    "equivalent",
+    "language_of",
+    "read",
+]

@@ -7,11 +7,21 @@ from phalanx.core import Circuit, InvalidInput
 from phalanx.quantum._arrays import GateArray, steps_of
 from phalanx.quantum._canonical import Steps, write
 from phalanx.quantum._circuits import Gates
+from phalanx.quantum.circuits._objects import from_braket, from_cirq, from_pennylane, from_qiskit
 from phalanx.quantum.circuits._openqasm import read_openqasm
+from phalanx.quantum.circuits._qir import read_qir
 
-# The package whose objects are read, by the module that the class of an object is in.
-_OBJECTS: dict[str, str] = {}
-LANGUAGES: dict[str, Callable[..., Steps]] = {"openqasm2": read_openqasm, "openqasm3": read_openqasm}
+# The language of an object, by the package that its class is in.
+_OBJECTS = {"qiskit": "qiskit", "cirq": "cirq", "cirq_google": "cirq", "braket": "braket", "pennylane": "pennylane"}
+LANGUAGES: dict[str, Callable[..., Steps]] = {
+    "openqasm2": read_openqasm,
+    "openqasm3": read_openqasm,
+    "qir": read_qir,
+    "qiskit": from_qiskit,
+    "cirq": from_cirq,
+    "braket": from_braket,
+    "pennylane": from_pennylane,
+}
 
 
 def read(
@@ -36,12 +46,16 @@ def read_steps(source: Any, *, language: str | None = None, parameters: Mapping[
     reader = LANGUAGES.get(name)
     if reader is None:
         raise InvalidInput("language", f"{name!r} is not read; these are: {', '.join(LANGUAGES)}")
+    if isinstance(source, str) != (name in ("openqasm2", "openqasm3", "qir")):
+        raise InvalidInput("language", f"{name} is not what was given")
     return reader(source, parameters)
 
 
 def language_of(source: Any) -> str:
     """What language a text or object is in."""
     if isinstance(source, str):
+        if "@__quantum__qis__" in source[:1_000_000]:
+            return "qir"
         return "openqasm3" if "OPENQASM 3" in source[:4096] else "openqasm2"
     package = type(source).__module__.partition(".")[0]
     found = _OBJECTS.get(package)

@@ -1,0 +1,56 @@
+"""`phalanx circuits`."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from phalanx.cli._circuits import circuits
+from phalanx.quantum import UnreadableCircuit
+
+BELL = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; h q[0]; cx q[0],q[1]; measure q -> c;'
+
+
+@pytest.fixture
+def bell(tmp_path):
+    file = tmp_path / "bell.qasm"
+    file.write_text(BELL)
+    return str(file)
+
+
+def invoke(*arguments, given=None):
+    return CliRunner().invoke(circuits, arguments, input=given, catch_exceptions=True)
+
+
+@pytest.mark.requirement("QRM-1")
+def test_read_and_features(bell):
+    assert "c[1] = measure q[1];" in invoke("read", bell).output
+    assert json.loads(invoke("read", "-", "--json", given=BELL).output)["n_qubits"] == 2
+    found = json.loads(invoke("features", bell, "--json").output)
+    assert (found["n_two"], found["is_clifford"], found["pairs"]) == (1, True, [[0, 1]])
+    assert "two qubit depth" in invoke("features", bell).output
+    refused = invoke("read", "-", given="OPENQASM 2.0;\nqreg q[1];\nbogus q[0];")
+    assert isinstance(refused.exception, UnreadableCircuit)
+    assert "line 3, column 1" in str(refused.exception)
+
+
+@pytest.mark.requirement("QRM-1")
+def test_convert_and_check(bell, tmp_path):
+    to = tmp_path / "bell3.qasm"
+    assert invoke("convert", bell, "--to", "openqasm3", "--output", str(to)).exit_code == 0
+    assert json.loads(invoke("check", bell, str(to), "--json").output)["equal"] is True
+    to.write_text(BELL.replace("cx q[0],q[1]", "cx q[1],q[0]"))
+    different = invoke("check", bell, str(to))
+    assert different.exit_code == 1
+    assert "not equal" in different.output
+
+
+@pytest.mark.requirement("QRM-8")
+def test_run_and_map(bell):
+    found = json.loads(invoke("run", bell, "--shots", "100", "--json").output)
+    assert found["reason"] == "stabiliser: only Clifford gates"
+    assert set(found["counts"]) == {"00", "11"}
+    assert "statevector: asked for" in invoke("run", bell, "--method", "statevector").output
+    mapped = json.loads(invoke("map", bell, "--couplers", "line:3", "--basis", "cz", "--json").output)
+    assert mapped["n_two"] == 1
+    assert "cz q[" in mapped["qasm3"]
