@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "agents": ("phalanx.cli._agents:agents", "The swarm: who is there and what each is doing."),
     "quantum": (
         "phalanx.cli._quantum:quantum",
-        "Quantum routines for security questions, simulated, with the classical answer beside each.",
+        "Quantum routines for security questions, simulated, beside classical answers.",
     ),
     "circuits": (
         "phalanx.cli._circuits:circuits",

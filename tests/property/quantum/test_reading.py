@@ -16,7 +16,8 @@ WORDS = st.sampled_from([
     "{", "if (c[0] == 1)", "if(c==2)", "else", "for int i in [0:3]", "h q[0];", "g(pi/2) q[0], q[1];", "cx q, q;",
     "measure q -> c;", "c = measure q;", "reset q;", "barrier q;", "ctrl @ x q[0], q[1];", "inv @ pow(2) @ s q[0];",
     "negctrl(2) @", "let r = q[0:1];", "const int n = 3;", "rx(", "-", "pi", ")", "q[i]", ";", "(", "1/2", "**",
-    "//x\n", "/*", "*/", "$0", "@", "#pragma", '"', "include", "input float t;", "\x00", "é", "99999999999999999999", "1e400",
+    "//x\n", "/*", "*/", "$0", "@", "#pragma", '"', "include", "input float t;", "\x00", "é", "99999999999999999999",
+    "1e400",
 ])  # fmt: skip
 
 
