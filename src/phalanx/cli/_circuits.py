@@ -111,8 +111,8 @@ def features_command(file: Path, language: str | None, inputs: tuple[str, ...], 
 
 @circuits.command("run")
 @file_argument
-@click.option("--shots", type=click.IntRange(1, 1_000_000), default=1_000, show_default=True)
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--shots", type=click.IntRange(1, 1_000_000), default=1_000, show_default=True, help="Runs.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of every draw.")
 @click.option("--method", type=click.Choice(["stabiliser", "statevector", "mps"]), help="Instead of the one chosen.")
 @click.option("--bond", type=int, help="Largest bond of an mps; what it loses is reported.")
 @language_option
@@ -148,8 +148,14 @@ def run_command(
 @circuits.command("map")
 @file_argument
 @click.option("--couplers", required=True, metavar="A-B,…", help="Pairs of the device's qubits: 0-1,1-2 or line:5.")
-@click.option("--basis", type=click.Choice(["cx", "cz", "ecr"]), default="cx", show_default=True)
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--basis",
+    type=click.Choice(["cx", "cz", "ecr"]),
+    default="cx",
+    show_default=True,
+    help="The two-qubit gate of the device.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of every draw.")
 @language_option
 @json_option
 def map_command(file: Path, couplers: str, basis: str, seed: int, language: str | None, as_json: bool) -> None:

@@ -14,8 +14,7 @@ from phalanx.quantum.mapping._native import to_cx
 
 # What the file of OpenQASM 2 has had from its beginning; the rest is written in these.
 _OLD = frozenset({
-    "id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "rx", "ry", "rz", "u3", "cx", "cy", "cz", "ch", "swap", "ccx",
-    "cswap", "crz",
+    "id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "rx", "ry", "rz", "u3", "cx", "cy", "cz", "ch", "ccx", "crz",
 })  # fmt: skip
 _OLD_NAMES = {"p": "u1", "cp": "cu1"}
 
