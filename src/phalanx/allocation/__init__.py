@@ -10,6 +10,8 @@ Errors::
 
     PhalanxError (core)
     └── Unavailable (core)
+        ├── DeviceFailed   one device did not do its work
+        ├── NoDeviceLeft   every device that fits has failed, or is paused because it did
         ├── NothingFits    no device meets the requirement; says why for each
         └── NoWindow       nothing is free in time
 """
@@ -18,8 +20,9 @@ from phalanx.allocation._board import Board, Standing
 from phalanx.allocation._calendar import Ask, Bookable, Booking, BookingState, Calendar, Grade
 from phalanx.allocation._deciding import Considered, Decider, Decision, kernel_of, warm_decisions
 from phalanx.allocation._dispatching import Dispatcher, Waiting
-from phalanx.allocation._errors import NothingFits, NoWindow
+from phalanx.allocation._errors import DeviceFailed, NoDeviceLeft, NothingFits, NoWindow
 from phalanx.allocation._explaining import POLICIES, DeviceReason, Explanation, explain, published_devices
+from phalanx.allocation._failover import Breakers, Ran, run_somewhere
 from phalanx.allocation._layouts import Layout, Layouts, noise_of, standing_of
 from phalanx.allocation._plain import shortlist_loop
 from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT, Counts, Requirement, requirement_of
@@ -36,19 +39,23 @@ __all__ = [
     "Bookable",
     "Booking",
     "BookingState",
+    "Breakers",
     "Calendar",
     "Considered",
     "Counts",
     "Decider",
     "Decision",
+    "DeviceFailed",
     "DeviceReason",
     "Dispatcher",
     "Explanation",
     "Grade",
     "Layout",
     "Layouts",
+    "NoDeviceLeft",
     "NoWindow",
     "NothingFits",
+    "Ran",
     "Requirement",
     "Reservations",
     "Standing",
@@ -59,6 +66,7 @@ __all__ = [
     "published_devices",
     "requirement_of",
     "shortlist_loop",
+    "run_somewhere",
     "standing_of",
     "warm_decisions",
 ]

@@ -24,3 +24,23 @@ class NoWindow(Unavailable):
     def __init__(self, resources: str, from_ns: int, until_ns: int) -> None:
         super().__init__(f"a window on {resources}", "what is booked leaves none in time", hint="ask for a later end")
         self.from_ns, self.until_ns = from_ns, until_ns
+
+
+class DeviceFailed(Unavailable):
+    """One device did not do its work. ``device``; the work may go elsewhere."""
+
+    code = "device-failed"
+
+    def __init__(self, device: str, reason: str) -> None:
+        super().__init__(device, reason)
+        self.device = device
+
+
+class NoDeviceLeft(Unavailable):
+    """Every device that fits has failed, or is paused because it did. ``failures`` says what each said."""
+
+    code = "no-device-left"
+
+    def __init__(self, failures: Sequence[str]) -> None:
+        super().__init__("a device", "; ".join(failures) or "there is none", hint="it is tried again after a pause")
+        self.failures = tuple(failures)

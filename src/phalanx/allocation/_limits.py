@@ -19,3 +19,9 @@ MAX_CONFLICTS = 32
 MAX_LAYOUTS = 4_096
 # Jobs that wait for a device in one dispatcher.
 MAX_WAITING_JOBS = 1_000_000
+# Failures in a row that open the breaker of a device, and of a provider.
+DEVICE_FAILURES = 2
+PROVIDER_FAILURES = 5
+BREAKER_PAUSE_S = 30.0
+MAX_BREAKER_PAUSE_S = 3_600.0
+MAX_BREAKERS = 8_192

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from phalanx.core import NotFound
 from phalanx.testing._checking import SimReport, Simulation
+from phalanx.testing._sim_allocation import allocation_simulation
 from phalanx.testing._sim_balancing import balancing_simulation
 from phalanx.testing._sim_channel import channel_simulation
 from phalanx.testing._sim_ledger import ledger_simulation
@@ -20,6 +21,7 @@ SIMULATIONS: dict[str, Simulation] = {
     for made in (
         storage_simulation(),
         agents_simulation(),
+        allocation_simulation(),
         succession_simulation(),
         balancing_simulation(),
         channel_simulation(),

@@ -3,13 +3,16 @@
 The fleet says which devices can run a circuit and which it prefers; of those that are as good (same provider, same kind
 of result), the pool chooses the one where it will be done first. A kind of operation is a width of circuit: what a
 device takes for one is learned, since no provider says so beforehand. No device is given more circuits at once than it
-runs at once; the others wait here.
+runs at once; the others wait here. A device that fails is left, the circuit goes on elsewhere, and a breaker keeps
+others away for a while; where none is left the step's classical fallback answers.
 """
 
 import asyncio
+from collections.abc import Callable
 
+from phalanx.allocation import Breakers, DeviceFailed, run_somewhere
 from phalanx.balancing import NoEligibleResource, Operation, OperationKind, Pool, Resource
-from phalanx.core import NS_PER_S, Circuit, Clock, Origin, TenantId
+from phalanx.core import NS_PER_S, Circuit, Clock, Origin, TenantId, Unavailable
 from phalanx.devices import Fleet, Placement
 from phalanx.quantum import ShotResult, ShotRunner
 from phalanx.workflows._limits import CIRCUIT_WIDTHS, CIRCUITS_AT_ONCE, DECLARED_CIRCUIT_S, MAX_WAITING_CIRCUITS
@@ -23,6 +26,7 @@ class Circuits:
     def __init__(self, fleet: Fleet, clock: Clock) -> None:
         self._fleet = fleet
         self._clock = clock
+        self.breakers = Breakers()
         # The pool spreads over devices that give the same kind of answer: ideal simulators where there are any.
         # A circuit that wants another kind goes to the fleet's own choice.
         ideal = [device for device in fleet.devices() if device.origin is Origin.SIMULATED]
@@ -53,24 +57,45 @@ class Circuits:
 
     async def _run(self, name: str, tenant: TenantId, circuit: Circuit, *, shots: int, seed: int) -> ShotResult:
         placement = self._fleet.place(circuit.n_qubits, shots=shots)
-        operation = Operation(
-            id=name, kind=_kind(_width(circuit.n_qubits)), tenant=tenant, eligible=frozenset(_as_good(placement))
-        )
+        good = frozenset(_as_good(placement))
+        # Elsewhere means where answers are of the same kind: an ideal result does not become a noisy one unasked.
+        origin = placement.backend.device.origin
+        fitting = {
+            one.device.name: one.device.provider
+            for one in placement.considered
+            if one.fits and one.device.origin is origin
+        }
+
+        async def attempt(left: frozenset[str], began: Callable[[str], None]) -> tuple[str, ShotResult]:
+            eligible = (left & good) or left
+            operation = Operation(id=name, kind=_kind(_width(circuit.n_qubits)), tenant=tenant, eligible=eligible)
+            try:
+                ticket = self.pool.place(operation, self._now_s())
+            except NoEligibleResource:
+                # Every device that fits is out of the pool's sight; the fleet's own choice is still right.
+                chosen = placement.backend.device.name
+                device = chosen if chosen in eligible else min(eligible)
+                began(device)
+                return device, await self._on(device, circuit, shots=shots, seed=seed)
+            device = self.pool.seats[ticket.resource].resource.name
+            began(device)
+            ok = False
+            try:
+                async with self._slots[device]:
+                    self.pool.start(name, self._now_s())
+                    result = await self._on(device, circuit, shots=shots, seed=seed)
+                ok = True
+            finally:
+                self.pool.finish(name, self._now_s(), ok=ok)
+            return device, result
+
+        return (await run_somewhere(fitting, attempt, self.breakers, self._clock)).value
+
+    async def _on(self, device: str, circuit: Circuit, *, shots: int, seed: int) -> ShotResult:
         try:
-            ticket = self.pool.place(operation, self._now_s())
-        except NoEligibleResource:
-            # Every device that fits is out of the pool's sight; the fleet's own choice is still right.
-            return await placement.backend.run(circuit, shots=shots, seed=seed)
-        device = self.pool.seats[ticket.resource].resource.name
-        ok = False
-        try:
-            async with self._slots[device]:
-                self.pool.start(name, self._now_s())
-                result = await self._fleet.backend(device).run(circuit, shots=shots, seed=seed)
-            ok = True
-        finally:
-            self.pool.finish(name, self._now_s(), ok=ok)
-        return result
+            return await self._fleet.backend(device).run(circuit, shots=shots, seed=seed)
+        except Unavailable as error:
+            raise DeviceFailed(device, error.reason) from error
 
     def _now_s(self) -> float:
         return self._clock.monotonic_ns() / NS_PER_S

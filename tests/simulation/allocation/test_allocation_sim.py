@@ -1,0 +1,31 @@
+"""No job is lost and no device is given twice, whatever fails; and a booker that lies is found."""
+
+import pytest
+
+from phalanx.testing._sim_allocation import allocation_simulation
+
+
+@pytest.mark.requirement("QRM-7")
+def test_nothing_is_lost_or_booked_twice():
+    simulation = allocation_simulation()
+    reports = [simulation.run(seed) for seed in range(40)]
+    assert [report.violations for report in reports if report.violations] == []
+    counts = {name: sum(report.counts.get(name, 0) for report in reports) for name in reports[0].counts}
+    for what in ("restarts", "devices lost", "done on a device", "went on elsewhere"):
+        assert sum(report.counts.get(what, 0) for report in reports) > 10, (what, counts)
+    assert simulation.run(3).digest == simulation.run(3).digest
+
+
+@pytest.mark.requirement("QRM-7")
+def test_who_books_over_others_is_found():
+    class Lying:
+        def __init__(self, books):
+            self.books = books
+
+        async def book(self, device, name, took_s):
+            start_ns = await self.books.book(device, name, took_s)
+            return start_ns - int(3e9)
+
+    simulation = allocation_simulation(sabotage=Lying)
+    found = [one for seed in range(20) for one in simulation.run(seed).violations]
+    assert any("two jobs on one device" in one for one in found)
