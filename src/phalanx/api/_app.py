@@ -44,6 +44,8 @@ from phalanx.api._intel_quarantine import KINDS as QUARANTINE_KINDS
 from phalanx.api._intel_quarantine import quarantine_routes
 from phalanx.api._intel_rules import KINDS as RULE_KINDS
 from phalanx.api._intel_rules import rule_routes
+from phalanx.api._intel_search import KINDS as SEARCH_KINDS
+from phalanx.api._intel_search import search_routes
 from phalanx.api._intel_sharing import KINDS as SHARING_KINDS
 from phalanx.api._intel_sharing import sharing_routes
 from phalanx.api._ledger import KINDS as LEDGER_KINDS
@@ -98,6 +100,7 @@ _KINDS: Sequence[type] = (
     *ENTROPY_KINDS,
     *ESCROW_KINDS,
     *RULE_KINDS,
+    *SEARCH_KINDS,
     *JUDGING_KINDS,
     *SHARING_KINDS,
     *INDICATOR_KINDS,
@@ -125,6 +128,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
     for router in (
         quarantine_routes(node, gate),  # before those of events, which take what is left for an event's id
         file_routes(node, gate),
+        *search_routes(node, gate),  # the same
         event_routes(node, gate),
         connector_routes(node, gate),
         hec_routes(node),

@@ -79,6 +79,11 @@ BENCHES: dict[str, Bench] = {
             "reading every format and every line of the recordings, a listener, and hostile input",
             "phalanx.bench._ingest",
         ),
+        _lazy(
+            "search",
+            "the archive of events: filling it, bytes on disk, and ad hoc questions, cold and warm",
+            "phalanx.bench._search",
+        ),
         _lazy("ledger", "durable appends, proofs, opening and a full audit of the ledger", "phalanx.bench._ledger"),
         _lazy(
             "messaging",

@@ -15,6 +15,8 @@ SUBCOMMANDS: dict[str, str] = {
     "quarantine": "phalanx.cli._intel_quarantine:quarantine",
     "attack": "phalanx.cli._intel_attack:attack",
     "rules": "phalanx.cli._intel_rules:rules",
+    "search": "phalanx.cli._intel_search:search",
+    "hunts": "phalanx.cli._intel_search:hunts",
     "sinks": "phalanx.cli._intel_sinks:sinks",
     "sources": "phalanx.cli._intel_sinks:sources",
     "suppress": "phalanx.cli._intel_judging:suppress",

@@ -17,6 +17,7 @@ Errors::
 ``Unavailable`` of ``core``; queries raise ``NotFound``.
 """
 
+from phalanx.intel._archiving import Archivist
 from phalanx.intel._detecting import Detected, detect
 from phalanx.intel._detector import (
     DETECTORS_GROUP,
@@ -39,7 +40,7 @@ from phalanx.intel._judging import (
     SuppressionWanted,
     Verdict,
 )
-from phalanx.intel._limits import MAX_DETECTOR_STATE_BYTES, MAX_READER_CHARS
+from phalanx.intel._limits import HYPOTHESES_EVERY_S, MAX_DETECTOR_STATE_BYTES, MAX_READER_CHARS
 from phalanx.intel._merging import Sighting, Sightings, finding_of, finding_put
 from phalanx.intel._model import (
     BATCHES,
@@ -62,6 +63,7 @@ from phalanx.intel._own import OwnEvents
 from phalanx.intel._queries import EventLog, Findings
 from phalanx.intel._quiet import quiet_sources_duty
 from phalanx.intel._replaying import Replay, Replayed, ReplayOut, Replays
+from phalanx.intel._saved_hunts import HYPOTHESES, Hypotheses, Hypothesis, HypothesisWanted
 from phalanx.intel._sealing import ChunkSeals
 from phalanx.intel._sentinel import Sentinel
 from phalanx.intel._subjects import UNKNOWN_HOST
@@ -112,6 +114,7 @@ __all__ = [
     "READERS",
     "UNKNOWN_HOST",
     "Accepted",
+    "Archivist",
     "BadLine",
     "BadRow",
     "BatchEntry",
@@ -130,6 +133,11 @@ __all__ = [
     "Filter",
     "Findings",
     "Hit",
+    "HYPOTHESES",
+    "HYPOTHESES_EVERY_S",
+    "Hypotheses",
+    "Hypothesis",
+    "HypothesisWanted",
     "Intake",
     "InvalidRule",
     "OPINIONS",

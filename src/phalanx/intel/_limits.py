@@ -130,3 +130,10 @@ MIN_NEEDLE_CHARS = 4
 COMMON_PART = 0.25
 # Saved queries that one finding asks for.
 MAX_HUNT_QUERIES = 8
+
+# How often who waits for the archive to have everything looks whether it has.
+ARCHIVE_POLL_S = 0.25
+# Saved hunts of one tenant, the events that the last run of one notes, and how often those that are due are looked for.
+MAX_HYPOTHESES = 500
+MAX_RUN_EVENTS = 50
+HYPOTHESES_EVERY_S = 15.0

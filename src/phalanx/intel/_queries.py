@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
 
 from phalanx.core import (
     MAX_PAGE_ROWS,
@@ -66,14 +67,28 @@ class Findings:
         return [decode(row.value, Finding) for row in rows]
 
 
+class Kept(Protocol):
+    """What keeps events beyond the journal: the archive."""
+
+    def offset(self) -> int: ...
+
+    async def event(self, tenant: TenantId, event: str) -> Event:
+        """Raises ``NotFound``."""
+        ...
+
+
 class EventLog:
     """Accepted events, read back from the intake journal as long as they are kept."""
 
-    def __init__(self, journal: Journal, store: Store, seals: ChunkSeals | None = None) -> None:
+    def __init__(
+        self, journal: Journal, store: Store, seals: ChunkSeals | None = None, archive: Kept | None = None
+    ) -> None:
+        """``archive`` keeps events longer than the journal, without the line that they came in."""
         self._journal = journal
         self._seals = seals or ChunkSeals()
         self._store = store
-        self._retention = Retention(journal, store)
+        self._archive = archive
+        self._retention = Retention(journal, store, None if archive is None else archive.offset)
 
     async def get(self, tenant: TenantId, event: str) -> Event:
         """The event of that id. Raises ``NotFound``, also when the line is in quarantine or was dropped."""
@@ -83,6 +98,8 @@ class EventLog:
         stored = await self._store.get(BATCHES, tenant, batch)
         chunk = None if stored is None else await self._chunk(decode(stored.value, BatchEntry).offset)
         lines = [] if chunk is None else split_lines(chunk.data)
+        if chunk is None and self._archive is not None:
+            return await self._archive.event(tenant, event)
         if chunk is None or row >= len(lines):
             raise NotFound("event", event, hint="it was never accepted, is not read yet, or is no longer kept")
         batches = _read(chunk, row, lines[row : row + 1])

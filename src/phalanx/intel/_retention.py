@@ -5,6 +5,7 @@ nothing that points at what is not there; the next call finds the same records a
 """
 
 import contextlib
+from collections.abc import Callable
 
 from phalanx.core import MAX_PAGE_ROWS, Delete, Journal, Row, Store, WireError, Write, decode
 from phalanx.crypto.vault import Shredded
@@ -15,9 +16,11 @@ from phalanx.intel._model import BATCHES, IDEMPOTENCY, QUARANTINE, REPLAYS, Chun
 class Retention:
     """Cuts one journal to a size. A chunk that the sentinel has not consumed is never dropped."""
 
-    def __init__(self, journal: Journal, store: Store) -> None:
+    def __init__(self, journal: Journal, store: Store, also_needed_from: Callable[[], int] | None = None) -> None:
+        """``also_needed_from`` tells the offset of the oldest chunk that somebody else still has to read."""
         self._journal = journal
         self._store = store
+        self._also_needed_from = also_needed_from
         # The journal gives room back in segments, so it may still hold records that are done with.
         self._dropped_before = 0
 
@@ -26,6 +29,8 @@ class Retention:
         journal = self._journal
         row = await self._store.get(*cursor_key())
         consumed = min(read_cursor(None if row is None else row.value).offset, journal.end)
+        if self._also_needed_from is not None:
+            consumed = min(consumed, self._also_needed_from())
         floor_bytes = await size_bytes(journal) - max_bytes
         keep_from = await _first_past(journal, floor_bytes, consumed)
         first = offset = max(journal.start, self._dropped_before)

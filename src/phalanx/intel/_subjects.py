@@ -14,7 +14,7 @@ UNKNOWN_HOST: Final = "unknown"
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9._:-]")
 
 # By product: the field that names the host the event is of.
-_HOST_FIELDS: Mapping[str, tuple[str, ...]] = {
+HOST_FIELDS: Mapping[str, tuple[str, ...]] = {
     "aws": ("sourceIPAddress",),
     "cef": ("src", "shost", "dvchost", "hostname"),
     "ecs": ("host.name", "host.hostname", "source.ip"),
@@ -28,7 +28,7 @@ _HOST_FIELDS: Mapping[str, tuple[str, ...]] = {
     "zeek": ("id.orig_h",),
 }
 # Field → type of the entity its value is.
-_ENTITY_FIELDS: Mapping[str, Mapping[str, str]] = {
+ENTITY_FIELDS: Mapping[str, Mapping[str, str]] = {
     "phalanx": {"src_ip": "ip", "user": "user", "path": "file"},
     "linux": {"user": "user", "target_user": "user", "src_ip": "ip", "command": "process"},
     "windows": {
@@ -70,7 +70,7 @@ def host_of(event: Event, host_names: Mapping[str, str]) -> str:
 
     What a hostile line calls itself is cut to the letters of a name.
     """
-    for field in _HOST_FIELDS.get(event.batch.log_source.product, ()):
+    for field in HOST_FIELDS.get(event.batch.log_source.product, ()):
         text = as_text(event.get(field)).lower()
         if text:
             name = _NOT_IN_A_NAME.sub("_", text[:MAX_NAME_CHARS])
@@ -99,7 +99,7 @@ def entities_of(event: Event, host: str) -> tuple[Entity, ...]:
     source = source_of(event)
     first = [] if source is not None or host == UNKNOWN_HOST else [Entity("host", host)]
     found = dict.fromkeys([source] if source is not None else first)
-    for field, kind in _ENTITY_FIELDS.get(event.batch.log_source.product, {}).items():
+    for field, kind in ENTITY_FIELDS.get(event.batch.log_source.product, {}).items():
         text = as_text(event.get(field))[:MAX_QUOTE_CHARS]
         if text not in _NOTHING:
             found[Entity(kind, text)] = None

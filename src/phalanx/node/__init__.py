@@ -4,6 +4,7 @@
 all get their node from it, with different ports.
 """
 
+from phalanx.node._archive import EventArchive, require_archive
 from phalanx.node._assembly import Assembly, AssemblyState
 from phalanx.node._audit import LedgerAudit, Reindexed, audit_ledger, read_tiles, reindex_ledger
 from phalanx.node._cluster import Cluster, ClusterState
@@ -32,6 +33,8 @@ from phalanx.node._vault import SEALED_TABLES
 from phalanx.node._vouching import Vouching
 
 __all__ = [
+    "EventArchive",
+    "require_archive",
     "Assembly",
     "AssemblyState",
     "Deed",

@@ -39,6 +39,7 @@ from phalanx.intel.indicators import Indicators
 from phalanx.ledger import Anchors, Ledger
 from phalanx.messaging import Bus
 from phalanx.node._allocating import opened_reservations
+from phalanx.node._archive import EventArchive, opened_events
 from phalanx.node._assembly import Assembly
 from phalanx.node._bus import opened_bus
 from phalanx.node._cluster import Cluster
@@ -64,7 +65,7 @@ from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
 from phalanx.node._sharing import Sharing, opened_sharing
 from phalanx.node._swarm import load_work, opened_swarm, provide_tools
-from phalanx.node._vault import TenantSealers, keep_vault, opened_vault
+from phalanx.node._vault import Erasable, TenantSealers, keep_vault, opened_vault
 from phalanx.node._vouching import Vouching, build_vouching
 from phalanx.telemetry import WAYPOINTS, Alerts, LogSink, Telemetry, discard, in_order
 from phalanx.trust import Principal, Role, Tokens
@@ -90,6 +91,7 @@ class Node:
     rules: Rules
     judgements: Judgements
     events: EventLog
+    archive: EventArchive | None
     findings: Findings
     bus: Bus
     cluster: Cluster | None
@@ -140,8 +142,10 @@ class Node:
         entropy = Health(ok=self.noise.sound, detail=self.noise.told())
         canary = Health(ok=self.probes.sound, detail=self.probes.told())
         line = {} if self.cluster is None else {"line": self.cluster.health()}
+        kept = {} if self.archive is None else {"archive": self.archive.health()}
         return {
             **self._services.health(), "swarm": swarm, "storage": storage, "entropy": entropy, "canary": canary, **line,
+            **kept,
         }  # fmt: skip
 
     async def story(self, tenant: TenantId, trace: str) -> list[Waypoint]:
@@ -202,7 +206,8 @@ async def build_node(
         load_plugins(ANALYSES, alerts, engine.register)
         intake = await _intake(settings, ports, intake_journal, store, seals, telemetry)
         stack.push_async_callback(intake.close)
-        findings, events, work = Findings(store), EventLog(intake_journal, store, seals), load_work(alerts, besides)
+        findings, work = Findings(store), load_work(alerts, besides)
+        log = opened_events(settings, ports, space, store, vault, intake, telemetry, alerts, ledger)
         identities = await opened_identities(settings, ports, store, vault, ledger, telemetry, alerts, work)
         line = opened_bus(settings, ports, journals, store, identities, ledger, telemetry, alerts, services)
         toolbox, (bus, cluster) = Toolbox(), await stack.enter_async_context(line)
@@ -218,8 +223,8 @@ async def build_node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel,
             rules=opened_rules(settings, ports, sentinel, alerts, ledger), judgements=Judgements(store, clock, ledger),
-            events=events,
-            findings=findings, bus=bus, cluster=cluster, assembly=assembly, swarm=swarm, engine=engine,
+            events=log[0], archive=log[1], findings=findings, bus=bus, cluster=cluster, assembly=assembly, swarm=swarm,
+            engine=engine,
             assessments=Assessments(store), responses=responses, cases=Cases(store), noise=noise, vault=vault,
             probes=probes_of(settings, telemetry), balancing=_balancing(settings, ports, telemetry, swarm, engine),
             migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS], files=artefacts),
@@ -277,6 +282,8 @@ def _start_services(node: Node, ports: Ports, services: Services) -> None:
     settings, telemetry, clock = node.settings, node.telemetry, node.clock
     start_indicators(node, ports, services)
     services.start("sentinel", node.sentinel.run)
+    if node.archive is not None:
+        node.archive.start(services)
     if settings.intake.rules_dir is not None and settings.detection.reload_s > 0:
         services.start("rules", node.rules.run)
     start_delivery(node.delivery, services)
@@ -284,7 +291,7 @@ def _start_services(node: Node, ports: Ports, services: Services) -> None:
     keep_identities(node.identities, node.swarm, services)
     services.start("migration", node.migration.run)
     services.start("artefacts", node.artefacts.run)
-    services.start("vault", lambda: keep_vault(node.vault, node.store, node.artefacts, node.ledger))
+    services.start("vault", lambda: keep_vault(node.vault, node.store, _kept_files(node), node.ledger))
     services.start("noise", node.noise.run)
     services.start("balancing", node.balancing.run)
     services.start("ledger-seal", lambda: seal_often(node.ledger, telemetry, clock))
@@ -293,6 +300,11 @@ def _start_services(node: Node, ports: Ports, services: Services) -> None:
     node.vouching.start(services)
     if settings.otlp.endpoint:
         _start_otlp(settings, telemetry, services)
+
+
+def _kept_files(node: Node) -> Sequence[Erasable]:
+    """What holds files of tenants beside the store."""
+    return [node.artefacts] if node.archive is None else [node.artefacts, node.archive]
 
 
 def _balancing(settings: Settings, ports: Ports, telemetry: Telemetry, swarm: Swarm, engine: Engine) -> Balancing:

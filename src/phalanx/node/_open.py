@@ -93,6 +93,7 @@ async def open_ports(
             store=store,
             journals=journals,
             blobs=FolderBlobs(files, "artefacts"),
+            archive=FolderBlobs(files, "archive"),
             shelf=FolderShelf(folder / "indicators"),
             offload=offload,
             signer=signer,

@@ -91,7 +91,8 @@ class Ports:
 
     ``asks`` makes what asks other places over HTTP, trusting the certificates of a file besides the system's.
 
-    ``shelf`` keeps tables of indicators; without one they are in memory, and made anew at each start.
+    ``shelf`` keeps tables of indicators; without one they are in memory, and made anew at each start. ``archive`` keeps
+    segments of events; without it there is nothing to search in.
 
     ``cluster`` is there where the settings ask for one, and ``join_token`` where the node was handed one.
 
@@ -125,3 +126,4 @@ class Ports:
     machine: str = ""
     asks: Callable[[Path | None], HttpAsks] | None = None
     shelf: Shelf | None = None
+    archive: Blobs | None = None

@@ -13,7 +13,7 @@ from phalanx.core import GIB, MIB
 from phalanx.crypto import CryptoPolicy
 from phalanx.crypto.artefacts import ArtefactBounds
 from phalanx.node._settings_connectors import SinksSection, SourcesSection
-from phalanx.node._settings_intel import IndicatorsSection
+from phalanx.node._settings_intel import ArchiveSection, IndicatorsSection
 from phalanx.node._settings_section import Section
 from phalanx.node._settings_work import (
     BalancingSection,
@@ -327,6 +327,7 @@ class Settings(Section):
     at_rest: AtRestSection = Field(AtRestSection(), description="Data at rest.")
     artefacts: ArtefactSection = Field(ArtefactSection(), description="Files that the node keeps.")
     ledger: LedgerSection = Field(LedgerSection(), description="Witnesses, gossip and timestamps of the ledger.")
+    archive: ArchiveSection = Field(ArchiveSection(), description="Events kept to be searched.")
     indicators: IndicatorsSection = Field(IndicatorsSection(), description="Values to look for.")
     taxii: TaxiiSection = Field(TaxiiSection(), description="Intelligence shared by TAXII 2.1.")
     cluster: ClusterSection = Field(ClusterSection(), description="Other nodes.")

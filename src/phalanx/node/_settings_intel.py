@@ -17,3 +17,14 @@ class IndicatorsSection(Section):
     hygiene: Literal["refuse", "flag", "off"] = Field(
         "refuse", description="What becomes of an indicator on a warninglist: not taken, taken and labelled, or taken."
     )
+
+
+class ArchiveSection(Section):
+    """Events kept to be searched, by tenant, in sealed segments."""
+
+    enabled: bool = Field(default=True, description="Keep accepted events to be searched.")
+    tenant_gib: float = Field(
+        64.0, gt=0, le=65_536, description="What is kept of one tenant, in GiB on disk; the oldest goes first."
+    )
+    days: float = Field(0.0, ge=0, le=36_500, description="Older events are let go of; 0: however old.")
+    cache_mib: int = Field(256, ge=0, le=65_536, description="Blocks that stay in memory between searches, in MiB.")

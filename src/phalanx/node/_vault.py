@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from phalanx.adapters import Ask, secret_source
 from phalanx.agents import MISSIONS, ORDERS
 from phalanx.core import NO_TRACE, AuditEntry, AuditSink, EntropySource, InvalidInput, Offload, Store, TenantId
-from phalanx.crypto.artefacts import ARTEFACTS, Artefacts
+from phalanx.crypto.artefacts import ARTEFACTS
 from phalanx.crypto.vault import (
     WRAPPERS_GROUP,
     KeyWrapper,
@@ -26,6 +27,7 @@ from phalanx.intel import (
     DETECTOR_STATES,
     FINDINGS,
     HUNTS,
+    HYPOTHESES,
     IDEMPOTENCY,
     OPINIONS,
     QUARANTINE,
@@ -49,8 +51,8 @@ from phalanx.workflows import ASSESSMENTS, RUNS, STEP_RESULTS
 # Every table that declares ``sealed``; a test holds this list to that.
 SEALED_TABLES = (
     ARTEFACTS, ASSESSMENTS, BATCHES, CANARIES, CAPTURES, COLLECTIONS, CORRELATIONS, DEAD_LETTERS, DECISIONS, EXPORTS,
-    DETECTOR_STATES, FINDINGS, HUNTS, IDEMPOTENCY, INVENTORIES, INVITATIONS, MANIFESTS, MISSIONS, NOTES, OBJECTS,
-    OPINIONS, ORDERS, OUTBOX, PROPOSALS, QUARANTINE, REHEARSALS, REPLAYS, RUNS, SINK_LETTERS, SINK_STATES,
+    DETECTOR_STATES, FINDINGS, HUNTS, HYPOTHESES, IDEMPOTENCY, INVENTORIES, INVITATIONS, MANIFESTS, MISSIONS, NOTES,
+    OBJECTS, OPINIONS, ORDERS, OUTBOX, PROPOSALS, QUARANTINE, REHEARSALS, REPLAYS, RUNS, SINK_LETTERS, SINK_STATES,
     SOURCE_STATES, STATUSES, STEP_RESULTS, SUPPRESSIONS, TRIPWIRES, VALUES, WAYPOINTS,
 )  # fmt: skip
 
@@ -106,14 +108,22 @@ async def opened_vault(
         await wrapper.close()
 
 
-async def keep_vault(vault: Vault, store: SealedStore, artefacts: Artefacts, ledger: AuditSink) -> None:
+class Erasable(Protocol):
+    """Files beside the store."""
+
+    async def erase_shredded(self) -> int:
+        """Erase those of tenants that were shredded; how many there were."""
+        ...
+
+
+async def keep_vault(vault: Vault, store: SealedStore, files: Sequence[Erasable], ledger: AuditSink) -> None:
     """Tend the vault, tell the ledger of its changes and erase what is shredded, for as long as the node runs."""
     async with asyncio.TaskGroup() as group:
         group.create_task(vault.tend())
-        group.create_task(_follow(vault, store, artefacts, ledger))
+        group.create_task(_follow(vault, store, files, ledger))
 
 
-async def _follow(vault: Vault, store: SealedStore, artefacts: Artefacts, ledger: AuditSink) -> None:
+async def _follow(vault: Vault, store: SealedStore, files: Sequence[Erasable], ledger: AuditSink) -> None:
     changed = asyncio.Event()
     vault.outbox.on_event = changed.set
     while True:
@@ -134,7 +144,8 @@ async def _follow(vault: Vault, store: SealedStore, artefacts: Artefacts, ledger
                 await ledger.record(entry)
                 await vault.outbox.confirm(event)
         await store.erase_shredded()
-        await artefacts.erase_shredded()
+        for one in files:
+            await one.erase_shredded()
         await changed.wait()
 
 

@@ -233,6 +233,7 @@ class SimNode:
             store=world.store(self.name),
             journals=world.journals(self.name),
             blobs=FolderBlobs(world.disk(self.name), "artefacts"),
+            archive=FolderBlobs(world.disk(self.name), "archive"),
             offload=world.offload,
             signer=self._signer,
             anchor_key=self._make_anchor_key,

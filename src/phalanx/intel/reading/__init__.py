@@ -9,6 +9,7 @@ from phalanx.intel.reading._evtx import EVTX_CHUNK_BYTES, EVTX_HEADER_BYTES, evt
 from phalanx.intel.reading._framing import FRAMINGS, SyslogFrames, one_line
 from phalanx.intel.reading._lines import slices, split_lines
 from phalanx.intel.reading._ocsf import OcsfMapping, mapping_of, ocsf_view
+from phalanx.intel.reading._ocsf_sources import OcsfSource, ocsf_sources
 from phalanx.intel.reading._own_format import PRODUCT
 from phalanx.intel.reading._readers import (
     AUTO,
@@ -46,6 +47,8 @@ __all__ = [
     "evtx_lines",
     "file_chunks",
     "mapping_of",
+    "OcsfSource",
+    "ocsf_sources",
     "ocsf_view",
     "one_line",
     "read_chunk",

@@ -1,0 +1,63 @@
+"""Events kept to be searched: columns of codes in sealed segments, a language to ask in, and answers in pages.
+
+``Archive`` holds segments and what is not in one yet, ``Searches`` ask it what ``parse`` understood. Asking looks at
+the different values of a column first and at events only where a value passes, which is what makes it quick.
+
+Errors: ``InvalidQuery``, an ``InvalidInput``, says at which column a question is not understood. Searches also raise
+``Overloaded``, reading segments ``StorageCorrupt`` and ``Shredded``.
+"""
+
+from phalanx.intel.archive._answers import Bar, Group, Mark, mark_of
+from phalanx.intel.archive._archive import Archive
+from phalanx.intel.archive._errors import InvalidQuery
+from phalanx.intel.archive._files import SegmentFiles
+from phalanx.intel.archive._grammar import parse, span_ns
+from phalanx.intel.archive._limits import (
+    ARCHIVE_RETRY_S,
+    DEFAULT_TIMEOUT_S,
+    MAX_ANSWER_ROWS,
+    MAX_QUERY_CHARS,
+    MAX_TIMEOUT_S,
+    SEGMENT_AFTER_S,
+    TAKE_RECORDS,
+    TEND_EVERY_S,
+)
+from phalanx.intel.archive._model import SEGMENTS, Segment
+from phalanx.intel.archive._query import And, CountBy, Match, Not, Or, Query, Text, Time, Timeline, Value
+from phalanx.intel.archive._retro import RuleHit
+from phalanx.intel.archive._searches import Answer, Searches
+
+__all__ = [
+    "ARCHIVE_RETRY_S",
+    "DEFAULT_TIMEOUT_S",
+    "MAX_ANSWER_ROWS",
+    "MAX_QUERY_CHARS",
+    "MAX_TIMEOUT_S",
+    "SEGMENTS",
+    "SEGMENT_AFTER_S",
+    "TAKE_RECORDS",
+    "TEND_EVERY_S",
+    "And",
+    "Answer",
+    "Archive",
+    "Bar",
+    "CountBy",
+    "Group",
+    "InvalidQuery",
+    "Mark",
+    "Match",
+    "Not",
+    "Or",
+    "Query",
+    "RuleHit",
+    "Searches",
+    "Segment",
+    "SegmentFiles",
+    "Text",
+    "Time",
+    "Timeline",
+    "Value",
+    "mark_of",
+    "parse",
+    "span_ns",
+]

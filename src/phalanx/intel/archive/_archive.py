@@ -1,0 +1,275 @@
+"""Events that are kept to be searched: which segments there are, what is not in one yet, and changes of both.
+
+Invariants:
+
+- an event is in exactly one place: in a segment whose row is committed, or in memory and in the journal from the
+  archive's cursor on. Rows of new segments and the cursor are one commit, and what is in memory goes in the same
+  moment, so nobody sees an event twice or not at all, whenever the machine stops;
+- a row names a file that is complete and durable; files that no row names are removed when the archive begins;
+- segments that are put together are exchanged for the whole in one commit.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from phalanx.core import (
+    MAX_PAGE_ROWS,
+    Clock,
+    EventBatch,
+    LimitExceeded,
+    StorageError,
+    StorageFull,
+    Store,
+    TenantId,
+    Write,
+    decode,
+)
+from phalanx.intel._model import Cursor
+from phalanx.intel.archive._columns import Builder, Piece, merge
+from phalanx.intel.archive._files import SegmentFiles, prefix_of
+from phalanx.intel.archive._limits import (
+    MAX_PIECE_CELLS,
+    MAX_SEGMENT_CELLS,
+    MAX_SEGMENTS,
+    MERGE_FROM_SEGMENTS,
+    MERGE_SEGMENTS,
+    PIECE_ROWS,
+    SEGMENT_ROWS,
+    SMALL_ROWS,
+)
+from phalanx.intel.archive._model import CURSOR_KEY, SEGMENTS, Segment, cursor_at
+from phalanx.intel.archive._segment import PieceShard
+
+
+class Head:
+    """What of a tenant is not in a segment yet."""
+
+    def __init__(self, tenant: TenantId, since_ns: int) -> None:
+        self.since_ns = since_ns
+        self._tenant = tenant
+        self._shards: list[PieceShard] = []
+        self._builder = Builder(tenant)
+        self._latest: PieceShard | None = None
+        self._fields: set[str] = set()
+
+    def __len__(self) -> int:
+        return sum(shard.n for shard in self._shards) + len(self._builder)
+
+    @property
+    def cells(self) -> int:
+        """What it takes in memory as one piece: rows times fields."""
+        return len(self) * (len(self._fields) + 1)
+
+    def add(self, batch: EventBatch) -> None:
+        self._latest = None
+        self._builder.add(batch)
+        self._fields.update(batch.columns)
+        if len(self._builder) >= PIECE_ROWS or self._builder.cells >= MAX_PIECE_CELLS:
+            self._shards.append(PieceShard(self._builder.piece()))
+            self._builder = Builder(self._tenant)
+
+    def shards(self) -> list[PieceShard]:
+        """All of it, as it is now."""
+        if self._latest is None and len(self._builder):
+            self._latest = PieceShard(self._builder.piece())
+        return [*self._shards, self._latest] if self._latest is not None else list(self._shards)
+
+    def pieces(self) -> list[Piece]:
+        return [shard.piece() for shard in self.shards()]
+
+
+class Archive:
+    """Made with ``open``. ``Archivist`` fills it, ``Searches`` ask it."""
+
+    def __init__(self, files: SegmentFiles, store: Store, clock: Clock) -> None:
+        self.files = files
+        self._store = store
+        self._clock = clock
+        self._segments: dict[TenantId, dict[str, Segment]] = {}
+        self._heads: dict[TenantId, Head] = {}
+        self._lock = asyncio.Lock()
+        self._users = 0
+        self._doomed: list[Segment] = []
+        self.offset = 0
+
+    async def open(self) -> None:
+        """Read which segments there are, and remove what a crash left."""
+        # Locked, so that no file is taken for a remainder that is just being written.
+        async with self._lock:
+            await self._open()
+
+    async def _open(self) -> None:
+        self._heads.clear()
+        row = await self._store.get(*CURSOR_KEY)
+        self.offset = 0 if row is None else decode(row.value, Cursor).offset
+        self._segments.clear()
+        for tenant in await self._store.tenants(SEGMENTS):
+            own = self._segments.setdefault(tenant, {})
+            after = ""
+            while rows := await self._store.scan(SEGMENTS, tenant, after=after, limit=MAX_PAGE_ROWS):
+                own |= {one.key: decode(one.value, Segment) for one in rows}
+                after = rows[-1].key
+        named = {one.file for own in self._segments.values() for one in own.values()}
+        for file in await self.files.names():
+            if file not in named:
+                await self.files.remove_file(file)
+
+    def add(self, batch: EventBatch) -> None:
+        """Take a batch into memory. The caller says by ``write`` up to where the journal is in segments."""
+        head = self._heads.get(batch.tenant)
+        if head is None:
+            head = self._heads[batch.tenant] = Head(batch.tenant, self._clock.wall_ns())
+        head.add(batch)
+
+    @property
+    def waiting(self) -> int:
+        """Events that are in memory only, and in the journal."""
+        return sum(map(len, self._heads.values()))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time for a segment."""
+        return self.waiting >= SEGMENT_ROWS or any(head.cells >= MAX_SEGMENT_CELLS for head in self._heads.values())
+
+    @property
+    def waiting_since_ns(self) -> int:
+        return min((head.since_ns for head in self._heads.values() if len(head)), default=0)
+
+    async def write(self, offset: int) -> None:
+        """Make segments of what is in memory, which is all of the journal before ``offset`` that is in none yet."""
+        async with self._lock:
+            made: list[Segment] = []
+            try:
+                for tenant, head in self._heads.items():
+                    if len(head):
+                        self._require_room(tenant)
+                        made.append(await self._write_one(head.pieces()))
+                now_ns = self._clock.wall_ns()
+                writes: list[Write] = [one.put() for one in made]
+                await self._store.commit([*writes, cursor_at(offset, at_ns=now_ns)])
+            except StorageFull:
+                # Nothing was committed, so the files are nobody's; what is in memory waits for room.
+                for one in made:
+                    with contextlib.suppress(StorageError):
+                        await self.files.remove(one)
+                raise
+            except BaseException:
+                # Whether the rows are there is not known: all of it is read anew from where the store says.
+                self._heads.clear()
+                raise
+            # No await from here on: who looks sees either the one or the other.
+            for one in made:
+                self._segments.setdefault(one.tenant, {})[one.id] = one
+            self._heads.clear()
+            self.offset = offset
+
+    def _require_room(self, tenant: TenantId) -> None:
+        held = len(self._segments.get(tenant, {}))
+        if held >= MAX_SEGMENTS:
+            raise LimitExceeded("segments of a tenant", maximum=MAX_SEGMENTS, seen=held + 1)
+
+    async def _write_one(self, pieces: Sequence[Piece]) -> Segment:
+        piece = merge(pieces)
+        return await self.files.write(piece, at_ns=self._clock.wall_ns())
+
+    def begin(self, tenant: TenantId) -> tuple[list[Segment], list[PieceShard]]:
+        """Everything of a tenant as it is now; ``end`` when it was looked at, so that nothing goes before."""
+        self._users += 1
+        head = self._heads.get(tenant)
+        return list(self._segments.get(tenant, {}).values()), [] if head is None else head.shards()
+
+    async def end(self) -> None:
+        self._users -= 1
+        if not self._users:
+            doomed, self._doomed = self._doomed, []
+            for one in doomed:
+                await self.files.remove(one)
+
+    async def compact(self) -> int:
+        """Put small segments of a tenant together where there are many; how many there were."""
+        gone = 0
+        for tenant in list(self._segments):
+            async with self._lock:
+                small = [one for one in self._segments.get(tenant, {}).values() if one.events < SMALL_ROWS]
+                small = _together(small)
+                if len(small) >= MERGE_FROM_SEGMENTS:
+                    await self._exchange(tenant, small)
+                    gone += len(small)
+        return gone
+
+    async def _exchange(self, tenant: TenantId, small: Sequence[Segment]) -> None:
+        pieces: list[Piece] = []
+        for segment in small:
+            shard = await self.files.use(segment)
+            try:
+                pieces.append(await self.files.load(segment, shard, list(shard.directory.blocks), shard.piece))
+            finally:
+                self.files.done(segment)
+        made = await self._write_one(pieces)
+        await self._store.commit([made.put(), *(one.delete() for one in small)])
+        own = self._segments[tenant]
+        for one in small:
+            own.pop(one.id, None)
+        own[made.id] = made
+        await self._remove(small)
+
+    async def retain(self, *, max_bytes: int, max_age_ns: int) -> int:
+        """Let go of the oldest segments of each tenant beyond ``max_bytes``, and those that are older than
+        ``max_age_ns`` (0: however old); how many events went.
+        """
+        gone: list[Segment] = []
+        async with self._lock:
+            now_ns = self._clock.wall_ns()
+            for own in self._segments.values():
+                left = sum(one.size_bytes for one in own.values())
+                for one in sorted(own.values(), key=lambda one: one.high_ns):
+                    if left > max_bytes or (max_age_ns and max(one.high_ns, one.at_ns) < now_ns - max_age_ns):
+                        gone.append(one)
+                        left -= one.size_bytes
+            await self._let_go(gone)
+        return sum(one.events for one in gone)
+
+    async def erase(self, tenants: Sequence[TenantId]) -> int:
+        """Erase what is kept of tenants; how many files went."""
+        async with self._lock:
+            gone = [one for tenant in tenants for one in self._segments.get(tenant, {}).values()]
+            for tenant in tenants:
+                self._heads.pop(tenant, None)
+            await self._let_go(gone)
+            # What a store that seals no longer reads: by its name.
+            prefixes = {prefix_of(tenant) for tenant in tenants}
+            files = [file for file in await self.files.names() if file.partition("-")[0] in prefixes]
+            for file in files:
+                await self.files.remove_file(file)
+        return len(gone) + len(files)
+
+    async def _let_go(self, gone: Sequence[Segment]) -> None:
+        if not gone:
+            return
+        for start in range(0, len(gone), MAX_PAGE_ROWS):
+            await self._store.commit([one.delete() for one in gone[start : start + MAX_PAGE_ROWS]])
+        for one in gone:
+            self._segments[one.tenant].pop(one.id, None)
+        await self._remove(gone)
+
+    async def _remove(self, segments: Sequence[Segment]) -> None:
+        if self._users:
+            self._doomed += segments
+            return
+        for one in segments:
+            await self.files.remove(one)
+
+    def segments(self, tenant: TenantId) -> list[Segment]:
+        """The segments of a tenant, in the order in which they were written."""
+        return sorted(self._segments.get(tenant, {}).values(), key=lambda one: one.id)
+
+
+def _together(small: Sequence[Segment]) -> list[Segment]:
+    """Segments that were written after one another and are not too much for one."""
+    chosen: list[Segment] = []
+    for one in sorted(small, key=lambda segment: segment.id)[:MERGE_SEGMENTS]:
+        if sum(segment.events for segment in chosen) + one.events > SEGMENT_ROWS:
+            break
+        chosen.append(one)
+    return chosen

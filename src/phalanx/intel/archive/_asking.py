@@ -1,0 +1,348 @@
+"""A question made ready: tests of values, and how what they find is put together.
+
+Asked of a shard in three steps, so that little is read: which columns may have such values, as names and filters tell;
+which of their values pass; and for the columns that have any, which events have those values.
+"""
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from phalanx.intel.archive._automaton import Automaton, BadPattern, Nfa, compiled, regex
+from phalanx.intel.archive._columns import Origin
+from phalanx.intel.archive._errors import InvalidQuery
+from phalanx.intel.archive._filters import IS_WORD
+from phalanx.intel.archive._names import LOG_SOURCE, READER, How, meant
+from phalanx.intel.archive._query import And, Compare, Expr, Match, Not, Or, Regex, Text, Time, Value, Wild
+from phalanx.intel.archive._segment import Shard
+from phalanx.intel.archive._values import (
+    REGEX_BYTES,
+    AnyValue,
+    Check,
+    Equal,
+    Flags,
+    InNetwork,
+    Like,
+    Number,
+    Test,
+    Words,
+    lower,
+)
+
+Mask = npt.NDArray[np.bool_]
+_ALL = frozenset(range(128))
+_NO_SLASH = _ALL - frozenset(b"\\/")
+_NO_WORD = frozenset(one for one in range(128) if not IS_WORD[one])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Leaf:
+    """A test of the values of some fields, by name in lower case; of all when there are none."""
+
+    fields: frozenset[str]
+    test: Test
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OfOrigin:
+    """A test of where events came from."""
+
+    holds: Callable[[Origin], bool]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OfTime:
+    after_ns: int
+    before_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Both:
+    parts: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Either:
+    parts: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Neither:
+    part: "Node"
+
+
+Node = Leaf | OfOrigin | OfTime | Both | Either | Neither
+
+
+def made_ready(expr: Expr, query: str = "") -> Node:
+    """The node of an expression. Raises ``InvalidQuery``."""
+    match expr:
+        case And(parts):
+            return Both(tuple(made_ready(part, query) for part in parts))
+        case Or(parts):
+            return Either(tuple(made_ready(part, query) for part in parts))
+        case Not(part):
+            return Neither(made_ready(part, query))
+        case Time(after_ns, before_ns):
+            return OfTime(after_ns, before_ns)
+        case Text(value):
+            return Leaf(frozenset(), _pattern(value, How.WORDS, query))
+        case Compare(name, sign, number):
+            return _about(name, lambda _: Number(sign, number))
+        case Regex(name, pattern, column):
+            try:
+                automaton = regex(pattern)
+            except BadPattern as error:
+                raise InvalidQuery(query, column + 1 + error.at, error.reason) from None
+            return _about(name, lambda _: Like(automaton, _certain(pattern), REGEX_BYTES))
+        case Match(name, values):
+            if name.lower() in (LOG_SOURCE, READER):
+                return _of_origin(name.lower(), values, query)
+            return Either(tuple(_about(name, lambda how, one=value: _pattern(one, how, query)) for value in values))  # type: ignore[misc]
+    raise AssertionError(expr)
+
+
+def _about(name: str, test: Callable[[How], Test]) -> Node:
+    parts: list[Node] = []
+    for one in meant(name):
+        leaf: Node = Leaf(one.fields, test(one.how))
+        if one.service:
+            service = one.service
+            conditions: list[Node] = [OfOrigin(lambda origin, service=service: origin.log_source.service == service)]  # type: ignore[misc]
+            if one.code:
+                conditions.append(Leaf(frozenset(("eventid",)), Equal((one.code.encode(),))))
+            leaf = Both((*conditions, leaf))
+        parts.append(leaf)
+    return parts[0] if len(parts) == 1 else Either(tuple(parts))
+
+
+def _of_origin(name: str, values: tuple[Value, ...], query: str) -> Node:
+    tests = [_automaton(value, How.WHOLE, query) for value in values]
+
+    def holds(origin: Origin) -> bool:
+        text = lower(str(origin.log_source) if name == LOG_SOURCE else origin.reader)
+        return any(test.match(text) for test in tests)
+
+    return OfOrigin(holds)
+
+
+def _pattern(value: Value, how: How, query: str) -> Test:
+    literal = value.literal
+    if value.parts == (Wild("*"),) and how is not How.WORDS:
+        return AnyValue()
+    if literal is not None:
+        if how is How.WHOLE or how is How.HOST or how is How.USER:
+            network = None if value.quoted else _network(literal)
+            if network is not None:
+                return InNetwork(network)
+        if how is How.WORDS:
+            return Words(lower(literal))
+        if how is How.WHOLE or not literal:
+            return Equal((lower(literal),))
+    if how is How.WORDS:
+        inner = value.parts[value.parts[0] == Wild("*") : len(value.parts) - (value.parts[-1] == Wild("*"))]
+        if len(inner) == 1 and isinstance(inner[0], str):
+            return Words(lower(inner[0]), value.parts[0] == Wild("*"), value.parts[-1] == Wild("*"))
+    longest = max((lower(part) for part in value.parts if isinstance(part, str)), key=len, default=b"")
+    # A part in lower case is in the whole in lower case where letters are ASCII.
+    return Like(_automaton(value, how, query), longest if longest.isascii() else b"")
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    if "/" not in text:
+        return None
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def _automaton(value: Value, how: How, query: str) -> Automaton:
+    """What matches the value, or a part of it where ``how`` says so."""
+    nfa = Nfa()
+    start = nfa.state()
+    begin = nfa.state()
+    try:
+        if how is How.WORDS:
+            first = value.parts[0]
+            if isinstance(first, str) and IS_WORD[lower(first)[0]]:
+                # At the start of the value, or behind what belongs to no word.
+                nfa.free[start].append(begin)
+                edge = nfa.letter(nfa.anything(start), _NO_WORD, beyond=False)
+                nfa.free[edge].append(begin)
+            else:
+                nfa.free[nfa.anything(start)].append(begin)
+        else:
+            nfa.free[start].append(begin)
+            if how in (How.PATH, How.USER):
+                nfa.free[nfa.letter(nfa.anything(start), frozenset(b"\\/"), beyond=False)].append(begin)
+        at = begin
+        for part in value.parts:
+            if isinstance(part, str):
+                at = nfa.text(at, part)
+            elif how is How.PATH:
+                at = _wild(nfa, at, part, _NO_SLASH)
+            else:
+                at = _wild(nfa, at, part, _ALL)
+        final = nfa.state()
+        nfa.free[at].append(final)
+        last = value.parts[-1]
+        if how is How.WORDS:
+            if isinstance(last, str) and IS_WORD[lower(last)[-1]]:
+                nfa.free[nfa.anything(nfa.letter(at, _NO_WORD, beyond=False))].append(final)
+            else:
+                nfa.free[nfa.anything(at)].append(final)
+        elif how is How.HOST:
+            nfa.free[nfa.anything(nfa.letter(at, frozenset(b"."), beyond=False))].append(final)
+        elif how is How.USER:
+            nfa.free[nfa.anything(nfa.letter(at, frozenset(b"@"), beyond=False))].append(final)
+        return compiled(nfa, start, final)
+    except BadPattern as error:
+        raise InvalidQuery(query, 1, error.reason) from None
+
+
+def _wild(nfa: Nfa, at: int, part: Wild, letters: frozenset[int]) -> int:
+    if part.sign == "?":
+        return nfa.letter(at, letters, beyond=True)
+    loop = nfa.state()
+    nfa.free[at].append(loop)
+    nfa.free[nfa.letter(loop, letters, beyond=True)].append(loop)
+    return loop
+
+
+def _certain(pattern: str) -> bytes:
+    """The longest text that every match has, as far as is easily seen: letters outside of any group or choice."""
+    if any(sign in pattern for sign in "|([{") or not pattern.isascii():
+        return b""
+    best, run, at = "", "", 0
+    while at < len(pattern):
+        letter = pattern[at]
+        width = 2 if letter == "\\" else 1
+        plain = pattern[at + 1 : at + 2] if width == 2 else letter
+        known = not plain.isalnum() if width == 2 else letter not in ".^$*+?"
+        after = pattern[at + width : at + width + 1]
+        if known and after not in ("*", "?"):
+            run += plain
+        if not known or after in ("*", "?", "+"):
+            best, run = max(best, run, key=len), ""
+        at += width
+    return lower(max(best, run, key=len))
+
+
+@dataclass(slots=True)
+class Asked:
+    """A question as it is asked of one shard."""
+
+    node: Node
+    shard: Shard
+    columns: dict[int, list[int]] = field(default_factory=dict)
+    flags: dict[tuple[int, int], Flags] = field(default_factory=dict)
+
+    def leaves(self) -> list[Leaf]:
+        return list(_leaves(self.node))
+
+    def first_blocks(self) -> list[str]:
+        """What is needed to see which columns may have such values."""
+        return ["filters"] if any(leaf.test.needs() for leaf in self.leaves()) else []
+
+    def choose(self) -> list[str]:
+        """Choose the columns; the blocks of their values."""
+        shard, wanted = self.shard, []
+        for leaf in self.leaves():
+            if leaf.fields:
+                candidates: Iterable[int] = [at for name in leaf.fields for at in shard.by_lower.get(name, ())]
+            else:
+                candidates = shard.names.values()
+            needs = leaf.test.needs()
+            chosen = self.columns[id(leaf)] = [at for at in candidates if shard.may_hold(at, needs)]
+            if not isinstance(leaf.test, AnyValue):
+                wanted += [f"v{at}" for at in chosen]
+        return wanted
+
+    def test(self, check: Check) -> list[str]:
+        """Test the values; the blocks of codes that are needed, and of times and places."""
+        wanted = ["times"]
+        for leaf in self.leaves():
+            for at in self.columns[id(leaf)]:
+                check()
+                if isinstance(leaf.test, AnyValue):
+                    # Which values there are does not matter: a code that is not 0 is one.
+                    wanted.append(f"c{at}")
+                    continue
+                flags = leaf.test.flags(self.shard.values(at), check)
+                if flags is not None:
+                    self.flags[id(leaf), at] = flags
+                    wanted.append(f"c{at}")
+        return wanted
+
+    def mask(self, check: Check) -> Mask:
+        """Which events are meant."""
+        return self._mask(self.node, check)
+
+    def _mask(self, node: Node, check: Check) -> Mask:
+        check()
+        shard = self.shard
+        match node:
+            case Both(parts):
+                mask = np.ones(shard.n, bool)
+                for part in parts:
+                    mask &= self._mask(part, check)
+                    if not mask.any():
+                        break
+                return mask
+            case Either(parts):
+                mask = np.zeros(shard.n, bool)
+                for part in parts:
+                    mask |= self._mask(part, check)
+                return mask
+            case Neither(part):
+                return ~self._mask(part, check)
+            case OfTime(after_ns, before_ns):
+                return (shard.times_ns >= after_ns) & (shard.times_ns < before_ns)
+            case OfOrigin(holds):
+                return np.array([holds(origin) for origin in shard.origins], bool)[shard.places[0]]
+            case Leaf():
+                return self._leaf(node)
+        raise AssertionError(node)
+
+    def _leaf(self, leaf: Leaf) -> Mask:
+        mask = np.zeros(self.shard.n, bool)
+        for at in self.columns[id(leaf)]:
+            if isinstance(leaf.test, AnyValue):
+                mask |= self.shard.codes(at) > 0
+                continue
+            flags = self.flags.get((id(leaf), at))
+            if flags is not None:
+                mask |= np.concatenate(([False], flags))[self.shard.codes(at)]
+        return mask
+
+    def needs_places(self) -> bool:
+        return any(True for _ in _origins(self.node))
+
+
+def _leaves(node: Node) -> Iterable[Leaf]:
+    match node:
+        case Leaf():
+            yield node
+        case Both(parts) | Either(parts):
+            for part in parts:
+                yield from _leaves(part)
+        case Neither(part):
+            yield from _leaves(part)
+
+
+def _origins(node: Node) -> Iterable[OfOrigin]:
+    match node:
+        case OfOrigin():
+            yield node
+        case Both(parts) | Either(parts):
+            for part in parts:
+                yield from _origins(part)
+        case Neither(part):
+            yield from _origins(part)
+
+
+Fields = Mapping[str, int]

@@ -1,0 +1,213 @@
+"""Segments as sealed files, and the blocks of them that are kept in memory."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from typing import ParamSpec, TypeVar
+
+from phalanx.core import NO_TRACE, Blobs, EntropySource, Offload, StorageCorrupt, TenantId, derive_id
+from phalanx.crypto import CryptoError
+from phalanx.crypto.vault import Opener, Vault, WrongKey
+from phalanx.intel.archive._columns import Piece
+from phalanx.intel.archive._limits import MAX_READ_BYTES, READ_GAP_BYTES
+from phalanx.intel.archive._model import ARCHIVE_PURPOSE, Segment
+from phalanx.intel.archive._segment import Directory, SegmentShard, directory_of, encoded, packed_directory
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_DIRECTORY = "directory"
+
+
+class SegmentFiles:
+    """Writes and reads segments. Without a vault, or where ``seals`` is off, they are written as they are."""
+
+    def __init__(
+        self, blobs: Blobs, vault: Vault | None, entropy: EntropySource, offload: Offload, *, seals: bool,
+        cache_bytes: int,
+    ) -> None:  # fmt: skip
+        self._blobs = blobs
+        self._vault = vault
+        self._entropy = entropy
+        self._offload = offload
+        self._seals = seals and vault is not None
+        self._cache_bytes = cache_bytes
+        self._shards: dict[str, SegmentShard] = {}
+        self._users: dict[str, int] = {}
+        # What is in memory, the longest unused first.
+        self._kept: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._kept_bytes = 0
+
+    async def write(self, piece: Piece, *, at_ns: int) -> Segment:
+        """Write a segment, durably. Nobody knows of it before its row is committed."""
+        file = f"{prefix_of(piece.tenant)}-{self._entropy.token(12).hex()}"
+        directory, blocks = await self._offload.run(encoded, piece)
+        told: list[int] = []
+        size = await self._blobs.write(file, self._pieces(piece.tenant, file, directory, blocks, told))
+        return Segment(
+            id=derive_id(at_ns, "segment", file), tenant=piece.tenant, trace=NO_TRACE, at_ns=at_ns, file=file,
+            events=len(piece),
+            low_ns=directory.low_ns, high_ns=directory.high_ns, size_bytes=size, directory_at=told[0],
+            directory_bytes=size - told[0], sealed=self._seals,
+        )  # fmt: skip
+
+    async def _pieces(
+        self, tenant: TenantId, file: str, directory: Directory, blocks: Iterator[tuple[str, bytes]], told: list[int]
+    ) -> AsyncIterator[bytes]:
+        at = 0
+        while (block := await self._offload.run(next, blocks, None)) is not None:
+            name, data = block
+            sealed = await self._sealed(tenant, file, name, data)
+            directory.blocks[name] = (at, len(sealed))
+            at += len(sealed)
+            yield sealed
+        told.append(at)
+        yield await self._sealed(tenant, file, _DIRECTORY, packed_directory(directory))
+
+    async def _sealed(self, tenant: TenantId, file: str, block: str, data: bytes) -> bytes:
+        if not self._seals or self._vault is None:
+            return data
+        # Asked for each time: the key may have come to its bound, or been rotated.
+        return (await self._vault.sealer(tenant, ARCHIVE_PURPOSE)).seal(data, _binding(file, block))
+
+    async def remove(self, segment: Segment) -> None:
+        self.forget(segment.file)
+        await self._blobs.remove(segment.file)
+
+    async def names(self) -> list[str]:
+        return await self._blobs.names()
+
+    async def remove_file(self, file: str) -> None:
+        self.forget(file)
+        await self._blobs.remove(file)
+
+    def forget(self, file: str) -> None:
+        """Keep nothing of it in memory."""
+        self._shards.pop(file, None)
+        for key in [key for key in self._kept if key[0] == file]:
+            self._kept_bytes -= self._kept.pop(key)
+
+    async def use(self, segment: Segment) -> SegmentShard:
+        """The segment with its directory read; ``done`` with it afterwards. Raises ``Shredded`` and ``NotFound``."""
+        file = segment.file
+        self._users[file] = self._users.get(file, 0) + 1
+        try:
+            shard = self._shards.get(file)
+            if shard is None:
+                data = await self._blobs.read(file, segment.directory_at, segment.directory_bytes)
+                opener = await self._opener(segment)
+                shard = await self._offload.run(_shard, segment, opener, data)
+                shard = self._shards.setdefault(file, shard)
+                self._keep(file, _DIRECTORY, 4 * segment.directory_bytes)
+        except BaseException:
+            self.done(segment)
+            raise
+        return shard
+
+    def done(self, segment: Segment) -> None:
+        """Nobody in this use looks at the segment's blocks any more."""
+        file = segment.file
+        self._users[file] -= 1
+        if not self._users[file]:
+            del self._users[file]
+        for key in list(self._kept):
+            if self._kept_bytes <= self._cache_bytes:
+                return
+            if key in self._kept and key[0] not in self._users:
+                self._drop(key)
+
+    def _drop(self, key: tuple[str, str]) -> None:
+        self._kept_bytes -= self._kept.pop(key)
+        file, block = key
+        shard = self._shards.get(file)
+        if shard is None:
+            return
+        if block == _DIRECTORY:
+            self.forget(file)
+        else:
+            shard.loaded.pop(block, None)
+
+    def _keep(self, file: str, block: str, size: int) -> None:
+        self._kept_bytes += size - self._kept.pop((file, block), 0)
+        self._kept[file, block] = size
+
+    async def load(
+        self, segment: Segment, shard: SegmentShard, blocks: Iterable[str], work: Callable[P, T], /,
+        *args: P.args, **kwargs: P.kwargs,
+    ) -> T:  # fmt: skip
+        """Load what is missing of ``blocks``, then do ``work``, both off the event loop."""
+        wanted = list(blocks)
+        missing = shard.missing(wanted)
+        for block in wanted:
+            if (segment.file, block) in self._kept:
+                self._kept.move_to_end((segment.file, block))
+        sealed = await self._read(segment, shard, missing)
+        opener = await self._opener(segment) if missing else None
+
+        def both() -> tuple[list[tuple[str, int]], T]:
+            taken = []
+            for block, data in sealed:
+                packed = data if opener is None else _opened(opener, segment, block, data)
+                taken.append((block, shard.take(block, packed)))
+            return taken, work(*args, **kwargs)
+
+        taken, result = await self._offload.run(both)
+        if self._shards.get(segment.file) is shard:
+            for block, size in taken:
+                self._keep(segment.file, block, size)
+        return result
+
+    async def _opener(self, segment: Segment) -> Opener | None:
+        if not segment.sealed:
+            return None
+        if self._vault is None:
+            raise WrongKey("a sealed segment", "there is no vault here")
+        return await self._vault.opener(segment.tenant, ARCHIVE_PURPOSE)
+
+    async def _read(self, segment: Segment, shard: SegmentShard, blocks: Sequence[str]) -> list[tuple[str, bytes]]:
+        """Blocks as they are in the file; those that lie close are read at once."""
+        where = sorted((*shard.directory.blocks[block], block) for block in blocks)
+        found: list[tuple[str, bytes]] = []
+        run: list[tuple[int, int, str]] = []
+
+        async def flush() -> None:
+            if run:
+                begin, end = run[0][0], run[-1][0] + run[-1][1]
+                data = await self._blobs.read(segment.file, begin, end - begin)
+                if len(data) < end - begin:
+                    raise StorageCorrupt(f"segment {segment.file}", begin, "it ends too early")
+                found.extend((block, data[at - begin : at - begin + size]) for at, size, block in run)
+                run.clear()
+
+        for one in where:
+            if run and (
+                one[0] > run[-1][0] + run[-1][1] + READ_GAP_BYTES or one[0] + one[1] - run[0][0] > MAX_READ_BYTES
+            ):
+                await flush()
+            run.append(one)
+        await flush()
+        return found
+
+
+def prefix_of(tenant: TenantId) -> str:
+    """How the files of a tenant are called, which does not tell who it is."""
+    return hashlib.sha256(f"archive\x1f{tenant}".encode()).hexdigest()[:32]
+
+
+def _shard(segment: Segment, opener: Opener | None, data: bytes) -> SegmentShard:
+    if opener is not None:
+        data = _opened(opener, segment, _DIRECTORY, data)
+    return SegmentShard(segment.file, segment.tenant, directory_of(data, segment.file))
+
+
+def _opened(opener: Opener, segment: Segment, block: str, data: bytes) -> bytes:
+    try:
+        return opener.open(data, _binding(segment.file, block))
+    except CryptoError as error:
+        if error.code == "shredded":
+            raise
+        raise StorageCorrupt(f"segment {segment.file}", 0, f"block {block}: {error.message}") from error
+
+
+def _binding(file: str, block: str) -> bytes:
+    """What a sealed block holds to: its file and its place in it."""
+    return f"{file}\x1f{block}".encode()

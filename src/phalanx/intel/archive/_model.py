@@ -1,0 +1,44 @@
+"""What the archive notes in the store."""
+
+from typing import ClassVar, Final
+
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, Delete, Put, Record, Table, encode
+from phalanx.intel._model import CURSORS, Cursor
+
+SEGMENTS: Final = Table("archive_segments", sealed=True)
+ARCHIVE_PURPOSE: Final = "archive"
+_CURSOR = "archive"
+
+
+class Segment(Record, frozen=True, kw_only=True, tag="segment"):
+    """A file of events that is complete. ``at_ns`` is when it was written, ``file`` its name among the blobs.
+
+    ``low_ns`` and ``high_ns`` are the first and last time of its events; its directory is ``directory_bytes`` from
+    ``directory_at`` on. ``sealed`` says that its blocks are sealed for the tenant.
+    """
+
+    VERSION: ClassVar[int] = 1
+
+    file: str
+    events: int
+    low_ns: int
+    high_ns: int
+    size_bytes: int
+    directory_at: int
+    directory_bytes: int
+    sealed: bool
+
+    def put(self) -> Put:
+        return Put(SEGMENTS, self.tenant, self.id, encode(self))
+
+    def delete(self) -> Delete:
+        return Delete(SEGMENTS, self.tenant, self.id)
+
+
+CURSOR_KEY: Final = (CURSORS, DEFAULT_TENANT, _CURSOR)
+
+
+def cursor_at(offset: int, *, at_ns: int) -> Put:
+    """How far the journal is in segments: all of what is before ``offset``."""
+    cursor = Cursor(id=_CURSOR, tenant=DEFAULT_TENANT, trace=NO_TRACE, at_ns=at_ns, offset=offset, row=0)
+    return Put(*CURSOR_KEY, encode(cursor))

@@ -1,0 +1,250 @@
+"""The different values of a column as one text, and which of them pass a test."""
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from phalanx.intel.archive._automaton import Automaton
+from phalanx.intel.archive._columns import STR, Key, key_of, kind_of, text_of
+from phalanx.intel.archive._filters import IS_WORD, hashes_of_literal
+from phalanx.intel.archive._limits import CHECK_EVERY_VALUES, MAX_REGEX_CHARS
+from phalanx.intel.archive._query import Sign
+from phalanx.intel.sigma._view import as_number
+
+Flags = npt.NDArray[np.bool_]
+Check = Callable[[], None]
+_SEP = b"\xff"
+
+
+class Values:
+    """``blob`` has every value between separators; ``kinds`` says of which type each was, all texts when empty."""
+
+    def __init__(self, blob: bytes, kinds: bytes = b"") -> None:
+        self.blob = blob
+        self.kinds = kinds
+
+    @classmethod
+    def of(cls, keys: Sequence[Key]) -> "Values":
+        """Of the keys of a column."""
+        texts = [text_of(key).encode("utf-8", "surrogatepass") for key in keys]
+        kinds = b"" if all(key.__class__ is str for key in keys) else bytes(map(kind_of, keys))
+        return cls(_SEP + _SEP.join(texts) + _SEP, kinds)
+
+    @property
+    def size(self) -> int:
+        """What it takes in memory, about."""
+        return 3 * len(self.blob) + 16 * len(self)
+
+    def __len__(self) -> int:
+        return len(self._edges) - 1
+
+    @cached_property
+    def _edges(self) -> npt.NDArray[np.int64]:
+        return np.flatnonzero(np.frombuffer(self.blob, np.uint8) == 0xFF).astype(np.int64)
+
+    @cached_property
+    def _is_ascii(self) -> bool:
+        return int(np.count_nonzero(np.frombuffer(self.blob, np.uint8) >= 0x80)) == len(self) + 1
+
+    @cached_property
+    def lowered(self) -> bytes:
+        """The same in lower case."""
+        if self._is_ascii:
+            return self.blob.lower()
+        texts = self.blob[1:-1].split(_SEP)
+        return _SEP + _SEP.join(lower(text.decode("utf-8", "surrogatepass")) for text in texts) + _SEP
+
+    @cached_property
+    def lowered_edges(self) -> npt.NDArray[np.int64]:
+        """Where separators are in ``lowered``."""
+        if self._is_ascii:
+            return self._edges
+        return np.flatnonzero(np.frombuffer(self.lowered, np.uint8) == 0xFF).astype(np.int64)
+
+    def key(self, code: int) -> Key:
+        """The value of a code, which counts from 1."""
+        text = self.blob[self._edges[code - 1] + 1 : self._edges[code]].decode("utf-8", "surrogatepass")
+        return key_of(self.kinds[code - 1] if self.kinds else STR, text)
+
+    def text(self, code: int) -> str:
+        return text_of(self.key(code))
+
+    def keys(self) -> list[Key]:
+        """All of them, in order."""
+        texts = [text.decode("utf-8", "surrogatepass") for text in self.blob[1:-1].split(_SEP)]
+        if not self.kinds:
+            return list(texts)
+        return [key_of(kind, text) for kind, text in zip(self.kinds, texts, strict=True)]
+
+
+def lower(text: str) -> bytes:
+    """How texts are compared."""
+    return text.lower().encode("utf-8", "surrogatepass")
+
+
+def places_of(haystack: bytes, needle: bytes) -> list[int]:
+    places, at = [], haystack.find(needle)
+    while at >= 0:
+        places.append(at)
+        at = haystack.find(needle, at + 1)
+    return places
+
+
+class Test:
+    """Says which values pass: a flag for each, or None for none of them."""
+
+    def needs(self) -> list[list[int]]:
+        """Hashes of which one group is wholly in the filter of a column that has such a value; none: unknown."""
+        return []
+
+    def flags(self, values: Values, check: Check) -> Flags | None:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class AnyValue(Test):
+    """Every value there is."""
+
+    def flags(self, values: Values, check: Check) -> Flags | None:  # noqa: ARG002 - a test's signature
+        return np.ones(len(values), bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Equal(Test):
+    """The value is one of ``texts``, which are in lower case."""
+
+    texts: tuple[bytes, ...]
+
+    def needs(self) -> list[list[int]]:
+        return [hashes_of_literal(text, starts=True, ends=True) for text in self.texts]
+
+    def flags(self, values: Values, check: Check) -> Flags | None:
+        flags = None
+        for text in self.texts:
+            places = places_of(values.lowered, _SEP + text + _SEP)
+            if places:
+                flags = np.zeros(len(values), bool) if flags is None else flags
+                flags[np.searchsorted(values.lowered_edges, places)] = True
+        check()
+        return flags
+
+
+@dataclass(frozen=True, slots=True)
+class Words(Test):
+    """``text`` is in the value, and no word goes on beyond its edges; beyond one that is ``open`` it may."""
+
+    text: bytes
+    open_start: bool = False
+    open_end: bool = False
+
+    def needs(self) -> list[list[int]]:
+        return [hashes_of_literal(self.text, starts=not self.open_start, ends=not self.open_end)]
+
+    def flags(self, values: Values, check: Check) -> Flags | None:
+        haystack = values.lowered
+        places = np.array(places_of(haystack, self.text), np.int64)
+        check()
+        if not len(places):
+            return None
+        text = np.frombuffer(haystack, np.uint8)
+        if self.text and IS_WORD[self.text[0]] and not self.open_start:
+            places = places[~IS_WORD[text[places - 1]]]
+        if self.text and IS_WORD[self.text[-1]] and not self.open_end:
+            places = places[~IS_WORD[text[places + len(self.text)]]]
+        if not len(places):
+            return None
+        flags = np.zeros(len(values), bool)
+        flags[np.searchsorted(values.lowered_edges, places, side="right") - 1] = True
+        return flags
+
+
+@dataclass(frozen=True, slots=True)
+class Like(Test):
+    """The value matches an automaton; all that do have ``literal`` in them, unless it is empty.
+
+    Of values longer than ``most_bytes`` only that much is looked at, unless it is 0.
+    """
+
+    automaton: Automaton
+    literal: bytes
+    most_bytes: int = 0
+
+    def needs(self) -> list[list[int]]:
+        return [hashes_of_literal(self.literal, starts=False, ends=False)] if len(self.literal) > 2 else []
+
+    def flags(self, values: Values, check: Check) -> Flags | None:
+        edges = values.lowered_edges
+        if self.literal:
+            places = places_of(values.lowered, self.literal)
+            check()
+            if not places:
+                return None
+            at = np.unique(np.searchsorted(edges, places, side="right") - 1)
+        else:
+            at = np.arange(len(values))
+        starts, ends = edges[at] + 1, edges[at + 1]
+        if self.most_bytes:
+            ends = np.minimum(ends, starts + self.most_bytes)
+        found = at[self.automaton.matches(values.lowered, starts, ends, check)]
+        if not len(found):
+            return None
+        flags = np.zeros(len(values), bool)
+        flags[found] = True
+        return flags
+
+
+class _OneByOne(Test):
+    def _holds(self, text: str) -> bool:
+        raise NotImplementedError
+
+    def flags(self, values: Values, check: Check) -> Flags | None:
+        flags = np.zeros(len(values), bool)
+        for number, text in enumerate(values.blob[1:-1].split(_SEP)):
+            if number % CHECK_EVERY_VALUES == 0:
+                check()
+            flags[number] = self._holds(text.decode("utf-8", "surrogatepass"))
+        return flags if flags.any() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Number(_OneByOne):
+    """The value is a number that compares so."""
+
+    sign: Sign
+    number: float
+
+    def _holds(self, text: str) -> bool:
+        value = as_number(text)
+        if value is None:
+            return False
+        match self.sign:
+            case Sign.LESS:
+                return value < self.number
+            case Sign.AT_MOST:
+                return value <= self.number
+            case Sign.MORE:
+                return value > self.number
+        return value >= self.number
+
+
+@dataclass(frozen=True, slots=True)
+class InNetwork(_OneByOne):
+    """The value is an address of a network."""
+
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network
+
+    def _holds(self, text: str) -> bool:
+        # Most texts are no addresses, which is seen without trying.
+        if len(text) > 45 or not text[:1] or text[0] not in "0123456789abcdefABCDEF:":
+            return False
+        try:
+            return ipaddress.ip_address(text) in self.network
+        except ValueError:
+            return False
+
+
+REGEX_BYTES = MAX_REGEX_CHARS

@@ -1,0 +1,98 @@
+"""The searchable archive of a node: filled from the intake's journal, tended, and asked."""
+
+from dataclasses import dataclass
+
+from phalanx.core import GIB, MIB, NS_PER_S, AlertLevel, AuditSink, Clock, Event, NotFound, Store, TenantId
+from phalanx.crypto.vault import Vault
+from phalanx.intel import HYPOTHESES_EVERY_S, Archivist, EventLog, Hypotheses, Intake
+from phalanx.intel.archive import TEND_EVERY_S, Archive, Searches, SegmentFiles
+from phalanx.node._guard import SpaceWatch, WatchedBlobs
+from phalanx.node._ports import Ports
+from phalanx.node._services import Health, Services
+from phalanx.node._settings import Settings
+from phalanx.telemetry import Alerts, Telemetry
+
+_NS_PER_DAY = 86_400 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class EventArchive:
+    """What fills the archive and what asks it."""
+
+    archive: Archive
+    archivist: Archivist
+    searches: Searches
+    hypotheses: Hypotheses
+    _alerts: Alerts
+    _settings: Settings
+    _clock: Clock
+    _vault: Vault
+
+    def start(self, services: Services) -> None:
+        services.start("archive", self.archivist.run)
+        services.start("archive-tend", self._tend)
+        services.start("hunts", self._hunt)
+
+    def health(self) -> Health:
+        """Whether it keeps up."""
+        paused = self.archivist.paused
+        told = paused or f"{self.archive.waiting} events are not in a segment yet"
+        return Health(ok=not paused, detail=told)
+
+    def offset(self) -> int:
+        """Records of the intake's journal before this are in segments."""
+        return self.archive.offset
+
+    async def event(self, tenant: TenantId, event: str) -> Event:
+        """An event that the intake's journal no longer has. Raises ``NotFound``."""
+        return await self.searches.event(tenant, event)
+
+    async def erase_shredded(self) -> int:
+        """Erase what is kept of tenants that were shredded; how many files went."""
+        return await self.archive.erase(sorted(self._vault.shredded_tenants))
+
+    async def _hunt(self) -> None:
+        """Ask saved hunts whose time has come, and say where one finds more than it did."""
+        while True:
+            await self._clock.sleep(HYPOTHESES_EVERY_S)
+            for before, now in await self.hypotheses.run_due():
+                if set(now.events) - set(before.events):
+                    text = f"the saved hunt {now.id} found {now.total} events"
+                    self._alerts.alert(AlertLevel.NOTICE, "intel", text, hunt=now.id, tenant=now.tenant)
+
+    async def _tend(self) -> None:
+        wanted = self._settings.archive
+        while True:
+            await self._clock.sleep(TEND_EVERY_S)
+            await self.erase_shredded()
+            await self.archive.compact()
+            await self.archive.retain(
+                max_bytes=round(wanted.tenant_gib * GIB), max_age_ns=round(wanted.days * _NS_PER_DAY)
+            )
+
+
+def opened_events(
+    settings: Settings, ports: Ports, space: SpaceWatch, store: Store, vault: Vault,
+    intake: Intake,
+    telemetry: Telemetry, alerts: Alerts, audit: AuditSink,
+) -> tuple[EventLog, EventArchive | None]:  # fmt: skip
+    """The log of events, and the archive, not started yet; None where the settings or the ports have none."""
+    if ports.archive is None or not settings.archive.enabled:
+        return EventLog(intake.journal, store, intake.seals), None
+    files = SegmentFiles(
+        WatchedBlobs(ports.archive, space), vault, ports.entropy, ports.offload, seals=settings.at_rest.seal,
+        cache_bytes=settings.archive.cache_mib * MIB,
+    )  # fmt: skip
+    archive = Archive(files, store, ports.clock)
+    archivist = Archivist(archive, intake, clock=ports.clock, offload=ports.offload, telemetry=telemetry, alerts=alerts)
+    searches = Searches(archive, ports.clock, ports.offload)
+    hypotheses = Hypotheses(store, searches, ports.clock, audit)
+    made = EventArchive(archive, archivist, searches, hypotheses, alerts, settings, ports.clock, vault)
+    return EventLog(intake.journal, store, intake.seals, made), made
+
+
+def require_archive(archive: EventArchive | None) -> EventArchive:
+    """Raises ``NotFound`` where there is none."""
+    if archive is None:
+        raise NotFound("archive of events", "here", hint="the setting archive.enabled is off")
+    return archive

@@ -1,0 +1,165 @@
+"""The archive under loss of power and without room: every accepted event is found, once, however it goes down."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from phalanx.adapters import FolderBlobs
+from phalanx.core import DEFAULT_TENANT, TenantId, event_id
+from phalanx.intel import Archivist, Intake
+from phalanx.intel.archive import And, Archive, Query, Searches, SegmentFiles, parse
+from phalanx.intel.archive import _archive as archive_module
+from phalanx.telemetry import Alerts, Telemetry
+from phalanx.testing import SimWorld
+
+OTHER = TenantId("other")
+
+
+@pytest.fixture(autouse=True)
+def small_segments(monkeypatch):
+    """Segments of a few events, so that a short run has many."""
+    monkeypatch.setattr(archive_module, "SEGMENT_ROWS", 12)
+    monkeypatch.setattr(archive_module, "SMALL_ROWS", 8)
+    monkeypatch.setattr(archive_module, "PIECE_ROWS", 5)
+    monkeypatch.setattr(archive_module, "MERGE_FROM_SEGMENTS", 2)
+
+
+class Life:
+    """A node's intake and archive from one start to the next."""
+
+    def __init__(self, node):
+        self.node, self.world = node, node.world
+
+    async def __aenter__(self):
+        world, name = self.world, self.node.name
+        telemetry = Telemetry(world.clock)
+        self.store = world.store(name)
+        self.journal = await world.journals(name).open("intake")
+        self.intake = await Intake.open(self.journal, self.store, clock=world.clock, ids=world.ids, telemetry=telemetry)
+        files = SegmentFiles(
+            FolderBlobs(world.disk(name), "archive"), None, world.entropy, world.offload, seals=False, cache_bytes=0
+        )
+        self.archive = Archive(files, self.store, world.clock)
+        self.archivist = Archivist(
+            self.archive, self.intake, clock=world.clock, offload=world.offload, telemetry=telemetry,
+            alerts=Alerts(telemetry),
+        )  # fmt: skip
+        self.searches = Searches(self.archive, world.clock, world.offload)
+        self.task = asyncio.create_task(self.archivist.run())
+        return self
+
+    async def __aexit__(self, *_):
+        self.task.cancel()
+        await asyncio.wait((self.task,))
+        await self.intake.close()
+
+    async def found(self, tenant=DEFAULT_TENANT, query=None):
+        answer = await self.searches.search(tenant, query or Query(And(())), limit=1000)
+        ids = [event_id(batch.batch, batch.rows[at]) for batch, at in answer.events]
+        assert answer.total == len(ids)
+        return Counter(ids)
+
+
+def lines(first, n):
+    line = b"<38>1 2026-01-01T00:00:00Z web-01 app 1 - - number %d is w%d x"
+    return b"\n".join(line % (number, number % 3) for number in range(first, first + n))
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.requirement("INT-1")
+def test_events_are_neither_lost_nor_double_over_losses_of_power(seed):
+    async def main(world):
+        node = world.node("n1")
+        accepted = {DEFAULT_TENANT: set(), OTHER: set()}
+
+        async def program(node):
+            async with Life(node) as life:
+                for number in range(40):
+                    tenant = OTHER if number % 4 == 0 else DEFAULT_TENANT
+                    taken = await life.intake.accept(lines(number, 3), tenant=tenant)
+                    accepted[tenant] |= {event_id(taken.batch, row) for row in range(3)}
+                    if number % 7 == 0:
+                        await life.archive.compact()
+                    await world.clock.sleep(node.rng.integer(1, 400) / 1000 if number % 5 == 0 else 0.001)
+                await asyncio.Event().wait()
+
+        for _ in range(4):
+            node.start(program)
+            await world.clock.sleep(world.rng.integer(5, 3_000) / 1000)
+            await node.crash(power_loss=bool(world.rng.integer(0, 2)))
+
+        async def last(node):
+            async with Life(node) as life:
+                await life.archivist.drained()
+                for tenant, ids in accepted.items():
+                    found = await life.found(tenant)
+                    assert set(found.values()) <= {1}, "none is found twice"
+                    assert set(found) >= ids, "whatever was accepted is found"
+                assert sum(one.events for one in life.archive.segments(DEFAULT_TENANT)) > 12
+                return len(accepted[DEFAULT_TENANT])
+
+        assert await node.start(last)
+
+    SimWorld(seed).run(main)
+
+
+@pytest.mark.requirement("INT-1")
+def test_without_room_the_archive_waits_and_says_so_and_catches_up():
+    async def main(world):
+        async with Life(world.node("n1")) as life:
+            disk = world.disk("n1")
+            await life.intake.accept(lines(0, 3), tenant=DEFAULT_TENANT)
+            await life.archivist.drained()
+            disk.capacity_bytes = disk.used_bytes + 2_000
+            await life.intake.accept(lines(3, 20), tenant=DEFAULT_TENANT)
+            disk.capacity_bytes = disk.used_bytes
+            await world.clock.sleep(5)
+            assert life.archivist.paused
+            assert len(await life.found()) == 23, "what waits for room is found all the same"
+            disk.capacity_bytes = 10**9
+            await world.clock.sleep(5)
+            assert not life.archivist.paused
+            assert len(await life.found()) == 23
+            assert [one.events for one in life.archive.segments(DEFAULT_TENANT)] == [23]
+
+    SimWorld(5).run(main)
+
+
+@pytest.mark.requirement("INT-1")
+def test_retention_lets_the_oldest_go_and_erasure_everything_of_a_tenant():
+    async def main(world):
+        async with Life(world.node("n1")) as life:
+            for number in range(6):
+                for tenant in (DEFAULT_TENANT, OTHER):
+                    await life.intake.accept(lines(number * 20, 14), tenant=tenant)
+                await life.archivist.drained()
+            held = life.archive.segments(DEFAULT_TENANT)
+            most = sum(one.size_bytes for one in held) // 2
+            gone = await life.archive.retain(max_bytes=most, max_age_ns=0)
+            kept = life.archive.segments(DEFAULT_TENANT)
+            assert 0 < sum(one.size_bytes for one in kept) <= most
+            assert gone > 0
+            assert [one.id for one in kept] == [one.id for one in held][-len(kept) :]
+            await life.archive.erase([OTHER])
+            assert not await life.found(OTHER)
+            assert len(await life.archive.files.names()) == len(kept)
+            assert await life.found()
+
+    SimWorld(5).run(main)
+
+
+@pytest.mark.requirement("INT-1")
+def test_a_hostile_question_ends_when_its_time_is_up():
+    async def main(world):
+        async with Life(world.node("n1")) as life:
+            await life.intake.accept(lines(0, 30), tenant=DEFAULT_TENANT)
+            await life.archivist.drained()
+            query = parse("message:/(n|u|w)*w1.*x/", now_ns=world.clock.wall_ns())
+            ends = await life.searches.search(DEFAULT_TENANT, query, timeout_s=-1)
+            assert not ends.complete
+            whole = await life.searches.search(DEFAULT_TENANT, query)
+            assert whole.complete
+            assert whole.total == 10
+
+    SimWorld(5).run(main)
