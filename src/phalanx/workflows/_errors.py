@@ -39,22 +39,54 @@ class RunChanged(WorkflowError):
         )
 
 
-class StepFailed(WorkflowError):
-    """A step raised, or what it gave cannot be kept. Attributes: ``run``, ``step``, ``reason``.
+class RunStopped(WorkflowError):
+    """A run does not go on: it was paused or cancelled. Attributes: ``run``, ``status``, ``reason``."""
 
-    Nothing of the step was kept. Running the run again goes on at this step.
+    code = "run-stopped"
+    run: str
+    status: str
+    reason: str
+
+    def __init__(self, run: str, status: str, reason: str) -> None:
+        super().__init__(
+            f"run {run} is {status}" + (f": {reason}" if reason else ""),
+            hint="have it go on with `phalanx workflows resume`" if status == "paused" else "begin a new run",
+            run=run,
+            status=status,
+            reason=reason,
+        )
+
+
+class StepFailed(WorkflowError):
+    """A step raised, or what it gave cannot be kept. Attributes: ``run``, ``step``, ``field``, ``reason``.
+
+    ``field`` is empty unless one value is at fault. Nothing of the step was kept. Running the run again goes on at
+    this step.
     """
 
     code = "step-failed"
     run: str
     step: str
+    field: str
     reason: str
 
-    def __init__(self, run: str, step: str, reason: str) -> None:
+    def __init__(self, run: str, step: str, reason: str, *, field: str = "") -> None:
+        where = f" at {field}" if field else ""
         super().__init__(
-            f"step {step!r} of run {run} failed: {reason[:MAX_REASON_CHARS]}",
+            f"step {step!r} of run {run} failed{where}: {reason[:MAX_REASON_CHARS]}",
             hint="the results of the other steps are kept; run it again to go on here",
             run=run,
             step=step,
+            field=field,
             reason=reason[:MAX_REASON_CHARS],
         )
+
+
+class Taken(WorkflowError):
+    """Another engine has taken the run up; nothing more is kept by this one. Attribute: ``run``."""
+
+    code = "run-taken"
+    run: str
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"run {run} was taken up by another engine", run=run)

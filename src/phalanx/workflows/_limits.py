@@ -20,3 +20,21 @@ DECLARED_CIRCUIT_S = 0.01
 # Circuits that one device runs at the same time, and that it may hold in all.
 CIRCUITS_AT_ONCE = 2
 MAX_WAITING_CIRCUITS = 1_000
+
+# Runs that one engine brings forward at once; the others are queued, on disk.
+MAX_RUNS_IN_FLIGHT = 16_384
+# Runs of one tenant that are looked at in one go when an engine looks for work.
+MAX_PICKED_UP = 1_000
+# How often a step may be tried, and how long waited between attempts.
+MAX_ATTEMPTS = 10
+MAX_BACK_OFF_S = 3_600.0
+MAX_DEADLINE_S = 30 * 86_400.0
+# Changes of where a run stands that are remembered with it.
+MAX_MOVES = 32
+# An engine says this often that it is at work, looks this often for what others left, and is taken for dead after.
+LEASE_S = 15.0
+LOOK_S = 5.0
+# How often somebody who waits for a run that another engine has asks for its end.
+FOLLOW_S = 0.05
+# A commit that finds the run changed is tried again with what it is now, this often.
+MAX_COMMIT_TRIES = 16

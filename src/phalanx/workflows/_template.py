@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from phalanx.core import MAX_NAME_CHARS, Offload, Provenance, TenantId, TraceId, Waypoint, Write
 from phalanx.devices import Fleet
 from phalanx.quantum import ShotRunner
+from phalanx.workflows._attempts import Retry
 from phalanx.workflows._errors import InvalidTemplate
-from phalanx.workflows._limits import MAX_STEPS
+from phalanx.workflows._limits import MAX_DEADLINE_S, MAX_STEPS
 
 if TYPE_CHECKING:
     from phalanx.workflows._records import StepResult
@@ -32,7 +33,12 @@ class StepContext:
     numbers. ``started_ns`` is the wall time at which it began. Inputs and outputs are plain data, keys in
     order, also when the step before it ran a moment ago: a resumed run sees nothing else. They are
     shared with the other steps, so a step changes none of them. ``run_circuit`` places each circuit where it is done
-    first among the devices that are as good as the fleet's choice.
+    first among the devices that are as good as the fleet's choice. ``processes`` take
+    work that keeps a core busy, off the event loop.
+
+    ``key`` is the same for every attempt at this step of this run: a step that acts outside hands it on, so that who
+    is acted on can tell a repetition. An ``undo`` is given the step's own result as ``done``, or ``None`` when the
+    step began and nobody knows how far it got.
     """
 
     run: str
@@ -46,6 +52,10 @@ class StepContext:
     fleet: Fleet
     run_circuit: ShotRunner
     offload: Offload
+    processes: Offload
+    key: str
+    attempt: int = 1
+    done: "StepResult | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +79,10 @@ StepWork = Callable[[StepContext], Awaitable[Any]]
 class Step:
     """One piece of work. ``run`` may be called again if the process dies before its result is kept.
 
-    A quantum step declares ``fallback``, the classical answer for when no device can be had.
+    A quantum step declares ``fallback``, the classical answer for when no device can be had. ``undo`` takes back what
+    the step did outside, when the run is cancelled; it too may be called again. ``limit_s`` bounds all attempts
+    together (0: none), ``least_s`` is what the step takes at the least: a deadline that cannot be met is refused.
+    ``gives`` is the type that the output must convert to.
     """
 
     name: str
@@ -77,15 +90,28 @@ class Step:
     run: StepWork
     needs: tuple[str, ...] = ()
     fallback: StepWork | None = None
+    undo: StepWork | None = None
+    retry: Retry = Retry()
+    limit_s: float = 0.0
+    least_s: float = 0.0
+    gives: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A directed acyclic graph of steps. Raises ``InvalidTemplate``, which names the step."""
+    """A directed acyclic graph of steps. Raises ``InvalidTemplate``, which names the step.
+
+    ``takes`` is the type that inputs must convert to. ``limit_s`` is how long a run may take when nobody says
+    otherwise (0: as long as it needs). ``revision`` tells two templates apart whose steps differ in more than their
+    names: a run goes on with the one that it began with.
+    """
 
     name: str
     title: str
     steps: tuple[Step, ...]
+    takes: Any = None
+    limit_s: float = 0.0
+    revision: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.name) <= MAX_NAME_CHARS:
@@ -109,7 +135,19 @@ class Template:
     def shape(self) -> str:
         """A digest of what a half-finished run depends on: the steps, their kinds and their needs."""
         lines = [f"{step.name}\x1f{step.kind.value}\x1f{chr(31).join(step.needs)}" for step in self.steps]
+        if self.revision:
+            lines.append(self.revision)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def least_s(self) -> tuple[float, tuple[str, ...]]:
+        """What a run takes at the least by what its steps declare, and the steps that make it so."""
+        by_name = {step.name: step for step in self.steps}
+        longest: dict[str, tuple[float, tuple[str, ...]]] = {}
+        for name in graphlib.TopologicalSorter({step.name: step.needs for step in self.steps}).static_order():
+            step = by_name[name]
+            before = max((longest[need] for need in step.needs), default=(0.0, ()))
+            longest[name] = (before[0] + step.least_s, (*before[1], name))
+        return max(longest.values())
 
     def _check(self, step: Step, names: set[str]) -> None:
         if not 1 <= len(step.name) <= MAX_NAME_CHARS:
@@ -119,6 +157,12 @@ class Template:
                 raise InvalidTemplate(self.name, step.name, f"it needs {need!r}, which is no step")
         if len(set(step.needs)) != len(step.needs):
             raise InvalidTemplate(self.name, step.name, "it needs one step twice")
+        if not 0 <= step.limit_s <= MAX_DEADLINE_S or not 0 <= step.least_s <= MAX_DEADLINE_S:
+            raise InvalidTemplate(self.name, step.name, f"limit_s and least_s are 0 to {MAX_DEADLINE_S:g}")
+        if 0 < step.limit_s < step.least_s:
+            raise InvalidTemplate(
+                self.name, step.name, f"limit_s: it takes {step.least_s:g} s at the least and may take {step.limit_s:g}"
+            )
         if step.kind is StepKind.QUANTUM and step.fallback is None:
             raise InvalidTemplate(self.name, step.name, "a quantum step declares a classical fallback")
         if step.kind is StepKind.CLASSICAL and step.fallback is not None:
