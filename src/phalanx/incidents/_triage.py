@@ -24,7 +24,17 @@ from phalanx.incidents._risk import Sign
 from phalanx.intel import Findings
 from phalanx.quantum import estimate_probability
 from phalanx.telemetry import waypoint_of
-from phalanx.workflows import Engine, RunChanged, Step, StepContext, StepKind, StepOutput, Template, assessment_put
+from phalanx.workflows import (
+    Engine,
+    RunChanged,
+    RunStopped,
+    Step,
+    StepContext,
+    StepKind,
+    StepOutput,
+    Template,
+    assessment_put,
+)
 
 TEMPLATE = "incident-triage"
 
@@ -128,8 +138,8 @@ class TriageSkill:
                 trace=mission.trace,
                 inputs=msgspec.to_builtins(inputs),
             )
-        except RunChanged as changed:
-            raise MissionRejected(changed.message) from changed
+        except (RunChanged, RunStopped) as ended:
+            raise MissionRejected(ended.message) from ended
         assessment = msgspec.convert(outcome.results["assess"].output, Assessment)
         response = await tools.get(Responses).consider(assessment)
         return f"{_in_words(assessment)}; {response.note}"

@@ -202,7 +202,10 @@ async def build_node(
         stack.push_async_callback(seal, ledger, telemetry)
         vouching = await build_vouching(settings, ports, store, ledger, telemetry, alerts)
         fleet = _fleet(settings, ports, offload, alerts)
-        engine = Engine(telling.store, clock, telemetry, fleet, offload, ports.rng.child("workflows"))
+        engine = Engine(
+            telling.store, clock, telemetry, fleet, offload, ports.rng.child("workflows"),
+            name=settings.node.name, processes=ports.processes,
+        )  # fmt: skip
         load_plugins(ANALYSES, alerts, engine.register)
         intake = await _intake(settings, ports, intake_journal, store, seals, telemetry)
         stack.push_async_callback(intake.close)
@@ -293,6 +296,7 @@ def _start_services(node: Node, ports: Ports, services: Services) -> None:
     services.start("vault", lambda: keep_vault(node.vault, node.store, _kept_files(node), node.ledger))
     services.start("noise", node.noise.run)
     services.start("balancing", node.balancing.run)
+    services.start("workflows", node.engine.serve)
     services.start("ledger-seal", lambda: seal_often(node.ledger, telemetry, clock))
     node.sharing.start(services, clock)
     services.start("ledger-anchor", lambda: anchor_daily(node.ledger, node.anchors, ports, telemetry))

@@ -10,11 +10,14 @@ Errors::
     └── WorkflowError
         ├── InvalidTemplate     a template cannot be run; names the step
         ├── RunChanged          a run was begun by another template
-        └── StepFailed          a step raised, or what it gave cannot be kept
+        ├── RunStopped          a run was paused or cancelled
+        ├── StepFailed          a step raised, or what it gave cannot be kept; names step and field
+        └── Taken               another engine has taken the run up
 """
 
+from phalanx.workflows._attempts import Retry, StepAttempt, StepUndo
 from phalanx.workflows._engine import Engine, RunOutcome
-from phalanx.workflows._errors import InvalidTemplate, RunChanged, StepFailed, WorkflowError
+from phalanx.workflows._errors import InvalidTemplate, RunChanged, RunStopped, StepFailed, Taken, WorkflowError
 from phalanx.workflows._records import (
     ASSESSMENTS,
     RUNS,
@@ -25,27 +28,39 @@ from phalanx.workflows._records import (
     StepResult,
     assessment_put,
 )
+from phalanx.workflows._states import RUN_STATES, Move, RunState, RunStates, RunStatus, Wanted
 from phalanx.workflows._template import Step, StepContext, StepKind, StepOutput, StepWork, Template
 
 __all__ = [
     "ASSESSMENTS",
     "RUNS",
+    "RUN_STATES",
     "STEP_RESULTS",
     "Assessments",
     "Engine",
     "InvalidTemplate",
+    "Move",
     "Run",
     "RunChanged",
+    "Retry",
     "RunOutcome",
+    "RunState",
+    "RunStates",
+    "RunStatus",
+    "RunStopped",
     "Runs",
     "Step",
+    "StepAttempt",
     "StepContext",
     "StepFailed",
     "StepKind",
     "StepOutput",
     "StepResult",
+    "StepUndo",
     "StepWork",
+    "Taken",
     "Template",
+    "Wanted",
     "WorkflowError",
     "assessment_put",
 ]

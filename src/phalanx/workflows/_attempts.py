@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from phalanx.core import (
+    MAX_PAGE_ROWS,
     InvalidInput,
     LimitExceeded,
     NotFound,
@@ -61,6 +62,9 @@ class Retry:
         """How long to wait after the ``failed``-th attempt."""
         longest = min(self.most_s, self.first_s * self.factor ** (failed - 1))
         return longest * (1.0 - self.jitter * rng.random())
+
+
+ONCE = Retry()
 
 
 class Work(Enum):
@@ -121,8 +125,14 @@ def undo_put(undo: StepUndo) -> Put:
 
 async def attempts_of(store: Store, tenant: TenantId, run: str) -> list[StepAttempt]:
     """What was noted of attempts, in the order in which they began."""
-    rows = await store.find(STEP_ATTEMPTS, tenant, "run", run, limit=MAX_STEPS * MAX_ATTEMPTS)
-    found = [decode(row.value, StepAttempt) for row in rows]
+    found: list[StepAttempt] = []
+    after = ""
+    while True:
+        rows = await store.find(STEP_ATTEMPTS, tenant, "run", run, after=after)
+        found += [decode(row.value, StepAttempt) for row in rows]
+        if len(rows) < MAX_PAGE_ROWS:
+            break
+        after = rows[-1].key
     return sorted(found, key=lambda one: (one.started_ns, one.step, one.number))
 
 

@@ -1,60 +1,43 @@
-"""One run: a task per step, each waiting for what it needs, each result kept before it is passed on."""
+"""One run: each step begins when what it needs is kept, and the run ends as its steps and its people say."""
 
 import asyncio
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
 
-import msgspec
-
-from phalanx.core import (
-    NS_PER_S,
-    Clock,
-    Conflict,
-    Expect,
-    InvalidInput,
-    LimitExceeded,
-    Offload,
-    Rng,
-    Store,
-    Unavailable,
-    Waypoint,
-    decode,
-)
-from phalanx.devices import Fleet
-from phalanx.telemetry import Telemetry, waypoint_of, waypoint_put
-from phalanx.workflows._circuits import Circuits
-from phalanx.workflows._errors import StepFailed
-from phalanx.workflows._limits import MAX_EXTRA_WRITES, MAX_OUTPUT_BYTES, MAX_REASON_CHARS
+from phalanx.core import NS_PER_S, Conflict, Expect, Waypoint, decode
+from phalanx.telemetry import waypoint_of, waypoint_put
+from phalanx.workflows._attempts import StepAttempt
+from phalanx.workflows._errors import RunStopped, StepFailed
+from phalanx.workflows._keeping import Keeper
+from phalanx.workflows._performing import Performed, Performer, Surroundings
 from phalanx.workflows._records import STEP_RESULTS, Run, StepResult, step_result_id, step_result_put
-from phalanx.workflows._template import Step, StepContext, StepKind, StepOutput, Template
-
-SEED_BITS = 63
-
-_packed = msgspec.msgpack.Encoder(order="deterministic")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What every run of one engine shares. ``slots`` bounds the steps that work at the same time."""
-
-    store: Store
-    clock: Clock
-    telemetry: Telemetry
-    fleet: Fleet
-    circuits: Circuits
-    offload: Offload
-    slots: asyncio.Semaphore
+from phalanx.workflows._states import RunState, RunStatus, Wanted, moved
+from phalanx.workflows._template import Step, Template
+from phalanx.workflows._undoing import take_back
 
 
 class Execution:
     """Brings one run to its end from wherever it stands."""
 
-    def __init__(self, around: Surroundings, template: Template, run: Run, done: list[StepResult]) -> None:
+    def __init__(
+        self, around: Surroundings, template: Template, run: Run, keeper: Keeper, done: Sequence[StepResult],
+        attempts: Sequence[StepAttempt],
+    ) -> None:  # fmt: skip
         self._around = around
         self._template = template
         self._run = run
+        self._keeper = keeper
         self.results = {result.step: result for result in done}
-        self._finished = {step.name: asyncio.Event() for step in template.steps}
+        self._performer = Performer(around, run, keeper, attempts)
+        self._waits = {
+            step.name: sum(need not in self.results for need in step.needs)
+            for step in template.steps
+            if step.name not in self.results
+        }
+        self._after: dict[str, list[Step]] = {}
+        for step in template.steps:
+            for need in step.needs:
+                self._after.setdefault(need, []).append(step)
+        self._working: set[asyncio.Task[None]] = set()
         self._log = around.telemetry.log.bind(room="workflows", run=run.id, trace=run.trace)
         metrics = around.telemetry.metrics
         self._seconds = metrics.histogram(
@@ -63,87 +46,88 @@ class Execution:
         self._steps = metrics.counter(
             "phalanx_workflow_steps_total", "Steps, by how they ended.", ("template", "step", "ended")
         )
+        self._runs = metrics.counter("phalanx_workflow_runs_total", "Runs, by how they ended.", ("template", "ended"))
 
     async def finish(self) -> None:
-        """Run every step that has no result yet. The first error ends the run; results so far are kept."""
+        """Run every step that has no result yet. The first error ends the run; results so far are kept.
+
+        Raises ``StepFailed``, ``RunStopped`` when it was paused or cancelled, and ``Taken``.
+        """
+        for name in self.results:
+            self._steps.labels(self._template.name, name, "reused").inc()
+        if self._keeper.state.status is not RunStatus.RUNNING:
+            return
+        self._keeper.heard = self._heard
+        try:
+            async with asyncio.timeout(self._left_s()):
+                await self._bring_forward()
+        except StepFailed as failed:
+            await self._end(RunStatus.FAILED, str(failed.reason), step=failed.step, field=failed.field)
+            raise
+        except TimeoutError as late:
+            missed = self._too_late()
+            await self._end(RunStatus.FAILED, missed.reason, step=missed.step, field=missed.field)
+            raise missed from late
+        await self._settle()
+
+    def _left_s(self) -> float | None:
+        deadline_ns = self._keeper.state.deadline_ns
+        if not deadline_ns or self._keeper.wanted is Wanted.CANCEL:
+            return None
+        return max(0.0, (deadline_ns - self._around.clock.wall_ns()) / NS_PER_S)
+
+    def _too_late(self) -> StepFailed:
+        names = [step.name for step in self._template.steps if step.name not in self.results]
+        text = f"the run's deadline passed with {', '.join(names)} still to come"
+        return StepFailed(self._run.id, names[0] if names else "", text, field="deadline")
+
+    async def _bring_forward(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 for step in self._template.steps:
-                    if step.name in self.results:
-                        self._finished[step.name].set()
-                        self._count(step, "reused")
-                    else:
-                        group.create_task(self._work(step), name=f"step {step.name}")
+                    if self._waits.get(step.name) == 0:
+                        self._begin(group, step)
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from failures.exceptions[0].__cause__
 
-    async def _work(self, step: Step) -> None:
-        for need in step.needs:
-            await self._finished[need].wait()
-        around, run = self._around, self._run
-        async with around.slots:
-            begun_ns = around.clock.monotonic_ns()
-            with around.telemetry.tracer.span(
-                step.name, room="workflows", trace=run.trace, run=run.id, kind=step.kind.value
-            ) as span:
-                context = self._context(step)
-                output, degraded = await self._perform(step, context)
-                span.set(degraded=degraded)
-                self.results[step.name] = await self._keep(step, context, output, degraded)
-            seconds = (around.clock.monotonic_ns() - begun_ns) / NS_PER_S
-        self._seconds.labels(self._template.name, step.name).observe(seconds)
-        self._count(step, "degraded" if degraded else "done")
-        self._finished[step.name].set()
+    def _begin(self, group: asyncio.TaskGroup, step: Step) -> None:
+        if self._keeper.wanted is Wanted.GO:
+            task = group.create_task(self._work(group, step), name=f"step {step.name}")
+            self._working.add(task)
+            task.add_done_callback(self._working.discard)
 
-    def _context(self, step: Step) -> StepContext:
-        around, run = self._around, self._run
-        return StepContext(
-            run=run.id,
-            step=step.name,
-            tenant=run.tenant,
-            trace=run.trace,
-            inputs=run.inputs,
-            results={need: self.results[need] for need in step.needs},
-            seed=Rng(run.seed).child(f"step/{step.name}").bits(SEED_BITS),
-            started_ns=around.clock.wall_ns(),
-            fleet=around.fleet,
-            run_circuit=around.circuits.runner(f"{run.id}/{step.name}", run.tenant),
-            offload=around.offload,
-        )
+    def _heard(self) -> None:
+        """Somebody wants something of the run: cancelling does not wait for the steps at work."""
+        if self._keeper.wanted is Wanted.CANCEL:
+            own = asyncio.current_task()
+            for task in self._working:
+                if task is not own:
+                    task.cancel()
 
-    async def _perform(self, step: Step, context: StepContext) -> tuple[StepOutput, str]:
-        """What the step gave, and why it was answered classically if it should not have been."""
-        degraded = ""
-        try:
+    async def _work(self, group: asyncio.TaskGroup, step: Step) -> None:
+        around, run = self._around, self._run
+        begun_ns = around.clock.monotonic_ns()
+        with around.telemetry.tracer.span(
+            step.name, room="workflows", trace=run.trace, run=run.id, kind=step.kind.value
+        ) as span:
             try:
-                value = await step.run(context)
-            except Unavailable as error:
-                if step.fallback is None:
-                    raise
-                degraded = str(error)[:MAX_REASON_CHARS]
-                self._log.warning("step degraded", step=step.name, reason=degraded)
-                value = await step.fallback(context)
-            return self._checked(step, value, degraded), degraded
-        except Exception as error:  # whatever a step raises is its failure
-            self._count(step, "failed")
-            raise StepFailed(self._run.id, step.name, f"{type(error).__name__}: {error}") from error
+                performed = await self._performer.perform(step, self.results)
+            except StepFailed:
+                self._count(step, "failed")
+                raise
+            span.set(degraded=performed.degraded)
+            self.results[step.name] = await self._keep(step, performed)
+        seconds = (around.clock.monotonic_ns() - begun_ns) / NS_PER_S
+        self._seconds.labels(self._template.name, step.name).observe(seconds)
+        self._count(step, "degraded" if performed.degraded else "done")
+        for after in self._after.get(step.name, ()):
+            self._waits[after.name] -= 1
+            if not self._waits[after.name]:
+                self._begin(group, after)
 
-    def _checked(self, step: Step, value: Any, degraded: str) -> StepOutput:
-        """The step's output in the form it will have when it is read back."""
-        output = value if isinstance(value, StepOutput) else StepOutput(value=value)
-        if step.kind is StepKind.QUANTUM and not degraded and not output.provenance:
-            raise InvalidInput("provenance", "a quantum step says where its result came from")
-        if len(output.writes) + len(output.waypoints) > MAX_EXTRA_WRITES:
-            n_extra = len(output.writes) + len(output.waypoints)
-            raise LimitExceeded("rows written with a step's result", maximum=MAX_EXTRA_WRITES, seen=n_extra)
-        for row in (*output.writes, *output.waypoints):
-            if row.tenant != self._run.tenant:
-                raise InvalidInput("tenant", f"a step of {self._run.tenant!r} cannot write for {row.tenant!r}")
-        return replace(output, value=plain("a step's output", output.value, MAX_OUTPUT_BYTES))
-
-    async def _keep(self, step: Step, context: StepContext, output: StepOutput, degraded: str) -> StepResult:
+    async def _keep(self, step: Step, performed: Performed) -> StepResult:
         """Commit the result and what goes with it, or take the one that was committed meanwhile."""
-        store, run = self._around.store, self._run
+        run, output = self._run, performed.output
         finished_ns = self._around.clock.wall_ns()
         result = StepResult(
             id=step_result_id(run.id, step.name),
@@ -155,16 +139,21 @@ class Execution:
             step_kind=step.kind,
             output=output.value,
             provenance=output.provenance,
-            started_ns=context.started_ns,
+            started_ns=performed.started_ns,
             finished_ns=finished_ns,
-            degraded=degraded,
+            degraded=performed.degraded,
         )
         waypoints = (self._waypoint(result), *output.waypoints)
         writes = (step_result_put(result), *map(waypoint_put, waypoints), *output.writes)
+        is_last = len(self.results) + 1 == len(self._template.steps)
         try:
-            await store.commit(writes, expect=(Expect(STEP_RESULTS, run.tenant, result.id, 0),))
+            await self._keeper.commit(
+                writes,
+                expect=(Expect(STEP_RESULTS, run.tenant, result.id, 0),),
+                then=self._done if is_last else None,
+            )
         except Conflict:
-            row = await store.get(STEP_RESULTS, run.tenant, result.id)
+            row = await self._around.store.get(STEP_RESULTS, run.tenant, result.id)
             if row is None:
                 raise
             self._log.info("step was done elsewhere", step=step.name)
@@ -172,6 +161,53 @@ class Execution:
         for waypoint in waypoints:
             self._around.telemetry.feed.publish(waypoint)
         return result
+
+    def _done(self, state: RunState) -> RunState | None:
+        """The state with the last result; a run that is to be cancelled takes back first."""
+        if state.wanted is Wanted.CANCEL:
+            return None
+        return moved(state, RunStatus.DONE, at_ns=self._around.clock.wall_ns(), wanted=Wanted.GO)
+
+    async def _settle(self) -> None:
+        """End the run when no step is at work any more."""
+        state = self._keeper.state
+        if state.status is RunStatus.DONE:
+            self._runs.labels(self._template.name, "done").inc()
+            return
+        if self._keeper.wanted is Wanted.CANCEL:
+            await self._cancel()
+            return
+        if len(self.results) == len(self._template.steps):
+            # Two steps ended at once, each before it knew of the other.
+            await self._keeper.commit((), then=self._done)
+            await self._settle()
+            return
+        await self._end(RunStatus.PAUSED, state.reason, by=state.by)
+        raise RunStopped(self._run.id, "paused", state.reason)
+
+    async def _cancel(self) -> None:
+        state = self._keeper.state
+        failed = await take_back(self._template, self._run, self._performer, self._keeper, self._around)
+        if failed is not None:
+            text = f"cancelled, but step {failed.step!r} could not be undone: {failed.reason}"
+            await self._end(RunStatus.FAILED, text, step=failed.step, field=failed.field or "undo")
+            raise failed
+        await self._end(RunStatus.CANCELLED, state.reason, by=state.by)
+        raise RunStopped(self._run.id, "cancelled", state.reason)
+
+    async def _end(self, status: RunStatus, reason: str, *, step: str = "", field: str = "", by: str = "") -> None:
+        self._runs.labels(self._template.name, status.value).inc()
+        # What people wanted of it is done, or is moot; a failed undoing goes on as a cancelling.
+        undoing = status is RunStatus.FAILED and self._keeper.wanted is Wanted.CANCEL
+        wanted = Wanted.CANCEL if undoing else Wanted.GO
+
+        def after(state: RunState) -> RunState:
+            return moved(
+                state, status, at_ns=self._around.clock.wall_ns(), by=by, reason=reason, step=step, field=field,
+                wanted=wanted,
+            )  # fmt: skip
+
+        await self._keeper.commit((), then=after)
 
     def _waypoint(self, result: StepResult) -> Waypoint:
         origins = ", ".join(f"{source.origin.value} on {source.device}" for source in result.provenance)
@@ -194,17 +230,3 @@ class Execution:
 
     def _count(self, step: Step, ended: str) -> None:
         self._steps.labels(self._template.name, step.name, ended).inc()
-
-
-def plain(what: str, value: Any, max_bytes: int) -> Any:
-    """``value`` as plain data, keys in order: exactly what reading it from the store will give.
-
-    Raises ``InvalidInput`` when it cannot be said so and ``LimitExceeded`` when it is too big.
-    """
-    try:
-        packed = _packed.encode(msgspec.to_builtins(value, str_keys=True))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidInput(what, f"cannot be kept: {error}") from error
-    if len(packed) > max_bytes:
-        raise LimitExceeded(f"{what} (bytes)", maximum=max_bytes, seen=len(packed))
-    return msgspec.msgpack.decode(packed)

@@ -105,13 +105,15 @@ class Held:
         return Expect(RUN_STATES, self.state.tenant, self.state.id, self.version)
 
 
-def moved(state: RunState, status: RunStatus, *, at_ns: int, by: str = "", reason: str = "", **changes: object) -> RunState:
+def moved(
+    state: RunState, status: RunStatus, *, at_ns: int, by: str = "", reason: str = "", **changes: object
+) -> RunState:
     """``state`` after a change of status, remembered among its last moves."""
     reason = reason[:MAX_REASON_CHARS]
     move = Move(at_ns=at_ns, status=status, by=by, reason=reason)
     ended_ns = at_ns if status in ENDED or status is RunStatus.FAILED else 0
     return msgspec.structs.replace(
-        state, status=status, at_ns=at_ns, reason=reason, ended_ns=ended_ns,
+        state, status=status, at_ns=at_ns, reason=reason, by=by or state.by, ended_ns=ended_ns,
         moves=(*state.moves, move)[-MAX_MOVES:], **changes,
     )  # fmt: skip
 
@@ -136,6 +138,9 @@ class RunStates:
         row = await self._store.get(RUN_STATES, tenant, run)
         return None if row is None else _held(row)
 
+    async def tenants(self) -> list[TenantId]:
+        return await self._store.tenants(RUN_STATES)
+
     async def list(
         self, tenant: TenantId, *, status: RunStatus | None = None, after: str = "", limit: int = 100,
         oldest_first: bool = False,
@@ -149,9 +154,6 @@ class RunStates:
                 RUN_STATES, tenant, "status", status.value, after=after, limit=limit, reverse=reverse
             )
         return [_held(row) for row in rows]
-
-    async def tenants(self) -> list[TenantId]:
-        return await self._store.tenants(RUN_STATES)
 
     async def is_alive(self, owner: str, *, now_ns: int) -> bool:
         """Whether an engine of that name said that it is at work still."""

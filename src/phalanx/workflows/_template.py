@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from phalanx.core import MAX_NAME_CHARS, Offload, Provenance, TenantId, TraceId, Waypoint, Write
 from phalanx.devices import Fleet
 from phalanx.quantum import ShotRunner
-from phalanx.workflows._attempts import Retry
+from phalanx.workflows._attempts import ONCE, Retry
 from phalanx.workflows._errors import InvalidTemplate
 from phalanx.workflows._limits import MAX_DEADLINE_S, MAX_STEPS
 
@@ -91,7 +91,7 @@ class Step:
     needs: tuple[str, ...] = ()
     fallback: StepWork | None = None
     undo: StepWork | None = None
-    retry: Retry = Retry()
+    retry: Retry = ONCE
     limit_s: float = 0.0
     least_s: float = 0.0
     gives: Any = None
@@ -139,11 +139,15 @@ class Template:
             lines.append(self.revision)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
+    def order(self) -> tuple[str, ...]:
+        """The steps in an order in which they can be done."""
+        return tuple(graphlib.TopologicalSorter({step.name: step.needs for step in self.steps}).static_order())
+
     def least_s(self) -> tuple[float, tuple[str, ...]]:
         """What a run takes at the least by what its steps declare, and the steps that make it so."""
         by_name = {step.name: step for step in self.steps}
         longest: dict[str, tuple[float, tuple[str, ...]]] = {}
-        for name in graphlib.TopologicalSorter({step.name: step.needs for step in self.steps}).static_order():
+        for name in self.order():
             step = by_name[name]
             before = max((longest[need] for need in step.needs), default=(0.0, ()))
             longest[name] = (before[0] + step.least_s, (*before[1], name))

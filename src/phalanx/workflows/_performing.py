@@ -1,0 +1,218 @@
+"""One step: its attempts with waits between them, its limits, its classical fallback, and what it may give back."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from phalanx.core import Clock, InvalidInput, LimitExceeded, Offload, Rng, Store, Unavailable
+from phalanx.devices import Fleet
+from phalanx.telemetry import Telemetry
+from phalanx.workflows._attempts import HOPELESS, StepAttempt, Work, attempt_id, attempt_put, effect_key
+from phalanx.workflows._circuits import Circuits
+from phalanx.workflows._errors import StepFailed, Taken
+from phalanx.workflows._keeping import Keeper
+from phalanx.workflows._limits import MAX_EXTRA_WRITES, MAX_OUTPUT_BYTES, MAX_REASON_CHARS
+from phalanx.workflows._records import Run, StepResult
+from phalanx.workflows._template import Step, StepContext, StepKind, StepOutput, StepWork
+from phalanx.workflows._turns import Turns
+
+SEED_BITS = 63
+_FIELD = re.compile(r" - at `\$\.?(.*?)`$")
+
+_packed = msgspec.msgpack.Encoder(order="deterministic")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every run of one engine shares. ``turns`` bound the steps of each kind that work at the same time."""
+
+    store: Store
+    clock: Clock
+    telemetry: Telemetry
+    fleet: Fleet
+    circuits: Circuits
+    offload: Offload
+    processes: Offload
+    turns: dict[StepKind, Turns]
+
+
+@dataclass(slots=True)
+class Performed:
+    """What a step gave, why it was answered classically if it should not have been, and when it began."""
+
+    output: StepOutput
+    degraded: str
+    started_ns: int
+
+
+class Performer:
+    """Performs the steps of one run."""
+
+    def __init__(self, around: Surroundings, run: Run, keeper: Keeper, attempts: Sequence[StepAttempt]) -> None:
+        self._around = around
+        self._run = run
+        self._keeper = keeper
+        self._log = around.telemetry.log.bind(room="workflows", run=run.id, trace=run.trace)
+        self._last: dict[tuple[str, Work], int] = {}
+        self._failed: dict[tuple[str, Work], int] = {}
+        for one in attempts:
+            key = one.step, one.work
+            self._last[key] = max(self._last.get(key, 0), one.number)
+            if one.ended_ns and one.started_ns >= keeper.state.queued_ns:
+                self._failed[key] = self._failed.get(key, 0) + 1
+
+    async def perform(self, step: Step, results: dict[str, StepResult]) -> Performed:
+        """Run the step, as often as its policy says. Raises ``StepFailed``."""
+        needed = {need: results[need] for need in step.needs}
+        try:
+            async with _within(step.limit_s):
+                return await self._tried(step, Work.RUN, step.run, needed, None)
+        except Unavailable as error:
+            if step.fallback is None:
+                raise self._failure(step, error) from error
+            reason = str(error)[:MAX_REASON_CHARS]
+        except TimeoutError as error:
+            if step.fallback is None:
+                raise StepFailed(
+                    self._run.id, step.name, f"it took longer than {step.limit_s:g} s", field="limit_s"
+                ) from error
+            reason = f"no answer within {step.limit_s:g} s"
+        except (StepFailed, Taken):
+            raise
+        except Exception as error:  # whatever a step raises is its failure
+            raise self._failure(step, error) from error
+        return await self._fallen_back(step, needed, reason)
+
+    async def undo(self, step: Step, results: dict[str, StepResult]) -> Performed:
+        """Take back what the step did. Raises ``StepFailed``."""
+        assert step.undo is not None
+        needed = {need: results[need] for need in step.needs if need in results}
+        try:
+            async with _within(step.limit_s):
+                return await self._tried(step, Work.UNDO, step.undo, needed, results.get(step.name))
+        except (StepFailed, Taken):
+            raise
+        except Exception as error:
+            raise self._failure(step, error) from error
+
+    async def _fallen_back(self, step: Step, needed: dict[str, StepResult], reason: str) -> Performed:
+        assert step.fallback is not None
+        self._log.warning("step degraded", step=step.name, reason=reason)
+        context = self._context(step, needed, 1, None)
+        try:
+            async with _within(step.limit_s):
+                return Performed(self._checked(step, await step.fallback(context), reason), reason, context.started_ns)
+        except Exception as error:
+            raise self._failure(step, error) from error
+
+    async def _tried(
+        self, step: Step, work: Work, act: StepWork, needed: dict[str, StepResult], done: StepResult | None
+    ) -> Performed:
+        key, retry = (step.name, work), step.retry
+        while True:
+            number = self._last[key] = self._last.get(key, 0) + 1
+            context = self._context(step, needed, number, done)
+            if step.undo is not None and work is Work.RUN:
+                await self._note(context, work, "", ended=False)
+            try:
+                async with self._around.turns[step.kind].of(self._run.tenant), _within(retry.attempt_s):
+                    context = replace(context, started_ns=self._around.clock.wall_ns())
+                    return Performed(self._checked(step, await act(context), ""), "", context.started_ns)
+            except HOPELESS:
+                raise
+            except Exception as error:
+                failed = self._failed[key] = self._failed.get(key, 0) + 1
+                if retry.attempts > 1:
+                    await self._note(context, work, f"{type(error).__name__}: {error}", ended=True)
+                if failed >= retry.attempts:
+                    if isinstance(error, TimeoutError) and retry.attempt_s:
+                        raise Unavailable(
+                            f"step {step.name!r}", f"an attempt took longer than {retry.attempt_s:g} s"
+                        ) from error
+                    raise
+                self._log.warning("step is tried again", step=step.name, attempt=number, reason=str(error))
+                rng = Rng(self._run.seed).child(f"retry/{step.name}/{number}")
+                await self._around.clock.sleep(retry.wait_s(failed, rng))
+
+    async def _note(self, context: StepContext, work: Work, reason: str, *, ended: bool) -> None:
+        now_ns = self._around.clock.wall_ns()
+        attempt = StepAttempt(
+            id=attempt_id(context.run, context.step, work, context.attempt), tenant=context.tenant,
+            trace=context.trace, at_ns=now_ns, run=context.run, step=context.step, work=work, number=context.attempt,
+            started_ns=context.started_ns, ended_ns=now_ns if ended else 0, reason=reason[:MAX_REASON_CHARS],
+        )  # fmt: skip
+        await self._keeper.commit((attempt_put(attempt),))
+
+    def _context(self, step: Step, needed: dict[str, StepResult], attempt: int, done: StepResult | None) -> StepContext:
+        around, run = self._around, self._run
+        return StepContext(
+            run=run.id,
+            step=step.name,
+            tenant=run.tenant,
+            trace=run.trace,
+            inputs=run.inputs,
+            results=needed,
+            seed=Rng(run.seed).child(f"step/{step.name}").bits(SEED_BITS),
+            started_ns=around.clock.wall_ns(),
+            fleet=around.fleet,
+            run_circuit=around.circuits.runner(f"{run.id}/{step.name}", run.tenant),
+            offload=around.offload,
+            processes=around.processes,
+            key=effect_key(run.id, step.name),
+            attempt=attempt,
+            done=done,
+        )
+
+    def _checked(self, step: Step, value: Any, degraded: str) -> StepOutput:
+        """The step's output in the form it will have when it is read back."""
+        output = value if isinstance(value, StepOutput) else StepOutput(value=value)
+        if step.kind is StepKind.QUANTUM and not degraded and not output.provenance:
+            raise InvalidInput("provenance", "a quantum step says where its result came from")
+        if len(output.writes) + len(output.waypoints) > MAX_EXTRA_WRITES:
+            n_extra = len(output.writes) + len(output.waypoints)
+            raise LimitExceeded("rows written with a step's result", maximum=MAX_EXTRA_WRITES, seen=n_extra)
+        for row in (*output.writes, *output.waypoints):
+            if row.tenant != self._run.tenant:
+                raise InvalidInput("tenant", f"a step of {self._run.tenant!r} cannot write for {row.tenant!r}")
+        kept = plain("a step's output", output.value, MAX_OUTPUT_BYTES)
+        if step.gives is not None:
+            converted(kept, step.gives, "output")
+        return replace(output, value=kept)
+
+    def _failure(self, step: Step, error: Exception) -> StepFailed:
+        field = error.field if isinstance(error, InvalidInput) else ""
+        return StepFailed(self._run.id, step.name, f"{type(error).__name__}: {error}", field=field)
+
+
+def _within(limit_s: float) -> asyncio.Timeout:
+    return asyncio.timeout(limit_s or None)
+
+
+def converted(value: Any, wanted: Any, field: str) -> Any:
+    """``value`` as the type ``wanted``. Raises ``InvalidInput``, which names the field within ``field``."""
+    try:
+        return msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        found = _FIELD.search(text)
+        inner = found.group(1) if found else ""
+        where = f"{field}{inner}" if inner.startswith("[") else ".".join(filter(None, (field, inner)))
+        raise InvalidInput(where, _FIELD.sub("", text)) from error
+
+
+def plain(what: str, value: Any, max_bytes: int) -> Any:
+    """``value`` as plain data, keys in order: exactly what reading it from the store will give.
+
+    Raises ``InvalidInput`` when it cannot be said so and ``LimitExceeded`` when it is too big.
+    """
+    try:
+        packed = _packed.encode(msgspec.to_builtins(value, str_keys=True))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidInput(what, f"cannot be kept: {error}") from error
+    if len(packed) > max_bytes:
+        raise LimitExceeded(f"{what} (bytes)", maximum=max_bytes, seen=len(packed))
+    return msgspec.msgpack.decode(packed)
