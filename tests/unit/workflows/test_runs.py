@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 
 import pytest
 
@@ -199,7 +200,7 @@ def test_a_step_is_tried_again_after_growing_waits():
         assert outcome.results["a"].output == "there"
         assert [n for n, *_ in at] == [1, 2, 3, 4]
         assert len({key for *_, key in at}) == 1
-        waits = [b - a for (_, a, _), (_, b, _) in zip(at, at[1:], strict=False)]
+        waits = [b - a for (_, a, _), (_, b, _) in itertools.pairwise(at)]
         for wait, longest in zip(waits, (1, 3, 5), strict=True):
             assert 0.8 * longest <= wait <= longest + 0.01
 
