@@ -202,10 +202,7 @@ async def build_node(
         stack.push_async_callback(seal, ledger, telemetry)
         vouching = await build_vouching(settings, ports, store, ledger, telemetry, alerts)
         fleet = _fleet(settings, ports, offload, alerts)
-        engine = Engine(
-            telling.store, clock, telemetry, fleet, offload, ports.rng.child("workflows"),
-            name=settings.node.name, processes=ports.processes,
-        )  # fmt: skip
+        engine = _engine(settings, ports, telling.store, telemetry, fleet)
         load_plugins(ANALYSES, alerts, engine.register)
         intake = await _intake(settings, ports, intake_journal, store, seals, telemetry)
         stack.push_async_callback(intake.close)
@@ -254,6 +251,13 @@ async def _intake(
     return await Intake.open(
         journal, store, clock=ports.clock, ids=ports.ids, telemetry=telemetry,
         max_backlog_events=settings.intake.max_backlog_events, seals=seals,
+    )  # fmt: skip
+
+
+def _engine(settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, fleet: Fleet) -> Engine:
+    return Engine(
+        store, ports.clock, telemetry, fleet, ports.offload, ports.rng.child("workflows"),
+        name=settings.node.name, processes=ports.processes,
     )  # fmt: skip
 
 
