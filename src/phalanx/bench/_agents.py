@@ -12,7 +12,7 @@ One node in this process, on SQLite, with identities, heartbeats and a sealed st
   error of their own. Measured is until the successor has done the first mission that was handed to it: from
   the kill (which is noticed at once), and from the failure. Then every mission is looked up in the store.
 
-The baseline is the same work in plain tasks: one coroutine after another per role, no agents and no missions.
+The baseline is the same skills in plain tasks: one finding after another per skill, no agents and no missions.
 """
 
 import asyncio
@@ -55,8 +55,10 @@ from phalanx.core import (
     DEFAULT_TENANT,
     MAX_PAGE_ROWS,
     PROBE_TENANT,
+    AuditSink,
     EventId,
     Finding,
+    Offload,
     Store,
     Waypoint,
     Write,
@@ -64,7 +66,7 @@ from phalanx.core import (
     event_id,
 )
 from phalanx.demo import Intrusion
-from phalanx.intel import Findings, finding_put
+from phalanx.intel import finding_put
 from phalanx.telemetry import WAYPOINTS
 
 _PER_ROLE = 125
@@ -121,7 +123,9 @@ async def agents_bench(options: BenchOptions) -> BenchResult:
             }
             figures["replacement"] = await _replacement(options, node, meter, kills, stand_ins)
             baselines = {
-                "plain_tasks": await _plain(node, findings(options.rng.child("plain"), n_findings // 4, "plain"))
+                "plain_tasks": await _plain(
+                    node, skills, findings(options.rng.child("plain"), n_findings // 4, "plain", events=events)
+                )
             }
     gc.unfreeze()
     figures["node_rss_before_mib"] = before_mib
@@ -322,16 +326,18 @@ async def _outcome(store: Store, missions: list[Mission]) -> dict[str, int]:
     }
 
 
-async def _plain(node: Any, found: list[Finding]) -> dict[str, float]:
-    """The same work without agents and missions: plain tasks, one per role, each handling one finding after another."""
-    tools, meter = Toolbox(), Meter()
-    tools.provide(Findings, node.findings)
-    tools.provide(Store, node.store)
+async def _plain(node: Any, skills: Sequence[Skill], found: list[Finding]) -> dict[str, float]:
+    """The same work without agents and missions: plain tasks, one per skill, one finding after another."""
+    tools = Toolbox()
+    for tool in (node.engine, node.findings, node.responses, node.sentinel, node.events):
+        tools.provide(type(tool), tool)
+    by_port: dict[type, object] = {Store: node.store, AuditSink: node.ledger, Offload: node.offload}
+    for kind, port in by_port.items():
+        tools.provide(kind, port)
     await node.store.commit([finding_put(one) for one in found])
-    skills = [StandIn(role, meter) for role in Role]
     began = time.perf_counter()
 
-    async def one_after_another(skill: StandIn) -> None:
+    async def one_after_another(skill: Skill) -> None:
         limited = tools.limited(skill.manifest)
         for one in found:
             await skill.perform(new_mission(one, at_ns=0, skill=skill.manifest.name), limited)
