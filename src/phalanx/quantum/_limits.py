@@ -29,6 +29,7 @@ MAX_GATE_NESTING = 64
 MAX_GATE_OPERANDS = 4_096
 MAX_BLOCK_NESTING = 32
 MAX_EXPRESSION_NESTING = 64
+MAX_EXPRESSION_TERMS = 256
 MAX_CALLS = 2_000_000
 # A condition over more bits than this must be an equality: others become one statement per truth assignment.
 MAX_CONDITION_BITS = 8

@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from phalanx.quantum._limits import MAX_EXPRESSION_NESTING, MAX_INTEGER, MAX_INTEGER_DIGITS
+from phalanx.quantum._limits import MAX_EXPRESSION_NESTING, MAX_EXPRESSION_TERMS, MAX_INTEGER, MAX_INTEGER_DIGITS
 from phalanx.quantum.circuits._tokens import Tokens
 
 Number: TypeAlias = "int | float | bool"
@@ -46,8 +46,11 @@ class Expressions:
         self._powers = ("**",) if version >= 3 else ("**", "^")
         self._whole = version >= 3
         self._depth = 0
+        self._terms = 0
 
     def read(self) -> Tree:
+        if not self._depth:
+            self._terms = 0
         return self._level(0)
 
     def _level(self, level: int) -> Tree:
@@ -80,6 +83,9 @@ class Expressions:
 
     def _atom(self) -> Tree:
         token = self._tokens.take()
+        self._terms += 1
+        if self._terms > MAX_EXPRESSION_TERMS:
+            raise self._tokens.error(f"an expression has more than {MAX_EXPRESSION_TERMS} terms", token.at)
         if token.kind == "number":
             return self._number(token.text, token.at)
         if token.text == "(":

@@ -130,8 +130,13 @@ def doubling(depth):
         THREE + "qubit q; pow(1000000000) @ x q;",
         THREE + "qubit[40] q; " + "ctrl(12) @ " * 3 + "x " + ", ".join(f"q[{n}]" for n in range(37)) + ";",
         "OPENQASM 3.0;" + " " * (17 << 20),
+        TWO + "qreg q[1]; " + "a" * 1_000_000 + ";",
+        TWO + "qreg q[1]; h" + " " * 1_000_000 + "!",
+        THREE + "qubit q; for int i in [0:16000] { h q; /*" + "x" * 1_000_000 + "*/ }",
+        THREE + "qubit q; for int i in [0:16000] { barrier q" + ", q" * 100_000 + "; }",
+        TWO + "gate g a { rx(" + "(1+1)+" * 200 + "1) a; } qreg q[1]; g q[0];",
     ],
-    ids=range(16),
+    ids=range(21),
 )
 def test_hostile_programs_are_refused_not_expanded(text, monkeypatch):
     monkeypatch.setattr(_expanding, "MAX_CALLS", 100_000)
