@@ -2,9 +2,10 @@
 
 Events are those of the public recordings, again and again with other identifiers, times, hosts and command lines, so
 that values do not repeat as they would if the same lines were taken twice. They are archived as the archivist does it,
-from batches of a few lines, and sealed. Cold means that the process has nothing of the archive in memory; the system
-may have its files. Beside it stand what hunters have without it: packed lines that are unpacked and looked through, and
-SQLite's index of words, both on part of the events.
+from batches of a few lines, and sealed; without `Message`, which is the event once more in words, as shippers are told
+to leave it out. What it costs to keep it is measured apart. Cold means that the process has nothing of the archive in
+memory; the system may have its files. Beside it stand what hunters have without it: packed lines that are unpacked and
+looked through, and SQLite's index of words, both on part of the events.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import resource
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -61,7 +63,8 @@ async def search_bench(options: BenchOptions) -> BenchResult:
     with TemporaryDirectory(prefix="phalanx-bench-") as folder:
         options.tell("reading the recordings")
         lines = recorded()
-        base = read(lines[:: max(1, len(lines) // _BASE_EVENTS)])
+        whole = read(lines[:: max(1, len(lines) // _BASE_EVENTS)])
+        base = [_without_message(batch) for batch in whole]
         async with _opened(Path(folder)) as open_archive:
             options.tell(f"archiving {n} events")
             ingest, needles = await _filled(await open_archive(), base, n)
@@ -70,9 +73,11 @@ async def search_bench(options: BenchOptions) -> BenchResult:
                 options.tell(f"asking: {question}")
                 query = parse(question.format(**needles), now_ns=_START_NS + n * _GAP_NS)
                 figures[name] = await _asked(open_archive, query, rounds)
+        part = _QUICK_BASELINE_EVENTS if options.quick else _BASELINE_EVENTS
+        options.tell("with messages")
+        figures["with_messages"] = await _with_messages(whole, part, rounds)
         figures["peak_memory_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024)
         options.tell("without an archive")
-        part = min(n, _QUICK_BASELINE_EVENTS if options.quick else _BASELINE_EVENTS)
         baselines = _baselines(base, part, Path(folder), needles["needle"])
     rate = n / figures["needle_text"]["cold_ms_p50"] * 1_000
     words = n / figures["free_text"]["cold_ms_p50"] * 1_000
@@ -85,6 +90,22 @@ async def search_bench(options: BenchOptions) -> BenchResult:
             "ingest_over_sqlite": round(ingest["events_per_s"] / baselines["sqlite_fts5"]["ingest_events_per_s"], 1),
         },
     )  # fmt: skip
+
+
+def _without_message(batch: EventBatch) -> EventBatch:
+    return replace(batch, columns={name: column for name, column in batch.columns.items() if name != "Message"})
+
+
+async def _with_messages(whole: list[EventBatch], n: int, rounds: int) -> dict[str, Any]:
+    with TemporaryDirectory(prefix="phalanx-bench-") as folder:
+        return await _of_messages(Path(folder), whole, n, rounds)
+
+
+async def _of_messages(folder: Path, whole: list[EventBatch], n: int, rounds: int) -> dict[str, Any]:
+    async with _opened(folder) as open_archive:
+        ingest, _ = await _filled(await open_archive(), whole, n)
+        asked = await _asked(open_archive, parse(_QUESTIONS["free_text"], now_ns=_START_NS), rounds)
+    return {"ingest": ingest, "free_text": asked}
 
 
 @contextlib.asynccontextmanager

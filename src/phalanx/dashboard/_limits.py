@@ -46,3 +46,7 @@ MAX_REFUSED_SHOWN = 50
 EXPORTS_SHOWN = 50
 # Lines in quarantine on their page.
 MAX_QUARANTINED_SHOWN = 200
+
+# Events that a search shows at once, and bars of its histogram.
+MAX_SEARCH_ROWS = 50
+MAX_SEARCH_BARS = 48

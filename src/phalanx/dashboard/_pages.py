@@ -28,6 +28,7 @@ from phalanx.dashboard._quarantine_page import quarantine_page
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._roles_page import roles_page
 from phalanx.dashboard._rules_page import rules_page
+from phalanx.dashboard._search_page import search_page
 from phalanx.dashboard._sections import (
     AGENTS,
     AGREEMENT,
@@ -41,6 +42,7 @@ from phalanx.dashboard._sections import (
     QUARANTINE,
     ROLES,
     RULES,
+    SEARCH,
     SHARING,
 )
 from phalanx.dashboard._session import Doorman, to_login
@@ -146,6 +148,7 @@ def _work_routes(node: "Node", renderer: Renderer, doorman: Doorman) -> list[Rou
     pages = (
         (ROLES, roles_page(node, renderer)),
         (RULES, rules_page(node, renderer)),
+        (SEARCH, search_page(node, renderer)),
         (QUARANTINE, quarantine_page(node, renderer)),
     )
     return [Route(section.path, _guarded(page, doorman, renderer)) for section, page in pages]

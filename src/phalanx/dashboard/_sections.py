@@ -18,6 +18,7 @@ BALANCING = Section("/balancing", "Balancing")
 AGENTS = Section("/agents", "Agents")
 ROLES = Section("/roles", "Roles")
 RULES = Section("/rules", "Rules")
+SEARCH = Section("/search", "Search")
 QUARANTINE = Section("/quarantine", "Quarantine")
 AGREEMENT = Section("/agreement", "Agreement")
 MESSAGES = Section("/messages", "Messages")
@@ -26,7 +27,7 @@ COVERAGE = Section("/coverage", "Coverage")
 CONNECTORS = Section("/connectors", "Connectors")
 # By what somebody comes for: what happens, who works on it, why it can be believed, and whom it is shared with.
 GROUPS = (
-    ("Watch", (LIVE, RULES, COVERAGE, QUARANTINE)),
+    ("Watch", (LIVE, SEARCH, RULES, COVERAGE, QUARANTINE)),
     ("Work", (AGENTS, ROLES, BALANCING)),
     ("Proof", (AGREEMENT, LEDGER, KEYS)),
     ("Exchange", (MESSAGES, CONNECTORS, SHARING)),

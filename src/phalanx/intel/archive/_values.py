@@ -55,8 +55,15 @@ class Values:
         """The same in lower case."""
         if self._is_ascii:
             return self.blob.lower()
-        texts = self.blob[1:-1].split(_SEP)
-        return _SEP + _SEP.join(lower(text.decode("utf-8", "surrogatepass")) for text in texts) + _SEP
+        # Few values have letters beyond ASCII: those are made anew one by one, and put in place of what they were.
+        text, edges, plain = np.frombuffer(self.blob, np.uint8), self._edges, self.blob.lower()
+        beyond = np.flatnonzero((text >= 0x80) & (text != 0xFF))
+        parts, done = [], 0
+        for number in np.unique(np.searchsorted(edges, beyond) - 1).tolist():
+            start, end = int(edges[number]) + 1, int(edges[number + 1])
+            parts += [plain[done:start], lower(self.blob[start:end].decode("utf-8", "surrogatepass"))]
+            done = end
+        return b"".join((*parts, plain[done:]))
 
     @cached_property
     def lowered_edges(self) -> npt.NDArray[np.int64]:

@@ -1,0 +1,28 @@
+"""The page of searches: a question, its answer, what is wrong with one, and saved hunts."""
+
+import pytest
+
+from phalanx.intel import HypothesisWanted
+
+LINE = b"<38>1 2026-01-01T00:00:00Z web-01 sshd 1 - - Failed password for root from 203.0.113.9 port %d ssh2"
+
+
+@pytest.mark.requirement("INT-1")
+def test_a_question_is_answered_and_a_wrong_one_is_pointed_at(on_pages):
+    async def work(visit):
+        await visit.sign_in()
+        taken = await visit.node.intake.accept(b"\n".join(LINE % port for port in range(40)), tenant="default")
+        await visit.node.archive.archivist.drained()
+        wanted = HypothesisWanted(name="root", query="user:root", about="somebody <b>guesses</b>")
+        await visit.node.archive.hypotheses.save(wanted, tenant="default", by="kim")
+        page = (await visit.http.get("/search", params={"query": "user:root AND port"})).text
+        assert "40 events" in page
+        assert f"/trace/{taken.batch}" in page
+        assert "203.0.113.9" in page
+        assert "&lt;b&gt;guesses" in page
+        wrong = (await visit.http.get("/search", params={"query": 'user:"root'})).text
+        assert "column 6" in wrong
+        counted = (await visit.http.get("/search", params={"query": "| count by user"})).text
+        assert "Counted" in counted
+
+    on_pages(work)
