@@ -71,6 +71,8 @@ from phalanx.api._vault import KINDS as VAULT_KINDS
 from phalanx.api._vault import vault_routes
 from phalanx.api._vouching import KINDS as VOUCHING_KINDS
 from phalanx.api._vouching import vouching_routes, witness_routes
+from phalanx.api._workflows import KINDS as WORKFLOW_KINDS
+from phalanx.api._workflows import workflow_routes
 from phalanx.core import PhalanxError
 
 if TYPE_CHECKING:
@@ -85,6 +87,7 @@ _KINDS: Sequence[type] = (
     *RECORD_KINDS,
     *AGENT_KINDS,
     *ORDER_KINDS,
+    *WORKFLOW_KINDS,
     *RESERVATION_KINDS,
     *AGREEMENT_KINDS,
     *ARTEFACT_KINDS,
@@ -135,6 +138,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         record_routes(node, gate),
         agent_routes(node, gate),
         order_routes(node, gate),
+        workflow_routes(node, gate),
         reservation_routes(node, gate),
         agreement_routes(node, gate),
         artefact_routes(node, gate),

@@ -82,6 +82,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
         ProblemType("overloaded", 429, "Overloaded", "A bounded queue is full; nothing was accepted; retry later."),
         ProblemType("internal", 500, "Internal error", "A fault of the node; its log has the details under the trace."),
         ProblemType("unavailable", 503, "Unavailable", "A needed service or extra is not there now."),
+        ProblemType("workflow", 409, "Workflow stopped", "A run cannot go on as it stands; the detail names why."),
         ProblemType("storage", 500, "Storage error", "The node could not read or write its state."),
         ProblemType("storage-full", 507, "Storage full", "No space left; nothing was accepted; reading still works."),
         ProblemType("http", 400, "Bad request", "The HTTP request itself is not acceptable."),

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "findings": ("phalanx.cli._show:findings", "What the detectors saw."),
     "missions": ("phalanx.cli._show:missions", "What the agents were asked to do, and how it went."),
     "orders": ("phalanx.cli._orders:orders", "What is wanted of the agents, the plan, and what came of it."),
+    "workflows": ("phalanx.cli._workflows:workflows", "Workflows that can be run, their runs, and the chart of each."),
     "agents": ("phalanx.cli._agents:agents", "The swarm: who is there and what each is doing."),
     "quantum": (
         "phalanx.cli._quantum:quantum",

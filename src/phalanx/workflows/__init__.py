@@ -18,6 +18,7 @@ Errors::
 from phalanx.workflows._attempts import Retry, StepAttempt, StepUndo
 from phalanx.workflows._engine import Engine, RunOutcome
 from phalanx.workflows._errors import InvalidTemplate, RunChanged, RunStopped, StepFailed, Taken, WorkflowError
+from phalanx.workflows._gantt import Bar, Gantt, gantt_of, gantt_svg
 from phalanx.workflows._records import (
     ASSESSMENTS,
     RUNS,
@@ -37,7 +38,9 @@ __all__ = [
     "RUN_STATES",
     "STEP_RESULTS",
     "Assessments",
+    "Bar",
     "Engine",
+    "Gantt",
     "InvalidTemplate",
     "Move",
     "Run",
@@ -63,4 +66,6 @@ __all__ = [
     "Wanted",
     "WorkflowError",
     "assessment_put",
+    "gantt_of",
+    "gantt_svg",
 ]

@@ -37,6 +37,7 @@ from phalanx.workflows._attempts import attempts_of
 from phalanx.workflows._circuits import Circuits
 from phalanx.workflows._errors import InvalidTemplate, RunChanged, RunStopped, StepFailed, Taken
 from phalanx.workflows._execution import Execution
+from phalanx.workflows._gantt import Gantt, gantt_of
 from phalanx.workflows._keeping import Keeper
 from phalanx.workflows._limits import FOLLOW_S, MAX_CONCURRENT_STEPS, MAX_TEMPLATES
 from phalanx.workflows._opening import Asked, Opening, check_deadline, check_same
@@ -89,8 +90,8 @@ class Engine:
             processes=processes or offload,
             turns={kind: Turns(MAX_CONCURRENT_STEPS) for kind in StepKind},
         )
-        self._runs = Runs(store)
-        self._states = RunStates(store)
+        self.runs = Runs(store)
+        self.states = RunStates(store)
         self._templates: dict[str, Template] = {}
         self._opening = Opening(store, clock, rng, name)
         self._ongoing: dict[tuple[TenantId, str], _Ongoing] = {}
@@ -183,7 +184,7 @@ class Engine:
         self, tenant: TenantId, run: str, *, by: str, reason: str = "", deadline_s: float = 0.0
     ) -> RunState:
         """Have a paused or failed run go on from what is kept."""
-        begun = await self._runs.get(tenant, run)
+        begun = await self.runs.get(tenant, run)
         if begun is None:
             raise NotFound("run", run)
         template = self.template(begun.template)
@@ -195,6 +196,15 @@ class Engine:
     async def cancel(self, tenant: TenantId, run: str, *, by: str, reason: str = "") -> RunState:
         """Break off the steps at work, and undo what steps did outside, the last first."""
         return await self._wished(tenant, run, self._wish(by, reason).to_cancel)
+
+    async def gantt(self, tenant: TenantId, run: str) -> Gantt:
+        """The chart of a run as far as it has come. Raises ``NotFound``."""
+        begun, held = await self.runs.get(tenant, run), await self.states.held(tenant, run)
+        if begun is None or held is None:
+            raise NotFound("run", run)
+        results = await self.runs.steps(tenant, run)
+        attempts = await attempts_of(self._around.store, tenant, run)
+        return gantt_of(self.template(begun.template), begun, held.state, results, attempts)
 
     def _wish(self, by: str, reason: str) -> Wish:
         return Wish(by=by, reason=reason, at_ns=self._around.clock.wall_ns())
@@ -227,7 +237,7 @@ class Engine:
     async def _bring(self, ongoing: _Ongoing, template: Template, run: Run, held: Held) -> dict[str, StepResult]:
         keeper = ongoing.keeper = Keeper(self._around.store, self._around.clock, held)
         fresh = held.state.fence == 1 and held.state.status is RunStatus.RUNNING
-        done = [] if fresh else await self._runs.steps(run.tenant, run.id)
+        done = [] if fresh else await self.runs.steps(run.tenant, run.id)
         attempts = [] if fresh else await attempts_of(self._around.store, run.tenant, run.id)
         execution = Execution(self._around, template, run, keeper, done, attempts)
         await execution.finish()
@@ -263,7 +273,7 @@ class Engine:
             ongoing.ended.set()
 
     async def _again(self, tenant: TenantId, run_id: str) -> tuple[Run, Held]:
-        run, held = await self._runs.get(tenant, run_id), await self._states.held(tenant, run_id)
+        run, held = await self.runs.get(tenant, run_id), await self.states.held(tenant, run_id)
         if run is None or held is None:
             raise NotFound("run", run_id)
         return run, await self._opening.taken_up(held)
@@ -279,11 +289,11 @@ class Engine:
     async def _follow(self, tenant: TenantId, run_id: str) -> None:
         """Wait until the run is somebody's no more."""
         while True:
-            held = await self._states.held(tenant, run_id)
+            held = await self.states.held(tenant, run_id)
             if held is None or held.state.status is not RunStatus.RUNNING:
                 return
             now_ns = self._around.clock.wall_ns()
-            if held.state.owner != self._opening.owner and not await self._states.is_alive(
+            if held.state.owner != self._opening.owner and not await self.states.is_alive(
                 held.state.owner, now_ns=now_ns
             ):
                 return

@@ -1,0 +1,173 @@
+"""Workflows and their runs over HTTP: what can be run, runs as a service, and the chart of each."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from phalanx.api._auth import Gate
+from phalanx.api._bodies import read_body
+from phalanx.api._replies import reply
+from phalanx.api._schemas import answer, answer_text, asked
+from phalanx.core import MAX_PAGE_ROWS, InvalidInput, NotFound
+from phalanx.trust import Principal, Role
+from phalanx.workflows import Gantt, RunState, RunStatus, StepResult, Template, gantt_svg
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+
+class StepShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a workflow: what it needs, how often it is tried, and whether it can be undone."""
+
+    name: str
+    step_kind: str
+    needs: tuple[str, ...]
+    attempts: int
+    limit_s: float
+    undoable: bool
+
+
+class WorkflowShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A workflow that can be run."""
+
+    name: str
+    title: str
+    limit_s: float
+    steps: tuple[StepShown, ...]
+
+
+class RunWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A run that is wanted. The same ``run`` is one run, however often it is asked for; empty: a new one."""
+
+    workflow: str
+    inputs: dict[str, Any] = {}
+    deadline_s: float = 0.0
+    run: str = ""
+
+
+class RunWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why, and for a run that goes on how long it may take from now on (0: as before)."""
+
+    reason: str = ""
+    deadline_s: float = 0.0
+
+
+class RunShown(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run stands, and the results of its steps so far."""
+
+    state: RunState
+    steps: tuple[StepResult, ...]
+
+
+KINDS: tuple[type, ...] = (WorkflowShown, RunWanted, RunWish, RunShown, RunState, Gantt)
+
+
+def workflow_routes(node: "Node", gate: Gate) -> APIRouter:
+    """``/v1/workflows`` and ``/v1/runs``."""
+    router = APIRouter(prefix="/v1", tags=["workflows"], default_response_class=Response)
+    viewer = Depends(gate.needs(Role.VIEWER))
+
+    @router.get("/workflows", responses=answer(WorkflowShown, many=True), dependencies=[viewer])
+    async def list_workflows() -> Response:
+        """Every workflow that can be run, by name."""
+        return reply({"items": [_shown(template) for template in node.engine.templates], "next": ""})
+
+    @router.get("/workflows/{name}", responses=answer(WorkflowShown), dependencies=[viewer])
+    async def get_workflow(name: str) -> Response:
+        """One workflow and its steps."""
+        return reply(_shown(node.engine.template(name)))
+
+    @router.get("/runs", responses=answer(RunState, many=True))
+    async def list_runs(
+        principal: Annotated[Principal, viewer],
+        status: RunStatus | None = None,
+        after: str = "",
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE_ROWS)] = 100,
+    ) -> Response:
+        """Runs of the caller's tenant and where each stands, newest first."""
+        found = await node.engine.states.list(principal.tenant, status=status, after=after, limit=limit)
+        last = found[-1].state.id if len(found) == limit else ""
+        return reply({"items": [held.state for held in found], "next": last})
+
+    @router.get("/runs/{run}", responses=answer(RunShown))
+    async def get_run(run: str, principal: Annotated[Principal, viewer]) -> Response:
+        """Where one run stands and why, and the results of its steps so far."""
+        held = await node.engine.states.held(principal.tenant, run)
+        if held is None:
+            raise NotFound("run", run)
+        steps = await node.engine.runs.steps(principal.tenant, run)
+        return reply(RunShown(state=held.state, steps=tuple(steps)))
+
+    @router.get("/runs/{run}/gantt", responses=answer(Gantt))
+    async def get_gantt(run: str, principal: Annotated[Principal, viewer]) -> Response:
+        """When each step worked and on what, hand-over times, and the critical path."""
+        return reply(await node.engine.gantt(principal.tenant, run))
+
+    @router.get("/runs/{run}/gantt.svg", responses=answer_text("image/svg+xml", "The chart as a picture."))
+    async def get_gantt_svg(run: str, principal: Annotated[Principal, viewer]) -> Response:
+        """The same as a picture."""
+        return Response(gantt_svg(await node.engine.gantt(principal.tenant, run)), media_type="image/svg+xml")
+
+    _add_wishes(router, node, gate)
+    return router
+
+
+def _add_wishes(router: APIRouter, node: "Node", gate: Gate) -> None:
+    operator = Depends(gate.needs(Role.OPERATOR))
+
+    @router.post("/runs", responses=answer(RunState), openapi_extra=asked(RunWanted))
+    async def submit(request: Request, principal: Annotated[Principal, operator]) -> Response:
+        """Begin a run and answer at once where it stands."""
+        wanted = _document(await read_body(request, node.offload), RunWanted)
+        state = await node.engine.submit(
+            wanted.workflow, run_id=wanted.run or node.ids.new(), tenant=principal.tenant, inputs=wanted.inputs,
+            deadline_s=wanted.deadline_s, by=principal.name,
+        )  # fmt: skip
+        return reply(state)
+
+    async def wished(request: Request) -> RunWish:
+        body = await read_body(request, node.offload)
+        return _document(body, RunWish) if body else RunWish()
+
+    @router.post("/runs/{run}/pause", responses=answer(RunState), openapi_extra=asked(RunWish))
+    async def pause(run: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
+        """Begin no further step; those at work end."""
+        wish = await wished(request)
+        return reply(await node.engine.pause(principal.tenant, run, by=principal.name, reason=wish.reason))
+
+    @router.post("/runs/{run}/resume", responses=answer(RunState), openapi_extra=asked(RunWish))
+    async def resume(run: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
+        """Go on with a paused or failed run from what is kept."""
+        wish = await wished(request)
+        return reply(
+            await node.engine.resume(
+                principal.tenant, run, by=principal.name, reason=wish.reason, deadline_s=wish.deadline_s
+            )
+        )
+
+    @router.post("/runs/{run}/cancel", responses=answer(RunState), openapi_extra=asked(RunWish))
+    async def cancel(run: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
+        """Break off the steps at work, and take back what steps did outside, the last first."""
+        wish = await wished(request)
+        return reply(await node.engine.cancel(principal.tenant, run, by=principal.name, reason=wish.reason))
+
+
+def _shown(template: Template) -> WorkflowShown:
+    steps = tuple(
+        StepShown(
+            name=step.name, step_kind=step.kind.value, needs=step.needs, attempts=step.retry.attempts,
+            limit_s=step.limit_s, undoable=step.undo is not None,
+        )
+        for step in template.steps
+    )  # fmt: skip
+    return WorkflowShown(name=template.name, title=template.title, limit_s=template.limit_s, steps=steps)
+
+
+def _document(body: bytes, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.DecodeError as error:
+        raise InvalidInput("body", str(error)) from error

@@ -1,0 +1,139 @@
+"""The chart of a run: when each step worked, on what, what it waited for, and which steps made it as long as it is.
+
+Pure: everything is in what the run left behind. A **hand-over** is the time from the end of the last step that a step
+needed to the step's own beginning. The **critical path** is walked back from the step that ended last, each time to the
+step it needed that ended last.
+"""
+
+from collections.abc import Sequence
+from xml.sax.saxutils import escape
+
+import msgspec
+
+from phalanx.core import NS_PER_MS
+from phalanx.workflows._attempts import StepAttempt
+from phalanx.workflows._records import Run, StepResult
+from phalanx.workflows._states import RunState
+from phalanx.workflows._template import Template
+
+_WIDTH, _LEFT, _ROW, _TOP, _RIGHT = 960, 200, 26, 46, 24
+
+
+class Bar(msgspec.Struct, frozen=True, kw_only=True):
+    """One step. Times are nanoseconds since the run began; ``handover_ns`` is -1 where it needed nothing.
+
+    ``windows`` are the devices that its circuits ran on, as ``origin on device``; ``why`` is the reason of a classical
+    answer. ``failed_attempts`` are those that were noted before the one that counts.
+    """
+
+    step: str
+    kind: str
+    needs: tuple[str, ...]
+    status: str
+    start_ns: int = 0
+    end_ns: int = 0
+    handover_ns: int = -1
+    windows: tuple[str, ...] = ()
+    why: str = ""
+    failed_attempts: int = 0
+    critical: bool = False
+
+
+class Gantt(msgspec.Struct, frozen=True, kw_only=True):
+    """The chart of a run. ``critical_path`` is empty until every step is done."""
+
+    run: str
+    template: str
+    status: str
+    begun_ns: int
+    span_ns: int
+    bars: tuple[Bar, ...]
+    critical_path: tuple[str, ...]
+
+
+def gantt_of(
+    template: Template, run: Run, state: RunState, results: Sequence[StepResult], attempts: Sequence[StepAttempt]
+) -> Gantt:
+    """The chart of ``run`` as far as it has come."""
+    by_step = {result.step: result for result in results}
+    path = _critical(template, by_step)
+    bars = []
+    for step in template.steps:
+        failed = sum(1 for one in attempts if one.step == step.name and one.ended_ns and one.work.value == "run")
+        found = by_step.get(step.name)
+        bar = Bar(
+            step=step.name, kind=step.kind.value, needs=step.needs, failed_attempts=failed,
+            status="failed" if state.step == step.name else "to come",
+        )  # fmt: skip
+        if found is not None:
+            ready = max((by_step[need].finished_ns for need in step.needs if need in by_step), default=None)
+            bar = msgspec.structs.replace(
+                bar,
+                status="answered classically" if found.degraded else "done",
+                start_ns=found.started_ns - run.at_ns,
+                end_ns=found.finished_ns - run.at_ns,
+                handover_ns=-1 if ready is None else max(0, found.started_ns - ready),
+                windows=tuple(dict.fromkeys(f"{one.origin.value} on {one.device}" for one in found.provenance)),
+                why=found.degraded,
+                critical=step.name in path,
+            )
+        bars.append(bar)
+    span_ns = max((bar.end_ns for bar in bars), default=0)
+    return Gantt(
+        run=run.id, template=run.template, status=state.status.value, begun_ns=run.at_ns, span_ns=span_ns,
+        bars=tuple(bars), critical_path=path,
+    )  # fmt: skip
+
+
+def _critical(template: Template, results: dict[str, StepResult]) -> tuple[str, ...]:
+    if len(results) < len(template.steps):
+        return ()
+    needs = {step.name: step.needs for step in template.steps}
+    at = max(needs, key=lambda name: results[name].finished_ns)
+    path = [at]
+    while needs[at]:
+        at = max(needs[at], key=lambda name: results[name].finished_ns)
+        path.append(at)
+    return tuple(reversed(path))
+
+
+def gantt_svg(gantt: Gantt) -> str:
+    """The chart as a picture that stands alone. Colours differ in lightness too, and each bar says what it is."""
+    height = _TOP + _ROW * len(gantt.bars) + 18
+    per_ns = (_WIDTH - _LEFT - _RIGHT) / max(1, gantt.span_ns)
+    title = escape(f"{gantt.template}: {gantt.status}, {gantt.span_ns / NS_PER_MS:.1f} ms")
+    parts = [
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
+            f'viewBox="0 0 {_WIDTH} {height}" role="img" font-family="sans-serif" font-size="12">'
+        ),
+        f"<title>{title}</title>",
+        f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>',
+        f'<text x="8" y="18" font-weight="bold">{title}</text>',
+        (
+            '<text x="8" y="34" fill="#444444">blue: classical, violet: quantum, orange: answered classically; '
+            "outlined: critical path</text>"
+        ),
+    ]
+    for at, bar in enumerate(gantt.bars):
+        parts += _row(bar, _TOP + _ROW * at, per_ns)
+    return "\n".join((*parts, "</svg>", ""))
+
+
+def _row(bar: Bar, y: int, per_ns: float) -> list[str]:
+    label = f'<text x="8" y="{y + 17}">{escape(bar.step)}</text>'
+    if not bar.end_ns:
+        return [label, f'<text x="{_LEFT}" y="{y + 17}" fill="#666666">{bar.status}</text>']
+    colour = "#c2570c" if bar.why else {"quantum": "#6d28d9"}.get(bar.kind, "#2563eb")
+    x, width = _LEFT + bar.start_ns * per_ns, max(2.0, (bar.end_ns - bar.start_ns) * per_ns)
+    outline = ' stroke="#000000" stroke-width="2"' if bar.critical else ""
+    told = f"{bar.step}: {(bar.end_ns - bar.start_ns) / NS_PER_MS:.2f} ms, {', '.join(bar.windows) or bar.kind}"
+    told += f", hand-over {bar.handover_ns / NS_PER_MS:.2f} ms" if bar.handover_ns >= 0 else ""
+    told += f", {bar.why}" if bar.why else ""
+    return [
+        label,
+        (
+            f'<rect x="{x:.2f}" y="{y + 4}" width="{width:.2f}" height="18" rx="3" fill="{colour}"{outline}>'
+            f"<title>{escape(told)}</title></rect>"
+        ),
+    ]

@@ -1,0 +1,74 @@
+"""`phalanx workflows` on what a node answered."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from phalanx.cli._client import NodeClient
+from phalanx.cli._workflows import workflows
+
+STEP = {"name": "a", "step_kind": "classical", "needs": [], "attempts": 3, "limit_s": 2.5, "undoable": True}
+WORKFLOW = {"name": "t", "title": "Title", "limit_s": 0, "steps": [STEP]}
+STATE = {
+    "id": "r-1", "template": "t", "status": "failed", "wanted": "go", "reason": "it broke", "step": "a",
+    "field": "output.n", "by": "kim", "at_ns": 1_767_268_800_000_000_000,
+}  # fmt: skip
+BAR = {
+    "step": "a", "kind": "quantum", "needs": [], "status": "done", "start_ns": 0, "end_ns": 2_000_000,
+    "handover_ns": 500_000, "windows": ["simulated on local.statevector"], "why": "", "failed_attempts": 0,
+    "critical": True,
+}  # fmt: skip
+CHART = {
+    "run": "r-1", "template": "t", "status": "done", "begun_ns": 1, "span_ns": 2_000_000, "bars": [BAR],
+    "critical_path": ["a"],
+}  # fmt: skip
+ANSWERS = {
+    "/v1/workflows": {"items": [WORKFLOW]}, "/v1/workflows/t": WORKFLOW, "/v1/runs": {"items": [STATE]},
+    "/v1/runs/r-1": {"state": STATE, "steps": []}, "/v1/runs/r-1/gantt": CHART,
+}  # fmt: skip
+
+
+@pytest.fixture
+def run(monkeypatch):
+    asked = []
+
+    def post(self, path, *, content, headers, **params):
+        asked.append((path, json.loads(content)))
+        return STATE
+
+    monkeypatch.setattr(NodeClient, "get", lambda self, path, **params: ANSWERS[path])
+    monkeypatch.setattr(NodeClient, "post", post)
+
+    def run(*arguments):
+        return CliRunner().invoke(workflows, arguments)
+
+    run.asked = asked
+    return run
+
+
+@pytest.mark.requirement("HWF-1")
+def test_workflows_and_runs_are_listed_and_shown(run):
+    assert "Title" in run("list").output
+    assert "2.5 s" in run("show", "t").output
+    assert "it broke" in run("runs").output
+    told = run("status", "r-1").output
+    assert "t: failed, step a, field output.n: it broke" in told
+    assert "simulated on local.statevector" in told
+    assert "0.50 ms" in told
+
+
+def test_a_run_is_begun_with_inputs_and_steered(run):
+    assert run("run", "t", "--input", "n=3", "--input", "host=fs-01", "--within", "5").exit_code == 0
+    wanted = {"workflow": "t", "inputs": {"n": 3, "host": "fs-01"}, "deadline_s": 5.0, "run": ""}
+    assert run.asked[-1] == ("/v1/runs", wanted)
+    for what in ("pause", "resume", "cancel"):
+        assert run(what, "r-1", "--reason", "why").exit_code == 0
+        assert run.asked[-1] == (f"/v1/runs/r-1/{what}", {"reason": "why"})
+    assert "is not KEY=VALUE" in str(run("run", "t", "--input", "n").exception)
+
+
+def test_the_chart_is_written_as_a_picture(run, tmp_path):
+    assert json.loads(run("gantt", "r-1").output) == CHART
+    assert run("gantt", "r-1", "--svg", str(tmp_path / "run.svg")).exit_code == 0
+    assert (tmp_path / "run.svg").read_text().startswith("<svg")

@@ -1,0 +1,90 @@
+"""The chart of a run."""
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, Origin, Provenance, derive_id
+from phalanx.workflows import (
+    Run,
+    RunState,
+    RunStatus,
+    Step,
+    StepKind,
+    StepResult,
+    Template,
+    gantt_of,
+    gantt_svg,
+)
+
+RUN = derive_id(10**18, "run")
+AT = 10**18
+
+
+async def nothing(context):
+    return None
+
+
+TEMPLATE = Template(
+    name="t <&>",
+    title="T",
+    steps=(
+        Step(name="a", kind=StepKind.CLASSICAL, run=nothing),
+        Step(name="q", kind=StepKind.QUANTUM, run=nothing, fallback=nothing, needs=("a",)),
+        Step(name="side", kind=StepKind.CLASSICAL, run=nothing, needs=("a",)),
+        Step(name="end", kind=StepKind.CLASSICAL, run=nothing, needs=("q", "side")),
+    ),
+)
+
+
+def result(step, start, end, *, degraded="", kind=StepKind.CLASSICAL, provenance=()):
+    return StepResult(
+        id=derive_id(AT, step), tenant=DEFAULT_TENANT, trace=NO_TRACE, at_ns=AT + end, run=RUN, step=step,
+        step_kind=kind, output=None, provenance=provenance, started_ns=AT + start, finished_ns=AT + end,
+        degraded=degraded,
+    )  # fmt: skip
+
+
+SOURCE = Provenance(origin=Origin.SIMULATED, device="local.sim", circuits=("c",), shots=1, seed=1)
+RESULTS = (
+    result("a", 10, 100),
+    result("q", 130, 900, kind=StepKind.QUANTUM, provenance=(SOURCE,)),
+    result("side", 120, 300),
+    result("end", 950, 1000),
+)
+
+
+def chart(results, **state):
+    run = Run(
+        id=RUN, tenant=DEFAULT_TENANT, trace=NO_TRACE, at_ns=AT, template=TEMPLATE.name, shape=TEMPLATE.shape,
+        inputs={}, seed=1,
+    )  # fmt: skip
+    state = RunState(
+        id=RUN, tenant=DEFAULT_TENANT, trace=NO_TRACE, at_ns=AT, template=TEMPLATE.name, queued_ns=AT,
+        **{"status": RunStatus.DONE, **state},
+    )  # fmt: skip
+    return gantt_of(TEMPLATE, run, state, results, ())
+
+
+@pytest.mark.requirement("HWF-5")
+def test_hand_overs_windows_and_the_critical_path():
+    gantt = chart(RESULTS)
+    assert gantt.critical_path == ("a", "q", "end")
+    assert {bar.step: bar.handover_ns for bar in gantt.bars} == {"a": -1, "q": 30, "side": 20, "end": 50}
+    assert gantt.bars[1].windows == ("simulated on local.sim",)
+    assert [bar.critical for bar in gantt.bars] == [True, True, False, True]
+    assert gantt.span_ns == 1000
+
+
+def test_a_run_that_is_under_way_shows_what_is_to_come():
+    gantt = chart(RESULTS[:1], status=RunStatus.FAILED, step="q")
+    assert gantt.critical_path == ()
+    assert [bar.status for bar in gantt.bars] == ["done", "failed", "to come", "to come"]
+
+
+def test_the_picture_is_well_formed_and_says_what_the_chart_says():
+    root = ET.fromstring(gantt_svg(chart(RESULTS)))
+    titles = [found.text for found in root.iter("{http://www.w3.org/2000/svg}title")]
+    assert titles[0].startswith("t <&>: done")
+    assert any("q: " in title and "simulated on local.sim" in title for title in titles)
+    assert len(titles) == 5
