@@ -75,10 +75,10 @@ def workflow_routes(node: "Node", gate: Gate) -> APIRouter:
         """Every workflow that can be run, by name."""
         return reply({"items": [_shown(template) for template in node.engine.templates], "next": ""})
 
-    @router.get("/workflows/{name}", responses=answer(WorkflowShown), dependencies=[viewer])
-    async def get_workflow(name: str) -> Response:
+    @router.get("/workflows/{workflow}", responses=answer(WorkflowShown), dependencies=[viewer])
+    async def get_workflow(workflow: str) -> Response:
         """One workflow and its steps."""
-        return reply(_shown(node.engine.template(name)))
+        return reply(_shown(node.engine.template(workflow)))
 
     @router.get("/runs", responses=answer(RunState, many=True))
     async def list_runs(

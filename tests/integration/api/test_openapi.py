@@ -168,6 +168,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node, tmp_path):
         known["order_id"] = (await api.node.swarm.orders.place(DEFAULT_TENANT, wanted, by="tester")).id
         known["agent"] = (await quarantine(api.node, "analyst-1.1", "a test", by="tester")).successor
         await api.node.clock.sleep(0.5)
+        known |= {"workflow": "incident-triage", "run": (await api.http.get("/v1/runs")).json()["items"][0]["id"]}
         entries = (await api.http.get("/v1/ledger")).json()["items"]
         asked = {
             "/v1/ledger/bundle": {"case": next(entry["case"] for entry in entries if entry["case"])},
