@@ -51,7 +51,7 @@ class Target:
 class Layouts:
     """Maps circuits, once for each circuit, device and calibration."""
 
-    def __init__(self, *, trials: int = 8) -> None:
+    def __init__(self, *, trials: int = 16) -> None:
         self._trials = trials
         self._kept: OrderedDict[tuple[str, str, str], Layout] = OrderedDict()
         self._targets: dict[str, Target] = {}

@@ -112,7 +112,7 @@ def make_world(options: BenchOptions, *, n_jobs: int, draws: int, widest: int) -
         ]
         for draw in range(draws)
     ]
-    layouts = Layouts(trials=4)
+    layouts = Layouts()
     shape = (len(jobs), len(models))
     log_success, realised = np.full(shape, np.nan), np.full((draws, *shape), np.nan)
     for at, job in enumerate(jobs):
