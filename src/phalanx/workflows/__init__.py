@@ -16,6 +16,7 @@ Errors::
 """
 
 from phalanx.workflows._attempts import Retry, StepAttempt, StepUndo
+from phalanx.workflows._decorated import Workflow
 from phalanx.workflows._engine import Engine, RunOutcome
 from phalanx.workflows._errors import InvalidTemplate, RunChanged, RunStopped, StepFailed, Taken, WorkflowError
 from phalanx.workflows._gantt import Bar, Gantt, gantt_of, gantt_svg
@@ -64,6 +65,7 @@ __all__ = [
     "Taken",
     "Template",
     "Wanted",
+    "Workflow",
     "WorkflowError",
     "assessment_put",
     "gantt_of",
