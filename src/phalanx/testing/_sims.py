@@ -12,6 +12,7 @@ from phalanx.testing._sim_messaging import messaging_simulation
 from phalanx.testing._sim_storage import storage_simulation
 from phalanx.testing._sim_vault import vault_simulation
 from phalanx.testing._sim_witness import witness_simulation
+from phalanx.testing._sim_workflows import workflows_simulation
 from phalanx.testing.agents import agents_simulation, succession_simulation
 from phalanx.testing.consensus import consensus_simulation, twins_simulation
 from phalanx.testing.delivery import delivery_simulation
@@ -29,6 +30,7 @@ SIMULATIONS: dict[str, Simulation] = {
         messaging_simulation(),
         vault_simulation(),
         witness_simulation(),
+        workflows_simulation(),
         consensus_simulation(),
         delivery_simulation(),
         twins_simulation(),

@@ -1,0 +1,144 @@
+"""Simulation ``workflows``: two engines share a store, are killed at any time, started again, and slow.
+
+Runs are submitted, some of them twice. Commits take their time, and sometimes the process dies before it hears of one.
+The checker stands at the store and looks at nothing but what is committed:
+
+- the result of a step is written once, whoever worked on it, and never changes;
+- a step's result follows from the results that were kept of what it needed;
+- every run ends as done, with a result of every step.
+
+With ``sabotage`` the store ignores what commits expect: the checker must see that.
+"""
+
+import asyncio
+import zlib
+from collections.abc import Sequence
+
+from phalanx.core import DEFAULT_TENANT, Expect, Rng, Store, Write, derive_id
+from phalanx.devices import Fleet
+from phalanx.telemetry import Telemetry
+from phalanx.testing._checking import Checker, SimReport, Simulation, judged_in
+from phalanx.testing._world import SimWorld
+from phalanx.workflows import (
+    STEP_RESULTS,
+    Engine,
+    Runs,
+    RunStates,
+    RunStatus,
+    Step,
+    StepContext,
+    StepKind,
+    Template,
+)
+
+NAME = "workflows"
+_NEEDS: dict[str, tuple[str, ...]] = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}
+_ENGINES = ("east", "west")
+_RUNS, _LIVES = 4, 3
+_PATIENCE_S = 600.0
+
+
+class _Watched:
+    """The store as engines see it: slow, watched, and with ``deaf`` blind to what commits expect."""
+
+    def __init__(self, store: Store, world: SimWorld, checker: Checker, *, deaf: bool) -> None:
+        self._store = store
+        self._world = world
+        self._rng = world.rng.child("store")
+        self._checker = checker
+        self._deaf = deaf
+        self._kept: dict[str, bytes] = {}
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    async def commit(self, writes: Sequence[Write], *, expect: Sequence[Expect] = ()) -> int:
+        await self._world.clock.sleep(self._rng.exponential(0.05))
+        version = await self._store.commit(writes, expect=() if self._deaf else expect)
+        for write in writes:
+            if write.table.name == STEP_RESULTS.name:
+                value = getattr(write, "value", b"")
+                self._checker.require(write.key not in self._kept, "a step's result was kept twice", write.key)
+                self._kept[write.key] = value
+                self._checker.count("results kept")
+        await self._world.clock.sleep(self._rng.exponential(0.05))
+        return version
+
+
+def _said(step: str, drawn: int, results: dict[str, int]) -> int:
+    text = f"{step} {drawn} {sorted(results.items())}"
+    return zlib.crc32(text.encode())
+
+
+def _template(world: SimWorld, rng: Rng, checker: Checker) -> Template:
+    async def work(context: StepContext) -> dict[str, int]:
+        checker.count("steps worked on")
+        await world.clock.sleep(rng.exponential(1.0))
+        drawn = rng.bits(30)
+        needed = {name: int(result.output["said"]) for name, result in context.results.items()}
+        return {"drawn": drawn, "said": _said(context.step, drawn, needed)}
+
+    steps = tuple(Step(name=name, kind=StepKind.CLASSICAL, run=work, needs=needs) for name, needs in _NEEDS.items())
+    return Template(name="t", title="A diamond", steps=steps)
+
+
+async def _engine_lives(world: SimWorld, name: str, store: Store, template: Template, checker: Checker) -> None:
+    """Start an engine, kill it, start it again; the last life goes on."""
+    rng = world.rng.child(f"lives/{name}")
+    for life in range(_LIVES + 1):
+        engine = Engine(
+            store, world.clock, Telemetry(world.clock), Fleet([]), world.offload, Rng(rng.bits(30)), name=name
+        )
+        engine.register(template)
+        serving = asyncio.ensure_future(engine.serve())
+        try:
+            for run in range(_RUNS):
+                if life == 0 and rng.chance(0.7):
+                    await engine.submit("t", run_id=_run_id(run), tenant=DEFAULT_TENANT, inputs={})
+            await world.clock.sleep(rng.exponential(2.0) if life < _LIVES else _PATIENCE_S)
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+        if life < _LIVES:
+            checker.count("engines killed")
+        await world.clock.sleep(rng.exponential(5.0))
+
+
+def _run_id(run: int) -> str:
+    return derive_id(10**18, NAME, str(run))
+
+
+async def _judge(store: Store, checker: Checker) -> None:
+    states, runs = RunStates(store), Runs(store)
+    for run in map(_run_id, range(_RUNS)):
+        held = await states.held(DEFAULT_TENANT, run)
+        if held is None:
+            continue  # Nobody wanted it.
+        checker.count("runs")
+        done = {result.step: result for result in await runs.steps(DEFAULT_TENANT, run)}
+        checker.require(held.state.status is RunStatus.DONE, "a run did not end", run, held.state.status.value)
+        checker.require(set(done) == set(_NEEDS), "a step's result is lost", run, sorted(done))
+        for step, result in done.items():
+            needed = {need: int(done[need].output["said"]) for need in _NEEDS[step] if need in done}
+            follows = result.output["said"] == _said(step, result.output["drawn"], needed)
+            checker.require(follows, "a result does not follow from what was kept", run, step)
+
+
+def workflows_simulation(*, deaf: bool = False) -> Simulation:
+    """The simulation; ``deaf`` is a store that the checker must complain of."""
+
+    def run(seed: int) -> SimReport:
+        world, checker = SimWorld(seed), Checker()
+
+        async def main(world: SimWorld) -> None:
+            inner = world.store("shared")
+            store: Store = _Watched(inner, world, checker, deaf=deaf)  # type: ignore[assignment]
+            template = _template(world, world.rng.child("work"), checker)
+            async with asyncio.TaskGroup() as group:
+                for name in _ENGINES:
+                    group.create_task(_engine_lives(world, name, store, template, checker), name=name)
+            await _judge(inner, checker)
+
+        return judged_in(world, main, checker, simulation=NAME)
+
+    return Simulation(NAME, "engines that share a store, die and are slow: no step's result lost or doubled", run)
