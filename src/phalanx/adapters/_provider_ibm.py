@@ -4,13 +4,15 @@ Emulation needs the extra ``ibm`` only to run. Hardware goes through ``qiskit-ib
 its ``save_account`` or its environment variables name.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from phalanx.adapters._emulation import Emulated
 from phalanx.adapters._ibm_snapshots import snapshot_of_target
-from phalanx.core import Circuit, LimitExceeded, Offload, Origin, Provenance, Unavailable
+from phalanx.adapters._limits import MAX_REMEMBERED_JOBS
+from phalanx.core import Circuit, Clock, LimitExceeded, Offload, Origin, Provenance, Unavailable
 from phalanx.devices import (
     FREE,
     Backend,
@@ -32,6 +34,7 @@ from phalanx.quantum import InvalidCircuit, parse
 IBM = "ibm"
 # Pay-as-you-go, US dollars a second of the machine; November 2026 price list of the vendor.
 _PAY_AS_YOU_GO = price_per_second(1.60, as_of_ns=1_793_491_200_000_000_000, source="IBM Quantum, pay-as-you-go")
+_ASK_EVERY_S = 2.0
 _MEASURES_IN_BETWEEN = {"measure_2", "if_else", "switch_case"}
 _DECIDES = {"if_else", "switch_case", "while_loop"}
 
@@ -54,8 +57,8 @@ def ibm_provider(context: ProviderContext, *, service: Callable[[], Any] | None 
         shipped = shipped_snapshots(IBM)
         return IbmProvider([Emulated(emulated_device(one), context.offload) for one in shipped])
     account = (service or _account)()
-    now_ns = context.clock.wall_ns()
-    return IbmProvider([IbmMachine(one, context.offload, now_ns) for one in account.backends(simulator=False)])
+    machines = account.backends(simulator=False)
+    return IbmProvider([IbmMachine(one, account, context.offload, context.clock) for one in machines])
 
 
 def emulated_device(snapshot: Snapshot) -> DeviceModel:
@@ -64,49 +67,97 @@ def emulated_device(snapshot: Snapshot) -> DeviceModel:
 
 
 class IbmMachine:
-    """A real machine. ``run`` waits in the vendor's queue; a job that has been sent is billed."""
+    """A real machine. Its jobs wait at the vendor, each tagged with our key; one that has been sent is billed."""
 
-    def __init__(self, backend: Any, offload: Offload, now_ns: int) -> None:
-        self._backend = backend
-        self._offload = offload
-        self._device = _machine(backend, now_ns)
+    def __init__(self, backend: Any, account: Any, offload: Offload, clock: Clock) -> None:
+        self._backend, self._account = backend, account
+        self._offload, self._clock = offload, clock
+        self._sent: OrderedDict[str, Any] = OrderedDict()
+        self._device = _machine(backend, clock.wall_ns())
 
     @property
     def device(self) -> DeviceModel:
         return self._device
 
+    async def look(self) -> DeviceModel:
+        """The machine with the vendor's newest calibration, queue and status."""
+        self._device = await self._offload.run(self._looked)
+        return self._device
+
     async def run(self, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
+        self._check(circuit, shots)
+        handle = await self._offload.run(self._send, circuit, shots, seed, "")
+        return await self.collect(handle, circuit, shots=shots, seed=seed)
+
+    async def submit(self, circuit: Circuit, /, *, shots: int, seed: int, key: str) -> str:
+        self._check(circuit, shots)
+        return await self._offload.run(self._send, circuit, shots, seed, key)
+
+    async def collect(self, handle: str, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
+        while (counts := await self._offload.run(self._counts, handle)) is None:
+            await self._clock.sleep(_ASK_EVERY_S)
+        origin, dated = self._device.origin, self._device.calibration.calibrated_at_ns
+        provenance = Provenance(
+            origin=origin, device=self._device.name, circuits=(circuit.digest,), shots=shots, seed=seed,
+            calibrated_at_ns=dated if origin is Origin.EMULATED else None,
+        )  # fmt: skip
+        return ShotResult(counts, provenance)
+
+    async def recall(self, handle: str, /) -> None:
+        await self._offload.run(lambda: self._job(handle).cancel())
+
+    def _check(self, circuit: Circuit, shots: int) -> None:
         device = self._device
         if circuit.n_qubits > device.reach:
             raise LimitExceeded(f"qubits of {device.name}", maximum=device.reach, seen=circuit.n_qubits)
         if not 1 <= shots <= device.max_shots:
             raise LimitExceeded(f"shots of one run on {device.name}", maximum=device.max_shots, seen=shots)
-        counts = await self._offload.run(self._sample, circuit, shots, seed)
-        origin, dated = device.origin, device.calibration.calibrated_at_ns
-        return ShotResult(
-            counts,
-            Provenance(
-                origin=origin, device=device.name, circuits=(circuit.digest,), shots=shots, seed=seed,
-                calibrated_at_ns=dated if origin is Origin.EMULATED else None,
-            ),
-        )  # fmt: skip
 
-    def _sample(self, circuit: Circuit, shots: int, seed: int) -> dict[str, int]:
+    def _send(self, circuit: Circuit, shots: int, seed: int, key: str) -> str:
         from qiskit import qasm3, transpile
 
         if not parse(circuit).measured:
             raise InvalidCircuit("measures nothing: there is no outcome to count")
+        if key and (sent := self._account.jobs(job_tags=[key], limit=1)):
+            return str(sent[0].job_id())
         fitted = transpile(
             qasm3.loads(circuit.qasm3), backend=self._backend, optimization_level=2, seed_transpiler=seed % (1 << 31)
         )
         sampler = _sampler()(mode=self._backend)
+        if key:
+            sampler.options.environment.job_tags = [key]
         if self._local:
             sampler.options.simulator.seed_simulator = seed % (1 << 32)
-        try:
-            (result,) = sampler.run([fitted], shots=shots).result()
-        except Exception as error:
-            raise Unavailable(self._device.name, f"{type(error).__name__}: {error}") from error
+        job = sampler.run([fitted], shots=shots)
+        if self._local:
+            # The local mode of the SDK computes in this process: there is no queue to wait in.
+            job.result()
+        handle = str(job.job_id())
+        self._sent[handle] = job
+        while len(self._sent) > MAX_REMEMBERED_JOBS:
+            self._sent.popitem(last=False)
+        return handle
+
+    def _counts(self, handle: str) -> dict[str, int] | None:
+        """``None`` while it has not ended."""
+        job = self._job(handle)
+        state = str(getattr(job.status(), "name", job.status()))
+        if state in {"QUEUED", "RUNNING", "INITIALIZING", "VALIDATING"}:
+            return None
+        if state != "DONE":
+            raise Unavailable(self._device.name, f"the job {handle} ended as {state.lower()}")
+        (result,) = job.result()
         return {key[::-1]: int(n) for key, n in result.join_data().get_counts().items()}
+
+    def _job(self, handle: str) -> Any:
+        known = self._sent.get(handle)
+        return self._account.job(handle) if known is None else known
+
+    def _looked(self) -> DeviceModel:
+        refresh = getattr(self._backend, "refresh", None)
+        if refresh is not None and not self._local:
+            refresh()
+        return _machine(self._backend, self._clock.wall_ns())
 
     @property
     def _local(self) -> bool:

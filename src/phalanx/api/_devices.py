@@ -1,20 +1,37 @@
-"""Quantum devices: which there are, and how good each is."""
+"""Quantum devices: which there are, how good each is, how it went; and jobs on them."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends
+import msgspec
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
 from starlette.responses import Response
 
 from phalanx.api._auth import Gate
-from phalanx.api._replies import reply
-from phalanx.api._schemas import answer
-from phalanx.devices import DeviceDetail, DeviceView, device_detail, device_view
-from phalanx.trust import Role
+from phalanx.api._bodies import read_body
+from phalanx.api._replies import Page, page, reply, reply_page
+from phalanx.api._schemas import answer, answer_text, asked
+from phalanx.core import InvalidInput, Origin
+from phalanx.devices import (
+    DeviceDetail,
+    DeviceHistory,
+    DeviceView,
+    HistoryNumber,
+    Job,
+    device_detail,
+    device_view,
+    history_line,
+    history_svg,
+    history_view,
+    topology_svg,
+)
+from phalanx.quantum.circuits import read
+from phalanx.trust import Principal, Role
 
 if TYPE_CHECKING:
     from phalanx.node import Node
 
-KINDS: tuple[type, ...] = (DeviceView, DeviceDetail)
+_SVG = "image/svg+xml"
 
 
 def device_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -33,4 +50,89 @@ def device_routes(node: "Node", gate: Gate) -> APIRouter:
         """Everything known of one device, qubit by qubit."""
         return reply(device_detail(node.fleet.backend(name).device, node.clock.wall_ns()))
 
+    @router.get("/{name}/map.svg", responses=answer_text(_SVG, "the map"), dependencies=[viewer])
+    async def get_map(name: str) -> Response:
+        """Qubits and couplers of one device, shaded by their errors."""
+        picture = await node.offload.run(topology_svg, node.fleet.backend(name).device)
+        return Response(picture, media_type=_SVG)
+
+    @router.get("/{name}/history", responses=answer(DeviceHistory), dependencies=[viewer])
+    async def get_history(name: str) -> Response:
+        """Calibrations, queue and availability of one device as they were seen, and what drifted."""
+        device = node.fleet.backend(name).device
+        seen, states = await node.device_history.calibrations(device), await node.device_history.states(name)
+        return reply(await node.offload.run(history_view, name, seen, states))
+
+    @router.get("/{name}/history.svg", responses=answer_text(_SVG, "the line"), dependencies=[viewer])
+    async def draw_history(
+        name: str,
+        number: Annotated[HistoryNumber, Query(description="Which number.")] = HistoryNumber.TWO_QUBIT_ERROR,
+        qubit: Annotated[
+            int | None, Query(ge=0, description="One qubit, or coupler by its place, not the median.")
+        ] = None,
+    ) -> Response:
+        """One number of a device over time."""
+        seen = await node.device_history.calibrations(node.fleet.backend(name).device)
+        return Response(history_svg(*history_line(name, seen, number, qubit)), media_type=_SVG)
+
     return router
+
+
+class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A circuit to run. ``circuit`` is text in ``language`` (empty: what it looks like): OpenQASM 3 or 2.
+
+    ``device`` empty: the fleet chooses, among those whose results are of ``origin``. ``key`` makes a repeated
+    submission find the first.
+    """
+
+    circuit: str
+    shots: int = 1_000
+    language: str = ""
+    device: str = ""
+    origin: str = ""
+    seed: int | None = None
+    key: str = ""
+
+
+def job_routes(node: "Node", gate: Gate) -> APIRouter:
+    """``/v1/jobs``."""
+    router = APIRouter(prefix="/v1/jobs", tags=["devices"], default_response_class=Response)
+    viewer, operator = Depends(gate.needs(Role.VIEWER)), Depends(gate.needs(Role.OPERATOR))
+
+    @router.get("", responses=answer(Job, many=True))
+    async def list_jobs(
+        request: Request, principal: Annotated[Principal, viewer], asked_page: Annotated[Page, Depends(page)]
+    ) -> Response:
+        """Jobs of the caller's tenant, newest first."""
+        jobs = await node.jobs.newest(principal.tenant, limit=asked_page.limit, before=asked_page.after)
+        return reply_page(request, jobs, asked=asked_page, last=jobs[-1].id if jobs else "")
+
+    @router.get("/{job_id}", responses=answer(Job))
+    async def get_job(job_id: str, principal: Annotated[Principal, viewer]) -> Response:
+        """One job, with its counts and their provenance once it has completed."""
+        return reply(await node.jobs.get(principal.tenant, job_id))
+
+    @router.post("", responses=answer(Job), openapi_extra=asked(JobRequest))
+    async def submit_job(request: Request, principal: Annotated[Principal, operator]) -> Response:
+        """Submit a circuit; it is durable when this answers. Refused, with nothing written, when it does not fit."""
+        try:
+            wanted = msgspec.json.decode(await read_body(request, node.offload), type=JobRequest)
+            origin = Origin(wanted.origin) if wanted.origin else None
+        except (msgspec.DecodeError, ValueError) as error:
+            raise InvalidInput("body", str(error)) from error
+        circuit = await node.offload.run(read, wanted.circuit, language=wanted.language or None)
+        job = await node.jobs.submit(
+            principal.tenant, circuit, shots=wanted.shots, device=wanted.device, origin=origin, seed=wanted.seed,
+            key=wanted.key,
+        )  # fmt: skip
+        return reply(job)
+
+    @router.post("/{job_id}/cancel", responses=answer(Job))
+    async def cancel_job(job_id: str, principal: Annotated[Principal, operator]) -> Response:
+        """The job as it ended: cancelled, unless it had ended before."""
+        return reply(await node.jobs.cancel(principal.tenant, job_id))
+
+    return router
+
+
+KINDS: tuple[type, ...] = (DeviceView, DeviceDetail, DeviceHistory, Job, JobRequest)

@@ -73,6 +73,12 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
         ProblemType("ledger-tampered", 409, "Ledger changed", "What is stored of the ledger is not what was recorded."),
         ProblemType("limit-exceeded", 413, "Limit exceeded", "The request is beyond a named bound."),
         ProblemType("unsupported-media", 415, "Unsupported media", "The body's type or encoding is not understood."),
+        ProblemType(
+            "invalid-circuit",
+            422,
+            "Not a circuit",
+            "The text is no circuit; the message says where.",
+        ),
         ProblemType("wire", 422, "Unreadable record", "Bytes are not the record they should be."),
         ProblemType("not-shareable", 403, "Not shareable", "The marking of an object does not allow it there."),
         ProblemType("taxii-refused", 502, "Refused elsewhere", "A TAXII server elsewhere answered with an error."),

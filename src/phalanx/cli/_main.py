@@ -47,7 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "messages": ("phalanx.cli._messages:messages", "What agents say to each other: routes, streams, dead letters."),
     "cluster": ("phalanx.cli._cluster:cluster", "The node among others: who is there, and inviting another node."),
-    "devices": ("phalanx.cli._show:devices", "Quantum devices and simulators, and what each result of theirs is."),
+    "devices": ("phalanx.cli._devices:devices", "Quantum devices: how good each is, and jobs on them."),
     "alerts": ("phalanx.cli._show:alerts", "What the node wants a person to know of itself."),
     "intel": ("phalanx.cli._intel:intel", "Intelligence: STIX, TAXII, ATT&CK and what is looked for."),
     "trace": ("phalanx.cli._show:trace", "The whole way of one event, from intake to ledger."),

@@ -108,21 +108,6 @@ def decisions(client: NodeClient, limit: int, as_json: bool) -> None:
     _listing("/v1/decisions", "Decisions", columns, client=client, limit=limit, as_json=as_json)
 
 
-@click.command(short_help="Quantum devices and simulators, and what each result of theirs is.")
-@client_options
-@json_option
-def devices(client: NodeClient, as_json: bool) -> None:
-    """Quantum devices and simulators, and what each result of theirs is."""
-    columns: list[Column] = [
-        ("device", _text("name")),
-        ("provider", _text("provider")),
-        ("kind", _text("kind")),
-        ("qubits", _text("n_qubits")),
-        ("results are", _text("origin")),
-    ]
-    _listing("/v1/devices", "Devices", columns, client=client, limit=1_000, as_json=as_json)
-
-
 @click.command(short_help="What the node wants a person to know of itself.")
 @client_options
 @json_option

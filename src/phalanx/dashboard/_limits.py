@@ -50,3 +50,7 @@ MAX_QUARANTINED_SHOWN = 200
 # Events that a search shows at once, and bars of its histogram.
 MAX_SEARCH_ROWS = 50
 MAX_SEARCH_BARS = 48
+
+# Devices and jobs on the page of devices; the rest is found through the API.
+MAX_DEVICES_SHOWN = 200
+MAX_JOBS_SHOWN = 20

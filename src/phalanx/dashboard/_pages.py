@@ -14,6 +14,7 @@ from phalanx.dashboard._agreement_page import agreement_view
 from phalanx.dashboard._assets import ChartLibrary, asset_routes, own_assets
 from phalanx.dashboard._balancing_page import panel
 from phalanx.dashboard._connectors_page import connectors_view
+from phalanx.dashboard._devices_page import devices_page
 from phalanx.dashboard._keys_page import keys_view
 from phalanx.dashboard._ledger_page import ledger_view
 from phalanx.dashboard._limits import (
@@ -35,6 +36,7 @@ from phalanx.dashboard._sections import (
     BALANCING,
     CONNECTORS,
     COVERAGE,
+    DEVICES,
     KEYS,
     LEDGER,
     LIVE,
@@ -149,6 +151,7 @@ def _work_routes(node: "Node", renderer: Renderer, doorman: Doorman) -> list[Rou
         (ROLES, roles_page(node, renderer)),
         (RULES, rules_page(node, renderer)),
         (SEARCH, search_page(node, renderer)),
+        (DEVICES, devices_page(node, renderer)),
         (QUARANTINE, quarantine_page(node, renderer)),
     )
     return [Route(section.path, _guarded(page, doorman, renderer)) for section, page in pages]

@@ -15,6 +15,7 @@ LIVE = Section("/", "Live")
 LEDGER = Section("/ledger", "Ledger")
 KEYS = Section("/keys", "Keys")
 BALANCING = Section("/balancing", "Balancing")
+DEVICES = Section("/devices", "Devices")
 AGENTS = Section("/agents", "Agents")
 ROLES = Section("/roles", "Roles")
 RULES = Section("/rules", "Rules")
@@ -28,7 +29,7 @@ CONNECTORS = Section("/connectors", "Connectors")
 # By what somebody comes for: what happens, who works on it, why it can be believed, and whom it is shared with.
 GROUPS = (
     ("Watch", (LIVE, SEARCH, RULES, COVERAGE, QUARANTINE)),
-    ("Work", (AGENTS, ROLES, BALANCING)),
+    ("Work", (AGENTS, ROLES, BALANCING, DEVICES)),
     ("Proof", (AGREEMENT, LEDGER, KEYS)),
     ("Exchange", (MESSAGES, CONNECTORS, SHARING)),
 )

@@ -12,10 +12,26 @@ Errors::
         └── NoDeviceFits    no device can run the circuit; says why for each
 """
 
-from phalanx.devices._backend import Backend, Provider, ProviderContext
+from phalanx.devices._backend import Backend, LiveBackend, Provider, ProviderContext, QueuedBackend
 from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Quality, calibration, median_of
 from phalanx.devices._errors import NoDeviceFits
 from phalanx.devices._fleet import Candidate, Fleet, Placement
+from phalanx.devices._history import (
+    CalibrationPoint,
+    DeviceHistory,
+    Drift,
+    History,
+    HistoryNumber,
+    SeenCalibration,
+    SeenState,
+    StatePoint,
+    drifts,
+    history_line,
+    history_view,
+    seen_calibration,
+)
+from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState
+from phalanx.devices._jobs import Jobs
 from phalanx.devices._local import LOCAL_STATEVECTOR, LocalProvider, LocalStatevector, local_provider
 from phalanx.devices._model import (
     DeviceModel,
@@ -30,6 +46,7 @@ from phalanx.devices._model import (
     ideal_calibration,
     ideal_device,
 )
+from phalanx.devices._plots import history_svg, topology_svg
 from phalanx.devices._prices import (
     FREE,
     Money,
@@ -52,21 +69,33 @@ from phalanx.devices._views import (
     device_detail,
     device_view,
 )
+from phalanx.devices._watch import watch_devices
 from phalanx.quantum import ShotResult
 
 __all__ = [
     "FREE",
+    "JOBS",
+    "JOB_KEYS",
     "LOCAL_STATEVECTOR",
     "Backend",
     "Calibration",
+    "CalibrationPoint",
     "Candidate",
     "CouplerView",
     "DeviceDetail",
+    "DeviceHistory",
     "DeviceModel",
     "DeviceView",
+    "Drift",
     "ErrorKind",
     "Features",
     "Fleet",
+    "History",
+    "HistoryNumber",
+    "Job",
+    "JobState",
+    "Jobs",
+    "LiveBackend",
     "LocalProvider",
     "LocalStatevector",
     "Modality",
@@ -84,16 +113,24 @@ __all__ = [
     "QubitView",
     "QueueState",
     "QueueView",
+    "QueuedBackend",
+    "SeenCalibration",
+    "SeenState",
     "SessionLimits",
     "ShotResult",
     "Snapshot",
     "SnapshotHead",
+    "StatePoint",
     "Status",
     "Window",
     "all_pairs",
     "calibration",
     "device_detail",
     "device_view",
+    "drifts",
+    "history_line",
+    "history_svg",
+    "history_view",
     "ideal_calibration",
     "ideal_device",
     "local_provider",
@@ -103,7 +140,10 @@ __all__ = [
     "price_per_second",
     "price_per_shot",
     "read_snapshots",
+    "seen_calibration",
     "shipped_snapshots",
     "subscription",
+    "topology_svg",
+    "watch_devices",
     "write_snapshots",
 ]

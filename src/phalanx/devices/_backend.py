@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from phalanx.core import Circuit, Clock, Offload
 from phalanx.devices._model import DeviceModel
@@ -22,6 +22,29 @@ class Backend(Protocol):
     def device(self) -> DeviceModel: ...
 
     async def run(self, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult: ...
+
+
+@runtime_checkable
+class QueuedBackend(Backend, Protocol):
+    """A backend whose jobs wait at a vendor and outlive this process.
+
+    ``submit`` returns what the vendor calls the job; a second call with the same ``key`` finds the first one's.
+    ``collect`` waits until it has ended, in this life of the node or a later one. ``recall`` asks the vendor to
+    drop it.
+    """
+
+    async def submit(self, circuit: Circuit, /, *, shots: int, seed: int, key: str) -> str: ...
+
+    async def collect(self, handle: str, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult: ...
+
+    async def recall(self, handle: str, /) -> None: ...
+
+
+@runtime_checkable
+class LiveBackend(Backend, Protocol):
+    """A backend whose machine changes: ``look`` asks the vendor how it is now, and ``device`` says so from then on."""
+
+    async def look(self) -> DeviceModel: ...
 
 
 class Provider(Protocol):

@@ -48,6 +48,9 @@ class Fleet:
         if len(self._backends) > MAX_BACKENDS:
             raise LimitExceeded("the devices of a node", maximum=MAX_BACKENDS, seen=len(self._backends))
 
+    def names(self) -> list[str]:
+        return list(self._backends)
+
     def devices(self) -> list[DeviceModel]:
         """By name."""
         return [backend.device for backend in self._backends.values()]

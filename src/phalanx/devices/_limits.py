@@ -11,3 +11,22 @@ DEAD_ERROR = 0.99
 MAX_REMEMBERED_CIRCUITS = 32
 MAX_REMEMBERED_OUTCOMES = 4_096
 MAX_SNAPSHOTS = 1_024
+
+MAX_OPEN_JOBS = 10_000
+MAX_KEY_CHARS = 200
+# A job that takes the node with it each time is given up.
+MAX_JOB_ATTEMPTS = 5
+# Jobs of one device that run in this process at once, and those that may wait at a vendor.
+JOBS_AT_ONCE = 2
+SENT_JOBS_AT_ONCE = 64
+
+# What is kept of the history of one device, and when a number of it has drifted.
+MAX_KEPT_CALIBRATIONS = 512
+MAX_KEPT_STATES = 1_000
+DRIFT_LIMIT = 5.0
+DRIFT_WINDOW = 30
+OWN_SCATTER_FROM = 8
+WATCH_EVERY_S = 300.0
+MAX_TOLD_DRIFTS = 5
+# Couplers on one map; a larger device shows its qubits alone.
+MAX_DRAWN_COUPLERS = 2_000

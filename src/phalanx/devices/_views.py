@@ -35,7 +35,8 @@ class PriceView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
-    """A thing that runs circuits. Medians are over what no mask rules out; ``age_s`` is that of the calibration."""
+    """A thing that runs circuits. Medians are over what no mask rules out; ``age_days`` is that of the
+    calibration."""
 
     name: str
     title: str
@@ -48,7 +49,7 @@ class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
     usable_qubits: int
     max_shots: int
     calibrated_at_ns: int
-    age_s: float
+    age_days: float
     calibration_source: str
     t1_ns: float | None
     t2_ns: float | None
@@ -105,7 +106,7 @@ def device_view(device: DeviceModel, now_ns: int) -> DeviceView:
         name=device.name, title=device.title or device.name, provider=device.provider, kind=device.kind.value,
         origin=device.origin.value, status=device.status.value, region=device.region, n_qubits=device.n_qubits,
         usable_qubits=device.usable_qubits, max_shots=device.max_shots, calibrated_at_ns=known.calibrated_at_ns,
-        age_s=known.age_ns(now_ns) / 1e9 if known.calibrated_at_ns else 0.0, calibration_source=known.source,
+        age_days=_days(known, now_ns), calibration_source=known.source,
         t1_ns=_known(known.median("t1_ns")), t2_ns=_known(known.median("t2_ns")),
         one_qubit_error=_known(known.median("one_qubit_error")),
         two_qubit_error=_known(known.median("two_qubit_error")),
@@ -160,6 +161,10 @@ def _coupler(known: Calibration, at: int) -> CouplerView:
     }
     a, b = known.pair[at]
     return CouplerView(qubits=(int(a), int(b)), faulty=bool(known.faulty_coupler[at]), **numbers)
+
+
+def _days(known: Calibration, now_ns: int) -> float:
+    return round(known.age_ns(now_ns) / 86_400e9, 2) if known.calibrated_at_ns else 0.0
 
 
 def _known(value: float) -> float | None:

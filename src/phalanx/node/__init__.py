@@ -17,7 +17,7 @@ from phalanx.node._indicators import read_warninglists
 from phalanx.node._invitations import Invitation
 from phalanx.node._node import Node, build_node
 from phalanx.node._open import open_ports
-from phalanx.node._plugins import GROUPS, registered
+from phalanx.node._plugins import GROUPS, provided_fleet, registered
 from phalanx.node._ports import ClusterLine, Noise, Ports
 from phalanx.node._probing import Probed, Probes, answer_probe, probe_duty
 from phalanx.node._rewrap import rewrap_vault
@@ -84,6 +84,7 @@ __all__ = [
     "open_sources",
     "quarantine",
     "read_tiles",
+    "provided_fleet",
     "registered",
     "rewrap_vault",
     "setting_names",

@@ -31,7 +31,7 @@ from phalanx.crypto.entropy import NoiseWatch
 from phalanx.crypto.identity import Identities
 from phalanx.crypto.sharing import Escrows
 from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
-from phalanx.devices import Backend, Fleet, ProviderContext
+from phalanx.devices import Fleet, History, Jobs, ProviderContext, watch_devices
 from phalanx.incidents import Cases, Responses
 from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Judgements, Sentinel
 from phalanx.intel.delivery import Delivery
@@ -49,12 +49,7 @@ from phalanx.node._guard import SpaceWatch, WatchedBlobs, WatchedJournals, Watch
 from phalanx.node._identities import IDENTITY_KEYS, keep_identities, opened_identities
 from phalanx.node._indicators import SharedValues, opened_indicators, start_indicators
 from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SETTLED_POLL_S
-from phalanx.node._plugins import (
-    ANALYSES,
-    DEVICES,
-    checked_backends,
-    load_plugins,
-)
+from phalanx.node._plugins import ANALYSES, load_plugins, provided_fleet
 from phalanx.node._ports import Ports
 from phalanx.node._probing import Probes
 from phalanx.node._responding import opened_responses
@@ -118,9 +113,15 @@ class Node:
     delivery: Delivery
     fleet: Fleet
     reservations: Reservations
+    jobs: Jobs
     local_operator: Principal
     _space: SpaceWatch
     _services: Services
+
+    @property
+    def device_history(self) -> History:
+        """What was seen of devices over time."""
+        return History(self.store, self.clock)
 
     @property
     def read_only(self) -> bool:
@@ -201,7 +202,7 @@ async def build_node(
         stack.push_async_callback(ledger.close)
         stack.push_async_callback(seal, ledger, telemetry)
         vouching = await build_vouching(settings, ports, store, ledger, telemetry, alerts)
-        fleet = _fleet(settings, ports, offload, alerts)
+        fleet, jobs = _devices(settings, ports, store, telemetry, alerts)
         engine = _engine(settings, ports, telling.store, telemetry, fleet)
         load_plugins(ANALYSES, alerts, engine.register)
         intake = await _intake(settings, ports, intake_journal, store, seals, telemetry)
@@ -229,7 +230,7 @@ async def build_node(
             migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS], files=artefacts),
             escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
             agreements=archive, anchors=Anchors(store, offload, clock), artefacts=artefacts, fleet=fleet, ledger=ledger,
-            reservations=await opened_reservations(settings, ports, store, fleet), engine=engine,
+            reservations=await opened_reservations(settings, ports, store, fleet), engine=engine, jobs=jobs,
             sharing=opened_sharing(settings, ports, store, ledger, SharedValues(indicators)), identities=identities,
             delivery=await opened_delivery(settings, ports, store, telling, intake, telemetry, alerts, stack),
             local_operator=_LOCAL_OPERATOR, _space=space, _services=services, indicators=indicators,
@@ -301,6 +302,8 @@ def _start_services(node: Node, ports: Ports, services: Services) -> None:
     services.start("noise", node.noise.run)
     services.start("balancing", node.balancing.run)
     services.start("workflows", node.engine.serve)
+    services.start("device-jobs", node.jobs.run)
+    services.start("device-watch", lambda: watch_devices(node.fleet, node.device_history, clock, node.alerts))
     services.start("ledger-seal", lambda: seal_often(node.ledger, telemetry, clock))
     node.sharing.start(services, clock)
     services.start("ledger-anchor", lambda: anchor_daily(node.ledger, node.anchors, ports, telemetry))
@@ -332,11 +335,12 @@ def _telemetry(settings: Settings, clock: Clock, log_sink: LogSink) -> Telemetry
     return telemetry
 
 
-def _fleet(settings: Settings, ports: Ports, offload: Offload, alerts: Alerts) -> Fleet:
-    backends: list[Backend] = []
-    context = ProviderContext(offload, ports.clock, frozenset(settings.devices.hardware))
-    load_plugins(DEVICES, alerts, lambda provider: backends.extend(checked_backends(provider(context), backends)))
-    return Fleet(backends)
+def _devices(
+    settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, alerts: Alerts
+) -> tuple[Fleet, Jobs]:  # fmt: skip
+    context = ProviderContext(ports.offload, ports.clock, frozenset(settings.devices.hardware))
+    fleet = provided_fleet(context, alerts)
+    return fleet, Jobs(store, ports.clock, ports.ids, fleet, telemetry)
 
 
 @contextlib.asynccontextmanager

@@ -11,7 +11,7 @@ from phalanx.agents import Duty, Skill, duties_by_name, skills_by_name
 from phalanx.core import AlertLevel, AlertSink, InvalidInput
 from phalanx.crypto.entropy import SOURCES_GROUP as ENTROPY_GROUP
 from phalanx.crypto.vault import WRAPPERS_GROUP
-from phalanx.devices import Backend, Provider
+from phalanx.devices import Backend, Fleet, Provider, ProviderContext
 from phalanx.intel import DETECTORS_GROUP
 from phalanx.intel.delivery import SINKS_GROUP, SOURCES_GROUP
 
@@ -37,6 +37,13 @@ def load_plugins(group: str, alerts: AlertSink, accept: Callable[[Any], object])
         except Exception as error:  # noqa: BLE001 - a third party's code may fail in any way
             text = f"plug-in {entry.name} of {group} is left out: {error}"
             alerts.alert(AlertLevel.WARNING, "node", text, error=type(error).__name__)
+
+
+def provided_fleet(context: ProviderContext, alerts: AlertSink) -> Fleet:
+    """The devices of all providers that are installed."""
+    backends: list[Backend] = []
+    load_plugins(DEVICES, alerts, lambda make: backends.extend(checked_backends(make(context), backends)))
+    return Fleet(backends)
 
 
 def checked_backends(provider: Provider, known: Sequence[Backend]) -> Sequence[Backend]:

@@ -6,7 +6,7 @@ import pytest
 
 from phalanx.adapters import google_provider, ibm_provider
 from phalanx.core import LimitExceeded, Origin, Unavailable
-from phalanx.devices import ProviderContext, shipped_snapshots
+from phalanx.devices import LiveBackend, ProviderContext, QueuedBackend, shipped_snapshots
 from phalanx.quantum import Gates
 from phalanx.testing import InlineOffload, SimWorld
 from phalanx.testing.contracts import DEVICE_CHECKS, check_provider
@@ -74,6 +74,36 @@ class Account:
 
         assert simulator is False
         return [FakeManilaV2()]
+
+    def __init__(self):
+        self.tagged = {}
+
+    def jobs(self, *, job_tags, limit):
+        return [self.tagged[tag] for tag in job_tags if tag in self.tagged][:limit]
+
+    def job(self, handle):
+        return next(job for job in self.tagged.values() if job.job_id() == handle)
+
+
+@pytest.mark.requirement("QRM-8")
+def test_a_job_of_ibm_is_sent_once_under_its_key_and_collected_in_another_life():
+    pytest.importorskip("qiskit_ibm_runtime", reason="the extra of this vendor is not installed")
+    account, bell = Account(), Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
+
+    async def main(world):
+        made = ProviderContext(world.offload, world.clock, frozenset({"ibm"}))
+        (first,) = ibm_provider(made, service=lambda: account).backends()
+        assert isinstance(first, QueuedBackend)
+        assert isinstance(first, LiveBackend)
+        handle = await first.submit(bell, shots=300, seed=4, key="ours")
+        account.tagged["ours"] = first._job(handle)
+        (second,) = ibm_provider(made, service=lambda: account).backends()
+        assert await second.submit(bell, shots=300, seed=4, key="ours") == handle
+        result = await second.collect(handle, bell, shots=300, seed=4)
+        assert sum(result.counts.values()) == 300
+        assert (await second.look()).calibration.id == first.device.calibration.id
+
+    SimWorld(1).run(main)
 
 
 @pytest.mark.requirement("QRM-8")

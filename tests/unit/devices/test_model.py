@@ -137,8 +137,8 @@ def test_a_device_is_shown_without_numbers_that_nobody_knows():
         name="test.line", provider="test", kind=Modality.SUPERCONDUCTING, origin=Origin.HARDWARE, n_qubits=4,
         limits=SessionLimits(max_shots=10), calibration=line(t1_ns=5.0, two_qubit_error=[0.1, np.nan, 0.3]),
     )  # fmt: skip
-    detail = device_detail(device, AS_OF + 3_000_000_000)
-    assert detail.device.age_s == 3.0
+    detail = device_detail(device, AS_OF + 3 * 86_400_000_000_000)
+    assert detail.device.age_days == 3.0
     assert (detail.device.t1_ns, detail.device.t2_ns) == (5.0, None)
     assert [one.two_qubit_error for one in detail.couplers] == [0.1, None, 0.3]
     assert [one.faulty for one in detail.couplers] == [False, True, False]

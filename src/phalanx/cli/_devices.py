@@ -1,0 +1,270 @@
+"""`phalanx devices`: which quantum devices there are, how good each is, and jobs on them."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._files import read_file, write_file
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
+from phalanx.cli._show import limit_option
+from phalanx.core import InvalidInput
+
+_JSON = {"Content-Type": "application/json"}
+_FINAL = {"Completed", "Failed", "Cancelled"}
+_POLL_S = 0.2
+_SHOWN_OUTCOMES = 20
+
+plot_option = click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write the picture to this SVG file."
+)
+
+
+@click.group(cls=Group, short_help="Quantum devices: how good each is, and jobs on them.")
+def devices() -> None:
+    """Quantum devices and simulators: how good each is, and jobs on them."""
+
+
+@devices.command("list")
+@click.option("--here", is_flag=True, help="What this installation brings, without asking a node.")
+@click.option("--provider", default="", help="Only those of this provider.")
+@client_options
+@json_option
+def list_devices(here: bool, provider: str, client: NodeClient, as_json: bool) -> None:
+    """Quantum devices and simulators, and what the results of each are."""
+    rows = _brought() if here else client.get("/v1/devices")["items"]
+    rows = [row for row in rows if provider in {"", row["provider"]}]
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("device", lambda row: row["name"]),
+        ("kind", lambda row: row["kind"]),
+        ("qubits", lambda row: f"{row['usable_qubits']}/{row['n_qubits']}"),
+        ("results are", lambda row: row["origin"]),
+        ("status", lambda row: row["status"]),
+        ("calibrated", _calibrated),
+        ("2q error", lambda row: _percent(row["two_qubit_error"])),
+        ("readout", lambda row: _percent(row["readout_error"])),
+        ("T1 µs", lambda row: _us(row["t1_ns"])),
+        ("T2 µs", lambda row: _us(row["t2_ns"])),
+        ("waiting", lambda row: "" if row["queue"]["depth"] is None else str(row["queue"]["depth"])),
+        ("price", lambda row: row["price"]["shape"]),
+    ]
+    print_table("Devices", rows, columns, empty="there is none")
+
+
+@devices.command("show")
+@click.argument("device")
+@plot_option
+@client_options
+@json_option
+def show(device: str, plot: Path | None, client: NodeClient, as_json: bool) -> None:
+    """Everything known of DEVICE, qubit by qubit; --plot draws its map, shaded by error."""
+    path = f"/v1/devices/{quote(device, safe='')}"
+    if plot is not None:
+        write_file(plot, b"".join(client.download(f"{path}/map.svg")))
+        click.echo(f"drawn: {plot}", err=True)
+    detail = client.get(path)
+    if as_json:
+        print_json(detail)
+        return
+    _print_head(detail)
+    columns: list[Column] = [
+        ("qubit", lambda row: str(row["qubit"])),
+        ("", lambda row: "masked" if row["faulty"] else ""),
+        ("T1 µs", lambda row: _us(row["t1_ns"])),
+        ("T2 µs", lambda row: _us(row["t2_ns"])),
+        ("1q error", lambda row: _percent(row["one_qubit_error"])),
+        ("readout", lambda row: _percent(row["readout_error"])),
+    ]
+    print_table("Qubits", detail["qubits"], columns, empty="")
+
+
+@devices.command("watch")
+@click.argument("device")
+@click.option("--number", default="two_qubit_error", show_default=True, help="Which number --plot draws.")
+@click.option("--qubit", type=click.IntRange(0), help="Draw one qubit instead of the median.")
+@plot_option
+@client_options
+@json_option
+def watch(device: str, number: str, qubit: int | None, plot: Path | None, client: NodeClient, as_json: bool) -> None:
+    """How the calibration, the queue and the availability of DEVICE went, and what drifted."""
+    path = f"/v1/devices/{quote(device, safe='')}/history"
+    history = client.get(path)
+    if plot is not None:
+        query = f"?number={quote(number)}" + ("" if qubit is None else f"&qubit={qubit}")
+        write_file(plot, b"".join(client.download(f"{path}.svg{query}")))
+        click.echo(f"drawn: {plot}", err=True)
+    if as_json:
+        print_json(history)
+        return
+    columns: list[Column] = [
+        ("calibrated", time_of("calibrated_at_ns")),
+        ("2q error", lambda row: _percent(row["two_qubit_error"])),
+        ("1q error", lambda row: _percent(row["one_qubit_error"])),
+        ("readout", lambda row: _percent(row["readout_error"])),
+        ("T1 µs", lambda row: _us(row["t1_ns"])),
+        ("T2 µs", lambda row: _us(row["t2_ns"])),
+        ("drifted", lambda row: "; ".join(row["drifts"])),
+    ]
+    print_table("Calibrations", history["calibrations"], columns, empty="none was seen yet")
+    states: list[Column] = [
+        ("when", time_of("at_ns")),
+        ("status", lambda row: row["status"]),
+        ("waiting", lambda row: "" if row["depth"] is None else str(row["depth"])),
+    ]
+    print_table("Queue and availability", history["states"], states, empty="none was seen yet")
+
+
+@devices.command("submit")
+@click.argument("circuit", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--device", default="", help="Where; otherwise the fleet chooses.")
+@click.option("--results", type=click.Choice(["simulated", "emulated", "hardware"]), help="Choose among such devices.")
+@click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run.")
+@click.option("--seed", type=click.IntRange(0), help="The same seed gives the same result on a simulator.")
+@click.option("--key", default="", help="A name of your choosing: submitted again under it, the first job is found.")
+@click.option("--language", default="", help="Of the file; otherwise told from its text.")
+@click.option("--wait", is_flag=True, help="Until it has ended, and print its result.")
+@client_options
+@json_option
+def submit(
+    circuit: Path, device: str, results: str | None, shots: int, seed: int | None, key: str, language: str,
+    wait: bool, client: NodeClient, as_json: bool,
+) -> None:  # fmt: skip
+    """Submit the file CIRCUIT (OpenQASM 3 or 2) as a job. It survives a restart of the node."""
+    try:
+        text = read_file(circuit).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(str(circuit), "is not text") from error
+    wanted = {
+        "circuit": text, "language": language, "device": device, "origin": results or "", "shots": shots,
+        "seed": seed, "key": key,
+    }  # fmt: skip
+    job = client.post("/v1/jobs", content=json.dumps(wanted).encode(), headers=_JSON)
+    while wait and job["state"] not in _FINAL:
+        time.sleep(_POLL_S)
+        job = _job(client, job["id"])
+    _print_job(job, as_json)
+
+
+@devices.command("job")
+@click.argument("job", required=False)
+@client_options
+@limit_option
+@json_option
+def job(job: str | None, client: NodeClient, limit: int, as_json: bool) -> None:
+    """JOB with its result, or without it the newest jobs."""
+    if job is not None:
+        _print_job(_job(client, job), as_json)
+        return
+    rows = list(client.pages("/v1/jobs", limit=limit))
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("when", time_of("at_ns")),
+        ("device", lambda row: row["device"]),
+        ("shots", lambda row: str(row["shots"])),
+        ("state", lambda row: row["state"]),
+        ("error", lambda row: row["error"]),
+        ("id", lambda row: row["id"]),
+    ]
+    print_table("Jobs", rows, columns, empty="no job was submitted yet: phalanx devices submit --help")
+
+
+@devices.command("cancel")
+@click.argument("job")
+@client_options
+@json_option
+def cancel(job: str, client: NodeClient, as_json: bool) -> None:
+    """Cancel JOB, unless it has ended. The vendor is asked to drop what it was sent."""
+    ended = client.post(f"/v1/jobs/{quote(job, safe='')}/cancel", content=b"", headers=_JSON)
+    _print_job(ended, as_json)
+
+
+@devices.command("refresh")
+@click.argument("provider", type=click.Choice(["ibm", "google"]))
+@click.option(
+    "--to", "target", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to make."
+)
+def refresh(provider: str, target: Path) -> None:
+    """Take the calibrations of PROVIDER out of its installed SDK into a file of arrays, as the package ships one."""
+    from phalanx.adapters import google_snapshots, ibm_snapshots
+    from phalanx.devices import write_snapshots
+
+    found = {"ibm": ibm_snapshots, "google": google_snapshots}[provider]()
+    write_file(target, write_snapshots(found))
+    click.echo(f"{len(found)} devices, {sum(one.head.n_qubits for one in found):,} qubits from {found[0].head.source}")
+
+
+def _brought() -> list[dict[str, Any]]:
+    """What the plug-ins of this installation offer, as the API would list it. Builds no node: that takes longer."""
+    from importlib.metadata import entry_points
+
+    from phalanx.adapters import SystemClock, ThreadOffload
+    from phalanx.core import encode_json
+    from phalanx.devices import Backend, Fleet, ProviderContext, device_view
+
+    clock = SystemClock()
+    context, found = ProviderContext(ThreadOffload(1), clock), list[Backend]()
+    for entry in sorted(entry_points(group="phalanx.devices"), key=lambda one: one.name):
+        try:
+            found += entry.load()(context).backends()
+        except Exception as error:  # noqa: BLE001 - a third party's code may fail in any way, and people are told
+            click.echo(f"provider {entry.name} is left out: {error}", err=True)
+    devices = Fleet(found).devices()
+    return [json.loads(encode_json(device_view(one, clock.wall_ns()))) for one in devices]
+
+
+def _job(client: NodeClient, job: str) -> dict[str, Any]:
+    found: dict[str, Any] = client.get(f"/v1/jobs/{quote(job, safe='')}")
+    return found
+
+
+def _print_head(detail: dict[str, Any]) -> None:
+    device = detail["device"]
+    click.echo(f"{device['name']} ({device['title']}): {device['kind']}, {device['origin']}, {device['status']}")
+    click.echo(f"qubits       {device['usable_qubits']} of {device['n_qubits']} work")
+    click.echo(f"calibration  {_calibrated(device) or 'none'}, {device['calibration_source']}")
+    click.echo(f"couplers     {len(detail['couplers'])}, {sum(c['faulty'] for c in detail['couplers'])} masked")
+    click.echo(f"medians      two-qubit {_percent(device['two_qubit_error'])}, one-qubit "
+               f"{_percent(device['one_qubit_error'])}, readout {_percent(device['readout_error'])}")  # fmt: skip
+    able = [name.replace("_", "-") for name, has in detail["features"].items() if has]
+    click.echo(f"can          {', '.join(able)}")
+    price = device["price"]
+    click.echo(f"price        {price['shape']} in {price['currency']}, {price['source']}")
+
+
+def _print_job(job: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(job)
+        return
+    click.echo(f"{job['id']}: {job['state']} on {job['device']}" + (f", {job['error']}" if job["error"] else ""))
+    click.echo(f"why there    {job['reason']}")
+    if job["provenance"] is None:
+        return
+    dated = job["provenance"].get("calibrated_at_ns")
+    since = f", calibration of {time_of('calibrated_at_ns')(job['provenance'])[:10]}" if dated else ""
+    click.echo(f"result       {job['provenance']['origin']}{since}, {job['shots']} shots, seed {job['seed']}")
+    outcomes = sorted(job["counts"].items(), key=lambda one: (-one[1], one[0]))
+    for bits, n in outcomes[:_SHOWN_OUTCOMES]:
+        click.echo(f"  {bits}  {n}")
+    if len(outcomes) > _SHOWN_OUTCOMES:
+        click.echo(f"  and {len(outcomes) - _SHOWN_OUTCOMES} more outcomes: --json")
+
+
+def _calibrated(row: Any) -> str:
+    return time_of("calibrated_at_ns")(row)[:10] if row["calibrated_at_ns"] else ""
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.3g} %"
+
+
+def _us(ns: float | None) -> str:
+    return "" if ns is None else f"{ns / 1e3:.4g}"

@@ -1,0 +1,62 @@
+"""The devices section: how good each device is, the map of one, how its calibration went, and the newest jobs."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+
+from phalanx.core import TenantId
+from phalanx.dashboard._limits import MAX_DEVICES_SHOWN, MAX_JOBS_SHOWN
+from phalanx.dashboard._render import Renderer
+from phalanx.dashboard._sections import DEVICES
+from phalanx.devices import DeviceView, HistoryNumber, Job, device_view, history_line, history_svg, topology_svg
+from phalanx.trust import Principal
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+
+@dataclass(frozen=True, slots=True)
+class DevicesPage:
+    """What the page shows. ``chosen`` is the device whose pictures are there, empty when none is."""
+
+    devices: tuple[DeviceView, ...]
+    more: int
+    chosen: str
+    map: Markup
+    history: Markup
+    jobs: tuple[Job, ...]
+
+
+def devices_page(node: "Node", renderer: Renderer) -> Callable[[Request, Principal], Awaitable[Response]]:
+    """The page of ``node``."""
+
+    async def page(request: Request, principal: Principal) -> Response:
+        view = await devices_shown(node, principal.tenant, request.query_params.get("device", ""))
+        return renderer.page("devices.html", principal=principal, section=DEVICES.path, view=view)
+
+    return page
+
+
+async def devices_shown(node: "Node", tenant: TenantId, chosen: str) -> DevicesPage:
+    """Raises ``NotFound`` when there is no device ``chosen``."""
+    now_ns = node.clock.wall_ns()
+    devices = sorted(node.fleet.devices(), key=lambda one: (one.origin.value != "hardware", one.provider, one.name))
+    drawn, line = Markup(), Markup()
+    if chosen:
+        device = node.fleet.backend(chosen).device
+        seen = await node.device_history.calibrations(device)
+        # What these functions draw is made of numbers and escaped names.
+        drawn = Markup(await node.offload.run(topology_svg, device))  # noqa: S704
+        line = Markup(history_svg(*history_line(chosen, seen, HistoryNumber.TWO_QUBIT_ERROR, None)))  # noqa: S704
+    return DevicesPage(
+        devices=tuple(device_view(one, now_ns) for one in devices[:MAX_DEVICES_SHOWN]),
+        more=max(0, len(devices) - MAX_DEVICES_SHOWN),
+        chosen=chosen,
+        map=drawn,
+        history=line,
+        jobs=tuple(await node.jobs.newest(tenant, limit=MAX_JOBS_SHOWN)),
+    )

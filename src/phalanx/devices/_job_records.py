@@ -1,0 +1,48 @@
+"""Jobs as they are kept, under the states of QRMI."""
+
+from enum import StrEnum
+
+import msgspec
+
+from phalanx.core import Circuit, Provenance, Record, Table
+
+JOBS = Table("device_jobs", indexes=("state",), sealed=True)
+# Which job a key of somebody's choosing stands for: what makes a repeated submission find the first.
+JOB_KEYS = Table("device_job_keys", sealed=True)
+
+
+class JobState(StrEnum):
+    """What QRMI calls the states of a task."""
+
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+
+    @property
+    def final(self) -> bool:
+        return self in {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}
+
+
+class Job(Record, frozen=True, kw_only=True, tag="device-job"):
+    """One circuit for one device. ``at_ns`` is when it was submitted.
+
+    ``handle`` is what the vendor calls it, once it has been sent; ``attempts`` how often this or an earlier life of the
+    node began it. ``counts`` and ``provenance`` are there when it is completed, ``error`` when it failed.
+    """
+
+    device: str
+    circuit: Circuit
+    shots: int
+    seed: int
+    reason: str
+    state: JobState = JobState.QUEUED
+    key: str = ""
+    handle: str = ""
+    attempts: int = 0
+    started_at_ns: int = 0
+    finished_at_ns: int = 0
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
+    provenance: Provenance | None = None
+    error: str = ""

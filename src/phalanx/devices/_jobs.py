@@ -1,0 +1,238 @@
+"""Jobs: submitted once, carried out once, and found again after a restart.
+
+Invariants: a job is durable before its submission is acknowledged. Its result is written under the version that began
+it, so that two lives of a node, or a cancellation in between, never both decide how it ended. What a stopped node left
+running is begun again with the same seed (a simulator then gives the same result); what was sent to a vendor is
+collected, not sent again: it is sent under the job's own id, which the vendor's side keeps unique.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from phalanx.core import (
+    NO_TRACE,
+    Circuit,
+    Clock,
+    Conflict,
+    Expect,
+    IdSource,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    Origin,
+    Overloaded,
+    PhalanxError,
+    Put,
+    Store,
+    TenantId,
+    TraceId,
+    decode,
+    encode,
+)
+from phalanx.devices._backend import Backend, QueuedBackend
+from phalanx.devices._fleet import Fleet
+from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState
+from phalanx.devices._limits import JOBS_AT_ONCE, MAX_JOB_ATTEMPTS, MAX_KEY_CHARS, MAX_OPEN_JOBS, SENT_JOBS_AT_ONCE
+from phalanx.quantum import ShotResult
+from phalanx.telemetry import Telemetry
+
+_Name = tuple[TenantId, str]
+
+
+class Jobs:
+    """The jobs of all tenants of a node."""
+
+    def __init__(self, store: Store, clock: Clock, ids: IdSource, fleet: Fleet, telemetry: Telemetry) -> None:
+        self._store, self._clock, self._ids, self._fleet = store, clock, ids, fleet
+        self._ended = telemetry.metrics.counter(
+            "phalanx_device_jobs_total", "Jobs that ended, by device and how.", ("device", "state")
+        )
+        self._log = telemetry.log
+        self._fresh: asyncio.Queue[_Name] = asyncio.Queue(MAX_OPEN_JOBS)
+        self._tasks: dict[_Name, asyncio.Task[None]] = {}
+        self._slots: dict[str, asyncio.Semaphore] = {}
+
+    async def submit(
+        self, tenant: TenantId, circuit: Circuit, *, shots: int, device: str = "", origin: Origin | None = None,
+        seed: int | None = None, key: str = "", trace: TraceId = NO_TRACE,
+    ) -> Job:  # fmt: skip
+        """Durable when it returns. The same ``key`` again gives the first job; with another request it is refused.
+
+        Without ``device`` the fleet chooses, among those whose results are of ``origin``.
+        """
+        if len(key) > MAX_KEY_CHARS:
+            raise LimitExceeded("characters of a key", maximum=MAX_KEY_CHARS, seen=len(key))
+        if key and (known := await self._of_key(tenant, key)) is not None:
+            return _same(known, circuit, shots, device, seed)
+        if shots < 1:
+            raise LimitExceeded("shots of one job (at least 1)", maximum=1, seen=shots)
+        if len(self._tasks) + self._fresh.qsize() >= MAX_OPEN_JOBS:
+            raise Overloaded("jobs on devices", retry_after_s=1)
+        placed, reason = self._placed(circuit, shots, device, origin)
+        job_id = self._ids.new()
+        job = Job(
+            id=job_id, tenant=tenant, trace=trace, at_ns=self._clock.wall_ns(), device=placed, circuit=circuit,
+            shots=shots, seed=_seed_of(job_id) if seed is None else seed, reason=reason, key=key,
+        )  # fmt: skip
+        writes, expect = [_put(job)], [Expect(JOBS, tenant, job.id, 0)]
+        if key:
+            writes.append(Put(JOB_KEYS, tenant, key, job.id.encode()))
+            expect.append(Expect(JOB_KEYS, tenant, key, 0))
+        try:
+            await self._store.commit(writes, expect=expect)
+        except Conflict:
+            known = await self._of_key(tenant, key)
+            if known is None:
+                raise
+            return _same(known, circuit, shots, device, seed)
+        self._fresh.put_nowait((tenant, job.id))
+        return job
+
+    async def get(self, tenant: TenantId, job_id: str) -> Job:
+        """Raises ``NotFound``."""
+        return (await self._load(tenant, job_id))[0]
+
+    async def newest(self, tenant: TenantId, *, limit: int, before: str = "") -> list[Job]:
+        """Newest first, older than the job ``before``."""
+        rows = await self._store.scan(JOBS, tenant, after=before, limit=limit, reverse=True)
+        return [decode(row.value, Job) for row in rows]
+
+    async def result(self, tenant: TenantId, job_id: str) -> ShotResult:
+        """Raises ``InvalidInput`` when the job has not completed, saying what it is instead."""
+        job = await self.get(tenant, job_id)
+        if job.state is not JobState.COMPLETED or job.provenance is None:
+            raise InvalidInput("job", f"{job_id} is {job.state.value}" + (f": {job.error}" if job.error else ""))
+        return ShotResult(job.counts, job.provenance)
+
+    async def cancel(self, tenant: TenantId, job_id: str) -> Job:
+        """The job as it ended: cancelled, unless it had ended before. The vendor is asked to drop what it has."""
+        while True:
+            job, version = await self._load(tenant, job_id)
+            if job.state.final:
+                return job
+            try:
+                await self._end(job, version, JobState.CANCELLED)
+                break
+            except Conflict:
+                continue
+        task = self._tasks.get((tenant, job_id))
+        if task is not None:
+            task.cancel()
+        if job.handle:
+            backend = self._fleet.backend(job.device)
+            if isinstance(backend, QueuedBackend):
+                await backend.recall(job.handle)
+        return await self.get(tenant, job_id)
+
+    async def run(self) -> None:
+        """Take up what an earlier life left, then what is submitted, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            async for name in self._left():
+                self._begin(group, name)
+            while True:
+                self._begin(group, await self._fresh.get())
+
+    def _begin(self, group: asyncio.TaskGroup, name: _Name) -> None:
+        if name not in self._tasks:
+            task = self._tasks[name] = group.create_task(self._carry_out(*name), name=f"job {name[1]}")
+            task.add_done_callback(lambda _: self._tasks.pop(name, None))
+
+    async def _carry_out(self, tenant: TenantId, job_id: str) -> None:
+        job, version = await self._load(tenant, job_id)
+        if job.state.final:
+            return
+        try:
+            backend = self._fleet.backend(job.device)
+            async with self._slot(backend):
+                job, version = await self._load(tenant, job_id)
+                if job.state.final:
+                    return
+                if job.attempts >= MAX_JOB_ATTEMPTS:
+                    raise LimitExceeded("attempts at one job", maximum=MAX_JOB_ATTEMPTS, seen=job.attempts + 1)
+                job = msgspec.structs.replace(
+                    job, state=JobState.RUNNING, attempts=job.attempts + 1, started_at_ns=self._clock.wall_ns()
+                )
+                version = await self._write(job, version)
+                if isinstance(backend, QueuedBackend):
+                    if not job.handle:
+                        handle = await backend.submit(job.circuit, shots=job.shots, seed=job.seed, key=job.id)
+                        job = msgspec.structs.replace(job, handle=handle)
+                        version = await self._write(job, version)
+                    result = await backend.collect(job.handle, job.circuit, shots=job.shots, seed=job.seed)
+                else:
+                    result = await backend.run(job.circuit, shots=job.shots, seed=job.seed)
+            job = msgspec.structs.replace(job, counts=result.counts, provenance=result.provenance)
+            await self._end(job, version, JobState.COMPLETED)
+        except Conflict:
+            # Somebody cancelled it meanwhile; how it ended is written already.
+            self._log.info("job ended otherwise", job=job_id)
+        except Exception as error:  # noqa: BLE001 - a vendor's code may fail in any way, and the job says how
+            text = str(error) if isinstance(error, PhalanxError) else f"{type(error).__name__}: {error}"
+            await self._failed(tenant, job_id, text)
+
+    async def _failed(self, tenant: TenantId, job_id: str, text: str) -> None:
+        job, version = await self._load(tenant, job_id)
+        if not job.state.final:
+            await self._end(msgspec.structs.replace(job, error=text), version, JobState.FAILED)
+
+    async def _end(self, job: Job, version: int, state: JobState) -> None:
+        await self._write(msgspec.structs.replace(job, state=state, finished_at_ns=self._clock.wall_ns()), version)
+        self._ended.labels(job.device, state.value).inc()
+
+    async def _write(self, job: Job, version: int) -> int:
+        return await self._store.commit([_put(job)], expect=[Expect(JOBS, job.tenant, job.id, version)])
+
+    async def _load(self, tenant: TenantId, job_id: str) -> tuple[Job, int]:
+        row = await self._store.get(JOBS, tenant, job_id)
+        if row is None:
+            raise NotFound("job", job_id)
+        return decode(row.value, Job), row.version
+
+    async def _of_key(self, tenant: TenantId, key: str) -> Job | None:
+        row = await self._store.get(JOB_KEYS, tenant, key)
+        return None if row is None else await self.get(tenant, row.value.decode())
+
+    async def _left(self) -> AsyncIterator[_Name]:
+        for tenant in await self._store.tenants(JOBS):
+            for state in (JobState.RUNNING, JobState.QUEUED):
+                after = ""
+                while rows := await self._store.find(JOBS, tenant, "state", state.value, after=after):
+                    after = rows[-1].key
+                    for row in rows:
+                        yield tenant, row.key
+
+    def _placed(self, circuit: Circuit, shots: int, device: str, origin: Origin | None) -> tuple[str, str]:
+        if not device:
+            placement = self._fleet.place(circuit.n_qubits, shots=shots, origin=origin)
+            return placement.backend.device.name, placement.reason
+        wanted = self._fleet.backend(device).device
+        if circuit.n_qubits > wanted.reach:
+            what = f"connected qubits of {device} that work"
+            raise LimitExceeded(what, maximum=wanted.reach, seen=circuit.n_qubits)
+        if not 1 <= shots <= wanted.max_shots:
+            raise LimitExceeded(f"shots of one job on {device}", maximum=wanted.max_shots, seen=shots)
+        return device, f"{device} was asked for"
+
+    def _slot(self, backend: Backend) -> asyncio.Semaphore:
+        at_once = SENT_JOBS_AT_ONCE if isinstance(backend, QueuedBackend) else JOBS_AT_ONCE
+        return self._slots.setdefault(backend.device.name, asyncio.Semaphore(at_once))
+
+
+def _put(job: Job) -> Put:
+    return Put(JOBS, job.tenant, job.id, encode(job), {"state": [job.state.value]})
+
+
+def _same(known: Job, circuit: Circuit, shots: int, device: str, seed: int | None) -> Job:
+    """``known``, when it is what was asked for."""
+    asked = (circuit.digest, shots, device or known.device, known.seed if seed is None else seed)
+    if asked != (known.circuit.digest, known.shots, known.device, known.seed):
+        raise InvalidInput("key", f"{known.key!r} stands for another job, {known.id}")
+    return known
+
+
+def _seed_of(job_id: str) -> int:
+    """Six bytes, so that it is the same number in JSON and in every vendor's SDK."""
+    return int.from_bytes(hashlib.blake2b(job_id.encode(), digest_size=6).digest())

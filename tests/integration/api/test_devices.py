@@ -1,0 +1,61 @@
+"""Devices and jobs over the API."""
+
+import asyncio
+
+import pytest
+
+from phalanx.trust import Role
+
+BELL = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; h q[0]; cx q[0],q[1]; measure q -> c;'
+
+
+@pytest.mark.requirement("QRM-4")
+def test_devices_are_listed_shown_and_drawn(on_node):
+    async def work(api):
+        rows = {one["name"]: one for one in (await api.http.get("/v1/devices")).raise_for_status().json()["items"]}
+        assert rows["local.statevector"]["origin"] == "simulated"
+        for name, row in rows.items():
+            assert row["provider"] == name.partition(".")[0]
+        detail = (await api.http.get("/v1/devices/local.statevector")).raise_for_status().json()
+        assert len(detail["qubits"]) == rows["local.statevector"]["n_qubits"]
+        picture = await api.http.get("/v1/devices/local.statevector/map.svg")
+        assert picture.headers["content-type"].startswith("image/svg+xml")
+        assert picture.text.startswith("<svg")
+        history = (await api.http.get("/v1/devices/local.statevector/history")).raise_for_status().json()
+        assert history["device"] == "local.statevector"
+        assert (await api.http.get("/v1/devices/local.statevector/history.svg?number=t1_ns")).text.startswith("<svg")
+        assert (await api.http.get("/v1/devices/no.such")).status_code == 404
+
+    on_node(work)
+
+
+@pytest.mark.requirement("QRM-8")
+def test_a_job_is_submitted_found_again_and_kept_from_others(on_node):
+    async def work(api):
+        asked = {"circuit": BELL, "shots": 200, "seed": 5, "key": "one"}
+        job = (await api.http.post("/v1/jobs", json=asked)).raise_for_status().json()
+        again = (await api.http.post("/v1/jobs", json=asked)).raise_for_status().json()
+        assert job["id"] == again["id"]
+        for _ in range(600):
+            found = (await api.http.get(f"/v1/jobs/{job['id']}")).raise_for_status().json()
+            if found["state"] in {"Completed", "Failed"}:
+                break
+            await asyncio.sleep(0.05)
+        assert found["state"] == "Completed", found
+        assert set(found["counts"]) == {"00", "11"}
+        assert found["provenance"]["origin"] == "simulated"
+        assert (await api.http.post(f"/v1/jobs/{job['id']}/cancel")).json()["state"] == "Completed"
+        assert [one["id"] for one in (await api.http.get("/v1/jobs")).json()["items"]] == [job["id"]]
+        stranger = await api.token(Role.OPERATOR, "somebody else")
+        assert (await api.http.get(f"/v1/jobs/{job['id']}", headers=stranger)).status_code == 404
+        viewer = await api.token(Role.VIEWER)
+        assert (await api.http.post("/v1/jobs", json=asked, headers=viewer)).status_code == 403
+        for bad in (
+            {"circuit": "nonsense"},
+            {"circuit": BELL, "shots": 0},
+            {"circuit": BELL, "origin": "magic"},
+            {"x": 1},
+        ):
+            assert (await api.http.post("/v1/jobs", json=bad)).status_code in {400, 413, 422}, bad
+
+    on_node(work)

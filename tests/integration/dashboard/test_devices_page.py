@@ -1,0 +1,23 @@
+"""The page of devices, as a browser without scripts sees it."""
+
+import pytest
+
+from phalanx.core import DEFAULT_TENANT
+from phalanx.quantum import Gates
+
+
+@pytest.mark.requirement("QRM-4")
+def test_devices_their_map_and_jobs_are_shown(on_pages):
+    async def work(visit):
+        await visit.sign_in()
+        empty = (await visit.http.get("/devices")).text
+        assert "local.statevector" in empty
+        assert "None was submitted yet" in empty
+        circuit = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
+        await visit.node.jobs.submit(DEFAULT_TENANT, circuit, shots=25)
+        page = (await visit.http.get("/devices?device=local.statevector")).text
+        assert "<circle" in page
+        assert "local.statevector has 22 qubits" in page
+        assert (await visit.http.get("/devices?device=no.such")).status_code == 404
+
+    on_pages(work)

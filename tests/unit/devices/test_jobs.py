@@ -1,0 +1,260 @@
+"""Jobs through restarts, cancellation and repeated submissions, on virtual time."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from phalanx.core import DEFAULT_TENANT, InvalidInput, LimitExceeded, NotFound, Origin, Provenance, TenantId
+from phalanx.devices import (
+    DeviceModel,
+    Fleet,
+    Jobs,
+    JobState,
+    Modality,
+    ProviderContext,
+    QueuedBackend,
+    SessionLimits,
+    ShotResult,
+    ideal_calibration,
+    local_provider,
+)
+from phalanx.quantum import Gates
+from phalanx.telemetry import Telemetry
+from phalanx.testing import SimWorld
+
+BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
+OTHER = Gates(1).x(0).measure(0).circuit()
+DEVICE = DeviceModel(
+    name="far.machine", provider="far", kind=Modality.TRAPPED_ION, origin=Origin.HARDWARE, n_qubits=2,
+    limits=SessionLimits(max_shots=1_000), calibration=ideal_calibration(2), all_to_all=True,
+)  # fmt: skip
+
+
+class Vendor:
+    """The vendor's side of a remote machine: it outlives nodes, and keeps one job per key."""
+
+    def __init__(self):
+        self.sent = {}
+        self.recalled = []
+        self.done = asyncio.Event()
+        self.dies_after_sending = False
+
+
+class Far:
+    """A backend whose jobs wait at the vendor."""
+
+    device = DEVICE
+
+    def __init__(self, vendor):
+        self._vendor = vendor
+
+    async def run(self, circuit, /, *, shots, seed):
+        return await self.collect(
+            await self.submit(circuit, shots=shots, seed=seed, key="run"), circuit, shots=shots, seed=seed
+        )
+
+    async def submit(self, circuit, /, *, shots, seed, key):
+        self._vendor.sent.setdefault(key, []).append(circuit.digest)
+        if self._vendor.dies_after_sending:
+            await asyncio.Event().wait()
+        return f"vendor-{key}"
+
+    async def collect(self, handle, circuit, /, *, shots, seed):
+        await self._vendor.done.wait()
+        came_from = Provenance(
+            origin=Origin.HARDWARE, device=DEVICE.name, circuits=(circuit.digest,), shots=shots, seed=seed
+        )
+        return ShotResult({"00": shots}, came_from)
+
+    async def recall(self, handle, /):
+        self._vendor.recalled.append(handle)
+
+
+def made(world, store, *others):
+    backends = [*local_provider(ProviderContext(world.offload, world.clock)).backends(), *others]
+    return Jobs(store, world.clock, world.ids, Fleet(backends), Telemetry(world.clock))
+
+
+@contextlib.asynccontextmanager
+async def running(jobs):
+    task = asyncio.create_task(jobs.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def ended(world, jobs, job_id, tenant=DEFAULT_TENANT):
+    while not (job := await jobs.get(tenant, job_id)).state.final:
+        await world.clock.sleep(0.1)
+    return job
+
+
+def simulated(main, seed=1):
+    async def begin(world):
+        await main(world, world.store("node"))
+
+    SimWorld(seed).run(begin)
+
+
+@pytest.mark.requirement("QRM-8")
+def test_a_job_is_carried_out_and_says_where_its_result_came_from():
+    async def main(world, store):
+        jobs = made(world, store)
+        async with running(jobs):
+            job = await jobs.submit(DEFAULT_TENANT, BELL, shots=500)
+            assert job.state is JobState.QUEUED
+            with pytest.raises(InvalidInput, match=r"is (Queued|Running)"):
+                await jobs.result(DEFAULT_TENANT, job.id)
+            found = await ended(world, jobs, job.id)
+        assert found.state is JobState.COMPLETED
+        assert found.device == "local.statevector"
+        assert "smallest" in found.reason or "no other" in found.reason
+        result = await jobs.result(DEFAULT_TENANT, job.id)
+        assert set(result.counts) == {"00", "11"}
+        assert sum(result.counts.values()) == 500
+        assert result.provenance.circuits == (BELL.digest,)
+        assert result.provenance.seed == job.seed
+
+    simulated(main)
+
+
+def test_a_key_finds_the_first_job_and_refuses_another_request():
+    async def main(world, store):
+        jobs = made(world, store)
+        first, again = [await jobs.submit(DEFAULT_TENANT, BELL, shots=50, key="nightly") for _ in range(2)]
+        assert first.id == again.id
+        both = await asyncio.gather(*(jobs.submit(DEFAULT_TENANT, BELL, shots=50, key="race") for _ in range(2)))
+        assert both[0].id == both[1].id
+        with pytest.raises(InvalidInput, match="another job"):
+            await jobs.submit(DEFAULT_TENANT, OTHER, shots=50, key="nightly")
+        elsewhere = await jobs.submit(TenantId("other"), OTHER, shots=50, key="nightly")
+        assert elsewhere.id != first.id, "keys are their tenant's own"
+        with pytest.raises(NotFound):
+            await jobs.get(TenantId("other"), first.id)
+
+    simulated(main)
+
+
+def test_what_does_not_fit_is_refused_with_nothing_written():
+    async def main(world, store):
+        jobs = made(world, store)
+        with pytest.raises(LimitExceeded):
+            await jobs.submit(DEFAULT_TENANT, BELL, shots=0, device="local.statevector")
+        with pytest.raises(NotFound):
+            await jobs.submit(DEFAULT_TENANT, BELL, shots=5, device="no.such")
+        assert await jobs.newest(DEFAULT_TENANT, limit=10) == []
+
+    simulated(main)
+
+
+@pytest.mark.requirement("QRM-8")
+def test_a_job_survives_a_restart_before_it_began():
+    async def main(world, store):
+        job = await made(world, store).submit(DEFAULT_TENANT, BELL, shots=50, seed=7)
+        second = made(world, store)
+        async with running(second):
+            found = await ended(world, second, job.id)
+        assert found.state is JobState.COMPLETED
+        assert found.attempts == 1
+
+    simulated(main)
+
+
+@pytest.mark.requirement("QRM-8")
+def test_what_was_sent_to_a_vendor_is_collected_after_a_restart_and_not_sent_again():
+    async def main(world, store):
+        vendor = Vendor()
+        first = made(world, store, Far(vendor))
+        assert isinstance(Far(vendor), QueuedBackend)
+        async with running(first):
+            job = await first.submit(DEFAULT_TENANT, BELL, shots=50, device=DEVICE.name)
+            while not (await first.get(DEFAULT_TENANT, job.id)).handle:
+                await world.clock.sleep(0.1)
+        assert (await first.get(DEFAULT_TENANT, job.id)).state is JobState.RUNNING
+        vendor.done.set()
+        second = made(world, store, Far(vendor))
+        async with running(second):
+            found = await ended(world, second, job.id)
+        assert found.state is JobState.COMPLETED
+        assert found.attempts == 2
+        assert vendor.sent == {job.id: [BELL.digest]}, "sent once"
+
+    simulated(main)
+
+
+def test_a_node_that_dies_between_sending_and_noting_sends_again_under_the_same_key():
+    async def main(world, store):
+        vendor = Vendor()
+        vendor.dies_after_sending = True
+        first = made(world, store, Far(vendor))
+        async with running(first):
+            job = await first.submit(DEFAULT_TENANT, BELL, shots=50, device=DEVICE.name)
+            while not vendor.sent:
+                await world.clock.sleep(0.1)
+        vendor.dies_after_sending = False
+        vendor.done.set()
+        second = made(world, store, Far(vendor))
+        async with running(second):
+            await ended(world, second, job.id)
+        assert list(vendor.sent) == [job.id], "one key, so that the vendor's side keeps one job"
+
+    simulated(main)
+
+
+def test_a_cancelled_job_stays_cancelled_and_the_vendor_is_told():
+    async def main(world, store):
+        vendor = Vendor()
+        jobs = made(world, store, Far(vendor))
+        async with running(jobs):
+            job = await jobs.submit(DEFAULT_TENANT, BELL, shots=50, device=DEVICE.name)
+            while not (await jobs.get(DEFAULT_TENANT, job.id)).handle:
+                await world.clock.sleep(0.1)
+            assert (await jobs.cancel(DEFAULT_TENANT, job.id)).state is JobState.CANCELLED
+            vendor.done.set()
+            await world.clock.sleep(1.0)
+            assert (await jobs.get(DEFAULT_TENANT, job.id)).state is JobState.CANCELLED
+            assert vendor.recalled == [f"vendor-{job.id}"]
+            other = await jobs.submit(DEFAULT_TENANT, OTHER, shots=5)
+            assert (await ended(world, jobs, other.id)).state is JobState.COMPLETED, "the service goes on"
+            assert (await jobs.cancel(DEFAULT_TENANT, other.id)).state is JobState.COMPLETED, "too late"
+
+    simulated(main)
+
+
+def test_a_backend_that_fails_fails_its_job_alone():
+    class Broken(Far):
+        async def submit(self, circuit, /, *, shots, seed, key):
+            raise RuntimeError("the vendor's SDK fell over")
+
+    async def main(world, store):
+        jobs = made(world, store, Broken(Vendor()))
+        async with running(jobs):
+            bad = await jobs.submit(DEFAULT_TENANT, BELL, shots=50, device=DEVICE.name)
+            good = await jobs.submit(DEFAULT_TENANT, OTHER, shots=50)
+            assert (await ended(world, jobs, good.id)).state is JobState.COMPLETED
+            found = await ended(world, jobs, bad.id)
+        assert found.state is JobState.FAILED
+        assert found.error == "RuntimeError: the vendor's SDK fell over"
+
+    simulated(main)
+
+
+def test_a_job_that_takes_the_node_with_it_is_given_up():
+    async def main(world, store):
+        vendor = Vendor()
+        job_id = ""
+        for life in range(6):
+            jobs = made(world, store, Far(vendor))
+            async with running(jobs):
+                if not life:
+                    job_id = (await jobs.submit(DEFAULT_TENANT, BELL, shots=50, device=DEVICE.name)).id
+                await world.clock.sleep(1.0)
+        found = await jobs.get(DEFAULT_TENANT, job_id)
+        assert found.state is JobState.FAILED
+        assert "attempts" in found.error
+
+    simulated(main)
