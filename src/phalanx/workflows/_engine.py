@@ -24,6 +24,7 @@ from phalanx.core import (
     LimitExceeded,
     NotFound,
     Offload,
+    Overloaded,
     PhalanxError,
     Rng,
     StorageError,
@@ -146,7 +147,7 @@ class Engine:
             while True:
                 if (other := self._ongoing.get(key)) is not None:
                     await other.ended.wait()
-                    if other.error is not None and not isinstance(other.error, (Taken, StorageError)):
+                    if other.error is not None and not isinstance(other.error, (Taken, StorageError, Overloaded)):
                         raise other.error
                 try:
                     results = await self._waited_for(key, asked)
@@ -264,7 +265,7 @@ class Engine:
             ongoing.error = error
         except (Conflict, Taken) as error:
             self._log.info("run is another engine's", run=run_id, reason=str(error))
-        except StorageError as error:
+        except PhalanxError as error:  # storage is full or has too much to do; other runs go on
             ongoing.error = error
             self._log.warning("run waits for storage", run=run_id, reason=str(error))
             self._service.leave(tenant, run_id)

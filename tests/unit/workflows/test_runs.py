@@ -10,6 +10,7 @@ from phalanx.core import (
     DEFAULT_TENANT,
     InvalidInput,
     NotFound,
+    Overloaded,
     Rng,
     StorageFull,
     TenantId,
@@ -491,25 +492,26 @@ def test_tenants_take_turns():
 class Full:
     """A store that is full for a while."""
 
-    def __init__(self, store):
-        self._store, self.is_full = store, False
+    def __init__(self, store, error):
+        self._store, self.is_full, self.error = store, False, error
 
     def __getattr__(self, name):
         return getattr(self._store, name)
 
     async def commit(self, writes, *, expect=()):
         if self.is_full:
-            raise StorageFull("test")
+            raise self.error
         return await self._store.commit(writes, expect=expect)
 
 
-def test_a_full_disk_is_waited_out():
+@pytest.mark.parametrize("error", [StorageFull("test"), Overloaded("the writer", retry_after_s=1)], ids=str)
+def test_storage_that_takes_nothing_is_waited_out(error):
     async def main(world):
         async def slow(context):
             await world.clock.sleep(2)
 
         house = House(world, step("a", run=slow), step("b", "a", run=slow))
-        store = Full(house.store)
+        store = Full(house.store, error)
         async with house.serving(store=store) as engine:
             await submitted(engine)
             store.is_full = True
