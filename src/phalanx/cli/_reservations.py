@@ -71,7 +71,10 @@ def declare(name: str, units: int, reserve: int, lives_s: float, kind: str, clie
 @click.option("--for", "for_s", type=click.FloatRange(0, min_open=True), required=True, help="Seconds it is needed.")
 @click.option("--in", "in_s", type=click.FloatRange(0), default=0.0, help="Seconds until it may begin; 0: at once.")
 @click.option("--within", "within_s", type=click.FloatRange(0), default=0.0, help="Seconds until it must end; 0: any.")
-@click.option("--grade", type=click.Choice(["backfill", "firm", "emergency"]), default="firm", show_default=True)
+@click.option(
+    "--grade", type=click.Choice(["backfill", "firm", "emergency"]), default="firm", show_default=True,
+    help="Who makes room for whom: backfill for all others, and the reserve is for emergencies.",
+)  # fmt: skip
 @click.option("--priority", type=int, default=0, show_default=True, help="Among backfill, higher goes first.")
 @click.option(
     "--hold", "hold_s", type=click.FloatRange(0), default=0.0, help="Seconds to confirm it in; 0: booked now."

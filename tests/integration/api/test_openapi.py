@@ -6,6 +6,7 @@ import pytest
 
 from phalanx.adapters import OsEntropy, SystemClock
 from phalanx.agents import OrderRequest
+from phalanx.allocation import Ask, Bookable
 from phalanx.consensus import (
     COMMIT,
     PREPARE,
@@ -17,7 +18,7 @@ from phalanx.consensus import (
     Vote,
     contradiction,
 )
-from phalanx.core import DEFAULT_TENANT, NO_TRACE, AlertLevel
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, NS_PER_S, AlertLevel
 from phalanx.crypto import SLH_DSA_SHA2_128F, HybridSigner, SigningKey
 from phalanx.crypto.sharing import Keyholder, begin_ceremony, make_escrow
 from phalanx.intel.sharing import Audience, Reader
@@ -119,6 +120,8 @@ def test_the_document_is_whole(on_node):
             assert "application/problem+json" in operation["responses"]["default"]["content"], name
             success = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
             assert success, name
+            if "204" in operation["responses"]:
+                continue  # nothing is said besides that it is done
             assert all(media["schema"] for answer in success for media in answer["content"].values()), name
             assert all(set(choice) <= schemes for choice in operation.get("security", [])), name
             inside = set(re.findall(r"{(\w+)}", name))
@@ -130,11 +133,18 @@ def test_the_document_is_whole(on_node):
     on_node(work)
 
 
+async def book_something(api):
+    await api.node.reservations.declare(Bookable(name="slots", capacity=2))
+    ask = Ask(demands={"slots": 1}, duration_ns=NS_PER_S, earliest_ns=api.node.clock.wall_ns())
+    await api.node.reservations.book(DEFAULT_TENANT, ask)
+
+
 async def say_something(http):
     """Suppress what does not happen, judge what did, and look for a value; the finding's id."""
     (await http.post("/v1/indicators?source=feed", content=b"evil-name.com")).raise_for_status()
     wanted = {"rule": "dns-tunnel", "reason": "our own resolver"}
     (await http.post("/v1/suppressions", json=wanted)).raise_for_status()
+    (await http.post("/v1/hunts/saved", json={"name": "shells", "query": "host:web-1"})).raise_for_status()
     finding = (await http.get("/v1/findings")).json()["items"][0]["id"]
     (await http.post(f"/v1/findings/{finding}/opinions", json={"verdict": "true"})).raise_for_status()
     return finding
@@ -159,7 +169,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node, tmp_path):
         known = {"trace_id": event, "event_id": event, "code": "overloaded", "escrow_id": escrow.id}
         artefact = await api.node.artefacts.put(DEFAULT_TENANT, b"a capture", name="capture", actor="tester")
         known |= {"artefact_id": artefact.id, "letter_id": await leave_a_letter(api.node)}
-        known |= {"pool": "agents", "digest": epoch.id.hex(), "technique_id": "T1059"}
+        known |= {"name": "local.statevector", "pool": "agents", "digest": epoch.id.hex(), "technique_id": "T1059"}
         await share_something(api.node)
         known["line_id"] = (await api.http.get("/v1/events/quarantine")).json()["items"][0]["id"]
         known["finding"] = await say_something(api.http)
@@ -168,6 +178,8 @@ def test_what_the_node_answers_is_what_the_document_says(on_node, tmp_path):
         known["order_id"] = (await api.node.swarm.orders.place(DEFAULT_TENANT, wanted, by="tester")).id
         known["agent"] = (await quarantine(api.node, "analyst-1.1", "a test", by="tester")).successor
         await api.node.clock.sleep(0.5)
+        await book_something(api)
+        known["mission"] = (await api.http.get("/v1/agents/missions")).json()["items"][0]["id"]
         known |= {"workflow": "incident-triage", "run": (await api.http.get("/v1/runs")).json()["items"][0]["id"]}
         entries = (await api.http.get("/v1/ledger")).json()["items"]
         asked = {
@@ -179,7 +191,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node, tmp_path):
         for path, item in document["paths"].items():
             content = item.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
             # A node by itself is in no cluster, and says so.
-            if "application/json" not in content or path == "/v1/cluster":
+            if "application/json" not in content or path in {"/v1/cluster", "/v1/agents/succession"}:
                 continue
             if path.startswith(("/v1/correlations", "/v1/rehearsals")):
                 # One case alone is related to none, and nothing was approved.
