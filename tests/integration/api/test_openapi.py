@@ -26,6 +26,7 @@ from phalanx.intel.sharing import Query as SharedQuery
 from phalanx.ledger.witness import AddCheckpoint, TrustedLog
 from phalanx.messaging import Kind, Member
 from phalanx.node import quarantine
+from phalanx.quantum import Gates
 from phalanx.testing import SimLog
 from phalanx.testing.consensus import ideal_epoch
 
@@ -137,6 +138,7 @@ async def book_something(api):
     await api.node.reservations.declare(Bookable(name="slots", capacity=2))
     ask = Ask(demands={"slots": 1}, duration_ns=NS_PER_S, earliest_ns=api.node.clock.wall_ns())
     await api.node.reservations.book(DEFAULT_TENANT, ask)
+    await api.node.jobs.submit(DEFAULT_TENANT, Gates(1).h(0).measure(0).circuit(), shots=8)
 
 
 async def say_something(http):
@@ -179,6 +181,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node, tmp_path):
         known["agent"] = (await quarantine(api.node, "analyst-1.1", "a test", by="tester")).successor
         await api.node.clock.sleep(0.5)
         await book_something(api)
+        known["job_id"] = (await api.http.get("/v1/jobs")).json()["items"][0]["id"]
         known["mission"] = (await api.http.get("/v1/agents/missions")).json()["items"][0]["id"]
         known |= {"workflow": "incident-triage", "run": (await api.http.get("/v1/runs")).json()["items"][0]["id"]}
         entries = (await api.http.get("/v1/ledger")).json()["items"]
