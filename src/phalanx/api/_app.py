@@ -31,6 +31,8 @@ from phalanx.api._events import KINDS as EVENT_KINDS
 from phalanx.api._events import event_routes
 from phalanx.api._identities import KINDS as IDENTITY_KINDS
 from phalanx.api._identities import identity_routes
+from phalanx.api._incidents import KINDS as INCIDENT_KINDS
+from phalanx.api._incidents import incident_routes
 from phalanx.api._intel_connectors import KINDS as CONNECTOR_KINDS
 from phalanx.api._intel_connectors import connector_routes
 from phalanx.api._intel_files import KINDS as FILE_KINDS
@@ -105,6 +107,7 @@ _KINDS: Sequence[type] = (
     *RULE_KINDS,
     *SEARCH_KINDS,
     *JUDGING_KINDS,
+    *INCIDENT_KINDS,
     *SHARING_KINDS,
     *INDICATOR_KINDS,
     Trace,
@@ -160,6 +163,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         identity_routes(node, gate),
         rule_routes(node, gate),
         judging_routes(node, gate),
+        incident_routes(node, gate),
         sharing_routes(node, gate),
         indicator_routes(node, gate),
     ):

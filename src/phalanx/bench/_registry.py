@@ -84,6 +84,7 @@ BENCHES: dict[str, Bench] = {
             "the archive of events: filling it, bytes on disk, and ad hoc questions, cold and warm",
             "phalanx.bench._search",
         ),
+        _lazy("cases", "findings put together into incidents, against streams of known truth", "phalanx.bench._cases"),
         _lazy("ledger", "durable appends, proofs, opening and a full audit of the ledger", "phalanx.bench._ledger"),
         _lazy(
             "messaging",

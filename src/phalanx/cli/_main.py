@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sim": ("phalanx.cli._sim:sim", "Run seeded fault simulations of a subsystem."),
     "events": ("phalanx.cli._events:events", "Send events, and look at what was taken in."),
     "findings": ("phalanx.cli._show:findings", "What the detectors saw."),
+    "incidents": ("phalanx.cli._incidents:incidents", "What belongs together over hosts and days, and why."),
     "missions": ("phalanx.cli._show:missions", "What the agents were asked to do, and how it went."),
     "orders": ("phalanx.cli._orders:orders", "What is wanted of the agents, the plan, and what came of it."),
     "workflows": ("phalanx.cli._workflows:workflows", "Workflows that can be run, their runs, and the chart of each."),

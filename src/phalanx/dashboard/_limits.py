@@ -54,3 +54,6 @@ MAX_SEARCH_BARS = 48
 # Devices and jobs on the page of devices; the rest is found through the API.
 MAX_DEVICES_SHOWN = 200
 MAX_JOBS_SHOWN = 20
+# Incidents on their page, and entities in the graph of one.
+MAX_INCIDENTS_SHOWN = 100
+MAX_GRAPH_ENTITIES = 24

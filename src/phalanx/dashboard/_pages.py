@@ -15,6 +15,7 @@ from phalanx.dashboard._assets import ChartLibrary, asset_routes, own_assets
 from phalanx.dashboard._balancing_page import panel
 from phalanx.dashboard._connectors_page import connectors_view
 from phalanx.dashboard._devices_page import devices_page
+from phalanx.dashboard._incidents_page import incidents_pages
 from phalanx.dashboard._keys_page import keys_view
 from phalanx.dashboard._ledger_page import ledger_view
 from phalanx.dashboard._limits import (
@@ -37,6 +38,7 @@ from phalanx.dashboard._sections import (
     CONNECTORS,
     COVERAGE,
     DEVICES,
+    INCIDENTS,
     KEYS,
     LEDGER,
     LIVE,
@@ -147,14 +149,17 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
 
 def _work_routes(node: "Node", renderer: Renderer, doorman: Doorman) -> list[Route]:
     """Pages of what is looked for and who does what."""
+    listed, one = incidents_pages(node, renderer)
     pages = (
-        (ROLES, roles_page(node, renderer)),
-        (RULES, rules_page(node, renderer)),
-        (SEARCH, search_page(node, renderer)),
-        (DEVICES, devices_page(node, renderer)),
-        (QUARANTINE, quarantine_page(node, renderer)),
+        (ROLES.path, roles_page(node, renderer)),
+        (RULES.path, rules_page(node, renderer)),
+        (SEARCH.path, search_page(node, renderer)),
+        (DEVICES.path, devices_page(node, renderer)),
+        (QUARANTINE.path, quarantine_page(node, renderer)),
+        (INCIDENTS.path, listed),
+        (f"{INCIDENTS.path}/{{incident}}", one),
     )
-    return [Route(section.path, _guarded(page, doorman, renderer)) for section, page in pages]
+    return [Route(path, _guarded(page, doorman, renderer)) for path, page in pages]
 
 
 def _agents(node: "Node", renderer: Renderer) -> _Page:

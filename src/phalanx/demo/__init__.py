@@ -7,12 +7,14 @@ own: ``InvalidInput`` for parameters out of range.
 
 from phalanx.demo._attack import Deed
 from phalanx.demo._company import HOSTS, Host, address_book
-from phalanx.demo._headless import deliver, run_headless
+from phalanx.demo._headless import deliver, feed, put_together, run_headless
 from phalanx.demo._intrusion import DEFAULT_START_NS, Chunk, Intrusion, LineId, event_stream
 from phalanx.demo._loopback import on_loopback
 from phalanx.demo._lure import Intruder, leave_bait, lures, stand_ins, take_the_bait
 from phalanx.demo._replay import Accept, ReplayReport, replay
+from phalanx.demo._scoring import Grouped, Tally, tally
 from phalanx.demo._sim_node import node_simulation
+from phalanx.demo._stories import STORIES
 
 __all__ = [
     "Intruder",
@@ -23,7 +25,13 @@ __all__ = [
     "take_the_bait",
     "DEFAULT_START_NS",
     "HOSTS",
+    "STORIES",
     "Accept",
+    "Grouped",
+    "Tally",
+    "feed",
+    "put_together",
+    "tally",
     "Chunk",
     "Deed",
     "Host",

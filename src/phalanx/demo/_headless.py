@@ -6,6 +6,7 @@ depends on them (signatures, checkpoints, agents' identities) is in the result.
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,21 +16,38 @@ from phalanx.core import (
     DEFAULT_TENANT,
     MAX_PAGE_ROWS,
     Assessment,
+    BatchId,
     Decision,
     Finding,
     Record,
     Table,
     Waypoint,
     decode,
+    event_id,
     iso_from_ns,
+    split_event_id,
 )
 from phalanx.deception import CAPTURES, Capture
-from phalanx.demo._attack import VICTIM
+from phalanx.demo._attack import Deed
+from phalanx.demo._cast import VICTIM
 from phalanx.demo._company import address_book
 from phalanx.demo._intrusion import Intrusion
 from phalanx.demo._lure import Intruder, leave_bait, lures, take_the_bait
 from phalanx.demo._replay import ReplayReport, replay
-from phalanx.incidents import CORRELATIONS, DECISIONS, PROPOSALS, REHEARSALS, ActionProposal, Correlation, Rehearsal
+from phalanx.demo._scoring import Grouped, Tally, tally, whose
+from phalanx.incidents import (
+    CORRELATIONS,
+    DECISIONS,
+    INCIDENTS,
+    PROPOSALS,
+    REHEARSALS,
+    SCORES,
+    ActionProposal,
+    Correlation,
+    Incident,
+    IncidentScore,
+    Rehearsal,
+)
 from phalanx.intel import FINDINGS, HUNTS, Hunt
 from phalanx.ledger import LedgerEntry
 from phalanx.node import Node, Settings, build_node, roles
@@ -48,6 +66,8 @@ _RECORDS: tuple[tuple[str, Table, type[Record]], ...] = (
     ("decisions", DECISIONS, Decision),
     ("hunts", HUNTS, Hunt),
     ("correlations", CORRELATIONS, Correlation),
+    ("incidents", INCIDENTS, Incident),
+    ("scores", SCORES, IncidentScore),
     ("rehearsals", REHEARSALS, Rehearsal),
     ("captures", CAPTURES, Capture),
 )
@@ -63,15 +83,17 @@ async def deliver(
     With an ``intruder``, it takes the bait in ``folder`` meanwhile.
     """
     async with asyncio.TaskGroup() as both:
-        both.create_task(_feed(intrusion, node, speed=speed))
+        fed = both.create_task(feed(intrusion, node, speed=speed))
         if intruder is not None:
             both.create_task(take_the_bait(node, intruder, folder))
     await node.settled()
+    scores = await judged(node, intrusion, fed.result()[1])
     findings = await node.findings.list(DEFAULT_TENANT, limit=MAX_PAGE_ROWS)
     decisions = await node.responses.decisions(DEFAULT_TENANT, limit=MAX_PAGE_ROWS)
     return (
         f"all {intrusion.n_events} events are in, {len(intrusion.truth)} of them the intrusion's: "
         f"{len(findings)} findings, {len(decisions)} decisions, {node.ledger.size} ledger entries"
+        + "".join(f"; {score.text}" for score in scores)
     )
 
 
@@ -86,11 +108,12 @@ async def _way(world: SimWorld, seed: int) -> dict[str, Any]:
     settings = Settings.model_validate(lures(_FOLDER))
     async with build_node(settings, world.ports("demo"), host_names=address_book()) as node:
         taking = asyncio.create_task(take_the_bait(node, intruder, _FOLDER))
-        fed = await _feed(intrusion, node, speed=1.0)
+        fed, batches = await feed(intrusion, node, speed=1.0)
         await taking
         # Until it is noticed that nothing comes any more, and what agents did is put on record.
         await node.clock.sleep(_AFTERWARDS_S)
         await node.settled()
+        await judged(node, intrusion, batches)
         return await _story(node, intrusion, fed)
 
 
@@ -114,11 +137,61 @@ class _SimIntruder:
         self._machine.files.put(path, data)
 
 
-async def _feed(intrusion: Intrusion, node: Node, *, speed: float) -> ReplayReport:
-    async def accept(data: bytes, *, reader: str, idempotency_key: str) -> Any:
-        return await node.intake.accept(data, tenant=DEFAULT_TENANT, reader=reader, idempotency_key=idempotency_key)
+async def feed(intrusion: Intrusion, node: Node, *, speed: float) -> tuple[ReplayReport, list[BatchId]]:
+    """Deliver the stream; also returns the batch of each of its chunks."""
+    batches: list[BatchId] = []
 
-    return await replay(intrusion, accept, node.clock, speed=speed)
+    async def accept(data: bytes, *, reader: str, idempotency_key: str) -> Any:
+        taken = await node.intake.accept(data, tenant=DEFAULT_TENANT, reader=reader, idempotency_key=idempotency_key)
+        batches.append(taken.batch)
+        return taken
+
+    report = await replay(intrusion, accept, node.clock, speed=speed)
+    return report, batches
+
+
+async def judged(node: Node, intrusion: Intrusion, batches: Sequence[BatchId]) -> list[IncidentScore]:
+    """Put findings together, hold the incidents against the truth, and leave a score for each that is of a deed."""
+    truth, streamed, groups = await put_together(node, intrusion, batches)
+    scores = []
+    for incident, group in groups.items():
+        of = {whose(streamed[one], truth) for one in group.findings if one in streamed} - {None}
+        seen = {ident: one for ident, one in streamed.items() if whose(one, truth) in of or ident in group.findings}
+        deeds = {event: deed for event, deed in truth.items() if deed.intrusion in of}
+        if of:
+            found = await node.incidents.get(DEFAULT_TENANT, incident)
+            rates = _rates(tally(deeds, seen, [group]))
+            scores.append(await node.incidents.score(found, rates, by="the demo's ground truth"))
+    return scores
+
+
+async def put_together(
+    node: Node, intrusion: Intrusion, batches: Sequence[BatchId]
+) -> tuple[dict[str, Deed], dict[str, Finding], dict[str, Grouped]]:
+    """The truth by event, the findings of the stream, and the incidents of a node as groups."""
+    await node.incidents.regroup(DEFAULT_TENANT)
+    truth: dict[str, Deed] = {event_id(batches[line.chunk], line.row): deed for line, deed in intrusion.truth.items()}
+    own = set(batches)
+    streamed = {
+        one.id: one
+        for one in await _all(node, FINDINGS, Finding)
+        if any(split_event_id(event)[0] in own for event in one.evidence)
+    }
+    groups = {
+        one.id: Grouped(one.findings, tuple(added.event for added in one.expanded))
+        for one in await node.incidents.newest(DEFAULT_TENANT)
+        if one.members
+    }
+    return truth, streamed, groups
+
+
+def _rates(counted: Tally) -> dict[str, float]:
+    return {
+        "findings, precision": counted.in_case / counted.case_findings,
+        "findings, recall": counted.in_case / counted.true_findings,
+        "events, precision": counted.events_in_case / counted.case_events,
+        "events, recall": counted.events_in_case / counted.true_events,
+    }
 
 
 async def _story(node: Node, intrusion: Intrusion, fed: ReplayReport) -> dict[str, Any]:

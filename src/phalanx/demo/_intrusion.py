@@ -9,12 +9,15 @@ from phalanx.core import NS_PER_S, InvalidInput, Rng, ns_from_iso
 from phalanx.demo._attack import Attack, Deed
 from phalanx.demo._background import Background, Timed
 from phalanx.demo._formats import Formats, Line
+from phalanx.demo._oddities import Oddities
+from phalanx.demo._stories import STORIES, played
 
 # A Monday, half past nine.
 DEFAULT_START_NS: Final = ns_from_iso("2026-03-02T09:30:00Z")
 # Lines an episode of the background has on average; only sets how many episodes are drawn.
 _LINES_PER_EPISODE: Final = 1.79
 _MAX_LENGTH_S: Final = 86_400.0
+_MAX_ODDITIES: Final = 1_000
 _MAX_EVENTS_PER_S: Final = 1_000.0
 
 
@@ -43,8 +46,9 @@ class Chunk:
 class Intrusion:
     """A stream that follows from its seed: ``chunks`` to deliver, and ``truth`` to judge by.
 
-    ``background_only`` leaves the intrusion out. Chunks are what a collector gathered in
-    ``chunk_s``; each collector (Windows, syslog, Zeek) delivers its own.
+    ``background_only`` leaves the intrusion out. ``story`` says what happens
+    (``STORIES``), and ``oddities`` is how many honest things happen besides that look like it. Chunks are what a
+    collector gathered in ``chunk_s``; each collector (Windows, syslog, Zeek) delivers its own.
     """
 
     seed: int
@@ -53,8 +57,13 @@ class Intrusion:
     events_per_s: float = 10.0
     chunk_s: float = 2.0
     background_only: bool = False
+    story: str = "demo"
+    oddities: int = 0
 
     def __post_init__(self) -> None:
+        if self.story not in STORIES:
+            raise InvalidInput("story", f"must be one of {', '.join(STORIES)}, got {self.story!r}")
+        _within("oddities", self.oddities, 0, _MAX_ODDITIES)
         _within("length_s", self.length_s, 1.0, _MAX_LENGTH_S)
         _within("events_per_s", self.events_per_s, 0.1, _MAX_EVENTS_PER_S)
         _within("chunk_s", self.chunk_s, 0.05, self.length_s)
@@ -102,8 +111,16 @@ class Intrusion:
                 break
             for line_ns, line in episode:
                 yield line_ns, line, None
-        if not self.background_only:
-            attack = Attack(rng.child("attack"), formats, start_ns=self.start_ns, length_s=self.length_s)
+        odd = Oddities(rng.child("oddities"), formats)
+        for line_ns, line in odd.drawn(self.oddities, start_ns=self.start_ns, length_s=self.length_s):
+            yield line_ns, line, None
+        if self.background_only:
+            return
+        for number, (cast, scenes) in enumerate(played(self.story, rng.child("story"))):
+            attack = Attack(
+                rng.child("attack" if not number else f"attack {number}"), formats, start_ns=self.start_ns,
+                length_s=self.length_s, cast=cast, scenes=scenes, number=number,
+            )  # fmt: skip
             for act in attack.acts():
                 yield act.at_ns, act.line, act.deed
 

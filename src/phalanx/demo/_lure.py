@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from phalanx.core import InvalidInput
-from phalanx.demo._attack import VICTIM
+from phalanx.demo._cast import VICTIM
 from phalanx.demo._company import HOSTS
 from phalanx.node import Node
 

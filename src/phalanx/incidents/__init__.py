@@ -12,14 +12,61 @@ what the store and the ledger raise.
 from phalanx.incidents._approval import Approval, Approved
 from phalanx.incidents._cases import Cases, CaseView
 from phalanx.incidents._correlating import CORRELATIONS, Correlation, Link, correlate_skill, related
+from phalanx.incidents._grouping import Group, Member, Said, grouped
+from phalanx.incidents._grouping_duty import incidents_duty
+from phalanx.incidents._incident import (
+    INCIDENTS,
+    SCORES,
+    WORDS,
+    CloseWanted,
+    Expanded,
+    Incident,
+    IncidentAct,
+    IncidentOutcome,
+    IncidentScore,
+    IncidentStatus,
+    IncidentWord,
+    Linked,
+    MergeWanted,
+    Seen,
+    SplitWanted,
+)
+from phalanx.incidents._incidents import Incidents
 from phalanx.incidents._model import DECISIONS, ISOLATE_HOST, PROPOSALS, ActionProposal
 from phalanx.incidents._policy import DOMAIN_CONTROLLERS, ContainmentPolicy, Ruling
 from phalanx.incidents._rehearsing import REHEARSALS, Check, Rehearsal, rehearse_skill
 from phalanx.incidents._responses import Response, Responses
+from phalanx.incidents._ties import Tie, Why, host_in, named_by, ties
 from phalanx.incidents._triage import triage_skill, triage_template
 
 __all__ = [
     "CORRELATIONS",
+    "INCIDENTS",
+    "SCORES",
+    "WORDS",
+    "CloseWanted",
+    "Expanded",
+    "Group",
+    "Incident",
+    "IncidentAct",
+    "IncidentOutcome",
+    "IncidentScore",
+    "IncidentStatus",
+    "IncidentWord",
+    "Incidents",
+    "Linked",
+    "Member",
+    "MergeWanted",
+    "Said",
+    "Seen",
+    "SplitWanted",
+    "Tie",
+    "Why",
+    "grouped",
+    "host_in",
+    "incidents_duty",
+    "named_by",
+    "ties",
     "Check",
     "Correlation",
     "Link",

@@ -35,14 +35,11 @@ from phalanx.incidents._limits import (
     MAX_LINKS,
     MAX_RELATED_CASES,
 )
+from phalanx.incidents._ties import named_by
 from phalanx.intel import Findings, Sentinel
 from phalanx.telemetry import waypoint_of, waypoint_put
 
 CORRELATIONS = Table("correlations", indexes=("case",), sealed=True)
-
-_LINKING = frozenset({"ip", "domain", "file"})
-# Accounts that every machine has.
-_EVERYBODY = frozenset({"system", "local service", "network service", "root", "administrator", "anonymous logon", "-"})
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -64,11 +61,11 @@ class Correlation(Record, frozen=True, kw_only=True, tag="correlation"):
 
 def links_of(finding: Finding, others: Sequence[Finding], host_names: Mapping[str, str]) -> list[Link]:
     """What links ``finding`` to the cases of ``others``, each case once for each thing, in order."""
-    own = _named(finding, host_names)
+    own = named_by(finding.entities, host_names)
     found: dict[tuple[str, Entity], list[str]] = defaultdict(list)
     cases: dict[Entity, set[str]] = defaultdict(set)
     for other in others:
-        shared = own & _named(other, host_names)
+        shared = own & named_by(other.entities, host_names)
         for entity in shared:
             cases[entity].add(other.case)
             if other.case != finding.case:
@@ -79,24 +76,6 @@ def links_of(finding: Finding, others: Sequence[Finding], host_names: Mapping[st
         if len(cases[entity]) <= MAX_LINK_CASES
     ]
     return links[:MAX_LINKS]
-
-
-def _named(finding: Finding, host_names: Mapping[str, str]) -> set[Entity]:
-    """What a finding names that can link it; an address of a known host is that host."""
-    named = set()
-    for entity in finding.entities:
-        value = entity.value.lower()
-        if entity.type == "host":
-            named.add(Entity("host", value))
-        elif entity.type == "ip" and value in host_names:
-            named.add(Entity("host", host_names[value]))
-        elif entity.type == "user":
-            # With and without its domain it is one account.
-            name = value.rpartition("\\")[2].partition("@")[0]
-            named |= {Entity("user", name)} if name not in _EVERYBODY and not name.endswith("$") else set()
-        elif entity.type in _LINKING:
-            named.add(Entity(entity.type, value))
-    return named
 
 
 class CorrelateSkill:

@@ -23,3 +23,33 @@ MAX_LINK_CASES = 10
 MAX_RELATED_CASES = 50
 # Those who would be touched by an action, as a rehearsal lists them.
 MAX_TOUCHED = 50
+
+# Incidents: findings that are looked at together, the newest first, and hunts; how far apart in time they may be.
+MAX_GROUPED_FINDINGS = 1_000
+MAX_GROUPED_HUNTS = 1_000
+GROUP_WITHIN_S = 86_400.0
+# A reason to put two findings together loses half its weight over so long.
+TIE_HALF_LIFE_S = 4 * 3_600.0
+# Findings that came so soon after their events are live; others were delivered late or replayed.
+LIVE_WITHIN_S = 3_600.0
+# Of findings that name the same thing each is compared with so many before it in time.
+TIE_NEIGHBOURS = 8
+# What findings of more hosts name says nothing, and so does what hunts saw on more hosts.
+MAX_TIE_HOSTS = 10
+MAX_BRIDGE_HOSTS = 6
+# A hunted event leads to findings of another host that are this near to it.
+BRIDGE_WITHIN_S = 1_800.0
+# What was seen twice, further apart than this, is usual and leads nowhere.
+USUAL_APART_S = 30.0
+# Ties below this put nothing together; an incident is opened when its findings are this likely one.
+TIE_FROM = 0.5
+OPEN_FROM = 0.5
+# Incidents that may be open at once in one tenant, what one keeps, and what people said of them.
+MAX_OPEN_INCIDENTS = 1_000
+MAX_MEMBERS = 500
+MAX_WHYS = 6
+MAX_INCIDENT_ENTITIES = 60
+MAX_EXPANDED = 200
+MAX_WORDS = 1_000
+# How often findings are put together anew, when there is anything new.
+REGROUP_EVERY_S = 2.0

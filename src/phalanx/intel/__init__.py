@@ -39,6 +39,7 @@ from phalanx.intel._judging import (
     Suppression,
     SuppressionWanted,
     Verdict,
+    wrong_findings,
 )
 from phalanx.intel._limits import HYPOTHESES_EVERY_S, MAX_DETECTOR_STATE_BYTES, MAX_READER_CHARS
 from phalanx.intel._merging import Sighting, Sightings, finding_of, finding_put
@@ -144,6 +145,7 @@ __all__ = [
     "SUPPRESSIONS",
     "Judgements",
     "NoEvent",
+    "wrong_findings",
     "Opinion",
     "OpinionWanted",
     "Suppression",

@@ -34,6 +34,7 @@ from phalanx.intel._limits import MAX_HUNT_QUERIES
 from phalanx.intel._model import Chunk
 from phalanx.intel._queries import EventLog, Findings
 from phalanx.intel._sentinel import Sentinel
+from phalanx.intel._subjects import entities_of, host_of
 from phalanx.intel.sigma import Rule, RuleSet, parse_rule
 from phalanx.telemetry import waypoint_of, waypoint_put
 
@@ -41,11 +42,12 @@ HUNTS = Table("hunts", indexes=("case", "finding"), sealed=True)
 
 
 class HuntHit(msgspec.Struct, frozen=True):
-    """An event that a hunt found, and why."""
+    """An event that a hunt found, and why; ``names`` are what it names, its host first."""
 
     event: EventId
     time_ns: int
     why: str
+    names: tuple[Entity, ...] = ()
 
 
 class Hunt(Record, frozen=True, kw_only=True, tag="hunt"):
@@ -152,7 +154,10 @@ async def _hunted(
     hunt = Hunt(
         id=made, tenant=mission.tenant, trace=mission.trace, at_ns=mission.at_ns, case=mission.case,
         finding=finding.id, skill=mission.skill, queries=queries,
-        hits=tuple(HuntHit(event.id, event.time_ns, why) for event, why in quarry.linked()),
+        hits=tuple(
+            HuntHit(event.id, event.time_ns, why, entities_of(event, host_of(event, tools.get(Sentinel).host_names)))
+            for event, why in quarry.linked()
+        ),
         entities=tuple(quarry.beside(finding)), events=quarry.events, chunks=chunks,
     )  # fmt: skip
     await _keep(hunt, tools)

@@ -13,6 +13,7 @@ import msgspec
 from phalanx.core import (
     DEFAULT_TENANT,
     MAX_NAME_CHARS,
+    MAX_PAGE_ROWS,
     NO_TRACE,
     AuditEntry,
     AuditSink,
@@ -218,6 +219,16 @@ class Swallowed:
             [Put(SUPPRESSIONS, one.tenant, one.id, encode(one)) for one, _ in counted],
             [Expect(SUPPRESSIONS, one.tenant, one.id, version) for one, version in counted],
         )
+
+
+async def wrong_findings(store: Store, tenant: TenantId) -> frozenset[str]:
+    """Findings of which the latest word is that they are wrong."""
+    latest: dict[str, Opinion] = {}
+    for row in await store.scan(OPINIONS, tenant, limit=MAX_PAGE_ROWS, reverse=True):
+        one = decode(row.value, Opinion)
+        if one.finding not in latest or latest[one.finding].at_ns < one.at_ns:
+            latest[one.finding] = one
+    return frozenset(one.finding for one in latest.values() if one.verdict is Verdict.WRONG)
 
 
 def _reason(text: str) -> str:

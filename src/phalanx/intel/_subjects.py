@@ -100,6 +100,9 @@ def entities_of(event: Event, host: str) -> tuple[Entity, ...]:
     first = [] if source is not None or host == UNKNOWN_HOST else [Entity("host", host)]
     found = dict.fromkeys([source] if source is not None else first)
     for field, kind in ENTITY_FIELDS.get(event.batch.log_source.product, {}).items():
+        if field == "id.resp_h" and event.batch.log_source.service == "dns":
+            # A resolver is asked by everybody and is no party to what is asked.
+            continue
         text = as_text(event.get(field))[:MAX_QUOTE_CHARS]
         if text not in _NOTHING:
             found[Entity(kind, text)] = None

@@ -32,7 +32,7 @@ from phalanx.crypto.identity import Identities
 from phalanx.crypto.sharing import Escrows
 from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
 from phalanx.devices import Fleet, History, Jobs, ProviderContext, watch_devices
-from phalanx.incidents import Cases, Responses
+from phalanx.incidents import Cases, Incidents, Responses
 from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Judgements, Sentinel
 from phalanx.intel.delivery import Delivery
 from phalanx.intel.indicators import Indicators
@@ -98,6 +98,7 @@ class Node:
     responses: Responses
     agreements: Archive
     cases: Cases
+    incidents: Incidents
     noise: NoiseWatch
     probes: Probes
     vault: Vault
@@ -216,9 +217,8 @@ async def build_node(
         swarm = opened_swarm(settings, ports, store, identities, bus, cluster, ledger, toolbox, telemetry, alerts, work)
         artefacts = _artefacts(settings, ports, WatchedBlobs(ports.blobs, space), store, vault, ledger, telemetry)
         responses, assembly = opened_responses(
-            settings, ports, archive, telling.store, ledger, vault, swarm, identities, bus, cluster, telemetry, alerts,
-            services,
-        )  # fmt: skip
+            settings, ports, archive, telling.store, ledger, vault, swarm, identities, bus, cluster, telemetry,
+            alerts, services)  # fmt: skip
         sentinel = await _sentinel(settings, ports, intake, telling.store, telemetry, swarm, work[0], host_names or {})
         node = Node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
@@ -233,7 +233,8 @@ async def build_node(
             reservations=await opened_reservations(settings, ports, store, fleet), engine=engine, jobs=jobs,
             sharing=opened_sharing(settings, ports, store, ledger, SharedValues(indicators)), identities=identities,
             delivery=await opened_delivery(settings, ports, store, telling, intake, telemetry, alerts, stack),
-            local_operator=_LOCAL_OPERATOR, _space=space, _services=services, indicators=indicators,
+            incidents=Incidents(telling.store, ledger, clock, host_names or {}), local_operator=_LOCAL_OPERATOR,
+            _space=space, _services=services, indicators=indicators,
         )  # fmt: skip
         provide_tools(toolbox, node, ports)
         await swarm.start()

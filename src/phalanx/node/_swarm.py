@@ -78,7 +78,7 @@ def provide_tools(toolbox: Toolbox, node: "Node", ports: Ports) -> None:
     """What a skill or a duty may ask for, as its manifest says; and detectors, which are made over the same tools."""
     for tool in (
         node.engine, node.findings, node.responses, node.events, node.intake, node.swarm, node.identities, node.ledger,
-        node.alerts, node.telemetry, node.fleet, node.assessments, node.cases, node.sentinel, node.bus,
+        node.alerts, node.telemetry, node.fleet, node.assessments, node.cases, node.incidents, node.sentinel, node.bus,
         Missions(node.store), Workers(ports.processes),
     ):  # fmt: skip
         toolbox.provide(type(tool), tool)

@@ -21,6 +21,7 @@ STAGES = (
     "rehearsal",
     "hunt",
     "correlation",
+    "incident",
     "ledger",
     "taken-over",
     "mission-done",

@@ -1,0 +1,102 @@
+"""`phalanx incidents`: what belongs together, why, and what people say of it."""
+
+import json
+from typing import Any
+
+import click
+
+from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable, time_of
+
+
+@click.group(cls=Group, short_help="What belongs together over hosts and days, and why.")
+def incidents() -> None:
+    """What belongs together over hosts and days, and why."""
+
+
+@incidents.command(name="list")
+@click.option("--status", default="", type=click.Choice(["", "open", "closed", "merged"]), help="Only those.")
+@client_options
+@json_option
+def list_incidents(client: NodeClient, status: str, as_json: bool) -> None:
+    """Incidents, newest first."""
+    found = list(client.pages("/v1/incidents", limit=100, **({"status": status} if status else {})))
+    if as_json:
+        print_json(found)
+        return
+    columns: list[Column] = [
+        ("id", lambda row: row["id"]), ("first seen", time_of("first_seen_ns")), ("status", lambda row: row["status"]),
+        ("likely", lambda row: f"{row['probability']:.0%}"), ("findings", lambda row: str(len(row["members"]))),
+        ("hosts", lambda row: str(len({case.rpartition("@")[0] for case in row["cases"]}))),
+        ("what", lambda row: row["title"]),
+    ]  # fmt: skip
+    print_table("Incidents", found, columns, empty="no incidents yet")
+
+
+@incidents.command()
+@click.argument("incident")
+@client_options
+@json_option
+def show(client: NodeClient, incident: str, as_json: bool) -> None:
+    """One incident: findings in order and why each is in it, techniques, what links them."""
+    found = client.get(f"/v1/incidents/{incident}")
+    if as_json:
+        print_json(found)
+        return
+    one, findings = found["incident"], {finding["id"]: finding for finding in found["findings"]}
+    click.secho(printable(f"{one['title']} ({one['status']}, {one['probability']:.0%} likely)"), bold=True)
+    if one["reason"]:
+        click.echo(printable(f"{one['outcome']}: {one['reason']} ({one['by']})"))
+    columns: list[Column] = [
+        ("first seen", lambda row: time_of("first_seen_ns")(findings[row["finding"]])),
+        ("what", lambda row: findings[row["finding"]]["title"]),
+        ("host", lambda row: findings[row["finding"]]["case"].rpartition("@")[0]),
+        ("belongs by", lambda row: "; ".join(why["text"] for why in row["why"][:2]) or "it began here"),
+        ("weight", lambda row: f"{row['weight']:.2f}"), ("id", lambda row: row["finding"]),
+    ]  # fmt: skip
+    print_table("Findings", one["members"], columns, empty="nothing is left in it")
+    techniques = " → ".join(seen["technique"] for seen in one["techniques"])
+    click.echo(printable(f"techniques  {techniques}"))
+    links = ", ".join(f"{link['entity']['type']}:{link['entity']['value']}" for link in one["linked"][:12])
+    click.echo(printable(f"linked by   {links}"))
+    click.echo(printable(f"hunts       {one['hunts']}, which added {len(one['expanded'])} events"))
+    if found["score"]:
+        rates = ", ".join(f"{name} {rate:.0%}" for name, rate in found["score"]["rates"].items())
+        click.echo(printable(f"score       {rates} ({found['score']['by']})"))
+
+
+@incidents.command()
+@click.argument("incident", nargs=-1, required=True)
+@click.option("--reason", required=True, help="Why; it is recorded.")
+@client_options
+def merge(client: NodeClient, incident: tuple[str, ...], reason: str) -> None:
+    """Say that incidents are one."""
+    made = _post(client, "merge", {"incidents": list(incident), "reason": reason})
+    click.echo(printable(f"one now: {made['id']} with {len(made['members'])} findings"))
+
+
+@incidents.command()
+@click.argument("incident")
+@click.argument("finding", nargs=-1, required=True)
+@click.option("--reason", required=True, help="Why; it is recorded.")
+@client_options
+def split(client: NodeClient, incident: str, finding: tuple[str, ...], reason: str) -> None:
+    """Say that findings do not belong to INCIDENT."""
+    made = _post(client, f"{incident}/split", {"findings": list(finding), "reason": reason})
+    click.echo(printable(f"{made['id']} has {len(made['members'])} findings left"))
+
+
+@incidents.command()
+@click.argument("incident")
+@click.argument("outcome", type=click.Choice(["attack", "harmless", "test"]))
+@click.option("--reason", required=True, help="Why; it is recorded.")
+@client_options
+def close(client: NodeClient, incident: str, outcome: str, reason: str) -> None:
+    """Close INCIDENT: what it turned out to be, and why."""
+    made = _post(client, f"{incident}/close", {"outcome": outcome, "reason": reason})
+    click.echo(printable(f"closed: {made['outcome']}"))
+
+
+def _post(client: NodeClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = client.post(f"/v1/incidents/{path}", content=json.dumps(body).encode(), headers={})
+    return made

@@ -1,0 +1,112 @@
+"""The incidents section: what belongs together, and one incident with its timeline and its graph."""
+
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from phalanx.core import Finding, TenantId
+from phalanx.dashboard._limits import MAX_GRAPH_ENTITIES, MAX_INCIDENTS_SHOWN
+from phalanx.dashboard._render import Renderer
+from phalanx.dashboard._sections import INCIDENTS
+from phalanx.incidents import Incident, IncidentScore, IncidentWord, Member
+from phalanx.trust import Principal
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+_WIDTH, _RADIUS, _INNER = 720, 250, 120
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """An entity in the graph: where it is drawn, and how many findings name it."""
+
+    label: str
+    kind: str
+    x: int
+    y: int
+    size: int
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Findings that name both ends."""
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One incident as the page shows it."""
+
+    incident: Incident
+    steps: tuple[tuple[Member, Finding], ...]
+    dots: tuple[Dot, ...]
+    lines: tuple[Line, ...]
+    words: tuple[IncidentWord, ...]
+    score: IncidentScore | None
+
+
+def incidents_pages(
+    node: "Node", renderer: Renderer
+) -> tuple[Callable[[Request, Principal], Awaitable[Response]], Callable[[Request, Principal], Awaitable[Response]]]:
+    """The list, and the page of one."""
+
+    async def listed(_: Request, principal: Principal) -> Response:
+        found = await node.incidents.newest(principal.tenant, limit=MAX_INCIDENTS_SHOWN)
+        return renderer.page("incidents.html", principal=principal, section=INCIDENTS.path, incidents=found)
+
+    async def one(request: Request, principal: Principal) -> Response:
+        view = await incident_shown(node, principal.tenant, request.path_params["incident"])
+        return renderer.page("incident.html", principal=principal, section=INCIDENTS.path, view=view)
+
+    return listed, one
+
+
+async def incident_shown(node: "Node", tenant: TenantId, ident: str) -> Shown:
+    """Everything of one incident. Raises ``NotFound``."""
+    incident = await node.incidents.get(tenant, ident)
+    steps = [(member, await node.findings.get(tenant, member.finding)) for member in incident.members]
+    dots, lines = graph_of(incident)
+    return Shown(
+        incident=incident,
+        steps=tuple(steps),
+        dots=dots,
+        lines=lines,
+        words=tuple(await node.incidents.words(tenant, ident)),
+        score=await node.incidents.score_of(tenant, ident),
+    )
+
+
+def graph_of(incident: Incident) -> tuple[tuple[Dot, ...], tuple[Line, ...]]:
+    """Hosts on an inner circle, what else links findings on an outer one; lines where findings name both."""
+    linked = incident.linked[:MAX_GRAPH_ENTITIES]
+    hosts = [one for one in linked if one.entity.type == "host"]
+    others = [one for one in linked if one.entity.type != "host"]
+    places: dict[str, tuple[int, int]] = {}
+    dots = []
+    for ring, radius in ((hosts, _INNER), (others, _RADIUS)):
+        for number, one in enumerate(ring):
+            turn = 2 * math.pi * (number + (0.5 if radius == _RADIUS else 0.0)) / len(ring)
+            x, y = round(_WIDTH / 2 + radius * math.cos(turn)), round(300 + radius * math.sin(turn))
+            places[str(one.entity)] = x, y
+            size = 5 + min(9, len(one.findings))
+            label = one.entity.value.replace("\\", "/").rpartition("/")[2][-28:]
+            dots.append(Dot(label, one.entity.type, x, y, size, "start" if x >= _WIDTH / 2 else "end"))
+    lines = []
+    for number, left in enumerate(linked):
+        for right in linked[:number]:
+            both = len(set(left.findings) & set(right.findings))
+            if both:
+                (x1, y1), (x2, y2) = places[str(left.entity)], places[str(right.entity)]
+                lines.append(Line(x1, y1, x2, y2, min(6, both)))
+    return tuple(dots), tuple(lines)

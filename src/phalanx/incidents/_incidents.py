@@ -1,0 +1,332 @@
+"""Incidents as they are kept: put together anew when there is something new, and changed by people.
+
+- Which findings belong together follows from findings, hunts and what people said; the order in which they came does
+  not matter. An incident keeps its id while its anchor is in it. Of two that grow together the older one stays, and
+  the other says into which it was merged.
+- What a person said holds against anything that is found later.
+- A closed incident that gets a new finding is open again.
+- Every change is in the ledger: opened, grown, merged, split, closed, reopened, and by whom.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+
+import msgspec
+
+from phalanx.core import (
+    MAX_PAGE_ROWS,
+    AuditEntry,
+    AuditSink,
+    Clock,
+    Expect,
+    Finding,
+    InvalidInput,
+    NotFound,
+    Put,
+    Row,
+    Store,
+    Table,
+    TenantId,
+    Write,
+    decode,
+    derive_id,
+    encode,
+)
+from phalanx.incidents._composing import anchor_of, composed, incident_id
+from phalanx.incidents._grouping import Group, Said, grouped
+from phalanx.incidents._incident import (
+    INCIDENTS,
+    SCORES,
+    WORDS,
+    CloseWanted,
+    Incident,
+    IncidentAct,
+    IncidentOutcome,
+    IncidentScore,
+    IncidentStatus,
+    IncidentWord,
+    MergeWanted,
+    SplitWanted,
+)
+from phalanx.incidents._limits import (
+    MAX_GROUPED_FINDINGS,
+    MAX_GROUPED_HUNTS,
+    MAX_OPEN_INCIDENTS,
+    MAX_REASON_CHARS,
+    MAX_WORDS,
+    OPEN_FROM,
+)
+from phalanx.incidents._ties import Why, ties
+from phalanx.intel import FINDINGS, HUNTS, Hunt, wrong_findings
+from phalanx.telemetry import waypoint_of, waypoint_put
+
+
+class Incidents:
+    """All incidents of a node. ``host_names`` are by address."""
+
+    def __init__(self, store: Store, audit: AuditSink, clock: Clock, host_names: Mapping[str, str]) -> None:
+        self._store = store
+        self._audit = audit
+        self._clock = clock
+        self._host_names = host_names
+        self._working = asyncio.Lock()
+        self._done: dict[TenantId, str] = {}
+
+    async def get(self, tenant: TenantId, incident: str) -> Incident:
+        """Raises ``NotFound``."""
+        row = await self._store.get(INCIDENTS, tenant, incident)
+        if row is None:
+            raise NotFound("incident", incident)
+        return decode(row.value, Incident)
+
+    async def newest(
+        self, tenant: TenantId, *, status: IncidentStatus | None = None, after: str = "", limit: int = MAX_PAGE_ROWS
+    ) -> list[Incident]:
+        """Newest first, past the incident ``after``."""
+        rows = await (
+            self._store.scan(INCIDENTS, tenant, after=after, limit=limit, reverse=True)
+            if status is None
+            else self._store.find(INCIDENTS, tenant, "status", status.value, after=after, limit=limit, reverse=True)
+        )
+        return [decode(row.value, Incident) for row in rows]
+
+    async def of_finding(self, tenant: TenantId, finding: str) -> Incident | None:
+        """The incident that a finding is in."""
+        rows = await self._store.find(INCIDENTS, tenant, "finding", finding, limit=1, reverse=True)
+        return decode(rows[0].value, Incident) if rows else None
+
+    async def of_case(self, tenant: TenantId, case: str) -> list[Incident]:
+        """The incidents that a host's case is part of."""
+        rows = await self._store.find(INCIDENTS, tenant, "case", case, limit=MAX_PAGE_ROWS, reverse=True)
+        return [decode(row.value, Incident) for row in rows]
+
+    async def words(self, tenant: TenantId, incident: str) -> list[IncidentWord]:
+        """What people said of an incident, oldest first."""
+        rows = await self._store.find(WORDS, tenant, "incident", incident, limit=MAX_PAGE_ROWS)
+        return [decode(row.value, IncidentWord) for row in rows]
+
+    async def score(self, incident: Incident, rates: Mapping[str, float], *, by: str) -> IncidentScore:
+        """Keep what somebody who knows the truth measured of an incident."""
+        made = IncidentScore(
+            id=incident.id, tenant=incident.tenant, trace=incident.trace, at_ns=self._clock.wall_ns(),
+            rates={name: round(rate, 4) for name, rate in rates.items()}, by=by,
+        )  # fmt: skip
+        await self._store.commit([Put(SCORES, made.tenant, made.id, encode(made))])
+        return made
+
+    async def score_of(self, tenant: TenantId, incident: str) -> IncidentScore | None:
+        """What was measured of an incident, if anything was."""
+        row = await self._store.get(SCORES, tenant, incident)
+        return None if row is None else decode(row.value, IncidentScore)
+
+    async def merge(self, tenant: TenantId, wanted: MergeWanted, *, by: str) -> Incident:
+        """Say that incidents are one. Raises ``NotFound`` and ``InvalidInput``."""
+        if len(set(wanted.incidents)) < 2:
+            raise InvalidInput("incidents", "two at least can be merged")
+        known = [await self._live(tenant, incident) for incident in wanted.incidents]
+        word = self._word(IncidentAct.MERGE, known, wanted.reason, by, findings=tuple(one.findings[0] for one in known))
+        await self._say(word)
+        found = await self.of_finding(tenant, known[0].findings[0])
+        assert found is not None
+        return found
+
+    async def split(self, tenant: TenantId, incident: str, wanted: SplitWanted, *, by: str) -> Incident:
+        """Say that findings do not belong to an incident; they are together as far as they are tied without it."""
+        known, out = await self._live(tenant, incident), set(wanted.findings)
+        if not out or not out < set(known.findings):
+            raise InvalidInput("findings", "some of the incident's findings are wanted, and not all of them")
+        rest = tuple(one for one in known.findings if one not in out)
+        word = self._word(IncidentAct.SPLIT, [known], wanted.reason, by, findings=tuple(sorted(out)), rest=rest)
+        await self._say(word)
+        found = await self.of_finding(tenant, rest[0])
+        return known if found is None else found
+
+    async def close(self, tenant: TenantId, incident: str, wanted: CloseWanted, *, by: str) -> Incident:
+        """Close an incident, with what it turned out to be and why."""
+        known = await self._live(tenant, incident)
+        word = self._word(IncidentAct.CLOSE, [known], wanted.reason, by, outcome=wanted.outcome)
+        closed = msgspec.structs.replace(
+            known, status=IncidentStatus.CLOSED, outcome=wanted.outcome, reason=word.reason, by=by,
+            changed_at_ns=self._clock.wall_ns(),
+        )  # fmt: skip
+        async with self._working:
+            await self._store.commit([_put(closed), _word_put(word)])
+        await self._tell(
+            closed, f"incident.{IncidentAct.CLOSE.value}", by, {"outcome": wanted.outcome.value, "why": word.reason}
+        )
+        return closed
+
+    async def regroup(self, tenant: TenantId) -> int:
+        """Put findings together anew, if there is anything new; returns how many incidents changed."""
+        async with self._working:
+            kept = await self._kept(tenant)
+            findings = await self._findings(tenant, [one for one, _ in kept.values()])
+            hunts = await self._all(tenant)
+            words = [decode(row.value, IncidentWord) for row in await _scan(self._store, WORDS, tenant, MAX_WORDS)]
+            state = _digest(findings, hunts, words)
+            if self._done.get(tenant) == state:
+                return 0
+            found = ties(findings, hunts, self._host_names)
+            groups = grouped(findings, found, _said(words))
+            changed = await self._reconcile(tenant, groups, hunts, kept)
+            self._done[tenant] = state
+            return changed
+
+    async def _kept(self, tenant: TenantId) -> dict[str, tuple[Incident, int]]:
+        rows = await _scan(self._store, INCIDENTS, tenant, MAX_OPEN_INCIDENTS)
+        return {row.key: (decode(row.value, Incident), row.version) for row in rows}
+
+    async def _findings(self, tenant: TenantId, kept: Sequence[Incident]) -> list[Finding]:
+        """The newest, and the older ones of incidents that some of them are in; none that somebody called wrong."""
+        wrong = await wrong_findings(self._store, tenant)
+        rows = {row.key: row for row in await _scan(self._store, FINDINGS, tenant, MAX_GROUPED_FINDINGS)}
+        for incident in kept:
+            if not any(one in rows for one in incident.findings):
+                continue
+            for older in [one for one in incident.findings if one not in rows]:
+                row = await self._store.get(FINDINGS, tenant, older)
+                if row is not None:
+                    rows[older] = row
+        return [decode(row.value, Finding) for ident, row in sorted(rows.items()) if ident not in wrong]
+
+    async def _all(self, tenant: TenantId) -> list[Hunt]:
+        return [decode(row.value, Hunt) for row in await _scan(self._store, HUNTS, tenant, MAX_GROUPED_HUNTS)]
+
+    async def _reconcile(
+        self, tenant: TenantId, groups: Sequence[Group], hunts: Sequence[Hunt], kept: Mapping[str, tuple[Incident, int]]
+    ) -> int:
+        """Bring what is kept to what was found: each group takes over the oldest incident whose anchor is in it."""
+        now_ns, changes = self._clock.wall_ns(), 0
+        for group in groups:
+            ids = [incident_id(finding) for finding in group.findings]
+            own = sorted((one for one in ids if one in kept), key=lambda one: (kept[one][0].at_ns, one))
+            if not own and group.probability < OPEN_FROM:
+                continue
+            ident = own[0] if own else incident_id(anchor_of(group))
+            known = kept[ident][0] if own else None
+            made = composed(group, hunts, self._host_names, ident=ident, now_ns=now_ns, known=known)
+            changes += await self._change(made, known, kept[ident][1] if own else 0)
+            for other in own[1:]:
+                into = msgspec.structs.replace(
+                    kept[other][0], status=IncidentStatus.MERGED, into=ident, members=(), changed_at_ns=now_ns
+                )
+                if kept[other][0].status is not IncidentStatus.MERGED or kept[other][0].into != ident:
+                    await self._store.commit([_put(into)], expect=[Expect(INCIDENTS, tenant, other, kept[other][1])])
+                    await self._tell(into, "incident.merge", "analyst", {"into": ident})
+                    changes += 1
+        return changes
+
+    async def _change(self, made: Incident, known: Incident | None, version: int) -> int:
+        new = [one for one in made.findings if known is None or one not in known.findings]
+        if known is not None and known.status is not IncidentStatus.OPEN and new:
+            made = msgspec.structs.replace(made, status=IncidentStatus.OPEN, outcome=None, reason="", by="", into="")
+        if known is not None and _same(made, known):
+            return 0
+        action = _action(made, known, new)
+        summary = f"{len(made.members)} findings on {len(made.hosts)} hosts are one: {made.title}"
+        writes: list[Write] = [_put(made)]
+        if new:
+            point = waypoint_of(
+                made, room="incidents", stage="incident", at_ns=made.changed_at_ns, summary=summary,
+                incident=made.id, findings=len(made.members), probability=made.probability,
+            )  # fmt: skip
+            writes.append(waypoint_put(point, also=await self._traces(made.tenant, new)))
+        await self._store.commit(writes, expect=[Expect(INCIDENTS, made.tenant, made.id, version)])
+        if action:
+            await self._tell(made, action, "analyst", {"new": new, "probability": made.probability})
+        return 1
+
+    async def _traces(self, tenant: TenantId, findings: Sequence[str]) -> list[str]:
+        rows = [await self._store.get(FINDINGS, tenant, one) for one in findings]
+        return [decode(row.value, Finding).trace for row in rows if row is not None]
+
+    async def _live(self, tenant: TenantId, incident: str) -> Incident:
+        known = await self.get(tenant, incident)
+        if known.status is IncidentStatus.MERGED:
+            raise InvalidInput("incident", f"{incident} was merged into {known.into}")
+        return known
+
+    def _word(
+        self, act: IncidentAct, known: Sequence[Incident], reason: str, by: str, *, findings: tuple[str, ...] = (),
+        rest: tuple[str, ...] = (), outcome: IncidentOutcome | None = None,
+    ) -> IncidentWord:  # fmt: skip
+        reason, now_ns = " ".join(reason.split()), self._clock.wall_ns()
+        if not reason or len(reason) > MAX_REASON_CHARS:
+            raise InvalidInput("reason", f"is needed, in at most {MAX_REASON_CHARS} characters")
+        return IncidentWord(
+            id=derive_id(now_ns, "incident-word", act.value, *(one.id for one in known), *findings),
+            tenant=known[0].tenant, trace=known[0].trace, at_ns=now_ns, act=act,
+            incidents=tuple(one.id for one in known), findings=findings, rest=rest, outcome=outcome, reason=reason,
+            by=by,
+        )  # fmt: skip
+
+    async def _say(self, word: IncidentWord) -> None:
+        await self._store.commit([_word_put(word)])
+        entry = AuditEntry(
+            id=derive_id(word.at_ns, "audit", word.id), tenant=word.tenant, trace=word.trace, at_ns=word.at_ns,
+            actor=word.by, action=f"incident.{word.act.value}", subject=word.incidents[0], case="",
+            body={"incidents": list(word.incidents), "findings": list(word.findings), "why": word.reason},
+        )  # fmt: skip
+        await self._audit.record(entry)
+        await self.regroup(word.tenant)
+
+    async def _tell(self, made: Incident, action: str, actor: str, body: dict[str, object]) -> None:
+        entry = AuditEntry(
+            id=derive_id(made.changed_at_ns, "audit", action, made.id), tenant=made.tenant, trace=made.trace,
+            at_ns=made.changed_at_ns, actor=actor, action=action, subject=made.id, case=next(iter(made.cases), ""),
+            body={"findings": len(made.members), "cases": list(made.cases), **body},
+        )  # fmt: skip
+        await self._audit.record(entry)
+
+
+def _action(made: Incident, known: Incident | None, new: Sequence[str]) -> str:
+    """What the ledger is told; nothing when only what is known of its findings changed."""
+    if known is None:
+        return "incident.open"
+    if known.status is not IncidentStatus.OPEN and made.status is IncidentStatus.OPEN:
+        return "incident.reopen"
+    gone = [one for one in known.findings if one not in made.findings]
+    return "incident.grow" if new else "incident.shrink" if gone else ""
+
+
+def _same(made: Incident, known: Incident) -> bool:
+    return msgspec.structs.replace(made, changed_at_ns=known.changed_at_ns) == known
+
+
+def _said(words: Sequence[IncidentWord]) -> Said:
+    return Said(
+        tuple(
+            (word.findings, Why("person", word.by, f"{word.by}: {word.reason}", 1.0))
+            for word in words if word.act is IncidentAct.MERGE
+        ),
+        tuple((frozenset(word.findings), frozenset(word.rest)) for word in words if word.act is IncidentAct.SPLIT),
+    )  # fmt: skip
+
+
+def _digest(findings: Sequence[Finding], hunts: Sequence[Hunt], words: Sequence[IncidentWord]) -> str:
+    """What a grouping follows from."""
+    parts = [f"{one.id} {one.hits} {len(one.entities)} {one.confidence}" for one in findings]
+    parts += [one.id for one in (*hunts, *words)]
+    return sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _put(made: Incident) -> Put:
+    index = {"finding": made.findings, "status": (made.status.value,), "case": made.cases}
+    return Put(INCIDENTS, made.tenant, made.id, encode(made), index)
+
+
+def _word_put(word: IncidentWord) -> Put:
+    return Put(WORDS, word.tenant, word.id, encode(word), {"incident": word.incidents})
+
+
+async def _scan(store: Store, table: Table, tenant: TenantId, most: int) -> list[Row]:
+    """The newest rows of a table, the oldest of them first."""
+    rows: list[Row] = []
+    while len(rows) < most:
+        after = rows[-1].key if rows else ""
+        page = await store.scan(table, tenant, after=after, limit=min(MAX_PAGE_ROWS, most - len(rows)), reverse=True)
+        rows += page
+        if len(page) < MAX_PAGE_ROWS:
+            break
+    return rows[::-1]

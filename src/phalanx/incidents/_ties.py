@@ -1,0 +1,264 @@
+"""Why two findings belong together, and how much that counts. Pure.
+
+A finding names hosts, users, addresses, domains and files; two of them are tied by what both name, by one naming the
+other's host, and by an event that a hunt found between them. Each reason has a weight from 0 to 1, which halves over
+``TIE_HALF_LIFE_S`` between them; several add up as independent chances do. What many hosts name says nothing, and
+neither does what hunts saw again and again: that is the house's daily life, not a way that somebody took.
+
+Two findings on one host that name different people are hardly tied by the host alone: whole days happen on a server.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from phalanx.core import NS_PER_S, Entity, Finding
+from phalanx.incidents._limits import (
+    BRIDGE_WITHIN_S,
+    GROUP_WITHIN_S,
+    LIVE_WITHIN_S,
+    MAX_BRIDGE_HOSTS,
+    MAX_TIE_HOSTS,
+    MAX_WHYS,
+    TIE_HALF_LIFE_S,
+    TIE_NEIGHBOURS,
+    USUAL_APART_S,
+)
+from phalanx.intel import Hunt
+
+# Accounts that every machine has.
+EVERYBODY = frozenset({"system", "local service", "network service", "root", "administrator", "anonymous logon", "-"})
+_LINKING = frozenset({"ip", "domain", "file"})
+# How much a reason counts by itself, when it is fresh.
+_SAME_PERSON, _SAME_HOST, _OTHER_PERSON = 0.9, 0.7, 0.3
+_SHARED = {"user": 0.8, "ip": 0.9, "domain": 0.9, "file": 0.8}
+_MOVE, _BRIDGE = 0.6, 0.6
+
+
+class Why(msgspec.Struct, frozen=True):
+    """One reason why findings belong together. ``kind`` is host, user, ip, domain, file, move, hunt or person;
+    ``by`` is what both have in common, or who said so.
+    """
+
+    kind: str
+    by: str
+    text: str
+    weight: float
+
+
+class Tie(NamedTuple):
+    """Two findings, by id, how much ties them, and why, the weightiest reason first."""
+
+    one: str
+    other: str
+    weight: float
+    why: tuple[Why, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A finding as this module looks at it. ``named`` are in canonical form; ``people`` those accounts of it."""
+
+    finding: Finding
+    host: str
+    named: frozenset[Entity]
+    people: frozenset[Entity]
+    live: bool
+
+
+def named_by(entities: Iterable[Entity], host_names: Mapping[str, str]) -> set[Entity]:
+    """What can tie, of what is named; an address of a known host is that host, an account is without its domain."""
+    named = set()
+    for entity in entities:
+        value = entity.value.lower()
+        if entity.type == "host":
+            named.add(Entity("host", value))
+        elif entity.type == "ip" and value in host_names:
+            named.add(Entity("host", host_names[value]))
+        elif entity.type == "user":
+            # With and without its domain it is one account.
+            name = value.rpartition("\\")[2].partition("@")[0]
+            named |= {Entity("user", name)} if name not in EVERYBODY and not name.endswith("$") else set()
+        elif entity.type in _LINKING:
+            named.add(Entity(entity.type, value))
+    return named
+
+
+def host_in(case: str) -> str:
+    """The host in the name of a host's case."""
+    return case.rpartition("@")[0]
+
+
+def ties(findings: Sequence[Finding], hunts: Sequence[Hunt], host_names: Mapping[str, str]) -> list[Tie]:
+    """Every pair that is tied by anything, in a fixed order; work grows with the findings, not with their pairs."""
+    looks = [_look(one, host_names) for one in sorted(findings, key=lambda one: (one.first_seen_ns, one.id))]
+    seen = _Seen.of(hunts, host_names)
+    found: dict[tuple[str, str], dict[tuple[str, str], Why]] = defaultdict(dict)
+    for one, other, why in (*_shared(looks), *_moves(looks, seen), *_bridges(looks, seen), *_shown(looks, seen)):
+        pair = (min(one.finding.id, other.finding.id), max(one.finding.id, other.finding.id))
+        known = found[pair].get((why.kind, why.by))
+        if known is None or known.weight < why.weight:
+            found[pair][why.kind, why.by] = why
+    return [_tie(pair, whys.values()) for pair, whys in sorted(found.items())]
+
+
+def _look(finding: Finding, host_names: Mapping[str, str]) -> _Look:
+    named = named_by(finding.entities, host_names)
+    lag_s = abs(finding.accepted_at_ns - finding.first_seen_ns) / NS_PER_S
+    people = frozenset(one for one in named if one.type == "user")
+    return _Look(finding, host_in(finding.case), frozenset(named), people, lag_s <= LIVE_WITHIN_S)
+
+
+def apart_s(one: Finding, other: Finding, *, by_arrival: bool = False) -> float:
+    """The time between two findings; 0 when they overlap."""
+    if by_arrival:
+        return abs(one.accepted_at_ns - other.accepted_at_ns) / NS_PER_S
+    gap_ns = max(one.first_seen_ns, other.first_seen_ns) - min(one.last_seen_ns, other.last_seen_ns)
+    return max(0, gap_ns) / NS_PER_S
+
+
+def _faded(weight: float, one: _Look, other: _Look) -> float:
+    """The weight after the time between them. One live and one replayed are as far apart as they arrived."""
+    gap_s = apart_s(one.finding, other.finding, by_arrival=one.live != other.live)
+    return 0.0 if gap_s > GROUP_WITHIN_S else weight * 0.5 ** (gap_s / TIE_HALF_LIFE_S)
+
+
+def _tie(pair: tuple[str, str], whys: Iterable[Why]) -> Tie:
+    ordered = sorted(whys, key=lambda why: (-why.weight, why.kind, why.by))
+    against = 1.0
+    for why in ordered:
+        against *= 1.0 - why.weight
+    return Tie(*pair, round(1.0 - against, 4), tuple(ordered[:MAX_WHYS]))
+
+
+def _shared(looks: Sequence[_Look]) -> Iterator[tuple[_Look, _Look, Why]]:
+    """Findings that name the same thing, each with those just before it."""
+    by_entity: dict[Entity, list[_Look]] = defaultdict(list)
+    for look in looks:
+        for entity in look.named | {Entity("host", look.host)}:
+            if entity.type != "host" or entity.value == look.host:
+                by_entity[entity].append(look)
+    for entity, group in sorted(by_entity.items()):
+        if len({look.host for look in group}) > MAX_TIE_HOSTS:
+            continue
+        for place, one in enumerate(group):
+            for other in group[max(0, place - TIE_NEIGHBOURS) : place]:
+                base, text = _base(entity, one, other)
+                if weight := _faded(base, one, other):
+                    yield one, other, Why(entity.type, str(entity), text, round(weight, 4))
+
+
+def _base(entity: Entity, one: _Look, other: _Look) -> tuple[float, str]:
+    if entity.type != "host":
+        return _SHARED[entity.type], f"both name {entity}"
+    if one.people & other.people:
+        return _SAME_PERSON, f"both on {entity.value}, by the same account"
+    if one.people and other.people:
+        return _OTHER_PERSON, f"both on {entity.value}, by different accounts"
+    return _SAME_HOST, f"both on {entity.value}"
+
+
+def _moves(looks: Sequence[_Look], seen: "_Seen") -> Iterator[tuple[_Look, _Look, Why]]:
+    """Findings that name another's host: that is how an intruder moves."""
+    on_host = _on_hosts(looks)
+    for one in looks:
+        for entity in sorted(one.named):
+            if entity.type != "host" or entity.value == one.host or entity.value not in on_host:
+                continue
+            if seen.usual(None, {one.host, entity.value}):
+                continue
+            for other in _nearest(one, on_host[entity.value]):
+                if weight := _faded(_MOVE, one, other):
+                    yield one, other, Why("move", str(entity), f"one names {entity.value}, the other is on it", weight)
+
+
+def _bridges(looks: Sequence[_Look], seen: "_Seen") -> Iterator[tuple[_Look, _Look, Why]]:
+    """Findings on another host that an event leads to, which a hunt found by what the first one names."""
+    on_host, by_id = _on_hosts(looks), {look.finding.id: look for look in looks}
+    for finding, at_ns, names in seen.hits:
+        one = by_id.get(finding)
+        if one is None:
+            continue
+        shared = [entity for entity in one.named & names if entity.type != "host"]
+        for by in sorted(shared):
+            if len(seen.hosts_of[by]) > MAX_BRIDGE_HOSTS:
+                continue
+            for host in sorted(entity.value for entity in names if entity.type == "host"):
+                if host == one.host or host not in on_host or seen.usual(by, {one.host, host}):
+                    continue
+                for other in on_host[host]:
+                    near_s = max(other.finding.first_seen_ns - at_ns, at_ns - other.finding.last_seen_ns) / NS_PER_S
+                    if near_s <= BRIDGE_WITHIN_S and (weight := _faded(_BRIDGE, one, other)):
+                        text = f"a hunt found {by} on {host}"
+                        yield one, other, Why("hunt", f"{by} {host}", text, round(weight, 4))
+
+
+def _shown(looks: Sequence[_Look], seen: "_Seen") -> Iterator[tuple[_Look, _Look, Why]]:
+    """Findings that name what an event names which a hunt found on the first one's host, though that does not."""
+    by_entity: dict[Entity, list[_Look]] = defaultdict(list)
+    for look in looks:
+        for entity in look.named:
+            if entity.type != "host":
+                by_entity[entity].append(look)
+    by_id = {look.finding.id: look for look in looks}
+    for finding, at_ns, names in seen.hits:
+        one = by_id.get(finding)
+        if one is None or Entity("host", one.host) not in names:
+            continue
+        near_s = max(one.finding.first_seen_ns - at_ns, at_ns - one.finding.last_seen_ns) / NS_PER_S
+        hosts = {entity.value for entity in names if entity.type == "host"}
+        for by in sorted(entity for entity in names if entity in by_entity and entity not in one.named):
+            if near_s > BRIDGE_WITHIN_S or len(seen.hosts_of[by]) > MAX_BRIDGE_HOSTS or seen.usual(by, hosts):
+                continue
+            for other in by_entity[by][-TIE_NEIGHBOURS:]:
+                if other.host != one.host and (weight := _faded(_BRIDGE, one, other)):
+                    text = f"a hunt found {by} on {one.host}"
+                    yield one, other, Why("hunt", f"{by} {one.host}", text, round(weight, 4))
+
+
+def _on_hosts(looks: Sequence[_Look]) -> dict[str, list[_Look]]:
+    on_host: dict[str, list[_Look]] = defaultdict(list)
+    for look in looks:
+        on_host[look.host].append(look)
+    return on_host
+
+
+def _nearest(one: _Look, others: Sequence[_Look]) -> list[_Look]:
+    at_ns = one.finding.first_seen_ns
+    return sorted(others, key=lambda look: (abs(look.finding.first_seen_ns - at_ns), look.finding.id))[:TIE_NEIGHBOURS]
+
+
+class _Seen:
+    """What hunts saw: events with what they name, each once for each finding that was followed."""
+
+    def __init__(self) -> None:
+        self.hits: list[tuple[str, int, frozenset[Entity]]] = []
+        self.hosts_of: dict[Entity, set[str]] = defaultdict(set)
+        self._times: dict[tuple[Entity | None, frozenset[str]], tuple[int, int]] = {}
+
+    @classmethod
+    def of(cls, hunts: Sequence[Hunt], host_names: Mapping[str, str]) -> "_Seen":
+        seen = cls()
+        for hunt in sorted(hunts, key=lambda hunt: hunt.id):
+            for hit in hunt.hits:
+                names = frozenset(named_by(hit.names, host_names))
+                seen.hits.append((hunt.finding, hit.time_ns, names))
+                seen._add(hit.time_ns, names)
+        return seen
+
+    def _add(self, at_ns: int, names: frozenset[Entity]) -> None:
+        hosts = frozenset(entity.value for entity in names if entity.type == "host")
+        others = [entity for entity in names if entity.type != "host"]
+        for entity in others:
+            self.hosts_of[entity] |= hosts
+        for by in (None, *others):
+            first, last = self._times.get((by, hosts), (at_ns, at_ns))
+            self._times[by, hosts] = (min(first, at_ns), max(last, at_ns))
+
+    def usual(self, by: Entity | None, hosts: set[str]) -> bool:
+        """Whether ``by`` (or anything) was seen between these hosts again and again."""
+        first, last = self._times.get((by, frozenset(hosts)), (0, 0))
+        return last - first > USUAL_APART_S * NS_PER_S

@@ -1,0 +1,86 @@
+"""The demo's intrusion as one incident, and what people then say of it: merged, split, closed, opened again."""
+
+import pytest
+
+from phalanx.core import DEFAULT_TENANT, InvalidInput, NotFound
+from phalanx.demo import Intrusion, address_book, feed, put_together, run_headless, tally
+from phalanx.incidents import CloseWanted, IncidentOutcome, IncidentStatus, MergeWanted, SplitWanted
+from phalanx.intel import OpinionWanted, Verdict
+from phalanx.node import Settings, build_node
+from phalanx.testing import SimWorld
+
+
+@pytest.mark.requirement("AGT-1")
+@pytest.mark.requirement("INT-2")
+def test_the_intrusion_of_the_demo_is_found_expanded_and_one():
+    way = run_headless(7)
+    [whole] = [one for one in way["incidents"] if len(one["members"]) > 5]
+    [score] = way["scores"]
+    assert score["id"] == whole["id"]
+    assert score["rates"]["findings, precision"] == score["rates"]["findings, recall"] == 1.0
+    assert score["rates"]["events, recall"] > 0.7
+    assert score["rates"]["events, precision"] > 0.9
+    assert {case.partition(".")[0] for case in whole["cases"]} == {"ws-07", "fs-01", "app-01", "dc-01", "web-01"}
+    assert whole["expanded"]
+    assert whole["hunts"]
+    assert [one["at_ns"] for one in whole["techniques"]] == sorted(one["at_ns"] for one in whole["techniques"])
+    assert way == run_headless(7)
+
+
+def in_a_node(main, *, seed=3, story="web"):
+    async def run(world):
+        async with build_node(Settings(), world.ports("node"), host_names=address_book()) as node:
+            stream = Intrusion(seed, story=story)
+            _, batches = await feed(stream, node, speed=1.0)
+            await node.settled()
+            return await main(node, stream, batches)
+
+    return SimWorld(seed).run(run)
+
+
+@pytest.mark.requirement("AGT-1")
+def test_two_intrusions_at_once_are_two_incidents():
+    async def main(node, stream, batches):
+        truth, streamed, groups = await put_together(node, stream, batches)
+        return tally(truth, streamed, list(groups.values()))
+
+    counted = in_a_node(main, story="two")
+    assert (counted.intrusions, counted.found, counted.mixed) == (2, 2, 0)
+
+
+@pytest.mark.requirement("AGT-1")
+def test_what_people_say_of_incidents_holds_and_is_on_record():
+    async def main(node, *_):
+        incidents = node.incidents
+        await incidents.regroup(DEFAULT_TENANT)
+        [one] = [found for found in await incidents.newest(DEFAULT_TENANT) if len(found.members) > 2]
+        assert await incidents.regroup(DEFAULT_TENANT) == 0
+
+        out = one.findings[-1]
+        left = await incidents.split(DEFAULT_TENANT, one.id, SplitWanted(findings=(out,), reason="other"), by="kim")
+        assert out not in left.findings
+        assert len(left.findings) == len(one.findings) - 1
+        await incidents.regroup(DEFAULT_TENANT)
+        assert (await incidents.get(DEFAULT_TENANT, left.id)).findings == left.findings
+
+        closed = await incidents.close(
+            DEFAULT_TENANT, left.id, CloseWanted(outcome=IncidentOutcome.TEST, reason="our own"), by="kim"
+        )
+        assert (closed.status, closed.by) == (IncidentStatus.CLOSED, "kim")
+        wrong = left.findings[-1]
+        await node.judgements.say(DEFAULT_TENANT, wrong, OpinionWanted(verdict=Verdict.WRONG), by="kim")
+        await incidents.regroup(DEFAULT_TENANT)
+        assert wrong not in (await incidents.get(DEFAULT_TENANT, left.id)).findings
+
+        with pytest.raises(NotFound):
+            await incidents.close(
+                DEFAULT_TENANT, "nothing", CloseWanted(outcome=IncidentOutcome.TEST, reason="x"), by="kim"
+            )
+        with pytest.raises(InvalidInput):
+            await incidents.merge(DEFAULT_TENANT, MergeWanted(incidents=(left.id,), reason="x"), by="kim")
+        with pytest.raises(InvalidInput):
+            await incidents.split(DEFAULT_TENANT, left.id, SplitWanted(findings=(), reason="x"), by="kim")
+        told = [found.entry.action for found in await node.ledger.entries(-1, 1_000)]
+        assert {"incident.open", "incident.split", "incident.close"} <= set(told)
+
+    in_a_node(main)
