@@ -2,8 +2,9 @@
 
 Of the gaps between the latest contacts of a pair, the score says how alike they are: one minus the median distance
 from the median gap, over that gap (robust: a night's pause or a lost record moves it little), times the symmetry of
-the gaps. Jitter of up to a seventh leaves it above the floor. What many hosts of the house call in step is
-none. The threshold follows the pairs of the house and never goes below its floor.
+the gaps. Jitter of a fifth of the gap leaves it above the floor. What many hosts of the house call in step is
+none. Each pair is held against the floor by itself: a threshold that followed all pairs of the house would rise with
+every beacon, and many of them would hide each other.
 
 Memory: the latest contacts of the pairs heard last, bounded by ``_limits``.
 """
@@ -18,7 +19,6 @@ from phalanx.agents import Toolbox
 from phalanx.core import NS_PER_S, Entity, EventBatch, Severity, TenantId, Value
 from phalanx.intel._detector import Hit, Pattern
 from phalanx.intel.detectors._limits import (
-    BEACON_CEILING,
     BEACON_COMMON_HOSTS,
     BEACON_CONTACTS,
     BEACON_FALLEN,
@@ -28,10 +28,8 @@ from phalanx.intel.detectors._limits import (
     BEACON_MIN_GAP_S,
     MAX_NAME_CHARS,
     MAX_PAIRS,
-    PASSING,
 )
 from phalanx.intel.sigma import as_text
-from phalanx.learning import AdaptiveThreshold
 
 BEACON: Final = Pattern(
     name="beaconing",
@@ -60,7 +58,6 @@ class _Pair(msgspec.Struct):
 class _House(msgspec.Struct):
     """What is remembered of a tenant: pairs, the one heard last at the end."""
 
-    threshold: AdaptiveThreshold
     pairs: dict[str, _Pair] = msgspec.field(default_factory=dict)
 
 
@@ -77,7 +74,7 @@ class BeaconDetector:
         contacts = list(_contacts(batch))
         if not contacts:
             return ()
-        house = self._houses.setdefault(batch.tenant, _new_house())
+        house = self._houses.setdefault(batch.tenant, _House())
         self._changed.add(batch.tenant)
         hits = []
         for place, host, destination, at_s in contacts:
@@ -89,10 +86,9 @@ class BeaconDetector:
             score = _score(pair, at_s)
             if score is None:
                 continue
-            passed = house.threshold.passes(score)
             if score < BEACON_FALLEN:
                 pair.told = False
-            elif not passed:
+            elif score <= BEACON_FLOOR:
                 continue
             elif not pair.told and not _is_common(house, destination):
                 pair.told = True
@@ -111,10 +107,6 @@ class BeaconDetector:
             self._houses.pop(tenant, None)
         else:
             self._houses[tenant] = msgspec.msgpack.decode(state, type=_House)
-
-
-def _new_house() -> _House:
-    return _House(AdaptiveThreshold.between(BEACON_FLOOR, BEACON_CEILING, passing=PASSING))
 
 
 def _contacts(batch: EventBatch) -> Iterator[tuple[int, str, str, float]]:

@@ -8,9 +8,8 @@ BEACON_MIN_CONTACTS = 12
 # Contacts closer than this are one; a rhythm slower than the other is not seen before the pair is forgotten.
 BEACON_MIN_GAP_S = 5.0
 BEACON_MAX_GAP_S = 6 * 3_600.0
-# The floor below which the threshold never goes, and the ceiling above which it never goes.
-BEACON_FLOOR = 0.90
-BEACON_CEILING = 0.98
+# What a pair's score must exceed.
+BEACON_FLOOR = 0.87
 # Below this a pair is out of step, and is told anew when it is in step again.
 BEACON_FALLEN = 0.75
 # A destination that so many hosts of a tenant talk to is a service of the house, such as time or updates.
