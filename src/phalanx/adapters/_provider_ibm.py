@@ -32,8 +32,10 @@ from phalanx.devices import (
 from phalanx.quantum import InvalidCircuit, parse
 
 IBM = "ibm"
-# Pay-as-you-go, US dollars a second of the machine; November 2026 price list of the vendor.
-_PAY_AS_YOU_GO = price_per_second(1.60, as_of_ns=1_793_491_200_000_000_000, source="IBM Quantum, pay-as-you-go")
+# US dollars a second of the machine. A price list is told with its date, and this one is not of today.
+_PAY_AS_YOU_GO = price_per_second(
+    1.60, as_of_ns=1_735_689_600_000_000_000, source="IBM Quantum, pay-as-you-go, USD 96 a minute; not checked since"
+)
 _ASK_EVERY_S = 2.0
 _MEASURES_IN_BETWEEN = {"measure_2", "if_else", "switch_case"}
 _DECIDES = {"if_else", "switch_case", "while_loop"}
