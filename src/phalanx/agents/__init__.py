@@ -64,11 +64,13 @@ from phalanx.agents._overview import overview_duty
 from phalanx.agents._registry import Registry
 from phalanx.agents._roster import skills_by_name
 from phalanx.agents._succession import Succession, SuccessionView
+from phalanx.agents._succession_words import COPIES
 from phalanx.agents._swarm import Swarm
 from phalanx.agents._toolbox import Skill, Toolbox, Workers
 
 __all__ = [
     "AT_ONCE_PER_ROLE",
+    "COPIES",
     "MISSIONS",
     "Admission",
     "AgentState",

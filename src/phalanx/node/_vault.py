@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from phalanx.adapters import Ask, secret_source
-from phalanx.agents import MISSIONS, ORDERS
+from phalanx.agents import COPIES, MISSIONS, ORDERS
 from phalanx.core import NO_TRACE, AuditEntry, AuditSink, EntropySource, InvalidInput, Offload, Store, TenantId
 from phalanx.crypto.artefacts import ARTEFACTS
 from phalanx.crypto.vault import (
@@ -21,7 +21,8 @@ from phalanx.crypto.vault import (
 )
 from phalanx.crypto.vault import Sealer as VaultSealer
 from phalanx.deception import CANARIES, CAPTURES
-from phalanx.incidents import CORRELATIONS, DECISIONS, PROPOSALS, REHEARSALS
+from phalanx.devices import JOB_KEYS, JOBS
+from phalanx.incidents import CORRELATIONS, DECISIONS, INCIDENTS, PROPOSALS, REHEARSALS, SCORES, WORDS
 from phalanx.intel import (
     BATCHES,
     DETECTOR_STATES,
@@ -34,6 +35,7 @@ from phalanx.intel import (
     REPLAYS,
     SUPPRESSIONS,
 )
+from phalanx.intel.archive import SEGMENTS
 from phalanx.intel.delivery import OUTBOX, SINK_LETTERS, SINK_STATES, SOURCE_STATES
 from phalanx.intel.indicators import MANIFESTS, NOTES, VALUES
 from phalanx.intel.sharing import COLLECTIONS, EXPORTS, OBJECTS, STATUSES
@@ -46,14 +48,15 @@ from phalanx.node._settings import Settings
 from phalanx.node._tripwires import TRIPWIRES
 from phalanx.posture import INVENTORIES
 from phalanx.telemetry import WAYPOINTS, Telemetry
-from phalanx.workflows import ASSESSMENTS, RUNS, STEP_RESULTS
+from phalanx.workflows import ASSESSMENTS, RUN_STATES, RUNS, STEP_ATTEMPTS, STEP_RESULTS, STEP_UNDOS
 
 # Every table that declares ``sealed``; a test holds this list to that.
 SEALED_TABLES = (
-    ARTEFACTS, ASSESSMENTS, BATCHES, CANARIES, CAPTURES, COLLECTIONS, CORRELATIONS, DEAD_LETTERS, DECISIONS, EXPORTS,
-    DETECTOR_STATES, FINDINGS, HUNTS, HYPOTHESES, IDEMPOTENCY, INVENTORIES, INVITATIONS, MANIFESTS, MISSIONS, NOTES,
-    OBJECTS, OPINIONS, ORDERS, OUTBOX, PROPOSALS, QUARANTINE, REHEARSALS, REPLAYS, RUNS, SINK_LETTERS, SINK_STATES,
-    SOURCE_STATES, STATUSES, STEP_RESULTS, SUPPRESSIONS, TRIPWIRES, VALUES, WAYPOINTS,
+    ARTEFACTS, ASSESSMENTS, BATCHES, CANARIES, CAPTURES, COLLECTIONS, COPIES, CORRELATIONS, DEAD_LETTERS, DECISIONS,
+    DETECTOR_STATES, EXPORTS, FINDINGS, HUNTS, HYPOTHESES, IDEMPOTENCY, INCIDENTS, INVENTORIES, INVITATIONS, JOBS,
+    JOB_KEYS, MANIFESTS, MISSIONS, NOTES, OBJECTS, OPINIONS, ORDERS, OUTBOX, PROPOSALS, QUARANTINE, REHEARSALS, REPLAYS,
+    RUNS, RUN_STATES, SCORES, SEGMENTS, SINK_LETTERS, SINK_STATES, SOURCE_STATES, STATUSES, STEP_ATTEMPTS, STEP_RESULTS,
+    STEP_UNDOS, SUPPRESSIONS, TRIPWIRES, VALUES, WAYPOINTS, WORDS,
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ Errors::
         └── Taken               another engine has taken the run up
 """
 
-from phalanx.workflows._attempts import Retry, StepAttempt, StepUndo
+from phalanx.workflows._attempts import STEP_ATTEMPTS, STEP_UNDOS, Retry, StepAttempt, StepUndo
 from phalanx.workflows._decorated import Workflow
 from phalanx.workflows._engine import Engine, RunOutcome
 from phalanx.workflows._errors import InvalidTemplate, RunChanged, RunStopped, StepFailed, Taken, WorkflowError
@@ -37,7 +37,9 @@ __all__ = [
     "ASSESSMENTS",
     "RUNS",
     "RUN_STATES",
+    "STEP_ATTEMPTS",
     "STEP_RESULTS",
+    "STEP_UNDOS",
     "Assessments",
     "Bar",
     "Engine",
