@@ -6,6 +6,7 @@ column ``i`` its values ``v<i>``, unless they are few and lie in the directory, 
 """
 
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -125,7 +126,7 @@ def _unshuffled(data: bytes, kind: str) -> npt.NDArray[Any]:
     return np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(width, -1).T).view(kind).ravel()
 
 
-class Shard:
+class Shard(ABC):
     """Events that are asked together: a segment, or a piece in memory. Blocks that are asked for must be loaded."""
 
     n: int
@@ -155,20 +156,23 @@ class Shard:
         """Whether events of one of ``sources`` have the field."""
         return True
 
+    @abstractmethod
     def values(self, field: int) -> Values:
-        raise NotImplementedError
+        """The different values of a field."""
 
+    @abstractmethod
     def codes(self, field: int) -> npt.NDArray[Any]:
-        raise NotImplementedError
+        """For each event which of them it has."""
 
     @property
+    @abstractmethod
     def times_ns(self) -> Times:
-        raise NotImplementedError
+        """For each event when it was."""
 
     @property
+    @abstractmethod
     def places(self) -> tuple[Codes, Codes]:
         """For each event the number of its origin, and its row."""
-        raise NotImplementedError
 
     def piece(self) -> Piece:
         """All of it."""

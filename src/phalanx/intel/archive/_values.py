@@ -1,6 +1,7 @@
 """The different values of a column as one text, and which of them pass a test."""
 
 import ipaddress
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -101,15 +102,16 @@ def places_of(haystack: bytes, needle: bytes) -> list[int]:
     return places
 
 
-class Test:
+class Test(ABC):
     """Says which values pass: a flag for each, or None for none of them."""
 
     def needs(self) -> list[list[int]]:
         """Hashes of which one group is wholly in the filter of a column that has such a value; none: unknown."""
         return []
 
+    @abstractmethod
     def flags(self, values: Values, check: Check) -> Flags | None:
-        raise NotImplementedError
+        """A flag for each value; ``check`` is called now and then, and raises when nobody waits any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +207,9 @@ class Like(Test):
 
 
 class _OneByOne(Test):
+    @abstractmethod
     def _holds(self, text: str) -> bool:
-        raise NotImplementedError
+        """Whether one value passes."""
 
     def flags(self, values: Values, check: Check) -> Flags | None:
         flags = np.zeros(len(values), bool)
