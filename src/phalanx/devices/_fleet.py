@@ -73,7 +73,7 @@ class Fleet:
             raise NoDeviceFits(wanted, [f"{name} {refusal}" for name, refusal in refusals.items()])
         chosen = min(fitting, key=lambda device: (_DISTURBED[device.origin], device.n_qubits, device.name))
         alike = sum(device.origin is chosen.origin for device in fitting)
-        reason = f"{chosen.name} has {chosen.n_qubits} qubits; {_among(alike)} fits {wanted}"
+        reason = f"{chosen.name} has {chosen.n_qubits} qubits; {_among(alike, len(fitting))} fits {wanted}"
         return Placement(
             self._backends[chosen.name],
             reason,
@@ -114,5 +114,9 @@ def _wanted(n_qubits: int, shots: int, origin: Origin | None) -> str:
     return f"{n_qubits} {kind}qubits and {shots} shots at once"
 
 
-def _among(n_fitting: int) -> str:
-    return "no other device" if n_fitting == 1 else f"it is the smallest of {n_fitting} devices that"
+def _among(n_alike: int, n_fitting: int) -> str:
+    if n_fitting == 1:
+        return "no other device"
+    if n_alike == 1:
+        return f"of {n_fitting} devices it is the least disturbed that"
+    return f"of {n_alike} devices as little disturbed it is the smallest that"

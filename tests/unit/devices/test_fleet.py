@@ -46,7 +46,7 @@ def test_the_smallest_that_fits_is_chosen_and_every_device_gets_its_reason():
     placement = FLEET.place(7, shots=200)
     assert placement.backend.device.name == "test.middle"
     assert "12 qubits" in placement.reason
-    assert "smallest of 2" in placement.reason
+    assert "of 2 devices as little disturbed it is the smallest" in placement.reason
     assert [(c.device.name, c.fits, c.reason) for c in placement.considered] == [
         ("test.middle", True, placement.reason),
         ("test.narrow", False, "test.narrow has 5 qubits, 7 are needed"),
@@ -61,6 +61,12 @@ def test_the_origin_of_results_can_be_asked_for():
     assert "no other device fits 7 hardware qubits" in placement.reason
     refused = {c.device.name: c.reason for c in placement.considered if not c.fits}
     assert refused["test.wide"] == "test.wide gives simulated results, hardware ones are asked for"
+
+
+def test_the_reason_does_not_pass_over_those_that_fit_and_are_more_disturbed():
+    placement = FLEET.place(20, shots=50)
+    assert placement.backend.device.name == "test.wide"
+    assert "of 2 devices it is the least disturbed that fits 20 qubits" in placement.reason
 
 
 def test_a_tie_goes_to_the_first_by_name_whatever_the_order():
