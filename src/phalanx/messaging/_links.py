@@ -239,10 +239,11 @@ class Links:
 
     def _touch(self, process: str) -> None:
         """Have the link flushed at the end of this turn."""
+        # Also where it is to be flushed already: the timer may have found nothing to do since, and gone to sleep.
+        self._busy.set()
         if process in self._dirty:
             return
         self._dirty[process] = None
-        self._busy.set()
         if not self._is_scheduled:
             self._is_scheduled = True
             asyncio.get_running_loop().call_soon(self._flush_all)

@@ -287,6 +287,27 @@ def test_a_receiver_that_starts_anew_gets_what_has_no_end():
     in_a_cluster(main, "p", "q")
 
 
+@pytest.mark.requirement("MSG-5")
+def test_what_is_posted_while_a_flush_is_due_already_is_sent_again_when_it_is_lost():
+    async def main(cluster):
+        box, sender = cluster.bus["q"].join(Member("m")), cluster.bus["p"].join(Member("sender"))
+        await cluster.known("p", "q/m")
+        await cluster.world.clock.sleep(5)
+        links = cluster.bus["p"].abroad.links
+        assert not links._busy.is_set(), "the timer sleeps when nothing is on the way"
+        # An answer of the other process was heard in this turn, and the timer had its turn before what follows.
+        links._dirty["q"], links._is_scheduled = None, True
+        asyncio.get_running_loop().call_soon(links._flush_all)
+        cluster.world.network.cut(cluster.names, cluster.names)
+        receipt = sender.send_nowait(Kind.COORDINATION, "q/m", b"hello")
+        async with asyncio.timeout(5):
+            assert (await box.receive()).body == b"hello"
+            await receipt.ended()
+        assert receipt.taken == 1
+
+    in_a_cluster(main, "p", "q")
+
+
 @pytest.mark.requirement("MSG-4")
 def test_a_broadcast_reaches_everybody_though_the_primary_path_dies():
     async def main(cluster):
