@@ -23,10 +23,11 @@ from phalanx.allocation._dispatching import Dispatcher, Waiting
 from phalanx.allocation._errors import DeviceFailed, NoDeviceLeft, NothingFits, NoWindow
 from phalanx.allocation._explaining import POLICIES, DeviceReason, Explanation, explain, published_devices
 from phalanx.allocation._failover import Breakers, Ran, run_somewhere
-from phalanx.allocation._layouts import Layout, Layouts, noise_of, standing_of
+from phalanx.allocation._layouts import Layout, Layouts, standing_of
 from phalanx.allocation._plain import shortlist_loop
 from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT, Counts, Requirement, requirement_of
 from phalanx.allocation._reservations import BOOKABLES, BOOKINGS, Reservations
+from phalanx.devices import noise_of
 
 __all__ = [
     "BOOKABLES",
