@@ -52,9 +52,7 @@ def fit(device: DeviceModel, circuit: Circuit) -> tuple[Mapped, Noise]:
     names = {operation.name for operation in device.operations}
     basis = next((name for name in _BASES if name in names), "cx")
     rng = Rng(_FIT_SEED)
-    mapped = map_circuit(
-        circuit, noise.pairs, noise.n_qubits, basis=basis, noise=noise, trials=FIT_TRIALS, rng=rng
-    )
+    mapped = map_circuit(circuit, noise.pairs, noise.n_qubits, basis=basis, noise=noise, trials=FIT_TRIALS, rng=rng)
     return mapped, noise
 
 
