@@ -21,13 +21,19 @@ from phalanx.allocation._calendar import Ask, Bookable, Booking, BookingState, C
 from phalanx.allocation._deciding import Considered, Decider, Decision, kernel_of, warm_decisions
 from phalanx.allocation._dispatching import Dispatcher, Waiting
 from phalanx.allocation._errors import DeviceFailed, NoDeviceLeft, NothingFits, NoWindow
-from phalanx.allocation._explaining import POLICIES, DeviceReason, Explanation, explain, published_devices
+from phalanx.allocation._explaining import (
+    POLICIES,
+    DeviceReason,
+    Explanation,
+    explain,
+    published_devices,
+    published_machine,
+)
 from phalanx.allocation._failover import Breakers, Ran, run_somewhere
-from phalanx.allocation._layouts import Layout, Layouts, standing_of
+from phalanx.allocation._layouts import Layout, Layouts, machine_of, noise_of, standing_of
 from phalanx.allocation._plain import shortlist_loop
 from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT, Counts, Requirement, requirement_of
 from phalanx.allocation._reservations import BOOKABLES, BOOKINGS, Reservations
-from phalanx.devices import noise_of
 
 __all__ = [
     "BOOKABLES",
@@ -63,8 +69,10 @@ __all__ = [
     "Waiting",
     "kernel_of",
     "explain",
+    "machine_of",
     "noise_of",
     "published_devices",
+    "published_machine",
     "requirement_of",
     "shortlist_loop",
     "run_somewhere",

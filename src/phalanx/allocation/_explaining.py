@@ -7,11 +7,12 @@ import msgspec
 
 from phalanx.allocation._board import Board
 from phalanx.allocation._deciding import Decider
-from phalanx.allocation._layouts import Layouts, standing_of
+from phalanx.allocation._layouts import Layouts, machine_of, standing_of
 from phalanx.allocation._limits import MAX_SHORTLIST, SHORTLIST
 from phalanx.allocation._requirement import Requirement
-from phalanx.core import Circuit, InvalidInput, Origin
+from phalanx.core import Circuit, InvalidInput, NotFound, Origin
 from phalanx.devices import DeviceModel, Modality, Operation, SessionLimits, shipped_snapshots
+from phalanx.quantum.emulation import Disturbance, Machine
 
 SUCCESS_PROBABILITY = "success_probability"
 POLICIES = (SUCCESS_PROBABILITY, "shortlist", "composite")
@@ -83,6 +84,14 @@ def explain(
         f"{best.mapped.n_swaps} swaps), of {len(laid)} laid out and {decision.n_fit} that fit"
     )
     return Explanation(policy=policy, wanted=told, device=best.device, reason=reason, devices=(*first, *others))
+
+
+def published_machine(name: str, *, disturbance: Disturbance | None = None) -> Machine:
+    """One of ``published_devices``, by its name with or without ``ibm.``. Raises ``NotFound``."""
+    for model in published_devices():
+        if model.name in {name, f"ibm.{name}"}:
+            return machine_of(model, disturbance=disturbance)
+    raise NotFound("device", name, hint="phalanx devices list --here --provider ibm")
 
 
 def published_devices() -> list[DeviceModel]:

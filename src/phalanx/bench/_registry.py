@@ -94,6 +94,11 @@ BENCHES: dict[str, Bench] = {
         ),
         _lazy("pipeline", "events a second end to end, and time from event to finding", "phalanx.bench._pipeline"),
         _lazy(
+            "mitigation",
+            "what error mitigation brings and costs, on emulated devices whose noise has drifted",
+            "phalanx.bench._mitigation",
+        ),
+        _lazy(
             "quantum",
             "quantum routines, simulated: largest instance, agreement with the exact answer, scaling, kernels a second",
             "phalanx.bench._quantum",

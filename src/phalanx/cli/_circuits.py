@@ -115,17 +115,26 @@ def features_command(file: Path, language: str | None, inputs: tuple[str, ...], 
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of every draw.")
 @click.option("--method", type=click.Choice(["stabiliser", "statevector", "mps"]), help="Instead of the one chosen.")
 @click.option("--bond", type=int, help="Largest bond of an mps; what it loses is reported.")
+@click.option("--device", default="", help="Emulate this device by its published calibration: ibm.fake_lagos.")
+@click.option("--mitigate", default="", metavar="NAMES", help="On a device: of readout, dd and twirl; readout,dd.")
 @language_option
 @input_option
 @json_option
 def run_command(
-    file: Path, shots: int, seed: int, method: str | None, bond: int | None, language: str | None,
-    inputs: tuple[str, ...], as_json: bool,
+    file: Path, shots: int, seed: int, method: str | None, bond: int | None, device: str, mitigate: str,
+    language: str | None, inputs: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
-    """Simulate FILE on the simulator that fits it, and say which that was and why."""
+    """Simulate FILE on the simulator that fits it, and say which that was and why; or emulate a device."""
     from phalanx.core import Rng
     from phalanx.quantum.simulators import run
 
+    if mitigate and not device:
+        raise InvalidInput("--mitigate", "there is nothing to mitigate without --device")
+    if device:
+        if method or bond:
+            raise InvalidInput("--method", "a device is emulated as it is, by density matrix or trajectories")
+        _emulate(_read(file, language, inputs), device, mitigate, shots=shots, seed=seed, as_json=as_json)
+        return
     found = run(_read(file, language, inputs), shots=shots, rng=Rng(seed), method=method, bond=bond)
     choice = found.choice
     if as_json:
@@ -135,7 +144,28 @@ def run_command(
     click.echo(choice.reason)
     if choice.method == "mps":
         click.echo(f"weight thrown away: {found.truncation_error:.3g}")
-    often = sorted(found.counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    _print_counts(found.counts, shots)
+
+
+def _emulate(circuit: Any, device: str, mitigate: str, *, shots: int, seed: int, as_json: bool) -> None:
+    import msgspec
+
+    from phalanx.allocation import published_machine
+    from phalanx.quantum.mitigation import Mitigation, mitigated_counts
+
+    found = mitigated_counts(
+        published_machine(device), circuit, Mitigation.read(mitigate), shots=shots, seed=seed
+    )  # fmt: skip
+    if as_json:
+        print_json({"provenance": msgspec.to_builtins(found.provenance), "counts": found.counts})
+        return
+    done = found.provenance.mitigation or "nothing"
+    click.echo(f"{found.provenance.device}, {found.provenance.origin.value}; against its noise: {done}")
+    _print_counts(found.counts, shots)
+
+
+def _print_counts(counts: dict[str, int], shots: int) -> None:
+    often = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     columns: list[Column] = [("bits", lambda row: row["bits"]), ("count", lambda row: str(row["count"]))]
     print_table(
         f"Outcomes of {shots} shots ({len(often)} different)",

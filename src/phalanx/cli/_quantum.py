@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table
+from phalanx.cli._quantum_noise import mitigate
 from phalanx.core import InvalidInput
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ seed_option = click.option(
 @click.group(cls=Group, short_help="Quantum routines for security questions, simulated, beside classical answers.")
 def quantum() -> None:
     """Quantum routines for security questions, simulated, with the classical answer beside each."""
+
+
+quantum.add_command(mitigate)
 
 
 @quantum.command("search")

@@ -3,8 +3,7 @@
 A provider is a plug-in of the group ``phalanx.devices``: a callable that takes a ``ProviderContext`` and
 returns a ``Provider``. ``phalanx.testing.contracts`` holds the suite that every backend must pass.
 
-Limits: the built-in ``local.statevector`` is an ideal simulator of up to 22 qubits (64 MiB of amplitudes); the other
-simulators of this process run what names them. Emulation leaves crosstalk and drift out.
+Limits: the built-in ``local.statevector`` is an ideal simulator of up to 22 qubits (64 MiB of amplitudes).
 
 Errors::
 
@@ -15,7 +14,6 @@ Errors::
 
 from phalanx.devices._backend import Backend, LiveBackend, Provider, ProviderContext, QueuedBackend
 from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Quality, calibration, median_of
-from phalanx.devices._emulated import Emulated, check_fits, check_runs, emulate, fit, provenance_of
 from phalanx.devices._errors import NoDeviceFits
 from phalanx.devices._fleet import Candidate, Fleet, Placement
 from phalanx.devices._history import (
@@ -34,7 +32,7 @@ from phalanx.devices._history import (
 )
 from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState
 from phalanx.devices._jobs import Jobs
-from phalanx.devices._local import LOCAL_STATEVECTOR, LocalProvider, LocalSimulator, LocalStatevector, local_provider
+from phalanx.devices._local import LOCAL_STATEVECTOR, LocalProvider, LocalStatevector, local_provider
 from phalanx.devices._model import (
     DeviceModel,
     Features,
@@ -48,7 +46,6 @@ from phalanx.devices._model import (
     ideal_calibration,
     ideal_device,
 )
-from phalanx.devices._noise import noise_of
 from phalanx.devices._plots import history_svg, topology_svg
 from phalanx.devices._prices import (
     FREE,
@@ -90,7 +87,6 @@ __all__ = [
     "DeviceModel",
     "DeviceView",
     "Drift",
-    "Emulated",
     "ErrorKind",
     "Features",
     "Fleet",
@@ -101,7 +97,6 @@ __all__ = [
     "Jobs",
     "LiveBackend",
     "LocalProvider",
-    "LocalSimulator",
     "LocalStatevector",
     "Modality",
     "Money",
@@ -130,13 +125,9 @@ __all__ = [
     "Window",
     "all_pairs",
     "calibration",
-    "check_fits",
-    "check_runs",
     "device_detail",
     "device_view",
     "drifts",
-    "emulate",
-    "fit",
     "history_line",
     "history_svg",
     "history_view",
@@ -144,12 +135,10 @@ __all__ = [
     "ideal_device",
     "local_provider",
     "median_of",
-    "noise_of",
     "price_in_credits",
     "price_per_gate_shot",
     "price_per_second",
     "price_per_shot",
-    "provenance_of",
     "read_snapshots",
     "seen_calibration",
     "shipped_snapshots",

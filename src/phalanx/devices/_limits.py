@@ -30,10 +30,3 @@ WATCH_EVERY_S = 300.0
 MAX_TOLD_DRIFTS = 5
 # Couplers on one map; a larger device shows its qubits alone.
 MAX_DRAWN_COUPLERS = 2_000
-
-# Beginnings that are tried when a circuit is fitted to an emulated machine.
-FIT_TRIALS = 8
-# Widths of the simulators of this process; what a circuit takes is told apart from its width, before it is run.
-MAX_STABILISER_QUBITS = 1_024
-MAX_TENSOR_QUBITS = 128
-MAX_DENSITY_QUBITS = 12

@@ -24,6 +24,7 @@ from phalanx.quantum._estimate import AmplitudeEstimate, estimate_probability
 from phalanx.quantum._features import CircuitFeatures, features
 from phalanx.quantum._gates import GATE_NAMES, Op
 from phalanx.quantum._limits import MAX_SHOTS, MAX_SIMULATED_QUBITS, MAX_STAGES
+from phalanx.quantum._observables import Observable
 from phalanx.quantum._search import AmplitudeSearch, Look, samples_for
 from phalanx.quantum._shots import ShotResult, ShotRunner
 
@@ -45,6 +46,7 @@ __all__ = [
     "Gates",
     "InvalidCircuit",
     "Look",
+    "Observable",
     "Op",
     "QuantumError",
     "ShotResult",

@@ -50,3 +50,6 @@ MIN_ALPHA = 1e-6
 MAX_ALPHA = 0.5
 # Looks at one circuit depth. Shots double with each, up to what the device takes at once.
 MAX_LOOKS_PER_DEPTH = 1_000
+
+# Terms of an observable; each group of them is a circuit.
+MAX_OBSERVABLE_TERMS = 4_096

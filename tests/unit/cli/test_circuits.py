@@ -54,3 +54,20 @@ def test_run_and_map(bell):
     mapped = json.loads(invoke("map", bell, "--couplers", "line:3", "--basis", "cz", "--json").output)
     assert mapped["n_two"] == 1
     assert "cz q[" in mapped["qasm3"]
+
+
+@pytest.mark.requirement("HWF-6")
+def test_a_device_is_emulated_with_mitigation_or_without(tmp_path):
+    file = tmp_path / "ghz.qasm"
+    file.write_text('OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[3] q;\nbit[3] c;\nh q[0];\ncx q[0], q[1];\n'
+                    "cx q[1], q[2];\nc = measure q;\n")  # fmt: skip
+    both = [
+        json.loads(invoke("run", str(file), "--device", "fake_lagos", "--json", *more).output)
+        for more in ([], ["--mitigate", "readout,dd"])
+    ]
+    good = [one["counts"]["000"] + one["counts"]["111"] for one in both]
+    assert good[0] < good[1]
+    assert all(one["provenance"]["origin"] == "emulated" for one in both)
+    assert both[1]["provenance"]["mitigation"] == "decoupling xy4, readout tensored"
+    assert "nothing to mitigate" in str(invoke("run", str(file), "--mitigate", "readout").exception)
+    assert "device" in str(invoke("run", str(file), "--device", "fake_lagos", "--bond", "4").exception)

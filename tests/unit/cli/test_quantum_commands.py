@@ -75,3 +75,29 @@ def test_input_that_is_none_is_told_by_its_field(files):
         done = run(*arguments)
         assert isinstance(done.exception, InvalidInput)
         assert field in str(done.exception)
+
+
+@pytest.fixture
+def circuit(tmp_path):
+    text = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[3] q;\nh q[0];\ncx q[0], q[1];\ncx q[1], q[2];\n'
+    (tmp_path / "circuit.qasm").write_text(text)
+    return tmp_path / "circuit.qasm"
+
+
+@pytest.mark.requirement("HWF-6")
+def test_a_mean_is_mitigated_with_its_cost_told_before_and_its_benefit_after(circuit):
+    shown = run("mitigate", circuit, "--device", "fake_lagos", "--observable", "Z0 Z1", "--method", "zne,readout")
+    assert shown.exit_code == 0, shown.output
+    assert "5 circuits and 20,000 shots" in shown.output
+    assert "ideal machine, exact" in shown.output
+    found = json.loads(run("mitigate", circuit, "--device", "ibm.fake_lagos", "--json", "--shots", 2_000).output)
+    assert found["observable"] == "Z0 Z1 Z2"
+    assert found["provenance"]["origin"] == "emulated"
+    assert found["benefit"] == pytest.approx(
+        abs(found["plain"] - found["exact"]) - abs(found["value"] - found["exact"])
+    )
+    cost = run("mitigate", circuit, "--device", "fake_lagos", "--method", "pec,readout", "--only-cost")
+    assert "258 circuits" in cost.output
+    assert "ideal" not in cost.output
+    assert run("mitigate", circuit, "--device", "nowhere").exit_code
+    assert "method" in str(run("mitigate", circuit, "--device", "fake_lagos", "--method", "magic").exception)

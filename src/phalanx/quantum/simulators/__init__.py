@@ -1,6 +1,7 @@
 """Simulators chosen by circuit: stabiliser, statevector, matrix product; with noise, density matrix or trajectories."""
 
 from phalanx.quantum.simulators._choosing import METHODS, Choice
+from phalanx.quantum.simulators._noisy import depolarisation, step_ns
 from phalanx.quantum.simulators._running import Simulation, plan, probabilities, run
 
-__all__ = ["METHODS", "Choice", "Simulation", "plan", "probabilities", "run"]
+__all__ = ["METHODS", "Choice", "Simulation", "depolarisation", "plan", "probabilities", "run", "step_ns"]

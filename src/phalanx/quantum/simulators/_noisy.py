@@ -16,18 +16,22 @@ from phalanx.quantum.mapping._noise import timeline
 from phalanx.quantum.simulators._tape import MEASUREMENT, MIX_ONE, MIX_TWO, RELAXATION, RESETTING, Tape
 
 
-def noisy_tape(steps: Steps, noise: Noise, *, density: bool) -> tuple[Tape, list[tuple[int, int]], list[float]]:
+def noisy_tape(
+    steps: Steps, noise: Noise, *, density: bool, waits: "np.typing.NDArray[np.float64] | None" = None
+) -> tuple[Tape, list[tuple[int, int]], list[float]]:
     """The tape, the final measurements (qubit, bit), and how often each is read wrongly.
 
     A relaxation's second value is the chance of a phase flip, and for a density matrix what is left of the coherence.
+    ``waits`` (k, 2) is how long each step's qubits have waited, in ns; without it steps run as late as possible.
     """
     from phalanx.quantum.simulators._tape import finals
 
     couplers = noise.couplers()
     kinds, first, second, _ = timeline(gate_array(steps))
-    durations = np.array([_duration(step, noise, couplers) for step in steps.steps])
-    idle = np.zeros((len(steps.steps), 2))
-    idle_times(kinds, first, second, durations, noise.n_qubits, idle)
+    durations = np.array([step_ns(step, noise, couplers) for step in steps.steps])
+    idle = np.zeros((len(steps.steps), 2)) if waits is None else waits
+    if waits is None:
+        idle_times(kinds, first, second, durations, noise.n_qubits, idle)
     _, last = finals(steps.steps)
     tape = Tape(steps.n_qubits)
     for at, step in enumerate(steps.steps):
@@ -49,7 +53,8 @@ def noisy_tape(steps: Steps, noise: Noise, *, density: bool) -> tuple[Tape, list
     return tape, last, [float(noise.readout_error[qubit]) for qubit, _ in last]
 
 
-def _duration(step: Step, noise: Noise, couplers: "np.typing.NDArray[np.int32]") -> float:
+def step_ns(step: Step, noise: Noise, couplers: "np.typing.NDArray[np.int32]") -> float:
+    """How long a step takes; ``couplers`` as of ``Noise.couplers``."""
     if step.name == BARRIER or step.name in FRAME_GATES:
         return 0.0
     if step.name in (MEASURE, RESET):
@@ -70,10 +75,8 @@ def _relax(tape: Tape, qubit: int, time_ns: float, noise: Noise, *, density: boo
         tape.add(RELAXATION, qubit, value=(damping, kept if density else flip))
 
 
-def _gate_noise(
-    tape: Tape, step: Step, time_ns: float, noise: Noise, couplers: "np.typing.NDArray[np.int32]", *, density: bool
-) -> None:
-    """After the gate: depolarisation, then relaxation for as long as the gate took."""
+def depolarisation(step: Step, time_ns: float, noise: Noise, couplers: "np.typing.NDArray[np.int32]") -> float:
+    """The share of a gate's state that is lost beyond what relaxation during the gate explains; may be negative."""
     kept = [
         (1 + math.exp(-time_ns / noise.t1_ns[q]) + 2 * math.exp(-time_ns / noise.t2_ns[q])) / 4 for q in step.qubits
     ]
@@ -85,7 +88,14 @@ def _gate_noise(
         coupler = couplers[step.qubits]
         error = float(noise.two_qubit_error[coupler]) if coupler >= 0 else 0.0
     error = min(error, size / (size + 1))
-    lost = size * (error - (1 - fidelity)) / (size * fidelity - 1)
+    return size * (error - (1 - fidelity)) / (size * fidelity - 1)
+
+
+def _gate_noise(
+    tape: Tape, step: Step, time_ns: float, noise: Noise, couplers: "np.typing.NDArray[np.int32]", *, density: bool
+) -> None:
+    """After the gate: depolarisation, then relaxation for as long as the gate took."""
+    lost = depolarisation(step, time_ns, noise, couplers)
     if lost > 0:
         kind = MIX_ONE if len(step.qubits) == 1 else MIX_TWO
         tape.add(kind, step.qubits[0], other=step.qubits[-1], value=(min(lost, 1.0), 0.0))

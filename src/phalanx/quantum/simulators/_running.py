@@ -19,6 +19,7 @@ from phalanx.quantum.simulators._tape import Tape, clifford_tape, compact, condi
 from phalanx.quantum.simulators._tensors import Chain
 
 Bits = npt.NDArray[np.uint8]
+Waits = npt.NDArray[np.float64] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,12 @@ def plan(
 
 
 def run(
-    circuit: "Circuit | Gates | GateArray", *, shots: int, rng: Rng, noise: Noise | None = None,
-    method: str | None = None, bond: int | None = None,
+    circuit: "Circuit | Gates | GateArray | Steps", *, shots: int, rng: Rng, noise: Noise | None = None,
+    method: str | None = None, bond: int | None = None, waits: npt.NDArray[np.float64] | None = None,
 ) -> Simulation:  # fmt: skip
     """Outcomes of ``shots`` runs. With ``noise`` the circuit is one mapped onto the device's own qubits.
 
+    ``waits`` (steps, 2) is how long each step's qubits have waited, in ns; otherwise steps run as late as possible.
     Only qubits that anything happens to are simulated. Raises ``TooWide`` or ``LimitExceeded`` before memory is taken.
     """
     whole = steps_of(circuit)
@@ -63,17 +65,22 @@ def run(
     elif noise is not None:
         reduced = noise.only(np.array(active))
         noisy = _density if choice.method == "density" else _trajectories
-        bits = noisy(steps, shots, generator, reduced)
+        bits = noisy(steps, shots, generator, reduced, waits)
     else:
         bits = _statevector(steps, shots, generator)
     return Simulation(_counted(bits), choice)
 
 
-def probabilities(circuit: "Circuit | Gates | GateArray", noise: Noise) -> npt.NDArray[np.float64]:
-    """How likely each outcome is under noise, reading errors included, in order of keys: by density matrix."""
+def probabilities(
+    circuit: "Circuit | Gates | GateArray | Steps", noise: Noise, *, waits: npt.NDArray[np.float64] | None = None
+) -> npt.NDArray[np.float64]:
+    """How likely each outcome is under noise, reading errors included, in order of keys: by density matrix.
+
+    ``waits`` as in ``run``.
+    """
     steps, active = compact(steps_of(circuit))
     choose(steps, shots=1, noisy=True, method="density")
-    weights, last, wrong = _density_weights(steps, noise.only(np.array(active)))
+    weights, last, wrong = _density_weights(steps, noise.only(np.array(active)), waits)
     if steps.n_bits != len(last):
         raise InvalidCircuit("some of the bits are never written")
     n = steps.n_qubits
@@ -144,18 +151,20 @@ def _shot_by_shot(
     return out
 
 
-def _trajectories(steps: Steps, shots: int, generator: np.random.Generator, noise: Noise) -> Bits:
+def _trajectories(steps: Steps, shots: int, generator: np.random.Generator, noise: Noise, waits: Waits) -> Bits:
     from phalanx.quantum.simulators._noisy import noisy_tape
 
-    tape, last, wrong = noisy_tape(steps, noise, density=False)
+    tape, last, wrong = noisy_tape(steps, noise, density=False, waits=waits)
     return _shot_by_shot(tape, steps.n_bits, last, wrong, shots, generator)
 
 
-def _density_weights(steps: Steps, noise: Noise) -> tuple[npt.NDArray[np.float64], list[tuple[int, int]], list[float]]:
+def _density_weights(
+    steps: Steps, noise: Noise, waits: Waits
+) -> tuple[npt.NDArray[np.float64], list[tuple[int, int]], list[float]]:
     from phalanx.quantum.simulators._kernels import evolve_density
     from phalanx.quantum.simulators._noisy import noisy_tape
 
-    tape, last, wrong = noisy_tape(steps, noise, density=True)
+    tape, last, wrong = noisy_tape(steps, noise, density=True, waits=waits)
     n = steps.n_qubits
     rho = np.zeros(1 << (2 * n), dtype=np.complex128)
     rho[0] = 1
@@ -164,8 +173,8 @@ def _density_weights(steps: Steps, noise: Noise) -> tuple[npt.NDArray[np.float64
     return np.clip(diagonal, 0, None), last, wrong
 
 
-def _density(steps: Steps, shots: int, generator: np.random.Generator, noise: Noise) -> Bits:
-    weights, last, wrong = _density_weights(steps, noise)
+def _density(steps: Steps, shots: int, generator: np.random.Generator, noise: Noise, waits: Waits) -> Bits:
+    weights, last, wrong = _density_weights(steps, noise, waits)
     bits = _written(shots, steps.n_bits, last, _drawn(weights, steps.n_qubits, shots, generator))
     for (_, bit), p in zip(last, wrong, strict=True):
         bits[:, bit] ^= (generator.random(shots) < p).astype(np.uint8)

@@ -1,0 +1,37 @@
+"""Means and outcomes of noisy machines made better: what it costs is told before, what it brought after.
+
+Limits: noise is what a calibration says (and a ``Disturbance`` adds); cancelling knows no more than the calibration it
+was given. Extrapolation and cancelling give means, not outcomes.
+"""
+
+from phalanx.quantum.mitigation._cancelling import Cancelling
+from phalanx.quantum.mitigation._estimating import Mitigated, Mitigating, estimate, mitigated_counts, plan
+from phalanx.quantum.mitigation._extrapolating import FITS, extrapolated
+from phalanx.quantum.mitigation._folding import FOLDINGS, folded
+from phalanx.quantum.mitigation._methods import READOUTS, Cost, Mitigation, cost_of
+from phalanx.quantum.mitigation._readout import confusions, nearest_counts, observed, parities, reading_circuits
+from phalanx.quantum.mitigation._twirling import frames_of, twirled
+
+__all__ = [
+    "FITS",
+    "FOLDINGS",
+    "READOUTS",
+    "Cancelling",
+    "Cost",
+    "Mitigated",
+    "Mitigating",
+    "Mitigation",
+    "confusions",
+    "cost_of",
+    "estimate",
+    "extrapolated",
+    "folded",
+    "frames_of",
+    "mitigated_counts",
+    "nearest_counts",
+    "observed",
+    "parities",
+    "plan",
+    "reading_circuits",
+    "twirled",
+]
