@@ -27,3 +27,8 @@ RECONNECT_MS = 2_000
 # What an emergency says to every agent, and how long a caller may wait for its report.
 MAX_BROADCAST_CHARS = 4_096
 MAX_BROADCAST_WAIT_S = 60.0
+# Graphs that are compared over a cluster, their degrees, draws of who is silent, and how long its processes may answer.
+MAX_GRAPHS = 4
+MAX_GRAPH_DEGREE = 64
+MAX_TOPOLOGY_TRIALS = 200
+MAX_SURVEY_WAIT_S = 20.0

@@ -1,18 +1,27 @@
 """What agents say to each other: routes, members, streams to other processes, and what was not delivered."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from phalanx.api._auth import Gate
 from phalanx.api._bodies import read_body
-from phalanx.api._limits import MAX_BROADCAST_CHARS, MAX_BROADCAST_WAIT_S
+from phalanx.api._limits import (
+    MAX_BROADCAST_CHARS,
+    MAX_BROADCAST_WAIT_S,
+    MAX_GRAPH_DEGREE,
+    MAX_GRAPHS,
+    MAX_SURVEY_WAIT_S,
+    MAX_TOPOLOGY_TRIALS,
+)
 from phalanx.api._replies import Page, page, reply, reply_page
-from phalanx.api._schemas import answer, asked
-from phalanx.core import NO_TRACE, AuditEntry, InvalidInput, NotFound, derive_id, encode_json
+from phalanx.api._schemas import answer, answer_text, asked
+from phalanx.core import NO_TRACE, AuditEntry, InvalidInput, NotFound, Rng, derive_id, encode_json
 from phalanx.messaging import (
     BroadcastView,
     BusView,
@@ -20,15 +29,24 @@ from phalanx.messaging import (
     DeadLetterView,
     Member,
     MemberView,
+    Survey,
+    TopologyReport,
+    drawn,
+    graphs_over,
+    measured,
     show_bus,
     show_letter,
     show_members,
     show_report,
+    surveyed,
+    surveyed_places,
 )
 from phalanx.trust import Principal, Role
 
 if TYPE_CHECKING:
     from phalanx.node import Node
+
+_SVG = "image/svg+xml"
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +69,51 @@ class Broadcast(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     within_s: Annotated[float, msgspec.Meta(gt=0, le=MAX_BROADCAST_WAIT_S)] = 5.0
 
 
-KINDS: tuple[type, ...] = (BroadcastView, Broadcast, BusView, MemberView, DeadLetterView, Replayed, Discarded)
+class TopologyView(msgspec.Struct, frozen=True, kw_only=True):
+    """The cluster as it measured itself, and how graphs over its processes compare."""
+
+    survey: Survey
+    report: TopologyReport
+
+
+KINDS: tuple[type, ...] = (
+    BroadcastView, Broadcast, BusView, MemberView, DeadLetterView, Replayed, Discarded,
+    TopologyView,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Graphs:
+    degrees: tuple[int, ...]
+    silent: float
+    trials: int
+    seed: int
+    within_s: float
+
+
+def _graphs(
+    degree: Annotated[
+        list[Annotated[int, Field(ge=2, le=MAX_GRAPH_DEGREE)]],
+        Query(max_length=MAX_GRAPHS, description="Degrees of regular graphs; again for several."),
+    ] = [8, 10],  # noqa: B006 - FastAPI copies it
+    silent: Annotated[float, Query(ge=0, le=0.95, description="Share of the processes that is drawn as silent.")] = 1
+    / 3,
+    trials: Annotated[int, Query(ge=1, le=MAX_TOPOLOGY_TRIALS, description="How often who is silent is drawn.")] = 20,
+    seed: Annotated[int, Query(ge=0, description="Seed of these draws.")] = 1,
+    within_s: Annotated[float, Query(gt=0, le=MAX_SURVEY_WAIT_S, description="How long to wait for answers.")] = 3.0,
+) -> _Graphs:
+    return _Graphs(tuple(degree), silent, trials, seed, within_s)
+
+
+def _compared(survey: Survey, wanted: _Graphs) -> tuple[TopologyReport, str]:
+    """The report and the picture. In a process of its own: a full mesh of many processes is much to look through."""
+    places = surveyed_places(survey)
+    graphs = graphs_over(places, wanted.degrees)
+    rng = Rng(wanted.seed).child("silence")
+    report = measured(
+        places, graphs, rng, silent_share=wanted.silent, trials=wanted.trials, seed=wanted.seed
+    )  # fmt: skip
+    return report, drawn(places, graphs, report)
 
 
 def message_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -80,6 +142,18 @@ def message_routes(node: "Node", gate: Gate) -> APIRouter:
         shown = show_report(report)
         await node.ledger.record(_entry(shown, wanted.text, principal))
         return reply(shown)
+
+    @router.get("/topology", responses=answer(TopologyView), dependencies=[viewer])
+    async def get_topology(wanted: Annotated[_Graphs, Depends(_graphs)]) -> Response:
+        """Have every process measure its ways to the others, and compare graphs over them."""
+        survey = await surveyed(node.bus, wanted.within_s)
+        return reply(TopologyView(survey=survey, report=(await node.offload.run(_compared, survey, wanted))[0]))
+
+    @router.get("/topology.svg", responses=answer_text(_SVG, "the graphs"), dependencies=[viewer])
+    async def draw_topology(wanted: Annotated[_Graphs, Depends(_graphs)]) -> Response:
+        """The same as a picture."""
+        survey = await surveyed(node.bus, wanted.within_s)
+        return Response((await node.offload.run(_compared, survey, wanted))[1], media_type=_SVG)
 
     @router.get("/members", responses=answer(MemberView, many=True))
     async def list_members(

@@ -1,14 +1,27 @@
 """`phalanx agents topology`: how processes would best be joined."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._files import write_file
 from phalanx.cli._output import Column, json_option, print_json, print_table
+from phalanx.core import PhalanxError, Unavailable
+
+if TYPE_CHECKING:
+    from phalanx.messaging import Places, Survey
+
+_OF_PLACES = ("nodes", "organisations")
 
 
 @click.command("topology")
+@click.option(
+    "--of-node/--simulated", "of_node", default=None,
+    help="Measure the cluster of a running node, or draw places. [default: the node's, where one runs in a cluster]",
+)  # fmt: skip
 @click.option("--nodes", default=200, show_default=True, type=click.IntRange(2, 2_000), help="How many processes.")
 @click.option("--organisations", default=8, show_default=True, type=click.IntRange(1), help="How many organisations.")
 @click.option(
@@ -17,32 +30,42 @@ from phalanx.cli._output import Column, json_option, print_json, print_table
 @click.option(
     "--silent", default=1 / 3, show_default="a third", type=click.FloatRange(0, 0.95), help="Share of silent."
 )
-@click.option("--trials", default=20, show_default=True, type=click.IntRange(1, 1_000), help="Who is silent: draws.")
+@click.option("--trials", default=20, show_default=True, type=click.IntRange(1, 200), help="Who is silent: draws.")
 @click.option("--seed", default=1, show_default=True, help="Seed of places and draws.")
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the graphs into this SVG file.")
+@client_options
 @json_option
+@click.pass_context
 def topology(
-    nodes: int, organisations: int, degrees: tuple[int, ...], silent: float, trials: int, seed: int,
-    plot: Path | None, as_json: bool,
+    ctx: click.Context, of_node: bool | None, nodes: int, organisations: int, degrees: tuple[int, ...], silent: float,
+    trials: int, seed: int, plot: Path | None, client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
-    """Compare graphs of processes at simulated places: full mesh, tree of short ways, random regular graphs.
+    """Compare graphs of processes: full mesh, tree of short ways, random regular graphs.
 
-    Coverage is the share of the living that an emergency reaches when the silent pass nothing on.
+    Of the cluster that a running node is in, whose processes measure how far they are from each other; or at simulated
+    places, where there is none or `--nodes` says how many. Who is silent is drawn; coverage is the share of the others
+    that an emergency reaches when the silent pass nothing on.
     """
     import msgspec
 
     from phalanx.core import Rng, encode_json
     from phalanx.messaging import drawn, drawn_places, graphs_over, measured
 
+    if of_node is None and any(ctx.get_parameter_source(one) is not ParameterSource.DEFAULT for one in _OF_PLACES):
+        of_node = False
+    survey = None if of_node is False else _asked(client, must=bool(of_node))
     rng = Rng(seed).child("topology")
-    places = drawn_places(nodes, organisations, rng.child("places"))
+    places = drawn_places(nodes, organisations, rng.child("places")) if survey is None else _places(survey)
     graphs = graphs_over(places, degrees or (8, 10))
     report = measured(places, graphs, rng.child("silence"), silent_share=silent, trials=trials, seed=seed)
     if plot is not None:
         write_file(plot, drawn(places, graphs, report).encode())
     if as_json:
-        print_json(msgspec.json.decode(encode_json(report)))
+        found = msgspec.json.decode(encode_json(report))
+        print_json(found if survey is None else found | {"survey": msgspec.to_builtins(survey)})
         return
+    source = "simulated" if survey is None else f"as {survey.asked_by} and the others measured"
+    title = f"{report.processes} processes of {report.organisations} organisations, {silent:.0%} silent ({source})"
     columns: list[Column] = [
         ("graph", lambda row: row["graph"]),
         ("links", lambda row: f"{row['links']:,}"),
@@ -54,10 +77,44 @@ def topology(
         ("after repair", lambda row: _mended(row["repaired_coverage"], row["rewired"])),
     ]
     rows = [msgspec.structs.asdict(one) for one in report.graphs]
-    title = f"{nodes} processes of {report.organisations} organisations, {silent:.0%} silent (simulated)"
     print_table(title, rows, columns, empty="no graphs")
+    if survey is not None:
+        _show_survey(survey)
     if plot is not None:
         click.echo(f"drawn in {plot}")
+
+
+def _asked(client: NodeClient, *, must: bool) -> "Survey | None":
+    """What the node's cluster measured; None, and said so, where there is no cluster and there need not be one."""
+    import msgspec
+
+    from phalanx.messaging import Survey
+
+    try:
+        found: Any = client.get("/v1/messages/topology", trials=1)
+    except PhalanxError as error:
+        if must or error.code != Unavailable.code:
+            raise
+        click.echo(f"{error.message}; graphs at simulated places instead", err=True)
+        return None
+    return msgspec.convert(found["survey"], Survey)
+
+
+def _places(survey: "Survey") -> "Places":
+    from phalanx.messaging import surveyed_places
+
+    return surveyed_places(survey)
+
+
+def _show_survey(survey: "Survey") -> None:
+    answered = sum(one.answered for one in survey.processes)
+    silent = [one.process for one in survey.processes if not one.answered]
+    times = sorted(way.round_trip_ms for way in survey.ways)
+    click.echo(
+        f"{len(times)} of {answered * (answered - 1) // 2} ways were measured: round trip {times[0]:.3g} to "
+        f"{times[-1]:.3g} ms, median {times[len(times) // 2]:.3g} ms"
+        + (f"; no answer from {', '.join(silent)}" if silent else "")
+    )
 
 
 def _mended(coverage: float | None, rewired: int | None) -> str:

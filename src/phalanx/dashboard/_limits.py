@@ -57,3 +57,5 @@ MAX_JOBS_SHOWN = 20
 # Incidents on their page, and entities in the graph of one.
 MAX_INCIDENTS_SHOWN = 100
 MAX_GRAPH_ENTITIES = 24
+# How long a page waits for other processes to say how far they are from each other.
+SURVEY_WAIT_S = 3.0

@@ -119,8 +119,8 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         view = await agreement_view(node, principal.tenant)
         return renderer.page("agreement.html", principal=principal, section=AGREEMENT.path, agreement=view)
 
-    async def messages(_: Request, principal: Principal) -> Response:
-        view = await messages_view(node, principal.tenant)
+    async def messages(request: Request, principal: Principal) -> Response:
+        view = await messages_view(node, principal.tenant, with_graphs=request.query_params.get("graphs") == "1")
         return renderer.page("messages.html", principal=principal, section=MESSAGES.path, messages=view)
 
     async def balancing(_: Request, principal: Principal) -> Response:

@@ -60,6 +60,8 @@ from phalanx.messaging._policies import POLICIES, Policy, policy_of
 from phalanx.messaging._proofs import Proofs, SignedProofs
 from phalanx.messaging._receipt import Receipt
 from phalanx.messaging._sealed_peers import RefusedPeer, SealedPeers, process_named, subject_of
+from phalanx.messaging._survey import Survey, SurveyedProcess, Way, surveyed
+from phalanx.messaging._surveyed_places import surveyed_places
 from phalanx.messaging._topology import (
     GraphFigures,
     Places,
@@ -87,6 +89,11 @@ __all__ = [
     "RefusalView",
     "BroadcastView",
     "repaired",
+    "surveyed_places",
+    "surveyed",
+    "Way",
+    "SurveyedProcess",
+    "Survey",
     "regular_graph",
     "latency_tree",
     "Graph",

@@ -28,6 +28,8 @@ from phalanx.messaging._peers import Peers
 from phalanx.messaging._policies import POLICIES
 from phalanx.messaging._proofs import Proofs
 from phalanx.messaging._receipt import Receipt
+from phalanx.messaging._survey import KINDS as SURVEY_KINDS
+from phalanx.messaging._survey import Surveyor
 from phalanx.telemetry import Telemetry
 
 
@@ -111,6 +113,7 @@ class Abroad:
                 organisation_of=self.organisation_of, proofs=proofs,
             )
         )  # fmt: skip
+        self.surveyor = Surveyor(directory.process, clock, self._say, lambda: self.links.processes)
 
     def meet(self, process: str, organisation: str) -> None:
         """Talk to ``process``, which is of ``organisation`` and is believed only what that organisation says."""
@@ -164,6 +167,11 @@ class Abroad:
                 self._log.warning("a record of the outbox cannot be sent", process=sent.process, error=str(error))
                 outbox.end(sent)
 
+    def _say(self, process: str, kind: Kind, body: bytes) -> None:
+        """A word from this process itself; lost when there is no room for it."""
+        envelope = self._word(kind, body)
+        self.links.post(process, envelope, encode_envelope(envelope), None)
+
     async def announce(self) -> None:
         """Tell the others about members, while there are changes. Until cancelled."""
         while True:
@@ -194,6 +202,8 @@ class Abroad:
                     self._directory.announce(source, [_member(source, one) for one in _decoded(envelope)])
             elif envelope.kind is Kind.ACKNOWLEDGEMENT:
                 self._far(source, _fars.decode(envelope.body))
+            elif envelope.kind in SURVEY_KINDS:
+                self.surveyor.hear(source, envelope.body)
         except (msgspec.DecodeError, PhalanxError):
             self._desk.report(Outcome.MALFORMED, envelope, self._directory.process, source)
 
@@ -217,8 +227,7 @@ class Abroad:
             return
         told = tuple((name, int(outcome)) for name, outcome in refused)
         body = _encoder.encode(_Far(delivery.origin, delivery.number, taken, told))
-        word = self._word(Kind.ACKNOWLEDGEMENT, body)
-        self.links.post(delivery.peer, word, encode_envelope(word), None)
+        self._say(delivery.peer, Kind.ACKNOWLEDGEMENT, body)
 
     def _pass_on(self, peer: str, envelope: Envelope) -> None:
         """Hand an emergency to the neighbours that may have it."""

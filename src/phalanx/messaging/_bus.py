@@ -164,6 +164,7 @@ class Bus:
             if self.abroad is not None:
                 tasks.create_task(self.abroad.announce(), name="messaging announce")
                 tasks.create_task(self.abroad.links.run(), name="messaging links")
+                tasks.create_task(self.abroad.surveyor.run(), name="messaging survey")
 
     async def _sweep(self) -> None:
         while True:

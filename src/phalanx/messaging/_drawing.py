@@ -22,14 +22,16 @@ _COLOURS = (
     "#9498a0",
 )
 _MAX_DRAWN_LINKS = 6_000
+_MAX_DRAWN_NAMES = 24
 
 
 def drawn(places: Places, graphs: Mapping[str, Graph], report: TopologyReport) -> str:
     """All graphs side by side over the same places, each with its figures."""
     figures = {one.graph: one for one in report.graphs}
     width, height = _SIDE * len(graphs), _SIDE + _HEAD + 6 * _TEXT_LINE
+    source = "as far apart as was measured" if report.measured else "at random places (simulated)"
     title = (
-        f"{report.processes} processes of {report.organisations} organisations at random places (simulated); "
+        f"{report.processes} processes of {report.organisations} organisations {source}; "
         f"{report.silent_share:.0%} silent, {report.trials} trials"
     )
     parts = [
@@ -37,7 +39,7 @@ def drawn(places: Places, graphs: Mapping[str, Graph], report: TopologyReport) -
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif"'
             ' font-size="12">'
         ),
-        "<title>Graphs of processes (simulated places)</title>",
+        f"<title>Graphs of processes ({'measured ways' if report.measured else 'simulated places'})</title>",
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
         f'<text x="{_MARGIN}" y="20" font-size="14">{title}</text>',
     ]
@@ -46,6 +48,7 @@ def drawn(places: Places, graphs: Mapping[str, Graph], report: TopologyReport) -
         parts.append(f'<g transform="translate({at * _SIDE} {_HEAD})">')
         parts += _links(places, graph)
         parts += _dots(places)
+        parts += _names(places)
         mended = (
             "" if one.repaired_coverage is None else f"; mended {one.repaired_coverage:.1%}, {one.rewired} links new"
         )
@@ -88,6 +91,21 @@ def _dots(places: Places) -> list[str]:
         f'fill="{colours[organisation]}"/>'
         for name, organisation in places.organisations.items()
     ]
+
+
+def _names(places: Places) -> list[str]:
+    """Who each is, where few are."""
+    if len(places.at) > _MAX_DRAWN_NAMES:
+        return []
+    parts = []
+    for name in places.at:
+        x, y = _at(places, name)
+        is_right = x > _SIDE / 2
+        parts.append(
+            f'<text x="{x + (-5 if is_right else 5):.1f}" y="{y - 4:.1f}" font-size="10" fill="#333333"'
+            f' text-anchor="{"end" if is_right else "start"}">{escape(name)}</text>'
+        )
+    return parts
 
 
 def _at(places: Places, name: str) -> tuple[float, float]:

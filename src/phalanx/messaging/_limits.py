@@ -109,3 +109,11 @@ REFUSAL_WINDOW_S = 60.0
 # Graphs of processes that are drawn and measured.
 MAX_TOPOLOGY_NODES = 2_000
 TREE_DEGREE = 8
+# A survey of a cluster: echoes of each way, the time between two looks, how long the last echo is waited for, how long
+# what was measured is good, how long whoever asks may wait for all answers, and what nobody is believed beyond.
+ECHOES = 5
+SURVEY_STEP_S = 0.02
+ECHO_WAIT_S = 1.0
+SURVEY_KEPT_S = 2.0
+MAX_SURVEY_WAIT_S = 30.0
+MAX_ROUND_TRIP_MS = 60_000.0

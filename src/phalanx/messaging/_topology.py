@@ -1,13 +1,14 @@
-"""How good a graph of processes is: who is reached though some are silent, how fast, and what it costs. Simulated.
+"""How good a graph of processes is: who is reached though some are silent, how fast, and what it costs.
 
-Places are drawn at random: organisations somewhere on a square, their processes close to them; latency grows with
-distance. A silent process takes part in nothing. Coverage is the share of those that live which an emergency reaches
-from a random one of them, when everybody passes it on to all neighbours.
+Places are those of a cluster as it measured itself, or drawn at random: organisations somewhere on a square, their
+processes close to them; latency grows with distance. A silent process takes part in nothing. Coverage is the share of
+those that live which an emergency reaches from a random one of them, when everybody passes it on to all neighbours.
+Who is silent is drawn in both cases: nothing is switched off to find out.
 """
 
 import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -22,13 +23,19 @@ _SOURCES = 12
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where processes are, by name, on a square of side 1; ``organisations`` names whose each is."""
+    """Where processes are, by name, on a square of side 1; ``organisations`` names whose each is.
+
+    Where ways were measured, ``ways_ms`` has all of them, in both directions, and the square is only a picture of them.
+    """
 
     at: Mapping[str, tuple[float, float]]
     organisations: Mapping[str, str]
+    ways_ms: Mapping[tuple[str, str], float] | None = None
 
     def latency_ms(self, here: str, there: str) -> float:
         """One way."""
+        if self.ways_ms is not None:
+            return self.ways_ms[here, there]
         (x, y), (u, v) = self.at[here], self.at[there]
         return _NEAR_MS + _FAR_MS * math.hypot(x - u, y - v)
 
@@ -54,8 +61,9 @@ class GraphFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TopologyReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Graphs over the same places, under the same silent processes."""
+    """Graphs over the same places, under the same silent processes. ``measured``: not simulated, the ways are real."""
 
+    measured: bool
     processes: int
     organisations: int
     silent_share: float
@@ -90,6 +98,8 @@ def graphs_over(places: Places, degrees: Sequence[int] = (8, 10)) -> dict[str, G
 
 def centre_of(places: Places) -> str:
     """The process that is nearest to the middle of all."""
+    if places.ways_ms is not None:
+        return min(places.at, key=lambda name: (sum(_direct(places.at, places.latency_ms, name)), name))
     n = len(places.at)
     x, y = (sum(at[axis] for at in places.at.values()) / n for axis in (0, 1))
     return min(places.at, key=lambda name: (math.hypot(places.at[name][0] - x, places.at[name][1] - y), name))
@@ -106,6 +116,7 @@ def measured(
     sources = [rng.choice([name for name in names if name not in silent]) for silent in silences]
     rows = tuple(_figures(name, graph, places, silences, sources) for name, graph in graphs.items())
     return TopologyReport(
+        measured=places.ways_ms is not None,
         processes=len(names), organisations=len(set(places.organisations.values())), silent_share=silent_share,
         trials=trials, seed=seed, graphs=rows,
     )  # fmt: skip
@@ -116,9 +127,11 @@ def _figures(
 ) -> GraphFigures:
     n, degrees = len(graph), [len(near) for near in graph.values()]
     coverages = [_coverage(graph, silent, source) for silent, source in zip(silences, sources, strict=True)]
-    is_mesh = min(degrees) == n - 1
+    is_flat_mesh = min(degrees) == n - 1 and places.ways_ms is None
     times = sorted(
-        ms for source in sources[:_SOURCES] for ms in (_direct if is_mesh else _times)(graph, places.latency_ms, source)
+        ms
+        for source in sources[:_SOURCES]
+        for ms in (_direct if is_flat_mesh else _times)(graph, places.latency_ms, source)
     )
     mended: list[tuple[float, int]] = []
     if name == "tree":
@@ -146,8 +159,8 @@ def _coverage(graph: Graph, silent: set[str], source: str) -> float:
     return len(reached) / (len(graph) - len(silent))
 
 
-def _direct(graph: Graph, latency: Latency, source: str) -> list[float]:
-    """Where everybody is a neighbour, no way round is shorter: latency grows with distance."""
+def _direct(graph: Iterable[str], latency: Latency, source: str) -> list[float]:
+    """Where everybody is a neighbour, no way round is shorter, if latency grows with distance."""
     return [latency(source, other) for other in graph if other != source]
 
 

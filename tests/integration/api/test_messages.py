@@ -6,7 +6,7 @@ import json
 import pytest
 
 from phalanx.core import TenantId
-from phalanx.messaging import Kind, Member
+from phalanx.messaging import Kind, Member, Survey, SurveyedProcess, Way
 from phalanx.trust import Role
 
 
@@ -79,5 +79,42 @@ def test_an_emergency_is_reported_and_recorded(on_node):
         assert (await api.http.post("/v1/messages/broadcast", json={"text": "x"}, headers=viewer)).status_code == 403
         for bad in ({"text": ""}, {"text": "x", "within_s": 1e9}, {}):
             assert (await api.http.post("/v1/messages/broadcast", json=bad)).status_code == 422
+
+    on_node(work)
+
+
+@pytest.mark.requirement("MSG-6")
+def test_graphs_over_the_cluster_as_it_measured_itself(on_node, monkeypatch):
+    names = ("a", "b", "c", "d")
+    survey = Survey(
+        asked_by="a", at_ns=1,
+        processes=tuple(SurveyedProcess(process=one, organisation="acme", answered=True) for one in names),
+        ways=tuple(
+            Way(here=here, there=there, round_trip_ms=4.0 if here == "a" else 50.0)
+            for at, here in enumerate(names) for there in names[at + 1 :]
+        ),
+    )  # fmt: skip
+
+    async def work(api):
+        alone = await api.http.get("/v1/messages/topology")
+        assert (alone.status_code, alone.json()["code"]) == (503, "unavailable")
+
+        async def measured_so(_, within_s):
+            assert within_s == 2.0
+            return survey
+
+        monkeypatch.setattr("phalanx.api._messages.surveyed", measured_so)
+        asked = {"degree": ["2", "3"], "within_s": "2", "silent": "0.5", "trials": "4"}
+        found = (await api.http.get("/v1/messages/topology", params=asked)).raise_for_status().json()
+        assert [one["graph"] for one in found["report"]["graphs"]] == ["mesh", "tree", "regular-2", "regular-3"]
+        assert found["report"]["measured"] is True
+        tree = found["report"]["graphs"][1]
+        assert (tree["links"], tree["path_ms_p99"]) == (3, 4.0)  # a star around the one that is near to all
+        assert len(found["survey"]["ways"]) == 6
+        picture = await api.http.get("/v1/messages/topology.svg", params=asked)
+        assert picture.headers["content-type"].startswith("image/svg+xml")
+        assert ">regular-2</text>" in picture.text
+        for bad in ({"degree": "1"}, {"silent": "1"}, {"trials": "0"}, {"within_s": "1e9"}):
+            assert (await api.http.get("/v1/messages/topology", params=bad)).status_code == 422
 
     on_node(work)

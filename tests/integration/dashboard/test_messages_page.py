@@ -3,7 +3,7 @@
 import pytest
 
 from phalanx.core import TenantId
-from phalanx.messaging import Kind, Member
+from phalanx.messaging import Kind, Member, Survey, SurveyedProcess, Way
 
 
 @pytest.mark.requirement("MSG-5")
@@ -26,5 +26,30 @@ def test_the_page_shows_routes_and_the_tenants_own_dead_letters(on_pages):
         assert "style=" not in page
         await visit.sign_in(tenant=TenantId("another"))
         assert "unknown-recipient" not in (await visit.http.get("/messages")).text
+
+    on_pages(work)
+
+
+@pytest.mark.requirement("MSG-6")
+def test_the_page_draws_graphs_of_a_cluster_when_it_is_asked_to(on_pages, monkeypatch):
+    survey = Survey(
+        asked_by="a", at_ns=1,
+        processes=tuple(SurveyedProcess(process=one, organisation="acme", answered=True) for one in ("a", "<b>")),
+        ways=(Way(here="<b>", there="a", round_trip_ms=2.0),),
+    )  # fmt: skip
+
+    async def measured_so(*_):
+        return survey
+
+    async def work(visit):
+        await visit.sign_in()
+        assert "This node is alone" in (await visit.http.get("/messages")).text
+        assert "nothing between processes to measure" in (await visit.http.get("/messages?graphs=1")).text
+        monkeypatch.setattr("phalanx.dashboard._messages_page.surveyed", measured_so)
+        page = (await visit.http.get("/messages?graphs=1")).text
+        assert "regular-8" in page
+        assert "&lt;b&gt;</text>" in page
+        assert "<b>" not in page
+        assert "style=" not in page
 
     on_pages(work)

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from phalanx.core import InvalidInput, NotFound
-from phalanx.messaging import Kind, Member
+from phalanx.messaging import Kind, Member, surveyed
 from phalanx.node import build_node, load_settings, open_ports
 from phalanx.testing import wait_until
 
@@ -73,6 +73,9 @@ def test_two_nodes_see_each_others_agents_and_exchange_alerts_over_a_server_that
         theirs = {member.address for member in hq.bus.directory.members() if member.address.startswith("lab.other/")}
         assert {member.address for member in lab.bus.directory.members() if member.address in theirs} == theirs
         assert len(theirs) > 1
+        found = await surveyed(hq.bus, 30.0)
+        assert [(one.here, one.there) for one in found.ways] == [("hq.acme", "lab.other")]
+        assert found.ways[0].round_trip_ms > 0
 
         got, taking = collect(box)
         report = await hq.bus.broadcast(sender, b"fire", within_s=120)

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from phalanx.cli._client import NodeClient
 from phalanx.cli._messages import messages
-from phalanx.core import encode_json
+from phalanx.core import Unavailable, encode_json
 from phalanx.messaging import DeadLetterView, MemberView, StreamView, show_bus
 from phalanx.testing import SimWorld
 
@@ -76,6 +76,41 @@ def test_graphs_of_processes_are_compared_and_drawn(tmp_path):
     assert [one["graph"] for one in json.loads(found.output)["graphs"]] == ["mesh", "tree", "regular-8", "regular-10"]
     assert picture.read_text().startswith("<svg")
     assert "coverage" in CliRunner().invoke(agents, ["topology", "--nodes", "40"], catch_exceptions=False).output
+
+
+@pytest.mark.requirement("MSG-6")
+def test_graphs_are_those_of_the_nodes_cluster_where_there_is_one(monkeypatch, tmp_path):
+    from phalanx.cli._agents import agents
+
+    survey = {
+        "asked_by": "a", "at_ns": 1,
+        "processes": [{"process": one, "organisation": "acme", "answered": one != "c"} for one in "abc"],
+        "ways": [{"here": "a", "there": "b", "round_trip_ms": 12.0}],
+    }  # fmt: skip
+    answer = {"survey": survey}
+    monkeypatch.setattr(NodeClient, "get", lambda *_, **__: answer)
+    picture = tmp_path / "g.svg"
+    asked = ["topology", "--trials", "2"]
+    shown = CliRunner().invoke(agents, [*asked, "--plot", str(picture)], catch_exceptions=False).output
+    assert "as a and the others measured" in shown
+    assert "1 of 1 ways were measured: round trip 12 to 12 ms, median 12 ms; no answer from c" in shown
+    assert ">b</text>" in picture.read_text()
+    found = json.loads(CliRunner().invoke(agents, [*asked, "--of-node", "--json"], catch_exceptions=False).stdout)
+    assert (found["measured"], found["survey"]) == (True, survey)
+    # Who says how many processes, or that places are simulated, is not asking about the cluster.
+    for simulated in (["--simulated"], ["--nodes", "20"]):
+        found = CliRunner().invoke(agents, [*asked, *simulated, "--json"], catch_exceptions=False)
+        assert json.loads(found.stdout)["measured"] is False
+
+    def nobody(*_, **__):
+        raise Unavailable("the node", "nobody is there")
+
+    monkeypatch.setattr(NodeClient, "get", nobody)
+    found = CliRunner().invoke(agents, [*asked, "--json"], catch_exceptions=False)
+    assert json.loads(found.stdout)["measured"] is False
+    assert "simulated places instead" in found.stderr
+    with pytest.raises(Unavailable):
+        CliRunner().invoke(agents, [*asked, "--of-node"], catch_exceptions=False)
 
 
 def test_agents_are_listed_without_a_subcommand(monkeypatch):
