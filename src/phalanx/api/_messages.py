@@ -1,7 +1,7 @@
 """What agents say to each other: routes, members, streams to other processes, and what was not delivered."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Query
@@ -143,18 +143,6 @@ def message_routes(node: "Node", gate: Gate) -> APIRouter:
         await node.ledger.record(_entry(shown, wanted.text, principal))
         return reply(shown)
 
-    @router.get("/topology", responses=answer(TopologyView), dependencies=[viewer])
-    async def get_topology(wanted: Annotated[_Graphs, Depends(_graphs)]) -> Response:
-        """Have every process measure its ways to the others, and compare graphs over them."""
-        survey = await surveyed(node.bus, wanted.within_s)
-        return reply(TopologyView(survey=survey, report=(await node.offload.run(_compared, survey, wanted))[0]))
-
-    @router.get("/topology.svg", responses=answer_text(_SVG, "the graphs"), dependencies=[viewer])
-    async def draw_topology(wanted: Annotated[_Graphs, Depends(_graphs)]) -> Response:
-        """The same as a picture."""
-        survey = await surveyed(node.bus, wanted.within_s)
-        return Response((await node.offload.run(_compared, survey, wanted))[1], media_type=_SVG)
-
     @router.get("/members", responses=answer(MemberView, many=True))
     async def list_members(
         request: Request, principal: Annotated[Principal, viewer], asked: Annotated[Page, Depends(page)]
@@ -189,7 +177,22 @@ def message_routes(node: "Node", gate: Gate) -> APIRouter:
         await _kept(node).forget(await _kept(node).get(principal.tenant, letter_id))
         return reply(Discarded(id=letter_id))
 
+    _add_topology(router, node, viewer)
     return router
+
+
+def _add_topology(router: APIRouter, node: "Node", viewer: Any) -> None:
+    @router.get("/topology", responses=answer(TopologyView), dependencies=[viewer])
+    async def get_topology(wanted: Annotated[_Graphs, Depends(_graphs)]) -> Response:
+        """Have every process measure its ways to the others, and compare graphs over them."""
+        survey = await surveyed(node.bus, wanted.within_s)
+        return reply(TopologyView(survey=survey, report=(await node.offload.run(_compared, survey, wanted))[0]))
+
+    @router.get("/topology.svg", responses=answer_text(_SVG, "the graphs"), dependencies=[viewer])
+    async def draw_topology(wanted: Annotated[_Graphs, Depends(_graphs)]) -> Response:
+        """The same as a picture."""
+        survey = await surveyed(node.bus, wanted.within_s)
+        return Response((await node.offload.run(_compared, survey, wanted))[1], media_type=_SVG)
 
 
 def _entry(shown: BroadcastView, text: str, principal: Principal) -> AuditEntry:
