@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from phalanx.adapters import FolderBlobs
 from phalanx.core import NS_PER_S, BatchId, EventBatch, LogSource, TenantId
-from phalanx.intel.archive import Archive, InvalidQuery, Searches, SegmentFiles, mark_of, parse
+from phalanx.intel.archive import (
+    Archive,
+    InvalidQuery,
+    Searches,
+    SegmentFiles,
+    _directory,
+    _segment,
+    mark_of,
+    parse,
+)
 from phalanx.intel.archive._query import And, Compare, CountBy, Match, Not, Or, Query, Regex, Sign, Text, Value, Wild
 from phalanx.intel.sigma import as_text
 from phalanx.testing import InlineOffload, SimEntropy, SimWorld
@@ -150,11 +159,15 @@ def ask(batches, queries, *, write_after, after="", limit=1000):
 
 
 @settings(max_examples=120, deadline=None)
-@given(EVENTS, st.lists(EXPRESSIONS, min_size=1, max_size=4), st.sets(st.integers(0, 3)))
+@given(EVENTS, st.lists(EXPRESSIONS, min_size=1, max_size=4), st.sets(st.integers(0, 3)), st.sampled_from((8, 4096)))
 @pytest.mark.requirement("INT-1")
-def test_a_question_finds_what_going_through_every_event_finds(events, expressions, write_after):
+def test_a_question_finds_what_going_through_every_event_finds(events, expressions, write_after, small_bytes):
+    """Whether the values of a column are few, and lie together with those of others, or have a filter of their own."""
     batches = batches_of(events, (3, 7, 5, 9))
-    answers = ask(batches, [Query(expr) for expr in expressions], write_after=write_after)
+    with pytest.MonkeyPatch.context() as patched:
+        for module in (_directory, _segment):
+            patched.setattr(module, "SMALL_VALUES_BYTES", small_bytes)
+        answers = ask(batches, [Query(expr) for expr in expressions], write_after=write_after)
     everything = {event.id: event for batch in batches for event in batch}
     for expr, answer in zip(expressions, answers, strict=True):
         found = {batch.batch[:31] + f"{batch.rows[at]:05x}": (batch, at) for batch, at in answer.events}

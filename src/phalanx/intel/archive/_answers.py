@@ -69,9 +69,24 @@ class Tally:
     def add_times(self, times_ns: Rows) -> None:
         if not self.span_ns or not len(times_ns):
             return
-        spans, counts = np.unique(times_ns // self.span_ns, return_counts=True)
+        spans = times_ns // self.span_ns
+        first = int(spans.min())
+        if int(spans.max()) - first < len(spans) + MAX_BARS:
+            every = np.bincount(spans - first)
+            there = np.flatnonzero(every)
+            spans, counts = there + first, every[there]
+        else:
+            spans, counts = np.unique(spans, return_counts=True)
         for span, count in zip(spans.tolist(), counts.tolist(), strict=True):
             self.bars[span] += count
+        self._widen()
+
+    def add_at(self, time_ns: int, events: int) -> None:
+        """Count events that are all in the span of ``time_ns``."""
+        self.bars[time_ns // self.span_ns] += events
+        self._widen()
+
+    def _widen(self) -> None:
         # Twice as long, until there are few enough.
         while len(self.bars) > MAX_BARS:
             self.span_ns *= 2
@@ -96,15 +111,16 @@ class Tally:
 
 def counted_blocks(stage: CountBy, shard: Shard) -> list[str]:
     """What is needed to count by these fields."""
-    blocks = ["places"] if any(name.lower() in (LOG_SOURCE, READER) for name in stage.fields) else []
+    named = any(name.lower() in (LOG_SOURCE, READER) for name in stage.fields)
+    blocks = ["places", "origins"] if named else []
     return blocks + [f"{kind}{at}" for name in stage.fields for at in _columns(name, shard) for kind in "vc"]
 
 
 def counted(stage: CountBy, shard: Shard, mask: Mask) -> Counter[tuple[str, ...]]:
     """How many of the events have which values."""
-    at = np.flatnonzero(mask)
     if not stage.fields:
-        return Counter({(): len(at)})
+        return Counter({(): int(np.count_nonzero(mask))})
+    at = np.flatnonzero(mask)
     codes, texts = zip(*(_one(name, shard, at) for name in stage.fields), strict=True)
     if len(codes) == 1:
         counts = np.bincount(codes[0], minlength=1)
@@ -119,11 +135,16 @@ def counted(stage: CountBy, shard: Shard, mask: Mask) -> Counter[tuple[str, ...]
 def _one(name: str, shard: Shard, at: Rows) -> tuple[Rows, Callable[[int], str]]:
     """Codes of a field for some events, and what turns a code into text."""
     if name.lower() in (LOG_SOURCE, READER):
-        names = [str(one.log_source) if name.lower() == LOG_SOURCE else one.reader for one in shard.origins]
+        names = [str(one.log_source) if name.lower() == LOG_SOURCE else one.reader for one in shard.kinds]
         order = {text: number for number, text in enumerate(dict.fromkeys(names))}
         shown = list(order)
-        return np.array([order[text] for text in names], np.int64)[shard.places[0][at]], lambda code: shown[code]
-    codes, starts, columns = np.zeros(len(at), np.int64), [0], _columns(name, shard)
+        numbers = np.array([order[text] for text in names], np.int64)
+        return numbers[shard.kind_of][shard.places[0][at]], lambda code: shown[code]
+    columns = _columns(name, shard)
+    if len(columns) == 1:
+        values = shard.values(columns[0])
+        return shard.codes(columns[0])[at], lambda code: values.text(code) if code else ""
+    codes, starts = np.zeros(len(at), np.int64), [0]
     for column in columns:
         own = shard.codes(column)[at].astype(np.int64)
         # The first field that is there counts.
@@ -177,7 +198,7 @@ def newest(shard: Shard, mask: Mask, limit: int, after: Mark | None) -> list[tup
 
 def event_blocks(shard: Shard, at: Rows) -> list[str]:
     """What is needed to show some events."""
-    return ["times", "places"] + [f"c{field}" for field in _fields_of(shard, at)]
+    return ["times", "places", "origins"] + [f"c{field}" for field in _fields_of(shard, at)]
 
 
 def value_blocks(shard: Shard, at: Rows) -> list[str]:

@@ -5,21 +5,22 @@ which of their values pass; and for the columns that have any, which events have
 """
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from phalanx.intel.archive._automaton import Automaton, BadPattern, Nfa, compiled, regex
-from phalanx.intel.archive._columns import Origin
+from phalanx.intel.archive._directory import Kind
 from phalanx.intel.archive._errors import InvalidQuery
 from phalanx.intel.archive._filters import IS_WORD
+from phalanx.intel.archive._limits import FEW_CODES
 from phalanx.intel.archive._names import LOG_SOURCE, READER, How, meant
 from phalanx.intel.archive._query import And, Compare, Expr, Match, Not, Or, Regex, Text, Time, Value, Wild
 from phalanx.intel.archive._segment import Shard
 from phalanx.intel.archive._values import (
-    REGEX_BYTES,
     AnyValue,
     Check,
     Equal,
@@ -50,7 +51,7 @@ class Leaf:
 class OfOrigin:
     """A test of where events came from."""
 
-    holds: Callable[[Origin], bool]
+    holds: Callable[[Kind], bool]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +98,7 @@ def made_ready(expr: Expr, query: str = "") -> Node:
                 automaton = regex(pattern)
             except BadPattern as error:
                 raise InvalidQuery(query, column + 1 + error.at, error.reason) from None
-            return _about(name, lambda _: Like(automaton, _certain(pattern), REGEX_BYTES))
+            return _about(name, lambda _: Like(automaton, _certain(pattern)))
         case Match(name, values):
             if name.lower() in (LOG_SOURCE, READER):
                 return _of_origin(name.lower(), values, query)
@@ -111,7 +112,7 @@ def _about(name: str, test: Callable[[How], Test]) -> Node:
         leaf: Node = Leaf(one.fields, test(one.how))
         if one.service:
             service = one.service
-            conditions: list[Node] = [OfOrigin(lambda origin, service=service: origin.log_source.service == service)]  # type: ignore[misc]
+            conditions: list[Node] = [OfOrigin(lambda kind, service=service: kind.log_source.service == service)]  # type: ignore[misc]
             if one.code:
                 conditions.append(Leaf(frozenset(("eventid",)), Equal((one.code.encode(),))))
             leaf = Both((*conditions, leaf))
@@ -122,8 +123,8 @@ def _about(name: str, test: Callable[[How], Test]) -> Node:
 def _of_origin(name: str, values: tuple[Value, ...], query: str) -> Node:
     tests = [_automaton(value, How.WHOLE, query) for value in values]
 
-    def holds(origin: Origin) -> bool:
-        text = lower(str(origin.log_source) if name == LOG_SOURCE else origin.reader)
+    def holds(kind: Kind) -> bool:
+        text = lower(str(kind.log_source) if name == LOG_SOURCE else kind.reader)
         return any(test.match(text) for test in tests)
 
     return OfOrigin(holds)
@@ -242,41 +243,66 @@ class Asked:
     flags: dict[tuple[int, int], Flags] = field(default_factory=dict)
 
     def leaves(self) -> list[Leaf]:
-        return list(_leaves(self.node))
+        return [node for node in _nodes(self.node) if isinstance(node, Leaf)]
 
     def first_blocks(self) -> list[str]:
         """What is needed to see which columns may have such values."""
-        return ["filters"] if any(leaf.test.needs() for leaf in self.leaves()) else []
+        wanted = {at for leaf in self.leaves() if leaf.test.needs() for at in self._candidates(leaf)}
+        return [f"f{at}" for at in wanted]
 
     def choose(self) -> list[str]:
         """Choose the columns; the blocks of their values."""
         shard, wanted = self.shard, []
         for leaf in self.leaves():
-            if leaf.fields:
-                candidates: Iterable[int] = [at for name in leaf.fields for at in shard.by_lower.get(name, ())]
-            else:
-                candidates = shard.names.values()
             needs = leaf.test.needs()
-            chosen = self.columns[id(leaf)] = [at for at in candidates if shard.may_hold(at, needs)]
+            chosen = [at for at in self._candidates(leaf) if shard.may_hold(at, needs)]
+            self.columns[id(leaf)] = chosen
             if not isinstance(leaf.test, AnyValue):
                 wanted += [f"v{at}" for at in chosen]
         return wanted
 
+    def _candidates(self, leaf: Leaf) -> list[int]:
+        """The columns that a leaf is about; where it is about all, those whose values are not asked at once."""
+        if leaf.fields:
+            return [at for name in leaf.fields for at in self.shard.by_lower.get(name, ())]
+        return [at for at in self.shard.names.values() if not self.shard.is_small(at)]
+
     def test(self, check: Check) -> list[str]:
-        """Test the values; the blocks of codes that are needed, and of times and places."""
-        wanted = ["times"]
+        """Test the values; the blocks of codes that are needed, and of what else says which events are meant."""
+        wanted = []
         for leaf in self.leaves():
+            if not leaf.fields:
+                flags = leaf.test.flags(self.shard.small.values, check)
+                for at, own in () if flags is None else self.shard.small.split(flags).items():
+                    self.flags[id(leaf), at] = own
+                    self.columns[id(leaf)].append(at)
+                    wanted.append(f"c{at}")
             for at in self.columns[id(leaf)]:
                 check()
                 if isinstance(leaf.test, AnyValue):
                     # Which values there are does not matter: a code that is not 0 is one.
                     wanted.append(f"c{at}")
                     continue
+                if (id(leaf), at) in self.flags:
+                    continue
                 flags = leaf.test.flags(self.shard.values(at), check)
                 if flags is not None:
                     self.flags[id(leaf), at] = flags
                     wanted.append(f"c{at}")
+        if any(isinstance(node, OfTime) and self._in_time(node) is None for node in _nodes(self.node)):
+            wanted.append("times")
+        if any(isinstance(node, OfOrigin) and len(set(self._of_kinds(node))) > 1 for node in _nodes(self.node)):
+            wanted += ["places", "origins"]
         return wanted
+
+    def _in_time(self, node: OfTime) -> bool | None:
+        """Whether all events are in that time, or none of them; None when it has to be looked at."""
+        if node.after_ns <= self.shard.low_ns and self.shard.high_ns < node.before_ns:
+            return True
+        return False if node.after_ns > self.shard.high_ns or self.shard.low_ns >= node.before_ns else None
+
+    def _of_kinds(self, node: OfOrigin) -> list[bool]:
+        return [node.holds(kind) for kind in self.shard.kinds]
 
     def mask(self, check: Check) -> Mask:
         """Which events are meant."""
@@ -301,9 +327,15 @@ class Asked:
             case Neither(part):
                 return ~self._mask(part, check)
             case OfTime(after_ns, before_ns):
+                known = self._in_time(node)
+                if known is not None:
+                    return np.full(shard.n, known)
                 return (shard.times_ns >= after_ns) & (shard.times_ns < before_ns)
-            case OfOrigin(holds):
-                return np.array([holds(origin) for origin in shard.origins], bool)[shard.places[0]]
+            case OfOrigin():
+                kinds = self._of_kinds(node)
+                if len(set(kinds)) == 1:
+                    return np.full(shard.n, kinds[0])
+                return np.array(kinds, bool)[shard.kind_of][shard.places[0]]
             case Leaf():
                 return self._leaf(node)
         raise AssertionError(node)
@@ -316,33 +348,27 @@ class Asked:
                 continue
             flags = self.flags.get((id(leaf), at))
             if flags is not None:
-                mask |= np.concatenate(([False], flags))[self.shard.codes(at)]
+                mask |= _carried(flags, self.shard.codes(at))
         return mask
 
-    def needs_places(self) -> bool:
-        return any(True for _ in _origins(self.node))
+
+def _carried(flags: Flags, codes: npt.NDArray[Any]) -> Mask:
+    """What passed among values, for the events that have them."""
+    passed = (np.flatnonzero(flags) + 1).tolist()
+    if len(passed) > FEW_CODES:
+        carried: Mask = np.concatenate(([False], flags))[codes]
+        return carried
+    mask: Mask = codes == passed[0]
+    for code in passed[1:]:
+        mask |= codes == code
+    return mask
 
 
-def _leaves(node: Node) -> Iterable[Leaf]:
+def _nodes(node: Node) -> Iterable[Node]:
+    yield node
     match node:
-        case Leaf():
-            yield node
         case Both(parts) | Either(parts):
             for part in parts:
-                yield from _leaves(part)
+                yield from _nodes(part)
         case Neither(part):
-            yield from _leaves(part)
-
-
-def _origins(node: Node) -> Iterable[OfOrigin]:
-    match node:
-        case OfOrigin():
-            yield node
-        case Both(parts) | Either(parts):
-            for part in parts:
-                yield from _origins(part)
-        case Neither(part):
-            yield from _origins(part)
-
-
-Fields = Mapping[str, int]
+            yield from _nodes(part)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from phalanx.intel.archive._limits import FEW_VALUES, MAX_NFA_STATES, MAX_STATES
+from phalanx.intel.archive._limits import CHECK_EVERY_BYTES, FEW_VALUES, MAX_NFA_STATES, MAX_STATES
 
 _ASCII = frozenset(range(128))
 _DIGITS = frozenset(b"0123456789")
@@ -108,10 +108,10 @@ class Automaton:
             if at % 64 == 0:
                 check()
         for number in range(active):
-            states[number] = self._walk(
-                int(states[number]), blob, int(begin[number]) + at, int(begin[number] + left[number])
-            )
-            check()
+            end = int(begin[number] + left[number])
+            for start in range(int(begin[number]) + at, end, CHECK_EVERY_BYTES):
+                check()
+                states[number] = self._walk(int(states[number]), blob, start, min(start + CHECK_EVERY_BYTES, end))
         found = np.zeros(len(order), bool)
         found[order] = self._accepts[states]
         return found

@@ -5,8 +5,11 @@ otherwise the value's place in the list, from 1. Most questions look at the valu
 their codes. Nothing is lost: the events come back as the batches that they came in.
 """
 
+from array import array
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count, islice
 
 import numpy as np
 import numpy.typing as npt
@@ -57,12 +60,62 @@ class Piece:
         return len(self.times_ns)
 
 
-class _Coder(dict[Key | None, int]):
-    """Gives every new value the next code."""
+Coder = defaultdict[Key | None, int]
 
-    def __missing__(self, key: Key | None) -> int:
-        code = self[key] = len(self)
+
+def _coder() -> Coder:
+    """Gives every new value the next code; in the order of codes from 0, which is none."""
+    return defaultdict(count(1).__next__, {None: 0})
+
+
+def _keys_of(coder: Coder) -> list[Key]:
+    return list(islice(coder, 1, None))  # type: ignore[arg-type]
+
+
+class _Numbers(dict[int | None, int]):
+    """Codes of whole numbers, so that each is made a text once."""
+
+    def __init__(self, coder: Coder) -> None:
+        super().__init__({None: 0})
+        self._coder = coder
+
+    def __missing__(self, number: int | None) -> int:
+        assert number is not None, "none is there from the beginning"
+        code = self[number] = self._coder[INT, as_text(number)]
         return code
+
+
+class _Growing:
+    """A column that is gathered. Every value costs one look into a table, and none is handled by itself."""
+
+    __slots__ = ("_code", "_code_of_number", "_codes", "coder")
+
+    def __init__(self) -> None:
+        self.coder = _coder()
+        self._codes = array("I")
+        self._code = self.coder.__getitem__
+        self._code_of_number = _Numbers(self.coder).__getitem__
+
+    def add(self, start: int, values: Sequence[Value]) -> None:
+        """Take the values of the events from ``start`` on."""
+        self._fill(start)
+        kinds = set(map(type, values))
+        if kinds <= _TEXTS:
+            self._codes.extend(map(self._code, values))  # type: ignore[arg-type]
+        elif kinds <= _WHOLE:
+            self._codes.extend(map(self._code_of_number, values))  # type: ignore[arg-type]
+        else:
+            self._codes.extend(map(self._code, _keys(values)))
+
+    def column(self, n: int) -> Column:
+        """The column of ``n`` events as it is now."""
+        self._fill(n)
+        return Column(_keys_of(self.coder), np.array(self._codes, np.uint32))
+
+    def _fill(self, n: int) -> None:
+        """Up to the event ``n`` nobody has the field."""
+        if gap := n - len(self._codes):
+            self._codes.frombytes(bytes(gap * self._codes.itemsize))
 
 
 class Builder:
@@ -74,8 +127,7 @@ class Builder:
         self._rows: list[int] = []
         self._origins: dict[Origin, int] = {}
         self._origin: list[int] = []
-        self._coders: dict[str, _Coder] = {}
-        self._runs: dict[str, list[tuple[int, list[int]]]] = {}
+        self._columns: dict[str, _Growing] = {}
 
     def __len__(self) -> int:
         return len(self._times)
@@ -83,7 +135,7 @@ class Builder:
     @property
     def cells(self) -> int:
         """Rows times fields."""
-        return len(self._times) * len(self._coders)
+        return len(self._times) * len(self._columns)
 
     def add(self, batch: EventBatch) -> None:
         """Add the events of ``batch``."""
@@ -95,26 +147,18 @@ class Builder:
         self._rows += batch.rows
         self._origin += [number] * len(batch)
         for name, values in batch.columns.items():
-            coder = self._coders.get(name)
-            if coder is None:
-                coder = self._coders[name] = _Coder({None: 0})
-                self._runs[name] = []
-            self._runs[name].append((start, [coder[key] for key in _keys(values)]))
+            column = self._columns.get(name)
+            if column is None:
+                column = self._columns[name] = _Growing()
+            column.add(start, values)
 
     def piece(self) -> Piece:
         """What was gathered so far."""
         n = len(self._times)
-        columns = {}
-        for name, coder in self._coders.items():
-            codes = np.zeros(n, np.uint32)
-            for start, run in self._runs[name]:
-                codes[start : start + len(run)] = run
-            if len(coder) > 1:
-                keys = list(coder)
-                columns[name] = Column([key for key in keys[1:] if key is not None], codes)
         return Piece(
             self._tenant, np.array(self._times, np.int64), list(self._origins), np.array(self._origin, np.uint32),
-            np.array(self._rows, np.uint32), columns,
+            np.array(self._rows, np.uint32),
+            {name: column.column(n) for name, column in self._columns.items() if len(column.coder) > 1},
         )  # fmt: skip
 
 
@@ -124,7 +168,7 @@ def merge(pieces: Sequence[Piece]) -> Piece:
         return pieces[0]
     n = sum(map(len, pieces))
     origins: dict[Origin, int] = {}
-    coders: dict[str, _Coder] = {}
+    coders: dict[str, Coder] = {}
     codes: dict[str, Codes] = {}
     numbers = []
     start = 0
@@ -134,25 +178,24 @@ def merge(pieces: Sequence[Piece]) -> Piece:
         for name, column in piece.columns.items():
             coder = coders.get(name)
             if coder is None:
-                coder = coders[name] = _Coder({None: 0})
+                coder = coders[name] = _coder()
                 codes[name] = np.zeros(n, np.uint32)
-            renewed = np.array([0, *[coder[key] for key in column.keys]], np.uint32)
+            renewed = np.fromiter(chain((0,), map(coder.__getitem__, column.keys)), np.uint32, len(column.keys) + 1)
             codes[name][start : start + len(piece)] = renewed[column.codes]
         start += len(piece)
-    columns = {name: Column([key for key in coder if key is not None], codes[name]) for name, coder in coders.items()}
+    columns = {name: Column(_keys_of(coder), codes[name]) for name, coder in coders.items()}
     return Piece(
         pieces[0].tenant, np.concatenate([piece.times_ns for piece in pieces]), list(origins),
         np.concatenate(numbers), np.concatenate([piece.rows for piece in pieces]), columns,
     )  # fmt: skip
 
 
-def _keys(values: Sequence[Value]) -> Sequence[Key | None]:
-    if {value.__class__ for value in values} <= _TEXTS:
-        return values  # type: ignore[return-value]
+def _keys(values: Sequence[Value]) -> list[Key | None]:
     return [value if value.__class__ in _TEXTS else (_KINDS[value.__class__], as_text(value)) for value in values]  # type: ignore[misc]
 
 
 _TEXTS = {str, type(None)}
+_WHOLE = {int, type(None)}
 
 
 def text_of(key: Key) -> str:

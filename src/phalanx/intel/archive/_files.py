@@ -9,9 +9,10 @@ from phalanx.core import NO_TRACE, Blobs, EntropySource, Offload, StorageCorrupt
 from phalanx.crypto import CryptoError
 from phalanx.crypto.vault import Opener, Vault, WrongKey
 from phalanx.intel.archive._columns import Piece
+from phalanx.intel.archive._directory import Directory, directory_of, encoded, packed_directory
 from phalanx.intel.archive._limits import MAX_READ_BYTES, READ_GAP_BYTES
 from phalanx.intel.archive._model import ARCHIVE_PURPOSE, Segment
-from phalanx.intel.archive._segment import Directory, SegmentShard, directory_of, encoded, packed_directory
+from phalanx.intel.archive._segment import SegmentShard
 
 P = ParamSpec("P")
 T = TypeVar("T")

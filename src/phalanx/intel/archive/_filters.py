@@ -53,7 +53,7 @@ class Filter:
 def filter_of(lowered: bytes) -> bytes:
     """The filter of a column whose values in lower case stand between separators in ``lowered``."""
     hashes = np.concatenate([_word_hashes(lowered), _triple_hashes(lowered)])
-    hashes = np.unique(hashes)
+    hashes = _different(hashes)
     n_bytes = max(8, (len(hashes) * FILTER_BITS + 7) // 8)
     n_bits = np.uint32(n_bytes * 8)
     bits = np.zeros(n_bytes * 8, bool)
@@ -143,8 +143,14 @@ def _word_hashes(lowered: bytes) -> npt.NDArray[np.uint64]:
         powers, inverses = _powers(len(text) + 1)
         sums = np.zeros(len(text) + 1, np.uint64)
         np.cumsum((text.astype(np.uint64) + _U64(1)) * powers[: len(text)], out=sums[1:])
-        parts.append(np.unique(_mixed_all((sums[ends] - sums[starts]) * inverses[starts])))
+        parts.append(_different(_mixed_all((sums[ends] - sums[starts]) * inverses[starts])))
     return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
+
+
+def _different(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Each once. Sorting is several times as fast here as asking a table."""
+    hashes = np.sort(hashes)
+    return hashes[np.concatenate(([True], hashes[1:] != hashes[:-1]))] if len(hashes) else hashes
 
 
 def _cut(starts: npt.NDArray[np.intp], ends: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

@@ -36,10 +36,9 @@ MAX_QUERY_CHARS = 4_096
 MAX_QUERY_DEPTH = 32
 MAX_QUERY_TERMS = 100
 MAX_QUERY_STAGES = 4
-# States of one compiled pattern, and letters of a value that a regular expression sees.
+# States of one compiled pattern.
 MAX_STATES = 2_000
 MAX_NFA_STATES = 4_000
-MAX_REGEX_CHARS = 8 * KIB
 # Rows of an answer, of a table of counts, and bars of a histogram.
 MAX_ANSWER_ROWS = 1_000
 MAX_GROUPS = 1_000
@@ -57,6 +56,11 @@ MAX_WAITING_SEARCHES = 32
 CHECK_EVERY_VALUES = 4_096
 # Values of one pattern left when it is quicker to go through them one by one.
 FEW_VALUES = 24
+# Bytes of one value that are gone through between two looks at the clock.
+CHECK_EVERY_BYTES = 64 * KIB
+
+# Values that pass up to so many are looked for one by one among the codes of events.
+FEW_CODES = 3
 
 # Events that rules judge at once.
 JUDGED_ROWS = 2_048

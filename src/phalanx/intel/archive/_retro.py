@@ -44,7 +44,7 @@ def candidates_of(rules: Sequence[Rule], low_ns: int, high_ns: int) -> Node:
 
 def _of_rule(rule: Rule) -> Node:
     wanted: LogSource = rule.log_source
-    of_source = OfOrigin(lambda origin: concerns(wanted, origin.log_source))
+    of_source = OfOrigin(lambda kind: concerns(wanted, kind.log_source))
     atoms = witness(rule.predicate)
     if atoms is None or len(atoms) > MAX_QUERY_TERMS:
         return of_source

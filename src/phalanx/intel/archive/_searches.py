@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, ParamSpec, TypeVar
@@ -212,9 +212,9 @@ class Searches:
         files = self._archive.files
         shard = await files.use(segment)
         try:
-            if all(one.batch != batch for one in shard.origins):
+            if not await files.load(segment, shard, ["origins"], _is_of, shard, batch):
                 return None
-            at = await files.load(segment, shard, ["places"], _placed, shard, batch, row)
+            at = await files.load(segment, shard, ["places", "origins"], _placed, shard, batch, row)
         finally:
             files.done(segment)
         return _lone(await self._batches(segment, at.tolist())) if len(at) else None
@@ -245,10 +245,7 @@ class Searches:
                 run.check()
                 await self._ask(run, todo.pop())
 
-        results = await asyncio.gather(*(work() for _ in range(SEGMENTS_AT_ONCE)), return_exceptions=True)
-        for error in results:
-            if isinstance(error, BaseException):
-                raise error
+        await _all_of([work() for _ in range(SEGMENTS_AT_ONCE)])
         await self._show(run)
 
     def _wanted(self, run: _Run, low_ns: int, high_ns: int) -> bool:
@@ -269,24 +266,23 @@ class Searches:
             asked = Asked(run.node, shard)
             wanted = await files.load(segment, shard, asked.first_blocks(), asked.choose)
             wanted = await files.load(segment, shard, wanted, asked.test, run.check)
-            if asked.needs_places():
-                wanted.append("places")
             mask = await files.load(segment, shard, wanted, asked.mask, run.check)
             if not mask.any():
                 return
             if run.judge is not None:
                 await self._judge(run, segment, shard, mask)
                 return
-            more = counted_blocks(run.query.stage, shard) if isinstance(run.query.stage, CountBy) else []
-            blocks = [*more, "places"] if run.limit or more else []
-            _add(run, await files.load(segment, shard, blocks, _part, run, shard, segment, mask))
+            shown = _may_be_shown(run, shard)
+            blocks = counted_blocks(run.query.stage, shard) if isinstance(run.query.stage, CountBy) else []
+            blocks += ["times", "places", "origins"] if shown else ["times"] if _is_of_spans(run, shard) else []
+            _add(run, await files.load(segment, shard, blocks, _part, run, shard, segment, mask, shown=shown))
         finally:
             files.done(segment)
 
     async def _judge(self, run: _Run, segment: Segment, shard: SegmentShard, mask: Mask) -> None:
         at = np.flatnonzero(mask)
         files = self._archive.files
-        blocks = await files.load(segment, shard, ["times", "places"], event_blocks, shard, at)
+        blocks = await files.load(segment, shard, ["times", "places", "origins"], event_blocks, shard, at)
         blocks += await files.load(segment, shard, blocks, value_blocks, shard, at)
         for start in range(0, len(at), JUDGED_ROWS):
             rows = at[start : start + JUDGED_ROWS]
@@ -298,9 +294,16 @@ class Searches:
         where: dict[int, tuple[Segment | Shard, list[int]]] = {}
         for _, place, source in run.top:
             where.setdefault(id(source), (source, []))[1].append(place)
+        todo = list(where.values())
         batches: list[EventBatch] = []
-        for source, places in where.values():
-            batches += await self._batches(source, sorted(places))
+
+        async def work() -> None:
+            while todo:
+                run.check()
+                source, places = todo.pop()
+                batches.extend(await self._batches(source, sorted(places)))
+
+        await _all_of([work() for _ in range(SEGMENTS_AT_ONCE)])
         run.answer.events = in_order(batches, [mark.event for mark, _, _ in run.top])
 
     async def _batches(self, source: Segment | Shard, places: list[int]) -> list[EventBatch]:
@@ -310,7 +313,7 @@ class Searches:
         files = self._archive.files
         shard = await files.use(source)
         try:
-            blocks = await files.load(source, shard, ["times", "places"], event_blocks, shard, at)
+            blocks = await files.load(source, shard, ["times", "places", "origins"], event_blocks, shard, at)
             blocks += await files.load(source, shard, blocks, value_blocks, shard, at)
             return await files.load(source, shard, blocks, batches_at, shard, at)
         finally:
@@ -327,6 +330,17 @@ class Searches:
             answer.after = str(Mark(batch.times_ns[at], _id(batch, at)))
 
 
+async def _all_of(works: Sequence[Awaitable[None]]) -> None:
+    """Wait for all of them, also where one fails: none goes on behind the answer's back."""
+    for error in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(error, BaseException):
+            raise error
+
+
+def _is_of(shard: Shard, batch: str) -> bool:
+    return any(one.batch == batch for one in shard.origins)
+
+
 def _placed(shard: Shard, batch: str, row: int) -> Rows:
     """Where the event of that row of a batch is."""
     origin, rows = shard.places
@@ -341,28 +355,45 @@ def _lone(batches: list[EventBatch]) -> Event:
 
 
 class _Part(NamedTuple):
-    """What one shard has for an answer."""
+    """What one shard has for an answer. ``times_ns`` are those of its events, or the one span that all are in."""
 
     events: int
-    times_ns: Rows | None
+    times_ns: Rows | int | None
     groups: Counter[tuple[str, ...]] | None
     found: list[tuple[Mark, int, Segment | Shard]]
 
 
-def _part(run: _Run, shard: Shard, source: Segment | Shard, mask: Mask) -> _Part:
+def _may_be_shown(run: _Run, shard: Shard) -> bool:
+    """Whether events of the shard may be among those that are shown, and are not just counted."""
+    if not run.limit or (run.after is not None and shard.low_ns > run.after.time_ns):
+        return False
+    return len(run.top) < run.limit or shard.high_ns >= run.top[-1][0].time_ns
+
+
+def _is_of_spans(run: _Run, shard: Shard) -> bool:
+    """Whether the shard's events are in several spans of a histogram."""
+    span_ns = run.tally.span_ns
+    return bool(span_ns) and shard.low_ns // span_ns != shard.high_ns // span_ns
+
+
+def _part(run: _Run, shard: Shard, source: Segment | Shard, mask: Mask, *, shown: bool) -> _Part:
     run.check()
+    times_ns: Rows | int | None = shard.low_ns if run.tally.span_ns else None
+    if _is_of_spans(run, shard):
+        times_ns = shard.times_ns[mask]
     return _Part(
-        int(np.count_nonzero(mask)),
-        shard.times_ns[mask] if run.tally.span_ns else None,
+        int(np.count_nonzero(mask)), times_ns,
         counted(run.query.stage, shard, mask) if isinstance(run.query.stage, CountBy) else None,
-        [(mark, place, source) for mark, place in newest(shard, mask, run.limit, run.after)] if run.limit else [],
-    )
+        [(mark, place, source) for mark, place in newest(shard, mask, run.limit, run.after)] if shown else [],
+    )  # fmt: skip
 
 
 def _add(run: _Run, part: _Part) -> None:
     """Add what a shard has to the answer; on the event loop, so one after another."""
     run.tally.events += part.events
-    if part.times_ns is not None:
+    if isinstance(part.times_ns, int):
+        run.tally.add_at(part.times_ns, part.events)
+    elif part.times_ns is not None:
         run.tally.add_times(part.times_ns)
     if part.groups is not None:
         run.tally.add_groups(part.groups)
@@ -378,7 +409,7 @@ def _ask_memory(run: _Run, shard: Shard) -> _Part | None:
     if not mask.any():
         return None
     if run.judge is None:
-        return _part(run, shard, shard, mask)
+        return _part(run, shard, shard, mask, shown=_may_be_shown(run, shard))
     at = np.flatnonzero(mask)
     kept = sum(_judge(run, shard, at[start : start + JUDGED_ROWS]) for start in range(0, len(at), JUDGED_ROWS))
     return _Part(kept, None, None, [])

@@ -1,129 +1,50 @@
-"""A segment: events of one tenant in a file that is written once, in blocks that are read one by one.
+"""Events that are asked together: a segment, of which blocks are loaded as they are wanted, or a piece in memory."""
 
-First the blocks, each packed and then sealed, and last the directory, which says where they are; a row of the store
-says where the directory is. Blocks are ``times`` and ``places`` of the events, ``filters`` of the columns, and for the
-column ``i`` its values ``v<i>``, unless they are few and lie in the directory, and its codes ``c<i>``.
-"""
-
-import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from phalanx.core import BatchId, LogSource, StorageCorrupt, TenantId
 from phalanx.intel.archive._columns import Codes, Column, Origin, Piece, Times
-from phalanx.intel.archive._filters import Filter, filter_of
+from phalanx.intel.archive._directory import (
+    PACK_ERRORS,
+    Directory,
+    Kind,
+    origins_of,
+    times_of,
+    unpacked,
+    unshuffled,
+    width_of,
+)
+from phalanx.intel.archive._filters import Filter
 from phalanx.intel.archive._limits import SMALL_VALUES_BYTES
-from phalanx.intel.archive._values import Values
+from phalanx.intel.archive._values import SEPARATOR_BYTE, Flags, Values
 
-FORM = 1
-_PACK_LEVEL = 1
-_pack = msgspec.msgpack.Encoder().encode
+Kinds = npt.NDArray[np.uint32]
 
 
-class FieldEntry(msgspec.Struct, array_like=True):
-    """A column in the directory. ``sources`` are the log sources whose events have it; ``values`` when they are few."""
+class Small(NamedTuple):
+    """The values of all columns that have few, as one text: asked at once. ``starts`` says where each begins."""
 
-    name: str
-    n_values: int
-    sources: tuple[int, ...]
-    kinds: bytes
-    values: bytes
-    filter_at: int
-    filter_bytes: int
+    fields: tuple[int, ...]
+    starts: npt.NDArray[np.int64]
+    values: Values
 
-
-class OriginEntry(msgspec.Struct, array_like=True):
-    batch: str
-    accepted_at_ns: int
-    source: int
-    reader: str
+    def split(self, flags: Flags) -> dict[int, Flags]:
+        """What passed, by column."""
+        at = np.flatnonzero(flags)
+        hit = np.unique(np.searchsorted(self.starts, at, side="right") - 1)
+        return {self.fields[one]: flags[self.starts[one] : self.starts[one + 1]] for one in hit.tolist()}
 
 
-class Directory(msgspec.Struct, array_like=True):
-    """What is in a segment, and where: blocks by name with offset and size in the file."""
-
-    form: int
-    n: int
-    low_ns: int
-    high_ns: int
-    sources: tuple[tuple[str, str, str], ...]
-    origins: tuple[OriginEntry, ...]
-    fields: tuple[FieldEntry, ...]
-    blocks: dict[str, tuple[int, int]]
-
-
-_read_directory = msgspec.msgpack.Decoder(Directory).decode
-
-
-def encoded(piece: Piece) -> tuple[Directory, Iterator[tuple[str, bytes]]]:
-    """The directory, whose ``blocks`` are still to be filled in, and the blocks in order, to be sealed and written.
-
-    The blocks are made as they are taken.
-    """
-    sources: dict[LogSource, int] = {}
-    origins = [
-        OriginEntry(one.batch, one.accepted_at_ns, sources.setdefault(one.log_source, len(sources)), one.reader)
-        for one in piece.origins
-    ]
-    source_of = np.array([one.source for one in origins], np.uint32)[piece.origin]
-    fields, filters, values = [], bytearray(), {}
-    for number, (name, column) in enumerate(piece.columns.items()):
-        made = Values.of(column.keys)
-        few = len(made.blob) <= SMALL_VALUES_BYTES
-        has = b"" if few else filter_of(made.lowered)
-        held_by = tuple(np.flatnonzero(np.bincount(source_of[column.codes > 0])).tolist())
-        fields.append(
-            FieldEntry(name, len(made), held_by, made.kinds, made.blob if few else b"", len(filters), len(has))
-        )
-        filters += has
-        if not few:
-            values[number] = made.blob
-    directory = Directory(
-        FORM, len(piece), int(piece.times_ns.min()), int(piece.times_ns.max()),
-        tuple((one.product, one.category, one.service) for one in sources), tuple(origins), tuple(fields), {},
-    )  # fmt: skip
-
-    def blocks() -> Iterator[tuple[str, bytes]]:
-        yield "times", _packed(_shuffled((piece.times_ns - directory.low_ns).astype(np.uint64)))
-        yield "places", _packed(_shuffled(piece.origin) + _shuffled(piece.rows))
-        yield "filters", bytes(filters)
-        for number, blob in values.items():
-            yield f"v{number}", _packed(blob)
-        for number, column in enumerate(piece.columns.values()):
-            yield f"c{number}", _packed(_shuffled(_narrow(column)))
-
-    return directory, blocks()
-
-
-def packed_directory(directory: Directory) -> bytes:
-    return _packed(_pack(directory))
-
-
-def _packed(data: bytes) -> bytes:
-    return zlib.compress(data, _PACK_LEVEL)
-
-
-def _width(n_values: int) -> int:
-    return 1 if n_values < 1 << 8 else 2 if n_values < 1 << 16 else 4
-
-
-def _narrow(column: Column) -> npt.NDArray[Any]:
-    return column.codes.astype(f"u{_width(len(column.keys))}")
-
-
-def _shuffled(numbers: npt.NDArray[Any]) -> bytes:
-    """First bytes first: what is alike stands together, and packs well."""
-    return np.ascontiguousarray(numbers.view(np.uint8).reshape(len(numbers), -1).T).tobytes()
-
-
-def _unshuffled(data: bytes, kind: str) -> npt.NDArray[Any]:
-    width = np.dtype(kind).itemsize
-    return np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(width, -1).T).view(kind).ravel()
+def _together(fields: tuple[int, ...], parts: Sequence[tuple[int, bytes]]) -> Small:
+    starts = np.zeros(len(parts) + 1, np.int64)
+    np.cumsum([n_values for n_values, _ in parts], out=starts[1:])
+    return Small(fields, starts, Values(b"".join([blob[:-1] for _, blob in parts]) + SEPARATOR_BYTE))
 
 
 class Shard(ABC):
@@ -133,7 +54,7 @@ class Shard(ABC):
     low_ns: int
     high_ns: int
     tenant: TenantId
-    origins: tuple[Origin, ...]
+    kinds: tuple[Kind, ...]
     names: Mapping[str, int]
     by_lower: Mapping[str, tuple[int, ...]]
 
@@ -148,13 +69,19 @@ class Shard(ABC):
         """Whether the values of a field may be such, as far as filters tell."""
         return True
 
-    def missing(self, blocks: Iterable[str]) -> list[str]:  # noqa: ARG002
-        """Blocks that are to be loaded first."""
-        return []
-
     def has(self, field: int, sources: set[LogSource]) -> bool:  # noqa: ARG002
         """Whether events of one of ``sources`` have the field."""
         return True
+
+    @abstractmethod
+    def is_small(self, field: int) -> bool:
+        """Whether a field has few values, which are at hand without loading anything."""
+
+    @cached_property
+    def small(self) -> Small:
+        """The values of all small fields."""
+        fields = tuple(at for at in self.names.values() if self.is_small(at))
+        return _together(fields, [(len(self.values(at)), self.values(at).blob) for at in fields])
 
     @abstractmethod
     def values(self, field: int) -> Values:
@@ -168,6 +95,16 @@ class Shard(ABC):
     @abstractmethod
     def times_ns(self) -> Times:
         """For each event when it was."""
+
+    @property
+    @abstractmethod
+    def origins(self) -> tuple[Origin, ...]:
+        """Where events came from."""
+
+    @property
+    @abstractmethod
+    def kind_of(self) -> Kinds:
+        """For each origin the number of its kind."""
 
     @property
     @abstractmethod
@@ -191,7 +128,11 @@ class PieceShard(Shard):
         self.n = len(piece)
         self.tenant = piece.tenant
         self.low_ns, self.high_ns = int(piece.times_ns.min()), int(piece.times_ns.max())
-        self.origins = tuple(piece.origins)
+        numbers: dict[Kind, int] = {}
+        self._kind_of = np.array(
+            [numbers.setdefault(Kind(one.log_source, one.reader), len(numbers)) for one in piece.origins], np.uint32
+        )
+        self.kinds = tuple(numbers)
         self._columns = list(piece.columns.values())
         self._values: dict[int, Values] = {}
         self._name(piece.columns)
@@ -202,12 +143,23 @@ class PieceShard(Shard):
             found = self._values[field] = Values.of(self._columns[field].keys)
         return found
 
+    def is_small(self, field: int) -> bool:
+        return len(self.values(field).blob) <= SMALL_VALUES_BYTES
+
     def codes(self, field: int) -> npt.NDArray[Any]:
         return self._columns[field].codes
 
     @property
     def times_ns(self) -> Times:
         return self._piece.times_ns
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        return tuple(self._piece.origins)
+
+    @property
+    def kind_of(self) -> Kinds:
+        return self._kind_of
 
     @property
     def places(self) -> tuple[Codes, Codes]:
@@ -225,11 +177,7 @@ class SegmentShard(Shard):
         self.tenant = tenant
         self.directory = directory
         self.n, self.low_ns, self.high_ns = directory.n, directory.low_ns, directory.high_ns
-        self._sources = tuple(LogSource(*one) for one in directory.sources)
-        self.origins = tuple(
-            Origin(BatchId(one.batch), one.accepted_at_ns, self._sources[one.source], one.reader)
-            for one in directory.origins
-        )
+        self.kinds = tuple(Kind(LogSource(*one[:3]), one[3]) for one in directory.kinds)
         self.loaded: dict[str, Any] = {}
         self._small: dict[int, Values] = {}
         self._name(field.name for field in directory.fields)
@@ -241,37 +189,46 @@ class SegmentShard(Shard):
         """Unpack a block that was opened; what it takes in memory."""
         try:
             made, size = self._made(block, data)
-        except (zlib.error, ValueError, IndexError) as error:
+        except PACK_ERRORS as error:
             raise StorageCorrupt(f"segment {self.name}", 0, f"block {block}: {error}") from error
         self.loaded[block] = made
         return size
 
     def _made(self, block: str, data: bytes) -> tuple[Any, int]:
-        if block == "filters":
-            return data, len(data)
-        plain = zlib.decompress(data)
+        if block[0] == "f":
+            return Filter(data), len(data)
+        plain = unpacked(data)
         if block == "times":
-            times = _unshuffled(plain, "u8").astype(np.int64) + self.low_ns
+            times = times_of(self.directory, plain)
             return times, times.nbytes
         if block == "places":
             half = len(plain) // 2
-            return (_unshuffled(plain[:half], "u4"), _unshuffled(plain[half:], "u4")), len(plain)
+            return (unshuffled(plain[:half], "u4"), unshuffled(plain[half:], "u4")), len(plain)
+        if block == "origins":
+            entries = origins_of(plain)
+            origins = tuple(Origin(BatchId(one.batch), one.accepted_at_ns, *self.kinds[one.kind]) for one in entries)
+            return (origins, np.array([one.kind for one in entries], np.uint32)), 4 * len(plain)
         field = self.directory.fields[int(block[1:])]
         if block[0] == "v":
-            values = Values(plain, field.kinds)
+            values = Values(plain, field.types)
             return values, values.size
-        codes = _unshuffled(plain, f"u{_width(field.n_values)}")
+        codes = unshuffled(plain, f"u{width_of(field.n_values)}")
         return codes, codes.nbytes
 
     def may_hold(self, field: int, needs: list[list[int]]) -> bool:
-        entry = self.directory.fields[field]
-        if not needs or not entry.filter_bytes:
-            return True
-        asked = Filter(self.loaded["filters"][entry.filter_at : entry.filter_at + entry.filter_bytes])
-        return any(asked.may_hold(group) for group in needs)
+        asked: Filter | None = self.loaded.get(f"f{field}")
+        return not needs or asked is None or any(asked.may_hold(group) for group in needs)
 
     def has(self, field: int, sources: set[LogSource]) -> bool:
-        return any(self._sources[one] in sources for one in self.directory.fields[field].sources)
+        return any(self.kinds[one].log_source in sources for one in self.directory.fields[field].kinds)
+
+    def is_small(self, field: int) -> bool:
+        return bool(self.directory.fields[field].values)
+
+    @cached_property
+    def small(self) -> Small:
+        entries = [(at, entry) for at, entry in enumerate(self.directory.fields) if entry.values]
+        return _together(tuple(at for at, _ in entries), [(entry.n_values, entry.values) for _, entry in entries])
 
     def values(self, field: int) -> Values:
         entry = self.directory.fields[field]
@@ -280,7 +237,7 @@ class SegmentShard(Shard):
             return made
         found = self._small.get(field)
         if found is None:
-            found = self._small[field] = Values(entry.values, entry.kinds)
+            found = self._small[field] = Values(entry.values, entry.types)
         return found
 
     def codes(self, field: int) -> npt.NDArray[Any]:
@@ -293,17 +250,16 @@ class SegmentShard(Shard):
         return times
 
     @property
+    def origins(self) -> tuple[Origin, ...]:
+        origins: tuple[Origin, ...] = self.loaded["origins"][0]
+        return origins
+
+    @property
+    def kind_of(self) -> Kinds:
+        kind_of: Kinds = self.loaded["origins"][1]
+        return kind_of
+
+    @property
     def places(self) -> tuple[Codes, Codes]:
         places: tuple[Codes, Codes] = self.loaded["places"]
         return places
-
-
-def directory_of(packed: bytes, name: str) -> Directory:
-    """Raises ``StorageCorrupt``."""
-    try:
-        found = _read_directory(zlib.decompress(packed))
-    except (zlib.error, msgspec.DecodeError) as error:
-        raise StorageCorrupt(f"segment {name}", 0, f"its directory: {error}") from error
-    if found.form != FORM:
-        raise StorageCorrupt(f"segment {name}", 0, f"it is of form {found.form}, and {FORM} is known")
-    return found

@@ -12,13 +12,13 @@ import numpy.typing as npt
 from phalanx.intel.archive._automaton import Automaton
 from phalanx.intel.archive._columns import STR, Key, key_of, kind_of, text_of
 from phalanx.intel.archive._filters import IS_WORD, hashes_of_literal
-from phalanx.intel.archive._limits import CHECK_EVERY_VALUES, MAX_REGEX_CHARS
+from phalanx.intel.archive._limits import CHECK_EVERY_VALUES
 from phalanx.intel.archive._query import Sign
 from phalanx.intel.sigma._view import as_number
 
 Flags = npt.NDArray[np.bool_]
 Check = Callable[[], None]
-_SEP = b"\xff"
+SEPARATOR_BYTE = b"\xff"
 
 
 class Values:
@@ -31,9 +31,14 @@ class Values:
     @classmethod
     def of(cls, keys: Sequence[Key]) -> "Values":
         """Of the keys of a column."""
-        texts = [text_of(key).encode("utf-8", "surrogatepass") for key in keys]
-        kinds = b"" if all(key.__class__ is str for key in keys) else bytes(map(kind_of, keys))
-        return cls(_SEP + _SEP.join(texts) + _SEP, kinds)
+        plain = set(map(type, keys)) <= {str}
+        texts: Sequence[str] = keys if plain else list(map(text_of, keys))  # type: ignore[assignment]
+        kinds = b"" if plain else bytes(map(kind_of, keys))
+        try:
+            joined = SEPARATOR_BYTE.join(map(str.encode, texts))
+        except UnicodeEncodeError:
+            joined = SEPARATOR_BYTE.join([text.encode("utf-8", "surrogatepass") for text in texts])
+        return cls(SEPARATOR_BYTE + joined + SEPARATOR_BYTE, kinds)
 
     @property
     def size(self) -> int:
@@ -83,7 +88,7 @@ class Values:
 
     def keys(self) -> list[Key]:
         """All of them, in order."""
-        texts = [text.decode("utf-8", "surrogatepass") for text in self.blob[1:-1].split(_SEP)]
+        texts = [text.decode("utf-8", "surrogatepass") for text in self.blob[1:-1].split(SEPARATOR_BYTE)]
         if not self.kinds:
             return list(texts)
         return [key_of(kind, text) for kind, text in zip(self.kinds, texts, strict=True)]
@@ -134,7 +139,7 @@ class Equal(Test):
     def flags(self, values: Values, check: Check) -> Flags | None:
         flags = None
         for text in self.texts:
-            places = places_of(values.lowered, _SEP + text + _SEP)
+            places = places_of(values.lowered, SEPARATOR_BYTE + text + SEPARATOR_BYTE)
             if places:
                 flags = np.zeros(len(values), bool) if flags is None else flags
                 flags[np.searchsorted(values.lowered_edges, places)] = True
@@ -173,14 +178,10 @@ class Words(Test):
 
 @dataclass(frozen=True, slots=True)
 class Like(Test):
-    """The value matches an automaton; all that do have ``literal`` in them, unless it is empty.
-
-    Of values longer than ``most_bytes`` only that much is looked at, unless it is 0.
-    """
+    """The value matches an automaton; all that do have ``literal`` in them, unless it is empty."""
 
     automaton: Automaton
     literal: bytes
-    most_bytes: int = 0
 
     def needs(self) -> list[list[int]]:
         return [hashes_of_literal(self.literal, starts=False, ends=False)] if len(self.literal) > 2 else []
@@ -195,10 +196,7 @@ class Like(Test):
             at = np.unique(np.searchsorted(edges, places, side="right") - 1)
         else:
             at = np.arange(len(values))
-        starts, ends = edges[at] + 1, edges[at + 1]
-        if self.most_bytes:
-            ends = np.minimum(ends, starts + self.most_bytes)
-        found = at[self.automaton.matches(values.lowered, starts, ends, check)]
+        found = at[self.automaton.matches(values.lowered, edges[at] + 1, edges[at + 1], check)]
         if not len(found):
             return None
         flags = np.zeros(len(values), bool)
@@ -213,7 +211,7 @@ class _OneByOne(Test):
 
     def flags(self, values: Values, check: Check) -> Flags | None:
         flags = np.zeros(len(values), bool)
-        for number, text in enumerate(values.blob[1:-1].split(_SEP)):
+        for number, text in enumerate(values.blob[1:-1].split(SEPARATOR_BYTE)):
             if number % CHECK_EVERY_VALUES == 0:
                 check()
             flags[number] = self._holds(text.decode("utf-8", "surrogatepass"))
@@ -255,6 +253,3 @@ class InNetwork(_OneByOne):
             return ipaddress.ip_address(text) in self.network
         except ValueError:
             return False
-
-
-REGEX_BYTES = MAX_REGEX_CHARS
