@@ -22,16 +22,34 @@ from phalanx.allocation._deciding import Considered, Decider, Decision, kernel_o
 from phalanx.allocation._dispatching import Dispatcher, Waiting
 from phalanx.allocation._errors import DeviceFailed, NoDeviceLeft, NothingFits, NoWindow
 from phalanx.allocation._explaining import (
-    POLICIES,
     DeviceReason,
     Explanation,
     explain,
+    explained,
     published_devices,
     published_machine,
 )
 from phalanx.allocation._failover import Breakers, Ran, run_somewhere
 from phalanx.allocation._layouts import Layout, Layouts, machine_of, noise_of, standing_of
+from phalanx.allocation._placements import Placements
 from phalanx.allocation._plain import shortlist_loop
+from phalanx.allocation._policies import (
+    BestError,
+    Compiled,
+    LeastBusy,
+    Pareto,
+    SuccessProbability,
+    built_in_policies,
+)
+from phalanx.allocation._policy import (
+    POLICIES_GROUP,
+    Case,
+    Policy,
+    PolicyContext,
+    PolicyMaker,
+    Preference,
+    Ranking,
+)
 from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT, Counts, Requirement, requirement_of
 from phalanx.allocation._reservations import BOOKABLES, BOOKINGS, Reservations
 
@@ -40,14 +58,17 @@ __all__ = [
     "BOOKINGS",
     "FEED_FORWARD",
     "MID_CIRCUIT",
-    "POLICIES",
+    "POLICIES_GROUP",
     "Ask",
+    "BestError",
     "Board",
     "Bookable",
     "Booking",
     "BookingState",
     "Breakers",
     "Calendar",
+    "Case",
+    "Compiled",
     "Considered",
     "Counts",
     "Decider",
@@ -59,23 +80,34 @@ __all__ = [
     "Grade",
     "Layout",
     "Layouts",
+    "LeastBusy",
     "NoDeviceLeft",
     "NoWindow",
     "NothingFits",
+    "Pareto",
+    "Placements",
+    "Policy",
+    "PolicyContext",
+    "PolicyMaker",
+    "Preference",
     "Ran",
+    "Ranking",
     "Requirement",
     "Reservations",
     "Standing",
+    "SuccessProbability",
     "Waiting",
-    "kernel_of",
+    "built_in_policies",
     "explain",
     "machine_of",
+    "explained",
+    "kernel_of",
     "noise_of",
     "published_devices",
     "published_machine",
     "requirement_of",
-    "shortlist_loop",
     "run_somewhere",
+    "shortlist_loop",
     "standing_of",
     "warm_decisions",
 ]

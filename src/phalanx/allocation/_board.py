@@ -71,6 +71,13 @@ class Board:
         for one in standings:
             self.put(one)
 
+    def copy(self) -> "Board":
+        """As it is now, for who reads it elsewhere while this one goes on changing."""
+        made = Board()
+        made.names, made._place, made._regions = self.names, self._place, dict(self._regions)
+        made.rows = self.rows.copy()
+        return made
+
     def place(self, name: str) -> int:
         """Raises ``NotFound``."""
         if name not in self._place:

@@ -64,6 +64,18 @@ class Decision:
         """The best few, best first."""
         return tuple(self._board.names[place] for place in self.best)
 
+    @property
+    def fitting(self) -> list[int]:
+        """Places of all that fit."""
+        places: list[int] = np.flatnonzero(self._why == 0).tolist()
+        return places
+
+    @property
+    def scores(self) -> npt.NDArray[np.float64]:
+        """By place, of what does not fit too."""
+        found: npt.NDArray[np.float64] = self._scores
+        return found
+
     def score(self, name: str) -> float:
         return float(self._scores[self._board.place(name)])
 

@@ -1,21 +1,20 @@
-"""A circuit placed over devices in both tiers, with everything that spoke for and against each: for people."""
+"""A circuit placed by a policy, with everything that spoke for and against each device: for people."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from phalanx.allocation._board import Board
-from phalanx.allocation._deciding import Decider
 from phalanx.allocation._layouts import Layouts, machine_of, standing_of
-from phalanx.allocation._limits import MAX_SHORTLIST, SHORTLIST
+from phalanx.allocation._limits import SHORTLIST
+from phalanx.allocation._policies import built_in_policies
+from phalanx.allocation._policy import Case, Policy
 from phalanx.allocation._requirement import Requirement
 from phalanx.core import Circuit, InvalidInput, NotFound, Origin
 from phalanx.devices import DeviceModel, Modality, Operation, SessionLimits, shipped_snapshots
 from phalanx.quantum.emulation import Disturbance, Machine
 
 SUCCESS_PROBABILITY = "success_probability"
-POLICIES = (SUCCESS_PROBABILITY, "shortlist", "composite")
 
 
 class DeviceReason(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,60 +29,53 @@ class DeviceReason(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a circuit goes and why; ``device`` is empty where nothing fits. Devices in order of preference."""
+    """Where a circuit goes and why; ``device`` is empty where nothing fits. Devices in order of preference.
+
+    ``subject`` says what it was for, ``at_ns`` when it was decided; 0: it was only asked.
+    """
 
     policy: str
     wanted: str
     device: str
     reason: str
     devices: tuple[DeviceReason, ...]
+    subject: str = ""
+    at_ns: int = 0
 
 
 def explain(
     circuit: Circuit, wanted: Requirement, models: Sequence[DeviceModel], *, policy: str = SUCCESS_PROBABILITY,
     k: int = SHORTLIST, layouts: Layouts | None = None,
 ) -> Explanation:  # fmt: skip
-    """Place ``circuit`` over ``models``. The tier of layouts is run for the best ``k`` of the compiled shortlist."""
-    if policy not in POLICIES:
-        raise InvalidInput("policy", f"{policy!r} is none of {', '.join(POLICIES)}")
-    by_layout = policy == SUCCESS_PROBABILITY
+    """Place ``circuit`` over ``models`` by a built-in policy. Raises ``InvalidInput`` when there is none such."""
+    known = built_in_policies()
+    if policy not in known:
+        raise InvalidInput("policy", f"{policy!r} is none of {', '.join(known)}")
     board = Board([standing_of(model) for model in models])
-    decision = Decider(board, "shortlist" if by_layout else policy, k=min(k, MAX_SHORTLIST)).decide(wanted)
-    rows = [
-        DeviceReason(device=one.name, fits=one.fits, score=one.score, reason=one.reason)
-        for one in decision.considered()
-    ]
-    told = wanted.told()
-    if not decision.best:
-        return Explanation(policy=policy, wanted=told, device="", reason="no device fits", devices=tuple(rows))
-    if not by_layout:
-        return Explanation(
-            policy=policy, wanted=told, device=decision.chosen, reason=decision.reason(), devices=tuple(rows)
-        )
-    made = layouts or Layouts()
-    laid = [made.layout(circuit, models[place]) for place in decision.best]
-    laid.sort(key=lambda one: -one.log_success)
-    best = laid[0]
-    first = [
+    return explained(known[policy], Case(circuit, wanted, board, models, layouts or Layouts(), k))
+
+
+def explained(policy: Policy, case: Case, *, subject: str = "", at_ns: int = 0) -> Explanation:
+    """Rank ``case`` by ``policy``, and say everything."""
+    ranking = policy.rank(case)
+    fits = [
         DeviceReason(
-            device=one.device, fits=True, score=one.log_success, success=math.exp(one.log_success),
-            swaps=one.mapped.n_swaps,
-            reason="best by its layout" if one is best else f"laid out too; {best.device} is likelier to succeed",
+            device=one.device, fits=True, score=one.score, reason=one.reason, success=one.success, swaps=one.swaps
         )
-        for one in laid
-    ]  # fmt: skip
-    others = [
-        msgspec.structs.replace(row, reason=f"fits, but is not among the best {len(laid)} of the shortlist")
-        if row.fits
-        else row
-        for row in rows
-        if row.device not in {one.device for one in laid}
+        for one in ranking.preferences
     ]
-    reason = (
-        f"{best.device} is likeliest to succeed ({math.exp(best.log_success):.1%} by its layout, "
-        f"{best.mapped.n_swaps} swaps), of {len(laid)} laid out and {decision.n_fit} that fit"
-    )
-    return Explanation(policy=policy, wanted=told, device=best.device, reason=reason, devices=(*first, *others))
+    refused = [DeviceReason(device=one.name, fits=False, score=one.score, reason=one.reason) for one in case.refused()]
+    return Explanation(
+        policy=policy.name, wanted=case.wanted.told(), device=fits[0].device if fits else "", reason=ranking.reason,
+        devices=(*fits, *refused), subject=subject, at_ns=at_ns,
+    )  # fmt: skip
+
+
+def checked_policies(policies: Mapping[str, Policy], wanted: str) -> Policy:
+    """The one of that name. Raises ``InvalidInput``, and says which there are."""
+    if wanted not in policies:
+        raise InvalidInput("policy", f"{wanted!r} is none of {', '.join(sorted(policies))}")
+    return policies[wanted]
 
 
 def published_machine(name: str, *, disturbance: Disturbance | None = None) -> Machine:

@@ -25,3 +25,9 @@ PROVIDER_FAILURES = 5
 BREAKER_PAUSE_S = 30.0
 MAX_BREAKER_PAUSE_S = 3_600.0
 MAX_BREAKERS = 8_192
+# Decisions of a tenant that are kept to be looked at, and circuits whose counts are.
+MAX_RECENT_DECISIONS = 256
+MAX_KNOWN_CIRCUITS = 4_096
+# What one run is taken to last before one has ended, and how much the latest counts from then on.
+FIRST_RUN_S = 1.0
+RUN_TIME_WEIGHT = 0.2

@@ -18,8 +18,7 @@ Longs = npt.NDArray[np.int64]
 
 def shortlist(rows: Rows, want: Rows, scores: Rows, why: Longs, best: Longs) -> int:
     """As ``_kernels_decide.shortlist``, over whole arrays."""
-    partners = max(1.0, float(want[r.DEGREE]))
-    overhead = 1.0 + 3.0 * np.maximum(0.0, 1.0 - np.minimum(rows[b.DEGREE], partners) / partners)
+    overhead = overheads(rows, want)
     n_two = want[r.N_TWO] * overhead
     took_ns = want[r.DEPTH_ONE] * rows[b.ONE_NS] + want[r.DEPTH_TWO] * overhead * rows[b.TWO_NS] + rows[b.READOUT_NS]
     scores[:] = want[r.N_ONE] * rows[b.LOG_ONE] + n_two * rows[b.LOG_TWO]
@@ -42,10 +41,35 @@ def composite(rows: Rows, want: Rows, scores: Rows, why: Longs, best: Longs) -> 
     return _best(scores, why, best)
 
 
+def overheads(rows: Rows, want: Rows) -> Rows:
+    """By how much swaps multiply a circuit's two-qubit gates on each device."""
+    partners = max(1.0, float(want[r.DEGREE]))
+    made: Rows = 1.0 + 3.0 * np.maximum(0.0, 1.0 - np.minimum(rows[b.DEGREE], partners) / partners)
+    return made
+
+
+def run_seconds(rows: Rows, want: Rows) -> Rows:
+    """How long all shots take on each device."""
+    took_ns: Rows = want[r.DEPTH_ONE] * rows[b.ONE_NS] + rows[b.READOUT_NS]
+    took_ns += want[r.DEPTH_TWO] * overheads(rows, want) * rows[b.TWO_NS]
+    made: Rows = want[r.SHOTS] * (rows[b.SHOT_S] + took_ns * 1e-9)
+    return made
+
+
+def priced(rows: Rows, want: Rows, run_s: Rows) -> Rows:
+    """What each device asks for all shots."""
+    return _prices(rows, want, want[r.N_TWO] * overheads(rows, want), run_s)
+
+
+def _prices(rows: Rows, want: Rows, n_two: Rows, run_s: Rows) -> Rows:
+    price: Rows = rows[b.PRICE_FIXED] + run_s * rows[b.PRICE_SECOND]
+    price += want[r.SHOTS] * (rows[b.PRICE_SHOT] + want[r.N_ONE] * rows[b.PRICE_ONE] + n_two * rows[b.PRICE_TWO])
+    return price
+
+
 def _refuse(rows: Rows, want: Rows, n_two: Rows, took_ns: Rows, why: Longs) -> None:
     run_s = want[r.SHOTS] * (rows[b.SHOT_S] + took_ns * 1e-9)
-    price = rows[b.PRICE_FIXED] + run_s * rows[b.PRICE_SECOND]
-    price += want[r.SHOTS] * (rows[b.PRICE_SHOT] + want[r.N_ONE] * rows[b.PRICE_ONE] + n_two * rows[b.PRICE_TWO])
+    price = _prices(rows, want, n_two, run_s)
     regions = int(want[r.REGIONS])
     elsewhere = regions != 0 and ((regions < 0) | ((rows[b.REGION].astype(np.int64) & regions) == 0))
     conditions = [

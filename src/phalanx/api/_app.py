@@ -13,6 +13,8 @@ from phalanx.api._agents import KINDS as AGENT_KINDS
 from phalanx.api._agents import agent_routes
 from phalanx.api._agreements import KINDS as AGREEMENT_KINDS
 from phalanx.api._agreements import agreement_routes
+from phalanx.api._allocation import KINDS as ALLOCATION_KINDS
+from phalanx.api._allocation import allocation_routes
 from phalanx.api._artefacts import KINDS as ARTEFACT_KINDS
 from phalanx.api._artefacts import artefact_routes
 from phalanx.api._auth import Gate
@@ -91,6 +93,7 @@ _KINDS: Sequence[type] = (
     *ORDER_KINDS,
     *WORKFLOW_KINDS,
     *RESERVATION_KINDS,
+    *ALLOCATION_KINDS,
     *AGREEMENT_KINDS,
     *ARTEFACT_KINDS,
     *LEDGER_KINDS,
@@ -143,6 +146,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         order_routes(node, gate),
         workflow_routes(node, gate),
         reservation_routes(node, gate),
+        allocation_routes(node, gate),
         agreement_routes(node, gate),
         artefact_routes(node, gate),
         trace_routes(node, gate),

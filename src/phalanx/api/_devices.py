@@ -11,13 +11,14 @@ from phalanx.api._auth import Gate
 from phalanx.api._bodies import read_body
 from phalanx.api._replies import Page, page, reply, reply_page
 from phalanx.api._schemas import answer, answer_text, asked
-from phalanx.core import InvalidInput, Origin
+from phalanx.core import NS_PER_S, InvalidInput, Origin
 from phalanx.devices import (
     DeviceDetail,
     DeviceHistory,
     DeviceView,
     HistoryNumber,
     Job,
+    JobWishes,
     device_detail,
     device_view,
     history_line,
@@ -81,8 +82,8 @@ def device_routes(node: "Node", gate: Gate) -> APIRouter:
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A circuit to run. ``circuit`` is text in ``language`` (empty: what it looks like): OpenQASM 3 or 2.
 
-    ``device`` empty: the fleet chooses, among those whose results are of ``origin``. ``key`` makes a repeated
-    submission find the first.
+    ``device`` empty: the node's policy chooses, among those whose results are of ``origin`` and that meet the other
+    wishes: zeros ask for nothing, ``within_s`` is from now. ``key`` makes a repeated submission find the first.
     """
 
     circuit: str
@@ -92,6 +93,11 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     origin: str = ""
     seed: int | None = None
     key: str = ""
+    fidelity: float = 0.0
+    within_s: float = 0.0
+    budget: float = 0.0
+    regions: tuple[str, ...] = ()
+    emergency: bool = False
 
 
 def job_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -121,9 +127,14 @@ def job_routes(node: "Node", gate: Gate) -> APIRouter:
         except (msgspec.DecodeError, ValueError) as error:
             raise InvalidInput("body", str(error)) from error
         circuit = await node.offload.run(read, wanted.circuit, language=wanted.language or None)
+        due_ns = node.clock.wall_ns() + int(wanted.within_s * NS_PER_S) if wanted.within_s > 0 else 0
+        wishes = JobWishes(
+            fidelity=wanted.fidelity, deadline_at_ns=due_ns, budget=wanted.budget, regions=wanted.regions,
+            emergency=wanted.emergency,
+        )  # fmt: skip
         job = await node.jobs.submit(
             principal.tenant, circuit, shots=wanted.shots, device=wanted.device, origin=origin, seed=wanted.seed,
-            key=wanted.key,
+            key=wanted.key, wishes=wishes,
         )  # fmt: skip
         return reply(job)
 

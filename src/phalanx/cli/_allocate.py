@@ -1,14 +1,21 @@
 """`phalanx allocate`: where a circuit goes, and why."""
 
+import json
 import math
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._kernels import ensure_kernels
-from phalanx.cli._output import Column, Group, json_option, print_json, print_table
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
+from phalanx.cli._show import limit_option
+
+if TYPE_CHECKING:
+    from phalanx.core import Circuit
 
 _SHOWN = 12
+_JSON = {"Content-Type": "application/json"}
 
 
 @click.group(cls=Group, short_help="Where a circuit goes, and why.")
@@ -19,8 +26,7 @@ def allocate() -> None:
 @allocate.command()
 @click.argument("file", type=click.File("r"))
 @click.option(
-    "--policy", type=click.Choice(["success_probability", "shortlist", "composite"]), default="success_probability",
-    show_default=True, help="What devices are compared by.",
+    "--policy", default="", help="What devices are compared by, e.g. `pareto`; else as the node does by default."
 )  # fmt: skip
 @click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run.")
 @click.option("--fidelity", type=click.FloatRange(0, 1), default=0.0, help="Least fidelity that is of use.")
@@ -29,36 +35,39 @@ def allocate() -> None:
 )
 @click.option("--budget", type=click.FloatRange(0), default=0.0, help="Most that it may cost; 0: whatever.")
 @click.option("--region", "regions", multiple=True, help="Only devices there; several are fine.")
+@click.option(
+    "--results", type=click.Choice(["simulated", "emulated", "hardware"]), help="With --on-node: of which kind."
+)
 @click.option("--k", type=click.IntRange(1, 16), default=3, show_default=True, help="Devices it is laid out on.")
 @click.option("--all", "show_all", is_flag=True, help="Show every device.")
+@click.option("--on-node", is_flag=True, help="Over the devices of a running node, as they are now.")
+@client_options
 @json_option
 def explain(
     file: IO[str], policy: str, shots: int, fidelity: float, within_s: float, budget: float, regions: tuple[str, ...],
-    k: int, show_all: bool, as_json: bool,
+    results: str | None, k: int, show_all: bool, on_node: bool, client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
-    """Place the circuit in FILE over the published calibrations of IBM devices, without a node.
+    """Place the circuit in FILE: over the published calibrations of IBM devices, or over a node's own.
 
-    A compiled shortlist scores every device; the circuit is laid out on the best few of them.
+    A compiled shortlist scores every device; policies that look at layouts lay the circuit out on the best few.
     """
-    import msgspec
-
-    from phalanx import allocation
-    from phalanx.core import encode_json
-    from phalanx.quantum import features
-    from phalanx.quantum.circuits import read
-
-    circuit = read(file.read())
-    wanted = allocation.requirement_of(
-        features(circuit), shots=shots, fidelity=fidelity, deadline_s=within_s or math.inf, budget=budget or math.inf,
-        regions=frozenset(regions),
-    )  # fmt: skip
-    ensure_kernels(("allocation",))
-    allocation.warm_decisions()
-    found = allocation.explain(circuit, wanted, allocation.published_devices(), policy=policy, k=k)
+    text = file.read()
+    if on_node:
+        wanted = {
+            "circuit": text, "policy": policy, "shots": shots, "fidelity": fidelity, "within_s": within_s,
+            "budget": budget, "regions": regions, "origin": results or "",
+        }  # fmt: skip
+        found = client.post("/v1/allocation/explain", content=json.dumps(wanted).encode(), headers=_JSON)
+    else:
+        asked = {
+            "shots": shots, "fidelity": fidelity, "deadline_s": within_s or math.inf, "budget": budget or math.inf,
+            "regions": frozenset(regions),
+        }  # fmt: skip
+        found = _here(text, policy or "success_probability", k, asked)
     if as_json:
-        print_json(msgspec.json.decode(encode_json(found)))
+        print_json(found)
         return
-    rows: list[dict[str, Any]] = [msgspec.structs.asdict(one) for one in found.devices]
+    rows: list[dict[str, Any]] = found["devices"]
     columns: list[Column] = [
         ("device", lambda row: row["device"]),
         ("score", lambda row: f"{row['score']:.4g}"),
@@ -66,8 +75,50 @@ def explain(
         ("swaps", lambda row: "" if row["swaps"] is None else str(row["swaps"])),
         ("why", lambda row: row["reason"]),
     ]
-    click.echo(f"wanted: {found.wanted}")
+    click.echo(f"wanted: {found['wanted']}")
     print_table("Devices", rows if show_all else rows[:_SHOWN], columns, empty="there are no devices")
     if len(rows) > _SHOWN and not show_all:
         click.echo(f"and {len(rows) - _SHOWN} more: --all")
-    click.echo(found.reason)
+    click.echo(found["reason"])
+
+
+@allocate.command()
+@click.argument("job", required=False)
+@client_options
+@limit_option
+@json_option
+def decisions(job: str | None, client: NodeClient, limit: int, as_json: bool) -> None:
+    """The latest decisions of a node for jobs, or everything that was considered for JOB."""
+    if job is not None:
+        print_json(client.get(f"/v1/allocation/decisions/{job}"))
+        return
+    rows = client.get("/v1/allocation/decisions", limit=min(limit, 256))["items"]
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("when", time_of("at_ns")),
+        ("for", lambda row: row["subject"]),
+        ("device", lambda row: row["device"]),
+        ("policy", lambda row: row["policy"]),
+        ("fit", lambda row: f"{row['n_fit']} of {row['n_fit'] + row['n_refused']}"),
+        ("why", lambda row: row["reason"]),
+    ]
+    print_table("Decisions", rows, columns, empty="no job was placed since the node started")
+
+
+def _here(text: str, policy: str, k: int, asked: dict[str, Any]) -> dict[str, Any]:
+    import msgspec
+
+    from phalanx import allocation
+    from phalanx.core import encode_json
+    from phalanx.quantum import features
+    from phalanx.quantum.circuits import read
+
+    circuit: Circuit = read(text)
+    wanted = allocation.requirement_of(features(circuit), **asked)
+    ensure_kernels(("allocation",))
+    allocation.warm_decisions()
+    found = allocation.explain(circuit, wanted, allocation.published_devices(), policy=policy, k=k)
+    told: dict[str, Any] = msgspec.json.decode(encode_json(found))
+    return told

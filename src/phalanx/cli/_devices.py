@@ -123,18 +123,24 @@ def watch(device: str, number: str, qubit: int | None, plot: Path | None, client
 
 @devices.command("submit")
 @click.argument("circuit", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--device", default="", help="Where; otherwise the fleet chooses.")
+@click.option("--device", default="", help="Where; otherwise the node's policy chooses.")
 @click.option("--results", type=click.Choice(["simulated", "emulated", "hardware"]), help="Choose among such devices.")
 @click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run.")
 @click.option("--seed", type=click.IntRange(0), help="The same seed gives the same result on a simulator.")
 @click.option("--key", default="", help="A name of your choosing: submitted again under it, the first job is found.")
 @click.option("--language", default="", help="Of the file; otherwise told from its text.")
+@click.option("--fidelity", type=click.FloatRange(0, 1), default=0.0, help="Least fidelity that is of use.")
+@click.option("--within", "within_s", type=click.FloatRange(0), default=0.0, help="Seconds until it is due; 0: never.")
+@click.option("--budget", type=click.FloatRange(0), default=0.0, help="Most that it may cost; 0: whatever.")
+@click.option("--region", "regions", multiple=True, help="Only devices there; several are fine.")
+@click.option("--emergency", is_flag=True, help="Only where it is known to go well; nothing is tried out with it.")
 @click.option("--wait", is_flag=True, help="Until it has ended, and print its result.")
 @client_options
 @json_option
 def submit(
     circuit: Path, device: str, results: str | None, shots: int, seed: int | None, key: str, language: str,
-    wait: bool, client: NodeClient, as_json: bool,
+    fidelity: float, within_s: float, budget: float, regions: tuple[str, ...], emergency: bool, wait: bool,
+    client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
     """Submit the file CIRCUIT (OpenQASM 3 or 2) as a job. It survives a restart of the node."""
     try:
@@ -143,7 +149,8 @@ def submit(
         raise InvalidInput(str(circuit), "is not text") from error
     wanted = {
         "circuit": text, "language": language, "device": device, "origin": results or "", "shots": shots,
-        "seed": seed, "key": key,
+        "seed": seed, "key": key, "fidelity": fidelity, "within_s": within_s, "budget": budget, "regions": regions,
+        "emergency": emergency,
     }  # fmt: skip
     job = client.post("/v1/jobs", content=json.dumps(wanted).encode(), headers=_JSON)
     while wait and job["state"] not in _FINAL:

@@ -4,12 +4,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
+from phalanx.allocation import Explanation
 from phalanx.core import TenantId
-from phalanx.dashboard._limits import MAX_DEVICES_SHOWN, MAX_JOBS_SHOWN
+from phalanx.dashboard._limits import (
+    MAX_CONSIDERED_SHOWN,
+    MAX_DEVICES_SHOWN,
+    MAX_JOBS_SHOWN,
+    MAX_PLACEMENTS_SHOWN,
+)
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._sections import DEVICES
 from phalanx.devices import DeviceView, HistoryNumber, Job, device_view, history_line, history_svg, topology_svg
@@ -29,6 +36,8 @@ class DevicesPage:
     map: Markup
     history: Markup
     jobs: tuple[Job, ...]
+    policy: str
+    placed: tuple[Explanation, ...]
 
 
 def devices_page(node: "Node", renderer: Renderer) -> Callable[[Request, Principal], Awaitable[Response]]:
@@ -39,6 +48,13 @@ def devices_page(node: "Node", renderer: Renderer) -> Callable[[Request, Princip
         return renderer.page("devices.html", principal=principal, section=DEVICES.path, view=view)
 
     return page
+
+
+def _shortened(one: Explanation) -> Explanation:
+    """With the first few of those that fit, and of those that do not."""
+    fits = [device for device in one.devices if device.fits][:MAX_CONSIDERED_SHOWN]
+    refused = [device for device in one.devices if not device.fits][:MAX_CONSIDERED_SHOWN]
+    return msgspec.structs.replace(one, devices=(*fits, *refused))
 
 
 async def devices_shown(node: "Node", tenant: TenantId, chosen: str) -> DevicesPage:
@@ -59,4 +75,6 @@ async def devices_shown(node: "Node", tenant: TenantId, chosen: str) -> DevicesP
         map=drawn,
         history=line,
         jobs=tuple(await node.jobs.newest(tenant, limit=MAX_JOBS_SHOWN)),
+        policy=node.placements.policy,
+        placed=tuple(_shortened(one) for one in node.placements.recent(tenant)[:MAX_PLACEMENTS_SHOWN]),
     )

@@ -59,3 +59,6 @@ MAX_INCIDENTS_SHOWN = 100
 MAX_GRAPH_ENTITIES = 24
 # How long a page waits for other processes to say how far they are from each other.
 SURVEY_WAIT_S = 3.0
+# Placements, and devices that one of them names.
+MAX_PLACEMENTS_SHOWN = 8
+MAX_CONSIDERED_SHOWN = 5

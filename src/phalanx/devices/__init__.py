@@ -14,6 +14,7 @@ Errors::
 
 from phalanx.devices._backend import Backend, LiveBackend, Provider, ProviderContext, QueuedBackend
 from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Quality, calibration, median_of
+from phalanx.devices._choosing import Chooser, Chosen, FleetChooser, Wish
 from phalanx.devices._errors import NoDeviceFits
 from phalanx.devices._fleet import Candidate, Fleet, Placement
 from phalanx.devices._history import (
@@ -30,8 +31,9 @@ from phalanx.devices._history import (
     history_view,
     seen_calibration,
 )
-from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState
+from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes
 from phalanx.devices._jobs import Jobs
+from phalanx.devices._limits import JOBS_AT_ONCE
 from phalanx.devices._local import LOCAL_STATEVECTOR, LocalProvider, LocalStatevector, local_provider
 from phalanx.devices._model import (
     DeviceModel,
@@ -75,12 +77,15 @@ from phalanx.quantum import ShotResult
 __all__ = [
     "FREE",
     "JOBS",
+    "JOBS_AT_ONCE",
     "JOB_KEYS",
     "LOCAL_STATEVECTOR",
     "Backend",
     "Calibration",
     "CalibrationPoint",
     "Candidate",
+    "Chooser",
+    "Chosen",
     "CouplerView",
     "DeviceDetail",
     "DeviceHistory",
@@ -90,10 +95,12 @@ __all__ = [
     "ErrorKind",
     "Features",
     "Fleet",
+    "FleetChooser",
     "History",
     "HistoryNumber",
     "Job",
     "JobState",
+    "JobWishes",
     "Jobs",
     "LiveBackend",
     "LocalProvider",
@@ -123,6 +130,7 @@ __all__ = [
     "StatePoint",
     "Status",
     "Window",
+    "Wish",
     "all_pairs",
     "calibration",
     "device_detail",

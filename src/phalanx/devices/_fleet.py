@@ -1,13 +1,14 @@
 """The devices a node has, and which of them a circuit goes to.
 
-The rule of this floor: of the devices that can run it, the one whose answers are least disturbed (an ideal simulator
-before the emulation of a machine before a machine), then the smallest; a tie goes to the first by name. Who wants a
-machine says so, by ``origin`` or by name.
+Who places by more than a rule is a ``Chooser`` (``_choosing``). The rule of this floor: of the devices that can run it,
+the one whose answers are least disturbed (an ideal simulator before the emulation of a machine before a machine), then
+the smallest; a tie goes to the first by name. Who wants a machine says so, by ``origin`` or by name.
 Every choice comes with its reason, and with the reason against each other device.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from phalanx.core import InvalidInput, LimitExceeded, NotFound, Origin
 from phalanx.devices._backend import Backend
@@ -15,6 +16,7 @@ from phalanx.devices._errors import NoDeviceFits
 from phalanx.devices._limits import MAX_BACKENDS
 from phalanx.devices._model import DeviceModel
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 _DISTURBED = {Origin.SIMULATED: 0, Origin.EMULATED: 1, Origin.HARDWARE: 2}
 
 
@@ -61,12 +63,17 @@ class Fleet:
             raise NotFound("device", name)
         return self._backends[name]
 
-    def place(self, n_qubits: int, *, shots: int = 1, origin: Origin | None = None) -> Placement:
+    def place(
+        self, n_qubits: int, *, shots: int = 1, origin: Origin | None = None, without: Mapping[str, str] = _NONE
+    ) -> Placement:
         """Choose a device for a circuit of ``n_qubits`` that is run ``shots`` times at once.
 
-        ``origin`` restricts the choice to devices whose answers are of that kind. Raises ``NoDeviceFits``.
+        ``origin`` restricts the choice to devices whose answers are of that kind; ``without`` names devices that are
+        none for it, each with the reason. Raises ``NoDeviceFits``.
         """
-        refusals = {name: _refusal(b.device, n_qubits, shots, origin) for name, b in self._backends.items()}
+        refusals = {
+            name: without.get(name) or _refusal(b.device, n_qubits, shots, origin) for name, b in self._backends.items()
+        }
         fitting = [b.device for name, b in self._backends.items() if not refusals[name]]
         wanted = _wanted(n_qubits, shots, origin)
         if not fitting:

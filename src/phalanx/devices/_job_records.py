@@ -25,11 +25,27 @@ class JobState(StrEnum):
         return self in {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}
 
 
+class JobWishes(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job asks of its device. Zeros: nothing is asked. ``origin`` is the kind of result.
+
+    ``deadline_at_ns`` is when it must be done, waiting included; ``regions`` empty: anywhere. An ``emergency``, like
+    what has a deadline, goes only where it is known to go well.
+    """
+
+    origin: str = ""
+    fidelity: float = 0.0
+    deadline_at_ns: int = 0
+    budget: float = 0.0
+    regions: tuple[str, ...] = ()
+    emergency: bool = False
+
+
 class Job(Record, frozen=True, kw_only=True, tag="device-job"):
     """One circuit for one device. ``at_ns`` is when it was submitted.
 
     ``handle`` is what the vendor calls it, once it has been sent; ``attempts`` how often this or an earlier life of the
-    node began it. ``counts`` and ``provenance`` are there when it is completed, ``error`` when it failed.
+    node began it. ``pinned``: somebody named the device. ``counts`` and ``provenance`` are there when it is completed,
+    ``error`` when it failed.
     """
 
     device: str
@@ -37,6 +53,8 @@ class Job(Record, frozen=True, kw_only=True, tag="device-job"):
     shots: int
     seed: int
     reason: str
+    wishes: JobWishes = JobWishes()
+    pinned: bool = False
     state: JobState = JobState.QUEUED
     key: str = ""
     handle: str = ""

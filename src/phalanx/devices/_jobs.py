@@ -8,12 +8,14 @@ collected, not sent again: it is sent under the job's own id, which the vendor's
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Mapping
 
 import msgspec
 
 from phalanx.core import (
     NO_TRACE,
+    NS_PER_S,
     Circuit,
     Clock,
     Conflict,
@@ -33,8 +35,9 @@ from phalanx.core import (
     encode,
 )
 from phalanx.devices._backend import Backend, QueuedBackend
+from phalanx.devices._choosing import Chooser, FleetChooser, Wish
 from phalanx.devices._fleet import Fleet
-from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState
+from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes
 from phalanx.devices._limits import JOBS_AT_ONCE, MAX_JOB_ATTEMPTS, MAX_KEY_CHARS, MAX_OPEN_JOBS, SENT_JOBS_AT_ONCE
 from phalanx.quantum import ShotResult
 from phalanx.telemetry import Telemetry
@@ -45,8 +48,17 @@ _Name = tuple[TenantId, str]
 class Jobs:
     """The jobs of all tenants of a node."""
 
-    def __init__(self, store: Store, clock: Clock, ids: IdSource, fleet: Fleet, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        ids: IdSource,
+        fleet: Fleet,
+        telemetry: Telemetry,
+        chooser: Chooser | None = None,
+    ) -> None:
         self._store, self._clock, self._ids, self._fleet = store, clock, ids, fleet
+        self._chooser: Chooser = chooser or FleetChooser(fleet)
         self._ended = telemetry.metrics.counter(
             "phalanx_device_jobs_total", "Jobs that ended, by device and how.", ("device", "state")
         )
@@ -57,11 +69,11 @@ class Jobs:
 
     async def submit(
         self, tenant: TenantId, circuit: Circuit, *, shots: int, device: str = "", origin: Origin | None = None,
-        seed: int | None = None, key: str = "", trace: TraceId = NO_TRACE,
+        seed: int | None = None, key: str = "", trace: TraceId = NO_TRACE, wishes: JobWishes | None = None,
     ) -> Job:  # fmt: skip
         """Durable when it returns. The same ``key`` again gives the first job; with another request it is refused.
 
-        Without ``device`` the fleet chooses, among those whose results are of ``origin``.
+        Without ``device`` one is chosen that grants the ``wishes``, among those whose results are of ``origin``.
         """
         if len(key) > MAX_KEY_CHARS:
             raise LimitExceeded("characters of a key", maximum=MAX_KEY_CHARS, seen=len(key))
@@ -71,11 +83,15 @@ class Jobs:
             raise LimitExceeded("shots of one job (at least 1)", maximum=1, seen=shots)
         if len(self._tasks) + self._fresh.qsize() >= MAX_OPEN_JOBS:
             raise Overloaded("jobs on devices", retry_after_s=1)
-        placed, reason = self._placed(circuit, shots, device, origin)
         job_id = self._ids.new()
+        asked = wishes or JobWishes()
+        if origin is not None:
+            asked = msgspec.structs.replace(asked, origin=origin.value)
+        placed, reason = await self._placed(tenant, job_id, circuit, shots, device, asked)
         job = Job(
             id=job_id, tenant=tenant, trace=trace, at_ns=self._clock.wall_ns(), device=placed, circuit=circuit,
-            shots=shots, seed=_seed_of(job_id) if seed is None else seed, reason=reason, key=key,
+            shots=shots, seed=_seed_of(job_id) if seed is None else seed, reason=reason, key=key, wishes=asked,
+            pinned=bool(device),
         )  # fmt: skip
         writes, expect = [_put(job)], [Expect(JOBS, tenant, job.id, 0)]
         if key:
@@ -144,6 +160,8 @@ class Jobs:
         job, version = await self._load(tenant, job_id)
         if job.state.final:
             return
+        device = job.device
+        self._chooser.sent(device)
         try:
             backend = self._fleet.backend(job.device)
             async with self._slot(backend):
@@ -172,6 +190,8 @@ class Jobs:
         except Exception as error:  # noqa: BLE001 - a vendor's code may fail in any way, and the job says how
             text = str(error) if isinstance(error, PhalanxError) else f"{type(error).__name__}: {error}"
             await self._failed(tenant, job_id, text)
+        finally:
+            self._chooser.back(device)
 
     async def _failed(self, tenant: TenantId, job_id: str, text: str) -> None:
         job, version = await self._load(tenant, job_id)
@@ -179,8 +199,10 @@ class Jobs:
             await self._end(msgspec.structs.replace(job, error=text), version, JobState.FAILED)
 
     async def _end(self, job: Job, version: int, state: JobState) -> None:
-        await self._write(msgspec.structs.replace(job, state=state, finished_at_ns=self._clock.wall_ns()), version)
+        job = msgspec.structs.replace(job, state=state, finished_at_ns=self._clock.wall_ns())
+        await self._write(job, version)
         self._ended.labels(job.device, state.value).inc()
+        await self._chooser.told(job)
 
     async def _write(self, job: Job, version: int) -> int:
         return await self._store.commit([_put(job)], expect=[Expect(JOBS, job.tenant, job.id, version)])
@@ -204,10 +226,12 @@ class Jobs:
                     for row in rows:
                         yield tenant, row.key
 
-    def _placed(self, circuit: Circuit, shots: int, device: str, origin: Origin | None) -> tuple[str, str]:
+    async def _placed(
+        self, tenant: TenantId, job_id: str, circuit: Circuit, shots: int, device: str, asked: JobWishes
+    ) -> tuple[str, str]:
         if not device:
-            placement = self._fleet.place(circuit.n_qubits, shots=shots, origin=origin)
-            return placement.backend.device.name, placement.reason
+            chosen = await self._chooser.choose(_wish(tenant, job_id, circuit, shots, asked, self._clock.wall_ns()))
+            return chosen.device, chosen.reason
         wanted = self._fleet.backend(device).device
         if circuit.n_qubits > wanted.reach:
             what = f"connected qubits of {device} that work"
@@ -219,6 +243,18 @@ class Jobs:
     def _slot(self, backend: Backend) -> asyncio.Semaphore:
         at_once = SENT_JOBS_AT_ONCE if isinstance(backend, QueuedBackend) else JOBS_AT_ONCE
         return self._slots.setdefault(backend.device.name, asyncio.Semaphore(at_once))
+
+
+def _wish(
+    tenant: TenantId, job_id: str, circuit: Circuit, shots: int, asked: JobWishes, now_ns: int,
+    without: Mapping[str, str] | None = None,
+) -> Wish:  # fmt: skip
+    left_s = max(1e-9, (asked.deadline_at_ns - now_ns) / NS_PER_S) if asked.deadline_at_ns else math.inf
+    return Wish(
+        circuit=circuit, shots=shots, tenant=tenant, origin=Origin(asked.origin) if asked.origin else None,
+        fidelity=asked.fidelity, deadline_s=left_s, budget=asked.budget or math.inf, regions=frozenset(asked.regions),
+        emergency=asked.emergency, without=without or {}, subject=f"job {job_id}",
+    )  # fmt: skip
 
 
 def _put(job: Job) -> Put:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from phalanx.agents import Missions, Skill, Swarm, Toolbox
-from phalanx.allocation import Reservations
+from phalanx.allocation import Placements, Reservations
 from phalanx.balancing import Balancing
 from phalanx.consensus import Archive
 from phalanx.core import (
@@ -38,7 +38,7 @@ from phalanx.intel.delivery import Delivery
 from phalanx.intel.indicators import Indicators
 from phalanx.ledger import Anchors, Ledger
 from phalanx.messaging import Bus
-from phalanx.node._allocating import opened_reservations
+from phalanx.node._allocating import opened_placements, opened_reservations
 from phalanx.node._archive import EventArchive, opened_events
 from phalanx.node._assembly import Assembly
 from phalanx.node._bus import opened_bus
@@ -113,6 +113,7 @@ class Node:
     indicators: Indicators
     delivery: Delivery
     fleet: Fleet
+    placements: Placements
     reservations: Reservations
     jobs: Jobs
     local_operator: Principal
@@ -203,8 +204,8 @@ async def build_node(
         stack.push_async_callback(ledger.close)
         stack.push_async_callback(seal, ledger, telemetry)
         vouching = await build_vouching(settings, ports, store, ledger, telemetry, alerts)
-        fleet, jobs = _devices(settings, ports, store, telemetry, alerts)
-        engine = _engine(settings, ports, telling.store, telemetry, fleet)
+        fleet, placements, jobs = _devices(settings, ports, store, telemetry, alerts)
+        engine = _engine(settings, ports, telling.store, telemetry, fleet, placements)
         load_plugins(ANALYSES, alerts, engine.register)
         intake = await _intake(settings, ports, intake_journal, store, seals, telemetry)
         stack.push_async_callback(intake.close)
@@ -234,7 +235,7 @@ async def build_node(
             sharing=opened_sharing(settings, ports, store, ledger, SharedValues(indicators)), identities=identities,
             delivery=await opened_delivery(settings, ports, store, telling, intake, telemetry, alerts, stack),
             incidents=Incidents(telling.store, ledger, clock, host_names or {}), local_operator=_LOCAL_OPERATOR,
-            _space=space, _services=services, indicators=indicators,
+            _space=space, _services=services, indicators=indicators, placements=placements,
         )  # fmt: skip
         provide_tools(toolbox, node, ports)
         await swarm.start()
@@ -256,10 +257,12 @@ async def _intake(
     )  # fmt: skip
 
 
-def _engine(settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, fleet: Fleet) -> Engine:
+def _engine(
+    settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, fleet: Fleet, placements: Placements
+) -> Engine:
     return Engine(
         store, ports.clock, telemetry, fleet, ports.offload, ports.rng.child("workflows"),
-        name=settings.node.name, processes=ports.processes,
+        name=settings.node.name, processes=ports.processes, chooser=placements,
     )  # fmt: skip
 
 
@@ -338,10 +341,11 @@ def _telemetry(settings: Settings, clock: Clock, log_sink: LogSink) -> Telemetry
 
 def _devices(
     settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, alerts: Alerts
-) -> tuple[Fleet, Jobs]:  # fmt: skip
+) -> tuple[Fleet, Placements, Jobs]:  # fmt: skip
     context = ProviderContext(ports.offload, ports.clock, frozenset(settings.devices.hardware))
     fleet = provided_fleet(context, alerts)
-    return fleet, Jobs(store, ports.clock, ports.ids, fleet, telemetry)
+    placements = opened_placements(settings, ports, fleet, alerts)
+    return fleet, placements, Jobs(store, ports.clock, ports.ids, fleet, telemetry, placements)
 
 
 @contextlib.asynccontextmanager

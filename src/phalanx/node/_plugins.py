@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from phalanx.agents import Duty, Skill, duties_by_name, skills_by_name
+from phalanx.allocation import POLICIES_GROUP, Policy, PolicyContext, built_in_policies
 from phalanx.core import AlertLevel, AlertSink, InvalidInput
 from phalanx.crypto.entropy import SOURCES_GROUP as ENTROPY_GROUP
 from phalanx.crypto.vault import WRAPPERS_GROUP
@@ -21,6 +22,7 @@ ANALYSES = "phalanx.analyses"
 DEVICES = "phalanx.devices"
 GROUPS = (
     SKILLS, DUTIES, ANALYSES, DEVICES, DETECTORS_GROUP, WRAPPERS_GROUP, ENTROPY_GROUP, SINKS_GROUP, SOURCES_GROUP,
+    POLICIES_GROUP,
 )  # fmt: skip
 
 
@@ -44,6 +46,20 @@ def provided_fleet(context: ProviderContext, alerts: AlertSink) -> Fleet:
     backends: list[Backend] = []
     load_plugins(DEVICES, alerts, lambda make: backends.extend(checked_backends(make(context), backends)))
     return Fleet(backends)
+
+
+def provided_policies(context: PolicyContext, alerts: AlertSink) -> dict[str, Policy]:
+    """The policies of placement that a node always has, and those that plug-ins bring, by name."""
+    made = built_in_policies(context)
+
+    def accept(make: Callable[[PolicyContext], Policy]) -> None:
+        policy = make(context)
+        if policy.name in made:
+            raise InvalidInput("policy", f"two are called {policy.name!r}")
+        made[policy.name] = policy
+
+    load_plugins(POLICIES_GROUP, alerts, accept)
+    return made
 
 
 def checked_backends(provider: Provider, known: Sequence[Backend]) -> Sequence[Backend]:

@@ -16,6 +16,7 @@ from phalanx.node._settings_connectors import SinksSection, SourcesSection
 from phalanx.node._settings_intel import ArchiveSection, IndicatorsSection
 from phalanx.node._settings_section import Section
 from phalanx.node._settings_work import (
+    AllocationSection,
     BalancingSection,
     CanarySection,
     DeceptionSection,
@@ -320,6 +321,7 @@ class Settings(Section):
     posture: PostureSection = Field(PostureSection(), description="Taking stock of cryptography.")
     balancing: BalancingSection = Field(BalancingSection(), description="Balancing.")
     devices: DevicesSection = Field(DevicesSection(), description="Quantum devices.")
+    allocation: AllocationSection = Field(AllocationSection(), description="Placement of circuits.")
     response: ResponseSection = Field(ResponseSection(), description="The response policy.")
     crypto: CryptoSection = Field(CryptoSection(), description="Algorithms.")
     entropy: EntropySection = Field(EntropySection(), description="Secret randomness.")

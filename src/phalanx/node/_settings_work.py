@@ -107,6 +107,26 @@ class DevicesSection(Section):
     )
 
 
+class AllocationSection(Section):
+    """Which device a circuit goes to."""
+
+    policy: str = Field(
+        "success_probability",
+        pattern=r"^[a-z][a-z0-9_-]{0,62}$",
+        description="What devices are compared by: `success_probability`, `composite`, `shortlist`, `least_busy`, "
+        "`best_error`, `pareto`, or another plug-in of `phalanx.policies`.",
+    )
+    laid_out: int = Field(
+        3,
+        ge=1,
+        le=16,
+        description="Devices of the compiled shortlist that a circuit is laid out on before one is chosen.",
+    )
+    fidelity: float = Field(0.6, ge=0, le=1, description="How much fidelity counts for the policy `pareto`.")
+    time: float = Field(0.2, ge=0, le=1, description="How much being done early counts for it.")
+    money: float = Field(0.2, ge=0, le=1, description="How much a low price counts for it.")
+
+
 class ResponseSection(Section):
     """The policy under which response actions are approved or refused."""
 

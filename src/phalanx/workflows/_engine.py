@@ -32,7 +32,7 @@ from phalanx.core import (
     TenantId,
     TraceId,
 )
-from phalanx.devices import Fleet
+from phalanx.devices import Chooser, Fleet
 from phalanx.telemetry import Telemetry
 from phalanx.workflows._attempts import attempts_of
 from phalanx.workflows._circuits import Circuits
@@ -79,14 +79,14 @@ class Engine:
 
     def __init__(
         self, store: Store, clock: Clock, telemetry: Telemetry, fleet: Fleet, offload: Offload, rng: Rng, *,
-        name: str = ENGINE, processes: Offload | None = None,
+        name: str = ENGINE, processes: Offload | None = None, chooser: Chooser | None = None,
     ) -> None:  # fmt: skip
         self._around = Surroundings(
             store=store,
             clock=clock,
             telemetry=telemetry,
             fleet=fleet,
-            circuits=Circuits(fleet, clock),
+            circuits=Circuits(fleet, clock, chooser),
             offload=offload,
             processes=processes or offload,
             turns={kind: Turns(MAX_CONCURRENT_STEPS) for kind in StepKind},

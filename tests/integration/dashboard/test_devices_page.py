@@ -17,7 +17,9 @@ def test_devices_their_map_and_jobs_are_shown(on_pages):
         await visit.node.jobs.submit(DEFAULT_TENANT, circuit, shots=25)
         page = (await visit.http.get("/devices?device=local.statevector")).text
         assert "<circle" in page
-        assert "local.statevector has 22 qubits" in page
+        assert "local.statevector is likeliest to succeed" in page
+        assert "by success_probability, newest first" in page
+        assert "less disturbed" in page, "what was ruled out is there with its reason"
         assert (await visit.http.get("/devices?device=no.such")).status_code == 404
 
     on_pages(work)

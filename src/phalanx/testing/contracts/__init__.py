@@ -10,6 +10,7 @@ from phalanx.testing.contracts._detectors import DETECTOR_CHECKS, DetectorCheck,
 from phalanx.testing.contracts._devices import DEVICE_CHECKS, check_provider
 from phalanx.testing.contracts._journal import JOURNAL_CHECKS, JOURNAL_FULL_CHECKS, OpenJournals
 from phalanx.testing.contracts._notes import NOTES, OpenStore
+from phalanx.testing.contracts._policies import POLICY_CHECKS
 from phalanx.testing.contracts._sinks import SINK_CHECKS, SinkCheck, SinkLab, item_like, parcel_like
 from phalanx.testing.contracts._skills import DUTY_CHECKS, SKILL_CHECKS, DutyCheck, SkillCheck, Tools
 from phalanx.testing.contracts._sources_from import SOURCE_CHECKS, SourceCheck, SourceLab
@@ -31,6 +32,7 @@ __all__ = [
     "JOURNAL_CHECKS",
     "JOURNAL_FULL_CHECKS",
     "NOTES",
+    "POLICY_CHECKS",
     "SINK_CHECKS",
     "SKILL_CHECKS",
     "SOURCE_CHECKS",

@@ -1,0 +1,191 @@
+"""Where the circuits of a node go: its policy over its fleet, with load and calibration read at each decision.
+
+A result of one kind does not become one of another unasked: where nobody says what results are to be, only devices of
+the least disturbed kind that fits are compared (an ideal simulator, the emulation of a machine, a machine). What is
+known of a device is written to the board when its provider says something new; what waits there, at every decision.
+"""
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from collections.abc import Mapping
+from dataclasses import replace
+
+from phalanx.allocation._board import Board
+from phalanx.allocation._deciding import warm_decisions
+from phalanx.allocation._errors import NothingFits
+from phalanx.allocation._explaining import Explanation, checked_policies, explained
+from phalanx.allocation._layouts import Layouts, standing_of
+from phalanx.allocation._limits import (
+    FIRST_RUN_S,
+    MAX_KNOWN_CIRCUITS,
+    MAX_RECENT_DECISIONS,
+    RUN_TIME_WEIGHT,
+    SHORTLIST,
+)
+from phalanx.allocation._policy import Case, Policy, Preference, Ranking, is_ideal
+from phalanx.allocation._requirement import Requirement, requirement_of
+from phalanx.core import NS_PER_S, Circuit, Clock, Offload, Origin, TenantId
+from phalanx.devices import Chosen, DeviceModel, Fleet, Job, JobState, Window, Wish
+from phalanx.quantum import features
+
+_DISTURBED = (Origin.SIMULATED, Origin.EMULATED, Origin.HARDWARE)
+_SAME = 1e-9
+
+
+class Placements:
+    """A ``devices.Chooser`` by policies. ``slots`` is how many circuits a device runs at once."""
+
+    def __init__(
+        self, fleet: Fleet, clock: Clock, offload: Offload, policies: Mapping[str, Policy], *, policy: str,
+        k: int = SHORTLIST, slots: int = 1,
+    ) -> None:  # fmt: skip
+        self._fleet, self._clock, self._offload = fleet, clock, offload
+        self.policies = dict(policies)
+        self.policy = checked_policies(policies, policy).name
+        self._k, self._slots = k, slots
+        self._models: list[DeviceModel] = fleet.devices()
+        self._board = Board([standing_of(model) for model in self._models])
+        self._layouts = Layouts()
+        self._open: Counter[str] = Counter()
+        self._took_s: dict[str, float] = {}
+        self._recent: dict[TenantId, deque[Explanation]] = {}
+        self._counts: OrderedDict[str, Requirement] = OrderedDict()
+        # Layouts are kept without a lock of their own: one decision that lays out at a time.
+        self._turn = asyncio.Lock()
+        self._warm = False
+
+    async def choose(self, wish: Wish, /) -> Chosen:
+        """Raises ``NothingFits``."""
+        case, policy = self._case(wish), checked_policies(self.policies, self.policy)
+        if not case.fitting:
+            raise NothingFits(case.wanted.told(), [f"{one.name} {one.reason}" for one in case.refused()])
+        if not wish.subject:
+            ranking = await self._ranked(policy, case)
+            return self._chosen(ranking.reason, ranking.preferences)
+        found = await self._explained(policy, case, wish.subject)
+        self._recent.setdefault(wish.tenant, deque(maxlen=MAX_RECENT_DECISIONS)).append(found)
+        return self._chosen(
+            found.reason, tuple(Preference(one.device, one.score, one.reason) for one in found.devices if one.fits)
+        )
+
+    async def explain(self, wish: Wish, *, policy: str = "") -> Explanation:
+        """Where it would go now, by a policy other than the node's if one is named. Nothing is sent or kept."""
+        return await self._explained(checked_policies(self.policies, policy or self.policy), self._case(wish), "")
+
+    def recent(self, tenant: TenantId) -> list[Explanation]:
+        """The latest decisions for jobs of a tenant, newest first."""
+        return list(reversed(self._recent.get(tenant, ())))
+
+    def sent(self, device: str, /) -> None:
+        self._open[device] += 1
+
+    def back(self, device: str, /) -> None:
+        self._open[device] = max(0, self._open[device] - 1)
+
+    async def told(self, job: Job, /) -> None:
+        """A run that completed says how long runs take there."""
+        if job.state is JobState.COMPLETED and job.started_at_ns:
+            took_s = (job.finished_at_ns - job.started_at_ns) / NS_PER_S
+            known = self._took_s.get(job.device, took_s)
+            self._took_s[job.device] = known + RUN_TIME_WEIGHT * (took_s - known)
+
+    def _case(self, wish: Wish) -> Case:
+        self._look()
+        wanted = replace(
+            self._wanted(wish.circuit), shots=wish.shots, fidelity=wish.fidelity, deadline_s=wish.deadline_s,
+            budget=wish.budget, regions=wish.regions,
+        )  # fmt: skip
+        case: Case | None = None
+        for kind in _DISTURBED if wish.origin is None else (wish.origin,):
+            excluded = self._excluded(wish, kind)
+            board = self._board.copy()
+            for name in excluded:
+                board.set_open(name, is_open=False)
+            steady = wish.emergency or wish.deadline_s < float("inf")
+            case = Case(wish.circuit, wanted, board, self._models, self._layouts, self._k, excluded, steady)
+            if case.shortlisted.n_fit:
+                break
+        assert case is not None
+        return case
+
+    def _excluded(self, wish: Wish, kind: Origin) -> dict[str, str]:
+        unlike = f"{kind.value} ones are " + ("asked for" if wish.origin is not None else "less disturbed")
+        found = {
+            model.name: f"gives {model.origin.value} results, and {unlike}"
+            for model in self._models
+            if model.origin is not kind
+        }
+        return found | {name: why for name, why in wish.without.items() if name in self._board.names}
+
+    def _look(self) -> None:
+        """Write what has changed to the board: calibrations and status by device, and every queue."""
+        now_ns = self._clock.wall_ns()
+        for at, (name, known) in enumerate(zip(self._board.names, self._models, strict=True)):
+            model = self._fleet.backend(name).device
+            if model is not known:
+                self._models[at] = model
+                self._board.put(standing_of(model))
+            n_open = self._open[name]
+            waiting = max(0, n_open + 1 - self._slots)
+            wait_s = (model.queue.wait_ns_p50 or 0) / NS_PER_S
+            wait_s += waiting * self._took_s.get(name, FIRST_RUN_S) / self._slots
+            if model.windows:
+                wait_s += opens_in_s(model.windows, now_ns)
+            self._board.set_load(name, min(1.0, n_open / self._slots), wait_s)
+
+    def _wanted(self, circuit: Circuit) -> Requirement:
+        """Counts of a circuit; kept, since an estimate asks for the same few circuits again and again."""
+        found = self._counts.get(circuit.digest)
+        if found is None:
+            found = self._counts[circuit.digest] = requirement_of(features(circuit))
+            if len(self._counts) > MAX_KNOWN_CIRCUITS:
+                self._counts.popitem(last=False)
+        return found
+
+    async def _ranked(self, policy: Policy, case: Case) -> Ranking:
+        if not self._lays_out(policy, case):
+            return policy.rank(case)
+        async with self._turn:
+            return await self._offload.run(self._with_kernels, policy, case)
+
+    async def _explained(self, policy: Policy, case: Case, subject: str) -> Explanation:
+        at_ns = self._clock.wall_ns() if subject else 0
+        if not self._lays_out(policy, case):
+            return explained(policy, case, subject=subject, at_ns=at_ns)
+        async with self._turn:
+            await self._offload.run(self._loaded)
+            return await self._offload.run(explained, policy, case, subject=subject, at_ns=at_ns)
+
+    @staticmethod
+    def _lays_out(policy: Policy, case: Case) -> bool:
+        return policy.by_layout and not all(is_ideal(case.model(name)) for name in case.fitting)
+
+    def _with_kernels(self, policy: Policy, case: Case) -> Ranking:
+        self._loaded()
+        return policy.rank(case)
+
+    def _loaded(self) -> None:
+        """Mapping loads a compiler anyway: from then on decisions are compiled too."""
+        if not self._warm:
+            warm_decisions()
+            self._warm = True
+
+    def _chosen(self, reason: str, preferences: tuple[Preference, ...]) -> Chosen:
+        first = preferences[0]
+        provider = self._fleet.backend(first.device).device.provider
+        alike = frozenset(
+            one.device
+            for one in preferences
+            if abs(one.score - first.score) <= _SAME and self._fleet.backend(one.device).device.provider == provider
+        )
+        return Chosen(first.device, reason, tuple(one.device for one in preferences), alike)
+
+
+def opens_in_s(windows: tuple[Window, ...], now_ns: int) -> float:
+    """Seconds until one of the stretches of the week (UTC) holds ``now_ns``; 0 within one."""
+    day, second = divmod(now_ns // NS_PER_S, 86_400)
+    weekday = (day + 3) % 7  # the first day of the epoch was a Thursday
+    if any(one.holds(weekday, second) for one in windows):
+        return 0.0
+    now = weekday * 86_400 + second
+    return float(min((one.weekday * 86_400 + one.start_s - now) % (7 * 86_400) for one in windows))

@@ -1,0 +1,123 @@
+"""Which device a circuit goes to, and why: the node's policy, a circuit explained, and the latest decisions."""
+
+import math
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from phalanx.allocation import Explanation
+from phalanx.api._auth import Gate
+from phalanx.api._bodies import read_body
+from phalanx.api._replies import reply
+from phalanx.api._schemas import answer, asked
+from phalanx.core import InvalidInput, NotFound, Origin
+from phalanx.devices import Wish
+from phalanx.quantum.circuits import read
+from phalanx.trust import Principal, Role
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+
+class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
+    """The policy that places circuits, and those that could. ``laid_out`` is how many devices a circuit is tried on."""
+
+    policy: str
+    policies: tuple[str, ...]
+    laid_out: int
+
+
+class DecisionView(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision, without the devices that were passed over: those are under its job."""
+
+    at_ns: int
+    subject: str
+    policy: str
+    wanted: str
+    device: str
+    reason: str
+    n_fit: int
+    n_refused: int
+
+
+class ExplainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A circuit to place without running it. ``circuit`` is text in ``language`` (empty: what it looks like).
+
+    Zeros: nothing is asked. ``policy`` empty: the node's. ``origin`` is the kind of results; ``within_s`` from now.
+    """
+
+    circuit: str
+    language: str = ""
+    policy: str = ""
+    shots: int = 1_000
+    origin: str = ""
+    fidelity: float = 0.0
+    within_s: float = 0.0
+    budget: float = 0.0
+    regions: tuple[str, ...] = ()
+    emergency: bool = False
+
+
+def allocation_routes(node: "Node", gate: Gate) -> APIRouter:
+    """``/v1/allocation``."""
+    router = APIRouter(prefix="/v1/allocation", tags=["allocation"], default_response_class=Response)
+    viewer = Depends(gate.needs(Role.VIEWER))
+
+    @router.get("", responses=answer(PolicyView), dependencies=[viewer])
+    async def get_policy() -> Response:
+        """The policy that places circuits, and those that could."""
+        placements = node.placements
+        return reply(
+            PolicyView(
+                policy=placements.policy, policies=tuple(sorted(placements.policies)),
+                laid_out=node.settings.allocation.laid_out,
+            )
+        )  # fmt: skip
+
+    @router.post("/explain", responses=answer(Explanation), openapi_extra=asked(ExplainRequest))
+    async def explain_circuit(request: Request, principal: Annotated[Principal, viewer]) -> Response:
+        """Where a circuit would go now: every device with its score, and what ruled out those that do not fit."""
+        try:
+            wanted = msgspec.json.decode(await read_body(request, node.offload), type=ExplainRequest)
+            origin = Origin(wanted.origin) if wanted.origin else None
+        except (msgspec.DecodeError, ValueError) as error:
+            raise InvalidInput("body", str(error)) from error
+        circuit = await node.offload.run(read, wanted.circuit, language=wanted.language or None)
+        wish = Wish(
+            circuit=circuit, shots=wanted.shots, tenant=principal.tenant, origin=origin, fidelity=wanted.fidelity,
+            deadline_s=wanted.within_s or math.inf, budget=wanted.budget or math.inf,
+            regions=frozenset(wanted.regions), emergency=wanted.emergency,
+        )  # fmt: skip
+        return reply(await node.placements.explain(wish, policy=wanted.policy))
+
+    @router.get("/decisions", responses=answer(DecisionView, many=True))
+    async def list_decisions(
+        principal: Annotated[Principal, viewer], limit: Annotated[int, Query(ge=1, le=256)] = 50
+    ) -> Response:
+        """The latest decisions for jobs of the caller's tenant, newest first; a restart of the node forgets them."""
+        found = node.placements.recent(principal.tenant)[:limit]
+        return reply({"items": [_view(one) for one in found], "next": ""})
+
+    @router.get("/decisions/{job_id}", responses=answer(Explanation))
+    async def get_decision(job_id: str, principal: Annotated[Principal, viewer]) -> Response:
+        """The latest decision for one job, with every device that was considered."""
+        for one in node.placements.recent(principal.tenant):
+            if one.subject == f"job {job_id}":
+                return reply(one)
+        raise NotFound("decision", job_id)
+
+    return router
+
+
+def _view(one: Explanation) -> DecisionView:
+    n_fit = sum(device.fits for device in one.devices)
+    return DecisionView(
+        at_ns=one.at_ns, subject=one.subject, policy=one.policy, wanted=one.wanted, device=one.device,
+        reason=one.reason, n_fit=n_fit, n_refused=len(one.devices) - n_fit,
+    )  # fmt: skip
+
+
+KINDS: tuple[type, ...] = (PolicyView, DecisionView, ExplainRequest, Explanation)

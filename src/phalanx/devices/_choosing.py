@@ -1,0 +1,85 @@
+"""Who chooses a device for a circuit: the port between jobs and whoever knows better than the fleet's own rule."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from phalanx.core import Circuit, Origin, TenantId
+from phalanx.devices._fleet import Fleet
+from phalanx.devices._job_records import Job
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """A circuit that wants a device. ``without`` names devices that are none for it, and why.
+
+    ``deadline_s`` is from now, waiting included; ``budget`` in the currency of prices; ``regions`` empty: anywhere.
+    ``subject`` says what it is for; without one the decision is not kept to be looked at.
+    """
+
+    circuit: Circuit
+    shots: int
+    tenant: TenantId
+    origin: Origin | None = None
+    fidelity: float = 0.0
+    deadline_s: float = math.inf
+    budget: float = math.inf
+    regions: frozenset[str] = frozenset()
+    emergency: bool = False
+    without: Mapping[str, str] = field(default_factory=dict)
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Where a circuit goes and why. ``order`` is all that fit, best first; ``alike`` those as good as the best."""
+
+    device: str
+    reason: str
+    order: tuple[str, ...]
+    alike: frozenset[str]
+
+
+class Chooser(Protocol):
+    """Chooses, and is told what came of it. Raises ``Unavailable`` where nothing fits."""
+
+    async def choose(self, wish: Wish, /) -> Chosen: ...
+
+    def sent(self, device: str, /) -> None:
+        """One more circuit waits or runs there."""
+        ...
+
+    def back(self, device: str, /) -> None:
+        """One fewer."""
+        ...
+
+    async def told(self, job: Job, /) -> None:
+        """How a job ended."""
+        ...
+
+
+class FleetChooser:
+    """The fleet's own rule, for who has nothing better: the least disturbed, then the smallest."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    async def choose(self, wish: Wish, /) -> Chosen:
+        placement = self._fleet.place(wish.circuit.n_qubits, shots=wish.shots, origin=wish.origin, without=wish.without)
+        chosen = placement.backend.device
+        fitting = [one.device for one in placement.considered if one.fits and one.device.origin is chosen.origin]
+        order = sorted(fitting, key=lambda one: (one is not chosen, one.n_qubits, one.name))
+        return Chosen(
+            chosen.name, placement.reason, tuple(one.name for one in order),
+            frozenset(one.name for one in fitting if one.provider == chosen.provider),
+        )  # fmt: skip
+
+    def sent(self, device: str, /) -> None:
+        """The rule does not look at load."""
+
+    def back(self, device: str, /) -> None:
+        """Likewise."""
+
+    async def told(self, job: Job, /) -> None:
+        """Nothing is learned."""

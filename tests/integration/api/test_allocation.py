@@ -1,0 +1,36 @@
+"""Placement over the API: the policy, a circuit explained, and what was decided for a job."""
+
+import pytest
+
+from phalanx.trust import Role
+
+GHZ = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[3]; creg c[3]; h q[0]; cx q[0],q[1]; cx q[1],q[2]; measure q -> c;'
+
+
+@pytest.mark.requirement("QRM-2", "QRM-5")
+def test_a_circuit_is_explained_and_a_jobs_placement_found(on_node):
+    async def work(api):
+        policy = (await api.http.get("/v1/allocation")).raise_for_status().json()
+        assert policy["policy"] == "success_probability"
+        assert {"composite", "least_busy", "best_error", "pareto"} <= set(policy["policies"])
+        for name in policy["policies"]:
+            asked = {"circuit": GHZ, "policy": name, "origin": "simulated"}
+            found = (await api.http.post("/v1/allocation/explain", json=asked)).raise_for_status().json()
+            assert (found["policy"], found["device"]) == (name, "local.statevector")
+            assert all(one["reason"] for one in found["devices"])
+        assert (await api.http.get("/v1/allocation/decisions")).json()["items"] == [], "what is asked is not kept"
+        job = (await api.http.post("/v1/jobs", json={"circuit": GHZ, "shots": 10})).raise_for_status().json()
+        latest = (await api.http.get("/v1/allocation/decisions")).json()["items"]
+        assert [one["subject"] for one in latest] == [f"job {job['id']}"]
+        whole = (await api.http.get(f"/v1/allocation/decisions/{job['id']}")).raise_for_status().json()
+        assert whole["device"] == job["device"]
+        assert len(whole["devices"]) == latest[0]["n_fit"] + latest[0]["n_refused"]
+        stranger = await api.token(Role.OPERATOR, "somebody else")
+        gone = await api.http.get(f"/v1/allocation/decisions/{job['id']}", headers=stranger)
+        assert gone.status_code == 404
+        for bad in ({"circuit": GHZ, "policy": "best"}, {"circuit": "x"}, {"circuit": GHZ, "origin": "magic"}):
+            assert (await api.http.post("/v1/allocation/explain", json=bad)).status_code in {400, 422}, bad
+        late = {"circuit": GHZ, "shots": 10, "regions": ["moon"]}
+        assert (await api.http.post("/v1/jobs", json=late)).status_code == 503
+
+    on_node(work)

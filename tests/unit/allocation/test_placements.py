@@ -1,0 +1,137 @@
+"""Placing over a fleet: load and calibration are those of now, results keep their kind, decisions are kept."""
+
+import asyncio
+import math
+from dataclasses import replace
+
+import pytest
+
+from phalanx.allocation import NothingFits, Placements, built_in_policies
+from phalanx.allocation._placements import opens_in_s
+from phalanx.core import DEFAULT_TENANT, InvalidInput, Origin, TenantId
+from phalanx.devices import (
+    DeviceModel,
+    Fleet,
+    Jobs,
+    JobWishes,
+    Modality,
+    Numbers,
+    ProviderContext,
+    SessionLimits,
+    Window,
+    Wish,
+    calibration,
+    local_provider,
+)
+from phalanx.quantum import Gates
+from phalanx.telemetry import Telemetry
+from phalanx.testing import SimWorld
+
+GHZ = Gates(3).h(0).cx(0, 1).cx(1, 2).measure(0, 1, 2).circuit()
+
+
+def model(name, error, at_ns=1, n=5):
+    numbers = Numbers(
+        two_qubit_error=error, one_qubit_error=1e-4, readout_error=0.01, t1_ns=1e5, t2_ns=1e5, one_qubit_ns=40.0,
+        two_qubit_ns=300.0, readout_ns=1_000.0,
+    )  # fmt: skip
+    return DeviceModel(
+        name=f"x.{name}", provider="x", kind=Modality.SUPERCONDUCTING, origin=Origin.EMULATED, n_qubits=n,
+        limits=SessionLimits(max_shots=10_000),
+        calibration=calibration(n, [(at, at + 1) for at in range(n - 1)], numbers, calibrated_at_ns=at_ns, source="t"),
+    )  # fmt: skip
+
+
+class Changing:
+    """A backend whose device becomes another."""
+
+    def __init__(self, device):
+        self.device = device
+
+    async def run(self, circuit, /, *, shots, seed):
+        await asyncio.Event().wait()
+
+
+def simulated(main, seed=1):
+    SimWorld(seed).run(main)
+
+
+def made(world, *backends, policy="success_probability", **options):
+    local = local_provider(ProviderContext(world.offload, world.clock)).backends()
+    fleet = Fleet([*local, *backends])
+    return fleet, Placements(fleet, world.clock, world.offload, built_in_policies(), policy=policy, **options)
+
+
+def wish(**wishes):
+    return Wish(circuit=GHZ, shots=100, tenant=DEFAULT_TENANT, **wishes)
+
+
+@pytest.mark.requirement("QRM-2", "QRM-6")
+def test_calibration_and_load_are_those_of_now():
+    async def main(world):
+        a, b = Changing(model("a", 0.01)), Changing(model("b", 0.02))
+        _, placements = made(world, a, b)
+        assert (await placements.choose(wish(origin=Origin.EMULATED))).device == "x.a"
+        a.device = model("a", 0.2, at_ns=2)
+        assert (await placements.choose(wish(origin=Origin.EMULATED))).device == "x.b"
+        _, idle = made(world, a, b, policy="least_busy")
+        before = (await idle.choose(wish(origin=Origin.EMULATED))).device
+        for _ in range(3):
+            idle.sent(before)
+        assert (await idle.choose(wish(origin=Origin.EMULATED))).device != before
+        for _ in range(3):
+            idle.back(before)
+        assert (await idle.choose(wish(origin=Origin.EMULATED))).device == before
+
+    simulated(main)
+
+
+@pytest.mark.requirement("QRM-2")
+def test_results_keep_their_kind_and_each_refusal_its_reason():
+    async def main(world):
+        _, placements = made(world, Changing(model("a", 0.01)))
+        chosen = await placements.choose(wish(subject="job 1"))
+        assert (chosen.device, chosen.order) == ("local.statevector", ("local.statevector",))
+        reasons = {one.device: one.reason for one in placements.recent(DEFAULT_TENANT)[0].devices}
+        assert "less disturbed" in reasons["x.a"]
+        asked = await placements.explain(wish(origin=Origin.EMULATED, without={"x.a": "it failed"}))
+        told = {one.device: one.reason for one in asked.devices}
+        assert (asked.device, told["x.a"]) == ("", "it failed")
+        assert "emulated ones are asked for" in told["local.statevector"]
+        with pytest.raises(NothingFits, match="it failed"):
+            await placements.choose(wish(origin=Origin.EMULATED, without={"x.a": "it failed"}))
+        assert (await placements.explain(wish(without={"local.statevector": "down"}))).device == "x.a"
+        assert len(placements.recent(DEFAULT_TENANT)) == 1, "what was only asked is not kept"
+        assert placements.recent(TenantId("other")) == []
+        with pytest.raises(InvalidInput):
+            await placements.explain(wish(), policy="no such")
+
+    simulated(main)
+
+
+@pytest.mark.requirement("QRM-1")
+def test_a_job_is_placed_by_the_policy_with_its_wishes():
+    async def main(world):
+        fleet, placements = made(world, Changing(model("a", 0.01)), Changing(model("b", 0.002)))
+        jobs = Jobs(world.store("node"), world.clock, world.ids, fleet, Telemetry(world.clock), placements)
+        job = await jobs.submit(DEFAULT_TENANT, GHZ, shots=10, origin=Origin.EMULATED)
+        assert job.device == "x.b"
+        assert "likeliest to succeed" in job.reason
+        assert placements.recent(DEFAULT_TENANT)[0].subject == f"job {job.id}"
+        with pytest.raises(NothingFits, match=r"fidelity of 0\.999"):
+            await jobs.submit(DEFAULT_TENANT, GHZ, shots=10, origin=Origin.EMULATED, wishes=JobWishes(fidelity=0.9999))
+        late = JobWishes(deadline_at_ns=world.clock.wall_ns())
+        with pytest.raises(NothingFits, match="late"):
+            await jobs.submit(DEFAULT_TENANT, GHZ, shots=10, origin=Origin.EMULATED, wishes=late)
+
+    simulated(main)
+
+
+def test_a_window_opens_later_this_week_or_next():
+    day = 86_400
+    thursday_noon_ns = (day // 2) * 10**9  # the first day of the epoch
+    assert opens_in_s((Window(3, 0, day),), thursday_noon_ns) == 0.0
+    assert opens_in_s((Window(4, 3_600, day),), thursday_noon_ns) == day / 2 + 3_600
+    assert opens_in_s((Window(3, 0, 3_600),), thursday_noon_ns) == 6.5 * day
+    closed = replace(model("a", 0.01), windows=(Window(3, 0, 3_600),))
+    assert math.isfinite(closed.windows[0].start_s)
