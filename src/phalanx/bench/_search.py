@@ -164,17 +164,17 @@ async def _filled(
             needles = _needles(ahead)
         before = time.process_time()
         for batch in ahead:
-            archive.add(batch)
             done += len(batch)
+            archive.add([batch], read_to=(done, 0))
             if archive.is_full:
-                await archive.write(done)
+                await archive.write()
         cpu_s += time.process_time() - before
         past_s = time.perf_counter() - begun
         if past_s > told_s + _TELL_EVERY_S:
             told_s = past_s
             tell(f"archived {done:,} of {n:,} events, about {past_s / done * (n - done):.0f} s to go")
     before = time.process_time()
-    await archive.write(done)
+    await archive.write()
     cpu_s += time.process_time() - before
     segments = archive.segments(DEFAULT_TENANT)
     held = sum(one.events for one in segments)

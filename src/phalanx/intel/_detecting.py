@@ -14,32 +14,38 @@ from phalanx.intel.reading import ReadOut, Rejected, read_lines
 
 
 class Detected(NamedTuple):
-    """What was found in some lines of a chunk: hits, lines rejected, and the log sources seen."""
+    """What was found in some lines of a chunk: hits, lines rejected, and the events that were read."""
 
     hits: list[Hit]
     rejected: list[Rejected]
-    sources: list[str]
+    batches: list[EventBatch]
+
+    @property
+    def sources(self) -> list[str]:
+        """The log sources of the events."""
+        return list(dict.fromkeys(str(batch.log_source) for batch in self.batches))
 
 
 def detect(detectors: Sequence[Detector], chunk: Chunk, first_row: int, lines: Sequence[bytes]) -> Detected:
     """Read ``lines``, which are rows of ``chunk`` from ``first_row`` on, and ask every detector, in their order."""
     found = Detected([], [], [])
-    for out in _read(chunk, first_row, lines):
+    for out in read_rows(chunk, first_row, lines):
         found.rejected.extend(out.rejected)
+        found.batches.extend(out.batches)
         for batch in out.batches:
-            found.sources.append(str(batch.log_source))
             for detector in detectors:
                 _ask(detector, batch, found)
-    return Detected(found.hits, found.rejected, list(dict.fromkeys(found.sources)))
+    return found
 
 
-def _read(chunk: Chunk, first_row: int, lines: Sequence[bytes]) -> list[ReadOut]:
+def read_rows(chunk: Chunk, first_row: int, lines: Sequence[bytes]) -> list[ReadOut]:
+    """Read ``lines``, which are rows of ``chunk`` from ``first_row`` on."""
     try:
         return [_read_lines(chunk, first_row, lines)]
     except Exception as error:  # noqa: BLE001 - a poisoned line must not stop the stream
         if len(lines) == 1:
             return [ReadOut((), (Rejected(first_row, _mistake(error), lines[0]),))]
-    return [out for row, line in enumerate(lines, first_row) for out in _read(chunk, row, [line])]
+    return [out for row, line in enumerate(lines, first_row) for out in read_rows(chunk, row, [line])]
 
 
 def _read_lines(chunk: Chunk, first_row: int, lines: Sequence[bytes]) -> ReadOut:

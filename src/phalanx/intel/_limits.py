@@ -133,6 +133,8 @@ MAX_HUNT_QUERIES = 8
 
 # How often who waits for the archive to have everything looks whether it has.
 ARCHIVE_POLL_S = 0.25
+# The archive reads the journal itself when nothing was handed over to it for so long.
+HANDED_WITHIN_S = 1.0
 # Saved hunts of one tenant, the events that the last run of one notes, and how often those that are due are looked for.
 MAX_HYPOTHESES = 500
 MAX_RUN_EVENTS = 50

@@ -18,6 +18,7 @@ from phalanx.core import (
     NS_PER_S,
     PROBE_TENANT,
     Clock,
+    EventBatch,
     Expect,
     Finding,
     InvalidInput,
@@ -41,6 +42,9 @@ from phalanx.intel._model import BATCHES, CURSORS, BatchEntry, Chunk, Cursor, cu
 from phalanx.intel.reading import slices, split_lines
 from phalanx.intel.sigma import RuleSet
 from phalanx.telemetry import Telemetry
+
+# Events, and where in the journal they begin and end: record and row.
+Hand = Callable[[tuple[int, int], tuple[int, int], Sequence[EventBatch]], None]
 
 
 class Sentinel:
@@ -72,6 +76,7 @@ class Sentinel:
         self._store = store
         self._rules = rules
         self._next_rules: RuleSet | None = None
+        self._hand: Hand | None = None
         self._memory = Memory(store)
         self._others: list[Detector] = []
         for detector in detectors:
@@ -106,6 +111,10 @@ class Sentinel:
     def use(self, rules: RuleSet) -> None:
         """Put ``rules`` in force from the next chunk on. They go on with what those before were waiting for."""
         self._next_rules = rules
+
+    def hand_to(self, hand: Hand) -> None:
+        """Call ``hand`` with the events that were read: in order, but not committed, so after a crash again."""
+        self._hand = hand
 
     def _renew_rules(self) -> None:
         """Between two chunks nothing is under way that the old rules would remember and the new ones miss."""
@@ -177,11 +186,11 @@ class Sentinel:
                 chunk = await self._intake.seals.open(decode(frame, Chunk))
             except Shredded:
                 # Nobody can read it any more, and nobody is told of it as a fault.
-                offset, row = offset + 1, 0
+                offset, row = self._pass(offset, row)
                 continue
             except (WireError, CryptoError) as error:
                 harvest.add_unreadable(offset, frame, error.message, at_ns=self._clock.wall_ns())
-                offset, row = offset + 1, 0
+                offset, row = self._pass(offset, row)
                 continue
             harvest.open(offset, chunk, await self._read_before(chunk) if row else None)
             events += chunk.events - row
@@ -189,16 +198,26 @@ class Sentinel:
             detectors = self.detectors
             await self._recall(chunk)
             for first_row, lines in slices(split_lines(chunk.data), row):
-                harvest.add(offset, len(lines), detect(detectors, chunk, first_row, lines))
+                detected = detect(detectors, chunk, first_row, lines)
+                row = first_row + len(lines)
+                if self._hand is not None:
+                    self._hand((offset, first_row), (offset, row), detected.batches)
+                harvest.add(offset, len(lines), detected)
                 if harvest.full:
-                    await self._commit(harvest, offset, first_row + len(lines))
+                    await self._commit(harvest, offset, row)
                     harvest = Harvest(self.host_names)
                     harvest.open(offset, chunk, await self._read_before(chunk))
                     await self._recall(chunk)
                 await asyncio.sleep(0)
-            offset, row = offset + 1, 0
+            offset, row = self._pass(offset, row)
         await self._commit(harvest, offset, 0)
         self._intake.backlog.pace(events, self._clock.monotonic_ns() - started_ns)
+
+    def _pass(self, offset: int, row: int) -> tuple[int, int]:
+        """Where the next record begins."""
+        if self._hand is not None:
+            self._hand((offset, row), (offset + 1, 0), ())
+        return offset + 1, 0
 
     async def _recall(self, chunk: Chunk) -> None:
         for reason in await self._memory.recall(chunk.tenant, self.detectors):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from phalanx.core import GIB, MIB, NS_PER_S, AlertLevel, AuditSink, Clock, Event, NotFound, Store, TenantId
 from phalanx.crypto.vault import Vault
-from phalanx.intel import HYPOTHESES_EVERY_S, Archivist, EventLog, Hypotheses, Intake
+from phalanx.intel import HYPOTHESES_EVERY_S, Archivist, EventLog, Hypotheses, Intake, Sentinel
 from phalanx.intel.archive import TEND_EVERY_S, Archive, Searches, SegmentFiles
 from phalanx.node._guard import SpaceWatch, WatchedBlobs
 from phalanx.node._ports import Ports
@@ -28,7 +28,8 @@ class EventArchive:
     _clock: Clock
     _vault: Vault
 
-    def start(self, services: Services) -> None:
+    def start(self, services: Services, sentinel: Sentinel) -> None:
+        sentinel.hand_to(self.archivist.hand)
         services.start("archive", self.archivist.run)
         services.start("archive-tend", self._tend)
         services.start("hunts", self._hunt)

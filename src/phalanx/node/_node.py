@@ -294,7 +294,7 @@ def _start_services(node: Node, ports: Ports, services: Services) -> None:
     start_indicators(node, ports, services)
     services.start("sentinel", node.sentinel.run)
     if node.archive is not None:
-        node.archive.start(services)
+        node.archive.start(services, node.sentinel)
     if settings.intake.rules_dir is not None and settings.detection.reload_s > 0:
         services.start("rules", node.rules.run)
     start_delivery(node.delivery, services)

@@ -149,9 +149,9 @@ def ask(batches, queries, *, write_after, after="", limit=1000):
         archive = Archive(files, world.store("disk"), world.clock)
         await archive.open()
         for number_, batch in enumerate(batches):
-            archive.add(batch)
+            archive.add([batch], read_to=(number_ + 1, 0))
             if number_ in write_after:
-                await archive.write(number_ + 1)
+                await archive.write()
         searches = Searches(archive, world.clock, InlineOffload())
         return [await searches.search(TENANT, query, limit=limit, after=mark_of(after)) for query in queries]
 

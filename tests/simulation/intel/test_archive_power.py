@@ -1,13 +1,15 @@
 """The archive under loss of power and without room: every accepted event is found, once, however it goes down."""
 
 import asyncio
+import contextlib
 from collections import Counter
 
 import pytest
 
 from phalanx.adapters import FolderBlobs
 from phalanx.core import DEFAULT_TENANT, TenantId, event_id
-from phalanx.intel import Archivist, Intake
+from phalanx.intel import Archivist, Intake, Sentinel, _archiving, load_rules
+from phalanx.intel._limits import HANDED_WITHIN_S
 from phalanx.intel.archive import And, Archive, Query, Searches, SegmentFiles, parse
 from phalanx.intel.archive import _archive as archive_module
 from phalanx.telemetry import Alerts, Telemetry
@@ -31,9 +33,12 @@ class Life:
     def __init__(self, node):
         self.node, self.world = node, node.world
 
+    def offload(self):
+        return self.world.offload
+
     async def __aenter__(self):
         world, name = self.world, self.node.name
-        telemetry = Telemetry(world.clock)
+        self.telemetry = telemetry = Telemetry(world.clock)
         self.store = world.store(name)
         self.journal = await world.journals(name).open("intake")
         self.intake = await Intake.open(self.journal, self.store, clock=world.clock, ids=world.ids, telemetry=telemetry)
@@ -42,7 +47,7 @@ class Life:
         )
         self.archive = Archive(files, self.store, world.clock)
         self.archivist = Archivist(
-            self.archive, self.intake, clock=world.clock, offload=world.offload, telemetry=telemetry,
+            self.archive, self.intake, clock=world.clock, offload=self.offload(), telemetry=telemetry,
             alerts=Alerts(telemetry),
         )  # fmt: skip
         self.searches = Searches(self.archive, world.clock, world.offload)
@@ -59,6 +64,46 @@ class Life:
         ids = [event_id(batch.batch, batch.rows[at]) for batch, at in answer.events]
         assert answer.total == len(ids)
         return Counter(ids)
+
+
+class Along(Life):
+    """The same with a sentinel, which can be stopped and begun again."""
+
+    held = False
+
+    def offload(self):
+        return self
+
+    async def run(self, work, *args):
+        """Read for the archive only when the sentinel has read the same, if there is one."""
+        if self.held and not self.watch.done():
+            await self.sentinel.drained()
+        return work(*args)
+
+    async def __aenter__(self):
+        await super().__aenter__()
+        self.sentinel = Sentinel(
+            self.intake, self.store, load_rules(), clock=self.world.clock, telemetry=self.telemetry,
+            on_missions=lambda: None,
+        )  # fmt: skip
+        self.sentinel.hand_to(self.archivist.hand)
+        self.watch = asyncio.create_task(self.sentinel.run())
+        return self
+
+    async def stop(self):
+        self.watch.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.watch
+
+    async def again(self):
+        await self.stop()
+        # What was being committed when it stopped is committed all the same.
+        await self.world.clock.sleep(0.05)
+        self.watch = asyncio.create_task(self.sentinel.run())
+
+    async def __aexit__(self, *error):
+        await self.stop()
+        await super().__aexit__(*error)
 
 
 def lines(first, n):
@@ -163,3 +208,97 @@ def test_a_hostile_question_ends_when_its_time_is_up():
             assert whole.total == 10
 
     SimWorld(5).run(main)
+
+
+@pytest.mark.requirement("INT-1")
+def test_what_the_sentinel_read_is_not_read_again(monkeypatch):
+    def never(*_):
+        raise AssertionError("read a second time")
+
+    async def main(world):
+        async with Along(world.node("n1")) as life:
+            await world.clock.sleep(0.1)
+            monkeypatch.setattr(_archiving, "read_rows", never)
+            for number in range(20):
+                await life.intake.accept(lines(number, 3), tenant=DEFAULT_TENANT)
+                await world.clock.sleep(0.01)
+            await life.archivist.drained()
+            found = await life.found()
+            assert len(found) == 60
+            assert life.archive.segments(DEFAULT_TENANT)
+
+    SimWorld(5).run(main)
+
+
+@pytest.mark.requirement("INT-1")
+def test_without_a_sentinel_the_archive_goes_on_alone():
+    async def main(world):
+        async with Along(world.node("n1")) as life:
+            await life.intake.accept(lines(0, 3), tenant=DEFAULT_TENANT)
+            await life.archivist.drained()
+            await life.stop()
+            await life.intake.accept(lines(3, 40), tenant=DEFAULT_TENANT)
+            await life.archivist.drained()
+            assert len(await life.found()) == 43
+
+    SimWorld(5).run(main)
+
+
+@pytest.mark.requirement("INT-1")
+def test_what_is_handed_over_while_it_is_read_is_taken_once():
+    async def main(world):
+        async with Along(world.node("n1")) as life:
+            await life.stop()
+            await life.intake.accept(lines(0, 3), tenant=DEFAULT_TENANT)
+            life.held = True
+            # The archive goes on alone just when the sentinel begins again, and both are at the same place.
+            await world.clock.sleep(HANDED_WITHIN_S)
+            life.watch = asyncio.create_task(life.sentinel.run())
+            await life.archivist.drained()
+            found = await life.found()
+            assert len(found) == 3
+            assert set(found.values()) == {1}
+
+    SimWorld(5).run(main)
+
+
+@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.requirement("INT-1")
+def test_each_event_is_found_once_however_the_two_stop(seed):
+    async def main(world):
+        node = world.node("n1")
+        accepted = {DEFAULT_TENANT: set(), OTHER: set()}
+
+        async def program(node):
+            async with Along(node) as life:
+                for number in range(60):
+                    tenant = OTHER if number % 4 == 0 else DEFAULT_TENANT
+                    n = node.rng.integer(1, 9)
+                    taken = await life.intake.accept(lines(number, n), tenant=tenant)
+                    accepted[tenant] |= {event_id(taken.batch, row) for row in range(n)}
+                    chance = node.rng.integer(0, 20)
+                    if chance == 0:
+                        await life.stop()
+                    elif chance < 3:
+                        await life.again()
+                    if chance > 15:
+                        await world.clock.sleep(node.rng.integer(1, 1_500) / 1000)
+                await asyncio.Event().wait()
+
+        for _ in range(3):
+            node.start(program)
+            await world.clock.sleep(world.rng.integer(5, 6_000) / 1000)
+            await node.crash(power_loss=bool(world.rng.integer(0, 2)))
+
+        async def last(node):
+            async with Along(node) as life:
+                await life.archivist.drained()
+                for tenant, ids in accepted.items():
+                    found = await life.found(tenant)
+                    assert set(found.values()) <= {1}, "none is found twice"
+                    assert set(found) >= ids, "whatever was accepted is found"
+                return True
+
+        assert await node.start(last)
+
+    SimWorld(seed).run(main)

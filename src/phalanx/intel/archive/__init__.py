@@ -8,7 +8,7 @@ Errors: ``InvalidQuery``, an ``InvalidInput``, says at which column a question i
 """
 
 from phalanx.intel.archive._answers import Bar, Group, Mark, mark_of
-from phalanx.intel.archive._archive import Archive
+from phalanx.intel.archive._archive import NOWHERE, Archive, Position
 from phalanx.intel.archive._errors import InvalidQuery
 from phalanx.intel.archive._files import SegmentFiles
 from phalanx.intel.archive._grammar import parse, span_ns
@@ -33,6 +33,7 @@ __all__ = [
     "MAX_ANSWER_ROWS",
     "MAX_QUERY_CHARS",
     "MAX_TIMEOUT_S",
+    "NOWHERE",
     "SEGMENTS",
     "SEGMENT_AFTER_S",
     "TAKE_RECORDS",
@@ -48,6 +49,7 @@ __all__ = [
     "Match",
     "Not",
     "Or",
+    "Position",
     "Query",
     "RuleHit",
     "Searches",

@@ -11,7 +11,8 @@ Invariants:
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from phalanx.core import (
     MAX_PAGE_ROWS,
@@ -25,8 +26,9 @@ from phalanx.core import (
     Write,
     decode,
 )
+from phalanx.crypto.vault import Shredded
 from phalanx.intel._model import Cursor
-from phalanx.intel.archive._columns import Builder, Piece, merge
+from phalanx.intel.archive._columns import Builder, Piece
 from phalanx.intel.archive._files import SegmentFiles, prefix_of
 from phalanx.intel.archive._limits import (
     MAX_PIECE_CELLS,
@@ -78,9 +80,24 @@ class Head:
     def pieces(self) -> list[Piece]:
         return [shard.piece() for shard in self.shards()]
 
+    def join(self, later: "Head") -> None:
+        """Take what came after: pieces, as they are."""
+        self._shards = [*self.shards(), *later.shards()]
+        self._builder, self._latest = Builder(self._tenant), None
+        self._fields |= later._fields
+
+
+Position = tuple[int, int]
+# Before the archive is open, and after a write of which nobody knows the end: nothing follows on from there.
+NOWHERE: Final[Position] = (-1, 0)
+
 
 class Archive:
-    """Made with ``open``. ``Archivist`` fills it, ``Searches`` ask it."""
+    """Made with ``open``. ``Archivist`` fills it, ``Searches`` ask it.
+
+    ``read_to`` is up to where it has the journal, the record and the row in it; ``offset`` is the record up to which
+    all is in segments.
+    """
 
     def __init__(self, files: SegmentFiles, store: Store, clock: Clock) -> None:
         self.files = files
@@ -88,10 +105,13 @@ class Archive:
         self._clock = clock
         self._segments: dict[TenantId, dict[str, Segment]] = {}
         self._heads: dict[TenantId, Head] = {}
+        # What is just being written, and can be asked until it is.
+        self._leaving: dict[TenantId, Head] = {}
         self._lock = asyncio.Lock()
         self._users = 0
         self._doomed: list[Segment] = []
         self.offset = 0
+        self.read_to = NOWHERE
 
     async def open(self) -> None:
         """Read which segments there are, and remove what a crash left."""
@@ -100,9 +120,11 @@ class Archive:
             await self._open()
 
     async def _open(self) -> None:
-        self._heads.clear()
-        row = await self._store.get(*CURSOR_KEY)
-        self.offset = 0 if row is None else decode(row.value, Cursor).offset
+        self._heads = {}
+        known = await self._store.get(*CURSOR_KEY)
+        cursor = None if known is None else decode(known.value, Cursor)
+        self.offset, row = (0, 0) if cursor is None else (cursor.offset, cursor.row)
+        self.read_to = (self.offset, row)
         self._segments.clear()
         for tenant in await self._store.tenants(SEGMENTS):
             own = self._segments.setdefault(tenant, {})
@@ -115,69 +137,78 @@ class Archive:
             if file not in named:
                 await self.files.remove_file(file)
 
-    def add(self, batch: EventBatch) -> None:
-        """Take a batch into memory. The caller says by ``write`` up to where the journal is in segments."""
-        head = self._heads.get(batch.tenant)
-        if head is None:
-            head = self._heads[batch.tenant] = Head(batch.tenant, self._clock.wall_ns())
-        head.add(batch)
+    def add(self, batches: Iterable[EventBatch], *, read_to: Position) -> None:
+        """Take the events of the journal from where it has them up to ``read_to`` into memory."""
+        for batch in batches:
+            head = self._heads.get(batch.tenant)
+            if head is None:
+                head = self._heads[batch.tenant] = Head(batch.tenant, self._clock.wall_ns())
+            head.add(batch)
+        self.read_to = read_to
 
     @property
     def waiting(self) -> int:
         """Events that are in memory only, and in the journal."""
-        return sum(map(len, self._heads.values()))
+        return _events(self._heads) + _events(self._leaving)
 
     @property
     def is_full(self) -> bool:
         """Whether it is time for a segment."""
-        return self.waiting >= SEGMENT_ROWS or any(head.cells >= MAX_SEGMENT_CELLS for head in self._heads.values())
+        return _events(self._heads) >= SEGMENT_ROWS or any(
+            head.cells >= MAX_SEGMENT_CELLS for head in self._heads.values()
+        )
 
     @property
     def waiting_since_ns(self) -> int:
         return min((head.since_ns for head in self._heads.values() if len(head)), default=0)
 
-    async def write(self, offset: int) -> None:
-        """Make segments of what is in memory, which is all of the journal before ``offset`` that is in none yet."""
+    async def write(self) -> int:
+        """Make segments of what is in memory; how many events that was. What is added meanwhile is of the next."""
         async with self._lock:
+            self._leaving, self._heads = self._heads, {}
+            (offset, row), leaving = self.read_to, self._leaving
             made: list[Segment] = []
             try:
-                for tenant, head in self._heads.items():
+                for tenant, head in leaving.items():
                     if len(head):
                         self._require_room(tenant)
-                        made.append(await self._write_one(head.pieces()))
+                        # Of a tenant that was shredded nothing is to be kept.
+                        with contextlib.suppress(Shredded):
+                            made.append(await self.files.write(head.pieces(), at_ns=self._clock.wall_ns()))
                 now_ns = self._clock.wall_ns()
                 writes: list[Write] = [one.put() for one in made]
-                await self._store.commit([*writes, cursor_at(offset, at_ns=now_ns)])
+                await self._store.commit([*writes, cursor_at(offset, row, at_ns=now_ns)])
+                # No await from here to the end: who looks sees either the one or the other.
+                for one in made:
+                    self._segments.setdefault(one.tenant, {})[one.id] = one
+                self.offset = offset
             except StorageFull:
                 # Nothing was committed, so the files are nobody's; what is in memory waits for room.
+                for tenant, head in self._heads.items():
+                    leaving.setdefault(tenant, Head(tenant, head.since_ns)).join(head)
+                self._heads, self._leaving = leaving, {}
                 for one in made:
                     with contextlib.suppress(StorageError):
                         await self.files.remove(one)
                 raise
             except BaseException:
                 # Whether the rows are there is not known: all of it is read anew from where the store says.
-                self._heads.clear()
+                self._heads, self.read_to = {}, NOWHERE
                 raise
-            # No await from here on: who looks sees either the one or the other.
-            for one in made:
-                self._segments.setdefault(one.tenant, {})[one.id] = one
-            self._heads.clear()
-            self.offset = offset
+            finally:
+                self._leaving = {}
+        return sum(one.events for one in made)
 
     def _require_room(self, tenant: TenantId) -> None:
         held = len(self._segments.get(tenant, {}))
         if held >= MAX_SEGMENTS:
             raise LimitExceeded("segments of a tenant", maximum=MAX_SEGMENTS, seen=held + 1)
 
-    async def _write_one(self, pieces: Sequence[Piece]) -> Segment:
-        piece = merge(pieces)
-        return await self.files.write(piece, at_ns=self._clock.wall_ns())
-
     def begin(self, tenant: TenantId) -> tuple[list[Segment], list[PieceShard]]:
         """Everything of a tenant as it is now; ``end`` when it was looked at, so that nothing goes before."""
         self._users += 1
-        head = self._heads.get(tenant)
-        return list(self._segments.get(tenant, {}).values()), [] if head is None else head.shards()
+        heads = [heads[tenant] for heads in (self._leaving, self._heads) if tenant in heads]
+        return list(self._segments.get(tenant, {}).values()), [shard for head in heads for shard in head.shards()]
 
     async def end(self) -> None:
         self._users -= 1
@@ -206,7 +237,7 @@ class Archive:
                 pieces.append(await self.files.load(segment, shard, list(shard.directory.blocks), shard.piece))
             finally:
                 self.files.done(segment)
-        made = await self._write_one(pieces)
+        made = await self.files.write(pieces, at_ns=self._clock.wall_ns())
         await self._store.commit([made.put(), *(one.delete() for one in small)])
         own = self._segments[tenant]
         for one in small:
@@ -263,6 +294,10 @@ class Archive:
     def segments(self, tenant: TenantId) -> list[Segment]:
         """The segments of a tenant, in the order in which they were written."""
         return sorted(self._segments.get(tenant, {}).values(), key=lambda one: one.id)
+
+
+def _events(heads: Mapping[TenantId, Head]) -> int:
+    return sum(map(len, heads.values()))
 
 
 def _together(small: Sequence[Segment]) -> list[Segment]:

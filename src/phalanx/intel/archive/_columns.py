@@ -7,9 +7,10 @@ their codes. Nothing is lost: the events come back as the batches that they came
 
 from array import array
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, islice
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from phalanx.core import BatchId, EventBatch, LogSource, TenantId, Value
 from phalanx.intel.sigma import as_text
 
-Codes = npt.NDArray[np.uint32]
+Codes = npt.NDArray[np.unsignedinteger[Any]]
 Times = npt.NDArray[np.int64]
 
 # How a value is told from one of another type that is written alike.
@@ -110,7 +111,8 @@ class _Growing:
     def column(self, n: int) -> Column:
         """The column of ``n`` events as it is now."""
         self._fill(n)
-        return Column(_keys_of(self.coder), np.array(self._codes, np.uint32))
+        keys = _keys_of(self.coder)
+        return Column(keys, np.array(self._codes, code_type(len(keys))))
 
     def _fill(self, n: int) -> None:
         """Up to the event ``n`` nobody has the field."""
@@ -162,32 +164,39 @@ class Builder:
         )  # fmt: skip
 
 
-def merge(pieces: Sequence[Piece]) -> Piece:
-    """The events of all pieces, which are one tenant's, one piece after another."""
-    if len(pieces) == 1:
-        return pieces[0]
-    n = sum(map(len, pieces))
+def joined(pieces: Sequence[Piece]) -> Piece:
+    """When and where the events of all pieces are from, which are one tenant's: without columns."""
     origins: dict[Origin, int] = {}
-    coders: dict[str, Coder] = {}
-    codes: dict[str, Codes] = {}
     numbers = []
-    start = 0
     for piece in pieces:
         ours = np.array([origins.setdefault(origin, len(origins)) for origin in piece.origins], np.uint32)
         numbers.append(ours[piece.origin])
-        for name, column in piece.columns.items():
-            coder = coders.get(name)
-            if coder is None:
-                coder = coders[name] = _coder()
-                codes[name] = np.zeros(n, np.uint32)
-            renewed = np.fromiter(chain((0,), map(coder.__getitem__, column.keys)), np.uint32, len(column.keys) + 1)
-            codes[name][start : start + len(piece)] = renewed[column.codes]
-        start += len(piece)
-    columns = {name: Column(_keys_of(coder), codes[name]) for name, coder in coders.items()}
     return Piece(
         pieces[0].tenant, np.concatenate([piece.times_ns for piece in pieces]), list(origins),
-        np.concatenate(numbers), np.concatenate([piece.rows for piece in pieces]), columns,
+        np.concatenate(numbers), np.concatenate([piece.rows for piece in pieces]), {},
     )  # fmt: skip
+
+
+def joined_columns(pieces: Sequence[Piece]) -> Iterator[tuple[str, Column]]:
+    """The columns of all pieces, one piece after another: each made when asked for, as all together are large."""
+    n = sum(map(len, pieces))
+    for name in dict.fromkeys(name for piece in pieces for name in piece.columns):
+        coder = _coder()
+        codes = np.zeros(n, np.uint32)
+        start = 0
+        for piece in pieces:
+            column = piece.columns.get(name)
+            if column is not None:
+                renewed = np.fromiter(chain((0,), map(coder.__getitem__, column.keys)), np.uint32, len(column.keys) + 1)
+                codes[start : start + len(piece)] = renewed[column.codes]
+            start += len(piece)
+        keys = _keys_of(coder)
+        yield name, Column(keys, codes.astype(code_type(len(keys))))
+
+
+def code_type(n_values: int) -> type[np.unsignedinteger[Any]]:
+    """The narrowest that holds the codes of so many values, and 0."""
+    return np.uint8 if n_values < 1 << 8 else np.uint16 if n_values < 1 << 16 else np.uint32
 
 
 def _keys(values: Sequence[Value]) -> list[Key | None]:

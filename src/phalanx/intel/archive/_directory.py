@@ -6,7 +6,7 @@ the column ``i`` its values ``v<i>``, unless they are few and lie in the directo
 and its codes ``c<i>``. What most questions need of every segment is in the directory, and it is small.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import zstandard
 
 from phalanx.core import LogSource, StorageCorrupt
-from phalanx.intel.archive._columns import Column, Piece, Times
+from phalanx.intel.archive._columns import Piece, Times, joined, joined_columns
 from phalanx.intel.archive._filters import filter_of
 from phalanx.intel.archive._limits import SMALL_VALUES_BYTES
 from phalanx.intel.archive._values import Values
@@ -73,48 +73,43 @@ _read_origins = msgspec.msgpack.Decoder(tuple[OriginEntry, ...]).decode
 PACK_ERRORS = (zstandard.ZstdError, msgspec.DecodeError, ValueError, IndexError)
 
 
-def encoded(piece: Piece) -> tuple[Directory, Iterator[tuple[str, bytes]]]:
-    """The directory, whose ``blocks`` are still to be filled in, and the blocks in order, to be sealed and written.
-
-    The blocks are made as they are taken.
+def encoded(pieces: Sequence[Piece]) -> tuple[Directory, Iterator[tuple[str, bytes]]]:
+    """All of some pieces: the directory, whose ``blocks`` are still to be filled in, and the blocks in order, to be
+    sealed and written.
     """
+    whole = joined(pieces)
     kinds: dict[Kind, int] = {}
     origins = [
         OriginEntry(
             one.batch, one.accepted_at_ns, kinds.setdefault(Kind(one.log_source, one.reader), len(kinds))
         )
-        for one in piece.origins
+        for one in whole.origins
     ]  # fmt: skip
-    kind_of = np.array([one.kind for one in origins], np.uint32)[piece.origin]
-    low_ns = int(piece.times_ns.min())
-    fields, blobs, filters = [], {}, {}
-    for number, (name, column) in enumerate(piece.columns.items()):
+    kind_of = np.array([one.kind for one in origins], np.uint32)[whole.origin]
+    fields: list[FieldEntry] = []
+    filters: list[tuple[str, bytes]] = []
+    blobs: list[tuple[str, bytes]] = []
+    codes: list[tuple[str, bytes]] = []
+    for number, (name, column) in enumerate(joined_columns(pieces)):
         made = Values.of(column.keys)
         few = len(made.blob) <= SMALL_VALUES_BYTES
         held_by = tuple(np.flatnonzero(np.bincount(kind_of[column.codes > 0])).tolist())
         fields.append(FieldEntry(name, len(made), held_by, made.kinds, made.blob if few else b""))
         if not few:
-            blobs[number], filters[number] = made.blob, filter_of(made.lowered)
-    since, tick_ns = _ticks(piece.times_ns - low_ns)
+            # Filters are bits at random, and no packing makes them less.
+            filters.append((f"f{number}", filter_of(made.lowered)))
+            blobs.append((f"v{number}", packed(made.blob)))
+        codes.append((f"c{number}", packed(_shuffled(column.codes))))
+    low_ns = int(whole.times_ns.min())
+    since, tick_ns = _ticks(whole.times_ns - low_ns)
     directory = Directory(
-        FORM, len(piece), low_ns, int(piece.times_ns.max()), tick_ns,
+        FORM, len(whole), low_ns, int(whole.times_ns.max()), tick_ns,
         tuple((one.log_source.product, one.log_source.category, one.log_source.service, one.reader) for one in kinds),
         tuple(fields), {},
     )  # fmt: skip
-
-    def blocks() -> Iterator[tuple[str, bytes]]:
-        yield "times", packed(_shuffled(since))
-        yield "places", packed(_shuffled(piece.origin) + _shuffled(piece.rows))
-        yield "origins", packed(_pack(origins))
-        # Filters are bits at random, and no packing makes them less.
-        for number, bits in filters.items():
-            yield f"f{number}", bits
-        for number, blob in blobs.items():
-            yield f"v{number}", packed(blob)
-        for number, column in enumerate(piece.columns.values()):
-            yield f"c{number}", packed(_shuffled(_narrow(column)))
-
-    return directory, blocks()
+    places = _shuffled(whole.origin.astype(np.uint32)) + _shuffled(whole.rows.astype(np.uint32))
+    first = [("times", packed(_shuffled(since))), ("places", packed(places)), ("origins", packed(_pack(origins)))]
+    return directory, iter([*first, *filters, *blobs, *codes])
 
 
 def _ticks(since_ns: Times) -> tuple[npt.NDArray[Any], int]:
@@ -159,20 +154,12 @@ def unpacked(data: bytes) -> bytes:
     return zstandard.decompress(data)
 
 
-def width_of(n_values: int) -> int:
-    return 1 if n_values < 1 << 8 else 2 if n_values < 1 << 16 else 4
-
-
-def _narrow(column: Column) -> npt.NDArray[Any]:
-    return column.codes.astype(f"u{width_of(len(column.keys))}")
-
-
 def _shuffled(numbers: npt.NDArray[Any]) -> bytes:
     """First bytes first: what is alike stands together, and packs well."""
     return np.ascontiguousarray(numbers.view(np.uint8).reshape(len(numbers), -1).T).tobytes()
 
 
-def unshuffled(data: bytes, kind: str) -> npt.NDArray[Any]:
+def unshuffled(data: bytes, kind: npt.DTypeLike) -> npt.NDArray[Any]:
     width = np.dtype(kind).itemsize
     lines = np.frombuffer(data, np.uint8).reshape(width, -1)
     numbers: npt.NDArray[Any] = lines[0].astype(kind)

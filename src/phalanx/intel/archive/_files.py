@@ -38,25 +38,25 @@ class SegmentFiles:
         self._kept: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._kept_bytes = 0
 
-    async def write(self, piece: Piece, *, at_ns: int) -> Segment:
-        """Write a segment, durably. Nobody knows of it before its row is committed."""
-        file = f"{prefix_of(piece.tenant)}-{self._entropy.token(12).hex()}"
-        directory, blocks = await self._offload.run(encoded, piece)
+    async def write(self, pieces: Sequence[Piece], *, at_ns: int) -> Segment:
+        """Write a segment of a tenant's ``pieces``, durably. Nobody knows of it before its row is committed."""
+        tenant = pieces[0].tenant
+        file = f"{prefix_of(tenant)}-{self._entropy.token(12).hex()}"
+        directory, blocks = await self._offload.run(encoded, pieces)
         told: list[int] = []
-        size = await self._blobs.write(file, self._pieces(piece.tenant, file, directory, blocks, told))
+        size = await self._blobs.write(file, self._blocks(tenant, file, directory, blocks, told))
         return Segment(
-            id=derive_id(at_ns, "segment", file), tenant=piece.tenant, trace=NO_TRACE, at_ns=at_ns, file=file,
-            events=len(piece),
+            id=derive_id(at_ns, "segment", file), tenant=tenant, trace=NO_TRACE, at_ns=at_ns, file=file,
+            events=directory.n,
             low_ns=directory.low_ns, high_ns=directory.high_ns, size_bytes=size, directory_at=told[0],
             directory_bytes=size - told[0], sealed=self._seals,
         )  # fmt: skip
 
-    async def _pieces(
+    async def _blocks(
         self, tenant: TenantId, file: str, directory: Directory, blocks: Iterator[tuple[str, bytes]], told: list[int]
     ) -> AsyncIterator[bytes]:
         at = 0
-        while (block := await self._offload.run(next, blocks, None)) is not None:
-            name, data = block
+        for name, data in blocks:
             sealed = await self._sealed(tenant, file, name, data)
             directory.blocks[name] = (at, len(sealed))
             at += len(sealed)

@@ -38,7 +38,7 @@ class Segment(Record, frozen=True, kw_only=True, tag="segment"):
 CURSOR_KEY: Final = (CURSORS, DEFAULT_TENANT, _CURSOR)
 
 
-def cursor_at(offset: int, *, at_ns: int) -> Put:
-    """How far the journal is in segments: all of what is before ``offset``."""
-    cursor = Cursor(id=_CURSOR, tenant=DEFAULT_TENANT, trace=NO_TRACE, at_ns=at_ns, offset=offset, row=0)
+def cursor_at(offset: int, row: int, *, at_ns: int) -> Put:
+    """How far the journal is in segments: all of what is before ``row`` of the record at ``offset``."""
+    cursor = Cursor(id=_CURSOR, tenant=DEFAULT_TENANT, trace=NO_TRACE, at_ns=at_ns, offset=offset, row=row)
     return Put(*CURSOR_KEY, encode(cursor))

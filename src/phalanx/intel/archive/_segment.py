@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phalanx.core import BatchId, LogSource, StorageCorrupt, TenantId
-from phalanx.intel.archive._columns import Codes, Column, Origin, Piece, Times
+from phalanx.intel.archive._columns import Codes, Column, Origin, Piece, Times, code_type
 from phalanx.intel.archive._directory import (
     PACK_ERRORS,
     Directory,
@@ -18,7 +18,6 @@ from phalanx.intel.archive._directory import (
     times_of,
     unpacked,
     unshuffled,
-    width_of,
 )
 from phalanx.intel.archive._filters import Filter
 from phalanx.intel.archive._limits import SMALL_VALUES_BYTES
@@ -114,9 +113,7 @@ class Shard(ABC):
     def piece(self) -> Piece:
         """All of it."""
         origin, rows = self.places
-        columns = {
-            name: Column(self.values(at).keys(), self.codes(at).astype(np.uint32)) for name, at in self.names.items()
-        }
+        columns = {name: Column(self.values(at).keys(), self.codes(at)) for name, at in self.names.items()}
         return Piece(self.tenant, self.times_ns, self.origins, origin, rows, columns)
 
 
@@ -212,7 +209,7 @@ class SegmentShard(Shard):
         if block[0] == "v":
             values = Values(plain, field.types)
             return values, values.size
-        codes = unshuffled(plain, f"u{width_of(field.n_values)}")
+        codes = unshuffled(plain, code_type(field.n_values))
         return codes, codes.nbytes
 
     def may_hold(self, field: int, needs: list[list[int]]) -> bool:
