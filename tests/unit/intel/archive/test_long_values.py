@@ -43,7 +43,7 @@ def asked(*questions):
         )
         archive = Archive(files, world.store("disk"), world.clock)
         await archive.open()
-        archive.add(batch)
+        archive.add([batch], read_to=(1, 0))
         searches = Searches(archive, world.clock, offload)
         totals = []
         for _ in range(2):
@@ -51,7 +51,7 @@ def asked(*questions):
                 answer = await searches.search(TENANT, parse(question, now_ns=START_NS), timeout_s=100)
                 assert answer.complete
                 totals.append(answer.total)
-            await archive.write(1)
+            await archive.write()
         assert totals[: len(questions)] == totals[len(questions) :], "in memory and in a segment the same is found"
         return dict(zip(questions, totals, strict=False))
 
