@@ -44,6 +44,8 @@ from phalanx.api._intel_indicators import KINDS as INDICATOR_KINDS
 from phalanx.api._intel_indicators import indicator_routes
 from phalanx.api._intel_judging import KINDS as JUDGING_KINDS
 from phalanx.api._intel_judging import judging_routes
+from phalanx.api._intel_places import KINDS as PLACE_KINDS
+from phalanx.api._intel_places import place_routes
 from phalanx.api._intel_quarantine import KINDS as QUARANTINE_KINDS
 from phalanx.api._intel_quarantine import quarantine_routes
 from phalanx.api._intel_rules import KINDS as RULE_KINDS
@@ -110,6 +112,7 @@ _KINDS: Sequence[type] = (
     *RULE_KINDS,
     *SEARCH_KINDS,
     *JUDGING_KINDS,
+    *PLACE_KINDS,
     *INCIDENT_KINDS,
     *SHARING_KINDS,
     *INDICATOR_KINDS,
@@ -167,6 +170,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         identity_routes(node, gate),
         rule_routes(node, gate),
         judging_routes(node, gate),
+        place_routes(node, gate),
         incident_routes(node, gate),
         sharing_routes(node, gate),
         indicator_routes(node, gate),

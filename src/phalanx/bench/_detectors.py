@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from phalanx.bench._detectors_generated import generated
+from phalanx.bench._detectors_recorded import recorded_attacks
 from phalanx.bench._detectors_traces import traces
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._nsl_kdd import HARD, TEST, TRAIN, Coding, Rows, folder_of_data, test_lines, train_lines
@@ -66,6 +68,11 @@ async def detectors_bench(options: BenchOptions) -> BenchResult:
         }
     figures["drift"] = _drift(trees.log_odds(held_out.x), trees.log_odds(tests["test"].x), calibration)
     figures["traces"], trace_floors = traces(rng.child("traces"), quick=options.quick)
+    options.tell("houses whose truth is known")
+    figures["houses"], house_floors = generated(rng.child("houses"), quick=options.quick)
+    options.tell("recorded attacks")
+    figures["recorded"] = recorded_attacks(quick=options.quick)
+    options.tell("the floors of other models")
     baselines = {name: _floors(fit, test, options.seed) for name, test in {"same_split": same, **tests}.items()}
     ratios = {
         f"{name}_errors_vs_forest": round(
@@ -80,8 +87,11 @@ async def detectors_bench(options: BenchOptions) -> BenchResult:
         "attacks": {name: round(float(test.attack.mean()), 4) for name, test in tests.items()},
         "precision_at_base_rate": _BASE_RATE,
         "traces": "generated contacts whose truth is known: beacons among people who browse",
+        "houses": "generated: accounts that travel (attacks by km/h), hosts with office hours and heavy tails (attacks "
+        "by times what is usual), chains of event codes (attacks by steps at random)",
+        "recorded": "OTRF recordings of attacks on Windows and AWS; nothing learned beforehand",
     }
-    return BenchResult(load, figures, {**baselines, "traces": trace_floors}, ratios)
+    return BenchResult(load, figures, {**baselines, "traces": trace_floors, "houses": house_floors}, ratios)
 
 
 def _part(rows: Rows, start: int, end: int) -> Rows:

@@ -22,6 +22,7 @@ SUBCOMMANDS: dict[str, str] = {
     "suppress": "phalanx.cli._intel_judging:suppress",
     "judge": "phalanx.cli._intel_judging:judge",
     "indicators": "phalanx.cli._intel_indicators:indicators",
+    "places": "phalanx.cli._intel_places:places",
     "signs": "phalanx.cli._intel_signs:signs",
     "stix": "phalanx.cli._intel_sharing:stix",
     "misp": "phalanx.cli._intel_misp:misp",

@@ -3,7 +3,8 @@
 It stands at a high quantile of the latest scores, so that about the wanted part of them passes. The floor
 is what a person set: an attacker who drowns a detector in noise can raise the bar, which shows, and one who
 keeps everything quiet cannot lower it under the floor. Scores that passed as alarms count no more than
-others; a ceiling keeps a flood of them from blinding the detector altogether.
+others; a ceiling keeps a flood of them from blinding the detector altogether. A person may pin it, and what people
+said of findings may raise it, both between floor and ceiling.
 """
 
 from collections.abc import Sequence
@@ -24,19 +25,31 @@ from phalanx.learning._limits import (
 FLOOR: Final = "floor"
 CEILING: Final = "ceiling"
 QUANTILE: Final = "quantile"
+PINNED: Final = "pinned"
+OPINIONS: Final = "opinions"
 
 
 class ThresholdChange(msgspec.Struct, frozen=True):
-    """A move, for the audit: from where to where, at which score counted from the first, and what set it."""
+    """A move, for the audit: from where to where, at which score counted from the first, and what set it.
+
+    ``usual`` is the quantile of the ``scores`` latest scores then, and ``median`` their median.
+    """
 
     at_score: int
     before: float
     after: float
     set_by: str
+    usual: float = 0.0
+    median: float = 0.0
+    scores: int = 0
 
 
 class AdaptiveThreshold(msgspec.Struct):
-    """Scores above ``value`` pass. ``passing`` is the wanted part of them. Stored as it is."""
+    """Scores above ``standing`` pass. ``passing`` is the wanted part of them. Stored as it is.
+
+    ``value`` follows the scores; ``raised`` is added to it for what people said; ``pinned`` holds instead of both.
+    ``moves`` counts changes of what stands, of which the latest are kept.
+    """
 
     floor: float
     ceiling: float
@@ -45,6 +58,9 @@ class AdaptiveThreshold(msgspec.Struct):
     seen: int = 0
     scores: list[float] = msgspec.field(default_factory=list)
     changes: list[ThresholdChange] = msgspec.field(default_factory=list)
+    raised: float = 0.0
+    pinned: float | None = None
+    moves: int = 0
 
     @classmethod
     def between(cls, floor: float, ceiling: float, *, passing: float) -> "AdaptiveThreshold":
@@ -55,11 +71,40 @@ class AdaptiveThreshold(msgspec.Struct):
             raise InvalidInput("passing", f"{passing} is not a part of something")
         return cls(floor, ceiling, passing, floor)
 
+    @property
+    def standing(self) -> float:
+        """The threshold in force: never below the floor, never above the ceiling."""
+        wanted = self.value + self.raised if self.pinned is None else self.pinned
+        return min(max(wanted, self.floor), self.ceiling)
+
+    @property
+    def set_by(self) -> str:
+        """What it stands where it does by."""
+        if self.pinned is not None:
+            return PINNED
+        if self.standing == self.ceiling:
+            return CEILING
+        if self.raised:
+            return OPINIONS
+        return FLOOR if self.value <= self.floor else QUANTILE
+
     def passes(self, score: float) -> bool:
         """Whether ``score`` passes the threshold as it stands; the score is then learned from."""
-        passed = score > self.value
+        passed = score > self.standing
         self.learn((score,))
         return passed
+
+    def steer(self, *, pinned: float | None, raised: float) -> bool:
+        """Hold it at ``pinned``, or let it follow the scores, ``raised`` above them; whether what stands changed."""
+        if (pinned, raised) == (self.pinned, self.raised):
+            return False
+        before = self.standing
+        why = PINNED if pinned != self.pinned else OPINIONS
+        self.pinned, self.raised = pinned, max(0.0, raised)
+        if self.standing == before:
+            return False
+        self._note(before, why)
+        return True
 
     def learn(self, scores: Sequence[float]) -> None:
         """Take in scores; every so many the threshold is set anew."""
@@ -75,9 +120,17 @@ class AdaptiveThreshold(msgspec.Struct):
     def _set(self) -> None:
         usual = float(np.quantile(self.scores, 1.0 - self.passing))
         wanted = min(max(usual, self.floor), self.ceiling)
-        set_by = FLOOR if wanted == self.floor else CEILING if wanted == self.ceiling else QUANTILE
         if abs(wanted - self.value) <= THRESHOLD_STEP * max(abs(self.value), 1e-12):
             return
-        self.changes.append(ThresholdChange(self.seen, self.value, wanted, set_by))
+        before, self.value = self.standing, wanted
+        if self.standing != before:
+            self._note(before, self.set_by, usual)
+
+    def _note(self, before: float, set_by: str, usual: float | None = None) -> None:
+        if usual is None:
+            usual = float(np.quantile(self.scores, 1.0 - self.passing)) if self.scores else self.floor
+        median = float(np.median(self.scores)) if self.scores else 0.0
+        change = ThresholdChange(self.seen, before, self.standing, set_by, usual, median, len(self.scores))
+        self.changes.append(change)
         del self.changes[:-MAX_THRESHOLD_CHANGES]
-        self.value = wanted
+        self.moves += 1

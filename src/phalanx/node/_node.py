@@ -4,7 +4,7 @@ Read ``build_node`` from top to bottom to see what depends on what.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 
 from phalanx.agents import Missions, Skill, Swarm, Toolbox
@@ -44,6 +44,7 @@ from phalanx.node._assembly import Assembly
 from phalanx.node._bus import opened_bus
 from phalanx.node._cluster import Cluster
 from phalanx.node._connectors import opened_delivery, opened_telling, start_delivery
+from phalanx.node._detection import Detection, opened_detection
 from phalanx.node._entropy import watch_noise
 from phalanx.node._guard import SpaceWatch, WatchedBlobs, WatchedJournals, WatchedStore
 from phalanx.node._identities import IDENTITY_KEYS, keep_identities, opened_identities
@@ -85,6 +86,7 @@ class Node:
     sentinel: Sentinel
     rules: Rules
     judgements: Judgements
+    detection: Detection
     events: EventLog
     archive: EventArchive | None
     findings: Findings
@@ -236,12 +238,12 @@ async def build_node(
             delivery=await opened_delivery(settings, ports, store, telling, intake, telemetry, alerts, stack),
             incidents=Incidents(telling.store, ledger, clock, host_names or {}), local_operator=_LOCAL_OPERATOR,
             _space=space, _services=services, indicators=indicators, placements=placements,
+            detection=await opened_detection(ports, store, ledger),
         )  # fmt: skip
         provide_tools(toolbox, node, ports)
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)
-        services.start("storage-watch", lambda: space.watch(ports.store, probe_journal))
-        _start_services(node, ports, services)
+        _start_services(node, ports, services, lambda: space.watch(ports.store, probe_journal))
         # Pushed last, so run first: nobody waits for updates and no service restarts while the node goes down.
         stack.push_async_callback(services.stop)
         stack.callback(telemetry.feed.close)
@@ -288,9 +290,12 @@ async def _sentinel(
     )  # fmt: skip
 
 
-def _start_services(node: Node, ports: Ports, services: Services) -> None:
+def _start_services(
+    node: Node, ports: Ports, services: Services, watch_space: Callable[[], Coroutine[None, None, None]]
+) -> None:  # fmt: skip
     """What runs beside the swarm for as long as the node does."""
     settings, telemetry, clock = node.settings, node.telemetry, node.clock
+    services.start("storage-watch", watch_space)
     start_indicators(node, ports, services)
     services.start("sentinel", node.sentinel.run)
     if node.archive is not None:

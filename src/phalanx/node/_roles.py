@@ -7,6 +7,7 @@ from phalanx.agents import Skill, Toolbox
 from phalanx.core import EntropySource, EventSink, FileWatch, Listeners
 from phalanx.deception import Decoys, account_rules
 from phalanx.intel import OwnEvents, RuleSet, load_rules, parse_rule
+from phalanx.intel.places import Places
 from phalanx.node._ports import Ports
 from phalanx.node._probing import Probes
 from phalanx.node._settings import Settings
@@ -60,6 +61,7 @@ def decoys_of(settings: Settings) -> Decoys:
 def provide_for_roles(toolbox: Toolbox, node: "Node", ports: Ports) -> None:
     """Offer what is not the node's own state."""
     settings = node.settings
+    toolbox.provide(Places, node.detection.places)
     toolbox.provide(Decoys, decoys_of(settings))
     stock = settings.posture
     paths = tuple(str(path) for path in stock.paths)

@@ -1,5 +1,6 @@
 """The document at /openapi.json is complete, and what the node answers is what it says."""
 
+import hashlib
 import re
 
 import pytest
@@ -147,6 +148,9 @@ async def say_something(http):
     wanted = {"rule": "dns-tunnel", "reason": "our own resolver"}
     (await http.post("/v1/suppressions", json=wanted)).raise_for_status()
     (await http.post("/v1/hunts/saved", json={"name": "shells", "query": "host:web-1"})).raise_for_status()
+    table = b"network,latitude,longitude\n192.0.2.0/24,59.3,18.1\n"
+    loaded = await http.post(f"/v1/places?digest={hashlib.sha256(table).hexdigest()}", content=table)
+    loaded.raise_for_status()
     finding = (await http.get("/v1/findings")).json()["items"][0]["id"]
     (await http.post(f"/v1/findings/{finding}/opinions", json={"verdict": "true"})).raise_for_status()
     return finding
@@ -189,6 +193,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node, tmp_path):
             "/v1/ledger/bundle": {"case": next(entry["case"] for entry in entries if entry["case"])},
             "/v1/keys/identities/chain": {"name": api.node.identities.node.chain.leaf.body.subject},
             "/v1/keys/identities/revocations": {"issuer": "organisation:local"},
+            "/v1/places/at": {"address": "192.0.2.7"},
         }
         checked = 0
         for path, item in document["paths"].items():

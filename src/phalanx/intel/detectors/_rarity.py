@@ -60,11 +60,20 @@ class _Starter(msgspec.Struct):
     started: dict[str, int] = msgspec.field(default_factory=dict)
 
 
+def _new_threshold() -> AdaptiveThreshold:
+    return AdaptiveThreshold.between(RARE_FLOOR_BITS, RARE_CEILING_BITS, passing=PASSING)
+
+
 class _House(msgspec.Struct):
     """What is usual for a tenant; the starter heard last at the end."""
 
     threshold: AdaptiveThreshold
     starters: dict[str, _Starter] = msgspec.field(default_factory=dict)
+    logons: AdaptiveThreshold = msgspec.field(default_factory=_new_threshold)
+
+    def threshold_of(self, pattern: Pattern) -> AdaptiveThreshold:
+        """What holds back hits of ``pattern``."""
+        return self.logons if pattern is RARE_LOGON else self.threshold
 
 
 class RarityDetector:
@@ -84,10 +93,15 @@ class RarityDetector:
                 house = self._houses[batch.tenant] = _new_house()
             self._changed.add(batch.tenant)
             bits, seen = _surprise(house, f"{pattern.name}:{starter}", started)
-            if seen >= RARE_MIN_SEEN and house.threshold.passes(bits):
+            if seen >= RARE_MIN_SEEN and house.threshold_of(pattern).passes(bits):
                 told = f"{starter} was seen {seen} times before, never with {started}: {bits:.1f} bits of surprise."
                 hits.append(Hit(pattern, batch, (place,), told=told))
         return hits
+
+    def thresholds(self, tenant: TenantId) -> Mapping[str, AdaptiveThreshold]:
+        """By the name of the pattern that each holds back."""
+        house = self._houses.get(tenant)
+        return {} if house is None else {one.name: house.threshold_of(one) for one in (RARE_CHILD, RARE_LOGON)}
 
     def state(self, tenant: TenantId) -> bytes | None:
         if tenant not in self._changed:
@@ -104,7 +118,7 @@ class RarityDetector:
 
 
 def _new_house() -> _House:
-    return _House(AdaptiveThreshold.between(RARE_FLOOR_BITS, RARE_CEILING_BITS, passing=PASSING))
+    return _House(_new_threshold())
 
 
 def _pairs(batch: EventBatch) -> Iterator[tuple[int, Pattern, str, str]]:
