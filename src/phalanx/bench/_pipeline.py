@@ -34,6 +34,8 @@ _BACKLOG = "phalanx_intake_backlog_events"
 _LATENCY = "phalanx_detection_latency_seconds"
 _QUANTILE = "phalanx_detection_latency_quantile_seconds"
 _CAUGHT_UP_WITHIN_S = 120.0
+# The node makes a page of metrics each time it is asked whether it has caught up.
+_ASK_EVERY_S = 0.1
 
 
 async def pipeline_bench(options: BenchOptions) -> BenchResult:
@@ -139,7 +141,7 @@ async def _caught_up(node: RunningNode) -> None:
     while time.perf_counter() < deadline:
         if _metric(await node.get("/metrics"), _BACKLOG) == 0:
             return
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(_ASK_EVERY_S)
     raise Unavailable("the node", f"it had not analysed everything within {_CAUGHT_UP_WITHIN_S:.0f} s")
 
 

@@ -42,9 +42,11 @@ def render(instruments: Iterable[Counter | Gauge | Histogram]) -> str:
 
 def _histogram(instrument: Counter | Gauge | Histogram, child: HistogramChild, pairs: list[str]) -> Iterator[str]:
     name = instrument.name
+    # There are some thirty lines of these for every child, which differ in the edge alone.
+    bucket = f'{name}_bucket{{{"".join(pair + "," for pair in pairs)}le="'
     for edge, below in child.sketch.octaves(*_OCTAVES[instrument.unit]):
-        yield f"{name}_bucket{_labels([*pairs, _label('le', repr(edge))])} {below}"
-    yield f"{name}_bucket{_labels([*pairs, _label('le', '+Inf')])} {child.count}"
+        yield f'{bucket}{edge!r}"}} {below}'
+    yield f'{bucket}+Inf"}} {child.count}'
     yield f"{name}_count{_labels(pairs)} {child.count}"
     yield f"{name}_sum{_labels(pairs)} {_number(child.sum)}"
 

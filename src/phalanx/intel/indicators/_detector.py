@@ -36,6 +36,8 @@ class IndicatorDetector:
 
 def hits_of(indicators: Indicators, batch: EventBatch) -> list[Hit]:
     """One hit for each event and each indicator in it, at most ``MAX_BATCH_HITS``."""
+    if not indicators.looks_for_any(batch.tenant):
+        return []
     seen = observables(batch)
     asked = list(seen)
     by_value: dict[str, list[tuple[int, str]]] = {}

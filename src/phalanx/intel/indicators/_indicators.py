@@ -138,6 +138,11 @@ class Indicators:
     async def _forget(self, tenant: TenantId, about: Callable[[Note], bool]) -> int:
         return await self._books[tenant].forget(about) if tenant in self._books else 0
 
+    def looks_for_any(self, tenant: TenantId) -> bool:
+        """Whether anything at all is looked for in the events of ``tenant``."""
+        books = (self._books.get(scope) for scope in (tenant, EVERYBODY))
+        return any(book is not None and book.view.levels.levels for book in books)
+
     def match(self, tenant: TenantId, values: Sequence[tuple[Kind, str]]) -> list[Match]:
         """What is known of values, of the tenant's own indicators and everybody's, in the order of ``values``.
 
