@@ -20,6 +20,8 @@ from phalanx.api._artefacts import artefact_routes
 from phalanx.api._auth import Gate
 from phalanx.api._balancing import KINDS as BALANCING_KINDS
 from phalanx.api._balancing import balancing_routes
+from phalanx.api._budgets import KINDS as BUDGET_KINDS
+from phalanx.api._budgets import budget_routes
 from phalanx.api._cluster import KINDS as CLUSTER_KINDS
 from phalanx.api._cluster import cluster_routes
 from phalanx.api._devices import KINDS as DEVICE_KINDS
@@ -96,6 +98,7 @@ _KINDS: Sequence[type] = (
     *WORKFLOW_KINDS,
     *RESERVATION_KINDS,
     *ALLOCATION_KINDS,
+    *BUDGET_KINDS,
     *AGREEMENT_KINDS,
     *ARTEFACT_KINDS,
     *LEDGER_KINDS,
@@ -150,6 +153,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         workflow_routes(node, gate),
         reservation_routes(node, gate),
         allocation_routes(node, gate),
+        budget_routes(node, gate),
         agreement_routes(node, gate),
         artefact_routes(node, gate),
         trace_routes(node, gate),

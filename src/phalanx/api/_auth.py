@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 
-from phalanx.core import DEFAULT_TENANT
+from phalanx.core import DEFAULT_TENANT, TenantId
 from phalanx.trust import SESSION_COOKIE, NotAllowed, NotAuthenticated, Principal, Role, Tokens
 
 _SAFE_METHODS = ("GET", "HEAD")
@@ -57,3 +57,14 @@ def keeper(gate: Gate, role: Role = Role.ADMIN) -> Callable[[Request], Awaitable
         return principal
 
     return allowed
+
+
+def tenant_in_sight(principal: Principal, tenant: str) -> TenantId:
+    """The tenant that is asked about: the principal's own, or any other for an admin of the default tenant."""
+    if tenant and tenant != principal.tenant:
+        principal.require(Role.ADMIN)
+        if principal.tenant != DEFAULT_TENANT:
+            raise NotAllowed(
+                principal.name, role=f"admin of tenant {principal.tenant}", needed="admin of the default tenant"
+            )
+    return TenantId(tenant) if tenant else principal.tenant

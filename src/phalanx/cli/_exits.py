@@ -54,6 +54,7 @@ _BY_CODE = {
     "not-authenticated": Exit.NOT_ALLOWED,
     "not-allowed": Exit.NOT_ALLOWED,
     "wrong-key": Exit.NOT_ALLOWED,
+    "over-budget": Exit.NOT_ALLOWED,
     "clear-row": Exit.NOT_VERIFIED,
     "damaged-artefact": Exit.STORAGE,
     "not-found": Exit.NOT_FOUND,

@@ -1,4 +1,4 @@
-"""The devices section: how good each device is, the map of one, how its calibration went, and the newest jobs."""
+"""The devices section: how good each device is, the map of one, how its calibration went, jobs and budgets."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from phalanx.allocation import Explanation
+from phalanx.allocation.money import BudgetView
 from phalanx.core import TenantId
 from phalanx.dashboard._limits import (
     MAX_CONSIDERED_SHOWN,
@@ -38,6 +39,7 @@ class DevicesPage:
     jobs: tuple[Job, ...]
     policy: str
     placed: tuple[Explanation, ...]
+    budgets: tuple[BudgetView, ...]
 
 
 def devices_page(node: "Node", renderer: Renderer) -> Callable[[Request, Principal], Awaitable[Response]]:
@@ -77,4 +79,5 @@ async def devices_shown(node: "Node", tenant: TenantId, chosen: str) -> DevicesP
         jobs=tuple(await node.jobs.newest(tenant, limit=MAX_JOBS_SHOWN)),
         policy=node.placements.policy,
         placed=tuple(_shortened(one) for one in node.placements.recent(tenant)[:MAX_PLACEMENTS_SHOWN]),
+        budgets=tuple([await node.budgets.view(one) for one in await node.budgets.all(tenant)]),
     )

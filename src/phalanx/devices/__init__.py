@@ -51,6 +51,7 @@ from phalanx.devices._model import (
 from phalanx.devices._plots import history_svg, topology_svg
 from phalanx.devices._prices import (
     FREE,
+    MICROS,
     Money,
     PriceModel,
     PriceShape,
@@ -60,6 +61,7 @@ from phalanx.devices._prices import (
     price_per_shot,
     subscription,
 )
+from phalanx.devices._purse import Dues, NoPurse, Purse, commit_paid
 from phalanx.devices._snapshots import Snapshot, SnapshotHead, read_snapshots, shipped_snapshots, write_snapshots
 from phalanx.devices._views import (
     CouplerView,
@@ -80,6 +82,7 @@ __all__ = [
     "JOBS_AT_ONCE",
     "JOB_KEYS",
     "LOCAL_STATEVECTOR",
+    "MICROS",
     "Backend",
     "Calibration",
     "CalibrationPoint",
@@ -92,6 +95,7 @@ __all__ = [
     "DeviceModel",
     "DeviceView",
     "Drift",
+    "Dues",
     "ErrorKind",
     "Features",
     "Fleet",
@@ -108,6 +112,7 @@ __all__ = [
     "Modality",
     "Money",
     "NoDeviceFits",
+    "NoPurse",
     "Numbers",
     "Operation",
     "Placement",
@@ -116,6 +121,7 @@ __all__ = [
     "PriceView",
     "Provider",
     "ProviderContext",
+    "Purse",
     "Quality",
     "QubitView",
     "QueueState",
@@ -133,6 +139,7 @@ __all__ = [
     "Wish",
     "all_pairs",
     "calibration",
+    "commit_paid",
     "device_detail",
     "device_view",
     "drifts",

@@ -45,7 +45,7 @@ class Job(Record, frozen=True, kw_only=True, tag="device-job"):
 
     ``handle`` is what the vendor calls it, once it has been sent; ``attempts`` how often this or an earlier life of the
     node began it. ``pinned``: somebody named the device. ``counts`` and ``provenance`` are there when it is completed,
-    ``error`` when it failed.
+    ``error`` when it failed. ``used_s`` is the time on the machine that the vendor says it took, where it says so.
     """
 
     device: str
@@ -64,3 +64,4 @@ class Job(Record, frozen=True, kw_only=True, tag="device-job"):
     counts: dict[str, int] = msgspec.field(default_factory=dict)
     provenance: Provenance | None = None
     error: str = ""
+    used_s: float | None = None

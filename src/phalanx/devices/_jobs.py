@@ -39,6 +39,7 @@ from phalanx.devices._choosing import Chooser, FleetChooser, Wish
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes
 from phalanx.devices._limits import JOBS_AT_ONCE, MAX_JOB_ATTEMPTS, MAX_KEY_CHARS, MAX_OPEN_JOBS, SENT_JOBS_AT_ONCE
+from phalanx.devices._purse import NoPurse, Purse, commit_paid
 from phalanx.quantum import ShotResult
 from phalanx.telemetry import Telemetry
 
@@ -49,14 +50,10 @@ class Jobs:
     """The jobs of all tenants of a node."""
 
     def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        ids: IdSource,
-        fleet: Fleet,
-        telemetry: Telemetry,
-        chooser: Chooser | None = None,
-    ) -> None:
+        self, store: Store, clock: Clock, ids: IdSource, fleet: Fleet, telemetry: Telemetry,
+        chooser: Chooser | None = None, purse: Purse | None = None,
+    ) -> None:  # fmt: skip
+        self._purse = purse or NoPurse()
         self._store, self._clock, self._ids, self._fleet = store, clock, ids, fleet
         self._chooser: Chooser = chooser or FleetChooser(fleet)
         self._ended = telemetry.metrics.counter(
@@ -73,7 +70,8 @@ class Jobs:
     ) -> Job:  # fmt: skip
         """Durable when it returns. The same ``key`` again gives the first job; with another request it is refused.
 
-        Without ``device`` one is chosen that grants the ``wishes``, among those whose results are of ``origin``.
+        Without ``device`` one is chosen that grants the ``wishes``, among those whose results are of ``origin``. What
+        the purse refuses is refused here, with nothing written.
         """
         if len(key) > MAX_KEY_CHARS:
             raise LimitExceeded("characters of a key", maximum=MAX_KEY_CHARS, seen=len(key))
@@ -98,7 +96,7 @@ class Jobs:
             writes.append(Put(JOB_KEYS, tenant, key, job.id.encode()))
             expect.append(Expect(JOB_KEYS, tenant, key, 0))
         try:
-            await self._store.commit(writes, expect=expect)
+            await commit_paid(self._store, self._purse, job, writes, expect)
         except Conflict:
             known = await self._of_key(tenant, key)
             if known is None:
@@ -182,7 +180,7 @@ class Jobs:
                     result = await backend.collect(job.handle, job.circuit, shots=job.shots, seed=job.seed)
                 else:
                     result = await backend.run(job.circuit, shots=job.shots, seed=job.seed)
-            job = msgspec.structs.replace(job, counts=result.counts, provenance=result.provenance)
+            job = msgspec.structs.replace(job, counts=result.counts, provenance=result.provenance, used_s=result.used_s)
             await self._end(job, version, JobState.COMPLETED)
         except Conflict:
             # Somebody cancelled it meanwhile; how it ended is written already.
@@ -205,7 +203,8 @@ class Jobs:
         await self._chooser.told(job)
 
     async def _write(self, job: Job, version: int) -> int:
-        return await self._store.commit([_put(job)], expect=[Expect(JOBS, job.tenant, job.id, version)])
+        expect = [Expect(JOBS, job.tenant, job.id, version)]
+        return await commit_paid(self._store, self._purse, job, [_put(job)], expect)
 
     async def _load(self, tenant: TenantId, job_id: str) -> tuple[Job, int]:
         row = await self._store.get(JOBS, tenant, job_id)

@@ -30,3 +30,6 @@ WATCH_EVERY_S = 300.0
 MAX_TOLD_DRIFTS = 5
 # Couplers on one map; a larger device shows its qubits alone.
 MAX_DRAWN_COUPLERS = 2_000
+
+# Attempts at one write of a job while other nodes write what its tenant has left.
+MAX_PURSE_CONFLICTS = 64

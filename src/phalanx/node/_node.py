@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from phalanx.agents import Missions, Skill, Swarm, Toolbox
 from phalanx.allocation import Placements, Reservations
+from phalanx.allocation.money import Budgets
 from phalanx.balancing import Balancing
 from phalanx.consensus import Archive
 from phalanx.core import (
@@ -118,6 +119,7 @@ class Node:
     placements: Placements
     reservations: Reservations
     jobs: Jobs
+    budgets: Budgets
     local_operator: Principal
     _space: SpaceWatch
     _services: Services
@@ -206,7 +208,7 @@ async def build_node(
         stack.push_async_callback(ledger.close)
         stack.push_async_callback(seal, ledger, telemetry)
         vouching = await build_vouching(settings, ports, store, ledger, telemetry, alerts)
-        fleet, placements, jobs = _devices(settings, ports, store, telemetry, alerts)
+        fleet, placements, budgets, jobs = _devices(settings, ports, store, telemetry, alerts)
         engine = _engine(settings, ports, telling.store, telemetry, fleet, placements)
         load_plugins(ANALYSES, alerts, engine.register)
         intake = await _intake(settings, ports, intake_journal, store, seals, telemetry)
@@ -237,7 +239,7 @@ async def build_node(
             sharing=opened_sharing(settings, ports, store, ledger, SharedValues(indicators)), identities=identities,
             delivery=await opened_delivery(settings, ports, store, telling, intake, telemetry, alerts, stack),
             incidents=Incidents(telling.store, ledger, clock, host_names or {}), local_operator=_LOCAL_OPERATOR,
-            _space=space, _services=services, indicators=indicators, placements=placements,
+            _space=space, _services=services, indicators=indicators, placements=placements, budgets=budgets,
             detection=await opened_detection(ports, store, ledger),
         )  # fmt: skip
         provide_tools(toolbox, node, ports)
@@ -346,11 +348,14 @@ def _telemetry(settings: Settings, clock: Clock, log_sink: LogSink) -> Telemetry
 
 def _devices(
     settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, alerts: Alerts
-) -> tuple[Fleet, Placements, Jobs]:  # fmt: skip
+) -> tuple[Fleet, Placements, Budgets, Jobs]:  # fmt: skip
     context = ProviderContext(ports.offload, ports.clock, frozenset(settings.devices.hardware))
     fleet = provided_fleet(context, alerts)
-    placements = opened_placements(settings, ports, fleet, alerts)
-    return fleet, placements, Jobs(store, ports.clock, ports.ids, fleet, telemetry, placements)
+    placements, budgets = (
+        opened_placements(settings, ports, fleet, alerts),
+        Budgets(store, ports.clock, fleet, ports.offload),
+    )
+    return fleet, placements, budgets, Jobs(store, ports.clock, ports.ids, fleet, telemetry, placements, budgets)
 
 
 @contextlib.asynccontextmanager

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from phalanx.adapters import Ask, secret_source
 from phalanx.agents import COPIES, MISSIONS, ORDERS
+from phalanx.allocation.money import ACCOUNTS, BUDGETS, CHARGES
 from phalanx.core import NO_TRACE, AuditEntry, AuditSink, EntropySource, InvalidInput, Offload, Store, TenantId
 from phalanx.crypto.artefacts import ARTEFACTS
 from phalanx.crypto.vault import (
@@ -53,6 +54,7 @@ from phalanx.workflows import ASSESSMENTS, RUN_STATES, RUNS, STEP_ATTEMPTS, STEP
 
 # Every table that declares ``sealed``; a test holds this list to that.
 SEALED_TABLES = (
+    ACCOUNTS, BUDGETS, CHARGES,
     ARTEFACTS, ASSESSMENTS, BATCHES, CANARIES, CAPTURES, COLLECTIONS, COPIES, CORRELATIONS, DEAD_LETTERS, DECISIONS,
     DETECTOR_STATES, EXPORTS, FINDINGS, HUNTS, HYPOTHESES, IDEMPOTENCY, INCIDENTS, INVENTORIES, INVITATIONS, JOBS,
     JOB_KEYS, MANIFESTS, MISSIONS, NOTES, OBJECTS, OPINIONS, ORDERS, OUTBOX, PLACE_PARTS, PLACE_TABLES, PROPOSALS,

@@ -8,6 +8,7 @@ import pytest
 from phalanx.adapters import OsEntropy, SystemClock
 from phalanx.agents import OrderRequest
 from phalanx.allocation import Ask, Bookable
+from phalanx.allocation.money import Period
 from phalanx.consensus import (
     COMMIT,
     PREPARE,
@@ -139,6 +140,8 @@ async def book_something(api):
     await api.node.reservations.declare(Bookable(name="slots", capacity=2))
     ask = Ask(demands={"slots": 1}, duration_ns=NS_PER_S, earliest_ns=api.node.clock.wall_ns())
     await api.node.reservations.book(DEFAULT_TENANT, ask)
+    # Named like the device, since what is asked for by name is asked for under one name here.
+    await api.node.budgets.put(DEFAULT_TENANT, "local.statevector", unit="shots", limit=100, period=Period.DAY)
     await api.node.jobs.submit(DEFAULT_TENANT, Gates(1).h(0).measure(0).circuit(), shots=8)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from phalanx.allocation.money import Period
 from phalanx.core import DEFAULT_TENANT
 from phalanx.quantum import Gates
 
@@ -13,6 +14,8 @@ def test_devices_their_map_and_jobs_are_shown(on_pages):
         empty = (await visit.http.get("/devices")).text
         assert "local.statevector" in empty
         assert "None was submitted yet" in empty
+        assert "Nothing is limited" in empty
+        await visit.node.budgets.put(DEFAULT_TENANT, "lab", unit="shots", limit=1_000, period=Period.DAY)
         circuit = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
         await visit.node.jobs.submit(DEFAULT_TENANT, circuit, shots=25)
         page = (await visit.http.get("/devices?device=local.statevector")).text
@@ -20,6 +23,7 @@ def test_devices_their_map_and_jobs_are_shown(on_pages):
         assert "local.statevector is likeliest to succeed" in page
         assert "by success_probability, newest first" in page
         assert "less disturbed" in page, "what was ruled out is there with its reason"
+        assert "975.00" in page, "what is left of the budget"
         assert (await visit.http.get("/devices?device=no.such")).status_code == 404
 
     on_pages(work)

@@ -1,0 +1,8 @@
+"""Bounds of the package."""
+
+MAX_BUDGETS = 64
+MAX_PRICE_TABLES = 1_000
+MAX_NAME_CHARS = 100
+# A trillion of a unit, in millionths: far below where sums stop being exact in JSON's numbers.
+MAX_LIMIT = 1e9
+MAX_CHARGES_SHOWN = 100

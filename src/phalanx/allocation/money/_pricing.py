@@ -1,0 +1,71 @@
+"""What a job will take and what it took: money by a device's prices, and what quotas count. Pure."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from phalanx.allocation._requirement import Counts
+from phalanx.devices import MICROS, DeviceModel, Job, JobState, PriceModel
+
+JOBS_UNIT, SHOTS_UNIT, SECONDS_UNIT = "jobs", "shots", "seconds"
+QUOTAS = (JOBS_UNIT, SHOTS_UNIT, SECONDS_UNIT)
+# Where a calibration has no times: those of a superconducting machine. Ions take longer, and their calibrations say so.
+_ONE_NS, _TWO_NS, _READOUT_NS = 50.0, 400.0, 1_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Millionths by unit, and the currency that the money of it is in."""
+
+    currency: str
+    micros: Mapping[str, int]
+
+    def counts(self, unit: str) -> bool:
+        """Whether any of ``unit`` is needed."""
+        return self.micros.get(unit, 0) > 0
+
+    @property
+    def money_micros(self) -> int:
+        return self.micros.get(self.currency, 0)
+
+
+def run_seconds(model: DeviceModel, counts: Counts, shots: int) -> float:
+    """Time on the machine: gates one after another as deep as the circuit is, and measurement, for each shot.
+
+    Without the pauses and the loading that vendors put in between: those are known when the job has ended.
+    """
+    known = model.calibration
+    one = max(0, counts.depth - counts.two_qubit_depth)
+    took_ns = one * _or(known.median("one_qubit_ns"), _ONE_NS) + counts.two_qubit_depth * _or(
+        known.median("two_qubit_ns"), _TWO_NS
+    )
+    return shots * (took_ns + _or(known.median("readout_ns"), _READOUT_NS)) / 1e9
+
+
+def estimate(price: PriceModel, model: DeviceModel, counts: Counts, shots: int) -> Needs:
+    """What ``shots`` of a circuit on a device will take."""
+    return _needs(price, counts, shots, run_seconds(model, counts, shots))
+
+
+def used(price: PriceModel, model: DeviceModel, counts: Counts, job: Job) -> Needs:
+    """What a completed job took: the shots that came back, and the seconds that the vendor counted.
+
+    A vendor that counts none is believed to have taken what was estimated; what ran here took as long as it ran.
+    """
+    assert job.state is JobState.COMPLETED, job.state
+    shots = min(job.shots, sum(job.counts.values()))
+    seconds = job.used_s
+    if seconds is None:
+        ran = (job.finished_at_ns - job.started_at_ns) / 1e9
+        seconds = run_seconds(model, counts, shots) if job.handle else max(0.0, ran)
+    return _needs(price, counts, shots, seconds)
+
+
+def _needs(price: PriceModel, counts: Counts, shots: int, seconds: float) -> Needs:
+    money = price.cost(shots, counts.n_one, counts.n_two, counts.n_measured, seconds)
+    quotas = {JOBS_UNIT: MICROS, SHOTS_UNIT: shots * MICROS, SECONDS_UNIT: round(seconds * MICROS)}
+    return Needs(price.currency, {**quotas, price.currency: money.micros})
+
+
+def _or(value: float, otherwise: float) -> float:
+    return otherwise if math.isnan(value) else value
