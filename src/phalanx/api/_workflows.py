@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class StepShown(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a workflow: what it needs, how often it is tried, and whether it can be undone."""
+    """One step of a workflow: what it needs, how often it is tried, whether it can be undone, whether it is pure."""
 
     name: str
     step_kind: str
@@ -28,6 +28,7 @@ class StepShown(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     limit_s: float
     undoable: bool
+    pure: bool
 
 
 class WorkflowShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +160,7 @@ def _shown(template: Template) -> WorkflowShown:
     steps = tuple(
         StepShown(
             name=step.name, step_kind=step.kind.value, needs=step.needs, attempts=step.retry.attempts,
-            limit_s=step.limit_s, undoable=step.undo is not None,
+            limit_s=step.limit_s, undoable=step.undo is not None, pure=step.pure,
         )
         for step in template.steps
     )  # fmt: skip

@@ -56,6 +56,7 @@ def show(name: str, client: NodeClient, as_json: bool) -> None:
         ("attempts", lambda row: str(row["attempts"])),
         ("limit", lambda row: f"{row['limit_s']:g} s" if row["limit_s"] else "–"),
         ("undo", lambda row: "yes" if row["undoable"] else "–"),
+        ("pure", lambda row: "yes" if row["pure"] else "–"),
     ]
     print_table(found["title"], found["steps"], columns, empty="it has no steps")
 

@@ -107,9 +107,16 @@ triage_template = Template(
     name=TEMPLATE,
     title="Triage of one case",
     steps=(
-        Step(name="collect", kind=StepKind.CLASSICAL, run=collect),
-        Step(name="estimate", kind=StepKind.QUANTUM, run=estimate, needs=("collect",), fallback=estimate_exactly),
-        Step(name="assess", kind=StepKind.CLASSICAL, run=assess, needs=("collect", "estimate")),
+        Step(name="collect", kind=StepKind.CLASSICAL, run=collect, pure=True),
+        Step(
+            name="estimate",
+            kind=StepKind.QUANTUM,
+            run=estimate,
+            needs=("collect",),
+            fallback=estimate_exactly,
+            pure=True,
+        ),
+        Step(name="assess", kind=StepKind.CLASSICAL, run=assess, needs=("collect", "estimate"), pure=True),
     ),
 )
 

@@ -4,7 +4,8 @@ Runs are submitted, some of them twice. Commits take their time, and sometimes t
 The checker stands at the store and looks at nothing but what is committed:
 
 - the result of a step is written once, whoever worked on it, and never changes;
-- a step's result follows from the results that were kept of what it needed;
+- a step's result follows from the results that were kept of what it needed, and is kept after them, however early a
+  pure step began;
 - every run ends as done, with a result of every step.
 
 With ``sabotage`` the store ignores what commits expect: the checker must see that.
@@ -14,7 +15,7 @@ import asyncio
 import zlib
 from collections.abc import Sequence
 
-from phalanx.core import DEFAULT_TENANT, Expect, Rng, Store, Write, derive_id
+from phalanx.core import DEFAULT_TENANT, Expect, Put, Rng, Store, Write, decode, derive_id
 from phalanx.devices import Fleet
 from phalanx.telemetry import Telemetry
 from phalanx.testing._checking import Checker, SimReport, Simulation, judged_in
@@ -28,7 +29,9 @@ from phalanx.workflows import (
     Step,
     StepContext,
     StepKind,
+    StepResult,
     Template,
+    step_result_id,
 )
 
 NAME = "workflows"
@@ -47,20 +50,24 @@ class _Watched:
         self._rng = world.rng.child("store")
         self._checker = checker
         self._deaf = deaf
-        self._kept: dict[str, bytes] = {}
+        self._kept: set[str] = set()
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
+
+    def _note(self, result: StepResult) -> None:
+        self._checker.require(result.id not in self._kept, "a step's result was kept twice", result.id)
+        early = [need for need in _NEEDS[result.step] if step_result_id(result.run, need) not in self._kept]
+        self._checker.require(not early, "a result was kept before what it rests on", result.run, result.step)
+        self._kept.add(result.id)
+        self._checker.count("results kept")
 
     async def commit(self, writes: Sequence[Write], *, expect: Sequence[Expect] = ()) -> int:
         await self._world.clock.sleep(self._rng.exponential(0.05))
         version = await self._store.commit(writes, expect=() if self._deaf else expect)
         for write in writes:
-            if write.table.name == STEP_RESULTS.name:
-                value = getattr(write, "value", b"")
-                self._checker.require(write.key not in self._kept, "a step's result was kept twice", write.key)
-                self._kept[write.key] = value
-                self._checker.count("results kept")
+            if isinstance(write, Put) and write.table.name == STEP_RESULTS.name:
+                self._note(decode(write.value, StepResult))
         await self._world.clock.sleep(self._rng.exponential(0.05))
         return version
 
@@ -78,7 +85,10 @@ def _template(world: SimWorld, rng: Rng, checker: Checker) -> Template:
         needed = {name: int(result.output["said"]) for name, result in context.results.items()}
         return {"drawn": drawn, "said": _said(context.step, drawn, needed)}
 
-    steps = tuple(Step(name=name, kind=StepKind.CLASSICAL, run=work, needs=needs) for name, needs in _NEEDS.items())
+    steps = tuple(
+        Step(name=name, kind=StepKind.CLASSICAL, run=work, needs=needs, pure=rng.chance(0.5))
+        for name, needs in _NEEDS.items()
+    )
     return Template(name="t", title="A diamond", steps=steps)
 
 

@@ -29,6 +29,7 @@ from phalanx.workflows._records import (
     Runs,
     StepResult,
     assessment_put,
+    step_result_id,
 )
 from phalanx.workflows._states import RUN_STATES, Move, RunState, RunStates, RunStatus, Wanted
 from phalanx.workflows._template import Step, StepContext, StepKind, StepOutput, StepWork, Template
@@ -72,4 +73,5 @@ __all__ = [
     "assessment_put",
     "gantt_of",
     "gantt_svg",
+    "step_result_id",
 ]

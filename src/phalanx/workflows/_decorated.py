@@ -29,23 +29,29 @@ class Workflow:
         self._steps: list[Step] = []
 
     def step(
-        self, *, retry: Retry = ONCE, limit_s: float = 0.0, undo: StepWork | None = None, in_process: bool = False
-    ) -> Callable[[F], F]:
-        """A classical step. With ``in_process`` a plain function runs in the node's pool of processes."""
+        self, *, retry: Retry = ONCE, limit_s: float = 0.0, undo: StepWork | None = None, in_process: bool = False,
+        pure: bool = False,
+    ) -> Callable[[F], F]:  # fmt: skip
+        """A classical step. With ``in_process`` a plain function runs in the node's pool of processes.
+
+        A ``pure`` one acts on nothing outside, and need not wait for the disk.
+        """
 
         def take(function: F) -> F:
             needs, work, gives = self._read(function, in_process=in_process)
             self._steps.append(
                 Step(
                     name=function.__name__, kind=StepKind.CLASSICAL, run=work, needs=needs, retry=retry,
-                    limit_s=limit_s, undo=undo, gives=gives,
+                    limit_s=limit_s, undo=undo, gives=gives, pure=pure,
                 )
             )  # fmt: skip
             return function
 
         return take
 
-    def quantum(self, *, fallback: Callable[..., Any], retry: Retry = ONCE, limit_s: float = 0.0) -> Callable[[F], F]:
+    def quantum(
+        self, *, fallback: Callable[..., Any], retry: Retry = ONCE, limit_s: float = 0.0, pure: bool = False
+    ) -> Callable[[F], F]:
         """A quantum step, with the function that answers where no device can be had; both need the same."""
 
         def take(function: F) -> F:
@@ -57,7 +63,7 @@ class Workflow:
             self._steps.append(
                 Step(
                     name=function.__name__, kind=StepKind.QUANTUM, run=work, needs=needs, fallback=instead,
-                    retry=retry, limit_s=limit_s, gives=gives,
+                    retry=retry, limit_s=limit_s, gives=gives, pure=pure,
                 )
             )  # fmt: skip
             return function

@@ -2,8 +2,9 @@
 
 Invariants:
 
-- the result of a step is committed, with its waypoint and whatever else the step writes, before a step
-  that needs it begins; a step whose result is committed never runs again, also not in another process;
+- the result of a step is committed, with its waypoint and whatever else the step writes, before a step that needs it
+  and may act outside begins, and before the result of any that needs it; a step whose result is committed never runs
+  again, also not in another process;
 - two engines that bring one run forward at the same time may both work on a step, but only what the one keeps that
   took it up last counts, once (``Expect`` version 0 on the result, and the state's version on every commit);
 - inputs, template shape and seed are those of the first call: a resumed run ends as the first would have.
@@ -40,8 +41,9 @@ from phalanx.workflows._errors import InvalidTemplate, RunChanged, RunStopped, S
 from phalanx.workflows._execution import Execution
 from phalanx.workflows._gantt import Gantt, gantt_of
 from phalanx.workflows._keeping import Keeper
-from phalanx.workflows._limits import FOLLOW_S, MAX_CONCURRENT_STEPS, MAX_TEMPLATES
+from phalanx.workflows._limits import FOLLOW_S, MAX_CONCURRENT_STEPS, MAX_TEMPLATES, STORE_CALLS_AT_ONCE
 from phalanx.workflows._opening import Asked, Opening, check_deadline, check_same
+from phalanx.workflows._pacing import PacedStore
 from phalanx.workflows._performing import Surroundings
 from phalanx.workflows._records import Run, Runs, StepResult
 from phalanx.workflows._service import Service
@@ -81,6 +83,7 @@ class Engine:
         self, store: Store, clock: Clock, telemetry: Telemetry, fleet: Fleet, offload: Offload, rng: Rng, *,
         name: str = ENGINE, processes: Offload | None = None, chooser: Chooser | None = None,
     ) -> None:  # fmt: skip
+        store = PacedStore(store, STORE_CALLS_AT_ONCE)
         self._around = Surroundings(
             store=store,
             clock=clock,

@@ -1,17 +1,21 @@
-"""One run: each step begins when what it needs is kept, and the run ends as its steps and its people say."""
+"""One run: each step begins when it may, and the run ends as its steps and its people say.
+
+A step begins when the results that it needs are kept; a pure one as soon as they are there. Whichever step gave the
+last of them goes on with it in the same turn of the event loop, so that nothing else comes between.
+"""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from phalanx.core import NS_PER_S, Conflict, Expect, Waypoint, decode
+from phalanx.core import NS_PER_S, Conflict, Expect, PhalanxError, Waypoint, decode
 from phalanx.telemetry import waypoint_of, waypoint_put
 from phalanx.workflows._attempts import StepAttempt
 from phalanx.workflows._errors import RunStopped, StepFailed
-from phalanx.workflows._keeping import Keeper
+from phalanx.workflows._keeping import Keeper, Posting
 from phalanx.workflows._performing import Performed, Performer, Surroundings
 from phalanx.workflows._records import STEP_RESULTS, Run, StepResult, step_result_id, step_result_put
 from phalanx.workflows._states import RunState, RunStatus, Wanted, moved
-from phalanx.workflows._template import Step, Template
+from phalanx.workflows._template import Step, StepOutput, Template
 from phalanx.workflows._undoing import take_back
 
 
@@ -59,8 +63,14 @@ class Execution:
             return
         self._keeper.heard = self._heard
         try:
-            async with asyncio.timeout(self._left_s()):
-                await self._bring_forward()
+            try:
+                async with asyncio.timeout(self._left_s()):
+                    await self._bring_forward()
+            except asyncio.CancelledError:
+                await self._keeper.drop()
+                raise
+            finally:
+                await self._keeper.drained()
         except StepFailed as failed:
             await self._end(RunStatus.FAILED, str(failed.reason), step=failed.step, field=failed.field)
             raise
@@ -105,6 +115,38 @@ class Execution:
                     task.cancel()
 
     async def _work(self, group: asyncio.TaskGroup, step: Step) -> None:
+        """Perform ``step``, and then, without a turn of the loop between, one that waited for nothing else."""
+        following: Step | None = step
+        while following is not None:
+            posting = await self._perform(following)
+            after = self._after.get(following.name, ())
+            ready = self._freed(one for one in after if one.pure)
+            held_up = [one for one in after if not one.pure]
+            if not ready:
+                await posting.kept
+                ready = self._freed(held_up)
+            elif held_up:
+                group.create_task(self._when_kept(group, posting, held_up))
+            for one in ready[1:]:
+                self._begin(group, one)
+            following = ready[0] if ready and self._keeper.wanted is Wanted.GO else None
+
+    async def _when_kept(self, group: asyncio.TaskGroup, posting: Posting, held_up: Sequence[Step]) -> None:
+        await posting.kept
+        for step in self._freed(held_up):
+            self._begin(group, step)
+
+    def _freed(self, steps: Iterable[Step]) -> list[Step]:
+        """Those of ``steps``, each of which has one thing less to wait for now, that wait for nothing more."""
+        freed = []
+        for step in steps:
+            self._waits[step.name] -= 1
+            if not self._waits[step.name]:
+                freed.append(step)
+        return freed
+
+    async def _perform(self, step: Step) -> Posting:
+        """Have the step done and its result posted; it counts as there from then on."""
         around, run = self._around, self._run
         begun_ns = around.clock.monotonic_ns()
         with around.telemetry.tracer.span(
@@ -116,51 +158,58 @@ class Execution:
                 self._count(step, "failed")
                 raise
             span.set(degraded=performed.degraded)
-            self.results[step.name] = await self._keep(step, performed)
-        seconds = (around.clock.monotonic_ns() - begun_ns) / NS_PER_S
-        self._seconds.labels(self._template.name, step.name).observe(seconds)
-        self._count(step, "degraded" if performed.degraded else "done")
-        for after in self._after.get(step.name, ()):
-            self._waits[after.name] -= 1
-            if not self._waits[after.name]:
-                self._begin(group, after)
+        result = self._result(step, performed)
+        posting = self._posting(result, performed.output, begun_ns)
+        self._keeper.post(posting)
+        self.results[step.name] = result
+        return posting
 
-    async def _keep(self, step: Step, performed: Performed) -> StepResult:
-        """Commit the result and what goes with it, or take the one that was committed meanwhile."""
+    def _result(self, step: Step, performed: Performed) -> StepResult:
         run, output = self._run, performed.output
-        finished_ns = self._around.clock.wall_ns()
-        result = StepResult(
+        return StepResult(
             id=step_result_id(run.id, step.name),
             tenant=run.tenant,
             trace=run.trace,
-            at_ns=finished_ns,
+            at_ns=performed.finished_ns,
             run=run.id,
             step=step.name,
             step_kind=step.kind,
             output=output.value,
             provenance=output.provenance,
             started_ns=performed.started_ns,
-            finished_ns=finished_ns,
+            finished_ns=performed.finished_ns,
             degraded=performed.degraded,
         )
+
+    def _posting(self, result: StepResult, output: StepOutput, begun_ns: int) -> Posting:
+        """The result and what goes with it, to be kept unless it was kept meanwhile."""
         waypoints = (self._waypoint(result), *output.waypoints)
-        writes = (step_result_put(result), *map(waypoint_put, waypoints), *output.writes)
-        is_last = len(self.results) + 1 == len(self._template.steps)
-        try:
-            await self._keeper.commit(
-                writes,
-                expect=(Expect(STEP_RESULTS, run.tenant, result.id, 0),),
-                then=self._done if is_last else None,
-            )
-        except Conflict:
-            row = await self._around.store.get(STEP_RESULTS, run.tenant, result.id)
+
+        def on_kept() -> None:
+            for waypoint in waypoints:
+                self._around.telemetry.feed.publish(waypoint)
+            seconds = (self._around.clock.monotonic_ns() - begun_ns) / NS_PER_S
+            self._seconds.labels(self._template.name, result.step).observe(seconds)
+            self._steps.labels(self._template.name, result.step, "degraded" if result.degraded else "done").inc()
+
+        async def conflicting(conflict: Conflict) -> PhalanxError | None:
+            row = await self._around.store.get(STEP_RESULTS, result.tenant, result.id)
             if row is None:
-                raise
-            self._log.info("step was done elsewhere", step=step.name)
-            return decode(row.value, StepResult)
-        for waypoint in waypoints:
-            self._around.telemetry.feed.publish(waypoint)
-        return result
+                return conflict
+            self._log.info("step was done elsewhere", step=result.step)
+            if decode(row.value, StepResult).output == result.output:
+                return None
+            # What was begun upon ours would not follow from what is kept: the next try goes on from there.
+            return StepFailed(result.run, result.step, "another result of it is kept already", field="output")
+
+        is_last = len(self.results) + 1 == len(self._template.steps)
+        return Posting(
+            writes=(step_result_put(result), *map(waypoint_put, waypoints), *output.writes),
+            expect=(Expect(STEP_RESULTS, result.tenant, result.id, 0),),
+            then=self._done if is_last else None,
+            conflicting=conflicting,
+            on_kept=on_kept,
+        )
 
     def _done(self, state: RunState) -> RunState | None:
         """The state with the last result; a run that is to be cancelled takes back first."""

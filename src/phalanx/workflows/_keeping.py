@@ -3,14 +3,45 @@
 Every commit expects the run's state to be the one that was taken up. Where the row changed meanwhile, it is read: if
 the run is still this engine's (somebody wants it paused, say), the commit is tried again with what is there now; if
 another engine took it up or it ended, nothing is kept (``Taken``).
+
+What is posted is kept in the order in which it was, and whoever posts need not wait: postings that gather while a
+commit is under way share the next one. Once one cannot be kept, nothing that was posted after it is.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 
-from phalanx.core import Clock, Conflict, Expect, Store, Write
+from phalanx.core import Clock, Conflict, Expect, PhalanxError, Store, Write
 from phalanx.workflows._errors import Taken
-from phalanx.workflows._limits import MAX_COMMIT_TRIES
+from phalanx.workflows._limits import MAX_COMMIT_TRIES, MAX_POSTED_TOGETHER
 from phalanx.workflows._states import RUN_STATES, Held, RunState, RunStates, RunStatus, Wanted, state_put
+
+Then = Callable[[RunState], RunState | None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Posting:
+    """What is to be kept together. ``conflicting`` says what is wrong with what stands there already, if anything."""
+
+    writes: Sequence[Write]
+    expect: Sequence[Expect]
+    then: Then | None
+    conflicting: Callable[[Conflict], Awaitable[PhalanxError | None]]
+    on_kept: Callable[[], None]
+    kept: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def ended(self, error: PhalanxError | None) -> None:
+        if error is None:
+            self.on_kept()
+        if self.kept.done():
+            return  # Who waited was cancelled.
+        if error is None:
+            self.kept.set_result(None)
+        else:
+            self.kept.set_exception(error)
+            self.kept.exception()  # It is told by ``drained`` too; nobody has to wait for this one.
 
 
 class Keeper:
@@ -22,6 +53,9 @@ class Keeper:
         self._states = RunStates(store)
         self._held = held
         self.heard: Callable[[], None] = _nobody
+        self._posted: deque[Posting] = deque()
+        self._keeping: asyncio.Task[None] | None = None
+        self._broken: PhalanxError | None = None
 
     @property
     def state(self) -> RunState:
@@ -42,7 +76,7 @@ class Keeper:
         writes: Sequence[Write],
         *,
         expect: Sequence[Expect] = (),
-        then: Callable[[RunState], RunState | None] | None = None,
+        then: Then | None = None,
     ) -> None:
         """Keep ``writes``, and the state that ``then`` makes of the present one.
 
@@ -65,6 +99,66 @@ class Keeper:
                 return
         raise Taken(held.state.id)
 
+    def post(self, posting: Posting) -> None:
+        """Have it kept after all that was posted before. Raises what an earlier one could not be kept for."""
+        if self._broken is not None:
+            raise self._broken
+        self._posted.append(posting)
+        if self._keeping is None:
+            self._keeping = asyncio.ensure_future(self._keep_posted())
+
+    async def drained(self) -> None:
+        """Wait until all that was posted is kept; raises why it could not be."""
+        while self._keeping is not None:
+            await asyncio.shield(self._keeping)
+        if self._broken is not None:
+            raise self._broken
+
+    async def drop(self) -> None:
+        """Stop keeping, as if the process had died here."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
+
+    async def _keep_posted(self) -> None:
+        try:
+            while self._posted:
+                together = [self._posted.popleft() for _ in range(min(len(self._posted), MAX_POSTED_TOGETHER))]
+                await self._keep_together(together)
+        finally:
+            self._keeping = None
+
+    async def _keep_together(self, together: Sequence[Posting]) -> None:
+        if len(together) > 1 and self._broken is None:
+            whole = replace(
+                together[0],
+                writes=[write for one in together for write in one.writes],
+                expect=[expected for one in together for expected in one.expect],
+                then=next((one.then for one in together if one.then is not None), None),
+                conflicting=_itself,
+            )
+            if await self._fault(whole) is None:
+                for one in together:
+                    one.ended(None)
+                return
+            # Not all of them: one by one, those before the one at fault can be kept.
+        for one in together:
+            if self._broken is None:
+                self._broken = await self._fault(one)
+            one.ended(self._broken)
+
+    async def _fault(self, posting: Posting) -> PhalanxError | None:
+        try:
+            await self.commit(posting.writes, expect=posting.expect, then=posting.then)
+        except Conflict as conflict:
+            try:
+                return await posting.conflicting(conflict)
+            except PhalanxError as error:
+                return error
+        except PhalanxError as error:
+            return error
+        return None
+
     async def refresh(self) -> None:
         """See what others want of the run. Raises ``Taken``."""
         await self._look(self._held)
@@ -78,3 +172,8 @@ class Keeper:
 
 def _nobody() -> None:
     """Where nobody listens."""
+
+
+async def _itself(conflict: Conflict) -> PhalanxError | None:
+    """Nothing else will do."""
+    return conflict

@@ -36,5 +36,9 @@ LEASE_S = 15.0
 LOOK_S = 5.0
 # How often somebody who waits for a run that another engine has asks for its end.
 FOLLOW_S = 0.05
+# Results of one run that are kept in one commit, when they gather while another is under way.
+MAX_POSTED_TOGETHER = 16
+# Questions to the store, and commits, that one engine has under way; past it, its runs wait their turn.
+STORE_CALLS_AT_ONCE = 512
 # A commit that finds the run changed is tried again with what it is now, this often.
 MAX_COMMIT_TRIES = 16

@@ -42,11 +42,12 @@ class Surroundings:
 
 @dataclass(slots=True)
 class Performed:
-    """What a step gave, why it was answered classically if it should not have been, and when it began."""
+    """What a step gave, why it was answered classically if it should not have been, when it began and ended."""
 
     output: StepOutput
     degraded: str
     started_ns: int
+    finished_ns: int
 
 
 class Performer:
@@ -105,7 +106,9 @@ class Performer:
         context = self._context(step, needed, 1, None)
         try:
             async with _within(step.limit_s):
-                return Performed(self._checked(step, await step.fallback(context), reason), reason, context.started_ns)
+                given = await step.fallback(context)
+            ended_ns = self._around.clock.wall_ns()
+            return Performed(self._checked(step, given, reason), reason, context.started_ns, ended_ns)
         except Exception as error:
             raise self._failure(step, error) from error
 
@@ -119,9 +122,12 @@ class Performer:
             if step.undo is not None and work is Work.RUN:
                 await self._note(context, work, "", ended=False)
             try:
-                async with self._around.turns[step.kind].of(self._run.tenant), _within(retry.attempt_s):
+                turn = self._around.turns[step.kind].of(self._run.tenant, first=bool(step.needs))
+                async with turn, _within(retry.attempt_s):
                     context = replace(context, started_ns=self._around.clock.wall_ns())
-                    return Performed(self._checked(step, await act(context), ""), "", context.started_ns)
+                    given = await act(context)
+                ended_ns = self._around.clock.wall_ns()
+                return Performed(self._checked(step, given, ""), "", context.started_ns, ended_ns)
             except HOPELESS:
                 raise
             except Exception as error:

@@ -83,6 +83,9 @@ class Step:
     the step did outside, when the run is cancelled; it too may be called again. ``limit_s`` bounds all attempts
     together (0: none), ``least_s`` is what the step takes at the least: a deadline that cannot be met is refused.
     ``gives`` is the type that the output must convert to.
+
+    A ``pure`` step acts on nothing outside: it may begin as soon as what it needs is there, before that is on disk.
+    Its own result is kept after theirs, so a crash costs its work again and nothing else.
     """
 
     name: str
@@ -95,6 +98,7 @@ class Step:
     limit_s: float = 0.0
     least_s: float = 0.0
     gives: Any = None
+    pure: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +171,8 @@ class Template:
             raise InvalidTemplate(
                 self.name, step.name, f"limit_s: it takes {step.least_s:g} s at the least and may take {step.limit_s:g}"
             )
+        if step.pure and step.undo is not None:
+            raise InvalidTemplate(self.name, step.name, "a pure step acts on nothing and has no undo")
         if step.kind is StepKind.QUANTUM and step.fallback is None:
             raise InvalidTemplate(self.name, step.name, "a quantum step declares a classical fallback")
         if step.kind is StepKind.CLASSICAL and step.fallback is not None:

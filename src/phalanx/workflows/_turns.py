@@ -17,15 +17,17 @@ class Turns:
         self._free = slots
         self._waiting: OrderedDict[TenantId, deque[asyncio.Future[None]]] = OrderedDict()
 
-    def of(self, tenant: TenantId) -> "Turn":
-        return Turn(self, tenant)
+    def of(self, tenant: TenantId, *, first: bool = False) -> "Turn":
+        """A turn; ``first`` is before the tenant's own others: what has begun ends before more begins."""
+        return Turn(self, tenant, first)
 
-    async def take(self, tenant: TenantId) -> None:
+    async def take(self, tenant: TenantId, *, first: bool = False) -> None:
         if self._free:
             self._free -= 1
             return
         given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(tenant, deque()).append(given)
+        line = self._waiting.setdefault(tenant, deque())
+        line.appendleft(given) if first else line.append(given)
         try:
             await given
         except asyncio.CancelledError:
@@ -48,14 +50,15 @@ class Turns:
 class Turn:
     """One turn of a tenant."""
 
-    __slots__ = ("_tenant", "_turns")
+    __slots__ = ("_first", "_tenant", "_turns")
 
-    def __init__(self, turns: Turns, tenant: TenantId) -> None:
+    def __init__(self, turns: Turns, tenant: TenantId, first: bool) -> None:  # noqa: FBT001 - made by ``of`` alone
         self._turns = turns
         self._tenant = tenant
+        self._first = first
 
     async def __aenter__(self) -> None:
-        await self._turns.take(self._tenant)
+        await self._turns.take(self._tenant, first=self._first)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -32,7 +32,7 @@ class Journalled:
         self.ran.append(step)
 
 
-def template(journal, clock):
+def template(journal, clock, pure):
     def work(name):
         async def run(context):
             await journal.note(name)
@@ -55,18 +55,18 @@ def template(journal, clock):
         raise AssertionError("there is a device")
 
     steps = [
-        Step(name=name, kind=StepKind.QUANTUM, needs=needs, run=coin, fallback=no_coin)
+        Step(name=name, kind=StepKind.QUANTUM, needs=needs, run=coin, fallback=no_coin, pure=pure)
         if name == "coin"
-        else Step(name=name, kind=StepKind.CLASSICAL, needs=needs, run=work(name))
+        else Step(name=name, kind=StepKind.CLASSICAL, needs=needs, run=work(name), pure=pure)
         for name, needs in NEEDS.items()
     ]
     return Template(name="t", title="T", steps=tuple(steps))
 
 
-def engine(world, store, journal, *, seed):
+def engine(world, store, journal, *, seed, pure=False):
     backends = local_provider(ProviderContext(world.offload, world.clock)).backends()
     made = Engine(store, world.clock, Telemetry(world.clock), Fleet(backends), world.offload, Rng(seed))
-    made.register(template(journal, world.clock))
+    made.register(template(journal, world.clock, pure))
     return made
 
 
@@ -152,8 +152,9 @@ def test_killed_at_any_commit(at, written):
 
 
 @pytest.mark.requirement("HWF-4")
+@pytest.mark.parametrize("pure", [False, True], ids=["waiting for the disk", "pure"])
 @pytest.mark.parametrize("seed", range(12))
-def test_power_lost_at_any_time_any_number_of_times(seed):
+def test_power_lost_at_any_time_any_number_of_times(seed, pure):
     async def main(world):
         node, rng = world.node("n"), world.rng.child("crashes")
         current = {}
@@ -162,7 +163,7 @@ def test_power_lost_at_any_time_any_number_of_times(seed):
 
         async def program(node):
             store = current["store"] = world.store("n")
-            return await bring_to_end(engine(world, store, journal, seed=node.incarnation))
+            return await bring_to_end(engine(world, store, journal, seed=node.incarnation, pure=pure))
 
         while ended is None:
             task = node.start(program)
