@@ -58,6 +58,7 @@ class Performer:
         self._run = run
         self._keeper = keeper
         self._log = around.telemetry.log.bind(room="workflows", run=run.id, trace=run.trace)
+        self._at_ns = run.at_ns - 1
         self._last: dict[tuple[str, Work], int] = {}
         self._failed: dict[tuple[str, Work], int] = {}
         for one in attempts:
@@ -103,11 +104,11 @@ class Performer:
     async def _fallen_back(self, step: Step, needed: dict[str, StepResult], reason: str) -> Performed:
         assert step.fallback is not None
         self._log.warning("step degraded", step=step.name, reason=reason)
-        context = self._context(step, needed, 1, None)
+        context = replace(self._context(step, needed, 1, None), started_ns=self._begun_ns())
         try:
             async with _within(step.limit_s):
                 given = await step.fallback(context)
-            ended_ns = self._around.clock.wall_ns()
+            ended_ns = self._ended_ns(context.started_ns)
             return Performed(self._checked(step, given, reason), reason, context.started_ns, ended_ns)
         except Exception as error:
             raise self._failure(step, error) from error
@@ -124,9 +125,9 @@ class Performer:
             try:
                 turn = self._around.turns[step.kind].of(self._run.tenant, first=bool(step.needs))
                 async with turn, _within(retry.attempt_s):
-                    context = replace(context, started_ns=self._around.clock.wall_ns())
+                    context = replace(context, started_ns=self._begun_ns())
                     given = await act(context)
-                ended_ns = self._around.clock.wall_ns()
+                ended_ns = self._ended_ns(context.started_ns)
                 return Performed(self._checked(step, given, ""), "", context.started_ns, ended_ns)
             except HOPELESS:
                 raise
@@ -143,6 +144,16 @@ class Performer:
                 self._log.warning("step is tried again", step=step.name, attempt=number, reason=str(error))
                 rng = Rng(self._run.seed).child(f"retry/{step.name}/{number}")
                 await self._around.clock.sleep(retry.wait_s(failed, rng))
+
+    def _begun_ns(self) -> int:
+        """Now, and later than anything that ended before: what follows is told after what it rests on."""
+        self._at_ns = max(self._around.clock.wall_ns(), self._at_ns + 1)
+        return self._at_ns
+
+    def _ended_ns(self, begun_ns: int) -> int:
+        ended_ns = max(self._around.clock.wall_ns(), begun_ns)
+        self._at_ns = max(self._at_ns, ended_ns)
+        return ended_ns
 
     async def _note(self, context: StepContext, work: Work, reason: str, *, ended: bool) -> None:
         now_ns = self._around.clock.wall_ns()
