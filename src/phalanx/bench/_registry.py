@@ -113,6 +113,11 @@ BENCHES: dict[str, Bench] = {
         _lazy("startup", "import, --help and start of a node, as whole processes", "phalanx.bench._startup"),
         _lazy("storage", "commits, appends and reads of the durable ports", "phalanx.bench._storage"),
         _lazy(
+            "workflows",
+            "hybrid runs: overhead, hand-over, triage, makespan, 13,847 at once, processes killed; beside DBOS",
+            "phalanx.bench._workflows",
+        ),
+        _lazy(
             "utilisation",
             "useful time of devices under a replay of real queues, beside FIFO and the least busy",
             "phalanx.bench._utilisation",

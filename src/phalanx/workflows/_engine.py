@@ -108,6 +108,11 @@ class Engine:
         return self._around.circuits.pool
 
     @property
+    def in_flight(self) -> int:
+        """How many runs this engine brings forward now."""
+        return max(len(self._ongoing), self._service.underway)
+
+    @property
     def templates(self) -> list[Template]:
         """Those that are registered, by name."""
         return sorted(self._templates.values(), key=lambda template: template.name)

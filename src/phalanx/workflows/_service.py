@@ -34,6 +34,11 @@ class Service:
         """Whether a run given to ``launch`` is brought forward at once."""
         return self._group is not None and len(self._underway) < MAX_RUNS_IN_FLIGHT
 
+    @property
+    def underway(self) -> int:
+        """How many runs are brought forward."""
+        return len(self._underway)
+
     def launch(self, tenant: TenantId, run: str, work: Coroutine[Any, Any, None] | None = None) -> None:
         """Bring a run forward; without room for it, it waits where it is kept."""
         key = tenant, run
