@@ -1,4 +1,4 @@
-"""DBOS, a public library for workflows that outlive their process, on a SQLite file of its own (extra ``peers``).
+"""DBOS, a public library for workflows that outlive their process, on a SQLite file of its own; where it is installed.
 
 It runs the same chains and the same three steps in this process. What its steps return is on disk before the next one
 begins, as with steps here that may act outside; it has no quantum devices, so the circuit is run by ours.
@@ -23,7 +23,7 @@ async def dbos_figures(*, chains: int, floods: int) -> dict[str, Any]:
     try:
         from dbos import DBOS, DBOSConfig
     except ModuleNotFoundError:
-        return {"left_out": "pip install 'phalanx[peers]'"}
+        return {"left_out": "pip install dbos: no extra brings it, for it brings LGPL libraries"}
     logging.getLogger("dbos").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="phalanx-bench-") as name:
         config: Any = {
