@@ -8,7 +8,15 @@ from click.testing import CliRunner
 from phalanx.cli._client import NodeClient
 from phalanx.cli._workflows import workflows
 
-STEP = {"name": "a", "step_kind": "classical", "needs": [], "attempts": 3, "limit_s": 2.5, "undoable": True}
+STEP = {
+    "name": "a",
+    "step_kind": "classical",
+    "needs": [],
+    "attempts": 3,
+    "limit_s": 2.5,
+    "undoable": True,
+    "pure": False,
+}
 WORKFLOW = {"name": "t", "title": "Title", "limit_s": 0, "steps": [STEP]}
 STATE = {
     "id": "r-1", "template": "t", "status": "failed", "wanted": "go", "reason": "it broke", "step": "a",
