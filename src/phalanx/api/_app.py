@@ -67,6 +67,8 @@ from phalanx.api._orders import order_routes
 from phalanx.api._problems import ProblemType, on_http_exception, on_phalanx_error, on_validation_error
 from phalanx.api._records import KINDS as RECORD_KINDS
 from phalanx.api._records import record_routes
+from phalanx.api._reports import KINDS as REPORT_KINDS
+from phalanx.api._reports import report_routes
 from phalanx.api._reservations import KINDS as RESERVATION_KINDS
 from phalanx.api._reservations import reservation_routes
 from phalanx.api._schemas import ANY_PROBLEM, install_openapi
@@ -99,6 +101,7 @@ _KINDS: Sequence[type] = (
     *RESERVATION_KINDS,
     *ALLOCATION_KINDS,
     *BUDGET_KINDS,
+    *REPORT_KINDS,
     *AGREEMENT_KINDS,
     *ARTEFACT_KINDS,
     *LEDGER_KINDS,
@@ -154,6 +157,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         reservation_routes(node, gate),
         allocation_routes(node, gate),
         budget_routes(node, gate),
+        report_routes(node, gate),
         agreement_routes(node, gate),
         artefact_routes(node, gate),
         trace_routes(node, gate),

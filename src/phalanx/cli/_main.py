@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Devices, workers and other resources, booked together and in advance.",
     ),
     "budgets": ("phalanx.cli._budgets:budgets", "What tenants may spend on devices, what is left, and price tables."),
+    "reports": ("phalanx.cli._reports:reports", "Who used what, what devices earned, and whether promises were kept."),
     "balancing": ("phalanx.cli._balancing:balancing", "How work is spread over resources, and problems of your own."),
     "kernels": ("phalanx.cli._kernels:kernels", "The compiled code that balancing and votes calculate with."),
     "consensus": (

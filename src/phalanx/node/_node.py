@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from phalanx.agents import Missions, Skill, Swarm, Toolbox
 from phalanx.allocation import Placements, Reservations
 from phalanx.allocation.money import Budgets
+from phalanx.allocation.reports import Reports
 from phalanx.balancing import Balancing
 from phalanx.consensus import Archive
 from phalanx.core import (
@@ -123,6 +124,11 @@ class Node:
     local_operator: Principal
     _space: SpaceWatch
     _services: Services
+
+    @property
+    def reports(self) -> Reports:
+        """Who used what, what devices earned, and whether promises were kept."""
+        return Reports(self.store, self.clock, self.fleet, self.device_history, self.settings.node.name)
 
     @property
     def device_history(self) -> History:
@@ -315,6 +321,7 @@ def _start_services(
     services.start("workflows", node.engine.serve)
     services.start("device-jobs", node.jobs.run)
     services.start("device-watch", lambda: watch_devices(node.fleet, node.device_history, clock, node.alerts))
+    services.start("uptime", node.reports.uptime.run)
     services.start("ledger-seal", lambda: seal_often(node.ledger, telemetry, clock))
     node.sharing.start(services, clock)
     services.start("ledger-anchor", lambda: anchor_daily(node.ledger, node.anchors, ports, telemetry))

@@ -1,0 +1,69 @@
+"""Reports over HTTP: chargeback, revenue of devices, and service levels."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from phalanx.allocation.reports import ChargebackRow, Promise, RevenueRow, SlaRow
+from phalanx.api._auth import Gate, keeper, tenant_in_sight
+from phalanx.api._replies import reply
+from phalanx.api._schemas import answer
+from phalanx.core import DEFAULT_TENANT, InvalidInput, TenantId, ns_from_iso
+from phalanx.trust import Principal, Role
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+KINDS: tuple[type, ...] = (ChargebackRow, RevenueRow, SlaRow)
+
+_From = Annotated[str, Query(alias="from", description="Jobs submitted from then on: a date or a time in UTC.")]
+_To = Annotated[str, Query(alias="to", description="Jobs submitted before then.")]
+_Whose = Annotated[str, Query(description="Of one tenant; empty: of all, for an admin of the default tenant.")]
+
+
+def report_routes(node: "Node", gate: Gate) -> APIRouter:
+    """``/v1/reports``."""
+    router = APIRouter(prefix="/v1/reports", tags=["allocation"], default_response_class=Response)
+    viewer, owner = Depends(gate.needs(Role.VIEWER)), Depends(keeper(gate))
+
+    @router.get("/chargeback", responses=answer(ChargebackRow, many=True))
+    async def chargeback(
+        principal: Annotated[Principal, viewer], since: _From, until: _To, tenant: _Whose = ""
+    ) -> Response:
+        """What the jobs of each tenant took on each device, and what that cost."""
+        rows = await node.reports.chargeback(_ns("from", since), _ns("to", until), tenant=_seen(principal, tenant))
+        return reply({"items": rows, "next": ""})
+
+    @router.get("/revenue", responses=answer(RevenueRow, many=True))
+    async def revenue(_: Annotated[Principal, owner], since: _From, until: _To) -> Response:
+        """What each device earned, and how much of the time it was charged for."""
+        rows = await node.reports.revenue(_ns("from", since), _ns("to", until))
+        return reply({"items": rows, "next": ""})
+
+    @router.get("/sla", responses=answer(SlaRow, many=True))
+    async def sla(
+        principal: Annotated[Principal, viewer], since: _From, until: _To, tenant: _Whose = "",
+        promised: Annotated[float, Query(ge=0, le=1, description="Availability that was promised.")] = 0.999,
+    ) -> Response:  # fmt: skip
+        """Availability, success, deadlines and waiting of each tenant, held against what was promised."""
+        rows = await node.reports.sla(
+            _ns("from", since), _ns("to", until), tenant=_seen(principal, tenant), promise=Promise(promised)
+        )
+        return reply({"items": rows, "next": ""})
+
+    return router
+
+
+def _seen(principal: Principal, tenant: str) -> TenantId | None:
+    """``None``: all tenants."""
+    if not tenant and principal.tenant == DEFAULT_TENANT and principal.role.allows(Role.ADMIN):
+        return None
+    return tenant_in_sight(principal, tenant)
+
+
+def _ns(name: str, text: str) -> int:
+    try:
+        return ns_from_iso(text)
+    except ValueError as error:
+        raise InvalidInput(name, f"{text!r} is neither a date nor a time") from error

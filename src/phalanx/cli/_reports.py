@@ -1,0 +1,125 @@
+"""`phalanx reports`: chargeback, revenue of devices, and service levels."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import click
+
+from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table
+
+_DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+
+
+@click.group(cls=Group, short_help="Who used what, what devices earned, and whether promises were kept.")
+def reports() -> None:
+    """Who used what and what it cost, what each device earned, and whether promises were kept.
+
+    A report is of jobs that were submitted from one moment to before another, in UTC.
+    """
+
+
+def _span(command: Callable[..., None]) -> Callable[..., None]:
+    """Options that every report takes."""
+    csv_option = click.option("--csv", "as_csv", is_flag=True, help="Print lines for a spreadsheet.")
+    to_option = click.option("--to", "until", type=click.DateTime(_DATES), required=True, help="Jobs before then.")
+    from_option = click.option(
+        "--from", "since", type=click.DateTime(_DATES), required=True, help="Jobs submitted from then on."
+    )
+    return from_option(to_option(client_options(csv_option(json_option(command)))))
+
+
+_tenant = click.option("--tenant", default="", help="Of one tenant; an admin of the default tenant sees all.")
+
+
+@reports.command()
+@_tenant
+@_span
+def chargeback(client: NodeClient, tenant: str, **shown: Any) -> None:
+    """What the jobs of each tenant took on each device, and what that cost."""
+    columns: list[Column] = [
+        ("tenant", lambda row: row["tenant"]),
+        ("device", lambda row: row["device"]),
+        ("jobs", lambda row: str(row["jobs"])),
+        ("failed", lambda row: str(row["failed"])),
+        ("shots", lambda row: f"{row['shots']:,.0f}"),
+        ("seconds", lambda row: f"{row['seconds']:,.3f}"),
+        ("cost", lambda row: f"{row['cost']:,.4f} {row['currency']}"),
+        ("still held", lambda row: f"{row['held']:,.4f}"),
+    ]
+    _report(client, "chargeback", columns, {"tenant": tenant}, **shown)
+
+
+@reports.command()
+@_span
+def revenue(client: NodeClient, **shown: Any) -> None:
+    """What each device earned, and how much of the time it was charged for."""
+    columns: list[Column] = [
+        ("device", lambda row: row["device"]),
+        ("jobs", lambda row: str(row["jobs"])),
+        ("seconds", lambda row: f"{row['seconds']:,.3f}"),
+        ("busy", lambda row: f"{row['busy']:.2%}"),
+        ("revenue", lambda row: f"{row['revenue']:,.4f} {row['currency']}"),
+        ("flat", lambda row: f"{row['flat']:,.4f}"),
+        ("per busy hour", lambda row: "–" if row["per_hour"] is None else f"{row['per_hour']:,.2f}"),
+        ("prices by", lambda row: row["price_source"]),
+    ]
+    _report(client, "revenue", columns, {}, **shown)
+
+
+@reports.command()
+@_tenant
+@click.option(
+    "--promised", type=click.FloatRange(0, 1), default=0.999, show_default=True, help="Availability that was promised."
+)
+@_span
+def sla(client: NodeClient, tenant: str, promised: float, **shown: Any) -> None:
+    """Availability, success, deadlines and waiting of each tenant, held against what was promised."""
+    columns: list[Column] = [
+        ("tenant", lambda row: row["tenant"]),
+        ("jobs", lambda row: str(row["jobs"])),
+        ("succeeded", lambda row: _part(row["succeeded"])),
+        ("in time", lambda row: _part(row["in_time"])),
+        ("waited p50 / p99 s", lambda row: f"{_seconds(row['wait_s_p50'])} / {_seconds(row['wait_s_p99'])}"),
+        ("available", lambda row: _part(row["availability"])),
+        ("promised", lambda row: _part(row["promised"])),
+        ("kept", lambda row: {True: "yes", False: "no"}.get(row["kept"], "–")),
+    ]
+    _report(client, "sla", columns, {"tenant": tenant, "promised": promised}, **shown)
+
+
+def _report(
+    client: NodeClient, name: str, columns: list[Column], params: dict[str, Any], *, since: datetime, until: datetime,
+    as_csv: bool, as_json: bool,
+) -> None:  # fmt: skip
+    if as_csv and as_json:
+        raise click.UsageError("--csv or --json, not both")
+    span = {"from": since.isoformat(), "to": until.isoformat()}
+    rows = client.get(f"/v1/reports/{name}", **span, **params)["items"]
+    if as_json:
+        print_json(rows)
+    elif as_csv:
+        _print_csv(name, rows)
+    else:
+        print_table(name.capitalize(), rows, columns, empty="no job was submitted in that time")
+
+
+def _print_csv(name: str, rows: list[dict[str, Any]]) -> None:
+    import msgspec
+
+    from phalanx.allocation import reports as made
+
+    kinds: dict[str, type[msgspec.Struct]] = {
+        "chargeback": made.ChargebackRow, "revenue": made.RevenueRow, "sla": made.SlaRow
+    }  # fmt: skip
+    kind = kinds[name]
+    click.echo(made.csv_of([msgspec.convert(row, kind) for row in rows], kind), nl=False)
+
+
+def _part(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4%}"
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.3f}"
