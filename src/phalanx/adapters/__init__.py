@@ -56,6 +56,7 @@ from phalanx.adapters._postgres_store import PostgresStore
 from phalanx.adapters._processes import ProcessOffload
 from phalanx.adapters._provider_google import google_provider
 from phalanx.adapters._provider_ibm import ibm_provider
+from phalanx.adapters._provider_simulators import simulators_provider
 from phalanx.adapters._secrets import Ask, nobody_to_ask, secret_source
 from phalanx.adapters._segments import SegmentJournal, SegmentJournals
 from phalanx.adapters._shelf import FolderShelf
@@ -84,6 +85,7 @@ __all__ = [
     "google_snapshots",
     "ibm_provider",
     "ibm_snapshots",
+    "simulators_provider",
     "ClusterAccess",
     "DeviceNoise",
     "JitterNoise",

@@ -156,7 +156,5 @@ DATAGRAMS_AT_ONCE = 64
 MAX_DATAGRAM_BYTES = 65_535
 DATAGRAM_KERNEL_BYTES = 4 * MIB
 
-# Emulation: qubits that one circuit may touch; noise is drawn per shot over 2^n amplitudes.
-MAX_EMULATED_QUBITS = 20
 # Jobs at a vendor whose objects are kept, so that asking again takes no look-up.
 MAX_REMEMBERED_JOBS = 1_000

@@ -3,11 +3,11 @@ with the vendor and are not reached from here."""
 
 from collections.abc import Sequence
 
-from phalanx.adapters._emulation import Emulated
 from phalanx.core import Origin, Unavailable
 from phalanx.devices import (
     Backend,
     DeviceModel,
+    Emulated,
     Modality,
     Operation,
     ProviderContext,

@@ -1,6 +1,6 @@
 """IBM Quantum: 68 machines emulated from their calibrations, or the real ones of an account.
 
-Emulation needs the extra ``ibm`` only to run. Hardware goes through ``qiskit-ibm-runtime``: the account is the one that
+Emulation needs no extra. Hardware goes through ``qiskit-ibm-runtime``: the account is the one that
 its ``save_account`` or its environment variables name.
 """
 
@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from phalanx.adapters._emulation import Emulated
 from phalanx.adapters._ibm_snapshots import snapshot_of_target
 from phalanx.adapters._limits import MAX_REMEMBERED_JOBS
 from phalanx.core import Circuit, Clock, LimitExceeded, Offload, Origin, Provenance, Unavailable
@@ -17,6 +16,7 @@ from phalanx.devices import (
     FREE,
     Backend,
     DeviceModel,
+    Emulated,
     Features,
     Modality,
     Operation,
@@ -65,7 +65,7 @@ def ibm_provider(context: ProviderContext, *, service: Callable[[], Any] | None 
 
 def emulated_device(snapshot: Snapshot) -> DeviceModel:
     """The machine of a snapshot as it is emulated here."""
-    return _device(snapshot, Origin.EMULATED, features=_features(snapshot, emulated=True), price=FREE)
+    return _device(snapshot, Origin.EMULATED, features=_features(snapshot), price=FREE)
 
 
 class IbmMachine:
@@ -173,18 +173,16 @@ def _machine(backend: Any, now_ns: int) -> DeviceModel:
     snapshot = snapshot_of_target(name, name, backend.target, dated, source="IBM Quantum", faulty=faulty)
     local = name.startswith("fake_")
     return _device(
-        snapshot, Origin.EMULATED if local else Origin.HARDWARE, features=_features(snapshot, emulated=False),
+        snapshot, Origin.EMULATED if local else Origin.HARDWARE, features=_features(snapshot),
         price=FREE if local else _PAY_AS_YOU_GO, region="local" if local else "ibm",
         queue=QueueState(depth=int(status.pending_jobs), as_of_ns=now_ns),
         status=Status.ONLINE if status.operational else Status.OFFLINE,
     )  # fmt: skip
 
 
-def _features(snapshot: Snapshot, *, emulated: bool) -> Features:
-    """Emulation runs circuits that measure at the end; the machine does what its target says."""
+def _features(snapshot: Snapshot) -> Features:
+    """What the machine's target says."""
     names = {name for name, _ in snapshot.head.operations}
-    if emulated:
-        return Features(reset="reset" in names, fractional="rzz" in names)
     return Features(
         mid_circuit=bool(names & _MEASURES_IN_BETWEEN), feed_forward=bool(names & _DECIDES),
         reset="reset" in names, fractional="rzz" in names,

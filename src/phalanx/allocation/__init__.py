@@ -30,7 +30,7 @@ from phalanx.allocation._explaining import (
     published_machine,
 )
 from phalanx.allocation._failover import Breakers, Ran, run_somewhere
-from phalanx.allocation._layouts import Layout, Layouts, machine_of, noise_of, standing_of
+from phalanx.allocation._layouts import Layout, Layouts, machine_of, standing_of
 from phalanx.allocation._placements import Placements
 from phalanx.allocation._plain import shortlist_loop
 from phalanx.allocation._policies import (
@@ -52,6 +52,7 @@ from phalanx.allocation._policy import (
 )
 from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT, Counts, Requirement, requirement_of
 from phalanx.allocation._reservations import BOOKABLES, BOOKINGS, Reservations
+from phalanx.devices import noise_of
 
 __all__ = [
     "BOOKABLES",

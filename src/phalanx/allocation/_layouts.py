@@ -15,7 +15,7 @@ from phalanx.allocation._board import Standing
 from phalanx.allocation._limits import MAX_LAYOUTS
 from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT
 from phalanx.core import Circuit
-from phalanx.devices import Calibration, DeviceModel
+from phalanx.devices import Calibration, DeviceModel, noise_of
 from phalanx.quantum.emulation import Disturbance, Machine
 from phalanx.quantum.mapping import Mapped, Noise, estimated_success, map_circuit
 
@@ -75,28 +75,6 @@ class Layouts:
         if len(self._kept) > MAX_LAYOUTS:
             self._kept.popitem(last=False)
         return made
-
-
-def noise_of(calibration: Calibration) -> Noise:
-    """What mapping and simulators read: working couplers only, faulty qubits with none."""
-    good = ~calibration.faulty_coupler
-
-    def known(name: str, otherwise: float) -> np.ndarray:
-        values = getattr(calibration, name)
-        median = calibration.median(name)
-        return np.where(np.isnan(values), otherwise if np.isnan(median) else median, values)
-
-    return Noise(
-        t1_ns=known("t1_ns", np.inf),
-        t2_ns=known("t2_ns", np.inf),
-        readout_error=known("readout_error", 0.0),
-        one_qubit_error=known("one_qubit_error", 0.0),
-        one_qubit_ns=known("one_qubit_ns", 0.0),
-        readout_ns=known("readout_ns", 0.0),
-        pairs=calibration.pair[good],
-        two_qubit_error=known("two_qubit_error", 0.0)[good],
-        two_qubit_ns=known("two_qubit_ns", 0.0)[good],
-    )
 
 
 def machine_of(model: DeviceModel, *, disturbance: Disturbance | None = None, decoupling: str = "") -> Machine:

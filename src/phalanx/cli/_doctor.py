@@ -46,10 +46,11 @@ _EXTRAS = {
     "exact": ("highspy", "highspy", "reserved for exact answers; the tests compare the balancer with HiGHS"),
     "matching": ("hyperscan", "hyperscan", "thousands of rules looked for in one pass; without it one after another"),
     "cluster": ("nats", "nats-py", "several nodes over NATS"),
-    "ibm": ("qiskit", "qiskit", "reserved for IBM devices; the tests check our circuits with Qiskit"),
-    "google": ("cirq_google", "cirq-google", "reserved for Google devices; the tests check our circuits with Cirq"),
-    "braket": ("braket", "amazon-braket-sdk", "reserved for Amazon Braket; the tests check our circuits with it"),
-    "pennylane": ("pennylane", "pennylane", "reserved for PennyLane; the tests check our circuits with it"),
+    "ibm": ("qiskit", "qiskit", "real machines of IBM, and the simulator `simulators.aer`"),
+    "google": ("cirq_google", "cirq-google", "circuits of Cirq, and fresh calibrations of Google"),
+    "braket": ("braket", "amazon-braket-sdk", "circuits of Braket"),
+    "pennylane": ("pennylane", "pennylane", "circuits of PennyLane, and the simulator `simulators.lightning`"),
+    "stim": ("stim", "stim", "circuits of Stim, and the simulator `simulators.stim`"),
 }
 
 

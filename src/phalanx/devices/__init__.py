@@ -3,7 +3,8 @@
 A provider is a plug-in of the group ``phalanx.devices``: a callable that takes a ``ProviderContext`` and
 returns a ``Provider``. ``phalanx.testing.contracts`` holds the suite that every backend must pass.
 
-Limits: the built-in ``local.statevector`` is an ideal simulator of up to 22 qubits (64 MiB of amplitudes).
+Limits: the built-in ``local.statevector`` is an ideal simulator of up to 22 qubits (64 MiB of amplitudes); the other
+simulators of this process run what names them. Emulation leaves crosstalk and drift out.
 
 Errors::
 
@@ -15,6 +16,7 @@ Errors::
 from phalanx.devices._backend import Backend, LiveBackend, Provider, ProviderContext, QueuedBackend
 from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Quality, calibration, median_of
 from phalanx.devices._choosing import Chooser, Chosen, FleetChooser, Wish
+from phalanx.devices._emulated import Emulated, check_fits, check_runs, emulate, fit, provenance_of
 from phalanx.devices._errors import NoDeviceFits
 from phalanx.devices._fleet import Candidate, Fleet, Placement
 from phalanx.devices._history import (
@@ -34,7 +36,7 @@ from phalanx.devices._history import (
 from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes
 from phalanx.devices._jobs import Jobs
 from phalanx.devices._limits import JOBS_AT_ONCE
-from phalanx.devices._local import LOCAL_STATEVECTOR, LocalProvider, LocalStatevector, local_provider
+from phalanx.devices._local import LOCAL_STATEVECTOR, LocalProvider, LocalSimulator, LocalStatevector, local_provider
 from phalanx.devices._model import (
     DeviceModel,
     Features,
@@ -48,6 +50,7 @@ from phalanx.devices._model import (
     ideal_calibration,
     ideal_device,
 )
+from phalanx.devices._noise import noise_of
 from phalanx.devices._plots import history_svg, topology_svg
 from phalanx.devices._prices import (
     FREE,
@@ -96,6 +99,7 @@ __all__ = [
     "DeviceView",
     "Drift",
     "Dues",
+    "Emulated",
     "ErrorKind",
     "Features",
     "Fleet",
@@ -108,6 +112,7 @@ __all__ = [
     "Jobs",
     "LiveBackend",
     "LocalProvider",
+    "LocalSimulator",
     "LocalStatevector",
     "Modality",
     "Money",
@@ -140,9 +145,13 @@ __all__ = [
     "all_pairs",
     "calibration",
     "commit_paid",
+    "check_fits",
+    "check_runs",
     "device_detail",
     "device_view",
     "drifts",
+    "emulate",
+    "fit",
     "history_line",
     "history_svg",
     "history_view",
@@ -150,10 +159,12 @@ __all__ = [
     "ideal_device",
     "local_provider",
     "median_of",
+    "noise_of",
     "price_in_credits",
     "price_per_gate_shot",
     "price_per_second",
     "price_per_shot",
+    "provenance_of",
     "read_snapshots",
     "seen_calibration",
     "shipped_snapshots",

@@ -105,6 +105,8 @@ def _refusal(device: DeviceModel, n_qubits: int, shots: int, origin: Origin | No
         return f"is {device.status.value}"
     if not device.features.gates:
         return "runs no gates"
+    if device.only_by_name:
+        return "runs what names it, and nothing else"
     if device.n_qubits < n_qubits:
         return f"has {device.n_qubits} qubits, {n_qubits} are needed"
     if device.reach < n_qubits:

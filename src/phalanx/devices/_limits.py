@@ -33,3 +33,9 @@ MAX_DRAWN_COUPLERS = 2_000
 
 # Attempts at one write of a job while other nodes write what its tenant has left.
 MAX_PURSE_CONFLICTS = 64
+# Beginnings that are tried when a circuit is fitted to an emulated machine.
+FIT_TRIALS = 8
+# Widths of the simulators of this process; what a circuit takes is told apart from its width, before it is run.
+MAX_STABILISER_QUBITS = 1_024
+MAX_TENSOR_QUBITS = 128
+MAX_DENSITY_QUBITS = 12

@@ -1,12 +1,19 @@
-"""The built-in device: an ideal statevector simulator in this process. No noise, and no server to install."""
+"""The built-in devices: ideal simulators in this process. No noise, and no server to install."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
 
 from phalanx.core import Circuit, LimitExceeded, Offload, Provenance, Rng
 from phalanx.devices._backend import Backend, ProviderContext
-from phalanx.devices._limits import MAX_REMEMBERED_CIRCUITS, MAX_REMEMBERED_OUTCOMES
-from phalanx.devices._model import DeviceModel, ideal_device
+from phalanx.devices._emulated import check_fits, check_runs, fit, provenance_of
+from phalanx.devices._limits import (
+    MAX_DENSITY_QUBITS,
+    MAX_REMEMBERED_CIRCUITS,
+    MAX_REMEMBERED_OUTCOMES,
+    MAX_STABILISER_QUBITS,
+    MAX_TENSOR_QUBITS,
+)
+from phalanx.devices._model import DeviceModel, Features, ideal_device
 from phalanx.quantum import MAX_SHOTS, MAX_SIMULATED_QUBITS, ShotResult, TooWide, parse, simulate
 
 LOCAL_STATEVECTOR = ideal_device("local.statevector", MAX_SIMULATED_QUBITS, max_shots=MAX_SHOTS)
@@ -63,13 +70,61 @@ def _probabilities(circuit: Circuit) -> simulate.Probabilities:
     return simulate.probabilities(parse(circuit))
 
 
+class LocalSimulator:
+    """One of the simulators of ``quantum.simulators``, named; without a ``method`` it is chosen by the circuit."""
+
+    def __init__(self, device: DeviceModel, offload: Offload, method: str | None) -> None:
+        self._device, self._offload, self._method = device, offload, method
+
+    @property
+    def device(self) -> DeviceModel:
+        return self._device
+
+    async def run(self, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
+        check_fits(self._device, circuit, shots)
+        counts = await self._offload.run(self._counts, circuit, shots, seed)
+        return ShotResult(counts, provenance_of(self._device, circuit, shots, seed))
+
+    def _counts(self, circuit: Circuit, shots: int, seed: int) -> dict[str, int]:
+        from phalanx.quantum import simulators
+
+        check_runs(self._device, circuit)
+        rng = Rng(seed).child("simulator")
+        if self._method != _DENSITY:
+            return simulators.run(circuit, shots=shots, rng=rng, method=self._method).counts
+        fitted, noise = fit(self._device, circuit)
+        return simulators.run(fitted.circuit, shots=shots, rng=rng, noise=noise, method=_DENSITY).counts
+
+
+_DENSITY = "density"
+_ANYTHING = Features(mid_circuit=True, feed_forward=True, reset=True)
+# What each is called, its method, its width, and what it can do.
+_SIMULATORS: tuple[tuple[str, str | None, int, str, Features], ...] = (
+    ("simulator", None, MAX_STABILISER_QUBITS, "chosen by the circuit", _ANYTHING),
+    ("stabiliser", "stabiliser", MAX_STABILISER_QUBITS, "Clifford gates on many qubits",
+     Features(mid_circuit=True, feed_forward=True, reset=True, clifford_only=True)),
+    ("tensor-network", "mps", MAX_TENSOR_QUBITS, "little entanglement on many qubits", Features()),
+    ("density-matrix", _DENSITY, MAX_DENSITY_QUBITS, "every outcome with its weight", Features()),
+)  # fmt: skip
+
+
 class LocalProvider:
-    """What this process can run by itself."""
+    """What this process can run by itself: the statevector that circuits go to, and others that are named."""
 
     name = "local"
 
     def __init__(self, context: ProviderContext) -> None:
-        self._backends = (LocalStatevector(context.offload),)
+        others = [
+            LocalSimulator(
+                ideal_device(
+                    f"local.{name}", width, max_shots=MAX_SHOTS, title=title, features=able, only_by_name=True
+                ),
+                context.offload,
+                method,
+            )
+            for name, method, width, title, able in _SIMULATORS
+        ]
+        self._backends: tuple[Backend, ...] = (LocalStatevector(context.offload), *others)
 
     def backends(self) -> Sequence[Backend]:
         return self._backends

@@ -43,7 +43,7 @@ class Features:
     """What a device can do beyond gates and a final measurement.
 
     ``gates``: runs circuits. ``analog``: runs Hamiltonians or anneals. ``fractional``: rotations by any angle are
-    native two-qubit gates.
+    native two-qubit gates. ``clifford_only``: runs only gates that a stabiliser simulator knows.
     """
 
     gates: bool = True
@@ -52,6 +52,7 @@ class Features:
     reset: bool = False
     analog: bool = False
     fractional: bool = False
+    clifford_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,8 @@ class DeviceModel:
 
     ``kind`` is what carries the qubits and ``origin`` what its answers are worth. ``all_to_all`` says that every
     pair couples; otherwise the couplers of ``calibration`` are the topology. ``windows`` empty: always. ``region``
-    is where circuits and results go, for data residency; "local" is this machine.
+    is where circuits and results go, for data residency; "local" is this machine. ``only_by_name``: work goes there
+    when somebody names it, and the fleet never chooses it.
     """
 
     name: str
@@ -126,6 +128,7 @@ class DeviceModel:
     price: PriceModel = FREE
     status: Status = Status.ONLINE
     region: str = "local"
+    only_by_name: bool = False
 
     def __post_init__(self) -> None:
         assert self.name.startswith(f"{self.provider}."), self.name
@@ -161,7 +164,10 @@ def all_pairs(n_qubits: int) -> np.ndarray:
     return np.stack(np.triu_indices(n_qubits, 1), axis=1).astype(np.int32)
 
 
-def ideal_device(name: str, n_qubits: int, *, max_shots: int) -> DeviceModel:
+def ideal_device(
+    name: str, n_qubits: int, *, max_shots: int, title: str = "", features: Features | None = None,
+    only_by_name: bool = False,
+) -> DeviceModel:  # fmt: skip
     """A simulator without noise, on this machine, in which every pair couples."""
     return DeviceModel(
         name=name,
@@ -172,4 +178,7 @@ def ideal_device(name: str, n_qubits: int, *, max_shots: int) -> DeviceModel:
         limits=SessionLimits(max_shots=max_shots),
         calibration=ideal_calibration(n_qubits),
         all_to_all=True,
+        title=title,
+        features=features or Features(),
+        only_by_name=only_by_name,
     )

@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from phalanx.adapters import google_provider, ibm_provider
+from phalanx.adapters import google_provider, ibm_provider, simulators_provider
 from phalanx.core import LimitExceeded, Origin, Unavailable
 from phalanx.devices import LiveBackend, ProviderContext, QueuedBackend, shipped_snapshots
-from phalanx.quantum import Gates
+from phalanx.quantum import Gates, InvalidCircuit
+from phalanx.quantum.circuits import read
 from phalanx.testing import InlineOffload, SimWorld
 from phalanx.testing.contracts import DEVICE_CHECKS, check_provider
 
@@ -38,13 +39,11 @@ def test_providers_list_what_was_shipped(make):
     [(ibm_provider, "ibm.fake_fez"), (ibm_provider, "ibm.fake_manila"), (google_provider, "google.willow_pink")],
 )
 def test_emulated_machines(make, name, check):
-    pytest.importorskip("qiskit_aer", reason="the extra of this vendor is not installed")
     asyncio.run(check(backend_of(make(context()), name)))
 
 
 @pytest.mark.requirement("QRM-8")
 def test_a_noisier_machine_gives_noisier_answers_and_says_which_calibration():
-    pytest.importorskip("qiskit_aer", reason="the extra of this vendor is not installed")
     provider = ibm_provider(context())
     ghz = Gates(5).h(0).cx(0, 1).cx(1, 2).cx(2, 3).cx(3, 4).measure(0, 1, 2, 3, 4).circuit()
 
@@ -56,6 +55,28 @@ def test_a_noisier_machine_gives_noisier_answers_and_says_which_calibration():
 
     # Their median two-qubit errors differ tenfold.
     assert 1 > good("ibm.fake_pittsburgh") > good("ibm.fake_yorktown") + 0.05
+
+
+@pytest.mark.requirement("QRM-8")
+@pytest.mark.parametrize("check", DEVICE_CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+@pytest.mark.parametrize("name", ["aer", "lightning", "stim"])
+def test_simulators_of_others(name, check):
+    module = {"aer": "qiskit_aer", "lightning": "pennylane_lightning", "stim": "stim"}[name]
+    pytest.importorskip(module, reason="the extra of this simulator is not installed")
+    provider = simulators_provider(context())
+    check_provider(provider)
+    asyncio.run(check(backend_of(provider, f"simulators.{name}")))
+
+
+@pytest.mark.requirement("QRM-8")
+def test_an_emulated_machine_decides_while_it_runs():
+    text = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; c[0] = measure q[0];'
+    circuit = read(text + "if (c[0]) { x q[1]; } c[1] = measure q[1];")
+    fez = backend_of(ibm_provider(context()), "ibm.fake_fez")
+    result = asyncio.run(fez.run(circuit, shots=1_000, seed=2))
+    assert result.counts["00"] + result.counts["11"] > 900
+    with pytest.raises(InvalidCircuit, match="decides nothing"):
+        asyncio.run(backend_of(ibm_provider(context()), "ibm.fake_yorktown").run(circuit, shots=10, seed=2))
 
 
 def test_dead_couplers_are_not_used():

@@ -105,3 +105,27 @@ def test_pennylane_means_the_same():
     script = convert(gates, "pennylane")
     state = qml.device("default.qubit", wires=5).execute(qml.tape.QuantumScript(script.operations, [qml.state()]))
     assert overlap(np.asarray(state), simulate.statevector(gates)) > 1 - 1e-9
+
+
+def test_stim_means_the_same_and_refuses_what_is_no_clifford_gate():
+    stim = pytest.importorskip("stim", reason="the extra of this simulator is not installed")
+    from phalanx.quantum import features
+
+    rng = Rng(5).child("stim")
+    names = [name for name in GATE_NAMES if shape_of(name)[1] == 0 and name not in ("t", "tdg", "ccx", "ccz", "cswap")]
+    for _ in range(5):
+        gates = Gates(4)
+        for name in (*names, *names):
+            try:
+                gates.add(Op(name, tuple(rng.sample(range(4), shape_of(name)[0])), ()))
+            except InvalidCircuit:
+                continue
+            if not features(gates).is_clifford:
+                gates.ops.pop()
+        gates.add(Op("rz", (0,), (np.pi / 2,))).add(Op("ry", (1,), (-np.pi / 2,)))
+        state = stim.TableauSimulator()
+        state.do(convert(gates, "stim"))
+        theirs = state.state_vector(endian="big")
+        assert overlap(theirs.astype(complex), simulate.statevector(gates)) > 1 - 1e-6
+    with pytest.raises(InvalidCircuit, match="Clifford"):
+        convert(Gates(1).rx(0.3, 0), "stim")

@@ -109,7 +109,7 @@ def test_the_local_simulator_works_off_the_loop_and_once_per_circuit():
     from phalanx.quantum import Gates
 
     offload = Counting()
-    (local,) = local_provider(ProviderContext(offload, SimWorld(1).clock)).backends()
+    local, *_ = local_provider(ProviderContext(offload, SimWorld(1).clock)).backends()
     circuits = [Gates(2).ry(0.1 * i, 0).measure(0, 1).circuit() for i in range(40)]
 
     async def main():

@@ -5,11 +5,12 @@ from typing import Any
 
 from phalanx.core import Unavailable
 from phalanx.quantum._canonical import BARRIER, MEASURE, RESET, Step, Steps, is_static
+from phalanx.quantum._clifford import clifford_word
 from phalanx.quantum._errors import InvalidCircuit
 from phalanx.quantum._gates import GATES, parts_of
 from phalanx.quantum.mapping._native import to_cx
 
-_EXTRAS = {"qiskit": "ibm", "cirq": "google", "braket": "braket", "pennylane": "pennylane"}
+_EXTRAS = {"qiskit": "ibm", "cirq": "google", "braket": "braket", "pennylane": "pennylane", "stim": "stim"}
 
 _BRAKET = {
     "id": "i", "x": "x", "y": "y", "z": "z", "h": "h", "s": "s", "sdg": "si", "t": "t", "tdg": "ti", "sx": "v",
@@ -162,3 +163,26 @@ def to_pennylane(steps: Steps) -> Any:
         elif step.name != BARRIER:
             operations.append(getattr(qml, _PENNYLANE[step.name])(*step.params, wires=list(step.qubits)))
     return qml.tape.QuantumScript(operations, [qml.counts(wires=measured)] if measured else [])
+
+
+def to_stim(steps: Steps) -> Any:
+    """A ``stim.Circuit`` of X, Z, H, S and CX, up to a global phase; its records are the bits in their order."""
+    circuit = sdk("stim").Circuit()
+    bits = []
+    for step in steps.steps:
+        if step.condition:
+            raise InvalidCircuit("Stim decides nothing but Pauli gates; conditions are not written")
+        if step.name == MEASURE:
+            bits.append(step.bit)
+            circuit.append("M", step.qubits)
+        elif step.name == RESET:
+            circuit.append("R", step.qubits)
+        elif step.name != BARRIER:
+            word = clifford_word(step.name, step.params)
+            if word is None:
+                raise InvalidCircuit(f"Stim knows Clifford gates only, and {step.name} is none")
+            for gate, places in word:
+                circuit.append(gate.upper(), [step.qubits[at] for at in places])
+    if bits != list(range(steps.n_bits)):
+        raise InvalidCircuit("Stim has a record for each measurement; bits must be written once, in their order")
+    return circuit

@@ -9,7 +9,7 @@ from phalanx.quantum._canonical import BARRIER, MEASURE, RESET, Step, Steps
 from phalanx.quantum._canonical import write as write_canonical
 from phalanx.quantum._circuits import Gates
 from phalanx.quantum._errors import InvalidCircuit
-from phalanx.quantum.circuits._sdks import to_braket, to_cirq, to_pennylane, to_qiskit
+from phalanx.quantum.circuits._sdks import to_braket, to_cirq, to_pennylane, to_qiskit, to_stim
 from phalanx.quantum.mapping._native import to_cx
 
 # What the file of OpenQASM 2 has had from its beginning; the rest is written in these.
@@ -76,5 +76,6 @@ _WRITERS: dict[str, Callable[[Steps], Any]] = {
     "cirq": to_cirq,
     "braket": to_braket,
     "pennylane": to_pennylane,
+    "stim": to_stim,
 }
 WRITTEN = tuple(_WRITERS)

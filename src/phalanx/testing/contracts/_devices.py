@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from phalanx.core import Circuit, LimitExceeded, Origin, Rng
 from phalanx.devices import Backend, Provider
-from phalanx.quantum import Gates, InvalidCircuit, simulate
+from phalanx.quantum import Gates, InvalidCircuit, Op, simulate
 
 _SHOTS = 1_000
 _MANY_SHOTS = 4_000
@@ -86,8 +86,11 @@ async def check_distribution(backend: Backend) -> None:
     if not _is_ideal(backend):
         return
     rng = Rng(_SEED).child("circuits")
+    clifford = backend.device.features.clifford_only
+    if clifford:
+        await _refused(backend, Gates(1).rx(0.3, 0).measure(0).circuit(), _SHOTS, InvalidCircuit)
     for _ in range(_RANDOM_CIRCUITS):
-        gates = _random(rng)
+        gates = _random_clifford(rng) if clifford else _random(rng)
         result = await backend.run(gates.circuit(), shots=_MANY_SHOTS, seed=_SEED)
         expected = {f"{i:03b}": float(p) for i, p in enumerate(simulate.probabilities(gates))}
         assert _distance(result.counts, expected) < _MAX_IDEAL_DISTANCE, gates.circuit().qasm3
@@ -163,6 +166,15 @@ def _random(rng: Rng) -> Gates:
             gates.h(a).ry(angle, b).cx(a, b)
         else:
             gates.rx(angle, a).p(angle, b).ccx(c, a, b)
+    return gates.measure(2, 0, 1)
+
+
+def _random_clifford(rng: Rng) -> Gates:
+    gates = Gates(3)
+    for _ in range(12):
+        a, b, _ = rng.sample((0, 1, 2), 3)
+        gates.h(a).add(Op("s", (b,)))
+        gates.cx(a, b)
     return gates.measure(2, 0, 1)
 
 
