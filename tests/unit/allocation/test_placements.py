@@ -89,9 +89,11 @@ def test_calibration_and_load_are_those_of_now():
 @pytest.mark.requirement("QRM-2")
 def test_results_keep_their_kind_and_each_refusal_its_reason():
     async def main(world):
-        _, placements = made(world, Changing(model("a", 0.01)))
+        fleet, placements = made(world, Changing(model("a", 0.01)))
+        local = [one.name for one in fleet.devices() if one.origin is Origin.SIMULATED]
         chosen = await placements.choose(wish(subject="job 1"))
-        assert (chosen.device, chosen.order) == ("local.statevector", ("local.statevector",))
+        assert chosen.device in local
+        assert set(chosen.order) <= set(local)
         reasons = {one.device: one.reason for one in placements.recent(DEFAULT_TENANT)[0].devices}
         assert "less disturbed" in reasons["x.a"]
         asked = await placements.explain(wish(origin=Origin.EMULATED, without={"x.a": "it failed"}))
@@ -100,7 +102,7 @@ def test_results_keep_their_kind_and_each_refusal_its_reason():
         assert "emulated ones are asked for" in told["local.statevector"]
         with pytest.raises(NothingFits, match="it failed"):
             await placements.choose(wish(origin=Origin.EMULATED, without={"x.a": "it failed"}))
-        assert (await placements.explain(wish(without={"local.statevector": "down"}))).device == "x.a"
+        assert (await placements.explain(wish(without=dict.fromkeys(local, "down")))).device == "x.a"
         assert len(placements.recent(DEFAULT_TENANT)) == 1, "what was only asked is not kept"
         assert placements.recent(TenantId("other")) == []
         with pytest.raises(InvalidInput):
