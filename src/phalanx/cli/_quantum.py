@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table
+from phalanx.cli._quantum_cut import cut
 from phalanx.cli._quantum_noise import mitigate
 from phalanx.core import InvalidInput
 
@@ -28,6 +29,7 @@ def quantum() -> None:
     """Quantum routines for security questions, simulated, with the classical answer beside each."""
 
 
+quantum.add_command(cut)
 quantum.add_command(mitigate)
 
 

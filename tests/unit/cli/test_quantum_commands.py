@@ -101,3 +101,16 @@ def test_a_mean_is_mitigated_with_its_cost_told_before_and_its_benefit_after(cir
     assert "ideal" not in cost.output
     assert run("mitigate", circuit, "--device", "nowhere").exit_code
     assert "method" in str(run("mitigate", circuit, "--device", "fake_lagos", "--method", "magic").exception)
+
+
+@pytest.mark.requirement("HWF-2")
+def test_a_circuit_is_cut_with_its_overhead_told_before(circuit):
+    cost = run("cut", circuit, "--max-qubits", 2, "--only-cost")
+    assert cost.exit_code == 0, cost.output
+    assert "2 pieces of 2, 1 qubits by cutting 1 gate" in cost.output
+    assert "9 times the shots" in cost.output
+    found = json.loads(run("cut", circuit, "--max-qubits", 2, "--observable", "Z0 Z2", "--json").output)
+    assert found["value"] == pytest.approx(found["exact"], abs=6 * found["error"])
+    assert found["provenance"][0]["origin"] == "simulated"
+    shown = run("cut", circuit, "--max-qubits", 2, "--device", "fake_lagos", "--shots", 500)
+    assert "emulated" in shown.output, shown.output

@@ -14,7 +14,8 @@ from phalanx.quantum._shots import ShotResult
 from phalanx.quantum.emulation._timing import Timed, decoupled, detuned, timed
 from phalanx.quantum.mapping import FRAME_GATES, Noise, map_circuit
 
-_SLOW_DRAWS = 12
+# Draws of a slow drift: one for so many shots, within bounds.
+_SHOTS_EACH, _SLOW_DRAWS = 64, 12
 _NATIVE_ONES = frozenset({"sx", "x", *FRAME_GATES})
 
 
@@ -71,11 +72,11 @@ class Machine:
                 return False
         return True
 
-    def chances(self, circuit: Circuit, *, seed: int) -> npt.NDArray[np.float64]:
+    def chances(self, circuit: Circuit, *, seed: int, draws: int = _SLOW_DRAWS) -> npt.NDArray[np.float64]:
         """How likely each outcome is, in order of keys. ``seed`` draws what drifts slowly, and nothing else."""
         from phalanx.quantum.simulators import probabilities
 
-        schedules = self._schedules(circuit, seed)
+        schedules = self._schedules(circuit, seed, draws)
         if schedules is None:
             return probabilities(self.fitted(circuit), self._real)
         each = [probabilities(one.circuit, self._real, waits=one.waits) for one in schedules]
@@ -90,10 +91,11 @@ class Machine:
         rng = Rng(seed).child("machine")
         fitted = self.fitted(circuit)
         steps = steps_of(fitted)
+        draws = min(max(2, shots // _SHOTS_EACH), _SLOW_DRAWS)
         active = {qubit for step in steps.steps if step.name != BARRIER for qubit in step.qubits}
         if is_static(steps.steps) and len(active) <= MAX_DENSITY_QUBITS:
-            return simulate.sample(self.chances(fitted, seed=seed), shots, rng)
-        schedules = self._schedules(fitted, seed)
+            return simulate.sample(self.chances(fitted, seed=seed, draws=draws), shots, rng)
+        schedules = self._schedules(fitted, seed, draws)
         if schedules is None:
             return run(fitted, shots=shots, rng=rng, noise=self._real).counts
         counts: dict[str, int] = {}
@@ -126,7 +128,7 @@ class Machine:
     def _real(self) -> Noise:
         return self.noise if self.truth is None else self.truth
 
-    def _schedules(self, circuit: Circuit, seed: int) -> list[Timed] | None:
+    def _schedules(self, circuit: Circuit, seed: int, n_draws: int) -> list[Timed] | None:
         """The circuit under each draw of what drifts; none where the plain noise says it all."""
         if not self.disturbance and not self.decoupling:
             return None
@@ -142,5 +144,5 @@ class Machine:
         if slow <= 0:
             return [detuned(schedule, self.noise, np.zeros(self.noise.n_qubits), shift)]
         rate = np.sqrt(2.0) / (slow * self._real.t2_ns)
-        draws = Rng(seed).child("slow").numpy().normal(size=(_SLOW_DRAWS, self.noise.n_qubits))
+        draws = Rng(seed).child("slow").numpy().normal(size=(n_draws, self.noise.n_qubits))
         return [detuned(schedule, self.noise, draw * rate, shift) for draw in draws]
