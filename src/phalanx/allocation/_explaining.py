@@ -15,6 +15,7 @@ from phalanx.devices import DeviceModel, Modality, Operation, SessionLimits, shi
 from phalanx.quantum.emulation import Disturbance, Machine
 
 SUCCESS_PROBABILITY = "success_probability"
+PUBLISHED = ("google", "ibm")
 
 
 class DeviceReason(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,13 +87,14 @@ def published_machine(name: str, *, disturbance: Disturbance | None = None) -> M
     raise NotFound("device", name, hint="phalanx devices list --here --provider ibm")
 
 
-def published_devices() -> list[DeviceModel]:
-    """IBM devices by the calibrations that were published of them, as shipped: emulated, by name."""
+def published_devices(providers: Sequence[str] = PUBLISHED) -> list[DeviceModel]:
+    """Devices by the calibrations that were published of them, as shipped: emulated, by name."""
     return [
         DeviceModel(
-            name=f"ibm.{one.head.name}", provider="ibm", kind=Modality.SUPERCONDUCTING, origin=Origin.EMULATED,
-            n_qubits=one.head.n_qubits, limits=SessionLimits(max_shots=one.head.max_shots),
+            name=f"{provider}.{one.head.name}", provider=provider, kind=Modality.SUPERCONDUCTING,
+            origin=Origin.EMULATED, n_qubits=one.head.n_qubits, limits=SessionLimits(max_shots=one.head.max_shots),
             calibration=one.calibration, operations=tuple(Operation(*each) for each in one.head.operations),
         )
-        for one in shipped_snapshots("ibm")
+        for provider in sorted(providers)
+        for one in sorted(shipped_snapshots(provider), key=lambda each: each.head.name)
     ]  # fmt: skip

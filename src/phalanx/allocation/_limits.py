@@ -28,6 +28,9 @@ MAX_BREAKERS = 8_192
 # Decisions of a tenant that are kept to be looked at, and circuits whose counts are.
 MAX_RECENT_DECISIONS = 256
 MAX_KNOWN_CIRCUITS = 4_096
-# What one run is taken to last before one has ended, and how much the latest counts from then on.
+# What one run is taken to last before one has ended, and how much less each older one counts.
 FIRST_RUN_S = 1.0
-RUN_TIME_WEIGHT = 0.2
+RUN_TIMES_KEPT = 0.97
+# Runs that must have ended before one can be called slow, and the least that is waited before that.
+MIN_RUNS_PREDICTED = 8
+MIN_PATIENCE_S = 5.0

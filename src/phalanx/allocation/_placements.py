@@ -6,6 +6,7 @@ known of a device is written to the board when its provider says something new; 
 """
 
 import asyncio
+import math
 from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,16 +15,19 @@ from phalanx.allocation._board import Board
 from phalanx.allocation._deciding import warm_decisions
 from phalanx.allocation._errors import NothingFits
 from phalanx.allocation._explaining import Explanation, checked_policies, explained
+from phalanx.allocation._failover import Breakers
 from phalanx.allocation._layouts import Layouts, standing_of
 from phalanx.allocation._limits import (
     FIRST_RUN_S,
     MAX_KNOWN_CIRCUITS,
     MAX_RECENT_DECISIONS,
-    RUN_TIME_WEIGHT,
+    MIN_PATIENCE_S,
+    MIN_RUNS_PREDICTED,
     SHORTLIST,
 )
 from phalanx.allocation._policy import Case, Policy, Preference, Ranking, is_ideal
 from phalanx.allocation._requirement import Requirement, requirement_of
+from phalanx.allocation._run_times import RunTimes
 from phalanx.core import NS_PER_S, Circuit, Clock, Offload, Origin, TenantId
 from phalanx.devices import Chosen, DeviceModel, Fleet, Job, JobState, Window, Wish
 from phalanx.quantum import features
@@ -47,9 +51,10 @@ class Placements:
         self._board = Board([standing_of(model) for model in self._models])
         self._layouts = Layouts()
         self._open: Counter[str] = Counter()
-        self._took_s: dict[str, float] = {}
+        self._took: dict[str, RunTimes] = {}
+        self.breakers = Breakers()
         self._recent: dict[TenantId, deque[Explanation]] = {}
-        self._counts: OrderedDict[str, Requirement] = OrderedDict()
+        self._counts: OrderedDict[str, tuple[Requirement, bool]] = OrderedDict()
         # Layouts are kept without a lock of their own: one decision that lays out at a time.
         self._turn = asyncio.Lock()
         self._warm = False
@@ -78,21 +83,39 @@ class Placements:
 
     def sent(self, device: str, /) -> None:
         self._open[device] += 1
+        self.breakers.began(device, self._provider(device))
 
     def back(self, device: str, /) -> None:
         self._open[device] = max(0, self._open[device] - 1)
+        self.breakers.gave_up(device, self._provider(device))
+
+    def failed(self, device: str, /) -> None:
+        """After a few in a row others are kept away for a while."""
+        self.breakers.failed(device, self._provider(device), self._clock.monotonic_ns())
+
+    def patience_s(self, device: str, /) -> float:
+        """The predicted 99th percentile of a run there, once enough have ended; vendors' waits are added."""
+        known = self._took.get(device)
+        if known is None or known.n < MIN_RUNS_PREDICTED:
+            return math.inf
+        waits_ns = self._fleet.backend(device).device.queue.wait_ns_p99 or 0
+        return max(MIN_PATIENCE_S, known.quantile(0.99)) + waits_ns / NS_PER_S
 
     async def told(self, job: Job, /) -> None:
         """A run that completed says how long runs take there."""
-        if job.state is JobState.COMPLETED and job.started_at_ns:
-            took_s = (job.finished_at_ns - job.started_at_ns) / NS_PER_S
-            known = self._took_s.get(job.device, took_s)
-            self._took_s[job.device] = known + RUN_TIME_WEIGHT * (took_s - known)
+        if job.state is JobState.COMPLETED:
+            self.breakers.worked(job.device, self._provider(job.device))
+            if job.started_at_ns:
+                took_s = (job.finished_at_ns - job.started_at_ns) / NS_PER_S
+                self._took.setdefault(job.device, RunTimes()).learn(took_s)
+
+    def _provider(self, device: str) -> str:
+        return self._fleet.backend(device).device.provider
 
     def _case(self, wish: Wish) -> Case:
         self._look()
         wanted = replace(
-            self._wanted(wish.circuit), shots=wish.shots, fidelity=wish.fidelity, deadline_s=wish.deadline_s,
+            self._read(wish.circuit)[0], shots=wish.shots, fidelity=wish.fidelity, deadline_s=wish.deadline_s,
             budget=wish.budget, regions=wish.regions,
         )  # fmt: skip
         case: Case | None = None
@@ -115,6 +138,20 @@ class Placements:
             for model in self._models
             if model.origin is not kind
         }
+        is_clifford = self._read(wish.circuit)[1]
+        found |= {
+            model.name: "runs what names it, and nothing else"
+            if model.only_by_name
+            else "runs only gates that a stabiliser simulator knows"
+            for model in self._models
+            if model.only_by_name or (model.features.clifford_only and not is_clifford)
+        }
+        now_ns = self._clock.monotonic_ns()
+        found |= {
+            model.name: "is paused after failures"
+            for model in self._models
+            if not self.breakers.allows(model.name, model.provider, now_ns)
+        }
         return found | {name: why for name, why in wish.without.items() if name in self._board.names}
 
     def _look(self) -> None:
@@ -128,16 +165,20 @@ class Placements:
             n_open = self._open[name]
             waiting = max(0, n_open + 1 - self._slots)
             wait_s = (model.queue.wait_ns_p50 or 0) / NS_PER_S
-            wait_s += waiting * self._took_s.get(name, FIRST_RUN_S) / self._slots
+            wait_s += waiting * (self._took[name].mean_s if name in self._took else FIRST_RUN_S) / self._slots
             if model.windows:
                 wait_s += opens_in_s(model.windows, now_ns)
             self._board.set_load(name, min(1.0, n_open / self._slots), wait_s)
 
-    def _wanted(self, circuit: Circuit) -> Requirement:
-        """Counts of a circuit; kept, since an estimate asks for the same few circuits again and again."""
+    def _read(self, circuit: Circuit) -> tuple[Requirement, bool]:
+        """Counts of a circuit, and whether it is of Clifford gates alone.
+
+        Kept, since an estimate asks for the same few circuits again and again.
+        """
         found = self._counts.get(circuit.digest)
         if found is None:
-            found = self._counts[circuit.digest] = requirement_of(features(circuit))
+            seen = features(circuit)
+            found = self._counts[circuit.digest] = (requirement_of(seen), seen.is_clifford)
             if len(self._counts) > MAX_KNOWN_CIRCUITS:
                 self._counts.popitem(last=False)
         return found

@@ -83,7 +83,8 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A circuit to run. ``circuit`` is text in ``language`` (empty: what it looks like): OpenQASM 3 or 2.
 
     ``device`` empty: the node's policy chooses, among those whose results are of ``origin`` and that meet the other
-    wishes: zeros ask for nothing, ``within_s`` is from now. ``key`` makes a repeated submission find the first.
+    wishes: zeros ask for nothing, ``within_s`` is from now. ``degrade``: a classical simulator will do where no device
+    is left. ``key`` makes a repeated submission find the first.
     """
 
     circuit: str
@@ -98,6 +99,7 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     budget: float = 0.0
     regions: tuple[str, ...] = ()
     emergency: bool = False
+    degrade: bool = True
 
 
 def job_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -130,7 +132,7 @@ def job_routes(node: "Node", gate: Gate) -> APIRouter:
         due_ns = node.clock.wall_ns() + int(wanted.within_s * NS_PER_S) if wanted.within_s > 0 else 0
         wishes = JobWishes(
             fidelity=wanted.fidelity, deadline_at_ns=due_ns, budget=wanted.budget, regions=wanted.regions,
-            emergency=wanted.emergency,
+            emergency=wanted.emergency, degrade=wanted.degrade,
         )  # fmt: skip
         job = await node.jobs.submit(
             principal.tenant, circuit, shots=wanted.shots, device=wanted.device, origin=origin, seed=wanted.seed,

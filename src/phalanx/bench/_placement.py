@@ -4,12 +4,14 @@ Each policy places each circuit (``_placement_world``) over three kinds of pools
 expected success lies closest together (near peers, where the best is little better than any); and random eights. The
 oracle knows the drifted noise. ``regret`` is 1 - worth/oracle, ``above_random`` worth/random - 1, with intervals from
 resampling circuits; random is the mean over the pool, and queues are drawn, so that the least busy is any. ``two_tier``
-maps a circuit only onto the best three of the compiled shortlist, ``success_probability`` onto every device.
+maps a circuit only onto the best three of the compiled shortlist, ``success_probability`` onto every device;
+``expected_fidelity`` simulates the likeliest three as policies know them and takes the best.
 ``learned`` begins there and learns from its own placements, in turn: each circuit comes four times in random order,
 and all of them count.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,12 +21,20 @@ from phalanx.allocation import warm_decisions
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._placement_world import World, make_world
 from phalanx.core import Rng
-from phalanx.learning import OffsetBandit
+from phalanx.learning import OffsetBandit, bootstrap
 
 Places = npt.NDArray[np.int64]
 # What a policy's choice is worth for each (draw, circuit, pool), beside the pool's mean and its best: columns.
 Worth = npt.NDArray[np.float64]
-POLICIES = ("least_busy", "composite", "best_error", "shortlist", "two_tier", "success_probability")
+POLICIES = (
+    "least_busy",
+    "composite",
+    "best_error",
+    "shortlist",
+    "two_tier",
+    "success_probability",
+    "expected_fidelity",
+)
 N_PEERS, SUBSET, PASSES, TIER = 14, 8, 4, 3
 
 
@@ -54,6 +64,7 @@ async def placement_bench(options: BenchOptions) -> BenchResult:
             "devices": len(world.devices),
             "draws_of_drift": world.realised.shape[0],
             "near_peers": [world.devices[at] for at in pools["near_peers"][0]],
+            "mapping_ms_p50_p99": [float(1e3 * np.nanquantile(world.mapping_s, part)) for part in (0.5, 0.99)],
             "metric": "normalised fidelity of the exact outcome distribution",
             "bars": "whole_pool above_random >= 0.35; near_peers regret < 0.03",
         },
@@ -85,13 +96,20 @@ def judged(world: World, pools: Sequence[Places], rng: Rng) -> dict[str, Any]:
     found["oracle"] = {
         "worth": float(any_of[:, 3].mean()), "above_random": float(any_of[:, 3].mean() / any_of[:, 2].mean() - 1.0),
     }  # fmt: skip
-    best = chosen["success_probability"]
-    families = sorted({job.family for job in world.jobs})
-    found["success_probability"]["regret_by_family"] = {
-        family: _regret(best[np.isin(best[:, 0], [at for at, job in enumerate(world.jobs) if job.family == family])])
-        for family in families
-        if any(job.family == family for job in world.jobs)
-    }
+    for policy in ("success_probability", "expected_fidelity"):
+        found[policy]["regret_by_family"] = _by_family(world, chosen[policy], rng.child(policy))
+    return found
+
+
+def _by_family(world: World, worth: Worth, rng: Rng) -> dict[str, list[float]]:
+    """Regret of each family of circuits, with its interval."""
+    found: dict[str, list[float]] = {}
+    for family in sorted({job.family for job in world.jobs}):
+        members = [at for at, job in enumerate(world.jobs) if job.family == family]
+        rows = worth[np.isin(worth[:, 0], members)]
+        if len(rows):
+            each = bootstrap(partial(_regret_at, rows), len(rows), rng=rng.child(family), rounds=200)
+            found[family] = [each.value, each.low, each.high]
     return found
 
 
@@ -109,6 +127,10 @@ def _choice(world: World, policy: str, rng: Rng) -> Choice:
         few = places[np.argsort(-world.shortlist[job, places], kind="stable")[:TIER]]
         return int(few[np.argmax(world.log_success[job, few])])
 
+    def simulated(job: int, places: Places) -> int:
+        few = places[np.argsort(-world.log_success[job, places], kind="stable")[:TIER]]
+        return int(few[np.argmax(world.expected[job, few])])
+
     tables = {
         "composite": world.composite, "shortlist": world.shortlist, "success_probability": world.log_success,
     }  # fmt: skip
@@ -116,7 +138,10 @@ def _choice(world: World, policy: str, rng: Rng) -> Choice:
     def by_table(job: int, places: Places) -> int:
         return int(places[np.argmax(tables[policy][job, places])])
 
-    return {"least_busy": least_busy, "best_error": best_error, "two_tier": two_tier}.get(policy, by_table)
+    others = {
+        "least_busy": least_busy, "best_error": best_error, "two_tier": two_tier, "expected_fidelity": simulated,
+    }  # fmt: skip
+    return others.get(policy, by_table)
 
 
 def _worth(world: World, pools: Sequence[Places], choose: Choice) -> Worth:
@@ -170,6 +195,10 @@ def _figures(worth: Worth, rng: Rng) -> dict[str, Any]:
 
 def _regret(worth: Worth) -> float:
     return float(1.0 - worth[:, 1].mean() / max(1e-12, worth[:, 3].mean()))
+
+
+def _regret_at(worth: Worth, at: npt.NDArray[np.intp]) -> float:
+    return _regret(worth[at])
 
 
 def _gain(worth: Worth) -> float:

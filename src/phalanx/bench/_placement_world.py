@@ -1,13 +1,15 @@
 """Circuits, devices, and what becomes of one on the other: what `phalanx bench placement` measures policies by.
 
-Circuits are public ones (QASMBench, beside the checkout). Devices are IBM's published calibrations. A circuit is mapped
-by the calibration that policies see; it runs under one that has drifted from it by a day, each number for itself: sd of
-the logarithm 0.55 for T1, 0.36 for T2, 0.29 for reading and gates, as 181 daily calibrations of one device did. Scorer
-and truth so never share a number. What a run is worth is the fidelity of its exact outcome distribution with the ideal
-one, less what guessing would reach: (F - F_uniform) / (1 - F_uniform), at least 0.
+Circuits are public ones: QASMBench, beside the checkout, and MQT Bench where it is installed (extra ``bench``). Devices
+are IBM's and Google's published calibrations. A circuit is mapped by the calibration that policies see; it runs under
+one that has drifted from it by a day, each number for itself: sd of the logarithm 0.55 for T1, 0.36 for T2, 0.29 for
+reading and gates, as 181 daily calibrations of one device did. Scorer and truth so never share a number. What a run is
+worth is the fidelity of its exact outcome distribution with the ideal one, less what guessing would reach:
+(F - F_uniform) / (1 - F_uniform), at least 0.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,6 +39,7 @@ Matrix = npt.NDArray[np.float64]
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "circuits" / "qasmbench" / "small"
 MAX_WIDTH, MAX_TWO = 7, 120
 MAX_GUESSED = 0.8
+MQT_SIZES = (4, 5, 6)
 T1_SD, T2_SD, ERROR_SD = 0.55, 0.36, 0.29
 # Above this median a snapshot is of a device that does not work (one has 1.0).
 MAX_USABLE_ERROR = 0.2
@@ -56,7 +59,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Circuits by devices. ``log_success`` by layout, NaN where a circuit does not fit; ``realised`` by draw."""
+    """Circuits by devices. ``log_success`` by layout, NaN where a circuit does not fit; ``realised`` by draw.
+
+    ``expected`` is what a run would be worth were the noise as policies know it, ``mapping_s`` what a layout took.
+    """
 
     jobs: tuple[Job, ...]
     devices: tuple[str, ...]
@@ -64,6 +70,8 @@ class World:
     shortlist: Matrix
     composite: Matrix
     two_qubit_error: Matrix
+    expected: Matrix
+    mapping_s: Matrix
     realised: Matrix
 
     def fits(self, job: int) -> npt.NDArray[np.int64]:
@@ -72,31 +80,57 @@ class World:
 
 def read_jobs(limit: int) -> list[Job]:
     """Public circuits of 3 to 7 qubits whose ideal outcome is far from uniform, by name. Raises ``Unavailable``."""
+    made = (_job(name, circuit) for name, circuit in (*_qasmbench(), *mqt_circuits()))
+    found = sorted((job for job in made if job is not None), key=lambda job: job.name)
+    return found[:: max(1, len(found) // limit)][:limit] if limit else found
+
+
+def _job(name: str, circuit: Circuit) -> Job | None:
+    """The circuit with its ideal outcome, where it is one that a comparison can be made with."""
+    seen = features(circuit)
+    wide = not 3 <= seen.n_qubits <= MAX_WIDTH or not 0 < seen.n_two <= MAX_TWO
+    if wide or seen.has_mid_circuit or seen.has_feed_forward or not seen.n_measured:
+        return None
+    ideal = _ideal(circuit, seen.n_qubits)
+    guessed = fidelity(ideal, np.full(ideal.size, 1.0 / ideal.size))
+    if guessed > MAX_GUESSED:
+        return None
+    wanted = requirement_of(seen, shots=4_000, fidelity=0.9)
+    return Job(name, name.rpartition("_")[0], circuit, ideal, guessed, wanted)
+
+
+def _qasmbench() -> Iterator[tuple[str, Circuit]]:
     if not DATA.is_dir():
         raise Unavailable("the public circuits", f"{DATA} is not there")
-    found: list[Job] = []
     for file in sorted(DATA.glob("*/*.qasm")):
         if file.stem.endswith("_transpiled"):
             continue
         try:
-            circuit = read(file.read_text())
+            yield file.stem, read(file.read_text())
         except PhalanxError:
             continue  # Some files of the collection are not complete OpenQASM.
-        seen = features(circuit)
-        wide = not 3 <= seen.n_qubits <= MAX_WIDTH or not 0 < seen.n_two <= MAX_TWO
-        if wide or seen.has_mid_circuit or seen.has_feed_forward or not seen.n_measured:
-            continue
-        ideal = _ideal(circuit, seen.n_qubits)
-        guessed = _fidelity(ideal, np.full(ideal.size, 1.0 / ideal.size))
-        if guessed > MAX_GUESSED:
-            continue
-        wanted = requirement_of(seen, shots=4_000, fidelity=0.9)
-        found.append(Job(file.stem, file.stem.rpartition("_")[0], circuit, ideal, guessed, wanted))
-    return found[:: max(1, len(found) // limit)][:limit] if limit else found
+
+
+def mqt_circuits() -> Iterator[tuple[str, Circuit]]:
+    """Of each family of MQT Bench the circuits of 4 to 6 qubits that are read; none where it is not installed."""
+    try:
+        from mqt.bench import BenchmarkLevel, get_benchmark
+        from mqt.bench.benchmarks import get_available_benchmark_names
+    except ImportError:
+        return
+    for family in sorted(get_available_benchmark_names()):
+        for size in MQT_SIZES:
+            try:
+                made = get_benchmark(family, BenchmarkLevel.ALG, size)
+                if not made.num_clbits:
+                    made.measure_all()
+                yield f"mqt-{family}_n{size}", read(made)
+            except (PhalanxError, ValueError):
+                continue  # A family has circuits of some sizes only, or of gates that are not read.
 
 
 def read_devices() -> list[DeviceModel]:
-    """IBM's published calibrations of devices that work, by name."""
+    """Published calibrations of devices that work, by name."""
     return [one for one in published_devices() if one.calibration.median("two_qubit_error") < MAX_USABLE_ERROR]
 
 
@@ -112,26 +146,27 @@ def make_world(options: BenchOptions, *, n_jobs: int, draws: int, widest: int) -
         ]
         for draw in range(draws)
     ]
-    layouts = Layouts()
+    layouts, joined = Layouts(), [standing_of(model).n_qubits for model in models]
     shape = (len(jobs), len(models))
-    log_success, realised = np.full(shape, np.nan), np.full((draws, *shape), np.nan)
+    log_success, expected, mapping_s = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
+    realised = np.full((draws, *shape), np.nan)
     for at, job in enumerate(jobs):
         options.tell(f"{job.name} on {len(models)} devices")
         for place, model in enumerate(models):
-            try:
-                layout = layouts.layout(job.circuit, model)
-            except PhalanxError:
+            if job.wanted.width > joined[place]:
                 continue  # No connected part of its working qubits is wide enough.
+            begun = time.perf_counter()
+            layout = layouts.layout(job.circuit, model)
+            mapping_s[at, place] = time.perf_counter() - begun
             log_success[at, place] = layout.log_success
+            expected[at, place] = worth(job, layout.mapped.circuit, known[place])
             for draw in range(draws):
-                outcome = probabilities(layout.mapped.circuit, truths[draw][place])
-                reached = (_fidelity(outcome, job.ideal) - job.guessed) / (1.0 - job.guessed)
-                realised[draw, at, place] = max(0.0, reached)
+                realised[draw, at, place] = worth(job, layout.mapped.circuit, truths[draw][place])
     board = Board([standing_of(model) for model in models])
     errors = np.array([model.calibration.median("two_qubit_error") for model in models])
     return World(
         tuple(jobs), tuple(one.name for one in models), log_success, _scores(board, "shortlist", jobs),
-        _scores(board, "composite", jobs), errors, realised,
+        _scores(board, "composite", jobs), errors, expected, mapping_s, realised,
     )  # fmt: skip
 
 
@@ -158,7 +193,13 @@ def _scores(board: Board, policy: str, jobs: Sequence[Job]) -> Matrix:
     return np.array([[decision.score(name) for name in board.names] for decision in decisions])
 
 
-def _fidelity(one: Matrix, other: Matrix) -> float:
+def worth(job: Job, mapped: Circuit, noise: Noise) -> float:
+    """Of one run, from 0 for guessing to 1."""
+    reached = fidelity(probabilities(mapped, noise), job.ideal)
+    return max(0.0, (reached - job.guessed) / (1.0 - job.guessed))
+
+
+def fidelity(one: Matrix, other: Matrix) -> float:
     """Of two distributions, classical: the squared sum of the roots of their products."""
     return float(np.sqrt(np.maximum(one, 0.0) * np.maximum(other, 0.0)).sum() ** 2)
 

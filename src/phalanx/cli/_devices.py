@@ -134,13 +134,14 @@ def watch(device: str, number: str, qubit: int | None, plot: Path | None, client
 @click.option("--budget", type=click.FloatRange(0), default=0.0, help="Most that it may cost; 0: whatever.")
 @click.option("--region", "regions", multiple=True, help="Only devices there; several are fine.")
 @click.option("--emergency", is_flag=True, help="Only where it is known to go well; nothing is tried out with it.")
+@click.option("--no-degrade", is_flag=True, help="Fail rather than be done by a classical simulator.")
 @click.option("--wait", is_flag=True, help="Until it has ended, and print its result.")
 @client_options
 @json_option
 def submit(
     circuit: Path, device: str, results: str | None, shots: int, seed: int | None, key: str, language: str,
-    fidelity: float, within_s: float, budget: float, regions: tuple[str, ...], emergency: bool, wait: bool,
-    client: NodeClient, as_json: bool,
+    fidelity: float, within_s: float, budget: float, regions: tuple[str, ...], emergency: bool, no_degrade: bool,
+    wait: bool, client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
     """Submit the file CIRCUIT (OpenQASM 3 or 2) as a job. It survives a restart of the node."""
     try:
@@ -150,7 +151,7 @@ def submit(
     wanted = {
         "circuit": text, "language": language, "device": device, "origin": results or "", "shots": shots,
         "seed": seed, "key": key, "fidelity": fidelity, "within_s": within_s, "budget": budget, "regions": regions,
-        "emergency": emergency,
+        "emergency": emergency, "degrade": not no_degrade,
     }  # fmt: skip
     job = client.post("/v1/jobs", content=json.dumps(wanted).encode(), headers=_JSON)
     while wait and job["state"] not in _FINAL:
@@ -253,6 +254,8 @@ def _print_job(job: dict[str, Any], as_json: bool) -> None:
         return
     click.echo(f"{job['id']}: {job['state']} on {job['device']}" + (f", {job['error']}" if job["error"] else ""))
     click.echo(f"why there    {job['reason']}")
+    for move in job["moves"]:
+        click.echo(f"{move['kind']:<12} from {move['before']} to {move['after']}: {move['why']}")
     if job["provenance"] is None:
         return
     dated = job["provenance"].get("calibrated_at_ns")

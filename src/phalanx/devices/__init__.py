@@ -33,7 +33,7 @@ from phalanx.devices._history import (
     history_view,
     seen_calibration,
 )
-from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes
+from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes, Move
 from phalanx.devices._jobs import Jobs
 from phalanx.devices._limits import JOBS_AT_ONCE
 from phalanx.devices._local import LOCAL_STATEVECTOR, LocalProvider, LocalSimulator, LocalStatevector, local_provider
@@ -116,6 +116,7 @@ __all__ = [
     "LocalStatevector",
     "Modality",
     "Money",
+    "Move",
     "NoDeviceFits",
     "NoPurse",
     "Numbers",

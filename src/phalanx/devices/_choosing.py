@@ -54,6 +54,14 @@ class Chooser(Protocol):
         """One fewer."""
         ...
 
+    def failed(self, device: str, /) -> None:
+        """A circuit came to nothing there, through no fault of its own."""
+        ...
+
+    def patience_s(self, device: str, /) -> float:
+        """How long what is sent there should take at most, waiting included; infinite where nobody can say."""
+        ...
+
     async def told(self, job: Job, /) -> None:
         """How a job ended."""
         ...
@@ -80,6 +88,12 @@ class FleetChooser:
 
     def back(self, device: str, /) -> None:
         """Likewise."""
+
+    def failed(self, device: str, /) -> None:
+        """Likewise."""
+
+    def patience_s(self, device: str, /) -> float:  # noqa: ARG002 - the port's signature
+        return math.inf
 
     async def told(self, job: Job, /) -> None:
         """Nothing is learned."""

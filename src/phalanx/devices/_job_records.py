@@ -29,7 +29,8 @@ class JobWishes(msgspec.Struct, frozen=True, kw_only=True):
     """What a job asks of its device. Zeros: nothing is asked. ``origin`` is the kind of result.
 
     ``deadline_at_ns`` is when it must be done, waiting included; ``regions`` empty: anywhere. An ``emergency``, like
-    what has a deadline, goes only where it is known to go well.
+    what has a deadline, goes only where it is known to go well. ``degrade``: where no device of the kind is left, a
+    classical simulator will do.
     """
 
     origin: str = ""
@@ -38,6 +39,17 @@ class JobWishes(msgspec.Struct, frozen=True, kw_only=True):
     budget: float = 0.0
     regions: tuple[str, ...] = ()
     emergency: bool = False
+    degrade: bool = True
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that changed where a job is. ``kind`` is ``moved``, ``hedged`` or ``degraded``."""
+
+    at_ns: int
+    kind: str
+    before: str
+    after: str
+    why: str
 
 
 class Job(Record, frozen=True, kw_only=True, tag="device-job"):
@@ -46,6 +58,7 @@ class Job(Record, frozen=True, kw_only=True, tag="device-job"):
     ``handle`` is what the vendor calls it, once it has been sent; ``attempts`` how often this or an earlier life of the
     node began it. ``pinned``: somebody named the device. ``counts`` and ``provenance`` are there when it is completed,
     ``error`` when it failed. ``used_s`` is the time on the machine that the vendor says it took, where it says so.
+    ``error`` when it failed. ``moves`` say where it was before, ``second`` where it is as well, since it takes long.
     """
 
     device: str
@@ -55,6 +68,9 @@ class Job(Record, frozen=True, kw_only=True, tag="device-job"):
     reason: str
     wishes: JobWishes = JobWishes()
     pinned: bool = False
+    moves: tuple[Move, ...] = ()
+    second: str = ""
+    second_handle: str = ""
     state: JobState = JobState.QUEUED
     key: str = ""
     handle: str = ""

@@ -3,19 +3,19 @@
 Invariants: a job is durable before its submission is acknowledged. Its result is written under the version that began
 it, so that two lives of a node, or a cancellation in between, never both decide how it ended. What a stopped node left
 running is begun again with the same seed (a simulator then gives the same result); what was sent to a vendor is
-collected, not sent again: it is sent under the job's own id, which the vendor's side keeps unique.
+collected, not sent again: it is sent under the job's own id, which the vendor's side keeps unique. How a job goes on
+when its device fails is in ``_carrying``.
 """
 
 import asyncio
 import hashlib
-import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 
 import msgspec
 
 from phalanx.core import (
     NO_TRACE,
-    NS_PER_S,
+    AuditSink,
     Circuit,
     Clock,
     Conflict,
@@ -26,7 +26,6 @@ from phalanx.core import (
     NotFound,
     Origin,
     Overloaded,
-    PhalanxError,
     Put,
     Store,
     TenantId,
@@ -34,11 +33,11 @@ from phalanx.core import (
     decode,
     encode,
 )
-from phalanx.devices._backend import Backend, QueuedBackend
-from phalanx.devices._choosing import Chooser, FleetChooser, Wish
+from phalanx.devices._carrying import Carrier, wish_of
+from phalanx.devices._choosing import Chooser, FleetChooser
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes
-from phalanx.devices._limits import JOBS_AT_ONCE, MAX_JOB_ATTEMPTS, MAX_KEY_CHARS, MAX_OPEN_JOBS, SENT_JOBS_AT_ONCE
+from phalanx.devices._limits import MAX_KEY_CHARS, MAX_OPEN_JOBS
 from phalanx.devices._purse import NoPurse, Purse, commit_paid
 from phalanx.quantum import ShotResult
 from phalanx.telemetry import Telemetry
@@ -51,7 +50,7 @@ class Jobs:
 
     def __init__(
         self, store: Store, clock: Clock, ids: IdSource, fleet: Fleet, telemetry: Telemetry,
-        chooser: Chooser | None = None, purse: Purse | None = None,
+        chooser: Chooser | None = None, purse: Purse | None = None, audit: AuditSink | None = None,
     ) -> None:  # fmt: skip
         self._purse = purse or NoPurse()
         self._store, self._clock, self._ids, self._fleet = store, clock, ids, fleet
@@ -59,10 +58,9 @@ class Jobs:
         self._ended = telemetry.metrics.counter(
             "phalanx_device_jobs_total", "Jobs that ended, by device and how.", ("device", "state")
         )
-        self._log = telemetry.log
         self._fresh: asyncio.Queue[_Name] = asyncio.Queue(MAX_OPEN_JOBS)
         self._tasks: dict[_Name, asyncio.Task[None]] = {}
-        self._slots: dict[str, asyncio.Semaphore] = {}
+        self._carrier = Carrier(self, fleet, self._chooser, clock, telemetry.log, audit)
 
     async def submit(
         self, tenant: TenantId, circuit: Circuit, *, shots: int, device: str = "", origin: Origin | None = None,
@@ -85,12 +83,12 @@ class Jobs:
         asked = wishes or JobWishes()
         if origin is not None:
             asked = msgspec.structs.replace(asked, origin=origin.value)
-        placed, reason = await self._placed(tenant, job_id, circuit, shots, device, asked)
         job = Job(
-            id=job_id, tenant=tenant, trace=trace, at_ns=self._clock.wall_ns(), device=placed, circuit=circuit,
-            shots=shots, seed=_seed_of(job_id) if seed is None else seed, reason=reason, key=key, wishes=asked,
-            pinned=bool(device),
+            id=job_id, tenant=tenant, trace=trace, at_ns=self._clock.wall_ns(), device=device, circuit=circuit,
+            shots=shots, seed=_seed_of(job_id) if seed is None else seed, reason=f"{device} was asked for", key=key,
+            wishes=asked, pinned=bool(device),
         )  # fmt: skip
+        job = await self._placed(job, origin)
         writes, expect = [_put(job)], [Expect(JOBS, tenant, job.id, 0)]
         if key:
             writes.append(Put(JOB_KEYS, tenant, key, job.id.encode()))
@@ -107,7 +105,7 @@ class Jobs:
 
     async def get(self, tenant: TenantId, job_id: str) -> Job:
         """Raises ``NotFound``."""
-        return (await self._load(tenant, job_id))[0]
+        return (await self.load(tenant, job_id))[0]
 
     async def newest(self, tenant: TenantId, *, limit: int, before: str = "") -> list[Job]:
         """Newest first, older than the job ``before``."""
@@ -124,21 +122,18 @@ class Jobs:
     async def cancel(self, tenant: TenantId, job_id: str) -> Job:
         """The job as it ended: cancelled, unless it had ended before. The vendor is asked to drop what it has."""
         while True:
-            job, version = await self._load(tenant, job_id)
+            job, version = await self.load(tenant, job_id)
             if job.state.final:
                 return job
             try:
-                await self._end(job, version, JobState.CANCELLED)
+                await self.end(job, version, JobState.CANCELLED)
                 break
             except Conflict:
                 continue
         task = self._tasks.get((tenant, job_id))
         if task is not None:
             task.cancel()
-        if job.handle:
-            backend = self._fleet.backend(job.device)
-            if isinstance(backend, QueuedBackend):
-                await backend.recall(job.handle)
+        await self._carrier.drop(job)
         return await self.get(tenant, job_id)
 
     async def run(self) -> None:
@@ -151,66 +146,46 @@ class Jobs:
 
     def _begin(self, group: asyncio.TaskGroup, name: _Name) -> None:
         if name not in self._tasks:
-            task = self._tasks[name] = group.create_task(self._carry_out(*name), name=f"job {name[1]}")
+            task = self._tasks[name] = group.create_task(self._carrier.carry_out(*name), name=f"job {name[1]}")
             task.add_done_callback(lambda _: self._tasks.pop(name, None))
 
-    async def _carry_out(self, tenant: TenantId, job_id: str) -> None:
-        job, version = await self._load(tenant, job_id)
-        if job.state.final:
-            return
-        device = job.device
-        self._chooser.sent(device)
-        try:
-            backend = self._fleet.backend(job.device)
-            async with self._slot(backend):
-                job, version = await self._load(tenant, job_id)
-                if job.state.final:
-                    return
-                if job.attempts >= MAX_JOB_ATTEMPTS:
-                    raise LimitExceeded("attempts at one job", maximum=MAX_JOB_ATTEMPTS, seen=job.attempts + 1)
-                job = msgspec.structs.replace(
-                    job, state=JobState.RUNNING, attempts=job.attempts + 1, started_at_ns=self._clock.wall_ns()
-                )
-                version = await self._write(job, version)
-                if isinstance(backend, QueuedBackend):
-                    if not job.handle:
-                        handle = await backend.submit(job.circuit, shots=job.shots, seed=job.seed, key=job.id)
-                        job = msgspec.structs.replace(job, handle=handle)
-                        version = await self._write(job, version)
-                    result = await backend.collect(job.handle, job.circuit, shots=job.shots, seed=job.seed)
-                else:
-                    result = await backend.run(job.circuit, shots=job.shots, seed=job.seed)
-            job = msgspec.structs.replace(job, counts=result.counts, provenance=result.provenance, used_s=result.used_s)
-            await self._end(job, version, JobState.COMPLETED)
-        except Conflict:
-            # Somebody cancelled it meanwhile; how it ended is written already.
-            self._log.info("job ended otherwise", job=job_id)
-        except Exception as error:  # noqa: BLE001 - a vendor's code may fail in any way, and the job says how
-            text = str(error) if isinstance(error, PhalanxError) else f"{type(error).__name__}: {error}"
-            await self._failed(tenant, job_id, text)
-        finally:
-            self._chooser.back(device)
-
-    async def _failed(self, tenant: TenantId, job_id: str, text: str) -> None:
-        job, version = await self._load(tenant, job_id)
-        if not job.state.final:
-            await self._end(msgspec.structs.replace(job, error=text), version, JobState.FAILED)
-
-    async def _end(self, job: Job, version: int, state: JobState) -> None:
-        job = msgspec.structs.replace(job, state=state, finished_at_ns=self._clock.wall_ns())
-        await self._write(job, version)
-        self._ended.labels(job.device, state.value).inc()
-        await self._chooser.told(job)
-
-    async def _write(self, job: Job, version: int) -> int:
-        expect = [Expect(JOBS, job.tenant, job.id, version)]
-        return await commit_paid(self._store, self._purse, job, [_put(job)], expect)
-
-    async def _load(self, tenant: TenantId, job_id: str) -> tuple[Job, int]:
+    async def load(self, tenant: TenantId, job_id: str) -> tuple[Job, int]:
+        """The job and its version. Raises ``NotFound``."""
         row = await self._store.get(JOBS, tenant, job_id)
         if row is None:
             raise NotFound("job", job_id)
         return decode(row.value, Job), row.version
+
+    async def write(self, job: Job, version: int) -> int:
+        """Raises ``Conflict`` when it is not as it was read."""
+        expect = [Expect(JOBS, job.tenant, job.id, version)]
+        return await commit_paid(self._store, self._purse, job, [_put(job)], expect)
+
+    async def end(self, job: Job, version: int, state: JobState) -> None:
+        """Write how it ended, and tell whoever chooses devices."""
+        job = msgspec.structs.replace(job, state=state, finished_at_ns=self._clock.wall_ns())
+        await self.write(job, version)
+        self._ended.labels(job.device, state.value).inc()
+        await self._chooser.told(job)
+
+    async def reconsider(self, device: str, why: str) -> int:
+        """Jobs that wait for ``device`` and were not told to go there are placed anew; returns how many moved."""
+        moved = 0
+        for name in [name for name, there in self._carrier.waiting.items() if there == device]:
+            job, _ = await self.load(*name)
+            task = self._tasks.get(name)
+            if job.pinned or job.state is not JobState.QUEUED or task is None:
+                continue
+            try:
+                gone = await self._carrier.move(*name, why, {}) and (await self.get(*name)).device != device
+            except Conflict:
+                continue  # It has just begun.
+            if gone:
+                task.cancel()
+                await asyncio.wait([task])
+                self._fresh.put_nowait(name)
+                moved += 1
+        return moved
 
     async def _of_key(self, tenant: TenantId, key: str) -> Job | None:
         row = await self._store.get(JOB_KEYS, tenant, key)
@@ -225,35 +200,17 @@ class Jobs:
                     for row in rows:
                         yield tenant, row.key
 
-    async def _placed(
-        self, tenant: TenantId, job_id: str, circuit: Circuit, shots: int, device: str, asked: JobWishes
-    ) -> tuple[str, str]:
-        if not device:
-            chosen = await self._chooser.choose(_wish(tenant, job_id, circuit, shots, asked, self._clock.wall_ns()))
-            return chosen.device, chosen.reason
-        wanted = self._fleet.backend(device).device
-        if circuit.n_qubits > wanted.reach:
-            what = f"connected qubits of {device} that work"
-            raise LimitExceeded(what, maximum=wanted.reach, seen=circuit.n_qubits)
-        if not 1 <= shots <= wanted.max_shots:
-            raise LimitExceeded(f"shots of one job on {device}", maximum=wanted.max_shots, seen=shots)
-        return device, f"{device} was asked for"
-
-    def _slot(self, backend: Backend) -> asyncio.Semaphore:
-        at_once = SENT_JOBS_AT_ONCE if isinstance(backend, QueuedBackend) else JOBS_AT_ONCE
-        return self._slots.setdefault(backend.device.name, asyncio.Semaphore(at_once))
-
-
-def _wish(
-    tenant: TenantId, job_id: str, circuit: Circuit, shots: int, asked: JobWishes, now_ns: int,
-    without: Mapping[str, str] | None = None,
-) -> Wish:  # fmt: skip
-    left_s = max(1e-9, (asked.deadline_at_ns - now_ns) / NS_PER_S) if asked.deadline_at_ns else math.inf
-    return Wish(
-        circuit=circuit, shots=shots, tenant=tenant, origin=Origin(asked.origin) if asked.origin else None,
-        fidelity=asked.fidelity, deadline_s=left_s, budget=asked.budget or math.inf, regions=frozenset(asked.regions),
-        emergency=asked.emergency, without=without or {}, subject=f"job {job_id}",
-    )  # fmt: skip
+    async def _placed(self, job: Job, origin: Origin | None) -> Job:
+        if not job.pinned:
+            chosen = await self._chooser.choose(wish_of(job, self._clock.wall_ns(), origin, {}))
+            return msgspec.structs.replace(job, device=chosen.device, reason=chosen.reason)
+        wanted = self._fleet.backend(job.device).device
+        if job.circuit.n_qubits > wanted.reach:
+            what = f"connected qubits of {job.device} that work"
+            raise LimitExceeded(what, maximum=wanted.reach, seen=job.circuit.n_qubits)
+        if not 1 <= job.shots <= wanted.max_shots:
+            raise LimitExceeded(f"shots of one job on {job.device}", maximum=wanted.max_shots, seen=job.shots)
+        return job
 
 
 def _put(job: Job) -> Put:

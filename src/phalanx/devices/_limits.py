@@ -16,6 +16,10 @@ MAX_OPEN_JOBS = 10_000
 MAX_KEY_CHARS = 200
 # A job that takes the node with it each time is given up.
 MAX_JOB_ATTEMPTS = 5
+# Devices that a job is moved to, how often it waits for one to come back, and how long at first; it doubles.
+MAX_JOB_MOVES = 16
+MAX_JOB_WAITS = 4
+JOB_WAIT_S = 30.0
 # Jobs of one device that run in this process at once, and those that may wait at a vendor.
 JOBS_AT_ONCE = 2
 SENT_JOBS_AT_ONCE = 64

@@ -28,3 +28,6 @@ MAX_THRESHOLD_CHANGES = 1_000
 MAX_KNOTS = 4_096
 RELIABILITY_BINS = 10
 BOOTSTRAP_ROUNDS = 1_000
+
+# Groups of an online regression with an offset of their own; the others are like all.
+MAX_GROUPS = 256

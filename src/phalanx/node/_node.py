@@ -214,7 +214,7 @@ async def build_node(
         stack.push_async_callback(ledger.close)
         stack.push_async_callback(seal, ledger, telemetry)
         vouching = await build_vouching(settings, ports, store, ledger, telemetry, alerts)
-        fleet, placements, budgets, jobs = _devices(settings, ports, store, telemetry, alerts)
+        fleet, placements, budgets, jobs = _devices(settings, ports, store, telemetry, alerts, ledger)
         engine = _engine(settings, ports, telling.store, telemetry, fleet, placements)
         load_plugins(ANALYSES, alerts, engine.register)
         intake = await _intake(settings, ports, intake_journal, store, seals, telemetry)
@@ -273,6 +273,7 @@ def _engine(
     return Engine(
         store, ports.clock, telemetry, fleet, ports.offload, ports.rng.child("workflows"),
         name=settings.node.name, processes=ports.processes, chooser=placements,
+        breakers=placements.breakers,
     )  # fmt: skip
 
 
@@ -320,7 +321,9 @@ def _start_services(
     services.start("balancing", node.balancing.run)
     services.start("workflows", node.engine.serve)
     services.start("device-jobs", node.jobs.run)
-    services.start("device-watch", lambda: watch_devices(node.fleet, node.device_history, clock, node.alerts))
+    services.start(
+        "device-watch", lambda: watch_devices(node.fleet, node.device_history, clock, node.alerts, node.jobs.reconsider)
+    )
     services.start("uptime", node.reports.uptime.run)
     services.start("ledger-seal", lambda: seal_often(node.ledger, telemetry, clock))
     node.sharing.start(services, clock)
@@ -354,7 +357,7 @@ def _telemetry(settings: Settings, clock: Clock, log_sink: LogSink) -> Telemetry
 
 
 def _devices(
-    settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, alerts: Alerts
+    settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, alerts: Alerts, ledger: Ledger
 ) -> tuple[Fleet, Placements, Budgets, Jobs]:  # fmt: skip
     context = ProviderContext(ports.offload, ports.clock, frozenset(settings.devices.hardware))
     fleet = provided_fleet(context, alerts)
@@ -362,7 +365,8 @@ def _devices(
         opened_placements(settings, ports, fleet, alerts),
         Budgets(store, ports.clock, fleet, ports.offload),
     )
-    return fleet, placements, budgets, Jobs(store, ports.clock, ports.ids, fleet, telemetry, placements, budgets)
+    jobs = Jobs(store, ports.clock, ports.ids, fleet, telemetry, placements, budgets, ledger)
+    return fleet, placements, budgets, jobs
 
 
 @contextlib.asynccontextmanager

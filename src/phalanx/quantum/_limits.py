@@ -20,6 +20,9 @@ MAX_SHOTS = 1_000_000
 # Distances between all pairs of qubits are kept.
 MAX_DEVICE_QUBITS = 4_096
 MAX_LAYOUT_TRIALS = 64
+# Steps of the search for better qubits of a circuit that is routed one way, and how many ways are tried.
+MAX_REPLACING_STEPS = 40_000
+MAX_REPLACED_ROUTES = 4
 
 # What a program from outside may hold. Steps are counted while it is expanded, calls of empty gates included.
 MAX_SOURCE_BYTES = 16 << 20

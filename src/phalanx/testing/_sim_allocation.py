@@ -8,6 +8,8 @@ Checkers share no code with what they check:
 - what runs on a device was booked, and no two run on one at the same time;
 - every job ends, on a device that worked or classically with its reason, and is acknowledged once;
 - nothing is sent to a device that failed twice in a row before its pause is over.
+
+Then a node of its own carries out jobs, on vendors that fail, are slow and drift: ``_sim_allocation_jobs``.
 """
 
 import asyncio
@@ -26,6 +28,7 @@ from phalanx.allocation import (
 )
 from phalanx.core import NS_PER_S, Conflict, Rng
 from phalanx.testing._checking import Checker, SimReport, Simulation, judged_in
+from phalanx.testing._sim_allocation_jobs import JobsRun
 from phalanx.testing._world import SimWorld
 
 NAME = "allocation"
@@ -76,6 +79,7 @@ class _Run:
         trouble.cancel()
         lost = [f"job {number}" for number in range(_JOBS) if f"job {number}" not in self._acknowledged]
         self.checker.require(not lost, "jobs were lost", lost)
+        await JobsRun(world, self.checker).main()
 
     async def _trouble(self) -> None:
         """Devices and whole providers go away for a while."""

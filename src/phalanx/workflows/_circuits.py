@@ -23,11 +23,13 @@ POOL = "devices"
 class Circuits:
     """Runs circuits on the fleet, wherever they are done first."""
 
-    def __init__(self, fleet: Fleet, clock: Clock, chooser: Chooser | None = None) -> None:
+    def __init__(
+        self, fleet: Fleet, clock: Clock, chooser: Chooser | None = None, breakers: Breakers | None = None
+    ) -> None:
         self._fleet = fleet
         self._chooser: Chooser = chooser or FleetChooser(fleet)
         self._clock = clock
-        self.breakers = Breakers()
+        self.breakers = breakers or Breakers()
         # The pool spreads over devices that give the same kind of answer: ideal simulators where there are any.
         # A circuit that wants another kind goes where the policy says.
         ideal = [device for device in fleet.devices() if device.origin is Origin.SIMULATED]

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from phalanx.allocation import Breakers
 from phalanx.balancing import Pool
 from phalanx.core import (
     NO_TRACE,
@@ -82,6 +83,7 @@ class Engine:
     def __init__(
         self, store: Store, clock: Clock, telemetry: Telemetry, fleet: Fleet, offload: Offload, rng: Rng, *,
         name: str = ENGINE, processes: Offload | None = None, chooser: Chooser | None = None,
+        breakers: Breakers | None = None,
     ) -> None:  # fmt: skip
         store = PacedStore(store, STORE_CALLS_AT_ONCE)
         self._around = Surroundings(
@@ -89,7 +91,7 @@ class Engine:
             clock=clock,
             telemetry=telemetry,
             fleet=fleet,
-            circuits=Circuits(fleet, clock, chooser),
+            circuits=Circuits(fleet, clock, chooser, breakers),
             offload=offload,
             processes=processes or offload,
             turns={kind: Turns(MAX_CONCURRENT_STEPS) for kind in StepKind},

@@ -96,6 +96,7 @@ def test_results_keep_their_kind_and_each_refusal_its_reason():
         assert set(chosen.order) <= set(local)
         reasons = {one.device: one.reason for one in placements.recent(DEFAULT_TENANT)[0].devices}
         assert "less disturbed" in reasons["x.a"]
+        assert reasons["local.stabiliser"] == "runs what names it, and nothing else"
         asked = await placements.explain(wish(origin=Origin.EMULATED, without={"x.a": "it failed"}))
         told = {one.device: one.reason for one in asked.devices}
         assert (asked.device, told["x.a"]) == ("", "it failed")
@@ -115,7 +116,7 @@ def test_results_keep_their_kind_and_each_refusal_its_reason():
 def test_a_job_is_placed_by_the_policy_with_its_wishes():
     async def main(world):
         fleet, placements = made(world, Changing(model("a", 0.01)), Changing(model("b", 0.002)))
-        jobs = Jobs(world.store("node"), world.clock, world.ids, fleet, Telemetry(world.clock), placements)
+        jobs = Jobs(world.store("node"), world.clock, world.ids, fleet, Telemetry(world.clock), chooser=placements)
         job = await jobs.submit(DEFAULT_TENANT, GHZ, shots=10, origin=Origin.EMULATED)
         assert job.device == "x.b"
         assert "likeliest to succeed" in job.reason

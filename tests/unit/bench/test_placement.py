@@ -17,7 +17,7 @@ def world(log_success, realised):
     n = log_success.shape[1]
     return World(
         tuple(Named() for _ in log_success), tuple(f"x.{at}" for at in range(n)), log_success, log_success,
-        np.zeros(log_success.shape), np.arange(n) / 100, realised,
+        np.zeros(log_success.shape), np.arange(n) / 100, np.exp(log_success), np.zeros(log_success.shape), realised,
     )  # fmt: skip
 
 

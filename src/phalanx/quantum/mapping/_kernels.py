@@ -198,6 +198,28 @@ def _after(gates: Array, distance: Array, place: Array, which: Array, n: int, a:
 
 
 @kernel
+def hops(neighbours: Array, distance: Array) -> None:
+    """Fill ``distance`` (m, m) float32, which holds what counts as out of reach, with the hops between qubits."""
+    m = neighbours.shape[0]
+    queue = np.empty(m, np.int64)
+    for begin in range(m):
+        distance[begin, begin] = 0.0
+        queue[0] = begin
+        head, tail = 0, 1
+        while head < tail:
+            a = queue[head]
+            head += 1
+            for d in range(neighbours.shape[1]):
+                b = neighbours[a, d]
+                if b < 0:
+                    break
+                if b != begin and distance[begin, b] > distance[begin, a] + 1.0:
+                    distance[begin, b] = distance[begin, a] + 1.0
+                    queue[tail] = b
+                    tail += 1
+
+
+@kernel
 def idle_times(kinds: Array, first: Array, second: Array, durations: Array, n_qubits: int, idle: Array) -> float:
     """As late as possible: fills ``idle`` (k, 2), how long each operand of a step has waited since its last step.
 

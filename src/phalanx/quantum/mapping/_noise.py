@@ -57,9 +57,11 @@ class Noise:
     def couplers(self) -> npt.NDArray[np.int32]:
         """(n, n): which coupler joins two qubits, -1 for none."""
         found = np.full((self.n_qubits, self.n_qubits), -1, dtype=np.int32)
-        for at in np.argsort(-self.two_qubit_error, kind="stable"):
-            a, b = self.pairs[at]
-            found[a, b] = found[b, a] = at
+        # Of assignments to one place the last one counts: the better coupler.
+        order = np.argsort(-self.two_qubit_error, kind="stable")
+        a, b = self.pairs[order].reshape(-1, 2).T
+        found[a, b] = order
+        found[b, a] = order
         return found
 
     def only(self, qubits: npt.NDArray[np.int64]) -> "Noise":

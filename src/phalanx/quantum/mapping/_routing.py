@@ -10,9 +10,10 @@ from phalanx.quantum._arrays import GateArray, steps_of
 from phalanx.quantum._canonical import BARRIER, Step, Steps, write
 from phalanx.quantum._circuits import Gates
 from phalanx.quantum._errors import InvalidCircuit
-from phalanx.quantum._limits import MAX_DEVICE_QUBITS, MAX_LAYOUT_TRIALS
+from phalanx.quantum._limits import MAX_DEVICE_QUBITS, MAX_LAYOUT_TRIALS, MAX_REPLACED_ROUTES
 from phalanx.quantum.mapping._native import TWO_QUBIT_BASES, split_steps, to_native
 from phalanx.quantum.mapping._noise import Noise
+from phalanx.quantum.mapping._replacing import Terrain, replaced
 
 _PASSES = 3
 _FAR = np.float32(1e6)
@@ -35,7 +36,8 @@ def map_circuit(
 ) -> Mapped:  # fmt: skip
     """Lay a circuit on ``n_qubits`` qubits joined by ``pairs`` (m, 2), in rz, sx, x and ``basis``.
 
-    With ``noise``, trials begin on good qubits and the one with the least errors wins; else the one with fewest swaps.
+    With ``noise``, trials begin on good qubits, the best few are moved to the best qubits that carry them, and the one
+    likeliest to succeed wins; else the one with fewest swaps.
     Raises ``InvalidCircuit`` where the circuit has more qubits than are joined.
     """
     if basis not in TWO_QUBIT_BASES:
@@ -50,7 +52,7 @@ def map_circuit(
         raise InvalidCircuit(f"it needs {len(active)} qubits, {len(graph.usable)} of the device are joined")
     line = _Line.of(split, active)
     numbers = (rng or Rng(0)).child("mapping").numpy()
-    best: tuple[float, list[Step], npt.NDArray[np.int32], npt.NDArray[np.int32], int] | None = None
+    routes: list[_Route] = []
     for trial in range(trials):
         begin = graph.beginning(len(active), numbers, tried=trial)
         tie = numbers.random(4096)
@@ -59,18 +61,61 @@ def map_circuit(
         layout = begin.copy()
         order = graph.run(line, begin, tie)
         placed, n_swaps = _placed(split, line, order, layout, n_qubits)
-        cost = graph.cost(placed, noise, n_swaps)
-        if best is None or cost < best[0]:
-            best = (cost, placed, layout, begin, n_swaps)
-    assert best is not None
-    _, placed, layout, final, n_swaps = best
-    native = to_native(placed, basis, n_qubits)
+        routes.append(_Route(graph.cost(placed, noise, n_swaps), placed, layout, begin.copy(), n_swaps))
+    native, layout, final, n_swaps = _best(routes, basis, steps, graph, noise)
     where = dict(zip(active, range(len(active)), strict=True))
     spare = iter(sorted(set(range(n_qubits)) - {int(layout[where[q]]) for q in active}))
     begins = tuple(int(layout[where[q]]) if q in where else next(spare, -1) for q in range(steps.n_qubits))
     ends = tuple(int(final[where[q]]) if q in where else begins[q] for q in range(steps.n_qubits))
     n_two = sum(len(step.qubits) == 2 and step.name == basis for step in native)
     return Mapped(write(Steps(n_qubits, steps.n_bits, native)), begins, ends, n_swaps, n_two)
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """One way: its steps on physical qubits, where each qubit begins and ends, and what it costs."""
+
+    cost: float
+    placed: list[Step]
+    layout: npt.NDArray[np.int32]
+    final: npt.NDArray[np.int32]
+    n_swaps: int
+
+
+def _best(
+    routes: list[_Route], basis: str, steps: Steps, graph: "_Graph", noise: Noise | None
+) -> tuple[list[Step], npt.NDArray[np.int32], npt.NDArray[np.int32], int]:
+    """In the machine's own gates: the cheapest; by ``noise`` the likeliest to succeed, each on its best qubits."""
+    routes = sorted(routes, key=lambda route: route.cost)
+    if noise is None or not len(noise.pairs):
+        first = routes[0]
+        return to_native(first.placed, basis, len(graph.quality)), first.layout, first.final, first.n_swaps
+    terrain = Terrain.of(noise, graph.neighbours)
+    found: list[tuple[float, list[Step], dict[int, int], _Route]] = []
+    # Ways with fewer swaps may be dear only where they are: they are tried as well as the cheapest.
+    few = dict.fromkeys([*range(len(routes))][: MAX_REPLACED_ROUTES // 2])
+    few |= dict.fromkeys(sorted(range(len(routes)), key=lambda at: (routes[at].n_swaps, at))[:MAX_REPLACED_ROUTES])
+    for at in list(few)[:MAX_REPLACED_ROUTES]:
+        native = to_native(routes[at].placed, basis, len(graph.quality))
+        moved, places, success = replaced(native, steps.n_bits, terrain)
+        found.append((success, moved, places, routes[at]))
+    _, native, places, route = max(found, key=lambda one: one[0])
+    whole = _permutation(places, len(graph.quality))
+    return native, whole[route.layout], whole[route.final], route.n_swaps
+
+
+def _permutation(places: dict[int, int], n: int) -> npt.NDArray[np.int32]:
+    """Where every qubit of the device goes when ``places`` say it of some: the others keep theirs or fill the gaps."""
+    made = np.arange(n, dtype=np.int32)
+    for q, p in places.items():
+        made[q] = p
+    free = sorted(set(range(n)) - set(places.values()))
+    moved = [q for q in range(n) if q not in places]
+    stay = set(moved) & set(free)
+    gaps = iter(q for q in free if q not in stay)
+    for q in moved:
+        made[q] = q if q in stay else next(gaps)
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,26 +166,27 @@ class _Graph:
 
     @classmethod
     def of(cls, pairs: npt.NDArray[np.int32], n: int, noise: Noise | None) -> "_Graph":
+        from phalanx.quantum.mapping._kernels import hops
+
         joined = np.zeros((n, n), dtype=bool)
         quality = np.ones(n)
-        for a, b in pairs:
-            joined[a, b] = joined[b, a] = a != b
-        distance = np.where(joined, np.float32(1), _FAR)
-        np.fill_diagonal(distance, 0)
-        distance = _shortest(joined, n)
+        joined[pairs[:, 0], pairs[:, 1]] = joined[pairs[:, 1], pairs[:, 0]] = True
+        np.fill_diagonal(joined, val=False)
         if noise is not None:
             quality = quality - noise.readout_error
             for (a, b), error in zip(noise.pairs, noise.two_qubit_error, strict=True):
                 quality[a] -= min(error, 0.5)
                 quality[b] -= min(error, 0.5)
-        component = np.argmax((distance < _FAR).sum(axis=1))
-        usable = np.flatnonzero(distance[component] < _FAR)
         degree = int(joined.sum(axis=1).max()) if n > 1 else 1
         neighbours = np.full((n, max(degree, 1)), -1, dtype=np.int32)
         for q in range(n):
             near = np.flatnonzero(joined[q])
             neighbours[q, : len(near)] = near
-        return cls(distance.astype(np.float32), neighbours, usable, quality)
+        distance = np.full((n, n), _FAR, dtype=np.float32)
+        hops(neighbours, distance)
+        component = np.argmax((distance < _FAR).sum(axis=1))
+        usable = np.flatnonzero(distance[component] < _FAR)
+        return cls(distance, neighbours, usable, quality)
 
     def beginning(self, n: int, numbers: np.random.Generator, *, tried: int) -> npt.NDArray[np.int32]:
         """Where each qubit begins: a dense patch, around the best qubit first and around others in later trials."""
@@ -176,21 +222,6 @@ class _Graph:
             elif step.name == "measure":
                 total -= np.log1p(-min(float(noise.readout_error[step.qubits[0]]), 1 - 1e-12))
         return float(total)
-
-
-def _shortest(joined: npt.NDArray[np.bool_], n: int) -> npt.NDArray[np.float32]:
-    """Hops between all pairs, breadth first in matrices."""
-    distance = np.full((n, n), _FAR, dtype=np.float32)
-    np.fill_diagonal(distance, 0)
-    reached = np.eye(n, dtype=bool)
-    edge, hops = reached.copy(), 0
-    steps = joined.astype(np.float32)
-    while edge.any():
-        hops += 1
-        edge = (edge.astype(np.float32) @ steps > 0) & ~reached
-        distance[edge] = hops
-        reached |= edge
-    return distance
 
 
 def _placed(

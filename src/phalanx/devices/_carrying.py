@@ -1,0 +1,244 @@
+"""A job from its device to its result, whatever fails on the way.
+
+Where a device fails through no fault of the circuit, the job moves to the next best that gives the same kind of result;
+where none is left, a classical simulator does it and the job and the ledger say so, unless that was not wanted; where
+that is not possible, it waits for a device to come back, a bounded number of times. A job whose device somebody named
+stays there. What takes longer than it should is begun on a second device. Each step is durable before it is taken.
+"""
+
+import asyncio
+import math
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from phalanx.core import (
+    NS_PER_S,
+    AuditEntry,
+    AuditSink,
+    Clock,
+    Conflict,
+    InvalidInput,
+    LimitExceeded,
+    Origin,
+    PhalanxError,
+    TenantId,
+    Unavailable,
+)
+from phalanx.devices._backend import Backend, QueuedBackend
+from phalanx.devices._choosing import Chooser, Chosen, Wish
+from phalanx.devices._fleet import Fleet
+from phalanx.devices._job_records import Job, JobState, Move
+from phalanx.devices._limits import (
+    JOB_WAIT_S,
+    JOBS_AT_ONCE,
+    MAX_JOB_ATTEMPTS,
+    MAX_JOB_MOVES,
+    MAX_JOB_WAITS,
+    SENT_JOBS_AT_ONCE,
+)
+from phalanx.devices._running import LiveJob, first_of, on_device, recall
+from phalanx.quantum import ShotResult
+from phalanx.telemetry import Logger
+
+ACTOR = "devices"
+SLOW = "the first takes longer than it should"
+
+
+class JobStore(Protocol):
+    """Jobs as they are kept."""
+
+    async def load(self, tenant: TenantId, job_id: str) -> tuple[Job, int]: ...
+
+    async def write(self, job: Job, version: int) -> int: ...
+
+    async def end(self, job: Job, version: int, state: JobState) -> None: ...
+
+
+class Carrier:
+    """Carries jobs out. ``audit`` is told when a job is done classically instead."""
+
+    def __init__(
+        self, store: JobStore, fleet: Fleet, chooser: Chooser, clock: Clock, log: Logger, audit: AuditSink | None
+    ) -> None:
+        self._store, self._fleet, self._chooser = store, fleet, chooser
+        self._clock, self._log, self._audit = clock, log, audit
+        self._slots: dict[str, asyncio.Semaphore] = {}
+        self.waiting: dict[tuple[TenantId, str], str] = {}
+
+    async def carry_out(self, tenant: TenantId, job_id: str) -> None:
+        """Until the job has ended, on whatever device."""
+        without: dict[str, str] = {}
+        waits = 0
+        while True:
+            job, _ = await self._store.load(tenant, job_id)
+            if job.state.final:
+                return
+            try:
+                await self._attempt(job)
+            except Conflict:
+                # Somebody cancelled it meanwhile, or moved it; what to do is written already.
+                self._log.info("job was written by somebody else", job=job_id)
+            except Exception as error:  # noqa: BLE001 - a vendor's code may fail in any way, and the job says how
+                text = str(error) if isinstance(error, PhalanxError) else f"{type(error).__name__}: {error}"
+                fault = isinstance(error, InvalidInput | LimitExceeded)
+                if not fault:
+                    without[job.device] = text
+                    self._chooser.failed(job.device)
+                try:
+                    if fault or job.pinned or not await self.move(tenant, job_id, text, without):
+                        waits += 1
+                        if fault or job.pinned or waits > MAX_JOB_WAITS:
+                            await self._fail(tenant, job_id, text)
+                            return
+                        # Nothing is left now: what failed may be back after a while.
+                        await self._clock.sleep(JOB_WAIT_S * 2.0 ** (waits - 1))
+                        without.clear()
+                except Conflict:
+                    self._log.info("job was written by somebody else", job=job_id)
+
+    async def move(self, tenant: TenantId, job_id: str, why: str, without: Mapping[str, str]) -> bool:
+        """To the best of what is left; whether there is any. Raises ``Conflict``."""
+        job, version = await self._store.load(tenant, job_id)
+        if job.state.final:
+            return True
+        found = await self._elsewhere(job, without) if len(job.moves) < MAX_JOB_MOVES else None
+        if found is None:
+            return False
+        kind, chosen = found
+        if chosen.device == job.device:
+            return True
+        step = Move(at_ns=self._clock.wall_ns(), kind=kind, before=job.device, after=chosen.device, why=why)
+        if kind == "degraded" and self._audit is not None:
+            await self._audit.record(_entry(job, step))
+        moved = msgspec.structs.replace(
+            job, device=chosen.device, reason=chosen.reason, state=JobState.QUEUED, attempts=0, handle="", second="",
+            second_handle="", moves=(*job.moves, step),
+        )  # fmt: skip
+        await self._store.write(moved, version)
+        await self.drop(job)
+        return True
+
+    async def _attempt(self, job: Job) -> None:
+        name, device = (job.tenant, job.id), job.device
+        backend = self._fleet.backend(device)
+        self._chooser.sent(device)
+        self.waiting[name] = device
+        try:
+            async with self._slot(backend):
+                self.waiting.pop(name, None)
+                live = await self._begun(job)
+                if live is None:
+                    return
+                winner, result = await self._raced(live, backend)
+            done = msgspec.structs.replace(
+                live.job, device=winner, counts=result.counts, provenance=result.provenance, used_s=result.used_s
+            )
+            await self._store.end(done, live.version, JobState.COMPLETED)
+            await self.drop(live.job, but=winner)
+        finally:
+            self.waiting.pop(name, None)
+            self._chooser.back(device)
+
+    async def _begun(self, before: Job) -> LiveJob | None:
+        """Written as running; nothing when it has ended or is elsewhere now."""
+        job, version = await self._store.load(before.tenant, before.id)
+        if job.state.final or job.device != before.device:
+            return None
+        if job.attempts >= MAX_JOB_ATTEMPTS:
+            raise LimitExceeded("attempts at one job", maximum=MAX_JOB_ATTEMPTS, seen=job.attempts + 1)
+        live = LiveJob(job, version, self._store.write)
+        await live.write(state=JobState.RUNNING, attempts=job.attempts + 1, started_at_ns=self._clock.wall_ns())
+        return live
+
+    async def _raced(self, live: LiveJob, backend: Backend) -> tuple[str, ShotResult]:
+        job = live.job
+        attempts = {job.device: asyncio.ensure_future(on_device(backend, live, second=False))}
+        patience_s = math.inf if job.pinned or job.second else self._chooser.patience_s(job.device)
+        if job.second:
+            attempts[job.second] = asyncio.ensure_future(self._on_second(live))
+
+        async def hurry() -> tuple[str, asyncio.Task[ShotResult]] | None:
+            chosen = await self._second(live.job)
+            if chosen is None:
+                return None
+            step = Move(at_ns=self._clock.wall_ns(), kind="hedged", before=job.device, after=chosen.device, why=SLOW)
+            await live.write(second=chosen.device, moves=(*live.job.moves, step))
+            return chosen.device, asyncio.ensure_future(self._on_second(live))
+
+        return await first_of(attempts, hurry, patience_s, self._clock.sleep)
+
+    async def _on_second(self, live: LiveJob) -> ShotResult:
+        device = live.job.second
+        self._chooser.sent(device)
+        try:
+            return await on_device(self._fleet.backend(device), live, second=True)
+        finally:
+            self._chooser.back(device)
+
+    async def _second(self, job: Job) -> Chosen | None:
+        """A second device. One that costs money is used only for what is urgent."""
+        try:
+            chosen = await self._chooser.choose(
+                wish_of(job, self._clock.wall_ns(), self._kind(job), {job.device: f"it is there, and {SLOW}"})
+            )
+        except Unavailable:
+            return None
+        price = self._fleet.backend(chosen.device).device.price
+        urgent = job.wishes.emergency or job.wishes.deadline_at_ns > 0
+        free = not any(price.coefficients)
+        return chosen if free or urgent else None
+
+    async def _elsewhere(self, job: Job, without: Mapping[str, str]) -> tuple[str, Chosen] | None:
+        kind, now_ns = self._kind(job), self._clock.wall_ns()
+        try:
+            return "moved", await self._chooser.choose(wish_of(job, now_ns, kind, without))
+        except Unavailable:
+            if not job.wishes.degrade or kind is Origin.SIMULATED:
+                return None
+        plain = msgspec.structs.replace(job, wishes=msgspec.structs.replace(job.wishes, fidelity=0.0, regions=()))
+        try:
+            return "degraded", await self._chooser.choose(wish_of(plain, now_ns, Origin.SIMULATED, without))
+        except Unavailable:
+            return None
+
+    def _kind(self, job: Job) -> Origin:
+        """What its results are to be: asked for, or those of where it is."""
+        return Origin(job.wishes.origin) if job.wishes.origin else self._fleet.backend(job.device).device.origin
+
+    async def _fail(self, tenant: TenantId, job_id: str, text: str) -> None:
+        job, version = await self._store.load(tenant, job_id)
+        if not job.state.final:
+            await self._store.end(msgspec.structs.replace(job, error=text), version, JobState.FAILED)
+            await self.drop(job)
+
+    async def drop(self, job: Job, *, but: str = "") -> None:
+        """Ask vendors to drop what they have of a job, except one that gave its result."""
+        if job.device != but:
+            await recall(self._fleet.backend(job.device), job.handle)
+        if job.second and job.second != but:
+            await recall(self._fleet.backend(job.second), job.second_handle)
+
+    def _slot(self, backend: Backend) -> asyncio.Semaphore:
+        at_once = SENT_JOBS_AT_ONCE if isinstance(backend, QueuedBackend) else JOBS_AT_ONCE
+        return self._slots.setdefault(backend.device.name, asyncio.Semaphore(at_once))
+
+
+def wish_of(job: Job, now_ns: int, origin: Origin | None, without: Mapping[str, str]) -> Wish:
+    """What a job asks of its device now."""
+    asked = job.wishes
+    left_s = max(1e-9, (asked.deadline_at_ns - now_ns) / NS_PER_S) if asked.deadline_at_ns else math.inf
+    return Wish(
+        circuit=job.circuit, shots=job.shots, tenant=job.tenant, origin=origin, fidelity=asked.fidelity,
+        deadline_s=left_s, budget=asked.budget or math.inf, regions=frozenset(asked.regions),
+        emergency=asked.emergency, without=without, subject=f"job {job.id}",
+    )  # fmt: skip
+
+
+def _entry(job: Job, step: Move) -> AuditEntry:
+    return AuditEntry(
+        id=f"{job.id}-degraded-{len(job.moves)}", tenant=job.tenant, trace=job.trace, at_ns=step.at_ns, actor=ACTOR,
+        action="job degraded to a classical simulator", subject=job.id, case="",
+        body={"before": step.before, "after": step.after, "why": step.why, "circuit": job.circuit.digest},
+    )  # fmt: skip

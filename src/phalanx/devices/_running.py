@@ -1,0 +1,102 @@
+"""One attempt at a job: at its device, and at a second one when the first takes longer than it should.
+
+Invariants: every change of a job goes through ``LiveJob.write``, one at a time and under the version that was read, so
+that two attempts, a cancellation or another life of the node never both decide. Of two attempts the first result
+counts; the other is dropped, and its vendor asked to.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from phalanx.core import PhalanxError
+from phalanx.devices._backend import Backend, QueuedBackend
+from phalanx.devices._job_records import Job
+from phalanx.quantum import ShotResult
+
+Write = Callable[[Job, int], Awaitable[int]]
+
+
+class LiveJob:
+    """A job that is being carried out, as it is in the store."""
+
+    def __init__(self, job: Job, version: int, write: Write) -> None:
+        self.job, self._version, self._write = job, version, write
+        self._turn = asyncio.Lock()
+
+    @property
+    def version(self) -> int:
+        return self._version
+
+    async def write(self, **changes: Any) -> Job:
+        """Raises ``Conflict`` when somebody else has written it meanwhile."""
+        async with self._turn:
+            made = msgspec.structs.replace(self.job, **changes)
+            self._version = await self._write(made, self._version)
+            self.job = made
+        return made
+
+
+async def on_device(backend: Backend, live: LiveJob, *, second: bool) -> ShotResult:
+    """Run it there; what was sent to a vendor is collected, not sent again."""
+    job = live.job
+    if not isinstance(backend, QueuedBackend):
+        return await backend.run(job.circuit, shots=job.shots, seed=job.seed)
+    name = "second_handle" if second else "handle"
+    handle: str = getattr(job, name)
+    if not handle:
+        # A second attempt is another job to a vendor, even where both devices are the same vendor's.
+        key = f"{job.id}-second" if second else job.id
+        handle = await backend.submit(job.circuit, shots=job.shots, seed=job.seed, key=key)
+        await live.write(**{name: handle})
+    return await backend.collect(handle, job.circuit, shots=job.shots, seed=job.seed)
+
+
+async def first_of(
+    attempts: dict[str, asyncio.Task[ShotResult]],
+    hurry: Callable[[], Awaitable[tuple[str, asyncio.Task[ShotResult]] | None]], patience_s: float,
+    sleep: Callable[[float], Awaitable[None]],
+) -> tuple[str, ShotResult]:  # fmt: skip
+    """The first result and the device it is from. After ``patience_s`` ``hurry`` may begin a second attempt.
+
+    When all attempts failed, the first one's error is raised; the others' are looked at, so that nobody complains.
+    """
+    task: asyncio.Task[ShotResult]
+    waiting: set[asyncio.Future[Any]] = set(attempts.values())
+    bell = asyncio.ensure_future(sleep(patience_s)) if patience_s < float("inf") else None
+    if bell is not None:
+        waiting.add(bell)
+    failed: list[BaseException] = []
+    try:
+        while any(task in waiting for task in attempts.values()):
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for device, task in attempts.items():
+                if task in done:
+                    error = task.exception()
+                    if error is None:
+                        return device, task.result()
+                    failed.append(error)
+            if bell in done:
+                more = await hurry()
+                if more is not None:
+                    attempts[more[0]] = more[1]
+                    waiting.add(more[1])
+        raise failed[0]
+    finally:
+        every: list[asyncio.Future[Any]] = [*attempts.values(), *([bell] if bell is not None else [])]
+        left = [one for one in every if not one.done()]
+        for one in left:
+            one.cancel()
+        if left:
+            await asyncio.wait(left)
+
+
+async def recall(backend: Backend, handle: str) -> None:
+    """Ask a vendor to drop what nobody wants any more; a vendor that cannot is left alone."""
+    if handle and isinstance(backend, QueuedBackend):
+        try:
+            await backend.recall(handle)
+        except PhalanxError:
+            return

@@ -1,0 +1,225 @@
+"""The part of simulation ``allocation`` with a node's jobs: vendors fail, are slow and drift, nodes die and start anew.
+
+Jobs are placed by a policy and carried out over as many lives of the node as it takes; each is asked for again under
+its key when the node died before it said so. Checkers look at vendors, store and ledger from outside:
+
+- every job ends with a result, and once ended it stays as it is;
+- a vendor has at most one job for each attempt, however often the node died;
+- the result is from the device that the job names, and of the kind that was asked for unless a move says otherwise;
+- the ledger has what was done classically instead, and nothing else.
+"""
+
+import asyncio
+import contextlib
+
+from phalanx.allocation import Placements, built_in_policies
+from phalanx.core import (
+    DEFAULT_TENANT,
+    NO_TRACE,
+    NS_PER_S,
+    AuditEntry,
+    AuditReceipt,
+    Circuit,
+    Origin,
+    PhalanxError,
+    Provenance,
+    Rng,
+    Unavailable,
+)
+from phalanx.devices import (
+    Backend,
+    DeviceModel,
+    Fleet,
+    Job,
+    Jobs,
+    JobState,
+    Modality,
+    Numbers,
+    ProviderContext,
+    SessionLimits,
+    calibration,
+    local_provider,
+)
+from phalanx.quantum import Gates, ShotResult
+from phalanx.telemetry import Telemetry
+from phalanx.testing._checking import Checker
+from phalanx.testing._world import SimWorld
+
+_JOBS = 4
+_MACHINES = ("a.one", "a.two", "b.one")
+_CIRCUIT = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
+_PAIRS = ((0, 1), (1, 2))
+
+
+class SimVendor:
+    """A machine at a vendor: it outlives nodes, keeps one job for each key, and goes away now and then."""
+
+    def __init__(self, world: SimWorld, name: str, rng: Rng) -> None:
+        self._world, self._rng = world, rng
+        self._flaky = rng.uniform(0.0, 0.4)
+        self._age = 0
+        self.device = self._model(name)
+        self.down_until_s = 0.0
+        self.results: dict[str, float] = {}
+
+    def drift(self) -> None:
+        """Another calibration, better or worse."""
+        self._age += 1
+        self.device = self._model(self.device.name)
+
+    async def run(self, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
+        return await self.collect(await self.submit(circuit, shots=shots, seed=seed, key=""), circuit, shots=shots,
+                                  seed=seed)  # fmt: skip
+
+    async def submit(self, circuit: Circuit, /, *, shots: int, seed: int, key: str) -> str:  # noqa: ARG002
+        await self._world.clock.sleep(self._rng.uniform(0.01, 0.5))
+        self._require_up()
+        slow = 50.0 if self._rng.chance(0.1) else 1.0
+        self.results.setdefault(key, self._world.loop.time() + slow * self._rng.exponential(2.0))
+        return key
+
+    async def collect(self, handle: str, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
+        await self._world.clock.sleep(max(0.0, self.results[handle] - self._world.loop.time()))
+        self._require_up()
+        if self._rng.chance(self._flaky):
+            raise Unavailable(self.device.name, "the run came to nothing")
+        came_from = Provenance(
+            origin=Origin.HARDWARE, device=self.device.name, circuits=(circuit.digest,), shots=shots, seed=seed
+        )
+        return ShotResult({"00": shots}, came_from)
+
+    async def recall(self, handle: str, /) -> None:
+        if self._rng.chance(0.2):
+            raise Unavailable(self.device.name, f"{handle} cannot be dropped")
+
+    def _require_up(self) -> None:
+        if self._world.loop.time() < self.down_until_s:
+            raise Unavailable(self.device.name, "it is away")
+
+    def _model(self, name: str) -> DeviceModel:
+        numbers = Numbers(two_qubit_error=self._rng.uniform(0.001, 0.1), one_qubit_error=1e-4, readout_error=0.01)
+        return DeviceModel(
+            name=name, provider=name[0], kind=Modality.SUPERCONDUCTING, origin=Origin.HARDWARE, n_qubits=3,
+            limits=SessionLimits(max_shots=1_000),
+            calibration=calibration(3, _PAIRS, numbers, calibrated_at_ns=self._age, source="made"),
+        )  # fmt: skip
+
+
+def _earlier(device: str) -> Job:
+    """A job that took two seconds."""
+    return Job(
+        id="earlier", tenant=DEFAULT_TENANT, trace=NO_TRACE, at_ns=0, device=device, circuit=_CIRCUIT, shots=10,
+        seed=1, reason="", state=JobState.COMPLETED, started_at_ns=1, finished_at_ns=2 * NS_PER_S,
+    )  # fmt: skip
+
+
+class _Book:
+    """The ledger: it records each id once."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, AuditEntry] = {}
+
+    async def record(self, entry: AuditEntry) -> AuditReceipt:
+        self.entries.setdefault(entry.id, entry)
+        return AuditReceipt(entry.id, len(self.entries), "")
+
+
+class JobsRun:
+    """A node with jobs, in one world."""
+
+    def __init__(self, world: SimWorld, checker: Checker) -> None:
+        self._world, self._checker = world, checker
+        self._rng = world.rng.child("jobs")
+        self._store, self._book = world.store("jobs"), _Book()
+        self._vendors = {name: SimVendor(world, name, self._rng.child(name)) for name in _MACHINES}
+        self._ended: dict[str, Job] = {}
+
+    async def main(self) -> None:
+        trouble = asyncio.ensure_future(self._trouble())
+        lives = 0
+        while len(self._ended) < _JOBS:
+            lives += 1
+            self._checker.require(lives < 200, "jobs do not come to an end", sorted(self._ended))
+            for_s = self._rng.exponential(20.0) if lives < 6 and self._rng.chance(0.7) else 2_000.0
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(for_s):
+                    await self._life()
+            self._checker.count("lives of the node")
+        trouble.cancel()
+        await self._judge()
+
+    async def _life(self) -> None:
+        """The node from its start to its death, or until every job has ended."""
+        ideal = local_provider(ProviderContext(self._world.offload, self._world.clock)).backends()
+        backends: list[Backend] = [*ideal, *self._vendors.values()]
+        fleet = Fleet(backends)
+        policies = built_in_policies()
+        # The policy of layouts maps circuits, which costs more than all else here; where jobs go is the same to them.
+        placements = Placements(fleet, self._world.clock, self._world.offload, policies, policy="shortlist")
+        jobs = Jobs(
+            self._store, self._world.clock, self._world.ids, fleet, Telemetry(self._world.clock), chooser=placements,
+            audit=self._book,
+        )  # fmt: skip
+        for name in _MACHINES:
+            for _ in range(8):
+                await placements.told(_earlier(name))  # So that it is known what takes too long.
+        serving = asyncio.ensure_future(jobs.run())
+        watching = asyncio.ensure_future(self._drifts(jobs))
+        try:
+            await asyncio.gather(*(self._client(jobs, f"job {number}") for number in range(_JOBS)))
+        finally:
+            serving.cancel()
+            watching.cancel()
+            await asyncio.wait([serving, watching])
+        if not watching.cancelled() and watching.exception() is not None:
+            raise AssertionError from watching.exception()
+
+    async def _client(self, jobs: Jobs, key: str) -> None:
+        """Submits under a key of its own, which finds the first, and looks until it has ended."""
+        while True:
+            try:
+                job = await jobs.submit(DEFAULT_TENANT, _CIRCUIT, shots=10, origin=Origin.HARDWARE, key=key)
+                break
+            except PhalanxError:
+                await self._world.clock.sleep(10.0)  # Nothing fits while every breaker is open.
+        while not (found := await jobs.get(DEFAULT_TENANT, job.id)).state.final:
+            await self._world.clock.sleep(2.0)
+        before = self._ended.setdefault(key, found)
+        self._checker.require(before == found, "a job that had ended changed", before, found)
+
+    async def _drifts(self, jobs: Jobs) -> None:
+        while True:
+            await self._world.clock.sleep(self._rng.exponential(15.0))
+            vendor = self._vendors[self._rng.choice(list(_MACHINES))]
+            vendor.drift()
+            for _ in range(await jobs.reconsider(vendor.device.name, "it drifted")):
+                self._checker.count("jobs moved by drift")
+
+    async def _trouble(self) -> None:
+        """Machines, and all of a vendor's, go away for a while."""
+        while True:
+            await self._world.clock.sleep(self._rng.exponential(15.0))
+            names = [self._rng.choice(list(_MACHINES))]
+            if self._rng.chance(0.3):
+                names = list(_MACHINES) if self._rng.chance(0.5) else [one for one in _MACHINES if one[0] == "a"]
+            for name in names:
+                self._vendors[name].down_until_s = self._world.loop.time() + self._rng.exponential(40.0)
+
+    async def _judge(self) -> None:
+        degraded: set[str] = set()
+        for key, job in self._ended.items():
+            self._checker.require(job.state is JobState.COMPLETED, "a job came to nothing", key, job.error, job.moves)
+            made = job.provenance
+            self._checker.require(made is not None and made.device == job.device, "a result from elsewhere", job)
+            kinds = [move.kind for move in job.moves]
+            for kind in kinds:
+                self._checker.count(f"jobs {kind}")
+            if "degraded" in kinds:
+                degraded.add(job.id)
+            classical = made is not None and made.origin is Origin.SIMULATED
+            self._checker.require(classical == ("degraded" in kinds), "a result of another kind, unsaid", job)
+        told = {entry.subject for entry in self._book.entries.values()}
+        self._checker.require(degraded <= told, "done classically, and the ledger does not know", degraded - told)
+        for vendor in self._vendors.values():
+            attempts = {name for job in self._ended.values() for name in (job.id, f"{job.id}-second")}
+            self._checker.require(set(vendor.results) <= attempts, "a job that nobody asked for", vendor.results)
