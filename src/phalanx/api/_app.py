@@ -42,6 +42,8 @@ from phalanx.api._intel_connectors import connector_routes
 from phalanx.api._intel_files import KINDS as FILE_KINDS
 from phalanx.api._intel_files import file_routes
 from phalanx.api._intel_hec import hec_routes
+from phalanx.api._intel_hunts import KINDS as HUNT_KINDS
+from phalanx.api._intel_hunts import hunt_routes
 from phalanx.api._intel_indicators import KINDS as INDICATOR_KINDS
 from phalanx.api._intel_indicators import indicator_routes
 from phalanx.api._intel_judging import KINDS as JUDGING_KINDS
@@ -117,6 +119,7 @@ _KINDS: Sequence[type] = (
     *ESCROW_KINDS,
     *RULE_KINDS,
     *SEARCH_KINDS,
+    *HUNT_KINDS,
     *JUDGING_KINDS,
     *PLACE_KINDS,
     *INCIDENT_KINDS,
@@ -147,6 +150,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         quarantine_routes(node, gate),  # before those of events, which take what is left for an event's id
         file_routes(node, gate),
         *search_routes(node, gate),  # the same
+        hunt_routes(node, gate),  # the same
         event_routes(node, gate),
         connector_routes(node, gate),
         hec_routes(node),

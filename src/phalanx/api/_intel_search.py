@@ -87,7 +87,7 @@ class SearchView(msgspec.Struct, frozen=True, kw_only=True):
     took_ms: float
 
 
-W = TypeVar("W", SearchWanted, HypothesisWanted)
+W = TypeVar("W", bound=msgspec.Struct)
 KINDS: tuple[type, ...] = (SearchWanted, FoundEvent, BarView, Group, SearchView, Hypothesis, HypothesisWanted)
 
 
@@ -115,12 +115,12 @@ def search_routes(node: "Node", gate: Gate) -> list[APIRouter]:
     @router.post("", responses=answer(SearchView), openapi_extra=asked(SearchWanted))
     async def post_search(request: Request, principal: Annotated[Principal, viewer]) -> Response:
         """The same, with the question in the body; also of Sigma rules."""
-        return reply(await searched(node, principal, _document(await read_body(request, node.offload), SearchWanted)))
+        return reply(await searched(node, principal, document(await read_body(request, node.offload), SearchWanted)))
 
-    return [router, _hunt_routes(node, gate)]
+    return [router, _saved_routes(node, gate)]
 
 
-def _hunt_routes(node: "Node", gate: Gate) -> APIRouter:
+def _saved_routes(node: "Node", gate: Gate) -> APIRouter:
     router = APIRouter(prefix="/v1/hunts/saved", tags=["events"], default_response_class=Response)
     viewer, operator = Depends(gate.needs(Role.VIEWER)), Depends(gate.needs(Role.OPERATOR))
 
@@ -133,7 +133,7 @@ def _hunt_routes(node: "Node", gate: Gate) -> APIRouter:
     @router.post("", status_code=201, responses=answer(Hypothesis, status=201), openapi_extra=asked(HypothesisWanted))
     async def save_hunt(request: Request, principal: Annotated[Principal, operator]) -> Response:
         """Save a query as a hunt, in place of one of the same name."""
-        wanted = _document(await read_body(request, node.offload), HypothesisWanted)
+        wanted = document(await read_body(request, node.offload), HypothesisWanted)
         hypotheses = require_archive(node.archive).hypotheses
         return reply(await hypotheses.save(wanted, tenant=principal.tenant, by=principal.name), status=201)
 
@@ -217,7 +217,7 @@ def _event(batch: "EventBatch", at: int, rules: tuple[str, ...] = ()) -> FoundEv
     )  # fmt: skip
 
 
-def _document(body: bytes, kind: type[W]) -> W:
+def document(body: bytes, kind: type[W]) -> W:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.DecodeError as error:

@@ -329,7 +329,7 @@ async def _outcome(store: Store, missions: list[Mission]) -> dict[str, int]:
 async def _plain(node: Any, skills: Sequence[Skill], found: list[Finding]) -> dict[str, float]:
     """The same work without agents and missions: plain tasks, one per skill, one finding after another."""
     tools = Toolbox()
-    for tool in (node.engine, node.findings, node.responses, node.sentinel, node.events):
+    for tool in (node.engine, node.findings, node.responses, node.sentinel, node.events, node.hunts):
         tools.provide(type(tool), tool)
     by_port: dict[type, object] = {Store: node.store, AuditSink: node.ledger, Offload: node.offload}
     for kind, port in by_port.items():

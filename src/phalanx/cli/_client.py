@@ -79,6 +79,9 @@ class NodeClient:
     def post(self, path: str, *, content: bytes, headers: dict[str, str], **params: Any) -> Any:
         return self._ask("POST", path, params=params, content=content, headers=headers)
 
+    def delete(self, path: str) -> None:
+        self._ask("DELETE", path, params={})
+
     def upload(self, path: str, content: BinaryIO, **params: Any) -> Any:
         """Send a file as it is read, however large."""
         kept = {k: v for k, v in params.items() if v not in (None, "")}
@@ -130,7 +133,7 @@ class NodeClient:
             if "certificate verify failed" in str(error):
                 hint = "its certificate is not known here: give it with --ca, as `phalanx up` says"
             raise Unavailable(f"the node at {self.url}", _reason(error), hint=hint) from error
-        body = _json(answer)
+        body = {} if answer.status == 204 else _json(answer)
         if 200 <= answer.status < 300 and body is not None:
             return body
         raise self._problem(answer, body if isinstance(body, dict) else {})

@@ -7,6 +7,7 @@ import click
 
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable, time_of
+from phalanx.core import counted
 
 
 @click.group(cls=Group, short_help="What belongs together over hosts and days, and why.")
@@ -59,7 +60,7 @@ def show(client: NodeClient, incident: str, as_json: bool) -> None:
     click.echo(printable(f"techniques  {techniques}"))
     links = ", ".join(f"{link['entity']['type']}:{link['entity']['value']}" for link in one["linked"][:12])
     click.echo(printable(f"linked by   {links}"))
-    click.echo(printable(f"hunts       {one['hunts']}, which added {len(one['expanded'])} events"))
+    click.echo(printable(f"hunts       {one['hunts']}, which added {counted(len(one['expanded']), 'event')}"))
     if found["score"]:
         rates = ", ".join(f"{name} {rate:.0%}" for name, rate in found["score"]["rates"].items())
         click.echo(printable(f"score       {rates} ({found['score']['by']})"))
@@ -72,7 +73,7 @@ def show(client: NodeClient, incident: str, as_json: bool) -> None:
 def merge(client: NodeClient, incident: tuple[str, ...], reason: str) -> None:
     """Say that incidents are one."""
     made = _post(client, "merge", {"incidents": list(incident), "reason": reason})
-    click.echo(printable(f"one now: {made['id']} with {len(made['members'])} findings"))
+    click.echo(printable(f"one now: {made['id']} with {counted(len(made['members']), 'finding')}"))
 
 
 @incidents.command()
@@ -83,7 +84,7 @@ def merge(client: NodeClient, incident: tuple[str, ...], reason: str) -> None:
 def split(client: NodeClient, incident: str, finding: tuple[str, ...], reason: str) -> None:
     """Say that findings do not belong to INCIDENT."""
     made = _post(client, f"{incident}/split", {"findings": list(finding), "reason": reason})
-    click.echo(printable(f"{made['id']} has {len(made['members'])} findings left"))
+    click.echo(printable(f"{made['id']} has {counted(len(made['members']), 'finding')} left"))
 
 
 @incidents.command()

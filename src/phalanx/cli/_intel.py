@@ -16,7 +16,7 @@ SUBCOMMANDS: dict[str, str] = {
     "attack": "phalanx.cli._intel_attack:attack",
     "rules": "phalanx.cli._intel_rules:rules",
     "search": "phalanx.cli._intel_search:search",
-    "hunts": "phalanx.cli._intel_search:hunts",
+    "hunts": "phalanx.cli._intel_hunts:hunts",
     "sinks": "phalanx.cli._intel_sinks:sinks",
     "sources": "phalanx.cli._intel_sinks:sources",
     "suppress": "phalanx.cli._intel_judging:suppress",

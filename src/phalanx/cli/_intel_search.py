@@ -1,4 +1,4 @@
-"""`phalanx intel search` and `phalanx intel hunts`: asking the archive of events of a running node."""
+"""`phalanx intel search`: asking the archive of events of a running node."""
 
 import datetime as dt
 import json
@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from phalanx.cli._client import NodeClient, client_options
-from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable
+from phalanx.cli._output import Column, json_option, print_json, print_table, printable
+from phalanx.core import counted
 
 _SHOWN_FIELDS = 6
 _BAR_LETTERS = 50
@@ -52,7 +53,7 @@ def search(
     if explain:
         click.echo(printable(f"understood as: {found['query']}"))
         click.echo(
-            f"{found['segments']} segments looked at, {found['skipped']} skipped by their times, "
+            f"{counted(found['segments'], 'segment')} looked at, {found['skipped']} skipped by their times, "
             f"{found['took_ms']:.1f} ms"
         )
     show(found)
@@ -65,19 +66,19 @@ def show(found: dict[str, Any]) -> None:
             ("events", lambda row: str(row["events"])),
             ("values", lambda row: printable(" · ".join(row["values"]) or "–"))
         ]  # fmt: skip
-        print_table(f"{found['total']} events", found["groups"], columns, empty="nothing")
+        print_table(counted(found["total"], "event"), found["groups"], columns, empty="nothing")
     if found["bars"]:
         most = max(bar["events"] for bar in found["bars"])
         for bar in found["bars"]:
             length = max(1, bar["events"] * _BAR_LETTERS // most)
-            click.echo(f"{_stamp(bar['start_ns'])}  {'█' * length} {bar['events']}")
+            click.echo(f"{stamp(bar['start_ns'])}  {'█' * length} {bar['events']}")
     if found["items"] or not (found["groups"] or found["bars"]):
         shown: list[Column] = [
-            ("time", lambda row: _stamp(row["time_ns"])), ("event", lambda row: row["id"]),
+            ("time", lambda row: stamp(row["time_ns"])), ("event", lambda row: row["id"]),
             ("source", lambda row: printable(row["log_source"])),
             ("fields", lambda row: printable(_some(row["fields"]))),
         ]  # fmt: skip
-        print_table(f"{found['total']} events", found["items"], shown, empty="nothing is found")
+        print_table(counted(found["total"], "event"), found["items"], shown, empty="nothing is found")
     if not found["complete"]:
         click.echo("time was up before everything was looked at; ask for a shorter time, or give it --timeout")
     if found["next"]:
@@ -90,56 +91,6 @@ def _some(fields: dict[str, Any]) -> str:
     return ", ".join(f"{name}={str(value)[:60]}" for name, value in some) + more
 
 
-def _stamp(time_ns: int) -> str:
+def stamp(time_ns: int) -> str:
     moment = dt.datetime.fromtimestamp(time_ns / 1e9, tz=dt.UTC)
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-@click.group(cls=Group, short_help="Saved hunts: list, save, run, remove.")
-def hunts() -> None:
-    """Hypotheses as saved queries over the archive, asked when wanted or again and again."""
-
-
-@hunts.command(name="list")
-@client_options
-@json_option
-def list_hunts(client: NodeClient, as_json: bool) -> None:
-    """Saved hunts, and what each found when it was last asked."""
-    found = client.get("/v1/hunts/saved")["items"]
-    if as_json:
-        print_json({"hunts": found})
-        return
-    columns: list[Column] = [
-        ("name", lambda row: row["id"]), ("query", lambda row: printable(row["query"])),
-        ("every", lambda row: f"{row['every_s']:g} s" if row["every_s"] else "when asked"),
-        ("asked", lambda row: _stamp(row["ran_at_ns"]) if row["ran_at_ns"] else "never"),
-        ("events", lambda row: str(row["total"])),
-    ]  # fmt: skip
-    print_table("Saved hunts", found, columns, empty="no hunt is saved")
-
-
-@hunts.command()
-@click.argument("name")
-@click.argument("query")
-@click.option("--about", default="", help="The hypothesis, in words.")
-@click.option("--technique", "techniques", multiple=True, help="ATT&CK technique that it is about; several may be.")
-@click.option("--every", "every_s", default=0.0, type=click.FloatRange(min=0), help="Ask it every so many seconds.")
-@client_options
-@json_option
-def save(
-    client: NodeClient, name: str, query: str, about: str, techniques: tuple[str, ...], every_s: float, as_json: bool
-) -> None:
-    """Save QUERY as the hunt NAME, in place of one of that name."""
-    wanted = {"name": name, "query": query, "about": about, "techniques": techniques, "every_s": every_s}
-    made = client.post("/v1/hunts/saved", content=json.dumps(wanted).encode(), headers={})
-    print_json(made) if as_json else click.echo(printable(f"saved: {made['id']}"))
-
-
-@hunts.command()
-@click.argument("name")
-@client_options
-@json_option
-def run(client: NodeClient, name: str, as_json: bool) -> None:
-    """Ask the saved hunt NAME now."""
-    found = client.post(f"/v1/hunts/saved/{name}/run", content=b"", headers={})
-    print_json(found) if as_json else show(found)

@@ -20,6 +20,7 @@ Errors::
 from phalanx.core._circuit import Circuit
 from phalanx.core._clock import Clock
 from phalanx.core._compiling import fast_kernel, keep_kernels_in, kernel, kernel_folder
+from phalanx.core._counts import counted
 from phalanx.core._errors import (
     Conflict,
     FutureVersion,
@@ -195,6 +196,7 @@ __all__ = [
     "Waypoint",
     "WireError",
     "Write",
+    "counted",
     "decode",
     "decode_json",
     "derive_id",

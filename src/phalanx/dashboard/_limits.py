@@ -49,6 +49,8 @@ MAX_QUARANTINED_SHOWN = 200
 
 # Events that a search shows at once, and bars of its histogram.
 MAX_SEARCH_ROWS = 50
+# Hunts that were done, the newest first.
+MAX_SEARCH_HUNTS = 20
 MAX_SEARCH_BARS = 48
 
 # Devices and jobs on the page of devices; the rest is found through the API.

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from phalanx.core import NS_PER_MS, NS_PER_S, Severity, is_id, iso_from_ns
+from phalanx.core import NS_PER_MS, NS_PER_S, Severity, counted, is_id, iso_from_ns
 from phalanx.dashboard._sections import GROUPS
 from phalanx.intel.sharing import attack
 
@@ -95,6 +95,7 @@ class Renderer:
         self._templates.filters.update(
             clock_time=clock_time,
             stamp=_stamp,
+            counted=counted,
             iso=iso_from_ns,
             duration=duration,
             number=_number,

@@ -1,17 +1,17 @@
-"""The search section: a question to the archive, hits over time, the newest events, and saved hunts."""
+"""The search section: a question to the archive, hits over time, the newest events, and hunts, saved and done."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from phalanx.core import NS_PER_S, event_id
-from phalanx.dashboard._limits import MAX_SEARCH_BARS, MAX_SEARCH_ROWS
+from phalanx.core import NS_PER_S, decode, event_id
+from phalanx.dashboard._limits import MAX_SEARCH_BARS, MAX_SEARCH_HUNTS, MAX_SEARCH_ROWS
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._sections import SEARCH
-from phalanx.intel import Hypothesis
+from phalanx.intel import HUNTS, Hunt, Hypothesis
 from phalanx.intel.archive import MAX_QUERY_CHARS, Answer, InvalidQuery, mark_of, parse
 from phalanx.trust import Principal
 
@@ -34,7 +34,7 @@ class FoundRow:
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """What the page shows: the question, the answer or what is wrong with the question, and saved hunts."""
+    """What the page shows: the question, the answer or what is wrong with it, saved hunts, and what hunts found."""
 
     query: str
     wrong: str
@@ -43,6 +43,8 @@ class SearchPage:
     rows: Sequence[FoundRow]
     most: int
     hunts: Sequence[Hypothesis]
+    done: Sequence[Hunt] = ()
+    hunt: Hunt | None = None
 
 
 def search_page(node: "Node", renderer: Renderer) -> Callable[[Request, Principal], Awaitable[Response]]:
@@ -51,6 +53,13 @@ def search_page(node: "Node", renderer: Renderer) -> Callable[[Request, Principa
     async def page(request: Request, principal: Principal) -> Response:
         query = request.query_params.get("query", "last:24h")[:MAX_QUERY_CHARS]
         view = await _shown(node, principal, query, request.query_params.get("after", "")[:64])
+        done = [
+            decode(row.value, Hunt)
+            for row in await node.store.scan(HUNTS, principal.tenant, limit=MAX_SEARCH_HUNTS, reverse=True)
+        ]
+        chosen = request.query_params.get("hunt", "")[:64]
+        row = await node.store.get(HUNTS, principal.tenant, chosen) if chosen else None
+        view = replace(view, done=done, hunt=None if row is None else decode(row.value, Hunt))
         return renderer.page("search.html", principal=principal, section=SEARCH.path, view=view)
 
     return page

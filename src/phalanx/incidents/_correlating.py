@@ -23,6 +23,7 @@ from phalanx.core import (
     Store,
     Table,
     TenantId,
+    counted,
     decode,
     derive_id,
     encode,
@@ -96,7 +97,7 @@ class CorrelateSkill:
         row = await store.get(CORRELATIONS, mission.tenant, made)
         known = decode(row.value, Correlation) if row is not None else await self._correlated(mission, made, tools)
         if not known.links:
-            return f"nothing in common with {known.findings} findings of other cases"
+            return f"nothing in common with {counted(known.findings, 'finding')} of other cases"
         await _tell(known, tools.get(AuditSink))
         cases = dict.fromkeys(link.case for link in known.links)
         by = ", ".join(dict.fromkeys(str(link.by) for link in known.links[:3]))

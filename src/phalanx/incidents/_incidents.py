@@ -29,6 +29,7 @@ from phalanx.core import (
     Table,
     TenantId,
     Write,
+    counted,
     decode,
     derive_id,
     encode,
@@ -191,7 +192,9 @@ class Incidents:
         return [decode(row.value, Finding) for ident, row in sorted(rows.items()) if ident not in wrong]
 
     async def _all(self, tenant: TenantId) -> list[Hunt]:
-        return [decode(row.value, Hunt) for row in await _scan(self._store, HUNTS, tenant, MAX_GROUPED_HUNTS)]
+        hunts = [decode(row.value, Hunt) for row in await _scan(self._store, HUNTS, tenant, MAX_GROUPED_HUNTS)]
+        # Others are about rules or indicators, and tie no finding to anything.
+        return [hunt for hunt in hunts if hunt.finding]
 
     async def _reconcile(
         self, tenant: TenantId, groups: Sequence[Group], hunts: Sequence[Hunt], kept: Mapping[str, tuple[Incident, int]]
@@ -224,7 +227,8 @@ class Incidents:
         if known is not None and _same(made, known):
             return 0
         action = _action(made, known, new)
-        summary = f"{len(made.members)} findings on {len(made.hosts)} hosts are one: {made.title}"
+        found, hosts = counted(len(made.members), "finding"), counted(len(made.hosts), "host")
+        summary = f"{found} on {hosts} {'is' if len(made.members) == 1 else 'are'} one: {made.title}"
         writes: list[Write] = [_put(made)]
         if new:
             point = waypoint_of(

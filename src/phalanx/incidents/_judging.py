@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from phalanx.core import Contribution, Entity, Verdict
+from phalanx.core import Contribution, Entity, Verdict, counted
 from phalanx.incidents._risk import PRIOR_ODDS_FACTOR, UNCALIBRATED_CONFIDENCE, Sign, StageRisk, shifted, stage_risks
 from phalanx.quantum import AttackModel, Stage
 
@@ -113,7 +113,8 @@ def _verdict(probability: float) -> Verdict:
 def _collected(collected: Collected) -> str:
     signs = "; ".join(f"{s.stage} {s.risk:.2f} ({s.strongest})" for s in collected.stages)
     omitted = f", {collected.omitted} more over the limit" if collected.omitted else ""
-    return f"{collected.n_findings} findings{omitted} show {len(collected.stages)} stages: {signs}"
+    found, stages = counted(collected.n_findings, "finding"), counted(len(collected.stages), "stage")
+    return f"{found}{omitted} show{'s' if collected.n_findings == 1 else ''} {stages}: {signs}"
 
 
 def _estimated(estimated: Estimated, *, agrees: bool) -> str:

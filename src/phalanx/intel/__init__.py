@@ -17,6 +17,7 @@ Errors::
 ``Unavailable`` of ``core``; queries raise ``NotFound``.
 """
 
+from phalanx.intel._archive_hunts import ArchiveHunts, ExpandWanted, RetroWanted
 from phalanx.intel._archiving import Archivist
 from phalanx.intel._detecting import Detected, detect
 from phalanx.intel._detector import (
@@ -28,7 +29,8 @@ from phalanx.intel._detector import (
     StatefulDetector,
 )
 from phalanx.intel._errors import BadLine, InvalidRule, NoEvent, UnsupportedRule
-from phalanx.intel._hunts import HUNTS, Hunt, HuntHit, expand_skill, retro_hunt_skill, saved_queries
+from phalanx.intel._hunt import HUNTS, Hunt, HuntHit, HuntLink
+from phalanx.intel._hunts import expand_skill, retro_hunt_skill
 from phalanx.intel._intake import DEFAULT_MAX_BACKLOG_EVENTS, Intake
 from phalanx.intel._judging import (
     OPINIONS,
@@ -65,6 +67,7 @@ from phalanx.intel._queries import EventLog, Findings
 from phalanx.intel._quiet import quiet_sources_duty
 from phalanx.intel._replaying import Replay, Replayed, ReplayOut, Replays
 from phalanx.intel._saved_hunts import HYPOTHESES, Hypotheses, Hypothesis, HypothesisWanted
+from phalanx.intel._saved_queries import saved_queries
 from phalanx.intel._sealing import ChunkSeals
 from phalanx.intel._sentinel import Sentinel
 from phalanx.intel._subjects import UNKNOWN_HOST
@@ -98,6 +101,7 @@ __all__ = [
     "HUNTS",
     "Hunt",
     "HuntHit",
+    "HuntLink",
     "expand_skill",
     "quiet_sources_duty",
     "retro_hunt_skill",
@@ -115,6 +119,7 @@ __all__ = [
     "READERS",
     "UNKNOWN_HOST",
     "Accepted",
+    "ArchiveHunts",
     "Archivist",
     "BadLine",
     "BadRow",
@@ -131,6 +136,7 @@ __all__ = [
     "MAX_DETECTOR_STATE_BYTES",
     "MAX_READER_CHARS",
     "EventLog",
+    "ExpandWanted",
     "Filter",
     "Findings",
     "Hit",
@@ -160,6 +166,7 @@ __all__ = [
     "ReplayOut",
     "Replayed",
     "Replays",
+    "RetroWanted",
     "Rejected",
     "Reason",
     "Refused",

@@ -1,70 +1,36 @@
 """What hunters do with a serious finding: follow what it names through stored events, and ask saved queries.
 
-A hunt looks through a bounded number of chunks, those nearest to the finding first, and says so. What it
-found is one record, told to the ledger; the ids follow from the mission, so a repeated attempt is the same.
+A hunt looks through a bounded number of chunks, those nearest to the finding first, and where more is kept than those,
+it asks the archive for what lies farther off. It says how much it looked at. What it found is one record, told to the
+ledger; the ids follow from the mission, so a repeated attempt is the same.
 """
 
-from collections.abc import Callable, Sequence
-from functools import cache
-from importlib import resources
-
-import msgspec
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 from phalanx.agents import Capability, Mission, MissionRejected, Role, SkillManifest, Toolbox
 from phalanx.core import (
-    AuditEntry,
     AuditSink,
-    Entity,
-    EventId,
+    Event,
     Finding,
     NotFound,
     Offload,
-    Put,
-    Record,
     Store,
-    Table,
+    counted,
     decode,
     derive_id,
-    encode,
     id_time_ns,
     split_event_id,
 )
+from phalanx.intel._archive_hunts import ArchiveHunts
+from phalanx.intel._hunt import HUNTS, Hunt, HuntLink, hit_of, keep, links_told, tell
 from phalanx.intel._hunting import Quarry, ask, follow, queries_for
-from phalanx.intel._limits import MAX_HUNT_QUERIES
+from phalanx.intel._limits import HUNTER_HUNT_S, MAX_HUNT_HITS, MAX_HUNT_QUERIES
 from phalanx.intel._model import Chunk
 from phalanx.intel._queries import EventLog, Findings
+from phalanx.intel._saved_queries import saved_queries
 from phalanx.intel._sentinel import Sentinel
-from phalanx.intel._subjects import entities_of, host_of
-from phalanx.intel.sigma import Rule, RuleSet, parse_rule
-from phalanx.telemetry import waypoint_of, waypoint_put
-
-HUNTS = Table("hunts", indexes=("case", "finding"), sealed=True)
-
-
-class HuntHit(msgspec.Struct, frozen=True):
-    """An event that a hunt found, and why; ``names`` are what it names, its host first."""
-
-    event: EventId
-    time_ns: int
-    why: str
-    names: tuple[Entity, ...] = ()
-
-
-class Hunt(Record, frozen=True, kw_only=True, tag="hunt"):
-    """What a hunter found for one finding. ``events`` and ``chunks`` were looked through, which is not all there is.
-
-    ``queries`` are the saved queries that were asked; none when the finding itself was followed.
-    ``entities`` are what the events found name besides what the finding names, the most frequent first.
-    """
-
-    case: str
-    finding: str
-    skill: str
-    queries: tuple[str, ...]
-    hits: tuple[HuntHit, ...]
-    entities: tuple[Entity, ...]
-    events: int
-    chunks: int
+from phalanx.intel.sigma import RuleSet
 
 
 class ExpandSkill:
@@ -77,18 +43,23 @@ class ExpandSkill:
         inputs=("serious-finding",),
         outputs=("hunt",),
         cost=1.0,
-        permissions=("AuditSink", "EventLog", "Findings", "Offload", "Sentinel", "Store"),
+        permissions=("ArchiveHunts", "AuditSink", "EventLog", "Findings", "Offload", "Sentinel", "Store"),
     )
 
     async def perform(self, mission: Mission, tools: Toolbox) -> str:
         finding = await _finding(mission, tools)
         names = tools.get(Sentinel).host_names
         hunt = await _hunted(
-            mission, finding, tools, lambda quarry, chunk, lines: follow(quarry, finding, chunk, lines, names)
+            mission,
+            finding,
+            tools,
+            lambda quarry, chunk, lines: follow(quarry, finding, chunk, lines, names),
+            _followed,
         )
         hosts = [one.value for one in hunt.entities if one.type == "host"]
         reached = f", reaching {', '.join(hosts[:3])}" if hosts else ""
-        return f"{len(hunt.hits)} of {hunt.events} events around it are linked{reached}"
+        are = "is" if len(hunt.hits) == 1 else "are"
+        return f"{len(hunt.hits)} of {counted(hunt.events + hunt.archived, 'event')} {are} linked{reached}"
 
 
 class RetroHuntSkill:
@@ -101,7 +72,7 @@ class RetroHuntSkill:
         inputs=("serious-finding",),
         outputs=("hunt",),
         cost=1.0,
-        permissions=("AuditSink", "EventLog", "Findings", "Offload", "Sentinel", "Store"),
+        permissions=("ArchiveHunts", "AuditSink", "EventLog", "Findings", "Offload", "Sentinel", "Store"),
     )
 
     async def perform(self, mission: Mission, tools: Toolbox) -> str:
@@ -113,16 +84,9 @@ class RetroHuntSkill:
         hunt = await _hunted(
             mission, finding, tools,
             lambda quarry, chunk, lines: ask(quarry, finding, queries, chunk, lines, names),
-            queries=tuple(queries.rules),
+            lambda hunts, finding: _asked(hunts, finding, queries), queries=tuple(queries.rules),
         )  # fmt: skip
-        return f"{', '.join(hunt.queries)}: {len(hunt.hits)} of {hunt.events} events around it"
-
-
-@cache
-def saved_queries() -> tuple[Rule, ...]:
-    """The built-in saved queries, by name."""
-    files = sorted(resources.files("phalanx.intel").joinpath("hunts").iterdir(), key=lambda file: file.name)
-    return tuple(parse_rule(file.read_bytes(), where=file.name) for file in files if file.name.endswith(".yml"))
+        return f"{', '.join(hunt.queries)}: {len(hunt.hits)} of {counted(hunt.events + hunt.archived, 'event')}"
 
 
 async def _finding(mission: Mission, tools: Toolbox) -> Finding:
@@ -132,11 +96,31 @@ async def _finding(mission: Mission, tools: Toolbox) -> Finding:
         raise MissionRejected(missing.message) from missing
 
 
+class _Far(NamedTuple):
+    """What the archive had: events with why, what was followed, and how many events were asked."""
+
+    hits: Sequence[tuple[Event, str]] = ()
+    links: tuple[HuntLink, ...] = ()
+    asked: int = 0
+    complete: bool = True
+
+
+async def _followed(hunts: ArchiveHunts, finding: Finding) -> _Far:
+    trail = await hunts.follow(finding, timeout_s=HUNTER_HUNT_S)
+    return _Far(trail.nearest(), links_told(trail), trail.asked, trail.complete)
+
+
+async def _asked(hunts: ArchiveHunts, finding: Finding, queries: RuleSet) -> _Far:
+    found = await hunts.asked_around(finding, queries, timeout_s=HUNTER_HUNT_S)
+    hits = [(Event(hit.batch, hit.at), hit.rule) for hit in found.hits]
+    return _Far(hits, (), found.answer.asked, found.answer.complete)
+
+
 async def _hunted(
     mission: Mission, finding: Finding, tools: Toolbox, look: Callable[[Quarry, Chunk, Sequence[bytes]], None],
-    *, queries: tuple[str, ...] = (),
+    farther: Callable[[ArchiveHunts, Finding], Awaitable[_Far]], *, queries: tuple[str, ...] = (),
 ) -> Hunt:  # fmt: skip
-    """Look through the chunks around the finding, keep what was found, and tell the ledger.
+    """Look through the chunks around the finding and ask the archive, keep what was found, and tell the ledger.
 
     What an earlier attempt kept counts: a later one would see other events.
     """
@@ -144,43 +128,27 @@ async def _hunted(
     row = await tools.get(Store).get(HUNTS, mission.tenant, made)
     if row is not None:
         hunt = decode(row.value, Hunt)
-        await _tell(hunt, tools)
+        await tell(hunt, tools.get(AuditSink))
         return hunt
     batch, _ = split_event_id(finding.evidence[0])
     async for chunk, lines in tools.get(EventLog).around(mission.tenant, batch):
         # A chunk may have thousands of lines: off the event loop.
         await tools.get(Offload).run(look, quarry, chunk, lines)
         chunks += 1
+    hunts, names = tools.get(ArchiveHunts), tools.get(Sentinel).host_names
+    far = await farther(hunts, finding) if hunts.beyond(finding, quarry.events) else _Far()
+    near = quarry.linked()
+    known = {*finding.evidence, *(event.id for event, _ in near)}
+    found = [*near, *((event, why) for event, why in far.hits if event.id not in known)][:MAX_HUNT_HITS]
     hunt = Hunt(
         id=made, tenant=mission.tenant, trace=mission.trace, at_ns=mission.at_ns, case=mission.case,
         finding=finding.id, skill=mission.skill, queries=queries,
-        hits=tuple(
-            HuntHit(event.id, event.time_ns, why, entities_of(event, host_of(event, tools.get(Sentinel).host_names)))
-            for event, why in quarry.linked()
-        ),
-        entities=tuple(quarry.beside(finding)), events=quarry.events, chunks=chunks,
+        hits=tuple(hit_of(event, why, names) for event, why in found),
+        entities=tuple(quarry.beside(finding)), events=quarry.events, chunks=chunks, archived=far.asked,
+        links=far.links, complete=far.complete,
     )  # fmt: skip
-    await _keep(hunt, tools)
+    await keep(hunt, tools.get(Store), tools.get(AuditSink))
     return hunt
-
-
-async def _keep(hunt: Hunt, tools: Toolbox) -> None:
-    summary = f"{hunt.skill}: {len(hunt.hits)} of {hunt.events} events"
-    waypoint = waypoint_of(
-        hunt, room="intel", stage="hunt", at_ns=hunt.at_ns, summary=summary, skill=hunt.skill, case=hunt.case
-    )
-    index = {"case": (hunt.case,), "finding": (hunt.finding,)}
-    await tools.get(Store).commit([Put(HUNTS, hunt.tenant, hunt.id, encode(hunt), index), waypoint_put(waypoint)])
-    await _tell(hunt, tools)
-
-
-async def _tell(hunt: Hunt, tools: Toolbox) -> None:
-    entry = AuditEntry(
-        id=derive_id(id_time_ns(hunt.id), "audit", hunt.id), tenant=hunt.tenant, trace=hunt.trace, at_ns=hunt.at_ns,
-        actor="hunter", action=f"hunt.{hunt.skill}", subject=hunt.finding, case=hunt.case,
-        body={"hunt": hunt.id, "found": len(hunt.hits), "queries": list(hunt.queries)},
-    )  # fmt: skip
-    await tools.get(AuditSink).record(entry)
 
 
 expand_skill = ExpandSkill()

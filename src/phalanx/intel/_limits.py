@@ -130,6 +130,21 @@ MIN_NEEDLE_CHARS = 4
 COMMON_PART = 0.25
 # Saved queries that one finding asks for.
 MAX_HUNT_QUERIES = 8
+# Hunts over the archive: how far back and on a hunter looks from a finding, what it follows at once, and how often what
+# it found is followed in its turn. What more events name than these is a house's daily life.
+HUNT_BACK_S = 30 * 86_400.0
+HUNT_ON_S = 86_400.0
+MAX_HUNT_LINKS = 24
+MAX_HUNT_HOPS = 3
+MAX_HOP_LINKS = 8
+MAX_LINK_EVENTS = 2_000
+MAX_LINK_HITS = 50
+# Events of a finding whose processes, logons and connections are followed.
+MAX_HUNT_EVIDENCE = 5
+# Rules of one hunt, and how long it may take where a person waits for it, and where a hunter does.
+MAX_RETRO_RULES = 100
+PERSON_HUNT_S = 25.0
+HUNTER_HUNT_S = 10.0
 
 # How often who waits for the archive to have everything looks whether it has.
 ARCHIVE_POLL_S = 0.25

@@ -4,8 +4,18 @@ from dataclasses import dataclass
 
 from phalanx.core import GIB, MIB, NS_PER_S, AlertLevel, AuditSink, Clock, Event, NotFound, Store, TenantId
 from phalanx.crypto.vault import Vault
-from phalanx.intel import HYPOTHESES_EVERY_S, Archivist, EventLog, Hypotheses, Intake, Sentinel
+from phalanx.intel import (
+    HYPOTHESES_EVERY_S,
+    ArchiveHunts,
+    Archivist,
+    EventLog,
+    Findings,
+    Hypotheses,
+    Intake,
+    Sentinel,
+)
 from phalanx.intel.archive import TEND_EVERY_S, Archive, Searches, SegmentFiles
+from phalanx.intel.indicators import Indicators, lookups_of
 from phalanx.node._guard import SpaceWatch, WatchedBlobs
 from phalanx.node._ports import Ports
 from phalanx.node._services import Health, Services
@@ -90,6 +100,18 @@ def opened_events(
     hypotheses = Hypotheses(store, searches, ports.clock, audit)
     made = EventArchive(archive, archivist, searches, hypotheses, alerts, settings, ports.clock, vault)
     return EventLog(intake.journal, store, intake.seals, made), made
+
+
+def opened_hunts(
+    log: tuple[EventLog, EventArchive | None], findings: Findings, sentinel: Sentinel, store: Store, audit: AuditSink,
+    ports: Ports, indicators: Indicators,
+) -> ArchiveHunts:  # fmt: skip
+    """Hunts over the archive, as far as there is one."""
+    events, archive = log
+    return ArchiveHunts(
+        None if archive is None else archive.searches, events, findings, sentinel, store, audit, ports.clock, ports.ids,
+        lambda tenant: lookups_of(indicators, tenant),
+    )  # fmt: skip
 
 
 def require_archive(archive: EventArchive | None) -> EventArchive:

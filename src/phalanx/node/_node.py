@@ -35,13 +35,13 @@ from phalanx.crypto.sharing import Escrows
 from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
 from phalanx.devices import Fleet, History, Jobs, ProviderContext, watch_devices
 from phalanx.incidents import Cases, Incidents, Responses
-from phalanx.intel import ChunkSeals, EventLog, Findings, Intake, Judgements, Sentinel
+from phalanx.intel import ArchiveHunts, ChunkSeals, EventLog, Findings, Intake, Judgements, Sentinel
 from phalanx.intel.delivery import Delivery
 from phalanx.intel.indicators import Indicators
 from phalanx.ledger import Anchors, Ledger
 from phalanx.messaging import Bus
 from phalanx.node._allocating import opened_placements, opened_reservations
-from phalanx.node._archive import EventArchive, opened_events
+from phalanx.node._archive import EventArchive, opened_events, opened_hunts
 from phalanx.node._assembly import Assembly
 from phalanx.node._bus import opened_bus
 from phalanx.node._cluster import Cluster
@@ -91,6 +91,7 @@ class Node:
     detection: Detection
     events: EventLog
     archive: EventArchive | None
+    hunts: ArchiveHunts
     findings: Findings
     bus: Bus
     cluster: Cluster | None
@@ -235,7 +236,9 @@ async def build_node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel,
             rules=opened_rules(settings, ports, sentinel, alerts, ledger), judgements=Judgements(store, clock, ledger),
-            events=log[0], archive=log[1], findings=findings, bus=bus, cluster=cluster, assembly=assembly, swarm=swarm,
+            events=log[0], archive=log[1], findings=findings,
+            hunts=opened_hunts(log, findings, sentinel, store, ledger, ports, indicators),
+            bus=bus, cluster=cluster, assembly=assembly, swarm=swarm,
             assessments=Assessments(store), responses=responses, cases=Cases(store), noise=noise, vault=vault,
             probes=probes_of(settings, telemetry), balancing=_balancing(settings, ports, telemetry, swarm, engine),
             migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS], files=artefacts),

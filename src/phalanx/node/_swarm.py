@@ -79,7 +79,7 @@ def provide_tools(toolbox: Toolbox, node: "Node", ports: Ports) -> None:
     for tool in (
         node.engine, node.findings, node.responses, node.events, node.intake, node.swarm, node.identities, node.ledger,
         node.alerts, node.telemetry, node.fleet, node.assessments, node.cases, node.incidents, node.sentinel, node.bus,
-        Missions(node.store), Workers(ports.processes),
+        node.hunts, Missions(node.store), Workers(ports.processes),
     ):  # fmt: skip
         toolbox.provide(type(tool), tool)
     # By what they are to others: their implementations differ from node to node.

@@ -8,8 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from phalanx.api import create_app
+from phalanx.cli._client import NodeClient
+from phalanx.cli._main import root
 from phalanx.core import DEFAULT_TENANT, TenantId
 from phalanx.node import Node, Settings, build_node, open_ports
 from phalanx.trust import Role
@@ -52,6 +55,22 @@ class Api:
         taken = (await self.post(LOG_CLEARED)).raise_for_status().json()
         await self.node.settled()
         return taken
+
+    async def run(self, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+        """What the command prints when it speaks to this node."""
+        loop = asyncio.get_running_loop()
+
+        def ask(_: NodeClient, method: str, path: str, *, params: Any, content: Any = None, headers: Any = None) -> Any:
+            asked = self.http.request(method, path, params=params, content=content, headers=headers or {})
+            answered = asyncio.run_coroutine_threadsafe(asked, loop).result(30)
+            answered.raise_for_status()
+            return answered.json() if answered.content else {}
+
+        monkeypatch.setattr(NodeClient, "_ask", ask)
+        command = [*arguments, "--url", "http://node"]
+        done = await asyncio.to_thread(CliRunner().invoke, root, command, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
 
     def stranger(self, **options: Any) -> httpx.AsyncClient:
         """A client without a token, from another machine."""

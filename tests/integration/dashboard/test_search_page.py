@@ -2,7 +2,7 @@
 
 import pytest
 
-from phalanx.intel import HypothesisWanted
+from phalanx.intel import ExpandWanted, HypothesisWanted
 
 LINE = b"<38>1 2026-01-01T00:00:00Z web-01 sshd 1 - - Failed password for root from 203.0.113.9 port %d ssh2"
 
@@ -24,5 +24,25 @@ def test_a_question_is_answered_and_a_wrong_one_is_pointed_at(on_pages):
         assert "column 6" in wrong
         counted = (await visit.http.get("/search", params={"query": "| count by user"})).text
         assert "Counted" in counted
+
+    on_pages(work)
+
+
+@pytest.mark.requirement("AGT-1")
+def test_what_hunts_found_is_shown(on_pages):
+    async def work(visit):
+        await visit.sign_in()
+        assert "no hunt was done yet" in (await visit.http.get("/search")).text
+        await visit.node.intake.accept(b"\n".join(LINE % port for port in range(40)), tenant="default")
+        await visit.node.settled()
+        await visit.node.archive.archivist.drained()
+        (finding, *_) = await visit.node.findings.list("default")
+        wanted = ExpandWanted(finding=finding.id, back_s=10_000 * 86_400)
+        hunt = await visit.node.hunts.expand(wanted, tenant="default", by="kim <b>")
+        page = (await visit.http.get("/search", params={"hunt": hunt.id})).text
+        assert "What a hunt found" in page
+        assert f"/trace/{hunt.hits[0].event}" in page
+        assert "by kim &lt;b&gt;" in page
+        assert f"hunt={hunt.id}" in page
 
     on_pages(work)

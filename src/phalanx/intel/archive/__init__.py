@@ -22,6 +22,7 @@ from phalanx.intel.archive._limits import (
     TAKE_RECORDS,
     TEND_EVERY_S,
 )
+from phalanx.intel.archive._listed import Lookup
 from phalanx.intel.archive._model import SEGMENTS, Segment
 from phalanx.intel.archive._query import And, CountBy, Match, Not, Or, Query, Text, Time, Timeline, Value
 from phalanx.intel.archive._retro import RuleHit
@@ -45,6 +46,7 @@ __all__ = [
     "CountBy",
     "Group",
     "InvalidQuery",
+    "Lookup",
     "Mark",
     "Match",
     "Not",

@@ -41,10 +41,13 @@ _NO_WORD = frozenset(one for one in range(128) if not IS_WORD[one])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leaf:
-    """A test of the values of some fields, by name in lower case; of all when there are none."""
+    """A test of the values of some fields, by name in lower case; of all when there are none, or those that ``wants``
+    names.
+    """
 
     fields: frozenset[str]
     test: Test
+    wants: Callable[[str], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -263,6 +266,8 @@ class Asked:
 
     def _candidates(self, leaf: Leaf) -> list[int]:
         """The columns that a leaf is about; where it is about all, those whose values are not asked at once."""
+        if leaf.wants is not None:
+            return [at for name, at in self.shard.names.items() if leaf.wants(name)]
         if leaf.fields:
             return [at for name in leaf.fields for at in self.shard.by_lower.get(name, ())]
         return [at for at in self.shard.names.values() if not self.shard.is_small(at)]
@@ -271,7 +276,7 @@ class Asked:
         """Test the values; the blocks of codes that are needed, and of what else says which events are meant."""
         wanted = []
         for leaf in self.leaves():
-            if not leaf.fields:
+            if not leaf.fields and leaf.wants is None:
                 flags = leaf.test.flags(self.shard.small.values, check)
                 for at, own in () if flags is None else self.shard.small.split(flags).items():
                     self.flags[id(leaf), at] = own

@@ -50,6 +50,7 @@ from phalanx.intel.archive._limits import (
     SEARCHES_AT_ONCE,
     SEGMENTS_AT_ONCE,
 )
+from phalanx.intel.archive._listed import Lookup, listed_events
 from phalanx.intel.archive._model import Segment
 from phalanx.intel.archive._query import CountBy, Query, Time, Timeline, bounds_of
 from phalanx.intel.archive._retro import RuleHit, candidates_of
@@ -68,7 +69,8 @@ class _TimeUp(Exception):
 class Answer:
     """What was found. ``total`` events in all; ``events`` the newest of them, ``after`` where the next page begins.
 
-    ``complete`` is False when time was up: then not everything was looked at.
+    ``complete`` is False when time was up: then not everything was looked at. ``asked`` is how many events are in the
+    segments that were.
     """
 
     events: list[tuple[EventBatch, int]] = field(default_factory=list)
@@ -80,6 +82,7 @@ class Answer:
     complete: bool = True
     looked_at: int = 0
     skipped: int = 0
+    asked: int = 0
     took_ns: int = 0
 
     def widen(self, span_ns: int) -> None:
@@ -174,21 +177,48 @@ class Searches:
 
         Rules that correlate events are not asked. Raises as ``search`` does.
         """
-        asked = tuple(rules.rules.values())
+        node = candidates_of(tuple(rules.rules.values()), low_ns, high_ns)
+
+        def judge(batch: EventBatch) -> list[tuple[str, int]]:
+            return [(hit.rule.name, hit.place) for hit in rules.evaluate(batch)]
+
+        return await self._judged(tenant, node, judge, (low_ns, high_ns), limit, timeout_s)
+
+    async def listed(
+        self, tenant: TenantId, lookups: Sequence[Lookup], *, low_ns: int = 0, high_ns: int = 1 << 62,
+        limit: int = 100, timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> tuple[list[RuleHit], Answer]:  # fmt: skip
+        """Ask lists of what is kept; as ``rules`` does, with what a lookup says in place of a rule's name."""
+
+        def judge(batch: EventBatch) -> list[tuple[str, int]]:
+            return [found for one in lookups for found in one.judge(batch)]
+
+        node = listed_events(lookups, low_ns, high_ns)
+        return await self._judged(tenant, node, judge, (low_ns, high_ns), limit, timeout_s)
+
+    async def _judged(
+        self, tenant: TenantId, node: Node, judge: Callable[[EventBatch], list[tuple[str, int]]],
+        window_ns: tuple[int, int], limit: int, timeout_s: float,
+    ) -> tuple[list[RuleHit], Answer]:  # fmt: skip
         hits: list[RuleHit] = []
         limit = min(limit, MAX_ANSWER_ROWS)
 
-        def judge(batches: list[EventBatch]) -> int:
-            found = [RuleHit(hit.rule.name, hit.batch, hit.place) for batch in batches for hit in rules.evaluate(batch)]
+        def judged(batches: list[EventBatch]) -> int:
+            found = [RuleHit(name, batch, at) for batch in batches for name, at in judge(batch)]
             hits[:] = heapq.nlargest(limit, [*hits, *found], key=lambda hit: hit.batch.times_ns[hit.at])
             return len(found)
 
-        node = candidates_of(asked, low_ns, high_ns)
         async with self._taken():
-            run = self._begun(Query(Time(low_ns, high_ns, "")), node, timeout_s)
-            run.judge = judge
+            run = self._begun(Query(Time(*window_ns, "")), node, timeout_s)
+            run.judge = judged
             await self._done(tenant, run)
         return hits, run.answer
+
+    def held(self, tenant: TenantId, low_ns: int, high_ns: int) -> int:
+        """About how many events a question about that time looks at, before it is asked."""
+        segments = self._archive.segments(tenant)
+        reached = sum(one.events for one in segments if one.low_ns < high_ns and one.high_ns >= low_ns)
+        return reached + self._archive.waiting
 
     async def event(self, tenant: TenantId, ident: str) -> Event:
         """The event of that id, without the line that it came in. Raises ``NotFound``."""
@@ -232,12 +262,12 @@ class Searches:
 
     async def _all(self, run: _Run, segments: list[Segment], shards: list[PieceShard]) -> None:
         for shard in shards:
-            if self._wanted(run, shard.low_ns, shard.high_ns):
+            if self._wanted(run, shard.low_ns, shard.high_ns, shard.n):
                 part = await self._offload.run(_ask_memory, run, shard)
                 if part is not None:
                     _add(run, part)
             await asyncio.sleep(0)
-        todo = [one for one in segments if self._wanted(run, one.low_ns, one.high_ns)]
+        todo = [one for one in segments if self._wanted(run, one.low_ns, one.high_ns, one.events)]
         todo.sort(key=lambda one: (one.high_ns, one.id))
 
         async def work() -> None:
@@ -248,9 +278,10 @@ class Searches:
         await _all_of([work() for _ in range(SEGMENTS_AT_ONCE)])
         await self._show(run)
 
-    def _wanted(self, run: _Run, low_ns: int, high_ns: int) -> bool:
+    def _wanted(self, run: _Run, low_ns: int, high_ns: int, events: int) -> bool:
         if low_ns < run.high_ns and high_ns >= run.low_ns:
             run.answer.looked_at += 1
+            run.answer.asked += events
             return True
         run.answer.skipped += 1
         return False

@@ -37,6 +37,7 @@ from phalanx.intel.indicators._model import (
 from phalanx.intel.indicators._observables import observables
 from phalanx.intel.indicators._retro import RetroHit, RetroMatch, retro_match
 from phalanx.intel.indicators._shelf import MemoryShelf, Shelf
+from phalanx.intel.indicators._stored import lookups_of
 from phalanx.intel.indicators._table import Arithmetic, Digests, IndicatorTable, build_table, table_of, table_pieces
 from phalanx.intel.indicators._values import guess_kind
 from phalanx.intel.indicators._warming import warm_indicators
@@ -76,6 +77,7 @@ __all__ = [
     "hits_of",
     "kind_named",
     "observables",
+    "lookups_of",
     "on_gpu",
     "pieces_of",
     "read_csv",

@@ -13,6 +13,7 @@ from phalanx.core import EventBatch, Value
 from phalanx.intel.indicators._limits import MAX_FIELD_CHARS
 from phalanx.intel.indicators._model import Kind
 
+FIELD_KINDS = ("address", "host", "url", "hash", "email", "text")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _HASHES = re.compile(r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{64}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{32})(?![0-9A-Fa-f])")
 _URLS = re.compile(r"\b(?:https?|ftp)://[^\s\"'<>|^`{}\\]+", re.IGNORECASE)
