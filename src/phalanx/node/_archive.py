@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from phalanx.core import GIB, MIB, NS_PER_S, AlertLevel, AuditSink, Clock, Event, NotFound, Store, TenantId
-from phalanx.crypto.vault import Vault
+from phalanx.crypto.artefacts import Artefacts
+from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
 from phalanx.intel import (
     HYPOTHESES_EVERY_S,
     ArchiveHunts,
@@ -17,9 +18,11 @@ from phalanx.intel import (
 from phalanx.intel.archive import TEND_EVERY_S, Archive, Searches, SegmentFiles
 from phalanx.intel.indicators import Indicators, lookups_of
 from phalanx.node._guard import SpaceWatch, WatchedBlobs
+from phalanx.node._identities import IDENTITY_KEYS
 from phalanx.node._ports import Ports
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
+from phalanx.node._vault import AllFiles
 from phalanx.telemetry import Alerts, Telemetry
 
 _NS_PER_DAY = 86_400 * NS_PER_S
@@ -100,6 +103,15 @@ def opened_events(
     hypotheses = Hypotheses(store, searches, ports.clock, audit)
     made = EventArchive(archive, archivist, searches, hypotheses, alerts, settings, ports.clock, vault)
     return EventLog(intake.journal, store, intake.seals, made), made
+
+
+def opened_migration(
+    vault: Vault, store: SealedStore, clock: Clock, telemetry: Telemetry, artefacts: Artefacts,
+    archive: EventArchive | None,
+) -> MigrationJob:  # fmt: skip
+    """The job that seals everything anew: rows, artefacts, and segments of the archive."""
+    files = AllFiles([artefacts, *([] if archive is None else [archive.archive])])
+    return MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS], files=files)
 
 
 def opened_hunts(

@@ -41,7 +41,7 @@ from phalanx.intel.indicators import Indicators
 from phalanx.ledger import Anchors, Ledger
 from phalanx.messaging import Bus
 from phalanx.node._allocating import opened_placements, opened_reservations
-from phalanx.node._archive import EventArchive, opened_events, opened_hunts
+from phalanx.node._archive import EventArchive, opened_events, opened_hunts, opened_migration
 from phalanx.node._assembly import Assembly
 from phalanx.node._bus import opened_bus
 from phalanx.node._cluster import Cluster
@@ -49,7 +49,7 @@ from phalanx.node._connectors import opened_delivery, opened_telling, start_deli
 from phalanx.node._detection import Detection, opened_detection
 from phalanx.node._entropy import watch_noise
 from phalanx.node._guard import SpaceWatch, WatchedBlobs, WatchedJournals, WatchedStore
-from phalanx.node._identities import IDENTITY_KEYS, keep_identities, opened_identities
+from phalanx.node._identities import keep_identities, opened_identities
 from phalanx.node._indicators import SharedValues, opened_indicators, start_indicators
 from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SETTLED_POLL_S
 from phalanx.node._plugins import ANALYSES, load_plugins, provided_fleet
@@ -191,9 +191,8 @@ async def build_node(
     settings: Settings, ports: Ports, *, log_sink: LogSink = discard, host_names: Mapping[str, str] | None = None,
     besides: Sequence[Skill] = (),
 ) -> AsyncIterator[Node]:  # fmt: skip
-    """Run a node on ``ports`` for the length of the block, then drain and stop it.
-
-    ``host_names`` are by address; ``besides`` are skills besides those that plug-ins bring.
+    """Run a node on ``ports`` for the length of the block, then drain and stop it. ``host_names`` are by address,
+    ``besides`` are skills besides those that plug-ins bring.
     """
     require_allowed(settings)
     clock, offload, telemetry = ports.clock, ports.offload, _telemetry(settings, ports.clock, log_sink)
@@ -236,20 +235,18 @@ async def build_node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel,
             rules=opened_rules(settings, ports, sentinel, alerts, ledger), judgements=Judgements(store, clock, ledger),
-            events=log[0], archive=log[1], findings=findings,
-            hunts=opened_hunts(log, findings, sentinel, store, ledger, ports, indicators),
-            bus=bus, cluster=cluster, assembly=assembly, swarm=swarm,
+            events=log[0], archive=log[1], findings=findings, bus=bus, cluster=cluster, assembly=assembly, swarm=swarm,
+            hunts=opened_hunts(log, findings, sentinel, store, ledger, ports, indicators), indicators=indicators,
             assessments=Assessments(store), responses=responses, cases=Cases(store), noise=noise, vault=vault,
             probes=probes_of(settings, telemetry), balancing=_balancing(settings, ports, telemetry, swarm, engine),
-            migration=MigrationJob(vault, store, clock, telemetry, besides=[IDENTITY_KEYS], files=artefacts),
+            migration=opened_migration(vault, store, clock, telemetry, artefacts, log[1]), placements=placements,
             escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
             agreements=archive, anchors=Anchors(store, offload, clock), artefacts=artefacts, fleet=fleet, ledger=ledger,
             reservations=await opened_reservations(settings, ports, store, fleet), engine=engine, jobs=jobs,
             sharing=opened_sharing(settings, ports, store, ledger, SharedValues(indicators)), identities=identities,
             delivery=await opened_delivery(settings, ports, store, telling, intake, telemetry, alerts, stack),
             incidents=Incidents(telling.store, ledger, clock, host_names or {}), local_operator=_LOCAL_OPERATOR,
-            _space=space, _services=services, indicators=indicators, placements=placements, budgets=budgets,
-            detection=await opened_detection(ports, store, ledger),
+            _space=space, _services=services, budgets=budgets, detection=await opened_detection(ports, store, ledger),
         )  # fmt: skip
         provide_tools(toolbox, node, ports)
         await swarm.start()

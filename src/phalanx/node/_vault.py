@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from phalanx.crypto.vault import (
     WRAPPERS_GROUP,
     KeyWrapper,
     Opener,
+    SealedFiles,
     SealedStore,
     Vault,
     WrapperContext,
@@ -112,6 +113,22 @@ async def opened_vault(
         yield vault, await SealedStore.open(store, vault, tables=SEALED_TABLES, seals=settings.at_rest.seal)
     finally:
         await wrapper.close()
+
+
+class AllFiles:
+    """Files of several owners, for the job that seals them anew."""
+
+    def __init__(self, owners: Sequence[SealedFiles]) -> None:
+        self._owners = owners
+
+    async def count(self) -> int:
+        return sum([await one.count() for one in self._owners])
+
+    async def reseal(self) -> AsyncGenerator[bool, None]:
+        for one in self._owners:
+            async with contextlib.aclosing(one.reseal()) as files:
+                async for changed in files:
+                    yield changed
 
 
 class Erasable(Protocol):

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from phalanx.core import DEFAULT_TENANT, AuditEntry, TenantId
-from phalanx.crypto.vault import Shredded
+from phalanx.crypto.vault import Level, MigrationState, Shredded
+from phalanx.intel.archive import parse
 from phalanx.node import Settings, build_node, open_ports
 
 pytestmark = pytest.mark.requirement("CRY-4")
@@ -131,3 +132,43 @@ def test_what_a_shredded_tenant_left_unread_is_passed_over(tmp_path):
         assert await node.events.quarantine(DEFAULT_TENANT) == []
 
     in_node(settings(tmp_path), main)
+
+
+def test_segments_of_the_archive_are_sealed_anew_with_the_current_key(tmp_path):
+    """After a migration nothing in them needs the key before, and what they hold is found as ever."""
+
+    async def main(node):
+        archive = node.archive.archive
+        await send(node, ACME)
+        await node.archive.archivist.drained()
+        await node.archive.archivist.flush()
+        (before,) = archive.segments(ACME)
+        assert len(before.keys) == 1
+        await node.vault.rotate(Level.DATA, ACME, "archive")
+        assert await archive.files.needs_resealing(before)
+
+        async def ask():
+            return (await node.archive.searches.search(ACME, parse("host:payroll* | count", now_ns=0))).total
+
+        assert await ask() == len(LINES)
+        await node.migration.start(actor="ada")
+        while (await node.migration.status()).state is not MigrationState.DONE:
+            assert await ask() == len(LINES)
+            await node.clock.sleep(0.01)
+        (after,) = archive.segments(ACME)
+        assert not set(after.keys) & set(before.keys)
+        assert (after.events, after.low_ns, after.high_ns) == (before.events, before.low_ns, before.high_ns)
+        assert not await archive.files.needs_resealing(after)
+        assert await archive.files.names() == [after.file]
+        assert await ask() == len(LINES)
+        assert [changed async for changed in archive.reseal()] == [False]
+
+    in_node(settings(tmp_path), main)
+
+    async def again(node):
+        await node.archive.archivist.drained()
+        assert len(node.archive.archive.segments(ACME)) == 1
+        (event,) = (await node.archive.searches.search(ACME, parse("src_port:4007", now_ns=0))).events
+        assert event[0].columns["hostname"] == [HOST]
+
+    in_node(settings(tmp_path), again)

@@ -26,7 +26,8 @@ from phalanx.intel.archive._listed import Lookup
 from phalanx.intel.archive._model import SEGMENTS, Segment
 from phalanx.intel.archive._query import And, CountBy, Match, Not, Or, Query, Text, Time, Timeline, Value
 from phalanx.intel.archive._retro import RuleHit
-from phalanx.intel.archive._searches import Answer, Searches
+from phalanx.intel.archive._run import Answer
+from phalanx.intel.archive._searches import Searches
 
 __all__ = [
     "ARCHIVE_RETRY_S",

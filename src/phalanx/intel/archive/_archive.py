@@ -11,7 +11,7 @@ Invariants:
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Final
 
 from phalanx.core import (
@@ -19,6 +19,7 @@ from phalanx.core import (
     Clock,
     EventBatch,
     LimitExceeded,
+    StorageCorrupt,
     StorageError,
     StorageFull,
     Store,
@@ -274,6 +275,40 @@ class Archive:
             for file in files:
                 await self.files.remove_file(file)
         return len(gone) + len(files)
+
+    async def count(self) -> int:
+        """How many segments there are, over all tenants."""
+        return sum(map(len, self._segments.values()))
+
+    async def reseal(self) -> AsyncGenerator[bool, None]:
+        """Seal anew, one after the other, what is under another key than the current one; whether each was."""
+        for tenant in list(self._segments):
+            for segment in self.segments(tenant):
+                async with self._lock:
+                    # It may have gone meanwhile, with its time or into a larger one.
+                    known = segment.id in self._segments.get(tenant, {})
+                    changed = known and await self._resealed(segment)
+                yield changed
+
+    async def _resealed(self, segment: Segment) -> bool:
+        try:
+            if not await self.files.needs_resealing(segment):
+                return False
+            made = await self.files.rewrite(segment, at_ns=segment.at_ns)
+        except (Shredded, StorageCorrupt):
+            # Whoever asks it is told; the others are not held up by it.
+            return False
+        try:
+            await self._store.commit([made.put(), segment.delete()])
+        except StorageFull:
+            with contextlib.suppress(StorageError):
+                await self.files.remove(made)
+            raise
+        own = self._segments[segment.tenant]
+        own.pop(segment.id, None)
+        own[made.id] = made
+        await self._remove([segment])
+        return True
 
     async def _let_go(self, gone: Sequence[Segment]) -> None:
         if not gone:

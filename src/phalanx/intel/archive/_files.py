@@ -2,8 +2,10 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import ParamSpec, TypeVar
+
+import msgspec
 
 from phalanx.core import NO_TRACE, Blobs, EntropySource, Offload, StorageCorrupt, TenantId, derive_id
 from phalanx.crypto import CryptoError
@@ -40,35 +42,68 @@ class SegmentFiles:
 
     async def write(self, pieces: Sequence[Piece], *, at_ns: int) -> Segment:
         """Write a segment of a tenant's ``pieces``, durably. Nobody knows of it before its row is committed."""
-        tenant = pieces[0].tenant
-        file = f"{prefix_of(tenant)}-{self._entropy.token(12).hex()}"
         directory, blocks = await self._offload.run(encoded, pieces)
+        return await self._written(pieces[0].tenant, directory, _each(blocks), at_ns)
+
+    async def needs_resealing(self, segment: Segment) -> bool:
+        """Whether some of it is sealed with another key than the current one, or is not as the settings ask for."""
+        if segment.sealed != self._seals:
+            return True
+        opener = await self._opener(segment)
+        return opener is not None and not (segment.keys and all(map(opener.is_current, segment.keys)))
+
+    async def rewrite(self, segment: Segment, *, at_ns: int) -> Segment:
+        """The same segment in another file, sealed anew, block by block; nobody knows of it before its row is
+        committed. Raises ``StorageCorrupt``, ``Shredded`` and ``NotFound``.
+        """
+        shard = await self.use(segment)
+        try:
+            directory = msgspec.structs.replace(shard.directory, blocks={})
+            return await self._written(segment.tenant, directory, self._plain(segment, shard), at_ns)
+        finally:
+            self.done(segment)
+
+    async def _plain(self, segment: Segment, shard: SegmentShard) -> AsyncIterator[tuple[str, bytes]]:
+        """The blocks of a segment in the order in which they lie in its file, opened."""
+        opener = await self._opener(segment)
+        for block in sorted(shard.directory.blocks, key=lambda block: shard.directory.blocks[block]):
+            [(_, data)] = await self._read(segment, shard, [block])
+            yield block, data if opener is None else await self._offload.run(_opened, opener, segment, block, data)
+
+    async def _written(
+        self, tenant: TenantId, directory: Directory, blocks: AsyncIterator[tuple[str, bytes]], at_ns: int
+    ) -> Segment:
+        """Write a file of blocks and their directory, in which it is noted where they are."""
+        file = f"{prefix_of(tenant)}-{self._entropy.token(12).hex()}"
         told: list[int] = []
-        size = await self._blobs.write(file, self._blocks(tenant, file, directory, blocks, told))
+        keys: dict[str, None] = {}
+        size = await self._blobs.write(file, self._sealed_blocks(tenant, file, directory, blocks, told, keys))
         return Segment(
             id=derive_id(at_ns, "segment", file), tenant=tenant, trace=NO_TRACE, at_ns=at_ns, file=file,
-            events=directory.n,
-            low_ns=directory.low_ns, high_ns=directory.high_ns, size_bytes=size, directory_at=told[0],
-            directory_bytes=size - told[0], sealed=self._seals,
+            events=directory.n, low_ns=directory.low_ns, high_ns=directory.high_ns, size_bytes=size,
+            directory_at=told[0], directory_bytes=size - told[0], sealed=self._seals, keys=tuple(keys),
         )  # fmt: skip
 
-    async def _blocks(
-        self, tenant: TenantId, file: str, directory: Directory, blocks: Iterator[tuple[str, bytes]], told: list[int]
-    ) -> AsyncIterator[bytes]:
+    async def _sealed_blocks(
+        self, tenant: TenantId, file: str, directory: Directory, blocks: AsyncIterator[tuple[str, bytes]],
+        told: list[int], keys: dict[str, None],
+    ) -> AsyncIterator[bytes]:  # fmt: skip
         at = 0
-        for name, data in blocks:
-            sealed = await self._sealed(tenant, file, name, data)
+        async for name, data in blocks:
+            sealed = await self._sealed(tenant, file, name, data, keys)
             directory.blocks[name] = (at, len(sealed))
             at += len(sealed)
             yield sealed
         told.append(at)
-        yield await self._sealed(tenant, file, _DIRECTORY, packed_directory(directory))
+        yield await self._sealed(tenant, file, _DIRECTORY, packed_directory(directory), keys)
 
-    async def _sealed(self, tenant: TenantId, file: str, block: str, data: bytes) -> bytes:
+    async def _sealed(self, tenant: TenantId, file: str, block: str, data: bytes, keys: dict[str, None]) -> bytes:
         if not self._seals or self._vault is None:
             return data
         # Asked for each time: the key may have come to its bound, or been rotated.
-        return (await self._vault.sealer(tenant, ARCHIVE_PURPOSE)).seal(data, _binding(file, block))
+        sealer = await self._vault.sealer(tenant, ARCHIVE_PURPOSE)
+        keys[sealer.current_key] = None
+        return sealer.seal(data, _binding(file, block))
 
     async def remove(self, segment: Segment) -> None:
         self.forget(segment.file)
@@ -187,6 +222,11 @@ class SegmentFiles:
             run.append(one)
         await flush()
         return found
+
+
+async def _each(blocks: Iterable[tuple[str, bytes]]) -> AsyncIterator[tuple[str, bytes]]:
+    for block in blocks:
+        yield block
 
 
 def prefix_of(tenant: TenantId) -> str:

@@ -1,6 +1,7 @@
 """What the archive notes in the store."""
 
-from typing import ClassVar, Final
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
 
 from phalanx.core import DEFAULT_TENANT, NO_TRACE, Delete, Put, Record, Table, encode
 from phalanx.intel._model import CURSORS, Cursor
@@ -14,10 +15,12 @@ class Segment(Record, frozen=True, kw_only=True, tag="segment"):
     """A file of events that is complete. ``at_ns`` is when it was written, ``file`` its name among the blobs.
 
     ``low_ns`` and ``high_ns`` are the first and last time of its events; its directory is ``directory_bytes`` from
-    ``directory_at`` on. ``sealed`` says that its blocks are sealed for the tenant.
+    ``directory_at`` on. ``sealed`` says that its blocks are sealed for the tenant, with which ``keys``; none are noted
+    of a segment of version 1.
     """
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
+    UPGRADES: ClassVar[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: dict}
 
     file: str
     events: int
@@ -27,6 +30,7 @@ class Segment(Record, frozen=True, kw_only=True, tag="segment"):
     directory_at: int
     directory_bytes: int
     sealed: bool
+    keys: tuple[str, ...] = ()
 
     def put(self) -> Put:
         return Put(SEGMENTS, self.tenant, self.id, encode(self))

@@ -2,11 +2,10 @@
 
 import asyncio
 import heapq
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple, ParamSpec, TypeVar
+from dataclasses import replace
+from typing import ParamSpec, TypeVar
 
 import msgspec
 import numpy as np
@@ -26,17 +25,12 @@ from phalanx.core import (
     split_event_id,
 )
 from phalanx.intel.archive._answers import (
-    Bar,
-    Group,
     Mark,
     Rows,
-    Tally,
     batches_at,
-    counted,
     counted_blocks,
     event_blocks,
     in_order,
-    newest,
     value_blocks,
 )
 from phalanx.intel.archive._archive import Archive
@@ -54,72 +48,22 @@ from phalanx.intel.archive._listed import Lookup, listed_events
 from phalanx.intel.archive._model import Segment
 from phalanx.intel.archive._query import CountBy, Query, Time, Timeline, bounds_of
 from phalanx.intel.archive._retro import RuleHit, candidates_of
+from phalanx.intel.archive._run import (
+    Answer,
+    Run,
+    TimeUp,
+    add_part,
+    ask_memory,
+    is_of_spans,
+    judge_at,
+    may_be_shown,
+    part_of,
+)
 from phalanx.intel.archive._segment import PieceShard, SegmentShard, Shard
 from phalanx.intel.sigma import RuleSet
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class _TimeUp(Exception):
-    """The question took too long, or nobody waits for the answer any more."""
-
-
-@dataclass(slots=True)
-class Answer:
-    """What was found. ``total`` events in all; ``events`` the newest of them, ``after`` where the next page begins.
-
-    ``complete`` is False when time was up: then not everything was looked at. ``asked`` is how many events are in the
-    segments that were.
-    """
-
-    events: list[tuple[EventBatch, int]] = field(default_factory=list)
-    total: int = 0
-    after: str = ""
-    bars: list[Bar] = field(default_factory=list)
-    span_ns: int = 0
-    groups: list[Group] = field(default_factory=list)
-    complete: bool = True
-    looked_at: int = 0
-    skipped: int = 0
-    asked: int = 0
-    took_ns: int = 0
-
-    def widen(self, span_ns: int) -> None:
-        """Count in spans of so long a time, a multiple of those there are."""
-        wider: Counter[int] = Counter()
-        for bar in self.bars:
-            wider[bar.start_ns // span_ns * span_ns] += bar.events
-        self.bars, self.span_ns = [Bar(start_ns, events) for start_ns, events in sorted(wider.items())], span_ns
-
-
-@dataclass(slots=True)
-class _Run:
-    """One question under way."""
-
-    query: Query
-    node: Node
-    low_ns: int
-    high_ns: int
-    now_ns: Callable[[], int]
-    begun_ns: int
-    ends_ns: int
-    stopped: bool = False
-    limit: int = 0
-    after: Mark | None = None
-    tally: Tally = field(default_factory=Tally)
-    # Judges the events meant, and says how many of them it kept; without it all are.
-    judge: Callable[[list[EventBatch]], int] | None = None
-    answer: Answer = field(default_factory=Answer)
-    # One shard after another is judged: compiled rules are not to be asked by two threads at once.
-    judging: asyncio.Lock = field(default_factory=asyncio.Lock)
-    # The newest so far: mark, and where it is.
-    top: list[tuple[Mark, int, Segment | Shard]] = field(default_factory=list)
-
-    def check(self) -> None:
-        """Raises when time is up."""
-        if self.stopped or self.now_ns() > self.ends_ns:
-            raise _TimeUp
 
 
 class Searches:
@@ -149,18 +93,18 @@ class Searches:
             await self._done(tenant, run)
             return run.answer
 
-    def _begun(self, query: Query, node: Node, timeout_s: float) -> _Run:
+    def _begun(self, query: Query, node: Node, timeout_s: float) -> Run:
         begun_ns = self._clock.monotonic_ns()
-        return _Run(
+        return Run(
             query, node, *bounds_of(query.where), self._clock.monotonic_ns, begun_ns,
             begun_ns + round(min(timeout_s, MAX_TIMEOUT_S) * NS_PER_S),
         )  # fmt: skip
 
-    async def _done(self, tenant: TenantId, run: _Run) -> None:
+    async def _done(self, tenant: TenantId, run: Run) -> None:
         segments, shards = self._archive.begin(tenant)
         try:
             await self._all(run, segments, shards)
-        except _TimeUp:
+        except TimeUp:
             run.answer.complete = False
         finally:
             # What still runs in a thread stops at its next look.
@@ -260,12 +204,12 @@ class Searches:
         finally:
             self._waiting -= 1
 
-    async def _all(self, run: _Run, segments: list[Segment], shards: list[PieceShard]) -> None:
+    async def _all(self, run: Run, segments: list[Segment], shards: list[PieceShard]) -> None:
         for shard in shards:
             if self._wanted(run, shard.low_ns, shard.high_ns, shard.n):
-                part = await self._offload.run(_ask_memory, run, shard)
+                part = await self._offload.run(ask_memory, run, shard)
                 if part is not None:
-                    _add(run, part)
+                    add_part(run, part)
             await asyncio.sleep(0)
         todo = [one for one in segments if self._wanted(run, one.low_ns, one.high_ns, one.events)]
         todo.sort(key=lambda one: (one.high_ns, one.id))
@@ -278,7 +222,7 @@ class Searches:
         await _all_of([work() for _ in range(SEGMENTS_AT_ONCE)])
         await self._show(run)
 
-    def _wanted(self, run: _Run, low_ns: int, high_ns: int, events: int) -> bool:
+    def _wanted(self, run: Run, low_ns: int, high_ns: int, events: int) -> bool:
         if low_ns < run.high_ns and high_ns >= run.low_ns:
             run.answer.looked_at += 1
             run.answer.asked += events
@@ -286,7 +230,7 @@ class Searches:
         run.answer.skipped += 1
         return False
 
-    async def _ask(self, run: _Run, segment: Segment) -> None:
+    async def _ask(self, run: Run, segment: Segment) -> None:
         files = self._archive.files
         try:
             shard = await files.use(segment)
@@ -301,16 +245,16 @@ class Searches:
             if not mask.any():
                 return
             if run.judge is not None:
-                await self._judge(run, segment, shard, mask)
+                await self._judge_all(run, segment, shard, mask)
                 return
-            shown = _may_be_shown(run, shard)
+            shown = may_be_shown(run, shard)
             blocks = counted_blocks(run.query.stage, shard) if isinstance(run.query.stage, CountBy) else []
-            blocks += ["times", "places", "origins"] if shown else ["times"] if _is_of_spans(run, shard) else []
-            _add(run, await files.load(segment, shard, blocks, _part, run, shard, segment, mask, shown=shown))
+            blocks += ["times", "places", "origins"] if shown else ["times"] if is_of_spans(run, shard) else []
+            add_part(run, await files.load(segment, shard, blocks, part_of, run, shard, segment, mask, shown=shown))
         finally:
             files.done(segment)
 
-    async def _judge(self, run: _Run, segment: Segment, shard: SegmentShard, mask: Mask) -> None:
+    async def _judge_all(self, run: Run, segment: Segment, shard: SegmentShard, mask: Mask) -> None:
         at = np.flatnonzero(mask)
         files = self._archive.files
         blocks = await files.load(segment, shard, ["times", "places", "origins"], event_blocks, shard, at)
@@ -318,9 +262,9 @@ class Searches:
         for start in range(0, len(at), JUDGED_ROWS):
             rows = at[start : start + JUDGED_ROWS]
             async with run.judging:
-                run.tally.events += await files.load(segment, shard, blocks, _judge, run, shard, rows)
+                run.tally.events += await files.load(segment, shard, blocks, judge_at, run, shard, rows)
 
-    async def _show(self, run: _Run) -> None:
+    async def _show(self, run: Run) -> None:
         """Read the events that are shown."""
         where: dict[int, tuple[Segment | Shard, list[int]]] = {}
         for _, place, source in run.top:
@@ -350,7 +294,7 @@ class Searches:
         finally:
             files.done(source)
 
-    def _finish(self, run: _Run) -> None:
+    def _finish(self, run: Run) -> None:
         answer, stage = run.answer, run.query.stage
         answer.total = run.tally.events
         answer.bars, answer.span_ns = run.tally.shown_bars(), run.tally.span_ns
@@ -383,73 +327,6 @@ def _lone(batches: list[EventBatch]) -> Event:
     """The one event there is, with its fields in place of the line."""
     fields = Event(batches[0], 0).fields()
     return Event(replace(batches[0], raw=[msgspec.json.encode(fields)]), 0)
-
-
-class _Part(NamedTuple):
-    """What one shard has for an answer. ``times_ns`` are those of its events, or the one span that all are in."""
-
-    events: int
-    times_ns: Rows | int | None
-    groups: Counter[tuple[str, ...]] | None
-    found: list[tuple[Mark, int, Segment | Shard]]
-
-
-def _may_be_shown(run: _Run, shard: Shard) -> bool:
-    """Whether events of the shard may be among those that are shown, and are not just counted."""
-    if not run.limit or (run.after is not None and shard.low_ns > run.after.time_ns):
-        return False
-    return len(run.top) < run.limit or shard.high_ns >= run.top[-1][0].time_ns
-
-
-def _is_of_spans(run: _Run, shard: Shard) -> bool:
-    """Whether the shard's events are in several spans of a histogram."""
-    span_ns = run.tally.span_ns
-    return bool(span_ns) and shard.low_ns // span_ns != shard.high_ns // span_ns
-
-
-def _part(run: _Run, shard: Shard, source: Segment | Shard, mask: Mask, *, shown: bool) -> _Part:
-    run.check()
-    times_ns: Rows | int | None = shard.low_ns if run.tally.span_ns else None
-    if _is_of_spans(run, shard):
-        times_ns = shard.times_ns[mask]
-    return _Part(
-        int(np.count_nonzero(mask)), times_ns,
-        counted(run.query.stage, shard, mask) if isinstance(run.query.stage, CountBy) else None,
-        [(mark, place, source) for mark, place in newest(shard, mask, run.limit, run.after)] if shown else [],
-    )  # fmt: skip
-
-
-def _add(run: _Run, part: _Part) -> None:
-    """Add what a shard has to the answer; on the event loop, so one after another."""
-    run.tally.events += part.events
-    if isinstance(part.times_ns, int):
-        run.tally.add_at(part.times_ns, part.events)
-    elif part.times_ns is not None:
-        run.tally.add_times(part.times_ns)
-    if part.groups is not None:
-        run.tally.add_groups(part.groups)
-    if part.found:
-        run.top = heapq.nlargest(run.limit, [*run.top, *part.found], key=lambda one: one[0])
-
-
-def _ask_memory(run: _Run, shard: Shard) -> _Part | None:
-    asked = Asked(run.node, shard)
-    asked.choose()
-    asked.test(run.check)
-    mask = asked.mask(run.check)
-    if not mask.any():
-        return None
-    if run.judge is None:
-        return _part(run, shard, shard, mask, shown=_may_be_shown(run, shard))
-    at = np.flatnonzero(mask)
-    kept = sum(_judge(run, shard, at[start : start + JUDGED_ROWS]) for start in range(0, len(at), JUDGED_ROWS))
-    return _Part(kept, None, None, [])
-
-
-def _judge(run: _Run, shard: Shard, at: Rows) -> int:
-    run.check()
-    assert run.judge is not None, "somebody judges"
-    return run.judge(batches_at(shard, at))
 
 
 def _id(batch: EventBatch, at: int) -> EventId:
