@@ -45,7 +45,10 @@ async def cases_bench(options: BenchOptions) -> BenchResult:
     by_host = baselines["host_and_day"]["all"]
     ratios = {
         f"{name}_vs_host_and_day": round(every[name]["value"] / max(1e-9, by_host[name]["value"]), 2)
-        for name in ("finding_recall", "pair_recall")
+        for name in ("finding_recall", "finding_precision", "pair_recall")
+    } | {
+        f"{name}_vs_host_and_day": round(every[name] / max(1e-9, by_host[name]), 2)
+        for name in ("finding_f1", "pair_f1")
     }
     load = {
         "streams": len(_STORIES) * seeds, "stories": list(_STORIES), "oddities_in_each": _ODDITIES, "events": events,
@@ -114,8 +117,20 @@ def _told(one: Tally) -> dict[str, Any]:
         "pair_recall": (one.pairs["both"], one.pairs["so"]),
     }
     told: dict[str, Any] = {name: _rate(wilson(hits, of)) for name, (hits, of) in rates.items() if of}
+    if one.true_findings:
+        told["finding_f1"] = _f1(one.in_case / max(1, one.case_findings), one.in_case / one.true_findings)
+    if one.pairs["so"]:
+        told["pair_f1"] = _f1(one.pairs["both"] / max(1, one.pairs["said"]), one.pairs["both"] / one.pairs["so"])
+    if one.true_findings:
+        precision, recall = one.shares_precision / one.true_findings, one.shares_recall / one.true_findings
+        told["b_cubed"] = {"precision": round(precision, 4), "recall": round(recall, 4), "f1": _f1(precision, recall)}
     counts = {"intrusions": one.intrusions, "pieces": one.pieces, "mixed": one.mixed, "false_cases": one.false_cases}
     return told | counts | {"findings": one.findings, "honest_findings": one.findings - one.true_findings}
+
+
+def _f1(precision: float, recall: float) -> float:
+    """Their harmonic mean."""
+    return round(2 * precision * recall / max(1e-9, precision + recall), 4)
 
 
 def _rate(interval: Interval) -> dict[str, float]:

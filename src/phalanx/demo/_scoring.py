@@ -29,6 +29,8 @@ class Tally:
     are all that this group has. The same of events. ``pieces`` are groups with something of an intrusion, ``whole``
     intrusions all of whose findings are in one group, and ``mixed`` groups with something of two. ``false_cases`` are
     groups without anything true. ``pairs`` are of findings that belong together, that were put together, and both.
+    ``shares_precision`` and ``shares_recall`` are sums over the true findings, for the measure B-cubed: of what a
+    finding's group has, the part that is of its intrusion; and of its intrusion, the part that its group has.
     """
 
     intrusions: int = 0
@@ -46,6 +48,8 @@ class Tally:
     events_in_case: int = 0
     case_events: int = 0
     pairs: Counter[str] = field(default_factory=Counter)
+    shares_precision: float = 0.0
+    shares_recall: float = 0.0
 
     def add(self, other: "Tally") -> None:
         """Count what another one counted."""
@@ -79,7 +83,21 @@ def tally(truth: Mapping[str, Deed], streamed: Mapping[str, Finding], groups: Se
         if owner[one] is not None and owner[one] == owner[other]
     }  # fmt: skip
     made.pairs.update(said=len(together), so=len(belong), both=len(together & belong))
+    made.shares_precision, made.shares_recall = _shares(owner, groups)
     return made
+
+
+def _shares(owner: Mapping[str, int | None], groups: Sequence[Grouped]) -> tuple[float, float]:
+    """B-cubed (Bagga and Baldwin, 1998) as sums; a finding in no group is one by itself."""
+    group_of = {one: set(group.findings) & set(owner) for group in groups for one in group.findings}
+    precision = recall = 0.0
+    for one, whom in owner.items():
+        if whom is None:
+            continue
+        own, got = {other for other, of in owner.items() if of == whom}, group_of.get(one, {one})
+        precision += len(own & got) / len(got)
+        recall += len(own & got) / len(own)
+    return precision, recall
 
 
 def _count(

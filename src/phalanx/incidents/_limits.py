@@ -37,6 +37,13 @@ TIE_NEIGHBOURS = 8
 # What findings of more hosts name says nothing, and so does what hunts saw on more hosts.
 MAX_TIE_HOSTS = 10
 MAX_BRIDGE_HOSTS = 6
+# An account seen on more hosts than these looks after the house: that two findings name it says little.
+MAX_PERSON_HOSTS = 4
+# A finding that names more accounts than these, as guesses at a password do, names nobody.
+MAX_PEOPLE = 2
+# Where several findings may be meant, on a host or near an event, the nearest is; another counts half for each so long
+# that it is farther off.
+NEAREST_HALF_S = 60.0
 # A hunted event leads to findings of another host that are this near to it.
 BRIDGE_WITHIN_S = 1_800.0
 # What was seen twice, further apart than this, is usual and leads nowhere.

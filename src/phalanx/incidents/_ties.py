@@ -5,7 +5,13 @@ other's host, and by an event that a hunt found between them. Each reason has a 
 ``TIE_HALF_LIFE_S`` between them; several add up as independent chances do. What many hosts name says nothing, and
 neither does what hunts saw again and again: that is the house's daily life, not a way that somebody took.
 
-Two findings on one host that name different people are hardly tied by the host alone: whole days happen on a server.
+Honest work is done where an intruder is, at the same time, by people whose accounts he may have. So what could mean
+several findings counts for what is nearest and least common:
+
+- two findings on one host that name different people are hardly tied by the host: whole days happen on a server;
+- one that names nobody belongs to those on its host that are nearest to it in time;
+- an account seen on many hosts ties little, by name and by what hunts found of it; a list of guessed accounts nothing;
+- an event that a hunt found leads to the findings nearest to it, and hardly to those of other people.
 """
 
 from collections import defaultdict
@@ -21,8 +27,11 @@ from phalanx.incidents._limits import (
     GROUP_WITHIN_S,
     LIVE_WITHIN_S,
     MAX_BRIDGE_HOSTS,
+    MAX_PEOPLE,
+    MAX_PERSON_HOSTS,
     MAX_TIE_HOSTS,
     MAX_WHYS,
+    NEAREST_HALF_S,
     TIE_HALF_LIFE_S,
     TIE_NEIGHBOURS,
     USUAL_APART_S,
@@ -36,6 +45,8 @@ _LINKING = frozenset({"ip", "domain", "file"})
 _SAME_PERSON, _SAME_HOST, _OTHER_PERSON = 0.9, 0.7, 0.3
 _SHARED = {"user": 0.8, "ip": 0.9, "domain": 0.9, "file": 0.8}
 _MOVE, _BRIDGE = 0.6, 0.6
+# Each of several reasons that go by an account of many hosts: together they tie nothing.
+_COMMON_PERSON = 0.25
 
 
 class Why(msgspec.Struct, frozen=True):
@@ -97,7 +108,7 @@ def ties(findings: Sequence[Finding], hunts: Sequence[Hunt], host_names: Mapping
     looks = [_look(one, host_names) for one in sorted(findings, key=lambda one: (one.first_seen_ns, one.id))]
     seen = _Seen.of(hunts, host_names)
     found: dict[tuple[str, str], dict[tuple[str, str], Why]] = defaultdict(dict)
-    for one, other, why in (*_shared(looks), *_moves(looks, seen), *_bridges(looks, seen), *_shown(looks, seen)):
+    for one, other, why in (*_shared(looks, seen), *_moves(looks, seen), *_bridges(looks, seen), *_shown(looks, seen)):
         pair = (min(one.finding.id, other.finding.id), max(one.finding.id, other.finding.id))
         known = found[pair].get((why.kind, why.by))
         if known is None or known.weight < why.weight:
@@ -109,6 +120,8 @@ def _look(finding: Finding, host_names: Mapping[str, str]) -> _Look:
     named = named_by(finding.entities, host_names)
     lag_s = abs(finding.accepted_at_ns - finding.first_seen_ns) / NS_PER_S
     people = frozenset(one for one in named if one.type == "user")
+    if len(people) > MAX_PEOPLE:
+        named, people = named - people, frozenset()
     return _Look(finding, host_in(finding.case), frozenset(named), people, lag_s <= LIVE_WITHIN_S)
 
 
@@ -134,8 +147,9 @@ def _tie(pair: tuple[str, str], whys: Iterable[Why]) -> Tie:
     return Tie(*pair, round(1.0 - against, 4), tuple(ordered[:MAX_WHYS]))
 
 
-def _shared(looks: Sequence[_Look]) -> Iterator[tuple[_Look, _Look, Why]]:
+def _shared(looks: Sequence[_Look], seen: "_Seen") -> Iterator[tuple[_Look, _Look, Why]]:
     """Findings that name the same thing, each with those just before it."""
+    nearest_s = _nearest_s(looks)
     by_entity: dict[Entity, list[_Look]] = defaultdict(list)
     for look in looks:
         for entity in look.named | {Entity("host", look.host)}:
@@ -147,8 +161,39 @@ def _shared(looks: Sequence[_Look]) -> Iterator[tuple[_Look, _Look, Why]]:
         for place, one in enumerate(group):
             for other in group[max(0, place - TIE_NEIGHBOURS) : place]:
                 base, text = _base(entity, one, other)
+                if (
+                    entity.type == "user"
+                    and len({look.host for look in group} | seen.hosts_of[entity]) > MAX_PERSON_HOSTS
+                ):
+                    base = _COMMON_PERSON
+                elif entity.type == "host":
+                    base *= _nearness(one, other, nearest_s)
                 if weight := _faded(base, one, other):
                     yield one, other, Why(entity.type, str(entity), text, round(weight, 4))
+
+
+def _nearest_s(looks: Sequence[_Look]) -> dict[str, float]:
+    """For each finding how far the nearest other one on its host is, of those just before and after it."""
+    nearest = {look.finding.id: GROUP_WITHIN_S for look in looks}
+    for group in _on_hosts(looks).values():
+        for place, one in enumerate(group):
+            for other in group[max(0, place - TIE_NEIGHBOURS) : place]:
+                gap_s = apart_s(one.finding, other.finding)
+                for ident in (one.finding.id, other.finding.id):
+                    nearest[ident] = min(nearest[ident], gap_s)
+    return nearest
+
+
+def _nearness(one: _Look, other: _Look, nearest_s: Mapping[str, float]) -> float:
+    """1 where two findings on a host name somebody, or one that does not has none that is nearer; else less."""
+    gap_s = apart_s(one.finding, other.finding)
+    farther_s = [gap_s - nearest_s[look.finding.id] for look in (one, other) if not look.people]
+    return _halved(min(farther_s, default=0.0))
+
+
+def _halved(farther_s: float) -> float:
+    """What counts of something that is farther off than what is nearest."""
+    return float(0.5 ** (max(0.0, farther_s) / NEAREST_HALF_S))
 
 
 def _base(entity: Entity, one: _Look, other: _Look) -> tuple[float, str]:
@@ -178,7 +223,7 @@ def _moves(looks: Sequence[_Look], seen: "_Seen") -> Iterator[tuple[_Look, _Look
 def _bridges(looks: Sequence[_Look], seen: "_Seen") -> Iterator[tuple[_Look, _Look, Why]]:
     """Findings on another host that an event leads to, which a hunt found by what the first one names."""
     on_host, by_id = _on_hosts(looks), {look.finding.id: look for look in looks}
-    for finding, at_ns, names in seen.hits:
+    for finding, at_ns, names, place in seen.hits:
         one = by_id.get(finding)
         if one is None:
             continue
@@ -189,11 +234,30 @@ def _bridges(looks: Sequence[_Look], seen: "_Seen") -> Iterator[tuple[_Look, _Lo
             for host in sorted(entity.value for entity in names if entity.type == "host"):
                 if host == one.host or host not in on_host or seen.usual(by, {one.host, host}):
                     continue
-                for other in on_host[host]:
-                    near_s = max(other.finding.first_seen_ns - at_ns, at_ns - other.finding.last_seen_ns) / NS_PER_S
-                    if near_s <= BRIDGE_WITHIN_S and (weight := _faded(_BRIDGE, one, other)):
+                near = [(_off_s(other.finding, at_ns), other) for other in on_host[host]]
+                least_s = min(off_s for off_s, _ in near)
+                for off_s, other in near:
+                    base = _bridge(by, other, place, seen) * _halved(off_s - least_s)
+                    if off_s <= BRIDGE_WITHIN_S and (weight := _faded(base, one, other)):
                         text = f"a hunt found {by} on {host}"
                         yield one, other, Why("hunt", f"{by} {host}", text, round(weight, 4))
+
+
+def _off_s(finding: Finding, at_ns: int) -> float:
+    """How far a moment is from a finding; 0 within it."""
+    return max(0, finding.first_seen_ns - at_ns, at_ns - finding.last_seen_ns) / NS_PER_S
+
+
+def _bridge(by: Entity, to: _Look, place: str, seen: "_Seen") -> float:
+    """What an event at ``place`` that names ``by`` counts for a finding on a host that it names.
+
+    Who came from a host may have used another account there; who is on the event's own is the one it names.
+    """
+    if by.type != "user":
+        return _BRIDGE
+    if to.host == place and to.people and by not in to.people:
+        return _OTHER_PERSON
+    return _COMMON_PERSON if len(seen.hosts_of[by]) > MAX_PERSON_HOSTS else _BRIDGE
 
 
 def _shown(looks: Sequence[_Look], seen: "_Seen") -> Iterator[tuple[_Look, _Look, Why]]:
@@ -204,17 +268,18 @@ def _shown(looks: Sequence[_Look], seen: "_Seen") -> Iterator[tuple[_Look, _Look
             if entity.type != "host":
                 by_entity[entity].append(look)
     by_id = {look.finding.id: look for look in looks}
-    for finding, at_ns, names in seen.hits:
+    for finding, at_ns, names, place in seen.hits:
         one = by_id.get(finding)
         if one is None or Entity("host", one.host) not in names:
             continue
-        near_s = max(one.finding.first_seen_ns - at_ns, at_ns - one.finding.last_seen_ns) / NS_PER_S
+        near_s = _off_s(one.finding, at_ns)
         hosts = {entity.value for entity in names if entity.type == "host"}
         for by in sorted(entity for entity in names if entity in by_entity and entity not in one.named):
             if near_s > BRIDGE_WITHIN_S or len(seen.hosts_of[by]) > MAX_BRIDGE_HOSTS or seen.usual(by, hosts):
                 continue
+            base = _bridge(by, one, place, seen)
             for other in by_entity[by][-TIE_NEIGHBOURS:]:
-                if other.host != one.host and (weight := _faded(_BRIDGE, one, other)):
+                if other.host != one.host and (weight := _faded(base, one, other)):
                     text = f"a hunt found {by} on {one.host}"
                     yield one, other, Why("hunt", f"{by} {one.host}", text, round(weight, 4))
 
@@ -235,7 +300,8 @@ class _Seen:
     """What hunts saw: events with what they name, each once for each finding that was followed."""
 
     def __init__(self) -> None:
-        self.hits: list[tuple[str, int, frozenset[Entity]]] = []
+        # The finding that was followed, when the event was, what it names, and the host that it is of.
+        self.hits: list[tuple[str, int, frozenset[Entity], str]] = []
         self.hosts_of: dict[Entity, set[str]] = defaultdict(set)
         self._times: dict[tuple[Entity | None, frozenset[str]], tuple[int, int]] = {}
 
@@ -245,7 +311,9 @@ class _Seen:
         for hunt in sorted(hunts, key=lambda hunt: hunt.id):
             for hit in hunt.hits:
                 names = frozenset(named_by(hit.names, host_names))
-                seen.hits.append((hunt.finding, hit.time_ns, names))
+                own = named_by(hit.names[:1], host_names)
+                place = next((one.value for one in own if one.type == "host"), "")
+                seen.hits.append((hunt.finding, hit.time_ns, names, place))
                 seen._add(hit.time_ns, names)
         return seen
 

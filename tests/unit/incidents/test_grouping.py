@@ -81,6 +81,38 @@ def test_a_hunt_shows_on_one_host_what_a_finding_of_another_names():
     assert [why.kind for why in group.members[1].why] == ["hunt"]
 
 
+def test_an_account_of_many_hosts_ties_little_also_by_what_hunts_found_of_it():
+    pair = [finding("1", "h-1", ("user", "adm")), finding("2", "h-2", ("user", "adm"), at_s=30)]
+    assert groups(pair) == [["1", "2"]]
+    rounds = [(60.0 + n, ("host", f"h-{n}"), ("user", "adm")) for n in range(1, 6)]
+    assert groups(pair, [hunt("1", *rounds)]) == [["1"], ["2"]]
+    # What else both name still ties them.
+    both = [finding("1", "h-1", ("user", "adm"), ("ip", "203.0.113.9")), finding("2", "h-2", ("ip", "203.0.113.9"))]
+    assert groups(both, [hunt("1", *rounds)]) == [["1", "2"]]
+
+
+def test_a_list_of_guessed_accounts_names_nobody():
+    guessed = [("user", name) for name in ("admin", "oracle", "pi")]
+    assert groups([finding("1", "h-1", *guessed), finding("2", "h-2", *guessed, at_s=5)]) == [["1"], ["2"]]
+    assert groups([finding("1", "h-1", *guessed[:2]), finding("2", "h-2", *guessed[:2], at_s=5)]) == [["1", "2"]]
+
+
+def test_what_names_nobody_belongs_to_what_is_nearest_on_its_host():
+    kim, lee = finding("1", "h-1", ("user", "kim")), finding("2", "h-1", ("user", "lee"), at_s=400)
+    assert groups([kim, lee, finding("3", "h-1", at_s=398)]) == [["1"], ["2", "3"]]
+    assert groups([kim, lee, finding("3", "h-1", at_s=3)]) == [["1", "3"], ["2"]]
+
+
+def test_a_hunted_event_leads_to_the_nearest_findings_and_not_to_those_of_others():
+    way = (("host", "h-2"), ("user", "svc"))
+    first, later = finding("1", "h-1", ("user", "svc")), ("ip", "203.0.113.9")
+    assert groups([first, finding("2", "h-2", later, at_s=12)], [hunt("1", (10, *way))]) == [["1", "2"]]
+    others = finding("2", "h-2", ("user", "lee"), at_s=12)
+    assert groups([first, others], [hunt("1", (10, *way))]) == [["1"], ["2"]]
+    # Somebody else is nearer to the event than what names nobody.
+    assert groups([first, others, finding("3", "h-2", at_s=900)], [hunt("1", (10, *way))]) == [["1"], ["2", "3"]]
+
+
 def test_the_order_of_findings_does_not_matter():
     many = [finding(str(number), f"h-{number % 3}", ("user", f"u{number % 2}"), at_s=number) for number in range(12)]
     assert groups(many) == groups(many[::-1])
