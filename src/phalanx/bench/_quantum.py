@@ -7,21 +7,23 @@ this package's simulator, and by Qiskit's statevectors where the extra `ibm` is 
 computed.
 """
 
+import asyncio
 import importlib.util
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from phalanx.bench._model import BenchOptions, BenchResult
-from phalanx.core import Origin, Provenance, Rng
-from phalanx.quantum import AttackModel, Gates, ShotResult, Stage, estimate_probability, parse, resources, simulate
+from phalanx.bench._quantum_models import cuts, models, on_devices
+from phalanx.bench._quantum_rows import ideal, row, series, told
+from phalanx.core import Rng
+from phalanx.quantum import AttackModel, Gates, Stage, estimate_probability, resources, simulate
 from phalanx.quantum.routines import (
     Action,
-    Answer,
     PhaseKernel,
     choose_responses,
     factor,
@@ -38,27 +40,33 @@ async def quantum_bench(options: BenchOptions) -> BenchResult:
     seconds, repeats = (1.0, 3) if options.quick else (10.0, 12)
     tell, seed = options.tell, options.seed
     tell("searching indicators")
-    search = _series(lambda bits: _searched(1 << bits, seed, repeats), range(6, 21), seconds)
+    search = series(lambda bits: _searched(1 << bits, seed, repeats), range(6, 21), seconds)
     tell("choosing responses")
-    respond = _series(lambda n: _responded(n, seed), range(4, 19, 2), seconds)
+    respond = series(lambda n: _responded(n, seed), range(4, 19, 2), seconds)
     tell("walking")
-    walk = _series(_walked, (16, 32, 64, 128, 256, 512, 1_024, 2_048), seconds)
+    walk = series(_walked, (16, 32, 64, 128, 256, 512, 1_024, 2_048), seconds)
     tell("factoring")
-    shor = _series(lambda bits: _factored(bits, seed), range(5, 21), seconds)
+    shor = series(lambda bits: _factored(bits, seed), range(5, 21), seconds)
     tell("estimating probabilities")
     estimate = await _estimated(seed, repeats)
     tell("kernels")
     kernels = _kernels(seed)
+    tell("segments, synthetic rows, novelties, classes")
+    learned, peers = await asyncio.to_thread(models, seed, seconds)
+    tell("cutting, and devices")
+    cut, devices = await cuts(seed, seconds), await on_devices(seed)
     return BenchResult(
         load={
             "seconds_for_the_largest": seconds, "searches_each": repeats, "epsilons": list(_EPSILONS),
             "kernel": {"features": _KERNEL_FEATURES, "rows": _KERNEL_ROWS, "gate_rows": _GATE_ROWS},
             "what_is_simulated": "ideal machines, by amplitudes; nothing here is a time on a quantum computer",
+            "what_is_emulated": "devices, by their published calibrations",
         },
         figures={
-            "indicator_search": _told(search) | {"exponent": _slope(search, "size", "quantum_cost")},
-            "response_choice": _told(respond), "attack_paths": _told(walk), "key_exposure": _told(shor),
+            "indicator_search": told(search) | {"exponent": _slope(search, "size", "quantum_cost")},
+            "response_choice": told(respond), "attack_paths": told(walk), "key_exposure": told(shor),
             "probability": estimate["quantum"], "kernels": kernels["ours"],
+            **learned, "cutting": cut, "on_devices": devices,
             "rsa_2048": resources.to_break("RSA", 2048).told(), "ec_256": resources.to_break("EC", 256).told(),
         },
         baselines={
@@ -69,7 +77,7 @@ async def quantum_bench(options: BenchOptions) -> BenchResult:
             },
             "attack_paths": {"classical_walk_chance_then": walk[-1]["classical"][1]},
             "probability": estimate["monte_carlo"],
-            "kernels": kernels["baselines"],
+            "kernels": kernels["baselines"], **peers,
         },
         ratios={
             f"kernels.{name}": kernels["ours"]["few_rows_entries_per_s"] / rate
@@ -78,41 +86,11 @@ async def quantum_bench(options: BenchOptions) -> BenchResult:
     )  # fmt: skip
 
 
-def _series(run: Callable[[int], dict[str, Any]], sizes: Sequence[int], seconds: float) -> list[dict[str, Any]]:
-    """Each size in turn, until one takes longer than there is."""
-    rows: list[dict[str, Any]] = []
-    for size in sizes:
-        started_s = time.perf_counter()
-        row = run(size)
-        row["seconds"] = (time.perf_counter() - started_s) / row.pop("runs", 1)
-        if row["seconds"] > seconds and rows:
-            break
-        rows.append(row)
-    return rows
-
-
-def _told(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    largest = rows[-1]
-    return {
-        "largest": largest["size"], "largest_s": largest["seconds"],
-        "agreed_share": sum(row["agreed"] for row in rows) / sum(row["asked"] for row in rows),
-        "quantum_cost": largest["quantum_cost"], "cost_unit": largest["unit"],
-    }  # fmt: skip
-
-
-def _row(size: int, answers: Sequence[Answer], classical: Sequence[float]) -> dict[str, Any]:
-    return {
-        "size": size, "runs": len(answers), "asked": len(answers), "agreed": sum(one.agrees for one in answers),
-        "quantum_cost": float(np.mean([one.quantum.cost for one in answers])), "unit": answers[0].quantum.cost_unit,
-        "classical": list(classical),
-    }  # fmt: skip
-
-
 def _searched(n: int, seed: int, repeats: int) -> dict[str, Any]:
     values = [f"host-{j}.example" for j in range(n)]
     draws = Rng(seed).child(f"search/{n}")
     answers = [search_indicators(values, [values[draws.integer(0, n)]], seed=seed + j) for j in range(repeats)]
-    return _row(n, answers, [float(answers[0].classical[0].cost)])
+    return row(n, answers, [float(answers[0].classical[0].cost)])
 
 
 def _responded(n: int, seed: int) -> dict[str, Any]:
@@ -121,19 +99,19 @@ def _responded(n: int, seed: int) -> dict[str, Any]:
     pairs = [(f"a{j}", f"a{j + 1}", draws.uniform(0, 4)) for j in range(n - 1)]
     answer = choose_responses(actions, budget=1.5 * n, conflicts=pairs, layers=6, seed=seed)
     best = answer.found["best_possible"]
-    return _row(n, [answer], [one.value / best for one in answer.classical])
+    return row(n, [answer], [one.value / best for one in answer.classical])
 
 
 def _walked(n: int) -> dict[str, Any]:
     edges = [(f"n{j}", f"n{j + 1}") for j in range(n - 1)]
     answer = walk_paths(edges, source="n0", goal=f"n{n - 1}")
-    return _row(n, [answer], [one.value for one in answer.classical])
+    return row(n, [answer], [one.value for one in answer.classical])
 
 
 def _factored(bits: int, seed: int) -> dict[str, Any]:
     number = _semiprime(bits)
     answer = factor(number, seed=seed)
-    return _row(bits, [answer], [float(answer.classical[0].cost)])
+    return row(bits, [answer], [float(answer.classical[0].cost)])
 
 
 def _semiprime(bits: int) -> int:
@@ -149,7 +127,7 @@ async def _estimated(seed: int, repeats: int) -> dict[str, Any]:
     )
     rows = []
     for epsilon in _EPSILONS:
-        found = [await estimate_probability(model, run=_ideal, seed=seed + j, epsilon=epsilon) for j in range(repeats)]
+        found = [await estimate_probability(model, run=ideal, seed=seed + j, epsilon=epsilon) for j in range(repeats)]
         rows.append(
             {
                 "per_epsilon": 1 / epsilon, "calls": float(np.mean([one.calls for one in found])),
@@ -169,12 +147,6 @@ async def _estimated(seed: int, repeats: int) -> dict[str, Any]:
             "samples": [row["samples"] for row in rows], "exponent": _slope(rows, "per_epsilon", "samples"),
         },
     }  # fmt: skip
-
-
-async def _ideal(circuit: Any, /, *, shots: int, seed: int) -> ShotResult:
-    counts = simulate.sample(simulate.probabilities(parse(circuit)), shots, Rng(seed))
-    source = Provenance(origin=Origin.SIMULATED, device="bench", circuits=(circuit.digest,), shots=shots, seed=seed)
-    return ShotResult(counts, source)
 
 
 def _kernels(seed: int) -> dict[str, Any]:

@@ -1,27 +1,22 @@
 """`phalanx quantum`: routines for security questions, simulated, beside the classical answer. No node is needed."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from phalanx.cli._output import Column, Group, json_option, print_json, print_table
+from phalanx.cli._output import Group, json_option, print_json
+from phalanx.cli._quantum_answers import read_lines, read_text, seed_option, show_answer
 from phalanx.cli._quantum_cut import cut
+from phalanx.cli._quantum_models import classify, generate, novelty, segment
 from phalanx.cli._quantum_noise import mitigate
 from phalanx.core import InvalidInput
 
 if TYPE_CHECKING:
     from phalanx.core import Circuit
     from phalanx.quantum import ShotResult
-    from phalanx.quantum.routines import Answer
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
-_MAX_FILE_BYTES = 64 << 20
-
-seed_option = click.option(
-    "--seed", default=1, show_default=True, help="Seed of every draw: the same, the same answer."
-)
 
 
 @click.group(cls=Group, short_help="Quantum routines for security questions, simulated, beside classical answers.")
@@ -29,8 +24,12 @@ def quantum() -> None:
     """Quantum routines for security questions, simulated, with the classical answer beside each."""
 
 
+quantum.add_command(classify)
 quantum.add_command(cut)
+quantum.add_command(generate)
 quantum.add_command(mitigate)
+quantum.add_command(novelty)
+quantum.add_command(segment)
 
 
 @quantum.command("search")
@@ -42,8 +41,8 @@ def search(values: Path, wanted: Path, seed: int, *, as_json: bool) -> None:
     """Which lines of VALUES are in WANTED: Grover's search, its questions counted."""
     from phalanx.quantum.routines import search_indicators
 
-    answer = search_indicators(_lines(values, "VALUES"), set(_lines(wanted, "WANTED")), seed=seed)
-    _show(answer, as_json=as_json, told=[("found", ", ".join(answer.found["values"][:20]) or "nothing")])
+    answer = search_indicators(read_lines(values, "VALUES"), set(read_lines(wanted, "WANTED")), seed=seed)
+    show_answer(answer, as_json=as_json, told=[("found", ", ".join(answer.found["values"][:20]) or "nothing")])
 
 
 @quantum.command("respond")
@@ -71,7 +70,7 @@ def respond(plan: Path, layers: int, seed: int, *, as_json: bool) -> None:
     answer = choose_responses(actions, budget=budget, conflicts=conflicts, layers=layers, seed=seed)
     chosen = ", ".join(answer.found["actions"]) or "none"
     worth = f"{answer.found['worth']:g} of {answer.found['best_possible']:g} that is possible"
-    _show(answer, as_json=as_json, told=[("take", chosen), ("worth", worth)])
+    show_answer(answer, as_json=as_json, told=[("take", chosen), ("worth", worth)])
 
 
 @quantum.command("walk")
@@ -84,7 +83,7 @@ def walk(edges: Path, source: str, goal: str, *, as_json: bool) -> None:
     from phalanx.quantum.routines import walk_paths
 
     pairs = []
-    for number, line in enumerate(_lines(edges, "EDGES"), 1):
+    for number, line in enumerate(read_lines(edges, "EDGES"), 1):
         names = line.replace(",", " ").split()
         if len(names) != 2:
             raise InvalidInput("EDGES", f"line {number} of {edges} has no two names: {line[:80]!r}")
@@ -92,7 +91,7 @@ def walk(edges: Path, source: str, goal: str, *, as_json: bool) -> None:
     answer = walk_paths(pairs, source=source, goal=goal)
     path = " → ".join(answer.found["path"]) or "there is none"
     ranked = ", ".join(f"{name} {chance:.3f}" for name, chance in answer.found["ranked"][:5])
-    _show(answer, as_json=as_json, told=[("shortest path", path), ("most visited by the walk", ranked)])
+    show_answer(answer, as_json=as_json, told=[("shortest path", path), ("most visited by the walk", ranked)])
 
 
 @quantum.command("spread")
@@ -109,7 +108,7 @@ def spread(links: Path, source: str, goal: str, epsilon: float, seed: int, *, as
     from phalanx.quantum.routines import spread_threat
 
     read = []
-    for number, line in enumerate(_lines(links, "LINKS"), 1):
+    for number, line in enumerate(read_lines(links, "LINKS"), 1):
         words = line.replace(",", " ").split()
         try:
             one, other, chance = words[0], words[1], float(words[2])
@@ -122,7 +121,7 @@ def spread(links: Path, source: str, goal: str, epsilon: float, seed: int, *, as
         return
     low, high = answer.found["interval"]
     told = f"{answer.found['probability']:.4f}, between {low:.4f} and {high:.4f}"
-    _show(answer, as_json=as_json, told=[("probability", told), ("over", ", ".join(answer.found["links"]))])
+    show_answer(answer, as_json=as_json, told=[("probability", told), ("over", ", ".join(answer.found["links"]))])
 
 
 @quantum.command("forecast")
@@ -134,12 +133,12 @@ def forecast(series: Path, seed: int, *, as_json: bool) -> None:
     from phalanx.quantum.routines import forecast as forecasted
 
     try:
-        values = [float(line) for line in _lines(series, "SERIES")]
+        values = [float(line) for line in read_lines(series, "SERIES")]
     except ValueError as error:
         raise InvalidInput("SERIES", f"{series} has a line that is no number: {error}") from error
     answer = forecasted(values, seed=seed)
     others = ", ".join(f"{name} {value:.4g}" for name, value in answer.found["next_by"].items())
-    _show(
+    show_answer(
         answer, as_json=as_json, told=[("next", others), ("mean error judged on", f"{answer.found['judged']} values")]
     )
 
@@ -157,7 +156,7 @@ def factor(number: int, seed: int, *, as_json: bool) -> None:
     told = (
         f"{answer.found['attempts']} bases, {answer.found['circuits_run']} circuits of {answer.found['width_qubits']}"
     )
-    _show(answer, as_json=as_json, told=[("factors", factors), ("tried", f"{told} qubits")])
+    show_answer(answer, as_json=as_json, told=[("factors", factors), ("tried", f"{told} qubits")])
 
 
 @quantum.command("resources")
@@ -189,49 +188,10 @@ async def _simulated(circuit: "Circuit", /, *, shots: int, seed: int) -> "ShotRe
     return ShotResult(counts, made)
 
 
-def _show(answer: "Answer", *, as_json: bool, told: list[tuple[str, str]]) -> None:
-    import msgspec
-
-    if as_json:
-        print_json(msgspec.to_builtins(answer))
-        return
-    for name, text in told:
-        click.echo(f"{name}: {text}")
-    rows: list[Mapping[str, Any]] = [
-        {"kind": kind, "side": side}
-        for kind, sides in (("quantum, simulated", (answer.quantum,)), ("classical", answer.classical))
-        for side in sides
-    ]
-    columns: list[Column] = [
-        ("how", lambda row: row["kind"]),
-        ("method", lambda row: row["side"].method),
-        ("gives", lambda row: f"{row['side'].value:g}"),
-        ("costs", lambda row: f"{row['side'].cost:,} {row['side'].cost_unit}"),
-    ]
-    print_table(answer.routine, rows, columns, empty="nothing")
-    click.echo(f"claim: {answer.claim}")
-
-
-def _read(path: Path, field: str, parse: Callable[[str], Any]) -> Any:
-    try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise InvalidInput(field, f"{path} is larger than {_MAX_FILE_BYTES >> 20} MiB")
-        return parse(path.read_text())
-    except OSError as error:
-        raise InvalidInput(field, f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise InvalidInput(field, f"{path} cannot be read: {error}") from error
-
-
-def _lines(path: Path, field: str) -> list[str]:
-    lines: list[str] = _read(path, field, lambda text: [line.strip() for line in text.splitlines() if line.strip()])
-    return lines
-
-
 def _json(path: Path, field: str) -> dict[str, Any]:
     import json
 
-    read = _read(path, field, json.loads)
+    read = read_text(path, field, json.loads)
     if not isinstance(read, dict):
         raise InvalidInput(field, f"{path} is no JSON object")
     return read

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -114,3 +115,49 @@ def test_a_circuit_is_cut_with_its_overhead_told_before(circuit):
     assert found["provenance"][0]["origin"] == "simulated"
     shown = run("cut", circuit, "--max-qubits", 2, "--device", "fake_lagos", "--shots", 500)
     assert "emulated" in shown.output, shown.output
+
+
+@pytest.fixture
+def tables(tmp_path):
+    draw = np.random.default_rng(3)
+    usual = draw.normal(size=(60, 4))
+    strange = draw.normal(size=(60, 4)) + 2
+    for name, rows in (("usual", usual), ("strange", strange)):
+        np.savetxt(tmp_path / name, rows, delimiter=",")
+    both = np.column_stack([np.concatenate([usual, strange]), [0] * 60 + [1] * 60])
+    np.savetxt(tmp_path / "labelled", both, delimiter=",")
+    (tmp_path / "traffic").write_text("web db 5\nweb cache 4\ndc files 6\ndb dc 0.5\n")
+    return tmp_path
+
+
+@pytest.mark.requirement("QML-1")
+def test_variational_routines_answer_from_files_beside_classical_ones(tables):
+    shown = {
+        "segment": run("segment", tables / "traffic", "--steps", 40),
+        "novelty": run("novelty", tables / "usual", tables / "labelled", "--labelled", "--columns", 2),
+        "generate": run("generate", tables / "strange", "--others", tables / "usual", "--columns", 2, "--draws", 50,
+                        "--output", tables / "drawn"),
+        "classify": run("classify", tables / "labelled", tables / "labelled", "--qubits", 3, "--steps", 40),
+    }  # fmt: skip
+    for name, text in (
+        ("segment", "annealing"), ("novelty", "isolation forest"), ("generate", "tree of dependencies"),
+        ("classify", "boosted stumps"),
+    ):  # fmt: skip
+        assert shown[name].exit_code == 0, shown[name].output
+        assert text in shown[name].output
+        assert "quantum, simulated" in shown[name].output
+    assert np.loadtxt(tables / "drawn", delimiter=",").shape == (50, 2)
+    assert "areas:" in shown["novelty"].output
+
+
+@pytest.mark.requirement("QML-1", "HWF-6")
+def test_a_segmentation_is_measured_on_a_device_that_is_named(tables):
+    (tables / "two").write_text("web db 5\ndb dc 1\n")
+    device = ("--device", "fake_lagos", "--mitigate", "readout")
+    shown = run("segment", tables / "two", *device, "--layers", 1, "--steps", 3, "--shots", 100, "--json")
+    found = json.loads(shown.output)
+    assert found["provenance"]["origin"] == "emulated"
+    assert found["provenance"]["mitigation"] == "readout tensored"
+    (tables / "bad").write_text("1,2\n3\n")
+    assert "line 2" in str(run("novelty", tables / "bad", tables / "usual").exception)
+    assert "0 or 1" in str(run("classify", tables / "usual", tables / "usual").exception)

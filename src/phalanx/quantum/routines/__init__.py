@@ -5,37 +5,60 @@ directly, as large as they fit: what they show is what an ideal machine would gi
 the same input. Nothing here claims to be faster in time.
 """
 
+from phalanx.quantum.routines._ansatz import Layers, metric
 from phalanx.quantum.routines._answer import KERNELS, Answer
+from phalanx.quantum.routines._bits import Binning
+from phalanx.quantum.routines._boltzmann import BoltzmannMachine, find_novelties, isolation
+from phalanx.quantum.routines._classifying import VariationalClassifier, boosted_stumps, classify, logistic
 from phalanx.quantum.routines._factoring import factor, measured_phase
 from phalanx.quantum.routines._forecasting import forecast, quantum_features
+from phalanx.quantum.routines._generating import BornMachine, generate, tree_chances
 from phalanx.quantum.routines._kernels import PhaseKernel, RidgeMachine, gaussian_kernel, novelty
 from phalanx.quantum.routines._responding import Action, choose_responses, expectation_and_gradient
 from phalanx.quantum.routines._searching import amplified, chance_of_marked, search_circuit, search_indicators
+from phalanx.quantum.routines._segmenting import Lowest, lowest_energy, segment_energy, segment_hosts
 from phalanx.quantum.routines._spreading import spread_model, spread_threat
 from phalanx.quantum.routines._walking import chance_at, mean_occupation, shortest_path, walk_paths
 
 __all__ = [
-    "KERNELS",
     "Action",
     "Answer",
+    "Binning",
+    "BoltzmannMachine",
+    "BornMachine",
+    "KERNELS",
+    "Layers",
+    "Lowest",
     "PhaseKernel",
     "RidgeMachine",
+    "VariationalClassifier",
     "amplified",
+    "boosted_stumps",
     "chance_at",
     "chance_of_marked",
     "choose_responses",
+    "classify",
     "expectation_and_gradient",
     "factor",
+    "find_novelties",
     "forecast",
     "gaussian_kernel",
+    "generate",
+    "isolation",
+    "logistic",
+    "lowest_energy",
     "mean_occupation",
     "measured_phase",
+    "metric",
     "novelty",
     "quantum_features",
     "search_circuit",
     "search_indicators",
+    "segment_energy",
+    "segment_hosts",
     "shortest_path",
     "spread_model",
     "spread_threat",
+    "tree_chances",
     "walk_paths",
 ]

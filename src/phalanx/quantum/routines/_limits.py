@@ -18,3 +18,14 @@ MAX_FACTORED_BITS = 20
 MAX_FACTOR_ATTEMPTS = 64
 # Values of a series that a reservoir is fed: each is a handful of products of small matrices.
 MAX_SERIES = 20_000
+# Qubits of a circuit whose angles are varied, and amplitudes of a batch of them at once (64 MiB).
+MAX_VARIED_QUBITS = 14
+MAX_BATCH_AMPLITUDES = 1 << 23
+# Bits of a distribution that is learned whole, rows that it is learned from, and rows drawn.
+MAX_LEARNED_BITS = 12
+MAX_BOLTZMANN_BITS = 9
+MAX_LEARNED_ROWS = 200_000
+MAX_DRAWN_ROWS = 1_000_000
+# Hosts that are put into segments, and energies that a device is asked for.
+MAX_SEGMENTED = 14
+MAX_ENERGIES = 200_000

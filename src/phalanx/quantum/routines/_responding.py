@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phalanx.core import Baseline, InvalidInput, LimitExceeded, Rng
+from phalanx.quantum.routines._annealing import annealed
 from phalanx.quantum.routines._answer import Answer, simulated
 from phalanx.quantum.routines._limits import MAX_ACTIONS, MAX_LAYERS, MAX_STEPS
 from phalanx.quantum.routines._transforms import Amplitudes, Weights, bits_of, rotate_all, sum_of_flips
@@ -65,11 +66,11 @@ def choose_responses(
     best = int(drawn[np.argmax(worth[drawn])])
     exact = int(np.argmax(worth))
     evaluations = steps + shots
-    annealed, weighed = _annealed(worth, n, evaluations, rng)
+    tried, weighed = annealed(worth, n, evaluations, rng)
     greedy = _greedy(actions, worth, n)
     classical = (
         Baseline(method="every choice", value=float(worth[exact]), error=0.0, cost=worth.size, cost_unit=_UNIT),
-        Baseline(method="annealing", value=float(worth[annealed]), error=0.0, cost=weighed, cost_unit=_UNIT),
+        Baseline(method="annealing", value=float(worth[tried]), error=0.0, cost=weighed, cost_unit=_UNIT),
         Baseline(method="greedy by worth per cost", value=float(worth[greedy]), error=0.0, cost=n, cost_unit=_UNIT),
     )
     return Answer(
@@ -164,21 +165,6 @@ def _worth_of(actions: Sequence[Action], budget: float, conflicts: Sequence[tupl
             raise InvalidInput("conflicts", f"{one!r} or {other!r} is no action")
         worth = worth - spoilt * chosen[:, names[one]] * chosen[:, names[other]]
     return np.asarray(worth, dtype=np.float64)
-
-
-def _annealed(worth: Weights, n: int, evaluations: int, rng: Rng) -> tuple[int, int]:
-    """Flip one action at a time, uphill always and downhill less and less often; the best choice seen."""
-    scale = float(worth.max() - worth.min()) or 1.0
-    at = best = rng.integer(0, worth.size)
-    for step in range(evaluations - 1):
-        heat = 0.3 * scale * (1 - step / evaluations) + _TINY
-        other = at ^ 1 << rng.integer(0, n)
-        rise = float(worth[other] - worth[at])
-        if rise >= 0 or rng.chance(math.exp(rise / heat)):
-            at = other
-        if worth[at] > worth[best]:
-            best = at
-    return best, evaluations
 
 
 def _greedy(actions: Sequence[Action], worth: Weights, n: int) -> int:
