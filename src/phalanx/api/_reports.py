@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
+from phalanx.allocation.forecasts import ForecastRow
 from phalanx.allocation.reports import ChargebackRow, Promise, RevenueRow, SlaRow
 from phalanx.api._auth import Gate, keeper, tenant_in_sight
 from phalanx.api._replies import reply
@@ -15,7 +16,7 @@ from phalanx.trust import Principal, Role
 if TYPE_CHECKING:
     from phalanx.node import Node
 
-KINDS: tuple[type, ...] = (ChargebackRow, RevenueRow, SlaRow)
+KINDS: tuple[type, ...] = (ChargebackRow, RevenueRow, SlaRow, ForecastRow)
 
 _From = Annotated[str, Query(alias="from", description="Jobs submitted from then on: a date or a time in UTC.")]
 _To = Annotated[str, Query(alias="to", description="Jobs submitted before then.")]
@@ -51,6 +52,11 @@ def report_routes(node: "Node", gate: Gate) -> APIRouter:
             _ns("from", since), _ns("to", until), tenant=_seen(principal, tenant), promise=Promise(promised)
         )
         return reply({"items": rows, "next": ""})
+
+    @router.get("/forecasts", responses=answer(ForecastRow, many=True))
+    async def forecasts(principal: Annotated[Principal, viewer]) -> Response:
+        """Arrivals of the caller's jobs by device, and queues of devices, five minutes to six hours ahead."""
+        return reply({"items": await node.forecasts.of(principal.tenant), "next": ""})
 
     return router
 

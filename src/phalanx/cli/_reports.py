@@ -89,6 +89,32 @@ def sla(client: NodeClient, tenant: str, promised: float, **shown: Any) -> None:
     _report(client, "sla", columns, {"tenant": tenant, "promised": promised}, **shown)
 
 
+@reports.command()
+@client_options
+@json_option
+def forecast(client: NodeClient, as_json: bool) -> None:
+    """Arrivals of your jobs by device, and queues of devices, five minutes to six hours ahead."""
+    rows = client.get("/v1/reports/forecasts")["items"]
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("of", lambda row: f"{row['what']} of {row['of']}"),
+        ("ahead", lambda row: f"{row['ahead_s'] // 60} min"),
+        ("expected", lambda row: f"{row['value']:,.1f}"),
+        ("four of five", lambda row: f"{row['low']:,.1f} to {row['high']:,.1f}"),
+        ("by", lambda row: row["by"]),
+        ("mean error", lambda row: _error(row, row["by"])),
+        ("of persistence", lambda row: _error(row, "persistence")),
+        ("workers", lambda row: "" if row["workers"] is None else str(row["workers"])),
+    ]
+    print_table("Forecasts", rows, columns, empty="no job was submitted in the last week, and no queue was looked at")
+
+
+def _error(row: Any, way: str) -> str:
+    return f"{row['errors'][way]:,.2f}" if row["errors"] else "–"
+
+
 def _report(
     client: NodeClient, name: str, columns: list[Column], params: dict[str, Any], *, since: datetime, until: datetime,
     as_csv: bool, as_json: bool,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from phalanx.agents import Missions, Skill, Swarm, Toolbox
 from phalanx.allocation import Placements, Reservations
+from phalanx.allocation.forecasts import Forecasts
 from phalanx.allocation.money import Budgets
 from phalanx.allocation.reports import Reports
 from phalanx.balancing import Balancing
@@ -130,6 +131,11 @@ class Node:
     def reports(self) -> Reports:
         """Who used what, what devices earned, and whether promises were kept."""
         return Reports(self.store, self.clock, self.fleet, self.device_history, self.settings.node.name)
+
+    @property
+    def forecasts(self) -> Forecasts:
+        """What will arrive, and what will wait."""
+        return Forecasts(self.store, self.clock, self.fleet, self.device_history, self.offload)
 
     @property
     def device_history(self) -> History:

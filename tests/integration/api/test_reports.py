@@ -35,6 +35,8 @@ def test_what_tenants_used_is_reported_to_whom_it_concerns(on_node):
         assert (await http.get("/v1/reports/revenue", params=ALL, headers=theirs)).status_code == 403
         levels = (await http.get("/v1/reports/sla", params=ALL, headers=theirs)).raise_for_status().json()["items"]
         assert [(one["tenant"], one["completed"], one["succeeded"]) for one in levels] == [("lab", 1, 1.0)]
+        told = (await http.get("/v1/reports/forecasts", headers=theirs)).raise_for_status().json()["items"]
+        assert {(one["what"], one["of"]) for one in told} >= {("arrivals", "local.statevector")}
         before = {"from": "2020-01-01", "to": "2021-01-01"}
         assert (await http.get("/v1/reports/chargeback", params=before)).json()["items"] == []
         for bad in ({"from": "soon", "to": "2021-01-01"}, {"from": "2021-01-01", "to": "2020-01-01"}, {}):
