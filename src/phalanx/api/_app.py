@@ -73,6 +73,8 @@ from phalanx.api._reports import KINDS as REPORT_KINDS
 from phalanx.api._reports import report_routes
 from phalanx.api._reservations import KINDS as RESERVATION_KINDS
 from phalanx.api._reservations import reservation_routes
+from phalanx.api._routes import KINDS as ROUTE_KINDS
+from phalanx.api._routes import route_routes
 from phalanx.api._schemas import ANY_PROBLEM, install_openapi
 from phalanx.api._service import Health, service_routes
 from phalanx.api._taxii import taxii_routes
@@ -104,6 +106,7 @@ _KINDS: Sequence[type] = (
     *ALLOCATION_KINDS,
     *BUDGET_KINDS,
     *REPORT_KINDS,
+    *ROUTE_KINDS,
     *AGREEMENT_KINDS,
     *ARTEFACT_KINDS,
     *LEDGER_KINDS,
@@ -162,6 +165,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         allocation_routes(node, gate),
         budget_routes(node, gate),
         report_routes(node, gate),
+        route_routes(node, gate),
         agreement_routes(node, gate),
         artefact_routes(node, gate),
         trace_routes(node, gate),

@@ -91,7 +91,7 @@ def _job(name: str, circuit: Circuit) -> Job | None:
     wide = not 3 <= seen.n_qubits <= MAX_WIDTH or not 0 < seen.n_two <= MAX_TWO
     if wide or seen.has_mid_circuit or seen.has_feed_forward or not seen.n_measured:
         return None
-    ideal = _ideal(circuit, seen.n_qubits)
+    ideal = ideal_outcome(circuit, seen.n_qubits)
     guessed = fidelity(ideal, np.full(ideal.size, 1.0 / ideal.size))
     if guessed > MAX_GUESSED:
         return None
@@ -204,7 +204,7 @@ def fidelity(one: Matrix, other: Matrix) -> float:
     return float(np.sqrt(np.maximum(one, 0.0) * np.maximum(other, 0.0)).sum() ** 2)
 
 
-def _ideal(circuit: Circuit, n: int) -> Matrix:
+def ideal_outcome(circuit: Circuit, n: int) -> Matrix:
     pairs = all_pairs(n)
     none, forever, zero = np.zeros(n), np.full(n, np.inf), np.zeros(len(pairs))
     silent = Noise(

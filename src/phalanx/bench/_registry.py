@@ -114,6 +114,12 @@ BENCHES: dict[str, Bench] = {
             "arrivals and queues of a real trace forecast beside persistence, and what warming ahead is worth",
             "phalanx.bench._forecast",
         ),
+        _lazy(
+            "routing",
+            "quantum or classical: regret of choosing, on held-out circuits with real queues",
+            "phalanx.bench._routing",
+            kernels=("allocation",),
+        ),
         _lazy("sharing", "STIX bundles, and a TAXII collection filled and read over HTTP", "phalanx.bench._sharing"),
         _lazy("startup", "import, --help and start of a node, as whole processes", "phalanx.bench._startup"),
         _lazy("storage", "commits, appends and reads of the durable ports", "phalanx.bench._storage"),

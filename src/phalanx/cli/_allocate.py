@@ -6,6 +6,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from phalanx.cli._allocate_route import route
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._kernels import ensure_kernels
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
@@ -122,3 +123,6 @@ def _here(text: str, policy: str, k: int, asked: dict[str, Any]) -> dict[str, An
     found = allocation.explain(circuit, wanted, allocation.published_devices(), policy=policy, k=k)
     told: dict[str, Any] = msgspec.json.decode(encode_json(found))
     return told
+
+
+allocate.add_command(route)

@@ -3,7 +3,7 @@
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import click
@@ -13,6 +13,9 @@ from phalanx.cli._files import read_file, write_file
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 from phalanx.core import InvalidInput
+
+if TYPE_CHECKING:
+    from phalanx.devices import DeviceModel
 
 _JSON = {"Content-Type": "application/json"}
 _FINAL = {"Completed", "Failed", "Cancelled"}
@@ -210,23 +213,28 @@ def refresh(provider: str, target: Path) -> None:
     click.echo(f"{len(found)} devices, {sum(one.head.n_qubits for one in found):,} qubits from {found[0].head.source}")
 
 
-def _brought() -> list[dict[str, Any]]:
-    """What the plug-ins of this installation offer, as the API would list it. Builds no node: that takes longer."""
+def brought_models() -> "list[DeviceModel]":
+    """The devices of the plug-ins of this installation. Builds no node: that takes longer."""
     from importlib.metadata import entry_points
 
     from phalanx.adapters import SystemClock, ThreadOffload
-    from phalanx.core import encode_json
-    from phalanx.devices import Backend, Fleet, ProviderContext, device_view
+    from phalanx.devices import Backend, Fleet, ProviderContext
 
-    clock = SystemClock()
-    context, found = ProviderContext(ThreadOffload(1), clock), list[Backend]()
+    context, found = ProviderContext(ThreadOffload(1), SystemClock()), list[Backend]()
     for entry in sorted(entry_points(group="phalanx.devices"), key=lambda one: one.name):
         try:
             found += entry.load()(context).backends()
         except Exception as error:  # noqa: BLE001 - a third party's code may fail in any way, and people are told
             click.echo(f"provider {entry.name} is left out: {error}", err=True)
-    devices = Fleet(found).devices()
-    return [json.loads(encode_json(device_view(one, clock.wall_ns()))) for one in devices]
+    return Fleet(found).devices()
+
+
+def _brought() -> list[dict[str, Any]]:
+    """The same as the API would list them."""
+    from phalanx.core import encode_json
+    from phalanx.devices import device_view
+
+    return [json.loads(encode_json(device_view(one, time.time_ns()))) for one in brought_models()]
 
 
 def _job(client: NodeClient, job: str) -> dict[str, Any]:

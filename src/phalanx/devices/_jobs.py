@@ -65,11 +65,13 @@ class Jobs:
     async def submit(
         self, tenant: TenantId, circuit: Circuit, *, shots: int, device: str = "", origin: Origin | None = None,
         seed: int | None = None, key: str = "", trace: TraceId = NO_TRACE, wishes: JobWishes | None = None,
+        reason: str = "",
     ) -> Job:  # fmt: skip
         """Durable when it returns. The same ``key`` again gives the first job; with another request it is refused.
 
         Without ``device`` one is chosen that grants the ``wishes``, among those whose results are of ``origin``. What
-        the purse refuses is refused here, with nothing written.
+        the purse refuses is refused here, with nothing written. ``reason`` says why ``device`` was named, if there is
+        more to say.
         """
         if len(key) > MAX_KEY_CHARS:
             raise LimitExceeded("characters of a key", maximum=MAX_KEY_CHARS, seen=len(key))
@@ -85,8 +87,8 @@ class Jobs:
             asked = msgspec.structs.replace(asked, origin=origin.value)
         job = Job(
             id=job_id, tenant=tenant, trace=trace, at_ns=self._clock.wall_ns(), device=device, circuit=circuit,
-            shots=shots, seed=_seed_of(job_id) if seed is None else seed, reason=f"{device} was asked for", key=key,
-            wishes=asked, pinned=bool(device),
+            shots=shots, seed=_seed_of(job_id) if seed is None else seed, key=key, wishes=asked, pinned=bool(device),
+            reason=reason or f"{device} was asked for",
         )  # fmt: skip
         job = await self._placed(job, origin)
         writes, expect = [_put(job)], [Expect(JOBS, tenant, job.id, 0)]
@@ -102,6 +104,10 @@ class Jobs:
             return _same(known, circuit, shots, device, seed)
         self._fresh.put_nowait((tenant, job.id))
         return job
+
+    async def known(self, tenant: TenantId, key: str) -> Job | None:
+        """The job that ``key`` stands for."""
+        return await self._of_key(tenant, key)
 
     async def get(self, tenant: TenantId, job_id: str) -> Job:
         """Raises ``NotFound``."""

@@ -87,3 +87,6 @@ DEEDS_PER_ROLE = 3
 INDICATORS_LOOK_S = 15.0
 INDICATORS_TIDY_S = 3_600.0
 KERNELS_FROM_INDICATORS = 10_000
+
+# Routed jobs that are remembered until they have ended, to learn how long they took.
+MAX_ROUTED_JOBS = 1_000

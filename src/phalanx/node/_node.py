@@ -58,6 +58,7 @@ from phalanx.node._ports import Ports
 from phalanx.node._probing import Probes
 from phalanx.node._responding import opened_responses
 from phalanx.node._roles import detection_rules, probes_of, skills_for
+from phalanx.node._routing import Routing
 from phalanx.node._rules import Rules, opened_rules
 from phalanx.node._sealing import anchor_daily, require_allowed, seal, seal_often
 from phalanx.node._services import Health, Services
@@ -123,6 +124,7 @@ class Node:
     reservations: Reservations
     jobs: Jobs
     budgets: Budgets
+    routing: Routing
     local_operator: Principal
     _space: SpaceWatch
     _services: Services
@@ -220,7 +222,7 @@ async def build_node(
         stack.push_async_callback(ledger.close)
         stack.push_async_callback(seal, ledger, telemetry)
         vouching = await build_vouching(settings, ports, store, ledger, telemetry, alerts)
-        fleet, placements, budgets, jobs = _devices(settings, ports, store, telemetry, alerts, ledger)
+        fleet, placements, budgets, jobs, routing = _devices(settings, ports, store, telemetry, alerts, ledger)
         engine = _engine(settings, ports, telling.store, telemetry, fleet, placements)
         load_plugins(ANALYSES, alerts, engine.register)
         intake = await _intake(settings, ports, intake_journal, store, seals, telemetry)
@@ -239,7 +241,7 @@ async def build_node(
         sentinel = await _sentinel(settings, ports, intake, telling.store, telemetry, swarm, work[0], host_names or {})
         node = Node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
-            alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel,
+            alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, jobs=jobs,
             rules=opened_rules(settings, ports, sentinel, alerts, ledger), judgements=Judgements(store, clock, ledger),
             events=log[0], archive=log[1], findings=findings, bus=bus, cluster=cluster, assembly=assembly, swarm=swarm,
             hunts=opened_hunts(log, findings, sentinel, store, ledger, ports, indicators), indicators=indicators,
@@ -248,7 +250,7 @@ async def build_node(
             migration=opened_migration(vault, store, clock, telemetry, artefacts, log[1]), placements=placements,
             escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
             agreements=archive, anchors=Anchors(store, offload, clock), artefacts=artefacts, fleet=fleet, ledger=ledger,
-            reservations=await opened_reservations(settings, ports, store, fleet), engine=engine, jobs=jobs,
+            reservations=await opened_reservations(settings, ports, store, fleet), engine=engine, routing=routing,
             sharing=opened_sharing(settings, ports, store, ledger, SharedValues(indicators)), identities=identities,
             delivery=await opened_delivery(settings, ports, store, telling, intake, telemetry, alerts, stack),
             incidents=Incidents(telling.store, ledger, clock, host_names or {}), local_operator=_LOCAL_OPERATOR,
@@ -364,15 +366,13 @@ def _telemetry(settings: Settings, clock: Clock, log_sink: LogSink) -> Telemetry
 
 def _devices(
     settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, alerts: Alerts, ledger: Ledger
-) -> tuple[Fleet, Placements, Budgets, Jobs]:  # fmt: skip
+) -> tuple[Fleet, Placements, Budgets, Jobs, Routing]:  # fmt: skip
     context = ProviderContext(ports.offload, ports.clock, frozenset(settings.devices.hardware))
     fleet = provided_fleet(context, alerts)
-    placements, budgets = (
-        opened_placements(settings, ports, fleet, alerts),
-        Budgets(store, ports.clock, fleet, ports.offload),
-    )
+    placements = opened_placements(settings, ports, fleet, alerts)
+    budgets = Budgets(store, ports.clock, fleet, ports.offload)
     jobs = Jobs(store, ports.clock, ports.ids, fleet, telemetry, placements, budgets, ledger)
-    return fleet, placements, budgets, jobs
+    return fleet, placements, budgets, jobs, Routing(fleet, jobs, budgets, ports.offload)
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,189 @@
+"""Ways of answering a task, what each is expected to lose, and what rules one out. Pure."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from phalanx.allocation._board import Board
+from phalanx.allocation._deciding import Decider
+from phalanx.allocation._layouts import Layouts, standing_of
+from phalanx.allocation._requirement import requirement_of
+from phalanx.allocation.money import run_seconds
+from phalanx.allocation.routing._learning import Expectations
+from phalanx.allocation.routing._limits import BY_CIRCUIT, LAID_OUT, MAX_LATE, OVERHEAD_S, QUEUED_JOB_S
+from phalanx.core import Circuit, InvalidInput, PhalanxError
+from phalanx.devices import DeviceModel, Modality, Money, PriceModel, check_fits, check_runs
+from phalanx.quantum import CircuitFeatures, features
+from phalanx.quantum.simulators import plan
+
+_HOUR_S = 3_600.0
+
+
+class Kind(StrEnum):
+    """What answers."""
+
+    QUANTUM = "quantum"
+    CLASSICAL = "classical"
+
+
+class Aims(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody wants of an answer. ``worth`` is that of a right answer and ``hour`` what an hour of waiting costs.
+
+    Both are in ``currency``, as ``budget`` is. ``only`` empty: whichever is better. 0 asks for nothing.
+    """
+
+    fidelity: float = 0.0
+    within_s: float = 0.0
+    budget: float = 0.0
+    worth: float = 1.0
+    hour: float = 0.1
+    only: str = ""
+    currency: str = "USD"
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.fidelity <= 1.0:
+            raise InvalidInput("fidelity", f"{self.fidelity} is not between 0 and 1")
+        if min(self.within_s, self.budget, self.worth, self.hour) < 0.0 or not math.isfinite(self.worth + self.hour):
+            raise InvalidInput("aims", "times, amounts and worths are not negative, and finite")
+        if self.only not in {"", *Kind}:
+            raise InvalidInput("only", f"{self.only!r} is neither quantum nor classical")
+
+    @property
+    def deadline_s(self) -> float:
+        return self.within_s or math.inf
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """One way as it is expected to be. ``late`` is the chance that it misses the deadline; ``why_not`` rules it out.
+
+    ``expected_s`` is the time before it was corrected by what was learned: what ``Expectations.took`` is told.
+    """
+
+    name: str
+    kind: Kind
+    seconds: float
+    money: float
+    fidelity: float
+    late: float = 0.0
+    why_not: str = ""
+    note: str = ""
+    expected_s: float = 0.0
+
+
+def loss_of(aims: Aims, *, seconds: float, money: float, fidelity: float) -> float:
+    """What an answer loses against a right one, free and at once. Too late or below the floor it is worthless."""
+    useful = fidelity if seconds <= aims.deadline_s and fidelity >= aims.fidelity else 0.0
+    # Nobody waits beyond the deadline.
+    waited = min(seconds, aims.deadline_s)
+    return aims.worth * (1.0 - useful) + money + aims.hour * waited / _HOUR_S
+
+
+def expected_loss(aims: Aims, way: Way) -> float:
+    """The same of what is expected, its chance to be late included."""
+    on_time = way.fidelity * (1.0 - way.late)
+    return aims.worth * (1.0 - on_time) + way.money + aims.hour * min(way.seconds, aims.deadline_s) / _HOUR_S
+
+
+def ways_of(
+    circuit: Circuit, shots: int, aims: Aims, models: Sequence[DeviceModel], learned: Expectations, layouts: Layouts,
+    prices: Mapping[str, PriceModel] | None = None,
+) -> list[Way]:  # fmt: skip
+    """Every device as a way: simulators as classical ones, machines and their emulations as quantum ones.
+
+    The quantum ones are shortlisted, and laid out on the best few. ``prices`` go before those of the models.
+    """
+    task = _Task(circuit, features(circuit), shots, aims, learned, prices or {})
+    found = [_simulated(task, one) for one in models if one.kind is Modality.SIMULATOR and _routed(one)]
+    quantum = [one for one in models if one.kind is not Modality.SIMULATOR and not one.only_by_name]
+    if not quantum:
+        return found
+    board = Board([standing_of(one) for one in quantum])
+    decision = Decider(board, "shortlist", k=LAID_OUT).decide(requirement_of(task.counts, shots=shots))
+    by_name = {one.name: one for one in quantum}
+    for one in decision.considered():
+        if one.fits and one.name in decision.shortlist:
+            found.append(_laid_out(task, by_name[one.name], layouts))
+        else:
+            why = f"is not among the best {LAID_OUT} of the shortlist" if one.fits else one.reason
+            found.append(_none(one.name, Kind.QUANTUM, why))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    circuit: Circuit
+    counts: CircuitFeatures
+    shots: int
+    aims: Aims
+    learned: Expectations
+    prices: Mapping[str, PriceModel]
+
+    def money(self, model: DeviceModel, seconds: float) -> Money:
+        price, counts = self.prices.get(model.name, model.price), self.counts
+        return price.cost(self.shots, counts.n_one, counts.n_two, counts.n_measured, seconds)
+
+
+def _routed(model: DeviceModel) -> bool:
+    """Of the simulators that the fleet does not choose by itself, the one that is chosen by the circuit."""
+    return not model.only_by_name or model.name == BY_CIRCUIT
+
+
+def _simulated(task: _Task, model: DeviceModel) -> Way:
+    if not model.status.takes_work:
+        return _none(model.name, Kind.CLASSICAL, f"is {model.status.value}")
+    try:
+        check_fits(model, task.circuit, task.shots)
+        check_runs(model, task.circuit)
+        method = None if model.only_by_name or not model.name.endswith(".statevector") else "statevector"
+        chosen = plan(task.circuit, shots=task.shots, method=method)
+    except PhalanxError as error:
+        return _none(model.name, Kind.CLASSICAL, f"cannot: {error}")
+    expected_s = chosen.seconds + OVERHEAD_S
+    seconds, late = task.learned.seconds(model.name, expected_s, task.aims.deadline_s)
+    way = Way(
+        name=model.name, kind=Kind.CLASSICAL, seconds=seconds, money=0.0, fidelity=1.0, late=late, note=chosen.reason,
+        expected_s=expected_s,
+    )  # fmt: skip
+    return _ruled(task.aims, way, task.money(model, seconds))
+
+
+def _laid_out(task: _Task, model: DeviceModel, layouts: Layouts) -> Way:
+    try:
+        layout = layouts.layout(task.circuit, model)
+    except PhalanxError as error:
+        return _none(model.name, Kind.QUANTUM, f"cannot: {error}")
+    run_s = run_seconds(model, task.counts, task.shots)
+    wait_s = (model.queue.wait_ns_p50 or 0) / 1e9
+    if not wait_s and model.queue.depth:
+        wait_s = model.queue.depth * QUEUED_JOB_S
+    seconds, late = task.learned.seconds(model.name, wait_s + run_s, task.aims.deadline_s)
+    success = math.exp(layout.log_success)
+    way = Way(
+        name=model.name, kind=Kind.QUANTUM, seconds=seconds, money=0.0, fidelity=task.learned.fidelity(success),
+        late=late, expected_s=wait_s + run_s,
+        note=f"estimated success {success:.3g}, {layout.mapped.n_swaps} swaps, {wait_s:.3g} s of waiting",
+    )  # fmt: skip
+    return _ruled(task.aims, way, task.money(model, run_s))
+
+
+def _none(name: str, kind: Kind, why: str) -> Way:
+    return Way(name=name, kind=kind, seconds=0.0, money=0.0, fidelity=0.0, why_not=why)
+
+
+def _ruled(aims: Aims, way: Way, price: Money) -> Way:
+    """The way with its price and what rules it out, the first of: policy, currency, budget, deadline, fidelity."""
+    why = ""
+    if aims.only and way.kind != aims.only:
+        why = f"only {aims.only} ones are wanted"
+    elif price.micros and price.currency != aims.currency:
+        why = f"charges in {price.currency}, not in {aims.currency}"
+    elif aims.budget and price.amount > aims.budget:
+        why = f"would cost {price.amount:,.4g} {price.currency}, more than {aims.budget:g}"
+    elif way.late > MAX_LATE:
+        why = f"would take {way.seconds:.3g} s, and {aims.within_s:g} s are left"
+    elif way.fidelity < aims.fidelity:
+        why = f"is expected to reach a fidelity of {way.fidelity:.3g}, below {aims.fidelity:g}"
+    return msgspec.structs.replace(way, money=price.amount, why_not=why)
