@@ -80,6 +80,9 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
             "Not a circuit",
             "The text is no circuit; the message says where.",
         ),
+        ProblemType(
+            "invalid-workflow-file", 422, "Not a workflow", "The file is no workflow; each line says what is wrong."
+        ),
         ProblemType("wire", 422, "Unreadable record", "Bytes are not the record they should be."),
         ProblemType("not-shareable", 403, "Not shareable", "The marking of an object does not allow it there."),
         ProblemType("taxii-refused", 502, "Refused elsewhere", "A TAXII server elsewhere answered with an error."),

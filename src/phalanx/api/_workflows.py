@@ -13,7 +13,8 @@ from phalanx.api._replies import reply
 from phalanx.api._schemas import answer, answer_text, asked
 from phalanx.core import MAX_PAGE_ROWS, InvalidInput, NotFound
 from phalanx.trust import Principal, Role
-from phalanx.workflows import Gantt, RunState, RunStatus, StepResult, Template, gantt_svg
+from phalanx.workflows import Gantt, RunState, RunStatus, StepReplayed, StepResult, Template, gantt_svg
+from phalanx.workflows.operations import Operation
 
 if TYPE_CHECKING:
     from phalanx.node import Node
@@ -40,6 +41,35 @@ class WorkflowShown(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[StepShown, ...]
 
 
+class OperationShown(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a workflow's file can use: what it takes, and what it gives."""
+
+    name: str
+    title: str
+    step_kind: str
+    takes: tuple[str, ...]
+    gives: tuple[str, ...]
+    pure: bool
+
+
+class FileWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A workflow's file, as YAML."""
+
+    text: str
+
+
+class RunReplayWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The one step to be done again; empty: all."""
+
+    step: str = ""
+
+
+class RunReplayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What each step gave when it was done again, beside what is kept."""
+
+    steps: tuple[StepReplayed, ...]
+
+
 class RunWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A run that is wanted. The same ``run`` is one run, however often it is asked for; empty: a new one."""
 
@@ -63,7 +93,10 @@ class RunShown(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[StepResult, ...]
 
 
-KINDS: tuple[type, ...] = (WorkflowShown, RunWanted, RunWish, RunShown, RunState, Gantt)
+KINDS: tuple[type, ...] = (
+    FileWanted, Gantt, OperationShown, RunReplayed, RunReplayWanted, RunShown, RunState, RunWanted, RunWish,
+    WorkflowShown,
+)  # fmt: skip
 
 
 def workflow_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -80,6 +113,12 @@ def workflow_routes(node: "Node", gate: Gate) -> APIRouter:
     async def get_workflow(workflow: str) -> Response:
         """One workflow and its steps."""
         return reply(_shown(node.engine.template(workflow)))
+
+    @router.get("/operations", responses=answer(OperationShown, many=True), dependencies=[viewer])
+    async def list_operations() -> Response:
+        """What workflows can be made of, by name."""
+        found = sorted(node.workflows.operations.values(), key=lambda one: one.name)
+        return reply({"items": [_operation(one) for one in found], "next": ""})
 
     @router.get("/runs", responses=answer(RunState, many=True))
     async def list_runs(
@@ -118,6 +157,21 @@ def workflow_routes(node: "Node", gate: Gate) -> APIRouter:
 
 def _add_wishes(router: APIRouter, node: "Node", gate: Gate) -> None:
     operator = Depends(gate.needs(Role.OPERATOR))
+
+    @router.post("/workflows", responses=answer(WorkflowShown), openapi_extra=asked(FileWanted))
+    async def add_workflow(
+        request: Request, principal: Annotated[Principal, Depends(gate.needs(Role.ADMIN))]
+    ) -> Response:  # fmt: skip
+        """Bring a workflow as a file; one of the same name is replaced. What is wrong is told with its lines."""
+        wanted = _document(await read_body(request, node.offload), FileWanted)
+        return reply(_shown(await node.workflows.add(wanted.text, by=principal.name)))
+
+    @router.post("/runs/{run}/replay", responses=answer(RunReplayed), openapi_extra=asked(RunReplayWanted))
+    async def replay(run: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
+        """Do the pure steps again with the same seeds, and say which give something else; nothing is kept."""
+        body = await read_body(request, node.offload)
+        wanted = _document(body, RunReplayWanted) if body else RunReplayWanted()
+        return reply(RunReplayed(steps=tuple(await node.engine.replay(principal.tenant, run, step=wanted.step))))
 
     @router.post("/runs", responses=answer(RunState), openapi_extra=asked(RunWanted))
     async def submit(request: Request, principal: Annotated[Principal, operator]) -> Response:
@@ -165,6 +219,14 @@ def _shown(template: Template) -> WorkflowShown:
         for step in template.steps
     )  # fmt: skip
     return WorkflowShown(name=template.name, title=template.title, limit_s=template.limit_s, steps=steps)
+
+
+def _operation(one: Operation) -> OperationShown:
+    gives = one.gives.__struct_fields__ if hasattr(one.gives, "__struct_fields__") else ()
+    return OperationShown(
+        name=one.name, title=one.title, step_kind=one.kind.value, takes=one.takes.__struct_fields__, gives=gives,
+        pure=one.pure,
+    )  # fmt: skip
 
 
 def _document(body: bytes, kind: Any) -> Any:

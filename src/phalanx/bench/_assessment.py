@@ -3,9 +3,10 @@
 A kernel machine is for few rows: 500 are drawn from Train+, and 2,000 of Test+ are judged, once for each seed. The
 quantum and the classical kernel see the same principal components, have grids of the same size for their width and
 ridge, chosen by the same cross-validation, and are calibrated on the same scores held out. Boosted trees see the same
-rows, with all their columns. A variational classifier sees the first components. The last assessment takes the mean of
-what trees and quantum kernel say. Differences are paired: the same rows judged by both, resampled together, and whole
-draws resampled besides. Needs the extra ``learning`` and the data set.
+rows, with all their columns. A variational classifier sees the first components. ``trees_and_…`` takes the mean of what
+both say; ``fused_…`` is what the step ``assess`` makes of the same signals, calibrated on the rows held out, and beside
+it as it is without. Differences are paired: the same rows judged by both, resampled together, and whole draws resampled
+besides. Needs the extra ``learning`` and the data set.
 """
 
 import time
@@ -36,6 +37,7 @@ from phalanx.quantum.routines import (
     gaussian_kernel,
     novelty,
 )
+from phalanx.workflows.operations import fit_calibration, pooled_log_odds
 
 _FIT, _JUDGED, _SEEDS, _FOLDS = 500, 2_000, 10, 5
 _COMPONENTS = 8
@@ -85,6 +87,10 @@ async def assessment_bench(options: BenchOptions) -> BenchResult:
             "quantum_kernel": _judged(whole["quantum_kernel"], labels, rng.child("quantum")),
             "variational_classifier": _judged(whole["variational_classifier"], labels, rng.child("varied")),
             "trees_and_quantum_kernel": _judged(whole["trees_and_quantum_kernel"], labels, rng.child("both")),
+            "fused_quantum_kernel": _judged(whole["fused_quantum_kernel"], labels, rng.child("fused")),
+            "fused_quantum_kernel_uncalibrated": _judged(
+                whole["fused_quantum_kernel_uncalibrated"], labels, rng.child("fused uncalibrated")
+            ),
             "novelty_roc_area": {name: _mean(areas) for name, areas in novel.items() if "quantum" in name},
             "chosen": chosen,
         },
@@ -92,6 +98,7 @@ async def assessment_bench(options: BenchOptions) -> BenchResult:
             "gaussian_kernel": _judged(whole["gaussian_kernel"], labels, rng.child("gaussian")),
             "trees": _judged(whole["trees"], labels, rng.child("trees")),
             "trees_and_gaussian_kernel": _judged(whole["trees_and_gaussian_kernel"], labels, rng.child("other")),
+            "fused_gaussian_kernel": _judged(whole["fused_gaussian_kernel"], labels, rng.child("fused gaussian")),
             "novelty_roc_area": {name: _mean(areas) for name, areas in novel.items() if "quantum" not in name},
         },
         ratios={
@@ -99,6 +106,7 @@ async def assessment_bench(options: BenchOptions) -> BenchResult:
             for name, other in (
                 ("quantum_kernel", "gaussian_kernel"), ("quantum_kernel", "trees"), ("variational_classifier", "trees"),
                 ("trees_and_quantum_kernel", "trees"), ("trees_and_quantum_kernel", "trees_and_gaussian_kernel"),
+                ("fused_quantum_kernel", "fused_gaussian_kernel"), ("fused_quantum_kernel", "trees"),
             )
         },
     )  # fmt: skip
@@ -114,18 +122,31 @@ def _said(fit: Rows, test: Rows, coding: Coding, seed: int) -> tuple[dict[str, M
     components, others = _components(fit.x, test.x)
     folds = np.random.default_rng(seed).permutation(len(fit.x)) % _FOLDS
     found, picks = {}, {}
+    held: dict[str, Matrix] = {}
     for name, kernels in (("quantum_kernel", _quantum_kernels()), ("gaussian_kernel", _gaussian_kernels())):
         started_s = time.perf_counter()
         (width, kernel), ridge, held_out = _chosen(kernels, components, fit.attack, folds)
         machine = RidgeMachine(kernel(components, components), fit.attack, ridge=ridge)
         scores = machine.scores(kernel(others, components))
-        found[name] = Calibration.fitted(held_out, fit.attack).apply(scores)
+        calibration = Calibration.fitted(held_out, fit.attack)
+        found[name], held[name] = calibration.apply(scores), calibration.apply(held_out)
         picks[name] = {"width": width, "ridge": ridge, "seconds": round(time.perf_counter() - started_s, 2)}
     found["variational_classifier"] = _varied(components, fit.attack, others, seed)
-    found["trees"] = _by_trees(fit, test, coding, folds, seed)
+    found["trees"], held["trees"] = _by_trees(fit, test, coding, folds, seed)
     for name in ("quantum_kernel", "gaussian_kernel"):
         found[f"trees_and_{name}"] = (found["trees"] + found[name]) / 2
+        found |= _fused(f"fused_{name}", [found["trees"], found[name]], [held["trees"], held[name]], fit.attack)
     return found, picks
+
+
+def _fused(name: str, said: list[Matrix], held: list[Matrix], attack: NDArray[np.bool_]) -> dict[str, Matrix]:
+    """What ``assess`` makes of the signals: calibrated on rows held out, and as it is without."""
+    scale, shift = fit_calibration(held, attack)
+    odds = pooled_log_odds(said)
+    return {
+        name: 1.0 / (1.0 + np.exp(-(scale * odds + shift))),
+        f"{name}_uncalibrated": 1.0 / (1.0 + np.exp(-odds)),
+    }  # fmt: skip
 
 
 def _components(fit: Matrix, test: Matrix) -> tuple[Matrix, Matrix]:
@@ -211,7 +232,7 @@ def _mean(areas: list[float]) -> dict[str, float]:
     return {"mean": round(float(np.mean(areas)), 4), "least": round(min(areas), 4), "most": round(max(areas), 4)}
 
 
-def _by_trees(fit: Rows, test: Rows, coding: Coding, folds: NDArray[np.int64], seed: int) -> Matrix:
+def _by_trees(fit: Rows, test: Rows, coding: Coding, folds: NDArray[np.int64], seed: int) -> tuple[Matrix, Matrix]:
     grown = BoostingOptions(min_leaf_rows=_LEAF_ROWS)
     held_out = np.empty(len(fit.x))
     for fold in range(_FOLDS):
@@ -219,7 +240,8 @@ def _by_trees(fit: Rows, test: Rows, coding: Coding, folds: NDArray[np.int64], s
         trees = train_trees(fit.x[~out], fit.attack[~out], coding.names, seed=seed, options=grown)
         held_out[out] = trees.log_odds(fit.x[out])
     trees = train_trees(fit.x, fit.attack, coding.names, seed=seed, options=grown)
-    return Calibration.fitted(held_out, fit.attack).apply(trees.log_odds(test.x))
+    calibration = Calibration.fitted(held_out, fit.attack)
+    return calibration.apply(trees.log_odds(test.x)), calibration.apply(held_out)
 
 
 def _judged(said: Matrix, attack: NDArray[np.bool_], rng: Rng) -> dict[str, Any]:

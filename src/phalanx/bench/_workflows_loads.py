@@ -28,6 +28,7 @@ from phalanx.workflows import Engine, Step, StepContext, StepKind, StepOutput, T
 CHAIN_STEPS = 20
 _VALUES, _WANTED, _GRID, _ACTIONS, _SORTED = 2_048, 3, 12, 10, 400_000
 PROCESSES = 2
+MACHINES, MACHINE_QUBITS = 2, 5
 _AT_NS = 1_760_000_000_000_000_000
 
 
@@ -56,9 +57,16 @@ async def bed(fleet: Fleet, processes: ProcessOffload, *templates: Template, see
 
 
 def emulated_fleet(processes: ProcessOffload, seen: Seen) -> Fleet:
-    """Machines emulated from published calibrations, in other processes; what they are given is noted in ``seen``."""
+    """A few machines emulated from published calibrations, in other processes; ``seen`` notes what they are given.
+
+    The smallest on which the triage fits: more of them would have the bench measure how circuits are fitted to them.
+    """
     backends = ibm_provider(ProviderContext(processes, SystemClock(), frozenset())).backends()
-    return Fleet(Noting(backend, seen) for backend in backends if backend.device.origin is Origin.EMULATED)
+    emulated = [backend for backend in backends if backend.device.origin is Origin.EMULATED]
+    emulated.sort(
+        key=lambda backend: (backend.device.reach < MACHINE_QUBITS, backend.device.reach, backend.device.name)
+    )
+    return Fleet(Noting(backend, seen) for backend in emulated[:MACHINES])
 
 
 def ideal_fleet(threads: ThreadOffload) -> Fleet:

@@ -50,6 +50,7 @@ _BY_CODE = {
     "invalid-input": Exit.USAGE,
     "limit-exceeded": Exit.USAGE,
     "unreadable-circuit": Exit.USAGE,
+    "invalid-workflow-file": Exit.USAGE,
     "unavailable": Exit.UNAVAILABLE,
     "not-authenticated": Exit.NOT_ALLOWED,
     "not-allowed": Exit.NOT_ALLOWED,

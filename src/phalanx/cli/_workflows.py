@@ -1,8 +1,9 @@
 """`phalanx workflows`: what can be run, and the runs of a node."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import click
@@ -12,6 +13,9 @@ from phalanx.cli._files import write_file
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 from phalanx.core import NS_PER_MS, InvalidInput
+
+if TYPE_CHECKING:
+    from phalanx.workflows.operations import Operation
 
 _JSON = {"Content-Type": "application/json"}
 _STATUSES = ("queued", "running", "paused", "done", "failed", "cancelled")
@@ -61,6 +65,78 @@ def show(name: str, client: NodeClient, as_json: bool) -> None:
     print_table(found["title"], found["steps"], columns, empty="it has no steps")
 
 
+@workflows.command("operations")
+@client_options
+@json_option
+def operations(client: NodeClient, as_json: bool) -> None:
+    """What the files of workflows can use."""
+    rows = client.get("/v1/operations")["items"]
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("name", lambda row: row["name"]),
+        ("kind", lambda row: row["step_kind"]),
+        ("takes", lambda row: ", ".join(row["takes"])),
+        ("gives", lambda row: ", ".join(row["gives"]) or "–"),
+        ("title", lambda row: row["title"]),
+    ]
+    print_table("Operations", rows, columns, empty="there are none")
+
+
+@workflows.command("check")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+def check(file: Path, as_json: bool) -> None:
+    """Check a workflow's FILE here, without a node; what is wrong is told with line and field."""
+    from phalanx.workflows import InvalidFile, read_workflow
+
+    try:
+        found = read_workflow(_text_of(file), _operations(), file=str(file))
+    except InvalidFile as error:
+        if not as_json:
+            raise
+        import msgspec
+
+        print_json({"file": str(file), "problems": msgspec.to_builtins(error.problems)})
+        raise SystemExit(2) from None
+    if as_json:
+        print_json({"file": str(file), "problems": [], "steps": list(found.order())})
+        return
+    click.echo(f"{file}: {found.name} is right; its steps: {', '.join(found.order())}")
+
+
+def _operations() -> "Mapping[str, Operation]":
+    from phalanx.node import registered_operations
+
+    return {one.name: one for one in registered_operations()}
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput("FILE", f"{file} cannot be read: {error}") from error
+
+
+@workflows.command("add")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@client_options
+@json_option
+def add(file: Path, client: NodeClient, as_json: bool) -> None:
+    """Bring a workflow's FILE to the node, which keeps it; one of the same name is replaced."""
+    found = _add(client, file)
+    if as_json:
+        print_json(found)
+        return
+    click.echo(f"workflow {found['name']} can be run: phalanx workflows run {found['name']}")
+
+
+def _add(client: NodeClient, file: Path) -> Any:
+    body = json.dumps({"text": _text_of(file)}).encode()
+    return client.post("/v1/workflows", content=body, headers=_JSON)
+
+
 @workflows.command("run")
 @click.argument("name")
 @click.option(
@@ -71,7 +147,9 @@ def show(name: str, client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def run(name: str, inputs: tuple[str, ...], within: float, run: str, client: NodeClient, as_json: bool) -> None:
-    """Begin a run of workflow NAME on the node; it answers at once."""
+    """Begin a run of workflow NAME on the node; it answers at once. A NAME that ends in .yaml is brought first."""
+    if name.endswith((".yaml", ".yml")):
+        name = _add(client, Path(name))["name"]
     asked = {"workflow": name, "inputs": dict(map(_input, inputs)), "deadline_s": within, "run": run}
     state = client.post("/v1/runs", content=json.dumps(asked).encode(), headers=_JSON)
     if as_json:
@@ -140,7 +218,7 @@ def status(run: str, client: NodeClient, as_json: bool) -> None:
         ("hand-over", lambda row: _ms(row["handover_ns"]) if row["handover_ns"] >= 0 else "–"),
         ("on", lambda row: ", ".join(row["windows"]) or row["kind"]),
         ("critical", lambda row: "yes" if row["critical"] else "–"),
-        ("why", lambda row: row["why"] or "–"),
+        ("why", lambda row: row["why"] or "; ".join(one["reason"] for one in row["placed"]) or "–"),
     ]
     print_table("Steps", chart["bars"], columns, empty="it has no steps")
 
@@ -169,18 +247,46 @@ _wish("resume", "Go on with a paused or failed RUN from what is kept.")
 _wish("cancel", "Break off RUN and take back what its steps did outside, the last first.")
 
 
-@workflows.command("gantt")
+@workflows.command("replay")
 @click.argument("run")
-@click.option("--svg", "to", type=click.Path(path_type=Path), help="Write the picture to this file.")
+@click.option("--step", default="", help="Only this step.")
 @client_options
-def gantt(run: str, to: Path | None, client: NodeClient) -> None:
-    """The chart of RUN: devices, hand-over times, critical path; as JSON, or as a picture with --svg."""
+@json_option
+def replay(run: str, step: str, client: NodeClient, as_json: bool) -> None:
+    """Do the pure steps of RUN again with the same seeds, and say which give something else. Keeps nothing."""
+    body = json.dumps({"step": step}).encode()
+    found = client.post(f"/v1/runs/{quote(run, safe='')}/replay", content=body, headers=_JSON)["steps"]
+    if as_json:
+        print_json(found)
+        return
+    columns: list[Column] = [
+        ("step", lambda row: row["step"]),
+        ("outcome", lambda row: row["outcome"]),
+        ("reason", lambda row: row["reason"] or "–"),
+    ]
+    print_table("Done again", found, columns, empty="no step has a result yet")
+
+
+@workflows.command("export")
+@click.argument("run")
+@click.option(
+    "--format", "form", type=click.Choice(("json", "svg")), default="json", show_default=True,
+    help="Numbers, or a picture.",
+)  # fmt: skip
+@click.option("--out", "to", type=click.Path(path_type=Path), help="Write to this file instead of the screen.")
+@client_options
+def export(run: str, form: str, to: Path | None, client: NodeClient) -> None:
+    """The chart of RUN: devices and why, hand-over times, critical path; as JSON or as a picture."""
     from phalanx.workflows import Gantt, gantt_svg
 
     found = client.get(f"/v1/runs/{quote(run, safe='')}/gantt")
-    if to is None:
-        print_json(found)
-        return
-    import msgspec
+    if form == "svg":
+        import msgspec
 
-    write_file(to, gantt_svg(msgspec.convert(found, Gantt)).encode())
+        text = gantt_svg(msgspec.convert(found, Gantt))
+    else:
+        text = json.dumps(found, indent=2)
+    if to is None:
+        click.echo(text)
+    else:
+        write_file(to, text.encode())

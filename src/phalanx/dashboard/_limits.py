@@ -64,3 +64,6 @@ SURVEY_WAIT_S = 3.0
 # Placements, and devices that one of them names.
 MAX_PLACEMENTS_SHOWN = 8
 MAX_CONSIDERED_SHOWN = 5
+# Runs on the page of workflows, and changes of a verdict that are told of one.
+MAX_RUNS_SHOWN = 50
+MAX_TURNS_SHOWN = 4

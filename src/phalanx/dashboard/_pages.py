@@ -48,12 +48,14 @@ from phalanx.dashboard._sections import (
     RULES,
     SEARCH,
     SHARING,
+    WORKFLOWS,
 )
 from phalanx.dashboard._session import Doorman, to_login
 from phalanx.dashboard._sharing_page import coverage_shown, sharing_view
 from phalanx.dashboard._stations import LABELS
 from phalanx.dashboard._story import tell
 from phalanx.dashboard._ways import Ways
+from phalanx.dashboard._workflows_page import workflows_page
 from phalanx.telemetry import WAYPOINTS
 from phalanx.trust import NotAllowed, NotAuthenticated, Principal
 
@@ -155,6 +157,7 @@ def _work_routes(node: "Node", renderer: Renderer, doorman: Doorman) -> list[Rou
         (RULES.path, rules_page(node, renderer)),
         (SEARCH.path, search_page(node, renderer)),
         (DEVICES.path, devices_page(node, renderer)),
+        (WORKFLOWS.path, workflows_page(node, renderer)),
         (QUARANTINE.path, quarantine_page(node, renderer)),
         (INCIDENTS.path, listed),
         (f"{INCIDENTS.path}/{{incident}}", one),

@@ -17,6 +17,7 @@ LEDGER = Section("/ledger", "Ledger")
 KEYS = Section("/keys", "Keys")
 BALANCING = Section("/balancing", "Balancing")
 DEVICES = Section("/devices", "Devices")
+WORKFLOWS = Section("/workflows", "Workflows")
 AGENTS = Section("/agents", "Agents")
 ROLES = Section("/roles", "Roles")
 RULES = Section("/rules", "Rules")
@@ -30,7 +31,7 @@ CONNECTORS = Section("/connectors", "Connectors")
 # By what somebody comes for: what happens, who works on it, why it can be believed, and whom it is shared with.
 GROUPS = (
     ("Watch", (LIVE, INCIDENTS, SEARCH, RULES, COVERAGE, QUARANTINE)),
-    ("Work", (AGENTS, ROLES, BALANCING, DEVICES)),
+    ("Work", (AGENTS, ROLES, WORKFLOWS, BALANCING, DEVICES)),
     ("Proof", (AGREEMENT, LEDGER, KEYS)),
     ("Exchange", (MESSAGES, CONNECTORS, SHARING)),
 )

@@ -31,6 +31,7 @@ from phalanx.node._timekeeping import time_duty
 from phalanx.node._tripwires import tripwire_duty
 from phalanx.node._vault import SEALED_TABLES
 from phalanx.node._vouching import Vouching
+from phalanx.node._workflows import registered_operations
 
 __all__ = [
     "EventArchive",
@@ -86,6 +87,7 @@ __all__ = [
     "read_tiles",
     "provided_fleet",
     "registered",
+    "registered_operations",
     "rewrap_vault",
     "setting_names",
 ]

@@ -53,7 +53,7 @@ from phalanx.node._guard import SpaceWatch, WatchedBlobs, WatchedJournals, Watch
 from phalanx.node._identities import keep_identities, opened_identities
 from phalanx.node._indicators import SharedValues, opened_indicators, start_indicators
 from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SETTLED_POLL_S
-from phalanx.node._plugins import ANALYSES, load_plugins, provided_fleet
+from phalanx.node._plugins import provided_fleet
 from phalanx.node._ports import Ports
 from phalanx.node._probing import Probes
 from phalanx.node._responding import opened_responses
@@ -67,9 +67,10 @@ from phalanx.node._sharing import Sharing, opened_sharing
 from phalanx.node._swarm import load_work, opened_swarm, provide_tools
 from phalanx.node._vault import Erasable, TenantSealers, keep_vault, opened_vault
 from phalanx.node._vouching import Vouching, build_vouching
+from phalanx.node._workflows import opened_workflows
 from phalanx.telemetry import WAYPOINTS, Alerts, LogSink, Telemetry, discard, in_order
 from phalanx.trust import Principal, Role, Tokens
-from phalanx.workflows import Assessments, Engine
+from phalanx.workflows import Assessments, Definitions, Engine
 
 _LOCAL_OPERATOR = Principal("local operator", DEFAULT_TENANT, Role.ADMIN)
 
@@ -100,6 +101,7 @@ class Node:
     assembly: Assembly | None
     swarm: Swarm
     engine: Engine
+    workflows: Definitions
     balancing: Balancing
     assessments: Assessments
     responses: Responses
@@ -223,8 +225,7 @@ async def build_node(
         stack.push_async_callback(seal, ledger, telemetry)
         vouching = await build_vouching(settings, ports, store, ledger, telemetry, alerts)
         fleet, placements, budgets, jobs, routing = _devices(settings, ports, store, telemetry, alerts, ledger)
-        engine = _engine(settings, ports, telling.store, telemetry, fleet, placements)
-        load_plugins(ANALYSES, alerts, engine.register)
+        workflows = await opened_workflows(settings, ports, telling.store, telemetry, alerts, fleet, placements)
         intake = await _intake(settings, ports, intake_journal, store, seals, telemetry)
         stack.push_async_callback(intake.close)
         findings, work = Findings(store), load_work(alerts, besides)
@@ -246,12 +247,13 @@ async def build_node(
             events=log[0], archive=log[1], findings=findings, bus=bus, cluster=cluster, assembly=assembly, swarm=swarm,
             hunts=opened_hunts(log, findings, sentinel, store, ledger, ports, indicators), indicators=indicators,
             assessments=Assessments(store), responses=responses, cases=Cases(store), noise=noise, vault=vault,
-            probes=probes_of(settings, telemetry), balancing=_balancing(settings, ports, telemetry, swarm, engine),
+            balancing=_balancing(settings, ports, telemetry, swarm, workflows.engine),
             migration=opened_migration(vault, store, clock, telemetry, artefacts, log[1]), placements=placements,
             escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
             agreements=archive, anchors=Anchors(store, offload, clock), artefacts=artefacts, fleet=fleet, ledger=ledger,
-            reservations=await opened_reservations(settings, ports, store, fleet), engine=engine, routing=routing,
-            sharing=opened_sharing(settings, ports, store, ledger, SharedValues(indicators)), identities=identities,
+            reservations=await opened_reservations(settings, ports, store, fleet), routing=routing, workflows=workflows,
+            engine=workflows.engine, identities=identities, probes=probes_of(settings, telemetry),
+            sharing=opened_sharing(settings, ports, store, ledger, SharedValues(indicators)),
             delivery=await opened_delivery(settings, ports, store, telling, intake, telemetry, alerts, stack),
             incidents=Incidents(telling.store, ledger, clock, host_names or {}), local_operator=_LOCAL_OPERATOR,
             _space=space, _services=services, budgets=budgets, detection=await opened_detection(ports, store, ledger),
@@ -272,16 +274,6 @@ async def _intake(
     return await Intake.open(
         journal, store, clock=ports.clock, ids=ports.ids, telemetry=telemetry,
         max_backlog_events=settings.intake.max_backlog_events, seals=seals,
-    )  # fmt: skip
-
-
-def _engine(
-    settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, fleet: Fleet, placements: Placements
-) -> Engine:
-    return Engine(
-        store, ports.clock, telemetry, fleet, ports.offload, ports.rng.child("workflows"),
-        name=settings.node.name, processes=ports.processes, chooser=placements,
-        breakers=placements.breakers,
     )  # fmt: skip
 
 

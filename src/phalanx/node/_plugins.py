@@ -19,10 +19,11 @@ from phalanx.intel.delivery import SINKS_GROUP, SOURCES_GROUP
 SKILLS = "phalanx.skills"
 DUTIES = "phalanx.duties"
 ANALYSES = "phalanx.analyses"
+OPERATIONS = "phalanx.operations"
 DEVICES = "phalanx.devices"
 GROUPS = (
     SKILLS, DUTIES, ANALYSES, DEVICES, DETECTORS_GROUP, WRAPPERS_GROUP, ENTROPY_GROUP, SINKS_GROUP, SOURCES_GROUP,
-    POLICIES_GROUP,
+    POLICIES_GROUP, OPERATIONS,
 )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ from phalanx.node._settings import Settings
 from phalanx.node._tripwires import TRIPWIRES
 from phalanx.posture import INVENTORIES
 from phalanx.telemetry import WAYPOINTS, Telemetry
-from phalanx.workflows import ASSESSMENTS, RUN_STATES, RUNS, STEP_ATTEMPTS, STEP_RESULTS, STEP_UNDOS
+from phalanx.workflows import ASSESSMENTS, RUN_STATES, RUNS, STEP_ATTEMPTS, STEP_RESULTS, STEP_UNDOS, WORKFLOW_FILES
 
 # Every table that declares ``sealed``; a test holds this list to that.
 SEALED_TABLES = (
@@ -61,6 +61,7 @@ SEALED_TABLES = (
     JOB_KEYS, MANIFESTS, MISSIONS, NOTES, OBJECTS, OPINIONS, ORDERS, OUTBOX, PLACE_PARTS, PLACE_TABLES, PROPOSALS,
     QUARANTINE, REHEARSALS, REPLAYS, RUNS, RUN_STATES, SCORES, SEGMENTS, SINK_LETTERS, SINK_STATES, SOURCE_STATES,
     STATUSES, STEP_ATTEMPTS, STEP_RESULTS, STEP_UNDOS, SUPPRESSIONS, TRIPWIRES, VALUES, WAYPOINTS, WORDS,
+    WORKFLOW_FILES,
 )  # fmt: skip
 
 

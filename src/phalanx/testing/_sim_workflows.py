@@ -1,6 +1,7 @@
-"""Simulation ``workflows``: two engines share a store, are killed at any time, started again, and slow.
+"""Simulation ``workflows``: two engines share a store over a network, are killed at any time, started again, and slow.
 
 Runs are submitted, some of them twice. Commits take their time, and sometimes the process dies before it hears of one.
+The network loses a question on its way to the store, or the store's answer: then nobody knows whether it was written.
 The checker stands at the store and looks at nothing but what is committed:
 
 - the result of a step is written once, whoever worked on it, and never changes;
@@ -15,7 +16,7 @@ import asyncio
 import zlib
 from collections.abc import Sequence
 
-from phalanx.core import DEFAULT_TENANT, Expect, Put, Rng, Store, Write, decode, derive_id
+from phalanx.core import DEFAULT_TENANT, Expect, Put, Rng, StorageError, Store, Write, decode, derive_id
 from phalanx.devices import Fleet
 from phalanx.telemetry import Telemetry
 from phalanx.testing._checking import Checker, SimReport, Simulation, judged_in
@@ -39,6 +40,8 @@ _NEEDS: dict[str, tuple[str, ...]] = {"a": (), "b": ("a",), "c": ("a",), "d": ("
 _ENGINES = ("east", "west")
 _RUNS, _LIVES = 4, 3
 _PATIENCE_S = 600.0
+# How often a question to the store is lost, and how often its answer.
+_LOST = 0.02
 
 
 class _Watched:
@@ -55,20 +58,30 @@ class _Watched:
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
 
-    def _note(self, result: StepResult) -> None:
+    async def _note(self, result: StepResult) -> None:
         self._checker.require(result.id not in self._kept, "a step's result was kept twice", result.id)
-        early = [need for need in _NEEDS[result.step] if step_result_id(result.run, need) not in self._kept]
+        rows = [await self._store.get(STEP_RESULTS, result.tenant, one) for one in self._needed(result)]
+        early = [row for row in rows if row is None]
         self._checker.require(not early, "a result was kept before what it rests on", result.run, result.step)
         self._kept.add(result.id)
         self._checker.count("results kept")
 
+    def _needed(self, result: StepResult) -> list[str]:
+        return [step_result_id(result.run, need) for need in _NEEDS[result.step]]
+
     async def commit(self, writes: Sequence[Write], *, expect: Sequence[Expect] = ()) -> int:
         await self._world.clock.sleep(self._rng.exponential(0.05))
+        if self._rng.chance(_LOST):
+            self._checker.count("questions lost")
+            raise StorageError("the store could not be reached")
         version = await self._store.commit(writes, expect=() if self._deaf else expect)
         for write in writes:
             if isinstance(write, Put) and write.table.name == STEP_RESULTS.name:
-                self._note(decode(write.value, StepResult))
+                await self._note(decode(write.value, StepResult))
         await self._world.clock.sleep(self._rng.exponential(0.05))
+        if self._rng.chance(_LOST):
+            self._checker.count("answers lost")
+            raise StorageError("the store's answer was lost")
         return version
 
 
@@ -100,11 +113,11 @@ async def _engine_lives(world: SimWorld, name: str, store: Store, template: Temp
             store, world.clock, Telemetry(world.clock), Fleet([]), world.offload, Rng(rng.bits(30)), name=name
         )
         engine.register(template)
-        serving = asyncio.ensure_future(engine.serve())
+        serving = asyncio.ensure_future(_serve(world, engine))
         try:
             for run in range(_RUNS):
                 if life == 0 and rng.chance(0.7):
-                    await engine.submit("t", run_id=_run_id(run), tenant=DEFAULT_TENANT, inputs={})
+                    await _submit(engine, run, checker)
             await world.clock.sleep(rng.exponential(2.0) if life < _LIVES else _PATIENCE_S)
         finally:
             serving.cancel()
@@ -112,6 +125,22 @@ async def _engine_lives(world: SimWorld, name: str, store: Store, template: Temp
         if life < _LIVES:
             checker.count("engines killed")
         await world.clock.sleep(rng.exponential(5.0))
+
+
+async def _serve(world: SimWorld, engine: Engine) -> None:
+    """As a node does: a service that fails is started again."""
+    while True:
+        try:
+            await engine.serve()
+        except* StorageError:
+            await world.clock.sleep(1.0)
+
+
+async def _submit(engine: Engine, run: int, checker: Checker) -> None:
+    try:
+        await engine.submit("t", run_id=_run_id(run), tenant=DEFAULT_TENANT, inputs={})
+    except StorageError:
+        checker.count("submissions that nobody knows of")
 
 
 def _run_id(run: int) -> str:

@@ -8,6 +8,7 @@ Errors::
 
     PhalanxError (core)
     └── WorkflowError
+        ├── InvalidFile         a workflow's file cannot be used; each problem with its line
         ├── InvalidTemplate     a template cannot be run; names the step
         ├── RunChanged          a run was begun by another template
         ├── RunStopped          a run was paused or cancelled
@@ -16,9 +17,21 @@ Errors::
 """
 
 from phalanx.workflows._attempts import STEP_ATTEMPTS, STEP_UNDOS, Retry, StepAttempt, StepUndo
+from phalanx.workflows._circuits import CircuitWindow
 from phalanx.workflows._decorated import Workflow
+from phalanx.workflows._definitions import WORKFLOW_FILES, Definitions, WorkflowFile
 from phalanx.workflows._engine import Engine, RunOutcome
-from phalanx.workflows._errors import InvalidTemplate, RunChanged, RunStopped, StepFailed, Taken, WorkflowError
+from phalanx.workflows._errors import (
+    InvalidFile,
+    InvalidTemplate,
+    Problem,
+    RunChanged,
+    RunStopped,
+    StepFailed,
+    Taken,
+    WorkflowError,
+)
+from phalanx.workflows._files import read_workflow
 from phalanx.workflows._gantt import Bar, Gantt, gantt_of, gantt_svg
 from phalanx.workflows._records import (
     ASSESSMENTS,
@@ -31,6 +44,7 @@ from phalanx.workflows._records import (
     assessment_put,
     step_result_id,
 )
+from phalanx.workflows._replaying import StepReplayed
 from phalanx.workflows._states import RUN_STATES, Move, RunState, RunStates, RunStatus, Wanted
 from phalanx.workflows._template import Step, StepContext, StepKind, StepOutput, StepWork, Template
 
@@ -41,12 +55,17 @@ __all__ = [
     "STEP_ATTEMPTS",
     "STEP_RESULTS",
     "STEP_UNDOS",
+    "WORKFLOW_FILES",
     "Assessments",
     "Bar",
+    "CircuitWindow",
+    "Definitions",
     "Engine",
     "Gantt",
+    "InvalidFile",
     "InvalidTemplate",
     "Move",
+    "Problem",
     "Run",
     "RunChanged",
     "Retry",
@@ -62,6 +81,7 @@ __all__ = [
     "StepFailed",
     "StepKind",
     "StepOutput",
+    "StepReplayed",
     "StepResult",
     "StepUndo",
     "StepWork",
@@ -70,8 +90,10 @@ __all__ = [
     "Wanted",
     "Workflow",
     "WorkflowError",
+    "WorkflowFile",
     "assessment_put",
     "gantt_of",
     "gantt_svg",
+    "read_workflow",
     "step_result_id",
 ]

@@ -10,14 +10,57 @@ others away for a while; where none is left the step's classical fallback answer
 import asyncio
 from collections.abc import Callable
 
+import msgspec
+
 from phalanx.allocation import Breakers, DeviceFailed, run_somewhere
 from phalanx.balancing import NoEligibleResource, Operation, OperationKind, Pool, Resource
 from phalanx.core import NS_PER_S, Circuit, Clock, Origin, TenantId, Unavailable
 from phalanx.devices import Chooser, Fleet, FleetChooser, Wish
-from phalanx.quantum import ShotResult, ShotRunner
-from phalanx.workflows._limits import CIRCUIT_WIDTHS, CIRCUITS_AT_ONCE, DECLARED_CIRCUIT_S, MAX_WAITING_CIRCUITS
+from phalanx.quantum import ShotResult
+from phalanx.workflows._limits import (
+    CIRCUIT_WIDTHS,
+    CIRCUITS_AT_ONCE,
+    DECLARED_CIRCUIT_S,
+    MAX_WAITING_CIRCUITS,
+    MAX_WINDOWS,
+)
 
 POOL = "devices"
+
+
+class CircuitWindow(msgspec.Struct, frozen=True, kw_only=True):
+    """Circuits of a step that ran on one device, one after the other, and why there. Times are wall times."""
+
+    device: str
+    reason: str
+    begun_ns: int
+    ended_ns: int
+    circuits: int
+
+
+class StepCircuits:
+    """A ``ShotRunner`` for one step, which remembers where its circuits were."""
+
+    def __init__(self, circuits: "Circuits", name: str, tenant: TenantId) -> None:
+        self._circuits, self._name, self._tenant = circuits, name, tenant
+        self._count = 0
+        self.windows: list[CircuitWindow] = []
+
+    async def __call__(self, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
+        self._count += 1
+        name = f"{self._name}/{self._count}"
+        return await self._circuits.run(
+            name, self._tenant, circuit, shots=shots, seed=seed, windows=self.windows
+        )  # fmt: skip
+
+
+def _note(windows: list[CircuitWindow], new: CircuitWindow) -> None:
+    """What goes on at the same device for the same reason is one window; past the bound the last one grows."""
+    last = windows[-1] if windows else None
+    if last is not None and ((last.device, last.reason) == (new.device, new.reason) or len(windows) >= MAX_WINDOWS):
+        windows[-1] = msgspec.structs.replace(last, ended_ns=new.ended_ns, circuits=last.circuits + 1)
+    else:
+        windows.append(new)
 
 
 class Circuits:
@@ -47,18 +90,14 @@ class Circuits:
             slots={device.name: CIRCUITS_AT_ONCE for device in devices},
         )
 
-    def runner(self, name: str, tenant: TenantId) -> ShotRunner:
+    def runner(self, name: str, tenant: TenantId) -> "StepCircuits":
         """What runs the circuits of one step; ``name`` tells its circuits from those of others."""
-        count = 0
+        return StepCircuits(self, name, tenant)
 
-        async def run(circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
-            nonlocal count
-            count += 1
-            return await self._run(f"{name}/{count}", tenant, circuit, shots=shots, seed=seed)
-
-        return run
-
-    async def _run(self, name: str, tenant: TenantId, circuit: Circuit, *, shots: int, seed: int) -> ShotResult:
+    async def run(
+        self, name: str, tenant: TenantId, circuit: Circuit, *, shots: int, seed: int, windows: list["CircuitWindow"]
+    ) -> ShotResult:  # fmt: skip
+        """Run one circuit wherever the policy says, and note in ``windows`` where it was, when and why."""
         chosen = await self._chooser.choose(Wish(circuit=circuit, shots=shots, tenant=tenant))
         # Elsewhere means where answers are of the same kind: an ideal result does not become a noisy one unasked.
         fitting = {device: self._fleet.backend(device).device.provider for device in chosen.order}
@@ -85,7 +124,15 @@ class Circuits:
                 self.pool.finish(name, self._now_s(), ok=ok)
             return device, result
 
-        return (await run_somewhere(fitting, attempt, self.breakers, self._clock)).value
+        begun_ns = self._clock.wall_ns()
+        ran = await run_somewhere(fitting, attempt, self.breakers, self._clock)
+        reason = chosen.reason if ran.device == chosen.device else f"as good as {chosen.device}, and done there first"
+        if ran.failed:
+            reason = f"{', '.join(name for name, _ in ran.failed)} failed"
+        _note(windows, CircuitWindow(
+            device=ran.device, reason=reason, begun_ns=begun_ns, ended_ns=self._clock.wall_ns(), circuits=1
+        ))  # fmt: skip
+        return ran.value
 
     async def _on(self, device: str, circuit: Circuit, *, shots: int, seed: int) -> ShotResult:
         self._chooser.sent(device)

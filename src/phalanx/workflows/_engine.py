@@ -45,8 +45,9 @@ from phalanx.workflows._keeping import Keeper
 from phalanx.workflows._limits import FOLLOW_S, MAX_CONCURRENT_STEPS, MAX_TEMPLATES, STORE_CALLS_AT_ONCE
 from phalanx.workflows._opening import Asked, Opening, check_deadline, check_same
 from phalanx.workflows._pacing import PacedStore
-from phalanx.workflows._performing import Surroundings
+from phalanx.workflows._performing import Performer, Surroundings
 from phalanx.workflows._records import Run, Runs, StepResult
+from phalanx.workflows._replaying import StepReplayed, replayed
 from phalanx.workflows._service import Service
 from phalanx.workflows._states import Held, RunState, RunStates, RunStatus, moved
 from phalanx.workflows._template import StepKind, Template
@@ -125,9 +126,9 @@ class Engine:
             raise NotFound("workflow template", name)
         return self._templates[name]
 
-    def register(self, template: Template) -> None:
-        """Make a template known. Raises ``InvalidTemplate`` when its name is taken."""
-        if template.name in self._templates:
+    def register(self, template: Template, *, instead: bool = False) -> None:
+        """Make a template known, ``instead`` of the one of its name; else it is refused (``InvalidTemplate``)."""
+        if template.name in self._templates and not instead:
             raise InvalidTemplate(template.name, "", "another template has the same name")
         if len(self._templates) >= MAX_TEMPLATES:
             raise LimitExceeded("workflow templates", maximum=MAX_TEMPLATES, seen=MAX_TEMPLATES + 1)
@@ -216,6 +217,20 @@ class Engine:
         results = await self.runs.steps(tenant, run)
         attempts = await attempts_of(self._around.store, tenant, run)
         return gantt_of(self.template(begun.template), begun, held.state, results, attempts)
+
+    async def replay(self, tenant: TenantId, run: str, *, step: str = "") -> list[StepReplayed]:
+        """Do the pure steps of a run again, or one of them, and say which give something else. Keeps nothing.
+
+        Raises ``NotFound``, and ``RunChanged`` when the template is another one by now.
+        """
+        begun, held = await self.runs.get(tenant, run), await self.states.held(tenant, run)
+        if begun is None or held is None:
+            raise NotFound("run", run)
+        template = self.template(begun.template)
+        check_same(begun, template)
+        results = {one.step: one for one in await self.runs.steps(tenant, run)}
+        keeper = Keeper(self._around.store, self._around.clock, held)
+        return await replayed(template, Performer(self._around, begun, keeper, ()), results, step)
 
     def _wish(self, by: str, reason: str) -> Wish:
         return Wish(by=by, reason=reason, at_ns=self._around.clock.wall_ns())

@@ -1,7 +1,20 @@
 """Errors of the room; the tree is drawn in the package's docstring."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from phalanx.core import PhalanxError
 from phalanx.workflows._limits import MAX_REASON_CHARS
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a file, where: ``line`` and ``column`` count from 1, ``field`` is the way to it."""
+
+    line: int
+    column: int
+    field: str
+    reason: str
 
 
 class WorkflowError(PhalanxError):
@@ -21,6 +34,20 @@ class InvalidTemplate(WorkflowError):
     def __init__(self, template: str, step: str, reason: str) -> None:
         where = f"step {step!r} of template {template!r}" if step else f"template {template!r}"
         super().__init__(f"{where}: {reason}", template=template, step=step, reason=reason)
+
+
+class InvalidFile(WorkflowError):
+    """A workflow's file cannot be used. Attributes: ``file``, ``problems`` (each with line, column, field, reason)."""
+
+    code = "invalid-workflow-file"
+    file: str
+    problems: tuple[Problem, ...]
+
+    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+        lines = [
+            f"{file}:{one.line}:{one.column}: {one.field + ': ' if one.field else ''}{one.reason}" for one in problems
+        ]
+        super().__init__("\n".join(lines), file=file, problems=tuple(problems))
 
 
 class RunChanged(WorkflowError):

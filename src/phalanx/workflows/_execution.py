@@ -179,6 +179,7 @@ class Execution:
             started_ns=performed.started_ns,
             finished_ns=performed.finished_ns,
             degraded=performed.degraded,
+            windows=performed.windows,
         )
 
     def _posting(self, result: StepResult, output: StepOutput, begun_ns: int) -> Posting:

@@ -12,6 +12,7 @@ import msgspec
 
 from phalanx.core import NS_PER_MS
 from phalanx.workflows._attempts import StepAttempt
+from phalanx.workflows._circuits import CircuitWindow
 from phalanx.workflows._records import Run, StepResult
 from phalanx.workflows._states import RunState
 from phalanx.workflows._template import Template
@@ -22,8 +23,8 @@ _WIDTH, _LEFT, _ROW, _TOP, _RIGHT = 960, 200, 26, 46, 24
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
     """One step. Times are nanoseconds since the run began; ``handover_ns`` is -1 where it needed nothing.
 
-    ``windows`` are the devices that its circuits ran on, as ``origin on device``; ``why`` is the reason of a classical
-    answer. ``failed_attempts`` are those that were noted before the one that counts.
+    ``windows`` are the devices that its circuits ran on, as ``origin on device``; ``placed`` says when, and why there.
+    ``why`` is the reason of a classical answer. ``failed_attempts`` were noted before the one that counts.
     """
 
     step: str
@@ -34,6 +35,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     end_ns: int = 0
     handover_ns: int = -1
     windows: tuple[str, ...] = ()
+    placed: tuple[CircuitWindow, ...] = ()
     why: str = ""
     failed_attempts: int = 0
     critical: bool = False
@@ -74,6 +76,10 @@ def gantt_of(
                 end_ns=found.finished_ns - run.at_ns,
                 handover_ns=-1 if ready is None else max(0, found.started_ns - ready),
                 windows=tuple(dict.fromkeys(f"{one.origin.value} on {one.device}" for one in found.provenance)),
+                placed=tuple(
+                    msgspec.structs.replace(one, begun_ns=one.begun_ns - run.at_ns, ended_ns=one.ended_ns - run.at_ns)
+                    for one in found.windows
+                ),
                 why=found.degraded,
                 critical=step.name in path,
             )
@@ -112,7 +118,7 @@ def gantt_svg(gantt: Gantt) -> str:
         f'<text x="8" y="18" font-weight="bold">{title}</text>',
         (
             '<text x="8" y="34" fill="#444444">blue: classical, violet: quantum, orange: answered classically; '
-            "outlined: critical path</text>"
+            "light stripe: at a device; outlined: critical path</text>"
         ),
     ]
     for at, bar in enumerate(gantt.bars):
@@ -136,4 +142,15 @@ def _row(bar: Bar, y: int, per_ns: float) -> list[str]:
             f'<rect x="{x:.2f}" y="{y + 4}" width="{width:.2f}" height="18" rx="3" fill="{colour}"{outline}>'
             f"<title>{escape(told)}</title></rect>"
         ),
+        *(_window(one, y, per_ns) for one in bar.placed),
     ]
+
+
+def _window(window: CircuitWindow, y: int, per_ns: float) -> str:
+    """Circuits at a device, as a light stripe within the step's bar."""
+    x, width = _LEFT + window.begun_ns * per_ns, max(1.0, (window.ended_ns - window.begun_ns) * per_ns)
+    told = f"{window.circuits} circuits on {window.device}: {window.reason}"
+    return (
+        f'<rect x="{x:.2f}" y="{y + 10}" width="{width:.2f}" height="6" fill="#ede9fe">'
+        f"<title>{escape(told)}</title></rect>"
+    )

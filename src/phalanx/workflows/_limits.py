@@ -12,6 +12,10 @@ MAX_EXTRA_WRITES = 256
 # Steps of all runs of one engine that work at the same time; the others wait their turn.
 MAX_CONCURRENT_STEPS = 64
 MAX_REASON_CHARS = 500
+# A workflow's file, and how deep it is nested.
+MAX_FILE_BYTES = 256 * 1024
+MAX_FILE_DEPTH = 32
+MAX_FILES = 256
 
 # Circuits are of one kind, for what a device takes, up to each of these widths; what is wider is of the last.
 CIRCUIT_WIDTHS = (4, 8, 12, 16, 20, 24, 32, 64, 128, 4_096)
@@ -20,6 +24,8 @@ DECLARED_CIRCUIT_S = 0.01
 # Circuits that one device runs at the same time, and that it may hold in all.
 CIRCUITS_AT_ONCE = 2
 MAX_WAITING_CIRCUITS = 1_000
+# Windows on devices that are remembered of one step.
+MAX_WINDOWS = 32
 
 # Runs that one engine brings forward at once; the others are queued, on disk.
 MAX_RUNS_IN_FLIGHT = 16_384

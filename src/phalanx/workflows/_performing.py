@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from phalanx.core import Clock, InvalidInput, LimitExceeded, Offload, Rng, Store
 from phalanx.devices import Fleet
 from phalanx.telemetry import Telemetry
 from phalanx.workflows._attempts import HOPELESS, StepAttempt, Work, attempt_id, attempt_put, effect_key
-from phalanx.workflows._circuits import Circuits
+from phalanx.workflows._circuits import Circuits, CircuitWindow, StepCircuits
 from phalanx.workflows._errors import StepFailed, Taken
 from phalanx.workflows._keeping import Keeper
 from phalanx.workflows._limits import MAX_EXTRA_WRITES, MAX_OUTPUT_BYTES, MAX_REASON_CHARS
@@ -48,6 +48,7 @@ class Performed:
     degraded: str
     started_ns: int
     finished_ns: int
+    windows: tuple[CircuitWindow, ...] = ()
 
 
 class Performer:
@@ -89,6 +90,16 @@ class Performer:
             raise self._failure(step, error) from error
         return await self._fallen_back(step, needed, reason)
 
+    async def again(self, step: Step, results: Mapping[str, StepResult], *, degraded: bool) -> Any:
+        """What the step gives now, with the same seed; nothing is kept. Raises ``StepFailed``."""
+        act = step.fallback if degraded and step.fallback is not None else step.run
+        context = self._context(step, {need: results[need] for need in step.needs}, 1, None)
+        try:
+            async with self._around.turns[step.kind].of(self._run.tenant), _within(step.limit_s):
+                return self._checked(step, await act(context), "again" if degraded else "").value
+        except Exception as error:
+            raise self._failure(step, error) from error
+
     async def undo(self, step: Step, results: dict[str, StepResult]) -> Performed:
         """Take back what the step did. Raises ``StepFailed``."""
         assert step.undo is not None
@@ -128,7 +139,8 @@ class Performer:
                     context = replace(context, started_ns=self._begun_ns())
                     given = await act(context)
                 ended_ns = self._ended_ns(context.started_ns)
-                return Performed(self._checked(step, given, ""), "", context.started_ns, ended_ns)
+                windows = _windows(context)
+                return Performed(self._checked(step, given, ""), "", context.started_ns, ended_ns, windows)
             except HOPELESS:
                 raise
             except Exception as error:
@@ -203,6 +215,11 @@ class Performer:
     def _failure(self, step: Step, error: Exception) -> StepFailed:
         field = error.field if isinstance(error, InvalidInput) else ""
         return StepFailed(self._run.id, step.name, f"{type(error).__name__}: {error}", field=field)
+
+
+def _windows(context: StepContext) -> tuple[CircuitWindow, ...]:
+    ran = context.run_circuit
+    return tuple(ran.windows) if isinstance(ran, StepCircuits) else ()
 
 
 def _within(limit_s: float) -> asyncio.Timeout:

@@ -16,6 +16,7 @@ from phalanx.core import (
     encode,
     id_time_ns,
 )
+from phalanx.workflows._circuits import CircuitWindow
 from phalanx.workflows._limits import MAX_STEPS
 from phalanx.workflows._template import StepKind
 
@@ -39,7 +40,8 @@ class Run(Record, frozen=True, kw_only=True, tag="run"):
 class StepResult(Record, frozen=True, kw_only=True, tag="step-result"):
     """What one step of a run gave; kept before any step that needs it begins.
 
-    ``degraded`` says why a quantum step was answered classically, and is empty when it was not.
+    ``degraded`` says why a quantum step was answered classically, and is empty when it was not. ``windows`` say where
+    its circuits were, and why there.
     """
 
     run: str
@@ -50,6 +52,7 @@ class StepResult(Record, frozen=True, kw_only=True, tag="step-result"):
     started_ns: int
     finished_ns: int
     degraded: str = ""
+    windows: tuple[CircuitWindow, ...] = ()
 
 
 def step_result_id(run: str, step: str) -> str:

@@ -44,6 +44,9 @@ class Service:
         key = tenant, run
         if self._group is None or key in self._underway or not self.has_room:
             self._more = True
+            if work is not None:
+                work.close()  # It is kept as begun already, so it is not found among those that are queued.
+                self._left.add(key)
             return
         self._underway.add(key)
         self._group.create_task(self._carried(key, work or self._bring(tenant, run)), name=f"run {run}")

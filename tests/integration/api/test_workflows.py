@@ -26,7 +26,7 @@ def test_what_a_finding_led_to_is_a_run_with_a_chart(on_node):
         assert run["template"] == "incident-triage"
         chart = (await api.http.get(f"/v1/runs/{run['id']}/gantt")).raise_for_status().json()
         assert chart["critical_path"] == ["collect", "estimate", "assess"]
-        assert chart["bars"][1]["windows"] == ["simulated on local.statevector"]
+        assert chart["bars"][1]["windows"][0].startswith("simulated on local.")
         picture = await api.http.get(f"/v1/runs/{run['id']}/gantt.svg")
         assert picture.headers["content-type"].startswith("image/svg+xml")
         assert "hand-over" in picture.text
@@ -69,5 +69,42 @@ def test_a_run_is_begun_paused_resumed_and_cancelled_by_operators_of_its_tenant(
         assert (await api.http.post("/v1/runs", json={"workflow": "none"})).status_code == 404
         late = await api.http.post("/v1/runs", json={**wanted, "deadline_s": -1})
         assert late.json()["context"]["field"] == "deadline_s"
+
+    on_node(work)
+
+
+FILE = """\
+name: seen
+inputs: {values: list, wanted: list}
+steps:
+  index:
+    use: look-up-indicators
+    with: {values: "${inputs.values}", wanted: "${inputs.wanted}"}
+  judge:
+    use: assess
+    with: {about: host-1, signals: ["${steps.index.signal}"]}
+"""
+
+
+@pytest.mark.requirement("HWF-1")
+def test_a_workflow_is_brought_as_a_file_run_and_done_again(on_node):
+    async def work(api):
+        wrong = await api.http.post("/v1/workflows", json={"text": FILE.replace("use: assess", "use: asses")})
+        assert wrong.status_code == 422
+        assert "steps.judge.use" in wrong.text
+        assert ":8:" in wrong.json()["detail"]
+        added = (await api.http.post("/v1/workflows", json={"text": FILE})).raise_for_status().json()
+        assert [step["name"] for step in added["steps"]] == ["index", "judge"]
+        assert any(one["name"] == "assess" for one in (await api.http.get("/v1/operations")).json()["items"])
+        taken = await api.http.post("/v1/workflows", json={"text": FILE.replace("name: seen", "name: incident-triage")})
+        assert taken.status_code == 422
+        inputs = {"values": ["a", "b"], "wanted": ["b"]}
+        asked = await api.http.post("/v1/runs", json={"workflow": "seen", "inputs": inputs})
+        run = asked.raise_for_status().json()["id"]
+        await ended(api, run, "done")
+        again = (await api.http.post(f"/v1/runs/{run}/replay")).raise_for_status().json()["steps"]
+        assert [(one["step"], one["outcome"]) for one in again] == [("index", "same"), ("judge", "same")]
+        (assessment,) = (await api.http.get("/v1/assessments")).raise_for_status().json()["items"]
+        assert (assessment["subject"]["value"], assessment["verdict"]) == ("host-1", "compromised")
 
     on_node(work)

@@ -24,16 +24,19 @@ STATE = {
 }  # fmt: skip
 BAR = {
     "step": "a", "kind": "quantum", "needs": [], "status": "done", "start_ns": 0, "end_ns": 2_000_000,
-    "handover_ns": 500_000, "windows": ["simulated on local.statevector"], "why": "", "failed_attempts": 0,
-    "critical": True,
+    "handover_ns": 500_000, "windows": ["simulated on local.statevector"], "placed": [], "why": "",
+    "failed_attempts": 0, "critical": True,
 }  # fmt: skip
+OPERATION = {"name": "look", "title": "Look", "step_kind": "classical", "takes": ["values"], "gives": ["found"]}
+REPLAYED = {"step": "a", "outcome": "different", "reason": "", "kept": 1, "said": 2}
 CHART = {
     "run": "r-1", "template": "t", "status": "done", "begun_ns": 1, "span_ns": 2_000_000, "bars": [BAR],
     "critical_path": ["a"],
 }  # fmt: skip
 ANSWERS = {
     "/v1/workflows": {"items": [WORKFLOW]}, "/v1/workflows/t": WORKFLOW, "/v1/runs": {"items": [STATE]},
-    "/v1/runs/r-1": {"state": STATE, "steps": []}, "/v1/runs/r-1/gantt": CHART,
+    "/v1/operations": {"items": [OPERATION]}, "/v1/runs/r-1": {"state": STATE, "steps": []},
+    "/v1/runs/r-1/gantt": CHART,
 }  # fmt: skip
 
 
@@ -43,7 +46,9 @@ def run(monkeypatch):
 
     def post(self, path, *, content, headers, **params):
         asked.append((path, json.loads(content)))
-        return STATE
+        if path == "/v1/workflows":
+            return WORKFLOW
+        return {"steps": [REPLAYED]} if path.endswith("/replay") else STATE
 
     monkeypatch.setattr(NodeClient, "get", lambda self, path, **params: ANSWERS[path])
     monkeypatch.setattr(NodeClient, "post", post)
@@ -77,6 +82,44 @@ def test_a_run_is_begun_with_inputs_and_steered(run):
 
 
 def test_the_chart_is_written_as_a_picture(run, tmp_path):
-    assert json.loads(run("gantt", "r-1").output) == CHART
-    assert run("gantt", "r-1", "--svg", str(tmp_path / "run.svg")).exit_code == 0
+    assert json.loads(run("export", "r-1").output) == CHART
+    assert run("export", "r-1", "--format", "svg", "--out", str(tmp_path / "run.svg")).exit_code == 0
     assert (tmp_path / "run.svg").read_text().startswith("<svg")
+
+
+FILE = """\
+name: seen
+steps:
+  index:
+    use: look-up-indicators
+    with: {values: [a], wanted: [a]}
+"""
+
+
+@pytest.mark.requirement("HWF-1")
+def test_a_file_is_checked_here_with_line_and_field(run, tmp_path):
+    file = tmp_path / "seen.yaml"
+    file.write_text(FILE)
+    assert "seen is right; its steps: index" in run("check", str(file)).output
+    file.write_text(FILE.replace("wanted", "wonted"))
+    wrong = run("check", str(file))
+    assert f"{file}:5:" in str(wrong.exception)
+    assert "steps.index.with.wonted" in str(wrong.exception)
+    told = run("check", str(file), "--json")
+    assert told.exit_code == 2
+    assert {one["line"] for one in json.loads(told.output)["problems"]} == {5}
+
+
+def test_a_file_is_brought_and_run(run, tmp_path):
+    file = tmp_path / "seen.yaml"
+    file.write_text(FILE)
+    assert "workflows run t" in run("add", str(file)).output
+    assert run.asked == [("/v1/workflows", {"text": FILE})]
+    assert run("run", str(file)).exit_code == 0
+    assert [path for path, _ in run.asked[1:]] == ["/v1/workflows", "/v1/runs"]
+    assert "look" in run("operations").output
+
+
+def test_a_run_is_done_again(run):
+    assert "different" in run("replay", "r-1", "--step", "a").output
+    assert run.asked[-1] == ("/v1/runs/r-1/replay", {"step": "a"})

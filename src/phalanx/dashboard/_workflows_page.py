@@ -1,0 +1,80 @@
+"""The workflows section: runs and where each stands, and the chart of one, live while it goes on."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+
+from phalanx.core import TenantId
+from phalanx.dashboard._limits import MAX_RUNS_SHOWN, MAX_TURNS_SHOWN
+from phalanx.dashboard._render import Renderer
+from phalanx.dashboard._sections import WORKFLOWS
+from phalanx.trust import Principal
+from phalanx.workflows import Gantt, RunState, RunStatus, Template, gantt_svg
+from phalanx.workflows.operations import Assessed
+
+if TYPE_CHECKING:
+    from phalanx.node import Node
+
+_GOING_ON = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowsPage:
+    """What the page shows. ``chart`` is there when a run is chosen; ``going_on`` has the page ask again by itself."""
+
+    runs: tuple[RunState, ...]
+    templates: tuple[Template, ...]
+    chosen: RunState | None
+    chart: Gantt | None
+    picture: Markup
+    assessed: Assessed | None
+    going_on: bool
+
+
+def workflows_page(node: "Node", renderer: Renderer) -> Callable[[Request, Principal], Awaitable[Response]]:
+    """The page of ``node``."""
+
+    async def page(request: Request, principal: Principal) -> Response:
+        view = await workflows_shown(node, principal.tenant, request.query_params.get("run", ""))
+        return renderer.page("workflows.html", principal=principal, section=WORKFLOWS.path, view=view)
+
+    return page
+
+
+async def workflows_shown(node: "Node", tenant: TenantId, chosen: str) -> WorkflowsPage:
+    """Raises ``NotFound`` when there is no run ``chosen``."""
+    newest = await node.engine.states.list(tenant, limit=MAX_RUNS_SHOWN)
+    chart, picture, assessed, state = None, Markup(), None, None
+    if chosen:
+        chart = await node.engine.gantt(tenant, chosen)
+        # What is drawn is made of numbers and escaped names.
+        picture = Markup(gantt_svg(chart))  # noqa: S704
+        held = await node.engine.states.held(tenant, chosen)
+        state = None if held is None else held.state
+        assessed = await _assessed(node, tenant, chosen)
+    return WorkflowsPage(
+        runs=tuple(held.state for held in newest),
+        templates=tuple(node.engine.templates),
+        chosen=state,
+        chart=chart,
+        picture=picture,
+        assessed=assessed,
+        going_on=state is not None and state.status in _GOING_ON,
+    )
+
+
+async def _assessed(node: "Node", tenant: TenantId, run: str) -> Assessed | None:
+    """What the step ``assess`` of an analysis found, if the run has one; triage tells of its own in the story."""
+    for result in await node.engine.runs.steps(tenant, run):
+        try:
+            found = msgspec.convert(result.output, Assessed)
+        except msgspec.ValidationError:
+            continue
+        turns = found.fused.turns[:MAX_TURNS_SHOWN]
+        return msgspec.structs.replace(found, fused=msgspec.structs.replace(found.fused, turns=turns))
+    return None

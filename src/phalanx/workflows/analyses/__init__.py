@@ -1,0 +1,23 @@
+"""The analyses that come with the package, each a file of the same form that users write.
+
+They are read when this module is imported, which a node does as it starts; they are entry points of the group
+``phalanx.analyses`` like any plug-in's. Incident triage is one of ``incidents``.
+"""
+
+from phalanx.workflows.analyses._shipped import (
+    ANALYSES,
+    attack_path_risk,
+    cryptographic_posture,
+    indicator_search,
+    network_anomaly,
+    response_planning,
+)
+
+__all__ = [
+    "ANALYSES",
+    "attack_path_risk",
+    "cryptographic_posture",
+    "indicator_search",
+    "network_anomaly",
+    "response_planning",
+]

@@ -1,0 +1,27 @@
+"""Operations: named pieces of work that workflows are made of. Those of a node are these and its plug-ins'.
+
+A plug-in of the group ``phalanx.operations`` is an ``Operation``, made with the decorator ``operation``.
+"""
+
+from phalanx.workflows.operations._assessing import Assessed
+from phalanx.workflows.operations._built_in import BUILT_IN
+from phalanx.workflows.operations._calibrating import fit_calibration
+from phalanx.workflows.operations._contract import Operation, operation
+from phalanx.workflows.operations._novelty import ranked
+from phalanx.workflows.operations._signals import Fused, Part, Signal, Turn, fuse, pooled_log_odds, verdict_of
+
+__all__ = [
+    "BUILT_IN",
+    "Assessed",
+    "Fused",
+    "Operation",
+    "Part",
+    "Signal",
+    "Turn",
+    "fit_calibration",
+    "fuse",
+    "operation",
+    "pooled_log_odds",
+    "ranked",
+    "verdict_of",
+]

@@ -1,0 +1,64 @@
+"""What an operation is: a named piece of work that a workflow's file can use.
+
+Its function takes the context and one struct, and it says what it gives; so a file that uses it can be checked before
+anything runs. A quantum operation has a classical fallback that takes and gives the same.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+import msgspec
+
+from phalanx.core import InvalidInput
+from phalanx.workflows._template import StepContext, StepKind, StepOutput
+
+OperationWork = Callable[[StepContext, Any], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """``takes`` is the struct of its arguments, ``gives`` the type of its output. ``pure`` as for a step."""
+
+    name: str
+    title: str
+    kind: StepKind
+    takes: type[msgspec.Struct]
+    gives: Any
+    run: OperationWork
+    fallback: OperationWork | None = None
+    pure: bool = True
+
+
+def operation(
+    name: str, *, title: str, gives: Any, fallback: OperationWork | None = None, pure: bool = True
+) -> Callable[[OperationWork], Operation]:
+    """Make an operation of ``async def work(context, asked: SomeStruct)``; with a ``fallback`` it is a quantum one.
+
+    Raises ``InvalidInput`` when the function does not say what it takes.
+    """
+
+    def made(work: OperationWork) -> Operation:
+        takes = _takes(name, work)
+        if fallback is not None and _takes(name, fallback) is not takes:
+            raise InvalidInput("fallback", f"of operation {name!r} takes something else")
+        kind = StepKind.CLASSICAL if fallback is None else StepKind.QUANTUM
+        return Operation(
+            name=name, title=title, kind=kind, takes=takes, gives=gives, run=work, fallback=fallback, pure=pure
+        )
+
+    return made
+
+
+def _takes(name: str, work: OperationWork) -> type[msgspec.Struct]:
+    parameters = list(inspect.signature(work).parameters)
+    asked = get_type_hints(work).get(parameters[1]) if len(parameters) == 2 else None
+    if not (isinstance(asked, type) and issubclass(asked, msgspec.Struct)):
+        raise InvalidInput("operation", f"{name!r} takes the context and one struct of its arguments")
+    return asked
+
+
+def answered(value: Any, answer: Any) -> StepOutput:
+    """A quantum routine's answer as a step's output."""
+    return StepOutput(value=value, provenance=(answer.provenance,))

@@ -1,0 +1,10 @@
+"""Whether quantum routines can be had at all, and what is told when they cannot."""
+
+from phalanx.core import Unavailable
+from phalanx.workflows._template import StepContext
+
+
+def need_quantum(context: StepContext) -> None:
+    """Raise ``Unavailable`` on a node that has no device: then the classical answer is the answer."""
+    if not context.fleet.names():
+        raise Unavailable("quantum routines", "the node has no quantum device")

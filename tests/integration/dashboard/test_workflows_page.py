@@ -1,0 +1,42 @@
+"""The page of workflows, as a browser without scripts sees it."""
+
+import asyncio
+
+import pytest
+
+from phalanx.core import DEFAULT_TENANT, derive_id
+from phalanx.workflows import RunStatus
+from phalanx.workflows.analyses import attack_path_risk
+
+LINKS = [["web", "app", 0.6], ["app", "db", 0.5], ["web", "vpn", 0.3], ["vpn", "db", 0.4]]
+
+
+@pytest.mark.requirement("HWF-4", "HWF-5")
+def test_runs_the_chart_of_one_and_its_assessment_are_shown(on_pages):
+    async def work(visit):
+        await visit.sign_in()
+        empty = (await visit.http.get("/workflows")).text
+        assert "Nothing was run yet" in empty
+        assert "incident-triage" in empty
+        engine, run = visit.node.engine, derive_id(visit.node.clock.wall_ns(), "run")
+        if not any(one.name == attack_path_risk.name for one in engine.templates):
+            engine.register(attack_path_risk)
+        inputs = {"links": LINKS, "source": "web", "goal": "db"}
+        await engine.submit("attack-path-risk", run_id=run, tenant=DEFAULT_TENANT, inputs=inputs, by="kim")
+        going_on = (await visit.http.get(f"/workflows?run={run}")).text
+        assert "to come" in going_on or "done" in going_on
+        for _ in range(20_000):
+            if (await engine.states.held(DEFAULT_TENANT, run)).state.status is RunStatus.DONE:
+                break
+            await asyncio.sleep(0)
+        page = (await visit.http.get(f"/workflows?run={run}")).text
+        assert "http-equiv" not in page, "what has ended needs no second look"
+        assert "<svg" in page
+        assert "circuits on local." in page or "on local." in page
+        assert "db: " in page
+        assert "not calibrated" in page
+        assert "What would change it" in page
+        assert "kim" in page
+        assert (await visit.http.get("/workflows?run=no-such")).status_code == 404
+
+    on_pages(work)

@@ -1,0 +1,123 @@
+"""Workflows as files: what is wrong is told with line and field, and what is right runs."""
+
+import pytest
+
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, Rng, derive_id
+from phalanx.devices import Fleet
+from phalanx.telemetry import Telemetry
+from phalanx.testing import SimWorld
+from phalanx.workflows import Engine, InvalidFile, StepFailed, read_workflow
+from phalanx.workflows.operations import BUILT_IN
+
+OPERATIONS = {one.name: one for one in BUILT_IN}
+RIGHT = """\
+name: seen
+title: Were they seen
+inputs:
+  values: list
+  wanted: {type: list, default: [b]}
+steps:
+  index:
+    use: look-up-indicators
+    with:
+      values: ${inputs.values}
+      wanted: ${inputs.wanted}
+  judge:
+    use: assess
+    retry: {attempts: 2}
+    with:
+      about: host-1
+      signals: ["${steps.index.signal}"]
+"""
+
+
+def problems(text):
+    with pytest.raises(InvalidFile) as told:
+        read_workflow(text, OPERATIONS, file="seen.yaml")
+    return [(one.line, one.field, one.reason) for one in told.value.problems]
+
+
+def run(template, inputs):
+    async def main(world):
+        made = Engine(
+            world.store("n"), world.clock, Telemetry(world.clock), Fleet([]), world.offload, Rng(1)
+        )  # fmt: skip
+        made.register(template)
+        return await made.run(
+            template.name, run_id=derive_id(10**18, "r"), tenant=DEFAULT_TENANT, trace=NO_TRACE, inputs=inputs
+        )
+
+    return SimWorld(1).run(main)
+
+
+@pytest.mark.requirement("HWF-1")
+def test_a_file_becomes_a_workflow_whose_needs_follow_from_what_it_refers_to():
+    template = read_workflow(RIGHT, OPERATIONS)
+    assert [(step.name, step.needs, step.retry.attempts) for step in template.steps] == [
+        ("index", (), 1), ("judge", ("index",), 2),
+    ]  # fmt: skip
+    found = run(template, {"values": ["a", "b"]}).results
+    assert found["index"].output["found"] == ["b"]
+    assert found["judge"].output["fused"]["verdict"] == "compromised"
+
+
+@pytest.mark.requirement("HWF-1")
+@pytest.mark.parametrize(
+    ("change", "line", "field", "reason"),
+    [
+        (("use: look-up-indicators", "use: look-up"), 8, "steps.index.use", "no operation 'look-up'"),
+        (("use: look-up-indicators", "uses: look-up-indicators"), 7, "steps.index", "unknown field `uses`"),
+        (("steps.index.signal", "steps.inde.signal"), 17, "steps.judge.with.signals[0]", "no step 'inde'"),
+        (("steps.index.signal", "steps.index.signals"), 17, "steps.judge.with.signals[0]", "gives no 'signals'"),
+        (("${inputs.values}", "${inputs.value}"), 10, "steps.index.with.values", "no input 'value'"),
+        (("${inputs.values}", "all ${inputs.values}"), 10, "steps.index.with.values", "all of a value"),
+        (("${inputs.values}", "[1, 2]"), 10, "steps.index.with.values[0]", "Expected `str`"),
+        (("      wanted: ${inputs.wanted}\n", ""), 9, "steps.index.with", "needs 'wanted'"),
+        (("about: host-1", "aboot: host-1"), 16, "steps.judge.with.aboot", "takes about"),
+        (("retry: {attempts: 2}", "retry: {attempts: 99}"), 14, "steps.judge.retry.attempts", "1 to 10"),
+        (("retry: {attempts: 2}", "needs: [later]"), 14, "steps.judge.needs[0]", "is no step"),
+        (("values: list", "values: lust"), 4, "inputs.values", "one of: text"),
+        (("default: [b]", "default: b"), 5, "inputs.wanted.default", "Expected `array`"),
+        (("  judge:", "  index:"), 12, "steps.index", "is there twice"),
+        (("name: seen\n", ""), 1, "", "required field `name`"),
+        (("use: look-up-indicators", "use: look-up-indicators\n    needs: [judge]"), 9, "steps.index.needs", "itself"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_with_line_and_field(change, line, field, reason):
+    assert change[0] in RIGHT
+    found = problems(RIGHT.replace(*change, 1))
+    told = next((one for one in found if one[0] == line and one[1] == field), None)
+    assert told is not None, found
+    assert reason in told[2]
+
+
+def test_everything_that_is_wrong_is_told_at_once():
+    text = RIGHT.replace("look-up-indicators", "nothing").replace("values: list", "values: lust")
+    assert [line for line, _, _ in problems(text)] == [4, 8]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty"),
+        ("steps: [", "not YAML"),
+        ("a: &x [1]\nb: *x\n", "not referred to"),
+        ("[" * 200 + "]" * 200, "nested"),
+        ("name: " + "x" * 300_000, "longer than"),
+        ("just words", "Expected `object`"),
+        ("name: t\nsteps: {}\n", "1 to 64"),
+    ],
+)
+def test_hostile_files_are_refused(text, reason):
+    assert any(reason in told for _, _, told in problems(text))
+
+
+@pytest.mark.requirement("HWF-1")
+def test_what_is_only_known_when_it_runs_fails_with_step_and_field():
+    with pytest.raises(StepFailed) as told:
+        run(read_workflow(RIGHT, OPERATIONS), {"values": ["a", 7]})
+    assert (told.value.step, told.value.field) == ("index", "with.values[1]")
+
+
+def test_another_text_is_another_shape():
+    assert read_workflow(RIGHT, OPERATIONS).shape != read_workflow(RIGHT + "# new\n", OPERATIONS).shape
