@@ -17,18 +17,20 @@ port              embedded                       server
 ================  =============================  ================================
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from phalanx.adapters._blobs import FolderBlobs
+from phalanx.adapters._braket_documents import braket_model
 from phalanx.adapters._calls import HttpCalls
-from phalanx.adapters._connector_kafka import kafka_sink, kafka_source
-from phalanx.adapters._connector_nats import nats_sink, nats_source
-from phalanx.adapters._endpoint_probe import NetworkProbe, ask_ssh
 from phalanx.adapters._exact import ExactAnswer, solve_exactly
 from phalanx.adapters._file_watch import OsFileWatch
 from phalanx.adapters._file_wrapper import FileWrapper, file_wrapper
 from phalanx.adapters._files import Files, OsFiles, lock_folder
 from phalanx.adapters._google_snapshots import google_snapshots
-from phalanx.adapters._http_asks import HttpAsker
+from phalanx.adapters._host_metrics import OsHostMetrics
 from phalanx.adapters._ibm_snapshots import ibm_snapshots
+from phalanx.adapters._iqm_snapshots import iqm_snapshots
 from phalanx.adapters._kernels import (
     KERNELS,
     KernelProcess,
@@ -54,25 +56,19 @@ from phalanx.adapters._postgres_hold import hold_database
 from phalanx.adapters._postgres_journals import PostgresJournals
 from phalanx.adapters._postgres_store import PostgresStore
 from phalanx.adapters._processes import ProcessOffload
+from phalanx.adapters._provider_braket import braket_provider
+from phalanx.adapters._provider_dwave import dwave_provider, pegasus_snapshot
+from phalanx.adapters._provider_emulated import iqm_provider, quandela_provider
 from phalanx.adapters._provider_google import google_provider
 from phalanx.adapters._provider_ibm import ibm_provider
+from phalanx.adapters._provider_ionq import ionq_provider
+from phalanx.adapters._provider_pasqal import pasqal_provider
+from phalanx.adapters._provider_quantinuum import quantinuum_provider
+from phalanx.adapters._provider_secrets import provider_secret
 from phalanx.adapters._provider_simulators import simulators_provider
 from phalanx.adapters._secrets import Ask, nobody_to_ask, secret_source
 from phalanx.adapters._segments import SegmentJournal, SegmentJournals
 from phalanx.adapters._shelf import FolderShelf
-from phalanx.adapters._sink_http import (
-    elastic_sink,
-    secops_sink,
-    sentinel_sink,
-    splunk_hec_sink,
-    splunk_soar_sink,
-    webhook_sink,
-    xsoar_sink,
-)
-from phalanx.adapters._sink_syslog import syslog_leef_sink
-from phalanx.adapters._source_file import file_source
-from phalanx.adapters._source_http import http_poll_source
-from phalanx.adapters._source_syslog import syslog_source
 from phalanx.adapters._sqlite import SqliteStore
 from phalanx.adapters._system import OsEntropy, SystemClock, ThreadOffload, machine_name
 from phalanx.adapters._tls import POST_QUANTUM_GROUP, PostQuantumContext, TlsSession, tls_server_context
@@ -80,11 +76,71 @@ from phalanx.adapters._tls_files import self_signed_files
 from phalanx.adapters._tls_probe import best_group, probe_tls
 from phalanx.adapters._transit_wrapper import TransitWrapper, transit_wrapper
 
+if TYPE_CHECKING:
+    from phalanx.adapters._connector_kafka import kafka_sink, kafka_source
+    from phalanx.adapters._connector_nats import nats_sink, nats_source
+    from phalanx.adapters._endpoint_probe import NetworkProbe, ask_ssh
+    from phalanx.adapters._http_asks import HttpAsker
+    from phalanx.adapters._sink_http import (
+        elastic_sink,
+        secops_sink,
+        sentinel_sink,
+        splunk_hec_sink,
+        splunk_soar_sink,
+        webhook_sink,
+        xsoar_sink,
+    )
+    from phalanx.adapters._sink_syslog import syslog_leef_sink
+    from phalanx.adapters._source_file import file_source
+    from phalanx.adapters._source_http import http_poll_source
+    from phalanx.adapters._source_syslog import syslog_source
+
+# Whoever lists devices or opens a store needs no connectors, which bring half of the rooms above with them.
+_LATER = {
+    "HttpAsker": "_http_asks",
+    "NetworkProbe": "_endpoint_probe",
+    "ask_ssh": "_endpoint_probe",
+    "elastic_sink": "_sink_http",
+    "file_source": "_source_file",
+    "http_poll_source": "_source_http",
+    "kafka_sink": "_connector_kafka",
+    "kafka_source": "_connector_kafka",
+    "nats_sink": "_connector_nats",
+    "nats_source": "_connector_nats",
+    "secops_sink": "_sink_http",
+    "sentinel_sink": "_sink_http",
+    "splunk_hec_sink": "_sink_http",
+    "splunk_soar_sink": "_sink_http",
+    "syslog_leef_sink": "_sink_syslog",
+    "syslog_source": "_source_syslog",
+    "webhook_sink": "_sink_http",
+    "xsoar_sink": "_sink_http",
+}
+
+
+def __getattr__(name: str) -> object:
+    where = _LATER.get(name)
+    if where is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{where}"), name)
+
+
 __all__ = [
+    "braket_model",
+    "braket_provider",
+    "dwave_provider",
     "google_provider",
     "google_snapshots",
     "ibm_provider",
     "ibm_snapshots",
+    "ionq_provider",
+    "iqm_provider",
+    "iqm_snapshots",
+    "pasqal_provider",
+    "pegasus_snapshot",
+    "provider_secret",
+    "quandela_provider",
+    "quantinuum_provider",
     "simulators_provider",
     "ClusterAccess",
     "DeviceNoise",
@@ -116,6 +172,7 @@ __all__ = [
     "NetworkProbe",
     "OsFileWatch",
     "OsFiles",
+    "OsHostMetrics",
     "OtlpExporter",
     "POST_QUANTUM_GROUP",
     "Pkcs11Wrapper",

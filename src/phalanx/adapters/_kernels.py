@@ -24,6 +24,8 @@ KERNELS = {
     "votes": "consensus/votes",
     "indicators": "intel/indicators",
     "allocation": "allocation",
+    "mapping": "quantum/mapping",
+    "simulators": "quantum/simulators",
 }
 
 Told = Callable[[str, int, int], None]

@@ -65,6 +65,14 @@ def _pieces(group: str) -> "Sequence[tuple[str, Callable[[], None]]]":
         from phalanx.allocation import warm_decisions
 
         return [("places of circuits", warm_decisions)]
+    if group == "mapping":
+        from phalanx.quantum.simulators import warm_mapping
+
+        return [("circuits onto devices", warm_mapping)]
+    if group == "simulators":
+        from phalanx.quantum.simulators import warm_simulators
+
+        return [("simulators of circuits", warm_simulators)]
     from phalanx.balancing import warming
 
     return warming()

@@ -158,3 +158,14 @@ DATAGRAM_KERNEL_BYTES = 4 * MIB
 
 # Jobs at a vendor whose objects are kept, so that asking again takes no look-up.
 MAX_REMEMBERED_JOBS = 1_000
+
+# A vendor of quantum machines: one question, its answer, how often it is asked again and the longest pause between.
+VENDOR_TIMEOUT_S = 30.0
+MAX_VENDOR_ANSWER_BYTES = 64 * MIB
+MAX_VENDOR_ASKS = 6
+VENDOR_PAUSE_MOST_S = 60.0
+# Pages of a vendor's list that are looked through for a job of ours.
+MAX_VENDOR_PAGES = 10
+# Graphics processors of one machine, and how long the command that lists them may take.
+MAX_GPUS = 64
+NVIDIA_SMI_S = 5.0

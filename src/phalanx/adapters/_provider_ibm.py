@@ -26,16 +26,12 @@ from phalanx.devices import (
     ShotResult,
     Snapshot,
     Status,
-    price_per_second,
+    listed_price,
     shipped_snapshots,
 )
 from phalanx.quantum import InvalidCircuit, parse
 
 IBM = "ibm"
-# US dollars a second of the machine. A price list is told with its date, and this one is not of today.
-_PAY_AS_YOU_GO = price_per_second(
-    1.60, as_of_ns=1_735_689_600_000_000_000, source="IBM Quantum, pay-as-you-go, USD 96 a minute; not checked since"
-)
 _ASK_EVERY_S = 2.0
 _MEASURES_IN_BETWEEN = {"measure_2", "if_else", "switch_case"}
 _DECIDES = {"if_else", "switch_case", "while_loop"}
@@ -174,7 +170,7 @@ def _machine(backend: Any, now_ns: int) -> DeviceModel:
     local = name.startswith("fake_")
     return _device(
         snapshot, Origin.EMULATED if local else Origin.HARDWARE, features=_features(snapshot),
-        price=FREE if local else _PAY_AS_YOU_GO, region="local" if local else "ibm",
+        price=FREE if local else listed_price(IBM), region="local" if local else "ibm",
         queue=QueueState(depth=int(status.pending_jobs), as_of_ns=now_ns),
         status=Status.ONLINE if status.operational else Status.OFFLINE,
     )  # fmt: skip

@@ -120,7 +120,7 @@ def standing_of(model: DeviceModel, *, load: float = 0.0, wait_s: float | None =
         degree=float(degree),
         load=load,
         wait_s=waits if wait_s is None else wait_s,
-        is_open=model.status.takes_work and model.features.gates,
+        is_open=model.status.takes_work and model.features.gates and not model.only_by_name,
         price_fixed=max(price.fixed, price.minimum),
         price_shot=price.per_shot,
         price_one=price.per_one,

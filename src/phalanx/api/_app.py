@@ -25,7 +25,7 @@ from phalanx.api._budgets import budget_routes
 from phalanx.api._cluster import KINDS as CLUSTER_KINDS
 from phalanx.api._cluster import cluster_routes
 from phalanx.api._devices import KINDS as DEVICE_KINDS
-from phalanx.api._devices import device_routes, job_routes
+from phalanx.api._devices import device_routes, job_routes, worker_routes
 from phalanx.api._edge import Edge
 from phalanx.api._entropy import KINDS as ENTROPY_KINDS
 from phalanx.api._entropy import entropy_routes
@@ -175,6 +175,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         ledger_routes(node, gate),
         balancing_routes(node, gate),
         device_routes(node, gate),
+        worker_routes(node, gate),
         job_routes(node, gate),
         message_routes(node, gate),
         live_routes(node, gate),

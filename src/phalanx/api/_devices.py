@@ -19,12 +19,17 @@ from phalanx.devices import (
     HistoryNumber,
     Job,
     JobWishes,
+    WorkerHistory,
+    WorkerNumber,
+    WorkerView,
     device_detail,
     device_view,
     history_line,
     history_svg,
     history_view,
     topology_svg,
+    worker_line,
+    worker_name,
 )
 from phalanx.quantum.circuits import read
 from phalanx.trust import Principal, Role
@@ -75,6 +80,33 @@ def device_routes(node: "Node", gate: Gate) -> APIRouter:
         """One number of a device over time."""
         seen = await node.device_history.calibrations(node.fleet.backend(name).device)
         return Response(history_svg(*history_line(name, seen, number, qubit)), media_type=_SVG)
+
+    return router
+
+
+def worker_routes(node: "Node", gate: Gate) -> APIRouter:
+    """``/v1/workers``."""
+    router = APIRouter(prefix="/v1/workers", tags=["devices"], default_response_class=Response)
+    viewer = Depends(gate.needs(Role.VIEWER))
+
+    @router.get("", responses=answer(WorkerView, many=True), dependencies=[viewer])
+    async def list_workers() -> Response:
+        """Machines that run nodes: processor, memory, load and graphics processors of each, as it last said."""
+        return reply({"items": await node.workers.newest(), "next": ""})
+
+    @router.get("/{worker}/history", responses=answer(WorkerHistory), dependencies=[viewer])
+    async def get_worker_history(worker: str) -> Response:
+        """How one worker went, for up to a day."""
+        return reply(await node.workers.shown(worker_name(worker)))
+
+    @router.get("/{worker}/history.svg", responses=answer_text(_SVG, "the line"), dependencies=[viewer])
+    async def draw_worker_history(
+        worker: str, number: Annotated[WorkerNumber, Query(description="Which number.")] = WorkerNumber.BUSY
+    ) -> Response:
+        """One number of a worker over time."""
+        name = worker_name(worker)
+        line = worker_line(name, await node.workers.history(name), number)
+        return Response(history_svg(*line), media_type=_SVG)
 
     return router
 
@@ -148,4 +180,4 @@ def job_routes(node: "Node", gate: Gate) -> APIRouter:
     return router
 
 
-KINDS: tuple[type, ...] = (DeviceView, DeviceDetail, DeviceHistory, Job, JobRequest)
+KINDS: tuple[type, ...] = (WorkerView, WorkerHistory, DeviceView, DeviceDetail, DeviceHistory, Job, JobRequest)

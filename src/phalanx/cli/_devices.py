@@ -12,6 +12,7 @@ from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._files import read_file, write_file
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
+from phalanx.cli._workers import watch_worker, workers
 from phalanx.core import InvalidInput
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ plot_option = click.option(
 @click.group(cls=Group, short_help="Quantum devices: how good each is, and jobs on them.")
 def devices() -> None:
     """Quantum devices and simulators: how good each is, and jobs on them."""
+
+
+devices.add_command(workers)
 
 
 @devices.command("list")
@@ -96,7 +100,13 @@ def show(device: str, plot: Path | None, client: NodeClient, as_json: bool) -> N
 @client_options
 @json_option
 def watch(device: str, number: str, qubit: int | None, plot: Path | None, client: NodeClient, as_json: bool) -> None:
-    """How the calibration, the queue and the availability of DEVICE went, and what drifted."""
+    """How the calibration, the queue and the availability of DEVICE went, and what drifted.
+
+    DEVICE may be a worker, worker.NAME: then --number is busy, memory, load or gpu.
+    """
+    if device.startswith("worker."):
+        watch_worker(device, "busy" if number == "two_qubit_error" else number, plot, client, as_json=as_json)
+        return
     path = f"/v1/devices/{quote(device, safe='')}/history"
     history = client.get(path)
     if plot is not None:
@@ -199,18 +209,48 @@ def cancel(job: str, client: NodeClient, as_json: bool) -> None:
 
 
 @devices.command("refresh")
-@click.argument("provider", type=click.Choice(["ibm", "google"]))
+@click.argument("provider", type=click.Choice(["ibm", "google", "iqm"]))
 @click.option(
     "--to", "target", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to make."
 )
 def refresh(provider: str, target: Path) -> None:
     """Take the calibrations of PROVIDER out of its installed SDK into a file of arrays, as the package ships one."""
-    from phalanx.adapters import google_snapshots, ibm_snapshots
+    from phalanx.adapters import google_snapshots, ibm_snapshots, iqm_snapshots
     from phalanx.devices import write_snapshots
 
-    found = {"ibm": ibm_snapshots, "google": google_snapshots}[provider]()
+    found = {"ibm": ibm_snapshots, "google": google_snapshots, "iqm": iqm_snapshots}[provider]()
     write_file(target, write_snapshots(found))
     click.echo(f"{len(found)} devices, {sum(one.head.n_qubits for one in found):,} qubits from {found[0].head.source}")
+
+
+@devices.command("prices")
+@json_option
+def prices(as_json: bool) -> None:
+    """The price lists of real machines that this package brings, with source and date. None was checked since."""
+    from phalanx.devices import price_lists
+
+    rows = [
+        {
+            "of": name, "shape": one.shape.value, "currency": one.currency, "minimum": one.minimum, "fixed": one.fixed,
+            "per_shot": one.per_shot, "per_one": one.per_one, "per_two": one.per_two,
+            "per_measured": one.per_measured, "per_second": one.per_second, "per_month": one.per_month,
+            "as_of_ns": one.as_of_ns, "source": one.source,
+        }
+        for name, one in sorted(price_lists().items())
+    ]  # fmt: skip
+    if as_json:
+        print_json(rows)
+        return
+    names = ("minimum", "fixed", "per_shot", "per_one", "per_two", "per_measured", "per_second")
+    columns: list[Column] = [
+        ("of", lambda row: row["of"]),
+        ("shape", lambda row: row["shape"]),
+        ("", lambda row: ", ".join(f"{name} {row[name]:g}" for name in names if row[name])),
+        ("in", lambda row: row["currency"]),
+        ("as of", lambda row: time_of("as_of_ns")(row)[:10]),
+        ("source", lambda row: row["source"]),
+    ]
+    print_table("Price lists", rows, columns, empty="")
 
 
 def brought_models() -> "list[DeviceModel]":

@@ -50,6 +50,8 @@ _EXTRAS = {
     "google": ("cirq_google", "cirq-google", "circuits of Cirq, and fresh calibrations of Google"),
     "braket": ("braket", "amazon-braket-sdk", "circuits of Braket"),
     "pennylane": ("pennylane", "pennylane", "circuits of PennyLane, and the simulator `simulators.lightning`"),
+    "annealing": ("dwave.samplers", "dwave-samplers", "annealing on the topology of a D-Wave machine"),
+    "pasqal": ("pulser", "pulser-core", "emulation of neutral atoms, pulse by pulse"),
     "stim": ("stim", "stim", "circuits of Stim, and the simulator `simulators.stim`"),
 }
 

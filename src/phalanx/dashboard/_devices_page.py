@@ -20,7 +20,16 @@ from phalanx.dashboard._limits import (
 )
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._sections import DEVICES
-from phalanx.devices import DeviceView, HistoryNumber, Job, device_view, history_line, history_svg, topology_svg
+from phalanx.devices import (
+    DeviceView,
+    HistoryNumber,
+    Job,
+    WorkerView,
+    device_view,
+    history_line,
+    history_svg,
+    topology_svg,
+)
 from phalanx.trust import Principal
 
 if TYPE_CHECKING:
@@ -37,6 +46,7 @@ class DevicesPage:
     map: Markup
     history: Markup
     jobs: tuple[Job, ...]
+    workers: tuple[WorkerView, ...]
     policy: str
     placed: tuple[Explanation, ...]
     budgets: tuple[BudgetView, ...]
@@ -76,6 +86,7 @@ async def devices_shown(node: "Node", tenant: TenantId, chosen: str) -> DevicesP
         chosen=chosen,
         map=drawn,
         history=line,
+        workers=tuple(await node.workers.newest()),
         jobs=tuple(await node.jobs.newest(tenant, limit=MAX_JOBS_SHOWN)),
         policy=node.placements.policy,
         placed=tuple(_shortened(one) for one in node.placements.recent(tenant)[:MAX_PLACEMENTS_SHOWN]),

@@ -13,6 +13,15 @@ Errors::
         └── NoDeviceFits    no device can run the circuit; says why for each
 """
 
+from phalanx.devices._annealing import (
+    Annealer,
+    IsingProblem,
+    Samples,
+    ising,
+    qubo,
+    read_problem,
+    samples_of,
+)
 from phalanx.devices._backend import Backend, LiveBackend, Provider, ProviderContext, QueuedBackend
 from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Quality, calibration, median_of
 from phalanx.devices._choosing import Chooser, Chosen, FleetChooser, Wish
@@ -64,6 +73,14 @@ from phalanx.devices._prices import (
     price_per_shot,
     subscription,
 )
+from phalanx.devices._published import (
+    PublishedDevice,
+    lattice_pairs,
+    listed_price,
+    price_lists,
+    published_machines,
+    uniform_calibration,
+)
 from phalanx.devices._purse import Dues, NoPurse, Purse, commit_paid
 from phalanx.devices._snapshots import Snapshot, SnapshotHead, read_snapshots, shipped_snapshots, write_snapshots
 from phalanx.devices._views import (
@@ -77,6 +94,19 @@ from phalanx.devices._views import (
     device_view,
 )
 from phalanx.devices._watch import watch_devices
+from phalanx.devices._workers import (
+    GpuReading,
+    HostMetrics,
+    HostReading,
+    SeenWorker,
+    WorkerHistory,
+    WorkerNumber,
+    Workers,
+    WorkerView,
+    watch_workers,
+    worker_line,
+    worker_name,
+)
 from phalanx.quantum import ShotResult
 
 __all__ = [
@@ -86,6 +116,7 @@ __all__ = [
     "JOB_KEYS",
     "LOCAL_STATEVECTOR",
     "MICROS",
+    "Annealer",
     "Backend",
     "Calibration",
     "CalibrationPoint",
@@ -104,8 +135,12 @@ __all__ = [
     "Features",
     "Fleet",
     "FleetChooser",
+    "GpuReading",
     "History",
     "HistoryNumber",
+    "HostMetrics",
+    "HostReading",
+    "IsingProblem",
     "Job",
     "JobState",
     "JobWishes",
@@ -127,14 +162,17 @@ __all__ = [
     "PriceView",
     "Provider",
     "ProviderContext",
+    "PublishedDevice",
     "Purse",
     "Quality",
     "QubitView",
     "QueueState",
     "QueueView",
     "QueuedBackend",
+    "Samples",
     "SeenCalibration",
     "SeenState",
+    "SeenWorker",
     "SessionLimits",
     "ShotResult",
     "Snapshot",
@@ -143,11 +181,15 @@ __all__ = [
     "Status",
     "Window",
     "Wish",
+    "WorkerHistory",
+    "WorkerNumber",
+    "WorkerView",
+    "Workers",
     "all_pairs",
     "calibration",
-    "commit_paid",
     "check_fits",
     "check_runs",
+    "commit_paid",
     "device_detail",
     "device_view",
     "drifts",
@@ -158,19 +200,31 @@ __all__ = [
     "history_view",
     "ideal_calibration",
     "ideal_device",
+    "ising",
+    "lattice_pairs",
+    "listed_price",
     "local_provider",
     "median_of",
     "noise_of",
     "price_in_credits",
+    "price_lists",
     "price_per_gate_shot",
     "price_per_second",
     "price_per_shot",
     "provenance_of",
+    "published_machines",
+    "qubo",
+    "read_problem",
     "read_snapshots",
+    "samples_of",
     "seen_calibration",
     "shipped_snapshots",
     "subscription",
     "topology_svg",
+    "uniform_calibration",
     "watch_devices",
+    "watch_workers",
+    "worker_line",
+    "worker_name",
     "write_snapshots",
 ]

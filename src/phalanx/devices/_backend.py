@@ -1,12 +1,16 @@
 """What it takes to be a device, and what devices are made from."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from phalanx.core import Circuit, Clock, Offload
+from phalanx.core import Circuit, Clock, Offload, Unavailable
 from phalanx.devices._model import DeviceModel
 from phalanx.quantum import ShotResult
+
+
+def _no_secret(name: str, variable: str) -> str:
+    raise Unavailable(f"the secret {name}", f"nobody can be asked for it here, nor for {variable}")
 
 
 class Backend(Protocol):
@@ -64,9 +68,13 @@ class ProviderContext:
     """What a provider is made from.
 
     ``hardware`` names the providers whose real machines the owner of the node wants, under the credentials that
-    their SDKs find; the others emulate. Nothing is ever billed because credentials happen to lie around.
+    their SDKs find; the others emulate. Nothing is ever billed because credentials happen to lie around. ``options``
+    are settings of providers, ``PROVIDER.NAME``; ``secret(name, variable)`` gives a credential from the private file
+    that option ``NAME_file`` names, else from the environment variable.
     """
 
     offload: Offload
     clock: Clock
     hardware: frozenset[str] = frozenset()
+    options: Mapping[str, str] = field(default_factory=dict)
+    secret: Callable[[str, str], str] = field(default=_no_secret, repr=False)

@@ -5,6 +5,8 @@ duration, and depolarisation for what remains of its error rate; qubits relax wh
 with the readout error. There is no crosstalk and no drift: a real machine is worse than its emulation.
 """
 
+from typing import Protocol
+
 from phalanx.core import Circuit, LimitExceeded, Offload, Origin, Provenance, Rng
 from phalanx.devices._limits import FIT_TRIALS
 from phalanx.devices._model import DeviceModel
@@ -69,6 +71,8 @@ def check_runs(device: DeviceModel, circuit: Circuit) -> None:
     """Raises ``InvalidCircuit`` for what is malformed, measures nothing, or does what the device cannot."""
     seen = features(circuit)
     able = device.features
+    if not able.gates:
+        raise InvalidCircuit(f"{device.name} runs no gates")
     if not seen.n_measured:
         raise InvalidCircuit("measures nothing: there is no outcome to count")
     if seen.has_feed_forward and not able.feed_forward:
@@ -79,7 +83,14 @@ def check_runs(device: DeviceModel, circuit: Circuit) -> None:
         raise InvalidCircuit(f"{device.name} knows Clifford gates only")
 
 
-def provenance_of(device: DeviceModel, circuit: Circuit, shots: int, seed: int) -> Provenance:
+class Named(Protocol):
+    """What is run: a circuit, or a problem."""
+
+    @property
+    def digest(self) -> str: ...
+
+
+def provenance_of(device: DeviceModel, circuit: Named, shots: int, seed: int) -> Provenance:
     """An emulated result says which calibration it stands for."""
     dated = device.calibration.calibrated_at_ns if device.origin is Origin.EMULATED else None
     return Provenance(

@@ -43,3 +43,11 @@ FIT_TRIALS = 8
 MAX_STABILISER_QUBITS = 1_024
 MAX_TENSOR_QUBITS = 128
 MAX_DENSITY_QUBITS = 12
+# An Ising problem for an annealer.
+MAX_ISING_SPINS = 16_384
+MAX_ISING_COUPLINGS = 262_144
+# Classical workers: how often each says how it is, when it has not for too long, and what is kept (a day).
+WATCH_WORKERS_EVERY_S = 60.0
+WORKER_FRESH_S = 180.0
+MAX_KEPT_READINGS = 1_440
+MAX_WORKERS = 4_096

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 
+from phalanx.adapters import provider_secret
 from phalanx.agents import Missions, Skill, Swarm, Toolbox
 from phalanx.allocation import Placements, Reservations
 from phalanx.allocation.forecasts import Forecasts
@@ -34,7 +35,7 @@ from phalanx.crypto.entropy import NoiseWatch
 from phalanx.crypto.identity import Identities
 from phalanx.crypto.sharing import Escrows
 from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
-from phalanx.devices import Fleet, History, Jobs, ProviderContext, watch_devices
+from phalanx.devices import Fleet, History, Jobs, ProviderContext, Workers, watch_devices, watch_workers
 from phalanx.incidents import Cases, Incidents, Responses
 from phalanx.intel import ArchiveHunts, ChunkSeals, EventLog, Findings, Intake, Judgements, Sentinel
 from phalanx.intel.delivery import Delivery
@@ -145,6 +146,11 @@ class Node:
     def device_history(self) -> History:
         """What was seen of devices over time."""
         return History(self.store, self.clock)
+
+    @property
+    def workers(self) -> Workers:
+        """How the machines are that run nodes on this store."""
+        return Workers(self.store, self.clock)
 
     @property
     def read_only(self) -> bool:
@@ -325,12 +331,23 @@ def _start_services(
         "device-watch", lambda: watch_devices(node.fleet, node.device_history, clock, node.alerts, node.jobs.reconsider)
     )
     services.start("uptime", node.reports.uptime.run)
+    _watch_worker(node, ports, services)
     services.start("ledger-seal", lambda: seal_often(node.ledger, telemetry, clock))
     node.sharing.start(services, clock)
     services.start("ledger-anchor", lambda: anchor_daily(node.ledger, node.anchors, ports, telemetry))
     node.vouching.start(services)
     if settings.otlp.endpoint:
         _start_otlp(settings, telemetry, services)
+
+
+def _watch_worker(node: Node, ports: Ports, services: Services) -> None:
+    """Say how this machine is, where its operating system tells."""
+    host, name = ports.host, node.settings.node.name
+    if host is not None:
+        services.start(
+            "worker-watch",
+            lambda: watch_workers(node.workers, name, host.read, node.clock, node.offload, node.alerts),
+        )
 
 
 def _kept_files(node: Node) -> Sequence[Erasable]:
@@ -359,7 +376,9 @@ def _telemetry(settings: Settings, clock: Clock, log_sink: LogSink) -> Telemetry
 def _devices(
     settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, alerts: Alerts, ledger: Ledger
 ) -> tuple[Fleet, Placements, Budgets, Jobs, Routing]:  # fmt: skip
-    context = ProviderContext(ports.offload, ports.clock, frozenset(settings.devices.hardware))
+    options = settings.devices.options
+    secret = provider_secret(options, settings.node.data_dir)
+    context = ProviderContext(ports.offload, ports.clock, frozenset(settings.devices.hardware), options, secret)
     fleet = provided_fleet(context, alerts)
     placements = opened_placements(settings, ports, fleet, alerts)
     budgets = Budgets(store, ports.clock, fleet, ports.offload)

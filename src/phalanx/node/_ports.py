@@ -28,6 +28,7 @@ from phalanx.core import (
 from phalanx.crypto import HybridSigner, SigningKey
 from phalanx.crypto.entropy import NoiseSource
 from phalanx.crypto.vault import KeyWrapper
+from phalanx.devices import HostMetrics
 from phalanx.intel.indicators import Shelf
 from phalanx.intel.sharing import HttpAsks
 from phalanx.node._join_token import JoinToken
@@ -92,7 +93,8 @@ class Ports:
     ``asks`` makes what asks other places over HTTP, trusting the certificates of a file besides the system's.
 
     ``shelf`` keeps tables of indicators; without one they are in memory, and made anew at each start. ``archive`` keeps
-    segments of events; without it there is nothing to search in.
+    segments of events; without it there is nothing to search in. ``host`` says how the machine is; without it nobody
+    does.
 
     ``cluster`` is there where the settings ask for one, and ``join_token`` where the node was handed one.
 
@@ -127,3 +129,4 @@ class Ports:
     asks: Callable[[Path | None], HttpAsks] | None = None
     shelf: Shelf | None = None
     archive: Blobs | None = None
+    host: HostMetrics | None = None

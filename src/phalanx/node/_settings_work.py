@@ -105,6 +105,12 @@ class DevicesSection(Section):
         description="Providers whose real machines are used, under the credentials that their SDKs find (and bill). "
         "The others emulate their machines here.",
     )
+    options: dict[str, str] = Field(
+        {},
+        max_length=64,
+        description="Options of providers as `PROVIDER.NAME`, e.g. `ionq.url`; `ionq.key_file` names a private file "
+        "under the data directory that holds a credential. See the reference of devices.",
+    )
 
 
 class AllocationSection(Section):

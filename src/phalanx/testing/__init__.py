@@ -47,6 +47,7 @@ from phalanx.testing._sims import SIMULATIONS, run_seeds
 from phalanx.testing._sources import WORLD_START_NS, InlineOffload, SimClock, SimEntropy, SimKeys
 from phalanx.testing._store import SimStore
 from phalanx.testing._trace import Trace, TraceEntry
+from phalanx.testing._vendors import IonqApi, QuantinuumApi
 from phalanx.testing._world import SimNode, SimWorld
 from phalanx.testing._wrapper import MemoryWrapper
 
@@ -65,12 +66,14 @@ __all__ = [
     "DiskFaults",
     "Faults",
     "InlineOffload",
+    "IonqApi",
     "Livelock",
     "MemorySealers",
     "MemoryWrapper",
     "NetworkFaults",
     "NotSimulated",
     "PowerLost",
+    "QuantinuumApi",
     "SimCalls",
     "SimClock",
     "SimDisk",

@@ -23,6 +23,7 @@ from phalanx.consensus import (
 from phalanx.core import DEFAULT_TENANT, NO_TRACE, NS_PER_S, AlertLevel
 from phalanx.crypto import SLH_DSA_SHA2_128F, HybridSigner, SigningKey
 from phalanx.crypto.sharing import Keyholder, begin_ceremony, make_escrow
+from phalanx.devices import HostReading
 from phalanx.intel.sharing import Audience, Reader
 from phalanx.intel.sharing import Query as SharedQuery
 from phalanx.ledger.witness import AddCheckpoint, TrustedLog
@@ -180,6 +181,9 @@ def test_what_the_node_answers_is_what_the_document_says(on_node, tmp_path):
         known |= {"artefact_id": artefact.id, "letter_id": await leave_a_letter(api.node)}
         known |= {"name": "local.statevector", "pool": "agents", "digest": epoch.id.hex(), "technique_id": "T1059"}
         await share_something(api.node)
+        said = HostReading(cores=2, busy=0.5, load_1m=None, memory_bytes=4, memory_used_bytes=1)
+        await api.node.workers.observe("rack7", said)
+        known["worker"] = "worker.rack7"
         known["line_id"] = (await api.http.get("/v1/events/quarantine")).json()["items"][0]["id"]
         known["finding"] = await say_something(api.http)
         wanted = OrderRequest(objective="look again", wanted=("assessment",), subjects=(event,))

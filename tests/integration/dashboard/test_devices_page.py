@@ -4,6 +4,7 @@ import pytest
 
 from phalanx.allocation.money import Period
 from phalanx.core import DEFAULT_TENANT
+from phalanx.devices import GpuReading, HostReading
 from phalanx.quantum import Gates
 
 
@@ -16,6 +17,12 @@ def test_devices_their_map_and_jobs_are_shown(on_pages):
         assert "None was submitted yet" in empty
         assert "Nothing is limited" in empty
         await visit.node.budgets.put(DEFAULT_TENANT, "lab", unit="shots", limit=1_000, period=Period.DAY)
+        gpu = GpuReading(name="H100", busy=0.25, memory_bytes=80, memory_used_bytes=8)
+        reading = HostReading(cores=8, busy=0.5, load_1m=1.25, memory_bytes=100, memory_used_bytes=25, gpus=(gpu,))
+        await visit.node.workers.observe("rack7", reading)
+        busy = (await visit.http.get("/devices")).text
+        assert "worker.rack7" in busy
+        assert "H100 25 %" in busy
         circuit = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
         await visit.node.jobs.submit(DEFAULT_TENANT, circuit, shots=25)
         page = (await visit.http.get("/devices?device=local.statevector")).text

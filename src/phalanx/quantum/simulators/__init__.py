@@ -3,5 +3,17 @@
 from phalanx.quantum.simulators._choosing import METHODS, Choice
 from phalanx.quantum.simulators._noisy import depolarisation, step_ns
 from phalanx.quantum.simulators._running import Simulation, plan, probabilities, run
+from phalanx.quantum.simulators._warming import warm_mapping, warm_simulators
 
-__all__ = ["METHODS", "Choice", "Simulation", "depolarisation", "plan", "probabilities", "run", "step_ns"]
+__all__ = [
+    "METHODS",
+    "Choice",
+    "Simulation",
+    "depolarisation",
+    "plan",
+    "probabilities",
+    "run",
+    "step_ns",
+    "warm_mapping",
+    "warm_simulators",
+]

@@ -1,0 +1,197 @@
+"""Amazon Braket: its local simulator where the extra is installed, its machines emulated, or the real ones.
+
+Real machines go through ``amazon-braket-sdk`` under the credentials and the region that it finds. A task carries our
+key as a tag, and is looked for by it before it is sent again.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from phalanx.adapters._braket_documents import braket_model
+from phalanx.adapters._limits import MAX_VENDOR_PAGES
+from phalanx.adapters._provider_emulated import IQM, snapshot_device
+from phalanx.adapters._provider_simulators import OthersSimulator
+from phalanx.adapters._sent import SentMachine, real
+from phalanx.core import Circuit, PhalanxError, Rng, Unavailable
+from phalanx.devices import (
+    Backend,
+    DeviceModel,
+    Emulated,
+    Modality,
+    ProviderContext,
+    QueueState,
+    Status,
+    ideal_device,
+    listed_price,
+    published_machines,
+    shipped_snapshots,
+)
+from phalanx.quantum import MAX_SHOTS, Gates, parse
+from phalanx.quantum.circuits import convert
+
+BRAKET = "braket"
+KEY_TAG = "phalanx-key"
+_LOCAL_QUBITS = 22
+_GARNET = "arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet"
+_STATES = {"ONLINE": Status.ONLINE, "OFFLINE": Status.OFFLINE, "RETIRED": Status.RETIRED}
+_WAITING = {"CREATED", "QUEUED", "RUNNING", "CANCELLING"}
+
+
+class BraketProvider:
+    """What ``braket_provider`` makes."""
+
+    name = BRAKET
+
+    def __init__(self, backends: Sequence[Backend]) -> None:
+        self._backends = tuple(backends)
+
+    def backends(self) -> Sequence[Backend]:
+        return self._backends
+
+
+def braket_provider(context: ProviderContext, *, account: "Callable[[], Any] | None" = None) -> BraketProvider:
+    """The entry point ``braket``. ``account`` opens the one at Amazon; the default is the SDK's."""
+    machines = braket_machines()
+    found: list[Backend] = []
+    if BRAKET in context.hardware:
+        opened = (account or AwsAccount)()
+        found += [BraketMachine(arn, one, opened, context) for arn, one in machines if one.features.gates]
+    else:
+        found += [Emulated(one, context.offload) for _, one in machines]
+    if find_spec("braket") is not None:
+        local = ideal_device(
+            f"{BRAKET}.local", _LOCAL_QUBITS, max_shots=MAX_SHOTS, title="Braket's local simulator", only_by_name=True
+        )
+        found.append(OthersSimulator(local, context.offload, _local))
+    return BraketProvider(found)
+
+
+def braket_machines() -> list[tuple[str, DeviceModel]]:
+    """Names at Amazon, and the machines as they are emulated here."""
+    found = [(one.vendor_id, one.device) for one in published_machines(BRAKET)]
+    garnet = next(one for one in shipped_snapshots(IQM) if one.head.name == "garnet")
+    model = snapshot_device(BRAKET, garnet, Modality.SUPERCONDUCTING, name="iqm-garnet")
+    return sorted([*found, (_GARNET, model)], key=lambda pair: pair[1].name)
+
+
+def _local(circuit: Circuit, shots: int, seed: int) -> dict[str, int]:
+    """The simulator takes no seed, so it is asked how likely each outcome is, and we draw."""
+    from braket.devices import LocalSimulator
+
+    read = parse(circuit)
+    bare = Gates(circuit.n_qubits)
+    bare.ops = read.ops
+    (weights,) = LocalSimulator().run(convert(bare, "braket").probability(), shots=0).result().values
+    n, kept = circuit.n_qubits, read.measured
+    cube = np.clip(weights, 0, None).reshape((2,) * n).sum(axis=tuple(q for q in range(n) if q not in kept))
+    ordered = cube.transpose([sorted(kept).index(q) for q in kept]).reshape(-1)
+    drawn = Rng(seed).child("braket").numpy().multinomial(shots, ordered / ordered.sum())
+    return {f"{at:0{len(kept)}b}": int(n) for at, n in enumerate(drawn) if n}
+
+
+class AwsAccount:
+    """What is asked of the SDK: machines, tasks, and the list of tasks."""
+
+    def device(self, arn: str) -> Any:
+        return self._module().AwsDevice(arn)
+
+    def task(self, arn: str) -> Any:
+        return self._module().AwsQuantumTask(arn)
+
+    def find(self, arn: str, key: str) -> str:
+        """The task that carries our key; empty where there is none."""
+        client = self.device(arn).aws_session.braket_client
+        after: dict[str, str] = {}
+        for _ in range(MAX_VENDOR_PAGES):
+            page = client.search_quantum_tasks(
+                filters=[{"name": "deviceArn", "operator": "EQUAL", "values": [arn]}], maxResults=100, **after
+            )
+            for task in page.get("quantumTasks", []):
+                if (task.get("tags") or {}).get(KEY_TAG) == key:
+                    return str(task["quantumTaskArn"])
+            if not page.get("nextToken"):
+                break
+            after = {"nextToken": page["nextToken"]}
+        return ""
+
+    def _module(self) -> Any:
+        try:
+            from braket import aws
+        except ImportError as error:
+            raise Unavailable("Amazon Braket", str(error), hint="pip install 'phalanx[braket]'") from error
+        return aws
+
+
+class BraketMachine(SentMachine):
+    """A real machine at Amazon."""
+
+    def __init__(self, arn: str, device: DeviceModel, account: Any, context: ProviderContext) -> None:
+        region = arn.split(":")[3]
+        super().__init__(real(device, region=region, price=listed_price(device.name)), context.clock)
+        self._arn, self._account, self._offload = arn, account, context.offload
+
+    async def _create(self, circuit: Circuit, shots: int, key: str) -> str:
+        tags = {KEY_TAG: key} if key else {}
+        return await self._offload.run(self._send, circuit, shots, tags)
+
+    def _send(self, circuit: Circuit, shots: int, tags: dict[str, str]) -> str:
+        with _said(self._device.name):
+            return str(self._account.device(self._arn).run(convert(circuit, "braket"), shots=shots, tags=tags).id)
+
+    async def _find(self, key: str) -> str:
+        return await self._offload.run(self._found, key)
+
+    def _found(self, key: str) -> str:
+        with _said(self._device.name):
+            return str(self._account.find(self._arn, key))
+
+    async def _counts(self, handle: str, circuit: Circuit, shots: int) -> dict[str, int] | None:
+        del circuit, shots
+        return await self._offload.run(self._result, handle)
+
+    def _result(self, handle: str) -> dict[str, int] | None:
+        with _said(self._device.name):
+            task = self._account.task(handle)
+            state = str(task.state())
+            if state in _WAITING:
+                return None
+            if state != "COMPLETED":
+                raise Unavailable(self._device.name, f"the task {handle} ended as {state.lower()}")
+            return {str(key): int(n) for key, n in sorted(task.result().measurement_counts.items())}
+
+    async def _drop(self, handle: str) -> None:
+        await self._offload.run(self._cancel, handle)
+
+    def _cancel(self, handle: str) -> None:
+        with _said(self._device.name):
+            self._account.task(handle).cancel()
+
+    async def _seen(self) -> DeviceModel:
+        return await self._offload.run(self._looked)
+
+    def _looked(self) -> DeviceModel:
+        with _said(self._device.name):
+            device = self._account.device(self._arn)
+            document = json.loads(device.properties.json())
+            status = _STATES.get(str(device.status), Status.OFFLINE)
+            depth = device.queue_depth().quantum_tasks
+        waiting = sum(int(str(n).lstrip(">")) for n in depth.values())
+        made = braket_model(self._device.name, self._arn, document, status=status)
+        return replace(made, queue=QueueState(depth=waiting, as_of_ns=self._clock.wall_ns()))
+
+
+@contextmanager
+def _said(what: str) -> Iterator[None]:
+    """What the SDK raises, in our words."""
+    try:
+        yield
+    except PhalanxError:
+        raise
+    except Exception as error:
+        raise Unavailable(what, f"{type(error).__name__}: {error}") from error

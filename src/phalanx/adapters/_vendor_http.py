@@ -1,0 +1,117 @@
+"""Asking a vendor of quantum machines over HTTP, in JSON.
+
+What answers is not trusted: answers are bounded, redirects are not followed, secrets stand in headers only and never in
+what an error says. A question that changes nothing is asked again when the vendor is busy or down, for as long as it
+says and a bounded number of times; one that starts a job is sent once.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from phalanx.adapters._calls import read_within
+from phalanx.adapters._limits import MAX_VENDOR_ANSWER_BYTES, MAX_VENDOR_ASKS, VENDOR_PAUSE_MOST_S, VENDOR_TIMEOUT_S
+from phalanx.core import Clock, InvalidInput, NotFound, Offload, Overloaded, Unavailable
+
+if TYPE_CHECKING:
+    import urllib3
+
+_REFUSED = {401, 403}
+_BUSY = {429, 500, 502, 503, 504}
+_FIRST_PAUSE_S = 0.5
+
+
+class Refused(Unavailable):
+    """The vendor does not take our credentials."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, "it refuses the credentials", hint="see devices.options and the provider's variables")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    status: int
+    body: bytes
+    retry_after_s: float | None
+
+
+class VendorHttp:
+    """Questions to one vendor at ``base``. ``what`` names it in errors."""
+
+    def __init__(self, what: str, base: str, clock: Clock, offload: Offload) -> None:
+        if not base.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+            raise InvalidInput("devices.options", f"{base} is not https: credentials would travel in the clear")
+        self._what, self._base = what, base.rstrip("/")
+        self._clock, self._offload = clock, offload
+        self._pool: urllib3.PoolManager | None = None
+
+    async def ask(
+        self, method: str, path: str, *, headers: Mapping[str, str], body: object = None, once: bool = False
+    ) -> Any:
+        """The decoded answer. ``once``: never sent a second time, whatever comes back.
+
+        Raises ``Refused``, ``NotFound``, ``InvalidInput`` for what the vendor finds wrong, ``Overloaded`` while it is
+        busy, and ``Unavailable`` otherwise.
+        """
+        sent = None if body is None else json.dumps(body).encode()
+        pause_s = _FIRST_PAUSE_S
+        for attempt in range(1, MAX_VENDOR_ASKS + 1):
+            try:
+                reply = await self._offload.run(self._exchange, method, path, dict(headers), sent)
+            except Unavailable:
+                if once or attempt == MAX_VENDOR_ASKS:
+                    raise
+                reply = _Reply(503, b"", None)
+            if reply.status < 300:
+                return self._decoded(reply.body)
+            if reply.status not in _BUSY or once or attempt == MAX_VENDOR_ASKS:
+                raise self._error(reply, path)
+            asked_s = reply.retry_after_s
+            await self._clock.sleep(min(pause_s if asked_s is None else asked_s, VENDOR_PAUSE_MOST_S))
+            pause_s *= 2
+        raise AssertionError("the last attempt returns or raises")
+
+    def _decoded(self, body: bytes) -> Any:
+        try:
+            return json.loads(body) if body.strip() else {}
+        except ValueError as error:
+            raise Unavailable(self._what, "it answers with something that is no JSON") from error
+
+    def _error(self, reply: _Reply, path: str) -> Exception:
+        if reply.status in _REFUSED:
+            return Refused(self._what)
+        if reply.status == 404:
+            return NotFound(self._what, path)
+        if reply.status == 429:
+            return Overloaded(self._what, retry_after_s=max(1, round(reply.retry_after_s or 1)))
+        text = reply.body.decode(errors="replace").strip().replace("\n", " ")[:300]
+        if reply.status < 500:
+            return InvalidInput("job", f"{self._what} refuses it ({reply.status}): {text}")
+        return Unavailable(self._what, f"it answers {reply.status}: {text}")
+
+    def _exchange(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> _Reply:
+        import urllib3
+
+        if self._pool is None:
+            self._pool = urllib3.PoolManager(retries=False, maxsize=4)
+        if body is not None:
+            headers = {**headers, "Content-Type": "application/json"}
+        end_ns = time.monotonic_ns() + int(VENDOR_TIMEOUT_S * 1e9)
+        try:
+            answer = self._pool.request(
+                method, self._base + path, body=body, headers=headers, redirect=False, preload_content=False,
+                timeout=urllib3.Timeout(total=VENDOR_TIMEOUT_S),
+            )  # fmt: skip
+            try:
+                content = read_within(answer, self._what, MAX_VENDOR_ANSWER_BYTES, end_ns)
+            finally:
+                answer.close()
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable(self._what, str(error).rpartition(": ")[2] or type(error).__name__) from error
+        return _Reply(answer.status, content, _seconds(answer.headers.get("Retry-After", "")))
+
+
+def _seconds(text: str) -> float | None:
+    return float(text) if text.strip().isdecimal() else None

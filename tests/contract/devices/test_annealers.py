@@ -1,0 +1,119 @@
+"""Annealers, and neutral atoms pulse by pulse, against their suites."""
+
+import asyncio
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from phalanx.adapters import dwave_provider, pasqal_provider, pegasus_snapshot
+from phalanx.core import InvalidInput, LimitExceeded, Origin, Unavailable
+from phalanx.devices import Annealer, Modality, ProviderContext, ising, read_problem, shipped_snapshots
+from phalanx.quantum import Gates
+from phalanx.testing import InlineOffload, SimWorld
+from phalanx.testing.contracts import ANNEALER_CHECKS, DEVICE_CHECKS, check_provider
+
+pytestmark = pytest.mark.vendor
+
+
+def context(*hardware):
+    return ProviderContext(InlineOffload(), SimWorld(1).clock, frozenset(hardware))
+
+
+ANNEALING = pytest.mark.parametrize("check", ANNEALER_CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+
+
+@pytest.mark.requirement("QRM-8")
+@ANNEALING
+def test_classical_annealing_on_a_topology(check):
+    pytest.importorskip("dwave.samplers", reason="the extra annealing is not installed")
+    (backend,) = dwave_provider(context()).backends()
+    assert isinstance(backend, Annealer)
+    assert (backend.device.kind, backend.device.origin) == (Modality.ANNEALER, Origin.SIMULATED)
+    asyncio.run(check(backend))
+
+
+class Machine:
+    """The vendor's sampler: 40 qubits in a complete graph less one edge, sampled classically."""
+
+    solver = SimpleNamespace(name="Advantage_system9.9")
+
+    def __init__(self):
+        self.nodelist = list(range(100, 140))
+        self.edgelist = [(a, b) for a in self.nodelist for b in self.nodelist if a < b][1:]
+
+    def sample_ising(self, fields, pairs, *, num_reads, answer_mode):
+        from dwave.samplers import SimulatedAnnealingSampler
+
+        assert answer_mode == "raw"
+        assert {tuple(sorted(pair)) for pair in pairs} <= set(self.edgelist)
+        with warnings.catch_warnings():
+            # It warns of problems in which every energy is zero.
+            warnings.simplefilter("ignore")
+            return SimulatedAnnealingSampler().sample_ising(fields, pairs, num_reads=num_reads, seed=1)
+
+
+@pytest.mark.requirement("QRM-8")
+@ANNEALING
+def test_the_submission_path_to_a_real_annealer(check):
+    pytest.importorskip("dwave.samplers", reason="the extra annealing is not installed")
+    (backend,) = dwave_provider(context("dwave"), machine=Machine).backends()
+    assert (backend.device.name, backend.device.origin) == ("dwave.advantage-system9.9", Origin.HARDWARE)
+    asyncio.run(check(backend))
+
+
+def test_pegasus_is_as_large_as_published():
+    (shipped,) = shipped_snapshots("dwave")
+    made = pegasus_snapshot()
+    assert (made.head.n_qubits, made.head.n_couplers) == (5_640, 40_484)
+    assert np.array_equal(shipped.calibration.pair, made.calibration.pair)
+    degrees = np.bincount(made.calibration.pair.reshape(-1))
+    assert degrees.max() == 15
+
+
+def test_what_does_not_fit_is_refused():
+    pytest.importorskip("minorminer", reason="the extra annealing is not installed")
+    (backend,) = dwave_provider(context("dwave"), machine=Machine).backends()
+    too_dense = ising({}, {(a, b): 1.0 for a in range(40) for b in range(a + 1, 40)}, 40)
+    with pytest.raises(LimitExceeded, match="couplings that fit"):
+        asyncio.run(backend.sample(too_dense, shots=1, seed=1))
+
+
+def test_problems_are_read_from_json():
+    problem = read_problem(b'{"fields": [0.5, -1], "couplings": [[0, 1, 2.0], [1, 0, 0.5]]}')
+    assert problem.couplings.tolist() == [2.5]
+    spins = np.array([[1, -1]], np.int8)
+    assert problem.energies(spins).tolist() == [0.5 + 1 - 2.5]
+    assert read_problem(b'{"qubo": [[0, 0, -1], [0, 1, 2]]}').n_spins == 2
+    for wrong in (b"{}", b"[]", b'{"fields": [1], "couplings": [[0, 5, 1.0]]}', b'{"qubo": []}'):
+        with pytest.raises(InvalidInput):
+            read_problem(wrong)
+
+
+@pytest.mark.requirement("QRM-8")
+@pytest.mark.parametrize("check", DEVICE_CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_neutral_atoms(check):
+    pytest.importorskip("pulser_simulation", reason="the extra pasqal is not installed")
+    provider = pasqal_provider(context())
+    check_provider(provider)
+    (backend,) = provider.backends()
+    assert (backend.device.kind, backend.device.origin) == (Modality.NEUTRAL_ATOM, Origin.EMULATED)
+    asyncio.run(check(backend))
+
+
+@pytest.mark.requirement("QRM-8")
+def test_pulses_entangle_atoms():
+    pytest.importorskip("pulser_simulation", reason="the extra pasqal is not installed")
+    (backend,) = pasqal_provider(context()).backends()
+    ghz = Gates(3).h(0).cx(0, 1).cx(1, 2).h(0).h(1).h(2).measure(0, 1, 2).circuit()
+    counts = asyncio.run(backend.run(ghz, shots=2_000, seed=1)).counts
+    # A GHZ state measured along x has an even number of ones, a mixture of its two parts as often an odd one.
+    even = sum(n for bits, n in counts.items() if bits.count("1") % 2 == 0)
+    assert even > 1_700
+
+
+@pytest.mark.parametrize("make", [dwave_provider, pasqal_provider])
+def test_without_an_account_there_is_no_hardware(make):
+    with pytest.raises(Unavailable):
+        make(context("dwave", "pasqal"))
