@@ -64,3 +64,25 @@ def test_ideal_results_do_not_become_noisy_ones():
     assert ran(Backend(ideal), Backend(noisy("good", 0.002))) == ["local.ideal"]
     with pytest.raises(Unavailable):
         ran(Backend(ideal, fails=True), Backend(noisy("good", 0.002)))
+
+
+@pytest.mark.requirement("HWF-2")
+def test_where_circuits_were_and_why_is_told_in_windows():
+    good, poor = noisy("good", 0.002), noisy("poor", 0.1)
+    away = Backend(good)
+
+    async def main(world):
+        fleet = Fleet([Backend(poor), away])
+        chooser = Placements(fleet, world.clock, world.offload, built_in_policies(), policy="success_probability")
+        run = Circuits(fleet, world.clock, chooser).runner("step", DEFAULT_TENANT)
+        await run(BELL, shots=10, seed=1)
+        await run(BELL, shots=10, seed=2)
+        away.fails = True
+        await run(BELL, shots=10, seed=3)
+        return run.windows
+
+    first, second = SimWorld(1).run(main)
+    assert (first.device, first.circuits) == ("x.good", 2)
+    assert "likeliest to succeed" in first.reason
+    assert (second.device, second.circuits, second.reason) == ("x.poor", 1, "x.good failed")
+    assert first.begun_ns <= first.ended_ns <= second.begun_ns <= second.ended_ns
