@@ -58,6 +58,8 @@ from phalanx.api._intel_search import KINDS as SEARCH_KINDS
 from phalanx.api._intel_search import search_routes
 from phalanx.api._intel_sharing import KINDS as SHARING_KINDS
 from phalanx.api._intel_sharing import sharing_routes
+from phalanx.api._intel_thresholds import KINDS as THRESHOLD_KINDS
+from phalanx.api._intel_thresholds import threshold_routes
 from phalanx.api._ledger import KINDS as LEDGER_KINDS
 from phalanx.api._ledger import ledger_routes
 from phalanx.api._live import KINDS as LIVE_KINDS
@@ -125,6 +127,7 @@ _KINDS: Sequence[type] = (
     *HUNT_KINDS,
     *JUDGING_KINDS,
     *PLACE_KINDS,
+    *THRESHOLD_KINDS,
     *INCIDENT_KINDS,
     *SHARING_KINDS,
     *INDICATOR_KINDS,
@@ -188,6 +191,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         rule_routes(node, gate),
         judging_routes(node, gate),
         place_routes(node, gate),
+        threshold_routes(node, gate),
         incident_routes(node, gate),
         sharing_routes(node, gate),
         indicator_routes(node, gate),

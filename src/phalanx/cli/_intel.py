@@ -21,6 +21,8 @@ SUBCOMMANDS: dict[str, str] = {
     "sources": "phalanx.cli._intel_sinks:sources",
     "suppress": "phalanx.cli._intel_judging:suppress",
     "judge": "phalanx.cli._intel_judging:judge",
+    "feedback": "phalanx.cli._intel_thresholds:feedback",
+    "thresholds": "phalanx.cli._intel_thresholds:thresholds",
     "indicators": "phalanx.cli._intel_indicators:indicators",
     "places": "phalanx.cli._intel_places:places",
     "signs": "phalanx.cli._intel_signs:signs",

@@ -11,7 +11,7 @@ from phalanx.core import TenantId
 from phalanx.dashboard._limits import MAX_REFUSED_SHOWN, MAX_RULES_SHOWN
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._sections import RULES
-from phalanx.intel import Suppression
+from phalanx.intel import RuleFeedback, Suppression, ThresholdStanding
 from phalanx.node import LeftOut, RuleView
 from phalanx.trust import Principal
 
@@ -30,6 +30,8 @@ class RulesPage:
     refused: tuple[LeftOut, ...]
     refused_more: int
     suppressions: tuple[Suppression, ...]
+    thresholds: tuple[ThresholdStanding, ...]
+    feedback: tuple[RuleFeedback, ...]
 
 
 def rules_page(node: "Node", renderer: Renderer) -> Callable[[Request, Principal], Awaitable[Response]]:
@@ -54,4 +56,6 @@ async def rules_shown(node: "Node", tenant: TenantId) -> RulesPage:
         refused=view.refused[:MAX_REFUSED_SHOWN],
         refused_more=max(0, len(view.refused) - MAX_REFUSED_SHOWN),
         suppressions=tuple(await node.judgements.suppressions(tenant)),
+        thresholds=tuple(await node.detection.thresholds.standing(tenant)),
+        feedback=tuple(await node.detection.thresholds.feedback(tenant))[:MAX_RULES_SHOWN],
     )

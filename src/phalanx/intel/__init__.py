@@ -18,10 +18,21 @@ Errors::
 """
 
 from phalanx.intel._archive_hunts import ArchiveHunts, ExpandWanted, RetroWanted
+from phalanx.intel._adapting import (
+    THRESHOLD_MOVES,
+    THRESHOLD_PINS,
+    THRESHOLDS,
+    Steering,
+    Tally,
+    ThresholdMove,
+    ThresholdPin,
+    ThresholdStanding,
+)
 from phalanx.intel._archiving import Archivist
 from phalanx.intel._detecting import Detected, detect
 from phalanx.intel._detector import (
     DETECTORS_GROUP,
+    AdaptiveDetector,
     Detector,
     DetectorFactory,
     Hit,
@@ -71,6 +82,7 @@ from phalanx.intel._saved_queries import saved_queries
 from phalanx.intel._sealing import ChunkSeals
 from phalanx.intel._sentinel import Sentinel
 from phalanx.intel._subjects import UNKNOWN_HOST
+from phalanx.intel._thresholds import PinWanted, RuleFeedback, SuppressionAdvice, Thresholds
 from phalanx.intel.reading import (
     AUTO,
     OCSF_VERSION,
@@ -98,6 +110,19 @@ from phalanx.intel.sigma import (
 )
 
 __all__ = [
+    "THRESHOLDS",
+    "THRESHOLD_MOVES",
+    "THRESHOLD_PINS",
+    "AdaptiveDetector",
+    "SuppressionAdvice",
+    "RuleFeedback",
+    "ThresholdMove",
+    "ThresholdPin",
+    "PinWanted",
+    "ThresholdStanding",
+    "Steering",
+    "Tally",
+    "Thresholds",
     "HUNTS",
     "Hunt",
     "HuntHit",

@@ -8,12 +8,13 @@
   at all. The same batches after the same state give the same hits.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from phalanx.agents import Toolbox
 from phalanx.core import Entity, EventBatch, EventId, Severity, TenantId
+from phalanx.learning import AdaptiveThreshold
 
 DETECTORS_GROUP = "phalanx.detectors"
 
@@ -80,6 +81,15 @@ class StatefulDetector(Detector, Protocol):
 
     def restore(self, tenant: TenantId, state: bytes | None) -> None:
         """Remember of ``tenant`` exactly ``state``, and nothing when it is None."""
+        ...
+
+
+@runtime_checkable
+class AdaptiveDetector(StatefulDetector, Protocol):
+    """A detector whose thresholds follow what it sees, and which people may steer."""
+
+    def thresholds(self, tenant: TenantId) -> Mapping[str, AdaptiveThreshold]:
+        """Those of ``tenant``, by the name of the pattern that each holds back; part of its state."""
         ...
 
 

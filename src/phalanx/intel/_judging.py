@@ -117,7 +117,7 @@ class Judgements:
         """Make no such findings from now on. Raises ``InvalidInput`` when it names nothing or gives no reason."""
         if not (wanted.rule or wanted.host or wanted.entity):
             raise InvalidInput("suppression", "names neither a rule nor a host nor an entity")
-        reason = _reason(wanted.reason)
+        reason = reason_of(wanted.reason)
         if (
             any(len(text) > MAX_NAME_CHARS for text in (wanted.rule, wanted.host))
             or len(wanted.entity) > MAX_REASON_CHARS
@@ -153,7 +153,7 @@ class Judgements:
     async def say(self, tenant: TenantId, finding: str, wanted: OpinionWanted, *, by: str) -> Opinion:
         """Say what a finding was. Raises ``NotFound``."""
         about = await Findings(self._store).get(tenant, finding)
-        reason = _reason(wanted.reason) if wanted.reason else ""
+        reason = reason_of(wanted.reason) if wanted.reason else ""
         now_ns = self._clock.wall_ns()
         made = Opinion(
             id=derive_id(about.at_ns, "opinion", finding, by), tenant=tenant, trace=about.trace, at_ns=now_ns,
@@ -231,7 +231,8 @@ async def wrong_findings(store: Store, tenant: TenantId) -> frozenset[str]:
     return frozenset(one.finding for one in latest.values() if one.verdict is Verdict.WRONG)
 
 
-def _reason(text: str) -> str:
+def reason_of(text: str) -> str:
+    """``text`` as a reason: on one line, and there. Raises ``InvalidInput``."""
     text = " ".join(text.split())
     if not text or len(text) > MAX_REASON_CHARS:
         raise InvalidInput("reason", f"is needed, in at most {MAX_REASON_CHARS} characters")

@@ -99,6 +99,21 @@ MEMO_VALUES = 4_096
 MAX_REASON_CHARS = 500
 MAX_SUPPRESSIONS = 1_000
 
+# Thresholds of one tenant, steps of a move that are kept, and how often the ledger is told of moves.
+MAX_STANDINGS = 1_000
+MAX_MOVE_STEPS = 32
+THRESHOLDS_EVERY_S = 5.0
+# Opinions that are listened to, in pages, the newest first.
+MAX_OPINION_PAGES = 10
+# Opinions before they raise a threshold, how many more wrong than right ones raise it by its whole way from floor to
+# ceiling, and the part of that way that opinions raise it at most.
+OPINIONS_WANTED = 6
+OPINIONS_FULL = 40.0
+OPINIONS_MOST = 0.5
+# Wrong findings on one host that make a suppression worth a thought, and findings that are looked up for it.
+ADVICE_WRONG = 3
+ADVICE_FINDINGS = 200
+
 # While the store is full or fails, the sentinel tries again this often.
 STORAGE_RETRY_S = 1.0
 

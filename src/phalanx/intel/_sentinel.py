@@ -32,6 +32,7 @@ from phalanx.core import (
 )
 from phalanx.crypto import CryptoError
 from phalanx.crypto.vault import Shredded
+from phalanx.intel._adapting import Steering
 from phalanx.intel._detecting import detect
 from phalanx.intel._detector import Detector
 from phalanx.intel._harvest import Commit, Harvest
@@ -121,6 +122,10 @@ class Sentinel:
         if self._next_rules is not None:
             self._next_rules.take_over(self._rules)
             self._rules, self._next_rules = self._next_rules, None
+
+    def steer(self, steering: Steering) -> None:
+        """Hold the thresholds of detectors to what people want of them, from the next chunk on."""
+        self._memory.steering = steering
 
     @property
     def detectors(self) -> Sequence[Detector]:

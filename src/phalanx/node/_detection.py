@@ -1,10 +1,16 @@
-"""What detection needs beside rules and indicators: places of networks."""
+"""What people tell detectors: where networks are, where thresholds stand, and what findings turned out to be."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from phalanx.core import AuditSink, Store
+from phalanx.intel import Thresholds
 from phalanx.intel.places import Places
 from phalanx.node._ports import Ports
+from phalanx.node._services import Services
+
+if TYPE_CHECKING:
+    from phalanx.node._node import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,10 +18,19 @@ class Detection:
     """What people tell detectors."""
 
     places: Places
+    thresholds: Thresholds
 
 
 async def opened_detection(ports: Ports, store: Store, ledger: AuditSink) -> Detection:
     """As the store has it."""
     places = Places(store, ports.clock, ports.offload, ledger)
     await places.open()
-    return Detection(places)
+    thresholds = Thresholds(store, ports.clock, ledger)
+    await thresholds.open()
+    return Detection(places, thresholds)
+
+
+def start_detection(node: "Node", services: Services) -> None:
+    """Before the first event is read, know what people want of detectors; and tell the ledger what moved."""
+    node.sentinel.steer(node.detection.thresholds.steering)
+    services.start("thresholds", node.detection.thresholds.run)

@@ -48,7 +48,7 @@ from phalanx.node._assembly import Assembly
 from phalanx.node._bus import opened_bus
 from phalanx.node._cluster import Cluster
 from phalanx.node._connectors import opened_delivery, opened_telling, start_delivery
-from phalanx.node._detection import Detection, opened_detection
+from phalanx.node._detection import Detection, opened_detection, start_detection
 from phalanx.node._entropy import watch_noise
 from phalanx.node._guard import SpaceWatch, WatchedBlobs, WatchedJournals, WatchedStore
 from phalanx.node._identities import keep_identities, opened_identities
@@ -312,6 +312,7 @@ def _start_services(
     settings, telemetry, clock = node.settings, node.telemetry, node.clock
     services.start("storage-watch", watch_space)
     start_indicators(node, ports, services)
+    start_detection(node, services)
     services.start("sentinel", node.sentinel.run)
     if node.archive is not None:
         node.archive.start(services, node.sentinel)
