@@ -48,6 +48,8 @@ from phalanx.api._intel_indicators import KINDS as INDICATOR_KINDS
 from phalanx.api._intel_indicators import indicator_routes
 from phalanx.api._intel_judging import KINDS as JUDGING_KINDS
 from phalanx.api._intel_judging import judging_routes
+from phalanx.api._intel_models import KINDS as MODEL_KINDS
+from phalanx.api._intel_models import model_routes
 from phalanx.api._intel_places import KINDS as PLACE_KINDS
 from phalanx.api._intel_places import place_routes
 from phalanx.api._intel_quarantine import KINDS as QUARANTINE_KINDS
@@ -127,6 +129,7 @@ _KINDS: Sequence[type] = (
     *HUNT_KINDS,
     *JUDGING_KINDS,
     *PLACE_KINDS,
+    *MODEL_KINDS,
     *THRESHOLD_KINDS,
     *INCIDENT_KINDS,
     *SHARING_KINDS,
@@ -191,6 +194,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         rule_routes(node, gate),
         judging_routes(node, gate),
         place_routes(node, gate),
+        model_routes(node, gate),
         threshold_routes(node, gate),
         incident_routes(node, gate),
         sharing_routes(node, gate),

@@ -22,6 +22,7 @@ SUBCOMMANDS: dict[str, str] = {
     "suppress": "phalanx.cli._intel_judging:suppress",
     "judge": "phalanx.cli._intel_judging:judge",
     "feedback": "phalanx.cli._intel_thresholds:feedback",
+    "models": "phalanx.cli._intel_models:models",
     "thresholds": "phalanx.cli._intel_thresholds:thresholds",
     "indicators": "phalanx.cli._intel_indicators:indicators",
     "places": "phalanx.cli._intel_places:places",

@@ -12,6 +12,7 @@ from phalanx.dashboard._limits import MAX_REFUSED_SHOWN, MAX_RULES_SHOWN
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._sections import RULES
 from phalanx.intel import RuleFeedback, Suppression, ThresholdStanding
+from phalanx.intel.models import ModelView, model_views
 from phalanx.node import LeftOut, RuleView
 from phalanx.trust import Principal
 
@@ -32,6 +33,7 @@ class RulesPage:
     suppressions: tuple[Suppression, ...]
     thresholds: tuple[ThresholdStanding, ...]
     feedback: tuple[RuleFeedback, ...]
+    models: tuple[ModelView, ...]
 
 
 def rules_page(node: "Node", renderer: Renderer) -> Callable[[Request, Principal], Awaitable[Response]]:
@@ -57,5 +59,6 @@ async def rules_shown(node: "Node", tenant: TenantId) -> RulesPage:
         refused_more=max(0, len(view.refused) - MAX_REFUSED_SHOWN),
         suppressions=tuple(await node.judgements.suppressions(tenant)),
         thresholds=tuple(await node.detection.thresholds.standing(tenant)),
+        models=tuple(await model_views(node.detection.models, node.store, tenant)),
         feedback=tuple(await node.detection.thresholds.feedback(tenant))[:MAX_RULES_SHOWN],
     )

@@ -17,7 +17,6 @@ Errors::
 ``Unavailable`` of ``core``; queries raise ``NotFound``.
 """
 
-from phalanx.intel._archive_hunts import ArchiveHunts, ExpandWanted, RetroWanted
 from phalanx.intel._adapting import (
     THRESHOLD_MOVES,
     THRESHOLD_PINS,
@@ -28,6 +27,7 @@ from phalanx.intel._adapting import (
     ThresholdPin,
     ThresholdStanding,
 )
+from phalanx.intel._archive_hunts import ArchiveHunts, ExpandWanted, RetroWanted
 from phalanx.intel._archiving import Archivist
 from phalanx.intel._detecting import Detected, detect
 from phalanx.intel._detector import (

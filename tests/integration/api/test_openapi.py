@@ -3,6 +3,7 @@
 import hashlib
 import re
 
+import numpy as np
 import pytest
 
 from phalanx.adapters import OsEntropy, SystemClock
@@ -20,10 +21,11 @@ from phalanx.consensus import (
     Vote,
     contradiction,
 )
-from phalanx.core import DEFAULT_TENANT, NO_TRACE, NS_PER_S, AlertLevel
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, NS_PER_S, AlertLevel, LogSource
 from phalanx.crypto import SLH_DSA_SHA2_128F, HybridSigner, SigningKey
 from phalanx.crypto.sharing import Keyholder, begin_ceremony, make_escrow
 from phalanx.devices import HostReading
+from phalanx.intel.models import Labelled, TrainingOptions, train_model
 from phalanx.intel.sharing import Audience, Reader
 from phalanx.intel.sharing import Query as SharedQuery
 from phalanx.ledger.witness import AddCheckpoint, TrustedLog
@@ -146,6 +148,14 @@ async def book_something(api):
     await api.node.jobs.submit(DEFAULT_TENANT, Gates(1).h(0).measure(0).circuit(), shots=8)
 
 
+def small_model():
+    """A model that was trained on next to nothing."""
+    sizes = [float(number % 97) for number in range(400)]
+    rows = Labelled({"orig_bytes": sizes}, np.array([size > 60 for size in sizes]))
+    options = TrainingOptions(name="small", title="Small", log_source=LogSource("zeek"), trees=3, order="random")
+    return train_model(rows, options, data="numbers")
+
+
 async def say_something(http):
     """Suppress what does not happen, judge what did, and look for a value; the finding's id."""
     (await http.post("/v1/indicators?source=feed", content=b"evil-name.com")).raise_for_status()
@@ -155,6 +165,7 @@ async def say_something(http):
     table = b"network,latitude,longitude\n192.0.2.0/24,59.3,18.1\n"
     loaded = await http.post(f"/v1/places?digest={hashlib.sha256(table).hexdigest()}", content=table)
     loaded.raise_for_status()
+    (await http.post("/v1/models", content=small_model().to_bytes())).raise_for_status()
     finding = (await http.get("/v1/findings")).json()["items"][0]["id"]
     (await http.post(f"/v1/findings/{finding}/opinions", json={"verdict": "true"})).raise_for_status()
     return finding
@@ -190,6 +201,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node, tmp_path):
         known["worker"] = "worker.rack7"
         known["line_id"] = (await api.http.get("/v1/events/quarantine")).json()["items"][0]["id"]
         known["finding"] = await say_something(api.http)
+        known["model"] = "small"
         wanted = OrderRequest(objective="look again", wanted=("assessment",), subjects=(event,))
         known |= {"sink_name": "hook", "source_name": "app"}
         known["order_id"] = (await api.node.swarm.orders.place(DEFAULT_TENANT, wanted, by="tester")).id
