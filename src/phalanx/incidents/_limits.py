@@ -43,7 +43,7 @@ MAX_PERSON_HOSTS = 4
 MAX_PEOPLE = 2
 # Where several findings may be meant, on a host or near an event, the nearest is; another counts half for each so long
 # that it is farther off.
-NEAREST_HALF_S = 60.0
+NEAREST_HALF_S = 120.0
 # A hunted event leads to findings of another host that are this near to it.
 BRIDGE_WITHIN_S = 1_800.0
 # What was seen twice, further apart than this, is usual and leads nowhere.

@@ -9,7 +9,7 @@ Honest work is done where an intruder is, at the same time, by people whose acco
 several findings counts for what is nearest and least common:
 
 - two findings on one host that name different people are hardly tied by the host: whole days happen on a server;
-- one that names nobody belongs to those on its host that are nearest to it in time;
+- one that names nobody belongs to those who are nearest to it in time on its host;
 - an account seen on many hosts ties little, by name and by what hunts found of it; a list of guessed accounts nothing;
 - an event that a hunt found leads to the findings nearest to it, and hardly to those of other people.
 """
@@ -134,9 +134,14 @@ def apart_s(one: Finding, other: Finding, *, by_arrival: bool = False) -> float:
 
 
 def _faded(weight: float, one: _Look, other: _Look) -> float:
-    """The weight after the time between them. One live and one replayed are as far apart as they arrived."""
-    gap_s = apart_s(one.finding, other.finding, by_arrival=one.live != other.live)
+    """The weight after the time between them."""
+    gap_s = _gap_s(one, other)
     return 0.0 if gap_s > GROUP_WITHIN_S else weight * 0.5 ** (gap_s / TIE_HALF_LIFE_S)
+
+
+def _gap_s(one: _Look, other: _Look) -> float:
+    """The time between two findings. One live and one replayed are as far apart as they arrived."""
+    return apart_s(one.finding, other.finding, by_arrival=one.live != other.live)
 
 
 def _tie(pair: tuple[str, str], whys: Iterable[Why]) -> Tie:
@@ -173,22 +178,24 @@ def _shared(looks: Sequence[_Look], seen: "_Seen") -> Iterator[tuple[_Look, _Loo
 
 
 def _nearest_s(looks: Sequence[_Look]) -> dict[str, float]:
-    """For each finding how far the nearest other one on its host is, of those just before and after it."""
+    """For each finding that names nobody how far the nearest one on its host is that names somebody."""
     nearest = {look.finding.id: GROUP_WITHIN_S for look in looks}
     for group in _on_hosts(looks).values():
         for place, one in enumerate(group):
             for other in group[max(0, place - TIE_NEIGHBOURS) : place]:
-                gap_s = apart_s(one.finding, other.finding)
-                for ident in (one.finding.id, other.finding.id):
-                    nearest[ident] = min(nearest[ident], gap_s)
+                for unnamed, named in ((one, other), (other, one)):
+                    if named.people and not unnamed.people:
+                        ident = unnamed.finding.id
+                        nearest[ident] = min(nearest[ident], _gap_s(one, other))
     return nearest
 
 
 def _nearness(one: _Look, other: _Look, nearest_s: Mapping[str, float]) -> float:
-    """1 where two findings on a host name somebody, or one that does not has none that is nearer; else less."""
-    gap_s = apart_s(one.finding, other.finding)
-    farther_s = [gap_s - nearest_s[look.finding.id] for look in (one, other) if not look.people]
-    return _halved(min(farther_s, default=0.0))
+    """1, and less where one of two findings names nobody and has somebody who is nearer."""
+    if bool(one.people) == bool(other.people):
+        return 1.0
+    unnamed = other if one.people else one
+    return _halved(_gap_s(one, other) - nearest_s[unnamed.finding.id])
 
 
 def _halved(farther_s: float) -> float:

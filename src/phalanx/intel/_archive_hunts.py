@@ -31,6 +31,7 @@ from phalanx.intel._limits import (
     MAX_HUNT_EVIDENCE,
     MAX_HUNT_HITS,
     MAX_HUNT_HOPS,
+    MAX_HUNT_LINKS,
     MAX_LINK_EVENTS,
     MAX_LINK_HITS,
     MAX_RETRO_RULES,
@@ -92,17 +93,22 @@ class ArchiveHunts:
         self._lookups = lookups
 
     def beyond(self, finding: Finding, events: int) -> bool:
-        """Whether more is kept about the time of a finding than the ``events`` that a hunter has looked through."""
+        """Whether segments have more about the time of a finding than the ``events`` that a hunter has looked through.
+
+        What is in none yet came a short time ago, and most of it is near.
+        """
         window = _window_ns(finding, HUNT_BACK_S, HUNT_ON_S)
         return self._searches is not None and self._searches.held(finding.tenant, *window) > events
 
-    async def follow(self, finding: Finding, *, back_s: float = HUNT_BACK_S, on_s: float = HUNT_ON_S, hops: int = 1,
-                     timeout_s: float) -> Trail:  # fmt: skip
+    async def follow(
+        self, finding: Finding, *, back_s: float = HUNT_BACK_S, on_s: float = HUNT_ON_S, hops: int = 1,
+        most_links: int = MAX_HUNT_LINKS, timeout_s: float,
+    ) -> Trail:  # fmt: skip
         """Follow a finding through the archive. Raises ``NotFound`` without one, and what a search raises."""
         trail = Trail(finding, self._sentinel.host_names)
         window = Time(*_window_ns(finding, back_s, on_s), "")
         ends_ns = self._clock.monotonic_ns() + round(timeout_s * NS_PER_S)
-        links = links_of(finding, await self._evidence(finding), self._sentinel.host_names)
+        links = links_of(finding, await self._evidence(finding), self._sentinel.host_names, most_links)
         for _ in range(hops):
             for link in links:
                 left_s = (ends_ns - self._clock.monotonic_ns()) / NS_PER_S

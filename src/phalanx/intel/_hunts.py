@@ -25,7 +25,7 @@ from phalanx.core import (
 from phalanx.intel._archive_hunts import ArchiveHunts
 from phalanx.intel._hunt import HUNTS, Hunt, HuntLink, hit_of, keep, links_told, tell
 from phalanx.intel._hunting import Quarry, ask, follow, queries_for
-from phalanx.intel._limits import HUNTER_HUNT_S, MAX_HUNT_HITS, MAX_HUNT_QUERIES
+from phalanx.intel._limits import HUNTER_HUNT_S, MAX_HUNT_HITS, MAX_HUNT_QUERIES, MAX_HUNTER_LINKS
 from phalanx.intel._model import Chunk
 from phalanx.intel._queries import EventLog, Findings
 from phalanx.intel._saved_queries import saved_queries
@@ -106,7 +106,7 @@ class _Far(NamedTuple):
 
 
 async def _followed(hunts: ArchiveHunts, finding: Finding) -> _Far:
-    trail = await hunts.follow(finding, timeout_s=HUNTER_HUNT_S)
+    trail = await hunts.follow(finding, most_links=MAX_HUNTER_LINKS, timeout_s=HUNTER_HUNT_S)
     return _Far(trail.nearest(), links_told(trail), trail.asked, trail.complete)
 
 

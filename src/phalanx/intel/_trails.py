@@ -35,11 +35,13 @@ class Link:
     expr: Expr
 
 
-def links_of(finding: Finding, evidence: Iterable[Event], host_names: Mapping[str, str]) -> list[Link]:
-    """What to follow from a finding: marks of its events first, which say most."""
-    links = dict.fromkeys(mark for event in evidence for mark in _marks(event, host_names))
-    links |= dict.fromkeys(link for entity in finding.entities if (link := link_to(entity)) is not None)
-    return list(links)[:MAX_HUNT_LINKS]
+def links_of(
+    finding: Finding, evidence: Iterable[Event], host_names: Mapping[str, str], most: int = MAX_HUNT_LINKS
+) -> list[Link]:
+    """What to follow from a finding: marks of its events first, which say most, and as much of what it names."""
+    marks = dict.fromkeys(mark for event in evidence for mark in _marks(event, host_names))
+    named = [link for entity in finding.entities if (link := link_to(entity)) is not None]
+    return list(dict.fromkeys((*list(marks)[: max(most // 2, most - len(named))], *named)))[:most]
 
 
 def link_to(entity: Entity) -> Link | None:

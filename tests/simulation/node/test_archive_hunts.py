@@ -47,6 +47,9 @@ async def filled(node):
     )  # fmt: skip
     for number in range(NOISE):
         await accept(node, *[event(600 + 60 * number + n, f"ws-{n:02}", f"user{n}") for n in range(3)])
+    # As after a quarter of an hour: a segment is written.
+    await node.archive.archivist.drained()
+    await node.archive.archivist.flush()
     await accept(node, event(60_000, "ws-07", "CORP\\mallory", POWERSHELL, ENCODED, ProcessGuid=guid))
     await node.settled()
     await node.archive.archivist.drained()

@@ -159,10 +159,9 @@ class Searches:
         return hits, run.answer
 
     def held(self, tenant: TenantId, low_ns: int, high_ns: int) -> int:
-        """About how many events a question about that time looks at, before it is asked."""
+        """How many events are in segments that reach into a time."""
         segments = self._archive.segments(tenant)
-        reached = sum(one.events for one in segments if one.low_ns < high_ns and one.high_ns >= low_ns)
-        return reached + self._archive.waiting
+        return sum(one.events for one in segments if one.low_ns < high_ns and one.high_ns >= low_ns)
 
     async def event(self, tenant: TenantId, ident: str) -> Event:
         """The event of that id, without the line that it came in. Raises ``NotFound``."""
