@@ -34,6 +34,7 @@ from phalanx.core import (
 )
 from phalanx.incidents import CORRELATIONS, DECISIONS, PROPOSALS, REHEARSALS, ActionProposal, Correlation, Rehearsal
 from phalanx.intel import FINDINGS, HUNTS, Hunt
+from phalanx.intel.foresight import FORESIGHTS, Foresight
 from phalanx.node import RoleView, roles
 from phalanx.telemetry import Alert
 from phalanx.trust import Principal, Role
@@ -100,6 +101,7 @@ _SHELVES: Sequence[_Shelf[Any]] = (
     _Shelf("hunts", HUNTS, Hunt),
     _Shelf("correlations", CORRELATIONS, Correlation),
     _Shelf("rehearsals", REHEARSALS, Rehearsal),
+    _Shelf("foresights", FORESIGHTS, Foresight),
 )
 
 KINDS: tuple[type, ...] = (*(shelf.kind for shelf in _SHELVES), Case, RoleView, Alert)

@@ -94,6 +94,11 @@ BENCHES: dict[str, Bench] = {
         ),
         _lazy("pipeline", "events a second end to end, and time from event to finding", "phalanx.bench._pipeline"),
         _lazy(
+            "foresight",
+            "what agents foresee, on drawn histories: five questions by quantum and classical means, time-split",
+            "phalanx.bench._foresight",
+        ),
+        _lazy(
             "mitigation",
             "what error mitigation brings and costs, on emulated devices whose noise has drifted",
             "phalanx.bench._mitigation",

@@ -7,6 +7,7 @@ import click
 
 from phalanx.cli._output import Group, json_option, print_json
 from phalanx.cli._quantum_answers import read_lines, read_text, seed_option, show_answer
+from phalanx.cli._quantum_coherence import coherence
 from phalanx.cli._quantum_cut import cut
 from phalanx.cli._quantum_models import classify, generate, novelty, segment
 from phalanx.cli._quantum_noise import mitigate
@@ -25,6 +26,7 @@ def quantum() -> None:
 
 
 quantum.add_command(classify)
+quantum.add_command(coherence)
 quantum.add_command(cut)
 quantum.add_command(generate)
 quantum.add_command(mitigate)

@@ -161,3 +161,13 @@ def test_a_segmentation_is_measured_on_a_device_that_is_named(tables):
     (tables / "bad").write_text("1,2\n3\n")
     assert "line 2" in str(run("novelty", tables / "bad", tables / "usual").exception)
     assert "0 or 1" in str(run("classify", tables / "usual", tables / "usual").exception)
+
+
+@pytest.mark.requirement("HWF-2")
+def test_strategies_are_told_with_what_they_keep(tmp_path):
+    text = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[3] q;\nbit[3] c;\nh q[0];\ncx q[0], q[1];\ncx q[1], q[2];\n'
+    (tmp_path / "ghz.qasm").write_text(text + "c = measure q;\n")
+    shown = run("coherence", tmp_path / "ghz.qasm", "--device", "fake_lagos", "--cut-to", 2)
+    assert shown.exit_code == 0, shown.output
+    assert "layout-by-noise" in shown.output
+    assert "× 9" in shown.output

@@ -1,0 +1,237 @@
+"""The five questions, each answered by quantum and by classical means that saw the same earlier findings. Pure.
+
+Findings are parted in time: two thirds of their span are seen, the rest judges. Quantum means are the routines of
+``phalanx.quantum``, simulated. What is told (``Foretold``) is of the moment after the last finding, or of the split.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from phalanx.core import Circuit, Finding, InvalidInput, Origin, Provenance, Rng
+from phalanx.intel.foresight._histories import (
+    classical_walk,
+    edges_of,
+    histories,
+    host_counts,
+    quantum_walk,
+    reached_from,
+    shape,
+    split_of,
+    windowed,
+)
+from phalanx.intel.foresight._limits import BINS, CLASSES, MAX_FINDINGS, MAX_HOSTS, MIN_FINDINGS
+from phalanx.intel.foresight._model import QUESTIONS, Foreseen, ForesightMeans, Foretold, too_few
+from phalanx.learning import ranked_area
+from phalanx.quantum import AttackModel, ShotResult, Stage, estimate_probability
+from phalanx.quantum.routines import classify, find_novelties, forecast
+from phalanx.quantum.simulators import run
+
+Floats = npt.NDArray[np.float64]
+T = TypeVar("T")
+_EPSILON = 0.05
+_STEPS = 120
+
+
+def foresee(question: str, findings: Sequence[Finding], *, seed: int) -> Foreseen:
+    """Raises ``InvalidInput`` for a question that there is not, and for too few findings."""
+    if question not in QUESTIONS:
+        raise InvalidInput("question", f"{question!r} is none of {', '.join(QUESTIONS)}")
+    rows = sorted(findings, key=lambda one: (one.first_seen_ns, one.id))[-MAX_FINDINGS:]
+    if len(rows) < MIN_FINDINGS or rows[0].first_seen_ns == rows[-1].first_seen_ns:
+        raise too_few(len(rows), MIN_FINDINGS)
+    return _ASKED[question](rows, seed)
+
+
+def _evolution(rows: Sequence[Finding], seed: int) -> Foreseen:
+    """How many findings of the most frequent tactics come next: a quantum reservoir beside autoregression."""
+    begin, end = rows[0].first_seen_ns, rows[-1].first_seen_ns
+    classes = [name for name, _ in Counter(tactic for one in rows for tactic in one.tactics).most_common(CLASSES)]
+    errors: dict[str, list[float]] = {}
+    told = []
+    for name in classes or ["all"]:
+        times = [one.first_seen_ns for one in rows if name in one.tactics or not classes]
+        series = np.histogram(np.array(times, dtype=np.float64), bins=BINS, range=(begin, end))[0].astype(np.float64)
+        answer = forecast(series.tolist(), seed=seed)
+        for method, off in answer.found["mean_off"].items():
+            errors.setdefault(method, []).append(off / (float(series.std()) or 1.0))
+        best = min((one for one in answer.classical), key=lambda one: one.value).method
+        told.append(
+            Foretold(
+                subject=name,
+                quantum=answer.found["next_by"]["reservoir"],
+                classical=answer.found["next_by"].get(best, float(series[-1])),
+            )
+        )
+    means = tuple(
+        ForesightMeans(method=method, quantum=method == "reservoir", score=float(np.mean(each)))
+        for method, each in errors.items()
+    )
+    return _made("evolution", "error over the spread of the series", rows, means, told,
+                 judged=BINS - 2 * BINS // 3, less_is_better=True)  # fmt: skip
+
+
+def _paths(rows: Sequence[Finding], _: int) -> Foreseen:
+    """Where it goes from the hosts of last: a quantum walk over entities beside a classical one and distance."""
+    split = split_of(rows)
+    seen = [one for one in rows if one.first_seen_ns <= split]
+    edges = edges_of(seen)
+    hosts = {str(entity) for one in seen for entity in one.entities if entity.type == "host"}
+    source = next(
+        (str(entity) for one in reversed(seen) for entity in one.entities
+         if entity.type == "host" and any(str(entity) in edge for edge in edges)), "",
+    )  # fmt: skip
+    if not source:
+        raise InvalidInput("findings", "no two entities stand in one finding: there is no graph")
+    reached = reached_from(edges, source)
+    later = {str(entity) for one in rows if one.first_seen_ns > split for entity in one.entities}
+    candidates = sorted((hosts & set(reached)) - {source})
+    if not candidates:
+        raise InvalidInput("findings", "no other host hangs together with the last one")
+    inside = [edge for edge in edges if edge[0] in reached]
+    ranked = quantum_walk(inside, source)
+    walk = classical_walk(inside, source)
+    scores = {
+        "quantum walk": np.array([ranked[name] for name in candidates]),
+        "classical walk": np.array([walk[name] for name in candidates]),
+        "distance": np.array([-float(reached[name]) for name in candidates]),
+    }
+    so = np.array([name in later for name in candidates])
+    means = tuple(
+        ForesightMeans(method=name, quantum=name == "quantum walk", score=_area(one, so))
+        for name, one in scores.items()
+    )
+    order = np.argsort(-scores["quantum walk"], kind="stable")
+    told = [
+        Foretold(
+            subject=candidates[at],
+            quantum=float(scores["quantum walk"][at]),
+            classical=float(scores["classical walk"][at]),
+        )
+        for at in order
+    ]
+    return _made("paths", "ROC area over hosts that come next", rows, means, told, judged=len(candidates))
+
+
+def _risk(rows: Sequence[Finding], seed: int) -> Foreseen:
+    """That a host is entered and then used in the next window: amplitude estimation beside Monte Carlo and the sum."""
+    split, width, windows = windowed(rows)
+    counts = host_counts(rows, width)
+    hosts = [
+        name for name, _ in Counter({name: int(each.sum()) for name, each in counts.items()}).most_common(MAX_HOSTS)
+    ]
+    chances: dict[str, list[float]] = {"amplitude estimation": [], "Monte Carlo": [], "exact sum": []}
+    so = []
+    for name in hosts:
+        before, after = counts[name][:, :windows], counts[name][:, windows:]
+        risks = 1 - np.exp(-(before.sum(axis=1) + 0.5) / (windows + 1))
+        model = AttackModel.through([[Stage("entry", (float(risks[0]),))], [Stage("use", (float(risks[1]),))]])
+        estimate = _finished(estimate_probability(model, run=_ideal, seed=seed, epsilon=_EPSILON))
+        chances["amplitude estimation"].append(estimate.estimate)
+        chances["Monte Carlo"].append(model.sample(estimate.calls, Rng(seed).child(name)) / estimate.calls)
+        chances["exact sum"].append(model.exact())
+        so.append((after > 0).all(axis=0))
+    truth = np.array(so, dtype=np.float64)
+    means = tuple(
+        ForesightMeans(method=name, quantum=name == "amplitude estimation",
+              score=float(((np.array(each)[:, None] - truth) ** 2).mean()) if truth.size else None)
+        for name, each in chances.items()
+    )  # fmt: skip
+    order = np.argsort(-np.array(chances["amplitude estimation"]), kind="stable")
+    told = [Foretold(subject=hosts[at], quantum=chances["amplitude estimation"][at], classical=chances["exact sum"][at])
+            for at in order]  # fmt: skip
+    return _made("risk", "Brier score over hosts and later windows", rows, means, told, judged=int(truth.size),
+                 less_is_better=True, split_ns=split)  # fmt: skip
+
+
+def _vulnerability(rows: Sequence[Finding], seed: int) -> Foreseen:
+    """Which hosts have a serious finding in the next window: a variational classifier beside boosted stumps."""
+    split, width, windows = windowed(rows)
+    table = histories(rows, width)
+    x = np.array([features for _, at, features, _ in table if at < windows])
+    y = [serious for _, at, _, serious in table if at < windows]
+    asked = np.array([features for _, at, features, _ in table if at >= windows])
+    truth = [serious for _, at, _, serious in table if at >= windows]
+    if not len(x) or not len(asked) or all(y) or not any(y):
+        raise InvalidInput("findings", "serious findings are everywhere or nowhere before the split")
+    answer = classify(x, y, asked, truth=truth, seed=seed, qubits=4, steps=_STEPS)
+    judges = any(truth) and not all(truth)
+    means = tuple(
+        ForesightMeans(method=name, quantum=name == "variational classifier", score=area if judges else None)
+        for name, area in answer.found["areas"].items()
+    )
+    last = max(at for _, at, _, _ in table)
+    newest = [
+        (host, place) for place, (host, at, _, _) in enumerate(one for one in table if one[1] >= windows) if at == last
+    ]
+    told = sorted(
+        (
+            Foretold(subject=host, quantum=answer.found["probability"][place], classical=float(asked[place][0]))
+            for host, place in newest
+        ),
+        key=lambda one: (-one.quantum, one.subject),
+    )
+    return _made("vulnerability", "ROC area over hosts and later windows", rows, means, told, judged=len(truth),
+                 split_ns=split)  # fmt: skip
+
+
+def _novelty(rows: Sequence[Finding], seed: int) -> Foreseen:
+    """Which findings are of a kind never seen: a quantum Boltzmann machine beside a classical one, a forest."""
+    split = split_of(rows)
+    seen = [one for one in rows if one.first_seen_ns <= split]
+    later = [one for one in rows if one.first_seen_ns > split]
+    known = {technique for one in seen for technique in (*one.techniques, one.rule)}
+    labels = [not known & {*one.techniques, one.rule} for one in later]
+    if not later:
+        raise too_few(len(rows), MIN_FINDINGS)
+    answer = find_novelties(
+        np.array([shape(one) for one in seen]), np.array([shape(one) for one in later]), seed=seed, labels=labels
+    )
+    judges = any(labels) and not all(labels)
+    means = tuple(
+        ForesightMeans(method=name, quantum=name.startswith("quantum"), score=area if judges else None)
+        for name, area in answer.found["areas"].items()
+    )
+    surprise = answer.found["surprise_bits"]
+    told = [
+        Foretold(subject=later[at].id, quantum=surprise[at], classical=float(labels[at]))
+        for at in answer.found["worst"]
+    ]
+    return _made("novelty", "ROC area over findings of kinds not seen before", rows, means, told, judged=len(later))
+
+
+_ASKED: Mapping[str, Callable[[Sequence[Finding], int], Foreseen]] = {
+    "evolution": _evolution, "paths": _paths, "risk": _risk, "vulnerability": _vulnerability, "novelty": _novelty,
+}  # fmt: skip
+
+
+def _made(
+    question: str, measure: str, rows: Sequence[Finding], means: tuple[ForesightMeans, ...],
+    told: Sequence[Foretold], *, judged: int, less_is_better: bool = False, split_ns: int = 0,
+) -> Foreseen:  # fmt: skip
+    return Foreseen(
+        question=question, measure=measure, less_is_better=less_is_better, means=means, told=tuple(told[:20]),
+        findings=len(rows), judged=judged, split_ns=split_ns or split_of(rows),
+    )  # fmt: skip
+
+
+def _area(scores: Floats, so: npt.NDArray[np.bool_]) -> float | None:
+    return float(ranked_area(scores, so)) if so.any() and not so.all() else None
+
+
+def _finished(work: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine gives that waits for nothing: also where a loop is running already."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+    raise RuntimeError("an ideal machine answers at once")
+
+
+async def _ideal(circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
+    made = Provenance(origin=Origin.SIMULATED, device="ideal", circuits=(circuit.digest,), shots=shots, seed=seed)
+    return ShotResult(run(circuit, shots=shots, rng=Rng(seed)).counts, made)
