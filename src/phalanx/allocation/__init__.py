@@ -21,6 +21,7 @@ from phalanx.allocation._calendar import Ask, Bookable, Booking, BookingState, C
 from phalanx.allocation._deciding import Considered, Decider, Decision, kernel_of, warm_decisions
 from phalanx.allocation._dispatching import Dispatcher, Waiting
 from phalanx.allocation._errors import DeviceFailed, NoDeviceLeft, NothingFits, NoWindow
+from phalanx.allocation._experience import EXPERIENCE, Experience, PolicyValue, Promotion, valued
 from phalanx.allocation._explaining import (
     DeviceReason,
     Explanation,
@@ -31,6 +32,9 @@ from phalanx.allocation._explaining import (
 )
 from phalanx.allocation._failover import Breakers, Ran, run_somewhere
 from phalanx.allocation._layouts import Layout, Layouts, machine_of, standing_of
+from phalanx.allocation._learned import Learned, built_in_policies
+from phalanx.allocation._learner import Learner, Outlook, Seen
+from phalanx.allocation._outcomes import worth_of
 from phalanx.allocation._placements import Placements
 from phalanx.allocation._plain import shortlist_loop
 from phalanx.allocation._policies import (
@@ -39,7 +43,6 @@ from phalanx.allocation._policies import (
     LeastBusy,
     Pareto,
     SuccessProbability,
-    built_in_policies,
 )
 from phalanx.allocation._policy import (
     POLICIES_GROUP,
@@ -52,11 +55,13 @@ from phalanx.allocation._policy import (
 )
 from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT, Counts, Requirement, requirement_of
 from phalanx.allocation._reservations import BOOKABLES, BOOKINGS, Reservations
+from phalanx.allocation._trying import Trials
 from phalanx.devices import noise_of
 
 __all__ = [
     "BOOKABLES",
     "BOOKINGS",
+    "EXPERIENCE",
     "FEED_FORWARD",
     "MID_CIRCUIT",
     "POLICIES_GROUP",
@@ -77,32 +82,40 @@ __all__ = [
     "DeviceFailed",
     "DeviceReason",
     "Dispatcher",
+    "Experience",
     "Explanation",
     "Grade",
     "Layout",
     "Layouts",
+    "Learned",
+    "Learner",
     "LeastBusy",
     "NoDeviceLeft",
     "NoWindow",
     "NothingFits",
+    "Outlook",
     "Pareto",
     "Placements",
     "Policy",
     "PolicyContext",
     "PolicyMaker",
+    "PolicyValue",
     "Preference",
+    "Promotion",
     "Ran",
     "Ranking",
     "Requirement",
     "Reservations",
+    "Seen",
     "Standing",
     "SuccessProbability",
+    "Trials",
     "Waiting",
     "built_in_policies",
     "explain",
-    "machine_of",
     "explained",
     "kernel_of",
+    "machine_of",
     "noise_of",
     "published_devices",
     "published_machine",
@@ -110,5 +123,7 @@ __all__ = [
     "run_somewhere",
     "shortlist_loop",
     "standing_of",
+    "valued",
     "warm_decisions",
+    "worth_of",
 ]

@@ -6,9 +6,9 @@ import msgspec
 
 from phalanx.allocation._board import Board
 from phalanx.allocation._layouts import Layouts, machine_of, standing_of
+from phalanx.allocation._learned import built_in_policies
 from phalanx.allocation._limits import SHORTLIST
-from phalanx.allocation._policies import built_in_policies
-from phalanx.allocation._policy import Case, Policy
+from phalanx.allocation._policy import Case, Policy, Ranking
 from phalanx.allocation._requirement import Requirement
 from phalanx.core import Circuit, InvalidInput, NotFound, Origin
 from phalanx.devices import DeviceModel, Modality, Operation, SessionLimits, shipped_snapshots
@@ -56,9 +56,11 @@ def explain(
     return explained(known[policy], Case(circuit, wanted, board, models, layouts or Layouts(), k))
 
 
-def explained(policy: Policy, case: Case, *, subject: str = "", at_ns: int = 0) -> Explanation:
-    """Rank ``case`` by ``policy``, and say everything."""
-    ranking = policy.rank(case)
+def explained(
+    policy: Policy, case: Case, *, subject: str = "", at_ns: int = 0, ranking: Ranking | None = None
+) -> Explanation:
+    """Rank ``case`` by ``policy``, unless that is done, and say everything."""
+    ranking = ranking or policy.rank(case)
     fits = [
         DeviceReason(
             device=one.device, fits=True, score=one.score, reason=one.reason, success=one.success, swaps=one.swaps

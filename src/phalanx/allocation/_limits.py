@@ -34,3 +34,18 @@ RUN_TIMES_KEPT = 0.97
 # Runs that must have ended before one can be called slow, and the least that is waited before that.
 MIN_RUNS_PREDICTED = 8
 MIN_PATIENCE_S = 5.0
+# Circuits whose results are checked against what is ideal, and how good guessing may be where that tells something.
+MAX_CHECKED_QUBITS = 12
+MAX_GUESSED = 0.8
+# Outcomes that put estimated success on the scale of what is reached, and how often that is done anew.
+MAX_CALIBRATED = 1_024
+CALIBRATE_EVERY = 8
+# What may be tried lies so close to the best in expected fidelity; decisions without an outcome yet; kept outcomes.
+SAFE_SLACK = 0.03
+MAX_PENDING_TRIALS = 10_000
+MAX_EXPERIENCE = 5_000
+PRUNE_EVERY = 100
+# A policy is promoted after so many outcomes, where it would have chosen the same so often and may not lose more.
+MIN_JUDGED = 50
+MIN_MATCHED = 10
+SAFE_LOSS = 0.01

@@ -28,6 +28,7 @@ from phalanx.allocation._limits import (
 from phalanx.allocation._policy import Case, Policy, Preference, Ranking, is_ideal
 from phalanx.allocation._requirement import Requirement, requirement_of
 from phalanx.allocation._run_times import RunTimes
+from phalanx.allocation._trying import Trials
 from phalanx.core import NS_PER_S, Circuit, Clock, Offload, Origin, TenantId
 from phalanx.devices import Chosen, DeviceModel, Fleet, Job, JobState, Window, Wish
 from phalanx.quantum import features
@@ -41,8 +42,9 @@ class Placements:
 
     def __init__(
         self, fleet: Fleet, clock: Clock, offload: Offload, policies: Mapping[str, Policy], *, policy: str,
-        k: int = SHORTLIST, slots: int = 1,
+        k: int = SHORTLIST, slots: int = 1, trials: Trials | None = None,
     ) -> None:  # fmt: skip
+        self.trials = trials
         self._fleet, self._clock, self._offload = fleet, clock, offload
         self.policies = dict(policies)
         self.policy = checked_policies(policies, policy).name
@@ -67,11 +69,25 @@ class Placements:
         if not wish.subject:
             ranking = await self._ranked(policy, case)
             return self._chosen(ranking.reason, ranking.preferences)
-        found = await self._explained(policy, case, wish.subject)
+        found = await self._decided(policy, case, wish.subject)
         self._recent.setdefault(wish.tenant, deque(maxlen=MAX_RECENT_DECISIONS)).append(found)
         return self._chosen(
             found.reason, tuple(Preference(one.device, one.score, one.reason) for one in found.devices if one.fits)
         )
+
+    async def _decided(self, policy: Policy, case: Case, subject: str) -> Explanation:
+        """For a job: what is tried out is tried here, where a layout tells devices apart."""
+        if self.trials is None or not self._lays_out(policy, case):
+            return await self._explained(policy, case, subject)
+        async with self._turn:
+            await self._offload.run(self._loaded)
+            ranking = await self._offload.run(policy.rank, case)
+            ranking = await self._offload.run(self.trials.decide, policy.name, case, ranking, subject)
+        return explained(policy, case, subject=subject, at_ns=self._clock.wall_ns(), ranking=ranking)
+
+    def use(self, policy: str) -> None:
+        """Place by another policy from now on. Raises ``InvalidInput`` when there is none of the name."""
+        self.policy = checked_policies(self.policies, policy).name
 
     async def explain(self, wish: Wish, *, policy: str = "") -> Explanation:
         """Where it would go now, by a policy other than the node's if one is named. Nothing is sent or kept."""
@@ -108,6 +124,8 @@ class Placements:
             if job.started_at_ns:
                 took_s = (job.finished_at_ns - job.started_at_ns) / NS_PER_S
                 self._took.setdefault(job.device, RunTimes()).learn(took_s)
+        if self.trials is not None:
+            await self.trials.ended(job)
 
     def _provider(self, device: str) -> str:
         return self._fleet.backend(device).device.provider
@@ -125,7 +143,10 @@ class Placements:
             for name in excluded:
                 board.set_open(name, is_open=False)
             steady = wish.emergency or wish.deadline_s < float("inf")
-            case = Case(wish.circuit, wanted, board, self._models, self._layouts, self._k, excluded, steady)
+            case = Case(
+                wish.circuit, wanted, board, self._models, self._layouts, self._k, excluded, steady,
+                self._clock.wall_ns(),
+            )  # fmt: skip
             if case.shortlisted.n_fit:
                 break
         assert case is not None

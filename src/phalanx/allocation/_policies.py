@@ -183,8 +183,8 @@ def ranked(preferences: Sequence[Preference], how: str) -> Ranking:
     return Ranking(tuple(preferences), f"{first.device} is best {how} ({first.score:.4g}), {others}{after}")
 
 
-def built_in_policies(context: PolicyContext | None = None) -> dict[str, Policy]:
-    """The policies that come with Phalanx, by name."""
+def unlearned_policies(context: PolicyContext | None = None) -> dict[str, Policy]:
+    """Those of the policies that come with Phalanx which learn nothing, by name."""
     made: list[Policy] = [
         BestError(), Compiled("composite"), LeastBusy(), Pareto(context or PolicyContext()), Compiled("shortlist"),
         SuccessProbability(),

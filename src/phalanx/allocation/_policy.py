@@ -96,6 +96,7 @@ class Case:
     k: int = SHORTLIST
     excluded: Mapping[str, str] = field(default_factory=dict)
     steady: bool = False
+    now_ns: int = 0
 
     @cached_property
     def shortlisted(self) -> Decision:

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from phalanx.allocation import Explanation
+from phalanx.allocation import Explanation, PolicyValue, Promotion, Trials
 from phalanx.api._auth import Gate
 from phalanx.api._bodies import read_body
 from phalanx.api._replies import reply
 from phalanx.api._schemas import answer, asked
-from phalanx.core import InvalidInput, NotFound, Origin
+from phalanx.core import InvalidInput, NotFound, Origin, Unavailable
 from phalanx.devices import Wish
 from phalanx.quantum.circuits import read
 from phalanx.trust import Principal, Role
@@ -43,6 +43,13 @@ class DecisionView(msgspec.Struct, frozen=True, kw_only=True):
     n_refused: int
 
 
+class PromoteRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a policy is to be used; ``force``: even where outcomes do not show that it is as good."""
+
+    reason: str
+    force: bool = False
+
+
 class ExplainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A circuit to place without running it. ``circuit`` is text in ``language`` (empty: what it looks like).
 
@@ -64,7 +71,7 @@ class ExplainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 def allocation_routes(node: "Node", gate: Gate) -> APIRouter:
     """``/v1/allocation``."""
     router = APIRouter(prefix="/v1/allocation", tags=["allocation"], default_response_class=Response)
-    viewer = Depends(gate.needs(Role.VIEWER))
+    viewer, admin = Depends(gate.needs(Role.VIEWER)), Depends(gate.needs(Role.ADMIN))
 
     @router.get("", responses=answer(PolicyView), dependencies=[viewer])
     async def get_policy() -> Response:
@@ -76,6 +83,22 @@ def allocation_routes(node: "Node", gate: Gate) -> APIRouter:
                 laid_out=node.settings.allocation.laid_out,
             )
         )  # fmt: skip
+
+    @router.get("/policies", responses=answer(PolicyValue, many=True), dependencies=[viewer])
+    async def evaluate_policies() -> Response:
+        """What each policy would have been worth on the decisions whose outcome is known, the most worth first."""
+        return reply({"items": await _trials(node).evaluated(), "next": ""})
+
+    @router.post("/policies/{name}/promote", responses=answer(Promotion), openapi_extra=asked(PromoteRequest))
+    async def promote_policy(name: str, request: Request, principal: Annotated[Principal, admin]) -> Response:
+        """Place by this policy from now on; refused where outcomes do not show that it is as good, unless forced."""
+        try:
+            wanted = msgspec.json.decode(await read_body(request, node.offload), type=PromoteRequest)
+        except msgspec.DecodeError as error:
+            raise InvalidInput("body", str(error)) from error
+        made = await _trials(node).promote(name, by=principal.name, reason=wanted.reason, force=wanted.force)
+        node.placements.use(made.policy)
+        return reply(made)
 
     @router.post("/explain", responses=answer(Explanation), openapi_extra=asked(ExplainRequest))
     async def explain_circuit(request: Request, principal: Annotated[Principal, viewer]) -> Response:
@@ -112,6 +135,12 @@ def allocation_routes(node: "Node", gate: Gate) -> APIRouter:
     return router
 
 
+def _trials(node: "Node") -> Trials:
+    if node.placements.trials is None:
+        raise Unavailable("outcomes of placements", "this node keeps none")
+    return node.placements.trials
+
+
 def _view(one: Explanation) -> DecisionView:
     n_fit = sum(device.fits for device in one.devices)
     return DecisionView(
@@ -120,4 +149,12 @@ def _view(one: Explanation) -> DecisionView:
     )  # fmt: skip
 
 
-KINDS: tuple[type, ...] = (PolicyView, DecisionView, ExplainRequest, Explanation)
+KINDS: tuple[type, ...] = (
+    PolicyValue,
+    Promotion,
+    PromoteRequest,
+    PolicyView,
+    DecisionView,
+    ExplainRequest,
+    Explanation,
+)

@@ -74,7 +74,7 @@ async def placement_bench(options: BenchOptions) -> BenchResult:
 
 def near_peers(world: World) -> Places:
     """Neighbours in expected success, by what is known, with the least spread; of devices that take every circuit."""
-    able = np.flatnonzero(~np.isnan(world.log_success).any(axis=0))
+    able = np.flatnonzero(np.isfinite(world.log_success).all(axis=0))
     mean = world.log_success[:, able].mean(axis=0)
     order = np.argsort(mean)
     n = min(N_PEERS, len(order))

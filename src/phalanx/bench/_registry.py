@@ -125,6 +125,12 @@ BENCHES: dict[str, Bench] = {
             "phalanx.bench._routing",
             kernels=("allocation",),
         ),
+        _lazy(
+            "learning",
+            "errors of predicted fidelity and waits on a later slice of time, and the learning curve of placement",
+            "phalanx.bench._learning",
+            kernels=("allocation",),
+        ),
         _lazy("sharing", "STIX bundles, and a TAXII collection filled and read over HTTP", "phalanx.bench._sharing"),
         _lazy("startup", "import, --help and start of a node, as whole processes", "phalanx.bench._startup"),
         _lazy("storage", "commits, appends and reads of the durable ports", "phalanx.bench._storage"),

@@ -3,6 +3,7 @@
 import json
 import math
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
@@ -106,6 +107,58 @@ def decisions(job: str | None, client: NodeClient, limit: int, as_json: bool) ->
         ("why", lambda row: row["reason"]),
     ]
     print_table("Decisions", rows, columns, empty="no job was placed since the node started")
+
+
+@allocate.group(cls=Group, short_help="What policies are worth, and which one is used.")
+def policies() -> None:
+    """What policies are worth, and which one is used."""
+
+
+@policies.command("list")
+@client_options
+@json_option
+def list_policies(client: NodeClient, as_json: bool) -> None:
+    """The policies of a node; the one that it places by is marked."""
+    found = client.get("/v1/allocation")
+    if as_json:
+        print_json(found)
+        return
+    for name in found["policies"]:
+        click.echo(f"{'*' if name == found['policy'] else ' '} {name}")
+
+
+@policies.command()
+@client_options
+@json_option
+def evaluate(client: NodeClient, as_json: bool) -> None:
+    """What each policy would have been worth on the decisions of a node (doubly robust, 95 % intervals)."""
+    rows = client.get("/v1/allocation/policies")["items"]
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("policy", lambda row: row["policy"]),
+        ("fidelity", lambda row: f"{row['worth']:.3f} ({row['worth_low']:.3f} to {row['worth_high']:.3f})"),
+        ("gain", lambda row: f"{row['gain']:+.3f} ({row['gain_low']:+.3f} to {row['gain_high']:+.3f})"),
+        ("chose the same", lambda row: f"{row['matched']} of {row['n']}"),
+    ]
+    print_table("Policies", rows, columns, empty="no decision has an outcome yet whose fidelity is known")
+
+
+@policies.command()
+@click.argument("name")
+@click.option("--reason", required=True, help="Why; kept in the ledger.")
+@click.option("--force", is_flag=True, help="Even where outcomes do not show that it is as good.")
+@client_options
+@json_option
+def promote(name: str, reason: str, force: bool, client: NodeClient, as_json: bool) -> None:
+    """Place by the policy NAME from now on, whatever the settings say."""
+    body = json.dumps({"reason": reason, "force": force}).encode()
+    made = client.post(f"/v1/allocation/policies/{quote(name, safe='')}/promote", content=body, headers=_JSON)
+    if as_json:
+        print_json(made)
+        return
+    click.echo(f"circuits are placed by {made['policy']} now")
 
 
 def _here(text: str, policy: str, k: int, asked: dict[str, Any]) -> dict[str, Any]:

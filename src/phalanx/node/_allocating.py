@@ -1,7 +1,7 @@
 """Where a node's circuits go, and the calendar of its resources: devices and workers can be booked from the start."""
 
-from phalanx.allocation import Bookable, Placements, PolicyContext, Reservations
-from phalanx.core import AlertSink, Store
+from phalanx.allocation import Bookable, Learner, Placements, PolicyContext, Reservations, Trials
+from phalanx.core import AlertSink, AuditSink, Store
 from phalanx.devices import JOBS_AT_ONCE, Fleet
 from phalanx.node._plugins import provided_policies
 from phalanx.node._ports import Ports
@@ -10,13 +10,28 @@ from phalanx.node._settings import Settings
 WORKERS = "workers"
 
 
-def opened_placements(settings: Settings, ports: Ports, fleet: Fleet, alerts: AlertSink) -> Placements:
-    """The policy that the settings name, over the node's fleet. Raises ``InvalidInput`` when there is none such."""
-    wanted = settings.allocation
-    policies = provided_policies(PolicyContext(fidelity=wanted.fidelity, time=wanted.time, money=wanted.money), alerts)
-    return Placements(
-        fleet, ports.clock, ports.offload, policies, policy=wanted.policy, k=wanted.laid_out, slots=JOBS_AT_ONCE
-    )
+async def opened_placements(
+    settings: Settings, ports: Ports, store: Store, fleet: Fleet, alerts: AlertSink, audit: AuditSink
+) -> Placements:
+    """The policy that the settings name, or the one that was promoted, over the node's fleet, with what was learned.
+
+    Raises ``InvalidInput`` when there is none such.
+    """
+    wanted, learner = settings.allocation, Learner()
+    context = PolicyContext(fidelity=wanted.fidelity, time=wanted.time, money=wanted.money)
+    policies = provided_policies(context, alerts, learner)
+    trials = Trials(
+        store, ports.clock, ports.offload, ports.rng.child("placements"), learner, policies, share=wanted.tried,
+        audit=audit,
+    )  # fmt: skip
+    made = Placements(
+        fleet, ports.clock, ports.offload, policies, policy=wanted.policy, k=wanted.laid_out, slots=JOBS_AT_ONCE,
+        trials=trials,
+    )  # fmt: skip
+    promoted = await trials.recall()
+    if promoted in made.policies:
+        made.use(promoted)
+    return made
 
 
 async def opened_reservations(settings: Settings, ports: Ports, store: Store, fleet: Fleet) -> Reservations:

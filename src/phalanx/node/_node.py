@@ -230,7 +230,7 @@ async def build_node(
         stack.push_async_callback(ledger.close)
         stack.push_async_callback(seal, ledger, telemetry)
         vouching = await build_vouching(settings, ports, store, ledger, telemetry, alerts)
-        fleet, placements, budgets, jobs, routing = _devices(settings, ports, store, telemetry, alerts, ledger)
+        fleet, placements, budgets, jobs, routing = await _devices(settings, ports, store, telemetry, alerts, ledger)
         workflows = await opened_workflows(settings, ports, telling.store, telemetry, alerts, fleet, placements)
         intake = await _intake(settings, ports, intake_journal, store, seals, telemetry)
         stack.push_async_callback(intake.close)
@@ -374,14 +374,14 @@ def _telemetry(settings: Settings, clock: Clock, log_sink: LogSink) -> Telemetry
     return telemetry
 
 
-def _devices(
+async def _devices(
     settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, alerts: Alerts, ledger: Ledger
 ) -> tuple[Fleet, Placements, Budgets, Jobs, Routing]:  # fmt: skip
     options = settings.devices.options
     secret = provider_secret(options, settings.node.data_dir)
     context = ProviderContext(ports.offload, ports.clock, frozenset(settings.devices.hardware), options, secret)
     fleet = provided_fleet(context, alerts)
-    placements = opened_placements(settings, ports, fleet, alerts)
+    placements = await opened_placements(settings, ports, store, fleet, alerts, ledger)
     budgets = Budgets(store, ports.clock, fleet, ports.offload)
     jobs = Jobs(store, ports.clock, ports.ids, fleet, telemetry, placements, budgets, ledger)
     return fleet, placements, budgets, jobs, Routing(fleet, jobs, budgets, ports.offload)

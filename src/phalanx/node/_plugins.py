@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from phalanx.agents import Duty, Skill, duties_by_name, skills_by_name
-from phalanx.allocation import POLICIES_GROUP, Policy, PolicyContext, built_in_policies
+from phalanx.allocation import POLICIES_GROUP, Learner, Policy, PolicyContext, built_in_policies
 from phalanx.core import AlertLevel, AlertSink, InvalidInput
 from phalanx.crypto.entropy import SOURCES_GROUP as ENTROPY_GROUP
 from phalanx.crypto.vault import WRAPPERS_GROUP
@@ -49,9 +49,9 @@ def provided_fleet(context: ProviderContext, alerts: AlertSink) -> Fleet:
     return Fleet(backends)
 
 
-def provided_policies(context: PolicyContext, alerts: AlertSink) -> dict[str, Policy]:
+def provided_policies(context: PolicyContext, alerts: AlertSink, learner: Learner) -> dict[str, Policy]:
     """The policies of placement that a node always has, and those that plug-ins bring, by name."""
-    made = built_in_policies(context)
+    made = built_in_policies(context, learner)
 
     def accept(make: Callable[[PolicyContext], Policy]) -> None:
         policy = make(context)

@@ -120,13 +120,20 @@ class AllocationSection(Section):
         "success_probability",
         pattern=r"^[a-z][a-z0-9_-]{0,62}$",
         description="What devices are compared by: `success_probability`, `composite`, `shortlist`, `least_busy`, "
-        "`best_error`, `pareto`, or another plug-in of `phalanx.policies`.",
+        "`best_error`, `pareto`, `learned`, or another plug-in of `phalanx.policies`.",
     )
     laid_out: int = Field(
         3,
         ge=1,
         le=16,
         description="Devices of the compiled shortlist that a circuit is laid out on before one is chosen.",
+    )
+    tried: float = Field(
+        0.05,
+        ge=0,
+        le=0.5,
+        description="Share of decisions for jobs that may try a device expected to be nearly as good, to learn "
+        "which is better. Never for emergencies and deadlines. 0: none.",
     )
     fidelity: float = Field(0.6, ge=0, le=1, description="How much fidelity counts for the policy `pareto`.")
     time: float = Field(0.2, ge=0, le=1, description="How much being done early counts for it.")

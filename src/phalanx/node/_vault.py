@@ -8,6 +8,7 @@ from typing import Protocol
 
 from phalanx.adapters import Ask, secret_source
 from phalanx.agents import COPIES, MISSIONS, ORDERS
+from phalanx.allocation import EXPERIENCE
 from phalanx.allocation.money import ACCOUNTS, BUDGETS, CHARGES
 from phalanx.core import NO_TRACE, AuditEntry, AuditSink, EntropySource, InvalidInput, Offload, Store, TenantId
 from phalanx.crypto.artefacts import ARTEFACTS
@@ -67,6 +68,7 @@ SEALED_TABLES = (
     OPINIONS, ORDERS, OUTBOX, PLACE_PARTS, PLACE_TABLES, PROPOSALS, QUARANTINE, REHEARSALS, REPLAYS, RUNS, RUN_STATES,
     SCORES, SEGMENTS, SINK_LETTERS, SINK_STATES, SOURCE_STATES, STATUSES, STEP_ATTEMPTS, STEP_RESULTS, STEP_UNDOS,
     SUPPRESSIONS, THRESHOLDS, THRESHOLD_MOVES, THRESHOLD_PINS, TRIPWIRES, VALUES, WAYPOINTS, WORDS, WORKFLOW_FILES,
+    EXPERIENCE,
 )  # fmt: skip
 
 

@@ -34,3 +34,22 @@ def test_a_circuit_is_explained_and_a_jobs_placement_found(on_node):
         assert (await api.http.post("/v1/jobs", json=late)).status_code == 503
 
     on_node(work)
+
+
+@pytest.mark.requirement("LRN-2")
+def test_a_policy_is_promoted_by_an_admin_with_a_reason(on_node):
+    async def work(api):
+        assert (await api.http.get("/v1/allocation/policies")).raise_for_status().json()["items"] == []
+        promote = "/v1/allocation/policies/learned/promote"
+        refused = await api.http.post(promote, json={"reason": "it learns"})
+        assert refused.status_code in {400, 422}
+        assert "no decision has an outcome" in refused.text
+        operator = await api.token(Role.OPERATOR)
+        assert (await api.http.post(promote, json={"reason": "x"}, headers=operator)).status_code == 403
+        forced = await api.http.post(promote, json={"reason": "it learns", "force": True})
+        assert forced.raise_for_status().json()["policy"] == "learned"
+        assert (await api.http.get("/v1/allocation")).json()["policy"] == "learned"
+        unknown = await api.http.post("/v1/allocation/policies/best/promote", json={"reason": "x", "force": True})
+        assert unknown.status_code in {400, 422}
+
+    on_node(work)

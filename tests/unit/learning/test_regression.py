@@ -12,9 +12,9 @@ def test_it_is_the_closed_form_whatever_the_order():
     draw = Rng(1).numpy()
     shared, groups = draw.normal(size=(40, 2)), draw.integers(0, 3, 40)
     values = shared @ [1.0, -2.0] + np.array([0.3, 0.0, -0.3])[groups] + draw.normal(0.0, 0.1, 40)
-    made = OnlineRegression(2, shared_sd=1.0, own_sd=0.5, noise_sd=0.1)
+    made = OnlineRegression(2, shared_sd=1.0, own_sd=(0.5,), noise_sd=0.1)
     for row, group, value in zip(shared, groups, values, strict=True):
-        made.learn(row, str(group), value)
+        made.learn(value, row, str(group))
     whole = np.hstack([shared, np.eye(3)[groups]])
     prior = np.diag([1.0, 1.0, 4.0, 4.0, 4.0]) * 0.1**2
     weights = np.linalg.solve(whole.T @ whole + prior, whole.T @ values)
@@ -26,7 +26,7 @@ def test_it_is_the_closed_form_whatever_the_order():
 @pytest.mark.requirement("LRN-1")
 def test_intervals_hold_what_they_say_and_strangers_are_less_sure():
     draw = Rng(2).numpy()
-    made = OnlineRegression(1, own_sd=0.5, noise_sd=0.5)
+    made = OnlineRegression(1, own_sd=(0.5,), noise_sd=0.5)
     held = []
     offsets = {str(group): draw.normal(0.0, 0.5) for group in range(10)}
     for step in range(800):
@@ -35,17 +35,32 @@ def test_intervals_hold_what_they_say_and_strangers_are_less_sure():
         low, high = made.predict(np.ones(1), group).interval(0.9)
         if step > 200:
             held.append(low <= value <= high)
-        made.learn(np.ones(1), group, value)
+        made.learn(value, np.ones(1), group)
     assert 0.85 < np.mean(held) < 0.95
     assert made.predict(np.ones(1), "never seen").sd > 1.2 * made.predict(np.ones(1), "3").sd
     with pytest.raises(InvalidInput):
-        made.learn(np.ones(1), "3", float("nan"))
+        made.learn(float("nan"), np.ones(1), "3")
+
+
+@pytest.mark.requirement("LRN-1")
+def test_what_is_a_circuits_is_not_held_against_its_device():
+    draw = Rng(5).numpy()
+    circuits = draw.normal(0.0, 0.3, 8)
+    made = OnlineRegression(1, shared_sd=0.1, own_sd=(0.1, 0.3), noise_sd=0.1)
+    for step in range(400):
+        # The first device only ever gets the four worst circuits, and is the better one by 0.05.
+        circuit = int(draw.integers(0, 8))
+        device = "a" if circuits[circuit] < np.median(circuits) and step % 3 else "b"
+        value = circuits[circuit] + (0.05 if device == "a" else 0.0) + draw.normal(0.0, 0.02)
+        made.learn(value, np.ones(1), device, str(circuit))
+    better = made.predict(np.ones(1), "a", "0").mean - made.predict(np.ones(1), "b", "0").mean
+    assert better == pytest.approx(0.05, abs=0.015)
 
 
 def test_what_is_forgotten_is_learned_anew():
     made = OnlineRegression(1, forget=0.9)
     for value in [1.0] * 50 + [3.0] * 50:
-        made.learn(np.ones(1), "a", value)
+        made.learn(value, np.ones(1), "a")
     assert made.predict(np.ones(1), "a").mean == pytest.approx(3.0, abs=0.1)
 
 

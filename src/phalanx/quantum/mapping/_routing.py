@@ -119,26 +119,49 @@ def _permutation(places: dict[int, int], n: int) -> npt.NDArray[np.int32]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """The two-qubit gates in order, by places among the active qubits, and what follows what."""
+class _Part:
+    """Two-qubit gates that only their qubits put in order, by places among the active qubits; ``begin`` counts those
+    of the parts before."""
 
     gates: npt.NDArray[np.int32]
     follows: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
     waiting: npt.NDArray[np.int32]
+    begin: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The two-qubit gates in order. Barriers and decisions put gates of other qubits in order: parts lie between."""
+
+    parts: tuple[_Part, ...]
     at: list[int]
     place: dict[int, int]
 
     @classmethod
     def of(cls, steps: list[Step], active: list[int]) -> "_Line":
         place = {qubit: at for at, qubit in enumerate(active)}
-        at = [n for n, step in enumerate(steps) if len(step.qubits) == 2 and step.name != BARRIER]
-        gates = np.array([[place[q] for q in steps[n].qubits] for n in at], dtype=np.int32).reshape(-1, 2)
-        return cls(gates, *_followers(gates, len(active)), at, place)
+        pieces: list[list[int]] = [[]]
+        for n, step in enumerate(steps):
+            if step.condition or (step.name == BARRIER and len(step.qubits) > 1):
+                pieces.append([])
+            if len(step.qubits) == 2 and step.name != BARRIER:
+                pieces[-1].append(n)
+        pairs = [[[place[q] for q in steps[n].qubits] for n in piece] for piece in pieces if piece]
+        return cls._made(pairs, [n for piece in pieces for n in piece], place)
 
     @property
     def backwards(self) -> "_Line":
-        gates = np.ascontiguousarray(self.gates[::-1])
-        return _Line(gates, *_followers(gates, len(self.place)), self.at[::-1], self.place)
+        pairs = [part.gates[::-1].tolist() for part in reversed(self.parts)]
+        return self._made(pairs, self.at[::-1], self.place)
+
+    @classmethod
+    def _made(cls, pairs: list[list[list[int]]], at: list[int], place: dict[int, int]) -> "_Line":
+        parts, begin = [], 0
+        for each in pairs:
+            gates = np.array(each, dtype=np.int32).reshape(-1, 2)
+            parts.append(_Part(gates, *_followers(gates, len(place)), begin))
+            begin += len(each)
+        return cls(tuple(parts), at, place)
 
 
 def _followers(
@@ -201,13 +224,16 @@ class _Graph:
     def run(self, line: _Line, place: npt.NDArray[np.int32], tie: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
         from phalanx.quantum.mapping._kernels import route
 
-        most = len(line.gates) * (len(place) + 8) + 64
-        out = np.empty(most, dtype=np.int64)
-        written = route(
-            line.gates, *line.follows, line.waiting.copy(), self.distance, self.neighbours, place, tie, out, most
-        )
-        assert written >= 0, "routing ends"
-        return out[:written]
+        found = [np.empty(0, dtype=np.int64)]
+        for part in line.parts:
+            most = len(part.gates) * (len(place) + 8) + 64
+            out = np.empty(most, dtype=np.int64)
+            written = route(
+                part.gates, *part.follows, part.waiting.copy(), self.distance, self.neighbours, place, tie, out, most
+            )
+            assert written >= 0, "routing ends"
+            found.append(np.where(out[:written] >= 0, out[:written] + part.begin, out[:written]))
+        return np.concatenate(found)
 
     @staticmethod
     def cost(placed: list[Step], noise: Noise | None, n_swaps: int) -> float:

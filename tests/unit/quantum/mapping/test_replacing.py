@@ -60,6 +60,26 @@ def test_barriers_go_along(seed):
     assert barriers == [tuple(sorted({q for step in found.steps if step.name != "barrier" for q in step.qubits}))]
 
 
+@pytest.mark.parametrize("trial", range(5))
+def test_gates_meet_where_couplers_are_on_both_sides_of_barriers_and_decisions(trial):
+    """What a barrier or a decision puts in order is routed in that order: nothing is done between strangers."""
+    draw = Rng(trial).numpy()
+    lines = ['OPENQASM 3.0; include "stdgates.inc"; qubit[5] q; bit[6] c; h q[0];']
+    for step in range(30):
+        a, b = draw.choice(5, 2, replace=False)
+        lines.append(f"cx q[{a}], q[{b}];")
+        if step % 7 == 3:
+            lines.append("barrier q;")
+        if step % 11 == 5:
+            lines.append(f"c[5] = measure q[{a}]; if (c[5] == true) {{ cx q[{b}], q[{(b + 1) % 5}]; }}")
+    lines.append("c[0:4] = measure q;")
+    known = noise(trial)
+    for found in (
+        map_circuit(read("\n".join(lines)), GRID, 6, noise=known), map_circuit(read("\n".join(lines)), GRID, 6)
+    ):  # fmt: skip
+        assert np.isfinite(estimated_success(found.circuit, known).log_probability)
+
+
 def test_a_poor_place_is_left_and_the_circuit_stays_the_same():
     bad = noise(1, t1=5e4)
     poor = map_circuit(CHAIN, bad.pairs, 6)  # laid out without knowing errors
