@@ -40,6 +40,7 @@ from phalanx.allocation._plain import shortlist_loop
 from phalanx.allocation._policies import (
     BestError,
     Compiled,
+    ExpectedFidelity,
     LeastBusy,
     Pareto,
     SuccessProbability,
@@ -82,6 +83,7 @@ __all__ = [
     "DeviceFailed",
     "DeviceReason",
     "Dispatcher",
+    "ExpectedFidelity",
     "Experience",
     "Explanation",
     "Grade",

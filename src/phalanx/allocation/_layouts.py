@@ -12,12 +12,14 @@ from functools import cached_property
 import numpy as np
 
 from phalanx.allocation._board import Standing
-from phalanx.allocation._limits import MAX_LAYOUTS
+from phalanx.allocation._limits import MAX_EXPECTED_QUBITS, MAX_LAYOUTS
+from phalanx.allocation._outcomes import Ideal, ideal_of
 from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT
-from phalanx.core import Circuit
+from phalanx.core import Circuit, PhalanxError
 from phalanx.devices import Calibration, DeviceModel, noise_of
 from phalanx.quantum.emulation import Disturbance, Machine
 from phalanx.quantum.mapping import Mapped, Noise, estimated_success, map_circuit
+from phalanx.quantum.simulators import probabilities
 
 _NATIVE = ("cz", "ecr")
 
@@ -56,6 +58,37 @@ class Layouts:
         self._trials = trials
         self._kept: OrderedDict[tuple[str, str, str], Layout] = OrderedDict()
         self._targets: dict[str, Target] = {}
+        self._ideals: OrderedDict[str, Ideal | None] = OrderedDict()
+        self._expected: OrderedDict[tuple[str, str, str], float | None] = OrderedDict()
+
+    def expected(self, circuit: Circuit, model: DeviceModel) -> float | None:
+        """What a run there would be worth, were the noise as it is known: the layout simulated under it.
+
+        Nothing where the circuit is too wide, or any guess is nearly as good. Raises as ``layout`` does.
+        """
+        key = (circuit.digest, model.name, model.calibration.id)
+        if key in self._expected:
+            self._expected.move_to_end(key)
+            return self._expected[key]
+        laid = self.layout(circuit, model)
+        found = self._simulated(circuit, laid, self._targets[model.name].noise)
+        self._expected[key] = found
+        if len(self._expected) > MAX_LAYOUTS:
+            self._expected.popitem(last=False)
+        return found
+
+    def _simulated(self, circuit: Circuit, laid: Layout, noise: Noise) -> float | None:
+        if circuit.digest not in self._ideals:
+            self._ideals[circuit.digest] = ideal_of(circuit, widest=MAX_EXPECTED_QUBITS)
+            if len(self._ideals) > MAX_LAYOUTS:
+                self._ideals.popitem(last=False)
+        ideal = self._ideals[circuit.digest]
+        if ideal is None:
+            return None
+        try:
+            return ideal.worth(probabilities(laid.mapped.circuit, noise))
+        except PhalanxError:
+            return None
 
     def layout(self, circuit: Circuit, model: DeviceModel) -> Layout:
         """Raises what mapping raises where the circuit does not fit the device's working qubits."""

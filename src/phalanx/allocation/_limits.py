@@ -49,3 +49,5 @@ PRUNE_EVERY = 100
 MIN_JUDGED = 50
 MIN_MATCHED = 10
 SAFE_LOSS = 0.01
+# Circuits that are simulated under the noise of a device before one is chosen.
+MAX_EXPECTED_QUBITS = 8

@@ -85,6 +85,32 @@ class SuccessProbability:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectedFidelity:
+    """The likeliest few by their layouts, each simulated under its noise as it is known; the best result is first.
+
+    Not all that goes wrong spoils a result: among near peers this tells more than the chance that nothing does.
+    Circuits that are too wide for it go by that chance.
+    """
+
+    name: str = "expected_fidelity"
+    by_layout: bool = True
+
+    def rank(self, case: Case, /) -> Ranking:
+        laid, others = laid_out(case, case.fitting)
+        expected = {one.device: case.expected(one.device) for one in laid}
+        if not laid or any(value is None for value in expected.values()):
+            plain = SuccessProbability().rank(case)
+            return Ranking(plain.preferences, f"{plain.reason}; it is not simulated under noise")
+        found = [
+            Preference(one.device, value, f"fidelity {value:.1%} is expected under its noise", one.success, one.swaps)
+            for one in laid
+            if (value := expected[one.device]) is not None
+        ]
+        found.sort(key=lambda one: (-one.score, case.waits(one.device)))
+        return ranked([*found, *others], "by the fidelity that is expected under its noise")
+
+
+@dataclass(frozen=True, slots=True)
 class Pareto:
     """Fidelity, time and money: of the devices that none beats in all three, the best by ``weights``.
 
@@ -187,6 +213,6 @@ def unlearned_policies(context: PolicyContext | None = None) -> dict[str, Policy
     """Those of the policies that come with Phalanx which learn nothing, by name."""
     made: list[Policy] = [
         BestError(), Compiled("composite"), LeastBusy(), Pareto(context or PolicyContext()), Compiled("shortlist"),
-        SuccessProbability(),
+        SuccessProbability(), ExpectedFidelity(),
     ]  # fmt: skip
     return {policy.name: policy for policy in made}

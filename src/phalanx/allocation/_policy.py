@@ -150,6 +150,16 @@ class Case:
             return None
         return made.log_success, made.mapped.n_swaps
 
+    def expected(self, device: str) -> float | None:
+        """What a run is worth under the noise that is known; nothing where that cannot be computed."""
+        model = self.model(device)
+        if is_ideal(model):
+            return 1.0
+        try:
+            return self.layouts.expected(self.circuit, model)
+        except PhalanxError:
+            return None
+
     def refused(self) -> list[Considered]:
         """What does not fit, by name, with what ruled it out."""
         found = [one for one in self.shortlisted.considered() if not one.fits]

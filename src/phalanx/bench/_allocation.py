@@ -5,6 +5,10 @@ copy of what it saw; ``end_to_end`` writes a load and, every hundredth time, a c
 requirement from counts, and says its reason after. Each decision is another circuit on a board that just changed.
 NumPy over whole arrays and a plain Python loop over lists do the same on the same board in the same run. ``cold_ms``
 is a process of its own that loads (or compiles) the kernels and decides once.
+
+``two_tier_ms`` is a whole placement over the published devices, reasons for each included: of circuits that were never
+seen (laid out on three devices, by success probability; simulated there too, by expected fidelity), and of the same
+again, whose layouts are kept.
 """
 
 import asyncio
@@ -15,10 +19,26 @@ from typing import Any
 
 import numpy as np
 
-from phalanx.allocation import Board, Decider, Requirement, Standing, kernel_of, shortlist_loop, warm_decisions
+from phalanx.allocation import (
+    Board,
+    Case,
+    Decider,
+    Layouts,
+    Requirement,
+    Standing,
+    built_in_policies,
+    explained,
+    kernel_of,
+    published_devices,
+    requirement_of,
+    shortlist_loop,
+    standing_of,
+    warm_decisions,
+)
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import quantile
-from phalanx.core import Rng
+from phalanx.core import Circuit, Rng
+from phalanx.quantum import Gates, features
 
 _SIZES = (68, 1_000)
 _COLD = """
@@ -50,12 +70,44 @@ async def allocation_bench(options: BenchOptions) -> BenchResult:
             / figures[f"shortlist_{n}"]["kernel_us_p50"]
             for name in ("numpy", "python_loop")
         }
+    options.tell("both tiers")
+    figures["two_tier_ms"] = {
+        policy: _both_tiers(policy, 4 if options.quick else 12)
+        for policy in ("success_probability", "expected_fidelity")
+    }
     return BenchResult(
         load={"devices": list(_SIZES), "rounds": rounds, "shortlist": 3, "circuits": "64, of 2-20 qubits"},
         figures=figures,
         baselines=baselines,
         ratios=ratios,
     )
+
+
+def _both_tiers(policy: str, n: int) -> dict[str, float]:
+    """Milliseconds of placing circuits of 4 to 6 qubits over the published devices, new and known."""
+    models, layouts, by = published_devices(), Layouts(), built_in_policies()[policy]
+    board = Board([standing_of(model) for model in models])
+    circuits = [_chain(4 + at % 3, at) for at in range(n)]
+    found: dict[str, float] = {}
+    # One more before: what is loaded at first is not part of it.
+    explained(by, Case(_chain(4, n), requirement_of(features(_chain(4, n))), board, models, layouts))
+    for how in ("new", "known"):
+        took_ms = []
+        for circuit in circuits:
+            begun = time.perf_counter()
+            wanted = requirement_of(features(circuit), shots=1_000)
+            explained(by, Case(circuit, wanted, board, models, layouts))
+            took_ms.append((time.perf_counter() - begun) * 1e3)
+        found |= {f"{how}_p50": quantile(took_ms, 0.5), f"{how}_max": max(took_ms)}
+    return found
+
+
+def _chain(width: int, number: int) -> Circuit:
+    """Entangled neighbours with turns that no other circuit has."""
+    gates = Gates(width).h(0)
+    for at in range(width - 1):
+        gates = gates.cx(at, at + 1).ry(0.1 * (number + 1), at + 1)
+    return gates.cx(0, width - 1).measure(*range(width)).circuit()
 
 
 def _standings(rng: Rng, n: int) -> list[Standing]:

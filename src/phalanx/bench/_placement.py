@@ -5,7 +5,8 @@ expected success lies closest together (near peers, where the best is little bet
 oracle knows the drifted noise. ``regret`` is 1 - worth/oracle, ``above_random`` worth/random - 1, with intervals from
 resampling circuits; random is the mean over the pool, and queues are drawn, so that the least busy is any. ``two_tier``
 maps a circuit only onto the best three of the compiled shortlist, ``success_probability`` onto every device;
-``expected_fidelity`` simulates the likeliest three as policies know them and takes the best.
+``expected_fidelity`` maps it onto the best five of the shortlist, simulates it there under the noise that is known, and
+takes the best, as a node does.
 ``learned`` begins there and learns from its own placements, in turn: each circuit comes four times in random order,
 and all of them count.
 """
@@ -35,7 +36,7 @@ POLICIES = (
     "success_probability",
     "expected_fidelity",
 )
-N_PEERS, SUBSET, PASSES, TIER = 14, 8, 4, 3
+N_PEERS, SUBSET, PASSES, TIER, SIMULATED = 14, 8, 4, 3, 5
 
 
 async def placement_bench(options: BenchOptions) -> BenchResult:
@@ -128,7 +129,7 @@ def _choice(world: World, policy: str, rng: Rng) -> Choice:
         return int(few[np.argmax(world.log_success[job, few])])
 
     def simulated(job: int, places: Places) -> int:
-        few = places[np.argsort(-world.log_success[job, places], kind="stable")[:TIER]]
+        few = places[np.argsort(-world.shortlist[job, places], kind="stable")[:SIMULATED]]
         return int(few[np.argmax(world.expected[job, few])])
 
     tables = {

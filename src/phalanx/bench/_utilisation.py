@@ -9,7 +9,9 @@ emergencies, which must be done within ten mean lengths and their own; others wi
 
 Useful is time on a device that is good enough, of a job that ends by its deadline. ``of_offered`` is useful time over
 all that came, what is done after the last arrival included; ``of_capacity`` counts until the last arrival, over what
-the devices had until then. ``utilisation`` is the greater one. ``dispatcher`` is `allocation.Dispatcher`. FIFO gives a
+the devices had until then; ``of_possible`` puts that beside the most that any rule could have done by then: no device
+can work on what has not come yet, however work is split and shared. ``utilisation`` is the greater of the first two.
+``dispatcher`` is `allocation.Dispatcher`. FIFO gives a
 free device the oldest job, least-busy lets a job choose the shortest queue when it comes; ``_fit`` are the same with
 devices that are not good enough ruled out beforehand.
 """
@@ -17,6 +19,7 @@ devices that are not good enough ruled out beforehand.
 import csv
 import heapq
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -194,6 +197,18 @@ def replay(trace: Trace, jobs: list[Waiting], rule: str) -> Ran:
     return ran
 
 
+def possible_s(jobs: Sequence[Waiting], n_devices: int, until_s: float) -> float:
+    """The most device time that can go into ``jobs`` (by arrival) by ``until_s``, were each divisible and fit anywhere.
+
+    At whatever moment one looks: what had come by then, and all that the devices had left.
+    """
+    came_s, least = 0.0, float("inf")
+    for job in jobs:
+        least = min(least, came_s + n_devices * (until_s - min(job.arrived_s, until_s)))
+        came_s += max(job.took_s.values())
+    return min(least, came_s)
+
+
 def _miss(ran: Ran, job: Waiting) -> None:
     ran.missed += 1
     ran.emergencies_missed += job.emergency
@@ -203,10 +218,12 @@ def _summary(ran: Ran, trace: Trace, jobs: list[Waiting]) -> dict[str, float]:
     offered = sum(max(job.took_s.values()) for job in jobs)
     of_offered = ran.useful_s / offered
     of_capacity = ran.in_window_s / (len(trace.devices) * trace.arrivals_s[-1])
+    possible = possible_s(jobs, len(trace.devices), trace.arrivals_s[-1])
     return {
         "utilisation": max(of_offered, of_capacity),
         "of_offered": of_offered,
         "of_capacity": of_capacity,
+        "of_possible": ran.in_window_s / possible,
         "useful_of_busy": ran.useful_s / ran.busy_s,
         "missed": ran.missed / len(jobs),
         "emergencies": ran.emergencies,

@@ -146,7 +146,8 @@ class Carrier:
         job, version = await self._store.load(before.tenant, before.id)
         if job.state.final or job.device != before.device:
             return None
-        if job.attempts >= MAX_JOB_ATTEMPTS:
+        # What a vendor has is only collected: that does not take the node with it.
+        if job.attempts >= MAX_JOB_ATTEMPTS and not job.handle:
             raise LimitExceeded("attempts at one job", maximum=MAX_JOB_ATTEMPTS, seen=job.attempts + 1)
         live = LiveJob(job, version, self._store.write)
         await live.write(state=JobState.RUNNING, attempts=job.attempts + 1, started_at_ns=self._clock.wall_ns())

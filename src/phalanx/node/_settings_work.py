@@ -117,13 +117,13 @@ class AllocationSection(Section):
     """Which device a circuit goes to."""
 
     policy: str = Field(
-        "success_probability",
+        "expected_fidelity",
         pattern=r"^[a-z][a-z0-9_-]{0,62}$",
-        description="What devices are compared by: `success_probability`, `composite`, `shortlist`, `least_busy`, "
-        "`best_error`, `pareto`, `learned`, or another plug-in of `phalanx.policies`.",
+        description="What devices are compared by: `expected_fidelity`, `success_probability`, `composite`, "
+        "`shortlist`, `least_busy`, `best_error`, `pareto`, `learned`, or another plug-in of `phalanx.policies`.",
     )
     laid_out: int = Field(
-        3,
+        5,
         ge=1,
         le=16,
         description="Devices of the compiled shortlist that a circuit is laid out on before one is chosen.",

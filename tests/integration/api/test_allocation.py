@@ -11,7 +11,7 @@ GHZ = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[3]; creg c[3]; h q[0]; cx q[0]
 def test_a_circuit_is_explained_and_a_jobs_placement_found(on_node):
     async def work(api):
         policy = (await api.http.get("/v1/allocation")).raise_for_status().json()
-        assert policy["policy"] == "success_probability"
+        assert policy["policy"] == "expected_fidelity"
         assert {"composite", "least_busy", "best_error", "pareto"} <= set(policy["policies"])
         for name in policy["policies"]:
             asked = {"circuit": GHZ, "policy": name, "origin": "simulated"}

@@ -27,8 +27,8 @@ def test_devices_their_map_and_jobs_are_shown(on_pages):
         await visit.node.jobs.submit(DEFAULT_TENANT, circuit, shots=25)
         page = (await visit.http.get("/devices?device=local.statevector")).text
         assert "<circle" in page
-        assert "local.statevector is likeliest to succeed" in page
-        assert "by success_probability, newest first" in page
+        assert "local.statevector is best by the fidelity that is expected under its noise" in page
+        assert "by expected_fidelity, newest first" in page
         assert "less disturbed" in page, "what was ruled out is there with its reason"
         assert "975.00" in page, "what is left of the budget"
         assert (await visit.http.get("/devices?device=no.such")).status_code == 404

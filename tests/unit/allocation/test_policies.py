@@ -8,6 +8,7 @@ import pytest
 from phalanx.allocation import PolicyContext, built_in_policies
 from phalanx.allocation._policies import undominated
 from phalanx.core import InvalidInput
+from phalanx.quantum import Gates
 from phalanx.testing.contracts import POLICY_CHECKS
 from phalanx.testing.contracts._policies import policy_case
 
@@ -31,6 +32,7 @@ def test_each_prefers_what_it_says():
     assert first("least_busy") != "x.busy"
     assert first("best_error") == "x.good"
     assert first("success_probability") == "x.good"
+    assert first("expected_fidelity") == "x.good"
     assert first("shortlist") == "x.good"
     busy = POLICIES["least_busy"].rank(policy_case()).preferences[-1]
     assert (busy.device, busy.score) == ("x.busy", -600.0)
@@ -48,3 +50,17 @@ def test_undominated_is_what_nobody_beats_in_all_three():
     success, seconds, prices = np.array([0.9, 0.8, 0.8, 0.5]), np.array([9.0, 1.0, 2.0, 1.0]), np.zeros(4)
     assert undominated(success, seconds, prices).tolist() == [True, True, False, False]
     assert undominated(np.ones(2), np.ones(2), np.ones(2)).all(), "equals do not beat each other"
+
+
+@pytest.mark.requirement("QRM-5")
+def test_what_is_expected_is_simulated_under_the_known_noise():
+    case = policy_case(without="local.ideal")
+    ranking = POLICIES["expected_fidelity"].rank(case)
+    best, *_ = ranking.preferences
+    assert best.score == case.expected(best.device)
+    assert 0.5 < case.expected("x.poor") < case.expected("x.good") < 1.0
+    assert case.expected("local.ideal") == 1.0
+    wide = policy_case(without="local.ideal", circuit=Gates(9).h(0).measure(0).circuit())
+    assert wide.expected("x.good") is None
+    guess = policy_case(without="local.ideal", circuit=Gates(2).h(0).h(1).measure(0, 1).circuit())
+    assert "not simulated" in POLICIES["expected_fidelity"].rank(guess).reason

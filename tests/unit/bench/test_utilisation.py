@@ -25,3 +25,16 @@ def test_time_on_a_device_that_is_not_good_enough_is_not_useful():
 
 def test_the_same_seed_gives_the_same_jobs():
     assert bench.make_jobs(TRACE, 0.9, Rng(2)) == bench.make_jobs(TRACE, 0.9, Rng(2))
+
+
+@pytest.mark.requirement("QRM-5")
+def test_what_was_possible_is_bounded_by_what_had_come():
+    def job(at, took):
+        return bench.Waiting(f"{at}", {"d": took}, at, 1e9)
+
+    assert bench.possible_s([job(0.0, 5.0), job(8.0, 100.0)], 1, 10.0) == pytest.approx(7.0), "3 s had nothing to do"
+    assert bench.possible_s([job(0.0, 100.0)], 2, 10.0) == pytest.approx(20.0)
+    assert bench.possible_s([job(0.0, 4.0)], 2, 10.0) == pytest.approx(4.0)
+    jobs = bench.make_jobs(TRACE, 1.05, Rng(2))
+    ran = bench.replay(TRACE, jobs, "dispatcher")
+    assert ran.in_window_s <= bench.possible_s(jobs, 12, TRACE.arrivals_s[-1]) + 1e-6
