@@ -63,9 +63,12 @@ from phalanx.adapters._provider_google import google_provider
 from phalanx.adapters._provider_ibm import ibm_provider
 from phalanx.adapters._provider_ionq import ionq_provider
 from phalanx.adapters._provider_pasqal import pasqal_provider
+from phalanx.adapters._provider_qrmi import OfferedResource, qrmi_provider, state_name
 from phalanx.adapters._provider_quantinuum import quantinuum_provider
 from phalanx.adapters._provider_secrets import provider_secret
 from phalanx.adapters._provider_simulators import simulators_provider
+from phalanx.adapters._qrmi_documents import read_target, write_target
+from phalanx.adapters._qsharp import compile_qsharp
 from phalanx.adapters._secrets import Ask, nobody_to_ask, secret_source
 from phalanx.adapters._segments import SegmentJournal, SegmentJournals
 from phalanx.adapters._shelf import FolderShelf
@@ -138,7 +141,13 @@ __all__ = [
     "iqm_snapshots",
     "pasqal_provider",
     "pegasus_snapshot",
+    "OfferedResource",
+    "compile_qsharp",
     "provider_secret",
+    "qrmi_provider",
+    "read_target",
+    "state_name",
+    "write_target",
     "quandela_provider",
     "quantinuum_provider",
     "simulators_provider",

@@ -169,3 +169,7 @@ MAX_VENDOR_PAGES = 10
 # Graphics processors of one machine, and how long the command that lists them may take.
 MAX_GPUS = 64
 NVIDIA_SMI_S = 5.0
+
+# Tasks that a resource offered through QRMI remembers, and the longest compilation of a program in Q#.
+MAX_OFFERED_TASKS = 1_000
+QSHARP_WITHIN_S = 60.0

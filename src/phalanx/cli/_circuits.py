@@ -11,7 +11,7 @@ from phalanx.cli._output import Column, Group, json_option, print_json, print_ta
 from phalanx.core import InvalidInput
 
 _PATH = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
-_TEXTS = ("openqasm2", "openqasm3", "qir")
+_TEXTS = ("openqasm2", "openqasm3", "qir", "qsharp")
 
 file_argument = click.argument("file", type=_PATH)
 language_option = click.option("--language", type=click.Choice(_TEXTS), help="Of FILE; told from its text otherwise.")
@@ -22,7 +22,8 @@ input_option = click.option("--input", "inputs", multiple=True, metavar="NAME=VA
 def circuits() -> None:
     """Circuits: read, converted, compared, counted, mapped and simulated.
 
-    FILE is OpenQASM 2 or 3, or QIR text of the base profile; `-` reads standard input.
+    FILE is OpenQASM 2 or 3, QIR of the base profile (text or bitcode), or Q# (`Main()` of a `.qs` file); `-` reads
+    standard input.
     """
 
 
@@ -224,6 +225,15 @@ def _standard_input() -> bytes:
         return bytes(stream.read())
 
 
+def in_qir(file: Path, content: bytes | str, language: str | None) -> tuple[bytes | str, str | None]:
+    """The content and its language; Q# compiled to QIR. Q# is told by the name of the file."""
+    if language != "qsharp" and (language or file.suffix != ".qs"):
+        return content, language
+    from phalanx.adapters import compile_qsharp
+
+    return compile_qsharp(content if isinstance(content, str) else content.decode(errors="replace")), "qir"
+
+
 def _read(file: Path, language: str | None, inputs: tuple[str, ...]) -> Any:
     from phalanx.quantum.circuits import read
 
@@ -234,5 +244,6 @@ def _read(file: Path, language: str | None, inputs: tuple[str, ...]) -> Any:
             parameters[name] = float(value)
         except ValueError:
             raise InvalidInput("--input", f"{one!r} is not NAME=VALUE") from None
-    content = _standard_input() if str(file) == "-" else read_file(file)
+    content: bytes | str = _standard_input() if str(file) == "-" else read_file(file)
+    content, language = in_qir(file, content, language)
     return read(content, language=language, parameters=parameters)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import click
 
+from phalanx.cli._circuits import in_qir
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._files import read_file, write_file
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
@@ -156,13 +157,14 @@ def submit(
     fidelity: float, within_s: float, budget: float, regions: tuple[str, ...], emergency: bool, no_degrade: bool,
     wait: bool, client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
-    """Submit the file CIRCUIT (OpenQASM 3 or 2) as a job. It survives a restart of the node."""
+    """Submit the file CIRCUIT (OpenQASM 3 or 2, QIR, Q#) as a job. It survives a restart of the node."""
+    content, told = in_qir(circuit, read_file(circuit), language or None)
     try:
-        text = read_file(circuit).decode()
+        text = content if isinstance(content, str) else content.decode()
     except UnicodeDecodeError as error:
         raise InvalidInput(str(circuit), "is not text") from error
     wanted = {
-        "circuit": text, "language": language, "device": device, "origin": results or "", "shots": shots,
+        "circuit": text, "language": told or "", "device": device, "origin": results or "", "shots": shots,
         "seed": seed, "key": key, "fidelity": fidelity, "within_s": within_s, "budget": budget, "regions": regions,
         "emergency": emergency, "degrade": not no_degrade,
     }  # fmt: skip

@@ -52,6 +52,9 @@ _EXTRAS = {
     "pennylane": ("pennylane", "pennylane", "circuits of PennyLane, and the simulator `simulators.lightning`"),
     "annealing": ("dwave.samplers", "dwave-samplers", "annealing on the topology of a D-Wave machine"),
     "pasqal": ("pulser", "pulser-core", "emulation of neutral atoms, pulse by pulse"),
+    "qir": ("pyqir", "pyqir", "circuits in QIR bitcode"),
+    "qsharp": ("qdk", "qdk", "programs in Q#"),
+    "qrmi": ("qrmi", "qrmi", "resources that a scheduler hands out through QRMI"),
     "stim": ("stim", "stim", "circuits of Stim, and the simulator `simulators.stim`"),
 }
 

@@ -66,7 +66,7 @@ def lattice_pairs(rows: int, columns: int) -> np.ndarray:
     at = np.arange(rows * columns).reshape(rows, columns)
     across = np.stack([at[:, :-1].reshape(-1), at[:, 1:].reshape(-1)], axis=1)
     down = np.stack([at[:-1].reshape(-1), at[1:].reshape(-1)], axis=1)
-    return np.concatenate([across, down]).astype(np.int32)
+    return np.unique(np.concatenate([across, down]).astype(np.int32), axis=0)
 
 
 def _published(entry: dict[str, Any]) -> PublishedDevice:

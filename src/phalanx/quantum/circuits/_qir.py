@@ -1,4 +1,4 @@
-"""QIR in: LLVM text of the base profile, where qubits and results are constants and nothing is decided."""
+"""QIR in: LLVM text or bitcode of the base profile, where qubits and results are constants and nothing is decided."""
 
 import re
 
@@ -7,12 +7,14 @@ from phalanx.quantum._errors import UnreadableCircuit
 from phalanx.quantum._limits import MAX_CIRCUIT_BITS, MAX_CIRCUIT_GATES, MAX_CIRCUIT_QUBITS, MAX_SOURCE_BYTES
 from phalanx.quantum.circuits._aliases import ALIASES
 from phalanx.quantum.circuits._objects import known_gate, placed_steps
+from phalanx.quantum.circuits._sdks import sdk
 
 _CALL = re.compile(r"\s*(?:tail\s+)?call\s+\S+\s+@__quantum__qis__(\w+?)__(body|adj|ctl)\((.*)\)")
 _ARGUMENT = re.compile(
     r"(?:double\s+(?P<angle>[-+.\w]+)|(?:%(?P<kind>Qubit|Result)\*|ptr)\s*(?:writeonly\s+)?"
     r"(?:inttoptr\s*\(i64\s+(?P<at>\d{1,6})\s+to\s+[^)]*\)|(?P<null>null)))\s*(?:,|$)"
 )
+_BITCODE = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")
 _NAMES = {"cnot": "cx", "ccnot": "ccx", "mz": MEASURE, "m": MEASURE, "toffoli": "ccx"}
 _ADJOINT = {"s": "sdg", "t": "tdg"}
 _BRANCH = re.compile(r"\s*(br i1|switch|%\S+\s*=\s*(phi|load)|invoke)\b")
@@ -51,6 +53,24 @@ def read_qir(source: str, _: object = None) -> Steps:
     if not n_qubits:
         raise UnreadableCircuit("there are no calls of quantum instructions")
     return Steps(n_qubits, n_bits, steps)
+
+
+def is_bitcode(source: bytes) -> bool:
+    """Whether it begins as LLVM's bitcode does, wrapped or not."""
+    return source[:4] in _BITCODE
+
+
+def bitcode_text(source: bytes) -> str:
+    """Bitcode as text, by the library of the language's makers. It is LLVM's reader, which is not made for bytes that
+    an enemy wrote: nothing gets here over the network.
+    """
+    pyqir = sdk("pyqir")
+    if len(source) > MAX_SOURCE_BYTES:
+        raise UnreadableCircuit(f"a module is limited to {MAX_SOURCE_BYTES} bytes")
+    try:
+        return str(pyqir.Module.from_bitcode(pyqir.Context(), source))
+    except ValueError as error:
+        raise UnreadableCircuit(f"it is no bitcode: {error}") from error
 
 
 def _width(name: str) -> int:

@@ -9,7 +9,7 @@ from phalanx.quantum._canonical import Steps, write
 from phalanx.quantum._circuits import Gates
 from phalanx.quantum.circuits._objects import from_braket, from_cirq, from_pennylane, from_qiskit
 from phalanx.quantum.circuits._openqasm import read_openqasm
-from phalanx.quantum.circuits._qir import read_qir
+from phalanx.quantum.circuits._qir import bitcode_text, is_bitcode, read_qir
 
 # The language of an object, by the package that its class is in.
 _OBJECTS = {"qiskit": "qiskit", "cirq": "cirq", "cirq_google": "cirq", "braket": "braket", "pennylane": "pennylane"}
@@ -40,6 +40,8 @@ def read_steps(source: Any, *, language: str | None = None, parameters: Mapping[
     """The same as steps."""
     if isinstance(source, Circuit | Gates | GateArray | Steps):
         return steps_of(source)
+    if isinstance(source, bytes) and is_bitcode(source):
+        source = bitcode_text(source)
     if isinstance(source, bytes):
         source = source.decode("utf-8", errors="replace")
     name = language or language_of(source)

@@ -10,7 +10,14 @@ from phalanx.quantum._errors import InvalidCircuit
 from phalanx.quantum._gates import GATES, parts_of
 from phalanx.quantum.mapping._native import to_cx
 
-_EXTRAS = {"qiskit": "ibm", "cirq": "google", "braket": "braket", "pennylane": "pennylane", "stim": "stim"}
+_EXTRAS = {
+    "qiskit": "ibm",
+    "cirq": "google",
+    "braket": "braket",
+    "pennylane": "pennylane",
+    "stim": "stim",
+    "pyqir": "qir",
+}
 
 _BRAKET = {
     "id": "i", "x": "x", "y": "y", "z": "z", "h": "h", "s": "s", "sdg": "si", "t": "t", "tdg": "ti", "sx": "v",
