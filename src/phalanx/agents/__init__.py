@@ -60,8 +60,10 @@ from phalanx.agents._model import (
 )
 from phalanx.agents._monitor import LastHeard
 from phalanx.agents._orders import ORDERS, Order, OrderRequest, OrderResult, Orders, OrderStatus, Step
+from phalanx.agents._overseeing import WEIGHINGS, oversee_case_skill, weigh_agents_skill
 from phalanx.agents._overview import overview_duty
 from phalanx.agents._registry import Registry
+from phalanx.agents._reports import REPORT_TOOLS, REPORTS, Report, file_report, filed, told
 from phalanx.agents._roster import skills_by_name
 from phalanx.agents._succession import Succession, SuccessionView
 from phalanx.agents._succession_words import COPIES
@@ -71,6 +73,15 @@ from phalanx.agents._toolbox import Skill, Toolbox, Workers
 __all__ = [
     "AT_ONCE_PER_ROLE",
     "COPIES",
+    "REPORTS",
+    "WEIGHINGS",
+    "REPORT_TOOLS",
+    "Report",
+    "file_report",
+    "filed",
+    "oversee_case_skill",
+    "told",
+    "weigh_agents_skill",
     "MISSIONS",
     "Admission",
     "AgentState",

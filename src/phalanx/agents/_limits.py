@@ -127,3 +127,12 @@ MAX_WORDS_AT_WORK = 64
 MAX_TAKEN_SHOWN = 100
 # Verdicts of one pair of nodes that an umpire remembers.
 MAX_VERDICTS = 64
+
+# What one report says.
+MAX_REPORT_FACTS = 64
+MAX_REPORT_CONCERNS = 16
+MAX_REPORT_ENTITIES = 24
+# Missions that an agent failed at since it was last weighed, from which on it is replaced if it failed at most of all.
+FAILED_TO_REPLACE = 3
+# After agents were weighed, whoever asks for it again within so long gets what was found then.
+WEIGHED_FOR_S = 10.0

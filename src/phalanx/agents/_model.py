@@ -65,6 +65,10 @@ class MissionStatus(Enum):
     TAKEN = "taken-over"
 
 
+# Where a mission is to come to its end yet.
+OPEN = (MissionStatus.PENDING, MissionStatus.ASSIGNED)
+
+
 @dataclass(frozen=True, slots=True)
 class SkillManifest:
     """What a skill is and needs.

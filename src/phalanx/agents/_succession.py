@@ -76,13 +76,13 @@ class Succession:
     def view(self) -> SuccessionView:
         """As it stands."""
         return SuccessionView(
-            process=self.mail.process, present=self.mail.present, heirs=self.bequests.counts(), owners=self.heir.held,
-            taken=tuple(reversed(self._taken)),
+            process=self.mail.process, present=self.mail.present, heirs=self.bequests.estate.counts(),
+            owners=self.heir.held, taken=tuple(reversed(self._taken)),
         )  # fmt: skip
 
     async def open(self, wake: Callable[[], None]) -> None:
         """Find what is on record; ``wake`` is called when there may be missions to begin."""
-        self._wake = self.bequests.wake = wake
+        self._wake = self.bequests.estate.wake = wake
         await self.bequests.open()
         await self.heir.open()
 
@@ -90,11 +90,11 @@ class Succession:
         """Until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                await self.bequests.run(tasks)
+                self.bequests.heirs.run(tasks)
                 tasks.create_task(self.mail.read(self._answer), name="agents: succession, mail")
                 tasks.create_task(self.mail.beat(), name="agents: succession, beats")
                 tasks.create_task(self._often(self.bequests.bequeath), name="agents: succession, giving")
-                tasks.create_task(self._often(self.bequests.look_around), name="agents: succession, heirs")
+                tasks.create_task(self._often(self.bequests.heirs.look_around), name="agents: succession, heirs")
                 tasks.create_task(self._often(self.heir.look_around), name="agents: succession, owners")
                 tasks.create_task(self._often(self._tell), name="agents: succession, record")
         finally:
@@ -102,7 +102,7 @@ class Succession:
 
     async def disown(self, node: str, *, by: str) -> int:
         """See ``Bequests.disown``; who said so is told."""
-        freed = await self.bequests.disown(node)
+        freed = await self.bequests.heirs.disown(node)
         if self._alerts is not None:
             text = f"{freed} missions go on without {node}, which has copies of them"
             self._alerts.alert(AlertLevel.WARNING, "agents", text, by=by)
@@ -110,7 +110,7 @@ class Succession:
 
     def stir(self) -> None:
         """Say that new missions were committed."""
-        self.bequests.news = True
+        self.bequests.estate.news = True
 
     # What the book of missions asks
 
@@ -132,7 +132,7 @@ class Succession:
 
     async def _answer(self, source: str, word: Word) -> Word | None:
         if isinstance(word, Said):
-            await self.bequests.shown(source, [one.mission for one in word.offers])
+            await self.bequests.heirs.shown(source, [one.mission for one in word.offers])
         return await answered(self.heir, self._umpire, source, word)
 
     async def _often(self, look: Callable[[], "asyncio.Future[None] | object"]) -> None:

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from phalanx.agents import MISSIONS, Mission
+from phalanx.agents import MISSIONS, REPORTS, Mission, Report
 from phalanx.api._auth import Gate
 from phalanx.api._limits import MAX_CURSOR_CHARS
 from phalanx.api._replies import Page, page, reply, reply_page
@@ -102,6 +102,7 @@ _SHELVES: Sequence[_Shelf[Any]] = (
     _Shelf("correlations", CORRELATIONS, Correlation),
     _Shelf("rehearsals", REHEARSALS, Rehearsal),
     _Shelf("foresights", FORESIGHTS, Foresight),
+    _Shelf("agent-reports", REPORTS, Report),
 )
 
 KINDS: tuple[type, ...] = (*(shelf.kind for shelf in _SHELVES), Case, RoleView, Alert)

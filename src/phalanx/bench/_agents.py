@@ -3,13 +3,13 @@
 One node in this process, on SQLite, with identities, heartbeats and a sealed store, as ``phalanx up`` would run it:
 
 - at work: after some minutes of the demo's events, so that there is something to hunt in, findings are written with one
-  mission for each skill that takes them, as detection writes them, and probes' findings for the canaries; what is
-  approved because of them becomes missions of guardians. The clock stops when the last mission is done. Roles that
-  keep duties and have no skill for findings are given stand-ins, which are named; what their duties did besides is
-  listed: decoys are touched, keys are taken stock of. Busy is the time that agents have a mission in hand, useful
-  the part in which the skill ran to its end; the rest is waiting for its outcome to be durable, or lost to a failure;
-- replacement: at a steady load, agents with a mission in hand are killed, one after another, and others fail by an
-  error of their own. Measured is until the successor has done the first mission that was handed to it: from
+  mission for each skill that takes them, as detection writes them: serious ones, some of touched decoys and of keys
+  that were taken stock of, and probes' findings for the canaries; what is approved because of them becomes missions of
+  guardians. The clock stops when the last mission is done. What duties did besides is listed. Busy is the
+  time that agents have a mission in hand, useful the part in which the skill ran to its end; the rest is waiting for
+  its outcome to be durable, or lost to a failure;
+- replacement: at a steady load of stand-ins, agents with a mission in hand are killed, one after another, and others
+  fail by an error of their own. Measured is until the successor has done the first mission that was handed to it: from
   the kill (which is noticed at once), and from the failure. Then every mission is looked up in the store.
 
 The baseline is the same skills in plain tasks: one finding after another per skill, no agents and no missions.
@@ -44,10 +44,8 @@ from phalanx.bench._agents_work import (
     StandIn,
     findings,
     on_findings,
-    on_probes,
-    roles_of,
+    on_kind,
     skills_for_all,
-    without,
 )
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import quantile
@@ -56,17 +54,23 @@ from phalanx.core import (
     MAX_PAGE_ROWS,
     PROBE_TENANT,
     AuditSink,
+    Clock,
     EventId,
     Finding,
+    FindingReader,
     Offload,
+    Rng,
     Store,
+    Trail,
     Waypoint,
     Write,
     decode,
     event_id,
 )
+from phalanx.deception import TOUCH, TOUCH_RULES
 from phalanx.demo import Intrusion
-from phalanx.intel import finding_put
+from phalanx.intel import StoredTrail, finding_put
+from phalanx.posture import STOCK_RULES, VULNERABLE_CRYPTO
 from phalanx.telemetry import WAYPOINTS
 
 _PER_ROLE = 125
@@ -76,6 +80,8 @@ _FAILING_PART = 0.1
 _WRITE_BATCH = 50
 _EVENTS_S = 120.0
 _TOUCHES = 20
+# Of so many findings one is of a touch, and one of keys.
+_RARE = 4
 _PORT = re.compile(r"\d+")
 _IDLE_S = 6.0
 
@@ -92,8 +98,7 @@ async def agents_bench(options: BenchOptions) -> BenchResult:
     with tempfile.TemporaryDirectory() as folder:
         before_mib = rss_mib()
         async with _node(Path(folder), meter) as (node, able, stand_ins):
-            missing = without(able, stand_ins)
-            skills: list[Skill] = [*on_findings(able), *missing]
+            skills = on_findings(able)
             few_mib, few = rss_mib(), len(node.swarm.roster())
             began = time.perf_counter()
             await node.swarm.complete()
@@ -113,10 +118,8 @@ async def agents_bench(options: BenchOptions) -> BenchResult:
             }
             events = await _events(node, options.seed)
             await _touch_decoys(node)
-            probes = findings(options.rng.child("probes"), n_findings, "probe", tenant=PROBE_TENANT)
-            figures["work"] = await _at_work(
-                node, meter, skills, findings(options.rng, n_findings, "work", events=events), on_probes(able), probes
-            )
+            load = _load(options.rng, n_findings, events, able)
+            figures["work"] = await _at_work(node, meter, load)
             figures["duties"] = {
                 one.duty: {"role": one.role.value, "state": one.state.value, "done": one.done, "note": one.note}
                 for one in node.swarm.duties()
@@ -132,7 +135,8 @@ async def agents_bench(options: BenchOptions) -> BenchResult:
     return BenchResult(
         load={
             "agents": n_agents, "per_role": _PER_ROLE, "findings": n_findings, "missions_per_finding": len(skills),
-            "skills": [skill.manifest.name for skill in able], "roles_with_a_stand_in": roles_of(missing),
+            "findings_of_touches": n_findings // _RARE, "findings_of_keys": n_findings // _RARE,
+            "skills": [skill.manifest.name for skill in able],
             "kills": kills, "kill_load_missions_per_s": _LOAD_PER_S,
             "killed_part": _KILLED_PART, "failing_part": _FAILING_PART,
         },
@@ -195,13 +199,24 @@ async def _touch_decoys(node: Any) -> None:
     await node.settled()
 
 
-async def _at_work(
-    node: Any, meter: Meter, skills: list[Skill], found: list[Finding], probe_skills: list[Skill], probes: list[Finding]
-) -> dict[str, Any]:
+def _load(rng: Rng, n: int, events: list[EventId], able: list[Skill]) -> list[tuple[list[Finding], list[Skill]]]:
+    """Findings, and the skills that each becomes a mission for."""
+    peer = "127.0.0.1"
+    touches = findings(rng.child("touches"), n // _RARE, "touch", events=events, rule=TOUCH_RULES[0], address=peer)
+    keys = findings(rng.child("keys"), n // _RARE, "keys", events=events, rule=STOCK_RULES[0])
+    return [
+        (findings(rng, n, "work", events=events), on_findings(able)),
+        (touches, on_kind(able, TOUCH)),
+        (keys, on_kind(able, VULNERABLE_CRYPTO)),
+        (findings(rng.child("probes"), n, "probe", tenant=PROBE_TENANT), on_kind(able, "probe")),
+    ]
+
+
+async def _at_work(node: Any, meter: Meter, load: list[tuple[list[Finding], list[Skill]]]) -> dict[str, Any]:
     meter.reset()
     before, cpu_before, began = _agent_seconds(node), time.process_time(), time.perf_counter()
-    await _write(node.store, found, skills)
-    await _write(node.store, probes, probe_skills)
+    for found, skills in load:
+        await _write(node.store, found, skills)
     node.swarm.wake()
     await node.swarm.settled()
     took_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_before
@@ -217,6 +232,7 @@ async def _at_work(
         "agents_that_did_something": sum(view.done > 0 for view in views),
         "roles_that_did_something": len({view.role for view in views if view.done}),
         "operational_efficiency": sum(useful.values()) / sum(busy.values()),
+        "by_skill": dict(sorted(meter.by_skill.items())),
         "by_role": {
             role.value: {
                 "missions": meter.calls[role],
@@ -329,9 +345,14 @@ async def _outcome(store: Store, missions: list[Mission]) -> dict[str, int]:
 async def _plain(node: Any, skills: Sequence[Skill], found: list[Finding]) -> dict[str, float]:
     """The same work without agents and missions: plain tasks, one per skill, one finding after another."""
     tools = Toolbox()
-    for tool in (node.engine, node.findings, node.responses, node.sentinel, node.events, node.hunts):
+    for tool in (
+        node.engine, node.findings, node.responses, node.sentinel, node.events, node.hunts, node.swarm,
+    ):  # fmt: skip
         tools.provide(type(tool), tool)
-    by_port: dict[type, object] = {Store: node.store, AuditSink: node.ledger, Offload: node.offload}
+    by_port: dict[type, object] = {
+        Store: node.store, AuditSink: node.ledger, Offload: node.offload, Clock: node.clock,
+        FindingReader: node.findings, Trail: StoredTrail(node.events, node.offload),
+    }  # fmt: skip
     for kind, port in by_port.items():
         tools.provide(kind, port)
     await node.store.commit([finding_put(one) for one in found])

@@ -1,14 +1,15 @@
-"""Work for a thousand agents: a skill for each role that handles findings, and what it cost.
+"""Work for a thousand agents: the skills that there are for each role, and what they cost.
 
-Where a role has skills of its own for findings or for what follows from them, those are measured: analysts triage and
-correlate, hunters expand and hunt in stored events, guardians rehearse what was approved, canaries answer probes. A
-stand-in takes the place of roles that have none (they keep duties): it reads its finding and the others of the case
-from the store, compares what they are about, and keeps what it made of it in one commit.
+All are measured: those for findings (sentinels, hunters, analysts, admins and specialists), for touches of decoys, for
+keys that fall to a quantum computer, for what was approved because of findings (guardians), and for probes (canaries).
+Stand-ins are for agents that are killed at work: they read their finding and the others of the case from the store,
+compare what they are about, and keep what they made of it in one commit, all in about the same time.
 """
 
 import asyncio
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any, TypeVar
 
@@ -43,6 +44,7 @@ class Meter:
     def __init__(self) -> None:
         self.cpu_s = dict.fromkeys(Role, 0.0)
         self.calls = dict.fromkeys(Role, 0)
+        self.by_skill: Counter[str] = Counter()
         self.failing: set[str] = set()
         self.killing: set[str] = set()
         self.kill: Callable[[str, str], None] = lambda *_: None
@@ -55,6 +57,7 @@ class Meter:
         """Forget what was counted; what is planned stays."""
         self.cpu_s = dict.fromkeys(Role, 0.0)
         self.calls = dict.fromkeys(Role, 0)
+        self.by_skill.clear()
 
     async def strike(self, mission: Mission) -> None:
         """Have the agent that works at the mission killed, or fail, if that was planned; in the middle of it."""
@@ -76,6 +79,7 @@ class Meter:
 
     async def run(self, role: Role, mission: Mission, work: Coroutine[Any, Any, T]) -> T:
         self.calls[role] += 1
+        self.by_skill[mission.skill] += 1
         self.performed[mission.id] = self.performed.get(mission.id, 0) + 1
         try:
             result: T = await _Timed(work, self.cpu_s, role)
@@ -121,7 +125,7 @@ class Measured:
 
 
 class StandIn:
-    """What an agent of a role without a skill for findings does with one."""
+    """Work that takes about the same time for every finding and in every role, to be killed in."""
 
     def __init__(self, role: Role, meter: Meter) -> None:
         self.manifest = SkillManifest(
@@ -156,20 +160,9 @@ def on_findings(skills: Sequence[Skill]) -> list[Skill]:
     return [skill for skill in skills if {"finding", "serious-finding"} & set(skill.manifest.inputs)]
 
 
-def on_probes(skills: Sequence[Skill]) -> list[Skill]:
-    """Those that a probe's finding becomes a mission for."""
-    return [skill for skill in skills if "probe" in skill.manifest.inputs]
-
-
-def roles_of(skills: Sequence[Skill]) -> list[str]:
-    """The roles of some skills, by name."""
-    return [skill.manifest.role.value for skill in skills]
-
-
-def without(able: Sequence[Skill], stand_ins: Sequence[StandIn]) -> list[StandIn]:
-    """The stand-ins of roles that none of the skills makes handle findings."""
-    roles = {skill.manifest.role for skill in able}
-    return [one for one in stand_ins if one.manifest.role not in roles]
+def on_kind(skills: Sequence[Skill], kind: str) -> list[Skill]:
+    """Those that a record of this kind becomes a mission for."""
+    return [skill for skill in skills if kind in skill.manifest.inputs]
 
 
 # Stages that findings of one case show; together they make it look compromised, so that something is proposed.
@@ -177,11 +170,13 @@ _TACTICS = ("execution", "persistence", "credential-access", "lateral-movement",
 
 
 def findings(
-    rng: Rng, number: int, phase: str, *, tenant: TenantId = DEFAULT_TENANT, events: Sequence[EventId] = ()
-) -> list[Finding]:
+    rng: Rng, number: int, phase: str, *, tenant: TenantId = DEFAULT_TENANT, events: Sequence[EventId] = (),
+    rule: str = "bench", address: str = "",
+) -> list[Finding]:  # fmt: skip
     """Findings of some cases, each about a host, a user and an address that others are about as well.
 
-    ``events`` are stored ones that they rest on, so that hunters can look around them.
+    ``events`` are stored ones that they rest on, so that there is something to look at around them. ``address`` is who
+    all of them are about, where that is somebody known.
     """
     made = []
     at_ns = time.time_ns()
@@ -189,13 +184,13 @@ def findings(
         case = rng.integer(0, _CASES)
         entities = (
             Entity("host", f"ws-{case}"), Entity("user", f"user-{rng.integer(0, 30)}"),
-            Entity("ip", f"10.0.{case}.{rng.integer(1, 250)}"),
+            Entity("ip", address or f"10.0.{case}.{rng.integer(1, 250)}"),
         )  # fmt: skip
         event = events[n % len(events)] if events else EventId(f"event-{n}")
         made.append(
             Finding(
                 id=derive_id(at_ns + n, "finding", phase, str(n)), tenant=tenant,
-                trace=TraceId(f"{phase}-{n}"), at_ns=at_ns, case=f"host:ws-{case}", rule="bench", title="A finding",
+                trace=TraceId(f"{phase}-{n}"), at_ns=at_ns, case=f"host:ws-{case}", rule=rule, title="A finding",
                 severity=Severity.HIGH, confidence=0.8, techniques=("T1059",), tactics=(rng.choice(_TACTICS),),
                 entities=entities, evidence=(event,), hits=1, first_seen_ns=at_ns, last_seen_ns=at_ns,
                 accepted_at_ns=at_ns, found_at_ns=at_ns, explanation="made for a benchmark",

@@ -5,17 +5,15 @@ share one process and its two cores, as agents of one host do; nothing crosses a
 leader costs the length of a view, which is a setting: its figure says how long that was.
 """
 
-import contextlib
-import gc
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from phalanx.bench._all_to_all import all_to_all
 from phalanx.bench._consensus_hosts import across_processes, honest_only
 from phalanx.bench._model import BenchOptions, BenchResult
-from phalanx.bench._timing import quantile
+from phalanx.bench._timing import quantile, settled_in
 from phalanx.bench._voters import ML_DSA, WOTS, Voters, make_voters
 from phalanx.consensus import (
     PREPARE,
@@ -58,7 +56,7 @@ async def consensus_bench(options: BenchOptions) -> BenchResult:
         name, loads = f"n{n}", _loads_of(n, quick=options.quick)
         options.tell(f"{n} agents: making keys")
         voters = await make_voters(n, WOTS, votes=_VOTES_EACH_RUN * (sum(loads.values()) + 4 * _WARM_UP + 6))
-        with _settled_in():
+        with settled_in():
             figures[name] = _figures(voters, loads, options)
             options.tell(f"{n} agents: the baselines, votes signed ML-DSA and everybody to everybody")
             few = max(_FEW, loads["honest"] // 10)
@@ -80,17 +78,6 @@ async def consensus_bench(options: BenchOptions) -> BenchResult:
     )  # fmt: skip
 
 
-@contextlib.contextmanager
-def _settled_in() -> Iterator[None]:
-    """As in a node once everybody has a place: full collections do not look through what is there to stay."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
 async def _across(options: BenchOptions) -> BenchResult:
     """The same with agents spread over processes; one process and votes signed ML-DSA are what it is compared with."""
     sizes = options.agents or AGENTS[: 2 if options.quick else 3]
@@ -103,7 +90,7 @@ async def _across(options: BenchOptions) -> BenchResult:
         # Before others, so that kernels are compiled once and not in each process at the same time.
         options.tell(f"{n} agents in one process")
         voters = await make_voters(n, WOTS, votes=_VOTES_EACH_RUN * (few + 20))
-        with _settled_in():
+        with settled_in():
             baselines["one_process"][name] = _measured(voters, few)
         options.tell(f"{n} agents in {options.processes} processes: making keys")
         found = await across_processes(n, options.processes, votes=WOTS, runs=runs, tell=options.tell)

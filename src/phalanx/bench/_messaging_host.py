@@ -22,6 +22,7 @@ from phalanx.adapters import (
     SystemClock,
     ThreadOffload,
 )
+from phalanx.bench._timing import settled_in
 from phalanx.core import NO_TRACE, NS_PER_MS, NS_PER_S, PhalanxError, Rng, Uuid7Source
 from phalanx.crypto.channel import identity_party
 from phalanx.crypto.identity import Identity, NothingKnown, Subject
@@ -286,9 +287,10 @@ async def _opened(share: Share) -> AsyncIterator[Host]:
 async def _serve(share: Share, pipe: Connection) -> None:
     async with _opened(share) as host:
         pipe.send("ready")
-        while True:
-            order = await asyncio.to_thread(pipe.recv)
-            pipe.send(await host.obey(order))
+        with settled_in():
+            while True:
+                order = await asyncio.to_thread(pipe.recv)
+                pipe.send(await host.obey(order))
 
 
 def serve(share: Share, pipe: Connection) -> None:

@@ -63,6 +63,7 @@ async def nats_bench(options: BenchOptions) -> BenchResult:
             "body_bytes": list(_BODY_BYTES), "mix_per_100000": {kind.name.lower(): share for kind, share in _MIX},
             "sealed": "X25519+ML-KEM-768, Ed25519+ML-DSA-65, AES-256-GCM; TLS to the server besides",
             "recipients": "uniform over all agents, so that half of the single ones are in the other process",
+            "collector": "what is there to stay is frozen, as in a node that has settled in (`phalanx up`)",
             "peak_envelopes": n, "server_kills": _KILLS,
         },
         figures={"steady": steady, "broadcast": broadcasts, "peak": peak, "server_killed": killed},

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import re
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,6 +25,17 @@ def quantile(values: Sequence[float], q: float) -> float:
     """The q-quantile by nearest rank: always a value that was measured."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
+
+
+@contextlib.contextmanager
+def settled_in() -> Iterator[None]:
+    """As in a node once everybody has a place: full collections do not look through what is there to stay."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def elapsed_ms(since_ns: int) -> float:

@@ -9,7 +9,7 @@ import click
 from phalanx.cli._agents_missions import disown, missions, succession
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
-from phalanx.cli._roles import roles
+from phalanx.cli._roles import reports, roles
 from phalanx.cli._topology import topology
 
 _MOST = 10_000
@@ -38,6 +38,7 @@ def agents() -> None:
 
 
 agents.add_command(roles)
+agents.add_command(reports)
 agents.add_command(topology)
 for _command in (missions, succession, disown):
     agents.add_command(_command)

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from phalanx.cli._client import NodeClient, client_options
-from phalanx.cli._output import Column, json_option, print_json, print_table
+from phalanx.cli._output import Column, json_option, print_json, print_table, time_of
 
 _CAPABILITIES = (
     "threat-detection", "response-coordination", "intelligence-aggregation", "prediction",
@@ -33,6 +33,28 @@ def roles(capability: str | None, client: NodeClient, as_json: bool) -> None:
         ("did last", lambda row: row["deeds"][0]["what"] if row["deeds"] else "nothing yet"),
     ]
     print_table("Roles", rows, columns, empty="no role has a skill or a duty")
+
+
+@click.command("reports")
+@click.option("--case", default="", help="Only those of this case.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many to show at most.")
+@client_options
+@json_option
+def reports(case: str, limit: int, client: NodeClient, as_json: bool) -> None:
+    """What agents found out, newest first: sentinels, deception agents, admins, specialists and guardians file it."""
+    rows = list(client.pages("/v1/agent-reports", limit=limit, case=case, order="newest"))
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("when", time_of("at_ns")),
+        ("role", lambda row: row["role"]),
+        ("skill", lambda row: row["skill"]),
+        ("case", lambda row: row["case"]),
+        ("found", lambda row: row["summary"]),
+        ("to look at", lambda row: "\n".join(row["concerns"]) or "–"),
+    ]
+    print_table("Reports", rows, columns, empty="nothing was reported yet")
 
 
 def _failed(skill: dict[str, Any]) -> str:

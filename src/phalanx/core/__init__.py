@@ -37,6 +37,7 @@ from phalanx.core._errors import (
     WireError,
 )
 from phalanx.core._events import Event, EventBatch, LogSource, Value
+from phalanx.core._evidence import FindingReader, Nearby, Trail
 from phalanx.core._ids import (
     DEFAULT_TENANT,
     MAX_BATCH_ROWS,
@@ -112,6 +113,9 @@ from phalanx.core._units import GIB, KIB, MIB, NS_PER_MS, NS_PER_S, NS_PER_US, i
 from phalanx.core._wire import Record, decode, decode_json, encode, encode_json, kind_name
 
 __all__ = [
+    "FindingReader",
+    "Nearby",
+    "Trail",
     "PROBE_TENANT",
     "Connection",
     "EventSink",

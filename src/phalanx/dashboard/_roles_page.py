@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 # What a role is for, in a line.
 PURPOSES = {
-    "sentinel": "hears when a source goes quiet",
+    "sentinel": "hears when a source or a host goes quiet, and asks the rules of a serious finding's lines again",
     "hunter": "follows a finding through stored events, and asks saved queries of them",
-    "guardian": "goes through an approved action without doing it",
+    "guardian": "goes through an approved action without doing it, and weighs whom it would hit",
     "analyst": "assesses cases, and puts those together that belong together",
-    "deception": "keeps what nobody has a reason to touch, and tells who did",
-    "admin": "looks after missions that do not get on, and reviews what agents did",
-    "canary": "probes the node itself; watches files, settings, clocks and what runs out",
-    "specialist": "takes stock of keys and certificates",
+    "deception": "keeps what nobody has a reason to touch, tells who did, and what else whoever did it did",
+    "admin": "looks after missions that do not get on, oversees cases, and replaces agents that keep failing",
+    "canary": "probes the node itself; watches files, settings, what runs out, its own clock and those of others",
+    "specialist": "takes stock of keys and certificates, plans their migration, and judges sessions in events",
 }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from phalanx.agents import MISSIONS, Mission
+from phalanx.agents import MISSIONS, REPORTS, Mission, Report
 from phalanx.core import (
     Assessment,
     Decision,
@@ -42,6 +42,7 @@ _RECORDS: Mapping[str, tuple[Table, type[Record]]] = {
     "hunt": (HUNTS, Hunt),
     "correlation": (CORRELATIONS, Correlation),
     "rehearsal": (REHEARSALS, Rehearsal),
+    "report": (REPORTS, Report),
 }
 # Said of every record on this page already, or of no interest to a person.
 _UNSAID = ("kind", "v", "tenant", "trace")

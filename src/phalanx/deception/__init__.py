@@ -15,9 +15,14 @@ from phalanx.deception._duties import canary_file_duty, decoy_duty
 from phalanx.deception._listening import DecoyPorts
 from phalanx.deception._model import CANARIES, CAPTURES, CanaryUser, Capture, Decoys
 from phalanx.deception._rules import account_rules
+from phalanx.deception._skills import TOUCH, TOUCH_RULES, profile_touch_skill, sweep_canaries_skill
 
 __all__ = [
     "CANARIES",
+    "TOUCH",
+    "TOUCH_RULES",
+    "profile_touch_skill",
+    "sweep_canaries_skill",
     "CAPTURES",
     "DIALOGUES",
     "CanaryFiles",

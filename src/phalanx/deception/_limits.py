@@ -40,3 +40,9 @@ FILES_EVERY_S = 5.0
 # What is waited for before an event is submitted again that the intake had no room for.
 SUBMIT_AGAIN_S = 1.0
 SECRET_BYTES = 12
+
+# The newest captures that a touch is compared with, events around it that are looked at, and how quickly whoever goes
+# from decoy to decoy is taken to look for what there is.
+MAX_PROFILED = 500
+MAX_SWEPT_EVENTS = 200
+SCAN_WITHIN_S = 30.0

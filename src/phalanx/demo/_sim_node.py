@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from phalanx.agents import MISSIONS, Mission, MissionStatus
+from phalanx.agents import MISSIONS, REPORTS, Mission, MissionStatus
 from phalanx.core import (
     DEFAULT_TENANT,
     MAX_PAGE_ROWS,
@@ -48,7 +48,7 @@ _LIFE_MEAN_S = 6.0
 _SPEED = 10.0
 _SEEDS_OF_INTRUSIONS = 8
 _STEPS_PER_RUN = 3
-_DURABLE = (MISSIONS, ASSESSMENTS, STEP_RESULTS, PROPOSALS, DECISIONS, HUNTS, CORRELATIONS, REHEARSALS)
+_DURABLE = (MISSIONS, ASSESSMENTS, STEP_RESULTS, PROPOSALS, DECISIONS, HUNTS, CORRELATIONS, REHEARSALS, REPORTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,9 @@ class _Run:
         consequences += len(rehearsals) + len(hunts) + len(correlations)
         require(len(entries) == report.size, "the ledger does not show all that it has", len(entries), report.size)
         # Findings are put together by the clock too.
-        recorded = sum(not action.startswith(("identity.", "incident.")) for action in told)
+        recorded = sum(not action.startswith(("identity.", "incident.", "report.")) for action in told)
+        reported = sorted(entry.body["report"] for entry in entries if entry.action.startswith("report."))
+        require(reported == sorted(await _rows(store, REPORTS)), "not one entry for each report", len(reported))
         require(recorded == consequences, "the ledger lacks or repeats something", recorded, consequences)
 
 

@@ -14,6 +14,7 @@ from phalanx.incidents._cases import Cases, CaseView
 from phalanx.incidents._correlating import CORRELATIONS, Correlation, Link, correlate_skill, related
 from phalanx.incidents._grouping import Group, Member, Said, grouped
 from phalanx.incidents._grouping_duty import incidents_duty
+from phalanx.incidents._impact import weigh_impact_skill
 from phalanx.incidents._incident import (
     INCIDENTS,
     SCORES,
@@ -74,6 +75,7 @@ __all__ = [
     "Rehearsal",
     "correlate_skill",
     "rehearse_skill",
+    "weigh_impact_skill",
     "related",
     "DECISIONS",
     "DOMAIN_CONTROLLERS",

@@ -60,3 +60,8 @@ MAX_EXPANDED = 200
 MAX_WORDS = 1_000
 # How often findings are put together anew, when there is anything new.
 REGROUP_EVERY_S = 2.0
+
+# Events around a case that tell whom an action would hit, and from how many on a person is told.
+MAX_WEIGHED_EVENTS = 400
+MANY_USERS = 5
+MANY_DEPEND = 10

@@ -76,13 +76,15 @@ from phalanx.intel._model import (
 from phalanx.intel._own import OwnEvents
 from phalanx.intel._queries import EventLog, Findings
 from phalanx.intel._quiet import quiet_sources_duty
+from phalanx.intel._rechecking import heed_silence_skill, recheck_skill
 from phalanx.intel._replaying import Replay, Replayed, ReplayOut, Replays
 from phalanx.intel._saved_hunts import HYPOTHESES, Hypotheses, Hypothesis, HypothesisWanted
 from phalanx.intel._saved_queries import saved_queries
 from phalanx.intel._sealing import ChunkSeals
 from phalanx.intel._sentinel import Sentinel
-from phalanx.intel._subjects import UNKNOWN_HOST
+from phalanx.intel._subjects import UNKNOWN_HOST, entities_of, host_of
 from phalanx.intel._thresholds import PinWanted, RuleFeedback, SuppressionAdvice, Thresholds
+from phalanx.intel._trail import StoredTrail
 from phalanx.intel.reading import (
     AUTO,
     OCSF_VERSION,
@@ -123,6 +125,11 @@ __all__ = [
     "Steering",
     "Tally",
     "Thresholds",
+    "StoredTrail",
+    "entities_of",
+    "heed_silence_skill",
+    "host_of",
+    "recheck_skill",
     "HUNTS",
     "Hunt",
     "HuntHit",

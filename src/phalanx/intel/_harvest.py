@@ -151,7 +151,7 @@ class Harvest:
             expects.append(Expect(FINDINGS, seen.tenant, seen.id, 0 if row is None else row.version))
             if row is None:
                 finding = finding_of(seen, found_at_ns=cursor.at_ns)
-                skills = skills_for(finding) if finding.severity >= MISSION_SEVERITY else ()
+                skills = skills_for(finding)
                 found.append(finding)
                 missions += len(skills)
                 _put(writes, _new_finding(finding, seen, skills=skills))

@@ -64,7 +64,7 @@ def follow(
     """Add the lines of a chunk that name something the finding names; its own evidence is no news."""
     evidence, links = set(finding.evidence), lines_with(needles_of(finding), lines)
     quarry.events += len(lines)
-    for row, event in _read(chunk, lines, sorted(links)):
+    for row, event in events_in(chunk, lines, sorted(links)):
         if event.id not in evidence:
             quarry.add(event, host_of(event, host_names), links[row])
 
@@ -115,7 +115,7 @@ def queries_for(finding: Finding, hunts: Sequence[Rule]) -> list[Rule]:
     return [*by_technique, *by_tactic]
 
 
-def _read(chunk: Chunk, lines: Sequence[bytes], rows: Sequence[int]) -> list[tuple[int, Event]]:
+def events_in(chunk: Chunk, lines: Sequence[bytes], rows: Sequence[int]) -> list[tuple[int, Event]]:
     """The events of some lines with their rows, in order."""
     out = read_lines(
         [lines[row] for row in rows], reader=chunk.reader, tenant=chunk.tenant, batch=BatchId(chunk.id),

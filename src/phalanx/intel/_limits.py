@@ -170,3 +170,7 @@ HANDED_WITHIN_S = 1.0
 MAX_HYPOTHESES = 500
 MAX_RUN_EVENTS = 50
 HYPOTHESES_EVERY_S = 15.0
+
+# What a sentinel reads again for one finding: of what it rests on, and of what its host said around it.
+MAX_RECHECKED_EVIDENCE = 16
+MAX_RECHECKED_EVENTS = 400

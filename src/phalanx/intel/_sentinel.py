@@ -12,6 +12,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from phalanx.core import (
     NO_TRACE,
@@ -35,7 +36,7 @@ from phalanx.crypto.vault import Shredded
 from phalanx.intel._adapting import Steering
 from phalanx.intel._detecting import detect
 from phalanx.intel._detector import Detector
-from phalanx.intel._harvest import Commit, Harvest
+from phalanx.intel._harvest import MISSION_SEVERITY, Commit, Harvest
 from phalanx.intel._intake import Intake
 from phalanx.intel._limits import MAX_DETECTORS, MAX_TAKE_BYTES, MAX_TAKE_RECORDS, STORAGE_RETRY_S
 from phalanx.intel._memory import Memory
@@ -54,7 +55,8 @@ class Sentinel:
     ``on_missions`` is called after a commit that wrote missions. ``host_names`` gives the name of
     a host by its address or short name, so that what several sources say of it comes together.
     A finding of medium severity or above becomes one mission for each of ``skills``, one of high severity or above
-    also for each of ``serious_skills``, and that of a probe for each of ``probe_skills`` alone.
+    also for each of ``serious_skills``, and that of a probe for each of ``probe_skills`` alone. One by a rule of
+    ``rule_skills`` also becomes one for each of these, however severe it is.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Sentinel:
         skills: Sequence[str] = ("triage",),
         serious_skills: Sequence[str] = (),
         probe_skills: Sequence[str] = (),
+        rule_skills: Mapping[str, Sequence[str]] = MappingProxyType({}),
         detectors: Sequence[Detector] = (),
     ) -> None:
         self._intake = intake
@@ -90,6 +93,7 @@ class Sentinel:
         self._skills = tuple(skills)
         self._serious_skills = tuple(serious_skills)
         self._probe_skills = tuple(probe_skills)
+        self._rule_skills = {rule: tuple(names) for rule, names in rule_skills.items()}
         self._offset = 0
         self._row = 0
         self._version = 0
@@ -251,7 +255,12 @@ class Sentinel:
     def _skills_for(self, finding: Finding) -> Sequence[str]:
         if finding.tenant == PROBE_TENANT:
             return self._probe_skills
-        return (*self._skills, *(self._serious_skills if finding.severity >= Severity.HIGH else ()))
+        skills = [*self._rule_skills.get(finding.rule, ())]
+        if finding.severity >= MISSION_SEVERITY:
+            skills += self._skills
+        if finding.severity >= Severity.HIGH:
+            skills += self._serious_skills
+        return tuple(dict.fromkeys(skills))
 
     def _stand_at(self, offset: int, row: int) -> None:
         self._offset, self._row = offset, row

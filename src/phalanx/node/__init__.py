@@ -31,6 +31,7 @@ from phalanx.node._timekeeping import time_duty
 from phalanx.node._tripwires import tripwire_duty
 from phalanx.node._vault import SEALED_TABLES
 from phalanx.node._vouching import Vouching
+from phalanx.node._weighing_clocks import weigh_clocks_skill
 from phalanx.node._workflows import registered_operations
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Probed",
     "Probes",
     "answer_probe",
+    "weigh_clocks_skill",
     "drift_duty",
     "probe_duty",
     "time_duty",

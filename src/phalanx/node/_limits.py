@@ -90,3 +90,8 @@ KERNELS_FROM_INDICATORS = 10_000
 
 # Routed jobs that are remembered until they have ended, to learn how long they took.
 MAX_ROUTED_JOBS = 1_000
+
+# The newest events of a tenant by which clocks are weighed with each probe, and how far ahead one may be: what hosts
+# that keep time by NTP stay well within.
+MAX_CLOCK_EVENTS = 100
+CLOCK_AHEAD_S = 2.0

@@ -58,7 +58,7 @@ from phalanx.node._plugins import provided_fleet
 from phalanx.node._ports import Ports
 from phalanx.node._probing import Probes
 from phalanx.node._responding import opened_responses
-from phalanx.node._roles import detection_rules, probes_of, skills_for
+from phalanx.node._roles import detection_rules, probes_of, skills_by_rule, skills_for
 from phalanx.node._routing import Routing
 from phalanx.node._rules import Rules, opened_rules
 from phalanx.node._sealing import anchor_daily, require_allowed, seal, seal_often
@@ -300,7 +300,7 @@ async def _sentinel(
         intake, store, await ports.offload.run(detection_rules, settings),
         clock=ports.clock, telemetry=telemetry, on_missions=swarm.wake,
         skills=skills_for("finding", skills), serious_skills=skills_for("serious-finding", skills),
-        probe_skills=skills_for("probe", skills),
+        probe_skills=skills_for("probe", skills), rule_skills=skills_by_rule(skills),
         host_names={**await _host_names(settings, ports), **host_names},
     )  # fmt: skip
 

@@ -61,6 +61,8 @@ class Probes:
         self.late_s = late_s
         self.last: Probed | None = None
         self.late_in_a_row = 0
+        # Hosts whose clocks were ahead when they were weighed last.
+        self.clocks_ahead: set[str] = set()
         self._out: dict[str, asyncio.Future[tuple[int, int]]] = {}
         metrics = telemetry.metrics
         self._count = metrics.counter("phalanx_probes_total", "Probes of the node itself, by outcome.", ("outcome",))

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from phalanx.agents import Skill, Toolbox
-from phalanx.core import EntropySource, EventSink, FileWatch, Listeners
-from phalanx.deception import Decoys, account_rules
-from phalanx.intel import OwnEvents, RuleSet, load_rules, parse_rule
+from phalanx.core import EntropySource, EventSink, FileWatch, FindingReader, Listeners, Trail
+from phalanx.deception import TOUCH, TOUCH_RULES, Decoys, account_rules
+from phalanx.intel import OwnEvents, RuleSet, StoredTrail, load_rules, parse_rule
 from phalanx.intel.places import Places
 from phalanx.node._ports import Ports
 from phalanx.node._probing import Probes
 from phalanx.node._settings import Settings
 from phalanx.node._watching import Watching, watching_of
-from phalanx.posture import EndpointProbe, StockPlan
+from phalanx.posture import STOCK_RULES, VULNERABLE_CRYPTO, EndpointProbe, StockPlan
 from phalanx.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ def detection_rules(settings: Settings) -> RuleSet:
 def skills_for(kind: str, skills: Sequence[Skill]) -> list[str]:
     """The skills that take records of this kind, by their manifests."""
     return [skill.manifest.name for skill in skills if kind in skill.manifest.inputs]
+
+
+def skills_by_rule(skills: Sequence[Skill]) -> dict[str, list[str]]:
+    """The skills that take findings of some rules alone, by rule."""
+    kinds = {TOUCH: TOUCH_RULES, VULNERABLE_CRYPTO: STOCK_RULES}
+    return {rule: names for kind, rules in kinds.items() if (names := skills_for(kind, skills)) for rule in rules}
 
 
 def probes_of(settings: Settings, telemetry: Telemetry) -> Probes:
@@ -73,3 +79,5 @@ def provide_for_roles(toolbox: Toolbox, node: "Node", ports: Ports) -> None:
     toolbox.provide(FileWatch, ports.files)
     toolbox.provide(EndpointProbe, ports.endpoints)
     toolbox.provide(EntropySource, ports.entropy)
+    toolbox.provide(FindingReader, node.findings)
+    toolbox.provide(Trail, StoredTrail(node.events, node.offload))

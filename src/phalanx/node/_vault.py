@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from phalanx.adapters import Ask, secret_source
-from phalanx.agents import COPIES, MISSIONS, ORDERS
+from phalanx.agents import COPIES, MISSIONS, ORDERS, REPORTS, WEIGHINGS
 from phalanx.allocation import EXPERIENCE
 from phalanx.allocation.money import ACCOUNTS, BUDGETS, CHARGES
 from phalanx.core import NO_TRACE, AuditEntry, AuditSink, EntropySource, InvalidInput, Offload, Store, TenantId
@@ -61,6 +61,7 @@ from phalanx.workflows import ASSESSMENTS, RUN_STATES, RUNS, STEP_ATTEMPTS, STEP
 
 # Every table that declares ``sealed``; a test holds this list to that.
 SEALED_TABLES = (
+    REPORTS, WEIGHINGS,
     ACCOUNTS, ARTEFACTS, ASSESSMENTS, BATCHES, BUDGETS, CANARIES, CAPTURES, CHARGES, COLLECTIONS, COPIES,
     CORRELATIONS, DEAD_LETTERS, DECISIONS, DETECTOR_STATES, EXPORTS, FINDINGS, FORESIGHTS, HUNTS, HYPOTHESES,
     IDEMPOTENCY, INCIDENTS, INVENTORIES, INVITATIONS, JOBS, JOB_KEYS, MANIFESTS, MISSIONS, MODELS, MODEL_BODIES,

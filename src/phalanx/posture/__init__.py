@@ -15,11 +15,21 @@ from phalanx.posture._inventory import Stock, take_stock
 from phalanx.posture._judging import judge, most_urgent_first
 from phalanx.posture._model import INVENTORIES, Asset, Inventory, Judgement, Listed, Use
 from phalanx.posture._reading import assets_in
+from phalanx.posture._skills import (
+    STOCK_RULES,
+    VULNERABLE_CRYPTO,
+    crypto_in_traffic_skill,
+    plan_migration_skill,
+)
 from phalanx.posture._source import crypto_in, is_source
 from phalanx.posture.ports import EndpointProbe, SshOffer, TlsOffer
 
 __all__ = [
     "INVENTORIES",
+    "STOCK_RULES",
+    "VULNERABLE_CRYPTO",
+    "crypto_in_traffic_skill",
+    "plan_migration_skill",
     "Asset",
     "Difference",
     "EndpointProbe",

@@ -32,11 +32,10 @@ from phalanx.posture._endpoints import look_at
 from phalanx.posture._inventory import Stock, listed, take_stock
 from phalanx.posture._judging import judge
 from phalanx.posture._limits import INVENTORY_EVERY_S
-from phalanx.posture._model import INVENTORIES, Asset, Inventory, Use
+from phalanx.posture._model import INVENTORIES, NEWEST, Asset, Inventory, Use
 from phalanx.posture.ports import EndpointProbe
 
 KIND = "posture"
-_ROW = "newest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class InventoryDuty:
     async def _keep(self, watch: Watch, plan: StockPlan, stock: Stock) -> bool:
         """Keep the inventory and tell of it; false when it is the one of last time."""
         store, now_ns = watch.tools.get(Store), watch.clock.wall_ns()
-        row = await store.get(INVENTORIES, DEFAULT_TENANT, _ROW)
+        row = await store.get(INVENTORIES, DEFAULT_TENANT, NEWEST)
         if row is not None and decode(row.value, Inventory).digest == stock.digest:
             return False
         trace = await self._tell(watch, plan, stock, now_ns) if stock.vulnerable else NO_TRACE
@@ -90,10 +89,10 @@ class InventoryDuty:
         )  # fmt: skip
         await watch.tools.get(AuditSink).record(entry)
         made = Inventory(
-            id=_ROW, tenant=DEFAULT_TENANT, trace=trace, at_ns=now_ns, files=stock.files,
+            id=NEWEST, tenant=DEFAULT_TENANT, trace=trace, at_ns=now_ns, files=stock.files,
             assets=tuple(listed(asset) for asset in stock.assets), vulnerable=stock.vulnerable, digest=stock.digest,
         )  # fmt: skip
-        await store.commit([Put(INVENTORIES, DEFAULT_TENANT, _ROW, encode(made))])
+        await store.commit([Put(INVENTORIES, DEFAULT_TENANT, NEWEST, encode(made))])
         return True
 
     async def _tell(self, watch: Watch, plan: StockPlan, stock: Stock, now_ns: int) -> TraceId:

@@ -62,13 +62,13 @@ def tls_assets(offer: TlsOffer, where: str) -> list[Asset]:
 def ssh_assets(offer: SshOffer, where: str) -> list[Asset]:
     """The best key exchange and the worst, and each kind of host key."""
     exchanges = [
-        Asset("protocol", f"{offer.version} at {where}: {name}", where, *_exchange(name), Use.KEY_ESTABLISHMENT)
+        Asset("protocol", f"{offer.version} at {where}: {name}", where, *exchange_named(name), Use.KEY_ESTABLISHMENT)
         for name in offer.key_exchanges
         if not _NO_EXCHANGE.fullmatch(name)
     ]
     ranked = sorted(exchanges, key=_standing)
     chosen = ranked[-1:] if not ranked or _standing(ranked[0]) == _standing(ranked[-1]) else [ranked[-1], ranked[0]]
-    kinds = dict.fromkeys(_host_key(name) for name in offer.host_keys)
+    kinds = dict.fromkeys(host_key_named(name) for name in offer.host_keys)
     keys = [
         Asset("public-key", f"{offer.version} host key at {where}", where, algorithm, size, Use.SIGNATURE)
         for algorithm, size in kinds
@@ -81,7 +81,7 @@ def _standing(asset: Asset) -> tuple[bool, int]:
     return not one.vulnerable, one.strength_bits or one.level
 
 
-def _exchange(name: str) -> tuple[str, str]:
+def exchange_named(name: str) -> tuple[str, str]:
     plain = name.partition("@")[0]
     if plain.startswith("curve25519"):
         return "X25519", ""
@@ -96,7 +96,7 @@ def _exchange(name: str) -> tuple[str, str]:
     return plain, ""
 
 
-def _host_key(name: str) -> tuple[str, str]:
+def host_key_named(name: str) -> tuple[str, str]:
     plain = name.partition("@")[0].removesuffix("-cert-v01").removeprefix("sk-")
     if "ed25519" in plain:
         return "Ed25519", ""

@@ -13,3 +13,8 @@ MAX_LINE_CHARS = 400
 MAX_NAME_CHARS = 200
 # How often a node takes stock of itself.
 INVENTORY_EVERY_S = 86_400.0
+# Events of sessions that are judged around one finding.
+MAX_TRAFFIC_EVENTS = 200
+# How long a plan waits for the inventory that it was asked for by, and between two looks.
+INVENTORY_KEPT_WITHIN_S = 10.0
+INVENTORY_LOOK_S = 0.1

@@ -9,6 +9,7 @@ import msgspec
 from phalanx.core import Record, Table
 
 INVENTORIES = Table("inventories", sealed=True)
+NEWEST = "newest"  # the key of the inventory in force
 
 Form = Literal["certificate", "private-key", "public-key", "protocol", "source"]
 

@@ -20,6 +20,7 @@ STAGES = (
     "decision",
     "rehearsal",
     "hunt",
+    "report",
     "correlation",
     "incident",
     "ledger",

@@ -230,7 +230,9 @@ def test_what_the_node_answers_is_what_the_document_says(on_node, tmp_path):
                 "/v1/messages/topology",
             }:
                 continue
-            if path.startswith(("/v1/correlations", "/v1/foresights", "/v1/incidents", "/v1/rehearsals")):
+            if path.startswith(
+                ("/v1/agent-reports", "/v1/correlations", "/v1/foresights", "/v1/incidents", "/v1/rehearsals")
+            ):
                 # One case alone is related to none, nothing was approved, and nobody ordered foresight.
                 continue
             if "{" in path and not any(f"{{{name}}}" in path for name in known):
