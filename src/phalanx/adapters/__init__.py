@@ -20,6 +20,7 @@ port              embedded                       server
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from phalanx.adapters._batches import KubernetesJobs, SlurmJobs
 from phalanx.adapters._blobs import FolderBlobs
 from phalanx.adapters._braket_documents import braket_model
 from phalanx.adapters._calls import HttpCalls
@@ -170,6 +171,7 @@ __all__ = [
     "KERNELS",
     "KernelProcess",
     "KeyringWrapper",
+    "KubernetesJobs",
     "LoopWatch",
     "NatsAccess",
     "NatsCluster",
@@ -192,6 +194,7 @@ __all__ = [
     "SegmentJournal",
     "SegmentJournals",
     "ServePlan",
+    "SlurmJobs",
     "SqliteStore",
     "SystemClock",
     "StreamListeners",

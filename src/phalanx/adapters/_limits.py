@@ -173,3 +173,9 @@ NVIDIA_SMI_S = 5.0
 # Tasks that a resource offered through QRMI remembers, and the longest compilation of a program in Q#.
 MAX_OFFERED_TASKS = 1_000
 QSHARP_WITHIN_S = 60.0
+# Schedulers of a site: how often one is asked again, how long is waited in between, and how much it may answer.
+BATCH_RETRIES = 6
+BATCH_WAIT_S = 0.5
+MAX_BATCH_WAIT_S = 30.0
+BATCH_ANSWER_S = 20.0
+MAX_BATCH_ANSWER_BYTES = 64 * MIB
