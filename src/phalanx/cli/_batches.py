@@ -43,7 +43,7 @@ def _place(command: Callable[..., None]) -> Callable[..., None]:
 
 _job_options = (
     click.option("--image", default="", help="For Kubernetes."),
-    click.option("--cpus", type=click.IntRange(1), default=1, show_default=True),
+    click.option("--cpus", type=click.IntRange(1), default=1, show_default=True, help="How many it takes."),
     click.option("--memory", "memory_mib", type=click.IntRange(1), default=512, show_default=True, help="MiB."),
     click.option("--limit", "limit_s", type=click.IntRange(1), default=3_600, show_default=True, help="Seconds."),
     click.option("--env", "environment", multiple=True, metavar="NAME=VALUE", help="Several are fine."),
