@@ -206,15 +206,16 @@ class Mailbox:
         )  # fmt: skip
 
     async def ask(
-        self, kind: Kind, to: str, body: bytes, *, deadline_ns: int = 0, trace: TraceId = NO_TRACE
-    ) -> Envelope:
-        """Send to one, and wait for its reply, which does not go through the mailbox.
+        self, kind: Kind, to: str, body: bytes, *, deadline_ns: int = 0, trace: TraceId = NO_TRACE,
+        marking: Marking | None = None,
+    ) -> Envelope:  # fmt: skip
+        """Send to one, and wait for its reply, which does not go through the mailbox and has the same marking.
 
         Raises what ``send`` raises; ``DeadlinePassed`` too when no reply came in time.
         """
         if len(self._asks) >= MAX_ASKS:
             raise NoCredit(self.address)
-        receipt = self.send_nowait(kind, to, body, deadline_ns=deadline_ns, trace=trace)
+        receipt = self.send_nowait(kind, to, body, deadline_ns=deadline_ns, trace=trace, marking=marking)
         answer: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
         self._asks[receipt.envelope.id] = answer
         self._desk.asked(receipt, answer)

@@ -1,11 +1,17 @@
 """Where a node's circuits go, and the calendar of its resources: devices and workers can be booked from the start."""
 
 from phalanx.allocation import Bookable, Learner, Placements, PolicyContext, Reservations, Trials
-from phalanx.core import AlertSink, AuditSink, Store
+from phalanx.core import AlertSink, AuditSink, InvalidInput, Store
 from phalanx.devices import JOBS_AT_ONCE, Fleet
+from phalanx.messaging import Bus
+from phalanx.node._cluster import Cluster
+from phalanx.node._limits import MANAGER
+from phalanx.node._manager import ManagedReservations, Manager
 from phalanx.node._plugins import provided_policies
 from phalanx.node._ports import Ports
+from phalanx.node._services import Services
 from phalanx.node._settings import Settings
+from phalanx.telemetry import Telemetry
 
 WORKERS = "workers"
 
@@ -34,8 +40,33 @@ async def opened_placements(
     return made
 
 
-async def opened_reservations(settings: Settings, ports: Ports, store: Store, fleet: Fleet) -> Reservations:
-    """The calendar in ``store``; what this node brings is declared unless somebody has said otherwise."""
+async def opened_reservations(
+    settings: Settings, ports: Ports, store: Store, fleet: Fleet, line: tuple[Bus, Cluster | None], services: Services,
+    telemetry: Telemetry,
+) -> Reservations | ManagedReservations:  # fmt: skip
+    """The calendar in ``store``, kept for other nodes too where the settings say so; or that of another node."""
+    (bus, cluster), wanted = line, settings.cluster
+    if cluster is None and (wanted.manager or wanted.manages):
+        raise InvalidInput(
+            "cluster.manager", "this node is in no cluster", hint="start it with --cluster or --join, or name nobody"
+        )
+    if wanted.manager:
+        if wanted.manages:
+            raise InvalidInput("cluster.manages", f"{wanted.manager} keeps the calendar: this node keeps none")
+        return ManagedReservations(bus, wanted.manager, ports.clock, ports.ids)
+    made = await _own_reservations(settings, ports, store, fleet)
+    if cluster is not None and wanted.manages:
+        met = cluster
+
+        def allowed() -> frozenset[str]:
+            return met.met if "*" in wanted.manages else met.met & frozenset(wanted.manages)
+
+        services.start(MANAGER, Manager(bus, made, allowed, telemetry).run)
+    return made
+
+
+async def _own_reservations(settings: Settings, ports: Ports, store: Store, fleet: Fleet) -> Reservations:
+    """What this node brings is declared unless somebody has said otherwise."""
     made = Reservations(store, ports.clock, ports.ids)
     known = {one.name for one in await made.resources()}
     brought = [Bookable(name=device.name) for device in fleet.devices()]

@@ -95,3 +95,8 @@ MAX_ROUTED_JOBS = 1_000
 # that keep time by NTP stay well within.
 MAX_CLOCK_EVENTS = 100
 CLOCK_AHEAD_S = 2.0
+# A calendar that is kept for other nodes: its name on the bus, how long an answer may take, and how often it is asked.
+MANAGER = "reservations"
+MANAGER_ANSWER_S = 10.0
+MANAGER_ATTEMPTS = 3
+MAX_QUESTIONS_AT_WORK = 64

@@ -54,6 +54,7 @@ from phalanx.node._guard import SpaceWatch, WatchedBlobs, WatchedJournals, Watch
 from phalanx.node._identities import keep_identities, opened_identities
 from phalanx.node._indicators import SharedValues, opened_indicators, start_indicators
 from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SETTLED_POLL_S
+from phalanx.node._manager import ManagedReservations
 from phalanx.node._plugins import provided_fleet
 from phalanx.node._ports import Ports
 from phalanx.node._probing import Probes
@@ -124,7 +125,7 @@ class Node:
     delivery: Delivery
     fleet: Fleet
     placements: Placements
-    reservations: Reservations
+    reservations: Reservations | ManagedReservations
     jobs: Jobs
     budgets: Budgets
     routing: Routing
@@ -257,9 +258,9 @@ async def build_node(
             migration=opened_migration(vault, store, clock, telemetry, artefacts, log[1]), placements=placements,
             escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
             agreements=archive, anchors=Anchors(store, offload, clock), artefacts=artefacts, fleet=fleet, ledger=ledger,
-            reservations=await opened_reservations(settings, ports, store, fleet), routing=routing, workflows=workflows,
-            engine=workflows.engine, identities=identities, probes=probes_of(settings, telemetry),
-            sharing=opened_sharing(settings, ports, store, ledger, SharedValues(indicators)),
+            reservations=await opened_reservations(settings, ports, store, fleet, (bus, cluster), services, telemetry),
+            engine=workflows.engine, identities=identities, probes=probes_of(settings, telemetry), workflows=workflows,
+            sharing=opened_sharing(settings, ports, store, ledger, SharedValues(indicators)), routing=routing,
             delivery=await opened_delivery(settings, ports, store, telling, intake, telemetry, alerts, stack),
             incidents=Incidents(telling.store, ledger, clock, host_names or {}), local_operator=_LOCAL_OPERATOR,
             _space=space, _services=services, budgets=budgets, detection=await opened_detection(ports, store, ledger),

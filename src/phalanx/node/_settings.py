@@ -289,6 +289,12 @@ class ClusterSection(Section):
         description="Nodes that continue this one's missions should it die, and whose missions it continues, by their "
         "names in the cluster (`lab.acme`); `*`: all that are trusted. A mission's finding goes along.",
     )
+    manager: str = Field(
+        "", description="The node that keeps the calendar of reservations for this one, by its name in the cluster."
+    )
+    manages: tuple[str, ...] = Field(
+        (), max_length=64, description="Nodes whose reservations this one keeps; `*`: all that are trusted."
+    )
 
 
 class LogSection(Section):
