@@ -10,6 +10,7 @@ import tarfile
 import zipfile
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,6 +51,8 @@ PACKED = {
     "plain": TEXT, "gzip": gzip.compress(TEXT), "bzip2": bz2.compress(TEXT), "xz": lzma.compress(TEXT),
     "tar": tarred(log=TEXT), "tar.gz": gzip.compress(tarred(log=TEXT)), "zip": zipped(log=TEXT),
     "gz in zip": zipped(log=gzip.compress(TEXT)), "two members": gzip.compress(TEXT[:100]) + gzip.compress(TEXT[100:]),
+    "zstd": zstandard.compress(TEXT), "two frames": zstandard.compress(TEXT[:100]) + zstandard.compress(TEXT[100:]),
+    "zstd and garbage": zstandard.compress(TEXT) + b"\n", "tar.zst": zstandard.compress(tarred(log=TEXT)),
     "garbage behind": gzip.compress(TEXT) + b"\n", "windows": TEXT.replace(b"\n", b"\r\n"),
     "utf-16": codecs.BOM_UTF16_LE + TEXT.decode().encode("utf-16-le"), "bom": codecs.BOM_UTF8 + TEXT,
     "document": b"[" + b",\n".join(LINES) + b"]", "records": b' {"Records": [' + b",".join(LINES) + b"]}",
@@ -80,7 +83,8 @@ def test_every_log_of_an_archive_is_a_part_with_its_name():
     ("data", "told"),
     [
         (b"\xd4\xc3\xb2\xa1" + bytes(40), "packet capture"),
-        (b"\x28\xb5\x2f\xfd" + bytes(40), "zstd -dc"),
+        (b"\x28\xb5\x2f\xfd" + b"\xff" * 40, "damaged"),
+        (zstandard.compress(TEXT)[:-20], "damaged"),
         (gzip.compress(gzip.compress(gzip.compress(gzip.compress(gzip.compress(TEXT))))), "more than 3 times"),
         (gzip.compress(TEXT)[:-20], "damaged"),
         (lzma.compress(TEXT)[:-20], "damaged"),
@@ -116,7 +120,9 @@ def test_an_encrypted_member_is_told_of():
     assert b"is encrypted" in told
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, lambda data: zipped(log=data)])
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress, lambda data: zipped(log=data)]
+)
 def test_a_bomb_is_stopped_with_little_held(pack, monkeypatch):
     monkeypatch.setattr("phalanx.intel.reading._unpacking.MIN_BOMB_BYTES", 1 << 20)
     bomb = pack(b"x\n" * 4_000_000)
@@ -131,7 +137,10 @@ def test_an_xz_dictionary_of_its_own_choosing_is_refused():
         lines_of(hungry)
 
 
-@given(st.binary(max_size=300), st.sampled_from([b"", b"\x1f\x8b\x08\0", b"BZh9", b"\xfd7zXZ\0", b"PK\x03\x04", b"[{"]))
+@given(
+    st.binary(max_size=300),
+    st.sampled_from([b"", b"\x1f\x8b\x08\0", b"BZh9", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"]),
+)
 @settings(max_examples=150, deadline=None)
 def test_garbage_is_lines_or_refused(data, begins):
     try:

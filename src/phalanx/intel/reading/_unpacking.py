@@ -1,9 +1,9 @@
 """Files as lines: logs that are packed, binary or one document are made into one event a line, piece by piece.
 
-Understood are gzip, bzip2, xz, zip and tar, each within the other to a small depth; event logs of Windows; Zeek's own
-logs; JSON documents that hold a list of records; UTF-16 text. What is held is bounded, and so is what may come out of
-a packed file, in all and for each byte that went in. A stream that turns out damaged or hostile ends with ``BadLine``
-or ``LimitExceeded``; what was given out before counts.
+Understood are gzip, bzip2, xz, Zstandard, zip and tar, each within the other to a small depth; event logs of Windows;
+Zeek's own logs; JSON documents that hold a list of records; UTF-16 text. What is held is bounded, and so is what may
+come out of a packed file, in all and for each byte that went in. A stream that turns out damaged or hostile ends with
+``BadLine`` or ``LimitExceeded``; what was given out before counts.
 """
 
 import bz2
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Final
 
 import msgspec
+import zstandard
 
 from phalanx.core import KIB, MAX_EVENT_BYTES, LimitExceeded
 from phalanx.intel._errors import BadLine
@@ -37,11 +38,16 @@ from phalanx.intel.reading._unread import unread_line
 from phalanx.intel.reading._zeek_tsv import TSV_MARK, tsv_reader
 
 BLOCK_BYTES: Final = 256 * KIB
-_DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError)
+_DAMAGED = (
+    OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, tarfile.TarError, zipfile.BadZipFile,
+    NotImplementedError,
+)  # fmt: skip
+_ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+# Four bytes can become a block of 128 KiB, so this many at a time become 16 MiB at most.
+_ZSTD_STEP_BYTES: Final = 512
 _NOT_EVENTS = {
     b"\xd4\xc3\xb2\xa1": "a packet capture", b"\xa1\xb2\xc3\xd4": "a packet capture",
     b"\x0a\x0d\x0d\x0a": "a packet capture", b"\x4d\x3c\xb2\xa1": "a packet capture",
-    b"\x28\xb5\x2f\xfd": "packed with Zstandard: unpack it first (zstd -dc)",
     b"7z\xbc\xaf": "a 7z archive: unpack it first",
 }  # fmt: skip
 _DOCUMENT = re.compile(rb'\s*(?:\[\s*[{\]]|\{\s*"Records"\s*:\s*\[)')
@@ -171,7 +177,7 @@ def _parts(stream: _Stream, name: str, budget: _Budget, depth: int) -> Iterator[
         raise BadLine(f"{name} is a zip archive within another or in a pipe: unpack it first")
     try:
         if (unpacked := _unpacked(stream, head)) is not None:
-            inner = name.removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")
+            inner = name.removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz").removesuffix(".zst")
             yield from _parts(_Stream(unpacked, budget), inner, budget, depth + 1)
         elif head[257:262] == b"ustar":
             yield from _tar(stream, name, budget, depth)
@@ -196,6 +202,8 @@ def _unpacked(stream: _Stream, head: bytes) -> Any:
         return bz2.BZ2File(stream).read
     if head.startswith(b"\xfd7zXZ\0"):
         return _xz(stream)
+    if head.startswith(_ZSTD_MAGIC):
+        return _zstd(stream)
     return None
 
 
@@ -236,6 +244,30 @@ def _xz(stream: _Stream) -> Any:
             if out := decoder.decompress(data, n):
                 return out
         return b""
+
+    return read
+
+
+def _zstd(stream: _Stream) -> Any:
+    """Frames one behind the other; what follows the last and is none is no part of it."""
+    unpacker = zstandard.ZstdDecompressor(max_window_size=MAX_UNPACK_MEMORY_BYTES)
+    decoder, data, out = unpacker.decompressobj(), b"", memoryview(b"")
+
+    def read(n: int) -> bytes:
+        nonlocal decoder, data, out
+        while not out:
+            if decoder.eof:
+                data = decoder.unused_data
+                data += stream.read(max(0, len(_ZSTD_MAGIC) - len(data)))
+                if not data.startswith(_ZSTD_MAGIC):
+                    return b""
+                decoder = unpacker.decompressobj()
+            data = data or stream.read(_ZSTD_STEP_BYTES)
+            if not data:
+                raise EOFError("it ends too early")
+            out, data = memoryview(decoder.decompress(data)), b""
+        taken, out = out[:n], out[n:]
+        return bytes(taken)
 
     return read
 
