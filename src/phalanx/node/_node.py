@@ -4,7 +4,7 @@ Read ``build_node`` from top to bottom to see what depends on what.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from phalanx.adapters import provider_secret
@@ -17,7 +17,6 @@ from phalanx.balancing import Balancing
 from phalanx.consensus import Archive
 from phalanx.core import (
     DEFAULT_TENANT,
-    GIB,
     Blobs,
     Clock,
     IdSource,
@@ -35,7 +34,7 @@ from phalanx.crypto.entropy import NoiseWatch
 from phalanx.crypto.identity import Identities
 from phalanx.crypto.sharing import Escrows
 from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
-from phalanx.devices import Fleet, History, Jobs, ProviderContext, Workers, watch_devices, watch_workers
+from phalanx.devices import Fleet, History, Jobs, ProviderContext, Workers
 from phalanx.incidents import Cases, Incidents, Responses
 from phalanx.intel import ArchiveHunts, ChunkSeals, EventLog, Findings, Intake, Judgements, Sentinel
 from phalanx.intel.delivery import Delivery
@@ -47,13 +46,13 @@ from phalanx.node._archive import EventArchive, opened_events, opened_hunts, ope
 from phalanx.node._assembly import Assembly
 from phalanx.node._bus import opened_bus
 from phalanx.node._cluster import Cluster
-from phalanx.node._connectors import opened_delivery, opened_telling, start_delivery
-from phalanx.node._detection import Detection, opened_detection, start_detection
+from phalanx.node._connectors import opened_delivery, opened_telling
+from phalanx.node._detection import Detection, opened_detection
 from phalanx.node._entropy import watch_noise
 from phalanx.node._guard import SpaceWatch, WatchedBlobs, WatchedJournals, WatchedStore
-from phalanx.node._identities import keep_identities, opened_identities
-from phalanx.node._indicators import SharedValues, opened_indicators, start_indicators
-from phalanx.node._limits import MAX_STORY_WAYPOINTS, RETENTION_EVERY_S, SETTLED_POLL_S
+from phalanx.node._identities import opened_identities
+from phalanx.node._indicators import SharedValues, opened_indicators
+from phalanx.node._limits import MAX_STORY_WAYPOINTS, SETTLED_POLL_S
 from phalanx.node._manager import ManagedReservations
 from phalanx.node._plugins import provided_fleet
 from phalanx.node._ports import Ports
@@ -62,12 +61,13 @@ from phalanx.node._responding import opened_responses
 from phalanx.node._roles import detection_rules, probes_of, skills_by_rule, skills_for
 from phalanx.node._routing import Routing
 from phalanx.node._rules import Rules, opened_rules
-from phalanx.node._sealing import anchor_daily, require_allowed, seal, seal_often
+from phalanx.node._sealing import require_allowed, seal
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
 from phalanx.node._sharing import Sharing, opened_sharing
+from phalanx.node._starting import start_services
 from phalanx.node._swarm import load_work, opened_swarm, provide_tools
-from phalanx.node._vault import Erasable, TenantSealers, keep_vault, opened_vault
+from phalanx.node._vault import TenantSealers, opened_vault
 from phalanx.node._vouching import Vouching, build_vouching
 from phalanx.node._workflows import opened_workflows
 from phalanx.telemetry import WAYPOINTS, Alerts, LogSink, Telemetry, discard, in_order
@@ -268,7 +268,7 @@ async def build_node(
         provide_tools(toolbox, node, ports)
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)
-        _start_services(node, ports, services, lambda: space.watch(ports.store, probe_journal))
+        start_services(node, ports, services, lambda: space.watch(ports.store, probe_journal))
         # Pushed last, so run first: nobody waits for updates and no service restarts while the node goes down.
         stack.push_async_callback(services.stop)
         stack.callback(telemetry.feed.close)
@@ -304,57 +304,6 @@ async def _sentinel(
         probe_skills=skills_for("probe", skills), rule_skills=skills_by_rule(skills),
         host_names={**await _host_names(settings, ports), **host_names},
     )  # fmt: skip
-
-
-def _start_services(
-    node: Node, ports: Ports, services: Services, watch_space: Callable[[], Coroutine[None, None, None]]
-) -> None:  # fmt: skip
-    """What runs beside the swarm for as long as the node does."""
-    settings, telemetry, clock = node.settings, node.telemetry, node.clock
-    services.start("storage-watch", watch_space)
-    start_indicators(node, ports, services)
-    start_detection(node, services)
-    services.start("sentinel", node.sentinel.run)
-    if node.archive is not None:
-        node.archive.start(services, node.sentinel)
-    if settings.intake.rules_dir is not None and settings.detection.reload_s > 0:
-        services.start("rules", node.rules.run)
-    start_delivery(node.delivery, services)
-    services.start("retention", lambda: _retain(node.events, settings, clock))
-    keep_identities(node.identities, node.swarm, services)
-    services.start("migration", node.migration.run)
-    services.start("artefacts", node.artefacts.run)
-    services.start("vault", lambda: keep_vault(node.vault, node.store, _kept_files(node), node.ledger))
-    services.start("noise", node.noise.run)
-    services.start("balancing", node.balancing.run)
-    services.start("workflows", node.engine.serve)
-    services.start("device-jobs", node.jobs.run)
-    services.start(
-        "device-watch", lambda: watch_devices(node.fleet, node.device_history, clock, node.alerts, node.jobs.reconsider)
-    )
-    services.start("uptime", node.reports.uptime.run)
-    _watch_worker(node, ports, services)
-    services.start("ledger-seal", lambda: seal_often(node.ledger, telemetry, clock))
-    node.sharing.start(services, clock)
-    services.start("ledger-anchor", lambda: anchor_daily(node.ledger, node.anchors, ports, telemetry))
-    node.vouching.start(services)
-    if settings.otlp.endpoint:
-        _start_otlp(settings, telemetry, services)
-
-
-def _watch_worker(node: Node, ports: Ports, services: Services) -> None:
-    """Say how this machine is, where its operating system tells."""
-    host, name = ports.host, node.settings.node.name
-    if host is not None:
-        services.start(
-            "worker-watch",
-            lambda: watch_workers(node.workers, name, host.read, node.clock, node.offload, node.alerts),
-        )
-
-
-def _kept_files(node: Node) -> Sequence[Erasable]:
-    """What holds files of tenants beside the store."""
-    return [node.artefacts] if node.archive is None else [node.artefacts, node.archive]
 
 
 def _balancing(settings: Settings, ports: Ports, telemetry: Telemetry, swarm: Swarm, engine: Engine) -> Balancing:
@@ -397,13 +346,6 @@ async def _opened(journals: Journals, name: str) -> AsyncIterator[Journal]:
         await journal.close()
 
 
-async def _retain(events: EventLog, settings: Settings, clock: Clock) -> None:
-    """Drop the oldest raw events beyond what the settings keep, for as long as the node runs."""
-    while True:
-        await events.retain(int(settings.intake.retention_gib * GIB))
-        await clock.sleep(RETENTION_EVERY_S)
-
-
 async def _host_names(settings: Settings, ports: Ports) -> dict[str, str]:
     """Names by address from the inventory: lines of ``address name [alias …]``, as in /etc/hosts."""
     file = settings.intake.hosts_file
@@ -419,12 +361,3 @@ async def _host_names(settings: Settings, ports: Ports) -> dict[str, str]:
         if name:
             names |= dict.fromkeys(filter(None, (address, *aliases)), name)
     return names
-
-
-def _start_otlp(settings: Settings, telemetry: Telemetry, services: Services) -> None:
-    from phalanx.adapters import OtlpExporter
-
-    if not settings.otlp.endpoint.startswith(("http://", "https://")):
-        raise InvalidInput("otlp.endpoint", f"{settings.otlp.endpoint!r} is not an http address")
-    exporter = OtlpExporter(telemetry, settings.otlp.endpoint, node=settings.node.name)
-    services.start("otlp", lambda: exporter.run(settings.otlp.interval_s))

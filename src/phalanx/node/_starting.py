@@ -1,0 +1,89 @@
+"""What runs in a node beside its swarm, begun in order."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING
+
+from phalanx.core import GIB, Clock, InvalidInput
+from phalanx.devices import watch_devices, watch_workers
+from phalanx.intel import EventLog
+from phalanx.node._connectors import start_delivery
+from phalanx.node._detection import start_detection
+from phalanx.node._identities import keep_identities
+from phalanx.node._indicators import start_indicators
+from phalanx.node._limits import RETENTION_EVERY_S
+from phalanx.node._ports import Ports
+from phalanx.node._sealing import anchor_daily, seal_often
+from phalanx.node._services import Services
+from phalanx.node._settings import Settings
+from phalanx.node._vault import Erasable, keep_vault
+from phalanx.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from phalanx.node._node import Node
+
+
+def start_services(
+    node: "Node", ports: Ports, services: Services, watch_space: Callable[[], Coroutine[None, None, None]]
+) -> None:  # fmt: skip
+    """What runs beside the swarm for as long as the node does."""
+    settings, telemetry, clock = node.settings, node.telemetry, node.clock
+    services.start("storage-watch", watch_space)
+    start_indicators(node, ports, services)
+    start_detection(node, services)
+    services.start("sentinel", node.sentinel.run)
+    if node.archive is not None:
+        node.archive.start(services, node.sentinel)
+    if settings.intake.rules_dir is not None and settings.detection.reload_s > 0:
+        services.start("rules", node.rules.run)
+    start_delivery(node.delivery, services)
+    services.start("retention", lambda: _retain(node.events, settings, clock))
+    keep_identities(node.identities, node.swarm, services)
+    services.start("migration", node.migration.run)
+    services.start("artefacts", node.artefacts.run)
+    services.start("vault", lambda: keep_vault(node.vault, node.store, _kept_files(node), node.ledger))
+    services.start("noise", node.noise.run)
+    services.start("balancing", node.balancing.run)
+    services.start("workflows", node.engine.serve)
+    services.start("device-jobs", node.jobs.run)
+    services.start(
+        "device-watch", lambda: watch_devices(node.fleet, node.device_history, clock, node.alerts, node.jobs.reconsider)
+    )
+    services.start("uptime", node.reports.uptime.run)
+    _watch_worker(node, ports, services)
+    services.start("ledger-seal", lambda: seal_often(node.ledger, telemetry, clock))
+    node.sharing.start(services, clock)
+    services.start("ledger-anchor", lambda: anchor_daily(node.ledger, node.anchors, ports, telemetry))
+    node.vouching.start(services)
+    if settings.otlp.endpoint:
+        _start_otlp(settings, telemetry, services)
+
+
+def _watch_worker(node: "Node", ports: Ports, services: Services) -> None:
+    """Say how this machine is, where its operating system tells."""
+    host, name = ports.host, node.settings.node.name
+    if host is not None:
+        services.start(
+            "worker-watch",
+            lambda: watch_workers(node.workers, name, host.read, node.clock, node.offload, node.alerts),
+        )
+
+
+def _kept_files(node: "Node") -> Sequence[Erasable]:
+    """What holds files of tenants beside the store."""
+    return [node.artefacts] if node.archive is None else [node.artefacts, node.archive]
+
+
+async def _retain(events: EventLog, settings: Settings, clock: Clock) -> None:
+    """Drop the oldest raw events beyond what the settings keep, for as long as the node runs."""
+    while True:
+        await events.retain(int(settings.intake.retention_gib * GIB))
+        await clock.sleep(RETENTION_EVERY_S)
+
+
+def _start_otlp(settings: Settings, telemetry: Telemetry, services: Services) -> None:
+    from phalanx.adapters import OtlpExporter
+
+    if not settings.otlp.endpoint.startswith(("http://", "https://")):
+        raise InvalidInput("otlp.endpoint", f"{settings.otlp.endpoint!r} is not an http address")
+    exporter = OtlpExporter(telemetry, settings.otlp.endpoint, node=settings.node.name)
+    services.start("otlp", lambda: exporter.run(settings.otlp.interval_s))
