@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -47,6 +48,9 @@ _RECORDS: Mapping[str, tuple[Table, type[Record]]] = {
 # Said of every record on this page already, or of no interest to a person.
 _UNSAID = ("kind", "v", "tenant", "trace")
 
+# Stages that say who is to do what, before anybody did.
+_ORDERS = frozenset({"mission", "assigned"})
+
 
 @dataclass(frozen=True, slots=True)
 class EventFacts:
@@ -84,6 +88,17 @@ class Story:
     assessment: Assessment | None
     decisions: Sequence[Decision]
     seals: Sequence[Seal]
+
+    @property
+    def stretches(self) -> list[list[Chapter]]:
+        """The chapters in order; orders that follow one another are together, as they are many and alike."""
+        return [
+            list(chapters)
+            for _, chapters in groupby(
+                self.chapters,
+                lambda chapter: "" if chapter.waypoint.stage in _ORDERS else chapter.waypoint.id,
+            )
+        ]
 
     @property
     def worst(self) -> Finding | None:
