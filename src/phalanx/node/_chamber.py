@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from phalanx.agents import AgentState, Capability, Swarm
+from phalanx.agents import AgentState, Role, Swarm
 from phalanx.consensus import (
     ML_DSA,
     WOTS,
@@ -203,13 +203,12 @@ class Chamber:
         return self._sitting
 
     def _present(self) -> list[tuple[str, Identity]]:
-        """Those who respond to incidents, and whose identity stands: the other roles look, and do not vote."""
+        """Analysts whose identity stands: the other roles look and do not vote, whatever skills they are given."""
         seats = self._identities.seats
-        roles = {one.role for one in self._swarm.skills(Capability.INCIDENTS)}
         found = [
             (view.id, identity)
             for view in self._swarm.roster()
-            if view.role in roles
+            if view.role is Role.ANALYST
             and view.state is not AgentState.STOPPED
             and (identity := seats.identity(view.id)) is not None
         ]

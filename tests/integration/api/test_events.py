@@ -57,7 +57,8 @@ def test_the_whole_way_of_an_event_can_be_followed(on_node):
         case = (await api.http.get(f"/v1/cases/{finding['case']}")).json()
         assert [len(case[kind]) for kind in ("findings", "assessments", "proposals", "decisions")] == [1] * 4
         skills = sorted(mission["skill"] for mission in case["missions"])
-        assert skills == ["correlate", "expand", "retro-hunt", "triage"]
+        assert len(set(skills)) == len(skills)
+        assert {"correlate", "expand", "retro-hunt", "triage"} <= set(skills)
         assert case["assessments"][0]["provenance"][0]["origin"] == "simulated"
 
     on_node(work)

@@ -153,7 +153,7 @@ def _story(demo: Demo) -> dict[str, list]:
     assert triaged == sorted(a["finding"] for a in assessments)
     assert {d["about"] for d in decisions} == set(proposals)
     entries = demo.all("/v1/ledger")
-    looked = ("hunter", "analyst", "guardian", "admin")
+    looked = ("sentinel", "hunter", "analyst", "guardian", "deception", "admin", "canary", "specialist")
     told = [entry for entry in entries.values() if entry["case"] and entry["actor"] not in looked]
     assert len(told) == len(assessments) + len(proposals) + len(decisions), sorted(
         {e["action"] for e in entries.values()}

@@ -29,7 +29,7 @@ def test_a_program_without_an_end_is_given_up(monkeypatch):
     pytest.importorskip("qdk", reason="the extra qsharp is not installed")
     monkeypatch.setattr("phalanx.adapters._qsharp.QSHARP_WITHIN_S", 3.0)
     with pytest.raises(LimitExceeded, match="seconds"):
-        compile_qsharp("function Main() : Int { mutable n = 0; while true { set n = n; } n }")
+        compile_qsharp("operation Main() : Unit { mutable n = 0; while true { set n += 1; } }")
 
 
 def test_bitcode_says_the_same_as_text():
