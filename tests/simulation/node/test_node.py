@@ -54,9 +54,11 @@ def test_the_headless_demo_tells_the_whole_way():
     totals = told["totals"]
     assert totals["step"] == 3 * totals["assessment"]
     assert totals["assessment"] == sum(one["skill"] == "triage" for one in told["missions"])
+    actions = [one["entry"]["action"] for one in told["ledger"]]
+    assert sum(action.startswith("report.") for action in actions) == totals["report"]
     caused = [one for one in told["ledger"] if one["entry"]["actor"] not in ("canary", "admin", "specialist")]
     # Findings are put together by the clock.
-    caused = [one for one in caused if not one["entry"]["action"].startswith("incident.")]
+    caused = [one for one in caused if not one["entry"]["action"].startswith(("incident.", "report."))]
     indexes = [entry["index"] for entry in told["ledger"]]
     assert indexes == sorted(set(indexes))
     stages = ("assessment", "proposal", "decision", "hunt", "correlation", "rehearsal")
