@@ -246,6 +246,7 @@ def test_a_backend_that_fails_fails_its_job_alone():
 def test_a_job_that_takes_the_node_with_it_is_given_up():
     async def main(world, store):
         vendor = Vendor()
+        vendor.dies_after_sending = True
         job_id = ""
         for life in range(6):
             jobs = made(world, store, Far(vendor))
