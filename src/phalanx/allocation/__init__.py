@@ -56,6 +56,7 @@ from phalanx.allocation._policy import (
 )
 from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT, Counts, Requirement, requirement_of
 from phalanx.allocation._reservations import BOOKABLES, BOOKINGS, Reservations
+from phalanx.allocation._shapes import Shape, shape_of
 from phalanx.allocation._trying import Trials
 from phalanx.devices import noise_of
 
@@ -109,6 +110,7 @@ __all__ = [
     "Requirement",
     "Reservations",
     "Seen",
+    "Shape",
     "Standing",
     "SuccessProbability",
     "Trials",
@@ -123,6 +125,7 @@ __all__ = [
     "published_machine",
     "requirement_of",
     "run_somewhere",
+    "shape_of",
     "shortlist_loop",
     "standing_of",
     "valued",

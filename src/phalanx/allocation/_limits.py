@@ -51,3 +51,5 @@ MIN_MATCHED = 10
 SAFE_LOSS = 0.01
 # Circuits that are simulated under the noise of a device before one is chosen.
 MAX_EXPECTED_QUBITS = 8
+# A circuit that is told by its counts alone.
+MAX_SHAPE_QUBITS = 16_384

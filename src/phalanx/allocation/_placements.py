@@ -25,9 +25,12 @@ from phalanx.allocation._limits import (
     MIN_RUNS_PREDICTED,
     SHORTLIST,
 )
+from phalanx.allocation._plain import run_seconds
+from phalanx.allocation._policies import Compiled
 from phalanx.allocation._policy import Case, Policy, Preference, Ranking, is_ideal
 from phalanx.allocation._requirement import Requirement, requirement_of
 from phalanx.allocation._run_times import RunTimes
+from phalanx.allocation._shapes import Shape
 from phalanx.allocation._trying import Trials
 from phalanx.core import NS_PER_S, Circuit, Clock, Offload, Origin, TenantId
 from phalanx.devices import Chosen, DeviceModel, Fleet, Job, JobState, Window, Wish
@@ -93,6 +96,18 @@ class Placements:
         """Where it would go now, by a policy other than the node's if one is named. Nothing is sent or kept."""
         return await self._explained(checked_policies(self.policies, policy or self.policy), self._case(wish), "")
 
+    def explain_shape(self, shape: Shape, wish: Wish) -> Explanation:
+        """Where something of that shape would go now, by the compiled shortlist: there is no circuit to lay out."""
+        return explained(Compiled("shortlist"), self._case(wish, shape))
+
+    def lasts_s(self, device: str, shape: Shape, shots: int) -> float:
+        """How long so many shots of it take there, by what runs took, or else by what the device says of itself."""
+        known = self._took.get(device)
+        if known is not None and known.n >= MIN_RUNS_PREDICTED:
+            return known.quantile(0.9)
+        wanted = replace(requirement_of(shape), shots=shots)
+        return max(FIRST_RUN_S, float(run_seconds(self._board.rows, wanted.row)[self._board.place(device)]))
+
     def recent(self, tenant: TenantId) -> list[Explanation]:
         """The latest decisions for jobs of a tenant, newest first."""
         return list(reversed(self._recent.get(tenant, ())))
@@ -130,15 +145,16 @@ class Placements:
     def _provider(self, device: str) -> str:
         return self._fleet.backend(device).device.provider
 
-    def _case(self, wish: Wish) -> Case:
+    def _case(self, wish: Wish, shape: Shape | None = None) -> Case:
         self._look()
+        counts, is_clifford = self._read(wish.circuit) if shape is None else (requirement_of(shape), shape.is_clifford)
         wanted = replace(
-            self._read(wish.circuit)[0], shots=wish.shots, fidelity=wish.fidelity, deadline_s=wish.deadline_s,
+            counts, shots=wish.shots, fidelity=wish.fidelity, deadline_s=wish.deadline_s,
             budget=wish.budget, regions=wish.regions,
         )  # fmt: skip
         case: Case | None = None
         for kind in _DISTURBED if wish.origin is None else (wish.origin,):
-            excluded = self._excluded(wish, kind)
+            excluded = self._excluded(wish, kind, is_clifford)
             board = self._board.copy()
             for name in excluded:
                 board.set_open(name, is_open=False)
@@ -152,14 +168,13 @@ class Placements:
         assert case is not None
         return case
 
-    def _excluded(self, wish: Wish, kind: Origin) -> dict[str, str]:
+    def _excluded(self, wish: Wish, kind: Origin, is_clifford: bool) -> dict[str, str]:  # noqa: FBT001 - a property
         unlike = f"{kind.value} ones are " + ("asked for" if wish.origin is not None else "less disturbed")
         found = {
             model.name: f"gives {model.origin.value} results, and {unlike}"
             for model in self._models
             if model.origin is not kind
         }
-        is_clifford = self._read(wish.circuit)[1]
         found |= {
             model.name: "runs what names it, and nothing else"
             if model.only_by_name

@@ -66,6 +66,8 @@ from phalanx.api._ledger import KINDS as LEDGER_KINDS
 from phalanx.api._ledger import ledger_routes
 from phalanx.api._live import KINDS as LIVE_KINDS
 from phalanx.api._live import live_routes
+from phalanx.api._manager import KINDS as MANAGER_KINDS
+from phalanx.api._manager import manager_routes
 from phalanx.api._messages import KINDS as MESSAGE_KINDS
 from phalanx.api._messages import message_routes
 from phalanx.api._orders import KINDS as ORDER_KINDS
@@ -128,6 +130,7 @@ _KINDS: Sequence[type] = (
     *SEARCH_KINDS,
     *HUNT_KINDS,
     *JUDGING_KINDS,
+    *MANAGER_KINDS,
     *PLACE_KINDS,
     *MODEL_KINDS,
     *THRESHOLD_KINDS,
@@ -169,6 +172,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         workflow_routes(node, gate),
         reservation_routes(node, gate),
         allocation_routes(node, gate),
+        manager_routes(node, gate),
         budget_routes(node, gate),
         report_routes(node, gate),
         route_routes(node, gate),

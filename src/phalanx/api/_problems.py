@@ -59,6 +59,8 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
         ProblemType("not-authenticated", 401, "Not authenticated", "The token or the session is missing or not valid."),
         ProblemType("not-allowed", 403, "Not allowed", "The token is valid, but its role does not allow this."),
         ProblemType("over-budget", 402, "Over budget", "A job would cost more than its tenant has left."),
+        ProblemType("manager-refused", 409, "Refused by the manager", "The node that is manager says no, and why."),
+        ProblemType("manager-away", 503, "The manager is away", "The node that is manager did not answer in time."),
         ProblemType("not-found", 404, "Not found", "There is no such record or address."),
         ProblemType("method-not-allowed", 405, "Method not allowed", "The address exists, but not for this method."),
         ProblemType("shredded", 410, "Shredded", "The tenant's keys were destroyed; its data is gone for good."),

@@ -76,8 +76,7 @@ from phalanx.telemetry import WAYPOINTS
 _PER_ROLE = 125
 _LOAD_PER_S = 60.0
 _KILLED_PART = 0.3
-# Few enough that no role is degraded by it: there a successor rests, and not its replacement would be measured.
-_FAILING_PART = 0.05
+_FAILING_PART = 0.1
 _WRITE_BATCH = 50
 _EVENTS_S = 120.0
 _TOUCHES = 20

@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "phalanx.cli._reservations:reservations",
         "Devices, workers and other resources, booked together and in advance.",
     ),
+    "manager": ("phalanx.cli._manager:manager", "Work that another node places and runs for this one."),
     "batches": ("phalanx.cli._batches:batches", "Jobs on the schedulers of a site: Slurm and Kubernetes."),
     "budgets": ("phalanx.cli._budgets:budgets", "What tenants may spend on devices, what is left, and price tables."),
     "reports": ("phalanx.cli._reports:reports", "Who used what, what devices earned, and whether promises were kept."),

@@ -75,6 +75,9 @@ class Carrier:
             job, _ = await self._store.load(tenant, job_id)
             if job.state.final:
                 return
+            early_ns = job.wishes.not_before_ns - self._clock.wall_ns()
+            if early_ns > 0:
+                await self._clock.sleep(early_ns / NS_PER_S)
             try:
                 await self._attempt(job)
             except Conflict:

@@ -30,7 +30,7 @@ class JobWishes(msgspec.Struct, frozen=True, kw_only=True):
 
     ``deadline_at_ns`` is when it must be done, waiting included; ``regions`` empty: anywhere. An ``emergency``, like
     what has a deadline, goes only where it is known to go well. ``degrade``: where no device of the kind is left, a
-    classical simulator will do.
+    classical simulator will do. It is not begun before ``not_before_ns``: when its window opens.
     """
 
     origin: str = ""
@@ -40,6 +40,7 @@ class JobWishes(msgspec.Struct, frozen=True, kw_only=True):
     regions: tuple[str, ...] = ()
     emergency: bool = False
     degrade: bool = True
+    not_before_ns: int = 0
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,8 @@ from phalanx.node._escrow import EscrowDesk, open_escrows
 from phalanx.node._guard import SpaceWatch
 from phalanx.node._indicators import read_warninglists
 from phalanx.node._invitations import Invitation
+from phalanx.node._managed import ManagedWork
+from phalanx.node._manager_words import ManagedJob, ManagerAway, ManagerRefused, Placed, Work
 from phalanx.node._node import Node, build_node
 from phalanx.node._open import open_ports
 from phalanx.node._plugins import GROUPS, provided_fleet, registered
@@ -67,6 +69,12 @@ __all__ = [
     "Rules",
     "RulesView",
     "LoadedSettings",
+    "ManagedJob",
+    "ManagedWork",
+    "ManagerAway",
+    "ManagerRefused",
+    "Placed",
+    "Work",
     "Node",
     "Noise",
     "Ports",

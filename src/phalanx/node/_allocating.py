@@ -1,12 +1,17 @@
 """Where a node's circuits go, and the calendar of its resources: devices and workers can be booked from the start."""
 
+from dataclasses import dataclass
+
 from phalanx.allocation import Bookable, Learner, Placements, PolicyContext, Reservations, Trials
+from phalanx.allocation.money import Budgets
 from phalanx.core import AlertSink, AuditSink, InvalidInput, Store
-from phalanx.devices import JOBS_AT_ONCE, Fleet
+from phalanx.devices import JOBS_AT_ONCE, Fleet, Jobs
 from phalanx.messaging import Bus
 from phalanx.node._cluster import Cluster
 from phalanx.node._limits import MANAGER
-from phalanx.node._manager import ManagedReservations, Manager
+from phalanx.node._managed import ManagedReservations, ManagedWork, ManagerLine
+from phalanx.node._manager import Manager
+from phalanx.node._manager_desk import ManagerDesk
 from phalanx.node._plugins import provided_policies
 from phalanx.node._ports import Ports
 from phalanx.node._services import Services
@@ -40,20 +45,33 @@ async def opened_placements(
     return made
 
 
-async def opened_reservations(
-    settings: Settings, ports: Ports, store: Store, fleet: Fleet, line: tuple[Bus, Cluster | None], services: Services,
-    telemetry: Telemetry,
-) -> Reservations | ManagedReservations:  # fmt: skip
-    """The calendar in ``store``, kept for other nodes too where the settings say so; or that of another node."""
+@dataclass(frozen=True, slots=True)
+class Allotted:
+    """The calendar, and, where another node is manager, what it is asked for."""
+
+    reservations: Reservations | ManagedReservations
+    managed: ManagedWork | None = None
+
+
+async def opened_allotments(
+    settings: Settings, ports: Ports, store: Store, desk: tuple[Fleet, Placements, Jobs, Budgets, AuditSink],
+    line: tuple[Bus, Cluster | None], services: Services, telemetry: Telemetry,
+) -> Allotted:  # fmt: skip
+    """The calendar in ``store``, served to other nodes with placements and jobs where the settings say so; or a manager
+    elsewhere.
+    """
     (bus, cluster), wanted = line, settings.cluster
+    fleet, placements, jobs, budgets, audit = desk
     if cluster is None and (wanted.manager or wanted.manages):
         raise InvalidInput(
             "cluster.manager", "this node is in no cluster", hint="start it with --cluster or --join, or name nobody"
         )
     if wanted.manager:
         if wanted.manages:
-            raise InvalidInput("cluster.manages", f"{wanted.manager} keeps the calendar: this node keeps none")
-        return ManagedReservations(bus, wanted.manager, ports.clock, ports.ids)
+            raise InvalidInput("cluster.manages", f"{wanted.manager} is the manager: this node is none")
+        asking = ManagerLine(bus, wanted.manager, ports.clock)
+        managed = ManagedWork(asking, bus.process, store, ports.clock, ports.ids, placements, jobs, audit)
+        return Allotted(ManagedReservations(asking, ports.ids), managed)
     made = await _own_reservations(settings, ports, store, fleet)
     if cluster is not None and wanted.manages:
         met = cluster
@@ -61,8 +79,9 @@ async def opened_reservations(
         def allowed() -> frozenset[str]:
             return met.met if "*" in wanted.manages else met.met & frozenset(wanted.manages)
 
-        services.start(MANAGER, Manager(bus, made, allowed, telemetry).run)
-    return made
+        work = ManagerDesk(bus.process, store, ports.clock, ports.offload, placements, made, jobs, budgets)
+        services.start(MANAGER, Manager(bus, made, work, allowed, telemetry).run)
+    return Allotted(made)
 
 
 async def _own_reservations(settings: Settings, ports: Ports, store: Store, fleet: Fleet) -> Reservations:

@@ -41,7 +41,7 @@ from phalanx.intel.delivery import Delivery
 from phalanx.intel.indicators import Indicators
 from phalanx.ledger import Anchors, Ledger
 from phalanx.messaging import Bus
-from phalanx.node._allocating import opened_placements, opened_reservations
+from phalanx.node._allocating import Allotted, opened_allotments, opened_placements
 from phalanx.node._archive import EventArchive, opened_events, opened_hunts, opened_migration
 from phalanx.node._assembly import Assembly
 from phalanx.node._bus import opened_bus
@@ -53,7 +53,7 @@ from phalanx.node._guard import SpaceWatch, WatchedBlobs, WatchedJournals, Watch
 from phalanx.node._identities import opened_identities
 from phalanx.node._indicators import SharedValues, opened_indicators
 from phalanx.node._limits import MAX_STORY_WAYPOINTS, SETTLED_POLL_S
-from phalanx.node._manager import ManagedReservations
+from phalanx.node._managed import ManagedReservations, ManagedWork
 from phalanx.node._plugins import provided_fleet
 from phalanx.node._ports import Ports
 from phalanx.node._probing import Probes
@@ -125,13 +125,23 @@ class Node:
     delivery: Delivery
     fleet: Fleet
     placements: Placements
-    reservations: Reservations | ManagedReservations
     jobs: Jobs
     budgets: Budgets
     routing: Routing
     local_operator: Principal
     _space: SpaceWatch
     _services: Services
+    _allotted: Allotted
+
+    @property
+    def reservations(self) -> Reservations | ManagedReservations:
+        """The calendar, this node's or that of its manager."""
+        return self._allotted.reservations
+
+    @property
+    def managed(self) -> ManagedWork | None:
+        """What another node places and runs for this one, if one is its manager."""
+        return self._allotted.managed
 
     @property
     def reports(self) -> Reports:
@@ -246,6 +256,8 @@ async def build_node(
         responses, assembly = opened_responses(
             settings, ports, archive, telling.store, ledger, vault, swarm, identities, bus, cluster, telemetry,
             alerts, services)  # fmt: skip
+        desk = fleet, placements, jobs, budgets, ledger
+        allotted = await opened_allotments(settings, ports, store, desk, (bus, cluster), services, telemetry)
         sentinel = await _sentinel(settings, ports, intake, telling.store, telemetry, swarm, work[0], host_names or {})
         node = Node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
@@ -254,11 +266,10 @@ async def build_node(
             events=log[0], archive=log[1], findings=findings, bus=bus, cluster=cluster, assembly=assembly, swarm=swarm,
             hunts=opened_hunts(log, findings, sentinel, store, ledger, ports, indicators), indicators=indicators,
             assessments=Assessments(store), responses=responses, cases=Cases(store), noise=noise, vault=vault,
-            balancing=_balancing(settings, ports, telemetry, swarm, workflows.engine),
+            balancing=_balancing(settings, ports, telemetry, swarm, workflows.engine), _allotted=allotted,
             migration=opened_migration(vault, store, clock, telemetry, artefacts, log[1]), placements=placements,
             escrows=Escrows(watched, ledger, clock, ports.signer, policy=settings.crypto.policy), vouching=vouching,
             agreements=archive, anchors=Anchors(store, offload, clock), artefacts=artefacts, fleet=fleet, ledger=ledger,
-            reservations=await opened_reservations(settings, ports, store, fleet, (bus, cluster), services, telemetry),
             engine=workflows.engine, identities=identities, probes=probes_of(settings, telemetry), workflows=workflows,
             sharing=opened_sharing(settings, ports, store, ledger, SharedValues(indicators)), routing=routing,
             delivery=await opened_delivery(settings, ports, store, telling, intake, telemetry, alerts, stack),

@@ -290,10 +290,12 @@ class ClusterSection(Section):
         "names in the cluster (`lab.acme`); `*`: all that are trusted. A mission's finding goes along.",
     )
     manager: str = Field(
-        "", description="The node that keeps the calendar of reservations for this one, by its name in the cluster."
+        "",
+        description="The node that is manager for this one, by its name in the cluster: it keeps the calendar of "
+        "reservations, says where circuits go, and runs jobs under the budget that it granted this node.",
     )
     manages: tuple[str, ...] = Field(
-        (), max_length=64, description="Nodes whose reservations this one keeps; `*`: all that are trusted."
+        (), max_length=64, description="Nodes that this one is manager for; `*`: all that are trusted."
     )
 
 

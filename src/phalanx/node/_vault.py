@@ -51,6 +51,8 @@ from phalanx.intel.sharing import COLLECTIONS, EXPORTS, OBJECTS, STATUSES
 from phalanx.ledger import Sealer
 from phalanx.messaging import DEAD_LETTERS
 from phalanx.node._invitations import INVITATIONS
+from phalanx.node._managed import ASKED
+from phalanx.node._manager_desk import PLACED
 from phalanx.node._plugins import registered
 from phalanx.node._ports import Ports
 from phalanx.node._settings import Settings
@@ -69,7 +71,7 @@ SEALED_TABLES = (
     OPINIONS, ORDERS, OUTBOX, PLACE_PARTS, PLACE_TABLES, PROPOSALS, QUARANTINE, REHEARSALS, REPLAYS, RUNS, RUN_STATES,
     SCORES, SEGMENTS, SINK_LETTERS, SINK_STATES, SOURCE_STATES, STATUSES, STEP_ATTEMPTS, STEP_RESULTS, STEP_UNDOS,
     SUPPRESSIONS, THRESHOLDS, THRESHOLD_MOVES, THRESHOLD_PINS, TRIPWIRES, VALUES, WAYPOINTS, WORDS, WORKFLOW_FILES,
-    EXPERIENCE,
+    EXPERIENCE, ASKED, PLACED,
 )  # fmt: skip
 
 
