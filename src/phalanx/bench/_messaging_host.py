@@ -94,8 +94,7 @@ class _Taken:
 
     own_ms: list[float] = field(default_factory=list)
     far_ms: dict[Kind, list[float]] = field(default_factory=dict)
-    numbers: set[int] = field(default_factory=set)
-    twice: int = 0
+    numbers: list[int] = field(default_factory=list)
 
 
 class Host:
@@ -125,17 +124,15 @@ class Host:
 
     async def _read(self, box: Mailbox) -> None:
         async for envelope in box:
-            took_ms = (time.time_ns() - envelope.at_ns) / NS_PER_MS
             taken = self._taken
+            if number := int.from_bytes(envelope.body[:_NUMBER_BYTES]):
+                taken.numbers.append(number)  # of a flow, which is counted and not timed
+                continue
+            took_ms = (time.time_ns() - envelope.at_ns) / NS_PER_MS
             if envelope.origin == self._bus.origin:
                 taken.own_ms.append(took_ms)
-                continue
-            taken.far_ms.setdefault(envelope.kind, []).append(took_ms)
-            number = int.from_bytes(envelope.body[:_NUMBER_BYTES])
-            if number in taken.numbers:
-                taken.twice += 1
-            elif number:
-                taken.numbers.add(number)
+            else:
+                taken.far_ms.setdefault(envelope.kind, []).append(took_ms)
 
     async def obey(self, order: Any) -> Any:
         match order:
@@ -148,9 +145,8 @@ class Host:
             case Flow():
                 return await self._flow(order)
             case Seen(n):
-                seen, twice = len(self._taken.numbers & set(range(1, n + 1))), self._taken.twice
-                self._taken = _Taken()
-                return seen, twice
+                numbers, self._taken = self._taken.numbers, _Taken()
+                return len(set(numbers) & set(range(1, n + 1))), len(numbers) - len(set(numbers))
 
     async def _steady(self, order: Steady) -> dict[str, Any]:
         rng, kinds = self._rng, [kind for kind, _ in order.mix]

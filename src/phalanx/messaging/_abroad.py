@@ -15,7 +15,7 @@ from phalanx.core import Clock, InvalidInput, LimitExceeded, PhalanxError, Rng, 
 from phalanx.messaging._arrivals import Arrivals, Delivery
 from phalanx.messaging._desk import Desk
 from phalanx.messaging._directory import Directory, Resolved
-from phalanx.messaging._envelope import Envelope, decode_envelope, encode_envelope, proved_bytes
+from phalanx.messaging._envelope import Envelope, decode_envelope, proved_bytes
 from phalanx.messaging._errors import Malformed
 from phalanx.messaging._kinds import Kind, Outcome, Recipients, outcome_of
 from phalanx.messaging._limits import ANNOUNCE_EVERY_S, FLOOD_DEGREE, FLOOD_HOPS
@@ -71,11 +71,11 @@ class _Outlet:
     """A link as a place to wait at."""
 
     address: str
-    data: bytes
+    envelope: Envelope
     links: Links
 
     async def wait_for_room(self, receipt: Receipt) -> None:
-        await self.links.wait_for_room(self.address, receipt, self.data)
+        await self.links.wait_for_room(self.address, receipt, self.envelope)
 
 
 class Abroad:
@@ -109,8 +109,8 @@ class Abroad:
         )
         self.links.bind(
             Arrivals(
-                directory, desk, organisation, settle=self._settle, for_bus=self._hear, pass_on=self._pass_on,
-                organisation_of=self.organisation_of, proofs=proofs,
+                directory, desk, organisation, settle=self._settle, took=self.links.took, for_bus=self._hear,
+                pass_on=self._pass_on, organisation_of=self.organisation_of, proofs=proofs,
             )
         )  # fmt: skip
         self.surveyor = Surveyor(directory.process, clock, self._say, lambda: self.links.processes)
@@ -151,12 +151,15 @@ class Abroad:
         """Send to other processes. Returns those that there is no room for now."""
         if POLICIES[envelope.kind].recipients is Recipients.EVERYONE:
             envelope = self._prepared(envelope)
-        data = encode_envelope(envelope)
         return [
-            _Outlet(process, data, self.links)
+            _Outlet(process, envelope, self.links)
             for process in processes
-            if not self.links.post(process, envelope, data, receipt)
+            if not self.links.post(process, envelope, receipt)
         ]
+
+    def post_one(self, envelope: Envelope, process: str, receipt: Receipt) -> Sequence[Place]:
+        """As ``post``, to one process, of what is not for everybody."""
+        return () if self.links.post(process, envelope, receipt) else (_Outlet(process, envelope, self.links),)
 
     def resume(self, left: Sequence[Sent], outbox: Outbox) -> None:
         """Send on what an earlier incarnation did not see arrive."""
@@ -169,8 +172,7 @@ class Abroad:
 
     def _say(self, process: str, kind: Kind, body: bytes) -> None:
         """A word from this process itself; lost when there is no room for it."""
-        envelope = self._word(kind, body)
-        self.links.post(process, envelope, encode_envelope(envelope), None)
+        self.links.post(process, self._word(kind, body), None)
 
     async def announce(self) -> None:
         """Tell the others about members, while there are changes. Until cancelled."""
@@ -191,7 +193,7 @@ class Abroad:
             for one in members
         ]
         envelope = self._word(Kind.DISCOVERY, _encoder.encode(listed))
-        if not self.links.post(process, envelope, encode_envelope(envelope), None):
+        if not self.links.post(process, envelope, None):
             self._is_changed = True  # there is no room now; once more, later
 
     def _hear(self, source: str, envelope: Envelope) -> None:
@@ -234,11 +236,10 @@ class Abroad:
         passed = msgspec.structs.replace(envelope, hops=envelope.hops - 1)
         if not envelope.proof or passed.hops == 0:
             return
-        data = encode_envelope(passed)
         source = envelope.sender.partition("/")[0]
         for neighbour in self.neighbours():
             if neighbour not in (peer, source) and may_carry(envelope, self.organisation_of(neighbour)):
-                self.links.post(neighbour, passed, data, None)
+                self.links.post(neighbour, passed, None)
 
     def neighbours(self) -> tuple[str, ...]:
         """Whom emergencies are passed on to."""

@@ -32,7 +32,7 @@ from phalanx.messaging._broadcast import DeliveryReport, reported
 from phalanx.messaging._dead_letters import DeadLetter, DeadLetters
 from phalanx.messaging._desk import Desk
 from phalanx.messaging._directory import Directory, Resolved
-from phalanx.messaging._envelope import VERSION, Envelope, encode_envelope
+from phalanx.messaging._envelope import VERSION, Envelope
 from phalanx.messaging._errors import (
     AudienceViolation,
     DeadlinePassed,
@@ -59,7 +59,7 @@ from phalanx.messaging._proofs import Proofs
 from phalanx.messaging._receipt import Receipt, delivered
 from phalanx.telemetry import Telemetry
 
-_RED, _EVERYBODY = Marking.RED, Recipients.EVERYONE
+_RED, _GREEN, _EVERYBODY = Marking.RED, Marking.GREEN, Recipients.EVERYONE
 
 
 class Bus:
@@ -209,8 +209,7 @@ class Bus:
             if self.abroad is None:
                 raise UnknownRecipient(letter.recipient)
             receipt = Receipt(envelope, (letter.recipient,), self.desk.pending)
-            data = encode_envelope(envelope)
-            if not self.abroad.links.post(letter.recipient, envelope, data, receipt, again=True):
+            if not self.abroad.links.post(letter.recipient, envelope, receipt, again=True):
                 raise NoCredit(letter.recipient)
         await receipt.ended()
         if (error := receipt.error) is not None:
@@ -288,11 +287,11 @@ class Bus:
             raise NoCredit(self.process)
         if not may_read(envelope, member):
             raise self._violation(envelope, member.address)
-        if not may_carry(envelope, abroad.organisation_of(process)):
+        if envelope.marking > _GREEN and not may_carry(envelope, abroad.organisation_of(process)):
             raise self._violation(envelope, process)
         desk.sent_by[envelope.kind].value += 1
         receipt = Receipt(envelope, (process,), desk.pending)
-        return receipt, abroad.post(envelope, (process,), receipt)
+        return receipt, abroad.post_one(envelope, process, receipt)
 
     def _post_many(self, envelope: Envelope) -> tuple[Receipt, Sequence[Place]]:
         if len(self.desk.pending) >= MAX_PENDING:

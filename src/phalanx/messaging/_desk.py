@@ -24,7 +24,7 @@ from phalanx.messaging._errors import DeadlinePassed
 from phalanx.messaging._kinds import Kind, Outcome
 from phalanx.messaging._limits import AUDIT_WINDOW_S, MAX_AUDIT_QUEUE
 from phalanx.messaging._policies import POLICIES
-from phalanx.messaging._receipt import Receipt
+from phalanx.messaging._receipt import Accounted, Receipt
 from phalanx.telemetry import Telemetry
 
 Bury = Callable[[Envelope, str, Outcome], None]
@@ -71,7 +71,7 @@ class Desk:
         )
         self._waiting = metrics.gauge("phalanx_messaging_waiting_bytes", "Bodies that wait in mailboxes.")
 
-    def end(self, envelope: Envelope, receipt: Receipt | None, name: str, outcome: Outcome) -> None:
+    def end(self, envelope: Envelope, receipt: Accounted | None, name: str, outcome: Outcome) -> None:
         """``name`` does not get ``envelope``. Counted, told to its sender, and buried if it was to be acknowledged."""
         if receipt is None or receipt.refuse(name, outcome):
             self._count_and_bury(envelope, name, outcome)

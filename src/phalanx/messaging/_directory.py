@@ -10,8 +10,6 @@ from phalanx.messaging._mailbox import Mailbox
 from phalanx.messaging._marking import may_read
 from phalanx.messaging._member import EVERYONE, Member, process_of
 
-_NOBODY: dict[str, Member] = {}
-
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -40,6 +38,7 @@ class Directory:
         self.boxes: dict[str, Mailbox] = {}
         self._tagged: dict[str, dict[str, Mailbox]] = {}
         self._elsewhere: dict[str, dict[str, Member]] = {}
+        self._far: dict[str, tuple[str, Member]] = {}  # the same by address, with their process
         self._instances: dict[str, Instance] = {}
 
     # Members
@@ -75,9 +74,7 @@ class Directory:
 
     def find_elsewhere(self, address: str) -> tuple[str, Member] | None:
         """The process and the member of an address that is not of this process."""
-        process = address.partition("/")[0]
-        member = self._elsewhere.get(process, _NOBODY).get(address)
-        return None if member is None else (process, member)
+        return self._far.get(address)
 
     # Other processes
 
@@ -98,11 +95,14 @@ class Directory:
         for address in listed:
             if process == self.process or process_of(address) != process:
                 raise InvalidInput("members", f"{process} announces {address}, which is not its own")
+        self.lose(process)
         self._elsewhere[process] = listed
+        self._far |= {address: (process, member) for address, member in listed.items()}
 
     def lose(self, process: str) -> None:
         """``process`` is gone."""
-        self._elsewhere.pop(process, None)
+        for address in self._elsewhere.pop(process, ()):
+            del self._far[address]
 
     # Instances
 

@@ -10,7 +10,14 @@ import msgspec
 from phalanx.core import NO_TRACE, FutureVersion, TenantId, TraceId, WireError
 from phalanx.messaging._errors import Malformed
 from phalanx.messaging._kinds import Kind
-from phalanx.messaging._limits import MAX_ADDRESS_CHARS, MAX_AUDIENCE, MAX_BODY_BYTES, MAX_PROOF_BYTES, MAX_RECIPIENTS
+from phalanx.messaging._limits import (
+    MAX_ADDRESS_CHARS,
+    MAX_AUDIENCE,
+    MAX_BODY_BYTES,
+    MAX_PROOF_BYTES,
+    MAX_RECIPIENTS,
+    MAX_WHOLE_BYTES,
+)
 from phalanx.messaging._marking import Marking
 
 VERSION = 1
@@ -59,6 +66,18 @@ class _Header(msgspec.Struct, array_like=True):
 _header = msgspec.msgpack.Decoder(_Header)
 
 
+def is_small(envelope: Envelope) -> bool:
+    """Whether it is for one, with nothing besides, and short: what nearly all are."""
+    return (
+        len(envelope.body) <= MAX_WHOLE_BYTES
+        and len(envelope.to) == 1
+        and not envelope.audience
+        and not envelope.proof
+        and len(envelope.to[0]) <= MAX_ADDRESS_CHARS
+        and len(envelope.reply_to) <= MAX_ADDRESS_CHARS
+    )
+
+
 def encode_envelope(envelope: Envelope) -> bytes:
     """MessagePack, an array in the order of the fields."""
     return _encoder.encode(envelope)
@@ -77,14 +96,22 @@ def decode_envelope(data: bytes) -> Envelope:
         raise _told(data, str(error)) from error
     if envelope.v != VERSION:
         raise _told(data, f"version {envelope.v}")
+    check_envelope(envelope)
+    return envelope
+
+
+def check_envelope(envelope: Envelope) -> None:
+    """For what was read as part of something else. Raises ``Malformed``, ``FutureVersion``."""
+    if envelope.v != VERSION:
+        known = envelope.v <= VERSION
+        raise Malformed(f"version {envelope.v}") if known else FutureVersion("envelope", seen=envelope.v, known=VERSION)
     if problem := _problem(envelope):
         raise Malformed(problem)
-    return envelope
 
 
 def _problem(envelope: Envelope) -> str:
     """What no sender of ours would have written."""
-    if _is_plain(envelope):
+    if is_plain(envelope):
         return ""
     names = (envelope.sender, envelope.origin, envelope.organisation, *envelope.to, *envelope.audience)
     checks = (
@@ -99,7 +126,7 @@ def _problem(envelope: Envelope) -> str:
     return next((text for bad, text in checks if bad), "")
 
 
-def _is_plain(envelope: Envelope) -> bool:
+def is_plain(envelope: Envelope) -> bool:
     """Whether it is what nearly all are: for one, with nothing besides. The other checks cost several times as much."""
     return (
         len(envelope.to) == 1

@@ -49,6 +49,7 @@ MAX_FRAME_ITEMS = 4_096
 MAX_FRAME_ASKED = 1_024
 MAX_FRAME_RANGES = 64
 MAX_FRAME_SETTLED = 4_096
+MAX_FRAME_TAKEN = 4_096
 # What one process hands another in one turn of the loop, and what it may have on the way.
 MAX_TURN_BYTES = 4 * MIB
 MAX_IN_FLIGHT_BYTES = 16 * MIB
@@ -58,6 +59,11 @@ MAX_WINDOW = 65_536
 MAX_LINK_QUEUE = 4_096
 # Envelopes without any guarantee that wait for a frame; of more, the oldest go.
 MAX_LOOSE = 4_096
+
+# Deadlines on a link are looked at together, this coarsely.
+DEADLINE_GRAIN_S = 0.05
+# An envelope with a larger body is not kept as an object until its frame is written, but as bytes that can be cut.
+MAX_WHOLE_BYTES = 16 * KIB
 
 # Retries: the first after the measured round trip and then some, each later one about twice as late, up to the last.
 FIRST_RETRY_S = 0.2

@@ -17,8 +17,10 @@ from typing import Any
 import msgspec
 
 from phalanx.core import Rng, ns_from_s
-from phalanx.messaging._frames import VERSION, Frame, Item, Settled, encode_frame
-from phalanx.messaging._incoming import Arrived, Incoming, told_bytes
+from phalanx.messaging._envelope import Envelope
+from phalanx.messaging._flight import Ended, Turn
+from phalanx.messaging._frames import ENVELOPE_BYTES, VERSION, Frame, Item, encode_frame
+from phalanx.messaging._incoming import Incoming, Told
 from phalanx.messaging._kinds import Kind
 from phalanx.messaging._limits import (
     ACK_DELAY_S,
@@ -28,19 +30,20 @@ from phalanx.messaging._limits import (
     MAX_TURN_BYTES,
     TAKEOVER_AFTER_S,
 )
-from phalanx.messaging._outgoing import Ended, Outgoing, Turn
+from phalanx.messaging._outgoing import Outgoing
 
 _ACK_DELAY_NS = ns_from_s(ACK_DELAY_S)
 _TAKEOVER_AFTER_NS = ns_from_s(TAKEOVER_AFTER_S)
 # An item's share of a frame besides its data, and a frame's besides its items; both generous.
 _ITEM_BYTES = 32
 _FRAME_BYTES = 1_024
+_NOTHING = Told()
 
 
 class Heard(msgspec.Struct, frozen=True):
     """What a frame brought: envelopes, and ends of what was sent. ``is_new``: its sender is a new incarnation."""
 
-    arrived: Sequence[Arrived] = ()
+    arrived: Sequence[Item] = ()
     ended: Sequence[Ended] = ()
     is_new: bool = False
     is_stale: bool = False
@@ -76,6 +79,10 @@ class Link:
         """Accept an envelope for the other process; False when too many of the kind wait."""
         return self.outgoing.offer(data, kind, key, deadline_ns, again=again)
 
+    def offer_whole(self, envelope: Envelope, key: Any, deadline_ns: int) -> bool:
+        """As ``offer``, for one that is small."""
+        return self.outgoing.offer_whole(envelope, key, deadline_ns)
+
     def hear(self, frame: Frame, now_ns: int, path: int = 0) -> Heard:
         """Take in a frame of the other process, which came by ``path``."""
         is_new = self.incoming is None or self._is_successor(frame.origin, self.incoming.origin, now_ns)
@@ -97,7 +104,7 @@ class Link:
             self._came_by.append(path)
         ended: Sequence[Ended] = ()
         if frame.stream == self._origin:
-            ended = self.outgoing.hear(frame.complete, frame.ranges, frame.settled, now_ns)
+            ended = self.outgoing.hear(frame.complete, frame.ranges, frame.taken, frame.settled, now_ns)
         return Heard(arrived, ended, is_new)
 
     def _is_successor(self, origin: str, current: str, now_ns: int) -> bool:
@@ -116,7 +123,7 @@ class Link:
         gave_up = self.outgoing.give_up(now_ns)
         turn = self.outgoing.take_turn(now_ns, MAX_TURN_BYTES)
         incoming = self.incoming
-        best = self.outgoing.best_path(now_ns)
+        best = self.outgoing.pace.best_path(now_ns)
         paths = {best, *turn.flights}
         frames: list[tuple[int, bytes]] = []
         if incoming is not None and (
@@ -148,36 +155,46 @@ class Link:
         self,
         path: int,
         turn: Turn,
-        told: tuple[int, tuple[tuple[int, int], ...], tuple[Settled, ...]] | None,
+        told: Told | None,
         *,
         first: bool,
     ) -> list[tuple[int, bytes]]:
         """The frames of one path. What has no number, and questions, go on the first alone."""
-        items = [flight.item for flight in turn.flights.get(path, ())]
+        items = [Item(one.number, one.data, one.part, one.parts, one.again) for one in turn.flights.get(path, ())]
         asked: tuple[int, ...] = ()
         if first:
             items += [Item(0, data) for data in turn.loose]
             asked = tuple(turn.asked)
-        complete, ranges, settled = told or (0, (), ())
         stream = self.incoming.origin if told is not None and self.incoming is not None else ""
         if not (items or asked or stream):
             return []
+        told = told or _NOTHING
         frames: list[tuple[int, bytes]] = []
-        room = self._max_bytes - _FRAME_BYTES - sum(map(told_bytes, settled)) - 9 * len(asked)
-        at = 0
+        room, at = self._max_bytes - _FRAME_BYTES - told.n_bytes - 9 * len(asked), 0
         while True:
-            upto = at
-            while upto < len(items) and upto - at < MAX_FRAME_ITEMS:
-                room -= len(items[upto].data) + _ITEM_BYTES
-                if room < 0 and upto > at:
+            upto = self._fitting(items, at, room)
+            while True:
+                frame = Frame(
+                    VERSION, self._origin, self.outgoing.floor, tuple(items[at:upto]), asked, stream, told.complete,
+                    told.ranges, told.settled, told.taken,
+                )  # fmt: skip
+                data = encode_frame(frame)
+                if len(data) <= self._max_bytes or upto - at < 2:
                     break
-                upto += 1
-            frame = Frame(
-                VERSION, self._origin, self.outgoing.floor, tuple(items[at:upto]), asked, stream, complete, ranges,
-                settled,
-            )  # fmt: skip
-            frames.append((path, encode_frame(frame)))
+                upto = (at + upto) // 2  # names were longer than they are as a rule
+            frames.append((path, data))
             at, room = upto, self._max_bytes - _FRAME_BYTES
-            asked, stream, complete, ranges, settled = (), "", 0, (), ()
+            asked, stream, told = (), "", _NOTHING
             if at >= len(items):
                 return frames
+
+    def _fitting(self, items: Sequence[Item], at: int, room: int) -> int:
+        """Up to which of ``items``, from ``at`` on, one frame holds with so much room."""
+        upto = at
+        while upto < len(items) and upto - at < MAX_FRAME_ITEMS:
+            data = items[upto].data
+            room -= _ITEM_BYTES + (len(data) if isinstance(data, bytes) else len(data.body) + ENVELOPE_BYTES)
+            if room < 0 and upto > at:
+                break
+            upto += 1
+        return upto

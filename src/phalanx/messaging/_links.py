@@ -8,20 +8,19 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
 from phalanx.core import NS_PER_S, Clock, LimitExceeded, PhalanxError, Rng, StorageError, WireError
 from phalanx.messaging._arrivals import Arrivals, Delivery
 from phalanx.messaging._desk import Desk
-from phalanx.messaging._envelope import Envelope, encode_envelope
+from phalanx.messaging._envelope import Envelope, encode_envelope, is_small
+from phalanx.messaging._flight import Ended
 from phalanx.messaging._frames import decode_frame
 from phalanx.messaging._kinds import Guarantee, Kind, Outcome, outcome_of
 from phalanx.messaging._limits import MAX_LINKS, MAX_WAITING_SENDERS, RETRY_TICK_S
 from phalanx.messaging._link import Link
 from phalanx.messaging._outbox import Outbox, Sent
-from phalanx.messaging._outgoing import Ended
 from phalanx.messaging._peers import Peers
 from phalanx.messaging._policies import POLICIES
 from phalanx.messaging._receipt import Receipt
@@ -29,13 +28,18 @@ from phalanx.telemetry import Telemetry
 
 _STORAGE_PAUSE_S = 1.0
 _GUARANTEES = tuple(policy.guarantee for policy in POLICIES)
+# Looking a member of an enumeration up costs more than comparing it.
+_NONE, _DURABLE, _TAKEN = Guarantee.NONE, Guarantee.DURABLE, Outcome.TAKEN
 
 
-class _Key(msgspec.Struct, frozen=True, gc=False):
-    """What an envelope on a link is accounted under: whose receipt it is, and its record in the outbox."""
+class _Kept(msgspec.Struct, frozen=True, gc=False):
+    """What a durable envelope on a link is accounted under: its receipt, and its record in the outbox.
 
-    receipt: Receipt | None
-    sent: Sent | None
+    Others are accounted under their receipt alone.
+    """
+
+    receipt: Receipt
+    sent: Sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class Links:
         self._dirty: dict[str, None] = {}
         self._hungry: dict[tuple[str, Kind], deque[asyncio.Future[None]]] = {}
         self._is_scheduled = False
+        self._behind_ns = 0  # monotonic time less wall time, as of the beginning of this turn
         self._busy = asyncio.Event()
         self._unwritten = asyncio.Event()
         self._log = telemetry.log.bind(room="messaging")
@@ -98,7 +103,7 @@ class Links:
             LinkState(
                 process=name, on_the_way=link.outgoing.on_the_way, waiting=link.outgoing.waiting,
                 retries=link.outgoing.retries, duplicates=link.incoming.duplicates if link.incoming else 0,
-                round_trip_ms=link.outgoing.round_trip_ns / 1e6,
+                round_trip_ms=link.outgoing.pace.round_trip_ns / 1e6,
                 silent_s=(now_ns - link.heard_ns) / NS_PER_S if link.heard_ns else -1.0,
             )
             for name, link in sorted(self._links.items())
@@ -123,34 +128,41 @@ class Links:
         if link is not None:
             self._ended(process, link.outgoing.abandon())
 
-    def post(
-        self, process: str, envelope: Envelope, data: bytes, receipt: Receipt | None, *, again: bool = False
-    ) -> bool:
+    def post(self, process: str, envelope: Envelope, receipt: Receipt | None, *, again: bool = False) -> bool:
         """Send to a process; False when there is no room for the kind now."""
         link = self._links.get(process) or self.meet(process)
+        if process not in self._dirty or not self._busy.is_set():
+            self._touch(process)
         guarantee = _GUARANTEES[envelope.kind]
-        if guarantee is Guarantee.NONE:
-            link.outgoing.offer_loose(data)
+        if guarantee is _DURABLE or guarantee is _NONE or again or not is_small(envelope):
+            return self._post_bytes(link, envelope, receipt, again=again)
+        # Deadlines are wall time, retries are not: what is left of the one is counted on the other.
+        return link.outgoing.offer_whole(envelope, receipt, envelope.deadline_ns + self._behind_ns)
+
+    def _post_bytes(self, link: Link, envelope: Envelope, receipt: Receipt | None, *, again: bool) -> bool:
+        """Of what is unlike most: large, written down, sent before, or kept count of by nobody."""
+        guarantee = _GUARANTEES[envelope.kind]
+        if guarantee is _NONE:
+            link.outgoing.offer_loose(envelope if is_small(envelope) else encode_envelope(envelope))
             if receipt is not None:
-                receipt.settle(process, 0)
-        else:
-            if not link.outgoing.has_room(envelope.kind):
+                receipt.settle(link.peer, 0)
+            return True
+        if not link.outgoing.has_room(envelope.kind):
+            return False
+        data, key = encode_envelope(envelope), receipt
+        if guarantee is _DURABLE and receipt is not None and self._outbox is not None:
+            if self._outbox.is_full:
                 return False
-            sent = None
-            if guarantee is Guarantee.DURABLE and receipt is not None and self._outbox is not None:
-                if self._outbox.is_full:
-                    return False
-                sent = self._outbox.add(process, data)
-                self._unwritten.set()
-            self._offer(link, envelope, data, _Key(receipt, sent), again=again)
-        self._touch(process)
-        return True
+            self._unwritten.set()
+            return self._offer(link, envelope, data, _Kept(receipt, self._outbox.add(link.peer, data)), again=again)
+        return self._offer(link, envelope, data, key, again=again)
 
     def resume(self, envelope: Envelope, sent: Sent) -> None:
         """Send on what an earlier incarnation left in the outbox."""
         receipt = Receipt(envelope, (sent.process,), None)
-        self._offer(self.meet(sent.process), envelope, encode_envelope(envelope), _Key(receipt, sent), again=True)
+        link = self.meet(sent.process)
         self._touch(sent.process)
+        self._offer(link, envelope, encode_envelope(envelope), _Kept(receipt, sent), again=True)
 
     def settle(self, delivery: Delivery, taken: int, refused: Sequence[tuple[str, Outcome]]) -> None:
         """An arrival came to its end: tell where it came from."""
@@ -159,9 +171,17 @@ class Links:
             self._links[delivery.peer].settle(delivery.origin, delivery.number, taken, told)
             self._touch(delivery.peer)
 
-    async def wait_for_room(self, process: str, receipt: Receipt, data: bytes) -> None:
+    def took(self, process: str, origin: str, numbers: Sequence[int]) -> None:
+        """As ``settle``, for what was taken by the one recipient that it had."""
+        link = self._links[process]
+        for number in numbers:
+            link.settle(origin, number, 1, ())
+        if process not in self._dirty or not self._busy.is_set():
+            self._touch(process)
+
+    async def wait_for_room(self, process: str, receipt: Receipt, envelope: Envelope) -> None:
         """Post a receipt's envelope as soon as there is room, unless its deadline comes first."""
-        while process in receipt.outstanding and not self.post(process, receipt.envelope, data, receipt):
+        while process in receipt.outstanding and not self.post(process, envelope, receipt):
             hungry = self._hungry.setdefault((process, receipt.envelope.kind), deque())
             if len(hungry) >= MAX_WAITING_SENDERS:
                 self._desk.end(receipt.envelope, receipt, process, Outcome.NO_CREDIT)
@@ -201,8 +221,7 @@ class Links:
                 self._met(process)
             self._ended(process, heard.ended)
             assert self._arrivals is not None
-            for arrived in heard.arrived:
-                self._arrivals.take(process, frame.origin, arrived)
+            self._arrivals.take_all(process, frame.origin, heard.arrived)
             self._touch(process)
 
     async def _tick(self) -> None:
@@ -232,10 +251,8 @@ class Links:
                 self._log.warning("the outbox cannot be written", error=str(error))
                 await self._clock.sleep(_STORAGE_PAUSE_S)
 
-    def _offer(self, link: Link, envelope: Envelope, data: bytes, key: _Key, *, again: bool) -> None:
-        # Deadlines are wall time, retries are not: what is left of the one is counted on the other.
-        left_ns = envelope.deadline_ns - self._desk.wall_ns()
-        link.offer(data, envelope.kind, key, self._clock.monotonic_ns() + left_ns, again=again)
+    def _offer(self, link: Link, envelope: Envelope, data: bytes, key: Receipt | _Kept | None, *, again: bool) -> bool:
+        return link.offer(data, envelope.kind, key, envelope.deadline_ns + self._behind_ns, again=again)
 
     def _touch(self, process: str) -> None:
         """Have the link flushed at the end of this turn."""
@@ -246,6 +263,7 @@ class Links:
         self._dirty[process] = None
         if not self._is_scheduled:
             self._is_scheduled = True
+            self._behind_ns = self._clock.monotonic_ns() - self._desk.wall_ns()
             asyncio.get_running_loop().call_soon(self._flush_all)
 
     def _flush_all(self) -> None:
@@ -275,10 +293,14 @@ class Links:
 
     def _ended(self, process: str, ended: Sequence[Ended]) -> None:
         for one in ended:
-            key: Any = one.key
-            if key.sent is not None and self._outbox is not None:
+            key: Receipt | _Kept = one.key
+            if isinstance(key, _Kept):
+                assert self._outbox is not None, "what is written down is written there"
                 self._outbox.end(key.sent)
                 self._unwritten.set()
-            if key.receipt is not None:
+            receipt = key.receipt if isinstance(key, _Kept) else key
+            if one.outcome is _TAKEN and not one.refused:
+                receipt.settle(process, one.taken)
+            else:
                 refused = [(name, outcome_of(code)) for name, code in one.refused] if one.refused else ()
-                self._desk.settle(key.receipt, process, one.taken, refused, one.outcome)
+                self._desk.settle(receipt, process, one.taken, refused, one.outcome)

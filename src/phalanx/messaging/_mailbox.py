@@ -30,7 +30,7 @@ from phalanx.messaging._limits import (
 from phalanx.messaging._marking import Marking
 from phalanx.messaging._member import Member
 from phalanx.messaging._policies import POLICIES, PRIORITIES
-from phalanx.messaging._receipt import Receipt
+from phalanx.messaging._receipt import Accounted, Receipt
 
 if TYPE_CHECKING:
     from phalanx.messaging._bus import Bus
@@ -40,7 +40,7 @@ _YIELDS = tuple(policy.yields for policy in POLICIES)
 _KEEPS_NEWEST = tuple(policy.keeps_newest for policy in POLICIES)
 _PRIORITY = tuple(policy.priority for policy in POLICIES)
 
-_Entry = tuple[Envelope, Receipt | None]
+_Entry = tuple[Envelope, Accounted | None]
 
 
 class Mailbox:
@@ -57,7 +57,7 @@ class Mailbox:
         self._count = 0
         self._waiter: asyncio.Future[_Entry] | None = None
         self._hungry: deque[asyncio.Future[None]] = deque()
-        self._parked: deque[tuple[Envelope, Receipt]] = deque()
+        self._parked: deque[tuple[Envelope, Accounted]] = deque()
         self._unsettled: dict[str, _Entry] = {}
         self._asks: dict[str, asyncio.Future[Envelope]] = {}
         self._is_open = True
@@ -164,7 +164,7 @@ class Mailbox:
                 return self._take(envelope, receipt)
         return None
 
-    def _take(self, envelope: Envelope, receipt: Receipt | None) -> Envelope:
+    def _take(self, envelope: Envelope, receipt: Accounted | None) -> Envelope:
         """It is in the agent's hands."""
         desk = self._desk
         desk.taken += 1
@@ -182,6 +182,8 @@ class Mailbox:
         return self
 
     async def __anext__(self) -> Envelope:
+        if self._count and (envelope := self.receive_nowait()) is not None:
+            return envelope
         try:
             return await self.receive()
         except MailboxClosed:
@@ -250,7 +252,7 @@ class Mailbox:
 
     # What the bus does
 
-    def offer(self, envelope: Envelope, receipt: Receipt | None) -> bool:
+    def offer(self, envelope: Envelope, receipt: Accounted | None) -> bool:
         """Take in an envelope that may be read here. False when there is no room for it now."""
         if envelope.reply_to and (answer := self._asks.get(envelope.reply_to)) is not None and not answer.done():
             answer.set_result(envelope)
@@ -293,7 +295,7 @@ class Mailbox:
         self._lanes[_PRIORITY[kind]].appendleft(entry)
         self._count += 1
 
-    def park(self, envelope: Envelope, receipt: Receipt) -> None:
+    def park(self, envelope: Envelope, receipt: Accounted) -> None:
         """Take in what came from another process as soon as there is room. The link's credit bounds what waits here."""
         if len(self._parked) >= MAX_PARKED:
             self._desk.end(envelope, receipt, self.address, Outcome.NO_CREDIT)
@@ -344,7 +346,7 @@ class Mailbox:
                 return True
         return False
 
-    def _refuse(self, envelope: Envelope, receipt: Receipt | None, outcome: Outcome) -> None:
+    def _refuse(self, envelope: Envelope, receipt: Accounted | None, outcome: Outcome) -> None:
         self._let_go(envelope)
         self._desk.end(envelope, receipt, self.address, outcome)
 

@@ -1,13 +1,24 @@
 """What became of one envelope, recipient by recipient."""
 
 import asyncio
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Collection, MutableMapping, Sequence
+from typing import Protocol
 
 from phalanx.core import PhalanxError
 from phalanx.messaging._envelope import Envelope
 from phalanx.messaging._errors import error_of
 from phalanx.messaging._kinds import Outcome
 from phalanx.messaging._limits import MAX_NAMED_REFUSALS
+
+
+class Accounted(Protocol):
+    """Where the end of an envelope at one of its recipients is accounted."""
+
+    def settle(self, name: str, taken: int = 1, refused: Sequence[tuple[str, Outcome]] = ()) -> bool:
+        """``name`` is through with it. False when it was before."""
+
+    def refuse(self, name: str, outcome: Outcome) -> bool:
+        """``name`` will not have it. False when its end was known before."""
 
 
 class Receipt:
@@ -22,15 +33,16 @@ class Receipt:
     def __init__(
         self,
         envelope: Envelope,
-        outstanding: Iterable[str],
+        outstanding: Collection[str],
         pending: MutableMapping[int, "Receipt"] | None,
         on_end: "Callable[[Receipt], None] | None" = None,
     ) -> None:
         self.envelope = envelope
-        self.outstanding = set(outstanding)
+        # Nearly always there is one, and no set is made for it.
+        self.outstanding: Collection[str] = outstanding if len(outstanding) == 1 else set(outstanding)
         self.taken = 0
         self.refusals = 0
-        self.refused: list[tuple[str, Outcome]] = []
+        self.refused: Sequence[tuple[str, Outcome]] = ()
         self._waiters: asyncio.Future[None] | list[asyncio.Future[None]] | None = None
         self._pending = pending
         self._on_end = on_end
@@ -41,17 +53,21 @@ class Receipt:
     def is_ended(self) -> bool:
         return not self.outstanding
 
-    def settle(self, name: str, taken: int = 1, refused: Iterable[tuple[str, Outcome]] = ()) -> bool:
+    def settle(self, name: str, taken: int = 1, refused: Sequence[tuple[str, Outcome]] = ()) -> bool:
         """``name`` is through with it. False when it was before."""
         outstanding = self.outstanding
         if name not in outstanding:
             return False
         self.taken += taken
-        for one in refused:
-            self._refuse(*one)
-        outstanding.remove(name)
-        if not outstanding:
-            self._end()
+        if refused:
+            self.refusals += len(refused)
+            self.refused = [*self.refused, *refused][:MAX_NAMED_REFUSALS]
+        if isinstance(outstanding, set):
+            outstanding.remove(name)
+            if outstanding:
+                return True
+        self.outstanding = ()
+        self._end()
         return True
 
     def refuse(self, name: str, outcome: Outcome) -> bool:
@@ -83,11 +99,6 @@ class Receipt:
         name, outcome = self.refused[0]
         return error_of(outcome, name)
 
-    def _refuse(self, name: str, outcome: Outcome) -> None:
-        self.refusals += 1
-        if len(self.refused) < MAX_NAMED_REFUSALS:
-            self.refused.append((name, outcome))
-
     def _end(self) -> None:
         if self._pending is not None:
             self._pending.pop(self.envelope.number, None)
@@ -103,15 +114,12 @@ class Receipt:
                 waiter.set_result(None)
 
 
-_NOBODY: set[str] = set()
-
-
 def delivered(envelope: Envelope) -> Receipt:
     """The receipt of what lies in its only recipient's mailbox already."""
     receipt = Receipt.__new__(Receipt)
     receipt.envelope = envelope
-    receipt.outstanding = _NOBODY
+    receipt.outstanding = ()
     receipt.taken = 1
     receipt.refusals = 0
-    receipt.refused = []
+    receipt.refused = ()
     return receipt

@@ -61,7 +61,7 @@ class _Run:
         self._heal_for_good()
         await self._quiet()
         lying.cancel()
-        self.judge.finish(self.crashes, _WRITTEN_NS)
+        self.judge.finish({**self.crashes, _LIAR: []}, _WRITTEN_NS)
         for name, bus in self.buses.items():
             self.checker.require(not bus.desk.pending, "something is pending for ever", name)
 
@@ -213,14 +213,40 @@ class _Liar:
         if self._heard and rng.chance(0.3):
             self._send(victim, rng.choice(self._heard))
             return
+        if rng.chance(0.2):
+            self._repeat(rng, victim)
+            return
         number = next(self._numbers)
-        data = encode_envelope(self._envelope(rng, victim, number))
-        if rng.chance(0.1):
+        envelope = self._envelope(rng, victim, number)
+        data: Envelope | bytes = envelope if rng.chance(0.5) else encode_envelope(envelope)
+        if isinstance(data, bytes) and rng.chance(0.2):
             data = data[: len(data) // 2]
-        # A frame as it stands on the wire: version, incarnation, floor, and one item.
-        frame = msgspec.msgpack.encode([1, self._origin, number, [[number, data, 0, 1, rng.chance(0.3)]]])
+        frame = self._frame(number, data, again=rng.chance(0.3))
         for _ in range(rng.integer(1, 3)):
             self._send(victim, frame)
+
+    def _repeat(self, rng: Rng, victim: str) -> None:
+        """Say something that may be said, of its own, over and over, as a new item each time: once is enough."""
+        from phalanx.messaging import Envelope, Kind, Marking
+
+        number, now_ns, address = next(self._numbers), self._run.world.clock.wall_ns(), f"{victim}/two"
+        label = b"said %d" % number
+        kind = rng.choice((Kind.COORDINATION, Kind.REPLY))
+        envelope = Envelope(
+            1, kind, self._origin, number, f"{_LIAR}/x", (address,), label, now_ns, now_ns + NS_PER_S, DEFAULT_TENANT,
+            Marking.GREEN,
+        )  # fmt: skip
+        said = Sent(
+            f"{_LIAR}/x", 0, now_ns, frozenset({address}), is_acknowledged=False, is_durable=False,
+            processes=frozenset({victim}), taken=1, has_end=True,
+        )  # fmt: skip
+        self._run.judge.accepted(label, said)
+        for item in (number, *(next(self._numbers) for _ in range(rng.integer(1, 3)))):
+            self._send(victim, self._frame(item, envelope, again=rng.chance(0.3)))
+
+    def _frame(self, number: int, data: "Envelope | bytes", *, again: bool) -> bytes:
+        """A frame as it stands on the wire: version, incarnation, floor, and one item."""
+        return msgspec.msgpack.encode([2, self._origin, number, [[number, data, 0, 1, again]]])
 
     def _envelope(self, rng: Rng, victim: str, number: int) -> "Envelope":
         from phalanx.messaging import Envelope, Kind, Marking

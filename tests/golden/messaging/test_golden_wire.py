@@ -6,6 +6,7 @@ After a change that is meant, run with ``PHALANX_TEST_UPDATE_GOLDEN=1`` and look
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from phalanx.core import TenantId, TraceId, decode, encode
@@ -25,6 +26,9 @@ FRAME = Frame(
     stream="019b76da-a87b-7076-aacb-453d5e8a22ce", complete=40, ranges=((42, 44), (50, 50)),
     settled=(Settled(41, 2, (("lab.acme/x", 4),)),),
 )  # fmt: skip
+SECOND = msgspec.structs.replace(
+    FRAME, v=2, items=(*FRAME.items, Item(14, ENVELOPE)), taken=((30, 38), (40, 40))
+)  # fmt: skip
 LETTER = DeadLetter(
     id="019b76da-a87b-7076-aacb-453d5e8a11cf", tenant=TenantId("acme"), trace=ENVELOPE.trace,
     at_ns=1_767_225_640_000_000_000, recipient="lab.acme", outcome="unreachable", sender=ENVELOPE.sender,
@@ -36,7 +40,7 @@ LETTER = DeadLetter(
     ("name", "value", "write", "read"),
     [
         ("envelope", ENVELOPE, encode_envelope, decode_envelope),
-        ("frame", FRAME, encode_frame, decode_frame),
+        ("frame-2", SECOND, encode_frame, decode_frame),
         ("dead-letter", LETTER, encode, lambda data: decode(data, DeadLetter)),
     ],
 )
@@ -46,3 +50,7 @@ def test_it_is_written_and_read_as_it_always_was(name, value, write, read):
         file.write_bytes(write(value))
     assert write(value) == file.read_bytes()
     assert read(file.read_bytes()) == value
+
+
+def test_a_frame_of_the_first_version_is_read():
+    assert decode_frame((FILES / "frame.msgpack").read_bytes()) == FRAME

@@ -64,8 +64,8 @@ def test_no_number_is_handed_on_twice(numbers, data):
     for number in numbers:
         floor = max(floor, data.draw(st.integers(1, 10)))
         handed += [one.number for one in incoming.take_in(floor, [Item(number, b"")], ())]
-        complete, ranges, _ = incoming.tell(10_000)
-        known = {*range(1, complete + 1), *(n for low, high in ranges for n in range(low, high + 1))}
+        told = incoming.tell(10_000)
+        known = {*range(1, told.complete + 1), *(n for low, high in told.ranges for n in range(low, high + 1))}
         assert number in known
     assert len(handed) == len(set(handed))
     assert not any(one.number for one in incoming.take_in(floor, [Item(MAX_WINDOW * 3, b"")], ()))
@@ -80,6 +80,7 @@ LIES = st.builds(
     Frame, v=st.just(1), origin=st.sampled_from(("2", "3")), floor=NUMBERS, items=st.lists(ITEMS).map(tuple),
     asked=st.lists(NUMBERS).map(tuple), stream=st.sampled_from(("", "1", "9")), complete=NUMBERS,
     ranges=st.lists(RANGES).map(tuple), settled=st.lists(ENDS).map(tuple),
+    taken=st.lists(RANGES).map(tuple),
 )  # fmt: skip
 
 
@@ -138,8 +139,8 @@ def test_a_path_that_loses_is_left_for_the_other_and_both_carry_an_alert():
     wake_ns = both.next_wake_ns()
     later = {path for path, _ in both.flush(wake_ns + NS_PER_S)[0]}
     assert 1 in later
-    assert both.outgoing.best_path(wake_ns + NS_PER_S) == 1
-    assert both.outgoing.best_path(wake_ns + 60 * NS_PER_S) == 0  # it is given another chance
+    assert both.outgoing.pace.best_path(wake_ns + NS_PER_S) == 1
+    assert both.outgoing.pace.best_path(wake_ns + 60 * NS_PER_S) == 0  # it is given another chance
 
 
 @pytest.mark.requirement("MSG-4")

@@ -20,7 +20,6 @@ from phalanx.messaging import (
     Outcome,
     SignedProofs,
     UnknownRecipient,
-    encode_envelope,
     running,
     tagged,
 )
@@ -382,7 +381,7 @@ def test_what_is_forged_on_its_way_is_refused():
         def forge(_peer, envelope):
             """What p never said, passed on as its word."""
             forged = msgspec.structs.replace(envelope, body=b"forged", number=envelope.number + 1)
-            cluster.bus["q"].abroad.links.post("r", forged, encode_envelope(forged), None)
+            cluster.bus["q"].abroad.links.post("r", forged, None)
 
         arrivals = cluster.bus["q"].abroad.links._arrivals
         arrivals._pass_on = forge

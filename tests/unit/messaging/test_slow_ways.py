@@ -22,7 +22,7 @@ def retries(delays_ms):
         now_ns = NS_PER_S + at_ms * NS_PER_MS
         while answers and answers[0][0] <= at_ms:
             # The receiver has everything up to here.
-            outgoing.hear(answers.popleft()[1], (), (), now_ns)
+            outgoing.hear(answers.popleft()[1], (), (), (), now_ns)
         outgoing.offer(b"x", Kind.CONSENSUS, None, now_ns + 1_000 * NS_PER_S)
         turn = outgoing.take_turn(now_ns, 1 << 20)
         newest = max((flight.number for flights in turn.flights.values() for flight in flights), default=0)
