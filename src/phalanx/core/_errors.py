@@ -24,6 +24,15 @@ class PhalanxError(Exception):
         for name, value in context.items():
             setattr(self, name, value)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors come back whole from the processes that work is given to; one that did not would break them all."""
+        return _as_it_was, (type(self), self.args), self.__dict__
+
+
+def _as_it_was(kind: type[PhalanxError], args: tuple[Any, ...]) -> PhalanxError:
+    """Without ``__init__``, whose arguments are each error's own and are in its attributes."""
+    return kind.__new__(kind, *args)
+
 
 class InvalidInput(PhalanxError):
     """Something given from outside is not acceptable. Attributes: ``field``, ``reason``."""

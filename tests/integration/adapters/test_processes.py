@@ -7,7 +7,7 @@ import pytest
 
 from phalanx.adapters import LoopWatch, ProcessOffload
 from phalanx.agents import Capability, Role, SkillManifest, Toolbox, ToolForbidden, Workers
-from phalanx.core import Unavailable
+from phalanx.core import LimitExceeded, Unavailable
 
 
 def who(number):
@@ -22,6 +22,10 @@ def refuse():
     raise ValueError("no")
 
 
+def refuse_input():
+    raise LimitExceeded("rows", maximum=3, seen=5, hint="fewer")
+
+
 @pytest.mark.requirement("AGT-4")
 def test_work_runs_in_another_process_and_its_error_comes_back():
     async def scenario():
@@ -31,6 +35,11 @@ def test_work_runs_in_another_process_and_its_error_comes_back():
             assert (pid != os.getpid(), number) == (True, 7)
             with pytest.raises(ValueError, match="no"):
                 await processes.run(refuse)
+            # An error of our own neither arrives as something else nor takes the processes with it.
+            with pytest.raises(LimitExceeded, match="limited to 3, got 5") as caught:
+                await processes.run(refuse_input)
+            assert (caught.value.seen, caught.value.hint) == (5, "fewer")
+            assert (await processes.run(who, 8))[0] == pid
         finally:
             processes.close()
         with pytest.raises(Unavailable, match="closed"):

@@ -1,5 +1,7 @@
 """Errors: context as attributes, a stable code, a sentence for people."""
 
+import pickle
+
 import pytest
 
 from phalanx import core
@@ -42,6 +44,14 @@ def test_an_error_tells_programs_and_people(error, attributes, words):
     assert {name: getattr(error, name) for name in attributes} == attributes
     assert words in str(error)
     assert error.message == str(error)
+
+
+@pytest.mark.parametrize(("error", "attributes", "words"), EACH, ids=lambda value: type(value).__name__)
+def test_an_error_comes_back_whole_from_another_process(error, attributes, words):
+    back = pickle.loads(pickle.dumps(error))
+    assert type(back) is type(error)
+    assert {name: getattr(back, name) for name in attributes} == attributes
+    assert (str(back), back.message, back.hint, back.context) == (str(error), error.message, error.hint, error.context)
 
 
 def test_every_kind_of_error_has_a_code_of_its_own():
