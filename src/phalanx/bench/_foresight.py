@@ -3,14 +3,20 @@
 A history has a network, honest findings with a rhythm of days, and intrusions that enter at a host and go along the
 network; late in it a technique turns up that nobody has seen. Scores are on the last third, which no method saw. They
 say how methods compare on histories of this kind, not on anybody's network.
+
+``heeded`` is what acting on it is worth: agents foresee with a part of a history, the policy of precautions decides,
+and what neither saw tells whether a host that was looked into had a serious finding next, or whether a finding that was
+looked into is of an intrusion. ``by_chance`` is the same of whatever was named, approved or not, and of all hosts.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from phalanx.bench._model import BenchOptions, BenchResult
-from phalanx.core import DEFAULT_TENANT, NO_TRACE, Entity, Finding, Rng, Severity, derive_id
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, Entity, Finding, Outcome, Rng, Severity, derive_id
+from phalanx.incidents import HEEDED, PrecautionPolicy, target_of
 from phalanx.intel.foresight import QUESTIONS, Foreseen, foresee
 from phalanx.learning import bootstrap
 
@@ -18,6 +24,8 @@ _HOSTS, _DAYS, _SEEDS = 24, 30, 6
 _DAY_NS = 86_400_000_000_000
 _NOISE_A_DAY, _INTRUSIONS = 6, 5
 _NEW = "T1611"
+# Where a history is cut when it is acted upon; what comes next is a tenth of it.
+_SEEN_SHARES = (0.5, 0.7, 0.9)
 
 
 async def foresight_bench(options: BenchOptions) -> BenchResult:
@@ -29,8 +37,10 @@ async def foresight_bench(options: BenchOptions) -> BenchResult:
         for question in QUESTIONS:
             options.tell(f"history {number + 1} of {seeds}: {question}")
             found.setdefault(question, []).append(foresee(question, history, seed=options.seed + number))
-    figures: dict[str, Any] = {}
-    baselines: dict[str, Any] = {}
+    options.tell("acting on what was foreseen")
+    heeded, chance = _heeded([drawn_history(options.seed * 1_000 + number) for number in range(seeds)], options.seed)
+    figures: dict[str, Any] = {"heeded": heeded}
+    baselines: dict[str, Any] = {"by_chance": chance}
     for question, each in found.items():
         measure = {"measure": each[0].measure, "less_is_better": each[0].less_is_better}
         for at, means in enumerate(each[0].means):
@@ -45,6 +55,42 @@ async def foresight_bench(options: BenchOptions) -> BenchResult:
         },
         figures=figures, baselines=baselines,
     )  # fmt: skip
+
+
+def _heeded(histories: Sequence[list[Finding]], seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """By question: what was approved and refused, and how much of it came to pass."""
+    policy = PrecautionPolicy()
+    figures: dict[str, Any] = {}
+    chance: dict[str, Any] = {}
+    for question in HEEDED:
+        approved, named, everybody = [], [], []
+        for history in histories:
+            for share in _SEEN_SHARES:
+                cut = int(share * len(history))
+                known, later = history[:cut], history[cut : cut + len(history) // 10]
+                seen = foresee(question, known, seed=seed)
+                truth = _truth(question, known, later)
+                everybody += list(truth.values())
+                for place, told in enumerate(seen.told[: policy.max_targets]):
+                    so = truth.get(target_of(question, told).value, False)
+                    named.append(so)
+                    ruling = policy.rule(question, seen, told, place=place, known=True)
+                    approved += [so] if ruling.outcome is Outcome.APPROVED else []
+        figures[question] = {
+            "approved": len(approved), "refused": len(named) - len(approved),
+            "right_share": round(float(np.mean(approved)), 4) if approved else None,
+        }  # fmt: skip
+        chance[question] = {
+            "named_right_share": round(float(np.mean(named)), 4), "all_share": round(float(np.mean(everybody)), 4),
+        }  # fmt: skip
+    return figures, chance
+
+
+def _truth(question: str, known: list[Finding], later: list[Finding]) -> dict[str, bool]:
+    if question == "novelty":
+        return {one.id: one.severity >= Severity.HIGH for one in known[2 * len(known) // 3 :]}
+    serious = {one.value for each in later if each.severity >= Severity.HIGH for one in each.entities}
+    return {f"h{host}": f"h{host}" in serious for host in range(_HOSTS)}
 
 
 def _interval(scores: list[float | None], rng: Rng) -> dict[str, Any]:

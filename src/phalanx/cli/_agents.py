@@ -8,6 +8,7 @@ import click
 
 from phalanx.cli._agents_missions import disown, missions, succession
 from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._foresights import foresee, foresights
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._roles import reports, roles
 from phalanx.cli._topology import topology
@@ -40,7 +41,7 @@ def agents() -> None:
 agents.add_command(roles)
 agents.add_command(reports)
 agents.add_command(topology)
-for _command in (missions, succession, disown):
+for _command in (missions, succession, disown, foresee, foresights):
     agents.add_command(_command)
 
 

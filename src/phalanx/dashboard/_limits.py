@@ -67,3 +67,4 @@ MAX_CONSIDERED_SHOWN = 5
 # Runs on the page of workflows, and changes of a verdict that are told of one.
 MAX_RUNS_SHOWN = 50
 MAX_TURNS_SHOWN = 4
+MAX_FORESIGHTS_SHOWN = 20

@@ -14,6 +14,15 @@ from phalanx.incidents._cases import Cases, CaseView
 from phalanx.incidents._correlating import CORRELATIONS, Correlation, Link, correlate_skill, related
 from phalanx.incidents._grouping import Group, Member, Said, grouped
 from phalanx.incidents._grouping_duty import incidents_duty
+from phalanx.incidents._heeding import (
+    HEEDED,
+    PrecautionPolicy,
+    heed_novelty_skill,
+    heed_paths_skill,
+    heed_risk_skill,
+    heed_vulnerability_skill,
+    target_of,
+)
 from phalanx.incidents._impact import weigh_impact_skill
 from phalanx.incidents._incident import (
     INCIDENTS,
@@ -33,7 +42,8 @@ from phalanx.incidents._incident import (
     SplitWanted,
 )
 from phalanx.incidents._incidents import Incidents
-from phalanx.incidents._model import DECISIONS, ISOLATE_HOST, PROPOSALS, ActionProposal
+from phalanx.incidents._looking_ahead import look_ahead_duty
+from phalanx.incidents._model import DECISIONS, ISOLATE_HOST, LOOK_INTO, PROPOSALS, ActionProposal
 from phalanx.incidents._policy import DOMAIN_CONTROLLERS, ContainmentPolicy, Ruling
 from phalanx.incidents._rehearsing import REHEARSALS, Check, Rehearsal, rehearse_skill
 from phalanx.incidents._responses import Response, Responses
@@ -41,6 +51,15 @@ from phalanx.incidents._ties import Tie, Why, host_in, named_by, ties
 from phalanx.incidents._triage import triage_skill, triage_template
 
 __all__ = [
+    "LOOK_INTO",
+    "PrecautionPolicy",
+    "heed_novelty_skill",
+    "heed_paths_skill",
+    "heed_risk_skill",
+    "heed_vulnerability_skill",
+    "look_ahead_duty",
+    "HEEDED",
+    "target_of",
     "CORRELATIONS",
     "INCIDENTS",
     "SCORES",

@@ -30,11 +30,11 @@ class Cases:
         self._assessments = Assessments(store)
 
     async def get(self, tenant: TenantId, case: str) -> CaseView:
-        """Raises ``NotFound`` when nothing was found in ``case``."""
+        """Raises ``NotFound`` when nothing was found in ``case``, and nothing is proposed for it."""
         findings = await self._findings.list(tenant, case=case, limit=MAX_PAGE_ROWS) if case else []
-        if not findings:
+        proposals = await self._store.find(PROPOSALS, tenant, "case", case, limit=MAX_PAGE_ROWS) if case else []
+        if not findings and not proposals:
             raise NotFound("case", case)
-        proposals = await self._store.find(PROPOSALS, tenant, "case", case, limit=MAX_PAGE_ROWS)
         decisions = await self._store.find(DECISIONS, tenant, "case", case, limit=MAX_PAGE_ROWS)
         return CaseView(
             case=case,

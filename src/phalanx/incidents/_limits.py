@@ -65,3 +65,11 @@ REGROUP_EVERY_S = 2.0
 MAX_WEIGHED_EVENTS = 400
 MANY_USERS = 5
 MANY_DEPEND = 10
+
+# Foresight: how many of those that it names are looked into, and foresights or pages of findings that are searched.
+MAX_HEEDED = 3
+MAX_HEEDED_SCAN = 20
+# How often agents look ahead by themselves, how often that is thought of, and from how many findings on.
+LOOK_AHEAD_EVERY_S = 6 * 3_600.0
+LOOK_AHEAD_CHECK_S = 60.0
+LOOK_AHEAD_FINDINGS = 40

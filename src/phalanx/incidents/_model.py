@@ -6,13 +6,16 @@ PROPOSALS = Table("proposals", indexes=("case",), sealed=True)
 DECISIONS = Table("decisions", indexes=("about", "case", "approved_hour"), sealed=True)
 
 ISOLATE_HOST = "isolate-host"
+# What agents do themselves, with what the node keeps: nothing outside is touched.
+LOOK_INTO = "look-into"
+INSIDE = frozenset({LOOK_INTO})
 
 
 class ActionProposal(Record, frozen=True, kw_only=True, tag="action-proposal"):
-    """An action on the outside that an assessment calls for. A proposal changes nothing by itself.
+    """An action that an assessment, or a foresight, calls for. A proposal changes nothing by itself.
 
-    ``blast_radius`` counts the hosts it takes from their users. ``probability`` is the
-    assessment's: a decision is bound to it through the hash of this record.
+    ``assessment`` is the id of what calls for it, ``probability`` what that says: a decision is bound to it through the
+    hash of this record. ``blast_radius`` counts the hosts it takes from their users.
     """
 
     case: str

@@ -20,7 +20,7 @@ from phalanx.core import (
     encode,
     id_time_ns,
 )
-from phalanx.incidents._model import ISOLATE_HOST, ActionProposal
+from phalanx.incidents._model import INSIDE, ISOLATE_HOST, ActionProposal
 from phalanx.incidents._policy import Ruling
 from phalanx.intel import UNKNOWN_HOST
 
@@ -52,7 +52,8 @@ def proposal_for(assessment: Assessment) -> ActionProposal | None:
 
 def decision_on(proposal: ActionProposal, ruling: Ruling, *, authority: str, at_ns: int) -> Decision:
     """``ruling`` as a record, bound to exactly this proposal by the hash of its bytes."""
-    executed = (NOT_EXECUTED.format(action=proposal.action),) if ruling.outcome is Outcome.APPROVED else ()
+    outside = ruling.outcome is Outcome.APPROVED and proposal.action not in INSIDE
+    executed = (NOT_EXECUTED.format(action=proposal.action),) if outside else ()
     return Decision(
         id=derive_id(id_time_ns(proposal.id), "decision", authority, proposal.id),
         tenant=proposal.tenant,

@@ -1,5 +1,7 @@
 """What was foreseen, by what means, and how well each would have done on what had not happened yet."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from phalanx.core import InvalidInput, Record, Table
@@ -17,7 +19,7 @@ class ForesightMeans(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Foretold(msgspec.Struct, frozen=True, kw_only=True):
-    """A thing that was foreseen: by quantum means and by the best classical ones."""
+    """A thing that was foreseen: by quantum means and by the best classical ones, each in its own unit."""
 
     subject: str
     quantum: float
@@ -27,7 +29,10 @@ class Foretold(msgspec.Struct, frozen=True, kw_only=True):
 class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
     """An answer to one question. ``measure`` says what scores are, ``less_is_better`` which way they go.
 
-    ``split_ns`` parts what methods saw from what judges them; ``judged`` is how much that is.
+    ``split_ns`` parts what methods saw from what judges them; ``judged`` is how much that is,
+    ``by`` names the means that did best, by which what is told is in order (empty: it is in no order), ``floor`` is the
+    score of who knows nothing (of a risk: nothing but how often it
+    came to pass afterwards).
     """
 
     question: str
@@ -38,6 +43,13 @@ class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
     findings: int
     judged: int
     split_ns: int
+    floor: float | None = None
+    by: str = ""
+
+    @property
+    def best(self) -> ForesightMeans | None:
+        """The means that did best on what it had not seen; of equals one that is classical."""
+        return best_of(self.means, less_is_better=self.less_is_better)
 
     @property
     def summary(self) -> str:
@@ -47,6 +59,13 @@ class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
             f"{one.method} {'not judged' if one.score is None else format(one.score, '.3g')}" for one in self.means
         )
         return f"{self.question}: {best}; {self.measure}: {scores}"
+
+
+def best_of(means: Sequence[ForesightMeans], *, less_is_better: bool) -> ForesightMeans | None:
+    """None where nothing could judge them."""
+    sign = 1.0 if less_is_better else -1.0
+    judged = [(sign * one.score, one.quantum, one.method, one) for one in means if one.score is not None]
+    return min(judged, key=lambda one: one[:3])[3] if judged else None
 
 
 class Foresight(Record, frozen=True, kw_only=True, tag="foresight"):

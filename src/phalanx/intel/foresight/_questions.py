@@ -24,7 +24,7 @@ from phalanx.intel.foresight._histories import (
     windowed,
 )
 from phalanx.intel.foresight._limits import BINS, CLASSES, MAX_FINDINGS, MAX_HOSTS, MIN_FINDINGS
-from phalanx.intel.foresight._model import QUESTIONS, Foreseen, ForesightMeans, Foretold, too_few
+from phalanx.intel.foresight._model import QUESTIONS, Foreseen, ForesightMeans, Foretold, best_of, too_few
 from phalanx.learning import ranked_area
 from phalanx.quantum import AttackModel, ShotResult, Stage, estimate_probability
 from phalanx.quantum.routines import classify, find_novelties, forecast
@@ -71,7 +71,7 @@ def _evolution(rows: Sequence[Finding], seed: int) -> Foreseen:
         for method, each in errors.items()
     )
     return _made("evolution", "error over the spread of the series", rows, means, told,
-                 judged=BINS - 2 * BINS // 3, less_is_better=True)  # fmt: skip
+                 judged=BINS - 2 * BINS // 3, less_is_better=True, floor=None)  # fmt: skip
 
 
 def _paths(rows: Sequence[Finding], _: int) -> Foreseen:
@@ -104,15 +104,7 @@ def _paths(rows: Sequence[Finding], _: int) -> Foreseen:
         ForesightMeans(method=name, quantum=name == "quantum walk", score=_area(one, so))
         for name, one in scores.items()
     )
-    order = np.argsort(-scores["quantum walk"], kind="stable")
-    told = [
-        Foretold(
-            subject=candidates[at],
-            quantum=float(scores["quantum walk"][at]),
-            classical=float(scores["classical walk"][at]),
-        )
-        for at in order
-    ]
+    told = _told(candidates, scores, means)
     return _made("paths", "ROC area over hosts that come next", rows, means, told, judged=len(candidates))
 
 
@@ -140,11 +132,9 @@ def _risk(rows: Sequence[Finding], seed: int) -> Foreseen:
               score=float(((np.array(each)[:, None] - truth) ** 2).mean()) if truth.size else None)
         for name, each in chances.items()
     )  # fmt: skip
-    order = np.argsort(-np.array(chances["amplitude estimation"]), kind="stable")
-    told = [Foretold(subject=hosts[at], quantum=chances["amplitude estimation"][at], classical=chances["exact sum"][at])
-            for at in order]  # fmt: skip
+    told = _told(hosts, {name: np.array(each) for name, each in chances.items()}, means, less_is_better=True)
     return _made("risk", "Brier score over hosts and later windows", rows, means, told, judged=int(truth.size),
-                 less_is_better=True, split_ns=split)  # fmt: skip
+                 less_is_better=True, split_ns=split, floor=float(truth.mean() * (1 - truth.mean())))  # fmt: skip
 
 
 def _vulnerability(rows: Sequence[Finding], seed: int) -> Foreseen:
@@ -167,13 +157,9 @@ def _vulnerability(rows: Sequence[Finding], seed: int) -> Foreseen:
     newest = [
         (host, place) for place, (host, at, _, _) in enumerate(one for one in table if one[1] >= windows) if at == last
     ]
-    told = sorted(
-        (
-            Foretold(subject=host, quantum=answer.found["probability"][place], classical=float(asked[place][0]))
-            for host, place in newest
-        ),
-        key=lambda one: (-one.quantum, one.subject),
-    )
+    places = [place for _, place in newest]
+    chances = {name: np.array(each)[places] for name, each in answer.found["probability_by"].items()}
+    told = _told([host for host, _ in newest], chances, means)
     return _made("vulnerability", "ROC area over hosts and later windows", rows, means, told, judged=len(truth),
                  split_ns=split)  # fmt: skip
 
@@ -195,11 +181,8 @@ def _novelty(rows: Sequence[Finding], seed: int) -> Foreseen:
         ForesightMeans(method=name, quantum=name.startswith("quantum"), score=area if judges else None)
         for name, area in answer.found["areas"].items()
     )
-    surprise = answer.found["surprise_bits"]
-    told = [
-        Foretold(subject=later[at].id, quantum=surprise[at], classical=float(labels[at]))
-        for at in answer.found["worst"]
-    ]
+    scores = {name: np.array(each) for name, each in answer.found["scores_by"].items()}
+    told = _told([one.id for one in later], scores, means)
     return _made("novelty", "ROC area over findings of kinds not seen before", rows, means, told, judged=len(later))
 
 
@@ -208,13 +191,32 @@ _ASKED: Mapping[str, Callable[[Sequence[Finding], int], Foreseen]] = {
 }  # fmt: skip
 
 
+def _told(
+    subjects: Sequence[str], values: Mapping[str, Floats], means: Sequence[ForesightMeans], *,
+    less_is_better: bool = False,
+) -> list[Foretold]:  # fmt: skip
+    """What quantum and the best classical means say of each, in the order of those that did best."""
+    quantum = next(one.method for one in means if one.quantum)
+    rivals = [one for one in means if not one.quantum]
+    rival = best_of(rivals, less_is_better=less_is_better) or rivals[0]
+    best = best_of(means, less_is_better=less_is_better)
+    order = sorted(range(len(subjects)), key=lambda at: (-values[best.method if best else quantum][at], subjects[at]))
+    return [
+        Foretold(subject=subjects[at], quantum=float(values[quantum][at]), classical=float(values[rival.method][at]))
+        for at in order
+    ]
+
+
 def _made(
     question: str, measure: str, rows: Sequence[Finding], means: tuple[ForesightMeans, ...],
     told: Sequence[Foretold], *, judged: int, less_is_better: bool = False, split_ns: int = 0,
+    floor: float | None = 0.5,
 ) -> Foreseen:  # fmt: skip
     return Foreseen(
         question=question, measure=measure, less_is_better=less_is_better, means=means, told=tuple(told[:20]),
-        findings=len(rows), judged=judged, split_ns=split_ns or split_of(rows),
+        findings=len(rows), judged=judged, split_ns=split_ns or split_of(rows), floor=floor if judged else None,
+        by="" if question == "evolution" or (best := best_of(means, less_is_better=less_is_better)) is None
+        else best.method,
     )  # fmt: skip
 
 

@@ -92,6 +92,7 @@ def find_novelties(
         routine="novelty",
         found={
             "worst": order.tolist(), "surprise_bits": ours.tolist(), "areas": areas if truth is not None else {},
+            "scores_by": {name: one.tolist() for name, one in scores.items()},
             "columns": binning.columns.tolist(), "bits": binning.n_bits,
             "worst_shared_with_forest": len(forest & set(order.tolist())) / max(1, len(order)),
         },

@@ -101,6 +101,7 @@ def classify(
     sizes = {"variational classifier": machine.weights.size, "boosted stumps": 3 * _ROUNDS,
              "logistic regression": ours.shape[1] + 1}  # fmt: skip
     so = None if truth is None else np.asarray(truth, dtype=bool)
+    chances = {name: (1 / (1 + np.exp(-np.clip(one, -60, 60)))).tolist() for name, one in odds.items()}
     right = {name: 0.0 if so is None else float(((one > 0) == so).mean()) for name, one in odds.items()}
     areas = {} if so is None else {name: area(one, so) for name, one in odds.items()}
     classical = tuple(
@@ -110,7 +111,7 @@ def classify(
     return Answer(
         routine="classification",
         found={
-            "probability": (1 / (1 + np.exp(-np.clip(odds["variational classifier"], -60, 60)))).tolist(),
+            "probability": chances["variational classifier"], "probability_by": chances,
             "accuracy": right if so is not None else {}, "areas": areas, "qubits": ours.shape[1],
         },
         quantum=Baseline(
