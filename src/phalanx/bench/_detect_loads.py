@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from phalanx.core import DEFAULT_TENANT, BatchId, EventBatch, NotFound, Rng
-from phalanx.intel import InvalidRule, Rule, parse_rule, read_lines
+from phalanx.intel import MAX_READ_ROWS, InvalidRule, Rule, parse_rule, read_lines
 from phalanx.intel.reading import slices, split_lines
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
@@ -90,7 +90,7 @@ def _otherwise(name: str, value: Any, rng: Rng) -> Any:
 def read(lines: Sequence[bytes], *, rows: int | None = None) -> list[EventBatch]:
     """Lines as batches: in slices as the sentinel takes them, or in runs of ``rows`` lines."""
     if rows is None:
-        runs = list(slices(lines))
+        runs = list(slices(lines, most=MAX_READ_ROWS))
     else:
         runs = [(start, lines[start : start + rows]) for start in range(0, len(lines), rows)]
     return [

@@ -96,6 +96,17 @@ def event_id(batch: BatchId, row: int) -> EventId:
     return EventId(f"{batch[:31]}{int(batch[31:], 16) | row:05x}")
 
 
+def event_ids(batch: BatchId) -> Callable[[int], EventId]:
+    """``event_id`` for many rows of one batch."""
+    head, base = batch[:31], int(batch[31:], 16)
+
+    def of(row: int) -> EventId:
+        assert 0 <= row < MAX_BATCH_ROWS, row
+        return EventId(f"{head}{base | row:05x}")
+
+    return of
+
+
 def split_event_id(event: str) -> tuple[BatchId, int]:
     """The batch and row an event id names; the inverse of ``event_id``."""
     return BatchId(f"{event[:31]}00000"), int(event[31:], 16) & _ROW_MASK

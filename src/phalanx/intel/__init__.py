@@ -54,7 +54,7 @@ from phalanx.intel._judging import (
     Verdict,
     wrong_findings,
 )
-from phalanx.intel._limits import HYPOTHESES_EVERY_S, MAX_DETECTOR_STATE_BYTES, MAX_READER_CHARS
+from phalanx.intel._limits import HYPOTHESES_EVERY_S, MAX_DETECTOR_STATE_BYTES, MAX_READ_ROWS, MAX_READER_CHARS
 from phalanx.intel._merging import Sighting, Sightings, finding_of, finding_put
 from phalanx.intel._model import (
     BATCHES,
@@ -166,6 +166,7 @@ __all__ = [
     "DetectorState",
     "DETECTOR_STATES",
     "MAX_DETECTOR_STATE_BYTES",
+    "MAX_READ_ROWS",
     "MAX_READER_CHARS",
     "EventLog",
     "ExpandWanted",

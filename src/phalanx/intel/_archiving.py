@@ -25,7 +25,7 @@ from phalanx.crypto import CryptoError
 from phalanx.crypto.vault import Shredded
 from phalanx.intel._detecting import read_rows
 from phalanx.intel._intake import Intake
-from phalanx.intel._limits import ARCHIVE_POLL_S, HANDED_WITHIN_S, MAX_TAKE_BYTES
+from phalanx.intel._limits import ARCHIVE_POLL_S, HANDED_WITHIN_S, MAX_READ_ROWS, MAX_TAKE_BYTES
 from phalanx.intel._model import Chunk
 from phalanx.intel.archive import ARCHIVE_RETRY_S, NOWHERE, SEGMENT_AFTER_S, TAKE_RECORDS, Archive, Position
 from phalanx.intel.reading import slices, split_lines
@@ -137,7 +137,7 @@ class Archivist:
 
     async def _read_rows(self, chunk: Chunk, offset: int, row: int) -> bool:
         """Take what is left of a record; False when something else is to be done first."""
-        for first_row, lines in slices(split_lines(chunk.data), row):
+        for first_row, lines in slices(split_lines(chunk.data), row, most=MAX_READ_ROWS):
             outs = await self._offload.run(read_rows, chunk, first_row, lines)
             # Meanwhile the same may have been handed over.
             if self.archive.read_to != (offset, first_row) or self.archive.is_full:

@@ -4,11 +4,12 @@ When reading raises on some slice, or a detector on some batch, which only a mis
 tried one by one: the one at fault is rejected with the error as reason, the others count.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from phalanx.core import BatchId, EventBatch
 from phalanx.intel._detector import Detector, Hit, one_event
+from phalanx.intel._limits import MAX_SLICE_ROWS
 from phalanx.intel._model import Chunk
 from phalanx.intel.reading import ReadOut, Rejected, read_lines
 
@@ -29,13 +30,28 @@ class Detected(NamedTuple):
 def detect(detectors: Sequence[Detector], chunk: Chunk, first_row: int, lines: Sequence[bytes]) -> Detected:
     """Read ``lines``, which are rows of ``chunk`` from ``first_row`` on, and ask every detector, in their order."""
     found = Detected([], [], [])
+    for _ in detecting(detectors, chunk, first_row, lines, found):
+        pass
+    return found
+
+
+def detecting(
+    detectors: Sequence[Detector], chunk: Chunk, first_row: int, lines: Sequence[bytes], found: Detected
+) -> Iterator[None]:  # fmt: skip
+    """As ``detect``, into ``found``, with pauses: between two of them lies the work of about one slice."""
+    most, asked = MAX_SLICE_ROWS * len(detectors), 0
     for out in read_rows(chunk, first_row, lines):
         found.rejected.extend(out.rejected)
         found.batches.extend(out.batches)
+        if len(lines) > MAX_SLICE_ROWS:
+            yield
         for batch in out.batches:
             for detector in detectors:
                 _ask(detector, batch, found)
-    return found
+                asked += len(batch)
+                if asked >= most:
+                    asked = 0
+                    yield
 
 
 def read_rows(chunk: Chunk, first_row: int, lines: Sequence[bytes]) -> list[ReadOut]:

@@ -52,8 +52,11 @@ FILE_CHUNK_BYTES = MIB
 # A date in words, and the pattern that a line says it is written in.
 MAX_DATE_CHARS = 64
 
-# One uninterrupted stretch of parsing and matching: a few milliseconds.
+# One uninterrupted stretch of parsing and matching: a few milliseconds. Who pauses in between reads more lines in one
+# go, so that what they have in common is done once; unless so much is found in them that it is too much for one commit.
 MAX_SLICE_ROWS = 128
+MAX_READ_ROWS = 256
+MAX_READ_HITS = 400
 MAX_SLICE_BYTES = 512 * KIB
 # What the sentinel takes from the journal at once, and commits together.
 MAX_TAKE_BYTES = 2 * MIB

@@ -34,11 +34,19 @@ from phalanx.core import (
 from phalanx.crypto import CryptoError
 from phalanx.crypto.vault import Shredded
 from phalanx.intel._adapting import Steering
-from phalanx.intel._detecting import detect
+from phalanx.intel._detecting import Detected, detecting
 from phalanx.intel._detector import Detector
 from phalanx.intel._harvest import MISSION_SEVERITY, Commit, Harvest
 from phalanx.intel._intake import Intake
-from phalanx.intel._limits import MAX_DETECTORS, MAX_TAKE_BYTES, MAX_TAKE_RECORDS, STORAGE_RETRY_S
+from phalanx.intel._limits import (
+    MAX_DETECTORS,
+    MAX_READ_HITS,
+    MAX_READ_ROWS,
+    MAX_SLICE_ROWS,
+    MAX_TAKE_BYTES,
+    MAX_TAKE_RECORDS,
+    STORAGE_RETRY_S,
+)
 from phalanx.intel._memory import Memory
 from phalanx.intel._model import BATCHES, CURSORS, BatchEntry, Chunk, Cursor, cursor_key, read_cursor
 from phalanx.intel.reading import slices, split_lines
@@ -47,6 +55,10 @@ from phalanx.telemetry import Telemetry
 
 # Events, and where in the journal they begin and end: record and row.
 Hand = Callable[[tuple[int, int], tuple[int, int], Sequence[EventBatch]], None]
+
+
+class _TooMuchFoundError(Exception):
+    """What was found in lines that were read in one go may be too much for one commit."""
 
 
 class Sentinel:
@@ -97,6 +109,8 @@ class Sentinel:
         self._offset = 0
         self._row = 0
         self._version = 0
+        # Lines that are read in one go.
+        self._read_rows = MAX_READ_ROWS
         self._moved = asyncio.Event()
         # Why it waits at the moment; empty when it does not.
         self.paused = ""
@@ -164,6 +178,9 @@ class Sentinel:
                 while True:
                     await self._intake.wait_past(self._offset)
                     await self._consume()
+            except _TooMuchFoundError:
+                # Again from the stored cursor on, in smaller parts.
+                self._read_rows = MAX_SLICE_ROWS
             except StorageFull as full:
                 if not self.paused:
                     self._log.warning("detection pauses", reason=full.message, offset=self._offset)
@@ -206,8 +223,12 @@ class Sentinel:
             self._renew_rules()
             detectors = self.detectors
             await self._recall(chunk)
-            for first_row, lines in slices(split_lines(chunk.data), row):
-                detected = detect(detectors, chunk, first_row, lines)
+            for first_row, lines in slices(split_lines(chunk.data), row, most=self._read_rows):
+                detected = Detected([], [], [])
+                for _ in detecting(detectors, chunk, first_row, lines, detected):
+                    await asyncio.sleep(0)
+                if len(detected.hits) > MAX_READ_HITS and len(lines) > MAX_SLICE_ROWS:
+                    raise _TooMuchFoundError
                 row = first_row + len(lines)
                 if self._hand is not None:
                     self._hand((offset, first_row), (offset, row), detected.batches)
@@ -249,6 +270,8 @@ class Sentinel:
         with self._telemetry.tracer.span("commit findings", room="intel", trace=trace, events=harvest.events):
             self._version = await self._store.commit(commit.writes, expect=commit.expect)
         self.paused = ""
+        if len(harvest.sightings) <= MAX_READ_HITS:
+            self._read_rows = MAX_READ_ROWS
         self._stand_at(offset, row)
         self._tell(harvest, commit)
 

@@ -8,10 +8,12 @@ said of findings may raise it, both between floor and ceiling.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from phalanx.core import InvalidInput
 from phalanx.learning._limits import (
@@ -44,7 +46,7 @@ class ThresholdChange(msgspec.Struct, frozen=True):
     scores: int = 0
 
 
-class AdaptiveThreshold(msgspec.Struct):
+class AdaptiveThreshold(msgspec.Struct, dict=True):
     """Scores above ``standing`` pass. ``passing`` is the wanted part of them. Stored as it is.
 
     ``value`` follows the scores; ``raised`` is added to it for what people said; ``pinned`` holds instead of both.
@@ -75,7 +77,9 @@ class AdaptiveThreshold(msgspec.Struct):
     def standing(self) -> float:
         """The threshold in force: never below the floor, never above the ceiling."""
         wanted = self.value + self.raised if self.pinned is None else self.pinned
-        return min(max(wanted, self.floor), self.ceiling)
+        if wanted <= self.floor:
+            return self.floor
+        return min(self.ceiling, wanted)
 
     @property
     def set_by(self) -> str:
@@ -111,14 +115,32 @@ class AdaptiveThreshold(msgspec.Struct):
         for score in scores:
             self.seen += 1
             if len(self.scores) < THRESHOLD_WINDOW:
+                self._window[len(self.scores)] = score
                 self.scores.append(score)
             else:
+                self._window[self.seen % THRESHOLD_WINDOW] = score
                 self.scores[self.seen % THRESHOLD_WINDOW] = score
             if self.seen % THRESHOLD_EVERY == 0 and len(self.scores) >= THRESHOLD_MIN_SCORES:
                 self._set()
 
+    @cached_property
+    def _window(self) -> NDArray[np.float64]:
+        """The scores once more, where a quantile of them is found soon."""
+        window = np.zeros(THRESHOLD_WINDOW)
+        window[: len(self.scores)] = self.scores
+        return window
+
+    def _quantile(self, q: float) -> float:
+        """Of the latest scores, linear between two of them."""
+        at = (len(self.scores) - 1) * q
+        below = int(at)
+        above, part = min(below + 1, len(self.scores) - 1), at - below
+        sorted_there = np.partition(self._window[: len(self.scores)], (below, above))
+        low, high = float(sorted_there[below]), float(sorted_there[above])
+        return low + (high - low) * part if part < 0.5 else high - (high - low) * (1.0 - part)
+
     def _set(self) -> None:
-        usual = float(np.quantile(self.scores, 1.0 - self.passing))
+        usual = self._quantile(1.0 - self.passing)
         wanted = min(max(usual, self.floor), self.ceiling)
         if abs(wanted - self.value) <= THRESHOLD_STEP * max(abs(self.value), 1e-12):
             return
@@ -128,8 +150,8 @@ class AdaptiveThreshold(msgspec.Struct):
 
     def _note(self, before: float, set_by: str, usual: float | None = None) -> None:
         if usual is None:
-            usual = float(np.quantile(self.scores, 1.0 - self.passing)) if self.scores else self.floor
-        median = float(np.median(self.scores)) if self.scores else 0.0
+            usual = self._quantile(1.0 - self.passing) if self.scores else self.floor
+        median = self._quantile(0.5) if self.scores else 0.0
         change = ThresholdChange(self.seen, before, self.standing, set_by, usual, median, len(self.scores))
         self.changes.append(change)
         del self.changes[:-MAX_THRESHOLD_CHANGES]

@@ -69,14 +69,17 @@ def test_every_line_is_an_event_or_a_reject(data, reader, accepted_s):
     assert all(rejected.reason for rejected in out.rejected)
 
 
-@given(st.lists(st.sampled_from([1, 20, 2_000, 60_000, MAX_SLICE_BYTES + 1]).map(b"x".__mul__), max_size=60))
+@given(
+    st.lists(st.sampled_from([1, 20, 2_000, 60_000, MAX_SLICE_BYTES + 1]).map(b"x".__mul__), max_size=60),
+    st.sampled_from([7, MAX_SLICE_ROWS]),
+)
 @settings(max_examples=50, deadline=None)
-def test_slices_are_the_lines_in_order(lines):
-    taken = [(first, list(part)) for first, part in slices(lines)]
+def test_slices_are_the_lines_in_order(lines, most):
+    taken = [(first, list(part)) for first, part in slices(lines, most=most)]
     assert [line for _, part in taken for line in part] == lines
     at = 0
     for first, part in taken:
         assert first == at
-        assert len(part) <= MAX_SLICE_ROWS
+        assert len(part) <= most
         assert sum(map(len, part)) <= MAX_SLICE_BYTES or len(part) == 1
         at += len(part)

@@ -34,6 +34,8 @@ from phalanx.intel import (
     parse_rule,
 )
 from phalanx.intel import _harvest as harvest_module
+from phalanx.intel import _sentinel as sentinel_module
+from phalanx.intel._limits import MAX_READ_ROWS, MAX_SLICE_ROWS
 from phalanx.telemetry import WAYPOINTS, Telemetry
 from phalanx.testing import WORLD_START_NS, SimWorld
 
@@ -241,18 +243,18 @@ def test_what_several_sources_say_of_a_host_comes_together():
 
 def test_lines_that_cannot_be_read_are_put_aside_with_their_reason():
     async def main(watch):
-        accepted = await watch.accept(BENIGN, b"???", DUMP, *[b'{"a":1}'] * 150)
+        accepted = await watch.accept(BENIGN, b"???", DUMP, *[b'{"a":1}'] * 300)
         await watch.sentinel.drained()
         (first, second) = await watch.events.quarantine(DEFAULT_TENANT)
         assert first.id == event_id(accepted.batch, 1)
         rows = [line.row for line in (*first.lines, *second.lines)]
-        assert rows == [1, *range(3, 153)]
+        assert rows == [1, *range(3, 303)]
         assert first.lines[0].excerpt == "???"
         assert "neither Windows" in second.lines[0].reason
         assert len(await watch.findings.list(DEFAULT_TENANT)) == 1
         assert len(await watch.waypoints("quarantine")) == 2
         (entry,) = await watch.events.batches(DEFAULT_TENANT)
-        assert (entry.events, entry.rejected) == (153, 151)
+        assert (entry.events, entry.rejected) == (303, 301)
         assert entry.sources == ("windows/process_creation/sysmon",)
         with pytest.raises(NotFound) as caught:
             await watch.events.get(DEFAULT_TENANT, event_id(accepted.batch, 1))
@@ -600,6 +602,39 @@ def test_a_detector_that_remembers_counts_nothing_twice_or_not_at_all_over_crash
     assert accepted >= 24
     assert len(findings) == accepted // 5
     assert [finding.hits for finding in findings] == [1] * len(findings)
+
+
+class Sizes(EveryFifth):
+    """Notes how large batches are."""
+
+    name = "sizes"
+
+    def __init__(self):
+        super().__init__()
+        self.sizes = []
+
+    def evaluate(self, batch):
+        self.sizes.append(len(batch))
+        return super().evaluate(batch)
+
+
+def test_lines_in_which_much_is_found_are_read_again_in_smaller_parts_and_count_once(monkeypatch):
+    """What is too much for one commit is known when detectors were asked: they forget it and are asked anew."""
+    monkeypatch.setattr(sentinel_module, "MAX_READ_HITS", 150)
+    seen = Sizes()
+
+    async def main(watch):
+        await watch.accept(*[DUMP] * 600)
+        await watch.sentinel.drained()
+        assert seen.sizes == [MAX_READ_ROWS, *[MAX_SLICE_ROWS] * 4, 600 - 4 * MAX_SLICE_ROWS]
+        findings = await watch.findings.list(DEFAULT_TENANT, limit=200)
+        assert [one.hits for one in findings if one.rule != FIFTH.name] == [600]
+        assert [one.hits for one in findings if one.rule == FIFTH.name] == [1] * 120
+        await watch.accept(*[BENIGN] * 300)
+        await watch.sentinel.drained()
+        assert seen.sizes[-2:] == [MAX_READ_ROWS, 300 - MAX_READ_ROWS], "all is as before"
+
+    simulate(main, detectors=[seen])
 
 
 class Nothing(EveryFifth):

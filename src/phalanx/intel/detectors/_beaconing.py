@@ -16,8 +16,9 @@ from typing import Final
 import msgspec
 
 from phalanx.agents import Toolbox
-from phalanx.core import NS_PER_S, Entity, EventBatch, Severity, TenantId, Value
+from phalanx.core import NS_PER_S, Entity, EventBatch, Severity, Value
 from phalanx.intel._detector import Hit, Pattern
+from phalanx.intel._houses import Remembering, heard
 from phalanx.intel.detectors._limits import (
     BEACON_COMMON_HOSTS,
     BEACON_CONTACTS,
@@ -56,33 +57,25 @@ class _Pair(msgspec.Struct):
 
 
 class _House(msgspec.Struct):
-    """What is remembered of a tenant: pairs, the one heard last at the end."""
+    """Pairs, the one heard last at the end."""
 
     pairs: dict[str, _Pair] = msgspec.field(default_factory=dict)
 
 
-class BeaconDetector:
+class BeaconDetector(Remembering[_House]):
     """Tells of pairs that are in step, each once until it falls out of step."""
 
     name = "beaconing"
-
-    def __init__(self) -> None:
-        self._houses: dict[TenantId, _House] = {}
-        self._changed: set[TenantId] = set()
+    house_type = _House
 
     def evaluate(self, batch: EventBatch) -> Sequence[Hit]:
         contacts = list(_contacts(batch))
         if not contacts:
             return ()
-        house = self._houses.setdefault(batch.tenant, _House())
-        self._changed.add(batch.tenant)
+        house = self.house(batch.tenant)
         hits = []
         for place, host, destination, at_s in contacts:
-            key = f"{host}>{destination}"
-            pair = house.pairs.pop(key, None) or _Pair()
-            house.pairs[key] = pair
-            if len(house.pairs) > MAX_PAIRS:
-                del house.pairs[next(iter(house.pairs))]
+            pair = heard(house.pairs, f"{host}>{destination}", _Pair, most=MAX_PAIRS)
             score = _score(pair, at_s)
             if score is None:
                 continue
@@ -94,19 +87,6 @@ class BeaconDetector:
                 pair.told = True
                 hits.append(_hit(batch, place, host, destination, pair, score))
         return hits
-
-    def state(self, tenant: TenantId) -> bytes | None:
-        if tenant not in self._changed:
-            return None
-        self._changed.discard(tenant)
-        return msgspec.msgpack.encode(self._houses[tenant])
-
-    def restore(self, tenant: TenantId, state: bytes | None) -> None:
-        self._changed.discard(tenant)
-        if state is None:
-            self._houses.pop(tenant, None)
-        else:
-            self._houses[tenant] = msgspec.msgpack.decode(state, type=_House)
 
 
 def _contacts(batch: EventBatch) -> Iterator[tuple[int, str, str, float]]:

@@ -26,8 +26,9 @@ RARE_CEILING_BITS = 14.0
 
 # The part of scores that is wanted beyond a threshold.
 PASSING = 0.001
-# Characters of a name that are remembered.
+# Characters of a name that are remembered; and names that need not be made anew.
 MAX_NAME_CHARS = 64
+MAX_NAMES_KEPT = 4_096
 
 # Accounts whose ways are remembered, stays and changes of network of each, and pairs of places told of each.
 MAX_TRAVELLERS = 768
@@ -78,6 +79,8 @@ MAX_VOLUME_PLACES = 8
 SKETCH_COUNTERS = 1 << 13
 SKETCH_ROWS = 2
 SKETCH_FULL = 60_000
+# Keys whose places in a sketch need not be found anew.
+MAX_PLACES_KEPT = 8_192
 # Chains that are remembered, steps of one that a score is over, and steps of the house before anything is said.
 MAX_CHAINS = 128
 CHAIN_STEPS = 12

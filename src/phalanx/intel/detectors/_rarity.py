@@ -12,8 +12,9 @@ from typing import Final
 import msgspec
 
 from phalanx.agents import Toolbox
-from phalanx.core import EventBatch, Severity, TenantId
+from phalanx.core import EventBatch, Severity
 from phalanx.intel._detector import Hit, Pattern
+from phalanx.intel._houses import Bar, Following, WithThresholds, heard
 from phalanx.intel.detectors._limits import (
     MAX_NAME_CHARS,
     MAX_STARTED,
@@ -24,7 +25,6 @@ from phalanx.intel.detectors._limits import (
     RARE_MIN_SEEN,
 )
 from phalanx.intel.sigma import as_text
-from phalanx.learning import AdaptiveThreshold
 
 RARE_CHILD: Final = Pattern(
     name="rare-child-process",
@@ -60,65 +60,28 @@ class _Starter(msgspec.Struct):
     started: dict[str, int] = msgspec.field(default_factory=dict)
 
 
-def _new_threshold() -> AdaptiveThreshold:
-    return AdaptiveThreshold.between(RARE_FLOOR_BITS, RARE_CEILING_BITS, passing=PASSING)
-
-
-class _House(msgspec.Struct):
+class _House(WithThresholds):
     """What is usual for a tenant; the starter heard last at the end."""
 
-    threshold: AdaptiveThreshold
     starters: dict[str, _Starter] = msgspec.field(default_factory=dict)
-    logons: AdaptiveThreshold = msgspec.field(default_factory=_new_threshold)
-
-    def threshold_of(self, pattern: Pattern) -> AdaptiveThreshold:
-        """What holds back hits of ``pattern``."""
-        return self.logons if pattern is RARE_LOGON else self.threshold
 
 
-class RarityDetector:
+class RarityDetector(Following[_House]):
     """Tells of what a well-known starter does for the first time."""
 
     name = "rarity"
-
-    def __init__(self) -> None:
-        self._houses: dict[TenantId, _House] = {}
-        self._changed: set[TenantId] = set()
+    house_type = _House
+    bars = dict.fromkeys((RARE_CHILD.name, RARE_LOGON.name), Bar(RARE_FLOOR_BITS, RARE_CEILING_BITS, PASSING))
 
     def evaluate(self, batch: EventBatch) -> Sequence[Hit]:
         hits = []
         for place, pattern, starter, started in _pairs(batch):
-            house = self._houses.get(batch.tenant)
-            if house is None:
-                house = self._houses[batch.tenant] = _new_house()
-            self._changed.add(batch.tenant)
+            house = self.house(batch.tenant)
             bits, seen = _surprise(house, f"{pattern.name}:{starter}", started)
-            if seen >= RARE_MIN_SEEN and house.threshold_of(pattern).passes(bits):
+            if seen >= RARE_MIN_SEEN and house.thresholds[pattern.name].passes(bits):
                 told = f"{starter} was seen {seen} times before, never with {started}: {bits:.1f} bits of surprise."
                 hits.append(Hit(pattern, batch, (place,), told=told))
         return hits
-
-    def thresholds(self, tenant: TenantId) -> Mapping[str, AdaptiveThreshold]:
-        """By the name of the pattern that each holds back."""
-        house = self._houses.get(tenant)
-        return {} if house is None else {one.name: house.threshold_of(one) for one in (RARE_CHILD, RARE_LOGON)}
-
-    def state(self, tenant: TenantId) -> bytes | None:
-        if tenant not in self._changed:
-            return None
-        self._changed.discard(tenant)
-        return msgspec.msgpack.encode(self._houses[tenant])
-
-    def restore(self, tenant: TenantId, state: bytes | None) -> None:
-        self._changed.discard(tenant)
-        if state is None:
-            self._houses.pop(tenant, None)
-        else:
-            self._houses[tenant] = msgspec.msgpack.decode(state, type=_House)
-
-
-def _new_house() -> _House:
-    return _House(_new_threshold())
 
 
 def _pairs(batch: EventBatch) -> Iterator[tuple[int, Pattern, str, str]]:
@@ -152,10 +115,7 @@ def _first(columns: Mapping[str, Sequence[object]], names: Sequence[str], place:
 
 def _surprise(house: _House, key: str, started: str) -> tuple[float, int]:
     """Bits of surprise at what was started, and how often the starter was seen before; then both are remembered."""
-    starter = house.starters.pop(key, None) or _Starter()
-    house.starters[key] = starter
-    if len(house.starters) > MAX_STARTERS:
-        del house.starters[next(iter(house.starters))]
+    starter = heard(house.starters, key, _Starter, most=MAX_STARTERS)
     seen, before = starter.seen, starter.started.pop(started, 0)
     bits = -log2((before + 0.5) / (seen + 0.5 * (len(starter.started) + 2)))
     starter.seen += 1

@@ -9,15 +9,17 @@ steps; the threshold follows the house, never below its floor. A chain is told o
 cmd → powershell`` where ``explorer → cmd → powershell`` is usual. New children of a parent are what ``rarity`` tells.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from math import log2
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 
 from phalanx.agents import Toolbox
-from phalanx.core import EventBatch, EventId, Severity, TenantId, Value, event_id
+from phalanx.core import EventBatch, EventId, Severity, Value, event_ids
 from phalanx.intel._detector import Hit, Pattern
+from phalanx.intel._houses import Bar, Following, WithThresholds, heard
 from phalanx.intel._subjects import HOST_FIELDS
 from phalanx.intel.detectors._limits import (
     ANCESTRY_CEILING_BITS,
@@ -32,11 +34,12 @@ from phalanx.intel.detectors._limits import (
     MAX_CHAINS,
     MAX_LINEAGES,
     MAX_NAME_CHARS,
+    MAX_NAMES_KEPT,
+    MAX_PLACES_KEPT,
     PASSING,
 )
-from phalanx.intel.detectors._sketch import Sketch, count, places_of, seen
+from phalanx.intel.detectors._sketch import Sketch, places_of
 from phalanx.intel.sigma import as_text
-from phalanx.learning import AdaptiveThreshold
 
 CHAIN: Final = Pattern(
     name="odd-sequence",
@@ -62,6 +65,10 @@ _PARENTS: Final = ("ParentImage", "ParentProcessName")
 _CHILDREN: Final = ("Image", "NewProcessName")
 
 
+# Places in both rows of a sketch: of what came after the same steps, of this one after them, and of kinds that came.
+_Counters = tuple[int, ...]
+
+
 class _Chain(msgspec.Struct, array_like=True):
     """The latest steps of a host in one log, how surprising each was, their events, and whether it was told."""
 
@@ -73,116 +80,108 @@ class _Chain(msgspec.Struct, array_like=True):
     unlearned: int = 0
 
 
-class _House(msgspec.Struct):
+class _House(WithThresholds):
     """What is usual for a tenant."""
 
-    sketch: Sketch
-    thresholds: dict[str, AdaptiveThreshold]
+    sketch: Sketch = msgspec.field(default_factory=Sketch.new)
     chains: dict[str, _Chain] = msgspec.field(default_factory=dict)
     # By host and program: who started it last.
     lineages: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-class SequenceDetector:
+class SequenceDetector(Following[_House]):
     """Tells of chains and ancestries that are not those of the house."""
 
     name = "sequence"
-
-    def __init__(self) -> None:
-        self._houses: dict[TenantId, _House] = {}
-        self._rows: dict[TenantId, list[memoryview]] = {}
-        self._changed: set[TenantId] = set()
+    house_type = _House
+    bars: ClassVar = {
+        CHAIN.name: Bar(CHAIN_FLOOR_BITS, CHAIN_CEILING_BITS, PASSING),
+        ANCESTRY.name: Bar(ANCESTRY_FLOOR_BITS, ANCESTRY_CEILING_BITS, PASSING),
+    }
 
     def evaluate(self, batch: EventBatch) -> Sequence[Hit]:
-        starts, steps = list(_starts(batch)), list(_steps(batch))
+        starts, steps = _starts(batch), _steps(batch)
         if not starts and not steps:
             return ()
-        house = self._houses.get(batch.tenant)
-        if house is None:
-            house = self._houses[batch.tenant] = _new_house()
-            self._rows[batch.tenant] = house.sketch.view()
-        self._changed.add(batch.tenant)
-        rows = self._rows[batch.tenant]
-        hits = [hit for one in starts if (hit := _started(house, rows, batch, *one)) is not None]
-        hits += [hit for one in steps if (hit := _stepped(house, rows, batch, *one)) is not None]
+        house = self.house(batch.tenant)
+        hits = [hit for one in starts if (hit := _started(house, batch, *one)) is not None]
+        if steps:
+            id_of, log = event_ids(batch.batch), batch.log_source.service or batch.log_source.category
+            for place, name, step in steps:
+                chain = heard(house.chains, name, _Chain, most=MAX_CHAINS)
+                if chain.steps and chain.steps[-1] == step:
+                    continue
+                bar = _stepped(house, chain, log, step, id_of(batch.rows[place]))
+                if bar is not None:
+                    hits.append(_odd(batch, place, name, chain, bar))
         if house.sketch.full:
             house.sketch.halve()
         return hits
 
-    def thresholds(self, tenant: TenantId) -> Mapping[str, AdaptiveThreshold]:
-        """By the name of the pattern that each holds back."""
-        house = self._houses.get(tenant)
-        return {} if house is None else house.thresholds
-
-    def state(self, tenant: TenantId) -> bytes | None:
-        if tenant not in self._changed:
-            return None
-        self._changed.discard(tenant)
-        return msgspec.msgpack.encode(self._houses[tenant])
-
-    def restore(self, tenant: TenantId, state: bytes | None) -> None:
-        self._changed.discard(tenant)
-        self._houses.pop(tenant, None)
-        self._rows.pop(tenant, None)
-        if state is not None:
-            house = self._houses[tenant] = msgspec.msgpack.decode(state, type=_House)
-            self._rows[tenant] = house.sketch.view()
-
-
-def _new_house() -> _House:
-    return _House(
-        Sketch.new(),
-        {
-            CHAIN.name: AdaptiveThreshold.between(CHAIN_FLOOR_BITS, CHAIN_CEILING_BITS, passing=PASSING),
-            ANCESTRY.name: AdaptiveThreshold.between(ANCESTRY_FLOOR_BITS, ANCESTRY_CEILING_BITS, passing=PASSING),
-        },
-    )
-
 
 def _host(batch: EventBatch) -> Sequence[Value]:
-    columns = (batch.columns.get(name) for name in HOST_FIELDS.get(batch.log_source.product, ()))
-    return next((column for column in columns if column is not None), (None,) * len(batch))
+    for name in HOST_FIELDS.get(batch.log_source.product, ()):
+        if name in batch.columns:
+            return batch.columns[name]
+    return (None,) * len(batch)
 
 
-def _steps(batch: EventBatch) -> Iterator[tuple[int, str, str]]:
+def _steps(batch: EventBatch) -> list[tuple[int, str, str]]:
     """Place, chain and code of each event whose code is another than the one before it in its chain."""
-    source = batch.log_source
-    names = [name for name in _CODES.get(source.product, ()) if name in batch.columns]
+    source, columns = batch.log_source, batch.columns
+    names = [name for name in _CODES.get(source.product, ()) if name in columns]
     if not names:
-        return
+        return []
     log = source.service or source.category
+    chains: dict[str, str] = {}
     last: dict[str, str] = {}
-    for place, (host, code) in enumerate(zip(_host(batch), batch.columns[names[0]], strict=True)):
+    steps = []
+    for place, (host, code) in enumerate(zip(_host(batch), columns[names[0]], strict=True)):
         if code is None:
             continue
-        chain, step = f"{as_text(host).lower()[:MAX_NAME_CHARS]} {log}", as_text(code)[:MAX_NAME_CHARS]
+        name = host if host.__class__ is str else as_text(host)
+        chain = chains.get(name)
+        if chain is None:
+            chain = chains[name] = f"{_lower(name)} {log}"
+        step = _code(code)
         if last.get(chain) != step:
             last[chain] = step
-            yield place, chain, step
+            steps.append((place, chain, step))
+    return steps
 
 
-def _starts(batch: EventBatch) -> Iterator[tuple[int, str, str, str]]:
+def _starts(batch: EventBatch) -> list[tuple[int, str, str, str]]:
     """Place, host, parent and child of each start of a program."""
     if batch.log_source.category != "process_creation":
-        return
-    hosts = _host(batch)
+        return []
     parents, children = (
         next((batch.columns[name] for name in names if name in batch.columns), None) for names in (_PARENTS, _CHILDREN)
     )
     if parents is None or children is None:
-        return
-    for place, (host, parent, child) in enumerate(zip(hosts, parents, children, strict=True)):
-        if parent and child:
-            yield place, as_text(host).lower()[:MAX_NAME_CHARS], _program(as_text(parent)), _program(as_text(child))
+        return []
+    return [
+        (place, _lower(as_text(host)), _program(as_text(parent)), _program(as_text(child)))
+        for place, (host, parent, child) in enumerate(zip(_host(batch), parents, children, strict=True))
+        if parent and child
+    ]
 
 
+@lru_cache(MAX_NAMES_KEPT)
+def _lower(host: str) -> str:
+    return host.lower()[:MAX_NAME_CHARS]
+
+
+@lru_cache(MAX_NAMES_KEPT, typed=True)
+def _code(value: Value) -> str:
+    return as_text(value)[:MAX_NAME_CHARS]
+
+
+@lru_cache(MAX_NAMES_KEPT)
 def _program(path: str) -> str:
     return path.replace("\\", "/").rpartition("/")[2].lower()[:MAX_NAME_CHARS]
 
 
-def _started(
-    house: _House, rows: list[memoryview], batch: EventBatch, place: int, host: str, parent: str, child: str
-) -> Hit | None:  # fmt: skip
+def _started(house: _House, batch: EventBatch, place: int, host: str, parent: str, child: str) -> Hit | None:
     """Remember a start; a hit when its ancestry is odd."""
     grand = house.lineages.get(f"{host}|{parent}", "")
     key = f"{host}|{child}"
@@ -192,13 +191,9 @@ def _started(
         del house.lineages[next(iter(house.lineages))]
     if not grand:
         return None
-    pair = places_of(f"c|{parent}|{child}".encode())
-    above = places_of(f"a|{grand}|{parent}".encode())
-    whole = places_of(f"t|{grand}|{parent}|{child}".encode())
-    known, times, together = seen(rows, pair), seen(rows, above), seen(rows, whole)
-    for at in (pair, above, whole):
-        count(rows, at)
-    house.sketch.total += 1
+    sketch = house.sketch
+    known, times, together = sketch.take(*_ancestry_places(grand, parent, child))
+    sketch.total += 1
     if known < ANCESTRY_MIN_SEEN // 10 or times < ANCESTRY_MIN_SEEN or together:
         return None
     bits = log2(2.0 * times + 2.0)
@@ -211,27 +206,33 @@ def _started(
     return Hit(ANCESTRY, batch, (place,), told=told)
 
 
-def _stepped(
-    house: _House, rows: list[memoryview], batch: EventBatch, place: int, name: str, step: str
-) -> Hit | None:  # fmt: skip
-    """Remember a step; a hit when the chain is odd with it."""
-    chain = house.chains.pop(name, None) or _Chain()
-    house.chains[name] = chain
-    if len(house.chains) > MAX_CHAINS:
-        del house.chains[next(iter(house.chains))]
-    if chain.steps and chain.steps[-1] == step:
-        return None
+@lru_cache(MAX_PLACES_KEPT)
+def _ancestry_places(grand: str, parent: str, child: str) -> tuple[tuple[int, int], ...]:
+    """Where the sketch counts a start, who started its parent, and both together."""
+    return (
+        places_of(f"c|{parent}|{child}".encode()),
+        places_of(f"a|{grand}|{parent}".encode()),
+        places_of(f"t|{grand}|{parent}|{child}".encode()),
+    )
+
+
+def _stepped(house: _House, chain: _Chain, log: str, step: str, event: EventId) -> float | None:
+    """Remember a step; the bar that the chain passes with it, and did not before."""
     ready = house.sketch.total >= CHAIN_MIN_STEPS
-    log = name.rpartition(" ")[2]
-    bits = _surprise(house.sketch, rows, log, chain.steps, step)
-    chain.steps = [*chain.steps[-(CHAIN_STEPS - 1) :], step]
-    chain.bits = [*chain.bits[-(CHAIN_STEPS - 1) :], bits]
-    chain.events = [*chain.events[-(CHAIN_EVIDENCE - 1) :], event_id(batch.batch, batch.rows[place])]
+    bits = _surprise(house.sketch, _step_places(log, tuple(chain.steps[-2:]), step))
+    chain.steps.append(step)
+    chain.bits.append(bits)
+    chain.events.append(event)
+    if len(chain.events) > CHAIN_EVIDENCE:
+        del chain.events[0]
+    if len(chain.steps) > CHAIN_STEPS:
+        del chain.steps[0], chain.bits[0]
     if not ready or len(chain.bits) < CHAIN_STEPS:
         return None
     score = sum(chain.bits) / CHAIN_STEPS
     threshold = house.thresholds[CHAIN.name]
-    bar = threshold.standing
+    # Most scores are below the least that the bar can be, and nothing was told.
+    bar = threshold.standing if chain.told or score > threshold.floor else threshold.floor
     chain.unlearned += 1
     if chain.unlearned >= CHAIN_STEPS and not chain.told:
         chain.unlearned = 0
@@ -240,34 +241,66 @@ def _stepped(
         chain.told = False
     elif score > bar and not chain.told:
         chain.told = True
-        told = (
-            f"{name}: {' → '.join(chain.steps)} surprises by {score:.1f} bits a step, where the house stays below "
-            f"{bar:.1f}."
-        )
-        confidence = round(min(0.6, CHAIN.confidence + 0.05 * (score - bar)), 2)
-        earlier = tuple(EventId(event) for event in chain.events[:-1])
-        return Hit(CHAIN, batch, (place,), (), name, told, confidence, earlier)
+        return bar
     return None
 
 
-def _surprise(sketch: Sketch, rows: list[memoryview], log: str, before: Sequence[str], step: str) -> float:
-    """Bits of surprise at ``step`` after those before it; then it is counted."""
+def _odd(batch: EventBatch, place: int, name: str, chain: _Chain, bar: float) -> Hit:
+    score = sum(chain.bits) / CHAIN_STEPS
+    steps = " → ".join(chain.steps)
+    told = f"{name}: {steps} surprises by {score:.1f} bits a step, where the house stays below {bar:.1f}."
+    confidence = round(min(0.6, CHAIN.confidence + 0.05 * (score - bar)), 2)
+    earlier = tuple(EventId(event) for event in chain.events[:-1])
+    return Hit(CHAIN, batch, (place,), (), name, told, confidence, earlier)
+
+
+@lru_cache(MAX_PLACES_KEPT)
+def _step_places(log: str, before: tuple[str, ...], step: str) -> tuple[_Counters, ...]:
+    """Where the sketch counts ``step`` after none, one and two of those before it."""
+    found = []
+    for order in range(len(before) + 1):
+        context = "|".join((log, *before[len(before) - order :])) if order else log
+        found.append((
+            *places_of(f"{order}n|{context}".encode()),
+            *places_of(f"{order}w|{context}|{step}".encode()),
+            *places_of(f"{order}k|{context}".encode()),
+        ))  # fmt: skip
+    return tuple(found)
+
+
+def _surprise(sketch: Sketch, places: tuple[_Counters, ...]) -> float:
+    """Bits of surprise at a step that is counted at ``places``, and its count. Written out, for it is asked often."""
     # Nothing is impossible: below order zero each of a thousand codes is as likely as another.
     chance = 1.0 / 1_024.0
     sketch.total += 1
-    for order in range(min(3, len(before) + 1)):
-        context = "|".join((log, *before[len(before) - order :])) if order else log
-        after = places_of(f"{order}n|{context}".encode())
-        kinds = places_of(f"{order}k|{context}".encode())
-        whole = places_of(f"{order}w|{context}|{step}".encode())
-        times, together = seen(rows, after), seen(rows, whole)
-        # Keys that collide may count for each other.
-        different = max(1, seen(rows, kinds))
-        chance = min(1.0, (together + different * chance) / (times + different)) if times else chance
-        count(rows, after)
-        count(rows, whole)
+    one, other = sketch.rows
+    for after, after_too, whole, whole_too, kinds, kinds_too in places:
+        times, too = one[after], other[after_too]
+        if times <= too:
+            one[after] = times + 1
+        if too <= times:
+            times = too
+            other[after_too] = too + 1
+        together, too = one[whole], other[whole_too]
+        if together <= too:
+            one[whole] = together + 1
+        if too <= together:
+            together = too
+            other[whole_too] = too + 1
+        if together and not times:
+            continue
+        different, too = one[kinds], other[kinds_too]
         if not together:
-            count(rows, kinds)
+            if different <= too:
+                one[kinds] = different + 1
+            if too <= different:
+                other[kinds_too] = too + 1
+        if times:
+            if too < different:
+                different = too
+            # Keys that collide may count for each other.
+            different = different or 1
+            chance = min(1.0, (together + different * chance) / (times + different))
     return -log2(chance)
 
 

@@ -7,7 +7,6 @@ halved, so that what is long ago counts for less. Hashes are CRCs: the same on e
 import zlib
 
 import msgspec
-import numpy as np
 
 from phalanx.intel.detectors._limits import SKETCH_COUNTERS, SKETCH_FULL, SKETCH_ROWS
 
@@ -15,24 +14,36 @@ _MASK = SKETCH_COUNTERS - 1
 
 
 class Sketch(msgspec.Struct, array_like=True):
-    """Made by ``new``. ``rows`` are counters of 16 bits."""
+    """Made by ``new``. Two ``rows`` of counters: lists, because what is counted is looked at one by one."""
 
-    rows: list[bytearray]
+    rows: list[list[int]]
     total: int = 0
 
     @classmethod
     def new(cls) -> "Sketch":
-        return cls([bytearray(2 * SKETCH_COUNTERS) for _ in range(SKETCH_ROWS)])
+        return cls([[0] * SKETCH_COUNTERS for _ in range(SKETCH_ROWS)])
 
-    def view(self) -> list[memoryview]:
-        """The counters to be read and written; made once, for it costs more than a look."""
-        return [memoryview(row).cast("H") for row in self.rows]
+    def seen(self, at: tuple[int, int]) -> int:
+        """How often, or a little more."""
+        one, other = self.rows
+        return min(one[at[0]], other[at[1]])
+
+    def take(self, *places: tuple[int, int]) -> list[int]:
+        """How often each was seen before; then each counts once more."""
+        one, other = self.rows
+        found = [min(one[at], other[too]) for at, too in places]
+        for at, too in places:
+            low = min(one[at], other[too])
+            if one[at] == low:
+                one[at] = low + 1
+            if other[too] == low:
+                other[too] = low + 1
+        return found
 
     def halve(self) -> None:
         """Half of every count is forgotten."""
         for row in self.rows:
-            counters = np.frombuffer(row, np.uint16)
-            counters >>= 1
+            row[:] = [counter >> 1 for counter in row]
         self.total //= 2
 
     @property
@@ -44,17 +55,3 @@ def places_of(key: bytes) -> tuple[int, int]:
     """Where the counters of ``key`` are, in each row."""
     crc = zlib.crc32(key)
     return crc & _MASK, (crc * 0x9E3779B1 >> 15) & _MASK
-
-
-def seen(rows: list[memoryview], at: tuple[int, int]) -> int:
-    """How often, or a little more."""
-    return min(rows[0][at[0]], rows[1][at[1]])
-
-
-def count(rows: list[memoryview], at: tuple[int, int]) -> None:
-    """Once more."""
-    low = min(rows[0][at[0]], rows[1][at[1]])
-    if low < 0xFFFF:
-        for row, place in zip(rows, at, strict=True):
-            if row[place] == low:
-                row[place] = low + 1

@@ -16,6 +16,7 @@ import msgspec
 from phalanx.agents import Toolbox
 from phalanx.core import NS_PER_S, Entity, EventBatch, EventId, Severity, TenantId, event_id
 from phalanx.intel._detector import Hit, Pattern
+from phalanx.intel._houses import Remembering, heard
 from phalanx.intel.detectors._limits import (
     MAX_NAME_CHARS,
     MAX_STAYS,
@@ -86,28 +87,24 @@ class _House(msgspec.Struct):
     travellers: dict[str, _Traveller] = msgspec.field(default_factory=dict)
 
 
-class TravelDetector:
+class TravelDetector(Remembering[_House]):
     """``places`` knows where addresses are; without it only turns are told."""
 
     name = "impossible-travel"
+    house_type = _House
 
     def __init__(self, places: Places | None = None) -> None:
+        super().__init__()
         self._places = places
-        self._houses: dict[TenantId, _House] = {}
-        self._changed: set[TenantId] = set()
 
     def evaluate(self, batch: EventBatch) -> Sequence[Hit]:
         uses = list(_uses(batch))
         if not uses:
             return ()
-        house = self._houses.setdefault(batch.tenant, _House())
-        self._changed.add(batch.tenant)
+        house = self.house(batch.tenant)
         hits = []
         for place, account, address, network, public in uses:
-            traveller = house.travellers.pop(account, None) or _Traveller()
-            house.travellers[account] = traveller
-            if len(house.travellers) > MAX_TRAVELLERS:
-                del house.travellers[next(iter(house.travellers))]
+            traveller = heard(house.travellers, account, _Traveller, most=MAX_TRAVELLERS)
             at_s = batch.times_ns[place] / NS_PER_S
             stay = _Stay(network, at_s, event_id(batch.batch, batch.rows[place]), address)
             where = self._where(batch.tenant, address)
@@ -151,19 +148,6 @@ class TravelDetector:
         )
         confidence = round(0.45 + min(0.25, 0.25 * (kmh / TRAVEL_FLOOR_KMH - 1.0) / 9.0), 2)
         return _hit(TRAVEL, batch, place, account, stay, before, told, confidence)
-
-    def state(self, tenant: TenantId) -> bytes | None:
-        if tenant not in self._changed:
-            return None
-        self._changed.discard(tenant)
-        return msgspec.msgpack.encode(self._houses[tenant])
-
-    def restore(self, tenant: TenantId, state: bytes | None) -> None:
-        self._changed.discard(tenant)
-        if state is None:
-            self._houses.pop(tenant, None)
-        else:
-            self._houses[tenant] = msgspec.msgpack.decode(state, type=_House)
 
 
 def _uses(batch: EventBatch) -> Iterator[tuple[int, str, str, str, bool]]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from phalanx.core import EventBatch, Severity, TenantId
 from phalanx.intel._detector import Hit, Pattern
+from phalanx.intel._houses import Remembering
 from phalanx.intel.models._document import Distribution, Document
 from phalanx.intel.models._limits import (
     DRIFT_CALM_PSI,
@@ -69,23 +70,22 @@ class House(msgspec.Struct):
     watches: dict[str, Watch] = msgspec.field(default_factory=dict)
 
 
-class ModelDetector:
+class ModelDetector(Remembering[House]):
     """``models`` says which are asked, and which of them may speak."""
 
     name = DETECTOR
+    house_type = House
 
     def __init__(self, models: Known) -> None:
+        super().__init__()
         self._models = models
-        self._houses: dict[TenantId, House] = {}
-        self._changed: set[TenantId] = set()
 
     def evaluate(self, batch: EventBatch) -> Sequence[Hit]:
         asked = self._models.asked(batch.tenant)
         own = [one for one in asked if one.document.is_about(batch.log_source)]
         if not own:
             return ()
-        house = self._houses.setdefault(batch.tenant, House())
-        self._changed.add(batch.tenant)
+        house = self.house(batch.tenant)
         known = {one.id for one in asked}
         for gone in [name for name in house.watches if name not in known]:
             del house.watches[gone]
@@ -103,19 +103,6 @@ class ModelDetector:
             return {}
         speaking = {one.id: one.pattern.name for one in self._models.asked(tenant) if one.promoted}
         return {speaking[key]: watch.threshold for key, watch in house.watches.items() if key in speaking}
-
-    def state(self, tenant: TenantId) -> bytes | None:
-        if tenant not in self._changed:
-            return None
-        self._changed.discard(tenant)
-        return msgspec.msgpack.encode(self._houses[tenant])
-
-    def restore(self, tenant: TenantId, state: bytes | None) -> None:
-        self._changed.discard(tenant)
-        if state is None:
-            self._houses.pop(tenant, None)
-        else:
-            self._houses[tenant] = msgspec.msgpack.decode(state, type=House)
 
     def _ask(self, house: House, one: Asked, batch: EventBatch, rows: NDArray[np.float64]) -> list[Hit]:
         document = one.document

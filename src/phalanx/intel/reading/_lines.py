@@ -15,13 +15,15 @@ def split_lines(data: bytes) -> list[bytes]:
     return [line for line in data.split(b"\n") if line and not line.isspace()]
 
 
-def slices(lines: Sequence[bytes], first_row: int = 0) -> Iterator[tuple[int, Sequence[bytes]]]:
-    """Runs of lines from ``first_row`` on, each small enough to be read in one go, with their first row."""
+def slices(
+    lines: Sequence[bytes], first_row: int = 0, *, most: int = MAX_SLICE_ROWS
+) -> Iterator[tuple[int, Sequence[bytes]]]:  # fmt: skip
+    """Runs of at most ``most`` lines from ``first_row`` on, each small enough to be read in one go, with first rows."""
     start = first_row
     size_bytes = 0
     for row in range(first_row, len(lines)):
         size_bytes += len(lines[row])
-        if row > start and (row - start >= MAX_SLICE_ROWS or size_bytes > MAX_SLICE_BYTES):
+        if row > start and (row - start >= most or size_bytes > MAX_SLICE_BYTES):
             yield start, lines[start:row]
             start, size_bytes = row, len(lines[row])
     if start < len(lines):
