@@ -43,6 +43,8 @@ TRANSIT_PAUSE_S = 0.25
 TRANSIT_PAUSE_MAX_S = 10.0
 # Work that may queue behind the busy threads of a pool.
 MAX_WAITING_WORK = 1_000
+# How long calls of a pool take is remembered over so many.
+TIMES_REMEMBERED = 20
 
 POSTGRES_CONNECTIONS = 5
 # How long a call waits for a server that went away, and how soon it looks again.

@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from phalanx.adapters._limits import MAX_WAITING_WORK
+from phalanx.adapters._limits import MAX_WAITING_WORK, TIMES_REMEMBERED
 from phalanx.core import Overloaded, Unavailable
 
 if TYPE_CHECKING:
@@ -19,8 +20,9 @@ T = TypeVar("T")
 class ProcessOffload:
     """Runs functions that can be found by name (not lambdas, not methods) in at most ``max_workers`` processes.
 
-    The processes start with the first call and not with the node. One that dies takes the work of all with it: each
-    call raises ``Unavailable``, and the next begins with new ones. Arguments and results are pickled.
+    The processes start with the first call and not with the node, or when they are warmed. One that dies takes the work
+    of all with it: each call raises ``Unavailable``, and the next begins with new ones. Arguments and results are
+    pickled. ``asked`` counts calls, ``took_s`` is how long they take of late.
     """
 
     def __init__(self, max_workers: int = 0, *, max_waiting: int = MAX_WAITING_WORK) -> None:
@@ -29,6 +31,7 @@ class ProcessOffload:
         self._pool: ProcessPoolExecutor | None = None
         self._under_way = 0
         self._closed = False
+        self.asked, self.took_s = 0, 0.0
 
     async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         if self._closed:
@@ -36,6 +39,8 @@ class ProcessOffload:
         if self._under_way >= self._bound:
             raise Overloaded("the processes", retry_after_s=1)
         self._under_way += 1
+        self.asked += 1
+        began_s = time.monotonic()
         try:
             pool = self._started()
             return await asyncio.wrap_future(pool.submit(work, *args, **kwargs))
@@ -44,6 +49,39 @@ class ProcessOffload:
             raise Unavailable("the processes", "one of them died while it worked") from error
         finally:
             self._under_way -= 1
+            took_s = time.monotonic() - began_s
+            self.took_s = took_s if not self.took_s else self.took_s + (took_s - self.took_s) / TIMES_REMEMBERED
+
+    @property
+    def most(self) -> int:
+        """How many processes there may be."""
+        return self._workers
+
+    @property
+    def alive(self) -> int:
+        """How many there are now."""
+        return len(getattr(self._pool, "_processes", None) or {})
+
+    async def warm(self, n: int, ready: Callable[[], None]) -> None:
+        """Have ``n`` processes there, ``most`` at most; those that begin have called ``ready``. What works goes on."""
+        n = min(n, self._workers)
+        if self._closed or n <= self.alive:
+            return
+        pool = self._started()
+        # One that is free takes a call, and a call that finds none free begins one: so as many calls as are wanted.
+        try:
+            await asyncio.gather(*(asyncio.wrap_future(pool.submit(ready)) for _ in range(n)))
+        except BrokenExecutor as error:
+            self._pool = None
+            raise Unavailable("the processes", "one of them died as it began") from error
+
+    def cool(self) -> bool:
+        """End the processes and give their memory back, unless they work; the next call begins new ones."""
+        if self._under_way or self._pool is None:
+            return False
+        pool, self._pool = self._pool, None
+        pool.shutdown(wait=False)
+        return True
 
     def close(self) -> None:
         """Refuse new work and end the processes; what they work on is lost."""

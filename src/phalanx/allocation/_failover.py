@@ -1,10 +1,12 @@
 """A run that goes on elsewhere when a device fails, and breakers that keep work away from what has failed.
 
 A breaker is closed, open, or half open. ``DEVICE_FAILURES`` failures in a row open a device's, ``PROVIDER_FAILURES`` a
-provider's; while it is open nothing is sent there. After its pause one run is let through: if that works the breaker
-closes, if not it opens for twice as long. Every device of the same provider counts for the provider's.
+provider's. These are floors: what fails now and then anyway takes as many in a row as would be a coincidence of one in
+a hundred, at most ``MAX_FAILURES``. While it is open nothing is sent there. After its pause one run is let through: if
+that works the breaker closes, if not it opens for twice as long. Every device of a provider counts for the provider's.
 """
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -12,10 +14,14 @@ from typing import Generic, TypeVar
 from phalanx.allocation._errors import DeviceFailed, NoDeviceLeft
 from phalanx.allocation._limits import (
     BREAKER_PAUSE_S,
+    COINCIDENCE,
     DEVICE_FAILURES,
+    FIRST_FAILURE_RATE,
     MAX_BREAKER_PAUSE_S,
     MAX_BREAKERS,
+    MAX_FAILURES,
     PROVIDER_FAILURES,
+    RUNS_REMEMBERED,
 )
 from phalanx.core import NS_PER_S, Clock
 
@@ -24,16 +30,32 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Breaker:
+    rate: float = FIRST_FAILURE_RATE
     failures: int = 0
     opened: int = 0
     open_until_ns: int = 0
     trying: bool = False
 
+    def learn(self, failed: float) -> None:
+        """How often runs fail while it is closed: an outage says nothing of that."""
+        if not self.opened:
+            self.rate += (failed - self.rate) / RUNS_REMEMBERED
+
+    def limit(self, floor: int) -> int:
+        """Failures in a row that open it."""
+        if self.rate <= COINCIDENCE:
+            return floor
+        return min(MAX_FAILURES, max(floor, math.ceil(math.log(COINCIDENCE) / math.log(min(0.99, self.rate)))))
+
 
 class Breakers:
-    """One for each device and each provider. Times are of a clock that never goes back."""
+    """One for each device and each provider. Times are of a clock that never goes back.
 
-    def __init__(self) -> None:
+    ``adaptive``: what usually fails now and then is given as many failures in a row more as that makes likely.
+    """
+
+    def __init__(self, *, adaptive: bool = True) -> None:
+        self._adaptive = adaptive
         self._of: dict[tuple[str, str], _Breaker] = {}
 
     def allows(self, device: str, provider: str, now_ns: int) -> bool:
@@ -49,6 +71,7 @@ class Breakers:
 
     def worked(self, device: str, provider: str) -> None:
         for one in self._both(device, provider):
+            one.learn(0.0)
             one.failures, one.opened, one.trying = 0, 0, False
 
     def gave_up(self, device: str, provider: str) -> None:
@@ -59,7 +82,9 @@ class Breakers:
     def failed(self, device: str, provider: str, now_ns: int) -> None:
         for one, most in zip(self._both(device, provider), (DEVICE_FAILURES, PROVIDER_FAILURES), strict=True):
             one.failures += 1
-            if one.opened or one.failures >= most:
+            limit = one.limit(most) if self._adaptive else most
+            one.learn(1.0)
+            if one.opened or one.failures >= limit:
                 one.opened += 1
                 pause_s = min(MAX_BREAKER_PAUSE_S, BREAKER_PAUSE_S * 2.0 ** min(one.opened - 1, 16))
                 one.open_until_ns = now_ns + int(pause_s * NS_PER_S)

@@ -22,6 +22,9 @@ MAX_WAITING_JOBS = 1_000_000
 # Failures in a row that open the breaker of a device, and of a provider.
 DEVICE_FAILURES = 2
 PROVIDER_FAILURES = 5
+# How often runs fail anyway is learned over about so many; failures in a row less likely than this open a breaker, and
+# so many always do.
+FIRST_FAILURE_RATE, RUNS_REMEMBERED, COINCIDENCE, MAX_FAILURES = 0.01, 50.0, 0.01, 8
 BREAKER_PAUSE_S = 30.0
 MAX_BREAKER_PAUSE_S = 3_600.0
 MAX_BREAKERS = 8_192

@@ -45,7 +45,7 @@ class Placements:
 
     def __init__(
         self, fleet: Fleet, clock: Clock, offload: Offload, policies: Mapping[str, Policy], *, policy: str,
-        k: int = SHORTLIST, slots: int = 1, trials: Trials | None = None,
+        k: int = SHORTLIST, slots: int = 1, trials: Trials | None = None, breakers: Breakers | None = None,
     ) -> None:  # fmt: skip
         self.trials = trials
         self._fleet, self._clock, self._offload = fleet, clock, offload
@@ -57,7 +57,7 @@ class Placements:
         self._layouts = Layouts()
         self._open: Counter[str] = Counter()
         self._took: dict[str, RunTimes] = {}
-        self.breakers = Breakers()
+        self.breakers = breakers or Breakers()
         self._recent: dict[TenantId, deque[Explanation]] = {}
         self._counts: OrderedDict[str, tuple[Requirement, bool]] = OrderedDict()
         # Layouts are kept without a lock of their own: one decision that lays out at a time.

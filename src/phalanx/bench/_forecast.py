@@ -9,7 +9,8 @@ time later. ``reactive`` wants what the last step took, ``forecast`` what is tol
 never less than reactive, ``forecast_alone`` only what is told, ``oracle`` what will be. A rule is tried at several
 margins, so that rules are compared at the same worker-steps: the wait of each where it spends as much as reactive does
 at the margin 1.2. Thresholds: which part of the second half lies above the 95 % quantile of the first day (fixed), and
-above one that follows (with its floor); 5 % is wanted.
+above one that follows (with its floor); 5 % is wanted. What a node does of all this is replayed as well
+(``_forecast_acting``): pools of processes, windows in advance, breakers.
 """
 
 import csv
@@ -20,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phalanx.allocation.forecasts import Forecaster, Warmed, rate_ahead, replay_warming, workers_for
+from phalanx.bench import _forecast_acting as acting
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._utilisation import DATA
 from phalanx.core import Rng, Unavailable, ns_from_iso
@@ -52,10 +54,17 @@ async def forecast_bench(options: BenchOptions) -> BenchResult:
         options.tell(f"warming of {kind}")
         figures[f"warming_{kind}"] = warming(total, lead, service)
     figures["thresholds"] = thresholds(queues)
+    minutes, closed, first_s = read_minutes(0.5 if options.quick else 1.0)
+    options.tell("acting: pools of processes, windows in advance, breakers")
+    start_s = await acting.beginning_s()
+    figures["pools"] = acting.pools(minutes, start_s)
+    figures["windows"] = acting.windows(minutes, first_s)
+    figures["breakers"] = acting.breakers(minutes, closed, options.rng.child("breakers"))
     return BenchResult(
         load={
             "devices": len(queues), "steps": len(total), "step_s": STEP_S, "judged": "second half",
             "warming": {name: {"lead_s": lead * STEP_S, "service_s": n * STEP_S} for name, (lead, n) in WARMED.items()},
+            "pools": {"process_begins_in_s": start_s, "call_s": acting.SERVICE_S, "most": acting.MOST},
             "arrivals_per_step_mean": float(total.mean()), "arrivals_per_step_max": float(total.max()),
         },
         figures=figures,
@@ -74,22 +83,44 @@ async def forecast_bench(options: BenchOptions) -> BenchResult:
     )  # fmt: skip
 
 
-def read_series(part: float) -> tuple[dict[str, Series], dict[str, Series]]:
-    """Queues and arrivals of the first ``part`` of the trace, by device. Raises ``Unavailable``."""
+def read_minutes(part: float) -> tuple[dict[str, Series], dict[str, Series], float]:
+    """Arrivals by minute and device, the minutes in which a device was not open to all, and when the first was."""
+    rows = _rows()
+    first = rows[0][0]
+    n = int(part * (rows[-1][0] - first) // 60.0) + 1
+    names = sorted({row[1] for row in rows})
+    arrivals, closed = ({name: np.zeros(n) for name in names} for _ in range(2))
+    before: dict[str, int] = {}
+    for at, name, pending, status in rows:
+        step = int((at - first) // 60.0)
+        if step >= n:
+            break
+        arrivals[name][step] += max(0, pending - before.get(name, pending))
+        closed[name][step] = status != "active"
+        before[name] = pending
+    return arrivals, closed, first
+
+
+def _rows() -> list[tuple[float, str, int, str]]:
     file = DATA / "ibm_queue_status_1min.csv"
     if not file.is_file():
         raise Unavailable("the public queues", f"{file} is not there")
     with file.open(newline="") as lines:
-        rows = [
-            (ns_from_iso(row["timestamp_utc"]) / 1e9, row["backend"], int(row["pending_jobs"]))
+        return [
+            (ns_from_iso(row["timestamp_utc"]) / 1e9, row["backend"], int(row["pending_jobs"]), row["status_msg"])
             for row in csv.DictReader(lines)
         ]
+
+
+def read_series(part: float) -> tuple[dict[str, Series], dict[str, Series]]:
+    """Queues and arrivals of the first ``part`` of the trace, by device. Raises ``Unavailable``."""
+    rows = _rows()
     first = rows[0][0]
     n = int(part * (rows[-1][0] - first) // STEP_S) + 1
-    names = sorted({name for _, name, _ in rows})
+    names = sorted({row[1] for row in rows})
     queues, arrivals = ({name: np.full(n, fill) for name in names} for fill in (np.nan, 0.0))
     before: dict[str, int] = {}
-    for at, name, pending in rows:
+    for at, name, pending, _ in rows:
         step = int((at - first) // STEP_S)
         if step >= n:
             break

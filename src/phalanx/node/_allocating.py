@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from phalanx.allocation import Bookable, Learner, Placements, PolicyContext, Reservations, Trials
+from phalanx.allocation import Bookable, Breakers, Learner, Placements, PolicyContext, Reservations, Trials
 from phalanx.allocation.money import Budgets
 from phalanx.core import AlertSink, AuditSink, InvalidInput, Store
 from phalanx.devices import JOBS_AT_ONCE, Fleet, Jobs
@@ -37,7 +37,7 @@ async def opened_placements(
     )  # fmt: skip
     made = Placements(
         fleet, ports.clock, ports.offload, policies, policy=wanted.policy, k=wanted.laid_out, slots=JOBS_AT_ONCE,
-        trials=trials,
+        trials=trials, breakers=Breakers(adaptive=wanted.adaptive_breakers),
     )  # fmt: skip
     promoted = await trials.recall()
     if promoted in made.policies:

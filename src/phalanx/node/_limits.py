@@ -108,3 +108,7 @@ MAX_WINDOWS_TRIED = 4
 MAX_PLACED_KEPT = 1_000
 PLACED_PRUNE_EVERY = 100
 MAX_WORK_KEY_CHARS = 200
+# How often it is looked how much work processes were given, and for which hours windows are booked in advance.
+PREWARM_EVERY_S = 60.0
+ADVANCE_EVERY_S = 3_600.0
+MAX_ADVANCE_WINDOWS = 256

@@ -106,6 +106,17 @@ class AgentsSection(Section):
     processes: int = Field(
         0, ge=0, le=256, description="Processes for skills that keep a core busy, begun at first use. 0: one per core."
     )
+    processes_idle_s: float = Field(
+        0.0,
+        ge=0,
+        le=86_400,
+        description="After so long without work the processes end and give their memory back. 0: they stay.",
+    )
+    prewarm: bool = Field(
+        default=False,
+        description="Begin processes a minute before work that is forecast. Measured on a real trace it saves a "
+        "fiftieth of the waiting and takes two thirds more process hours than beginning them on demand.",
+    )
     hog_s: float = Field(
         0.5, gt=0, le=60, description="Who holds the event loop for so long is named in an alert, if it is an agent."
     )

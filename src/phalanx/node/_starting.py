@@ -12,6 +12,7 @@ from phalanx.node._identities import keep_identities
 from phalanx.node._indicators import start_indicators
 from phalanx.node._limits import RETENTION_EVERY_S
 from phalanx.node._ports import Ports
+from phalanx.node._prewarming import start_foresight
 from phalanx.node._sealing import anchor_daily, seal_often
 from phalanx.node._services import Services
 from phalanx.node._settings import Settings
@@ -44,6 +45,7 @@ def start_services(
     services.start("noise", node.noise.run)
     services.start("balancing", node.balancing.run)
     services.start("workflows", node.engine.serve)
+    start_foresight(node, ports, services)
     services.start("device-jobs", node.jobs.run)
     services.start(
         "device-watch", lambda: watch_devices(node.fleet, node.device_history, clock, node.alerts, node.jobs.reconsider)

@@ -70,6 +70,31 @@ def test_only_a_skill_that_says_it_is_cpu_bound_gets_processes():
         tools.limited(SkillManifest("s", Role.HUNTER, (), (), (), 1.0, ())).get(Workers)
 
 
+def nothing():
+    """What has nothing to import."""
+
+
+@pytest.mark.requirement("LRN-4")
+def test_processes_begin_before_they_are_asked_and_end_when_they_are_not_needed():
+    async def scenario():
+        pool = ProcessOffload(2)
+        try:
+            assert not pool.cool(), "there are none"
+            await pool.warm(1, nothing)
+            assert (pool.alive, pool.asked) == (1, 0)
+            await pool.warm(9, nothing)
+            assert pool.alive == pool.most == 2
+            assert await pool.run(abs, -3) == 3
+            assert (pool.alive, pool.asked) == (2, 1)
+            assert pool.cool()
+            assert pool.alive == 0
+            assert await pool.run(abs, -4) == 4, "it begins anew when it is asked"
+        finally:
+            pool.close()
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.requirement("AGT-5")
 def test_a_task_that_holds_the_event_loop_is_named_and_the_place_shown():
     async def scenario():

@@ -28,6 +28,38 @@ def test_a_breaker_opens_pauses_tries_and_closes():
     assert made.allows("d", "p", 90 * S)
 
 
+def outcomes(made, runs):
+    """Run after run, three seconds apart; how many were kept away."""
+    kept_away = 0
+    for at, works in enumerate(runs):
+        now_ns = at * 3 * S
+        if not made.allows("d", "p", now_ns):
+            kept_away += 1
+            continue
+        made.began("d", "p")
+        made.worked("d", "p") if works else made.failed("d", "p", now_ns)
+    return kept_away
+
+
+@pytest.mark.requirement("LRN-3", "QRM-7")
+def test_what_fails_now_and_then_anyway_is_given_more_failures_in_a_row_and_never_fewer_than_the_floor():
+    flaky = [True, True, True, False, True, False, False] * 40
+    assert outcomes(Breakers(adaptive=False), flaky) > 30
+    assert outcomes(Breakers(), flaky) < 10
+    for adaptive in (True, False):
+        sound = Breakers(adaptive=adaptive)
+        assert outcomes(sound, [True] * 100) == 0
+        sound.failed("d", "p", 0)
+        assert sound.allows("d", "p", 1)
+        sound.failed("d", "p", 0)
+        assert not sound.allows("d", "p", 1), "two in a row, as ever, where failures are rare"
+    lost = Breakers()
+    outcomes(lost, flaky)
+    for _ in range(8):
+        lost.failed("d", "p", 10**6 * S)
+    assert not lost.allows("d", "p", 10**6 * S + 1), "there is a most, too"
+
+
 @pytest.mark.requirement("QRM-7")
 def test_failures_of_devices_are_failures_of_their_provider():
     made = Breakers()

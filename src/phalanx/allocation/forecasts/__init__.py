@@ -6,7 +6,9 @@ beat, and departs from it only where that pays: whichever was closer of late is 
 the level of the last week), and what the others say stands beside it.
 """
 
+from phalanx.allocation.forecasts._pool import PoolRan, processes_ahead, replay_pool
 from phalanx.allocation.forecasts._reading import ForecastRow, Forecasts
+from phalanx.allocation.forecasts._recurring import HOURS, busy_hours, recurs
 from phalanx.allocation.forecasts._series import Forecaster, Prediction
 from phalanx.allocation.forecasts._warming import Warmed, rate_ahead, replay_warming, workers_for
 
@@ -14,9 +16,15 @@ __all__ = [
     "ForecastRow",
     "Forecaster",
     "Forecasts",
+    "HOURS",
+    "PoolRan",
     "Prediction",
     "Warmed",
+    "busy_hours",
+    "processes_ahead",
     "rate_ahead",
+    "recurs",
+    "replay_pool",
     "replay_warming",
     "workers_for",
 ]

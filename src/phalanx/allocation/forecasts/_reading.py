@@ -1,6 +1,6 @@
 """Forecasts of a node: arrivals by device from its jobs, and queues from what the watch saw of devices."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 import numpy as np
@@ -53,24 +53,44 @@ class Forecasts:
                 queues[device.name] = _held(seen, now_ns)
         return await self._offload.run(_rows, arrivals, took_s, queues)
 
+    async def hourly(self, tenant: TenantId) -> dict[str, list[float]]:
+        """Jobs of a tenant by device and hour, of the whole days (UTC) before today, since the day of the first."""
+        day_ns = 86_400 * NS_PER_S
+        end_ns = self._clock.wall_ns() // day_ns * day_ns
+        first_ns = end_ns - DAYS * day_ns
+        counts: dict[str, list[float]] = {}
+        oldest_ns = end_ns
+        async for job in self._jobs(tenant, first_ns):
+            if first_ns <= job.at_ns < end_ns:
+                hours = counts.setdefault(job.device, [0.0] * (24 * DAYS))
+                hours[(job.at_ns - first_ns) // (3_600 * NS_PER_S)] += 1.0
+                oldest_ns = min(oldest_ns, job.at_ns)
+        unknown = (oldest_ns - first_ns) // day_ns * 24
+        return {device: hours[unknown:] for device, hours in counts.items()}
+
+    async def _jobs(self, tenant: TenantId, first_ns: int) -> AsyncIterator[Job]:
+        """Those that were submitted since, oldest first; their names begin with when that was."""
+        after, read = f"{max(0, first_ns // NS_PER_MS) & 0xFFFFFFFFFFFF:012x}", 0
+        after = f"{after[:8]}-{after[8:]}"
+        while read < MAX_JOBS_READ and (rows := await self._store.scan(JOBS, tenant, after=after)):
+            after = rows[-1].key
+            read += len(rows)
+            for row in rows:
+                yield decode(row.value, Job)
+
     async def _arrivals(
         self, tenant: TenantId, first_ns: int, now_ns: int
     ) -> tuple[dict[str, list[float]], dict[str, float]]:
         n_steps = max(1, (now_ns - first_ns) // (STEP_S * NS_PER_S))
         counts: dict[str, list[float]] = {}
         took: dict[str, list[float]] = {}
-        after, oldest_ns, read = f"{max(0, first_ns // NS_PER_MS) & 0xFFFFFFFFFFFF:012x}", now_ns, 0
-        after = f"{after[:8]}-{after[8:]}"
-        while read < MAX_JOBS_READ and (rows := await self._store.scan(JOBS, tenant, after=after)):
-            after = rows[-1].key
-            read += len(rows)
-            for row in rows:
-                job = decode(row.value, Job)
-                step = min(n_steps - 1, max(0, (job.at_ns - first_ns) // (STEP_S * NS_PER_S)))
-                counts.setdefault(job.device, [0.0] * n_steps)[step] += 1.0
-                oldest_ns = min(oldest_ns, job.at_ns)
-                if job.finished_at_ns > job.started_at_ns > 0:
-                    took.setdefault(job.device, []).append((job.finished_at_ns - job.started_at_ns) / NS_PER_S)
+        oldest_ns = now_ns
+        async for job in self._jobs(tenant, first_ns):
+            step = min(n_steps - 1, max(0, (job.at_ns - first_ns) // (STEP_S * NS_PER_S)))
+            counts.setdefault(job.device, [0.0] * n_steps)[step] += 1.0
+            oldest_ns = min(oldest_ns, job.at_ns)
+            if job.finished_at_ns > job.started_at_ns > 0:
+                took.setdefault(job.device, []).append((job.finished_at_ns - job.started_at_ns) / NS_PER_S)
         # What was before the first job is not nothing: it is not known.
         begin = max(0, (oldest_ns - first_ns) // (STEP_S * NS_PER_S))
         return (
