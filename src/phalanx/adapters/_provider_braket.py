@@ -23,6 +23,7 @@ from phalanx.devices import (
     Backend,
     DeviceModel,
     Emulated,
+    EmulatedAtoms,
     Modality,
     ProviderContext,
     QueueState,
@@ -63,7 +64,7 @@ def braket_provider(context: ProviderContext, *, account: "Callable[[], Any] | N
         opened = (account or AwsAccount)()
         found += [BraketMachine(arn, one, opened, context) for arn, one in machines if one.features.gates]
     else:
-        found += [Emulated(one, context.offload) for _, one in machines]
+        found += [(Emulated if one.features.gates else EmulatedAtoms)(one, context.offload) for _, one in machines]
     if find_spec("braket") is not None:
         local = ideal_device(
             f"{BRAKET}.local", _LOCAL_QUBITS, max_shots=MAX_SHOTS, title="Braket's local simulator", only_by_name=True

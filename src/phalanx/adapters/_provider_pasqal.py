@@ -1,4 +1,5 @@
-"""Pasqal: neutral atoms, emulated pulse by pulse with the maker's own library (the extra ``pasqal``).
+"""Pasqal: neutral atoms. Analog programs evolve exactly here; circuits are emulated pulse by pulse with the maker's
+own library (the extra ``pasqal``).
 
 Rotations are Raman pulses on one atom, CZ is a π pulse on one atom and a 2π pulse on the other while the first is in
 the Rydberg state and blocks it; turns about Z are changes of phase. All atoms lie within each other's blockade. Pulses
@@ -18,6 +19,7 @@ from phalanx.core import Circuit, Offload, Origin, Rng, Unavailable
 from phalanx.devices import (
     Backend,
     DeviceModel,
+    EmulatedAtoms,
     Modality,
     Operation,
     ProviderContext,
@@ -27,6 +29,7 @@ from phalanx.devices import (
     check_fits,
     check_runs,
     provenance_of,
+    published_machines,
     uniform_calibration,
 )
 from phalanx.quantum import Op, parse
@@ -53,7 +56,8 @@ class PasqalProvider:
             raise Unavailable(
                 "machines of Pasqal", "only their emulation is here", hint="take pasqal out of devices.hardware"
             )
-        self._backends = (PulserEmulator(context.offload),)
+        atoms = [EmulatedAtoms(one.device, context.offload) for one in published_machines(PASQAL)]
+        self._backends: tuple[Backend, ...] = (*atoms, PulserEmulator(context.offload))
 
     def backends(self) -> Sequence[Backend]:
         return self._backends

@@ -32,8 +32,8 @@ from phalanx.allocation._requirement import Requirement, requirement_of
 from phalanx.allocation._run_times import RunTimes
 from phalanx.allocation._shapes import Shape
 from phalanx.allocation._trying import Trials
-from phalanx.core import NS_PER_S, Circuit, Clock, Offload, Origin, TenantId
-from phalanx.devices import Chosen, DeviceModel, Fleet, Job, JobState, Window, Wish
+from phalanx.core import NS_PER_S, Circuit, Clock, InvalidInput, Offload, Origin, TenantId
+from phalanx.devices import Chosen, DeviceModel, Fleet, FleetChooser, Job, JobState, Window, Wish
 from phalanx.quantum import features
 
 _DISTURBED = (Origin.SIMULATED, Origin.EMULATED, Origin.HARDWARE)
@@ -66,6 +66,9 @@ class Placements:
 
     async def choose(self, wish: Wish, /) -> Chosen:
         """Raises ``NothingFits``."""
+        if wish.program is not None:
+            # Policies know circuits; a machine without gates is found by the fleet's own rule.
+            return await FleetChooser(self._fleet).choose(replace(wish, without={**self._paused(), **wish.without}))
         case, policy = self._case(wish), checked_policies(self.policies, self.policy)
         if not case.fitting:
             raise NothingFits(case.wanted.told(), [f"{one.name} {one.reason}" for one in case.refused()])
@@ -146,6 +149,8 @@ class Placements:
         return self._fleet.backend(device).device.provider
 
     def _case(self, wish: Wish, shape: Shape | None = None) -> Case:
+        if wish.circuit is None:
+            raise InvalidInput("program", "policies order devices for circuits; a program goes by the fleet's own rule")
         self._look()
         counts, is_clifford = self._read(wish.circuit) if shape is None else (requirement_of(shape), shape.is_clifford)
         wanted = replace(
@@ -182,13 +187,15 @@ class Placements:
             for model in self._models
             if model.only_by_name or (model.features.clifford_only and not is_clifford)
         }
+        return found | self._paused() | {name: why for name, why in wish.without.items() if name in self._board.names}
+
+    def _paused(self) -> dict[str, str]:
         now_ns = self._clock.monotonic_ns()
-        found |= {
+        return {
             model.name: "is paused after failures"
             for model in self._models
             if not self.breakers.allows(model.name, model.provider, now_ns)
         }
-        return found | {name: why for name, why in wish.without.items() if name in self._board.names}
 
     def _look(self) -> None:
         """Write what has changed to the board: calibrations and status by device, and every queue."""

@@ -118,6 +118,7 @@ class Trials:
         trial = self._pending.pop(f"job {job.id}", None)
         if trial is None or job.state is not JobState.COMPLETED or job.device != trial.seen.device or job.moves:
             return
+        assert job.circuit is not None, "what is tried out is placed by a policy, which knows circuits"
         fidelity = await self._offload.run(worth_of, job.circuit, job.counts)
         row = Experience(
             id=job.id, tenant=job.tenant, trace=job.trace, at_ns=self._clock.wall_ns(), policy=trial.policy,

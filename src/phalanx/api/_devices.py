@@ -11,7 +11,7 @@ from phalanx.api._auth import Gate
 from phalanx.api._bodies import read_body
 from phalanx.api._replies import Page, page, reply, reply_page
 from phalanx.api._schemas import answer, answer_text, asked
-from phalanx.core import NS_PER_S, InvalidInput, Origin
+from phalanx.core import NS_PER_S, Circuit, InvalidInput, Origin
 from phalanx.devices import (
     DeviceDetail,
     DeviceHistory,
@@ -19,6 +19,7 @@ from phalanx.devices import (
     HistoryNumber,
     Job,
     JobWishes,
+    Program,
     WorkerHistory,
     WorkerNumber,
     WorkerView,
@@ -112,14 +113,18 @@ def worker_routes(node: "Node", gate: Gate) -> APIRouter:
 
 
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A circuit to run. ``circuit`` is text in ``language`` (empty: what it looks like): OpenQASM 3 or 2.
+    """A circuit to run, or a program. ``circuit`` is text in ``language`` (empty: what it looks like): OpenQASM 3 or 2.
+
+    ``program`` is JSON for a machine without gates: an analog program (our own, a Pulser sequence, a Braket AHS
+    program), an Ising problem, or a QUBO.
 
     ``device`` empty: the node's policy chooses, among those whose results are of ``origin`` and that meet the other
     wishes: zeros ask for nothing, ``within_s`` is from now. ``degrade``: a classical simulator will do where no device
     is left. ``key`` makes a repeated submission find the first.
     """
 
-    circuit: str
+    circuit: str = ""
+    program: str = ""
     shots: int = 1_000
     language: str = ""
     device: str = ""
@@ -154,20 +159,26 @@ def job_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("", responses=answer(Job), openapi_extra=asked(JobRequest))
     async def submit_job(request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Submit a circuit; it is durable when this answers. Refused, with nothing written, when it does not fit."""
+        """Submit a circuit or a program; it is durable when this answers. What does not fit is refused, unwritten."""
         try:
             wanted = msgspec.json.decode(await read_body(request, node.offload), type=JobRequest)
             origin = Origin(wanted.origin) if wanted.origin else None
         except (msgspec.DecodeError, ValueError) as error:
             raise InvalidInput("body", str(error)) from error
-        circuit = await node.offload.run(read, wanted.circuit, language=wanted.language or None)
+        if bool(wanted.circuit) == bool(wanted.program):
+            raise InvalidInput("body", "is about a circuit or a program: one of both")
+        work: Circuit | Program
+        if wanted.program:
+            work = await node.offload.run(Program.read, wanted.program)
+        else:
+            work = await node.offload.run(read, wanted.circuit, language=wanted.language or None)
         due_ns = node.clock.wall_ns() + int(wanted.within_s * NS_PER_S) if wanted.within_s > 0 else 0
         wishes = JobWishes(
             fidelity=wanted.fidelity, deadline_at_ns=due_ns, budget=wanted.budget, regions=wanted.regions,
             emergency=wanted.emergency, degrade=wanted.degrade,
         )  # fmt: skip
         job = await node.jobs.submit(
-            principal.tenant, circuit, shots=wanted.shots, device=wanted.device, origin=origin, seed=wanted.seed,
+            principal.tenant, work, shots=wanted.shots, device=wanted.device, origin=origin, seed=wanted.seed,
             key=wanted.key, wishes=wishes,
         )  # fmt: skip
         return reply(job)

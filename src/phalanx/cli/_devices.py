@@ -10,6 +10,7 @@ import click
 
 from phalanx.cli._circuits import in_qir
 from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._devices_jobs import print_job
 from phalanx.cli._files import read_file, write_file
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 _JSON = {"Content-Type": "application/json"}
 _FINAL = {"Completed", "Failed", "Cancelled"}
 _POLL_S = 0.2
-_SHOWN_OUTCOMES = 20
 
 plot_option = click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write the picture to this SVG file."
@@ -136,7 +136,7 @@ def watch(device: str, number: str, qubit: int | None, plot: Path | None, client
 
 
 @devices.command("submit")
-@click.argument("circuit", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--device", default="", help="Where; otherwise the node's policy chooses.")
 @click.option("--results", type=click.Choice(["simulated", "emulated", "hardware"]), help="Choose among such devices.")
 @click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run.")
@@ -153,26 +153,31 @@ def watch(device: str, number: str, qubit: int | None, plot: Path | None, client
 @client_options
 @json_option
 def submit(
-    circuit: Path, device: str, results: str | None, shots: int, seed: int | None, key: str, language: str,
+    file: Path, device: str, results: str | None, shots: int, seed: int | None, key: str, language: str,
     fidelity: float, within_s: float, budget: float, regions: tuple[str, ...], emergency: bool, no_degrade: bool,
     wait: bool, client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
-    """Submit the file CIRCUIT (OpenQASM 3 or 2, QIR, Q#) as a job. It survives a restart of the node."""
-    content, told = in_qir(circuit, read_file(circuit), language or None)
+    """Submit FILE as a job. It survives a restart of the node.
+
+    FILE is a circuit (OpenQASM 3 or 2, QIR, Q#), or JSON for a machine without gates: an analog program for neutral
+    atoms (our own form, a sequence of Pulser, an AHS program of Braket), or an Ising problem or QUBO for an annealer.
+    """
+    content, told = in_qir(file, read_file(file), language or None)
     try:
         text = content if isinstance(content, str) else content.decode()
     except UnicodeDecodeError as error:
-        raise InvalidInput(str(circuit), "is not text") from error
+        raise InvalidInput(str(file), "is not text") from error
+    is_program = not told and text.lstrip().startswith("{")
     wanted = {
-        "circuit": text, "language": told or "", "device": device, "origin": results or "", "shots": shots,
-        "seed": seed, "key": key, "fidelity": fidelity, "within_s": within_s, "budget": budget, "regions": regions,
-        "emergency": emergency, "degrade": not no_degrade,
+        "program" if is_program else "circuit": text, "language": told or "", "device": device, "origin": results or "",
+        "shots": shots, "seed": seed, "key": key, "fidelity": fidelity, "within_s": within_s, "budget": budget,
+        "regions": regions, "emergency": emergency, "degrade": not no_degrade,
     }  # fmt: skip
     job = client.post("/v1/jobs", content=json.dumps(wanted).encode(), headers=_JSON)
     while wait and job["state"] not in _FINAL:
         time.sleep(_POLL_S)
         job = _job(client, job["id"])
-    _print_job(job, as_json)
+    print_job(client, job, as_json)
 
 
 @devices.command("job")
@@ -183,7 +188,7 @@ def submit(
 def job(job: str | None, client: NodeClient, limit: int, as_json: bool) -> None:
     """JOB with its result, or without it the newest jobs."""
     if job is not None:
-        _print_job(_job(client, job), as_json)
+        print_job(client, _job(client, job), as_json)
         return
     rows = list(client.pages("/v1/jobs", limit=limit))
     if as_json:
@@ -207,7 +212,7 @@ def job(job: str | None, client: NodeClient, limit: int, as_json: bool) -> None:
 def cancel(job: str, client: NodeClient, as_json: bool) -> None:
     """Cancel JOB, unless it has ended. The vendor is asked to drop what it was sent."""
     ended = client.post(f"/v1/jobs/{quote(job, safe='')}/cancel", content=b"", headers=_JSON)
-    _print_job(ended, as_json)
+    print_job(client, ended, as_json)
 
 
 @devices.command("refresh")
@@ -296,26 +301,6 @@ def _print_head(detail: dict[str, Any]) -> None:
     click.echo(f"can          {', '.join(able)}")
     price = device["price"]
     click.echo(f"price        {price['shape']} in {price['currency']}, {price['source']}")
-
-
-def _print_job(job: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print_json(job)
-        return
-    click.echo(f"{job['id']}: {job['state']} on {job['device']}" + (f", {job['error']}" if job["error"] else ""))
-    click.echo(f"why there    {job['reason']}")
-    for move in job["moves"]:
-        click.echo(f"{move['kind']:<12} from {move['before']} to {move['after']}: {move['why']}")
-    if job["provenance"] is None:
-        return
-    dated = job["provenance"].get("calibrated_at_ns")
-    since = f", calibration of {time_of('calibrated_at_ns')(job['provenance'])[:10]}" if dated else ""
-    click.echo(f"result       {job['provenance']['origin']}{since}, {job['shots']} shots, seed {job['seed']}")
-    outcomes = sorted(job["counts"].items(), key=lambda one: (-one[1], one[0]))
-    for bits, n in outcomes[:_SHOWN_OUTCOMES]:
-        click.echo(f"  {bits}  {n}")
-    if len(outcomes) > _SHOWN_OUTCOMES:
-        click.echo(f"  and {len(outcomes) - _SHOWN_OUTCOMES} more outcomes: --json")
 
 
 def _calibrated(row: Any) -> str:

@@ -13,6 +13,7 @@ Errors::
         └── NoDeviceFits    no device can run the circuit; says why for each
 """
 
+from phalanx.devices._analog import AnalogLimits, beyond
 from phalanx.devices._annealing import (
     Annealer,
     IsingProblem,
@@ -21,6 +22,7 @@ from phalanx.devices._annealing import (
     qubo,
     read_problem,
     samples_of,
+    written,
 )
 from phalanx.devices._backend import Backend, LiveBackend, Provider, ProviderContext, QueuedBackend
 from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Quality, calibration, median_of
@@ -73,6 +75,18 @@ from phalanx.devices._prices import (
     price_per_shot,
     subscription,
 )
+from phalanx.devices._programs import (
+    EXACT,
+    AnalogBackend,
+    EmulatedAtoms,
+    Program,
+    ProgramKind,
+    best_beside,
+    check_takes,
+    energies,
+    perform,
+    refusals,
+)
 from phalanx.devices._published import (
     PublishedDevice,
     lattice_pairs,
@@ -110,12 +124,15 @@ from phalanx.devices._workers import (
 from phalanx.quantum import ShotResult
 
 __all__ = [
+    "EXACT",
     "FREE",
     "JOBS",
     "JOBS_AT_ONCE",
     "JOB_KEYS",
     "LOCAL_STATEVECTOR",
     "MICROS",
+    "AnalogBackend",
+    "AnalogLimits",
     "Annealer",
     "Backend",
     "Calibration",
@@ -131,6 +148,7 @@ __all__ = [
     "Drift",
     "Dues",
     "Emulated",
+    "EmulatedAtoms",
     "ErrorKind",
     "Features",
     "Fleet",
@@ -160,6 +178,8 @@ __all__ = [
     "PriceModel",
     "PriceShape",
     "PriceView",
+    "Program",
+    "ProgramKind",
     "Provider",
     "ProviderContext",
     "PublishedDevice",
@@ -186,14 +206,18 @@ __all__ = [
     "WorkerView",
     "Workers",
     "all_pairs",
+    "best_beside",
+    "beyond",
     "calibration",
     "check_fits",
     "check_runs",
+    "check_takes",
     "commit_paid",
     "device_detail",
     "device_view",
     "drifts",
     "emulate",
+    "energies",
     "fit",
     "history_line",
     "history_svg",
@@ -206,6 +230,7 @@ __all__ = [
     "local_provider",
     "median_of",
     "noise_of",
+    "perform",
     "price_in_credits",
     "price_lists",
     "price_per_gate_shot",
@@ -216,6 +241,7 @@ __all__ = [
     "qubo",
     "read_problem",
     "read_snapshots",
+    "refusals",
     "samples_of",
     "seen_calibration",
     "shipped_snapshots",
@@ -227,4 +253,5 @@ __all__ = [
     "worker_line",
     "worker_name",
     "write_snapshots",
+    "written",
 ]

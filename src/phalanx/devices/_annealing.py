@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from phalanx.core import InvalidInput, LimitExceeded, Provenance
 from phalanx.devices._backend import Backend
-from phalanx.devices._limits import MAX_ISING_COUPLINGS, MAX_ISING_SPINS
+from phalanx.devices._limits import MAX_ISING_COUPLINGS, MAX_ISING_SPINS, MAX_TRIED_SPINS
 
 Spins = npt.NDArray[np.int8]
+_BOTH = np.array([-1.0, 1.0])
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -51,6 +52,23 @@ class IsingProblem:
         parts = (self.fields, self.pairs, self.couplings, np.float64(self.offset))
         return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
 
+    def lowest(self) -> float:
+        """The lowest energy, by trying every state. Raises ``LimitExceeded`` where there are too many."""
+        n = self.n_spins
+        if n > MAX_TRIED_SPINS:
+            raise LimitExceeded("spins whose states are all tried", maximum=MAX_TRIED_SPINS, seen=n)
+        between = np.zeros((n, n))
+        np.add.at(between, (self.pairs.max(axis=1), self.pairs.min(axis=1)), self.couplings)
+        cost = np.full(1, self.offset)
+        for spin in range(n):
+            # What the new spin costs beside each state of those before it.
+            pull = np.zeros(1)
+            for other in range(spin):
+                pull = np.add.outer(pull, between[spin, other] * _BOTH).reshape(-1)
+            pull = pull + self.fields[spin]
+            cost = np.stack([cost - pull, cost + pull], axis=1).reshape(-1)
+        return float(cost.min())
+
     def energies(self, spins: Spins) -> npt.NDArray[np.float64]:
         """Of each row of ``spins`` (k, n)."""
         rows = spins.astype(np.float64)
@@ -62,6 +80,7 @@ class _Text(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     fields: list[float] | None = None
     couplings: list[tuple[int, int, float]] = []
     qubo: list[tuple[int, int, float]] | None = None
+    offset: float = 0.0
 
 
 def ising(fields: Mapping[int, float], couplings: Mapping[tuple[int, int], float], n_spins: int) -> IsingProblem:
@@ -101,13 +120,13 @@ def qubo(terms: Mapping[tuple[int, int], float], n_bits: int) -> IsingProblem:
 
 
 def read_problem(text: bytes) -> IsingProblem:
-    """JSON: ``{"fields": [...], "couplings": [[i, j, J], ...]}``, or ``{"qubo": [[i, j, q], ...]}``."""
+    """JSON: ``{"fields": [...], "couplings": [[i, j, J], ...], "offset": 0}``, or ``{"qubo": [[i, j, q], ...]}``."""
     try:
         given = msgspec.json.decode(text, type=_Text)
     except msgspec.MsgspecError as error:
         raise InvalidInput("problem", str(error)) from error
     if given.qubo is not None:
-        if given.fields is not None or given.couplings or not given.qubo:
+        if given.fields is not None or given.couplings or given.offset or not given.qubo:
             raise InvalidInput("problem", "is a QUBO or has fields and couplings, not both")
         n_bits = 1 + max(max(a, b) for a, b, _ in given.qubo)
         if n_bits > MAX_ISING_SPINS:
@@ -122,7 +141,15 @@ def read_problem(text: bytes) -> IsingProblem:
         summed[a, b] = summed.get((a, b), 0.0) + value
     if not fields:
         raise InvalidInput("problem.fields", "there is one for each spin")
-    return ising(dict(enumerate(fields)), summed, len(fields))
+    made = ising(dict(enumerate(fields)), summed, len(fields))
+    return IsingProblem(made.fields, made.pairs, made.couplings, given.offset)
+
+
+def written(problem: IsingProblem) -> str:
+    """JSON that ``read_problem`` reads."""
+    couplings = [(int(a), int(b), float(value)) for (a, b), value in zip(problem.pairs, problem.couplings, strict=True)]
+    given = {"fields": problem.fields.tolist(), "couplings": couplings, "offset": problem.offset}
+    return msgspec.json.encode(given).decode()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,6 +21,7 @@ from phalanx.core import (
     Conflict,
     InvalidInput,
     LimitExceeded,
+    Offload,
     Origin,
     PhalanxError,
     TenantId,
@@ -60,10 +61,11 @@ class Carrier:
     """Carries jobs out. ``audit`` is told when a job is done classically instead."""
 
     def __init__(
-        self, store: JobStore, fleet: Fleet, chooser: Chooser, clock: Clock, log: Logger, audit: AuditSink | None
-    ) -> None:
+        self, store: JobStore, fleet: Fleet, chooser: Chooser, clock: Clock, log: Logger, audit: AuditSink | None,
+        offload: Offload,
+    ) -> None:  # fmt: skip
         self._store, self._fleet, self._chooser = store, fleet, chooser
-        self._clock, self._log, self._audit = clock, log, audit
+        self._clock, self._log, self._audit, self._offload = clock, log, audit, offload
         self._slots: dict[str, asyncio.Semaphore] = {}
         self.waiting: dict[tuple[TenantId, str], str] = {}
 
@@ -158,7 +160,7 @@ class Carrier:
 
     async def _raced(self, live: LiveJob, backend: Backend) -> tuple[str, ShotResult]:
         job = live.job
-        attempts = {job.device: asyncio.ensure_future(on_device(backend, live, second=False))}
+        attempts = {job.device: asyncio.ensure_future(on_device(backend, live, self._offload, second=False))}
         patience_s = math.inf if job.pinned or job.second else self._chooser.patience_s(job.device)
         if job.second:
             attempts[job.second] = asyncio.ensure_future(self._on_second(live))
@@ -177,7 +179,7 @@ class Carrier:
         device = live.job.second
         self._chooser.sent(device)
         try:
-            return await on_device(self._fleet.backend(device), live, second=True)
+            return await on_device(self._fleet.backend(device), live, self._offload, second=True)
         finally:
             self._chooser.back(device)
 
@@ -234,8 +236,8 @@ def wish_of(job: Job, now_ns: int, origin: Origin | None, without: Mapping[str, 
     asked = job.wishes
     left_s = max(1e-9, (asked.deadline_at_ns - now_ns) / NS_PER_S) if asked.deadline_at_ns else math.inf
     return Wish(
-        circuit=job.circuit, shots=job.shots, tenant=job.tenant, origin=origin, fidelity=asked.fidelity,
-        deadline_s=left_s, budget=asked.budget or math.inf, regions=frozenset(asked.regions),
+        circuit=job.circuit, program=job.program, shots=job.shots, tenant=job.tenant, origin=origin,
+        fidelity=asked.fidelity, deadline_s=left_s, budget=asked.budget or math.inf, regions=frozenset(asked.regions),
         emergency=asked.emergency, without=without, subject=f"job {job.id}",
     )  # fmt: skip
 
@@ -244,5 +246,5 @@ def _entry(job: Job, step: Move) -> AuditEntry:
     return AuditEntry(
         id=f"{job.id}-degraded-{len(job.moves)}", tenant=job.tenant, trace=job.trace, at_ns=step.at_ns, actor=ACTOR,
         action="job degraded to a classical simulator", subject=job.id, case="",
-        body={"before": step.before, "after": step.after, "why": step.why, "circuit": job.circuit.digest},
+        body={"before": step.before, "after": step.after, "why": step.why, "circuit": job.work.digest},
     )  # fmt: skip

@@ -8,17 +8,20 @@ from typing import Protocol
 from phalanx.core import Circuit, Origin, TenantId
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import Job
+from phalanx.devices._programs import Program
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """A circuit that wants a device. ``without`` names devices that are none for it, and why.
+    """A circuit that wants a device, or a program that wants a machine without gates.
 
-    ``deadline_s`` is from now, waiting included; ``budget`` in the currency of prices; ``regions`` empty: anywhere.
-    ``subject`` says what it is for; without one the decision is not kept to be looked at.
+    ``without`` names devices that are none for it, and why. ``deadline_s`` is from now, waiting included; ``budget`` in
+    the currency of prices; ``regions`` empty: anywhere. ``subject`` says what it is for; without one the decision is
+    not kept to be looked at.
     """
 
-    circuit: Circuit
+    circuit: Circuit | None = None
+    program: Program | None = None
     shots: int
     tenant: TenantId
     origin: Origin | None = None
@@ -68,13 +71,22 @@ class Chooser(Protocol):
 
 
 class FleetChooser:
-    """The fleet's own rule, for who has nothing better: the least disturbed, then the smallest."""
+    """The fleet's own rule, for who has nothing better, and for programs: the least disturbed, then the smallest."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
 
     async def choose(self, wish: Wish, /) -> Chosen:
-        placement = self._fleet.place(wish.circuit.n_qubits, shots=wish.shots, origin=wish.origin, without=wish.without)
+        without = dict(wish.without)
+        if wish.regions:
+            away = f"is not in {', '.join(sorted(wish.regions))}"
+            without |= {one.name: away for one in self._fleet.devices() if one.region not in wish.regions}
+        if wish.program is not None:
+            placement = self._fleet.place_program(wish.program, shots=wish.shots, origin=wish.origin, without=without)
+        else:
+            assert wish.circuit is not None, wish
+            n_qubits = wish.circuit.n_qubits
+            placement = self._fleet.place(n_qubits, shots=wish.shots, origin=wish.origin, without=without)
         chosen = placement.backend.device
         fitting = [one.device for one in placement.considered if one.fits and one.device.origin is chosen.origin]
         order = sorted(fitting, key=lambda one: (one is not chosen, one.n_qubits, one.name))

@@ -15,6 +15,7 @@ from phalanx.devices._backend import Backend
 from phalanx.devices._errors import NoDeviceFits
 from phalanx.devices._limits import MAX_BACKENDS
 from phalanx.devices._model import DeviceModel
+from phalanx.devices._programs import Program, ProgramKind, refusals
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 _DISTURBED = {Origin.SIMULATED: 0, Origin.EMULATED: 1, Origin.HARDWARE: 2}
@@ -71,20 +72,33 @@ class Fleet:
         ``origin`` restricts the choice to devices whose answers are of that kind; ``without`` names devices that are
         none for it, each with the reason. Raises ``NoDeviceFits``.
         """
-        refusals = {
+        refused = {
             name: without.get(name) or _refusal(b.device, n_qubits, shots, origin) for name, b in self._backends.items()
         }
-        fitting = [b.device for name, b in self._backends.items() if not refusals[name]]
-        wanted = _wanted(n_qubits, shots, origin)
+        return self._placed(refused, f"{n_qubits} {_kind(origin)}qubits and {shots} shots at once")
+
+    def place_program(
+        self, program: Program, *, shots: int = 1, origin: Origin | None = None, without: Mapping[str, str] = _NONE
+    ) -> Placement:
+        """Choose a machine for a program without gates, by the same rule. Raises ``NoDeviceFits``."""
+        refused = {
+            name: without.get(name) or _program_refusal(b.device, program, shots, origin)
+            for name, b in self._backends.items()
+        }
+        what = "atoms" if program.kind is ProgramKind.ANALOG else "spins"
+        return self._placed(refused, f"{program.n_qubits} {_kind(origin)}{what} and {shots} shots at once")
+
+    def _placed(self, refused: Mapping[str, str], wanted: str) -> Placement:
+        fitting = [b.device for name, b in self._backends.items() if not refused[name]]
         if not fitting:
-            raise NoDeviceFits(wanted, [f"{name} {refusal}" for name, refusal in refusals.items()])
+            raise NoDeviceFits(wanted, [f"{name} {refusal}" for name, refusal in refused.items()])
         chosen = min(fitting, key=lambda device: (_DISTURBED[device.origin], device.n_qubits, device.name))
         alike = sum(device.origin is chosen.origin for device in fitting)
         reason = f"{chosen.name} has {chosen.n_qubits} qubits; {_among(alike, len(fitting))} fits {wanted}"
         return Placement(
             self._backends[chosen.name],
             reason,
-            tuple(_candidate(device, refusals[device.name], chosen, reason) for device in self.devices()),
+            tuple(_candidate(device, refused[device.name], chosen, reason) for device in self.devices()),
         )
 
 
@@ -118,9 +132,18 @@ def _refusal(device: DeviceModel, n_qubits: int, shots: int, origin: Origin | No
     return ""
 
 
-def _wanted(n_qubits: int, shots: int, origin: Origin | None) -> str:
-    kind = f"{origin.value} " if origin is not None else ""
-    return f"{n_qubits} {kind}qubits and {shots} shots at once"
+def _program_refusal(device: DeviceModel, program: Program, shots: int, origin: Origin | None) -> str:
+    if not device.status.takes_work:
+        return f"is {device.status.value}"
+    if origin is not None and device.origin is not origin:
+        return f"gives {device.origin.value} results, {origin.value} ones are asked for"
+    if device.only_by_name:
+        return "runs what names it, and nothing else"
+    return next((f"does not take it: {why}" for why in refusals(device, program, shots)), "")
+
+
+def _kind(origin: Origin | None) -> str:
+    return f"{origin.value} " if origin is not None else ""
 
 
 def _among(n_alike: int, n_fitting: int) -> str:

@@ -5,6 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from phalanx.core import Circuit, Provenance, Record, Table
+from phalanx.devices._programs import Program
 
 JOBS = Table("device_jobs", indexes=("state",), sealed=True)
 # Which job a key of somebody's choosing stands for: what makes a repeated submission find the first.
@@ -54,16 +55,17 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(Record, frozen=True, kw_only=True, tag="device-job"):
-    """One circuit for one device. ``at_ns`` is when it was submitted.
+    """One circuit, or one program of a machine without gates, for one device. ``at_ns`` is when it was submitted.
 
     ``handle`` is what the vendor calls it, once it has been sent; ``attempts`` how often this or an earlier life of the
     node began it. ``pinned``: somebody named the device. ``counts`` and ``provenance`` are there when it is completed,
-    ``error`` when it failed. ``used_s`` is the time on the machine that the vendor says it took, where it says so.
-    ``error`` when it failed. ``moves`` say where it was before, ``second`` where it is as well, since it takes long.
+    ``used_s`` is the time on the machine that the vendor says it took, where it says so. ``error`` when it failed.
+    ``moves`` say where it was before, ``second`` where it is as well, since it takes long.
     """
 
     device: str
-    circuit: Circuit
+    circuit: Circuit | None = None
+    program: Program | None = None
     shots: int
     seed: int
     reason: str
@@ -82,3 +84,10 @@ class Job(Record, frozen=True, kw_only=True, tag="device-job"):
     provenance: Provenance | None = None
     error: str = ""
     used_s: float | None = None
+
+    @property
+    def work(self) -> Circuit | Program:
+        """What is run."""
+        found = self.circuit or self.program
+        assert found is not None, self.id
+        return found

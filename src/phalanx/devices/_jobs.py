@@ -9,7 +9,8 @@ when its device fails is in ``_carrying``.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import ParamSpec, TypeVar
 
 import msgspec
 
@@ -24,6 +25,7 @@ from phalanx.core import (
     InvalidInput,
     LimitExceeded,
     NotFound,
+    Offload,
     Origin,
     Overloaded,
     Put,
@@ -38,11 +40,21 @@ from phalanx.devices._choosing import Chooser, FleetChooser
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes
 from phalanx.devices._limits import MAX_KEY_CHARS, MAX_OPEN_JOBS
+from phalanx.devices._programs import Program, check_takes
 from phalanx.devices._purse import NoPurse, Purse, commit_paid
 from phalanx.quantum import ShotResult
 from phalanx.telemetry import Telemetry
 
 _Name = tuple[TenantId, str]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _Inline:
+    """Runs work on the spot, for who has no other place for it."""
+
+    async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return work(*args, **kwargs)
 
 
 class Jobs:
@@ -51,6 +63,7 @@ class Jobs:
     def __init__(
         self, store: Store, clock: Clock, ids: IdSource, fleet: Fleet, telemetry: Telemetry,
         chooser: Chooser | None = None, purse: Purse | None = None, audit: AuditSink | None = None,
+        offload: Offload | None = None,
     ) -> None:  # fmt: skip
         self._purse = purse or NoPurse()
         self._store, self._clock, self._ids, self._fleet = store, clock, ids, fleet
@@ -60,10 +73,10 @@ class Jobs:
         )
         self._fresh: asyncio.Queue[_Name] = asyncio.Queue(MAX_OPEN_JOBS)
         self._tasks: dict[_Name, asyncio.Task[None]] = {}
-        self._carrier = Carrier(self, fleet, self._chooser, clock, telemetry.log, audit)
+        self._carrier = Carrier(self, fleet, self._chooser, clock, telemetry.log, audit, offload or _Inline())
 
     async def submit(
-        self, tenant: TenantId, circuit: Circuit, *, shots: int, device: str = "", origin: Origin | None = None,
+        self, tenant: TenantId, work: Circuit | Program, *, shots: int, device: str = "", origin: Origin | None = None,
         seed: int | None = None, key: str = "", trace: TraceId = NO_TRACE, wishes: JobWishes | None = None,
         reason: str = "",
     ) -> Job:  # fmt: skip
@@ -76,7 +89,7 @@ class Jobs:
         if len(key) > MAX_KEY_CHARS:
             raise LimitExceeded("characters of a key", maximum=MAX_KEY_CHARS, seen=len(key))
         if key and (known := await self._of_key(tenant, key)) is not None:
-            return _same(known, circuit, shots, device, seed)
+            return _same(known, work, shots, device, seed)
         if shots < 1:
             raise LimitExceeded("shots of one job (at least 1)", maximum=1, seen=shots)
         if len(self._tasks) + self._fresh.qsize() >= MAX_OPEN_JOBS:
@@ -86,7 +99,8 @@ class Jobs:
         if origin is not None:
             asked = msgspec.structs.replace(asked, origin=origin.value)
         job = Job(
-            id=job_id, tenant=tenant, trace=trace, at_ns=self._clock.wall_ns(), device=device, circuit=circuit,
+            id=job_id, tenant=tenant, trace=trace, at_ns=self._clock.wall_ns(), device=device,
+            circuit=work if isinstance(work, Circuit) else None, program=work if isinstance(work, Program) else None,
             shots=shots, seed=_seed_of(job_id) if seed is None else seed, key=key, wishes=asked, pinned=bool(device),
             reason=reason or f"{device} was asked for",
         )  # fmt: skip
@@ -101,7 +115,7 @@ class Jobs:
             known = await self._of_key(tenant, key)
             if known is None:
                 raise
-            return _same(known, circuit, shots, device, seed)
+            return _same(known, work, shots, device, seed)
         self._fresh.put_nowait((tenant, job.id))
         return job
 
@@ -211,6 +225,12 @@ class Jobs:
             chosen = await self._chooser.choose(wish_of(job, self._clock.wall_ns(), origin, {}))
             return msgspec.structs.replace(job, device=chosen.device, reason=chosen.reason)
         wanted = self._fleet.backend(job.device).device
+        if job.program is not None:
+            check_takes(wanted, job.program, job.shots)
+            return job
+        assert job.circuit is not None, job.id
+        if not wanted.features.gates:
+            raise InvalidInput("device", f"{job.device} runs no gates: it takes programs of its own kind")
         if job.circuit.n_qubits > wanted.reach:
             what = f"connected qubits of {job.device} that work"
             raise LimitExceeded(what, maximum=wanted.reach, seen=job.circuit.n_qubits)
@@ -223,10 +243,10 @@ def _put(job: Job) -> Put:
     return Put(JOBS, job.tenant, job.id, encode(job), {"state": [job.state.value]})
 
 
-def _same(known: Job, circuit: Circuit, shots: int, device: str, seed: int | None) -> Job:
+def _same(known: Job, work: Circuit | Program, shots: int, device: str, seed: int | None) -> Job:
     """``known``, when it is what was asked for."""
-    asked = (circuit.digest, shots, device or known.device, known.seed if seed is None else seed)
-    if asked != (known.circuit.digest, known.shots, known.device, known.seed):
+    asked = (work.digest, shots, device or known.device, known.seed if seed is None else seed)
+    if asked != (known.work.digest, known.shots, known.device, known.seed):
         raise InvalidInput("key", f"{known.key!r} stands for another job, {known.id}")
     return known
 

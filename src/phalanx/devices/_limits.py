@@ -46,6 +46,12 @@ MAX_DENSITY_QUBITS = 12
 # An Ising problem for an annealer.
 MAX_ISING_SPINS = 16_384
 MAX_ISING_COUPLINGS = 262_144
+# Spins whose states are all tried beside the annealer's answer, atoms likewise, and what is kept of all shots of a job.
+MAX_TRIED_SPINS = 20
+MAX_TRIED_ATOMS = 16
+MAX_KEPT_SPINS = 4_000_000
+# Atoms of an emulated machine: what is evolved exactly here.
+MAX_EMULATED_ATOMS = 12
 # Classical workers: how often each says how it is, when it has not for too long, and what is kept (a day).
 WATCH_WORKERS_EVERY_S = 60.0
 WORKER_FRESH_S = 180.0

@@ -8,6 +8,7 @@ from enum import Enum, StrEnum
 import numpy as np
 
 from phalanx.core import Origin
+from phalanx.devices._analog import AnalogLimits
 from phalanx.devices._calibration import Calibration, Numbers, calibration
 from phalanx.devices._limits import MAX_LISTED_COUPLINGS
 from phalanx.devices._prices import FREE, PriceModel
@@ -109,7 +110,8 @@ class DeviceModel:
     ``kind`` is what carries the qubits and ``origin`` what its answers are worth. ``all_to_all`` says that every
     pair couples; otherwise the couplers of ``calibration`` are the topology. ``windows`` empty: always. ``region``
     is where circuits and results go, for data residency; "local" is this machine. ``only_by_name``: work goes there
-    when somebody names it, and the fleet never chooses it.
+    when somebody names it, and the fleet never chooses it. ``analog`` is what it allows of analog programs, where it
+    takes any.
     """
 
     name: str
@@ -129,6 +131,7 @@ class DeviceModel:
     status: Status = Status.ONLINE
     region: str = "local"
     only_by_name: bool = False
+    analog: AnalogLimits | None = None
 
     def __post_init__(self) -> None:
         assert self.name.startswith(f"{self.provider}."), self.name
@@ -139,6 +142,11 @@ class DeviceModel:
     @property
     def max_shots(self) -> int:
         return self.limits.max_shots
+
+    @property
+    def samples_ising(self) -> bool:
+        """Whether it is an annealer."""
+        return self.kind is Modality.ANNEALER
 
     @property
     def reach(self) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from phalanx.core import NS_PER_S, InvalidInput, Origin
+from phalanx.devices._analog import AnalogLimits
 from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Quality, calibration
 from phalanx.devices._model import DeviceModel, Features, Modality, Operation, SessionLimits, all_pairs
 from phalanx.devices._prices import FREE, PriceModel, PriceShape
@@ -86,6 +87,7 @@ def _published(entry: dict[str, Any]) -> PublishedDevice:
             origin=Origin.EMULATED, title=entry["title"], n_qubits=n_qubits, all_to_all=topology == "all",
             limits=SessionLimits(max_shots=entry["max_shots"]), calibration=known, features=features,
             operations=tuple(Operation(name, width) for name, width in entry["operations"]),
+            analog=AnalogLimits(**entry["analog"]) if "analog" in entry else None,
         ),
     )  # fmt: skip
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
-from phalanx.core import PhalanxError
+from phalanx.core import Offload, PhalanxError
 from phalanx.devices._backend import Backend, QueuedBackend
 from phalanx.devices._job_records import Job
+from phalanx.devices._programs import perform
 from phalanx.quantum import ShotResult
 
 Write = Callable[[Job, int], Awaitable[int]]
@@ -39,9 +40,12 @@ class LiveJob:
         return made
 
 
-async def on_device(backend: Backend, live: LiveJob, *, second: bool) -> ShotResult:
+async def on_device(backend: Backend, live: LiveJob, offload: Offload, *, second: bool) -> ShotResult:
     """Run it there; what was sent to a vendor is collected, not sent again."""
     job = live.job
+    if job.program is not None:
+        return await perform(backend, job.program, shots=job.shots, seed=job.seed, offload=offload)
+    assert job.circuit is not None, job.id
     if not isinstance(backend, QueuedBackend):
         return await backend.run(job.circuit, shots=job.shots, seed=job.seed)
     name = "second_handle" if second else "handle"

@@ -1,8 +1,11 @@
 """Devices as they are shown: one line of a list, and everything of one. Unknown numbers are ``null``."""
 
+import math
+
 import msgspec
 import numpy as np
 
+from phalanx.devices._analog import AnalogLimits
 from phalanx.devices._calibration import Calibration
 from phalanx.devices._model import DeviceModel
 
@@ -93,6 +96,7 @@ class DeviceDetail(msgspec.Struct, frozen=True, kw_only=True):
     all_to_all: bool
     operations: tuple[tuple[str, int], ...]
     features: dict[str, bool]
+    analog: dict[str, float | None] | None
     limits: dict[str, float | None]
     windows: tuple[tuple[int, int, int], ...]
     error_kinds: dict[str, str]
@@ -132,6 +136,7 @@ def device_detail(device: DeviceModel, now_ns: int) -> DeviceDetail:
         all_to_all=device.all_to_all,
         operations=tuple((one.name, one.n_qubits) for one in device.operations),
         features={name: bool(getattr(features, name)) for name in features.__slots__},
+        analog=_analog(device.analog),
         limits={name: getattr(limits, name) for name in limits.__slots__},
         windows=tuple((one.weekday, one.start_s, one.end_s) for one in device.windows),
         error_kinds={
@@ -142,6 +147,14 @@ def device_detail(device: DeviceModel, now_ns: int) -> DeviceDetail:
         qubits=tuple(_qubit(known, index) for index in range(known.n_qubits)),
         couplers=tuple(_coupler(known, index) for index in range(len(known.pair))),
     )
+
+
+def _analog(limits: AnalogLimits | None) -> dict[str, float | None] | None:
+    """Flags are 0 or 1, what nobody bounds is ``null``."""
+    if limits is None:
+        return None
+    given = {name: float(getattr(limits, name)) for name in limits.__slots__}
+    return {name: value if math.isfinite(value) else None for name, value in given.items()}
 
 
 def _qubit(known: Calibration, at: int) -> QubitView:

@@ -99,7 +99,7 @@ class ManagerDesk:
         if work.circuit is None:
             raise InvalidInput("circuit", "to be run it is needed itself")
         if (known := await self._jobs.known(tenant, key)) is not None:
-            if (known.circuit.digest, known.shots) != (work.circuit.digest, work.shots):
+            if (known.work.digest, known.shots) != (work.circuit.digest, work.shots):
                 raise InvalidInput("key", f"{key!r} stands for another job")
             return known
         if not await self._budgets.all(tenant):

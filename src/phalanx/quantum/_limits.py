@@ -56,3 +56,12 @@ MAX_LOOKS_PER_DEPTH = 1_000
 
 # Terms of an observable; each group of them is a circuit.
 MAX_OBSERVABLE_TERMS = 4_096
+
+# Analog programs: atoms of one, points of one line of its drive, how long it lasts, and what is evolved exactly here:
+# 12 atoms are 4,096 amplitudes: tenths of a second as a rule, half a minute where they stand as closely as any machine
+# lets them.
+MAX_ATOMS = 1_024
+MAX_LINE_POINTS = 16_384
+MAX_DRIVE_US = 100.0
+MAX_EVOLVED_ATOMS = 12
+MAX_LISTED_ATOMS = 20

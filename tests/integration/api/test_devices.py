@@ -59,3 +59,17 @@ def test_a_job_is_submitted_found_again_and_kept_from_others(on_node):
             assert (await api.http.post("/v1/jobs", json=bad)).status_code in {400, 413, 422}, bad
 
     on_node(work)
+
+
+@pytest.mark.requirement("QRM-8")
+def test_an_analog_program_is_a_job(on_node):
+    program = '{"atoms_um": [[0,0],[5.5,0]], "amplitude": [[0,0],[1,12],[2,0]], "detuning": [[0,-20],[2,20]]}'
+
+    async def work(api):
+        for bad in ({"program": program, "circuit": BELL}, {"shots": 5}, {"program": "{}"}):
+            assert (await api.http.post("/v1/jobs", json=bad)).status_code in {400, 422}, bad
+        refused = await api.http.post("/v1/jobs", json={"program": program, "device": "local.statevector"})
+        assert refused.status_code in {400, 422}
+        assert "takes no analog programs" in refused.text
+
+    on_node(work)

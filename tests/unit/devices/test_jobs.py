@@ -2,22 +2,33 @@
 
 import asyncio
 import contextlib
+import dataclasses
 
+import numpy as np
 import pytest
 
 from phalanx.core import DEFAULT_TENANT, InvalidInput, LimitExceeded, NotFound, Origin, Provenance, TenantId
 from phalanx.devices import (
+    EXACT,
     DeviceModel,
+    EmulatedAtoms,
+    Features,
     Fleet,
     Jobs,
     JobState,
     Modality,
+    NoDeviceFits,
+    Program,
     ProviderContext,
     QueuedBackend,
     SessionLimits,
     ShotResult,
+    energies,
     ideal_calibration,
     local_provider,
+    provenance_of,
+    published_machines,
+    samples_of,
 )
 from phalanx.quantum import Gates
 from phalanx.telemetry import Telemetry
@@ -257,5 +268,62 @@ def test_a_job_that_takes_the_node_with_it_is_given_up():
         found = await jobs.get(DEFAULT_TENANT, job_id)
         assert found.state is JobState.FAILED
         assert "attempts" in found.error
+
+    simulated(main)
+
+
+ATOMS = '{"atoms_um": [[0,0],[5.5,0]], "amplitude": [[0,0],[1,12],[2,0]], "detuning": [[0,-20],[2,20]]}'
+
+
+@pytest.mark.requirement("QRM-8")
+def test_programs_are_jobs_like_circuits():
+    async def main(world, store):
+        jobs = made(world, store, *(EmulatedAtoms(one.device, world.offload) for one in published_machines("pasqal")))
+        program = Program.read(ATOMS)
+        async with running(jobs):
+            job = await jobs.submit(DEFAULT_TENANT, program, shots=200, key="atoms")
+            assert (await jobs.submit(DEFAULT_TENANT, program, shots=200, key="atoms")).id == job.id
+            found = await ended(world, jobs, job.id)
+        assert (found.state, found.device) == (JobState.COMPLETED, "pasqal.analog"), found.error
+        assert found.circuit is None
+        assert found.program == program
+        assert found.provenance.origin is Origin.EMULATED
+        assert found.provenance.circuits == (program.digest,)
+        (beside,) = found.provenance.baselines
+        assert beside.cost == 4
+        lowest = min(energies(program, list(found.counts), 865_723.02))
+        assert beside.value <= lowest + 1e-9
+        with pytest.raises(InvalidInput, match="takes no analog"):
+            await jobs.submit(DEFAULT_TENANT, program, shots=200, device="local.statevector")
+        with pytest.raises(InvalidInput, match="runs no gates"):
+            await jobs.submit(DEFAULT_TENANT, BELL, shots=200, device="pasqal.analog")
+        with pytest.raises(NoDeviceFits, match="samples no Ising"):
+            await jobs.submit(DEFAULT_TENANT, Program.read('{"qubo": [[0, 0, -1.0]]}'), shots=200)
+
+    simulated(main)
+
+
+def test_problems_of_an_annealer_are_jobs_too():
+    class Annealing:
+        device = dataclasses.replace(
+            DEVICE, name="far.annealer", kind=Modality.ANNEALER, origin=Origin.SIMULATED,
+            features=Features(gates=False, analog=True),
+        )  # fmt: skip
+
+        async def run(self, circuit, /, *, shots, seed):
+            raise AssertionError("an annealer runs no circuit")
+
+        async def sample(self, problem, /, *, shots, seed):
+            spins = np.tile(np.array([[1, -1]], np.int8), (shots, 1))
+            return samples_of(problem, spins, provenance_of(self.device, problem, shots, seed))
+
+    async def main(world, store):
+        jobs = made(world, store, Annealing())
+        program = Program.read('{"fields": [0.5, 0], "couplings": [[1, 0, 1.0]]}')
+        async with running(jobs):
+            job = await ended(world, jobs, (await jobs.submit(DEFAULT_TENANT, program, shots=30)).id)
+        assert job.counts == {"10": 30}
+        assert energies(program, ["10", "01"]) == [-0.5, -1.5]
+        assert [(one.method, one.value) for one in job.provenance.baselines] == [(EXACT, -1.5)]
 
     simulated(main)

@@ -4,9 +4,12 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from functools import partial
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from phalanx.allocation._requirement import Counts
 from phalanx.allocation.money._accounts import held, released, settled
@@ -193,8 +196,25 @@ class Budgets:
         return drawing.dues(ended, version)
 
     async def _counts(self, job: Job) -> Counts:
+        if job.circuit is None:
+            return _Gateless(job.work.n_qubits)
         found: Counts = await self._offload.run(features, job.circuit)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Gateless:
+    """A program has no gates: what is charged for it are shots, tasks and seconds."""
+
+    n_qubits: int
+    n_one: int = 0
+    n_two: int = 0
+    n_measured: int = 0
+    depth: int = 0
+    two_qubit_depth: int = 0
+    pairs: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 2), np.int32))
+    has_mid_circuit: bool = False
+    has_feed_forward: bool = False
 
 
 def _account_key(budget: Budget, span: Span) -> str:

@@ -4,6 +4,7 @@ A suite is a tuple of async check functions, to run one by one with the thing un
 module says what its checks are given. A check that fails raises ``AssertionError``.
 """
 
+from phalanx.testing.contracts._analog import ANALOG_CHECKS
 from phalanx.testing.contracts._annealers import ANNEALER_CHECKS
 from phalanx.testing.contracts._blobs import BLOB_CHECKS, OpenBlobs
 from phalanx.testing.contracts._buses import BUS_CHECKS, OpenPlaces
@@ -23,6 +24,7 @@ from phalanx.testing.contracts._store_model import compare_with_model, store_ope
 from phalanx.testing.contracts._wrappers import WRAPPER_CHECKS, OpenWrapper
 
 __all__ = [
+    "ANALOG_CHECKS",
     "ANNEALER_CHECKS",
     "BUS_CHECKS",
     "OpenPlaces",

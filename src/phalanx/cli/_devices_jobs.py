@@ -1,0 +1,57 @@
+"""How `phalanx devices` shows one job, and what its outcomes cost where they are those of a program."""
+
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from phalanx.cli._client import NodeClient
+from phalanx.cli._output import print_json, time_of
+
+_SHOWN_OUTCOMES = 20
+
+
+def print_job(client: NodeClient, job: dict[str, Any], as_json: bool) -> None:
+    """Where it is and why, and its result once there is one."""
+    if as_json:
+        print_json(job)
+        return
+    click.echo(f"{job['id']}: {job['state']} on {job['device']}" + (f", {job['error']}" if job["error"] else ""))
+    click.echo(f"why there    {job['reason']}")
+    for move in job["moves"]:
+        click.echo(f"{move['kind']:<12} from {move['before']} to {move['after']}: {move['why']}")
+    made = job["provenance"]
+    if made is None:
+        return
+    dated = made.get("calibrated_at_ns")
+    since = f", calibration of {time_of('calibrated_at_ns')(made)[:10]}" if dated else ""
+    click.echo(f"result       {made['origin']}{since}, {job['shots']} shots, seed {job['seed']}")
+    outcomes = sorted(job["counts"].items(), key=lambda one: (-one[1], one[0]))
+    costs = _costs(client, job, [bits for bits, _ in outcomes])
+    for bits, n in outcomes[:_SHOWN_OUTCOMES]:
+        click.echo(f"  {bits}  {n}" + (f"  energy {costs[bits]:.6g}" if costs else ""))
+    if len(outcomes) > _SHOWN_OUTCOMES:
+        click.echo(f"  and {len(outcomes) - _SHOWN_OUTCOMES} more outcomes: --json")
+    if costs:
+        best = min(costs, key=lambda bits: (costs[bits], bits))
+        click.echo(f"best drawn   {best}, energy {costs[best]:.6g}, {job['counts'][best]} of {job['shots']} shots")
+    for beside in made.get("baselines", ()):
+        click.echo(
+            f"classically  {beside['value']:.6g} is the lowest: {beside['method']}, {beside['cost']:,} "
+            f"{beside['cost_unit']}"
+        )
+
+
+def _costs(client: NodeClient, job: dict[str, Any], outcomes: list[str]) -> dict[str, float]:
+    """What each outcome costs; nothing for a circuit."""
+    if job.get("program") is None:
+        return {}
+    from phalanx.devices import Program, ProgramKind, energies
+
+    program, c6 = Program.read(job["program"]["text"]), 0.0
+    if program.kind is ProgramKind.ANALOG:
+        limits = client.get(f"/v1/devices/{quote(job['provenance']['device'], safe='')}")["analog"]
+        if limits is None:
+            return {}
+        c6 = limits["c6"]
+    return dict(zip(outcomes, energies(program, outcomes, c6), strict=True))
