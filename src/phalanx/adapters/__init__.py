@@ -49,6 +49,7 @@ from phalanx.adapters._nats_client import NatsAccess
 from phalanx.adapters._nats_cluster import ClusterAccess, NatsCluster, ServePlan
 from phalanx.adapters._nats_config import NatsServerPlan
 from phalanx.adapters._nats_server import NatsServer, find_nats_server, nats_server_version
+from phalanx.adapters._nats_work import NatsCrewLine, NatsHandLine
 from phalanx.adapters._nkey import Nkey
 from phalanx.adapters._noise import DeviceNoise, JitterNoise, OsNoise, device_noise, jitter_noise, os_noise
 from phalanx.adapters._otlp import OtlpExporter
@@ -175,6 +176,8 @@ __all__ = [
     "LoopWatch",
     "NatsAccess",
     "NatsCluster",
+    "NatsCrewLine",
+    "NatsHandLine",
     "NatsServer",
     "NatsServerPlan",
     "NatsTransport",

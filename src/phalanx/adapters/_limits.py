@@ -122,6 +122,13 @@ WATCHED_DIGEST_BYTES = 4 * MIB
 COMPILE_WITHIN_S = 1_800.0
 # Keys that our own server lets in.
 MAX_NATS_USERS = 1_024
+# The queue of a server of ours: on disk, and in memory.
+MAX_NATS_QUEUE_BYTES = 1024 * MIB
+MAX_NATS_QUEUE_MEMORY_BYTES = 64 * MIB
+# Tickets in it, results in it (in bytes), and how long a result stays that nobody came back for.
+MAX_NATS_TICKETS = 100_000
+MAX_NATS_RESULT_BYTES = 512 * MIB
+NATS_RESULTS_S = 3_600.0
 
 # A sink or a source over HTTP: one request, and calls that wait for the one under way.
 CONNECTOR_TIMEOUT_S = 30.0

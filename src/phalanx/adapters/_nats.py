@@ -220,7 +220,7 @@ class NatsTransport:
 
     async def _keep(self, client: "NatsClient | None", rng: Rng) -> None:
         """Have a connection for as long as this is open."""
-        pauses = _pauses(rng)
+        pauses = nats_pauses(rng)
         try:
             while self._is_open:
                 if client is None:
@@ -230,7 +230,7 @@ class NatsTransport:
                     except Unavailable as error:
                         self._went_down(error.reason)
                         continue
-                pauses = _pauses(rng)
+                pauses = nats_pauses(rng)
                 await self._pour(client)
                 await client.leave()
                 if self._is_open:
@@ -340,7 +340,7 @@ def _token(name: str) -> str:
     return token
 
 
-def _pauses(rng: Rng) -> Iterator[float]:
+def nats_pauses(rng: Rng) -> Iterator[float]:
     """How long to wait before each attempt: twice as long as before, within bounds, and never all at once."""
     longest = NATS_PAUSE_S
     while True:

@@ -41,12 +41,14 @@ NATS_EXTRA_HINT = "install it: pip install 'phalanx[cluster]'"
 class NatsAccess:
     """Where servers are (any of ``urls``) and how one gets in.
 
-    With ``tls`` a server that speaks in the clear is refused, whatever it says of itself.
+    With ``tls`` a server that speaks in the clear is refused, whatever it says of itself. ``inbox`` is what subjects
+    begin with on which answers come in.
     """
 
     urls: tuple[str, ...]
     tls: ssl.SSLContext | None = None
     user: Nkey | None = None
+    inbox: str = "_INBOX"
 
     def __post_init__(self) -> None:
         if not self.urls:
@@ -93,7 +95,8 @@ async def connect_nats(
             await client.connect(
                 url, name=name, error_cb=heard, allow_reconnect=False, max_reconnect_attempts=1,
                 reconnect_time_wait=0, connect_timeout=round(NATS_CONNECT_S), ping_interval=NATS_PING_S,
-                max_outstanding_pings=NATS_SILENT_PINGS, pending_size=NATS_PENDING_BYTES, no_echo=False, **options,
+                max_outstanding_pings=NATS_SILENT_PINGS, pending_size=NATS_PENDING_BYTES, no_echo=False,
+                inbox_prefix=access.inbox, **options,
             )  # fmt: skip
     except TimeoutError as error:
         await client.leave()

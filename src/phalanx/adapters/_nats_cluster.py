@@ -7,7 +7,7 @@ invited, the server's certificate, its port. Seeds of invited keys are handed ou
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,15 +15,15 @@ from phalanx.adapters._keyfile import load_or_create
 from phalanx.adapters._limits import MAX_NATS_USERS
 from phalanx.adapters._nats import NatsTransport
 from phalanx.adapters._nats_client import NatsAccess, trusting_only
-from phalanx.adapters._nats_config import NatsServerPlan
+from phalanx.adapters._nats_config import INBOX_SUBJECT, NatsServerPlan
 from phalanx.adapters._nats_server import NatsServer
+from phalanx.adapters._nats_work import NatsCrewLine, Workers
 from phalanx.adapters._nkey import Nkey
 from phalanx.adapters._tls_files import self_signed_files
 from phalanx.core import Clock, EntropySource, InvalidInput, LimitExceeded, NotFound, Rng, StorageCorrupt, Transport
 from phalanx.telemetry import Telemetry
 
 PATHS = ("primary", "backup")
-_OWN = "this node"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,10 @@ class ClusterAccess:
     def nats(self, *, pinned: bool = False) -> NatsAccess:
         tls = trusting_only(self.ca, pinned=pinned) if self.ca else None
         return NatsAccess(self.urls, tls, Nkey.from_seed(self.seed) if self.seed else None)
+
+    def worker(self, name: str) -> NatsAccess:
+        """As ``nats``, for the worker of that name: answers come in where it may hear."""
+        return replace(self.nats(), inbox=f"{INBOX_SUBJECT}.{name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,9 @@ class NatsCluster:
         self._server: NatsServer | None = None
         self._watch: asyncio.Task[None] | None = None
         self._users: dict[str, str] = {}
+        self._workers: dict[str, str] = {}
+        self._access: NatsAccess | None = None
+        self._is_up = asyncio.Event()
         self._own_public = ""
         self._transports: list[NatsTransport] = []
         self._tls_files: tuple[Path, Path] | None = None
@@ -100,6 +107,19 @@ class NatsCluster:
         """Who may use our server besides this node."""
         return tuple(sorted(self._users))
 
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """Who may serve this node as a worker."""
+        return tuple(sorted(self._workers))
+
+    def crew_line(self, workers: Workers) -> NatsCrewLine | None:
+        """The way to workers, where the server is ours. It comes up once this is open."""
+        if not self.serves:
+            return None
+        return NatsCrewLine(
+            self._work_access, workers, clock=self._clock, rng=self._rng.child("workers"), entropy=self._entropy
+        )
+
     def states(self) -> list[tuple[str, bool, str]]:
         """Each path, whether it is connected, and how it is, for a person."""
         return [(path, one.is_connected, one.told) for path, one in zip(PATHS, self._transports, strict=False)]
@@ -126,6 +146,23 @@ class NatsCluster:
             raise NotFound("user of the cluster's server", name)
         await self._set_users(server, {one: key for one, key in self._users.items() if one != name})
 
+    async def invite_worker(self, name: str) -> ClusterAccess:
+        """A key for the worker ``name``, which may do nothing else; an earlier one of that name no more."""
+        server, files = self._own_server(), self._tls_files
+        if name not in self._workers and len(self._workers) >= MAX_NATS_USERS:
+            raise LimitExceeded("MAX_NATS_USERS", maximum=MAX_NATS_USERS, seen=len(self._workers) + 1)
+        key = Nkey.generate(self._entropy)
+        await self._set_workers(server, {**self._workers, name: key.public})
+        assert files is not None
+        return ClusterAccess(self.urls, files[0].read_text(), key.seed)
+
+    async def dismiss_worker(self, name: str) -> None:
+        """Cut it off."""
+        server = self._own_server()
+        if name not in self._workers:
+            raise NotFound("worker", name)
+        await self._set_workers(server, {one: key for one, key in self._workers.items() if one != name})
+
     async def close(self) -> None:
         for transport in self._transports:
             await transport.close()
@@ -135,7 +172,7 @@ class NatsCluster:
             await asyncio.gather(self._watch, return_exceptions=True)
 
     async def _serve(self, plan: ServePlan, telemetry: Telemetry) -> NatsAccess:
-        self._users = self._kept_users()
+        self._users, self._workers = self._kept("users.json"), self._kept("workers.json")
         own = Nkey.from_seed(load_or_create(self._folder / "node.nkey", self._new_seed).decode())
         names = [plan.host, *(urlsplit(url).hostname or "" for url in plan.advertise)]
         self._tls_files = plan.tls_files or self_signed_files(self._folder, names)
@@ -143,7 +180,15 @@ class NatsCluster:
         self._server = await NatsServer.start(self._told(plan), clock=self._clock, telemetry=telemetry)
         self._watch = asyncio.create_task(self._server.watch(), name="nats-server watch")
         certificate = self._tls_files[0].read_text()
-        return ClusterAccess((self._server.url,), certificate, own.seed).nats(pinned=True)
+        access = ClusterAccess((self._server.url,), certificate, own.seed).nats(pinned=True)
+        self._access = replace(access, inbox=f"{INBOX_SUBJECT}.node")
+        self._is_up.set()
+        return access
+
+    async def _work_access(self) -> NatsAccess:
+        await self._is_up.wait()
+        assert self._access is not None
+        return self._access
 
     def _new_seed(self) -> bytes:
         return Nkey.generate(self._entropy).seed.encode()
@@ -156,21 +201,30 @@ class NatsCluster:
         return self._server
 
     async def _set_users(self, server: NatsServer, users: dict[str, str]) -> None:
-        draft = self._folder / "users.json.new"
-        draft.write_text(json.dumps(users, indent=1))
-        draft.replace(self._folder / "users.json")
+        self._keep("users.json", users)
         self._users = users
         assert isinstance(self._plan, ServePlan)
         await server.set_users(self._told(self._plan))
 
+    async def _set_workers(self, server: NatsServer, workers: dict[str, str]) -> None:
+        self._keep("workers.json", workers)
+        self._workers = workers
+        assert isinstance(self._plan, ServePlan)
+        await server.set_users(self._told(self._plan))
+
+    def _keep(self, name: str, keys: dict[str, str]) -> None:
+        draft = self._folder / f"{name}.new"
+        draft.write_text(json.dumps(keys, indent=1))
+        draft.replace(self._folder / name)
+
     def _told(self, plan: ServePlan) -> NatsServerPlan:
         return NatsServerPlan(
             self._folder, host=plan.host, port=plan.port, tls_files=self._tls_files,
-            users={**self._users, _OWN: self._own_public},
+            users=self._users, owner=self._own_public, workers=self._workers,
         )  # fmt: skip
 
-    def _kept_users(self) -> dict[str, str]:
-        file = self._folder / "users.json"
+    def _kept(self, name: str) -> dict[str, str]:
+        file = self._folder / name
         try:
             found = json.loads(file.read_text())
         except FileNotFoundError:

@@ -93,6 +93,8 @@ from phalanx.api._vouching import KINDS as VOUCHING_KINDS
 from phalanx.api._vouching import vouching_routes, witness_routes
 from phalanx.api._workflows import KINDS as WORKFLOW_KINDS
 from phalanx.api._workflows import workflow_routes
+from phalanx.api._workflows_workers import KINDS as WORKFLOW_WORKER_KINDS
+from phalanx.api._workflows_workers import workflow_worker_routes
 from phalanx.core import PhalanxError
 
 if TYPE_CHECKING:
@@ -108,6 +110,7 @@ _KINDS: Sequence[type] = (
     *AGENT_KINDS,
     *ORDER_KINDS,
     *WORKFLOW_KINDS,
+    *WORKFLOW_WORKER_KINDS,
     *RESERVATION_KINDS,
     *ALLOCATION_KINDS,
     *BUDGET_KINDS,
@@ -169,6 +172,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         record_routes(node, gate),
         agent_routes(node, gate),
         order_routes(node, gate),
+        workflow_worker_routes(node, gate),  # before those of workflows, one of which could be called so
         workflow_routes(node, gate),
         reservation_routes(node, gate),
         allocation_routes(node, gate),

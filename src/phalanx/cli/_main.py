@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "missions": ("phalanx.cli._show:missions", "What the agents were asked to do, and how it went."),
     "orders": ("phalanx.cli._orders:orders", "What is wanted of the agents, the plan, and what came of it."),
     "workflows": ("phalanx.cli._workflows:workflows", "Workflows that can be run, their runs, and the chart of each."),
+    "worker": ("phalanx.cli._worker:worker", "Work for a node, here or on another machine."),
     "agents": ("phalanx.cli._agents:agents", "The swarm: who is there and what each is doing."),
     "quantum": (
         "phalanx.cli._quantum:quantum",

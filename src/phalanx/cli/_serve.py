@@ -65,6 +65,14 @@ async def serve(
                     task.cancel()
 
 
+def stopped_by_signals() -> asyncio.Event:
+    """Set by the first SIGTERM or Ctrl-C."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
 class Stoppable(Protocol):
     """The little of a uvicorn server that stopping needs."""
 

@@ -12,6 +12,7 @@ from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._files import write_file
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
+from phalanx.cli._workflows_workers import WORKER_COMMANDS
 from phalanx.core import NS_PER_MS, InvalidInput
 
 if TYPE_CHECKING:
@@ -218,9 +219,17 @@ def status(run: str, client: NodeClient, as_json: bool) -> None:
         ("hand-over", lambda row: _ms(row["handover_ns"]) if row["handover_ns"] >= 0 else "–"),
         ("on", lambda row: ", ".join(row["windows"]) or row["kind"]),
         ("critical", lambda row: "yes" if row["critical"] else "–"),
-        ("why", lambda row: row["why"] or "; ".join(one["reason"] for one in row["placed"]) or "–"),
+        ("why", lambda row: row["why"] or "; ".join([*(one["reason"] for one in row["placed"]), *_pieces(row)]) or "–"),
     ]
     print_table("Steps", chart["bars"], columns, empty="it has no steps")
+
+
+def _pieces(row: Any) -> list[str]:
+    """Where what keeps a core busy was done, and why there."""
+    return [
+        f"{one['place']}: {one['reason']}" + (f" ({one['hedge']} of two)" if one["hedge"] else "")
+        for one in row["pieces"] if one["reason"]
+    ]  # fmt: skip
 
 
 def _ms(ns: int) -> str:
@@ -290,3 +299,7 @@ def export(run: str, form: str, to: Path | None, client: NodeClient) -> None:
         click.echo(text)
     else:
         write_file(to, text.encode())
+
+
+for _command in WORKER_COMMANDS:
+    workflows.add_command(_command)

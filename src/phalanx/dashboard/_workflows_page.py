@@ -16,6 +16,7 @@ from phalanx.dashboard._sections import WORKFLOWS
 from phalanx.trust import Principal
 from phalanx.workflows import Gantt, RunState, RunStatus, Template, gantt_svg
 from phalanx.workflows.operations import Assessed
+from phalanx.workflows.workers import WorkerShown
 
 if TYPE_CHECKING:
     from phalanx.node import Node
@@ -34,6 +35,7 @@ class WorkflowsPage:
     picture: Markup
     assessed: Assessed | None
     going_on: bool
+    workers: tuple[WorkerShown, ...]
 
 
 def workflows_page(node: "Node", renderer: Renderer) -> Callable[[Request, Principal], Awaitable[Response]]:
@@ -65,6 +67,7 @@ async def workflows_shown(node: "Node", tenant: TenantId, chosen: str) -> Workfl
         picture=picture,
         assessed=assessed,
         going_on=state is not None and state.status in _GOING_ON,
+        workers=tuple(node.workflow_workers.shown()),
     )
 
 

@@ -34,9 +34,15 @@ from phalanx.node._tripwires import tripwire_duty
 from phalanx.node._vault import SEALED_TABLES
 from phalanx.node._vouching import Vouching
 from phalanx.node._weighing_clocks import weigh_clocks_skill
-from phalanx.node._workflows import registered_operations
+from phalanx.node._worker import WorkerPlan, run_worker
+from phalanx.node._worker_token import WorkerToken
+from phalanx.node._workers import WorkflowWorkers
+from phalanx.node._workflows import registered_functions, registered_operations
 
 __all__ = [
+    "WorkerPlan",
+    "WorkerToken",
+    "WorkflowWorkers",
     "EventArchive",
     "require_archive",
     "Assembly",
@@ -97,7 +103,9 @@ __all__ = [
     "read_tiles",
     "provided_fleet",
     "registered",
+    "registered_functions",
     "registered_operations",
     "rewrap_vault",
+    "run_worker",
     "setting_names",
 ]

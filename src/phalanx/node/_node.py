@@ -69,10 +69,11 @@ from phalanx.node._starting import start_services
 from phalanx.node._swarm import load_work, opened_swarm, provide_tools
 from phalanx.node._vault import TenantSealers, opened_vault
 from phalanx.node._vouching import Vouching, build_vouching
-from phalanx.node._workflows import opened_workflows
+from phalanx.node._workers import WorkflowWorkers
+from phalanx.node._workflows import NodeWorkflows, opened_workflows
 from phalanx.telemetry import WAYPOINTS, Alerts, LogSink, Telemetry, discard, in_order
 from phalanx.trust import Principal, Role, Tokens
-from phalanx.workflows import Assessments, Definitions, Engine
+from phalanx.workflows import Assessments, Engine
 
 _LOCAL_OPERATOR = Principal("local operator", DEFAULT_TENANT, Role.ADMIN)
 
@@ -103,7 +104,7 @@ class Node:
     assembly: Assembly | None
     swarm: Swarm
     engine: Engine
-    workflows: Definitions
+    workflows: NodeWorkflows
     balancing: Balancing
     assessments: Assessments
     responses: Responses
@@ -188,6 +189,11 @@ class Node:
             **self._services.health(), "swarm": swarm, "storage": storage, "entropy": entropy, "canary": canary, **line,
             **kept,
         }  # fmt: skip
+
+    @property
+    def workflow_workers(self) -> WorkflowWorkers:
+        """Who works for this node besides itself."""
+        return self.workflows.workers
 
     async def story(self, tenant: TenantId, trace: str) -> list[Waypoint]:
         """What happened on the way of one event, in order. ``trace`` may be any event of a finding."""

@@ -105,6 +105,7 @@ async def open_ports(
             ),
             calls=calls,
             processes=processes,
+            process_slots=processes.most,
             loop_watch=loop_watch,
             listeners=StreamListeners(),
             files=OsFileWatch(offload),

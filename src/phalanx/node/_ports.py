@@ -4,7 +4,7 @@
 with simulated ones. The node cannot tell the difference.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +34,7 @@ from phalanx.intel.sharing import HttpAsks
 from phalanx.node._join_token import JoinToken
 from phalanx.posture import EndpointProbe
 from phalanx.telemetry import Telemetry
+from phalanx.workflows.workers import CrewLine, WorkerSeals
 
 
 class LoopWatcher(Protocol):
@@ -78,6 +79,14 @@ class ClusterLine(Protocol):
 
     async def invite(self, name: str, /) -> ClusterAccess: ...
 
+    async def invite_worker(self, name: str, /) -> ClusterAccess: ...
+
+    async def dismiss_worker(self, name: str, /) -> None: ...
+
+    def crew_line(self, workers: Mapping[str, WorkerSeals], /) -> CrewLine | None:
+        """The way to workers; ``None`` where the server is another's."""
+        ...
+
     async def dismiss(self, name: str, /) -> None: ...
 
     async def close(self) -> None: ...
@@ -88,7 +97,8 @@ class Ports:
     """The outside of a node. ``signer`` is the node's own identity: it signs the ledger; ``machine`` is what the
     machine is called that it runs on.
 
-    ``processes`` take work that keeps a core busy; ``loop_watch`` notices who holds the event loop, if anything does.
+    ``processes`` take work that keeps a core busy, ``process_slots`` at once;
+    ``loop_watch`` notices who holds the event loop, if anything does.
 
     ``asks`` makes what asks other places over HTTP, trusting the certificates of a file besides the system's.
 
@@ -120,6 +130,7 @@ class Ports:
     listeners: Listeners
     files: FileWatch
     endpoints: EndpointProbe
+    process_slots: int = 1
     noise: Noise = Noise()
     loop_watch: LoopWatcher | None = None
     kernels: KernelCompiler | None = None

@@ -24,6 +24,7 @@ from phalanx.node._settings_work import (
     DevicesSection,
     PostureSection,
     ResponseSection,
+    WorkflowsSection,
 )
 
 RoleName = Literal["sentinel", "hunter", "guardian", "analyst", "deception", "admin", "canary", "specialist"]
@@ -341,6 +342,7 @@ class Settings(Section):
     balancing: BalancingSection = Field(BalancingSection(), description="Balancing.")
     devices: DevicesSection = Field(DevicesSection(), description="Quantum devices.")
     allocation: AllocationSection = Field(AllocationSection(), description="Placement of circuits.")
+    workflows: WorkflowsSection = Field(WorkflowsSection(), description="Steps of workflows.")
     response: ResponseSection = Field(ResponseSection(), description="The response policy.")
     crypto: CryptoSection = Field(CryptoSection(), description="Algorithms.")
     entropy: EntropySection = Field(EntropySection(), description="Secret randomness.")

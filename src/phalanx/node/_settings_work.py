@@ -149,6 +149,24 @@ class AllocationSection(Section):
     money: float = Field(0.2, ge=0, le=1, description="How much a low price counts for it.")
 
 
+class WorkflowsSection(Section):
+    """How steps of workflows are spread over processes and workers."""
+
+    hedge: float = Field(
+        0.95,
+        ge=0,
+        le=0.999,
+        description="A pure piece of work that takes longer than this share of its function's calls is begun a second "
+        "time where there is nothing else to do; the first answer counts. 0: never.",
+    )
+    lease_s: float = Field(
+        6.0,
+        ge=2,
+        le=600,
+        description="A worker that was not heard for so long is presumed dead; what it was doing is done by others.",
+    )
+
+
 class ResponseSection(Section):
     """The policy under which response actions are approved or refused."""
 

@@ -45,6 +45,7 @@ def start_services(
     services.start("noise", node.noise.run)
     services.start("balancing", node.balancing.run)
     services.start("workflows", node.engine.serve)
+    services.start("workers", node.workflow_workers.crew.serve)
     start_foresight(node, ports, services)
     services.start("device-jobs", node.jobs.run)
     services.start(

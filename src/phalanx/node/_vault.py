@@ -57,6 +57,7 @@ from phalanx.node._plugins import registered
 from phalanx.node._ports import Ports
 from phalanx.node._settings import Settings
 from phalanx.node._tripwires import TRIPWIRES
+from phalanx.node._workers import WORKER_SECRETS
 from phalanx.posture import INVENTORIES
 from phalanx.telemetry import WAYPOINTS, Telemetry
 from phalanx.workflows import ASSESSMENTS, RUN_STATES, RUNS, STEP_ATTEMPTS, STEP_RESULTS, STEP_UNDOS, WORKFLOW_FILES
@@ -71,7 +72,7 @@ SEALED_TABLES = (
     OPINIONS, ORDERS, OUTBOX, PLACE_PARTS, PLACE_TABLES, PROPOSALS, QUARANTINE, REHEARSALS, REPLAYS, RUNS, RUN_STATES,
     SCORES, SEGMENTS, SINK_LETTERS, SINK_STATES, SOURCE_STATES, STATUSES, STEP_ATTEMPTS, STEP_RESULTS, STEP_UNDOS,
     SUPPRESSIONS, THRESHOLDS, THRESHOLD_MOVES, THRESHOLD_PINS, TRIPWIRES, VALUES, WAYPOINTS, WORDS, WORKFLOW_FILES,
-    EXPERIENCE, ASKED, PLACED,
+    EXPERIENCE, ASKED, PLACED, WORKER_SECRETS,
 )  # fmt: skip
 
 

@@ -48,6 +48,7 @@ from phalanx.testing._sources import WORLD_START_NS, InlineOffload, SimClock, Si
 from phalanx.testing._store import SimStore
 from phalanx.testing._trace import Trace, TraceEntry
 from phalanx.testing._vendors import IonqApi, QuantinuumApi
+from phalanx.testing._work_line import WorkFaults, WorkQueue
 from phalanx.testing._world import SimNode, SimWorld
 from phalanx.testing._wrapper import MemoryWrapper
 
@@ -88,6 +89,8 @@ __all__ = [
     "SimTask",
     "SimTransport",
     "SimWorld",
+    "WorkFaults",
+    "WorkQueue",
     "Simulation",
     "SimulationError",
     "Trace",

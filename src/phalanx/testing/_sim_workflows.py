@@ -2,24 +2,28 @@
 
 Runs are submitted, some of them twice. Commits take their time, and sometimes the process dies before it hears of one.
 The network loses a question on its way to the store, or the store's answer: then nobody knows whether it was written.
+One engine has workers, which are killed, cut off, hear of a piece twice, and answer when they were given up.
 The checker stands at the store and looks at nothing but what is committed:
 
 - the result of a step is written once, whoever worked on it, and never changes;
 - a step's result follows from the results that were kept of what it needed, and is kept after them, however early a
   pure step began;
+- no result is kept of a worker whose piece was given to somebody else since;
 - every run ends as done, with a result of every step.
 
-With ``sabotage`` the store ignores what commits expect: the checker must see that.
+With ``deaf`` the store ignores what commits expect, with ``unfenced`` the crew takes whatever comes back: the checker
+must see either.
 """
 
 import asyncio
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from phalanx.core import DEFAULT_TENANT, Expect, Put, Rng, StorageError, Store, Write, decode, derive_id
 from phalanx.devices import Fleet
 from phalanx.telemetry import Telemetry
 from phalanx.testing._checking import Checker, SimReport, Simulation, judged_in
+from phalanx.testing._sim_workflows_workers import Watched, sim_crew, sim_piece, sim_queue, workers_live
 from phalanx.testing._world import SimWorld
 from phalanx.workflows import (
     STEP_RESULTS,
@@ -34,6 +38,7 @@ from phalanx.workflows import (
     Template,
     step_result_id,
 )
+from phalanx.workflows.workers import Crew, StepPieces
 
 NAME = "workflows"
 _NEEDS: dict[str, tuple[str, ...]] = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}
@@ -42,16 +47,19 @@ _RUNS, _LIVES = 4, 3
 _PATIENCE_S = 600.0
 # How often a question to the store is lost, and how often its answer.
 _LOST = 0.02
+# How often it is looked whether all is over.
+_LOOK_S = 10.0
 
 
 class _Watched:
     """The store as engines see it: slow, watched, and with ``deaf`` blind to what commits expect."""
 
-    def __init__(self, store: Store, world: SimWorld, checker: Checker, *, deaf: bool) -> None:
+    def __init__(self, store: Store, world: SimWorld, checker: Checker, watched: Watched, *, deaf: bool) -> None:
         self._store = store
         self._world = world
         self._rng = world.rng.child("store")
         self._checker = checker
+        self._watched = watched
         self._deaf = deaf
         self._kept: set[str] = set()
 
@@ -63,6 +71,7 @@ class _Watched:
         rows = [await self._store.get(STEP_RESULTS, result.tenant, one) for one in self._needed(result)]
         early = [row for row in rows if row is None]
         self._checker.require(not early, "a result was kept before what it rests on", result.run, result.step)
+        self._watched.kept(result.output["by"], result.run, result.step)
         self._kept.add(result.id)
         self._checker.count("results kept")
 
@@ -93,10 +102,15 @@ def _said(step: str, drawn: int, results: dict[str, int]) -> int:
 def _template(world: SimWorld, rng: Rng, checker: Checker) -> Template:
     async def work(context: StepContext) -> dict[str, int]:
         checker.count("steps worked on")
-        await world.clock.sleep(rng.exponential(1.0))
-        drawn = rng.bits(30)
+        by, drawn = 0, rng.bits(30)
+        if isinstance(context.processes, StepPieces):
+            # The same arguments at every attempt: what was done when the node was away is asked for again.
+            found = await context.processes.run(sim_piece, context.run, context.step, context.seed % (1 << 30))
+            by, drawn = found["by"], found["drawn"]
+        else:
+            await world.clock.sleep(rng.exponential(1.0))
         needed = {name: int(result.output["said"]) for name, result in context.results.items()}
-        return {"drawn": drawn, "said": _said(context.step, drawn, needed)}
+        return {"drawn": drawn, "said": _said(context.step, drawn, needed), "by": by}
 
     steps = tuple(
         Step(name=name, kind=StepKind.CLASSICAL, run=work, needs=needs, pure=rng.chance(0.5))
@@ -105,20 +119,29 @@ def _template(world: SimWorld, rng: Rng, checker: Checker) -> Template:
     return Template(name="t", title="A diamond", steps=steps)
 
 
-async def _engine_lives(world: SimWorld, name: str, store: Store, template: Template, checker: Checker) -> None:
-    """Start an engine, kill it, start it again; the last life goes on."""
+async def _engine_lives(
+    world: SimWorld,
+    name: str,
+    store: Store,
+    template: Template,
+    checker: Checker,
+    crew_of: Callable[[Rng], Crew] | None,
+) -> None:
+    """Start an engine, kill it, start it again; the last life goes on until every run has ended."""
     rng = world.rng.child(f"lives/{name}")
     for life in range(_LIVES + 1):
+        crew = None if crew_of is None else crew_of(rng)
         engine = Engine(
-            store, world.clock, Telemetry(world.clock), Fleet([]), world.offload, Rng(rng.bits(30)), name=name
-        )
+            store, world.clock, Telemetry(world.clock), Fleet([]), world.offload, Rng(rng.bits(30)), name=name,
+            crew=crew,
+        )  # fmt: skip
         engine.register(template)
-        serving = asyncio.ensure_future(_serve(world, engine))
+        serving = asyncio.ensure_future(_serve(world, engine, crew))
         try:
             for run in range(_RUNS):
                 if life == 0 and rng.chance(0.7):
                     await _submit(engine, run, checker)
-            await world.clock.sleep(rng.exponential(2.0) if life < _LIVES else _PATIENCE_S)
+            await (world.clock.sleep(rng.exponential(2.0)) if life < _LIVES else _all_ended(world, store))
         finally:
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
@@ -127,13 +150,26 @@ async def _engine_lives(world: SimWorld, name: str, store: Store, template: Temp
         await world.clock.sleep(rng.exponential(5.0))
 
 
-async def _serve(world: SimWorld, engine: Engine) -> None:
+async def _all_ended(world: SimWorld, store: Store) -> None:
+    """Until every run that was submitted has ended, and nobody may submit any more; or patience is over."""
+    states, until_s = RunStates(store), world.loop.time() + _PATIENCE_S
+    while world.loop.time() < until_s:
+        await world.clock.sleep(_LOOK_S)
+        held = [await states.held(DEFAULT_TENANT, run) for run in map(_run_id, range(_RUNS))]
+        if all(one is None or one.state.status is RunStatus.DONE for one in held):
+            return
+
+
+async def _serve(world: SimWorld, engine: Engine, crew: Crew | None) -> None:
     """As a node does: a service that fails is started again."""
-    while True:
-        try:
-            await engine.serve()
-        except* StorageError:
-            await world.clock.sleep(1.0)
+    async with asyncio.TaskGroup() as group:
+        if crew is not None:
+            group.create_task(crew.serve())
+        while True:
+            try:
+                await engine.serve()
+            except* StorageError:
+                await world.clock.sleep(1.0)
 
 
 async def _submit(engine: Engine, run: int, checker: Checker) -> None:
@@ -163,21 +199,32 @@ async def _judge(store: Store, checker: Checker) -> None:
             checker.require(follows, "a result does not follow from what was kept", run, step)
 
 
-def workflows_simulation(*, deaf: bool = False) -> Simulation:
-    """The simulation; ``deaf`` is a store that the checker must complain of."""
+def workflows_simulation(*, deaf: bool = False, unfenced: bool = False) -> Simulation:
+    """The simulation; ``deaf`` is a store that the checker must complain of, ``unfenced`` a crew."""
 
     def run(seed: int) -> SimReport:
         world, checker = SimWorld(seed), Checker()
 
         async def main(world: SimWorld) -> None:
             inner = world.store("shared")
-            store: Store = _Watched(inner, world, checker, deaf=deaf)  # type: ignore[assignment]
+            watched, queue, over = Watched(checker), sim_queue(world), asyncio.Event()
+            store: Store = _Watched(inner, world, checker, watched, deaf=deaf)  # type: ignore[assignment]
             template = _template(world, world.rng.child("work"), checker)
+
+            def crew_of(rng: Rng) -> Crew:
+                return sim_crew(world, queue, watched, rng, unfenced=unfenced)
+
+            working = asyncio.ensure_future(workers_live(world, queue, watched, over))
             async with asyncio.TaskGroup() as group:
                 for name in _ENGINES:
-                    group.create_task(_engine_lives(world, name, store, template, checker), name=name)
+                    made = crew_of if name == _ENGINES[0] else None
+                    group.create_task(_engine_lives(world, name, store, template, checker, made), name=name)
+            over.set()
+            await working
             await _judge(inner, checker)
 
         return judged_in(world, main, checker, simulation=NAME)
 
-    return Simulation(NAME, "engines that share a store, die and are slow: no step's result lost or doubled", run)
+    return Simulation(
+        NAME, "engines and workers that die, are slow and hear twice: no step's result lost or doubled", run
+    )

@@ -33,6 +33,7 @@ from phalanx.workflows._errors import (
 )
 from phalanx.workflows._files import read_workflow
 from phalanx.workflows._gantt import Bar, Gantt, gantt_of, gantt_svg
+from phalanx.workflows._portable import portable
 from phalanx.workflows._records import (
     ASSESSMENTS,
     RUNS,
@@ -94,6 +95,7 @@ __all__ = [
     "assessment_put",
     "gantt_of",
     "gantt_svg",
+    "portable",
     "read_workflow",
     "step_result_id",
 ]

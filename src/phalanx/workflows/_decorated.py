@@ -34,7 +34,7 @@ class Workflow:
     ) -> Callable[[F], F]:  # fmt: skip
         """A classical step. With ``in_process`` a plain function runs in the node's pool of processes.
 
-        A ``pure`` one acts on nothing outside, and need not wait for the disk.
+        A ``pure`` one acts on nothing outside, and need not wait for the disk; with ``in_process`` workers may do it.
         """
 
         def take(function: F) -> F:
@@ -42,7 +42,7 @@ class Workflow:
             self._steps.append(
                 Step(
                     name=function.__name__, kind=StepKind.CLASSICAL, run=work, needs=needs, retry=retry,
-                    limit_s=limit_s, undo=undo, gives=gives, pure=pure,
+                    limit_s=limit_s, undo=undo, gives=gives, pure=pure, function=function if in_process else None,
                 )
             )  # fmt: skip
             return function

@@ -46,6 +46,7 @@ from phalanx.workflows._limits import FOLLOW_S, MAX_CONCURRENT_STEPS, MAX_TEMPLA
 from phalanx.workflows._opening import Asked, Opening, check_deadline, check_same
 from phalanx.workflows._pacing import PacedStore
 from phalanx.workflows._performing import Performer, Surroundings
+from phalanx.workflows._portable import functions_of
 from phalanx.workflows._records import Run, Runs, StepResult
 from phalanx.workflows._replaying import StepReplayed, replayed
 from phalanx.workflows._service import Service
@@ -53,6 +54,7 @@ from phalanx.workflows._states import Held, RunState, RunStates, RunStatus, move
 from phalanx.workflows._template import StepKind, Template
 from phalanx.workflows._turns import Turns
 from phalanx.workflows._wishes import Wish
+from phalanx.workflows.workers import Crew
 
 ENGINE = "engine"
 
@@ -78,13 +80,14 @@ class Engine:
     """Runs registered templates on one store. Any number of runs may be under way.
 
     ``name`` tells engines apart that share a store: what an engine left behind is taken up at once by the next one of
-    its name, and by others when it was not heard for a while. ``processes`` take work that keeps a core busy.
+    its name, and by others when it was not heard for a while. ``processes`` take work that keeps a core busy, as
+    far as a ``crew`` does not spread it further.
     """
 
     def __init__(
         self, store: Store, clock: Clock, telemetry: Telemetry, fleet: Fleet, offload: Offload, rng: Rng, *,
         name: str = ENGINE, processes: Offload | None = None, chooser: Chooser | None = None,
-        breakers: Breakers | None = None,
+        breakers: Breakers | None = None, crew: Crew | None = None,
     ) -> None:  # fmt: skip
         store = PacedStore(store, STORE_CALLS_AT_ONCE)
         self._around = Surroundings(
@@ -95,6 +98,7 @@ class Engine:
             circuits=Circuits(fleet, clock, chooser, breakers),
             offload=offload,
             processes=processes or offload,
+            crew=crew,
             turns={kind: Turns(MAX_CONCURRENT_STEPS) for kind in StepKind},
         )
         self.runs = Runs(store)
@@ -109,6 +113,11 @@ class Engine:
     def pool(self) -> Pool:
         """How circuits are spread over the devices."""
         return self._around.circuits.pool
+
+    @property
+    def crew(self) -> Crew | None:
+        """Who does what keeps a core busy."""
+        return self._around.crew
 
     @property
     def in_flight(self) -> int:
@@ -133,6 +142,9 @@ class Engine:
         if len(self._templates) >= MAX_TEMPLATES:
             raise LimitExceeded("workflow templates", maximum=MAX_TEMPLATES, seen=MAX_TEMPLATES + 1)
         self._templates[template.name] = template
+        if (crew := self._around.crew) is not None:
+            for function in functions_of(template):
+                crew.functions.add(function)
 
     async def serve(self) -> None:
         """Bring forward what was submitted, what was under way when the process ended, and what dead engines left."""

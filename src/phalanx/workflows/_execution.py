@@ -180,6 +180,7 @@ class Execution:
             finished_ns=performed.finished_ns,
             degraded=performed.degraded,
             windows=performed.windows,
+            pieces=performed.pieces,
         )
 
     def _posting(self, result: StepResult, output: StepOutput, begun_ns: int) -> Posting:

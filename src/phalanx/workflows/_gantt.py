@@ -16,6 +16,7 @@ from phalanx.workflows._circuits import CircuitWindow
 from phalanx.workflows._records import Run, StepResult
 from phalanx.workflows._states import RunState
 from phalanx.workflows._template import Template
+from phalanx.workflows.workers import PieceDone
 
 _WIDTH, _LEFT, _ROW, _TOP, _RIGHT = 960, 200, 26, 46, 24
 
@@ -24,6 +25,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     """One step. Times are nanoseconds since the run began; ``handover_ns`` is -1 where it needed nothing.
 
     ``windows`` are the devices that its circuits ran on, as ``origin on device``; ``placed`` says when, and why there.
+    ``pieces`` are what was done in processes, of this node or of workers.
     ``why`` is the reason of a classical answer. ``failed_attempts`` were noted before the one that counts.
     """
 
@@ -36,6 +38,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     handover_ns: int = -1
     windows: tuple[str, ...] = ()
     placed: tuple[CircuitWindow, ...] = ()
+    pieces: tuple[PieceDone, ...] = ()
     why: str = ""
     failed_attempts: int = 0
     critical: bool = False
@@ -79,6 +82,10 @@ def gantt_of(
                 placed=tuple(
                     msgspec.structs.replace(one, begun_ns=one.begun_ns - run.at_ns, ended_ns=one.ended_ns - run.at_ns)
                     for one in found.windows
+                ),
+                pieces=tuple(
+                    msgspec.structs.replace(one, begun_ns=one.begun_ns - run.at_ns, ended_ns=one.ended_ns - run.at_ns)
+                    for one in found.pieces
                 ),
                 why=found.degraded,
                 critical=step.name in path,

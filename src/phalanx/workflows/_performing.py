@@ -15,10 +15,11 @@ from phalanx.workflows._attempts import HOPELESS, StepAttempt, Work, attempt_id,
 from phalanx.workflows._circuits import Circuits, CircuitWindow, StepCircuits
 from phalanx.workflows._errors import StepFailed, Taken
 from phalanx.workflows._keeping import Keeper
-from phalanx.workflows._limits import MAX_EXTRA_WRITES, MAX_OUTPUT_BYTES, MAX_REASON_CHARS
+from phalanx.workflows._limits import MAX_EXTRA_WRITES, MAX_OUTPUT_BYTES, MAX_REASON_CHARS, MAX_WINDOWS
 from phalanx.workflows._records import Run, StepResult
 from phalanx.workflows._template import Step, StepContext, StepKind, StepOutput, StepWork
 from phalanx.workflows._turns import Turns
+from phalanx.workflows.workers import Crew, PieceDone, StepPieces
 
 SEED_BITS = 63
 _FIELD = re.compile(r" - at `\$\.?(.*?)`$")
@@ -28,7 +29,9 @@ _packed = msgspec.msgpack.Encoder(order="deterministic")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What every run of one engine shares. ``turns`` bound the steps of each kind that work at the same time."""
+    """What every run of one engine shares. ``turns`` bound the steps of each kind that work at the same time; the
+    ``crew``, where there is one, spreads what steps have done in ``processes``.
+    """
 
     store: Store
     clock: Clock
@@ -37,6 +40,7 @@ class Surroundings:
     circuits: Circuits
     offload: Offload
     processes: Offload
+    crew: Crew | None
     turns: dict[StepKind, Turns]
 
 
@@ -49,6 +53,7 @@ class Performed:
     started_ns: int
     finished_ns: int
     windows: tuple[CircuitWindow, ...] = ()
+    pieces: tuple[PieceDone, ...] = ()
 
 
 class Performer:
@@ -94,6 +99,7 @@ class Performer:
         """What the step gives now, with the same seed; nothing is kept. Raises ``StepFailed``."""
         act = step.fallback if degraded and step.fallback is not None else step.run
         context = self._context(step, {need: results[need] for need in step.needs}, 1, None)
+        context = replace(context, processes=self._around.processes)
         try:
             async with self._around.turns[step.kind].of(self._run.tenant), _within(step.limit_s):
                 return self._checked(step, await act(context), "again" if degraded else "").value
@@ -120,7 +126,9 @@ class Performer:
             async with _within(step.limit_s):
                 given = await step.fallback(context)
             ended_ns = self._ended_ns(context.started_ns)
-            return Performed(self._checked(step, given, reason), reason, context.started_ns, ended_ns)
+            return Performed(
+                self._checked(step, given, reason), reason, context.started_ns, ended_ns, pieces=_pieces(context)
+            )
         except Exception as error:
             raise self._failure(step, error) from error
 
@@ -140,7 +148,9 @@ class Performer:
                     given = await act(context)
                 ended_ns = self._ended_ns(context.started_ns)
                 windows = _windows(context)
-                return Performed(self._checked(step, given, ""), "", context.started_ns, ended_ns, windows)
+                return Performed(
+                    self._checked(step, given, ""), "", context.started_ns, ended_ns, windows, _pieces(context)
+                )
             except HOPELESS:
                 raise
             except Exception as error:
@@ -190,11 +200,18 @@ class Performer:
             fleet=around.fleet,
             run_circuit=around.circuits.runner(f"{run.id}/{step.name}", run.tenant),
             offload=around.offload,
-            processes=around.processes,
+            processes=self._processes(step, attempt),
             key=effect_key(run.id, step.name),
             attempt=attempt,
             done=done,
         )
+
+    def _processes(self, step: Step, attempt: int) -> Offload:
+        crew = self._around.crew
+        if crew is None or not step.pure:
+            return self._around.processes
+        again = attempt > 1 or self._keeper.state.fence > 1
+        return StepPieces(crew, run=self._run.id, step=step.name, tenant=self._run.tenant, again=again)
 
     def _checked(self, step: Step, value: Any, degraded: str) -> StepOutput:
         """The step's output in the form it will have when it is read back."""
@@ -220,6 +237,11 @@ class Performer:
 def _windows(context: StepContext) -> tuple[CircuitWindow, ...]:
     ran = context.run_circuit
     return tuple(ran.windows) if isinstance(ran, StepCircuits) else ()
+
+
+def _pieces(context: StepContext) -> tuple[PieceDone, ...]:
+    ran = context.processes
+    return tuple(ran.done[:MAX_WINDOWS]) if isinstance(ran, StepPieces) else ()
 
 
 def _within(limit_s: float) -> asyncio.Timeout:

@@ -19,6 +19,7 @@ from phalanx.core import (
 from phalanx.workflows._circuits import CircuitWindow
 from phalanx.workflows._limits import MAX_STEPS
 from phalanx.workflows._template import StepKind
+from phalanx.workflows.workers import PieceDone
 
 RUNS = Table("runs", sealed=True)
 STEP_RESULTS = Table("step-results", indexes=("run",), sealed=True)
@@ -41,7 +42,7 @@ class StepResult(Record, frozen=True, kw_only=True, tag="step-result"):
     """What one step of a run gave; kept before any step that needs it begins.
 
     ``degraded`` says why a quantum step was answered classically, and is empty when it was not. ``windows`` say where
-    its circuits were, and why there.
+    its circuits were, and why there; ``pieces`` where what keeps a core busy was done.
     """
 
     run: str
@@ -53,6 +54,7 @@ class StepResult(Record, frozen=True, kw_only=True, tag="step-result"):
     finished_ns: int
     degraded: str = ""
     windows: tuple[CircuitWindow, ...] = ()
+    pieces: tuple[PieceDone, ...] = ()
 
 
 def step_result_id(run: str, step: str) -> str:

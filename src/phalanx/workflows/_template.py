@@ -85,7 +85,8 @@ class Step:
     ``gives`` is the type that the output must convert to.
 
     A ``pure`` step acts on nothing outside: it may begin as soon as what it needs is there, before that is on disk.
-    Its own result is kept after theirs, so a crash costs its work again and nothing else.
+    Its own result is kept after theirs, so a crash costs its work again and nothing else. Where all that a pure step
+    does is to call one ``function`` of a module, workers can be asked for it under the name of template and step.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Step:
     least_s: float = 0.0
     gives: Any = None
     pure: bool = False
+    function: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,11 @@ OperationWork = Callable[[StepContext, Any], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """``takes`` is the struct of its arguments, ``gives`` the type of its output. ``pure`` as for a step."""
+    """``takes`` is the struct of its arguments, ``gives`` the type of its output. ``pure`` as for a step.
+
+    ``functions`` are plain functions that it has done elsewhere (``context.processes``), by workers too: each is
+    annotated with what it takes and gives.
+    """
 
     name: str
     title: str
@@ -29,10 +33,17 @@ class Operation:
     run: OperationWork
     fallback: OperationWork | None = None
     pure: bool = True
+    functions: tuple[Callable[..., Any], ...] = ()
 
 
 def operation(
-    name: str, *, title: str, gives: Any, fallback: OperationWork | None = None, pure: bool = True
+    name: str,
+    *,
+    title: str,
+    gives: Any,
+    fallback: OperationWork | None = None,
+    pure: bool = True,
+    functions: tuple[Callable[..., Any], ...] = (),
 ) -> Callable[[OperationWork], Operation]:
     """Make an operation of ``async def work(context, asked: SomeStruct)``; with a ``fallback`` it is a quantum one.
 
@@ -45,8 +56,9 @@ def operation(
             raise InvalidInput("fallback", f"of operation {name!r} takes something else")
         kind = StepKind.CLASSICAL if fallback is None else StepKind.QUANTUM
         return Operation(
-            name=name, title=title, kind=kind, takes=takes, gives=gives, run=work, fallback=fallback, pure=pure
-        )
+            name=name, title=title, kind=kind, takes=takes, gives=gives, run=work, fallback=fallback, pure=pure,
+            functions=functions,
+        )  # fmt: skip
 
     return made
 

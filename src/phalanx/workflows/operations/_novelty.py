@@ -94,7 +94,7 @@ async def by_gaussian(context: StepContext, asked: NoveltyAsked) -> Novel:
 
 @operation(
     "kernel-novelty", title="How unlike the usual, by the density of a quantum kernel, simulated", gives=Novel,
-    fallback=by_gaussian,
+    fallback=by_gaussian, functions=(run_novelty,),
 )  # fmt: skip
 async def by_quantum_kernel(context: StepContext, asked: NoveltyAsked) -> StepOutput:
     """Overlaps of states whose phases are a row's components."""
@@ -108,6 +108,6 @@ async def by_quantum_kernel(context: StepContext, asked: NoveltyAsked) -> StepOu
     return StepOutput(value=novel, provenance=(source,))
 
 
-gaussian_novelty = operation("gaussian-novelty", title="How unlike the usual, by a Gaussian kernel", gives=Novel)(
-    by_gaussian
-)
+gaussian_novelty = operation(
+    "gaussian-novelty", title="How unlike the usual, by a Gaussian kernel", gives=Novel, functions=(run_novelty,)
+)(by_gaussian)

@@ -83,15 +83,6 @@ def guarded(graph: LinksAsked, responses: list[Response]) -> LinksAsked:
     return msgspec.structs.replace(graph, links=links)
 
 
-@operation("weigh-responses", title="What each response alone keeps from arriving, exactly", gives=Weighed)
-async def weigh(context: StepContext, asked: WeighAsked) -> Weighed:
-    """The exact chance with each, and for pairs what they spoil for each other."""
-    if not 1 <= len(asked.responses) <= MAX_CHOICES:
-        raise InvalidInput("responses", f"1 to {MAX_CHOICES} can be weighed, not {len(asked.responses)}")
-    found: Weighed = await context.processes.run(weighed, asked)
-    return found
-
-
 def weighed(asked: WeighAsked) -> Weighed:
     """Runs in another process: as many sums as there are pairs."""
     before = chance_of_arrival(asked.graph)
@@ -104,6 +95,20 @@ def weighed(asked: WeighAsked) -> Weighed:
             if abs(spoilt) > 1e-12:
                 conflicts.append((one.name, other.name, spoilt))
     return Weighed(actions=[(one.name, worth[one.name], one.cost) for one in asked.responses], conflicts=conflicts)
+
+
+@operation(
+    "weigh-responses",
+    title="What each response alone keeps from arriving, exactly",
+    gives=Weighed,
+    functions=(weighed,),
+)
+async def weigh(context: StepContext, asked: WeighAsked) -> Weighed:
+    """The exact chance with each, and for pairs what they spoil for each other."""
+    if not 1 <= len(asked.responses) <= MAX_CHOICES:
+        raise InvalidInput("responses", f"1 to {MAX_CHOICES} can be weighed, not {len(asked.responses)}")
+    found: Weighed = await context.processes.run(weighed, asked)
+    return found
 
 
 def run_choice(asked: ChooseAsked, seed: int) -> Answer:
@@ -136,7 +141,7 @@ async def choose_exactly(context: StepContext, asked: ChooseAsked) -> Chosen:
 
 @operation(
     "choose-responses", title="Which actions to take together, by quantum approximate optimisation, simulated",
-    gives=Chosen, fallback=choose_exactly,
+    gives=Chosen, fallback=choose_exactly, functions=(best_choice,),
 )  # fmt: skip
 async def choose(context: StepContext, asked: ChooseAsked) -> StepOutput:
     """The best of what was measured, beside the best there is."""
