@@ -111,6 +111,7 @@ def _plan(context: ConnectorContext) -> PortPlan:
         max_per_peer=int(context.number("max_per_peer", LISTEN_MAX_PER_PEER, least=1)),
         message_s=context.number("message_s", LISTEN_MESSAGE_S, least=0.05),
         silent_s=context.number("silent_s", LISTEN_SILENT_S, least=0.05),
+        wall_ns=context.clock.wall_ns,
     )
 
 
@@ -124,6 +125,8 @@ def _networks(context: ConnectorContext) -> tuple[Network, ...]:
 def _tls(context: ConnectorContext) -> ssl.SSLContext:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Senders of syslog never read: tickets that they leave unread would end their connections with a reset.
+    tls.num_tickets = 0
     certificate, key = context.option("cert_file"), context.option("cert_key_file")
     authority = context.options.get("ca_file")
     try:

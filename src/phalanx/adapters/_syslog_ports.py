@@ -14,7 +14,7 @@ import socket
 import ssl
 import struct
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from phalanx.adapters._limits import (
@@ -28,7 +28,7 @@ from phalanx.adapters._limits import (
     LISTEN_LINGER_S,
     MAX_DATAGRAM_BYTES,
 )
-from phalanx.intel.reading import SyslogFrames, one_line
+from phalanx.intel.reading import SyslogFrames, from_sender, one_line
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -52,6 +52,13 @@ class PortPlan:
     max_per_peer: int
     message_s: float
     silent_s: float
+    # What a message without a header was received at.
+    wall_ns: Callable[[], int]
+
+    def lines_from(self, sender: str, lines: Sequence[bytes]) -> list[bytes]:
+        """Lines that say nothing of when and where they are from get it told."""
+        now_ns = self.wall_ns()
+        return [from_sender(line, sender, now_ns) for line in lines]
 
     def lets_in(self, host: str) -> bool:
         if not self.allowed:
@@ -119,6 +126,19 @@ class Waiting:
         return b"".join(line + b"\n" for line in taken)
 
 
+class _Received(asyncio.StreamReader):
+    """A stream whose end is its end, however it came: what was received before a reset is still read.
+
+    Senders that never read close with the server's session tickets unread, and the network makes a reset of it.
+    """
+
+    def set_exception(self, exc: BaseException) -> None:
+        if isinstance(exc, OSError):
+            self.feed_eof()
+        else:
+            super().set_exception(exc)
+
+
 class StreamPort:
     """TCP or TLS: many connections, each with its own framing."""
 
@@ -140,10 +160,15 @@ class StreamPort:
     async def open(self) -> None:
         plan = self._plan
         handshake_s = None if plan.tls is None else LISTEN_HANDSHAKE_S
-        self._server = await asyncio.start_server(
-            self._connected, plan.host, plan.port, limit=LISTEN_BUFFER_BYTES, backlog=LISTEN_BACKLOG,
-            ssl=plan.tls, ssl_handshake_timeout=handshake_s,
-        )  # fmt: skip
+        loop = asyncio.get_running_loop()
+
+        def opened() -> asyncio.StreamReaderProtocol:
+            received = _Received(limit=LISTEN_BUFFER_BYTES, loop=loop)
+            return asyncio.StreamReaderProtocol(received, self._connected, loop=loop)
+
+        self._server = await loop.create_server(
+            opened, plan.host, plan.port, backlog=LISTEN_BACKLOG, ssl=plan.tls, ssl_handshake_timeout=handshake_s
+        )
 
     async def close(self) -> None:
         if self._server is not None:
@@ -167,13 +192,13 @@ class StreamPort:
         self._open[task] = host
         frames = SyslogFrames(max_bytes=self._plan.max_line_bytes, framing=self._plan.framing)
         try:
-            await self._read(reader, frames)
+            await self._read(reader, frames, host)
         except asyncio.CancelledError:
             # The port closes; asyncio would log a cancelled callback as an error.
             return
         finally:
             del self._open[task]
-            self._waiting.add(frames.end())
+            self._waiting.add(self._plan.lines_from(host, frames.end()))
             writer.transport.abort()
 
     def _has_room_for(self, host: str) -> bool:
@@ -184,7 +209,7 @@ class StreamPort:
             and Counter(self._open.values())[host] < plan.max_per_peer
         )
 
-    async def _read(self, reader: asyncio.StreamReader, frames: SyslogFrames) -> None:
+    async def _read(self, reader: asyncio.StreamReader, frames: SyslogFrames, host: str) -> None:
         """Until the peer ends, or is cut off. A message has ``message_s``, however often a byte of it comes."""
         loop = asyncio.get_running_loop()
         due_s = 0.0
@@ -201,7 +226,7 @@ class StreamPort:
                 if not data:
                     return
                 was_within, cut = frames.is_within, frames.cut
-                lines = frames.feed(data)
+                lines = self._plan.lines_from(host, frames.feed(data))
                 self._waiting.add(lines)
                 self.lost += frames.cut - cut
                 if lines or not was_within:
@@ -300,7 +325,7 @@ class DatagramPort:
             if not self._plan.lets_in(peer[0]):
                 self._refused += 1
             elif line := one_line(data):
-                lines.append(line)
+                lines += self._plan.lines_from(peer[0], [line])
         self._waiting.add(lines)
         if self._waiting.is_full:
             self._pause()

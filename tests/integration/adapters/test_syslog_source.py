@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import datetime as dt
+import logging
+import logging.handlers
 import shutil
 import socket
 import ssl
@@ -16,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from phalanx.adapters import self_signed_files, syslog_source
-from phalanx.core import InvalidInput, Unavailable
+from phalanx.core import BatchId, InvalidInput, TenantId, Unavailable, derive_id
+from phalanx.intel import read_chunk
 from phalanx.testing.delivery import context_of
 
 pytestmark = pytest.mark.requirement("INT-1")
@@ -102,7 +105,7 @@ def test_a_slow_peer_is_cut_off_and_others_are_heard(tmp_path):
         async with listening(tmp_path, message_s="0.2", silent_s="60") as source:
             slow = [await asyncio.open_connection(*source.address) for _ in range(20)]
             for _, writer in slow:
-                writer.write(b"<34>slow")
+                writer.write(b"<34>1 slow")
             _, quick = await asyncio.open_connection(*source.address)
             quick.write(LINE % 1 + b"\n")
             # Each is ended, and what it had begun counts as a line.
@@ -110,7 +113,7 @@ def test_a_slow_peer_is_cut_off_and_others_are_heard(tmp_path):
                 with contextlib.suppress(ConnectionError):
                     assert await reader.read() == b""
             lines, lost = await drawn(source, at_least=41)
-            assert sorted(lines) == sorted([LINE % 1] + [b"<34>slow"] * 20)
+            assert sorted(lines) == sorted([LINE % 1] + [b"<34>1 slow"] * 20)
             assert lost == 20
             for _, writer in [*slow, (None, quick)]:
                 writer.close()
@@ -245,6 +248,84 @@ def test_a_client_that_is_not_ours(options, tmp_path):
             assert line.startswith(b"<")
             assert line.endswith(b"hello there")
             assert lost == 0
+
+    run(main)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_the_handler_of_pythons_logging(transport, tmp_path):
+    """It writes neither time nor host, and ends a message with a NUL on TCP too."""
+    kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+
+    def log(address):
+        with contextlib.closing(logging.handlers.SysLogHandler(address, socktype=kind)) as handler:
+            handler.ident = "sshd[7]: "
+            for number in range(3):
+                handler.emit(logging.LogRecord("app", logging.ERROR, "", 0, "said %d", (number,), None))
+
+    async def main():
+        async with listening(tmp_path, transport=transport) as source:
+            await asyncio.to_thread(log, source.address)
+            lines, lost = await drawn(source, at_least=3)
+            assert lost == 0
+            now_ns = 1_772_440_200_000_000_000
+            out = read_chunk(
+                b"\n".join(lines), reader="syslog", tenant=TenantId("t"), batch=BatchId(derive_id(now_ns, "b")),
+                accepted_at_ns=now_ns,
+            )  # fmt: skip
+            (batch,) = out.batches
+            assert list(batch.columns["message"]) == ["said 0", "said 1", "said 2"]
+            assert set(batch.columns["program"]) == {"sshd"}
+            # Where it came from stands where the sender left it out.
+            assert set(batch.columns["hostname"]) == {"127.0.0.1"}
+
+    run(main)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_what_a_tls_sender_wrote_before_it_was_gone_is_read(loop, tmp_path):
+    """It never reads and says no goodbye: the session tickets of a server would lie unread and reset the connection."""
+    tls_files = self_signed_files(tmp_path / "server", ["localhost"])
+
+    def send(address):
+        client = ssl.create_default_context(cafile=tls_files[0])
+        with client.wrap_socket(socket.create_connection(address), server_hostname="localhost") as sender:
+            for number in range(20):
+                line = LINE % number
+                sender.sendall(b"%d %s" % (len(line), line))
+
+    async def main():
+        async with listening(
+            tmp_path, transport="tls", cert_file=str(tls_files[0]), cert_key_file=str(tls_files[1])
+        ) as source:
+            await asyncio.to_thread(send, source.address)
+            assert await drawn(source, at_least=20) == ([LINE % number for number in range(20)], 0)
+
+    run(main, loop)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="the command openssl is not installed")
+def test_a_tls_client_that_is_not_ours(tmp_path):
+    tls_files = self_signed_files(tmp_path / "server", ["localhost"])
+
+    async def main():
+        async with listening(
+            tmp_path, transport="tls", cert_file=str(tls_files[0]), cert_key_file=str(tls_files[1])
+        ) as source:
+            host, port = source.address
+            command = [
+                "openssl", "s_client", "-quiet", "-verify_return_error", "-CAfile", str(tls_files[0]),
+                "-connect", f"{host}:{port}", "-servername", "localhost",
+            ]  # fmt: skip
+            told = b"".join(LINE % number + b"\n" for number in range(5))
+            client = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+            )
+            client.stdin.write(told)
+            lines, lost = await drawn(source, at_least=5)
+            client.terminate()
+            await client.wait()
+            assert (b"".join(line + b"\n" for line in lines), lost) == (told, 0)
 
     run(main)
 

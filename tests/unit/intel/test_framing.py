@@ -11,7 +11,7 @@ from phalanx.intel.reading import SyslogFrames
 pytestmark = pytest.mark.requirement("INT-1")
 
 MESSAGE = b"<34>1 2026-03-02T08:30:00Z host app 4711 ID - hello"
-messages = st.binary(min_size=1, max_size=60).map(lambda data: b"<" + data.replace(b"\n", b" ").strip() + b">")
+messages = st.binary(min_size=1, max_size=60).map(lambda data: b"<" + data.replace(b"\n", b" ").replace(b"\0", b" ").strip() + b">")
 
 
 def frames(**options):
@@ -42,6 +42,12 @@ def test_garbage_is_bounded_and_comes_out_the_same_however_it_arrives(data, size
     assert [line for piece in cut_into(data, sizes) for line in pieces.feed(piece)] + pieces.end() == once
     assert pieces.held_bytes == 0
     assert all(b"\n" not in line and line.strip() for line in once)
+
+
+def test_a_nul_ends_a_line_too_and_is_what_it_is_within_a_counted_message():
+    # RFC 6587, section 3.4.2: senders exist that end a message with a NUL, or with both.
+    assert frames().feed(b"<34>a\0<34>b\0\n<34>c\n5 <3>a\0") == [b"<34>a", b"<34>b", b"<34>c", b"<3>a"]
+    assert frames().feed(b"6 <3>a\0b<34>c\0") == [b"<3>a\0b", b"<34>c"]
 
 
 def test_a_message_with_newlines_is_one_line():

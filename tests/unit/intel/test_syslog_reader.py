@@ -4,6 +4,7 @@ import pytest
 
 from phalanx.core import DEFAULT_TENANT, BatchId, Event, LogSource, ns_from_iso
 from phalanx.intel import read_chunk
+from phalanx.intel.reading import from_sender
 
 BATCH = BatchId("0197a000-0000-7000-8000-000000000000")
 ACCEPTED = "2026-03-02T10:00:00Z"
@@ -160,7 +161,7 @@ def test_bytes_that_are_not_utf8_are_kept_escaped():
     ("line", "reason"),
     [
         (b"<192>Mar  2 09:00:00 web-01 app: x", "above 191"),
-        (b"<34>nonsense", "not a syslog line"),
+        (b"<34>1 nonsense", "not a syslog line"),
         (b"Foo  2 09:00:00 web-01 app: x", "neither JSON, CEF, LEEF, syslog nor audit"),
         (b"Feb 30 09:00:00 web-01 app: x", "not a time"),
         (b"Mar  2 25:00:00 web-01 app: x", "not a time"),
@@ -171,3 +172,70 @@ def test_bytes_that_are_not_utf8_are_kept_escaped():
 )
 def test_what_is_wrong_is_said(line, reason):
     assert reason in reason_for(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "at", "fields"),
+    [
+        # RFC 3164, section 5.4, example 2: a priority and text.
+        ("<13>hello", ACCEPTED, {"program": "", "message": "hello"}),
+        ("<13>app[7]: hello", ACCEPTED, {"program": "app", "pid": "7", "message": "hello"}),
+        ("<189>date=2026-03-02 devname=fw", ACCEPTED, {"program": "", "message": "date=2026-03-02 devname=fw"}),
+        # Cisco ASA and IOS.
+        (
+            "<166>Mar 02 2026 08:30:00 asa1 : %ASA-6-302013: Built",
+            "2026-03-02T08:30:00Z",
+            {"hostname": "asa1", "program": "%ASA-6-302013", "message": "Built"},
+        ),
+        (
+            "<166>Mar 02 2025 08:30:00: %ASA-6-302013: Built",
+            "2025-03-02T08:30:00Z",
+            {"program": "%ASA-6-302013", "message": "Built"},
+        ),
+        (
+            "<189>29: *Mar  1 18:46:11.034: %SYS-5-CONFIG_I: Configured",
+            "2026-03-01T18:46:11.034Z",
+            {"program": "%SYS-5-CONFIG_I", "message": "Configured"},
+        ),
+        (
+            "<189>30: core1: Mar  1 18:46:11: %SYS-5-CONFIG_I: Configured",
+            "2026-03-01T18:46:11Z",
+            {"hostname": "core1", "program": "%SYS-5-CONFIG_I", "message": "Configured"},
+        ),
+        # No host, as the C library writes to /dev/log.
+        (
+            "<13>Mar  1 18:46:11 su[7]: hello",
+            "2026-03-01T18:46:11Z",
+            {"program": "su", "pid": "7", "message": "hello"},
+        ),
+    ],
+)
+def test_headers_that_are_not_whole(line, at, fields):
+    event = event_of(line)
+    assert {name: value for name, value in event.fields().items() if name not in ("facility", "severity")} == fields
+    assert event.time_ns == ns_from_iso(at)
+
+
+def test_a_line_without_a_header_is_told_where_and_when_it_came_in():
+    at_ns = ns_from_iso(ACCEPTED)
+    told = from_sender(b"<13>app: hello", "10.0.0.7", at_ns)
+    event = event_of(told.decode(), accepted="2026-03-03T00:00:00Z")
+    assert event.get("hostname") == "10.0.0.7"
+    assert (event.get("program"), event.get("message")) == ("app", "hello")
+    assert event.time_ns == at_ns
+    for whole in (
+        b"<34>1 2026-03-02T08:30:00Z host app - - - x", b"<34>Mar  2 08:30:00 host app: x", b"no priority",
+        b"<34>2026-03-02T08:30:00Z host app: x", b"<189>29: *Mar  1 18:46:11: %SYS-5-X: y",
+    ):  # fmt: skip
+        assert from_sender(whole, "10.0.0.7", at_ns) == whole
+
+
+def test_cef_right_behind_the_priority():
+    line = b"<134>CEF:0|acme|wall|1|7|refused|5|src=10.0.0.1 dst=10.0.0.2"
+    for told in (line, from_sender(line, "10.0.0.7", ns_from_iso(ACCEPTED))):
+        out = read_chunk(
+            told, reader="auto", tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=ns_from_iso(ACCEPTED)
+        )
+        assert not out.rejected
+        assert out.batches[0].reader == "cef"
+    assert out.batches[0].columns["hostname"] == ["10.0.0.7"]

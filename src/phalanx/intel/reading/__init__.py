@@ -22,6 +22,7 @@ from phalanx.intel.reading._readers import (
     read_lines,
     reader_for,
 )
+from phalanx.intel.reading._syslog import from_sender
 from phalanx.intel.reading._tally import Tally
 from phalanx.intel.reading._unpacking import Part, unpack
 from phalanx.intel.reading._zeek_tsv import TSV_MARK, tsv_reader
@@ -46,6 +47,7 @@ __all__ = [
     "check_reader",
     "evtx_lines",
     "file_chunks",
+    "from_sender",
     "mapping_of",
     "OcsfSource",
     "ocsf_sources",

@@ -1,6 +1,7 @@
-"""Syslog messages out of a stream of bytes: RFC 6587, octet-counted or ended by a newline.
+"""Syslog messages out of a stream of bytes: RFC 6587, octet-counted or ended by a newline or a NUL.
 
-- ``auto`` looks at how each message begins: digits and a space are a count, anything else runs to the next newline.
+- ``auto`` looks at how each message begins: digits and a space are a count, anything else runs to the next newline, or
+  to the next NUL, with which some senders end a message (Python's ``SysLogHandler`` does).
 - A message is one line afterwards: what ends it is taken off, newlines within become ``#012`` as rsyslog writes them.
 - A message longer than ``max_bytes`` is passed over as it comes; its beginning is kept in a line that no reader takes,
   so that it is seen in quarantine. Memory is bounded by ``max_bytes``, whatever is announced.
@@ -94,7 +95,7 @@ class SyslogFrames:
             start, end = space + 1, space + 1 + int(count) if count.isdigit() else len(data) + 1
             behind = end
         else:
-            start, end = at, data.find(b"\n", at)
+            start, end = at, _line_end(data, at)
             end = end if end >= 0 else len(data) + 1
             behind = end + 1
         if end > len(data) or end - start > self._max_bytes:
@@ -133,13 +134,13 @@ class SyslogFrames:
         return at + taken
 
     def _take_line(self, data: bytes, at: int, lines: list[bytes]) -> int:
-        newline = data.find(b"\n", at)
-        end = len(data) if newline < 0 else newline
+        last = _line_end(data, at)
+        end = len(data) if last < 0 else last
         self._hold(data, at, end)
-        if newline < 0:
+        if last < 0:
             return end
         self._emit(lines)
-        return newline + 1
+        return last + 1
 
     def _hold(self, data: bytes, start: int, end: int) -> None:
         if self._is_cut:
@@ -167,6 +168,13 @@ class SyslogFrames:
         self._within = _Within.NOTHING
         self._to_come = self._passed = 0
         self._is_cut = False
+
+
+def _line_end(data: bytes, at: int) -> int:
+    """Where the line ends that begins at ``at``; -1 when it does not yet."""
+    newline = data.find(b"\n", at)
+    nul = data.find(b"\0", at, newline) if newline >= 0 else data.find(b"\0", at)
+    return nul if nul >= 0 else newline
 
 
 def one_line(message: bytes) -> bytes:

@@ -41,7 +41,7 @@ def headed(line: bytes) -> str:
     """The reader for a line that has one of the marks near its beginning, empty when none has."""
     for name, mark in _MARKS.items():
         at = line.find(mark, 0, MAX_HEADER_SEARCH_BYTES)
-        if at == 0 or (at > 0 and line[at - 1 : at] in (b" ", b"\xbf")):
+        if at == 0 or (at > 0 and line[at - 1 : at] in (b" ", b">", b"\xbf")):
             return name
     return ""
 
