@@ -132,7 +132,7 @@ class _Received(asyncio.StreamReader):
     Senders that never read close with the server's session tickets unread, and the network makes a reset of it.
     """
 
-    def set_exception(self, exc: BaseException) -> None:
+    def set_exception(self, exc: Exception) -> None:
         if isinstance(exc, OSError):
             self.feed_eof()
         else:

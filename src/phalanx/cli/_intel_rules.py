@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._log_file import read_log
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable
 
 if TYPE_CHECKING:
@@ -89,11 +90,11 @@ def check(folder: Path, as_json: bool) -> None:
 def test(rule_file: Path, log_file: Path, reader: str, line: int | None, as_json: bool) -> None:
     """Run the rule in RULE against the events in FILE, and explain why it holds or does not, field by field.
 
+    FILE may be what `phalanx intel read` takes: packed, an event log of Windows (EVTX), a document of records.
     Events that match are explained; where none does, those of the rule's log source that come nearest. Ends with 1 when
     no event matches.
     """
-    from phalanx.core import DEFAULT_TENANT, BatchId
-    from phalanx.intel import CorrelationRule, Filter, Rule, RuleSet, parse_file, read_chunk
+    from phalanx.intel import CorrelationRule, Filter, Rule, RuleSet, parse_file
 
     parts = parse_file(rule_file.read_bytes(), where=rule_file.name)
     whole = RuleSet(
@@ -101,8 +102,7 @@ def test(rule_file: Path, log_file: Path, reader: str, line: int | None, as_json
         correlations=[part for part in parts if isinstance(part, CorrelationRule)],
         filters=[part for part in parts if isinstance(part, Filter)],
     )
-    ident = BatchId("00000000-0000-7000-8000-000000000000")
-    out = read_chunk(log_file.read_bytes(), reader=reader, tenant=DEFAULT_TENANT, batch=ident, accepted_at_ns=0)
+    out = read_log(log_file, reader)
     hits = [
         {"rule": hit.rule.name, "line": batch.rows[hit.place] + 1, "told": hit.told}
         for batch in out.batches for hit in whole.evaluate(batch)

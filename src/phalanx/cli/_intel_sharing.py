@@ -9,12 +9,12 @@ import click
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._exits import Exit
 from phalanx.cli._files import read_file, write_new
+from phalanx.cli._log_file import read_log
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 AUDIENCES = click.Choice(["own", "partner", "community", "public"])
 _JSON = {"Content-Type": "application/json"}
-_NO_BATCH = "00000000-0000-7000-8000-000000000000"
 
 
 @click.group(cls=Group, short_help="STIX bundles in and out, looked at and checked.")
@@ -123,14 +123,10 @@ def validate(file: Path, as_json: bool) -> None:
 @json_option
 def match(file: Path, events: Path, reader: str, as_json: bool) -> None:
     """Ask the patterns of a bundle about the events of a file: which indicators hold for which lines."""
-    from phalanx.core import DEFAULT_TENANT, BatchId
-    from phalanx.intel import read_chunk
     from phalanx.intel.sharing import read_bundle, seen_in
 
     objects = read_bundle(read_file(file)).objects
-    read = read_chunk(
-        read_file(events), reader=reader, tenant=DEFAULT_TENANT, batch=BatchId(_NO_BATCH), accepted_at_ns=0
-    )
+    read = read_log(events, reader)
     found, refused = seen_in(objects, (event for batch in read.batches for event in batch))
     rows = [
         {"line": one.event.batch.rows[one.event.index] + 1, "indicator": one.indicator.id,

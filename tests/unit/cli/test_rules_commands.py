@@ -1,5 +1,6 @@
 """`phalanx intel rules`: listing, checking and testing rules without a node."""
 
+import gzip
 import json
 
 import pytest
@@ -46,6 +47,19 @@ def test_a_rule_is_tested_against_a_file_and_explains_itself(files):
     assert 'yes Image ends with "\\powershell.exe"' in missed.output
     told = json.loads(run("test", files / "rules" / "good.yml", files / "log.json", "--json").output)
     assert [(hit["rule"], hit["line"]) for hit in told["hits"]] == [("encoded", 1)]
+
+
+def test_a_packed_log_is_tested_as_it_is_and_lines_are_numbered_through(files):
+    log = files / "log.json.gz"
+    log.write_bytes(gzip.compress((files / "log.json").read_bytes()))
+    done = run("test", files / "rules" / "good.yml", log)
+    assert done.exit_code == 0, done.output
+    assert "3 events, 0 lines rejected, 1 hits" in done.output
+    event = json.dumps({**EVENT, "CommandLine": "x -enc abc"})
+    (files / "many.json").write_text("\n".join(["nonsense " + "x" * 200] * 20_000 + [event]))
+    told = json.loads(run("test", files / "rules" / "good.yml", files / "many.json", "--json").output)
+    assert [hit["line"] for hit in told["hits"]] == [20_001]
+    assert told["rejected"] == 20_000
 
 
 def test_where_nothing_matches_the_nearest_events_are_explained(files):

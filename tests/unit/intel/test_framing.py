@@ -11,7 +11,9 @@ from phalanx.intel.reading import SyslogFrames
 pytestmark = pytest.mark.requirement("INT-1")
 
 MESSAGE = b"<34>1 2026-03-02T08:30:00Z host app 4711 ID - hello"
-messages = st.binary(min_size=1, max_size=60).map(lambda data: b"<" + data.replace(b"\n", b" ").replace(b"\0", b" ").strip() + b">")
+messages = st.binary(min_size=1, max_size=60).map(
+    lambda data: b"<" + data.replace(b"\n", b" ").replace(b"\0", b" ").strip() + b">"
+)
 
 
 def frames(**options):

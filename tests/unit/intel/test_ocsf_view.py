@@ -256,8 +256,11 @@ def check_attributes(schema, value, known, path):
             if kind in ("integer_t", "long_t", "port_t", "timestamp_t"):
                 assert isinstance(inner, int), f"{path}.{name} should be a number"
         elif name != "unmapped":
-            assert isinstance(inner, dict), f"{path}.{name} should be a {kind}"
-            check_attributes(schema, inner, schema.object_attributes(kind), f"{path}.{name}")
+            is_list = bool(schema.dictionary[name].get("is_array"))
+            assert isinstance(inner, list) == is_list, f"{path}.{name} should be a {'list of ' * is_list}{kind}"
+            for one in inner if is_list else [inner]:
+                assert isinstance(one, dict), f"{path}.{name} should be a {kind}"
+                check_attributes(schema, one, schema.object_attributes(kind), f"{path}.{name}")
 
 
 @pytest.mark.requirement("INT-1")

@@ -233,9 +233,7 @@ def test_a_line_without_a_header_is_told_where_and_when_it_came_in():
 def test_cef_right_behind_the_priority():
     line = b"<134>CEF:0|acme|wall|1|7|refused|5|src=10.0.0.1 dst=10.0.0.2"
     for told in (line, from_sender(line, "10.0.0.7", ns_from_iso(ACCEPTED))):
-        out = read_chunk(
-            told, reader="auto", tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=ns_from_iso(ACCEPTED)
-        )
+        out = read_chunk(told, reader="auto", tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=ns_from_iso(ACCEPTED))
         assert not out.rejected
         assert out.batches[0].reader == "cef"
     assert out.batches[0].columns["hostname"] == ["10.0.0.7"]

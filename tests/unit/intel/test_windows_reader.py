@@ -135,3 +135,82 @@ def test_winlogbeat_before_version_7_is_read_as_later_ones():
         "Hostname": "HR001", "RecordNumber": "7", "winlog.user.name": "SYSTEM", "Message": "Process Create:",
         "Image": "C:\\cmd.exe", "UtcTime": "2019-05-18 20:43:35.600",
     }  # fmt: skip
+
+
+SYSTEM = {
+    "Provider": {"#attributes": {"Name": "Microsoft-Windows-Sysmon", "Guid": "{5770385F}"}},
+    "EventID": 1,
+    "Version": 5,
+    "TimeCreated": {"#attributes": {"SystemTime": "2026-03-02T09:59:58.250Z"}},
+    "EventRecordID": 77,
+    "Execution": {"#attributes": {"ProcessID": 4, "ThreadID": 8}},
+    "Channel": "Microsoft-Windows-Sysmon/Operational",
+    "Computer": "ws-07.corp.example",
+}
+COMMAND = {"Image": "C:\\Windows\\System32\\cmd.exe", "CommandLine": "cmd.exe /c dir"}
+AT_SIGNS = {
+    **SYSTEM,
+    "Provider": {"@Name": "Microsoft-Windows-Sysmon"},
+    "EventID": {"#text": "1", "@Qualifiers": "0"},
+    "TimeCreated": {"@SystemTime": "2026-03-02T09:59:58.250Z"},
+    "Execution": {"@ProcessID": "4"},
+}
+WAZUH = {
+    "system": {
+        "channel": "Microsoft-Windows-Sysmon/Operational", "eventID": "1", "computer": "ws-07.corp.example",
+        "providerName": "Microsoft-Windows-Sysmon", "systemTime": "2026-03-02T09:59:58.2500000Z", "eventRecordID": "77",
+    },
+    "eventdata": {"image": COMMAND["Image"], "commandLine": COMMAND["CommandLine"]},
+}  # fmt: skip
+
+
+@pytest.mark.requirement("INT-1")
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"Event": {"System": SYSTEM, "EventData": COMMAND}},
+        {"Event": {"@xmlns": "http://schemas", "System": AT_SIGNS, "EventData": {"Data": [
+            {"@Name": name, "#text": value} for name, value in COMMAND.items()
+        ]}}},
+        {"Event": {"System": SYSTEM, "EventData": {"Data": [
+            {"#attributes": {"Name": name}, "#text": value} for name, value in COMMAND.items()
+        ]}}},
+        {"Event": {"System": SYSTEM, "UserData": {"Process": {"#attributes": {"xmlns": "x"}, **COMMAND}}}},
+        {"win": WAZUH},
+        {"data": {"win": WAZUH}, "agent": {"name": "ws-07"}, "rule": {"id": "1"}},
+    ],
+    ids=["evtx_dump", "xmltodict", "named data", "user data", "wazuh decoded", "wazuh alert"],
+)  # fmt: skip
+@pytest.mark.parametrize("reader", ["auto", "windows"])
+def test_other_shapes_are_the_same_event(record, reader):
+    event = only_event(read(record, reader=reader))
+    assert event.batch.reader == "windows"
+    assert event.batch.log_source == LogSource("windows", "process_creation", "sysmon")
+    assert event.time_ns == ns_from_iso("2026-03-02T09:59:58.250Z")
+    assert {name: event.get(name) for name in COMMAND} == COMMAND
+    assert event.get("Hostname") == "ws-07.corp.example"
+    assert str(event.get("RecordNumber")) == "77"
+    assert event.get("SourceName") == "Microsoft-Windows-Sysmon"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"Event": {"System": {}}},
+        {
+            "Event": {
+                "System": {"EventID": {"#text": {}}, "Channel": []},
+                "EventData": {"Data": [1, {"@Name": 5}, None]},
+            }
+        },
+        {"win": {"system": {}, "eventdata": []}},
+    ],
+)
+def test_what_only_looks_like_one_is_rejected_with_the_reason(record):
+    (rejected,) = read(record).rejected
+    assert "Channel" in rejected.reason
+
+
+def test_an_event_of_misp_is_none_of_windows():
+    (rejected,) = read({"Event": {"info": "x", "Attribute": []}}).rejected
+    assert "misp" in rejected.reason

@@ -8,6 +8,7 @@ as OCSF is shown as it came, with its own class.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -152,7 +153,13 @@ def _number(value: Value) -> int:
 
 
 def _place(view: dict[str, Any], path: list[str], value: Any) -> None:
-    at = view
-    for name in path[:-1]:
-        at = at.setdefault(name, {})
+    """Put the value there; a step ``0`` is the first of a list."""
+    at: Any = view
+    for name, following in pairwise(path):
+        if name == "0":
+            if not at:
+                at.append({})
+            at = at[0]
+        else:
+            at = at.setdefault(name, [] if following == "0" else {})
     at[path[-1]] = value

@@ -34,6 +34,17 @@ _SURICATA_TABLES: Mapping[str, Mapped] = {
         ("finding_info.title", "alert.signature", as_text),
         ("finding_info.uid", "alert.signature_id", as_text),
         ("message", "alert.signature", as_text),
+        *(
+            (f"evidences.0.{path}", name, convert)
+            for path, name, convert in (
+                ("src_endpoint.ip", "src_ip", as_text),
+                ("src_endpoint.port", "src_port", integer),
+                ("dst_endpoint.ip", "dest_ip", as_text),
+                ("dst_endpoint.port", "dest_port", integer),
+                ("connection_info.protocol_name", "proto", as_text),
+                ("connection_info.uid", "flow_id", as_text),
+            )
+        ),
     ),
     "dns": (
         *_SURICATA_NETWORK,
@@ -192,6 +203,8 @@ _ECS_TABLES: Mapping[str, Chosen] = {
             *process("actor.process", "process.parent.executable", pid="process.parent.pid"),
             ("actor.process.cmd_line", "process.parent.command_line", as_text),
             *process("process", "process.executable", pid="process.pid", command="process.command_line"),
+            ("process.name", "process.name", as_text),
+            ("actor.process.name", "process.parent.name", as_text),
             ("process.working_directory", "process.working_directory", as_text),
         ),
     ),

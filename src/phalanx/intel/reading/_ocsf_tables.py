@@ -63,6 +63,7 @@ def process(prefix: str, image: str, *, pid: str = "", uid: str = "", command: s
 
 
 _WINDOWS: Mapped = (
+    ("device.hostname", "Computer", as_text),
     ("device.hostname", "Hostname", as_text),
     ("metadata.log_name", "Channel", as_text),
     ("metadata.log_provider", "SourceName", as_text),

@@ -7,8 +7,9 @@
 - ``<34>`` and any text, which RFC 3164 allows (section 4.3.2): the time is that of acceptance
 
 RFC 3164 has neither year nor zone: the time is read as UTC, in the latest year in which it lies
-at most a day after the line was accepted; devices that write the year (``Mar  2 2026 08:30:00``) are believed. Fields: ``hostname``, ``program``, ``pid``, ``facility``,
-``severity``, ``message``, and what the program's own message says (``_programs``).
+at most a day after the line was accepted; devices that write the year (``Mar  2 2026 08:30:00``)
+are believed. Fields: ``hostname``, ``program``, ``pid``, ``facility``, ``severity``, ``message``, and
+what the program's own message says (``_programs``).
 """
 
 import re

@@ -1,6 +1,7 @@
 """Windows events as JSON: flat as NXLog writes them, or as Winlogbeat does.
 
-Winlogbeat writes them under ``winlog``, and before version 7 beside what the shipper adds (``log_name``, ``event_id``).
+Winlogbeat writes them under ``winlog``, and before version 7 beside what the shipper adds (``log_name``, ``event_id``);
+further shapes are in ``_windows_shapes``.
 
 Fields of the event itself keep the names Windows gives them (``CommandLine``,
 ``TargetUserName``), which is what Sigma rules are written for; what the shipper nests elsewhere
@@ -14,6 +15,7 @@ from phalanx.core import LogSource, Value
 from phalanx.intel._errors import BadLine
 from phalanx.intel._limits import MEMO_VALUES
 from phalanx.intel.reading._fields import ReadEvent, flatten, time_from_text
+from phalanx.intel.reading._windows_shapes import flat_shape, is_other_shape
 
 _SERVICES = {
     "application": "application",
@@ -108,6 +110,7 @@ def is_windows(record: dict[str, Any]) -> bool:
         "winlog" in record
         or ("EventID" in record and ("Channel" in record or "SourceName" in record))
         or _is_old_winlog(record)
+        or is_other_shape(record)
     )
 
 
@@ -119,6 +122,8 @@ def read_windows(record: dict[str, Any], accepted_at_ns: int) -> ReadEvent:
     """Raises ``BadLine`` when channel or event id is missing."""
     if "EventID" not in record and _is_old_winlog(record):
         record = _renewed(record)
+    elif "EventID" not in record:
+        record = flat_shape(record)
     fields = flatten(record) if "winlog" not in record else _unnest(record)
     channel = fields.get("Channel")
     if channel is None:
