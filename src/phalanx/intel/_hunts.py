@@ -131,10 +131,10 @@ async def _hunted(
         await tell(hunt, tools.get(AuditSink))
         return hunt
     batch, _ = split_event_id(finding.evidence[0])
-    async for chunk, lines in tools.get(EventLog).around(mission.tenant, batch):
+    async for part in tools.get(EventLog).parts_around(mission.tenant, batch):
         # A chunk may have thousands of lines: off the event loop.
-        await tools.get(Offload).run(look, quarry, chunk, lines)
-        chunks += 1
+        await tools.get(Offload).run(_look_at, part, look, quarry)
+        chunks += len(part)
     hunts, names = tools.get(ArchiveHunts), tools.get(Sentinel).host_names
     far = await farther(hunts, finding) if hunts.beyond(finding, quarry.events) else _Far()
     near = quarry.linked()
@@ -149,6 +149,14 @@ async def _hunted(
     )  # fmt: skip
     await keep(hunt, tools.get(Store), tools.get(AuditSink))
     return hunt
+
+
+def _look_at(
+    part: Sequence[tuple[Chunk, Sequence[bytes]]], look: Callable[[Quarry, Chunk, Sequence[bytes]], None],
+    quarry: Quarry,
+) -> None:  # fmt: skip
+    for chunk, lines in part:
+        look(quarry, chunk, lines)
 
 
 expand_skill = ExpandSkill()

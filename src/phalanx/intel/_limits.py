@@ -141,6 +141,9 @@ QUIET_HISTORY_BATCHES = 500
 # What one hunt looks through, nearest to its finding first, and what it keeps of what it found.
 MAX_HUNT_BYTES = 2 * MIB
 MAX_HUNT_CHUNKS = 128
+# What of it is looked at at once, away from the event loop; and opened chunks that are kept for who looks next.
+HUNT_PART_BYTES = 128 * KIB
+MAX_REREAD_BYTES = 8 * MIB
 MAX_HUNT_HITS = 50
 MAX_HUNT_ENTITIES = 24
 # A value shorter than this is in every other line, and so is one in more than this part of what was looked at.

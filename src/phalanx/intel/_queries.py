@@ -21,8 +21,10 @@ from phalanx.core import (
     is_id,
     split_event_id,
 )
-from phalanx.intel._limits import MAX_HUNT_BYTES, MAX_HUNT_CHUNKS, MAX_SCANNED_CHUNKS
+from phalanx.crypto import CryptoError
+from phalanx.intel._limits import HUNT_PART_BYTES, MAX_HUNT_BYTES, MAX_HUNT_CHUNKS, MAX_SCANNED_CHUNKS
 from phalanx.intel._model import BATCHES, FINDINGS, QUARANTINE, BatchEntry, Chunk, Quarantine
+from phalanx.intel._reread import Reread
 from phalanx.intel._retention import Retention
 from phalanx.intel._sealing import ChunkSeals
 from phalanx.intel.reading import OWN, read_lines, slices, split_lines
@@ -88,6 +90,7 @@ class EventLog:
         self._seals = seals or ChunkSeals()
         self._store = store
         self._archive = archive
+        self._reread = Reread()
         self._retention = Retention(journal, store, None if archive is None else archive.offset)
 
     async def get(self, tenant: TenantId, event: str) -> Event:
@@ -96,13 +99,12 @@ class EventLog:
             raise NotFound("event", event, hint="an event id is 36 characters: a UUID")
         batch, row = split_event_id(event)
         stored = await self._store.get(BATCHES, tenant, batch)
-        chunk = None if stored is None else await self._chunk(decode(stored.value, BatchEntry).offset)
-        lines = [] if chunk is None else split_lines(chunk.data)
-        if chunk is None and self._archive is not None:
+        kept = None if stored is None else await self._chunk(decode(stored.value, BatchEntry).offset)
+        if kept is None and self._archive is not None:
             return await self._archive.event(tenant, event)
-        if chunk is None or row >= len(lines):
+        if kept is None or row >= len(kept[1]):
             raise NotFound("event", event, hint="it was never accepted, is not read yet, or is no longer kept")
-        batches = _read(chunk, row, lines[row : row + 1])
+        batches = _read(kept[0], row, kept[1][row : row + 1])
         if not batches:
             raise NotFound("event", event, hint="the line could not be read; it is in quarantine")
         return Event(batches[0], 0)
@@ -137,8 +139,8 @@ class EventLog:
     async def lines(self, tenant: TenantId, batch: str) -> Sequence[bytes] | None:
         """The lines of an accepted batch as they came, None when it is no longer kept."""
         stored = await self._store.get(BATCHES, tenant, batch)
-        chunk = None if stored is None else await self._chunk(decode(stored.value, BatchEntry).offset)
-        return None if chunk is None else split_lines(chunk.data)
+        kept = None if stored is None else await self._chunk(decode(stored.value, BatchEntry).offset)
+        return None if kept is None else kept[1]
 
     async def batches(self, tenant: TenantId, *, after: str = "", limit: int = 100) -> list[BatchEntry]:
         """Accepted batches, newest first, past the batch ``after``."""
@@ -156,12 +158,23 @@ class EventLog:
         ]
         here_ms, left_bytes = id_time_ms(batch), MAX_HUNT_BYTES
         for row in sorted(rows, key=lambda one: abs(id_time_ms(one.key) - here_ms)):
-            chunk = await self._chunk(decode(row.value, BatchEntry).offset)
-            if chunk is not None and chunk.reader != OWN:
-                yield chunk, split_lines(chunk.data)
-                left_bytes -= len(chunk.data)
+            kept = await self._chunk(decode(row.value, BatchEntry).offset)
+            if kept is not None and kept[0].reader != OWN:
+                yield kept
+                left_bytes -= len(kept[0].data)
                 if left_bytes <= 0:
                     return
+
+    async def parts_around(self, tenant: TenantId, batch: str) -> AsyncIterator[list[tuple[Chunk, Sequence[bytes]]]]:
+        """The same, several chunks at a time: as much as is worth the way off the event loop."""
+        part: list[tuple[Chunk, Sequence[bytes]]] = []
+        async for chunk, lines in self.around(tenant, batch):
+            part.append((chunk, lines))
+            if sum(len(one.data) for one, _ in part) >= HUNT_PART_BYTES:
+                yield part
+                part = []
+        if part:
+            yield part
 
     async def retain(self, max_bytes: int) -> int:
         """Drop the oldest chunks beyond ``max_bytes`` of data; how many. None that is not consumed."""
@@ -175,15 +188,15 @@ class EventLog:
                 raise NotFound("event", after)
             batch, row = split_event_id(after)
             stored = await self._store.get(BATCHES, tenant, batch)
-            chunk = None if stored is None else await self._chunk(decode(stored.value, BatchEntry).offset)
-            if chunk is not None:
-                yield chunk, split_lines(chunk.data)[:row]
+            kept = None if stored is None else await self._chunk(decode(stored.value, BatchEntry).offset)
+            if kept is not None:
+                yield kept[0], kept[1][:row]
         for _ in range(0, MAX_SCANNED_CHUNKS, _PAGE_CHUNKS):
             page = await self._page(tenant, batch, source)
             for entry in page:
-                chunk = await self._chunk(entry.offset)
-                if chunk is not None:
-                    yield chunk, split_lines(chunk.data)
+                kept = await self._chunk(entry.offset)
+                if kept is not None:
+                    yield kept
             if len(page) < _PAGE_CHUNKS:
                 return
             batch = page[-1].id
@@ -198,12 +211,26 @@ class EventLog:
             rows = await self._store.scan(BATCHES, tenant, after=after, limit=_PAGE_CHUNKS, reverse=True)
         return [decode(row.value, BatchEntry) for row in rows]
 
-    async def _chunk(self, offset: int) -> Chunk | None:
-        """The chunk at ``offset``, None when it is no longer kept."""
+    async def _chunk(self, offset: int) -> tuple[Chunk, Sequence[bytes]] | None:
+        """The chunk at ``offset`` and its lines, None when it is no longer kept."""
         if offset < self._journal.start:
+            self._reread.forget(offset)
             return None
+        known = self._reread.find(offset)
+        if known is not None:
+            try:
+                await self._seals.require(known[0].tenant)
+            except CryptoError:
+                self._reread.forget(offset)
+                raise
+            return known
         frames = await self._journal.read(offset, max_records=1)
-        return await self._seals.open(decode(frames[0], Chunk)) if frames else None
+        if not frames:
+            return None
+        chunk = await self._seals.open(decode(frames[0], Chunk))
+        lines = split_lines(chunk.data)
+        self._reread.keep(offset, chunk, lines)
+        return chunk, lines
 
 
 def _read(chunk: Chunk, first_row: int, lines: Sequence[bytes]) -> tuple[EventBatch, ...]:

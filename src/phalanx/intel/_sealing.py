@@ -50,6 +50,11 @@ class ChunkSeals:
         opener = await self._vault.opener(chunk.tenant, INTAKE_PURPOSE)
         return msgspec.structs.replace(chunk, data=opener.open(chunk.data, binding_of(chunk)), sealed=False)
 
+    async def require(self, tenant: TenantId) -> None:
+        """Raise what ``open`` would raise for the want of a key: ``Shredded``."""
+        if self._vault is not None and self._vault.is_shredded(tenant):
+            await self._vault.opener(tenant, INTAKE_PURPOSE)
+
 
 def sealed_with(chunk: Chunk, sealer: Sealer | None) -> Chunk:
     """The chunk as it goes into the journal."""

@@ -20,10 +20,10 @@ class StoredTrail:
         needles = {word: _forms(word.lower()) for word in words if word}
         found: list[Event] = []
         looked_at = 0
-        async for chunk, lines in self._events.around(tenant, batch):
-            looked_at += len(lines)
+        async for part in self._events.parts_around(tenant, batch):
+            looked_at += sum(len(lines) for _, lines in part)
             # A chunk may have thousands of lines: off the event loop.
-            found += await self._offload.run(_having, chunk, lines, needles, limit - len(found))
+            found += await self._offload.run(_having, part, needles, limit - len(found))
             if len(found) >= limit:
                 break
         return Nearby(sorted(found, key=_time), looked_at)
@@ -34,9 +34,16 @@ def _forms(word: str) -> tuple[bytes, ...]:
     return tuple({word.encode(), json.dumps(word, ensure_ascii=False)[1:-1].encode()})
 
 
-def _having(chunk: Chunk, lines: Sequence[bytes], needles: dict[str, tuple[bytes, ...]], limit: int) -> list[Event]:
-    rows = sorted(lines_with(needles, lines))[:limit]
-    return [event for _, event in events_in(chunk, lines, rows)]
+def _having(
+    part: Sequence[tuple[Chunk, Sequence[bytes]]], needles: dict[str, tuple[bytes, ...]], limit: int
+) -> list[Event]:
+    found: list[Event] = []
+    for chunk, lines in part:
+        rows = sorted(lines_with(needles, lines))[: limit - len(found)]
+        found += [event for _, event in events_in(chunk, lines, rows)]
+        if len(found) >= limit:
+            break
+    return found
 
 
 def _time(event: Event) -> int:
