@@ -17,7 +17,7 @@ from phalanx.adapters._braket_documents import braket_model
 from phalanx.adapters._limits import MAX_VENDOR_PAGES
 from phalanx.adapters._provider_emulated import IQM, snapshot_device
 from phalanx.adapters._provider_simulators import OthersSimulator
-from phalanx.adapters._sent import SentMachine, real
+from phalanx.adapters._sent import SentMachine, real, stage_by
 from phalanx.core import Circuit, PhalanxError, Rng, Unavailable
 from phalanx.devices import (
     Backend,
@@ -27,6 +27,7 @@ from phalanx.devices import (
     Modality,
     ProviderContext,
     QueueState,
+    Stage,
     Status,
     ideal_device,
     listed_price,
@@ -41,7 +42,8 @@ KEY_TAG = "phalanx-key"
 _LOCAL_QUBITS = 22
 _GARNET = "arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet"
 _STATES = {"ONLINE": Status.ONLINE, "OFFLINE": Status.OFFLINE, "RETIRED": Status.RETIRED}
-_WAITING = {"CREATED", "QUEUED", "RUNNING", "CANCELLING"}
+_WAITING = frozenset({"CREATED", "QUEUED", "RUNNING", "CANCELLING"})
+_QUEUED, _DONE = frozenset({"CREATED", "QUEUED"}), frozenset({"COMPLETED"})
 
 
 class BraketProvider:
@@ -165,6 +167,14 @@ class BraketMachine(SentMachine):
             if state != "COMPLETED":
                 raise Unavailable(self._device.name, f"the task {handle} ended as {state.lower()}")
             return {str(key): int(n) for key, n in sorted(task.result().measurement_counts.items())}
+
+    async def _stage(self, handle: str) -> Stage:
+        return await self._offload.run(self._stands, handle)
+
+    def _stands(self, handle: str) -> Stage:
+        with _said(self._device.name):
+            state = str(self._account.task(handle).state())
+        return stage_by(state, waiting=_QUEUED, running=_WAITING - _QUEUED, done=_DONE)
 
     async def _drop(self, handle: str) -> None:
         await self._offload.run(self._cancel, handle)

@@ -11,6 +11,7 @@ from typing import Any
 
 from phalanx.adapters._ibm_snapshots import snapshot_of_target
 from phalanx.adapters._limits import MAX_REMEMBERED_JOBS
+from phalanx.adapters._sent import stage_by
 from phalanx.core import Circuit, Clock, LimitExceeded, Offload, Origin, Provenance, Unavailable
 from phalanx.devices import (
     FREE,
@@ -25,6 +26,7 @@ from phalanx.devices import (
     SessionLimits,
     ShotResult,
     Snapshot,
+    Stage,
     Status,
     listed_price,
     shipped_snapshots,
@@ -33,6 +35,8 @@ from phalanx.quantum import InvalidCircuit, parse
 
 IBM = "ibm"
 _ASK_EVERY_S = 2.0
+_WAITING, _RUNNING = frozenset({"QUEUED", "INITIALIZING", "VALIDATING"}), frozenset({"RUNNING"})
+_DONE = frozenset({"DONE"})
 _MEASURES_IN_BETWEEN = {"measure_2", "if_else", "switch_case"}
 _DECIDES = {"if_else", "switch_case", "while_loop"}
 
@@ -100,6 +104,14 @@ class IbmMachine:
             calibrated_at_ns=dated if origin is Origin.EMULATED else None,
         )  # fmt: skip
         return ShotResult(counts, provenance)
+
+    async def stage(self, handle: str, /) -> Stage:
+        """Where the job stands, as the vendor says."""
+        return await self._offload.run(self._stands, handle)
+
+    def _stands(self, handle: str) -> Stage:
+        status = self._job(handle).status()
+        return stage_by(str(getattr(status, "name", status)), waiting=_WAITING, running=_RUNNING, done=_DONE)
 
     async def recall(self, handle: str, /) -> None:
         await self._offload.run(lambda: self._job(handle).cancel())

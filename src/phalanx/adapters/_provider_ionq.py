@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from phalanx.adapters._limits import MAX_VENDOR_PAGES
-from phalanx.adapters._sent import SentMachine, real, whole_counts
+from phalanx.adapters._sent import SentMachine, real, stage_by, whole_counts
 from phalanx.adapters._vendor_http import VendorHttp
 from phalanx.core import NS_PER_S, Circuit, NotFound, Unavailable
 from phalanx.devices import (
@@ -21,6 +21,7 @@ from phalanx.devices import (
     ProviderContext,
     PublishedDevice,
     QueueState,
+    Stage,
     Status,
     all_pairs,
     listed_price,
@@ -34,6 +35,8 @@ IONQ = "ionq"
 _URL = "https://api.ionq.co/v0.4"
 _NAMES = {"x": "x", "sx": "v", "rz": "rz", "cx": "cnot", "id": ""}
 _STATES = {"available": Status.ONLINE, "running": Status.ONLINE, "reserved": Status.ONLINE, "retired": Status.RETIRED}
+_WAITING, _RUNNING = frozenset({"submitted", "ready"}), frozenset({"running", "started"})
+_DONE = frozenset({"completed"})
 _NS_PER_MS = 1_000_000
 
 
@@ -121,6 +124,10 @@ class IonqMachine(SentMachine):
         if not weights:
             raise Unavailable(self._device.name, f"the job {handle} has no outcomes")
         return whole_counts(weights, shots)
+
+    async def _stage(self, handle: str) -> Stage:
+        job = await self._ask("GET", f"/jobs/{handle}")
+        return stage_by(str(job.get("status")), waiting=_WAITING, running=_RUNNING, done=_DONE)
 
     async def _drop(self, handle: str) -> None:
         await self._ask("PUT", f"/jobs/{handle}/status/cancel")

@@ -22,7 +22,7 @@ from phalanx.adapters._qrmi_documents import (
     sampler_result,
     write_target,
 )
-from phalanx.adapters._sent import SentMachine
+from phalanx.adapters._sent import SentMachine, stage_by
 from phalanx.core import Circuit, Clock, InvalidInput, NotFound, Offload, Origin, Overloaded, PhalanxError, Unavailable
 from phalanx.devices import (
     Backend,
@@ -33,12 +33,14 @@ from phalanx.devices import (
     Operation,
     ProviderContext,
     SessionLimits,
+    Stage,
     Status,
 )
 from phalanx.quantum.circuits import read
 
 QRMI = "qrmi"
-_WAITING = {"Queued", "Running"}
+_WAITING = frozenset({"Queued", "Running"})
+_QUEUED, _RUNNING, _DONE = frozenset({"Queued"}), frozenset({"Running"}), frozenset({"Completed"})
 
 
 class QrmiProvider:
@@ -120,6 +122,10 @@ class QrmiMachine(SentMachine):
         if state != JobState.COMPLETED.value:
             raise Unavailable(self._device.name, f"the task {handle} ended as {state}")
         return read_sampler_result(str(self._resource.task_result(handle).value))
+
+    async def _stage(self, handle: str) -> Stage:
+        state: str = await self._offload.run(self._said, lambda: state_name(self._resource.task_status(handle)))
+        return stage_by(state, waiting=_QUEUED, running=_RUNNING, done=_DONE)
 
     async def _drop(self, handle: str) -> None:
         await self._offload.run(self._said, lambda: self._stopped(handle))

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from phalanx.adapters._sent import SentMachine, real
+from phalanx.adapters._sent import SentMachine, real, stage_by
 from phalanx.adapters._vendor_http import Refused, VendorHttp
 from phalanx.core import Circuit, Unavailable
 from phalanx.devices import (
@@ -18,6 +18,7 @@ from phalanx.devices import (
     Emulated,
     ProviderContext,
     PublishedDevice,
+    Stage,
     Status,
     listed_price,
     published_machines,
@@ -27,7 +28,8 @@ from phalanx.quantum.circuits import convert
 QUANTINUUM = "quantinuum"
 _URL = "https://qapi.quantinuum.com/v1"
 _STATES = {"online": Status.ONLINE, "reserved": Status.ONLINE, "in maintenance": Status.MAINTENANCE}
-_WAITING = {"queued", "submitted", "running", "canceling"}
+_WAITING = frozenset({"queued", "submitted", "running", "canceling"})
+_QUEUED, _DONE = frozenset({"queued", "submitted"}), frozenset({"completed"})
 
 
 class QuantinuumProvider:
@@ -122,6 +124,10 @@ class QuantinuumMachine(SentMachine):
             reason = (job.get("error") or {}).get("text", status)
             raise Unavailable(self._device.name, f"the job {handle} ended as {status}: {reason}")
         return quantinuum_counts(job["results"])
+
+    async def _stage(self, handle: str) -> Stage:
+        job = await self._session.ask("GET", f"/job/{handle}")
+        return stage_by(str(job.get("status")), waiting=_QUEUED, running=_WAITING - _QUEUED, done=_DONE)
 
     async def _drop(self, handle: str) -> None:
         await self._session.ask("POST", f"/job/{handle}/cancel", once=True)

@@ -3,13 +3,13 @@
 from abc import ABC, abstractmethod
 
 from phalanx.core import Circuit, Clock, Origin
-from phalanx.devices import DeviceModel, ShotResult, check_fits, check_runs, provenance_of
+from phalanx.devices import DeviceModel, ShotResult, Stage, check_fits, check_runs, provenance_of
 
 ASK_EVERY_S = 2.0
 
 
 class SentMachine(ABC):
-    """A ``QueuedBackend`` and ``LiveBackend``. A vendor's part is to create, find, ask about and drop one job."""
+    """A ``StagedBackend`` and ``LiveBackend``. A vendor's part is to create, find, ask about and drop one job."""
 
     def __init__(self, device: DeviceModel, clock: Clock) -> None:
         self._device, self._clock = device, clock
@@ -54,11 +54,26 @@ class SentMachine(ABC):
     async def _counts(self, handle: str, circuit: Circuit, shots: int) -> dict[str, int] | None:
         """``None`` while it has not ended. Raises ``Unavailable`` when it ended without a result."""
 
+    async def stage(self, handle: str, /) -> Stage:
+        """Where the job stands, as the vendor says."""
+        return await self._stage(handle)
+
+    @abstractmethod
+    async def _stage(self, handle: str) -> Stage: ...
+
     @abstractmethod
     async def _drop(self, handle: str) -> None: ...
 
     @abstractmethod
     async def _seen(self) -> DeviceModel: ...
+
+
+def stage_by(status: str, *, waiting: frozenset[str], running: frozenset[str], done: frozenset[str]) -> Stage:
+    """By the vendor's own words; what is none of them ended without a result."""
+    for words, stage in ((waiting, Stage.WAITING), (running, Stage.RUNNING), (done, Stage.DONE)):
+        if status in words:
+            return stage
+    return Stage.NOTHING
 
 
 def whole_counts(weights: dict[str, float], shots: int) -> dict[str, int]:

@@ -207,8 +207,11 @@ class Placements:
                 self._board.put(standing_of(model))
             n_open = self._open[name]
             waiting = max(0, n_open + 1 - self._slots)
-            wait_s = (model.queue.wait_ns_p50 or 0) / NS_PER_S
-            wait_s += waiting * (self._took[name].mean_s if name in self._took else FIRST_RUN_S) / self._slots
+            run_s = self._took[name].mean_s if name in self._took else FIRST_RUN_S
+            # Where a vendor says how many wait, but not how long: as long as runs took here, one after the other.
+            known_ns, depth = model.queue.wait_ns_p50, model.queue.depth or 0
+            wait_s = depth * run_s if known_ns is None else known_ns / NS_PER_S
+            wait_s += waiting * run_s / self._slots
             if model.windows:
                 wait_s += opens_in_s(model.windows, now_ns)
             self._board.set_load(name, min(1.0, n_open / self._slots), wait_s)

@@ -24,7 +24,15 @@ from phalanx.devices._annealing import (
     samples_of,
     written,
 )
-from phalanx.devices._backend import Backend, LiveBackend, Provider, ProviderContext, QueuedBackend
+from phalanx.devices._backend import (
+    Backend,
+    LiveBackend,
+    Provider,
+    ProviderContext,
+    QueuedBackend,
+    Stage,
+    StagedBackend,
+)
 from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Quality, calibration, median_of
 from phalanx.devices._choosing import Chooser, Chosen, FleetChooser, Wish
 from phalanx.devices._emulated import Emulated, check_fits, check_runs, emulate, fit, provenance_of
@@ -44,7 +52,7 @@ from phalanx.devices._history import (
     history_view,
     seen_calibration,
 )
-from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes, Move
+from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes, Loss, Move
 from phalanx.devices._jobs import Jobs
 from phalanx.devices._limits import JOBS_AT_ONCE
 from phalanx.devices._local import LOCAL_STATEVECTOR, LocalProvider, LocalSimulator, LocalStatevector, local_provider
@@ -107,7 +115,7 @@ from phalanx.devices._views import (
     device_detail,
     device_view,
 )
-from phalanx.devices._watch import watch_devices
+from phalanx.devices._watch import longer, watch_devices
 from phalanx.devices._workers import (
     GpuReading,
     HostMetrics,
@@ -167,6 +175,7 @@ __all__ = [
     "LocalProvider",
     "LocalSimulator",
     "LocalStatevector",
+    "Loss",
     "Modality",
     "Money",
     "Move",
@@ -197,6 +206,8 @@ __all__ = [
     "ShotResult",
     "Snapshot",
     "SnapshotHead",
+    "Stage",
+    "StagedBackend",
     "StatePoint",
     "Status",
     "Window",
@@ -228,6 +239,7 @@ __all__ = [
     "lattice_pairs",
     "listed_price",
     "local_provider",
+    "longer",
     "median_of",
     "noise_of",
     "perform",

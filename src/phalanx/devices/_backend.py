@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from phalanx.core import Circuit, Clock, Offload, Unavailable
@@ -42,6 +43,22 @@ class QueuedBackend(Backend, Protocol):
     async def collect(self, handle: str, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult: ...
 
     async def recall(self, handle: str, /) -> None: ...
+
+
+class Stage(StrEnum):
+    """Where a job stands at its vendor. ``nothing``: it ended without having run, and is not charged for."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    NOTHING = "nothing"
+
+
+@runtime_checkable
+class StagedBackend(QueuedBackend, Protocol):
+    """A queued backend whose vendor says where a job stands: what still waits there is moved for nothing."""
+
+    async def stage(self, handle: str, /) -> Stage: ...
 
 
 @runtime_checkable

@@ -27,10 +27,10 @@ from phalanx.core import (
     TenantId,
     Unavailable,
 )
-from phalanx.devices._backend import Backend, QueuedBackend
+from phalanx.devices._backend import Backend, QueuedBackend, Stage
 from phalanx.devices._choosing import Chooser, Chosen, Wish
 from phalanx.devices._fleet import Fleet
-from phalanx.devices._job_records import Job, JobState, Move
+from phalanx.devices._job_records import Job, JobState, Loss, Move
 from phalanx.devices._limits import (
     JOB_WAIT_S,
     JOBS_AT_ONCE,
@@ -39,7 +39,7 @@ from phalanx.devices._limits import (
     MAX_JOB_WAITS,
     SENT_JOBS_AT_ONCE,
 )
-from phalanx.devices._running import LiveJob, first_of, on_device, recall
+from phalanx.devices._running import LiveJob, first_of, let_go, on_device, stage_of
 from phalanx.quantum import ShotResult
 from phalanx.telemetry import Logger
 
@@ -67,7 +67,9 @@ class Carrier:
         self._store, self._fleet, self._chooser = store, fleet, chooser
         self._clock, self._log, self._audit, self._offload = clock, log, audit, offload
         self._slots: dict[str, asyncio.Semaphore] = {}
+        # Jobs that wait for a device here, and those that were given to one.
         self.waiting: dict[tuple[TenantId, str], str] = {}
+        self.sent: dict[tuple[TenantId, str], str] = {}
 
     async def carry_out(self, tenant: TenantId, job_id: str) -> None:
         """Until the job has ended, on whatever device."""
@@ -108,22 +110,61 @@ class Carrier:
         job, version = await self._store.load(tenant, job_id)
         if job.state.final:
             return True
-        found = await self._elsewhere(job, without) if len(job.moves) < MAX_JOB_MOVES else None
-        if found is None:
-            return False
-        kind, chosen = found
-        if chosen.device == job.device:
+        without, losses = dict(without), tuple[Loss, ...]()
+        while True:
+            found = await self._elsewhere(job, without) if len(job.moves) < MAX_JOB_MOVES else None
+            if found is None:
+                if losses:
+                    await self._store.write(_without_handles(job, losses), version)
+                return False
+            if found[1].device == job.device and not losses:
+                return True
+            losses = losses or await self.losses(job)
+            try:
+                await self._moved(job, version, found, why, losses)
+            except Conflict:
+                raise
+            except PhalanxError as error:
+                # Nobody may spend what that device costs: it is none for this job.
+                without[found[1].device] = str(error)
+                continue
             return True
+
+    async def _moved(
+        self, job: Job, version: int, found: tuple[str, Chosen], why: str, losses: tuple[Loss, ...]
+    ) -> None:  # fmt: skip
+        kind, chosen = found
         step = Move(at_ns=self._clock.wall_ns(), kind=kind, before=job.device, after=chosen.device, why=why)
         if kind == "degraded" and self._audit is not None:
             await self._audit.record(_entry(job, step))
         moved = msgspec.structs.replace(
-            job, device=chosen.device, reason=chosen.reason, state=JobState.QUEUED, attempts=0, handle="", second="",
-            second_handle="", moves=(*job.moves, step),
+            _without_handles(job, losses), device=chosen.device, reason=chosen.reason, state=JobState.QUEUED,
+            attempts=0, moves=(*job.moves, step) if chosen.device != job.device else job.moves,
         )  # fmt: skip
         await self._store.write(moved, version)
-        await self.drop(job)
-        return True
+
+    async def withdraw(self, tenant: TenantId, job_id: str, why: str) -> bool:
+        """Have what still waits at its vendor done elsewhere; whether it is so.
+
+        Nobody may be carrying the job out meanwhile. Raises ``Conflict``.
+        """
+        job, _ = await self._store.load(tenant, job_id)
+        if not await self.waits_at_vendor(job):
+            return False
+        return await self.move(tenant, job_id, why, {}) and (await self._store.load(tenant, job_id))[0] != job
+
+    async def belongs_elsewhere(self, job: Job) -> bool:
+        """It still waits at its vendor, and the chooser would now send it to another device."""
+        if not await self.waits_at_vendor(job):
+            return False
+        found = await self._elsewhere(job, {})
+        return found is not None and found[0] == "moved" and found[1].device != job.device
+
+    async def waits_at_vendor(self, job: Job) -> bool:
+        """Sent to one vendor, by nobody's order to that one, and not begun there."""
+        if job.pinned or job.state.final or not job.handle or job.second:
+            return False
+        return await stage_of(self._fleet.backend(job.device), job.handle) is Stage.WAITING
 
     async def _attempt(self, job: Job) -> None:
         name, device = (job.tenant, job.id), job.device
@@ -136,14 +177,17 @@ class Carrier:
                 live = await self._begun(job)
                 if live is None:
                     return
+                self.sent[name] = device
                 winner, result = await self._raced(live, backend)
+            losses = await self.losses(live.job, but=winner)
             done = msgspec.structs.replace(
-                live.job, device=winner, counts=result.counts, provenance=result.provenance, used_s=result.used_s
-            )
+                live.job, device=winner, counts=result.counts, provenance=result.provenance, used_s=result.used_s,
+                losses=(*live.job.losses, *losses),
+            )  # fmt: skip
             await self._store.end(done, live.version, JobState.COMPLETED)
-            await self.drop(live.job, but=winner)
         finally:
             self.waiting.pop(name, None)
+            self.sent.pop(name, None)
             self._chooser.back(device)
 
     async def _begun(self, before: Job) -> LiveJob | None:
@@ -170,7 +214,13 @@ class Carrier:
             if chosen is None:
                 return None
             step = Move(at_ns=self._clock.wall_ns(), kind="hedged", before=job.device, after=chosen.device, why=SLOW)
-            await live.write(second=chosen.device, moves=(*live.job.moves, step))
+            try:
+                await live.write(second=chosen.device, moves=(*live.job.moves, step))
+            except Conflict:
+                raise
+            except PhalanxError as error:
+                self._log.info("a second attempt is not begun", job=job.id, why=str(error))
+                return None
             return chosen.device, asyncio.ensure_future(self._on_second(live))
 
         return await first_of(attempts, hurry, patience_s, self._clock.sleep)
@@ -216,19 +266,24 @@ class Carrier:
     async def _fail(self, tenant: TenantId, job_id: str, text: str) -> None:
         job, version = await self._store.load(tenant, job_id)
         if not job.state.final:
-            await self._store.end(msgspec.structs.replace(job, error=text), version, JobState.FAILED)
-            await self.drop(job)
+            gone = _without_handles(job, await self.losses(job))
+            await self._store.end(msgspec.structs.replace(gone, error=text), version, JobState.FAILED)
 
-    async def drop(self, job: Job, *, but: str = "") -> None:
-        """Ask vendors to drop what they have of a job, except one that gave its result."""
-        if job.device != but:
-            await recall(self._fleet.backend(job.device), job.handle)
-        if job.second and job.second != but:
-            await recall(self._fleet.backend(job.second), job.second_handle)
+    async def losses(self, job: Job, *, but: str = "") -> tuple[Loss, ...]:
+        """Ask vendors to drop what they have of a job, except one that gave its result; what that comes to."""
+        sent = [(job.device, job.handle), *([(job.second, job.second_handle)] if job.second else [])]
+        now_ns = self._clock.wall_ns()
+        found = [await let_go(self._fleet.backend(device), handle, now_ns) for device, handle in sent if device != but]
+        return tuple(one for one in found if one is not None)
 
     def _slot(self, backend: Backend) -> asyncio.Semaphore:
         at_once = SENT_JOBS_AT_ONCE if isinstance(backend, QueuedBackend) else JOBS_AT_ONCE
         return self._slots.setdefault(backend.device.name, asyncio.Semaphore(at_once))
+
+
+def _without_handles(job: Job, losses: tuple[Loss, ...]) -> Job:
+    """Nothing of it is at a vendor any more."""
+    return msgspec.structs.replace(job, handle="", second="", second_handle="", losses=(*job.losses, *losses))
 
 
 def wish_of(job: Job, now_ns: int, origin: Origin | None, without: Mapping[str, str]) -> Wish:

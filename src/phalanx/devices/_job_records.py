@@ -54,13 +54,23 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """What a vendor was sent and gave no result for. ``charged``: it had begun, or nobody can say that it had not."""
+
+    at_ns: int
+    device: str
+    handle: str
+    charged: bool
+
+
 class Job(Record, frozen=True, kw_only=True, tag="device-job"):
     """One circuit, or one program of a machine without gates, for one device. ``at_ns`` is when it was submitted.
 
     ``handle`` is what the vendor calls it, once it has been sent; ``attempts`` how often this or an earlier life of the
     node began it. ``pinned``: somebody named the device. ``counts`` and ``provenance`` are there when it is completed,
     ``used_s`` is the time on the machine that the vendor says it took, where it says so. ``error`` when it failed.
-    ``moves`` say where it was before, ``second`` where it is as well, since it takes long.
+    ``moves`` say where it was before, ``second`` where it is as well, since it takes long; ``losses`` what
+    vendors were sent for nothing.
     """
 
     device: str
@@ -74,6 +84,7 @@ class Job(Record, frozen=True, kw_only=True, tag="device-job"):
     moves: tuple[Move, ...] = ()
     second: str = ""
     second_handle: str = ""
+    losses: tuple[Loss, ...] = ()
     state: JobState = JobState.QUEUED
     key: str = ""
     handle: str = ""

@@ -71,6 +71,7 @@ class Jobs:
         self._ended = telemetry.metrics.counter(
             "phalanx_device_jobs_total", "Jobs that ended, by device and how.", ("device", "state")
         )
+        self._log = telemetry.log
         self._fresh: asyncio.Queue[_Name] = asyncio.Queue(MAX_OPEN_JOBS)
         self._tasks: dict[_Name, asyncio.Task[None]] = {}
         self._carrier = Carrier(self, fleet, self._chooser, clock, telemetry.log, audit, offload or _Inline())
@@ -145,15 +146,15 @@ class Jobs:
             job, version = await self.load(tenant, job_id)
             if job.state.final:
                 return job
+            lost = (*job.losses, *await self._carrier.losses(job))
             try:
-                await self.end(job, version, JobState.CANCELLED)
+                await self.end(msgspec.structs.replace(job, losses=lost), version, JobState.CANCELLED)
                 break
             except Conflict:
                 continue
         task = self._tasks.get((tenant, job_id))
         if task is not None:
             task.cancel()
-        await self._carrier.drop(job)
         return await self.get(tenant, job_id)
 
     async def run(self) -> None:
@@ -189,8 +190,11 @@ class Jobs:
         await self._chooser.told(job)
 
     async def reconsider(self, device: str, why: str) -> int:
-        """Jobs that wait for ``device`` and were not told to go there are placed anew; returns how many moved."""
-        moved = 0
+        """Jobs that wait for ``device`` and were not told to go there are placed anew; returns how many moved.
+
+        Those that wait here, and those that wait at the vendor of ``device`` and have not begun there.
+        """
+        moved = await self._withdrawn(device, why)
         for name in [name for name, there in self._carrier.waiting.items() if there == device]:
             job, _ = await self.load(*name)
             task = self._tasks.get(name)
@@ -205,6 +209,23 @@ class Jobs:
                 await asyncio.wait([task])
                 self._fresh.put_nowait(name)
                 moved += 1
+        return moved
+
+    async def _withdrawn(self, device: str, why: str) -> int:
+        moved = 0
+        for name in [name for name, there in self._carrier.sent.items() if there == device]:
+            task = self._tasks.get(name)
+            if task is None or not await self._carrier.belongs_elsewhere(await self.get(*name)):
+                continue
+            # Nobody else carries it out while it is being moved; where it stays it is collected again.
+            task.cancel()
+            await asyncio.wait([task])
+            try:
+                moved += await self._carrier.withdraw(*name, why)
+            except Conflict:
+                self._log.info("job was written by somebody else", job=name[1])
+            finally:
+                self._fresh.put_nowait(name)
         return moved
 
     async def _of_key(self, tenant: TenantId, key: str) -> Job | None:

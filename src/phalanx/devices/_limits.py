@@ -32,6 +32,10 @@ DRIFT_WINDOW = 30
 OWN_SCATTER_FROM = 8
 WATCH_EVERY_S = 300.0
 MAX_TOLD_DRIFTS = 5
+# A queue has grown when it is so many times what it was, and longer by so much: then what waits there is placed anew.
+QUEUE_GROWN = 2.0
+QUEUE_GROWN_S = 60.0
+QUEUE_GROWN_JOBS = 10
 # Couplers on one map; a larger device shows its qubits alone.
 MAX_DRAWN_COUPLERS = 2_000
 

@@ -6,14 +6,15 @@ counts; the other is dropped, and its vendor asked to.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
 from phalanx.core import Offload, PhalanxError
-from phalanx.devices._backend import Backend, QueuedBackend
-from phalanx.devices._job_records import Job
+from phalanx.devices._backend import Backend, QueuedBackend, Stage, StagedBackend
+from phalanx.devices._job_records import Job, Loss
 from phalanx.devices._programs import perform
 from phalanx.quantum import ShotResult
 
@@ -97,10 +98,27 @@ async def first_of(
             await asyncio.wait(left)
 
 
-async def recall(backend: Backend, handle: str) -> None:
-    """Ask a vendor to drop what nobody wants any more; a vendor that cannot is left alone."""
-    if handle and isinstance(backend, QueuedBackend):
-        try:
+async def let_go(backend: Backend, handle: str, now_ns: int) -> Loss | None:
+    """Ask a vendor to drop what nobody wants any more; what that was, and whether it is charged for.
+
+    A vendor that cannot drop it is left alone. Only one that says that it never ran it charges nothing.
+    """
+    if not handle or not isinstance(backend, QueuedBackend):
+        return None
+    before = after = await stage_of(backend, handle)
+    if before not in {Stage.DONE, Stage.NOTHING}:
+        with contextlib.suppress(PhalanxError):
             await backend.recall(handle)
-        except PhalanxError:
-            return
+        after = await stage_of(backend, handle)
+    charged = before in {Stage.RUNNING, Stage.DONE} or after is not Stage.NOTHING
+    return Loss(at_ns=now_ns, device=backend.device.name, handle=handle, charged=charged)
+
+
+async def stage_of(backend: Backend, handle: str) -> Stage | None:
+    """Where a job stands at its vendor; ``None`` where nobody says."""
+    if not isinstance(backend, StagedBackend):
+        return None
+    try:
+        return await backend.stage(handle)
+    except PhalanxError:
+        return None

@@ -24,9 +24,10 @@ from phalanx.allocation.money._pricing import (
     Needs,
     estimate,
     run_seconds,
+    together,
     used,
 )
-from phalanx.allocation.money._records import ACCOUNTS, BUDGETS, CHARGES, Budget, Charge, ChargeState, Hold
+from phalanx.allocation.money._records import ACCOUNTS, BUDGETS, CHARGES, Budget, Charge, ChargeState, Hold, Place
 
 __all__ = [
     "ACCOUNTS",
@@ -47,6 +48,7 @@ __all__ = [
     "Needs",
     "OverBudget",
     "Period",
+    "Place",
     "PriceTable",
     "Prices",
     "Span",
@@ -55,5 +57,6 @@ __all__ = [
     "released",
     "run_seconds",
     "settled",
+    "together",
     "used",
 ]

@@ -17,9 +17,9 @@ from phalanx.allocation.money._drawing import Drawing, read_account
 from phalanx.allocation.money._errors import OverBudget
 from phalanx.allocation.money._limits import MAX_BUDGETS, MAX_CHARGES_SHOWN, MAX_LIMIT, MAX_NAME_CHARS
 from phalanx.allocation.money._periods import Period, Span
-from phalanx.allocation.money._prices import Prices
-from phalanx.allocation.money._pricing import QUOTAS, Needs, estimate, used
-from phalanx.allocation.money._records import BUDGETS, CHARGES, Budget, Charge, ChargeState, Hold
+from phalanx.allocation.money._prices import Prices, PriceTable
+from phalanx.allocation.money._pricing import QUOTAS, Needs, estimate, together, used
+from phalanx.allocation.money._records import BUDGETS, CHARGES, Budget, Charge, ChargeState, Hold, Place
 from phalanx.core import (
     NO_TRACE,
     Clock,
@@ -139,33 +139,48 @@ class Budgets:
             version = 0 if row is None else row.version
             if charge is None:
                 yield Dues() if job.state.final else await self._hold(job, None, version)
-            elif charge.state is not ChargeState.HELD or (not job.state.final and charge.device == job.device):
+            elif charge.state is not ChargeState.HELD:
                 yield Dues()
             elif job.state.final:
                 yield await self._end(job, charge, version)
             else:
-                yield await self._hold(job, charge, version)
+                same = (charge.used or (charge.device,)) == _used(job)
+                yield Dues() if same else await self._hold(job, charge, version)
 
     async def _hold(self, job: Job, before: Charge | None, version: int) -> Dues:
-        """Hold the estimate; where the job moved to another device, instead of what it held before."""
-        model = self._fleet.backend(job.device).device
-        price = await self.prices.of(model)
-        needs = estimate(price.model, model, await self._counts(job), job.shots)
+        """Hold the estimate for every place that is used, instead of what was held before."""
+        model, counts, used_places = self._fleet.backend(job.device).device, await self._counts(job), _used(job)
+        places = await self._places(before, used_places)
+        prices = {place.device: place.price for place in places}
+        needs = together([self._estimate(prices[one], one, counts, job.shots) for one in used_places])
         drawing = Drawing(self._store, self._clock, job.tenant)
         for hold in before.holds if before else ():
             await drawing.change(hold.account, partial(released, micros=hold.micros))
         budgets = await self.all(job.tenant)
         holds = [await self._held_of(one, needs.micros[one.unit], drawing) for one in budgets if needs.counts(one.unit)]
         monies = {one.unit for one in budgets} - set(QUOTAS)
-        if needs.money_micros and monies and needs.currency not in monies:
-            raise OverBudget(
-                job.tenant, "", needs.currency, costs=needs.money_micros / MICROS, left=0.0, limit=0.0, renews=(0, "")
-            )
+        for currency, micros in needs.monies.items():
+            if monies and currency not in monies:
+                raise OverBudget(
+                    job.tenant, "", currency, costs=micros / MICROS, left=0.0, limit=0.0, renews=(0, "")
+                )  # fmt: skip
         made = Charge(
             id=job.id, tenant=job.tenant, trace=job.trace, at_ns=job.at_ns, device=model.name, provider=model.provider,
-            origin=model.origin.value, price=price, estimated=dict(needs.micros), holds=tuple(holds),
+            origin=model.origin.value, price=prices[job.device], estimated=dict(needs.micros), holds=tuple(holds),
+            places=places, used=used_places,
         )  # fmt: skip
         return drawing.dues(made, version)
+
+    async def _places(self, before: Charge | None, used_places: tuple[str, ...]) -> tuple[Place, ...]:
+        """All that it was sent to so far, and what is new at the prices of now."""
+        known = _places_of(before) if before else {}
+        for one in used_places:
+            if one not in known:
+                known[one] = Place(device=one, price=await self.prices.of(self._fleet.backend(one).device))
+        return tuple(known.values())
+
+    def _estimate(self, price: PriceTable, device: str, counts: Counts, shots: int) -> Needs:
+        return estimate(price.model, self._fleet.backend(device).device, counts, shots)
 
     async def _held_of(self, budget: Budget, micros: int, drawing: Drawing) -> Hold:
         span = budget.period.span(self._clock.wall_ns())
@@ -182,17 +197,31 @@ class Budgets:
         return Hold(key, budget.unit, micros)
 
     async def _end(self, job: Job, charge: Charge, version: int) -> Dues:
-        """Settle by the prices that the job was submitted under, or release."""
-        spent: dict[str, int] = {}
-        state = ChargeState.RELEASED
+        """Settle what was charged, by the prices that it was sent under; release what is left.
+
+        A result is charged by what it took; what a vendor had begun and gave no result for, by its estimate.
+        """
+        model, counts, known = self._fleet.backend(job.device).device, await self._counts(job), _places_of(charge)
+        lost = [one.device for one in job.losses if one.charged]
+        took = [self._estimate(known[one].price, one, counts, job.shots) for one in lost if one in known]
         if job.state is JobState.COMPLETED:
-            model, state = self._fleet.backend(job.device).device, ChargeState.SETTLED
-            spent = dict(used(charge.price.model, model, await self._counts(job), job).micros)
+            price = known[job.device].price if job.device in known else charge.price
+            took.insert(0, used(price.model, model, counts, job))
+        spent = dict(together(took).micros) if took else {}
         drawing = Drawing(self._store, self._clock, job.tenant)
         for hold in charge.holds:
-            took = partial(settled, held_micros=hold.micros, spent_micros=spent.get(hold.unit, 0))
-            await drawing.change(hold.account, took)
-        ended = msgspec.structs.replace(charge, spent=spent, ended_at_ns=job.finished_at_ns, state=state)
+            change = partial(settled, held_micros=hold.micros, spent_micros=spent.get(hold.unit, 0))
+            await drawing.change(hold.account, change)
+        done = [job.device] if job.state is JobState.COMPLETED else []
+        ended = msgspec.structs.replace(
+            charge, spent=spent, ended_at_ns=job.finished_at_ns, used=(*done, *lost),
+            state=ChargeState.SETTLED if took else ChargeState.RELEASED,
+        )  # fmt: skip
+        if done and job.device in known:
+            ended = msgspec.structs.replace(
+                ended, device=model.name, provider=model.provider, origin=model.origin.value,
+                price=known[job.device].price,
+            )  # fmt: skip
         return drawing.dues(ended, version)
 
     async def _counts(self, job: Job) -> Counts:
@@ -215,6 +244,17 @@ class _Gateless:
     pairs: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 2), np.int32))
     has_mid_circuit: bool = False
     has_feed_forward: bool = False
+
+
+def _used(job: Job) -> tuple[str, ...]:
+    """Where money may be due: where it is, where it is as well, and what was begun for nothing."""
+    second = (job.second,) if job.second else ()
+    return (job.device, *second, *(one.device for one in job.losses if one.charged))
+
+
+def _places_of(charge: Charge) -> dict[str, Place]:
+    places = charge.places or (Place(device=charge.device, price=charge.price),)
+    return {one.device: one for one in places}
 
 
 def _account_key(budget: Budget, span: Span) -> str:

@@ -1,7 +1,7 @@
 """What a job will take and what it took: money by a device's prices, and what quotas count. Pure."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from phalanx.allocation._requirement import Counts
@@ -23,6 +23,11 @@ class Needs:
     def counts(self, unit: str) -> bool:
         """Whether any of ``unit`` is needed."""
         return self.micros.get(unit, 0) > 0
+
+    @property
+    def monies(self) -> dict[str, int]:
+        """What is needed of each currency, where anything is."""
+        return {unit: amount for unit, amount in self.micros.items() if unit not in QUOTAS and amount > 0}
 
     @property
     def money_micros(self) -> int:
@@ -59,6 +64,15 @@ def used(price: PriceModel, model: DeviceModel, counts: Counts, job: Job) -> Nee
         ran = (job.finished_at_ns - job.started_at_ns) / 1e9
         seconds = run_seconds(model, counts, shots) if job.handle else max(0.0, ran)
     return _needs(price, counts, shots, seconds)
+
+
+def together(needs: Sequence[Needs]) -> Needs:
+    """Of one job in several places: it stays one job; shots, seconds and money add up, each currency for itself."""
+    micros: dict[str, int] = {}
+    for one in needs:
+        for unit, amount in one.micros.items():
+            micros[unit] = MICROS if unit == JOBS_UNIT else micros.get(unit, 0) + amount
+    return Needs(needs[0].currency, micros)
 
 
 def _needs(price: PriceModel, counts: Counts, shots: int, seconds: float) -> Needs:

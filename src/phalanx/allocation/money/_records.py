@@ -37,10 +37,19 @@ class Hold(msgspec.Struct, frozen=True):
     micros: int
 
 
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that a job was sent to, and the prices of then."""
+
+    device: str
+    price: PriceTable
+
+
 class Charge(Record, frozen=True, kw_only=True, tag="charge"):
     """One job's money; ``id`` is the job's. ``estimated`` and ``spent`` are millionths by unit.
 
-    ``price`` is the table it was submitted under, and is settled by. ``ended_at_ns`` is 0 while it is held.
+    ``price`` is the table it was submitted under, and is settled by. ``ended_at_ns`` is 0 while it is held. ``places``
+    are all devices that it was sent to, each with its prices, ``used`` those that money is held or spent for, as often
+    as it is: two for a job that runs on two, and one more for each that a vendor charges for without a result.
     """
 
     device: str
@@ -52,3 +61,5 @@ class Charge(Record, frozen=True, kw_only=True, tag="charge"):
     state: ChargeState = ChargeState.HELD
     spent: dict[str, int] = msgspec.field(default_factory=dict)
     ended_at_ns: int = 0
+    places: tuple[Place, ...] = ()
+    used: tuple[str, ...] = ()
