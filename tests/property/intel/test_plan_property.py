@@ -1,5 +1,6 @@
 """The plan of many rules finds exactly what each of them finds by itself, with either matcher."""
 
+from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
 import pytest
@@ -87,3 +88,12 @@ def test_no_matcher_overlooks_what_is_there(atoms, values):
                 Place.INSIDE: atom.text in value,
             }[atom.place]
             assert not holds or all(number in numbers for numbers in found)
+
+
+def test_threads_that_ask_one_matcher_beside_each_other_all_find_it():
+    pytest.importorskip("hyperscan", reason="needs the extra matching")
+    atoms = [Atom("f", Place.INSIDE, f"needle{number}") for number in range(8)]
+    made, joined = HyperscanMatcher(atoms), "\n".join(["hay" * 40] * 2_000 + ["a needle3 and a needle7"])
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(made.find, [joined] * 100))
+    assert [{number for number, _ in one} for one in found] == [{3, 7}] * 100

@@ -4,7 +4,7 @@ Both find the same. Hyperscan (the extra ``matching``) reads a text once for tho
 literal is looked for by itself, which is slower with thousands of rules and as fast with a hundred.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Final, Protocol
 
@@ -62,6 +62,9 @@ class HyperscanMatcher:
             flags=[0] * len(literals),
             literal=True,
         )
+        # Room to work in, for one scan at a time each: threads that scan beside each other take one of their own.
+        self._new_room: Callable[[], Any] = lambda: module.Scratch(self._database)
+        self._rooms: list[Any] = []
         self._terminated: type[Exception] = module.ScanTerminated
         # From the end of a match in what is scanned to the end of the atom in the text.
         self._shifts = [2 if atom.place in (Place.WHOLE, Place.END) else 1 for atom in atoms]
@@ -76,7 +79,14 @@ class HyperscanMatcher:
 
         try:
             data = f"\n{joined}\n".encode("utf-8", "surrogatepass")
-            self._database.scan(data, match_event_handler=on_match)
+            try:
+                room = self._rooms.pop()
+            except IndexError:
+                room = self._new_room()
+            try:
+                self._database.scan(data, match_event_handler=on_match, scratch=room)
+            finally:
+                self._rooms.append(room)
         except self._terminated:
             return None
         return None if len(found) > MAX_SCAN_MATCHES else found
