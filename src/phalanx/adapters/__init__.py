@@ -43,6 +43,7 @@ from phalanx.adapters._keyfile import load_or_create, read_private, replace_priv
 from phalanx.adapters._keyring_wrapper import KeyringWrapper, keyring_wrapper
 from phalanx.adapters._limits import TLS_GOODBYE_S, TLS_HANDSHAKE_S
 from phalanx.adapters._listening import StreamListeners, knock
+from phalanx.adapters._local_batches import LocalBatches
 from phalanx.adapters._loop_watch import LoopWatch
 from phalanx.adapters._nats import NatsTransport
 from phalanx.adapters._nats_client import NatsAccess
@@ -173,6 +174,7 @@ __all__ = [
     "KernelProcess",
     "KeyringWrapper",
     "KubernetesJobs",
+    "LocalBatches",
     "LoopWatch",
     "NatsAccess",
     "NatsCluster",

@@ -18,7 +18,7 @@ from phalanx.adapters._limits import (
 from phalanx.core import Clock, InvalidInput, NotFound, Unavailable
 
 if TYPE_CHECKING:
-    from phalanx.allocation.batches import BatchJob, BatchState
+    from phalanx.allocation.batches import BatchJob, BatchLoad, BatchState
     from phalanx.intel.sharing import HttpAsks, HttpReply
 
 _AGAIN = {429, 502, 503, 504}
@@ -96,6 +96,12 @@ class KubernetesJobs:
             raise NotFound("batch job", name)
         return kubernetes_state(found)
 
+    async def load(self) -> "BatchLoad":
+        from phalanx.allocation.batches import kubernetes_state, load_of
+
+        _, found = await self._place.ask("GET", self._jobs, fine=frozenset())
+        return load_of(kubernetes_state(one) for one in found.get("items", ()))
+
     async def cancel(self, name: str, /) -> None:
         path = f"{self._jobs}/{name}?propagationPolicy=Background"
         await self._place.ask("DELETE", path, fine=frozenset({404}))
@@ -128,6 +134,12 @@ class SlurmJobs:
 
     async def state(self, name: str, /) -> "BatchState":
         return await self._first(await self._named(name), name)
+
+    async def load(self) -> "BatchLoad":
+        from phalanx.allocation.batches import load_of, slurm_state
+
+        _, found = await self._place.ask("GET", f"{_SLURM_API}/jobs", fine=frozenset())
+        return load_of(slurm_state(one) for one in found.get("jobs", ()))
 
     async def cancel(self, name: str, /) -> None:
         for one in await self._named(name):

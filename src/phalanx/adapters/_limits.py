@@ -183,6 +183,9 @@ NVIDIA_SMI_S = 5.0
 MAX_OFFERED_TASKS = 1_000
 QSHARP_WITHIN_S = 60.0
 # Schedulers of a site: how often one is asked again, how long is waited in between, and how much it may answer.
+# Batch jobs of this machine that wait or run, and what is kept of what one says of errors.
+MAX_LOCAL_BATCHES = 256
+BATCH_TAIL_BYTES = 2_048
 BATCH_RETRIES = 6
 BATCH_WAIT_S = 0.5
 MAX_BATCH_WAIT_S = 30.0

@@ -20,6 +20,8 @@ from phalanx.api._artefacts import artefact_routes
 from phalanx.api._auth import Gate
 from phalanx.api._balancing import KINDS as BALANCING_KINDS
 from phalanx.api._balancing import balancing_routes
+from phalanx.api._batches import KINDS as BATCH_KINDS
+from phalanx.api._batches import batch_routes
 from phalanx.api._budgets import KINDS as BUDGET_KINDS
 from phalanx.api._budgets import budget_routes
 from phalanx.api._cluster import KINDS as CLUSTER_KINDS
@@ -134,6 +136,7 @@ _KINDS: Sequence[type] = (
     *HUNT_KINDS,
     *JUDGING_KINDS,
     *MANAGER_KINDS,
+    *BATCH_KINDS,
     *PLACE_KINDS,
     *MODEL_KINDS,
     *THRESHOLD_KINDS,
@@ -177,6 +180,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         reservation_routes(node, gate),
         allocation_routes(node, gate),
         manager_routes(node, gate),
+        batch_routes(node, gate),
         budget_routes(node, gate),
         report_routes(node, gate),
         route_routes(node, gate),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from phalanx.cli._batches_node import list_batches, route, show, stop
 from phalanx.cli._client import ca_option
 from phalanx.cli._output import Group, json_option, print_json
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 def batches() -> None:
     """Jobs on the schedulers of a site: Slurm (slurmrestd, or a script for sbatch) and Kubernetes.
 
-    A job is its name: the same name again is the same job, also after an answer was lost. No node is needed.
+    A job is its name: the same name again is the same job, also after an answer was lost. `submit`, `status`, `cancel`
+    and `script` need no node; `route`, `list`, `show` and `stop` are of a node, which chooses the place.
     """
 
 
@@ -128,3 +130,7 @@ def _show(name: str, state: "BatchState", *, as_json: bool) -> None:
     why = f", {state.reason}" if state.reason else ""
     code = "" if state.exit_code is None else f", exit code {state.exit_code}"
     click.echo(f"{name}: {state.state.value} as {state.id}{why}{code}")
+
+
+for _of_a_node in (route, list_batches, show, stop):
+    batches.add_command(_of_a_node)

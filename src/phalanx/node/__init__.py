@@ -7,6 +7,7 @@ all get their node from it, with different ports.
 from phalanx.node._archive import EventArchive, require_archive
 from phalanx.node._assembly import Assembly, AssemblyState
 from phalanx.node._audit import LedgerAudit, Reindexed, audit_ledger, read_tiles, reindex_ledger
+from phalanx.node._batching import BatchRecord, BatchRouted
 from phalanx.node._cluster import Cluster, ClusterState
 from phalanx.node._deeds import Deed, DutyLine, RoleView, SkillLine, roles
 from phalanx.node._drift import drift_duty
@@ -61,6 +62,8 @@ __all__ = [
     "time_duty",
     "tripwire_duty",
     "GROUPS",
+    "BatchRecord",
+    "BatchRouted",
     "Cluster",
     "ClusterLine",
     "ClusterState",

@@ -7,6 +7,7 @@ from phalanx.allocation.money import Budgets
 from phalanx.core import AlertSink, AuditSink, InvalidInput, Store
 from phalanx.devices import JOBS_AT_ONCE, Fleet, Jobs
 from phalanx.messaging import Bus
+from phalanx.node._batching import Batches, opened_batches
 from phalanx.node._cluster import Cluster
 from phalanx.node._limits import MANAGER
 from phalanx.node._managed import ManagedReservations, ManagedWork, ManagerLine
@@ -50,6 +51,7 @@ class Allotted:
     """The calendar, and, where another node is manager, what it is asked for."""
 
     reservations: Reservations | ManagedReservations
+    batches: Batches
     managed: ManagedWork | None = None
 
 
@@ -60,6 +62,7 @@ async def opened_allotments(
     """The calendar in ``store``, served to other nodes with placements and jobs where the settings say so; or a manager
     elsewhere.
     """
+    batches = opened_batches(settings, ports, store)
     (bus, cluster), wanted = line, settings.cluster
     fleet, placements, jobs, budgets, audit = desk
     if cluster is None and (wanted.manager or wanted.manages):
@@ -71,7 +74,7 @@ async def opened_allotments(
             raise InvalidInput("cluster.manages", f"{wanted.manager} is the manager: this node is none")
         asking = ManagerLine(bus, wanted.manager, ports.clock)
         managed = ManagedWork(asking, bus.process, store, ports.clock, ports.ids, placements, jobs, audit)
-        return Allotted(ManagedReservations(asking, ports.ids), managed)
+        return Allotted(ManagedReservations(asking, ports.ids), batches, managed)
     made = await _own_reservations(settings, ports, store, fleet)
     if cluster is not None and wanted.manages:
         met = cluster
@@ -81,7 +84,7 @@ async def opened_allotments(
 
         work = ManagerDesk(bus.process, store, ports.clock, ports.offload, placements, made, jobs, budgets)
         services.start(MANAGER, Manager(bus, made, work, allowed, telemetry).run)
-    return Allotted(made)
+    return Allotted(made, batches)
 
 
 async def _own_reservations(settings: Settings, ports: Ports, store: Store, fleet: Fleet) -> Reservations:

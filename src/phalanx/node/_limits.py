@@ -114,3 +114,7 @@ MAX_WORK_KEY_CHARS = 200
 PREWARM_EVERY_S = 60.0
 ADVANCE_EVERY_S = 3_600.0
 MAX_ADVANCE_WINDOWS = 256
+# Batch jobs: how long a scheduler may take to say how busy it is, how often jobs are looked at, and how many are kept.
+BATCH_LOAD_S = 10.0
+BATCH_POLL_S = 15.0
+MAX_BATCH_RECORDS = 10_000

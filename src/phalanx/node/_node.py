@@ -44,6 +44,7 @@ from phalanx.messaging import Bus
 from phalanx.node._allocating import Allotted, opened_allotments, opened_placements
 from phalanx.node._archive import EventArchive, opened_events, opened_hunts, opened_migration
 from phalanx.node._assembly import Assembly
+from phalanx.node._batching import Batches
 from phalanx.node._bus import opened_bus
 from phalanx.node._cluster import Cluster
 from phalanx.node._connectors import opened_delivery, opened_telling
@@ -138,6 +139,11 @@ class Node:
     def reservations(self) -> Reservations | ManagedReservations:
         """The calendar, this node's or that of its manager."""
         return self._allotted.reservations
+
+    @property
+    def batches(self) -> Batches:
+        """Commands that are routed to this machine or to schedulers."""
+        return self._allotted.batches
 
     @property
     def managed(self) -> ManagedWork | None:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from phalanx.incidents import DOMAIN_CONTROLLERS
+from phalanx.node._settings_places import PlaceSetting
 from phalanx.node._settings_section import Section
 from phalanx.posture import parse_endpoint
 
@@ -134,6 +135,16 @@ class AllocationSection(Section):
         le=0.5,
         description="Share of decisions for jobs that may try a device expected to be nearly as good, to learn "
         "which is better. Never for emergencies and deadlines. 0: none.",
+    )
+    local_commands: tuple[str, ...] = Field(
+        (),
+        max_length=256,
+        description="Commands that batch jobs may run on this machine, by the word that a job begins with. Whoever may "
+        "submit batch jobs (admins of the default tenant) runs them as the node's user.",
+    )
+    local_slots: int = Field(1, ge=1, le=256, description="Batch jobs that run on this machine at once.")
+    places: tuple[PlaceSetting, ...] = Field(
+        (), max_length=16, description="Schedulers that batch jobs may be routed to: `[[allocation.places]]`."
     )
     advance: bool = Field(
         default=False,

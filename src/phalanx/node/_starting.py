@@ -47,6 +47,7 @@ def start_services(
     services.start("workflows", node.engine.serve)
     services.start("workers", node.workflow_workers.crew.serve)
     start_foresight(node, ports, services)
+    services.start("batches", node.batches.run)
     services.start("device-jobs", node.jobs.run)
     services.start(
         "device-watch", lambda: watch_devices(node.fleet, node.device_history, clock, node.alerts, node.jobs.reconsider)

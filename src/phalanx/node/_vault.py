@@ -50,6 +50,7 @@ from phalanx.intel.places import PLACE_PARTS, PLACE_TABLES
 from phalanx.intel.sharing import COLLECTIONS, EXPORTS, OBJECTS, STATUSES
 from phalanx.ledger import Sealer
 from phalanx.messaging import DEAD_LETTERS
+from phalanx.node._batching import BATCHED
 from phalanx.node._invitations import INVITATIONS
 from phalanx.node._managed import ASKED
 from phalanx.node._manager_desk import PLACED
@@ -72,7 +73,7 @@ SEALED_TABLES = (
     OPINIONS, ORDERS, OUTBOX, PLACE_PARTS, PLACE_TABLES, PROPOSALS, QUARANTINE, REHEARSALS, REPLAYS, RUNS, RUN_STATES,
     SCORES, SEGMENTS, SINK_LETTERS, SINK_STATES, SOURCE_STATES, STATUSES, STEP_ATTEMPTS, STEP_RESULTS, STEP_UNDOS,
     SUPPRESSIONS, THRESHOLDS, THRESHOLD_MOVES, THRESHOLD_PINS, TRIPWIRES, VALUES, WAYPOINTS, WORDS, WORKFLOW_FILES,
-    EXPERIENCE, ASKED, PLACED, WORKER_SECRETS,
+    EXPERIENCE, ASKED, BATCHED, PLACED, WORKER_SECRETS,
 )  # fmt: skip
 
 

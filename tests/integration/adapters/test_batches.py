@@ -8,10 +8,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from phalanx.adapters import HttpAsker, KubernetesJobs, SlurmJobs
-from phalanx.allocation.batches import BatchJob, sbatch_script, slurm_state
+from phalanx.adapters import HttpAsker, KubernetesJobs, LocalBatches, SlurmJobs
+from phalanx.allocation.batches import BatchJob, BatchLoad, sbatch_script, slurm_state
+from phalanx.allocation.routing import Aims
 from phalanx.core import InvalidInput, NotFound, Unavailable
 from phalanx.devices import JobState
+from phalanx.node import build_node, load_settings, open_ports
 
 JOB = BatchJob(name="nightly-1", command=("solve", "--for", "a b"), image="lab/solver:3", environment={"SEED": "4 2"})
 
@@ -78,6 +80,8 @@ def kubernetes(scheduler, method, path, body):
         assert body["apiVersion"] == "batch/v1"
         assert body["spec"]["template"]["spec"]["restartPolicy"] == "Never"
         return 201, scheduler.add({"status": {}, **body})
+    if not name:
+        return 200, {"kind": "JobList", "apiVersion": "batch/v1", "items": scheduler.jobs}
     if name not in known:
         return 404, {"kind": "Status", "reason": "NotFound"}
     if method == "DELETE":
@@ -186,6 +190,25 @@ def test_states_are_those_of_qrmi_and_jobs_are_cancelled(rig):
     asyncio.run(main())
 
 
+@pytest.mark.requirement("QRM-10", "QRM-11")
+def test_schedulers_say_how_much_waits_and_runs_there(rig):
+    scheduler, _, system, _ = rig
+
+    async def main():
+        assert await system.load() == BatchLoad()
+        for name in ("a", "b", "c"):
+            await system.ensure(BatchJob(name=name, command=("x",), image="i"))
+        scheduler.jobs[0]["status"], scheduler.jobs[0]["job_state"] = {"active": 1}, ["RUNNING"]
+        done = {"conditions": [{"type": "Complete", "status": "True"}]}
+        scheduler.jobs[1]["status"], scheduler.jobs[1]["job_state"] = done, ["COMPLETED"]
+        assert await system.load() == BatchLoad(pending=1, running=1)
+        scheduler.trouble = [403]
+        with pytest.raises(Unavailable, match="403"):
+            await system.load()
+
+    asyncio.run(main())
+
+
 def test_a_server_that_stays_away_and_one_that_refuses(rig):
     scheduler, clock, system, _ = rig
 
@@ -238,3 +261,128 @@ def test_the_script_for_sbatch_quotes_and_names_its_qpus():
             BatchJob(**({"name": "x", "command": ("y",)} | bad))
     assert slurm_state({"job_id": 1, "job_state": ["NODE_FAIL"]}).state is JobState.FAILED
     assert slurm_state({"job_id": 1, "state": {"current": ["CANCELLED by 7"]}}).state is JobState.CANCELLED
+
+
+@contextlib.asynccontextmanager
+async def node_with(folder, hpc, cloud, **more):
+    """A node that has this machine, a Slurm and a Kubernetes to choose from."""
+    token = folder / "token"
+    if not token.exists():
+        token.write_text("secret\n")
+        token.chmod(0o600)
+    places = [
+        {"name": "hpc", "type": "slurm", "url": hpc.url, "user": "lab", "token_file": str(token), "start_s": 5.0,
+         "speed": 10.0, "slots": 2},
+        {"name": "cloud", "type": "kubernetes", "url": cloud.url, "token_file": str(token), "image": "lab/solver:3",
+         "start_s": 1.0, "speed": 2.0, "cpu_hour": 0.1},
+    ]  # fmt: skip
+    flags = {
+        "node.data_dir": folder / "node", "agents.per_role": 1, "allocation.local_commands": "sh",
+        "allocation.places": json.dumps(places), **more,
+    }  # fmt: skip
+    settings = load_settings(file=None, environ={}, flags=flags).settings
+    async with open_ports(settings) as ports, build_node(settings, ports) as node:
+        yield node
+
+
+async def ended(batches, name):
+    while True:
+        found = await batches.get(name)
+        if found.state.state.final:
+            return found
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.requirement("QRM-10", "QRM-11")
+def test_a_node_routes_batch_jobs_to_itself_to_slurm_or_to_kubernetes_each_once(tmp_path):
+    aims, hurried = Aims(worth=10.0, hour=10.0), Aims(worth=10.0, hour=100.0)
+    slurm_jobs, cloud_jobs = Scheduler(), Scheduler()
+    short = BatchJob(name="short", command=("sh", "-c", "echo oh >&2; exit 3"))
+    long = BatchJob(name="long", command=("solve",), image="lab/solver:4")
+    with contextlib.ExitStack() as stack:
+        hpc = stack.enter_context(contextlib.closing(Server(slurm_jobs, slurm)))
+        cloud = stack.enter_context(contextlib.closing(Server(cloud_jobs, kubernetes)))
+
+        async def first_life():
+            async with node_with(tmp_path, hpc, cloud) as node:
+                batches = node.batches
+                made = await batches.submit(short, 0.5, aims)
+                assert (made.record.place, made.routed.name) == ("local", "local")
+                failed = await ended(batches, "short")
+                assert (failed.state.state, failed.state.exit_code, failed.state.reason) == (JobState.FAILED, 3, "oh")
+                good = BatchJob(name="good", command=("sh", "-c", 'test "$X" = 7'), environment={"X": "7"})
+                await batches.submit(good, 0.5, aims)
+                assert (await ended(batches, "good")).state.state is JobState.COMPLETED
+                endless = BatchJob(name="endless", command=("sh", "-c", "sleep 1000"))
+                await batches.submit(endless, 0.5, aims)
+                assert (await batches.cancel("endless")).state.state is JobState.CANCELLED
+
+                made = await batches.submit(long, 600.0, aims)
+                assert made.record.place == "hpc"
+                assert "no setting allows it" in {one.way.name: one.reason for one in made.routed.ways}["local"]
+                assert [one["name"] for one in slurm_jobs.jobs] == ["long"]
+                again = await batches.submit(long, 600.0, aims)
+                assert (again.routed, again.record.state.id) == (None, made.record.state.id)
+                with pytest.raises(InvalidInput, match="another job"):
+                    await batches.submit(BatchJob(name="long", command=("other",)), 600.0, aims)
+                slurm_jobs.jobs[0]["job_state"] = ["RUNNING"]
+                for n in range(40):
+                    slurm_jobs.add({"name": f"other-{n}", "job_state": ["PENDING"]})
+                made = await batches.submit(BatchJob(name="full", command=("solve",)), 600.0, hurried)
+                assert made.record.place == "cloud", "the queue of Slurm is long"
+                sent = cloud_jobs.jobs[0]["spec"]["template"]["spec"]["containers"][0]
+                assert (sent["image"], sent["command"]) == ("lab/solver:3", ["solve"])
+                slurm_jobs.trouble = [401] * 9
+                told = await batches.route(BatchJob(name="x", command=("solve",)), 600.0, aims)
+                assert told.name == "cloud"
+                assert "cannot be asked" in {one.way.name: one.reason for one in told.ways}["hpc"]
+                slurm_jobs.trouble = []
+                await batches.submit(BatchJob(name="left", command=("sh", "-c", "sleep 1000")), 0.5, aims)
+
+        async def second_life():
+            async with node_with(tmp_path, hpc, cloud) as node:
+                slurm_jobs.jobs[0]["job_state"] = ["COMPLETED"]
+                assert (await node.batches.get("long")).state.state is JobState.COMPLETED
+                assert (await node.batches.submit(long, 600.0, aims)).record.place == "hpc"
+                assert sum(one["name"] == "long" for one in slurm_jobs.jobs) == 1
+                assert "node stopped" in (await node.batches.get("left")).state.reason
+                cloud_jobs.jobs[0]["status"] = {"conditions": [{"type": "Failed", "status": "True", "reason": "OOM"}]}
+                assert (await node.batches.get("full")).state.reason == "OOM"
+                assert {one.job.name for one in await node.batches.newest(limit=10)} == {
+                    "short", "good", "endless", "long", "full", "left"
+                }  # fmt: skip
+                with pytest.raises(NotFound):
+                    await node.batches.get("nobody")
+                with pytest.raises(Unavailable, match="no place is left"):
+                    await node.batches.submit(BatchJob(name="huge", command=("solve",), cpus=1_000), 1.0, aims)
+
+        asyncio.run(first_life())
+        asyncio.run(second_life())
+
+
+@pytest.mark.requirement("QRM-11")
+def test_on_this_machine_only_what_is_named_is_run_and_not_longer_than_it_may():
+    async def main():
+        system = LocalBatches(("sh", "no-such-command"), 1)
+        with pytest.raises(InvalidInput, match="none that may be run"):
+            await system.ensure(BatchJob(name="x", command=("rm", "-rf", "x")))
+        with pytest.raises(NotFound):
+            await system.state("x")
+        await system.ensure(BatchJob(name="slow", command=("sh", "-c", "sleep 1000"), limit_s=1))
+        waiting = await system.ensure(BatchJob(name="second", command=("sh", "-c", "sleep 1000")))
+        assert waiting.state is JobState.QUEUED
+        await system.cancel("second")
+        await system.cancel("nobody")
+        assert (await system.state("second")).state is JobState.CANCELLED
+        missing = BatchJob(name="missing", command=("no-such-command",))
+        await system.ensure(missing)
+        found = waiting
+        while not found.state.final:
+            await asyncio.sleep(0.02)
+            found = await system.state("missing")
+        assert found.state is JobState.FAILED
+        assert "no-such-command" in found.reason
+        assert "longer than 1 s" in (await system.state("slow")).reason
+        await system.close()
+
+    asyncio.run(main())

@@ -228,6 +228,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node, tmp_path):
                 "/v1/cluster",
                 "/v1/agents/succession",
                 "/v1/manager/job",
+                "/v1/batches/{batch}",
                 "/v1/messages/topology",
             }:
                 continue
@@ -247,6 +248,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node, tmp_path):
             if "items" in answer.json():
                 # Which duties there are is for plug-ins to say; the sink refused nothing, its peer is not there.
                 assert answer.json()["items"] or path in {
+                    "/v1/batches",
                     "/v1/duties",
                     "/v1/sinks/{sink_name}/dead-letters",
                     "/v1/allocation/policies",  # no job ran on a machine: nothing is known of what policies are worth

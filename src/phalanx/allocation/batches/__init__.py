@@ -10,10 +10,12 @@ clients at one moment can both submit, but never run, the same name, and the lat
 
 from phalanx.allocation.batches._jobs import (
     BatchJob,
+    BatchLoad,
     BatchState,
     BatchSystem,
     kubernetes_job,
     kubernetes_state,
+    load_of,
     sbatch_script,
     slurm_request,
     slurm_state,
@@ -21,10 +23,12 @@ from phalanx.allocation.batches._jobs import (
 
 __all__ = [
     "BatchJob",
+    "BatchLoad",
     "BatchState",
     "BatchSystem",
     "kubernetes_job",
     "kubernetes_state",
+    "load_of",
     "sbatch_script",
     "slurm_request",
     "slurm_state",

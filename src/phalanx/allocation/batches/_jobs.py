@@ -6,7 +6,7 @@ and Kubernetes ``batch/v1``.
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -55,6 +55,13 @@ class BatchState(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
 
 
+class BatchLoad(msgspec.Struct, frozen=True, kw_only=True):
+    """How many jobs of anybody wait and run at a scheduler, as far as it shows them."""
+
+    pending: int = 0
+    running: int = 0
+
+
 class BatchSystem(Protocol):
     """A scheduler. All raise ``Unavailable`` when it cannot be asked, and ``ensure`` may then be asked again."""
 
@@ -68,6 +75,10 @@ class BatchSystem(Protocol):
 
     async def cancel(self, name: str, /) -> None:
         """Nothing happens where it has ended, or never was."""
+        ...
+
+    async def load(self) -> BatchLoad:
+        """What goes on there now."""
         ...
 
 
@@ -158,3 +169,9 @@ def slurm_state(found: Mapping[str, Any]) -> BatchState:
         id=str(found["job_id"]), state=state, exit_code=code,
         reason=word if state is JobState.FAILED else "",
     )  # fmt: skip
+
+
+def load_of(states: Iterable[BatchState]) -> BatchLoad:
+    """Jobs as a listing has them, counted."""
+    found = [one.state for one in states]
+    return BatchLoad(pending=found.count(JobState.QUEUED), running=found.count(JobState.RUNNING))

@@ -7,12 +7,17 @@ the way that is expected to lose least is taken, and every other one is told why
 Limits: expectations are as good as what was learned; a fidelity is learned only where outcomes are known.
 """
 
+from phalanx.allocation.routing._batch_places import KUBERNETES, LOCAL, SLURM, BatchPlace, route_batch
 from phalanx.allocation.routing._learning import Expectations
 from phalanx.allocation.routing._router import Routed, Router, Verdict, judge
 from phalanx.allocation.routing._ways import Aims, Kind, Way, expected_loss, loss_of, ways_of
 
 __all__ = [
+    "KUBERNETES",
+    "LOCAL",
+    "SLURM",
     "Aims",
+    "BatchPlace",
     "Expectations",
     "Kind",
     "Routed",
@@ -22,5 +27,6 @@ __all__ = [
     "expected_loss",
     "judge",
     "loss_of",
+    "route_batch",
     "ways_of",
 ]
