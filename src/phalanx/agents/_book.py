@@ -83,7 +83,7 @@ class Missions:
         """Raises ``NotFound``."""
         row = await self._store.get(MISSIONS, tenant, mission)
         if row is None:
-            raise NotFound("mission", mission)
+            raise NotFound("mission", mission, hint="`phalanx agents missions` lists the newest")
         return decode(row.value, Mission)
 
     async def list(

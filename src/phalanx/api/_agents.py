@@ -119,7 +119,8 @@ def _add_succession(router: APIRouter, node: "Node", gate: Gate) -> None:
 
     def succession() -> Succession:
         if node.swarm.succession is None:
-            raise NotFound("succession", node.bus.process, hint="name nodes in cluster.heirs")
+            hint = "name the nodes that are to continue its missions in cluster.heirs"
+            raise NotFound("heir of", node.bus.process, hint=hint)
         return node.swarm.succession
 
     @router.get("/agents/succession", responses=answer(SuccessionView), dependencies=[viewer])

@@ -108,9 +108,10 @@ def show(agent: str, client: NodeClient, as_json: bool) -> None:
     if as_json:
         print_json(row)
         return
-    for name, value in row.items():
-        shown = time_of("heard_ns")(row) if name == "heard_ns" and value else value
-        click.echo(f"{name:<14} {', '.join(value) if isinstance(value, list) else shown}")
+    heard = time_of("heard_ns")(row) if row["heard_ns"] else "not yet"
+    shown = {name: value for name, value in row.items() if name not in ("heard_ns", "busy_s")}
+    for name, value in {**shown, "heard": heard, "busy": f"{row['busy_s']:.1f} s"}.items():
+        click.echo(f"{name:<14} {', '.join(value) if isinstance(value, list) else value}")
 
 
 @agents.command("duties")

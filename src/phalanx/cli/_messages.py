@@ -100,6 +100,8 @@ def broadcast(text: str, within_s: float, client: NodeClient, as_json: bool) -> 
     """
     import json
 
+    if not text.strip():
+        raise click.BadParameter("there is nothing to say", param_hint="TEXT")
     body = json.dumps({"text": text, "within_s": within_s}).encode()
     report = client.post("/v1/messages/broadcast", content=body, headers={"Content-Type": "application/json"})
     if as_json:

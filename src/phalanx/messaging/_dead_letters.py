@@ -106,7 +106,7 @@ class DeadLetters:
         """Raises ``NotFound``."""
         row = await self._store.get(DEAD_LETTERS, tenant, letter)
         if row is None:
-            raise NotFound("dead letter", letter)
+            raise NotFound("dead letter", letter, hint="`phalanx messages dead-letters` lists those that are kept")
         return decode(row.value, DeadLetter)
 
     async def forget(self, letter: DeadLetter) -> None:

@@ -72,7 +72,7 @@ def test_agents_are_listed_and_looked_up(run):
     assert json.loads(run("registry", "--role", "hunter", "--min-trust", "0.5", "--able", "--json")) == [AGENT]
     assert run.asked[-1] == ("/v1/agents", {"role": "hunter", "min_trust": 0.5, "able": "true"})
     told = run("show", "hunter-1.2")
-    assert "busy_s         2.5" in told
+    assert "busy           2.5 s" in told
     assert "duties         watch" in told
 
 

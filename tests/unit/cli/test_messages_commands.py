@@ -62,6 +62,9 @@ def test_routes_streams_members_and_dead_letters_are_tables_and_json(node):
     }  # fmt: skip
     assert "taken by 8" in run("broadcast", "fire")
     assert "r: shed" in run("broadcast", "fire")
+    n_posted = len(posted)
+    assert "nothing to say" in run("broadcast", " ")
+    assert len(posted) == n_posted
     assert json.loads(run("broadcast", "fire", "--json"))["open"] == ["q"]
     assert posted[:2] == ["/v1/messages/dead-letters/a%2Fb/replay", "/v1/messages/dead-letters/0/discard"]
 
