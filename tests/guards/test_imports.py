@@ -196,3 +196,8 @@ def test_reaching_into_another_room_is_found(planted):
     assert private_reaches([planted("from phalanx.testing import SimWorld")])
     assert private_reaches([planted("import phalanx.adapters", "src/phalanx/api/_planted.py")])
     assert not private_reaches([planted("from phalanx.core import encode\nfrom phalanx.intel._read import x")])
+
+
+def test_listing_devices_compiles_nothing():
+    loaded = modules_loaded_by("phalanx.adapters, phalanx.devices")
+    assert not {"numba", "scipy", "phalanx.workflows"} & set(loaded)

@@ -47,10 +47,8 @@ from phalanx.adapters._local_batches import LocalBatches
 from phalanx.adapters._loop_watch import LoopWatch
 from phalanx.adapters._nats import NatsTransport
 from phalanx.adapters._nats_client import NatsAccess
-from phalanx.adapters._nats_cluster import ClusterAccess, NatsCluster, ServePlan
 from phalanx.adapters._nats_config import NatsServerPlan
 from phalanx.adapters._nats_server import NatsServer, find_nats_server, nats_server_version
-from phalanx.adapters._nats_work import NatsCrewLine, NatsHandLine
 from phalanx.adapters._nkey import Nkey
 from phalanx.adapters._noise import DeviceNoise, JitterNoise, OsNoise, device_noise, jitter_noise, os_noise
 from phalanx.adapters._otlp import OtlpExporter
@@ -87,6 +85,8 @@ if TYPE_CHECKING:
     from phalanx.adapters._connector_nats import nats_sink, nats_source
     from phalanx.adapters._endpoint_probe import NetworkProbe, ask_ssh
     from phalanx.adapters._http_asks import HttpAsker
+    from phalanx.adapters._nats_cluster import ClusterAccess, NatsCluster, ServePlan
+    from phalanx.adapters._nats_work import NatsCrewLine, NatsHandLine
     from phalanx.adapters._sink_http import (
         elastic_sink,
         secops_sink,
@@ -103,8 +103,13 @@ if TYPE_CHECKING:
 
 # Whoever lists devices or opens a store needs no connectors, which bring half of the rooms above with them.
 _LATER = {
+    "ClusterAccess": "_nats_cluster",
     "HttpAsker": "_http_asks",
+    "NatsCluster": "_nats_cluster",
+    "NatsCrewLine": "_nats_work",
+    "NatsHandLine": "_nats_work",
     "NetworkProbe": "_endpoint_probe",
+    "ServePlan": "_nats_cluster",
     "ask_ssh": "_endpoint_probe",
     "elastic_sink": "_sink_http",
     "file_source": "_source_file",

@@ -79,6 +79,10 @@ def device_routes(node: "Node", gate: Gate) -> APIRouter:
         ] = None,
     ) -> Response:
         """One number of a device over time."""
+        known = node.fleet.backend(name).device.calibration
+        most = len(known.pair) if number is HistoryNumber.TWO_QUBIT_ERROR else known.n_qubits
+        if qubit is not None and qubit >= most:
+            raise InvalidInput("qubit", f"{qubit} is none of the {most} that {name} has, counted from 0")
         seen = await node.device_history.calibrations(node.fleet.backend(name).device)
         return Response(history_svg(*history_line(name, seen, number, qubit)), media_type=_SVG)
 

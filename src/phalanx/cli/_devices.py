@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _JSON = {"Content-Type": "application/json"}
 _FINAL = {"Completed", "Failed", "Cancelled"}
 _POLL_S = 0.2
+# The first is what is drawn unless another is asked for.
+_NUMBERS = ("two_qubit_error", "one_qubit_error", "readout_error", "t1_ns", "t2_ns")
+_WORKER_NUMBERS = ("busy", "memory", "load", "gpu")
 
 plot_option = click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write the picture to this SVG file."
@@ -63,7 +66,8 @@ def list_devices(here: bool, provider: str, client: NodeClient, as_json: bool) -
         ("waiting", lambda row: "" if row["queue"]["depth"] is None else str(row["queue"]["depth"])),
         ("price", lambda row: row["price"]["shape"]),
     ]
-    print_table("Devices", rows, columns, empty="there is none")
+    none = f"there is none of a provider {provider!r}" if provider else "there is none"
+    print_table("Devices", rows, columns, empty=none)
 
 
 @devices.command("show")
@@ -95,18 +99,26 @@ def show(device: str, plot: Path | None, client: NodeClient, as_json: bool) -> N
 
 @devices.command("watch")
 @click.argument("device")
-@click.option("--number", default="two_qubit_error", show_default=True, help="Which number --plot draws.")
+@click.option("--number", help="Which number --plot draws; otherwise the two-qubit error, of a worker how busy it is.")
 @click.option("--qubit", type=click.IntRange(0), help="Draw one qubit instead of the median.")
 @plot_option
 @client_options
 @json_option
-def watch(device: str, number: str, qubit: int | None, plot: Path | None, client: NodeClient, as_json: bool) -> None:
+def watch(
+    device: str, number: str | None, qubit: int | None, plot: Path | None, client: NodeClient, as_json: bool
+) -> None:  # fmt: skip
     """How the calibration, the queue and the availability of DEVICE went, and what drifted.
 
     DEVICE may be a worker, worker.NAME: then --number is busy, memory, load or gpu.
     """
+    numbers = _WORKER_NUMBERS if device.startswith("worker.") else _NUMBERS
+    number = number or numbers[0]
+    if number not in numbers:
+        raise InvalidInput("--number", f"{number!r} is none of {', '.join(numbers)}")
     if device.startswith("worker."):
-        watch_worker(device, "busy" if number == "two_qubit_error" else number, plot, client, as_json=as_json)
+        if qubit is not None:
+            raise InvalidInput("--qubit", f"{device} is a machine without qubits")
+        watch_worker(device, number, plot, client, as_json=as_json)
         return
     path = f"/v1/devices/{quote(device, safe='')}/history"
     history = client.get(path)
@@ -233,7 +245,7 @@ def refresh(provider: str, target: Path) -> None:
 @devices.command("prices")
 @json_option
 def prices(as_json: bool) -> None:
-    """The price lists of real machines that this package brings, with source and date. None was checked since."""
+    """The price lists of real machines that this package brings: source, date, and whether each was read again."""
     from phalanx.devices import price_lists
 
     rows = [
@@ -295,10 +307,14 @@ def _print_head(detail: dict[str, Any]) -> None:
     click.echo(f"qubits       {device['usable_qubits']} of {device['n_qubits']} work")
     click.echo(f"calibration  {_calibrated(device) or 'none'}, {device['calibration_source']}")
     click.echo(f"couplers     {len(detail['couplers'])}, {sum(c['faulty'] for c in detail['couplers'])} masked")
-    click.echo(f"medians      two-qubit {_percent(device['two_qubit_error'])}, one-qubit "
-               f"{_percent(device['one_qubit_error'])}, readout {_percent(device['readout_error'])}")  # fmt: skip
+    medians = {"two-qubit": "two_qubit_error", "one-qubit": "one_qubit_error", "readout": "readout_error"}
+    told = [f"{name} {_percent(device[field]) or 'unknown'}" for name, field in medians.items()]
+    click.echo(f"medians      {', '.join(told)}")
     able = [name.replace("_", "-") for name, has in detail["features"].items() if has]
     click.echo(f"can          {', '.join(able)}")
+    if detail["analog"]:
+        told = [f"{name} {value:g}" for name, value in detail["analog"].items() if value]
+        click.echo(f"allows       {', '.join(told)} (µm, µs, rad/µs)")
     price = device["price"]
     click.echo(f"price        {price['shape']} in {price['currency']}, {price['source']}")
 

@@ -10,6 +10,7 @@ from phalanx.devices._limits import MAX_DRAWN_COUPLERS
 from phalanx.devices._model import DeviceModel
 
 _SIDE, _MARGIN = 640.0, 28.0
+_BY_THE_MINUTE_NS = 2 * 86_400 * 10**9
 # From good to bad; told apart in grey as well, and by people who do not see red and green.
 _SHADES = ((253, 231, 37), (94, 201, 98), (33, 145, 140), (59, 82, 139), (68, 1, 84))
 
@@ -21,7 +22,7 @@ def topology_svg(device: DeviceModel) -> str:
     places = _places(device.n_qubits, known.pair, all_to_all=device.all_to_all)
     two = _shades(known.two_qubit_error, known.faulty_coupler)
     one = _shades(known.readout_error, known.faulty_qubit)
-    label = escape(_legend(device))
+    label = escape(" ".join(_legend(device)))
     size = f"{_SIDE:.0f} {_SIDE + 40:.0f}"
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" role="img" aria-label="{label}" '
     parts = [f'{head}font-family="sans-serif">']
@@ -45,9 +46,9 @@ def topology_svg(device: DeviceModel) -> str:
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{one[qubit]}" stroke="#555"{dash}>'
             f"<title>{title}</title></circle>"
         )
-    parts.append(
-        f'<text x="{_MARGIN}" y="{_SIDE + 24:.0f}" font-size="13" fill="#777">{escape(_legend(device))}</text>'
-    )
+    for line, text in enumerate(_legend(device)):
+        place = f'x="{_MARGIN}" y="{_SIDE + 18 + 18 * line:.0f}"'
+        parts.append(f'<text {place} font-size="13" fill="#777">{escape(text)}</text>')
     return "".join([*parts, "</svg>"])
 
 
@@ -75,12 +76,12 @@ def history_svg(name: str, unit: str, points: Sequence[tuple[int, float]], marke
         x, y = place(at, value)
         radius, shade = (5.0, "#c2410c") if at in times else (2.5, "#21918c")
         dots += f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{shade}"/>'
-    labels = (
-        f'<text x="8" y="34" font-size="12" fill="#777">{high:.4g}</text>'
-        f'<text x="8" y="{height - 30:.0f}" font-size="12" fill="#777">{low:.4g}</text>'
+    # One value stands in the middle, and is written there once.
+    heights = ((34.0, high), (height - 30, low)) if high > low else ((height / 2 + 4, low),)
+    labels = "".join(f'<text x="4" y="{y:.0f}" font-size="12" fill="#777">{one:.3g}</text>' for y, one in heights)
+    labels += (
         f'<text x="60" y="{height - 8:.0f}" font-size="12" fill="#777">{escape(name)} ({escape(unit)}), '
-        f"{np.datetime64(first, 'ns').astype('datetime64[D]')} to {np.datetime64(last, 'ns').astype('datetime64[D]')}"
-        "</text>"
+        f"{_times(first, last)}</text>"
     )
     return (
         head + f'<polyline points="{line}" fill="none" stroke="#21918c" stroke-width="1.5"/>' + dots + labels + "</svg>"
@@ -127,13 +128,22 @@ def _rgb(share: float) -> str:
     return "#{:02x}{:02x}{:02x}".format(*mixed)
 
 
-def _legend(device: DeviceModel) -> str:
+def _legend(device: DeviceModel) -> tuple[str, str]:
     known = device.calibration
     date = np.datetime64(known.calibrated_at_ns, "ns").astype("datetime64[D]")
+    readout, two_qubit = _percent(known.median("readout_error")), _percent(known.median("two_qubit_error"))
     return (
-        f"{device.name}, calibrated {date}: readout {_percent(known.median('readout_error'))}, "
-        f"two-qubit {_percent(known.median('two_qubit_error'))} (medians); dark is worse, dashed is masked"
+        f"{device.name}, calibrated {date}: readout {readout}, two-qubit {two_qubit} (medians)",
+        "couplers by two-qubit error, qubits by readout error: dark is worse, dashed is masked",
     )
+
+
+def _times(first_ns: int, last_ns: int) -> str:
+    """From when to when: by the minute where it is a day or two, else by the day."""
+    unit = "m" if last_ns - first_ns < _BY_THE_MINUTE_NS else "D"
+    first, last = (str(np.datetime64(at, "ns").astype(f"datetime64[{unit}]")) for at in (first_ns, last_ns))
+    told = first if first == last else f"{first} to {last}"
+    return told.replace("T", " ") + (" UTC" if unit == "m" else "")
 
 
 def _percent(value: float) -> str:

@@ -23,6 +23,7 @@ _SCALED = {
     "t1_s": ("t1_ns", _S), "t2_s": ("t2_ns", _S), "one_qubit_us": ("one_qubit_ns", _US),
     "two_qubit_us": ("two_qubit_ns", _US), "readout_us": ("readout_ns", _US),
 }  # fmt: skip
+NOT_CHECKED = "as published, not re-verified"
 _ERRORS = ("one_qubit_error", "two_qubit_error", "readout_error")
 _KINDS = Quality(readout=ErrorKind.ASSIGNMENT, one_qubit=ErrorKind.AVERAGE, two_qubit=ErrorKind.AVERAGE)
 
@@ -76,7 +77,7 @@ def _published(entry: dict[str, Any]) -> PublishedDevice:
     for name in _ERRORS:
         numbers |= {one: entry[one] for one in (name, f"{name}_se") if one in entry}
     known = uniform_calibration(
-        n_qubits, _pairs(topology, n_qubits), numbers, calibrated_at_ns=_ns(entry["as_of"]), source=entry["source"]
+        n_qubits, _pairs(topology, n_qubits), numbers, calibrated_at_ns=_ns(entry["as_of"]), source=_sourced(entry)
     )
     able = entry.get("features", [])
     features = Features(gates=topology != "none", **dict.fromkeys(able, True))
@@ -106,11 +107,17 @@ def _pairs(topology: str, n_qubits: int) -> np.ndarray:
 
 def _price(entry: dict[str, Any]) -> PriceModel:
     numbers = {name: value for name, value in entry.items() if isinstance(value, float)}
-    source = f"{entry['source']}; not checked since"
+    source = _sourced(entry)
     return PriceModel(
         shape=PriceShape(entry["shape"]), currency=entry["currency"], as_of_ns=_ns(entry["as_of"]), source=source,
         **numbers,
     )  # fmt: skip
+
+
+def _sourced(entry: dict[str, Any]) -> str:
+    """Where a figure is from, and whether it was read again since."""
+    checked = entry.get("checked")
+    return f"{entry['source']} ({f'checked: {checked}' if checked else NOT_CHECKED})"
 
 
 def _ns(day: date) -> int:

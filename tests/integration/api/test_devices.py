@@ -24,6 +24,9 @@ def test_devices_are_listed_shown_and_drawn(on_node):
         history = (await api.http.get("/v1/devices/local.statevector/history")).raise_for_status().json()
         assert history["device"] == "local.statevector"
         assert (await api.http.get("/v1/devices/local.statevector/history.svg?number=t1_ns")).text.startswith("<svg")
+        beyond = await api.http.get("/v1/devices/local.statevector/history.svg?number=t1_ns&qubit=99")
+        assert beyond.status_code in {400, 422}
+        assert "none of the 22" in beyond.text
         assert (await api.http.get("/v1/devices/no.such")).status_code == 404
 
     on_node(work)

@@ -46,6 +46,8 @@ def model(name, error, fee, *, queue=None):
 class Vendor:
     """A machine whose jobs wait ``waits_s`` and then take ``took_s``; a job that has begun cannot be dropped."""
 
+    stops_running = False
+
     def __init__(self, world, device, *, waits_s=0.0, took_s=1.0):
         self.world, self.device, self.waits_s, self.took_s = world, device, waits_s, took_s
         self.sent, self.dropped = {}, set()
@@ -80,7 +82,7 @@ class Vendor:
         return ShotResult({"00": shots}, came_from)
 
     async def recall(self, handle, /):
-        if await self.stage(handle) is not Stage.WAITING:
+        if await self.stage(handle) is not Stage.WAITING and not self.stops_running:
             raise Unavailable(self.device.name, "it has begun")
         self.dropped.add(handle)
 
@@ -138,6 +140,7 @@ def test_what_waits_at_a_vendor_moves_and_its_money_with_it():
             await world.clock.sleep(2.0)
             assert await view(budgets) == (0.0, 14.0)
             assert await jobs.reconsider("a.a-good", "nothing happened") == 0, "where it is still the best it stays"
+            await world.clock.sleep(1.0)
             good.device = model("a-good", 0.3, 7.0)
             assert await jobs.reconsider("a.a-good", "its calibration drifted") == 1
             found = await ended(world, jobs, job)
@@ -220,7 +223,13 @@ async def hedged(world, store, *, first, granted=100.0):
 
 @pytest.mark.requirement("QRM-8")
 @pytest.mark.parametrize(
-    ("first", "paid"), [({"waits_s": 10_000.0}, 2.0), ({"took_s": 10_000.0}, 9.0)], ids=["waited", "had begun"]
+    ("first", "paid"),
+    [
+        ({"waits_s": 10_000.0}, 2.0),
+        ({"took_s": 10_000.0}, 9.0),
+        ({"took_s": 10_000.0, "stops_running": True}, 9.0),
+    ],
+    ids=["waited", "had begun", "had begun and was stopped"],
 )
 def test_a_hedged_job_holds_two_prices_and_pays_what_was_charged(first, paid):
     async def main(world, store):

@@ -121,3 +121,11 @@ def test_a_map_shows_every_qubit_and_coupler_and_dashes_what_is_masked():
     )
     assert "nan" not in picture
     assert topology_svg(device(1, two=[0.01, 1.0])).count("dasharray") == 1
+
+
+def test_pictures_say_when_and_what_in_full():
+    hour = 3_600 * 10**9
+    line = history_svg("worker.one: load", "processes", [(hour * at, float(at)) for at in (24, 25, 26)])
+    assert "1970-01-02 00:00 to 1970-01-02 02:00 UTC" in line
+    assert "1970-01-02 to 1970-01-31" in history_svg("x", "y", [(24 * hour * at, float(at)) for at in (1, 30)])
+    assert history_svg("x", "y", [(hour, 0.408)]).count(">0.408<") == 1

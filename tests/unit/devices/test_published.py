@@ -15,7 +15,7 @@ from phalanx.devices import (
     shipped_snapshots,
 )
 
-PROVIDERS = ("ionq", "quantinuum", "quandela", "braket")
+PROVIDERS = ("ionq", "quantinuum", "quandela", "braket", "pasqal")
 
 
 @pytest.mark.requirement("QRM-4")
@@ -28,6 +28,7 @@ def test_every_machine_says_where_its_figures_are_from_and_of_when(provider):
         assert one.device.origin is Origin.EMULATED
         assert known.calibrated_at_ns > 1_600_000_000 * 10**9
         assert len(known.source) > 20
+        assert "(checked: " in known.source or "(as published, not re-verified)" in known.source
         if one.device.features.gates:
             assert 0 < known.median("two_qubit_error") < 0.1
             assert one.device.reach == one.device.n_qubits
@@ -37,7 +38,8 @@ def test_every_machine_says_where_its_figures_are_from_and_of_when(provider):
 def test_prices_come_in_all_five_shapes_each_with_its_date():
     lists = price_lists()
     assert {one.shape for one in lists.values()} == set(PriceShape)
-    assert all(one.as_of_ns > 0 and "not checked since" in one.source for one in lists.values())
+    assert all(one.as_of_ns > 0 for one in lists.values())
+    assert all("(checked: " in one.source or "not re-verified" in one.source for one in lists.values())
 
 
 def test_what_tasks_cost_by_the_lists():
@@ -68,3 +70,10 @@ def test_the_profiles_of_iqm_have_their_couplers():
     assert {name: (one.head.n_qubits, one.head.n_couplers) for name, one in found.items()} == {
         "adonis": (5, 4), "aphrodite": (54, 90), "apollo": (20, 30), "garnet": (20, 30),
     }  # fmt: skip
+
+
+@pytest.mark.requirement("QRM-8")
+def test_photons_are_not_simulated_and_the_sheet_says_so():
+    (ascella,) = published_machines("quandela")
+    assert ascella.device.origin is Origin.EMULATED
+    assert "photons are not" in ascella.device.calibration.source

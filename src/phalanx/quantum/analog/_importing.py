@@ -36,6 +36,8 @@ def read_program(text: str | bytes) -> AnalogProgram:
         if "operations" in found and "channels" in found:
             return _from_pulser(found)
         return msgspec.convert(found, AnalogProgram)
+    except msgspec.ValidationError as error:
+        raise InvalidInput("program", str(error)) from error
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InvalidInput("program", f"is not understood: {error!r}") from error
 

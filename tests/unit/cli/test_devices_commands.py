@@ -1,0 +1,52 @@
+"""`phalanx devices` with arguments that make no sense, and what jobs of programs look like."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from phalanx.cli._devices import devices
+from phalanx.cli._devices_jobs import print_job
+from phalanx.core import InvalidInput
+from phalanx.devices import Program
+
+ATOMS = '{"atoms_um": [[0,0],[5.5,0]], "amplitude": [[0,0],[1,12],[2,0]], "detuning": [[0,-20],[2,20]]}'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["watch", "local.statevector", "--number", "nope"], "two_qubit_error, one_qubit_error"),
+        (["watch", "worker.one", "--number", "t1_ns"], "busy, memory, load, gpu"),
+        (["watch", "worker.one", "--qubit", "1"], "without qubits"),
+    ],
+)
+def test_a_number_that_there_is_not_is_refused_before_a_node_is_asked(arguments, said):
+    done = CliRunner().invoke(devices, [*arguments, "--url", "http://127.0.0.1:1", "--token", "none"])
+    assert isinstance(done.exception, InvalidInput)
+    assert said in str(done.exception)
+
+
+class Client:
+    def get(self, path):
+        assert path == "/v1/devices/braket.quera-aquila"
+        return {"analog": {"c6": 5.42e6}}
+
+
+@pytest.mark.parametrize(("text", "device"), [(ATOMS, "braket.quera-aquila"), ('{"fields": [1, -1]}', "dwave.x")])
+def test_outcomes_of_a_program_are_shown_with_what_they_cost(text, device, capsys):
+    program = Program.read(text)
+    job = {
+        "id": "j", "state": "Completed", "device": device, "error": "", "reason": "it fits", "moves": [],
+        "program": {"text": program.text}, "counts": {"10": 7, "01": 3}, "shots": 10, "seed": 1,
+        "provenance": {
+            "origin": "emulated", "device": device,
+            "baselines": [{"method": "every outcome tried", "value": -3.5, "cost": 4, "cost_unit": "outcomes"}],
+        },
+    }  # fmt: skip
+    print_job(Client(), json.loads(json.dumps(job)), as_json=False)
+    printed = capsys.readouterr().out
+    first, second = ("energy -20", "energy -20") if device.startswith("braket") else ("energy 2", "energy -2")
+    assert f"  10  7  {first}" in printed
+    assert f"  01  3  {second}" in printed
+    assert "-3.5 is the lowest: every outcome tried, 4 outcomes" in printed
