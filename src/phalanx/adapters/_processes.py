@@ -13,6 +13,8 @@ from phalanx.core import Overloaded, Unavailable
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
+# What OpenBLAS, MKL and OpenMP read as they are loaded, which in a new process comes after this is set.
+_THREADS = "OMP_NUM_THREADS"
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -92,13 +94,23 @@ class ProcessOffload:
                 _terminate(pool, process)
             pool.shutdown(wait=True, cancel_futures=True)
 
+    def _threads(self) -> str:
+        """How many threads numeric libraries may use in each process: their share of the cores, unless it was set.
+
+        Left alone, each takes all cores, and several that wait for each other's threads take a hundred times as long.
+        """
+        return os.environ.get(_THREADS) or str(max(1, (os.cpu_count() or 1) // self._workers))
+
     def _started(self) -> "ProcessPoolExecutor":
         if self._pool is None:
             import multiprocessing
             from concurrent.futures import ProcessPoolExecutor
 
             # Spawned, not forked: a fork would copy threads' locks in whatever state they are.
-            self._pool = ProcessPoolExecutor(self._workers, mp_context=multiprocessing.get_context("spawn"))
+            self._pool = ProcessPoolExecutor(
+                self._workers, mp_context=multiprocessing.get_context("spawn"),
+                initializer=os.putenv, initargs=(_THREADS, self._threads()),
+            )  # fmt: skip
         return self._pool
 
 

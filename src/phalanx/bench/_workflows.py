@@ -19,6 +19,7 @@ from phalanx.adapters import ProcessOffload, SystemClock, ThreadOffload
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import answer_of, elapsed_ms, quantile
 from phalanx.bench._workflows_flood import flooded
+from phalanx.bench._workflows_hedged import hedged
 from phalanx.bench._workflows_kill import killed_everywhere
 from phalanx.bench._workflows_loads import (
     CHAIN_STEPS,
@@ -67,12 +68,15 @@ async def workflows_bench(options: BenchOptions) -> BenchResult:
     many = await asyncio.to_thread(_in_a_process, runs)
     tell("processes killed")
     killed = await asyncio.to_thread(killed_everywhere, every=6 if quick else 1)
+    tell("a worker that straggles")
+    slowest = await hedged(60 if quick else 400)
     tell("DBOS")
     peer = await dbos_figures(chains=max(2, chains // 5), floods=20 if quick else 500)
     figures = {
         "between_steps_ms": engine["between_steps_ms"], "cpu_ms_per_step": engine["cpu_ms_per_step"],
         "handover_ms": handover, "triage": triaged, "makespan_s": {"coordinated": mix["coordinated"]},
         "preservation": preserved(seen), "many_runs": many, "killed": killed,
+        "straggling_worker": slowest,
     }  # fmt: skip
     return BenchResult(
         load={

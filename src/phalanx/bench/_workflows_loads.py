@@ -23,7 +23,9 @@ from phalanx.incidents import triage_template
 from phalanx.quantum import Gates
 from phalanx.quantum.routines import Action, choose_responses, search_indicators, walk_paths
 from phalanx.telemetry import Telemetry
-from phalanx.workflows import Engine, Step, StepContext, StepKind, StepOutput, Template
+from phalanx.workflows import Engine, Step, StepContext, StepKind, StepOutput, Template, portable
+from phalanx.workflows.operations import BUILT_IN
+from phalanx.workflows.workers import Crew, function_named
 
 CHAIN_STEPS = 20
 _VALUES, _WANTED, _GRID, _ACTIONS, _SORTED = 2_048, 3, 12, 10, 400_000
@@ -48,7 +50,11 @@ async def bed(fleet: Fleet, processes: ProcessOffload, *templates: Template, see
     with tempfile.TemporaryDirectory(prefix="phalanx-bench-") as name, contextlib.closing(ThreadOffload(4)) as threads:
         store = await SqliteStore.open(Path(name) / "store.db")
         try:
-            made = Engine(store, clock, Telemetry(clock), fleet, threads, Rng(seed), processes=processes)
+            telemetry, known = Telemetry(clock), portable(BUILT_IN, templates)
+            for called, work in MIXED.items():
+                known.add(function_named(f"bench.{called}", work))
+            crew = Crew(known, processes, clock, telemetry, slots=PROCESSES, release="bench")
+            made = Engine(store, clock, telemetry, fleet, threads, Rng(seed), processes=processes, crew=crew)
             for template in templates:
                 made.register(template)
             yield Bed(made, store, Path(name))
@@ -180,6 +186,9 @@ def respond(seed: int) -> tuple[list[str], Provenance]:
     actions = [Action(name=f"a{n}", worth=float(rng.uniform(1, 5)), cost=1.0) for n in range(_ACTIONS)]
     answer = choose_responses(actions, budget=4.0, seed=seed)
     return list(answer.found["actions"]), answer.provenance
+
+
+MIXED = {"events": read_events, "hosts": score_hosts, "search": look_for, "walk": walk, "respond": respond}
 
 
 def fused(parts: Sequence[Any]) -> str:

@@ -42,6 +42,7 @@ from phalanx.workflows._errors import InvalidTemplate, RunChanged, RunStopped, S
 from phalanx.workflows._execution import Execution
 from phalanx.workflows._gantt import Gantt, gantt_of
 from phalanx.workflows._keeping import Keeper
+from phalanx.workflows._learned import StepTimes
 from phalanx.workflows._limits import FOLLOW_S, MAX_CONCURRENT_STEPS, MAX_TEMPLATES, STORE_CALLS_AT_ONCE
 from phalanx.workflows._opening import Asked, Opening, check_deadline, check_same
 from phalanx.workflows._pacing import PacedStore
@@ -99,6 +100,7 @@ class Engine:
             offload=offload,
             processes=processes or offload,
             crew=crew,
+            times=StepTimes(),
             turns={kind: Turns(MAX_CONCURRENT_STEPS) for kind in StepKind},
         )
         self.runs = Runs(store)

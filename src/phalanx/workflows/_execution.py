@@ -32,6 +32,7 @@ class Execution:
         self._keeper = keeper
         self.results = {result.step: result for result in done}
         self._performer = Performer(around, run, keeper, attempts)
+        self._performer.rest_s = lambda step: around.times.rests_s(template)[step]
         self._waits = {
             step.name: sum(need not in self.results for need in step.needs)
             for step in template.steps
@@ -158,11 +159,19 @@ class Execution:
                 self._count(step, "failed")
                 raise
             span.set(degraded=performed.degraded)
+        self._learn(step, performed)
         result = self._result(step, performed)
         posting = self._posting(result, performed.output, begun_ns)
         self._keeper.post(posting)
         self.results[step.name] = result
         return posting
+
+    def _learn(self, step: Step, performed: Performed) -> None:
+        """What the step took; where it waited for a place, what its pieces took."""
+        took_ns = sum(one.ended_ns - one.begun_ns for one in performed.pieces)
+        self._around.times.note(
+            self._template.name, step.name, (took_ns or performed.finished_ns - performed.started_ns) / NS_PER_S
+        )
 
     def _result(self, step: Step, performed: Performed) -> StepResult:
         run, output = self._run, performed.output

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from phalanx.workflows._attempts import HOPELESS, StepAttempt, Work, attempt_id,
 from phalanx.workflows._circuits import Circuits, CircuitWindow, StepCircuits
 from phalanx.workflows._errors import StepFailed, Taken
 from phalanx.workflows._keeping import Keeper
+from phalanx.workflows._learned import StepTimes
 from phalanx.workflows._limits import MAX_EXTRA_WRITES, MAX_OUTPUT_BYTES, MAX_REASON_CHARS, MAX_WINDOWS
 from phalanx.workflows._records import Run, StepResult
 from phalanx.workflows._template import Step, StepContext, StepKind, StepOutput, StepWork
@@ -29,8 +30,8 @@ _packed = msgspec.msgpack.Encoder(order="deterministic")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What every run of one engine shares. ``turns`` bound the steps of each kind that work at the same time; the
-    ``crew``, where there is one, spreads what steps have done in ``processes``.
+    """What every run of one engine shares. ``turns`` bound the steps of each kind that work at the same time; ``times``
+    are what they take; the ``crew``, where there is one, spreads what steps have done in ``processes``.
     """
 
     store: Store
@@ -41,6 +42,7 @@ class Surroundings:
     offload: Offload
     processes: Offload
     crew: Crew | None
+    times: StepTimes
     turns: dict[StepKind, Turns]
 
 
@@ -64,6 +66,7 @@ class Performer:
         self._run = run
         self._keeper = keeper
         self._log = around.telemetry.log.bind(room="workflows", run=run.id, trace=run.trace)
+        self.rest_s: Callable[[str], float] = _none_known
         self._at_ns = run.at_ns - 1
         self._last: dict[tuple[str, Work], int] = {}
         self._failed: dict[tuple[str, Work], int] = {}
@@ -211,7 +214,9 @@ class Performer:
         if crew is None or not step.pure:
             return self._around.processes
         again = attempt > 1 or self._keeper.state.fence > 1
-        return StepPieces(crew, run=self._run.id, step=step.name, tenant=self._run.tenant, again=again)
+        return StepPieces(
+            crew, run=self._run.id, step=step.name, tenant=self._run.tenant, again=again, rest_s=self.rest_s(step.name)
+        )
 
     def _checked(self, step: Step, value: Any, degraded: str) -> StepOutput:
         """The step's output in the form it will have when it is read back."""
@@ -242,6 +247,10 @@ def _windows(context: StepContext) -> tuple[CircuitWindow, ...]:
 def _pieces(context: StepContext) -> tuple[PieceDone, ...]:
     ran = context.processes
     return tuple(ran.done[:MAX_WINDOWS]) if isinstance(ran, StepPieces) else ()
+
+
+def _none_known(_: str) -> float:
+    return 0.0
 
 
 def _within(limit_s: float) -> asyncio.Timeout:

@@ -1,8 +1,10 @@
 """Work in processes of its own, and a watch on who holds the event loop, against the real operating system."""
 
 import asyncio
+import contextlib
 import os
 
+import numpy as np
 import pytest
 
 from phalanx.adapters import LoopWatch, ProcessOffload
@@ -118,3 +120,18 @@ def test_a_task_that_holds_the_event_loop_is_named_and_the_place_shown():
             watch.close()
 
     asyncio.run(scenario())
+
+
+def test_numeric_libraries_keep_to_their_share_of_the_cores():
+    threadpoolctl = pytest.importorskip("threadpoolctl", reason="it comes with the extra of learned models")
+
+    async def main():
+        with contextlib.closing(ProcessOffload(os.cpu_count())) as processes:
+            for _ in range(20):
+                await processes.run(np.linalg.norm, [3.0, 4.0])
+                pools = await processes.run(threadpoolctl.threadpool_info)
+                if pools:
+                    return pools
+        raise AssertionError("no process has loaded a library with threads")
+
+    assert {pool["num_threads"] for pool in asyncio.run(main())} == {1}

@@ -1,6 +1,7 @@
 """Workers of a whole node: invited over the API, at work in a process of their own, shown, and removed."""
 
 import asyncio
+import sys
 
 import pytest
 
@@ -71,6 +72,35 @@ def test_a_worker_is_invited_works_is_shown_and_removed(on_node):
         assert ("worker.invited", "w") in recorded
         assert ("worker.removed", "w") in recorded
         assert made["token"] not in str(api.log)
+
+    on_node(work, cluster={"serve": True})
+
+
+@pytest.mark.requirement("HWF-3")
+def test_the_command_works_and_leaves_when_it_is_told_to(on_node, monkeypatch, tmp_path):
+    pytest.importorskip("nats", reason="the extra `cluster` is not installed")
+
+    async def work(api):
+        assert "there are none" in await api.run(monkeypatch, "workflows", "workers")
+        token = tmp_path / "w.worker"
+        told = await api.run(monkeypatch, "workflows", "worker-token", "w", "--out", str(token))
+        assert "phalanx worker --token w.worker" in told
+        command = (sys.executable, "-m", "phalanx.cli", "worker", "--token", token, "--processes", "1")
+        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+        try:
+            line = (await process.stderr.readline()).decode()
+            assert line.startswith("worker     w works for phalanx (1 processes, ")
+            crew = api.node.workflow_workers.crew
+            await wait_until(lambda: any(one.stage == "here" for one in crew.workers()))
+            assert "0 of 1" in await api.run(monkeypatch, "workflows", "workers")
+            process.terminate()
+            assert await process.wait() == 0
+            await wait_until(lambda: crew.workers()[0].stage == "left")
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert "w is out" in await api.run(monkeypatch, "workflows", "worker-remove", "w")
 
     on_node(work, cluster={"serve": True})
 

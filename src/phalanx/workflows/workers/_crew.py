@@ -81,7 +81,7 @@ class Crew:
         if asked.again and packed is not None and (kept := await self._found(asked)) is not None:
             return kept
         loop = asyncio.get_running_loop()
-        piece = Piece(asked=asked, packed=packed, answer=loop.create_future())
+        piece = Piece(asked=asked, packed=packed, answer=loop.create_future(), asked_ns=self._clock.monotonic_ns())
         if asked.id in self._pieces:
             return await self._beside(piece)
         self._pieces[asked.id] = piece
@@ -106,19 +106,20 @@ class Crew:
         self._lose(self._roll.forget(worker), f"{worker} was removed")
 
     async def serve(self) -> None:
-        """Look after workers, for as long as this runs."""
-        if self._line is None:
-            await asyncio.Event().wait()
-            return
+        """Look after workers, for as long as this runs. What is under way goes on when the line fails."""
         try:
+            if self._line is None:
+                await asyncio.Event().wait()
+                return
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._line.serve(self), name="workers line")
                 while True:
                     await self._clock.sleep(BEAT_S)
                     self.look()
-        finally:
+        except asyncio.CancelledError:
             for task in self._tasks:
                 task.cancel()
+            raise
 
     def look(self) -> None:
         """Take from workers that fell silent what they hold, and back from the queue what nobody takes."""
@@ -311,7 +312,7 @@ class Crew:
                 self._troubles.labels("lost").inc()
                 if not piece.live and not piece.answer.done():
                     self._stop_hedge(piece)
-                    self._waiting.add(piece, first=True)
+                    self._waiting.add(piece)
 
     def _settle(self, piece: Piece, attempt: Try, how: Callable[[], Any]) -> None:
         """The first answer is the answer; no other fence counts from now on."""

@@ -19,9 +19,9 @@ class StepPieces:
     run up again asks for the same ones.
     """
 
-    def __init__(self, crew: Crew, *, run: str, step: str, tenant: TenantId, again: bool) -> None:
+    def __init__(self, crew: Crew, *, run: str, step: str, tenant: TenantId, again: bool, rest_s: float = 0.0) -> None:
         self._crew = crew
-        self._run, self._step, self._tenant, self._again = run, step, tenant, again
+        self._run, self._step, self._tenant, self._again, self._rest_s = run, step, tenant, again, rest_s
         self._asked = 0
         self.done: list[PieceDone] = []
 
@@ -33,8 +33,9 @@ class StepPieces:
         told = sha256("\x1f".join((self._run, self._step, str(self._asked), function.name)).encode())
         told.update(function.packed(args) or b"")
         asked = PieceAsked(
-            id=told.hexdigest()[:32], tenant=self._tenant, function=function, arguments=args, again=self._again
-        )
+            id=told.hexdigest()[:32], tenant=self._tenant, function=function, arguments=args, again=self._again,
+            rest_s=self._rest_s,
+        )  # fmt: skip
         value: Any
         value, done = await self._crew.run(asked)
         self.done.append(done)

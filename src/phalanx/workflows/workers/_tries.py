@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from phalanx.core import PhalanxError, TenantId
+from phalanx.core import NS_PER_S, PhalanxError, TenantId
 from phalanx.workflows.workers._functions import Function
+from phalanx.workflows.workers._limits import LOST_WEIGHT_S
 
 HERE = "this node"
 
@@ -41,13 +42,17 @@ class PieceDone(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PieceAsked:
-    """A call of ``function``: for which step of which run. ``again``: it may have been done already."""
+    """A call of ``function``: for which step of which run. ``again``: it may have been done already.
+
+    ``rest_s`` is how long its run still takes once it begins, as far as that is known.
+    """
 
     id: str
     tenant: TenantId
     function: Function
     arguments: tuple[Any, ...]
     again: bool = False
+    rest_s: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +81,7 @@ class Piece:
     asked: PieceAsked
     packed: bytes | None
     answer: asyncio.Future[tuple[Any, PieceDone]]
+    asked_ns: int = 0
     live: dict[int, Try] = field(default_factory=dict)
     given_out: int = 0
     lost: int = 0
@@ -90,3 +96,8 @@ class Piece:
     @property
     def name(self) -> str:
         return self.asked.function.name
+
+    @property
+    def weight(self) -> float:
+        """What weighs more begins first: having been lost, a long rest, having waited."""
+        return self.lost * LOST_WEIGHT_S + self.asked.rest_s - self.asked_ns / NS_PER_S

@@ -1,6 +1,10 @@
-"""Pieces that wait for a place: tenants take turns, and within a tenant the first comes first."""
+"""Pieces that wait for a place: tenants take turns, and within a tenant what weighs most comes first.
 
-from collections import OrderedDict, deque
+A piece weighs the time that its run still takes, and the time that it has waited: one that is passed over by others is
+passed over for no longer than their rests are longer than its own.
+"""
+
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Generic, Protocol, TypeVar
 
@@ -13,6 +17,9 @@ class OfTenant(Protocol):
     @property
     def tenant(self) -> TenantId: ...
 
+    @property
+    def weight(self) -> float: ...
+
 
 P = TypeVar("P", bound=OfTenant)
 
@@ -21,7 +28,7 @@ class WaitingLine(Generic[P]):
     """A tenant with a thousand pieces delays another one's next piece by one, not by a thousand."""
 
     def __init__(self) -> None:
-        self._lines: OrderedDict[TenantId, deque[P]] = OrderedDict()
+        self._lines: OrderedDict[TenantId, list[P]] = OrderedDict()
 
     def __len__(self) -> int:
         return sum(map(len, self._lines.values()))
@@ -29,9 +36,8 @@ class WaitingLine(Generic[P]):
     def __iter__(self) -> Iterator[P]:
         return (one for line in self._lines.values() for one in line)
 
-    def add(self, piece: P, *, first: bool = False) -> None:
-        line = self._lines.setdefault(piece.tenant, deque())
-        line.appendleft(piece) if first else line.append(piece)
+    def add(self, piece: P) -> None:
+        self._lines.setdefault(piece.tenant, []).append(piece)
 
     def remove(self, piece: P) -> None:
         """Nothing happens to one that is not here."""
@@ -42,12 +48,17 @@ class WaitingLine(Generic[P]):
                 del self._lines[piece.tenant]
 
     def next(self, may: Callable[[P], bool]) -> P | None:
-        """Take the first of the next tenant whose first one ``may``."""
+        """Take what weighs most of the next tenant for whose heaviest there is room."""
         for tenant, line in self._lines.items():
-            if may(line[0]):
-                piece = line.popleft()
+            piece = max(line, key=_weight)
+            if may(piece):
+                line.remove(piece)
                 del self._lines[tenant]
                 if line:
                     self._lines[tenant] = line  # To the end: every other tenant comes first.
                 return piece
         return None
+
+
+def _weight(piece: OfTenant) -> float:
+    return piece.weight

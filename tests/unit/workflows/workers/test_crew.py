@@ -237,6 +237,28 @@ def test_a_line_that_breaks_is_not_a_worker_that_died():
     run(scenario)
 
 
+def test_what_is_done_here_goes_on_when_the_line_fails_for_good():
+    async def scenario(bench):
+        class Refusing:
+            is_connected = False
+
+            async def serve(self, crew, /):
+                await bench.clock.sleep(1.5)
+                raise Unavailable("the server", "authorization violation")
+
+        crew = Crew(
+            FUNCTIONS, Processes(bench.clock, 3.0), bench.clock, Telemetry(bench.clock), slots=1, release="r",
+            line=Refusing(),
+        )  # fmt: skip
+        serving = asyncio.ensure_future(crew.serve())
+        value, done = await crew.run(asked())
+        assert (value, done.reason) == (3, "the workers cannot be reached")
+        (failed,) = await asyncio.gather(serving, return_exceptions=True)
+        assert isinstance(failed, ExceptionGroup)
+
+    run(scenario)
+
+
 def test_tenants_take_turns():
     async def scenario(bench):
         order = []
