@@ -2,9 +2,10 @@
 
 The largest instance is the largest of a doubling (or growing) series that ends within the time given, on one core.
 Scaling exponents are fitted over the whole series: of questions over values for Grover (0.5 is the claim), of calls
-over 1/ε for amplitude estimation (1 is the claim, 2 is Monte Carlo's). Kernels are compared with gates one by one, by
-this package's simulator, and by Qiskit's statevectors where the extra `ibm` is installed; the same entries are
-computed.
+over 1/ε for amplitude estimation (1 is the claim, 2 is Monte Carlo's), each with its 95 % interval; ``bars`` has the
+figures that a bar stands beside. Seconds of instances are of CPU, so that a busy machine has no say. Kernels are
+compared with gates one by one, by this package's simulator, by Qiskit's statevectors and PennyLane's Lightning where
+these are installed; the same entries are computed.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ import numpy.typing as npt
 
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._quantum_models import cuts, models, on_devices
-from phalanx.bench._quantum_rows import ideal, row, series, told
+from phalanx.bench._quantum_rows import bar, ideal, row, series, slope, told
 from phalanx.core import Rng
 from phalanx.quantum import AttackModel, Gates, Stage, estimate_probability, resources, simulate
 from phalanx.quantum.routines import (
@@ -55,6 +56,7 @@ async def quantum_bench(options: BenchOptions) -> BenchResult:
     learned, peers = await asyncio.to_thread(models, seed, seconds)
     tell("cutting, and devices")
     cut, devices = await cuts(seed, seconds), await on_devices(seed)
+    grover = slope([each["size"] for each in search], [each["quantum_cost"] for each in search])
     return BenchResult(
         load={
             "seconds_for_the_largest": seconds, "searches_each": repeats, "epsilons": list(_EPSILONS),
@@ -63,10 +65,18 @@ async def quantum_bench(options: BenchOptions) -> BenchResult:
             "what_is_emulated": "devices, by their published calibrations",
         },
         figures={
-            "indicator_search": told(search) | {"exponent": _slope(search, "size", "quantum_cost")},
+            "indicator_search": told(search) | grover,
             "response_choice": told(respond), "attack_paths": told(walk), "key_exposure": told(shor),
             "probability": estimate["quantum"], "kernels": kernels["ours"],
             **learned, "cutting": cut, "on_devices": devices,
+            "bars": {
+                "grover_exponent": bar(grover["exponent"], 0.4, 0.6),
+                "estimate_exponent": bar(estimate["quantum"]["exponent"], 0.8, 1.2),
+                "kernels_over_library": bar(
+                    min(kernels["ours"]["few_rows_entries_per_s"] / rate for rate in kernels["baselines"].values()),
+                    1.0, float("inf"),
+                ),
+            },
             "rsa_2048": resources.to_break("RSA", 2048).told(), "ec_256": resources.to_break("EC", 256).told(),
         },
         baselines={
@@ -141,10 +151,12 @@ async def _estimated(seed: int, repeats: int) -> dict[str, Any]:
         "quantum": {
             "calls": [row["calls"] for row in rows], "mean_error": [row["error"] for row in rows],
             "agreed_share": sum(row["agreed"] for row in rows) / (repeats * len(rows)),
-            "exponent": _slope(rows, "per_epsilon", "calls"),
+            **slope([row["per_epsilon"] for row in rows], [row["calls"] for row in rows]),
+            "error_over_calls": slope([row["calls"] for row in rows], [row["error"] for row in rows]),
         },
         "monte_carlo": {
-            "samples": [row["samples"] for row in rows], "exponent": _slope(rows, "per_epsilon", "samples"),
+            "samples": [row["samples"] for row in rows],
+            **slope([row["per_epsilon"] for row in rows], [row["samples"] for row in rows]),
         },
     }  # fmt: skip
 
@@ -160,6 +172,8 @@ def _kernels(seed: int) -> dict[str, Any]:
     peers = {"gates_one_by_one": _by_gates}
     if importlib.util.find_spec("qiskit") is not None:
         peers["qiskit_statevectors"] = _by_qiskit
+    if importlib.util.find_spec("pennylane") is not None:
+        peers["pennylane_states"] = _by_pennylane
     for name, peer in peers.items():
         theirs, baselines[name] = _rate(peer, few)
         differences[name] = float(np.abs(theirs - matrix[:_GATE_ROWS, :_GATE_ROWS]).max())
@@ -207,7 +221,23 @@ def _by_qiskit(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.array([[abs(np.vdot(one, other)) ** 2 for other in states] for one in states])
 
 
-def _slope(rows: list[dict[str, Any]], over: str, what: str) -> float:
-    """The exponent of a power law, by least squares on logarithms."""
-    xs, ys = np.log([row[over] for row in rows]), np.log([row[what] for row in rows])
-    return float(np.polyfit(xs, ys, 1)[0])
+def _by_pennylane(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    import pennylane as qml
+
+    n = rows.shape[1]
+
+    def gates(row: npt.NDArray[np.float64]) -> Any:
+        for _ in range(2):
+            for q in range(n):
+                qml.Hadamard(q)
+                qml.PhaseShift(2 * row[q], q)
+            for j in range(n):
+                for k in range(j + 1, n):
+                    qml.CNOT((j, k))
+                    qml.PhaseShift(2 * (np.pi - row[j]) * (np.pi - row[k]), k)
+                    qml.CNOT((j, k))
+        return qml.state()
+
+    mapped = qml.QNode(gates, qml.device("lightning.qubit", wires=n))
+    states = [np.asarray(mapped(row)) for row in rows]
+    return np.array([[abs(np.vdot(one, other)) ** 2 for other in states] for one in states])

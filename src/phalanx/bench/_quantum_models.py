@@ -17,7 +17,17 @@ from phalanx.core import Rng
 from phalanx.quantum import AttackModel, Gates, Observable, ShotRunner, Stage, estimate_probability, simulate
 from phalanx.quantum.cutting import cut_mean, find_cuts
 from phalanx.quantum.mitigation import Mitigating, Mitigation
-from phalanx.quantum.routines import classify, find_novelties, generate, search_circuit, segment_hosts
+from phalanx.quantum.routines import (
+    classify,
+    classify_by_kernel,
+    density_novelties,
+    find_novelties,
+    forecast,
+    generate,
+    search_circuit,
+    segment_hosts,
+    spread_threat,
+)
 
 DEVICES = ("fake_lagos", "fake_brisbane", "fake_torino")
 _ROWS, _COLUMNS = 400, 12
@@ -31,12 +41,28 @@ def models(seed: int, seconds: float) -> tuple[dict[str, Any], dict[str, Any]]:
     generated = series(lambda bits: _generated(bits, seed), range(4, 13, 2), seconds)
     novel = series(lambda bits: _novel(bits, seed), (4, 6, 8), seconds)
     classified = series(lambda qubits: _classified(qubits, seed), (2, 4, 6, 8, 10), seconds)
+    adversarial = series(lambda bits: _generated(bits, seed, method="adversarial"), range(4, 13, 2), seconds)
+    forecasts = series(lambda n: _forecast(n, seed), (200, 500, 1_000, 2_000, 5_000, 10_000, 20_000), seconds)
+    by_kernel = series(lambda n: _by_kernel(n, seed), (100, 200, 400, 800, 1_600), seconds)
+    density = series(lambda n: _density(n, seed), (100, 200, 400, 800, 1_600), seconds)
+    spread = series(lambda n: _spread(n, seed), range(2, 13, 2), seconds)
     figures = {
+        "adversarial_traffic": told(adversarial) | {"distance": adversarial[-1]["ours"]},
+        "forecast": told(forecasts) | {"mean_off": forecasts[-1]["ours"]},
+        "kernel_classification": told(by_kernel) | {"accuracy": by_kernel[-1]["ours"]},
+        "density_novelty": told(density) | {"roc_area": density[-1]["ours"]},
+        "threat_spread": told(spread) | {"monte_carlo_samples": spread[-1]["classical"][0]},
         "segmentation": told(segment), "synthetic_traffic": told(generated) | {"distance": generated[-1]["ours"]},
         "novelty": told(novel) | {"roc_area": novel[-1]["ours"]},
         "classification": told(classified) | {"accuracy": classified[-1]["ours"]},
     }  # fmt: skip
     baselines = {
+        "forecast": {"as_it_was": forecasts[-1]["classical"][0], "autoregression": forecasts[-1]["classical"][1],
+                     "echo_state_network": forecasts[-1]["classical"][2]},
+        "kernel_classification": {"gaussian_kernel": by_kernel[-1]["classical"][0],
+                                  "boosted_stumps": by_kernel[-1]["classical"][1]},
+        "density_novelty": {"gaussian_kernel": density[-1]["classical"][0],
+                            "isolation_forest": density[-1]["classical"][1]},
         "segmentation": {"annealing_over_lowest": [one["classical"][1] for one in segment]},
         "synthetic_traffic": {"tree_distance": generated[-1]["classical"][0],
                               "independent_distance": generated[-1]["classical"][1]},
@@ -113,8 +139,10 @@ def _segmented(n: int, seed: int) -> dict[str, Any]:
     return row(n, [answer], [one.value / lowest for one in answer.classical])
 
 
-def _generated(bits: int, seed: int) -> dict[str, Any]:
-    answer = generate(_cloud(seed, 1.0), others=_cloud(seed + 1, 0.0), seed=seed, columns=bits // 2, draws=500)
+def _generated(bits: int, seed: int, *, method: str = "born") -> dict[str, Any]:
+    answer = generate(
+        _cloud(seed, 1.0), others=_cloud(seed + 1, 0.0), seed=seed, columns=bits // 2, draws=500, method=method
+    )
     made = row(bits, [answer], [one.value for one in answer.classical])
     return made | {"ours": answer.quantum.value}
 
@@ -134,8 +162,43 @@ def _classified(qubits: int, seed: int) -> dict[str, Any]:
     return row(qubits, [answer], [one.value for one in answer.classical]) | {"ours": answer.quantum.value}
 
 
-def _cloud(seed: int, shift: float) -> npt.NDArray[np.float64]:
+def _forecast(n: int, seed: int) -> dict[str, Any]:
+    """Counts with a rhythm of days, and noise."""
+    draws = Rng(seed).child(f"forecast/{n}").numpy()
+    answer = forecast(draws.poisson(8 + 5 * np.sin(np.arange(n) * np.pi / 12)).astype(float).tolist(), seed=seed)
+    return row(n, [answer], [one.value for one in answer.classical]) | {"ours": answer.quantum.value}
+
+
+def _by_kernel(n: int, seed: int) -> dict[str, Any]:
+    rows, asked = (
+        np.concatenate([_cloud(first, 0.0, n // 2), _cloud(first + 1, 0.6, n // 2)]) for first in (seed, seed + 2)
+    )
+    labels = (np.arange(len(rows)) >= n // 2).tolist()
+    answer = classify_by_kernel(rows, labels, asked, truth=labels, seed=seed)
+    return row(n, [answer], [one.value for one in answer.classical]) | {"ours": answer.quantum.value}
+
+
+def _density(n: int, seed: int) -> dict[str, Any]:
+    rows = np.concatenate([_cloud(seed + 1, 0.0, n // 2), 2 * _cloud(seed + 2, 0.7, n // 2)])
+    labels = (np.arange(len(rows)) >= n // 2).tolist()
+    answer = density_novelties(_cloud(seed, 0.0, n), rows, seed=seed, labels=labels)
+    return row(n, [answer], [one.value for one in answer.classical]) | {"ours": answer.quantum.value}
+
+
+def _spread(n: int, seed: int) -> dict[str, Any]:
+    """A ladder of links: two ways that meet at every rung."""
+    draws = Rng(seed).child(f"spread/{n}")
+    links = [
+        (f"h{at // 2}", f"h{at // 2 + 1}" if at % 2 else f"m{at // 2}", draws.uniform(0.3, 0.7)) for at in range(n)
+    ]
+    links += [(f"m{at}", f"h{at + 1}", draws.uniform(0.3, 0.7)) for at in range(n // 2)]
+    answer = asyncio.run(spread_threat(links[:n], source="h0", goal=f"h{n // 2}", run=ideal, seed=seed, epsilon=0.02))
+    assert answer is not None, "there is a way"
+    return row(n, [answer], [float(answer.classical[1].cost)])
+
+
+def _cloud(seed: int, shift: float, rows: int = _ROWS) -> npt.NDArray[np.float64]:
     draw = Rng(seed).child("cloud").numpy()
-    hidden = draw.normal(size=(_ROWS, 3))
+    hidden = draw.normal(size=(rows, 3))
     mixed = np.random.default_rng(0).normal(size=(3, _COLUMNS))
-    return np.asarray(hidden @ mixed + 0.5 * draw.normal(size=(_ROWS, _COLUMNS)) + shift)
+    return np.asarray(hidden @ mixed + 0.5 * draw.normal(size=(rows, _COLUMNS)) + shift)

@@ -13,12 +13,12 @@ from phalanx.quantum.simulators import run
 
 
 def series(run: Callable[[int], dict[str, Any]], sizes: Sequence[int], seconds: float) -> list[dict[str, Any]]:
-    """Each size in turn, until one takes longer than there is."""
+    """Each size in turn, until one takes more seconds of CPU than there are."""
     rows: list[dict[str, Any]] = []
     for size in sizes:
-        started_s = time.perf_counter()
+        started_s = time.process_time()
         row = run(size)
-        row["seconds"] = (time.perf_counter() - started_s) / row.pop("runs", 1)
+        row["seconds"] = (time.process_time() - started_s) / row.pop("runs", 1)
         if row["seconds"] > seconds and rows:
             break
         rows.append(row)
@@ -46,3 +46,24 @@ async def ideal(circuit: Any, /, *, shots: int, seed: int) -> ShotResult:
     counts = run(circuit, shots=shots, rng=Rng(seed)).counts
     source = Provenance(origin=Origin.SIMULATED, device="bench", circuits=(circuit.digest,), shots=shots, seed=seed)
     return ShotResult(counts, source)
+
+
+# Two-sided 95 % quantiles of Student's distribution by degrees of freedom, from 1; beyond these the last will do.
+_T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.10)
+
+
+def slope(xs: Sequence[float], ys: Sequence[float]) -> dict[str, float]:
+    """The exponent of a power law by least squares on logarithms, with its 95 % interval."""
+    x, y = np.log(np.maximum(xs, 1e-300)), np.log(np.maximum(ys, 1e-300))
+    fitted = np.polyfit(x, y, 1)
+    freedom = len(x) - 2
+    off = y - np.polyval(fitted, x)
+    error = float(np.sqrt((off @ off) / max(freedom, 1) / ((x - x.mean()) @ (x - x.mean()))))
+    wide = error * _T[min(max(freedom, 1), len(_T)) - 1]
+    value = float(fitted[0])
+    return {"exponent": value, "exponent_low": value - wide, "exponent_high": value + wide}
+
+
+def bar(figure: float, least: float, most: float) -> dict[str, Any]:
+    """A figure beside what it is to be."""
+    return {"figure": figure, "least": least, "most": most, "met": bool(least <= figure <= most)}

@@ -126,6 +126,35 @@ def spread(links: Path, source: str, goal: str, epsilon: float, seed: int, *, as
     show_answer(answer, as_json=as_json, told=[("probability", told), ("over", ", ".join(answer.found["links"]))])
 
 
+@quantum.command("estimate")
+@click.argument("model", type=_PATH)
+@click.option("--epsilon", default=0.01, show_default=True, help="How narrow the interval is to be, half of it.")
+@seed_option
+@json_option
+def estimate(model: Path, epsilon: float, seed: int, *, as_json: bool) -> None:
+    """How likely an attack got through MODEL: iterative amplitude estimation beside Monte Carlo and the exact sum.
+
+    MODEL is JSON: {"stages": {"phish": [0.3, 0.1], "admin": [0.5]}, "paths": [["phish", "admin"]]}; any risk of a
+    stage makes it happen, any path of stages gets through.
+    """
+    import asyncio
+
+    from phalanx.quantum import AttackModel, Stage
+    from phalanx.quantum.routines import estimate_compromise
+
+    read = _json(model, "MODEL")
+    try:
+        stages = tuple(Stage(str(name), tuple(float(one) for one in risks)) for name, risks in read["stages"].items())
+        paths = tuple(tuple(str(name) for name in path) for path in read["paths"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidInput("MODEL", f"{model} is not as described in --help: {error!r}") from error
+    made = AttackModel(stages, paths)
+    answer = asyncio.run(estimate_compromise(made, run=_simulated, seed=seed, epsilon=epsilon))
+    low, high = answer.found["interval"]
+    told = f"{answer.found['probability']:.4f}, between {low:.4f} and {high:.4f}"
+    show_answer(answer, as_json=as_json, told=[("probability", told)])
+
+
 @quantum.command("forecast")
 @click.argument("series", type=_PATH)
 @seed_option

@@ -1,4 +1,4 @@
-"""`phalanx quantum segment|novelty|generate|classify`: variational routines on files. No node is needed."""
+"""`phalanx quantum segment|novelty|generate|classify`: routines that learn, on files. No node is needed."""
 
 import asyncio
 from pathlib import Path
@@ -66,20 +66,29 @@ def segment(
 @click.argument("rows", type=_PATH)
 @click.option("--columns", default=3, show_default=True, help="Columns that become bits.")
 @click.option("--bits", default=2, show_default=True, help="Bits of each.")
+@click.option("--method", type=click.Choice(["boltzmann", "density"]), default="boltzmann", show_default=True,
+              help="A Boltzmann machine, or the density of a kernel.")  # fmt: skip
 @click.option("--labelled", is_flag=True, help="The last column of ROWS says 1 for what is no usual row: judge by it.")
 @seed_option
 @json_option
-def novelty(usual: Path, rows: Path, columns: int, bits: int, labelled: bool, seed: int, as_json: bool) -> None:
-    """Which of ROWS are unlike all of USUAL, by a quantum Boltzmann machine; both are CSV of numbers without header."""
-    from phalanx.quantum.routines import find_novelties
+def novelty(
+    usual: Path, rows: Path, columns: int, bits: int, method: str, labelled: bool, seed: int, as_json: bool
+) -> None:
+    """Which of ROWS are unlike all of USUAL, by a quantum Boltzmann machine or kernel; CSV of numbers, no header."""
+    from phalanx.quantum.routines import density_novelties, find_novelties
 
+    known = _table(usual, "USUAL")
     asked, labels = _labelled(rows, "ROWS") if labelled else (_table(rows, "ROWS"), None)
-    answer = find_novelties(
-        _table(usual, "USUAL"), asked, seed=seed, columns=columns, bits_each=bits, labels=labels
-    )  # fmt: skip
-    worst = ", ".join(
-        f"line {at + 1} ({answer.found['surprise_bits'][at]:.1f} bits)" for at in answer.found["worst"][:8]
-    )
+    if not labelled and asked.shape[1] == known.shape[1] + 1:
+        raise InvalidInput("ROWS", "have one column more than USUAL", hint="if it says what is unusual: --labelled")
+    if method == "density":
+        answer = density_novelties(known, asked, seed=seed, labels=labels)
+        what, unit = answer.found["ranks"], "of usual rows are less unlike the others"
+        worst = ", ".join(f"line {at + 1} ({what[at]:.1%} {unit})" for at in answer.found["worst"][:8])
+    else:
+        answer = find_novelties(known, asked, seed=seed, columns=columns, bits_each=bits, labels=labels)
+        what = answer.found["surprise_bits"]
+        worst = ", ".join(f"line {at + 1} ({what[at]:.1f} bits)" for at in answer.found["worst"][:8])
     told = [("most unusual", worst)]
     if labels is not None:
         told.append(("areas", ", ".join(f"{name} {value:.3f}" for name, value in answer.found["areas"].items())))
@@ -93,20 +102,22 @@ def novelty(usual: Path, rows: Path, columns: int, bits: int, labelled: bool, se
 @click.option("--columns", default=4, show_default=True, help="Columns that are drawn.")
 @click.option("--bits", default=2, show_default=True, help="Bits of each.")
 @click.option("--layers", default=4, show_default=True, help="Layers of the circuit.")
+@click.option("--method", type=click.Choice(["born", "adversarial"]), default="born", show_default=True,
+              help="Trained by a kernel (Born machine), or against a judge (adversarial network).")  # fmt: skip
 @click.option("--output", type=_PATH, help="Write the drawn rows to this CSV.")
 @seed_option
 @json_option
 def generate(
-    rows: Path, others: Path | None, draws: int, columns: int, bits: int, layers: int, output: Path | None, seed: int,
-    as_json: bool,
+    rows: Path, others: Path | None, draws: int, columns: int, bits: int, layers: int, method: str,
+    output: Path | None, seed: int, as_json: bool,
 ) -> None:  # fmt: skip
-    """Synthetic rows like ROWS by a Born machine, judged by use and by what they give away; CSV without header."""
+    """Synthetic attack traffic like ROWS by a quantum model, judged by use and by what it gives away; CSV."""
     from phalanx.cli._files import write_file
     from phalanx.quantum.routines import generate as generated
 
     answer = generated(
         _table(rows, "ROWS"), seed=seed, columns=columns, bits_each=bits, layers=layers, draws=draws,
-        others=None if others is None else _table(others, "--others"),
+        method=method, others=None if others is None else _table(others, "--others"),
     )  # fmt: skip
     if output is not None:
         text = "".join(",".join(f"{value:g}" for value in row) + "\n" for row in answer.found["rows"])
@@ -124,15 +135,23 @@ def generate(
 @click.option("--qubits", default=6, show_default=True, help="Principal components, each on a qubit.")
 @click.option("--layers", default=2, show_default=True, help="Layers of the circuit.")
 @click.option("--steps", default=200, show_default=True, help="Steps of its angles.")
+@click.option("--method", type=click.Choice(["variational", "kernel"]), default="variational", show_default=True,
+              help="A circuit whose angles are learned, or a quantum kernel.")  # fmt: skip
 @seed_option
 @json_option
-def classify(train: Path, rows: Path, qubits: int, layers: int, steps: int, seed: int, as_json: bool) -> None:
-    """Tell two classes apart by a variational circuit; CSV of numbers whose last column is the class, 0 or 1."""
+def classify(
+    train: Path, rows: Path, qubits: int, layers: int, steps: int, method: str, seed: int, as_json: bool
+) -> None:
+    """Tell two classes apart by a circuit or a kernel; CSV of numbers whose last column is the class, 0 or 1."""
     from phalanx.quantum.routines import classify as classified
+    from phalanx.quantum.routines import classify_by_kernel
 
     known, labels = _labelled(train, "TRAIN")
     asked, truth = _labelled(rows, "ROWS")
-    answer = classified(known, labels, asked, truth=truth, seed=seed, qubits=qubits, layers=layers, steps=steps)
+    if method == "kernel":
+        answer = classify_by_kernel(known, labels, asked, truth=truth, seed=seed, qubits=qubits)
+    else:
+        answer = classified(known, labels, asked, truth=truth, seed=seed, qubits=qubits, layers=layers, steps=steps)
     told = [
         (what, ", ".join(f"{name} {value:.3f}" for name, value in answer.found[what].items()))
         for what in ("accuracy", "areas")

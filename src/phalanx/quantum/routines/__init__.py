@@ -9,15 +9,17 @@ from phalanx.quantum.routines._ansatz import Layers, metric
 from phalanx.quantum.routines._answer import KERNELS, Answer
 from phalanx.quantum.routines._bits import Binning
 from phalanx.quantum.routines._boltzmann import BoltzmannMachine, find_novelties, isolation
-from phalanx.quantum.routines._classifying import VariationalClassifier, boosted_stumps, classify, logistic
-from phalanx.quantum.routines._factoring import factor, measured_phase
-from phalanx.quantum.routines._forecasting import forecast, quantum_features
-from phalanx.quantum.routines._generating import BornMachine, generate, tree_chances
+from phalanx.quantum.routines._classifying import VariationalClassifier, boosted_stumps, checked, classify, logistic
+from phalanx.quantum.routines._density import density_novelties, density_ranks
+from phalanx.quantum.routines._factoring import factor, measured_phase, smallest_divisor
+from phalanx.quantum.routines._forecasting import autoregressed, forecast, quantum_features
+from phalanx.quantum.routines._generating import BornMachine, generate, generate_classically, tree_chances
+from phalanx.quantum.routines._kernel_classifying import classify_by_kernel
 from phalanx.quantum.routines._kernels import PhaseKernel, RidgeMachine, gaussian_kernel, novelty
 from phalanx.quantum.routines._responding import Action, choose_responses, expectation_and_gradient
 from phalanx.quantum.routines._searching import amplified, chance_of_marked, search_circuit, search_indicators
-from phalanx.quantum.routines._segmenting import Lowest, lowest_energy, segment_energy, segment_hosts
-from phalanx.quantum.routines._spreading import spread_model, spread_threat
+from phalanx.quantum.routines._segmenting import Lowest, best_segments, lowest_energy, segment_energy, segment_hosts
+from phalanx.quantum.routines._spreading import estimate_compromise, spread_model, spread_threat
 from phalanx.quantum.routines._walking import chance_at, mean_occupation, shortest_path, walk_paths
 
 __all__ = [
@@ -33,17 +35,25 @@ __all__ = [
     "RidgeMachine",
     "VariationalClassifier",
     "amplified",
+    "autoregressed",
+    "best_segments",
     "boosted_stumps",
     "chance_at",
     "chance_of_marked",
+    "checked",
     "choose_responses",
     "classify",
+    "classify_by_kernel",
+    "density_novelties",
+    "density_ranks",
+    "estimate_compromise",
     "expectation_and_gradient",
     "factor",
     "find_novelties",
     "forecast",
     "gaussian_kernel",
     "generate",
+    "generate_classically",
     "isolation",
     "logistic",
     "lowest_energy",
@@ -57,6 +67,7 @@ __all__ = [
     "segment_energy",
     "segment_hosts",
     "shortest_path",
+    "smallest_divisor",
     "spread_model",
     "spread_threat",
     "tree_chances",

@@ -81,14 +81,7 @@ def classify(
     layers: int = 2, steps: int = 200,
 ) -> Answer:  # fmt: skip
     """The probability of the first class for each row that is asked about. With ``truth`` each method is judged."""
-    rows, asked = checked_rows(rows, "rows"), checked_rows(asked, "asked")
-    known = np.asarray(labels, dtype=bool)
-    if rows.shape[1] != asked.shape[1] or len(known) != len(rows):
-        raise InvalidInput("rows", "rows, labels and what is asked about do not fit each other")
-    if known.all() or not known.any():
-        raise InvalidInput("labels", "all rows are of one class")
-    if truth is not None and len(truth) != len(asked):
-        raise InvalidInput("truth", f"{len(asked)} of them, got {len(truth)}")
+    rows, asked, known, so = checked(rows, labels, asked, truth)
     if not 1 <= steps <= MAX_STEPS:
         raise InvalidInput("steps", f"lie in [1, {MAX_STEPS}], got {steps}")
     ours, theirs = components(rows, asked, min(qubits, rows.shape[1]))
@@ -100,7 +93,6 @@ def classify(
     }  # fmt: skip
     sizes = {"variational classifier": machine.weights.size, "boosted stumps": 3 * _ROUNDS,
              "logistic regression": ours.shape[1] + 1}  # fmt: skip
-    so = None if truth is None else np.asarray(truth, dtype=bool)
     chances = {name: (1 / (1 + np.exp(-np.clip(one, -60, 60)))).tolist() for name, one in odds.items()}
     right = {name: 0.0 if so is None else float(((one > 0) == so).mean()) for name, one in odds.items()}
     areas = {} if so is None else {name: area(one, so) for name, one in odds.items()}
@@ -121,6 +113,23 @@ def classify(
         classical=classical, agrees=right["variational classifier"] >= max(one.value for one in classical) - 1e-12,
         claim=_CLAIM, provenance=simulated(seed, classical),
     )  # fmt: skip
+
+
+def checked(
+    rows: Floats, labels: Labels, asked: Floats, truth: Labels | None
+) -> "tuple[Floats, Floats, np.typing.NDArray[np.bool_], np.typing.NDArray[np.bool_] | None]":
+    """What a classifier is given, as arrays. Raises ``InvalidInput`` for what does not fit."""
+    rows, asked = checked_rows(rows, "rows"), checked_rows(asked, "asked")
+    known = np.asarray(labels, dtype=bool)
+    if rows.shape[1] != asked.shape[1]:
+        raise InvalidInput("asked", f"have {rows.shape[1]} columns as those learned from, got {asked.shape[1]}")
+    if len(known) != len(rows):
+        raise InvalidInput("labels", f"{len(rows)} of them, got {len(known)}")
+    if known.all() or not known.any():
+        raise InvalidInput("labels", "all rows are of one class")
+    if truth is not None and len(truth) != len(asked):
+        raise InvalidInput("truth", f"{len(asked)} of them, got {len(truth)}")
+    return rows, asked, known, None if truth is None else np.asarray(truth, dtype=bool)
 
 
 def components(rows: Floats, others: Floats, n: int) -> tuple[Floats, Floats]:

@@ -43,7 +43,7 @@ def factor(number: int, *, seed: int) -> Answer:
             shared = math.gcd(root - 1, number)
             if 1 < shared < number:
                 found = shared, number // shared
-    divisor = next(d for d in range(3, math.isqrt(number) + 1, 2) if number % d == 0)
+    divisor = smallest_divisor(number)
     classical = (
         Baseline(method="trial division", value=float(divisor), error=0.0, cost=divisor // 2, cost_unit="divisions"),
     )
@@ -60,6 +60,12 @@ def factor(number: int, *, seed: int) -> Answer:
         classical=classical, agrees=found is not None, claim=_CLAIM,
         provenance=simulated(seed, classical, shots=max(1, shots)),
     )  # fmt: skip
+
+
+def smallest_divisor(number: int) -> int:
+    """By trial division of a number that can be factored. Raises ``InvalidInput``."""
+    _check(number)
+    return next(d for d in range(3, math.isqrt(number) + 1, 2) if number % d == 0)
 
 
 def measured_phase(base: int, number: int, rng: Rng) -> float:

@@ -34,20 +34,11 @@ def forecast(series: Sequence[float], *, seed: int) -> Answer:
 
     Raises ``InvalidInput`` for a series that is too short or not finite.
     """
-    values = np.asarray(series, dtype=np.float64)
-    if values.ndim != 1 or len(values) < _LEAST or not np.isfinite(values).all():
-        raise InvalidInput("series", f"{_LEAST} finite numbers at least")
-    if len(values) > MAX_SERIES:
-        raise LimitExceeded("values of a series", maximum=MAX_SERIES, seen=len(values))
-    train = 2 * len(values) // 3
-    low, high = values[:train].min(), values[:train].max()
-    scaled = (values - low) / ((high - low) or 1.0)
+    values, scaled, train, low, high = _scaled(series)
     rng = Rng(seed).child("reservoir")
     reservoir = quantum_features(scaled, rng.child("quantum"))
     echo = _echo_features(scaled, reservoir.shape[1], rng.child("echo"))
-    lagged = np.stack(
-        [np.concatenate([np.full(lag, scaled[0]), scaled[: len(scaled) - lag]]) for lag in range(_LAGS)], 1
-    )
+    lagged = _lagged(scaled)
     following: dict[str, float] = {}
     off: dict[str, float] = {"as it was": _off(scaled[train - 1 : -1], scaled[train:])}
     for name, features in (("reservoir", reservoir), ("echo state network", echo), ("autoregression", lagged)):
@@ -72,6 +63,29 @@ def forecast(series: Sequence[float], *, seed: int) -> Answer:
         classical=classical, agrees=off["reservoir"] <= min(one.value for one in classical) / scale + 1e-12,
         claim=_CLAIM, provenance=simulated(seed, classical),
     )  # fmt: skip
+
+
+def autoregressed(series: Sequence[float]) -> tuple[float, float]:
+    """The next value by autoregression alone, and how far it was off on the last third."""
+    _, scaled, train, low, high = _scaled(series)
+    told, following = _read_out(_lagged(scaled), scaled, train)
+    scale = float((high - low) or 1.0)
+    return float(low + following * scale), _off(told, scaled[train:]) * scale
+
+
+def _scaled(series: Sequence[float]) -> tuple[Series, Series, int, float, float]:
+    values = np.asarray(series, dtype=np.float64)
+    if values.ndim != 1 or len(values) < _LEAST or not np.isfinite(values).all():
+        raise InvalidInput("series", f"{_LEAST} finite numbers at least")
+    if len(values) > MAX_SERIES:
+        raise LimitExceeded("values of a series", maximum=MAX_SERIES, seen=len(values))
+    train = 2 * len(values) // 3
+    low, high = float(values[:train].min()), float(values[:train].max())
+    return values, (values - low) / ((high - low) or 1.0), train, low, high
+
+
+def _lagged(scaled: Series) -> npt.NDArray[np.float64]:
+    return np.stack([np.concatenate([np.full(lag, scaled[0]), scaled[: len(scaled) - lag]]) for lag in range(_LAGS)], 1)
 
 
 def quantum_features(scaled: Series, rng: Rng) -> npt.NDArray[np.float64]:

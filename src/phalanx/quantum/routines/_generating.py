@@ -1,12 +1,9 @@
-"""Synthetic traffic: a Born machine that draws rows, beside a tree of dependencies and independent columns.
+"""Synthetic attack traffic: a circuit that draws rows, beside a tree of dependencies and independent columns.
 
 A Born machine (Liu and Wang 2018) is a circuit whose measured bits are the row; its angles are turned until a kernel
-cannot tell its distribution from that of the rows (maximum mean discrepancy), by gradients from parameter shifts. The
-classical models are the tree of Chow and Liu (1968) and independent columns, smoothed. Synthetic rows are judged by
-what they are for and by what they give away. Utility: a classifier that has seen only synthetic attacks, on real rows
-that nobody was trained on. Leakage: how well the model's own probabilities tell rows that it was trained on from rows
-that it was not (an area of 0.5 gives nothing away), and how often a drawn row is one of the trained rows, beside how
-often a real row that was held out is.
+cannot tell its distribution from that of the rows (maximum mean discrepancy), by gradients from parameter shifts, or,
+as a quantum generative adversarial network, until a judge that learns cannot. The classical models are the tree of Chow
+and Liu (1968) and independent columns, smoothed. What rows are good for and what they give away is measured for all.
 """
 
 from collections.abc import Callable
@@ -16,14 +13,18 @@ import numpy as np
 
 from phalanx.core import Baseline, InvalidInput, Rng
 from phalanx.quantum._circuits import Gates
+from phalanx.quantum.routines._adversarial import adversarial_angles
 from phalanx.quantum.routines._ansatz import Floats, Layers, descended, shifted
 from phalanx.quantum.routines._answer import Answer, simulated
-from phalanx.quantum.routines._bits import Binning, Ints, area, checked_rows, frequencies
+from phalanx.quantum.routines._bits import Binning, Ints, checked_rows, frequencies
 from phalanx.quantum.routines._limits import MAX_DRAWN_ROWS, MAX_STEPS
+from phalanx.quantum.routines._measuring import leaked, nearness, utility
 
 _UNIT = "numbers of the model"
 _SMOOTHING = 0.5
 _LEAST_ROWS = 20
+_TREE, _INDEPENDENT = "tree of dependencies", "independent columns"
+METHODS = {"born": "born machine", "adversarial": "quantum adversarial network"}
 _CLAIM = (
     "a small model of a few bits of each row, trained by simulation; a tree of dependencies is trained in one pass and "
     "is as good or better at these sizes"
@@ -37,10 +38,12 @@ class BornMachine:
         self._layers, self.angles = layers, angles
 
     @classmethod
-    def fitted(cls, target: Floats, *, layers: int, steps: int, seed: int) -> "BornMachine":
-        """Trained on frequencies (2^n,)."""
+    def fitted(cls, target: Floats, *, layers: int, steps: int, seed: int, method: str = "born") -> "BornMachine":
+        """Trained on frequencies (2^n,), by a kernel (``born``) or against a judge (``adversarial``)."""
         n_bits = target.size.bit_length() - 1
         circuit = Layers(n_bits, layers)
+        if method == "adversarial":
+            return cls(circuit, adversarial_angles(circuit, target, steps=steps, rng=Rng(seed).child("adversarial")))
         kernel = _kernel(n_bits)
 
         def loss(angles: Floats) -> tuple[float, Floats]:
@@ -67,63 +70,84 @@ class BornMachine:
 
 def generate(
     rows: Floats, *, seed: int, columns: int = 4, bits_each: int = 2, layers: int = 4, steps: int = 150,
-    draws: int = 1_000, others: Floats | None = None,
+    draws: int = 1_000, others: Floats | None = None, method: str = "born",
 ) -> Answer:  # fmt: skip
     """``draws`` synthetic rows like ``rows``, which are attacks. ``others`` are rows of the other kind, for utility.
 
-    A third of each is held out and judges. Raises ``InvalidInput``.
+    ``method`` is ``born`` or ``adversarial``. A third of each kind is held out and judges. Raises ``InvalidInput``.
     """
-    rows = checked_rows(rows, "rows")
-    if len(rows) < _LEAST_ROWS or (others is not None and len(others) < _LEAST_ROWS):
-        raise InvalidInput("rows", f"{_LEAST_ROWS} at least of each kind")
-    for field, value, most in (("steps", steps, MAX_STEPS), ("draws", draws, MAX_DRAWN_ROWS)):
-        if not 1 <= value <= most:
-            raise InvalidInput(field, f"lies in [1, {most}], got {value}")
-    rng = Rng(seed).child("generate")
-    trained, held = _split(rows, rng.child("rows"))
-    binning = Binning.of(trained, columns=columns, bits_each=bits_each)
-    seen, unseen = binning.indices(trained), binning.indices(held)
-    target = frequencies(seen, binning.n_bits)
-    machine = BornMachine.fitted(target, layers=layers, steps=steps, seed=seed)
-    models = {
-        "born machine": machine.chances(),
-        "tree of dependencies": tree_chances(seen, binning.n_bits),
-        "independent columns": _independent(seen, binning),
-    }
-    sizes = {
-        "born machine": machine.angles.size, "tree of dependencies": 2 * binning.n_bits - 1,
-        "independent columns": columns * ((1 << bits_each) - 1),
-    }  # fmt: skip
-    normal = None if others is None else _split(checked_rows(others, "others"), rng.child("others"))
-    judged: dict[str, dict[str, Any]] = {}
-    drawn: dict[str, Ints] = {}
-    for name, chances in models.items():
-        drawn[name] = rng.child(name).numpy().choice(chances.size, size=draws, p=chances)
-        judged[name] = _judged(chances, drawn[name], seen, unseen)
-        if normal is not None:
-            judged[name]["utility"] = _utility(drawn[name], binning, normal, unseen)
-    if normal is not None:
-        judged["real rows"] = {"utility": _utility(seen, binning, normal, unseen)}
-    distance = {name: 0.5 * float(np.abs(chances - frequencies(unseen, binning.n_bits)).sum())
-                for name, chances in models.items()}  # fmt: skip
-    classical = tuple(
-        Baseline(method=name, value=distance[name], error=0.0, cost=sizes[name], cost_unit=_UNIT)
-        for name in ("tree of dependencies", "independent columns")
+    if method not in METHODS:
+        raise InvalidInput("method", f"is one of {', '.join(METHODS)}, got {method!r}")
+    if not 1 <= steps <= MAX_STEPS:
+        raise InvalidInput("steps", f"lies in [1, {MAX_STEPS}], got {steps}")
+    held = _Held(rows, others, columns=columns, bits_each=bits_each, draws=draws, seed=seed)
+    machine = BornMachine.fitted(held.target, layers=layers, steps=steps, seed=seed, method=method)
+    return held.answer(
+        METHODS[method], machine.chances(), machine.angles.size, f"{METHODS[method]}, {layers} layers", _CLAIM
     )
-    return Answer(
-        routine="synthetic-traffic",
-        found={
-            "columns": binning.columns.tolist(), "rows": binning.rows(drawn["born machine"]).tolist(),
-            "judged": judged, "bits": binning.n_bits, "distance": distance,
-            "distance_of_trained": 0.5 * float(np.abs(target - frequencies(unseen, binning.n_bits)).sum()),
-        },
-        quantum=Baseline(
-            method=f"born machine, {layers} layers", value=distance["born machine"], error=0.0,
-            cost=machine.angles.size, cost_unit=_UNIT,
-        ),
-        classical=classical, agrees=distance["born machine"] <= min(one.value for one in classical) + 1e-12,
-        claim=_CLAIM, provenance=simulated(seed, classical, shots=draws),
-    )  # fmt: skip
+
+
+def generate_classically(
+    rows: Floats, *, seed: int, columns: int = 4, bits_each: int = 2, draws: int = 1_000, others: Floats | None = None
+) -> Answer:
+    """The same by the tree of dependencies alone, for where there is nothing quantum."""
+    held = _Held(rows, others, columns=columns, bits_each=bits_each, draws=draws, seed=seed)
+    return held.answer(_TREE, held.models[_TREE], held.sizes[_TREE], _TREE, "nothing quantum was used")
+
+
+class _Held:
+    """Rows of which a third judges, and what classical models make of the rest."""
+
+    def __init__(
+        self, rows: Floats, others: Floats | None, *, columns: int, bits_each: int, draws: int, seed: int
+    ) -> None:
+        rows = checked_rows(rows, "rows")
+        if len(rows) < _LEAST_ROWS or (others is not None and len(others) < _LEAST_ROWS):
+            raise InvalidInput("rows", f"{_LEAST_ROWS} at least of each kind")
+        if not 1 <= draws <= MAX_DRAWN_ROWS:
+            raise InvalidInput("draws", f"lies in [1, {MAX_DRAWN_ROWS}], got {draws}")
+        self._seed, self._draws = seed, draws
+        self._rng = Rng(seed).child("generate")
+        self._trained, self._left = _split(rows, self._rng.child("rows"))
+        self._binning = Binning.of(self._trained, columns=columns, bits_each=bits_each)
+        self._seen, self._unseen = self._binning.indices(self._trained), self._binning.indices(self._left)
+        n_bits = self._binning.n_bits
+        self.target = frequencies(self._seen, n_bits)
+        self.models = {_TREE: tree_chances(self._seen, n_bits), _INDEPENDENT: _independent(self._seen, self._binning)}
+        self.sizes = {_TREE: 2 * n_bits - 1, _INDEPENDENT: columns * ((1 << bits_each) - 1)}
+        self._normal = None if others is None else _split(checked_rows(others, "others"), self._rng.child("others"))
+
+    def answer(self, name: str, chances: Floats, size: int, told: str, claim: str) -> Answer:
+        """Everything measured of the model ``name`` and of the classical ones."""
+        models = {name: chances} | self.models
+        left = frequencies(self._unseen, self._binning.n_bits)
+        judged: dict[str, dict[str, Any]] = {}
+        drawn: dict[str, Ints] = {}
+        for each, made in models.items():
+            drawn[each] = self._rng.child(each).numpy().choice(made.size, size=self._draws, p=made)
+            judged[each] = leaked(made, drawn[each], self._seen, self._unseen) | nearness(
+                drawn[each], self._binning, self._trained, self._left, self._rng.child("near")
+            )
+            if self._normal is not None:
+                judged[each] |= utility(drawn[each], self._binning, self._normal, self._unseen)
+        if self._normal is not None:
+            judged["real rows"] = utility(self._seen, self._binning, self._normal, self._unseen)
+        distance = {each: 0.5 * float(np.abs(made - left).sum()) for each, made in models.items()}
+        classical = tuple(
+            Baseline(method=each, value=distance[each], error=0.0, cost=self.sizes[each], cost_unit=_UNIT)
+            for each in self.models
+        )
+        return Answer(
+            routine="synthetic-traffic",
+            found={
+                "columns": self._binning.columns.tolist(), "rows": self._binning.rows(drawn[name]).tolist(),
+                "judged": judged, "bits": self._binning.n_bits, "distance": distance,
+                "distance_of_trained": 0.5 * float(np.abs(self.target - left).sum()),
+            },
+            quantum=Baseline(method=told, value=distance[name], error=0.0, cost=size, cost_unit=_UNIT),
+            classical=classical, agrees=distance[name] <= min(one.value for one in classical) + 1e-12, claim=claim,
+            provenance=simulated(self._seed, classical, shots=self._draws),
+        )  # fmt: skip
 
 
 def tree_chances(indices: Ints, n_bits: int) -> Floats:
@@ -157,26 +181,6 @@ def _independent(indices: Ints, binning: Binning) -> Floats:
         counts = np.bincount(indices >> shift & mask, minlength=mask + 1) + _SMOOTHING
         chances = np.multiply.outer(chances, counts / counts.sum()).reshape(-1)
     return chances
-
-
-def _judged(chances: Floats, drawn: Ints, seen: Ints, unseen: Ints) -> dict[str, Any]:
-    known = np.isin(np.arange(chances.size), seen)
-    both = np.concatenate([seen, unseen])
-    members = np.arange(len(both)) < len(seen)
-    return {
-        "membership_area": area(np.log(np.maximum(chances[both], 1e-300)), members),
-        "drawn_like_trained": float(known[drawn].mean()), "held_out_like_trained": float(known[unseen].mean()),
-        "surprise_held_out_bits": float(-np.log2(np.maximum(chances[unseen], 1e-12)).mean()),
-    }  # fmt: skip
-
-
-def _utility(attacks: Ints, binning: Binning, normal: tuple[Floats, Floats], unseen: Ints) -> float:
-    """The area reached on real rows by the ratio of frequencies, learned from these attacks and real others."""
-    others, judges = (binning.indices(rows) for rows in normal)
-    smooth = 1.0 / (1 << binning.n_bits)
-    ratio = np.log(frequencies(attacks, binning.n_bits) + smooth) - np.log(frequencies(others, binning.n_bits) + smooth)
-    both = np.concatenate([unseen, judges])
-    return area(ratio[both], np.arange(len(both)) < len(unseen))
 
 
 def _split(rows: Floats, rng: Rng) -> tuple[Floats, Floats]:

@@ -13,6 +13,9 @@ MAX_WALKED_NODES = 2_048
 # Features of a kernel: each is a qubit. Rows of a kernel matrix.
 MAX_FEATURES = 14
 MAX_KERNEL_ROWS = 20_000
+# Rows whose density is asked for, and rows that a kernel machine learns from, once for each width and ridge.
+MAX_DENSITY_ROWS = 2_000
+MAX_KERNEL_FIT_ROWS = 2_000
 # Bits of a number that is factored, and attempts at it.
 MAX_FACTORED_BITS = 20
 MAX_FACTOR_ATTEMPTS = 64

@@ -161,9 +161,7 @@ async def segment_hosts(
     return Answer(
         routine="segmentation",
         found={
-            "segments": [
-                [host for at, host in enumerate(hosts) if best >> (n - 1 - at) & 1 == side] for side in (0, 1)
-            ],
+            "segments": _sides(hosts, best),
             "cost": float(costs[best]), "lowest_possible": float(costs[exact]), "mean_energy": found.energy,
             "chance_of_lowest": float(weights[costs <= costs[exact] + 1e-9].sum()), "history": list(found.history),
         },
@@ -174,6 +172,19 @@ async def segment_hosts(
         classical=classical, agrees=bool(costs[best] <= costs[exact] + 1e-9), claim=_CLAIM,
         provenance=_with(measured[0], classical) if measured else simulated(seed, classical, shots=shots),
     )  # fmt: skip
+
+
+def best_segments(links: Sequence[Link], risks: Mapping[str, float], balance: float) -> tuple[list[list[str]], float]:
+    """The segmentation of least cost, by looking at all of them, and its cost. Raises ``InvalidInput``."""
+    hosts, energy = segment_energy(links, risks, balance)
+    costs = diagonal(energy, len(hosts))
+    best = int(np.argmin(costs))
+    return _sides(hosts, best), float(costs[best])
+
+
+def _sides(hosts: Sequence[str], choice: int) -> list[list[str]]:
+    n = len(hosts)
+    return [[host for at, host in enumerate(hosts) if choice >> (n - 1 - at) & 1 == side] for side in (0, 1)]
 
 
 def segment_energy(links: Sequence[Link], risks: Mapping[str, float], balance: float) -> tuple[list[str], Observable]:

@@ -6,8 +6,9 @@ on any device. Links that lie on no path are left out.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from phalanx.core import Baseline, InvalidInput, LimitExceeded
+from phalanx.core import Baseline, InvalidInput, LimitExceeded, Rng
 from phalanx.quantum._attack import AttackModel, Stage
 from phalanx.quantum._estimate import estimate_probability
 from phalanx.quantum._limits import MAX_PATHS, MAX_STAGES
@@ -62,26 +63,38 @@ async def spread_threat(
     model = spread_model(links, source=source, goal=goal)
     if model is None:
         return None
+    found = {"links": [stage.name for stage in model.stages], "ways": len(model.paths)}
+    return await _answered("threat-spread", model, run, seed, epsilon, _UNIT, found)
+
+
+async def estimate_compromise(model: AttackModel, *, run: ShotRunner, seed: int, epsilon: float = 0.01) -> Answer:
+    """The probability that an attacker got through ``model``, to within ``epsilon``."""
+    found = {"stages": [stage.name for stage in model.stages], "paths": [list(path) for path in model.paths]}
+    return await _answered("compromise", model, run, seed, epsilon, "uses of the model", found)
+
+
+async def _answered(
+    routine: str, model: AttackModel, run: ShotRunner, seed: int, epsilon: float, unit: str, told: dict[str, Any]
+) -> Answer:
+    """Monte Carlo draws as many samples as an interval as narrow takes."""
     found = await estimate_probability(model, run=run, seed=seed, epsilon=epsilon)
     low, high = found.interval
     half = (high - low) / 2
+    samples = max(1, found.monte_carlo_calls)
     classical = (
         Baseline(
-            method="every outcome", value=model.exact(), error=0.0, cost=1 << len(model.stages), cost_unit=_UNIT
+            method="every outcome", value=model.exact(), error=0.0, cost=1 << len(model.stages), cost_unit=unit
         ),
         Baseline(
-            method="Monte Carlo, for an interval as narrow", value=model.exact(), error=half,
-            cost=found.monte_carlo_calls, cost_unit=_UNIT,
+            method="Monte Carlo, for an interval as narrow", error=half, cost=samples, cost_unit=unit,
+            value=model.sample(samples, Rng(seed).child("monte carlo")) / samples,
         ),
     )  # fmt: skip
     return Answer(
-        routine="threat-spread",
-        found={
-            "probability": found.estimate, "interval": [low, high], "confidence": found.confidence,
-            "links": [stage.name for stage in model.stages], "ways": len(model.paths),
-        },
+        routine=routine,
+        found={"probability": found.estimate, "interval": [low, high], "confidence": found.confidence, **told},
         quantum=Baseline(
-            method="iterative amplitude estimation", value=found.estimate, error=half, cost=found.calls, cost_unit=_UNIT
+            method="iterative amplitude estimation", value=found.estimate, error=half, cost=found.calls, cost_unit=unit
         ),
         classical=classical, agrees=found.agrees, claim=_CLAIM, provenance=found.provenance[0],
     )  # fmt: skip

@@ -7,7 +7,6 @@ from phalanx.workflows.operations._assessing import Assessed
 from phalanx.workflows.operations._built_in import BUILT_IN
 from phalanx.workflows.operations._calibrating import fit_calibration
 from phalanx.workflows.operations._contract import Operation, operation
-from phalanx.workflows.operations._novelty import ranked
 from phalanx.workflows.operations._signals import Fused, Part, Signal, Turn, fuse, pooled_log_odds, verdict_of
 
 __all__ = [
@@ -22,6 +21,5 @@ __all__ = [
     "fuse",
     "operation",
     "pooled_log_odds",
-    "ranked",
     "verdict_of",
 ]

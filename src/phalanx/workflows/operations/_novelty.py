@@ -4,16 +4,15 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from phalanx.core import InvalidInput, LimitExceeded, Origin, Provenance
-from phalanx.quantum.routines import KERNELS, PhaseKernel, gaussian_kernel
+from phalanx.core import InvalidInput, LimitExceeded, Rng
+from phalanx.quantum.routines import Answer, density_novelties, density_ranks, find_novelties, isolation
 from phalanx.workflows._template import StepContext, StepOutput
-from phalanx.workflows.operations._contract import operation
+from phalanx.workflows.operations._contract import answered, operation
 from phalanx.workflows.operations._quantum import need_quantum
 from phalanx.workflows.operations._signals import Signal
 
 Rows = npt.NDArray[np.float64]
-MAX_ROWS, MAX_WIDTH, MIN_USUAL = 2_000, 8, 20
-_FAR = 3.0
+MAX_ROWS, MAX_COLUMNS, MIN_USUAL = 2_000, 3, 20
 
 
 class NoveltyAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,37 +30,8 @@ class Novel(msgspec.Struct, frozen=True, kw_only=True):
     signal: Signal
 
 
-def prepared(usual: Rows, asked: Rows) -> tuple[Rows, Rows]:
-    """At most eight components of what is usual, each with variance one; what is asked has no say in them."""
-    squeezed = [np.sign(rows) * np.log1p(np.abs(rows)) for rows in (usual, asked)]
-    mean, spread = squeezed[0].mean(axis=0), squeezed[0].std(axis=0)
-    spread[spread < 1e-9] = 1.0
-    ours, theirs = ((rows - mean) / spread for rows in squeezed)
-    _, singular, axes = np.linalg.svd(ours, full_matrices=False)
-    wide = min(MAX_WIDTH, int((singular > 1e-6 * max(singular[0], 1e-12)).sum()) or 1)
-    turn = axes[:wide].T / np.maximum(singular[:wide] / np.sqrt(len(ours)), 1e-9)
-    return ours @ turn, theirs @ turn
-
-
-def ranked(usual: Rows, asked: Rows, *, quantum: bool) -> list[float]:
-    """Where each row asked about stands among usual ones, each of which is judged by the others."""
-    ours, theirs = prepared(usual, asked)
-    n, wide = ours.shape
-    width = float(n ** (-1.0 / (wide + 4))) * np.sqrt(wide)
-    if quantum:
-        # Phases repeat: what lies far out is drawn in, so that it does not come around to the middle again.
-        ours, theirs = (_FAR * np.tanh(rows / _FAR) for rows in (ours, theirs))
-        kernel = PhaseKernel(wide, bandwidth=0.25 / width, pairs="none")
-        among, across = kernel.matrix(ours), kernel.matrix(theirs, ours)
-    else:
-        among, across = gaussian_kernel(ours, ours, width=width), gaussian_kernel(theirs, ours, width=width)
-    own = 1.0 - (among.sum(axis=1) - np.diag(among)) / (n - 1)
-    ordered = np.sort(own)
-    return [float(np.searchsorted(ordered, one, side="left")) / n for one in 1.0 - across.mean(axis=1)]
-
-
-def run_novelty(asked: NoveltyAsked, quantum: bool) -> list[float]:  # noqa: FBT001 - what processes are given
-    """Runs in another process. Raises ``InvalidInput``, which names the field."""
+def _rows(asked: NoveltyAsked) -> tuple[Rows, Rows]:
+    """Raises ``InvalidInput``, which names the field."""
     rows = []
     for name, given, least in (("usual", asked.usual, MIN_USUAL), ("asked", asked.asked, 1)):
         if not least <= len(given) <= MAX_ROWS:
@@ -72,7 +42,36 @@ def run_novelty(asked: NoveltyAsked, quantum: bool) -> list[float]:  # noqa: FBT
         if not np.isfinite(matrix).all():
             raise InvalidInput(name, "a number is not finite")
         rows.append(matrix)
-    return ranked(rows[0], rows[1], quantum=quantum)
+    return rows[0], rows[1]
+
+
+def run_gaussian(asked: NoveltyAsked) -> list[float]:
+    """Runs in another process."""
+    return density_ranks(*_rows(asked), quantum=False)
+
+
+def run_density(asked: NoveltyAsked, seed: int) -> Answer:
+    return density_novelties(*_rows(asked), seed=seed)
+
+
+def run_forest(asked: NoveltyAsked, seed: int) -> list[float]:
+    usual, rows = _rows(asked)
+    scores = isolation(usual, np.concatenate([usual, rows]), Rng(seed).child("forest"))
+    return _ranks(scores[: len(usual)], scores[len(usual) :])
+
+
+def run_boltzmann(asked: NoveltyAsked, seed: int) -> tuple[list[float], Answer]:
+    """Usual rows are asked about as well, so that others have ranks among them."""
+    usual, rows = _rows(asked)
+    columns = min(MAX_COLUMNS, usual.shape[1])
+    answer = find_novelties(usual, np.concatenate([usual, rows]), seed=seed, columns=columns)
+    surprise = np.array(answer.found["surprise_bits"])
+    return _ranks(surprise[: len(usual)], surprise[len(usual) :]), answer
+
+
+def _ranks(usual: Rows, asked: Rows) -> list[float]:
+    ordered = np.sort(usual)
+    return [float(np.searchsorted(ordered, one, side="left")) / len(usual) for one in asked]
 
 
 def _novel(name: str, ranks: list[float], n_usual: int, method: str) -> Novel:
@@ -88,26 +87,43 @@ def _novel(name: str, ranks: list[float], n_usual: int, method: str) -> Novel:
 
 async def by_gaussian(context: StepContext, asked: NoveltyAsked) -> Novel:
     """Density by a Gaussian kernel."""
-    ranks = await context.processes.run(run_novelty, asked, False)  # noqa: FBT003
+    ranks = await context.processes.run(run_gaussian, asked)
     return _novel(context.step, ranks, len(asked.usual), "Gaussian kernel density")
 
 
 @operation(
     "kernel-novelty", title="How unlike the usual, by the density of a quantum kernel, simulated", gives=Novel,
-    fallback=by_gaussian, functions=(run_novelty,),
+    fallback=by_gaussian, functions=(run_gaussian,),
 )  # fmt: skip
 async def by_quantum_kernel(context: StepContext, asked: NoveltyAsked) -> StepOutput:
-    """Overlaps of states whose phases are a row's components."""
+    """Overlaps of states whose phases are a row's components; a Gaussian kernel and a forest beside it."""
     need_quantum(context)
-    ranks = await context.processes.run(run_novelty, asked, True)  # noqa: FBT003
-    source = Provenance(
-        origin=Origin.SIMULATED, device=KERNELS, circuits=(), shots=len(asked.asked) * len(asked.usual),
-        seed=context.seed,
-    )  # fmt: skip
-    novel = _novel(context.step, ranks, len(asked.usual), "quantum kernel density")
-    return StepOutput(value=novel, provenance=(source,))
+    answer: Answer = await context.processes.run(run_density, asked, context.seed)
+    return answered(_novel(context.step, answer.found["ranks"], len(asked.usual), "quantum kernel density"), answer)
 
 
 gaussian_novelty = operation(
-    "gaussian-novelty", title="How unlike the usual, by a Gaussian kernel", gives=Novel, functions=(run_novelty,)
+    "gaussian-novelty", title="How unlike the usual, by a Gaussian kernel", gives=Novel, functions=(run_gaussian,)
 )(by_gaussian)
+
+
+async def by_forest(context: StepContext, asked: NoveltyAsked) -> Novel:
+    """An isolation forest."""
+    ranks = await context.processes.run(run_forest, asked, context.seed)
+    return _novel(context.step, ranks, len(asked.usual), "isolation forest")
+
+
+@operation(
+    "boltzmann-novelty", title="How unlike the usual, by a quantum Boltzmann machine, simulated", gives=Novel,
+    fallback=by_forest, functions=(run_forest,),
+)  # fmt: skip
+async def by_boltzmann(context: StepContext, asked: NoveltyAsked) -> StepOutput:
+    """A thermal state of the bits of a few columns; its classical peer and a forest beside it."""
+    need_quantum(context)
+    ranks, answer = await context.processes.run(run_boltzmann, asked, context.seed)
+    return answered(_novel(context.step, ranks, len(asked.usual), "quantum Boltzmann machine"), answer)
+
+
+forest_novelty = operation(
+    "forest-novelty", title="How unlike the usual, by an isolation forest", gives=Novel, functions=(run_forest,)
+)(by_forest)

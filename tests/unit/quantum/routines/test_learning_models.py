@@ -18,6 +18,8 @@ from phalanx.quantum.routines import (
     logistic,
     tree_chances,
 )
+from phalanx.quantum.routines._bits import frequencies
+from phalanx.quantum.routines._measuring import leaked, nearness
 
 
 def rows_of(seed, n=300, columns=6):
@@ -173,10 +175,41 @@ def test_classical_peers_are_as_good_as_the_libraries():
 @pytest.mark.parametrize(
     ("change", "field"),
     [({"steps": 0}, "steps"), ({"labels": [True] * 20}, "labels"), ({"truth": [True]}, "truth"),
-     ({"asked": np.ones((2, 9))}, "rows"), ({"rows": np.full((20, 3), np.nan)}, "rows")],
+     ({"asked": np.ones((2, 9))}, "asked"), ({"rows": np.full((20, 3), np.nan)}, "rows")],
 )  # fmt: skip
 def test_bad_input_is_refused_by_its_field(change, field):
     rows = np.random.default_rng(1).normal(size=(20, 3))
     given = {"rows": rows, "labels": [at % 2 == 0 for at in range(20)], "asked": rows, "seed": 1} | change
     with pytest.raises(InvalidInput, match=field):
         classify(given.pop("rows"), given.pop("labels"), given.pop("asked"), **given)
+
+
+@pytest.mark.requirement("QML-1")
+def test_rows_that_were_copied_are_seen_to_give_away_what_was_trained_on():
+    rng = np.random.default_rng(7)
+    rows, held = rng.normal(size=(80, 3)), rng.normal(size=(80, 3))
+    binning = Binning.of(rows, columns=3, bits_each=4)
+    seen, unseen = binning.indices(rows), binning.indices(held)
+    copied = frequencies(seen, binning.n_bits)
+    flat = np.full(copied.size, 1 / copied.size)
+    drawn = np.random.default_rng(1).choice(copied.size, size=300, p=copied)
+    told, fair = (leaked(chances, drawn, seen, unseen) for chances in (copied, flat))
+    assert told["membership_area"] > 0.9
+    assert fair["membership_area"] == 0.5
+    near = nearness(drawn, binning, rows, held, Rng(1))
+    independent = nearness(rng.integers(0, copied.size, size=300), binning, rows, held, Rng(1))
+    assert near["nearer_to_trained"] > 0.8 > 0.65 > independent["nearer_to_trained"] > 0.35
+    assert near["distance_to_trained"] < near["held_out_distance_to_trained"]
+
+
+@pytest.mark.requirement("QML-1")
+def test_an_adversarial_network_comes_near_to_what_it_is_trained_on():
+    target = np.exp(-0.5 * ((np.arange(32) - 15) / 5) ** 2)
+    target /= target.sum()
+    machine = BornMachine.fitted(target, layers=4, steps=150, seed=3, method="adversarial")
+    untrained = BornMachine.fitted(target, layers=4, steps=1, seed=3, method="adversarial")
+    off, before = (0.5 * np.abs(one.chances() - target).sum() for one in (machine, untrained))
+    assert off < 0.25 < before
+    assert machine.angles == pytest.approx(
+        BornMachine.fitted(target, layers=4, steps=150, seed=3, method="adversarial").angles
+    )

@@ -1,0 +1,117 @@
+"""Every routine is a step of workflows: with quantum means, and with the classical ones that stand in for them."""
+
+import math
+
+import pytest
+
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, Rng, derive_id
+from phalanx.devices import Fleet, ProviderContext, local_provider
+from phalanx.telemetry import Telemetry
+from phalanx.testing import SimWorld
+from phalanx.workflows import Engine, StepFailed, StepKind, read_workflow
+from phalanx.workflows.operations import BUILT_IN
+
+ROWS = [[math.sin(n), math.cos(1.7 * n), (n % 7) / 7] for n in range(60)]
+FAR = [[one + 3.0 for one in row] for row in ROWS]
+LINKS = [["a", "b", 3.0], ["b", "c", 1.0], ["c", "d", 3.0], ["a", "d", 0.5]]
+ASKED = {
+    "boltzmann-novelty": {"usual": ROWS, "asked": [FAR[0], ROWS[3]]},
+    "classify-rows": {
+        "rows": ROWS + FAR, "labels": [False] * 60 + [True] * 60, "asked": [FAR[5], ROWS[5]], "truth": [True, False],
+        "steps": 40,
+    },
+    "estimate-probability": {"stages": {"in": [0.3, 0.2], "up": [0.5]}, "paths": [["in", "up"]]},
+    "factor-number": {"number": 187},
+    "forecast-series": {"series": [math.sin(n / 4) for n in range(120)]},
+    "generate-traffic": {"attacks": FAR, "others": ROWS, "draws": 100, "columns": 2, "steps": 30},
+    "segment-hosts": {"links": LINKS, "steps": 30},
+}  # fmt: skip
+OPERATIONS = {one.name: one for one in BUILT_IN}
+
+
+def ran(name, asked, *, devices=True):
+    fields = "\n".join(f"  {key}: {{type: {_type(value)}}}" for key, value in asked.items())
+    given = ", ".join(f'{key}: "${{inputs.{key}}}"' for key in asked)
+    text = f"name: one\ntitle: One step\ninputs:\n{fields}\nsteps:\n  ask:\n    use: {name}\n    with: {{{given}}}\n"
+    template = read_workflow(text, OPERATIONS, file="one.yaml")
+
+    async def main(world):
+        backends = local_provider(ProviderContext(world.offload, world.clock)).backends() if devices else []
+        made = Engine(world.store("n"), world.clock, Telemetry(world.clock), Fleet(backends), world.offload, Rng(1))
+        made.register(template)
+        outcome = await made.run(
+            "one", run_id=derive_id(10**18, "r"), tenant=DEFAULT_TENANT, trace=NO_TRACE, inputs=asked
+        )
+        return outcome.results["ask"]
+
+    return SimWorld(1).run(main)
+
+
+def _type(value):
+    kinds = {bool: "boolean", int: "integer", float: "number", str: "text", list: "list", dict: "map"}
+    return kinds[type(value)]
+
+
+@pytest.mark.requirement("QML-1", "IRS-2", "HWF-1")
+@pytest.mark.parametrize("name", ASKED)
+def test_a_routine_answers_as_a_step_with_its_classical_peers_and_without_any_device(name):
+    found = ran(name, ASKED[name])
+    assert not found.degraded
+    assert found.provenance
+    if name != "estimate-probability":
+        assert found.provenance[0].baselines, "what is classical stands beside it"
+    else:
+        assert found.output["monte_carlo_calls"] > found.output["calls"] / 10
+    again = ran(name, ASKED[name])
+    assert again.output == found.output, "the same seed, the same answer"
+    without = ran(name, ASKED[name], devices=False)
+    assert "no quantum device" in without.degraded
+    assert not without.provenance
+    assert set(without.output) == set(found.output)
+
+
+def test_what_the_steps_find():
+    assert ran("factor-number", ASKED["factor-number"]).output["factors"] == [11, 17]
+    assert ran("factor-number", ASKED["factor-number"], devices=False).output["factors"] == [11, 17]
+    classes = ran("classify-rows", ASKED["classify-rows"] | {"method": "kernel"}).output
+    assert classes["probability"][0] > 0.5 > classes["probability"][1]
+    assert classes["accuracy"]["quantum kernel"] == 1.0
+    segments = ran("segment-hosts", ASKED["segment-hosts"])
+    exact = ran("segment-hosts", ASKED["segment-hosts"], devices=False)
+    assert segments.output["lowest_possible"] == pytest.approx(exact.output["cost"])
+    ranks = ran("boltzmann-novelty", ASKED["boltzmann-novelty"], devices=False).output["ranks"]
+    assert ranks[0] > 0.95 > ranks[1]
+    traffic = ran("generate-traffic", ASKED["generate-traffic"] | {"method": "adversarial"}).output
+    assert "quantum adversarial network" in traffic["judged"]
+    assert len(traffic["rows"]) == 100
+    chance = ran("estimate-probability", ASKED["estimate-probability"]).output
+    assert chance["exact"] == pytest.approx((1 - 0.7 * 0.8) * 0.5)
+    assert chance["interval"][0] <= chance["exact"] <= chance["interval"][1]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "told"),
+    [
+        ("classify-rows", {"labels": [True] * 120}, "one class"),
+        ("classify-rows", {"asked": [[1.0]]}, "asked"),
+        ("generate-traffic", {"attacks": []}, "rows"),
+        ("forecast-series", {"series": [1.0]}, "series"),
+        ("factor-number", {"number": 13}, "number"),
+        ("segment-hosts", {"links": [["a", "a", 1.0]]}, "hosts"),
+        ("estimate-probability", {"paths": [["moon"]]}, "paths"),
+    ],
+)
+@pytest.mark.parametrize("devices", [True, False])
+def test_bad_input_fails_the_step_with_its_field(name, change, told, devices):
+    with pytest.raises(StepFailed) as failed:
+        ran(name, ASKED[name] | change, devices=devices)
+    assert failed.value.step == "ask"
+    assert told in str(failed.value)
+
+
+def test_every_operation_that_asks_for_devices_is_quantum_and_has_a_stand_in():
+    quantum = {one.name for one in BUILT_IN if one.kind is StepKind.QUANTUM}
+    assert quantum == set(ASKED) | {
+        "choose-responses", "kernel-novelty", "key-exposure", "search-indicators", "spread-probability", "walk-paths",
+    }  # fmt: skip
+    assert all(one.fallback is not None for one in BUILT_IN if one.kind is StepKind.QUANTUM)
