@@ -62,6 +62,8 @@ from phalanx.api._intel_search import KINDS as SEARCH_KINDS
 from phalanx.api._intel_search import search_routes
 from phalanx.api._intel_sharing import KINDS as SHARING_KINDS
 from phalanx.api._intel_sharing import sharing_routes
+from phalanx.api._intel_signs import KINDS as SIGN_KINDS
+from phalanx.api._intel_signs import sign_routes
 from phalanx.api._intel_thresholds import KINDS as THRESHOLD_KINDS
 from phalanx.api._intel_thresholds import threshold_routes
 from phalanx.api._ledger import KINDS as LEDGER_KINDS
@@ -138,6 +140,7 @@ _KINDS: Sequence[type] = (
     *MANAGER_KINDS,
     *BATCH_KINDS,
     *PLACE_KINDS,
+    *SIGN_KINDS,
     *MODEL_KINDS,
     *THRESHOLD_KINDS,
     *INCIDENT_KINDS,
@@ -206,6 +209,7 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         rule_routes(node, gate),
         judging_routes(node, gate),
         place_routes(node, gate),
+        sign_routes(node, gate),
         model_routes(node, gate),
         threshold_routes(node, gate),
         incident_routes(node, gate),

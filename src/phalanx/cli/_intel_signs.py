@@ -1,13 +1,17 @@
 """`phalanx intel signs`: keys that are broken or weak, and graded canary keys."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._exits import Exit
 from phalanx.cli._files import list_files, read_file, write_new
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from phalanx.intel.signs import CanaryKey
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _HOW_SURE = {"proven": "proven: the factor is the proof", "pattern": "a pattern, which may have other reasons"}
@@ -47,6 +51,48 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
         raise SystemExit(Exit.FAILED)
 
 
+@signs.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@client_options
+@json_option
+def tell(files: tuple[Path, ...], client: NodeClient, as_json: bool) -> None:
+    """Tell the node of keys in FILES that are proven broken: a finding follows, and a proposal to migrate."""
+    from phalanx.intel.signs import Certainty, keys_in, weaknesses
+
+    named = [one for file in files for one in (list_files(file, "*") if file.is_dir() else [file])]
+    found = weaknesses([key for file in named for key in keys_in(read_file(file), str(file))])
+    proven = [sign for sign in found if sign.certainty is Certainty.PROVEN]
+    _show_told(
+        [
+            _told(client, {
+                "sign": sign.kind, "modulus": f"{sign.key.modulus:x}", "exponent": sign.key.exponent,
+                "proof": sign.proof, "where": sign.key.where,
+            })
+            for sign in proven
+        ],
+        as_json=as_json,
+    )  # fmt: skip
+
+
+def _told(client: NodeClient, sign: dict[str, Any]) -> dict[str, Any]:
+    import json
+
+    taken: dict[str, Any] = client.post(
+        "/v1/signs", content=json.dumps(sign).encode(), headers={"Content-Type": "application/json"}
+    )
+    return taken
+
+
+def _show_told(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("sign", lambda row: row["sign"]), ("key", lambda row: row["key"]), ("event", lambda row: row["event"]),
+    ]  # fmt: skip
+    print_table("Told", rows, columns, empty="nothing is proven, so nothing was told")
+
+
 @signs.group(cls=Group, short_help="Graded keys that nobody has the private half of.")
 def canaries() -> None:
     """Graded keys that nobody has the private half of: who answers for one has broken it."""
@@ -82,20 +128,9 @@ def make(file: Path, node: str, as_json: bool) -> None:
 @json_option
 def answer(file: Path, name: str, signature: Path, as_json: bool) -> None:
     """Check that the file SIGNATURE (PKCS #1 v1.5, SHA-256) answers the challenge of the key NAME of FILE."""
-    import json
+    from phalanx.intel.signs import CLASSICAL_BITS, verify_answer
 
-    from phalanx.core import InvalidInput, NotFound
-    from phalanx.intel.signs import CLASSICAL_BITS, CanaryKey, verify_answer
-
-    try:
-        book = json.loads(read_file(file))
-        keys = [CanaryKey(int(row["grade"]), int(row["modulus"], 16), int(row["exponent"])) for row in book["keys"]]
-        node = str(book["node"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidInput(str(file), f"it is no file of canary keys: {error}") from error
-    key = next((one for one in keys if one.name == name), None)
-    if key is None:
-        raise NotFound("canary key", name)
+    node, key = _canary(file, name)
     verify_answer(key, node, read_file(signature))
     bits = key.modulus.bit_length()
     told = (
@@ -109,6 +144,43 @@ def answer(file: Path, name: str, signature: Path, as_json: bool) -> None:
         click.echo(f"{name} is broken: somebody signed its challenge; {told}")
 
 
+@canaries.command("tell")
+@click.argument("file", type=_FILE)
+@click.argument("name")
+@click.argument("signature", type=_FILE)
+@client_options
+@json_option
+def tell_answer(file: Path, name: str, signature: Path, client: NodeClient, as_json: bool) -> None:
+    """Tell the node that the file SIGNATURE answers the challenge of the key NAME of FILE; the node checks it."""
+    from phalanx.intel.signs import CANARY_ANSWERED
+
+    node, key = _canary(file, name)
+    sign = {
+        "sign": CANARY_ANSWERED, "modulus": f"{key.modulus:x}", "exponent": key.exponent, "of": node,
+        "proof": read_file(signature).hex(),
+    }  # fmt: skip
+    _show_told([_told(client, sign)], as_json=as_json)
+
+
+def _canary(file: Path, name: str) -> "tuple[str, CanaryKey]":
+    """Whose the keys of the file are, and the one of this name."""
+    import json
+
+    from phalanx.core import InvalidInput, NotFound
+    from phalanx.intel.signs import CanaryKey
+
+    try:
+        book = json.loads(read_file(file))
+        keys = [CanaryKey(int(row["grade"]), int(row["modulus"], 16), int(row["exponent"])) for row in book["keys"]]
+        node = str(book["node"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInput(str(file), f"it is no file of canary keys: {error}") from error
+    key = next((one for one in keys if one.name == name), None)
+    if key is None:
+        raise NotFound("canary key", name)
+    return node, key
+
+
 @signs.command("list")
 @json_option
 def list_signs(as_json: bool) -> None:
@@ -116,9 +188,19 @@ def list_signs(as_json: bool) -> None:
     rows = [
         {"sign": sign, "where": where, "certainty": sure, "proves": proves}
         for sign, where, sure, proves in (
-            ("shared-factor", "keys checked together", "proven", "both keys are broken; too little randomness"),
-            ("small-factor", "keys", "proven", "the key is broken"),
-            ("close-factors", "keys", "proven", "the key is broken; its factors were badly chosen"),
+            (
+                "shared-factor",
+                "keys checked together, certificates in events",
+                "proven",
+                "both keys are broken; too little randomness",
+            ),
+            ("small-factor", "keys, certificates in events", "proven", "the key is broken"),
+            (
+                "close-factors",
+                "keys, certificates in events",
+                "proven",
+                "the key is broken; its factors were badly chosen",
+            ),
             ("roca", "keys", "pattern", "the key is of a broken library, or one of a hundred million others"),
             ("short", "keys", "pattern", "the key is within or near the reach of ordinary computers"),
             ("small-exponent", "keys", "pattern", "the key needs sound padding"),

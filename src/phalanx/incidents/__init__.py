@@ -43,7 +43,8 @@ from phalanx.incidents._incident import (
 )
 from phalanx.incidents._incidents import Incidents
 from phalanx.incidents._looking_ahead import look_ahead_duty
-from phalanx.incidents._model import DECISIONS, ISOLATE_HOST, LOOK_INTO, PROPOSALS, ActionProposal
+from phalanx.incidents._migrating import CONFIRMED_SIGN, SIGN_RULES, propose_migration_skill
+from phalanx.incidents._model import DECISIONS, ISOLATE_HOST, LOOK_INTO, MIGRATE_KEYS, PROPOSALS, ActionProposal
 from phalanx.incidents._policy import DOMAIN_CONTROLLERS, ContainmentPolicy, Ruling
 from phalanx.incidents._rehearsing import REHEARSALS, Check, Rehearsal, rehearse_skill
 from phalanx.incidents._responses import Response, Responses
@@ -51,6 +52,10 @@ from phalanx.incidents._ties import Tie, Why, host_in, named_by, ties
 from phalanx.incidents._triage import triage_skill, triage_template
 
 __all__ = [
+    "CONFIRMED_SIGN",
+    "MIGRATE_KEYS",
+    "SIGN_RULES",
+    "propose_migration_skill",
     "LOOK_INTO",
     "PrecautionPolicy",
     "heed_novelty_skill",

@@ -8,6 +8,8 @@ DECISIONS = Table("decisions", indexes=("about", "case", "approved_hour"), seale
 ISOLATE_HOST = "isolate-host"
 # What agents do themselves, with what the node keeps: nothing outside is touched.
 LOOK_INTO = "look-into"
+# What a person starts: nothing outside is touched, but what is at rest is sealed anew.
+MIGRATE_KEYS = "migrate-keys"
 INSIDE = frozenset({LOOK_INTO})
 
 

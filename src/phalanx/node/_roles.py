@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from phalanx.agents import Skill, Toolbox
 from phalanx.core import EntropySource, EventSink, FileWatch, FindingReader, Listeners, Trail
 from phalanx.deception import TOUCH, TOUCH_RULES, Decoys, account_rules
+from phalanx.incidents import CONFIRMED_SIGN, SIGN_RULES
 from phalanx.intel import OwnEvents, RuleSet, StoredTrail, load_rules, parse_rule
 from phalanx.intel.places import Places
 from phalanx.node._ports import Ports
@@ -41,7 +42,7 @@ def skills_for(kind: str, skills: Sequence[Skill]) -> list[str]:
 
 def skills_by_rule(skills: Sequence[Skill]) -> dict[str, list[str]]:
     """The skills that take findings of some rules alone, by rule."""
-    kinds = {TOUCH: TOUCH_RULES, VULNERABLE_CRYPTO: STOCK_RULES}
+    kinds = {CONFIRMED_SIGN: SIGN_RULES, TOUCH: TOUCH_RULES, VULNERABLE_CRYPTO: STOCK_RULES}
     return {rule: names for kind, rules in kinds.items() if (names := skills_for(kind, skills)) for rule in rules}
 
 

@@ -4,12 +4,18 @@ Pure. Raises ``InvalidInput`` and ``LimitExceeded``.
 """
 
 from phalanx.intel.signs._canaries import CLASSICAL_BITS, GRADES, CanaryKey, make_canaries, verify_answer
+from phalanx.intel.signs._certificates import BROKEN_KEY, SeenKeysDetector
 from phalanx.intel.signs._keys import certificate_key, keys_in, weaknesses
 from phalanx.intel.signs._model import Certainty, SeenKey, Sign
 from phalanx.intel.signs._numbers import close_factor, looks_like_roca, shared_factors, small_factor
+from phalanx.intel.signs._telling import CANARY_ANSWERED, SignTold, proven_fields
 from phalanx.intel.signs._transport import DOWNGRADED, HYBRID, DowngradeDetector
 
 __all__ = [
+    "BROKEN_KEY",
+    "CANARY_ANSWERED",
+    "SignTold",
+    "proven_fields",
     "CLASSICAL_BITS",
     "DOWNGRADED",
     "GRADES",
@@ -18,6 +24,7 @@ __all__ = [
     "Certainty",
     "DowngradeDetector",
     "SeenKey",
+    "SeenKeysDetector",
     "Sign",
     "certificate_key",
     "close_factor",

@@ -1,5 +1,6 @@
-"""Patterns in what sensors say of TLS and SSH: post-quantum key exchange that was offered and not taken, and peers that
-take away a great deal that is encrypted. Both have innocent reasons, and what is told says so.
+"""A pattern in what sensors say of TLS and SSH: post-quantum key exchange that was agreed on and is not any more.
+
+It has innocent reasons too, and what is told says so.
 
 Of connections there are Zeek's names (``ssl.log``, ``ssh.log``) and
 Suricata's. A connection counts as downgraded when client and server agreed on a hybrid group before, and on another

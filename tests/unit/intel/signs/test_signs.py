@@ -1,13 +1,18 @@
 """Weak keys, canary keys and downgrades: what is proven has its proof, and sound keys give no sign."""
 
+import base64
+import datetime as dt
 import json
 import math
 import random
 
+import msgspec
 import pytest
 from click.testing import CliRunner
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,10 +24,13 @@ from phalanx.intel.signs import (
     Certainty,
     DowngradeDetector,
     SeenKey,
+    SeenKeysDetector,
+    SignTold,
     close_factor,
     keys_in,
     looks_like_roca,
     make_canaries,
+    proven_fields,
     shared_factors,
     small_factor,
     verify_answer,
@@ -154,3 +162,80 @@ def test_the_command_checks_keys_and_answers(tmp_path):
     )
     assert "RSA of 1024 bits is below" in " ".join(call("check", certificate, "--json").output.split())
     assert call("list").exit_code == 0
+
+
+def certificate_of(p, q):
+    """A certificate for the key of two primes, as Suricata logs it."""
+    e = 65_537
+    d = pow(e, -1, (p - 1) * (q - 1))
+    numbers = rsa.RSAPublicNumbers(e, p * q)
+    key = rsa.RSAPrivateNumbers(
+        p, q, d, rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q), numbers
+    ).private_key()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "host")])
+    at = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    built = x509.CertificateBuilder(name, name, key.public_key(), 7, at, at + dt.timedelta(days=30))
+    return base64.b64encode(built.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)).decode()
+
+
+@pytest.fixture(scope="module")
+def primes():
+    found = [rsa.generate_private_key(65_537, 1_024).private_numbers() for _ in range(3)]
+    return [prime for one in found for prime in (one.p, one.q)]
+
+
+def tls_batch(*seen, field="tls.certificate", tenant=DEFAULT_TENANT):
+    n = len(seen)
+    columns = {field: [text for _, text in seen], "dest_ip": [host for host, _ in seen]}
+    return EventBatch(
+        tenant, BatchId("b"), LogSource("suricata", "", "tls"), "suricata", 0, range(n), [0] * n, [b""] * n, columns
+    )
+
+
+@pytest.mark.requirement("INT-7")
+@pytest.mark.parametrize("field", ["tls.certificate", "cert"])
+def test_certificates_in_events_are_held_against_those_seen_before(field, primes):
+    p, q, r, s, t, _ = primes
+    one, other, sound = certificate_of(p, q), certificate_of(p, r), certificate_of(s, t)
+    detector = SeenKeysDetector()
+    assert not detector.evaluate(
+        tls_batch(("a", one), ("b", sound), ("c", one), ("d", "nonsense"), ("e", None), field=field)
+    )
+    assert not detector.evaluate(tls_batch(("x", other), field=field, tenant=TenantId("other"))), "tenants are apart"
+    state = detector.state(DEFAULT_TENANT)
+    assert detector.state(DEFAULT_TENANT) is None
+    again = SeenKeysDetector()
+    again.restore(DEFAULT_TENANT, state)
+    for judge in (detector, again):
+        (hit,) = judge.evaluate(tls_batch(("f", sound), ("g", other), field=field))
+        assert hit.places == (1,)
+        assert hit.subject == "g"
+        assert "shares a factor with the key of a" in hit.told
+        assert not judge.evaluate(tls_batch(("g", other), field=field)), "told once"
+    assert len(state) < 1_000
+
+
+def test_what_is_remembered_of_keys_is_bounded(primes, monkeypatch):
+    monkeypatch.setattr("phalanx.intel.signs._certificates.MAX_SEEN_KEY_BYTES", 300)
+    p, q, r, s, t, u = primes
+    detector = SeenKeysDetector()
+    for host, two in (("a", (p, q)), ("b", (r, s)), ("c", (t, u))):
+        assert not detector.evaluate(tls_batch((host, certificate_of(*two))))
+    # The keys of b and c are held, and that of a is not any more.
+    (hit,) = detector.evaluate(tls_batch(("e", certificate_of(p, t))))
+    assert "key of c" in hit.told
+
+
+@pytest.mark.requirement("INT-7")
+def test_only_what_is_proven_is_believed(primes):
+    p, q = primes[:2]
+    told = SignTold(sign="shared-factor", modulus=f"{p * q:x}", proof=f"{p:X}", where="web-1")
+    fields = proven_fields(told)
+    assert (fields["certainty"], fields["key"], fields["where"]) == ("proven", "rsa-1024", "web-1")
+    assert not fields["beyond_published"]
+    for wrong in (
+        {"proof": f"{p + 2:x}"}, {"proof": "1"}, {"proof": f"{p * q:x}"}, {"proof": "no"}, {"proof": ""},
+        {"sign": "roca"}, {"modulus": "ff"}, {"modulus": "f" * 10_000}, {"sign": "canary-answered", "of": "acme"},
+    ):  # fmt: skip
+        with pytest.raises(InvalidInput):
+            proven_fields(msgspec.structs.replace(told, **wrong))
