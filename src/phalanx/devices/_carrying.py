@@ -114,6 +114,8 @@ class Carrier:
         while True:
             found = await self._elsewhere(job, without) if len(job.moves) < MAX_JOB_MOVES else None
             if found is None:
+                if not losses and await self._came_to_nothing(job):
+                    losses = await self.losses(job)
                 if losses:
                     await self._store.write(_without_handles(job, losses), version)
                 return False
@@ -159,6 +161,10 @@ class Carrier:
             return False
         found = await self._elsewhere(job, {})
         return found is not None and found[0] == "moved" and found[1].device != job.device
+
+    async def _came_to_nothing(self, job: Job) -> bool:
+        """Its vendor has it, and will never give a result: asking for it again is of no use, sending it again is."""
+        return bool(job.handle) and await stage_of(self._fleet.backend(job.device), job.handle) is Stage.NOTHING
 
     async def waits_at_vendor(self, job: Job) -> bool:
         """Sent to one vendor, by nobody's order to that one, and not begun there."""

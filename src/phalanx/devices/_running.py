@@ -52,11 +52,21 @@ async def on_device(backend: Backend, live: LiveJob, offload: Offload, *, second
     name = "second_handle" if second else "handle"
     handle: str = getattr(job, name)
     if not handle:
-        # A second attempt is another job to a vendor, even where both devices are the same vendor's.
-        key = f"{job.id}-second" if second else job.id
-        handle = await backend.submit(job.circuit, shots=job.shots, seed=job.seed, key=key)
+        handle = await backend.submit(
+            job.circuit, shots=job.shots, seed=job.seed, key=key_of(job, backend, second=second)
+        )
         await live.write(**{name: handle})
     return await backend.collect(handle, job.circuit, shots=job.shots, seed=job.seed)
+
+
+def key_of(job: Job, backend: Backend, *, second: bool) -> str:
+    """What a vendor keeps an attempt under.
+
+    A second attempt is another job to a vendor, even where both devices are the same vendor's; and so is one more after
+    an attempt there came to nothing, which the vendor would find under the first one's key.
+    """
+    lost = sum(one.device == backend.device.name for one in job.losses)
+    return job.id + ("-second" if second else "") + (f"-{lost + 1}" if lost else "")
 
 
 async def first_of(

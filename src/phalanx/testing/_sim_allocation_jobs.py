@@ -4,7 +4,7 @@ Jobs are placed by a policy and carried out over as many lives of the node as it
 its key when the node died before it said so. Checkers look at vendors, store and ledger from outside:
 
 - every job ends with a result, and once ended it stays as it is;
-- a vendor has at most one job for each attempt, however often the node died;
+- a vendor has at most one job for each attempt, however often the node died or took it back;
 - the result is from the device that the job names, and of the kind that was asked for unless a move says otherwise;
 - the ledger has what was done classically instead, and nothing else.
 """
@@ -37,6 +37,7 @@ from phalanx.devices import (
     Numbers,
     ProviderContext,
     SessionLimits,
+    Stage,
     calibration,
     local_provider,
 )
@@ -61,6 +62,8 @@ class SimVendor:
         self.device = self._model(name)
         self.down_until_s = 0.0
         self.results: dict[str, float] = {}
+        self._begins: dict[str, float] = {}
+        self._dropped: set[str] = set()
 
     def drift(self) -> None:
         """Another calibration, better or worse."""
@@ -75,12 +78,25 @@ class SimVendor:
         await self._world.clock.sleep(self._rng.uniform(0.01, 0.5))
         self._require_up()
         slow = 50.0 if self._rng.chance(0.1) else 1.0
-        self.results.setdefault(key, self._world.loop.time() + slow * self._rng.exponential(2.0))
+        if key not in self.results:
+            self._begins[key] = self._world.loop.time() + slow * self._rng.exponential(1.0)
+            self.results[key] = self._begins[key] + slow * self._rng.exponential(1.0)
         return key
+
+    async def stage(self, handle: str, /) -> Stage:
+        self._require_up()
+        if handle in self._dropped:
+            return Stage.NOTHING
+        now = self._world.loop.time()
+        if now < self._begins[handle]:
+            return Stage.WAITING
+        return Stage.RUNNING if now < self.results[handle] else Stage.DONE
 
     async def collect(self, handle: str, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
         await self._world.clock.sleep(max(0.0, self.results[handle] - self._world.loop.time()))
         self._require_up()
+        if handle in self._dropped:
+            raise Unavailable(self.device.name, "it was dropped")
         if self._rng.chance(self._flaky):
             raise Unavailable(self.device.name, "the run came to nothing")
         came_from = Provenance(
@@ -91,6 +107,8 @@ class SimVendor:
     async def recall(self, handle: str, /) -> None:
         if self._rng.chance(0.2):
             raise Unavailable(self.device.name, f"{handle} cannot be dropped")
+        if self._world.loop.time() < self._begins[handle]:
+            self._dropped.add(handle)
 
     def _require_up(self) -> None:
         if self._world.loop.time() < self.down_until_s:
@@ -103,6 +121,13 @@ class SimVendor:
             limits=SessionLimits(max_shots=1_000),
             calibration=calibration(3, _PAIRS, numbers, calibrated_at_ns=self._age, source="made"),
         )  # fmt: skip
+
+
+def _keys(job: Job, device: str) -> set[str]:
+    """Under which a vendor may have it: one attempt, a second one, and one more of each after each that was lost."""
+    lost = sum(loss.device == device for loss in job.losses)
+    more = ["", *(f"-{number}" for number in range(2, lost + 2))]
+    return {f"{job.id}{second}{number}" for second in ("", "-second") for number in more}
 
 
 def _earlier(device: str) -> Job:
@@ -220,6 +245,9 @@ class JobsRun:
             self._checker.require(classical == ("degraded" in kinds), "a result of another kind, unsaid", job)
         told = {entry.subject for entry in self._book.entries.values()}
         self._checker.require(degraded <= told, "done classically, and the ledger does not know", degraded - told)
-        for vendor in self._vendors.values():
-            attempts = {name for job in self._ended.values() for name in (job.id, f"{job.id}-second")}
+        for name, vendor in self._vendors.items():
+            attempts = {key for job in self._ended.values() for key in _keys(job, name)}
             self._checker.require(set(vendor.results) <= attempts, "a job that nobody asked for", vendor.results)
+        for job in self._ended.values():
+            for loss in job.losses:
+                self._checker.count("attempts given up, charged" if loss.charged else "attempts given up for nothing")

@@ -10,7 +10,7 @@ from phalanx.devices import LiveBackend, Modality, ProviderContext, QueuedBacken
 from phalanx.quantum import Gates, InvalidCircuit
 from phalanx.quantum.circuits import read
 from phalanx.testing import InlineOffload, IonqApi, QuantinuumApi, SimWorld
-from phalanx.testing.contracts import DEVICE_CHECKS, check_provider
+from phalanx.testing.contracts import DEVICE_CHECKS, STAGED_CHECKS, check_provider
 from phalanx.testing.delivery import PeerServer
 
 KEY, USER, PASSWORD = "s3cret", "ada@example.org", "hunter2"
@@ -53,6 +53,14 @@ def test_a_real_machine_of_ionq(check, version):
 @pytest.mark.requirement("QRM-8")
 @CHECKS
 def test_a_real_machine_of_quantinuum(check):
+    on(lambda world, server: check(quantinuum(world, server)), QuantinuumApi(USER, PASSWORD))
+
+
+@pytest.mark.requirement("QRM-7")
+@pytest.mark.parametrize("check", STAGED_CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_vendors_say_how_far_a_job_is(check):
+    for version in ("v0.4", "v0.3"):
+        on(lambda world, server, at=version: check(ionq(world, server, at)), IonqApi(KEY, old=version == "v0.3"))
     on(lambda world, server: check(quantinuum(world, server)), QuantinuumApi(USER, PASSWORD))
 
 

@@ -271,3 +271,24 @@ def test_a_cancelled_job_pays_for_what_had_begun():
         assert await view(budgets) == (7.0, 0.0)
 
     simulated(main)
+
+
+@pytest.mark.requirement("QRM-7")
+def test_a_job_comes_back_to_a_vendor_that_dropped_it_as_another_one():
+    async def main(world, store):
+        good = Vendor(world, model("a-good", 0.001, 7.0), waits_s=500.0)
+        other = Vendor(world, model("b-other", 0.01, 2.0), waits_s=500.0)
+        jobs, budgets, _ = await made(world, store, good, other)
+        async with running(jobs):
+            job = await jobs.submit(DEFAULT_TENANT, BELL, shots=10)
+            await world.clock.sleep(2.0)
+            for vendor, error in ((good, 0.3), (other, 0.5)):
+                vendor.device = model(vendor.device.name[2:], error, vendor.device.price.fixed)
+                assert await jobs.reconsider(vendor.device.name, "its calibration drifted") == 1
+                await world.clock.sleep(2.0)
+            found = await ended(world, jobs, job)
+        assert (found.state, found.device) == (JobState.COMPLETED, "a.a-good")
+        assert list(good.sent) == [job.id, f"{job.id}-2"]
+        assert await view(budgets) == (7.0, 0.0)
+
+    simulated(main)

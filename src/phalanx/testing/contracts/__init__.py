@@ -17,6 +17,7 @@ from phalanx.testing.contracts._policies import POLICY_CHECKS
 from phalanx.testing.contracts._sinks import SINK_CHECKS, SinkCheck, SinkLab, item_like, parcel_like
 from phalanx.testing.contracts._skills import DUTY_CHECKS, SKILL_CHECKS, DutyCheck, SkillCheck, Tools
 from phalanx.testing.contracts._sources_from import SOURCE_CHECKS, SourceCheck, SourceLab
+from phalanx.testing.contracts._staged import STAGED_CHECKS
 from phalanx.testing.contracts._store import STORE_CHECKS
 from phalanx.testing.contracts._store_concurrency import STORE_SHARED_CHECKS
 from phalanx.testing.contracts._store_full import STORE_FULL_CHECKS
@@ -42,6 +43,7 @@ __all__ = [
     "SINK_CHECKS",
     "SKILL_CHECKS",
     "SOURCE_CHECKS",
+    "STAGED_CHECKS",
     "STORE_CHECKS",
     "STORE_FULL_CHECKS",
     "STORE_SHARED_CHECKS",

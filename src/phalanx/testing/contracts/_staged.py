@@ -1,0 +1,35 @@
+"""What a machine at a vendor that says how far a job is must keep to. Checks are async functions of a backend."""
+
+from collections.abc import Awaitable, Callable
+
+from phalanx.core import PhalanxError
+from phalanx.devices import Stage, StagedBackend
+from phalanx.quantum import Gates
+
+_SHOTS, _SEED = 100, 20_260_101
+_BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
+
+
+async def check_a_job_that_gave_its_result_is_done(backend: StagedBackend) -> None:
+    handle = await backend.submit(_BELL, shots=_SHOTS, seed=_SEED, key="staged-one")
+    assert await backend.stage(handle) is not Stage.NOTHING
+    result = await backend.collect(handle, _BELL, shots=_SHOTS, seed=_SEED)
+    assert sum(result.counts.values()) == _SHOTS
+    assert await backend.stage(handle) is Stage.DONE
+
+
+async def check_a_job_that_was_dropped_gives_no_result(backend: StagedBackend) -> None:
+    """Where the vendor drops it at all: it is then asked what became of it, and has to say that it was nothing."""
+    handle = await backend.submit(_BELL, shots=_SHOTS, seed=_SEED, key="staged-two")
+    try:
+        await backend.recall(handle)
+    except PhalanxError:
+        return
+    stage = await backend.stage(handle)
+    assert stage in {Stage.NOTHING, Stage.DONE}, stage
+
+
+STAGED_CHECKS: tuple[Callable[[StagedBackend], Awaitable[None]], ...] = (
+    check_a_job_that_gave_its_result_is_done,
+    check_a_job_that_was_dropped_gives_no_result,
+)
