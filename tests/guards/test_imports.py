@@ -129,6 +129,13 @@ def test_importing_loads_nothing_heavy(module):
     assert len(loaded) <= MAX_MODULES[module]
 
 
+def test_what_a_node_is_made_of_does_not_load_the_compiler_of_kernels():
+    """It takes half a second and sixty mebibytes. Functions import modules of kernels, when something is calculated."""
+    loaded = modules_loaded_by("phalanx.node, phalanx.api, phalanx.dashboard, phalanx.cli._serve")
+    assert "phalanx.node" in loaded
+    assert not {"numba", "llvmlite", "scipy", "numpy.ma"} & set(loaded)
+
+
 def test_every_room_can_be_imported_without_any_extra(repository):
     rooms = sorted(f"phalanx.{init.parent.name}" for init in (repository / "src/phalanx").glob("*/__init__.py"))
     assert "phalanx.core" in rooms

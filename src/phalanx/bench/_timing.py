@@ -6,6 +6,7 @@ import gc
 import os
 import re
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -40,6 +41,26 @@ def settled_in() -> Iterator[None]:
 
 def elapsed_ms(since_ns: int) -> float:
     return (time.perf_counter_ns() - since_ns) / NS_PER_MS
+
+
+@contextlib.contextmanager
+def bytecode_kept() -> Iterator[None]:
+    """Processes started meanwhile find bytecode of what ran before, as those of an installation do.
+
+    An environment may forbid to write it, and then every start compiles every module anew.
+    """
+    before = {name: os.environ.get(name) for name in ("PYTHONPYCACHEPREFIX", "PYTHONDONTWRITEBYTECODE")}
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["PYTHONPYCACHEPREFIX"] = folder
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
 
 
 async def run_ms(*command: str) -> float:

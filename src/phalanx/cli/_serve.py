@@ -88,7 +88,10 @@ def stop_or_hurry(listener: Stoppable, main: "asyncio.Task[Any]") -> None:
 
 async def _settled_in(node: "Node") -> None:
     """Once everybody has a place, what is there to stay is not looked through again by every full collection."""
-    await node.swarm.complete()
+    try:
+        await node.swarm.complete()
+    finally:
+        gc.enable()
     gc.collect()
     gc.freeze()
 

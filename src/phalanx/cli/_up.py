@@ -1,5 +1,6 @@
 """`phalanx up`."""
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ def up(
 
     Stops on Ctrl-C or SIGTERM, after missions in progress have finished or the drain time is over.
     """
+    # Nothing of what a start makes is to go again soon; ``serve`` looks through it once, when everybody has a place.
+    gc.disable()
     from phalanx.cli._serve import run_loop, serve
 
     if serves and join is not None:

@@ -2,9 +2,10 @@
 
 from phalanx.core import KIB, MIB
 
-# Rows of one piece in memory, of one segment when it is written, and of one that is made of small ones.
+# Rows of one piece in memory, of one segment when it is written, and of one made of small ones. What is gathered
+# and what is just being written are both in memory, 1 to 2 KiB a row: they are most of what a flood of events takes.
 PIECE_ROWS = 8_192
-SEGMENT_ROWS = 131_072
+SEGMENT_ROWS = 65_536
 # Events that wait for their segment longer than this are written with what there is.
 SEGMENT_AFTER_S = 900.0
 # Segments smaller than this are put together, so many at once.

@@ -11,7 +11,6 @@ import numpy as np
 from phalanx.quantum._arrays import gate_array
 from phalanx.quantum._canonical import BARRIER, MEASURE, RESET, Step, Steps
 from phalanx.quantum.mapping import FRAME_GATES, Noise
-from phalanx.quantum.mapping._kernels import idle_times
 from phalanx.quantum.mapping._noise import timeline
 from phalanx.quantum.simulators._tape import MEASUREMENT, MIX_ONE, MIX_TWO, RELAXATION, RESETTING, Tape
 
@@ -24,6 +23,7 @@ def noisy_tape(
     A relaxation's second value is the chance of a phase flip, and for a density matrix what is left of the coherence.
     ``waits`` (k, 2) is how long each step's qubits have waited, in ns; without it steps run as late as possible.
     """
+    from phalanx.quantum.mapping._kernels import idle_times
     from phalanx.quantum.simulators._tape import finals
 
     couplers = noise.couplers()
