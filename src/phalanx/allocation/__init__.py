@@ -17,6 +17,7 @@ Errors::
 """
 
 from phalanx.allocation._board import Board, Standing
+from phalanx.allocation._booked import Booked
 from phalanx.allocation._calendar import Ask, Bookable, Booking, BookingState, Calendar, Grade
 from phalanx.allocation._deciding import Considered, Decider, Decision, kernel_of, warm_decisions
 from phalanx.allocation._dispatching import Dispatcher, Waiting
@@ -71,6 +72,7 @@ __all__ = [
     "BestError",
     "Board",
     "Bookable",
+    "Booked",
     "Booking",
     "BookingState",
     "Breakers",

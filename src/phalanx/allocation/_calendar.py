@@ -22,7 +22,7 @@ import msgspec
 
 from phalanx.allocation._errors import NoWindow
 from phalanx.allocation._limits import MAX_BOOKED_NS, MAX_BOOKINGS, MAX_DEMANDS, MAX_RESOURCES, MAX_YIELDS
-from phalanx.core import InvalidInput, LimitExceeded, NotFound
+from phalanx.core import NS_PER_S, InvalidInput, LimitExceeded, NotFound
 
 
 class Grade(Enum):
@@ -109,8 +109,10 @@ class Calendar:
 
     def declare(self, one: Bookable) -> None:
         """Add a resource, or change one so that what is booked still fits. Raises ``InvalidInput``."""
-        if not (one.capacity >= 1 and 0 <= one.reserve <= one.capacity and one.expires_ns >= 0 and one.name):
-            raise InvalidInput("resource", "needs a name, a capacity, and a reserve that is not more")
+        if not (one.name and one.capacity >= 1 and one.expires_ns >= 0):
+            raise InvalidInput("resource", "needs a name, and a capacity of at least one")
+        if not 0 <= one.reserve <= one.capacity:
+            raise InvalidInput("resource", f"of {one.capacity} units of {one.name} {one.reserve} cannot be a reserve")
         if one.name not in self.resources and len(self.resources) >= MAX_RESOURCES:
             raise LimitExceeded("resources of a calendar", maximum=MAX_RESOURCES, seen=len(self.resources) + 1)
         live = self._live.setdefault(one.name, {}).values()
@@ -179,7 +181,7 @@ class Calendar:
     def get(self, id: str) -> Booking:  # noqa: A002
         """Raises ``NotFound``."""
         if id not in self.bookings:
-            raise NotFound("booking", id)
+            raise NotFound("booking", id, hint="phalanx reservations list")
         return self.bookings[id]
 
     def on(self, resource: str) -> list[Booking]:
@@ -190,11 +192,12 @@ class Calendar:
         if not 1 <= len(ask.demands) <= MAX_DEMANDS:
             raise InvalidInput("demands", f"between 1 and {MAX_DEMANDS} resources are booked together")
         if not 0 < ask.duration_ns <= MAX_BOOKED_NS:
-            raise InvalidInput("duration", f"is not between 0 and {MAX_BOOKED_NS} ns")
+            days = MAX_BOOKED_NS // (86_400 * NS_PER_S)
+            raise InvalidInput("duration", f"{ask.duration_ns / NS_PER_S:g} s are not between 0 and {days} days")
         for name, units in ask.demands.items():
             resource = self.resources.get(name)
             if resource is None:
-                raise NotFound("resource", name)
+                raise NotFound("resource", name, hint="phalanx reservations resources lists what can be booked")
             room = resource.capacity - (resource.reserve if ask.grade is Grade.FIRM else 0)
             if not 1 <= units <= room:
                 raise InvalidInput("demands", f"{name} has {room} units for {ask.grade.value} bookings, not {units}")

@@ -13,6 +13,8 @@ MAX_BOOKED_NS = 31 * 86_400 * 10**9
 MAX_YIELDS = 3
 # Ended bookings that are kept to be looked at.
 MAX_ENDED_BOOKINGS = 1_000
+# How often it is looked whether others have written a shared calendar.
+LOOK_AT_CALENDAR_S = 5.0
 # Attempts at one change while others write the same calendar.
 MAX_CONFLICTS = 32
 # Layouts that are remembered, by circuit, device and calibration.
@@ -54,5 +56,7 @@ MIN_MATCHED = 10
 SAFE_LOSS = 0.01
 # Circuits that are simulated under the noise of a device before one is chosen.
 MAX_EXPECTED_QUBITS = 8
+# Devices by tenant whose booked times are remembered as they were put together.
+MAX_BOOKED_VIEWS = 8_192
 # A circuit that is told by its counts alone.
 MAX_SHAPE_QUBITS = 16_384

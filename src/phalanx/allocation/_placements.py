@@ -2,7 +2,8 @@
 
 A result of one kind does not become one of another unasked: where nobody says what results are to be, only devices of
 the least disturbed kind that fits are compared (an ideal simulator, the emulation of a machine, a machine). What is
-known of a device is written to the board when its provider says something new; what waits there, at every decision.
+known of a device is written to the board when its provider says something new; what waits there, and for how long
+others have booked it, at every decision.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from phalanx.allocation._board import Board
+from phalanx.allocation._booked import Booked
 from phalanx.allocation._deciding import warm_decisions
 from phalanx.allocation._errors import NothingFits
 from phalanx.allocation._explaining import Explanation, checked_policies, explained
@@ -58,6 +60,7 @@ class Placements:
         self._open: Counter[str] = Counter()
         self._took: dict[str, RunTimes] = {}
         self.breakers = breakers or Breakers()
+        self.booked = Booked()
         self._recent: dict[TenantId, deque[Explanation]] = {}
         self._counts: OrderedDict[str, tuple[Requirement, bool]] = OrderedDict()
         # Layouts are kept without a lock of their own: one decision that lays out at a time.
@@ -151,7 +154,7 @@ class Placements:
     def _case(self, wish: Wish, shape: Shape | None = None) -> Case:
         if wish.circuit is None:
             raise InvalidInput("program", "policies order devices for circuits; a program goes by the fleet's own rule")
-        self._look()
+        self._look(wish.tenant)
         counts, is_clifford = self._read(wish.circuit) if shape is None else (requirement_of(shape), shape.is_clifford)
         wanted = replace(
             counts, shots=wish.shots, fidelity=wish.fidelity, deadline_s=wish.deadline_s,
@@ -197,8 +200,8 @@ class Placements:
             if not self.breakers.allows(model.name, model.provider, now_ns)
         }
 
-    def _look(self) -> None:
-        """Write what has changed to the board: calibrations and status by device, and every queue."""
+    def _look(self, tenant: TenantId) -> None:
+        """Write what has changed to the board: calibrations and status by device, every queue, and what is booked."""
         now_ns = self._clock.wall_ns()
         for at, (name, known) in enumerate(zip(self._board.names, self._models, strict=True)):
             model = self._fleet.backend(name).device
@@ -214,6 +217,7 @@ class Placements:
             wait_s += waiting * run_s / self._slots
             if model.windows:
                 wait_s += opens_in_s(model.windows, now_ns)
+            wait_s += self.booked.wait_s(name, tenant, now_ns + round(wait_s * NS_PER_S), run_s)
             self._board.set_load(name, min(1.0, n_open / self._slots), wait_s)
 
     def _read(self, circuit: Circuit) -> tuple[Requirement, bool]:

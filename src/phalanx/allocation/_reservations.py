@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import msgspec
 
+from phalanx.allocation._booked import Booked
 from phalanx.allocation._calendar import Ask, Bookable, Booking, Calendar
-from phalanx.allocation._limits import MAX_CONFLICTS, MAX_ENDED_BOOKINGS
+from phalanx.allocation._limits import LOOK_AT_CALENDAR_S, MAX_CONFLICTS, MAX_ENDED_BOOKINGS
 from phalanx.core import DEFAULT_TENANT, Clock, Conflict, Delete, Expect, IdSource, NotFound, Put, Store, Table
 
 BOOKINGS = Table("allocation_bookings")
@@ -20,9 +21,10 @@ _KEY = "calendar"
 
 
 class Reservations:
-    """Books for tenants. All of one store share one calendar."""
+    """Books for tenants. All of one store share one calendar. ``booked`` is told of it."""
 
-    def __init__(self, store: Store, clock: Clock, ids: IdSource) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: IdSource, booked: Booked | None = None) -> None:
+        self._booked = booked or Booked()
         self._store, self._clock, self._ids = store, clock, ids
         self._calendar, self._version = Calendar(), -1
         self._turn = asyncio.Lock()
@@ -68,6 +70,13 @@ class Reservations:
         async with self._turn:
             return sorted((await self._read()).resources.values(), key=lambda one: one.name)
 
+    async def watch(self) -> None:
+        """Look, until cancelled, whether others have written: decisions see what they booked."""
+        while True:
+            async with self._turn:
+                await self._read()
+            await self._clock.sleep(LOOK_AT_CALENDAR_S)
+
     async def _own(self, tenant: str, id: str) -> None:  # noqa: A002
         if (await self._read()).get(id).tenant != tenant:
             raise NotFound("booking", id)
@@ -101,6 +110,7 @@ class Reservations:
                 if attempt + 1 == MAX_CONFLICTS:
                     raise
                 continue
+            self._booked.see(rows.values(), declared)
             return changed
         raise AssertionError("unreachable")
 
@@ -112,6 +122,7 @@ class Reservations:
             resources = [msgspec.json.decode(value, type=Bookable) for value in await self._all(BOOKABLES)]
             bookings = [msgspec.json.decode(value, type=Booking) for value in await self._all(BOOKINGS)]
             self._calendar, self._version = Calendar(resources, bookings), version
+            self._booked.see_all(resources, bookings)
         return self._calendar
 
     async def _all(self, table: Table) -> list[bytes]:

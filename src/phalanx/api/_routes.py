@@ -50,12 +50,12 @@ def route_routes(node: "Node", gate: Gate) -> APIRouter:
     router = APIRouter(prefix="/v1/routes", tags=["allocation"], default_response_class=Response)
     viewer, operator = Depends(gate.needs(Role.VIEWER)), Depends(gate.needs(Role.OPERATOR))
 
-    @router.post("", responses=answer(Routed), openapi_extra=asked(RouteRequest), dependencies=[viewer])
-    async def route(request: Request) -> Response:
+    @router.post("", responses=answer(Routed), openapi_extra=asked(RouteRequest))
+    async def route(request: Request, principal: Annotated[Principal, viewer]) -> Response:
         """Where a circuit would be answered now, and every way with what speaks for and against it. Nothing is sent."""
         wanted = await _read(request)
         circuit = await node.offload.run(read, wanted.circuit, language=wanted.language or None)
-        return reply(await node.routing.route(circuit, wanted.shots, wanted.aims))
+        return reply(await node.routing.route(principal.tenant, circuit, wanted.shots, wanted.aims))
 
     @router.post("/jobs", responses=answer(RoutedJob), openapi_extra=asked(RouteRequest))
     async def submit(request: Request, principal: Annotated[Principal, operator]) -> Response:

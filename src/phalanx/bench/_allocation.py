@@ -8,19 +8,25 @@ is a process of its own that loads (or compiles) the kernels and decides once.
 
 ``two_tier_ms`` is a whole placement over the published devices, reasons for each included: of circuits that were never
 seen (laid out on three devices, by success probability; simulated there too, by expected fidelity), and of the same
-again, whose layouts are kept.
+again, whose layouts are kept. ``booked`` is what it costs to write to a board, before a decision, for how long each
+device is taken by a thousand bookings of others, and the kernel on that board.
 """
 
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from phalanx.allocation import (
+    Ask,
     Board,
+    Bookable,
+    Booked,
+    Booking,
+    BookingState,
     Case,
     Decider,
     Layouts,
@@ -37,7 +43,7 @@ from phalanx.allocation import (
 )
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import quantile
-from phalanx.core import Circuit, Rng
+from phalanx.core import NS_PER_S, Circuit, Rng
 from phalanx.quantum import Gates, features
 
 _SIZES = (68, 1_000)
@@ -70,6 +76,7 @@ async def allocation_bench(options: BenchOptions) -> BenchResult:
             / figures[f"shortlist_{n}"]["kernel_us_p50"]
             for name in ("numpy", "python_loop")
         }
+    figures["booked"] = {f"{n}": _booked(options.rng.child(f"booked {n}"), n, rounds // 10) for n in _SIZES}
     options.tell("both tiers")
     figures["two_tier_ms"] = {
         policy: _both_tiers(policy, 4 if options.quick else 12)
@@ -81,6 +88,43 @@ async def allocation_bench(options: BenchOptions) -> BenchResult:
         baselines=baselines,
         ratios=ratios,
     )
+
+
+def _booked(rng: Rng, n: int, rounds: int) -> dict[str, float]:
+    """Microseconds of writing to a board what others booked on its devices, and of the shortlist on that board."""
+    board, booked = Board(_standings(rng, n)), Booked()
+    booked.see_all([Bookable(name=name) for name in board.names], _bookings(rng, board.names))
+    kernel, want = kernel_of("shortlist"), _requirements(rng)[0].row
+    buffers = np.zeros(n), np.zeros(n, np.int64), np.zeros(3, np.int64)
+    written_us, kernel_us = [], []
+    for at in range(rounds):
+        now_ns = at * NS_PER_S
+        begun = time.perf_counter_ns()
+        for name in board.names:
+            board.set_load(name, 0.5, booked.wait_s(name, "somebody", now_ns, 1.0))
+        then = time.perf_counter_ns()
+        kernel(board.rows, want, *buffers)
+        kernel_us.append((time.perf_counter_ns() - then) / 1e3)
+        written_us.append((then - begun) / 1e3)
+    return {
+        "written_us_p50": quantile(written_us, 0.5), "written_us_p99": quantile(written_us, 0.99),
+        "kernel_us_p50": quantile(kernel_us, 0.5), "kernel_us_p99": quantile(kernel_us, 0.99),
+    }  # fmt: skip
+
+
+def _bookings(rng: Rng, names: Sequence[str]) -> list[Booking]:
+    """A thousand, of others, in the next day: minutes to hours."""
+    made = []
+    for at in range(1_000):
+        start_ns, lasts_ns = rng.integer(0, 86_400) * NS_PER_S, rng.integer(60, 7_200) * NS_PER_S
+        ask = Ask(demands={rng.choice(names): 1}, duration_ns=lasts_ns, earliest_ns=start_ns)
+        made.append(
+            Booking(
+                id=f"{at}", tenant=f"t{at % 7}", ask=ask, start_ns=start_ns, end_ns=start_ns + lasts_ns,
+                state=BookingState.BOOKED, made=at,
+            )
+        )  # fmt: skip
+    return made
 
 
 def _both_tiers(policy: str, n: int) -> dict[str, float]:

@@ -10,6 +10,7 @@ import click
 from phalanx.cli._allocate_route import route
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._kernels import ensure_kernels
+from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 
@@ -31,11 +32,9 @@ def allocate() -> None:
     "--policy", default="", help="What devices are compared by, e.g. `pareto`; else as the node does by default."
 )  # fmt: skip
 @click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run.")
-@click.option("--fidelity", type=click.FloatRange(0, 1), default=0.0, help="Least fidelity that is of use.")
-@click.option(
-    "--within", "within_s", type=click.FloatRange(0), default=0.0, help="Seconds until its deadline; 0: none."
-)
-@click.option("--budget", type=click.FloatRange(0), default=0.0, help="Most that it may cost; 0: whatever.")
+@click.option("--fidelity", type=FiniteRange(0, 1), default=0.0, help="Least fidelity that is of use.")
+@click.option("--within", "within_s", type=FiniteRange(0), default=0.0, help="Seconds until its deadline; 0: none.")
+@click.option("--budget", type=FiniteRange(0), default=0.0, help="Most that it may cost; 0: whatever.")
 @click.option("--region", "regions", multiple=True, help="Only devices there; several are fine.")
 @click.option(
     "--results", type=click.Choice(["simulated", "emulated", "hardware"]), help="With --on-node: of which kind."
@@ -53,6 +52,8 @@ def explain(
 
     A compiled shortlist scores every device; policies that look at layouts lay the circuit out on the best few.
     """
+    if results and not on_node:
+        raise click.UsageError("--results is for --on-node: the published devices are all emulated")
     text = file.read()
     if on_node:
         wanted = {

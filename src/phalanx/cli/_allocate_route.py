@@ -7,6 +7,7 @@ import click
 
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._kernels import ensure_kernels
+from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, json_option, print_json, print_table
 
 _SHOWN = 12
@@ -16,13 +17,11 @@ _JSON = {"Content-Type": "application/json"}
 @click.command()
 @click.argument("file", type=click.File("r"))
 @click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run.")
-@click.option("--worth", type=click.FloatRange(0), default=1.0, show_default=True, help="What a right answer is worth.")
-@click.option("--hour", type=click.FloatRange(0), default=0.1, show_default=True, help="What an hour of waiting costs.")
-@click.option("--fidelity", type=click.FloatRange(0, 1), default=0.0, help="Least fidelity that is of use.")
-@click.option(
-    "--within", "within_s", type=click.FloatRange(0), default=0.0, help="Seconds until its deadline; 0: none."
-)
-@click.option("--budget", type=click.FloatRange(0), default=0.0, help="Most that it may cost; 0: whatever.")
+@click.option("--worth", type=FiniteRange(0), default=1.0, show_default=True, help="What a right answer is worth.")
+@click.option("--hour", type=FiniteRange(0), default=0.1, show_default=True, help="What an hour of waiting costs.")
+@click.option("--fidelity", type=FiniteRange(0, 1), default=0.0, help="Least fidelity that is of use.")
+@click.option("--within", "within_s", type=FiniteRange(0), default=0.0, help="Seconds until its deadline; 0: none.")
+@click.option("--budget", type=FiniteRange(0), default=0.0, help="Most that it may cost; 0: whatever.")
 @click.option("--currency", default="USD", show_default=True, help="Of worth, hour and budget.")
 @click.option("--only", type=click.Choice(["quantum", "classical"]), help="Only ways of this kind.")
 @click.option("--submit", is_flag=True, help="Submit it to a node, where it is routed to there.")

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import click
 
 from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 
@@ -14,13 +15,11 @@ _JSON = {"Content-Type": "application/json"}
 
 
 @click.command()
-@click.option("--expect", "expected_s", type=click.FloatRange(0, min_open=True), required=True, help="Seconds it runs.")
-@click.option("--worth", type=click.FloatRange(0), default=1.0, show_default=True, help="What its answer is worth.")
-@click.option("--hour", type=click.FloatRange(0), default=0.1, show_default=True, help="What an hour of waiting costs.")
-@click.option(
-    "--within", "within_s", type=click.FloatRange(0), default=0.0, help="Seconds until its deadline; 0: none."
-)
-@click.option("--budget", type=click.FloatRange(0), default=0.0, help="Most that it may cost; 0: whatever.")
+@click.option("--expect", "expected_s", type=FiniteRange(0, min_open=True), required=True, help="Seconds it runs.")
+@click.option("--worth", type=FiniteRange(0), default=1.0, show_default=True, help="What its answer is worth.")
+@click.option("--hour", type=FiniteRange(0), default=0.1, show_default=True, help="What an hour of waiting costs.")
+@click.option("--within", "within_s", type=FiniteRange(0), default=0.0, help="Seconds until its deadline; 0: none.")
+@click.option("--budget", type=FiniteRange(0), default=0.0, help="Most that it may cost; 0: whatever.")
 @click.option("--currency", default="USD", show_default=True, help="Of worth, hour and budget.")
 @click.option("--image", default="", help="For Kubernetes; else the one that the node's settings name.")
 @click.option("--cpus", type=click.IntRange(1), default=1, show_default=True, help="How many it takes.")

@@ -8,9 +8,11 @@ from urllib.parse import quote
 import click
 
 from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 
 _JSON = {"Content-Type": "application/json"}
+_QUOTAS = ("jobs", "shots", "seconds")
 _PER = ("per_shot", "per_one", "per_two", "per_measured", "per_second", "per_month")
 tenant_option = click.option("--tenant", default="", help="Another tenant's; for an admin of the default tenant.")
 
@@ -60,7 +62,7 @@ def show(name: str, client: NodeClient, tenant: str, as_json: bool) -> None:
 
 @budgets.command("set")
 @click.argument("name")
-@click.argument("limit", type=click.FloatRange(0))
+@click.argument("limit", type=FiniteRange(0))
 @click.argument("unit")
 @click.option(
     "--every", "period", type=click.Choice(["day", "month", "once"]), default="month", show_default=True,
@@ -75,6 +77,11 @@ def set_budget(
     """Grant LIMIT of UNIT as budget NAME: a currency as price tables name it, or jobs, shots or seconds."""
     asked = {"name": name, "limit": limit, "unit": unit, "period": period, "tenant": tenant}
     _show([client.post("/v1/budgets", content=json.dumps(asked).encode(), headers=_JSON)], as_json=as_json)
+    if unit not in _QUOTAS:
+        currencies = sorted({row["currency"] for row in client.get("/v1/budgets/prices")["items"]})
+        if unit not in currencies:
+            counted = ", ".join((*_QUOTAS, *currencies))
+            click.echo(f"nothing is counted in {unit} here as yet, only in {counted}", err=True)
 
 
 @budgets.command()
@@ -110,14 +117,14 @@ def prices(client: NodeClient, as_json: bool) -> None:
 @budgets.command()
 @click.argument("device")
 @click.option("--currency", default="USD", show_default=True, help="Credits are a currency too.")
-@click.option("--fixed", type=click.FloatRange(0), default=0.0, help="For each job.")
-@click.option("--per-shot", type=click.FloatRange(0), default=0.0, help="For each shot.")
-@click.option("--per-one", type=click.FloatRange(0), default=0.0, help="For each one-qubit gate of a shot.")
-@click.option("--per-two", type=click.FloatRange(0), default=0.0, help="For each two-qubit gate of a shot.")
-@click.option("--per-measured", type=click.FloatRange(0), default=0.0, help="For each measurement of a shot.")
-@click.option("--per-second", type=click.FloatRange(0), default=0.0, help="For each second of the device.")
-@click.option("--per-month", type=click.FloatRange(0), default=0.0, help="Flat; one more job costs nothing of it.")
-@click.option("--minimum", type=click.FloatRange(0), default=0.0, help="Of each job.")
+@click.option("--fixed", type=FiniteRange(0), default=0.0, help="For each job.")
+@click.option("--per-shot", type=FiniteRange(0), default=0.0, help="For each shot.")
+@click.option("--per-one", type=FiniteRange(0), default=0.0, help="For each one-qubit gate of a shot.")
+@click.option("--per-two", type=FiniteRange(0), default=0.0, help="For each two-qubit gate of a shot.")
+@click.option("--per-measured", type=FiniteRange(0), default=0.0, help="For each measurement of a shot.")
+@click.option("--per-second", type=FiniteRange(0), default=0.0, help="For each second of the device.")
+@click.option("--per-month", type=FiniteRange(0), default=0.0, help="Flat; one more job costs nothing of it.")
+@click.option("--minimum", type=FiniteRange(0), default=0.0, help="Of each job.")
 @click.option("--source", default="", help="Who says so: a contract, a page.")
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="When it was true.")
 @click.option("--remove", "removed", is_flag=True, help="Forget the table: what the provider says holds again.")

@@ -8,6 +8,7 @@ from typing import IO, Any
 import click
 
 from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 
 _JSON = {"Content-Type": "application/json"}
@@ -30,15 +31,15 @@ _wishes = (
     click.option("--key", default="", help="A name of your choosing: asked again under it, it is the same work."),
     click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run."),
     click.option("--results", type=click.Choice(["simulated", "emulated", "hardware"]), help="Of which kind."),
-    click.option("--fidelity", type=click.FloatRange(0, 1), default=0.0, help="Least fidelity that is of use."),
+    click.option("--fidelity", type=FiniteRange(0, 1), default=0.0, help="Least fidelity that is of use."),
     click.option(
-        "--within", "within_s", type=click.FloatRange(0), default=0.0, help="Seconds until its deadline; 0: none."
+        "--within", "within_s", type=FiniteRange(0), default=0.0, help="Seconds until its deadline; 0: none."
     ),
-    click.option("--budget", type=click.FloatRange(0), default=0.0, help="Most that it may cost; 0: whatever."),
+    click.option("--budget", type=FiniteRange(0), default=0.0, help="Most that it may cost; 0: whatever."),
     click.option("--region", "regions", multiple=True, help="Only devices there; several are fine."),
     click.option("--emergency", is_flag=True, help="It may use what is kept for emergencies."),
     click.option(
-        "--hold", "hold_s", type=click.FloatRange(15, 3_600), default=60.0, show_default=True,
+        "--hold", "hold_s", type=FiniteRange(15, 3_600), default=60.0, show_default=True,
         help="Seconds that a window is held before it has to be used.",
     ),
     click.option("--no-fall-back", is_flag=True, help="Fail where the manager is away, rather than decide here."),

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import click
 
 from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 
 _JSON = {"Content-Type": "application/json"}
@@ -51,7 +52,7 @@ def resources(client: NodeClient, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--units", type=click.IntRange(1), default=1, show_default=True, help="How many there are.")
 @click.option("--reserve", type=click.IntRange(0), default=0, show_default=True, help="Of these, for emergencies.")
-@click.option("--lives", "lives_s", type=click.FloatRange(0), default=0.0, help="Seconds until it expires; 0: never.")
+@click.option("--lives", "lives_s", type=FiniteRange(0), default=0.0, help="Seconds until it expires; 0: never.")
 @click.option("--kind", default="device", show_default=True, help="What it is.")
 @client_options
 @json_option
@@ -68,17 +69,15 @@ def declare(name: str, units: int, reserve: int, lives_s: float, kind: str, clie
 
 @reservations.command()
 @click.argument("wanted", nargs=-1, required=True, metavar="RESOURCE[=UNITS]...")
-@click.option("--for", "for_s", type=click.FloatRange(0, min_open=True), required=True, help="Seconds it is needed.")
-@click.option("--in", "in_s", type=click.FloatRange(0), default=0.0, help="Seconds until it may begin; 0: at once.")
-@click.option("--within", "within_s", type=click.FloatRange(0), default=0.0, help="Seconds until it must end; 0: any.")
+@click.option("--for", "for_s", type=FiniteRange(0, min_open=True), required=True, help="Seconds it is needed.")
+@click.option("--in", "in_s", type=FiniteRange(0), default=0.0, help="Seconds until it may begin; 0: at once.")
+@click.option("--within", "within_s", type=FiniteRange(0), default=0.0, help="Seconds until it must end; 0: any.")
 @click.option(
     "--grade", type=click.Choice(["backfill", "firm", "emergency"]), default="firm", show_default=True,
     help="Who makes room for whom: backfill for all others, and the reserve is for emergencies.",
 )  # fmt: skip
 @click.option("--priority", type=int, default=0, show_default=True, help="Among backfill, higher goes first.")
-@click.option(
-    "--hold", "hold_s", type=click.FloatRange(0), default=0.0, help="Seconds to confirm it in; 0: booked now."
-)
+@click.option("--hold", "hold_s", type=FiniteRange(0), default=0.0, help="Seconds to confirm it in; 0: booked now.")
 @client_options
 @json_option
 def book(
@@ -86,9 +85,11 @@ def book(
     client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
     """Book every RESOURCE together, at the earliest time there is."""
+    if within_s and in_s + for_s > within_s:
+        raise click.UsageError(f"{for_s:g} s from {in_s:g} s on do not end within {within_s:g} s")
     now_ns = time.time_ns()
     asked = {
-        "demands": {name: int(units or 1) for name, _, units in (one.partition("=") for one in wanted)},
+        "demands": _demands(wanted),
         "duration_ns": int(for_s * 1e9),
         "earliest_ns": now_ns + int(in_s * 1e9),
         "latest_end_ns": now_ns + int(within_s * 1e9) if within_s else 0,
@@ -118,6 +119,18 @@ def confirm(booking: str, client: NodeClient, as_json: bool) -> None:
 def cancel(booking: str, client: NodeClient, as_json: bool) -> None:
     """Give BOOKING's time back."""
     _show([client.post(f"/v1/reservations/{quote(booking, safe='')}/cancel", content=b"", headers={})], as_json=as_json)
+
+
+def _demands(wanted: tuple[str, ...]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for one in wanted:
+        name, is_counted, units = one.partition("=")
+        if not name or (is_counted and not (units.isascii() and units.isdigit() and int(units) > 0)):
+            raise click.BadParameter(f"{one!r} is no RESOURCE or RESOURCE=UNITS", param_hint="RESOURCE[=UNITS]...")
+        if name in found:
+            raise click.BadParameter(f"{name} is there twice", param_hint="RESOURCE[=UNITS]...")
+        found[name] = int(units or 1)
+    return found
 
 
 def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from phalanx.allocation import Bookable, Breakers, Learner, Placements, PolicyContext, Reservations, Trials
+from phalanx.allocation import Bookable, Booked, Breakers, Learner, Placements, PolicyContext, Reservations, Trials
 from phalanx.allocation.money import Budgets
 from phalanx.core import AlertSink, AuditSink, InvalidInput, Store
 from phalanx.devices import JOBS_AT_ONCE, Fleet, Jobs
@@ -75,7 +75,8 @@ async def opened_allotments(
         asking = ManagerLine(bus, wanted.manager, ports.clock)
         managed = ManagedWork(asking, bus.process, store, ports.clock, ports.ids, placements, jobs, audit)
         return Allotted(ManagedReservations(asking, ports.ids), batches, managed)
-    made = await _own_reservations(settings, ports, store, fleet)
+    made = await _own_reservations(settings, ports, store, fleet, placements.booked)
+    services.start("calendar", made.watch)
     if cluster is not None and wanted.manages:
         met = cluster
 
@@ -87,9 +88,11 @@ async def opened_allotments(
     return Allotted(made, batches)
 
 
-async def _own_reservations(settings: Settings, ports: Ports, store: Store, fleet: Fleet) -> Reservations:
+async def _own_reservations(
+    settings: Settings, ports: Ports, store: Store, fleet: Fleet, booked: Booked
+) -> Reservations:
     """What this node brings is declared unless somebody has said otherwise."""
-    made = Reservations(store, ports.clock, ports.ids)
+    made = Reservations(store, ports.clock, ports.ids, booked)
     known = {one.name for one in await made.resources()}
     brought = [Bookable(name=device.name) for device in fleet.devices()]
     workers = settings.node.workers

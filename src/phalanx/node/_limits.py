@@ -90,6 +90,8 @@ INDICATORS_LOOK_S = 15.0
 INDICATORS_TIDY_S = 3_600.0
 KERNELS_FROM_INDICATORS = 10_000
 
+# A gap between bookings that is taken to be long enough to answer in.
+FREE_FOR_S = 1.0
 # Routed jobs that are remembered until they have ended, to learn how long they took.
 MAX_ROUTED_JOBS = 1_000
 

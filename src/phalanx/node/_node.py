@@ -357,7 +357,13 @@ async def _devices(
     placements = await opened_placements(settings, ports, store, fleet, alerts, ledger)
     budgets = Budgets(store, ports.clock, fleet, ports.offload)
     jobs = Jobs(store, ports.clock, ports.ids, fleet, telemetry, placements, budgets, ledger, ports.offload)
-    return fleet, placements, budgets, jobs, Routing(fleet, jobs, budgets, ports.offload)
+    return (
+        fleet,
+        placements,
+        budgets,
+        jobs,
+        Routing(fleet, jobs, budgets, ports.offload, ports.clock, placements.booked),
+    )
 
 
 @contextlib.asynccontextmanager

@@ -1,24 +1,27 @@
 """Quantum or classical for the jobs of a node: routed over its fleet as it is now, and learned from as they end."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
 
+from phalanx.allocation import Booked
 from phalanx.allocation.money import Budgets
 from phalanx.allocation.routing import Aims, Routed, Router
-from phalanx.core import NO_TRACE, NS_PER_S, Circuit, Offload, TenantId, TraceId, Unavailable
-from phalanx.devices import DeviceModel, Fleet, Job, Jobs, JobState, PriceModel
-from phalanx.node._limits import MAX_ROUTED_JOBS
+from phalanx.core import NO_TRACE, NS_PER_S, Circuit, Clock, Offload, TenantId, TraceId, Unavailable
+from phalanx.devices import Fleet, Job, Jobs, JobState, PriceModel
+from phalanx.node._limits import FREE_FOR_S, MAX_ROUTED_JOBS
 
 
 class Routing:
     """Routes circuits, and submits them where they were routed to."""
 
-    def __init__(self, fleet: Fleet, jobs: Jobs, budgets: Budgets, offload: Offload) -> None:
+    def __init__(
+        self, fleet: Fleet, jobs: Jobs, budgets: Budgets, offload: Offload, clock: Clock, booked: Booked
+    ) -> None:
         self._fleet, self._jobs, self._budgets, self._offload = fleet, jobs, budgets, offload
         self.router = Router()
+        self._clock, self._booked = clock, booked
         self._open: OrderedDict[tuple[TenantId, str], tuple[str, float]] = OrderedDict()
 
-    async def route(self, circuit: Circuit, shots: int, aims: Aims) -> Routed:
+    async def route(self, tenant: TenantId, circuit: Circuit, shots: int, aims: Aims) -> Routed:
         """Where it would go now, with every way that was considered. Nothing is sent."""
         await self._learn()
         models = self._fleet.devices()
@@ -27,7 +30,11 @@ class Routing:
         for model in models:
             if model.name in tables or f"{model.provider}.*" in tables:
                 prices[model.name] = (await self._budgets.prices.of(model)).model
-        return await self._offload.run(self._routed, circuit, shots, aims, models, prices)
+        now_ns = self._clock.wall_ns()
+        waits_s = {one.name: self._booked.wait_s(one.name, tenant, now_ns, FREE_FOR_S) for one in models}
+        return await self._offload.run(
+            self.router.route, circuit, shots, aims, models, prices=prices, waits_s=waits_s
+        )  # fmt: skip
 
     async def submit(
         self, tenant: TenantId, circuit: Circuit, shots: int, aims: Aims, *, seed: int | None = None, key: str = "",
@@ -39,7 +46,7 @@ class Routing:
         """
         if key and (known := await self._jobs.known(tenant, key)) is not None:
             return None, known
-        routed = await self.route(circuit, shots, aims)
+        routed = await self.route(tenant, circuit, shots, aims)
         if not routed.name:
             raise Unavailable("a way to answer it", routed.reason, hint="ask for less, wait, or pay more")
         job = await self._jobs.submit(
@@ -49,11 +56,6 @@ class Routing:
         while len(self._open) > MAX_ROUTED_JOBS:
             self._open.popitem(last=False)
         return routed, job
-
-    def _routed(
-        self, circuit: Circuit, shots: int, aims: Aims, models: Sequence[DeviceModel], prices: dict[str, PriceModel]
-    ) -> Routed:
-        return self.router.route(circuit, shots, aims, models, prices=prices)
 
     async def _learn(self) -> None:
         """From the jobs that were routed and have ended since: how long they really took, waiting included."""

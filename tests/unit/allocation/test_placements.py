@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from phalanx.allocation import NothingFits, Placements, built_in_policies
+from phalanx.allocation import Ask, Bookable, NothingFits, Placements, Reservations, built_in_policies
 from phalanx.allocation._placements import opens_in_s
 from phalanx.core import DEFAULT_TENANT, InvalidInput, Origin, TenantId
 from phalanx.devices import (
@@ -138,3 +138,38 @@ def test_a_window_opens_later_this_week_or_next():
     assert opens_in_s((Window(3, 0, 3_600),), thursday_noon_ns) == 6.5 * day
     closed = replace(model("a", 0.01), windows=(Window(3, 0, 3_600),))
     assert math.isfinite(closed.windows[0].start_s)
+
+
+@pytest.mark.requirement("QRM-3", "QRM-6")
+def test_what_others_booked_is_waited_for_and_what_one_booked_oneself_is_not():
+    async def main(world):
+        a, b = Changing(model("a", 0.01)), Changing(model("b", 0.02))
+        _, placements = made(world, a, b, policy="shortlist")
+        _, idle = made(world, a, b, policy="least_busy")
+        store = world.store("n")
+        calendar = Reservations(store, world.clock, world.ids, placements.booked)
+        other = Reservations(store, world.clock, world.ids, idle.booked)
+        await calendar.declare(Bookable(name="x.a"))
+        hour = Ask(demands={"x.a": 1}, duration_ns=3_600 * 10**9, earliest_ns=world.clock.wall_ns())
+        booking = (await calendar.book("lab", hour))[0]
+
+        emulated = wish(origin=Origin.EMULATED)
+        hurried = wish(origin=Origin.EMULATED, deadline_s=600.0)
+        assert (await placements.choose(emulated)).device == "x.a", "the best, for who has the time"
+        assert (await placements.choose(hurried)).device == "x.b"
+        told = {one.device: one.reason for one in (await placements.explain(hurried)).devices}
+        assert "new work waits 3.6e+03 s there" in told["x.a"]
+        mine = replace(hurried, tenant=TenantId("lab"))
+        assert (await placements.choose(mine)).device == "x.a", "it is booked for it"
+
+        assert (await idle.choose(emulated)).device == "x.a", "the other has not looked yet"
+        watching = asyncio.create_task(other.watch())
+        await world.clock.sleep(6.0)
+        assert (await idle.choose(emulated)).device == "x.b"
+        await calendar.cancel("lab", booking.id)
+        assert (await placements.choose(hurried)).device == "x.a"
+        await world.clock.sleep(6.0)
+        assert (await idle.choose(emulated)).device == "x.a"
+        watching.cancel()
+
+    simulated(main)

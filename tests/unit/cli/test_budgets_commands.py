@@ -23,6 +23,8 @@ def asked(monkeypatch):
         seen.append((method, path, params, body))
         if path == "/v1/budgets/prices" and method == "POST":
             return body
+        if path == "/v1/budgets/prices":
+            return {"items": [{"currency": "USD"}, {"currency": "credits"}], "next": ""}
         return VIEW if method == "POST" else {"items": [VIEW], "next": ""}
 
     monkeypatch.setattr(NodeClient, "_ask", answer)
@@ -41,7 +43,12 @@ def test_budgets_are_listed_and_set(asked):
     made = run("set", "lab", "100", "USD", "--every", "day", "--tenant", "x")
     assert made.exit_code == 0, made.output
     body = {"name": "lab", "limit": 100.0, "unit": "USD", "period": "day", "tenant": "x"}
-    assert asked[-1] == ("POST", "/v1/budgets", {}, body)
+    assert asked[-2] == ("POST", "/v1/budgets", {}, body)
+    assert "nothing is counted" not in made.output
+    for unit, is_counted in (("jobs", True), ("credits", True), ("job", False)):
+        made = run("set", "lab", "100", unit)
+        assert made.exit_code == 0
+        assert ("nothing is counted in job here" in made.output) is not is_counted
 
 
 def test_a_price_without_source_or_date_is_refused(asked):

@@ -77,7 +77,7 @@ class Router:
 
     def route(
         self, circuit: Circuit, shots: int, aims: Aims, models: Sequence[DeviceModel], *,
-        prices: Mapping[str, PriceModel] | None = None,
+        prices: Mapping[str, PriceModel] | None = None, waits_s: Mapping[str, float] | None = None,
     ) -> Routed:  # fmt: skip
         """Where ``shots`` of a circuit go."""
-        return judge(aims, ways_of(circuit, shots, aims, models, self.learned, self._layouts, prices))
+        return judge(aims, ways_of(circuit, shots, aims, models, self.learned, self._layouts, prices, waits_s))

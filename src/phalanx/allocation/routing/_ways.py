@@ -89,13 +89,14 @@ def expected_loss(aims: Aims, way: Way) -> float:
 
 def ways_of(
     circuit: Circuit, shots: int, aims: Aims, models: Sequence[DeviceModel], learned: Expectations, layouts: Layouts,
-    prices: Mapping[str, PriceModel] | None = None,
+    prices: Mapping[str, PriceModel] | None = None, waits_s: Mapping[str, float] | None = None,
 ) -> list[Way]:  # fmt: skip
     """Every device as a way: simulators as classical ones, machines and their emulations as quantum ones.
 
-    The quantum ones are shortlisted, and laid out on the best few. ``prices`` go before those of the models.
+    The quantum ones are shortlisted, and laid out on the best few. ``prices`` go before those of the models;
+    ``waits_s`` are added to what providers say of their queues.
     """
-    task = _Task(circuit, features(circuit), shots, aims, learned, prices or {})
+    task = _Task(circuit, features(circuit), shots, aims, learned, prices or {}, waits_s or {})
     found = [_simulated(task, one) for one in models if one.kind is Modality.SIMULATOR and _routed(one)]
     quantum = [one for one in models if one.kind is not Modality.SIMULATOR and not one.only_by_name]
     if not quantum:
@@ -120,6 +121,7 @@ class _Task:
     aims: Aims
     learned: Expectations
     prices: Mapping[str, PriceModel]
+    waits_s: Mapping[str, float]
 
     def money(self, model: DeviceModel, seconds: float) -> Money:
         price, counts = self.prices.get(model.name, model.price), self.counts
@@ -141,7 +143,7 @@ def _simulated(task: _Task, model: DeviceModel) -> Way:
         chosen = plan(task.circuit, shots=task.shots, method=method)
     except PhalanxError as error:
         return _none(model.name, Kind.CLASSICAL, f"cannot: {error}")
-    expected_s = chosen.seconds + OVERHEAD_S
+    expected_s = chosen.seconds + OVERHEAD_S + task.waits_s.get(model.name, 0.0)
     seconds, late = task.learned.seconds(model.name, expected_s, task.aims.deadline_s)
     way = Way(
         name=model.name, kind=Kind.CLASSICAL, seconds=seconds, money=0.0, fidelity=1.0, late=late, note=chosen.reason,
@@ -159,6 +161,7 @@ def _laid_out(task: _Task, model: DeviceModel, layouts: Layouts) -> Way:
     wait_s = (model.queue.wait_ns_p50 or 0) / 1e9
     if not wait_s and model.queue.depth:
         wait_s = model.queue.depth * QUEUED_JOB_S
+    wait_s += task.waits_s.get(model.name, 0.0)
     seconds, late = task.learned.seconds(model.name, wait_s + run_s, task.aims.deadline_s)
     success = math.exp(layout.log_success)
     way = Way(
