@@ -359,3 +359,29 @@ def test_cloudtrail_through_a_shipper_keeps_the_time_elsewhere():
 )
 def test_intelligence_sent_as_events_is_told_where_it_belongs(line, told):
     assert told in refused(line)
+
+
+EVE = b'{"timestamp":"2026-03-02T08:29:00.5+0000","event_type":"alert","src_ip":"192.0.2.7","alert":{"signature":"x"}}'
+
+
+@pytest.mark.requirement("INT-1")
+@pytest.mark.parametrize(
+    "header", [b"<13>Mar  2 08:30:00 ids suricata[7]: ", b"<13>1 2026-03-02T08:30:00Z ids suricata 7 - - ", b"<13>"]
+)
+def test_json_behind_a_syslog_header_is_what_it_would_be_alone(header):
+    event, alone = one(header + b" " * (header == b"<13>") + EVE), one(EVE)
+    assert event.batch.reader == "suricata"
+    assert event.time_ns == alone.time_ns
+    told = {name: value for name, value in event.fields().items() if not name.startswith("syslog.")}
+    assert told == alone.fields()
+    if header != b"<13>":
+        assert (event.get("syslog.hostname"), event.get("syslog.program")) == ("ids", "suricata")
+
+
+@pytest.mark.parametrize(
+    "message", [b'{"a": 1}', b'{"event_type": "alert"', b'saw {"event_type": "alert"}', b'{"class_uid": 1, "time": -1}']
+)
+def test_json_of_no_known_source_behind_a_header_stays_syslog(message):
+    event = one(b"<13>Mar  2 08:30:00 ids app[7]: " + message)
+    assert event.batch.reader == "syslog"
+    assert event.get("message") == message.decode()

@@ -21,7 +21,7 @@ from phalanx.core import (
     Value,
 )
 from phalanx.intel._errors import BadLine, NoEvent
-from phalanx.intel._limits import MAX_BATCH_COLUMNS
+from phalanx.intel._limits import MAX_BATCH_COLUMNS, MAX_HEADER_SEARCH_BYTES
 from phalanx.intel.reading._fields import ReadEvent
 from phalanx.intel.reading._headed import headed, read_cef, read_leef
 from phalanx.intel.reading._json_sources import JSON_READERS, json_source
@@ -195,18 +195,43 @@ def _syslog(line: bytes, accepted_at_ns: int) -> tuple[str, ReadEvent]:
 def _auto(line: bytes, accepted_at_ns: int) -> tuple[str, ReadEvent]:
     if line.lstrip()[:1] == b"{":
         record = _decoded(line)
-        if is_windows(record):
-            return "windows", read_windows(record, accepted_at_ns)
-        if is_zeek(record):
-            return "zeek", read_zeek(record)
-        if name := json_source(record):
-            return name, JSON_READERS[name](record, accepted_at_ns)
+        if (read := _of_known_source(record, accepted_at_ns)) is not None:
+            return read
         raise BadLine(_of_no_source(record))
     if name := headed(line):
         return _HEADED[name](line, accepted_at_ns)
     if is_syslog(line):
-        return _syslog(line, accepted_at_ns)
+        behind = _json_behind(line, accepted_at_ns)
+        return _syslog(line, accepted_at_ns) if behind is None else behind
     raise BadLine("of no known source: neither JSON, CEF, LEEF, syslog nor audit")
+
+
+def _of_known_source(record: dict[str, Any], accepted_at_ns: int) -> tuple[str, ReadEvent] | None:
+    if is_windows(record):
+        return "windows", read_windows(record, accepted_at_ns)
+    if is_zeek(record):
+        return "zeek", read_zeek(record)
+    if name := json_source(record):
+        return name, JSON_READERS[name](record, accepted_at_ns)
+    return None
+
+
+def _json_behind(line: bytes, accepted_at_ns: int) -> tuple[str, ReadEvent] | None:
+    """What a syslog header brings as JSON of a known source, the header's words beside it; None for anything else."""
+    start = line.find(b"{", 0, MAX_HEADER_SEARCH_BYTES)
+    if start <= 0 or line[start - 1 : start] != b" " or not line.endswith((b"}", b"}\r")):
+        return None
+    try:
+        header = read_syslog(line[:start] + b"-", accepted_at_ns)
+        read = _of_known_source(_decoded(line[start:]), accepted_at_ns)
+    except BadLine:
+        # It is syslog all the same, and kept as that.
+        return None
+    if read is None:
+        return None
+    name, event = read
+    told = {f"syslog.{key}": header.fields[key] for key in ("hostname", "program") if header.fields.get(key)}
+    return name, event._replace(fields=told | event.fields)
 
 
 def _of_no_source(record: dict[str, Any]) -> str:
