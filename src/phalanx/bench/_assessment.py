@@ -1,4 +1,4 @@
-"""Whether quantum steps make an assessment better: NSL-KDD with and without a quantum kernel, on the same few rows.
+"""The flows' part of `phalanx bench assessment`: NSL-KDD with and without a quantum kernel, on the same few rows.
 
 A kernel machine is for few rows: 500 are drawn from Train+, and 2,000 of Test+ are judged, once for each seed. The
 quantum and the classical kernel see the same principal components, have grids of the same size for their width and
@@ -50,7 +50,7 @@ Matrix = NDArray[np.float64]
 Kernel = Callable[[Matrix, Matrix], Matrix]
 
 
-async def assessment_bench(options: BenchOptions) -> BenchResult:
+async def network_flows(options: BenchOptions) -> BenchResult:
     """Detection quality and calibration, quantum steps in and out."""
     folder = folder_of_data()
     lines, attack = train_lines(folder / TRAIN)
@@ -84,21 +84,21 @@ async def assessment_bench(options: BenchOptions) -> BenchResult:
             "attacks_among_judged": float(labels.mean()),
         },
         figures={
-            "quantum_kernel": _judged(whole["quantum_kernel"], labels, rng.child("quantum")),
-            "variational_classifier": _judged(whole["variational_classifier"], labels, rng.child("varied")),
-            "trees_and_quantum_kernel": _judged(whole["trees_and_quantum_kernel"], labels, rng.child("both")),
-            "fused_quantum_kernel": _judged(whole["fused_quantum_kernel"], labels, rng.child("fused")),
-            "fused_quantum_kernel_uncalibrated": _judged(
+            "quantum_kernel": judged_by(whole["quantum_kernel"], labels, rng.child("quantum")),
+            "variational_classifier": judged_by(whole["variational_classifier"], labels, rng.child("varied")),
+            "trees_and_quantum_kernel": judged_by(whole["trees_and_quantum_kernel"], labels, rng.child("both")),
+            "fused_quantum_kernel": judged_by(whole["fused_quantum_kernel"], labels, rng.child("fused")),
+            "fused_quantum_kernel_uncalibrated": judged_by(
                 whole["fused_quantum_kernel_uncalibrated"], labels, rng.child("fused uncalibrated")
             ),
             "novelty_roc_area": {name: _mean(areas) for name, areas in novel.items() if "quantum" in name},
             "chosen": chosen,
         },
         baselines={
-            "gaussian_kernel": _judged(whole["gaussian_kernel"], labels, rng.child("gaussian")),
-            "trees": _judged(whole["trees"], labels, rng.child("trees")),
-            "trees_and_gaussian_kernel": _judged(whole["trees_and_gaussian_kernel"], labels, rng.child("other")),
-            "fused_gaussian_kernel": _judged(whole["fused_gaussian_kernel"], labels, rng.child("fused gaussian")),
+            "gaussian_kernel": judged_by(whole["gaussian_kernel"], labels, rng.child("gaussian")),
+            "trees": judged_by(whole["trees"], labels, rng.child("trees")),
+            "trees_and_gaussian_kernel": judged_by(whole["trees_and_gaussian_kernel"], labels, rng.child("other")),
+            "fused_gaussian_kernel": judged_by(whole["fused_gaussian_kernel"], labels, rng.child("fused gaussian")),
             "novelty_roc_area": {name: _mean(areas) for name, areas in novel.items() if "quantum" not in name},
         },
         ratios={
@@ -119,13 +119,13 @@ def _drawn(coding: Coding, lines: list[list[str]], attack: list[bool], n: int, r
 
 def _said(fit: Rows, test: Rows, coding: Coding, seed: int) -> tuple[dict[str, Matrix], dict[str, Any]]:
     """What each says of the judged rows: the calibrated probability of an attack."""
-    components, others = _components(fit.x, test.x)
+    components, others = principal(fit.x, test.x)
     folds = np.random.default_rng(seed).permutation(len(fit.x)) % _FOLDS
     found, picks = {}, {}
     held: dict[str, Matrix] = {}
-    for name, kernels in (("quantum_kernel", _quantum_kernels()), ("gaussian_kernel", _gaussian_kernels())):
+    for name, kernels in (("quantum_kernel", quantum_kernels()), ("gaussian_kernel", gaussian_kernels())):
         started_s = time.perf_counter()
-        (width, kernel), ridge, held_out = _chosen(kernels, components, fit.attack, folds)
+        (width, kernel), ridge, held_out = chosen_kernel(kernels, components, fit.attack, folds)
         machine = RidgeMachine(kernel(components, components), fit.attack, ridge=ridge)
         scores = machine.scores(kernel(others, components))
         calibration = Calibration.fitted(held_out, fit.attack)
@@ -135,11 +135,11 @@ def _said(fit: Rows, test: Rows, coding: Coding, seed: int) -> tuple[dict[str, M
     found["trees"], held["trees"] = _by_trees(fit, test, coding, folds, seed)
     for name in ("quantum_kernel", "gaussian_kernel"):
         found[f"trees_and_{name}"] = (found["trees"] + found[name]) / 2
-        found |= _fused(f"fused_{name}", [found["trees"], found[name]], [held["trees"], held[name]], fit.attack)
+        found |= fused_chances(f"fused_{name}", [found["trees"], found[name]], [held["trees"], held[name]], fit.attack)
     return found, picks
 
 
-def _fused(name: str, said: list[Matrix], held: list[Matrix], attack: NDArray[np.bool_]) -> dict[str, Matrix]:
+def fused_chances(name: str, said: list[Matrix], held: list[Matrix], attack: NDArray[np.bool_]) -> dict[str, Matrix]:
     """What ``assess`` makes of the signals: calibrated on rows held out, and as it is without."""
     scale, shift = fit_calibration(held, attack)
     odds = pooled_log_odds(said)
@@ -149,7 +149,7 @@ def _fused(name: str, said: list[Matrix], held: list[Matrix], attack: NDArray[np
     }  # fmt: skip
 
 
-def _components(fit: Matrix, test: Matrix) -> tuple[Matrix, Matrix]:
+def principal(fit: Matrix, test: Matrix) -> tuple[Matrix, Matrix]:
     """Principal components of what was fitted, each with variance one; the test has no say in them."""
     squeezed = [np.log1p(np.maximum(rows, 0)) for rows in (fit, test)]
     mean, spread = squeezed[0].mean(axis=0), squeezed[0].std(axis=0)
@@ -170,22 +170,27 @@ def _varied(rows: Matrix, attack: NDArray[np.bool_], others: Matrix, seed: int) 
     return Calibration.fitted(held_out, attack[~kept]).apply(machine.log_odds(others[:, :_VARIED_QUBITS]))
 
 
-def _quantum_kernels() -> list[tuple[float, Kernel]]:
+def quantum_kernels() -> list[tuple[float, Kernel]]:
     widths = np.geomspace(0.02, 1.0, _WIDTHS)
     return [(float(width), PhaseKernel(_COMPONENTS, bandwidth=float(width), pairs="chain").matrix) for width in widths]
 
 
-def _gaussian_kernels() -> list[tuple[float, Kernel]]:
+def gaussian_kernels() -> list[tuple[float, Kernel]]:
     def of(width: float) -> Kernel:
         return lambda rows, others: gaussian_kernel(rows, others, width=width)
 
     return [(float(width), of(float(width))) for width in np.geomspace(0.3, 20.0, _WIDTHS)]
 
 
-def _chosen(
-    kernels: list[tuple[float, Kernel]], rows: Matrix, attack: NDArray[np.bool_], folds: NDArray[np.int64]
+def chosen_kernel(
+    kernels: list[tuple[float, Kernel]],
+    rows: Matrix,
+    attack: NDArray[np.bool_],
+    folds: NDArray[np.int64],
+    *,
+    by_area: bool = False,
 ) -> tuple[tuple[float, Kernel], float, Matrix]:
-    """The kernel and ridge with the best accuracy in cross-validation, and the scores of rows held out in it."""
+    """The kernel and ridge with the best accuracy, or area, in cross-validation, and the scores of rows held out."""
     best: tuple[float, tuple[float, Kernel], float, Matrix] | None = None
     for one in kernels:
         matrix = one[1](rows, rows)
@@ -195,16 +200,16 @@ def _chosen(
                 out = folds == fold
                 machine = RidgeMachine(matrix[np.ix_(~out, ~out)], attack[~out], ridge=ridge)
                 scores[out] = machine.scores(matrix[np.ix_(out, ~out)])
-            accuracy = float(np.mean((scores > 0) == attack))
-            if best is None or accuracy > best[0]:
-                best = accuracy, one, ridge, scores
+            worth = ranked_area(scores, attack) if by_area else float(np.mean((scores > 0) == attack))
+            if best is None or worth > best[0]:
+                best = worth, one, ridge, scores
     assert best is not None
     return best[1:]
 
 
 def _novelty(fit: Rows, test: Rows, seed: int) -> dict[str, float]:
     """How well attacks are told by who knows only what is usual: fitted rows that are none. Widths by Scott's rule."""
-    usual, others = _components(fit.x[~fit.attack], test.x)
+    usual, others = principal(fit.x[~fit.attack], test.x)
     width = float(len(usual) ** (-1.0 / (_COMPONENTS + 4))) * np.sqrt(_COMPONENTS)
     scores = {
         "quantum_kernel_density": novelty(
@@ -244,7 +249,7 @@ def _by_trees(fit: Rows, test: Rows, coding: Coding, folds: NDArray[np.int64], s
     return calibration.apply(trees.log_odds(test.x)), calibration.apply(held_out)
 
 
-def _judged(said: Matrix, attack: NDArray[np.bool_], rng: Rng) -> dict[str, Any]:
+def judged_by(said: Matrix, attack: NDArray[np.bool_], rng: Rng) -> dict[str, Any]:
     right = (said > 0.5) == attack
     bins = reliability(said, attack)
     return {

@@ -28,8 +28,8 @@ BENCHES: dict[str, Bench] = {
         ),
         _lazy(
             "assessment",
-            "attacks told from the rest with and without a quantum kernel: quality, calibration, paired differences",
-            "phalanx.bench._assessment",
+            "attacks in flows and on hosts, with and without a quantum kernel: quality, calibration, differences",
+            "phalanx.bench._assessments",
         ),
         _lazy(
             "allocation",
