@@ -58,7 +58,8 @@ async def forecast_bench(options: BenchOptions) -> BenchResult:
     options.tell("acting: pools of processes, windows in advance, breakers")
     start_s = await acting.beginning_s()
     figures["pools"] = acting.pools(minutes, start_s)
-    figures["windows"] = acting.windows(minutes, first_s)
+    # Habits take all the days there are.
+    figures["windows"] = acting.windows(read_minutes(1.0)[0], first_s)
     figures["breakers"] = acting.breakers(minutes, closed, options.rng.child("breakers"))
     return BenchResult(
         load={
