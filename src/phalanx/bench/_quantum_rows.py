@@ -64,6 +64,7 @@ def slope(xs: Sequence[float], ys: Sequence[float]) -> dict[str, float]:
     return {"exponent": value, "exponent_low": value - wide, "exponent_high": value + wide}
 
 
-def bar(figure: float, least: float, most: float) -> dict[str, Any]:
-    """A figure beside what it is to be."""
-    return {"figure": figure, "least": least, "most": most, "met": bool(least <= figure <= most)}
+def bar(figure: float, least: float, most: float | None = None) -> dict[str, Any]:
+    """A figure beside what it is to be, at least and at most."""
+    met = figure >= least and (most is None or figure <= most)
+    return {"figure": figure, "least": least, "most": most, "met": bool(met)}
