@@ -34,5 +34,10 @@ def test_the_checker_sees_a_crew_that_does_not_look_at_fences():
     )
 
 
+@pytest.mark.parametrize("seed", [2173, 2723])
+def test_what_an_earlier_life_gave_out_does_not_count_once_this_one_has_begun_it(seed):
+    assert workflows_simulation().run(seed).violations == ()
+
+
 def test_one_seed_is_one_run():
     assert workflows_simulation().run(3).digest == workflows_simulation().run(3).digest

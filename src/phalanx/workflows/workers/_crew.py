@@ -24,6 +24,7 @@ from phalanx.workflows.workers._limits import (
     BEAT_S,
     HEDGE_LEAST_S,
     LEASE_S,
+    MAX_BEGUN,
     MAX_GIVEN_OUT,
     MAX_HEDGE_LOOKS,
     SHORT_S,
@@ -59,6 +60,7 @@ class Crew:
         self._pieces: dict[str, Piece] = {}
         self._waiting: WaitingLine[Piece] = WaitingLine()
         self._tickets: dict[int, int] = {}
+        self._begun_ids: dict[str, None] = {}
         self._busy_here = 0
         # Fences of an earlier life of this node were less.
         self._first_fence = self._fence = clock.wall_ns()
@@ -78,8 +80,13 @@ class Crew:
     async def run(self, asked: PieceAsked) -> tuple[Any, PieceDone]:
         """The result and where it was had; raises what the function does, ``WorkFailed`` for what is not ours."""
         packed = None if self._line is None else asked.function.packed(asked.arguments)
-        if asked.again and packed is not None and (kept := await self._found(asked)) is not None:
+        is_new = asked.again and asked.id not in self._begun_ids
+        if is_new and packed is not None and (kept := await self._found(asked)) is not None:
             return kept
+        # From now on nothing counts that an earlier life gave out, not even when the piece is asked for once more.
+        self._begun_ids[asked.id] = None
+        if len(self._begun_ids) > MAX_BEGUN:
+            del self._begun_ids[next(iter(self._begun_ids))]
         loop = asyncio.get_running_loop()
         piece = Piece(asked=asked, packed=packed, answer=loop.create_future(), asked_ns=self._clock.monotonic_ns())
         if asked.id in self._pieces:

@@ -15,6 +15,8 @@ MAX_PIECE_BYTES = MIB - 16 * KIB
 SHORT_S = 0.005
 # How often a piece is given out before it is done on the node whatever else is there.
 MAX_GIVEN_OUT = 3
+# Pieces of which a node remembers that it has begun them in this life.
+MAX_BEGUN = 65_536
 # What was lost once begins before everything that was not.
 LOST_WEIGHT_S = 1e9
 # Times of a function's last calls that are remembered, and how many it takes to say what is usual.
