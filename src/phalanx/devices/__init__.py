@@ -105,6 +105,15 @@ from phalanx.devices._published import (
 )
 from phalanx.devices._purse import Dues, NoPurse, Purse, commit_paid
 from phalanx.devices._snapshots import Snapshot, SnapshotHead, read_snapshots, shipped_snapshots, write_snapshots
+from phalanx.devices._treating import (
+    Treated,
+    TreatedResult,
+    TreatingBackend,
+    check_treatable,
+    check_treatment,
+    emulated_machine,
+    treatment_cost,
+)
 from phalanx.devices._views import (
     CouplerView,
     DeviceDetail,
@@ -210,6 +219,9 @@ __all__ = [
     "StagedBackend",
     "StatePoint",
     "Status",
+    "Treated",
+    "TreatedResult",
+    "TreatingBackend",
     "Window",
     "Wish",
     "WorkerHistory",
@@ -223,11 +235,14 @@ __all__ = [
     "check_fits",
     "check_runs",
     "check_takes",
+    "check_treatable",
+    "check_treatment",
     "commit_paid",
     "device_detail",
     "device_view",
     "drifts",
     "emulate",
+    "emulated_machine",
     "energies",
     "fit",
     "history_line",
@@ -259,6 +274,7 @@ __all__ = [
     "shipped_snapshots",
     "subscription",
     "topology_svg",
+    "treatment_cost",
     "uniform_calibration",
     "watch_devices",
     "watch_workers",

@@ -40,6 +40,7 @@ from phalanx.devices._limits import (
     SENT_JOBS_AT_ONCE,
 )
 from phalanx.devices._running import LiveJob, first_of, let_go, on_device, stage_of
+from phalanx.devices._treating import TreatedResult
 from phalanx.quantum import ShotResult
 from phalanx.telemetry import Logger
 
@@ -96,7 +97,7 @@ class Carrier:
                 try:
                     if fault or job.pinned or not await self.move(tenant, job_id, text, without):
                         waits += 1
-                        if fault or job.pinned or waits > MAX_JOB_WAITS:
+                        if fault or job.pinned or not job.wishes.patient or waits > MAX_JOB_WAITS:
                             await self._fail(tenant, job_id, text)
                             return
                         # Nothing is left now: what failed may be back after a while.
@@ -189,6 +190,7 @@ class Carrier:
             done = msgspec.structs.replace(
                 live.job, device=winner, counts=result.counts, provenance=result.provenance, used_s=result.used_s,
                 losses=(*live.job.losses, *losses),
+                treated=result.treated if isinstance(result, TreatedResult) else None,
             )  # fmt: skip
             await self._store.end(done, live.version, JobState.COMPLETED)
         finally:

@@ -11,6 +11,7 @@ from phalanx.core import Circuit, LimitExceeded, Offload, Origin, Provenance, Rn
 from phalanx.devices._limits import FIT_TRIALS
 from phalanx.devices._model import DeviceModel
 from phalanx.devices._noise import noise_of
+from phalanx.devices._treating import TreatedResult, treated
 from phalanx.quantum import InvalidCircuit, ShotResult, features
 from phalanx.quantum.mapping import Mapped, Noise, map_circuit
 
@@ -36,6 +37,16 @@ class Emulated:
         check_fits(device, circuit, shots)
         counts = await self._offload.run(emulate, device, circuit, shots, seed)
         return ShotResult(counts, provenance_of(device, circuit, shots, seed))
+
+    async def run_treated(
+        self, circuit: Circuit, /, *, shots: int, seed: int, mitigate: str, coherence: str
+    ) -> TreatedResult:
+        """With a strategy of coherence, and outcomes mitigated."""
+        check_fits(self._device, circuit, shots)
+        check_runs(self._device, circuit)
+        return await self._offload.run(
+            treated, self._device, circuit, shots=shots, seed=seed, mitigate=mitigate, coherence=coherence
+        )
 
 
 def emulate(device: DeviceModel, circuit: Circuit, shots: int, seed: int) -> dict[str, int]:

@@ -6,6 +6,7 @@ import msgspec
 
 from phalanx.core import Circuit, Provenance, Record, Table
 from phalanx.devices._programs import Program
+from phalanx.devices._treating import Treated, treatment_cost
 
 JOBS = Table("device_jobs", indexes=("state",), sealed=True)
 # Which job a key of somebody's choosing stands for: what makes a repeated submission find the first.
@@ -32,6 +33,7 @@ class JobWishes(msgspec.Struct, frozen=True, kw_only=True):
     ``deadline_at_ns`` is when it must be done, waiting included; ``regions`` empty: anywhere. An ``emergency``, like
     what has a deadline, goes only where it is known to go well. ``degrade``: where no device of the kind is left, a
     classical simulator will do. It is not begun before ``not_before_ns``: when its window opens.
+    Who is not ``patient`` would rather have it fail than wait for a device to come back.
     """
 
     origin: str = ""
@@ -42,6 +44,7 @@ class JobWishes(msgspec.Struct, frozen=True, kw_only=True):
     emergency: bool = False
     degrade: bool = True
     not_before_ns: int = 0
+    patient: bool = True
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +73,8 @@ class Job(Record, frozen=True, kw_only=True, tag="device-job"):
     node began it. ``pinned``: somebody named the device. ``counts`` and ``provenance`` are there when it is completed,
     ``used_s`` is the time on the machine that the vendor says it took, where it says so. ``error`` when it failed.
     ``moves`` say where it was before, ``second`` where it is as well, since it takes long; ``losses`` what
-    vendors were sent for nothing.
+    vendors were sent for nothing. ``mitigate`` and ``coherence`` are what is to be done against noise, ``treated``
+    what was.
     """
 
     device: str
@@ -95,6 +99,9 @@ class Job(Record, frozen=True, kw_only=True, tag="device-job"):
     provenance: Provenance | None = None
     error: str = ""
     used_s: float | None = None
+    mitigate: str = ""
+    coherence: str = ""
+    treated: Treated | None = None
 
     @property
     def work(self) -> Circuit | Program:
@@ -102,3 +109,8 @@ class Job(Record, frozen=True, kw_only=True, tag="device-job"):
         found = self.circuit or self.program
         assert found is not None, self.id
         return found
+
+    @property
+    def times(self) -> int:
+        """How many times its shots it takes: circuits that tell how the machine reads are run beside it."""
+        return round(treatment_cost(self.mitigate, self.shots).times) if self.mitigate else 1

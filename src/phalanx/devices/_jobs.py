@@ -8,6 +8,7 @@ when its device fails is in ``_carrying``.
 """
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from typing import ParamSpec, TypeVar
@@ -39,9 +40,10 @@ from phalanx.devices._carrying import Carrier, wish_of
 from phalanx.devices._choosing import Chooser, FleetChooser
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes
-from phalanx.devices._limits import MAX_KEY_CHARS, MAX_OPEN_JOBS
+from phalanx.devices._limits import LOOK_AT_JOBS_S, MAX_KEY_CHARS, MAX_OPEN_JOBS
 from phalanx.devices._programs import Program, check_takes
 from phalanx.devices._purse import NoPurse, Purse, commit_paid
+from phalanx.devices._treating import check_treatable
 from phalanx.quantum import ShotResult
 from phalanx.telemetry import Telemetry
 
@@ -74,38 +76,43 @@ class Jobs:
         self._log = telemetry.log
         self._fresh: asyncio.Queue[_Name] = asyncio.Queue(MAX_OPEN_JOBS)
         self._tasks: dict[_Name, asyncio.Task[None]] = {}
+        self._bells: dict[_Name, asyncio.Event] = {}
         self._carrier = Carrier(self, fleet, self._chooser, clock, telemetry.log, audit, offload or _Inline())
 
     async def submit(
         self, tenant: TenantId, work: Circuit | Program, *, shots: int, device: str = "", origin: Origin | None = None,
         seed: int | None = None, key: str = "", trace: TraceId = NO_TRACE, wishes: JobWishes | None = None,
-        reason: str = "",
+        reason: str = "", job_id: str = "", movable: bool = False, mitigate: str = "", coherence: str = "",
     ) -> Job:  # fmt: skip
         """Durable when it returns. The same ``key`` again gives the first job; with another request it is refused.
 
         Without ``device`` one is chosen that grants the ``wishes``, among those whose results are of ``origin``. What
         the purse refuses is refused here, with nothing written. ``reason`` says why ``device`` was named, if there is
-        more to say.
+        more to say; where a policy named it the job is ``movable`` as if it had been chosen here. ``job_id`` is one
+        that was drawn for it before. ``mitigate`` and ``coherence`` are what is done against noise, where the device
+        is emulated; what that takes is paid for.
         """
         if len(key) > MAX_KEY_CHARS:
             raise LimitExceeded("characters of a key", maximum=MAX_KEY_CHARS, seen=len(key))
         if key and (known := await self._of_key(tenant, key)) is not None:
-            return _same(known, work, shots, device, seed)
+            return _same(known, work, shots, device, seed, (mitigate, coherence))
         if shots < 1:
             raise LimitExceeded("shots of one job (at least 1)", maximum=1, seen=shots)
         if len(self._tasks) + self._fresh.qsize() >= MAX_OPEN_JOBS:
             raise Overloaded("jobs on devices", retry_after_s=1)
-        job_id = self._ids.new()
+        job_id = job_id or self._ids.new()
         asked = wishes or JobWishes()
         if origin is not None:
             asked = msgspec.structs.replace(asked, origin=origin.value)
         job = Job(
             id=job_id, tenant=tenant, trace=trace, at_ns=self._clock.wall_ns(), device=device,
             circuit=work if isinstance(work, Circuit) else None, program=work if isinstance(work, Program) else None,
-            shots=shots, seed=_seed_of(job_id) if seed is None else seed, key=key, wishes=asked, pinned=bool(device),
-            reason=reason or f"{device} was asked for",
+            shots=shots, seed=_seed_of(job_id) if seed is None else seed, key=key, wishes=asked,
+            pinned=bool(device) and not movable, reason=reason or f"{device} was asked for", mitigate=mitigate,
+            coherence=coherence,
         )  # fmt: skip
         job = await self._placed(job, origin)
+        check_treatable(self._fleet.backend(job.device), mitigate, coherence)
         writes, expect = [_put(job)], [Expect(JOBS, tenant, job.id, 0)]
         if key:
             writes.append(Put(JOB_KEYS, tenant, key, job.id.encode()))
@@ -116,7 +123,7 @@ class Jobs:
             known = await self._of_key(tenant, key)
             if known is None:
                 raise
-            return _same(known, work, shots, device, seed)
+            return _same(known, work, shots, device, seed, (mitigate, coherence))
         self._fresh.put_nowait((tenant, job.id))
         return job
 
@@ -132,6 +139,18 @@ class Jobs:
         """Newest first, older than the job ``before``."""
         rows = await self._store.scan(JOBS, tenant, after=before, limit=limit, reverse=True)
         return [decode(row.value, Job) for row in rows]
+
+    async def ended(self, tenant: TenantId, job_id: str) -> Job:
+        """Wait for its end, in this process or in another one of the same store."""
+        while True:
+            bell = self._bells.setdefault((tenant, job_id), asyncio.Event())
+            job = await self.get(tenant, job_id)
+            if job.state.final:
+                self._bells.pop((tenant, job_id), None)
+                return job
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AT_JOBS_S):
+                    await bell.wait()
 
     async def result(self, tenant: TenantId, job_id: str) -> ShotResult:
         """Raises ``InvalidInput`` when the job has not completed, saying what it is instead."""
@@ -186,6 +205,8 @@ class Jobs:
         """Write how it ended, and tell whoever chooses devices."""
         job = msgspec.structs.replace(job, state=state, finished_at_ns=self._clock.wall_ns())
         await self.write(job, version)
+        if (bell := self._bells.pop((job.tenant, job.id), None)) is not None:
+            bell.set()
         self._ended.labels(job.device, state.value).inc()
         await self._chooser.told(job)
 
@@ -242,7 +263,7 @@ class Jobs:
                         yield tenant, row.key
 
     async def _placed(self, job: Job, origin: Origin | None) -> Job:
-        if not job.pinned:
+        if not job.device:
             chosen = await self._chooser.choose(wish_of(job, self._clock.wall_ns(), origin, {}))
             return msgspec.structs.replace(job, device=chosen.device, reason=chosen.reason)
         wanted = self._fleet.backend(job.device).device
@@ -264,10 +285,13 @@ def _put(job: Job) -> Put:
     return Put(JOBS, job.tenant, job.id, encode(job), {"state": [job.state.value]})
 
 
-def _same(known: Job, work: Circuit | Program, shots: int, device: str, seed: int | None) -> Job:
+def _same(
+    known: Job, work: Circuit | Program, shots: int, device: str, seed: int | None, treatment: tuple[str, str]
+) -> Job:
     """``known``, when it is what was asked for."""
-    asked = (work.digest, shots, device or known.device, known.seed if seed is None else seed)
-    if asked != (known.work.digest, known.shots, known.device, known.seed):
+    asked = (work.digest, shots, device or known.device, known.seed if seed is None else seed, treatment)
+    there = (known.mitigate, known.coherence)
+    if asked != (known.work.digest, known.shots, known.device, known.seed, there):
         raise InvalidInput("key", f"{known.key!r} stands for another job, {known.id}")
     return known
 

@@ -14,6 +14,8 @@ MAX_SNAPSHOTS = 1_024
 
 MAX_OPEN_JOBS = 10_000
 MAX_KEY_CHARS = 200
+# How often somebody who waits for a job looks for an end that another process wrote.
+LOOK_AT_JOBS_S = 1.0
 # A job that takes the node with it each time is given up.
 MAX_JOB_ATTEMPTS = 5
 # Devices that a job is moved to, how often it waits for one to come back, and how long at first; it doubles.
@@ -61,3 +63,5 @@ WATCH_WORKERS_EVERY_S = 60.0
 WORKER_FRESH_S = 180.0
 MAX_KEPT_READINGS = 1_440
 MAX_WORKERS = 4_096
+# Circuits up to this width are compared with their ideal outcomes when they are treated against noise.
+MAX_COMPARED_QUBITS = 12

@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
-from phalanx.core import Offload, PhalanxError
+from phalanx.core import Offload, Origin, PhalanxError
 from phalanx.devices._backend import Backend, QueuedBackend, Stage, StagedBackend
 from phalanx.devices._job_records import Job, Loss
 from phalanx.devices._programs import perform
+from phalanx.devices._treating import TreatingBackend, check_treatable
 from phalanx.quantum import ShotResult
 
 Write = Callable[[Job, int], Awaitable[int]]
@@ -47,6 +48,13 @@ async def on_device(backend: Backend, live: LiveJob, offload: Offload, *, second
     if job.program is not None:
         return await perform(backend, job.program, shots=job.shots, seed=job.seed, offload=offload)
     assert job.circuit is not None, job.id
+    # A job that was degraded to a simulator finds no noise there to be treated.
+    if (job.mitigate or job.coherence) and backend.device.origin is not Origin.SIMULATED:
+        check_treatable(backend, job.mitigate, job.coherence)
+        assert isinstance(backend, TreatingBackend), backend
+        return await backend.run_treated(
+            job.circuit, shots=job.shots, seed=job.seed, mitigate=job.mitigate, coherence=job.coherence
+        )
     if not isinstance(backend, QueuedBackend):
         return await backend.run(job.circuit, shots=job.shots, seed=job.seed)
     name = "second_handle" if second else "handle"

@@ -74,7 +74,7 @@ from phalanx.node._workers import WorkflowWorkers
 from phalanx.node._workflows import NodeWorkflows, opened_workflows
 from phalanx.telemetry import WAYPOINTS, Alerts, LogSink, Telemetry, discard, in_order
 from phalanx.trust import Principal, Role, Tokens
-from phalanx.workflows import Assessments, Engine
+from phalanx.workflows import Assessments, Desk, Engine
 
 _LOCAL_OPERATOR = Principal("local operator", DEFAULT_TENANT, Role.ADMIN)
 
@@ -288,6 +288,9 @@ async def build_node(
             incidents=Incidents(telling.store, ledger, clock, host_names or {}), local_operator=_LOCAL_OPERATOR,
             _space=space, _services=services, budgets=budgets, detection=await opened_detection(ports, store, ledger),
         )  # fmt: skip
+        workflows.engine.use(
+            Desk(jobs, budgets, node.reservations, routing, clock=clock, ids=ports.ids, offload=offload)
+        )
         provide_tools(toolbox, node, ports)
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)

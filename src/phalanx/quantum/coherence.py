@@ -76,6 +76,12 @@ def strategies(circuit: Circuit, machine: Machine, *, cut_to: int = 0) -> tuple[
     return tuple(sorted(found, key=lambda one: (-(one.fidelity or one.survival), one.overhead, one.name)))
 
 
+def expected(circuit: Circuit, machine: Machine, *, name: str = BY_NOISE) -> tuple[float, float]:
+    """What is expected to survive by a strategy, and what gates and readings of that layout alone would leave."""
+    fitted = applied(name, machine).fitted(circuit)
+    return math.exp(estimated_success(fitted, machine.noise).log_probability), _attainable(fitted, machine.noise)
+
+
 def _cut(circuit: Circuit, machine: Machine, cut_to: int) -> list[Strategy]:
     try:
         plan = find_cuts(circuit, cut_to)

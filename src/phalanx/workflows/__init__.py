@@ -7,6 +7,8 @@ answered by its classical fallback, and the result says so.
 Errors::
 
     PhalanxError (core)
+    ├── Unavailable (core)
+    │   └── RoutedClassically   a step's fallback is expected to lose less than any device
     └── WorkflowError
         ├── InvalidFile         a workflow's file cannot be used; each problem with its line
         ├── InvalidTemplate     a template cannot be run; names the step
@@ -17,9 +19,9 @@ Errors::
 """
 
 from phalanx.workflows._attempts import STEP_ATTEMPTS, STEP_UNDOS, Retry, StepAttempt, StepUndo
-from phalanx.workflows._circuits import CircuitWindow
 from phalanx.workflows._decorated import Workflow
 from phalanx.workflows._definitions import WORKFLOW_FILES, Definitions, WorkflowFile
+from phalanx.workflows._desk import Desk, RoutedClassically
 from phalanx.workflows._engine import Engine, RunOutcome
 from phalanx.workflows._errors import (
     InvalidFile,
@@ -33,6 +35,7 @@ from phalanx.workflows._errors import (
 )
 from phalanx.workflows._files import read_workflow
 from phalanx.workflows._gantt import Bar, Gantt, gantt_of, gantt_svg
+from phalanx.workflows._placing import Criticality, Mode, OverSpent, Placing
 from phalanx.workflows._portable import portable
 from phalanx.workflows._records import (
     ASSESSMENTS,
@@ -48,6 +51,7 @@ from phalanx.workflows._records import (
 from phalanx.workflows._replaying import StepReplayed
 from phalanx.workflows._states import RUN_STATES, Move, RunState, RunStates, RunStatus, Wanted
 from phalanx.workflows._template import Step, StepContext, StepKind, StepOutput, StepWork, Template
+from phalanx.workflows._windows import CircuitWindow
 
 __all__ = [
     "ASSESSMENTS",
@@ -60,14 +64,20 @@ __all__ = [
     "Assessments",
     "Bar",
     "CircuitWindow",
+    "Criticality",
     "Definitions",
+    "Desk",
     "Engine",
     "Gantt",
     "InvalidFile",
     "InvalidTemplate",
+    "Mode",
     "Move",
+    "OverSpent",
+    "Placing",
     "Problem",
     "Run",
+    "RoutedClassically",
     "RunChanged",
     "Retry",
     "RunOutcome",

@@ -1,66 +1,84 @@
-"""Circuits to devices: the pool ``devices`` of the node's balancing.
+"""Circuits to devices: as jobs of the node where something is at stake, else the pool ``devices`` of its balancing.
 
-The node's policy says which devices can run a circuit and which it prefers; of those that are as good (same provider,
-same score), the pool chooses the one where it will be done first. A kind of operation is a width of circuit: what a
-device takes for one is learned, since no provider says so beforehand. No device is given more circuits at once than it
-runs at once; the others wait here. A device that fails is left, the circuit goes on elsewhere, and a breaker keeps
-others away for a while; where none is left the step's classical fallback answers.
+What runs on a simulator of this machine and costs nothing that a budget counts is run at once: a window and a durable
+job would cost more than the circuit. All else is a job (``_booked``). For the former the node's policy says which
+devices can run a circuit and which it prefers; of those that are as good (same provider, same score), the pool chooses
+the one where it will be done first. A kind of operation is a width of circuit: what a device takes for one is learned,
+since no provider says so beforehand. No device is given more circuits at once than it runs at once; the others wait
+here. A device that fails is left, the circuit goes on elsewhere, and a breaker keeps others away for a while; where
+none is left the step's classical fallback answers.
 """
 
 import asyncio
+import math
 from collections.abc import Callable
-
-import msgspec
+from dataclasses import replace
 
 from phalanx.allocation import Breakers, DeviceFailed, run_somewhere
 from phalanx.balancing import NoEligibleResource, Operation, OperationKind, Pool, Resource
-from phalanx.core import NS_PER_S, Circuit, Clock, Origin, TenantId, Unavailable
-from phalanx.devices import Chooser, Fleet, FleetChooser, Wish
-from phalanx.quantum import ShotResult
+from phalanx.core import (
+    NO_TRACE,
+    NS_PER_S,
+    Circuit,
+    Clock,
+    InvalidInput,
+    NotFound,
+    Origin,
+    TenantId,
+    Unavailable,
+    derive_id,
+    id_time_ns,
+)
+from phalanx.devices import Chooser, Chosen, Fleet, FleetChooser, Wish
+from phalanx.quantum import ShotResult, features
+from phalanx.workflows._booked import BookedCircuits
+from phalanx.workflows._desk import Desk
 from phalanx.workflows._limits import (
     CIRCUIT_WIDTHS,
     CIRCUITS_AT_ONCE,
     DECLARED_CIRCUIT_S,
     MAX_WAITING_CIRCUITS,
-    MAX_WINDOWS,
 )
+from phalanx.workflows._placing import Mode, OverSpent
+from phalanx.workflows._stays import Circumstances, Stay
+from phalanx.workflows._windows import CircuitWindow, note
 
 POOL = "devices"
 
 
-class CircuitWindow(msgspec.Struct, frozen=True, kw_only=True):
-    """Circuits of a step that ran on one device, one after the other, and why there. Times are wall times."""
-
-    device: str
-    reason: str
-    begun_ns: int
-    ended_ns: int
-    circuits: int
-
-
 class StepCircuits:
-    """A ``ShotRunner`` for one step, which remembers where its circuits were."""
+    """A ``ShotRunner`` for one step, which remembers where its circuits were, and what they cost."""
 
-    def __init__(self, circuits: "Circuits", name: str, tenant: TenantId) -> None:
-        self._circuits, self._name, self._tenant = circuits, name, tenant
+    def __init__(self, circuits: "Circuits", name: str, of: Circumstances) -> None:
+        self._circuits, self.name, self.of = circuits, name, of
         self._count = 0
+        # Circuits that are jobs go one after the other: the step has one machine at a time.
+        self.turn = asyncio.Lock()
         self.windows: list[CircuitWindow] = []
+        self.spent = 0.0
+        self.job = ""
+        self.stay: Stay | None = None
+        self.left_behind: Stay | None = None
+        self.stay_reason = ""
+        self.strategy = ""
+        # Where the router sent it, why, and the most two-qubit gates of a circuit that it has judged.
+        self.device, self.route, self.judged = "", "", -1
 
     async def __call__(self, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
         self._count += 1
-        name = f"{self._name}/{self._count}"
-        return await self._circuits.run(
-            name, self._tenant, circuit, shots=shots, seed=seed, windows=self.windows
-        )  # fmt: skip
+        return await self._circuits.run(self, self._count, circuit, shots=shots, seed=seed)
 
+    async def close(self, *, give_back: bool = True) -> None:
+        """The step is over, or this attempt at it."""
+        await self._circuits.close(self, give_back=give_back)
 
-def _note(windows: list[CircuitWindow], new: CircuitWindow) -> None:
-    """What goes on at the same device for the same reason is one window; past the bound the last one grows."""
-    last = windows[-1] if windows else None
-    if last is not None and ((last.device, last.reason) == (new.device, new.reason) or len(windows) >= MAX_WINDOWS):
-        windows[-1] = msgspec.structs.replace(last, ended_ns=new.ended_ns, circuits=last.circuits + 1)
-    else:
-        windows.append(new)
+    async def abandon(self) -> None:
+        """Nobody wants its answer any more."""
+        await self._circuits.abandon(self)
+
+    def left(self) -> float:
+        """What the step may still spend; infinite where nobody said."""
+        return self.of.asked.budget - self.spent if self.of.asked.budget else math.inf
 
 
 class Circuits:
@@ -72,6 +90,7 @@ class Circuits:
         self._fleet = fleet
         self._chooser: Chooser = chooser or FleetChooser(fleet)
         self._clock = clock
+        self._booked: BookedCircuits | None = None
         self.breakers = breakers or Breakers()
         # The pool spreads over devices that give the same kind of answer: ideal simulators where there are any.
         # A circuit that wants another kind goes where the policy says.
@@ -90,21 +109,104 @@ class Circuits:
             slots={device.name: CIRCUITS_AT_ONCE for device in devices},
         )
 
-    def runner(self, name: str, tenant: TenantId) -> "StepCircuits":
-        """What runs the circuits of one step; ``name`` tells its circuits from those of others."""
-        return StepCircuits(self, name, tenant)
+    def use(self, desk: Desk) -> None:
+        """From now on circuits become jobs where something is at stake."""
+        self._booked = BookedCircuits(desk, self._fleet, self._clock)
 
-    async def run(
-        self, name: str, tenant: TenantId, circuit: Circuit, *, shots: int, seed: int, windows: list["CircuitWindow"]
-    ) -> ShotResult:  # fmt: skip
-        """Run one circuit wherever the policy says, and note in ``windows`` where it was, when and why."""
-        chosen = await self._chooser.choose(Wish(circuit=circuit, shots=shots, tenant=tenant))
+    @property
+    def desk(self) -> Desk | None:
+        return None if self._booked is None else self._booked.desk
+
+    def runner(self, name: str, tenant: TenantId, of: Circumstances | None = None) -> StepCircuits:
+        """What runs the circuits of one step; ``name`` tells its circuits from those of others."""
+        return StepCircuits(
+            self, name, of or Circumstances(tenant=tenant, trace=NO_TRACE, template="", run="", step="")
+        )  # fmt: skip
+
+    async def run(self, step: StepCircuits, n: int, circuit: Circuit, *, shots: int, seed: int) -> ShotResult:
+        """Run one circuit wherever the router or the policy says, and note where it was, when and why."""
+        chosen = await self._chosen(step, circuit, shots)
+        device = self._fleet.backend(chosen.device).device
+        if self._booked is not None and step.of.run:
+            free = device.origin is Origin.SIMULATED and await self._booked.desk.is_free(device, step.of.tenant)
+            if not free:
+                async with step.turn:
+                    result, window = await self._booked.run(step, n, circuit, chosen, shots=shots, seed=seed)
+                note(step.windows, window)
+                return result
+        elif device.origin is not Origin.SIMULATED and (step.of.asked.mitigate or step.of.asked.coherence):
+            raise Unavailable("mitigation", "circuits are treated as jobs of a node, and this engine has none")
+        return await self._at_once(step, n, circuit, chosen, shots=shots, seed=seed)
+
+    async def close(self, step: StepCircuits, *, give_back: bool) -> None:
+        if self._booked is not None:
+            await self._booked.leave(step, give_back=give_back)
+
+    async def abandon(self, step: StepCircuits) -> None:
+        if self._booked is not None:
+            await self._booked.abandon(step)
+
+    async def _chosen(self, step: StepCircuits, circuit: Circuit, shots: int) -> Chosen:
+        """Raises ``Unavailable`` where nothing fits; ``InvalidInput`` where money is what is missing, if so asked."""
+        asked, wanted = step.of.asked, await self._routed(step, circuit, shots)
+        if wanted:
+            try:
+                self._fleet.backend(wanted)
+            except NotFound as error:
+                raise Unavailable(f"device {wanted!r}", "this node has none of that name") from error
+            return Chosen(wanted, step.route or "the step names it", (wanted,), frozenset({wanted}))
+        wish = Wish(
+            circuit=circuit, shots=shots, tenant=step.of.tenant, fidelity=asked.fidelity, budget=max(0.0, step.left()),
+            origin=Origin(asked.results) if asked.results else None, without=self._stale(asked.fresh_s),
+        )  # fmt: skip
+        try:
+            return await self._chooser.choose(wish)
+        except Unavailable:
+            if asked.over_budget is not OverSpent.REFUSE or not asked.budget:
+                raise
+        await self._chooser.choose(replace(wish, budget=math.inf))  # raises where money is not what is missing
+        text = f"{asked.budget:g} are for this step, {step.spent:g} of it are spent, and no device does it for the rest"
+        raise InvalidInput("budget", text)
+
+    async def _routed(self, step: StepCircuits, circuit: Circuit, shots: int) -> str:
+        """The device that the step names, or for ``auto`` the one that the router does. Empty: the policy chooses.
+
+        A circuit that is much more complex than those that were judged is judged anew.
+        """
+        asked, desk = step.of.asked, self.desk
+        if asked.mode is not Mode.AUTO or desk is None:
+            return asked.device
+        n_two = features(circuit).n_two
+        if step.judged < 0 or n_two > 2 * step.judged:
+            name = f"{step.of.template}/{step.of.step}"
+            within_s = max(0.0, (step.of.deadline_ns - self._clock.wall_ns()) / NS_PER_S) if step.of.deadline_ns else 0
+            budget = 0.0 if math.isinf(step.left()) else max(1e-9, step.left())
+            found = await desk.routed(step.of.tenant, name, circuit, shots, asked, within_s=within_s, budget=budget)
+            step.device, step.route, step.judged = found.name, found.reason, n_two
+        return step.device
+
+    def _stale(self, fresh_s: float) -> dict[str, str]:
+        """Machines whose calibration is older than a step wants it."""
+        if not fresh_s:
+            return {}
+        found = {}
+        for device in self._fleet.devices():
+            age_s = (self._clock.wall_ns() - device.calibration.calibrated_at_ns) / NS_PER_S
+            if device.origin is not Origin.SIMULATED and age_s > fresh_s:
+                found[device.name] = f"was calibrated {age_s:,.0f} s ago, and {fresh_s:g} s are asked for"
+        return found
+
+    async def _at_once(
+        self, step: StepCircuits, n: int, circuit: Circuit, chosen: Chosen, *, shots: int, seed: int
+    ) -> ShotResult:
+        name = f"{step.name}/{n}"
         # Elsewhere means where answers are of the same kind: an ideal result does not become a noisy one unasked.
         fitting = {device: self._fleet.backend(device).device.provider for device in chosen.order}
 
         async def attempt(left: frozenset[str], began: Callable[[str], None]) -> tuple[str, ShotResult]:
             eligible = (left & chosen.alike) or left
-            operation = Operation(id=name, kind=_kind(_width(circuit.n_qubits)), tenant=tenant, eligible=eligible)
+            kind = _kind(_width(circuit.n_qubits))
+            operation = Operation(id=name, kind=kind, tenant=step.of.tenant, eligible=eligible)
             try:
                 ticket = self.pool.place(operation, self._now_s())
             except NoEligibleResource:
@@ -129,8 +231,11 @@ class Circuits:
         reason = chosen.reason if ran.device == chosen.device else f"as good as {chosen.device}, and done there first"
         if ran.failed:
             reason = f"{', '.join(name for name, _ in ran.failed)} failed"
-        _note(windows, CircuitWindow(
-            device=ran.device, reason=reason, begun_ns=begun_ns, ended_ns=self._clock.wall_ns(), circuits=1
+        of = step.of
+        decision = derive_id(id_time_ns(of.run), "placement", of.run, of.step) if of.run else ""
+        note(step.windows, CircuitWindow(
+            device=ran.device, reason=reason, begun_ns=begun_ns, ended_ns=self._clock.wall_ns(), circuits=1,
+            decision=decision,
         ))  # fmt: skip
         return ran.value
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_type_hints
 from phalanx.workflows._attempts import ONCE, Retry
 from phalanx.workflows._errors import InvalidTemplate
 from phalanx.workflows._performing import converted
+from phalanx.workflows._placing import PLAIN, Placing
 from phalanx.workflows._template import Step, StepContext, StepKind, StepOutput, StepWork, Template
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,9 +51,13 @@ class Workflow:
         return take
 
     def quantum(
-        self, *, fallback: Callable[..., Any], retry: Retry = ONCE, limit_s: float = 0.0, pure: bool = False
-    ) -> Callable[[F], F]:
-        """A quantum step, with the function that answers where no device can be had; both need the same."""
+        self, *, fallback: Callable[..., Any], retry: Retry = ONCE, limit_s: float = 0.0, pure: bool = False,
+        placing: Placing = PLAIN,
+    ) -> Callable[[F], F]:  # fmt: skip
+        """A quantum step, with the function that answers where no device can be had; both need the same.
+
+        ``placing`` says who answers it, where its circuits go and what they may cost.
+        """
 
         def take(function: F) -> F:
             needs, work, gives = self._read(function, in_process=False)
@@ -63,7 +68,7 @@ class Workflow:
             self._steps.append(
                 Step(
                     name=function.__name__, kind=StepKind.QUANTUM, run=work, needs=needs, fallback=instead,
-                    retry=retry, limit_s=limit_s, gives=gives, pure=pure,
+                    retry=retry, limit_s=limit_s, gives=gives, pure=pure, placing=placing,
                 )
             )  # fmt: skip
             return function

@@ -38,6 +38,7 @@ from phalanx.devices import Chooser, Fleet
 from phalanx.telemetry import Telemetry
 from phalanx.workflows._attempts import attempts_of
 from phalanx.workflows._circuits import Circuits
+from phalanx.workflows._desk import Desk
 from phalanx.workflows._errors import InvalidTemplate, RunChanged, RunStopped, StepFailed, Taken
 from phalanx.workflows._execution import Execution
 from phalanx.workflows._gantt import Gantt, gantt_of
@@ -115,6 +116,10 @@ class Engine:
     def pool(self) -> Pool:
         """How circuits are spread over the devices."""
         return self._around.circuits.pool
+
+    def use(self, desk: Desk) -> None:
+        """From now on circuits of steps become jobs of the node, where something is at stake."""
+        self._around.circuits.use(desk)
 
     @property
     def crew(self) -> Crew | None:

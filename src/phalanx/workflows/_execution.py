@@ -190,6 +190,8 @@ class Execution:
             degraded=performed.degraded,
             windows=performed.windows,
             pieces=performed.pieces,
+            way=performed.way,
+            why=performed.why,
         )
 
     def _posting(self, result: StepResult, output: StepOutput, begun_ns: int) -> Posting:
@@ -247,6 +249,7 @@ class Execution:
 
     async def _cancel(self) -> None:
         state = self._keeper.state
+        await self._performer.abandon()
         failed = await take_back(self._template, self._run, self._performer, self._keeper, self._around)
         if failed is not None:
             text = f"cancelled, but step {failed.step!r} could not be undone: {failed.reason}"
@@ -272,8 +275,8 @@ class Execution:
     def _waypoint(self, result: StepResult) -> Waypoint:
         origins = ", ".join(f"{source.origin.value} on {source.device}" for source in result.provenance)
         how = f"{result.step_kind.value}, {origins}" if origins else result.step_kind.value
-        if result.degraded:
-            how = f"answered classically: {result.degraded}"
+        if result.by_fallback:
+            how = f"answered classically: {result.degraded or result.why}"
         return waypoint_of(
             result,
             room="workflows",

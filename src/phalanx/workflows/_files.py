@@ -20,6 +20,7 @@ from phalanx.workflows._errors import InvalidFile, InvalidTemplate
 from phalanx.workflows._limits import MAX_STEPS
 from phalanx.workflows._marks import Marked, Path, read_marked
 from phalanx.workflows._performing import converted
+from phalanx.workflows._placing import Placing
 from phalanx.workflows._template import Step, StepContext, StepWork, Template
 from phalanx.workflows.operations import Operation
 
@@ -45,6 +46,7 @@ class _StepFile(msgspec.Struct, forbid_unknown_fields=True):
     retry: _RetryFile = msgspec.field(default_factory=_RetryFile)
     limit_s: float = 0.0
     least_s: float = 0.0
+    quantum: dict[str, Any] = {}
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -151,11 +153,25 @@ def _step(
     except InvalidInput as error:
         marked.problem((*path, "retry", error.field), error.message)
         return None
+    placing = _placing(marked, path, one.quantum)
+    if placing is None:
+        return None
     return Step(
         name=name, kind=used.kind, run=_work(used.run, used, one.with_), needs=tuple(dict.fromkeys(needs)),
         fallback=None if used.fallback is None else _work(used.fallback, used, one.with_), retry=retry,
-        limit_s=one.limit_s, least_s=one.least_s, gives=used.gives, pure=used.pure,
+        limit_s=one.limit_s, least_s=one.least_s, gives=used.gives, pure=used.pure, placing=placing,
     )  # fmt: skip
+
+
+def _placing(marked: Marked, path: Path, given: Mapping[str, Any]) -> Placing | None:
+    """Who answers a quantum step, and where its circuits go."""
+    where: Path = (*path, "quantum")
+    try:
+        made: Placing | None = _read(marked, where, given, Placing)
+    except InvalidInput as error:
+        marked.problem((*where, error.field), error.message)
+        return None
+    return made
 
 
 def _references(data: Any, path: Path) -> Iterator[tuple[Path, str]]:

@@ -12,10 +12,10 @@ import msgspec
 
 from phalanx.core import NS_PER_MS
 from phalanx.workflows._attempts import StepAttempt
-from phalanx.workflows._circuits import CircuitWindow
 from phalanx.workflows._records import Run, StepResult
 from phalanx.workflows._states import RunState
 from phalanx.workflows._template import Template
+from phalanx.workflows._windows import CircuitWindow
 from phalanx.workflows.workers import PieceDone
 
 _WIDTH, _LEFT, _ROW, _TOP, _RIGHT = 960, 200, 26, 46, 24

@@ -48,3 +48,17 @@ MAX_POSTED_TOGETHER = 16
 STORE_CALLS_AT_ONCE = 512
 # A commit that finds the run changed is tried again with what it is now, this often.
 MAX_COMMIT_TRIES = 16
+
+# What is known of prices and budgets of simulators is believed so long, and for so many tenants and devices.
+FREE_FOR_S = 1.0
+MAX_FREE_KNOWN = 4_096
+# A window is booked for so many circuits as long as the one that wants it, within bounds; a step gives back the rest.
+WINDOW_CIRCUITS = 8
+MIN_WINDOW_S = 1.0
+MAX_WINDOW_S = 3_600.0
+# What a circuit is taken to last at a machine until one has, and how often backfill looks whether it had to make room.
+FIRST_CIRCUIT_S = 0.5
+LOOK_AT_WINDOW_S = 0.5
+# Windows that a step asks for under one name before it gives up, and submissions of one circuit whose jobs failed.
+MAX_WINDOW_NAMES = 64
+MAX_JOBS_OF_CIRCUIT = 10

@@ -8,21 +8,28 @@ from typing import Any
 
 import msgspec
 
-from phalanx.core import Clock, InvalidInput, LimitExceeded, Offload, Rng, Store, Unavailable
+from phalanx.allocation.money import OverBudget
+from phalanx.core import NS_PER_S, Clock, InvalidInput, LimitExceeded, Offload, Rng, Store, Unavailable
 from phalanx.devices import Fleet
 from phalanx.telemetry import Telemetry
 from phalanx.workflows._attempts import HOPELESS, StepAttempt, Work, attempt_id, attempt_put, effect_key
-from phalanx.workflows._circuits import Circuits, CircuitWindow, StepCircuits
+from phalanx.workflows._circuits import Circuits, StepCircuits
+from phalanx.workflows._desk import RoutedClassically
 from phalanx.workflows._errors import StepFailed, Taken
 from phalanx.workflows._keeping import Keeper
 from phalanx.workflows._learned import StepTimes
 from phalanx.workflows._limits import MAX_EXTRA_WRITES, MAX_OUTPUT_BYTES, MAX_REASON_CHARS, MAX_WINDOWS
-from phalanx.workflows._records import Run, StepResult
+from phalanx.workflows._placing import Mode
+from phalanx.workflows._records import CIRCUITS_WAY, FALLBACK_WAY, Run, StepResult
+from phalanx.workflows._stays import Circumstances
 from phalanx.workflows._template import Step, StepContext, StepKind, StepOutput, StepWork
 from phalanx.workflows._turns import Turns
+from phalanx.workflows._windows import CircuitWindow
 from phalanx.workflows.workers import Crew, PieceDone, StepPieces
 
 SEED_BITS = 63
+# Trying again changes nothing about these.
+_FINAL = (*HOPELESS, OverBudget, RoutedClassically)
 _FIELD = re.compile(r" - at `\$\.?(.*?)`$")
 
 _packed = msgspec.msgpack.Encoder(order="deterministic")
@@ -56,6 +63,8 @@ class Performed:
     finished_ns: int
     windows: tuple[CircuitWindow, ...] = ()
     pieces: tuple[PieceDone, ...] = ()
+    way: str = ""
+    why: str = ""
 
 
 class Performer:
@@ -70,6 +79,7 @@ class Performer:
         self._at_ns = run.at_ns - 1
         self._last: dict[tuple[str, Work], int] = {}
         self._failed: dict[tuple[str, Work], int] = {}
+        self._runners: dict[str, StepCircuits] = {}
         for one in attempts:
             key = one.step, one.work
             self._last[key] = max(self._last.get(key, 0), one.number)
@@ -79,9 +89,13 @@ class Performer:
     async def perform(self, step: Step, results: dict[str, StepResult]) -> Performed:
         """Run the step, as often as its policy says. Raises ``StepFailed``."""
         needed = {need: results[need] for need in step.needs}
+        if step.kind is StepKind.QUANTUM and step.placing.mode is Mode.CLASSICAL:
+            return await self._fallen_back(step, needed, "", why="the step is to be answered classically")
         try:
             async with _within(step.limit_s):
                 return await self._tried(step, Work.RUN, step.run, needed, None)
+        except RoutedClassically as routed:
+            return await self._fallen_back(step, needed, "", why=routed.reason)
         except Unavailable as error:
             if step.fallback is None:
                 raise self._failure(step, error) from error
@@ -92,6 +106,7 @@ class Performer:
                     self._run.id, step.name, f"it took longer than {step.limit_s:g} s", field="limit_s"
                 ) from error
             reason = f"no answer within {step.limit_s:g} s"
+            await self._runners[step.name].abandon()
         except (StepFailed, Taken):
             raise
         except Exception as error:  # whatever a step raises is its failure
@@ -121,17 +136,30 @@ class Performer:
         except Exception as error:
             raise self._failure(step, error) from error
 
-    async def _fallen_back(self, step: Step, needed: dict[str, StepResult], reason: str) -> Performed:
+    async def abandon(self) -> None:
+        """The run is cancelled: what its steps sent to devices is not wanted any more."""
+        for runner in self._runners.values():
+            await runner.abandon()
+
+    async def _fallen_back(
+        self, step: Step, needed: dict[str, StepResult], reason: str, *, why: str = ""
+    ) -> Performed:  # fmt: skip
+        """The fallback's answer, for the ``reason`` that no device gave one, or since somebody decided so (``why``)."""
         assert step.fallback is not None
-        self._log.warning("step degraded", step=step.name, reason=reason)
+        if reason:
+            self._log.warning("step degraded", step=step.name, reason=reason)
         context = replace(self._context(step, needed, 1, None), started_ns=self._begun_ns())
         try:
             async with _within(step.limit_s):
                 given = await step.fallback(context)
             ended_ns = self._ended_ns(context.started_ns)
+            if (desk := self._around.circuits.desk) is not None and step.placing.mode is Mode.AUTO:
+                took_s = (ended_ns - context.started_ns) / NS_PER_S
+                desk.took(f"{self._run.template}/{step.name}", step.placing, took_s)
             return Performed(
-                self._checked(step, given, reason), reason, context.started_ns, ended_ns, pieces=_pieces(context)
-            )
+                self._checked(step, given, reason or why), reason, context.started_ns, ended_ns,
+                pieces=_pieces(context), way=FALLBACK_WAY, why=why[:MAX_REASON_CHARS],
+            )  # fmt: skip
         except Exception as error:
             raise self._failure(step, error) from error
 
@@ -148,13 +176,14 @@ class Performer:
                 turn = self._around.turns[step.kind].of(self._run.tenant, first=bool(step.needs))
                 async with turn, _within(retry.attempt_s):
                     context = replace(context, started_ns=self._begun_ns())
-                    given = await act(context)
+                    given = await self._acted(act, context)
                 ended_ns = self._ended_ns(context.started_ns)
-                windows = _windows(context)
+                way, why = self._way(step)
                 return Performed(
-                    self._checked(step, given, ""), "", context.started_ns, ended_ns, windows, _pieces(context)
-                )
-            except HOPELESS:
+                    self._checked(step, given, ""), "", context.started_ns, ended_ns, _windows(context),
+                    _pieces(context), way, why,
+                )  # fmt: skip
+            except _FINAL:
                 raise
             except Exception as error:
                 failed = self._failed[key] = self._failed.get(key, 0) + 1
@@ -169,6 +198,47 @@ class Performer:
                 self._log.warning("step is tried again", step=step.name, attempt=number, reason=str(error))
                 rng = Rng(self._run.seed).child(f"retry/{step.name}/{number}")
                 await self._around.clock.sleep(retry.wait_s(failed, rng))
+
+    async def _acted(self, act: StepWork, context: StepContext) -> Any:
+        """What the step gave; the machine that it had is the next one's then."""
+        ran = context.run_circuit
+        try:
+            given = await act(context)
+        except asyncio.CancelledError:
+            # Its window stays: who goes on with the run finds it, or it ends by itself.
+            if isinstance(ran, StepCircuits):
+                await ran.close(give_back=False)
+            raise
+        except BaseException:
+            if isinstance(ran, StepCircuits):
+                await ran.close()
+            raise
+        if isinstance(ran, StepCircuits):
+            await ran.close()
+        return given
+
+    def _way(self, step: Step) -> tuple[str, str]:
+        """Who answered a quantum step, and who decided that."""
+        if step.kind is not StepKind.QUANTUM:
+            return "", ""
+        runner = self._runners[step.name]
+        if step.placing.mode is not Mode.AUTO:
+            return CIRCUITS_WAY, ""
+        if self._around.circuits.desk is None:
+            return CIRCUITS_WAY, "this engine has no router"
+        return CIRCUITS_WAY, runner.route[:MAX_REASON_CHARS] or "it ran no circuit: there was nothing to route"
+
+    def _runner(self, step: Step) -> StepCircuits:
+        run, now_ns = self._run, self._around.clock.wall_ns()
+        within = [now_ns + int(step.limit_s * NS_PER_S)] if step.limit_s else []
+        if self._keeper.state.deadline_ns:
+            within.append(self._keeper.state.deadline_ns)
+        of = Circumstances(
+            tenant=run.tenant, trace=run.trace, template=run.template, run=run.id, step=step.name, asked=step.placing,
+            deadline_ns=min(within, default=0),
+        )  # fmt: skip
+        made = self._runners[step.name] = self._around.circuits.runner(f"{run.id}/{step.name}", run.tenant, of)
+        return made
 
     def _begun_ns(self) -> int:
         """Now, and later than anything that ended before: what follows is told after what it rests on."""
@@ -201,7 +271,7 @@ class Performer:
             seed=Rng(run.seed).child(f"step/{step.name}").bits(SEED_BITS),
             started_ns=around.clock.wall_ns(),
             fleet=around.fleet,
-            run_circuit=around.circuits.runner(f"{run.id}/{step.name}", run.tenant),
+            run_circuit=self._runner(step),
             offload=around.offload,
             processes=self._processes(step, attempt),
             key=effect_key(run.id, step.name),
@@ -236,6 +306,8 @@ class Performer:
 
     def _failure(self, step: Step, error: Exception) -> StepFailed:
         field = error.field if isinstance(error, InvalidInput) else ""
+        if isinstance(error, OverBudget):
+            field = "budget"
         return StepFailed(self._run.id, step.name, f"{type(error).__name__}: {error}", field=field)
 
 

@@ -16,10 +16,12 @@ from phalanx.core import (
     encode,
     id_time_ns,
 )
-from phalanx.workflows._circuits import CircuitWindow
 from phalanx.workflows._limits import MAX_STEPS
 from phalanx.workflows._template import StepKind
+from phalanx.workflows._windows import CircuitWindow
 from phalanx.workflows.workers import PieceDone
+
+CIRCUITS_WAY, FALLBACK_WAY = "circuits", "fallback"
 
 RUNS = Table("runs", sealed=True)
 STEP_RESULTS = Table("step-results", indexes=("run",), sealed=True)
@@ -42,7 +44,9 @@ class StepResult(Record, frozen=True, kw_only=True, tag="step-result"):
     """What one step of a run gave; kept before any step that needs it begins.
 
     ``degraded`` says why a quantum step was answered classically, and is empty when it was not. ``windows`` say where
-    its circuits were, and why there; ``pieces`` where what keeps a core busy was done.
+    its circuits were, and why there; ``pieces`` where what keeps a core busy was done. ``way`` says who answered a
+    quantum step, its ``circuits`` or its ``fallback``, and ``why`` what decided that, where the step said so or let the
+    router decide.
     """
 
     run: str
@@ -55,6 +59,13 @@ class StepResult(Record, frozen=True, kw_only=True, tag="step-result"):
     degraded: str = ""
     windows: tuple[CircuitWindow, ...] = ()
     pieces: tuple[PieceDone, ...] = ()
+    way: str = ""
+    why: str = ""
+
+    @property
+    def by_fallback(self) -> bool:
+        """Whether the step's classical fallback answered, for whatever reason."""
+        return bool(self.degraded) or self.way == FALLBACK_WAY
 
 
 def step_result_id(run: str, step: str) -> str:

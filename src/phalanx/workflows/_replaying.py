@@ -42,7 +42,7 @@ async def _again(step: Step, performer: Performer, results: Mapping[str, StepRes
     if not step.pure:
         return StepReplayed(step=step.name, outcome="not done again", reason="it may act outside")
     try:
-        said = await performer.again(step, results, degraded=bool(kept.degraded))
+        said = await performer.again(step, results, degraded=kept.by_fallback)
     except StepFailed as error:
         return StepReplayed(step=step.name, outcome="failed", reason=error.reason, kept=kept.output)
     if said == kept.output:

@@ -13,6 +13,7 @@ from phalanx.quantum import ShotRunner
 from phalanx.workflows._attempts import ONCE, Retry
 from phalanx.workflows._errors import InvalidTemplate
 from phalanx.workflows._limits import MAX_DEADLINE_S, MAX_STEPS
+from phalanx.workflows._placing import PLAIN, Placing
 
 if TYPE_CHECKING:
     from phalanx.workflows._records import StepResult
@@ -82,7 +83,7 @@ class Step:
     A quantum step declares ``fallback``, the classical answer for when no device can be had. ``undo`` takes back what
     the step did outside, when the run is cancelled; it too may be called again. ``limit_s`` bounds all attempts
     together (0: none), ``least_s`` is what the step takes at the least: a deadline that cannot be met is refused.
-    ``gives`` is the type that the output must convert to.
+    ``gives`` is the type that the output must convert to. ``placing`` is what a quantum step asks of who answers it.
 
     A ``pure`` step acts on nothing outside: it may begin as soon as what it needs is there, before that is on disk.
     Its own result is kept after theirs, so a crash costs its work again and nothing else. Where all that a pure step
@@ -101,6 +102,7 @@ class Step:
     gives: Any = None
     pure: bool = False
     function: Callable[..., Any] | None = None
+    placing: Placing = PLAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,3 +181,5 @@ class Template:
             raise InvalidTemplate(self.name, step.name, "a quantum step declares a classical fallback")
         if step.kind is StepKind.CLASSICAL and step.fallback is not None:
             raise InvalidTemplate(self.name, step.name, "only a quantum step has a fallback")
+        if step.kind is StepKind.CLASSICAL and step.placing != PLAIN:
+            raise InvalidTemplate(self.name, step.name, "only a quantum step is placed")

@@ -128,7 +128,7 @@ class Budgets:
     async def estimate(self, job: Job) -> Needs:
         """What a job will take, by the prices of now."""
         model = self._fleet.backend(job.device).device
-        return estimate((await self.prices.of(model)).model, model, await self._counts(job), job.shots)
+        return estimate((await self.prices.of(model)).model, model, await self._counts(job), job.shots * job.times)
 
     @contextlib.asynccontextmanager
     async def due(self, job: Job, /) -> AsyncIterator[Dues]:
@@ -152,7 +152,7 @@ class Budgets:
         model, counts, used_places = self._fleet.backend(job.device).device, await self._counts(job), _used(job)
         places = await self._places(before, used_places)
         prices = {place.device: place.price for place in places}
-        needs = together([self._estimate(prices[one], one, counts, job.shots) for one in used_places])
+        needs = together([self._estimate(prices[one], one, counts, job.shots * job.times) for one in used_places])
         drawing = Drawing(self._store, self._clock, job.tenant)
         for hold in before.holds if before else ():
             await drawing.change(hold.account, partial(released, micros=hold.micros))

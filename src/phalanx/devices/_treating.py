@@ -1,0 +1,152 @@
+"""Circuits treated against the noise of an emulated machine: a strategy of coherence, and mitigation of outcomes.
+
+What it takes is told before (``treatment_cost``), what it brought after: the same shots without it are run beside, and
+both are compared with the ideal outcomes where those can be computed. That second run is emulated here and costs only
+time, so it is not charged. A real machine's vendor mitigates by options of its own.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import msgspec
+import numpy as np
+
+from phalanx.core import Circuit, InvalidInput, Origin, PhalanxError
+from phalanx.devices._backend import Backend
+from phalanx.devices._limits import MAX_COMPARED_QUBITS
+from phalanx.devices._model import DeviceModel
+from phalanx.devices._noise import noise_of
+from phalanx.quantum import ShotResult, parse, simulate
+
+if TYPE_CHECKING:
+    from phalanx.quantum.emulation import Machine
+    from phalanx.quantum.mitigation import Cost, Mitigation
+
+_BASES = ("cz", "ecr")
+
+
+class Treated(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done against noise, what it took, and how near outcomes are to the ideal ones with it and without.
+
+    Fidelities are those of distributions, none where the circuit is too wide or decides while it runs. ``benefit`` is
+    their difference: below zero, it harmed.
+    """
+
+    mitigation: str
+    coherence: str
+    circuits: int
+    shots: int
+    times: float
+    fidelity: float | None = None
+    plain_fidelity: float | None = None
+
+    @property
+    def benefit(self) -> float | None:
+        if self.fidelity is None or self.plain_fidelity is None:
+            return None
+        return self.fidelity - self.plain_fidelity
+
+
+@dataclass(frozen=True, slots=True)
+class TreatedResult(ShotResult):
+    """Outcomes, and what was done to them."""
+
+    treated: Treated | None = None
+
+
+@runtime_checkable
+class TreatingBackend(Backend, Protocol):
+    """A backend that can treat circuits. ``run_treated`` takes what ``check_treatable`` let through."""
+
+    async def run_treated(
+        self, circuit: Circuit, /, *, shots: int, seed: int, mitigate: str, coherence: str
+    ) -> TreatedResult: ...
+
+
+def check_treatment(mitigate: str, coherence: str) -> None:
+    """Raises ``InvalidInput``, which names the field; empty is right."""
+    if coherence:
+        from phalanx.quantum.coherence import NAMES
+
+        if coherence not in NAMES:
+            raise InvalidInput("coherence", f"{coherence!r} is none of {', '.join(NAMES)}")
+    if mitigate:
+        wanted = _read(mitigate)
+        if wanted.zne or wanted.cancelling:
+            raise InvalidInput("mitigate", "zne and pec give a mean, not outcomes: phalanx quantum mitigate")
+        if wanted.decoupling and coherence.startswith("decoupling"):
+            raise InvalidInput("mitigate", f"dd is what coherence {coherence} does: ask for one of them")
+
+
+def check_treatable(backend: Backend, mitigate: str, coherence: str) -> None:
+    """Raises ``InvalidInput`` where the device cannot do it."""
+    check_treatment(mitigate, coherence)
+    if not (mitigate or coherence) or isinstance(backend, TreatingBackend):
+        return
+    device, field = backend.device, "mitigate" if mitigate else "coherence"
+    if device.origin is Origin.SIMULATED:
+        raise InvalidInput(field, f"{device.name} simulates without noise: there is nothing to treat")
+    raise InvalidInput(field, f"{device.name} is not emulated here: its vendor treats by options of its own")
+
+
+def treatment_cost(mitigate: str, shots: int) -> "Cost":
+    """What outcomes take with it. A strategy of coherence takes no more shots."""
+    from phalanx.quantum.mitigation import cost_of
+
+    return cost_of(_read(mitigate), groups=1, shots=shots)
+
+
+def treated(
+    device: DeviceModel, circuit: Circuit, *, shots: int, seed: int, mitigate: str, coherence: str
+) -> TreatedResult:
+    """Seconds of work at most: not for the event loop."""
+    from phalanx.quantum.coherence import applied
+    from phalanx.quantum.mitigation import mitigated_counts
+
+    plain = emulated_machine(device)
+    machine = applied(coherence, plain) if coherence else plain
+    found = mitigated_counts(machine, circuit, _read(mitigate), shots=shots, seed=seed)
+    cost, ideal = treatment_cost(mitigate, shots), _ideal(circuit)
+    near = None if ideal is None else _near(found.counts, ideal)
+    without = None if ideal is None else _near(plain.outcomes(circuit, shots=shots, seed=seed), ideal)
+    told = Treated(
+        mitigation=found.provenance.mitigation, coherence=coherence, circuits=cost.circuits, shots=cost.shots,
+        times=cost.times, fidelity=near, plain_fidelity=without,
+    )  # fmt: skip
+    return TreatedResult(found.counts, found.provenance, found.used_s, told)
+
+
+def emulated_machine(device: DeviceModel) -> "Machine":
+    """The machine of ``device`` by its calibration, on the qubits that work and are connected."""
+    from phalanx.quantum.emulation import Machine
+
+    known = device.calibration
+    names = {operation.name for operation in device.operations}
+    return Machine(
+        name=device.name, noise=noise_of(known if device.all_to_all else known.part(known.component)),
+        basis=next((name for name in _BASES if name in names), "cx"), calibrated_at_ns=known.calibrated_at_ns,
+    )  # fmt: skip
+
+
+def _read(mitigate: str) -> "Mitigation":
+    from phalanx.quantum.mitigation import Mitigation
+
+    return Mitigation.read(mitigate)
+
+
+def _ideal(circuit: Circuit) -> np.ndarray | None:
+    """How likely each outcome is without noise; nothing where it is too wide, or measures within."""
+    if circuit.n_qubits > MAX_COMPARED_QUBITS:
+        return None
+    try:
+        return np.asarray(simulate.probabilities(parse(circuit)))
+    except PhalanxError:
+        return None
+
+
+def _near(counts: dict[str, int], ideal: np.ndarray) -> float | None:
+    """The fidelity of two distributions of outcomes; keys spell the places of ``ideal`` in binary."""
+    shots = sum(counts.values())
+    if any(len(key) != ideal.size.bit_length() - 1 for key in counts):
+        return None
+    return float(sum(np.sqrt(n / shots * ideal[int(key, 2)]) for key, n in counts.items()) ** 2)
