@@ -124,7 +124,8 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     ``device`` empty: the node's policy chooses, among those whose results are of ``origin`` and that meet the other
     wishes: zeros ask for nothing, ``within_s`` is from now. ``degrade``: a classical simulator will do where no device
-    is left. ``key`` makes a repeated submission find the first.
+    is left. ``key`` makes a repeated submission find the first. ``mitigate`` and ``coherence`` are what is done against
+    the noise of an emulated machine: ``readout,twirl`` and such, and a strategy by its name; circuits only.
     """
 
     circuit: str = ""
@@ -141,6 +142,8 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     regions: tuple[str, ...] = ()
     emergency: bool = False
     degrade: bool = True
+    mitigate: str = ""
+    coherence: str = ""
 
 
 def job_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -183,7 +186,7 @@ def job_routes(node: "Node", gate: Gate) -> APIRouter:
         )  # fmt: skip
         job = await node.jobs.submit(
             principal.tenant, work, shots=wanted.shots, device=wanted.device, origin=origin, seed=wanted.seed,
-            key=wanted.key, wishes=wishes,
+            key=wanted.key, wishes=wishes, mitigate=wanted.mitigate, coherence=wanted.coherence,
         )  # fmt: skip
         return reply(job)
 

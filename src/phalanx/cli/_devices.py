@@ -161,13 +161,15 @@ def watch(
 @click.option("--region", "regions", multiple=True, help="Only devices there; several are fine.")
 @click.option("--emergency", is_flag=True, help="Only where it is known to go well; nothing is tried out with it.")
 @click.option("--no-degrade", is_flag=True, help="Fail rather than be done by a classical simulator.")
+@click.option("--mitigate", default="", metavar="LIST", help="Against noise of an emulated machine: readout,twirl,dd.")
+@click.option("--coherence", default="", metavar="STRATEGY", help="How its qubits are kept meanwhile: decoupling-xy4.")
 @click.option("--wait", is_flag=True, help="Until it has ended, and print its result.")
 @client_options
 @json_option
 def submit(
     file: Path, device: str, results: str | None, shots: int, seed: int | None, key: str, language: str,
     fidelity: float, within_s: float, budget: float, regions: tuple[str, ...], emergency: bool, no_degrade: bool,
-    wait: bool, client: NodeClient, as_json: bool,
+    mitigate: str, coherence: str, wait: bool, client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
     """Submit FILE as a job. It survives a restart of the node.
 
@@ -184,6 +186,7 @@ def submit(
         "program" if is_program else "circuit": text, "language": told or "", "device": device, "origin": results or "",
         "shots": shots, "seed": seed, "key": key, "fidelity": fidelity, "within_s": within_s, "budget": budget,
         "regions": regions, "emergency": emergency, "degrade": not no_degrade,
+        "mitigate": mitigate, "coherence": coherence,
     }  # fmt: skip
     job = client.post("/v1/jobs", content=json.dumps(wanted).encode(), headers=_JSON)
     while wait and job["state"] not in _FINAL:

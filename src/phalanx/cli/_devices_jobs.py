@@ -35,11 +35,22 @@ def print_job(client: NodeClient, job: dict[str, Any], as_json: bool) -> None:
     if costs:
         best = min(costs, key=lambda bits: (costs[bits], bits))
         click.echo(f"best drawn   {best}, energy {costs[best]:.6g}, {job['counts'][best]} of {job['shots']} shots")
+    _print_treatment(job["treated"])
     for beside in made.get("baselines", ()):
         click.echo(
             f"classically  {beside['value']:.6g} is the lowest: {beside['method']}, {beside['cost']:,} "
             f"{beside['cost_unit']}"
         )
+
+
+def _print_treatment(treated: dict[str, Any] | None) -> None:
+    """What was done against noise, what it took, and what it brought."""
+    if treated is None:
+        return
+    done = ", ".join(filter(None, (treated["mitigation"], treated["coherence"])))
+    click.echo(f"treated      {done}: {treated['circuits']} circuits, {treated['shots']} shots in all")
+    if treated["fidelity"] is not None:
+        click.echo(f"fidelity     {treated['fidelity']:.4f}, without it {treated['plain_fidelity']:.4f}")
 
 
 def _costs(client: NodeClient, job: dict[str, Any], outcomes: list[str]) -> dict[str, float]:

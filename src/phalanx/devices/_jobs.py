@@ -112,6 +112,8 @@ class Jobs:
             coherence=coherence,
         )  # fmt: skip
         job = await self._placed(job, origin)
+        if job.program is not None and (mitigate or coherence):
+            raise InvalidInput("mitigate" if mitigate else "coherence", "is for circuits, and this is a program")
         check_treatable(self._fleet.backend(job.device), mitigate, coherence)
         writes, expect = [_put(job)], [Expect(JOBS, tenant, job.id, 0)]
         if key:

@@ -18,7 +18,17 @@ LOOK = {"values": [f"v{n}" for n in range(32)], "wanted": ["v3"]}
 KEYS = {"keys": [{"name": "vpn", "family": "RSA", "bits": 2048, "secret_until": 2040}]}
 CHOICE = {"actions": [["a", 0.4, 1.0], ["b", 0.3, 1.0], ["c", 0.5, 2.0]], "budget": 2}
 SIGNAL = {"name": "s", "probability": 0.6, "interval": [0.5, 0.7], "summary": "so"}
+ASKED = [[3.0 + math.sin(n), 3.0 + math.cos(1.7 * n)] for n in range(40)]
+CLASSES = {
+    "rows": ROWS["usual"] + ASKED, "labels": [False] * 40 + [True] * 40, "asked": ASKED[:2], "truth": [True, True],
+    "steps": 20,
+}  # fmt: skip
 ARGUMENTS = {
+    "boltzmann-novelty": ROWS, "forest-novelty": ROWS, "classify-rows": CLASSES, "classify-by-stumps": CLASSES, "factor-number": {"number": 187},
+    "estimate-probability": {"stages": {"in": [0.3, 0.2], "up": [0.5]}, "paths": [["in", "up"]]},
+    "forecast-series": {"series": [math.sin(n / 4) for n in range(120)]},
+    "generate-traffic": {"attacks": ASKED, "others": ROWS["usual"], "draws": 100, "columns": 2, "steps": 20},
+    "segment-hosts": {"links": LINKS, "steps": 20},
     "assess": {"about": "host-1", "signals": [SIGNAL]}, "choose-responses": CHOICE, "gaussian-novelty": ROWS,
     "judge-keys": KEYS, "kernel-novelty": ROWS, "key-exposure": KEYS, "look-up-indicators": LOOK,
     "residual-risk": {"graph": GRAPH, "responses": RESPONSES, "chosen": ["cut"]}, "search-indicators": LOOK,
