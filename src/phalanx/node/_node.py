@@ -71,10 +71,10 @@ from phalanx.node._swarm import load_work, opened_swarm, provide_tools
 from phalanx.node._vault import TenantSealers, opened_vault
 from phalanx.node._vouching import Vouching, build_vouching
 from phalanx.node._workers import WorkflowWorkers
-from phalanx.node._workflows import NodeWorkflows, opened_workflows
+from phalanx.node._workflows import NodeWorkflows, opened_workflows, use_desk
 from phalanx.telemetry import WAYPOINTS, Alerts, LogSink, Telemetry, discard, in_order
 from phalanx.trust import Principal, Role, Tokens
-from phalanx.workflows import Assessments, Desk, Engine
+from phalanx.workflows import Assessments, Engine
 
 _LOCAL_OPERATOR = Principal("local operator", DEFAULT_TENANT, Role.ADMIN)
 
@@ -230,9 +230,7 @@ async def build_node(
     settings: Settings, ports: Ports, *, log_sink: LogSink = discard, host_names: Mapping[str, str] | None = None,
     besides: Sequence[Skill] = (),
 ) -> AsyncIterator[Node]:  # fmt: skip
-    """Run a node on ``ports`` for the length of the block, then drain and stop it. ``host_names`` are by address,
-    ``besides`` are skills besides those that plug-ins bring.
-    """
+    """Run a node for the length of the block, then drain it. ``host_names`` are by address, ``besides`` more skills."""
     require_allowed(settings)
     clock, offload, telemetry = ports.clock, ports.offload, _telemetry(settings, ports.clock, log_sink)
     alerts = Alerts(telemetry)
@@ -288,9 +286,7 @@ async def build_node(
             incidents=Incidents(telling.store, ledger, clock, host_names or {}), local_operator=_LOCAL_OPERATOR,
             _space=space, _services=services, budgets=budgets, detection=await opened_detection(ports, store, ledger),
         )  # fmt: skip
-        workflows.engine.use(
-            Desk(jobs, budgets, node.reservations, routing, clock=clock, ids=ports.ids, offload=offload)
-        )
+        use_desk(node, ports)
         provide_tools(toolbox, node, ports)
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)

@@ -1,5 +1,7 @@
 """The engine of a node: what can be run comes from plug-ins and from files that users brought."""
 
+from typing import TYPE_CHECKING
+
 from phalanx.allocation import Placements
 from phalanx.core import AlertSink, Clock, Store
 from phalanx.devices import Fleet
@@ -8,9 +10,12 @@ from phalanx.node._ports import Ports
 from phalanx.node._settings import Settings
 from phalanx.node._workers import WorkflowWorkers, opened_workers
 from phalanx.telemetry import Telemetry
-from phalanx.workflows import Definitions, Engine, portable
+from phalanx.workflows import Definitions, Desk, Engine, portable
 from phalanx.workflows.operations import BUILT_IN, Operation
 from phalanx.workflows.workers import Functions
+
+if TYPE_CHECKING:
+    from phalanx.node._node import Node
 
 
 def registered_operations() -> list[Operation]:
@@ -51,3 +56,12 @@ async def opened_workflows(
         workers.crew.functions.add(function)
     await definitions.load()
     return definitions
+
+
+def use_desk(node: "Node", ports: Ports) -> None:
+    """Have circuits of steps become jobs of the node: booked, paid for, and found again in its next life."""
+    desk = Desk(
+        node.jobs, node.budgets, node.reservations, node.routing, clock=ports.clock, ids=ports.ids,
+        offload=ports.offload,
+    )  # fmt: skip
+    node.engine.use(desk)

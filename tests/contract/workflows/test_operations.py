@@ -24,7 +24,8 @@ CLASSES = {
     "steps": 20,
 }  # fmt: skip
 ARGUMENTS = {
-    "boltzmann-novelty": ROWS, "forest-novelty": ROWS, "classify-rows": CLASSES, "classify-by-stumps": CLASSES, "factor-number": {"number": 187},
+    "boltzmann-novelty": ROWS, "forest-novelty": ROWS, "classify-rows": CLASSES,
+    "classify-by-stumps": CLASSES, "factor-number": {"number": 187},
     "estimate-probability": {"stages": {"in": [0.3, 0.2], "up": [0.5]}, "paths": [["in", "up"]]},
     "forecast-series": {"series": [math.sin(n / 4) for n in range(120)]},
     "generate-traffic": {"attacks": ASKED, "others": ROWS["usual"], "draws": 100, "columns": 2, "steps": 20},
