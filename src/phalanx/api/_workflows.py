@@ -13,7 +13,17 @@ from phalanx.api._replies import reply
 from phalanx.api._schemas import answer, answer_text, asked
 from phalanx.core import MAX_PAGE_ROWS, InvalidInput, NotFound
 from phalanx.trust import Principal, Role
-from phalanx.workflows import Gantt, RunState, RunStatus, StepReplayed, StepResult, Template, gantt_svg
+from phalanx.workflows import (
+    Gantt,
+    Placing,
+    RunState,
+    RunStatus,
+    StepKind,
+    StepReplayed,
+    StepResult,
+    Template,
+    gantt_svg,
+)
 from phalanx.workflows.operations import Operation
 
 if TYPE_CHECKING:
@@ -21,7 +31,10 @@ if TYPE_CHECKING:
 
 
 class StepShown(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a workflow: what it needs, how often it is tried, whether it can be undone, whether it is pure."""
+    """One step of a workflow: what it needs, how often it is tried, whether it can be undone, whether it is pure.
+
+    ``mode`` is who answers a quantum step, and ``placing`` all that it asks for; both empty for a classical one.
+    """
 
     name: str
     step_kind: str
@@ -30,6 +43,8 @@ class StepShown(msgspec.Struct, frozen=True, kw_only=True):
     limit_s: float
     undoable: bool
     pure: bool
+    mode: str = ""
+    placing: Placing | None = None
 
 
 class WorkflowShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,6 +230,8 @@ def _shown(template: Template) -> WorkflowShown:
         StepShown(
             name=step.name, step_kind=step.kind.value, needs=step.needs, attempts=step.retry.attempts,
             limit_s=step.limit_s, undoable=step.undo is not None, pure=step.pure,
+            mode=step.placing.mode.value if step.kind is StepKind.QUANTUM else "",
+            placing=step.placing if step.kind is StepKind.QUANTUM else None,
         )
         for step in template.steps
     )  # fmt: skip

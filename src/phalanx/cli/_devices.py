@@ -188,6 +188,11 @@ def submit(
         "regions": regions, "emergency": emergency, "degrade": not no_degrade,
         "mitigate": mitigate, "coherence": coherence,
     }  # fmt: skip
+    if mitigate and not as_json:
+        from phalanx.devices import check_treatment, treatment_cost
+
+        check_treatment(mitigate, coherence)
+        click.echo(f"against noise: {treatment_cost(mitigate, shots).told()}", err=True)
     job = client.post("/v1/jobs", content=json.dumps(wanted).encode(), headers=_JSON)
     while wait and job["state"] not in _FINAL:
         time.sleep(_POLL_S)

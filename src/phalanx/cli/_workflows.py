@@ -12,8 +12,9 @@ from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._files import write_file
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
+from phalanx.cli._workflows_run import print_run, run_status
 from phalanx.cli._workflows_workers import WORKER_COMMANDS
-from phalanx.core import NS_PER_MS, InvalidInput
+from phalanx.core import InvalidInput, is_id
 
 if TYPE_CHECKING:
     from phalanx.workflows.operations import Operation
@@ -49,7 +50,10 @@ def list_workflows(client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def show(name: str, client: NodeClient, as_json: bool) -> None:
-    """The steps of workflow NAME: what each needs, how often it is tried, whether it can be undone."""
+    """The steps of workflow NAME: what each needs, who answers it, how often it is tried. Or of a run, by its id."""
+    if is_id(name):
+        print_run(client, name, as_json)
+        return
     found = client.get(f"/v1/workflows/{quote(name, safe='')}")
     if as_json:
         print_json(found)
@@ -57,6 +61,7 @@ def show(name: str, client: NodeClient, as_json: bool) -> None:
     columns: list[Column] = [
         ("step", lambda row: row["name"]),
         ("kind", lambda row: row["step_kind"]),
+        ("answered by", lambda row: row["mode"] or "–"),
         ("needs", lambda row: ", ".join(row["needs"]) or "–"),
         ("attempts", lambda row: str(row["attempts"])),
         ("limit", lambda row: f"{row['limit_s']:g} s" if row["limit_s"] else "–"),
@@ -184,16 +189,12 @@ def runs(status: str | None, client: NodeClient, limit: int, as_json: bool) -> N
     columns: list[Column] = [
         ("when", time_of("at_ns")),
         ("workflow", lambda row: row["template"]),
-        ("status", _status),
+        ("status", run_status),
         ("reason", lambda row: row["reason"] or "–"),
         ("by", lambda row: row["by"] or "–"),
         ("id", lambda row: row["id"]),
     ]
     print_table("Runs", rows, columns, empty="nothing was run yet: phalanx workflows run --help")
-
-
-def _status(row: Any) -> str:
-    return str(row["status"]) if row["wanted"] == "go" else f"{row['status']}, to {row['wanted']}"
 
 
 @workflows.command("status")
@@ -202,38 +203,7 @@ def _status(row: Any) -> str:
 @json_option
 def status(run: str, client: NodeClient, as_json: bool) -> None:
     """Where RUN stands and why, and how long each step took on what."""
-    path = f"/v1/runs/{quote(run, safe='')}"
-    found = client.get(path)
-    if as_json:
-        print_json(found)
-        return
-    state = found["state"]
-    at = "".join(f", {what} {state[what]}" for what in ("step", "field") if state[what])
-    click.echo(f"{state['template']}: {_status(state)}{at}" + (f": {state['reason']}" if state["reason"] else ""))
-    chart = client.get(f"{path}/gantt")
-    columns: list[Column] = [
-        ("step", lambda row: row["step"]),
-        ("status", lambda row: row["status"]),
-        ("from", lambda row: _ms(row["start_ns"]) if row["end_ns"] else "–"),
-        ("took", lambda row: _ms(row["end_ns"] - row["start_ns"]) if row["end_ns"] else "–"),
-        ("hand-over", lambda row: _ms(row["handover_ns"]) if row["handover_ns"] >= 0 else "–"),
-        ("on", lambda row: ", ".join(row["windows"]) or row["kind"]),
-        ("critical", lambda row: "yes" if row["critical"] else "–"),
-        ("why", lambda row: row["why"] or "; ".join([*(one["reason"] for one in row["placed"]), *_pieces(row)]) or "–"),
-    ]
-    print_table("Steps", chart["bars"], columns, empty="it has no steps")
-
-
-def _pieces(row: Any) -> list[str]:
-    """Where what keeps a core busy was done, and why there."""
-    return [
-        f"{one['place']}: {one['reason']}" + (f" ({one['hedge']} of two)" if one["hedge"] else "")
-        for one in row["pieces"] if one["reason"]
-    ]  # fmt: skip
-
-
-def _ms(ns: int) -> str:
-    return f"{ns / NS_PER_MS:.2f} ms"
+    print_run(client, run, as_json)
 
 
 def _wish(what: str, text: str) -> None:
@@ -248,7 +218,7 @@ def _wish(what: str, text: str) -> None:
         if as_json:
             print_json(state)
         else:
-            click.echo(f"run {state['id']} is {_status(state)}")
+            click.echo(f"run {state['id']} is {run_status(state)}")
 
 
 _wish("pause", "Begin no further step of RUN; those at work end.")

@@ -14,7 +14,7 @@ from phalanx.dashboard._limits import MAX_RUNS_SHOWN, MAX_TURNS_SHOWN
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._sections import WORKFLOWS
 from phalanx.trust import Principal
-from phalanx.workflows import Gantt, RunState, RunStatus, Template, gantt_svg
+from phalanx.workflows import Gantt, RunState, RunStatus, Template, gantt_svg, window_told
 from phalanx.workflows.operations import Assessed
 from phalanx.workflows.workers import WorkerShown
 
@@ -35,6 +35,7 @@ class WorkflowsPage:
     picture: Markup
     assessed: Assessed | None
     going_on: bool
+    told = staticmethod(window_told)
     workers: tuple[WorkerShown, ...]
 
 

@@ -131,7 +131,10 @@ def emulated_machine(device: DeviceModel) -> "Machine":
 def _read(mitigate: str) -> "Mitigation":
     from phalanx.quantum.mitigation import Mitigation
 
-    return Mitigation.read(mitigate)
+    try:
+        return Mitigation.read(mitigate)
+    except InvalidInput as error:
+        raise InvalidInput("mitigate", error.message.removeprefix(f"{error.field}: ")) from error
 
 
 def _ideal(circuit: Circuit) -> np.ndarray | None:

@@ -34,7 +34,7 @@ from phalanx.workflows._errors import (
     WorkflowError,
 )
 from phalanx.workflows._files import read_workflow
-from phalanx.workflows._gantt import Bar, Gantt, gantt_of, gantt_svg
+from phalanx.workflows._gantt import Bar, Gantt, gantt_of, gantt_svg, window_told
 from phalanx.workflows._placing import Criticality, Mode, OverSpent, Placing
 from phalanx.workflows._portable import portable
 from phalanx.workflows._records import (
@@ -108,4 +108,5 @@ __all__ = [
     "portable",
     "read_workflow",
     "step_result_id",
+    "window_told",
 ]

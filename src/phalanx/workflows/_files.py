@@ -153,7 +153,7 @@ def _step(
     except InvalidInput as error:
         marked.problem((*path, "retry", error.field), error.message)
         return None
-    placing = _placing(marked, path, one.quantum)
+    placing = _placing(marked, path, one.quantum, used)
     if placing is None:
         return None
     return Step(
@@ -163,9 +163,12 @@ def _step(
     )  # fmt: skip
 
 
-def _placing(marked: Marked, path: Path, given: Mapping[str, Any]) -> Placing | None:
+def _placing(marked: Marked, path: Path, given: Mapping[str, Any], used: Operation) -> Placing | None:
     """Who answers a quantum step, and where its circuits go."""
     where: Path = (*path, "quantum")
+    if given and used.fallback is None:
+        marked.problem(where, f"operation {used.name!r} is classical: it has no circuits to place")
+        return None
     try:
         made: Placing | None = _read(marked, where, given, Placing)
     except InvalidInput as error:

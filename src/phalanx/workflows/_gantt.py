@@ -12,7 +12,7 @@ import msgspec
 
 from phalanx.core import NS_PER_MS
 from phalanx.workflows._attempts import StepAttempt
-from phalanx.workflows._records import Run, StepResult
+from phalanx.workflows._records import FALLBACK_WAY, Run, StepResult
 from phalanx.workflows._states import RunState
 from phalanx.workflows._template import Template
 from phalanx.workflows._windows import CircuitWindow
@@ -26,7 +26,8 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
 
     ``windows`` are the devices that its circuits ran on, as ``origin on device``; ``placed`` says when, and why there.
     ``pieces`` are what was done in processes, of this node or of workers.
-    ``why`` is the reason of a classical answer. ``failed_attempts`` were noted before the one that counts.
+    ``why`` is the reason of a classical answer that was not wanted; ``way`` and ``decided`` say who answered a quantum
+    step, and why that was so decided. ``failed_attempts`` were noted before the one that counts.
     """
 
     step: str
@@ -40,6 +41,8 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     placed: tuple[CircuitWindow, ...] = ()
     pieces: tuple[PieceDone, ...] = ()
     why: str = ""
+    way: str = ""
+    decided: str = ""
     failed_attempts: int = 0
     critical: bool = False
 
@@ -74,20 +77,19 @@ def gantt_of(
             ready = max((by_step[need].finished_ns for need in step.needs if need in by_step), default=None)
             bar = msgspec.structs.replace(
                 bar,
-                status="answered classically" if found.degraded else "done",
+                status="answered classically" if found.by_fallback else "done",
                 start_ns=found.started_ns - run.at_ns,
                 end_ns=found.finished_ns - run.at_ns,
                 handover_ns=-1 if ready is None else max(0, found.started_ns - ready),
                 windows=tuple(dict.fromkeys(f"{one.origin.value} on {one.device}" for one in found.provenance)),
-                placed=tuple(
-                    msgspec.structs.replace(one, begun_ns=one.begun_ns - run.at_ns, ended_ns=one.ended_ns - run.at_ns)
-                    for one in found.windows
-                ),
+                placed=tuple(_since(one, run.at_ns) for one in found.windows),
                 pieces=tuple(
                     msgspec.structs.replace(one, begun_ns=one.begun_ns - run.at_ns, ended_ns=one.ended_ns - run.at_ns)
                     for one in found.pieces
                 ),
                 why=found.degraded,
+                way=found.way,
+                decided=found.why,
                 critical=step.name in path,
             )
         bars.append(bar)
@@ -95,6 +97,18 @@ def gantt_of(
     return Gantt(
         run=run.id, template=run.template, status=state.status.value, begun_ns=run.at_ns, span_ns=span_ns,
         bars=tuple(bars), critical_path=path,
+    )  # fmt: skip
+
+
+def _since(window: CircuitWindow, at_ns: int) -> CircuitWindow:
+    """With its times counted from the run's beginning; what was never booked has none."""
+    booked = (
+        {"booked_from_ns": window.booked_from_ns - at_ns, "booked_until_ns": window.booked_until_ns - at_ns}
+        if window.booking
+        else {}
+    )
+    return msgspec.structs.replace(
+        window, begun_ns=window.begun_ns - at_ns, ended_ns=window.ended_ns - at_ns, **booked
     )  # fmt: skip
 
 
@@ -125,7 +139,7 @@ def gantt_svg(gantt: Gantt) -> str:
         f'<text x="8" y="18" font-weight="bold">{title}</text>',
         (
             '<text x="8" y="34" fill="#444444">blue: classical, violet: quantum, orange: answered classically; '
-            "light stripe: at a device; outlined: critical path</text>"
+            "light stripe: at a device; dashed: booked there; outlined: critical path</text>"
         ),
     ]
     for at, bar in enumerate(gantt.bars):
@@ -137,12 +151,13 @@ def _row(bar: Bar, y: int, per_ns: float) -> list[str]:
     label = f'<text x="8" y="{y + 17}">{escape(bar.step)}</text>'
     if not bar.end_ns:
         return [label, f'<text x="{_LEFT}" y="{y + 17}" fill="#666666">{bar.status}</text>']
-    colour = "#c2570c" if bar.why else {"quantum": "#6d28d9"}.get(bar.kind, "#2563eb")
+    colour = "#c2570c" if bar.why or bar.way == FALLBACK_WAY else {"quantum": "#6d28d9"}.get(bar.kind, "#2563eb")
     x, width = _LEFT + bar.start_ns * per_ns, max(2.0, (bar.end_ns - bar.start_ns) * per_ns)
     outline = ' stroke="#000000" stroke-width="2"' if bar.critical else ""
     told = f"{bar.step}: {(bar.end_ns - bar.start_ns) / NS_PER_MS:.2f} ms, {', '.join(bar.windows) or bar.kind}"
     told += f", hand-over {bar.handover_ns / NS_PER_MS:.2f} ms" if bar.handover_ns >= 0 else ""
     told += f", {bar.why}" if bar.why else ""
+    told += f", {bar.decided}" if bar.decided else ""
     return [
         label,
         (
@@ -154,10 +169,38 @@ def _row(bar: Bar, y: int, per_ns: float) -> list[str]:
 
 
 def _window(window: CircuitWindow, y: int, per_ns: float) -> str:
-    """Circuits at a device, as a light stripe within the step's bar."""
+    """Circuits at a device, as a light stripe within the step's bar, and what was booked there as a dashed frame."""
     x, width = _LEFT + window.begun_ns * per_ns, max(1.0, (window.ended_ns - window.begun_ns) * per_ns)
-    told = f"{window.circuits} circuits on {window.device}: {window.reason}"
-    return (
+    stripe = (
         f'<rect x="{x:.2f}" y="{y + 10}" width="{width:.2f}" height="6" fill="#ede9fe">'
-        f"<title>{escape(told)}</title></rect>"
+        f"<title>{escape(window_told(window))}</title></rect>"
     )
+    if not window.booking:
+        return stripe
+    # What was booked beyond the end of the run was given back: it is drawn as far as the chart goes.
+    x = max(float(_LEFT), _LEFT + window.booked_from_ns * per_ns)
+    end = min(float(_WIDTH - _RIGHT), _LEFT + window.booked_until_ns * per_ns)
+    return stripe + (
+        f'<rect x="{x:.2f}" y="{y + 2}" width="{max(1.0, end - x):.2f}" height="22" fill="none" stroke="#6d28d9" '
+        f'stroke-dasharray="3 2"/>'
+    )
+
+
+def window_told(window: CircuitWindow) -> str:
+    """One stay at a device in words: why there, how it was kept coherent and treated, and what it cost."""
+    parts = [f"{window.circuits} circuits on {window.device}: {window.reason}"]
+    if window.booking:
+        parts.append(
+            f"priority {window.priority}, waited {window.waited_s:.3g} s of {window.forecast_s:.3g} s foreseen"
+        )
+    if window.survival is not None and window.bound is not None and window.kept is not None:
+        parts.append(
+            f"{window.coherence}: {window.survival:.1%} expected to survive, {window.bound:.1%} at best "
+            f"({window.kept:.1%} of it)"
+        )
+    if window.mitigation:
+        gain = "" if window.benefit is None else f", fidelity {window.benefit:+.3f}"
+        parts.append(f"{window.mitigation}{gain}")
+    if window.cost:
+        parts.append(f"{window.cost:,.4g} {window.currency}")
+    return "; ".join(parts)

@@ -7,7 +7,9 @@ from click.testing import CliRunner
 
 from phalanx.cli._client import NodeClient
 from phalanx.cli._workflows import workflows
+from phalanx.core import derive_id
 
+RUN = derive_id(10**18, "run")
 STEP = {
     "name": "a",
     "step_kind": "classical",
@@ -16,16 +18,23 @@ STEP = {
     "limit_s": 2.5,
     "undoable": True,
     "pure": False,
+    "mode": "auto",
 }
 WORKFLOW = {"name": "t", "title": "Title", "limit_s": 0, "steps": [STEP]}
 STATE = {
     "id": "r-1", "template": "t", "status": "failed", "wanted": "go", "reason": "it broke", "step": "a",
     "field": "output.n", "by": "kim", "at_ns": 1_767_268_800_000_000_000,
 }  # fmt: skip
+STAY = {
+    "device": "x.good", "reason": "likeliest to succeed", "begun_ns": 0, "ended_ns": 900_000, "circuits": 3,
+    "decision": "job-1", "jobs": ["job-1"], "calibration": "0123456789abcdef", "booking": "w", "booked_from_ns": 0,
+    "booked_until_ns": 4_000_000, "forecast_s": 2.0, "waited_s": 1.5, "priority": 120, "coherence": "decoupling-xy4",
+    "survival": 0.72, "bound": 0.8, "mitigation": "readout tensored", "benefit": 0.05, "cost": 4.0, "currency": "USD",
+}  # fmt: skip
 BAR = {
     "step": "a", "kind": "quantum", "needs": [], "status": "done", "start_ns": 0, "end_ns": 2_000_000,
-    "handover_ns": 500_000, "windows": ["simulated on local.statevector"], "placed": [], "why": "",
-    "failed_attempts": 0, "critical": True,
+    "handover_ns": 500_000, "windows": ["simulated on local.statevector"], "placed": [STAY], "why": "",
+    "decided": "x.good (quantum)", "failed_attempts": 0, "critical": True,
 }  # fmt: skip
 OPERATION = {"name": "look", "title": "Look", "step_kind": "classical", "takes": ["values"], "gives": ["found"]}
 REPLAYED = {"step": "a", "outcome": "different", "reason": "", "kept": 1, "said": 2}
@@ -36,7 +45,7 @@ CHART = {
 ANSWERS = {
     "/v1/workflows": {"items": [WORKFLOW]}, "/v1/workflows/t": WORKFLOW, "/v1/runs": {"items": [STATE]},
     "/v1/operations": {"items": [OPERATION]}, "/v1/runs/r-1": {"state": STATE, "steps": []},
-    "/v1/runs/r-1/gantt": CHART,
+    "/v1/runs/r-1/gantt": CHART, f"/v1/runs/{RUN}": {"state": STATE, "steps": []}, f"/v1/runs/{RUN}/gantt": CHART,
 }  # fmt: skip
 
 
@@ -123,3 +132,15 @@ def test_a_file_is_brought_and_run(run, tmp_path):
 def test_a_run_is_done_again(run):
     assert "different" in run("replay", "r-1", "--step", "a").output
     assert run.asked[-1] == ("/v1/runs/r-1/replay", {"step": "a"})
+
+
+@pytest.mark.requirement("HWF-2")
+def test_a_run_is_shown_by_its_id_with_what_is_known_of_its_circuits(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    told = run("show", RUN).output
+    for part in (
+        "x.good (quantum)", "01234567", "0.00 ms to 4.00 ms, priority 120", "1.5 s, 2 s foreseen", "decoupling-xy4",
+        "72.0% of at best 80.0%", "readout tensored, fidelity +0.050", "4 USD", "job-1",
+    ):  # fmt: skip
+        assert part in told, told
+    assert "auto" in run("show", "t").output

@@ -6,7 +6,7 @@ from phalanx.core import DEFAULT_TENANT, NO_TRACE, Rng, derive_id
 from phalanx.devices import Fleet
 from phalanx.telemetry import Telemetry
 from phalanx.testing import SimWorld
-from phalanx.workflows import Engine, InvalidFile, StepFailed, read_workflow
+from phalanx.workflows import Criticality, Engine, InvalidFile, Mode, OverSpent, StepFailed, read_workflow
 from phalanx.workflows.operations import BUILT_IN
 
 OPERATIONS = {one.name: one for one in BUILT_IN}
@@ -65,6 +65,7 @@ def test_a_file_becomes_a_workflow_whose_needs_follow_from_what_it_refers_to():
 @pytest.mark.parametrize(
     ("change", "line", "field", "reason"),
     [
+        (("  judge:", "    quantum: {mode: auto}\n  judge:"), 12, "steps.index.quantum", "is classical"),
         (("use: look-up-indicators", "use: look-up"), 8, "steps.index.use", "no operation 'look-up'"),
         (("use: look-up-indicators", "uses: look-up-indicators"), 7, "steps.index", "unknown field `uses`"),
         (("steps.index.signal", "steps.inde.signal"), 17, "steps.judge.with.signals[0]", "no step 'inde'"),
@@ -121,3 +122,44 @@ def test_what_is_only_known_when_it_runs_fails_with_step_and_field():
 
 def test_another_text_is_another_shape():
     assert read_workflow(RIGHT, OPERATIONS).shape != read_workflow(RIGHT + "# new\n", OPERATIONS).shape
+
+
+QUANTUM = """\
+name: seen
+inputs: {values: list, wanted: list}
+steps:
+  search:
+    use: search-indicators
+    with: {values: "${inputs.values}", wanted: "${inputs.wanted}"}
+    quantum:
+      mode: auto
+      budget: 5
+      over_budget: refuse
+      criticality: critical
+      mitigate: readout
+"""
+
+
+@pytest.mark.requirement("HWF-1", "QRM-10")
+def test_a_file_says_who_answers_a_quantum_step_and_for_how_much():
+    (step,) = read_workflow(QUANTUM, OPERATIONS).steps
+    asked = step.placing
+    assert (asked.mode, asked.budget, asked.mitigate) == (Mode.AUTO, 5.0, "readout")
+    assert (asked.over_budget, asked.criticality) == (OverSpent.REFUSE, Criticality.CRITICAL)
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "field", "reason"),
+    [
+        (("mode: auto", "mode: whoever"), 8, "steps.search.quantum.mode", "Invalid enum value"),
+        (("mode: auto", "moode: auto"), 7, "steps.search.quantum", "unknown field `moode`"),
+        (("budget: 5", "budget: -1"), 9, "steps.search.quantum.budget", "not negative"),
+        (("mitigate: readout", "mitigate: zne"), 12, "steps.search.quantum.mitigate", "not outcomes"),
+        (("mitigate: readout", "mitigate: soap"), 12, "steps.search.quantum.mitigate", "'soap' is none of"),
+        (("mitigate: readout", "coherence: hope"), 12, "steps.search.quantum.coherence", "'hope' is none of"),
+    ],
+)
+def test_a_wrong_wish_of_a_quantum_step_is_told_with_line_and_field(change, line, field, reason):
+    found = problems(QUANTUM.replace(*change))
+    assert [(at, where) for at, where, _ in found] == [(line, field)], found
+    assert reason in found[0][2]

@@ -2,10 +2,12 @@
 
 import xml.etree.ElementTree as ET
 
+import msgspec
 import pytest
 
 from phalanx.core import DEFAULT_TENANT, NO_TRACE, Origin, Provenance, derive_id
 from phalanx.workflows import (
+    CircuitWindow,
     Run,
     RunState,
     RunStatus,
@@ -15,6 +17,7 @@ from phalanx.workflows import (
     Template,
     gantt_of,
     gantt_svg,
+    window_told,
 )
 
 RUN = derive_id(10**18, "run")
@@ -88,3 +91,35 @@ def test_the_picture_is_well_formed_and_says_what_the_chart_says():
     assert titles[0].startswith("t <&>: done")
     assert any("q: " in title and "simulated on local.sim" in title for title in titles)
     assert len(titles) == 5
+
+
+@pytest.mark.requirement("HWF-2", "HWF-5")
+def test_booked_windows_are_drawn_and_tell_what_is_kept_treated_and_paid():
+    stay = CircuitWindow(
+        device="x.good", reason="likeliest to succeed", begun_ns=AT + 200, ended_ns=AT + 800, circuits=3,
+        decision="job", booking="window", booked_from_ns=AT + 150, booked_until_ns=AT + 5_000, forecast_s=2.0,
+        waited_s=1.5, priority=120, coherence="decoupling-xy4", survival=0.72, bound=0.8, mitigation="readout tensored",
+        benefit=0.05, cost=4.0, currency="USD",
+    )  # fmt: skip
+    placed = msgspec.structs.replace(
+        RESULTS[1], windows=(stay,), way="circuits", why="x.good (quantum): it loses least"
+    )
+    gantt = chart((RESULTS[0], placed, *RESULTS[2:]))
+    (told,) = gantt.bars[1].placed
+    assert (told.booked_from_ns, told.booked_until_ns, told.begun_ns) == (150, 5_000, 200)
+    assert gantt.bars[1].decided == "x.good (quantum): it loses least"
+    words = window_told(told)
+    for part in ("priority 120", "72.0% expected to survive", "80.0% at best (90.0%", "fidelity +0.050", "4 USD"):
+        assert part in words
+    drawn = ET.fromstring(gantt_svg(gantt))
+    frames = [one for one in drawn.iter() if one.get("stroke-dasharray")]
+    assert len(frames) == 1
+    assert float(frames[0].get("x")) + float(frames[0].get("width")) <= 960 - 24
+
+
+def test_a_step_that_was_routed_to_its_fallback_is_no_failure():
+    routed = msgspec.structs.replace(RESULTS[1], way="fallback", why="it loses less")
+    gantt = chart((RESULTS[0], routed, *RESULTS[2:]))
+    bar = gantt.bars[1]
+    assert (bar.status, bar.why, bar.decided) == ("answered classically", "", "it loses less")
+    assert "#c2570c" in gantt_svg(gantt)
