@@ -35,7 +35,7 @@ def print_job(client: NodeClient, job: dict[str, Any], as_json: bool) -> None:
     if costs:
         best = min(costs, key=lambda bits: (costs[bits], bits))
         click.echo(f"best drawn   {best}, energy {costs[best]:.6g}, {job['counts'][best]} of {job['shots']} shots")
-    _print_treatment(job["treated"])
+    _print_treatment(job.get("treated"))
     for beside in made.get("baselines", ()):
         click.echo(
             f"classically  {beside['value']:.6g} is the lowest: {beside['method']}, {beside['cost']:,} "
