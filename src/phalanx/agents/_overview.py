@@ -148,17 +148,11 @@ async def _open(store: Store, tenant: TenantId) -> list[Mission]:
 
 
 def _falls(swarm: Swarm) -> int:
-    return sum(view.falls for view in swarm.roster())
+    return sum(one["falls"] for one in swarm.registry.totals().values())
 
 
 def _totals(swarm: Swarm) -> Totals:
-    totals: Totals = {}
-    for view in swarm.roster():
-        one = totals.setdefault(view.role.value, {"done": 0, "failed": 0, "falls": 0})
-        one["done"] += view.done
-        one["failed"] += view.failed
-        one["falls"] += view.falls
-    return {role: one for role, one in totals.items() if any(one.values())}
+    return {role: one for role, one in swarm.registry.totals().items() if any(one.values())}
 
 
 overview_duty = OverviewDuty()

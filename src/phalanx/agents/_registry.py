@@ -63,6 +63,16 @@ class Registry:
         kept = self._kept()
         return [self._view(place, kept) for place in self._roster.places]
 
+    def totals(self) -> dict[str, dict[str, int]]:
+        """What places of each role did and how often their agents fell; without judging any, so it is cheap."""
+        found: dict[str, dict[str, int]] = {}
+        for place in self._roster.places:
+            one = found.setdefault(place.role.value, {"done": 0, "failed": 0, "falls": 0})
+            one["done"] += place.done
+            one["failed"] += place.failed
+            one["falls"] += place.life - 1
+        return found
+
     def view(self, agent: str) -> AgentView | None:
         """One agent; None when it has no place."""
         place = self._roster.named.get(agent.rpartition(".")[0])
