@@ -8,10 +8,11 @@ import click
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._log_file import read_log
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable
+from phalanx.core import EventBatch, counted
 
 if TYPE_CHECKING:
-    from phalanx.core import EventBatch
     from phalanx.intel import Rule, RuleSet
+    from phalanx.intel.sigma import Nearest
 
 _SHOWN_EVENTS = 3
 
@@ -91,17 +92,14 @@ def test(rule_file: Path, log_file: Path, reader: str, line: int | None, as_json
     """Run the rule in RULE against the events in FILE, and explain why it holds or does not, field by field.
 
     FILE may be what `phalanx intel read` takes: packed, an event log of Windows (EVTX), a document of records.
-    Events that match are explained; where none does, those of the rule's log source that come nearest. Ends with 1 when
-    no event matches.
+    Events that match are explained; where none does, those of the rule's log source that come nearest. A match of a
+    rule that a correlation is about is no hit by itself: of each correlation it is told how near it came. Rules that it
+    is about stand in the same file, or are built in. Ends with 1 when there is no hit.
     """
-    from phalanx.intel import CorrelationRule, Filter, Rule, RuleSet, parse_file
+    from phalanx.intel.sigma import Nearest
 
-    parts = parse_file(rule_file.read_bytes(), where=rule_file.name)
-    whole = RuleSet(
-        [part for part in parts if isinstance(part, Rule)],
-        correlations=[part for part in parts if isinstance(part, CorrelationRule)],
-        filters=[part for part in parts if isinstance(part, Filter)],
-    )
+    nearest = Nearest()
+    whole = _rules_of(rule_file, nearest)
     out = read_log(log_file, reader)
     hits = [
         {"rule": hit.rule.name, "line": batch.rows[hit.place] + 1, "told": hit.told}
@@ -112,15 +110,27 @@ def test(rule_file: Path, log_file: Path, reader: str, line: int | None, as_json
         for rule in whole.rules.values()
         for batch, place, explained in _to_explain(rule, whole, out.batches, line)
     ]
+    told = [
+        {"name": one.name, "completed": nearest.completions.get(one.name, 0), "told": nearest.told(one)}
+        for one in whole.correlations.values()
+    ]
     if as_json:
         print_json({
             "events": out.events, "rejected": len(out.rejected), "hits": hits,
+            "matched": {cost.name: cost.hits for cost in whole.costs()}, "correlations": told,
             "explained": [{"line": at, "holds": one.holds, "reasons": list(one.lines())} for at, one in shown],
         })  # fmt: skip
     else:
         click.echo(f"{out.events} events, {len(out.rejected)} lines rejected, {len(hits)} hits")
         for rejected in out.rejected[:_SHOWN_EVENTS]:
             click.echo(printable(f"line {rejected.row + 1} rejected: {rejected.reason}"))
+        for cost in whole.costs():
+            if cost.name in whole.silent:
+                click.echo(
+                    f"{cost.name} matched {counted(cost.hits, 'event')}, which are no hits: correlations count them"
+                )
+        for about in told:
+            click.echo(printable(f"{about['name']} {about['told']}"))
         for at, one in shown:
             click.echo(f"\nline {at}")
             for text in one.lines():
@@ -132,7 +142,23 @@ def test(rule_file: Path, log_file: Path, reader: str, line: int | None, as_json
         raise SystemExit(1)
 
 
-def _to_explain(rule: "Rule", whole: "RuleSet", batches: "tuple[EventBatch, ...]", line: int | None) -> list[Any]:
+def _rules_of(file: Path, nearest: "Nearest") -> "RuleSet":
+    """The rules of a file, and the built-in ones that its correlations are about and that are not in it."""
+    from phalanx.intel import CorrelationRule, Filter, Rule, RuleSet, load_rules, parse_file
+
+    parts = parse_file(file.read_bytes(), where=file.name)
+    own = [part for part in parts if isinstance(part, Rule)]
+    correlations = [part for part in parts if isinstance(part, CorrelationRule)]
+    named: list[Rule | CorrelationRule] = [*own, *correlations]
+    known = {name for part in named for name in (part.name, *part.also)}
+    lacking = {name for one in correlations for name in one.rules} - known
+    if lacking:
+        own += [one for one in load_rules().rules.values() if lacking.intersection((one.name, *one.also))]
+    filters = [part for part in parts if isinstance(part, Filter)]
+    return RuleSet(own, correlations=correlations, filters=filters, watch=nearest)
+
+
+def _to_explain(rule: "Rule", whole: "RuleSet", batches: tuple[EventBatch, ...], line: int | None) -> list[Any]:
     """The line that is asked for; or the first that match; or the nearest of those that do not."""
     from phalanx.intel import explain
 

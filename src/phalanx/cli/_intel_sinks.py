@@ -4,6 +4,8 @@ import datetime as dt
 import json
 import re
 import time
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 import click
@@ -14,6 +16,7 @@ from phalanx.cli._output import Column, Group, json_option, print_json, print_ta
 from phalanx.core import InvalidInput
 
 _JSON = {"Content-Type": "application/json"}
+_ERROR_CHARS = 60
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SINKS: list[Column] = [
     ("name", lambda row: row["name"]),
@@ -25,7 +28,7 @@ _SINKS: list[Column] = [
     ("lag", lambda row: f"{row['lag_s']:.3g} s"),
     ("dead", lambda row: str(row["dead_letters"])),
     ("lost", lambda row: str(row["lost"])),
-    ("last error", lambda row: row["last_error"][:60] or "–"),
+    ("last error", lambda row: _last_error(row, "last_delivered_at_ns")),
 ]
 _SOURCES: list[Column] = [
     ("name", lambda row: row["name"]),
@@ -36,7 +39,7 @@ _SOURCES: list[Column] = [
     ("waiting", lambda row: f"{row['waiting']} {row['waiting_unit']}" if row["waiting"] >= 0 else "–"),
     ("gaps", lambda row: str(row["gaps"])),
     ("refused", lambda row: str(row["refused"])),
-    ("last error", lambda row: row["last_error"][:60] or "–"),
+    ("last error", lambda row: _last_error(row, "last_drawn_at_ns")),
 ]
 
 
@@ -49,7 +52,7 @@ def sinks() -> None:
 @client_options
 @json_option
 def list_sinks(client: NodeClient, as_json: bool) -> None:
-    """Every sink: throughput, lag, what was refused or lost, and the last error."""
+    """Every sink: throughput, lag, what was refused or lost, and the last error: when, and whether it is over."""
     rows = client.get("/v1/sinks")["items"]
     print_json(rows) if as_json else print_table("Sinks", rows, _SINKS, empty="no sinks; add [[sinks]] to the settings")
 
@@ -159,7 +162,7 @@ def sources() -> None:
 @client_options
 @json_option
 def list_sources(client: NodeClient, as_json: bool) -> None:
-    """Every source: throughput, what waits there, gaps, and the last error."""
+    """Every source: throughput, what waits there, gaps, and the last error: when, and whether it is over."""
     rows = client.get("/v1/sources")["items"]
     if as_json:
         print_json(rows)
@@ -194,6 +197,17 @@ def rewind_source(name: str, position: str, client: NodeClient) -> None:
     body = json.dumps({"position": "" if position == "start" else position}).encode()
     done = client.post(f"/v1/sources/{quote(name, safe='')}/rewind", content=body, headers=_JSON)
     click.echo(f"{name} is {done['state']} and goes on from {done['position'] or 'the start'}")
+
+
+def _last_error(row: Mapping[str, Any], worked_field: str) -> str:
+    """The last error with when it was, and since when it works again."""
+    if not row["last_error"]:
+        return "–"
+    told = f"{time_of('last_error_at_ns')(row)}: {row['last_error'][:_ERROR_CHARS]}"
+    if row["state"] == "failing":
+        return told
+    worked = row[worked_field] > row["last_error_at_ns"]
+    return f"{told} (over: it worked at {time_of(worked_field)(row)})" if worked else told
 
 
 def since_ns(text: str, *, now_ns: int) -> int:

@@ -13,6 +13,9 @@ limit_option = click.option(
     "--limit", default=50, show_default=True, type=click.IntRange(1), help="Show at most this many."
 )
 
+# What groups of commands call their listing is understood here as well: `phalanx findings list`.
+list_word = click.argument("word", metavar="[list]", required=False, type=click.Choice(["list"]), expose_value=False)
+
 
 def _listing(
     path: str, title: str, columns: list[Column], *, client: NodeClient, limit: int, as_json: bool, **params: Any
@@ -34,6 +37,7 @@ def _percent(name: str) -> Any:
 
 
 @click.command(short_help="What the detectors saw.")
+@list_word
 @client_options
 @limit_option
 @click.option("--case", default="", help="Only this case.")
@@ -53,6 +57,7 @@ def findings(client: NodeClient, limit: int, case: str, as_json: bool) -> None:
 
 
 @click.command(short_help="What the agents were asked to do, and how it went.")
+@list_word
 @client_options
 @limit_option
 @json_option
@@ -70,6 +75,7 @@ def missions(client: NodeClient, limit: int, as_json: bool) -> None:
 
 
 @click.command(short_help="What the analyses concluded, with interval and provenance.")
+@list_word
 @client_options
 @limit_option
 @json_option
@@ -93,6 +99,7 @@ def assessments(client: NodeClient, limit: int, as_json: bool) -> None:
 
 
 @click.command(short_help="Which actions were approved or refused, by what policy and why.")
+@list_word
 @client_options
 @limit_option
 @json_option
@@ -109,6 +116,7 @@ def decisions(client: NodeClient, limit: int, as_json: bool) -> None:
 
 
 @click.command(short_help="What the node wants a person to know of itself.")
+@list_word
 @client_options
 @json_option
 def alerts(client: NodeClient, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 
 import pytest
@@ -188,6 +189,12 @@ def test_the_commands(tmp_path, webhook, elastic):
         failed = await run("test", "hook")
         assert failed.exit_code != 0
         assert "credentials" in failed.output
+        webhook.trouble.append("unauthorised")
+        await node.intake.accept(LINE.replace("ws-7", "ws-8").encode(), tenant=DEFAULT_TENANT)
+        courier = node.delivery.courier(DEFAULT_TENANT, "hook")
+        await wait_until(lambda: courier.state.last_delivered_at_ns > courier.state.last_error_at_ns > 0)
+        hook = next(line for line in (await run("list")).output.splitlines() if line.startswith("hook"))
+        assert re.search(r"\d\d:\d\d:\d\d: .*credentials.* \(over: it worked at \d{4}-", hook), hook
         assert "paused" in (await run("pause", "hook")).output
         assert "hook is" in (await run("resume", "hook")).output
         n_told = len(webhook.requests)

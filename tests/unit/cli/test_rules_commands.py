@@ -88,3 +88,83 @@ def test_a_folder_is_checked_and_every_file_that_cannot_be_compiled_is_told_with
 def test_rules_of_a_folder_are_listed_beside_the_built_in_ones(files):
     listed = json.loads(run("list", "--rules-dir", files / "rules", "--json").output)["rules"]
     assert {"encoded", "event-log-cleared"} <= {one["name"] for one in listed}
+
+
+CORRELATED = (
+    RULE
+    + """
+---
+title: Many encoded
+name: many-encoded
+correlation:
+  type: event_count
+  rules: [encoded]
+  group-by: [Computer]
+  timespan: 5m
+  condition: {gte: 3}
+"""
+)
+
+
+def test_matches_that_a_correlation_counts_are_no_hits_and_it_is_told_how_near_it_came(files):
+    rule = files / "correlated.yml"
+    rule.write_text(CORRELATED)
+
+    def log(*seconds):
+        events = [
+            {
+                **EVENT,
+                "CommandLine": "x -enc abc",
+                "Computer": "a",
+                "UtcTime": f"2026-01-01 00:{at // 60:02}:{at % 60:02}",
+            }
+            for at in seconds
+        ]
+        nowhere = {**EVENT, "CommandLine": "x -enc abc", "UtcTime": "2026-01-01 00:00:00"}
+        (files / "log.json").write_text("\n".join(json.dumps(event) for event in [*events, nowhere]))
+
+    log(0, 10, 900)
+    done = run("test", rule, files / "log.json")
+    assert done.exit_code == 1
+    assert "encoded matched 4 events, which are no hits: correlations count them" in done.output
+    assert (
+        "many-encoded was not completed: it asks for 3 events within 300 s; at most 2 came together, within 10 s of "
+        "Computer 'a'; 1 event could not be counted, without Computer" in done.output
+    )
+    log(0, 10, 20)
+    done = run("test", rule, files / "log.json")
+    assert done.exit_code == 0
+    assert "many-encoded was completed 1 time" in done.output
+    told = json.loads(run("test", rule, files / "log.json", "--json").output)
+    assert told["matched"] == {"encoded": 4}
+    assert [(one["name"], one["completed"]) for one in told["correlations"]] == [("many-encoded", 1)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "asks", "near"),
+    [
+        ("type: value_count\n  condition: {gte: 3, field: User}", "3 values of User", "at most 2"),
+        ("type: temporal", "an event of each of one, two, three", "at most 2"),
+        ("type: temporal_ordered", "an event of each of one, two, three, in this order", "at most 1"),
+    ],
+)
+def test_every_kind_of_correlation_tells_how_near_it_came(files, kind, asks, near):
+    single = "title: {0}\nname: {0}\nlogsource: {{category: process_creation}}\n"
+    single += "detection: {{sel: {{User: {0}}}, condition: sel}}\n---\n"
+    correlation = f"title: all\nname: all\ncorrelation:\n  rules: [one, two, three]\n  timespan: 1h\n  {kind}\n"
+    rule = files / "kinds.yml"
+    rule.write_text("".join(single.format(name) for name in ("one", "two", "three")) + correlation)
+    events = [{**EVENT, "User": name, "UtcTime": f"2026-01-01 00:00:0{at}"} for at, name in enumerate(("three", "one"))]
+    (files / "log.json").write_text("\n".join(map(json.dumps, events)))
+    done = run("test", rule, files / "log.json")
+    assert f"all was not completed: it asks for {asks} within 3600 s; {near} came together" in done.output
+
+
+def test_a_correlation_alone_in_a_file_is_about_built_in_rules(files):
+    rule = files / "alone.yml"
+    rule.write_text(CORRELATED.partition("---")[2].replace("[encoded]", "[powershell-encoded-command]"))
+    (files / "log.json").write_text(json.dumps({**EVENT, "CommandLine": f"powershell -enc {'QUJD' * 20}"}))
+    done = run("test", rule, files / "log.json")
+    assert done.exit_code == 1
+    assert "many-encoded was not completed: it asks for 3 events within 300 s; none came; 1 event could" in done.output
+    assert "powershell-encoded-command matched 1 event," in done.output

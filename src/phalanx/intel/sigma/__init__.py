@@ -26,6 +26,7 @@ from phalanx.intel.sigma._predicates import (
 from phalanx.intel.sigma._rule import Filter, Rule, parse_file, parse_rule
 from phalanx.intel.sigma._ruleset import Refused, RuleCost, RuleSet, load_rules, read_folder
 from phalanx.intel.sigma._view import View, as_text
+from phalanx.intel.sigma._waiting import Nearest
 from phalanx.intel.sigma._witness import Atom, Place, witness
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Keyword",
     "Matcher",
     "Matches",
+    "Nearest",
     "Not",
     "OfTime",
     "Place",

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -69,6 +69,13 @@ class CorrelationRule(Pattern):
                 return None
             values.append(as_text(column[place])[:MAX_GROUP_CHARS])
         return msgspec.json.encode(values).decode()
+
+    def value_of(self, view: View, place: int) -> str | None:
+        """The value that is counted, empty where none is; None when the event lacks it."""
+        if not self.value_field:
+            return ""
+        column = view.values(self.value_field)
+        return None if column is None or column[place] is None else as_text(column[place])[:MAX_GROUP_CHARS]
 
 
 def correlation_of(where: str, head: Mapping[str, Any], section: Any, digest: str) -> CorrelationRule:
@@ -151,12 +158,28 @@ Windows = OrderedDict[tuple[str, str], list[Seen]]
 _states = msgspec.msgpack.Decoder(list[tuple[str, str, list[Seen]]])
 
 
+class Watch(Protocol):
+    """Is told what becomes of the events that correlations are about."""
+
+    def lacking(self, correlation: CorrelationRule) -> None:
+        """An event lacks a field of the group, or the one whose values are counted."""
+
+    def waiting(self, correlation: CorrelationRule, group: str, within: Sequence[Seen]) -> None:
+        """With the last of ``within`` it is not complete."""
+
+    def completed(self, correlation: CorrelationRule) -> None:
+        """An event completed it."""
+
+
 class Correlator:
     """The windows of all tenants."""
 
-    def __init__(self, correlations: Sequence[CorrelationRule], names: Mapping[str, Iterable[str]]) -> None:
+    def __init__(
+        self, correlations: Sequence[CorrelationRule], names: Mapping[str, Iterable[str]], watch: Watch | None = None
+    ) -> None:
         """``names`` are, by what a correlation may call a rule, the names of the rules that are meant."""
         self.correlations = tuple(correlations)
+        self._watch = watch
         # By name of rule or correlation: who is concerned with it, and as which of its rules.
         self._about: dict[str, list[tuple[CorrelationRule, int, str]]] = {}
         for one in correlations:
@@ -190,22 +213,25 @@ class Correlator:
 
     def _one(self, view: View, hit: Hit) -> Iterable[Hit]:
         for correlation, number, called in self._about.get(hit.rule.name, ()):
-            group = correlation.group_of(called, view, hit.place)
-            if group is None:
+            group, value = correlation.group_of(called, view, hit.place), correlation.value_of(view, hit.place)
+            if group is None or value is None:
+                if self._watch is not None:
+                    self._watch.lacking(correlation)
                 continue
-            value = ""
-            if correlation.value_field:
-                column = view.values(correlation.value_field)
-                if column is None or column[hit.place] is None:
-                    continue
-                value = as_text(column[hit.place])[:MAX_GROUP_CHARS]
             batch = view.batch
             event = event_id(batch.batch, batch.rows[hit.place])
             seen = Seen(batch.times_ns[hit.place], number, value, event)
             window = self._put(batch.tenant, correlation, group, seen)
             evidence = _completes(correlation, window, seen)
             if evidence is not None:
+                if self._watch is not None:
+                    self._watch.completed(correlation)
                 yield _hit(correlation, batch, hit.place, group, evidence)
+            elif self._watch is not None:
+                span = correlation.timespan_ns
+                self._watch.waiting(
+                    correlation, group, [one for one in window if 0 <= seen.time_ns - one.time_ns <= span]
+                )
 
     def _put(self, tenant: TenantId, correlation: CorrelationRule, group: str, seen: Seen) -> list[Seen]:
         """The window with ``seen`` in it, and nothing that is older than any event in time can need."""
@@ -284,13 +310,18 @@ def _holds(correlation: CorrelationRule, within: Sequence[Seen]) -> bool:
     return wanted == len(correlation.rules)
 
 
-def _hit(correlation: CorrelationRule, batch: EventBatch, place: int, group: str, evidence: Sequence[Seen]) -> Hit:
+def group_told(correlation: CorrelationRule, group: str) -> str:
+    """What the events of a group have in common, for people."""
     values = msgspec.json.decode(group, type=list[str])
-    named = ", ".join(f"{name} {value!r}" for name, value in zip(correlation.group_by, values, strict=True))
+    return ", ".join(f"{name} {value!r}" for name, value in zip(correlation.group_by, values, strict=True))
+
+
+def _hit(correlation: CorrelationRule, batch: EventBatch, place: int, group: str, evidence: Sequence[Seen]) -> Hit:
+    named = group_told(correlation, group)
     seconds = (evidence[-1].time_ns - evidence[0].time_ns) / NS_PER_S
     counted = ""
     if correlation.value_field:
         counted = f"{len({one.value for one in evidence})} values of {correlation.value_field} in "
     told = f"{counted}{len(evidence)} events within {seconds:g} s{f' of {named}' if named else ''}."
     earlier = tuple(EventId(one.event) for one in evidence)
-    return Hit(correlation, batch, (place,), subject=group if values else "", told=told, earlier=earlier)
+    return Hit(correlation, batch, (place,), subject=group if named else "", told=told, earlier=earlier)

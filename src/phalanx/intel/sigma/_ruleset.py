@@ -12,7 +12,7 @@ from phalanx.core import EventBatch, InvalidInput, LimitExceeded, LogSource, Ten
 from phalanx.intel._detector import Hit
 from phalanx.intel._errors import InvalidRule, UnsupportedRule
 from phalanx.intel._limits import MAX_ROUTES, MAX_RULE_FILE_BYTES, MAX_RULES
-from phalanx.intel.sigma._correlation import CorrelationRule, Correlator
+from phalanx.intel.sigma._correlation import CorrelationRule, Correlator, Watch
 from phalanx.intel.sigma._matcher import matcher
 from phalanx.intel.sigma._plan import Candidates, MakeMatcher, Stand, stands
 from phalanx.intel.sigma._predicates import all_of
@@ -46,8 +46,8 @@ class RuleSet:
     """Compiled rules under their names, and correlations of them.
 
     A detector: it remembers what correlations wait for, and what rules cost. ``timer`` gives nanoseconds; without one
-    no time is taken. A correlation that does not say ``generate`` keeps the rules it is about from making findings of
-    their own.
+    no time is taken. ``watch`` is told what correlations wait for. A correlation that does not say ``generate`` keeps
+    the rules it is about from making findings of their own.
     """
 
     name = "sigma"
@@ -61,6 +61,7 @@ class RuleSet:
         refused: Iterable[Refused] = (),
         make: MakeMatcher = matcher,
         timer: Callable[[], int] | None = None,
+        watch: Watch | None = None,
     ) -> None:
         narrowing = tuple(filters)
         self.rules: Mapping[str, Rule] = _named(_narrowed(rule, narrowing) for rule in rules)
@@ -79,8 +80,9 @@ class RuleSet:
             for name in one.rules:
                 if name not in called:
                     raise InvalidRule(one.name, "correlation.rules", f"there is no rule {name!r}")
-        self._correlator = Correlator(tuple(self.correlations.values()), called)
-        self._silent = frozenset(
+        self._correlator = Correlator(tuple(self.correlations.values()), called, watch)
+        # Rules whose events are only counted: they make no findings of their own.
+        self.silent = frozenset(
             name
             for one in self.correlations.values()
             if not one.generate
@@ -146,7 +148,7 @@ class RuleSet:
         if not self.correlations or not hits:
             return hits
         completed = self._correlator.add(view, hits)
-        return [hit for hit in (*hits, *completed) if hit.rule.name not in self._silent]
+        return [hit for hit in (*hits, *completed) if hit.rule.name not in self.silent]
 
     def costs(self) -> list[RuleCost]:
         """What each rule cost and brought, in their order."""
