@@ -6,24 +6,23 @@ over its own root, and thereby says which organisation the operator who carried 
 Whoever gets hold of a token before it was used can join in its stead: it is a secret.
 """
 
-import base64
-import binascii
 import hmac
 from hashlib import sha256
+from typing import ClassVar
 
 import msgspec
 
-from phalanx.core import InvalidInput
+from phalanx.node._token_text import CarriedToken
 
-_PREFIX = "phalanx-join-1."
 _DOMAIN = b"phalanx cluster enrolment 1"
-_MAX_CHARS = 64 * 1024
 SECRET_BYTES = 32
 
 
-class JoinToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class JoinToken(CarriedToken, frozen=True, kw_only=True):
     """``name`` is what the invitation is called, ``host`` the inviting process, ``root`` its organisation's chain."""
 
+    PREFIX: ClassVar[str] = "phalanx-join-1."
+    FIELD: ClassVar[str] = "cluster.token"
     name: str
     host: str
     urls: tuple[str, ...]
@@ -35,21 +34,6 @@ class JoinToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def __repr__(self) -> str:
         return f"JoinToken({self.name} to {self.host})"
-
-    def to_text(self) -> str:
-        return _PREFIX + base64.urlsafe_b64encode(msgspec.msgpack.encode(self)).decode().rstrip("=")
-
-    @classmethod
-    def from_text(cls, text: str) -> "JoinToken":
-        """Raises ``InvalidInput`` without repeating the text, which may be a secret that was mistyped."""
-        text = text.strip()
-        if not text.startswith(_PREFIX) or len(text) > _MAX_CHARS:
-            raise InvalidInput("cluster.token", f"it does not begin with {_PREFIX}")
-        body = text.removeprefix(_PREFIX)
-        try:
-            return msgspec.msgpack.decode(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)), type=cls)
-        except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-            raise InvalidInput("cluster.token", "it is cut off or damaged") from error
 
     def enrolment(self, process: str, root: bytes) -> "Enrolment":
         """What ``process`` shows to be believed that ``root`` is its organisation's."""
