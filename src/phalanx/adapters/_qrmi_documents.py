@@ -41,10 +41,9 @@ def read_target(text: str) -> tuple[str, int, Calibration, tuple[tuple[str, int]
 def write_target(device: DeviceModel) -> str:
     """The same of one of our devices. What is not known is left out, a masked coupler has an error of 1."""
     known = device.calibration
+    two = device.two_qubit_basis
     qubits_of = range(known.n_qubits)
     gates = [_gate("sx", [at], known.one_qubit_error[at], known.one_qubit_ns[at]) for at in qubits_of]
-    names = {operation.name for operation in device.operations}
-    two = next((name for name in ("cz", "ecr") if name in names), "cx")
     for at, (a, b) in enumerate(known.pair.tolist()):
         error = 1.0 if known.faulty_coupler[at] else known.two_qubit_error[at]
         gates.append(_gate(two, [a, b], error, known.two_qubit_ns[at]))

@@ -32,7 +32,7 @@ from phalanx.allocation._explaining import (
     published_machine,
 )
 from phalanx.allocation._failover import Breakers, Ran, run_somewhere
-from phalanx.allocation._layouts import Layout, Layouts, machine_of, standing_of
+from phalanx.allocation._layouts import Layout, Layouts, standing_of
 from phalanx.allocation._learned import Learned, built_in_policies
 from phalanx.allocation._learner import Learner, Outlook, Seen
 from phalanx.allocation._outcomes import worth_of
@@ -121,7 +121,6 @@ __all__ = [
     "explain",
     "explained",
     "kernel_of",
-    "machine_of",
     "noise_of",
     "published_devices",
     "published_machine",

@@ -1,17 +1,26 @@
 """A circuit placed by a policy, with everything that spoke for and against each device: for people."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
 
 from phalanx.allocation._board import Board
-from phalanx.allocation._layouts import Layouts, machine_of, standing_of
+from phalanx.allocation._layouts import Layouts, standing_of
 from phalanx.allocation._learned import built_in_policies
 from phalanx.allocation._limits import SHORTLIST
 from phalanx.allocation._policy import Case, Policy, Ranking
 from phalanx.allocation._requirement import Requirement
 from phalanx.core import Circuit, InvalidInput, NotFound, Origin
-from phalanx.devices import DeviceModel, Modality, Operation, SessionLimits, shipped_snapshots
+from phalanx.devices import (
+    DeviceModel,
+    Modality,
+    Operation,
+    SessionLimits,
+    emulated_machine,
+    noise_of,
+    shipped_snapshots,
+)
 from phalanx.quantum.emulation import Disturbance, Machine
 
 SUCCESS_PROBABILITY = "success_probability"
@@ -82,10 +91,11 @@ def checked_policies(policies: Mapping[str, Policy], wanted: str) -> Policy:
 
 
 def published_machine(name: str, *, disturbance: Disturbance | None = None) -> Machine:
-    """One of ``published_devices``, by its name with or without ``ibm.``. Raises ``NotFound``."""
+    """One of ``published_devices``, by its name with or without ``ibm.``, with all its qubits. Raises ``NotFound``."""
     for model in published_devices():
         if model.name in {name, f"ibm.{name}"}:
-            return machine_of(model, disturbance=disturbance)
+            noise = noise_of(model.calibration)
+            return replace(emulated_machine(model), noise=noise, disturbance=disturbance or Disturbance())
     raise NotFound("device", name, hint="phalanx devices list --here --provider ibm")
 
 

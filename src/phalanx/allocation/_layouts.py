@@ -17,11 +17,8 @@ from phalanx.allocation._outcomes import Ideal, ideal_of
 from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT
 from phalanx.core import Circuit, PhalanxError
 from phalanx.devices import Calibration, DeviceModel, noise_of
-from phalanx.quantum.emulation import Disturbance, Machine
 from phalanx.quantum.mapping import Mapped, Noise, estimated_success, map_circuit
 from phalanx.quantum.simulators import probabilities
-
-_NATIVE = ("cz", "ecr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +41,6 @@ class Target:
     def noise(self) -> Noise:
         """Without what is masked; a number that nobody knows is the median of those that are known."""
         return noise_of(self.model.calibration)
-
-    @property
-    def basis(self) -> str:
-        names = {operation.name for operation in self.model.operations}
-        return next((name for name in _NATIVE if name in names), "cx")
 
 
 class Layouts:
@@ -101,22 +93,15 @@ class Layouts:
         if target is None or target.model.calibration.id != model.calibration.id:
             target = self._targets[model.name] = Target(model)
         noise = target.noise
-        mapped = map_circuit(circuit, noise.pairs, noise.n_qubits, basis=target.basis, noise=noise, trials=self._trials)
+        mapped = map_circuit(
+            circuit, noise.pairs, noise.n_qubits, basis=model.two_qubit_basis, noise=noise, trials=self._trials
+        )
         success = estimated_success(mapped.circuit, noise)
         made = Layout(model.name, mapped, success.log_probability, success.duration_ns)
         self._kept[key] = made
         if len(self._kept) > MAX_LAYOUTS:
             self._kept.popitem(last=False)
         return made
-
-
-def machine_of(model: DeviceModel, *, disturbance: Disturbance | None = None, decoupling: str = "") -> Machine:
-    """A device as it is emulated from its calibration, without an SDK."""
-    target = Target(model)
-    return Machine(
-        name=model.name, noise=target.noise, basis=target.basis, calibrated_at_ns=model.calibration.calibrated_at_ns,
-        disturbance=disturbance or Disturbance(), decoupling=decoupling,
-    )  # fmt: skip
 
 
 def joined_qubits(calibration: Calibration) -> int:

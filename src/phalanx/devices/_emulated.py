@@ -10,14 +10,13 @@ from typing import Protocol
 from phalanx.core import Circuit, LimitExceeded, Offload, Origin, Provenance, Rng
 from phalanx.devices._limits import FIT_TRIALS
 from phalanx.devices._model import DeviceModel
-from phalanx.devices._noise import noise_of
+from phalanx.devices._noise import working_noise
 from phalanx.devices._treating import TreatedResult, treated
 from phalanx.quantum import InvalidCircuit, ShotResult, features
 from phalanx.quantum.mapping import Mapped, Noise, map_circuit
 
 # One seed for fitting: the same circuit and calibration give the same fitted circuit in every run.
 _FIT_SEED = 20_240_229
-_BASES = ("cz", "ecr")
 
 
 class Emulated:
@@ -60,12 +59,11 @@ def emulate(device: DeviceModel, circuit: Circuit, shots: int, seed: int) -> dic
 
 def fit(device: DeviceModel, circuit: Circuit) -> tuple[Mapped, Noise]:
     """Choose among the qubits that work and are connected, and route over the couplers that work."""
-    known = device.calibration
-    noise = noise_of(known if device.all_to_all else known.part(known.component))
-    names = {operation.name for operation in device.operations}
-    basis = next((name for name in _BASES if name in names), "cx")
-    rng = Rng(_FIT_SEED)
-    mapped = map_circuit(circuit, noise.pairs, noise.n_qubits, basis=basis, noise=noise, trials=FIT_TRIALS, rng=rng)
+    noise = working_noise(device)
+    mapped = map_circuit(
+        circuit, noise.pairs, noise.n_qubits, basis=device.two_qubit_basis, noise=noise, trials=FIT_TRIALS,
+        rng=Rng(_FIT_SEED),
+    )  # fmt: skip
     return mapped, noise
 
 

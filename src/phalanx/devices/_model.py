@@ -154,6 +154,12 @@ class DeviceModel:
         return self.usable_qubits if self.all_to_all else len(self.calibration.component)
 
     @property
+    def two_qubit_basis(self) -> str:
+        """The gate that its two-qubit gates are made of, of those that mapping knows."""
+        names = {operation.name for operation in self.operations}
+        return next((name for name in ("cz", "ecr") if name in names), "cx")
+
+    @property
     def usable_qubits(self) -> int:
         """Those that no mask rules out."""
         return int((~self.calibration.faulty_qubit).sum())

@@ -3,6 +3,7 @@
 import numpy as np
 
 from phalanx.devices._calibration import Calibration, ErrorKind
+from phalanx.devices._model import DeviceModel
 from phalanx.quantum.mapping import Noise
 
 
@@ -27,6 +28,12 @@ def noise_of(calibration: Calibration) -> Noise:
         two_qubit_error=known("two_qubit_error", 0.0)[good] * _average(calibration.two_qubit_kind, 4),
         two_qubit_ns=known("two_qubit_ns", 0.0)[good],
     )
+
+
+def working_noise(device: DeviceModel) -> Noise:
+    """Of the qubits that work and are connected, renumbered in order."""
+    known = device.calibration
+    return noise_of(known if device.all_to_all else known.part(known.component))
 
 
 def _average(kind: ErrorKind, dim: int) -> float:

@@ -15,14 +15,12 @@ from phalanx.core import Circuit, InvalidInput, Origin, PhalanxError
 from phalanx.devices._backend import Backend
 from phalanx.devices._limits import MAX_COMPARED_QUBITS
 from phalanx.devices._model import DeviceModel
-from phalanx.devices._noise import noise_of
+from phalanx.devices._noise import working_noise
 from phalanx.quantum import ShotResult, parse, simulate
 
 if TYPE_CHECKING:
     from phalanx.quantum.emulation import Machine
     from phalanx.quantum.mitigation import Cost, Mitigation
-
-_BASES = ("cz", "ecr")
 
 
 class Treated(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,11 +118,9 @@ def emulated_machine(device: DeviceModel) -> "Machine":
     """The machine of ``device`` by its calibration, on the qubits that work and are connected."""
     from phalanx.quantum.emulation import Machine
 
-    known = device.calibration
-    names = {operation.name for operation in device.operations}
     return Machine(
-        name=device.name, noise=noise_of(known if device.all_to_all else known.part(known.component)),
-        basis=next((name for name in _BASES if name in names), "cx"), calibrated_at_ns=known.calibrated_at_ns,
+        name=device.name, noise=working_noise(device), basis=device.two_qubit_basis,
+        calibrated_at_ns=device.calibration.calibrated_at_ns,
     )  # fmt: skip
 
 
