@@ -63,7 +63,7 @@ from phalanx.agents._orders import ORDERS, Order, OrderRequest, OrderResult, Ord
 from phalanx.agents._overseeing import WEIGHINGS, oversee_case_skill, weigh_agents_skill
 from phalanx.agents._overview import overview_duty
 from phalanx.agents._registry import Registry
-from phalanx.agents._reports import REPORT_TOOLS, REPORTS, Report, file_report, filed, told
+from phalanx.agents._reports import REPORT_TOOLS, REPORTS, Report, file_report, filed, finding_of, told
 from phalanx.agents._roster import skills_by_name
 from phalanx.agents._succession import Succession, SuccessionView
 from phalanx.agents._succession_words import COPIES
@@ -79,6 +79,7 @@ __all__ = [
     "Report",
     "file_report",
     "filed",
+    "finding_of",
     "oversee_case_skill",
     "told",
     "weigh_agents_skill",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from phalanx.agents._errors import MissionRejected
 from phalanx.agents._limits import MAX_REPORT_CONCERNS, MAX_REPORT_ENTITIES, MAX_REPORT_FACTS
 from phalanx.agents._model import Mission, SkillManifest
 from phalanx.agents._toolbox import Toolbox
@@ -15,6 +16,9 @@ from phalanx.core import (
     AuditEntry,
     AuditSink,
     Entity,
+    Finding,
+    FindingReader,
+    NotFound,
     Put,
     Record,
     Store,
@@ -50,6 +54,14 @@ class Report(Record, frozen=True, kw_only=True, tag="report"):
     facts: dict[str, Fact]
     concerns: tuple[str, ...] = ()
     entities: tuple[Entity, ...] = ()
+
+
+async def finding_of(mission: Mission, findings: FindingReader) -> Finding:
+    """What the mission is about; without it there is nothing to do. Raises ``MissionRejected``."""
+    try:
+        return await findings.get(mission.tenant, mission.subject)
+    except NotFound as missing:
+        raise MissionRejected(missing.message) from missing
 
 
 async def filed(mission: Mission, tools: Toolbox) -> Report | None:

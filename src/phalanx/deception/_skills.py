@@ -13,12 +13,12 @@ from phalanx.agents import (
     REPORT_TOOLS,
     Capability,
     Mission,
-    MissionRejected,
     Role,
     SkillManifest,
     Toolbox,
     file_report,
     filed,
+    finding_of,
     told,
 )
 from phalanx.core import (
@@ -27,7 +27,6 @@ from phalanx.core import (
     Event,
     Finding,
     FindingReader,
-    NotFound,
     Store,
     TenantId,
     Trail,
@@ -62,7 +61,7 @@ class ProfileTouchSkill:
     async def perform(self, mission: Mission, tools: Toolbox) -> str:
         if (known := await filed(mission, tools)) is not None:
             return told(known)
-        finding = await _finding(mission, tools)
+        finding = await finding_of(mission, tools.get(FindingReader))
         peers = _addresses(finding)
         captures = [one for one in await _captures(tools.get(Store), mission.tenant) if one.peer in peers]
         if not captures:
@@ -110,7 +109,7 @@ class SweepCanariesSkill:
     async def perform(self, mission: Mission, tools: Toolbox) -> str:
         if (known := await filed(mission, tools)) is not None:
             return told(known)
-        finding = await _finding(mission, tools)
+        finding = await finding_of(mission, tools.get(FindingReader))
         users, peers = tools.get(Decoys).users, sorted(_addresses(finding))
         near = await tools.get(Trail).near(
             mission.tenant, finding.evidence[0], [*users, *peers], limit=MAX_SWEPT_EVENTS
@@ -148,13 +147,6 @@ def _names(event: Event, words: Sequence[str]) -> list[str]:
 
 def _addresses(finding: Finding) -> set[str]:
     return {one.value for one in finding.entities if one.type in ("ip", "host")}
-
-
-async def _finding(mission: Mission, tools: Toolbox) -> Finding:
-    try:
-        return await tools.get(FindingReader).get(mission.tenant, mission.subject)
-    except NotFound as missing:
-        raise MissionRejected(missing.message) from missing
 
 
 async def _captures(store: Store, tenant: TenantId) -> list[Capture]:

@@ -6,7 +6,7 @@ that it is broken, and what else has to be renewed is for a person to judge (``p
 migrate``). Proposal and decision are one commit; their ids follow from the finding.
 """
 
-from phalanx.agents import Capability, Mission, MissionRejected, Role, SkillManifest, Toolbox
+from phalanx.agents import Capability, Mission, Role, SkillManifest, Toolbox, finding_of
 from phalanx.core import (
     AlertLevel,
     AlertSink,
@@ -14,7 +14,6 @@ from phalanx.core import (
     Entity,
     Finding,
     FindingReader,
-    NotFound,
     Outcome,
     Put,
     Store,
@@ -55,10 +54,7 @@ class ProposeMigrationSkill:
     )
 
     async def perform(self, mission: Mission, tools: Toolbox) -> str:
-        try:
-            finding = await tools.get(FindingReader).get(mission.tenant, mission.subject)
-        except NotFound as missing:
-            raise MissionRejected(missing.message) from missing
+        finding = await finding_of(mission, tools.get(FindingReader))
         proposal = _proposal(finding)
         # Of the finding's time, so that an attempt that was broken off while it wrote has written the same bytes.
         decision = decision_on(proposal, _RULING, authority=_POLICY, at_ns=proposal.at_ns)

@@ -8,12 +8,11 @@ ledger; the ids follow from the mission, so a repeated attempt is the same.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from phalanx.agents import Capability, Mission, MissionRejected, Role, SkillManifest, Toolbox
+from phalanx.agents import Capability, Mission, Role, SkillManifest, Toolbox, finding_of
 from phalanx.core import (
     AuditSink,
     Event,
     Finding,
-    NotFound,
     Offload,
     Store,
     counted,
@@ -47,7 +46,7 @@ class ExpandSkill:
     )
 
     async def perform(self, mission: Mission, tools: Toolbox) -> str:
-        finding = await _finding(mission, tools)
+        finding = await finding_of(mission, tools.get(Findings))
         names = tools.get(Sentinel).host_names
         hunt = await _hunted(
             mission,
@@ -76,7 +75,7 @@ class RetroHuntSkill:
     )
 
     async def perform(self, mission: Mission, tools: Toolbox) -> str:
-        finding = await _finding(mission, tools)
+        finding = await finding_of(mission, tools.get(Findings))
         wanted = queries_for(finding, saved_queries())[:MAX_HUNT_QUERIES]
         if not wanted:
             return "no saved query is about its techniques"
@@ -87,13 +86,6 @@ class RetroHuntSkill:
             lambda hunts, finding: _asked(hunts, finding, queries), queries=tuple(queries.rules),
         )  # fmt: skip
         return f"{', '.join(hunt.queries)}: {len(hunt.hits)} of {counted(hunt.events + hunt.archived, 'event')}"
-
-
-async def _finding(mission: Mission, tools: Toolbox) -> Finding:
-    try:
-        return await tools.get(Findings).get(mission.tenant, mission.subject)
-    except NotFound as missing:
-        raise MissionRejected(missing.message) from missing
 
 
 class _Far(NamedTuple):

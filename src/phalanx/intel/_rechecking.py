@@ -15,12 +15,12 @@ from phalanx.agents import (
     REPORT_TOOLS,
     Capability,
     Mission,
-    MissionRejected,
     Role,
     SkillManifest,
     Toolbox,
     file_report,
     filed,
+    finding_of,
     told,
 )
 from phalanx.core import (
@@ -57,7 +57,7 @@ class RecheckSkill:
     async def perform(self, mission: Mission, tools: Toolbox) -> str:
         if (known := await filed(mission, tools)) is not None:
             return told(known)
-        finding = await _finding(mission, tools)
+        finding = await finding_of(mission, tools.get(Findings))
         offload, rules = tools.get(Offload), tools.get(Sentinel).rules
         lines = finding.evidence[:MAX_RECHECKED_EVIDENCE]
         kept = await _kept(finding, lines, tools.get(EventLog))
@@ -98,7 +98,7 @@ class HeedSilenceSkill:
     async def perform(self, mission: Mission, tools: Toolbox) -> str:
         if (known := await filed(mission, tools)) is not None:
             return told(known)
-        finding = await _finding(mission, tools)
+        finding = await finding_of(mission, tools.get(Findings))
         host, events = _host(finding), await _of_host(finding, tools)
         times = [event.time_ns for event in events]
         holes, usual_s = holes_in(times)
@@ -142,13 +142,6 @@ def holes_in(times_ns: Sequence[int]) -> tuple[list[Hole], float]:
             holes.append(Hole(rhythm.last_ns, silent_s, rhythm.gap_s))
         rhythm.heard(at_ns)
     return holes, rhythm.gap_s
-
-
-async def _finding(mission: Mission, tools: Toolbox) -> Finding:
-    try:
-        return await tools.get(Findings).get(mission.tenant, mission.subject)
-    except NotFound as missing:
-        raise MissionRejected(missing.message) from missing
 
 
 async def _kept(finding: Finding, evidence: Sequence[EventId], events: EventLog) -> list[Event]:

@@ -18,9 +18,10 @@ from phalanx.agents import (
     Toolbox,
     file_report,
     filed,
+    finding_of,
     told,
 )
-from phalanx.core import Clock, Event, FindingReader, NotFound, Store, Trail, decode, ns_from_s
+from phalanx.core import Clock, Event, FindingReader, Store, Trail, decode, ns_from_s
 from phalanx.posture._judging import judge, most_urgent_first
 from phalanx.posture._limits import INVENTORY_KEPT_WITHIN_S, INVENTORY_LOOK_S, MAX_TRAFFIC_EVENTS
 from phalanx.posture._model import INVENTORIES, NEWEST, Asset, Inventory, Listed
@@ -102,10 +103,7 @@ class CryptoInTrafficSkill:
     async def perform(self, mission: Mission, tools: Toolbox) -> str:
         if (known := await filed(mission, tools)) is not None:
             return told(known)
-        try:
-            finding = await tools.get(FindingReader).get(mission.tenant, mission.subject)
-        except NotFound as missing:
-            raise MissionRejected(missing.message) from missing
+        finding = await finding_of(mission, tools.get(FindingReader))
         near = await tools.get(Trail).near(mission.tenant, finding.evidence[0], SESSION_WORDS, limit=MAX_TRAFFIC_EVENTS)
         assets = _assets(near.events)
         open_later = [one for one in assets if one.algorithm != UNTOLD and judge(one).harvest_now]
