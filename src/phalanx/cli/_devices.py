@@ -10,7 +10,7 @@ import click
 
 from phalanx.cli._circuits import in_qir
 from phalanx.cli._client import NodeClient, client_options
-from phalanx.cli._devices_jobs import print_job
+from phalanx.cli._devices_jobs import print_job, until_ended
 from phalanx.cli._files import read_file, write_file
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from phalanx.devices import DeviceModel
 
 _JSON = {"Content-Type": "application/json"}
-_FINAL = {"Completed", "Failed", "Cancelled"}
-_POLL_S = 0.2
+_LOOK_EVERY_S = 0.2
 # The first is what is drawn unless another is asked for.
 _NUMBERS = ("two_qubit_error", "one_qubit_error", "readout_error", "t1_ns", "t2_ns")
 _WORKER_NUMBERS = ("busy", "memory", "load", "gpu")
@@ -194,9 +193,10 @@ def submit(
         check_treatment(mitigate, coherence)
         click.echo(f"against noise: {treatment_cost(mitigate, shots).told()}", err=True)
     job = client.post("/v1/jobs", content=json.dumps(wanted).encode(), headers=_JSON)
-    while wait and job["state"] not in _FINAL:
-        time.sleep(_POLL_S)
-        job = _job(client, job["id"])
+    if wait:
+        job = until_ended(
+            job, lambda found: found["state"], lambda found: _job(client, found["id"]), every_s=_LOOK_EVERY_S
+        )
     print_job(client, job, as_json)
 
 

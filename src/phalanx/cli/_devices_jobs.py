@@ -1,5 +1,7 @@
-"""How `phalanx devices` shows one job, and what its outcomes cost where they are those of a program."""
+"""One job on a device: staying with it until it ends, and showing it with what its outcomes cost."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -9,6 +11,15 @@ from phalanx.cli._client import NodeClient
 from phalanx.cli._output import print_json, time_of
 
 _SHOWN_OUTCOMES = 20
+_FINAL = {"Completed", "Failed", "Cancelled"}
+
+
+def until_ended(found: Any, state: Callable[[Any], str], look: Callable[[Any], Any], *, every_s: float) -> Any:
+    """What ``look`` makes of the answer before, again and again, until its ``state`` is a last one."""
+    while state(found) not in _FINAL:
+        time.sleep(every_s)
+        found = look(found)
+    return found
 
 
 def print_job(client: NodeClient, job: dict[str, Any], as_json: bool) -> None:

@@ -1,19 +1,18 @@
 """`phalanx manager`: work that another node of the cluster places and runs for this one."""
 
 import json
-import time
 from collections.abc import Callable
 from typing import IO, Any
 
 import click
 
 from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._devices_jobs import until_ended
 from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 
 _JSON = {"Content-Type": "application/json"}
-_FINAL = {"Completed", "Failed", "Cancelled"}
-_POLL_S = 0.5
+_LOOK_EVERY_S = 0.5
 _SHOWN = 8
 
 
@@ -120,9 +119,11 @@ def submit(
     """Run the circuit in FILE at the manager, in the window that it holds for it."""
     asked = {**_asked(wishes), "circuit": file.read(), "seed": seed, "degrade": not no_degrade}
     found = client.post("/v1/manager/jobs", content=json.dumps(asked).encode(), headers=_JSON)
-    while wait and found["job"]["state"] not in _FINAL:
-        time.sleep(_POLL_S)
-        found = client.get("/v1/manager/job", key=found["key"])
+    if wait:
+        found = until_ended(
+            found, lambda one: one["job"]["state"], lambda one: client.get("/v1/manager/job", key=one["key"]),
+            every_s=_LOOK_EVERY_S,
+        )  # fmt: skip
     _print_job(found, as_json=as_json)
 
 
