@@ -200,9 +200,7 @@ def quarantined(client: NodeClient, as_json: bool) -> None:
 
 
 def _post(client: NodeClient, agent: str, what: str, reason: str) -> Mapping[str, Any]:
-    taken: Mapping[str, Any] = client.post(
-        f"/v1/agents/{quote(agent, safe='')}/{what}", content=b"", headers={}, reason=reason
-    )
+    taken: Mapping[str, Any] = client.post(f"/v1/agents/{quote(agent, safe='')}/{what}", reason=reason)
     return taken
 
 

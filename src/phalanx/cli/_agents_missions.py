@@ -75,5 +75,5 @@ def succession(client: NodeClient, as_json: bool) -> None:
 @json_option
 def disown(node: str, client: NodeClient, as_json: bool) -> None:
     """Go on without NODE, which has copies of missions and will never come back; it would do them again."""
-    freed = client.post(f"/v1/agents/succession/{quote(node, safe='')}/disown", content=b"", headers={})
+    freed = client.post(f"/v1/agents/succession/{quote(node, safe='')}/disown")
     print_json(freed) if as_json else click.echo(f"{freed['missions']} missions go on without {freed['node']}")

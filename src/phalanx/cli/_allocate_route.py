@@ -1,6 +1,5 @@
 """`phalanx allocate route`: by a quantum or a classical way, and why."""
 
-import json
 from typing import IO, Any
 
 import click
@@ -11,7 +10,6 @@ from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, json_option, print_json, print_table
 
 _SHOWN = 12
-_JSON = {"Content-Type": "application/json"}
 
 
 @click.command()
@@ -39,7 +37,7 @@ def route(
     wanted = {**aims, "only": only or ""}
     if submit:
         asked = {"circuit": file.read(), "shots": shots, "aims": wanted}
-        made = client.post("/v1/routes/jobs", content=json.dumps(asked).encode(), headers=_JSON)
+        made = client.post_json("/v1/routes/jobs", asked)
         if as_json:
             print_json(made)
             return

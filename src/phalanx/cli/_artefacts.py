@@ -87,7 +87,7 @@ def get(artefact_id: str, out: Path, client: NodeClient, as_json: bool) -> None:
 @json_option
 def remove(artefact_id: str, client: NodeClient, as_json: bool) -> None:
     """Remove an artefact for good. The ledger keeps that it was there."""
-    gone = client.post(f"{ARTEFACTS}/{quote(artefact_id, safe='')}/remove", content=b"", headers={})
+    gone = client.post(f"{ARTEFACTS}/{quote(artefact_id, safe='')}/remove")
     print_json(gone) if as_json else click.echo(f"removed {printable(gone['name'])}")
 
 

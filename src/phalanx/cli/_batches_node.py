@@ -1,6 +1,5 @@
 """`phalanx batches route|list|show|stop`: batch jobs that a node routes to itself, Slurm or Kubernetes."""
 
-import json
 from typing import Any
 from urllib.parse import quote
 
@@ -10,8 +9,6 @@ from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
-
-_JSON = {"Content-Type": "application/json"}
 
 
 @click.command()
@@ -45,8 +42,9 @@ def route(
         "name": name, "command": command, "image": image, "cpus": cpus, "memory_mib": memory_mib, "limit_s": limit_s,
         "environment": dict(one.partition("=")[::2] for one in environment),
     }  # fmt: skip
-    body = json.dumps({"job": job, "expected_s": expected_s, "aims": aims}).encode()
-    found = client.post("/v1/batches" if submit else "/v1/batches/route", content=body, headers=_JSON)
+    found = client.post_json(
+        "/v1/batches" if submit else "/v1/batches/route", {"job": job, "expected_s": expected_s, "aims": aims}
+    )
     if as_json:
         print_json(found)
         return
@@ -100,7 +98,7 @@ def show(name: str, client: NodeClient, as_json: bool) -> None:
 @json_option
 def stop(name: str, client: NodeClient, as_json: bool) -> None:
     """Cancel job NAME of a node, unless it has ended."""
-    found = client.post(f"/v1/batches/{quote(name, safe='')}/cancel", content=b"", headers=_JSON)
+    found = client.post(f"/v1/batches/{quote(name, safe='')}/cancel")
     print_json(found) if as_json else _print(found)
 
 

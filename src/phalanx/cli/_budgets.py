@@ -1,6 +1,5 @@
 """`phalanx budgets`: what tenants may spend on devices, what is left, and price tables."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -11,7 +10,6 @@ from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 
-_JSON = {"Content-Type": "application/json"}
 _QUOTAS = ("jobs", "shots", "seconds")
 _PER = ("per_shot", "per_one", "per_two", "per_measured", "per_second", "per_month")
 tenant_option = click.option("--tenant", default="", help="Another tenant's; for an admin of the default tenant.")
@@ -76,7 +74,7 @@ def set_budget(
 ) -> None:  # fmt: skip
     """Grant LIMIT of UNIT as budget NAME: a currency as price tables name it, or jobs, shots or seconds."""
     asked = {"name": name, "limit": limit, "unit": unit, "period": period, "tenant": tenant}
-    _show([client.post("/v1/budgets", content=json.dumps(asked).encode(), headers=_JSON)], as_json=as_json)
+    _show([client.post_json("/v1/budgets", asked)], as_json=as_json)
     if unit not in _QUOTAS:
         currencies = sorted({row["currency"] for row in client.get("/v1/budgets/prices")["items"]})
         if unit not in currencies:
@@ -91,9 +89,9 @@ def set_budget(
 @json_option
 def remove(name: str, client: NodeClient, tenant: str, as_json: bool) -> None:
     """Remove budget NAME: nothing is held from it any more."""
-    params = {"tenant": tenant} if tenant else {}
+    params: dict[str, Any] = {"tenant": tenant} if tenant else {}
     path = f"/v1/budgets/{quote(name, safe='')}/remove"
-    _show([client.post(path, content=b"", headers=_JSON, **params)], as_json=as_json)
+    _show([client.post(path, **params)], as_json=as_json)
 
 
 @budgets.command()
@@ -133,9 +131,9 @@ def prices(client: NodeClient, as_json: bool) -> None:
 def price(device: str, removed: bool, client: NodeClient, as_json: bool, **wanted: Any) -> None:
     """Charge DEVICE, or all of a provider (`ibm.*`), by a table of your own from now on."""
     if removed:
-        row = client.post(f"/v1/budgets/prices/{quote(device, safe='')}/remove", content=b"", headers=_JSON)
+        row = client.post(f"/v1/budgets/prices/{quote(device, safe='')}/remove")
     else:
-        row = client.post("/v1/budgets/prices", content=json.dumps(_table(device, wanted)).encode(), headers=_JSON)
+        row = client.post_json("/v1/budgets/prices", _table(device, wanted))
     if as_json:
         print_json(row)
         return

@@ -1,7 +1,8 @@
 """Talks to a running node over its API, on behalf of a command."""
 
 import functools
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlencode
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 DEFAULT_URL = "http://127.0.0.1:8470"
 TIMEOUT_S = 30.0
 _BINARY = "application/octet-stream"
+_NO_HEADERS: Mapping[str, str] = {}
+_JSON = {"Content-Type": "application/json"}
 _PIECE_BYTES = 256 * KIB
 
 
@@ -76,8 +79,11 @@ class NodeClient:
     def get(self, path: str, **params: Any) -> Any:
         return self._ask("GET", path, params={k: v for k, v in params.items() if v not in (None, "")})
 
-    def post(self, path: str, *, content: bytes, headers: dict[str, str], **params: Any) -> Any:
+    def post(self, path: str, *, content: bytes = b"", headers: Mapping[str, str] = _NO_HEADERS, **params: Any) -> Any:
         return self._ask("POST", path, params=params, content=content, headers=headers)
+
+    def post_json(self, path: str, value: Any, **params: Any) -> Any:
+        return self.post(path, content=json.dumps(value).encode(), headers=_JSON, **params)
 
     def delete(self, path: str) -> None:
         self._ask("DELETE", path, params={})
@@ -119,14 +125,14 @@ class NodeClient:
         *,
         params: dict[str, Any],
         content: bytes | BinaryIO | None = None,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] = _NO_HEADERS,
     ) -> Any:
         import urllib3
 
         query = f"?{urlencode(params)}" if params else ""
         try:
             answer = self._http.request(
-                method, f"{self.url}{path}{query}", body=content, headers={**self._http.headers, **(headers or {})}
+                method, f"{self.url}{path}{query}", body=content, headers={**self._http.headers, **headers}
             )
         except urllib3.exceptions.HTTPError as error:
             hint = "start one with `phalanx up`, or name it with --url"

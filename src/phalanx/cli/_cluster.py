@@ -80,7 +80,7 @@ def join_token(name: str, out: Path, days: float, client: NodeClient, as_json: b
     that it proves to be. Run it against the node that was started with `--cluster`.
     """
     require_new(out)
-    made = client.post(f"{_ROOT}/invitations", content=b"", headers={}, name=name, days=days)
+    made = client.post(f"{_ROOT}/invitations", name=name, days=days)
     write_secret(out, made["token"].encode())
     if as_json:
         print_json({"name": made["name"], "file": str(out)})
@@ -94,5 +94,5 @@ def join_token(name: str, out: Path, days: float, client: NodeClient, as_json: b
 @json_option
 def remove(name: str, client: NodeClient, as_json: bool) -> None:
     """Take the invitation NAME back: whoever came by it is cut off and not trusted any more."""
-    done = client.post(f"{_ROOT}/invitations/remove", content=b"", headers={}, name=name)
+    done = client.post(f"{_ROOT}/invitations/remove", name=name)
     print_json(done) if as_json else click.echo(f"{printable(done['name'])} is out")

@@ -20,7 +20,6 @@ from phalanx.core import InvalidInput
 if TYPE_CHECKING:
     from phalanx.devices import DeviceModel
 
-_JSON = {"Content-Type": "application/json"}
 _LOOK_EVERY_S = 0.2
 # The first is what is drawn unless another is asked for.
 _NUMBERS = ("two_qubit_error", "one_qubit_error", "readout_error", "t1_ns", "t2_ns")
@@ -192,7 +191,7 @@ def submit(
 
         check_treatment(mitigate, coherence)
         click.echo(f"against noise: {treatment_cost(mitigate, shots).told()}", err=True)
-    job = client.post("/v1/jobs", content=json.dumps(wanted).encode(), headers=_JSON)
+    job = client.post_json("/v1/jobs", wanted)
     if wait:
         job = until_ended(
             job, lambda found: found["state"], lambda found: _job(client, found["id"]), every_s=_LOOK_EVERY_S
@@ -231,7 +230,7 @@ def job(job: str | None, client: NodeClient, limit: int, as_json: bool) -> None:
 @json_option
 def cancel(job: str, client: NodeClient, as_json: bool) -> None:
     """Cancel JOB, unless it has ended. The vendor is asked to drop what it was sent."""
-    ended = client.post(f"/v1/jobs/{quote(job, safe='')}/cancel", content=b"", headers=_JSON)
+    ended = client.post(f"/v1/jobs/{quote(job, safe='')}/cancel")
     print_job(client, ended, as_json)
 
 

@@ -58,13 +58,13 @@ class RemoteEscrows:
         from phalanx.crypto.sharing import Release
 
         path = f"/v1/ceremonies/{quote(ceremony_id, safe='')}/collect"
-        found = self._client.post(path, content=b"", headers={})["items"]
+        found = self._client.post(path)["items"]
         return [msgspec.convert(one, Release) for one in found]
 
     async def close(self, tenant: TenantId, ceremony_id: str, *, opened: bool, lying: Sequence[str] = ()) -> None:
         del tenant  # the token has it
-        body = msgspec.json.encode({"opened": opened, "lying": list(lying)})
-        self._client.post(f"/v1/ceremonies/{quote(ceremony_id, safe='')}/outcome", content=body, headers=_JSON)
+        told = {"opened": opened, "lying": list(lying)}
+        self._client.post_json(f"/v1/ceremonies/{quote(ceremony_id, safe='')}/outcome", told)
 
     async def kept(self, tenant: TenantId) -> "list[Escrow]":
         del tenant  # the token has it

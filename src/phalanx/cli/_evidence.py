@@ -46,7 +46,7 @@ def export(case: str, out: Path | None, timeline_out: Path | None, keep: bool, c
 
 def _kept(client: NodeClient, case: str) -> bytes:
     """Export and keep in one step, then fetch what is kept: what is handed over is what stays."""
-    made = client.post(f"{ARTEFACTS}/evidence", content=b"", headers={}, case=case)
+    made = client.post(f"{ARTEFACTS}/evidence", case=case)
     click.echo(f"kept as artefact {made['id']}, sha256 {made['sha256']}", err=True)
     return b"".join(client.download(f"{ARTEFACTS}/{made['id']}/content"))
 

@@ -1,6 +1,5 @@
 """`phalanx agents foresee|foresights`: have agents look ahead and heed it, and what was foreseen so far."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -11,7 +10,6 @@ from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._output import Column, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 
-_JSON = {"Content-Type": "application/json"}
 _QUESTIONS = ("evolution", "paths", "risk", "vulnerability", "novelty")
 
 
@@ -27,7 +25,7 @@ def foresee(question: str, only_tell: bool, client: NodeClient, as_json: bool) -
         "objective": f"foresee: {question}", "wanted": [f"{wanted}-{question}"], "subjects": ["tenant"],
         "given": "question",
     }  # fmt: skip
-    order = client.post("/v1/orders", content=json.dumps(asked).encode(), headers=_JSON)
+    order = client.post_json("/v1/orders", asked)
     if as_json:
         print_json(order)
         return

@@ -1,6 +1,5 @@
 """`phalanx incidents`: what belongs together, why, and what people say of it."""
 
-import json
 from typing import Any
 
 import click
@@ -99,5 +98,5 @@ def close(client: NodeClient, incident: str, outcome: str, reason: str) -> None:
 
 
 def _post(client: NodeClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    made: dict[str, Any] = client.post(f"/v1/incidents/{path}", content=json.dumps(body).encode(), headers={})
+    made: dict[str, Any] = client.post_json(f"/v1/incidents/{path}", body)
     return made

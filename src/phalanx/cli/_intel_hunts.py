@@ -1,6 +1,5 @@
 """`phalanx intel hunts`: saved queries, following a finding through the archive, and asking old events what is new."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,7 @@ def save(
 ) -> None:
     """Save QUERY as the hunt NAME, in place of one of that name."""
     wanted = {"name": name, "query": query, "about": about, "techniques": techniques, "every_s": every_s}
-    made = client.post("/v1/hunts/saved", content=json.dumps(wanted).encode(), headers={})
+    made = client.post_json("/v1/hunts/saved", wanted)
     print_json(made) if as_json else click.echo(printable(f"saved: {made['id']}"))
 
 
@@ -63,7 +62,7 @@ def save(
 @json_option
 def run(client: NodeClient, name: str, as_json: bool) -> None:
     """Ask the saved hunt NAME now."""
-    found = client.post(f"/v1/hunts/saved/{name}/run", content=b"", headers={})
+    found = client.post(f"/v1/hunts/saved/{name}/run")
     print_json(found) if as_json else show(found)
 
 
@@ -90,7 +89,7 @@ def expand(client: NodeClient, finding: str, back: float, on_days: float, hops: 
     What is found stands in the case of the finding and ties it to others; `phalanx incidents` shows it.
     """
     wanted = {"finding": finding, "back_s": back * _DAY_S, "on_s": on_days * _DAY_S, "hops": hops}
-    _shown(client.post("/v1/hunts/expand", content=json.dumps(wanted).encode(), headers={}), as_json=as_json)
+    _shown(client.post_json("/v1/hunts/expand", wanted), as_json=as_json)
 
 
 @hunts.command()
@@ -116,7 +115,7 @@ def retro(
         "techniques": techniques, "rules": [rule.read_text(encoding="utf-8") for rule in rules],
         "indicators": indicators, "finding": finding, "back_s": back * _DAY_S,
     }  # fmt: skip
-    _shown(client.post("/v1/hunts/retro", content=json.dumps(wanted).encode(), headers={}), as_json=as_json)
+    _shown(client.post_json("/v1/hunts/retro", wanted), as_json=as_json)
 
 
 @hunts.command()

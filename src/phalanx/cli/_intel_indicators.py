@@ -99,8 +99,10 @@ def add(
 @json_option
 def remove(value: str, source: str, kind: str | None, everybody: bool, client: NodeClient, as_json: bool) -> None:
     """Do not look for VALUE, or for anything of a source, any more."""
-    params = {"source": source, "value": value, "everybody": str(everybody).lower()} | ({"kind": kind} if kind else {})
-    found = client.post(f"{_PATH}/remove", content=b"", headers={}, **params)
+    params: dict[str, Any] = {"source": source, "value": value, "everybody": str(everybody).lower()}
+    if kind:
+        params["kind"] = kind
+    found = client.post(f"{_PATH}/remove", **params)
     print_json(found) if as_json else click.echo(f"removed {value or source}")
 
 
@@ -174,7 +176,7 @@ def stats(client: NodeClient, as_json: bool) -> None:
 @json_option
 def retro(batches: int, client: NodeClient, as_json: bool) -> None:
     """Ask what is looked for now of events that came before."""
-    found = client.post(f"{_PATH}/retro", content=b"", headers={}, batches=batches)
+    found = client.post(f"{_PATH}/retro", batches=batches)
     if as_json:
         print_json(found)
         return

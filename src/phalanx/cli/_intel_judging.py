@@ -1,7 +1,5 @@
 """`phalanx intel suppress`, `phalanx intel judge`: what people say of findings."""
 
-import json
-
 import click
 
 from phalanx.cli._client import NodeClient, client_options
@@ -44,7 +42,7 @@ def add(
 ) -> None:  # fmt: skip
     """Make no more findings of a rule, on a host, or that name something."""
     wanted = {"rule": rule, "host": host, "entity": entity, "reason": reason, "for_s": for_hours * 3_600}
-    made = client.post("/v1/suppressions", content=json.dumps(wanted).encode(), headers={})
+    made = client.post_json("/v1/suppressions", wanted)
     print_json(made) if as_json else click.echo(printable(f"suppressed: {made['id']}"))
 
 
@@ -53,7 +51,7 @@ def add(
 @client_options
 def end(client: NodeClient, suppression: str) -> None:
     """Make such findings again."""
-    ended = client.post(f"/v1/suppressions/{suppression}/end", content=b"", headers={})
+    ended = client.post(f"/v1/suppressions/{suppression}/end")
     click.echo(printable(f"ended; it swallowed {ended['findings']} findings"))
 
 
@@ -64,6 +62,5 @@ def end(client: NodeClient, suppression: str) -> None:
 @client_options
 def judge(client: NodeClient, finding: str, verdict: str, reason: str) -> None:
     """Say that FINDING is true, false or a duplicate. Saying something else replaces it."""
-    body = json.dumps({"verdict": verdict, "reason": reason}).encode()
-    made = client.post(f"/v1/findings/{finding}/opinions", content=body, headers={})
+    made = client.post_json(f"/v1/findings/{finding}/opinions", {"verdict": verdict, "reason": reason})
     click.echo(printable(f"{made['rule']}: {made['verdict']}"))

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from phalanx.intel.models import Labelled
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_JSON = {"Content-Type": "application/json"}
 _PATH = "/v1/models"
 
 
@@ -188,8 +187,7 @@ def examples(out: Path, client: NodeClient, as_json: bool) -> None:
 
 
 def _move(client: NodeClient, model: str, how: str, reason: str, *, as_json: bool) -> None:
-    body = json.dumps({"reason": reason}).encode()
-    found = client.post(f"{_PATH}/{model}/{how}", content=body, headers=_JSON)
+    found = client.post_json(f"{_PATH}/{model}/{how}", {"reason": reason})
     print_json(found) if as_json else click.echo(printable(f"{found['id']} is {found['state']}"))
 
 

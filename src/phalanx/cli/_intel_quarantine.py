@@ -1,6 +1,5 @@
 """`phalanx intel quarantine`: lines that could not be read, and reading them again."""
 
-import json
 from urllib.parse import quote
 
 import click
@@ -69,8 +68,7 @@ def replay(lines: tuple[str, ...], every: bool, reader: str, client: NodeClient,
     total = dict.fromkeys(_COUNTS, 0)
     after = ""
     while True:
-        body = json.dumps({"lines": lines, "reader": reader, "after": after}).encode()
-        out = client.post("/v1/events/quarantine/replay", content=body, headers={"Content-Type": "application/json"})
+        out = client.post_json("/v1/events/quarantine/replay", {"lines": lines, "reader": reader, "after": after})
         total = {name: total[name] + out[name] for name in _COUNTS}
         after = out["next"]
         if not after:

@@ -207,7 +207,7 @@ def stats(client: NodeClient, by: str, limit: int, as_json: bool) -> None:
 @json_option
 def reload(client: NodeClient, as_json: bool) -> None:
     """Have a running node read its rules anew. No event is lost; when a file is invalid the old rules stay."""
-    done = client.post("/v1/rules/reload", content=b"", headers={})
+    done = client.post("/v1/rules/reload")
     if as_json:
         print_json(done)
         return

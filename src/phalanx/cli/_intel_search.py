@@ -1,7 +1,6 @@
 """`phalanx intel search`: asking the archive of events of a running node."""
 
 import datetime as dt
-import json
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ def search(
     }  # fmt: skip
     if rule is not None:
         wanted["rule"] = rule.read_text(encoding="utf-8")
-    found = client.post("/v1/events/search", content=json.dumps(wanted).encode(), headers={})
+    found = client.post_json("/v1/events/search", wanted)
     if as_json:
         print_json(found)
         return

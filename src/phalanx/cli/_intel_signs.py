@@ -75,11 +75,7 @@ def tell(files: tuple[Path, ...], client: NodeClient, as_json: bool) -> None:
 
 
 def _told(client: NodeClient, sign: dict[str, Any]) -> dict[str, Any]:
-    import json
-
-    taken: dict[str, Any] = client.post(
-        "/v1/signs", content=json.dumps(sign).encode(), headers={"Content-Type": "application/json"}
-    )
+    taken: dict[str, Any] = client.post_json("/v1/signs", sign)
     return taken
 
 

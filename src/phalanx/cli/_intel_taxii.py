@@ -1,6 +1,5 @@
 """`phalanx intel taxii`: collections here and elsewhere. `discover` needs no node."""
 
-import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +11,6 @@ from phalanx.cli._files import read_secret
 from phalanx.cli._intel_sharing import AUDIENCES, show_imported
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable, time_of
 
-_JSON = {"Content-Type": "application/json"}
 _COLLECTIONS = "/v1/sharing/collections"
 
 
@@ -99,7 +97,7 @@ def make(
     """Make a collection, or give the one of that alias another audience and other readers."""
     wanted = {"alias": alias, "title": title, "description": description, "audience": audience,
               "readers": readers, "writers": writers}  # fmt: skip
-    made = client.post(_COLLECTIONS, content=json.dumps(wanted).encode(), headers=_JSON)
+    made = client.post_json(_COLLECTIONS, wanted)
     print_json(made) if as_json else click.echo(f"{made['alias']} is for {made['audience']}, id {made['id']}")
 
 
@@ -109,7 +107,7 @@ def make(
 @json_option
 def remove(alias: str, client: NodeClient, as_json: bool) -> None:
     """Remove a collection and everything in it."""
-    gone = client.post(f"{_COLLECTIONS}/{quote(alias, safe='')}/remove", content=b"", headers={})
+    gone = client.post(f"{_COLLECTIONS}/{quote(alias, safe='')}/remove")
     print_json(gone) if as_json else click.echo(f"removed {gone['alias']} with {gone['objects']} objects")
 
 
@@ -123,7 +121,7 @@ def remove(alias: str, client: NodeClient, as_json: bool) -> None:
 def tell(alias: str, case: str, finding: str, marking: str, client: NodeClient, as_json: bool) -> None:
     """Put own findings into a collection, as far as its audience may have them."""
     path = f"{_COLLECTIONS}/{quote(alias, safe='')}/tell"
-    found = client.post(path, content=b"", headers={}, case=case, finding=finding, marking=marking)
+    found = client.post(path, case=case, finding=finding, marking=marking)
     show_imported(found, as_json=as_json)
 
 
@@ -154,7 +152,7 @@ def sources(client: NodeClient, as_json: bool) -> None:
 @json_option
 def pull(source: str, client: NodeClient, as_json: bool) -> None:
     """Bring in now what is new at SOURCE, a name of the settings."""
-    found = client.post(f"/v1/sharing/sources/{quote(source, safe='')}/pull", content=b"", headers={})
+    found = client.post(f"/v1/sharing/sources/{quote(source, safe='')}/pull")
     print_json(found) if as_json else click.echo(f"{found['objects']} objects so far, {found['refused']} refused")
 
 
@@ -166,7 +164,7 @@ def pull(source: str, client: NodeClient, as_json: bool) -> None:
 def push(source: str, collection: str, client: NodeClient, as_json: bool) -> None:
     """Add what a collection here holds to that of SOURCE, as far as its audience may have it."""
     path = f"/v1/sharing/sources/{quote(source, safe='')}/push"
-    found = client.post(path, content=b"", headers={}, collection=collection)
+    found = client.post(path, collection=collection)
     print_json(found) if as_json else click.echo(f"{found['sent']} sent, {found['failed']} of them refused there")
 
 

@@ -1,14 +1,11 @@
 """`phalanx intel thresholds`, `phalanx intel feedback`: thresholds that move, and what people said of findings."""
 
-import json
 from typing import Any
 
 import click
 
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable, time_of
-
-_JSON = {"Content-Type": "application/json"}
 
 
 @click.group(cls=Group, short_help="Thresholds that follow what is usual: list, history, pin.")
@@ -78,7 +75,7 @@ def unpin(threshold: str, reason: str, client: NodeClient, as_json: bool) -> Non
 
 
 def _pin(client: NodeClient, threshold: str, wanted: dict[str, Any], *, as_json: bool) -> None:
-    made = client.post(f"/v1/thresholds/{threshold}/pin", content=json.dumps(wanted).encode(), headers=_JSON)
+    made = client.post_json(f"/v1/thresholds/{threshold}/pin", wanted)
     if as_json:
         print_json(made)
         return

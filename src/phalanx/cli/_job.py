@@ -45,7 +45,7 @@ class Job:
         """How it stands once it was started, stopped, or only looked at."""
         if only_status:
             return self.client.get(self.status)
-        return self.client.post(self.stop if stop else self.start, content=b"", headers={})
+        return self.client.post(self.stop if stop else self.start)
 
     def watched(self, view: Any, what: str, *, done: str, total: str, shown: bool) -> Any:
         """Stay until it ends, with a bar over the fields ``done`` and ``total``."""

@@ -69,7 +69,7 @@ def rotate(
 
     path = f"{IDENTITIES}/rotate?subject={quote_plus(subject)}"
     if out is None and asked is None:
-        made = client.post(f"{path}&algorithm={quote_plus(algorithm)}", content=b"", headers={})
+        made = client.post(f"{path}&algorithm={quote_plus(algorithm)}")
         print_json(made) if as_json else print_identity(made["identity"])
     else:
         chosen = algorithm or "Ed25519+ML-DSA-65"

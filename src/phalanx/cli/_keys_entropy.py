@@ -46,7 +46,7 @@ def status(client: NodeClient, as_json: bool) -> None:
 @click.pass_context
 def readmit(ctx: click.Context, source: str, client: NodeClient, as_json: bool) -> None:
     """Put SOURCE through its start-up test again, and use it if it passes. Recorded in the ledger."""
-    row = client.post("/v1/entropy/readmit", content=b"", headers={}, source=source)
+    row = client.post("/v1/entropy/readmit", source=source)
     if as_json:
         print_json(row)
     elif row["state"] == "healthy":

@@ -79,7 +79,7 @@ def revoke(name: str, why: str, note: str, client: NodeClient, as_json: bool) ->
 
     It is in force when this returns; an agent is out of the swarm.
     """
-    done = client.post(f"{IDENTITIES}/revoke", content=b"", headers={}, name=name, why=why, note=note)
+    done = client.post(f"{IDENTITIES}/revoke", name=name, why=why, note=note)
     print_json(done) if as_json else click.echo(f"revoked {printable(done['subject'])}, serial {done['serial']}")
 
 
@@ -155,7 +155,7 @@ def trust(file: Path, fingerprint: str, client: NodeClient, as_json: bool) -> No
 @json_option
 def distrust(fingerprint: str, client: NodeClient, as_json: bool) -> None:
     """Trust the organisation whose root key has FINGERPRINT no longer."""
-    done = client.post(f"{IDENTITIES}/distrust", content=b"", headers={}, fingerprint=fingerprint)
+    done = client.post(f"{IDENTITIES}/distrust", fingerprint=fingerprint)
     print_json(done) if as_json else click.echo("no longer trusted" if done["news"] else "it was not trusted")
 
 

@@ -81,10 +81,7 @@ def rotate(level: str, tenant: str, purpose: str, client: NodeClient, as_json: b
     if bool(purpose) != (level in {"purpose", "data"}):
         needed = "is missing: which of the tenant's keys is it" if not purpose else f"there is one {level} key for all"
         raise InvalidInput("--purpose", needed, hint="`phalanx keys vault list` shows the keys with their purposes")
-    made = client.post(
-        "/v1/keys/vault/rotate", content=b"", headers={},
-        level=level, tenant=tenant or str(DEFAULT_TENANT), purpose=purpose,
-    )  # fmt: skip
+    made = client.post("/v1/keys/vault/rotate", level=level, tenant=tenant or str(DEFAULT_TENANT), purpose=purpose)
     if as_json:
         print_json(made)
     else:
@@ -106,7 +103,7 @@ def shred(tenant: str, confirm: str, client: NodeClient, as_json: bool) -> None:
         confirm = click.prompt(f"This cannot be undone. Type {printable(tenant)} to shred it", err=True)
     if confirm != tenant:
         raise InvalidInput("--confirm", "is not the tenant's name; nothing was shredded")
-    gone = client.post("/v1/keys/vault/shred", content=b"", headers={}, tenant=tenant, confirm=confirm)
+    gone = client.post("/v1/keys/vault/shred", tenant=tenant, confirm=confirm)
     if as_json:
         print_json(gone)
     else:

@@ -1,6 +1,5 @@
 """`phalanx manager`: work that another node of the cluster places and runs for this one."""
 
-import json
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -11,7 +10,6 @@ from phalanx.cli._devices_jobs import until_ended
 from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 
-_JSON = {"Content-Type": "application/json"}
 _LOOK_EVERY_S = 0.5
 _SHOWN = 8
 
@@ -89,7 +87,7 @@ def place(
     """Where the manager would have the circuit in FILE run, and a window that is held there."""
     text = file.read()
     asked = {**_asked(wishes), "policy": policy, **(_shape(text) if counts_only else {"circuit": text})}
-    found = client.post("/v1/manager/place", content=json.dumps(asked).encode(), headers=_JSON)
+    found = client.post_json("/v1/manager/place", asked)
     if as_json:
         print_json(found)
         return
@@ -118,7 +116,7 @@ def submit(
 ) -> None:  # fmt: skip
     """Run the circuit in FILE at the manager, in the window that it holds for it."""
     asked = {**_asked(wishes), "circuit": file.read(), "seed": seed, "degrade": not no_degrade}
-    found = client.post("/v1/manager/jobs", content=json.dumps(asked).encode(), headers=_JSON)
+    found = client.post_json("/v1/manager/jobs", asked)
     if wait:
         found = until_ended(
             found, lambda one: one["job"]["state"], lambda one: client.get("/v1/manager/job", key=one["key"]),
@@ -142,7 +140,7 @@ def job(key: str, client: NodeClient, as_json: bool) -> None:
 @json_option
 def cancel(key: str, client: NodeClient, as_json: bool) -> None:
     """Cancel the job of KEY, unless it has ended, and give its window back."""
-    _print_job(client.post("/v1/manager/cancel", content=b"", headers=_JSON, key=key), as_json=as_json)
+    _print_job(client.post("/v1/manager/cancel", key=key), as_json=as_json)
 
 
 def _asked(wishes: dict[str, Any]) -> dict[str, Any]:

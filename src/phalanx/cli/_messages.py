@@ -98,12 +98,9 @@ def broadcast(text: str, within_s: float, client: NodeClient, as_json: bool) -> 
 
     It is recorded in the ledger. What is open after the time that was given goes on being delivered.
     """
-    import json
-
     if not text.strip():
         raise click.BadParameter("there is nothing to say", param_hint="TEXT")
-    body = json.dumps({"text": text, "within_s": within_s}).encode()
-    report = client.post("/v1/messages/broadcast", content=body, headers={"Content-Type": "application/json"})
+    report = client.post_json("/v1/messages/broadcast", {"text": text, "within_s": within_s})
     if as_json:
         print_json(report)
         return
@@ -143,7 +140,7 @@ def dead_letters(limit: int, client: NodeClient, as_json: bool) -> None:
 @json_option
 def replay(letter: str, client: NodeClient, as_json: bool) -> None:
     """Send the dead letter LETTER again; it is forgotten once it was taken."""
-    done = client.post(f"{_DEAD}/{quote(letter, safe='')}/replay", content=b"", headers={})
+    done = client.post(f"{_DEAD}/{quote(letter, safe='')}/replay")
     print_json(done) if as_json else click.echo(f"taken by {done['taken']}")
 
 
@@ -153,5 +150,5 @@ def replay(letter: str, client: NodeClient, as_json: bool) -> None:
 @json_option
 def discard(letter: str, client: NodeClient, as_json: bool) -> None:
     """Forget the dead letter LETTER."""
-    done = client.post(f"{_DEAD}/{quote(letter, safe='')}/discard", content=b"", headers={})
+    done = client.post(f"{_DEAD}/{quote(letter, safe='')}/discard")
     print_json(done) if as_json else click.echo("forgotten")

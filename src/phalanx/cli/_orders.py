@@ -1,6 +1,5 @@
 """`phalanx orders`: what is wanted of the agents, the plan, and what came of it."""
 
-import json
 from typing import Any
 from urllib.parse import quote
 
@@ -9,8 +8,6 @@ import click
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
-
-_JSON = {"Content-Type": "application/json"}
 
 
 @click.group(cls=Group, short_help="What is wanted of the agents, the plan, and what came of it.")
@@ -60,7 +57,7 @@ def place(
         "objective": objective, "wanted": wanted, "subjects": subjects, "given": given, "case": case,
         "roles": roles, "min_trust": min_trust, "within_s": within,
     }  # fmt: skip
-    order = client.post("/v1/orders", content=json.dumps(asked).encode(), headers=_JSON)
+    order = client.post_json("/v1/orders", asked)
     if as_json:
         print_json(order)
         return

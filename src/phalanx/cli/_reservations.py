@@ -1,6 +1,5 @@
 """`phalanx reservations`: devices, workers and other resources, booked together and in advance."""
 
-import json
 import time
 from typing import Any
 from urllib.parse import quote
@@ -10,8 +9,6 @@ import click
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
-
-_JSON = {"Content-Type": "application/json"}
 
 
 @click.group(cls=Group, short_help="Devices, workers and other resources, booked together and in advance.")
@@ -60,7 +57,7 @@ def declare(name: str, units: int, reserve: int, lives_s: float, kind: str, clie
     """Make NAME bookable, or change it so that what is booked still fits."""
     expires_ns = time.time_ns() + int(lives_s * 1e9) if lives_s else 0
     asked = {"name": name, "capacity": units, "reserve": reserve, "expires_ns": expires_ns, "kind": kind}
-    made = client.post("/v1/reservations/resources", content=json.dumps(asked).encode(), headers=_JSON)
+    made = client.post_json("/v1/reservations/resources", asked)
     if as_json:
         print_json(made)
     else:
@@ -97,7 +94,7 @@ def book(
         "priority": priority,
         "hold_until_ns": now_ns + int(hold_s * 1e9) if hold_s else 0,
     }
-    made = client.post("/v1/reservations", content=json.dumps(asked).encode(), headers=_JSON)["items"]
+    made = client.post_json("/v1/reservations", asked)["items"]
     _show(made, as_json=as_json)
 
 
@@ -107,9 +104,7 @@ def book(
 @json_option
 def confirm(booking: str, client: NodeClient, as_json: bool) -> None:
     """Make the held BOOKING one that stays."""
-    _show(
-        [client.post(f"/v1/reservations/{quote(booking, safe='')}/confirm", content=b"", headers={})], as_json=as_json
-    )
+    _show([client.post(f"/v1/reservations/{quote(booking, safe='')}/confirm")], as_json=as_json)
 
 
 @reservations.command()
@@ -118,7 +113,7 @@ def confirm(booking: str, client: NodeClient, as_json: bool) -> None:
 @json_option
 def cancel(booking: str, client: NodeClient, as_json: bool) -> None:
     """Give BOOKING's time back."""
-    _show([client.post(f"/v1/reservations/{quote(booking, safe='')}/cancel", content=b"", headers={})], as_json=as_json)
+    _show([client.post(f"/v1/reservations/{quote(booking, safe='')}/cancel")], as_json=as_json)
 
 
 def _demands(wanted: tuple[str, ...]) -> dict[str, int]:

@@ -44,7 +44,7 @@ def worker_token(name: str, out: Path, client: NodeClient, as_json: bool) -> Non
     against the node that was started with `--cluster`.
     """
     require_new(out)
-    made = client.post("/v1/workflows/workers", content=b"", headers={}, name=name)
+    made = client.post("/v1/workflows/workers", name=name)
     write_secret(out, made["token"].encode())
     if as_json:
         print_json({"name": made["name"], "file": str(out)})
@@ -58,7 +58,7 @@ def worker_token(name: str, out: Path, client: NodeClient, as_json: bool) -> Non
 @json_option
 def worker_remove(name: str, client: NodeClient, as_json: bool) -> None:
     """Cut the worker NAME off: nothing that it says counts any more, and what it was doing is done by others."""
-    done = client.post("/v1/workflows/workers/remove", content=b"", headers={}, name=name)
+    done = client.post("/v1/workflows/workers/remove", name=name)
     print_json(done) if as_json else click.echo(f"{printable(done['name'])} is out")
 
 

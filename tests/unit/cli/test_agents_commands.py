@@ -53,7 +53,7 @@ def run(monkeypatch):
         asked.append((path, {name: value for name, value in params.items() if value}))
         return answers[path]
 
-    def post(self, path, *, content, headers, **params):
+    def post(self, path, *, content=b"", headers=None, **params):
         asked.append((path, params))
         return {"node": "east.acme", "missions": 4} if "disown" in path else TAKEN
 

@@ -33,7 +33,7 @@ STATE = {
 def posted(monkeypatch):
     made = []
 
-    def post(self, path, *, content, headers, **params):
+    def post(self, path, *, content=b"", headers=None, **params):
         made.append((path, params))
         return {"name": params["name"], "token": "phalanx-join-1.secret"}
 

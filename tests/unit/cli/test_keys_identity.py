@@ -99,7 +99,7 @@ class Issuing:
             raise Refused("there is none", hint="", code="not-found")
         return self.issued[name]
 
-    def post(self, path, *, content, headers):
+    def post(self, path, *, content=b"", headers=None):
         asked = KeyRequest.from_bytes(content)
         asked.require_proof(KIM)
         said = {"epoch": 1, "not_before_ns": FROM_NS, "not_after_ns": UNTIL_NS}

@@ -53,7 +53,7 @@ ANSWERS = {
 def run(monkeypatch):
     asked = []
 
-    def post(self, path, *, content, headers, **params):
+    def post(self, path, *, content=b"", headers=None, **params):
         asked.append((path, json.loads(content)))
         if path == "/v1/workflows":
             return WORKFLOW
