@@ -14,7 +14,7 @@ from phalanx.api._bodies import read_body
 from phalanx.api._replies import reply
 from phalanx.api._schemas import answer, asked
 from phalanx.core import InvalidInput, Unavailable
-from phalanx.node import ManagedJob, ManagedWork, Placed, Work
+from phalanx.node import ManagedJob, ManagedWork, Placed, Work, WorkWishes
 from phalanx.quantum.circuits import read
 from phalanx.trust import Principal, Role
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from phalanx.node import Node
 
 
-class WorkRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class WorkRequest(WorkWishes, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A circuit, or only its ``shape``, for the manager. ``circuit`` is text in ``language``, or what it looks like.
 
     Zeros and empty texts ask for nothing. ``key`` makes a repeated request find the first. ``fall_back``: where the
@@ -32,18 +32,6 @@ class WorkRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     circuit: str = ""
     language: str = ""
-    shape: Shape | None = None
-    shots: int = 1_000
-    policy: str = ""
-    origin: str = ""
-    seed: int | None = None
-    fidelity: float = 0.0
-    within_s: float = 0.0
-    budget: float = 0.0
-    regions: tuple[str, ...] = ()
-    emergency: bool = False
-    degrade: bool = True
-    hold_s: float = 60.0
     key: str = ""
     fall_back: bool = True
 
@@ -115,12 +103,8 @@ def manager_routes(node: "Node", gate: Gate) -> APIRouter:
         circuit = None
         if wanted.circuit:
             circuit = await node.offload.run(read, wanted.circuit, language=wanted.language or None)
-        work = Work(
-            circuit=circuit, shape=wanted.shape, shots=wanted.shots, policy=wanted.policy, origin=wanted.origin,
-            seed=wanted.seed, fidelity=wanted.fidelity, within_s=wanted.within_s, budget=wanted.budget,
-            regions=wanted.regions, emergency=wanted.emergency, degrade=wanted.degrade, hold_s=wanted.hold_s,
-        )  # fmt: skip
-        return wanted, work
+        wishes = {name: getattr(wanted, name) for name in WorkWishes.__struct_fields__}
+        return wanted, Work(circuit=circuit, **wishes)
 
     return router
 

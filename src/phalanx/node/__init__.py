@@ -17,7 +17,7 @@ from phalanx.node._guard import SpaceWatch
 from phalanx.node._indicators import read_warninglists
 from phalanx.node._invitations import Invitation
 from phalanx.node._managed import ManagedWork
-from phalanx.node._manager_words import ManagedJob, ManagerAway, ManagerRefused, Placed, Work
+from phalanx.node._manager_words import ManagedJob, ManagerAway, ManagerRefused, Placed, Work, WorkWishes
 from phalanx.node._node import Node, build_node
 from phalanx.node._open import open_ports
 from phalanx.node._plugins import GROUPS, provided_fleet, registered
@@ -84,6 +84,7 @@ __all__ = [
     "ManagerRefused",
     "Placed",
     "Work",
+    "WorkWishes",
     "Node",
     "Noise",
     "Ports",

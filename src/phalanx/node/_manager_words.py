@@ -18,13 +18,13 @@ from phalanx.devices import Job
 from phalanx.node._limits import HOLD_S, MAX_HOLD_S, MIN_HOLD_S
 
 
-class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be placed or run: a circuit, or only its ``shape``. Zeros and empty texts ask for nothing.
+class WorkWishes(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for work, however it is told. Zeros and empty texts ask for nothing.
 
-    ``within_s`` is from when the question arrives; ``hold_s`` is how long the window is held for who asks.
+    ``shape`` stands for a circuit that is not told. ``within_s`` is from when the question arrives; ``hold_s`` is how
+    long the window is held for who asks.
     """
 
-    circuit: Circuit | None = None
     shape: Shape | None = None
     shots: int = 1_000
     policy: str = ""
@@ -37,6 +37,12 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     emergency: bool = False
     degrade: bool = True
     hold_s: float = HOLD_S
+
+
+class Work(WorkWishes, frozen=True, kw_only=True):
+    """What is to be placed or run: a circuit, or only its ``shape``."""
+
+    circuit: Circuit | None = None
 
     def check(self) -> None:
         """Raises ``InvalidInput``."""
@@ -52,7 +58,9 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     def digest(self, shape: Shape) -> str:
         """Of all that makes it this work, told by a circuit or by its shape: a key does not stand for another."""
         same = msgspec.structs.replace(self, hold_s=HOLD_S, circuit=None, shape=shape, seed=None)
-        return hashlib.sha256(msgspec.msgpack.encode(same)).hexdigest()
+        # Windows are kept under it: the circuit, which is none here, has to stay in front.
+        told = {name: getattr(same, name) for name in ("circuit", *WorkWishes.__struct_fields__)}
+        return hashlib.sha256(msgspec.msgpack.encode(told)).hexdigest()
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
