@@ -16,9 +16,11 @@ Errors::
         └── BackgroundFailure   something failed that nobody waited for
 """
 
+from phalanx.testing._audit import MemoryAudit
 from phalanx.testing._calls import SimCalls
 from phalanx.testing._channel_lab import ChannelLab
 from phalanx.testing._checking import Checker, SimReport, Simulation, judged_in
+from phalanx.testing._device_jobs import job_ended, line_of_three, run_with_store, running_jobs
 from phalanx.testing._disk import SimDisk
 from phalanx.testing._errors import (
     BackgroundFailure,
@@ -69,6 +71,7 @@ __all__ = [
     "InlineOffload",
     "IonqApi",
     "Livelock",
+    "MemoryAudit",
     "MemorySealers",
     "MemoryWrapper",
     "NetworkFaults",
@@ -101,9 +104,13 @@ __all__ = [
     "ledger_simulation",
     "messaging_simulation",
     "balancing_simulation",
+    "job_ended",
     "judged_in",
+    "line_of_three",
     "new_loop",
     "run_seeds",
+    "run_with_store",
+    "running_jobs",
     "storage_simulation",
     "vault_simulation",
     "witness_simulation",

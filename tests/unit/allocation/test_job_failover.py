@@ -1,40 +1,27 @@
 """Jobs whose device fails, is slow, or is not what it was: where they go, and what is left behind to be read."""
 
-import asyncio
-import contextlib
-
 import pytest
 
 from phalanx.allocation import Placements, built_in_policies
-from phalanx.core import DEFAULT_TENANT, AuditReceipt, Origin, Provenance, Unavailable
+from phalanx.core import DEFAULT_TENANT, Origin, Provenance, Unavailable
 from phalanx.devices import (
-    DeviceModel,
     Fleet,
     Jobs,
     JobState,
     JobWishes,
-    Modality,
-    Numbers,
     ProviderContext,
-    SessionLimits,
     ShotResult,
-    calibration,
     local_provider,
 )
 from phalanx.quantum import Gates
 from phalanx.telemetry import Telemetry
-from phalanx.testing import SimWorld
+from phalanx.testing import MemoryAudit, job_ended, line_of_three, run_with_store, running_jobs
 
 BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
 
 
-def model(name, error, *, at_ns=1, origin=Origin.HARDWARE):
-    numbers = Numbers(two_qubit_error=error, one_qubit_error=1e-4, readout_error=0.01)
-    return DeviceModel(
-        name=f"{name[0]}.{name}", provider=name[0], kind=Modality.SUPERCONDUCTING, origin=origin, n_qubits=3,
-        limits=SessionLimits(max_shots=1_000),
-        calibration=calibration(3, [(0, 1), (1, 2)], numbers, calibrated_at_ns=at_ns, source="made"),
-    )  # fmt: skip
+def model(name, error, *, at_ns=1):
+    return line_of_three(f"{name[0]}.{name}", error, calibrated_at_ns=at_ns)
 
 
 class Vendor:
@@ -65,51 +52,17 @@ class Vendor:
         self.recalled.append(handle)
 
 
-class Book:
-    """A ledger that is looked at."""
-
-    def __init__(self):
-        self.entries = []
-
-    async def record(self, entry):
-        self.entries.append(entry)
-        return AuditReceipt(entry.id, len(self.entries), "")
-
-
 def made(world, store, *vendors, book=None, local=True):
     ideal = local_provider(ProviderContext(world.offload, world.clock)).backends() if local else []
     fleet = Fleet([*ideal, *vendors])
     placements = Placements(fleet, world.clock, world.offload, built_in_policies(), policy="success_probability")
-    jobs = Jobs(store, world.clock, world.ids, fleet, Telemetry(world.clock), chooser=placements, audit=book or Book())
+    audit = book or MemoryAudit()
+    jobs = Jobs(store, world.clock, world.ids, fleet, Telemetry(world.clock), chooser=placements, audit=audit)
     return jobs, placements
-
-
-@contextlib.asynccontextmanager
-async def running(jobs):
-    task = asyncio.create_task(jobs.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-async def ended(world, jobs, job):
-    while not (found := await jobs.get(DEFAULT_TENANT, job.id)).state.final:
-        await world.clock.sleep(0.5)
-    return found
 
 
 async def submitted(jobs, **wishes):
     return await jobs.submit(DEFAULT_TENANT, BELL, shots=10, origin=Origin.HARDWARE, wishes=JobWishes(**wishes))
-
-
-def simulated(main, seed=1):
-    async def begin(world):
-        await main(world, world.store("node"))
-
-    SimWorld(seed).run(begin)
 
 
 @pytest.mark.requirement("QRM-7")
@@ -117,35 +70,35 @@ def test_a_job_moves_on_and_says_where_it_was():
     async def main(world, store):
         good, other = Vendor(world, model("a-good", 0.001), fails=True), Vendor(world, model("b-other", 0.02))
         jobs, _ = made(world, store, good, other)
-        async with running(jobs):
+        async with running_jobs(jobs):
             job = await submitted(jobs)
             assert job.device == "a.a-good"
-            found = await ended(world, jobs, job)
+            found = await job_ended(world, jobs, job)
         assert (found.state, found.device) == (JobState.COMPLETED, "b.b-other")
         assert [(one.kind, one.before, one.after) for one in found.moves] == [("moved", "a.a-good", "b.b-other")]
         assert "it went away" in found.moves[0].why
         assert found.provenance.device == "b.b-other"
 
-    simulated(main)
+    run_with_store(main)
 
 
 @pytest.mark.requirement("QRM-7")
 def test_where_none_is_left_it_is_done_classically_and_the_ledger_says_so():
     async def main(world, store):
-        book = Book()
+        book = MemoryAudit()
         jobs, _ = made(world, store, Vendor(world, model("a-only", 0.001), fails=True), book=book)
-        async with running(jobs):
-            found = await ended(world, jobs, await submitted(jobs))
+        async with running_jobs(jobs):
+            found = await job_ended(world, jobs, await submitted(jobs))
             assert (found.state, found.device) == (JobState.COMPLETED, "local.statevector")
             assert found.provenance.origin is Origin.SIMULATED
             assert [one.kind for one in found.moves] == ["degraded"]
             assert [(entry.subject, entry.body["after"]) for entry in book.entries] == [(found.id, "local.statevector")]
-            strict = await ended(world, jobs, await submitted(jobs, degrade=False))
+            strict = await job_ended(world, jobs, await submitted(jobs, degrade=False))
             assert strict.state is JobState.FAILED
             assert "it went away" in strict.error
             assert len(book.entries) == 1
 
-    simulated(main)
+    run_with_store(main)
 
 
 @pytest.mark.requirement("QRM-7")
@@ -153,14 +106,14 @@ def test_a_job_that_finds_nothing_waits_for_a_device_to_come_back():
     async def main(world, store):
         only = Vendor(world, model("a-only", 0.001), fails=True)
         jobs, _ = made(world, store, only)
-        async with running(jobs):
+        async with running_jobs(jobs):
             job = await submitted(jobs, degrade=False)
             await world.clock.sleep(10.0)
             assert not (await jobs.get(DEFAULT_TENANT, job.id)).state.final
             only.fails = False
-            assert (await ended(world, jobs, job)).state is JobState.COMPLETED
+            assert (await job_ended(world, jobs, job)).state is JobState.COMPLETED
 
-    simulated(main)
+    run_with_store(main)
 
 
 @pytest.mark.requirement("QRM-7")
@@ -168,21 +121,21 @@ def test_what_takes_too_long_is_begun_elsewhere_and_the_first_result_counts():
     async def main(world, store):
         slow, other = Vendor(world, model("a-slow", 0.001)), Vendor(world, model("b-other", 0.02))
         jobs, placements = made(world, store, slow, other)
-        async with running(jobs):
+        async with running_jobs(jobs):
             for _ in range(8):
-                assert (await ended(world, jobs, await submitted(jobs))).device == "a.a-slow"
+                assert (await job_ended(world, jobs, await submitted(jobs))).device == "a.a-slow"
             assert 1.0 < placements.patience_s("a.a-slow") < 10.0
             slow.took_s = 10_000.0
             began = world.loop.time()
             job = await submitted(jobs)
-            found = await ended(world, jobs, job)
+            found = await job_ended(world, jobs, job)
             assert world.loop.time() - began < 10.0
         assert (found.device, [one.kind for one in found.moves]) == ("b.b-other", ["hedged"])
         assert slow.recalled == [f"at a.a-slow: {job.id}"], "the vendor is asked to drop the first"
         assert other.recalled == []
         assert other.sent == [f"{job.id}-second"]
 
-    simulated(main)
+    run_with_store(main)
 
 
 @pytest.mark.requirement("QRM-7")
@@ -190,22 +143,22 @@ def test_a_restart_finds_both_attempts_and_sends_neither_again():
     async def main(world, store):
         slow, other = Vendor(world, model("a-slow", 0.001)), Vendor(world, model("b-other", 0.02))
         first, _ = made(world, store, slow, other)
-        async with running(first):
+        async with running_jobs(first):
             for _ in range(8):
-                await ended(world, first, await submitted(first))
+                await job_ended(world, first, await submitted(first))
             slow.took_s = other.took_s = 10_000.0
             job = await submitted(first)
             while not (await first.get(DEFAULT_TENANT, job.id)).second_handle:
                 await world.clock.sleep(0.5)
         other.took_s = 1.0
         second, _ = made(world, store, slow, other)
-        async with running(second):
-            found = await ended(world, second, job)
+        async with running_jobs(second):
+            found = await job_ended(world, second, job)
         assert (found.state, found.device) == (JobState.COMPLETED, "b.b-other")
         assert other.sent == [f"{job.id}-second"]
         assert slow.sent.count(job.id) == 1
 
-    simulated(main)
+    run_with_store(main)
 
 
 @pytest.mark.requirement("QRM-7")
@@ -230,16 +183,16 @@ def test_what_waits_moves_when_its_device_is_not_what_it_was():
     async def main(world, store):
         one, two = Here(world, model("a-one", 0.001), took_s=100.0), Here(world, model("b-two", 0.02))
         jobs, _ = made(world, store, Plain(one), Plain(two))
-        async with running(jobs):
+        async with running_jobs(jobs):
             several = [await submitted(jobs) for _ in range(4)]
             named = await jobs.submit(DEFAULT_TENANT, BELL, shots=10, device="a.a-one")
             await world.clock.sleep(1.0)
             assert {job.device for job in several} == {"a.a-one"}
             one.device = model("a-one", 0.3, at_ns=2)
             assert await jobs.reconsider("a.a-one", "its calibration drifted") == 2
-            found = [await ended(world, jobs, job) for job in several]
+            found = [await job_ended(world, jobs, job) for job in several]
             assert [job.device for job in found].count("b.b-two") == 2
             assert {move.why for job in found for move in job.moves} == {"its calibration drifted"}
-            assert (await ended(world, jobs, named)).device == "a.a-one", "where somebody named a device it stays"
+            assert (await job_ended(world, jobs, named)).device == "a.a-one", "where somebody named a device it stays"
 
-    simulated(main)
+    run_with_store(main)

@@ -1,46 +1,35 @@
 """Jobs that wait at a vendor move when their device is not what it was; what vendors charge for is what is spent."""
 
 import asyncio
-import contextlib
 
 import pytest
 
 from phalanx.allocation import Placements, built_in_policies
 from phalanx.allocation.money import Budgets, ChargeState, Period
-from phalanx.core import DEFAULT_TENANT, NS_PER_S, Origin, Provenance, Unavailable
+from phalanx.core import DEFAULT_TENANT, NS_PER_S, Provenance, Unavailable
 from phalanx.devices import (
-    DeviceModel,
     Fleet,
     History,
     Jobs,
     JobState,
     JobWishes,
-    Modality,
-    Numbers,
     QueueState,
-    SessionLimits,
     ShotResult,
     Stage,
     StagedBackend,
-    calibration,
     price_per_shot,
     watch_devices,
 )
 from phalanx.quantum import Gates
 from phalanx.telemetry import Telemetry
-from phalanx.testing import SimWorld
+from phalanx.testing import job_ended, line_of_three, run_with_store, running_jobs
 
 BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
 
 
 def model(name, error, fee, *, queue=None):
-    numbers = Numbers(two_qubit_error=error, one_qubit_error=1e-4, readout_error=0.01)
-    return DeviceModel(
-        name=f"{name[0]}.{name}", provider=name[0], kind=Modality.SUPERCONDUCTING, origin=Origin.HARDWARE, n_qubits=3,
-        limits=SessionLimits(max_shots=1_000), price=price_per_shot(fee, 0.0, as_of_ns=1, source="made"),
-        calibration=calibration(3, [(0, 1), (1, 2)], numbers, calibrated_at_ns=1, source="made"),
-        queue=queue or QueueState(),
-    )  # fmt: skip
+    price = price_per_shot(fee, 0.0, as_of_ns=1, source="made")
+    return line_of_three(f"{name[0]}.{name}", error, price=price, queue=queue or QueueState())
 
 
 class Vendor:
@@ -103,30 +92,6 @@ async def view(budgets):
     return round(found.spent, 6), round(found.held, 6)
 
 
-@contextlib.asynccontextmanager
-async def running(jobs):
-    task = asyncio.create_task(jobs.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-async def ended(world, jobs, job):
-    while not (found := await jobs.get(DEFAULT_TENANT, job.id)).state.final:
-        await world.clock.sleep(0.5)
-    return found
-
-
-def simulated(main):
-    async def begin(world):
-        await main(world, world.store("node"))
-
-    SimWorld(3).run(begin)
-
-
 @pytest.mark.requirement("QRM-7")
 def test_what_waits_at_a_vendor_moves_and_its_money_with_it():
     async def main(world, store):
@@ -134,7 +99,7 @@ def test_what_waits_at_a_vendor_moves_and_its_money_with_it():
         other = Vendor(world, model("b-other", 0.01, 2.0))
         assert isinstance(good, StagedBackend)
         jobs, budgets, _ = await made(world, store, good, other)
-        async with running(jobs):
+        async with running_jobs(jobs):
             job = await jobs.submit(DEFAULT_TENANT, BELL, shots=10)
             named = await jobs.submit(DEFAULT_TENANT, BELL, shots=10, device="a.a-good")
             await world.clock.sleep(2.0)
@@ -143,7 +108,7 @@ def test_what_waits_at_a_vendor_moves_and_its_money_with_it():
             await world.clock.sleep(1.0)
             good.device = model("a-good", 0.3, 7.0)
             assert await jobs.reconsider("a.a-good", "its calibration drifted") == 1
-            found = await ended(world, jobs, job)
+            found = await job_ended(world, jobs, job)
             assert good.dropped == {job.id}
             assert (found.state, found.device, found.moves[0].why) == (
                 JobState.COMPLETED, "b.b-other", "its calibration drifted",
@@ -151,11 +116,11 @@ def test_what_waits_at_a_vendor_moves_and_its_money_with_it():
             assert [(one.device, one.charged) for one in found.losses] == [("a.a-good", False)]
             assert await view(budgets) == (2.0, 7.0)
             assert (await budgets.charge(DEFAULT_TENANT, job.id)).used == ("b.b-other",)
-            assert (await ended(world, jobs, named)).device == "a.a-good"
+            assert (await job_ended(world, jobs, named)).device == "a.a-good"
         assert await view(budgets) == (9.0, 0.0)
         assert len(good.sent) == 2
 
-    simulated(main)
+    run_with_store(main, seed=3)
 
 
 @pytest.mark.requirement("QRM-7")
@@ -163,14 +128,14 @@ def test_what_has_begun_stays():
     async def main(world, store):
         good = Vendor(world, model("a-good", 0.001, 7.0), took_s=500.0)
         jobs, _, _ = await made(world, store, good, Vendor(world, model("b-other", 0.01, 2.0)))
-        async with running(jobs):
+        async with running_jobs(jobs):
             job = await jobs.submit(DEFAULT_TENANT, BELL, shots=10)
             await world.clock.sleep(2.0)
             good.device = model("a-good", 0.3, 7.0)
             assert await jobs.reconsider("a.a-good", "its calibration drifted") == 0
-            assert (await ended(world, jobs, job)).device == "a.a-good"
+            assert (await job_ended(world, jobs, job)).device == "a.a-good"
 
-    simulated(main)
+    run_with_store(main, seed=3)
 
 
 @pytest.mark.requirement("QRM-7")
@@ -183,20 +148,20 @@ def test_a_queue_that_grows_moves_what_would_be_late():
         watching = asyncio.ensure_future(
             watch_devices(fleet, History(store, world.clock), world.clock, alerts, jobs.reconsider)
         )
-        async with running(jobs):
+        async with running_jobs(jobs):
             due = JobWishes(deadline_at_ns=world.clock.wall_ns() + 2_000 * NS_PER_S)
             job = await jobs.submit(DEFAULT_TENANT, BELL, shots=10, wishes=due)
             await world.clock.sleep(10.0)
             assert (await jobs.get(DEFAULT_TENANT, job.id)).device == "a.a-good"
             good.next_look = model("a-good", 0.001, 7.0, queue=QueueState(wait_ns_p50=3_000 * NS_PER_S))
             good.device = model("a-good", 0.001, 7.0, queue=QueueState(wait_ns_p50=10 * NS_PER_S))
-            found = await ended(world, jobs, job)
+            found = await job_ended(world, jobs, job)
         watching.cancel()
         assert (found.state, found.device) == (JobState.COMPLETED, "b.b-other")
         assert "its queue grew" in found.moves[0].why
         assert await view(budgets) == (2.0, 0.0)
 
-    simulated(main)
+    run_with_store(main, seed=3)
 
 
 async def hedged(world, store, *, first, granted=100.0):
@@ -204,9 +169,9 @@ async def hedged(world, store, *, first, granted=100.0):
     slow = Vendor(world, model("a-slow", 0.001, 7.0))
     other = Vendor(world, model("b-other", 0.01, 2.0), took_s=30.0)
     jobs, budgets, _ = await made(world, store, slow, other, granted=granted)
-    async with running(jobs):
+    async with running_jobs(jobs):
         for _ in range(10):
-            await ended(world, jobs, await jobs.submit(DEFAULT_TENANT, BELL, shots=10))
+            await job_ended(world, jobs, await jobs.submit(DEFAULT_TENANT, BELL, shots=10))
         spent, _ = await view(budgets)
         for name, value in first.items():
             setattr(slow, name, value)
@@ -241,7 +206,7 @@ def test_a_hedged_job_holds_two_prices_and_pays_what_was_charged(first, paid):
         assert sorted(charge.used) == (["a.a-slow", "b.b-other"] if paid > 2 else ["b.b-other"])
         assert [one.charged for one in found.losses] == [paid > 2]
 
-    simulated(main)
+    run_with_store(main, seed=3)
 
 
 @pytest.mark.requirement("QRM-8")
@@ -251,7 +216,7 @@ def test_a_second_attempt_that_nobody_may_pay_for_is_not_begun():
         assert (found.state, found.device, found.moves) == (JobState.COMPLETED, "a.a-slow", ())
         assert (most, spent) == (7.0, 7.0)
 
-    simulated(main)
+    run_with_store(main, seed=3)
 
 
 @pytest.mark.requirement("QRM-8")
@@ -259,7 +224,7 @@ def test_a_cancelled_job_pays_for_what_had_begun():
     async def main(world, store):
         slow = Vendor(world, model("a-slow", 0.001, 7.0), took_s=100.0)
         jobs, budgets, _ = await made(world, store, slow)
-        async with running(jobs):
+        async with running_jobs(jobs):
             job = await jobs.submit(DEFAULT_TENANT, BELL, shots=10)
             await world.clock.sleep(5.0)
             found = await jobs.cancel(DEFAULT_TENANT, job.id)
@@ -270,7 +235,7 @@ def test_a_cancelled_job_pays_for_what_had_begun():
         assert found.state is JobState.CANCELLED
         assert await view(budgets) == (7.0, 0.0)
 
-    simulated(main)
+    run_with_store(main, seed=3)
 
 
 @pytest.mark.requirement("QRM-7")
@@ -279,16 +244,16 @@ def test_a_job_comes_back_to_a_vendor_that_dropped_it_as_another_one():
         good = Vendor(world, model("a-good", 0.001, 7.0), waits_s=500.0)
         other = Vendor(world, model("b-other", 0.01, 2.0), waits_s=500.0)
         jobs, budgets, _ = await made(world, store, good, other)
-        async with running(jobs):
+        async with running_jobs(jobs):
             job = await jobs.submit(DEFAULT_TENANT, BELL, shots=10)
             await world.clock.sleep(2.0)
             for vendor, error in ((good, 0.3), (other, 0.5)):
                 vendor.device = model(vendor.device.name[2:], error, vendor.device.price.fixed)
                 assert await jobs.reconsider(vendor.device.name, "its calibration drifted") == 1
                 await world.clock.sleep(2.0)
-            found = await ended(world, jobs, job)
+            found = await job_ended(world, jobs, job)
         assert (found.state, found.device) == (JobState.COMPLETED, "a.a-good")
         assert list(good.sent) == [job.id, f"{job.id}-2"]
         assert await view(budgets) == (7.0, 0.0)
 
-    simulated(main)
+    run_with_store(main, seed=3)

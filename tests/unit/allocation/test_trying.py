@@ -1,8 +1,5 @@
 """What was learned from runs: kept, found again after a restart, tried only where that is safe, judged before use."""
 
-import asyncio
-import contextlib
-
 import numpy as np
 import pytest
 
@@ -19,21 +16,16 @@ from phalanx.allocation import (
     worth_of,
 )
 from phalanx.allocation._trying import refused
-from phalanx.core import DEFAULT_TENANT, NO_TRACE, AuditReceipt, InvalidInput, Origin, Provenance, Rng, decode
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, InvalidInput, Origin, Provenance, Rng, decode
 from phalanx.devices import (
-    DeviceModel,
     Fleet,
     Jobs,
     JobWishes,
-    Modality,
-    Numbers,
-    SessionLimits,
     ShotResult,
-    calibration,
 )
 from phalanx.quantum import Gates
 from phalanx.telemetry import Telemetry
-from phalanx.testing import SimWorld
+from phalanx.testing import MemoryAudit, job_ended, line_of_three, run_with_store, running_jobs
 
 GHZ = Gates(3).h(0).cx(0, 1).cx(1, 2).measure(0, 1, 2).circuit()
 SHOTS = 4_000
@@ -43,13 +35,8 @@ class Machine:
     """A machine of which ``good`` shots in one are as they should be, whatever its calibration says."""
 
     def __init__(self, name, error, good):
-        numbers = Numbers(two_qubit_error=error, one_qubit_error=1e-4, readout_error=0.01)
         self.good = good
-        self.device = DeviceModel(
-            name=f"x.{name}", provider="x", kind=Modality.SUPERCONDUCTING, origin=Origin.HARDWARE, n_qubits=3,
-            limits=SessionLimits(max_shots=10_000),
-            calibration=calibration(3, [(0, 1), (1, 2)], numbers, calibrated_at_ns=1, source="made"),
-        )  # fmt: skip
+        self.device = line_of_three(f"x.{name}", error, max_shots=10_000)
 
     async def run(self, circuit, /, *, shots, seed):
         good = int(self.good * shots)
@@ -60,44 +47,23 @@ class Machine:
         return ShotResult({key: n for key, n in counts.items() if n}, came_from)
 
 
-class Book:
-    def __init__(self):
-        self.entries = []
-
-    async def record(self, entry):
-        self.entries.append(entry)
-        return AuditReceipt(entry.id, len(self.entries), "")
-
-
 def opened(world, store, machines, *, share=0.3, book=None, policy="learned"):
     fleet, learner = Fleet(machines), Learner()
     policies = built_in_policies(PolicyContext(), learner)
     trials = Trials(
         store, world.clock, world.offload, world.rng.child("trials"), learner, policies, share=share,
-        audit=book or Book(),
+        audit=book or MemoryAudit(),
     )  # fmt: skip
     placements = Placements(fleet, world.clock, world.offload, policies, policy=policy, trials=trials)
     jobs = Jobs(store, world.clock, world.ids, fleet, Telemetry(world.clock), placements)
     return jobs, placements, learner
 
 
-@contextlib.asynccontextmanager
-async def running(jobs):
-    task = asyncio.create_task(jobs.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
 async def placed(world, jobs, n, **wishes):
     found = []
     for _ in range(n):
         job = await jobs.submit(DEFAULT_TENANT, GHZ, shots=SHOTS, wishes=JobWishes(**wishes))
-        while not (await jobs.get(DEFAULT_TENANT, job.id)).state.final:
-            await world.clock.sleep(0.1)
+        await job_ended(world, jobs, job)
         found.append(job.device)
     return found
 
@@ -107,18 +73,11 @@ def machines():
     return [Machine("a", 0.004, 0.90), Machine("b", 0.008, 0.97), Machine("far", 0.2, 0.6)]
 
 
-def simulated(main, seed=1):
-    async def begin(world):
-        await main(world, world.store("node"))
-
-    SimWorld(seed).run(begin)
-
-
 @pytest.mark.requirement("LRN-1", "LRN-2")
 def test_it_comes_to_prefer_what_does_better_and_never_tries_what_is_far_worse():
     async def main(world, store):
         jobs, placements, learner = opened(world, store, machines())
-        async with running(jobs):
+        async with running_jobs(jobs):
             before = await placed(world, jobs, 1)
             early = await placed(world, jobs, 40)
             late = await placed(world, jobs, 30)
@@ -135,14 +94,14 @@ def test_it_comes_to_prefer_what_does_better_and_never_tries_what_is_far_worse()
         assert all(0.0 < row.chance <= 1.0 for row in rows)
         assert rows[0].picks["composite"] in {"x.a", "x.b", "x.far"}
 
-    simulated(main)
+    run_with_store(main)
 
 
 @pytest.mark.requirement("LRN-1")
 def test_a_restart_has_learned_what_was_kept():
     async def main(world, store):
         first, _, learned = opened(world, store, machines())
-        async with running(first):
+        async with running_jobs(first):
             await placed(world, first, 30)
         _, placements, again = opened(world, store, machines())
         assert await placements.trials.recall() == ""
@@ -150,17 +109,17 @@ def test_a_restart_has_learned_what_was_kept():
         assert again.n == learned.n == 30
         assert again.outlook(seen).fidelity.mean == pytest.approx(learned.outlook(seen).fidelity.mean, abs=1e-9)
 
-    simulated(main)
+    run_with_store(main)
 
 
 @pytest.mark.requirement("LRN-2")
 def test_a_policy_is_judged_before_it_is_used_and_the_ledger_says_who_used_it():
     async def main(world, store):
-        book = Book()
+        book = MemoryAudit()
         jobs, placements, _ = opened(world, store, machines(), book=book, policy="success_probability")
         with pytest.raises(InvalidInput, match="no decision has an outcome"):
             await placements.trials.promote("learned", by="me", reason="hope")
-        async with running(jobs):
+        async with running_jobs(jobs):
             await placed(world, jobs, 60)
             with pytest.raises(InvalidInput, match="may be a loss"):
                 await placements.trials.promote("least_busy", by="me", reason="hope")
@@ -174,7 +133,7 @@ def test_a_policy_is_judged_before_it_is_used_and_the_ledger_says_who_used_it():
         _, again, _ = opened(world, store, machines())
         assert await again.trials.recall() == "learned"
 
-    simulated(main)
+    run_with_store(main)
 
 
 def experience(pick, *, chance=0.5, fidelity=0.9, device="x.a"):

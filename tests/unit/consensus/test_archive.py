@@ -3,22 +3,11 @@
 import pytest
 
 from phalanx.consensus import COMMIT, Agreement, Archive, Certificate, Instance, Question
-from phalanx.core import DEFAULT_TENANT, NO_TRACE, AuditReceipt
-from phalanx.testing import SimWorld
+from phalanx.core import DEFAULT_TENANT, NO_TRACE
+from phalanx.testing import MemoryAudit, SimWorld
 from phalanx.testing.consensus import ideal_epoch
 
 EPOCH, SIGNERS, _ = ideal_epoch(4)
-
-
-class Told:
-    """A ledger that remembers what it was told."""
-
-    def __init__(self):
-        self.entries = []
-
-    async def record(self, entry):
-        self.entries.append(entry)
-        return AuditReceipt(entry.id, len(self.entries) - 1, "")
 
 
 def agreement(number):
@@ -31,7 +20,7 @@ def agreement(number):
 @pytest.mark.requirement("CON-4")
 def test_decisions_of_one_epoch_are_listed_in_the_order_in_which_they_were_made():
     async def main(world):
-        archive = Archive(world.store("disk"), Told(), world.clock)
+        archive = Archive(world.store("disk"), MemoryAudit(), world.clock)
         kept = []
         for number in range(12):
             await world.clock.sleep(0.01)
@@ -45,7 +34,7 @@ def test_decisions_of_one_epoch_are_listed_in_the_order_in_which_they_were_made(
 @pytest.mark.requirement("CON-4")
 def test_a_decision_is_kept_once_however_often_it_is_told():
     async def main(world):
-        told = Told()
+        told = MemoryAudit()
         archive = Archive(world.store("disk"), told, world.clock)
         first = await archive.keep(DEFAULT_TENANT, NO_TRACE, agreement(1))
         await world.clock.sleep(1)

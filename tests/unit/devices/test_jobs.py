@@ -1,7 +1,6 @@
 """Jobs through restarts, cancellation and repeated submissions, on virtual time."""
 
 import asyncio
-import contextlib
 import dataclasses
 
 import numpy as np
@@ -32,7 +31,7 @@ from phalanx.devices import (
 )
 from phalanx.quantum import Gates
 from phalanx.telemetry import Telemetry
-from phalanx.testing import SimWorld
+from phalanx.testing import job_ended, run_with_store, running_jobs
 
 BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
 OTHER = Gates(1).x(0).measure(0).circuit()
@@ -87,40 +86,16 @@ def made(world, store, *others):
     return Jobs(store, world.clock, world.ids, Fleet(backends), Telemetry(world.clock))
 
 
-@contextlib.asynccontextmanager
-async def running(jobs):
-    task = asyncio.create_task(jobs.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-async def ended(world, jobs, job_id, tenant=DEFAULT_TENANT):
-    while not (job := await jobs.get(tenant, job_id)).state.final:
-        await world.clock.sleep(0.1)
-    return job
-
-
-def simulated(main, seed=1):
-    async def begin(world):
-        await main(world, world.store("node"))
-
-    SimWorld(seed).run(begin)
-
-
 @pytest.mark.requirement("QRM-8")
 def test_a_job_is_carried_out_and_says_where_its_result_came_from():
     async def main(world, store):
         jobs = made(world, store)
-        async with running(jobs):
+        async with running_jobs(jobs):
             job = await jobs.submit(DEFAULT_TENANT, BELL, shots=500)
             assert job.state is JobState.QUEUED
             with pytest.raises(InvalidInput, match=r"is (Queued|Running)"):
                 await jobs.result(DEFAULT_TENANT, job.id)
-            found = await ended(world, jobs, job.id)
+            found = await job_ended(world, jobs, job)
         assert found.state is JobState.COMPLETED
         assert found.device == "local.statevector"
         assert "smallest" in found.reason or "no other" in found.reason
@@ -130,7 +105,7 @@ def test_a_job_is_carried_out_and_says_where_its_result_came_from():
         assert result.provenance.circuits == (BELL.digest,)
         assert result.provenance.seed == job.seed
 
-    simulated(main)
+    run_with_store(main)
 
 
 def test_a_key_finds_the_first_job_and_refuses_another_request():
@@ -147,7 +122,7 @@ def test_a_key_finds_the_first_job_and_refuses_another_request():
         with pytest.raises(NotFound):
             await jobs.get(TenantId("other"), first.id)
 
-    simulated(main)
+    run_with_store(main)
 
 
 def test_what_does_not_fit_is_refused_with_nothing_written():
@@ -159,7 +134,7 @@ def test_what_does_not_fit_is_refused_with_nothing_written():
             await jobs.submit(DEFAULT_TENANT, BELL, shots=5, device="no.such")
         assert await jobs.newest(DEFAULT_TENANT, limit=10) == []
 
-    simulated(main)
+    run_with_store(main)
 
 
 @pytest.mark.requirement("QRM-8")
@@ -167,12 +142,12 @@ def test_a_job_survives_a_restart_before_it_began():
     async def main(world, store):
         job = await made(world, store).submit(DEFAULT_TENANT, BELL, shots=50, seed=7)
         second = made(world, store)
-        async with running(second):
-            found = await ended(world, second, job.id)
+        async with running_jobs(second):
+            found = await job_ended(world, second, job)
         assert found.state is JobState.COMPLETED
         assert found.attempts == 1
 
-    simulated(main)
+    run_with_store(main)
 
 
 @pytest.mark.requirement("QRM-8")
@@ -181,20 +156,20 @@ def test_what_was_sent_to_a_vendor_is_collected_after_a_restart_and_not_sent_aga
         vendor = Vendor()
         first = made(world, store, Far(vendor))
         assert isinstance(Far(vendor), QueuedBackend)
-        async with running(first):
+        async with running_jobs(first):
             job = await first.submit(DEFAULT_TENANT, BELL, shots=50, device=DEVICE.name)
             while not (await first.get(DEFAULT_TENANT, job.id)).handle:
                 await world.clock.sleep(0.1)
         assert (await first.get(DEFAULT_TENANT, job.id)).state is JobState.RUNNING
         vendor.done.set()
         second = made(world, store, Far(vendor))
-        async with running(second):
-            found = await ended(world, second, job.id)
+        async with running_jobs(second):
+            found = await job_ended(world, second, job)
         assert found.state is JobState.COMPLETED
         assert found.attempts == 2
         assert vendor.sent == {job.id: [BELL.digest]}, "sent once"
 
-    simulated(main)
+    run_with_store(main)
 
 
 def test_a_node_that_dies_between_sending_and_noting_sends_again_under_the_same_key():
@@ -202,25 +177,25 @@ def test_a_node_that_dies_between_sending_and_noting_sends_again_under_the_same_
         vendor = Vendor()
         vendor.dies_after_sending = True
         first = made(world, store, Far(vendor))
-        async with running(first):
+        async with running_jobs(first):
             job = await first.submit(DEFAULT_TENANT, BELL, shots=50, device=DEVICE.name)
             while not vendor.sent:
                 await world.clock.sleep(0.1)
         vendor.dies_after_sending = False
         vendor.done.set()
         second = made(world, store, Far(vendor))
-        async with running(second):
-            await ended(world, second, job.id)
+        async with running_jobs(second):
+            await job_ended(world, second, job)
         assert list(vendor.sent) == [job.id], "one key, so that the vendor's side keeps one job"
 
-    simulated(main)
+    run_with_store(main)
 
 
 def test_a_cancelled_job_stays_cancelled_and_the_vendor_is_told():
     async def main(world, store):
         vendor = Vendor()
         jobs = made(world, store, Far(vendor))
-        async with running(jobs):
+        async with running_jobs(jobs):
             job = await jobs.submit(DEFAULT_TENANT, BELL, shots=50, device=DEVICE.name)
             while not (await jobs.get(DEFAULT_TENANT, job.id)).handle:
                 await world.clock.sleep(0.1)
@@ -230,10 +205,10 @@ def test_a_cancelled_job_stays_cancelled_and_the_vendor_is_told():
             assert (await jobs.get(DEFAULT_TENANT, job.id)).state is JobState.CANCELLED
             assert vendor.recalled == [f"vendor-{job.id}"]
             other = await jobs.submit(DEFAULT_TENANT, OTHER, shots=5)
-            assert (await ended(world, jobs, other.id)).state is JobState.COMPLETED, "the service goes on"
+            assert (await job_ended(world, jobs, other)).state is JobState.COMPLETED, "the service goes on"
             assert (await jobs.cancel(DEFAULT_TENANT, other.id)).state is JobState.COMPLETED, "too late"
 
-    simulated(main)
+    run_with_store(main)
 
 
 def test_a_backend_that_fails_fails_its_job_alone():
@@ -243,15 +218,15 @@ def test_a_backend_that_fails_fails_its_job_alone():
 
     async def main(world, store):
         jobs = made(world, store, Broken(Vendor()))
-        async with running(jobs):
+        async with running_jobs(jobs):
             bad = await jobs.submit(DEFAULT_TENANT, BELL, shots=50, device=DEVICE.name)
             good = await jobs.submit(DEFAULT_TENANT, OTHER, shots=50)
-            assert (await ended(world, jobs, good.id)).state is JobState.COMPLETED
-            found = await ended(world, jobs, bad.id)
+            assert (await job_ended(world, jobs, good)).state is JobState.COMPLETED
+            found = await job_ended(world, jobs, bad)
         assert found.state is JobState.FAILED
         assert found.error == "RuntimeError: the vendor's SDK fell over"
 
-    simulated(main)
+    run_with_store(main)
 
 
 def test_a_job_that_takes_the_node_with_it_is_given_up():
@@ -261,7 +236,7 @@ def test_a_job_that_takes_the_node_with_it_is_given_up():
         job_id = ""
         for life in range(6):
             jobs = made(world, store, Far(vendor))
-            async with running(jobs):
+            async with running_jobs(jobs):
                 if not life:
                     job_id = (await jobs.submit(DEFAULT_TENANT, BELL, shots=50, device=DEVICE.name)).id
                 await world.clock.sleep(1.0)
@@ -269,7 +244,7 @@ def test_a_job_that_takes_the_node_with_it_is_given_up():
         assert found.state is JobState.FAILED
         assert "attempts" in found.error
 
-    simulated(main)
+    run_with_store(main)
 
 
 ATOMS = '{"atoms_um": [[0,0],[5.5,0]], "amplitude": [[0,0],[1,12],[2,0]], "detuning": [[0,-20],[2,20]]}'
@@ -280,10 +255,10 @@ def test_programs_are_jobs_like_circuits():
     async def main(world, store):
         jobs = made(world, store, *(EmulatedAtoms(one.device, world.offload) for one in published_machines("pasqal")))
         program = Program.read(ATOMS)
-        async with running(jobs):
+        async with running_jobs(jobs):
             job = await jobs.submit(DEFAULT_TENANT, program, shots=200, key="atoms")
             assert (await jobs.submit(DEFAULT_TENANT, program, shots=200, key="atoms")).id == job.id
-            found = await ended(world, jobs, job.id)
+            found = await job_ended(world, jobs, job)
         assert (found.state, found.device) == (JobState.COMPLETED, "pasqal.analog"), found.error
         assert found.circuit is None
         assert found.program == program
@@ -300,7 +275,7 @@ def test_programs_are_jobs_like_circuits():
         with pytest.raises(NoDeviceFits, match="samples no Ising"):
             await jobs.submit(DEFAULT_TENANT, Program.read('{"qubo": [[0, 0, -1.0]]}'), shots=200)
 
-    simulated(main)
+    run_with_store(main)
 
 
 def test_problems_of_an_annealer_are_jobs_too():
@@ -320,10 +295,10 @@ def test_problems_of_an_annealer_are_jobs_too():
     async def main(world, store):
         jobs = made(world, store, Annealing())
         program = Program.read('{"fields": [0.5, 0], "couplings": [[1, 0, 1.0]]}')
-        async with running(jobs):
-            job = await ended(world, jobs, (await jobs.submit(DEFAULT_TENANT, program, shots=30)).id)
+        async with running_jobs(jobs):
+            job = await job_ended(world, jobs, await jobs.submit(DEFAULT_TENANT, program, shots=30))
         assert job.counts == {"10": 30}
         assert energies(program, ["10", "01"]) == [-0.5, -1.5]
         assert [(one.method, one.value) for one in job.provenance.baselines] == [(EXACT, -1.5)]
 
-    simulated(main)
+    run_with_store(main)

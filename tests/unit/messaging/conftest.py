@@ -4,21 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from phalanx.core import AuditEntry, AuditReceipt
 from phalanx.messaging import Bus, running
 from phalanx.telemetry import Telemetry
-from phalanx.testing import SimWorld
-
-
-class Notebook:
-    """An ``AuditSink`` that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.entries: list[AuditEntry] = []
-
-    async def record(self, entry: AuditEntry) -> AuditReceipt:
-        self.entries.append(entry)
-        return AuditReceipt(entry.id, len(self.entries) - 1, "")
+from phalanx.testing import MemoryAudit, SimWorld
 
 
 class Bench:
@@ -26,7 +14,7 @@ class Bench:
 
     def __init__(self, world: SimWorld) -> None:
         self.world = world
-        self.notebook = Notebook()
+        self.notebook = MemoryAudit()
         self.telemetry = Telemetry(world.clock)
         self.bus = Bus(
             "here", clock=world.clock, ids=world.ids, telemetry=self.telemetry, audit=self.notebook,

@@ -1,7 +1,6 @@
 """Budgets of tenants with real jobs: what is refused and how it is said, and what is settled."""
 
 import asyncio
-import contextlib
 import dataclasses
 
 import pytest
@@ -31,7 +30,7 @@ from phalanx.devices import (
 from phalanx.devices._calibration import Numbers
 from phalanx.quantum import Gates, features
 from phalanx.telemetry import Telemetry
-from phalanx.testing import SimWorld
+from phalanx.testing import job_ended, run_with_store, running_jobs
 
 BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
 OTHER = TenantId("other")
@@ -64,30 +63,6 @@ def opened(world, store, *machines):
     return budgets, Jobs(store, world.clock, world.ids, fleet, Telemetry(world.clock), purse=budgets)
 
 
-@contextlib.asynccontextmanager
-async def running(jobs):
-    task = asyncio.create_task(jobs.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-async def ended(world, jobs, job):
-    while not (found := await jobs.get(job.tenant, job.id)).state.final:
-        await world.clock.sleep(0.1)
-    return found
-
-
-def simulated(main, seed=1):
-    async def begin(world):
-        await main(world, world.store("node"))
-
-    SimWorld(seed).run(begin)
-
-
 async def view(budgets, tenant=DEFAULT_TENANT, name="lab"):
     return await budgets.view(await budgets.get(tenant, name))
 
@@ -99,12 +74,12 @@ def test_a_job_holds_its_estimate_and_what_it_took_is_spent():
         budgets, jobs = opened(world, store, machine)
         await budgets.put(DEFAULT_TENANT, "lab", unit="USD", limit=10, period=Period.MONTH)
         machine.gate.clear()
-        async with running(jobs):
+        async with running_jobs(jobs):
             job = await jobs.submit(DEFAULT_TENANT, BELL, shots=100)
             now = await view(budgets)
             assert (now.held, now.spent, now.left) == (1.3, 0.0, 8.7)
             machine.gate.set()
-            await ended(world, jobs, job)
+            await job_ended(world, jobs, job)
         now = await view(budgets)
         assert (now.held, now.spent, now.left, now.overrun) == (0.0, 1.3, 8.7, 0.0)
         charge = await budgets.charge(DEFAULT_TENANT, job.id)
@@ -112,7 +87,7 @@ def test_a_job_holds_its_estimate_and_what_it_took_is_spent():
         assert (charge.price.source, charge.price.as_of_ns) == ("a list", 7)
         assert [one.id for one in await budgets.charges(await budgets.get(DEFAULT_TENANT, "lab"))] == [job.id]
 
-    simulated(main)
+    run_with_store(main)
 
 
 @pytest.mark.requirement("QRM-8")
@@ -134,7 +109,7 @@ def test_what_is_refused_says_what_it_costs_what_is_left_and_when_more_comes():
         await jobs.submit(DEFAULT_TENANT, BELL, shots=100, key="k")
         assert (await view(budgets)).held == 1.3, "a new day, a new account"
 
-    simulated(main)
+    run_with_store(main)
 
 
 @pytest.mark.parametrize("how", ["fails", "cancelled"])
@@ -144,19 +119,19 @@ def test_what_failed_or_was_cancelled_costs_nothing(how):
         budgets, jobs = opened(world, store, machine)
         await budgets.put(DEFAULT_TENANT, "lab", unit="USD", limit=2, period=Period.ONCE)
         machine.gate.clear()
-        async with running(jobs):
+        async with running_jobs(jobs):
             job = await jobs.submit(DEFAULT_TENANT, BELL, shots=100)
             assert (await view(budgets)).held == 1.3
             if how == "cancelled":
                 await jobs.cancel(DEFAULT_TENANT, job.id)
             machine.gate.set()
-            await ended(world, jobs, job)
+            await job_ended(world, jobs, job)
         now = await view(budgets)
         assert (now.held, now.spent, now.left) == (0.0, 0.0, 2.0)
         assert now.renews_at_ns == 0
         assert (await budgets.charge(DEFAULT_TENANT, job.id)).state is ChargeState.RELEASED
 
-    simulated(main)
+    run_with_store(main)
 
 
 def test_a_node_that_dies_with_a_job_settles_it_once_in_its_next_life():
@@ -165,33 +140,33 @@ def test_a_node_that_dies_with_a_job_settles_it_once_in_its_next_life():
         budgets, jobs = opened(world, store, machine)
         await budgets.put(DEFAULT_TENANT, "lab", unit="USD", limit=2, period=Period.ONCE)
         machine.gate.clear()
-        async with running(jobs):
+        async with running_jobs(jobs):
             job = await jobs.submit(DEFAULT_TENANT, BELL, shots=100)
             while (await jobs.get(DEFAULT_TENANT, job.id)).state is not JobState.RUNNING:
                 await world.clock.sleep(0.1)
         again = Machine(price=price_per_shot(9.0, 9.0, as_of_ns=2, source="a dearer list"))
         budgets, jobs = opened(world, store, again)
-        async with running(jobs):
-            await ended(world, jobs, job)
+        async with running_jobs(jobs):
+            await job_ended(world, jobs, job)
         now = await view(budgets)
         assert (now.held, now.spent) == (0.0, 1.3), "by the prices it was submitted under, once"
 
-    simulated(main)
+    run_with_store(main)
 
 
 def test_seconds_are_settled_by_what_the_vendor_counted_and_beyond_the_estimate_is_overrun():
     async def main(world, store):
         budgets, jobs = opened(world, store, Machine(price=price_per_second(2.0, as_of_ns=1, source="x"), seconds=3.0))
         await budgets.put(DEFAULT_TENANT, "lab", unit="USD", limit=5, period=Period.ONCE)
-        async with running(jobs):
-            await ended(world, jobs, await jobs.submit(DEFAULT_TENANT, BELL, shots=100))
+        async with running_jobs(jobs):
+            await job_ended(world, jobs, await jobs.submit(DEFAULT_TENANT, BELL, shots=100))
             now = await view(budgets)
             assert (now.spent, now.left) == (6.0, 0.0), "it was used, so it is spent; left is never negative"
             assert 5.9 < now.overrun <= 6.0
             with pytest.raises(OverBudget):
                 await jobs.submit(DEFAULT_TENANT, BELL, shots=1)
 
-    simulated(main)
+    run_with_store(main)
 
 
 def test_quotas_count_jobs_shots_and_free_devices_too():
@@ -207,7 +182,7 @@ def test_quotas_count_jobs_shots_and_free_devices_too():
         with pytest.raises(OverBudget, match="jobs"):
             await jobs.submit(DEFAULT_TENANT, BELL, shots=1)
 
-    simulated(main)
+    run_with_store(main)
 
 
 def test_money_in_a_currency_without_a_budget_is_refused_where_there_are_budgets():
@@ -219,7 +194,7 @@ def test_money_in_a_currency_without_a_budget_is_refused_where_there_are_budgets
         with pytest.raises(OverBudget, match="none in HQC"):
             await jobs.submit(DEFAULT_TENANT, BELL, shots=1)
 
-    simulated(main)
+    run_with_store(main)
 
 
 def test_tables_of_this_node_go_before_the_provider_and_are_checked():
@@ -243,7 +218,7 @@ def test_tables_of_this_node_go_before_the_provider_and_are_checked():
             with pytest.raises(InvalidInput):
                 await budgets.prices.put(PriceTable(**(fields | bad)))
 
-    simulated(main)
+    run_with_store(main)
 
 
 def test_budgets_are_changed_removed_and_begin_anew_in_another_unit():
@@ -266,7 +241,7 @@ def test_budgets_are_changed_removed_and_begin_anew_in_another_unit():
         assert await budgets.all(DEFAULT_TENANT) == []
         assert await store.scan(ACCOUNTS, OTHER) == []
 
-    simulated(main)
+    run_with_store(main)
 
 
 def test_periods_are_of_utc():

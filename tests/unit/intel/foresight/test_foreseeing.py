@@ -19,7 +19,7 @@ from phalanx.core import (
 from phalanx.intel import FINDINGS, foresight
 from phalanx.intel._queries import Findings
 from phalanx.intel.foresight import QUESTIONS, foresee
-from phalanx.testing import InlineOffload, SimWorld
+from phalanx.testing import InlineOffload, MemoryAudit, SimWorld
 from phalanx.testing.contracts import SKILL_CHECKS
 
 HISTORY = drawn_history(3)
@@ -69,16 +69,6 @@ def test_too_few_findings_and_no_such_question_are_refused():
         foresee("vulnerability", calm, seed=1)
 
 
-class Kept:
-    """A ledger in memory."""
-
-    def __init__(self):
-        self.entries = []
-
-    async def record(self, entry):
-        self.entries.append(entry)
-
-
 def tools_with(audit):
     async def tools(store):
         box = Toolbox()
@@ -106,12 +96,12 @@ def mission_for(skill):
 @pytest.mark.parametrize("check", SKILL_CHECKS, ids=lambda check: check.__name__)
 def test_the_skills_keep_what_every_skill_does(check):
     skill = foresight.foresee_paths_skill
-    SimWorld(1).run(lambda world: check(world, skill, mission_for(skill), tools_with(Kept())))
+    SimWorld(1).run(lambda world: check(world, skill, mission_for(skill), tools_with(MemoryAudit())))
 
 
 @pytest.mark.requirement("LRN-5")
 def test_a_skill_keeps_what_it_foresaw_and_tells_the_ledger():
-    audit, skill = Kept(), foresight.foresee_risk_skill
+    audit, skill = MemoryAudit(), foresight.foresee_risk_skill
 
     async def main(world):
         store = world.store("disk")

@@ -7,7 +7,6 @@ import pytest
 from phalanx.core import (
     DEFAULT_TENANT,
     NS_PER_S,
-    AuditReceipt,
     BatchId,
     EventBatch,
     InvalidInput,
@@ -32,7 +31,7 @@ from phalanx.intel.models import (
     train_model,
 )
 from phalanx.intel.models._document import Distribution
-from phalanx.testing import SimWorld
+from phalanx.testing import MemoryAudit, SimWorld
 from phalanx.testing.contracts import DETECTOR_CHECKS
 
 pytest.importorskip("lightgbm", reason="models are trained with the extra `learning`")
@@ -169,18 +168,9 @@ def test_nothing_is_made_of_fields_that_never_differ():
         fit_coding({"a": ["x"] * 50, "b": [None] * 50})
 
 
-class Ledger:
-    def __init__(self):
-        self.entries = []
-
-    async def record(self, entry):
-        self.entries.append(entry)
-        return AuditReceipt(entry.id, len(self.entries), "")
-
-
 def with_models(main, seed=3):
     async def inside(world):
-        ports, ledger = world.ports("one"), Ledger()
+        ports, ledger = world.ports("one"), MemoryAudit()
         models = Models(ports.store, ports.clock, ports.offload, ledger)
         return await main(ports, models, ledger)
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phalanx.core import DEFAULT_TENANT, AuditReceipt, InvalidInput, LimitExceeded, TenantId
+from phalanx.core import DEFAULT_TENANT, InvalidInput, LimitExceeded, TenantId
 from phalanx.intel.places import MAX_PART_BYTES, Place, Places, PlaceTable, network_of, read_places
-from phalanx.testing import SimWorld
+from phalanx.testing import MemoryAudit, SimWorld
 
 pytestmark = pytest.mark.requirement("INT-2")
 
@@ -90,19 +90,10 @@ def test_neighbours_are_one_place_and_what_is_no_address_is_none():
     assert network_of("8.8.8.8")[2]
 
 
-class _Ledger:
-    def __init__(self):
-        self.entries = []
-
-    async def record(self, entry):
-        self.entries.append(entry)
-        return AuditReceipt(entry.id, len(self.entries), "")
-
-
 def test_a_table_in_parts_is_used_once_it_is_whole_and_found_again_after_a_restart():
     async def story(world):
         ports = world.ports("one")
-        ledger = _Ledger()
+        ledger = MemoryAudit()
         places = Places(ports.store, ports.clock, ports.offload, ledger)
         digest = hashlib.sha256(TABLE).hexdigest()
         head, tail = TABLE[:90], TABLE[90:]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from phalanx.core import DEFAULT_TENANT, AuditReceipt, InvalidInput, Unavailable
+from phalanx.core import DEFAULT_TENANT, InvalidInput, Unavailable
 from phalanx.intel.sharing import (
     TLP_2,
     Audience,
@@ -20,7 +20,7 @@ from phalanx.intel.sharing import (
     checked,
 )
 from phalanx.messaging import Marking
-from phalanx.testing import SimWorld
+from phalanx.testing import MemoryAudit, SimWorld
 
 pytestmark = pytest.mark.requirement("INT-4")
 
@@ -55,15 +55,6 @@ class Script:
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-
-class Ledger:
-    def __init__(self):
-        self.entries = []
-
-    async def record(self, entry):
-        self.entries.append(entry)
-        return AuditReceipt(entry.id, 0, "")
 
 
 class Sink:
@@ -145,7 +136,7 @@ def test_an_answer_that_is_none_is_refused(reply):
 
 def on_pulling(script, work, *, audience=Audience.PARTNER):
     async def main(world):
-        store, ledger, sink = world.store("disk"), Ledger(), Sink()
+        store, ledger, sink = world.store("disk"), MemoryAudit(), Sink()
         exchange = Exchange(store, world.clock, world.ids, ledger)
         client = TaxiiClient(script, world.clock, ROOT, Credentials("u", "p"))
         source = Source("there", ROOT, "c1", client, 60.0, audience)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phalanx.core import DEFAULT_TENANT, AuditReceipt, InvalidInput, NotFound, TenantId, iso_from_ns
+from phalanx.core import DEFAULT_TENANT, InvalidInput, NotFound, TenantId, iso_from_ns
 from phalanx.intel.sharing import (
     TLP_2,
     Audience,
@@ -17,7 +17,7 @@ from phalanx.intel.sharing import (
     read_query,
 )
 from phalanx.messaging import Marking
-from phalanx.testing import SimWorld
+from phalanx.testing import MemoryAudit, SimWorld
 
 pytestmark = pytest.mark.requirement("INT-4")
 
@@ -25,17 +25,6 @@ T = DEFAULT_TENANT
 OWN = Reader("op", partner=False, may_write=True)
 PARTNER = Reader("acme", partner=True)
 STRANGER = Reader("evil", partner=True)
-
-
-class Recorded:
-    """A ledger that remembers what it was asked to."""
-
-    def __init__(self):
-        self.entries = []
-
-    async def record(self, entry):
-        self.entries.append(entry)
-        return AuditReceipt(entry.id, len(self.entries) - 1, "")
 
 
 def indicator(n, version=0, marking=None, **more):
@@ -54,7 +43,7 @@ def envelope(*objects):
 
 def on_exchange(work, seed=1):
     async def main(world):
-        log = Recorded()
+        log = MemoryAudit()
         return await work(Exchange(world.store("disk"), world.clock, world.ids, log), world, log)
 
     return SimWorld(seed).run(main)
@@ -101,7 +90,7 @@ class BackwardsClock:
 
 def test_a_clock_that_goes_backwards_hides_nothing():
     async def work(exchange, world, _):
-        exchange = Exchange(world.store("other"), BackwardsClock(), world.ids, Recorded())
+        exchange = Exchange(world.store("other"), BackwardsClock(), world.ids, MemoryAudit())
         c, cursor, seen = await made(exchange), 0, []
         for n in range(5):
             await exchange.add(T, c, [indicator(n)])
@@ -210,7 +199,7 @@ def test_an_unmarked_object_is_amber_unless_said_otherwise():
     async def work(exchange, world, _):
         c = await made(exchange, audience=Audience.COMMUNITY)
         assert len((await exchange.add(T, c, [indicator(1)])).refused) == 1
-        open_ = Exchange(world.store("other"), world.clock, world.ids, Recorded(), unmarked=Marking.CLEAR)
+        open_ = Exchange(world.store("other"), world.clock, world.ids, MemoryAudit(), unmarked=Marking.CLEAR)
         c = await made(open_, audience=Audience.COMMUNITY)
         assert len((await open_.add(T, c, [indicator(1)])).kept) == 1
 
