@@ -124,7 +124,7 @@ def test_an_encrypted_member_is_told_of():
     "pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress, lambda data: zipped(log=data)]
 )
 def test_a_bomb_is_stopped_with_little_held(pack, monkeypatch):
-    monkeypatch.setattr("phalanx.intel.reading._unpacking.MIN_BOMB_BYTES", 1 << 20)
+    monkeypatch.setattr("phalanx.intel.reading._decompressing.MIN_BOMB_BYTES", 1 << 20)
     bomb = pack(b"x\n" * 4_000_000)
     assert len(bomb) < 20_000
     with pytest.raises(LimitExceeded, match="bytes unpacked"):

@@ -4,6 +4,7 @@ Pure. Hostile input is expected: every line ends in a batch or is rejected with 
 source's own field names are kept; OCSF is a view over them. ``BadLine`` says why a line is none.
 """
 
+from phalanx.intel.reading._as_lines import Part
 from phalanx.intel.reading._chunking import file_chunks
 from phalanx.intel.reading._evtx import EVTX_CHUNK_BYTES, EVTX_HEADER_BYTES, evtx_lines
 from phalanx.intel.reading._framing import FRAMINGS, SyslogFrames, one_line
@@ -24,7 +25,7 @@ from phalanx.intel.reading._readers import (
 )
 from phalanx.intel.reading._syslog import from_sender
 from phalanx.intel.reading._tally import Tally
-from phalanx.intel.reading._unpacking import Part, unpack
+from phalanx.intel.reading._unpacking import unpack
 from phalanx.intel.reading._zeek_tsv import TSV_MARK, tsv_reader
 from phalanx.intel.reading.ocsf import OCSF_VERSION
 
