@@ -34,6 +34,7 @@ from phalanx.allocation._requirement import Requirement, requirement_of
 from phalanx.allocation._run_times import RunTimes
 from phalanx.allocation._shapes import Shape
 from phalanx.allocation._trying import Trials
+from phalanx.allocation.limits import DeviceLimits
 from phalanx.core import NS_PER_S, Circuit, Clock, InvalidInput, Offload, Origin, TenantId
 from phalanx.devices import Chosen, DeviceModel, Fleet, FleetChooser, Job, JobState, Window, Wish
 from phalanx.quantum import features
@@ -48,8 +49,9 @@ class Placements:
     def __init__(
         self, fleet: Fleet, clock: Clock, offload: Offload, policies: Mapping[str, Policy], *, policy: str,
         k: int = SHORTLIST, slots: int = 1, trials: Trials | None = None, breakers: Breakers | None = None,
+        limits: DeviceLimits | None = None,
     ) -> None:  # fmt: skip
-        self.trials = trials
+        self.trials, self.limits = trials, limits
         self._fleet, self._clock, self._offload = fleet, clock, offload
         self.policies = dict(policies)
         self.policy = checked_policies(policies, policy).name
@@ -161,8 +163,10 @@ class Placements:
             budget=wish.budget, regions=wish.regions,
         )  # fmt: skip
         case: Case | None = None
-        for kind in _DISTURBED if wish.origin is None else (wish.origin,):
-            excluded = self._excluded(wish, kind, is_clifford)
+        kinds = _DISTURBED if wish.origin is None else (wish.origin,)
+        # Machines that are stale come last of their kind: only where no other fits.
+        for kind, stale in [(one, stale) for one in kinds for stale in self._stale(one)]:
+            excluded = stale | self._excluded(wish, kind, is_clifford)
             board = self._board.copy()
             for name in excluded:
                 board.set_open(name, is_open=False)
@@ -191,6 +195,13 @@ class Placements:
             if model.only_by_name or (model.features.clifford_only and not is_clifford)
         }
         return found | self._paused() | {name: why for name, why in wish.without.items() if name in self._board.names}
+
+    def _stale(self, kind: Origin) -> list[dict[str, str]]:
+        limits = self.limits
+        if limits is None or kind is not Origin.HARDWARE:
+            return [{}]
+        found = {model.name: told for model in self._models if (told := limits.stale(model))}
+        return [found, {}] if found else [{}]
 
     def _paused(self) -> dict[str, str]:
         now_ns = self._clock.monotonic_ns()

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from phalanx.allocation import Explanation, PolicyValue, Promotion, Trials
+from phalanx.allocation.limits import LimitView
 from phalanx.api._auth import Gate
 from phalanx.api._bodies import read_body
 from phalanx.api._replies import reply
@@ -100,6 +101,14 @@ def allocation_routes(node: "Node", gate: Gate) -> APIRouter:
         node.placements.use(made.policy)
         return reply(made)
 
+    @router.get("/limits", responses=answer(LimitView, many=True), dependencies=[viewer])
+    async def list_limits() -> Response:
+        """By machine: how old its calibration may be, when its queue is long, and each change of that with its reason.
+
+        Empty where the node reaches no machines: what is emulated does not age, and nothing waits for it.
+        """
+        return reply({"items": node.device_limits.views(node.fleet.devices()), "next": ""})
+
     @router.post("/explain", responses=answer(Explanation), openapi_extra=asked(ExplainRequest))
     async def explain_circuit(request: Request, principal: Annotated[Principal, viewer]) -> Response:
         """Where a circuit would go now: every device with its score, and what ruled out those that do not fit."""
@@ -157,4 +166,5 @@ KINDS: tuple[type, ...] = (
     DecisionView,
     ExplainRequest,
     Explanation,
+    LimitView,
 )

@@ -10,7 +10,7 @@ never less than reactive, ``forecast_alone`` only what is told, ``oracle`` what 
 margins, so that rules are compared at the same worker-steps: the wait of each where it spends as much as reactive does
 at the margin 1.2. Thresholds: which part of the second half lies above the 95 % quantile of the first day (fixed), and
 above one that follows (with its floor); 5 % is wanted. What a node does of all this is replayed as well
-(``_forecast_acting``): pools of processes, windows in advance, breakers.
+(``_forecast_acting``): pools of processes, windows in advance, breakers; and limits of machines (``_forecast_limits``).
 """
 
 import csv
@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from phalanx.allocation.forecasts import Forecaster, Warmed, rate_ahead, replay_warming, workers_for
 from phalanx.bench import _forecast_acting as acting
+from phalanx.bench import _forecast_limits as limits
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._utilisation import DATA
 from phalanx.core import Rng, Unavailable, ns_from_iso
@@ -61,6 +62,12 @@ async def forecast_bench(options: BenchOptions) -> BenchResult:
     # Habits take all the days there are.
     figures["windows"] = acting.windows(read_minutes(1.0)[0], first_s)
     figures["breakers"] = acting.breakers(minutes, closed, options.rng.child("breakers"))
+    options.tell("limits: how old calibrations may be, when queues are long")
+    figures["freshness"] = limits.freshness(options.rng.child("freshness"), 4 if options.quick else 40)
+    # Limits of queues are known after a day, so all days are taken.
+    by_minute = limits.by_minute(_rows(), 1.0)
+    jobs = 500 if options.quick else 4_000
+    figures["queue_limits"] = limits.queue_limits(by_minute, options.rng.child("queues"), jobs)
     return BenchResult(
         load={
             "devices": len(queues), "steps": len(total), "step_s": STEP_S, "judged": "second half",

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -108,6 +109,46 @@ def decisions(job: str | None, client: NodeClient, limit: int, as_json: bool) ->
         ("why", lambda row: row["reason"]),
     ]
     print_table("Decisions", rows, columns, empty="no job was placed since the node started")
+
+
+@allocate.command()
+@click.argument("device", required=False)
+@client_options
+@json_option
+def limits(device: str | None, client: NodeClient, as_json: bool) -> None:
+    """How old calibrations of machines may be and when queues are long, or how those of DEVICE changed."""
+    rows = client.get("/v1/allocation/limits")["items"]
+    if device is not None:
+        rows = [row for row in rows if row["device"] == device]
+        if not rows:
+            raise click.BadParameter(f"{device} is no machine that this node reaches", param_hint="DEVICE")
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("device", lambda row: row["device"]),
+        ("calibrated", lambda row: "" if row["age_h"] is None else f"{row['age_h']:,.0f} h ago"),
+        ("fresh for", lambda row: f"{row['fresh_h']:,.0f} h" if row["fresh_h"] else "ever"),
+        ("", lambda row: "stale" if row["stale"] else ""),
+        ("queue is long above", _long),
+        ("why", lambda row: row["why"]),
+    ]
+    print_table("Limits", rows, columns, empty="this node reaches no machines: what is emulated does not age")
+    if device is not None:
+        changed: list[Column] = [
+            ("when", time_of("at_ns")),
+            ("limit", lambda row: row["limit"]),
+            ("before", lambda row: f"{row['before']:.4g}"),
+            ("after", lambda row: f"{row['after']:.4g}"),
+            ("why", lambda row: row["why"]),
+        ]
+        print_table("Changes", rows[0]["changes"], changed, empty="none has changed yet")
+
+
+def _long(row: Mapping[str, Any]) -> str:
+    if row["queue"] is None:
+        return f"not known yet ({row['looks']} looks)"
+    return f"{row['queue']:.4g} {row['queue_unit']}"
 
 
 @allocate.group(cls=Group, short_help="What policies are worth, and which one is used.")

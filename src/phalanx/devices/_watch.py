@@ -7,10 +7,12 @@ from phalanx.devices._backend import LiveBackend
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._history import History
 from phalanx.devices._limits import MAX_TOLD_DRIFTS, QUEUE_GROWN, QUEUE_GROWN_JOBS, QUEUE_GROWN_S, WATCH_EVERY_S
-from phalanx.devices._model import QueueState
+from phalanx.devices._model import DeviceModel, QueueState
 
 Changed = Callable[[str, str], Awaitable[object]]
 """Is told of a device that is not what it was, and why: what waits for it may want another."""
+Grown = Callable[[DeviceModel, QueueState, History], Awaitable[str]]
+"""Says, given a device as it is and its queue at the last look, whether that is too long; in words."""
 
 
 def longer(before: QueueState, now: QueueState) -> str:
@@ -30,9 +32,13 @@ def longer(before: QueueState, now: QueueState) -> str:
 
 
 async def watch_devices(
-    fleet: Fleet, history: History, clock: Clock, alerts: AlertSink, changed: Changed | None = None
-) -> None:
-    """Until cancelled. Emulated machines do not change: they are not looked at."""
+    fleet: Fleet, history: History, clock: Clock, alerts: AlertSink, changed: Changed | None = None,
+    grown: Grown | None = None,
+) -> None:  # fmt: skip
+    """Until cancelled. Emulated machines do not change: they are not looked at.
+
+    ``grown`` judges queues, if there is somebody who knows each machine's; else it is by how much they grew.
+    """
     live = [one for one in map(fleet.backend, fleet.names()) if isinstance(one, LiveBackend)]
     while True:
         for backend in live:
@@ -45,7 +51,7 @@ async def watch_devices(
             found = await history.observe(device)
             if changed is not None and not device.status.takes_work:
                 await changed(device.name, f"it is {device.status.value}")
-            worse = longer(before, device.queue)
+            worse = longer(before, device.queue) if grown is None else await grown(device, before, history)
             if changed is not None and worse:
                 await changed(device.name, worse)
             if found:

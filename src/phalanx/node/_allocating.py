@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from phalanx.allocation import Bookable, Booked, Breakers, Learner, Placements, PolicyContext, Reservations, Trials
+from phalanx.allocation.limits import DeviceLimits
 from phalanx.allocation.money import Budgets
-from phalanx.core import AlertSink, AuditSink, InvalidInput, Store
+from phalanx.core import NS_PER_S, AlertSink, AuditSink, InvalidInput, Store
 from phalanx.devices import JOBS_AT_ONCE, Fleet, Jobs
 from phalanx.messaging import Bus
 from phalanx.node._batching import Batches, opened_batches
@@ -36,9 +37,14 @@ async def opened_placements(
         store, ports.clock, ports.offload, ports.rng.child("placements"), learner, policies, share=wanted.tried,
         audit=audit,
     )  # fmt: skip
+    limits = DeviceLimits(
+        store, ports.clock, audit, fresh_ns=round(wanted.fresh_h * 3_600 * NS_PER_S),
+        adaptive_freshness=wanted.adaptive_freshness, adaptive_queues=wanted.adaptive_queues,
+    )  # fmt: skip
+    await limits.recall()
     made = Placements(
         fleet, ports.clock, ports.offload, policies, policy=wanted.policy, k=wanted.laid_out, slots=JOBS_AT_ONCE,
-        trials=trials, breakers=Breakers(adaptive=wanted.adaptive_breakers),
+        trials=trials, breakers=Breakers(adaptive=wanted.adaptive_breakers), limits=limits,
     )  # fmt: skip
     promoted = await trials.recall()
     if promoted in made.policies:

@@ -11,6 +11,7 @@ from phalanx.adapters import provider_secret
 from phalanx.agents import Missions, Skill, Swarm, Toolbox
 from phalanx.allocation import Placements, Reservations
 from phalanx.allocation.forecasts import Forecasts
+from phalanx.allocation.limits import DeviceLimits
 from phalanx.allocation.money import Budgets
 from phalanx.allocation.reports import Reports
 from phalanx.balancing import Balancing
@@ -164,6 +165,12 @@ class Node:
     def device_history(self) -> History:
         """What was seen of devices over time."""
         return History(self.store, self.clock)
+
+    @property
+    def device_limits(self) -> DeviceLimits:
+        """How old calibrations may be, and when queues are long."""
+        assert self.placements.limits is not None, "a node's placements have them"
+        return self.placements.limits
 
     @property
     def workers(self) -> Workers:

@@ -155,6 +155,21 @@ class AllocationSection(Section):
         default=True,
         description="A device that fails now and then anyway is kept away from after more failures in a row than two.",
     )
+    fresh_h: float = Field(
+        48.0, ge=0, le=8_760, allow_inf_nan=False,
+        description="A machine whose calibration is older (in hours) is chosen only where no fresher one fits. 0: age "
+        "does not matter.",
+    )  # fmt: skip
+    adaptive_freshness: bool = Field(
+        default=False,
+        description="Calibrations of a machine may become older than that where its own history shows that little "
+        "changes meanwhile. Measured on a real trace it costs more than it gains.",
+    )
+    adaptive_queues: bool = Field(
+        default=True,
+        description="What waits for a machine is placed anew when its queue is longer than in 19 of 20 looks at it, "
+        "once it was looked at 256 times; else when it has doubled between two looks.",
+    )
     fidelity: float = Field(0.6, ge=0, le=1, description="How much fidelity counts for the policy `pareto`.")
     time: float = Field(0.2, ge=0, le=1, description="How much being done early counts for it.")
     money: float = Field(0.2, ge=0, le=1, description="How much a low price counts for it.")

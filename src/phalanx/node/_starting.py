@@ -50,7 +50,10 @@ def start_services(
     services.start("batches", node.batches.run)
     services.start("device-jobs", node.jobs.run)
     services.start(
-        "device-watch", lambda: watch_devices(node.fleet, node.device_history, clock, node.alerts, node.jobs.reconsider)
+        "device-watch",
+        lambda: watch_devices(
+            node.fleet, node.device_history, clock, node.alerts, node.jobs.reconsider, node.device_limits.look
+        ),
     )
     services.start("uptime", node.reports.uptime.run)
     _watch_worker(node, ports, services)

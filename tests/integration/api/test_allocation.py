@@ -53,3 +53,12 @@ def test_a_policy_is_promoted_by_an_admin_with_a_reason(on_node):
         assert unknown.status_code in {400, 422}
 
     on_node(work)
+
+
+@pytest.mark.requirement("LRN-3")
+def test_limits_of_machines_are_shown(on_node):
+    async def work(api):
+        found = (await api.http.get("/v1/allocation/limits")).raise_for_status().json()
+        assert found["items"] == [], "this node emulates its machines"
+
+    on_node(work)
