@@ -1,6 +1,8 @@
 """`phalanx events`: send events to a node, and look at what it took in."""
 
-from typing import BinaryIO
+from collections.abc import Callable
+from functools import partial
+from typing import Any, BinaryIO
 
 import click
 
@@ -18,27 +20,22 @@ def events() -> None:
 
 
 @events.command("send")
-@click.argument("file", type=click.File("rb"))
+@click.argument("files", type=click.File("rb"), nargs=-1, required=True)
 @click.option("--reader", default="auto", show_default=True, help="Format of the lines; auto looks at each.")
 @client_options
 @json_option
-def send(file: BinaryIO, reader: str, client: NodeClient, as_json: bool) -> None:
-    """Send FILE (`-` for standard input), one event a line, to the node.
+def send(files: tuple[BinaryIO, ...], reader: str, client: NodeClient, as_json: bool) -> None:
+    """Send FILES (`-` for standard input), one event a line, to the node, one file after the other.
 
     What is packed (gzip, bzip2, xz, zip, tar), event logs of Windows (EVTX), Zeek's own logs and JSON documents with a
     list of records are made into lines first; `phalanx intel read` shows beforehand what a node makes of them.
     A full intake is waited for. Each request carries an idempotency key made of its content and place in the file, so
     sending the same file again doubles nothing.
     """
-    import hashlib
-
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 
-    from phalanx.intel.reading import file_chunks
-
-    name = getattr(file, "name", "-")
-    sent = duplicates = 0
+    sent: list[dict[str, Any]] = []
     with Progress(
         TextColumn("{task.description}"),
         DownloadColumn(),
@@ -47,20 +44,40 @@ def send(file: BinaryIO, reader: str, client: NodeClient, as_json: bool) -> None
         console=Console(stderr=True),
         disable=as_json,
     ) as progress:
-        task = progress.add_task("sending", total=None)
-        for number, (chunk, how) in enumerate(file_chunks(file, str(name), reader)):
-            key = hashlib.blake2b(chunk, digest_size=16, key=str(number).encode()).hexdigest()
-            answer = _send_patiently(client, chunk, how, key)
-            sent += answer["events"]
-            duplicates += answer["events"] if answer.get("duplicate") else 0
-            progress.advance(task, len(chunk))
+        for file in files:
+            name = str(getattr(file, "name", "-"))
+            task = progress.add_task(f"sending {name}" if len(files) > 1 else "sending", total=None)
+            sent.append(_sent(client, file, name, reader, partial(progress.advance, task)))
+    accepted, there = (sum(one[what] for one in sent) for what in ("accepted", "already_there"))
     if as_json:
-        print_json({"accepted": sent, "already_there": duplicates})
-    else:
-        click.echo(
-            f"{sent} lines accepted, durable on the node; `phalanx events quarantine` shows any that cannot be read"
-            + (f" ({duplicates} were there already)" if duplicates else "")
-        )
+        each = {"files": sent} if len(files) > 1 else {}
+        print_json({"accepted": accepted, "already_there": there, **each})
+        return
+    if len(files) > 1:
+        for one in sent:
+            click.echo(f"{one['file']}: {one['accepted']} lines")
+    click.echo(
+        f"{accepted} lines accepted, durable on the node; `phalanx events quarantine` shows any that cannot be read"
+        + (f" ({there} were there already)" if there else "")
+    )
+
+
+def _sent(
+    client: NodeClient, file: BinaryIO, name: str, reader: str, advance: Callable[[int], None]
+) -> dict[str, Any]:  # fmt: skip
+    """One file; how many lines of it the node took, and had."""
+    import hashlib
+
+    from phalanx.intel.reading import file_chunks
+
+    accepted = there = 0
+    for number, (chunk, how) in enumerate(file_chunks(file, name, reader)):
+        key = hashlib.blake2b(chunk, digest_size=16, key=str(number).encode()).hexdigest()
+        answer = _send_patiently(client, chunk, how, key)
+        accepted += answer["events"]
+        there += answer["events"] if answer.get("duplicate") else 0
+        advance(len(chunk))
+    return {"file": name, "accepted": accepted, "already_there": there}
 
 
 def _send_patiently(client: NodeClient, chunk: bytes, reader: str, key: str) -> dict[str, int]:

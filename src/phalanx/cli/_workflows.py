@@ -12,6 +12,7 @@ from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._files import write_file
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
+from phalanx.cli._workflows_inputs import read_inputs
 from phalanx.cli._workflows_run import print_run, run_status
 from phalanx.cli._workflows_workers import WORKER_COMMANDS
 from phalanx.core import InvalidInput, is_id
@@ -146,33 +147,27 @@ def _add(client: NodeClient, file: Path) -> Any:
 @workflows.command("run")
 @click.argument("name")
 @click.option(
-    "--input", "inputs", multiple=True, metavar="KEY=VALUE", help="An input; a VALUE that is JSON is read so."
-)
+    "--input", "inputs", multiple=True, metavar="KEY=VALUE",
+    help="An input; a VALUE that is JSON is read so. KEY=@FILE takes it from a file, @FILE takes all inputs from one.",
+)  # fmt: skip
 @click.option("--within", type=click.FloatRange(0), default=0.0, help="Seconds until its deadline; 0: none.")
 @click.option("--id", "run", default="", help="Identifier of the run; the same one is one run.")
 @client_options
 @json_option
 def run(name: str, inputs: tuple[str, ...], within: float, run: str, client: NodeClient, as_json: bool) -> None:
-    """Begin a run of workflow NAME on the node; it answers at once. A NAME that ends in .yaml is brought first."""
+    """Begin a run of workflow NAME on the node; it answers at once. A NAME that ends in .yaml is brought first.
+
+    Files of inputs are JSON (.json), YAML (.yaml, .yml), rows of numbers (.csv), or else one value a line.
+    """
     if name.endswith((".yaml", ".yml")):
         name = _add(client, Path(name))["name"]
-    asked = {"workflow": name, "inputs": dict(map(_input, inputs)), "deadline_s": within, "run": run}
+    asked = {"workflow": name, "inputs": read_inputs(inputs), "deadline_s": within, "run": run}
     state = client.post("/v1/runs", content=json.dumps(asked).encode(), headers=_JSON)
     if as_json:
         print_json(state)
         return
     click.echo(f"run {state['id']} is {state['status']}")
     click.echo(f"see what comes of it: phalanx workflows status {state['id']}")
-
-
-def _input(text: str) -> tuple[str, Any]:
-    key, sign, value = text.partition("=")
-    if not (key and sign):
-        raise InvalidInput("--input", f"{text!r} is not KEY=VALUE")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
 
 
 @workflows.command("runs")

@@ -6,6 +6,7 @@ from urllib.parse import quote
 import click
 
 from phalanx.cli._client import NodeClient
+from phalanx.cli._found import print_found
 from phalanx.cli._output import Column, print_json, print_table
 from phalanx.core import NS_PER_MS
 
@@ -28,17 +29,26 @@ def print_run(client: NodeClient, run: str, as_json: bool) -> None:
     columns: list[Column] = [
         ("step", lambda row: row["step"]),
         ("status", lambda row: row["status"]),
-        ("from", lambda row: _ms(row["start_ns"]) if row["end_ns"] else "–"),
+        ("from", lambda row: _ms(row["start_ns"]) if row["end_ns"] or row["now"] or row["start_ns"] else "–"),
         ("took", lambda row: _ms(row["end_ns"] - row["start_ns"]) if row["end_ns"] else "–"),
         ("hand-over", lambda row: _ms(row["handover_ns"]) if row["handover_ns"] >= 0 else "–"),
         ("on", lambda row: ", ".join(row["windows"]) or row["kind"]),
         ("critical", lambda row: "yes" if row["critical"] else "–"),
-        ("why", lambda row: row["why"] or row["decided"] or "; ".join(one["reason"] for one in row["placed"]) or "–"),
+        (
+            "why",
+            lambda row: row["why"] or row["decided"] or "; ".join(one["reason"] for one in row["placed"]) or _now(row),
+        ),
     ]
     print_table("Steps", chart["bars"], columns, empty="it has no steps")
     stays = [{"step": bar["step"], **one} for bar in chart["bars"] for one in bar["placed"]]
     if stays:
         print_table("Circuits at devices", stays, _STAYS, empty="")
+    for step in found["steps"]:
+        print_found(step)
+
+
+def _now(row: Any) -> str:
+    return "; ".join(f"{one['stage']}, {one['device']}: {one['reason']}" for one in row["now"]) or "–"
 
 
 def _ms(ns: int) -> str:

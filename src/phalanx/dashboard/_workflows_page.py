@@ -14,7 +14,7 @@ from phalanx.dashboard._limits import MAX_RUNS_SHOWN, MAX_TURNS_SHOWN
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._sections import WORKFLOWS
 from phalanx.trust import Principal
-from phalanx.workflows import Gantt, RunState, RunStatus, Template, gantt_svg, window_told
+from phalanx.workflows import Gantt, RunState, RunStatus, Template, gantt_svg, now_told, window_told
 from phalanx.workflows.operations import Assessed
 from phalanx.workflows.workers import WorkerShown
 
@@ -36,6 +36,7 @@ class WorkflowsPage:
     assessed: Assessed | None
     going_on: bool
     told = staticmethod(window_told)
+    now_told = staticmethod(now_told)
     workers: tuple[WorkerShown, ...]
 
 

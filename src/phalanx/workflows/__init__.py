@@ -34,7 +34,7 @@ from phalanx.workflows._errors import (
     WorkflowError,
 )
 from phalanx.workflows._files import read_workflow
-from phalanx.workflows._gantt import Bar, Gantt, gantt_of, gantt_svg, window_told
+from phalanx.workflows._gantt import Bar, Gantt, gantt_of, gantt_svg, now_told, window_told
 from phalanx.workflows._placing import Criticality, Mode, OverSpent, Placing
 from phalanx.workflows._portable import portable
 from phalanx.workflows._records import (
@@ -51,6 +51,7 @@ from phalanx.workflows._records import (
 from phalanx.workflows._replaying import StepReplayed
 from phalanx.workflows._states import RUN_STATES, Move, RunState, RunStates, RunStatus, Wanted
 from phalanx.workflows._template import Step, StepContext, StepKind, StepOutput, StepWork, Template
+from phalanx.workflows._underway import CircuitNow, Underway
 from phalanx.workflows._windows import CircuitWindow
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "WORKFLOW_FILES",
     "Assessments",
     "Bar",
+    "CircuitNow",
     "CircuitWindow",
     "Criticality",
     "Definitions",
@@ -98,6 +100,7 @@ __all__ = [
     "StepWork",
     "Taken",
     "Template",
+    "Underway",
     "Wanted",
     "Workflow",
     "WorkflowError",
@@ -105,6 +108,7 @@ __all__ = [
     "assessment_put",
     "gantt_of",
     "gantt_svg",
+    "now_told",
     "portable",
     "read_workflow",
     "step_result_id",

@@ -27,6 +27,7 @@ from phalanx.workflows._desk import Desk
 from phalanx.workflows._limits import MAX_JOBS_OF_CIRCUIT
 from phalanx.workflows._placing import BEST, Criticality, OverSpent
 from phalanx.workflows._stays import Stay, Stays
+from phalanx.workflows._underway import OpenCircuit
 from phalanx.workflows._urgency import priority_of
 from phalanx.workflows._windows import CircuitWindow
 
@@ -43,18 +44,31 @@ class BookedCircuits:
         self._stays = Stays(desk.calendar, clock)
 
     async def run(
-        self, step: "StepCircuits", n: int, circuit: Circuit, chosen: Chosen, *, shots: int, seed: int
-    ) -> tuple[ShotResult, CircuitWindow]:
+        self, step: "StepCircuits", n: int, circuit: Circuit, chosen: Chosen, opened: OpenCircuit, *, shots: int,
+        seed: int,
+    ) -> tuple[ShotResult, CircuitWindow]:  # fmt: skip
         """The ``n``-th circuit of ``step``. Raises ``OverBudget``, ``Unavailable``, and what is wrong with it."""
         key, job = await self._known(step, n, circuit, shots, seed)
-        if job is None:
-            stay, reason = await self._there(step, circuit, chosen, shots)
+        if job is not None:
+            return await self._ended(step, circuit, job, None, opened)
+        stay, reason = await self._there(step, circuit, chosen, opened, shots)
+        try:
             job = await self._submitted(step, circuit, stay, reason, key, shots=shots, seed=seed)
-        step.job = job.id
+            return await self._ended(step, circuit, job, stay, opened)
+        finally:
+            step.there -= 1
+            if not step.there:
+                step.nobody_there.set()
+
+    async def _ended(
+        self, step: "StepCircuits", circuit: Circuit, job: Job, stay: Stay | None, opened: OpenCircuit
+    ) -> tuple[ShotResult, CircuitWindow]:
+        opened.device, opened.reason, opened.waits = job.device, job.reason, False
+        step.jobs.add(job.id)
         ended, expected = await asyncio.gather(
             self.desk.jobs.ended(job.tenant, job.id), self._expected(circuit, job.device, job.coherence)
         )
-        step.job = ""
+        step.jobs.discard(job.id)
         if ended.state is not JobState.COMPLETED or ended.provenance is None:
             raise Unavailable(
                 ended.device, f"job {ended.id} {ended.state.value.lower()}: {ended.error or 'no word why'}"
@@ -62,7 +76,7 @@ class BookedCircuits:
         if ended.device != job.device:
             expected = await self._expected(circuit, ended.device, ended.coherence)
         self._stays.learn(ended.device, max(0.0, (ended.finished_at_ns - ended.started_at_ns) / NS_PER_S))
-        window = await self._window(step, ended, expected)
+        window = await self._window(ended, stay, expected)
         step.spent += window.cost
         return ShotResult(ended.counts, ended.provenance, ended.used_s), window
 
@@ -75,11 +89,11 @@ class BookedCircuits:
 
     async def abandon(self, step: "StepCircuits") -> None:
         """Nobody wants what is under way any more: the job is cancelled, and what it holds is free again."""
-        if step.job:
-            await self.desk.jobs.cancel(step.of.tenant, step.job)
+        for job in sorted(step.jobs):
+            await self.desk.jobs.cancel(step.of.tenant, job)
         if step.left_behind is not None and step.left_behind.booking is not None:
             await self._stays.given_back(step.of, step.left_behind.booking)
-        step.job, step.left_behind = "", None
+        step.jobs, step.left_behind = set(), None
 
     async def _known(
         self, step: "StepCircuits", n: int, circuit: Circuit, shots: int, seed: int
@@ -95,9 +109,21 @@ class BookedCircuits:
         raise Unavailable("a device", f"{MAX_JOBS_OF_CIRCUIT} jobs of this circuit came to nothing")
 
     async def _there(
-        self, step: "StepCircuits", circuit: Circuit, chosen: Chosen, shots: int
+        self, step: "StepCircuits", circuit: Circuit, chosen: Chosen, opened: OpenCircuit, shots: int
     ) -> tuple[Stay, str]:  # fmt: skip
-        """The step at a machine that fits: the one where it is, else the one that was chosen. And why there."""
+        """The step at a machine that fits: the one where it is, else the one that was chosen. And why there.
+
+        It counts as there until the circuit has ended: nobody takes the step elsewhere before.
+        """
+        async with step.moving:
+            stay, reason = await self._moved(step, circuit, chosen, opened, shots)
+            step.there += 1
+            step.nobody_there.clear()
+            return stay, reason
+
+    async def _moved(
+        self, step: "StepCircuits", circuit: Circuit, chosen: Chosen, opened: OpenCircuit, shots: int
+    ) -> tuple[Stay, str]:  # fmt: skip
         stays_on = step.stay is not None and step.stay.device in chosen.order
         device = step.stay.device if step.stay is not None and stays_on else chosen.device
         model = self._fleet.backend(device).device
@@ -105,11 +131,15 @@ class BookedCircuits:
         check_runs(model, circuit)
         seen = features(circuit)
         run_s = run_seconds(model, seen, shots)
+        opened.device, opened.stay = device, step.stay
         if step.stay is not None and not stays_on:
+            await step.nobody_there.wait()
             await self.leave(step)
         if step.stay is None:
             priority = priority_of(seen, model, step.of.asked.criticality)
-            step.stay = await self._stays.begun(step.of, model, priority, run_s)
+            opened.stay = stay = Stay(model.name, priority)
+            await self._stays.begun(step.of, stay, model, run_s)
+            step.stay = stay
             step.stay_reason = chosen.reason
         else:
             await self._stays.longer(step.of, step.stay, model, run_s)
@@ -152,11 +182,11 @@ class BookedCircuits:
         except PhalanxError:
             return None
 
-    async def _window(self, step: "StepCircuits", job: Job, expected: tuple[float, float] | None) -> CircuitWindow:
+    async def _window(self, job: Job, stay: Stay | None, expected: tuple[float, float] | None) -> CircuitWindow:
         assert job.provenance is not None, job.id
         known = self._fleet.backend(job.device).device.calibration
         spent = await self.desk.spent(job.tenant, job.id)
-        stay = step.stay if step.stay is not None and step.stay.device == job.device else None
+        stay = stay if stay is not None and stay.device == job.device else None
         booking = None if stay is None else stay.booking
         age_s = (job.at_ns - known.calibrated_at_ns) / NS_PER_S if known.calibrated_at_ns else None
         window = CircuitWindow(

@@ -37,10 +37,12 @@ from phalanx.workflows._limits import (
     CIRCUIT_WIDTHS,
     CIRCUITS_AT_ONCE,
     DECLARED_CIRCUIT_S,
+    JOBS_OF_STEP_AT_ONCE,
     MAX_WAITING_CIRCUITS,
 )
 from phalanx.workflows._placing import Mode, OverSpent
 from phalanx.workflows._stays import Circumstances, Stay
+from phalanx.workflows._underway import OpenCircuit
 from phalanx.workflows._windows import CircuitWindow, note
 
 POOL = "devices"
@@ -52,11 +54,16 @@ class StepCircuits:
     def __init__(self, circuits: "Circuits", name: str, of: Circumstances) -> None:
         self._circuits, self.name, self.of = circuits, name, of
         self._count = 0
-        # Circuits that are jobs go one after the other: the step has one machine at a time.
-        self.turn = asyncio.Lock()
+        # The step has one machine at a time, and some jobs there at once. Under a budget of its own they go one by
+        # one: what one costs is known before the next is chosen a device for.
+        self.turn = asyncio.Semaphore(JOBS_OF_STEP_AT_ONCE)
+        self.paying = asyncio.Semaphore(1 if self.of.asked.budget else MAX_WAITING_CIRCUITS)
+        self.moving, self.nobody_there, self.there = asyncio.Lock(), asyncio.Event(), 0
+        self.nobody_there.set()
+        self.open: dict[int, OpenCircuit] = {}
         self.windows: list[CircuitWindow] = []
         self.spent = 0.0
-        self.job = ""
+        self.jobs: set[str] = set()
         self.stay: Stay | None = None
         self.left_behind: Stay | None = None
         self.stay_reason = ""
@@ -66,7 +73,9 @@ class StepCircuits:
 
     async def __call__(self, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
         self._count += 1
-        return await self._circuits.run(self, self._count, circuit, shots=shots, seed=seed)
+        number = self._count
+        async with self.paying:
+            return await self._circuits.run(self, number, circuit, shots=shots, seed=seed)
 
     async def close(self, *, give_back: bool = True) -> None:
         """The step is over, or this attempt at it."""
@@ -126,17 +135,29 @@ class Circuits:
     async def run(self, step: StepCircuits, n: int, circuit: Circuit, *, shots: int, seed: int) -> ShotResult:
         """Run one circuit wherever the router or the policy says, and note where it was, when and why."""
         chosen = await self._chosen(step, circuit, shots)
+        opened = OpenCircuit(device=chosen.device, reason=chosen.reason, since_ns=self._clock.wall_ns())
+        step.open[n] = opened
+        try:
+            return await self._ran(step, n, circuit, chosen, opened, shots=shots, seed=seed)
+        finally:
+            del step.open[n]
+
+    async def _ran(
+        self, step: StepCircuits, n: int, circuit: Circuit, chosen: Chosen, opened: OpenCircuit, *, shots: int,
+        seed: int,
+    ) -> ShotResult:  # fmt: skip
         device = self._fleet.backend(chosen.device).device
         if self._booked is not None and step.of.run:
             free = device.origin is Origin.SIMULATED and await self._booked.desk.is_free(device, step.of.tenant)
             if not free:
+                opened.waits = True
                 async with step.turn:
-                    result, window = await self._booked.run(step, n, circuit, chosen, shots=shots, seed=seed)
+                    result, window = await self._booked.run(step, n, circuit, chosen, opened, shots=shots, seed=seed)
                 note(step.windows, window)
                 return result
         elif device.origin is not Origin.SIMULATED and (step.of.asked.mitigate or step.of.asked.coherence):
             raise Unavailable("mitigation", "circuits are treated as jobs of a node, and this engine has none")
-        return await self._at_once(step, n, circuit, chosen, shots=shots, seed=seed)
+        return await self._at_once(step, n, circuit, chosen, opened, shots=shots, seed=seed)
 
     async def close(self, step: StepCircuits, *, give_back: bool) -> None:
         if self._booked is not None:
@@ -197,8 +218,9 @@ class Circuits:
         return found
 
     async def _at_once(
-        self, step: StepCircuits, n: int, circuit: Circuit, chosen: Chosen, *, shots: int, seed: int
-    ) -> ShotResult:
+        self, step: StepCircuits, n: int, circuit: Circuit, chosen: Chosen, opened: OpenCircuit, *, shots: int,
+        seed: int,
+    ) -> ShotResult:  # fmt: skip
         name = f"{step.name}/{n}"
         # Elsewhere means where answers are of the same kind: an ideal result does not become a noisy one unasked.
         fitting = {device: self._fleet.backend(device).device.provider for device in chosen.order}
@@ -214,7 +236,7 @@ class Circuits:
                 device = next(one for one in chosen.order if one in eligible)
                 began(device)
                 return device, await self._on(device, circuit, shots=shots, seed=seed)
-            device = self.pool.seats[ticket.resource].resource.name
+            opened.device = device = self.pool.seats[ticket.resource].resource.name
             began(device)
             ok = False
             try:

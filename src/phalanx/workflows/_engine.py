@@ -76,6 +76,7 @@ class _Ongoing:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     error: PhalanxError | None = None
     keeper: Keeper | None = None
+    execution: Execution | None = None
 
 
 class Engine:
@@ -229,13 +230,18 @@ class Engine:
         return await self._wished(tenant, run, self._wish(by, reason).to_cancel)
 
     async def gantt(self, tenant: TenantId, run: str) -> Gantt:
-        """The chart of a run as far as it has come. Raises ``NotFound``."""
+        """The chart of a run as far as it has come, with what this engine has its steps do now. Raises ``NotFound``."""
         begun, held = await self.runs.get(tenant, run), await self.states.held(tenant, run)
         if begun is None or held is None:
             raise NotFound("run", run)
         results = await self.runs.steps(tenant, run)
         attempts = await attempts_of(self._around.store, tenant, run)
-        return gantt_of(self.template(begun.template), begun, held.state, results, attempts)
+        ongoing = self._ongoing.get((tenant, run))
+        underway = {} if ongoing is None or ongoing.execution is None else ongoing.execution.underway()
+        return gantt_of(
+            self.template(begun.template), begun, held.state, results, attempts, underway,
+            now_ns=self._around.clock.wall_ns(),
+        )  # fmt: skip
 
     async def replay(self, tenant: TenantId, run: str, *, step: str = "") -> list[StepReplayed]:
         """Do the pure steps of a run again, or one of them, and say which give something else. Keeps nothing.
@@ -284,7 +290,7 @@ class Engine:
         fresh = held.state.fence == 1 and held.state.status is RunStatus.RUNNING
         done = [] if fresh else await self.runs.steps(run.tenant, run.id)
         attempts = [] if fresh else await attempts_of(self._around.store, run.tenant, run.id)
-        execution = Execution(self._around, template, run, keeper, done, attempts)
+        execution = ongoing.execution = Execution(self._around, template, run, keeper, done, attempts)
         await execution.finish()
         return execution.results
 

@@ -16,6 +16,7 @@ from phalanx.workflows._performing import Performed, Performer, Surroundings
 from phalanx.workflows._records import STEP_RESULTS, Run, StepResult, step_result_id, step_result_put
 from phalanx.workflows._states import RunState, RunStatus, Wanted, moved
 from phalanx.workflows._template import Step, StepOutput, Template
+from phalanx.workflows._underway import Underway
 from phalanx.workflows._undoing import take_back
 
 
@@ -80,6 +81,10 @@ class Execution:
             await self._end(RunStatus.FAILED, missed.reason, step=missed.step, field=missed.field)
             raise missed from late
         await self._settle()
+
+    def underway(self) -> dict[str, Underway]:
+        """What each step does that has what it needs and is not done."""
+        return {name: one for name, one in self._performer.underway().items() if name not in self.results}
 
     def _left_s(self) -> float | None:
         deadline_ns = self._keeper.state.deadline_ns

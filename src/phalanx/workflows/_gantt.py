@@ -5,7 +5,7 @@ needed to the step's own beginning. The **critical path** is walked back from th
 step it needed that ended last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
 import msgspec
@@ -13,17 +13,21 @@ import msgspec
 from phalanx.core import NS_PER_MS
 from phalanx.workflows._attempts import StepAttempt
 from phalanx.workflows._records import FALLBACK_WAY, Run, StepResult
-from phalanx.workflows._states import RunState
+from phalanx.workflows._states import RunState, RunStatus
 from phalanx.workflows._template import Template
+from phalanx.workflows._underway import RUNS, CircuitNow, Underway
 from phalanx.workflows._windows import CircuitWindow
 from phalanx.workflows.workers import PieceDone
 
+_TOLD_CHARS = 120
 _WIDTH, _LEFT, _ROW, _TOP, _RIGHT = 960, 200, 26, 46, 24
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
     """One step. Times are nanoseconds since the run began; ``handover_ns`` is -1 where it needed nothing.
 
+    ``status`` says of a step that is not done whether it is ``running``, ``waiting`` for a place among steps of its
+    kind, or ``to come``; ``start_ns`` is since when, and ``now`` where its circuits are at this moment, and why.
     ``windows`` are the devices that its circuits ran on, as ``origin on device``; ``placed`` says when, and why there.
     ``pieces`` are what was done in processes, of this node or of workers.
     ``why`` is the reason of a classical answer that was not wanted; ``way`` and ``decided`` say who answered a quantum
@@ -39,6 +43,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     handover_ns: int = -1
     windows: tuple[str, ...] = ()
     placed: tuple[CircuitWindow, ...] = ()
+    now: tuple[CircuitNow, ...] = ()
     pieces: tuple[PieceDone, ...] = ()
     why: str = ""
     way: str = ""
@@ -48,7 +53,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gantt(msgspec.Struct, frozen=True, kw_only=True):
-    """The chart of a run. ``critical_path`` is empty until every step is done."""
+    """The chart of a run. ``critical_path`` is empty until every step is done; ``now_ns`` 0 where none is at work."""
 
     run: str
     template: str
@@ -57,12 +62,15 @@ class Gantt(msgspec.Struct, frozen=True, kw_only=True):
     span_ns: int
     bars: tuple[Bar, ...]
     critical_path: tuple[str, ...]
+    now_ns: int = 0
 
 
 def gantt_of(
-    template: Template, run: Run, state: RunState, results: Sequence[StepResult], attempts: Sequence[StepAttempt]
-) -> Gantt:
-    """The chart of ``run`` as far as it has come."""
+    template: Template, run: Run, state: RunState, results: Sequence[StepResult], attempts: Sequence[StepAttempt],
+    underway: Mapping[str, Underway] | None = None, *, now_ns: int = 0,
+) -> Gantt:  # fmt: skip
+    """The chart of ``run`` as far as it has come; ``underway`` is what its steps do at ``now_ns``."""
+    underway = {name: one for name, one in (underway or {}).items() if state.status is RunStatus.RUNNING}
     by_step = {result.step: result for result in results}
     path = _critical(template, by_step)
     bars = []
@@ -73,6 +81,8 @@ def gantt_of(
             step=step.name, kind=step.kind.value, needs=step.needs, failed_attempts=failed,
             status="failed" if state.step == step.name else "to come",
         )  # fmt: skip
+        if found is None and step.name in underway:
+            bar = _going_on(bar, underway[step.name], run.at_ns)
         if found is not None:
             ready = max((by_step[need].finished_ns for need in step.needs if need in by_step), default=None)
             bar = msgspec.structs.replace(
@@ -93,10 +103,26 @@ def gantt_of(
                 critical=step.name in path,
             )
         bars.append(bar)
-    span_ns = max((bar.end_ns for bar in bars), default=0)
+    at_ns = max(0, now_ns - run.at_ns) if underway else 0
+    span_ns = max((at_ns, *(bar.end_ns for bar in bars)))
     return Gantt(
         run=run.id, template=run.template, status=state.status.value, begun_ns=run.at_ns, span_ns=span_ns,
-        bars=tuple(bars), critical_path=path,
+        bars=tuple(bars), critical_path=path, now_ns=at_ns,
+    )  # fmt: skip
+
+
+def _going_on(bar: Bar, underway: Underway, at_ns: int) -> Bar:
+    now = tuple(
+        msgspec.structs.replace(
+            one, since_ns=one.since_ns - at_ns,
+            booked_from_ns=one.booked_from_ns - at_ns if one.booking else 0,
+            booked_until_ns=one.booked_until_ns - at_ns if one.booking else 0,
+        )
+        for one in underway.circuits
+    )  # fmt: skip
+    return msgspec.structs.replace(
+        bar, status="running" if underway.started_ns else "waiting", now=now,
+        start_ns=(underway.started_ns or underway.ready_ns) - at_ns,
     )  # fmt: skip
 
 
@@ -143,14 +169,13 @@ def gantt_svg(gantt: Gantt) -> str:
         ),
     ]
     for at, bar in enumerate(gantt.bars):
-        parts += _row(bar, _TOP + _ROW * at, per_ns)
+        y = _TOP + _ROW * at
+        parts += _row(bar, y, per_ns) if bar.end_ns else _unfinished(bar, y, per_ns, gantt.now_ns)
     return "\n".join((*parts, "</svg>", ""))
 
 
 def _row(bar: Bar, y: int, per_ns: float) -> list[str]:
     label = f'<text x="8" y="{y + 17}">{escape(bar.step)}</text>'
-    if not bar.end_ns:
-        return [label, f'<text x="{_LEFT}" y="{y + 17}" fill="#666666">{bar.status}</text>']
     colour = "#c2570c" if bar.why or bar.way == FALLBACK_WAY else {"quantum": "#6d28d9"}.get(bar.kind, "#2563eb")
     x, width = _LEFT + bar.start_ns * per_ns, max(2.0, (bar.end_ns - bar.start_ns) * per_ns)
     outline = ' stroke="#000000" stroke-width="2"' if bar.critical else ""
@@ -165,6 +190,29 @@ def _row(bar: Bar, y: int, per_ns: float) -> list[str]:
             f"<title>{escape(told)}</title></rect>"
         ),
         *(_window(one, y, per_ns) for one in bar.placed),
+    ]
+
+
+def _unfinished(bar: Bar, y: int, per_ns: float, now_ns: int) -> list[str]:
+    """A step that is at work, waits, or is to come: an open bar up to now, with where its circuits are beside it."""
+    label = f'<text x="8" y="{y + 17}">{escape(bar.step)}</text>'
+    told = "; ".join((bar.status, *map(now_told, bar.now)))
+    if bar.status not in ("running", "waiting"):
+        return [label, f'<text x="{_LEFT}" y="{y + 17}" fill="#666666">{escape(told)}</text>']
+    x = _LEFT + bar.start_ns * per_ns
+    width = max(2.0, (now_ns - bar.start_ns) * per_ns)
+    line = "#6d28d9" if bar.kind == "quantum" else "#2563eb"
+    fill, dash = (
+        ("#ede9fe" if bar.kind == "quantum" else "#dbeafe", "") if bar.status == "running" else ("#ffffff", "6 3")
+    )
+    text = f'<text x="{_LEFT + 4}" y="{y + 17}" fill="#222222" font-size="11">{escape(told[:_TOLD_CHARS])}</text>'
+    return [
+        label,
+        (
+            f'<rect x="{x:.2f}" y="{y + 4}" width="{width:.2f}" height="18" rx="3" fill="{fill}" stroke="{line}" '
+            f'stroke-dasharray="{dash or "none"}"><title>{escape(f"{bar.step}: {told}")}</title></rect>'
+        ),
+        text,
     ]
 
 
@@ -184,6 +232,14 @@ def _window(window: CircuitWindow, y: int, per_ns: float) -> str:
         f'<rect x="{x:.2f}" y="{y + 2}" width="{max(1.0, end - x):.2f}" height="22" fill="none" stroke="#6d28d9" '
         f'stroke-dasharray="3 2"/>'
     )
+
+
+def now_told(now: CircuitNow) -> str:
+    """A circuit that is under way in words."""
+    parts = [f"{now.stage} on {now.device}" if now.stage == RUNS else f"{now.stage} at {now.device}", now.reason]
+    if now.booking and now.stage != RUNS:
+        parts.append(f"priority {now.priority}, {now.forecast_s:.3g} s foreseen")
+    return ": ".join(parts[:2]) + "".join(f", {one}" for one in parts[2:])
 
 
 def window_told(window: CircuitWindow) -> str:

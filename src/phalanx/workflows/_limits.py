@@ -20,6 +20,8 @@ MAX_FILES = 256
 # Circuits are of one kind, for what a device takes, up to each of these widths; what is wider is of the last.
 CIRCUIT_WIDTHS = (4, 8, 12, 16, 20, 24, 32, 64, 128, 4_096)
 # What a circuit is taken to need until one has been seen.
+# Circuits of one step that are jobs at the same time, all at the machine that the step has.
+JOBS_OF_STEP_AT_ONCE = 4
 DECLARED_CIRCUIT_S = 0.01
 # Circuits that one device runs at the same time, and that it may hold in all.
 CIRCUITS_AT_ONCE = 2

@@ -24,6 +24,7 @@ from phalanx.workflows._records import CIRCUITS_WAY, FALLBACK_WAY, Run, StepResu
 from phalanx.workflows._stays import Circumstances
 from phalanx.workflows._template import Step, StepContext, StepKind, StepOutput, StepWork
 from phalanx.workflows._turns import Turns
+from phalanx.workflows._underway import Underway
 from phalanx.workflows._windows import CircuitWindow
 from phalanx.workflows.workers import Crew, PieceDone, StepPieces
 
@@ -80,6 +81,7 @@ class Performer:
         self._last: dict[tuple[str, Work], int] = {}
         self._failed: dict[tuple[str, Work], int] = {}
         self._runners: dict[str, StepCircuits] = {}
+        self._at_work: dict[str, Underway] = {}
         for one in attempts:
             key = one.step, one.work
             self._last[key] = max(self._last.get(key, 0), one.number)
@@ -88,6 +90,22 @@ class Performer:
 
     async def perform(self, step: Step, results: dict[str, StepResult]) -> Performed:
         """Run the step, as often as its policy says. Raises ``StepFailed``."""
+        self._at_work[step.name] = Underway(ready_ns=self._around.clock.wall_ns())
+        try:
+            return await self._performed(step, results)
+        finally:
+            del self._at_work[step.name]
+
+    def underway(self) -> dict[str, Underway]:
+        """What each step that is not done does now."""
+        return {
+            name: replace(one, circuits=tuple(each.now() for each in self._runners[name].open.values()))
+            if name in self._runners
+            else one
+            for name, one in self._at_work.items()
+        }
+
+    async def _performed(self, step: Step, results: dict[str, StepResult]) -> Performed:
         needed = {need: results[need] for need in step.needs}
         if step.kind is StepKind.QUANTUM and step.placing.mode is Mode.CLASSICAL:
             return await self._fallen_back(step, needed, "", why="the step is to be answered classically")
@@ -149,6 +167,7 @@ class Performer:
         if reason:
             self._log.warning("step degraded", step=step.name, reason=reason)
         context = replace(self._context(step, needed, 1, None), started_ns=self._begun_ns())
+        self._begins(step, context.started_ns)
         try:
             async with _within(step.limit_s):
                 given = await step.fallback(context)
@@ -176,6 +195,7 @@ class Performer:
                 turn = self._around.turns[step.kind].of(self._run.tenant, first=bool(step.needs))
                 async with turn, _within(retry.attempt_s):
                     context = replace(context, started_ns=self._begun_ns())
+                    self._begins(step, context.started_ns)
                     given = await self._acted(act, context)
                 ended_ns = self._ended_ns(context.started_ns)
                 way, why = self._way(step)
@@ -239,6 +259,10 @@ class Performer:
         )  # fmt: skip
         made = self._runners[step.name] = self._around.circuits.runner(f"{run.id}/{step.name}", run.tenant, of)
         return made
+
+    def _begins(self, step: Step, started_ns: int) -> None:
+        if step.name in self._at_work:  # What is undone or done again is not shown.
+            self._at_work[step.name].started_ns = started_ns
 
     def _begun_ns(self) -> int:
         """Now, and later than anything that ended before: what follows is told after what it rests on."""

@@ -78,20 +78,19 @@ class Stays:
         """A circuit took so long there, waiting left out."""
         self._took_s[device] = 0.75 * self._took_s.get(device, took_s) + 0.25 * took_s
 
-    async def begun(self, of: Circumstances, model: DeviceModel, priority: int, run_s: float) -> Stay:
+    async def begun(self, of: Circumstances, stay: Stay, model: DeviceModel, run_s: float) -> None:
         """The machine is the step's when this returns, and its window open. Raises ``NoWindow``."""
         circuit_s = max(run_s, self._took_s.get(model.name, FIRST_CIRCUIT_S))
         ahead_s = self._lines.waiting(model.name) * WINDOW_CIRCUITS * circuit_s
-        stay = Stay(model.name, priority, forecast_s=ahead_s + _queued_s(model))
+        stay.forecast_s = ahead_s + _queued_s(model)
         begun_ns = self._clock.monotonic_ns()
-        await self._lines.enter(model.name, priority, begun_ns / NS_PER_S)
+        await self._lines.enter(model.name, stay.priority, begun_ns / NS_PER_S)
         try:
             await self._open(of, stay, model, circuit_s)
         except BaseException:
             self._lines.leave(model.name)
             raise
         stay.waited_s = (self._clock.monotonic_ns() - begun_ns) / NS_PER_S
-        return stay
 
     async def longer(self, of: Circumstances, stay: Stay, model: DeviceModel, run_s: float) -> None:
         """Another window, where what is left of this one is too short for one more circuit."""

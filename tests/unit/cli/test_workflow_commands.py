@@ -33,7 +33,7 @@ STAY = {
 }  # fmt: skip
 BAR = {
     "step": "a", "kind": "quantum", "needs": [], "status": "done", "start_ns": 0, "end_ns": 2_000_000,
-    "handover_ns": 500_000, "windows": ["simulated on local.statevector"], "placed": [STAY], "why": "",
+    "now": [], "handover_ns": 500_000, "windows": ["simulated on local.statevector"], "placed": [STAY], "why": "",
     "decided": "x.good (quantum)", "failed_attempts": 0, "critical": True,
 }  # fmt: skip
 OPERATION = {"name": "look", "title": "Look", "step_kind": "classical", "takes": ["values"], "gives": ["found"]}
@@ -88,6 +88,64 @@ def test_a_run_is_begun_with_inputs_and_steered(run):
         assert run(what, "r-1", "--reason", "why").exit_code == 0
         assert run.asked[-1] == (f"/v1/runs/r-1/{what}", {"reason": "why"})
     assert "is not KEY=VALUE" in str(run("run", "t", "--input", "n").exception)
+
+
+@pytest.mark.requirement("HWF-4")
+def test_the_status_of_a_run_tells_its_verdict_and_what_stands_beside_quantum_answers(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    costs = {"error": 0.0, "cost": 8, "cost_unit": "questions"}
+    search = {
+        "step": "search", "provenance": [{"origin": "simulated"}],
+        "output": {
+            "quantum": {"method": "grover", "value": 1.0, **costs}, "claim": "fewer questions",
+            "classical": [{"method": "scan", "value": 1.0, **costs}],
+        },
+    }  # fmt: skip
+    fused = {
+        "verdict": "suspicious", "probability": 0.41, "interval": [0.2, 0.6], "confidence": 0.36, "calibrated": False,
+        "degraded": "search was answered classically", "turns": [{"text": "without search it is benign"}],
+        "parts": [{"name": "search", "probability": 0.4, "log_odds": 0.5, "summary": "1 of 3 is on the list"}],
+    }  # fmt: skip
+    case = {
+        "verdict": "benign", "probability": 0.1, "interval": [0.0, 0.2], "confidence": 0.8, "degraded": "",
+        "subject": {"type": "host", "value": "fs-01"},
+        "contributions": [{"step": "estimate", "value": 0.1, "summary": "little"}],
+    }  # fmt: skip
+    steps = [
+        search, {"step": "assess", "provenance": [], "output": {"about": "dc-1", "fused": fused}},
+        {"step": "triage", "provenance": [], "output": case}, {"step": "plain", "provenance": [], "output": 3},
+    ]  # fmt: skip
+    monkeypatch.setitem(ANSWERS, "/v1/runs/r-1", {"state": STATE, "steps": steps})
+    told = run("status", "r-1").output
+    for part in (
+        "dc-1: suspicious, probability 0.41 [0.20, 0.60], confidence 0.36, not calibrated", "1 of 3 is on the list",
+        "less sure, since search was answered classically", "would change it: without search it is benign",
+        "host fs-01: benign, probability 0.10", "quantum, simulated", "scan", "8 questions", "claim: fewer questions",
+    ):  # fmt: skip
+        assert part in told, told
+
+
+def test_inputs_are_read_from_files(run, tmp_path):
+    (tmp_path / "all.yaml").write_text("source: web-1\nlimit: 3\n")
+    (tmp_path / "links.json").write_text('[["a", "b", 0.5]]')
+    (tmp_path / "rows.csv").write_text("1,2.5\n\n3,4\n")
+    (tmp_path / "seen.txt").write_text("one\n two \n")
+    given = [f"@{tmp_path}/all.yaml", "limit=4"]
+    given += [f"{name}=@{tmp_path}/{file}" for name, file in
+              (("links", "links.json"), ("rows", "rows.csv"), ("seen", "seen.txt"))]  # fmt: skip
+    assert run("run", "t", *(word for one in given for word in ("--input", one))).exit_code == 0
+    assert run.asked[-1][1]["inputs"] == {
+        "source": "web-1", "limit": 4, "links": [["a", "b", 0.5]], "rows": [[1.0, 2.5], [3.0, 4.0]],
+        "seen": ["one", "two"],
+    }  # fmt: skip
+    (tmp_path / "rows.csv").write_text("1,2\n3,x\n")
+    (tmp_path / "bad.json").write_text("[1,")
+    for wrong, told in (("rows=@rows.csv", "line 2"), ("x=@bad.json", "bad.json"), ("x=@none.txt", "none.txt"),
+                        ("@links.json", "names")):  # fmt: skip
+        key, sign, name = wrong.rpartition("@")
+        failed = run("run", "t", "--input", f"{key}{sign}{tmp_path}/{name}")
+        assert failed.exit_code != 0
+        assert told in str(failed.exception), wrong
 
 
 def test_the_chart_is_written_as_a_picture(run, tmp_path):

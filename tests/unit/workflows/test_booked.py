@@ -318,6 +318,66 @@ def test_a_step_waits_for_a_machine_that_somebody_booked_and_not_beyond_its_limi
     simulated(main)
 
 
+def test_circuits_of_one_step_are_jobs_at_the_same_machine_at_the_same_time_within_what_it_may_spend():
+    def together(name, **placing):
+        async def ask(context):
+            found = await asyncio.gather(
+                *(context.run_circuit(one, shots=100, seed=at) for at, one in enumerate((BELL, GHZ, BELL, GHZ)))
+            )
+            return StepOutput(value=len(found), provenance=tuple(one.provenance for one in found))
+
+        async def instead(_):
+            return -1
+
+        step = Step(name="ask", kind=StepKind.QUANTUM, run=ask, fallback=instead, placing=Placing(**placing))
+        return Template(name=name, title="At once", steps=(step,))
+
+    async def main(world):
+        lab = Lab(world, machine(), took_s=1.0)
+        async with House(world, lab).open() as house:
+            begun_ns = world.clock.wall_ns()
+            result = await house.run(together("free"), "free")
+            assert result.output == 4
+            assert sum(one.circuits for one in result.windows) == 4
+            assert (world.clock.wall_ns() - begun_ns) / NS_PER_S < 3.5, "they overlap"
+            assert len(await house.windows()) == 1, "one window for all of them"
+            begun_ns = world.clock.wall_ns()
+            # Two dollars each: what is under way counts before the next is begun.
+            bounded = await house.run(together("bounded", budget=5.0), "bounded")
+            assert bounded.output == -1
+            spent = [await house.budgets.charge(DEFAULT_TENANT, job.id) for job in await house.all_jobs()]
+            assert sum(one.spent.get("USD", 0) for one in spent) / 1e6 <= 8.0 + 5.0
+
+    simulated(main)
+
+
+@pytest.mark.requirement("HWF-5")
+def test_the_chart_of_a_run_under_way_tells_where_circuits_wait_and_run():
+    async def main(world):
+        lab = Lab(world, machine(), took_s=5.0)
+        async with House(world, lab).open() as house:
+            now_ns = world.clock.wall_ns()
+            await house.calendar.book(
+                "somebody", Ask(demands={"x.good": 1}, duration_ns=30 * NS_PER_S, earliest_ns=now_ns)
+            )
+            going = asyncio.ensure_future(house.run(asking(BELL)))
+            await world.clock.sleep(5.0)
+            (waits,) = (await house.engine.gantt(DEFAULT_TENANT, run_id())).bars
+            assert (waits.status, waits.now[0].device, waits.now[0].stage) == (
+                "running", "x.good", "waits for its window",
+            )  # fmt: skip
+            assert waits.now[0].booked_from_ns >= 29 * NS_PER_S
+            assert waits.now[0].reason
+            await world.clock.sleep(27.0)
+            (runs,) = (await house.engine.gantt(DEFAULT_TENANT, run_id())).bars
+            assert runs.now[0].stage == "runs"
+            await going
+            (done,) = (await house.engine.gantt(DEFAULT_TENANT, run_id())).bars
+            assert (done.status, done.now) == ("done", ())
+
+    simulated(main)
+
+
 def test_the_most_urgent_step_has_the_machine_next_and_routine_makes_room():
     async def main(world):
         lab = Lab(world, machine(), took_s=1.0)

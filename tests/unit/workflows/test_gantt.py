@@ -7,6 +7,7 @@ import pytest
 
 from phalanx.core import DEFAULT_TENANT, NO_TRACE, Origin, Provenance, derive_id
 from phalanx.workflows import (
+    CircuitNow,
     CircuitWindow,
     Run,
     RunState,
@@ -15,6 +16,7 @@ from phalanx.workflows import (
     StepKind,
     StepResult,
     Template,
+    Underway,
     gantt_of,
     gantt_svg,
     window_told,
@@ -57,7 +59,7 @@ RESULTS = (
 )
 
 
-def chart(results, **state):
+def chart(results, underway=None, **state):
     run = Run(
         id=RUN, tenant=DEFAULT_TENANT, trace=NO_TRACE, at_ns=AT, template=TEMPLATE.name, shape=TEMPLATE.shape,
         inputs={}, seed=1,
@@ -66,7 +68,7 @@ def chart(results, **state):
         id=RUN, tenant=DEFAULT_TENANT, trace=NO_TRACE, at_ns=AT, template=TEMPLATE.name, queued_ns=AT,
         **{"status": RunStatus.DONE, **state},
     )  # fmt: skip
-    return gantt_of(TEMPLATE, run, state, results, ())
+    return gantt_of(TEMPLATE, run, state, results, (), underway, now_ns=AT + 400)
 
 
 @pytest.mark.requirement("HWF-5")
@@ -83,6 +85,29 @@ def test_a_run_that_is_under_way_shows_what_is_to_come():
     gantt = chart(RESULTS[:1], status=RunStatus.FAILED, step="q")
     assert gantt.critical_path == ()
     assert [bar.status for bar in gantt.bars] == ["done", "failed", "to come", "to come"]
+
+
+@pytest.mark.requirement("HWF-5")
+def test_steps_that_wait_and_run_are_drawn_up_to_now_with_device_and_reason():
+    waits = CircuitNow(
+        device="x.good", reason="likeliest to succeed", stage="waits for its window", since_ns=AT + 150,
+        booking="w", booked_from_ns=AT + 500, booked_until_ns=AT + 900, forecast_s=2.0, priority=120,
+    )  # fmt: skip
+    underway = {
+        "q": Underway(ready_ns=AT + 100, started_ns=AT + 120, circuits=(waits,)),
+        "side": Underway(ready_ns=AT + 110),
+    }
+    gantt = chart(RESULTS[:1], underway, status=RunStatus.RUNNING)
+    assert [bar.status for bar in gantt.bars] == ["done", "running", "waiting", "to come"]
+    assert [bar.start_ns for bar in gantt.bars] == [10, 120, 110, 0]
+    assert (gantt.now_ns, gantt.span_ns) == (400, 400)
+    assert (gantt.bars[1].now[0].booked_from_ns, gantt.bars[1].now[0].since_ns) == (500, 150)
+    drawn = gantt_svg(gantt)
+    titles = [found.text for found in ET.fromstring(drawn).iter("{http://www.w3.org/2000/svg}title")]
+    assert any("q: running; waits for its window at x.good: likeliest to succeed" in one for one in titles)
+    assert any("side: waiting" in one for one in titles)
+    paused = chart(RESULTS[:1], underway, status=RunStatus.PAUSED)
+    assert [bar.status for bar in paused.bars] == ["done", "to come", "to come", "to come"]
 
 
 def test_the_picture_is_well_formed_and_says_what_the_chart_says():

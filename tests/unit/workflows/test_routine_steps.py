@@ -26,6 +26,14 @@ ASKED = {
     "generate-traffic": {"attacks": FAR, "others": ROWS, "draws": 100, "columns": 2, "steps": 30},
     "segment-hosts": {"links": LINKS, "steps": 30},
 }  # fmt: skip
+ALL = ASKED | {
+    "choose-responses": {"actions": [["a", 0.4, 1.0], ["b", 0.3, 1.0], ["c", 0.5, 2.0]], "budget": 2},
+    "kernel-novelty": {"usual": ROWS, "asked": [FAR[0], ROWS[3]]},
+    "key-exposure": {"keys": [{"name": "vpn", "family": "RSA", "bits": 2048, "secret_until": 2040}]},
+    "search-indicators": {"values": ["v1", "v2", "v3"], "wanted": ["v2"]},
+    "spread-probability": {"links": [["a", "b", 0.5], ["b", "c", 0.5]], "source": "a", "goal": "c"},
+    "walk-paths": {"links": [["a", "b", 0.5], ["b", "c", 0.5]], "source": "a", "goal": "c"},
+}
 OPERATIONS = {one.name: one for one in BUILT_IN}
 
 
@@ -53,21 +61,22 @@ def _type(value):
 
 
 @pytest.mark.requirement("QML-1", "IRS-2", "HWF-1")
-@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("name", ALL)
 def test_a_routine_answers_as_a_step_with_its_classical_peers_and_without_any_device(name):
-    found = ran(name, ASKED[name])
+    found = ran(name, ALL[name])
     assert not found.degraded
     assert found.provenance
-    if name != "estimate-probability":
-        assert found.provenance[0].baselines, "what is classical stands beside it"
-    else:
-        assert found.output["monte_carlo_calls"] > found.output["calls"] / 10
-    again = ran(name, ASKED[name])
+    assert found.output["quantum"]["cost"] > 0
+    assert found.output["classical"], "what is classical stands beside it, on the same input"
+    assert all(one["method"] and one["cost_unit"] for one in found.output["classical"])
+    assert len(found.output["claim"]) > 20
+    again = ran(name, ALL[name])
     assert again.output == found.output, "the same seed, the same answer"
-    without = ran(name, ASKED[name], devices=False)
+    without = ran(name, ALL[name], devices=False)
     assert "no quantum device" in without.degraded
     assert not without.provenance
     assert set(without.output) == set(found.output)
+    assert (without.output["quantum"], without.output["claim"]) == (None, "")
 
 
 def test_what_the_steps_find():
@@ -111,7 +120,5 @@ def test_bad_input_fails_the_step_with_its_field(name, change, told, devices):
 
 def test_every_operation_that_asks_for_devices_is_quantum_and_has_a_stand_in():
     quantum = {one.name for one in BUILT_IN if one.kind is StepKind.QUANTUM}
-    assert quantum == set(ASKED) | {
-        "choose-responses", "kernel-novelty", "key-exposure", "search-indicators", "spread-probability", "walk-paths",
-    }  # fmt: skip
+    assert quantum == set(ALL)
     assert all(one.fallback is not None for one in BUILT_IN if one.kind is StepKind.QUANTUM)

@@ -19,12 +19,13 @@ from phalanx.quantum.routines._kernels import PhaseKernel, RidgeMachine, gaussia
 from phalanx.quantum.routines._responding import Action, choose_responses, expectation_and_gradient
 from phalanx.quantum.routines._searching import amplified, chance_of_marked, search_circuit, search_indicators
 from phalanx.quantum.routines._segmenting import Lowest, best_segments, lowest_energy, segment_energy, segment_hosts
-from phalanx.quantum.routines._spreading import estimate_compromise, spread_model, spread_threat
+from phalanx.quantum.routines._spreading import ESTIMATE_CLAIM, estimate_compromise, spread_model, spread_threat
 from phalanx.quantum.routines._walking import chance_at, mean_occupation, shortest_path, walk_paths
 
 __all__ = [
     "Action",
     "Answer",
+    "ESTIMATE_CLAIM",
     "Binning",
     "BoltzmannMachine",
     "BornMachine",

@@ -16,7 +16,7 @@ from phalanx.quantum._shots import ShotRunner
 from phalanx.quantum.routines._answer import Answer
 
 _UNIT = "draws of all links"
-_CLAIM = (
+ESTIMATE_CLAIM = (
     "about 1/ε draws of the model instead of 1/ε²; the exact sum is at hand at these sizes, and a draw on a quantum "
     "device takes far longer than a classical one"
 )
@@ -96,7 +96,7 @@ async def _answered(
         quantum=Baseline(
             method="iterative amplitude estimation", value=found.estimate, error=half, cost=found.calls, cost_unit=unit
         ),
-        classical=classical, agrees=found.agrees, claim=_CLAIM, provenance=found.provenance[0],
+        classical=classical, agrees=found.agrees, claim=ESTIMATE_CLAIM, provenance=found.provenance[0],
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from phalanx.quantum.routines import Answer, boosted_stumps, checked, classify, classify_by_kernel
 from phalanx.workflows._template import StepContext, StepOutput
-from phalanx.workflows.operations._contract import answered, operation
+from phalanx.workflows.operations._contract import Compared, answered, operation
 from phalanx.workflows.operations._quantum import need_quantum
 from phalanx.workflows.operations._signals import Signal
 
@@ -29,13 +29,12 @@ class ClassesAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     steps: int = 120
 
 
-class Classes(msgspec.Struct, frozen=True, kw_only=True):
+class Classes(Compared, frozen=True, kw_only=True):
     """How likely each row asked about is an attack; the signal is of the likeliest. ``accuracy`` is by method."""
 
     probability: list[float]
     accuracy: dict[str, float]
     method: str
-    claim: str
     signal: Signal
 
 
@@ -56,20 +55,20 @@ def run_stumps(asked: ClassesAsked) -> list[float]:
     return [float(one) for one in 1 / (1 + np.exp(-np.clip(odds, -60, 60)))]
 
 
-def _classes(name: str, chances: list[float], method: str, accuracy: dict[str, float], claim: str) -> Classes:
+def _classes(name: str, chances: list[float], method: str, accuracy: dict[str, float]) -> Classes:
     worst = max(chances)
     attacks = sum(one > 0.5 for one in chances)
     summary = f"{method}: {attacks} of {len(chances)} rows are attacks, the likeliest with {worst:.2f}"
     signal = Signal(
         name=name, probability=worst, interval=(max(0.0, worst - _WIDE), min(1.0, worst + _WIDE)), summary=summary
     )
-    return Classes(probability=chances, accuracy=accuracy, method=method, claim=claim, signal=signal)
+    return Classes(probability=chances, accuracy=accuracy, method=method, signal=signal)
 
 
 async def by_stumps(context: StepContext, asked: ClassesAsked) -> Classes:
     """Gradient boosting of trees with one split."""
     chances = await context.processes.run(run_stumps, asked)
-    return _classes(context.step, chances, "boosted stumps", {}, "")
+    return _classes(context.step, chances, "boosted stumps", {})
 
 
 @operation(
@@ -81,9 +80,7 @@ async def classes(context: StepContext, asked: ClassesAsked) -> StepOutput:
     need_quantum(context)
     answer: Answer = await context.processes.run(run_classes, asked, context.seed)
     found = answer.found
-    return answered(
-        _classes(context.step, found["probability"], answer.quantum.method, found["accuracy"], answer.claim), answer
-    )
+    return answered(_classes(context.step, found["probability"], answer.quantum.method, found["accuracy"]), answer)
 
 
 stumps = operation(

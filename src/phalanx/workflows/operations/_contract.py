@@ -7,14 +7,28 @@ anything runs. A quantum operation has a classical fallback that takes and gives
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 
-from phalanx.core import InvalidInput
+from phalanx.core import Baseline, InvalidInput
+from phalanx.quantum import AmplitudeEstimate
+from phalanx.quantum.routines import ESTIMATE_CLAIM, Answer
 from phalanx.workflows._template import StepContext, StepKind, StepOutput
 
+Stands = TypeVar("Stands", bound="Compared")
 OperationWork = Callable[[StepContext, Any], Awaitable[Any]]
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands beside every answer of a quantum operation: what it cost, and what classical methods give and cost.
+
+    Where a step was answered classically there is nothing quantum to compare: all are empty.
+    """
+
+    quantum: Baseline | None = None
+    classical: tuple[Baseline, ...] = ()
+    claim: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +85,22 @@ def _takes(name: str, work: OperationWork) -> type[msgspec.Struct]:
     return asked
 
 
-def answered(value: Any, answer: Any) -> StepOutput:
+def answered(value: Compared, answer: Answer) -> StepOutput:
     """A quantum routine's answer as a step's output."""
+    value = _beside(value, answer.quantum, answer.classical, answer.claim)
     return StepOutput(value=value, provenance=(answer.provenance,))
+
+
+def estimated(value: Compared, found: AmplitudeEstimate) -> StepOutput:
+    """A probability that was estimated on devices as a step's output."""
+    low, high = found.interval
+    ours = Baseline(
+        method="iterative amplitude estimation", value=found.estimate, error=(high - low) / 2, cost=found.calls,
+        cost_unit="calls of the model",
+    )  # fmt: skip
+    value = _beside(value, ours, found.provenance[0].baselines, ESTIMATE_CLAIM)
+    return StepOutput(value=value, provenance=found.provenance)
+
+
+def _beside(value: Stands, quantum: Baseline, classical: tuple[Baseline, ...], claim: str) -> Stands:
+    return msgspec.structs.replace(value, quantum=quantum, classical=classical, claim=claim)

@@ -13,7 +13,7 @@ from phalanx.quantum.routines import (
     smallest_divisor,
 )
 from phalanx.workflows._template import StepContext, StepOutput
-from phalanx.workflows.operations._contract import answered, operation
+from phalanx.workflows.operations._contract import Compared, answered, estimated, operation
 from phalanx.workflows.operations._quantum import need_quantum
 from phalanx.workflows.operations._signals import Signal
 
@@ -28,7 +28,7 @@ class EstimateAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     epsilon: float = 0.02
 
 
-class Estimated(msgspec.Struct, frozen=True, kw_only=True):
+class Estimated(Compared, frozen=True, kw_only=True):
     """How likely the attacker got through. ``monte_carlo_calls`` is what sampling takes for an interval as narrow."""
 
     probability: float
@@ -50,7 +50,7 @@ class SegmentsAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     steps: int = 80
 
 
-class Segments(msgspec.Struct, frozen=True, kw_only=True):
+class Segments(Compared, frozen=True, kw_only=True):
     """Two segments, what they cost, and the least that is possible."""
 
     segments: list[list[str]]
@@ -65,7 +65,7 @@ class SeriesAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     series: list[float]
 
 
-class Following(msgspec.Struct, frozen=True, kw_only=True):
+class Following(Compared, frozen=True, kw_only=True):
     """The next value, and how far each method was off on the last third, which it did not see."""
 
     next: float
@@ -79,12 +79,11 @@ class NumberAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     number: int
 
 
-class Factors(msgspec.Struct, frozen=True, kw_only=True):
+class Factors(Compared, frozen=True, kw_only=True):
     """Two factors; none when the attempts were used up."""
 
     factors: list[int]
     method: str
-    claim: str
 
 
 def _model(asked: EstimateAsked) -> AttackModel:
@@ -126,7 +125,7 @@ async def estimate(context: StepContext, asked: EstimateAsked) -> StepOutput:
     )
     calls = found.calls, found.monte_carlo_calls
     value = _estimated(context.step, "amplitude estimation", (found.estimate, *found.interval), model.exact(), calls)
-    return StepOutput(value=value, provenance=found.provenance)
+    return estimated(value, found)
 
 
 def run_segments(asked: SegmentsAsked, seed: int) -> Answer:
@@ -205,7 +204,7 @@ def run_division(asked: NumberAsked) -> int:
 async def divide(context: StepContext, asked: NumberAsked) -> Factors:
     """Trial division."""
     divisor = await context.processes.run(run_division, asked)
-    return Factors(factors=sorted((divisor, asked.number // divisor)), method="trial division", claim="")
+    return Factors(factors=sorted((divisor, asked.number // divisor)), method="trial division")
 
 
 @operation(
@@ -216,5 +215,5 @@ async def factors(context: StepContext, asked: NumberAsked) -> StepOutput:
     """Trial division beside it."""
     need_quantum(context)
     answer: Answer = await context.processes.run(run_factor, asked, context.seed)
-    value = Factors(factors=answer.found["factors"], method=answer.quantum.method, claim=answer.claim)
+    value = Factors(factors=answer.found["factors"], method=answer.quantum.method)
     return answered(value, answer)

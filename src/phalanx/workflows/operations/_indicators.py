@@ -4,7 +4,7 @@ import msgspec
 
 from phalanx.quantum.routines import Answer, search_indicators
 from phalanx.workflows._template import StepContext, StepOutput
-from phalanx.workflows.operations._contract import answered, operation
+from phalanx.workflows.operations._contract import Compared, answered, operation
 from phalanx.workflows.operations._quantum import need_quantum
 from phalanx.workflows.operations._signals import Signal
 
@@ -20,7 +20,7 @@ class SearchAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     trust: float = _HIT
 
 
-class Searched(msgspec.Struct, frozen=True, kw_only=True):
+class Searched(Compared, frozen=True, kw_only=True):
     """What was found, and the questions that it took."""
 
     found: list[str]

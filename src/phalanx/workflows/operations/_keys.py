@@ -14,7 +14,7 @@ from phalanx.core import InvalidInput, LimitExceeded
 from phalanx.quantum.resources import to_break
 from phalanx.quantum.routines import Answer, factor
 from phalanx.workflows._template import StepContext, StepOutput
-from phalanx.workflows.operations._contract import answered, operation
+from phalanx.workflows.operations._contract import Compared, answered, operation
 from phalanx.workflows.operations._quantum import need_quantum
 from phalanx.workflows.operations._signals import Signal
 
@@ -50,7 +50,7 @@ class KeyJudged(msgspec.Struct, frozen=True, kw_only=True):
     replace_with: str
 
 
-class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+class Exposure(Compared, frozen=True, kw_only=True):
     """What the toy run showed, and each key with what breaking it takes."""
 
     shown: str

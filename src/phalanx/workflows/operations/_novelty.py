@@ -7,7 +7,7 @@ import numpy.typing as npt
 from phalanx.core import InvalidInput, LimitExceeded, Rng
 from phalanx.quantum.routines import Answer, density_novelties, density_ranks, find_novelties, isolation
 from phalanx.workflows._template import StepContext, StepOutput
-from phalanx.workflows.operations._contract import answered, operation
+from phalanx.workflows.operations._contract import Compared, answered, operation
 from phalanx.workflows.operations._quantum import need_quantum
 from phalanx.workflows.operations._signals import Signal
 
@@ -22,7 +22,7 @@ class NoveltyAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     asked: list[list[float]]
 
 
-class Novel(msgspec.Struct, frozen=True, kw_only=True):
+class Novel(Compared, frozen=True, kw_only=True):
     """For each row asked about, the share of usual rows that are less unlike the others. The signal is of the worst."""
 
     ranks: list[float]

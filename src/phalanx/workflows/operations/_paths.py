@@ -8,7 +8,7 @@ from phalanx.core import InvalidInput, LimitExceeded
 from phalanx.quantum import estimate_probability
 from phalanx.quantum.routines import Answer, shortest_path, spread_model, walk_paths
 from phalanx.workflows._template import StepContext, StepOutput
-from phalanx.workflows.operations._contract import answered, operation
+from phalanx.workflows.operations._contract import Compared, answered, estimated, operation
 from phalanx.workflows.operations._quantum import need_quantum
 from phalanx.workflows.operations._signals import Signal
 
@@ -24,7 +24,7 @@ class LinksAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     epsilon: float = 0.02
 
 
-class Walked(msgspec.Struct, frozen=True, kw_only=True):
+class Walked(Compared, frozen=True, kw_only=True):
     """The nodes on a shortest path, and those that are most likely come by."""
 
     path: list[str]
@@ -33,7 +33,7 @@ class Walked(msgspec.Struct, frozen=True, kw_only=True):
     signal: Signal
 
 
-class Spread(msgspec.Struct, frozen=True, kw_only=True):
+class Spread(Compared, frozen=True, kw_only=True):
     """How likely the threat arrives. ``calls`` are uses of the model."""
 
     probability: float
@@ -158,4 +158,4 @@ async def spread(context: StepContext, asked: LinksAsked) -> StepOutput:
         model, run=context.run_circuit, seed=context.seed, epsilon=asked.epsilon, alpha=_ALPHA
     )
     value = _spread(context.step, "amplitude estimation", (found.estimate, *found.interval), model.exact(), found.calls)
-    return StepOutput(value=value, provenance=found.provenance)
+    return estimated(value, found)

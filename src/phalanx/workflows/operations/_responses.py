@@ -5,7 +5,7 @@ import msgspec
 from phalanx.core import InvalidInput
 from phalanx.quantum.routines import Action, Answer, choose_responses
 from phalanx.workflows._template import StepContext, StepOutput
-from phalanx.workflows.operations._contract import answered, operation
+from phalanx.workflows.operations._contract import Compared, answered, operation
 from phalanx.workflows.operations._paths import LinksAsked, chance_of_arrival
 from phalanx.workflows.operations._quantum import need_quantum
 from phalanx.workflows.operations._signals import Signal
@@ -44,7 +44,7 @@ class ChooseAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     conflicts: list[tuple[str, str, float]] = []
 
 
-class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+class Chosen(Compared, frozen=True, kw_only=True):
     """What to do. ``best_possible`` is what the best choice is worth."""
 
     actions: list[str]

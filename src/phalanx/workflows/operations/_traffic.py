@@ -7,7 +7,7 @@ import numpy as np
 
 from phalanx.quantum.routines import Answer, generate, generate_classically
 from phalanx.workflows._template import StepContext, StepOutput
-from phalanx.workflows.operations._contract import answered, operation
+from phalanx.workflows.operations._contract import Compared, answered, operation
 from phalanx.workflows.operations._quantum import need_quantum
 
 
@@ -23,14 +23,13 @@ class TrafficAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     steps: int = 150
 
 
-class Traffic(msgspec.Struct, frozen=True, kw_only=True):
+class Traffic(Compared, frozen=True, kw_only=True):
     """``rows`` have the ``columns`` of the attacks that were learned; ``judged`` says what each model is worth."""
 
     rows: list[list[float]]
     columns: list[int]
     method: str
     judged: dict[str, dict[str, float]]
-    claim: str
 
 
 def run_traffic(asked: TrafficAsked, seed: int, quantum: bool) -> Answer:  # noqa: FBT001 - what processes are given
@@ -50,8 +49,7 @@ def run_traffic(asked: TrafficAsked, seed: int, quantum: bool) -> Answer:  # noq
 def _traffic(answer: Answer) -> Traffic:
     found: Any = answer.found
     return Traffic(
-        rows=found["rows"], columns=found["columns"], method=answer.quantum.method, judged=found["judged"],
-        claim=answer.claim,
+        rows=found["rows"], columns=found["columns"], method=answer.quantum.method, judged=found["judged"]
     )  # fmt: skip
 
 

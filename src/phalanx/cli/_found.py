@@ -1,0 +1,71 @@
+"""What the steps of a run found, for people: the verdict and what made it, quantum answers beside classical ones."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from phalanx.cli._output import Column, print_table
+
+_MAX_TURNS = 3
+
+
+def print_found(result: Mapping[str, Any]) -> None:
+    """What one step found, where it is an assessment or an answer with classical ones beside it; nothing otherwise."""
+    found = result["output"]
+    if not isinstance(found, Mapping):
+        return
+    if isinstance(fused := found.get("fused"), Mapping):
+        _assessed(str(found["about"]), fused)
+    elif {"verdict", "probability", "interval", "confidence", "contributions"} <= set(found):
+        _of_case(found)
+    elif isinstance(found.get("quantum"), Mapping) and found.get("classical"):
+        _compared(result, found)
+
+
+def _verdict(about: str, found: Mapping[str, Any]) -> str:
+    low, high = found["interval"]
+    text = f"{about}: {found['verdict']}, probability {found['probability']:.2f} [{low:.2f}, {high:.2f}]"
+    return f"{text}, confidence {found['confidence']:.2f}"
+
+
+def _assessed(about: str, fused: Mapping[str, Any]) -> None:
+    click.echo(_verdict(about, fused) + ("" if fused["calibrated"] else ", not calibrated"))
+    if fused["degraded"]:
+        click.echo(f"less sure, since {fused['degraded']}")
+    columns: list[Column] = [
+        ("signal", lambda row: row["name"]),
+        ("says", lambda row: f"{row['probability']:.2f}"),
+        ("added log odds", lambda row: f"{row['log_odds']:+.2f}"),
+        ("because", lambda row: row["summary"]),
+    ]
+    print_table("What it rests on", fused["parts"], columns, empty="nothing")
+    for turn in fused["turns"][:_MAX_TURNS]:
+        click.echo(f"would change it: {turn['text']}")
+
+
+def _of_case(found: Mapping[str, Any]) -> None:
+    subject = found.get("subject") or {}
+    click.echo(_verdict(f"{subject.get('type', '')} {subject.get('value', '')}".strip() or "the case", found))
+    if found.get("degraded"):
+        click.echo(f"less sure, since {found['degraded']}")
+    columns: list[Column] = [
+        ("step", lambda row: row["step"]),
+        ("added", lambda row: f"{row['value']:+.2f}"),
+        ("because", lambda row: row["summary"]),
+    ]
+    print_table("What it rests on", found["contributions"], columns, empty="nothing")
+
+
+def _compared(result: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    origins = ", ".join(dict.fromkeys(str(one["origin"]) for one in result["provenance"]))
+    sides = [("quantum, " + origins, found["quantum"]), *(("classical", one) for one in found["classical"])]
+    rows = [{"how": how, **side} for how, side in sides]
+    columns: list[Column] = [
+        ("how", lambda row: row["how"]),
+        ("method", lambda row: row["method"]),
+        ("gives", lambda row: f"{row['value']:g}"),
+        ("costs", lambda row: f"{row['cost']:,} {row['cost_unit']}"),
+    ]
+    print_table(result["step"], rows, columns, empty="nothing")
+    click.echo(f"claim: {found['claim']}")
