@@ -144,6 +144,15 @@ class Pool:
         self.late += late_by > 0
         return ticket
 
+    def has_room(self, operation: Operation, now_s: float) -> bool:
+        """Whether ``place`` would find room for it now; asking counts as nothing."""
+        if len(self.tickets) >= MAX_OUTSTANDING:
+            return False
+        self.wake(now_s)
+        able = self.estimates.rates[self.eligibility.kind_of(operation)] < math.inf
+        room = (self.state[OPEN] != 0.0) & (self.state[COUNT] < self.state[LIMIT])
+        return bool((able & room & self.eligibility.allowed(operation)).any())
+
     def start(self, operation: str, now_s: float) -> bool:
         """The resource that holds it has begun it."""
         ticket = self.tickets.get(operation)

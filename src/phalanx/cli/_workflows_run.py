@@ -73,13 +73,19 @@ def _treated(row: Any) -> str:
     return str(row["mitigation"]) + ("" if row["benefit"] is None else f", fidelity {row['benefit']:+.3f}")
 
 
+def _waited(row: Any) -> str:
+    if row["booking"]:
+        return f"{row['waited_s']:.3g} s, {row['forecast_s']:.3g} s foreseen"
+    return f"{row['waited_s']:.3g} s for room" if row["waited_s"] else "–"
+
+
 _STAYS: list[Column] = [
     ("step", lambda row: row["step"]),
     ("device", lambda row: row["device"]),
     ("circuits", lambda row: str(row["circuits"])),
     ("calibration", lambda row: row["calibration"][:8] or "–"),
     ("booked", _booked),
-    ("waited", lambda row: f"{row['waited_s']:.3g} s, {row['forecast_s']:.3g} s foreseen" if row["booking"] else "–"),
+    ("waited", _waited),
     ("kept by", lambda row: row["coherence"] or "–"),
     ("survives", _survival),
     ("treated", _treated),

@@ -5,8 +5,9 @@ job would cost more than the circuit. All else is a job (``_booked``). For the f
 devices can run a circuit and which it prefers; of those that are as good (same provider, same score), the pool chooses
 the one where it will be done first. A kind of operation is a width of circuit: what a device takes for one is learned,
 since no provider says so beforehand. No device is given more circuits at once than it runs at once; the others wait
-here. A device that fails is left, the circuit goes on elsewhere, and a breaker keeps others away for a while; where
-none is left the step's classical fallback answers.
+here, and where every queue is full, for room in one (``_queueing``). A device that fails is left, the circuit goes on
+elsewhere, and a breaker keeps others away for a while; where none is left, or none has room for too long, the step's
+classical fallback answers.
 """
 
 import asyncio
@@ -39,8 +40,10 @@ from phalanx.workflows._limits import (
     DECLARED_CIRCUIT_S,
     JOBS_OF_STEP_AT_ONCE,
     MAX_WAITING_CIRCUITS,
+    WAIT_FOR_ROOM_S,
 )
 from phalanx.workflows._placing import Mode, OverSpent
+from phalanx.workflows._queueing import Queueing
 from phalanx.workflows._stays import Circumstances, Stay
 from phalanx.workflows._underway import OpenCircuit
 from phalanx.workflows._windows import CircuitWindow, note
@@ -62,6 +65,8 @@ class StepCircuits:
         self.nobody_there.set()
         self.open: dict[int, OpenCircuit] = {}
         self.windows: list[CircuitWindow] = []
+        # Seconds that its circuits have waited for room in the queues of devices.
+        self.waited_s = 0.0
         self.spent = 0.0
         self.jobs: set[str] = set()
         self.stay: Stay | None = None
@@ -88,6 +93,11 @@ class StepCircuits:
     def left(self) -> float:
         """What the step may still spend; infinite where nobody said."""
         return self.of.asked.budget - self.spent if self.of.asked.budget else math.inf
+
+    def patience_s(self, now_ns: int) -> float:
+        """How long it may wait for room yet: of the time to its deadline, half is for its answer without a device."""
+        left_s = (self.of.deadline_ns - now_ns) / NS_PER_S / 2 if self.of.deadline_ns else math.inf
+        return max(0.0, min(WAIT_FOR_ROOM_S - self.waited_s, left_s))
 
 
 class Circuits:
@@ -117,6 +127,7 @@ class Circuits:
             capacities={device.name: MAX_WAITING_CIRCUITS for device in devices},
             slots={device.name: CIRCUITS_AT_ONCE for device in devices},
         )
+        self._queueing = Queueing(self.pool, clock)
 
     def use(self, desk: Desk) -> None:
         """From now on circuits become jobs where something is at stake."""
@@ -225,41 +236,52 @@ class Circuits:
         # Elsewhere means where answers are of the same kind: an ideal result does not become a noisy one unasked.
         fitting = {device: self._fleet.backend(device).device.provider for device in chosen.order}
 
-        async def attempt(left: frozenset[str], began: Callable[[str], None]) -> tuple[str, ShotResult]:
+        async def attempt(left: frozenset[str], began: Callable[[str], None]) -> tuple[str, tuple[ShotResult, float]]:
             eligible = (left & chosen.alike) or left
             kind = _kind(_width(circuit.n_qubits))
             operation = Operation(id=name, kind=kind, tenant=step.of.tenant, eligible=eligible)
             try:
-                ticket = self.pool.place(operation, self._now_s())
+                ticket, waited_s = await self._queueing.placed(operation, step.patience_s(self._clock.wall_ns()))
             except NoEligibleResource:
                 # Every device that fits is out of the pool's sight; the policy's own choice is still right.
                 device = next(one for one in chosen.order if one in eligible)
                 began(device)
-                return device, await self._on(device, circuit, shots=shots, seed=seed)
+                return device, (await self._on(device, circuit, shots=shots, seed=seed), 0.0)
+            step.waited_s += waited_s
             opened.device = device = self.pool.seats[ticket.resource].resource.name
             began(device)
-            ok = False
-            try:
-                async with self._slots[device]:
-                    self.pool.start(name, self._now_s())
-                    result = await self._on(device, circuit, shots=shots, seed=seed)
-                ok = True
-            finally:
-                self.pool.finish(name, self._now_s(), ok=ok)
-            return device, result
+            return device, (await self._held(name, device, circuit, shots=shots, seed=seed), waited_s)
 
         begun_ns = self._clock.wall_ns()
         ran = await run_somewhere(fitting, attempt, self.breakers, self._clock)
         reason = chosen.reason if ran.device == chosen.device else f"as good as {chosen.device}, and done there first"
         if ran.failed:
             reason = f"{', '.join(name for name, _ in ran.failed)} failed"
-        of = step.of
+        of, (result, waited_s) = step.of, ran.value
         decision = derive_id(id_time_ns(of.run), "placement", of.run, of.step) if of.run else ""
         note(step.windows, CircuitWindow(
             device=ran.device, reason=reason, begun_ns=begun_ns, ended_ns=self._clock.wall_ns(), circuits=1,
-            decision=decision,
+            decision=decision, waited_s=waited_s,
         ))  # fmt: skip
-        return ran.value
+        return result
+
+    async def _held(self, operation: str, device: str, circuit: Circuit, *, shots: int, seed: int) -> ShotResult:
+        """Run what has a place there, when it is its turn. Only the device's own failures count against it."""
+        ok: bool | None = None
+        try:
+            async with self._slots[device]:
+                self._queueing.start(operation)
+                result = await self._on(device, circuit, shots=shots, seed=seed)
+            ok = True
+        except DeviceFailed:
+            ok = False
+            raise
+        finally:
+            if ok is None:
+                self._queueing.withdraw(operation)
+            else:
+                self._queueing.finish(operation, ok=ok)
+        return result
 
     async def _on(self, device: str, circuit: Circuit, *, shots: int, seed: int) -> ShotResult:
         self._chooser.sent(device)
@@ -269,9 +291,6 @@ class Circuits:
             raise DeviceFailed(device, error.reason) from error
         finally:
             self._chooser.back(device)
-
-    def _now_s(self) -> float:
-        return self._clock.monotonic_ns() / NS_PER_S
 
 
 def _width(n_qubits: int) -> int:

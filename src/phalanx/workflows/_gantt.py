@@ -249,6 +249,8 @@ def window_told(window: CircuitWindow) -> str:
         parts.append(
             f"priority {window.priority}, waited {window.waited_s:.3g} s of {window.forecast_s:.3g} s foreseen"
         )
+    elif window.waited_s:
+        parts.append(f"waited {window.waited_s:.3g} s for room in a queue")
     if window.survival is not None and window.bound is not None and window.kept is not None:
         parts.append(
             f"{window.coherence}: {window.survival:.1%} expected to survive, {window.bound:.1%} at best "

@@ -26,6 +26,8 @@ DECLARED_CIRCUIT_S = 0.01
 # Circuits that one device runs at the same time, and that it may hold in all.
 CIRCUITS_AT_ONCE = 2
 MAX_WAITING_CIRCUITS = 1_000
+# A circuit waits so long for room where every queue is full; then its step is answered without a device.
+WAIT_FOR_ROOM_S = 30.0
 # Windows on devices that are remembered of one step.
 MAX_WINDOWS = 32
 

@@ -57,6 +57,17 @@ def make_finding(n, *, host="ws-1", tactics=("credential-access",), severity=Sev
     )
 
 
+class Slowed:
+    """A device that takes its time over each circuit."""
+
+    def __init__(self, backend, takes_s, clock):
+        self._backend, self.device, self.takes_s, self._clock = backend, backend.device, takes_s, clock
+
+    async def run(self, circuit, /, *, shots, seed):
+        await self._clock.sleep(self.takes_s)
+        return await self._backend.run(circuit, shots=shots, seed=seed)
+
+
 @dataclass
 class Desk:
     """The rooms from a finding to the ledger, on one store and one journal."""
@@ -70,7 +81,7 @@ class Desk:
     swarm: Swarm
 
     @classmethod
-    async def open(cls, ports, *, policy=None, devices=True, agents=2, store=None, journal=None):
+    async def open(cls, ports, *, policy=None, devices=True, slowed_s=0.0, agents=2, store=None, journal=None):
         clock, store = ports.clock, store or ports.store
         telemetry = Telemetry(clock)
         journal = journal or await ports.journals.open("ledger")
@@ -84,7 +95,8 @@ class Desk:
             offload=ports.offload,
             sealers=Unsealed(),
         )
-        fleet = Fleet(local_provider(ProviderContext(ports.offload, ports.clock)).backends() if devices else ())
+        backends = local_provider(ProviderContext(ports.offload, ports.clock)).backends() if devices else ()
+        fleet = Fleet([Slowed(one, slowed_s, clock) for one in backends] if slowed_s else backends)
         engine = Engine(store, clock, telemetry, fleet, ports.offload, ports.rng.child("workflows"))
         engine.register(triage_template)
         responses = Responses(store, ledger, policy or ContainmentPolicy(), clock, telemetry)

@@ -225,3 +225,22 @@ def test_a_case_nobody_found_anything_in_does_not_exist(play):
                 await desk.case(case)
 
     play(scenario)
+
+
+@pytest.mark.requirement("AGT-6", "HWF-4")
+def test_many_triages_at_once_wait_for_the_device_while_analysts_fall(play, finding):
+    async def scenario(desk):
+        await desk.find(*(finding(n, host=f"ws-{n}", **GRAVE) for n in range(40)))
+        for _ in range(6):
+            await desk.clock.sleep(0.1)
+            for one in [m for m in await desk.missions() if m.status is MissionStatus.ASSIGNED][:4]:
+                desk.swarm.kill(one.agent)
+        await desk.swarm.settled()
+        assert {m.status for m in await desk.missions()} == {MissionStatus.DONE}
+        assessments = await desk.assessments()
+        assert len(assessments) == 40
+        assert {one.degraded for one in assessments} == {""}
+        pool = desk.engine.pool
+        assert (pool.refused, [seat.failed for seat in pool.seats]) == (0, [0] * len(pool.seats))
+
+    play(scenario, agents=20, slowed_s=0.05)

@@ -82,8 +82,15 @@ def test_queues_are_bounded_and_what_can_go_nowhere_is_told_apart():
     with pytest.raises(QueuesFull) as full:
         made.place(read(4), 0.0)
     assert (full.value.pool, made.refused) == ("p", 1)
+    assert not made.has_room(read(4), 0.0)
     assert made.withdraw("r0", 0.0)
+    assert made.has_room(read(4), 0.0)
+    assert not made.has_room(read(4, eligible=frozenset({"slow"})), 0.0)
+    assert not made.has_room(Operation(id="f", kind="factor", eligible=frozenset({"qpu"})), 0.0), "not of this pool"
     assert name_of(made, made.place(read(4), 0.0)) == "fast"
+    made.withdraw("r1", 0.0)
+    made.close("fast", "closed")
+    assert not made.has_room(read(5), 0.0)
     for impossible in (
         read(8, eligible=frozenset({"elsewhere"})),
         Operation(id="q", kind="factor", eligible=frozenset()),
