@@ -33,12 +33,19 @@ from phalanx.telemetry import Telemetry
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
 
-_LINE = re.compile(r"\[\d+\] \[(?P<level>[A-Z]{3})\] (?P<text>.*)")
+_LINE = re.compile(r"\[\d+\] \[(?P<level>[A-Z]{3})\] ?(?P<text>.*)")
+_TROUBLE = frozenset({"ERR", "FTL", "WRN"})
 _CONFIG = "nats.conf"
 _LISTENING = "Listening for client connections on "
 _READY = "Server is ready"
 _RELOADED = "Reloaded server configuration"
 _NOT_RELOADED = "Failed to reload server configuration"
+
+
+def log_line(line: str) -> tuple[str, str]:
+    """Level and text of a line of the server's log; what is none of its lines is a warning."""
+    match = _LINE.fullmatch(line.rstrip())
+    return (match["level"], match["text"].strip()) if match else ("WRN", line.strip())
 
 
 def find_nats_server() -> Path:
@@ -185,12 +192,11 @@ class NatsServer:
                 continue  # longer than the bound: it is skipped
             if not line:
                 break
-            match = _LINE.fullmatch(line.decode(errors="replace").rstrip())
-            level, text = (match["level"], match["text"].strip()) if match else ("WRN", line.decode(errors="replace"))
-            if level in ("ERR", "FTL", "WRN") or match is None:
-                self._last_trouble = text.strip()
-                self._log.warning("NATS server", said=text.strip())
-            else:
+            level, text = log_line(line.decode(errors="replace"))
+            if level in _TROUBLE:
+                self._last_trouble = text
+                self._log.warning("NATS server", said=text)
+            elif text:
                 self._log.debug("NATS server", said=text)
             if text.startswith(_LISTENING) and not self.port:
                 self.port = int(text.rpartition(":")[2])

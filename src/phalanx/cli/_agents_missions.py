@@ -76,4 +76,6 @@ def succession(client: NodeClient, as_json: bool) -> None:
 def disown(node: str, client: NodeClient, as_json: bool) -> None:
     """Go on without NODE, which has copies of missions and will never come back; it would do them again."""
     freed = client.post(f"/v1/agents/succession/{quote(node, safe='')}/disown")
-    print_json(freed) if as_json else click.echo(f"{freed['missions']} missions go on without {freed['node']}")
+    n = freed["missions"]
+    going = "1 mission goes" if n == 1 else f"{n} missions go"
+    print_json(freed) if as_json else click.echo(f"{going} on without {freed['node']}")

@@ -97,6 +97,7 @@ class NodeClient:
         """The body of an answer as it comes, however large."""
         import urllib3
 
+        _check(path)
         try:
             answer = self._http.request("GET", f"{self.url}{path}", preload_content=False)
             if answer.status == 200:
@@ -129,6 +130,7 @@ class NodeClient:
     ) -> Any:
         import urllib3
 
+        _check(path)
         query = f"?{urlencode(params)}" if params else ""
         try:
             answer = self._http.request(
@@ -155,6 +157,13 @@ class NodeClient:
         if code == Overloaded.code:
             return Overloaded("the intake", retry_after_s=int(answer.headers.get("retry-after", "1")))
         return Refused(str(body.get("detail") or body.get("title")), hint=str(body.get("hint", "")), code=code)
+
+
+def _check(path: str) -> None:
+    """An empty name, or one of dots, would ask for something else than what is meant. Raises ``InvalidInput``."""
+    for name in path.removeprefix("/").split("/"):
+        if name in {"", ".", ".."}:
+            raise InvalidInput("name or id", f"{name!r} names nothing")
 
 
 def _tls_context(ca: Path | None) -> Any:

@@ -104,9 +104,11 @@ def broadcast(text: str, within_s: float, client: NodeClient, as_json: bool) -> 
     if as_json:
         print_json(report)
         return
-    click.echo(f"taken by {report['taken']} after {report['took_ms']:.1f} ms")
     if report["open_count"]:
-        click.echo(f"{report['open_count']} open: {', '.join(report['open'])}")
+        click.echo(f"taken by {report['taken']}")
+        click.echo(f"{report['open_count']} open after {within_s:g} s, on the way yet: {', '.join(report['open'])}")
+    else:
+        click.echo(f"taken by {report['taken']} after {report['took_ms']:.1f} ms")
     for one in report["refused"]:
         click.echo(f"{one['recipient']}: {one['outcome']}")
 

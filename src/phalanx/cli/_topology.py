@@ -23,7 +23,7 @@ _OF_PLACES = ("nodes", "organisations")
     help="Measure the cluster of a running node, or draw places. [default: the node's, where one runs in a cluster]",
 )  # fmt: skip
 @click.option("--nodes", default=200, show_default=True, type=click.IntRange(2, 2_000), help="How many processes.")
-@click.option("--organisations", default=8, show_default=True, type=click.IntRange(1), help="How many organisations.")
+@click.option("--organisations", type=click.IntRange(1), help="How many organisations.  [default: 8, or one each]")
 @click.option(
     "--degree", "degrees", multiple=True, type=click.IntRange(2, 64), help="Degree of a regular graph: 8, 10."
 )
@@ -37,8 +37,8 @@ _OF_PLACES = ("nodes", "organisations")
 @json_option
 @click.pass_context
 def topology(
-    ctx: click.Context, of_node: bool | None, nodes: int, organisations: int, degrees: tuple[int, ...], silent: float,
-    trials: int, seed: int, plot: Path | None, client: NodeClient, as_json: bool,
+    ctx: click.Context, of_node: bool | None, nodes: int, organisations: int | None, degrees: tuple[int, ...],
+    silent: float, trials: int, seed: int, plot: Path | None, client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
     """Compare graphs of processes: full mesh, tree of short ways, random regular graphs.
 
@@ -55,7 +55,11 @@ def topology(
         of_node = False
     survey = None if of_node is False else _asked(client, must=bool(of_node))
     rng = Rng(seed).child("topology")
-    places = drawn_places(nodes, organisations, rng.child("places")) if survey is None else _places(survey)
+    n_organisations = min(8, nodes) if organisations is None else organisations
+    places = drawn_places(nodes, n_organisations, rng.child("places")) if survey is None else _places(survey)
+    if any(degree >= len(places.at) for degree in degrees):
+        most = len(places.at) - 1
+        raise click.BadParameter(f"of {len(places.at)} processes each has at most {most} others", param_hint="--degree")
     graphs = graphs_over(places, degrees or (8, 10))
     report = measured(places, graphs, rng.child("silence"), silent_share=silent, trials=trials, seed=seed)
     if plot is not None:
@@ -110,9 +114,11 @@ def _show_survey(survey: "Survey") -> None:
     answered = sum(one.answered for one in survey.processes)
     silent = [one.process for one in survey.processes if not one.answered]
     times = sorted(way.round_trip_ms for way in survey.ways)
+    took = f"{times[0]:.3g} ms" if len(times) == 1 else (
+        f"{times[0]:.3g} to {times[-1]:.3g} ms, median {times[len(times) // 2]:.3g} ms"
+    )  # fmt: skip
     click.echo(
-        f"{len(times)} of {answered * (answered - 1) // 2} ways were measured: round trip {times[0]:.3g} to "
-        f"{times[-1]:.3g} ms, median {times[len(times) // 2]:.3g} ms"
+        f"{len(times)} of {answered * (answered - 1) // 2} ways measured, round trip {took}"
         + (f"; no answer from {', '.join(silent)}" if silent else "")
     )
 

@@ -182,7 +182,7 @@ async def surveyed(bus: "Bus", within_s: float) -> Survey:
         raise InvalidInput("within_s", f"more than 0, {MAX_SURVEY_WAIT_S:g} at most")
     if bus.abroad is None or not bus.abroad.links.processes:
         raise Unavailable(
-            "other processes", "this node is alone: there is nothing between processes to measure",
+            "a cluster", "this node is alone: there is nothing between processes to measure",
             hint="join it to others, or compare graphs at simulated places (`--simulated`)",
         )  # fmt: skip
     return await bus.abroad.surveyor.ask(bus.abroad.organisation_of, within_s)

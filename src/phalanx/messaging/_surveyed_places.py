@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from phalanx.core import InvalidInput
+from phalanx.core import Unavailable
 from phalanx.messaging._survey import Survey
 from phalanx.messaging._topology import Places
 
@@ -14,7 +14,7 @@ _MIDDLE = 0.5
 
 
 def surveyed_places(survey: Survey) -> Places:
-    """Those that answered and can be reached. Raises ``InvalidInput`` when they are fewer than two.
+    """Those that answered and can be reached. Raises ``Unavailable`` when they are fewer than two.
 
     A way that neither end measured is the shortest one by way of others. Where each is drawn follows by classical
     scaling: distances in the picture are as near to the measured ones as they can be on a plane.
@@ -35,7 +35,9 @@ def surveyed_places(survey: Survey) -> Places:
     ms = np.where(np.isfinite(measured), measured, ms)
     reached = np.flatnonzero(np.isfinite(ms[index[survey.asked_by]]))
     if len(reached) < _LEAST:
-        raise InvalidInput("survey", "nobody but the node itself answered", hint="see `phalanx cluster`")
+        raise Unavailable(
+            "a survey", "nobody but the node itself answered", hint="`phalanx cluster status` says who is there"
+        )
     names, ms = [names[j] for j in reached], ms[np.ix_(reached, reached)]
     at = _flat(ms)
     whose = {one.process: one.organisation for one in survey.processes}

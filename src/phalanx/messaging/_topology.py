@@ -74,8 +74,10 @@ class TopologyReport(msgspec.Struct, frozen=True, kw_only=True):
 
 def drawn_places(n: int, organisations: int, rng: Rng) -> Places:
     """Random places for ``n`` processes of so many organisations. Raises ``InvalidInput``."""
-    if not 2 <= n <= MAX_TOPOLOGY_NODES or not 1 <= organisations <= n:
-        raise InvalidInput("nodes", f"2 to {MAX_TOPOLOGY_NODES} processes, and no more organisations than processes")
+    if not 2 <= n <= MAX_TOPOLOGY_NODES:
+        raise InvalidInput("nodes", f"2 to {MAX_TOPOLOGY_NODES} processes are possible, not {n}")
+    if not 1 <= organisations <= n:
+        raise InvalidInput("organisations", f"{n} processes are of 1 to {n} organisations, not of {organisations}")
     centres = [(rng.random(), rng.random()) for _ in range(organisations)]
     at, whose = {}, {}
     for j in range(n):

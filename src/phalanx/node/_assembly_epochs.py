@@ -36,7 +36,7 @@ from phalanx.crypto import CryptoError, InvalidSignature, VerifyingKey
 from phalanx.crypto.identity import Chain, Identities, Use, Verified, require_signature
 from phalanx.messaging import subject_of
 from phalanx.node._assembly_words import Answer, Draft, Settled, Voice
-from phalanx.node._limits import ASSEMBLY_CLOCK_S, MAX_OFFERED_VOICES
+from phalanx.node._limits import ASSEMBLY_CLOCK_S, MAX_OFFERED_VOICES, TOLD_AGAIN_S
 
 _PURPOSE = "assembly voice"
 
@@ -65,6 +65,7 @@ class AssemblyEpochs:
         self._alerts = alerts
         self._offered: dict[str, OrderedDict[bytes, MlDsaVotes]] = {}
         self.convicted: set[str] = set()
+        self._told = ("", 0)
 
     async def voice(self, proposer: str) -> Voice:
         """A vote key that nobody has seen, offered to ``proposer`` for an epoch to come."""
@@ -178,10 +179,18 @@ class AssemblyEpochs:
                 epoch, seal, accepted=0, refused=reason, objections=objections, chains=chains
             )
             level = AlertLevel.URGENT if isinstance(error, UnjustFilter) else AlertLevel.WARNING
-            self._alerts.alert(level, "node", "nodes do not accept an epoch", epoch=epoch.number, reason=reason)
+            self._tell(level, epoch, reason)
             raise EpochRefused(reason, hint=error.hint) from error
         await self._archive.keep_epoch(epoch, seal, accepted=assent.weight, objections=assent.objections, chains=chains)
         return assent
+
+    def _tell(self, level: AlertLevel, epoch: Epoch, reason: str) -> None:
+        """Alert people, once for as long as the reason is the same: an epoch is proposed anew every few seconds."""
+        last, at_ns = self._told
+        now_ns = self._clock.wall_ns()
+        if reason != last or now_ns - at_ns >= TOLD_AGAIN_S * NS_PER_S:
+            self._told = reason, now_ns
+            self._alerts.alert(level, "node", "nodes do not accept an epoch", epoch=epoch.number, reason=reason)
 
     def _require_sound(self, proposer: str, epoch: Epoch) -> None:
         """What a draft has to be before anything is compared; raises ``EpochRefused``."""

@@ -47,6 +47,8 @@ ASSEMBLY_CLOCK_S = 10.0
 HEARD_WITHIN_S = 30.0
 # An epoch that was not accepted is not proposed again at once.
 REFIX_AFTER_S = 5.0
+# An epoch that is refused for the same reason as the last one is told of again after so long.
+TOLD_AGAIN_S = 3_600.0
 # Vote keys offered to one node and not used yet.
 MAX_OFFERED_VOICES = 4
 MAX_ASSEMBLY_NODES = 64

@@ -22,10 +22,11 @@ from phalanx.consensus import (
     contradiction,
     verify_document,
 )
-from phalanx.core import DEFAULT_TENANT, Entity, InvalidInput, Outcome, TraceId, derive_id, encode
+from phalanx.core import DEFAULT_TENANT, NS_PER_S, Entity, InvalidInput, Outcome, TraceId, derive_id, encode
 from phalanx.incidents import ISOLATE_HOST, ActionProposal, ContainmentPolicy
 from phalanx.node import Settings, build_node
 from phalanx.node._assembly_words import Call, Caught, Draft, Pong, Voice
+from phalanx.node._limits import TOLD_AGAIN_S
 from phalanx.testing import ROUGH_NETWORK, Faults, SimWorld
 
 NAMES = ("hq", "lab-1", "lab-2", "lab-3")
@@ -216,6 +217,16 @@ def test_a_node_that_filters_out_an_honest_one_is_told_on_by_signatures():
         assert {(name, victim, Wrong.LEFT_OUT) for name in (PROCESSES[0], PROCESSES[2], victim)} <= told
         assert set(record.chains) == {one.member for one in record.objections}
         assert all(len(one.assembly._sittings) == 1 for one in nodes.all)
+        # It is proposed again and again; people are told once.
+        with pytest.raises(EpochRefused, match=victim):
+            await liar.assembly._fixed()
+        assert len([one for one in await liar.agreements.epochs() if one.refused]) == 2
+        assert [one.text for one in liar.alerts.recent()].count("nodes do not accept an epoch") == 1
+        reason, at_ns = liar.assembly._epochs._told
+        liar.assembly._epochs._told = reason, at_ns - int(TOLD_AGAIN_S * NS_PER_S)
+        with pytest.raises(EpochRefused, match=victim):
+            await liar.assembly._fixed()
+        assert [one.text for one in liar.alerts.recent()].count("nodes do not accept an epoch") == 2
 
     assembled(check)
 

@@ -10,7 +10,7 @@ import pytest
 from phalanx.cli._client import NodeClient
 from phalanx.cli._exits import Exit, exit_for
 from phalanx.cli._output import print_json, print_table
-from phalanx.core import Overloaded, PhalanxError, Unavailable
+from phalanx.core import InvalidInput, Overloaded, PhalanxError, Unavailable
 
 
 @contextmanager
@@ -35,6 +35,18 @@ def answering(status, body):
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_name_that_names_nothing_is_not_asked_for(name):
+    with answering(200, b"{}") as client:
+        for ask in (
+            lambda: client.get(f"/v1/agents/{name}"),
+            lambda: client.post(f"/v1/agents/{name}/kill", content=b"", headers={}),
+            lambda: list(client.download(f"/v1/artefacts/{name}/content")),
+        ):
+            with pytest.raises(InvalidInput, match="names nothing"):
+                ask()
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_routes_streams_members_and_dead_letters_are_tables_and_json(node):
     answers["posted"] = {
         "taken": 8, "took_ms": 1.0, "open_count": 1, "open": ["q"], "refused": [{"recipient": "r", "outcome": "shed"}]
     }  # fmt: skip
-    assert "taken by 8" in run("broadcast", "fire")
+    assert "taken by 8\n1 open after 5 s, on the way yet: q" in run("broadcast", "fire")
     assert "r: shed" in run("broadcast", "fire")
     n_posted = len(posted)
     assert "nothing to say" in run("broadcast", " ")
@@ -78,6 +78,15 @@ def test_graphs_of_processes_are_compared_and_drawn(tmp_path):
     )
     assert [one["graph"] for one in json.loads(found.output)["graphs"]] == ["mesh", "tree", "regular-8", "regular-10"]
     assert picture.read_text().startswith("<svg")
+    few = CliRunner().invoke(agents, ["topology", "--nodes", "5", "--trials", "2"], catch_exceptions=False)
+    assert "5 processes of 5 organisations" in few.output
+    for wrong, told in (
+        (["--nodes", "20", "--degree", "20"], "of 20 processes each has at most 19 others"),
+        (["--nodes", "20", "--organisations", "21"], "20 processes are of 1 to 20 organisations, not of 21"),
+    ):
+        refused = CliRunner().invoke(agents, ["topology", *wrong])
+        assert refused.exit_code != 0
+        assert told in refused.output + str(refused.exception)
     assert "coverage" in CliRunner().invoke(agents, ["topology", "--nodes", "40"], catch_exceptions=False).output
 
 
@@ -96,7 +105,7 @@ def test_graphs_are_those_of_the_nodes_cluster_where_there_is_one(monkeypatch, t
     asked = ["topology", "--trials", "2"]
     shown = CliRunner().invoke(agents, [*asked, "--plot", str(picture)], catch_exceptions=False).output
     assert "as a and the others measured" in shown
-    assert "1 of 1 ways were measured: round trip 12 to 12 ms, median 12 ms; no answer from c" in shown
+    assert "1 of 1 ways measured, round trip 12 ms; no answer from c" in shown
     assert ">b</text>" in picture.read_text()
     found = json.loads(CliRunner().invoke(agents, [*asked, "--of-node", "--json"], catch_exceptions=False).stdout)
     assert (found["measured"], found["survey"]) == (True, survey)

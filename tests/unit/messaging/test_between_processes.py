@@ -6,7 +6,7 @@ import contextlib
 import msgspec
 import pytest
 
-from phalanx.core import KIB, NS_PER_S, Rng, TenantId
+from phalanx.core import KIB, NS_PER_S, AuditReceipt, Rng, TenantId
 from phalanx.crypto import ED25519, SigningKey
 from phalanx.messaging import (
     EVERYONE,
@@ -14,15 +14,21 @@ from phalanx.messaging import (
     Bus,
     ClearPeers,
     DeadlinePassed,
+    ForgedSender,
     Kind,
+    Malformed,
     Marking,
     Member,
     Outcome,
+    Replayed,
     SignedProofs,
+    StaleEpoch,
     UnknownRecipient,
+    participants,
     running,
     tagged,
 )
+from phalanx.messaging._limits import MAX_BODY_BYTES
 from phalanx.telemetry import Telemetry
 from phalanx.testing import ROUGH_NETWORK, NetworkFaults, SimWorld
 
@@ -39,6 +45,7 @@ class Cluster:
         self.stacks = {}
         self.bus = {}
         self.store = {name: world.store(name) for name in names}
+        self.entries = {name: [] for name in names}
 
     async def __aenter__(self):
         for name in self.names:
@@ -57,7 +64,7 @@ class Cluster:
         bus = self.bus[name] = await Bus.open(
             name, journal=await world.journals(name).open("outbox"), peers=peers, clock=world.clock, ids=world.ids,
             telemetry=Telemetry(world.clock), rng=Rng(self.lives), organisation=self.organisations.get(name, "acme"),
-            store=self.store[name], proofs=proofs,
+            store=self.store[name], proofs=proofs, audit=Notes(self.entries[name]),
         )  # fmt: skip
         for other in self.names:
             if other != name:
@@ -73,6 +80,17 @@ class Cluster:
         """Wait until ``name`` has heard of ``address``."""
         while self.bus[name].directory.find(address) is None:
             await self.world.clock.sleep(0.05)
+
+
+class Notes:
+    """An ``AuditSink`` that keeps what was done, in what light, and who did it."""
+
+    def __init__(self, entries):
+        self._entries = entries
+
+    async def record(self, entry):
+        self._entries.append((entry.action, entry.actor))
+        return AuditReceipt(entry.id, len(self._entries) - 1, "")
 
 
 class TwoPaths(ClearPeers):
@@ -175,6 +193,72 @@ def test_refusals_come_back_as_typed_errors():
         b.leave()
         with pytest.raises(UnknownRecipient):
             await a.send(Kind.COORDINATION, b.address, b"", tenant=TenantId("t"))
+
+    in_a_cluster(main, "p", "q")
+
+
+BAD_INPUT = {
+    "forged sender": ({"sender": "r/m"}, ForgedSender, ("messaging.forged-sender", "p")),
+    "forged organisation": ({"organisation": "other"}, ForgedSender, ("messaging.forged-sender", "p")),
+    "replay": ({"number": 1}, Replayed, ("messaging.replayed", "p")),
+    "audience": ({"tenant": TenantId("another")}, AudienceViolation, ("messaging.audience-violation", "p/a")),
+    "malformed": ({"audience": ("x" * 500,)}, Malformed, ("messaging.malformed", "p")),
+    "oversized": ({"body": bytes(MAX_BODY_BYTES + 1)}, Malformed, ("messaging.malformed", "p")),
+    "expired": ({"deadline_ns": 1}, DeadlinePassed, None),
+    "unknown recipient": ({"to": ("q/nobody",)}, UnknownRecipient, None),
+}
+
+
+@pytest.mark.requirement("MSG-5")
+@pytest.mark.parametrize("bad", BAD_INPUT)
+def test_a_process_that_sends_what_it_must_not_is_told_so_and_is_on_record(bad):
+    """What its own checks would have held back comes all the same, as from a process that was tampered with."""
+    changes, error, entry = BAD_INPUT[bad]
+
+    async def main(cluster):
+        a, b = cluster.bus["p"].join(Member("a")), cluster.bus["q"].join(Member("b", tenants=frozenset({"t"})))
+        await cluster.known("p", b.address)
+        links = cluster.bus["p"].abroad.links
+        post, tampered = links.post, []
+
+        def tamper(process, envelope, receipt, **options):
+            if envelope.body == b"bad":
+                envelope = msgspec.structs.replace(envelope, **changes)
+                tampered.append(envelope)
+            return post(process, envelope, receipt, **options)
+
+        links.post = tamper
+
+        async def send(body):
+            return await a.send(Kind.COORDINATION, b.address, body, tenant=TenantId("t"))
+
+        first = asyncio.create_task(send(b"one"))
+        assert (await b.receive()).body == b"one"
+        assert (await first).taken == 1
+        with pytest.raises(error):
+            await send(b"bad")
+        assert len(tampered) == 1
+        # Nothing else is disturbed.
+        last = asyncio.create_task(send(b"two"))
+        assert (await b.receive()).body == b"two"
+        assert (await last).taken == 1
+        await cluster.world.clock.sleep(1)
+        assert cluster.entries["q"] == ([entry] if entry else [])
+
+    in_a_cluster(main, "p", "q", "r")
+
+
+def test_a_vote_of_an_epoch_that_is_over_elsewhere_is_refused_there_and_on_record():
+    async def main(cluster):
+        a, b = cluster.bus["p"].join(Member("a")), cluster.bus["q"].join(Member("b"))
+        await cluster.known("p", b.address)
+        cluster.bus["p"].directory.convene("vote", [b.address], epoch=1)
+        cluster.bus["q"].directory.convene("vote", [b.address], epoch=2)
+        with pytest.raises(StaleEpoch):
+            await a.send(Kind.CONSENSUS, participants("vote"), b"late", epoch=1)
+        await cluster.world.clock.sleep(1)
+        assert cluster.entries["q"] == [("messaging.stale-epoch", "p")]
+        assert b.receive_nowait() is None
 
     in_a_cluster(main, "p", "q")
 
@@ -391,6 +475,7 @@ def test_what_is_forged_on_its_way_is_refused():
         assert boxes[2].receive_nowait() is None
         samples = cluster.bus["r"].desk._refusals.children()
         assert {values[0] for values, child in samples if child.value} == {"forged-sender"}
+        assert cluster.entries["r"] == [("messaging.forged-sender", "q")]
 
     in_a_cluster(main, "p", "q", "r")
 
@@ -406,6 +491,7 @@ def test_strangers_are_not_listened_to_and_noise_is_counted():
         assert b.receive_nowait() is None
         counted = {values[0]: child.value for values, child in cluster.bus["q"].abroad.links._bad.children()}
         assert counted == {"stranger": 1, "malformed": 1}
+        assert cluster.entries["q"] == [("messaging.malformed", "p")]
 
     in_a_cluster(main, "p", "q")
 

@@ -86,7 +86,7 @@ def test_who_does_not_answer_is_named_and_left_out():
     found = survey_of(SimWorld(5), ["a", "b", "c"], cut=["c"])
     assert [(one.process, one.answered) for one in found.processes] == [("a", True), ("b", True), ("c", False)]
     assert sorted(surveyed_places(found).at) == ["a", "b"]
-    with pytest.raises(InvalidInput):
+    with pytest.raises(Unavailable, match="nobody but the node itself"):
         surveyed_places(survey_of(SimWorld(5), ["a", "c"], cut=["c"]))
 
 
