@@ -11,6 +11,7 @@ from phalanx.cli._output import Column, Group, json_option, print_json, print_ta
 from phalanx.cli._show import limit_option
 
 _MAX_WAITS = 120
+_MAX_SHOWN_CHARS = 160
 _NO_EVENTS = "no events yet; `phalanx events send FILE` sends some, `phalanx events quarantine` shows unreadable lines"
 
 
@@ -30,10 +31,13 @@ def send(files: tuple[BinaryIO, ...], reader: str, client: NodeClient, as_json: 
     What is packed (gzip, bzip2, xz, zip, tar), event logs of Windows (EVTX), Zeek's own logs and JSON documents with a
     list of records are made into lines first; `phalanx intel read` shows beforehand what a node makes of them.
     A full intake is waited for. Each request carries an idempotency key made of its content and place in the file, so
-    sending the same file again doubles nothing.
+    sending the same file again doubles nothing, also after it was broken off. Of a damaged file the lines before the
+    damage are sent, and the command fails.
     """
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
+
+    from phalanx.core import PhalanxError
 
     sent: list[dict[str, Any]] = []
     with Progress(
@@ -44,10 +48,17 @@ def send(files: tuple[BinaryIO, ...], reader: str, client: NodeClient, as_json: 
         console=Console(stderr=True),
         disable=as_json,
     ) as progress:
-        for file in files:
-            name = str(getattr(file, "name", "-"))
-            task = progress.add_task(f"sending {name}" if len(files) > 1 else "sending", total=None)
-            sent.append(_sent(client, file, name, reader, partial(progress.advance, task)))
+        try:
+            for file in files:
+                name = str(getattr(file, "name", "-"))
+                task = progress.add_task(f"sending {name}" if len(files) > 1 else "sending", total=None)
+                sent.append({"file": name, "accepted": 0, "already_there": 0})
+                _send(client, file, reader, sent[-1], partial(progress.advance, task))
+        except PhalanxError:
+            progress.stop()
+            n = sum(one["accepted"] for one in sent)
+            click.echo(f"broken off: {n} lines accepted before it; sending the file again doubles none", err=True)
+            raise
     accepted, there = (sum(one[what] for one in sent) for what in ("accepted", "already_there"))
     if as_json:
         each = {"files": sent} if len(files) > 1 else {}
@@ -62,22 +73,20 @@ def send(files: tuple[BinaryIO, ...], reader: str, client: NodeClient, as_json: 
     )
 
 
-def _sent(
-    client: NodeClient, file: BinaryIO, name: str, reader: str, advance: Callable[[int], None]
-) -> dict[str, Any]:  # fmt: skip
-    """One file; how many lines of it the node took, and had."""
+def _send(
+    client: NodeClient, file: BinaryIO, reader: str, told: dict[str, Any], advance: Callable[[int], None]
+) -> None:  # fmt: skip
+    """Send one file; ``told`` is how many lines of it the node took, and had, also when it is broken off."""
     import hashlib
 
     from phalanx.intel.reading import file_chunks
 
-    accepted = there = 0
-    for number, (chunk, how) in enumerate(file_chunks(file, name, reader)):
+    for number, (chunk, how) in enumerate(file_chunks(file, told["file"], reader)):
         key = hashlib.blake2b(chunk, digest_size=16, key=str(number).encode()).hexdigest()
         answer = _send_patiently(client, chunk, how, key)
-        accepted += answer["events"]
-        there += answer["events"] if answer.get("duplicate") else 0
+        told["accepted"] += answer["events"]
+        told["already_there"] += answer["events"] if answer.get("duplicate") else 0
         advance(len(chunk))
-    return {"file": name, "accepted": accepted, "already_there": there}
 
 
 def _send_patiently(client: NodeClient, chunk: bytes, reader: str, key: str) -> dict[str, int]:
@@ -109,10 +118,15 @@ def list_events(client: NodeClient, limit: int, as_json: bool) -> None:
     columns: list[Column] = [
         ("when", time_of("time_ns")),
         ("source", lambda row: row["log_source"]),
-        ("event", lambda row: " ".join(f"{k}={v}" for k, v in list(row["fields"].items())[:6])),
+        ("event", lambda row: " ".join(f"{k}={_short(v)}" for k, v in list(row["fields"].items())[:6])),
         ("id", lambda row: row["id"]),
     ]
     print_table("Events", rows, columns, empty=_NO_EVENTS)
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= _MAX_SHOWN_CHARS else f"{text[:_MAX_SHOWN_CHARS]}…"
 
 
 @events.command("quarantine")
@@ -128,6 +142,6 @@ def quarantine(client: NodeClient, limit: int, as_json: bool) -> None:
     columns: list[Column] = [
         ("accepted", time_of("at_ns")),
         ("reason", lambda row: row["reason"]),
-        ("line", lambda row: str(row["raw"])[:160]),
+        ("line", lambda row: str(row["raw"])[:_MAX_SHOWN_CHARS]),
     ]
     print_table("Quarantine", rows, columns, empty="nothing in quarantine")

@@ -209,6 +209,9 @@ def test_a_whole_file_is_made_into_lines_and_taken_once(on_node):
         cut = (await post(api, gzip.compress(QUIET * 50_000)[:-200])).json()
         assert "damaged" in cut["ended"]
         assert cut["lines"] > 0
+        short = (await post(api, gzip.compress(QUIET * 500)[:-20])).json()
+        assert "damaged" in short["ended"]
+        assert 0 < short["lines"] < 500
         await api.node.settled()
         sources = {event["log_source"] for event in (await api.http.get("/v1/events?reader=zeek")).json()["items"]}
         assert sources == {"zeek/dns/dns"}

@@ -1,5 +1,6 @@
-"""`phalanx events` on what a node answered."""
+"""`phalanx events`: several files, files that are broken off, and fields that are long."""
 
+import gzip
 import json
 
 import pytest
@@ -7,6 +8,10 @@ from click.testing import CliRunner
 
 from phalanx.cli._client import NodeClient
 from phalanx.cli._events import events
+from phalanx.core import Unavailable
+from phalanx.intel import BadLine
+
+LINES = b"".join(b"line %d\n" % n for n in range(60_000))
 
 
 @pytest.mark.requirement("INT-1")
@@ -32,3 +37,54 @@ def test_several_files_are_sent_one_after_the_other_and_told_apart(monkeypatch, 
     assert sent[2:] == sent[:2], "the same keys, so nothing is doubled"
     alone = CliRunner().invoke(events, ["send", "--json", str(files[0])])
     assert json.loads(alone.output) == {"accepted": 1, "already_there": 1}
+
+
+@pytest.fixture
+def accepted(monkeypatch):
+    """A node that takes everything, unless told to go away after so many requests; what it took."""
+    taken = []
+
+    def post(_, path, *, content, **__):
+        if len(taken) == taken_at_most[0]:
+            raise Unavailable("the node", "it went away")
+        taken.append(content)
+        return {"events": content.count(b"\n"), "duplicate": False}
+
+    taken_at_most = [-1]
+    monkeypatch.setattr(NodeClient, "post", post)
+    return taken, taken_at_most
+
+
+def send(path):
+    return CliRunner().invoke(events, ["send", str(path), "--url", "http://node"])
+
+
+def test_lines_before_the_damage_are_sent_and_the_rest_is_told(accepted, tmp_path):
+    taken, _ = accepted
+    packed = gzip.compress(LINES)
+    (tmp_path / "cut.gz").write_bytes(packed[: len(packed) // 4])
+    result = send(tmp_path / "cut.gz")
+    sent = b"".join(taken)
+    n_lines = sent.count(b"\n")
+    assert LINES.startswith(sent)
+    assert n_lines > 1_000
+    assert isinstance(result.exception, BadLine)
+    assert f"broken off: {n_lines} lines accepted before it" in result.output
+
+
+def test_a_node_that_goes_away_leaves_the_number_of_what_it_took(accepted, tmp_path):
+    taken, taken_at_most = accepted
+    taken_at_most[0] = 1
+    (tmp_path / "whole.log").write_bytes(LINES)
+    result = send(tmp_path / "whole.log")
+    assert isinstance(result.exception, Unavailable)
+    n_lines = taken[0].count(b"\n")
+    assert f"broken off: {n_lines} lines accepted before it" in result.output
+
+
+def test_fields_of_any_length_leave_the_list_a_list(monkeypatch):
+    event = {"id": "e", "time_ns": 0, "log_source": "linux", "fields": {"message": "x" * 60_000, "pid": "1"}}
+    monkeypatch.setattr(NodeClient, "pages", lambda *_, **__: iter([event]))
+    shown = CliRunner().invoke(events, ["list", "--url", "http://node"]).output
+    assert "pid=1" in shown
+    assert len(shown) < 1_000

@@ -1,5 +1,6 @@
 """How a command ends: the code it asked for, and one line for whatever went wrong."""
 
+import gzip
 import sys
 from io import BytesIO
 
@@ -9,6 +10,7 @@ import pytest
 from phalanx.cli._exits import Exit, exit_for, run_guarded
 from phalanx.cli._serve import stop_or_hurry
 from phalanx.core import MAX_CHUNK_EVENTS, InvalidInput, StorageFull
+from phalanx.intel import BadLine
 from phalanx.intel.reading import file_chunks
 from phalanx.ledger import InvalidCheckpoint, InvalidProof
 
@@ -92,6 +94,16 @@ def test_a_line_that_no_event_may_have_is_told_of_and_the_next_is_sent():
     first, told, last = chunk.splitlines()
     assert (first, last) == (b"first", b"last")
     assert told.startswith(b"phalanx unread: 7000000 bytes, longer than")
+
+
+def test_the_lines_before_the_damage_of_a_file_are_given_out_and_then_it_is_told():
+    packed = gzip.compress(b"".join(b"line %d\n" % n for n in range(5_000)))
+    cut, chunks = [], file_chunks(BytesIO(packed[: len(packed) // 2]), "x.log.gz", "auto")
+    with pytest.raises(BadLine, match="damaged: it ends too early"):
+        cut.extend(chunks)
+    lines = b"".join(chunk for chunk, _ in cut).splitlines()
+    assert 1_000 < len(lines) < 5_000
+    assert lines[:-1] == [b"line %d" % n for n in range(len(lines) - 1)]
 
 
 def test_a_zeek_log_says_with_each_chunk_how_it_is_read():

@@ -69,6 +69,7 @@ def test_absent_fields_are_none():
         (b"[1]", "neither JSON, CEF, LEEF, syslog nor audit"),
         (b'{"EventID":1,"Channel":"c","a":"' + b"x" * MAX_EVENT_BYTES + b'"}', "longer than"),
         (b"<13>Mar  2 09:00:00 h a: " + b"x" * MAX_EVENT_BYTES, "longer than"),
+        (b"[" * (MAX_EVENT_BYTES + 1), "longer than"),
         (
             msgspec.json.encode({"EventID": 1, "Channel": "c"} | {f"f{i}": i for i in range(600)}),
             "more than 512 fields",

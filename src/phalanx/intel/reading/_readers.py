@@ -203,6 +203,8 @@ def _auto(line: bytes, accepted_at_ns: int) -> tuple[str, ReadEvent]:
     if is_syslog(line):
         behind = _json_behind(line, accepted_at_ns)
         return _syslog(line, accepted_at_ns) if behind is None else behind
+    if len(line) > MAX_EVENT_BYTES:
+        raise BadLine(f"longer than {MAX_EVENT_BYTES} bytes")
     raise BadLine("of no known source: neither JSON, CEF, LEEF, syslog nor audit")
 
 
