@@ -22,6 +22,8 @@ from phalanx.intel.reading import TSV_MARK, tsv_reader
 _PRINT_BYTES = 256
 _HEADER_BYTES = 16 * KIB
 _LOOK_S = 0.5
+# How soon a file that was not there is looked for again.
+_ABSENT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class _At:
 class FileSource:
     """Follows one path. ``rereads``: what stands in a log file between two offsets does not change."""
 
-    manifest = SourceManifest(product="file", rereads=True, waiting_unit="bytes")
+    manifest = SourceManifest(product="file", rereads=True, waiting_unit="bytes", longest_retry_s=_ABSENT_S)
 
     def __init__(self, context: ConnectorContext) -> None:
         self._name = context.name

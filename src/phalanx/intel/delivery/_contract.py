@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from phalanx.core import Clock, EntropySource, InvalidInput, Offload
-from phalanx.intel.delivery._limits import MAX_PARCEL_BYTES, MAX_PARCEL_ITEMS
+from phalanx.intel.delivery._limits import LONGEST_RETRY_S, MAX_PARCEL_BYTES, MAX_PARCEL_ITEMS
 from phalanx.intel.delivery._model import Item
 
 SINKS_GROUP = "phalanx.sinks"
@@ -115,12 +115,14 @@ class SourceManifest:
     """What a source is. ``rereads`` says that between two positions it always gives the same bytes again.
 
     ``rewinds`` is false of one whose peers send and forget: it has nothing to draw from an earlier position.
+    ``longest_retry_s`` is how long it is left alone at most after failures; where asking costs nothing, not long.
     """
 
     product: str
     rereads: bool
     waiting_unit: str = "events"
     rewinds: bool = True
+    longest_retry_s: float = LONGEST_RETRY_S
 
 
 class Source(Protocol):

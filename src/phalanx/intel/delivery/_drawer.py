@@ -113,8 +113,9 @@ class Drawer:
                 await self._skip(gone)
             except PhalanxError as error:
                 self._note_failure(error.message)
-                await self._clock.sleep(self.plan.retry.pause_s(attempt, None, self._rng))
-                attempt += 1
+                pause_s = self.plan.retry.pause_s(attempt, None, self._rng)
+                told = await self._rest(min(pause_s, self.source.manifest.longest_retry_s))
+                attempt = 0 if told else attempt + 1
 
     async def set_paused(self, *, paused: bool) -> None:
         async with self._turn:
@@ -133,6 +134,18 @@ class Drawer:
         async with self._turn:
             await self._keep(position=position, planned="", pending=b"")
         self._resumed.set()
+
+    async def _rest(self, seconds: float) -> bool:
+        """Until time is up, or somebody who resumed or rewound the source wants it to be asked now: then true."""
+        self._resumed.clear()
+        waits = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._resumed.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+        return self._resumed.is_set()
 
     async def _draw_next(self) -> None:
         state = self.state
