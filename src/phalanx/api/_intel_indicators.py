@@ -78,7 +78,10 @@ class IndicatorsTaken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IndicatorStats(msgspec.Struct, frozen=True, kw_only=True):
-    """What is looked for, and what it takes. ``entries`` counts a value for each of its sources."""
+    """What is looked for, and what it takes. ``entries`` counts a value for each of its sources.
+
+    ``sources`` has how many values each brought, ``notes`` how many things are said of values by all of them.
+    """
 
     entries: int
     notes: int
@@ -136,7 +139,7 @@ def indicator_routes(node: "Node", gate: Gate) -> APIRouter:
     @router.get("/v1/indicators/stats", responses=answer(IndicatorStats))
     async def indicator_stats(principal: Annotated[Principal, viewer]) -> Response:
         """What is looked for in the caller's events, and what it takes."""
-        return reply(stats_of(node, principal.tenant))
+        return reply(await node.offload.run(stats_of, node, principal.tenant))
 
     @router.post("/v1/indicators/match", responses=answer(IndicatorView, many=True), openapi_extra=_TEXT)
     async def match_values(request: Request, principal: Annotated[Principal, viewer]) -> Response:

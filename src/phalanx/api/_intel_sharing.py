@@ -20,6 +20,7 @@ from phalanx.intel.sharing import (
     Collection,
     Export,
     MispRead,
+    NotShareable,
     Pull,
     Status,
     StixObject,
@@ -29,6 +30,7 @@ from phalanx.intel.sharing import (
     indicators_of,
     marking_named,
     misp_event,
+    parted,
     read_bundle,
     read_misp,
     write_bundle,
@@ -239,8 +241,9 @@ def _import_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
     ) -> Response:
         """Put own findings into a collection, as far as its audience may have them."""
         found = await exchange.collections.get(principal.tenant, name)
-        objects = await told(node, principal.tenant, case, finding, marking)
-        return reply(await imported(node, principal.tenant, found, objects, 0, [], own=True))
+        objects, closed = await told(node, principal.tenant, case, finding, marking)
+        refused = [Refusal(one.object, one.message) for one in closed]
+        return reply(await imported(node, principal.tenant, found, objects, 0, refused, own=True))
 
 
 def _export_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
@@ -261,7 +264,9 @@ def _export_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
         if collection:
             objects = await _kept(node, principal.tenant, collection)
         else:
-            objects = await told(node, principal.tenant, case, finding, marking)
+            objects, closed = await told(node, principal.tenant, case, finding, marking)
+            if closed:
+                raise closed[0]
         closest, complete = await exchange.checked_for(objects, audience.ceiling, to or audience.value)
         await exchange.record(
             principal.tenant, [(one.id, one.version) for one in complete], to=to or principal.name,
@@ -343,12 +348,16 @@ def coverage_of(node: "Node") -> CoverageView:
     )  # fmt: skip
 
 
-async def told(node: "Node", tenant: TenantId, case: str, finding: str, marking: str) -> list[StixObject]:
-    """Own findings as STIX. Raises ``InvalidInput``, ``NotFound``."""
+async def told(
+    node: "Node", tenant: TenantId, case: str, finding: str, marking: str
+) -> tuple[list[StixObject], list[NotShareable]]:
+    """Own findings as STIX, and why others are not told. Raises ``InvalidInput``, ``NotFound``."""
     if bool(case) == bool(finding):
         raise InvalidInput("case", "give either a case or a finding")
     rows = (await node.cases.get(tenant, case)).findings if case else (await node.findings.get(tenant, finding),)
-    return findings_as_stix(rows, node.sharing.teller(_marking(marking)))
+    teller = node.sharing.teller(_marking(marking))
+    open_ones, closed = parted(rows, teller.marking)
+    return findings_as_stix(open_ones, teller) if open_ones else [], closed
 
 
 async def imported(
@@ -356,7 +365,9 @@ async def imported(
     rejected: list[Refusal], *, own: bool = False,
 ) -> Imported:  # fmt: skip
     """Objects added to a collection, and what became of them."""
-    taken = indicators_of(objects, unmarked=node.sharing.unmarked)
+    # What is refused for its marking is not looked for, either.
+    admissible = await node.sharing.exchange.admissible(tenant, to, objects)
+    taken = indicators_of(admissible, unmarked=node.sharing.unmarked)
     # What was found here needs no finding.
     looked_for = not own and await node.sharing.look_for(tenant, to.alias, taken)
     added = await node.sharing.exchange.add(tenant, to, objects)

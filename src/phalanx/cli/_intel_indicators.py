@@ -57,11 +57,15 @@ def import_file(
     if as_json:
         print_json(total)
         return
-    click.echo(f"{total['taken']} are looked for, {total['refused']} refused, {total['flagged']} flagged")
+    click.echo(f"{_looked_for(total['taken'])}, {total['refused']} refused, {total['flagged']} flagged")
     for one in total["told"][:10]:
         click.echo(printable(f"{one['value']}: {one['reason']}"))
     if len(total["told"]) > 10:
         click.echo("and more (--json)")
+
+
+def _looked_for(n: int) -> str:
+    return "1 value is looked for" if n == 1 else f"{n} values are looked for"
 
 
 @indicators.command()
@@ -85,7 +89,7 @@ def add(
     if as_json:
         print_json(found)
         return
-    click.echo(f"{found['taken']} are looked for")
+    click.echo(_looked_for(found["taken"]))
     for one in found["told"]:
         click.echo(printable(f"{one['value']}: {one['reason']}"))
 
@@ -165,8 +169,8 @@ def stats(client: NodeClient, as_json: bool) -> None:
     click.echo(f"{found['entries']} values in {found['tables']} tables ({found['files']} in files), {how}")
     click.echo(f"{size:.1f} bytes of a table for each; {found['everybody']} more are looked for in everybody's events")
     click.echo(f"{found['warninglist_entries']} entries on {found['warninglists']} warninglists")
-    columns: list[Column] = [("source", lambda row: row["source"]), ("notes", lambda row: str(row["notes"]))]
-    rows = [{"source": source, "notes": notes} for source, notes in sorted(found["sources"].items())]
+    columns: list[Column] = [("source", lambda row: row["source"]), ("values", lambda row: str(row["values"]))]
+    rows = [{"source": source, "values": values} for source, values in sorted(found["sources"].items())]
     print_table("Sources", rows, columns, empty="nobody said anything yet")
 
 

@@ -162,6 +162,8 @@ def show_imported(found: dict[str, Any], *, as_json: bool) -> None:
     )
     for name in ("refused", "unusable"):
         for one in found[name][:10]:
-            click.echo(printable(f"{name}: {one['object']}: {one['reason']}"))
+            # Most reasons begin with what they are about.
+            about = "" if one["reason"].startswith(one["object"]) else f"{one['object']}: "
+            click.echo(printable(f"{name}: {about}{one['reason']}"))
         if len(found[name]) > 10:
             click.echo(f"{name}: and {len(found[name]) - 10} more (--json)")

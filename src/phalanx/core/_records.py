@@ -34,7 +34,8 @@ class Finding(Record, frozen=True, kw_only=True, tag="finding"):
 
     ``case`` groups what belongs together (everything on one host in one day). ``evidence`` keeps
     the first event ids, ``hits`` counts them all. ``found_at_ns − accepted_at_ns`` is the
-    detection latency of the first hit.
+    detection latency of the first hit. ``marking`` is the closest TLP label of the intelligence
+    that it rests on, such as ``TLP:AMBER``; empty where it rests on none that is closed.
     """
 
     case: str
@@ -52,6 +53,7 @@ class Finding(Record, frozen=True, kw_only=True, tag="finding"):
     accepted_at_ns: int
     found_at_ns: int
     explanation: str
+    marking: str = ""
 
 
 class Verdict(Enum):

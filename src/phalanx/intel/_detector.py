@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from phalanx.agents import Toolbox
 from phalanx.core import Entity, EventBatch, EventId, Severity, TenantId
 from phalanx.learning import AdaptiveThreshold
+from phalanx.messaging import Marking
 
 DETECTORS_GROUP = "phalanx.detectors"
 
@@ -42,6 +43,7 @@ class Hit(NamedTuple):
     Hits of one pattern on one ``subject`` within one hour become one finding. The subject is the event's host unless
     it is told otherwise; ``entities`` are what it is about besides what the events name. ``told`` says why, in a
     sentence, and ``confidence`` replaces the pattern's. ``earlier`` are events of batches before, as evidence.
+    ``marking`` is of the intelligence that it rests on: the finding is told no further than that may be.
     """
 
     rule: Pattern
@@ -52,6 +54,7 @@ class Hit(NamedTuple):
     told: str = ""
     confidence: float | None = None
     earlier: tuple[EventId, ...] = ()
+    marking: Marking = Marking.CLEAR
 
     @property
     def place(self) -> int:

@@ -29,9 +29,11 @@ from phalanx.intel._detector import Hit, Pattern
 from phalanx.intel._limits import MAX_ENTITIES
 from phalanx.intel._model import FINDINGS
 from phalanx.intel._subjects import UNKNOWN_HOST, entities_of, place_of, quote
+from phalanx.messaging import Marking
 from phalanx.telemetry import waypoint_of
 
 _SOURCE = "source:"
+_BY_LABEL = {marking.label: marking for marking in Marking}
 _HOUR_NS = 3_600 * NS_PER_S
 
 
@@ -52,12 +54,14 @@ class Sighting:
     chunk_events: int
     told: str
     confidence: float
+    marking: Marking = Marking.CLEAR
 
     def add(self, hit: Hit) -> None:
         """One more hit."""
         self.hits += 1
         if hit.confidence is not None:
             self.confidence = max(self.confidence, hit.confidence)
+        self.marking = max(self.marking, hit.marking)
         self._keep(hit.earlier)
         for place in hit.places:
             event = Event(hit.batch, place)
@@ -122,7 +126,7 @@ def finding_of(seen: Sighting, *, found_at_ns: int) -> Finding:
     quoted = quote(rule.fields, seen.first)
     where = f"Seen on {_told(seen.host)}"
     told = f" {where}: {quoted}." if quoted else f" {where}."
-    told = f" {seen.told}{told}" if seen.told else told
+    told = f" {seen.told.rstrip('.')}.{told}" if seen.told else told
     return Finding(
         id=seen.id,
         tenant=seen.tenant,
@@ -143,6 +147,7 @@ def finding_of(seen: Sighting, *, found_at_ns: int) -> Finding:
         accepted_at_ns=seen.first.batch.accepted_at_ns,
         found_at_ns=found_at_ns,
         explanation=(rule.description or rule.title) + told,
+        marking=_label(seen.marking),
     )
 
 
@@ -155,7 +160,12 @@ def merged(known: Finding, seen: Sighting) -> Finding:
         last_seen_ns=max(known.last_seen_ns, seen.last_seen_ns),
         evidence=tuple(dict.fromkeys((*known.evidence, *seen.evidence)))[:MAX_EVIDENCE],
         entities=tuple(dict.fromkeys((*known.entities, *seen.entities)))[:MAX_ENTITIES],
+        marking=_label(max(_BY_LABEL.get(known.marking, Marking.CLEAR), seen.marking)),
     )
+
+
+def _label(marking: Marking) -> str:
+    return "" if marking is Marking.CLEAR else marking.label
 
 
 def finding_put(finding: Finding) -> Put:

@@ -73,7 +73,10 @@ def _hit(
     )
     told = f"{field} is {value}" + (f", which {matched} covers" if value != matched else "")
     told += "; looked for because of " + "; ".join(_told(match) for match in matches[:MAX_EVIDENCE])
-    return Hit(pattern, batch, (place,), entities=(Entity(_ENTITY[kind], value),), told=told, confidence=confidence)
+    return Hit(
+        pattern, batch, (place,), entities=(Entity(_ENTITY[kind], value),), told=told, confidence=confidence,
+        marking=Marking(max(match.note.marking for match in matches)),
+    )  # fmt: skip
 
 
 def _told(match: Match) -> str:
@@ -81,11 +84,11 @@ def _told(match: Match) -> str:
     name = f" ({note.name})" if note.name else ""
     until = f", until {iso_from_ns(note.until_ns)}" if note.until_ns else ""
     labels = f", {', '.join(note.labels)}" if note.labels else ""
-    whose = "" if match.scope == EVERYBODY else ", own"
+    whose = ", looked for in everybody's events" if match.scope == EVERYBODY else ""
     return f"{note.source}{name}, confidence {note.confidence:.2f}, {Marking(note.marking).label}{until}{labels}{whose}"
 
 
 _ENTITY: Final = {
-    Kind.ADDRESS: "address", Kind.NETWORK: "address", Kind.DOMAIN: "domain", Kind.HOST: "domain", Kind.URL: "url",
+    Kind.ADDRESS: "ip", Kind.NETWORK: "ip", Kind.DOMAIN: "domain", Kind.HOST: "domain", Kind.URL: "url",
     Kind.EMAIL: "email", Kind.MD5: "hash", Kind.SHA1: "hash", Kind.SHA256: "hash",
 }  # fmt: skip

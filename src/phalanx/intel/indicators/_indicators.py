@@ -229,10 +229,11 @@ class Indicators:
             return Stats(0, 0)
         now_ns = self._clock.wall_ns()
         levels, notes = book.view.levels.levels, book.view.notes
+        counts = book.view.levels.counts(len(notes)).tolist()
         sources: dict[str, int] = {}
-        for note in notes:
-            if note.holds(now_ns):
-                sources[note.source] = sources.get(note.source, 0) + 1
+        for note, n_values in zip(notes, counts, strict=True):
+            if n_values and note.holds(now_ns):
+                sources[note.source] = sources.get(note.source, 0) + n_values
         return Stats(
             entries=sum(len(level.table) for level in levels), notes=sum(note.holds(now_ns) for note in notes),
             sources=sources, tables=len(levels), files=sum(bool(level.file) for level in levels),

@@ -39,6 +39,14 @@ class Levels:
         """Whether what is in memory should become a file."""
         return self.fresh >= FLUSH_VALUES
 
+    def counts(self, n_notes: int) -> NDArray[np.int64]:
+        """How many entries point to each of ``n_notes`` notes."""
+        found = np.zeros(n_notes, np.int64)
+        for level in self.levels:
+            numbers = np.asarray(level.table.notes)
+            found += np.bincount(numbers[numbers != REMOVED], minlength=n_notes)
+        return found
+
     def with_new(self, table: IndicatorTable, notes: Sequence[Note], now_ns: int, arithmetic: Arithmetic) -> "Levels":
         """With ``table`` on top, small ones in memory merged into larger ones."""
         levels = [*self.levels, Level(table)]

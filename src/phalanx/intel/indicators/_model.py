@@ -155,7 +155,7 @@ class Manifest(Record, frozen=True, kw_only=True, tag="indicator-manifest"):
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What is there and what it takes. ``entries`` counts values once for each source."""
+    """What is there and what it takes. ``entries`` counts values once for each source, ``sources`` those of each."""
 
     entries: int
     notes: int

@@ -43,7 +43,7 @@ from phalanx.intel.sharing._misp import MispRead, read_misp
 from phalanx.intel.sharing._misp_out import misp_event, misp_feed
 from phalanx.intel.sharing._objects import BundleRead, StixObject, checked, read_bundle, write_bundle
 from phalanx.intel.sharing._observed import Seen, observables_of, observables_of_view, seen_in
-from phalanx.intel.sharing._own_objects import Teller, findings_as_stix
+from phalanx.intel.sharing._own_objects import Teller, findings_as_stix, parted
 from phalanx.intel.sharing._pattern import parse_pattern
 from phalanx.intel.sharing._pattern_use import PatternValue, holds, pattern_values
 from phalanx.intel.sharing._pulling import PULLS, IndicatorSink, Pull, Pulling, Source
@@ -121,6 +121,7 @@ __all__ = [
     "observables_of_view",
     "own_id",
     "parse_pattern",
+    "parted",
     "pattern_values",
     "read_bundle",
     "read_misp",

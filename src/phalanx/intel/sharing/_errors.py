@@ -39,6 +39,9 @@ class NotShareable(PhalanxError):
     """The marking of an object does not allow it where it was to go. Attributes: ``object``, ``marking``, ``to``."""
 
     code = "not-shareable"
+    object: str
+    marking: str
+    to: str
 
     def __init__(self, object_: str, marking: str, to: str, why: str) -> None:
         super().__init__(

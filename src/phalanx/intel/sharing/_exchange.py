@@ -164,6 +164,21 @@ class Exchange:
         self, tenant: TenantId, collection: Collection, objects: Sequence[StixObject], *, also: Sequence[Write] = ()
     ) -> Added:
         """Add objects as far as their markings allow. ``also`` is written with the last of them."""
+        good, refused = await self._judged(tenant, collection, objects)
+        rows = await self.shelf.add(tenant, collection.id, good, also=also)
+        kept = tuple(row for row in rows if row is not None)
+        return Added(kept, len(rows) - len(kept), tuple(refused))
+
+    async def admissible(
+        self, tenant: TenantId, collection: Collection, objects: Sequence[StixObject]
+    ) -> list[StixObject]:
+        """Those of ``objects`` that ``add`` would not refuse."""
+        return [one for one, _ in (await self._judged(tenant, collection, objects))[0]]
+
+    async def _judged(
+        self, tenant: TenantId, collection: Collection, objects: Sequence[StixObject]
+    ) -> tuple[list[tuple[StixObject, int]], list[tuple[StixObject, str]]]:
+        """Objects that the collection may have, each with its marking, and the others, each with why not."""
         book = await self._book(tenant, collection.id, objects)
         good: list[tuple[StixObject, int]] = []
         refused: list[tuple[StixObject, str]] = []
@@ -177,9 +192,7 @@ class Exchange:
                 refused.append((one, error.message))
             else:
                 good.append((one, int(marking)))
-        rows = await self.shelf.add(tenant, collection.id, good, also=also)
-        kept = tuple(row for row in rows if row is not None)
-        return Added(kept, len(rows) - len(kept), tuple(refused))
+        return good, refused
 
     async def delete(self, tenant: TenantId, collection: Collection, reader: Reader, query: Query) -> int:
         """Remove the versions of one object that ``query`` means. Raises ``NotFound`` when there is none."""

@@ -88,12 +88,10 @@ def read_bundle(data: bytes, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> BundleRe
     n_upgraded = 0
     for place, one in enumerate(found):
         try:
-            if isinstance(one, dict) and (older or is_older(one)):
-                made = upgraded(one, where=f"objects[{place}]")
-                n_upgraded += 1
-            else:
-                made = [one]
+            old = isinstance(one, dict) and (older or is_older(one))
+            made = upgraded(one, where=f"objects[{place}]") if old else [one]
             objects += [checked(each, where=f"objects[{place}]") for each in made]
+            n_upgraded += old
         except InvalidObject as error:
             rejected.append(error)
             if len(rejected) >= MAX_REJECTED:

@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from phalanx.core import Entity, Finding, Severity, iso_from_ns
 from phalanx.intel.sharing._attack import Attack, attack
+from phalanx.intel.sharing._errors import NotShareable
 from phalanx.intel.sharing._ids import observable_id, own_id
 from phalanx.intel.sharing._objects import StixObject
-from phalanx.intel.sharing._tlp import TLP_2, definition_of
+from phalanx.intel.sharing._tlp import TLP_2, definition_of, marking_named
 from phalanx.messaging import Marking
 
 _HASH_NAMES: Final = {32: "MD5", 40: "SHA-1", 64: "SHA-256", 128: "SHA-512"}
@@ -53,6 +54,20 @@ def findings_as_stix(findings: Sequence[Finding], teller: Teller, *, book: Attac
         if one.id not in newest or newest[one.id].version < one.version:
             newest[one.id] = one
     return list(newest.values())
+
+
+def parted(findings: Iterable[Finding], marking: Marking) -> tuple[list[Finding], list[NotShareable]]:
+    """Findings that may be told under ``marking``, and why not the others: they rest on what is closer."""
+    open_ones: list[Finding] = []
+    closed: list[NotShareable] = []
+    for one in findings:
+        rests_on = marking_named(one.marking) or Marking.CLEAR
+        if rests_on > marking:
+            why = "it rests on intelligence of that marking"
+            closed.append(NotShareable(f"finding {one.id}", rests_on.label, marking.label, why))
+        else:
+            open_ones.append(one)
+    return open_ones, closed
 
 
 def _identity(teller: Teller) -> StixObject:

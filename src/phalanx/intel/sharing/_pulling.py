@@ -165,7 +165,10 @@ class Pulling:
         page = await source.client.page(
             source.root, source.collection, added_after=state.added_after, after=state.next, limit=MAX_PAGE_OBJECTS
         )
-        taken = indicators_of(page.read.objects)
+        objects = await self._exchange.admissible(tenant, shelf, page.read.objects)
+        # What is not kept for its marking is not looked for, either.
+        taken = indicators_of(objects)
+        refused = len(page.read.rejected) + len(page.read.objects) - len(objects)
         await self._hand_on(tenant, source.name, taken)
         last = page.last_added if is_time(page.last_added) else state.last_added
         # Where a server does not say when its last was added: all that was there when we asked.
@@ -174,10 +177,10 @@ class Pulling:
         following = msgspec.structs.replace(
             state, at_ns=begun_ns, next=page.next, last_added=last, added_after=reached if whole else state.added_after,
             done_ns=begun_ns if whole else state.done_ns, objects=state.objects + len(page.read.objects),
-            refused=state.refused + len(page.read.rejected), indicators=state.indicators + len(taken.indicators),
+            refused=state.refused + refused, indicators=state.indicators + len(taken.indicators),
             unusable=state.unusable + len(taken.refused), problem="",
         )  # fmt: skip
-        await self._exchange.add(tenant, shelf, page.read.objects, also=[_put(following)])
+        await self._exchange.add(tenant, shelf, objects, also=[_put(following)])
         return following
 
     async def _hand_on(self, tenant: TenantId, origin: str, taken: Taken) -> None:

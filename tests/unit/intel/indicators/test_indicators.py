@@ -232,9 +232,12 @@ def test_events_are_asked_about():
             (2, "indicator network 45.13.0.0/16"),
         ]  # fmt: skip
         assert hits[0].told == (
-            "query is www.evil.com, which evil.com covers; looked for because of feed, confidence 0.50, TLP:AMBER, own;"
-            " second, confidence 0.20, TLP:AMBER, own"
+            "query is www.evil.com, which evil.com covers; looked for because of feed, confidence 0.50, TLP:AMBER;"
+            " second, confidence 0.20, TLP:AMBER"
         )
+        assert [hit.marking for hit in hits[:2]] == [Marking.AMBER, Marking.GREEN]
+        assert [entity.type for entity in hits[1].entities] == ["ip"]
+        assert book.stats(DEFAULT_TENANT).sources == {"feed": 3, "second": 1}
         assert hits[1].confidence == 0.9
         assert not IndicatorDetector(book).evaluate(batch_of(columns, OTHER))
         assert (Kind.HOST, "evil.com") not in observables(batch_of({"color": ["evil.com"]}))
