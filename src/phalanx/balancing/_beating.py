@@ -40,10 +40,7 @@ def take(pool: Pool, now_s: float) -> BeatInput:
     pool.counted_from_s = now_s
     pool.wake(now_s)
     open_now = pool.state[OPEN] > 0
-    may = np.array(
-        [[pool.eligibility.may(seat.resource, kind) for seat in pool.seats] for kind in pool.kind_values], np.bool_
-    )
-    usable = may.reshape(pool.estimates.rates.shape) & open_now[None, :]
+    usable = pool.eligibility.able() & open_now[None, :]
     return BeatInput(
         np.where(usable, pool.estimates.rates, np.inf), pool.arrivals_per_s.copy(), pool.state[SLOTS].copy()
     )

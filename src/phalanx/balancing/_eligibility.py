@@ -23,11 +23,13 @@ class Eligibility:
         self._nothing: Sums = np.zeros(len(seats))
         self._links: dict[str, Sums] = {}
         self._allowed: dict[tuple[str, frozenset[str] | None], Flags] = {}
+        self._able: Flags | None = None
         self.loss = self._losses()
 
     def drifted(self) -> None:
         """A device's calibration has changed."""
         self._allowed.clear()
+        self._able = None
         self.loss = self._losses()
 
     def kind_of(self, operation: Operation) -> int:
@@ -43,6 +45,15 @@ class Eligibility:
         if kind.coherence_us > 0 and resource.drift > MAX_DRIFT:
             return False
         return eligible is None or resource.name in eligible
+
+    def able(self) -> "Flags":
+        """Which resources could do which kinds at all, (kinds, resources)."""
+        if self._able is None:
+            import numpy as np
+
+            every = [[self.may(seat.resource, kind) for seat in self._seats] for kind in self._kinds]
+            self._able = np.array(every, np.bool_).reshape(len(self._kinds), len(self._seats))
+        return self._able
 
     def allowed(self, operation: Operation) -> "Flags":
         """Which resources may ever take it, whatever they hold."""

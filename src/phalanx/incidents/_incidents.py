@@ -10,7 +10,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 
 import msgspec
 
@@ -23,6 +22,7 @@ from phalanx.core import (
     Finding,
     InvalidInput,
     NotFound,
+    Offload,
     Put,
     Row,
     Store,
@@ -34,8 +34,6 @@ from phalanx.core import (
     derive_id,
     encode,
 )
-from phalanx.incidents._composing import anchor_of, composed, incident_id
-from phalanx.incidents._grouping import Group, Said, grouped
 from phalanx.incidents._incident import (
     INCIDENTS,
     SCORES,
@@ -56,20 +54,23 @@ from phalanx.incidents._limits import (
     MAX_OPEN_INCIDENTS,
     MAX_REASON_CHARS,
     MAX_WORDS,
-    OPEN_FROM,
+    SCAN_ROWS,
 )
-from phalanx.incidents._ties import Why, ties
-from phalanx.intel import FINDINGS, HUNTS, Hunt, wrong_findings
+from phalanx.incidents._regrouping import Change, Material, kept_of, regrouped
+from phalanx.intel import FINDINGS, HUNTS, wrong_findings
 from phalanx.telemetry import waypoint_of, waypoint_put
 
 
 class Incidents:
     """All incidents of a node. ``host_names`` are by address."""
 
-    def __init__(self, store: Store, audit: AuditSink, clock: Clock, host_names: Mapping[str, str]) -> None:
+    def __init__(
+        self, store: Store, audit: AuditSink, clock: Clock, offload: Offload, host_names: Mapping[str, str]
+    ) -> None:
         self._store = store
         self._audit = audit
         self._clock = clock
+        self._offload = offload
         self._host_names = host_names
         self._working = asyncio.Lock()
         self._done: dict[TenantId, str] = {}
@@ -161,24 +162,22 @@ class Incidents:
     async def regroup(self, tenant: TenantId) -> int:
         """Put findings together anew, if there is anything new; returns how many incidents changed."""
         async with self._working:
-            kept = await self._kept(tenant)
-            findings = await self._findings(tenant, [one for one, _ in kept.values()])
-            hunts = await self._all(tenant)
-            words = [decode(row.value, IncidentWord) for row in await _scan(self._store, WORDS, tenant, MAX_WORDS)]
-            state = _digest(findings, hunts, words)
-            if self._done.get(tenant) == state:
+            kept = await self._offload.run(kept_of, await _scan(self._store, INCIDENTS, tenant, MAX_OPEN_INCIDENTS))
+            material = Material(
+                await self._findings(tenant, [one.incident for one in kept.values()]),
+                await _scan(self._store, HUNTS, tenant, MAX_GROUPED_HUNTS),
+                await _scan(self._store, WORDS, tenant, MAX_WORDS),
+            )
+            if self._done.get(tenant) == material.digest:
                 return 0
-            found = ties(findings, hunts, self._host_names)
-            groups = grouped(findings, found, _said(words))
-            changed = await self._reconcile(tenant, groups, hunts, kept)
-            self._done[tenant] = state
-            return changed
+            changes = await self._offload.run(regrouped, material, kept, self._host_names, self._clock.wall_ns())
+            n_changed = 0
+            for change in changes:
+                n_changed += await self._bring_about(change)
+            self._done[tenant] = material.digest
+            return n_changed
 
-    async def _kept(self, tenant: TenantId) -> dict[str, tuple[Incident, int]]:
-        rows = await _scan(self._store, INCIDENTS, tenant, MAX_OPEN_INCIDENTS)
-        return {row.key: (decode(row.value, Incident), row.version) for row in rows}
-
-    async def _findings(self, tenant: TenantId, kept: Sequence[Incident]) -> list[Finding]:
+    async def _findings(self, tenant: TenantId, kept: Sequence[Incident]) -> list[Row]:
         """The newest, and the older ones of incidents that some of them are in; none that somebody called wrong."""
         wrong = await wrong_findings(self._store, tenant)
         rows = {row.key: row for row in await _scan(self._store, FINDINGS, tenant, MAX_GROUPED_FINDINGS)}
@@ -189,43 +188,29 @@ class Incidents:
                 row = await self._store.get(FINDINGS, tenant, older)
                 if row is not None:
                     rows[older] = row
-        return [decode(row.value, Finding) for ident, row in sorted(rows.items()) if ident not in wrong]
+        return [row for ident, row in sorted(rows.items()) if ident not in wrong]
 
-    async def _all(self, tenant: TenantId) -> list[Hunt]:
-        hunts = [decode(row.value, Hunt) for row in await _scan(self._store, HUNTS, tenant, MAX_GROUPED_HUNTS)]
-        # Others are about rules or indicators, and tie no finding to anything.
-        return [hunt for hunt in hunts if hunt.finding]
-
-    async def _reconcile(
-        self, tenant: TenantId, groups: Sequence[Group], hunts: Sequence[Hunt], kept: Mapping[str, tuple[Incident, int]]
-    ) -> int:
-        """Bring what is kept to what was found: each group takes over the oldest incident whose anchor is in it."""
-        now_ns, changes = self._clock.wall_ns(), 0
-        for group in groups:
-            ids = [incident_id(finding) for finding in group.findings]
-            own = sorted((one for one in ids if one in kept), key=lambda one: (kept[one][0].at_ns, one))
-            if not own and group.probability < OPEN_FROM:
+    async def _bring_about(self, change: Change) -> int:
+        """Write what a change says, one commit for each incident; returns how many of them are not as they were."""
+        made, n_changed = change.made, await self._write(change)
+        for other in change.absorbed:
+            known = other.incident
+            if known.status is IncidentStatus.MERGED and known.into == made.id:
                 continue
-            ident = own[0] if own else incident_id(anchor_of(group))
-            known = kept[ident][0] if own else None
-            made = composed(group, hunts, self._host_names, ident=ident, now_ns=now_ns, known=known)
-            changes += await self._change(made, known, kept[ident][1] if own else 0)
-            for other in own[1:]:
-                into = msgspec.structs.replace(
-                    kept[other][0], status=IncidentStatus.MERGED, into=ident, members=(), changed_at_ns=now_ns
-                )
-                if kept[other][0].status is not IncidentStatus.MERGED or kept[other][0].into != ident:
-                    await self._store.commit([_put(into)], expect=[Expect(INCIDENTS, tenant, other, kept[other][1])])
-                    await self._tell(into, "incident.merge", "analyst", {"into": ident})
-                    changes += 1
-        return changes
+            into = msgspec.structs.replace(
+                known, status=IncidentStatus.MERGED, into=made.id, members=(), changed_at_ns=made.changed_at_ns
+            )
+            await self._store.commit([_put(into)], expect=[Expect(INCIDENTS, made.tenant, known.id, other.version)])
+            await self._tell(into, "incident.merge", "analyst", {"into": made.id})
+            n_changed += 1
+        return n_changed
 
-    async def _change(self, made: Incident, known: Incident | None, version: int) -> int:
-        new = [one for one in made.findings if known is None or one not in known.findings]
-        if known is not None and known.status is not IncidentStatus.OPEN and new:
-            made = msgspec.structs.replace(made, status=IncidentStatus.OPEN, outcome=None, reason="", by="", into="")
+    async def _write(self, change: Change) -> int:
+        made = change.made
+        known, version = change.known or (None, 0)
         if known is not None and _same(made, known):
             return 0
+        new = [one for one in made.findings if known is None or one not in known.findings]
         action = _action(made, known, new)
         found, hosts = counted(len(made.members), "finding"), counted(len(made.hosts), "host")
         summary = f"{found} on {hosts} {'is' if len(made.members) == 1 else 'are'} one: {made.title}"
@@ -298,23 +283,6 @@ def _same(made: Incident, known: Incident) -> bool:
     return msgspec.structs.replace(made, changed_at_ns=known.changed_at_ns) == known
 
 
-def _said(words: Sequence[IncidentWord]) -> Said:
-    return Said(
-        tuple(
-            (word.findings, Why("person", word.by, f"{word.by}: {word.reason}", 1.0))
-            for word in words if word.act is IncidentAct.MERGE
-        ),
-        tuple((frozenset(word.findings), frozenset(word.rest)) for word in words if word.act is IncidentAct.SPLIT),
-    )  # fmt: skip
-
-
-def _digest(findings: Sequence[Finding], hunts: Sequence[Hunt], words: Sequence[IncidentWord]) -> str:
-    """What a grouping follows from."""
-    parts = [f"{one.id} {one.hits} {len(one.entities)} {one.confidence}" for one in findings]
-    parts += [one.id for one in (*hunts, *words)]
-    return sha256("\n".join(parts).encode()).hexdigest()
-
-
 def _put(made: Incident) -> Put:
     index = {"finding": made.findings, "status": (made.status.value,), "case": made.cases}
     return Put(INCIDENTS, made.tenant, made.id, encode(made), index)
@@ -329,8 +297,9 @@ async def _scan(store: Store, table: Table, tenant: TenantId, most: int) -> list
     rows: list[Row] = []
     while len(rows) < most:
         after = rows[-1].key if rows else ""
-        page = await store.scan(table, tenant, after=after, limit=min(MAX_PAGE_ROWS, most - len(rows)), reverse=True)
+        # In short pages: each is unsealed in one turn of the event loop.
+        page = await store.scan(table, tenant, after=after, limit=min(SCAN_ROWS, most - len(rows)), reverse=True)
         rows += page
-        if len(page) < MAX_PAGE_ROWS:
+        if len(page) < SCAN_ROWS:
             break
     return rows[::-1]

@@ -27,6 +27,8 @@ MAX_TOUCHED = 50
 # Incidents: findings that are looked at together, the newest first, and hunts; how far apart in time they may be.
 MAX_GROUPED_FINDINGS = 1_000
 MAX_GROUPED_HUNTS = 1_000
+# Rows of these read at once.
+SCAN_ROWS = 100
 GROUP_WITHIN_S = 86_400.0
 # A reason to put two findings together loses half its weight over so long.
 TIE_HALF_LIFE_S = 4 * 3_600.0

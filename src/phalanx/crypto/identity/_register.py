@@ -5,16 +5,17 @@ Invariants:
 - what a list revokes is in force when ``apply`` returns: verified chains that rest on it are
   forgotten and every listener has been told, in the same step of the event loop;
 - a verified chain is only ever answered from memory while the standing it was checked against is
-  the present one, and while none of its links has expired;
+  the present one, and while none of its links has expired; the same goes for whoever keeps an answer by ``changes``;
 - a listener that fails does not keep the others from being told.
 """
 
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 from phalanx.core import AlertLevel, AlertSink, Overloaded
 from phalanx.crypto.identity._errors import EpochPassed, Revoked
-from phalanx.crypto.identity._limits import MAX_LISTENERS, MAX_VERIFIED
+from phalanx.crypto.identity._limits import LATEST_NS, MAX_LISTENERS, MAX_VERIFIED
 from phalanx.crypto.identity._model import Subject
 from phalanx.crypto.identity._path import Verified
 from phalanx.crypto.identity._revocation import Listed, Revocation, RevocationList
@@ -33,6 +34,14 @@ class Register:
         self._listeners: dict[int, Listener] = {}
         self._next_listener = 0
         self._verified: OrderedDict[tuple[str, ...], Verified] = OrderedDict()
+        # How often something was put in force, and every moment from which something is, in order.
+        self.changes = 0
+        self._dates: list[int] = []
+
+    def unchanged_until_ns(self, at_ns: int) -> int:
+        """Until when what holds now still does, should nothing else be put in force: some of it is dated ahead."""
+        place = bisect_right(self._dates, at_ns)
+        return self._dates[place] if place < len(self._dates) else LATEST_NS
 
     def revoked(self, subject: Subject, serial: str, at_ns: int) -> str:
         return self._listed.revoked(subject, serial, at_ns)
@@ -53,12 +62,12 @@ class Register:
         before = set(known.entries) if known else set()
         self._lists[offered.issuer] = offered
         self._listed = Listed(*self._lists.values())
-        self._verified.clear()
+        self._changed()
         self._tell(entry for entry in offered.entries if entry not in before)
 
     def set_epochs(self, subject: Subject, epochs: tuple[tuple[int, int], ...]) -> None:
         self._epochs[subject] = epochs
-        self._verified.clear()
+        self._changed()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` with each new revocation, at once. Returns what ends it."""
@@ -93,6 +102,12 @@ class Register:
     def forget(self) -> None:
         """Forget every verified chain: what they were believed for has changed."""
         self._verified.clear()
+
+    def _changed(self) -> None:
+        self._verified.clear()
+        self.changes += 1
+        dates = {entry.since_ns for one in self._lists.values() for entry in one.entries}
+        self._dates = sorted(dates.union(since_ns for epochs in self._epochs.values() for since_ns, _ in epochs))
 
     def _tell(self, news: Iterable[Revocation]) -> None:
         for entry in news:

@@ -5,8 +5,8 @@ Invariants:
 - a spare is handed out once; it was never seated before and is not put back;
 - spares are made under the node's present key: those of an earlier one are thrown away, and so
   are those that have waited until they would soon expire;
-- an agent is admitted while no link of its chain is revoked, expired or of a passed epoch. That
-  is looked up in memory each time it is asked, so a revocation counts from the same step on.
+- an agent is admitted while no link of its chain is revoked, expired or of a passed epoch. That is looked up in
+  memory, and looked up again once anything was put in force, so a revocation counts from the same step on.
 
 A seat that finds no spare makes its identity on the spot, which takes milliseconds and is counted.
 An agent's private key lives in memory only: whoever starts again is somebody new.
@@ -93,6 +93,8 @@ class Seats:
         self._register = register
         self._clock = clock
         self._taken: dict[str, tuple[Identity, Verified]] = {}
+        # Who was found to stand: at which change of the register, and from when until when that holds.
+        self._stood: dict[str, tuple[int, int, int]] = {}
         # Seated, and not in the store yet; the newest go unrecorded when storage is away for long.
         self.unrecorded: deque[Identity] = deque(maxlen=MAX_UNRECORDED)
         self.news = asyncio.Event()
@@ -131,6 +133,7 @@ class Seats:
     def leave(self, agent: str) -> None:
         """The agent is gone, and its private key with it."""
         self._taken.pop(agent, None)
+        self._stood.pop(agent, None)
 
     def replace(self, agent: str, identity: Identity) -> None:
         """Another certificate for the agent's key."""
@@ -151,11 +154,16 @@ class Seats:
         if found is None:
             return False
         now_ns = self._clock.wall_ns()
+        changes, since_ns, until_ns = self._stood.get(agent, (-1, 0, 0))
+        if changes == self._register.changes and since_ns <= now_ns < until_ns:
+            return True
         try:
             self._register.require(found[1], now_ns)
         except BrokenChain:
             return False
-        return now_ns < found[1].until_ns
+        until_ns = min(found[1].until_ns, self._register.unchanged_until_ns(now_ns))
+        self._stood[agent] = self._register.changes, now_ns, until_ns
+        return now_ns < until_ns
 
     def agents(self) -> list[tuple[str, Identity]]:
         return [(agent, identity) for agent, (identity, _) in self._taken.items()]
@@ -168,5 +176,6 @@ class Seats:
         # This node has just made it under its own chain, or could not have.
         verified = Verified.of(identity.chain, self._clock.wall_ns())
         self._taken[agent] = (identity, verified)
+        self._stood.pop(agent, None)
         self.unrecorded.append(identity)
         self.news.set()
