@@ -202,6 +202,24 @@ def list_signs(as_json: bool) -> None:
             ("small-exponent", "keys", "pattern", "the key needs sound padding"),
             ("canary answered", "canary keys", "proven", "somebody has a private half that nobody was given"),
             ("downgrade", "TLS and SSH in events", "pattern", "post-quantum key exchange was given up; why, is open"),
+            (
+                "traffic mirrored outward",
+                "flows in events",
+                "pattern",
+                "a mirror tunnel leaves the house; for whom, is open",
+            ),
+            (
+                "ciphertext copied",
+                "flows in events",
+                "pattern",
+                "a peer outside is sent the volumes of other encrypted sessions; by whose order, is open",
+            ),
+            (
+                "ciphertext collected",
+                "flows and handshakes in events",
+                "pattern",
+                "a new peer gets bulk of many hosts without post-quantum key exchange; what for, is open",
+            ),
         )
     ]
     if as_json:

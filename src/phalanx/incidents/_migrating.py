@@ -1,6 +1,7 @@
 """A confirmed sign of an attack on cryptography proposes that what this node has sealed is migrated.
 
-Confirmed is what carries its proof: a factor of a key, or the answer of a canary key. The proposal stands beside those
+Confirmed is what carries its proof: a factor of a key, or the answer of a canary key; and a pattern, as of ciphertext
+that is gathered, that a person said is right. The proposal stands beside those
 to isolate hosts and is in the ledger like them. Its policy never starts a migration by itself: one sign says of one key
 that it is broken, and what else has to be renewed is for a person to judge (``phalanx posture``, ``phalanx keys
 migrate``). Proposal and decision are one commit; their ids follow from the finding.
@@ -35,7 +36,7 @@ _POLICY = "migration-v1"
 _TARGET = Entity("crypto", "keys and sealed data")
 _WHY = (
     "a person must decide: a migration is not begun by itself; `phalanx posture inventory` says what falls with such "
-    "keys, `phalanx keys migrate` seals anew what is at rest"
+    "keys or exchanges, `phalanx keys migrate` seals anew what is at rest"
 )
 _RULING = Ruling(Outcome.REFUSED, (_WHY,))
 
@@ -74,7 +75,10 @@ class ProposeMigrationSkill:
                 *(waypoint_put(one) for one in points),
             ])  # fmt: skip
             tools.get(AlertSink).alert(
-                AlertLevel.WARNING, "incidents", "a broken key is confirmed; migrating is proposed", case=proposal.case
+                AlertLevel.WARNING,
+                "incidents",
+                "a sign of an attack on cryptography is confirmed; migrating is proposed",
+                case=proposal.case,
             )
         audit = tools.get(AuditSink)
         await audit.record(audit_entry(

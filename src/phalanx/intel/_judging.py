@@ -1,5 +1,8 @@
 """What people say of findings: which are not to be made any more, and whether one was right.
 
+A pattern that may be an attack on cryptography is confirmed by who says that its finding is right: that becomes an
+event of the node's own, as a sign that was proven does, with all that follows from it.
+
 A suppression has a reason and counts what it swallowed, in the commit in which a finding would have been made; events
 stay where they are, and when it is ended findings are made again. Both are recorded in the ledger.
 """
@@ -18,6 +21,7 @@ from phalanx.core import (
     AuditEntry,
     AuditSink,
     Clock,
+    EventSink,
     Expect,
     InvalidInput,
     LimitExceeded,
@@ -31,10 +35,12 @@ from phalanx.core import (
     decode,
     derive_id,
     encode,
+    id_time_ns,
 )
 from phalanx.intel._limits import MAX_REASON_CHARS, MAX_SUPPRESSIONS
 from phalanx.intel._merging import Sighting
 from phalanx.intel._queries import Findings
+from phalanx.intel.signs import CONFIRMABLE
 
 SUPPRESSIONS: Final = Table("suppressions", sealed=True)
 OPINIONS: Final = Table("opinions", indexes=("finding", "rule"), sealed=True)
@@ -104,7 +110,9 @@ class OpinionWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class Judgements:
     """Suppressions and opinions of every tenant."""
 
-    def __init__(self, store: Store, clock: Clock, audit: AuditSink) -> None:
+    def __init__(self, store: Store, clock: Clock, audit: AuditSink, events: EventSink | None = None) -> None:
+        """``events`` takes what a confirmed sign becomes; without it none does."""
+        self._events = events
         self._store = store
         self._clock = clock
         self._audit = audit
@@ -162,6 +170,15 @@ class Judgements:
         index = {"finding": (finding,), "rule": (about.rule,)}
         await self._store.commit([Put(OPINIONS, tenant, made.id, encode(made), index)])
         await self._record(made, "finding.judged", finding, by, {"verdict": made.verdict.value, "reason": reason})
+        if made.verdict is Verdict.RIGHT and about.rule in CONFIRMABLE and self._events is not None:
+            host = about.case.rpartition("@")[0]
+            # Said again by the same person it is the same event, to the byte: it follows from nothing that changes.
+            await self._events.submit(
+                "crypto-sign",
+                {"sign": about.rule, "certainty": "confirmed", "where": host, "host": host, "told_by": by,
+                 "finding": finding},
+                tenant=tenant, at_ns=id_time_ns(about.id), key=derive_id(about.at_ns, "crypto-sign", finding, by),
+            )  # fmt: skip
         return made
 
     async def opinions(self, tenant: TenantId, finding: str) -> list[Opinion]:

@@ -19,7 +19,7 @@ from phalanx.intel.indicators import (
     warm_indicators,
 )
 from phalanx.intel.sharing import SharedIndicator
-from phalanx.intel.signs import DowngradeDetector, SeenKeysDetector
+from phalanx.intel.signs import DowngradeDetector, HarvestDetector, SeenKeysDetector
 from phalanx.node._limits import INDICATORS_LOOK_S, INDICATORS_TIDY_S, KERNELS_FROM_INDICATORS
 from phalanx.node._ports import Ports
 from phalanx.node._services import Services
@@ -66,6 +66,7 @@ def start_indicators(node: "Node", ports: Ports, services: Services) -> None:
     node.sentinel.join(IndicatorDetector(node.indicators))
     node.sentinel.join(DowngradeDetector())
     node.sentinel.join(SeenKeysDetector())
+    node.sentinel.join(HarvestDetector())
     services.start("indicators", lambda: _keep(node.indicators, ports, node.telemetry))
 
 

@@ -37,7 +37,7 @@ from phalanx.crypto.sharing import Escrows
 from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
 from phalanx.devices import Fleet, History, Jobs, ProviderContext, Workers
 from phalanx.incidents import Cases, Incidents, Responses
-from phalanx.intel import ArchiveHunts, ChunkSeals, EventLog, Findings, Intake, Judgements, Sentinel
+from phalanx.intel import ArchiveHunts, ChunkSeals, EventLog, Findings, Intake, Judgements, OwnEvents, Sentinel
 from phalanx.intel.delivery import Delivery
 from phalanx.intel.indicators import Indicators
 from phalanx.ledger import Anchors, Ledger
@@ -276,10 +276,11 @@ async def build_node(
         desk = fleet, placements, jobs, budgets, ledger
         allotted = await opened_allotments(settings, ports, store, desk, (bus, cluster), services, telemetry)
         sentinel = await _sentinel(settings, ports, intake, telling.store, telemetry, swarm, work[0], host_names or {})
+        judgements = Judgements(store, clock, ledger, OwnEvents(intake, clock))
         node = Node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, jobs=jobs,
-            rules=opened_rules(settings, ports, sentinel, alerts, ledger), judgements=Judgements(store, clock, ledger),
+            rules=opened_rules(settings, ports, sentinel, alerts, ledger), judgements=judgements,
             events=log[0], archive=log[1], findings=findings, bus=bus, cluster=cluster, assembly=assembly, swarm=swarm,
             hunts=opened_hunts(log, findings, sentinel, store, ledger, ports, indicators), indicators=indicators,
             assessments=Assessments(store), responses=responses, cases=Cases(store), noise=noise, vault=vault,

@@ -1,15 +1,18 @@
-"""Signs of attacks on cryptography, told with how sure one may be of them: weak keys, canary keys, downgrades.
+"""Signs of attacks on cryptography, told with how sure one may be of them: weak keys, canary keys, downgrades,
+ciphertext that is gathered.
 
 Pure. Raises ``InvalidInput`` and ``LimitExceeded``.
 """
 
 from phalanx.intel.signs._canaries import CLASSICAL_BITS, GRADES, CanaryKey, make_canaries, verify_answer
 from phalanx.intel.signs._certificates import BROKEN_KEY, SeenKeysDetector
+from phalanx.intel.signs._flows import HYBRID
+from phalanx.intel.signs._harvest import COLLECTED, COPIED, HARVEST_RULES, MIRRORED, HarvestDetector
 from phalanx.intel.signs._keys import certificate_key, keys_in, weaknesses
 from phalanx.intel.signs._model import Certainty, SeenKey, Sign
 from phalanx.intel.signs._numbers import close_factor, looks_like_roca, shared_factors, small_factor
 from phalanx.intel.signs._telling import CANARY_ANSWERED, SignTold, proven_fields
-from phalanx.intel.signs._transport import DOWNGRADED, HYBRID, DowngradeDetector
+from phalanx.intel.signs._transport import CONFIRMABLE, DOWNGRADED, DowngradeDetector
 
 __all__ = [
     "BROKEN_KEY",
@@ -17,12 +20,18 @@ __all__ = [
     "SignTold",
     "proven_fields",
     "CLASSICAL_BITS",
+    "COLLECTED",
+    "CONFIRMABLE",
+    "COPIED",
     "DOWNGRADED",
     "GRADES",
+    "HARVEST_RULES",
     "HYBRID",
+    "MIRRORED",
     "CanaryKey",
     "Certainty",
     "DowngradeDetector",
+    "HarvestDetector",
     "SeenKey",
     "SeenKeysDetector",
     "Sign",

@@ -15,13 +15,10 @@ import msgspec
 
 from phalanx.core import MAX_NAME_CHARS, EventBatch, Severity, TenantId
 from phalanx.intel._detector import Hit, Pattern
+from phalanx.intel.signs._flows import HYBRID
+from phalanx.intel.signs._harvest import HARVEST_RULES
 from phalanx.intel.signs._limits import MAX_PEERS
 
-# Groups as Zeek, OpenSSL and OpenSSH write them.
-HYBRID: Final = frozenset({
-    "x25519mlkem768", "secp256r1mlkem768", "secp384r1mlkem1024", "x25519kyber768draft00", "mlkem512", "mlkem768",
-    "mlkem1024", "mlkem768x25519-sha256", "sntrup761x25519-sha512", "sntrup761x25519-sha512@openssh.com",
-})  # fmt: skip
 _GROUP_FIELDS: Final = ("curve", "kex_alg", "tls.curve", "tls.group")
 _PEER_FIELDS: Final = (("id.orig_h", "id.resp_h", "id.resp_p"), ("src_ip", "dest_ip", "dest_port"))
 
@@ -34,6 +31,8 @@ DOWNGRADED: Final = Pattern(
     confidence=0.3,
     techniques=("T1557", "T1600"),
 )
+# Patterns that are signs once somebody looked and said that they are right.
+CONFIRMABLE: Final = (DOWNGRADED.name, *HARVEST_RULES)
 
 
 class DowngradeDetector:
