@@ -276,11 +276,10 @@ async def build_node(
         desk = fleet, placements, jobs, budgets, ledger
         allotted = await opened_allotments(settings, ports, store, desk, (bus, cluster), services, telemetry)
         sentinel = await _sentinel(settings, ports, intake, telling.store, telemetry, swarm, work[0], host_names or {})
-        judgements = Judgements(store, clock, ledger, OwnEvents(intake, clock))
         node = Node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, jobs=jobs,
-            rules=opened_rules(settings, ports, sentinel, alerts, ledger), judgements=judgements,
+            judgements=Judgements(store, clock, ledger, OwnEvents(intake, clock)),
             events=log[0], archive=log[1], findings=findings, bus=bus, cluster=cluster, assembly=assembly, swarm=swarm,
             hunts=opened_hunts(log, findings, sentinel, store, ledger, ports, indicators), indicators=indicators,
             assessments=Assessments(store), responses=responses, cases=Cases(store), noise=noise, vault=vault,
@@ -292,8 +291,8 @@ async def build_node(
             sharing=opened_sharing(settings, ports, store, ledger, SharedValues(indicators)), routing=routing,
             delivery=await opened_delivery(settings, ports, store, telling, intake, telemetry, alerts, stack),
             incidents=Incidents(telling.store, ledger, clock, offload, host_names or {}), budgets=budgets,
-            local_operator=_LOCAL_OPERATOR, _space=space, _services=services,
-            detection=await opened_detection(ports, store, ledger),
+            rules=opened_rules(settings, ports, sentinel, alerts, ledger), local_operator=_LOCAL_OPERATOR,
+            _space=space, _services=services, detection=await opened_detection(ports, store, ledger),
         )  # fmt: skip
         use_desk(node, ports)
         provide_tools(toolbox, node, ports)
