@@ -1,7 +1,7 @@
 """Which device a circuit goes to, and why: the node's policy, a circuit explained, and the latest decisions."""
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Query
@@ -125,6 +125,11 @@ def allocation_routes(node: "Node", gate: Gate) -> APIRouter:
         )  # fmt: skip
         return reply(await node.placements.explain(wish, policy=wanted.policy))
 
+    _decision_routes(router, node, viewer)
+    return router
+
+
+def _decision_routes(router: APIRouter, node: "Node", viewer: Any) -> None:
     @router.get("/decisions", responses=answer(DecisionView, many=True))
     async def list_decisions(
         principal: Annotated[Principal, viewer], limit: Annotated[int, Query(ge=1, le=256)] = 50
@@ -140,8 +145,6 @@ def allocation_routes(node: "Node", gate: Gate) -> APIRouter:
             if one.subject == f"job {job_id}":
                 return reply(one)
         raise NotFound("decision", job_id)
-
-    return router
 
 
 def _trials(node: "Node") -> Trials:

@@ -251,7 +251,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node, tmp_path):
                     "/v1/batches",
                     "/v1/duties",
                     "/v1/sinks/{sink_name}/dead-letters",
-                    "/v1/allocation/limits",  # nothing has been seen of any machine that would move one
+                    "/v1/allocation/limits",  # what is emulated does not age, and nothing waits for it
                     "/v1/allocation/policies",  # no job ran on a machine: nothing is known of what policies are worth
                     *_EMPTY,
                 }, path
