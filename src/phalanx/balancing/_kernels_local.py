@@ -10,8 +10,6 @@ import numpy as np
 from phalanx.balancing._arrays import Floats, Index, Longs, Places, State, Sums
 from phalanx.core import kernel
 
-SHIFTS = (13, 7, 17)
-
 
 @kernel
 def shortlist(

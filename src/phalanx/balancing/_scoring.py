@@ -12,7 +12,6 @@ Every term is made so that nothing bad can raise it:
 All are linear in the assignment and the makespan, so one dual bound holds for their weighted sum.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -119,8 +118,3 @@ def contention(loads_s: "npt.NDArray[np.float64]", bound_s: float) -> float:
 
     whole = float(loads_s.sum())
     return 0.0 if whole <= 0 else float(np.maximum(loads_s - bound_s, 0.0).sum()) / whole
-
-
-def named_loads(problem: Problem, loads_s: "npt.NDArray[np.float64]") -> Mapping[str, float]:
-    """Loads by the resources' names."""
-    return dict(zip(problem.names, loads_s.tolist(), strict=True))

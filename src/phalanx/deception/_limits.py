@@ -32,9 +32,6 @@ UNTOLD_PAGE = 100
 MAX_CAPTURES = MAX_PAGE_ROWS
 TRIM_EVERY = 100
 
-MAX_DECOYS = 32
-MAX_CANARY_USERS = 32
-MAX_CANARY_FILES = 64
 # How often planted files are looked at.
 FILES_EVERY_S = 5.0
 # What is waited for before an event is submitted again that the intake had no room for.

@@ -115,10 +115,6 @@ class Directory:
             raise LimitExceeded("MAX_INSTANCES", maximum=MAX_INSTANCES, seen=len(self._instances) + 1)
         self._instances[name] = Instance(name, tuple(addresses), epoch)
 
-    def dissolve(self, name: str) -> None:
-        """The instance is over."""
-        self._instances.pop(name, None)
-
     def instance(self, name: str) -> Instance | None:
         return self._instances.get(name)
 

@@ -29,10 +29,6 @@ class Needs:
         """What is needed of each currency, where anything is."""
         return {unit: amount for unit, amount in self.micros.items() if unit not in QUOTAS and amount > 0}
 
-    @property
-    def money_micros(self) -> int:
-        return self.micros.get(self.currency, 0)
-
 
 def run_seconds(model: DeviceModel, counts: Counts, shots: int) -> float:
     """Time on the machine: gates one after another as deep as the circuit is, and measurement, for each shot.

@@ -24,7 +24,6 @@ from phalanx.crypto.channel._limits import (
 
 HELLO, RETRY, REPLY, FINISH, REFUSE = 1, 2, 3, 4, 5
 DATA, BATCH, CONTROL = 16, 17, 18
-HANDSHAKE_KINDS = frozenset({HELLO, RETRY, REPLY, FINISH, REFUSE})
 
 ID_BYTES = 8
 PREFIX_BYTES = 1 + ID_BYTES

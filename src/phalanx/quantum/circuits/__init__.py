@@ -3,11 +3,10 @@
 from phalanx.quantum._errors import UnreadableCircuit
 from phalanx.quantum.circuits._equivalence import Equivalence, equivalent
 from phalanx.quantum.circuits._reading import LANGUAGES, language_of, read
-from phalanx.quantum.circuits._writing import WRITTEN, convert
+from phalanx.quantum.circuits._writing import convert
 
 __all__ = [
     "LANGUAGES",
-    "WRITTEN",
     "Equivalence",
     "UnreadableCircuit",
     "convert",

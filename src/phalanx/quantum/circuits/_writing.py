@@ -78,4 +78,3 @@ _WRITERS: dict[str, Callable[[Steps], Any]] = {
     "pennylane": to_pennylane,
     "stim": to_stim,
 }
-WRITTEN = tuple(_WRITERS)

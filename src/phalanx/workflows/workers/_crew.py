@@ -104,10 +104,6 @@ class Crew:
         """Who was heard of, by name."""
         return self._roll.shown(self._clock.monotonic_ns())
 
-    @property
-    def takes_workers(self) -> bool:
-        return self._line is not None
-
     def dismiss(self, worker: str) -> None:
         """Nothing that it says counts any more."""
         self._lose(self._roll.forget(worker), f"{worker} was removed")
