@@ -77,6 +77,19 @@ class Bench:
         self.tasks.append(task)
         return hand, task, processes
 
+    async def left_by_w1(self):
+        """A piece that worker w1 had begun when it fell silent, on its way to be done by another."""
+        _, first, _ = self.worker("w1", 100.0)
+        await self.clock.sleep(0.5)
+        waiting = asyncio.ensure_future(self.crew.run(asked()))
+        await self.clock.sleep(0.5)
+        first.cancel()
+        return waiting
+
+    def answered_late_by_w1(self):
+        old = self.queue.tickets[0]
+        self.crew.done("w1", Done(old.piece, old.fence, 0, ADDED.packed_result(99)))
+
     async def stop(self):
         for task in self.tasks:
             task.cancel()
@@ -117,16 +130,11 @@ def test_without_workers_everything_is_done_here_and_says_so():
 
 def test_what_a_silent_worker_had_is_done_by_another_and_its_late_answer_does_not_count():
     async def scenario(bench):
-        _, first, _ = bench.worker("w1", 100.0)
-        await bench.clock.sleep(0.5)
-        waiting = asyncio.ensure_future(bench.crew.run(asked()))
-        await bench.clock.sleep(0.5)
-        first.cancel()
+        waiting = await bench.left_by_w1()
         bench.worker("w2", 1.0)
         value, done = await waiting
         assert (value, done.place, done.reason, done.given_out) == (3, "w2", "w1 fell silent", 2)
-        old = bench.queue.tickets[0]
-        bench.crew.done("w1", Done(old.piece, old.fence, 0, ADDED.packed_result(99)))
+        bench.answered_late_by_w1()
         shown = {one.name: one for one in bench.crew.workers()}
         assert (shown["w1"].stage, shown["w1"].lost, shown["w1"].fenced) == ("silent", 1, 1)
 
@@ -135,15 +143,10 @@ def test_what_a_silent_worker_had_is_done_by_another_and_its_late_answer_does_no
 
 def test_a_late_answer_while_another_works_on_it_does_not_count():
     async def scenario(bench):
-        _, first, _ = bench.worker("w1", 100.0)
-        await bench.clock.sleep(0.5)
-        waiting = asyncio.ensure_future(bench.crew.run(asked()))
-        await bench.clock.sleep(0.5)
-        first.cancel()
+        waiting = await bench.left_by_w1()
         bench.worker("w2", 10.0)
         await bench.clock.sleep(9.0)
-        old = bench.queue.tickets[0]
-        bench.crew.done("w1", Done(old.piece, old.fence, 0, ADDED.packed_result(99)))
+        bench.answered_late_by_w1()
         assert not waiting.done()
         assert (await waiting)[0] == 3
 
