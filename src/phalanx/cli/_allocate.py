@@ -1,6 +1,5 @@
 """`phalanx allocate`: where a circuit goes, and why."""
 
-import json
 import math
 from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from phalanx.core import Circuit
 
 _SHOWN = 12
-_JSON = {"Content-Type": "application/json"}
 
 
 @click.group(cls=Group, short_help="Where a circuit goes, and why.")
@@ -61,7 +59,7 @@ def explain(
             "circuit": text, "policy": policy, "shots": shots, "fidelity": fidelity, "within_s": within_s,
             "budget": budget, "regions": regions, "origin": results or "",
         }  # fmt: skip
-        found = client.post("/v1/allocation/explain", content=json.dumps(wanted).encode(), headers=_JSON)
+        found = client.post_json("/v1/allocation/explain", wanted)
     else:
         asked = {
             "shots": shots, "fidelity": fidelity, "deadline_s": within_s or math.inf, "budget": budget or math.inf,
@@ -195,8 +193,8 @@ def evaluate(client: NodeClient, as_json: bool) -> None:
 @json_option
 def promote(name: str, reason: str, force: bool, client: NodeClient, as_json: bool) -> None:
     """Place by the policy NAME from now on, whatever the settings say."""
-    body = json.dumps({"reason": reason, "force": force}).encode()
-    made = client.post(f"/v1/allocation/policies/{quote(name, safe='')}/promote", content=body, headers=_JSON)
+    wanted = {"reason": reason, "force": force}
+    made = client.post_json(f"/v1/allocation/policies/{quote(name, safe='')}/promote", wanted)
     if as_json:
         print_json(made)
         return

@@ -1,7 +1,6 @@
 """`phalanx intel sinks` and `phalanx intel sources`: who is told, where events come from, and how it goes."""
 
 import datetime as dt
-import json
 import re
 import time
 from collections.abc import Mapping
@@ -15,7 +14,6 @@ from phalanx.cli._exits import Exit
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.core import InvalidInput
 
-_JSON = {"Content-Type": "application/json"}
 _ERROR_CHARS = 60
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SINKS: list[Column] = [
@@ -72,7 +70,7 @@ def show(name: str, client: NodeClient) -> None:
 @click.pass_context
 def test(ctx: click.Context, name: str, client: NodeClient, as_json: bool) -> None:
     """Send a marked probe to the sink NAME. Ends with 1 when it is not taken."""
-    told = client.post(f"{_sink(name)}/test", content=b"", headers={})
+    told = client.post(f"{_sink(name)}/test")
     if as_json:
         print_json(told)
     elif told["taken"]:
@@ -88,7 +86,7 @@ def test(ctx: click.Context, name: str, client: NodeClient, as_json: bool) -> No
 @client_options
 def pause(name: str, client: NodeClient) -> None:
     """Tell the sink NAME nothing until it is resumed; what it would be told waits."""
-    done = client.post(f"{_sink(name)}/pause", content=b"", headers={})
+    done = client.post(f"{_sink(name)}/pause")
     click.echo(f"{name} is {done['state']}; {done['waiting']} waiting")
 
 
@@ -97,7 +95,7 @@ def pause(name: str, client: NodeClient) -> None:
 @client_options
 def resume(name: str, client: NodeClient) -> None:
     """Go on telling the sink NAME where it stands."""
-    done = client.post(f"{_sink(name)}/resume", content=b"", headers={})
+    done = client.post(f"{_sink(name)}/resume")
     click.echo(f"{name} is {done['state']}; {done['waiting']} waiting")
 
 
@@ -107,8 +105,7 @@ def resume(name: str, client: NodeClient) -> None:
 @client_options
 def replay(name: str, since: str, client: NodeClient) -> None:
     """Tell the sink NAME again what was recorded since a moment, also from before there was this sink."""
-    body = json.dumps({"since_ns": since_ns(since, now_ns=time.time_ns())}).encode()
-    done = client.post(f"{_sink(name)}/replay", content=body, headers=_JSON)
+    done = client.post_json(f"{_sink(name)}/replay", {"since_ns": since_ns(since, now_ns=time.time_ns())})
     click.echo(f"{name} is {done['state']}")
 
 
@@ -126,13 +123,13 @@ def dead_letters(
     """What the peer of the sink NAME refuses for good, and why; look at it, send it again or forget it."""
     path = f"{_sink(name)}/dead-letters"
     if discard:
-        client.post(f"{path}/{quote(discard, safe='')}/discard", content=b"", headers={})
+        client.post(f"{path}/{quote(discard, safe='')}/discard")
         click.echo("forgotten")
         return
     rows = [] if replay_id not in {"", "all"} else list(client.pages(path, limit=limit))
     if replay_id:
         wanted = [row["id"] for row in rows] if replay_id == "all" else [replay_id]
-        results = [client.post(f"{path}/{quote(one, safe='')}/replay", content=b"", headers={}) for one in wanted]
+        results = [client.post(f"{path}/{quote(one, safe='')}/replay") for one in wanted]
         if as_json:
             print_json(results)
         else:
@@ -175,7 +172,7 @@ def list_sources(client: NodeClient, as_json: bool) -> None:
 @client_options
 def pause_source(name: str, client: NodeClient) -> None:
     """Draw nothing from the source NAME until it is resumed."""
-    done = client.post(f"/v1/sources/{quote(name, safe='')}/pause", content=b"", headers={})
+    done = client.post(f"/v1/sources/{quote(name, safe='')}/pause")
     click.echo(f"{name} is {done['state']}")
 
 
@@ -184,7 +181,7 @@ def pause_source(name: str, client: NodeClient) -> None:
 @client_options
 def resume_source(name: str, client: NodeClient) -> None:
     """Go on drawing from the source NAME where it stands."""
-    done = client.post(f"/v1/sources/{quote(name, safe='')}/resume", content=b"", headers={})
+    done = client.post(f"/v1/sources/{quote(name, safe='')}/resume")
     click.echo(f"{name} is {done['state']}")
 
 
@@ -194,8 +191,8 @@ def resume_source(name: str, client: NodeClient) -> None:
 @client_options
 def rewind_source(name: str, position: str, client: NodeClient) -> None:
     """Draw from the source NAME again, from an earlier position. What was accepted from there comes once more."""
-    body = json.dumps({"position": "" if position == "start" else position}).encode()
-    done = client.post(f"/v1/sources/{quote(name, safe='')}/rewind", content=body, headers=_JSON)
+    wanted = {"position": "" if position == "start" else position}
+    done = client.post_json(f"/v1/sources/{quote(name, safe='')}/rewind", wanted)
     click.echo(f"{name} is {done['state']} and goes on from {done['position'] or 'the start'}")
 
 

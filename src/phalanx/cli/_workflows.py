@@ -20,7 +20,6 @@ from phalanx.core import InvalidInput, is_id
 if TYPE_CHECKING:
     from phalanx.workflows.operations import Operation
 
-_JSON = {"Content-Type": "application/json"}
 _STATUSES = ("queued", "running", "paused", "done", "failed", "cancelled")
 
 
@@ -140,8 +139,7 @@ def add(file: Path, client: NodeClient, as_json: bool) -> None:
 
 
 def _add(client: NodeClient, file: Path) -> Any:
-    body = json.dumps({"text": _text_of(file)}).encode()
-    return client.post("/v1/workflows", content=body, headers=_JSON)
+    return client.post_json("/v1/workflows", {"text": _text_of(file)})
 
 
 @workflows.command("run")
@@ -162,7 +160,7 @@ def run(name: str, inputs: tuple[str, ...], within: float, run: str, client: Nod
     if name.endswith((".yaml", ".yml")):
         name = _add(client, Path(name))["name"]
     asked = {"workflow": name, "inputs": read_inputs(inputs), "deadline_s": within, "run": run}
-    state = client.post("/v1/runs", content=json.dumps(asked).encode(), headers=_JSON)
+    state = client.post_json("/v1/runs", asked)
     if as_json:
         print_json(state)
         return
@@ -208,8 +206,7 @@ def _wish(what: str, text: str) -> None:
     @client_options
     @json_option
     def command(run: str, reason: str, client: NodeClient, as_json: bool) -> None:
-        body = json.dumps({"reason": reason}).encode()
-        state = client.post(f"/v1/runs/{quote(run, safe='')}/{what}", content=body, headers=_JSON)
+        state = client.post_json(f"/v1/runs/{quote(run, safe='')}/{what}", {"reason": reason})
         if as_json:
             print_json(state)
         else:
@@ -228,8 +225,7 @@ _wish("cancel", "Break off RUN and take back what its steps did outside, the las
 @json_option
 def replay(run: str, step: str, client: NodeClient, as_json: bool) -> None:
     """Do the pure steps of RUN again with the same seeds, and say which give something else. Keeps nothing."""
-    body = json.dumps({"step": step}).encode()
-    found = client.post(f"/v1/runs/{quote(run, safe='')}/replay", content=body, headers=_JSON)["steps"]
+    found = client.post_json(f"/v1/runs/{quote(run, safe='')}/replay", {"step": step})["steps"]
     if as_json:
         print_json(found)
         return
