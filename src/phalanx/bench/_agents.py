@@ -21,37 +21,33 @@ import gc
 import re
 import tempfile
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from phalanx.adapters import self_signed_files
 from phalanx.agents import (
-    MISSIONS,
-    Mission,
-    MissionStatus,
     Role,
     Skill,
     Toolbox,
-    mission_writes,
     new_mission,
 )
 from phalanx.bench._agents_assignment import assignment_figures
+from phalanx.bench._agents_replacement import FAILING_PART, KILLED_PART, LOAD_PER_S, replacement_figures
 from phalanx.bench._agents_succession import succession_figures
 from phalanx.bench._agents_work import (
     Meter,
     StandIn,
+    agent_seconds,
     findings,
     on_findings,
     on_kind,
     skills_for_all,
+    write_findings,
 )
 from phalanx.bench._model import BenchOptions, BenchResult
-from phalanx.bench._timing import quantile
 from phalanx.core import (
     DEFAULT_TENANT,
-    MAX_PAGE_ROWS,
     PROBE_TENANT,
     AuditSink,
     Clock,
@@ -62,23 +58,14 @@ from phalanx.core import (
     Rng,
     Store,
     Trail,
-    Waypoint,
-    Write,
-    decode,
     event_id,
 )
 from phalanx.deception import TOUCH, TOUCH_RULES
 from phalanx.demo import Intrusion
 from phalanx.intel import StoredTrail, finding_put
 from phalanx.posture import STOCK_RULES, VULNERABLE_CRYPTO
-from phalanx.telemetry import WAYPOINTS
 
 _PER_ROLE = 125
-_LOAD_PER_S = 60.0
-_KILLED_PART = 0.3
-# Few enough that no role is degraded by it: there a successor rests, and not its replacement would be measured.
-_FAILING_PART = 0.05
-_WRITE_BATCH = 50
 _EVENTS_S = 120.0
 _TOUCHES = 20
 # Of so many findings one is of a touch, and one of keys.
@@ -125,7 +112,7 @@ async def agents_bench(options: BenchOptions) -> BenchResult:
                 one.duty: {"role": one.role.value, "state": one.state.value, "done": one.done, "note": one.note}
                 for one in node.swarm.duties()
             }
-            figures["replacement"] = await _replacement(options, node, meter, kills, stand_ins)
+            figures["replacement"] = await replacement_figures(options, node, meter, kills, stand_ins)
             baselines = {
                 "plain_tasks": await _plain(
                     node, skills, findings(options.rng.child("plain"), n_findings // 4, "plain", events=events)
@@ -138,8 +125,8 @@ async def agents_bench(options: BenchOptions) -> BenchResult:
             "agents": n_agents, "per_role": _PER_ROLE, "findings": n_findings, "missions_per_finding": len(skills),
             "findings_of_touches": n_findings // _RARE, "findings_of_keys": n_findings // _RARE,
             "skills": [skill.manifest.name for skill in able],
-            "kills": kills, "kill_load_missions_per_s": _LOAD_PER_S,
-            "killed_part": _KILLED_PART, "failing_part": _FAILING_PART,
+            "kills": kills, "kill_load_missions_per_s": LOAD_PER_S,
+            "killed_part": KILLED_PART, "failing_part": FAILING_PART,
         },
         figures=figures,
         baselines=baselines,
@@ -215,13 +202,13 @@ def _load(rng: Rng, n: int, events: list[EventId], able: list[Skill]) -> list[tu
 
 async def _at_work(node: Any, meter: Meter, load: list[tuple[list[Finding], list[Skill]]]) -> dict[str, Any]:
     meter.reset()
-    before, cpu_before, began = _agent_seconds(node), time.process_time(), time.perf_counter()
+    before, cpu_before, began = agent_seconds(node), time.process_time(), time.perf_counter()
     for found, skills in load:
-        await _write(node.store, found, skills)
+        await write_findings(node.store, found, skills)
     node.swarm.wake()
     await node.swarm.settled()
     took_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_before
-    after = _agent_seconds(node)
+    after = agent_seconds(node)
     busy = {role: after["busy"][role] - before["busy"].get(role, 0.0) for role in after["busy"]}
     useful = {role: after["useful"][role] - before["useful"].get(role, 0.0) for role in after["useful"]}
     views = node.swarm.roster()
@@ -243,103 +230,6 @@ async def _at_work(node: Any, meter: Meter, load: list[tuple[list[Finding], list
             }
             for role in Role
         },
-    }
-
-
-async def _replacement(
-    options: BenchOptions, node: Any, meter: Meter, kills: int, skills: Sequence[StandIn]
-) -> dict[str, Any]:
-    """Kill agents at work, and have some fail, under a steady load of stand-ins."""
-    rng = options.rng.child("kills")
-    found = findings(options.rng.child("steady"), int(kills / _KILLED_PART / len(skills)) + 1, "steady")
-    missions = [new_mission(one, at_ns=0, skill=skill.manifest.name) for one in found for skill in skills]
-    drawn = {one.id: rng.random() for one in missions}
-    meter.killing = {one for one, draw in drawn.items() if draw < _KILLED_PART}
-    meter.failing = {one for one, draw in drawn.items() if _KILLED_PART <= draw < _KILLED_PART + _FAILING_PART}
-    meter.ended_ns.clear()
-    meter.performed.clear()
-    busy_before = _agent_seconds(node)
-    meter.kill = node.swarm.kill
-    await _feed(node, found, skills)
-    await node.swarm.settled()
-    after = _agent_seconds(node)
-    killed_ms = _took_ms(meter, meter.killed_ns)
-    failed_ms = _took_ms(meter, meter.failed_ns)
-    outcome = await _outcome(node.store, missions)
-    useful = sum(after["useful"].values()) - sum(busy_before["useful"].values())
-    busy = sum(after["busy"].values()) - sum(busy_before["busy"].values())
-    swarm_ms = node.telemetry.metrics.snapshot()["phalanx_agent_replacement_seconds"]["samples"][0]
-    return {
-        "kills": len(meter.killed_ns),
-        "kills_measured": len(killed_ms),
-        "from_detection_ms_p50": quantile(killed_ms, 0.5),
-        "from_detection_ms_p99": quantile(killed_ms, 0.99),
-        "failures": len(meter.failed_ns),
-        "failures_measured": len(failed_ms),
-        "from_failure_ms_p50": quantile(failed_ms, 0.5),
-        "from_failure_ms_p99": quantile(failed_ms, 0.99),
-        "successor_has_its_missions_ms": {
-            "p50": swarm_ms["quantiles"]["0.5"] * 1e3, "p99": swarm_ms["quantiles"]["0.99"] * 1e3
-        },
-        "operational_efficiency_while_killed": useful / busy,
-        "begun_again": sum(times > 1 for times in meter.performed.values()),
-        **outcome,
-    }  # fmt: skip
-
-
-def _successor(agent: str) -> str:
-    place, _, life = agent.rpartition(".")
-    return f"{place}.{int(life) + 1}"
-
-
-def _took_ms(meter: Meter, fell: dict[str, tuple[str, int]]) -> list[float]:
-    """From each fall until the successor had done the mission; those that another fall came between are left out."""
-    return [
-        (meter.ended_ns[mission][1] - at_ns) / 1e6
-        for mission, (successor, at_ns) in fell.items()
-        if mission in meter.ended_ns and meter.ended_ns[mission][0] == successor
-    ]
-
-
-async def _feed(node: Any, found: list[Finding], skills: Sequence[Skill]) -> None:
-    pause_s = len(skills) / _LOAD_PER_S
-    for one in found:
-        await _write(node.store, [one], skills)
-        node.swarm.wake()
-        await asyncio.sleep(pause_s)
-
-
-async def _write(store: Store, found: list[Finding], skills: Sequence[Skill]) -> None:
-    """As detection does it: a finding and its missions are one commit."""
-    for start in range(0, len(found), _WRITE_BATCH):
-        writes: list[Write] = []
-        for one in found[start : start + _WRITE_BATCH]:
-            writes.append(finding_put(one))
-            for skill in skills:
-                writes.extend(mission_writes(one, at_ns=time.time_ns(), skill=skill.manifest.name))
-        await store.commit(writes)
-
-
-async def _outcome(store: Store, missions: list[Mission]) -> dict[str, int]:
-    """What became of the missions, by the store alone: each must be done, and be told as done once."""
-    wanted = {one.id for one in missions}
-    standing: Counter[str] = Counter()
-    for mission in wanted:
-        row = await store.get(MISSIONS, DEFAULT_TENANT, mission)
-        standing["lost" if row is None else decode(row.value, Mission).status.value] += 1
-    told: Counter[str] = Counter()
-    after = ""
-    while page := await store.scan(WAYPOINTS, DEFAULT_TENANT, after=after, limit=MAX_PAGE_ROWS):
-        for row in page:
-            point = decode(row.value, Waypoint)
-            if point.stage == "mission-done" and point.subject in wanted:
-                told[point.subject] += 1
-        after = page[-1].key
-    return {
-        "missions": len(wanted),
-        "done": standing[MissionStatus.DONE.value],
-        "lost": len(wanted) - standing[MissionStatus.DONE.value],
-        "doubled": sum(times > 1 for times in told.values()),
     }
 
 
@@ -373,17 +263,6 @@ async def _idle_share() -> float:
     cpu, began = time.process_time(), time.perf_counter()
     await asyncio.sleep(_IDLE_S)
     return (time.process_time() - cpu) / (time.perf_counter() - began)
-
-
-def _agent_seconds(node: Any) -> dict[str, dict[str, float]]:
-    snapshot = node.telemetry.metrics.snapshot()
-    return {
-        what: {
-            sample["labels"]["role"]: sample["value"]
-            for sample in snapshot[f"phalanx_agent_{what}_seconds_total"]["samples"]
-        }
-        for what in ("busy", "useful")
-    }
 
 
 def rss_mib() -> float:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any, TypeVar
 
-from phalanx.agents import Capability, Mission, Role, Skill, SkillManifest, Toolbox
+from phalanx.agents import Capability, Mission, Role, Skill, SkillManifest, Toolbox, mission_writes
 from phalanx.core import (
     DEFAULT_TENANT,
     Entity,
@@ -26,9 +26,10 @@ from phalanx.core import (
     Table,
     TenantId,
     TraceId,
+    Write,
     derive_id,
 )
-from phalanx.intel import Findings
+from phalanx.intel import Findings, finding_put
 
 T = TypeVar("T")
 
@@ -36,6 +37,7 @@ NOTES = Table("bench_notes", sealed=True)
 _CASES = 40
 _COMPARED = 16
 _NEVER_S = 30.0
+_WRITE_BATCH = 50
 
 
 class Meter:
@@ -197,3 +199,26 @@ def findings(
             )
         )  # fmt: skip
     return made
+
+
+async def write_findings(store: Store, found: list[Finding], skills: Sequence[Skill]) -> None:
+    """As detection does it: a finding and its missions are one commit."""
+    for start in range(0, len(found), _WRITE_BATCH):
+        writes: list[Write] = []
+        for one in found[start : start + _WRITE_BATCH]:
+            writes.append(finding_put(one))
+            for skill in skills:
+                writes.extend(mission_writes(one, at_ns=time.time_ns(), skill=skill.manifest.name))
+        await store.commit(writes)
+
+
+def agent_seconds(node: Any) -> dict[str, dict[str, float]]:
+    """How long agents of each role were busy so far, and how long of it was useful."""
+    snapshot = node.telemetry.metrics.snapshot()
+    return {
+        what: {
+            sample["labels"]["role"]: sample["value"]
+            for sample in snapshot[f"phalanx_agent_{what}_seconds_total"]["samples"]
+        }
+        for what in ("busy", "useful")
+    }

@@ -1,0 +1,99 @@
+"""Agents of one node that fall at work: how soon the successor is at it, and what became of every mission."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from phalanx.agents import MISSIONS, Mission, MissionStatus, Skill, new_mission
+from phalanx.bench._agents_work import Meter, StandIn, agent_seconds, findings, write_findings
+from phalanx.bench._model import BenchOptions
+from phalanx.bench._timing import quantile
+from phalanx.core import DEFAULT_TENANT, MAX_PAGE_ROWS, Finding, Store, Waypoint, decode
+from phalanx.telemetry import WAYPOINTS
+
+LOAD_PER_S = 60.0
+KILLED_PART = 0.3
+# Few enough that no role is degraded by it: there a successor rests, and not its replacement would be measured.
+FAILING_PART = 0.05
+
+
+async def replacement_figures(
+    options: BenchOptions, node: Any, meter: Meter, kills: int, skills: Sequence[StandIn]
+) -> dict[str, Any]:
+    """Kill agents at work, and have some fail, under a steady load of stand-ins."""
+    rng = options.rng.child("kills")
+    found = findings(options.rng.child("steady"), int(kills / KILLED_PART / len(skills)) + 1, "steady")
+    missions = [new_mission(one, at_ns=0, skill=skill.manifest.name) for one in found for skill in skills]
+    drawn = {one.id: rng.random() for one in missions}
+    meter.killing = {one for one, draw in drawn.items() if draw < KILLED_PART}
+    meter.failing = {one for one, draw in drawn.items() if KILLED_PART <= draw < KILLED_PART + FAILING_PART}
+    meter.ended_ns.clear()
+    meter.performed.clear()
+    busy_before = agent_seconds(node)
+    meter.kill = node.swarm.kill
+    await _feed(node, found, skills)
+    await node.swarm.settled()
+    after = agent_seconds(node)
+    killed_ms = _took_ms(meter, meter.killed_ns)
+    failed_ms = _took_ms(meter, meter.failed_ns)
+    outcome = await _outcome(node.store, missions)
+    useful = sum(after["useful"].values()) - sum(busy_before["useful"].values())
+    busy = sum(after["busy"].values()) - sum(busy_before["busy"].values())
+    swarm_ms = node.telemetry.metrics.snapshot()["phalanx_agent_replacement_seconds"]["samples"][0]
+    return {
+        "kills": len(meter.killed_ns),
+        "kills_measured": len(killed_ms),
+        "from_detection_ms_p50": quantile(killed_ms, 0.5),
+        "from_detection_ms_p99": quantile(killed_ms, 0.99),
+        "failures": len(meter.failed_ns),
+        "failures_measured": len(failed_ms),
+        "from_failure_ms_p50": quantile(failed_ms, 0.5),
+        "from_failure_ms_p99": quantile(failed_ms, 0.99),
+        "successor_has_its_missions_ms": {
+            "p50": swarm_ms["quantiles"]["0.5"] * 1e3, "p99": swarm_ms["quantiles"]["0.99"] * 1e3
+        },
+        "operational_efficiency_while_killed": useful / busy,
+        "begun_again": sum(times > 1 for times in meter.performed.values()),
+        **outcome,
+    }  # fmt: skip
+
+
+def _took_ms(meter: Meter, fell: dict[str, tuple[str, int]]) -> list[float]:
+    """From each fall until the successor had done the mission; those that another fall came between are left out."""
+    return [
+        (meter.ended_ns[mission][1] - at_ns) / 1e6
+        for mission, (successor, at_ns) in fell.items()
+        if mission in meter.ended_ns and meter.ended_ns[mission][0] == successor
+    ]
+
+
+async def _feed(node: Any, found: list[Finding], skills: Sequence[Skill]) -> None:
+    pause_s = len(skills) / LOAD_PER_S
+    for one in found:
+        await write_findings(node.store, [one], skills)
+        node.swarm.wake()
+        await asyncio.sleep(pause_s)
+
+
+async def _outcome(store: Store, missions: list[Mission]) -> dict[str, int]:
+    """What became of the missions, by the store alone: each must be done, and be told as done once."""
+    wanted = {one.id for one in missions}
+    standing: Counter[str] = Counter()
+    for mission in wanted:
+        row = await store.get(MISSIONS, DEFAULT_TENANT, mission)
+        standing["lost" if row is None else decode(row.value, Mission).status.value] += 1
+    told: Counter[str] = Counter()
+    after = ""
+    while page := await store.scan(WAYPOINTS, DEFAULT_TENANT, after=after, limit=MAX_PAGE_ROWS):
+        for row in page:
+            point = decode(row.value, Waypoint)
+            if point.stage == "mission-done" and point.subject in wanted:
+                told[point.subject] += 1
+        after = page[-1].key
+    return {
+        "missions": len(wanted),
+        "done": standing[MissionStatus.DONE.value],
+        "lost": len(wanted) - standing[MissionStatus.DONE.value],
+        "doubled": sum(times > 1 for times in told.values()),
+    }
