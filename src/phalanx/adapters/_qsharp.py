@@ -13,7 +13,6 @@ from phalanx.core import InvalidInput, LimitExceeded, Unavailable
 from phalanx.quantum import UnreadableCircuit
 
 _MISSING = 3
-_WRONG = 4
 
 
 def compile_qsharp(source: str, entry: str = "Main()") -> str:

@@ -56,7 +56,6 @@ from phalanx.telemetry import Telemetry
 T = TypeVar("T")
 # Tenants that begin so are the node's own.
 NODE_TENANTS = "node:"
-_Name = tuple[TenantId, str]
 
 
 class Vault:

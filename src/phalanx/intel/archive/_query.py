@@ -10,7 +10,6 @@ from typing import Final
 
 from phalanx.intel.archive._limits import MAX_GROUPS
 
-WILD: Final = "*"
 ONE: Final = "?"
 
 

@@ -33,14 +33,6 @@ class FileRead:
     refused: tuple[Refused, ...]
 
 
-def kind_named(name: str) -> Kind:
-    """The kind that STIX, MISP or a feed calls so. Raises ``InvalidInput``."""
-    kind = _KINDS.get(name.strip().lower())
-    if kind is None:
-        raise InvalidInput("kind", f"{name[:40]!r} is none that is looked for")
-    return kind
-
-
 def guess_format(first_line: str) -> str:
     """CSV where the first line names a column for the value, else one value a line."""
     names = [name.strip().strip('"').lower() for name in first_line.lstrip("#").split(",")]
