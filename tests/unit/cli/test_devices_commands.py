@@ -5,8 +5,11 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from phalanx.cli import _devices_jobs
+from phalanx.cli._client import NodeClient
 from phalanx.cli._devices import devices
 from phalanx.cli._devices_jobs import print_job
+from phalanx.cli._manager import manager
 from phalanx.core import InvalidInput
 from phalanx.devices import Program
 
@@ -50,3 +53,33 @@ def test_outcomes_of_a_program_are_shown_with_what_they_cost(text, device, capsy
     assert f"  10  7  {first}" in printed
     assert f"  01  3  {second}" in printed
     assert "-3.5 is the lowest: every outcome tried, 4 outcomes" in printed
+
+
+BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[1] q;\nbit[1] c;\nh q[0];\nc[0] = measure q[0];\n'
+
+
+def job_in(state):
+    return {
+        "id": "j", "state": state, "device": "a.one", "error": "", "reason": "it fits", "moves": [],
+        "provenance": None, "counts": {"0": 5} if state == "Completed" else {},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [(devices, job_in), (manager, lambda state: {"key": "k", "at": "hq", "own": False, "job": job_in(state)})],
+    ids=["of this node", "of a manager"],
+)
+def test_who_waits_for_a_job_is_shown_how_it_ended(command, shown, monkeypatch, tmp_path):
+    asked, paused = [], []
+    states = iter(["Running", "Running", "Failed"])
+    monkeypatch.setattr(NodeClient, "post_json", lambda _, path, __: asked.append(path) or shown("Queued"))
+    monkeypatch.setattr(NodeClient, "get", lambda _, path, **__: asked.append(path) or shown(next(states)))
+    monkeypatch.setattr(_devices_jobs.time, "sleep", paused.append)
+    file = tmp_path / "bell.qasm"
+    file.write_text(BELL)
+    done = CliRunner().invoke(command, ["submit", str(file), "--wait", "--token", "none"], catch_exceptions=False)
+    assert "Failed" in done.output
+    assert "Running" not in done.output
+    assert len(asked) == 4
+    assert len(paused) == 3
