@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phalanx.core import InvalidInput, TenantId
+from phalanx.core import DEFAULT_TENANT, PROBE_TENANT, InvalidInput, TenantId
 from phalanx.dashboard._limits import LEDGER_PAGE_ENTRIES
 from phalanx.dashboard._seals import Seal, Seals
 from phalanx.ledger import Checkpoint, LedgerEntry, StoredAnchor
@@ -23,7 +23,10 @@ class SealedEntry:
 
 @dataclass(frozen=True, slots=True)
 class LedgerView:
-    """What the page shows. ``before`` leads to older entries; None when there are none."""
+    """What the page shows. ``before`` leads to older entries; None when there are none.
+
+    To its own tenant a node also shows what it does for itself, without bodies: those may name hosts of any tenant.
+    """
 
     size: int
     head: Checkpoint | None
@@ -34,6 +37,7 @@ class LedgerView:
     split_views: tuple[FoundSplitView, ...]
     entries: tuple[SealedEntry, ...]
     before: int | None
+    with_probes: bool
 
 
 async def ledger_view(node: "Node", tenant: TenantId, before: str) -> LedgerView:
@@ -42,7 +46,8 @@ async def ledger_view(node: "Node", tenant: TenantId, before: str) -> LedgerView
     end = _index(before, ledger.size)
     start = max(0, end - LEDGER_PAGE_ENTRIES)
     seals = await Seals.of(ledger)
-    found = [one for one in await ledger.entries(start - 1, end - start) if one.entry.tenant == tenant]
+    shown = {tenant, PROBE_TENANT} if tenant == DEFAULT_TENANT else {tenant}
+    found = [one for one in await ledger.entries(start - 1, end - start) if one.entry.tenant in shown]
     entries = tuple([SealedEntry(one, await seals.seal(one.entry.id)) for one in reversed(found)])
     return LedgerView(
         size=ledger.size,
@@ -54,6 +59,7 @@ async def ledger_view(node: "Node", tenant: TenantId, before: str) -> LedgerView
         split_views=tuple(await node.vouching.gossip.split_views()),
         entries=entries,
         before=start or None,
+        with_probes=PROBE_TENANT in shown,
     )
 
 

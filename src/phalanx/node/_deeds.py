@@ -1,7 +1,7 @@
 """What each role is made of and what it did last, put together from what is on record when somebody asks."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -93,9 +93,9 @@ def _view(
     rules = {rule for one in kept for rule in outputs.get(one.duty, ())}
     names = {one.name for one in skills}
     deeds = [
-        *(_by_mission(one) for one in missions if one.skill in names and one.status is MissionStatus.DONE),
-        *(_by_finding(one) for one in findings if one.detail.get("rule") in rules),
-        *(_by_entry(index, one) for index, one in entries if one.actor == role.value and not one.trace),
+        *((one.skill, _by_mission(one)) for one in missions if one.skill in names and one.status is MissionStatus.DONE),
+        *((one.detail["rule"], _by_finding(one)) for one in findings if one.detail.get("rule") in rules),
+        *((one.action, _by_entry(index, one)) for index, one in entries if one.actor == role.value and not one.trace),
     ]
     return RoleView(
         role=role.value, agents=len(own), busy=sum(view.state is AgentState.BUSY for view in own),
@@ -103,8 +103,19 @@ def _view(
         capabilities=tuple(one.value for one in (own[0].capabilities if own else ())),
         skills=tuple(_skill(one, missions) for one in skills),
         duties=tuple(_duty(name, kept) for name in dict.fromkeys(one.duty for one in kept)),
-        deeds=tuple(sorted(deeds, key=lambda one: one.at_ns, reverse=True)[:DEEDS_PER_ROLE]),
+        deeds=_newest(deeds),
     )  # fmt: skip
+
+
+def _newest(deeds: Iterable[tuple[object, Deed]]) -> tuple[Deed, ...]:
+    """The newest of each kind, then others, so that what is done often does not hide what is done seldom."""
+    seen: set[object] = set()
+    first: list[Deed] = []
+    others: list[Deed] = []
+    for kind, deed in sorted(deeds, key=lambda one: one[1].at_ns, reverse=True):
+        (others if kind in seen else first).append(deed)
+        seen.add(kind)
+    return tuple(sorted((first + others)[:DEEDS_PER_ROLE], key=lambda one: one.at_ns, reverse=True))
 
 
 def _by_mission(mission: Mission) -> Deed:
@@ -117,7 +128,25 @@ def _by_finding(waypoint: Waypoint) -> Deed:
 
 
 def _by_entry(index: int, entry: AuditEntry) -> Deed:
-    return Deed(at_ns=entry.at_ns, what=f"{entry.action} of {entry.subject}", entry=index)
+    told = _TOLD[entry.action](entry.body) if entry.action in _TOLD else ""
+    return Deed(
+        at_ns=entry.at_ns, what=f"{entry.action} of {entry.subject}" + (f": {told}" if told else ""), entry=index
+    )
+
+
+def _reviewed(body: Mapping[str, Any]) -> str:
+    done, failed, falls = (sum(int(one.get(name, 0)) for one in body.values()) for name in ("done", "failed", "falls"))
+    return f"{done} done and {failed} failed by agents of {len(body)} roles, {falls} agents replaced"
+
+
+def _weighed(body: Mapping[str, Any]) -> str:
+    # Hosts are of any tenant, and this is shown to every one: none is named.
+    ahead = body.get("ahead_s") or {}
+    return f"{len(ahead)} of them ahead" if ahead else "none is ahead"
+
+
+# What an entry says, in words; of others the action and what it is about say enough.
+_TOLD = {"missions.review": _reviewed, "clocks.weigh": _weighed}
 
 
 def _skill(manifest: SkillManifest, missions: Sequence[Mission]) -> SkillLine:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from phalanx.core import TenantId
+from phalanx.core import NO_TRACE, PROBE_TENANT, AuditEntry, TenantId, derive_id
 
 
 @pytest.mark.requirement("AGT-1")
@@ -12,6 +12,11 @@ def test_every_role_is_shown_and_what_it_did_can_be_followed(on_pages):
     async def work(visit):
         await visit.sign_in()
         trace = await visit.accept()
+        clocks = AuditEntry(
+            id=derive_id(1, "audit", "clocks"), tenant=PROBE_TENANT, trace=NO_TRACE, at_ns=1, actor="canary",
+            action="clocks.weigh", subject="2 hosts", case="", body={"ahead_s": {"host-of-another": 90.0}},
+        )  # fmt: skip
+        await visit.node.ledger.record(clocks)
         page = await visit.http.get("/roles")
         assert page.status_code == 200
         for role in ("sentinel", "hunter", "guardian", "analyst", "deception", "admin", "canary", "specialist"):
@@ -19,9 +24,22 @@ def test_every_role_is_shown_and_what_it_did_can_be_followed(on_pages):
         for work_ in ("triage", "expand", "decoys", "pipeline-probe", "crypto-inventory", "missions-overview"):
             assert work_ in page.text
         links = set(re.findall(r'href="(/trace/[^"]+|/ledger\?[^"]+)"', page.text))
-        assert f"/trace/{trace}" in links
+        assert {link.partition("#")[0] for link in links} >= {f"/trace/{trace}"}
+        assert any("#mission-done-" in link for link in links)
+        assert any("#entry-" in link for link in links)
         for link in links:
-            assert (await visit.http.get(link)).status_code == 200
+            found = await visit.http.get(link)
+            assert found.status_code == 200
+            # The very line that is meant is there.
+            assert f'id="{link.partition("#")[2]}"' in found.text, link
+        # What has no trace leads to none, and can be read where it stands.
+        ledger = (await visit.http.get("/ledger")).text
+        assert 'href="/trace/"' not in ledger
+        assert "<details><summary>" in ledger
+        # What the node does for itself is there, and no host of another tenant.
+        assert "1 of them ahead" in page.text
+        assert "clocks.weigh" in ledger
+        assert "host-of-another" not in page.text + ledger
         story = (await visit.http.get(f"/trace/{trace}")).text
         assert "hunt" in story
 
