@@ -374,8 +374,7 @@ async def imported(
     refused = [*rejected, *(Refusal(one.id, why) for one, why in added.refused)]
     return Imported(
         added=len(added.kept), known=added.known, upgraded=upgraded, indicators=len(taken.indicators),
-        looked_for=looked_for,
-        refused=tuple(refused), unusable=tuple(Refusal(*one) for one in taken.refused),
+        looked_for=looked_for, refused=tuple(refused), unusable=tuple(Refusal(*one) for one in taken.refused),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ A sink or a source that the settings name is needed: what is wrong with it stops
 setting. What its peer does later stops nothing.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 from phalanx.adapters import secret_source
 from phalanx.core import KIB, BatchId, Event, InvalidInput, Journal, Severity, Store, TenantId, decode
 from phalanx.incidents import DECISIONS
-from phalanx.intel import BATCHES, FINDINGS, BatchEntry, Chunk, ChunkSeals, Intake, check_reader, read_chunk
+from phalanx.intel import BATCHES, FINDINGS, BatchEntry, Chunk, ChunkSeals, Intake, check_reader
 from phalanx.intel.delivery import (
     CASE,
     DECISION,
@@ -31,6 +32,7 @@ from phalanx.intel.delivery import (
     SourcePlan,
     TellingStore,
 )
+from phalanx.intel.reading import read_lines, slices, split_lines
 from phalanx.node._plugins import registered
 from phalanx.node._ports import Ports
 from phalanx.node._services import Services
@@ -119,10 +121,17 @@ class _BatchReader:
         if not frames:
             return []
         chunk = await self._seals.open(decode(frames[0], Chunk))
-        out = read_chunk(
-            chunk.data, reader=chunk.reader, tenant=chunk.tenant, batch=BatchId(entry.id), accepted_at_ns=chunk.at_ns
-        )
-        return sorted((event for batch in out.batches for event in batch), key=lambda event: event.id)
+        events: list[Event] = []
+        # A chunk has tens of thousands of lines, and others want the loop meanwhile.
+        for first_row, lines in slices(split_lines(chunk.data)):
+            out = read_lines(
+                lines, first_row=first_row, reader=chunk.reader, tenant=chunk.tenant, batch=BatchId(entry.id),
+                accepted_at_ns=chunk.at_ns,
+            )  # fmt: skip
+            found = [event for batch in out.batches for event in batch]
+            events += sorted(found, key=lambda event: event.batch.rows[event.index])
+            await asyncio.sleep(0)
+        return events
 
 
 def _sink_plan(setting: SinkSetting) -> SinkPlan:

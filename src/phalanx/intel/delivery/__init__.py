@@ -56,7 +56,7 @@ from phalanx.intel.delivery._model import (
     SourceState,
 )
 from phalanx.intel.delivery._notices import Notices, TellingStore
-from phalanx.intel.delivery._parcels import ParcelBounds, fitting, parcel_of
+from phalanx.intel.delivery._parcels import ParcelBounds, parcel_of
 from phalanx.intel.delivery._retry import RetryPolicy, retry_after_s
 
 __all__ = [
@@ -112,7 +112,6 @@ __all__ = [
     "Told",
     "Unsendable",
     "event_items",
-    "fitting",
     "item_of",
     "later",
     "never",

@@ -39,7 +39,7 @@ from phalanx.core import (
 from phalanx.intel.delivery._contract import Answer, Sink, later
 from phalanx.intel.delivery._errors import Unsendable
 from phalanx.intel.delivery._feed import Fed, Feed
-from phalanx.intel.delivery._limits import IDLE_LOOK_S, MAX_ERROR_CHARS
+from phalanx.intel.delivery._limits import IDLE_LOOK_S, MAX_ERROR_CHARS, PAUSE_ITEMS
 from phalanx.intel.delivery._model import (
     FINDING,
     KINDS,
@@ -51,7 +51,7 @@ from phalanx.intel.delivery._model import (
     SinkLetter,
     SinkState,
 )
-from phalanx.intel.delivery._parcels import ParcelBounds, fitting, parcel_of
+from phalanx.intel.delivery._parcels import ParcelBounds, parcel_of
 from phalanx.intel.delivery._retry import RetryPolicy
 from phalanx.intel.delivery._tally import Tally
 from phalanx.telemetry import Telemetry
@@ -203,14 +203,13 @@ class Courier:
         lingered = False
         while True:
             wanted = self.state.planned
-            n, items = 0, 0
-            sizes: list[int] = []
+            n, items, size = 0, 0, 0
             for one in self._ahead:
                 if one.form is not None:
                     if wanted and items == wanted:
                         return n
-                    sizes.append(len(one.form))
-                    if not wanted and fitting(sizes, self._bounds) < len(sizes):
+                    size += len(one.form)
+                    if not wanted and not self._bounds.hold(items + 1, size):
                         return n
                     items += 1
                 n += 1
@@ -232,8 +231,10 @@ class Courier:
         notices.moved(self.plan.tenant).clear()
         self._seen_horizon = notices.horizon(self.plan.tenant)
         found = await self._feed.after(self.plan.tenant, place, past, kinds=self.plan.kinds)
-        for fed in found:
+        for n, fed in enumerate(found, 1):
             self._ahead.append(self._encoded(fed))
+            if not n % PAUSE_ITEMS:
+                await asyncio.sleep(0)
         self.waits_since_ns = self._ahead[0].fed.since_ns if self._ahead else 0
         return bool(found)
 

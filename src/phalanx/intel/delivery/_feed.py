@@ -4,6 +4,7 @@ A replay goes through the tables of its kinds in the order of their keys and giv
 moment. That takes no notices: what was told long ago, or before there was a sink, can be told as well.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +12,7 @@ from typing import Protocol
 from phalanx.core import Assessment, Decision, Event, Finding, Record, Store, Table, TenantId, decode
 from phalanx.intel._model import BatchEntry
 from phalanx.intel.delivery._items import event_items, item_of, noticed_item
-from phalanx.intel.delivery._limits import MAX_PAGE_NOTICES
+from phalanx.intel.delivery._limits import MAX_PAGE_NOTICES, PAUSE_ITEMS
 from phalanx.intel.delivery._model import CASE, DECISION, EVENT, FINDING, Item, Past, Place
 from phalanx.intel.delivery._notices import Notices
 from phalanx.intel.reading import OWN
@@ -78,7 +79,11 @@ class Feed:
     async def _batch(self, entry: BatchEntry, first: int) -> tuple[list[Item], int]:
         events = await self._events(entry)
         lost = 0 if events else max(0, entry.events - entry.rejected)
-        return list(event_items(events))[first:], lost
+        items: list[Item] = []
+        for begin in range(first, len(events), PAUSE_ITEMS):
+            items += event_items(events[begin : begin + PAUSE_ITEMS])
+            await asyncio.sleep(0)
+        return items, lost
 
     async def _from_tables(self, tenant: TenantId, place: Place, past: Past, kinds: Sequence[str]) -> list[Fed]:
         rows: list[tuple[str, str, bytes]] = []

@@ -2,6 +2,8 @@
 
 from phalanx.core import KIB, MIB
 
+# Items that are made or encoded before others have the loop.
+PAUSE_ITEMS = 128
 # Notices of one tenant that wait for a sink; beyond it the oldest go, and who missed them reads the tables instead.
 MAX_WAITING_NOTICES = 1_000_000
 # What a courier reads ahead at once.

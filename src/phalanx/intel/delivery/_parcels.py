@@ -1,7 +1,7 @@
 """Cutting what waits into parcels, by count and bytes. Pure."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from phalanx.intel.delivery._contract import Parcel, SinkManifest
@@ -25,6 +25,10 @@ class ParcelBounds:
             self.linger_s,
         )
 
+    def hold(self, n_items: int, n_bytes: int) -> bool:
+        """Whether so much goes into one parcel; one item always does."""
+        return n_items <= 1 or (n_items <= self.max_items and n_bytes <= self.max_bytes)
+
     @property
     def item_bytes(self) -> int:
         """The longest form that an item may have."""
@@ -38,14 +42,3 @@ def parcel_of(items: Sequence[Item], forms: Sequence[bytes], *, sink: str) -> Pa
     for item, form in zip(items, forms, strict=True):
         digest.update(b"\x1f" + item.id.encode() + b"\x1e" + len(form).to_bytes(8) + form)
     return Parcel(digest.hexdigest()[:40], tuple(items), tuple(forms))
-
-
-def fitting(sizes: Iterable[int], bounds: ParcelBounds) -> int:
-    """How many of the first items go into one parcel: at least one, if there is one."""
-    n, total = 0, 0
-    for size in sizes:
-        total += size
-        if n and (n >= bounds.max_items or total > bounds.max_bytes):
-            break
-        n += 1
-    return n

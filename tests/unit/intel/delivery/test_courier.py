@@ -5,8 +5,8 @@ import asyncio
 import msgspec
 import pytest
 
-from phalanx.core import DEFAULT_TENANT, Expect, Finding, Severity
-from phalanx.intel import FINDINGS, finding_put
+from phalanx.core import DEFAULT_TENANT, BatchId, Expect, Finding, Severity
+from phalanx.intel import FINDINGS, BatchEntry, finding_put, read_chunk
 from phalanx.intel.delivery import FINDING, Courier, Feed, Notices, ParcelBounds, RetryPolicy, SinkPlan, TellingStore
 from phalanx.telemetry import Alerts, Telemetry
 from phalanx.testing import SimWorld
@@ -14,6 +14,7 @@ from phalanx.testing.contracts import item_like
 from phalanx.testing.delivery import MemoryPeer, MemorySink
 
 pytestmark = pytest.mark.requirement("INT-5")
+BATCH = "01a21a2b-793c-76b2-97cc-e334c6300000"
 
 
 def finding(number, hits=1, severity=Severity.HIGH):
@@ -169,5 +170,41 @@ def test_a_paused_courier_tells_nothing_and_a_resumed_one_everything():
         await place.courier.set_paused(paused=False)
         await place.run(5)
         assert place.told == [("01", 1)]
+
+    in_world(work)
+
+
+def test_others_have_the_loop_while_a_large_batch_is_made_ready():
+    lines = b"".join(b'{"EventID":1,"Channel":"c","n":%d}\n' % n for n in range(3_000))
+    out = read_chunk(lines, tenant=DEFAULT_TENANT, batch=BatchId(BATCH), accepted_at_ns=1)
+    entry = BatchEntry(
+        id=BATCH,
+        tenant=DEFAULT_TENANT,
+        trace=BATCH,
+        at_ns=1,
+        offset=0,
+        reader="auto",
+        events=3_000,
+        rejected=0,
+        sources=(),
+    )
+    turns = 0
+
+    async def events(_):
+        return [event for batch in out.batches for event in batch]
+
+    async def count():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def work(place):
+        place.courier._feed._events = events
+        counting = asyncio.create_task(count())
+        items, _ = await place.courier._feed._batch(entry, 1_000)
+        counting.cancel()
+        assert [item.fields["n"] for item in items] == list(range(1_000, 3_000))
+        assert turns > 10
 
     in_world(work)

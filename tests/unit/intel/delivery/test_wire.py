@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phalanx.core import InvalidInput, Rng
-from phalanx.intel.delivery import ParcelBounds, RetryPolicy, fitting, parcel_of, retry_after_s
+from phalanx.intel.delivery import ParcelBounds, RetryPolicy, parcel_of, retry_after_s
 from phalanx.intel.delivery.wire import (
     ElasticBulk,
     HttpReply,
@@ -144,7 +144,7 @@ def test_parcels_keep_to_their_bounds_and_always_go_on(sizes, max_items, max_byt
     bounds = ParcelBounds(max_items, max_bytes, 0.0)
     rest = list(sizes)
     while rest:
-        n = fitting(rest, bounds)
+        n = next((n for n in range(len(rest)) if not bounds.hold(n + 1, sum(rest[: n + 1]))), len(rest))
         assert 1 <= n <= max(1, max_items)
         assert n == 1 or sum(rest[:n]) <= max_bytes
         assert n == len(rest) or n == max_items or sum(rest[: n + 1]) > max_bytes, "as many as fit"
