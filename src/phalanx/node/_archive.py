@@ -15,13 +15,14 @@ from phalanx.intel import (
     Intake,
     Sentinel,
 )
-from phalanx.intel.archive import TEND_EVERY_S, Archive, Searches, SegmentFiles
+from phalanx.intel.archive import TEND_EVERY_S, Archive, Keep, Searches, SegmentFiles
 from phalanx.intel.indicators import Indicators, lookups_of
 from phalanx.node._guard import SpaceWatch, WatchedBlobs
 from phalanx.node._identities import IDENTITY_KEYS
 from phalanx.node._ports import Ports
 from phalanx.node._services import Health, Services
 from phalanx.node._settings import Settings
+from phalanx.node._settings_intel import ArchiveSection
 from phalanx.node._vault import AllFiles
 from phalanx.telemetry import Alerts, Telemetry
 
@@ -75,14 +76,25 @@ class EventArchive:
                     self._alerts.alert(AlertLevel.NOTICE, "intel", text, hunt=now.id, tenant=now.tenant)
 
     async def _tend(self) -> None:
-        wanted = self._settings.archive
+        keep, apart = kept_of_tenants(self._settings.archive)
         while True:
             await self._clock.sleep(TEND_EVERY_S)
             await self.erase_shredded()
             await self.archive.compact()
-            await self.archive.retain(
-                max_bytes=round(wanted.tenant_gib * GIB), max_age_ns=round(wanted.days * _NS_PER_DAY)
-            )
+            await self.archive.retain(keep, apart=apart)
+
+
+def kept_of_tenants(wanted: ArchiveSection) -> tuple[Keep, dict[TenantId, Keep]]:
+    """What is kept of a tenant, and of those for whom the settings say something else."""
+    apart = {
+        TenantId(one): _keep(wanted.gib_of.get(one, wanted.tenant_gib), wanted.days_of.get(one, wanted.days))
+        for one in {*wanted.gib_of, *wanted.days_of}
+    }
+    return _keep(wanted.tenant_gib, wanted.days), apart
+
+
+def _keep(gib: float, days: float) -> Keep:
+    return Keep(round(gib * GIB), round(days * _NS_PER_DAY))
 
 
 def opened_events(

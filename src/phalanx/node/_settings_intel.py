@@ -1,7 +1,7 @@
 """Settings of what is looked for."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -27,4 +27,10 @@ class ArchiveSection(Section):
         64.0, gt=0, le=65_536, description="What is kept of one tenant, in GiB on disk; the oldest goes first."
     )
     days: float = Field(0.0, ge=0, le=36_500, description="Older events are let go of; 0: however old.")
+    gib_of: dict[str, Annotated[float, Field(gt=0, le=65_536)]] = Field(
+        {}, description="Another `tenant_gib` for some tenants, as a table; as text `acme=8`."
+    )
+    days_of: dict[str, Annotated[float, Field(ge=0, le=36_500)]] = Field(
+        {}, description="Other `days` for some tenants, as a table; as text `acme=90,lab=7`."
+    )
     cache_mib: int = Field(256, ge=0, le=65_536, description="Blocks that stay in memory between searches, in MiB.")

@@ -10,7 +10,7 @@ from phalanx.adapters import FolderBlobs
 from phalanx.core import DEFAULT_TENANT, TenantId, event_id
 from phalanx.intel import Archivist, Intake, Sentinel, _archiving, load_rules
 from phalanx.intel._limits import HANDED_WITHIN_S
-from phalanx.intel.archive import And, Archive, Query, Searches, SegmentFiles, parse
+from phalanx.intel.archive import And, Archive, Keep, Query, Searches, SegmentFiles, parse
 from phalanx.intel.archive import _archive as archive_module
 from phalanx.telemetry import Alerts, Telemetry
 from phalanx.testing import SimWorld
@@ -181,11 +181,18 @@ def test_retention_lets_the_oldest_go_and_erasure_everything_of_a_tenant():
                 await life.archivist.drained()
             held = life.archive.segments(DEFAULT_TENANT)
             most = sum(one.size_bytes for one in held) // 2
-            gone = await life.archive.retain(max_bytes=most, max_age_ns=0)
+            gone = await life.archive.retain(Keep(most))
             kept = life.archive.segments(DEFAULT_TENANT)
             assert 0 < sum(one.size_bytes for one in kept) <= most
             assert gone > 0
             assert [one.id for one in kept] == [one.id for one in held][-len(kept) :]
+            assert len(life.archive.segments(OTHER)) == len(kept), "as much of each tenant"
+            await life.archive.retain(Keep(most), apart={OTHER: Keep(most, max_age_ns=1)})
+            assert not await life.found(OTHER), "older than what is kept of this tenant alone"
+            assert len(life.archive.segments(DEFAULT_TENANT)) == len(kept)
+            await life.intake.accept(lines(900, 14), tenant=OTHER)
+            await life.archivist.drained()
+            assert await life.found(OTHER)
             await life.archive.erase([OTHER])
             assert not await life.found(OTHER)
             assert len(await life.archive.files.names()) == len(kept)

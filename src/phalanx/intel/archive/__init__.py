@@ -23,7 +23,7 @@ from phalanx.intel.archive._limits import (
     TEND_EVERY_S,
 )
 from phalanx.intel.archive._listed import Lookup
-from phalanx.intel.archive._model import SEGMENTS, Segment
+from phalanx.intel.archive._model import SEGMENTS, Keep, Segment
 from phalanx.intel.archive._query import And, CountBy, Match, Not, Or, Query, Text, Time, Timeline, Value
 from phalanx.intel.archive._retro import RuleHit
 from phalanx.intel.archive._run import Answer
@@ -47,6 +47,7 @@ __all__ = [
     "CountBy",
     "Group",
     "InvalidQuery",
+    "Keep",
     "Lookup",
     "Mark",
     "Match",

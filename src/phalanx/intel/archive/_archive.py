@@ -41,7 +41,7 @@ from phalanx.intel.archive._limits import (
     SEGMENT_ROWS,
     SMALL_ROWS,
 )
-from phalanx.intel.archive._model import CURSOR_KEY, SEGMENTS, Segment, cursor_at
+from phalanx.intel.archive._model import CURSOR_KEY, SEGMENTS, Keep, Segment, cursor_at
 from phalanx.intel.archive._segment import PieceShard
 
 
@@ -246,17 +246,20 @@ class Archive:
         own[made.id] = made
         await self._remove(small)
 
-    async def retain(self, *, max_bytes: int, max_age_ns: int) -> int:
-        """Let go of the oldest segments of each tenant beyond ``max_bytes``, and those that are older than
-        ``max_age_ns`` (0: however old); how many events went.
+    async def retain(self, keep: Keep, *, apart: Mapping[TenantId, Keep] | None = None) -> int:
+        """Let go of the oldest segments of each tenant beyond what is to be kept; how many events went.
+
+        ``apart`` has the tenants of which more or less than ``keep`` is kept.
         """
         gone: list[Segment] = []
         async with self._lock:
             now_ns = self._clock.wall_ns()
-            for own in self._segments.values():
+            for tenant, own in self._segments.items():
+                wanted = (apart or {}).get(tenant, keep)
+                oldest_ns = now_ns - wanted.max_age_ns if wanted.max_age_ns else 0
                 left = sum(one.size_bytes for one in own.values())
                 for one in sorted(own.values(), key=lambda one: one.high_ns):
-                    if left > max_bytes or (max_age_ns and max(one.high_ns, one.at_ns) < now_ns - max_age_ns):
+                    if left > wanted.max_bytes or max(one.high_ns, one.at_ns) < oldest_ns:
                         gone.append(one)
                         left -= one.size_bytes
             await self._let_go(gone)

@@ -1,6 +1,7 @@
 """What the archive notes in the store."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from phalanx.core import DEFAULT_TENANT, NO_TRACE, Delete, Put, Record, Table, encode
@@ -9,6 +10,14 @@ from phalanx.intel._model import CURSORS, Cursor
 SEGMENTS: Final = Table("archive_segments", sealed=True)
 ARCHIVE_PURPOSE: Final = "archive"
 _CURSOR = "archive"
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """What is kept of a tenant: so many bytes, and nothing that is older than ``max_age_ns`` (0: however old)."""
+
+    max_bytes: int
+    max_age_ns: int = 0
 
 
 class Segment(Record, frozen=True, kw_only=True, tag="segment"):
