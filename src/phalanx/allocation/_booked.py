@@ -4,6 +4,7 @@ Told of every change as it is committed. Firm bookings and emergencies count, he
 and does not. What a tenant booked itself is no wait to it.
 """
 
+import math
 from collections.abc import Iterable
 
 from phalanx.allocation._calendar import Bookable, Booking, Grade
@@ -54,6 +55,15 @@ class Booked:
                 break
             begin_ns = end_ns
         return (begin_ns - from_ns) / NS_PER_S
+
+    def next_s(self, device: str, tenant: str, from_ns: int) -> float:
+        """Seconds from then on until it is not free any more for that tenant; infinite where it stays so."""
+        if device not in self._on:
+            return math.inf
+        for start_ns, end_ns in self._taken(device, tenant):
+            if end_ns > from_ns:
+                return max(0, start_ns - from_ns) / NS_PER_S
+        return math.inf
 
     def _taken(self, device: str, tenant: str) -> _Spans:
         """When all of its units are others', in order and apart."""

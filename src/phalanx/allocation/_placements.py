@@ -140,6 +140,15 @@ class Placements:
         waits_ns = self._fleet.backend(device).device.queue.wait_ns_p99 or 0
         return max(MIN_PATIENCE_S, known.quantile(0.99)) + waits_ns / NS_PER_S
 
+    def opens_s(self, device: str, tenant: TenantId, /) -> float:
+        """By the calendar and by how long runs take there (nine of ten), once enough have ended."""
+        known = self._took.get(device)
+        lasts_s = FIRST_RUN_S if known is None or known.n < MIN_RUNS_PREDICTED else known.quantile(0.9)
+        return self.booked.wait_s(device, tenant, self._clock.wall_ns(), lasts_s)
+
+    def leaves_s(self, device: str, tenant: TenantId, /) -> float:
+        return self.booked.next_s(device, tenant, self._clock.wall_ns())
+
     async def told(self, job: Job, /) -> None:
         """A run that completed says how long runs take there."""
         if job.state is JobState.COMPLETED:

@@ -34,7 +34,7 @@ from phalanx.devices._backend import (
     StagedBackend,
 )
 from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Quality, calibration, median_of
-from phalanx.devices._choosing import Chooser, Chosen, FleetChooser, Wish
+from phalanx.devices._choosing import Chooser, Chosen, FleetChooser, Windows, Wish
 from phalanx.devices._emulated import Emulated, check_fits, check_runs, emulate, fit, provenance_of
 from phalanx.devices._errors import NoDeviceFits
 from phalanx.devices._fleet import Candidate, Fleet, Placement
@@ -223,6 +223,7 @@ __all__ = [
     "TreatedResult",
     "TreatingBackend",
     "Window",
+    "Windows",
     "Wish",
     "WorkerHistory",
     "WorkerNumber",

@@ -4,9 +4,13 @@ Where a device fails through no fault of the circuit, the job moves to the next 
 where none is left, a classical simulator does it and the job and the ledger say so, unless that was not wanted; where
 that is not possible, it waits for a device to come back, a bounded number of times. A job whose device somebody named
 stays there. What takes longer than it should is begun on a second device. Each step is durable before it is taken.
+
+What others have booked is theirs: nothing of anybody else begins there that is not expected to end before, and what
+runs there when their window opens is moved, or stopped and begun again when the window is over.
 """
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Mapping
 from typing import Protocol
@@ -28,12 +32,13 @@ from phalanx.core import (
     Unavailable,
 )
 from phalanx.devices._backend import Backend, QueuedBackend, Stage
-from phalanx.devices._choosing import Chooser, Chosen, Wish
+from phalanx.devices._choosing import Chooser, Chosen, Windows, Wish
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import Job, JobState, Loss, Move
 from phalanx.devices._limits import (
     JOB_WAIT_S,
     JOBS_AT_ONCE,
+    LOOK_AT_JOBS_S,
     MAX_JOB_ATTEMPTS,
     MAX_JOB_MOVES,
     MAX_JOB_WAITS,
@@ -41,6 +46,7 @@ from phalanx.devices._limits import (
 )
 from phalanx.devices._running import LiveJob, first_of, let_go, on_device, stage_of
 from phalanx.devices._treating import TreatedResult
+from phalanx.devices._windows import DeviceBooked, admitted, booked_devices, undisturbed, until_booked
 from phalanx.quantum import ShotResult
 from phalanx.telemetry import Logger
 
@@ -68,6 +74,7 @@ class Carrier:
         self._store, self._fleet, self._chooser = store, fleet, chooser
         self._clock, self._log, self._audit, self._offload = clock, log, audit, offload
         self._slots: dict[str, asyncio.Semaphore] = {}
+        self.windows: Windows | None = None
         # Jobs that wait for a device here, and those that were given to one.
         self.waiting: dict[tuple[TenantId, str], str] = {}
         self.sent: dict[tuple[TenantId, str], str] = {}
@@ -75,16 +82,16 @@ class Carrier:
     async def carry_out(self, tenant: TenantId, job_id: str) -> None:
         """Until the job has ended, on whatever device."""
         without: dict[str, str] = {}
-        waits = 0
+        waits, stays = 0, False
         while True:
             job, _ = await self._store.load(tenant, job_id)
             if job.state.final:
                 return
-            early_ns = job.wishes.not_before_ns - self._clock.wall_ns()
-            if early_ns > 0:
-                await self._clock.sleep(early_ns / NS_PER_S)
             try:
-                await self._attempt(job)
+                await self._attempt(job, stays=stays)
+            except DeviceBooked as booked:
+                with contextlib.suppress(Conflict):
+                    stays = not await self._make_room(job, str(booked))
             except Conflict:
                 # Somebody cancelled it meanwhile, or moved it; what to do is written already.
                 self._log.info("job was written by somebody else", job=job_id)
@@ -140,9 +147,13 @@ class Carrier:
         step = Move(at_ns=self._clock.wall_ns(), kind=kind, before=job.device, after=chosen.device, why=why)
         if kind == "degraded" and self._audit is not None:
             await self._audit.record(_entry(job, step))
+        wishes = job.wishes
+        if wishes.window and self.windows is not None and chosen.device != job.device:
+            window, opens_ns = await self.windows.moved(job, chosen.device)
+            wishes = msgspec.structs.replace(wishes, window=window, not_before_ns=opens_ns)
         moved = msgspec.structs.replace(
             _without_handles(job, losses), device=chosen.device, reason=chosen.reason, state=JobState.QUEUED,
-            attempts=0, moves=(*job.moves, step) if chosen.device != job.device else job.moves,
+            attempts=0, moves=(*job.moves, step) if chosen.device != job.device else job.moves, wishes=wishes,
         )  # fmt: skip
         await self._store.write(moved, version)
 
@@ -173,19 +184,65 @@ class Carrier:
             return False
         return await stage_of(self._fleet.backend(job.device), job.handle) is Stage.WAITING
 
-    async def _attempt(self, job: Job) -> None:
+    async def _make_room(self, before: Job, why: str) -> bool:
+        """Leave a device that others have booked, for one that they have not; else wait there. Whether it has left.
+
+        Raises ``Conflict``.
+        """
+        job, version = await self._store.load(before.tenant, before.id)
+        if job.state.final or job.device != before.device:
+            return True
+        found = None
+        if not job.pinned and len(job.moves) < MAX_JOB_MOVES:
+            found = await self._elsewhere(
+                job, booked_devices(self._fleet, self._chooser, job.tenant) | {job.device: why}
+            )
+        goes = found is not None and found[0] == "moved"
+        if not goes and not job.wishes.patient:
+            await self._fail(job.tenant, job.id, why)
+            return True
+        losses = await self.losses(job)
+        if found is not None and goes:
+            try:
+                await self._moved(job, version, found, why, losses)
+            except Conflict:
+                raise
+            except PhalanxError as error:
+                self._log.info("it stays where others have booked", job=job.id, why=str(error))
+            else:
+                return True
+        if job.state is JobState.RUNNING:
+            step = Move(at_ns=self._clock.wall_ns(), kind="paused", before=job.device, after=job.device, why=why)
+            moves = (*job.moves, step) if len(job.moves) < MAX_JOB_MOVES else job.moves
+            back = msgspec.structs.replace(
+                _without_handles(job, losses), state=JobState.QUEUED, attempts=max(0, job.attempts - 1), moves=moves
+            )
+            await self._store.write(back, version)
+        return False
+
+    async def _until_booked(self, live: LiveJob, backend: Backend) -> str:
+        """Until it has to leave; never, where its vendor is done and only the result is on its way."""
+        why = await until_booked(live, self._chooser, self._clock)
+        while live.job.handle and await stage_of(backend, live.job.handle) is Stage.DONE:
+            await self._clock.sleep(LOOK_AT_JOBS_S)
+        return why
+
+    async def _attempt(self, job: Job, *, stays: bool) -> None:
         name, device = (job.tenant, job.id), job.device
         backend = self._fleet.backend(device)
         self._chooser.sent(device)
         self.waiting[name] = device
         try:
+            await admitted(job, self._chooser, self._clock, stays=stays)
             async with self._slot(backend):
+                if not job.handle and self._chooser.opens_s(device, job.tenant) > 0.0:
+                    return  # Booked while it waited for its turn: it is admitted anew.
                 self.waiting.pop(name, None)
                 live = await self._begun(job)
                 if live is None:
                     return
                 self.sent[name] = device
-                winner, result = await self._raced(live, backend)
+                winner, result = await undisturbed(self._raced(live, backend), self._until_booked(live, backend))
             losses = await self.losses(live.job, but=winner)
             done = msgspec.structs.replace(
                 live.job, device=winner, counts=result.counts, provenance=result.provenance, used_s=result.used_s,
@@ -235,6 +292,8 @@ class Carrier:
 
     async def _on_second(self, live: LiveJob) -> ShotResult:
         device = live.job.second
+        if not live.job.second_handle and self._chooser.opens_s(device, live.job.tenant) > 0.0:
+            raise Unavailable(device, "others have booked it")
         self._chooser.sent(device)
         try:
             return await on_device(self._fleet.backend(device), live, self._offload, second=True)
@@ -243,10 +302,10 @@ class Carrier:
 
     async def _second(self, job: Job) -> Chosen | None:
         """A second device. One that costs money is used only for what is urgent."""
+        others = booked_devices(self._fleet, self._chooser, job.tenant, patience_s=0.0)
+        others |= {job.device: f"it is there, and {SLOW}"}
         try:
-            chosen = await self._chooser.choose(
-                wish_of(job, self._clock.wall_ns(), self._kind(job), {job.device: f"it is there, and {SLOW}"})
-            )
+            chosen = await self._chooser.choose(wish_of(job, self._clock.wall_ns(), self._kind(job), others))
         except Unavailable:
             return None
         price = self._fleet.backend(chosen.device).device.price

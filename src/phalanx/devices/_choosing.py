@@ -65,8 +65,27 @@ class Chooser(Protocol):
         """How long what is sent there should take at most, waiting included; infinite where nobody can say."""
         ...
 
+    def opens_s(self, device: str, tenant: TenantId, /) -> float:
+        """Seconds until a circuit of the tenant may begin there; 0: now.
+
+        Until then others have booked it, or will have before it could end.
+        """
+        ...
+
+    def leaves_s(self, device: str, tenant: TenantId, /) -> float:
+        """Seconds until a circuit of the tenant must have left, for others have booked it; infinite: nobody has."""
+        ...
+
     async def told(self, job: Job, /) -> None:
         """How a job ended."""
+        ...
+
+
+class Windows(Protocol):
+    """Where windows of jobs are booked that have one."""
+
+    async def moved(self, job: Job, device: str, /) -> tuple[str, int]:
+        """A window for it there instead of the one it has: its name, and when it opens. Raises ``Unavailable``."""
         ...
 
 
@@ -105,6 +124,14 @@ class FleetChooser:
         """Likewise."""
 
     def patience_s(self, device: str, /) -> float:  # noqa: ARG002 - the port's signature
+        return math.inf
+
+    def opens_s(self, device: str, tenant: TenantId, /) -> float:  # noqa: ARG002 - the port's signature
+        """It knows no calendar."""
+        return 0.0
+
+    def leaves_s(self, device: str, tenant: TenantId, /) -> float:  # noqa: ARG002 - the port's signature
+        """Likewise."""
         return math.inf
 
     async def told(self, job: Job, /) -> None:

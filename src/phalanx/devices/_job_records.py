@@ -32,7 +32,7 @@ class JobWishes(msgspec.Struct, frozen=True, kw_only=True):
 
     ``deadline_at_ns`` is when it must be done, waiting included; ``regions`` empty: anywhere. An ``emergency``, like
     what has a deadline, goes only where it is known to go well. ``degrade``: where no device of the kind is left, a
-    classical simulator will do. It is not begun before ``not_before_ns``: when its window opens.
+    classical simulator will do. It is not begun before ``not_before_ns``: when its ``window`` opens, if it has one.
     Who is not ``patient`` would rather have it fail than wait for a device to come back.
     """
 
@@ -45,10 +45,14 @@ class JobWishes(msgspec.Struct, frozen=True, kw_only=True):
     degrade: bool = True
     not_before_ns: int = 0
     patient: bool = True
+    window: str = ""
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that changed where a job is. ``kind`` is ``moved``, ``hedged`` or ``degraded``."""
+    """Something that changed where a job is. ``kind`` is ``moved``, ``hedged``, ``degraded`` or ``paused``.
+
+    What is paused stays where it is, for others have booked the device.
+    """
 
     at_ns: int
     kind: str

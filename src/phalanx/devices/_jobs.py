@@ -37,7 +37,7 @@ from phalanx.core import (
     encode,
 )
 from phalanx.devices._carrying import Carrier, wish_of
-from phalanx.devices._choosing import Chooser, FleetChooser
+from phalanx.devices._choosing import Chooser, FleetChooser, Windows
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes
 from phalanx.devices._limits import LOOK_AT_JOBS_S, MAX_KEY_CHARS, MAX_OPEN_JOBS
@@ -128,6 +128,10 @@ class Jobs:
             return _same(known, work, shots, device, seed, (mitigate, coherence))
         self._fresh.put_nowait((tenant, job.id))
         return job
+
+    def use_windows(self, windows: Windows) -> None:
+        """From now on jobs that have a window get another one there when they move."""
+        self._carrier.windows = windows
 
     async def known(self, tenant: TenantId, key: str) -> Job | None:
         """The job that ``key`` stands for."""

@@ -22,6 +22,8 @@ MAX_JOB_ATTEMPTS = 5
 MAX_JOB_MOVES = 16
 MAX_JOB_WAITS = 4
 JOB_WAIT_S = 30.0
+# What waits longer for a device that others have booked is moved, if there is another.
+BOOKED_PATIENCE_S = 60.0
 # Jobs of one device that run in this process at once, and those that may wait at a vendor.
 JOBS_AT_ONCE = 2
 SENT_JOBS_AT_ONCE = 64

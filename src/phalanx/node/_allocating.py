@@ -90,6 +90,7 @@ async def opened_allotments(
             return met.met if "*" in wanted.manages else met.met & frozenset(wanted.manages)
 
         work = ManagerDesk(bus.process, store, ports.clock, ports.offload, placements, made, jobs, budgets)
+        jobs.use_windows(work)
         services.start(MANAGER, Manager(bus, made, work, allowed, telemetry).run)
     return Allotted(made, batches)
 

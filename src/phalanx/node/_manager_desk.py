@@ -47,6 +47,7 @@ from phalanx.node._manager_words import Placed, Work
 
 PLACED = Table("manager_placed", sealed=True)
 _LASTING = 1.5  # What runs took now and then takes longer.
+_NO_WINDOW = "none"  # Of a job where nothing can be booked: it gets a window where it is moved to, if one can be.
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,18 +112,18 @@ class ManagerDesk:
         found = placed.explanation
         if not found.device:
             raise NothingFits(found.wanted, [f"{one.device} {one.reason}" for one in found.devices if not one.fits])
-        opens_ns = 0
+        opens_ns, window = 0, _NO_WINDOW
         if placed.window is not None:
-            opens_ns = (await self._reservations.confirm(tenant, placed.window.id)).start_ns
+            window, opens_ns = placed.window.id, (await self._reservations.confirm(tenant, placed.window.id)).start_ns
         wishes = JobWishes(
             origin=work.origin, fidelity=work.fidelity, budget=work.budget, regions=work.regions,
-            emergency=work.emergency, degrade=work.degrade, not_before_ns=opens_ns,
+            emergency=work.emergency, degrade=work.degrade, not_before_ns=opens_ns, window=window,
             deadline_at_ns=self._clock.wall_ns() + round(work.within_s * NS_PER_S) if work.within_s else 0,
         )  # fmt: skip
         try:
             return await self._jobs.submit(
                 tenant, work.circuit, shots=work.shots, device=found.device, seed=work.seed, key=key, wishes=wishes,
-                reason=f"{found.reason}; asked for by {tenant}",
+                reason=f"{found.reason}; asked for by {tenant}", movable=True,
             )  # fmt: skip
         except PhalanxError:
             await self._release(tenant, key)
@@ -176,7 +177,7 @@ class ManagerDesk:
             if not name:
                 return self._placed(key, kept, None)
             try:
-                window = (await self._reservations.book(tenant, self._ask(device, work, shape), id=name))[0]
+                window = (await self._reservations.book(tenant, self._asked(device, work, shape), id=name))[0]
             except NoWindow as error:
                 refused = error
                 continue
@@ -185,14 +186,43 @@ class ManagerDesk:
             raise refused
         return self._placed(key, fresh, None)
 
-    def _ask(self, device: str, work: Work, shape: Shape) -> Ask:
+    async def moved(self, job: Job, device: str, /) -> tuple[str, int]:
+        """A window there for a job whose device is none any more; the one that it had is given back."""
+        tenant, key = job.tenant, job.key
+        assert job.circuit is not None, "what is placed is a circuit"
+        shape = await self._offload.run(shape_of, job.circuit)
+        async with self._turn:
+            kept, version = await self._kept(tenant, key)
+            if kept is None:
+                raise NotFound("work", key)
+            before, opens_ns, turn = kept.window, 0, kept.turn + 1
+            name = ""
+            if device in {one.name for one in await self._reservations.resources()}:
+                name = f"{tenant}/{key}.{turn}"
+                wishes = job.wishes
+                ask = self._ask(device, shape, job.shots, wishes.deadline_at_ns, emergency=wishes.emergency)
+                opens_ns = (await self._reservations.book(tenant, ask, id=name))[0].start_ns
+            reason = f"{device}: it was moved from {job.device}"
+            explanation = msgspec.structs.replace(kept.explanation, device=device, reason=reason)
+            kept = msgspec.structs.replace(kept, explanation=explanation, window=name, turn=turn)
+            await self._keep(tenant, key, kept, version)
+            old = await self._window(tenant, before)
+            if old is not None and old.is_live:
+                await self._reservations.cancel(tenant, old.id)
+        return name or _NO_WINDOW, opens_ns
+
+    def _asked(self, device: str, work: Work, shape: Shape) -> Ask:
         now_ns = self._clock.wall_ns()
-        lasts_s = _LASTING * self._placements.lasts_s(device, shape, work.shots)
+        latest_ns = now_ns + round(work.within_s * NS_PER_S) if work.within_s else 0
+        ask = self._ask(device, shape, work.shots, latest_ns, emergency=work.emergency)
+        return msgspec.structs.replace(ask, hold_until_ns=now_ns + round(work.hold_s * NS_PER_S))
+
+    def _ask(self, device: str, shape: Shape, shots: int, latest_end_ns: int, *, emergency: bool) -> Ask:
+        lasts_s = _LASTING * self._placements.lasts_s(device, shape, shots)
         return Ask(
-            demands={device: 1}, duration_ns=max(NS_PER_S, round(lasts_s * NS_PER_S)), earliest_ns=now_ns,
-            latest_end_ns=now_ns + round(work.within_s * NS_PER_S) if work.within_s else 0,
-            grade=Grade.EMERGENCY if work.emergency else Grade.FIRM,
-            hold_until_ns=now_ns + round(work.hold_s * NS_PER_S),
+            demands={device: 1}, duration_ns=max(NS_PER_S, round(lasts_s * NS_PER_S)),
+            earliest_ns=self._clock.wall_ns(), latest_end_ns=latest_end_ns,
+            grade=Grade.EMERGENCY if emergency else Grade.FIRM,
         )  # fmt: skip
 
     async def _window(self, tenant: TenantId, name: str) -> Booking | None:

@@ -23,6 +23,7 @@ from phalanx.allocation import (
     DeviceFailed,
     NoDeviceLeft,
     NoWindow,
+    Placements,
     Reservations,
     run_somewhere,
 )
@@ -58,8 +59,11 @@ class _Books:
 class _Run:
     """One world."""
 
-    def __init__(self, world: SimWorld, checker: Checker, sabotage: Callable[[Booker], Booker] | None) -> None:
-        self.world, self.checker, self._sabotage = world, checker, sabotage
+    def __init__(
+        self, world: SimWorld, checker: Checker, sabotage: Callable[[Booker], Booker] | None,
+        placements: type[Placements],
+    ) -> None:  # fmt: skip
+        self.world, self.checker, self._sabotage, self._placements = world, checker, sabotage, placements
         self.rng = world.rng.child("allocation")
         self.store = world.store("shared")
         self._down: dict[str, float] = {}
@@ -79,7 +83,7 @@ class _Run:
         trouble.cancel()
         lost = [f"job {number}" for number in range(_JOBS) if f"job {number}" not in self._acknowledged]
         self.checker.require(not lost, "jobs were lost", lost)
-        await JobsRun(world, self.checker).main()
+        await JobsRun(world, self.checker, self._placements).main()
 
     async def _trouble(self) -> None:
         """Devices and whole providers go away for a while."""
@@ -167,11 +171,13 @@ class _Run:
         return self.world.loop.time()
 
 
-def allocation_simulation(*, sabotage: Callable[[Booker], Booker] | None = None) -> Simulation:
-    """The simulation; ``sabotage`` books otherwise, for the checkers to complain of."""
+def allocation_simulation(
+    *, sabotage: Callable[[Booker], Booker] | None = None, placements: type[Placements] = Placements
+) -> Simulation:
+    """The simulation; ``sabotage`` books and ``placements`` choose otherwise, for the checkers to complain of."""
 
     def run(seed: int) -> SimReport:
         world, checker = SimWorld(seed), Checker()
-        return judged_in(world, _Run(world, checker, sabotage).main, checker, simulation=NAME)
+        return judged_in(world, _Run(world, checker, sabotage, placements).main, checker, simulation=NAME)
 
     return Simulation(NAME, "jobs book devices and run, while devices, providers and managers fail", run)

@@ -6,13 +6,15 @@ its key when the node died before it said so. Checkers look at vendors, store an
 - every job ends with a result, and once ended it stays as it is;
 - a vendor has at most one job for each attempt, however often the node died or took it back;
 - the result is from the device that the job names, and of the kind that was asked for unless a move says otherwise;
-- the ledger has what was done classically instead, and nothing else.
+- the ledger has what was done classically instead, and nothing else;
+- what somebody else has booked is free of them: nothing is sent into such a window, and nothing that a living node sent
+  before runs on in it, but for what a vendor does not drop. A booking counts ``_NOTICE_S`` after it was made.
 """
 
 import asyncio
 import contextlib
 
-from phalanx.allocation import Placements, built_in_policies
+from phalanx.allocation import Ask, Bookable, Placements, Reservations, built_in_policies
 from phalanx.core import (
     DEFAULT_TENANT,
     NO_TRACE,
@@ -50,13 +52,46 @@ _JOBS = 4
 _MACHINES = ("a.one", "a.two", "b.one")
 _CIRCUIT = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
 _PAIRS = ((0, 1), (1, 2))
+_STRANGER = "stranger"
+_NOTICE_S = 2.0
+_MAX_WINDOWS = 8
+
+
+class SimWindows:
+    """What strangers have booked, as a vendor could know it: machine, when it counts, until when."""
+
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
+        self._spans: list[tuple[str, float, float]] = []
+        self.alive_since_s = 0.0
+
+    @property
+    def count(self) -> int:
+        return len(self._spans)
+
+    def add(self, machine: str, start_s: float, end_s: float, now_s: float) -> None:
+        self._spans.append((machine, max(start_s, now_s) + _NOTICE_S, end_s))
+        self._checker.count("windows of others")
+
+    def check_sent(self, machine: str, now_s: float) -> None:
+        within = [span for span in self._spans if span[0] == machine and span[1] <= now_s < span[2]]
+        awake = now_s >= self.alive_since_s + _NOTICE_S
+        self._checker.require(not (within and awake), "sent into a window of somebody else", machine, now_s, within)
+
+    def check_ended(self, machine: str, ended_s: float) -> None:
+        """A result that somebody waited for."""
+        within = [
+            span for span in self._spans
+            if span[0] == machine and span[1] <= ended_s < span[2] and self.alive_since_s + _NOTICE_S <= ended_s
+        ]  # fmt: skip
+        self._checker.require(not within, "ran on in a window of somebody else", machine, ended_s, within)
 
 
 class SimVendor:
     """A machine at a vendor: it outlives nodes, keeps one job for each key, and goes away now and then."""
 
-    def __init__(self, world: SimWorld, name: str, rng: Rng) -> None:
-        self._world, self._rng = world, rng
+    def __init__(self, world: SimWorld, name: str, rng: Rng, windows: SimWindows) -> None:
+        self._world, self._rng, self._windows = world, rng, windows
         self._flaky = rng.uniform(0.0, 0.4)
         self._age = 0
         self.device = self._model(name)
@@ -75,6 +110,7 @@ class SimVendor:
                                   seed=seed)  # fmt: skip
 
     async def submit(self, circuit: Circuit, /, *, shots: int, seed: int, key: str) -> str:  # noqa: ARG002
+        self._windows.check_sent(self.device.name, self._world.loop.time())
         await self._world.clock.sleep(self._rng.uniform(0.01, 0.5))
         self._require_up()
         slow = 50.0 if self._rng.chance(0.1) else 1.0
@@ -93,7 +129,10 @@ class SimVendor:
         return Stage.RUNNING if now < self.results[handle] else Stage.DONE
 
     async def collect(self, handle: str, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
-        await self._world.clock.sleep(max(0.0, self.results[handle] - self._world.loop.time()))
+        left_s = self.results[handle] - self._world.loop.time()
+        await self._world.clock.sleep(max(0.0, left_s))
+        if left_s > 0.0 and handle not in self._dropped:
+            self._windows.check_ended(self.device.name, self.results[handle])
         self._require_up()
         if handle in self._dropped:
             raise Unavailable(self.device.name, "it was dropped")
@@ -152,11 +191,12 @@ class _Book:
 class JobsRun:
     """A node with jobs, in one world."""
 
-    def __init__(self, world: SimWorld, checker: Checker) -> None:
-        self._world, self._checker = world, checker
+    def __init__(self, world: SimWorld, checker: Checker, placements: type[Placements] = Placements) -> None:
+        self._world, self._checker, self._placements = world, checker, placements
+        self._windows = SimWindows(checker)
         self._rng = world.rng.child("jobs")
         self._store, self._book = world.store("jobs"), _Book()
-        self._vendors = {name: SimVendor(world, name, self._rng.child(name)) for name in _MACHINES}
+        self._vendors = {name: SimVendor(world, name, self._rng.child(name), self._windows) for name in _MACHINES}
         self._ended: dict[str, Job] = {}
 
     async def main(self) -> None:
@@ -180,7 +220,7 @@ class JobsRun:
         fleet = Fleet(backends)
         policies = built_in_policies()
         # The policy of layouts maps circuits, which costs more than all else here; where jobs go is the same to them.
-        placements = Placements(fleet, self._world.clock, self._world.offload, policies, policy="shortlist")
+        placements = self._placements(fleet, self._world.clock, self._world.offload, policies, policy="shortlist")
         jobs = Jobs(
             self._store, self._world.clock, self._world.ids, fleet, Telemetry(self._world.clock), chooser=placements,
             audit=self._book,
@@ -188,8 +228,12 @@ class JobsRun:
         for name in _MACHINES:
             for _ in range(8):
                 await placements.told(_earlier(name))  # So that it is known what takes too long.
+        reservations = Reservations(self._store, self._world.clock, self._world.ids, placements.booked)
+        for name in _MACHINES:
+            await reservations.declare(Bookable(name=name))
+        self._windows.alive_since_s = self._world.loop.time()
         serving = asyncio.ensure_future(jobs.run())
-        watching = asyncio.ensure_future(self._drifts(jobs))
+        watching = asyncio.ensure_future(self._around(jobs, reservations))
         try:
             await asyncio.gather(*(self._client(jobs, f"job {number}") for number in range(_JOBS)))
         finally:
@@ -211,6 +255,23 @@ class JobsRun:
             await self._world.clock.sleep(2.0)
         before = self._ended.setdefault(key, found)
         self._checker.require(before == found, "a job that had ended changed", before, found)
+
+    async def _around(self, jobs: Jobs, reservations: Reservations) -> None:
+        await asyncio.gather(self._drifts(jobs), self._strangers(reservations))
+
+    async def _strangers(self, reservations: Reservations) -> None:
+        """Others book machines for a while, now or soon."""
+        while self._windows.count < _MAX_WINDOWS:
+            await self._world.clock.sleep(self._rng.exponential(5.0))
+            machine, now_ns = self._rng.choice(list(_MACHINES)), self._world.clock.wall_ns()
+            ask = Ask(
+                demands={machine: 1}, duration_ns=round(self._rng.uniform(3.0, 40.0) * NS_PER_S),
+                earliest_ns=now_ns + round(self._rng.choice([0.0, self._rng.exponential(20.0)]) * NS_PER_S),
+            )  # fmt: skip
+            booked = (await reservations.book(_STRANGER, ask))[0]
+            now_s, now_ns = self._world.loop.time(), self._world.clock.wall_ns()
+            begins_s, ends_s = [now_s + (at - now_ns) / NS_PER_S for at in (booked.start_ns, booked.end_ns)]
+            self._windows.add(machine, begins_s, ends_s, now_s)
 
     async def _drifts(self, jobs: Jobs) -> None:
         while True:
