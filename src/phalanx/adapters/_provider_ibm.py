@@ -12,7 +12,7 @@ from typing import Any
 from phalanx.adapters._ibm_snapshots import snapshot_of_target
 from phalanx.adapters._limits import MAX_REMEMBERED_JOBS
 from phalanx.adapters._sent import stage_by
-from phalanx.core import Circuit, Clock, LimitExceeded, Offload, Origin, Provenance, Unavailable
+from phalanx.core import Circuit, Clock, LimitExceeded, Offload, Origin, PhalanxError, Provenance, Unavailable
 from phalanx.devices import (
     FREE,
     Backend,
@@ -83,7 +83,7 @@ class IbmMachine:
 
     async def look(self) -> DeviceModel:
         """The machine with the vendor's newest calibration, queue and status."""
-        self._device = await self._offload.run(self._looked)
+        self._device = await self._offload.run(self._said, self._looked)
         return self._device
 
     async def run(self, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
@@ -107,14 +107,24 @@ class IbmMachine:
 
     async def stage(self, handle: str, /) -> Stage:
         """Where the job stands, as the vendor says."""
-        return await self._offload.run(self._stands, handle)
+        stage: Stage = await self._offload.run(self._said, lambda: self._stands(handle))
+        return stage
 
     def _stands(self, handle: str) -> Stage:
         status = self._job(handle).status()
         return stage_by(str(getattr(status, "name", status)), waiting=_WAITING, running=_RUNNING, done=_DONE)
 
     async def recall(self, handle: str, /) -> None:
-        await self._offload.run(lambda: self._job(handle).cancel())
+        await self._offload.run(self._said, lambda: self._job(handle).cancel())
+
+    def _said(self, work: Callable[[], Any]) -> Any:
+        """What the SDK raises, in our words: it says no to what has ended, and the network may be away."""
+        try:
+            return work()
+        except PhalanxError:
+            raise
+        except Exception as error:
+            raise Unavailable(self._device.name, f"{type(error).__name__}: {error}") from error
 
     def _check(self, circuit: Circuit, shots: int) -> None:
         device = self._device

@@ -13,7 +13,7 @@ from phalanx.core import InvalidInput, NotFound, Origin, Overloaded, Unavailable
 from phalanx.devices import JobState, ProviderContext, emulate, published_machines
 from phalanx.quantum import Gates
 from phalanx.testing import InlineOffload, SimWorld, wait_until
-from phalanx.testing.contracts import DEVICE_CHECKS, check_provider
+from phalanx.testing.contracts import DEVICE_CHECKS, STAGED_CHECKS, check_provider
 
 BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
 
@@ -65,6 +65,12 @@ def test_our_client_with_a_resource_that_we_offer(check):
         resource.release(resource.acquire())
 
     SimWorld(1).run(main)
+
+
+@pytest.mark.requirement("QRM-7")
+@pytest.mark.parametrize("check", STAGED_CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_a_resource_says_how_far_a_task_is(check):
+    SimWorld(1).run(lambda world: check(machine(Patient(offered()), world)))
 
 
 @pytest.mark.requirement("QRM-4")

@@ -6,11 +6,11 @@ import pytest
 
 from phalanx.adapters import google_provider, ibm_provider, simulators_provider
 from phalanx.core import LimitExceeded, Origin, Unavailable
-from phalanx.devices import LiveBackend, ProviderContext, QueuedBackend, shipped_snapshots
+from phalanx.devices import LiveBackend, ProviderContext, QueuedBackend, Stage, shipped_snapshots
 from phalanx.quantum import Gates, InvalidCircuit
 from phalanx.quantum.circuits import read
 from phalanx.testing import InlineOffload, SimWorld
-from phalanx.testing.contracts import DEVICE_CHECKS, check_provider
+from phalanx.testing.contracts import DEVICE_CHECKS, STAGED_CHECKS, check_provider
 
 pytestmark = pytest.mark.vendor
 
@@ -135,6 +135,46 @@ def test_the_submission_path_of_ibm_in_the_local_mode_of_its_sdk(check):
     assert machine.device.origin is Origin.EMULATED, "the SDK's local mode is no hardware"
     assert machine.device.queue.depth == 0
     asyncio.run(check(machine))
+
+
+@pytest.mark.requirement("QRM-7")
+@pytest.mark.parametrize("check", STAGED_CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_ibm_says_how_far_a_job_is(check):
+    pytest.importorskip("qiskit_ibm_runtime", reason="the extra of this vendor is not installed")
+    (machine,) = ibm_provider(context("ibm"), service=Account).backends()
+    asyncio.run(check(machine))
+
+
+@pytest.mark.requirement("QRM-7")
+def test_what_the_sdk_of_ibm_raises_is_said_in_our_words():
+    pytest.importorskip("qiskit_ibm_runtime", reason="the extra of this vendor is not installed")
+
+    class Job:
+        """As a job is at the vendor: it waits, is cancelled once, and says no to anything after."""
+
+        state = "QUEUED"
+
+        def status(self):
+            return self.state
+
+        def cancel(self):
+            if self.state == "CANCELLED":
+                raise RuntimeError("it is in a final state")
+            self.state = "CANCELLED"
+
+    async def main():
+        account = Account()
+        (machine,) = ibm_provider(context("ibm"), service=lambda: account).backends()
+        machine._sent["one"] = Job()
+        assert await machine.stage("one") is Stage.WAITING
+        await machine.recall("one")
+        assert await machine.stage("one") is Stage.NOTHING
+        with pytest.raises(Unavailable, match="final state"):
+            await machine.recall("one")
+        with pytest.raises(Unavailable, match="StopIteration"):
+            await machine.stage("nobody knows it")
+
+    asyncio.run(main())
 
 
 def test_google_has_no_hardware_here():
