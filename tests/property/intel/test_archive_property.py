@@ -13,6 +13,7 @@ from phalanx.intel.archive import (
     InvalidQuery,
     Searches,
     SegmentFiles,
+    _asking,
     _directory,
     _segment,
     mark_of,
@@ -123,7 +124,7 @@ def batches_of(events, sizes):
                 EventBatch(
                     TENANT,
                     BatchId(f"0197a000-0000-7000-8000-0000{number_:03x}00000"),
-                    LogSource("linux"),
+                    LogSource("linux", "", f"log-{number_ % 2}"),
                     "json",
                     NOW_NS,
                     list(range(len(part))),
@@ -159,7 +160,9 @@ def ask(batches, queries, *, write_after, after="", limit=1000):
 
 
 @settings(max_examples=120, deadline=None)
-@given(EVENTS, st.lists(EXPRESSIONS, min_size=1, max_size=4), st.sets(st.integers(0, 3)), st.sampled_from((8, 4096)))
+@given(
+    EVENTS, st.lists(EXPRESSIONS, min_size=1, max_size=4), st.sets(st.integers(0, 3)), st.sampled_from((8, 16, 4096))
+)
 @pytest.mark.requirement("INT-1")
 def test_a_question_finds_what_going_through_every_event_finds(events, expressions, write_after, small_bytes):
     """Whether the values of a column are few, and lie together with those of others, or have a filter of their own."""
@@ -167,6 +170,8 @@ def test_a_question_finds_what_going_through_every_event_finds(events, expressio
     with pytest.MonkeyPatch.context() as patched:
         for module in (_directory, _segment):
             patched.setattr(module, "SMALL_VALUES_BYTES", small_bytes)
+        # However little there is to read, it is looked first whether it can add anything.
+        patched.setattr(_asking, "NARROW_FROM_BYTES", 1)
         answers = ask(batches, [Query(expr) for expr in expressions], write_after=write_after)
     everything = {event.id: event for batch in batches for event in batch}
     for expr, answer in zip(expressions, answers, strict=True):

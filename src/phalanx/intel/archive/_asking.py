@@ -1,7 +1,8 @@
 """A question made ready: tests of values, and how what they find is put together.
 
-Asked of a shard in three steps, so that little is read: which columns may have such values, as names and filters tell;
-which of their values pass; and for the columns that have any, which events have those values.
+Asked of a shard in steps, so that little is read: which columns may have such values, as names and filters tell; which
+of them have events that are not meant already; which of their values pass; and for the columns that have any, which
+events have those values.
 """
 
 import ipaddress
@@ -16,7 +17,7 @@ from phalanx.intel.archive._automaton import Automaton, BadPattern, Nfa, compile
 from phalanx.intel.archive._directory import Kind
 from phalanx.intel.archive._errors import InvalidQuery
 from phalanx.intel.archive._filters import IS_WORD
-from phalanx.intel.archive._limits import FEW_CODES
+from phalanx.intel.archive._limits import FEW_CODES, NARROW_FROM_BYTES
 from phalanx.intel.archive._names import LOG_SOURCE, READER, How, meant
 from phalanx.intel.archive._query import And, Compare, Expr, Match, Not, Or, Regex, Text, Time, Value, Wild
 from phalanx.intel.archive._segment import Shard
@@ -253,16 +254,43 @@ class Asked:
         wanted = {at for leaf in self.leaves() if leaf.test.needs() for at in self._candidates(leaf)}
         return [f"f{at}" for at in wanted]
 
-    def choose(self) -> list[str]:
-        """Choose the columns; the blocks of their values."""
+    def choose(self, check: Check) -> list[str]:
+        """Choose the columns, and test small values where all are meant; the blocks to narrow the choice by, if any."""
         shard, wanted = self.shard, []
         for leaf in self.leaves():
             needs = leaf.test.needs()
             chosen = [at for at in self._candidates(leaf) if shard.may_hold(at, needs)]
             self.columns[id(leaf)] = chosen
-            if not isinstance(leaf.test, AnyValue):
-                wanted += [f"v{at}" for at in chosen]
-        return wanted
+            if leaf.fields or leaf.wants is not None:
+                continue
+            unread = sum(shard.packed_bytes(at) for at in chosen)
+            flags = leaf.test.flags(shard.small.values, check)
+            for at, own in () if flags is None else shard.small.split(flags).items():
+                self.flags[id(leaf), at] = own
+                chosen.append(at)
+                if unread >= NARROW_FROM_BYTES:
+                    wanted.append(f"c{at}")
+        return [*wanted, "places", "origins"] if wanted else []
+
+    def narrow(self, check: Check) -> list[str]:
+        """Leave out columns that only kinds of events have all of which are meant already, by their small values."""
+        kinds, shard = self.shard.kind_of[self.shard.places[0]], self.shard
+        for leaf in self.leaves():
+            known = [at for at in self.columns[id(leaf)] if (id(leaf), at) in self.flags]
+            if not known:
+                continue
+            check()
+            left = set(np.flatnonzero(np.bincount(kinds[~self._leaf(leaf)])).tolist())
+            chosen = self.columns[id(leaf)]
+            chosen[:] = [at for at in chosen if at in known or not left.isdisjoint(shard.kinds_with(at))]
+        return self.value_blocks()
+
+    def value_blocks(self) -> list[str]:
+        """The blocks of values that are to be tested."""
+        return [
+            f"v{at}" for leaf in self.leaves() if not isinstance(leaf.test, AnyValue)
+            for at in self.columns[id(leaf)] if (id(leaf), at) not in self.flags
+        ]  # fmt: skip
 
     def _candidates(self, leaf: Leaf) -> list[int]:
         """The columns that a leaf is about; where it is about all, those whose values are not asked at once."""
@@ -276,19 +304,11 @@ class Asked:
         """Test the values; the blocks of codes that are needed, and of what else says which events are meant."""
         wanted = []
         for leaf in self.leaves():
-            if not leaf.fields and leaf.wants is None:
-                flags = leaf.test.flags(self.shard.small.values, check)
-                for at, own in () if flags is None else self.shard.small.split(flags).items():
-                    self.flags[id(leaf), at] = own
-                    self.columns[id(leaf)].append(at)
-                    wanted.append(f"c{at}")
             for at in self.columns[id(leaf)]:
                 check()
-                if isinstance(leaf.test, AnyValue):
-                    # Which values there are does not matter: a code that is not 0 is one.
+                # With any value it does not matter which there are: a code that is not 0 is one.
+                if isinstance(leaf.test, AnyValue) or (id(leaf), at) in self.flags:
                     wanted.append(f"c{at}")
-                    continue
-                if (id(leaf), at) in self.flags:
                     continue
                 flags = leaf.test.flags(self.shard.values(at), check)
                 if flags is not None:

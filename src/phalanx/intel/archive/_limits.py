@@ -62,6 +62,9 @@ CHECK_EVERY_BYTES = 64 * KIB
 # Values that pass up to so many are looked for one by one among the codes of events.
 FEW_CODES = 3
 
+# Packed values of one segment from which on it is looked first whether they can add anything.
+NARROW_FROM_BYTES = 128 * KIB
+
 # Events that rules judge at once.
 JUDGED_ROWS = 2_048
 

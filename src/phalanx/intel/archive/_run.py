@@ -128,7 +128,7 @@ def add_part(run: Run, part: Part) -> None:
 
 def ask_memory(run: Run, shard: Shard) -> Part | None:
     asked = Asked(run.node, shard)
-    asked.choose()
+    asked.choose(run.check)
     asked.test(run.check)
     mask = asked.mask(run.check)
     if not mask.any():

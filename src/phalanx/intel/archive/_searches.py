@@ -238,7 +238,8 @@ class Searches:
             return
         try:
             asked = Asked(run.node, shard)
-            wanted = await files.load(segment, shard, asked.first_blocks(), asked.choose)
+            told = await files.load(segment, shard, asked.first_blocks(), asked.choose, run.check)
+            wanted = await files.load(segment, shard, told, asked.narrow, run.check) if told else asked.value_blocks()
             wanted = await files.load(segment, shard, wanted, asked.test, run.check)
             mask = await files.load(segment, shard, wanted, asked.mask, run.check)
             if not mask.any():

@@ -72,6 +72,14 @@ class Shard(ABC):
         """Whether events of one of ``sources`` have the field."""
         return True
 
+    def packed_bytes(self, field: int) -> int:  # noqa: ARG002
+        """What has to be read of a field before its values can be tested."""
+        return 0
+
+    def kinds_with(self, field: int) -> Iterable[int]:  # noqa: ARG002
+        """The numbers of the kinds of events that may have the field."""
+        return range(len(self.kinds))
+
     @abstractmethod
     def is_small(self, field: int) -> bool:
         """Whether a field has few values, which are at hand without loading anything."""
@@ -218,6 +226,12 @@ class SegmentShard(Shard):
 
     def has(self, field: int, sources: set[LogSource]) -> bool:
         return any(self.kinds[one].log_source in sources for one in self.directory.fields[field].kinds)
+
+    def packed_bytes(self, field: int) -> int:
+        return self.directory.blocks[f"v{field}"][1] if f"v{field}" in self.directory.blocks else 0
+
+    def kinds_with(self, field: int) -> Iterable[int]:
+        return self.directory.fields[field].kinds
 
     def is_small(self, field: int) -> bool:
         return bool(self.directory.fields[field].values)
