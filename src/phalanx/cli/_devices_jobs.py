@@ -60,6 +60,12 @@ def _print_treatment(treated: dict[str, Any] | None) -> None:
         return
     done = ", ".join(filter(None, (treated["mitigation"], treated["coherence"])))
     click.echo(f"treated      {done}: {treated['circuits']} circuits, {treated['shots']} shots in all")
+    if treated["mean"] is not None:
+        exact = "" if treated["exact"] is None else f", {treated['exact']:.4f} on an ideal machine"
+        click.echo(
+            f"mean         {treated['mean']:.4f} ± {treated['error']:.4f} of {treated['observable']}, without it "
+            f"{treated['plain_mean']:.4f}{exact}"
+        )
     if treated["fidelity"] is not None:
         click.echo(f"fidelity     {treated['fidelity']:.4f}, without it {treated['plain_fidelity']:.4f}")
 

@@ -11,7 +11,7 @@ from phalanx.core import Circuit, LimitExceeded, Offload, Origin, Provenance, Rn
 from phalanx.devices._limits import FIT_TRIALS
 from phalanx.devices._model import DeviceModel
 from phalanx.devices._noise import working_noise
-from phalanx.devices._treating import TreatedResult, treated
+from phalanx.devices._treating import TreatedResult, treated, treated_mean
 from phalanx.quantum import InvalidCircuit, ShotResult, features
 from phalanx.quantum.mapping import Mapped, Noise, map_circuit
 
@@ -38,11 +38,16 @@ class Emulated:
         return ShotResult(counts, provenance_of(device, circuit, shots, seed))
 
     async def run_treated(
-        self, circuit: Circuit, /, *, shots: int, seed: int, mitigate: str, coherence: str
+        self, circuit: Circuit, /, *, shots: int, seed: int, mitigate: str, coherence: str, observable: str = ""
     ) -> TreatedResult:
-        """With a strategy of coherence, and outcomes mitigated."""
+        """With a strategy of coherence, and outcomes mitigated, or the mean of ``observable``."""
         check_fits(self._device, circuit, shots)
         check_runs(self._device, circuit)
+        if observable:
+            return await self._offload.run(
+                treated_mean, self._device, circuit, shots=shots, seed=seed, mitigate=mitigate, coherence=coherence,
+                observable=observable,
+            )  # fmt: skip
         return await self._offload.run(
             treated, self._device, circuit, shots=shots, seed=seed, mitigate=mitigate, coherence=coherence
         )

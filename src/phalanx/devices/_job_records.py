@@ -78,7 +78,7 @@ class Job(Record, frozen=True, kw_only=True, tag="device-job"):
     ``used_s`` is the time on the machine that the vendor says it took, where it says so. ``error`` when it failed.
     ``moves`` say where it was before, ``second`` where it is as well, since it takes long; ``losses`` what
     vendors were sent for nothing. ``mitigate`` and ``coherence`` are what is to be done against noise, ``treated``
-    what was.
+    what was. With an ``observable`` its mean is what is wanted: it is in ``treated``, and ``counts`` stay empty.
     """
 
     device: str
@@ -105,6 +105,7 @@ class Job(Record, frozen=True, kw_only=True, tag="device-job"):
     used_s: float | None = None
     mitigate: str = ""
     coherence: str = ""
+    observable: str = ""
     treated: Treated | None = None
 
     @property
@@ -115,6 +116,13 @@ class Job(Record, frozen=True, kw_only=True, tag="device-job"):
         return found
 
     @property
+    def shots_given(self) -> int:
+        """Shots that came back, before what ``times`` says."""
+        return self.shots if self.observable else min(self.shots, sum(self.counts.values()))
+
+    @property
     def times(self) -> int:
         """How many times its shots it takes: circuits that tell how the machine reads are run beside it."""
-        return round(treatment_cost(self.mitigate, self.shots).times) if self.mitigate else 1
+        return (
+            round(treatment_cost(self.mitigate, self.shots, self.observable).shots / self.shots) if self.mitigate else 1
+        )

@@ -83,6 +83,7 @@ class Jobs:
         self, tenant: TenantId, work: Circuit | Program, *, shots: int, device: str = "", origin: Origin | None = None,
         seed: int | None = None, key: str = "", trace: TraceId = NO_TRACE, wishes: JobWishes | None = None,
         reason: str = "", job_id: str = "", movable: bool = False, mitigate: str = "", coherence: str = "",
+        observable: str = "",
     ) -> Job:  # fmt: skip
         """Durable when it returns. The same ``key`` again gives the first job; with another request it is refused.
 
@@ -90,12 +91,12 @@ class Jobs:
         the purse refuses is refused here, with nothing written. ``reason`` says why ``device`` was named, if there is
         more to say; where a policy named it the job is ``movable`` as if it had been chosen here. ``job_id`` is one
         that was drawn for it before. ``mitigate`` and ``coherence`` are what is done against noise, where the device
-        is emulated; what that takes is paid for.
+        is emulated; what that takes is paid for. With an ``observable`` its mean is given instead of outcomes.
         """
         if len(key) > MAX_KEY_CHARS:
             raise LimitExceeded("characters of a key", maximum=MAX_KEY_CHARS, seen=len(key))
         if key and (known := await self._of_key(tenant, key)) is not None:
-            return _same(known, work, shots, device, seed, (mitigate, coherence))
+            return _same(known, work, shots, device, seed, (mitigate, coherence, observable))
         if shots < 1:
             raise LimitExceeded("shots of one job (at least 1)", maximum=1, seen=shots)
         if len(self._tasks) + self._fresh.qsize() >= MAX_OPEN_JOBS:
@@ -109,12 +110,12 @@ class Jobs:
             circuit=work if isinstance(work, Circuit) else None, program=work if isinstance(work, Program) else None,
             shots=shots, seed=_seed_of(job_id) if seed is None else seed, key=key, wishes=asked,
             pinned=bool(device) and not movable, reason=reason or f"{device} was asked for", mitigate=mitigate,
-            coherence=coherence,
+            coherence=coherence, observable=observable,
         )  # fmt: skip
         job = await self._placed(job, origin)
         if job.program is not None and (mitigate or coherence):
             raise InvalidInput("mitigate" if mitigate else "coherence", "is for circuits, and this is a program")
-        check_treatable(self._fleet.backend(job.device), mitigate, coherence)
+        check_treatable(self._fleet.backend(job.device), mitigate, coherence, observable)
         writes, expect = [_put(job)], [Expect(JOBS, tenant, job.id, 0)]
         if key:
             writes.append(Put(JOB_KEYS, tenant, key, job.id.encode()))
@@ -125,7 +126,7 @@ class Jobs:
             known = await self._of_key(tenant, key)
             if known is None:
                 raise
-            return _same(known, work, shots, device, seed, (mitigate, coherence))
+            return _same(known, work, shots, device, seed, (mitigate, coherence, observable))
         self._fresh.put_nowait((tenant, job.id))
         return job
 
@@ -292,11 +293,11 @@ def _put(job: Job) -> Put:
 
 
 def _same(
-    known: Job, work: Circuit | Program, shots: int, device: str, seed: int | None, treatment: tuple[str, str]
+    known: Job, work: Circuit | Program, shots: int, device: str, seed: int | None, treatment: tuple[str, str, str]
 ) -> Job:
     """``known``, when it is what was asked for."""
     asked = (work.digest, shots, device or known.device, known.seed if seed is None else seed, treatment)
-    there = (known.mitigate, known.coherence)
+    there = (known.mitigate, known.coherence, known.observable)
     if asked != (known.work.digest, known.shots, known.device, known.seed, there):
         raise InvalidInput("key", f"{known.key!r} stands for another job, {known.id}")
     return known

@@ -48,13 +48,14 @@ async def on_device(backend: Backend, live: LiveJob, offload: Offload, *, second
     if job.program is not None:
         return await perform(backend, job.program, shots=job.shots, seed=job.seed, offload=offload)
     assert job.circuit is not None, job.id
-    # A job that was degraded to a simulator finds no noise there to be treated.
-    if (job.mitigate or job.coherence) and backend.device.origin is not Origin.SIMULATED:
-        check_treatable(backend, job.mitigate, job.coherence)
+    # A job that was degraded to a simulator finds no noise there to be treated; a mean is worked out by who treats.
+    if job.observable or ((job.mitigate or job.coherence) and backend.device.origin is not Origin.SIMULATED):
+        check_treatable(backend, job.mitigate, job.coherence, job.observable)
         assert isinstance(backend, TreatingBackend), backend
         return await backend.run_treated(
-            job.circuit, shots=job.shots, seed=job.seed, mitigate=job.mitigate, coherence=job.coherence
-        )
+            job.circuit, shots=job.shots, seed=job.seed, mitigate=job.mitigate, coherence=job.coherence,
+            observable=job.observable,
+        )  # fmt: skip
     if not isinstance(backend, QueuedBackend):
         return await backend.run(job.circuit, shots=job.shots, seed=job.seed)
     name = "second_handle" if second else "handle"

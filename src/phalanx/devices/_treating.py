@@ -19,6 +19,7 @@ from phalanx.devices._noise import working_noise
 from phalanx.quantum import ShotResult, parse, simulate
 
 if TYPE_CHECKING:
+    from phalanx.quantum import Observable
     from phalanx.quantum.emulation import Machine
     from phalanx.quantum.mitigation import Cost, Mitigation
 
@@ -27,7 +28,9 @@ class Treated(msgspec.Struct, frozen=True, kw_only=True):
     """What was done against noise, what it took, and how near outcomes are to the ideal ones with it and without.
 
     Fidelities are those of distributions, none where the circuit is too wide or decides while it runs. ``benefit`` is
-    their difference: below zero, it harmed.
+    their difference: below zero, it harmed. Where the mean of an ``observable`` was asked for, it and its standard
+    error are there instead, ``plain_mean`` without mitigation and ``exact`` on an ideal machine; ``benefit`` is how
+    much nearer mitigation came to that.
     """
 
     mitigation: str
@@ -37,9 +40,17 @@ class Treated(msgspec.Struct, frozen=True, kw_only=True):
     times: float
     fidelity: float | None = None
     plain_fidelity: float | None = None
+    observable: str = ""
+    mean: float | None = None
+    error: float = 0.0
+    plain_mean: float = 0.0
+    plain_error: float = 0.0
+    exact: float | None = None
 
     @property
     def benefit(self) -> float | None:
+        if self.mean is not None:
+            return None if self.exact is None else abs(self.plain_mean - self.exact) - abs(self.mean - self.exact)
         if self.fidelity is None or self.plain_fidelity is None:
             return None
         return self.fidelity - self.plain_fidelity
@@ -57,12 +68,12 @@ class TreatingBackend(Backend, Protocol):
     """A backend that can treat circuits. ``run_treated`` takes what ``check_treatable`` let through."""
 
     async def run_treated(
-        self, circuit: Circuit, /, *, shots: int, seed: int, mitigate: str, coherence: str
+        self, circuit: Circuit, /, *, shots: int, seed: int, mitigate: str, coherence: str, observable: str = ""
     ) -> TreatedResult: ...
 
 
-def check_treatment(mitigate: str, coherence: str) -> None:
-    """Raises ``InvalidInput``, which names the field; empty is right."""
+def check_treatment(mitigate: str, coherence: str, *, means: bool = False) -> None:
+    """Raises ``InvalidInput``, which names the field; empty is right. ``means`` are asked for, and not outcomes."""
     if coherence:
         from phalanx.quantum.coherence import NAMES
 
@@ -70,15 +81,19 @@ def check_treatment(mitigate: str, coherence: str) -> None:
             raise InvalidInput("coherence", f"{coherence!r} is none of {', '.join(NAMES)}")
     if mitigate:
         wanted = _read(mitigate)
-        if wanted.zne or wanted.cancelling:
-            raise InvalidInput("mitigate", "zne and pec give a mean, not outcomes: phalanx quantum mitigate")
+        if (wanted.zne or wanted.cancelling) and not means:
+            raise InvalidInput("mitigate", "zne and pec give a mean, not outcomes: ask for one, of an observable")
         if wanted.decoupling and coherence.startswith("decoupling"):
             raise InvalidInput("mitigate", f"dd is what coherence {coherence} does: ask for one of them")
 
 
-def check_treatable(backend: Backend, mitigate: str, coherence: str) -> None:
+def check_treatable(backend: Backend, mitigate: str, coherence: str, observable: str = "") -> None:
     """Raises ``InvalidInput`` where the device cannot do it."""
-    check_treatment(mitigate, coherence)
+    check_treatment(mitigate, coherence, means=bool(observable))
+    if observable:
+        _observable(observable)
+        if not mitigate:
+            raise InvalidInput("observable", "a mean is worked out where it is mitigated: say how")
     if not (mitigate or coherence) or isinstance(backend, TreatingBackend):
         return
     device, field = backend.device, "mitigate" if mitigate else "coherence"
@@ -87,11 +102,12 @@ def check_treatable(backend: Backend, mitigate: str, coherence: str) -> None:
     raise InvalidInput(field, f"{device.name} is not emulated here: its vendor treats by options of its own")
 
 
-def treatment_cost(mitigate: str, shots: int) -> "Cost":
-    """What outcomes take with it. A strategy of coherence takes no more shots."""
+def treatment_cost(mitigate: str, shots: int, observable: str = "") -> "Cost":
+    """What outcomes, or the mean of ``observable``, take with it. A strategy of coherence takes no more shots."""
     from phalanx.quantum.mitigation import cost_of
 
-    return cost_of(_read(mitigate), groups=1, shots=shots)
+    groups = len(_observable(observable).groups()) if observable else 1
+    return cost_of(_read(mitigate), groups=groups, shots=shots)
 
 
 def treated(
@@ -112,6 +128,30 @@ def treated(
         times=cost.times, fidelity=near, plain_fidelity=without,
     )  # fmt: skip
     return TreatedResult(found.counts, found.provenance, found.used_s, told)
+
+
+def treated_mean(
+    device: DeviceModel, circuit: Circuit, *, shots: int, seed: int, mitigate: str, coherence: str, observable: str
+) -> TreatedResult:
+    """The mean of ``observable`` instead of outcomes. Seconds of work at most: not for the event loop."""
+    from phalanx.quantum.coherence import applied
+    from phalanx.quantum.mitigation import estimate
+
+    plain = emulated_machine(device)
+    machine = applied(coherence, plain) if coherence else plain
+    found = estimate(circuit, _observable(observable), machine, _read(mitigate), shots=shots, seed=seed)
+    told = Treated(
+        mitigation=found.provenance.mitigation, coherence=coherence, circuits=found.cost.circuits,
+        shots=found.cost.shots, times=found.cost.shots / shots, observable=observable, mean=found.value,
+        error=found.error, plain_mean=found.plain, plain_error=found.plain_error, exact=found.exact,
+    )  # fmt: skip
+    return TreatedResult({}, found.provenance, None, told)
+
+
+def _observable(text: str) -> "Observable":
+    from phalanx.quantum import Observable
+
+    return Observable.read(text)
 
 
 def emulated_machine(device: DeviceModel) -> "Machine":

@@ -18,11 +18,12 @@ from phalanx.devices import (
     Job,
     JobState,
     JobWishes,
+    TreatedResult,
     check_fits,
     check_runs,
     emulated_machine,
 )
-from phalanx.quantum import ShotResult, features
+from phalanx.quantum import features
 from phalanx.workflows._desk import Desk
 from phalanx.workflows._limits import MAX_JOBS_OF_CIRCUIT
 from phalanx.workflows._placing import BEST, Criticality, OverSpent
@@ -32,6 +33,7 @@ from phalanx.workflows._urgency import priority_of
 from phalanx.workflows._windows import CircuitWindow
 
 if TYPE_CHECKING:
+    from phalanx.quantum.mitigation import Mean
     from phalanx.workflows._circuits import StepCircuits
 
 
@@ -45,15 +47,18 @@ class BookedCircuits:
 
     async def run(
         self, step: "StepCircuits", n: int, circuit: Circuit, chosen: Chosen, opened: OpenCircuit, *, shots: int,
-        seed: int,
-    ) -> tuple[ShotResult, CircuitWindow]:  # fmt: skip
-        """The ``n``-th circuit of ``step``. Raises ``OverBudget``, ``Unavailable``, and what is wrong with it."""
-        key, job = await self._known(step, n, circuit, shots, seed)
+        seed: int, observable: str = "",
+    ) -> tuple[TreatedResult, CircuitWindow]:  # fmt: skip
+        """The ``n``-th circuit of ``step``, or the mean of ``observable`` after it.
+
+        Raises ``OverBudget``, ``Unavailable``, and what is wrong with it.
+        """
+        key, job = await self._known(step, n, circuit, shots, seed, observable)
         if job is not None:
             return await self._ended(step, circuit, job, None, opened)
         stay, reason = await self._there(step, circuit, chosen, opened, shots)
         try:
-            job = await self._submitted(step, circuit, stay, reason, key, shots=shots, seed=seed)
+            job = await self._submitted(step, circuit, stay, reason, key, observable, shots=shots, seed=seed)
             return await self._ended(step, circuit, job, stay, opened)
         finally:
             step.there -= 1
@@ -62,7 +67,7 @@ class BookedCircuits:
 
     async def _ended(
         self, step: "StepCircuits", circuit: Circuit, job: Job, stay: Stay | None, opened: OpenCircuit
-    ) -> tuple[ShotResult, CircuitWindow]:
+    ) -> tuple[TreatedResult, CircuitWindow]:
         opened.device, opened.reason, opened.waits = job.device, job.reason, False
         step.jobs.add(job.id)
         ended, expected = await asyncio.gather(
@@ -78,7 +83,7 @@ class BookedCircuits:
         self._stays.learn(ended.device, max(0.0, (ended.finished_at_ns - ended.started_at_ns) / NS_PER_S))
         window = await self._window(ended, stay, expected)
         step.spent += window.cost
-        return ShotResult(ended.counts, ended.provenance, ended.used_s), window
+        return TreatedResult(ended.counts, ended.provenance, ended.used_s, ended.treated), window
 
     async def leave(self, step: "StepCircuits", *, give_back: bool = True) -> None:
         """The step needs its machine no more."""
@@ -96,12 +101,13 @@ class BookedCircuits:
         step.jobs, step.left_behind = set(), None
 
     async def _known(
-        self, step: "StepCircuits", n: int, circuit: Circuit, shots: int, seed: int
+        self, step: "StepCircuits", n: int, circuit: Circuit, shots: int, seed: int, observable: str
     ) -> tuple[str, Job | None]:
         """The key of a circuit, and its job if there is one that came to something or still may."""
         of, asked = step.of, step.of.asked
         for again in range(MAX_JOBS_OF_CIRCUIT):
-            what = (str(n), circuit.digest, str(shots), str(seed), asked.mitigate, asked.coherence, str(again))
+            what = [str(n), circuit.digest, str(shots), str(seed), asked.mitigate, asked.coherence, str(again)]
+            what += [observable] if observable else []
             key = derive_id(id_time_ns(of.run), "step-job", of.run, of.step, *what)
             job = await self.desk.jobs.known(of.tenant, key)
             if job is None or job.state not in (JobState.FAILED, JobState.CANCELLED):
@@ -146,7 +152,16 @@ class BookedCircuits:
         return step.stay, step.stay_reason
 
     async def _submitted(
-        self, step: "StepCircuits", circuit: Circuit, stay: Stay, reason: str, key: str, *, shots: int, seed: int
+        self,
+        step: "StepCircuits",
+        circuit: Circuit,
+        stay: Stay,
+        reason: str,
+        key: str,
+        observable: str,
+        *,
+        shots: int,
+        seed: int,
     ) -> Job:
         of, asked = step.of, step.of.asked
         model = self._fleet.backend(stay.device).device
@@ -166,6 +181,7 @@ class BookedCircuits:
             return await self.desk.jobs.submit(
                 of.tenant, circuit, shots=shots, device=stay.device, seed=seed, key=key, trace=of.trace, wishes=wishes,
                 reason=reason, movable=not asked.device, mitigate=mitigate, coherence=coherence,
+                observable=observable,
             )  # fmt: skip
         except OverBudget as error:
             if asked.over_budget is OverSpent.REFUSE:
@@ -205,6 +221,19 @@ class BookedCircuits:
         if stay is not None:
             stay.waited_s = 0.0  # It is told once.
         return window
+
+
+def mean_of(result: TreatedResult) -> "Mean":
+    """The mean that a job worked out."""
+    from phalanx.quantum.mitigation import Mean
+
+    seen = result.treated
+    assert seen is not None, "a job with an observable is treated"
+    assert seen.mean is not None, "a job with an observable gives its mean"
+    return Mean(
+        value=seen.mean, error=seen.error, plain=seen.plain_mean, plain_error=seen.plain_error, exact=seen.exact,
+        circuits=seen.circuits, shots=seen.shots, mitigation=seen.mitigation, provenance=(result.provenance,),
+    )  # fmt: skip
 
 
 def _best(model: DeviceModel, circuit: Circuit, mitigate: str) -> str:

@@ -14,6 +14,7 @@ import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from phalanx.allocation import Breakers, DeviceFailed, run_somewhere
 from phalanx.balancing import NoEligibleResource, Operation, OperationKind, Pool, Resource
@@ -32,7 +33,7 @@ from phalanx.core import (
 )
 from phalanx.devices import Chooser, Chosen, Fleet, FleetChooser, Wish
 from phalanx.quantum import ShotResult, features
-from phalanx.workflows._booked import BookedCircuits
+from phalanx.workflows._booked import BookedCircuits, mean_of
 from phalanx.workflows._desk import Desk
 from phalanx.workflows._limits import (
     CIRCUIT_WIDTHS,
@@ -47,6 +48,9 @@ from phalanx.workflows._queueing import Queueing
 from phalanx.workflows._stays import Circumstances, Stay
 from phalanx.workflows._underway import OpenCircuit
 from phalanx.workflows._windows import CircuitWindow, note
+
+if TYPE_CHECKING:
+    from phalanx.quantum.mitigation import Mean
 
 POOL = "devices"
 
@@ -81,6 +85,20 @@ class StepCircuits:
         number = self._count
         async with self.paying:
             return await self._circuits.run(self, number, circuit, shots=shots, seed=seed)
+
+    async def mean(self, circuit: Circuit, observable: str, /, *, shots: int, seed: int) -> "Mean":
+        """The mean of ``observable`` after the gates of ``circuit``, mitigated as the step asks."""
+        from phalanx.quantum import Observable
+        from phalanx.quantum.mitigation import mean_by
+
+        if self.of.asked.mitigate:
+            self._count += 1
+            number = self._count
+            async with self.paying:
+                found = await self._circuits.mitigated(self, number, circuit, observable, shots=shots, seed=seed)
+            if found is not None:
+                return found
+        return await mean_by(self, circuit, Observable.read(observable), shots=shots, seed=seed)
 
     async def close(self, *, give_back: bool = True) -> None:
         """The step is over, or this attempt at it."""
@@ -152,6 +170,30 @@ class Circuits:
             return await self._ran(step, n, circuit, chosen, opened, shots=shots, seed=seed)
         finally:
             del step.open[n]
+
+    async def mitigated(
+        self, step: StepCircuits, n: int, circuit: Circuit, observable: str, *, shots: int, seed: int
+    ) -> "Mean | None":
+        """A mean that is worked out where the circuit runs; none where no noise is to be mitigated."""
+        chosen = await self._chosen(step, circuit, shots)
+        device = self._fleet.backend(chosen.device).device
+        if device.origin is Origin.SIMULATED:
+            return None
+        if self._booked is None or not step.of.run:
+            raise Unavailable("mitigation", "circuits are treated as jobs of a node, and this engine has none")
+        opened = OpenCircuit(
+            device=chosen.device, reason=chosen.reason, since_ns=self._clock.wall_ns(), waits=True
+        )  # fmt: skip
+        step.open[n] = opened
+        try:
+            async with step.turn:
+                result, window = await self._booked.run(
+                    step, n, circuit, chosen, opened, shots=shots, seed=seed, observable=observable
+                )
+        finally:
+            del step.open[n]
+        note(step.windows, window)
+        return mean_of(result)
 
     async def _ran(
         self, step: StepCircuits, n: int, circuit: Circuit, chosen: Chosen, opened: OpenCircuit, *, shots: int,

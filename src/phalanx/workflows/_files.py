@@ -174,6 +174,9 @@ def _placing(marked: Marked, path: Path, given: Mapping[str, Any], used: Operati
     except InvalidInput as error:
         marked.problem((*where, error.field), error.message)
         return None
+    if made is not None and made.wants_means and not used.means:
+        marked.problem((*where, "mitigate"), f"zne and pec give a mean, not outcomes, which operation {used.name!r} needs")
+        return None
     return made
 
 

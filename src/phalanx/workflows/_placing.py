@@ -42,7 +42,8 @@ class Placing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     ``device`` names one, ``results`` a kind of them; ``fidelity`` is the least that is of use. ``budget`` is the most
     that the circuits of the step may cost together. ``fresh_s`` is how old a calibration may be. ``coherence`` is a
-    strategy of ``quantum.coherence.NAMES``, or ``best``; ``mitigate`` as ``Mitigation.read`` reads it.
+    strategy of ``quantum.coherence.NAMES``, or ``best``; ``mitigate`` as ``Mitigation.read`` reads it, where ``zne``
+    and ``pec`` are for steps that ask for means.
 
     For ``auto``: ``worth`` is that of a right answer and ``hour`` what an hour of waiting costs, as for ``Aims``;
     ``classical_fidelity`` is how good the fallback is, and ``classical_s`` how long it takes until that was seen.
@@ -73,9 +74,14 @@ class Placing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                 raise InvalidInput(name, "is not negative")
         if not 0.0 <= self.classical_fidelity <= 1.0:
             raise InvalidInput("classical_fidelity", f"{self.classical_fidelity} is not between 0 and 1")
-        check_treatment(self.mitigate, "" if self.coherence == BEST else self.coherence)
+        check_treatment(self.mitigate, "" if self.coherence == BEST else self.coherence, means=True)
         if self.mode is Mode.AUTO:
             self.aims(within_s=0.0, budget=0.0)
+
+    @property
+    def wants_means(self) -> bool:
+        """Whether what mitigates gives means alone."""
+        return any(one.strip().partition(":")[0] in ("zne", "pec") for one in self.mitigate.split(","))
 
     def aims(self, *, within_s: float, budget: float) -> "Aims":
         """What the router is asked for."""

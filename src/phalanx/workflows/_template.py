@@ -5,9 +5,9 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from phalanx.core import MAX_NAME_CHARS, Offload, Provenance, TenantId, TraceId, Waypoint, Write
+from phalanx.core import MAX_NAME_CHARS, Circuit, Offload, Provenance, TenantId, TraceId, Waypoint, Write
 from phalanx.devices import Fleet
 from phalanx.quantum import ShotRunner
 from phalanx.workflows._attempts import ONCE, Retry
@@ -16,6 +16,7 @@ from phalanx.workflows._limits import MAX_DEADLINE_S, MAX_STEPS
 from phalanx.workflows._placing import PLAIN, Placing
 
 if TYPE_CHECKING:
+    from phalanx.quantum.mitigation import Mean
     from phalanx.workflows._records import StepResult
 
 
@@ -24,6 +25,12 @@ class StepKind(Enum):
 
     CLASSICAL = "classical"
     QUANTUM = "quantum"
+
+
+class MeanRunner(Protocol):
+    """Gives the mean of an observable after the gates of a circuit."""
+
+    async def __call__(self, circuit: Circuit, observable: str, /, *, shots: int, seed: int) -> "Mean": ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +45,8 @@ class StepContext:
     work that keeps a core busy, off the event loop.
 
     ``key`` is the same for every attempt at this step of this run: a step that acts outside hands it on, so that who
-    is acted on can tell a repetition. An ``undo`` is given the step's own result as ``done``, or ``None`` when the
+    is acted on can tell a repetition. ``run_mean`` gives the mean of an observable, mitigated as the step is placed;
+    where there is none, nobody mitigates. An ``undo`` is given the step's own result as ``done``, or ``None`` when the
     step began and nobody knows how far it got.
     """
 
@@ -57,6 +65,7 @@ class StepContext:
     key: str
     attempt: int = 1
     done: "StepResult | None" = None
+    run_mean: MeanRunner | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ RESPONSES = [
     {"name": "cut", "cost": 1, "guards": [["vpn", "db"]]},
     {"name": "watch", "cost": 1, "guards": [["web", "app"]], "keeps_out": 0.5},
 ]  # fmt: skip
+BELL = 'OPENQASM 3.0; include "stdgates.inc"; qubit[3] q; h q[0]; cx q[0], q[1]; cx q[1], q[2];'
 ROWS = {"usual": [[math.sin(n), math.cos(1.7 * n)] for n in range(40)], "asked": [[4.0, -4.0]]}
 LOOK = {"values": [f"v{n}" for n in range(32)], "wanted": ["v3"]}
 KEYS = {"keys": [{"name": "vpn", "family": "RSA", "bits": 2048, "secret_until": 2040}]}
@@ -30,6 +31,8 @@ ARGUMENTS = {
     "forecast-series": {"series": [math.sin(n / 4) for n in range(120)]},
     "generate-traffic": {"attacks": ASKED, "others": ROWS["usual"], "draws": 100, "columns": 2, "steps": 20},
     "segment-hosts": {"links": LINKS, "steps": 20},
+    "estimate-mean": {"circuit": BELL, "observable": "Z0 Z1 + X0 X1 X2", "shots": 400},
+    "plan-cuts": {"circuit": BELL, "max_qubits": 2},
     "assess": {"about": "host-1", "signals": [SIGNAL]}, "choose-responses": CHOICE, "gaussian-novelty": ROWS,
     "judge-keys": KEYS, "kernel-novelty": ROWS, "key-exposure": KEYS, "look-up-indicators": LOOK,
     "residual-risk": {"graph": GRAPH, "responses": RESPONSES, "chosen": ["cut"]}, "search-indicators": LOOK,

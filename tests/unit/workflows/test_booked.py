@@ -490,3 +490,53 @@ def test_an_attempt_that_failed_otherwise_finds_the_jobs_of_the_one_before():
             assert (len(tries), len(lab.ran), len(await house.all_jobs())) == (3, 1, 1)
 
     simulated(main)
+
+
+@pytest.mark.requirement("HWF-6")
+@pytest.mark.parametrize(("mitigate", "least"), [("zne,readout", 0.03), ("pec:64,readout", 0.0), ("readout", 0.01)])
+def test_a_mean_is_mitigated_as_the_step_asks_and_its_cost_and_benefit_are_told(mitigate, least):
+    observable = "Z0 Z2 + 0.5*X0 X1 X2"
+
+    async def ask(context):
+        found = await context.run_mean(GHZ, observable, shots=2_000, seed=context.seed)
+        told = {"value": found.value, "plain": found.plain, "benefit": found.benefit, "shots": found.shots}
+        return StepOutput(value=told, provenance=found.provenance)
+
+    async def instead(_):
+        return -1
+
+    step = Step(
+        name="ask", kind=StepKind.QUANTUM, run=ask, fallback=instead,
+        placing=Placing(results="emulated", mitigate=mitigate),
+    )  # fmt: skip
+    template = Template(name="mean", title="A mean", steps=(step,))
+
+    async def main(world):
+        noisy = Emulated(machine(error=0.04), world.offload)
+        async with House(world, noisy).open() as house:
+            result = await house.run(template)
+            assert not result.degraded
+            found = result.output
+            assert found["benefit"] > least, found
+            (window,) = result.windows
+            assert window.benefit == pytest.approx(found["benefit"])
+            assert window.mitigation
+            (job,) = await house.all_jobs()
+            assert (job.observable, job.counts, job.times) == (observable, {}, found["shots"] // 2_000)
+            assert job.times > 1
+            charge = await house.budgets.charge(DEFAULT_TENANT, job.id)
+            assert charge.spent["USD"] / 1e6 == pytest.approx(1.0 + 0.01 * 2_000 * job.times), "all of it is paid"
+        async with House(world, noisy, store=world.store("other")).open() as other:
+            assert (await other.run(template)).output == found, "the same seed, the same mean"
+
+    simulated(main)
+
+
+def test_outcomes_are_not_mitigated_by_what_gives_means():
+    async def main(world):
+        async with House(world, Emulated(machine(), world.offload)).open() as house:
+            with pytest.raises(StepFailed) as failed:
+                await house.run(asking(BELL, results="emulated", mitigate="zne"))
+            assert (failed.value.step, failed.value.field) == ("ask", "mitigate")
+
+    simulated(main)

@@ -8,7 +8,7 @@ from phalanx.core import DEFAULT_TENANT, NO_TRACE, Rng, derive_id
 from phalanx.devices import Fleet, ProviderContext, local_provider
 from phalanx.telemetry import Telemetry
 from phalanx.testing import SimWorld
-from phalanx.workflows import Engine, StepFailed, StepKind, read_workflow
+from phalanx.workflows import Engine, InvalidFile, StepFailed, StepKind, read_workflow
 from phalanx.workflows.operations import BUILT_IN
 
 ROWS = [[math.sin(n), math.cos(1.7 * n), (n % 7) / 7] for n in range(60)]
@@ -26,7 +26,9 @@ ASKED = {
     "generate-traffic": {"attacks": FAR, "others": ROWS, "draws": 100, "columns": 2, "steps": 30},
     "segment-hosts": {"links": LINKS, "steps": 30},
 }  # fmt: skip
+GHZ = 'OPENQASM 3.0; include "stdgates.inc"; qubit[4] q; h q[0]; cx q[0], q[1]; cx q[1], q[2]; cx q[2], q[3];'
 ALL = ASKED | {
+    "estimate-mean": {"circuit": GHZ, "observable": "Z0 Z3 + X0 X1 X2 X3", "shots": 2_000},
     "choose-responses": {"actions": [["a", 0.4, 1.0], ["b", 0.3, 1.0], ["c", 0.5, 2.0]], "budget": 2},
     "kernel-novelty": {"usual": ROWS, "asked": [FAR[0], ROWS[3]]},
     "key-exposure": {"keys": [{"name": "vpn", "family": "RSA", "bits": 2048, "secret_until": 2040}]},
@@ -37,10 +39,11 @@ ALL = ASKED | {
 OPERATIONS = {one.name: one for one in BUILT_IN}
 
 
-def ran(name, asked, *, devices=True):
+def ran(name, asked, *, devices=True, device=""):
     fields = "\n".join(f"  {key}: {{type: {_type(value)}}}" for key, value in asked.items())
     given = ", ".join(f'{key}: "${{inputs.{key}}}"' for key in asked)
     text = f"name: one\ntitle: One step\ninputs:\n{fields}\nsteps:\n  ask:\n    use: {name}\n    with: {{{given}}}\n"
+    text += f"    quantum: {{device: {device}}}\n" if device else ""
     template = read_workflow(text, OPERATIONS, file="one.yaml")
 
     async def main(world):
@@ -96,6 +99,52 @@ def test_what_the_steps_find():
     chance = ran("estimate-probability", ASKED["estimate-probability"]).output
     assert chance["exact"] == pytest.approx((1 - 0.7 * 0.8) * 0.5)
     assert chance["interval"][0] <= chance["exact"] <= chance["interval"][1]
+
+
+@pytest.mark.requirement("HWF-2", "HWF-6")
+def test_a_circuit_is_cut_where_it_does_not_fit_and_what_that_takes_is_told_and_bounded_before():
+    planned = ran("plan-cuts", {"circuit": GHZ, "max_qubits": 3}).output
+    assert planned["overhead"] > 1
+    assert max(planned["widths"]) <= 3
+    assert planned["cuts"]
+    asked = ALL["estimate-mean"] | {"max_qubits": 3, "observable": "Z0 Z3", "shots": 4_000}
+    found = ran("estimate-mean", asked, device="local.simulator").output
+    assert (found["pieces"], found["overhead"]) == (planned["widths"], pytest.approx(planned["overhead"]))
+    assert found["exact"] == pytest.approx(1.0)
+    assert abs(found["value"] - 1.0) < 5 * found["error"] + 0.05
+    with pytest.raises(StepFailed) as failed:
+        ran("estimate-mean", asked | {"max_overhead": 2.0})
+    assert failed.value.field == "max_overhead"
+    assert "2 times the shots are allowed" in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({"circuit": "qubit[2"}, "circuit"), ({"observable": "Z9"}, "observable"), ({"shots": 0}, "shots")],
+)
+def test_a_mean_that_cannot_be_taken_is_refused_with_its_field(change, told):
+    with pytest.raises(StepFailed) as failed:
+        ran("estimate-mean", ALL["estimate-mean"] | change)
+    assert told in str(failed.value)
+
+
+@pytest.mark.requirement("HWF-6")
+def test_mitigation_that_gives_means_is_refused_with_its_line_where_outcomes_are_needed():
+    text = (
+        "name: one\ninputs: {}\nsteps:\n  ask:\n    use: {use}\n    with: {with}\n    quantum:\n"
+        "      results: emulated\n      mitigate: zne,readout\n"
+    )
+    with pytest.raises(InvalidFile) as wrong:
+        read_workflow(
+            text.replace("{use}", "spread-probability").replace(
+                "{with}", "{links: [[a, b, 0.5]], source: a, goal: b}"
+            ),
+            OPERATIONS, file="one.yaml",
+        )  # fmt: skip
+    (problem,) = wrong.value.problems
+    assert (problem.line, problem.field) == (9, "steps.ask.quantum.mitigate")
+    right = text.replace("{use}", "estimate-mean").replace("{with}", "{circuit: x}")
+    assert read_workflow(right, OPERATIONS, file="one.yaml").steps[0].placing.mitigate == "zne,readout"
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def used(price: PriceModel, model: DeviceModel, counts: Counts, job: Job) -> Nee
     A vendor that counts none is believed to have taken what was estimated; what ran here took as long as it ran.
     """
     assert job.state is JobState.COMPLETED, job.state
-    shots = min(job.shots, sum(job.counts.values())) * job.times
+    shots = job.shots_given * job.times
     seconds = job.used_s
     if seconds is None:
         ran = (job.finished_at_ns - job.started_at_ns) / 1e9

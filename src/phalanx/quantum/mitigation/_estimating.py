@@ -7,25 +7,22 @@ import numpy as np
 import numpy.typing as npt
 
 from phalanx.core import Circuit, InvalidInput, Origin, Provenance, Rng
-from phalanx.quantum import simulate
 from phalanx.quantum._arrays import steps_of
-from phalanx.quantum._canonical import MEASURE, Steps, is_static, write
-from phalanx.quantum._circuits import Gates
-from phalanx.quantum._gates import Op, shape_of
-from phalanx.quantum._observables import Observable, into_z
+from phalanx.quantum._canonical import Steps, write
+from phalanx.quantum._observables import Observable
 from phalanx.quantum._shots import ShotResult
 from phalanx.quantum.emulation import Machine
 from phalanx.quantum.mitigation._cancelling import Cancelling
 from phalanx.quantum.mitigation._extrapolating import extrapolated
 from phalanx.quantum.mitigation._folding import folded
 from phalanx.quantum.mitigation._limits import BOOTSTRAP_DRAWS
+from phalanx.quantum.mitigation._means import asked_circuits, exact_value
 from phalanx.quantum.mitigation._methods import Cost, Mitigation, cost_of
 from phalanx.quantum.mitigation._readout import confusions, nearest_counts, observed, parities, reading_circuits
 from phalanx.quantum.mitigation._twirling import twirled
 
 Floats = npt.NDArray[np.float64]
 _BITS = 63
-_EXACT_QUBITS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +112,7 @@ def estimate(
     )
     return Mitigated(
         value=float(better), error=float(better_error), plain=float(plain), plain_error=float(plain_error),
-        exact=_exact(circuit, observable), cost=cost, terms=terms, provenance=made,
+        exact=exact_value(circuit, observable), cost=cost, terms=terms, provenance=made,
     )  # fmt: skip
 
 
@@ -151,22 +148,10 @@ class Mitigating:
 
 
 def _asked(circuit: Circuit, observable: Observable, machine: Machine) -> list[_Asked]:
-    steps = steps_of(circuit)
-    if not is_static(steps.steps):
-        raise InvalidInput("circuit", "what measures in between, resets or decides has no mean to mitigate")
-    if observable.n_qubits > steps.n_qubits:
-        raise InvalidInput("observable", f"names qubit {observable.n_qubits - 1} of {steps.n_qubits}")
-    gates = [Op(step.name, step.qubits, step.params) for step in steps.steps if shape_of(step.name) is not None]
-    found = []
-    for places in observable.groups():
-        letters = observable.letters(places)
-        qubits = list(letters)
-        whole = Gates(steps.n_qubits).extend([*gates, *into_z(letters)]).measure(*qubits)
-        bits = tuple(tuple(qubits.index(q) for q, _ in observable.terms[place][1]) for place in places)
-        found.append(_Asked(steps_of(machine.fitted(whole.circuit())), bits, tuple(places)))
-    if not found:
-        raise InvalidInput("observable", "it is a number: there is nothing to measure")
-    return found
+    return [
+        _Asked(steps_of(machine.fitted(one.circuit)), one.bits, one.places)
+        for one in asked_circuits(circuit, observable)
+    ]
 
 
 def _cost(
@@ -234,16 +219,3 @@ def _cancelled(
         values[at] = [weight * parities(counts, bits, confusion)[0] for bits in one.bits]
     errors = values.std(axis=0) / np.sqrt(wanted.cancelling)
     return list(zip(values.mean(axis=0).tolist(), errors.tolist(), strict=True))
-
-
-def _exact(circuit: Circuit, observable: Observable) -> float | None:
-    steps = steps_of(circuit)
-    if steps.n_qubits > _EXACT_QUBITS:
-        return None
-    gates = Gates(steps.n_qubits)
-    gates.ops = [
-        Op(step.name, step.qubits, step.params)
-        for step in steps.steps
-        if step.name != MEASURE and shape_of(step.name) is not None
-    ]
-    return observable.exact(simulate.statevector(gates))

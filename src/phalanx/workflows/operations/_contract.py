@@ -36,7 +36,8 @@ class Operation:
     """``takes`` is the struct of its arguments, ``gives`` the type of its output. ``pure`` as for a step.
 
     ``functions`` are plain functions that it has done elsewhere (``context.processes``), by workers too: each is
-    annotated with what it takes and gives.
+    annotated with what it takes and gives. ``means``: all that it asks of devices is means, so that ``zne`` and ``pec``
+    can mitigate them.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Operation:
     fallback: OperationWork | None = None
     pure: bool = True
     functions: tuple[Callable[..., Any], ...] = ()
+    means: bool = False
 
 
 def operation(
@@ -58,6 +60,7 @@ def operation(
     fallback: OperationWork | None = None,
     pure: bool = True,
     functions: tuple[Callable[..., Any], ...] = (),
+    means: bool = False,
 ) -> Callable[[OperationWork], Operation]:
     """Make an operation of ``async def work(context, asked: SomeStruct)``; with a ``fallback`` it is a quantum one.
 
@@ -71,7 +74,7 @@ def operation(
         kind = StepKind.CLASSICAL if fallback is None else StepKind.QUANTUM
         return Operation(
             name=name, title=title, kind=kind, takes=takes, gives=gives, run=work, fallback=fallback, pure=pure,
-            functions=functions,
+            functions=functions, means=means,
         )  # fmt: skip
 
     return made
