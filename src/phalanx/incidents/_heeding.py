@@ -50,7 +50,7 @@ from phalanx.telemetry import Telemetry, waypoint_of, waypoint_put
 # What hunters do with a finding of a host that is looked into.
 _HUNT = "expand"
 # What is said to be less likely than this is not looked into; what is only ranked has no such bound.
-_LEAST: Mapping[str, float] = {"risk": 0.25, "vulnerability": 0.5}
+_LEAST: Mapping[str, float] = {"risk": 0.1, "vulnerability": 0.5}
 HEEDED = ("paths", "risk", "vulnerability", "novelty")
 
 

@@ -175,7 +175,7 @@ def _placing(marked: Marked, path: Path, given: Mapping[str, Any], used: Operati
         marked.problem((*where, error.field), error.message)
         return None
     if made is not None and made.wants_means and not used.means:
-        marked.problem((*where, "mitigate"), f"zne and pec give a mean, not outcomes, which operation {used.name!r} needs")
+        marked.problem((*where, "mitigate"), f"zne and pec give a mean, not outcomes, which {used.name!r} needs")
         return None
     return made
 

@@ -31,7 +31,7 @@ from phalanx.telemetry import Telemetry
 from phalanx.testing import SimWorld
 from phalanx.testing.contracts import SKILL_CHECKS
 
-HISTORY = drawn_history(2)
+HISTORY = drawn_history(1)
 SEEN = {question: foresee(question, HISTORY, seed=1) for question in ("paths", "novelty")}
 
 

@@ -2,13 +2,14 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from phalanx.core import Finding, Severity
-from phalanx.intel.foresight._limits import MAX_NODES, WINDOWS
+from phalanx.core import Entity, Finding, Severity
+from phalanx.intel.foresight._limits import HALF_WINDOWS, MAX_NODES, USUAL_WEIGHT, WINDOWS
 from phalanx.quantum.routines import mean_occupation
 
 Floats = npt.NDArray[np.float64]
@@ -27,8 +28,55 @@ def windowed(rows: Sequence[Finding]) -> tuple[int, float, int]:
     return rows[0].first_seen_ns + int(windows * width), width, windows
 
 
+def one_name_each(rows: Sequence[Finding]) -> list[Finding]:
+    """The same findings with one name for each host: its full one, where a short one can only be that host's.
+
+    Sources call a machine ``ws-1`` or ``WS-1.corp.example``. A short name that is the beginning of several full ones
+    stays what it is.
+    """
+    names = list(dict.fromkeys(host for one in rows for host in hosts(one)))
+    full: dict[str, dict[str, str]] = {}
+    for name in names:
+        short, dot, _ = name.lower().partition(".")
+        if dot and not short.isdigit():
+            full.setdefault(short, {}).setdefault(name.lower(), name)
+    alike: dict[str, str] = {}
+    for name in names:
+        low = name.lower()
+        known = full.get(low.partition(".")[0], {})
+        alike[name] = known.get(low) or (next(iter(known.values())) if len(known) == 1 and "." not in low else "")
+    first: dict[str, str] = {}
+    chosen = {name: alike[name] or first.setdefault(name.lower(), name) for name in names}
+    if all(name == other for name, other in chosen.items()):
+        return list(rows)
+    return [
+        msgspec.structs.replace(
+            one,
+            entities=tuple(
+                dict.fromkeys(
+                    Entity("host", chosen[entity.value]) if entity.type == "host" else entity for entity in one.entities
+                )
+            ),
+        )
+        for one in rows
+    ]
+
+
 def hosts(finding: Finding) -> list[str]:
     return [entity.value for entity in finding.entities if entity.type == "host"]
+
+
+def recent_rates(counts: Floats) -> Floats:
+    """Findings of a window for each host and kind, (hosts, 2), from (hosts, 2, windows): what was last counts most.
+
+    A host of which little is known is taken for a usual one: intrusions come in bursts, and what is days ago tells
+    little of the next window.
+    """
+    windows = counts.shape[2]
+    weights = 0.5 ** ((windows - 1 - np.arange(windows)) / HALF_WINDOWS)
+    usual = counts.mean(axis=(0, 2))
+    found: Floats = ((counts * weights).sum(axis=2) + USUAL_WEIGHT * usual) / (weights.sum() + USUAL_WEIGHT)
+    return found
 
 
 def host_counts(rows: Sequence[Finding], width: float) -> dict[str, Floats]:
@@ -106,6 +154,33 @@ def reached_from(edges: Sequence[tuple[str, str]], source: str) -> dict[str, int
                 found[other] = found[node] + 1
                 edge.append(other)
     return found
+
+
+def ranked_onwards(rows: Sequence[Finding], counts: Collection[str]) -> tuple[list[str], dict[str, Floats]] | None:
+    """Hosts that hang together with that of the newest finding among ``counts``, and by method how near each is.
+
+    None where there is no such host, or no other one.
+    """
+    edges = edges_of(rows)
+    joined = {name for edge in edges for name in edge}
+    source = next(
+        (str(entity) for one in reversed(rows) if one.id in counts for entity in one.entities
+         if entity.type == "host" and str(entity) in joined), "",
+    )  # fmt: skip
+    if not source:
+        return None
+    reached = reached_from(edges, source)
+    every = {str(entity) for one in rows for entity in one.entities if entity.type == "host"}
+    candidates = sorted((every & set(reached)) - {source})
+    if not candidates:
+        return None
+    inside = [edge for edge in edges if edge[0] in reached]
+    ranked, walk = quantum_walk(inside, source), classical_walk(inside, source)
+    return candidates, {
+        "quantum walk": np.array([ranked[name] for name in candidates]),
+        "classical walk": np.array([walk[name] for name in candidates]),
+        "distance": np.array([-float(reached[name]) for name in candidates]),
+    }
 
 
 def classical_walk(edges: Sequence[tuple[str, str]], source: str, *, back: float = 0.15) -> dict[str, float]:

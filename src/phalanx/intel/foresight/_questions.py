@@ -11,19 +11,18 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from phalanx.core import Circuit, Finding, InvalidInput, Origin, Provenance, Rng
+from phalanx.core import Circuit, Finding, InvalidInput, Origin, Provenance, Rng, Severity
 from phalanx.intel.foresight._histories import (
-    classical_walk,
-    edges_of,
     histories,
     host_counts,
-    quantum_walk,
-    reached_from,
+    one_name_each,
+    ranked_onwards,
+    recent_rates,
     shape,
     split_of,
     windowed,
 )
-from phalanx.intel.foresight._limits import BINS, CLASSES, MAX_FINDINGS, MAX_HOSTS, MIN_FINDINGS
+from phalanx.intel.foresight._limits import BINS, CLASSES, MAX_FINDINGS, MAX_HOSTS, MIN_FINDINGS, WINDOWS
 from phalanx.intel.foresight._model import QUESTIONS, Foreseen, ForesightMeans, Foretold, best_of, too_few
 from phalanx.learning import ranked_area
 from phalanx.quantum import AttackModel, ShotResult, Stage, estimate_probability
@@ -40,7 +39,7 @@ def foresee(question: str, findings: Sequence[Finding], *, seed: int) -> Foresee
     """Raises ``InvalidInput`` for a question that there is not, and for too few findings."""
     if question not in QUESTIONS:
         raise InvalidInput("question", f"{question!r} is none of {', '.join(QUESTIONS)}")
-    rows = sorted(findings, key=lambda one: (one.first_seen_ns, one.id))[-MAX_FINDINGS:]
+    rows = one_name_each(sorted(findings, key=lambda one: (one.first_seen_ns, one.id))[-MAX_FINDINGS:])
     if len(rows) < MIN_FINDINGS or rows[0].first_seen_ns == rows[-1].first_seen_ns:
         raise too_few(len(rows), MIN_FINDINGS)
     return _ASKED[question](rows, seed)
@@ -75,66 +74,85 @@ def _evolution(rows: Sequence[Finding], seed: int) -> Foreseen:
 
 
 def _paths(rows: Sequence[Finding], _: int) -> Foreseen:
-    """Where it goes from the hosts of last: a quantum walk over entities beside a classical one and distance."""
-    split = split_of(rows)
-    seen = [one for one in rows if one.first_seen_ns <= split]
-    edges = edges_of(seen)
-    hosts = {str(entity) for one in seen for entity in one.entities if entity.type == "host"}
-    source = next(
-        (str(entity) for one in reversed(seen) for entity in one.entities
-         if entity.type == "host" and any(str(entity) in edge for edge in edges)), "",
-    )  # fmt: skip
-    if not source:
-        raise InvalidInput("findings", "no two entities stand in one finding: there is no graph")
-    reached = reached_from(edges, source)
-    later = {str(entity) for one in rows if one.first_seen_ns > split for entity in one.entities}
-    candidates = sorted((hosts & set(reached)) - {source})
-    if not candidates:
-        raise InvalidInput("findings", "no other host hangs together with the last one")
-    inside = [edge for edge in edges if edge[0] in reached]
-    ranked = quantum_walk(inside, source)
-    walk = classical_walk(inside, source)
-    scores = {
-        "quantum walk": np.array([ranked[name] for name in candidates]),
-        "classical walk": np.array([walk[name] for name in candidates]),
-        "distance": np.array([-float(reached[name]) for name in candidates]),
-    }
-    so = np.array([name in later for name in candidates])
+    """Where it goes from the newest host of a serious finding: a quantum walk over entities, a classical one, distance.
+
+    Judged window by window, each from what was known when it began, by the hosts that had a serious finding in it.
+    Where nothing is serious every finding counts.
+    """
+    split, width, windows = windowed(rows)
+    counts = {one.id for one in rows if one.severity >= Severity.HIGH} or {one.id for one in rows}
+    areas: dict[str, list[float]] = {}
+    judged = 0
+    for at in range(windows, WINDOWS):
+        until_ns = rows[0].first_seen_ns + int(at * width)
+        seen = [one for one in rows if one.first_seen_ns <= until_ns]
+        known = ranked_onwards(seen, counts)
+        if known is None:
+            continue
+        candidates, scores = known
+        after = [one for one in rows if until_ns < one.first_seen_ns <= until_ns + width and one.id in counts]
+        came = {str(entity) for one in after for entity in one.entities}
+        so = np.array([name in came for name in candidates])
+        if so.any() and not so.all():
+            judged += len(candidates)
+            for method, each in scores.items():
+                areas.setdefault(method, []).append(float(ranked_area(each, so)))
+    found = ranked_onwards(rows, counts)
+    if found is None:
+        raise InvalidInput("findings", "no other host hangs together with the one of the newest finding that counts")
+    candidates, scores = found
     means = tuple(
-        ForesightMeans(method=name, quantum=name == "quantum walk", score=_area(one, so))
-        for name, one in scores.items()
+        ForesightMeans(
+            method=name, quantum=name == "quantum walk", score=float(np.mean(areas[name])) if areas else None
+        )
+        for name in scores
     )
     told = _told(candidates, scores, means)
-    return _made("paths", "ROC area over hosts that come next", rows, means, told, judged=len(candidates))
+    return _made("paths", "ROC area over hosts that come next", rows, means, told, judged=judged, split_ns=split)
 
 
 def _risk(rows: Sequence[Finding], seed: int) -> Foreseen:
-    """That a host is entered and then used in the next window: amplitude estimation beside Monte Carlo and the sum."""
+    """That a host is entered and then used in the next window: amplitude estimation beside Monte Carlo and the sum.
+
+    Judged window by window, each from what was known when it began. Who knows nothing says of every host how often it
+    came to pass until then.
+    """
     split, width, windows = windowed(rows)
     counts = host_counts(rows, width)
-    hosts = [
-        name for name, _ in Counter({name: int(each.sum()) for name, each in counts.items()}).most_common(MAX_HOSTS)
-    ]
-    chances: dict[str, list[float]] = {"amplitude estimation": [], "Monte Carlo": [], "exact sum": []}
-    so = []
-    for name in hosts:
-        before, after = counts[name][:, :windows], counts[name][:, windows:]
-        risks = 1 - np.exp(-(before.sum(axis=1) + 0.5) / (windows + 1))
-        model = AttackModel.through([[Stage("entry", (float(risks[0]),))], [Stage("use", (float(risks[1]),))]])
-        estimate = _finished(estimate_probability(model, run=_ideal, seed=seed, epsilon=_EPSILON))
-        chances["amplitude estimation"].append(estimate.estimate)
-        chances["Monte Carlo"].append(model.sample(estimate.calls, Rng(seed).child(name)) / estimate.calls)
-        chances["exact sum"].append(model.exact())
-        so.append((after > 0).all(axis=0))
-    truth = np.array(so, dtype=np.float64)
+    before = Counter({name: int(each[:, :windows].sum()) for name, each in counts.items()})
+    hosts = [name for name, _ in before.most_common(MAX_HOSTS)]
+    table = np.array([counts[name] for name in hosts])
+    so: npt.NDArray[np.bool_] = np.asarray((table > 0).all(axis=1))
+    chances: dict[str, list[list[float]]] = {"amplitude estimation": [], "Monte Carlo": [], "exact sum": []}
+    for at in range(windows, WINDOWS + 1):
+        each = _entered_and_used(hosts, recent_rates(table[:, :, :at]), seed + at)
+        for method, told_of in each.items():
+            chances[method].append(told_of)
+    usual = np.array([so[:, :at].mean() for at in range(windows, WINDOWS)])
+    truth = so[:, windows:].T.astype(np.float64)
     means = tuple(
         ForesightMeans(method=name, quantum=name == "amplitude estimation",
-              score=float(((np.array(each)[:, None] - truth) ** 2).mean()) if truth.size else None)
+              score=float(((np.array(each[:-1]) - truth) ** 2).mean()) if truth.size else None)
         for name, each in chances.items()
     )  # fmt: skip
-    told = _told(hosts, {name: np.array(each) for name, each in chances.items()}, means, less_is_better=True)
+    told = _told(hosts, {name: np.array(each[-1]) for name, each in chances.items()}, means, less_is_better=True)
     return _made("risk", "Brier score over hosts and later windows", rows, means, told, judged=int(truth.size),
-                 less_is_better=True, split_ns=split, floor=float(truth.mean() * (1 - truth.mean())))  # fmt: skip
+                 less_is_better=True, split_ns=split,
+                 floor=float(((usual[:, None] - truth) ** 2).mean()) if truth.size else None)  # fmt: skip
+
+
+def _entered_and_used(hosts: Sequence[str], rates: Floats, seed: int) -> dict[str, list[float]]:
+    """By method, for each host: that there is at least one finding of either kind, at these ``rates`` of a window."""
+    found: dict[str, list[float]] = {"amplitude estimation": [], "Monte Carlo": [], "exact sum": []}
+    for name, risks in zip(hosts, 1 - np.exp(-rates), strict=True):
+        model = AttackModel.through([[Stage("entry", (float(risks[0]),))], [Stage("use", (float(risks[1]),))]])
+        estimate = _finished(
+            estimate_probability(model, run=_ideal, seed=Rng(seed).child(name).bits(63), epsilon=_EPSILON)
+        )
+        found["amplitude estimation"].append(estimate.estimate)
+        found["Monte Carlo"].append(model.sample(estimate.calls, Rng(seed).child(name)) / estimate.calls)
+        found["exact sum"].append(model.exact())
+    return found
 
 
 def _vulnerability(rows: Sequence[Finding], seed: int) -> Foreseen:

@@ -1,5 +1,7 @@
 """Foresight: each question by both means on what they did not see, and the skill that agents have of it."""
 
+import msgspec
+import numpy as np
 import pytest
 
 from phalanx.agents import Mission, MissionStatus, Role, Toolbox, Workers
@@ -8,6 +10,7 @@ from phalanx.core import (
     DEFAULT_TENANT,
     NO_TRACE,
     AuditSink,
+    Entity,
     InvalidInput,
     Put,
     Severity,
@@ -18,7 +21,8 @@ from phalanx.core import (
 )
 from phalanx.intel import FINDINGS, foresight
 from phalanx.intel._queries import Findings
-from phalanx.intel.foresight import QUESTIONS, foresee
+from phalanx.intel.foresight import QUESTIONS, _questions, foresee
+from phalanx.intel.foresight._histories import one_name_each, recent_rates
 from phalanx.testing import InlineOffload, MemoryAudit, SimWorld
 from phalanx.testing.contracts import SKILL_CHECKS
 
@@ -40,17 +44,57 @@ def test_each_question_has_quantum_and_classical_means_scored_on_what_came_later
 
 
 @pytest.mark.requirement("LRN-5")
-def test_no_method_sees_what_judges_it():
-    split = foresee("paths", HISTORY, seed=1).split_ns
-    before = [one for one in HISTORY if one.first_seen_ns <= split]
-    later = [one for one in HISTORY if one.first_seen_ns > split]
-    # Other entities afterwards change scores and nothing of what is told.
-    moved = [one for at, one in enumerate(later) if at % 2]
-    for question in ("paths", "risk"):
-        whole = foresee(question, HISTORY, seed=1)
-        other = foresee(question, [*before, *moved, HISTORY[-1]], seed=1)
-        assert {one.subject: one.quantum for one in whole.told} == {one.subject: one.quantum for one in other.told}
-        assert [one.score for one in whole.means] != [one.score for one in other.means]
+def test_no_method_sees_what_judges_it(monkeypatch):
+    split_ns = foresee("paths", HISTORY, seed=1).split_ns
+    width_ns = (HISTORY[-1].first_seen_ns - split_ns) / 8
+    paths, risks = [], []
+    onwards, rates = _questions.ranked_onwards, _questions.recent_rates
+    monkeypatch.setattr(_questions, "ranked_onwards", lambda rows, _: paths.append(rows) or onwards(rows, _))
+    monkeypatch.setattr(_questions, "recent_rates", lambda counts: risks.append(counts.shape[2]) or rates(counts))
+    foresee("paths", HISTORY, seed=1)
+    foresee("risk", HISTORY, seed=1)
+    newest = [rows[-1].first_seen_ns for rows in paths]
+    assert all(at_ns <= split_ns + place * width_ns + 1 for place, at_ns in enumerate(newest[:-1]))
+    assert newest[-1] == HISTORY[-1].first_seen_ns, "what is told is of the moment after the last finding"
+    assert risks == list(range(16, 25))
+
+
+@pytest.mark.requirement("LRN-5")
+def test_a_host_has_one_name_however_its_sources_call_it():
+    def called(number, name):
+        one = HISTORY[number]
+        return msgspec.structs.replace(one, entities=tuple(Entity("host", each) for each in name))
+
+    rows = [called(0, ["WS-1", "ws-1.corp.example"]), called(1, ["ws-1"]), called(2, ["WS-1.CORP.example"]),
+            called(3, ["db"]), called(4, ["db.one.example"]), called(5, ["db.two.example"]),
+            called(6, ["10.0.0.1"]), called(7, ["10"]), called(8, ["FS"]), called(9, ["fs"])]  # fmt: skip
+    found = [[entity.value for entity in one.entities] for one in one_name_each(rows)]
+    assert found == [["ws-1.corp.example"]] * 3 + [
+        ["db"], ["db.one.example"], ["db.two.example"], ["10.0.0.1"], ["10"], ["FS"], ["FS"],
+    ]  # fmt: skip
+    # Half of a history's findings call their hosts by full names: what is told is as it was.
+    full = [
+        msgspec.structs.replace(
+            one,
+            entities=tuple(
+                Entity("host", f"{each.value}.corp.example") if at % 2 and each.type == "host" else each
+                for each in one.entities
+            ),
+        )
+        for at, one in enumerate(HISTORY)
+    ]
+    plain, named = foresee("vulnerability", HISTORY, seed=1), foresee("vulnerability", full, seed=1)
+    assert {one.subject.removesuffix(".corp.example") for one in named.told} == {one.subject for one in plain.told}
+    assert len(named.told) == len(plain.told)
+
+
+@pytest.mark.requirement("LRN-5")
+def test_a_host_that_is_being_used_is_at_more_risk_than_one_that_was():
+    counts = np.zeros((3, 2, 16))
+    counts[0, :, 14:], counts[1, :, 2:4] = 1, 1
+    rates = recent_rates(counts)
+    assert (rates[0] > 3 * rates[1]).all()
+    assert (rates[2] > 0).all(), "of whom nothing is known is a usual host"
 
 
 @pytest.mark.requirement("LRN-5")
