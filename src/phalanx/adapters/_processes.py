@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 
 # What OpenBLAS, MKL and OpenMP read as they are loaded, which in a new process comes after this is set.
 _THREADS = "OMP_NUM_THREADS"
+# What a process does first. It is text since a function would be found by importing this package, which loads some of
+# these libraries before they can be told.
+_BEGIN = """
+import os
+os.putenv("{name}", "{threads}")
+from phalanx.adapters._processes import watch_parent
+watch_parent()
+"""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -23,8 +32,9 @@ class ProcessOffload:
     """Runs functions that can be found by name (not lambdas, not methods) in at most ``max_workers`` processes.
 
     The processes start with the first call and not with the node, or when they are warmed. One that dies takes the work
-    of all with it: each call raises ``Unavailable``, and the next begins with new ones. Arguments and results are
-    pickled. ``asked`` counts calls, ``took_s`` is how long they take of late.
+    of all with it: each call raises ``Unavailable``, and the next begins with new ones. They end with the process that
+    began them, however that ends. Arguments and results are pickled. ``asked`` counts calls, ``took_s`` is how long
+    they take of late.
     """
 
     def __init__(self, max_workers: int = 0, *, max_waiting: int = MAX_WAITING_WORK) -> None:
@@ -109,9 +119,23 @@ class ProcessOffload:
             # Spawned, not forked: a fork would copy threads' locks in whatever state they are.
             self._pool = ProcessPoolExecutor(
                 self._workers, mp_context=multiprocessing.get_context("spawn"),
-                initializer=os.putenv, initargs=(_THREADS, self._threads()),
+                initializer=exec, initargs=(_BEGIN.format(name=_THREADS, threads=self._threads()),),
             )  # fmt: skip
         return self._pool
+
+
+def watch_parent() -> None:
+    """In a process of a pool: end with the one that has the work done. Who is killed asks nobody to end."""
+    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    from multiprocessing import connection, parent_process
+
+    parent = parent_process()
+    assert parent is not None, "begun by spawning"
+    connection.wait([parent.sentinel])
+    os._exit(1)
 
 
 def _terminate(pool: "ProcessPoolExecutor", pid: int) -> None:

@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -61,6 +64,28 @@ def test_a_process_that_dies_is_told_of_and_the_next_call_has_another():
             processes.close()
 
     asyncio.run(scenario())
+
+
+KILLED_AT_WORK = """
+import asyncio, os, signal
+from phalanx.adapters import ProcessOffload
+
+async def main():
+    processes = ProcessOffload(2)
+    await asyncio.gather(*(processes.run(os.getpid) for _ in range(4)))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+def test_processes_end_when_the_one_that_began_them_is_killed(tmp_path):
+    program = tmp_path / "killed.py"
+    program.write_text(KILLED_AT_WORK)
+    # They have its standard output, so that ends with the last of them.
+    ended = subprocess.run([sys.executable, str(program)], capture_output=True, timeout=60, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
 
 
 def test_only_a_skill_that_says_it_is_cpu_bound_gets_processes():
