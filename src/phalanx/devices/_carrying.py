@@ -42,6 +42,7 @@ from phalanx.devices._limits import (
     MAX_JOB_ATTEMPTS,
     MAX_JOB_MOVES,
     MAX_JOB_WAITS,
+    MAX_JOB_YIELDS,
     SENT_JOBS_AT_ONCE,
 )
 from phalanx.devices._running import LiveJob, first_of, let_go, on_device, stage_of
@@ -91,7 +92,7 @@ class Carrier:
                 await self._attempt(job, stays=stays)
             except DeviceBooked as booked:
                 with contextlib.suppress(Conflict):
-                    stays = not await self._make_room(job, str(booked))
+                    stays = not await self._make_room(job, booked.device, str(booked))
             except Conflict:
                 # Somebody cancelled it meanwhile, or moved it; what to do is written already.
                 self._log.info("job was written by somebody else", job=job_id)
@@ -120,7 +121,7 @@ class Carrier:
             return True
         without, losses = dict(without), tuple[Loss, ...]()
         while True:
-            found = await self._elsewhere(job, without) if len(job.moves) < MAX_JOB_MOVES else None
+            found = await self._elsewhere(job, without) if _count(job, yielded=False) < MAX_JOB_MOVES else None
             if found is None:
                 if not losses and await self._came_to_nothing(job):
                     losses = await self.losses(job)
@@ -184,7 +185,7 @@ class Carrier:
             return False
         return await stage_of(self._fleet.backend(job.device), job.handle) is Stage.WAITING
 
-    async def _make_room(self, before: Job, why: str) -> bool:
+    async def _make_room(self, before: Job, device: str, why: str) -> bool:
         """Leave a device that others have booked, for one that they have not; else wait there. Whether it has left.
 
         Raises ``Conflict``.
@@ -192,8 +193,11 @@ class Carrier:
         job, version = await self._store.load(before.tenant, before.id)
         if job.state.final or job.device != before.device:
             return True
+        if device == job.second:
+            await self._without_second(job, version)
+            return True
         found = None
-        if not job.pinned and len(job.moves) < MAX_JOB_MOVES:
+        if not job.pinned and _count(job, yielded=True) < MAX_JOB_YIELDS:
             found = await self._elsewhere(
                 job, booked_devices(self._fleet, self._chooser, job.tenant) | {job.device: why}
             )
@@ -204,7 +208,7 @@ class Carrier:
         losses = await self.losses(job)
         if found is not None and goes:
             try:
-                await self._moved(job, version, found, why, losses)
+                await self._moved(job, version, ("yielded", found[1]), why, losses)
             except Conflict:
                 raise
             except PhalanxError as error:
@@ -213,7 +217,7 @@ class Carrier:
                 return True
         if job.state is JobState.RUNNING:
             step = Move(at_ns=self._clock.wall_ns(), kind="paused", before=job.device, after=job.device, why=why)
-            moves = (*job.moves, step) if len(job.moves) < MAX_JOB_MOVES else job.moves
+            moves = (*job.moves, step) if _count(job, yielded=True) < MAX_JOB_YIELDS else job.moves
             back = msgspec.structs.replace(
                 _without_handles(job, losses), state=JobState.QUEUED, attempts=max(0, job.attempts - 1), moves=moves
             )
@@ -222,10 +226,21 @@ class Carrier:
 
     async def _until_booked(self, live: LiveJob, backend: Backend) -> str:
         """Until it has to leave; never, where its vendor is done and only the result is on its way."""
-        why = await until_booked(live, self._chooser, self._clock)
+        device = await until_booked(live, self._chooser, self._clock)
+        if device != backend.device.name:
+            return device
         while live.job.handle and await stage_of(backend, live.job.handle) is Stage.DONE:
             await self._clock.sleep(LOOK_AT_JOBS_S)
-        return why
+        return device
+
+    async def _without_second(self, job: Job, version: int) -> None:
+        """Others have booked where it was begun a second time: it goes on where it is."""
+        lost = await let_go(self._fleet.backend(job.second), job.second_handle, self._clock.wall_ns())
+        losses = job.losses if lost is None else (*job.losses, lost)
+        alone = msgspec.structs.replace(
+            job, second="", second_handle="", losses=losses, attempts=max(0, job.attempts - 1)
+        )
+        await self._store.write(alone, version)
 
     async def _attempt(self, job: Job, *, stays: bool) -> None:
         name, device = (job.tenant, job.id), job.device
@@ -346,6 +361,11 @@ class Carrier:
     def _slot(self, backend: Backend) -> asyncio.Semaphore:
         at_once = SENT_JOBS_AT_ONCE if isinstance(backend, QueuedBackend) else JOBS_AT_ONCE
         return self._slots.setdefault(backend.device.name, asyncio.Semaphore(at_once))
+
+
+def _count(job: Job, *, yielded: bool) -> int:
+    """Changes of where it is: those that made room for who booked, or the others."""
+    return sum((move.kind in {"yielded", "paused"}) is yielded for move in job.moves)
 
 
 def _without_handles(job: Job, losses: tuple[Loss, ...]) -> Job:

@@ -49,9 +49,9 @@ class JobWishes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that changed where a job is. ``kind`` is ``moved``, ``hedged``, ``degraded`` or ``paused``.
+    """Something that changed where a job is. ``kind`` is ``moved``, ``hedged``, ``degraded``, ``yielded``, ``paused``.
 
-    What is paused stays where it is, for others have booked the device.
+    The last two made room for who booked the device: it went elsewhere, or waits where it is.
     """
 
     at_ns: int

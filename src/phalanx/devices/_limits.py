@@ -20,6 +20,7 @@ LOOK_AT_JOBS_S = 1.0
 MAX_JOB_ATTEMPTS = 5
 # Devices that a job is moved to, how often it waits for one to come back, and how long at first; it doubles.
 MAX_JOB_MOVES = 16
+MAX_JOB_YIELDS = 8
 MAX_JOB_WAITS = 4
 JOB_WAIT_S = 30.0
 # What waits longer for a device that others have booked is moved, if there is another.

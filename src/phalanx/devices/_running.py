@@ -115,6 +115,10 @@ async def first_of(
             one.cancel()
         if left:
             await asyncio.wait(left)
+        for task in attempts.values():
+            # Looked at, so that nobody complains of what ended beside the first result.
+            if not task.cancelled():
+                task.exception()
 
 
 async def let_go(backend: Backend, handle: str, now_ns: int) -> Loss | None:

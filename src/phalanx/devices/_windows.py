@@ -20,7 +20,11 @@ Result = tuple[str, ShotResult]
 
 
 class DeviceBooked(Exception):
-    """Others have the device now, or will soon."""
+    """Others have ``device`` now, or will soon."""
+
+    def __init__(self, device: str, told: str) -> None:
+        super().__init__(told)
+        self.device = device
 
 
 def booked_devices(
@@ -42,18 +46,18 @@ async def admitted(job: Job, chooser: Chooser, clock: Clock, *, stays: bool) -> 
     # What its vendor has already is not let in, but taken back.
     while not job.handle and (left_s := chooser.opens_s(job.device, job.tenant)) > 0.0:
         if left_s > BOOKED_PATIENCE_S and not stays and not job.pinned:
-            raise DeviceBooked(f"others have booked {job.device} for the next {left_s:,.0f} s")
+            raise DeviceBooked(job.device, f"others have booked {job.device} for the next {left_s:,.0f} s")
         await clock.sleep(min(left_s, LOOK_AT_JOBS_S))
 
 
 async def until_booked(live: LiveJob, chooser: Chooser, clock: Clock) -> str:
-    """Until a window of others opens where it is; which one, in words."""
+    """Until a window of others opens where it is; on which device."""
     while True:
         job = live.job
         left_s = {name: chooser.leaves_s(name, job.tenant) for name in (job.device, job.second) if name}
         device = min(left_s, key=lambda name: left_s[name])
         if left_s[device] <= 0.0:
-            return f"others have booked {device} from now on"
+            return device
         await clock.sleep(min(left_s[device], LOOK_AT_JOBS_S))
 
 
@@ -63,7 +67,7 @@ async def undisturbed(work: Coroutine[Any, Any, Result], leave: Coroutine[Any, A
     try:
         await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
-            raise DeviceBooked(leaving.result())
+            raise DeviceBooked(leaving.result(), f"others have booked {leaving.result()} from now on")
         return running.result()
     finally:
         for task in (running, leaving):

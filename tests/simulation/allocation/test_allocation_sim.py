@@ -53,3 +53,10 @@ class Heedless(Lingering):
 def test_who_uses_what_others_booked_is_found(placements, told):
     simulation = allocation_simulation(placements=placements)
     assert any(told in one for seed in range(40) for one in simulation.run(seed).violations)
+
+
+@pytest.mark.requirement("QRM-3", "QRM-7")
+@pytest.mark.parametrize("seed", [710_324, 710_954, 712_853])
+def test_who_makes_room_again_and_again_neither_stays_nor_gives_up(seed):
+    """A window at the second device of a job, one that opens as a result comes, and more windows than moves."""
+    assert not allocation_simulation().run(seed).violations
