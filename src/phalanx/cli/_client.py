@@ -162,7 +162,7 @@ class NodeClient:
 def _check(path: str) -> None:
     """An empty name, or one of dots, would ask for something else than what is meant. Raises ``InvalidInput``."""
     for name in path.removeprefix("/").split("/"):
-        if name in {"", ".", ".."}:
+        if path != "/" and name in {"", ".", ".."}:
             raise InvalidInput("name or id", f"{name!r} names nothing")
 
 
