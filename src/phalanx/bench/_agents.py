@@ -8,9 +8,10 @@ One node in this process, on SQLite, with identities, heartbeats and a sealed st
   guardians. The clock stops when the last mission is done. What duties did besides is listed. Busy is the
   time that agents have a mission in hand, useful the part in which the skill ran to its end; the rest is waiting for
   its outcome to be durable, or lost to a failure;
-- replacement: at a steady load of stand-ins, agents with a mission in hand are killed, one after another, and others
-  fail by an error of their own. Measured is until the successor has done the first mission that was handed to it: from
-  the kill (which is noticed at once), and from the failure. Then every mission is looked up in the store.
+- replacement: at a steady load of stand-ins, a share of the missions per second just reached, agents with a mission in
+  hand are killed, one after another, and others fail by an error of their own. Measured is until the successor has done
+  the first mission that was handed to it: from the kill (which is noticed at once), and from the failure. Then every
+  mission is looked up in the store.
 
 The baseline is the same skills in plain tasks: one finding after another per skill, no agents and no missions.
 """
@@ -33,7 +34,7 @@ from phalanx.agents import (
     new_mission,
 )
 from phalanx.bench._agents_assignment import assignment_figures
-from phalanx.bench._agents_replacement import FAILING_PART, KILLED_PART, LOAD_PER_S, replacement_figures
+from phalanx.bench._agents_replacement import FAILING_PART, KILLED_PART, LOAD_SHARE, replacement_figures
 from phalanx.bench._agents_succession import succession_figures
 from phalanx.bench._agents_work import (
     Meter,
@@ -112,7 +113,9 @@ async def agents_bench(options: BenchOptions) -> BenchResult:
                 one.duty: {"role": one.role.value, "state": one.state.value, "done": one.done, "note": one.note}
                 for one in node.swarm.duties()
             }
-            figures["replacement"] = await replacement_figures(options, node, meter, kills, stand_ins)
+            figures["replacement"] = await replacement_figures(
+                options, node, meter, kills, stand_ins, figures["work"]["missions_per_s"]
+            )
             baselines = {
                 "plain_tasks": await _plain(
                     node, skills, findings(options.rng.child("plain"), n_findings // 4, "plain", events=events)
@@ -125,7 +128,7 @@ async def agents_bench(options: BenchOptions) -> BenchResult:
             "agents": n_agents, "per_role": _PER_ROLE, "findings": n_findings, "missions_per_finding": len(skills),
             "findings_of_touches": n_findings // _RARE, "findings_of_keys": n_findings // _RARE,
             "skills": [skill.manifest.name for skill in able],
-            "kills": kills, "kill_load_missions_per_s": LOAD_PER_S,
+            "kills": kills, "kill_load_share_of_missions_per_s": LOAD_SHARE,
             "killed_part": KILLED_PART, "failing_part": FAILING_PART,
         },
         figures=figures,

@@ -12,16 +12,18 @@ from phalanx.bench._timing import quantile
 from phalanx.core import DEFAULT_TENANT, MAX_PAGE_ROWS, Finding, Store, Waypoint, decode
 from phalanx.telemetry import WAYPOINTS
 
-LOAD_PER_S = 60.0
+# Of the missions per second that this machine was just measured to reach, so that on a slow one it is no flood.
+LOAD_SHARE = 0.3
 KILLED_PART = 0.3
 # Few enough that no role is degraded by it: there a successor rests, and not its replacement would be measured.
 FAILING_PART = 0.05
 
 
 async def replacement_figures(
-    options: BenchOptions, node: Any, meter: Meter, kills: int, skills: Sequence[StandIn]
+    options: BenchOptions, node: Any, meter: Meter, kills: int, skills: Sequence[StandIn], reached_per_s: float
 ) -> dict[str, Any]:
     """Kill agents at work, and have some fail, under a steady load of stand-ins."""
+    per_s = reached_per_s * LOAD_SHARE
     rng = options.rng.child("kills")
     found = findings(options.rng.child("steady"), int(kills / KILLED_PART / len(skills)) + 1, "steady")
     missions = [new_mission(one, at_ns=0, skill=skill.manifest.name) for one in found for skill in skills]
@@ -32,7 +34,7 @@ async def replacement_figures(
     meter.performed.clear()
     busy_before = agent_seconds(node)
     meter.kill = node.swarm.kill
-    await _feed(node, found, skills)
+    await _feed(node, found, skills, per_s)
     await node.swarm.settled()
     after = agent_seconds(node)
     killed_ms = _took_ms(meter, meter.killed_ns)
@@ -42,6 +44,7 @@ async def replacement_figures(
     busy = sum(after["busy"].values()) - sum(busy_before["busy"].values())
     swarm_ms = node.telemetry.metrics.snapshot()["phalanx_agent_replacement_seconds"]["samples"][0]
     return {
+        "load_missions_per_s": per_s,
         "kills": len(meter.killed_ns),
         "kills_measured": len(killed_ms),
         "from_detection_ms_p50": quantile(killed_ms, 0.5),
@@ -68,8 +71,8 @@ def _took_ms(meter: Meter, fell: dict[str, tuple[str, int]]) -> list[float]:
     ]
 
 
-async def _feed(node: Any, found: list[Finding], skills: Sequence[Skill]) -> None:
-    pause_s = len(skills) / LOAD_PER_S
+async def _feed(node: Any, found: list[Finding], skills: Sequence[Skill], per_s: float) -> None:
+    pause_s = len(skills) / per_s
     for one in found:
         await write_findings(node.store, [one], skills)
         node.swarm.wake()

@@ -9,7 +9,9 @@
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -23,11 +25,13 @@ from phalanx.core import (
     InvalidInput,
     NotFound,
     Offload,
+    Overloaded,
     Put,
     Row,
     Store,
     Table,
     TenantId,
+    Unavailable,
     Write,
     counted,
     decode,
@@ -53,24 +57,27 @@ from phalanx.incidents._limits import (
     MAX_GROUPED_HUNTS,
     MAX_OPEN_INCIDENTS,
     MAX_REASON_CHARS,
+    MAX_THREAD_ROWS,
     MAX_WORDS,
     SCAN_ROWS,
 )
-from phalanx.incidents._regrouping import Change, Material, kept_of, regrouped
+from phalanx.incidents._regrouping import Change, Kept, Material, kept_of, regrouped
 from phalanx.intel import FINDINGS, HUNTS, wrong_findings
 from phalanx.telemetry import waypoint_of, waypoint_put
 
 
 class Incidents:
-    """All incidents of a node. ``host_names`` are by address."""
+    """All incidents of a node. ``host_names`` are by address; ``processes`` take what is too much for a thread."""
 
     def __init__(
-        self, store: Store, audit: AuditSink, clock: Clock, offload: Offload, host_names: Mapping[str, str]
-    ) -> None:
+        self, store: Store, audit: AuditSink, clock: Clock, offload: Offload, processes: Offload,
+        host_names: Mapping[str, str],
+    ) -> None:  # fmt: skip
         self._store = store
         self._audit = audit
         self._clock = clock
         self._offload = offload
+        self._processes = processes
         self._host_names = host_names
         self._working = asyncio.Lock()
         self._done: dict[TenantId, str] = {}
@@ -170,12 +177,21 @@ class Incidents:
             )
             if self._done.get(tenant) == material.digest:
                 return 0
-            changes = await self._offload.run(regrouped, material, kept, self._host_names, self._clock.wall_ns())
+            changes = await self._changes(material, kept)
             n_changed = 0
             for change in changes:
                 n_changed += await self._bring_about(change)
             self._done[tenant] = material.digest
             return n_changed
+
+    async def _changes(self, material: Material, kept: Mapping[str, Kept]) -> list[Change]:
+        """What is to change. Much material goes to a process: a thread and its garbage would hold up the event loop."""
+        wanted = partial(regrouped, material, kept, dict(self._host_names), self._clock.wall_ns())
+        if len(material) > MAX_THREAD_ROWS:
+            # Without a process it is slower, and a person who just spoke waits for it.
+            with contextlib.suppress(Overloaded, Unavailable):
+                return await self._processes.run(wanted)
+        return await self._offload.run(wanted)
 
     async def _findings(self, tenant: TenantId, kept: Sequence[Incident]) -> list[Row]:
         """The newest, and the older ones of incidents that some of them are in; none that somebody called wrong."""

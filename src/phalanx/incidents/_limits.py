@@ -27,6 +27,8 @@ MAX_TOUCHED = 50
 # Incidents: findings that are looked at together, the newest first, and hunts; how far apart in time they may be.
 MAX_GROUPED_FINDINGS = 1_000
 MAX_GROUPED_HUNTS = 1_000
+# Of so many findings, hunts and words a thread puts incidents together, which takes some 20 ms; more go to a process.
+MAX_THREAD_ROWS = 150
 # Rows of these read at once.
 SCAN_ROWS = 100
 GROUP_WITHIN_S = 86_400.0

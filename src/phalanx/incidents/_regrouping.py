@@ -1,6 +1,7 @@
 """From rows to what is to be written: which incidents there are now, and what that changes of those kept. Pure.
 
-With a thousand findings, as many hunts and what they found it takes tenths of a second: it is for a thread of its own.
+With a thousand findings, as many hunts and what they found it takes tenths of a second and makes much
+garbage: it is for a process of its own. What goes there and comes back is pickled.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,6 +42,9 @@ class Material:
     findings: Sequence[Row]
     hunts: Sequence[Row]
     words: Sequence[Row]
+
+    def __len__(self) -> int:
+        return len(self.findings) + len(self.hunts) + len(self.words)
 
     @property
     def digest(self) -> str:

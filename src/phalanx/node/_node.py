@@ -290,9 +290,9 @@ async def build_node(
             engine=workflows.engine, identities=identities, probes=probes_of(settings, telemetry), workflows=workflows,
             sharing=opened_sharing(settings, ports, store, ledger, SharedValues(indicators)), routing=routing,
             delivery=await opened_delivery(settings, ports, store, telling, intake, telemetry, alerts, stack),
-            incidents=Incidents(telling.store, ledger, clock, offload, host_names or {}), budgets=budgets,
+            incidents=Incidents(telling.store, ledger, clock, offload, ports.processes, host_names or {}),
             rules=opened_rules(settings, ports, sentinel, alerts, ledger), local_operator=_LOCAL_OPERATOR,
-            _space=space, _services=services, detection=await opened_detection(ports, store, ledger),
+            _space=space, _services=services, budgets=budgets, detection=await opened_detection(ports, store, ledger),
         )  # fmt: skip
         use_desk(node, ports)
         provide_tools(toolbox, node, ports)

@@ -1,13 +1,16 @@
 """The demo's intrusion as one incident, and what people then say of it: merged, split, closed, opened again."""
 
+import dataclasses
+
 import pytest
 
-from phalanx.core import DEFAULT_TENANT, InvalidInput, NotFound
+from phalanx.core import DEFAULT_TENANT, InvalidInput, NotFound, Unavailable
 from phalanx.demo import Intrusion, address_book, feed, put_together, run_headless, tally
 from phalanx.incidents import CloseWanted, IncidentOutcome, IncidentStatus, MergeWanted, SplitWanted
+from phalanx.incidents._regrouping import regrouped
 from phalanx.intel import OpinionWanted, Verdict
 from phalanx.node import Settings, build_node
-from phalanx.testing import SimWorld
+from phalanx.testing import InlineOffload, SimWorld
 
 
 @pytest.mark.requirement("AGT-1")
@@ -27,9 +30,10 @@ def test_the_intrusion_of_the_demo_is_found_expanded_and_one():
     assert way == run_headless(7)
 
 
-def in_a_node(main, *, seed=3, story="web"):
+def in_a_node(main, *, seed=3, story="web", **ports):
     async def run(world):
-        async with build_node(Settings(), world.ports("node"), host_names=address_book()) as node:
+        ports_of_all = dataclasses.replace(world.ports("node"), **ports)
+        async with build_node(Settings(), ports_of_all, host_names=address_book()) as node:
             stream = Intrusion(seed, story=story)
             _, batches = await feed(stream, node, speed=1.0)
             await node.settled()
@@ -84,3 +88,37 @@ def test_what_people_say_of_incidents_holds_and_is_on_record():
         assert {"incident.open", "incident.split", "incident.close"} <= set(told)
 
     in_a_node(main)
+
+
+class Processes(InlineOffload):
+    """Counts what it is asked to run of the grouping, and dies of it if it is to."""
+
+    def __init__(self, *, dies=False):
+        self.groupings, self.dies = 0, dies
+
+    async def run(self, work, /, *args, **kwargs):
+        if getattr(work, "func", None) is regrouped:
+            self.groupings += 1
+            if self.dies:
+                raise Unavailable("the processes", "one of them died while it worked")
+        return await super().run(work, *args, **kwargs)
+
+
+def incidents_found(monkeypatch, processes, *, most_in_thread):
+    monkeypatch.setattr("phalanx.incidents._incidents.MAX_THREAD_ROWS", most_in_thread)
+
+    async def main(node, *_):
+        await node.incidents.regroup(DEFAULT_TENANT)
+        return [(one.id, one.findings, one.title) for one in await node.incidents.newest(DEFAULT_TENANT)]
+
+    return in_a_node(main, processes=processes)
+
+
+@pytest.mark.requirement("AGT-1")
+def test_much_is_put_together_in_a_process_and_without_one_all_the_same(monkeypatch):
+    unused, used, dying = Processes(), Processes(), Processes(dies=True)
+    in_threads = incidents_found(monkeypatch, unused, most_in_thread=10_000)
+    assert in_threads
+    assert incidents_found(monkeypatch, used, most_in_thread=5) == in_threads
+    assert incidents_found(monkeypatch, dying, most_in_thread=5) == in_threads
+    assert unused.groupings == 0 < min(used.groupings, dying.groupings)
