@@ -12,6 +12,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 UV = $(shell command -v uv || echo $(VENV)/bin/uv)
 INSTALL = $(UV) pip install --quiet --python $(PY) --constraints requirements.lock --build-constraints requirements.lock
+# Whole files go to as many processes as there are cores, up to four: each may start nodes, servers and databases.
+SPREAD := -n logical --maxprocesses 4 --dist loadfile
 DEPENDENCIES := pyproject.toml requirements.lock
 
 .PHONY: help run demo test check fast lint format types contracts docs lock clean system
@@ -43,7 +45,7 @@ run: $(VENV)/.run  ## install, then start a node on a replayed intrusion with it
 demo: run
 
 test: $(VENV)/.all system  ## install everything and run every test
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest $(or $(ARGS),$(SPREAD))
 
 fast: $(VENV)/.all
 	@$(PY) -m pytest -m "not slow and not postgres and not browser and not vendor" $(ARGS)
