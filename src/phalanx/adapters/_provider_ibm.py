@@ -11,8 +11,8 @@ from typing import Any
 
 from phalanx.adapters._ibm_snapshots import snapshot_of_target
 from phalanx.adapters._limits import MAX_REMEMBERED_JOBS
-from phalanx.adapters._sent import stage_by
-from phalanx.core import Circuit, Clock, LimitExceeded, Offload, Origin, PhalanxError, Provenance, Unavailable
+from phalanx.adapters._sent import in_our_words, stage_by
+from phalanx.core import Circuit, Clock, LimitExceeded, Offload, Origin, Provenance, Unavailable
 from phalanx.devices import (
     FREE,
     Backend,
@@ -118,13 +118,8 @@ class IbmMachine:
         await self._offload.run(self._said, lambda: self._job(handle).cancel())
 
     def _said(self, work: Callable[[], Any]) -> Any:
-        """What the SDK raises, in our words: it says no to what has ended, and the network may be away."""
-        try:
-            return work()
-        except PhalanxError:
-            raise
-        except Exception as error:
-            raise Unavailable(self._device.name, f"{type(error).__name__}: {error}") from error
+        """The SDK says no to what has ended, and the network may be away."""
+        return in_our_words(self._device.name, work)
 
     def _check(self, circuit: Circuit, shots: int) -> None:
         device = self._device

@@ -22,8 +22,8 @@ from phalanx.adapters._qrmi_documents import (
     sampler_result,
     write_target,
 )
-from phalanx.adapters._sent import SentMachine, stage_by
-from phalanx.core import Circuit, Clock, InvalidInput, NotFound, Offload, Origin, Overloaded, PhalanxError, Unavailable
+from phalanx.adapters._sent import SentMachine, in_our_words, stage_by
+from phalanx.core import Circuit, Clock, InvalidInput, NotFound, Offload, Origin, Overloaded, Unavailable
 from phalanx.devices import (
     Backend,
     DeviceModel,
@@ -139,13 +139,7 @@ class QrmiMachine(SentMachine):
         return seen
 
     def _said(self, work: Callable[[], Any]) -> Any:
-        """What the package raises, in our words."""
-        try:
-            return work()
-        except PhalanxError:
-            raise
-        except Exception as error:
-            raise Unavailable(self._device.name, f"{type(error).__name__}: {error}") from error
+        return in_our_words(self._device.name, work)
 
 
 def state_name(status: Any) -> str:

@@ -1,11 +1,14 @@
 """What machines at vendors have in common: a job is sent under our key, asked about until it has ended, and dropped."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TypeVar
 
-from phalanx.core import Circuit, Clock, Origin
+from phalanx.core import Circuit, Clock, Origin, PhalanxError, Unavailable
 from phalanx.devices import DeviceModel, ShotResult, Stage, check_fits, check_runs, provenance_of
 
 ASK_EVERY_S = 2.0
+_T = TypeVar("_T")
 
 
 class SentMachine(ABC):
@@ -74,6 +77,16 @@ def stage_by(status: str, *, waiting: frozenset[str], running: frozenset[str], d
         if status in words:
             return stage
     return Stage.NOTHING
+
+
+def in_our_words(device: str, work: Callable[[], _T]) -> _T:
+    """What ``work`` returns; what an SDK raises in it, as ``Unavailable``."""
+    try:
+        return work()
+    except PhalanxError:
+        raise
+    except Exception as error:
+        raise Unavailable(device, f"{type(error).__name__}: {error}") from error
 
 
 def whole_counts(weights: dict[str, float], shots: int) -> dict[str, int]:
