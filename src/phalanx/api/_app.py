@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
@@ -17,6 +17,8 @@ from phalanx.api._allocation import KINDS as ALLOCATION_KINDS
 from phalanx.api._allocation import allocation_routes
 from phalanx.api._artefacts import KINDS as ARTEFACT_KINDS
 from phalanx.api._artefacts import artefact_routes
+from phalanx.api._attack import KINDS as ATTACK_KINDS
+from phalanx.api._attack import attack_routes
 from phalanx.api._auth import Gate
 from phalanx.api._balancing import KINDS as BALANCING_KINDS
 from phalanx.api._balancing import balancing_routes
@@ -145,6 +147,7 @@ _KINDS: Sequence[type] = (
     *THRESHOLD_KINDS,
     *INCIDENT_KINDS,
     *SHARING_KINDS,
+    *ATTACK_KINDS,
     *INDICATOR_KINDS,
     Trace,
     Health,
@@ -167,7 +170,17 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         },
     )
     gate = Gate(node.tokens)
-    for router in (
+    for router in _routers(node, gate):
+        app.include_router(router, responses=ANY_PROBLEM)
+    app.include_router(taxii_routes(node))
+    app.router.routes.extend(pages)
+    app.add_middleware(Edge, telemetry=node.telemetry, ids=node.ids, clock=node.clock)
+    install_openapi(app, _KINDS)
+    return app
+
+
+def _routers(node: "Node", gate: Gate) -> Sequence[APIRouter]:
+    return (
         quarantine_routes(node, gate),  # before those of events, which take what is left for an event's id
         file_routes(node, gate),
         *search_routes(node, gate),  # the same
@@ -214,11 +227,6 @@ def create_app(node: "Node", *, pages: Sequence[BaseRoute] = ()) -> FastAPI:
         threshold_routes(node, gate),
         incident_routes(node, gate),
         sharing_routes(node, gate),
+        attack_routes(node, gate),
         indicator_routes(node, gate),
-    ):
-        app.include_router(router, responses=ANY_PROBLEM)
-    app.include_router(taxii_routes(node))
-    app.router.routes.extend(pages)
-    app.add_middleware(Edge, telemetry=node.telemetry, ids=node.ids, clock=node.clock)
-    install_openapi(app, _KINDS)
-    return app
+    )

@@ -1,4 +1,4 @@
-"""Sharing over HTTP: collections, bundles in and out, sources elsewhere, and which techniques rules look for."""
+"""Sharing over HTTP: collections, bundles in and out, and sources elsewhere."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,8 +24,6 @@ from phalanx.intel.sharing import (
     Pull,
     Status,
     StixObject,
-    Technique,
-    attack,
     findings_as_stix,
     indicators_of,
     marking_named,
@@ -109,28 +107,8 @@ class Pushed(msgspec.Struct, frozen=True):
     failed: int
 
 
-class CoveredTechnique(msgspec.Struct, frozen=True, kw_only=True):
-    """A technique and the rules that look for it; none where nobody does."""
-
-    id: str
-    name: str
-    tactics: tuple[str, ...]
-    rules: tuple[str, ...]
-
-
-class CoverageView(msgspec.Struct, frozen=True, kw_only=True):
-    """Which techniques of ATT&CK the node's rules look for."""
-
-    source: str
-    copyright: str
-    covered: int
-    techniques: tuple[CoveredTechnique, ...]
-    unknown: tuple[str, ...]
-
-
 KINDS: tuple[type, ...] = (
-    CollectionView, CollectionWanted, Refusal, Imported, Pushed, CoveredTechnique, CoverageView, Export, Status, Pull,
-    Technique,
+    CollectionView, CollectionWanted, Refusal, Imported, Pushed, Export, Status, Pull,
 )  # fmt: skip
 
 _Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_ROWS)]
@@ -143,13 +121,12 @@ _For = Annotated[Audience, Query(description="Who it is for.")]
 
 
 def sharing_routes(node: "Node", gate: Gate) -> APIRouter:
-    """``/v1/sharing`` and ``/v1/attack``."""
+    """``/v1/sharing``."""
     router = APIRouter(tags=["sharing"], default_response_class=Response)
     _collection_routes(router, node, gate)
     _import_routes(router, node, gate)
     _export_routes(router, node, gate)
     _source_routes(router, node, gate)
-    _attack_routes(router, node, gate)
     return router
 
 
@@ -316,36 +293,6 @@ def _source_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
     ) -> Response:
         """Add to the collection there what a collection here holds, as far as its audience may have it."""
         return reply(Pushed(**await pulling.push(principal.tenant, name, collection, by=principal.name)))
-
-
-def _attack_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
-    viewer = Depends(gate.needs(Role.VIEWER))
-
-    @router.get("/v1/attack/coverage", responses=answer(CoverageView))
-    async def coverage(_: Annotated[Principal, viewer]) -> Response:
-        """Which techniques of ATT&CK the node's rules look for."""
-        return reply(await node.offload.run(coverage_of, node))
-
-    @router.get("/v1/attack/techniques/{technique_id}", responses=answer(Technique))
-    async def technique(technique_id: str, _: Annotated[Principal, viewer]) -> Response:
-        """One technique of ATT&CK; a replaced one leads to its successor."""
-        return reply(attack().technique(technique_id))
-
-
-def coverage_of(node: "Node") -> CoverageView:
-    """The node's rules set beside ATT&CK."""
-    book = attack()
-    found = book.coverage((rule.title, rule.techniques) for rule in node.sentinel.rules.rules.values())
-    techniques = tuple(
-        CoveredTechnique(
-            id=one.technique.id, name=book.name(one.technique.id), tactics=one.technique.tactics, rules=one.rules
-        )
-        for one in found.techniques
-    )
-    return CoverageView(
-        source=book.index.source, copyright=book.index.copyright, covered=found.n_covered, techniques=techniques,
-        unknown=found.unknown,
-    )  # fmt: skip
 
 
 async def told(
