@@ -51,7 +51,6 @@ from phalanx.allocation._policy import (
     Case,
     Policy,
     PolicyContext,
-    PolicyMaker,
     Preference,
     Ranking,
 )
@@ -103,7 +102,6 @@ __all__ = [
     "Placements",
     "Policy",
     "PolicyContext",
-    "PolicyMaker",
     "PolicyValue",
     "Preference",
     "Promotion",

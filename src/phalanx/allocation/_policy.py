@@ -6,7 +6,7 @@ cannot place a circuit where it would not run.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -75,9 +75,6 @@ class Policy(Protocol):
     def by_layout(self) -> bool: ...
 
     def rank(self, case: "Case", /) -> Ranking: ...
-
-
-PolicyMaker = Callable[[PolicyContext], Policy]
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@
   at all. The same batches after the same state give the same hits.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from phalanx.agents import Toolbox
 from phalanx.core import Entity, EventBatch, EventId, Severity, TenantId
 from phalanx.learning import AdaptiveThreshold
 from phalanx.messaging import Marking
@@ -94,9 +93,6 @@ class AdaptiveDetector(StatefulDetector, Protocol):
     def thresholds(self, tenant: TenantId) -> Mapping[str, AdaptiveThreshold]:
         """Those of ``tenant``, by the name of the pattern that each holds back; part of its state."""
         ...
-
-
-DetectorFactory = Callable[[Toolbox], Detector]
 
 
 def one_event(batch: EventBatch, place: int) -> EventBatch:

@@ -41,7 +41,6 @@ from phalanx.crypto.vault._wrapping import (
     WRAPPERS_GROUP,
     KeyWrapper,
     WrapperContext,
-    WrapperFactory,
     unwrap_under,
     wrap_under,
 )
@@ -77,7 +76,6 @@ __all__ = [
     "VaultError",
     "VaultEvent",
     "WrapperContext",
-    "WrapperFactory",
     "WrongKey",
     "looks_sealed",
     "parse",

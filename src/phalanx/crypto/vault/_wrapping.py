@@ -71,9 +71,6 @@ class WrapperContext:
                 raise InvalidInput(f"at_rest.options.{name}", f"this wrapper has no such option; it has {there}")
 
 
-WrapperFactory = Callable[[WrapperContext], KeyWrapper]
-
-
 class _Wrapped(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     algorithm: str
     kek: bytes

@@ -6,11 +6,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
 
 from phalanx.intel.archive._limits import MAX_GROUPS
-
-ONE: Final = "?"
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,5 +200,4 @@ class ConnectorContext:
                 raise InvalidInput(f"{self.where}.options.{name}", f"there is no such option; there are {there}")
 
 
-SinkFactory = Callable[[ConnectorContext], Sink]
 SourceFactory = Callable[[ConnectorContext], Source]

@@ -33,5 +33,4 @@ RATE_SECONDS = 60
 
 # What a source gives at once, and how much of it is kept until it is in the intake.
 MAX_DRAWN_BYTES = 512 * KIB
-MAX_DRAWN_EVENTS = 5_000
 MAX_POSITION_CHARS = 16 * KIB

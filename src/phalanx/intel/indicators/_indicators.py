@@ -30,10 +30,9 @@ from phalanx.intel.indicators._model import (
 )
 from phalanx.intel.indicators._shelf import Shelf
 from phalanx.intel.indicators._table import Arithmetic
-from phalanx.intel.indicators._values import Asked, Prefixes, asked_about, guess_kind, indicator_key
+from phalanx.intel.indicators._values import Asked, Prefixes, asked_about, indicator_key
 
 Hygiene = Literal["refuse", "flag", "off"]
-Heard = Callable[[TenantId, Sequence[Indicator]], None]
 FLAG = "on a warninglist: "
 
 
@@ -54,7 +53,6 @@ class Indicators:
         self._entropy = entropy
         self._books: dict[TenantId, Book] = {}
         self._opening = asyncio.Lock()
-        self._heard: list[Heard] = []
 
     async def open(self) -> None:
         """Be what the store says."""
@@ -74,10 +72,6 @@ class Indicators:
     def compiled(self) -> bool:
         return self._arithmetic.compiled
 
-    def on_new(self, heard: Heard) -> None:
-        """Call ``heard`` with what was put, once it is looked for."""
-        self._heard.append(heard)
-
     async def put_many(self, tenant: TenantId, indicators: Sequence[Indicator]) -> PutReport:
         """Look for these in the events of ``tenant``, or of everybody (``EVERYBODY``). The same again changes nothing.
 
@@ -86,16 +80,14 @@ class Indicators:
         """
         if len(indicators) > MAX_CALL_VALUES:
             raise LimitExceeded("indicators put at once", maximum=MAX_CALL_VALUES, seen=len(indicators))
-        entries, kept, refused, flagged = await self._offload.run(self._checked, indicators)
+        entries, refused, flagged = await self._offload.run(self._checked, indicators)
         if entries:
             await (await self._book(tenant)).put(entries)
-            for heard in self._heard:
-                heard(tenant, kept)
         return PutReport(len(entries), tuple(refused), tuple(flagged))
 
     def _checked(
         self, indicators: Sequence[Indicator]
-    ) -> tuple[list[tuple[Asked, Note]], list[Indicator], list[Refused], list[Refused]]:
+    ) -> tuple[list[tuple[Asked, Note]], list[Refused], list[Refused]]:
         refused: list[Refused] = []
         flagged: list[Refused] = []
         valid: list[tuple[Asked, Indicator]] = []
@@ -109,7 +101,7 @@ class Indicators:
         on = [""] * len(valid)
         if self.hygiene != "off":
             on = self.lists.on([(asked.kind, asked.value) for asked, _ in valid])
-        entries, kept = [], []
+        entries = []
         for (asked, one), name in zip(valid, on, strict=True):
             if name and self.hygiene == "refuse":
                 refused.append(Refused(one.value, FLAG + name))
@@ -117,8 +109,7 @@ class Indicators:
             if name:
                 flagged.append(Refused(one.value, FLAG + name))
             entries.append((asked, _note(one, (FLAG + name,) if name else ())))
-            kept.append(one)
-        return entries, kept, refused, flagged
+        return entries, refused, flagged
 
     async def remove(self, tenant: TenantId, values: Sequence[tuple[Kind, str]]) -> None:
         """Do not look for these any more, whichever source they are from. Raises ``InvalidInput``."""
@@ -180,10 +171,6 @@ class Indicators:
                     one = asked[which]
                     found.append((whose[which], Match(values[whose[which]][1], one.kind, one.value, note, scope)))
         return found
-
-    def match_text(self, tenant: TenantId, text: str) -> list[Match]:
-        """What is known of a value as a person gives it. Raises ``InvalidInput`` when it is none."""
-        return self.match(tenant, [(guess_kind(text), text)])
 
     async def listed(
         self, tenant: TenantId, *, after: str = "", limit: int = 100, source: str = "", kind: Kind | None = None

@@ -18,7 +18,6 @@ from phalanx.core import (
     AuditSink,
     Clock,
     IdSource,
-    InvalidInput,
     LimitExceeded,
     NotFound,
     Record,
@@ -30,7 +29,6 @@ from phalanx.core import (
 )
 from phalanx.intel.sharing._collections import Collection, Collections, Reader, audit_id, can_read, can_write
 from phalanx.intel.sharing._errors import NotShareable
-from phalanx.intel.sharing._ids import is_stix_id
 from phalanx.intel.sharing._limits import (
     MAX_CONTENT_BYTES,
     MAX_EXPORTS,
@@ -289,9 +287,3 @@ def _digest(objects: Iterable[tuple[str, str]]) -> str:
     return hashlib.sha256(
         "\n".join(sorted(f"{stix_id} {version}" for stix_id, version in objects)).encode()
     ).hexdigest()
-
-
-def require_id(text: str) -> str:
-    if not is_stix_id(text):
-        raise InvalidInput("object id", "is not `type--UUID`")
-    return text

@@ -15,7 +15,6 @@ from phalanx.core import InvalidInput, LimitExceeded
 from phalanx.intel.sharing._checking import check_object
 from phalanx.intel.sharing._errors import InvalidObject
 from phalanx.intel.sharing._ids import own_id
-from phalanx.intel.sharing._kinds import SCO
 from phalanx.intel.sharing._limits import MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_OBJECT_BYTES, MAX_OBJECTS, MAX_REJECTED
 from phalanx.intel.sharing._upgrading import is_older, upgraded
 
@@ -168,7 +167,3 @@ def _deeper_than(value: object, left: int) -> bool:
     if isinstance(value, list):
         return left == 0 or any(_deeper_than(one, left - 1) for one in value if isinstance(one, dict | list))
     return False
-
-
-def is_observable(kind: str) -> bool:
-    return kind in SCO

@@ -43,11 +43,6 @@ class CanaryKey:
         """What is to be signed: nothing that anybody else's protocol would sign."""
         return f"phalanx canary key {self.name} of {node}: whoever signs this has broken it".encode()
 
-    @property
-    def beyond_classical(self) -> bool:
-        """Whether no published computation reaches it."""
-        return self.modulus.bit_length() > CLASSICAL_BITS
-
 
 def make_canaries(grades: Sequence[int] = GRADES) -> list[CanaryKey]:
     """A key of each grade. What could answer for it is not kept."""
