@@ -51,8 +51,6 @@ class Bequests:
     def has_heir(self, mission: str) -> bool:
         return mission in self.estate.known
 
-    # The end of a mission
-
     async def settle(self, mission: Mission, version: int) -> Sequence[Write]:
         """Have the mission's end agreed to; returns what belongs into the commit of it.
 
@@ -94,8 +92,6 @@ class Bequests:
                 self.estate.add(one)
             raise
 
-    # Giving missions heirs
-
     async def bequeath(self) -> None:
         """Give heirs to open missions that have none, as far as nodes are there.
 
@@ -112,39 +108,63 @@ class Bequests:
                     rows = await self._store.find(
                         MISSIONS, tenant, "status", status.value, after=after, limit=SCAN_ROWS
                     )
-                    for row in rows:
-                        if row.key not in self.estate.known and row.key not in self._ending:
-                            await self._give(decode(row.value, Mission), row.version, present)
+                    found = [
+                        (decode(row.value, Mission), row.version) for row in rows
+                        if row.key not in self.estate.known and row.key not in self._ending
+                    ]  # fmt: skip
+                    await self._give(found, present)
                     if len(rows) < SCAN_ROWS:
                         break
                     after = rows[-1].key
 
-    async def _give(self, mission: Mission, version: int, present: Sequence[str]) -> None:
-        luggage = await self._carrier.pack(mission)
-        if luggage is None or len(luggage) > MAX_LUGGAGE_BYTES or mission.id in self._ending:
-            return
+    async def _give(self, missions: Sequence[tuple[Mission, int]], present: Sequence[str]) -> None:
+        """Give heirs to missions of one tenant, as they stood at these versions, in one commit.
+
+        A mission may have gone on, or come to its end, since it was read: the others are then written without it.
+        """
+        packed = [(mission, version, await self._carrier.pack(mission)) for mission, version in missions]
+        given: list[tuple[Bequeathed, int]] = []
+        for mission, version, luggage in packed:
+            if luggage is None or len(luggage) > MAX_LUGGAGE_BYTES:
+                continue
+            if mission.id not in self._ending and mission.id not in self.estate.known:
+                given.append((self._offered(mission, luggage, present), version))
+        while given:
+            try:
+                await self._store.commit(
+                    [_bequest_put(one.record) for one, _ in given],
+                    expect=[Expect(MISSIONS, one.record.tenant, one.record.id, version) for one, version in given],
+                )
+            except Conflict as error:
+                gone = [one for one in given if one[0].record.id == error.key] or given
+                self._withdraw(gone)
+                given = [one for one in given if one not in gone]
+            except BaseException:
+                # Whether they were written or not: nothing has left, and the next start asks.
+                self._withdraw(given)
+                raise
+            else:
+                for one, _ in given:
+                    one.durable = True
+                    self.estate.line(one.record.heir).stirred.set()
+                return
+
+    def _offered(self, mission: Mission, luggage: bytes, present: Sequence[str]) -> Bequeathed:
         heir, umpire = heir_and_umpire(mission.id, present)
-        now_ns = self._clock.wall_ns()
+        term = self.estate.term
         record = Bequest(
-            id=mission.id, tenant=mission.tenant, trace=mission.trace, at_ns=now_ns, heir=heir, umpire=umpire,
-            term=self.estate.term,
+            id=mission.id, tenant=mission.tenant, trace=mission.trace, at_ns=self._clock.wall_ns(), heir=heir,
+            umpire=umpire, term=term,
         )  # fmt: skip
-        offer = Copied(mission.tenant, mission.id, umpire, self.estate.term, encode(mission), luggage)
+        offer = Copied(mission.tenant, mission.id, umpire, term, encode(mission), luggage)
         one = Bequeathed(record, offer=offer, durable=False)
         self.estate.add(one)
-        try:
-            # It may have gone on, or come to its end, since it was read.
-            await self._store.commit(
-                [Put(BEQUESTS, mission.tenant, mission.id, encode(record), {"heir": (heir,)})],
-                expect=[Expect(MISSIONS, mission.tenant, mission.id, version)],
-            )
-        except Conflict:
+        return one
+
+    def _withdraw(self, given: Sequence[tuple[Bequeathed, int]]) -> None:
+        for one, _ in given:
             self.estate.release(one)
-            self.estate.news = True
-        except BaseException:
-            # Whether it was written or not: nothing has left, and the next start asks.
-            self.estate.release(one)
-            raise
-        else:
-            one.durable = True
-            self.estate.line(heir).stirred.set()
+
+
+def _bequest_put(record: Bequest) -> Put:
+    return Put(BEQUESTS, record.tenant, record.id, encode(record), {"heir": (record.heir,)})
