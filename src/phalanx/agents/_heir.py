@@ -228,8 +228,6 @@ class Heir:
                 after = rows[-1].key
         return found
 
-    # Taking over
-
     async def look_around(self) -> None:
         """Take over what silent owners have left here, as far as the umpires grant it."""
         for owner in [one for one in self.held if self._mail.is_silent(one)]:

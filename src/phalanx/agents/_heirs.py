@@ -164,8 +164,6 @@ class Heirs:
             if one is not None and one.record.heir == node and not one.taken:
                 await self._let_go(one, b"")
 
-    # An heir that is silent
-
     async def _leave_out(self, heir: str, line: Line) -> None:
         """Ask the umpires to rule that the heir may take nothing of what it has; then that is here alone."""
         wanted = sorted({(one.record.umpire, one.record.term) for one in line.missions.values() if not one.taken})

@@ -112,8 +112,6 @@ class Succession:
         """Say that new missions were committed."""
         self.bequests.estate.news = True
 
-    # What the book of missions asks
-
     def may_begin(self, mission: str) -> bool:
         """Whether a mission may be worked on here, as far as is known."""
         return self.bequests.may_begin(mission)

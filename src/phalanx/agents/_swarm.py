@@ -284,8 +284,6 @@ class Swarm:
         manifests = [skill.manifest for skill in self._roster.skills.values()]
         return [manifest for manifest in manifests if capability is None or capability in manifest.capabilities]
 
-    # What the monitor finds
-
     def suspected(self, agent: Agent, phi: float, /) -> None:
         """An agent is silent for too long: it gets nothing until it is heard again."""
         self._log.warning("agent suspect", agent=agent.name, phi=round(phi, 1))

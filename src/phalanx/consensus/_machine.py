@@ -146,8 +146,6 @@ class Machine:
     def state(self) -> VoterState:
         return VoterState(self.view, self.proposed, self.prepared, self.committed, self.high, self.decision)
 
-    # Voting.
-
     def _on_proposal(self, sender: int, shown: Proposal, now_ns: int) -> None:
         if not self._is_leaders(sender, shown):
             return
@@ -229,8 +227,6 @@ class Machine:
         self._persist()
         self._out.append(Decided(shown))
 
-    # Leading.
-
     def _on_vote(self, sender: int, shown: Vote, _: int) -> None:
         made, caught = self._leading.vote(sender, shown)
         self._accuse(*caught)
@@ -286,8 +282,6 @@ class Machine:
         self._out.append(Broadcast(proposal))
         self._on_proposal(self.me, proposal, now_ns)
 
-    # Time.
-
     def _enter(self, view: int, now_ns: int) -> None:
         self.view = view
         self._seen = None
@@ -339,8 +333,6 @@ class Machine:
         if left > self.view:
             self._enter(left, now_ns)
         self._leave(now_ns)
-
-    # Telling and asking.
 
     def _on_fetch(self, sender: int, shown: Fetch, _: int) -> None:
         if self.high is not None and 0 < shown.view <= self.high.view and self._telling.may_answer(sender):

@@ -95,8 +95,6 @@ class Desk:
         """One of the deliveries that are timed. Between two machines the clocks may disagree; below zero is zero."""
         self._seconds[envelope.kind].observe(max(0, now_ns - envelope.at_ns) / NS_PER_S)
 
-    # Deadlines
-
     def asked(self, receipt: Receipt, answer: asyncio.Future[Envelope]) -> None:
         """An answer is waited for, until the deadline of the question."""
         self._waits.append((receipt.envelope.deadline_ns, answer, True))
@@ -124,8 +122,6 @@ class Desk:
                 future.set_result(None)
         self._waits = still
         self._waiting.set(self.waiting_bytes)
-
-    # The ledger
 
     def report(self, outcome: Outcome, envelope: Envelope | None, where: str, by: str) -> None:
         """Something was refused for the sake of security: count it, and have the ledger remember it.

@@ -41,8 +41,6 @@ class Directory:
         self._far: dict[str, tuple[str, Member]] = {}  # the same by address, with their process
         self._instances: dict[str, Instance] = {}
 
-    # Members
-
     def add(self, box: Mailbox) -> None:
         member = box.member
         if member.address in self.boxes:
@@ -76,8 +74,6 @@ class Directory:
         """The process and the member of an address that is not of this process."""
         return self._far.get(address)
 
-    # Other processes
-
     @property
     def processes(self) -> tuple[str, ...]:
         """The other processes that are known."""
@@ -104,8 +100,6 @@ class Directory:
         for address in self._elsewhere.pop(process, ()):
             del self._far[address]
 
-    # Instances
-
     def convene(self, name: str, addresses: Iterable[str], epoch: int) -> None:
         """Say who takes part in an instance; a later epoch replaces an earlier one, never the other way round."""
         known = self._instances.get(name)
@@ -124,8 +118,6 @@ class Directory:
             if name[:1] == "@" and (known := self._instances.get(name[1:])) is not None:
                 return envelope.epoch < known.epoch
         return False
-
-    # Resolution
 
     def resolve(self, envelope: Envelope, *, local_only: bool = False) -> Resolved:
         """Who gets ``envelope``. Who is named itself and may not have it is ``barred``; of a group it is left out."""

@@ -67,8 +67,6 @@ class Mailbox:
         """How many envelopes wait."""
         return self._count
 
-    # What the agent does
-
     async def send(
         self,
         kind: Kind,
@@ -250,8 +248,6 @@ class Mailbox:
                 waiter.set_exception(MailboxClosed(self.address))
                 waiter.exception()  # seen, should nobody wait any more
 
-    # What the bus does
-
     def offer(self, envelope: Envelope, receipt: Accounted | None) -> bool:
         """Take in an envelope that may be read here. False when there is no room for it now."""
         if envelope.reply_to and (answer := self._asks.get(envelope.reply_to)) is not None and not answer.done():
@@ -319,8 +315,6 @@ class Mailbox:
             self._hungry.append(room)
             self._desk.hungry(receipt, room)
             await room
-
-    # Room
 
     def _is_tight(self) -> bool:
         return self._yielding >= MAX_YIELDING or self._desk.waiting_bytes >= MAX_WAITING_BYTES

@@ -208,8 +208,6 @@ class Assembly:
         self._alerts.alert(AlertLevel.WARNING, "node", "nodes did not agree on an action", reason=reason)
         return Approved(Outcome.INDETERMINATE, "nodes asked", (f"no agreement: {reason}; a person must decide",))
 
-    # Epochs.
-
     async def _seated(self) -> _Sitting:
         """A sitting of exactly those who are here now. Raises ``ConsensusError`` and ``InvalidInput``."""
         async with self._seating:
@@ -284,8 +282,6 @@ class Assembly:
         )
         word = Caught(instance.epoch.id, instance.question, evidence.to_bytes())
         await self._mail.ask_all(frozenset(instance.epoch.places), word, MATTER_WITHIN_S, Pong)
-
-    # Words.
 
     async def _said(self, source: str, word: Word) -> Word | None:
         """What this node answers; None when nothing, which says enough."""

@@ -54,8 +54,6 @@ class SimDisk:
         self._folder_syncs = 0
         self._synced_at: dict[str, int] = {}
 
-    # Files
-
     async def list(self, folder: str) -> list[str]:
         await self._operation("list", folder)
         self._require_folder(folder)
@@ -120,8 +118,6 @@ class SimDisk:
             self._contents.folders[folder] = None
             folder = posixpath.dirname(folder)
 
-    # Faults
-
     def crash(self) -> "SimDisk":
         """Lose power now; the disk as the next power cycle finds it."""
         self._require_power()
@@ -153,8 +149,6 @@ class SimDisk:
     @property
     def used_bytes(self) -> int:
         return sum(len(file.data) for file in self._contents.files.values())
-
-    # What happens inside
 
     def _next_cycle(self, contents: _Contents) -> "SimDisk":
         after = SimDisk(self._loop, self.name, self._rng, self.faults, contents=contents)

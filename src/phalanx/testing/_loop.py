@@ -86,16 +86,12 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._running = self._closed = False
         self._handler: ExceptionHandler | None = None
 
-    # Time
-
     def time(self) -> float:
         return self._now_s
 
     def now_ns(self) -> int:
         """Nanoseconds of virtual time since the world began."""
         return ns_from_s(self._now_s)
-
-    # Scheduling
 
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
@@ -170,8 +166,6 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._now_s = max(self._now_s, self._timers[0][0])
         self._burst_steps = 0
 
-    # Tasks and futures
-
     def create_future(self) -> asyncio.Future[Any]:
         return SimFuture(serial=self._next_serial(), loop=self)
 
@@ -195,8 +189,6 @@ class SimLoop(asyncio.AbstractEventLoop):
     def tasks(self, owner: str | None = None) -> list[SimTask[Any]]:
         """Tasks that are not done, oldest first; those of one node, or all."""
         return [task for task in self._tasks if not task.done() and owner in (None, task.owner)]
-
-    # Running
 
     def run_until_complete(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
         with self._entered():
@@ -270,8 +262,6 @@ class SimLoop(asyncio.AbstractEventLoop):
     def set_debug(self, enabled: bool) -> None:  # noqa: FBT001 - asyncio's signature
         pass
 
-    # What nobody caught
-
     def set_exception_handler(self, handler: ExceptionHandler | None) -> None:
         self._handler = handler
 
@@ -286,8 +276,6 @@ class SimLoop(asyncio.AbstractEventLoop):
             self.default_exception_handler(context)
         else:
             self._handler(self, context)
-
-    # What cannot be repeated from a seed
 
     def run_in_executor(self, executor: Any, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:  # noqa: ARG002
         raise NotSimulated("threads", instead="the injected Offload")

@@ -108,8 +108,6 @@ class _World:
         entropy = SimEntropy(self.rng.child(f"entropy {next(self._lives)}"))
         return Endpoint(party, self.policy, entropy, find_psk=_find_psk, max_channels=3)
 
-    # Time and network
-
     def at(self, at_ns: int, act: Callable[[], None]) -> None:
         heapq.heappush(self._queue, (at_ns, next(self._numbers), act))
 
@@ -168,8 +166,6 @@ class _World:
             if isinstance(effect, Opened | Failed) and effect.dial is not None:
                 self._dialling.pop((where, effect.address), None)
             self.note(where, type(effect).__name__, effect.address)
-
-    # What the endpoints do
 
     def act(self, rng: Rng) -> None:
         source, target = rng.sample(self.names, 2)
@@ -232,8 +228,6 @@ class _World:
         endpoint = self.endpoints[source]
         self.carry_out(source, endpoint.recheck() if rng.chance(0.5) else endpoint.revoke(self.fingerprints[target]))
         self.checker.count("revocations")
-
-    # What the network does on purpose
 
     def repeat(self, rng: Rng, _: str, __: str) -> None:
         if self._old:

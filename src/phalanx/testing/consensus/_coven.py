@@ -108,8 +108,6 @@ class Coven:
         elif isinstance(message, Nudge) and message.timeouts:
             self._leave(place, message.timeouts[0].view)
 
-    # What traitors say as voters.
-
     def _vote(self, place: int, view: int, phase: int, option: int) -> None:
         if place in self._puppets:
             return
@@ -144,8 +142,6 @@ class Coven:
     def _serve(self, place: int, sender: int) -> None:
         if self._kept and "withheld certificate" in self._habits[place]:
             self._send(place, sender, self._rng.choice(self._kept))
-
-    # What traitors do as leaders.
 
     def _gather(self, place: int, view: int) -> None:
         """Timeouts came in: go on to the next view as soon as that can be shown."""
@@ -266,8 +262,6 @@ class Coven:
         share = self._rng.random() if "selective collector" in habits else 1.0
         for one in self._sides.get((vote.view, vote.option)) or self._some(share):
             self._send(place, one, made)
-
-    # What the coven knows and has.
 
     def _learn(self, message: Message) -> None:
         if isinstance(message, Vote):

@@ -75,8 +75,6 @@ class Crew:
             "Pieces that were lost with a worker, begun a second time, or answered too late to count.", ("what",),
         )  # fmt: skip
 
-    # What the engine asks.
-
     async def run(self, asked: PieceAsked) -> tuple[Any, PieceDone]:
         """The result and where it was had; raises what the function does, ``WorkFailed`` for what is not ours."""
         packed = None if self._line is None else asked.function.packed(asked.arguments)
@@ -134,8 +132,6 @@ class Crew:
         self._lose(late, "no worker took it")
         self._assign()
 
-    # What the line hands over.
-
     def asked(self, worker: str, ask: Ask) -> Answer:
         """May this worker have the piece of that ticket?"""
         piece, known = self._pieces.get(ask.piece), self._roll.get(worker)
@@ -190,8 +186,6 @@ class Crew:
         for piece in list(self._pieces.values()):
             if any(one.worker for one in piece.live.values()):
                 self._spawn(self._look_for(piece.asked.id))
-
-    # How a piece goes its way.
 
     def _holding(self, piece: Piece, worker: str, done: Done) -> Try | None:
         """The try that a result is of, if it still counts."""
