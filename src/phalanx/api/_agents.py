@@ -139,9 +139,9 @@ def _add_succession(router: APIRouter, node: "Node", gate: Gate) -> None:
         principal: Annotated[Principal, viewer],
         status: Annotated[MissionStatus | None, Query(description="Only those that stand there.")] = None,
         taken: Annotated[bool, Query(description="Only those taken over from other nodes.")] = False,  # noqa: FBT002
-        limit: Annotated[int, Query(ge=1, le=MAX_PAGE_ROWS, description="How many, newest first.")] = 50,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE_ROWS, description="How many.")] = 50,
     ) -> Response:
-        """What agents were asked to do, newest first."""
+        """What agents were asked to do, by the time of the event or order that led to it, the newest first."""
         found = await missions.list(principal.tenant, status=status, came_over=taken, newest=True, limit=limit)
         return reply({"items": found, "next": ""})
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import click
 
 from phalanx.cli._client import NodeClient, client_options
-from phalanx.cli._output import Column, json_option, print_json, print_table, time_of
+from phalanx.cli._output import Column, json_option, print_json, print_table, time_of, time_of_id
 
 _STATUSES = ("pending", "assigned", "done", "failed", "taken-over")
 
@@ -19,13 +19,16 @@ def _text(name: str) -> Any:
 @click.argument("mission", required=False)
 @click.option("--status", type=click.Choice(_STATUSES), help="Only those that stand there.")
 @click.option("--taken", is_flag=True, help="Only those that were taken over from other nodes.")
-@click.option("--limit", type=click.IntRange(1, 1_000), default=50, show_default=True, help="How many, newest first.")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=50, show_default=True, help="How many.")
 @client_options
 @json_option
 def missions(
     mission: str | None, status: str | None, taken: bool, limit: int, client: NodeClient, as_json: bool
 ) -> None:
-    """What agents were asked to do; with MISSION, all that happened to it: who had it, when, and who took over."""
+    """What agents were asked to do, by the time of what led to it, the newest first.
+
+    With MISSION, all that happened to it: who had it, when, and who took over.
+    """
     if mission is not None:
         rows = client.get(f"/v1/agents/missions/{quote(mission, safe='')}/history")["items"]
         if as_json:
@@ -42,9 +45,9 @@ def missions(
         print_json(found)
         return
     columns: list[Column] = [
-        ("since", time_of("at_ns")), ("mission", _text("id")), ("skill", _text("skill")), ("status", _text("status")),
-        ("agent", _text("agent")), ("attempts", _text("attempts")), ("from", _text("origin")),
-        ("to", _text("taken_by")), ("note", _text("note")),
+        ("led to it", time_of_id("id")), ("since", time_of("at_ns")), ("mission", _text("id")),
+        ("skill", _text("skill")), ("status", _text("status")), ("agent", _text("agent")),
+        ("attempts", _text("attempts")), ("from", _text("origin")), ("to", _text("taken_by")), ("note", _text("note")),
     ]  # fmt: skip
     print_table("Missions", found, columns, empty="nothing has been asked of the agents yet")
 

@@ -64,3 +64,10 @@ def time_of(field: str) -> Callable[[Mapping[str, Any]], str]:
     from phalanx.core import iso_from_ns
 
     return lambda row: iso_from_ns(row[field])[:19].replace("T", " ") if row[field] is not None else "–"
+
+
+def time_of_id(field: str) -> Callable[[Mapping[str, Any]], str]:
+    """Cell: the time that an identifier begins with, by which listings are in order: that of its cause."""
+    from phalanx.core import id_time_ns, iso_from_ns
+
+    return lambda row: iso_from_ns(id_time_ns(row[field]))[:19].replace("T", " ")

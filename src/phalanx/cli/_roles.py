@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from phalanx.cli._client import NodeClient, client_options
-from phalanx.cli._output import Column, json_option, print_json, print_table, time_of
+from phalanx.cli._output import Column, json_option, print_json, print_table, time_of, time_of_id
 
 _CAPABILITIES = (
     "threat-detection", "response-coordination", "intelligence-aggregation", "prediction",
@@ -41,13 +41,17 @@ def roles(capability: str | None, client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def reports(case: str, limit: int, client: NodeClient, as_json: bool) -> None:
-    """What agents found out, newest first: sentinels, deception agents, admins, specialists and guardians file it."""
+    """What agents found out, by the time of what led to it, the newest first.
+
+    Sentinels, deception agents, admins, specialists and guardians file it.
+    """
     rows = list(client.pages("/v1/agent-reports", limit=limit, case=case, order="newest"))
     if as_json:
         print_json(rows)
         return
     columns: list[Column] = [
-        ("when", time_of("at_ns")),
+        ("led to it", time_of_id("id")),
+        ("since", time_of("at_ns")),
         ("role", lambda row: row["role"]),
         ("skill", lambda row: row["skill"]),
         ("case", lambda row: row["case"]),

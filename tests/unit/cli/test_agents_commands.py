@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from phalanx.cli._agents import agents
 from phalanx.cli._client import NodeClient
+from phalanx.core import derive_id
 
 AGENT = {
     "id": "hunter-1.2", "role": "hunter", "state": "busy", "mission": "m-1", "waiting": 0, "done": 7, "failed": 1,
@@ -26,8 +27,9 @@ TAKEN = {
     "at_ns": 1_767_268_800_000_000_000, "successor": "hunter-1.3",
 }  # fmt: skip
 MISSION = {
-    "id": "m-1", "at_ns": 1_767_268_800_000_000_000, "skill": "triage", "status": "done", "agent": "analyst-1.1",
-    "attempts": 1, "origin": "hq.acme", "taken_by": "", "note": "nothing in it",
+    "id": derive_id(1_767_182_400_000_000_000, "a mission"), "at_ns": 1_767_268_800_000_000_000, "skill": "triage",
+    "status": "done", "agent": "analyst-1.1", "attempts": 1, "origin": "hq.acme", "taken_by": "",
+    "note": "nothing in it",
 }  # fmt: skip
 STEP = {
     "at_ns": 1_767_268_800_000_000_000, "stage": "taken-over", "summary": "taken over from hq.acme",
@@ -94,6 +96,8 @@ def test_taking_somebody_out_says_who_has_the_place(run, command, says):
 def test_missions_are_listed_with_where_they_came_from_and_what_happened_to_each(run):
     told = run("missions", "--taken", "--status", "done")
     assert "hq.acme" in told
+    assert "2025-12-31" in told, "its cause, by which it is in order, is older than it is"
+    assert "2026-01-01" in told
     assert run.asked[-1] == ("/v1/agents/missions", {"status": "done", "taken": "true", "limit": 50})
     assert "taken over from hq.acme" in run("missions", "m-1")
     assert json.loads(run("missions", "m-1", "--json")) == [STEP]
