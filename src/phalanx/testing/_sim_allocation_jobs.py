@@ -19,8 +19,6 @@ from phalanx.core import (
     DEFAULT_TENANT,
     NO_TRACE,
     NS_PER_S,
-    AuditEntry,
-    AuditReceipt,
     Circuit,
     Origin,
     PhalanxError,
@@ -45,6 +43,7 @@ from phalanx.devices import (
 )
 from phalanx.quantum import Gates, ShotResult
 from phalanx.telemetry import Telemetry
+from phalanx.testing._audit import MemoryAudit
 from phalanx.testing._checking import Checker
 from phalanx.testing._world import SimWorld
 
@@ -177,17 +176,6 @@ def _earlier(device: str) -> Job:
     )  # fmt: skip
 
 
-class _Book:
-    """The ledger: it records each id once."""
-
-    def __init__(self) -> None:
-        self.entries: dict[str, AuditEntry] = {}
-
-    async def record(self, entry: AuditEntry) -> AuditReceipt:
-        self.entries.setdefault(entry.id, entry)
-        return AuditReceipt(entry.id, len(self.entries), "")
-
-
 class JobsRun:
     """A node with jobs, in one world."""
 
@@ -195,7 +183,7 @@ class JobsRun:
         self._world, self._checker, self._placements = world, checker, placements
         self._windows = SimWindows(checker)
         self._rng = world.rng.child("jobs")
-        self._store, self._book = world.store("jobs"), _Book()
+        self._store, self._book = world.store("jobs"), MemoryAudit()
         self._vendors = {name: SimVendor(world, name, self._rng.child(name), self._windows) for name in _MACHINES}
         self._ended: dict[str, Job] = {}
 
@@ -304,7 +292,7 @@ class JobsRun:
                 degraded.add(job.id)
             classical = made is not None and made.origin is Origin.SIMULATED
             self._checker.require(classical == ("degraded" in kinds), "a result of another kind, unsaid", job)
-        told = {entry.subject for entry in self._book.entries.values()}
+        told = {entry.subject for entry in self._book.kept}
         self._checker.require(degraded <= told, "done classically, and the ledger does not know", degraded - told)
         for name, vendor in self._vendors.items():
             attempts = {key for job in self._ended.values() for key in _keys(job, name)}

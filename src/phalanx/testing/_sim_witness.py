@@ -15,7 +15,8 @@ import asyncio
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from phalanx.core import AuditEntry, AuditReceipt, HttpAnswer, HttpCaller, Rng, Unavailable
+from phalanx.core import HttpAnswer, HttpCaller, Rng, Unavailable
+from phalanx.testing._audit import MemoryAudit
 from phalanx.testing._checking import Checker, SimReport, Simulation, judged_in
 from phalanx.testing._errors import PowerLost
 from phalanx.testing._logs import SimLog
@@ -41,13 +42,6 @@ def _signers() -> "dict[str, HybridSigner]":
     return {name: HybridSigner.generate() for name in ("log", *_WITNESSES)}
 
 
-class _Recorder:
-    """An ``AuditSink`` of no consequence here."""
-
-    async def record(self, entry: AuditEntry) -> AuditReceipt:
-        return AuditReceipt(entry.id, 0, "")
-
-
 class _Site:
     """One witness as a program: what it was told survives in its store, nothing else."""
 
@@ -69,7 +63,7 @@ class _Site:
             Seen(store), SimLog(signer, world.clock), [WatchedLog(log, f"http://{self.side}")],
             [f"http://{name}" for name in _WITNESSES if name != self.name],
             calls=world.calls.of(self.name), clock=world.clock, telemetry=telemetry,
-            alerts=Alerts(telemetry), audit=_Recorder(),
+            alerts=Alerts(telemetry), audit=MemoryAudit(),
         )  # fmt: skip
         witness = Witness(store, Cosigner(signer), [log], clock=world.clock, telemetry=telemetry, on_seen=gossip.saw)
         world.calls.serve(f"http://{self.name}", _handler(gossip, witness))
@@ -191,7 +185,7 @@ class _Run:
         gossip = Gossip(
             Seen(self.world.store(f"log {side}")), self.logs[side], [], [],
             calls=self.world.calls.of(side), clock=self.world.clock, telemetry=telemetry,
-            alerts=Alerts(telemetry), audit=_Recorder(),
+            alerts=Alerts(telemetry), audit=MemoryAudit(),
         )  # fmt: skip
         self.world.calls.serve(f"http://{side}", _handler(gossip, None))
 

@@ -5,7 +5,6 @@ import pytest
 from phalanx.agents import Missions, Swarm, Toolbox, overview_duty
 from phalanx.core import (
     AlertSink,
-    AuditReceipt,
     AuditSink,
     Clock,
     EntropySource,
@@ -22,18 +21,13 @@ from phalanx.intel import quiet_sources_duty
 from phalanx.node import Probes, probe_duty, tripwire_duty
 from phalanx.node._watching import Watching
 from phalanx.telemetry import Alerts, Telemetry
-from phalanx.testing import SimWorld
+from phalanx.testing import MemoryAudit, SimWorld
 from phalanx.testing.contracts import DUTY_CHECKS
 
 
 class Events:
     async def submit(self, kind, fields, *, tenant, at_ns, key):
         return EventId("00000000-0000-7000-8000-000000000000")
-
-
-class Audit:
-    async def record(self, entry):
-        return AuditReceipt(entry.id, 0, "")
 
 
 @pytest.mark.requirement("AGT-7")
@@ -49,7 +43,7 @@ def test_a_builtin_duty_is_a_duty(check, duty):
     async def tools_over(store):
         machine, tools, telemetry = world.node("one"), Toolbox(), Telemetry(world.clock)
         given = {
-            AlertSink: Alerts(telemetry), AuditSink: Audit(), Clock: world.clock, EntropySource: world.entropy,
+            AlertSink: Alerts(telemetry), AuditSink: MemoryAudit(), Clock: world.clock, EntropySource: world.entropy,
             EventSink: Events(), FileWatch: machine.files, IdSource: world.ids, Listeners: machine.listeners,
             Offload: world.offload, Store: store, Missions: Missions(store),
             Decoys: Decoys(ssh=(22,), users=("svc-archive",), files=("/bait",)),

@@ -6,29 +6,19 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from phalanx.core import AuditEntry, AuditReceipt, StorageFull
+from phalanx.core import AuditEntry, AuditReceipt
 from phalanx.crypto import ED25519, CryptoPolicy
 from phalanx.crypto.identity import Identities, Names
 from phalanx.telemetry import Alerts, Telemetry
-from phalanx.testing import SimKeys, SimWorld
+from phalanx.testing import MemoryAudit, SimKeys, SimWorld
 
 
-class Book:
-    """An audit sink that keeps what it is told, and can be full."""
-
-    def __init__(self) -> None:
-        self.entries: dict[str, AuditEntry] = {}
-        self.full = False
+class Book(MemoryAudit):
+    """Others run before it has an entry."""
 
     async def record(self, entry: AuditEntry) -> AuditReceipt:
         await asyncio.sleep(0)
-        if self.full:
-            raise StorageFull("the ledger")
-        self.entries.setdefault(entry.id, entry)
-        return AuditReceipt(entry.id, 0, "")
-
-    def actions(self) -> list[str]:
-        return [entry.action for entry in self.entries.values()]
+        return await super().record(entry)
 
 
 @dataclass

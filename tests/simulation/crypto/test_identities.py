@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 
-from phalanx.core import InvalidInput, NotFound, Unavailable
+from phalanx.core import InvalidInput, NotFound, StorageFull, Unavailable
 from phalanx.crypto import (
     ED25519,
     ED25519_ML_DSA_65,
@@ -306,7 +306,7 @@ def test_the_ledger_hears_of_everything_even_when_it_was_full(site):
     async def scenario(site):
         identities = await site.open()
         await person(identities)
-        site.ledger.full = True
+        site.ledger.refuses = StorageFull("the ledger")
         await identities.revoke(str(KIM), Why.CEASED, actor="tester")
         with pytest.raises(Revoked):  # it took effect all the same
             await identities.verify(await identities.chain(str(KIM)), use=Use.SIGN)
@@ -314,7 +314,7 @@ def test_the_ledger_hears_of_everything_even_when_it_was_full(site):
         chain = await identities.rotate(identities.node.subject, actor="tester")
         assert identities.node.chain.leaf == chain.leaf
         assert "identity.revoked" not in site.ledger.actions()
-        site.ledger.full = False
+        site.ledger.refuses = None
         await site.open()
         assert site.ledger.actions().count("identity.revoked") == 1
 
@@ -501,7 +501,7 @@ def test_agents_of_an_earlier_start_are_ended_by_the_next_and_each_set_is_in_the
         first = await site.open(spares=3)
         taken = [first.seats.seat(f"analyst-{n}.1") for n in range(3)]
         await first.upkeep.record()
-        told = list(site.ledger.entries.values())[-1]
+        told = site.ledger.kept[-1]
         assert (told.action, told.subject, told.body["agents"]) == ("identity.agents-seated", "node:acme/hq", "3")
         leaves = [one.chain.leaf for one in taken]
         shown = [(leaf.serial, str(leaf.subject), leaf.key_fingerprint) for leaf in leaves]

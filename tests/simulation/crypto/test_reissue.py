@@ -50,7 +50,7 @@ def test_it_says_how_far_it_is_and_ends_with_everything_under_the_present_key(si
         assert [action for action in site.ledger.actions() if "reissue-" in action] == [
             "identity.reissue-started", "identity.reissue-finished",
         ]  # fmt: skip
-        assert {entry.actor for entry in site.ledger.entries.values() if "reissue" in entry.action} == {"kim"}
+        assert {entry.actor for entry in site.ledger.kept if "reissue" in entry.action} == {"kim"}
         running.cancel()
 
     site(scenario)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phalanx.core import DEFAULT_TENANT, AuditReceipt, Unavailable, iso_from_ns
+from phalanx.core import DEFAULT_TENANT, Unavailable, iso_from_ns
 from phalanx.intel.sharing import (
     Audience,
     Credentials,
@@ -19,7 +19,7 @@ from phalanx.intel.sharing import (
     Source,
     TaxiiClient,
 )
-from phalanx.testing import SimWorld
+from phalanx.testing import MemoryAudit, SimWorld
 
 TAXII = "application/taxii+json;version=2.1"
 ROOT = "https://cti.example/api/"
@@ -62,11 +62,6 @@ class Server:
         return HttpReply(200, {"content-type": TAXII} | dates, json.dumps(envelope).encode())
 
 
-class Ledger:
-    async def record(self, entry):
-        return AuditReceipt(entry.id, 0, "")
-
-
 class Sink:
     """Takes its time, and has nothing before it is done."""
 
@@ -81,7 +76,7 @@ class Sink:
 
 def pulling_of(node, server, sink):
     ports = node.ports()
-    exchange = Exchange(ports.store, ports.clock, ports.ids, Ledger())
+    exchange = Exchange(ports.store, ports.clock, ports.ids, MemoryAudit())
     client = TaxiiClient(server, ports.clock, ROOT, Credentials())
     source = Source("there", ROOT, "c1", client, 1.0, Audience.PARTNER)
     return exchange, Pulling(exchange, ports.store, ports.clock, [source], sink=sink)

@@ -7,7 +7,7 @@ import pytest
 from phalanx.core import DEFAULT_TENANT, NotFound
 from phalanx.intel import EventLog, Intake, Replays, Sentinel, load_rules
 from phalanx.telemetry import Telemetry
-from phalanx.testing import SimWorld
+from phalanx.testing import MemoryAudit, SimWorld
 
 pytestmark = pytest.mark.requirement("INT-1")
 CEF = b"CEF:0|v|p|1|c|n|5|src=10.0.0.%d dst=10.0.0.2"
@@ -44,11 +44,6 @@ class BreakingOff:
         return getattr(self.inner, name)
 
 
-class Silent:
-    async def record(self, entry):
-        """Nobody looks at it here."""
-
-
 def run(main, seed=5):
     async def inside(world):
         store, telemetry = world.store("disk"), Telemetry(world.clock)
@@ -59,7 +54,7 @@ def run(main, seed=5):
         events = EventLog(journal, store)
 
         def replays(plan):
-            return Replays(events, BreakingOff(intake, plan), BreakingOff(store, plan), world.clock, Silent())
+            return Replays(events, BreakingOff(intake, plan), BreakingOff(store, plan), world.clock, MemoryAudit())
 
         await main(intake, sentinel, events, replays)
         task.cancel()

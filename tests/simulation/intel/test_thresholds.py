@@ -9,7 +9,6 @@ import pytest
 
 from phalanx.core import (
     DEFAULT_TENANT,
-    AuditReceipt,
     InvalidInput,
     NotFound,
     Severity,
@@ -37,7 +36,7 @@ from phalanx.intel import (
 )
 from phalanx.learning import AdaptiveThreshold
 from phalanx.telemetry import Telemetry
-from phalanx.testing import SimWorld
+from phalanx.testing import MemoryAudit, SimWorld
 
 pytestmark = pytest.mark.requirement("LRN-3")
 
@@ -83,20 +82,8 @@ def new_threshold():
     return AdaptiveThreshold.between(FLOOR, CEILING, passing=0.01)
 
 
-class Ledger:
-    """Keeps entries once by their ids, as the real one does."""
-
-    def __init__(self):
-        self.entries = {}
-        self.asked = 0
-
-    async def record(self, entry):
-        self.asked += 1
-        self.entries.setdefault(entry.id, entry)
-        return AuditReceipt(entry.id, len(self.entries), "")
-
-    def moves(self):
-        return [entry for entry in self.entries.values() if entry.action == "threshold.moved"]
+def moves_in(ledger):
+    return [entry for entry in ledger.kept if entry.action == "threshold.moved"]
 
 
 class House:
@@ -149,7 +136,7 @@ def drifting(seed=1):
 
 def test_a_threshold_follows_planted_drift_never_below_its_floor_and_each_move_is_in_the_ledger_once():
     async def story(world):
-        store, ledger = world.store("disk"), Ledger()
+        store, ledger = world.store("disk"), MemoryAudit()
         parts = drifting()
         for first, last in itertools.pairwise((0, 20, 40, len(parts))):
             async with House(world, store, ledger) as house:
@@ -169,8 +156,8 @@ def test_a_threshold_follows_planted_drift_never_below_its_floor_and_each_move_i
         assert all(FLOOR <= step.after <= CEILING for step in steps), "the floor holds, and the ceiling"
         assert max(step.after for step in steps) > 2 * FLOOR, "it followed"
         assert steps[-1].after == FLOOR, "and came back"
-        assert len(ledger.moves()) == len(moves) == ledger.asked
-        for entry in ledger.moves():
+        assert len(moves_in(ledger)) == len(moves) == len(ledger.entries)
+        for entry in moves_in(ledger):
             assert {"old", "new", "reason", "steps", "floor", "ceiling"} <= entry.body.keys()
             assert entry.body["steps"][-1]["scores"] >= 256, "the data that it was seen from"
         async with House(world, store, ledger) as house:
@@ -183,7 +170,7 @@ def test_a_threshold_follows_planted_drift_never_below_its_floor_and_each_move_i
 @pytest.mark.parametrize("offset", [0, 1, 2])
 def test_a_commit_that_fails_leaves_no_gap_in_the_record(offset):
     async def story(world):
-        store, ledger = world.store("disk"), Ledger()
+        store, ledger = world.store("disk"), MemoryAudit()
         async with House(world, store, ledger) as house:
             commit, failing = store.commit, itertools.count()
 
@@ -217,7 +204,7 @@ class _Failing:
 
 def test_a_pin_holds_from_the_next_events_on_and_is_let_go_again():
     async def story(world):
-        store, ledger = world.store("disk"), Ledger()
+        store, ledger = world.store("disk"), MemoryAudit()
         async with House(world, store, ledger) as house:
             with pytest.raises(NotFound):
                 await house.thresholds.pin(DEFAULT_TENANT, LOUD.name, PinWanted(value=5.0, reason="x"), by="ann")
@@ -242,16 +229,16 @@ def test_a_pin_holds_from_the_next_events_on_and_is_let_go_again():
             await house.hear([4.0])
             assert await Findings(store).list(DEFAULT_TENANT)
             await house.thresholds.look()
-        actions = [entry.action for entry in ledger.entries.values()]
+        actions = ledger.actions()
         assert actions.count("threshold.pinned") == actions.count("threshold.let-go") == 1
-        assert [entry.body["reason"] for entry in ledger.moves()] == ["pinned", "pinned"]
+        assert [entry.body["reason"] for entry in moves_in(ledger)] == ["pinned", "pinned"]
 
     SimWorld(7).run(story)
 
 
 def test_findings_that_people_call_wrong_raise_the_threshold_by_steps_and_no_further():
     async def story(world):
-        store, ledger = world.store("disk"), Ledger()
+        store, ledger = world.store("disk"), MemoryAudit()
         async with House(world, store, ledger) as house:
             judgements, said = Judgements(store, world.clock, ledger), 0
             await house.hear([3.5])
@@ -283,8 +270,8 @@ def test_findings_that_people_call_wrong_raise_the_threshold_by_steps_and_no_fur
             (stands,) = await house.thresholds.standing(DEFAULT_TENANT)
             assert (stands.value, stands.raised) == (FLOOR, 0.0), "it falls again, to the floor"
             await house.thresholds.look()
-            assert {entry.body["reason"] for entry in ledger.moves()} == {"opinions"}
-            assert all(entry.body["opinions"]["wrong"] for entry in ledger.moves()[1:])
+            assert {entry.body["reason"] for entry in moves_in(ledger)} == {"opinions"}
+            assert all(entry.body["opinions"]["wrong"] for entry in moves_in(ledger)[1:])
 
     SimWorld(8).run(story)
 
@@ -311,7 +298,7 @@ def test_only_what_is_beyond_doubt_raises(right, wrong, raises):
 
 def test_a_suppression_is_advised_where_all_findings_of_a_host_were_wrong_and_made_by_nobody():
     async def story(world):
-        store, ledger = world.store("disk"), Ledger()
+        store, ledger = world.store("disk"), MemoryAudit()
         async with House(world, store, ledger) as house:
             judgements = Judgements(store, world.clock, ledger)
             for _ in range(3):

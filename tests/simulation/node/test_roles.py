@@ -11,7 +11,7 @@ from phalanx.core import DEFAULT_TENANT, Outcome, Severity, decode
 from phalanx.incidents import REHEARSALS, Rehearsal, related
 from phalanx.intel import HUNTS, Hunt
 from phalanx.node import Settings, build_node, roles
-from phalanx.testing import SimWorld
+from phalanx.testing import MemoryAudit, SimWorld
 
 QUIET = Settings.model_validate({"canary": {"probe_every_s": 0}, "response": {"min_probability": 0.1}})
 SYSMON = {"EventID": 1, "Channel": "Microsoft-Windows-Sysmon/Operational", "EventTime": "2026-01-01 00:00:01"}
@@ -168,15 +168,11 @@ def test_a_mission_that_waits_behind_another_is_given_to_somebody_else():
 
         telemetry, store, tools = Telemetry(world.clock), world.store("disk"), Toolbox()
 
-        class Sink:
-            async def record(self, entry):
-                return None
-
         swarm = Swarm(
             store, clock=world.clock, telemetry=telemetry, rng=world.rng, toolbox=tools,
             skills=[Slow(correlate_skill)], duties=[overview_duty], agents_per_role=1,
         )  # fmt: skip
-        for kind, tool in ((Swarm, swarm), (Store, store), (AlertSink, Alerts(telemetry)), (AuditSink, Sink())):
+        for kind, tool in ((Swarm, swarm), (Store, store), (AlertSink, Alerts(telemetry)), (AuditSink, MemoryAudit())):
             tools.provide(kind, tool)
         one = [
             Mission(

@@ -28,21 +28,11 @@ from phalanx.incidents._looking_ahead import BY, _placed
 from phalanx.intel import FINDINGS, Findings
 from phalanx.intel.foresight import FORESIGHTS, Foresight, foresee
 from phalanx.telemetry import Telemetry
-from phalanx.testing import SimWorld
+from phalanx.testing import MemoryAudit, SimWorld
 from phalanx.testing.contracts import SKILL_CHECKS
 
 HISTORY = drawn_history(1)
 SEEN = {question: foresee(question, HISTORY, seed=1) for question in ("paths", "novelty")}
-
-
-class Kept:
-    """A ledger in memory."""
-
-    def __init__(self):
-        self.entries = {}
-
-    async def record(self, entry):
-        self.entries[entry.id] = entry
 
 
 class Woken:
@@ -89,7 +79,7 @@ def tools_with(audit, world, question, seen, swarm=None):
 
 
 def heeded(skill, question, seen):
-    audit, swarm = Kept(), Woken()
+    audit, swarm = MemoryAudit(), Woken()
 
     async def main(world):
         store = world.store("disk")
@@ -103,7 +93,7 @@ def heeded(skill, question, seen):
 
     said, rows = SimWorld(1).run(main)
     assert said[0] == said[1], "asking again finds what was decided"
-    return said[0], rows, audit.entries, swarm.woken
+    return said[0], rows, audit.kept, swarm.woken
 
 
 @pytest.mark.requirement("LRN-5")
@@ -162,7 +152,7 @@ def test_a_probability_must_be_likely_and_who_is_unknown_cannot_be_followed():
 
 def test_without_a_foresight_there_is_nothing_to_heed():
     async def main(world):
-        tools = tools_with(Kept(), world, "novelty", SEEN["novelty"])
+        tools = tools_with(MemoryAudit(), world, "novelty", SEEN["novelty"])
         box = (await tools(world.store("disk"))).limited(paths.manifest)
         with pytest.raises(MissionRejected, match="nothing was foreseen of paths"):
             await paths.perform(mission_for(paths), box)
@@ -172,7 +162,7 @@ def test_without_a_foresight_there_is_nothing_to_heed():
 
 @pytest.mark.parametrize("check", SKILL_CHECKS, ids=lambda check: check.__name__)
 def test_the_skill_keeps_what_every_skill_does(check):
-    audit = Kept()
+    audit = MemoryAudit()
     SimWorld(1).run(
         lambda world: check(world, paths, mission_for(paths), tools_with(audit, world, "paths", SEEN["paths"]))
     )

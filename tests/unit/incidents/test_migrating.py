@@ -24,20 +24,18 @@ from phalanx.incidents import CONFIRMED_SIGN, DECISIONS, MIGRATE_KEYS, PROPOSALS
 from phalanx.incidents import propose_migration_skill as skill
 from phalanx.intel import FINDINGS, Findings, load_rules
 from phalanx.node._roles import skills_by_rule
-from phalanx.testing import SimWorld
+from phalanx.testing import MemoryAudit, SimWorld
 from phalanx.testing.contracts import SKILL_CHECKS
 
 FINDING = msgspec.structs.replace(drawn_history(1)[0], rule=SIGN_RULES[1], confidence=0.9)
 
 
-class Kept:
+class Kept(MemoryAudit):
     """A ledger, and alerts, in memory."""
 
     def __init__(self):
-        self.entries, self.alerts = {}, []
-
-    async def record(self, entry):
-        self.entries[entry.id] = entry
+        super().__init__()
+        self.alerts = []
 
     def alert(self, level, room, text, **context):
         self.alerts.append(text)
@@ -83,7 +81,7 @@ def test_it_is_proposed_once_and_a_person_decides():
     assert FINDING.title in proposal.reason
     assert (decision.about, decision.outcome) == (proposal.id, Outcome.REFUSED)
     assert "a person must decide" in decision.reasons[0]
-    assert {one.action for one in kept.entries.values()} == {f"propose {MIGRATE_KEYS}", f"refused {MIGRATE_KEYS}"}
+    assert set(kept.actions()) == {f"propose {MIGRATE_KEYS}", f"refused {MIGRATE_KEYS}"}
     assert len(kept.alerts) == 1
 
 

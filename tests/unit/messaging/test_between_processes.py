@@ -6,7 +6,7 @@ import contextlib
 import msgspec
 import pytest
 
-from phalanx.core import KIB, NS_PER_S, AuditReceipt, Rng, TenantId
+from phalanx.core import KIB, NS_PER_S, Rng, TenantId
 from phalanx.crypto import ED25519, SigningKey
 from phalanx.messaging import (
     EVERYONE,
@@ -30,7 +30,7 @@ from phalanx.messaging import (
 )
 from phalanx.messaging._limits import MAX_BODY_BYTES
 from phalanx.telemetry import Telemetry
-from phalanx.testing import ROUGH_NETWORK, NetworkFaults, SimWorld
+from phalanx.testing import ROUGH_NETWORK, MemoryAudit, NetworkFaults, SimWorld
 
 
 class Cluster:
@@ -45,7 +45,11 @@ class Cluster:
         self.stacks = {}
         self.bus = {}
         self.store = {name: world.store(name) for name in names}
-        self.entries = {name: [] for name in names}
+        self.audits = {name: MemoryAudit() for name in names}
+
+    def told(self, name):
+        """What the ledger of a process was told, and who did it."""
+        return [(entry.action, entry.actor) for entry in self.audits[name].entries]
 
     async def __aenter__(self):
         for name in self.names:
@@ -64,7 +68,7 @@ class Cluster:
         bus = self.bus[name] = await Bus.open(
             name, journal=await world.journals(name).open("outbox"), peers=peers, clock=world.clock, ids=world.ids,
             telemetry=Telemetry(world.clock), rng=Rng(self.lives), organisation=self.organisations.get(name, "acme"),
-            store=self.store[name], proofs=proofs, audit=Notes(self.entries[name]),
+            store=self.store[name], proofs=proofs, audit=self.audits[name],
         )  # fmt: skip
         for other in self.names:
             if other != name:
@@ -80,17 +84,6 @@ class Cluster:
         """Wait until ``name`` has heard of ``address``."""
         while self.bus[name].directory.find(address) is None:
             await self.world.clock.sleep(0.05)
-
-
-class Notes:
-    """An ``AuditSink`` that keeps what was done, in what light, and who did it."""
-
-    def __init__(self, entries):
-        self._entries = entries
-
-    async def record(self, entry):
-        self._entries.append((entry.action, entry.actor))
-        return AuditReceipt(entry.id, len(self._entries) - 1, "")
 
 
 class TwoPaths(ClearPeers):
@@ -243,7 +236,7 @@ def test_a_process_that_sends_what_it_must_not_is_told_so_and_is_on_record(bad):
         assert (await b.receive()).body == b"two"
         assert (await last).taken == 1
         await cluster.world.clock.sleep(1)
-        assert cluster.entries["q"] == ([entry] if entry else [])
+        assert cluster.told("q") == ([entry] if entry else [])
 
     in_a_cluster(main, "p", "q", "r")
 
@@ -257,7 +250,7 @@ def test_a_vote_of_an_epoch_that_is_over_elsewhere_is_refused_there_and_on_recor
         with pytest.raises(StaleEpoch):
             await a.send(Kind.CONSENSUS, participants("vote"), b"late", epoch=1)
         await cluster.world.clock.sleep(1)
-        assert cluster.entries["q"] == [("messaging.stale-epoch", "p")]
+        assert cluster.told("q") == [("messaging.stale-epoch", "p")]
         assert b.receive_nowait() is None
 
     in_a_cluster(main, "p", "q")
@@ -475,7 +468,7 @@ def test_what_is_forged_on_its_way_is_refused():
         assert boxes[2].receive_nowait() is None
         samples = cluster.bus["r"].desk._refusals.children()
         assert {values[0] for values, child in samples if child.value} == {"forged-sender"}
-        assert cluster.entries["r"] == [("messaging.forged-sender", "q")]
+        assert cluster.told("r") == [("messaging.forged-sender", "q")]
 
     in_a_cluster(main, "p", "q", "r")
 
@@ -491,7 +484,7 @@ def test_strangers_are_not_listened_to_and_noise_is_counted():
         assert b.receive_nowait() is None
         counted = {values[0]: child.value for values, child in cluster.bus["q"].abroad.links._bad.children()}
         assert counted == {"stranger": 1, "malformed": 1}
-        assert cluster.entries["q"] == [("messaging.malformed", "p")]
+        assert cluster.told("q") == [("messaging.malformed", "p")]
 
     in_a_cluster(main, "p", "q")
 

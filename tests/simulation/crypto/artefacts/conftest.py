@@ -1,28 +1,13 @@
 """A place for artefacts in a simulated world, with a ledger that remembers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
-from phalanx.core import AuditReceipt
 from phalanx.crypto.artefacts import ARTEFACTS, Artefacts
 from phalanx.crypto.vault import KeyUses, MigrationJob, SealedStore, Vault
 from phalanx.telemetry import Telemetry
-from phalanx.testing import SimWorld
-
-
-@dataclass
-class Told:
-    """An audit sink that keeps what it is told."""
-
-    entries: dict = field(default_factory=dict)
-
-    async def record(self, entry):
-        self.entries.setdefault(entry.id, entry)
-        return AuditReceipt(entry.id, 0, "")
-
-    def actions(self):
-        return [(one.action, one.body["name"]) for one in self.entries.values()]
+from phalanx.testing import MemoryAudit, SimWorld
 
 
 @dataclass
@@ -46,7 +31,7 @@ class Place:
 
     def __init__(self, world):
         self.world = world
-        self.told = Told()
+        self.told = MemoryAudit()
 
     async def open(self, node=None, *, uses=None, bounds=None, **options):
         ports = (node or self.world.node("machine")).ports()

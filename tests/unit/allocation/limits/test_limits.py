@@ -8,7 +8,7 @@ import pytest
 
 from phalanx.allocation import Placements, built_in_policies
 from phalanx.allocation.limits import DeviceLimits, fresh_for
-from phalanx.core import DEFAULT_TENANT, AuditReceipt, Origin
+from phalanx.core import DEFAULT_TENANT, Origin
 from phalanx.devices import (
     DeviceModel,
     Fleet,
@@ -22,19 +22,10 @@ from phalanx.devices import (
     watch_devices,
 )
 from phalanx.quantum import Gates
-from phalanx.testing import SimWorld
+from phalanx.testing import MemoryAudit, SimWorld
 
 HOUR_NS = 3_600 * 10**9
 BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
-
-
-class Book:
-    def __init__(self):
-        self.entries = []
-
-    async def record(self, entry):
-        self.entries.append(entry)
-        return AuditReceipt(entry.id, len(self.entries), "")
 
 
 class Machine:
@@ -89,7 +80,7 @@ def test_a_stale_machine_is_chosen_only_where_no_fresher_fits():
         good = Machine(device("a.good", at_ns=now_ns - 60 * HOUR_NS, two=0.001))
         poor = Machine(device("a.poor", at_ns=now_ns - HOUR_NS, two=0.05))
         fleet = Fleet([good, poor])
-        limits = limits_of(world, world.store("node"), Book())
+        limits = limits_of(world, world.store("node"), MemoryAudit())
         placements = Placements(
             fleet, world.clock, world.offload, built_in_policies(), policy="shortlist", limits=limits
         )  # fmt: skip
@@ -104,7 +95,7 @@ def test_a_stale_machine_is_chosen_only_where_no_fresher_fits():
         assert (await placements.explain(wish)).device == "a.good"
         assert limits.stale(device(at_ns=1, origin=Origin.EMULATED)) == "", "what is emulated does not age"
         assert limits.stale(device(at_ns=0)) == "", "a date that nobody knows is not judged"
-        never = limits_of(world, world.store("node"), Book(), fresh_ns=0)
+        never = limits_of(world, world.store("node"), MemoryAudit(), fresh_ns=0)
         assert never.stale(device(at_ns=1)) == ""
 
     SimWorld(3).run(main)
@@ -113,7 +104,7 @@ def test_a_stale_machine_is_chosen_only_where_no_fresher_fits():
 @pytest.mark.requirement("LRN-3")
 def test_an_adaptive_age_is_recorded_kept_and_seen():
     async def main(world):
-        store, book = world.store("node"), Book()
+        store, book = world.store("node"), MemoryAudit()
         limits, history = limits_of(world, store, book, adaptive_freshness=True), History(store, world.clock)
         first_ns = world.clock.wall_ns()
         for day in range(20):
@@ -140,7 +131,7 @@ def test_an_adaptive_age_is_recorded_kept_and_seen():
 @pytest.mark.requirement("LRN-3", "QRM-7")
 def test_a_queue_is_long_by_the_machines_own_measure():
     async def main(world):
-        store, book = world.store("node"), Book()
+        store, book = world.store("node"), MemoryAudit()
         limits, history = limits_of(world, store, book), History(store, world.clock)
         usual = [100 + number % 20 for number in range(320)]
         told = []
@@ -167,7 +158,7 @@ def test_a_queue_is_long_by_the_machines_own_measure():
 def test_who_watches_machines_asks_their_limits():
     async def main(world):
         store = world.store("node")
-        limits, history = limits_of(world, store, Book()), History(store, world.clock)
+        limits, history = limits_of(world, store, MemoryAudit()), History(store, world.clock)
         machine = Machine(device(at_ns=1, depth=5))
         changed = []
 

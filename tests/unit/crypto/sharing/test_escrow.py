@@ -9,7 +9,6 @@ import pytest
 from phalanx.core import (
     DEFAULT_TENANT,
     NS_PER_S,
-    AuditReceipt,
     InvalidInput,
     LimitExceeded,
     NotFound,
@@ -42,7 +41,7 @@ from phalanx.crypto.sharing import (
 from phalanx.crypto.sharing._ceremony import _released, registered
 from phalanx.crypto.sharing._escrow import _held_by, pack_share, signed_by, unseal
 from phalanx.crypto.sharing._sealed import seal_for
-from phalanx.testing import SimEntropy, SimWorld
+from phalanx.testing import MemoryAudit, SimEntropy, SimWorld
 
 pytestmark = pytest.mark.requirement("CRY-2")
 
@@ -266,26 +265,9 @@ def test_documents_come_back_and_others_are_refused():
             Keyholder.from_bytes(noise)
 
 
-class Recorded:
-    """An ``AuditSink`` that remembers, and can be out of room."""
-
-    def __init__(self):
-        self.entries = {}
-        self.full = False
-
-    async def record(self, entry):
-        if self.full:
-            raise PhalanxError("no room in the ledger")
-        self.entries.setdefault(entry.id, entry)
-        return AuditReceipt(entry.id, len(self.entries), "")
-
-    def actions(self):
-        return [(entry.actor, entry.action) for entry in self.entries.values()]
-
-
 def with_registrar(main):
     async def in_world(world):
-        audit = Recorded()
+        audit = MemoryAudit()
         registrar = Escrows(world.store("disk"), audit, world.clock, NODE)
         await main(world, registrar, audit)
 
@@ -305,11 +287,11 @@ def asked_at(world, escrow, **changed):
 def test_every_step_is_in_the_ledger_before_its_effect():
     async def main(world, registrar, audit):
         escrow = made_at(world)
-        audit.full = True
+        audit.refuses = PhalanxError("no room in the ledger")
         with pytest.raises(PhalanxError):
             await registrar.add(escrow)
         assert await registrar.kept(DEFAULT_TENANT) == []
-        audit.full = False
+        audit.refuses = None
         await registrar.add(escrow)
         await registrar.add(escrow)
         assert await registrar.kept(DEFAULT_TENANT) == [escrow]
@@ -317,13 +299,13 @@ def test_every_step_is_in_the_ledger_before_its_effect():
         other = made_at(world, escrow_id=escrow.id, label="another under its id")
         with pytest.raises(InvalidInput, match="another one"):
             await registrar.add(other)
-        assert len(audit.entries) == 1, "what is refused was not made"
+        assert len(audit.kept) == 1, "what is refused was not made"
 
         request = asked_at(world, escrow)
-        audit.full = True
+        audit.refuses = PhalanxError("no room in the ledger")
         with pytest.raises(PhalanxError):
             await registrar.begin(request)
-        audit.full = False
+        audit.refuses = None
         ceremony = await registrar.begin(request)
         assert await registrar.begin(request) == ceremony
         ceremony.verify_registration(escrow)
@@ -333,7 +315,7 @@ def test_every_step_is_in_the_ledger_before_its_effect():
         found = await registrar.collect(DEFAULT_TENANT, ceremony.id)
         assert reconstruct(escrow, ceremony, found, OPENER, now_ns=now_ns).secret == SECRET
         await registrar.close(DEFAULT_TENANT, ceremony.id, opened=True)
-        assert audit.actions() == [
+        assert [(entry.actor, entry.action) for entry in audit.kept] == [
             ("maker", "escrow-made"),
             ("opener", "escrow-ceremony-begun"),
             ("bob", "escrow-share-released"),
@@ -342,8 +324,8 @@ def test_every_step_is_in_the_ledger_before_its_effect():
             ("local operator", "escrow-shares-collected"),
             ("local operator", "escrow-opened"),
         ]
-        assert list(audit.entries.values())[-1].body["opener"] == "opener"
-        begun = list(audit.entries.values())[1]
+        assert audit.kept[-1].body["opener"] == "opener"
+        begun = audit.kept[1]
         assert begun.body["purpose"] == "drill"
         assert begun.subject == escrow.id
         (status,) = await registrar.status(DEFAULT_TENANT, escrow.id)
@@ -360,9 +342,9 @@ def test_the_registrar_refuses_replays_and_what_is_over():
         now_ns = world.clock.wall_ns()
         releases = [release_share(escrow, ceremony, PEOPLE[name], now_ns=now_ns) for name in ("ada", "bob", "cho")]
         await registrar.submit(releases[0])
-        n_entries = len(audit.entries)
+        n_entries = len(audit.kept)
         await registrar.submit(releases[0])
-        assert len(audit.entries) == n_entries, "the same again is nothing new"
+        assert len(audit.kept) == n_entries, "the same again is nothing new"
         with pytest.raises(ReleaseRefused, match="another one"):
             await registrar.submit(release_share(escrow, ceremony, PEOPLE["ada"], now_ns=now_ns))
         with pytest.raises(NotEnoughShares):
@@ -372,7 +354,7 @@ def test_the_registrar_refuses_replays_and_what_is_over():
             await registrar.submit(msgspec.structs.replace(releases[2], custodian=4))
         await registrar.submit(releases[2])
         await registrar.close(DEFAULT_TENANT, ceremony.id, opened=False, lying=["ada"])
-        assert ("local operator", "escrow-not-opened") in audit.actions()
+        assert ("local operator", "escrow-not-opened") in [(entry.actor, entry.action) for entry in audit.kept]
         await registrar.collect(DEFAULT_TENANT, ceremony.id)
         await registrar.close(DEFAULT_TENANT, ceremony.id, opened=True)
         for call in (
@@ -396,7 +378,7 @@ def test_the_registrar_refuses_replays_and_what_is_over():
 
 def test_a_forbidden_algorithm_makes_no_new_escrow_and_leaves_old_ones_openable():
     async def main(world):
-        store, audit = world.store("disk"), Recorded()
+        store, audit = world.store("disk"), MemoryAudit()
         old = made_at(world)
         await Escrows(store, audit, world.clock, NODE).add(old)
         strict = CryptoPolicy(frozenset({X25519_ML_KEM_768}))

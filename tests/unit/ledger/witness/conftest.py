@@ -14,7 +14,7 @@ from phalanx.ledger.witness import (
     WitnessPeer,
 )
 from phalanx.telemetry import Telemetry
-from phalanx.testing import SimLog, SimWorld
+from phalanx.testing import MemoryAudit, SimLog, SimWorld
 
 
 class Alerted:
@@ -28,16 +28,6 @@ class Alerted:
         return [text for one, text in self.all if one is level]
 
 
-class Recorded:
-    """An ``AuditSink`` that keeps each id once."""
-
-    def __init__(self):
-        self.entries = {}
-
-    async def record(self, entry):
-        self.entries.setdefault(entry.id, entry)
-
-
 class Place:
     """Somewhere with a store: a node as far as witnessing goes."""
 
@@ -47,7 +37,7 @@ class Place:
         self.signer = signer
         self.own = own or SimLog(signer, world.clock)
         self.store = world.store(name)
-        self.alerts, self.audit = Alerted(), Recorded()
+        self.alerts, self.audit = Alerted(), MemoryAudit()
         self.telemetry = Telemetry(world.clock)
         self.gossip = Gossip(
             Seen(self.store),

@@ -41,7 +41,7 @@ def serve_log(world, place_of, log):
 async def convicted(place):
     (found,) = await place.gossip.split_views()
     assert len(place.alerts.texts()) == 1
-    assert [entry.action for entry in place.audit.entries.values()] == ["split-view-found"]
+    assert place.audit.actions() == ["split-view-found"]
     return found.evidence
 
 
@@ -244,12 +244,12 @@ def test_what_was_found_is_recorded_at_the_next_start_when_the_ledger_failed(spl
         lie.append(b"another", b"history")
         await ask(log, one.witness)
         await one.gossip.saw(TrustedLog.of(log.origin, log.public_key), (await lie.checkpoint()).note)
-        assert one.audit.entries == {}
+        assert one.audit.kept == []
         one.audit.record = record
         running = world.loop.create_task(one.gossip.run())
         await world.clock.sleep(1)
         running.cancel()
-        assert len(one.audit.entries) == 1
+        assert len(one.audit.kept) == 1
 
     split_world(main)
 
