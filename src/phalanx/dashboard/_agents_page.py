@@ -68,7 +68,8 @@ async def agents_view(node: "Node", tenant: TenantId) -> SwarmPage:
         duties=tuple(node.swarm.duties()),
         agents=tuple(shown),
         more=len(views) - len(shown),
-        missions=tuple(decode(row.value, Mission) for row in rows),
+        # The store has them in order of what led to them.
+        missions=tuple(sorted((decode(row.value, Mission) for row in rows), key=lambda one: one.at_ns, reverse=True)),
         quarantined=tuple(node.swarm.quarantined()),
         succession=node.swarm.succession.view() if node.swarm.succession is not None else None,
     )

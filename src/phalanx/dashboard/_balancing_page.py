@@ -11,11 +11,15 @@ _LEVELS = 10
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One share of the matrix. ``level`` is its shade, 0 to 10; ``expected`` what one operation takes there."""
+    """One share of the matrix. ``level`` is its shade, 0 to 10; ``expected`` what one operation takes there.
+
+    ``unable`` says that none can go there, and none went.
+    """
 
     placed: str
     planned: str
     level: int
+    unable: bool
     expected: str
 
 
@@ -53,6 +57,7 @@ def _row(kind: KindView, width: int) -> Row:
             placed=f"{placed:.0%}",
             planned=f"{planned:.0%}",
             level=min(_LEVELS, round(placed * _LEVELS)),
+            unable=expected is None and not placed,
             expected="cannot" if expected is None else f"{_short(expected)}{'' if observations else ' declared'}",
         )
         for placed, planned, expected, observations in zip(

@@ -53,10 +53,9 @@ def search_page(node: "Node", renderer: Renderer) -> Callable[[Request, Principa
     async def page(request: Request, principal: Principal) -> Response:
         query = request.query_params.get("query", "last:24h")[:MAX_QUERY_CHARS]
         view = await _shown(node, principal, query, request.query_params.get("after", "")[:64])
-        done = [
-            decode(row.value, Hunt)
-            for row in await node.store.scan(HUNTS, principal.tenant, limit=MAX_SEARCH_HUNTS, reverse=True)
-        ]
+        rows = await node.store.scan(HUNTS, principal.tenant, limit=MAX_SEARCH_HUNTS, reverse=True)
+        # The store has them in order of what led to them.
+        done = sorted((decode(row.value, Hunt) for row in rows), key=lambda hunt: hunt.at_ns, reverse=True)
         chosen = request.query_params.get("hunt", "")[:64]
         row = await node.store.get(HUNTS, principal.tenant, chosen) if chosen else None
         view = replace(view, done=done, hunt=None if row is None else decode(row.value, Hunt))

@@ -62,7 +62,8 @@ async def workflows_shown(node: "Node", tenant: TenantId, chosen: str) -> Workfl
         state = None if held is None else held.state
         assessed = await _assessed(node, tenant, chosen)
     return WorkflowsPage(
-        runs=tuple(held.state for held in newest),
+        # The store has them in order of what led to them.
+        runs=tuple(sorted((held.state for held in newest), key=lambda run: run.at_ns, reverse=True)),
         templates=tuple(node.engine.templates),
         chosen=state,
         chart=chart,

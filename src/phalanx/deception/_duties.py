@@ -13,6 +13,7 @@ from phalanx.core import (
     IdSource,
     Listeners,
     Store,
+    counted,
     derive_id,
 )
 from phalanx.deception._canaries import CanaryFiles, Touch, canary_users
@@ -88,7 +89,7 @@ class CanaryFileDuty:
         await canaries.plant()
         self._complain(watch, canaries)
         async for _ in watch.beats(FILES_EVERY_S):
-            watch.progress(f"{len(canaries.planted)} of {len(decoys.files)} files planted")
+            watch.progress(f"{len(canaries.planted)} of {counted(len(decoys.files), 'file')} planted")
             for touch in await canaries.look():
                 await self._tell(watch, decoys, touch)
                 await canaries.rearm(touch)

@@ -187,10 +187,10 @@ async def put_together(
 
 def _rates(counted: Tally) -> dict[str, float]:
     return {
-        "findings, precision": counted.in_case / counted.case_findings,
-        "findings, recall": counted.in_case / counted.true_findings,
-        "events, precision": counted.events_in_case / counted.case_events,
-        "events, recall": counted.events_in_case / counted.true_events,
+        "precision of findings": counted.in_case / counted.case_findings,
+        "recall of findings": counted.in_case / counted.true_findings,
+        "precision of events": counted.events_in_case / counted.case_events,
+        "recall of events": counted.events_in_case / counted.true_events,
     }
 
 

@@ -20,6 +20,7 @@ from phalanx.core import (
     Record,
     Store,
     Table,
+    counted,
     decode,
     derive_id,
     encode,
@@ -83,7 +84,7 @@ class TripwireDuty:
             watch.progress("off: no file is set (canary.tripwires)")
             return
         async for _ in watch.beats(TRIPWIRES_EVERY_S):
-            watch.progress(f"{len(watching.tripwires)} files are watched")
+            watch.progress(f"{counted(len(watching.tripwires), 'file is', 'files are')} watched")
             for path in watching.tripwires:
                 await self._look(watch, watching, path)
 

@@ -21,7 +21,7 @@ from phalanx.agents import (
     finding_of,
     told,
 )
-from phalanx.core import Clock, Event, FindingReader, Store, Trail, decode, ns_from_s
+from phalanx.core import Clock, Event, FindingReader, Store, Trail, counted, decode, ns_from_s
 from phalanx.posture._judging import judge, most_urgent_first
 from phalanx.posture._limits import INVENTORY_KEPT_WITHIN_S, INVENTORY_LOOK_S, MAX_TRAFFIC_EVENTS
 from phalanx.posture._model import INVENTORIES, NEWEST, Asset, Inventory, Listed
@@ -67,7 +67,7 @@ class PlanMigrationSkill:
             if worst.harvest_now:
                 concerns.append(f"what {what} agrees on today can be recorded and read later")
         soonest = min((one.judgement.deprecated or one.judgement.until for one in assets), default=0)
-        summary = f"{len(assets)} keys in {len(steps)} steps, the first due by {soonest}"
+        summary = f"{counted(len(assets), 'key')} in {counted(len(steps), 'step')}, the first due by {soonest}"
         return await file_report(mission, self.manifest, tools, summary=summary, facts=facts, concerns=concerns)
 
 

@@ -2,7 +2,9 @@
 
 import pytest
 
-from phalanx.agents import SuccessionView
+from phalanx.agents import Mission, MissionStatus, SuccessionView
+from phalanx.agents._model import mission_put
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, Severity, derive_id
 
 
 @pytest.mark.requirement("AGT-3")
@@ -24,6 +26,24 @@ def test_the_page_shows_roles_agents_and_missions_without_scripts(on_pages):
         live = (await visit.http.get("/agents", params={"live": "1"})).text
         assert '<meta http-equiv="refresh" content="3">' in live
         assert "hold still" in live
+
+    on_pages(work)
+
+
+@pytest.mark.requirement("AGT-3")
+def test_the_mission_that_came_last_is_shown_first_however_old_what_led_to_it_is(on_pages):
+    async def work(visit):
+        await visit.sign_in()
+        now_ns = visit.node.clock.wall_ns()
+        for cause_ns, since_ns, key in ((now_ns, now_ns - 1, "key-of-the-first"), (1, now_ns, "key-of-the-second")):
+            mission = Mission(
+                id=derive_id(cause_ns, "mission", key), tenant=DEFAULT_TENANT, trace=NO_TRACE, at_ns=since_ns,
+                skill="triage", subject="s", case="c", severity=Severity.LOW, status=MissionStatus.DONE,
+                agent="analyst-1.1", identity=key,
+            )  # fmt: skip
+            await visit.node.store.commit([mission_put(mission)])
+        page = (await visit.http.get("/agents")).text
+        assert 0 < page.index("key-of-the-second"[:16]) < page.index("key-of-the-first"[:16])
 
     on_pages(work)
 

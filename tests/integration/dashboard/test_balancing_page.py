@@ -20,6 +20,7 @@ def test_the_page_shows_targets_matrix_and_reasons_without_scripts(on_pages):
         page = (await visit.http.get("/balancing")).text
         assert "Missions over agents" in page
         assert "Circuits over devices" in page
+        assert "cannot</small>" not in page, "where a kind cannot go there is nothing to tell"
         assert "local.statevector is free in" in page
         assert re.search(r"planned peak \d+ %, split by speed", page)
         assert re.search(r'aria-label="busy \d+ percent, target \d+ percent"', page)

@@ -16,6 +16,8 @@ def test_devices_their_map_and_jobs_are_shown(on_pages):
         assert "local.statevector" in empty
         assert "None was submitted yet" in empty
         assert "Nothing is limited" in empty
+        assert "10,000,000" in empty, "ten seconds, in microseconds"
+        assert "e+" not in empty
         await visit.node.budgets.put(DEFAULT_TENANT, "lab", unit="shots", limit=1_000, period=Period.DAY)
         gpu = GpuReading(name="H100", busy=0.25, memory_bytes=80, memory_used_bytes=8)
         reading = HostReading(cores=8, busy=0.5, load_1m=1.25, memory_bytes=100, memory_used_bytes=25, gpus=(gpu,))

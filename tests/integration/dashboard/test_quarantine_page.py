@@ -12,6 +12,7 @@ def test_lines_reasons_and_what_became_of_them_are_shown(on_pages):
         await visit.sign_in()
         empty = await visit.http.get("/quarantine")
         assert "every line could be read" in empty.text
+        assert "the newest" not in empty.text
         node = visit.node
         data = b"CEF:0|v|p|1|c|n|5|src=10.0.0.1 dst=10.0.0.2\n<b>nonsense</b>"
         await node.intake.accept(data, tenant=DEFAULT_TENANT, reader="leef")

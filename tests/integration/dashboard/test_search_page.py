@@ -1,8 +1,10 @@
 """The page of searches: a question, its answer, what is wrong with one, and saved hunts."""
 
+import msgspec
 import pytest
 
-from phalanx.intel import ExpandWanted, HypothesisWanted
+from phalanx.core import Put, derive_id, encode
+from phalanx.intel import HUNTS, ExpandWanted, HypothesisWanted
 
 LINE = b"<38>1 2026-01-01T00:00:00Z web-01 sshd 1 - - Failed password for root from 203.0.113.9 port %d ssh2"
 
@@ -44,5 +46,9 @@ def test_what_hunts_found_is_shown(on_pages):
         assert f"/trace/{hunt.hits[0].event}" in page
         assert "by kim &lt;b&gt;" in page
         assert f"hunt={hunt.id}" in page
+        later = msgspec.structs.replace(hunt, id=derive_id(1, "a hunt about something old"), at_ns=hunt.at_ns + 1)
+        await visit.node.store.commit([Put(HUNTS, later.tenant, later.id, encode(later))])
+        page = (await visit.http.get("/search")).text
+        assert 0 < page.index(f"hunt={later.id}") < page.index(f"hunt={hunt.id}"), "newest first"
 
     on_pages(work)

@@ -32,5 +32,9 @@ def test_runs_the_chart_of_one_and_its_assessment_are_shown(on_pages):
         assert "What would change it" in page
         assert "kim" in page
         assert (await visit.http.get("/workflows?run=no-such")).status_code == 404
+        later = derive_id(1, "a run about something old")
+        await engine.submit("attack-path-risk", run_id=later, tenant=DEFAULT_TENANT, inputs=inputs, by="kim")
+        page = (await visit.http.get("/workflows")).text
+        assert 0 < page.index(later) < page.index(run), "newest first"
 
     on_pages(work)

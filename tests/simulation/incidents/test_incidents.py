@@ -20,9 +20,9 @@ def test_the_intrusion_of_the_demo_is_found_expanded_and_one():
     [whole] = [one for one in way["incidents"] if len(one["members"]) > 5]
     [score] = way["scores"]
     assert score["id"] == whole["id"]
-    assert score["rates"]["findings, precision"] == score["rates"]["findings, recall"] == 1.0
-    assert score["rates"]["events, recall"] > 0.7
-    assert score["rates"]["events, precision"] > 0.9
+    assert score["rates"]["precision of findings"] == score["rates"]["recall of findings"] == 1.0
+    assert score["rates"]["recall of events"] > 0.7
+    assert score["rates"]["precision of events"] > 0.9
     assert {case.partition(".")[0] for case in whole["cases"]} == {"ws-07", "fs-01", "app-01", "dc-01", "web-01"}
     assert whole["expanded"]
     assert whole["hunts"]
