@@ -35,6 +35,8 @@ INLINE_BYTES = MIB
 FILE_WORKERS = 4
 # A passphrase or a PIN, as it is read from a file or a descriptor.
 MAX_SECRET_BYTES = 4_096
+# A file of calibrations; that of 68 machines has a tenth of a MiB.
+MAX_SNAPSHOT_FILE_BYTES = 64 * MIB
 # A key server's answer, how long one may take, how often it is asked and how long between.
 MAX_TRANSIT_ANSWER_BYTES = 64 * 1024
 TRANSIT_TIMEOUT_S = 10.0

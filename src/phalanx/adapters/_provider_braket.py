@@ -17,6 +17,7 @@ from phalanx.adapters._braket_documents import braket_model
 from phalanx.adapters._limits import MAX_VENDOR_PAGES
 from phalanx.adapters._provider_emulated import IQM, snapshot_device
 from phalanx.adapters._provider_simulators import OthersSimulator
+from phalanx.adapters._provider_snapshots import provider_snapshots
 from phalanx.adapters._sent import SentMachine, real, stage_by
 from phalanx.core import Circuit, PhalanxError, Rng, Unavailable
 from phalanx.devices import (
@@ -27,6 +28,7 @@ from phalanx.devices import (
     Modality,
     ProviderContext,
     QueueState,
+    Snapshot,
     Stage,
     Status,
     ideal_device,
@@ -60,7 +62,7 @@ class BraketProvider:
 
 def braket_provider(context: ProviderContext, *, account: "Callable[[], Any] | None" = None) -> BraketProvider:
     """The entry point ``braket``. ``account`` opens the one at Amazon; the default is the SDK's."""
-    machines = braket_machines()
+    machines = braket_machines(provider_snapshots(context, IQM))
     found: list[Backend] = []
     if BRAKET in context.hardware:
         opened = (account or AwsAccount)()
@@ -75,10 +77,10 @@ def braket_provider(context: ProviderContext, *, account: "Callable[[], Any] | N
     return BraketProvider(found)
 
 
-def braket_machines() -> list[tuple[str, DeviceModel]]:
-    """Names at Amazon, and the machines as they are emulated here."""
+def braket_machines(of_iqm: Sequence[Snapshot] = ()) -> list[tuple[str, DeviceModel]]:
+    """Names at Amazon, and the machines as they are emulated here; Garnet as it is in ``of_iqm``, else as shipped."""
     found = [(one.vendor_id, one.device) for one in published_machines(BRAKET)]
-    garnet = next(one for one in shipped_snapshots(IQM) if one.head.name == "garnet")
+    garnet = next(one for one in (*of_iqm, *shipped_snapshots(IQM)) if one.head.name == "garnet")
     model = snapshot_device(BRAKET, garnet, Modality.SUPERCONDUCTING, name="iqm-garnet")
     return sorted([*found, (_GARNET, model)], key=lambda pair: pair[1].name)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from phalanx.adapters._provider_snapshots import provider_snapshots
 from phalanx.core import Origin, Unavailable
 from phalanx.devices import (
     Backend,
@@ -13,7 +14,6 @@ from phalanx.devices import (
     SessionLimits,
     Snapshot,
     published_machines,
-    shipped_snapshots,
 )
 
 IQM, QUANDELA = "iqm", "quandela"
@@ -33,7 +33,7 @@ class EmulatedProvider:
 def iqm_provider(context: ProviderContext) -> EmulatedProvider:
     """The entry point ``iqm``: machines from the error profiles that the maker's SDK brings."""
     _only_emulation(context, IQM, "machines of IQM")
-    models = [snapshot_device(IQM, one, Modality.SUPERCONDUCTING) for one in shipped_snapshots(IQM)]
+    models = [snapshot_device(IQM, one, Modality.SUPERCONDUCTING) for one in provider_snapshots(context, IQM)]
     return EmulatedProvider(IQM, [Emulated(one, context.offload) for one in models])
 
 

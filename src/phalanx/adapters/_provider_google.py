@@ -3,6 +3,7 @@ with the vendor and are not reached from here."""
 
 from collections.abc import Sequence
 
+from phalanx.adapters._provider_snapshots import provider_snapshots
 from phalanx.core import Origin, Unavailable
 from phalanx.devices import (
     Backend,
@@ -13,7 +14,6 @@ from phalanx.devices import (
     ProviderContext,
     SessionLimits,
     Snapshot,
-    shipped_snapshots,
 )
 
 GOOGLE = "google"
@@ -29,7 +29,7 @@ class GoogleProvider:
             raise Unavailable(
                 "processors of Google", "only their emulation is here", hint="take google out of devices.hardware"
             )
-        self._backends = tuple(Emulated(_device(one), context.offload) for one in shipped_snapshots(GOOGLE))
+        self._backends = tuple(Emulated(_device(one), context.offload) for one in provider_snapshots(context, GOOGLE))
 
     def backends(self) -> Sequence[Backend]:
         return self._backends

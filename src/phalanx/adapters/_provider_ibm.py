@@ -11,6 +11,7 @@ from typing import Any
 
 from phalanx.adapters._ibm_snapshots import snapshot_of_target
 from phalanx.adapters._limits import MAX_REMEMBERED_JOBS
+from phalanx.adapters._provider_snapshots import provider_snapshots
 from phalanx.adapters._sent import in_our_words, stage_by
 from phalanx.core import Circuit, Clock, LimitExceeded, Offload, Origin, Provenance, Unavailable
 from phalanx.devices import (
@@ -29,7 +30,6 @@ from phalanx.devices import (
     Stage,
     Status,
     listed_price,
-    shipped_snapshots,
 )
 from phalanx.quantum import InvalidCircuit, parse
 
@@ -56,7 +56,7 @@ class IbmProvider:
 def ibm_provider(context: ProviderContext, *, service: Callable[[], Any] | None = None) -> IbmProvider:
     """The entry point ``ibm``. ``service`` opens the account; the default is the SDK's."""
     if IBM not in context.hardware:
-        shipped = shipped_snapshots(IBM)
+        shipped = provider_snapshots(context, IBM)
         return IbmProvider([Emulated(emulated_device(one), context.offload) for one in shipped])
     account = (service or _account)()
     machines = account.backends(simulator=False)

@@ -65,6 +65,12 @@ class Booked:
                 return max(0, start_ns - from_ns) / NS_PER_S
         return math.inf
 
+    def whose(self, device: str, tenant: str, from_ns: int, until_ns: int) -> tuple[str, ...]:
+        """Other tenants whose windows there touch the time in between, by name."""
+        there = self._on.get(device, {}).values()
+        touching = (one.tenant for one in there if one.start_ns < until_ns and one.end_ns > from_ns)
+        return tuple(sorted(set(touching) - {tenant}))
+
     def _taken(self, device: str, tenant: str) -> _Spans:
         """When all of its units are others', in order and apart."""
         found = self._spans.get((device, tenant))

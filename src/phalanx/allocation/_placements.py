@@ -34,6 +34,7 @@ from phalanx.allocation._requirement import Requirement, requirement_of
 from phalanx.allocation._run_times import RunTimes
 from phalanx.allocation._shapes import Shape
 from phalanx.allocation._trying import Trials
+from phalanx.allocation._waiting import JobWait, others_windows, own_window
 from phalanx.allocation.limits import DeviceLimits
 from phalanx.core import NS_PER_S, Circuit, Clock, InvalidInput, Offload, Origin, TenantId
 from phalanx.devices import Chosen, DeviceModel, Fleet, FleetChooser, Job, JobState, Window, Wish
@@ -148,6 +149,19 @@ class Placements:
 
     def leaves_s(self, device: str, tenant: TenantId, /) -> float:
         return self.booked.next_s(device, tenant, self._clock.wall_ns())
+
+    def waits(self, job: Job, *, seen_by: TenantId) -> JobWait | None:
+        """What a job that has not begun waits for, where that is a window."""
+        now_ns = self._clock.wall_ns()
+        if job.state is not JobState.QUEUED or job.handle:
+            return None
+        if job.wishes.not_before_ns > now_ns:
+            return own_window(job)
+        left_s = self.opens_s(job.device, job.tenant)
+        if left_s <= 0.0:
+            return None
+        until_ns = now_ns + round(left_s * NS_PER_S)
+        return others_windows(job, until_ns, self.booked.whose(job.device, job.tenant, now_ns, until_ns), seen_by)
 
     async def told(self, job: Job, /) -> None:
         """A run that completed says how long runs take there."""

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from phalanx.allocation import JobNow, with_wait
 from phalanx.api._auth import Gate
 from phalanx.api._bodies import read_body
 from phalanx.api._replies import Page, page, reply, reply_page
@@ -151,20 +152,24 @@ def job_routes(node: "Node", gate: Gate) -> APIRouter:
     router = APIRouter(prefix="/v1/jobs", tags=["devices"], default_response_class=Response)
     viewer, operator = Depends(gate.needs(Role.VIEWER)), Depends(gate.needs(Role.OPERATOR))
 
-    @router.get("", responses=answer(Job, many=True))
+    def now(job: Job, principal: Principal) -> JobNow:
+        return with_wait(job, node.placements.waits(job, seen_by=principal.tenant))
+
+    @router.get("", responses=answer(JobNow, many=True))
     async def list_jobs(
         request: Request, principal: Annotated[Principal, viewer], asked_page: Annotated[Page, Depends(page)]
     ) -> Response:
-        """Jobs of the caller's tenant, newest first."""
-        jobs = await node.jobs.newest(principal.tenant, limit=asked_page.limit, before=asked_page.after)
+        """Jobs of the caller's tenant, newest first, with the window that each waits for, if it does."""
+        found = await node.jobs.newest(principal.tenant, limit=asked_page.limit, before=asked_page.after)
+        jobs = [now(one, principal) for one in found]
         return reply_page(request, jobs, asked=asked_page, last=jobs[-1].id if jobs else "")
 
-    @router.get("/{job_id}", responses=answer(Job))
+    @router.get("/{job_id}", responses=answer(JobNow))
     async def get_job(job_id: str, principal: Annotated[Principal, viewer]) -> Response:
-        """One job, with its counts and their provenance once it has completed."""
-        return reply(await node.jobs.get(principal.tenant, job_id))
+        """One job, with its counts and their provenance once it has completed; and the window that it waits for."""
+        return reply(now(await node.jobs.get(principal.tenant, job_id), principal))
 
-    @router.post("", responses=answer(Job), openapi_extra=asked(JobRequest))
+    @router.post("", responses=answer(JobNow), openapi_extra=asked(JobRequest))
     async def submit_job(request: Request, principal: Annotated[Principal, operator]) -> Response:
         """Submit a circuit or a program; it is durable when this answers. What does not fit is refused, unwritten."""
         try:
@@ -188,7 +193,7 @@ def job_routes(node: "Node", gate: Gate) -> APIRouter:
             principal.tenant, work, shots=wanted.shots, device=wanted.device, origin=origin, seed=wanted.seed,
             key=wanted.key, wishes=wishes, mitigate=wanted.mitigate, coherence=wanted.coherence,
         )  # fmt: skip
-        return reply(job)
+        return reply(now(job, principal))
 
     @router.post("/{job_id}/cancel", responses=answer(Job))
     async def cancel_job(job_id: str, principal: Annotated[Principal, operator]) -> Response:
@@ -198,4 +203,4 @@ def job_routes(node: "Node", gate: Gate) -> APIRouter:
     return router
 
 
-KINDS: tuple[type, ...] = (WorkerView, WorkerHistory, DeviceView, DeviceDetail, DeviceHistory, Job, JobRequest)
+KINDS: tuple[type, ...] = (WorkerView, WorkerHistory, DeviceView, DeviceDetail, DeviceHistory, Job, JobNow, JobRequest)

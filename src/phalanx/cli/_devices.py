@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -10,7 +11,7 @@ import click
 
 from phalanx.cli._circuits import in_qir
 from phalanx.cli._client import NodeClient, client_options
-from phalanx.cli._devices_jobs import print_job, until_ended
+from phalanx.cli._devices_jobs import print_job, state_of, until_ended
 from phalanx.cli._files import read_file, write_file
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
@@ -217,7 +218,7 @@ def job(job: str | None, client: NodeClient, limit: int, as_json: bool) -> None:
         ("when", time_of("at_ns")),
         ("device", lambda row: row["device"]),
         ("shots", lambda row: str(row["shots"])),
-        ("state", lambda row: row["state"]),
+        ("state", state_of),
         ("error", lambda row: row["error"]),
         ("id", lambda row: row["id"]),
     ]
@@ -239,14 +240,27 @@ def cancel(job: str, client: NodeClient, as_json: bool) -> None:
 @click.option(
     "--to", "target", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to make."
 )
-def refresh(provider: str, target: Path) -> None:
-    """Take the calibrations of PROVIDER out of its installed SDK into a file of arrays, as the package ships one."""
+@click.option(
+    "--as-of", type=click.DateTime(["%Y-%m-%d"]), help="For iqm, whose SDK dates nothing: when that SDK was released."
+)
+def refresh(provider: str, target: Path, as_of: datetime | None) -> None:
+    """Take the calibrations of PROVIDER out of its installed SDK into a file of arrays, as the package ships one.
+
+    A node emulates from that file once its setting `devices.options` names it as `PROVIDER.snapshots`.
+    """
+    if (provider == "iqm") is not (as_of is not None):
+        needed = "its SDK dates nothing: say when it was released" if provider == "iqm" else "its SDK has dates itself"
+        raise click.BadParameter(needed, param_hint="--as-of")
     from phalanx.adapters import google_snapshots, ibm_snapshots, iqm_snapshots
     from phalanx.devices import write_snapshots
 
-    found = {"ibm": ibm_snapshots, "google": google_snapshots, "iqm": iqm_snapshots}[provider]()
+    if as_of is not None:
+        found = iqm_snapshots(as_of.replace(tzinfo=UTC))
+    else:
+        found = ibm_snapshots() if provider == "ibm" else google_snapshots()
     write_file(target, write_snapshots(found))
     click.echo(f"{len(found)} devices, {sum(one.head.n_qubits for one in found):,} qubits from {found[0].head.source}")
+    click.echo(f"used by a node with: phalanx up --set devices.options={provider}.snapshots={target.resolve()}")
 
 
 @devices.command("prices")

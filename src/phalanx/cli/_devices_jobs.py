@@ -1,7 +1,7 @@
 """One job on a device: staying with it until it ends, and showing it with what its outcomes cost."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +29,8 @@ def print_job(client: NodeClient, job: dict[str, Any], as_json: bool) -> None:
         return
     click.echo(f"{job['id']}: {job['state']} on {job['device']}" + (f", {job['error']}" if job["error"] else ""))
     click.echo(f"why there    {job['reason']}")
+    if waits := job.get("waits"):
+        click.echo(f"waits        until {time_of('until_ns')(waits)}: {waits['why']}")
     for move in job["moves"]:
         click.echo(f"{move['kind']:<12} from {move['before']} to {move['after']}: {move['why']}")
     made = job["provenance"]
@@ -52,6 +54,12 @@ def print_job(client: NodeClient, job: dict[str, Any], as_json: bool) -> None:
             f"classically  {beside['value']:.6g} is the lowest: {beside['method']}, {beside['cost']:,} "
             f"{beside['cost_unit']}"
         )
+
+
+def state_of(row: Mapping[str, Any]) -> str:
+    """Cell: the state, and until when it waits for a window."""
+    waits = row.get("waits")
+    return f"{row['state']}, waits until {time_of('until_ns')(waits)}" if waits else str(row["state"])
 
 
 def _print_treatment(treated: dict[str, Any] | None) -> None:

@@ -175,6 +175,9 @@ def _print_job(found: dict[str, Any], *, as_json: bool) -> None:
         return
     made = found["job"]
     click.echo(f"{found['key']}: {made['state']} at {found['at']} on {made['device']}: {made['reason']}")
+    opens = made["wishes"]["not_before_ns"] if made["state"] == "Queued" else 0
+    if opens:
+        click.echo(f"begins when its window opens, {time_of('not_before_ns')(made['wishes'])}")
     if found["own"]:
         click.echo(f"here, since {found['why']}")
     if made["error"]:

@@ -1,6 +1,7 @@
 """Two ways to show a result: JSON for programs, a table for people."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,11 +12,29 @@ import click
 _WHOLE = frozenset({"trace", "id", "when", "first seen"})
 _PIPE_WIDTH = 10_000
 
+_NEGATIVE = re.compile(r"-\.?\d")
+
 Column = tuple[str, Callable[[Mapping[str, Any]], str]]
+
+
+class Command(click.Command):
+    """A command that reads ``-5`` as the number that it is, and says what is wrong with it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption:
+            if not any(_NEGATIVE.match(one) for one in given):
+                raise
+        ctx.ignore_unknown_options = True
+        return super().parse_args(ctx, given)
 
 
 class Group(click.Group):
     """A group that lists its commands with the whole first sentence of each, where click would cut it."""
+
+    command_class = Command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         shown = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]

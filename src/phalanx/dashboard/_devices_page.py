@@ -9,7 +9,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from phalanx.allocation import Explanation
+from phalanx.allocation import Explanation, JobNow, with_wait
 from phalanx.allocation.money import BudgetView
 from phalanx.core import TenantId
 from phalanx.dashboard._limits import (
@@ -23,7 +23,6 @@ from phalanx.dashboard._sections import DEVICES
 from phalanx.devices import (
     DeviceView,
     HistoryNumber,
-    Job,
     WorkerView,
     device_view,
     history_line,
@@ -45,7 +44,7 @@ class DevicesPage:
     chosen: str
     map: Markup
     history: Markup
-    jobs: tuple[Job, ...]
+    jobs: tuple[JobNow, ...]
     workers: tuple[WorkerView, ...]
     policy: str
     placed: tuple[Explanation, ...]
@@ -87,7 +86,10 @@ async def devices_shown(node: "Node", tenant: TenantId, chosen: str) -> DevicesP
         map=drawn,
         history=line,
         workers=tuple(await node.workers.newest()),
-        jobs=tuple(await node.jobs.newest(tenant, limit=MAX_JOBS_SHOWN)),
+        jobs=tuple(
+            with_wait(one, node.placements.waits(one, seen_by=tenant))
+            for one in await node.jobs.newest(tenant, limit=MAX_JOBS_SHOWN)
+        ),
         policy=node.placements.policy,
         placed=tuple(_shortened(one) for one in node.placements.recent(tenant)[:MAX_PLACEMENTS_SHOWN]),
         budgets=tuple([await node.budgets.view(one) for one in await node.budgets.all(tenant)]),

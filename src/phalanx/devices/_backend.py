@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from phalanx.core import Circuit, Clock, Offload, Unavailable
@@ -87,7 +88,7 @@ class ProviderContext:
     ``hardware`` names the providers whose real machines the owner of the node wants, under the credentials that
     their SDKs find; the others emulate. Nothing is ever billed because credentials happen to lie around. ``options``
     are settings of providers, ``PROVIDER.NAME``; ``secret(name, variable)`` gives a credential from the private file
-    that option ``NAME_file`` names, else from the environment variable.
+    that option ``NAME_file`` names, else from the environment variable. Files that options name lie in ``folder``.
     """
 
     offload: Offload
@@ -95,3 +96,4 @@ class ProviderContext:
     hardware: frozenset[str] = frozenset()
     options: Mapping[str, str] = field(default_factory=dict)
     secret: Callable[[str, str], str] = field(default=_no_secret, repr=False)
+    folder: Path = Path()

@@ -359,7 +359,8 @@ async def _devices(
 ) -> tuple[Fleet, Placements, Budgets, Jobs, Routing]:  # fmt: skip
     options = settings.devices.options
     secret = provider_secret(options, settings.node.data_dir)
-    context = ProviderContext(ports.offload, ports.clock, frozenset(settings.devices.hardware), options, secret)
+    hardware, folder = frozenset(settings.devices.hardware), settings.node.data_dir
+    context = ProviderContext(ports.offload, ports.clock, hardware, options, secret, folder)
     fleet = provided_fleet(context, alerts)
     placements = await opened_placements(settings, ports, store, fleet, alerts, ledger)
     budgets = Budgets(store, ports.clock, fleet, ports.offload)
@@ -369,7 +370,7 @@ async def _devices(
         placements,
         budgets,
         jobs,
-        Routing(fleet, jobs, budgets, ports.offload, ports.clock, placements.booked),
+        Routing(fleet, jobs, budgets, ports.offload, ports.clock, placements.booked, placements.limits),
     )
 
 

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 
 from phalanx.allocation import Booked
+from phalanx.allocation.limits import DeviceLimits
 from phalanx.allocation.money import Budgets
 from phalanx.allocation.routing import Aims, Routed, Router
 from phalanx.core import NO_TRACE, NS_PER_S, Circuit, Clock, Offload, TenantId, TraceId, Unavailable
@@ -14,11 +15,12 @@ class Routing:
     """Routes circuits, and submits them where they were routed to."""
 
     def __init__(
-        self, fleet: Fleet, jobs: Jobs, budgets: Budgets, offload: Offload, clock: Clock, booked: Booked
-    ) -> None:
+        self, fleet: Fleet, jobs: Jobs, budgets: Budgets, offload: Offload, clock: Clock, booked: Booked,
+        limits: DeviceLimits | None = None,
+    ) -> None:  # fmt: skip
         self._fleet, self._jobs, self._budgets, self._offload = fleet, jobs, budgets, offload
         self.router = Router()
-        self._clock, self._booked = clock, booked
+        self._clock, self._booked, self._limits = clock, booked, limits
         self._open: OrderedDict[tuple[TenantId, str], tuple[str, float]] = OrderedDict()
 
     async def route(self, tenant: TenantId, circuit: Circuit, shots: int, aims: Aims) -> Routed:
@@ -32,8 +34,10 @@ class Routing:
                 prices[model.name] = (await self._budgets.prices.of(model)).model
         now_ns = self._clock.wall_ns()
         waits_s = {one.name: self._booked.wait_s(one.name, tenant, now_ns, FREE_FOR_S) for one in models}
+        limits = self._limits
+        stale = {one.name: told for one in models if limits is not None and (told := limits.stale(one))}
         return await self._offload.run(
-            self.router.route, circuit, shots, aims, models, prices=prices, waits_s=waits_s
+            self.router.route, circuit, shots, aims, models, prices=prices, waits_s=waits_s, stale=stale
         )  # fmt: skip
 
     async def submit(

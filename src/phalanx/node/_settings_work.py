@@ -110,7 +110,8 @@ class DevicesSection(Section):
         {},
         max_length=64,
         description="Options of providers as `PROVIDER.NAME`, e.g. `ionq.url`; `ionq.key_file` names a private file "
-        "under the data directory that holds a credential. See the reference of devices.",
+        "under the data directory that holds a credential, `ibm.snapshots` the calibrations that are emulated. See the "
+        "reference of devices.",
     )
 
 

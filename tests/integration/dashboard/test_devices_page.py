@@ -2,6 +2,7 @@
 
 import pytest
 
+from phalanx.allocation import Ask
 from phalanx.allocation.money import Period
 from phalanx.core import DEFAULT_TENANT
 from phalanx.devices import GpuReading, HostReading
@@ -34,5 +35,25 @@ def test_devices_their_map_and_jobs_are_shown(on_pages):
         assert "less disturbed" in page, "what was ruled out is there with its reason"
         assert "975.00" in page, "what is left of the budget"
         assert (await visit.http.get("/devices?device=no.such")).status_code == 404
+
+    on_pages(work)
+
+
+@pytest.mark.requirement("QRM-3", "QRM-4")
+def test_a_job_that_waits_for_a_window_says_so_here_and_over_the_api(on_pages):
+    async def work(visit):
+        await visit.sign_in()
+        ask = Ask(demands={"local.statevector": 1}, duration_ns=3_600 * 10**9, earliest_ns=visit.node.clock.wall_ns())
+        await visit.node.reservations.book("lab", ask)
+        circuit = Gates(1).x(0).measure(0).circuit()
+        job = await visit.node.jobs.submit(DEFAULT_TENANT, circuit, shots=25, device="local.statevector")
+        assert "local.statevector is booked by lab" in (await visit.http.get("/devices")).text
+        headers = {"Authorization": f"Bearer {await visit.token()}"}
+        shown = (await visit.http.get(f"/v1/jobs/{job.id}", headers=headers)).raise_for_status().json()
+        assert shown["waits"]["by"] == ["lab"]
+        listed = (await visit.http.get("/v1/jobs", headers=headers)).raise_for_status().json()
+        assert listed["items"][0]["waits"]["why"] == shown["waits"]["why"]
+        # Ends are reckoned in seconds, so they agree to the microsecond only.
+        assert abs(listed["items"][0]["waits"]["until_ns"] - shown["waits"]["until_ns"]) < 10**6
 
     on_pages(work)

@@ -206,3 +206,33 @@ def test_a_managers_job_moves_off_a_device_whose_calibration_breaks():
         assert all(list(one.ask.demands) == [other.device.name] for one in live)
 
     simulated(main, ("a.one", 0.001, 3.0), ("b.two", 0.05, 3.0))
+
+
+@pytest.mark.requirement("QRM-3", "QRM-5")
+def test_a_job_says_until_when_it_waits_and_for_whose_window():
+    async def main(world, desk):
+        now_ns = world.clock.wall_ns()
+        await desk.book("a.one", begins_s=0.0, lasts_s=50.0, tenant="lab")
+        await desk.book("a.one", begins_s=50.0, lasts_s=50.0, tenant="plant")
+        await desk.book("a.one", begins_s=900.0, lasts_s=50.0, tenant="later")
+        waiting = await desk.submit(device="a.one")
+        waits = desk.placements.waits(waiting, seen_by=DEFAULT_TENANT)
+        assert waits is not None
+        assert (waits.until_ns - now_ns) / NS_PER_S == pytest.approx(100.0, abs=0.1)
+        assert (waits.by, waits.own) == (("lab", "plant"), False)
+        assert waits.why == "a.one is booked by lab and plant"
+        hidden = desk.placements.waits(waiting, seen_by=TenantId("lab"))
+        assert hidden is not None
+        assert hidden.why == "a.one is booked by another tenant", "who books is not for every tenant"
+        opens_ns = now_ns + 30 * NS_PER_S
+        early = await desk.submit(device="b.two", wishes=JobWishes(not_before_ns=opens_ns))
+        own = desk.placements.waits(early, seen_by=DEFAULT_TENANT)
+        assert own is not None
+        assert (own.until_ns, own.own, own.by) == (opens_ns, True, (DEFAULT_TENANT,))
+        assert desk.placements.waits(await desk.submit(device="b.two"), seen_by=DEFAULT_TENANT) is None
+        await world.clock.sleep(102.0)
+        begun = await desk.jobs.get(DEFAULT_TENANT, waiting.id)
+        assert begun.state is not JobState.QUEUED
+        assert desk.placements.waits(begun, seen_by=DEFAULT_TENANT) is None
+
+    simulated(main, ("a.one", 0.01, 30.0), ("b.two", 0.05, 3.0))

@@ -58,3 +58,16 @@ def test_a_price_without_source_or_date_is_refused(asked):
     assert asked[-1][3]["shape"] == "per-second"
     assert asked[-1][3]["as_of_ns"] == 1_767_225_600 * 10**9
     assert "1.6 per second in USD" in made.output
+
+
+@pytest.mark.parametrize("limit", ["-5", "-0.5", "-.5"])
+def test_an_amount_below_zero_is_refused_as_one(asked, limit):
+    refused = run("set", "lab", limit, "USD", "--every", "day")
+    assert refused.exit_code == 2
+    assert "Invalid value for 'LIMIT'" in refused.output
+    assert "is not in the range x>=0" in refused.output
+    assert "No such option" not in refused.output
+    misspelt = run("set", "lab", "5", "USD", "--evry", "day")
+    assert "--evry" in misspelt.output
+    assert "--every" in misspelt.output
+    assert asked == []

@@ -61,7 +61,7 @@ BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[1] q;\nbit[1] c;\nh q[0];\
 def job_in(state):
     return {
         "id": "j", "state": state, "device": "a.one", "error": "", "reason": "it fits", "moves": [],
-        "provenance": None, "counts": {"0": 5} if state == "Completed" else {},
+        "provenance": None, "counts": {"0": 5} if state == "Completed" else {}, "wishes": {"not_before_ns": 0},
     }  # fmt: skip
 
 
@@ -83,3 +83,24 @@ def test_who_waits_for_a_job_is_shown_how_it_ended(command, shown, monkeypatch, 
     assert "Running" not in done.output
     assert len(asked) == 4
     assert len(paused) == 3
+
+
+def test_a_job_that_waits_for_a_window_says_until_when_and_whose(capsys, monkeypatch):
+    waits = {"until_ns": 1_900_000_000 * 10**9, "by": ["lab"], "own": False, "why": "a.one is booked by lab"}
+    print_job(Client(), job_in("Queued") | {"waits": waits}, as_json=False)
+    assert "waits        until 2030-03-17 17:46:40: a.one is booked by lab" in capsys.readouterr().out
+    print_job(Client(), job_in("Queued") | {"waits": None}, as_json=False)
+    assert "waits" not in capsys.readouterr().out
+    rows = [job_in("Queued") | {"waits": waits, "at_ns": 1, "shots": 1}, job_in("Running") | {"at_ns": 1, "shots": 1}]
+    monkeypatch.setattr(NodeClient, "pages", lambda *_, **__: rows)
+    listed = CliRunner().invoke(devices, ["job", "--token", "none"], catch_exceptions=False)
+    assert "Queued, waits until 2030-03-17 17:46:40" in listed.output
+    assert listed.output.count("waits until") == 1
+
+
+def test_a_managers_job_that_is_queued_says_when_its_window_opens(monkeypatch):
+    wishes = {"not_before_ns": 1_900_000_000 * 10**9}
+    found = {"key": "k", "at": "hq", "own": False, "job": job_in("Queued") | {"wishes": wishes}}
+    monkeypatch.setattr(NodeClient, "get", lambda *_, **__: found)
+    shown = CliRunner().invoke(manager, ["job", "k", "--token", "none"], catch_exceptions=False)
+    assert "begins when its window opens, 2030-03-17 17:46:40" in shown.output

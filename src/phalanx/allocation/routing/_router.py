@@ -49,14 +49,18 @@ def judge(aims: Aims, ways: Sequence[Way]) -> Routed:
 
 
 def _why(aims: Aims, one: Way, best: Way) -> str:
-    told = f"fidelity {one.fidelity:.3g}, {one.seconds:.3g} s, {one.money:.4g} {aims.currency}"
+    told = f"fidelity {one.fidelity:.3g}, {one.seconds:.3g} s, {one.money:.4g} {aims.currency}{_aged(one)}"
     return f"loses least: {told}" if one is best else f"loses more than {best.name}: {told}"
+
+
+def _aged(one: Way) -> str:
+    return f" ({one.stale}; no fresher machine fits)" if one.stale else ""
 
 
 def _reason(aims: Aims, best: Way, fit: Sequence[Way], ways: Sequence[Way]) -> str:
     told = (
         f"{best.name} ({best.kind.value}): fidelity {best.fidelity:.3g} in {best.seconds:.3g} s "
-        f"for {best.money:.4g} {aims.currency}"
+        f"for {best.money:.4g} {aims.currency}{_aged(best)}"
     )
     other = next((one for one in fit if one.kind is not best.kind), None)
     if other is not None:
@@ -78,6 +82,7 @@ class Router:
     def route(
         self, circuit: Circuit, shots: int, aims: Aims, models: Sequence[DeviceModel], *,
         prices: Mapping[str, PriceModel] | None = None, waits_s: Mapping[str, float] | None = None,
+        stale: Mapping[str, str] | None = None,
     ) -> Routed:  # fmt: skip
         """Where ``shots`` of a circuit go."""
-        return judge(aims, ways_of(circuit, shots, aims, models, self.learned, self._layouts, prices, waits_s))
+        return judge(aims, ways_of(circuit, shots, aims, models, self.learned, self._layouts, prices, waits_s, stale))

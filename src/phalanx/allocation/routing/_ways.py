@@ -8,13 +8,13 @@ from enum import StrEnum
 import msgspec
 
 from phalanx.allocation._board import Board
-from phalanx.allocation._deciding import Decider
+from phalanx.allocation._deciding import Decider, Decision
 from phalanx.allocation._layouts import Layouts, standing_of
 from phalanx.allocation._requirement import requirement_of
 from phalanx.allocation.money import run_seconds
 from phalanx.allocation.routing._learning import Expectations
 from phalanx.allocation.routing._limits import BY_CIRCUIT, LAID_OUT, MAX_LATE, OVERHEAD_S, QUEUED_JOB_S
-from phalanx.core import Circuit, InvalidInput, PhalanxError
+from phalanx.core import Circuit, InvalidInput, Origin, PhalanxError
 from phalanx.devices import DeviceModel, Modality, Money, PriceModel, check_fits, check_runs
 from phalanx.quantum import CircuitFeatures, features
 from phalanx.quantum.simulators import plan
@@ -60,6 +60,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     """One way as it is expected to be. ``late`` is the chance that it misses the deadline; ``why_not`` rules it out.
 
     ``expected_s`` is the time before it was corrected by what was learned: what ``Expectations.took`` is told.
+    ``stale`` says how old the calibration is where that is more than the limit of the machine.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     why_not: str = ""
     note: str = ""
     expected_s: float = 0.0
+    stale: str = ""
 
 
 def loss_of(aims: Aims, *, seconds: float, money: float, fidelity: float) -> float:
@@ -90,27 +92,50 @@ def expected_loss(aims: Aims, way: Way) -> float:
 def ways_of(
     circuit: Circuit, shots: int, aims: Aims, models: Sequence[DeviceModel], learned: Expectations, layouts: Layouts,
     prices: Mapping[str, PriceModel] | None = None, waits_s: Mapping[str, float] | None = None,
+    stale: Mapping[str, str] | None = None,
 ) -> list[Way]:  # fmt: skip
     """Every device as a way: simulators as classical ones, machines and their emulations as quantum ones.
 
     The quantum ones are shortlisted, and laid out on the best few. ``prices`` go before those of the models;
-    ``waits_s`` are added to what providers say of their queues.
+    ``waits_s`` are added to what providers say of their queues. Machines that are ``stale``, by name and in words, are
+    ways only where no fresher machine fits.
     """
     task = _Task(circuit, features(circuit), shots, aims, learned, prices or {}, waits_s or {})
     found = [_simulated(task, one) for one in models if one.kind is Modality.SIMULATOR and _routed(one)]
     quantum = [one for one in models if one.kind is not Modality.SIMULATOR and not one.only_by_name]
     if not quantum:
         return found
-    board = Board([standing_of(one) for one in quantum])
-    decision = Decider(board, "shortlist", k=LAID_OUT).decide(requirement_of(task.counts, shots=shots))
-    by_name = {one.name: one for one in quantum}
+    decision, left_out = _shortlisted(task, quantum, stale or {})
+    by_name, told = {one.name: one for one in quantum}, stale or {}
     for one in decision.considered():
         if one.fits and one.name in decision.shortlist:
-            found.append(_laid_out(task, by_name[one.name], layouts))
+            way = _laid_out(task, by_name[one.name], layouts)
+            found.append(msgspec.structs.replace(way, stale=told.get(one.name, "")))
+        elif one.name in left_out:
+            why = f"{told[one.name]}, and a fresher machine fits"
+            found.append(_none(one.name, Kind.QUANTUM, why))
         else:
             why = f"is not among the best {LAID_OUT} of the shortlist" if one.fits else one.reason
             found.append(_none(one.name, Kind.QUANTUM, why))
     return found
+
+
+def _shortlisted(
+    task: "_Task", quantum: Sequence[DeviceModel], stale: Mapping[str, str]
+) -> tuple[Decision, frozenset[str]]:  # fmt: skip
+    """The best few, and which were left out for their age: as placement does, none where no fresher machine fits."""
+    board = Board([standing_of(one) for one in quantum])
+    decider, wanted = Decider(board, "shortlist", k=LAID_OUT), requirement_of(task.counts, shots=task.shots)
+    machines = {one.name for one in quantum if one.origin is Origin.HARDWARE}
+    left_out = {one.name for one in decider.decide(wanted).considered() if one.fits and one.name in stale}
+    for name in left_out:
+        board.set_open(name, is_open=False)
+    decision = decider.decide(wanted)
+    if not left_out or any(one.fits and one.name in machines for one in decision.considered()):
+        return decision, frozenset(left_out)
+    for name in left_out:
+        board.set_open(name, is_open=True)
+    return decider.decide(wanted), frozenset()
 
 
 @dataclass(frozen=True, slots=True)

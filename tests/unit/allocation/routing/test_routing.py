@@ -147,3 +147,21 @@ def test_times_and_fidelities_follow_what_was_seen():
     assert learned.seconds("other", 10.0, math.inf)[0] == 10.0
     assert learned.fidelity(0.8) == pytest.approx(0.4, abs=0.03)
     learned.took("q", 0.0, 1.0)  # nothing was expected: nothing is learned
+
+
+@pytest.mark.requirement("LRN-3", "QRM-10")
+def test_a_stale_machine_is_a_way_only_where_no_fresher_one_fits():
+    old = {"far.old": "was calibrated 60 h ago, more than 48 h"}
+    models = [SIMULATOR, machine("far.old", two=0.0005), machine("far.new", two=0.002), machine("far.small", n=4)]
+    aims = Aims(worth=1_000.0, only="quantum")
+    assert Router().route(wide(), 100, aims, models).name == "far.old", "it is the better one, whatever its age"
+    found = Router().route(wide(), 100, aims, models, stale=old)
+    assert found.name == "far.new"
+    reasons = {one.way.name: one.reason for one in found.ways}
+    assert reasons["far.old"] == "was calibrated 60 h ago, more than 48 h, and a fresher machine fits"
+    without = [one for one in models if one.name != "far.new"]
+    alone = Router().route(wide(), 100, aims, without, stale=old)
+    assert alone.name == "far.old", "the one that is left is too small"
+    assert "was calibrated 60 h ago, more than 48 h; no fresher machine fits" in alone.reason
+    emulated = [dataclasses.replace(machine("far.emulated", two=0.002), origin=Origin.EMULATED), *without]
+    assert Router().route(wide(), 100, aims, emulated, stale=old).name == "far.old", "an emulation is no machine"

@@ -1,0 +1,43 @@
+"""What a job that has not begun waits for, where that is a window: until when, and whose it is."""
+
+import msgspec
+
+from phalanx.core import DEFAULT_TENANT, TenantId
+from phalanx.devices import Job
+
+SOMEBODY = "another tenant"
+
+
+class JobWait(msgspec.Struct, frozen=True, kw_only=True):
+    """``by`` are those whose windows it waits for; ``own``: it is its own, and the job begins in it.
+
+    Who books is for the owners of the node, so others are told ``another tenant``.
+    """
+
+    until_ns: int
+    by: tuple[str, ...]
+    own: bool
+    why: str
+
+
+class JobNow(Job, frozen=True, kw_only=True, tag="device-job"):
+    """A job, and what it waits for as calendar and device are now."""
+
+    waits: JobWait | None = None
+
+
+def own_window(job: Job) -> JobWait:
+    """It begins when the window opens that was booked for it."""
+    why = f"the window booked for it on {job.device} has not opened"
+    return JobWait(until_ns=job.wishes.not_before_ns, by=(job.tenant,), own=True, why=why)
+
+
+def others_windows(job: Job, until_ns: int, by: tuple[str, ...], seen_by: TenantId) -> JobWait:
+    """Others have booked its device, now or before it could end."""
+    named = by if seen_by == DEFAULT_TENANT else (SOMEBODY,)
+    why = f"{job.device} is booked by {' and '.join(named)}"
+    return JobWait(until_ns=until_ns, by=named, own=False, why=why)
+
+
+def with_wait(job: Job, waits: JobWait | None) -> JobNow:
+    return JobNow(**{name: getattr(job, name) for name in job.__struct_fields__}, waits=waits)
