@@ -5,6 +5,9 @@ import click
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table
 from phalanx.cli._settings import SettingsSource, settings_options
 
+# Connection strings may hold a password.
+_SECRET = frozenset({"store.dsn", "allocation.calendar_dsn"})
+
 
 @click.group(cls=Group, short_help="Show the settings in force and where each came from.")
 def config() -> None:
@@ -23,7 +26,7 @@ def show(source: SettingsSource, as_json: bool) -> None:
     rows = []
     for dotted in setting_names():
         section, name = dotted.split(".")
-        secret = dotted == "store.dsn" and values[section][name]
+        secret = dotted in _SECRET and values[section][name]
         rows.append(
             {
                 "setting": dotted,

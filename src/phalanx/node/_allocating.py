@@ -65,8 +65,9 @@ async def opened_allotments(
     settings: Settings, ports: Ports, store: Store, desk: tuple[Fleet, Placements, Jobs, Budgets, AuditSink],
     line: tuple[Bus, Cluster | None], services: Services, telemetry: Telemetry,
 ) -> Allotted:  # fmt: skip
-    """The calendar in ``store``, served to other nodes with placements and jobs where the settings say so; or a manager
-    elsewhere.
+    """The calendar in ``store`` or in one that several nodes share; or a manager elsewhere.
+
+    It is served to other nodes, with placements and jobs, where the settings say so.
     """
     batches = opened_batches(settings, ports, store)
     (bus, cluster), wanted = line, settings.cluster
@@ -78,10 +79,12 @@ async def opened_allotments(
     if wanted.manager:
         if wanted.manages:
             raise InvalidInput("cluster.manages", f"{wanted.manager} is the manager: this node is none")
+        if ports.calendar is not None:
+            raise InvalidInput("allocation.calendar_dsn", f"{wanted.manager} is the manager, and keeps the calendar")
         asking = ManagerLine(bus, wanted.manager, ports.clock)
         managed = ManagedWork(asking, bus.process, store, ports.clock, ports.ids, placements, jobs, audit)
         return Allotted(ManagedReservations(asking, ports.ids), batches, managed)
-    made = await _own_reservations(settings, ports, store, fleet, placements.booked)
+    made = await _own_reservations(settings, ports, ports.calendar or store, fleet, placements.booked)
     services.start("calendar", made.watch)
     if cluster is not None and wanted.manages:
         met = cluster
@@ -98,12 +101,16 @@ async def opened_allotments(
 async def _own_reservations(
     settings: Settings, ports: Ports, store: Store, fleet: Fleet, booked: Booked
 ) -> Reservations:
-    """What this node brings is declared unless somebody has said otherwise."""
+    """What this node brings is declared unless somebody has said otherwise.
+
+    In a calendar of several nodes a device of one name is one device, and workers bear the name of their node.
+    """
     made = Reservations(store, ports.clock, ports.ids, booked)
     known = {one.name for one in await made.resources()}
     brought = [Bookable(name=device.name) for device in fleet.devices()]
     workers = settings.node.workers
-    brought.append(Bookable(name=WORKERS, capacity=workers, reserve=min(1, workers - 1), kind="workers"))
+    at_work = WORKERS if ports.calendar is None else f"{WORKERS}.{settings.node.name}"
+    brought.append(Bookable(name=at_work, capacity=workers, reserve=min(1, workers - 1), kind="workers"))
     for one in brought:
         if one.name not in known:
             await made.declare(one)

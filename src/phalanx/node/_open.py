@@ -44,6 +44,7 @@ from phalanx.node._vault import make_wrapper
 
 _KEY = Path("keys/node.key")
 _KERNELS = Path("kernels")
+_CALENDAR_SCHEMA = "phalanx_calendar"
 _ANCHOR_KEY = Path("keys/anchor.key")
 _FIRST_ANCHOR_ALGORITHM = SLH_DSA_SHA2_128S
 
@@ -112,6 +113,7 @@ async def open_ports(
             endpoints=NetworkProbe(offload),
             cluster=line,
             join_token=join_token,
+            calendar=await _shared_calendar(settings, stack) if alone and not existing else None,
             machine=machine_name(),
             host=OsHostMetrics(),
             asks=lambda ca: stack.enter_context(contextlib.closing(HttpAsker(ca))),
@@ -166,3 +168,13 @@ async def _postgres(settings: Settings, stack: contextlib.AsyncExitStack, *, alo
     journals = await PostgresJournals.connect(dsn)
     stack.push_async_callback(journals.close)
     return store, journals
+
+
+async def _shared_calendar(settings: Settings, stack: contextlib.AsyncExitStack) -> Store | None:
+    """In a schema of its own, which nobody holds alone: whoever books there expects it as it was read."""
+    dsn = settings.allocation.calendar_dsn
+    if not dsn:
+        return None
+    store = await PostgresStore.open(dsn, schema=_CALENDAR_SCHEMA)
+    stack.push_async_callback(store.close)
+    return store

@@ -106,6 +106,8 @@ class Ports:
     segments of events; without it there is nothing to search in. ``host`` says how the machine is; without it nobody
     does.
 
+    ``calendar`` keeps the reservations of several nodes; without it they are in ``store``.
+
     ``cluster`` is there where the settings ask for one, and ``join_token`` where the node was handed one.
 
     ``key_wrapper`` makes what opens the vault's root; it may ask a person, so it is called only
@@ -134,6 +136,7 @@ class Ports:
     noise: Noise = Noise()
     loop_watch: LoopWatcher | None = None
     kernels: KernelCompiler | None = None
+    calendar: Store | None = None
     cluster: ClusterLine | None = None
     join_token: JoinToken | None = None
     machine: str = ""

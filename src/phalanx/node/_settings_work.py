@@ -147,6 +147,11 @@ class AllocationSection(Section):
     places: tuple[PlaceSetting, ...] = Field(
         (), max_length=16, description="Schedulers that batch jobs may be routed to: `[[allocation.places]]`."
     )
+    calendar_dsn: str = Field(
+        "",
+        description="Connection string of a PostgreSQL database (extra `postgres`) that keeps the calendar of "
+        "reservations for several nodes, each of which has a store of its own. Empty: in the node's store.",
+    )
     advance: bool = Field(
         default=False,
         description="Book backfill windows for a tenant's jobs that come at the same hour of most days. Measured on a "
