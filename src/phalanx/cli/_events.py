@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from functools import partial
 from typing import Any, BinaryIO
+from urllib.parse import quote
 
 import click
 
 from phalanx.cli._client import NodeClient, client_options
-from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable, time_of
 from phalanx.cli._show import limit_option
 
 _MAX_WAITS = 120
@@ -122,6 +123,27 @@ def list_events(client: NodeClient, limit: int, as_json: bool) -> None:
         ("id", lambda row: row["id"]),
     ]
     print_table("Events", rows, columns, empty=_NO_EVENTS)
+
+
+@events.command("show")
+@click.argument("event")
+@client_options
+@json_option
+def show(event: str, client: NodeClient, as_json: bool) -> None:
+    """EVENT whole: the line as it came, every field of its source, and what its OCSF view leaves out."""
+    found = client.get(f"/v1/events/{quote(event, safe='')}")
+    if as_json:
+        print_json(found)
+        return
+    click.echo(f"{found['log_source']}, read as {found['reader']}\n{printable(found['raw'])}\n")
+    for name, value in found["fields"].items():
+        click.echo(printable(f"  {name}={value}"))
+    shown = found["ocsf"]
+    click.echo(f"\nas OCSF: {shown['class_name']} ({shown['class_uid']})")
+    unmapped = ", ".join(shown.get("unmapped", ())) or "nothing"
+    click.echo(printable(f"  kept under unmapped: {unmapped}"))
+    for field, why in found["lossy"].items():
+        click.echo(printable(f"  says less than the field: {field} ({why})"))
 
 
 def _short(value: object) -> str:

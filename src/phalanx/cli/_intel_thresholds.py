@@ -1,5 +1,6 @@
 """`phalanx intel thresholds`, `phalanx intel feedback`: thresholds that move, and what people said of findings."""
 
+import shlex
 from typing import Any
 
 import click
@@ -97,7 +98,7 @@ def feedback(client: NodeClient, as_json: bool) -> None:
         print_json(found)
         return
     columns: list[Column] = [
-        ("rule", lambda row: row["rule"]), ("right", lambda row: str(row["right"])),
+        ("what", lambda row: row["title"]), ("rule", lambda row: row["rule"]), ("right", lambda row: str(row["right"])),
         ("wrong", lambda row: str(row["wrong"])), ("duplicate", lambda row: str(row["duplicate"])),
         ("false", lambda row: f"{row['false_share']:.0%} ({row['false_share_low']:.0%}-{row['false_share_high']:.0%})"),
         ("raises its threshold by", lambda row: f"{row['raised']:.2f}"),
@@ -105,6 +106,7 @@ def feedback(client: NodeClient, as_json: bool) -> None:
     print_table("Opinions", found, columns, empty="nobody said anything yet")
     for row in found:
         for one in row["advice"]:
-            told = f"all {one['wrong']} findings of {row['rule']} on {one['host']} were wrong"
-            command = f"phalanx intel suppress add --rule {row['rule']} --host {one['host']} --reason '{told}'"
+            told = f"all {one['wrong']} findings of {row['title']} on {one['host']} were wrong"
+            named = f"--rule {shlex.quote(row['rule'])} --host {shlex.quote(one['host'])}"
+            command = f"phalanx intel suppress add {named} --reason {shlex.quote(told)}"
             click.echo(printable(f"{told}: {command}"))

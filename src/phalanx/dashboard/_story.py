@@ -27,6 +27,7 @@ from phalanx.dashboard._seals import Seal, Seals
 from phalanx.dashboard._stations import Tag, is_held, origin_tags, outcome_tag
 from phalanx.incidents import CORRELATIONS, DECISIONS, PROPOSALS, REHEARSALS, ActionProposal, Correlation, Rehearsal
 from phalanx.intel import FINDINGS, HUNTS, QUARANTINE, Hunt, Quarantine, ocsf_view
+from phalanx.intel.reading import mapping_of
 from phalanx.workflows import ASSESSMENTS, STEP_RESULTS, StepResult
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ _ORDERS = frozenset({"mission", "assigned"})
 
 @dataclass(frozen=True, slots=True)
 class EventFacts:
-    """One accepted event as it is shown: the line itself, its fields, and OCSF as a view of it."""
+    """One accepted event as it is shown: the line itself, its fields, and OCSF as a view of it.
+
+    ``lossy`` names the fields of which that view holds only a part, and why.
+    """
 
     id: str
     time_ns: int
@@ -62,6 +66,7 @@ class EventFacts:
     raw: str
     fields: Mapping[str, Any]
     ocsf: Mapping[str, Any]
+    lossy: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +159,7 @@ def _event_facts(event: Event) -> EventFacts:
         raw=event.raw.decode(errors="replace"),
         fields=event.fields(),
         ocsf={name: value for name, value in ocsf_view(event).items() if name != "raw_data"},
+        lossy=mapping_of(event).lossy,
     )
 
 

@@ -30,8 +30,11 @@ from phalanx.intel.signs import BROKEN_KEY
 from phalanx.telemetry import waypoint_of, waypoint_put
 
 CONFIRMED_SIGN = "confirmed-crypto-sign"
-# The rules that find signs which carry their proof.
-SIGN_RULES = (BROKEN_KEY.name, "crypto-sign-confirmed")
+# The rules that find signs which carry their proof, and patterns that a person said are right.
+SIGN_RULES = (
+    BROKEN_KEY.name, "crypto-sign-confirmed", "ciphertext-gathering-confirmed", "key-exchange-downgrade-confirmed",
+    "traffic-copying-confirmed",
+)  # fmt: skip
 _POLICY = "migration-v1"
 _TARGET = Entity("crypto", "keys and sealed data")
 _WHY = (

@@ -7,7 +7,7 @@ A suppression has a reason and counts what it swallowed, in the commit in which 
 stay where they are, and when it is ended findings are made again. Both are recorded in the ledger.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Final
 
@@ -37,6 +37,8 @@ from phalanx.core import (
     encode,
     id_time_ns,
 )
+from phalanx.intel._detector import Pattern
+from phalanx.intel._known_rules import check_rule
 from phalanx.intel._limits import MAX_REASON_CHARS, MAX_SUPPRESSIONS
 from phalanx.intel._merging import Sighting
 from phalanx.intel._queries import Findings
@@ -110,8 +112,12 @@ class OpinionWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class Judgements:
     """Suppressions and opinions of every tenant."""
 
-    def __init__(self, store: Store, clock: Clock, audit: AuditSink, events: EventSink | None = None) -> None:
-        """``events`` takes what a confirmed sign becomes; without it none does."""
+    def __init__(
+        self, store: Store, clock: Clock, audit: AuditSink, events: EventSink | None = None,
+        rules: Callable[[], Iterable[Pattern]] = tuple,
+    ) -> None:  # fmt: skip
+        """``events`` takes what a confirmed sign becomes; without it none does. ``rules`` are those in force."""
+        self._rules = rules
         self._events = events
         self._store = store
         self._clock = clock
@@ -122,7 +128,10 @@ class Judgements:
         return [one for one, _ in await suppressions_of(self._store, tenant)]
 
     async def suppress(self, tenant: TenantId, wanted: SuppressionWanted, *, by: str) -> Suppression:
-        """Make no such findings from now on. Raises ``InvalidInput`` when it names nothing or gives no reason."""
+        """Make no such findings from now on.
+
+        Raises ``InvalidInput`` when it names nothing, or a rule that there is not, or gives no reason.
+        """
         if not (wanted.rule or wanted.host or wanted.entity):
             raise InvalidInput("suppression", "names neither a rule nor a host nor an entity")
         reason = reason_of(wanted.reason)
@@ -136,6 +145,8 @@ class Judgements:
         known = len(await self.suppressions(tenant))
         if known >= MAX_SUPPRESSIONS:
             raise LimitExceeded("suppressions", maximum=MAX_SUPPRESSIONS, seen=known + 1)
+        if wanted.rule:
+            await check_rule(wanted.rule, self._rules(), self._store, tenant)
         now_ns = self._clock.wall_ns()
         made = Suppression(
             id=derive_id(now_ns, "suppression", tenant, wanted.rule, wanted.host, wanted.entity, by),

@@ -124,7 +124,7 @@ def finding_of(seen: Sighting, *, found_at_ns: int) -> Finding:
     """A new finding. Its trace is its first event."""
     rule = seen.rule
     quoted = quote(rule.fields, seen.first)
-    where = f"Seen on {_told(seen.host)}"
+    where = f"Seen on {_told(seen.host, seen.entities)}"
     told = f" {where}: {quoted}." if quoted else f" {where}."
     told = f" {seen.told.rstrip('.')}.{told}" if seen.told else told
     return Finding(
@@ -202,7 +202,7 @@ def finding_waypoint(finding: Finding) -> Waypoint:
         room="intel",
         stage="finding",
         at_ns=finding.found_at_ns,
-        summary=f"{finding.title} on {_told(finding.case.rpartition('@')[0])}",
+        summary=f"{finding.title} on {_told(finding.case.rpartition('@')[0], finding.entities)}",
         rule=finding.rule,
         severity=finding.severity.name.lower(),
         case=finding.case,
@@ -210,7 +210,11 @@ def finding_waypoint(finding: Finding) -> Waypoint:
     )
 
 
-def _told(place: str) -> str:
+def _told(place: str, entities: Iterable[Entity]) -> str:
+    """A place as people read it: a source by its own name, of which a case's holds only the letters."""
     if place == UNKNOWN_HOST:
         return "an unknown host"
-    return f"the source {place.removeprefix(_SOURCE)}" if place.startswith(_SOURCE) else place
+    if not place.startswith(_SOURCE):
+        return place
+    name = next((one.value for one in entities if one.type == "source"), place.removeprefix(_SOURCE))
+    return f"the sources {name}" if ", " in name else f"the source {name}"

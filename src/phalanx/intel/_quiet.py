@@ -88,16 +88,15 @@ async def _begun(store: Store, tenant: TenantId, now_ns: int) -> _Heard:
 async def _tell(watch: Watch, tenant: TenantId, silences: list[Silence], rhythms: Rhythms) -> None:
     """One event for each source, so that each is a finding about itself; beyond a few, one for all."""
     names = ", ".join(one.source for one in silences[:_NAMED])
-    if len(silences) == rhythms.known:
-        names = f"every source ({names})"
+    told = f"every source ({names})" if len(silences) == rhythms.known else names
     worst = max(silences, key=lambda one: one.silent_s)
-    watch.tools.get(AlertSink).alert(AlertLevel.WARNING, "intel", f"quiet: {names}", silent_s=round(worst.silent_s, 1))
+    watch.tools.get(AlertSink).alert(AlertLevel.WARNING, "intel", f"quiet: {told}", silent_s=round(worst.silent_s, 1))
     if len(silences) > _NAMED:
         await _submit(watch, tenant, names, worst, among=len(silences))
     else:
         for one in silences:
             await _submit(watch, tenant, one.source, one, among=len(silences))
-    watch.progress(f"quiet: {names}", done=len(silences))
+    watch.progress(f"quiet: {told}", done=len(silences))
 
 
 async def _submit(watch: Watch, tenant: TenantId, source: str, silence: Silence, *, among: int) -> None:

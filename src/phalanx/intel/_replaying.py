@@ -27,6 +27,7 @@ from phalanx.core import (
     derive_id,
     encode,
     event_id,
+    is_id,
     split_event_id,
 )
 from phalanx.intel._intake import Intake
@@ -98,8 +99,7 @@ class Replays:
 
     async def line(self, tenant: TenantId, line: str) -> tuple[Quarantine, int, bytes | None]:
         """A quarantined line by its id: its group, its place there, and the whole of it. Raises ``NotFound``."""
-        kept = await self._group(tenant, line)
-        row = split_event_id(line)[1]
+        kept, row = await self._group(tenant, line)
         for place, bad in enumerate(kept.lines):
             if bad.row == row:
                 lines = await self._events.lines(tenant, kept.batch)
@@ -116,26 +116,31 @@ class Replays:
         if reader:
             check_reader(reader)
         if only:
-            groups = {kept.id: kept for kept in [await self._group(tenant, line) for line in only]}
-            wanted = {split_event_id(line)[1] for line in only}
-            kept_groups, last = list(groups.values()), ""
+            groups: dict[str, tuple[Quarantine, set[int]]] = {}
+            for line in only:
+                kept, row = await self._group(tenant, line)
+                groups.setdefault(kept.id, (kept, set()))[1].add(row)
+            to_read, last = list(groups.values()), ""
         else:
-            kept_groups = await self._events.quarantine(tenant, after=after, limit=MAX_REPLAY_GROUPS)
-            wanted, last = set(), kept_groups[-1].id if len(kept_groups) == MAX_REPLAY_GROUPS else ""
+            found = await self._events.quarantine(tenant, after=after, limit=MAX_REPLAY_GROUPS)
+            to_read = [(kept, {bad.row for bad in kept.lines}) for kept in found]
+            last = found[-1].id if len(found) == MAX_REPLAY_GROUPS else ""
         out = ReplayOut(next=last)
-        for kept in kept_groups:
+        for kept, wanted in to_read:
             out = out.plus(await self._replay_group(kept, by, reader, wanted))
         if out.replayed:
             await self._record(tenant, by, reader, out)
         return out
 
-    async def _group(self, tenant: TenantId, line: str) -> Quarantine:
-        """The group that a line is in: the last one that begins with it or before it, in its batch."""
+    async def _group(self, tenant: TenantId, line: str) -> tuple[Quarantine, int]:
+        """The group that a line is in (the last one that begins with it or before it, in its batch), and its row."""
+        if not is_id(line):
+            raise NotFound("quarantined line", line)
         batch, row = split_event_id(line)
         for first in range(row, -1, -1):
             stored = await self._store.get(QUARANTINE, tenant, event_id(batch, first))
             if stored is not None:
-                return decode(stored.value, Quarantine)
+                return decode(stored.value, Quarantine), row
             if row - first > MAX_PAGE_ROWS:
                 break
         raise NotFound("quarantined line", line)
@@ -146,21 +151,21 @@ class Replays:
         version = 0 if stored is None else stored.version
         lines = await self._events.lines(kept.tenant, kept.batch) if kept.batch else None
         done = () if known is None else known.done
-        out = ReplayOut()
+        out, carried = ReplayOut(), set[int]()
         if done and not done[-1].batch:
             # A plan that was not carried out, or of which nobody knows whether it was.
             if lines is None:
                 return ReplayOut(gone=len(kept.lines))
             done, version, batch = await self._carry_out(kept, done, version, lines)
-            out = ReplayOut(replayed=len(done[-1].rows), batches=(batch,))
+            out, carried = ReplayOut(replayed=len(done[-1].rows), batches=(batch,)), set(done[-1].rows)
         before = {row for one in done for row in one.rows}
         left = [
             bad.row
             for bad in kept.lines
             # What a detector failed on was read and is an event already.
-            if bad.row not in before and (not wanted or bad.row in wanted) and _DETECTOR_FAILED not in bad.reason
+            if bad.row not in before and bad.row in wanted and _DETECTOR_FAILED not in bad.reason
         ]
-        out = out.plus(ReplayOut(before=len(before) - out.replayed))
+        out = out.plus(ReplayOut(before=len((before - carried) & wanted)))
         if lines is None or len(done) >= MAX_REPLAYS:
             return out.plus(ReplayOut(gone=len(left)))
         how = reader or kept.reader

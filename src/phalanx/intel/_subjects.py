@@ -62,6 +62,8 @@ ENTITY_FIELDS: Mapping[str, Mapping[str, str]] = {
     },
     "zeek": {"id.orig_h": "ip", "id.resp_h": "ip", "query": "domain", "host": "domain"},
 }
+# How an event of the node's own names several sources.
+_AND = ", "
 _NOTHING = ("", "-", "::1", "127.0.0.1")
 
 
@@ -88,7 +90,12 @@ def place_of(event: Event, host_names: Mapping[str, str]) -> str:
     """What the event's case is named after: its host, or else the source that it is about."""
     host = host_of(event, host_names)
     source = source_of(event) if host == UNKNOWN_HOST else None
-    return host if source is None else _NOT_IN_A_NAME.sub("_", str(source).lower())
+    if source is None:
+        return host
+    first, *others = source.value.split(_AND)
+    n_sources = event.get("sources")
+    more = f"-and-{n_sources - 1 if isinstance(n_sources, int) else len(others)}-more" if others else ""
+    return _NOT_IN_A_NAME.sub("_", f"{source.type}:{first}{more}".lower())
 
 
 def entities_of(event: Event, host: str) -> tuple[Entity, ...]:

@@ -1,6 +1,7 @@
 """What people ask and say of thresholds, and the ledger's part in it. See ``_adapting``."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -63,10 +64,11 @@ class RuleFeedback(msgspec.Struct, frozen=True, kw_only=True):
     """What people said of one rule's findings: the latest word on each.
 
     ``false_share`` is the part that was wrong, with an interval of 95 %; ``raised`` how far that raises its threshold,
-    for a rule that has one.
+    for a rule that has one. ``title`` is what the rule is called; its name may be a UUID.
     """
 
     rule: str
+    title: str
     right: int
     wrong: int
     duplicate: int
@@ -162,7 +164,8 @@ class Thresholds:
         for rule, tally in tallied(opinions).items():
             share = tally.false_share
             told.append(RuleFeedback(
-                rule=rule, right=tally.right, wrong=tally.wrong, duplicate=tally.duplicate,
+                rule=rule, title=await self._title(tenant, opinions, rule),
+                right=tally.right, wrong=tally.wrong, duplicate=tally.duplicate,
                 false_share=share.value, false_share_low=share.low, false_share_high=share.high,
                 raised=standing[rule].raised if rule in standing else 0.0,
                 advice=await self._advice(tenant, [one for one in opinions.values() if one.rule == rule]),
@@ -201,6 +204,15 @@ class Thresholds:
                 break
             after = rows[-1].key
         return latest
+
+    async def _title(self, tenant: TenantId, opinions: Mapping[str, Opinion], rule: str) -> str:
+        """What the rule is called, by the newest of its findings that there still is; a rule's name may be a UUID."""
+        findings = Findings(self._store)
+        named = sorted((finding for finding, one in opinions.items() if one.rule == rule), reverse=True)
+        for finding in named[:ADVICE_FINDINGS]:
+            with suppress(NotFound):
+                return (await findings.get(tenant, finding)).title
+        return rule
 
     async def _advice(self, tenant: TenantId, opinions: list[Opinion]) -> tuple[SuppressionAdvice, ...]:
         if sum(one.verdict is Verdict.WRONG for one in opinions) < ADVICE_WRONG:

@@ -279,7 +279,7 @@ async def build_node(
         node = Node(
             settings=settings, clock=clock, ids=ports.ids, offload=offload, store=store, telemetry=telemetry,
             alerts=alerts, tokens=Tokens(store, ports.entropy, clock), intake=intake, sentinel=sentinel, jobs=jobs,
-            judgements=Judgements(store, clock, ledger, OwnEvents(intake, clock)),
+            judgements=Judgements(store, clock, ledger, OwnEvents(intake, clock), lambda: sentinel.rules.patterns),
             events=log[0], archive=log[1], findings=findings, bus=bus, cluster=cluster, assembly=assembly, swarm=swarm,
             hunts=opened_hunts(log, findings, sentinel, store, ledger, ports, indicators), indicators=indicators,
             assessments=Assessments(store), responses=responses, cases=Cases(store), noise=noise, vault=vault,

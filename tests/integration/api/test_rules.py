@@ -33,10 +33,17 @@ def test_a_suppression_swallows_findings_and_says_how_many_until_it_is_ended(on_
         wanted = {"rule": "event-log-cleared", "host": "FS-01.corp.example", "reason": "backup clears it nightly"}
         for bad in ({"reason": "x"}, {"rule": "x", "reason": " "}, {"rule": "x", "reason": "y", "for_s": -1}):
             assert (await api.http.post("/v1/suppressions", json=bad)).status_code == 422
+        for misspelt in ("event-log-clear", "windows event log cleared"):
+            refused = await api.http.post("/v1/suppressions", json=wanted | {"rule": misspelt})
+            assert refused.status_code == 422
+            assert "did you mean event-log-cleared" in refused.text
+        for known in ("beaconing", "indicator address 192.0.2.1", "model-logons"):
+            other = {"rule": known, "host": "elsewhere", "reason": "known without a finding of it"}
+            (await api.http.post("/v1/suppressions", json=other)).raise_for_status()
         made = (await api.http.post("/v1/suppressions", json=wanted)).raise_for_status().json()
         await api.intrusion()
         assert (await api.http.get("/v1/findings")).json()["items"] == []
-        (shown,) = (await api.http.get("/v1/suppressions")).json()["items"]
+        *_, shown = (await api.http.get("/v1/suppressions")).json()["items"]
         assert (shown["findings"], shown["hits"], shown["reason"]) == (1, 1, "backup clears it nightly")
         (await api.http.post(f"/v1/suppressions/{made['id']}/end")).raise_for_status()
         await api.intrusion()

@@ -82,8 +82,9 @@ def test_harvesting_is_found_in_flows_and_proposes_a_migration_once_a_person_say
             body = json.dumps({"verdict": verdict, "reason": "a tap"}).encode()
             answer = await api.http.post(said, content=body)
             assert answer.status_code == 200, answer.text
-        (confirmed,) = [one for one in await get("/v1/findings") if one["rule"] == "crypto-sign-confirmed"]
+        (confirmed,) = [one for one in await get("/v1/findings") if one["rule"] == "traffic-copying-confirmed"]
         assert confirmed["hits"] == 1
+        assert confirmed["techniques"] == ["T1020.001"], "of the pattern, not of broken keys"
         assert "traffic-mirrored-outward" in confirmed["explanation"]
         (decision,) = [one for one in await get("/v1/decisions") if one["authority"] == "migration-v1"]
         assert decision["outcome"] == "refused"

@@ -1,5 +1,7 @@
 """The page of quarantine: what could not be read, why, and what became of it."""
 
+import re
+
 import pytest
 
 from phalanx.core import DEFAULT_TENANT, TenantId
@@ -14,7 +16,7 @@ def test_lines_reasons_and_what_became_of_them_are_shown(on_pages):
         assert "every line could be read" in empty.text
         assert "the newest" not in empty.text
         node = visit.node
-        data = b"CEF:0|v|p|1|c|n|5|src=10.0.0.1 dst=10.0.0.2\n<b>nonsense</b>"
+        data = b"CEF:0|v|p|1|c|n|5|src=10.0.0.1 dst=10.0.0.2 spt=none\n<b>nonsense</b>"
         await node.intake.accept(data, tenant=DEFAULT_TENANT, reader="leef")
         await node.settled()
         page = await visit.http.get("/quarantine")
@@ -26,7 +28,10 @@ def test_lines_reasons_and_what_became_of_them_are_shown(on_pages):
         await replays.replay(DEFAULT_TENANT, by="anna", reader="cef")
         page = await visit.http.get("/quarantine")
         assert page.text.count("nothing yet") == 1
-        assert page.text.count('href="/v1/events/') == 1
+        (event,) = re.findall('href="(/trace/[^"]+)"', page.text)
+        shown = await visit.http.get(event)
+        assert shown.status_code == 200
+        assert "<code>spt</code> (src_endpoint.port cannot hold it)" in shown.text
 
     on_pages(work)
 

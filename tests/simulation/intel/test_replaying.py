@@ -117,6 +117,36 @@ def test_lines_are_shown_whole_and_named_ones_alone_are_taken():
     run(main)
 
 
+def test_named_lines_of_several_chunks_bring_no_neighbours_in():
+    async def main(intake, sentinel, events, replays):
+        for number in (10, 20):
+            lines = CEF % number + b"\n" + CEF % (number + 1)
+            await intake.accept(lines, tenant=DEFAULT_TENANT, reader="suricata")
+        await sentinel.drained()
+        first, second = await events.quarantine(DEFAULT_TENANT)
+        named = [first.id, second.id[:-1] + "1"]
+        again = replays(whole())
+        out = await again.replay(DEFAULT_TENANT, by="t", reader="cef", only=named)
+        assert (out.replayed, out.before) == (2, 0)
+        await sentinel.drained()
+        assert sorted(event.raw for event in await events.recent(DEFAULT_TENANT)) == [CEF % 10, CEF % 21]
+        out = await again.replay(DEFAULT_TENANT, by="t", reader="cef", only=[first.id[:-1] + "1", named[1]])
+        assert (out.replayed, out.before) == (1, 1)
+
+    run(main)
+
+
+@pytest.mark.parametrize("line", ["nosuch", "", "x" * 300, "01a21b29-b782-7577-84c4-97393590ffff"])
+def test_a_line_that_there_is_not_is_not_found(line):
+    async def main(intake, sentinel, events, replays):
+        with pytest.raises(NotFound):
+            await replays(whole()).line(DEFAULT_TENANT, line)
+        with pytest.raises(NotFound):
+            await replays(whole()).replay(DEFAULT_TENANT, by="t", only=[line])
+
+    run(main)
+
+
 def test_what_the_journal_no_longer_has_is_said_to_be_gone():
     async def main(intake, sentinel, events, replays):
         await intake.accept(CEF % 1 + b"\n" + CEF % 2, tenant=DEFAULT_TENANT, reader="suricata")

@@ -310,6 +310,7 @@ def test_a_suppression_is_advised_where_all_findings_of_a_host_were_wrong_and_ma
                 await judgements.say(DEFAULT_TENANT, finding.id, OpinionWanted(verdict=Verdict.WRONG), by="ann")
             (told,) = await house.thresholds.feedback(DEFAULT_TENANT)
             assert [(one.host, one.wrong) for one in told.advice] == [("h", 3)]
+            assert told.title == LOUD.title, "a rule's name may say nothing to a person"
             assert await judgements.suppressions(DEFAULT_TENANT) == []
             assert await house.thresholds.labels(DEFAULT_TENANT) == {finding.id: False for finding in found}
             await judgements.say(DEFAULT_TENANT, found[0].id, OpinionWanted(verdict=Verdict.RIGHT), by="ben")

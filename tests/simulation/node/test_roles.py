@@ -112,7 +112,7 @@ def test_a_sentinel_hears_a_source_go_quiet_and_not_the_node_starting_again():
             await node.clock.sleep(100)
             [finding] = await node.findings.list(DEFAULT_TENANT)
             assert finding.rule == "source-went-quiet"
-            assert "windows/process_creation/sysmon" in finding.explanation
+            assert "Seen on the source windows/process_creation/sysmon:" in finding.explanation
             assert [str(one) for one in finding.entities] == ["source:windows/process_creation/sysmon"]
             assert finding.case.startswith("source:windows_process_creation_sysmon@")
             await node.settled()

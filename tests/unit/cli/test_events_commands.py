@@ -88,3 +88,23 @@ def test_fields_of_any_length_leave_the_list_a_list(monkeypatch):
     shown = CliRunner().invoke(events, ["list", "--url", "http://node"]).output
     assert "pid=1" in shown
     assert len(shown) < 1_000
+
+
+def test_one_event_is_shown_whole_with_what_its_view_leaves_out(monkeypatch):
+    asked = []
+
+    def get(_, path):
+        asked.append(path)
+        return {
+            "log_source": "cef/firewall", "reader": "cef", "raw": "CEF:0|…", "fields": {"spt": "abc", "colour": "red"},
+            "ocsf": {"class_name": "Network Activity", "class_uid": 4001, "unmapped": {"colour": "red", "spt": "abc"}},
+            "lossy": {"spt": "src_endpoint.port cannot hold it"},
+        }  # fmt: skip
+
+    monkeypatch.setattr(NodeClient, "get", get)
+    told = CliRunner().invoke(events, ["show", "an/id"])
+    assert told.exit_code == 0, told.output
+    assert asked == ["/v1/events/an%2Fid"]
+    for text in ("cef/firewall, read as cef", "colour=red", "Network Activity (4001)", "unmapped: colour, spt",
+                 "spt (src_endpoint.port cannot hold it)"):  # fmt: skip
+        assert text in told.output

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from phalanx.core import EventBatch, InvalidInput, LimitExceeded, LogSource, TenantId
-from phalanx.intel._detector import Hit
+from phalanx.intel._detector import Hit, Pattern
 from phalanx.intel._errors import InvalidRule, UnsupportedRule
 from phalanx.intel._limits import MAX_ROUTES, MAX_RULE_FILE_BYTES, MAX_RULES
 from phalanx.intel.sigma._correlation import CorrelationRule, Correlator, Watch
@@ -99,6 +99,11 @@ class RuleSet:
 
     def __len__(self) -> int:
         return len(self.rules) + len(self.correlations)
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """What findings may be of: the rules, and the correlations."""
+        return (*self.rules.values(), *self.correlations.values())
 
     @property
     def digest(self) -> str:

@@ -18,9 +18,16 @@ from hypothesis import strategies as st
 
 from phalanx.cli._intel_signs import signs
 from phalanx.core import DEFAULT_TENANT, BatchId, EventBatch, InvalidInput, LogSource, TenantId
+from phalanx.incidents import SIGN_RULES
+from phalanx.intel import load_rules
 from phalanx.intel.signs import (
     CLASSICAL_BITS,
+    COLLECTED,
+    CONFIRMABLE,
+    COPIED,
+    DOWNGRADED,
     GRADES,
+    MIRRORED,
     CanaryKey,
     Certainty,
     DowngradeDetector,
@@ -240,3 +247,17 @@ def test_only_what_is_proven_is_believed(primes):
     ):  # fmt: skip
         with pytest.raises(InvalidInput):
             proven_fields(msgspec.structs.replace(told, **wrong))
+
+
+@pytest.mark.requirement("INT-7")
+@pytest.mark.parametrize("pattern", [MIRRORED, COPIED, COLLECTED, DOWNGRADED], ids=lambda one: one.name)
+def test_a_confirmed_pattern_is_a_finding_with_the_techniques_of_the_pattern(pattern):
+    columns = {"sign": [pattern.name], "certainty": ["confirmed"]}
+    batch = EventBatch(
+        DEFAULT_TENANT, BatchId("b"), LogSource("phalanx", "crypto-sign", ""), "own", 0, range(1), [0], [b""], columns
+    )
+    (hit,) = load_rules().evaluate(batch)
+    assert pattern.name in CONFIRMABLE
+    assert hit.rule.name in SIGN_RULES, "and proposes to migrate"
+    assert hit.rule.techniques
+    assert set(hit.rule.techniques) <= set(pattern.techniques)
