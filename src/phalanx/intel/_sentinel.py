@@ -129,6 +129,8 @@ class Sentinel:
 
     def use(self, rules: RuleSet) -> None:
         """Put ``rules`` in force from the next chunk on. They go on with what those before were waiting for."""
+        # Until then they are shown with what is counted by now; when they are put in force they take it again.
+        rules.take_costs(self._rules)
         self._next_rules = rules
 
     def hand_to(self, hand: Hand) -> None:

@@ -29,12 +29,18 @@ def test_rules_are_renewed_on_demand_and_what_changed_is_told_and_recorded(tmp_p
             (tmp_path / "strange.yml").write_text(OWN.replace("odd-word", "strange").replace("user:", "user|expand:"))
             done = await node.rules.reload(by="anna")
             assert done.added == ("odd-word",)
-            assert [one.file for one in done.refused] == ["strange.yml"]
+            ((file, reason),) = [(one.file, one.reason) for one in done.refused]
+            assert file == "strange.yml"
+            assert "expand" in reason
+            assert "strange.yml" not in reason, "the file is named beside it"
             await node.intake.accept(LINE, tenant=DEFAULT_TENANT)
             await node.sentinel.drained()
             assert "odd-word" in [one.rule for one in await node.findings.list(DEFAULT_TENANT)]
             (row,) = [one for one in node.rules.view(DEFAULT_TENANT).rules if one.name == "odd-word"]
             assert (row.hits, row.log_source) == (1, "linux/sshd")
+            await node.rules.reload(by="anna")
+            (row,) = [one for one in node.rules.view(DEFAULT_TENANT).rules if one.name == "odd-word"]
+            assert row.hits == 1, "also before a next chunk is read"
             (tmp_path / "own.yml").write_text("title: [")
             with pytest.raises(InvalidRule):
                 await node.rules.reload(by="anna")

@@ -64,6 +64,12 @@ class Answer:
     split: bool = False
     retry_after_s: float | None = None
 
+    @property
+    def trouble(self) -> str:
+        """Why a parcel of one item was not taken; empty when it was."""
+        too_large = "it is too large for the peer" if self.split else ""
+        return self.problem or self.never or self.again.get(0, "") or self.refused.get(0, "") or too_large
+
 
 TAKEN = Answer()
 

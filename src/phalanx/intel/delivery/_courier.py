@@ -166,6 +166,20 @@ class Courier:
         async with self._interrupting():
             return await self._send([item], [form])
 
+    async def send_letter(self, ident: str, item: Item) -> Answer:
+        """Tell a dead letter out of turn; taken, it counts as told and is no letter any more. Raises ``Unsendable``."""
+        form = self.sink.encode(item)
+        async with self._interrupting():
+            answer = await self._send([item], [form])
+            if not answer.trouble:
+                now_ns, state = self._clock.wall_ns(), self.state
+                await self._keep(
+                    Delete(SINK_LETTERS, self.plan.tenant, ident), delivered=state.delivered + 1,
+                    bytes_sent=state.bytes_sent + len(form), last_delivered_at_ns=now_ns,
+                )  # fmt: skip
+                self.tally.told(1, len(form), refused=0, lost=0, at_ns=now_ns)
+        return answer
+
     async def lose(self, letters: Sequence[Delete]) -> None:
         """Drop dead letters beyond the bound; they count as lost."""
         async with self._interrupting():
@@ -276,7 +290,8 @@ class Courier:
         n = min(answer.again, default=len(sendable))
         letters = {id(sendable[place]): why for place, why in answer.refused.items() if place < n}
         done = span if n == len(sendable) else self._before(sendable[n - 1], span)
-        await self._settle(done, letters, delivered=n - len(letters), sent=sum(map(len, forms[:n])))
+        sent = sum(len(form) for place, form in enumerate(forms[:n]) if place not in answer.refused)
+        await self._settle(done, letters, delivered=n - len(letters), sent=sent)
         if answer.again:
             await self._rest(self.plan.retry.pause_s(0, answer.retry_after_s, self._rng), notices=False)
 

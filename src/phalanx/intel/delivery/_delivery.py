@@ -182,17 +182,14 @@ class Delivery:
         return found[:limit]
 
     async def resend(self, tenant: TenantId, name: str, letter: str) -> Told:
-        """Send a dead letter again; it is kept until it is taken."""
+        """Send a dead letter again; it is kept until it is taken, and counts as told then."""
         courier, found = self.courier(tenant, name), await self._letter(tenant, name, letter)
         started_ns = self._clock.monotonic_ns()
         try:
-            answer = await courier.send_one(found.item)
+            answer = await courier.send_letter(letter, found.item)
         except Unsendable as error:
             answer = Answer(never=error.reason)
-        told = _told(name, found.item.id, answer, (self._clock.monotonic_ns() - started_ns) / 1e6)
-        if told.taken:
-            await self._store.commit([Delete(SINK_LETTERS, tenant, letter)])
-        return told
+        return _told(name, found.item.id, answer, (self._clock.monotonic_ns() - started_ns) / 1e6)
 
     async def discard(self, tenant: TenantId, name: str, letter: str) -> None:
         await self._letter(tenant, name, letter)
@@ -250,7 +247,5 @@ class Delivery:
 
 
 def _told(sink: str, item: str, answer: Answer, took_ms: float) -> Told:
-    problem = answer.problem or answer.never or answer.again.get(0, "") or answer.refused.get(0, "")
-    if answer.split:
-        problem = problem or "it is too large for the peer"
+    problem = answer.trouble
     return Told(sink=sink, item=item, taken=not problem, problem=problem, took_ms=round(took_ms, 3))

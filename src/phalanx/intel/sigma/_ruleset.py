@@ -171,6 +171,10 @@ class RuleSet:
     def take_over(self, before: "RuleSet") -> None:
         """Go on in place of ``before``: what correlations of the same name wait for, and what the same rules cost."""
         self._correlator.take_over(before._correlator)  # noqa: SLF001 - of the same class
+        self.take_costs(before)
+
+    def take_costs(self, before: "RuleSet") -> None:
+        """Count on from what the same rules cost and brought in ``before``."""
         self.timer = before.timer
         known = {cost.name: cost for cost in before.costs() if cost.asked}
         for number, rule in enumerate(self._rules):
@@ -245,12 +249,14 @@ def read_folder(folder: Path, *, strict: bool = False) -> tuple[list[Part], list
     parts: list[Part] = []
     refused = []
     for file in files:
+        where = str(file.relative_to(folder))
         try:
             if file.stat().st_size > MAX_RULE_FILE_BYTES:
-                raise InvalidRule(file.name, "file", f"longer than {MAX_RULE_FILE_BYTES} bytes")
-            parts += parse_file(file.read_bytes(), where=str(file.relative_to(folder)))
+                raise InvalidRule(where, "file", f"longer than {MAX_RULE_FILE_BYTES} bytes")
+            parts += parse_file(file.read_bytes(), where=where)
         except InvalidRule as error:
             if strict and not isinstance(error, UnsupportedRule):
                 raise
-            refused.append(Refused(str(file.relative_to(folder)), error.message, isinstance(error, UnsupportedRule)))
+            reason = error.message.removeprefix(f"{where}: ")
+            refused.append(Refused(where, reason, isinstance(error, UnsupportedRule)))
     return parts, refused

@@ -7,7 +7,17 @@ import pytest
 
 from phalanx.core import DEFAULT_TENANT, BatchId, Expect, Finding, Severity
 from phalanx.intel import FINDINGS, BatchEntry, finding_put, read_chunk
-from phalanx.intel.delivery import FINDING, Courier, Feed, Notices, ParcelBounds, RetryPolicy, SinkPlan, TellingStore
+from phalanx.intel.delivery import (
+    FINDING,
+    Courier,
+    Delivery,
+    Feed,
+    Notices,
+    ParcelBounds,
+    RetryPolicy,
+    SinkPlan,
+    TellingStore,
+)
 from phalanx.telemetry import Alerts, Telemetry
 from phalanx.testing import SimWorld
 from phalanx.testing.contracts import item_like
@@ -106,6 +116,29 @@ def test_what_is_below_the_severity_is_left_out_and_what_is_refused_is_a_dead_le
         assert (state.delivered, state.refused, state.skipped) == (1, 1, 1)
 
     in_world(work, min_severity=Severity.LOW)
+
+
+def test_a_dead_letter_that_is_taken_when_it_is_sent_again_counts_as_told():
+    async def work(place):
+        clock = place.world.clock
+        delivery = Delivery(
+            place.store, place.notices, [place.courier], [], clock=clock, ids=place.world.ids, node="n"
+        )  # fmt: skip
+        await place.record(finding(2, severity=Severity.LOW))
+        await place.run(5)
+        (letter,) = await delivery.letters(DEFAULT_TENANT, "s")
+        assert not (await delivery.resend(DEFAULT_TENANT, "s", letter.id)).taken
+        assert [one.id for one in await delivery.letters(DEFAULT_TENANT, "s")] == [letter.id]
+        place.sink.refuses = lambda _: False
+        assert (await delivery.resend(DEFAULT_TENANT, "s", letter.id)).taken
+        assert place.told == [("02", 1)]
+        view = await delivery.sink(DEFAULT_TENANT, "s")
+        assert (view.delivered, view.refused, view.dead_letters) == (1, 1, 0)
+        assert view.items_per_s > 0
+        assert view.bytes_sent == len(place.sink.encode(letter.item))
+        assert view.last_delivered_at_ns > letter.at_ns
+
+    in_world(work)
 
 
 def test_an_item_that_has_no_form_small_enough_is_a_dead_letter_and_the_next_ones_go_on():
