@@ -25,6 +25,11 @@ from phalanx.messaging import Marking
 _DISTRIBUTIONS: Final = {"0": Marking.AMBER_STRICT, "4": Marking.AMBER}
 _TECHNIQUE: Final = re.compile(r"T\d{4}(?:\.\d{3})?")
 _MAX_VALUE_CHARS: Final = 64 * 1024
+# What attributes and objects said that STIX has no place for; it goes along and is written again.
+_SAID: Final = ("category", "comment", "uuid", "timestamp", "first_seen", "last_seen")
+_SAID_OF_OBJECTS: Final = (
+    "name", "uuid", "meta-category", "description", "comment", "template_uuid", "template_version",
+)  # fmt: skip
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -82,6 +87,9 @@ class _EventReader:
         self._uuid = _uuid(event.get("uuid"), f"{where}.uuid")
         self._author = self._identity()
         self._kept: list[Mapping[str, Any]] = []
+        # The closest marking of what is kept in the report: it is as close as that.
+        self._kept_marking: Marking | None = None
+        self._observed: set[str] = set()
 
     def objects(self) -> list[StixObject]:
         made = [self._author]
@@ -117,11 +125,13 @@ class _EventReader:
         tags = _tags(one)
         marking = max(filter(None, (self._marking, _marking(tags, ""))), default=None)
         said = {"x_misp_type": kind, "x_misp_value": value, "x_misp_to_ids": bool(one.get("to_ids"))}
-        for name in ("category", "comment", "uuid"):
+        for name in _SAID:
             if isinstance(one.get(name), str) and one[name]:
                 said[f"x_misp_{name}"] = one[name]
+        if others := [tag for tag in tags if not tag.lower().startswith("tlp:")]:
+            said["x_misp_tags"] = others
         if holder is not None:
-            said["x_misp_object"] = {key: holder[key] for key in ("name", "uuid", "meta-category") if key in holder}
+            said["x_misp_object"] = _holder(holder)
             said["x_misp_object_relation"] = str(one.get("object_relation", ""))
         made = [self._technique(each) for each in _techniques(one, tags)]
         if kind == "vulnerability":
@@ -134,10 +144,20 @@ class _EventReader:
         plain = observable_of(kind, value)
         if plain is None:
             self.unmapped.append(kind)
-            self._kept.append({key: item for key, item in one.items() if key not in ("Tag", "Galaxy")})
+            self._keep(one, holder, marking)
             return made
         head = {"type": plain["type"], "spec_version": "2.1", "id": observable_id(plain["type"], plain)}
+        if head["id"] in self._observed:
+            # An observable is there once, and has what the first attribute said.
+            self._keep(one, holder, marking)
+            return made
+        self._observed.add(head["id"])
         return [*made, checked(head | plain | said | _marked(marking), where=where)]
+
+    def _keep(self, one: Mapping[str, Any], holder: Mapping[str, Any] | None, marking: Marking | None) -> None:
+        kept = {key: item for key, item in one.items() if key != "Galaxy"}
+        self._kept.append(kept if holder is None else kept | {"x_misp_object": _holder(holder)})
+        self._kept_marking = max(filter(None, (self._kept_marking, marking)), default=None)
 
     def _indicator(
         self, one: Mapping[str, Any], pattern: str, language: str, tags: Sequence[str], said: Mapping[str, Any],
@@ -200,8 +220,14 @@ class _EventReader:
             "published": self._stamp, "report_types": ["threat-report"], "object_refs": refs,
             **({"labels": labels} if labels else {}), **kept, "x_misp_date": date,
             "x_misp_threat_level_id": str(self._event.get("threat_level_id", "4")),
-            "x_misp_analysis": str(self._event.get("analysis", "0")), **_marked(self._marking),
+            "x_misp_analysis": str(self._event.get("analysis", "0")),
+            **_marked(max(filter(None, (self._marking, self._kept_marking)), default=None)),
         }, where=self._where)  # fmt: skip
+
+
+def _holder(one: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of a MISP object besides its attributes."""
+    return {key: one[key] for key in _SAID_OF_OBJECTS if one.get(key)}
 
 
 def _list(holder: Mapping[str, Any], name: str, where: str) -> list[Mapping[str, Any]]:

@@ -44,7 +44,7 @@ def misp_event(objects: Sequence[StixObject], *, organisation: str, unmarked: Ma
         "publish_timestamp": str(stamp), "published": True, "analysis": str(said.get("x_misp_analysis", "2")),
         "threat_level_id": str(said.get("x_misp_threat_level_id", "2")), "distribution": _DISTRIBUTIONS[closest],
         "Orgc": _author(objects, said, author), "Tag": list(tags.values()),
-        "Attribute": [*attributes, *said.get("x_misp_unmapped", ())], "Object": list(holders.values()),
+        "Attribute": [*attributes, *_kept(said, holders, stamp)], "Object": list(holders.values()),
     }}  # fmt: skip
 
 
@@ -65,15 +65,34 @@ def _attributes(
     for one in objects:
         marking = book.marking_of(one, unmarked=unmarked)
         for made in _of_object(one, stamp):
-            if marking > whole and one.markings:
-                made["Tag"] = [_tlp_tag(marking)]
+            closer = [_tlp_tag(marking)] if marking > whole and one.markings else []
+            if tags := [*closer, *({"name": str(tag)} for tag in one.raw.get("x_misp_tags", ()))]:
+                made["Tag"] = tags
             holder = one.raw.get("x_misp_object")
             if isinstance(holder, dict) and isinstance(holder.get("uuid"), str):
-                there = holders.setdefault(holder["uuid"], {**holder, "timestamp": str(stamp), "Attribute": []})
-                there["Attribute"].append(made | {"object_relation": str(one.raw.get("x_misp_object_relation", ""))})
+                relation = str(one.raw.get("x_misp_object_relation", ""))
+                _holder(holders, holder, stamp).append(made | {"object_relation": relation})
             else:
                 plain.append(made)
     return plain, holders
+
+
+def _holder(holders: dict[str, dict[str, Any]], one: Mapping[str, Any], stamp: int) -> list[dict[str, Any]]:
+    there = holders.setdefault(str(one["uuid"]), {**one, "timestamp": str(stamp), "Attribute": []})
+    attributes: list[dict[str, Any]] = there["Attribute"]
+    return attributes
+
+
+def _kept(said: Mapping[str, Any], holders: dict[str, dict[str, Any]], stamp: int) -> list[dict[str, Any]]:
+    """Attributes that have no form in STIX, as they came: by themselves, and into the objects that they are of."""
+    plain = []
+    for one in said.get("x_misp_unmapped", ()):
+        holder = one.get("x_misp_object")
+        if isinstance(holder, dict) and isinstance(holder.get("uuid"), str):
+            _holder(holders, holder, stamp).append({key: one[key] for key in one if key != "x_misp_object"})
+        else:
+            plain.append(one)
+    return plain
 
 
 def _of_object(one: StixObject, stamp: int) -> list[dict[str, Any]]:
@@ -83,11 +102,13 @@ def _of_object(one: StixObject, stamp: int) -> list[dict[str, Any]]:
         kind = str(raw["x_misp_type"])
         made = {
             "uuid": str(raw.get("x_misp_uuid", own_uuid)), "type": kind, "value": str(raw.get("x_misp_value", "")),
-            "category": str(raw.get("x_misp_category") or category_of(kind)), "timestamp": seconds,
+            "category": str(raw.get("x_misp_category") or category_of(kind)),
+            "timestamp": str(raw.get("x_misp_timestamp") or seconds),
             "to_ids": bool(raw.get("x_misp_to_ids")), "distribution": "5",
             "comment": str(raw.get("x_misp_comment", "")),
         }  # fmt: skip
-        return [made]
+        seen = {name: str(raw[f"x_misp_{name}"]) for name in ("first_seen", "last_seen") if f"x_misp_{name}" in raw}
+        return [made | seen]
     if one.type == "indicator":
         return _of_indicator(one, own_uuid, seconds)
     if one.type == "vulnerability":

@@ -195,3 +195,67 @@ def test_hostile_documents_are_refused_or_read(value):
             read_misp(json.dumps(document).encode())
         except (InvalidInput, LimitExceeded):
             continue
+
+
+def uuid_of(number):
+    return str(uuid.UUID(int=number, version=4))
+
+
+def said_of(document):
+    """What each attribute says, by its UUID, with the object that it is of."""
+    inner = document["Event"]
+    held = [(None, one) for one in inner["Attribute"]]
+    held += [
+        ({key: holder.get(key) for key in ("name", "uuid", "template_uuid", "template_version", "description")}, one)
+        for holder in inner["Object"] for one in holder["Attribute"]
+    ]  # fmt: skip
+    names = ("type", "value", "category", "to_ids", "comment", "timestamp", "first_seen", "last_seen")
+    return {
+        one["uuid"]: (
+            {name: one.get(name) or "" for name in names}, one.get("object_relation", ""),
+            {tag["name"] for tag in one.get("Tag", ())}, holder,
+        )
+        for holder, one in held
+    }  # fmt: skip
+
+
+def test_every_attribute_says_when_it_is_written_again_what_it_said():
+    made = pymisp.MISPEvent()
+    made.from_dict(info="Twice seen", date="2026-01-02", timestamp=1_767_400_000, uuid=uuid_of(1))
+    made.add_tag("tlp:green")
+    plain = [
+        ("ip-src", "198.51.100.1", False), ("ip-dst", "198.51.100.1", False), ("domain", "c2.example", True),
+        ("domain", "c2.example", False), ("hostname", "c2.example", False), ("text", "words", False),
+        ("vulnerability", "CVE-2021-44228", False),
+    ]  # fmt: skip
+    for place, (kind, value, to_ids) in enumerate(plain):
+        one = made.add_attribute(
+            kind, value, to_ids=to_ids, comment=f"number {place}",
+            first_seen="2025-12-01T00:00:00.000000+00:00", last_seen="2025-12-02T00:00:00.000000+00:00",
+        )  # fmt: skip
+        one.uuid = uuid_of(1_000 + place)
+        one.add_tag("kind:test")
+    holder = made.add_object(name="file", strict=False, description="a file")
+    holder.uuid = uuid_of(2_000)
+    for place, (relation, value) in enumerate((("filename", "y.exe"), ("entropy", "7.9"), ("md5", "12" * 16))):
+        holder.add_attribute(relation, value).uuid = uuid_of(2_001 + place)
+    came = {"Event": json.loads(made.to_json())}
+    held = [*came["Event"]["Attribute"], *came["Event"]["Object"][0]["Attribute"]]
+    for place, one in enumerate(held):
+        one["timestamp"] = str(1_767_200_000 + place)  # `pymisp` leaves it out once it has changed an attribute
+    objects = read_misp(json.dumps(came).encode()).objects
+    out = misp_event(objects, organisation="us", unmarked=Marking.AMBER)
+    assert len(said_of(out)) == len(held)
+    assert said_of(out) == said_of(came)
+    again = read_misp(json.dumps(out).encode()).objects
+    assert misp_event(again, organisation="us", unmarked=Marking.AMBER) == out
+
+
+def test_what_is_kept_in_a_report_closes_it():
+    made = pymisp.MISPEvent()
+    made.from_dict(info="i", date="2026-01-02", timestamp=1_767_400_000, uuid=uuid_of(1))
+    made.add_tag("tlp:green")
+    made.add_attribute("text", "for few eyes").add_tag("tlp:red")
+    objects = read_misp(json.dumps({"Event": json.loads(made.to_json())}).encode()).objects
+    (report,) = [one for one in objects if one.type == "report"]
+    assert MarkingBook(objects).marking_of(report) is Marking.RED
