@@ -109,6 +109,10 @@ class Directory:
             raise LimitExceeded("MAX_INSTANCES", maximum=MAX_INSTANCES, seen=len(self._instances) + 1)
         self._instances[name] = Instance(name, tuple(addresses), epoch)
 
+    def adjourn(self, name: str) -> None:
+        """An instance is over: its name leads to nobody any more, and makes room for another."""
+        self._instances.pop(name, None)
+
     def instance(self, name: str) -> Instance | None:
         return self._instances.get(name)
 

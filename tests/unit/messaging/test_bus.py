@@ -22,6 +22,7 @@ from phalanx.messaging import (
     policy_of,
     tagged,
 )
+from phalanx.messaging._limits import MAX_INSTANCES
 
 HUNTERS = frozenset({"role:hunter"})
 
@@ -186,6 +187,26 @@ def test_an_epoch_that_is_over_is_refused_and_recorded(on_the_bus):
             bench.bus.directory.convene("vote", [a.address], epoch=1)
         await bench.world.clock.sleep(1)
         assert [entry.action for entry in bench.notebook.entries] == ["messaging.stale-epoch"]
+
+    on_the_bus(main)
+
+
+def test_instances_are_bounded_and_one_that_is_over_makes_room(on_the_bus):
+    async def main(bench):
+        a, b, directory = bench.bus.join(Member("a")), bench.bus.join(Member("b")), bench.bus.directory
+        for number in range(MAX_INSTANCES):
+            directory.convene(str(number), [a.address, b.address], epoch=2)
+        with pytest.raises(LimitExceeded):
+            directory.convene("more", [a.address, b.address], epoch=1)
+        directory.convene("0", [b.address], epoch=3)
+        directory.adjourn("0")
+        assert directory.instance("0") is None
+        with pytest.raises(UnknownRecipient):
+            a.send_nowait(Kind.CONSENSUS, participants("0"), b"", epoch=3)
+        directory.convene("more", [a.address, b.address], epoch=1)
+        a.send_nowait(Kind.CONSENSUS, participants("more"), b"", epoch=1)
+        assert len(b) == 1
+        directory.adjourn("no such")
 
     on_the_bus(main)
 
