@@ -349,4 +349,4 @@ def _percent(value: float | None) -> str:
 
 
 def _us(ns: float | None) -> str:
-    return "" if ns is None else f"{ns / 1e3:.4g}"
+    return "" if ns is None else f"{ns / 1e3:,.0f}" if ns >= 1e6 else f"{ns / 1e3:.4g}"

@@ -38,7 +38,7 @@ def send(files: tuple[BinaryIO, ...], reader: str, client: NodeClient, as_json: 
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 
-    from phalanx.core import PhalanxError
+    from phalanx.core import PhalanxError, counted
 
     sent: list[dict[str, Any]] = []
     with Progress(
@@ -58,7 +58,9 @@ def send(files: tuple[BinaryIO, ...], reader: str, client: NodeClient, as_json: 
         except PhalanxError:
             progress.stop()
             n = sum(one["accepted"] for one in sent)
-            click.echo(f"broken off: {n} lines accepted before it; sending the file again doubles none", err=True)
+            click.echo(
+                f"broken off: {counted(n, 'line')} accepted before it; sending the file again doubles none", err=True
+            )
             raise
     accepted, there = (sum(one[what] for one in sent) for what in ("accepted", "already_there"))
     if as_json:
@@ -67,9 +69,10 @@ def send(files: tuple[BinaryIO, ...], reader: str, client: NodeClient, as_json: 
         return
     if len(files) > 1:
         for one in sent:
-            click.echo(f"{one['file']}: {one['accepted']} lines")
+            click.echo(f"{one['file']}: {counted(one['accepted'], 'line')}")
     click.echo(
-        f"{accepted} lines accepted, durable on the node; `phalanx events quarantine` shows any that cannot be read"
+        f"{counted(accepted, 'line')} accepted, durable on the node; "
+        "`phalanx events quarantine` shows any that cannot be read"
         + (f" ({there} were there already)" if there else "")
     )
 

@@ -11,7 +11,7 @@ from phalanx.cli._quantum_coherence import coherence
 from phalanx.cli._quantum_cut import cut
 from phalanx.cli._quantum_models import classify, generate, novelty, segment
 from phalanx.cli._quantum_noise import mitigate
-from phalanx.core import InvalidInput
+from phalanx.core import InvalidInput, counted
 
 if TYPE_CHECKING:
     from phalanx.core import Circuit
@@ -184,9 +184,8 @@ def factor(number: int, seed: int, *, as_json: bool) -> None:
 
     answer = factored(number, seed=seed)
     factors = " · ".join(str(one) for one in answer.found["factors"]) or "not found within the attempts"
-    told = (
-        f"{answer.found['attempts']} bases, {answer.found['circuits_run']} circuits of {answer.found['width_qubits']}"
-    )
+    bases, circuits = counted(answer.found["attempts"], "base"), counted(answer.found["circuits_run"], "circuit")
+    told = f"{bases}, {circuits} of {answer.found['width_qubits']}"
     show_answer(answer, as_json=as_json, told=[("factors", factors), ("tried", f"{told} qubits")])
 
 

@@ -1,7 +1,7 @@
 """Analysts keep incidents up to date: findings are put together anew whenever there is something new."""
 
 from phalanx.agents import Capability, DutyManifest, Role, Watch
-from phalanx.core import PROBE_TENANT, Store
+from phalanx.core import PROBE_TENANT, Store, counted
 from phalanx.incidents._incidents import Incidents
 from phalanx.incidents._limits import REGROUP_EVERY_S
 from phalanx.intel import FINDINGS
@@ -25,7 +25,7 @@ class IncidentsDuty:
         async for _ in watch.beats(REGROUP_EVERY_S):
             for tenant in await store.tenants(FINDINGS):
                 if tenant != PROBE_TENANT and (changed := await incidents.regroup(tenant)):
-                    watch.progress(f"{changed} incidents changed", done=changed)
+                    watch.progress(f"{counted(changed, 'incident')} changed", done=changed)
 
 
 incidents_duty = IncidentsDuty()

@@ -29,7 +29,7 @@ def test_several_files_are_sent_one_after_the_other_and_told_apart(monkeypatch, 
     told = CliRunner().invoke(events, ["send", *map(str, files)])
     assert told.exit_code == 0, told.output
     assert [content for content, _ in sent] == [b'{"a": 1}\n', b'{"b": 1}\n{"b": 2}\n']
-    assert "one.log: 1 lines" in told.output
+    assert "one.log: 1 line\n" in told.output
     assert "3 lines accepted" in told.output
     again = CliRunner().invoke(events, ["send", "--json", *map(str, files)])
     found = json.loads(again.output)
@@ -69,7 +69,7 @@ def test_lines_before_the_damage_are_sent_and_the_rest_is_told(accepted, tmp_pat
     assert LINES.startswith(sent)
     assert n_lines > 1_000
     assert isinstance(result.exception, BadLine)
-    assert f"broken off: {n_lines} lines accepted before it" in result.output
+    assert f"broken off: {n_lines:,} lines accepted before it" in result.output
 
 
 def test_a_node_that_goes_away_leaves_the_number_of_what_it_took(accepted, tmp_path):
@@ -79,7 +79,7 @@ def test_a_node_that_goes_away_leaves_the_number_of_what_it_took(accepted, tmp_p
     result = send(tmp_path / "whole.log")
     assert isinstance(result.exception, Unavailable)
     n_lines = taken[0].count(b"\n")
-    assert f"broken off: {n_lines} lines accepted before it" in result.output
+    assert f"broken off: {n_lines:,} lines accepted before it" in result.output
 
 
 def test_fields_of_any_length_leave_the_list_a_list(monkeypatch):
