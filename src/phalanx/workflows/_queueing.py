@@ -19,9 +19,8 @@ class Queueing:
 
         Raises ``NoEligibleResource`` at once, and ``Unavailable`` when there was no room within ``patience_s``.
         """
-        begun_s = self.now_s()
+        begun_s, waited_s = self.now_s(), 0.0
         while True:
-            waited_s = self.now_s() - begun_s
             try:
                 return self._pool.place(operation, self.now_s()), waited_s
             except QueuesFull as full:
@@ -30,6 +29,7 @@ class Queueing:
                         "a place at a device", f"every queue that fits was full for {patience_s:.3g} s",
                         hint="add a device, or send less at once",
                     ) from full  # fmt: skip
+                waited_s = self.now_s() - begun_s
 
     def start(self, operation: str) -> None:
         self._pool.start(operation, self.now_s())
@@ -56,14 +56,18 @@ class Queueing:
                 async with asyncio.timeout(min(left_s, look_after_s)):
                     await freed
             except TimeoutError:
-                self._waiting.remove(freed)
+                self._leave(freed)
             except asyncio.CancelledError:
-                if freed in self._waiting:
-                    self._waiting.remove(freed)
+                self._leave(freed)
                 raise
             if self._pool.has_room(operation, self.now_s()):
                 return True
         return False
+
+    def _leave(self, freed: "asyncio.Future[None]") -> None:
+        """Who was woken in the same moment stands in the line no more."""
+        if freed in self._waiting:
+            self._waiting.remove(freed)
 
     def _wake(self) -> None:
         """All look, in the order in which they came: not everyone's circuit may go where there is room now."""
