@@ -88,7 +88,8 @@ class Refusal(msgspec.Struct, frozen=True):
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a bundle. ``indicators`` are the values in it, ``unusable`` patterns without one.
 
-    ``looked_for`` says whether the node looks for these values from now on.
+    ``looked_for`` says whether the node looks for these values from now on, except for those ``left``: what is no
+    value of a kind that is looked for, or on a warninglist.
     """
 
     added: int
@@ -96,6 +97,7 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     upgraded: int
     indicators: int
     looked_for: bool
+    left: tuple[Refusal, ...]
     refused: tuple[Refusal, ...]
     unusable: tuple[Refusal, ...]
 
@@ -316,12 +318,13 @@ async def imported(
     admissible = await node.sharing.exchange.admissible(tenant, to, objects)
     taken = indicators_of(admissible, unmarked=node.sharing.unmarked)
     # What was found here needs no finding.
-    looked_for = not own and await node.sharing.look_for(tenant, to.alias, taken)
+    left = None if own else await node.sharing.look_for(tenant, to.alias, taken)
     added = await node.sharing.exchange.add(tenant, to, objects)
     refused = [*rejected, *(Refusal(one.id, why) for one, why in added.refused)]
     return Imported(
         added=len(added.kept), known=added.known, upgraded=upgraded, indicators=len(taken.indicators),
-        looked_for=looked_for, refused=tuple(refused), unusable=tuple(Refusal(*one) for one in taken.refused),
+        looked_for=left is not None, left=tuple(Refusal(*one) for one in left or ()), refused=tuple(refused),
+        unusable=tuple(Refusal(*one) for one in taken.refused),
     )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ def import_events(where: str, collection: str, since: Any, client: NodeClient, a
     """
     path = f"/v1/sharing/collections/{quote(collection, safe='')}/misp"
     total: dict[str, Any] = {
-        "added": 0, "known": 0, "upgraded": 0, "indicators": 0, "refused": [], "unusable": [], "events": 0,
+        "added": 0, "known": 0, "upgraded": 0, "indicators": 0, "refused": [], "unusable": [], "left": [], "events": 0,
         "looked_for": False,
     }  # fmt: skip
     for data in _events(where, 0 if since is None else int(since.timestamp())):

@@ -155,15 +155,18 @@ def show_imported(found: dict[str, Any], *, as_json: bool) -> None:
         print_json(found)
         return
     upgraded = f", {found['upgraded']} brought up to STIX 2.1" if found["upgraded"] else ""
-    looked = ", which the node looks for" if found["looked_for"] else ""
+    values, left = found["indicators"], found["left"]
+    looked = f", {values - len(left)} of which the node looks for" if left else ", which the node looks for"
+    if not found["looked_for"]:
+        looked = ""
     click.echo(
         f"{found['added']} added, {found['known']} known already, {len(found['refused'])} refused{upgraded}; "
-        f"{found['indicators']} values{looked}"
+        f"{values} values{looked}"
     )
-    for name in ("refused", "unusable"):
+    for name, told in (("refused", "refused"), ("unusable", "unusable"), ("left", "not looked for")):
         for one in found[name][:10]:
             # Most reasons begin with what they are about.
             about = "" if one["reason"].startswith(one["object"]) else f"{one['object']}: "
-            click.echo(printable(f"{name}: {about}{one['reason']}"))
+            click.echo(printable(f"{told}: {about}{one['reason']}"))
         if len(found[name]) > 10:
-            click.echo(f"{name}: and {len(found[name]) - 10} more (--json)")
+            click.echo(f"{told}: and {len(found[name]) - 10} more (--json)")

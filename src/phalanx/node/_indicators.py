@@ -97,13 +97,15 @@ class SharedValues:
 
     async def take(
         self, tenant: TenantId, origin: str, indicators: Sequence[SharedIndicator], revoked: Sequence[str], /
-    ) -> None:
-        """Values that are none, as a hash of a kind that is not looked for, are left."""
-        wanted = []
+    ) -> Sequence[tuple[str, str]]:
+        """Values that are none, as a hash of a kind that is not looked for, are left, and those on a warninglist."""
+        wanted: list[Indicator] = []
+        left: list[tuple[str, str]] = []
         for one in indicators:
             try:
                 kind = _KINDS[one.kind] if one.kind in _KINDS else guess_kind(one.value)
-            except InvalidInput:
+            except InvalidInput as error:
+                left.append((one.value, error.message))
                 continue
             wanted.append(Indicator(
                 kind=kind, value=one.value, source=origin, reference=one.source, name=one.name,
@@ -111,6 +113,8 @@ class SharedValues:
                 labels=one.labels,
             ))  # fmt: skip
         for begin in range(0, len(wanted), MAX_CALL_VALUES):
-            await self._indicators.put_many(tenant, wanted[begin : begin + MAX_CALL_VALUES])
+            put = await self._indicators.put_many(tenant, wanted[begin : begin + MAX_CALL_VALUES])
+            left += [(one.value, one.reason) for one in put.refused]
         if revoked:
             await self._indicators.revoke(tenant, revoked)
+        return left

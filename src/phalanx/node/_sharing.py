@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from phalanx.adapters import read_private
@@ -42,13 +43,13 @@ class Sharing:
         """Who tells of the node's findings, marked as the settings say unless somebody says otherwise."""
         return Teller(self.organisation, self.unmarked if marking is None else marking, self.secret)
 
-    async def look_for(self, tenant: TenantId, origin: str, taken: Taken) -> bool:
-        """Hand values on to be looked for; false where nothing here looks for any."""
+    async def look_for(self, tenant: TenantId, origin: str, taken: Taken) -> Sequence[tuple[str, str]] | None:
+        """Hand values on to be looked for; those that are not, with the reasons. None where nothing here looks."""
         if self.sink is None:
-            return False
-        if taken.indicators or taken.revoked:
-            await self.sink.take(tenant, origin, taken.indicators, taken.revoked)
-        return True
+            return None
+        if not taken.indicators and not taken.revoked:
+            return ()
+        return await self.sink.take(tenant, origin, taken.indicators, taken.revoked)
 
     def start(self, services: Services, clock: Clock) -> None:
         """Pull each source for as long as the node runs."""

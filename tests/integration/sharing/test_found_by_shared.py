@@ -44,7 +44,13 @@ def test_what_is_imported_is_found_and_what_is_revoked_is_not(on_served):
                 return answer.raise_for_status().json()
 
             assert await findings(served) == []
-            assert (await bring(INDICATOR))["looked_for"]
+            brought = await bring(INDICATOR)
+            assert (brought["looked_for"], brought["left"]) == (True, [])
+            reserved = INDICATOR | {
+                "id": "indicator--00000000-0000-4000-8000-000000000008", "pattern": "[ipv4-addr:value = '10.1.2.3']",
+            }  # fmt: skip
+            brought = await bring(reserved)
+            assert brought["left"] == [{"object": "10.1.2.3", "reason": "on a warninglist: reserved by standards"}]
             found = await findings(served)
             assert len(found) == 1
             newer = INDICATOR | {"modified": "2026-01-02T00:00:00.000Z", "revoked": True}

@@ -72,6 +72,7 @@ class Sink:
     async def take(self, tenant, origin, indicators, revoked):
         await self._world.clock.sleep(2.0)
         self.values += [one.value for one in indicators]
+        return ()
 
 
 def pulling_of(node, server, sink):

@@ -45,8 +45,11 @@ class IndicatorSink(Protocol):
 
     async def take(
         self, tenant: TenantId, origin: str, indicators: Sequence[SharedIndicator], revoked: Sequence[str], /
-    ) -> None:
-        """Look for these, which came from ``origin``, and for those of the objects ``revoked`` no more."""
+    ) -> Sequence[tuple[str, str]]:
+        """Look for these, which came from ``origin``, and for those of the objects ``revoked`` no more.
+
+        Returns values that are not looked for, each with the reason.
+        """
         ...
 
 

@@ -63,6 +63,7 @@ class Sink:
 
     async def take(self, tenant, origin, indicators, revoked):
         self.taken += [one.value for one in indicators]
+        return ()
 
 
 def on_client(script, work, **credentials):
