@@ -58,7 +58,7 @@ from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT, Counts, R
 from phalanx.allocation._reservations import BOOKABLES, BOOKINGS, Reservations
 from phalanx.allocation._shapes import Shape, shape_of
 from phalanx.allocation._trying import Trials
-from phalanx.allocation._waiting import JobNow, JobWait, with_wait
+from phalanx.allocation._waiting import JobNow, JobWait
 from phalanx.devices import noise_of
 
 __all__ = [
@@ -132,6 +132,5 @@ __all__ = [
     "standing_of",
     "valued",
     "warm_decisions",
-    "with_wait",
     "worth_of",
 ]

@@ -64,6 +64,11 @@ class Breakers:
             not one.opened or (now_ns >= one.open_until_ns and not one.trying) for one in self._both(device, provider)
         )
 
+    def pause_s(self, device: str, provider: str, now_ns: int) -> float | None:
+        """For how long nothing is sent there yet; 0 where one run is let through, nothing where all are."""
+        opened = [one.open_until_ns for one in self._both(device, provider) if one.opened]
+        return max(0, max(opened) - now_ns) / NS_PER_S if opened else None
+
     def began(self, device: str, provider: str) -> None:
         """A run is on its way there; through a half-open breaker it is the only one."""
         for one in self._both(device, provider):

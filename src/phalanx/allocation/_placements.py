@@ -34,10 +34,10 @@ from phalanx.allocation._requirement import Requirement, requirement_of
 from phalanx.allocation._run_times import RunTimes
 from phalanx.allocation._shapes import Shape
 from phalanx.allocation._trying import Trials
-from phalanx.allocation._waiting import JobWait, others_windows, own_window
+from phalanx.allocation._waiting import JobNow, JobWait, for_a_device, others_windows, own_window
 from phalanx.allocation.limits import DeviceLimits
 from phalanx.core import NS_PER_S, Circuit, Clock, InvalidInput, Offload, Origin, TenantId
-from phalanx.devices import Chosen, DeviceModel, Fleet, FleetChooser, Job, JobState, Window, Wish
+from phalanx.devices import Chosen, DeviceModel, Fleet, FleetChooser, Job, Jobs, JobState, Window, Wish
 from phalanx.quantum import features
 
 _DISTURBED = (Origin.SIMULATED, Origin.EMULATED, Origin.HARDWARE)
@@ -149,6 +149,19 @@ class Placements:
 
     def leaves_s(self, device: str, tenant: TenantId, /) -> float:
         return self.booked.next_s(device, tenant, self._clock.wall_ns())
+
+    def kept_away(self, device: str) -> str:
+        """In words, where work is kept away from a device since it, or its provider, failed."""
+        pause_s = self.breakers.pause_s(device, self._provider(device), self._clock.monotonic_ns())
+        if pause_s is None:
+            return ""
+        return f"paused after failures, for {pause_s:,.0f} s" if pause_s else "one run is let through after failures"
+
+    def now(self, job: Job, jobs: Jobs, *, seen_by: TenantId) -> JobNow:
+        """A job as it is shown: with what it waits for."""
+        rests = jobs.rests(job)
+        waits = self.waits(job, seen_by=seen_by) if rests is None else for_a_device(*rests)
+        return JobNow(**{name: getattr(job, name) for name in job.__struct_fields__}, waits=waits)
 
     def waits(self, job: Job, *, seen_by: TenantId) -> JobWait | None:
         """What a job that has not begun waits for, where that is a window."""

@@ -1,4 +1,4 @@
-"""What a job that has not begun waits for, where that is a window: until when, and whose it is."""
+"""What a job waits for: a window, and whose it is; or a device that comes back. And until when."""
 
 import msgspec
 
@@ -9,7 +9,7 @@ SOMEBODY = "another tenant"
 
 
 class JobWait(msgspec.Struct, frozen=True, kw_only=True):
-    """``by`` are those whose windows it waits for; ``own``: it is its own, and the job begins in it.
+    """Until when at least. ``by`` are those whose windows it waits for; ``own``: its own, in which it begins.
 
     Who books is for the owners of the node, so others are told ``another tenant``.
     """
@@ -39,5 +39,6 @@ def others_windows(job: Job, until_ns: int, by: tuple[str, ...], seen_by: Tenant
     return JobWait(until_ns=until_ns, by=named, own=False, why=why)
 
 
-def with_wait(job: Job, waits: JobWait | None) -> JobNow:
-    return JobNow(**{name: getattr(job, name) for name in job.__struct_fields__}, waits=waits)
+def for_a_device(until_ns: int, why: str) -> JobWait:
+    """None of the devices that fit it works; they are tried again then."""
+    return JobWait(until_ns=until_ns, by=(), own=False, why=f"no device that fits works now ({why})")

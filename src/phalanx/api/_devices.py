@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from phalanx.allocation import JobNow, with_wait
+from phalanx.allocation import JobNow
 from phalanx.api._auth import Gate
 from phalanx.api._bodies import read_body
 from phalanx.api._replies import Page, page, reply, reply_page
@@ -51,12 +51,15 @@ def device_routes(node: "Node", gate: Gate) -> APIRouter:
     async def list_devices() -> Response:
         """Quantum devices and simulators, how good each is, and what its results are."""
         now_ns = node.clock.wall_ns()
-        return reply({"items": [device_view(device, now_ns) for device in node.fleet.devices()], "next": ""})
+        away = node.placements.kept_away
+        found = [device_view(device, now_ns, kept_away=away(device.name)) for device in node.fleet.devices()]
+        return reply({"items": found, "next": ""})
 
     @router.get("/{name}", responses=answer(DeviceDetail), dependencies=[viewer])
     async def get_device(name: str) -> Response:
         """Everything known of one device, qubit by qubit."""
-        return reply(device_detail(node.fleet.backend(name).device, node.clock.wall_ns()))
+        device = node.fleet.backend(name).device
+        return reply(device_detail(device, node.clock.wall_ns(), kept_away=node.placements.kept_away(name)))
 
     @router.get("/{name}/map.svg", responses=answer_text(_SVG, "the map"), dependencies=[viewer])
     async def get_map(name: str) -> Response:
@@ -153,20 +156,20 @@ def job_routes(node: "Node", gate: Gate) -> APIRouter:
     viewer, operator = Depends(gate.needs(Role.VIEWER)), Depends(gate.needs(Role.OPERATOR))
 
     def now(job: Job, principal: Principal) -> JobNow:
-        return with_wait(job, node.placements.waits(job, seen_by=principal.tenant))
+        return node.placements.now(job, node.jobs, seen_by=principal.tenant)
 
     @router.get("", responses=answer(JobNow, many=True))
     async def list_jobs(
         request: Request, principal: Annotated[Principal, viewer], asked_page: Annotated[Page, Depends(page)]
     ) -> Response:
-        """Jobs of the caller's tenant, newest first, with the window that each waits for, if it does."""
+        """Jobs of the caller's tenant, newest first, with what each waits for, if it does."""
         found = await node.jobs.newest(principal.tenant, limit=asked_page.limit, before=asked_page.after)
         jobs = [now(one, principal) for one in found]
         return reply_page(request, jobs, asked=asked_page, last=jobs[-1].id if jobs else "")
 
     @router.get("/{job_id}", responses=answer(JobNow))
     async def get_job(job_id: str, principal: Annotated[Principal, viewer]) -> Response:
-        """One job, with its counts and their provenance once it has completed; and the window that it waits for."""
+        """One job, with its counts and their provenance once it has completed; and what it waits for."""
         return reply(now(await node.jobs.get(principal.tenant, job_id), principal))
 
     @router.post("", responses=answer(JobNow), openapi_extra=asked(JobRequest))

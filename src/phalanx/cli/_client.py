@@ -138,6 +138,8 @@ class NodeClient:
             )
         except urllib3.exceptions.HTTPError as error:
             hint = "start one with `phalanx up`, or name it with --url"
+            if isinstance(error, urllib3.exceptions.ReadTimeoutError):
+                hint = "it may still do what was asked: look before you ask again"
             if "certificate verify failed" in str(error):
                 hint = "its certificate is not known here: give it with --ca, as `phalanx up` says"
             raise Unavailable(f"the node at {self.url}", _reason(error), hint=hint) from error
@@ -185,6 +187,8 @@ def _reason(error: Exception) -> str:
     """The end of urllib3's account, which is what happened: "Connection refused"."""
     if "certificate verify failed" in str(error):
         return "its certificate is not trusted"
+    if "Read timed out" in str(error):
+        return f"it gave no answer within {TIMEOUT_S:.0f} s"
     if "RemoteDisconnected" in str(error):
         return "what listens there closed the connection without an answer; does it speak https?"
     return str(error).rpartition(": ")[2].rstrip("')") or type(error).__name__

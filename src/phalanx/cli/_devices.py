@@ -56,7 +56,7 @@ def list_devices(here: bool, provider: str, client: NodeClient, as_json: bool) -
         ("kind", lambda row: row["kind"]),
         ("qubits", lambda row: f"{row['usable_qubits']}/{row['n_qubits']}"),
         ("results are", lambda row: row["origin"]),
-        ("status", lambda row: row["status"]),
+        ("status", _status),
         ("calibrated", _calibrated),
         ("2q error", lambda row: _percent(row["two_qubit_error"])),
         ("readout", lambda row: _percent(row["readout_error"])),
@@ -324,7 +324,7 @@ def _job(client: NodeClient, job: str) -> dict[str, Any]:
 
 def _print_head(detail: dict[str, Any]) -> None:
     device = detail["device"]
-    click.echo(f"{device['name']} ({device['title']}): {device['kind']}, {device['origin']}, {device['status']}")
+    click.echo(f"{device['name']} ({device['title']}): {device['kind']}, {device['origin']}, {_status(device)}")
     click.echo(f"qubits       {device['usable_qubits']} of {device['n_qubits']} work")
     click.echo(f"calibration  {_calibrated(device) or 'none'}, {device['calibration_source']}")
     click.echo(f"couplers     {len(detail['couplers'])}, {sum(c['faulty'] for c in detail['couplers'])} masked")
@@ -338,6 +338,10 @@ def _print_head(detail: dict[str, Any]) -> None:
         click.echo(f"allows       {', '.join(told)} (µm, µs, rad/µs)")
     price = device["price"]
     click.echo(f"price        {price['shape']} in {price['currency']}, {price['source']}")
+
+
+def _status(row: Any) -> str:
+    return ", ".join(filter(None, (row["status"], row["kept_away"])))
 
 
 def _calibrated(row: Any) -> str:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from phalanx.allocation import Explanation, JobNow, with_wait
+from phalanx.allocation import Explanation, JobNow
 from phalanx.allocation.money import BudgetView
 from phalanx.core import TenantId
 from phalanx.dashboard._limits import (
@@ -80,14 +80,17 @@ async def devices_shown(node: "Node", tenant: TenantId, chosen: str) -> DevicesP
         drawn = Markup(await node.offload.run(topology_svg, device))  # noqa: S704
         line = Markup(history_svg(*history_line(chosen, seen, HistoryNumber.TWO_QUBIT_ERROR, None)))  # noqa: S704
     return DevicesPage(
-        devices=tuple(device_view(one, now_ns) for one in devices[:MAX_DEVICES_SHOWN]),
+        devices=tuple(
+            device_view(one, now_ns, kept_away=node.placements.kept_away(one.name))
+            for one in devices[:MAX_DEVICES_SHOWN]
+        ),
         more=max(0, len(devices) - MAX_DEVICES_SHOWN),
         chosen=chosen,
         map=drawn,
         history=line,
         workers=tuple(await node.workers.newest()),
         jobs=tuple(
-            with_wait(one, node.placements.waits(one, seen_by=tenant))
+            node.placements.now(one, node.jobs, seen_by=tenant)
             for one in await node.jobs.newest(tenant, limit=MAX_JOBS_SHOWN)
         ),
         policy=node.placements.policy,

@@ -45,7 +45,7 @@ from phalanx.devices._limits import (
     MAX_JOB_YIELDS,
     SENT_JOBS_AT_ONCE,
 )
-from phalanx.devices._running import LiveJob, first_of, let_go, on_device, stage_of
+from phalanx.devices._running import LiveJob, Resting, first_of, let_go, on_device, stage_of
 from phalanx.devices._treating import TreatedResult
 from phalanx.devices._windows import DeviceBooked, admitted, booked_devices, undisturbed, until_booked
 from phalanx.quantum import ShotResult
@@ -76,6 +76,7 @@ class Carrier:
         self._clock, self._log, self._audit, self._offload = clock, log, audit, offload
         self._slots: dict[str, asyncio.Semaphore] = {}
         self.windows: Windows | None = None
+        self.resting = Resting(clock)
         # Jobs that wait for a device here, and those that were given to one.
         self.waiting: dict[tuple[TenantId, str], str] = {}
         self.sent: dict[tuple[TenantId, str], str] = {}
@@ -109,7 +110,7 @@ class Carrier:
                             await self._fail(tenant, job_id, text)
                             return
                         # Nothing is left now: what failed may be back after a while.
-                        await self._clock.sleep(JOB_WAIT_S * 2.0 ** (waits - 1))
+                        await self.resting.rest(job_id, JOB_WAIT_S * 2.0 ** (waits - 1), text)
                         without.clear()
                 except Conflict:
                     self._log.info("job was written by somebody else", job=job_id)

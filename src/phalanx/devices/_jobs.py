@@ -134,6 +134,10 @@ class Jobs:
         """From now on jobs that have a window get another one there when they move."""
         self._carrier.windows = windows
 
+    def rests(self, job: Job) -> tuple[int, str] | None:
+        """Until when it waits, and why, where none of the devices that fit it works."""
+        return None if job.state.final else self._carrier.resting.of(job.id)
+
     async def known(self, tenant: TenantId, key: str) -> Job | None:
         """The job that ``key`` stands for."""
         return await self._of_key(tenant, key)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from phalanx.core import Offload, Origin, PhalanxError
+from phalanx.core import NS_PER_S, Clock, Offload, Origin, PhalanxError
 from phalanx.devices._backend import Backend, QueuedBackend, Stage, StagedBackend
 from phalanx.devices._job_records import Job, Loss
 from phalanx.devices._programs import perform
@@ -20,6 +20,24 @@ from phalanx.devices._treating import TreatingBackend, check_treatable
 from phalanx.quantum import ShotResult
 
 Write = Callable[[Job, int], Awaitable[int]]
+
+
+class Resting:
+    """Jobs that no device takes just now: until when, and why."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._of = clock, dict[str, tuple[int, str]]()
+
+    def of(self, job_id: str) -> tuple[int, str] | None:
+        return self._of.get(job_id)
+
+    async def rest(self, job_id: str, wait_s: float, why: str) -> None:
+        """For so long."""
+        self._of[job_id] = self._clock.wall_ns() + round(wait_s * NS_PER_S), why
+        try:
+            await self._clock.sleep(wait_s)
+        finally:
+            del self._of[job_id]
 
 
 class LiveJob:

@@ -39,7 +39,7 @@ class PriceView(msgspec.Struct, frozen=True, kw_only=True):
 
 class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
     """A thing that runs circuits. Medians are over what no mask rules out; ``age_days`` is that of the
-    calibration."""
+    calibration. ``kept_away`` says why a node sends nothing there, though it is open."""
 
     name: str
     title: str
@@ -47,6 +47,7 @@ class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     origin: str
     status: str
+    kept_away: str
     region: str
     n_qubits: int
     usable_qubits: int
@@ -104,13 +105,13 @@ class DeviceDetail(msgspec.Struct, frozen=True, kw_only=True):
     couplers: tuple[CouplerView, ...]
 
 
-def device_view(device: DeviceModel, now_ns: int) -> DeviceView:
+def device_view(device: DeviceModel, now_ns: int, *, kept_away: str = "") -> DeviceView:
     known, queue, price = device.calibration, device.queue, device.price
     return DeviceView(
         name=device.name, title=device.title or device.name, provider=device.provider, kind=device.kind.value,
-        origin=device.origin.value, status=device.status.value, region=device.region, n_qubits=device.n_qubits,
-        usable_qubits=device.usable_qubits, max_shots=device.max_shots, calibrated_at_ns=known.calibrated_at_ns,
-        age_days=_days(known, now_ns), calibration_source=known.source,
+        origin=device.origin.value, status=device.status.value, kept_away=kept_away, region=device.region,
+        n_qubits=device.n_qubits, usable_qubits=device.usable_qubits, max_shots=device.max_shots,
+        calibrated_at_ns=known.calibrated_at_ns, age_days=_days(known, now_ns), calibration_source=known.source,
         t1_ns=_known(known.median("t1_ns")), t2_ns=_known(known.median("t2_ns")),
         one_qubit_error=_known(known.median("one_qubit_error")),
         two_qubit_error=_known(known.median("two_qubit_error")),
@@ -128,10 +129,10 @@ def device_view(device: DeviceModel, now_ns: int) -> DeviceView:
     )  # fmt: skip
 
 
-def device_detail(device: DeviceModel, now_ns: int) -> DeviceDetail:
+def device_detail(device: DeviceModel, now_ns: int, *, kept_away: str = "") -> DeviceDetail:
     features, limits, known = device.features, device.limits, device.calibration
     return DeviceDetail(
-        device=device_view(device, now_ns),
+        device=device_view(device, now_ns, kept_away=kept_away),
         calibration_id=known.id,
         all_to_all=device.all_to_all,
         operations=tuple((one.name, one.n_qubits) for one in device.operations),

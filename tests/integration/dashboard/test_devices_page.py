@@ -57,3 +57,20 @@ def test_a_job_that_waits_for_a_window_says_so_here_and_over_the_api(on_pages):
         assert abs(listed["items"][0]["waits"]["until_ns"] - shown["waits"]["until_ns"]) < 10**6
 
     on_pages(work)
+
+
+@pytest.mark.requirement("QRM-7", "QRM-4")
+def test_a_device_that_failed_is_shown_as_kept_away_from(on_pages):
+    async def work(visit):
+        await visit.sign_in()
+        assert "paused after failures" not in (await visit.http.get("/devices")).text
+        for _ in range(2):
+            visit.node.placements.failed("ibm.fake_fez")
+        assert "paused after failures, for 30 s" in (await visit.http.get("/devices")).text
+        headers = {"Authorization": f"Bearer {await visit.token()}"}
+        listed = (await visit.http.get("/v1/devices", headers=headers)).raise_for_status().json()["items"]
+        assert {one["name"] for one in listed if one["kept_away"]} == {"ibm.fake_fez"}
+        shown = (await visit.http.get("/v1/devices/ibm.fake_fez", headers=headers)).raise_for_status().json()
+        assert shown["device"]["kept_away"].startswith("paused after failures")
+
+    on_pages(work)

@@ -105,10 +105,16 @@ def test_where_none_is_left_it_is_done_classically_and_the_ledger_says_so():
 def test_a_job_that_finds_nothing_waits_for_a_device_to_come_back():
     async def main(world, store):
         only = Vendor(world, model("a-only", 0.001), fails=True)
-        jobs, _ = made(world, store, only)
+        jobs, placements = made(world, store, only)
         async with running_jobs(jobs):
             job = await submitted(jobs, degrade=False)
+            begun_ns = world.clock.wall_ns()
             await world.clock.sleep(10.0)
+            shown = placements.now(await jobs.get(DEFAULT_TENANT, job.id), jobs, seen_by=DEFAULT_TENANT)
+            assert shown.waits is not None
+            assert "no device that fits works now" in shown.waits.why
+            assert "it went away" in shown.waits.why
+            assert (shown.waits.until_ns - begun_ns) / 10**9 == pytest.approx(31.0, abs=1.0)
             assert not (await jobs.get(DEFAULT_TENANT, job.id)).state.final
             only.fails = False
             assert (await job_ended(world, jobs, job)).state is JobState.COMPLETED

@@ -2,11 +2,13 @@
 
 import http.server
 import json
+import socket
 import threading
 from contextlib import contextmanager
 
 import pytest
 
+from phalanx.cli import _client
 from phalanx.cli._client import NodeClient
 from phalanx.cli._exits import Exit, exit_for
 from phalanx.cli._output import print_json, print_table
@@ -104,3 +106,12 @@ def test_json_of_it_means_the_same_and_drives_nothing_either(capsys):
     shown = capsys.readouterr().out
     assert all(c.isprintable() or c == "\n" for c in shown)
     assert json.loads(shown) == {"a": HOSTILE + "ä"}
+
+
+def test_a_node_that_gives_no_answer_may_still_do_what_was_asked(monkeypatch):
+    monkeypatch.setattr(_client, "TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = NodeClient(f"http://127.0.0.1:{silent.getsockname()[1]}", "")
+        with pytest.raises(Unavailable, match="it gave no answer within") as refused:
+            client.get("/v1/jobs")
+    assert "may still do what was asked" in refused.value.hint

@@ -10,8 +10,9 @@ from phalanx.cli._client import NodeClient
 from phalanx.cli._devices import devices
 from phalanx.cli._devices_jobs import print_job
 from phalanx.cli._manager import manager
-from phalanx.core import InvalidInput
-from phalanx.devices import Program
+from phalanx.core import InvalidInput, encode_json
+from phalanx.devices import Program, device_view
+from phalanx.testing import line_of_three
 
 ATOMS = '{"atoms_um": [[0,0],[5.5,0]], "amplitude": [[0,0],[1,12],[2,0]], "detuning": [[0,-20],[2,20]]}'
 
@@ -104,3 +105,12 @@ def test_a_managers_job_that_is_queued_says_when_its_window_opens(monkeypatch):
     monkeypatch.setattr(NodeClient, "get", lambda *_, **__: found)
     shown = CliRunner().invoke(manager, ["job", "k", "--token", "none"], catch_exceptions=False)
     assert "begins when its window opens, 2030-03-17 17:46:40" in shown.output
+
+
+def test_a_device_that_work_is_kept_away_from_says_so(monkeypatch):
+    away = json.loads(encode_json(device_view(line_of_three("a.one", 0.01), 1, kept_away="paused after failures")))
+    there = json.loads(encode_json(device_view(line_of_three("a.two", 0.01), 1)))
+    monkeypatch.setattr(NodeClient, "get", lambda *_, **__: {"items": [away, there]})
+    listed = CliRunner().invoke(devices, ["list", "--token", "none"], catch_exceptions=False).output
+    assert "online, paused after failures" in listed
+    assert listed.count("paused") == 1
