@@ -73,7 +73,7 @@ def send(files: tuple[BinaryIO, ...], reader: str, client: NodeClient, as_json: 
     click.echo(
         f"{counted(accepted, 'line')} accepted, durable on the node; "
         "`phalanx events quarantine` shows any that cannot be read"
-        + (f" ({there} were there already)" if there else "")
+        + (f" ({there:,} {'was' if there == 1 else 'were'} there already)" if there else "")
     )
 
 

@@ -77,6 +77,24 @@ def test_the_chart_is_drawn_by_the_library_of_this_machine(open_page):
     assert 250 <= page.evaluate("document.getElementById('rate').data[0].x.length") <= 310
 
 
+def test_the_chart_counts_whole_events_and_findings(open_page):
+    page = open_page()
+    expect(page.locator("#rate .main-svg").first).to_be_visible(timeout=30_000)
+    ticks = page.evaluate(
+        """async () => {
+          const { RateChart } = await import("/assets/chart.js");
+          const box = document.createElement("div");
+          box.className = "chart";
+          document.querySelector("main").append(box);
+          const now = Date.now() / 1000;
+          new RateChart(box, [[now - 10, 0, 0], [now - 9, 1, 1], [now - 8, 0, 0]]);
+          return ["ytick", "y2tick"].map((side) =>
+            [...box.querySelectorAll(`.${side} text`)].map((text) => text.textContent));
+        }"""
+    )
+    assert ticks == [["0", "1"], ["0", "2", "4"]]
+
+
 def test_a_paused_page_holds_still_and_catches_up(open_page, site):
     page = open_page()
     expect(page.locator("#stream-state")).to_have_text("Live")

@@ -37,6 +37,7 @@ def test_several_files_are_sent_one_after_the_other_and_told_apart(monkeypatch, 
     assert sent[2:] == sent[:2], "the same keys, so nothing is doubled"
     alone = CliRunner().invoke(events, ["send", "--json", str(files[0])])
     assert json.loads(alone.output) == {"accepted": 1, "already_there": 1}
+    assert "(1 was there already)" in CliRunner().invoke(events, ["send", str(files[0])]).output
 
 
 @pytest.fixture

@@ -50,8 +50,12 @@ export class RateChart {
           ...axis, type: "date", showgrid: false, tickformat: "%H:%M:%S", nticks: 5, rangemode: "normal",
           range: [new Date((end - SPAN_S) * 1000).toISOString(), new Date(end * 1000).toISOString()],
         },
-        yaxis: { ...axis, nticks: 4, tickformat: "~s" },
-        yaxis2: { ...axis, overlaying: "y", side: "right", showgrid: false, nticks: 4, tickformat: "d", range: [0, this.most(2) * 2.5] },
+        // Events and findings are whole: no ticks between.
+        yaxis: { ...axis, nticks: 4, tickformat: "~s", ...(this.most(1) <= 4 ? { dtick: 1 } : {}) },
+        yaxis2: {
+          ...axis, overlaying: "y", side: "right", showgrid: false, tickformat: "d", range: [0, this.most(2) * 2.5],
+          dtick: Math.ceil((this.most(2) * 2.5) / 4),
+        },
       },
       { displayModeBar: false, responsive: true },
     );
