@@ -1,6 +1,7 @@
 """`phalanx intel models`: models trained on labelled events. `train` needs no node."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +107,7 @@ def list_models(client: NodeClient, as_json: bool) -> None:
         ("about", lambda row: row["entry"]["log_source"] or "any"),
         ("since", lambda row: time_of("since_ns")(row["entry"])), ("by", lambda row: row["entry"]["by"]),
         ("events", lambda row: f"{row['status']['events']:,}"), ("passed", lambda row: f"{row['status']['passed']:,}"),
-        ("drift (PSI)", lambda row: f"{row['status']['psi']:.2f}"),
+        ("drift (PSI)", _drift),
     ]  # fmt: skip
     print_table("Models", found, columns, empty="there are no models")
 
@@ -125,7 +126,8 @@ def show(model: str, client: NodeClient, as_json: bool) -> None:
     click.echo(printable(f"{entry['id']}: {entry['title']}"))
     click.echo(printable(f"{entry['state']} by {entry['by']}: {entry['reason']}"))
     _provenance(found["provenance"])
-    drift = f"largest PSI {status['psi']:.2f} ({status['psi_of'] or 'nothing yet'}), {status['drifts']} changes"
+    word = "drifted: " if status["drifted"] else ""
+    drift = f"{word}largest PSI {status['psi']:.2f} ({status['psi_of'] or 'nothing yet'}), {status['drifts']} changes"
     click.echo(
         printable(f"here: {status['events']} events, {status['passed']} above {status['threshold']:.2f}; {drift}")
     )
@@ -189,6 +191,11 @@ def examples(out: Path, client: NodeClient, as_json: bool) -> None:
 def _move(client: NodeClient, model: str, how: str, reason: str, *, as_json: bool) -> None:
     found = client.post_json(f"{_PATH}/{model}/{how}", {"reason": reason})
     print_json(found) if as_json else click.echo(printable(f"{found['id']} is {found['state']}"))
+
+
+def _drift(row: Mapping[str, Any]) -> str:
+    status = row["status"]
+    return f"{status['psi']:.2f}{', drifted' if status['drifted'] else ''}"
 
 
 def _source(text: str) -> "LogSource":

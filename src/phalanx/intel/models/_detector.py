@@ -153,8 +153,9 @@ def _drifted(watch: Watch, one: Asked, batch: EventBatch) -> Hit | None:
         return None
     watch.is_told = True
     told = (
-        f"{worst} of the model {one.document.name} ({one.id}) is distributed otherwise than in training: a population "
-        f"stability index of {psi:.2f}, {DRIFT_PSI} is much; {watch.drift.changes} changes of the mean of its scores."
+        f"What the model {one.document.name} ({one.id}) sees ({worst}) is distributed otherwise than in training: a "
+        f"population stability index of {psi:.2f}, {DRIFT_PSI} is much; "
+        f"{watch.drift.changes} changes of the mean of its scores."
     )
     return Hit(DRIFTED, batch, (len(batch) - 1,), (), one.id, told)
 

@@ -124,9 +124,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_about(self, source: LogSource) -> bool:
         """Whether it is asked about events of ``source``; what is empty matches anything."""
-        own = self.log_source
-        pairs = ((own.product, source.product), (own.category, source.category), (own.service, source.service))
-        return all(wanted in ("", came) for wanted, came in pairs)
+        return covers(self.log_source, source)
 
 
 def read_document(data: bytes) -> tuple[Document, Trees]:
@@ -173,3 +171,9 @@ def _check_measures(document: Document, trees: Trees) -> None:
             raise InvalidInput("model", "a distribution of it is none")
     if len(document.calibration.scores) != len(document.calibration.probabilities) or not document.calibration.scores:
         raise InvalidInput("model", "its calibration is none")
+
+
+def covers(wanted: LogSource, source: LogSource) -> bool:
+    """Whether events of ``source`` are meant by ``wanted``, of which what is empty matches anything."""
+    pairs = ((wanted.product, source.product), (wanted.category, source.category), (wanted.service, source.service))
+    return all(part in ("", came) for part, came in pairs)

@@ -74,6 +74,7 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What a model saw: events, how many passed its threshold, and how far they are from those of its training.
 
     ``psi`` is the largest population stability index, that of ``psi_of``; ``drifts`` counts changes of its mean score.
+    ``drifted`` says that the index is so large that the model is not to be believed until it is trained anew.
     """
 
     events: int = 0
@@ -81,6 +82,7 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float = 0.0
     psi: float = 0.0
     psi_of: str = ""
+    drifted: bool = False
     drifts: int = 0
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from phalanx.core import EventBatch, InvalidInput, LimitExceeded, LogSource, Rng, Unavailable, Value
 from phalanx.intel.models._coding import fit_coding
-from phalanx.intel.models._document import Distribution, Document, Figure, Provenance, read_document
+from phalanx.intel.models._document import Distribution, Document, Figure, Provenance, covers, read_document
 from phalanx.intel.models._limits import LOST_AT_CEILING, MAX_TRAINING_ROWS, MIN_OF_A_KIND, MIN_ROWS, WATCHED_FEATURES
 from phalanx.intel.sigma import as_text
 from phalanx.learning import (
@@ -77,8 +77,15 @@ def labelled_csv(data: bytes, label: str, attack: Iterable[str]) -> Labelled:
 
 
 def labelled_events(batches: Iterable[EventBatch], source: LogSource, label: str, attack: Iterable[str]) -> Labelled:
-    """Events of one log source as a node reads them; those whose field ``label`` is one of ``attack`` are attacks."""
-    own = [batch for batch in batches if batch.log_source == source]
+    """Events of ``source``, of which what is empty matches anything, as a node reads them.
+
+    Those whose field ``label`` is one of ``attack`` are attacks.
+    """
+    batches = list(batches)
+    own = [batch for batch in batches if covers(source, batch.log_source)]
+    if not own:
+        there = ", ".join(dict.fromkeys(str(batch.log_source) for batch in batches)) or "no events"
+        raise InvalidInput("log_source", f"no event is of {source}", hint=f"the file has: {there}")
     names = dict.fromkeys(name for batch in own for name in batch.columns)
     columns = {
         name: [value for batch in own for value in batch.columns.get(name, (None,) * len(batch))] for name in names

@@ -6,6 +6,7 @@ from phalanx.core import Store, TenantId, decode
 from phalanx.intel._model import DETECTOR_STATES, DetectorState
 from phalanx.intel.models._detector import DETECTOR, House, Watch
 from phalanx.intel.models._document import Document
+from phalanx.intel.models._limits import DRIFT_PSI
 from phalanx.intel.models._models import ModelEntry, Models, ModelStatus, ModelView
 
 
@@ -39,5 +40,5 @@ def _status(document: Document, watch: Watch | None) -> ModelStatus:
     psi, worst = watch.psi(document)
     return ModelStatus(
         events=watch.events, passed=watch.passed, threshold=watch.threshold.standing, psi=round(psi, 4),
-        psi_of=worst, drifts=watch.drift.changes,
+        psi_of=worst, drifted=psi >= DRIFT_PSI, drifts=watch.drift.changes,
     )  # fmt: skip

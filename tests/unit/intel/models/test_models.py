@@ -31,6 +31,7 @@ from phalanx.intel.models import (
     train_model,
 )
 from phalanx.intel.models._document import Distribution
+from phalanx.intel.models._watching import _status
 from phalanx.testing import MemoryAudit, SimWorld
 from phalanx.testing.contracts import DETECTOR_CHECKS
 
@@ -243,6 +244,9 @@ def test_events_of_another_kind_are_told_once_and_those_as_in_training_are_not(d
         psi, worst = next(iter(detector._houses[DEFAULT_TENANT].watches.values())).psi(document)
         assert psi > 0.25
         assert worst in ("scores", *document.watched)
+        shown = [_status(document, watch) for watch in detector._houses[DEFAULT_TENANT].watches.values()]
+        assert [one.drifted for one in shown] == [True]
+        assert not _status(document, None).drifted
         calm = [hit for batch in batches(events(14_000, 11)) for hit in detector.evaluate(batch)]
         assert not calm
         assert [hit.rule for batch in changed for hit in detector.evaluate(batch)] == [DRIFTED], (
@@ -291,3 +295,12 @@ def test_psi_is_nothing_where_nothing_changed_and_grows_with_the_change():
     assert known.psi(np.zeros(len(known.parts))) == 0.0
     constant = Distribution.of(np.zeros(100))
     assert constant.psi(constant.counts(np.zeros(50))) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_parts_of_a_log_source_that_are_empty_match_any_and_a_wrong_one_says_what_there_is():
+    there = batches(events(200, 5))
+    for wanted in (SOURCE, LogSource("zeek", "", "conn"), LogSource()):
+        assert len(labelled_events(there, wanted, "label", ["bad"]).attack) == 200
+    with pytest.raises(InvalidInput) as refused:
+        labelled_events(there, LogSource("zeek", "", "dns"), "label", ["bad"])
+    assert "zeek/firewall/conn" in refused.value.hint
