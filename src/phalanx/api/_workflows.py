@@ -1,6 +1,6 @@
 """Workflows and their runs over HTTP: what can be run, runs as a service, and the chart of each."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_origin
 
 import msgspec
 from fastapi import APIRouter, Depends, Query
@@ -14,6 +14,7 @@ from phalanx.api._schemas import answer, answer_text, asked
 from phalanx.core import MAX_PAGE_ROWS, InvalidInput, NotFound
 from phalanx.trust import Principal, Role
 from phalanx.workflows import (
+    INPUT_TYPES,
     Gantt,
     Placing,
     RunState,
@@ -47,13 +48,23 @@ class StepShown(msgspec.Struct, frozen=True, kw_only=True):
     placing: Placing | None = None
 
 
+class InputShown(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a run is given: its type, and what it is where a run does not say, unless it is ``needed``."""
+
+    name: str
+    type: str
+    needed: bool
+    default: Any = None
+
+
 class WorkflowShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A workflow that can be run."""
+    """A workflow that can be run. ``inputs`` are empty where it does not say what it takes."""
 
     name: str
     title: str
     limit_s: float
     steps: tuple[StepShown, ...]
+    inputs: tuple[InputShown, ...] = ()
 
 
 class OperationShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,12 +97,16 @@ class RunReplayed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A run that is wanted. The same ``run`` is one run, however often it is asked for; empty: a new one."""
+    """A run that is wanted. The same ``run`` is one run, however often it is asked for; empty: a new one.
+
+    Runs of one ``seed`` and the same inputs draw the same; without it each has a seed of its own.
+    """
 
     workflow: str
     inputs: dict[str, Any] = {}
     deadline_s: float = 0.0
     run: str = ""
+    seed: int | None = None
 
 
 class RunWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -102,14 +117,15 @@ class RunWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class RunShown(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a run stands, and the results of its steps so far."""
+    """Where a run stands, what its steps draw from, and their results so far."""
 
     state: RunState
     steps: tuple[StepResult, ...]
+    seed: int = 0
 
 
 KINDS: tuple[type, ...] = (
-    FileWanted, Gantt, OperationShown, RunReplayed, RunReplayWanted, RunShown, RunState, RunWanted, RunWish,
+    FileWanted, Gantt, InputShown, OperationShown, RunReplayed, RunReplayWanted, RunShown, RunState, RunWanted, RunWish,
     WorkflowShown,
 )  # fmt: skip
 
@@ -151,10 +167,11 @@ def workflow_routes(node: "Node", gate: Gate) -> APIRouter:
     async def get_run(run: str, principal: Annotated[Principal, viewer]) -> Response:
         """Where one run stands and why, and the results of its steps so far."""
         held = await node.engine.states.held(principal.tenant, run)
-        if held is None:
+        begun = await node.engine.runs.get(principal.tenant, run)
+        if held is None or begun is None:
             raise NotFound("run", run)
         steps = await node.engine.runs.steps(principal.tenant, run)
-        return reply(RunShown(state=held.state, steps=tuple(steps)))
+        return reply(RunShown(state=held.state, steps=tuple(steps), seed=begun.seed))
 
     @router.get("/runs/{run}/gantt", responses=answer(Gantt))
     async def get_gantt(run: str, principal: Annotated[Principal, viewer]) -> Response:
@@ -194,7 +211,7 @@ def _add_wishes(router: APIRouter, node: "Node", gate: Gate) -> None:
         wanted = _document(await read_body(request, node.offload), RunWanted)
         state = await node.engine.submit(
             wanted.workflow, run_id=wanted.run or node.ids.new(), tenant=principal.tenant, inputs=wanted.inputs,
-            deadline_s=wanted.deadline_s, by=principal.name,
+            deadline_s=wanted.deadline_s, by=principal.name, seed=wanted.seed,
         )  # fmt: skip
         return reply(state)
 
@@ -235,7 +252,26 @@ def _shown(template: Template) -> WorkflowShown:
         )
         for step in template.steps
     )  # fmt: skip
-    return WorkflowShown(name=template.name, title=template.title, limit_s=template.limit_s, steps=steps)
+    return WorkflowShown(
+        name=template.name, title=template.title, limit_s=template.limit_s, steps=steps, inputs=_inputs(template.takes)
+    )  # fmt: skip
+
+
+def _inputs(takes: Any) -> tuple[InputShown, ...]:
+    if not (isinstance(takes, type) and issubclass(takes, msgspec.Struct)):
+        return ()
+    shown = []
+    for one in msgspec.structs.fields(takes):
+        default = None if one.default is msgspec.NODEFAULT else one.default
+        if one.default_factory is not msgspec.NODEFAULT:
+            default = msgspec.to_builtins(one.default_factory())
+        shown.append(InputShown(name=one.encode_name, type=_type(one.type), needed=one.required, default=default))
+    return tuple(shown)
+
+
+def _type(kind: Any) -> str:
+    kind = get_origin(kind) or kind
+    return next((name for name, one in INPUT_TYPES.items() if one is kind), "list" if kind is tuple else "map")
 
 
 def _operation(one: Operation) -> OperationShown:

@@ -21,6 +21,10 @@ def print_found(result: Mapping[str, Any]) -> None:
         _of_case(found)
     elif isinstance(found.get("quantum"), Mapping) and found.get("classical"):
         _compared(result, found)
+        if found.get("mitigation") and found.get("benefit") is not None:
+            _mitigated(found)
+    elif {"told", "overhead", "circuits", "shots"} <= set(found):
+        click.echo(f"{result['step']}: {found['told']} ({found['circuits']:,} circuits, {found['shots']:,} shots)")
 
 
 def _verdict(about: str, found: Mapping[str, Any]) -> str:
@@ -55,6 +59,15 @@ def _of_case(found: Mapping[str, Any]) -> None:
         ("because", lambda row: row["summary"]),
     ]
     print_table("What it rests on", found["contributions"], columns, empty="nothing")
+
+
+def _mitigated(found: Mapping[str, Any]) -> None:
+    nearer = found["benefit"]
+    came = f"{abs(nearer):.3g} {'nearer to' if nearer >= 0 else 'further from'}"
+    click.echo(
+        f"mitigation: {found['plain']:.4g} without it, {found['value']:.4g} ± {found['error']:.2g} with it, {came} "
+        f"what an ideal machine gives; it took {found['circuits']:,} circuits and {found['shots']:,} shots"
+    )
 
 
 def _compared(result: Mapping[str, Any], found: Mapping[str, Any]) -> None:

@@ -50,7 +50,10 @@ def list_workflows(client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def show(name: str, client: NodeClient, as_json: bool) -> None:
-    """The steps of workflow NAME: what each needs, who answers it, how often it is tried. Or of a run, by its id."""
+    """The steps of workflow NAME: what each needs, who answers it, how often it is tried; and what a run is given.
+
+    Or a run, by its id.
+    """
     if is_id(name):
         print_run(client, name, as_json)
         return
@@ -69,6 +72,12 @@ def show(name: str, client: NodeClient, as_json: bool) -> None:
         ("pure", lambda row: "yes" if row["pure"] else "–"),
     ]
     print_table(found["title"], found["steps"], columns, empty="it has no steps")
+    inputs: list[Column] = [
+        ("input", lambda row: row["name"]),
+        ("type", lambda row: row["type"]),
+        ("if not given", lambda row: "needed" if row["needed"] else json.dumps(row["default"], ensure_ascii=False)),
+    ]
+    print_table("Inputs of a run", found["inputs"], inputs, empty="it does not say what it takes")
 
 
 @workflows.command("operations")
@@ -150,16 +159,19 @@ def _add(client: NodeClient, file: Path) -> Any:
 )  # fmt: skip
 @click.option("--within", type=click.FloatRange(0), default=0.0, help="Seconds until its deadline; 0: none.")
 @click.option("--id", "run", default="", help="Identifier of the run; the same one is one run.")
+@click.option("--seed", type=click.IntRange(0), help="What its steps draw from: same seed and inputs, same results.")
 @client_options
 @json_option
-def run(name: str, inputs: tuple[str, ...], within: float, run: str, client: NodeClient, as_json: bool) -> None:
+def run(
+    name: str, inputs: tuple[str, ...], within: float, run: str, seed: int | None, client: NodeClient, as_json: bool
+) -> None:
     """Begin a run of workflow NAME on the node; it answers at once. A NAME that ends in .yaml is brought first.
 
     Files of inputs are JSON (.json), YAML (.yaml, .yml), rows of numbers (.csv), or else one value a line.
     """
     if name.endswith((".yaml", ".yml")):
         name = _add(client, Path(name))["name"]
-    asked = {"workflow": name, "inputs": read_inputs(inputs), "deadline_s": within, "run": run}
+    asked = {"workflow": name, "inputs": read_inputs(inputs), "deadline_s": within, "run": run, "seed": seed}
     state = client.post_json("/v1/runs", asked)
     if as_json:
         print_json(state)

@@ -25,6 +25,7 @@ def print_run(client: NodeClient, run: str, as_json: bool) -> None:
     state = found["state"]
     at = "".join(f", {what} {state[what]}" for what in ("step", "field") if state[what])
     click.echo(f"{state['template']}: {run_status(state)}{at}" + (f": {state['reason']}" if state["reason"] else ""))
+    click.echo(f"seed {found['seed']}")
     chart = client.get(f"{path}/gantt")
     columns: list[Column] = [
         ("step", lambda row: row["step"]),
@@ -70,7 +71,7 @@ def _survival(row: Any) -> str:
 def _treated(row: Any) -> str:
     if not row["mitigation"]:
         return "–"
-    return str(row["mitigation"]) + ("" if row["benefit"] is None else f", fidelity {row['benefit']:+.3f}")
+    return str(row["mitigation"]) + ("" if row["benefit"] is None else f", nearer to ideal by {row['benefit']:+.3f}")
 
 
 def _waited(row: Any) -> str:

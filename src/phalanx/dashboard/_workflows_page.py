@@ -1,6 +1,6 @@
 """The workflows section: runs and where each stands, and the chart of one, live while it goes on."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,14 +14,23 @@ from phalanx.dashboard._limits import MAX_RUNS_SHOWN, MAX_TURNS_SHOWN
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._sections import WORKFLOWS
 from phalanx.trust import Principal
-from phalanx.workflows import Gantt, RunState, RunStatus, Template, gantt_svg, now_told, window_told
-from phalanx.workflows.operations import Assessed
+from phalanx.workflows import Gantt, RunState, RunStatus, StepResult, Template, gantt_svg, now_told, window_told
+from phalanx.workflows.operations import Assessed, Compared
 from phalanx.workflows.workers import WorkerShown
 
 if TYPE_CHECKING:
     from phalanx.node import Node
 
 _GOING_ON = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The quantum answer of a step with where it was made, and the classical ones beside it."""
+
+    step: str
+    origins: str
+    of: Compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,7 @@ class WorkflowsPage:
     chart: Gantt | None
     picture: Markup
     assessed: Assessed | None
+    compared: tuple[Beside, ...]
     going_on: bool
     told = staticmethod(window_told)
     now_told = staticmethod(now_told)
@@ -53,14 +63,15 @@ def workflows_page(node: "Node", renderer: Renderer) -> Callable[[Request, Princ
 async def workflows_shown(node: "Node", tenant: TenantId, chosen: str) -> WorkflowsPage:
     """Raises ``NotFound`` when there is no run ``chosen``."""
     newest = await node.engine.states.list(tenant, limit=MAX_RUNS_SHOWN)
-    chart, picture, assessed, state = None, Markup(), None, None
+    chart, picture, state = None, Markup(), None
+    steps: list[StepResult] = []
     if chosen:
         chart = await node.engine.gantt(tenant, chosen)
         # What is drawn is made of numbers and escaped names.
         picture = Markup(gantt_svg(chart))  # noqa: S704
         held = await node.engine.states.held(tenant, chosen)
         state = None if held is None else held.state
-        assessed = await _assessed(node, tenant, chosen)
+        steps = await node.engine.runs.steps(tenant, chosen)
     return WorkflowsPage(
         # The store has them in order of what led to them.
         runs=tuple(sorted((held.state for held in newest), key=lambda run: run.at_ns, reverse=True)),
@@ -68,15 +79,27 @@ async def workflows_shown(node: "Node", tenant: TenantId, chosen: str) -> Workfl
         chosen=state,
         chart=chart,
         picture=picture,
-        assessed=assessed,
+        assessed=_assessed(steps),
+        compared=tuple(_compared(steps)),
         going_on=state is not None and state.status in _GOING_ON,
         workers=tuple(node.workflow_workers.shown()),
     )
 
 
-async def _assessed(node: "Node", tenant: TenantId, run: str) -> Assessed | None:
+def _compared(steps: Sequence[StepResult]) -> Iterator[Beside]:
+    for result in steps:
+        try:
+            found = msgspec.convert(result.output, Compared)
+        except msgspec.ValidationError:
+            continue
+        if found.quantum is not None:
+            origins = dict.fromkeys(f"{one.origin.value} on {one.device}" for one in result.provenance)
+            yield Beside(result.step, ", ".join(origins), found)
+
+
+def _assessed(steps: Sequence[StepResult]) -> Assessed | None:
     """What the step ``assess`` of an analysis found, if the run has one; triage tells of its own in the story."""
-    for result in await node.engine.runs.steps(tenant, run):
+    for result in steps:
         try:
             found = msgspec.convert(result.output, Assessed)
         except msgspec.ValidationError:

@@ -10,6 +10,7 @@ import msgspec
 from phalanx.core import Contribution, Entity, Verdict, counted
 from phalanx.incidents._risk import PRIOR_ODDS_FACTOR, UNCALIBRATED_CONFIDENCE, Sign, StageRisk, shifted, stage_risks
 from phalanx.quantum import AttackModel, Stage
+from phalanx.workflows.operations import Compared
 
 # Where the words begin to apply. They name regions of the probability and claim nothing beyond it.
 SUSPICIOUS_FROM = 0.15
@@ -25,8 +26,8 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
     stages: tuple[StageRisk, ...]
 
 
-class Estimated(msgspec.Struct, frozen=True, kw_only=True):
-    """The probability that at least one stage happened, and how it was found.
+class Estimated(Compared, frozen=True, kw_only=True):
+    """The probability that at least one stage happened, how it was found, and what classical methods say.
 
     ``interval`` covers the sampling of the method and nothing else. ``calls`` are uses of the
     model by the method, ``monte_carlo_calls`` what sampling would need for the same interval.

@@ -35,6 +35,7 @@ from phalanx.workflows import (
     Template,
     assessment_put,
 )
+from phalanx.workflows.operations import estimated
 
 TEMPLATE = "incident-triage"
 
@@ -69,7 +70,7 @@ async def estimate(context: StepContext) -> StepOutput:
         calls=found.calls,
         monte_carlo_calls=found.monte_carlo_calls,
     )
-    return StepOutput(value=value, provenance=found.provenance)
+    return estimated(value, found)
 
 
 async def estimate_exactly(context: StepContext) -> Estimated:
@@ -79,8 +80,8 @@ async def estimate_exactly(context: StepContext) -> Estimated:
 
 async def assess(context: StepContext) -> StepOutput:
     """Weigh the estimate, and keep the assessment together with this step's result."""
-    seen, estimated = _collected(context), context.results["estimate"]
-    judgement = judged(seen, msgspec.convert(estimated.output, Estimated))
+    seen, answer = _collected(context), context.results["estimate"]
+    judgement = judged(seen, msgspec.convert(answer.output, Estimated))
     assessment = Assessment(
         id=derive_id(id_time_ns(context.run), "assessment", context.run),
         tenant=context.tenant,
@@ -95,8 +96,8 @@ async def assess(context: StepContext) -> StepOutput:
         interval=judgement.interval,
         confidence=judgement.confidence,
         contributions=judgement.contributions,
-        provenance=estimated.provenance,
-        degraded=estimated.degraded[:MAX_REASON_CHARS],
+        provenance=answer.provenance,
+        degraded=answer.degraded[:MAX_REASON_CHARS],
     )
     return StepOutput(
         value=assessment, writes=(assessment_put(assessment),), waypoints=(_assessment_waypoint(assessment),)
@@ -106,6 +107,7 @@ async def assess(context: StepContext) -> StepOutput:
 triage_template = Template(
     name=TEMPLATE,
     title="Triage of one case",
+    takes=TriageInputs,
     steps=(
         Step(name="collect", kind=StepKind.CLASSICAL, run=collect, pure=True),
         Step(

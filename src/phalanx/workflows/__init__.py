@@ -33,7 +33,7 @@ from phalanx.workflows._errors import (
     Taken,
     WorkflowError,
 )
-from phalanx.workflows._files import read_workflow
+from phalanx.workflows._files import INPUT_TYPES, read_workflow
 from phalanx.workflows._gantt import Bar, Gantt, gantt_of, gantt_svg, now_told, window_told
 from phalanx.workflows._placing import Criticality, Mode, OverSpent, Placing
 from phalanx.workflows._portable import portable
@@ -56,6 +56,7 @@ from phalanx.workflows._windows import CircuitWindow
 
 __all__ = [
     "ASSESSMENTS",
+    "INPUT_TYPES",
     "RUNS",
     "RUN_STATES",
     "STEP_ATTEMPTS",

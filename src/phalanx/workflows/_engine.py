@@ -189,15 +189,16 @@ class Engine:
 
     async def submit(
         self, template: str, *, run_id: str, tenant: TenantId, inputs: Mapping[str, Any], trace: TraceId = NO_TRACE,
-        deadline_s: float = 0.0, by: str = "",
+        deadline_s: float = 0.0, by: str = "", seed: int | None = None,
     ) -> RunState:  # fmt: skip
         """Have a run brought to its end by whoever serves, and return where it stands at once.
 
-        The same ``run_id`` is one run, however often it is submitted.
+        The same ``run_id`` is one run, however often it is submitted. With the same ``seed`` and inputs its pure steps
+        give the same.
         """
         asked = Asked(
             template=self.template(template), run_id=run_id, tenant=tenant, trace=trace, inputs=inputs,
-            deadline_s=deadline_s, by=by,
+            deadline_s=deadline_s, by=by, seed=seed,
         )  # fmt: skip
         asked.check()
         now = self._service.has_room and (tenant, run_id) not in self._ongoing

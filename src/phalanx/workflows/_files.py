@@ -26,7 +26,7 @@ from phalanx.workflows.operations import Operation
 
 _REFERENCE = re.compile(r"^\$\{([^{}]*)\}$")
 _PATH = re.compile(r"^(inputs|steps)(\.[\w-]+)+$")
-_TYPES: dict[str, Any] = {"text": str, "integer": int, "number": float, "boolean": bool, "list": list, "map": dict}
+INPUT_TYPES: dict[str, Any] = {"text": str, "integer": int, "number": float, "boolean": bool, "list": list, "map": dict}
 _AT = re.compile(r" - at `\$\.?(.*?)`$")
 
 
@@ -115,16 +115,18 @@ def _inputs(marked: Marked, inputs: Mapping[str, Any]) -> Any:
     fields: list[Any] = []
     for name, declared in inputs.items():
         kind = declared.get("type") if isinstance(declared, dict) else declared
-        if not name.isidentifier() or kind not in _TYPES:
+        if not name.isidentifier() or kind not in INPUT_TYPES:
             path = ("inputs", name, "type") if isinstance(declared, dict) else ("inputs", name)
-            marked.problem(path, f"an input is a name and one of: {', '.join(_TYPES)}")
+            marked.problem(path, f"an input is a name and one of: {', '.join(INPUT_TYPES)}")
             continue
         if isinstance(declared, dict) and "default" in declared:
-            if _read(marked, ("inputs", name, "default"), declared["default"], _TYPES[kind]) is None:
+            if _read(marked, ("inputs", name, "default"), declared["default"], INPUT_TYPES[kind]) is None:
                 continue
-            fields.append((name, _TYPES[kind], msgspec.field(default_factory=partial(deepcopy, declared["default"]))))
+            fields.append(
+                (name, INPUT_TYPES[kind], msgspec.field(default_factory=partial(deepcopy, declared["default"])))
+            )
         else:
-            fields.append((name, _TYPES[kind]))
+            fields.append((name, INPUT_TYPES[kind]))
     return msgspec.defstruct("Inputs", fields, kw_only=True, forbid_unknown_fields=True) if fields else None
 
 

@@ -257,7 +257,7 @@ def window_told(window: CircuitWindow) -> str:
             f"({window.kept:.1%} of it)"
         )
     if window.mitigation:
-        gain = "" if window.benefit is None else f", fidelity {window.benefit:+.3f}"
+        gain = "" if window.benefit is None else f", nearer to ideal by {window.benefit:+.3f}"
         parts.append(f"{window.mitigation}{gain}")
     if window.cost:
         parts.append(f"{window.cost:,.4g} {window.currency}")

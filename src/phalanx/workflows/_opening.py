@@ -42,7 +42,7 @@ from phalanx.workflows._template import Template
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A run that somebody wants."""
+    """A run that somebody wants. ``seed`` is what all its steps draw from; none: one of its own."""
 
     template: Template
     run_id: str
@@ -51,11 +51,14 @@ class Asked:
     inputs: Mapping[str, Any]
     deadline_s: float = 0.0
     by: str = ""
+    seed: int | None = None
 
     def check(self) -> None:
         """Refuse what cannot be run, before anything is kept."""
         if not is_id(self.run_id):
             raise InvalidInput("run_id", f"{self.run_id!r} is not an identifier")
+        if self.seed is not None and not 0 <= self.seed < 1 << SEED_BITS:
+            raise InvalidInput("seed", f"0 to 2^{SEED_BITS} - 1, got {self.seed}")
         check_deadline(self.template, self.deadline_s)
 
 
@@ -176,7 +179,7 @@ class Opening:
             template=asked.template.name,
             shape=asked.template.shape,
             inputs=inputs,
-            seed=self._rng.child(f"run/{asked.run_id}").bits(SEED_BITS),
+            seed=self._rng.child(f"run/{asked.run_id}").bits(SEED_BITS) if asked.seed is None else asked.seed,
         )
 
     def _state(self, run: Run, asked: Asked, status: RunStatus) -> RunState:

@@ -32,6 +32,11 @@ def test_what_a_finding_led_to_is_a_run_with_a_chart(on_node):
         assert "hand-over" in picture.text
         known = (await api.http.get("/v1/workflows/incident-triage")).raise_for_status().json()
         assert [step["name"] for step in known["steps"]] == ["collect", "estimate", "assess"]
+        steps = (await api.http.get(f"/v1/runs/{run['id']}")).raise_for_status().json()["steps"]
+        (estimate,) = (one["output"] for one in steps if one["step"] == "estimate")
+        assert "instead of 1/ε²" in estimate["claim"]
+        assert estimate["quantum"]["value"] == estimate["estimate"]
+        assert [one["method"] for one in estimate["classical"]] == ["exact", "monte-carlo"]
 
     on_node(work)
 
@@ -84,6 +89,51 @@ steps:
     use: assess
     with: {about: host-1, signals: ["${steps.index.signal}"]}
 """
+
+
+@pytest.mark.requirement("HWF-1")
+def test_a_workflow_says_what_a_run_is_given_and_a_run_that_lacks_it_is_not_begun(on_node):
+    async def work(api):
+        shown = (await api.http.get("/v1/workflows/cryptographic-posture")).raise_for_status().json()["inputs"]
+        assert {one["name"]: (one["type"], one["needed"], one["default"]) for one in shown} == {
+            "about": ("text", False, "the keys"), "keys": ("list", True, None),
+            "machine_year": ("number", False, 2035), "spread_years": ("number", False, 4),
+        }  # fmt: skip
+        shown = (await api.http.get("/v1/workflows/incident-triage")).raise_for_status().json()["inputs"]
+        assert [(one["name"], one["type"]) for one in shown] == [
+            ("case", "text"), ("finding", "text"), ("signs", "list"), ("omitted", "integer"),
+        ]  # fmt: skip
+        for workflow, needs in (("cryptographic-posture", "keys"), ("incident-triage", "case")):
+            refused = await api.http.post("/v1/runs", json={"workflow": workflow})
+            assert (refused.status_code, f"`{needs}`" in refused.json()["detail"]) == (422, True)
+        few = {"workflow": "network-anomaly", "inputs": {"usual": [[1, 2]] * 3, "asked": [[1, 2]]}}
+        state = (await api.http.post("/v1/runs", json=few)).raise_for_status().json()
+        state = await ended(api, state["id"], "failed")
+        assert (state["step"], state["field"]) in {("classical", "usual"), ("quantum", "usual")}
+        assert "20 to 2,000 rows, got 3" in state["reason"]
+
+    on_node(work)
+
+
+@pytest.mark.requirement("HWF-4")
+def test_runs_of_one_seed_draw_the_same_and_others_do_not(on_node):
+    async def work(api):
+        links = [["a", "b", 0.4], ["b", "c", 0.3], ["a", "c", 0.1]]
+        wanted = {"workflow": "attack-path-risk", "inputs": {"links": links, "source": "a", "goal": "c"}}
+        found = []
+        for seed in (5, 5, 6):
+            state = (await api.http.post("/v1/runs", json={**wanted, "seed": seed})).raise_for_status().json()
+            await ended(api, state["id"], "done")
+            run = (await api.http.get(f"/v1/runs/{state['id']}")).raise_for_status().json()
+            assert run["seed"] == seed
+            outputs = {one["step"]: one["output"] for one in run["steps"]}
+            found.append({**outputs, "assess": outputs["assess"]["fused"]})
+        assert found[0] == found[1]
+        assert found[0]["spread"] != found[2]["spread"]
+        refused = await api.http.post("/v1/runs", json={**wanted, "seed": 1 << 63})
+        assert refused.json()["context"]["field"] == "seed"
+
+    on_node(work)
 
 
 @pytest.mark.requirement("HWF-1")

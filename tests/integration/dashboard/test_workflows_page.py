@@ -30,6 +30,8 @@ def test_runs_the_chart_of_one_and_its_assessment_are_shown(on_pages):
         assert "db: " in page
         assert "not calibrated" in page
         assert "What would change it" in page
+        for part in ("Claim: about 1/ε draws", "monte-carlo", "calls of the model"):
+            assert part in page, part
         assert "kim" in page
         assert (await visit.http.get("/workflows?run=no-such")).status_code == 404
         later = derive_id(1, "a run about something old")

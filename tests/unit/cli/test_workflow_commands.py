@@ -20,7 +20,11 @@ STEP = {
     "pure": False,
     "mode": "auto",
 }
-WORKFLOW = {"name": "t", "title": "Title", "limit_s": 0, "steps": [STEP]}
+INPUTS = [
+    {"name": "keys", "type": "list", "needed": True, "default": None},
+    {"name": "year", "type": "number", "needed": False, "default": 2035},
+]
+WORKFLOW = {"name": "t", "title": "Title", "limit_s": 0, "steps": [STEP], "inputs": INPUTS}
 STATE = {
     "id": "r-1", "template": "t", "status": "failed", "wanted": "go", "reason": "it broke", "step": "a",
     "field": "output.n", "by": "kim", "at_ns": 1_767_268_800_000_000_000,
@@ -44,8 +48,9 @@ CHART = {
 }  # fmt: skip
 ANSWERS = {
     "/v1/workflows": {"items": [WORKFLOW]}, "/v1/workflows/t": WORKFLOW, "/v1/runs": {"items": [STATE]},
-    "/v1/operations": {"items": [OPERATION]}, "/v1/runs/r-1": {"state": STATE, "steps": []},
-    "/v1/runs/r-1/gantt": CHART, f"/v1/runs/{RUN}": {"state": STATE, "steps": []}, f"/v1/runs/{RUN}/gantt": CHART,
+    "/v1/operations": {"items": [OPERATION]}, "/v1/runs/r-1": {"state": STATE, "steps": [], "seed": 17},
+    "/v1/runs/r-1/gantt": CHART, f"/v1/runs/{RUN}": {"state": STATE, "steps": [], "seed": 17},
+    f"/v1/runs/{RUN}/gantt": CHART,
 }  # fmt: skip
 
 
@@ -72,17 +77,23 @@ def run(monkeypatch):
 @pytest.mark.requirement("HWF-1")
 def test_workflows_and_runs_are_listed_and_shown(run):
     assert "Title" in run("list").output
-    assert "2.5 s" in run("show", "t").output
+    shown = run("show", "t").output
+    assert "2.5 s" in shown
+    assert [line.split() for line in shown.splitlines()[-2:]] == [
+        ["keys", "list", "needed"],
+        ["year", "number", "2035"],
+    ]
     assert "it broke" in run("runs").output
     told = run("status", "r-1").output
     assert "t: failed, step a, field output.n: it broke" in told
+    assert "seed 17" in told
     assert "simulated on local.statevector" in told
     assert "0.50 ms" in told
 
 
 def test_a_run_is_begun_with_inputs_and_steered(run):
-    assert run("run", "t", "--input", "n=3", "--input", "host=fs-01", "--within", "5").exit_code == 0
-    wanted = {"workflow": "t", "inputs": {"n": 3, "host": "fs-01"}, "deadline_s": 5.0, "run": ""}
+    assert run("run", "t", "--input", "n=3", "--input", "host=fs-01", "--within", "5", "--seed", "9").exit_code == 0
+    wanted = {"workflow": "t", "inputs": {"n": 3, "host": "fs-01"}, "deadline_s": 5.0, "run": "", "seed": 9}
     assert run.asked[-1] == ("/v1/runs", wanted)
     for what in ("pause", "resume", "cancel"):
         assert run(what, "r-1", "--reason", "why").exit_code == 0
@@ -111,16 +122,26 @@ def test_the_status_of_a_run_tells_its_verdict_and_what_stands_beside_quantum_an
         "subject": {"type": "host", "value": "fs-01"},
         "contributions": [{"step": "estimate", "value": 0.1, "summary": "little"}],
     }  # fmt: skip
+    mean = {
+        "value": 0.97, "plain": 0.9, "error": 0.01, "mitigation": "zne", "benefit": 0.05, "circuits": 5,
+        "shots": 20_000, "claim": "no speed-up", "quantum": {"method": "shots", "value": 0.97, **costs},
+        "classical": [{"method": "computed", "value": 0.98, **costs}],
+    }  # fmt: skip
+    cuts = {"told": "2 pieces", "overhead": 9.0, "circuits": 10, "shots": 40_000}
     steps = [
+        {"step": "mean", "provenance": [{"origin": "emulated"}], "output": mean},
+        {"step": "cuts", "provenance": [], "output": cuts},
         search, {"step": "assess", "provenance": [], "output": {"about": "dc-1", "fused": fused}},
         {"step": "triage", "provenance": [], "output": case}, {"step": "plain", "provenance": [], "output": 3},
     ]  # fmt: skip
-    monkeypatch.setitem(ANSWERS, "/v1/runs/r-1", {"state": STATE, "steps": steps})
+    monkeypatch.setitem(ANSWERS, "/v1/runs/r-1", {"state": STATE, "steps": steps, "seed": 1})
     told = run("status", "r-1").output
     for part in (
         "dc-1: suspicious, probability 0.41 [0.20, 0.60], confidence 0.36, not calibrated", "1 of 3 is on the list",
         "less sure, since search was answered classically", "would change it: without search it is benign",
         "host fs-01: benign, probability 0.10", "quantum, simulated", "scan", "8 questions", "claim: fewer questions",
+        "0.9 without it, 0.97 ± 0.01 with it, 0.05 nearer to what an ideal machine gives; it took 5 circuits",
+        "cuts: 2 pieces (10 circuits, 40,000 shots)", "nearer to ideal by +0.050",
     ):  # fmt: skip
         assert part in told, told
 
@@ -198,7 +219,7 @@ def test_a_run_is_shown_by_its_id_with_what_is_known_of_its_circuits(run, monkey
     told = run("show", RUN).output
     for part in (
         "x.good (quantum)", "01234567", "0.00 ms to 4.00 ms, priority 120", "1.5 s, 2 s foreseen", "decoupling-xy4",
-        "72.0% of at best 80.0%", "readout tensored, fidelity +0.050", "4 USD", "job-1",
+        "72.0% of at best 80.0%", "readout tensored, nearer to ideal by +0.050", "4 USD", "job-1",
     ):  # fmt: skip
         assert part in told, told
     assert "auto" in run("show", "t").output

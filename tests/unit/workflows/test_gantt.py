@@ -134,7 +134,13 @@ def test_booked_windows_are_drawn_and_tell_what_is_kept_treated_and_paid():
     assert (told.booked_from_ns, told.booked_until_ns, told.begun_ns) == (150, 5_000, 200)
     assert gantt.bars[1].decided == "x.good (quantum): it loses least"
     words = window_told(told)
-    for part in ("priority 120", "72.0% expected to survive", "80.0% at best (90.0%", "fidelity +0.050", "4 USD"):
+    for part in (
+        "priority 120",
+        "72.0% expected to survive",
+        "80.0% at best (90.0%",
+        "nearer to ideal by +0.050",
+        "4 USD",
+    ):
         assert part in words
     drawn = ET.fromstring(gantt_svg(gantt))
     frames = [one for one in drawn.iter() if one.get("stroke-dasharray")]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from phalanx.core import Baseline, InvalidInput, LimitExceeded, Rng
+from phalanx.core import Baseline, InvalidInput, Rng
 from phalanx.quantum.routines._ansatz import Floats
 from phalanx.quantum.routines._answer import Answer, simulated
 from phalanx.quantum.routines._bits import area, checked_rows
@@ -33,7 +33,7 @@ def density_novelties(
         raise InvalidInput("rows", f"have {usual.shape[1]} columns as the usual ones, got {rows.shape[1]}")
     for name, given, least in (("usual", usual, _LEAST), ("asked", rows, 1)):
         if not least <= len(given) <= MAX_DENSITY_ROWS:
-            raise LimitExceeded(f"{name} rows (at least {least})", maximum=MAX_DENSITY_ROWS, seen=len(given))
+            raise InvalidInput(name, f"{least} to {MAX_DENSITY_ROWS:,} rows, got {len(given)}")
     if labels is not None and len(labels) != len(rows):
         raise InvalidInput("labels", f"{len(rows)} of them, got {len(labels)}")
     rng = Rng(seed).child("density")

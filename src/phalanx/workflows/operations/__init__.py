@@ -6,7 +6,7 @@ A plug-in of the group ``phalanx.operations`` is an ``Operation``, made with the
 from phalanx.workflows.operations._assessing import Assessed
 from phalanx.workflows.operations._built_in import BUILT_IN
 from phalanx.workflows.operations._calibrating import fit_calibration
-from phalanx.workflows.operations._contract import Compared, Operation, operation
+from phalanx.workflows.operations._contract import Compared, Operation, estimated, operation
 from phalanx.workflows.operations._signals import Fused, Part, Signal, Turn, fuse, pooled_log_odds, verdict_of
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Part",
     "Signal",
     "Turn",
+    "estimated",
     "fit_calibration",
     "fuse",
     "operation",

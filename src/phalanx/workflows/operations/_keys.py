@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from phalanx.core import InvalidInput, LimitExceeded
+from phalanx.core import InvalidInput
 from phalanx.quantum.resources import to_break
 from phalanx.quantum.routines import Answer, factor
 from phalanx.workflows._template import StepContext, StepOutput
@@ -78,7 +78,7 @@ def falls(key: Key, asked: KeysAsked) -> float:
 
 def _check(asked: KeysAsked) -> None:
     if not 1 <= len(asked.keys) <= MAX_KEYS:
-        raise LimitExceeded("keys (at least 1)", maximum=MAX_KEYS, seen=len(asked.keys))
+        raise InvalidInput("keys", f"1 to {MAX_KEYS:,} of them, got {len(asked.keys)}")
     if not 0 < asked.spread_years < math.inf:
         raise InvalidInput("spread_years", f"is above zero, got {asked.spread_years}")
     for at, key in enumerate(asked.keys):

@@ -79,7 +79,7 @@ def measured(asked: MeanAsked | CutsAsked) -> tuple[Circuit, Observable]:
     from phalanx.quantum.circuits import read
 
     if not 1 <= asked.shots <= MAX_SHOTS_EACH:
-        raise LimitExceeded("shots (at least 1)", maximum=MAX_SHOTS_EACH, seen=asked.shots)
+        raise InvalidInput("shots", f"1 to {MAX_SHOTS_EACH:,}, got {asked.shots}")
     try:
         circuit = read(asked.circuit)
         steps = gate_array(circuit).steps().steps

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from phalanx.core import InvalidInput, LimitExceeded, Rng
+from phalanx.core import InvalidInput, Rng
 from phalanx.quantum.routines import Answer, density_novelties, density_ranks, find_novelties, isolation
 from phalanx.workflows._template import StepContext, StepOutput
 from phalanx.workflows.operations._contract import Compared, answered, operation
@@ -35,7 +35,7 @@ def _rows(asked: NoveltyAsked) -> tuple[Rows, Rows]:
     rows = []
     for name, given, least in (("usual", asked.usual, MIN_USUAL), ("asked", asked.asked, 1)):
         if not least <= len(given) <= MAX_ROWS:
-            raise LimitExceeded(f"{name} rows (at least {least})", maximum=MAX_ROWS, seen=len(given))
+            raise InvalidInput(name, f"{least} to {MAX_ROWS:,} rows, got {len(given)}")
         if len({len(row) for row in (*given, asked.usual[0])}) != 1 or not given[0]:
             raise InvalidInput(name, "rows do not all have the same numbers")
         matrix = np.asarray(given, dtype=np.float64)

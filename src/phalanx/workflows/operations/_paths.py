@@ -4,7 +4,7 @@ import math
 
 import msgspec
 
-from phalanx.core import InvalidInput, LimitExceeded
+from phalanx.core import InvalidInput
 from phalanx.quantum import estimate_probability
 from phalanx.quantum.routines import Answer, shortest_path, spread_model, walk_paths
 from phalanx.workflows._template import StepContext, StepOutput
@@ -153,7 +153,7 @@ async def spread(context: StepContext, asked: LinksAsked) -> StepOutput:
     need_quantum(context)
     model = spread_model(asked.links, source=asked.source, goal=asked.goal)
     if model is None:
-        raise LimitExceeded("ways from source to goal (at least 1)", maximum=1, seen=0)
+        raise InvalidInput("links", f"no way leads from {asked.source!r} to {asked.goal!r}")
     found = await estimate_probability(
         model, run=context.run_circuit, seed=context.seed, epsilon=asked.epsilon, alpha=_ALPHA
     )
