@@ -2,7 +2,8 @@
 
 A history has a network, honest findings with a rhythm of days, and intrusions that enter at a host and go along the
 network; late in it a technique turns up that nobody has seen. Scores are on the last third, which no method saw. They
-say how methods compare on histories of this kind, not on anybody's network.
+say how methods compare on histories of this kind, not on anybody's network. The parameters of foresight were chosen on
+other histories of the kind than those that are scored.
 
 ``heeded`` is what acting on it is worth: agents foresee with a part of a history, the policy of precautions decides,
 and what neither saw tells whether a host that was looked into had a serious finding next, or whether a finding that was
@@ -26,19 +27,23 @@ _NOISE_A_DAY, _INTRUSIONS = 6, 5
 _NEW = "T1611"
 # Where a history is cut when it is acted upon; what comes next is a tenth of it.
 _SEEN_SHARES = (0.5, 0.7, 0.9)
+# The parameters of foresight were chosen on these histories. None of them is scored: of each seed others are drawn.
+CHOSEN_ON = range(1_000, 1_006)
+_HELD_OUT_FROM = 500
 
 
 async def foresight_bench(options: BenchOptions) -> BenchResult:
     """Every question on every history."""
-    seeds = 2 if options.quick else _SEEDS
+    numbers = held_out(options.seed, 2 if options.quick else _SEEDS)
+    seeds = len(numbers)
     found: dict[str, list[Foreseen]] = {}
-    for number in range(seeds):
-        history = drawn_history(options.seed * 1_000 + number)
+    for number, drawn in enumerate(numbers):
+        history = drawn_history(drawn)
         for question in QUESTIONS:
             options.tell(f"history {number + 1} of {seeds}: {question}")
             found.setdefault(question, []).append(foresee(question, history, seed=options.seed + number))
     options.tell("acting on what was foreseen")
-    heeded, chance = _heeded([drawn_history(options.seed * 1_000 + number) for number in range(seeds)], options.seed)
+    heeded, chance = _heeded([drawn_history(number) for number in numbers], options.seed)
     figures: dict[str, Any] = {"heeded": heeded}
     baselines: dict[str, Any] = {"by_chance": chance}
     for question, each in found.items():
@@ -50,11 +55,22 @@ async def foresight_bench(options: BenchOptions) -> BenchResult:
     return BenchResult(
         load={
             "histories": seeds, "hosts": _HOSTS, "days": _DAYS, "intrusions_each": _INTRUSIONS,
-            "findings_each": len(drawn_history(options.seed * 1_000)), "split": "two thirds seen, one third judges",
-            "quantum_means_are": "simulated",
+            "findings_each": len(drawn_history(numbers[0])), "split": "two thirds seen, one third judges",
+            "quantum_means_are": "simulated", "scored_on_histories": _span(numbers),
+            "parameters_were_chosen_on_histories": _span(CHOSEN_ON),
         },
         figures=figures, baselines=baselines,
     )  # fmt: skip
+
+
+def held_out(seed: int, n: int) -> range:
+    """The histories that are scored: none that a parameter was chosen on, whatever the seed."""
+    first = seed * 1_000 + _HELD_OUT_FROM
+    return range(first, first + n)
+
+
+def _span(numbers: range) -> str:
+    return f"{numbers[0]} to {numbers[-1]}"
 
 
 def _heeded(histories: Sequence[list[Finding]], seed: int) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -20,6 +20,7 @@ from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import answer_of, elapsed_ms, quantile
 from phalanx.bench._workflows_flood import flooded
 from phalanx.bench._workflows_hedged import hedged
+from phalanx.bench._workflows_jobs import job_figures
 from phalanx.bench._workflows_kill import killed_everywhere
 from phalanx.bench._workflows_loads import (
     CHAIN_STEPS,
@@ -48,7 +49,7 @@ _FLUSHES = 100
 
 
 async def workflows_bench(options: BenchOptions) -> BenchResult:
-    """Overhead, hand-over, triage, makespan, many runs at once, and processes killed."""
+    """Overhead, hand-over, triage, makespan, steps that are jobs, many runs at once, and processes killed."""
     quick = options.quick
     chains, triages, rounds = (10, 8, 1) if quick else (100, 50, 5)
     tell = options.tell
@@ -63,6 +64,8 @@ async def workflows_bench(options: BenchOptions) -> BenchResult:
         triaged = await _triaged(emulated, processes, triages)
         tell("the standard mix")
         mix = await _mixed(emulated, processes, threads, rounds)
+        tell("steps that are jobs")
+        jobs, jobs_alone = await job_figures(emulated, processes, _ids(), runs=20 if quick else 200)
     runs = _QUICK_RUNS if quick else RUNS
     tell(f"{runs:,} runs at once")
     many = await asyncio.to_thread(_in_a_process, runs)
@@ -76,7 +79,7 @@ async def workflows_bench(options: BenchOptions) -> BenchResult:
         "between_steps_ms": engine["between_steps_ms"], "cpu_ms_per_step": engine["cpu_ms_per_step"],
         "handover_ms": handover, "triage": triaged, "makespan_s": {"coordinated": mix["coordinated"]},
         "preservation": preserved(seen), "many_runs": many, "killed": killed,
-        "straggling_worker": slowest,
+        "straggling_worker": slowest, "steps_as_jobs": jobs,
     }  # fmt: skip
     return BenchResult(
         load={
@@ -89,10 +92,12 @@ async def workflows_bench(options: BenchOptions) -> BenchResult:
         baselines={
             "flush_ms": _flushed(), "between_steps_plain_asyncio_ms": engine["plain_ms"],
             "makespan_s": {"one_by_one": mix["one_by_one"], "plain_asyncio": mix["plain"]}, "dbos": peer,
+            "jobs_without_the_engine": jobs_alone,
         },
         ratios={
             "shorter_than_one_by_one": 1 - mix["coordinated"] / mix["one_by_one"],
             "over_plain_asyncio": mix["coordinated"] / mix["plain"],
+            "step_over_job_alone_p50_ms": jobs["overhead_ms"]["p50"] - jobs_alone["overhead_ms"]["p50"],
         },
     )  # fmt: skip
 

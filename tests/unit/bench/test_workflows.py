@@ -8,8 +8,9 @@ import pytest
 
 from phalanx.adapters import ProcessOffload, SystemClock, ThreadOffload
 from phalanx.bench._workflows_flood import flooded
+from phalanx.bench._workflows_jobs import job_figures
 from phalanx.bench._workflows_kill import killed_everywhere
-from phalanx.bench._workflows_loads import analysis, bed, flood, ideal_fleet
+from phalanx.bench._workflows_loads import analysis, bed, emulated_fleet, flood, ideal_fleet
 from phalanx.bench._workflows_plain import Plain
 from phalanx.bench._workflows_preserved import Noting, preserved
 from phalanx.core import DEFAULT_TENANT, NO_TRACE, Rng, Uuid7Source
@@ -24,6 +25,20 @@ def test_every_run_of_many_has_its_three_steps_executed():
     found = ours.recv()
     assert found["done"] == found["runs"] == 60
     assert found["steps_each"] == 3
+
+
+@pytest.mark.requirement("HWF-5")
+def test_steps_that_are_jobs_are_measured_beside_the_same_jobs_without_the_engine():
+    async def main():
+        with contextlib.closing(ProcessOffload(1)) as processes:
+            ids = Uuid7Source(SystemClock(), Rng(1).bits)
+            return await job_figures(emulated_fleet(processes, {}), processes, ids, runs=2)
+
+    steps, alone = asyncio.run(main())
+    assert steps["jobs"] == 2
+    for found in (steps, alone):
+        assert 0 < found["own_ms"]["p50"] <= found["own_ms"]["p99"]
+        assert 0 < found["overhead_ms"]["p50"] <= found["overhead_ms"]["p99"]
 
 
 @pytest.mark.requirement("HWF-4")
