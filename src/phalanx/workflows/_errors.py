@@ -24,16 +24,18 @@ class WorkflowError(PhalanxError):
 
 
 class InvalidTemplate(WorkflowError):
-    """A template cannot be run. Attributes: ``template``, ``step`` (empty: the whole), ``reason``."""
+    """A template cannot be run. Attributes: ``template``, ``step`` (empty: the whole), ``field`` of it, ``reason``."""
 
     code = "invalid-template"
     template: str
     step: str
+    field: str
     reason: str
 
-    def __init__(self, template: str, step: str, reason: str) -> None:
+    def __init__(self, template: str, step: str, reason: str, *, field: str = "") -> None:
         where = f"step {step!r} of template {template!r}" if step else f"template {template!r}"
-        super().__init__(f"{where}: {reason}", template=template, step=step, reason=reason)
+        at = f"{field}: " if field else ""
+        super().__init__(f"{where}: {at}{reason}", template=template, step=step, field=field, reason=reason)
 
 
 class InvalidFile(WorkflowError):

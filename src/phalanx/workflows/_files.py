@@ -90,7 +90,8 @@ def _template(marked: Marked, operations: Mapping[str, Operation], text: str) ->
             takes=takes, limit_s=head.limit_s, revision=hashlib.sha256(text.encode()).hexdigest()[:16],
         )  # fmt: skip
     except InvalidTemplate as error:
-        marked.problem(("steps", error.step, "needs") if error.step else ("name",), error.reason)
+        at: Path = (error.field,) if error.field else ()
+        marked.problem(("steps", error.step, *at) if error.step else at or ("name",), error.reason)
         return None
 
 
@@ -153,7 +154,7 @@ def _step(
     try:
         retry = Retry(**msgspec.structs.asdict(one.retry))
     except InvalidInput as error:
-        marked.problem((*path, "retry", error.field), error.message)
+        marked.problem((*path, "retry", error.field), error.reason)
         return None
     placing = _placing(marked, path, one.quantum, used)
     if placing is None:
@@ -174,7 +175,7 @@ def _placing(marked: Marked, path: Path, given: Mapping[str, Any], used: Operati
     try:
         made: Placing | None = _read(marked, where, given, Placing)
     except InvalidInput as error:
-        marked.problem((*where, error.field), error.message)
+        marked.problem((*where, error.field), error.reason)
         return None
     if made is not None and made.wants_means and not used.means:
         marked.problem((*where, "mitigate"), f"zne and pec give a mean, not outcomes, which {used.name!r} needs")

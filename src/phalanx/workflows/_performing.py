@@ -180,7 +180,7 @@ class Performer:
                 pieces=_pieces(context), way=FALLBACK_WAY, why=why[:MAX_REASON_CHARS],
             )  # fmt: skip
         except Exception as error:
-            raise self._failure(step, error) from error
+            raise self._failure(step, error, instead=reason) from error
 
     async def _tried(
         self, step: Step, work: Work, act: StepWork, needed: dict[str, StepResult], done: StepResult | None
@@ -329,11 +329,13 @@ class Performer:
             converted(kept, step.gives, "output")
         return replace(output, value=kept)
 
-    def _failure(self, step: Step, error: Exception) -> StepFailed:
+    def _failure(self, step: Step, error: Exception, *, instead: str = "") -> StepFailed:
+        """``instead`` is why the step was answered by its fallback, which failed as well."""
         field = error.field if isinstance(error, InvalidInput) else ""
         if isinstance(error, OverBudget):
             field = "budget"
-        return StepFailed(self._run.id, step.name, f"{type(error).__name__}: {error}", field=field)
+        since = f"; it was answered classically since {instead}" if instead else ""
+        return StepFailed(self._run.id, step.name, f"{type(error).__name__}: {error}{since}", field=field)
 
 
 def _windows(context: StepContext) -> tuple[CircuitWindow, ...]:

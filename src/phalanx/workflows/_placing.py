@@ -71,7 +71,7 @@ class Placing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise InvalidInput("results", f"are those of {self.device}: name a device or a kind of results, not both")
         for name in ("budget", "fresh_s", "classical_s"):
             if not getattr(self, name) >= 0.0:  # also refuses NaN
-                raise InvalidInput(name, "is not negative")
+                raise InvalidInput(name, f"0 at least, got {getattr(self, name):g}")
         if not 0.0 <= self.classical_fidelity <= 1.0:
             raise InvalidInput("classical_fidelity", f"{self.classical_fidelity} is not between 0 and 1")
         check_treatment(self.mitigate, "" if self.coherence == BEST else self.coherence, means=True)

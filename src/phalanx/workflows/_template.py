@@ -135,6 +135,9 @@ class Template:
             raise InvalidTemplate(self.name, "", f"a name has 1 to {MAX_NAME_CHARS} characters")
         if not 1 <= len(self.steps) <= MAX_STEPS:
             raise InvalidTemplate(self.name, "", f"it has {len(self.steps)} steps; 1 to {MAX_STEPS} are allowed")
+        if not 0 <= self.limit_s <= MAX_DEADLINE_S:  # also refuses NaN
+            reason = f"0 to {MAX_DEADLINE_S:g} are allowed, not {self.limit_s:g}"
+            raise InvalidTemplate(self.name, "", reason, field="limit_s")
         names = {step.name for step in self.steps}
         seen: set[str] = set()
         for step in self.steps:
@@ -146,7 +149,8 @@ class Template:
             graphlib.TopologicalSorter({step.name: step.needs for step in self.steps}).prepare()
         except graphlib.CycleError as error:
             around = error.args[1][::-1]  # graphlib tells a cycle from need to needer
-            raise InvalidTemplate(self.name, around[0], f"it needs itself: {' needs '.join(around)}") from None
+            reason = f"it needs itself: {' needs '.join(around)}"
+            raise InvalidTemplate(self.name, around[0], reason, field="needs") from None
 
     @property
     def shape(self) -> str:
@@ -175,15 +179,16 @@ class Template:
             raise InvalidTemplate(self.name, step.name, f"a name has 1 to {MAX_NAME_CHARS} characters")
         for need in step.needs:
             if need not in names:
-                raise InvalidTemplate(self.name, step.name, f"it needs {need!r}, which is no step")
+                raise InvalidTemplate(self.name, step.name, f"it needs {need!r}, which is no step", field="needs")
         if len(set(step.needs)) != len(step.needs):
-            raise InvalidTemplate(self.name, step.name, "it needs one step twice")
-        if not 0 <= step.limit_s <= MAX_DEADLINE_S or not 0 <= step.least_s <= MAX_DEADLINE_S:
-            raise InvalidTemplate(self.name, step.name, f"limit_s and least_s are 0 to {MAX_DEADLINE_S:g}")
+            raise InvalidTemplate(self.name, step.name, "it needs one step twice", field="needs")
+        for field, seconds in (("limit_s", step.limit_s), ("least_s", step.least_s)):
+            if not 0 <= seconds <= MAX_DEADLINE_S:  # also refuses NaN
+                reason = f"0 to {MAX_DEADLINE_S:g} are allowed, not {seconds:g}"
+                raise InvalidTemplate(self.name, step.name, reason, field=field)
         if 0 < step.limit_s < step.least_s:
-            raise InvalidTemplate(
-                self.name, step.name, f"limit_s: it takes {step.least_s:g} s at the least and may take {step.limit_s:g}"
-            )
+            reason = f"it takes {step.least_s:g} s at the least and may take {step.limit_s:g}"
+            raise InvalidTemplate(self.name, step.name, reason, field="limit_s")
         if step.pure and step.undo is not None:
             raise InvalidTemplate(self.name, step.name, "a pure step acts on nothing and has no undo")
         if step.kind is StepKind.QUANTUM and step.fallback is None:

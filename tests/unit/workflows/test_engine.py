@@ -237,7 +237,10 @@ def test_without_a_device_the_fallback_answers_and_says_why(why):
         (classical("s", run=failing(ValueError("bad luck"))), "ValueError: bad luck"),
         (classical("s", run=failing(Unavailable("x", "gone"))), "x is not available: gone"),
         (quantum("s", run=failing(ValueError("wrong")), fallback=constant(1)), "ValueError: wrong"),
-        (quantum("s", run=failing(Unavailable("x", "y")), fallback=failing(ValueError("both"))), "both"),
+        (
+            quantum("s", run=failing(Unavailable("x", "y")), fallback=failing(ValueError("both"))),
+            "ValueError: both; it was answered classically since x is not available: y",
+        ),
         (quantum("s", run=constant(1), fallback=constant(1)), "says where its result came from"),
         (classical("s", run=constant(object())), "cannot be kept"),
         (classical("s", run=constant(1 << 70)), "cannot be kept"),

@@ -76,6 +76,9 @@ def test_a_file_becomes_a_workflow_whose_needs_follow_from_what_it_refers_to():
         (("      wanted: ${inputs.wanted}\n", ""), 9, "steps.index.with", "needs 'wanted'"),
         (("about: host-1", "aboot: host-1"), 16, "steps.judge.with.aboot", "takes about"),
         (("retry: {attempts: 2}", "retry: {attempts: 99}"), 14, "steps.judge.retry.attempts", "1 to 10"),
+        (("retry: {attempts: 2}", "limit_s: -1"), 14, "steps.judge.limit_s", "0 to"),
+        (("retry: {attempts: 2}", "limit_s: 1\n    least_s: 2"), 14, "steps.judge.limit_s", "2 s at the least"),
+        (("title: Were they seen", "limit_s: .nan"), 2, "limit_s", "not nan"),
         (("retry: {attempts: 2}", "needs: [later]"), 14, "steps.judge.needs[0]", "is no step"),
         (("values: list", "values: lust"), 4, "inputs.values", "one of: text"),
         (("default: [b]", "default: b"), 5, "inputs.wanted.default", "Expected `array`"),
@@ -90,6 +93,21 @@ def test_what_is_wrong_is_told_with_line_and_field(change, line, field, reason):
     told = next((one for one in found if one[0] == line and one[1] == field), None)
     assert told is not None, found
     assert reason in told[2]
+
+
+@pytest.mark.parametrize(
+    ("asked", "field", "reason"),
+    [
+        ("{budget: -4}", "budget", "0 at least, got -4"),
+        ("{results: guessed}", "results", "'guessed' is none of"),
+        ("{classical_fidelity: 2}", "classical_fidelity", "2.0 is not between 0 and 1"),
+    ],
+)
+def test_what_a_step_asks_of_devices_is_told_by_its_own_field(asked, field, reason):
+    text = f"name: t\nsteps:\n  a:\n    use: factor-number\n    with: {{number: 15}}\n    quantum: {asked}\n"
+    ((line, told, why),) = problems(text)
+    assert (line, told) == (6, f"steps.a.quantum.{field}")
+    assert why.startswith(reason), "the field is said once"
 
 
 def test_everything_that_is_wrong_is_told_at_once():
@@ -153,7 +171,7 @@ def test_a_file_says_who_answers_a_quantum_step_and_for_how_much():
     [
         (("mode: auto", "mode: whoever"), 8, "steps.search.quantum.mode", "Invalid enum value"),
         (("mode: auto", "moode: auto"), 7, "steps.search.quantum", "unknown field `moode`"),
-        (("budget: 5", "budget: -1"), 9, "steps.search.quantum.budget", "not negative"),
+        (("budget: 5", "budget: -1"), 9, "steps.search.quantum.budget", "0 at least, got -1"),
         (("mitigate: readout", "mitigate: zne"), 12, "steps.search.quantum.mitigate", "not outcomes"),
         (("mitigate: readout", "mitigate: soap"), 12, "steps.search.quantum.mitigate", "'soap' is none of"),
         (("mitigate: readout", "coherence: hope"), 12, "steps.search.quantum.coherence", "'hope' is none of"),

@@ -27,6 +27,7 @@ ASKED = {
     "segment-hosts": {"links": LINKS, "steps": 30},
 }  # fmt: skip
 GHZ = 'OPENQASM 3.0; include "stdgates.inc"; qubit[4] q; h q[0]; cx q[0], q[1]; cx q[1], q[2]; cx q[2], q[3];'
+MANY = GHZ + " cx q[0], q[1]; cx q[2], q[3]; cx q[1], q[2];" * 1_400
 ALL = ASKED | {
     "estimate-mean": {"circuit": GHZ, "observable": "Z0 Z3 + X0 X1 X2 X3", "shots": 2_000},
     "choose-responses": {"actions": [["a", 0.4, 1.0], ["b", 0.3, 1.0], ["c", 0.5, 2.0]], "budget": 2},
@@ -120,12 +121,17 @@ def test_a_circuit_is_cut_where_it_does_not_fit_and_what_that_takes_is_told_and_
 
 @pytest.mark.parametrize(
     ("change", "told"),
-    [({"circuit": "qubit[2"}, "circuit"), ({"observable": "Z9"}, "observable"), ({"shots": 0}, "shots")],
-)
+    [
+        ({"circuit": "qubit[2"}, "circuit: "), ({"observable": "Z9"}, "observable: "),
+        ({"shots": 0}, "shots: 1 to 1,000,000, got 0"),
+        ({"circuit": MANY, "max_qubits": 3}, "circuit: 4 qubits are more than the 3 there are, and it cannot be cut: "),
+    ],
+)  # fmt: skip
 def test_a_mean_that_cannot_be_taken_is_refused_with_its_field(change, told):
     with pytest.raises(StepFailed) as failed:
         ran("estimate-mean", ALL["estimate-mean"] | change)
     assert told in str(failed.value)
+    assert failed.value.field == told.partition(":")[0]
 
 
 @pytest.mark.requirement("HWF-6")

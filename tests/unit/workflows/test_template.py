@@ -26,6 +26,8 @@ def template(*steps, name="t"):
         ([classical("")], "", "a name has 1 to"),
         ([classical("a", kind=StepKind.QUANTUM)], "a", "declares a classical fallback"),
         ([classical("a", fallback=work)], "a", "only a quantum step has a fallback"),
+        ([classical("a", limit_s=-1.0)], "a", "0 to 2.592e+06 are allowed, not -1"),
+        ([classical("a", least_s=2.0, limit_s=1.0)], "a", "it takes 2 s at the least and may take 1"),
         ([], "", "0 steps"),
         ([classical(str(i)) for i in range(65)], "", "65 steps"),
     ],
@@ -38,6 +40,20 @@ def test_a_template_that_cannot_run_is_refused_by_step(steps, step, reason):
     if step:
         assert caught.value.step == step
         assert f"step {step!r}" in str(caught.value)
+
+
+def test_what_is_wrong_with_a_template_names_its_field():
+    for steps, field in (
+        ([classical("a", "c")], "needs"), ([classical("a", "a")], "needs"), ([classical("a", limit_s=-1.0)], "limit_s"),
+        ([classical("a", least_s=float("nan"))], "least_s"), ([classical("a", fallback=work)], ""),
+    ):  # fmt: skip
+        with pytest.raises(InvalidTemplate) as caught:
+            template(*steps)
+        assert caught.value.field == field
+        assert not field or f"{field}: " in str(caught.value)
+    with pytest.raises(InvalidTemplate) as caught:
+        Template(name="t", title="T", steps=(classical("a"),), limit_s=-1.0)
+    assert (caught.value.step, caught.value.field) == ("", "limit_s")
 
 
 def test_a_cycle_is_told_in_order():

@@ -77,11 +77,14 @@ def asked_circuits(circuit: Circuit, observable: Observable) -> list[Asked]:
 async def mean_by(run: ShotRunner, circuit: Circuit, observable: Observable, *, shots: int, seed: int) -> Mean:
     """The mean from circuits that ``run`` runs, begun together; ``shots`` for each. ``exact`` is left to the caller."""
     asked, rng = asked_circuits(circuit, observable), Rng(seed).child("mean")
-    async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(run(one.circuit, shots=shots, seed=rng.child(str(at)).bits(_BITS)))
-            for at, one in enumerate(asked)
-        ]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(run(one.circuit, shots=shots, seed=rng.child(str(at)).bits(_BITS)))
+                for at, one in enumerate(asked)
+            ]
+    except ExceptionGroup as failures:  # What is wrong with one is told as it is: a step acts on what it is.
+        raise failures.exceptions[0] from failures.exceptions[0].__cause__
     means = np.zeros((len(observable.terms), 2))
     for one, task in zip(asked, tasks, strict=True):
         means[list(one.places)] = [parities(task.result().counts, bits, None) for bits in one.bits]

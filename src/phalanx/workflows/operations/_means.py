@@ -6,7 +6,7 @@ more than ``max_overhead`` times the shots.
 
 import msgspec
 
-from phalanx.core import Baseline, Circuit, InvalidInput, LimitExceeded, PhalanxError
+from phalanx.core import Baseline, Circuit, InvalidInput, PhalanxError
 from phalanx.quantum import Gates, Observable
 from phalanx.workflows._template import StepContext, StepOutput
 from phalanx.workflows.operations._contract import Compared, operation
@@ -125,7 +125,7 @@ async def exactly(context: StepContext, asked: MeanAsked) -> Meant:
     """The state of an ideal machine, computed."""
     value, n_qubits = await context.processes.run(run_exactly, asked)
     if value is None:
-        raise LimitExceeded("qubits of a state that is computed", maximum=20, seen=n_qubits)
+        raise InvalidInput("circuit", f"the state of at most 20 qubits is computed, not of {n_qubits}")
     return Meant(
         value=value, error=0.0, plain=value, exact=value, benefit=None, mitigation="", circuits=0, shots=0, pieces=[],
         overhead=1.0, method="the state, computed",
@@ -165,7 +165,11 @@ async def _from_pieces(
 ) -> StepOutput:
     from phalanx.quantum.cutting import cut_mean, find_cuts
 
-    plan = await context.offload.run(find_cuts, circuit, limit, seed=context.seed)
+    try:
+        plan = await context.offload.run(find_cuts, circuit, limit, seed=context.seed)
+    except PhalanxError as error:
+        reason = f"{circuit.n_qubits} qubits are more than the {limit} there are, and it cannot be cut: {error.message}"
+        raise InvalidInput("circuit", reason) from error
     if plan.overhead > asked.max_overhead:
         raise InvalidInput(
             "max_overhead", f"{asked.max_overhead:g} times the shots are allowed, and the circuit is cut: {plan.told()}"
