@@ -76,7 +76,8 @@ def _treated(row: Any) -> str:
 
 def _waited(row: Any) -> str:
     if row["booking"]:
-        return f"{row['waited_s']:.3g} s, {row['forecast_s']:.3g} s foreseen"
+        by = f" ({row['forecast_by']})" if row["forecast_by"] else ""
+        return f"{row['waited_s']:.3g} s, {row['forecast_s']:.3g} s foreseen{by}"
     return f"{row['waited_s']:.3g} s for room" if row["waited_s"] else "–"
 
 

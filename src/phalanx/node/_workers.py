@@ -97,9 +97,11 @@ class WorkflowWorkers:
 
     def _line(self) -> ClusterLine:
         if self.line is None or not self.line.serves:
-            raise InvalidInput(
-                "cluster.serve", "workers need this node's own server", hint="start it with `phalanx up --cluster`"
-            )
+            text, hint = "workers need this node's own server", "start it with `phalanx up --cluster`"
+            if self.line is not None:
+                text = f"workers serve the node whose server it is, and this one joined {', '.join(self.line.urls)}"
+                hint = "make the token there; a node that is to have workers runs a server of its own"
+            raise InvalidInput("cluster.serve", text, hint=hint)
         return self.line
 
 

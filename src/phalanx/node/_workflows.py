@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from phalanx.allocation import Placements
+from phalanx.allocation.forecasts import QueueWaits
 from phalanx.core import AlertSink, Clock, Store
 from phalanx.devices import Fleet
 from phalanx.node._plugins import ANALYSES, OPERATIONS, load_plugins, registered
@@ -61,7 +62,7 @@ async def opened_workflows(
 def use_desk(node: "Node", ports: Ports) -> None:
     """Have circuits of steps become jobs of the node: booked, paid for, and found again in its next life."""
     desk = Desk(
-        node.jobs, node.budgets, node.reservations, node.routing, clock=ports.clock, ids=ports.ids,
-        offload=ports.offload,
+        node.jobs, node.budgets, node.reservations, node.routing, QueueWaits(node.forecasts, ports.clock),
+        clock=ports.clock, ids=ports.ids, offload=ports.offload,
     )  # fmt: skip
     node.engine.use(desk)

@@ -43,7 +43,7 @@ class BookedCircuits:
     def __init__(self, desk: Desk, fleet: Fleet, clock: Clock) -> None:
         self.desk = desk
         self._fleet, self._clock = fleet, clock
-        self._stays = Stays(desk.calendar, clock)
+        self._stays = Stays(desk.calendar, desk.waits, clock)
 
     async def run(
         self, step: "StepCircuits", n: int, circuit: Circuit, chosen: Chosen, opened: OpenCircuit, *, shots: int,
@@ -211,8 +211,8 @@ class BookedCircuits:
             calibration=known.id if expected is not None else "", calibration_age_s=age_s,
             booking="" if booking is None else booking.id, booked_from_ns=0 if booking is None else booking.start_ns,
             booked_until_ns=0 if booking is None else booking.end_ns,
-            forecast_s=0.0 if stay is None else stay.forecast_s, waited_s=0.0 if stay is None else stay.waited_s,
-            priority=0 if stay is None else stay.priority,
+            forecast_s=0.0 if stay is None else stay.forecast_s, forecast_by="" if stay is None else stay.forecast_by,
+            waited_s=0.0 if stay is None else stay.waited_s, priority=0 if stay is None else stay.priority,
             coherence=(job.coherence or "layout-by-noise") if expected is not None else "",
             survival=None if expected is None else expected[0], bound=None if expected is None else expected[1],
             mitigation=job.provenance.mitigation, benefit=None if job.treated is None else job.treated.benefit,

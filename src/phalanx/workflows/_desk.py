@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from phalanx.allocation import Ask, Booking
+from phalanx.allocation.forecasts import QueueWait
 from phalanx.allocation.money import QUOTAS, Budgets
 from phalanx.allocation.routing import Aims, Kind, Routed, Router, Way, judge
 from phalanx.core import NS_PER_S, Circuit, Clock, IdSource, NotFound, Offload, TenantId, Unavailable
@@ -33,6 +34,12 @@ class Ways(Protocol):
     async def route(self, tenant: TenantId, circuit: Circuit, shots: int, aims: Aims) -> Routed: ...
 
 
+class Waits(Protocol):
+    """Who says how long a circuit that is sent now will wait at a machine's vendor."""
+
+    async def of(self, model: DeviceModel, /) -> QueueWait: ...
+
+
 class RoutedClassically(Unavailable):
     """The step's fallback is expected to lose less than any device; ``reason`` says why."""
 
@@ -54,10 +61,10 @@ class Desk:
     """Jobs, budgets, calendar and router of a node, as far as steps need them."""
 
     def __init__(
-        self, jobs: Jobs, budgets: Budgets, calendar: Calendar, ways: Ways, *, clock: Clock, ids: IdSource,
-        offload: Offload,
+        self, jobs: Jobs, budgets: Budgets, calendar: Calendar, ways: Ways, waits: Waits, *, clock: Clock,
+        ids: IdSource, offload: Offload,
     ) -> None:  # fmt: skip
-        self.jobs, self.calendar, self.ids, self.offload = jobs, calendar, ids, offload
+        self.jobs, self.calendar, self.waits, self.ids, self.offload = jobs, calendar, waits, ids, offload
         self._budgets, self._ways, self._clock = budgets, ways, clock
         self._free: dict[tuple[TenantId, str], tuple[int, bool]] = {}
 

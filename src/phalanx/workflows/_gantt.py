@@ -234,11 +234,16 @@ def _window(window: CircuitWindow, y: int, per_ns: float) -> str:
     )
 
 
+def foreseen(one: CircuitNow | CircuitWindow) -> str:
+    """How long it was expected to wait, and by what."""
+    return f"{one.forecast_s:.3g} s foreseen" + (f" ({one.forecast_by})" if one.forecast_by else "")
+
+
 def now_told(now: CircuitNow) -> str:
     """A circuit that is under way in words."""
     parts = [f"{now.stage} on {now.device}" if now.stage == RUNS else f"{now.stage} at {now.device}", now.reason]
     if now.booking and now.stage != RUNS:
-        parts.append(f"priority {now.priority}, {now.forecast_s:.3g} s foreseen")
+        parts.append(f"priority {now.priority}, {foreseen(now)}")
     return ": ".join(parts[:2]) + "".join(f", {one}" for one in parts[2:])
 
 
@@ -246,9 +251,7 @@ def window_told(window: CircuitWindow) -> str:
     """One stay at a device in words: why there, how it was kept coherent and treated, and what it cost."""
     parts = [f"{window.circuits} circuits on {window.device}: {window.reason}"]
     if window.booking:
-        parts.append(
-            f"priority {window.priority}, waited {window.waited_s:.3g} s of {window.forecast_s:.3g} s foreseen"
-        )
+        parts.append(f"priority {window.priority}, waited {window.waited_s:.3g} s of {foreseen(window)}")
     elif window.waited_s:
         parts.append(f"waited {window.waited_s:.3g} s for room in a queue")
     if window.survival is not None and window.bound is not None and window.kept is not None:

@@ -14,15 +14,15 @@ from phalanx.core import (
     Clock,
     InvalidInput,
     NotFound,
-    Origin,
     TenantId,
     TraceId,
     Unavailable,
+    counted,
     derive_id,
     id_time_ns,
 )
 from phalanx.devices import DeviceModel
-from phalanx.workflows._desk import Calendar
+from phalanx.workflows._desk import Calendar, Waits
 from phalanx.workflows._limits import (
     FIRST_CIRCUIT_S,
     LOOK_AT_WINDOW_S,
@@ -62,6 +62,7 @@ class Stay:
     priority: int
     booking: Booking | None = None
     forecast_s: float = 0.0
+    forecast_by: str = ""
     waited_s: float = 0.0
     names: int = 0
 
@@ -69,8 +70,8 @@ class Stay:
 class Stays:
     """Gives steps their machines."""
 
-    def __init__(self, calendar: Calendar, clock: Clock) -> None:
-        self._calendar, self._clock = calendar, clock
+    def __init__(self, calendar: Calendar, waits: Waits, clock: Clock) -> None:
+        self._calendar, self._waits, self._clock = calendar, waits, clock
         self._lines = Lines()
         self._took_s: dict[str, float] = {}
 
@@ -81,8 +82,11 @@ class Stays:
     async def begun(self, of: Circumstances, stay: Stay, model: DeviceModel, run_s: float) -> None:
         """The machine is the step's when this returns, and its window open. Raises ``NoWindow``."""
         circuit_s = max(run_s, self._took_s.get(model.name, FIRST_CIRCUIT_S))
-        ahead_s = self._lines.waiting(model.name) * WINDOW_CIRCUITS * circuit_s
-        stay.forecast_s = ahead_s + _queued_s(model)
+        ahead = self._lines.waiting(model.name)
+        queued = await self._waits.of(model)
+        stay.forecast_s = ahead * WINDOW_CIRCUITS * circuit_s + queued.seconds
+        line = [f"{counted(ahead, 'step')} of this node before it"] if ahead else []
+        stay.forecast_by = "; ".join((*line, *filter(None, [queued.by])))
         begun_ns = self._clock.monotonic_ns()
         await self._lines.enter(model.name, stay.priority, begun_ns / NS_PER_S)
         try:
@@ -109,7 +113,7 @@ class Stays:
 
     async def _open(self, of: Circumstances, stay: Stay, model: DeviceModel, circuit_s: float) -> None:
         """Book, and wait until it is time; backfill that had to make room, and found no other time, books again."""
-        queued_ns = int(_queued_s(model) * NS_PER_S)
+        queued_ns = int((await self._waits.of(model)).seconds * NS_PER_S)
         stay.booking = await self._booked(of, stay, circuit_s, queued_ns)
         while stay.booking is not None:
             # What waits at the vendor is sent ahead of its window by as long as it will wait there.
@@ -153,8 +157,3 @@ class Stays:
                 # An earlier life of the step booked it: what is left of that is given back.
                 await self._calendar.cancel(of.tenant, name)
         raise NoWindow(stay.device, ask.earliest_ns, ask.latest_end_ns)
-
-
-def _queued_s(model: DeviceModel) -> float:
-    """What a circuit is expected to wait at the vendor."""
-    return (model.queue.wait_ns_p50 or 0) / NS_PER_S if model.origin is Origin.HARDWARE else 0.0

@@ -12,7 +12,8 @@ LINE, WINDOW, RUNS = "waits in line", "waits for its window", "runs"
 class CircuitNow(msgspec.Struct, frozen=True, kw_only=True):
     """A circuit of a step that is under way: where and why there, ``stage`` being what it does. Times are wall times.
 
-    ``booking`` is its window in the calendar, once it has one; ``forecast_s`` how long it was expected to wait.
+    ``booking`` is its window in the calendar, once it has one; ``forecast_s`` how long it was expected to wait,
+    ``forecast_by`` by what.
     """
 
     device: str
@@ -23,6 +24,7 @@ class CircuitNow(msgspec.Struct, frozen=True, kw_only=True):
     booked_from_ns: int = 0
     booked_until_ns: int = 0
     forecast_s: float = 0.0
+    forecast_by: str = ""
     priority: int = 0
 
 
@@ -44,7 +46,8 @@ class OpenCircuit:
             device=self.device, reason=self.reason, stage=stage, since_ns=self.since_ns,
             booking="" if booking is None else booking.id, booked_from_ns=0 if booking is None else booking.start_ns,
             booked_until_ns=0 if booking is None else booking.end_ns,
-            forecast_s=0.0 if stay is None else stay.forecast_s, priority=0 if stay is None else stay.priority,
+            forecast_s=0.0 if stay is None else stay.forecast_s, forecast_by="" if stay is None else stay.forecast_by,
+            priority=0 if stay is None else stay.priority,
         )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ class CircuitWindow(msgspec.Struct, frozen=True, kw_only=True):
     ``decision`` is the id under which the placement can be found: that of the first job, where circuits became
     ``jobs``; ``calibration`` the id of the calibration that the device had, and ``calibration_age_s`` how old it was.
     ``booking`` is the window in the calendar from ``booked_from_ns`` to ``booked_until_ns``, ``forecast_s`` how long it
-    was expected to wait, ``waited_s`` how long it did, and ``priority`` how urgent it was.
+    was expected to wait and ``forecast_by`` by what, ``waited_s`` how long it did, and ``priority`` how urgent it was.
 
     ``coherence`` is the strategy; ``survival`` the expected success of the circuit that has the least of it, and
     ``bound`` what its gates and readings alone would leave. ``mitigation`` is what was done to outcomes, and
@@ -31,6 +31,7 @@ class CircuitWindow(msgspec.Struct, frozen=True, kw_only=True):
     booked_from_ns: int = 0
     booked_until_ns: int = 0
     forecast_s: float = 0.0
+    forecast_by: str = ""
     waited_s: float = 0.0
     priority: int = 0
     coherence: str = ""
@@ -69,6 +70,7 @@ def _joined(last: CircuitWindow, new: CircuitWindow) -> CircuitWindow:
         booking=new.booking or last.booking, booked_from_ns=last.booked_from_ns or new.booked_from_ns,
         booked_until_ns=max(last.booked_until_ns, new.booked_until_ns), waited_s=last.waited_s + new.waited_s,
         forecast_s=max(last.forecast_s, new.forecast_s), priority=max(last.priority, new.priority),
+        forecast_by=new.forecast_by if new.forecast_s > last.forecast_s else last.forecast_by,
         survival=least.survival, bound=least.bound, cost=last.cost + new.cost, currency=new.currency or last.currency,
         benefit=sum(b * c for b, c in benefits) / sum(c for _, c in benefits) if benefits else None,
     )  # fmt: skip

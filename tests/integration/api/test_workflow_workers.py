@@ -19,12 +19,23 @@ INPUTS = {
 }
 
 
+class JoinedLine:
+    """The line of a node that uses another's server."""
+
+    serves = False
+    urls = ("tls://hq.example:4222",)
+
+
 def test_a_node_without_a_server_of_its_own_has_none(on_node):
     async def work(api):
         assert (await api.http.get(ROOT)).raise_for_status().json()["items"] == []
         answer = await api.http.post(f"{ROOT}?name=w")
         assert answer.status_code == 422
         assert "cluster.serve" in answer.text
+        assert "phalanx up --cluster" in answer.text
+        api.node.workflow_workers.line = JoinedLine()
+        answer = await api.http.post(f"{ROOT}?name=w")
+        assert "workers serve the node whose server it is, and this one joined tls://hq.example:4222" in answer.text
 
     on_node(work)
 

@@ -32,7 +32,8 @@ STATE = {
 STAY = {
     "device": "x.good", "reason": "likeliest to succeed", "begun_ns": 0, "ended_ns": 900_000, "circuits": 3,
     "decision": "job-1", "jobs": ["job-1"], "calibration": "0123456789abcdef", "booking": "w", "booked_from_ns": 0,
-    "booked_until_ns": 4_000_000, "forecast_s": 2.0, "waited_s": 1.5, "priority": 120, "coherence": "decoupling-xy4",
+    "booked_until_ns": 4_000_000, "forecast_s": 2.0, "forecast_by": "4 jobs", "waited_s": 1.5,
+    "priority": 120, "coherence": "decoupling-xy4",
     "survival": 0.72, "bound": 0.8, "mitigation": "readout tensored", "benefit": 0.05, "cost": 4.0, "currency": "USD",
 }  # fmt: skip
 BAR = {
@@ -218,8 +219,8 @@ def test_a_run_is_shown_by_its_id_with_what_is_known_of_its_circuits(run, monkey
     monkeypatch.setenv("COLUMNS", "400")
     told = run("show", RUN).output
     for part in (
-        "x.good (quantum)", "01234567", "0.00 ms to 4.00 ms, priority 120", "1.5 s, 2 s foreseen", "decoupling-xy4",
-        "72.0% of at best 80.0%", "readout tensored, nearer to ideal by +0.050", "4 USD", "job-1",
+        "x.good (quantum)", "01234567", "0.00 ms to 4.00 ms, priority 120", "1.5 s, 2 s foreseen (4 jobs)",
+        "decoupling-xy4", "72.0% of at best 80.0%", "readout tensored, nearer to ideal by +0.050", "4 USD", "job-1",
     ):  # fmt: skip
         assert part in told, told
     assert "auto" in run("show", "t").output

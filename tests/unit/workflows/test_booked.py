@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from phalanx.allocation import Ask, Bookable, BookingState, Placements, Reservations, built_in_policies
+from phalanx.allocation.forecasts import Forecasts, QueueWaits
 from phalanx.allocation.money import Budgets, ChargeState, Period
 from phalanx.allocation.routing import Router
 from phalanx.core import DEFAULT_TENANT, NS_PER_S, Origin, Provenance, Rng, Unavailable, derive_id
@@ -15,10 +16,12 @@ from phalanx.devices import (
     DeviceModel,
     Emulated,
     Fleet,
+    History,
     Jobs,
     JobState,
     Modality,
     Numbers,
+    QueueState,
     SessionLimits,
     ShotResult,
     calibration,
@@ -108,14 +111,16 @@ class House:
             self.store, world.clock, world.ids, self.fleet, Telemetry(world.clock), self.placements, self.budgets
         )
         self.calendar = Reservations(self.store, world.clock, world.ids)
+        self.history = History(self.store, world.clock)
+        self.forecasts = Forecasts(self.store, world.clock, self.fleet, self.history, world.offload)
         self.engine = Engine(
             self.store, world.clock, Telemetry(world.clock), self.fleet, world.offload, Rng(1),
             chooser=self.placements, breakers=self.placements.breakers,
         )  # fmt: skip
         self.engine.use(
             Desk(
-                self.jobs, self.budgets, self.calendar, Ways(self.fleet), clock=world.clock, ids=world.ids,
-                offload=world.offload,
+                self.jobs, self.budgets, self.calendar, Ways(self.fleet), QueueWaits(self.forecasts, world.clock),
+                clock=world.clock, ids=world.ids, offload=world.offload,
             )
         )  # fmt: skip
 
@@ -186,6 +191,31 @@ def test_a_steps_result_names_device_calibration_window_decision_and_cost():
             assert window.coherence == "layout-by-noise"
             view = await house.budgets.view((await house.budgets.all(DEFAULT_TENANT))[0])
             assert (view.spent, view.held) == (4.0, 0.0)
+
+    simulated(main)
+
+
+@pytest.mark.requirement("HWF-2", "LRN-4")
+def test_how_long_a_step_will_wait_is_by_the_forecast_of_its_machines_queue():
+    def real(depth):
+        return dataclasses.replace(machine(), origin=Origin.HARDWARE, queue=QueueState(depth=depth))
+
+    async def main(world):
+        lab = Lab(world, real(2))
+        async with House(world, lab).open() as house:
+            first = (await house.run(asking(BELL))).windows[0]
+            assert (first.forecast_s, first.forecast_by) == (20.0, "2 jobs that wait now, of 10 s")
+            # It is looked at for an hour, in which it is twice as long: what is told at the moment is not all there is.
+            await house.history.observe(real(4))
+            await world.clock.sleep(3_600)
+            await house.history.observe(real(4))
+            (window,) = (await house.run(asking(BELL, name="u"), "later")).windows
+            assert window.forecast_s == pytest.approx(40.0)
+            assert window.forecast_by == "queue forecast, persistence: 4 jobs [4, 4] of 10 s"
+            row = await house.forecasts.queue("x.good")
+            assert (row.what, row.ahead_s, row.value) == ("queue", 300, 4.0)
+            # What waits at the vendor is sent ahead of its window by as long.
+            assert window.booked_from_ns - window.begun_ns > 30 * NS_PER_S
 
     simulated(main)
 
@@ -457,6 +487,13 @@ def test_a_step_is_treated_against_noise_as_it_asks_and_says_what_that_brought()
 
 
 def test_stale_calibrations_and_unknown_devices_leave_the_fallback():
+    async def mean(context):
+        found = await context.run_mean(BELL, "Z0 + X1", shots=100, seed=context.seed)
+        return StepOutput(value=found.value, provenance=found.provenance)
+
+    async def instead(_):
+        return -1
+
     async def main(world):
         lab = Lab(world, machine())
         async with House(world, lab).open() as house:
@@ -464,6 +501,9 @@ def test_stale_calibrations_and_unknown_devices_leave_the_fallback():
             assert "was calibrated" in stale.degraded
             unknown = await house.run(asking(BELL, name="unknown", device="x.none"), "unknown")
             assert "x.none" in unknown.degraded
+            step = Step(name="ask", kind=StepKind.QUANTUM, run=mean, fallback=instead, placing=Placing(device="x.none"))
+            unknown = await house.run(Template(name="mean", title="A mean", steps=(step,)), "mean")
+            assert "this node has none of that name" in unknown.degraded
             named = await house.run(asking(BELL, name="named", device="x.good"), "named")
             assert named.windows[0].reason == "the step names it"
 

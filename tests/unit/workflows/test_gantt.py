@@ -19,6 +19,7 @@ from phalanx.workflows import (
     Underway,
     gantt_of,
     gantt_svg,
+    now_told,
     window_told,
 )
 
@@ -91,7 +92,8 @@ def test_a_run_that_is_under_way_shows_what_is_to_come():
 def test_steps_that_wait_and_run_are_drawn_up_to_now_with_device_and_reason():
     waits = CircuitNow(
         device="x.good", reason="likeliest to succeed", stage="waits for its window", since_ns=AT + 150,
-        booking="w", booked_from_ns=AT + 500, booked_until_ns=AT + 900, forecast_s=2.0, priority=120,
+        booking="w", booked_from_ns=AT + 500, booked_until_ns=AT + 900, forecast_s=2.0, forecast_by="4 jobs",
+        priority=120,
     )  # fmt: skip
     underway = {
         "q": Underway(ready_ns=AT + 100, started_ns=AT + 120, circuits=(waits,)),
@@ -102,6 +104,7 @@ def test_steps_that_wait_and_run_are_drawn_up_to_now_with_device_and_reason():
     assert [bar.start_ns for bar in gantt.bars] == [10, 120, 110, 0]
     assert (gantt.now_ns, gantt.span_ns) == (400, 400)
     assert (gantt.bars[1].now[0].booked_from_ns, gantt.bars[1].now[0].since_ns) == (500, 150)
+    assert "priority 120, 2 s foreseen (4 jobs)" in now_told(gantt.bars[1].now[0])
     drawn = gantt_svg(gantt)
     titles = [found.text for found in ET.fromstring(drawn).iter("{http://www.w3.org/2000/svg}title")]
     assert any("q: running; waits for its window at x.good: likeliest to succeed" in one for one in titles)
@@ -123,6 +126,7 @@ def test_booked_windows_are_drawn_and_tell_what_is_kept_treated_and_paid():
     stay = CircuitWindow(
         device="x.good", reason="likeliest to succeed", begun_ns=AT + 200, ended_ns=AT + 800, circuits=3,
         decision="job", booking="window", booked_from_ns=AT + 150, booked_until_ns=AT + 5_000, forecast_s=2.0,
+        forecast_by="4 jobs",
         waited_s=1.5, priority=120, coherence="decoupling-xy4", survival=0.72, bound=0.8, mitigation="readout tensored",
         benefit=0.05, cost=4.0, currency="USD",
     )  # fmt: skip
@@ -135,7 +139,7 @@ def test_booked_windows_are_drawn_and_tell_what_is_kept_treated_and_paid():
     assert gantt.bars[1].decided == "x.good (quantum): it loses least"
     words = window_told(told)
     for part in (
-        "priority 120",
+        "priority 120, waited 1.5 s of 2 s foreseen (4 jobs)",
         "72.0% expected to survive",
         "80.0% at best (90.0%",
         "nearer to ideal by +0.050",

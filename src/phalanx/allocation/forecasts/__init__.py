@@ -10,6 +10,7 @@ from phalanx.allocation.forecasts._pool import PoolRan, processes_ahead, replay_
 from phalanx.allocation.forecasts._reading import ForecastRow, Forecasts
 from phalanx.allocation.forecasts._recurring import HOURS, busy_hours, recurs
 from phalanx.allocation.forecasts._series import Forecaster, Prediction
+from phalanx.allocation.forecasts._waiting import NO_WAIT, QueueWait, QueueWaits, expected_wait
 from phalanx.allocation.forecasts._warming import Warmed, rate_ahead, replay_warming, workers_for
 
 __all__ = [
@@ -17,10 +18,14 @@ __all__ = [
     "Forecaster",
     "Forecasts",
     "HOURS",
+    "NO_WAIT",
     "PoolRan",
     "Prediction",
+    "QueueWait",
+    "QueueWaits",
     "Warmed",
     "busy_hours",
+    "expected_wait",
     "processes_ahead",
     "rate_ahead",
     "recurs",

@@ -18,6 +18,8 @@ STEP_S = 300
 DAYS = 7
 HORIZONS = (1, 12, 72)
 MAX_JOBS_READ = 200_000
+# Machines whose queues' forecasts are remembered until the next step.
+MAX_QUEUES_KNOWN = 4_096
 # Calls that must be told of for a step before a process is begun for them.
 WARM_FROM = 0.5
 # What counts as the work of an hour, and how many days must have had it.

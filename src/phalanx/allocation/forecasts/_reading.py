@@ -47,11 +47,20 @@ class Forecasts:
         arrivals, took_s = await self._arrivals(tenant, first_ns, now_ns)
         queues = {}
         for device in self._fleet.devices():
-            states = await self._history.states(device.name)
-            seen = [(one.at_ns, float(one.depth)) for one in states if one.depth is not None and one.at_ns >= first_ns]
-            if seen:
-                queues[device.name] = _held(seen, now_ns)
+            if seen := await self._queue(device.name, first_ns, now_ns):
+                queues[device.name] = seen
         return await self._offload.run(_rows, arrivals, took_s, queues)
+
+    async def queue(self, device: str, /) -> ForecastRow | None:
+        """How many will wait at a device a step from now; nothing where its queue was never seen."""
+        now_ns = self._clock.wall_ns()
+        seen = await self._queue(device, now_ns - DAYS * 86_400 * NS_PER_S, now_ns)
+        return (await self._offload.run(_rows, {}, {}, {device: seen}))[0] if seen else None
+
+    async def _queue(self, device: str, first_ns: int, now_ns: int) -> list[float]:
+        states = await self._history.states(device)
+        seen = [(one.at_ns, float(one.depth)) for one in states if one.depth is not None and one.at_ns >= first_ns]
+        return _held(seen, now_ns) if seen else []
 
     async def hourly(self, tenant: TenantId) -> dict[str, list[float]]:
         """Jobs of a tenant by device and hour, of the whole days (UTC) before today, since the day of the first."""

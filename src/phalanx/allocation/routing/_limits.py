@@ -14,8 +14,6 @@ FEWEST_FIDELITIES = 20
 SHOTS_EACH = 50
 # A way whose answer comes too late more often than this is none.
 MAX_LATE = 0.5
-# What one job waits behind takes so long where nobody says.
-QUEUED_JOB_S = 10.0
 # Starting a simulation, besides simulating.
 OVERHEAD_S = 0.02
 # The simulator whose method is chosen by the circuit: the fleet does not choose it, routing does.

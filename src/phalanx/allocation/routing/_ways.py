@@ -11,9 +11,10 @@ from phalanx.allocation._board import Board
 from phalanx.allocation._deciding import Decider, Decision
 from phalanx.allocation._layouts import Layouts, standing_of
 from phalanx.allocation._requirement import requirement_of
+from phalanx.allocation.forecasts import expected_wait
 from phalanx.allocation.money import run_seconds
 from phalanx.allocation.routing._learning import Expectations
-from phalanx.allocation.routing._limits import BY_CIRCUIT, LAID_OUT, MAX_LATE, OVERHEAD_S, QUEUED_JOB_S
+from phalanx.allocation.routing._limits import BY_CIRCUIT, LAID_OUT, MAX_LATE, OVERHEAD_S
 from phalanx.core import Circuit, InvalidInput, Origin, PhalanxError
 from phalanx.devices import DeviceModel, Modality, Money, PriceModel, check_fits, check_runs
 from phalanx.quantum import CircuitFeatures, features
@@ -183,9 +184,7 @@ def _laid_out(task: _Task, model: DeviceModel, layouts: Layouts) -> Way:
     except PhalanxError as error:
         return _none(model.name, Kind.QUANTUM, f"cannot: {error}")
     run_s = run_seconds(model, task.counts, task.shots)
-    wait_s = (model.queue.wait_ns_p50 or 0) / 1e9
-    if not wait_s and model.queue.depth:
-        wait_s = model.queue.depth * QUEUED_JOB_S
+    wait_s = expected_wait(model, None).seconds
     wait_s += task.waits_s.get(model.name, 0.0)
     seconds, late = task.learned.seconds(model.name, wait_s + run_s, task.aims.deadline_s)
     success = math.exp(layout.log_success)
