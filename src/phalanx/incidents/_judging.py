@@ -10,7 +10,7 @@ import msgspec
 from phalanx.core import Contribution, Entity, Verdict, counted
 from phalanx.incidents._risk import PRIOR_ODDS_FACTOR, UNCALIBRATED_CONFIDENCE, Sign, StageRisk, shifted, stage_risks
 from phalanx.quantum import AttackModel, Stage
-from phalanx.workflows.operations import Compared
+from phalanx.workflows.operations import DEGRADED_COST, Compared
 
 # Where the words begin to apply. They name regions of the probability and claim nothing beyond it.
 SUSPICIOUS_FROM = 0.15
@@ -78,13 +78,14 @@ def exactly(stages: Sequence[StageRisk]) -> Estimated:
     )
 
 
-def judged(collected: Collected, estimated: Estimated) -> Judged:
+def judged(collected: Collected, estimated: Estimated, *, degraded: bool = False) -> Judged:
     """Weigh the estimate.
 
     The interval reaches as far as the answer moves when the odds of every prior are halved or
     doubled, and at least as far as the method's own. It is a statement about the priors that the
     answer rests on, not a confidence level. An estimate that contradicts the exact sum is not
-    used: nobody's computer is cut off because a device was noisy.
+    used: nobody's computer is cut off because a device was noisy. What was answered classically for want
+    of a device (``degraded``) is told with less confidence, as in every other analysis.
     """
     low, high = estimated.interval
     agrees = low <= estimated.exact <= high
@@ -96,7 +97,7 @@ def judged(collected: Collected, estimated: Estimated) -> Judged:
         verdict=_verdict(probability),
         probability=probability,
         interval=interval,
-        confidence=UNCALIBRATED_CONFIDENCE * (1.0 - (interval[1] - interval[0])),
+        confidence=UNCALIBRATED_CONFIDENCE * (1.0 - (interval[1] - interval[0])) * (1.0 - DEGRADED_COST * degraded),
         contributions=(
             Contribution(step="collect", summary=_collected(collected), value=float(collected.n_findings)),
             Contribution(step="estimate", summary=_estimated(estimated, agrees=agrees), value=estimated.estimate),

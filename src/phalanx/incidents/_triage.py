@@ -81,7 +81,7 @@ async def estimate_exactly(context: StepContext) -> Estimated:
 async def assess(context: StepContext) -> StepOutput:
     """Weigh the estimate, and keep the assessment together with this step's result."""
     seen, answer = _collected(context), context.results["estimate"]
-    judgement = judged(seen, msgspec.convert(answer.output, Estimated))
+    judgement = judged(seen, msgspec.convert(answer.output, Estimated), degraded=bool(answer.degraded))
     assessment = Assessment(
         id=derive_id(id_time_ns(context.run), "assessment", context.run),
         tenant=context.tenant,

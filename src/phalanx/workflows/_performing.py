@@ -135,7 +135,9 @@ class Performer:
         """What the step gives now, with the same seed; nothing is kept. Raises ``StepFailed``."""
         act = step.fallback if degraded and step.fallback is not None else step.run
         context = self._context(step, {need: results[need] for need in step.needs}, 1, None)
-        context = replace(context, processes=self._around.processes)
+        # At the time at which it began then: what a step gives may say when it was.
+        started_ns = results[step.name].started_ns
+        context = replace(context, processes=self._around.processes, started_ns=started_ns)
         try:
             async with self._around.turns[step.kind].of(self._run.tenant), _within(step.limit_s):
                 return self._checked(step, await act(context), "again" if degraded else "").value

@@ -37,6 +37,8 @@ def test_what_a_finding_led_to_is_a_run_with_a_chart(on_node):
         assert "instead of 1/ε²" in estimate["claim"]
         assert estimate["quantum"]["value"] == estimate["estimate"]
         assert [one["method"] for one in estimate["classical"]] == ["exact", "monte-carlo"]
+        again = (await api.http.post(f"/v1/runs/{run['id']}/replay")).raise_for_status().json()["steps"]
+        assert [one["outcome"] for one in again] == ["same", "same", "same"], "also what says when it was"
 
     on_node(work)
 

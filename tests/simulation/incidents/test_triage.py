@@ -125,6 +125,8 @@ def test_without_a_quantum_device_the_answer_is_exact_and_says_that_it_is_degrad
         assert assessment.probability == pytest.approx(0.693)
         assert "there are no devices" in assessment.degraded
         assert assessment.provenance == ()
+        low, high = assessment.interval
+        assert assessment.confidence == pytest.approx(0.5 * (1 - (high - low)) * 0.75), "a quarter less for want of one"
         assert any(c.summary.startswith("exact sum") for c in assessment.contributions)
         told = next(w for w in await desk.story("event-1") if w.stage == "assessment")
         assert "there are no devices" in told.detail["degraded"]

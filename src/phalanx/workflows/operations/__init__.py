@@ -7,10 +7,20 @@ from phalanx.workflows.operations._assessing import Assessed
 from phalanx.workflows.operations._built_in import BUILT_IN
 from phalanx.workflows.operations._calibrating import fit_calibration
 from phalanx.workflows.operations._contract import Compared, Operation, estimated, operation
-from phalanx.workflows.operations._signals import Fused, Part, Signal, Turn, fuse, pooled_log_odds, verdict_of
+from phalanx.workflows.operations._signals import (
+    DEGRADED_COST,
+    Fused,
+    Part,
+    Signal,
+    Turn,
+    fuse,
+    pooled_log_odds,
+    verdict_of,
+)
 
 __all__ = [
     "BUILT_IN",
+    "DEGRADED_COST",
     "Assessed",
     "Compared",
     "Fused",

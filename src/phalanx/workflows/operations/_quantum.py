@@ -7,4 +7,4 @@ from phalanx.workflows._template import StepContext
 def need_quantum(context: StepContext) -> None:
     """Raise ``Unavailable`` on a node that has no device: then the classical answer is the answer."""
     if not context.fleet.names():
-        raise Unavailable("quantum routines", "the node has no quantum device")
+        raise Unavailable("a quantum answer", "the node has no quantum device")

@@ -23,7 +23,8 @@ MAX_SIGNALS = 64
 _LEAST = 1e-4
 _FAR = 30.0
 _DEGRADED_ODDS = math.log(2.0)
-_DEGRADED_COST = 0.25
+# The share of its confidence that an answer loses where a classical step stood in for a quantum one.
+DEGRADED_COST = 0.25
 # What is not calibrated is told with less confidence, however narrow its interval.
 UNCALIBRATED = 0.6
 _ORDER = {Verdict.BENIGN: 0, Verdict.SUSPICIOUS: 1, Verdict.COMPROMISED: 2}
@@ -85,7 +86,7 @@ def fuse(signals: Sequence[Signal], *, scale: float = 1.0, shift: float = 0.0, c
     interval = (min(*ends, middle, *without), max(*ends, middle, *without)) if len(signals) > 1 else (ends[0], ends[1])
     verdict = verdict_of(middle)
     share = sum(one.weight for one in signals if one.degraded) / sum(weights)
-    confidence = (1.0 - (interval[1] - interval[0])) * (1.0 - _DEGRADED_COST * share)
+    confidence = (1.0 - (interval[1] - interval[0])) * (1.0 - DEGRADED_COST * share)
     parts = tuple(
         Part(
             name=one.name, summary=one.summary, probability=one.probability, weight=one.weight, degraded=one.degraded,
