@@ -3,9 +3,10 @@
 import asyncio
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
-from phalanx.core import DEFAULT_TENANT, Unavailable
+from phalanx.core import DEFAULT_TENANT, InvalidInput, Unavailable
 from phalanx.intel.delivery import Drawer, Drawn, SourceManifest, SourcePlan
 from phalanx.telemetry import Alerts, Telemetry
 from phalanx.testing import SimWorld
@@ -85,5 +86,27 @@ def test_who_resumes_or_rewinds_a_source_has_it_asked_now(told):
         assert len(source.asked) > asked
         assert intake.lines == [b"a line\n"]
         assert not drawer.failing
+
+    in_world(work)
+
+
+@pytest.mark.parametrize(
+    ("stands", "position", "taken"),
+    [
+        ('{"inode": 1, "offset": 9}', '{"inode": 1, "offset": 0}', True), ('{"inode": 1, "offset": 9}', "", True),
+        ('{"inode": 1, "offset": 9}', "nonsense", False), ('{"inode": 1, "offset": 9}', '{"offset": 0}', False),
+        ('{"0": 5}', '{"0": 1, "1": 2}', True), ('{"0": 5}', "5", False), ("17", "3", True), ("a-cursor", "b", True),
+        ("", '{"inode": 1, "offset": 0}', True),
+    ],
+)  # fmt: skip
+def test_a_position_that_is_none_of_the_source_is_refused_and_it_stands_where_it_stood(stands, position, taken):
+    async def work(world, drawer, source, intake):
+        drawer.state = msgspec.structs.replace(drawer.state, position=stands)
+        if taken:
+            await drawer.rewind(position)
+        else:
+            with pytest.raises(InvalidInput, match="stands at"):
+                await drawer.rewind(position)
+        assert drawer.state.position == (position if taken else stands)
 
     in_world(work)
