@@ -32,10 +32,17 @@ class Assessed(msgspec.Struct, frozen=True, kw_only=True):
 
 @operation("assess", title="Signals of several steps as one assessment, with what would change it", gives=Assessed)
 async def assess(context: StepContext, asked: AssessAsked) -> StepOutput:
-    """A signal whose step was answered classically is marked so, whatever its step says of itself."""
+    """A signal whose step was answered classically is marked so, whatever its step says of itself.
+
+    So is every signal where a step that gives none was: they rest on it, or it would not be needed.
+    """
     needed = context.results
+    given = {one.name for one in asked.signals}
+    below = "; ".join(dict.fromkeys(one.degraded for name, one in needed.items() if one.degraded and name not in given))
     signals = [
-        msgspec.structs.replace(one, degraded=needed[one.name].degraded or one.degraded) if one.name in needed else one
+        msgspec.structs.replace(
+            one, degraded=(needed[one.name].degraded if one.name in needed else "") or one.degraded or below
+        )
         for one in asked.signals
     ]
     found = fuse(signals, scale=asked.scale, shift=asked.shift, calibrated=asked.calibrated)
