@@ -6,7 +6,7 @@ import click
 
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable, time_of
-from phalanx.core import counted
+from phalanx.core import InvalidInput, counted
 
 
 @click.group(cls=Group, short_help="What belongs together over hosts and days, and why.")
@@ -63,6 +63,41 @@ def show(client: NodeClient, incident: str, as_json: bool) -> None:
     if found["score"]:
         rates = ", ".join(f"{name} {rate:.0%}" for name, rate in found["score"]["rates"].items())
         click.echo(printable(f"score       {rates} ({found['score']['by']})"))
+
+
+@incidents.command()
+@click.argument("incident")
+@click.option("--seed", type=click.IntRange(0), help="What its steps draw from: same seed, same results.")
+@client_options
+@json_option
+def triage(client: NodeClient, incident: str, seed: int | None, as_json: bool) -> None:
+    """Run the analysis incident-triage over all findings of INCIDENT: how likely it is one, beside classical answers.
+
+    It is kept as an assessment of the case of its worst finding, and nothing follows from it.
+    """
+    findings = client.get(f"/v1/incidents/{incident}")["findings"]
+    if not findings:
+        raise InvalidInput("INCIDENT", "no finding is left in it")
+    worst = max(findings, key=lambda one: (one["severity"], one["confidence"]))
+    inputs = {
+        "case": worst["case"], "finding": worst["id"], "omitted": 0, "signs": [_sign(one) for one in findings],
+    }  # fmt: skip
+    state = client.post_json("/v1/runs", {"workflow": "incident-triage", "inputs": inputs, "seed": seed})
+    if as_json:
+        print_json(state)
+        return
+    click.echo(f"run {state['id']} is {state['status']}")
+    click.echo(f"see what comes of it: phalanx workflows status {state['id']}")
+
+
+def _sign(finding: dict[str, Any]) -> dict[str, Any]:
+    """What triage takes of a finding."""
+    sources = [one for one in finding["entities"] if one["type"] == "source"]
+    return {
+        "finding": finding["id"], "title": finding["title"], "severity": finding["severity"],
+        "confidence": finding["confidence"], "tactics": finding["tactics"],
+        "hosts": [one for one in finding["entities"] if one["type"] == "host"], "source": next(iter(sources), None),
+    }  # fmt: skip
 
 
 @incidents.command()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from phalanx.core import DEFAULT_TENANT
+from phalanx.core import DEFAULT_TENANT, NO_TRACE
 from phalanx.demo import Intrusion, feed
 from phalanx.trust import Role
 
@@ -78,6 +78,14 @@ def test_the_command_lists_shows_splits_and_closes(on_node, monkeypatch):
         assert "it began here" in shown
         assert "techniques" in shown
         assert json.loads(await api.run(monkeypatch, "incidents", "show", one["id"], "--json"))["incident"] == one
+        begun = json.loads(await api.run(monkeypatch, "incidents", "triage", one["id"], "--seed", "5", "--json"))
+        assert begun["template"] == "incident-triage"
+        outcome = await api.node.engine.run(
+            "incident-triage", run_id=begun["id"], tenant=DEFAULT_TENANT, trace=NO_TRACE, inputs={}
+        )
+        assert outcome.results["collect"].output["n_findings"] == len(one["members"])
+        assert "1/ε" in outcome.results["estimate"].output["claim"]
+        assert outcome.results["assess"].output["finding"] in {member["finding"] for member in one["members"]}
         out = one["members"][-1]["finding"]
         split = await api.run(monkeypatch, "incidents", "split", one["id"], out, "--reason", "another matter")
         assert "left" in split
