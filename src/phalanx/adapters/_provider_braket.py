@@ -5,6 +5,7 @@ key as a tag, and is looked for by it before it is sent again.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +19,7 @@ from phalanx.adapters._limits import MAX_VENDOR_PAGES
 from phalanx.adapters._provider_emulated import IQM, snapshot_device
 from phalanx.adapters._provider_simulators import OthersSimulator
 from phalanx.adapters._provider_snapshots import provider_snapshots
-from phalanx.adapters._sent import SentMachine, real, stage_by
+from phalanx.adapters._sent import ASK_EVERY_S, SentMachine, real, stage_by
 from phalanx.core import Circuit, PhalanxError, Rng, Unavailable
 from phalanx.devices import (
     Backend,
@@ -26,17 +27,22 @@ from phalanx.devices import (
     Emulated,
     EmulatedAtoms,
     Modality,
+    Program,
     ProviderContext,
     QueueState,
+    ShotResult,
     Snapshot,
     Stage,
     Status,
+    check_takes,
     ideal_device,
     listed_price,
+    provenance_of,
     published_machines,
     shipped_snapshots,
 )
-from phalanx.quantum import MAX_SHOTS, Gates, parse
+from phalanx.quantum import MAX_SHOTS, Gates, InvalidCircuit, parse
+from phalanx.quantum.analog import AnalogProgram, braket_text
 from phalanx.quantum.circuits import convert
 
 BRAKET = "braket"
@@ -45,6 +51,7 @@ _LOCAL_QUBITS = 22
 _GARNET = "arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet"
 _STATES = {"ONLINE": Status.ONLINE, "OFFLINE": Status.OFFLINE, "RETIRED": Status.RETIRED}
 _WAITING = frozenset({"CREATED", "QUEUED", "RUNNING", "CANCELLING"})
+_WHOLE = "Success"
 _QUEUED, _DONE = frozenset({"CREATED", "QUEUED"}), frozenset({"COMPLETED"})
 
 
@@ -66,7 +73,9 @@ def braket_provider(context: ProviderContext, *, account: "Callable[[], Any] | N
     found: list[Backend] = []
     if BRAKET in context.hardware:
         opened = (account or AwsAccount)()
-        found += [BraketMachine(arn, one, opened, context) for arn, one in machines if one.features.gates]
+        found += [
+            (BraketMachine if one.features.gates else BraketAtoms)(arn, one, opened, context) for arn, one in machines
+        ]
     else:
         found += [(Emulated if one.features.gates else EmulatedAtoms)(one, context.offload) for _, one in machines]
     if find_spec("braket") is not None:
@@ -168,7 +177,10 @@ class BraketMachine(SentMachine):
                 return None
             if state != "COMPLETED":
                 raise Unavailable(self._device.name, f"the task {handle} ended as {state.lower()}")
-            return {str(key): int(n) for key, n in sorted(task.result().measurement_counts.items())}
+            return self._counted(task.result())
+
+    def _counted(self, result: Any) -> dict[str, int]:
+        return {str(key): int(n) for key, n in sorted(result.measurement_counts.items())}
 
     async def _stage(self, handle: str) -> Stage:
         return await self._offload.run(self._stands, handle)
@@ -195,8 +207,60 @@ class BraketMachine(SentMachine):
             status = _STATES.get(str(device.status), Status.OFFLINE)
             depth = device.queue_depth().quantum_tasks
         waiting = sum(int(str(n).lstrip(">")) for n in depth.values())
-        made = braket_model(self._device.name, self._arn, document, status=status)
+        made = self._described(document, status)
         return replace(made, queue=QueueState(depth=waiting, as_of_ns=self._clock.wall_ns()))
+
+    def _described(self, document: dict[str, Any], status: Status) -> DeviceModel:
+        return braket_model(self._device.name, self._arn, document, status=status)
+
+
+class BraketAtoms(BraketMachine):
+    """Aquila at Amazon: a ``QueuedAnalog``. What it allows is what was published of it; its status is asked for.
+
+    A shot before which not all atoms were loaded says nothing of the program, and is left out: counts may add up to
+    less than was asked for.
+    """
+
+    async def submit(self, circuit: Circuit, /, *, shots: int, seed: int, key: str) -> str:
+        del circuit, shots, seed, key
+        raise InvalidCircuit(f"{self._device.name} runs no gates: it takes analog programs")
+
+    async def evolve(self, program: AnalogProgram, /, *, shots: int, seed: int) -> ShotResult:
+        handle = await self.submit_program(program, shots=shots, seed=seed, key="")
+        return await self.collect_program(handle, program, shots=shots, seed=seed)
+
+    async def submit_program(self, program: AnalogProgram, /, *, shots: int, seed: int, key: str) -> str:
+        del seed  # A real machine draws for itself.
+        check_takes(self._device, Program.of_analog(program), shots)
+        known = await self._find(key) if key else ""
+        tags = {KEY_TAG: key} if key else {}
+        return known or await self._offload.run(self._send_text, braket_text(program), shots, tags)
+
+    async def collect_program(self, handle: str, program: AnalogProgram, /, *, shots: int, seed: int) -> ShotResult:
+        while (counts := await self._offload.run(self._result, handle)) is None:
+            await self._clock.sleep(ASK_EVERY_S)
+        return ShotResult(counts, provenance_of(self._device, program, shots, seed))
+
+    def _send_text(self, text: str, shots: int, tags: dict[str, str]) -> str:
+        with _said(self._device.name):
+            from braket.ir.ahs import Program as Document
+
+            document = Document.parse_raw(text)
+            return str(self._account.device(self._arn).run(document, shots=shots, tags=tags).id)
+
+    def _counted(self, result: Any) -> dict[str, int]:
+        """An atom that is gone afterwards was excited."""
+        drawn: Counter[str] = Counter()
+        for one in result.measurements:
+            if str(one.status.value) == _WHOLE and all(one.pre_sequence):
+                drawn["".join("0" if there else "1" for there in one.post_sequence)] += 1
+        if not drawn:
+            raise Unavailable(self._device.name, "no shot began with all its atoms")
+        return dict(sorted(drawn.items()))
+
+    def _described(self, document: dict[str, Any], status: Status) -> DeviceModel:
+        del document
+        return replace(self._device, status=status)
 
 
 @contextmanager

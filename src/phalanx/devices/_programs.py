@@ -82,6 +82,15 @@ class AnalogBackend(Backend, Protocol):
     async def evolve(self, program: AnalogProgram, /, *, shots: int, seed: int) -> ShotResult: ...
 
 
+@runtime_checkable
+class QueuedAnalog(AnalogBackend, Protocol):
+    """An analog machine at a vendor: programs wait there and outlive this process, as with ``QueuedBackend``."""
+
+    async def submit_program(self, program: AnalogProgram, /, *, shots: int, seed: int, key: str) -> str: ...
+
+    async def collect_program(self, handle: str, program: AnalogProgram, /, *, shots: int, seed: int) -> ShotResult: ...
+
+
 class EmulatedAtoms:
     """An ``AnalogBackend`` that stands in for the machine of ``device``: exact evolution, and atoms that are misread.
 
@@ -159,7 +168,12 @@ async def perform(backend: Backend, program: Program, *, shots: int, seed: int, 
         samples = await backend.sample(program.ising, shots=shots, seed=seed)
         keys = ("".join(map(str, row)) for row in ((samples.spins + 1) // 2).tolist())
         result = ShotResult(dict(zip(keys, samples.counts.tolist(), strict=True)), samples.provenance)
-    beside = await offload.run(best_beside, backend.device, program)
+    return await with_best(backend.device, program, result, offload)
+
+
+async def with_best(device: DeviceModel, program: Program, result: ShotResult, offload: Offload) -> ShotResult:
+    """The result with the lowest energy beside it, where that is found by trying."""
+    beside = await offload.run(best_beside, device, program)
     if beside is None:
         return result
     provenance = msgspec.structs.replace(result.provenance, baselines=(*result.provenance.baselines, beside))

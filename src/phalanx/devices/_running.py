@@ -15,7 +15,7 @@ import msgspec
 from phalanx.core import NS_PER_S, Clock, Offload, Origin, PhalanxError
 from phalanx.devices._backend import Backend, QueuedBackend, Stage, StagedBackend
 from phalanx.devices._job_records import Job, Loss
-from phalanx.devices._programs import perform
+from phalanx.devices._programs import Program, ProgramKind, QueuedAnalog, perform, with_best
 from phalanx.devices._treating import TreatingBackend, check_treatable
 from phalanx.quantum import ShotResult
 
@@ -64,6 +64,8 @@ async def on_device(backend: Backend, live: LiveJob, offload: Offload, *, second
     """Run it there; what was sent to a vendor is collected, not sent again."""
     job = live.job
     if job.program is not None:
+        if job.program.kind is ProgramKind.ANALOG and isinstance(backend, QueuedAnalog):
+            return await _at_vendor(backend, job.program, live, offload, second=second)
         return await perform(backend, job.program, shots=job.shots, seed=job.seed, offload=offload)
     assert job.circuit is not None, job.id
     # A job that was degraded to a simulator finds no noise there to be treated; a mean is worked out by who treats.
@@ -84,6 +86,20 @@ async def on_device(backend: Backend, live: LiveJob, offload: Offload, *, second
         )
         await live.write(**{name: handle})
     return await backend.collect(handle, job.circuit, shots=job.shots, seed=job.seed)
+
+
+async def _at_vendor(
+    backend: QueuedAnalog, program: Program, live: LiveJob, offload: Offload, *, second: bool
+) -> ShotResult:
+    """As with circuits: the handle is durable before the result is waited for."""
+    job, name, analog = live.job, "second_handle" if second else "handle", program.analog
+    handle: str = getattr(job, name)
+    if not handle:
+        key = key_of(job, backend, second=second)
+        handle = await backend.submit_program(analog, shots=job.shots, seed=job.seed, key=key)
+        await live.write(**{name: handle})
+    result = await backend.collect_program(handle, analog, shots=job.shots, seed=job.seed)
+    return await with_best(backend.device, program, result, offload)
 
 
 def key_of(job: Job, backend: Backend, *, second: bool) -> str:

@@ -9,6 +9,7 @@ C₆ belongs to the machine, everything else to the program. Outcomes spell the 
 """
 
 from phalanx.quantum.analog._evolving import evolve, probabilities
+from phalanx.quantum.analog._exporting import braket_text
 from phalanx.quantum.analog._importing import read_program
 from phalanx.quantum.analog._program import AnalogProgram, Line, blockade_radius_um, drawn, interactions, lowest_energy
 
@@ -16,6 +17,7 @@ __all__ = [
     "AnalogProgram",
     "Line",
     "blockade_radius_um",
+    "braket_text",
     "drawn",
     "evolve",
     "interactions",
