@@ -1,6 +1,7 @@
 """Agents of one node that fall at work: how soon the successor is at it, and what became of every mission."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +24,6 @@ async def replacement_figures(
     options: BenchOptions, node: Any, meter: Meter, kills: int, skills: Sequence[StandIn], reached_per_s: float
 ) -> dict[str, Any]:
     """Kill agents at work, and have some fail, under a steady load of stand-ins."""
-    per_s = reached_per_s * LOAD_SHARE
     rng = options.rng.child("kills")
     found = findings(options.rng.child("steady"), int(kills / KILLED_PART / len(skills)) + 1, "steady")
     missions = [new_mission(one, at_ns=0, skill=skill.manifest.name) for one in found for skill in skills]
@@ -34,7 +34,7 @@ async def replacement_figures(
     meter.performed.clear()
     busy_before = agent_seconds(node)
     meter.kill = node.swarm.kill
-    await _feed(node, found, skills, per_s)
+    fed_per_s = await _feed(node, found, skills, reached_per_s * LOAD_SHARE)
     await node.swarm.settled()
     after = agent_seconds(node)
     killed_ms = _took_ms(meter, meter.killed_ns)
@@ -44,7 +44,7 @@ async def replacement_figures(
     busy = sum(after["busy"].values()) - sum(busy_before["busy"].values())
     swarm_ms = node.telemetry.metrics.snapshot()["phalanx_agent_replacement_seconds"]["samples"][0]
     return {
-        "load_missions_per_s": per_s,
+        "load_missions_per_s": fed_per_s,
         "kills": len(meter.killed_ns),
         "kills_measured": len(killed_ms),
         "from_detection_ms_p50": quantile(killed_ms, 0.5),
@@ -71,12 +71,15 @@ def _took_ms(meter: Meter, fell: dict[str, tuple[str, int]]) -> list[float]:
     ]
 
 
-async def _feed(node: Any, found: list[Finding], skills: Sequence[Skill], per_s: float) -> None:
-    pause_s = len(skills) / per_s
-    for one in found:
+async def _feed(node: Any, found: list[Finding], skills: Sequence[Skill], per_s: float) -> float:
+    """One finding after another, each for all skills; returns how many missions a second that came to."""
+    began_s = time.perf_counter()
+    for fed, one in enumerate(found, 1):
         await write_findings(node.store, [one], skills)
         node.swarm.wake()
-        await asyncio.sleep(pause_s)
+        due_s = began_s + fed * len(skills) / per_s
+        await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
+    return len(found) * len(skills) / (time.perf_counter() - began_s)
 
 
 async def _outcome(store: Store, missions: list[Mission]) -> dict[str, int]:

@@ -20,7 +20,7 @@ from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import answer_of, elapsed_ms, quantile
 from phalanx.bench._workflows_flood import flooded
 from phalanx.bench._workflows_hedged import hedged
-from phalanx.bench._workflows_jobs import job_figures
+from phalanx.bench._workflows_jobs import SHOTS, job_figures
 from phalanx.bench._workflows_kill import killed_everywhere
 from phalanx.bench._workflows_loads import (
     CHAIN_STEPS,
@@ -84,7 +84,7 @@ async def workflows_bench(options: BenchOptions) -> BenchResult:
     return BenchResult(
         load={
             "chain_steps": CHAIN_STEPS, "chains": chains, "triages": triages, "mix": mix["load"], "runs_at_once": runs,
-            "handover_runs_at_once": _AT_ONCE, "processes": PROCESSES,
+            "handover_runs_at_once": _AT_ONCE, "processes": PROCESSES, "shots_of_a_job": SHOTS,
             "store": "one SQLite file, flushed before each commit returns",
             "devices": "emulated from published calibrations, in processes; of many runs: an ideal simulator",
         },

@@ -25,7 +25,7 @@ from phalanx.devices import Fleet, History, Job, Jobs, JobState
 from phalanx.telemetry import Telemetry
 from phalanx.workflows import Desk, Engine, Step, StepContext, StepKind, StepOutput, Template
 
-SHOTS, WARM = 200, 3
+SHOTS, _WARM = 200, 3
 _BUDGET_SHOTS = 1e9
 
 
@@ -53,9 +53,9 @@ async def job_figures(
     async with bed(fleet, processes, template) as made, _jobs(fleet, made.store, made.engine, ids) as jobs:
         steps: list[_Times] = []
         alone: list[_Times] = []
-        for at in range(WARM + runs):
+        for at in range(_WARM + runs):
             by_step, by_job = await _step(made.engine, jobs, ids.new()), await _alone(jobs, at)
-            if at >= WARM:  # Before that circuits are fitted to machines.
+            if at >= _WARM:  # Before that circuits are fitted to machines.
                 steps.append(by_step)
                 alone.append(by_job)
     return {**_told(steps), "jobs": len(steps)}, _told(alone)
