@@ -243,10 +243,12 @@ class BraketAtoms(BraketMachine):
 
     def _send_text(self, text: str, shots: int, tags: dict[str, str]) -> str:
         with _said(self._device.name):
+            from braket.ahs import AnalogHamiltonianSimulation
             from braket.ir.ahs import Program as Document
 
-            document = Document.parse_raw(text)
-            return str(self._account.device(self._arn).run(document, shots=shots, tags=tags).id)
+            # The SDK sends what it calls a simulation, and refuses the document of one.
+            simulation = AnalogHamiltonianSimulation.from_ir(Document.parse_raw(text))
+            return str(self._account.device(self._arn).run(simulation, shots=shots, tags=tags).id)
 
     def _counted(self, result: Any) -> dict[str, int]:
         """An atom that is gone afterwards was excited."""

@@ -22,25 +22,37 @@ SWEEP = AnalogProgram(
 
 
 class Amazon:
-    """An account whose Aquila is the SDK's local simulator; tasks wait once, and are kept by their tags."""
+    """An account whose Aquila is the SDK's local simulator; tasks wait once, and are kept by their tags.
+
+    What is run goes through the SDK's own making of a task, to a session that keeps the requests: what the SDK does
+    not send is not run here either.
+    """
 
     status = "ONLINE"
     properties = SimpleNamespace(json=lambda: json.dumps({"paradigm": {}}))
 
     def __init__(self):
-        self.tasks, self.asked, self.documents = {}, 0, []
+        self.tasks, self.asked, self.requests, self.arn = {}, 0, [], ""
 
     def device(self, arn):
         assert arn.endswith("quera/Aquila"), arn
+        self.arn = arn
         return self
 
-    def run(self, document, *, shots, tags):
-        from braket.devices import LocalSimulator
+    def run(self, specification, *, shots, tags):
+        from braket.aws import AwsQuantumTask
 
-        task = LocalSimulator("braket_ahs").run(document, shots=shots)
-        self.documents.append(json.loads(document.json()))
-        self.tasks[task.id] = (task, tags)
-        return task
+        return AwsQuantumTask.create(self, self.arn, specification, ("bucket", "tasks"), shots, tags=tags)
+
+    def create_quantum_task(self, **request):
+        from braket.devices import LocalSimulator
+        from braket.ir.ahs import Program as Document
+
+        self.requests.append(request)
+        task = LocalSimulator("braket_ahs").run(Document.parse_raw(request["action"]), shots=request["shots"])
+        name = f"arn:aws:braket:us-east-1:1:quantum-task/{len(self.requests)}"
+        self.tasks[name] = (task, request["tags"])
+        return name
 
     def queue_depth(self):
         return SimpleNamespace(quantum_tasks={"Normal": "3"})
@@ -91,6 +103,33 @@ def test_a_program_is_written_as_braket_reads_it():
     assert json.loads(fine)["hamiltonian"]["drivingFields"][0]["amplitude"]["time_series"]["values"][1] == "1234400"
     beside = AnalogProgram(atoms_um=((5.549, 0),), amplitude=SWEEP.amplitude, detuning=SWEEP.detuning)
     assert read_program(braket_text(beside)).atoms_um == ((5.5, 0.0),), "atoms are put on a grid of 0.1 µm"
+
+
+@pytest.mark.requirement("QRM-8")
+def test_what_is_asked_of_amazon_is_the_program_as_it_was_written():
+    ahs = pytest.importorskip("braket.ir.ahs", reason="the extra of this vendor is not installed")
+    turned = AnalogProgram(
+        atoms_um=((-7.3, 0), (0, 8.1)), amplitude=SWEEP.amplitude, detuning=SWEEP.detuning,
+        phase=((0, 0.1), (2, 1.2345678), (4, 1.2345678)),
+    )  # fmt: skip
+
+    def sent(program):
+        account = Amazon()
+        account.create_quantum_task = lambda **request: account.requests.append(request) or "t"
+
+        async def main(world):
+            return await aquila(world, account).submit_program(program, shots=7, seed=1, key="")
+
+        assert SimWorld(4).run(main) == "t"
+        (request,) = account.requests
+        return request
+
+    for program in (SWEEP, turned):
+        request = sent(program)
+        assert (request["deviceArn"].rpartition("/")[2], request["shots"]) == ("Aquila", 7)
+        asked, written = (ahs.Program.parse_raw(one) for one in (request["action"], braket_text(program)))
+        assert asked == written
+        assert asked.braketSchemaHeader.name == "braket.ir.ahs.program"
 
 
 @pytest.mark.requirement("QRM-7", "QRM-8")
