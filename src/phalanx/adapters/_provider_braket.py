@@ -20,7 +20,7 @@ from phalanx.adapters._provider_emulated import IQM, snapshot_device
 from phalanx.adapters._provider_simulators import OthersSimulator
 from phalanx.adapters._provider_snapshots import provider_snapshots
 from phalanx.adapters._sent import ASK_EVERY_S, SentMachine, real, stage_by
-from phalanx.core import Circuit, PhalanxError, Rng, Unavailable
+from phalanx.core import Circuit, InvalidInput, PhalanxError, Rng, Unavailable
 from phalanx.devices import (
     Backend,
     DeviceModel,
@@ -218,7 +218,7 @@ class BraketAtoms(BraketMachine):
     """Aquila at Amazon: a ``QueuedAnalog``. What it allows is what was published of it; its status is asked for.
 
     A shot before which not all atoms were loaded says nothing of the program, and is left out: counts may add up to
-    less than was asked for.
+    less than was asked for, and provenance says to how many.
     """
 
     async def submit(self, circuit: Circuit, /, *, shots: int, seed: int, key: str) -> str:
@@ -239,7 +239,13 @@ class BraketAtoms(BraketMachine):
     async def collect_program(self, handle: str, program: AnalogProgram, /, *, shots: int, seed: int) -> ShotResult:
         while (counts := await self._offload.run(self._result, handle)) is None:
             await self._clock.sleep(ASK_EVERY_S)
-        return ShotResult(counts, provenance_of(self._device, program, shots, seed))
+        if not counts:
+            # The machine did its part, and asking for the same task again gives the same.
+            raise InvalidInput(
+                "shots", f"none of the {shots} on {self._device.name} began with all {program.n_atoms} atoms in place",
+                hint="ask for more shots, or for fewer atoms",
+            )  # fmt: skip
+        return ShotResult(counts, provenance_of(self._device, program, sum(counts.values()), seed))
 
     def _send_text(self, text: str, shots: int, tags: dict[str, str]) -> str:
         with _said(self._device.name):
@@ -252,12 +258,13 @@ class BraketAtoms(BraketMachine):
 
     def _counted(self, result: Any) -> dict[str, int]:
         """An atom that is gone afterwards was excited."""
+        whole = [one for one in result.measurements if str(one.status.value) == _WHOLE]
+        if not whole:
+            raise Unavailable(self._device.name, f"none of {len(result.measurements)} shots was a success")
         drawn: Counter[str] = Counter()
-        for one in result.measurements:
-            if str(one.status.value) == _WHOLE and all(one.pre_sequence):
+        for one in whole:
+            if all(one.pre_sequence):
                 drawn["".join("0" if there else "1" for there in one.post_sequence)] += 1
-        if not drawn:
-            raise Unavailable(self._device.name, "no shot began with all its atoms")
         return dict(sorted(drawn.items()))
 
     def _described(self, document: dict[str, Any], status: Status) -> DeviceModel:

@@ -75,9 +75,10 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class AnalogBackend(Backend, Protocol):
-    """A backend that takes analog programs. Contract (``ANALOG_CHECKS``): counts add up to ``shots`` and spell the
-    atoms in their order, 1 for excited; what goes beyond the machine raises before anything is spent; a simulator
-    answers one seed with one result."""
+    """A backend that takes analog programs. Contract (``ANALOG_CHECKS``): counts add up to ``shots``, or to fewer on a
+    real machine, whose atoms are not always loaded, and provenance says to how many; they spell the atoms in their
+    order, 1 for excited; what goes beyond the machine raises before anything is spent; a simulator answers one seed
+    with one result."""
 
     async def evolve(self, program: AnalogProgram, /, *, shots: int, seed: int) -> ShotResult: ...
 

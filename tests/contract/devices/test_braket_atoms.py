@@ -7,7 +7,7 @@ import pytest
 
 from phalanx.adapters import braket_provider
 from phalanx.core import DEFAULT_TENANT, Origin, Unavailable
-from phalanx.devices import Fleet, Jobs, JobState, Program, ProviderContext, Status
+from phalanx.devices import Fleet, Jobs, JobState, JobWishes, Program, ProviderContext, Status
 from phalanx.quantum.analog import AnalogProgram, braket_text, probabilities, read_program
 from phalanx.telemetry import Telemetry
 from phalanx.testing import SimWorld, job_ended, running_jobs
@@ -159,6 +159,26 @@ def test_a_job_is_sent_once_though_its_node_dies_and_comes_to_what_theory_says()
     SimWorld(2).run(main)
 
 
+def test_a_job_of_which_no_shot_began_with_all_atoms_says_so_and_is_not_the_machines_failure():
+    async def main(world):
+        account = Amazon()
+        seen = SimpleNamespace(status=SimpleNamespace(value="Success"), pre_sequence=[1, 0, 1], post_sequence=[0, 0, 0])
+        account.run = lambda specification, *, shots, tags: SimpleNamespace(id="t")
+        account.tasks["t"] = (SimpleNamespace(result=lambda: SimpleNamespace(measurements=[seen])), {})
+        fleet = Fleet([aquila(world, account)])
+        jobs = Jobs(world.store("node"), world.clock, world.ids, fleet, Telemetry(world.clock))
+        failed = []
+        jobs._chooser.failed = failed.append
+        async with running_jobs(jobs):
+            job = await jobs.submit(DEFAULT_TENANT, Program.of_analog(SWEEP), shots=1, wishes=JobWishes(patient=True))
+            found = await job_ended(world, jobs, job)
+        assert (found.state, failed) == (JobState.FAILED, [])
+        assert "none of the 1 on braket.quera-aquila began with all 3 atoms in place" in found.error
+        assert account.asked == 3, "it waits, it is done, and what it is at the end; its result is not asked for again"
+
+    SimWorld(5).run(main)
+
+
 def test_shots_that_began_without_an_atom_are_left_out_and_the_status_is_asked_for():
     async def main(world):
         account = Amazon()
@@ -170,10 +190,10 @@ def test_shots_that_began_without_an_atom_are_left_out_and_the_status_is_asked_f
         account.tasks["t"] = (SimpleNamespace(result=lambda: SimpleNamespace(measurements=drawn)), {})
         backend = aquila(world, account)
         found = await backend.collect_program("t", SWEEP, shots=4, seed=1)
-        assert found.counts == {"10": 2}
-        drawn[:] = [shot([1, 0], [0, 0])]
-        with pytest.raises(Unavailable, match="all its atoms"):
-            await backend.collect_program("t", SWEEP, shots=4, seed=1)
+        assert (found.counts, found.provenance.shots) == ({"10": 2}, 2)
+        drawn[:] = [shot([1, 1], [1, 1], "Failure")]
+        with pytest.raises(Unavailable, match="none of 1 shots was a success"):
+            await backend.collect_program("t", SWEEP, shots=1, seed=1)
         account.status = "OFFLINE"
         seen = await backend.look()
         assert (seen.status, seen.queue.depth) == (Status.OFFLINE, 3)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from phalanx.core import InvalidInput, LimitExceeded, Origin
-from phalanx.devices import AnalogBackend, AnalogLimits
+from phalanx.devices import AnalogBackend, AnalogLimits, ShotResult
 from phalanx.quantum import Gates, InvalidCircuit
 from phalanx.quantum.analog import AnalogProgram
 
@@ -28,30 +28,34 @@ async def check_is_no_gate_machine(backend: AnalogBackend) -> None:
 async def check_counts_and_provenance(backend: AnalogBackend) -> None:
     program = _pulse(backend, math.pi / 2, n_atoms=3)
     found = await backend.evolve(program, shots=_SHOTS, seed=_SEED)
-    assert sum(found.counts.values()) == _SHOTS
+    drawn = sum(found.counts.values())
+    if backend.device.origin is Origin.HARDWARE:
+        assert 0 < drawn <= _SHOTS, "a shot that began without an atom is left out, and none is added"
+    else:
+        assert drawn == _SHOTS
     assert all(n > 0 for n in found.counts.values()), "an outcome that never came up is absent"
     assert all(len(key) == 3 and set(key) <= {"0", "1"} for key in found.counts), found.counts
     made = found.provenance
     assert (made.device, made.origin) == (backend.device.name, backend.device.origin)
-    assert (made.circuits, made.shots, made.seed) == ((program.digest,), _SHOTS, _SEED)
+    assert (made.circuits, made.shots, made.seed) == ((program.digest,), drawn, _SEED)
 
 
 async def check_nothing_happens_in_the_dark(backend: AnalogBackend) -> None:
     found = await backend.evolve(_pulse(backend, 0.0, n_atoms=2), shots=_SHOTS, seed=_SEED)
-    assert found.counts["00"] > _SHOTS / 2, found.counts
+    assert found.counts["00"] > _drawn(found) / 2, found.counts
 
 
 async def check_a_pulse_of_pi_excites_what_is_far_apart(backend: AnalogBackend) -> None:
     found = await backend.evolve(_pulse(backend, math.pi, n_atoms=2), shots=_SHOTS, seed=_SEED)
-    assert found.counts.get("11", 0) > _SHOTS / 2, found.counts
+    assert found.counts.get("11", 0) > _drawn(found) / 2, found.counts
 
 
 async def check_neighbours_block_each_other(backend: AnalogBackend) -> None:
     near = max(_limits(backend).distance_um, 1.0)
     program = _pulse(backend, math.pi / math.sqrt(2), n_atoms=2, apart_um=near)
     found = await backend.evolve(program, shots=_SHOTS, seed=_SEED)
-    assert found.counts.get("11", 0) < _SHOTS / 10, found.counts
-    assert found.counts.get("01", 0) + found.counts.get("10", 0) > _SHOTS / 2, found.counts
+    assert found.counts.get("11", 0) < _drawn(found) / 10, found.counts
+    assert found.counts.get("01", 0) + found.counts.get("10", 0) > _drawn(found) / 2, found.counts
 
 
 async def check_one_seed_one_result(backend: AnalogBackend) -> None:
@@ -92,6 +96,10 @@ ANALOG_CHECKS: tuple[Callable[[AnalogBackend], Awaitable[None]], ...] = (
     check_one_seed_one_result,
     check_bounds,
 )
+
+
+def _drawn(found: ShotResult) -> int:
+    return sum(found.counts.values())
 
 
 def _limits(backend: AnalogBackend) -> AnalogLimits:
