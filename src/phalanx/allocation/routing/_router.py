@@ -54,7 +54,7 @@ def _why(aims: Aims, one: Way, best: Way) -> str:
 
 
 def _aged(one: Way) -> str:
-    return f" ({one.stale}; no fresher machine fits)" if one.stale else ""
+    return f" ({one.stale}; no fresher machine is left)" if one.stale else ""
 
 
 def _reason(aims: Aims, best: Way, fit: Sequence[Way], ways: Sequence[Way]) -> str:

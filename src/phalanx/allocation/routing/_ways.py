@@ -99,44 +99,44 @@ def ways_of(
 
     The quantum ones are shortlisted, and laid out on the best few. ``prices`` go before those of the models;
     ``waits_s`` are added to what providers say of their queues. Machines that are ``stale``, by name and in words, are
-    ways only where no fresher machine fits.
+    ways only where no fresher machine is left.
     """
     task = _Task(circuit, features(circuit), shots, aims, learned, prices or {}, waits_s or {})
     found = [_simulated(task, one) for one in models if one.kind is Modality.SIMULATOR and _routed(one)]
     quantum = [one for one in models if one.kind is not Modality.SIMULATOR and not one.only_by_name]
-    if not quantum:
-        return found
-    decision, left_out = _shortlisted(task, quantum, stale or {})
-    by_name, told = {one.name: one for one in quantum}, stale or {}
+    return found + _quantum(task, quantum, layouts, stale or {}) if quantum else found
+
+
+def _quantum(
+    task: "_Task", quantum: Sequence[DeviceModel], layouts: Layouts, stale: Mapping[str, str]
+) -> list[Way]:  # fmt: skip
+    """The fresh ones are laid out first: whether one of them is a way is known only when nothing rules it out."""
+    board, by_name = Board([standing_of(one) for one in quantum]), {one.name: one for one in quantum}
+    decider, wanted = Decider(board, "shortlist", k=LAID_OUT), requirement_of(task.counts, shots=task.shots)
+    left_out = {one.name for one in decider.decide(wanted).considered() if one.fits and one.name in stale}
+    for name in left_out:
+        board.set_open(name, is_open=False)
+    ways = _decided(task, by_name, layouts, decider.decide(wanted))
+    found = [one for one in ways if one.name not in left_out]
+    if any(not one.why_not and by_name[one.name].origin is Origin.HARDWARE for one in found):
+        fresher = "and a fresher machine fits"
+        return found + [_none(name, Kind.QUANTUM, f"{stale[name]}, {fresher}") for name in sorted(left_out)]
+    for name in by_name:
+        board.set_open(name, is_open=name in left_out)
+    aged = _decided(task, by_name, layouts, decider.decide(wanted)) if left_out else []
+    return found + [msgspec.structs.replace(one, stale=stale[one.name]) for one in aged if one.name in left_out]
+
+
+def _decided(task: "_Task", by_name: Mapping[str, DeviceModel], layouts: Layouts, decision: Decision) -> list[Way]:
+    """All of one decision: the best few as they are laid out, and why the others are no ways."""
+    found = []
     for one in decision.considered():
         if one.fits and one.name in decision.shortlist:
-            way = _laid_out(task, by_name[one.name], layouts)
-            found.append(msgspec.structs.replace(way, stale=told.get(one.name, "")))
-        elif one.name in left_out:
-            why = f"{told[one.name]}, and a fresher machine fits"
-            found.append(_none(one.name, Kind.QUANTUM, why))
+            found.append(_laid_out(task, by_name[one.name], layouts))
         else:
             why = f"is not among the best {LAID_OUT} of the shortlist" if one.fits else one.reason
             found.append(_none(one.name, Kind.QUANTUM, why))
     return found
-
-
-def _shortlisted(
-    task: "_Task", quantum: Sequence[DeviceModel], stale: Mapping[str, str]
-) -> tuple[Decision, frozenset[str]]:  # fmt: skip
-    """The best few, and which were left out for their age: as placement does, none where no fresher machine fits."""
-    board = Board([standing_of(one) for one in quantum])
-    decider, wanted = Decider(board, "shortlist", k=LAID_OUT), requirement_of(task.counts, shots=task.shots)
-    machines = {one.name for one in quantum if one.origin is Origin.HARDWARE}
-    left_out = {one.name for one in decider.decide(wanted).considered() if one.fits and one.name in stale}
-    for name in left_out:
-        board.set_open(name, is_open=False)
-    decision = decider.decide(wanted)
-    if not left_out or any(one.fits and one.name in machines for one in decision.considered()):
-        return decision, frozenset(left_out)
-    for name in left_out:
-        board.set_open(name, is_open=True)
-    return decider.decide(wanted), frozenset()
 
 
 @dataclass(frozen=True, slots=True)

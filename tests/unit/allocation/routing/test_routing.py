@@ -162,6 +162,28 @@ def test_a_stale_machine_is_a_way_only_where_no_fresher_one_fits():
     without = [one for one in models if one.name != "far.new"]
     alone = Router().route(wide(), 100, aims, without, stale=old)
     assert alone.name == "far.old", "the one that is left is too small"
-    assert "was calibrated 60 h ago, more than 48 h; no fresher machine fits" in alone.reason
+    assert "was calibrated 60 h ago, more than 48 h; no fresher machine is left" in alone.reason
     emulated = [dataclasses.replace(machine("far.emulated", two=0.002), origin=Origin.EMULATED), *without]
     assert Router().route(wide(), 100, aims, emulated, stale=old).name == "far.old", "an emulation is no machine"
+
+
+@pytest.mark.requirement("LRN-3", "QRM-10")
+@pytest.mark.parametrize(
+    ("aims", "fresh", "why"),
+    [
+        ({"budget": 1.0}, {"price": price_per_shot(0, 0.1, as_of_ns=1, source="x")}, "more than 1"),
+        ({"within_s": 60.0}, {"queue": QueueState(depth=900, as_of_ns=1)}, "and 60 s are left"),
+        ({"fidelity": 0.5}, {"two": 0.2}, "below 0.5"),
+        ({}, {"price": price_per_second(1, as_of_ns=1, source="x", currency="EUR")}, "charges in EUR"),
+    ],
+)
+def test_a_stale_machine_is_a_way_where_every_fresher_one_is_ruled_out(aims, fresh, why):
+    old = {"far.old": "was calibrated 60 h ago, more than 48 h"}
+    crowd = [machine(f"near.{n}", **{"two": 0.0001, **fresh}) for n in range(4)]
+    models = [machine("far.old", two=0.0005), *crowd]
+    found = Router().route(wide(), 1_000, Aims(worth=1_000.0, only="quantum", **aims), models, stale=old)
+    assert found.name == "far.old"
+    assert "was calibrated 60 h ago, more than 48 h; no fresher machine is left" in found.reason
+    reasons = {one.way.name: one.reason for one in found.ways}
+    assert why in reasons["near.0"]
+    assert len(reasons) == len(found.ways) == 5
