@@ -208,7 +208,7 @@ def _import_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
     async def import_misp(name: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
         """Add a MISP event, or a list of them, as STIX objects."""
         found = await _to(principal, name)
-        read = await node.offload.run(_read_misp, await read_body(request, node.offload))
+        read = await node.offload.run(_read_misp, await read_body(request, node.offload), node.sharing.unmarked)
         refused = [Refusal(one.object, one.message) for one in read.rejected]
         refused += [Refusal(kind, f"{n} attributes have no form in STIX; kept in the report")
                     for kind, n in sorted(read.unmapped.items())]  # fmt: skip
@@ -339,8 +339,8 @@ def _read(body: bytes) -> BundleRead:
     return read_bundle(body, max_bytes=MAX_CONTENT_BYTES)
 
 
-def _read_misp(body: bytes) -> MispRead:
-    return read_misp(body, max_bytes=MAX_CONTENT_BYTES)
+def _read_misp(body: bytes, unmarked: Marking) -> MispRead:
+    return read_misp(body, unmarked=unmarked, max_bytes=MAX_CONTENT_BYTES)
 
 
 def _marking(text: str) -> Marking | None:

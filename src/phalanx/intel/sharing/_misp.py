@@ -21,7 +21,7 @@ from phalanx.intel.sharing._objects import StixObject, checked, parse_json
 from phalanx.intel.sharing._tlp import TLP_2, definition_of, marking_named
 from phalanx.messaging import Marking
 
-# What an event may be passed on to, where no tag says it: its own organisation, or a group that is named.
+# Whom it is for, where it says so: its own organisation, or a group that is named. Of an event, a tag counts for more.
 _DISTRIBUTIONS: Final = {"0": Marking.AMBER_STRICT, "4": Marking.AMBER}
 _TECHNIQUE: Final = re.compile(r"T\d{4}(?:\.\d{3})?")
 _MAX_VALUE_CHARS: Final = 64 * 1024
@@ -43,13 +43,16 @@ class MispRead:
     unmapped: Mapping[str, int]
 
 
-def read_misp(data: bytes, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> MispRead:
-    """Read an event, or a list of them as MISP exports it. Raises ``InvalidInput`` and ``LimitExceeded``."""
+def read_misp(data: bytes, *, unmarked: Marking = Marking.AMBER, max_bytes: int = MAX_DOCUMENT_BYTES) -> MispRead:
+    """Read an event, or a list of them as MISP exports it. Raises ``InvalidInput`` and ``LimitExceeded``.
+
+    ``unmarked`` is what an object without a marking is treated as: nothing in an event opens what else is in it.
+    """
     document = parse_json(data, max_bytes=max_bytes)
     events = list(_events(document))
     if not events:
         raise InvalidInput("document", "holds no MISP event")
-    readers = [_EventReader(event, f"Event[{place}]") for place, event in enumerate(events)]
+    readers = [_EventReader(event, f"Event[{place}]", unmarked) for place, event in enumerate(events)]
     objects = [one for reader in readers for one in reader.objects()]
     unmapped: dict[str, int] = {}
     for reader in readers:
@@ -76,13 +79,15 @@ def _events(document: object) -> Iterator[Mapping[str, Any]]:
 class _EventReader:
     """One event on its way into STIX."""
 
-    def __init__(self, event: Mapping[str, Any], where: str) -> None:
+    def __init__(self, event: Mapping[str, Any], where: str, unmarked: Marking) -> None:
         self._event = event
+        self._unmarked = unmarked
         self._where = where
         self.unmapped: list[str] = []
         self.rejected: list[InvalidObject] = []
         self._tags = _tags(event)
-        self._marking = _marking(self._tags, str(event.get("distribution", "")))
+        own = _of_tags(self._tags)
+        self._marking = _of_distribution(event) if own is None else own
         self._stamp = _stamp(event.get("timestamp"), str(event.get("date", "")), f"{where}.timestamp")
         self._uuid = _uuid(event.get("uuid"), f"{where}.uuid")
         self._author = self._identity()
@@ -123,7 +128,8 @@ class _EventReader:
         if not kind or not isinstance(value, str) or not value or len(value) > _MAX_VALUE_CHARS:
             raise InvalidObject(where, "value", "an attribute needs a type and a value that is text of sensible length")
         tags = _tags(one)
-        marking = max(filter(None, (self._marking, _marking(tags, ""))), default=None)
+        held_for = _closest(_of_distribution(one), _of_distribution(holder or {}))
+        marking = self._closed(_closest(self._marking, _of_tags(tags)), held_for)
         said = {"x_misp_type": kind, "x_misp_value": value, "x_misp_to_ids": bool(one.get("to_ids"))}
         for name in _SAID:
             if isinstance(one.get(name), str) and one[name]:
@@ -157,7 +163,12 @@ class _EventReader:
     def _keep(self, one: Mapping[str, Any], holder: Mapping[str, Any] | None, marking: Marking | None) -> None:
         kept = {key: item for key, item in one.items() if key != "Galaxy"}
         self._kept.append(kept if holder is None else kept | {"x_misp_object": _holder(holder)})
-        self._kept_marking = max(filter(None, (self._kept_marking, marking)), default=None)
+        self._kept_marking = _closest(self._kept_marking, marking)
+
+    def _closed(self, marking: Marking | None, further: Marking | None) -> Marking | None:
+        """``further`` where it is closer than ``marking``, or than what is without one is treated as."""
+        stands = self._unmarked if marking is None else marking
+        return further if further is not None and further > stands else marking
 
     def _indicator(
         self, one: Mapping[str, Any], pattern: str, language: str, tags: Sequence[str], said: Mapping[str, Any],
@@ -221,7 +232,7 @@ class _EventReader:
             **({"labels": labels} if labels else {}), **kept, "x_misp_date": date,
             "x_misp_threat_level_id": str(self._event.get("threat_level_id", "4")),
             "x_misp_analysis": str(self._event.get("analysis", "0")),
-            **_marked(max(filter(None, (self._marking, self._kept_marking)), default=None)),
+            **_marked(self._closed(self._marking, self._kept_marking)),
         }, where=self._where)  # fmt: skip
 
 
@@ -248,12 +259,20 @@ def _tags(holder: Mapping[str, Any]) -> list[str]:
     return [str(one["name"]) for one in found if isinstance(one, dict) and one.get("name")]
 
 
-def _marking(tags: Iterable[str], distribution: str) -> Marking | None:
+def _of_tags(tags: Iterable[str]) -> Marking | None:
     """The closest TLP among tags; a tag of TLP that nobody knows closes."""
     found = [marking_named(tag) for tag in tags if tag.lower().startswith("tlp:")]
-    if found:
-        return max(Marking.RED if one is None else one for one in found)
-    return _DISTRIBUTIONS.get(distribution)
+    return _closest(*(Marking.RED if one is None else one for one in found))
+
+
+def _of_distribution(one: Mapping[str, Any]) -> Marking | None:
+    """What the distribution of an event, an object or an attribute says; 5, that of what it is in, says nothing."""
+    return _DISTRIBUTIONS.get(str(one.get("distribution", "")))
+
+
+def _closest(*markings: Marking | None) -> Marking | None:
+    # Not by truth: that of CLEAR is 0.
+    return max((one for one in markings if one is not None), default=None)
 
 
 def _marked(marking: Marking | None) -> dict[str, list[str]]:

@@ -11,6 +11,7 @@ from phalanx.core import InvalidInput, LimitExceeded
 from phalanx.intel.sharing import (
     MarkingBook,
     indicators_of,
+    marking_named,
     misp_event,
     misp_feed,
     read_bundle,
@@ -259,3 +260,71 @@ def test_what_is_kept_in_a_report_closes_it():
     objects = read_misp(json.dumps({"Event": json.loads(made.to_json())}).encode()).objects
     (report,) = [one for one in objects if one.type == "report"]
     assert MarkingBook(objects).marking_of(report) is Marking.RED
+
+
+def small_event(tags=(), attributes=(), objects=(), **said):
+    """Plain JSON: attributes of (type, value, tags, what else it says)."""
+
+    def one(place, kind, value, tags=(), **more):
+        return {"type": kind, "value": value, "uuid": uuid_of(place), "Tag": [{"name": tag} for tag in tags], **more}
+
+    return {"Event": {
+        "uuid": uuid_of(1), "info": "i", "date": "2026-01-02", "timestamp": "1767400000", "distribution": "3",
+        "Tag": [{"name": tag} for tag in tags],
+        "Attribute": [one(1_000 + place, *told, **more) for place, (*told, more) in enumerate(attributes)],
+        "Object": list(objects), **said,
+    }}  # fmt: skip
+
+
+def markings_in(document, unmarked=Marking.AMBER):
+    """What the report is treated as, and each value."""
+    objects = read_misp(json.dumps(document).encode(), unmarked=unmarked).objects
+    book = MarkingBook(objects)
+    (report,) = [one for one in objects if one.type == "report"]
+    return book.marking_of(report, unmarked=unmarked), {
+        one.raw["x_misp_value"]: book.marking_of(one, unmarked=unmarked) for one in objects if "x_misp_value" in one.raw
+    }
+
+
+@pytest.mark.parametrize("unmarked", [Marking.CLEAR, Marking.AMBER, Marking.RED])
+@pytest.mark.parametrize("tag", ["tlp:clear", "tlp:green", "tlp:amber+strict"])
+def test_an_attribute_that_is_open_opens_no_report_in_which_others_are_kept(tag, unmarked):
+    kept = [("text", "for few eyes", (), {}), ("text", "for more", (tag,), {})]
+    closest = max(unmarked, marking_named(tag))
+    assert markings_in(small_event(attributes=kept), unmarked)[0] is closest
+    # Nor does one that is alone there: the report says more than that.
+    assert markings_in(small_event(attributes=kept[1:]), unmarked)[0] is closest
+
+
+def test_a_clear_event_is_clear_and_goes_out_as_that_again():
+    came = small_event(["tlp:clear"], [("domain", "c2.example", (), {"to_ids": True}), ("text", "words", (), {})])
+    report, values = markings_in(came)
+    assert (report, values) == (Marking.CLEAR, {"c2.example": Marking.CLEAR})
+    objects = read_misp(json.dumps(came).encode()).objects
+    out = misp_event(objects, organisation="us", unmarked=Marking.AMBER)["Event"]
+    assert [one["name"] for one in out["Tag"]] == ["tlp:clear"]
+    assert not any(one.get("Tag") for one in out["Attribute"])
+    assert misp_event(
+        read_misp(json.dumps({"Event": out}).encode()).objects, organisation="us", unmarked=Marking.AMBER
+    ) == {"Event": out}  # fmt: skip
+
+
+def test_whom_an_attribute_or_its_object_is_for_closes_it_and_opens_nothing():
+    held = {"type": "domain", "value": "held.example", "uuid": uuid_of(3_000), "distribution": "5"}
+    holder = {"name": "domain-ip", "uuid": uuid_of(2_000), "distribution": 0, "Attribute": [held]}
+    plain = [
+        ("domain", "own.example", (), {"distribution": "0"}), ("domain", "group.example", (), {"distribution": "4"}),
+        ("domain", "all.example", (), {"distribution": "5"}),
+        ("domain", "tagged.example", ("tlp:red",), {"distribution": "0"}),
+    ]  # fmt: skip
+    report, values = markings_in(small_event(["tlp:green"], plain, [holder]))
+    assert report is Marking.GREEN
+    assert values == {
+        "own.example": Marking.AMBER_STRICT, "group.example": Marking.AMBER, "all.example": Marking.GREEN,
+        "tagged.example": Marking.RED, "held.example": Marking.AMBER_STRICT,
+    }  # fmt: skip
+    # What is without a marking may be treated as closer than any distribution is.
+    _, values = markings_in(small_event((), plain, [holder]), Marking.RED)
+    assert set(values.values()) == {Marking.RED}
+    kept = [("text", "for ourselves", (), {"distribution": "0"})]
+    assert markings_in(small_event(["tlp:green"], kept))[0] is Marking.AMBER_STRICT
