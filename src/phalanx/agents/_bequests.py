@@ -120,7 +120,8 @@ class Bequests:
     async def _give(self, missions: Sequence[tuple[Mission, int]], present: Sequence[str]) -> None:
         """Give heirs to missions of one tenant, as they stood at these versions, in one commit.
 
-        A mission may have gone on, or come to its end, since it was read: the others are then written without it.
+        A mission may have gone on, or come to its end, since it was read: the others are then written without it, and
+        without those whose heir was left out meanwhile.
         """
         packed = [(mission, version, await self._carrier.pack(mission)) for mission, version in missions]
         given: list[tuple[Bequeathed, int]] = []
@@ -138,16 +139,24 @@ class Bequests:
             except Conflict as error:
                 gone = [one for one in given if one[0].record.id == error.key] or given
                 self._withdraw(gone)
-                given = [one for one in given if one not in gone]
+                given = [one for one in given if not one[0].released]
             except BaseException:
                 # Whether they were written or not: nothing has left, and the next start asks.
                 self._withdraw(given)
                 raise
             else:
-                for one, _ in given:
-                    one.durable = True
-                    self.estate.line(one.record.heir).stirred.set()
+                await self._given([one for one, _ in given])
                 return
+
+    async def _given(self, given: Sequence[Bequeathed]) -> None:
+        """They were written; of an heir that was left out just then the rows are to go again."""
+        for one in given:
+            if not one.released:
+                one.durable = True
+                self.estate.line(one.record.heir).stirred.set()
+        late = [Delete(BEQUESTS, one.record.tenant, one.record.id) for one in given if one.released]
+        if late:
+            await self._store.commit(late)
 
     def _offered(self, mission: Mission, luggage: bytes, present: Sequence[str]) -> Bequeathed:
         heir, umpire = heir_and_umpire(mission.id, present)

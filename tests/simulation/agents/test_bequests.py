@@ -90,6 +90,34 @@ def test_missions_that_went_on_meanwhile_do_not_keep_the_others_from_an_heir(fin
 
 
 @pytest.mark.requirement("AGT-6")
+@pytest.mark.parametrize("first_goes_on", [True, False])
+def test_an_heir_that_is_left_out_meanwhile_is_given_nothing(finding, first_goes_on):
+    async def scenario(store, bequests, missions):
+        put = []
+
+        async def leave_out():
+            if first_goes_on:
+                row = missions[0]
+                index = await store.index_of(MISSIONS, DEFAULT_TENANT, row.key)
+                await store.commit([Put(MISSIONS, DEFAULT_TENANT, row.key, row.value, index)])
+            put.extend(bequests.estate.lines["east"].missions)
+            await bequests.heirs.disown("east")
+
+        store.before = [leave_out]
+        await bequests.bequeath()
+        gone = {*put, missions[0].key} if first_goes_on else {*put}
+        assert put
+        assert store.commits == 3, "of which one is the leaving out, and the last is without them or takes them out"
+        assert await heirs(store) == [row.key for row in missions if row.key not in gone]
+        assert sorted(bequests.estate.known) == await heirs(store)
+        assert all(one.record.heir == "south" and one.is_offered for one in bequests.estate.known.values())
+        await bequests.bequeath()
+        assert await heirs(store) == [row.key for row in missions], "and they have heirs in the next round"
+
+    play(scenario, finding, 10)
+
+
+@pytest.mark.requirement("AGT-6")
 def test_what_could_not_be_written_is_given_to_nobody(finding):
     async def scenario(store, bequests, missions):
         async def full():
