@@ -22,7 +22,10 @@ class MemoryAudit:
     @property
     def kept(self) -> list[AuditEntry]:
         """Each entry once, as a ledger has them: the first of each id."""
-        return list({entry.id: entry for entry in reversed(self.entries)}.values())[::-1]
+        kept: dict[str, AuditEntry] = {}
+        for entry in self.entries:
+            kept.setdefault(entry.id, entry)
+        return list(kept.values())
 
     def actions(self) -> list[str]:
         """Of what is kept."""
