@@ -58,7 +58,7 @@ class SwarmPage:
 
 
 async def agents_view(node: "Node", tenant: TenantId) -> SwarmPage:
-    """The swarm as it stands, and the newest missions of the tenant."""
+    """The swarm as it stands, and the tenant's missions of what happened last, newest first."""
     views = node.swarm.roster()
     rows = await node.store.scan(MISSIONS, tenant, limit=MAX_SHOWN_MISSIONS, reverse=True)
     shown = sorted(views, key=_interest)[:MAX_SHOWN_AGENTS]
@@ -68,7 +68,7 @@ async def agents_view(node: "Node", tenant: TenantId) -> SwarmPage:
         duties=tuple(node.swarm.duties()),
         agents=tuple(shown),
         more=len(views) - len(shown),
-        # The store has them in order of what led to them.
+        # The store has them in order of what led to them: these are of what happened last, and begun when they were.
         missions=tuple(sorted((decode(row.value, Mission) for row in rows), key=lambda one: one.at_ns, reverse=True)),
         quarantined=tuple(node.swarm.quarantined()),
         succession=node.swarm.succession.view() if node.swarm.succession is not None else None,

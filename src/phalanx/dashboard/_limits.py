@@ -49,7 +49,7 @@ MAX_QUARANTINED_SHOWN = 200
 
 # Events that a search shows at once, and bars of its histogram.
 MAX_SEARCH_ROWS = 50
-# Hunts that were done, the newest first.
+# Hunts that were done: those of what happened last.
 MAX_SEARCH_HUNTS = 20
 MAX_SEARCH_BARS = 48
 

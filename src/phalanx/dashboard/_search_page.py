@@ -54,7 +54,7 @@ def search_page(node: "Node", renderer: Renderer) -> Callable[[Request, Principa
         query = request.query_params.get("query", "last:24h")[:MAX_QUERY_CHARS]
         view = await _shown(node, principal, query, request.query_params.get("after", "")[:64])
         rows = await node.store.scan(HUNTS, principal.tenant, limit=MAX_SEARCH_HUNTS, reverse=True)
-        # The store has them in order of what led to them.
+        # The store has them in order of what led to them: these are of what happened last, and done when they were.
         done = sorted((decode(row.value, Hunt) for row in rows), key=lambda hunt: hunt.at_ns, reverse=True)
         chosen = request.query_params.get("hunt", "")[:64]
         row = await node.store.get(HUNTS, principal.tenant, chosen) if chosen else None

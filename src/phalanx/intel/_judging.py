@@ -145,7 +145,8 @@ class Judgements:
         known = len(await self.suppressions(tenant))
         if known >= MAX_SUPPRESSIONS:
             raise LimitExceeded("suppressions", maximum=MAX_SUPPRESSIONS, seen=known + 1)
-        if wanted.rule:
+        if wanted.rule and not await self._store.find(OPINIONS, tenant, "rule", wanted.rule, limit=1):
+            # What somebody gave an opinion of was found, however long ago.
             await check_rule(wanted.rule, self._rules(), self._store, tenant)
         now_ns = self._clock.wall_ns()
         made = Suppression(

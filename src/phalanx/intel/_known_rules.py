@@ -32,7 +32,7 @@ _FAMILIES: Final = ("indicator ", "model-")
 
 
 async def check_rule(rule: str, in_force: Iterable[Pattern], store: Store, tenant: TenantId) -> None:
-    """Raises ``InvalidInput``, with the nearest names, where neither a rule nor a detector nor a finding has it."""
+    """Raises ``InvalidInput``, with the nearest names, where no rule, detector or newest finding has it."""
     known: Mapping[str, str] = {one.name: one.title for one in (*_OF_DETECTORS, *in_force)}
     if rule in known or rule.startswith(_FAMILIES):
         return
@@ -44,4 +44,6 @@ async def check_rule(rule: str, in_force: Iterable[Pattern], store: Store, tenan
     near = [name for name, title in known.items() if lower in (name.lower(), title.lower())]
     near += difflib.get_close_matches(rule, known, n=3)
     hint = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else "`phalanx intel rules stats` lists rules"
-    raise InvalidInput("rule", f"there is no rule {rule!r}, and no finding of one so far", hint=hint)
+    raise InvalidInput(
+        "rule", f"there is no rule {rule!r}, and none among the newest {MAX_PAGE_ROWS:,} findings is of one", hint=hint
+    )

@@ -2,6 +2,8 @@
 
 import pytest
 
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, Put, encode
+from phalanx.intel import OPINIONS, Opinion, Verdict
 from phalanx.trust import Role
 
 
@@ -37,7 +39,14 @@ def test_a_suppression_swallows_findings_and_says_how_many_until_it_is_ended(on_
             refused = await api.http.post("/v1/suppressions", json=wanted | {"rule": misspelt})
             assert refused.status_code == 422
             assert "did you mean event-log-cleared" in refused.text
-        for known in ("beaconing", "indicator address 192.0.2.1", "model-logons"):
+            assert "among the newest 1,000 findings" in refused.text
+        said = Opinion(
+            id="1", tenant=DEFAULT_TENANT, trace=NO_TRACE, at_ns=1, finding="long ago", rule="of-a-plugin",
+            verdict=Verdict.WRONG, reason="", by="ann",
+        )  # fmt: skip
+        put = Put(OPINIONS, DEFAULT_TENANT, said.id, encode(said), {"finding": (said.finding,), "rule": (said.rule,)})
+        await api.node.store.commit([put])
+        for known in ("beaconing", "indicator address 192.0.2.1", "model-logons", "of-a-plugin"):
             other = {"rule": known, "host": "elsewhere", "reason": "known without a finding of it"}
             (await api.http.post("/v1/suppressions", json=other)).raise_for_status()
         made = (await api.http.post("/v1/suppressions", json=wanted)).raise_for_status().json()

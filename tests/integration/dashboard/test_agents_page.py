@@ -17,6 +17,7 @@ def test_the_page_shows_roles_agents_and_missions_without_scripts(on_pages):
         visit.node.swarm.quarantine("analyst-1.1", "a test <b>", by="somebody")
         page = (await visit.http.get("/agents")).text
         assert "running, " in page
+        assert "those of what happened last, newest first" in page
         assert ">triage</a>" in page
         assert "a test &lt;b&gt;" in page
         assert "analyst-2.1" in page

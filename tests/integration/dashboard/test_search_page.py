@@ -50,5 +50,6 @@ def test_what_hunts_found_is_shown(on_pages):
         await visit.node.store.commit([Put(HUNTS, later.tenant, later.id, encode(later))])
         page = (await visit.http.get("/search")).text
         assert 0 < page.index(f"hunt={later.id}") < page.index(f"hunt={hunt.id}"), "newest first"
+        assert "those of what happened last, newest first" in page
 
     on_pages(work)

@@ -6,7 +6,7 @@ from phalanx.core import Store, TenantId, decode
 from phalanx.intel._model import DETECTOR_STATES, DetectorState
 from phalanx.intel.models._detector import DETECTOR, House, Watch
 from phalanx.intel.models._document import Document
-from phalanx.intel.models._limits import DRIFT_PSI
+from phalanx.intel.models._limits import DRIFT_MIN_EVENTS, DRIFT_PSI
 from phalanx.intel.models._models import ModelEntry, Models, ModelStatus, ModelView
 
 
@@ -38,7 +38,9 @@ def _status(document: Document, watch: Watch | None) -> ModelStatus:
     if watch is None:
         return ModelStatus(threshold=document.floor)
     psi, worst = watch.psi(document)
+    # As the detector has it: few events are distributed otherwise by chance alone.
+    drifted = psi >= DRIFT_PSI and watch.events >= DRIFT_MIN_EVENTS
     return ModelStatus(
         events=watch.events, passed=watch.passed, threshold=watch.threshold.standing, psi=round(psi, 4),
-        psi_of=worst, drifted=psi >= DRIFT_PSI, drifts=watch.drift.changes,
+        psi_of=worst, drifted=drifted, drifts=watch.drift.changes,
     )  # fmt: skip

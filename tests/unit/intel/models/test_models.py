@@ -247,6 +247,12 @@ def test_events_of_another_kind_are_told_once_and_those_as_in_training_are_not(d
         shown = [_status(document, watch) for watch in detector._houses[DEFAULT_TENANT].watches.values()]
         assert [one.drifted for one in shown] == [True]
         assert not _status(document, None).drifted
+        few = ModelDetector(models)
+        for batch in batches(events(400, 10, scale=40.0)):
+            assert not list(few.evaluate(batch))
+        (seen,) = [_status(document, watch) for watch in few._houses[DEFAULT_TENANT].watches.values()]
+        assert seen.psi > 0.25, "by chance as well as by change"
+        assert not seen.drifted, "the detector waits for more, and so does the status"
         calm = [hit for batch in batches(events(14_000, 11)) for hit in detector.evaluate(batch)]
         assert not calm
         assert [hit.rule for batch in changed for hit in detector.evaluate(batch)] == [DRIFTED], (
