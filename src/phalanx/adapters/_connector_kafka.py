@@ -9,6 +9,8 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from phalanx.adapters._limits import KAFKA_FLUSH_S, MAX_CONNECTOR_CALLS
 from phalanx.adapters._system import ThreadOffload
 from phalanx.core import InvalidInput, Unavailable
@@ -104,6 +106,9 @@ class KafkaSource:
     async def draw(self, position: str, *, until: str, max_bytes: int, within_s: float) -> Drawn:
         return await self._threads.run(self._draw, position, until, max_bytes, within_s)
 
+    def check(self, position: str) -> None:
+        _offsets(position)
+
     async def settle(self, position: str) -> None:
         """Nothing: Kafka forgets by its own rules."""
 
@@ -125,7 +130,7 @@ class KafkaSource:
                     "auto.offset.reset": "error", "enable.partition.eof": False,
                 })  # fmt: skip
             starts = self._starts(kafka, position)
-            ends = {int(part): offset for part, offset in json.loads(until).items()} if until else {}
+            ends = _offsets(until) if until else {}
             if starts != self._at or ends:
                 self._consumer.assign(
                     [kafka.TopicPartition(self._topic, part, offset) for part, offset in sorted(starts.items())]
@@ -140,7 +145,7 @@ class KafkaSource:
 
     def _starts(self, kafka: Any, position: str) -> dict[int, int]:
         assert self._consumer is not None
-        known = {int(part): int(offset) for part, offset in json.loads(position).items()} if position else {}
+        known = _offsets(position) if position else {}
         found = self._consumer.list_topics(self._topic, timeout=self._timeout_s).topics[self._topic]
         if found.error is not None:
             raise kafka.KafkaException(found.error)
@@ -188,6 +193,17 @@ class KafkaSource:
             _, high = self._consumer.get_watermark_offsets(kafka.TopicPartition(self._topic, part), cached=True)
             left += max(0, high - offset)
         return left
+
+
+def _offsets(position: str) -> dict[int, int]:
+    """The next message of each partition."""
+    try:
+        found = msgspec.json.decode(position, type=dict[int, int])
+    except msgspec.MsgspecError as error:
+        raise InvalidInput("position", f"is no offsets of partitions: {error}") from error
+    if any(min(part, offset) < 0 for part, offset in found.items()):
+        raise InvalidInput("position", "is no offsets of partitions: a number in it is negative")
+    return found
 
 
 def kafka_sink(context: ConnectorContext) -> KafkaSink:

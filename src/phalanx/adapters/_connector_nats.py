@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from phalanx.adapters._limits import NATS_PUBLISH_S
 from phalanx.adapters._nats_client import NatsAccess, connect_nats, trusting_only
 from phalanx.adapters._nkey import Nkey
-from phalanx.core import Unavailable
+from phalanx.core import InvalidInput, Unavailable
 from phalanx.intel.delivery import (
     TAKEN,
     Answer,
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _OPTIONS = ("url", "ca_file", "stream")
 _LOOK_S = 0.5
+# Of the number of a message: it has 64 bits.
+_MAX_DIGITS = 20
 
 
 class _Line:
@@ -128,12 +130,12 @@ class NatsSource:
         stream = await self._line.jetstream()
         state = (await self._line.asked(stream.stream_info(self._stream))).state
         first = state.first_seq if self._from == "earliest" else state.last_seq + 1
-        start, gap = int(position) if position else first, 0
+        start, gap = _number(position) if position else first, 0
         if start < state.first_seq:
             if until:
                 raise PositionGone(self._name, f"the stream begins with message {state.first_seq}")
             gap, start = state.first_seq - start, state.first_seq
-        last = int(until) - 1 if until else state.last_seq
+        last = _number(until) - 1 if until else state.last_seq
         if start > last:
             await self._clock.sleep(min(within_s, _LOOK_S))
             return Drawn(b"", str(start), 0, gap)
@@ -150,11 +152,20 @@ class NatsSource:
             next_seq = message.seq + 1
         return Drawn(b"".join(lines), until or str(next_seq), max(0, state.last_seq + 1 - next_seq), gap)
 
+    def check(self, position: str) -> None:
+        _number(position)
+
     async def settle(self, position: str) -> None:
         """Nothing: the stream forgets by its own rules."""
 
     async def close(self) -> None:
         await self._line.close()
+
+
+def _number(position: str) -> int:
+    if not (position.isascii() and position.isdecimal() and len(position) <= _MAX_DIGITS):
+        raise InvalidInput("position", "is no number of a message")
+    return int(position)
 
 
 async def _found(stream: Any, name: str, seq: int, subject: str) -> Any:

@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from phalanx.adapters._limits import MAX_CONNECTOR_CALLS, MAX_TAIL_LINE_BYTES
 from phalanx.adapters._system import ThreadOffload
-from phalanx.core import KIB, Unavailable
+from phalanx.core import KIB, InvalidInput, Unavailable
 from phalanx.intel.delivery import ConnectorContext, Drawn, PositionGone, SourceManifest
 from phalanx.intel.reading import TSV_MARK, tsv_reader
 
@@ -54,6 +56,9 @@ class FileSource:
             await self._clock.sleep(min(within_s, _LOOK_S))
         return found
 
+    def check(self, position: str) -> None:
+        _place(position)
+
     async def settle(self, position: str) -> None:
         """Nothing: the file stays as it is."""
 
@@ -61,8 +66,8 @@ class FileSource:
         self._threads.close()
 
     def _read(self, position: str, until: str, max_bytes: int) -> Drawn:
-        at = _At(**json.loads(position)) if position else None
-        end = _At(**json.loads(until)) if until else None
+        at = _place(position) if position else None
+        end = _place(until) if until else None
         try:
             if at is None:
                 return self._first(end, max_bytes)
@@ -129,6 +134,16 @@ class FileSource:
             except FileNotFoundError:
                 continue
         return None
+
+
+def _place(position: str) -> _At:
+    try:
+        at = msgspec.json.decode(position, type=_At)
+    except msgspec.MsgspecError as error:
+        raise InvalidInput("position", f"is no place in a file: {error}") from error
+    if min(at.inode, at.offset, at.begins_bytes) < 0:
+        raise InvalidInput("position", "is no place in a file: a number in it is negative")
+    return at
 
 
 def _reader_of(file: BinaryIO) -> str:

@@ -56,6 +56,9 @@ class HttpPollSource:
             raise Unavailable("the API", "it gives items and no cursor behind them: they would come again and again")
         return Drawn(lines, behind)
 
+    def check(self, position: str) -> None:
+        """Nothing: a cursor is whatever the API says."""
+
     async def settle(self, position: str) -> None:
         """Nothing: the cursor says it with the next request."""
 

@@ -76,6 +76,9 @@ class SyslogSource:
         await asyncio.sleep(0)
         return Drawn(lines, position, len(self._waiting), self._port.count_lost())
 
+    def check(self, position: str) -> None:
+        """Nothing: it cannot be drawn from any again."""
+
     async def settle(self, position: str) -> None:
         """Nothing: syslog acknowledges nothing."""
 

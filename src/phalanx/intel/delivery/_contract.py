@@ -145,6 +145,10 @@ class Source(Protocol):
         """
         ...
 
+    def check(self, position: str) -> None:
+        """Raises ``InvalidInput`` for what is written as none of its positions is (never empty); asks nobody."""
+        ...
+
     async def settle(self, position: str) -> None:
         """Everything before ``position`` is durable here: the peer may forget it."""
         ...

@@ -8,7 +8,6 @@
 
 import asyncio
 import hashlib
-import json
 from dataclasses import dataclass, field
 
 import msgspec
@@ -132,10 +131,13 @@ class Drawer:
             raise InvalidInput("source", f"{self.plan.name} is {self.source.manifest.product}, which keeps nothing")
         if len(position) > MAX_POSITION_CHARS:
             raise InvalidInput("position", f"it has {len(position)} characters, {MAX_POSITION_CHARS} at most")
-        stands = self.state.position
-        if position and stands and _names(stands) != _names(position):
+        if position:
             # Else the source would fail from now on, and nobody would know where it stood.
-            raise InvalidInput("position", f"is none of this source; it stands at {stands}")
+            try:
+                self.source.check(position)
+            except InvalidInput as error:
+                stands = self.state.position or "its beginning"
+                raise InvalidInput("position", f"{error.reason}; {self.plan.name} stands at {stands}") from error
         async with self._turn:
             await self._keep(position=position, planned="", pending=b"")
         self._resumed.set()
@@ -236,12 +238,3 @@ class Drawer:
         if self.failing:
             self.failing = False
             self._alerts.alert(AlertLevel.NOTICE, "intel", f"source {self.plan.name} gives again")
-
-
-def _names(position: str) -> frozenset[str]:
-    """The names of a position that is an object of JSON, without those that are numbers (of partitions)."""
-    try:
-        read = json.loads(position)
-    except (ValueError, RecursionError):
-        return frozenset()
-    return frozenset(name for name in read if not name.isdigit()) | {""} if isinstance(read, dict) else frozenset()

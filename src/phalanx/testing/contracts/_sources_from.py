@@ -88,9 +88,18 @@ async def check_nothing_is_nothing(lab: SourceLab) -> None:
     await source.close()
 
 
+async def check_knows_its_own_positions(lab: SourceLab) -> None:
+    source = await lab.open()
+    await lab.feed(lines_like(0, 2))
+    _, position = await drawn(source, "", 2)
+    source.check(position)
+    await source.close()
+
+
 SOURCE_CHECKS: tuple[SourceCheck, ...] = (
     check_draws_everything_once,
     check_goes_on_where_it_stood,
     check_gives_again_what_it_says_it_does,
     check_nothing_is_nothing,
+    check_knows_its_own_positions,
 )
