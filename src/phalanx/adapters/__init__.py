@@ -55,6 +55,7 @@ from phalanx.adapters._otlp import OtlpExporter
 from phalanx.adapters._pkcs11_wrapper import Pkcs11Wrapper, pkcs11_wrapper
 from phalanx.adapters._postgres_hold import hold_database
 from phalanx.adapters._postgres_journals import PostgresJournals
+from phalanx.adapters._postgres_late import LatePostgresStore
 from phalanx.adapters._postgres_store import PostgresStore
 from phalanx.adapters._processes import ProcessOffload
 from phalanx.adapters._provider_braket import braket_provider
@@ -198,6 +199,7 @@ __all__ = [
     "POST_QUANTUM_GROUP",
     "Pkcs11Wrapper",
     "PostQuantumContext",
+    "LatePostgresStore",
     "PostgresJournals",
     "PostgresStore",
     "ProcessOffload",

@@ -70,11 +70,13 @@ class Reservations:
         async with self._turn:
             return sorted((await self._read()).resources.values(), key=lambda one: one.name)
 
-    async def watch(self) -> None:
-        """Look, until cancelled, whether others have written: decisions see what they booked."""
+    async def watch(self, seen: Callable[[], None] | None = None) -> None:
+        """Look, until cancelled, whether others have written: decisions see what they booked. ``seen`` each time."""
         while True:
             async with self._turn:
                 await self._read()
+            if seen is not None:
+                seen()
             await self._clock.sleep(LOOK_AT_CALENDAR_S)
 
     async def _own(self, tenant: str, id: str) -> None:  # noqa: A002

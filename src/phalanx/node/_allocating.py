@@ -1,11 +1,12 @@
 """Where a node's circuits go, and the calendar of its resources: devices and workers can be booked from the start."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from phalanx.allocation import Bookable, Booked, Breakers, Learner, Placements, PolicyContext, Reservations, Trials
+from phalanx.allocation import Bookable, Breakers, Learner, Placements, PolicyContext, Reservations, Trials
 from phalanx.allocation.limits import DeviceLimits
 from phalanx.allocation.money import Budgets
-from phalanx.core import NS_PER_S, AlertSink, AuditSink, InvalidInput, Store
+from phalanx.core import NS_PER_S, AlertSink, AuditSink, InvalidInput, StorageError, Store, Unavailable
 from phalanx.devices import JOBS_AT_ONCE, Fleet, Jobs
 from phalanx.messaging import Bus
 from phalanx.node._batching import Batches, opened_batches
@@ -84,8 +85,8 @@ async def opened_allotments(
         asking = ManagerLine(bus, wanted.manager, ports.clock)
         managed = ManagedWork(asking, bus.process, store, ports.clock, ports.ids, placements, jobs, audit)
         return Allotted(ManagedReservations(asking, ports.ids), batches, managed)
-    made = await _own_reservations(settings, ports, ports.calendar or store, fleet, placements.booked)
-    services.start("calendar", made.watch)
+    made = Reservations(ports.calendar or store, ports.clock, ports.ids, placements.booked)
+    await _keep_calendar(made, _brought(settings, ports, fleet), services, shared=ports.calendar is not None)
     if cluster is not None and wanted.manages:
         met = cluster
 
@@ -98,20 +99,37 @@ async def opened_allotments(
     return Allotted(made, batches)
 
 
-async def _own_reservations(
-    settings: Settings, ports: Ports, store: Store, fleet: Fleet, booked: Booked
-) -> Reservations:
-    """What this node brings is declared unless somebody has said otherwise.
-
-    In a calendar of several nodes a device of one name is one device, and workers bear the name of their node.
-    """
-    made = Reservations(store, ports.clock, ports.ids, booked)
-    known = {one.name for one in await made.resources()}
+def _brought(settings: Settings, ports: Ports, fleet: Fleet) -> list[Bookable]:
+    """In a calendar of several nodes a device of one name is one device, and workers bear the name of their node."""
     brought = [Bookable(name=device.name) for device in fleet.devices()]
     workers = settings.node.workers
     at_work = WORKERS if ports.calendar is None else f"{WORKERS}.{settings.node.name}"
     brought.append(Bookable(name=at_work, capacity=workers, reserve=min(1, workers - 1), kind="workers"))
-    for one in brought:
-        if one.name not in known:
-            await made.declare(one)
-    return made
+    return brought
+
+
+async def _keep_calendar(
+    made: Reservations, brought: Sequence[Bookable], services: Services, *, shared: bool
+) -> None:  # fmt: skip
+    """What this node brings is declared, and others' bookings are seen. A shared calendar may not be there yet."""
+
+    async def declare() -> None:
+        known = {one.name for one in await made.resources()}
+        for one in brought:
+            # Unless somebody has said otherwise.
+            if one.name not in known:
+                await made.declare(one)
+
+    async def keep(seen: Callable[[], None]) -> None:
+        if shared:
+            await declare()
+        await made.watch(seen)
+
+    works = True
+    try:
+        await declare()
+    except (StorageError, Unavailable):
+        if not shared:
+            raise
+        works = False  # The service tries again, and says why.
+    services.start_checked("calendar", keep, works=works)

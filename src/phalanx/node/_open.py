@@ -13,6 +13,7 @@ from phalanx.adapters import (
     HttpAsker,
     HttpCalls,
     KernelProcess,
+    LatePostgresStore,
     LoopWatch,
     NetworkProbe,
     OsEntropy,
@@ -39,7 +40,7 @@ from phalanx.crypto.entropy import EntropyPool
 from phalanx.node._cluster_line import cluster_line
 from phalanx.node._entropy import open_sources
 from phalanx.node._ports import Noise, Ports
-from phalanx.node._settings import Settings
+from phalanx.node._settings import UNNAMED, Settings
 from phalanx.node._vault import make_wrapper
 
 _KEY = Path("keys/node.key")
@@ -113,7 +114,7 @@ async def open_ports(
             endpoints=NetworkProbe(offload),
             cluster=line,
             join_token=join_token,
-            calendar=await _shared_calendar(settings, stack) if alone and not existing else None,
+            calendar=_shared_calendar(settings, stack) if alone and not existing else None,
             machine=machine_name(),
             host=OsHostMetrics(),
             asks=lambda ca: stack.enter_context(contextlib.closing(HttpAsker(ca))),
@@ -170,11 +171,19 @@ async def _postgres(settings: Settings, stack: contextlib.AsyncExitStack, *, alo
     return store, journals
 
 
-async def _shared_calendar(settings: Settings, stack: contextlib.AsyncExitStack) -> Store | None:
-    """In a schema of its own, which nobody holds alone: whoever books there expects it as it was read."""
+def _shared_calendar(settings: Settings, stack: contextlib.AsyncExitStack) -> Store | None:
+    """In a schema of its own, which nobody holds alone: whoever books there expects it as it was read.
+
+    A node starts without it, and has it when the database is there.
+    """
     dsn = settings.allocation.calendar_dsn
     if not dsn:
         return None
-    store = await PostgresStore.open(dsn, schema=_CALENDAR_SCHEMA)
+    if settings.node.name == UNNAMED:
+        raise InvalidInput(
+            "node.name", f"is still {UNNAMED!r}, and in a calendar that nodes share each has a name of its own",
+            hint="name this node, or leave allocation.calendar_dsn empty",
+        )  # fmt: skip
+    store = LatePostgresStore(dsn, schema=_CALENDAR_SCHEMA)
     stack.push_async_callback(store.close)
     return store

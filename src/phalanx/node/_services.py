@@ -33,7 +33,27 @@ class Services:
     def start(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Run ``run`` until the node stops. It is expected never to return."""
         self._health[name] = Health(ok=True, detail="running")
-        self._tasks.append(asyncio.create_task(self._supervise(name, run), name=f"service {name}"))
+        self._begin(name, run, lambda problem: self._well(name, problem))
+
+    def start_checked(self, name: str, run: Callable[[Callable[[], None]], Awaitable[None]], *, works: bool) -> None:
+        """The same for one that can be started while it cannot work: ``run`` calls what it is given when it works.
+
+        It is not well before that, also after it failed. ``works`` where that was seen already.
+        """
+        self._health[name] = Health(ok=works, detail="running" if works else "has not worked yet")
+        last = ""
+
+        def failed(problem: str) -> None:
+            nonlocal last
+            last = problem
+
+        self._begin(name, lambda: run(lambda: self._well(name, last)), failed)
+
+    def _begin(self, name: str, run: Callable[[], Awaitable[None]], restarted: Callable[[str], None]) -> None:
+        self._tasks.append(asyncio.create_task(self._supervise(name, run, restarted), name=f"service {name}"))
+
+    def _well(self, name: str, problem: str) -> None:
+        self._health[name] = Health(ok=True, detail=f"running, restarted after: {problem}" if problem else "running")
 
     def health(self) -> dict[str, Health]:
         return dict(self._health)
@@ -44,7 +64,9 @@ class Services:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
 
-    async def _supervise(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+    async def _supervise(
+        self, name: str, run: Callable[[], Awaitable[None]], restarted: Callable[[str], None]
+    ) -> None:  # fmt: skip
         delay_s = FIRST_RESTART_S
         while True:
             started_ns = self._clock.monotonic_ns()
@@ -61,4 +83,4 @@ class Services:
                 delay_s = FIRST_RESTART_S
             await self._clock.sleep(delay_s)
             delay_s = min(delay_s * 2, LONGEST_RESTART_S)
-            self._health[name] = Health(ok=True, detail=f"running, restarted after: {problem}")
+            restarted(problem)

@@ -30,11 +30,15 @@ from phalanx.node._settings_work import (
 RoleName = Literal["sentinel", "hunter", "guardian", "analyst", "deception", "admin", "canary", "specialist"]
 
 
+# What a node is called that nobody has named.
+UNNAMED = "phalanx"
+
+
 class NodeSection(Section):
     """The node itself."""
 
     name: str = Field(
-        "phalanx",
+        UNNAMED,
         pattern=r"^[a-z0-9][a-z0-9-]{0,62}$",
         description="Name of this node in logs, dashboard, telemetry.",
     )

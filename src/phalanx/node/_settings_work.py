@@ -150,7 +150,8 @@ class AllocationSection(Section):
     calendar_dsn: str = Field(
         "",
         description="Connection string of a PostgreSQL database (extra `postgres`) that keeps the calendar of "
-        "reservations for several nodes, each of which has a store of its own. Empty: in the node's store.",
+        "reservations for several nodes, each of which has a store and a `node.name` of its own. Tenants of one "
+        "name are one tenant there. Empty: in the node's store.",
     )
     advance: bool = Field(
         default=False,

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from phalanx.allocation import Ask, Bookable
-from phalanx.core import DEFAULT_TENANT, InvalidInput, TenantId
+from phalanx.core import DEFAULT_TENANT, InvalidInput, TenantId, Unavailable
 from phalanx.devices import JobState
 from phalanx.node import build_node, load_settings, open_ports
 from phalanx.quantum import Gates
@@ -67,6 +67,38 @@ def test_two_nodes_book_in_one_calendar_and_keep_free_what_the_other_booked(cale
             assert ended.state is JobState.COMPLETED
 
     asyncio.run(main())
+
+
+def test_a_node_starts_while_the_calendar_is_away_and_has_it_when_it_is_there(postgres_server, tmp_path):
+    dsn = postgres_server.dsn.replace("/postgres?", "/later?")
+
+    async def main():
+        async with contextlib.AsyncExitStack() as stack:
+            node = await start(tmp_path, stack, "one", dsn)
+            await wait_until(lambda: "later" in node.health()["calendar"].detail)
+            assert not node.health()["calendar"].ok
+            job = await node.jobs.submit(DEFAULT_TENANT, BELL, shots=10, device="local.statevector")
+            assert (await node.jobs.ended(DEFAULT_TENANT, job.id)).state is JobState.COMPLETED
+            with pytest.raises(Unavailable, match="later"):
+                await node.reservations.resources()
+            postgres_server.sql("CREATE DATABASE later")
+            await wait_until(lambda: node.health()["calendar"].ok, within_s=60.0)
+            names = {resource.name for resource in await node.reservations.resources()}
+            assert {"local.statevector", "workers.one"} <= names
+
+    try:
+        asyncio.run(main())
+    finally:
+        postgres_server.sql("DROP DATABASE IF EXISTS later WITH (FORCE)")
+
+
+def test_a_node_that_nobody_has_named_shares_no_calendar(tmp_path):
+    async def main():
+        async with contextlib.AsyncExitStack() as stack:
+            await start(tmp_path, stack, "phalanx", "postgresql://nobody@localhost/none")
+
+    with pytest.raises(InvalidInput, match=r"node\.name.*each has a name of its own"):
+        asyncio.run(main())
 
 
 def test_who_has_a_manager_has_no_calendar(calendar, tmp_path):
