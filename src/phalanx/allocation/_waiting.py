@@ -40,5 +40,5 @@ def others_windows(job: Job, until_ns: int, by: tuple[str, ...], seen_by: Tenant
 
 
 def for_a_device(until_ns: int, why: str) -> JobWait:
-    """None of the devices that fit it works; they are tried again then."""
-    return JobWait(until_ns=until_ns, by=(), own=False, why=f"no device that fits works now ({why})")
+    """No device that it may go to works; it is tried again then."""
+    return JobWait(until_ns=until_ns, by=(), own=False, why=why)

@@ -45,7 +45,7 @@ from phalanx.devices._limits import (
     MAX_JOB_YIELDS,
     SENT_JOBS_AT_ONCE,
 )
-from phalanx.devices._running import LiveJob, Resting, first_of, let_go, on_device, stage_of
+from phalanx.devices._running import LiveJob, Resting, changes_of, first_of, let_go, on_device, stage_of
 from phalanx.devices._treating import TreatedResult
 from phalanx.devices._windows import DeviceBooked, admitted, booked_devices, undisturbed, until_booked
 from phalanx.quantum import ShotResult
@@ -110,7 +110,8 @@ class Carrier:
                             await self._fail(tenant, job_id, text)
                             return
                         # Nothing is left now: what failed may be back after a while.
-                        await self.resting.rest(job_id, JOB_WAIT_S * 2.0 ** (waits - 1), text)
+                        job, _ = await self._store.load(tenant, job_id)
+                        await self.resting.rest(job, JOB_WAIT_S * 2.0 ** (waits - 1), text)
                         without.clear()
                 except Conflict:
                     self._log.info("job was written by somebody else", job=job_id)
@@ -122,7 +123,7 @@ class Carrier:
             return True
         without, losses = dict(without), tuple[Loss, ...]()
         while True:
-            found = await self._elsewhere(job, without) if _count(job, yielded=False) < MAX_JOB_MOVES else None
+            found = await self._elsewhere(job, without) if changes_of(job, yielded=False) < MAX_JOB_MOVES else None
             if found is None:
                 if not losses and await self._came_to_nothing(job):
                     losses = await self.losses(job)
@@ -198,7 +199,7 @@ class Carrier:
             await self._without_second(job, version)
             return True
         found = None
-        if not job.pinned and _count(job, yielded=True) < MAX_JOB_YIELDS:
+        if not job.pinned and changes_of(job, yielded=True) < MAX_JOB_YIELDS:
             found = await self._elsewhere(
                 job, booked_devices(self._fleet, self._chooser, job.tenant) | {job.device: why}
             )
@@ -218,7 +219,7 @@ class Carrier:
                 return True
         if job.state is JobState.RUNNING:
             step = Move(at_ns=self._clock.wall_ns(), kind="paused", before=job.device, after=job.device, why=why)
-            moves = (*job.moves, step) if _count(job, yielded=True) < MAX_JOB_YIELDS else job.moves
+            moves = (*job.moves, step) if changes_of(job, yielded=True) < MAX_JOB_YIELDS else job.moves
             back = msgspec.structs.replace(
                 _without_handles(job, losses), state=JobState.QUEUED, attempts=max(0, job.attempts - 1), moves=moves
             )
@@ -362,11 +363,6 @@ class Carrier:
     def _slot(self, backend: Backend) -> asyncio.Semaphore:
         at_once = SENT_JOBS_AT_ONCE if isinstance(backend, QueuedBackend) else JOBS_AT_ONCE
         return self._slots.setdefault(backend.device.name, asyncio.Semaphore(at_once))
-
-
-def _count(job: Job, *, yielded: bool) -> int:
-    """Changes of where it is: those that made room for who booked, or the others."""
-    return sum((move.kind in {"yielded", "paused"}) is yielded for move in job.moves)
 
 
 def _without_handles(job: Job, losses: tuple[Loss, ...]) -> Job:

@@ -135,7 +135,7 @@ class Jobs:
         self._carrier.windows = windows
 
     def rests(self, job: Job) -> tuple[int, str] | None:
-        """Until when it waits, and why, where none of the devices that fit it works."""
+        """Until when it waits, and why, where no device that it may go to works."""
         return None if job.state.final else self._carrier.resting.of(job.id)
 
     async def known(self, tenant: TenantId, key: str) -> Job | None:

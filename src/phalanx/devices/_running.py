@@ -15,6 +15,7 @@ import msgspec
 from phalanx.core import NS_PER_S, Clock, Offload, Origin, PhalanxError
 from phalanx.devices._backend import Backend, QueuedBackend, Stage, StagedBackend
 from phalanx.devices._job_records import Job, Loss
+from phalanx.devices._limits import MAX_JOB_MOVES
 from phalanx.devices._programs import Program, ProgramKind, QueuedAnalog, perform, with_best
 from phalanx.devices._treating import TreatingBackend, check_treatable
 from phalanx.quantum import ShotResult
@@ -31,13 +32,21 @@ class Resting:
     def of(self, job_id: str) -> tuple[int, str] | None:
         return self._of.get(job_id)
 
-    async def rest(self, job_id: str, wait_s: float, why: str) -> None:
-        """For so long."""
-        self._of[job_id] = self._clock.wall_ns() + round(wait_s * NS_PER_S), why
+    async def rest(self, job: Job, wait_s: float, failed: str) -> None:
+        """For so long. ``failed`` is what came of it last."""
+        why = "no device that fits works now"
+        if changes_of(job, yielded=False) >= MAX_JOB_MOVES:
+            why = f"{job.device} does not work now, and it may move no more than {MAX_JOB_MOVES} times"
+        self._of[job.id] = self._clock.wall_ns() + round(wait_s * NS_PER_S), f"{why} ({failed})"
         try:
             await self._clock.sleep(wait_s)
         finally:
-            del self._of[job_id]
+            del self._of[job.id]
+
+
+def changes_of(job: Job, *, yielded: bool) -> int:
+    """Changes of where it is: those that made room for who booked, or the others."""
+    return sum((move.kind in {"yielded", "paused"}) is yielded for move in job.moves)
 
 
 class LiveJob:

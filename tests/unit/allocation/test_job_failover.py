@@ -123,6 +123,26 @@ def test_a_job_that_finds_nothing_waits_for_a_device_to_come_back():
 
 
 @pytest.mark.requirement("QRM-7")
+def test_a_job_that_may_not_move_again_waits_and_says_that(monkeypatch):
+    monkeypatch.setattr("phalanx.devices._carrying.MAX_JOB_MOVES", 1)
+    monkeypatch.setattr("phalanx.devices._running.MAX_JOB_MOVES", 1)
+
+    async def main(world, store):
+        first, second = Vendor(world, model("a-first", 0.001), fails=True), Vendor(world, model("b-next", 0.01))
+        second.fails = True
+        jobs, placements = made(world, store, first, second, Vendor(world, model("c-works", 0.02)))
+        async with running_jobs(jobs):
+            job = await submitted(jobs, degrade=False)
+            await world.clock.sleep(10.0)
+            shown = placements.now(await jobs.get(DEFAULT_TENANT, job.id), jobs, seen_by=DEFAULT_TENANT)
+            assert shown.device == "b.b-next"
+            assert "b.b-next does not work now, and it may move no more than 1 times" in shown.waits.why
+            assert "it went away" in shown.waits.why
+
+    run_with_store(main)
+
+
+@pytest.mark.requirement("QRM-7")
 def test_what_takes_too_long_is_begun_elsewhere_and_the_first_result_counts():
     async def main(world, store):
         slow, other = Vendor(world, model("a-slow", 0.001)), Vendor(world, model("b-other", 0.02))
