@@ -28,6 +28,7 @@ from phalanx.adapters._exact import ExactAnswer, solve_exactly
 from phalanx.adapters._file_watch import OsFileWatch
 from phalanx.adapters._file_wrapper import FileWrapper, file_wrapper
 from phalanx.adapters._files import Files, OsFiles, lock_folder
+from phalanx.adapters._garbage import settle_garbage
 from phalanx.adapters._google_snapshots import google_snapshots
 from phalanx.adapters._host_metrics import OsHostMetrics
 from phalanx.adapters._ibm_snapshots import ibm_snapshots
@@ -235,6 +236,7 @@ __all__ = [
     "replace_private",
     "secret_source",
     "self_signed_files",
+    "settle_garbage",
     "solve_exactly",
     "tls_server_context",
     "transit_wrapper",

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 # What OpenBLAS, MKL and OpenMP read as they are loaded, which in a new process comes after this is set.
 _THREADS = "OMP_NUM_THREADS"
+# On a machine with few cores these would keep the event loop from them, and a thousand agents with it.
+_NICENESS = 10
 # What a process does first. It is text since a function would be found by importing this package, which loads some of
 # these libraries before they can be told.
 _BEGIN = """
 import os
 os.putenv("{name}", "{threads}")
+os.nice({niceness})
 from phalanx.adapters._processes import watch_parent
 watch_parent()
 """
@@ -119,7 +122,7 @@ class ProcessOffload:
             # Spawned, not forked: a fork would copy threads' locks in whatever state they are.
             self._pool = ProcessPoolExecutor(
                 self._workers, mp_context=multiprocessing.get_context("spawn"),
-                initializer=exec, initargs=(_BEGIN.format(name=_THREADS, threads=self._threads()),),
+                initializer=exec, initargs=(_BEGIN.format(name=_THREADS, threads=self._threads(), niceness=_NICENESS),),
             )  # fmt: skip
         return self._pool
 

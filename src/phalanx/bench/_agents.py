@@ -18,7 +18,6 @@ The baseline is the same skills in plain tasks: one finding after another per sk
 
 import asyncio
 import contextlib
-import gc
 import re
 import tempfile
 import time
@@ -47,6 +46,7 @@ from phalanx.bench._agents_work import (
     write_findings,
 )
 from phalanx.bench._model import BenchOptions, BenchResult
+from phalanx.bench._timing import settled_in
 from phalanx.core import (
     DEFAULT_TENANT,
     PROBE_TENANT,
@@ -86,14 +86,12 @@ async def agents_bench(options: BenchOptions) -> BenchResult:
     meter = Meter()
     with tempfile.TemporaryDirectory() as folder:
         before_mib = rss_mib()
-        async with _node(Path(folder), meter) as (node, able, stand_ins):
+        async with contextlib.AsyncExitStack() as stack, _node(Path(folder), meter) as (node, able, stand_ins):
             skills = on_findings(able)
             few_mib, few = rss_mib(), len(node.swarm.roster())
             began = time.perf_counter()
             await node.swarm.complete()
-            # As a node does once it is up: what is there to stay is not looked through again and again.
-            gc.collect()
-            gc.freeze()
+            stack.enter_context(settled_in())
             seated_s = time.perf_counter() - began
             await asyncio.sleep(_IDLE_S)
             n_agents, memory_mib = len(node.swarm.roster()), rss_mib()
@@ -121,7 +119,6 @@ async def agents_bench(options: BenchOptions) -> BenchResult:
                     node, skills, findings(options.rng.child("plain"), n_findings // 4, "plain", events=events)
                 )
             }
-    gc.unfreeze()
     figures["node_rss_before_mib"] = before_mib
     return BenchResult(
         load={

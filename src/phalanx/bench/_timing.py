@@ -16,6 +16,7 @@ from typing import Any
 
 import urllib3
 
+from phalanx.adapters import settle_garbage
 from phalanx.core import NS_PER_MS, Unavailable
 
 _READY_WITHIN_S = 60.0
@@ -30,12 +31,13 @@ def quantile(values: Sequence[float], q: float) -> float:
 
 @contextlib.contextmanager
 def settled_in() -> Iterator[None]:
-    """As in a node once everybody has a place: full collections do not look through what is there to stay."""
-    gc.collect()
-    gc.freeze()
+    """Garbage is looked for as in a node once everybody has a place."""
+    usual = gc.get_threshold()
+    settle_garbage()
     try:
         yield
     finally:
+        gc.set_threshold(*usual)
         gc.unfreeze()
 
 

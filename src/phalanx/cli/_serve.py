@@ -87,13 +87,14 @@ def stop_or_hurry(listener: Stoppable, main: "asyncio.Task[Any]") -> None:
 
 
 async def _settled_in(node: "Node") -> None:
-    """Once everybody has a place, what is there to stay is not looked through again by every full collection."""
+    """Garbage is looked for again once everybody has a place."""
+    from phalanx.adapters import settle_garbage
+
     try:
         await node.swarm.complete()
     finally:
         gc.enable()
-    gc.collect()
-    gc.freeze()
+    settle_garbage()
 
 
 async def _stop_on(event: asyncio.Event, listener: Stoppable) -> None:
