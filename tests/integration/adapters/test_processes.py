@@ -62,27 +62,6 @@ def test_processes_let_the_event_loop_go_first():
 
 
 @pytest.mark.requirement("AGT-4")
-def test_work_runs_in_another_process_and_its_error_comes_back():
-    async def scenario():
-        processes = ProcessOffload(1)
-        try:
-            pid, number = await processes.run(who, 7)
-            assert (pid != os.getpid(), number) == (True, 7)
-            with pytest.raises(ValueError, match="no"):
-                await processes.run(refuse)
-            # An error of our own neither arrives as something else nor takes the processes with it.
-            with pytest.raises(LimitExceeded, match="limited to 3, got 5") as caught:
-                await processes.run(refuse_input)
-            assert (caught.value.seen, caught.value.hint) == (5, "fewer")
-            assert (await processes.run(who, 8))[0] == pid
-        finally:
-            processes.close()
-        with pytest.raises(Unavailable, match="closed"):
-            await processes.run(who, 1)
-
-    asyncio.run(scenario())
-
-
 def test_a_process_that_dies_is_told_of_and_the_next_call_has_another():
     async def scenario():
         processes = ProcessOffload(1)
