@@ -11,7 +11,7 @@ One node in this process, on SQLite, with identities, heartbeats and a sealed st
 - replacement: at a steady load of stand-ins, a share of the missions per second just reached, agents with a mission in
   hand are killed, one after another, and others fail by an error of their own. Measured is until the successor has done
   the first mission that was handed to it: from the kill (which is noticed at once), and from the failure. Then every
-  mission is looked up in the store.
+  mission is looked up in the store. How long the same disk takes to flush is measured meanwhile.
 
 The baseline is the same skills in plain tasks: one finding after another per skill, no agents and no missions.
 """

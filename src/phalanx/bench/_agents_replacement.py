@@ -1,15 +1,17 @@
 """Agents of one node that fall at work: how soon the successor is at it, and what became of every mission."""
 
 import asyncio
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from phalanx.agents import MISSIONS, Mission, MissionStatus, Skill, new_mission
 from phalanx.bench._agents_work import Meter, StandIn, agent_seconds, findings, write_findings
 from phalanx.bench._model import BenchOptions
-from phalanx.bench._timing import quantile
+from phalanx.bench._timing import elapsed_ms, quantile
 from phalanx.core import DEFAULT_TENANT, MAX_PAGE_ROWS, Finding, Store, Waypoint, decode
 from phalanx.telemetry import WAYPOINTS
 
@@ -18,6 +20,7 @@ LOAD_SHARE = 0.3
 KILLED_PART = 0.3
 # Few enough that no role is degraded by it: there a successor rests, and not its replacement would be measured.
 FAILING_PART = 0.05
+_FLUSH_EVERY_S = 0.2
 
 
 async def replacement_figures(
@@ -34,8 +37,13 @@ async def replacement_figures(
     meter.performed.clear()
     busy_before = agent_seconds(node)
     meter.kill = node.swarm.kill
-    fed_per_s = await _feed(node, found, skills, reached_per_s * LOAD_SHARE)
-    await node.swarm.settled()
+    flushes_ms: list[float] = []
+    with (Path(node.settings.node.data_dir) / "flushed").open("wb") as file:
+        flushing = asyncio.create_task(_flush(file, flushes_ms))
+        fed_per_s = await _feed(node, found, skills, reached_per_s * LOAD_SHARE)
+        await node.swarm.settled()
+        flushing.cancel()
+        await asyncio.gather(flushing, return_exceptions=True)
     after = agent_seconds(node)
     killed_ms = _took_ms(meter, meter.killed_ns)
     failed_ms = _took_ms(meter, meter.failed_ns)
@@ -56,10 +64,26 @@ async def replacement_figures(
         "successor_has_its_missions_ms": {
             "p50": swarm_ms["quantiles"]["0.5"] * 1e3, "p99": swarm_ms["quantiles"]["0.99"] * 1e3
         },
+        "flush_of_4_kib_meanwhile_ms": {"p50": quantile(flushes_ms, 0.5), "p99": quantile(flushes_ms, 0.99)},
         "operational_efficiency_while_killed": useful / busy,
         "begun_again": sum(times > 1 for times in meter.performed.values()),
         **outcome,
     }  # fmt: skip
+
+
+async def _flush(file: BinaryIO, times_ms: list[float]) -> None:
+    """What the same disk takes meanwhile to have four kilobytes on it, as each of a mission's commits must."""
+    while True:
+        await asyncio.sleep(_FLUSH_EVERY_S)
+        times_ms.append(await asyncio.to_thread(_flushed_ms, file))
+
+
+def _flushed_ms(file: BinaryIO) -> float:
+    begun_ns = time.perf_counter_ns()
+    file.write(bytes(4_096))
+    file.flush()
+    os.fdatasync(file.fileno())
+    return elapsed_ms(begun_ns)
 
 
 def _took_ms(meter: Meter, fell: dict[str, tuple[str, int]]) -> list[float]:
