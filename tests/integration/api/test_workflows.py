@@ -9,11 +9,11 @@ from phalanx.workflows import Step, StepKind, Template
 
 
 async def ended(api, run, *statuses):
-    for _ in range(2_000):
+    for _ in range(6_000):
         state = (await api.http.get(f"/v1/runs/{run}")).raise_for_status().json()["state"]
         if state["status"] in statuses:
             return state
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.02)
     raise AssertionError(state)
 
 
