@@ -1,7 +1,6 @@
 """Agents of one node that fall at work: how soon the successor is at it, and what became of every mission."""
 
 import asyncio
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from typing import Any, BinaryIO
 from phalanx.agents import MISSIONS, Mission, MissionStatus, Skill, new_mission
 from phalanx.bench._agents_work import Meter, StandIn, agent_seconds, findings, write_findings
 from phalanx.bench._model import BenchOptions
-from phalanx.bench._timing import elapsed_ms, quantile
+from phalanx.bench._timing import flushed_ms, quantile
 from phalanx.core import DEFAULT_TENANT, MAX_PAGE_ROWS, Finding, Store, Waypoint, decode
 from phalanx.telemetry import WAYPOINTS
 
@@ -75,15 +74,7 @@ async def _flush(file: BinaryIO, times_ms: list[float]) -> None:
     """What the same disk takes meanwhile to have four kilobytes on it, as each of a mission's commits must."""
     while True:
         await asyncio.sleep(_FLUSH_EVERY_S)
-        times_ms.append(await asyncio.to_thread(_flushed_ms, file))
-
-
-def _flushed_ms(file: BinaryIO) -> float:
-    begun_ns = time.perf_counter_ns()
-    file.write(bytes(4_096))
-    file.flush()
-    os.fdatasync(file.fileno())
-    return elapsed_ms(begun_ns)
+        times_ms.append(await asyncio.to_thread(flushed_ms, file))
 
 
 def _took_ms(meter: Meter, fell: dict[str, tuple[str, int]]) -> list[float]:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import urllib3
 
@@ -43,6 +43,15 @@ def settled_in() -> Iterator[None]:
 
 def elapsed_ms(since_ns: int) -> float:
     return (time.perf_counter_ns() - since_ns) / NS_PER_MS
+
+
+def flushed_ms(file: BinaryIO) -> float:
+    """What the disk takes to have four kilobytes more on it."""
+    begun_ns = time.perf_counter_ns()
+    file.write(bytes(4_096))
+    file.flush()
+    os.fdatasync(file.fileno())
+    return elapsed_ms(begun_ns)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from typing import Any
 
 from phalanx.adapters import ProcessOffload, SystemClock, ThreadOffload
 from phalanx.bench._model import BenchOptions, BenchResult
-from phalanx.bench._timing import answer_of, elapsed_ms, quantile
+from phalanx.bench._timing import answer_of, elapsed_ms, flushed_ms, quantile
 from phalanx.bench._workflows_flood import flooded
 from phalanx.bench._workflows_hedged import hedged
 from phalanx.bench._workflows_jobs import SHOTS, job_figures
@@ -244,12 +244,6 @@ def _in_a_process(runs: int) -> dict[str, Any]:
 
 def _flushed() -> dict[str, float]:
     """What this disk takes to have four kilobytes on it."""
-    times_ms = []
     with tempfile.TemporaryDirectory(prefix="phalanx-bench-") as name, (Path(name) / "flushed").open("wb") as file:
-        for _ in range(_FLUSHES):
-            begun_ns = time.perf_counter_ns()
-            file.write(bytes(4_096))
-            file.flush()
-            os.fdatasync(file.fileno())
-            times_ms.append(elapsed_ms(begun_ns))
+        times_ms = [flushed_ms(file) for _ in range(_FLUSHES)]
     return _quantiles(times_ms)
