@@ -86,9 +86,9 @@ class KernelProcess:
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
 
-    async def compile(self) -> None:
+    async def compile(self, *groups: str) -> None:
         async with self._turn:
-            missing = missing_kernels()
+            missing = missing_kernels(groups)
             if missing:
                 await self._compile(missing)
 

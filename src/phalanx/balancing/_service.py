@@ -128,7 +128,7 @@ class Balancing:
             return
         await self._clock.sleep(COMPILE_AFTER_S)
         try:
-            await self._compiler.compile()
+            await self._compiler.compile("balancing")
         except Unavailable as error:
             # Still plain: a node that answers roughly is better than one that stands still.
             self._log.warning("kernels are not compiled", error=error)

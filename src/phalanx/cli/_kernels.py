@@ -1,4 +1,4 @@
-"""`phalanx kernels`: the compiled code that balancing and votes calculate with."""
+"""`phalanx kernels`: the compiled code that balancing, votes, indicators and circuits calculate with."""
 
 from collections.abc import Iterable
 
@@ -7,9 +7,9 @@ import click
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table
 
 
-@click.group(cls=Group, short_help="The compiled code that balancing and votes calculate with.")
+@click.group(cls=Group, short_help="The compiled code that balancing, votes, indicators and circuits calculate with.")
 def kernels() -> None:
-    """The compiled code that balancing and votes calculate with.
+    """The compiled code that balancing, votes, indicators and circuits calculate with.
 
     It is made once on a machine for each version of Phalanx: by a node in the background, by a command that needs it,
     or here, as after an installation.

@@ -234,8 +234,8 @@ class Offload(Protocol):
 class KernelCompiler(Protocol):
     """Has numeric kernels compiled elsewhere, so that this process finds them ready and does not stand still."""
 
-    async def compile(self) -> None:
-        """Until all are there. Raises ``Unavailable`` where that cannot be done."""
+    async def compile(self, *groups: str) -> None:
+        """Until those groups are there. Raises ``Unavailable`` where that cannot be done."""
         ...
 
 

@@ -77,7 +77,7 @@ async def _keep(indicators: Indicators, ports: Ports, telemetry: Telemetry) -> N
         many = sum(indicators.stats(tenant).entries for tenant in indicators.tenants) >= KERNELS_FROM_INDICATORS
         if many and not indicators.compiled and ports.kernels is not None:
             try:
-                await ports.kernels.compile()
+                await ports.kernels.compile("indicators")
             except PhalanxError as error:
                 telemetry.log.warning("indicators are looked for without kernels", reason=error.message)
             else:

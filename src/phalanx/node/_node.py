@@ -47,6 +47,7 @@ from phalanx.node._archive import EventArchive, opened_events, opened_hunts, ope
 from phalanx.node._assembly import Assembly
 from phalanx.node._batching import Batches
 from phalanx.node._bus import opened_bus
+from phalanx.node._calculating import calculating
 from phalanx.node._cluster import Cluster
 from phalanx.node._connectors import opened_delivery, opened_telling
 from phalanx.node._detection import Detection, opened_detection
@@ -357,21 +358,15 @@ def _telemetry(settings: Settings, clock: Clock, log_sink: LogSink) -> Telemetry
 async def _devices(
     settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, alerts: Alerts, ledger: Ledger
 ) -> tuple[Fleet, Placements, Budgets, Jobs, Routing]:  # fmt: skip
-    options = settings.devices.options
-    secret = provider_secret(options, settings.node.data_dir)
-    hardware, folder = frozenset(settings.devices.hardware), settings.node.data_dir
+    ports, options, folder = calculating(ports, telemetry), settings.devices.options, settings.node.data_dir
+    secret, hardware = provider_secret(options, folder), frozenset(settings.devices.hardware)
     context = ProviderContext(ports.offload, ports.clock, hardware, options, secret, folder)
     fleet = provided_fleet(context, alerts)
     placements = await opened_placements(settings, ports, store, fleet, alerts, ledger)
     budgets = Budgets(store, ports.clock, fleet, ports.offload)
     jobs = Jobs(store, ports.clock, ports.ids, fleet, telemetry, placements, budgets, ledger, ports.offload)
-    return (
-        fleet,
-        placements,
-        budgets,
-        jobs,
-        Routing(fleet, jobs, budgets, ports.offload, ports.clock, placements.booked, placements.limits),
-    )
+    routing = Routing(fleet, jobs, budgets, ports.offload, ports.clock, placements.booked, placements.limits)
+    return fleet, placements, budgets, jobs, routing
 
 
 @contextlib.asynccontextmanager

@@ -91,9 +91,9 @@ class VoteKeyShelf:
         async with self._making:
             await self._clear()
             if self._ports.kernels is not None:
-                # Twenty seconds once on a machine, during which this process would stand still if it did it itself.
+                # Ten seconds once on a machine, during which this process would stand still if it did it itself.
                 with suppress(Unavailable):
-                    await self._ports.kernels.compile()
+                    await self._ports.kernels.compile("votes")
             self._made += 1
             return await VoteKeys.create(
                 KeyName(DEFAULT_TENANT, agent, f"key {self._made}"), self._store,

@@ -6,6 +6,7 @@ from phalanx.allocation import Placements
 from phalanx.allocation.forecasts import QueueWaits
 from phalanx.core import AlertSink, Clock, Store
 from phalanx.devices import Fleet
+from phalanx.node._calculating import calculating
 from phalanx.node._plugins import ANALYSES, OPERATIONS, load_plugins, registered
 from phalanx.node._ports import Ports
 from phalanx.node._settings import Settings
@@ -63,6 +64,6 @@ def use_desk(node: "Node", ports: Ports) -> None:
     """Have circuits of steps become jobs of the node: booked, paid for, and found again in its next life."""
     desk = Desk(
         node.jobs, node.budgets, node.reservations, node.routing, QueueWaits(node.forecasts, ports.clock),
-        clock=ports.clock, ids=ports.ids, offload=ports.offload,
+        clock=ports.clock, ids=ports.ids, offload=calculating(ports, node.telemetry).offload,
     )  # fmt: skip
     node.engine.use(desk)

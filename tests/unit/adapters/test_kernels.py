@@ -33,10 +33,9 @@ def test_what_is_missing_is_compiled_once_and_told_piece_by_piece(elsewhere):
     assert told == [("kernels of votes", 1, 1)]
     assert missing_kernels() == [name for name in KERNELS if name != "votes"]
     compile_kernels(["votes"], lambda *piece: told.append(piece))
-    asyncio.run(KernelProcess().compile())
-    asyncio.run(KernelProcess().compile())
-    rest = [name for name in KERNELS if name != "votes"]
-    assert elsewhere == [(["votes"], False), (rest, True)]
+    asyncio.run(KernelProcess().compile("votes", "mapping", "simulators"))
+    asyncio.run(KernelProcess().compile("simulators"))
+    assert elsewhere == [(["votes"], False), (["mapping", "simulators"], True)]
 
 
 def test_another_source_is_not_compiled_yet(elsewhere, tmp_path, monkeypatch):
@@ -55,19 +54,19 @@ def test_a_child_that_fails_is_told_and_one_that_is_not_waited_for_is_ended(tmp_
     failing = ["/bin/sh", "-c", "echo no room >&2; exit 3"]
     monkeypatch.setattr(_kernels, "_command", lambda groups, *, gently: failing)
     with pytest.raises(Unavailable, match="no room"):
-        asyncio.run(KernelProcess().compile())
+        asyncio.run(KernelProcess().compile("votes"))
     with pytest.raises(Unavailable, match="status 3"):
         compile_kernels(KERNELS, lambda *piece: None)
     monkeypatch.setattr(_kernels, "_command", lambda groups, *, gently: [str(tmp_path / "nothing")])
     with pytest.raises(Unavailable, match="cannot be started"):
-        asyncio.run(KernelProcess().compile())
+        asyncio.run(KernelProcess().compile("votes"))
     told = tmp_path / "told"
     os.mkfifo(told)
     waiting = ["/bin/sh", "-c", f"echo $$ > '{told}'; exec sleep 600"]
     monkeypatch.setattr(_kernels, "_command", lambda groups, *, gently: waiting)
 
     async def leave():
-        compiling = asyncio.create_task(KernelProcess().compile())
+        compiling = asyncio.create_task(KernelProcess().compile("votes"))
         pid = int(await asyncio.to_thread(told.read_text))
         compiling.cancel()
         await asyncio.gather(compiling, return_exceptions=True)
@@ -81,7 +80,7 @@ def test_where_nothing_can_be_kept_nothing_is_compiled_ahead(monkeypatch):
     monkeypatch.setattr(_kernels, "kernel_folder", lambda: None)
     assert missing_kernels() == list(KERNELS)
     with pytest.raises(Unavailable, match="no folder"):
-        asyncio.run(KernelProcess().compile())
+        asyncio.run(KernelProcess().compile("votes"))
 
 
 @pytest.mark.slow
