@@ -67,12 +67,13 @@ def device_routes(node: "Node", gate: Gate) -> APIRouter:
         picture = await node.offload.run(topology_svg, node.fleet.backend(name).device)
         return Response(picture, media_type=_SVG)
 
-    @router.get("/{name}/history", responses=answer(DeviceHistory), dependencies=[viewer])
-    async def get_history(name: str) -> Response:
-        """Calibrations, queue and availability of one device as they were seen, and what drifted."""
+    @router.get("/{name}/history", responses=answer(DeviceHistory))
+    async def get_history(name: str, principal: Annotated[Principal, viewer]) -> Response:
+        """Calibrations, queue and availability of one device as they were seen, what drifted, and which jobs failed."""
         device = node.fleet.backend(name).device
         seen, states = await node.device_history.calibrations(device), await node.device_history.states(name)
-        return reply(await node.offload.run(history_view, name, seen, states))
+        failed = await node.jobs.failures.of(principal.tenant, name)
+        return reply(await node.offload.run(history_view, name, seen, states, failed))
 
     @router.get("/{name}/history.svg", responses=answer_text(_SVG, "the line"), dependencies=[viewer])
     async def draw_history(

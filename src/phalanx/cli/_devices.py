@@ -106,7 +106,7 @@ def show(device: str, plot: Path | None, client: NodeClient, as_json: bool) -> N
 def watch(
     device: str, number: str | None, qubit: int | None, plot: Path | None, client: NodeClient, as_json: bool
 ) -> None:  # fmt: skip
-    """How the calibration, the queue and the availability of DEVICE went, and what drifted.
+    """How the calibration, the queue and the availability of DEVICE went, what drifted, and which jobs it failed.
 
     DEVICE may be a worker, worker.NAME: then --number is busy, memory, load or gpu.
     """
@@ -144,6 +144,14 @@ def watch(
         ("waiting", lambda row: "" if row["depth"] is None else str(row["depth"])),
     ]
     print_table("Queue and availability", history["states"], states, empty="none was seen yet")
+    failures: list[Column] = [
+        ("when", time_of("at_ns")),
+        ("job", lambda row: row["job"]),
+        ("attempt", lambda row: str(row["attempt"])),
+        ("what it said", lambda row: row["why"]),
+    ]
+    if history["failures"]:
+        print_table("Jobs of yours that it failed", history["failures"], failures, empty="")
 
 
 @devices.command("submit")

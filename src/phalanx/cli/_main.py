@@ -46,7 +46,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "budgets": ("phalanx.cli._budgets:budgets", "What tenants may spend on devices, what is left, and price tables."),
     "reports": ("phalanx.cli._reports:reports", "Who used what, what devices earned, and whether promises were kept."),
     "balancing": ("phalanx.cli._balancing:balancing", "How work is spread over resources, and problems of your own."),
-    "kernels": ("phalanx.cli._kernels:kernels", "The compiled code that balancing and votes calculate with."),
+    "kernels": (
+        "phalanx.cli._kernels:kernels",
+        "The compiled code that balancing, votes, indicators and circuits calculate with.",
+    ),
     "consensus": (
         "phalanx.cli._consensus:consensus",
         "What agents agreed on, and certificates that prove it anywhere.",

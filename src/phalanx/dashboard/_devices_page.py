@@ -21,6 +21,7 @@ from phalanx.dashboard._limits import (
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._sections import DEVICES
 from phalanx.devices import (
+    DeviceFailure,
     DeviceView,
     HistoryNumber,
     WorkerView,
@@ -44,6 +45,7 @@ class DevicesPage:
     chosen: str
     map: Markup
     history: Markup
+    failures: tuple[DeviceFailure, ...]
     jobs: tuple[JobNow, ...]
     workers: tuple[WorkerView, ...]
     policy: str
@@ -72,13 +74,14 @@ async def devices_shown(node: "Node", tenant: TenantId, chosen: str) -> DevicesP
     """Raises ``NotFound`` when there is no device ``chosen``."""
     now_ns = node.clock.wall_ns()
     devices = sorted(node.fleet.devices(), key=lambda one: (one.origin.value != "hardware", one.provider, one.name))
-    drawn, line = Markup(), Markup()
+    drawn, line, failed = Markup(), Markup(), list[DeviceFailure]()
     if chosen:
         device = node.fleet.backend(chosen).device
         seen = await node.device_history.calibrations(device)
         # What these functions draw is made of numbers and escaped names.
         drawn = Markup(await node.offload.run(topology_svg, device))  # noqa: S704
         line = Markup(history_svg(*history_line(chosen, seen, HistoryNumber.TWO_QUBIT_ERROR, None)))  # noqa: S704
+        failed = await node.jobs.failures.of(tenant, chosen)
     return DevicesPage(
         devices=tuple(
             device_view(one, now_ns, kept_away=node.placements.kept_away(one.name))
@@ -88,6 +91,7 @@ async def devices_shown(node: "Node", tenant: TenantId, chosen: str) -> DevicesP
         chosen=chosen,
         map=drawn,
         history=line,
+        failures=tuple(failed[: -MAX_JOBS_SHOWN - 1 : -1]),
         workers=tuple(await node.workers.newest()),
         jobs=tuple(
             node.placements.now(one, node.jobs, seen_by=tenant)

@@ -37,11 +37,13 @@ from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Qualit
 from phalanx.devices._choosing import Chooser, Chosen, FleetChooser, Windows, Wish
 from phalanx.devices._emulated import Emulated, check_fits, check_runs, emulate, fit, provenance_of
 from phalanx.devices._errors import NoDeviceFits
+from phalanx.devices._failures import FAILURES, DeviceFailure, Failures
 from phalanx.devices._fleet import Candidate, Fleet, Placement
 from phalanx.devices._history import (
     CalibrationPoint,
     DeviceHistory,
     Drift,
+    FailurePoint,
     History,
     HistoryNumber,
     SeenCalibration,
@@ -143,6 +145,7 @@ from phalanx.quantum import ShotResult
 
 __all__ = [
     "EXACT",
+    "FAILURES",
     "FREE",
     "JOBS",
     "JOBS_AT_ONCE",
@@ -160,6 +163,7 @@ __all__ = [
     "Chosen",
     "CouplerView",
     "DeviceDetail",
+    "DeviceFailure",
     "DeviceHistory",
     "DeviceModel",
     "DeviceView",
@@ -169,6 +173,8 @@ __all__ = [
     "EmulatedAtoms",
     "ErrorKind",
     "Features",
+    "FailurePoint",
+    "Failures",
     "Fleet",
     "FleetChooser",
     "GpuReading",

@@ -33,6 +33,7 @@ from phalanx.core import (
 )
 from phalanx.devices._backend import Backend, QueuedBackend, Stage
 from phalanx.devices._choosing import Chooser, Chosen, Windows, Wish
+from phalanx.devices._failures import Failures
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import Job, JobState, Loss, Move
 from phalanx.devices._limits import (
@@ -70,9 +71,9 @@ class Carrier:
 
     def __init__(
         self, store: JobStore, fleet: Fleet, chooser: Chooser, clock: Clock, log: Logger, audit: AuditSink | None,
-        offload: Offload,
+        offload: Offload, failures: Failures,
     ) -> None:  # fmt: skip
-        self._store, self._fleet, self._chooser = store, fleet, chooser
+        self._store, self._fleet, self._chooser, self._failures = store, fleet, chooser, failures
         self._clock, self._log, self._audit, self._offload = clock, log, audit, offload
         self._slots: dict[str, asyncio.Semaphore] = {}
         self.windows: Windows | None = None
@@ -103,6 +104,7 @@ class Carrier:
                 if not fault:
                     without[job.device] = text
                     self._chooser.failed(job.device)
+                    await self._failures.keep(job, text)
                 try:
                     if fault or job.pinned or not await self.move(tenant, job_id, text, without):
                         waits += 1

@@ -30,6 +30,7 @@ from phalanx.core import (
     encode,
 )
 from phalanx.devices._calibration import Calibration
+from phalanx.devices._failures import DeviceFailure
 from phalanx.devices._limits import DRIFT_LIMIT, DRIFT_WINDOW, MAX_KEPT_CALIBRATIONS, MAX_KEPT_STATES, OWN_SCATTER_FROM
 from phalanx.devices._model import DeviceModel
 
@@ -212,15 +213,27 @@ class StatePoint(msgspec.Struct, frozen=True, kw_only=True):
     depth: int | None
 
 
+class FailurePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of one of the asker's jobs that the device failed."""
+
+    at_ns: int
+    job: str
+    attempt: int
+    why: str
+
+
 class DeviceHistory(msgspec.Struct, frozen=True, kw_only=True):
     """How a device went, oldest first."""
 
     device: str
     calibrations: tuple[CalibrationPoint, ...]
     states: tuple[StatePoint, ...]
+    failures: tuple[FailurePoint, ...] = ()
 
 
-def history_view(device: str, seen: Sequence[SeenCalibration], states: Sequence[SeenState]) -> DeviceHistory:
+def history_view(
+    device: str, seen: Sequence[SeenCalibration], states: Sequence[SeenState], failures: Sequence[DeviceFailure] = ()
+) -> DeviceHistory:
     points = []
     for at, one in enumerate(seen):
         medians = {name: one.median(name) for name in NUMBERS}
@@ -232,7 +245,8 @@ def history_view(device: str, seen: Sequence[SeenCalibration], states: Sequence[
             )
         )  # fmt: skip
     seen_states = tuple(StatePoint(at_ns=one.at_ns, status=one.status, depth=one.depth) for one in states)
-    return DeviceHistory(device=device, calibrations=tuple(points), states=seen_states)
+    failed = tuple(FailurePoint(at_ns=one.at_ns, job=one.job, attempt=one.attempt, why=one.why) for one in failures)
+    return DeviceHistory(device=device, calibrations=tuple(points), states=seen_states, failures=failed)
 
 
 def history_line(

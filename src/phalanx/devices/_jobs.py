@@ -38,6 +38,7 @@ from phalanx.core import (
 )
 from phalanx.devices._carrying import Carrier, wish_of
 from phalanx.devices._choosing import Chooser, FleetChooser, Windows
+from phalanx.devices._failures import Failures
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes
 from phalanx.devices._limits import LOOK_AT_JOBS_S, MAX_KEY_CHARS, MAX_OPEN_JOBS
@@ -77,7 +78,10 @@ class Jobs:
         self._fresh: asyncio.Queue[_Name] = asyncio.Queue(MAX_OPEN_JOBS)
         self._tasks: dict[_Name, asyncio.Task[None]] = {}
         self._bells: dict[_Name, asyncio.Event] = {}
-        self._carrier = Carrier(self, fleet, self._chooser, clock, telemetry.log, audit, offload or _Inline())
+        self.failures = Failures(store, clock)
+        self._carrier = Carrier(
+            self, fleet, self._chooser, clock, telemetry.log, audit, offload or _Inline(), self.failures
+        )
 
     async def submit(
         self, tenant: TenantId, work: Circuit | Program, *, shots: int, device: str = "", origin: Origin | None = None,

@@ -32,6 +32,9 @@ SENT_JOBS_AT_ONCE = 64
 # What is kept of the history of one device, and when a number of it has drifted.
 MAX_KEPT_CALIBRATIONS = 512
 MAX_KEPT_STATES = 1_000
+# Runs that a device failed, kept of each tenant, and how much of what was said of one.
+MAX_KEPT_FAILURES = 200
+MAX_FAILURE_CHARS = 500
 DRIFT_LIMIT = 5.0
 DRIFT_WINDOW = 30
 OWN_SCATTER_FROM = 8

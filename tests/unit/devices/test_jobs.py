@@ -23,12 +23,14 @@ from phalanx.devices import (
     SessionLimits,
     ShotResult,
     energies,
+    history_view,
     ideal_calibration,
     local_provider,
     provenance_of,
     published_machines,
     samples_of,
 )
+from phalanx.devices._limits import MAX_FAILURE_CHARS, MAX_KEPT_FAILURES
 from phalanx.quantum import Gates
 from phalanx.telemetry import Telemetry
 from phalanx.testing import job_ended, run_with_store, running_jobs
@@ -225,6 +227,27 @@ def test_a_backend_that_fails_fails_its_job_alone():
             found = await job_ended(world, jobs, bad)
         assert found.state is JobState.FAILED
         assert found.error == "RuntimeError: the vendor's SDK fell over"
+        failures = await jobs.failures.of(DEFAULT_TENANT, DEVICE.name)
+        assert {(one.job, one.why) for one in failures} == {(bad.id, found.error)}
+        assert [one.attempt for one in failures] == list(range(1, len(failures) + 1))
+        assert await jobs.failures.of(TenantId("others"), DEVICE.name) == [], "what a vendor says may name what was run"
+        shown = history_view(DEVICE.name, [], [], failures).failures
+        assert [one.attempt for one in shown] == [one.attempt for one in failures]
+
+    run_with_store(main)
+
+
+def test_failures_are_kept_up_to_a_bound_and_newest_last():
+    async def main(world, store):
+        jobs = made(world, store, Far(Vendor()))
+        job = await jobs.submit(DEFAULT_TENANT, BELL, shots=50, device=DEVICE.name)
+        for at in range(MAX_KEPT_FAILURES + 3):
+            await world.clock.sleep(1.0)
+            await jobs.failures.keep(job, f"failure {at} " + "x" * MAX_FAILURE_CHARS)
+        kept = await jobs.failures.of(DEFAULT_TENANT, DEVICE.name)
+        assert len(kept) == MAX_KEPT_FAILURES
+        assert kept[0].why.startswith("failure 3 ")
+        assert len(kept[-1].why) == MAX_FAILURE_CHARS
 
     run_with_store(main)
 
