@@ -15,6 +15,8 @@ MAX_YIELDS = 3
 MAX_ENDED_BOOKINGS = 1_000
 # How often it is looked whether others have written a shared calendar.
 LOOK_AT_CALENDAR_S = 5.0
+# How long such a look may take before the calendar counts as away.
+LOOK_WITHIN_S = 5.0
 # Attempts at one change while others write the same calendar.
 MAX_CONFLICTS = 32
 # Layouts that are remembered, by circuit, device and calibration.

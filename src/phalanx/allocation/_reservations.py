@@ -11,8 +11,20 @@ import msgspec
 
 from phalanx.allocation._booked import Booked
 from phalanx.allocation._calendar import Ask, Bookable, Booking, Calendar
-from phalanx.allocation._limits import LOOK_AT_CALENDAR_S, MAX_CONFLICTS, MAX_ENDED_BOOKINGS
-from phalanx.core import DEFAULT_TENANT, Clock, Conflict, Delete, Expect, IdSource, NotFound, Put, Store, Table
+from phalanx.allocation._limits import LOOK_AT_CALENDAR_S, LOOK_WITHIN_S, MAX_CONFLICTS, MAX_ENDED_BOOKINGS
+from phalanx.core import (
+    DEFAULT_TENANT,
+    Clock,
+    Conflict,
+    Delete,
+    Expect,
+    IdSource,
+    NotFound,
+    Put,
+    Store,
+    Table,
+    Unavailable,
+)
 
 BOOKINGS = Table("allocation_bookings")
 BOOKABLES = Table("allocation_bookables")
@@ -71,10 +83,16 @@ class Reservations:
             return sorted((await self._read()).resources.values(), key=lambda one: one.name)
 
     async def watch(self, seen: Callable[[], None] | None = None) -> None:
-        """Look, until cancelled, whether others have written: decisions see what they booked. ``seen`` each time."""
+        """Look, until cancelled, whether others have written: decisions see what they booked. ``seen`` each time.
+
+        Raises ``Unavailable`` where a look takes long: a database that is away is waited for, and people should know.
+        """
         while True:
-            async with self._turn:
-                await self._read()
+            try:
+                async with asyncio.timeout(LOOK_WITHIN_S), self._turn:
+                    await self._read()
+            except TimeoutError as error:
+                raise Unavailable("the calendar", f"it did not answer within {LOOK_WITHIN_S:g} s") from error
             if seen is not None:
                 seen()
             await self._clock.sleep(LOOK_AT_CALENDAR_S)

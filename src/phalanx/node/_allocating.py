@@ -10,6 +10,7 @@ from phalanx.core import NS_PER_S, AlertSink, AuditSink, InvalidInput, StorageEr
 from phalanx.devices import JOBS_AT_ONCE, Fleet, Jobs
 from phalanx.messaging import Bus
 from phalanx.node._batching import Batches, opened_batches
+from phalanx.node._calendar_name import CalendarName
 from phalanx.node._cluster import Cluster
 from phalanx.node._limits import MANAGER
 from phalanx.node._managed import ManagedReservations, ManagedWork, ManagerLine
@@ -87,6 +88,9 @@ async def opened_allotments(
         return Allotted(ManagedReservations(asking, ports.ids), batches, managed)
     made = Reservations(ports.calendar or store, ports.clock, ports.ids, placements.booked)
     await _keep_calendar(made, _brought(settings, ports, fleet), services, shared=ports.calendar is not None)
+    if ports.calendar is not None:
+        name = CalendarName(ports.calendar, ports.clock, settings.node.name, ports.ids.new())
+        services.start_checked("calendar name", name.keep, works=True)
     if cluster is not None and wanted.manages:
         met = cluster
 

@@ -11,6 +11,8 @@ PROBE_BYTES = 256 * KIB
 # longest. One that ran for a while before is taken to have recovered.
 FIRST_RESTART_S = 0.2
 LONGEST_RESTART_S = 30.0
+# How often a node looks whether another in its shared calendar has its name.
+LOOK_AT_NAME_S = 5.0
 RECOVERED_NS = 60 * NS_PER_S
 
 # How often a node says that it is here, how many strangers are listed, and refusals that wait for the ledger.

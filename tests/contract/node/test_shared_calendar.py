@@ -69,6 +69,18 @@ def test_two_nodes_book_in_one_calendar_and_keep_free_what_the_other_booked(cale
     asyncio.run(main())
 
 
+def test_two_nodes_of_one_name_are_both_told(calendar, tmp_path):
+    async def main():
+        async with contextlib.AsyncExitStack() as stack:
+            nodes = [await start(tmp_path / at, stack, "lab", calendar) for at in ("here", "there")]
+            await wait_until(
+                lambda: all("is called 'lab' too" in node.health()["calendar name"].detail for node in nodes),
+                within_s=60.0,
+            )
+
+    asyncio.run(main())
+
+
 def test_a_node_starts_while_the_calendar_is_away_and_has_it_when_it_is_there(postgres_server, tmp_path):
     dsn = postgres_server.dsn.replace("/postgres?", "/later?")
 

@@ -6,7 +6,8 @@ from itertools import pairwise
 import pytest
 
 from phalanx.allocation import Ask, Bookable, NoWindow, Reservations
-from phalanx.core import Uuid7Source
+from phalanx.allocation._limits import LOOK_WITHIN_S
+from phalanx.core import Unavailable, Uuid7Source
 from phalanx.testing import SimWorld
 
 S = 10**9
@@ -38,3 +39,23 @@ def test_two_managers_never_book_one_window(seed):
             await later.book("t", Ask(demands={"qpu": 1}, duration_ns=S, earliest_ns=0, latest_end_ns=spans[0][1]))
 
     world.run(main)
+
+
+def test_a_calendar_that_does_not_answer_counts_as_away_while_it_is_waited_for():
+    class Away:
+        """A database that does not answer, and is asked again for as long as it takes."""
+
+        async def get(self, *asked):
+            await asyncio.Event().wait()
+
+    async def main(world):
+        made = Reservations(Away(), world.clock, Uuid7Source(world.clock, world.rng.child("ids").bits))
+        booking = world.loop.create_task(made.resources())
+        await world.clock.sleep(1.0)
+        began_ns = world.clock.monotonic_ns()
+        with pytest.raises(Unavailable, match="the calendar"):
+            await made.watch()
+        assert world.clock.monotonic_ns() - began_ns <= (LOOK_WITHIN_S + 1) * S
+        booking.cancel()
+
+    SimWorld(1).run(main)

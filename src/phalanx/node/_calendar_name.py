@@ -1,0 +1,35 @@
+"""Whether a node's name is its own in a calendar that nodes share: under it stand its workers."""
+
+from collections.abc import Callable
+
+from phalanx.core import DEFAULT_TENANT, Clock, InvalidInput, Put, Store, Table
+from phalanx.node._limits import LOOK_AT_NAME_S
+
+_NAMES = Table("calendar_names")
+
+
+class CalendarName:
+    """Writes who has the name. What it wrote stays, unless another node that runs has the same name.
+
+    ``life`` is a name of this life of the node: what an earlier one wrote, or one that has moved, is written over.
+    """
+
+    def __init__(self, store: Store, clock: Clock, name: str, life: str) -> None:
+        self._store, self._clock, self._name, self._life = store, clock, name, life.encode()
+        self._written = False
+
+    async def keep(self, alone: Callable[[], None]) -> None:
+        """Look until cancelled; ``alone`` each time that nobody else was there. Raises ``InvalidInput``."""
+        while True:
+            row = await self._store.get(_NAMES, DEFAULT_TENANT, self._name)
+            if row is None or row.value != self._life:
+                # Written first: so the other one is told as well.
+                await self._store.commit([Put(_NAMES, DEFAULT_TENANT, self._name, self._life)])
+                before, self._written = self._written, True
+                if before:
+                    raise InvalidInput(
+                        "node.name", f"another node that uses this calendar is called {self._name!r} too: what is "
+                        "booked of the workers of one is booked of the other's", hint="give one of them another name",
+                    )  # fmt: skip
+            alone()
+            await self._clock.sleep(LOOK_AT_NAME_S)

@@ -1,0 +1,49 @@
+"""Two nodes of one name in a calendar that they share are both told, and one that came after another is not."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from phalanx.core import InvalidInput
+from phalanx.node._calendar_name import CalendarName
+from phalanx.testing import run_with_store
+
+
+async def looked(world, name, for_s):
+    """How often it was alone meanwhile, and what it was told."""
+    alone, told = 0, ""
+
+    def seen():
+        nonlocal alone
+        alone += 1
+
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(for_s):
+            try:
+                await name.keep(seen)
+            except InvalidInput as error:
+                told = str(error)
+    return alone, told
+
+
+@pytest.mark.requirement("QRM-11")
+def test_both_are_told_while_both_run():
+    async def main(world, store):
+        one, other = (CalendarName(store, world.clock, "lab", life) for life in ("first", "second"))
+        third = CalendarName(store, world.clock, "elsewhere", "third")
+        assert await looked(world, one, 20.0) == (4, "")
+        found = await asyncio.gather(*(looked(world, each, 30.0) for each in (one, other, third)))
+        assert ["'lab' too" in told for _, told in found] == [True, True, False]
+        assert found[2][0] == 6
+        assert await looked(world, other, 20.0) == (4, ""), "the first has left"
+
+    run_with_store(main)
+
+
+def test_the_next_life_of_a_node_takes_its_name():
+    async def main(world, store):
+        assert (await looked(world, CalendarName(store, world.clock, "lab", "life 1"), 20.0))[1] == ""
+        assert (await looked(world, CalendarName(store, world.clock, "lab", "life 2"), 60.0))[1] == ""
+
+    run_with_store(main)
