@@ -16,9 +16,9 @@ import numpy as np
 
 from phalanx.adapters._braket_documents import braket_model
 from phalanx.adapters._limits import MAX_VENDOR_PAGES
-from phalanx.adapters._provider_emulated import IQM, snapshot_device
+from phalanx.adapters._provider_iqm import IQM
 from phalanx.adapters._provider_simulators import OthersSimulator
-from phalanx.adapters._provider_snapshots import provider_snapshots
+from phalanx.adapters._provider_snapshots import provider_snapshots, snapshot_device
 from phalanx.adapters._sent import ASK_EVERY_S, SentMachine, real, stage_by
 from phalanx.core import Circuit, InvalidInput, PhalanxError, Rng, Unavailable
 from phalanx.devices import (

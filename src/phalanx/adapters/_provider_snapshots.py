@@ -3,8 +3,17 @@
 from collections.abc import Sequence
 
 from phalanx.adapters._limits import MAX_SNAPSHOT_FILE_BYTES
-from phalanx.core import InvalidInput
-from phalanx.devices import ProviderContext, Snapshot, read_snapshots, shipped_snapshots
+from phalanx.core import InvalidInput, Origin
+from phalanx.devices import (
+    DeviceModel,
+    Modality,
+    Operation,
+    ProviderContext,
+    SessionLimits,
+    Snapshot,
+    read_snapshots,
+    shipped_snapshots,
+)
 
 
 def provider_snapshots(context: ProviderContext, provider: str) -> Sequence[Snapshot]:
@@ -31,3 +40,13 @@ def provider_snapshots(context: ProviderContext, provider: str) -> Sequence[Snap
     if not any(one.head.name in known for one in found):
         raise InvalidInput(setting, f"{path} is of no machine of {provider}")
     return found
+
+
+def snapshot_device(provider: str, snapshot: Snapshot, kind: Modality, *, name: str = "") -> DeviceModel:
+    """The machine of a snapshot as it is emulated here."""
+    head = snapshot.head
+    return DeviceModel(
+        name=f"{provider}.{name or head.name}", provider=provider, kind=kind, origin=Origin.EMULATED,
+        title=head.title, n_qubits=head.n_qubits, limits=SessionLimits(max_shots=head.max_shots),
+        calibration=snapshot.calibration, operations=tuple(Operation(op, width) for op, width in head.operations),
+    )  # fmt: skip

@@ -5,9 +5,20 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from phalanx.core import Circuit, Clock, Origin, PhalanxError, Unavailable
-from phalanx.devices import DeviceModel, ShotResult, Stage, check_fits, check_runs, provenance_of
+from phalanx.devices import (
+    DeviceModel,
+    Numbers,
+    ShotResult,
+    Stage,
+    calibration,
+    check_fits,
+    check_runs,
+    provenance_of,
+)
 
 ASK_EVERY_S = 2.0
+# Of a machine that could not be asked yet.
+NOT_SEEN = calibration(1, (), Numbers(), calibrated_at_ns=0, source="not seen yet")
 _T = TypeVar("_T")
 
 

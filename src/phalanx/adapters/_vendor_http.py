@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from phalanx import __version__
 from phalanx.adapters._calls import read_within
 from phalanx.adapters._limits import MAX_VENDOR_ANSWER_BYTES, MAX_VENDOR_ASKS, VENDOR_PAUSE_MOST_S, VENDOR_TIMEOUT_S
 from phalanx.core import Clock, InvalidInput, NotFound, Offload, Overloaded, Unavailable
@@ -20,14 +21,21 @@ if TYPE_CHECKING:
 
 _REFUSED = {401, 403}
 _BUSY = {429, 500, 502, 503, 504}
+# Who stands between says so, and does not know what became of the question.
+_GATEWAYS = {502, 504}
 _FIRST_PAUSE_S = 0.5
 
 
 class Refused(Unavailable):
-    """The vendor does not take our credentials."""
+    """The vendor does not take our credentials, or does not let them do this."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(what, "it refuses the credentials", hint="see devices.options and the provider's variables")
+    def __init__(self, what: str, why: str = "") -> None:
+        told = f"it refuses the credentials{f', or what they ask for: {why}' if why else ''}"
+        super().__init__(what, told, hint="see devices.options and the provider's variables")
+
+
+class Unanswered(Unavailable):
+    """The question was sent, and nobody knows what became of it: what it starts may have been started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,7 @@ class VendorHttp:
         """The decoded answer. ``once``: never sent a second time, whatever comes back.
 
         Raises ``Refused``, ``NotFound``, ``InvalidInput`` for what the vendor finds wrong, ``Overloaded`` while it is
-        busy, and ``Unavailable`` otherwise.
+        busy, ``Unanswered`` for what was sent and got no answer, and ``Unavailable`` otherwise.
         """
         sent = None if body is None else json.dumps(body).encode()
         pause_s = _FIRST_PAUSE_S
@@ -73,6 +81,14 @@ class VendorHttp:
             pause_s *= 2
         raise AssertionError("the last attempt returns or raises")
 
+    def ask_now(self, path: str, *, headers: Mapping[str, str]) -> Any:
+        """The decoded answer to ``GET path``, asked one time and in this thread: for what a provider has to know before
+        it has any device."""
+        reply = self._exchange("GET", path, dict(headers), None)
+        if reply.status < 300:
+            return self._decoded(reply.body)
+        raise self._error(reply, path)
+
     def _decoded(self, body: bytes) -> Any:
         try:
             return json.loads(body) if body.strip() else {}
@@ -80,24 +96,26 @@ class VendorHttp:
             raise Unavailable(self._what, "it answers with something that is no JSON") from error
 
     def _error(self, reply: _Reply, path: str) -> Exception:
+        text = reply.body.decode(errors="replace").strip().replace("\n", " ")[:300]
         if reply.status in _REFUSED:
-            return Refused(self._what)
+            return Refused(self._what, text if reply.status == 403 else "")
         if reply.status == 404:
             return NotFound(self._what, path)
         if reply.status == 429:
             return Overloaded(self._what, retry_after_s=max(1, round(reply.retry_after_s or 1)))
-        text = reply.body.decode(errors="replace").strip().replace("\n", " ")[:300]
         if reply.status < 500:
             return InvalidInput("job", f"{self._what} refuses it ({reply.status}): {text}")
-        return Unavailable(self._what, f"it answers {reply.status}: {text}")
+        kind = Unanswered if reply.status in _GATEWAYS else Unavailable
+        return kind(self._what, f"it answers {reply.status}: {text}")
 
     def _exchange(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> _Reply:
         import urllib3
 
         if self._pool is None:
             self._pool = urllib3.PoolManager(retries=False, maxsize=4)
+        headers = {"User-Agent": f"phalanx/{__version__}", "Accept": "application/json", **headers}
         if body is not None:
-            headers = {**headers, "Content-Type": "application/json"}
+            headers |= {"Content-Type": "application/json"}
         end_ns = time.monotonic_ns() + int(VENDOR_TIMEOUT_S * 1e9)
         try:
             answer = self._pool.request(
@@ -108,9 +126,27 @@ class VendorHttp:
                 content = read_within(answer, self._what, MAX_VENDOR_ANSWER_BYTES, end_ns)
             finally:
                 answer.close()
-        except urllib3.exceptions.HTTPError as error:
-            raise Unavailable(self._what, str(error).rpartition(": ")[2] or type(error).__name__) from error
+        except _unsent() as error:
+            raise Unavailable(self._what, _told(error)) from error
+        except (urllib3.exceptions.HTTPError, Unavailable) as error:
+            raise Unanswered(self._what, _told(error)) from error
         return _Reply(answer.status, content, _seconds(answer.headers.get("Retry-After", "")))
+
+
+def _unsent() -> "tuple[type[urllib3.exceptions.HTTPError], ...]":
+    """What happens before anything of a question has left."""
+    from urllib3 import exceptions
+
+    return (
+        exceptions.NewConnectionError,
+        exceptions.ConnectTimeoutError,
+        exceptions.SSLError,
+        exceptions.LocationValueError,
+    )
+
+
+def _told(error: Exception) -> str:
+    return str(error).rpartition(": ")[2] or type(error).__name__
 
 
 def _seconds(text: str) -> float | None:

@@ -37,6 +37,7 @@ from phalanx.devices._failures import Failures
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import Job, JobState, Loss, Move
 from phalanx.devices._limits import (
+    ABSENT_WAIT_S,
     JOB_WAIT_S,
     JOBS_AT_ONCE,
     LOOK_AT_JOBS_S,
@@ -90,6 +91,10 @@ class Carrier:
             job, _ = await self._store.load(tenant, job_id)
             if job.state.final:
                 return
+            if absent := [one for one in (job.device, job.second) if one and one not in self._fleet]:
+                # Its provider was left out at the start: what the vendor has is collected when it is back.
+                await self.resting.rest(job, ABSENT_WAIT_S, f"{absent[0]} is none of this node's devices now")
+                continue
             try:
                 await self._attempt(job, stays=stays)
             except DeviceBooked as booked:

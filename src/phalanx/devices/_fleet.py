@@ -51,6 +51,9 @@ class Fleet:
         if len(self._backends) > MAX_BACKENDS:
             raise LimitExceeded("the devices of a node", maximum=MAX_BACKENDS, seen=len(self._backends))
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._backends
+
     def names(self) -> list[str]:
         return list(self._backends)
 

@@ -23,6 +23,8 @@ MAX_JOB_MOVES = 16
 MAX_JOB_YIELDS = 8
 MAX_JOB_WAITS = 4
 JOB_WAIT_S = 30.0
+# A job whose device is none of this node's is looked at again so often; it is begun when the node has the device again.
+ABSENT_WAIT_S = 3_600.0
 # What waits longer for a device that others have booked is moved, if there is another.
 BOOKED_PATIENCE_S = 60.0
 # Jobs of one device that run in this process at once, and those that may wait at a vendor.

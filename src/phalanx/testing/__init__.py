@@ -49,6 +49,7 @@ from phalanx.testing._sims import SIMULATIONS, run_seeds
 from phalanx.testing._sources import WORLD_START_NS, InlineOffload, SimClock, SimEntropy, SimKeys
 from phalanx.testing._store import SimStore
 from phalanx.testing._trace import Trace, TraceEntry
+from phalanx.testing._vendor_iqm import IqmApi
 from phalanx.testing._vendors import IonqApi, QuantinuumApi
 from phalanx.testing._work_line import WorkFaults, WorkQueue
 from phalanx.testing._world import SimNode, SimWorld
@@ -70,6 +71,7 @@ __all__ = [
     "Faults",
     "InlineOffload",
     "IonqApi",
+    "IqmApi",
     "Livelock",
     "MemoryAudit",
     "MemorySealers",

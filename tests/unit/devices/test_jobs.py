@@ -174,6 +174,26 @@ def test_what_was_sent_to_a_vendor_is_collected_after_a_restart_and_not_sent_aga
     run_with_store(main)
 
 
+@pytest.mark.requirement("QRM-8")
+def test_a_job_of_a_device_that_is_not_there_waits_and_holds_up_no_other():
+    async def main(world, store):
+        vendor = Vendor()
+        async with running_jobs(jobs := made(world, store, Far(vendor))):
+            job = await jobs.submit(DEFAULT_TENANT, BELL, shots=10, device=DEVICE.name)
+            while not (await jobs.get(DEFAULT_TENANT, job.id)).handle:
+                await world.clock.sleep(0.1)
+        vendor.done.set()
+        async with running_jobs(jobs := made(world, store)):
+            other = await job_ended(world, jobs, await jobs.submit(DEFAULT_TENANT, BELL, shots=10))
+            assert other.state is JobState.COMPLETED
+            assert "far.machine is none of this node's devices" in jobs.rests(job)[1]
+        async with running_jobs(jobs := made(world, store, Far(vendor))):
+            assert (await job_ended(world, jobs, job)).state is JobState.COMPLETED
+        assert list(vendor.sent.values()) == [[BELL.digest]]
+
+    run_with_store(main)
+
+
 def test_a_node_that_dies_between_sending_and_noting_sends_again_under_the_same_key():
     async def main(world, store):
         vendor = Vendor()
