@@ -89,6 +89,10 @@ MAX_WINDASHES = 3
 MAX_WITNESS_ATOMS = 2_048
 MIN_WITNESS_CHARS = 3
 MAX_SCAN_MATCHES = 20_000
+# Values of several columns that are taken as one text: few enough that it stays in the processor's cache.
+MAX_JOINED_VALUES = 2_048
+# Literals without which a regular expression is not tried.
+MAX_NEEDED_LITERALS = 4
 # What correlations remember of one tenant, and of one group of one rule; and what they may count to.
 MAX_CORRELATED_EVENTS = 8_000
 MAX_CORRELATED_PER_GROUP = 1_000

@@ -11,6 +11,7 @@ from phalanx.core import DEFAULT_TENANT, BatchId, EventBatch, LogSource
 from phalanx.intel import RuleSet, parse_rule
 from phalanx.intel.sigma import _matcher as matcher_module
 from phalanx.intel.sigma._matcher import HyperscanMatcher, PlainMatcher
+from phalanx.intel.sigma._texts import Texts
 from phalanx.intel.sigma._witness import Atom, Place
 
 SOURCE = LogSource("p", "c", "s")
@@ -77,23 +78,26 @@ def test_the_plan_finds_what_every_rule_finds_alone(few, texts, events):
 )
 def test_no_matcher_overlooks_what_is_there(atoms, values):
     pytest.importorskip("hyperscan", reason="needs the extra matching")
-    joined = "\n".join(values).lower()
-    found = [{number for number, _ in made.find(joined)} for made in (HyperscanMatcher(atoms), PlainMatcher(atoms))]
-    for number, atom in enumerate(atoms):
-        for value in joined.split("\n"):
-            holds = {
-                Place.WHOLE: value == atom.text,
-                Place.START: value.startswith(atom.text),
-                Place.END: value.endswith(atom.text),
-                Place.INSIDE: atom.text in value,
-            }[atom.place]
-            assert not holds or all(number in numbers for numbers in found)
+    texts = Texts([values])
+    for made in (HyperscanMatcher(atoms), PlainMatcher(atoms)):
+        found = made.find(texts)
+        at = texts.rows_at([end for _, end in found])
+        told = {(number, row) for (number, _), row in zip(found, at, strict=True)}
+        for number, atom in enumerate(atoms):
+            for row, value in enumerate(value.lower() for value in values):
+                holds = {
+                    Place.WHOLE: value == atom.text,
+                    Place.START: value.startswith(atom.text),
+                    Place.END: value.endswith(atom.text),
+                    Place.INSIDE: atom.text in value,
+                }[atom.place]
+                assert not holds or (number, row) in told
 
 
 def test_threads_that_ask_one_matcher_beside_each_other_all_find_it():
     pytest.importorskip("hyperscan", reason="needs the extra matching")
     atoms = [Atom("f", Place.INSIDE, f"needle{number}") for number in range(8)]
-    made, joined = HyperscanMatcher(atoms), "\n".join(["hay" * 40] * 2_000 + ["a needle3 and a needle7"])
+    made, texts = HyperscanMatcher(atoms), Texts([["hay" * 40] * 2_000 + ["a needle3 and a needle7"]])
     with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(made.find, [joined] * 100))
+        found = list(threads.map(made.find, [texts] * 100))
     assert [{number for number, _ in one} for one in found] == [{3, 7}] * 100

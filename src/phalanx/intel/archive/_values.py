@@ -14,7 +14,7 @@ from phalanx.intel.archive._columns import STR, Key, key_of, kind_of, text_of
 from phalanx.intel.archive._filters import IS_WORD, hashes_of_literal
 from phalanx.intel.archive._limits import CHECK_EVERY_VALUES
 from phalanx.intel.archive._query import Sign
-from phalanx.intel.sigma._view import as_number
+from phalanx.intel.sigma._texts import as_number
 
 Flags = npt.NDArray[np.bool_]
 Check = Callable[[], None]

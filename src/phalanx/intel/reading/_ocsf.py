@@ -18,7 +18,7 @@ from phalanx.intel.reading._ocsf_class import Activity
 from phalanx.intel.reading._ocsf_senders import CHOICES
 from phalanx.intel.reading._ocsf_tables import BASE, OTHERS, REQUEST, SYSLOG, TABLES, Mapped, http_activity, integer
 from phalanx.intel.reading.ocsf import CLASSES, OCSF_VERSION
-from phalanx.intel.sigma._view import as_text
+from phalanx.intel.sigma._texts import as_text
 
 _SEVERITY_INFORMATIONAL = 1
 _VENDORS = {"aws": "AWS", "linux": "Linux", "suricata": "OISF", "windows": "Microsoft", "zeek": "Zeek"}

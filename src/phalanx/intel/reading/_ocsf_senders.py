@@ -9,7 +9,7 @@ from phalanx.core import Value
 from phalanx.intel.reading import ocsf
 from phalanx.intel.reading._ocsf_class import Activity
 from phalanx.intel.reading._ocsf_tables import BASE, LAUNCH, Mapped, http_activity, integer, process
-from phalanx.intel.sigma._view import as_text
+from phalanx.intel.sigma._texts import as_text
 
 Fields = Mapping[str, Value]
 Chosen = tuple[Activity, Mapped]

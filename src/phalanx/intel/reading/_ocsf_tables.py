@@ -9,7 +9,7 @@ from typing import Any
 from phalanx.core import Value
 from phalanx.intel.reading import ocsf
 from phalanx.intel.reading._ocsf_class import Activity
-from phalanx.intel.sigma._view import as_text
+from phalanx.intel.sigma._texts import as_text
 
 LAUNCH = ocsf.PROCESS_ACTIVITY.activity(1)
 BASE = ocsf.BASE_EVENT.activity(0)

@@ -25,7 +25,8 @@ from phalanx.intel.sigma._predicates import (
 )
 from phalanx.intel.sigma._rule import Filter, Rule, parse_file, parse_rule
 from phalanx.intel.sigma._ruleset import Refused, RuleCost, RuleSet, load_rules, read_folder
-from phalanx.intel.sigma._view import View, as_text
+from phalanx.intel.sigma._texts import as_text
+from phalanx.intel.sigma._view import View
 from phalanx.intel.sigma._waiting import Nearest
 from phalanx.intel.sigma._witness import Atom, Place, witness
 

@@ -25,7 +25,8 @@ from phalanx.intel._limits import (
     MAX_CORRELATION_COUNT,
     MAX_GROUP_CHARS,
 )
-from phalanx.intel.sigma._view import View, as_text
+from phalanx.intel.sigma._texts import as_text
+from phalanx.intel.sigma._view import View
 
 _TIMESPAN = re.compile(r"(\d{1,6})([smhdwMy])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "M": 2_629_746, "y": 31_556_952}

@@ -24,7 +24,8 @@ from phalanx.intel.sigma._predicates import (
 )
 from phalanx.intel.sigma._rule import Rule
 from phalanx.intel.sigma._sources import concerns
-from phalanx.intel.sigma._view import View, as_text
+from phalanx.intel.sigma._texts import as_text
+from phalanx.intel.sigma._view import View
 
 _SHOWN_TEXTS = 6
 _SIGNS = {"gt": ">", "gte": "≥", "lt": "<", "lte": "≤"}

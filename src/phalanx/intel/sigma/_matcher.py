@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Final, Protocol
 
 from phalanx.intel._limits import MAX_SCAN_MATCHES
+from phalanx.intel.sigma._texts import Texts
 from phalanx.intel.sigma._witness import Atom, Place
 
 # So few are sooner looked for one after another.
@@ -21,9 +22,9 @@ Found = list[tuple[int, int]]
 class Matcher(Protocol):
     """Finds atoms in the values of one column, a line each."""
 
-    def find(self, joined: str) -> Found | None:
-        """Every atom that occurs, with a place in the bytes of ``joined`` (UTF-8) where it ends; None if they are
-        too many to tell. May tell of an atom that stands elsewhere in its value than it should."""
+    def find(self, texts: Texts) -> Found | None:
+        """Every atom that occurs, with a place in ``texts.data`` where it ends; None if they are too many to tell. May
+        tell of an atom that stands elsewhere in its value than it should."""
         ...
 
 
@@ -45,7 +46,7 @@ def hyperscan() -> Any:
 
 
 class HyperscanMatcher:
-    """All atoms as one automaton of literals.
+    """All atoms as one automaton of literals, which takes ASCII letters regardless of their case.
 
     Where a value begins and ends is a line end in the literal, not an anchor: Hyperscan 5.4 overlooks some matches of
     ``$`` at the end of its input, which a property test has shown.
@@ -59,17 +60,17 @@ class HyperscanMatcher:
             expressions=literals,
             ids=list(range(len(literals))),
             elements=len(literals),
-            flags=[0] * len(literals),
+            flags=[module.HS_FLAG_CASELESS] * len(literals),
             literal=True,
         )
         # Room to work in, for one scan at a time each: threads that scan beside each other take one of their own.
         self._new_room: Callable[[], Any] = lambda: module.Scratch(self._database)
         self._rooms: list[Any] = []
         self._terminated: type[Exception] = module.ScanTerminated
-        # From the end of a match in what is scanned to the end of the atom in the text.
-        self._shifts = [2 if atom.place in (Place.WHOLE, Place.END) else 1 for atom in atoms]
+        # From the end of a match to the end of the atom.
+        self._shifts = [1 if atom.place in (Place.WHOLE, Place.END) else 0 for atom in atoms]
 
-    def find(self, joined: str) -> Found | None:
+    def find(self, texts: Texts) -> Found | None:
         found: Found = []
         shifts = self._shifts
 
@@ -78,13 +79,12 @@ class HyperscanMatcher:
             return len(found) > MAX_SCAN_MATCHES
 
         try:
-            data = f"\n{joined}\n".encode("utf-8", "surrogatepass")
             try:
                 room = self._rooms.pop()
             except IndexError:
                 room = self._new_room()
             try:
-                self._database.scan(data, match_event_handler=on_match, scratch=room)
+                self._database.scan(texts.data, match_event_handler=on_match, scratch=room)
             finally:
                 self._rooms.append(room)
         except self._terminated:
@@ -104,8 +104,9 @@ class PlainMatcher:
     def __init__(self, atoms: Sequence[Atom]) -> None:
         self._texts = [atom.text for atom in atoms]
 
-    def find(self, joined: str) -> Found | None:
+    def find(self, texts: Texts) -> Found | None:
         found: Found = []
+        joined = texts.lower
         ascii_only = joined.isascii()
         for number, text in enumerate(self._texts):
             at = joined.find(text)

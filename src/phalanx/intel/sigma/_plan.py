@@ -6,7 +6,7 @@ about; rules without a witness are asked about every event. Every rule answers f
 decides how fast an answer comes and never which.
 """
 
-from bisect import bisect_left
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +15,14 @@ from phalanx.core import LogSource
 from phalanx.intel.sigma._matcher import Matcher, matcher
 from phalanx.intel.sigma._predicates import Rows
 from phalanx.intel.sigma._rule import Rule
+from phalanx.intel.sigma._texts import Texts
 from phalanx.intel.sigma._view import View
 from phalanx.intel.sigma._witness import ANY_FIELD, Atom, Place, witness
 
 # Numbers of rules, by a literal of theirs.
 Wanted = Sequence[int]
+_IN_NUMBERS = re.compile(r"[-+.0-9e]+")
+_WORDS_OF_NUMBERS = ("true", "false", "-inf", "nan")
 MakeMatcher = Callable[[Sequence[Atom]], Matcher]
 
 
@@ -31,6 +34,8 @@ class _Column:
     whole: Mapping[str, Wanted]
     parts: Matcher | None
     wanted: Sequence[Wanted]
+    # No part could be found in a number.
+    words_only: bool
 
 
 @dataclass(slots=True)
@@ -61,8 +66,15 @@ def _columns(wanted: Mapping[Atom, Wanted], make: MakeMatcher) -> list[_Column]:
     for name in sorted({atom.field for atom in wanted}):
         whole = {atom.text: wanted[atom] for atom in wanted if atom.field == name and atom.place is Place.WHOLE}
         parts = [atom for atom in wanted if atom.field == name and atom.place is not Place.WHOLE]
-        made.append(_Column(name, whole, make(parts) if parts else None, [wanted[atom] for atom in parts]))
+        numbers = [wanted[atom] for atom in parts]
+        words_only = not any(_may_be_in_number(atom.text) for atom in parts)
+        made.append(_Column(name, whole, make(parts) if parts else None, numbers, words_only))
     return made
+
+
+def _may_be_in_number(text: str) -> bool:
+    """Whether it could be found in a number or a boolean, taken as text."""
+    return _IN_NUMBERS.fullmatch(text) is not None or any(text in word for word in _WORDS_OF_NUMBERS)
 
 
 class Candidates:
@@ -89,27 +101,32 @@ class Candidates:
             yield number, everything if number in self._every else sorted(self._rows[number])
 
     def _add_whole(self, column: _Column) -> None:
-        texts = self._view.text(column.field, cased=False)
-        if texts is None or column.whole.keys().isdisjoint(texts):
+        texts = self._view.texts(column.field)
+        if texts is None:
             return
-        for row, text in enumerate(texts):
+        values = texts.lowered()
+        if column.whole.keys().isdisjoint(values):
+            return
+        for row, text in zip(texts.rows(), values, strict=True):
             for number in column.whole.get(text, ()):
                 self._rows.setdefault(number, set()).add(row)
 
     def _add_parts(self, column: _Column, parts: Matcher) -> None:
-        # A keyword may be in any field.
-        fields = (column.field,) if column.field != ANY_FIELD else self._view.batch.columns
-        for name in fields:
-            joined = self._view.joined(name)
-            if joined is None:
-                continue
-            found = parts.find(joined)
-            if found is None:
-                self._every.update(number for wanted in column.wanted for number in wanted)
-                return
-            ends, last = self._view.ends(name) if found else (), len(self._view.batch) - 1
-            for atom, end in found:
-                # What a line end of a literal's own makes of the last value lies past it.
-                row = min(bisect_left(ends, end), last)
+        if column.field == ANY_FIELD:
+            # A keyword may be in any field.
+            looked_at = self._view.everything(words_only=column.words_only)
+        else:
+            texts = self._view.texts(column.field)
+            looked_at = [] if texts is None else [texts]
+        for texts in looked_at:
+            self._add_found(column, parts, texts)
+
+    def _add_found(self, column: _Column, parts: Matcher, texts: Texts) -> None:
+        found = parts.find(texts)
+        if found is None:
+            self._every.update(number for wanted in column.wanted for number in wanted)
+        elif found:
+            rows = texts.rows_at([end for _, end in found])
+            for (atom, _), row in zip(found, rows, strict=True):
                 for number in column.wanted[atom]:
                     self._rows.setdefault(number, set()).add(row)

@@ -12,13 +12,15 @@ import ipaddress
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import ClassVar, Protocol
 
 from phalanx.intel._limits import MAX_REGEX_CHARS, MEMO_VALUES
-from phalanx.intel.sigma._view import View, as_number
+from phalanx.intel.sigma._regexes import needed_literals
+from phalanx.intel.sigma._texts import as_number
+from phalanx.intel.sigma._view import View
 
 Rows = Sequence[int]
 
@@ -61,7 +63,7 @@ class Equals(_OfField):
     cost: ClassVar[int] = 20
 
     def match(self, view: View, rows: Rows) -> Rows:
-        column = view.text(self.field, cased=self.cased)
+        column = view.text(self.field, rows, cased=self.cased)
         if column is None:
             return ()
         texts = self.texts
@@ -77,7 +79,7 @@ class Begins(_OfField):
     cased: bool = False
 
     def match(self, view: View, rows: Rows) -> Rows:
-        column = view.text(self.field, cased=self.cased)
+        column = view.text(self.field, rows, cased=self.cased)
         texts = self.texts
         return () if column is None else [row for row in rows if column[row].startswith(texts)]
 
@@ -90,7 +92,7 @@ class Ends(_OfField):
     cased: bool = False
 
     def match(self, view: View, rows: Rows) -> Rows:
-        column = view.text(self.field, cased=self.cased)
+        column = view.text(self.field, rows, cased=self.cased)
         texts = self.texts
         return () if column is None else [row for row in rows if column[row].endswith(texts)]
 
@@ -103,7 +105,7 @@ class Contains(_OfField):
     cased: bool = False
 
     def match(self, view: View, rows: Rows) -> Rows:
-        column = view.text(self.field, cased=self.cased)
+        column = view.text(self.field, rows, cased=self.cased)
         text = self.text
         return () if column is None else [row for row in rows if text in column[row]]
 
@@ -114,13 +116,21 @@ class Matches(_OfField):
 
     pattern: re.Pattern[str]
     cased: bool = True
+    # Literals that are in whatever the pattern is found in: looking for them is so much cheaper that few values are
+    # left to an engine that backtracks.
+    needs: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     cost: ClassVar[int] = 400
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "needs", needed_literals(self.pattern))
+
     def match(self, view: View, rows: Rows) -> Rows:
-        column = view.text(self.field, cased=self.cased)
+        column = view.text(self.field, rows, cased=self.cased)
         if column is None:
             return ()
+        for text in self.needs:
+            rows = [row for row in rows if text in column[row]]
         search = self.pattern.search
         return view.present(self.field, [row for row in rows if search(column[row][:MAX_REGEX_CHARS])])
 
@@ -134,7 +144,7 @@ class InNetworks(_OfField):
     cost: ClassVar[int] = 200
 
     def match(self, view: View, rows: Rows) -> Rows:
-        column = view.text(self.field, cased=True)
+        column = view.text(self.field, rows, cased=True)
         inside = self.inside
         return () if column is None else [row for row in rows if inside(column[row])]
 
@@ -193,7 +203,7 @@ class SameAs(_OfField):
         return (self.field, self.other)
 
     def match(self, view: View, rows: Rows) -> Rows:
-        mine, others = view.text(self.field, cased=self.cased), view.text(self.other, cased=self.cased)
+        mine, others = view.text(self.field, rows, cased=self.cased), view.text(self.other, rows, cased=self.cased)
         if mine is None or others is None:
             return ()
         holds = _COMPARED[self.place]
@@ -228,7 +238,7 @@ class OfTime(_OfField):
     cost: ClassVar[int] = 500
 
     def match(self, view: View, rows: Rows) -> Rows:
-        column = view.text(self.field, cased=True)
+        column = view.text(self.field, rows, cased=True)
         return () if column is None else [row for row in rows if self._holds(column[row])]
 
     def _holds(self, text: str) -> bool:

@@ -32,7 +32,7 @@ from phalanx.intel.sigma._predicates import (
     any_of,
     in_networks,
 )
-from phalanx.intel.sigma._view import as_text
+from phalanx.intel.sigma._texts import as_text
 
 _RUN: Final = object()
 _ONE: Final = object()

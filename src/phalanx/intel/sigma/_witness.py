@@ -9,9 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from enum import Enum
-from re import _constants as sre  # type: ignore[attr-defined]
-from re import _parser as sre_parser  # type: ignore[attr-defined]
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from phalanx.intel._limits import MAX_WITNESS_ATOMS, MIN_WITNESS_CHARS
 from phalanx.intel.sigma._predicates import (
@@ -25,6 +23,7 @@ from phalanx.intel.sigma._predicates import (
     Matches,
     Predicate,
 )
+from phalanx.intel.sigma._regexes import required_literals, weight
 
 ANY_FIELD: Final = ""
 
@@ -48,9 +47,9 @@ class Atom(NamedTuple):
 
 # Parts that are in so many values that they tell little.
 _COMMON = re.compile(
-    r"c:\\|\\windows|\\system32|\\syswow64|\\programdata|\\program files|\\users|\\appdata|\\local|\\temp|\\microsoft"
-    r"|\\software|\\currentversion|\\currentcontrolset|\\services|hklm|\.exe|\.dll|powershell|rundll32|svchost|cmd\b"
-    r"|explorer|nt authority|system|http|microsoft"
+    r"c:(?=\\)|\\windows|\\system32|\\syswow64|\\programdata|\\program files|\\users|\\appdata|\\local|\\temp"
+    r"|\\microsoft|\\ntdll\.dll|\\kernelbase\.dll|\\kernel32\.dll|\\software|\\currentversion|\\currentcontrolset|\\services"
+    r"|hklm|\.exe|\.dll|powershell|rundll32|svchost|cmd\b|explorer|nt authority|system|http|microsoft"
 )
 # Fields that have few values, however long.
 _COARSE = frozenset(
@@ -137,52 +136,11 @@ def _rarity(atom: Atom) -> float:
     common = len(atom.text) - len(_COMMON.sub("", atom.text))
     strange = sum(not letter.isascii() for letter in atom.text)
     rarity = (
-        len(atom.text)
+        weight(atom.text)
         + _STRANGE_WORTH * strange
         - 0.8 * common
         + {Place.WHOLE: 4, Place.START: 1, Place.END: 1, Place.INSIDE: 0}[atom.place]
     )
-    if atom.place is not Place.WHOLE and atom.text.isascii() and len(atom.text) < MIN_WITNESS_CHARS:
+    if atom.place is not Place.WHOLE and atom.text.isascii() and weight(atom.text) < MIN_WITNESS_CHARS:
         return 0.0
     return rarity / 2 if atom.field.lower() in _COARSE else rarity
-
-
-def required_literals(pattern: re.Pattern[str]) -> tuple[str, ...]:
-    """Texts in lower case, one of which is in the lower case of whatever ``pattern`` is found in; none if unknown."""
-    # Letters that fold into ASCII from outside (the Kelvin sign) are taken care of by lower case.
-    if not pattern.pattern.isascii():
-        return ()
-    try:
-        parsed = sre_parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE)
-    except (re.error, RecursionError, OverflowError):
-        return ()
-    # The long s, which is no lower case of s but matches it regardless of case.
-    folds = bool(parsed.state.flags & re.IGNORECASE)
-    best = _best_run(parsed, folds=folds)
-    return tuple(text.lower() for text in best)
-
-
-def _best_run(parsed: Any, *, folds: bool) -> tuple[str, ...]:
-    """The longest certain run of a parsed expression, or the runs of an alternation, whichever is worth more."""
-    options: list[tuple[str, ...]] = []
-    run: list[str] = []
-
-    def close() -> None:
-        if len(run) >= MIN_WITNESS_CHARS:
-            options.append(("".join(run),))
-        run.clear()
-
-    for kind, argument in parsed:
-        if kind is sre.LITERAL and argument < 128 and not (folds and chr(argument) in "sSkKiI"):
-            run.append(chr(argument))
-            continue
-        close()
-        if kind is sre.SUBPATTERN and not argument[1] and not argument[2]:
-            options.append(_best_run(argument[3], folds=folds))
-        elif kind is sre.BRANCH:
-            runs = [_best_run(branch, folds=folds) for branch in argument[1]]
-            options.append(tuple(text for found in runs for text in found) if all(runs) else ())
-        elif kind in (sre.MAX_REPEAT, sre.MIN_REPEAT) and argument[0] >= 1:
-            options.append(_best_run(argument[2], folds=folds))
-    close()
-    return max(options, key=lambda texts: min(map(len, texts), default=0), default=())
