@@ -5,12 +5,13 @@ key as a tag, and is looked for by it before it is sent again.
 """
 
 import json
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,29 +20,25 @@ from phalanx.adapters._limits import MAX_VENDOR_PAGES
 from phalanx.adapters._provider_iqm import IQM
 from phalanx.adapters._provider_simulators import OthersSimulator
 from phalanx.adapters._provider_snapshots import provider_snapshots, snapshot_device
-from phalanx.adapters._sent import ASK_EVERY_S, SentMachine, real, stage_by
-from phalanx.core import Circuit, InvalidInput, PhalanxError, Rng, Unavailable
+from phalanx.adapters._sent import Drawn, Sent, SentAtoms, SentMachine, real, stage_by
+from phalanx.core import Circuit, PhalanxError, Rng, Unavailable
 from phalanx.devices import (
     Backend,
     DeviceModel,
     Emulated,
     EmulatedAtoms,
     Modality,
-    Program,
     ProviderContext,
     QueueState,
-    ShotResult,
     Snapshot,
     Stage,
     Status,
-    check_takes,
     ideal_device,
     listed_price,
-    provenance_of,
     published_machines,
     shipped_snapshots,
 )
-from phalanx.quantum import MAX_SHOTS, Gates, InvalidCircuit, parse
+from phalanx.quantum import MAX_SHOTS, Gates, parse
 from phalanx.quantum.analog import AnalogProgram, braket_text
 from phalanx.quantum.circuits import convert
 
@@ -53,6 +50,7 @@ _STATES = {"ONLINE": Status.ONLINE, "OFFLINE": Status.OFFLINE, "RETIRED": Status
 _WAITING = frozenset({"CREATED", "QUEUED", "RUNNING", "CANCELLING"})
 _WHOLE = "Success"
 _QUEUED, _DONE = frozenset({"CREATED", "QUEUED"}), frozenset({"COMPLETED"})
+_T = TypeVar("_T")
 
 
 class BraketProvider:
@@ -142,21 +140,13 @@ class AwsAccount:
         return aws
 
 
-class BraketMachine(SentMachine):
-    """A real machine at Amazon."""
+class _BraketTasks(Sent):
+    """Tasks at Amazon, of whatever kind of machine."""
 
     def __init__(self, arn: str, device: DeviceModel, account: Any, context: ProviderContext) -> None:
         region = arn.split(":")[3]
         super().__init__(real(device, region=region, price=listed_price(device.name)), context.clock)
         self._arn, self._account, self._offload = arn, account, context.offload
-
-    async def _create(self, circuit: Circuit, shots: int, key: str) -> str:
-        tags = {KEY_TAG: key} if key else {}
-        return await self._offload.run(self._send, circuit, shots, tags)
-
-    def _send(self, circuit: Circuit, shots: int, tags: dict[str, str]) -> str:
-        with _said(self._device.name):
-            return str(self._account.device(self._arn).run(convert(circuit, "braket"), shots=shots, tags=tags).id)
 
     async def _find(self, key: str) -> str:
         return await self._offload.run(self._found, key)
@@ -165,11 +155,12 @@ class BraketMachine(SentMachine):
         with _said(self._device.name):
             return str(self._account.find(self._arn, key))
 
-    async def _counts(self, handle: str, circuit: Circuit, shots: int) -> dict[str, int] | None:
-        del circuit, shots
-        return await self._offload.run(self._result, handle)
+    def _sent(self, specification: Any, shots: int, key: str) -> str:
+        tags = {KEY_TAG: key} if key else {}
+        return str(self._account.device(self._arn).run(specification, shots=shots, tags=tags).id)
 
-    def _result(self, handle: str) -> dict[str, int] | None:
+    def _result(self, handle: str, read: Callable[[Any], _T]) -> _T | None:
+        """The SDK's as ``read`` makes of it; ``None`` while there is none."""
         with _said(self._device.name):
             task = self._account.task(handle)
             state = str(task.state())
@@ -177,10 +168,7 @@ class BraketMachine(SentMachine):
                 return None
             if state != "COMPLETED":
                 raise Unavailable(self._device.name, f"the task {handle} ended as {state.lower()}")
-            return self._counted(task.result())
-
-    def _counted(self, result: Any) -> dict[str, int]:
-        return {str(key): int(n) for key, n in sorted(result.measurement_counts.items())}
+            return read(task.result())
 
     async def _stage(self, handle: str) -> Stage:
         return await self._offload.run(self._stands, handle)
@@ -210,53 +198,51 @@ class BraketMachine(SentMachine):
         made = self._described(document, status)
         return replace(made, queue=QueueState(depth=waiting, as_of_ns=self._clock.wall_ns()))
 
+    @abstractmethod
+    def _described(self, document: dict[str, Any], status: Status) -> DeviceModel: ...
+
+
+class BraketMachine(_BraketTasks, SentMachine):
+    """A real machine at Amazon that takes circuits."""
+
+    async def _create(self, circuit: Circuit, shots: int, key: str) -> str:
+        return await self._offload.run(self._send, circuit, shots, key)
+
+    def _send(self, circuit: Circuit, shots: int, key: str) -> str:
+        with _said(self._device.name):
+            return self._sent(convert(circuit, "braket"), shots, key)
+
+    async def _counts(self, handle: str, circuit: Circuit, shots: int) -> dict[str, int] | None:
+        del circuit, shots
+        return await self._offload.run(self._result, handle, _counted)
+
     def _described(self, document: dict[str, Any], status: Status) -> DeviceModel:
         return braket_model(self._device.name, self._arn, document, status=status)
 
 
-class BraketAtoms(BraketMachine):
-    """Aquila at Amazon: a ``QueuedAnalog``. What it allows is what was published of it; its status is asked for.
+class BraketAtoms(_BraketTasks, SentAtoms):
+    """Aquila at Amazon. What it allows is what was published of it; its status is asked for.
 
     A shot before which not all atoms were loaded says nothing of the program, and is left out: counts may add up to
     less than was asked for, and provenance says to how many.
     """
 
-    async def submit(self, circuit: Circuit, /, *, shots: int, seed: int, key: str) -> str:
-        del circuit, shots, seed, key
-        raise InvalidCircuit(f"{self._device.name} runs no gates: it takes analog programs")
+    async def _create_program(self, program: AnalogProgram, shots: int, key: str) -> str:
+        return await self._offload.run(self._send_text, braket_text(program), shots, key)
 
-    async def evolve(self, program: AnalogProgram, /, *, shots: int, seed: int) -> ShotResult:
-        handle = await self.submit_program(program, shots=shots, seed=seed, key="")
-        return await self.collect_program(handle, program, shots=shots, seed=seed)
-
-    async def submit_program(self, program: AnalogProgram, /, *, shots: int, seed: int, key: str) -> str:
-        del seed  # A real machine draws for itself.
-        check_takes(self._device, Program.of_analog(program), shots)
-        known = await self._find(key) if key else ""
-        tags = {KEY_TAG: key} if key else {}
-        return known or await self._offload.run(self._send_text, braket_text(program), shots, tags)
-
-    async def collect_program(self, handle: str, program: AnalogProgram, /, *, shots: int, seed: int) -> ShotResult:
-        while (counts := await self._offload.run(self._result, handle)) is None:
-            await self._clock.sleep(ASK_EVERY_S)
-        if not counts:
-            # The machine did its part, and asking for the same task again gives the same.
-            raise InvalidInput(
-                "shots", f"none of the {shots} on {self._device.name} began with all {program.n_atoms} atoms in place",
-                hint="ask for more shots, or for fewer atoms",
-            )  # fmt: skip
-        return ShotResult(counts, provenance_of(self._device, program, sum(counts.values()), seed))
-
-    def _send_text(self, text: str, shots: int, tags: dict[str, str]) -> str:
+    def _send_text(self, text: str, shots: int, key: str) -> str:
         with _said(self._device.name):
             from braket.ahs import AnalogHamiltonianSimulation
             from braket.ir.ahs import Program as Document
 
             # The SDK sends what it calls a simulation, and refuses the document of one.
-            simulation = AnalogHamiltonianSimulation.from_ir(Document.parse_raw(text))
-            return str(self._account.device(self._arn).run(simulation, shots=shots, tags=tags).id)
+            return self._sent(AnalogHamiltonianSimulation.from_ir(Document.parse_raw(text)), shots, key)
 
-    def _counted(self, result: Any) -> dict[str, int]:
+    async def _drawn(self, handle: str, program: AnalogProgram, shots: int) -> Drawn | None:
+        del program, shots
+        return await self._offload.run(self._result, handle, self._read)
+
+    def _read(self, result: Any) -> Drawn:
         """An atom that is gone afterwards was excited."""
         whole = [one for one in result.measurements if str(one.status.value) == _WHOLE]
         if not whole:
@@ -265,11 +251,15 @@ class BraketAtoms(BraketMachine):
         for one in whole:
             if all(one.pre_sequence):
                 drawn["".join("0" if there else "1" for there in one.post_sequence)] += 1
-        return dict(sorted(drawn.items()))
+        return Drawn(dict(sorted(drawn.items())))
 
     def _described(self, document: dict[str, Any], status: Status) -> DeviceModel:
         del document
         return replace(self._device, status=status)
+
+
+def _counted(result: Any) -> dict[str, int]:
+    return {str(key): int(n) for key, n in sorted(result.measurement_counts.items())}
 
 
 @contextmanager

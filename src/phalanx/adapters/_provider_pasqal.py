@@ -1,10 +1,10 @@
-"""Pasqal: neutral atoms. Analog programs evolve exactly here; circuits are emulated pulse by pulse with the maker's
-own library (the extra ``pasqal``).
+"""Pasqal: neutral atoms. Analog programs evolve exactly here, or go to the real machines of its cloud; circuits are
+emulated pulse by pulse with the maker's own library (the extra ``pasqal``).
 
 Rotations are Raman pulses on one atom, CZ is a π pulse on one atom and a 2π pulse on the other while the first is in
 the Rydberg state and blocks it; turns about Z are changes of phase. All atoms lie within each other's blockade. Pulses
 have their real lengths and shapes, atoms three levels; reading errors are published figures. Atoms that are lost, and
-the temperature of those that are not, are left out. Real machines are not reached from here.
+the temperature of those that are not, are left out. Real machines take no circuits.
 """
 
 import math
@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from phalanx.core import Circuit, Offload, Origin, Rng, Unavailable
+from phalanx.adapters._pasqal_cloud import PASQAL, PasqalCloud, answered
+from phalanx.adapters._pasqal_machine import PasqalAtoms, Shown
+from phalanx.core import Circuit, NotFound, Offload, Origin, Overloaded, Rng, Unavailable
 from phalanx.devices import (
     Backend,
     DeviceModel,
@@ -35,7 +37,8 @@ from phalanx.devices import (
 from phalanx.quantum import Op, parse
 from phalanx.quantum.mapping import map_circuit
 
-PASQAL = "pasqal"
+# Machines that the cloud has had for long, and how its emulators' names begin.
+_KNOWN, _EMULATORS = ("FRESNEL", "FRESNEL_CAN1"), "EMU"
 # Micrometres: a rhombus whose longest diagonal lies well within the blockade.
 _PLACES = ((0.0, 0.0), (4.0, 0.0), (2.0, 3.4642), (6.0, 3.4642))
 _RAMAN_NS, _RYDBERG_RAD_PER_US = 200, 12.0
@@ -51,21 +54,36 @@ class PasqalProvider:
 
     name = PASQAL
 
-    def __init__(self, context: ProviderContext) -> None:
-        if PASQAL in context.hardware:
-            raise Unavailable(
-                "machines of Pasqal", "only their emulation is here", hint="take pasqal out of devices.hardware"
-            )
-        atoms = [EmulatedAtoms(one.device, context.offload) for one in published_machines(PASQAL)]
-        self._backends: tuple[Backend, ...] = (*atoms, PulserEmulator(context.offload))
+    def __init__(self, backends: Sequence[Backend]) -> None:
+        self._backends = tuple(backends)
 
     def backends(self) -> Sequence[Backend]:
         return self._backends
 
 
 def pasqal_provider(context: ProviderContext) -> PasqalProvider:
-    """The entry point ``pasqal`` of the group ``phalanx.devices``."""
-    return PasqalProvider(context)
+    """The entry point ``pasqal``. Real machines are those that the cloud shows to anybody; option ``pasqal.machines``
+    names others, or fewer, between commas, and then nothing is asked of the cloud when a node starts."""
+    circuits = PulserEmulator(context.offload)
+    if PASQAL not in context.hardware:
+        atoms = [EmulatedAtoms(one.device, context.offload) for one in published_machines(PASQAL)]
+        return PasqalProvider([*atoms, circuits])
+    cloud = PasqalCloud(context)
+    named = context.options.get("pasqal.machines", "").split(",")
+    names = [one.strip() for one in named if one.strip()] or shown_machines(cloud)
+    return PasqalProvider([*(PasqalAtoms(one, cloud, context) for one in names), circuits])
+
+
+def shown_machines(cloud: PasqalCloud) -> Sequence[str]:
+    """What the cloud calls its machines; those that are long known while it does not answer.
+
+    A node that starts meanwhile has them all the same, and collects what it had sent there.
+    """
+    try:
+        rows = answered(cloud.public_specs(), list[Shown])
+    except (Unavailable, Overloaded, NotFound):
+        return _KNOWN
+    return [one.device_type for one in rows if not one.device_type.startswith(_EMULATORS)]
 
 
 class PulserEmulator:

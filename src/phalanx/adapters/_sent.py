@@ -2,19 +2,23 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from phalanx.core import Circuit, Clock, Origin, PhalanxError, Unavailable
+from phalanx.core import Circuit, Clock, InvalidInput, Origin, PhalanxError, Unavailable
 from phalanx.devices import (
     DeviceModel,
     Numbers,
+    Program,
     ShotResult,
     Stage,
     calibration,
     check_fits,
     check_runs,
+    check_takes,
     provenance_of,
 )
+from phalanx.quantum import InvalidCircuit
+from phalanx.quantum.analog import AnalogProgram
 
 ASK_EVERY_S = 2.0
 # Of a machine that could not be asked yet.
@@ -22,8 +26,8 @@ NOT_SEEN = calibration(1, (), Numbers(), calibrated_at_ns=0, source="not seen ye
 _T = TypeVar("_T")
 
 
-class SentMachine(ABC):
-    """A ``StagedBackend`` and ``LiveBackend``. A vendor's part is to create, find, ask about and drop one job."""
+class Sent(ABC):
+    """What becomes of a job, whatever was sent. A vendor's part is to find, ask about and drop one."""
 
     def __init__(self, device: DeviceModel, clock: Clock) -> None:
         self._device, self._clock = device, clock
@@ -31,6 +35,35 @@ class SentMachine(ABC):
     @property
     def device(self) -> DeviceModel:
         return self._device
+
+    async def recall(self, handle: str, /) -> None:
+        await self._drop(handle)
+
+    async def stage(self, handle: str, /) -> Stage:
+        """Where the job stands, as the vendor says."""
+        return await self._stage(handle)
+
+    async def look(self) -> DeviceModel:
+        """The machine as the vendor describes it now."""
+        self._device = await self._seen()
+        return self._device
+
+    @abstractmethod
+    async def _find(self, key: str) -> str:
+        """The job that was sent under ``key``; empty when there is none, or nobody can say."""
+
+    @abstractmethod
+    async def _stage(self, handle: str) -> Stage: ...
+
+    @abstractmethod
+    async def _drop(self, handle: str) -> None: ...
+
+    @abstractmethod
+    async def _seen(self) -> DeviceModel: ...
+
+
+class SentMachine(Sent):
+    """A ``StagedBackend`` and ``LiveBackend`` for circuits. A vendor's part is also to create a job, and to read it."""
 
     async def run(self, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
         handle = await self.submit(circuit, shots=shots, seed=seed, key="")
@@ -48,38 +81,73 @@ class SentMachine(ABC):
             await self._clock.sleep(ASK_EVERY_S)
         return ShotResult(counts, provenance_of(self._device, circuit, shots, seed))
 
-    async def recall(self, handle: str, /) -> None:
-        await self._drop(handle)
-
-    async def look(self) -> DeviceModel:
-        """The machine as the vendor describes it now."""
-        self._device = await self._seen()
-        return self._device
-
     @abstractmethod
     async def _create(self, circuit: Circuit, shots: int, key: str) -> str:
         """Send it once; returns what the vendor calls it."""
 
     @abstractmethod
-    async def _find(self, key: str) -> str:
-        """The job that was sent under ``key``; empty when there is none, or nobody can say."""
-
-    @abstractmethod
     async def _counts(self, handle: str, circuit: Circuit, shots: int) -> dict[str, int] | None:
         """``None`` while it has not ended. Raises ``Unavailable`` when it ended without a result."""
 
-    async def stage(self, handle: str, /) -> Stage:
-        """Where the job stands, as the vendor says."""
-        return await self._stage(handle)
+
+class Drawn(NamedTuple):
+    """What a machine of atoms measured, shots that began without all atoms left out; ``used_s`` where it says so."""
+
+    counts: dict[str, int]
+    used_s: float | None = None
+
+
+class SentAtoms(Sent):
+    """The same for analog programs: a ``QueuedAnalog``. Questions about a job are ``ask_most_s`` apart at most."""
+
+    ask_most_s = ASK_EVERY_S
+
+    async def run(self, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
+        del circuit, shots, seed
+        raise self._no_gates()
+
+    async def submit(self, circuit: Circuit, /, *, shots: int, seed: int, key: str) -> str:
+        del circuit, shots, seed, key
+        raise self._no_gates()
+
+    async def collect(self, handle: str, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
+        del handle, circuit, shots, seed
+        raise self._no_gates()
+
+    def _no_gates(self) -> InvalidCircuit:
+        return InvalidCircuit(f"{self._device.name} runs no gates: it takes analog programs")
+
+    async def evolve(self, program: AnalogProgram, /, *, shots: int, seed: int) -> ShotResult:
+        handle = await self.submit_program(program, shots=shots, seed=seed, key="")
+        return await self.collect_program(handle, program, shots=shots, seed=seed)
+
+    async def submit_program(self, program: AnalogProgram, /, *, shots: int, seed: int, key: str) -> str:
+        del seed  # A real machine draws for itself.
+        check_takes(self._device, Program.of_analog(program), shots)
+        known = await self._find(key) if key else ""
+        return known or await self._create_program(program, shots, key)
+
+    async def collect_program(self, handle: str, program: AnalogProgram, /, *, shots: int, seed: int) -> ShotResult:
+        pause_s = ASK_EVERY_S
+        while (drawn := await self._drawn(handle, program, shots)) is None:
+            await self._clock.sleep(pause_s)
+            pause_s = min(2 * pause_s, self.ask_most_s)
+        if not drawn.counts:
+            # The machine did its part, and asking for the same job again gives the same.
+            raise InvalidInput(
+                "shots", f"none of the {shots} on {self._device.name} began with all {program.n_atoms} atoms in place",
+                hint="ask for more shots, or for fewer atoms",
+            )  # fmt: skip
+        came = sum(drawn.counts.values())
+        return ShotResult(drawn.counts, provenance_of(self._device, program, came, seed), drawn.used_s)
 
     @abstractmethod
-    async def _stage(self, handle: str) -> Stage: ...
+    async def _create_program(self, program: AnalogProgram, shots: int, key: str) -> str:
+        """Send it once; returns what the vendor calls it."""
 
     @abstractmethod
-    async def _drop(self, handle: str) -> None: ...
-
-    @abstractmethod
-    async def _seen(self) -> DeviceModel: ...
+    async def _drawn(self, handle: str, program: AnalogProgram, shots: int) -> Drawn | None:
+        """``None`` while it has not ended. Raises ``Unavailable`` when it ended without a result."""
 
 
 def stage_by(status: str, *, waiting: frozenset[str], running: frozenset[str], done: frozenset[str]) -> Stage:

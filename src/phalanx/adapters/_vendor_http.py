@@ -7,23 +7,27 @@ says and a bounded number of times; one that starts a job is sent once.
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
 
 from phalanx import __version__
 from phalanx.adapters._calls import read_within
 from phalanx.adapters._limits import MAX_VENDOR_ANSWER_BYTES, MAX_VENDOR_ASKS, VENDOR_PAUSE_MOST_S, VENDOR_TIMEOUT_S
-from phalanx.core import Clock, InvalidInput, NotFound, Offload, Overloaded, Unavailable
+from phalanx.core import NS_PER_S, Clock, InvalidInput, NotFound, Offload, Overloaded, Unavailable
 
 if TYPE_CHECKING:
     import urllib3
 
-_REFUSED = {401, 403}
+_REFUSED, _FORBIDDEN = {401, 403}, 403
 _BUSY = {429, 500, 502, 503, 504}
 # Who stands between says so, and does not know what became of the question.
 _GATEWAYS = {502, 504}
 _FIRST_PAUSE_S = 0.5
+_THIS_MACHINE = {"127.0.0.1", "::1", "localhost"}
+_FORM = "application/x-www-form-urlencoded"
 
 
 class Refused(Unavailable):
@@ -32,6 +36,10 @@ class Refused(Unavailable):
     def __init__(self, what: str, why: str = "") -> None:
         told = f"it refuses the credentials{f', or what they ask for: {why}' if why else ''}"
         super().__init__(what, told, hint="see devices.options and the provider's variables")
+
+
+class Forbidden(Refused):
+    """It knows who asks, and does not let them: signing in again changes nothing."""
 
 
 class Unanswered(Unavailable):
@@ -46,24 +54,30 @@ class _Reply:
 
 
 class VendorHttp:
-    """Questions to one vendor at ``base``. ``what`` names it in errors."""
+    """Questions to one vendor at ``base``. ``what`` names it in errors; ``explain`` reads why out of a refusal."""
 
-    def __init__(self, what: str, base: str, clock: Clock, offload: Offload) -> None:
-        if not base.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+    def __init__(
+        self, what: str, base: str, clock: Clock, offload: Offload, *, explain: Callable[[bytes], str] | None = None
+    ) -> None:
+        if not is_private(base):
             raise InvalidInput("devices.options", f"{base} is not https: credentials would travel in the clear")
         self._what, self._base = what, base.rstrip("/")
-        self._clock, self._offload = clock, offload
+        self._clock, self._offload, self._explain = clock, offload, explain or said_plainly
         self._pool: urllib3.PoolManager | None = None
 
     async def ask(
-        self, method: str, path: str, *, headers: Mapping[str, str], body: object = None, once: bool = False
-    ) -> Any:
-        """The decoded answer. ``once``: never sent a second time, whatever comes back.
+        self, method: str, path: str, *, headers: Mapping[str, str], body: object = None, once: bool = False,
+        form: Mapping[str, str] | None = None,
+    ) -> Any:  # fmt: skip
+        """The decoded answer. ``once``: never sent a second time, whatever comes back. ``form`` is sent instead of a
+        ``body`` in JSON.
 
         Raises ``Refused``, ``NotFound``, ``InvalidInput`` for what the vendor finds wrong, ``Overloaded`` while it is
         busy, ``Unanswered`` for what was sent and got no answer, and ``Unavailable`` otherwise.
         """
         sent = None if body is None else json.dumps(body).encode()
+        if form is not None:
+            sent, headers = urlencode(form).encode(), {**headers, "Content-Type": _FORM}
         pause_s = _FIRST_PAUSE_S
         for attempt in range(1, MAX_VENDOR_ASKS + 1):
             try:
@@ -96,9 +110,9 @@ class VendorHttp:
             raise Unavailable(self._what, "it answers with something that is no JSON") from error
 
     def _error(self, reply: _Reply, path: str) -> Exception:
-        text = reply.body.decode(errors="replace").strip().replace("\n", " ")[:300]
+        text = self._explain(reply.body)
         if reply.status in _REFUSED:
-            return Refused(self._what, text if reply.status == 403 else "")
+            return Forbidden(self._what, text) if reply.status == _FORBIDDEN else Refused(self._what)
         if reply.status == 404:
             return NotFound(self._what, path)
         if reply.status == 429:
@@ -115,7 +129,7 @@ class VendorHttp:
             self._pool = urllib3.PoolManager(retries=False, maxsize=4)
         headers = {"User-Agent": f"phalanx/{__version__}", "Accept": "application/json", **headers}
         if body is not None:
-            headers |= {"Content-Type": "application/json"}
+            headers = {"Content-Type": "application/json", **headers}
         end_ns = time.monotonic_ns() + int(VENDOR_TIMEOUT_S * 1e9)
         try:
             answer = self._pool.request(
@@ -130,7 +144,9 @@ class VendorHttp:
             raise Unavailable(self._what, _told(error)) from error
         except (urllib3.exceptions.HTTPError, Unavailable) as error:
             raise Unanswered(self._what, _told(error)) from error
-        return _Reply(answer.status, content, _seconds(answer.headers.get("Retry-After", "")))
+        return _Reply(
+            answer.status, content, _seconds(answer.headers.get("Retry-After", ""), self._clock.wall_ns() / NS_PER_S)
+        )
 
 
 def _unsent() -> "tuple[type[urllib3.exceptions.HTTPError], ...]":
@@ -149,5 +165,22 @@ def _told(error: Exception) -> str:
     return str(error).rpartition(": ")[2] or type(error).__name__
 
 
-def _seconds(text: str) -> float | None:
-    return float(text) if text.strip().isdecimal() else None
+def is_private(url: str) -> bool:
+    """Whether nobody on the way reads what is sent there."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _THIS_MACHINE)
+
+
+def said_plainly(body: bytes) -> str:
+    """The beginning of an answer, on one line."""
+    return body.decode(errors="replace").strip().replace("\n", " ")[:300]
+
+
+def _seconds(text: str, now_s: float) -> float | None:
+    """How long ``Retry-After`` says: in seconds, or until when."""
+    if text.strip().isdecimal():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now_s)
+    except ValueError:
+        return None

@@ -62,7 +62,7 @@ def list_devices(here: bool, provider: str, client: NodeClient, as_json: bool) -
         ("readout", lambda row: _percent(row["readout_error"])),
         ("T1 µs", lambda row: _us(row["t1_ns"])),
         ("T2 µs", lambda row: _us(row["t2_ns"])),
-        ("waiting", lambda row: "" if row["queue"]["depth"] is None else str(row["queue"]["depth"])),
+        ("waiting", lambda row: _waiting(row["queue"])),
         ("price", lambda row: row["price"]["shape"]),
     ]
     none = f"there is none of a provider {provider!r}" if provider else "there is none"
@@ -93,7 +93,9 @@ def show(device: str, plot: Path | None, client: NodeClient, as_json: bool) -> N
         ("1q error", lambda row: _percent(row["one_qubit_error"])),
         ("readout", lambda row: _percent(row["readout_error"])),
     ]
-    print_table("Qubits", detail["qubits"], columns, empty="")
+    # A machine of which nothing is told qubit by qubit needs no page of empty rows.
+    if any(text(row) for row in detail["qubits"] for _, text in columns[1:]):
+        print_table("Qubits", detail["qubits"], columns, empty="")
 
 
 @devices.command("watch")
@@ -344,12 +346,21 @@ def _print_head(detail: dict[str, Any]) -> None:
     if detail["analog"]:
         told = [f"{name} {value:g}" for name, value in detail["analog"].items() if value]
         click.echo(f"allows       {', '.join(told)} (µm, µs, rad/µs)")
+    if _waiting(device["queue"]):
+        click.echo(f"waiting      {_waiting(device['queue'])}")
     price = device["price"]
     click.echo(f"price        {price['shape']} in {price['currency']}, {price['source']}")
 
 
 def _status(row: Any) -> str:
     return ", ".join(filter(None, (row["status"], row["kept_away"])))
+
+
+def _waiting(queue: Any) -> str:
+    """Jobs that wait at a device, else how long one does."""
+    if queue["depth"] is not None:
+        return str(queue["depth"])
+    return "" if queue["wait_ns_p50"] is None else f"{queue['wait_ns_p50'] / 1e9:,.0f} s"
 
 
 def _calibrated(row: Any) -> str:

@@ -51,7 +51,7 @@ _EXTRAS = {
     "braket": ("braket", "amazon-braket-sdk", "circuits of Braket"),
     "pennylane": ("pennylane", "pennylane", "circuits of PennyLane, and the simulator `simulators.lightning`"),
     "annealing": ("dwave.samplers", "dwave-samplers", "annealing on the topology of a D-Wave machine"),
-    "pasqal": ("pulser", "pulser-core", "emulation of neutral atoms, pulse by pulse"),
+    "pasqal": ("pulser", "pulser-core", "real machines of Pasqal, and gates on neutral atoms pulse by pulse"),
     "qir": ("pyqir", "pyqir", "circuits in QIR bitcode"),
     "qsharp": ("qdk", "qdk", "programs in Q#"),
     "qrmi": ("qrmi", "qrmi", "resources that a scheduler hands out through QRMI"),

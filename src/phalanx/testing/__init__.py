@@ -50,6 +50,7 @@ from phalanx.testing._sources import WORLD_START_NS, InlineOffload, SimClock, Si
 from phalanx.testing._store import SimStore
 from phalanx.testing._trace import Trace, TraceEntry
 from phalanx.testing._vendor_iqm import IqmApi
+from phalanx.testing._vendor_pasqal import PASQAL_PROJECT, PasqalApi, pasqal_specs
 from phalanx.testing._vendors import IonqApi, QuantinuumApi
 from phalanx.testing._work_line import WorkFaults, WorkQueue
 from phalanx.testing._world import SimNode, SimWorld
@@ -78,6 +79,8 @@ __all__ = [
     "MemoryWrapper",
     "NetworkFaults",
     "NotSimulated",
+    "PASQAL_PROJECT",
+    "PasqalApi",
     "PowerLost",
     "QuantinuumApi",
     "SimCalls",
@@ -110,6 +113,7 @@ __all__ = [
     "judged_in",
     "line_of_three",
     "new_loop",
+    "pasqal_specs",
     "run_seeds",
     "run_with_store",
     "running_jobs",

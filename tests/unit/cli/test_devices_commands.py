@@ -11,7 +11,7 @@ from phalanx.cli._devices import devices
 from phalanx.cli._devices_jobs import print_job
 from phalanx.cli._manager import manager
 from phalanx.core import InvalidInput, encode_json
-from phalanx.devices import Program, device_view
+from phalanx.devices import Program, QueueState, device_detail, device_view
 from phalanx.testing import line_of_three
 
 ATOMS = '{"atoms_um": [[0,0],[5.5,0]], "amplitude": [[0,0],[1,12],[2,0]], "detuning": [[0,-20],[2,20]]}'
@@ -114,3 +114,16 @@ def test_a_device_that_work_is_kept_away_from_says_so(monkeypatch):
     listed = CliRunner().invoke(devices, ["list", "--token", "none"], catch_exceptions=False).output
     assert "online, paused after failures" in listed
     assert listed.count("paused") == 1
+
+
+def test_a_machine_says_how_long_work_waits_and_shows_no_rows_that_say_nothing(monkeypatch):
+    queue = QueueState(wait_ns_p50=1_800 * 10**9)
+    known = json.loads(encode_json(device_detail(line_of_three("a.one", 0.01, queue=queue), 1)))
+    monkeypatch.setattr(NodeClient, "get", lambda *_, **__: known)
+    shown = CliRunner().invoke(devices, ["show", "a.one", "--token", "none"], catch_exceptions=False).output
+    assert "waiting      1,800 s" in shown
+    assert "Qubits" in shown
+    for row in known["qubits"]:
+        row.update(dict.fromkeys(row.keys() - {"qubit", "faulty"}))
+    shown = CliRunner().invoke(devices, ["show", "a.one", "--token", "none"], catch_exceptions=False).output
+    assert "Qubits" not in shown
