@@ -70,6 +70,8 @@ class Directory(msgspec.Struct, array_like=True):
 _read_directory = msgspec.msgpack.Decoder(Directory).decode
 _read_origins = msgspec.msgpack.Decoder(tuple[OriginEntry, ...]).decode
 
+# What unpacked a block and waits for the next: as many as threads unpacked at once.
+_idle_unpackers: list[zstandard.ZstdDecompressor] = []
 PACK_ERRORS = (zstandard.ZstdError, msgspec.DecodeError, ValueError, IndexError)
 
 
@@ -151,7 +153,15 @@ def packed(data: bytes) -> bytes:
 
 def unpacked(data: bytes) -> bytes:
     """Raises one of ``PACK_ERRORS``."""
-    return zstandard.decompress(data)
+    # Making what unpacks costs a quarter of the time of a small block; one unpacks one block at a time.
+    try:
+        unpacker = _idle_unpackers.pop()
+    except IndexError:
+        unpacker = zstandard.ZstdDecompressor()
+    try:
+        return unpacker.decompress(data)
+    finally:
+        _idle_unpackers.append(unpacker)
 
 
 def _shuffled(numbers: npt.NDArray[Any]) -> bytes:
@@ -162,8 +172,9 @@ def _shuffled(numbers: npt.NDArray[Any]) -> bytes:
 def unshuffled(data: bytes, kind: npt.DTypeLike) -> npt.NDArray[Any]:
     width = np.dtype(kind).itemsize
     lines = np.frombuffer(data, np.uint8).reshape(width, -1)
-    numbers: npt.NDArray[Any] = lines[0].astype(kind)
+    numbers: npt.NDArray[Any] = lines[0].astype(kind, copy=False)
     for place in range(1, width):
-        # Whole lines at a time: four times as fast as turning the table.
-        numbers |= lines[place].astype(kind) << (8 * place)
+        # Whole lines at a time: four times as fast as turning the table. Small numbers have none of the high ones.
+        if lines[place].any():
+            numbers |= lines[place].astype(kind) << (8 * place)
     return numbers

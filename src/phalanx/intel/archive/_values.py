@@ -49,12 +49,19 @@ class Values:
         return len(self._edges) - 1
 
     @cached_property
+    def _beyond(self) -> npt.NDArray[np.int64]:
+        """Where bytes are that are no ASCII letter: separators, and mostly nothing else."""
+        return np.flatnonzero(np.frombuffer(self.blob, np.uint8) >= 0x80).astype(np.int64, copy=False)
+
+    @cached_property
     def _edges(self) -> npt.NDArray[np.int64]:
-        return np.flatnonzero(np.frombuffer(self.blob, np.uint8) == 0xFF).astype(np.int64)
+        beyond = self._beyond
+        edges = beyond[np.frombuffer(self.blob, np.uint8)[beyond] == 0xFF]
+        return beyond if len(edges) == len(beyond) else edges
 
     @cached_property
     def _is_ascii(self) -> bool:
-        return int(np.count_nonzero(np.frombuffer(self.blob, np.uint8) >= 0x80)) == len(self) + 1
+        return len(self._beyond) == len(self._edges)
 
     @cached_property
     def lowered(self) -> bytes:
@@ -62,8 +69,8 @@ class Values:
         if self._is_ascii:
             return self.blob.lower()
         # Few values have letters beyond ASCII: those are made anew one by one, and put in place of what they were.
-        text, edges, plain = np.frombuffer(self.blob, np.uint8), self._edges, self.blob.lower()
-        beyond = np.flatnonzero((text >= 0x80) & (text != 0xFF))
+        edges, plain = self._edges, self.blob.lower()
+        beyond = self._beyond[np.frombuffer(self.blob, np.uint8)[self._beyond] != 0xFF]
         parts, done = [], 0
         for number in np.unique(np.searchsorted(edges, beyond) - 1).tolist():
             start, end = int(edges[number]) + 1, int(edges[number + 1])
