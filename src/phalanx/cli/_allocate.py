@@ -47,7 +47,7 @@ def explain(
     file: IO[str], policy: str, shots: int, fidelity: float, within_s: float, budget: float, regions: tuple[str, ...],
     results: str | None, k: int, show_all: bool, on_node: bool, client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
-    """Place the circuit in FILE: over the published calibrations of IBM devices, or over a node's own.
+    """Place the circuit in FILE: over devices as their calibrations were published, or over a node's own.
 
     A compiled shortlist scores every device; policies that look at layouts lay the circuit out on the best few.
     """
@@ -211,7 +211,7 @@ def _here(text: str, policy: str, k: int, asked: dict[str, Any]) -> dict[str, An
 
     circuit: Circuit = read(text)
     wanted = allocation.requirement_of(features(circuit), **asked)
-    ensure_kernels(("allocation",))
+    ensure_kernels(("allocation", "mapping", "simulators"))
     allocation.warm_decisions()
     found = allocation.explain(circuit, wanted, allocation.published_devices(), policy=policy, k=k)
     told: dict[str, Any] = msgspec.json.decode(encode_json(found))

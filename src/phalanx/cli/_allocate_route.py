@@ -62,7 +62,7 @@ def _routed(text: str, shots: int, wanted: dict[str, Any]) -> Any:
 
     aims = Aims(**wanted)
     circuit = read(text)
-    ensure_kernels(("allocation",))
+    ensure_kernels(("allocation", "mapping", "simulators"))
     warm_decisions()
     return msgspec.json.decode(encode_json(Router().route(circuit, shots, aims, brought_models())))
 

@@ -63,7 +63,7 @@ def list_devices(here: bool, provider: str, client: NodeClient, as_json: bool) -
         ("T1 µs", lambda row: _us(row["t1_ns"])),
         ("T2 µs", lambda row: _us(row["t2_ns"])),
         ("waiting", lambda row: _waiting(row["queue"])),
-        ("price", lambda row: row["price"]["shape"]),
+        ("price", lambda row: _shape(row["price"])),
     ]
     none = f"there is none of a provider {provider!r}" if provider else "there is none"
     print_table("Devices", rows, columns, empty=none)
@@ -349,7 +349,12 @@ def _print_head(detail: dict[str, Any]) -> None:
     if _waiting(device["queue"]):
         click.echo(f"waiting      {_waiting(device['queue'])}")
     price = device["price"]
-    click.echo(f"price        {price['shape']} in {price['currency']}, {price['source']}")
+    click.echo(f"price        {_shape(price)} in {price['currency']}, {price['source']}")
+
+
+def _shape(price: Any) -> str:
+    numbers = ("minimum", "fixed", "per_shot", "per_one", "per_two", "per_measured", "per_second", "per_month")
+    return str(price["shape"]) if any(price[one] for one in numbers) else "free"
 
 
 def _status(row: Any) -> str:

@@ -1,7 +1,7 @@
 """`phalanx reports`: chargeback, revenue of devices, and service levels."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -10,23 +10,26 @@ from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table
 
 _DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+_DAYS = 30
 
 
 @click.group(cls=Group, short_help="Who used what, what devices earned, and whether promises were kept.")
 def reports() -> None:
     """Who used what and what it cost, what each device earned, and whether promises were kept.
 
-    A report is of jobs that were submitted from one moment to before another, in UTC.
+    A report is of jobs that were submitted from one moment to before another, in UTC: of the last 30 days
+    unless you say otherwise.
     """
 
 
 def _span(command: Callable[..., None]) -> Callable[..., None]:
     """Options that every report takes."""
     csv_option = click.option("--csv", "as_csv", is_flag=True, help="Print lines for a spreadsheet.")
-    to_option = click.option("--to", "until", type=click.DateTime(_DATES), required=True, help="Jobs before then.")
+    to_option = click.option("--to", "until", type=click.DateTime(_DATES), help="Jobs before then; otherwise now.")
     from_option = click.option(
-        "--from", "since", type=click.DateTime(_DATES), required=True, help="Jobs submitted from then on."
-    )
+        "--from", "since", type=click.DateTime(_DATES),
+        help=f"Jobs submitted from then on; otherwise from {_DAYS} days before.",
+    )  # fmt: skip
     return from_option(to_option(client_options(csv_option(json_option(command)))))
 
 
@@ -116,19 +119,32 @@ def _error(row: Any, way: str) -> str:
 
 
 def _report(
-    client: NodeClient, name: str, columns: list[Column], params: dict[str, Any], *, since: datetime, until: datetime,
-    as_csv: bool, as_json: bool,
+    client: NodeClient, name: str, columns: list[Column], params: dict[str, Any], *, since: datetime | None,
+    until: datetime | None, as_csv: bool, as_json: bool,
 ) -> None:  # fmt: skip
     if as_csv and as_json:
         raise click.UsageError("--csv or --json, not both")
-    span = {"from": since.isoformat(), "to": until.isoformat()}
+    end = until or _now()
+    start = since or end - timedelta(days=_DAYS)
+    span = {"from": start.isoformat(), "to": end.isoformat()}
     rows = client.get(f"/v1/reports/{name}", **span, **params)["items"]
     if as_json:
         print_json(rows)
     elif as_csv:
         _print_csv(name, rows)
     else:
-        print_table(name.capitalize(), rows, columns, empty="no job was submitted in that time")
+        title = f"{name.capitalize()}, {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+        print_table(
+            title, rows, columns, empty=f"no job was submitted from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+        )
+
+
+def _now() -> datetime:
+    """The next whole second, so that what was submitted just now is in it. Without a zone, as the others: UTC."""
+    from phalanx.adapters import SystemClock
+    from phalanx.core import NS_PER_S
+
+    return datetime.fromtimestamp(SystemClock().wall_ns() // NS_PER_S + 1, tz=UTC).replace(tzinfo=None)
 
 
 def _print_csv(name: str, rows: list[dict[str, Any]]) -> None:

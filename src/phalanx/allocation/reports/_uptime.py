@@ -41,11 +41,18 @@ class Uptime:
             await self._clock.sleep(UPTIME_EVERY_S)
 
     async def spans(self) -> list[Span]:
-        """Of all nodes on this store, oldest first; of a time in which several were up there are several."""
+        """Of all nodes on this store, oldest first; of a time in which several were up there are several.
+
+        A stretch whose next beat is not overdue reaches until now.
+        """
         found: list[Span] = []
+        now_ns = self._clock.wall_ns()
         after = ""
         while rows := await self._store.scan(UPTIME, DEFAULT_TENANT, after=after):
-            found += [msgspec.json.decode(row.value, type=Span) for row in rows]
+            for row in rows:
+                span = msgspec.json.decode(row.value, type=Span)
+                still_up = 0 <= now_ns - span.end_ns <= UPTIME_GAP_S * NS_PER_S
+                found.append(Span(span.start_ns, now_ns) if still_up else span)
             after = rows[-1].key
         return sorted(found, key=lambda one: (one.start_ns, one.end_ns))
 

@@ -156,3 +156,22 @@ def test_a_node_that_was_away_shows_as_a_gap():
         assert 0.3 < availability([first, second], first.start_ns, now) < 0.4
 
     SimWorld(3).run(main)
+
+
+def test_a_node_that_has_just_begun_is_up_until_its_next_beat_is_overdue():
+    async def main(world):
+        node = world.node("n")
+
+        async def program(_):
+            await Uptime(world.store("n"), world.clock, "n").run()
+
+        node.start(program)
+        await world.clock.sleep(20)
+        uptime = Uptime(world.store("n"), world.clock, "n")
+        begun = (await uptime.spans())[0].start_ns
+        assert availability(await uptime.spans(), begun, world.clock.wall_ns()) == 1.0
+        await node.crash()
+        await world.clock.sleep(980)
+        assert availability(await uptime.spans(), begun, world.clock.wall_ns()) < 0.1
+
+    SimWorld(3).run(main)
