@@ -61,13 +61,13 @@ from phalanx.adapters._postgres_store import PostgresStore
 from phalanx.adapters._processes import ProcessOffload
 from phalanx.adapters._provider_braket import braket_provider
 from phalanx.adapters._provider_dwave import dwave_provider, pegasus_snapshot
-from phalanx.adapters._provider_emulated import quandela_provider
 from phalanx.adapters._provider_google import google_provider
 from phalanx.adapters._provider_ibm import ibm_provider
 from phalanx.adapters._provider_ionq import ionq_provider
 from phalanx.adapters._provider_iqm import iqm_provider
 from phalanx.adapters._provider_pasqal import pasqal_provider
 from phalanx.adapters._provider_qrmi import OfferedResource, qrmi_provider, state_name
+from phalanx.adapters._provider_quandela import quandela_provider
 from phalanx.adapters._provider_quantinuum import quantinuum_provider
 from phalanx.adapters._provider_secrets import provider_secret
 from phalanx.adapters._provider_simulators import simulators_provider

@@ -125,7 +125,7 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A circuit to run, or a program. ``circuit`` is text in ``language`` (empty: what it looks like): OpenQASM 3 or 2.
 
     ``program`` is JSON for a machine without gates: an analog program (our own, a Pulser sequence, a Braket AHS
-    program), an Ising problem, or a QUBO.
+    program), an Ising problem, a QUBO, or a photonic program.
 
     ``device`` empty: the node's policy chooses, among those whose results are of ``origin`` and that meet the other
     wishes: zeros ask for nothing, ``within_s`` is from now. ``degrade``: a classical simulator will do where no device

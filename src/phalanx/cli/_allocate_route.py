@@ -56,7 +56,7 @@ def _routed(text: str, shots: int, wanted: dict[str, Any]) -> Any:
 
     from phalanx.allocation import warm_decisions
     from phalanx.allocation.routing import Aims, Router
-    from phalanx.cli._devices import brought_models
+    from phalanx.cli._brought import brought_models
     from phalanx.core import encode_json
     from phalanx.quantum.circuits import read
 

@@ -4,22 +4,21 @@ import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import click
 
+from phalanx.cli._brought import brought_models
 from phalanx.cli._circuits import in_qir
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._devices_jobs import print_job, state_of, until_ended
+from phalanx.cli._devices_run import run_here
 from phalanx.cli._files import read_file, write_file
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 from phalanx.cli._workers import watch_worker, workers
 from phalanx.core import InvalidInput
-
-if TYPE_CHECKING:
-    from phalanx.devices import DeviceModel
 
 _LOOK_EVERY_S = 0.2
 # The first is what is drawn unless another is asked for.
@@ -37,6 +36,7 @@ def devices() -> None:
 
 
 devices.add_command(workers)
+devices.add_command(run_here)
 
 
 @devices.command("list")
@@ -183,7 +183,8 @@ def submit(
     """Submit FILE as a job. It survives a restart of the node.
 
     FILE is a circuit (OpenQASM 3 or 2, QIR, Q#), or JSON for a machine without gates: an analog program for neutral
-    atoms (our own form, a sequence of Pulser, an AHS program of Braket), or an Ising problem or QUBO for an annealer.
+    atoms (our own form, a sequence of Pulser, an AHS program of Braket), an Ising problem or QUBO for an annealer, or
+    a photonic program.
     """
     content, told = in_qir(file, read_file(file), language or None)
     try:
@@ -303,22 +304,6 @@ def prices(as_json: bool) -> None:
     print_table("Price lists", rows, columns, empty="")
 
 
-def brought_models() -> "list[DeviceModel]":
-    """The devices of the plug-ins of this installation. Builds no node: that takes longer."""
-    from importlib.metadata import entry_points
-
-    from phalanx.adapters import SystemClock, ThreadOffload
-    from phalanx.devices import Backend, Fleet, ProviderContext
-
-    context, found = ProviderContext(ThreadOffload(1), SystemClock()), list[Backend]()
-    for entry in sorted(entry_points(group="phalanx.devices"), key=lambda one: one.name):
-        try:
-            found += entry.load()(context).backends()
-        except Exception as error:  # noqa: BLE001 - a third party's code may fail in any way, and people are told
-            click.echo(f"provider {entry.name} is left out: {error}", err=True)
-    return Fleet(found).devices()
-
-
 def _brought() -> list[dict[str, Any]]:
     """The same as the API would list them."""
     from phalanx.core import encode_json
@@ -348,6 +333,11 @@ def _print_head(detail: dict[str, Any]) -> None:
         click.echo(f"allows       {', '.join(told)} (µm, µs, rad/µs)")
     if _waiting(device["queue"]):
         click.echo(f"waiting      {_waiting(device['queue'])}")
+    if light := detail["photonic"]:
+        do = "click" if light["threshold"] else "count"
+        click.echo(f"photons      up to {light['photons']} in {light['modes']} modes, whose detectors {do}")
+        figures = ("transmittance", "indistinguishability", "g2", "brightness")
+        click.echo(f"their light  {', '.join(f'{name} {light[name]:g}' for name in figures)}; {light['source']}")
     price = device["price"]
     click.echo(f"price        {_shape(price)} in {price['currency']}, {price['source']}")
 

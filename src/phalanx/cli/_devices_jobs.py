@@ -1,7 +1,7 @@
 """One job on a device: staying with it until it ends, and showing it with what its outcomes cost."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -36,11 +36,21 @@ def print_job(client: NodeClient, job: dict[str, Any], as_json: bool) -> None:
     made = job["provenance"]
     if made is None:
         return
+    print_result(job, _c6(client, job))
+
+
+def print_result(job: Mapping[str, Any], c6: float | None) -> None:
+    """Outcomes, what they cost, and what is known of them classically; ``c6`` is of an analog program's machine."""
+    made = job["provenance"]
     dated = made.get("calibrated_at_ns")
     since = f", calibration of {time_of('calibrated_at_ns')(made)[:10]}" if dated else ""
     click.echo(f"result       {made['origin']}{since}, {job['shots']} shots, seed {job['seed']}")
+    program = job.get("program") or {}
+    if program.get("kind") == "photonic":
+        print_photons(program["text"], job["counts"], job["shots"], made.get("baselines", ()))
+        return
     outcomes = sorted(job["counts"].items(), key=lambda one: (-one[1], one[0]))
-    costs = _costs(client, job, [bits for bits, _ in outcomes])
+    costs = _costs(program, [bits for bits, _ in outcomes], c6)
     for bits, n in outcomes[:_SHOWN_OUTCOMES]:
         click.echo(f"  {bits}  {n}" + (f"  energy {costs[bits]:.6g}" if costs else ""))
     if len(outcomes) > _SHOWN_OUTCOMES:
@@ -54,6 +64,22 @@ def print_job(client: NodeClient, job: dict[str, Any], as_json: bool) -> None:
             f"classically  {beside['value']:.6g} is the lowest: {beside['method']}, {beside['cost']:,} "
             f"{beside['cost_unit']}"
         )
+
+
+def print_photons(text: str, counts: Mapping[str, int], shots: int, baselines: Iterable[Mapping[str, Any]]) -> None:
+    """What is left of the shots, the outcomes with what they spell, and what is known of the first one classically."""
+    from phalanx.quantum.photonic import read_photonic
+
+    program, kept = read_photonic(text), sum(counts.values())
+    click.echo(f"kept         {kept:,} of {shots:,} shots ({kept / shots:.3g})" + ("" if kept else ": no outcome"))
+    outcomes = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    for outcome, n in outcomes[:_SHOWN_OUTCOMES]:
+        spelt = f"  bits {program.bits(outcome)}" if program.rails else ""
+        click.echo(f"  {outcome}  {n}  {n / kept:.4f}{spelt}")
+    if len(outcomes) > _SHOWN_OUTCOMES:
+        click.echo(f"  and {len(outcomes) - _SHOWN_OUTCOMES} more outcomes: --json")
+    for beside in baselines:
+        click.echo(f"classically  {beside['value']:.4f} is the {beside['method']}")
 
 
 def state_of(row: Mapping[str, Any]) -> str:
@@ -78,16 +104,23 @@ def _print_treatment(treated: dict[str, Any] | None) -> None:
         click.echo(f"fidelity     {treated['fidelity']:.4f}, without it {treated['plain_fidelity']:.4f}")
 
 
-def _costs(client: NodeClient, job: dict[str, Any], outcomes: list[str]) -> dict[str, float]:
-    """What each outcome costs; nothing for a circuit."""
-    if job.get("program") is None:
+def _c6(client: NodeClient, job: Mapping[str, Any]) -> float | None:
+    """Of the machine that ran an analog program; none where there is none, or it says none."""
+    from phalanx.devices import Program, ProgramKind
+
+    if job.get("program") is None or Program.read(job["program"]["text"]).kind is not ProgramKind.ANALOG:
+        return None
+    analog = client.get(f"/v1/devices/{quote(job['provenance']['device'], safe='')}")["analog"]
+    return None if analog is None else float(analog["c6"])
+
+
+def _costs(program: Mapping[str, Any], outcomes: list[str], c6: float | None) -> dict[str, float]:
+    """What each outcome costs; nothing for a circuit, or where the machine is not known."""
+    if not program:
         return {}
     from phalanx.devices import Program, ProgramKind, energies
 
-    program, c6 = Program.read(job["program"]["text"]), 0.0
-    if program.kind is ProgramKind.ANALOG:
-        limits = client.get(f"/v1/devices/{quote(job['provenance']['device'], safe='')}")["analog"]
-        if limits is None:
-            return {}
-        c6 = limits["c6"]
-    return dict(zip(outcomes, energies(program, outcomes, c6), strict=True))
+    found = Program.read(program["text"])
+    if found.kind is ProgramKind.ANALOG and c6 is None:
+        return {}
+    return dict(zip(outcomes, energies(found, outcomes, c6 or 0.0), strict=True))

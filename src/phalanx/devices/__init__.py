@@ -3,8 +3,9 @@
 A provider is a plug-in of the group ``phalanx.devices``: a callable that takes a ``ProviderContext`` and
 returns a ``Provider``. ``phalanx.testing.contracts`` holds the suite that every backend must pass.
 
-Limits: the built-in ``local.statevector`` is an ideal simulator of up to 22 qubits (64 MiB of amplitudes); the other
-simulators of this process run what names them. Emulation leaves crosstalk and drift out.
+Limits: the built-in ``local.statevector`` is an ideal simulator of up to 22 qubits (64 MiB of amplitudes), and
+``local.photons`` one of photonic programs; the other simulators of this process run what names them. Emulation leaves
+crosstalk and drift out.
 
 Errors::
 
@@ -72,6 +73,8 @@ from phalanx.devices._model import (
     ideal_device,
 )
 from phalanx.devices._noise import noise_of
+from phalanx.devices._photonic import PhotonicLimits
+from phalanx.devices._photons import EmulatedPhotons, Photons
 from phalanx.devices._plots import history_svg, topology_svg
 from phalanx.devices._prices import (
     FREE,
@@ -89,6 +92,7 @@ from phalanx.devices._programs import (
     EXACT,
     AnalogBackend,
     EmulatedAtoms,
+    PhotonicBackend,
     Program,
     ProgramKind,
     QueuedAnalog,
@@ -121,6 +125,7 @@ from phalanx.devices._views import (
     CouplerView,
     DeviceDetail,
     DeviceView,
+    PhotonicView,
     PriceView,
     QubitView,
     QueueView,
@@ -171,6 +176,7 @@ __all__ = [
     "Dues",
     "Emulated",
     "EmulatedAtoms",
+    "EmulatedPhotons",
     "ErrorKind",
     "Features",
     "FailurePoint",
@@ -199,6 +205,10 @@ __all__ = [
     "NoPurse",
     "Numbers",
     "Operation",
+    "PhotonicBackend",
+    "PhotonicLimits",
+    "PhotonicView",
+    "Photons",
     "Placement",
     "PriceModel",
     "PriceShape",

@@ -6,7 +6,7 @@ from phalanx.core import Unavailable
 
 
 class NoDeviceFits(Unavailable):
-    """No device can run the circuit. ``refusals`` says why, one line for each device considered."""
+    """No device can run the circuit. ``refusals`` says why, for each device, or for many that are alike."""
 
     code = "no-device-fits"
 

@@ -15,9 +15,11 @@ from phalanx.devices._backend import Backend
 from phalanx.devices._errors import NoDeviceFits
 from phalanx.devices._limits import MAX_BACKENDS
 from phalanx.devices._model import DeviceModel
-from phalanx.devices._programs import Program, ProgramKind, refusals
+from phalanx.devices._programs import Program, ProgramKind, refusals, unlike
 
 _NONE: Mapping[str, str] = MappingProxyType({})
+# So many that refuse for the same reason are all named.
+_ALL_NAMED = 3
 _DISTURBED = {Origin.SIMULATED: 0, Origin.EMULATED: 1, Origin.HARDWARE: 2}
 
 
@@ -88,21 +90,38 @@ class Fleet:
             name: without.get(name) or _program_refusal(b.device, program, shots, origin)
             for name, b in self._backends.items()
         }
-        what = "atoms" if program.kind is ProgramKind.ANALOG else "spins"
-        return self._placed(refused, f"{program.n_qubits} {_kind(origin)}{what} and {shots} shots at once")
+        wanted = f"{program.n_qubits} {_kind(origin)}{program.kind.width_in} and {shots} shots at once"
+        return self._placed(refused, wanted, in_modes=program.kind is ProgramKind.PHOTONIC)
 
-    def _placed(self, refused: Mapping[str, str], wanted: str) -> Placement:
+    def _placed(self, refused: Mapping[str, str], wanted: str, *, in_modes: bool = False) -> Placement:
         fitting = [b.device for name, b in self._backends.items() if not refused[name]]
         if not fitting:
-            raise NoDeviceFits(wanted, [f"{name} {refusal}" for name, refusal in refused.items()])
+            raise NoDeviceFits(wanted, _in_short(refused))
         chosen = min(fitting, key=lambda device: (_DISTURBED[device.origin], device.n_qubits, device.name))
         alike = sum(device.origin is chosen.origin for device in fitting)
-        reason = f"{chosen.name} has {chosen.n_qubits} qubits; {_among(alike, len(fitting))} fits {wanted}"
+        in_all = f"{chosen.n_qubits} qubits"
+        if in_modes and chosen.photonic is not None:
+            in_all = f"{chosen.photonic.modes} modes"
+        reason = f"{chosen.name} has {in_all}; {_among(alike, len(fitting))} fits {wanted}"
         return Placement(
             self._backends[chosen.name],
             reason,
             tuple(_candidate(device, refused[device.name], chosen, reason) for device in self.devices()),
         )
+
+
+def _in_short(refused: Mapping[str, str]) -> list[str]:
+    """Who refuses for a reason of its own comes first; who refuses for the same one is told together."""
+    alike: dict[str, list[str]] = {}
+    for name, refusal in refused.items():
+        alike.setdefault(refusal, []).append(name)
+    told = []
+    for refusal, names in sorted(alike.items(), key=lambda one: len(one[1])):
+        if len(names) > _ALL_NAMED:
+            told.append(f"{names[0]} {refusal}, and so it is with {len(names) - 1} others")
+        else:
+            told += [f"{name} {refusal}" for name in names]
+    return told
 
 
 def _candidate(device: DeviceModel, refusal: str, chosen: DeviceModel, reason: str) -> Candidate:
@@ -142,7 +161,7 @@ def _program_refusal(device: DeviceModel, program: Program, shots: int, origin: 
         return f"gives {device.origin.value} results, {origin.value} ones are asked for"
     if device.only_by_name:
         return "runs what names it, and nothing else"
-    return next((f"does not take it: {why}" for why in refusals(device, program, shots)), "")
+    return unlike(device, program) or next((f"does not take it: {why}" for why in refusals(device, program, shots)), "")
 
 
 def _kind(origin: Origin | None) -> str:

@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from phalanx.core import Circuit, Provenance, Record, Table
-from phalanx.devices._programs import Program
+from phalanx.devices._programs import Program, ProgramKind
 from phalanx.devices._treating import Treated, treatment_cost
 
 JOBS = Table("device_jobs", indexes=("state",), sealed=True)
@@ -117,8 +117,10 @@ class Job(Record, frozen=True, kw_only=True, tag="device-job"):
 
     @property
     def shots_given(self) -> int:
-        """Shots that came back, before what ``times`` says."""
-        return self.shots if self.observable else min(self.shots, sum(self.counts.values()))
+        """Shots that were done, before what ``times`` says. Of photons counts are only those that were kept."""
+        if self.observable or (self.program is not None and self.program.kind is ProgramKind.PHOTONIC):
+            return self.shots
+        return min(self.shots, sum(self.counts.values()))
 
     @property
     def times(self) -> int:

@@ -14,6 +14,7 @@ from phalanx.devices._limits import (
     MAX_TENSOR_QUBITS,
 )
 from phalanx.devices._model import DeviceModel, Features, ideal_device
+from phalanx.devices._photons import Photons, local_photons
 from phalanx.quantum import MAX_SHOTS, MAX_SIMULATED_QUBITS, ShotResult, TooWide, parse, simulate
 
 LOCAL_STATEVECTOR = ideal_device("local.statevector", MAX_SIMULATED_QUBITS, max_shots=MAX_SHOTS)
@@ -109,7 +110,7 @@ _SIMULATORS: tuple[tuple[str, str | None, int, str, Features], ...] = (
 
 
 class LocalProvider:
-    """What this process can run by itself: the statevector that circuits go to, and others that are named."""
+    """What this process can run by itself: the statevector that circuits go to, ideal photons, and others by name."""
 
     name = "local"
 
@@ -124,7 +125,8 @@ class LocalProvider:
             )
             for name, method, width, title, able in _SIMULATORS
         ]
-        self._backends: tuple[Backend, ...] = (LocalStatevector(context.offload), *others)
+        photons = Photons(local_photons(), context.offload)
+        self._backends: tuple[Backend, ...] = (LocalStatevector(context.offload), *others, photons)
 
     def backends(self) -> Sequence[Backend]:
         return self._backends

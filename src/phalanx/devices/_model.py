@@ -11,6 +11,7 @@ from phalanx.core import Origin
 from phalanx.devices._analog import AnalogLimits
 from phalanx.devices._calibration import Calibration, Numbers, calibration
 from phalanx.devices._limits import MAX_LISTED_COUPLINGS
+from phalanx.devices._photonic import PhotonicLimits
 from phalanx.devices._prices import FREE, PriceModel
 
 
@@ -111,7 +112,7 @@ class DeviceModel:
     pair couples; otherwise the couplers of ``calibration`` are the topology. ``windows`` empty: always. ``region``
     is where circuits and results go, for data residency; "local" is this machine. ``only_by_name``: work goes there
     when somebody names it, and the fleet never chooses it. ``analog`` is what it allows of analog programs, where it
-    takes any.
+    takes any, and ``photonic`` of photonic ones.
     """
 
     name: str
@@ -132,6 +133,7 @@ class DeviceModel:
     region: str = "local"
     only_by_name: bool = False
     analog: AnalogLimits | None = None
+    photonic: PhotonicLimits | None = None
 
     def __post_init__(self) -> None:
         assert self.name.startswith(f"{self.provider}."), self.name

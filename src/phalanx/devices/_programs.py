@@ -1,8 +1,9 @@
-"""What runs on machines without gates: analog programs on neutral atoms, Ising problems on annealers; as one value.
+"""What runs without gates: analog programs on neutral atoms, Ising problems on annealers, photons; as one value.
 
 A ``Program`` stands where a ``Circuit`` stands with other machines: canonical text, width, digest. Its energy is what
 an outcome costs: under the Hamiltonian at the end of an analog program, or of the Ising problem; the lowest that exists
-is found classically for small ones, and stands beside the result.
+is found classically for small ones, and stands beside the result. Outcomes of photons cost nothing: beside them stands
+how probable the one that came up most is, exactly and without interference.
 """
 
 from enum import StrEnum
@@ -18,8 +19,10 @@ from phalanx.devices._backend import Backend
 from phalanx.devices._emulated import provenance_of
 from phalanx.devices._limits import MAX_EMULATED_ATOMS, MAX_KEPT_SPINS, MAX_TRIED_ATOMS, MAX_TRIED_SPINS
 from phalanx.devices._model import DeviceModel
+from phalanx.devices._photonic import beyond_photonic, photons_beside, too_much_to_draw
 from phalanx.quantum import InvalidCircuit, ShotResult
 from phalanx.quantum.analog import AnalogProgram, drawn, lowest_energy, probabilities, read_program
+from phalanx.quantum.photonic import PhotonicProgram, read_photonic
 
 EXACT = "every outcome tried"
 
@@ -29,10 +32,16 @@ class ProgramKind(StrEnum):
 
     ANALOG = "analog"
     ISING = "ising"
+    PHOTONIC = "photonic"
+
+    @property
+    def width_in(self) -> str:
+        """What ``n_qubits`` counts."""
+        return {"analog": "atoms", "ising": "spins", "photonic": "modes"}[self.value]
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """``n_qubits`` are atoms or spins; ``text`` is canonical JSON, ``digest`` names it in provenance."""
+    """``n_qubits`` are atoms, spins or modes; ``text`` is canonical JSON, ``digest`` names it in provenance."""
 
     kind: ProgramKind
     text: str
@@ -41,13 +50,16 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, text: str | bytes) -> "Program":
-        """Out of JSON: our own, Pulser's or Braket's for atoms, fields and couplings or a QUBO for spins."""
+        """Out of JSON: our own, Pulser's or Braket's for atoms, fields and couplings or a QUBO for spins, ours for
+        photons."""
         try:
             names = msgspec.json.decode(text, type=dict[str, msgspec.Raw]).keys()
         except msgspec.MsgspecError as error:
             raise InvalidInput("program", f"is no object in JSON: {error}") from error
         if names & {"fields", "couplings", "qubo"}:
             return cls.of_ising(read_problem(text.encode() if isinstance(text, str) else text))
+        if names & {"modes", "photons"}:
+            return cls.of_photonic(read_photonic(text))
         return cls.of_analog(read_program(text))
 
     @classmethod
@@ -62,6 +74,10 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
             kind=ProgramKind.ISING, text=text, n_qubits=problem.n_spins, digest=read_problem(text.encode()).digest
         )
 
+    @classmethod
+    def of_photonic(cls, program: PhotonicProgram) -> "Program":
+        return cls(kind=ProgramKind.PHOTONIC, text=program.text, n_qubits=program.modes, digest=program.digest)
+
     @property
     def analog(self) -> AnalogProgram:
         assert self.kind is ProgramKind.ANALOG, self.kind
@@ -71,6 +87,11 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     def ising(self) -> IsingProblem:
         assert self.kind is ProgramKind.ISING, self.kind
         return read_problem(self.text.encode())
+
+    @property
+    def photonic(self) -> PhotonicProgram:
+        assert self.kind is ProgramKind.PHOTONIC, self.kind
+        return read_photonic(self.text)
 
 
 @runtime_checkable
@@ -90,6 +111,16 @@ class QueuedAnalog(AnalogBackend, Protocol):
     async def submit_program(self, program: AnalogProgram, /, *, shots: int, seed: int, key: str) -> str: ...
 
     async def collect_program(self, handle: str, program: AnalogProgram, /, *, shots: int, seed: int) -> ShotResult: ...
+
+
+@runtime_checkable
+class PhotonicBackend(Backend, Protocol):
+    """A backend that takes photonic programs. Contract (``PHOTONIC_CHECKS``): counts hold the shots that the conditions
+    of the program kept, so they add up to ``shots`` at most, and none may be left; provenance says ``shots``, of which
+    each is a run in which something was detected. Outcomes are text, what each mode showed: ``1,0,2``. What goes beyond
+    the machine raises before anything is spent; a simulator answers one seed with one result."""
+
+    async def interfere(self, program: PhotonicProgram, /, *, shots: int, seed: int) -> ShotResult: ...
 
 
 class EmulatedAtoms:
@@ -124,12 +155,27 @@ class EmulatedAtoms:
         )  # fmt: skip
 
 
+def unlike(device: DeviceModel, program: Program) -> str:
+    """Why it is no machine for such programs at all; empty when it is one."""
+    takes = {
+        ProgramKind.ANALOG: device.analog is not None, ProgramKind.PHOTONIC: device.photonic is not None,
+        ProgramKind.ISING: device.samples_ising,
+    }  # fmt: skip
+    if takes[program.kind]:
+        return ""
+    return "samples no Ising problems" if program.kind is ProgramKind.ISING else f"takes no {program.kind} programs"
+
+
 def refusals(device: DeviceModel, program: Program, shots: int) -> list[Exception]:
     """Why ``device`` does not take it, each as it would be raised; empty when it does."""
+    if why := unlike(device, program):
+        return [InvalidInput("device", f"{device.name} {why}")]
     found: list[Exception] = []
-    if program.kind is ProgramKind.ANALOG:
-        if device.analog is None:
-            return [InvalidInput("device", f"{device.name} takes no analog programs")]
+    if device.photonic is not None and program.kind is ProgramKind.PHOTONIC:
+        found += beyond_photonic(device.photonic, program.photonic, device.name)
+        if device.origin is not Origin.HARDWARE:
+            found += too_much_to_draw(program.photonic, shots)
+    elif device.analog is not None and program.kind is ProgramKind.ANALOG:
         asked = program.analog
         if program.n_qubits > device.n_qubits:
             found.append(LimitExceeded(f"atoms on {device.name}", maximum=device.n_qubits, seen=program.n_qubits))
@@ -137,8 +183,6 @@ def refusals(device: DeviceModel, program: Program, shots: int) -> list[Exceptio
             what = f"atoms that the emulation of {device.name} holds"
             found.append(LimitExceeded(what, maximum=MAX_EMULATED_ATOMS, seen=program.n_qubits))
         found += [InvalidInput(field, f"{why} on {device.name}") for field, why in beyond(device.analog, asked)]
-    elif not device.samples_ising:
-        return [InvalidInput("device", f"{device.name} samples no Ising problems")]
     else:
         if program.n_qubits > device.usable_qubits:
             found.append(LimitExceeded(f"spins on {device.name}", maximum=device.usable_qubits, seen=program.n_qubits))
@@ -158,11 +202,15 @@ def check_takes(device: DeviceModel, program: Program, shots: int) -> None:
 
 
 async def perform(backend: Backend, program: Program, *, shots: int, seed: int, offload: Offload) -> ShotResult:
-    """Run it there; where it is small, what is classically the best stands beside. Spins are 1 for +1, 0 for −1."""
+    """Run it there; where it is small, what is classically known stands beside. Spins are 1 for +1, 0 for −1."""
     if program.kind is ProgramKind.ANALOG:
         if not isinstance(backend, AnalogBackend):
             raise InvalidInput("device", f"{backend.device.name} takes no analog programs")
         result = await backend.evolve(program.analog, shots=shots, seed=seed)
+    elif program.kind is ProgramKind.PHOTONIC:
+        if not isinstance(backend, PhotonicBackend):
+            raise InvalidInput("device", f"{backend.device.name} takes no photonic programs")
+        result = await backend.interfere(program.photonic, shots=shots, seed=seed)
     else:
         if not isinstance(backend, Annealer):
             raise InvalidInput("device", f"{backend.device.name} samples no Ising problems")
@@ -173,12 +221,20 @@ async def perform(backend: Backend, program: Program, *, shots: int, seed: int, 
 
 
 async def with_best(device: DeviceModel, program: Program, result: ShotResult, offload: Offload) -> ShotResult:
-    """The result with the lowest energy beside it, where that is found by trying."""
-    beside = await offload.run(best_beside, device, program)
-    if beside is None:
+    """The result with what is classically known of it beside, where that is small enough."""
+    beside = await offload.run(known_beside, device, program, result.counts)
+    if not beside:
         return result
-    provenance = msgspec.structs.replace(result.provenance, baselines=(*result.provenance.baselines, beside))
+    provenance = msgspec.structs.replace(result.provenance, baselines=(*result.provenance.baselines, *beside))
     return ShotResult(result.counts, provenance, result.used_s)
+
+
+def known_beside(device: DeviceModel, program: Program, counts: dict[str, int]) -> tuple[Baseline, ...]:
+    """The lowest energy that exists; of photons how probable what came up most is, exactly and without interference."""
+    if program.kind is ProgramKind.PHOTONIC:
+        return photons_beside(device.photonic, program.photonic, counts) if device.photonic is not None else ()
+    best = best_beside(device, program)
+    return () if best is None else (best,)
 
 
 def energies(program: Program, outcomes: list[str], c6: float = 0.0) -> list[float]:

@@ -16,6 +16,7 @@ from phalanx.core import NS_PER_S, InvalidInput, Origin
 from phalanx.devices._analog import AnalogLimits
 from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Quality, calibration
 from phalanx.devices._model import DeviceModel, Features, Modality, Operation, SessionLimits, all_pairs
+from phalanx.devices._photonic import PhotonicLimits
 from phalanx.devices._prices import FREE, PriceModel, PriceShape
 
 _S, _US = 1e9, 1e3
@@ -89,8 +90,14 @@ def _published(entry: dict[str, Any]) -> PublishedDevice:
             limits=SessionLimits(max_shots=entry["max_shots"]), calibration=known, features=features,
             operations=tuple(Operation(name, width) for name, width in entry["operations"]),
             analog=AnalogLimits(**entry["analog"]) if "analog" in entry else None,
+            photonic=_photonic(entry["photonic"]) if "photonic" in entry else None,
         ),
     )  # fmt: skip
+
+
+def _photonic(entry: dict[str, Any]) -> PhotonicLimits:
+    figures = {name: value for name, value in entry.items() if name not in {"as_of", "source", "checked"}}
+    return PhotonicLimits(**figures, as_of_ns=_ns(entry["as_of"]), source=_sourced(entry))
 
 
 def _pairs(topology: str, n_qubits: int) -> np.ndarray:

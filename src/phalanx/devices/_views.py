@@ -8,6 +8,7 @@ import numpy as np
 from phalanx.devices._analog import AnalogLimits
 from phalanx.devices._calibration import Calibration
 from phalanx.devices._model import DeviceModel
+from phalanx.devices._photonic import PhotonicLimits
 
 
 class QueueView(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +90,21 @@ class CouplerView(msgspec.Struct, frozen=True, kw_only=True):
     two_qubit_ns: float | None
 
 
+class PhotonicView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a machine of photons allows, and what it does to them; its figures have a date and a source of their own."""
+
+    modes: int
+    photons: int
+    most_in_mode: int
+    threshold: bool
+    transmittance: float
+    indistinguishability: float
+    g2: float
+    brightness: float
+    as_of_ns: int
+    source: str
+
+
 class DeviceDetail(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is known of a device."""
 
@@ -98,6 +114,7 @@ class DeviceDetail(msgspec.Struct, frozen=True, kw_only=True):
     operations: tuple[tuple[str, int], ...]
     features: dict[str, bool]
     analog: dict[str, float | None] | None
+    photonic: PhotonicView | None
     limits: dict[str, float | None]
     windows: tuple[tuple[int, int, int], ...]
     error_kinds: dict[str, str]
@@ -138,6 +155,7 @@ def device_detail(device: DeviceModel, now_ns: int, *, kept_away: str = "") -> D
         operations=tuple((one.name, one.n_qubits) for one in device.operations),
         features={name: bool(getattr(features, name)) for name in features.__slots__},
         analog=_analog(device.analog),
+        photonic=_photonic(device.photonic),
         limits={name: getattr(limits, name) for name in limits.__slots__},
         windows=tuple((one.weekday, one.start_s, one.end_s) for one in device.windows),
         error_kinds={
@@ -156,6 +174,12 @@ def _analog(limits: AnalogLimits | None) -> dict[str, float | None] | None:
         return None
     given = {name: float(getattr(limits, name)) for name in limits.__slots__}
     return {name: value if math.isfinite(value) else None for name, value in given.items()}
+
+
+def _photonic(limits: PhotonicLimits | None) -> PhotonicView | None:
+    if limits is None:
+        return None
+    return PhotonicView(**{name: getattr(limits, name) for name in limits.__slots__})
 
 
 def _qubit(known: Calibration, at: int) -> QubitView:

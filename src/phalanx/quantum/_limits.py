@@ -65,3 +65,11 @@ MAX_LINE_POINTS = 16_384
 MAX_DRIVE_US = 100.0
 MAX_EVOLVED_ATOMS = 12
 MAX_LISTED_ATOMS = 20
+
+# Photonic programs: modes, photons and components of one; outcomes that are listed when probabilities are worked out
+# exactly, and what that takes in all, in weights: some seconds.
+MAX_MODES = 64
+MAX_PHOTONS = 16
+MAX_COMPONENTS = 16_384
+MAX_FOCK_STATES = 500_000
+MAX_FOCK_WORK = 500_000_000

@@ -34,11 +34,12 @@ def test_the_local_simulators(check, name, provider):
 
 
 def test_the_fleet_chooses_none_that_wants_to_be_named(provider):
-    assert len(provider.backends()) == len(NAMES)
+    assert {one.device.name for one in provider.backends()} == {f"local.{name}" for name in (*NAMES, "photons")}
     placement = Fleet(provider.backends()).place(2, shots=10)
     assert placement.backend.device.name == "local.statevector"
     reasons = {one.device.name: one.reason for one in placement.considered}
     assert "names it" in reasons["local.density-matrix"]
+    assert "runs no gates" in reasons["local.photons"]
 
 
 def test_a_thousand_qubits_of_clifford_gates(provider):

@@ -10,7 +10,7 @@ from phalanx.cli._client import NodeClient
 from phalanx.cli._devices import devices
 from phalanx.cli._devices_jobs import print_job
 from phalanx.cli._manager import manager
-from phalanx.core import InvalidInput, encode_json
+from phalanx.core import InvalidInput, PhalanxError, encode_json
 from phalanx.devices import Program, QueueState, device_detail, device_view
 from phalanx.testing import line_of_three
 
@@ -127,3 +127,59 @@ def test_a_machine_says_how_long_work_waits_and_shows_no_rows_that_say_nothing(m
         row.update(dict.fromkeys(row.keys() - {"qubit", "faulty"}))
     shown = CliRunner().invoke(devices, ["show", "a.one", "--token", "none"], catch_exceptions=False).output
     assert "Qubits" not in shown
+
+
+DIP = {"modes": 2, "photons": [1, 1], "circuit": [{"kind": "beam-splitter", "modes": [0, 1]}]}
+
+
+def run_here(tmp_path, program, *arguments):
+    file = tmp_path / "program.json"
+    file.write_text(json.dumps(program))
+    return CliRunner().invoke(devices, ["run", str(file), *arguments])
+
+
+def test_photons_are_run_without_a_node_and_told_with_what_is_known_classically(tmp_path):
+    done = run_here(tmp_path, DIP, "--shots", "400")
+    assert done.exit_code == 0, done.output
+    assert "local.photons has 64 modes" in done.output
+    assert "simulated, 400 shots, seed 1" in done.output
+    assert "kept         400 of 400 shots (1)" in done.output
+    assert "1,1" not in done.output
+    assert "0.5000 is the probability of" in done.output
+    assert "0.2500 is the probability of" in done.output
+    assert "photons that do not interfere" in done.output
+    found = json.loads(run_here(tmp_path, DIP, "--shots", "400", "--json").output)
+    assert sum(found["counts"].values()) == 400
+    assert found["provenance"]["origin"] == "simulated"
+
+
+def test_bits_are_spelt_and_nothing_kept_is_told(tmp_path):
+    photon = {"modes": 2, "photons": [0, 1], "rails": [[0, 1]], "detectors": "threshold"}
+    done = run_here(tmp_path, photon, "--device", "quandela.ascella", "--shots", "10")
+    assert "emulated, calibration of 2026-03-15" in done.output
+    assert "  0,1  10  1.0000  bits 1" in done.output
+    never = run_here(tmp_path, DIP | {"heralds": [{"mode": 0}]}, "--shots", "10")
+    assert "kept         0 of 10 shots (0): no outcome" in never.output
+
+
+def test_other_programs_are_run_without_a_node_too(tmp_path):
+    done = run_here(tmp_path, json.loads(ATOMS), "--shots", "50", "--device", "pasqal.analog")
+    assert "energy" in done.output
+    assert "is the lowest: every outcome tried" in done.output
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "said"),
+    [
+        (DIP, ["--device", "quandela.ascella"], 'is to be "threshold" on quandela.ascella'),
+        (DIP, ["--device", "local.statevector"], "takes no photonic programs"),
+        (DIP, ["--results", "emulated"], "quandela.belenos does not take it"),
+        (DIP | {"circuit": [{"kind": "phase", "mode": 7, "phi": 1}]}, [], r"program.circuit[0].mode"),
+        ({"modes": 25, "photons": [1] + [0] * 24}, ["--device", "quandela.belenos"], "limited to 24, got 25"),
+    ],
+)
+def test_programs_that_do_not_fit_are_refused_with_the_reason(tmp_path, program, arguments, said):
+    done = run_here(tmp_path, program, *arguments)
+    assert isinstance(done.exception, PhalanxError)
+    assert said in str(done.exception)
+    assert len(str(done.exception)) < 1_500, "a hundred devices that refuse for one reason are told together"

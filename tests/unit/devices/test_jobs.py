@@ -17,6 +17,7 @@ from phalanx.devices import (
     JobState,
     Modality,
     NoDeviceFits,
+    Photons,
     Program,
     ProviderContext,
     QueuedBackend,
@@ -32,6 +33,7 @@ from phalanx.devices import (
 )
 from phalanx.devices._limits import MAX_FAILURE_CHARS, MAX_KEPT_FAILURES
 from phalanx.quantum import Gates
+from phalanx.quantum.photonic import PhotonicProgram
 from phalanx.telemetry import Telemetry
 from phalanx.testing import job_ended, run_with_store, running_jobs
 
@@ -317,6 +319,41 @@ def test_programs_are_jobs_like_circuits():
             await jobs.submit(DEFAULT_TENANT, BELL, shots=200, device="pasqal.analog")
         with pytest.raises(NoDeviceFits, match="samples no Ising"):
             await jobs.submit(DEFAULT_TENANT, Program.read('{"qubo": [[0, 0, -1.0]]}'), shots=200)
+
+    run_with_store(main)
+
+
+DIP = (
+    '{"modes": 2, "photons": [1, 1], "circuit": [{"kind": "beam-splitter", "modes": [0, 1]}], '
+    '"detectors": "threshold", "min_detected": 2}'
+)
+
+
+@pytest.mark.requirement("QRM-8")
+def test_photons_are_jobs_and_every_shot_counts_though_few_are_kept():
+    async def main(world, store):
+        jobs = made(world, store, *(Photons(one.device, world.offload) for one in published_machines("quandela")))
+        program, ascella = Program.read(DIP), "quandela.ascella"
+        async with running_jobs(jobs):
+            found = await job_ended(
+                world, jobs, await jobs.submit(DEFAULT_TENANT, program, shots=100_000, device=ascella)
+            )
+            never = Program.read(
+                DIP.replace('"min_detected": 2', '"heralds": [{"mode": 0}, {"mode": 1, "photons": 0}]')
+            )
+            one = await job_ended(world, jobs, await jobs.submit(DEFAULT_TENANT, never, shots=1, device=ascella))
+        assert (found.state, found.device) == (JobState.COMPLETED, ascella), found.error
+        assert found.program == program
+        assert set(found.counts) == {"1,1"}
+        assert 0 < found.counts["1,1"] < 1_000
+        assert (found.provenance.shots, found.shots_given) == (100_000, 100_000)
+        assert len(found.provenance.baselines) == 2
+        assert (one.state, one.shots_given) == (JobState.COMPLETED, 1)
+        with pytest.raises(InvalidInput, match="takes no photonic"):
+            await jobs.submit(DEFAULT_TENANT, program, shots=200, device="local.statevector")
+        wide = Program.of_photonic(PhotonicProgram(modes=25, photons=(1,) + (0,) * 24))
+        with pytest.raises(LimitExceeded, match="limited to 24"):
+            await jobs.submit(DEFAULT_TENANT, wide, shots=1, device="quandela.belenos")
 
     run_with_store(main)
 

@@ -53,7 +53,7 @@ def test_what_tasks_cost_by_the_lists():
 
 
 def test_unknown_figures_add_no_noise():
-    (ascella,) = (one.device for one in published_machines("quandela"))
+    ascella = published_machines("quandela")[0].device
     noise = noise_of(ascella.calibration)
     assert noise.readout_error.tolist() == [0.0] * 6
     assert not (noise.t1_ns < float("inf")).any()
@@ -73,7 +73,14 @@ def test_the_profiles_of_iqm_have_their_couplers():
 
 
 @pytest.mark.requirement("QRM-8")
-def test_photons_are_not_simulated_and_the_sheet_says_so():
-    (ascella,) = published_machines("quandela")
-    assert ascella.device.origin is Origin.EMULATED
-    assert "photons are not" in ascella.device.calibration.source
+def test_photons_have_figures_with_a_source_of_their_own():
+    ascella, belenos = (one.device for one in published_machines("quandela"))
+    assert (ascella.photonic.modes, ascella.photonic.photons) == (12, 6)
+    assert (belenos.photonic.modes, belenos.photonic.photons) == (24, 12)
+    assert ascella.features.gates
+    assert not belenos.features.gates, "no fidelities of its gates are published"
+    for device in (ascella, belenos):
+        assert "qpu:" in device.photonic.source
+        assert "not re-verified" in device.photonic.source
+        assert device.photonic.threshold
+    assert ascella.photonic.as_of_ns > ascella.calibration.calibrated_at_ns

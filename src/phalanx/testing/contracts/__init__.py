@@ -13,6 +13,7 @@ from phalanx.testing.contracts._devices import DEVICE_CHECKS, check_provider
 from phalanx.testing.contracts._journal import JOURNAL_CHECKS, JOURNAL_FULL_CHECKS, OpenJournals
 from phalanx.testing.contracts._notes import NOTES, OpenStore
 from phalanx.testing.contracts._operations import OPERATION_CHECKS, OperationCheck
+from phalanx.testing.contracts._photonic import PHOTONIC_CHECKS
 from phalanx.testing.contracts._policies import POLICY_CHECKS
 from phalanx.testing.contracts._sinks import SINK_CHECKS, SinkCheck, SinkLab, item_like, parcel_like
 from phalanx.testing.contracts._skills import DUTY_CHECKS, SKILL_CHECKS, DutyCheck, SkillCheck, Tools
@@ -39,6 +40,7 @@ __all__ = [
     "JOURNAL_FULL_CHECKS",
     "NOTES",
     "OPERATION_CHECKS",
+    "PHOTONIC_CHECKS",
     "POLICY_CHECKS",
     "SINK_CHECKS",
     "SKILL_CHECKS",

@@ -1,0 +1,42 @@
+"""Photonic programs: photons in modes, a linear-optical circuit, detectors, and which runs are kept.
+
+The matrix of a circuit sends the light of mode j where its column j says. Outcomes are text, the photons (or clicks) of
+each mode from the first on: ``1,0,2``.
+"""
+
+from phalanx.quantum._limits import MAX_MODES, MAX_PHOTONS
+from phalanx.quantum.photonic._components import (
+    BeamSplitter,
+    Component,
+    Interferometer,
+    Permutation,
+    PhaseShifter,
+    interferometer,
+)
+from phalanx.quantum.photonic._drawing import check_drawable, drawn
+from phalanx.quantum.photonic._expecting import Expected, amplitude_weights, expected
+from phalanx.quantum.photonic._program import Condition, Herald, PhotonicProgram, read_photonic, shown
+from phalanx.quantum.photonic._source import PERFECT, Source
+
+__all__ = [
+    "MAX_MODES",
+    "MAX_PHOTONS",
+    "PERFECT",
+    "BeamSplitter",
+    "Component",
+    "Condition",
+    "Expected",
+    "Herald",
+    "Interferometer",
+    "Permutation",
+    "PhaseShifter",
+    "PhotonicProgram",
+    "Source",
+    "amplitude_weights",
+    "check_drawable",
+    "drawn",
+    "expected",
+    "interferometer",
+    "read_photonic",
+    "shown",
+]
