@@ -1,6 +1,7 @@
 """`phalanx doctor`: what works on this machine, what is missing, and the exact fix."""
 
 import importlib.util
+import os
 import platform
 import shutil
 import sqlite3
@@ -67,16 +68,27 @@ _EXTRAS = {
     show_default=True,
     help="Where a node would keep its data.",
 )
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    envvar="PHALANX_CONFIG",
+    show_envvar=True,
+    help="Settings file of the node, whose rules are read (default: phalanx.toml if there is one).",
+)
 @click.option("--url", default="", help="Also ask this node, at an https address, which key exchange it agrees to.")
 @ca_option
 @json_option
 @click.pass_context
-def doctor(ctx: click.Context, data_dir: Path, url: str, ca: Path | None, as_json: bool) -> None:
+def doctor(
+    ctx: click.Context, data_dir: Path, config_file: Path | None, url: str, ca: Path | None, as_json: bool
+) -> None:
     """Say what works on this machine, what is missing, and the exact fix.
 
     Fails only when something is missing that a node cannot do without.
     """
     checks = [check for probe in _PROBES for check in probe(data_dir)]
+    checks.append(_rules(config_file))
     if url:
         checks.append(_listener(url, ca))
     if as_json:
@@ -171,6 +183,27 @@ def _kernels(data_dir: Path) -> list[Check]:  # noqa: ARG001
     missing = missing_kernels()
     found = f"not compiled yet: {', '.join(missing)}" if missing else f"compiled, in {kernel_folder()}"
     return [Check("kernels", not missing, found, "phalanx kernels compile" if missing else "", needed=False)]
+
+
+def _rules(config_file: Path | None) -> Check:
+    """Whether every rule file that a node with these settings reads is in force."""
+    from phalanx.core import InvalidInput, counted
+    from phalanx.intel import load_rules
+    from phalanx.node import load_settings
+
+    try:
+        folder = load_settings(file=config_file, environ=os.environ, flags={}).settings.intake.rules_dir
+        loaded = load_rules(folder)
+    except InvalidInput as error:
+        return Check("rules", ok=False, found=error.message, fix=error.hint or "`phalanx config show`")
+    bad = [one for one in loaded.refused if not one.unsupported]
+    told = f"{counted(len(loaded), 'rule')} in force"
+    if not bad:
+        return Check("rules", ok=True, found=told, needed=False)
+    told += f", {counted(len(bad), 'invalid file')} left out: {bad[0].file}: {bad[0].reason}"
+    return Check(
+        "rules", ok=False, found=told, fix=f"mend what `phalanx intel rules check {folder}` names", needed=False
+    )
 
 
 def _cluster(data_dir: Path) -> list[Check]:  # noqa: ARG001

@@ -44,8 +44,7 @@ def list_rules(rules_dir: Path | None, as_json: bool) -> None:
         ("title", lambda row: row["title"]),
     ]  # fmt: skip
     print_table(f"{len(rows)} rules", rows, columns, empty="there are no rules")
-    for one in loaded.refused:
-        click.echo(printable(f"left out: {one.file}: {one.reason}"))
+    _tell_left_out([one._asdict() for one in loaded.refused])
 
 
 @rules.command()
@@ -186,7 +185,11 @@ def _to_explain(rule: "Rule", whole: "RuleSet", batches: tuple[EventBatch, ...],
 @client_options
 @json_option
 def stats(client: NodeClient, by: str, limit: int, as_json: bool) -> None:
-    """What each rule in force cost and brought: events it was asked about, hits, time."""
+    """What each rule in force cost and brought: events it was asked about, hits, time.
+
+    Hits are events for which the rule held, and no findings: those of one rule on one host within an hour are one
+    finding, and what is suppressed, or what a correlation counts, is none.
+    """
     found = client.get("/v1/rules")
     rows = sorted(found["rules"], key=lambda row: row[by] if by == "name" else -row[by])[:limit]
     if as_json:
@@ -198,15 +201,16 @@ def stats(client: NodeClient, by: str, limit: int, as_json: bool) -> None:
         ("title", lambda row: row["title"]),
     ]  # fmt: skip
     print_table(f"{found['compiled']} rules in force", rows, columns, empty="there are no rules")
-    for one in found["refused"]:
-        click.echo(printable(f"left out: {one['file']}: {one['reason']}"))
+    if any(row["hits"] for row in rows):
+        click.echo("hits are events; those of a rule on one host within an hour are one finding, suppressed ones none")
+    _tell_left_out(found["refused"])
 
 
 @rules.command()
 @client_options
 @json_option
 def reload(client: NodeClient, as_json: bool) -> None:
-    """Have a running node read its rules anew. No event is lost; when a file is invalid the old rules stay."""
+    """Have a running node read its rules anew. No event is lost; when a file became invalid the old rules stay."""
     done = client.post("/v1/rules/reload")
     if as_json:
         print_json(done)
@@ -215,5 +219,13 @@ def reload(client: NodeClient, as_json: bool) -> None:
         f"{done['rules']} rules in force: {len(done['added'])} added, {len(done['changed'])} changed, "
         f"{len(done['removed'])} removed, {len(done['refused'])} left out"
     )
-    for one in done["refused"]:
-        click.echo(printable(f"left out: {one['file']}: {one['reason']}"))
+    _tell_left_out(done["refused"])
+
+
+def _tell_left_out(refused: list[dict[str, Any]]) -> None:
+    """Which files are not in force, those that somebody has to mend first."""
+    for one in sorted(refused, key=lambda one: one["unsupported"]):
+        if one["unsupported"]:
+            click.echo(printable(f"left out, not supported: {one['file']}: {one['reason']}"))
+        else:
+            click.secho(printable(f"left out, INVALID: {one['file']}: {one['reason']}"), fg="red")

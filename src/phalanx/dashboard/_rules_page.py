@@ -50,12 +50,13 @@ async def rules_shown(node: "Node", tenant: TenantId) -> RulesPage:
     """Everything as it stands now."""
     view = node.rules.view(tenant)
     ordered = sorted(view.rules, key=lambda one: (-one.hits, -one.spent_ns, one.name))
+    refused = sorted(view.refused, key=lambda one: one.unsupported)
     return RulesPage(
         compiled=view.compiled,
         digest=view.digest,
         detectors=tuple(detector.name for detector in node.sentinel.detectors),
         rules=tuple(ordered[:MAX_RULES_SHOWN]),
-        refused=view.refused[:MAX_REFUSED_SHOWN],
+        refused=tuple(refused[:MAX_REFUSED_SHOWN]),
         refused_more=max(0, len(view.refused) - MAX_REFUSED_SHOWN),
         suppressions=tuple(await node.judgements.suppressions(tenant)),
         thresholds=tuple(await node.detection.thresholds.standing(tenant)),

@@ -124,3 +124,6 @@ MAX_ADVANCE_WINDOWS = 256
 BATCH_LOAD_S = 10.0
 BATCH_POLL_S = 15.0
 MAX_BATCH_RECORDS = 10_000
+
+# Rule files that an alert names; the rest is counted.
+MAX_TOLD_RULE_FILES = 3

@@ -1,11 +1,12 @@
 """The rules of a running node: read anew on demand and when their folder changes, without losing an event.
 
-The sentinel takes new rules between two chunks, with what correlations of the same name wait for. When a file is not a
-valid rule the old rules stay in force, and an alert says why.
+The sentinel takes new rules between two chunks, with what correlations of the same name wait for. When a file became no
+valid rule the old rules stay in force, and an alert says why. A node that starts has no old rules: it takes those that
+are valid, and an alert names the others.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,23 +22,27 @@ from phalanx.core import (
     Offload,
     PhalanxError,
     TenantId,
+    counted,
     derive_id,
 )
-from phalanx.intel import RuleSet, Sentinel
+from phalanx.intel import InvalidRule, RuleSet, Sentinel
+from phalanx.node._limits import MAX_TOLD_RULE_FILES
 from phalanx.node._ports import Ports
 from phalanx.node._roles import detection_rules
 from phalanx.node._settings import Settings
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """A file that could not be compiled, and why."""
+    """A file that could not be compiled, and why; ``unsupported`` when it is valid Sigma."""
 
     file: str
     reason: str
+    unsupported: bool = False
 
 
 class RuleView(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule in force, what it cost and what it brought."""
+    """A rule in force, what it cost and what it brought. ``hits`` are events for which it held: several may be of one
+    finding, and those that are suppressed are of none."""
 
     name: str
     title: str
@@ -87,6 +92,9 @@ class Rules:
         self._node = node
         self._one_at_a_time = asyncio.Lock()
         sentinel.rules.timer = clock.monotonic_ns
+        if bad := _invalid(sentinel.rules):
+            text = f"{counted(len(bad), 'rule file')} left out, not valid: {_listed(bad)} (`phalanx intel rules stats`)"
+            alerts.alert(AlertLevel.WARNING, "intel", text)
 
     def view(self, tenant: TenantId) -> RulesView:
         """The rules in force; what they cost and brought is over all tenants, and told to the node's own alone."""
@@ -110,10 +118,16 @@ class Rules:
         return RulesView(compiled=len(rules), digest=rules.digest, rules=tuple(shown), refused=_left_out(rules))
 
     async def reload(self, *, by: str) -> Reloaded:
-        """Read the rules anew and put them in force. Raises ``InvalidRule``; the old ones are in force then."""
+        """Read the rules anew and put them in force. Raises ``InvalidRule`` when a file became invalid: the old ones
+        are in force then."""
         async with self._one_at_a_time:
             new = await self._offload.run(self._load)
             old = self._sentinel.rules
+            known = _invalid(old)
+            for one in _invalid(new):
+                if one not in known:
+                    field, _, reason = one.reason.partition(": ")
+                    raise InvalidRule(one.file, field, reason)
             self._sentinel.use(new)
             before, after = old.digests, new.digests
             done = Reloaded(
@@ -165,7 +179,17 @@ def opened_rules(settings: Settings, ports: Ports, sentinel: Sentinel, alerts: A
 
 
 def _left_out(rules: RuleSet) -> tuple[LeftOut, ...]:
-    return tuple(LeftOut(one.file, one.reason) for one in rules.refused)
+    return tuple(LeftOut(one.file, one.reason, one.unsupported) for one in rules.refused)
+
+
+def _invalid(rules: RuleSet) -> list[LeftOut]:
+    """Files that are no valid Sigma."""
+    return [one for one in _left_out(rules) if not one.unsupported]
+
+
+def _listed(bad: Sequence[LeftOut]) -> str:
+    told = "; ".join(f"{one.file}: {one.reason}" for one in bad[:MAX_TOLD_RULE_FILES])
+    return told if len(bad) <= MAX_TOLD_RULE_FILES else f"{told}; and {len(bad) - MAX_TOLD_RULE_FILES} more"
 
 
 def _marks(folder: Path) -> tuple[tuple[str, int, int], ...]:

@@ -68,3 +68,30 @@ def test_a_changed_folder_is_noticed_and_an_invalid_rule_keeps_the_old_ones(tmp_
             assert any("stay in force" in one.text for one in node.alerts.recent())
 
     SimWorld(1).run(main)
+
+
+@pytest.mark.requirement("INT-2")
+def test_a_node_starts_with_the_rules_that_are_valid_and_names_the_others(tmp_path):
+    async def main(world):
+        (tmp_path / "own.yml").write_text(OWN)
+        (tmp_path / "bad.yml").write_text("title: [")
+        async with build_node(settings(tmp_path), world.ports("one")) as node:
+            assert "odd-word" in node.sentinel.rules.rules
+            told = [one.text for one in node.alerts.recent() if "not valid" in one.text]
+            assert len(told) == 1
+            assert "1 rule file left out, not valid: bad.yml: file: not YAML" in told[0]
+            assert [(one.file, one.unsupported) for one in node.rules.view(DEFAULT_TENANT).refused] == [
+                ("bad.yml", False)
+            ]
+            # What was invalid before keeps no other file from being read.
+            (tmp_path / "own.yml").write_text(OWN.replace("odd-word", "odder-word"))
+            assert (await node.rules.reload(by="anna")).added == ("odder-word",)
+            (tmp_path / "own.yml").write_text("title: {")
+            with pytest.raises(InvalidRule, match=r"own\.yml: file"):
+                await node.rules.reload(by="anna")
+            assert "odder-word" in node.sentinel.rules.rules
+            (tmp_path / "bad.yml").unlink()
+            (tmp_path / "own.yml").write_text(OWN)
+            assert (await node.rules.reload(by="anna")).refused == ()
+
+    SimWorld(1).run(main)

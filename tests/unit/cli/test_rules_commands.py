@@ -6,6 +6,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from phalanx.cli._doctor import doctor
 from phalanx.cli._intel_rules import rules
 
 RULE = """
@@ -88,6 +89,29 @@ def test_a_folder_is_checked_and_every_file_that_cannot_be_compiled_is_told_with
 def test_rules_of_a_folder_are_listed_beside_the_built_in_ones(files):
     listed = json.loads(run("list", "--rules-dir", files / "rules", "--json").output)["rules"]
     assert {"encoded", "event-log-cleared"} <= {one["name"] for one in listed}
+
+
+@pytest.mark.requirement("INT-2")
+def test_files_left_out_are_listed_and_the_doctor_says_what_to_mend(files, monkeypatch):
+    folder = files / "rules"
+    (folder / "bad.yml").write_text("title: [")
+    (folder / "afar.yml").write_text(RULE.replace("encoded", "far").replace("|contains", "|expand"))
+    listed = run("list", "--rules-dir", folder).output
+    assert "encoded" in listed
+    assert listed.index("left out, INVALID: bad.yml: file: not YAML") < listed.index(
+        "left out, not supported: afar.yml"
+    )
+    monkeypatch.setenv("PHALANX_INTAKE_RULES_DIR", str(folder))
+    checks = {one["name"]: one for one in json.loads(CliRunner().invoke(doctor, ["--json"]).output)}
+    assert not checks["rules"]["ok"]
+    assert "1 invalid file left out: bad.yml: file: not YAML" in checks["rules"]["found"]
+    assert "phalanx intel rules check" in checks["rules"]["fix"]
+    (folder / "bad.yml").unlink()
+    checks = {one["name"]: one for one in json.loads(CliRunner().invoke(doctor, ["--json"]).output)}
+    assert checks["rules"]["ok"], "what is not supported is nobody's to mend"
+    monkeypatch.setenv("PHALANX_INTAKE_RULES_DIR", str(files / "nowhere"))
+    checks = {one["name"]: one for one in json.loads(CliRunner().invoke(doctor, ["--json"]).output)}
+    assert "not a folder" in checks["rules"]["found"]
 
 
 CORRELATED = (

@@ -257,16 +257,46 @@ def test_a_folder_adds_rules_and_replaces_builtin_ones(tmp_path):
     rules = load_rules(tmp_path)
     assert len(rules) == len(load_rules()) + 1
     assert rules.rules["dns-tunnel"].title == "Calmer"
-    (tmp_path / "again.yml").write_text(f"title: Again\nname: mine\n{body}")
-    with pytest.raises(InvalidRule, match="used by two rules"):
-        load_rules(tmp_path)
+    (tmp_path / "zagain.yml").write_text(f"title: Again\nname: mine\n{body}")
+    rules = load_rules(tmp_path)
+    assert rules.rules["mine"].title == "Mine"
+    ((file, reason, unsupported),) = rules.refused
+    assert (file, unsupported) == ("zagain.yml", False)
+    assert reason.startswith("name: 'mine' is used by two rules, first in deep/mine.yaml")
 
 
-def test_a_bad_rule_in_the_folder_is_named_by_its_path(tmp_path):
+def correlation(name, *about):
+    return (
+        f"title: {name}\nname: {name}\ncorrelation:\n  type: event_count\n  rules: [{', '.join(about)}]\n"
+        "  group-by: [host]\n  timespan: 1m\n  condition: {gte: 2}\n"
+    )
+
+
+@pytest.mark.requirement("INT-2")
+def test_files_that_are_no_valid_rules_are_named_by_their_path_and_the_others_are_in_force(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "bad.yml").write_text("title: [")
-    with pytest.raises(InvalidRule, match=r"sub/bad\.yml"):
-        load_rules(tmp_path)
+    (tmp_path / "many.yml").write_text(correlation("many", "mine"))
+    (tmp_path / "more.yml").write_text(correlation("more", "many"))
+    (tmp_path / "nothing.yml").write_text(correlation("nothing", "elsewhere"))
+    (tmp_path / "on-nothing.yml").write_text(correlation("on-nothing", "nothing"))
+    (tmp_path / "round.yml").write_text(correlation("round", "round"))
+    (tmp_path / "builtin.yml").write_text(correlation("dns-tunnel", "many"))
+    (tmp_path / "folder.yml").mkdir()
+    (tmp_path / "zmine.yml").write_text(
+        "title: Mine\nname: mine\nlogsource: {product: windows}\ndetection: {s: {f: 1}, condition: s}\n"
+    )
+    rules = load_rules(tmp_path)
+    assert len(rules) == len(load_rules()) + 3
+    assert list(rules.correlations) == ["many", "more"]
+    told = {one.file: one.reason for one in rules.refused}
+    assert told.pop("sub/bad.yml").startswith("file: not YAML")
+    assert told == {
+        "builtin.yml": "name: 'dns-tunnel' is used by two rules; give one another name",
+        "nothing.yml": "correlation.rules: there is no rule 'elsewhere'",
+        "on-nothing.yml": "correlation.rules: is about itself, or about one that is left out",
+        "round.yml": "correlation.rules: is about itself, or about one that is left out",
+    }
 
 
 def test_log_sources_made_up_by_senders_do_not_fill_the_memory(monkeypatch):

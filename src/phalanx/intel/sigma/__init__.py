@@ -5,6 +5,7 @@ Pure. ``InvalidRule`` says what is wrong with a rule, ``UnsupportedRule`` what t
 
 from phalanx.intel.sigma._correlation import CorrelationRule
 from phalanx.intel.sigma._explaining import Reason, explain
+from phalanx.intel.sigma._loading import load_rules, read_folder
 from phalanx.intel.sigma._matcher import HyperscanMatcher, Matcher, PlainMatcher, hyperscan
 from phalanx.intel.sigma._predicates import (
     AllOf,
@@ -24,7 +25,7 @@ from phalanx.intel.sigma._predicates import (
     SameAs,
 )
 from phalanx.intel.sigma._rule import Filter, Rule, parse_file, parse_rule
-from phalanx.intel.sigma._ruleset import Refused, RuleCost, RuleSet, load_rules, read_folder
+from phalanx.intel.sigma._ruleset import Refused, RuleCost, RuleSet
 from phalanx.intel.sigma._texts import as_text
 from phalanx.intel.sigma._view import View
 from phalanx.intel.sigma._waiting import Nearest

@@ -1,32 +1,28 @@
-"""All rules of a node as one detector, and where they are read from."""
+"""All rules of a node as one detector."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
-from importlib import resources
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from phalanx.core import EventBatch, InvalidInput, LimitExceeded, LogSource, TenantId
+from phalanx.core import EventBatch, LimitExceeded, LogSource, TenantId
 from phalanx.intel._detector import Hit, Pattern
-from phalanx.intel._errors import InvalidRule, UnsupportedRule
-from phalanx.intel._limits import MAX_ROUTES, MAX_RULE_FILE_BYTES, MAX_RULES
+from phalanx.intel._errors import InvalidRule
+from phalanx.intel._limits import MAX_ROUTES, MAX_RULES
 from phalanx.intel.sigma._correlation import CorrelationRule, Correlator, Watch
 from phalanx.intel.sigma._matcher import matcher
 from phalanx.intel.sigma._plan import Candidates, MakeMatcher, Stand, stands
 from phalanx.intel.sigma._predicates import all_of
-from phalanx.intel.sigma._rule import Filter, Part, Rule, parse_file, parse_rule
+from phalanx.intel.sigma._rule import Filter, Part, Rule
 from phalanx.intel.sigma._sources import concerns
 from phalanx.intel.sigma._view import View
 
-_SUFFIXES = (".yml", ".yaml")
 P = TypeVar("P", Rule, CorrelationRule)
 T = TypeVar("T")
 
 
 class Refused(NamedTuple):
-    """A file that could not be compiled, and why; ``unsupported`` when it is valid Sigma."""
+    """A file that could not be compiled, or a part of it, and why; ``unsupported`` when it is valid Sigma."""
 
     file: str
     reason: str
@@ -211,52 +207,3 @@ def _called(parts: Iterable[Rule | CorrelationRule]) -> dict[str, list[str]]:
         for name in dict.fromkeys((part.name, *part.also)):
             called.setdefault(name, []).append(part.name)
     return called
-
-
-@cache
-def _builtin() -> tuple[Rule, ...]:
-    files = sorted(resources.files("phalanx.intel").joinpath("rules").iterdir(), key=lambda file: file.name)
-    return tuple(parse_rule(file.read_bytes(), where=file.name) for file in files if file.name.endswith(_SUFFIXES))
-
-
-def load_rules(folder: Path | None = None) -> RuleSet:
-    """The built-in rules, and those of ``folder`` and the folders in it. Raises ``InvalidRule`` at the first bad file.
-
-    A rule of the folder takes the place of a built-in one of the same name. Valid Sigma that is beyond this compiler is
-    left out, and told in ``refused``.
-    """
-    rules = {rule.name: rule for rule in _builtin()}
-    parts, refused = ([], []) if folder is None else read_folder(folder, strict=True)
-    rules.update(_named(part for part in parts if isinstance(part, Rule)))
-    return RuleSet(
-        (rules[name] for name in sorted(rules)),
-        correlations=[part for part in parts if isinstance(part, CorrelationRule)],
-        filters=[part for part in parts if isinstance(part, Filter)],
-        refused=refused,
-    )
-
-
-def read_folder(folder: Path, *, strict: bool = False) -> tuple[list[Part], list[Refused]]:
-    """What is in the rule files of ``folder``, and the files that cannot be compiled, each with its reason.
-
-    With ``strict``, a file that is no valid rule raises ``InvalidRule``.
-    """
-    if not folder.is_dir():
-        raise InvalidInput("rules folder", f"{folder} is not a folder")
-    files = sorted(file for file in folder.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
-    if len(files) > MAX_RULES:
-        raise LimitExceeded("rule files", maximum=MAX_RULES, seen=len(files))
-    parts: list[Part] = []
-    refused = []
-    for file in files:
-        where = str(file.relative_to(folder))
-        try:
-            if file.stat().st_size > MAX_RULE_FILE_BYTES:
-                raise InvalidRule(where, "file", f"longer than {MAX_RULE_FILE_BYTES} bytes")
-            parts += parse_file(file.read_bytes(), where=where)
-        except InvalidRule as error:
-            if strict and not isinstance(error, UnsupportedRule):
-                raise
-            reason = error.message.removeprefix(f"{where}: ")
-            refused.append(Refused(where, reason, isinstance(error, UnsupportedRule)))
-    return parts, refused
