@@ -109,6 +109,9 @@ class KafkaSource:
     def check(self, position: str) -> None:
         _offsets(position)
 
+    async def check_reach(self, position: str) -> None:
+        await self._threads.run(self._check_reach, _offsets(position))
+
     async def settle(self, position: str) -> None:
         """Nothing: Kafka forgets by its own rules."""
 
@@ -124,11 +127,8 @@ class KafkaSource:
     def _draw(self, position: str, until: str, max_bytes: int, within_s: float) -> Drawn:
         kafka = _library()
         try:
-            if self._consumer is None:
-                self._consumer = kafka.Consumer({
-                    **self._settings, "group.id": f"phalanx-{self._name}", "enable.auto.commit": False,
-                    "auto.offset.reset": "error", "enable.partition.eof": False,
-                })  # fmt: skip
+            self._connect(kafka)
+            assert self._consumer is not None, "it is connected"
             starts = self._starts(kafka, position)
             ends = _offsets(until) if until else {}
             if starts != self._at or ends:
@@ -143,17 +143,46 @@ class KafkaSource:
             self._at = {}
             raise Unavailable(f"topic {self._topic}", str(error.args[0])) from error
 
-    def _starts(self, kafka: Any, position: str) -> dict[int, int]:
-        assert self._consumer is not None
-        known = _offsets(position) if position else {}
+    def _connect(self, kafka: Any) -> None:
+        if self._consumer is None:
+            self._consumer = kafka.Consumer({
+                **self._settings, "group.id": f"phalanx-{self._name}", "enable.auto.commit": False,
+                "auto.offset.reset": "error", "enable.partition.eof": False,
+            })  # fmt: skip
+
+    def _check_reach(self, offsets: dict[int, int]) -> None:
+        kafka = _library()
+        try:
+            self._connect(kafka)
+            there = {part: self._range(kafka, part) for part in self._partitions(kafka)}
+        except kafka.KafkaException as error:
+            self._drop()
+            raise Unavailable(f"topic {self._topic}", str(error.args[0])) from error
+        if all(part in there and offset <= there[part][1] for part, offset in offsets.items()):
+            return
+        told = ", ".join(f"partition {part} from {low} to {high}" for part, (low, high) in sorted(there.items()))
+        raise InvalidInput("position", f"is beyond the end of topic {self._topic}, which has {told}")
+
+    def _partitions(self, kafka: Any) -> list[int]:
+        assert self._consumer is not None, "it is connected"
         found = self._consumer.list_topics(self._topic, timeout=self._timeout_s).topics[self._topic]
         if found.error is not None:
             raise kafka.KafkaException(found.error)
-        for part in found.partitions:
+        return list(found.partitions)
+
+    def _range(self, kafka: Any, part: int) -> tuple[int, int]:
+        """The first message of a partition, and the one that comes next."""
+        assert self._consumer is not None, "it is connected"
+        low, high = self._consumer.get_watermark_offsets(
+            kafka.TopicPartition(self._topic, part), timeout=self._timeout_s
+        )
+        return low, high
+
+    def _starts(self, kafka: Any, position: str) -> dict[int, int]:
+        known = _offsets(position) if position else {}
+        for part in self._partitions(kafka):
             if part not in known:
-                low, high = self._consumer.get_watermark_offsets(
-                    kafka.TopicPartition(self._topic, part), timeout=self._timeout_s
-                )
+                low, high = self._range(kafka, part)
                 # A partition that was added later is read from its beginning, whatever the first ones were.
                 known[part] = low if position or self._from == "earliest" else high
         return known

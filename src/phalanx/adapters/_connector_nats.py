@@ -131,6 +131,9 @@ class NatsSource:
         state = (await self._line.asked(stream.stream_info(self._stream))).state
         first = state.first_seq if self._from == "earliest" else state.last_seq + 1
         start, gap = _number(position) if position else first, 0
+        if start > state.last_seq + 1:
+            # It is another stream than it was: what comes next would be waited for in vain.
+            raise PositionGone(self._name, f"the stream ends with message {state.last_seq}")
         if start < state.first_seq:
             if until:
                 raise PositionGone(self._name, f"the stream begins with message {state.first_seq}")
@@ -154,6 +157,14 @@ class NatsSource:
 
     def check(self, position: str) -> None:
         _number(position)
+
+    async def check_reach(self, position: str) -> None:
+        stream = await self._line.jetstream()
+        state = (await self._line.asked(stream.stream_info(self._stream))).state
+        if _number(position) > state.last_seq + 1:
+            told = f"messages {state.first_seq} to {state.last_seq}" if state.messages else "no messages"
+            reason = f"is beyond the end of stream {self._stream}, which has {told}; the next is {state.last_seq + 1}"
+            raise InvalidInput("position", reason)
 
     async def settle(self, position: str) -> None:
         """Nothing: the stream forgets by its own rules."""

@@ -32,6 +32,7 @@ from phalanx.core import (
     TenantId,
     decode,
 )
+from phalanx.crypto.vault import Shredded
 from phalanx.incidents import CORRELATIONS, DECISIONS, PROPOSALS, REHEARSALS, ActionProposal, Correlation, Rehearsal
 from phalanx.intel import FINDINGS, HUNTS, Hunt
 from phalanx.intel.foresight import FORESIGHTS, Foresight
@@ -113,7 +114,7 @@ def record_routes(node: "Node", gate: Gate) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["records"], default_response_class=Response)
     viewer = Depends(gate.needs(Role.VIEWER))
     for shelf in _SHELVES:
-        _add_shelf(router, node.store, gate, shelf)
+        _add_shelf(router, node, gate, shelf)
 
     async def _of_case(table: Table, principal: Principal, case: str) -> list[Row]:
         return await node.store.find(table, principal.tenant, "case", case, limit=MAX_PAGE_ROWS)
@@ -150,8 +151,13 @@ def record_routes(node: "Node", gate: Gate) -> APIRouter:
     return router
 
 
-def _add_shelf(router: APIRouter, store: Store, gate: Gate, shelf: _Shelf[Any]) -> None:
-    viewer = Depends(gate.needs(Role.VIEWER))
+def _add_shelf(router: APIRouter, node: "Node", gate: Gate, shelf: _Shelf[Any]) -> None:
+    viewer, store = Depends(gate.needs(Role.VIEWER)), node.store
+
+    def check(tenant: TenantId) -> None:
+        """Raises ``Shredded``: that there is nothing any more is not that there is nothing yet."""
+        if node.vault.is_shredded(tenant):
+            raise Shredded(tenant)
 
     async def list_records(
         request: Request,
@@ -160,10 +166,12 @@ def _add_shelf(router: APIRouter, store: Store, gate: Gate, shelf: _Shelf[Any]) 
         order: Annotated[Order, Query(description="Which end to begin at.")] = Order.NEWEST,
         case: Annotated[str, Query(max_length=MAX_CURSOR_CHARS, description="Only records of this case.")] = "",
     ) -> Response:
+        check(principal.tenant)
         found = await shelf.page(store, principal.tenant, asked, order, case)
         return reply_page(request, found, asked=asked, last=found[-1].id if found else "")
 
     async def get_record(key: str, principal: Annotated[Principal, viewer]) -> Response:
+        check(principal.tenant)
         return reply(await shelf.get(store, principal.tenant, key))
 
     one = shelf.path[:-1]

@@ -63,4 +63,5 @@ def end(client: NodeClient, suppression: str) -> None:
 def judge(client: NodeClient, finding: str, verdict: str, reason: str) -> None:
     """Say that FINDING is true, false or a duplicate. Saying something else replaces it."""
     made = client.post_json(f"/v1/findings/{finding}/opinions", {"verdict": verdict, "reason": reason})
-    click.echo(printable(f"{made['rule']}: {made['verdict']}"))
+    title = client.get(f"/v1/findings/{finding}")["title"]
+    click.echo(printable(f"{title}: {made['verdict']}"))

@@ -12,7 +12,8 @@ from phalanx.adapters import (
     nats_sink,
     nats_source,
 )
-from phalanx.core import Unavailable
+from phalanx.core import InvalidInput, Unavailable
+from phalanx.intel.delivery import PositionGone
 from phalanx.testing.contracts import SINK_CHECKS, SOURCE_CHECKS
 from phalanx.testing.delivery import context_of
 
@@ -197,5 +198,36 @@ def test_the_nats_sink_keeps_the_contract(check, tmp_path):
 
 @pytest.mark.parametrize("check", SOURCE_CHECKS, ids=lambda check: check.__name__)
 def test_the_nats_source_keeps_the_contract(check, tmp_path):
+    with nats_process(tmp_path):
+        asyncio.run(in_lab(check, tmp_path, is_sink=False))
+
+
+async def check_reach_is_told(lab, beyond, told):
+    await lab.feed(["one", "two", "three"])
+    source = await lab.open()
+    # What follows everything there is can be waited for.
+    drawn = await source.draw("", until="", max_bytes=1_000, within_s=5)
+    await source.check_reach(drawn.position)
+    with pytest.raises(InvalidInput, match=told):
+        await source.check_reach(beyond)
+    await source.close()
+
+
+def test_kafka_says_how_far_it_reaches(tmp_path):
+    with kafka_cluster() as brokers:
+        lab = KafkaLab(brokers, tmp_path)
+        lab.is_sink = False
+        asyncio.run(check_reach_is_told(lab, '{"0": 5000}', r"topic phalanx, which has partition 0 from 0 to \d"))
+        asyncio.run(check_reach_is_told(lab, '{"4711": 0}', "is beyond the end"))
+
+
+def test_nats_says_how_far_it_reaches_and_goes_on_with_a_stream_that_is_another(tmp_path):
+    async def check(lab):
+        await check_reach_is_told(lab, "5", "which has messages 1 to 3; the next is 4")
+        source = await lab.open()
+        with pytest.raises(PositionGone, match="ends with message 3"):
+            await source.draw("5", until="", max_bytes=1_000, within_s=1)
+        await source.close()
+
     with nats_process(tmp_path):
         asyncio.run(in_lab(check, tmp_path, is_sink=False))

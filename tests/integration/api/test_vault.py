@@ -52,6 +52,10 @@ def test_shredding_wants_the_name_twice_and_is_gone_afterwards(on_node):
         assert again.json() == {"tenant": ACME, "had_keys": False}
         gone = await it.http.get("/v1/findings", params={"case": "x"}, headers=viewer)
         assert (gone.status_code, gone.json()["code"]) == (410, "shredded")
+        for path in ("/v1/findings", "/v1/missions", "/v1/assessments", "/v1/findings/0197a000-0000-7000-8000-0"):
+            gone = await it.http.get(path, headers=viewer)
+            assert (gone.status_code, gone.json()["code"]) == (410, "shredded"), path
+            assert "was shredded" in gone.json()["detail"]
         ingest = await it.token(Role.INGEST, ACME)
         sent = await it.http.post("/v1/events", content=b"one line", headers={**ingest, "Content-Type": "text/plain"})
         assert (sent.status_code, sent.json()["code"]) == (410, "shredded")

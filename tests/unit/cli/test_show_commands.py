@@ -18,3 +18,12 @@ def test_a_listing_may_be_asked_for_by_the_word_that_groups_have_for_it(kind, mo
     wrong = CliRunner().invoke(root, [kind, "show"])
     assert wrong.exit_code == 2
     assert "'show' is not 'list'" in wrong.output
+
+
+def test_whoever_judges_a_finding_is_told_which_it_was(monkeypatch):
+    made = {"finding": "f1", "rule": "5f92fff9-82e2-48eb-8fc1-8b133556a551", "verdict": "false"}
+    monkeypatch.setattr(NodeClient, "post_json", lambda *_, **__: made)
+    found = {"/v1/findings/f1": {"title": "Remote Desktop, unusual"}}
+    monkeypatch.setattr(NodeClient, "get", lambda _, path, **__: found[path])
+    done = CliRunner().invoke(root, ["intel", "judge", "f1", "false"], catch_exceptions=False)
+    assert done.output == "Remote Desktop, unusual: false\n"

@@ -6,7 +6,7 @@ Neither keeps state that matters: where a sink or a source stands is in the node
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from phalanx.core import Clock, EntropySource, InvalidInput, Offload
 from phalanx.intel.delivery._limits import LONGEST_RETRY_S, MAX_PARCEL_BYTES, MAX_PARCEL_ITEMS
@@ -154,6 +154,18 @@ class Source(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class BoundedSource(Source, Protocol):
+    """A source that knows where it ends, and is asked before it is drawn from where somebody says."""
+
+    async def check_reach(self, position: str) -> None:
+        """Raises ``InvalidInput``, with the range that there is, for a position beyond its end, and ``Unavailable``.
+
+        Never called while it is drawn from.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from phalanx.core import (
     encode,
 )
 from phalanx.intel._intake import Intake
-from phalanx.intel.delivery._contract import Drawn, Source
+from phalanx.intel.delivery._contract import BoundedSource, Drawn, Source
 from phalanx.intel.delivery._errors import PositionGone
 from phalanx.intel.delivery._limits import MAX_DRAWN_BYTES, MAX_ERROR_CHARS, MAX_POSITION_CHARS
 from phalanx.intel.delivery._model import SOURCE_STATES, SourceState
@@ -125,22 +125,28 @@ class Drawer:
     async def rewind(self, position: str) -> None:
         """Draw from ``position`` again (empty: from the beginning); what was accepted from there is accepted once more.
 
-        Raises ``InvalidInput`` where the source keeps nothing, or the position cannot be one.
+        Raises ``InvalidInput`` where the source keeps nothing, or the position cannot be one or lies beyond the end,
+        and ``Unavailable`` where the source has to say so and cannot be asked.
         """
         if not self.source.manifest.rewinds:
             raise InvalidInput("source", f"{self.plan.name} is {self.source.manifest.product}, which keeps nothing")
         if len(position) > MAX_POSITION_CHARS:
             raise InvalidInput("position", f"it has {len(position)} characters, {MAX_POSITION_CHARS} at most")
-        if position:
-            # Else the source would fail from now on, and nobody would know where it stood.
-            try:
-                self.source.check(position)
-            except InvalidInput as error:
-                stands = self.state.position or "its beginning"
-                raise InvalidInput("position", f"{error.reason}; {self.plan.name} stands at {stands}") from error
         async with self._turn:
+            if position:
+                await self._check(position)
             await self._keep(position=position, planned="", pending=b"")
         self._resumed.set()
+
+    async def _check(self, position: str) -> None:
+        # Else the source would fail, or wait for what never comes, and nobody would know where it stood.
+        try:
+            self.source.check(position)
+            if isinstance(self.source, BoundedSource):
+                await self.source.check_reach(position)
+        except InvalidInput as error:
+            stands = self.state.position or "its beginning"
+            raise InvalidInput("position", f"{error.reason}; {self.plan.name} stands at {stands}") from error
 
     async def _rest(self, seconds: float) -> bool:
         """Until time is up, or somebody who resumed or rewound the source wants it to be asked now: then true."""

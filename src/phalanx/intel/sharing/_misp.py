@@ -95,6 +95,9 @@ class _EventReader:
         # The closest marking of what is kept in the report: it is as close as that.
         self._kept_marking: Marking | None = None
         self._observed: set[str] = set()
+        # Techniques, each with the most open marking of what names it: whoever may have that knows of it.
+        self._named: dict[str, Marking | None] = {}
+        self._name(_techniques(event, self._tags), self._marking)
 
     def objects(self) -> list[StixObject]:
         made = [self._author]
@@ -106,7 +109,7 @@ class _EventReader:
                 made += self._of_attribute(attribute, holder, where)
             except InvalidObject as error:
                 self.rejected.append(error)
-        made += [self._technique(one) for one in _techniques(self._event, self._tags)]
+        made += [self._technique(one, marking) for one, marking in self._named.items()]
         made.append(self._report(made))
         used = dict.fromkeys(marking for one in made for marking in one.markings)
         definitions = [definition_of(marking) for marking in Marking if TLP_2[marking] in used]
@@ -139,26 +142,33 @@ class _EventReader:
         if holder is not None:
             said["x_misp_object"] = _holder(holder)
             said["x_misp_object_relation"] = str(one.get("object_relation", ""))
-        made = [self._technique(each) for each in _techniques(one, tags)]
+        self._name(_techniques(one, tags), marking)
         if kind == "vulnerability":
-            return [*made, self._vulnerability(one, value, said, marking, where)]
+            return [self._vulnerability(one, value, said, marking, where)]
         if one.get("to_ids") or kind in LANGUAGES:
             language = LANGUAGES.get(kind, "stix")
             pattern = value if kind in LANGUAGES else pattern_of(kind, value)
             if pattern:
-                return [*made, self._indicator(one, pattern, language, tags, said, marking, where)]
+                return [self._indicator(one, pattern, language, tags, said, marking, where)]
         plain = observable_of(kind, value)
         if plain is None:
             self.unmapped.append(kind)
             self._keep(one, holder, marking)
-            return made
+            return []
         head = {"type": plain["type"], "spec_version": "2.1", "id": observable_id(plain["type"], plain)}
         if head["id"] in self._observed:
             # An observable is there once, and has what the first attribute said.
             self._keep(one, holder, marking)
-            return made
+            return []
         self._observed.add(head["id"])
-        return [*made, checked(head | plain | said | _marked(marking), where=where)]
+        return [checked(head | plain | said | _marked(marking), where=where)]
+
+    def _name(self, techniques: Iterable[str], marking: Marking | None) -> None:
+        for one in techniques:
+            self._named[one] = min(self._named.get(one, marking), marking, key=self._stands)
+
+    def _stands(self, marking: Marking | None) -> Marking:
+        return self._unmarked if marking is None else marking
 
     def _keep(self, one: Mapping[str, Any], holder: Mapping[str, Any] | None, marking: Marking | None) -> None:
         kept = {key: item for key, item in one.items() if key != "Galaxy"}
@@ -167,8 +177,7 @@ class _EventReader:
 
     def _closed(self, marking: Marking | None, further: Marking | None) -> Marking | None:
         """``further`` where it is closer than ``marking``, or than what is without one is treated as."""
-        stands = self._unmarked if marking is None else marking
-        return further if further is not None and further > stands else marking
+        return further if further is not None and further > self._stands(marking) else marking
 
     def _indicator(
         self, one: Mapping[str, Any], pattern: str, language: str, tags: Sequence[str], said: Mapping[str, Any],
@@ -197,13 +206,13 @@ class _EventReader:
             "external_references": [{"source_name": "cve", "external_id": value}], **said, **_marked(marking),
         }, where=where)  # fmt: skip
 
-    def _technique(self, technique_id: str) -> StixObject:
+    def _technique(self, technique_id: str, marking: Marking | None) -> StixObject:
         return checked({
             "type": "attack-pattern", "spec_version": "2.1",
             "id": own_id("attack-pattern", self._author.id, technique_id), "created_by_ref": self._author.id,
             "created": self._stamp, "modified": self._stamp, "name": attack().name(technique_id),
             "external_references": [{"source_name": "mitre-attack", "external_id": technique_id}],
-            **_marked(self._marking),
+            **_marked(marking),
         }, where=self._where)  # fmt: skip
 
     def _identity(self) -> StixObject:
@@ -221,7 +230,11 @@ class _EventReader:
         }, where=self._where)  # fmt: skip
 
     def _report(self, made: Iterable[StixObject]) -> StixObject:
-        refs = list(dict.fromkeys(one.id for one in made))
+        marking = self._closed(self._marking, self._kept_marking)
+        # A technique's id follows from it: who has the report could find out which one is meant.
+        hidden = {one for one, own in self._named.items() if self._stands(own) > self._stands(marking)}
+        ids = (one.id for one in made if one.type != "attack-pattern" or _technique_of(one) not in hidden)
+        refs = list(dict.fromkeys(ids))
         labels = [tag for tag in self._tags if not tag.lower().startswith("tlp:")]
         kept = {"x_misp_unmapped": self._kept} if self._kept else {}
         date = str(self._event.get("date", ""))
@@ -232,8 +245,12 @@ class _EventReader:
             **({"labels": labels} if labels else {}), **kept, "x_misp_date": date,
             "x_misp_threat_level_id": str(self._event.get("threat_level_id", "4")),
             "x_misp_analysis": str(self._event.get("analysis", "0")),
-            **_marked(self._closed(self._marking, self._kept_marking)),
+            **_marked(marking),
         }, where=self._where)  # fmt: skip
+
+
+def _technique_of(one: StixObject) -> str:
+    return str(one.raw["external_references"][0]["external_id"])
 
 
 def _holder(one: Mapping[str, Any]) -> dict[str, Any]:

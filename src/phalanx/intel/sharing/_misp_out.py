@@ -37,7 +37,9 @@ def misp_event(objects: Sequence[StixObject], *, organisation: str, unmarked: Ma
     cause = about.id if about is not None else "\n".join(sorted(one.id for one in objects))
     event_uuid = report.id.partition("--")[2] if report is not None else own_id("event", cause).partition("--")[2]
     labels = [{"name": str(label)} for label in said.get("labels", ())]
-    tags = {one["name"]: one for one in (_tlp_tag(whole), *labels, *_technique_tags(objects))}
+    # What is said of the event is for all who have it; closer techniques stay with the attributes whose tags name them.
+    open_to_all = [one for one in objects if book.marking_of(one, unmarked=unmarked) <= whole]
+    tags = {one["name"]: one for one in (_tlp_tag(whole), *labels, *_technique_tags(open_to_all))}
     author = {"name": organisation, "uuid": own_id("identity", organisation).partition("--")[2]}
     return {"Event": {
         "uuid": event_uuid, "info": str(said.get("name", "Indicators")), "date": day, "timestamp": str(stamp),

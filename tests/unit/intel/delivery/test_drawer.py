@@ -36,7 +36,14 @@ class Absent:
         if not position.isdecimal():
             raise InvalidInput("position", "is no number")
 
+    async def check_reach(self, position):
+        if int(position) > 20:
+            raise InvalidInput("position", "is beyond the end, which is 20")
+
     async def settle(self, position):
+        pass
+
+    async def close(self):
         pass
 
 
@@ -105,5 +112,17 @@ def test_a_position_that_is_none_of_the_source_is_refused_and_it_stands_where_it
             with pytest.raises(InvalidInput, match=f"is no number; s stands at {stands or 'its beginning'}"):
                 await drawer.rewind(position)
         assert drawer.state.position == (position if taken else stands)
+
+    in_world(work)
+
+
+def test_a_position_beyond_the_end_is_refused_with_the_range_there_is():
+    async def work(world, drawer, source, intake):
+        drawer.state = msgspec.structs.replace(drawer.state, position="17")
+        with pytest.raises(InvalidInput, match="is beyond the end, which is 20; s stands at 17"):
+            await drawer.rewind("21")
+        assert drawer.state.position == "17"
+        await drawer.rewind("20")
+        assert drawer.state.position == "20"
 
     in_world(work)

@@ -328,3 +328,36 @@ def test_whom_an_attribute_or_its_object_is_for_closes_it_and_opens_nothing():
     assert set(values.values()) == {Marking.RED}
     kept = [("text", "for ourselves", (), {"distribution": "0"})]
     assert markings_in(small_event(["tlp:green"], kept))[0] is Marking.AMBER_STRICT
+
+
+def test_a_technique_is_as_open_as_the_most_open_that_names_it_and_an_open_report_does_not_refer_to_a_closer_one():
+    def named(technique):
+        return f'misp-galaxy:mitre-attack-pattern="x - {technique}"'
+
+    came = small_event(
+        ["tlp:green", named("T1003")],
+        [
+            ("domain", "a.example", ("tlp:red", named("T1059.001"), named("T1003"), named("T1105")), {"to_ids": True}),
+            ("domain", "b.example", ("tlp:amber", named("T1105")), {"to_ids": True}),
+            ("domain", "c.example", (named("T1071"),), {}),
+        ],
+    )
+    objects = read_misp(json.dumps(came).encode()).objects
+    book = MarkingBook(objects)
+    techniques = {
+        one.raw["external_references"][0]["external_id"]: one for one in objects if one.type == "attack-pattern"
+    }
+    assert {name: book.marking_of(one) for name, one in techniques.items()} == {
+        "T1003": Marking.GREEN, "T1059.001": Marking.RED, "T1105": Marking.AMBER, "T1071": Marking.GREEN,
+    }  # fmt: skip
+    (report,) = [one for one in objects if one.type == "report"]
+    referred = {name for name, one in techniques.items() if one.id in report.raw["object_refs"]}
+    assert referred == {"T1003", "T1071"}
+    out = misp_event(objects, organisation="us", unmarked=Marking.AMBER)["Event"]
+    of_event = " ".join(tag["name"] for tag in out["Tag"])
+    assert "T1003" in of_event
+    assert "T1071" in of_event
+    assert "T1059" not in of_event
+    assert "T1105" not in of_event
+    (red,) = [one for one in out["Attribute"] if one["value"] == "a.example"]
+    assert {"tlp:red", named("T1059.001")} <= {tag["name"] for tag in red["Tag"]}
