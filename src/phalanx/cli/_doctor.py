@@ -1,7 +1,6 @@
 """`phalanx doctor`: what works on this machine, what is missing, and the exact fix."""
 
 import importlib.util
-import os
 import platform
 import shutil
 import sqlite3
@@ -16,6 +15,7 @@ import click
 from phalanx.cli._client import ca_option
 from phalanx.cli._exits import Exit
 from phalanx.cli._output import json_option, print_json
+from phalanx.cli._settings import SettingsSource
 
 _MIN_FREE_GIB = 2
 
@@ -189,10 +189,9 @@ def _rules(config_file: Path | None) -> Check:
     """Whether every rule file that a node with these settings reads is in force."""
     from phalanx.core import InvalidInput, counted
     from phalanx.intel import load_rules
-    from phalanx.node import load_settings
 
     try:
-        folder = load_settings(file=config_file, environ=os.environ, flags={}).settings.intake.rules_dir
+        folder = SettingsSource(config_file, None, None, ()).load().settings.intake.rules_dir
         loaded = load_rules(folder)
     except InvalidInput as error:
         return Check("rules", ok=False, found=error.message, fix=error.hint or "`phalanx config show`")
