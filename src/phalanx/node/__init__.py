@@ -23,6 +23,7 @@ from phalanx.node._open import open_ports
 from phalanx.node._plugins import GROUPS, provided_fleet, registered
 from phalanx.node._ports import ClusterLine, Noise, Ports
 from phalanx.node._probing import Probed, Probes, answer_probe, probe_duty
+from phalanx.node._quantum_desk import QuantumDesk, open_quantum_desk
 from phalanx.node._rewrap import rewrap_vault
 from phalanx.node._rules import LeftOut, Reloaded, Rules, RulesView, RuleView
 from phalanx.node._services import Health
@@ -88,6 +89,7 @@ __all__ = [
     "Node",
     "Noise",
     "Ports",
+    "QuantumDesk",
     "Section",
     "Settings",
     "SpaceWatch",
@@ -102,6 +104,7 @@ __all__ = [
     "load_work",
     "open_escrows",
     "open_ports",
+    "open_quantum_desk",
     "open_sources",
     "quarantine",
     "read_tiles",

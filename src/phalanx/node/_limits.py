@@ -116,6 +116,8 @@ MAX_WINDOWS_TRIED = 4
 MAX_PLACED_KEPT = 1_000
 PLACED_PRUNE_EVERY = 100
 MAX_WORK_KEY_CHARS = 200
+# Threads in which a desk without a node has devices emulated and circuits laid out.
+DESK_THREADS = 4
 # How often it is looked how much work processes were given, and for which hours windows are booked in advance.
 PREWARM_EVERY_S = 60.0
 ADVANCE_EVERY_S = 3_600.0

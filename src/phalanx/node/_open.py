@@ -64,7 +64,7 @@ async def open_ports(
     folder = settings.node.data_dir
     if existing and not (folder / _KEY).is_file():
         raise NotFound("node's data in", str(folder), hint="name its folder with --data-dir")
-    _make_private(folder)
+    make_private(folder)
     # Only where nothing better is there: compiled code belongs into a folder that nobody else writes to.
     keep_kernels_in(folder / _KERNELS)
     clock, entropy = SystemClock(), EntropyPool(OsEntropy())
@@ -123,16 +123,16 @@ async def open_ports(
         )  # fmt: skip
 
 
-def _make_private(folder: Path) -> None:
+def make_private(folder: Path, field: str = "node.data_dir") -> None:
     """Make the data folder and those above it for this user alone; folders that are there stay as they are."""
     try:
         for above in reversed((folder, *folder.parents)):
             if not above.exists():
                 above.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise InvalidInput("node.data_dir", f"{folder} cannot be made: {error.strerror}") from error
+        raise InvalidInput(field, f"{folder} cannot be made: {error.strerror}") from error
     if not (folder.is_dir() and os.access(folder, os.R_OK | os.W_OK | os.X_OK)):
-        raise InvalidInput("node.data_dir", f"{folder} is not a folder that this user can write to")
+        raise InvalidInput(field, f"{folder} is not a folder that this user can write to")
 
 
 def _signer(file: Path) -> HybridSigner:

@@ -31,6 +31,11 @@ class PriceTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     minimum: float = 0.0
     per_month: float = 0.0
 
+    @classmethod
+    def of(cls, device: str, price: PriceModel) -> "PriceTable":
+        """A price, for a device or for ``provider.*``."""
+        return cls(device=device, **{name: getattr(price, name) for name in price.__slots__})
+
     def check(self) -> None:
         """Raises ``InvalidInput``."""
         provider, _, device = self.device.partition(".")
@@ -81,5 +86,4 @@ class Prices:
             row = await self._store.get(PRICES, DEFAULT_TENANT, name)
             if row is not None:
                 return msgspec.json.decode(row.value, type=PriceTable)
-        price = model.price
-        return PriceTable(device=model.name, **{name: getattr(price, name) for name in price.__slots__})
+        return PriceTable.of(model.name, model.price)
