@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from phalanx.core import AuditEntry, AuditReceipt
-from phalanx.crypto import ED25519, CryptoPolicy
-from phalanx.crypto.identity import Identities, Names
+from phalanx.crypto import ED25519, CryptoPolicy, SigningKey
+from phalanx.crypto.identity import Chain, Identities, KeyRequest, Names, Subject
 from phalanx.telemetry import Alerts, Telemetry
 from phalanx.testing import MemoryAudit, SimKeys, SimWorld
 
@@ -46,6 +46,12 @@ class Site:
             clock=self.world.clock, entropy=self.world.entropy, offload=self.world.offload, telemetry=self.telemetry,
             policy=policy or CryptoPolicy(), n_spares=spares,
         )  # fmt: skip
+
+    async def person(self, identities: Identities, name: str = "kim") -> tuple[SigningKey, Chain]:
+        """Somebody of the organisation whom ``identities`` has certified."""
+        key = SigningKey.generate(ED25519)
+        subject = Subject.parse(f"person:acme/{name}")
+        return key, await identities.issue(KeyRequest.make(subject, key), actor="tester")
 
 
 @pytest.fixture
