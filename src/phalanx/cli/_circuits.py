@@ -176,6 +176,31 @@ def _print_counts(counts: dict[str, int], shots: int) -> None:
     )
 
 
+@circuits.command("photons")
+@file_argument
+@click.option("--device", default="", help="Run it there: local.photons, quandela.ascella.")
+@click.option("--shots", type=click.IntRange(1, 1_000_000), default=100_000, show_default=True, help="Runs.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of every draw.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write the photonic program to this file.")
+@language_option
+@input_option
+@json_option
+def photons_command(
+    file: Path, device: str, shots: int, seed: int, output: Path | None, language: str | None, inputs: tuple[str, ...],
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Put FILE on photons: what that takes, how probable it is to come through, and who takes it; or run it so.
+
+    Each qubit is one photon in one of two modes. A two-qubit gate works once in nine times, or twice in 27 where it has
+    to say so by two photons more; shots in which one did not are left out.
+    """
+    from phalanx.cli._circuits_photons import explain_or_run
+
+    explain_or_run(
+        _read(file, language, inputs), device=device, shots=shots, seed=seed, output=output, as_json=as_json
+    )  # fmt: skip
+
+
 @circuits.command("map")
 @file_argument
 @click.option("--couplers", required=True, metavar="A-B,…", help="Pairs of the device's qubits: 0-1,1-2 or line:5.")

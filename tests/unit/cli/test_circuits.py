@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from phalanx.cli._circuits import circuits
+from phalanx.core import LimitExceeded
 from phalanx.quantum import UnreadableCircuit
 
 BELL = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; h q[0]; cx q[0],q[1]; measure q -> c;'
@@ -71,3 +72,34 @@ def test_a_device_is_emulated_with_mitigation_or_without(tmp_path):
     assert both[1]["provenance"]["mitigation"] == "decoupling xy4, readout tensored"
     assert "nothing to mitigate" in str(invoke("run", str(file), "--mitigate", "readout").exception)
     assert "device" in str(invoke("run", str(file), "--device", "fake_lagos", "--bond", "4").exception)
+
+
+@pytest.mark.requirement("QRM-8")
+def test_photons_are_told_what_a_circuit_takes_before_it_is_run(bell, tmp_path):
+    told = invoke("photons", bell).output
+    assert "2 in 6 modes, for 2 qubits" in told
+    assert "1/9 of perfect runs" in told
+    assert "0.111, 11,111 of 100,000 shots" in told
+    file = tmp_path / "bell.json"
+    found = json.loads(
+        invoke("photons", bell, "--device", "local.photons", "--shots", "9000", "--output", str(file), "--json").output
+    )
+    assert set(found["bits"]) == {"00", "11"}
+    assert sum(found["bits"].values()) == pytest.approx(1_000, abs=150)
+    assert found["provenance"]["origin"] == "simulated"
+    assert json.loads(file.read_text()) == json.loads(found["program"]["text"])
+    shown = invoke("photons", bell, "--device", "quandela.belenos", "--shots", "200000")
+    assert "kept" in shown.output
+    assert "emulated" in shown.output
+    assert "bits         00" in shown.output or "bits         11" in shown.output
+
+
+def test_circuits_too_large_for_photons_are_refused_with_the_reason(tmp_path):
+    ring = "".join(f"cx q[{a}], q[{(a + 1) % 4}];" for a in range(4))
+    text = f'OPENQASM 2.0; include "qelib1.inc"; qreg q[4]; creg c[4]; h q[0]; {ring} measure q -> c;'
+    told = invoke("photons", "-", given=text).output
+    assert "4 heralded" in told
+    assert "modes of quandela.ascella is limited to 12, got 16" in told
+    twice = invoke("photons", "-", given=text.replace(ring, ring * 2))
+    assert isinstance(twice.exception, LimitExceeded)
+    assert "photons of one circuit is limited to 16" in str(twice.exception)

@@ -14,6 +14,7 @@ from phalanx.quantum.photonic._components import (
     interferometer,
 )
 from phalanx.quantum.photonic._drawing import check_drawable, drawn
+from phalanx.quantum.photonic._encoding import OnPhotons, on_photons
 from phalanx.quantum.photonic._expecting import Expected, amplitude_weights, expected
 from phalanx.quantum.photonic._program import Condition, Herald, PhotonicProgram, read_photonic, shown
 from phalanx.quantum.photonic._source import PERFECT, Source
@@ -28,6 +29,7 @@ __all__ = [
     "Expected",
     "Herald",
     "Interferometer",
+    "OnPhotons",
     "Permutation",
     "PhaseShifter",
     "PhotonicProgram",
@@ -37,6 +39,7 @@ __all__ = [
     "drawn",
     "expected",
     "interferometer",
+    "on_photons",
     "read_photonic",
     "shown",
 ]
