@@ -60,10 +60,17 @@ class PasqalCloud:
         self._grant = region.grant
         self._http = self._at(options.get("pasqal.url", region.url))
         self._auth = self._at(options.get("pasqal.auth_url", region.auth_url))
-        self.project = options.get("pasqal.project") or context.secret("pasqal.project", "PASQAL_PROJECT_ID")
+        self.project = options.get("pasqal.project") or self._billed()
         self._token, self._turn = "", asyncio.Lock()
         # What is missing is told when a node starts, not when its first job is sent.
         self._credentials()
+
+    def _billed(self) -> str:
+        try:
+            return self._context.secret("pasqal.project", "PASQAL_PROJECT_ID")
+        except Unavailable as error:
+            told = "nobody is named to be billed: set pasqal.project, or the variable PASQAL_PROJECT_ID"
+            raise InvalidInput("devices.options", told) from error
 
     async def ask(self, method: str, path: str, body: object = None, *, once: bool = False) -> Any:
         """What stands in ``data``, under a path of the core API. Raises as ``VendorHttp.ask`` does."""

@@ -60,7 +60,11 @@ class _PasqalJob:
 
 @dataclass
 class PasqalApi:
-    """``https://apis.pasqal.cloud`` and its sign-in in small. Its tokens last for ``lasts`` questions."""
+    """``https://apis.pasqal.cloud`` and its sign-in in small. Its tokens last for ``lasts`` questions.
+
+    ``user`` is a person or a service account, whose id and secret it then has. A job takes as long as ``after``
+    questions about it; the next one ends with ``fail_next``.
+    """
 
     user: str
     password: str
@@ -96,6 +100,13 @@ class PasqalApi:
         return self._of_job(path, asked)
 
     def _sign_in(self, form: dict[str, str]) -> Given:
+        if form.get("grant_type") == "client_credentials":
+            form = {
+                **_GRANT,
+                "audience": form["audience"],
+                "username": form["client_id"],
+                "password": form["client_secret"],
+            }
         if {key: form.get(key) for key in _GRANT} != _GRANT:
             return _json({"error": "unauthorized_client", "error_description": "Grant type not allowed"}, 403)
         if (form.get("username"), form.get("password")) != (self.user, self.password):

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -45,9 +46,13 @@ SWEEP = AnalogProgram(
 
 def context(world, server, *, secrets=SECRETS, **options):
     base = {"pasqal.url": server.url, "pasqal.auth_url": f"{server.url}/oauth/token", "pasqal.project": PASQAL_PROJECT}
-    return ProviderContext(
-        world.offload, world.clock, frozenset({"pasqal"}), base | options, lambda name, _: secrets[name]
-    )
+
+    def secret(name, variable):
+        if name not in secrets:
+            raise Unavailable(name, f"{variable} is not set")
+        return secrets[name]
+
+    return ProviderContext(world.offload, world.clock, frozenset({"pasqal"}), base | options, secret)
 
 
 def machines(world, server, **more):
@@ -300,10 +305,27 @@ def test_refused_credentials_are_said_without_saying_them():
         assert "wr0ng" not in str(told.value)
         with pytest.raises(InvalidInput, match="https"):
             machines(world, server, **{"pasqal.url": "http://localhost.example.org"})
+        with pytest.raises(InvalidInput, match=r"set pasqal\.project"):
+            machines(world, server, secrets=SECRETS, **{"pasqal.project": ""})
         with pytest.raises(InvalidInput, match="none of fr, sa"):
             machines(world, server, **{"pasqal.region": "mars"})
 
     on(main)
+
+
+def test_a_service_account_signs_in_with_its_secret():
+    async def main(world, server):
+        account = {"pasqal.client_id": "machine-1"}
+        machine = await fresnel(world, server, secrets={"pasqal.client_secret": PASSWORD}, **account)
+        assert machine.device.status is Status.ONLINE
+        (asked,) = [one for one in server.requests if one.path == "/oauth/token"]
+        assert asked.headers["content-type"] == "application/x-www-form-urlencoded"
+        form = parse_qs(asked.body.decode())
+        assert (form["grant_type"], form["audience"]) == (
+            ["client_credentials"], ["https://apis.pasqal.cloud/account/api/v1"],
+        )  # fmt: skip
+
+    on(main, PasqalApi("machine-1", PASSWORD))
 
 
 def test_a_token_that_somebody_else_renews_is_read_again():
