@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from phalanx.adapters._sent import SentMachine, real, stage_by
-from phalanx.adapters._vendor_http import Refused, VendorHttp
+from phalanx.adapters._vendor_http import Refused, Unanswered, VendorHttp
 from phalanx.core import Circuit, Unavailable
 from phalanx.devices import (
     Backend,
@@ -87,7 +87,11 @@ class _Session:
             except Exception:  # noqa: BLE001 - whatever is wrong with it, the password is left to try
                 self._refresh = ""
         if answer is None:
-            answer = await self._http.ask("POST", "/login", headers={}, body=self._full)
+            try:
+                answer = await self._http.ask("POST", "/login", headers={}, body=self._full)
+            except Unanswered as error:
+                # Nothing else was sent yet.
+                raise Unavailable("Quantinuum", error.reason) from error
         token, refresh = answer.get("id-token"), answer.get("refresh-token", self._refresh)
         if not isinstance(token, str) or not token.isascii():
             raise Unavailable("Quantinuum", "it gives no token")
@@ -96,6 +100,8 @@ class _Session:
 
 class QuantinuumMachine(SentMachine):
     """A real machine of Quantinuum."""
+
+    finds = False
 
     def __init__(self, published: PublishedDevice, session: _Session, context: ProviderContext) -> None:
         device = real(published.device, region=QUANTINUUM, price=listed_price(published.device.name))

@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
+from phalanx.adapters._limits import MAX_UNSURE_JOBS
+from phalanx.adapters._vendor_http import Unanswered
 from phalanx.core import Circuit, Clock, InvalidInput, Origin, PhalanxError, Unavailable
 from phalanx.devices import (
     DeviceModel,
@@ -21,16 +23,24 @@ from phalanx.quantum import InvalidCircuit
 from phalanx.quantum.analog import AnalogProgram
 
 ASK_EVERY_S = 2.0
+_ASK_SLOWER, _ASK_AT_MOST_S = 1.2, 15.0
 # Of a machine that could not be asked yet.
 NOT_SEEN = calibration(1, (), Numbers(), calibrated_at_ns=0, source="not seen yet")
 _T = TypeVar("_T")
 
 
 class Sent(ABC):
-    """What becomes of a job, whatever was sent. A vendor's part is to find, ask about and drop one."""
+    """What becomes of a job, whatever was sent. A vendor's part is to find, ask about and drop one.
+
+    Where a vendor cannot be asked for a job by our key (``finds``), a key whose submission got no answer is not sent
+    again by this process.
+    """
+
+    finds = True
 
     def __init__(self, device: DeviceModel, clock: Clock) -> None:
         self._device, self._clock = device, clock
+        self._unsure: dict[str, None] = {}
 
     @property
     def device(self) -> DeviceModel:
@@ -73,12 +83,29 @@ class SentMachine(Sent):
         del seed  # A real machine draws for itself.
         check_fits(self._device, circuit, shots)
         check_runs(self._device, circuit)
+        if key in self._unsure:
+            raise InvalidInput(
+                "job", f"{self._device.name} did not say whether it took it: it is not sent a second time",
+                hint=f"look for a job named {key} there before submitting it anew",
+            )  # fmt: skip
         known = await self._find(key) if key else ""
-        return known or await self._create(circuit, shots, key)
+        if known:
+            return known
+        try:
+            return await self._create(circuit, shots, key)
+        except Unanswered:
+            if key and not self.finds:
+                self._unsure[key] = None
+                while len(self._unsure) > MAX_UNSURE_JOBS:
+                    del self._unsure[next(iter(self._unsure))]
+            raise
 
     async def collect(self, handle: str, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
+        pause_s = ASK_EVERY_S
         while (counts := await self._counts(handle, circuit, shots)) is None:
-            await self._clock.sleep(ASK_EVERY_S)
+            # What has waited for long is asked about less often: a result is late by a fifth of its wait at most.
+            await self._clock.sleep(pause_s)
+            pause_s = min(pause_s * _ASK_SLOWER, _ASK_AT_MOST_S)
         return ShotResult(counts, provenance_of(self._device, circuit, shots, seed))
 
     @abstractmethod

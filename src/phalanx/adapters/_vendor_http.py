@@ -33,9 +33,9 @@ _FORM = "application/x-www-form-urlencoded"
 class Refused(Unavailable):
     """The vendor does not take our credentials, or does not let them do this."""
 
-    def __init__(self, what: str, why: str = "") -> None:
+    def __init__(self, what: str, why: str = "", *, hint: str = "") -> None:
         told = f"it refuses the credentials{f', or what they ask for: {why}' if why else ''}"
-        super().__init__(what, told, hint="see devices.options and the provider's variables")
+        super().__init__(what, told, hint=hint or "see devices.options and the provider's variables")
 
 
 class Forbidden(Refused):

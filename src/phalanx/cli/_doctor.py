@@ -48,7 +48,11 @@ _EXTRAS = {
     "matching": ("hyperscan", "hyperscan", "thousands of rules looked for in one pass; without it one after another"),
     "cluster": ("nats", "nats-py", "several nodes over NATS"),
     "ibm": ("qiskit", "qiskit", "real machines of IBM, and the simulator `simulators.aer`"),
-    "google": ("cirq_google", "cirq-google", "circuits of Cirq, and fresh calibrations of Google"),
+    "google": (
+        "cirq_google",
+        "cirq-google",
+        "circuits of Cirq, fresh calibrations of Google, and jobs on its processors",
+    ),
     "braket": ("braket", "amazon-braket-sdk", "circuits of Braket"),
     "pennylane": ("pennylane", "pennylane", "circuits of PennyLane, and the simulator `simulators.lightning`"),
     "annealing": ("dwave.samplers", "dwave-samplers", "annealing on the topology of a D-Wave machine"),

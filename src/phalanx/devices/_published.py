@@ -17,13 +17,14 @@ from phalanx.devices._analog import AnalogLimits
 from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Quality, calibration
 from phalanx.devices._model import DeviceModel, Features, Modality, Operation, SessionLimits, all_pairs
 from phalanx.devices._photonic import PhotonicLimits
-from phalanx.devices._prices import FREE, PriceModel, PriceShape
+from phalanx.devices._prices import PriceModel, PriceShape, subscription
 
 _S, _US = 1e9, 1e3
 _SCALED = {
     "t1_s": ("t1_ns", _S), "t2_s": ("t2_ns", _S), "one_qubit_us": ("one_qubit_ns", _US),
     "two_qubit_us": ("two_qubit_ns", _US), "readout_us": ("readout_ns", _US),
 }  # fmt: skip
+_UNLISTED = subscription(0.0, as_of_ns=0, source="no price list is known here, so nothing is charged")
 NOT_CHECKED = "as published, not re-verified"
 _ERRORS = ("one_qubit_error", "two_qubit_error", "readout_error")
 _KINDS = Quality(readout=ErrorKind.ASSIGNMENT, one_qubit=ErrorKind.AVERAGE, two_qubit=ErrorKind.AVERAGE)
@@ -50,9 +51,9 @@ def price_lists() -> dict[str, PriceModel]:
 
 
 def listed_price(device: str) -> PriceModel:
-    """What a real machine costs by the list of the device, else of its provider; ``FREE`` where there is no list."""
+    """What a real machine costs by the list of the device, else of its provider; nothing where there is no list."""
     lists = price_lists()
-    return lists.get(device) or lists.get(device.partition(".")[0]) or FREE
+    return lists.get(device) or lists.get(device.partition(".")[0]) or _UNLISTED
 
 
 def uniform_calibration(

@@ -49,6 +49,7 @@ from phalanx.testing._sims import SIMULATIONS, run_seeds
 from phalanx.testing._sources import WORLD_START_NS, InlineOffload, SimClock, SimEntropy, SimKeys
 from phalanx.testing._store import SimStore
 from phalanx.testing._trace import Trace, TraceEntry
+from phalanx.testing._vendor_google import GoogleService
 from phalanx.testing._vendor_iqm import IqmApi
 from phalanx.testing._vendor_pasqal import PASQAL_PROJECT, PasqalApi, pasqal_specs
 from phalanx.testing._vendors import IonqApi, QuantinuumApi
@@ -70,6 +71,7 @@ __all__ = [
     "Deadlock",
     "DiskFaults",
     "Faults",
+    "GoogleService",
     "InlineOffload",
     "IonqApi",
     "IqmApi",

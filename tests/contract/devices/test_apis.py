@@ -137,6 +137,22 @@ def test_a_job_whose_answer_was_lost_is_found_under_its_key():
     on(main, IonqApi(KEY))
 
 
+def test_a_job_whose_answer_was_lost_is_not_sent_again_where_nobody_can_be_asked():
+    async def main(world, server):
+        machine = quantinuum(world, server)
+        server.trouble.extend(["silent"] * 6)
+        with pytest.raises(Unavailable):
+            await machine.submit(BELL, shots=100, seed=1, key="ours")
+        server.trouble.extend(["", "after-effect"])
+        with pytest.raises(Unavailable):
+            await machine.submit(BELL, shots=100, seed=1, key="ours")
+        with pytest.raises(InvalidInput, match="not sent a second time"):
+            await machine.submit(BELL, shots=100, seed=1, key="ours")
+        assert server.product.kept == ["ours"], "while it could not sign in, nothing was sent"
+
+    on(main, QuantinuumApi(USER, PASSWORD))
+
+
 @pytest.mark.parametrize("make", [ionq, quantinuum])
 def test_refused_credentials_are_said_without_saying_them(make):
     async def main(world, server):

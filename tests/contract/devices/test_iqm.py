@@ -156,7 +156,7 @@ def test_a_job_whose_answer_was_lost_is_not_sent_again(trouble):
             await machine.submit(BELL, shots=100, seed=1, key="ours")
         with pytest.raises(InvalidInput, match="did not say whether it took it") as told:
             await machine.submit(BELL, shots=100, seed=1, key="ours")
-        assert "tag ours" in told.value.hint
+        assert "named ours" in told.value.hint
         assert server.product.kept == (["ours"] if trouble == "after-effect" else [])
 
     on(main)

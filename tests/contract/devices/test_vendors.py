@@ -177,11 +177,6 @@ def test_what_the_sdk_of_ibm_raises_is_said_in_our_words():
     asyncio.run(main())
 
 
-def test_google_has_no_hardware_here():
-    with pytest.raises(Unavailable, match="emulation"):
-        google_provider(context("google"))
-
-
 @pytest.mark.requirement("QRM-4")
 @pytest.mark.slow
 def test_the_shipped_calibrations_are_those_of_the_sdk():

@@ -4,7 +4,6 @@ import pytest
 
 from phalanx.core import Origin
 from phalanx.devices import (
-    FREE,
     Emulated,
     PriceShape,
     lattice_pairs,
@@ -49,7 +48,9 @@ def test_what_tasks_cost_by_the_lists():
     assert listed_price("braket.quera-aquila").cost(100, 0, 0, 0, 0).amount == pytest.approx(1.30)
     assert listed_price("pasqal.anything").cost(1, 0, 0, 0, 3_600).amount == pytest.approx(3_000)
     assert listed_price("ibm.any").cost(1, 0, 0, 0, 60).amount == pytest.approx(96)
-    assert listed_price("nobody.knows") is FREE
+    unlisted = listed_price("nobody.knows")
+    assert unlisted.cost(1_000, 10, 20, 4, 60).amount == 0
+    assert "no price list" in unlisted.source, "a real machine is not said to be this one"
 
 
 def test_unknown_figures_add_no_noise():
