@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from phalanx.adapters._vendor_http import Refused, is_private
+from phalanx.adapters._vendor_http import Away, Refused, is_private
 from phalanx.core import InvalidInput, NotFound, Overloaded, PhalanxError, Unavailable
 
 _WHAT = "Google's quantum service"
@@ -62,7 +62,8 @@ def _told(what: str, error: Exception) -> PhalanxError:
         return Overloaded(_WHAT, retry_after_s=_pause_s(cause))
     if code in _WRONG:
         return InvalidInput("job", f"Google refuses it: {text}")
-    return Unavailable(what, text or type(error).__name__)
+    down = isinstance(error, TimeoutError) or (isinstance(code, int) and code >= 500)
+    return (Away if down else Unavailable)(what, text or type(error).__name__)
 
 
 def _pause_s(cause: BaseException) -> int:

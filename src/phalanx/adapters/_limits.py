@@ -177,6 +177,8 @@ MAX_VENDOR_ASKS = 6
 VENDOR_PAUSE_MOST_S = 60.0
 # Jobs of which a vendor did not say whether it took them, and which are not sent again.
 MAX_UNSURE_JOBS = 1_000
+# For how long a vendor that has a job of ours may be away before the job is given up there.
+VENDOR_AWAY_MOST_S = 3_600.0
 # Pages of a vendor's list that are looked through for a job of ours.
 MAX_VENDOR_PAGES = 10
 # Graphics processors of one machine, and how long the command that lists them may take.

@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from phalanx.adapters._limits import MAX_UNSURE_JOBS
-from phalanx.adapters._vendor_http import Unanswered
-from phalanx.core import Circuit, Clock, InvalidInput, Origin, PhalanxError, Unavailable
+from phalanx.adapters._limits import MAX_UNSURE_JOBS, VENDOR_AWAY_MOST_S
+from phalanx.adapters._vendor_http import Away, Unanswered
+from phalanx.core import NS_PER_S, Circuit, Clock, InvalidInput, Origin, Overloaded, PhalanxError, Unavailable
 from phalanx.devices import (
     DeviceModel,
     Numbers,
@@ -101,12 +101,21 @@ class SentMachine(Sent):
             raise
 
     async def collect(self, handle: str, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
-        pause_s = ASK_EVERY_S
-        while (counts := await self._counts(handle, circuit, shots)) is None:
+        pause_s, heard_ns = ASK_EVERY_S, self._clock.monotonic_ns()
+        while True:
+            try:
+                counts = await self._counts(handle, circuit, shots)
+            except (Away, Overloaded):
+                # It has the job, and will say what became of it when it is back.
+                if self._clock.monotonic_ns() - heard_ns > VENDOR_AWAY_MOST_S * NS_PER_S:
+                    raise
+            else:
+                if counts is not None:
+                    return ShotResult(counts, provenance_of(self._device, circuit, shots, seed))
+                heard_ns = self._clock.monotonic_ns()
             # What has waited for long is asked about less often: a result is late by a fifth of its wait at most.
             await self._clock.sleep(pause_s)
             pause_s = min(pause_s * _ASK_SLOWER, _ASK_AT_MOST_S)
-        return ShotResult(counts, provenance_of(self._device, circuit, shots, seed))
 
     @abstractmethod
     async def _create(self, circuit: Circuit, shots: int, key: str) -> str:

@@ -42,7 +42,11 @@ class Forbidden(Refused):
     """It knows who asks, and does not let them: signing in again changes nothing."""
 
 
-class Unanswered(Unavailable):
+class Away(Unavailable):
+    """The vendor is not reached, or says that it is down: what it has of ours is not known to be lost."""
+
+
+class Unanswered(Away):
     """The question was sent, and nobody knows what became of it: what it starts may have been started."""
 
 
@@ -73,7 +77,8 @@ class VendorHttp:
         ``body`` in JSON.
 
         Raises ``Refused``, ``NotFound``, ``InvalidInput`` for what the vendor finds wrong, ``Overloaded`` while it is
-        busy, ``Unanswered`` for what was sent and got no answer, and ``Unavailable`` otherwise.
+        busy, ``Unanswered`` for what was sent and got no answer, ``Away`` where nobody answers, and ``Unavailable``
+        otherwise.
         """
         sent = None if body is None else json.dumps(body).encode()
         if form is not None:
@@ -119,7 +124,7 @@ class VendorHttp:
             return Overloaded(self._what, retry_after_s=max(1, round(reply.retry_after_s or 1)))
         if reply.status < 500:
             return InvalidInput("job", f"{self._what} refuses it ({reply.status}): {text}")
-        kind = Unanswered if reply.status in _GATEWAYS else Unavailable
+        kind = Unanswered if reply.status in _GATEWAYS else Away
         return kind(self._what, f"it answers {reply.status}: {text}")
 
     def _exchange(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> _Reply:
@@ -141,7 +146,7 @@ class VendorHttp:
             finally:
                 answer.close()
         except _unsent() as error:
-            raise Unavailable(self._what, _told(error)) from error
+            raise Away(self._what, _told(error)) from error
         except (urllib3.exceptions.HTTPError, Unavailable) as error:
             raise Unanswered(self._what, _told(error)) from error
         return _Reply(

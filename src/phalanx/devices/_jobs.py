@@ -33,6 +33,7 @@ from phalanx.core import (
     Store,
     TenantId,
     TraceId,
+    Unavailable,
     decode,
     encode,
 )
@@ -289,6 +290,11 @@ class Jobs:
         if not wanted.features.gates:
             raise InvalidInput("device", f"{job.device} runs no gates: it takes programs of its own kind")
         if job.circuit.n_qubits > wanted.reach:
+            if not wanted.status.takes_work:
+                raise Unavailable(
+                    job.device, f"it is {wanted.status.value}, and is not known to reach so far",
+                    hint="submit it again when `phalanx devices list` shows it online",
+                )  # fmt: skip
             what = f"connected qubits of {job.device} that work"
             raise LimitExceeded(what, maximum=wanted.reach, seen=job.circuit.n_qubits)
         if not 1 <= job.shots <= wanted.max_shots:

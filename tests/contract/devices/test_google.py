@@ -161,7 +161,7 @@ def test_a_busy_service_is_left_alone_for_as_long_as_it_says():
         before_ns = world.clock.wall_ns()
         await machine.stage(handle)
         assert world.clock.wall_ns() - before_ns >= 2 * 7 * 10**9
-        service.trouble.extend(["down", "late", "down"])
+        service.trouble.extend(["down", "late", "busy", "down"] * 5)
         result = await machine.collect(handle, BELL, shots=100, seed=1)
         assert sum(result.counts.values()) == 100
         assert result.provenance.origin is Origin.HARDWARE

@@ -147,6 +147,21 @@ def test_a_busy_server_is_left_alone_for_as_long_as_it_says():
     on(main)
 
 
+def test_a_job_outlives_a_server_that_is_away_for_a_while():
+    async def main(world, server):
+        machine = garnet(world, server)
+        handle = await machine.submit(BELL, shots=100, seed=1, key="ours")
+        server.trouble.extend(["error", "silent"] * 20)
+        assert sum((await machine.collect(handle, BELL, shots=100, seed=1)).counts.values()) == 100
+        handle = await machine.submit(BELL, shots=100, seed=1, key="another")
+        server.trouble.extend(["error"] * 10_000)
+        with pytest.raises(Unavailable, match="503"):
+            await machine.collect(handle, BELL, shots=100, seed=1)
+        assert len(server.trouble) > 9_000, "it is not asked much meanwhile"
+
+    on(main)
+
+
 @pytest.mark.parametrize("trouble", ["after-effect", "silent"])
 def test_a_job_whose_answer_was_lost_is_not_sent_again(trouble):
     async def main(world, server):
