@@ -36,7 +36,6 @@ _MAX_SHOTS = 100_000
 _FIRST_PAUSE_S = 0.5
 _WAITING, _RUNNING = frozenset({"READY", "STATE_UNSPECIFIED"}), frozenset({"RUNNING", "CANCELLING"})
 _DONE = frozenset({"SUCCESS"})
-_TAKEN = 409
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -113,7 +112,7 @@ class GoogleMachine(SentMachine):
         try:
             return await self._offload.run(self._send, circuit, shots, key, *self._known)
         except Unavailable as error:
-            # Perhaps only the answer was lost.
+            # Perhaps only the answer was lost, or it was sent under this name before.
             if key and not isinstance(error, Refused):
                 with contextlib.suppress(PhalanxError):
                     await self._asked(self._status, _handle(key))
@@ -126,16 +125,9 @@ class GoogleMachine(SentMachine):
         compiled = google_circuit(circuit, device, plan)
         name = _name(key) or None
         with google_said(device.name):
-            try:
-                job = self._engine.get_processor(self._processor).run_sweep(
-                    compiled, program_id=name, job_id=name, repetitions=shots, job_description=key, **config
-                )
-            except Exception as error:
-                if getattr(error, "code", None) != _TAKEN:
-                    raise
-                # It has a job of this name: the one that was sent under this key.
-                self._status(_handle(key))
-                return _handle(key)
+            job = self._engine.get_processor(self._processor).run_sweep(
+                compiled, program_id=name, job_id=name, repetitions=shots, job_description=key, **config
+            )
             return f"{getattr(job, 'program_id', '') or job.program().id()}/{job.id()}"
 
     async def _counts(self, handle: str, circuit: Circuit, shots: int) -> dict[str, int] | None:
@@ -200,12 +192,13 @@ class GoogleMachine(SentMachine):
         return seen
 
     def _state(self, processor: Any) -> Status:
-        """A processor that is down and has a time when it will be back is maintained."""
-        if processor.health() == "OK":
-            return Status.ONLINE
-        back = processor.expected_recovery_time()
-        later = isinstance(back, datetime) and back.timestamp() * NS_PER_S > self._clock.wall_ns()
-        return Status.MAINTENANCE if later else Status.OFFLINE
+        """By its health, and by when it is to be down; one that is down and says when it will be back is maintained."""
+        # The service is asked for its health; the times are from the same answer.
+        well, now_s = processor.health() == "OK", self._clock.wall_ns() / NS_PER_S
+        down_s, back_s = _seconds(processor.expected_down_time()), _seconds(processor.expected_recovery_time())
+        if back_s > now_s and (not well or 0 < down_s <= now_s):
+            return Status.MAINTENANCE
+        return Status.ONLINE if well else Status.OFFLINE
 
     async def _asked(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What changes nothing is asked again while the service is busy or down, a bounded number of times."""
@@ -228,6 +221,11 @@ class GoogleMachine(SentMachine):
 
 class _Ended(Unavailable):
     """The job has ended without a result: asking again gives the same."""
+
+
+def _seconds(at: datetime | None) -> float:
+    """Since 1970; 0 where nobody says."""
+    return at.timestamp() if at else 0.0
 
 
 def _config(processor: Any) -> dict[str, str]:

@@ -43,7 +43,8 @@ class GoogleService:
 
     ``trouble`` is what happens to the next questions, one each: ``busy`` (RESOURCE_EXHAUSTED, to be left alone for
     ``wait_s``), ``denied``, ``who`` (UNAUTHENTICATED), ``down`` (UNAVAILABLE), ``late`` (DEADLINE_EXCEEDED), ``lost``
-    (it does what it is asked, and the answer does not arrive). ``asked`` are the names of what it was asked.
+    (it does what it is asked, and the answer does not arrive). ``asked`` are the names of what it was asked; ``down_s``
+    and ``back_s`` when the processor is to be down, and back.
     """
 
     def __init__(self, project: str, port: int = 0) -> None:
@@ -56,6 +57,7 @@ class GoogleService:
         self.programs: dict[str, Any] = {}
         self.jobs: dict[str, _Job] = {}
         self.healthy = self.calibrated = True
+        self.down_s = self.back_s = 0
         self.wait_s = 7
         handlers = grpc.method_handlers_generic_handler(
             _SERVICE,
@@ -186,6 +188,7 @@ class GoogleService:
         health = self._types.QuantumProcessor.Health
         return self._types.QuantumProcessor(
             name=f"{self._project}/processors/{PROCESSOR}", health=health.OK if self.healthy else health.DOWN,
+            expected_down_time=_at(self.down_s), expected_recovery_time=_at(self.back_s),
             device_spec=_packed(device.to_proto()), default_device_config_key={"run": "default", "config_alias": "all"},
         )  # fmt: skip
 
@@ -244,6 +247,12 @@ def _serialized(message: Any) -> bytes:
         type(message).serialize(message) if hasattr(type(message), "serialize") else message.SerializeToString()
     )
     return made
+
+
+def _at(seconds: int) -> Any:
+    """A time; none for 0."""
+    stamp = importlib.import_module("google.protobuf.timestamp_pb2").Timestamp
+    return stamp(seconds=seconds) if seconds else None
 
 
 def _packed(message: Any) -> Any:

@@ -124,6 +124,13 @@ def test_its_figures_are_those_that_the_service_gives():
             np.testing.assert_allclose(getattr(known, name), getattr(shipped, name), rtol=1e-6, err_msg=name)
         service.healthy = False
         assert (await machine.look()).status is Status.OFFLINE
+        now_s = world.clock.wall_ns() // 10**9
+        for healthy, down_s, back_s, status in [
+            (False, 0, now_s + 60, Status.MAINTENANCE), (True, now_s - 60, now_s + 60, Status.MAINTENANCE),
+            (True, now_s + 60, now_s + 120, Status.ONLINE), (True, now_s - 120, now_s - 60, Status.ONLINE),
+        ]:  # fmt: skip
+            service.healthy, service.down_s, service.back_s = healthy, down_s, back_s
+            assert (await machine.look()).status is status, (healthy, down_s, back_s)
         service.healthy, service.calibrated = True, False
         assert (await machine.look()).reach == 1, "without metrics nothing is made up"
         with pytest.raises(LimitExceeded, match="connected qubits"):
