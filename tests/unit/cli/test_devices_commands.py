@@ -114,6 +114,7 @@ def test_a_device_that_work_is_kept_away_from_says_so(monkeypatch):
     listed = CliRunner().invoke(devices, ["list", "--token", "none"], catch_exceptions=False).output
     assert "online, paused after failures" in listed
     assert listed.count("paused") == 1
+    assert listed.count("unlisted") == 2, "a real machine without a price list is not free"
 
 
 def test_a_machine_says_how_long_work_waits_and_shows_no_rows_that_say_nothing(monkeypatch):
