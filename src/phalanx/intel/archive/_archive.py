@@ -35,12 +35,11 @@ from phalanx.intel.archive._limits import (
     MAX_PIECE_CELLS,
     MAX_SEGMENT_CELLS,
     MAX_SEGMENTS,
-    MERGE_FROM_SEGMENTS,
-    MERGE_SEGMENTS,
     PIECE_ROWS,
+    QUIET_SEGMENTS,
     SEGMENT_ROWS,
-    SMALL_ROWS,
 )
+from phalanx.intel.archive._merging import small_together, whole_together
 from phalanx.intel.archive._model import CURSOR_KEY, SEGMENTS, Keep, Segment, cursor_at
 from phalanx.intel.archive._segment import PieceShard
 
@@ -111,6 +110,9 @@ class Archive:
         self._lock = asyncio.Lock()
         self._users = 0
         self._doomed: list[Segment] = []
+        # Segments written since segments were last put together, and those that could not be.
+        self._written = 0
+        self._unreadable: set[str] = set()
         self.offset = 0
         self.read_to = NOWHERE
 
@@ -198,6 +200,7 @@ class Archive:
                 raise
             finally:
                 self._leaving = {}
+        self._written += len(made)
         return sum(one.events for one in made)
 
     def _require_room(self, tenant: TenantId) -> None:
@@ -219,32 +222,38 @@ class Archive:
                 await self.files.remove(one)
 
     async def compact(self) -> int:
-        """Put small segments of a tenant together where there are many; how many there were."""
-        gone = 0
+        """Put small segments of a tenant together where there are many, and whole ones into a large one while few are
+        written: a question costs about as much for a large one as for a whole one. How many there were.
+        """
+        gone, quiet = 0, self._written <= QUIET_SEGMENTS
+        self._written = 0
         for tenant in list(self._segments):
             async with self._lock:
-                small = [one for one in self._segments.get(tenant, {}).values() if one.events < SMALL_ROWS]
-                small = _together(small)
-                if len(small) >= MERGE_FROM_SEGMENTS:
-                    await self._exchange(tenant, small)
-                    gone += len(small)
+                own = [one for one in self.segments(tenant) if one.id not in self._unreadable]
+                chosen = small_together(own)
+                if not chosen and quiet:
+                    chosen = whole_together(own)
+                    # One in a turn: it takes seconds, in which nothing is archived.
+                    quiet = not chosen
+                if chosen and await self._exchange(tenant, chosen):
+                    gone += len(chosen)
         return gone
 
-    async def _exchange(self, tenant: TenantId, small: Sequence[Segment]) -> None:
-        pieces: list[Piece] = []
-        for segment in small:
-            shard = await self.files.use(segment)
-            try:
-                pieces.append(await self.files.load(segment, shard, list(shard.directory.blocks), shard.piece))
-            finally:
-                self.files.done(segment)
-        made = await self.files.write(pieces, at_ns=self._clock.wall_ns())
+    async def _exchange(self, tenant: TenantId, small: Sequence[Segment]) -> bool:
+        try:
+            # As old as the youngest of them: they are kept no longer for it.
+            made = await self.files.merge(small, at_ns=max(one.at_ns for one in small))
+        except (Shredded, StorageCorrupt):
+            # Whoever asks it is told; the others, and what else is to be done, are not held up by it.
+            self._unreadable.update(one.id for one in small)
+            return False
         await self._store.commit([made.put(), *(one.delete() for one in small)])
         own = self._segments[tenant]
         for one in small:
             own.pop(one.id, None)
         own[made.id] = made
         await self._remove(small)
+        return True
 
     async def retain(self, keep: Keep, *, apart: Mapping[TenantId, Keep] | None = None) -> int:
         """Let go of the oldest segments of each tenant beyond what is to be kept; how many events went.
@@ -336,13 +345,3 @@ class Archive:
 
 def _events(heads: Mapping[TenantId, Head]) -> int:
     return sum(map(len, heads.values()))
-
-
-def _together(small: Sequence[Segment]) -> list[Segment]:
-    """Segments that were written after one another and are not too much for one."""
-    chosen: list[Segment] = []
-    for one in sorted(small, key=lambda segment: segment.id)[:MERGE_SEGMENTS]:
-        if sum(segment.events for segment in chosen) + one.events > SEGMENT_ROWS:
-            break
-        chosen.append(one)
-    return chosen

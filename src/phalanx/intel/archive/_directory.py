@@ -15,7 +15,7 @@ import numpy.typing as npt
 import zstandard
 
 from phalanx.core import LogSource, StorageCorrupt
-from phalanx.intel.archive._columns import Piece, Times, joined, joined_columns
+from phalanx.intel.archive._columns import Codes, Piece, Times, joined, joined_columns
 from phalanx.intel.archive._filters import filter_of
 from phalanx.intel.archive._limits import SMALL_VALUES_BYTES
 from phalanx.intel.archive._values import Values
@@ -76,42 +76,68 @@ PACK_ERRORS = (zstandard.ZstdError, msgspec.DecodeError, ValueError, IndexError)
 
 
 def encoded(pieces: Sequence[Piece]) -> tuple[Directory, Iterator[tuple[str, bytes]]]:
-    """All of some pieces: the directory, whose ``blocks`` are still to be filled in, and the blocks in order, to be
-    sealed and written.
+    """The pieces as blocks, in the order in which they are to be written; their places are noted when they are sealed
+    and written.
     """
-    whole = joined(pieces)
-    kinds: dict[Kind, int] = {}
-    origins = [
-        OriginEntry(
-            one.batch, one.accepted_at_ns, kinds.setdefault(Kind(one.log_source, one.reader), len(kinds))
-        )
-        for one in whole.origins
-    ]  # fmt: skip
-    kind_of = np.array([one.kind for one in origins], np.uint32)[whole.origin]
-    fields: list[FieldEntry] = []
-    filters: list[tuple[str, bytes]] = []
-    blobs: list[tuple[str, bytes]] = []
-    codes: list[tuple[str, bytes]] = []
-    for number, (name, column) in enumerate(joined_columns(pieces)):
-        made = Values.of(column.keys)
+    coding = Coding(pieces)
+    for name, column in joined_columns(pieces):
+        coding.add(name, Values.of(column.keys), column.codes)
+    return coding.done()
+
+
+class Coding:
+    """Pieces on their way into blocks, column by column: what was added is packed."""
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        """Of ``pieces`` all but the columns is taken."""
+        self._whole = whole = joined(pieces)
+        self._kinds: dict[Kind, int] = {}
+        self._origins = [
+            OriginEntry(one.batch, one.accepted_at_ns, self._number(Kind(one.log_source, one.reader)))
+            for one in whole.origins
+        ]
+        self._kind_of = np.array([one.kind for one in self._origins], np.uint32).take(whole.origin)
+        self._fields: list[FieldEntry] = []
+        self._filters: list[tuple[str, bytes]] = []
+        self._blobs: list[tuple[str, bytes]] = []
+        self._codes: list[tuple[str, bytes]] = []
+
+    def _number(self, kind: Kind) -> int:
+        return self._kinds.setdefault(kind, len(self._kinds))
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+    def add(self, name: str, made: Values, codes: Codes) -> None:
+        """Take the column of a name that was not added before."""
+        number = len(self._fields)
         few = len(made.blob) <= SMALL_VALUES_BYTES
-        held_by = tuple(np.flatnonzero(np.bincount(kind_of[column.codes > 0])).tolist())
-        fields.append(FieldEntry(name, len(made), held_by, made.kinds, made.blob if few else b""))
+        held_by = tuple(np.flatnonzero(np.bincount(self._kind_of[codes > 0])).tolist())
+        self._fields.append(FieldEntry(name, len(made), held_by, made.kinds, made.blob if few else b""))
         if not few:
             # Filters are bits at random, and no packing makes them less.
-            filters.append((f"f{number}", filter_of(made.lowered)))
-            blobs.append((f"v{number}", packed(made.blob)))
-        codes.append((f"c{number}", packed(_shuffled(column.codes))))
-    low_ns = int(whole.times_ns.min())
-    since, tick_ns = _ticks(whole.times_ns - low_ns)
-    directory = Directory(
-        FORM, len(whole), low_ns, int(whole.times_ns.max()), tick_ns,
-        tuple((one.log_source.product, one.log_source.category, one.log_source.service, one.reader) for one in kinds),
-        tuple(fields), {},
-    )  # fmt: skip
-    places = _shuffled(whole.origin.astype(np.uint32)) + _shuffled(whole.rows.astype(np.uint32))
-    first = [("times", packed(_shuffled(since))), ("places", packed(places)), ("origins", packed(_pack(origins)))]
-    return directory, iter([*first, *filters, *blobs, *codes])
+            self._filters.append((f"f{number}", filter_of(made.lowered)))
+            self._blobs.append((f"v{number}", packed(made.blob)))
+        self._codes.append((f"c{number}", packed(_shuffled(codes))))
+
+    def done(self) -> tuple[Directory, Iterator[tuple[str, bytes]]]:
+        """The directory, and the blocks in the order in which they are to be written."""
+        whole = self._whole
+        low_ns = int(whole.times_ns.min())
+        since, tick_ns = _ticks(whole.times_ns - low_ns)
+        kinds = [
+            (one.log_source.product, one.log_source.category, one.log_source.service, one.reader) for one in self._kinds
+        ]
+        directory = Directory(
+            FORM, len(whole), low_ns, int(whole.times_ns.max()), tick_ns, tuple(kinds), tuple(self._fields), {}
+        )
+        places = _shuffled(whole.origin.astype(np.uint32)) + _shuffled(whole.rows.astype(np.uint32))
+        first = [
+            ("times", packed(_shuffled(since))),
+            ("places", packed(places)),
+            ("origins", packed(_pack(self._origins))),
+        ]
+        return directory, iter([*first, *self._filters, *self._blobs, *self._codes])
 
 
 def _ticks(since_ns: Times) -> tuple[npt.NDArray[Any], int]:

@@ -11,8 +11,9 @@ from phalanx.core import NO_TRACE, Blobs, EntropySource, Offload, StorageCorrupt
 from phalanx.crypto import CryptoError
 from phalanx.crypto.vault import Opener, Vault, WrongKey
 from phalanx.intel.archive._columns import Piece
-from phalanx.intel.archive._directory import Directory, directory_of, encoded, packed_directory
+from phalanx.intel.archive._directory import Coding, Directory, directory_of, encoded, packed_directory
 from phalanx.intel.archive._limits import MAX_READ_BYTES, READ_GAP_BYTES
+from phalanx.intel.archive._merging import MergedColumn
 from phalanx.intel.archive._model import ARCHIVE_PURPOSE, Segment
 from phalanx.intel.archive._segment import SegmentShard
 
@@ -44,6 +45,47 @@ class SegmentFiles:
         """Write a segment of a tenant's ``pieces``, durably. Nobody knows of it before its row is committed."""
         directory, blocks = await self._offload.run(encoded, pieces)
         return await self._written(pieces[0].tenant, directory, _each(blocks), at_ns)
+
+    async def merge(self, segments: Sequence[Segment], *, at_ns: int) -> Segment:
+        """Write one segment of several of a tenant, durably; nobody knows of it before its row is committed.
+
+        One column at a time, since all of their values at once are large. Raises ``StorageCorrupt``, ``Shredded`` and
+        ``NotFound``.
+        """
+        used: list[tuple[Segment, SegmentShard]] = []
+        try:
+            for one in segments:
+                shard = await self.use(one)
+                used.append((one, shard))
+            whole = [
+                await self.load(one, shard, ["times", "places", "origins"], shard.without_columns)
+                for one, shard in used
+            ]
+            coding = await self._offload.run(Coding, whole)
+            for name in dict.fromkeys(name for _, shard in used for name in shard.names):
+                column = await self._merged(used, name, len(coding))
+                await self._offload.run(lambda name, column: coding.add(name, *column.done()), name, column)
+            directory, blocks = await self._offload.run(coding.done)
+            return await self._written(segments[0].tenant, directory, _each(blocks), at_ns)
+        finally:
+            for one, _ in used:
+                self.done(one)
+
+    async def _merged(self, used: Sequence[tuple[Segment, SegmentShard]], name: str, events: int) -> MergedColumn:
+        """The column of that name over all segments; what was read of it is not kept here."""
+        made, start = MergedColumn(events), 0
+        for segment, shard in used:
+            if (at := shard.names.get(name)) is not None:
+                blocks = [f"v{at}", f"c{at}"]
+                missing = shard.missing(blocks)
+                await self.load(segment, shard, blocks, made.add, start, shard, at)
+                # Who else looks at the segment may count on what is there.
+                if self._users.get(segment.file) == 1:
+                    for block in missing:
+                        if (segment.file, block) in self._kept:
+                            self._drop((segment.file, block))
+            start += shard.n
+        return made
 
     async def needs_resealing(self, segment: Segment) -> bool:
         """Whether some of it is sealed with another key than the current one, or is not as the settings ask for."""

@@ -12,6 +12,11 @@ SEGMENT_AFTER_S = 900.0
 SMALL_ROWS = SEGMENT_ROWS // 2
 MERGE_SEGMENTS = 16
 MERGE_FROM_SEGMENTS = 8
+# Whole segments that are put into a large one, and its rows at most: what a question costs for a segment hardly depends
+# on its rows. Not while more segments than these were written since segments were last tended.
+WHOLE_SEGMENTS = 4
+LARGE_ROWS = 5 * SEGMENT_ROWS
+QUIET_SEGMENTS = 4
 # Segments of one tenant.
 MAX_SEGMENTS = 20_000
 # Rows times fields of a piece and of a segment, which end when they have so many: hostile names of fields cost no more.

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -120,9 +121,13 @@ class Shard(ABC):
 
     def piece(self) -> Piece:
         """All of it."""
-        origin, rows = self.places
         columns = {name: Column(self.values(at).keys(), self.codes(at)) for name, at in self.names.items()}
-        return Piece(self.tenant, self.times_ns, self.origins, origin, rows, columns)
+        return replace(self.without_columns(), columns=columns)
+
+    def without_columns(self) -> Piece:
+        """When and where its events are from."""
+        origin, rows = self.places
+        return Piece(self.tenant, self.times_ns, self.origins, origin, rows, {})
 
 
 class PieceShard(Shard):
