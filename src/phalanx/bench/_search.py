@@ -3,9 +3,10 @@
 Events are those of the public recordings, again and again with other identifiers, times, hosts and command lines, so
 that values do not repeat as they would if the same lines were taken twice. They are archived as the archivist does it,
 from batches of a few lines, and sealed; without `Message`, which is the event once more in words, as shippers are told
-to leave it out. Then segments are put together, as a node does it while little comes in. What it costs to keep it is measured apart. Cold means that the process has nothing of the archive in
-memory; the system may have its files. Beside it stand what hunters have without it: packed lines that are unpacked and
-looked through, and SQLite's index of words, both on part of the events.
+to leave it out. Then segments are put together, as a node does it while little comes in. What it costs to keep the
+message is measured apart. Cold means that the process has nothing of the archive in memory; the system may have its
+files. Beside it stand what hunters have without it: packed lines that are unpacked and looked through, and SQLite's
+index of words, both on part of the events.
 """
 
 import contextlib
