@@ -79,6 +79,7 @@ class _Listed(msgspec.Struct):
     device_type: str
     status: str
     availability: str = "ACTIVE"
+    is_emulator: bool = False
     average_queue_time: float | None = None
 
 
@@ -179,10 +180,12 @@ class PasqalAtoms(SentAtoms):
         specs, now_ns = (await self._all_specs())[self._id], self._clock.wall_ns()
         asked = urlencode({"device_type": self._id})
         rows = answered(await self._cloud.ask("GET", f"/v2/devices?{asked}"), list[_Listed])
+        row = next((one for one in rows if one.device_type == self._id), None)
+        if row is not None and row.is_emulator:
+            raise Unavailable(self._device.name, "it is an emulator, and would pass for a machine")
         if specs != self._specs:
             self._device = await self._offload.run(pasqal_model, self._device, specs, now_ns)
             self._specs = specs
-        row = next((one for one in rows if one.device_type == self._id), None)
         if row is None:
             return replace(self._device, status=Status.OFFLINE)
         waits = row.average_queue_time

@@ -1,8 +1,9 @@
 """Sequences for a machine of Pasqal, made by the maker's own library on the specification that its cloud gives.
 
 Pulser says what its form means, and what a machine takes: what it refuses is refused here before anything is sent. A
-machine holds atoms only in the traps of a layout: one that it has calibrated, where it takes no others, else one that
-Pulser lays around the atoms. Times are rounded to a nanosecond, the end and changes of phase to the machine's clock.
+machine holds atoms only in the traps of a layout: one that it has calibrated, where the atoms fit into one, else one
+that Pulser lays around them, where it takes such. Times are rounded to a nanosecond, the end and changes of phase to
+the machine's clock.
 """
 
 import itertools
@@ -110,12 +111,13 @@ def _register(program: AnalogProgram, device: Any) -> Any:
     register = _pulser().Register(dict(zip(names, program.atoms_um, strict=True)))
     if not device.requires_layout:
         return register
-    if device.accepts_new_layouts:
-        return register.with_automatic_layout(device)
     for layout in device.calibrated_register_layouts.values():
-        traps = _traps(program, np.asarray(layout.sorted_coords))
+        least, most = (layout.number_of_traps * part for part in (device.min_layout_filling, device.max_layout_filling))
+        traps = _traps(program, np.asarray(layout.sorted_coords)) if least <= program.n_atoms <= most else None
         if traps is not None:
             return layout.define_register(*traps, qubit_ids=names)
+    if device.accepts_new_layouts:
+        return register.with_automatic_layout(device)
     known = ", ".join(str(one.slug or one) for one in device.calibrated_register_layouts.values())
     raise InvalidInput(
         "program.atoms_um", f"are not the places of traps of any layout that {device.name} has calibrated ({known})"

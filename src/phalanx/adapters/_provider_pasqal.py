@@ -17,7 +17,7 @@ import numpy as np
 
 from phalanx.adapters._pasqal_cloud import PASQAL, PasqalCloud, answered
 from phalanx.adapters._pasqal_machine import PasqalAtoms, Shown
-from phalanx.core import Circuit, NotFound, Offload, Origin, Overloaded, Rng, Unavailable
+from phalanx.core import Circuit, InvalidInput, NotFound, Offload, Origin, Overloaded, Rng, Unavailable
 from phalanx.devices import (
     Backend,
     DeviceModel,
@@ -71,6 +71,9 @@ def pasqal_provider(context: ProviderContext) -> PasqalProvider:
     cloud = PasqalCloud(context)
     named = context.options.get("pasqal.machines", "").split(",")
     names = [one.strip() for one in named if one.strip()] or shown_machines(cloud)
+    if any(one.startswith(_EMULATORS) for one in names):
+        told = f"{', '.join(names)}: emulators of the cloud would pass for machines"
+        raise InvalidInput("devices.options.pasqal.machines", told)
     return PasqalProvider([*(PasqalAtoms(one, cloud, context) for one in names), circuits])
 
 

@@ -70,6 +70,7 @@ class PasqalApi:
     password: str
     lasts: int = 1_000
     machines: dict[str, dict[str, Any]] = field(default_factory=lambda: {"FRESNEL": pasqal_specs("FRESNEL")})
+    emulators: frozenset[str] = frozenset()
     states: dict[str, str] = field(default_factory=dict)
     after: int = 2
     fail_next: str = ""
@@ -120,7 +121,7 @@ class PasqalApi:
         rows = [
             {"id": f"00000000-0000-4000-8000-{at:012d}", "name": name, "device_type": name,
              "status": self.states.get(name, "UP"), "availability": "ACTIVE", "average_queue_time": 1_800,
-             "max_atom_num": one["max_atom_num"], "is_emulator": False, "channels": ["rydberg_global"],
+             "max_atom_num": one["max_atom_num"], "is_emulator": name in self.emulators, "channels": ["rydberg_global"],
              "active": True, "bill_usage": True}
             for at, (name, one) in enumerate(self.machines.items()) if query.get("device_type", name) == name
         ]  # fmt: skip

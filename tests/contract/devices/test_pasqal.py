@@ -161,6 +161,20 @@ def test_machines_are_those_that_are_shown_or_named_or_long_known():
     on(main, product)
 
 
+def test_an_emulator_of_the_cloud_does_not_pass_for_a_machine():
+    product = PasqalApi(USER, PASSWORD, emulators=frozenset({"FRESNEL"}))
+
+    async def main(world, server):
+        with pytest.raises(InvalidInput, match="EMU_MPS: emulators"):
+            machines(world, server, **{"pasqal.machines": "EMU_MPS"})
+        machine = machines(world, server)["pasqal.fresnel"]
+        with pytest.raises(Unavailable, match="would pass for a machine"):
+            await machine.submit_program(SWEEP, shots=10, seed=1, key="k")
+        assert not posted(server)
+
+    on(main, product)
+
+
 @pytest.mark.requirement("QRM-8")
 def test_what_is_sent_is_what_pulser_makes_of_it():
     import pulser
@@ -425,6 +439,21 @@ def test_results_are_fetched_in_private_and_without_our_token():
             await machine.evolve(SWEEP, shots=10, seed=1)
 
     on(main, product)
+
+
+def test_a_layout_that_is_calibrated_is_better_than_a_new_one():
+    import pulser
+
+    square = [[5.0 * x, 5.0 * y] for x in range(-2, 3) for y in range(-2, 3)]
+    specs = json.dumps(pasqal_specs("FRESNEL", layout=square) | {"accepts_new_layouts": True})
+
+    def layout_of(*atoms_um):
+        program = AnalogProgram(atoms_um=atoms_um, amplitude=SWEEP.amplitude, detuning=SWEEP.detuning)
+        return pulser.Sequence.from_abstract_repr(pasqal_text(program, specs)).register.layout.slug
+
+    assert layout_of((0, 0), (5, 5)) == layout_of((12, 12), (12, 17)) == "FRESNEL's own"
+    assert layout_of((0, 0), (6, 0)) != "FRESNEL's own"
+    assert layout_of(*square[:13]) != "FRESNEL's own", "half of 25 traps are filled at most"
 
 
 def test_atoms_are_put_into_traps_that_the_machine_has_calibrated():
