@@ -1,7 +1,7 @@
 """What machines at vendors have in common: a job is sent under our key, asked about until it has ended, and dropped."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
 from phalanx.adapters._limits import MAX_UNSURE_JOBS, VENDOR_AWAY_MOST_S
@@ -21,6 +21,7 @@ from phalanx.devices import (
 )
 from phalanx.quantum import InvalidCircuit
 from phalanx.quantum.analog import AnalogProgram
+from phalanx.quantum.photonic import PhotonicProgram
 
 ASK_EVERY_S = 2.0
 _ASK_SLOWER, _ASK_AT_MOST_S = 1.2, 15.0
@@ -58,6 +59,43 @@ class Sent(ABC):
         self._device = await self._seen()
         return self._device
 
+    async def _sent_once(self, key: str, create: Callable[[], Awaitable[str]]) -> str:
+        """What the vendor calls the job under ``key``: as it was sent before, or as ``create`` sends it."""
+        if key in self._unsure:
+            raise InvalidInput(
+                "job", f"{self._device.name} did not say whether it took it: it is not sent a second time",
+                hint=f"look for a job named {key} there before submitting it anew",
+            )  # fmt: skip
+        known = await self._find(key) if key else ""
+        if known:
+            return known
+        try:
+            return await create()
+        except Unanswered:
+            if key and not self.finds:
+                self._unsure[key] = None
+                while len(self._unsure) > MAX_UNSURE_JOBS:
+                    del self._unsure[next(iter(self._unsure))]
+            raise
+
+    async def _waited(self, ask: Callable[[], Awaitable[_T | None]]) -> _T:
+        """What a job that was sent came to, once there is something."""
+        pause_s, heard_ns = ASK_EVERY_S, self._clock.monotonic_ns()
+        while True:
+            try:
+                found = await ask()
+            except (Away, Overloaded):
+                # It has the job, and will say what became of it when it is back.
+                if self._clock.monotonic_ns() - heard_ns > VENDOR_AWAY_MOST_S * NS_PER_S:
+                    raise
+            else:
+                if found is not None:
+                    return found
+                heard_ns = self._clock.monotonic_ns()
+            # What has waited for long is asked about less often: a result is late by a fifth of its wait at most.
+            await self._clock.sleep(pause_s)
+            pause_s = min(pause_s * _ASK_SLOWER, _ASK_AT_MOST_S)
+
     @abstractmethod
     async def _find(self, key: str) -> str:
         """The job that was sent under ``key``; empty when there is none, or nobody can say."""
@@ -83,39 +121,11 @@ class SentMachine(Sent):
         del seed  # A real machine draws for itself.
         check_fits(self._device, circuit, shots)
         check_runs(self._device, circuit)
-        if key in self._unsure:
-            raise InvalidInput(
-                "job", f"{self._device.name} did not say whether it took it: it is not sent a second time",
-                hint=f"look for a job named {key} there before submitting it anew",
-            )  # fmt: skip
-        known = await self._find(key) if key else ""
-        if known:
-            return known
-        try:
-            return await self._create(circuit, shots, key)
-        except Unanswered:
-            if key and not self.finds:
-                self._unsure[key] = None
-                while len(self._unsure) > MAX_UNSURE_JOBS:
-                    del self._unsure[next(iter(self._unsure))]
-            raise
+        return await self._sent_once(key, lambda: self._create(circuit, shots, key))
 
     async def collect(self, handle: str, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
-        pause_s, heard_ns = ASK_EVERY_S, self._clock.monotonic_ns()
-        while True:
-            try:
-                counts = await self._counts(handle, circuit, shots)
-            except (Away, Overloaded):
-                # It has the job, and will say what became of it when it is back.
-                if self._clock.monotonic_ns() - heard_ns > VENDOR_AWAY_MOST_S * NS_PER_S:
-                    raise
-            else:
-                if counts is not None:
-                    return ShotResult(counts, provenance_of(self._device, circuit, shots, seed))
-                heard_ns = self._clock.monotonic_ns()
-            # What has waited for long is asked about less often: a result is late by a fifth of its wait at most.
-            await self._clock.sleep(pause_s)
-            pause_s = min(pause_s * _ASK_SLOWER, _ASK_AT_MOST_S)
+        counts = await self._waited(lambda: self._counts(handle, circuit, shots))
+        return ShotResult(counts, provenance_of(self._device, circuit, shots, seed))
 
     @abstractmethod
     async def _create(self, circuit: Circuit, shots: int, key: str) -> str:
@@ -133,10 +143,10 @@ class Drawn(NamedTuple):
     used_s: float | None = None
 
 
-class SentAtoms(Sent):
-    """The same for analog programs: a ``QueuedAnalog``. Questions about a job are ``ask_most_s`` apart at most."""
+class _SentPrograms(Sent):
+    """What takes programs of one kind, and no circuits."""
 
-    ask_most_s = ASK_EVERY_S
+    takes: str
 
     async def run(self, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
         del circuit, shots, seed
@@ -151,7 +161,14 @@ class SentAtoms(Sent):
         raise self._no_gates()
 
     def _no_gates(self) -> InvalidCircuit:
-        return InvalidCircuit(f"{self._device.name} runs no gates: it takes analog programs")
+        return InvalidCircuit(f"{self._device.name} runs no gates: it takes {self.takes} programs")
+
+
+class SentAtoms(_SentPrograms):
+    """The same for analog programs: a ``QueuedAnalog``. Questions about a job are ``ask_most_s`` apart at most."""
+
+    takes = "analog"
+    ask_most_s = ASK_EVERY_S
 
     async def evolve(self, program: AnalogProgram, /, *, shots: int, seed: int) -> ShotResult:
         handle = await self.submit_program(program, shots=shots, seed=seed, key="")
@@ -183,6 +200,40 @@ class SentAtoms(Sent):
 
     @abstractmethod
     async def _drawn(self, handle: str, program: AnalogProgram, shots: int) -> Drawn | None:
+        """``None`` while it has not ended. Raises ``Unavailable`` when it ended without a result."""
+
+
+class Kept(NamedTuple):
+    """What the conditions of a photonic program kept, and of how many shots."""
+
+    counts: dict[str, int]
+    shots: int
+
+
+class SentPhotons(_SentPrograms):
+    """The same for photonic programs: a ``QueuedPhotonic``."""
+
+    takes = "photonic"
+
+    async def interfere(self, program: PhotonicProgram, /, *, shots: int, seed: int) -> ShotResult:
+        handle = await self.submit_program(program, shots=shots, seed=seed, key="")
+        return await self.collect_program(handle, program, shots=shots, seed=seed)
+
+    async def submit_program(self, program: PhotonicProgram, /, *, shots: int, seed: int, key: str) -> str:
+        del seed  # A real machine draws for itself.
+        check_takes(self._device, Program.of_photonic(program), shots)
+        return await self._sent_once(key, lambda: self._create_program(program, shots, key))
+
+    async def collect_program(self, handle: str, program: PhotonicProgram, /, *, shots: int, seed: int) -> ShotResult:
+        kept = await self._waited(lambda: self._kept(handle, program, shots))
+        return ShotResult(kept.counts, provenance_of(self._device, program, kept.shots, seed))
+
+    @abstractmethod
+    async def _create_program(self, program: PhotonicProgram, shots: int, key: str) -> str:
+        """Send it once; returns what the vendor calls it."""
+
+    @abstractmethod
+    async def _kept(self, handle: str, program: PhotonicProgram, shots: int) -> Kept | None:
         """``None`` while it has not ended. Raises ``Unavailable`` when it ended without a result."""
 
 

@@ -117,7 +117,10 @@ class VendorHttp:
     def _error(self, reply: _Reply, path: str) -> Exception:
         text = self._explain(reply.body)
         if reply.status in _REFUSED:
-            return Forbidden(self._what, text) if reply.status == _FORBIDDEN else Refused(self._what)
+            if reply.status == _FORBIDDEN:
+                return Forbidden(self._what, text)
+            # A bare refusal says nothing to people; who reads its answers knows what they mean.
+            return Refused(self._what, text if self._explain is not said_plainly else "")
         if reply.status == 404:
             return NotFound(self._what, path)
         if reply.status == 429:

@@ -322,11 +322,15 @@ def _print_head(detail: dict[str, Any]) -> None:
     click.echo(f"{device['name']} ({device['title']}): {device['kind']}, {device['origin']}, {_status(device)}")
     click.echo(f"qubits       {device['usable_qubits']} of {device['n_qubits']} work")
     click.echo(f"calibration  {_calibrated(device) or 'none'}, {device['calibration_source']}")
-    click.echo(f"couplers     {len(detail['couplers'])}, {sum(c['faulty'] for c in detail['couplers'])} masked")
+    if detail["features"]["gates"]:
+        masked = sum(one["faulty"] for one in detail["couplers"])
+        click.echo(f"couplers     {len(detail['couplers'])}, {masked} masked")
     medians = {"two-qubit": "two_qubit_error", "one-qubit": "one_qubit_error", "readout": "readout_error"}
-    told = [f"{name} {_percent(device[field]) or 'unknown'}" for name, field in medians.items()]
-    click.echo(f"medians      {', '.join(told)}")
+    if any(device[field] is not None for field in medians.values()):
+        told = [f"{name} {_percent(device[field]) or 'unknown'}" for name, field in medians.items()]
+        click.echo(f"medians      {', '.join(told)}")
     able = [name.replace("_", "-") for name, has in detail["features"].items() if has]
+    able += ["photonic programs"] if detail["photonic"] else []
     click.echo(f"can          {', '.join(able)}")
     if detail["analog"]:
         told = [f"{name} {value:g}" for name, value in detail["analog"].items() if value]

@@ -1,12 +1,11 @@
 """Photons: of a machine as it is emulated here, and ideal ones of this process."""
 
-from dataclasses import replace
-
 import msgspec
 
 from phalanx.core import Circuit, Offload, Origin, Rng
+from phalanx.devices._calibration import Numbers, calibration
 from phalanx.devices._emulated import Emulated, provenance_of
-from phalanx.devices._model import DeviceModel, Features, ideal_device
+from phalanx.devices._model import DeviceModel, Features, Modality, SessionLimits
 from phalanx.devices._photonic import PhotonicLimits
 from phalanx.devices._programs import Program, check_takes
 from phalanx.quantum import MAX_SHOTS, InvalidCircuit, ShotResult
@@ -64,8 +63,9 @@ def local_photons() -> DeviceModel:
     limits = PhotonicLimits(
         modes=MAX_MODES, photons=MAX_PHOTONS, most_in_mode=MAX_PHOTONS, threshold=False, source="ideal"
     )
-    plain = ideal_device(
-        "local.photons", MAX_PHOTONS, max_shots=MAX_SHOTS, title="photons without losses, all alike",
-        features=Features(gates=False),
+    nothing = calibration(MAX_PHOTONS, (), Numbers(), calibrated_at_ns=0, source="ideal")
+    return DeviceModel(
+        name="local.photons", provider="local", kind=Modality.SIMULATOR, origin=Origin.SIMULATED,
+        title="photons without losses, all alike", n_qubits=MAX_PHOTONS, limits=SessionLimits(max_shots=MAX_SHOTS),
+        calibration=nothing, features=Features(gates=False), photonic=limits,
     )  # fmt: skip
-    return replace(plain, photonic=limits)

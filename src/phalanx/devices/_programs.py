@@ -123,6 +123,17 @@ class PhotonicBackend(Backend, Protocol):
     async def interfere(self, program: PhotonicProgram, /, *, shots: int, seed: int) -> ShotResult: ...
 
 
+@runtime_checkable
+class QueuedPhotonic(PhotonicBackend, Protocol):
+    """A machine of photons at a vendor: programs wait there and outlive this process, as with ``QueuedBackend``."""
+
+    async def submit_program(self, program: PhotonicProgram, /, *, shots: int, seed: int, key: str) -> str: ...
+
+    async def collect_program(
+        self, handle: str, program: PhotonicProgram, /, *, shots: int, seed: int
+    ) -> ShotResult: ...
+
+
 class EmulatedAtoms:
     """An ``AnalogBackend`` that stands in for the machine of ``device``: exact evolution, and atoms that are misread.
 

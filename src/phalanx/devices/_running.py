@@ -8,7 +8,7 @@ counts; the other is dropped, and its vendor asked to.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -16,11 +16,12 @@ from phalanx.core import NS_PER_S, Clock, Offload, Origin, PhalanxError
 from phalanx.devices._backend import Backend, QueuedBackend, Stage, StagedBackend
 from phalanx.devices._job_records import Job, Loss
 from phalanx.devices._limits import MAX_JOB_MOVES
-from phalanx.devices._programs import Program, ProgramKind, QueuedAnalog, perform, with_best
+from phalanx.devices._programs import ProgramKind, QueuedAnalog, QueuedPhotonic, perform, with_best
 from phalanx.devices._treating import TreatingBackend, check_treatable
 from phalanx.quantum import ShotResult
 
 Write = Callable[[Job, int], Awaitable[int]]
+_P_contra = TypeVar("_P_contra", contravariant=True)
 
 
 class Resting:
@@ -74,7 +75,9 @@ async def on_device(backend: Backend, live: LiveJob, offload: Offload, *, second
     job = live.job
     if job.program is not None:
         if job.program.kind is ProgramKind.ANALOG and isinstance(backend, QueuedAnalog):
-            return await _at_vendor(backend, job.program, live, offload, second=second)
+            return await _at_vendor(backend, job.program.analog, live, offload, second=second)
+        if job.program.kind is ProgramKind.PHOTONIC and isinstance(backend, QueuedPhotonic):
+            return await _at_vendor(backend, job.program.photonic, live, offload, second=second)
         return await perform(backend, job.program, shots=job.shots, seed=job.seed, offload=offload)
     assert job.circuit is not None, job.id
     # A job that was degraded to a simulator finds no noise there to be treated; a mean is worked out by who treats.
@@ -97,18 +100,27 @@ async def on_device(backend: Backend, live: LiveJob, offload: Offload, *, second
     return await backend.collect(handle, job.circuit, shots=job.shots, seed=job.seed)
 
 
+class _Queued(Backend, Protocol[_P_contra]):
+    """A machine at a vendor that takes one kind of program."""
+
+    async def submit_program(self, program: _P_contra, /, *, shots: int, seed: int, key: str) -> str: ...
+
+    async def collect_program(self, handle: str, program: _P_contra, /, *, shots: int, seed: int) -> ShotResult: ...
+
+
 async def _at_vendor(
-    backend: QueuedAnalog, program: Program, live: LiveJob, offload: Offload, *, second: bool
+    backend: _Queued[_P_contra], asked: _P_contra, live: LiveJob, offload: Offload, *, second: bool
 ) -> ShotResult:
     """As with circuits: the handle is durable before the result is waited for."""
-    job, name, analog = live.job, "second_handle" if second else "handle", program.analog
+    job, name = live.job, "second_handle" if second else "handle"
+    assert job.program is not None, job.id
     handle: str = getattr(job, name)
     if not handle:
         key = key_of(job, backend, second=second)
-        handle = await backend.submit_program(analog, shots=job.shots, seed=job.seed, key=key)
+        handle = await backend.submit_program(asked, shots=job.shots, seed=job.seed, key=key)
         await live.write(**{name: handle})
-    result = await backend.collect_program(handle, analog, shots=job.shots, seed=job.seed)
-    return await with_best(backend.device, program, result, offload)
+    result = await backend.collect_program(handle, asked, shots=job.shots, seed=job.seed)
+    return await with_best(backend.device, job.program, result, offload)
 
 
 def key_of(job: Job, backend: Backend, *, second: bool) -> str:

@@ -52,6 +52,7 @@ from phalanx.testing._trace import Trace, TraceEntry
 from phalanx.testing._vendor_google import GoogleService
 from phalanx.testing._vendor_iqm import IqmApi
 from phalanx.testing._vendor_pasqal import PASQAL_PROJECT, PasqalApi, pasqal_specs
+from phalanx.testing._vendor_quandela import QuandelaApi
 from phalanx.testing._vendors import IonqApi, QuantinuumApi
 from phalanx.testing._work_line import WorkFaults, WorkQueue
 from phalanx.testing._world import SimNode, SimWorld
@@ -84,6 +85,7 @@ __all__ = [
     "PASQAL_PROJECT",
     "PasqalApi",
     "PowerLost",
+    "QuandelaApi",
     "QuantinuumApi",
     "SimCalls",
     "SimClock",

@@ -246,9 +246,3 @@ def test_the_wire_of_ionq_is_as_published():
         assert {gate["gate"] for gate in body["input"]["circuit"]} <= {"rz", "v", "x", "cnot"}
 
     on(main, IonqApi(KEY))
-
-
-@pytest.mark.parametrize("make", [quandela_provider])
-def test_who_is_only_emulated_has_no_hardware_here(make):
-    with pytest.raises(Unavailable, match="emulation"):
-        make(ProviderContext(InlineOffload(), SimWorld(1).clock, frozenset({"quandela"})))

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from phalanx.cli._circuits import circuits
-from phalanx.core import LimitExceeded
+from phalanx.core import InvalidInput, LimitExceeded
 from phalanx.quantum import UnreadableCircuit
 
 BELL = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; h q[0]; cx q[0],q[1]; measure q -> c;'
@@ -103,3 +103,9 @@ def test_circuits_too_large_for_photons_are_refused_with_the_reason(tmp_path):
     twice = invoke("photons", "-", given=text.replace(ring, ring * 2))
     assert isinstance(twice.exception, LimitExceeded)
     assert "photons of one circuit is limited to 16" in str(twice.exception)
+
+
+def test_a_program_is_told_from_a_circuit():
+    refused = invoke("features", "-", given='{"modes": 1, "photons": [1]}')
+    assert isinstance(refused.exception, InvalidInput)
+    assert "a program of a machine without gates" in str(refused.exception)

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from phalanx.cli import _devices_jobs
+from phalanx.cli._brought import brought_fleet
 from phalanx.cli._client import NodeClient
 from phalanx.cli._devices import devices
 from phalanx.cli._devices_jobs import print_job
@@ -128,6 +129,24 @@ def test_a_machine_says_how_long_work_waits_and_shows_no_rows_that_say_nothing(m
         row.update(dict.fromkeys(row.keys() - {"qubit", "faulty"}))
     shown = CliRunner().invoke(devices, ["show", "a.one", "--token", "none"], catch_exceptions=False).output
     assert "Qubits" not in shown
+
+
+def test_photons_are_shown_by_what_they_are_like_and_without_what_they_have_not(monkeypatch):
+    fleet = brought_fleet()
+
+    def shown(name):
+        known = json.loads(encode_json(device_detail(fleet.backend(name).device, 1)))
+        monkeypatch.setattr(NodeClient, "get", lambda *_, **__: known)
+        return CliRunner().invoke(devices, ["show", name, "--token", "none"], catch_exceptions=False).output
+
+    ideal = shown("local.photons")
+    assert "up to 16 in 64 modes, whose detectors count" in ideal
+    assert "can          photonic programs" in ideal
+    assert not {"couplers", "medians", "Qubits"} & set(ideal.split())
+    ascella = shown("quandela.ascella")
+    assert "can          gates, photonic programs" in ascella
+    assert "up to 6 in 12 modes, whose detectors click" in ascella
+    assert "transmittance 0.0244, indistinguishability 0.864" in ascella
 
 
 DIP = {"modes": 2, "photons": [1, 1], "circuit": [{"kind": "beam-splitter", "modes": [0, 1]}]}

@@ -44,6 +44,11 @@ def read_steps(source: Any, *, language: str | None = None, parameters: Mapping[
         source = bitcode_text(source)
     if isinstance(source, bytes):
         source = source.decode("utf-8", errors="replace")
+    if language is None and isinstance(source, str) and source.lstrip().startswith("{"):
+        raise InvalidInput(
+            "circuit", "is JSON: a program of a machine without gates, as it seems, and no circuit",
+            hint="phalanx devices run takes programs, and devices submit does",
+        )  # fmt: skip
     name = language or language_of(source)
     reader = LANGUAGES.get(name)
     if reader is None:

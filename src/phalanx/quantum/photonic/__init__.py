@@ -15,7 +15,7 @@ from phalanx.quantum.photonic._components import (
 )
 from phalanx.quantum.photonic._drawing import check_drawable, drawn
 from phalanx.quantum.photonic._encoding import OnPhotons, on_photons
-from phalanx.quantum.photonic._expecting import Expected, amplitude_weights, expected
+from phalanx.quantum.photonic._expecting import Expected, amplitude_weights, expected, keeps
 from phalanx.quantum.photonic._program import Condition, Herald, PhotonicProgram, read_photonic, shown
 from phalanx.quantum.photonic._source import PERFECT, Source
 
@@ -39,6 +39,7 @@ __all__ = [
     "drawn",
     "expected",
     "interferometer",
+    "keeps",
     "on_photons",
     "read_photonic",
     "shown",

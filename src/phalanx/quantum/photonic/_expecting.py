@@ -5,6 +5,7 @@ leave of them is what is kept.
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,6 +96,12 @@ def what_is_kept(program: PhotonicProgram, seen: Counts) -> tuple[npt.NDArray[np
     for one in program.postselect:
         kept &= np.isin(seen[:, list(one.modes)].sum(axis=1), one.photons)
     return heralded, kept
+
+
+def keeps(program: PhotonicProgram, seen: Sequence[int]) -> bool:
+    """Whether a shot in which the modes showed ``seen`` is kept."""
+    _, kept = what_is_kept(program, detected(program, np.array([seen], np.int8)))
+    return bool(kept[0])
 
 
 def _kinds(program: PhotonicProgram, source: Source) -> list[tuple[float, tuple[bool, ...]]]:

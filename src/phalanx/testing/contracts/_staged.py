@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Callable
 
 from phalanx.core import PhalanxError
-from phalanx.devices import QueuedAnalog, ShotResult, Stage, StagedBackend
+from phalanx.devices import QueuedAnalog, QueuedPhotonic, ShotResult, Stage, StagedBackend
 from phalanx.quantum import Gates
 from phalanx.quantum.analog import AnalogProgram
+from phalanx.quantum.photonic import PhotonicProgram
 
 _SHOTS, _SEED = 100, 20_260_101
 _BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
@@ -13,6 +14,8 @@ _BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
 _PULSE = AnalogProgram(
     atoms_um=((0.0, 0.0), (20.0, 0.0)), amplitude=((0, 0), (0.5, 1), (1, 0)), detuning=((0, 0), (1, 0))
 )
+# And to one of photons: a photon that goes straight on.
+_PHOTON = PhotonicProgram(modes=2, photons=(1, 0), detectors="threshold")
 
 
 async def check_a_job_that_gave_its_result_is_done(backend: StagedBackend) -> None:
@@ -43,10 +46,14 @@ STAGED_CHECKS: tuple[Callable[[StagedBackend], Awaitable[None]], ...] = (
 async def _submitted(backend: StagedBackend, key: str) -> str:
     if isinstance(backend, QueuedAnalog):
         return await backend.submit_program(_PULSE, shots=_SHOTS, seed=_SEED, key=key)
+    if isinstance(backend, QueuedPhotonic):
+        return await backend.submit_program(_PHOTON, shots=_SHOTS, seed=_SEED, key=key)
     return await backend.submit(_BELL, shots=_SHOTS, seed=_SEED, key=key)
 
 
 async def _collected(backend: StagedBackend, handle: str) -> ShotResult:
     if isinstance(backend, QueuedAnalog):
         return await backend.collect_program(handle, _PULSE, shots=_SHOTS, seed=_SEED)
+    if isinstance(backend, QueuedPhotonic):
+        return await backend.collect_program(handle, _PHOTON, shots=_SHOTS, seed=_SEED)
     return await backend.collect(handle, _BELL, shots=_SHOTS, seed=_SEED)
