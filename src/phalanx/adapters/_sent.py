@@ -24,6 +24,7 @@ from phalanx.quantum.analog import AnalogProgram
 from phalanx.quantum.photonic import PhotonicProgram
 
 ASK_EVERY_S = 2.0
+# What has waited for long is asked about less often: a result is late by a fifth of its wait at most.
 _ASK_SLOWER, _ASK_AT_MOST_S = 1.2, 15.0
 # Of a machine that could not be asked yet.
 NOT_SEEN = calibration(1, (), Numbers(), calibrated_at_ns=0, source="not seen yet")
@@ -78,7 +79,9 @@ class Sent(ABC):
                     del self._unsure[next(iter(self._unsure))]
             raise
 
-    async def _waited(self, ask: Callable[[], Awaitable[_T | None]]) -> _T:
+    async def _waited(
+        self, ask: Callable[[], Awaitable[_T | None]], slower: float = _ASK_SLOWER, most_s: float = _ASK_AT_MOST_S
+    ) -> _T:
         """What a job that was sent came to, once there is something."""
         pause_s, heard_ns = ASK_EVERY_S, self._clock.monotonic_ns()
         while True:
@@ -92,9 +95,8 @@ class Sent(ABC):
                 if found is not None:
                     return found
                 heard_ns = self._clock.monotonic_ns()
-            # What has waited for long is asked about less often: a result is late by a fifth of its wait at most.
             await self._clock.sleep(pause_s)
-            pause_s = min(pause_s * _ASK_SLOWER, _ASK_AT_MOST_S)
+            pause_s = min(pause_s * slower, most_s)
 
     @abstractmethod
     async def _find(self, key: str) -> str:
@@ -181,10 +183,7 @@ class SentAtoms(_SentPrograms):
         return known or await self._create_program(program, shots, key)
 
     async def collect_program(self, handle: str, program: AnalogProgram, /, *, shots: int, seed: int) -> ShotResult:
-        pause_s = ASK_EVERY_S
-        while (drawn := await self._drawn(handle, program, shots)) is None:
-            await self._clock.sleep(pause_s)
-            pause_s = min(2 * pause_s, self.ask_most_s)
+        drawn = await self._waited(lambda: self._drawn(handle, program, shots), 2.0, self.ask_most_s)
         if not drawn.counts:
             # The machine did its part, and asking for the same job again gives the same.
             raise InvalidInput(
