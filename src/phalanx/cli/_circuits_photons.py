@@ -89,7 +89,7 @@ def _print_plan(made: "OnPhotons") -> None:
     program = made.program
     click.echo(f"photons      {program.n_photons} in {program.modes} modes, for {made.n_qubits} qubits")
     click.echo(
-        f"two-qubit    {made.postselected} gates post-selected (1 in 9 works), {made.heralded} heralded (2 in 27 work)"
+        f"two-qubit    post-selected {made.postselected} (1 in 9 works), heralded {made.heralded} (2 in 27 work)"
     )
     click.echo(f"success      {made.success} of perfect runs ({float(made.success):.3g})")
 

@@ -98,7 +98,7 @@ def test_circuits_too_large_for_photons_are_refused_with_the_reason(tmp_path):
     ring = "".join(f"cx q[{a}], q[{(a + 1) % 4}];" for a in range(4))
     text = f'OPENQASM 2.0; include "qelib1.inc"; qreg q[4]; creg c[4]; h q[0]; {ring} measure q -> c;'
     told = invoke("photons", "-", given=text).output
-    assert "4 heralded" in told
+    assert "heralded 4" in told
     assert "modes of quandela.ascella is limited to 12, got 16" in told
     twice = invoke("photons", "-", given=text.replace(ring, ring * 2))
     assert isinstance(twice.exception, LimitExceeded)

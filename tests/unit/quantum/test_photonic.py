@@ -242,6 +242,41 @@ def test_a_program_is_its_text():
     assert len({read_photonic(whole % one).digest for one in fraction}) == 1
 
 
+ANGLES = st.floats(-7, 7, allow_nan=False)
+
+
+@st.composite
+def programs(draw):
+    n = draw(st.integers(2, 5))
+    photons = draw(st.lists(st.integers(0, 2), min_size=n, max_size=n).filter(any))
+    pair = st.permutations(range(n)).map(lambda order: tuple(order[:2]))
+    component = st.one_of(
+        st.builds(BeamSplitter, modes=pair, theta=ANGLES, convention=st.sampled_from(["rx", "ry", "h"])),
+        st.builds(PhaseShifter, mode=st.integers(0, n - 1), phi=ANGLES),
+        st.permutations(range(n)).map(lambda to: Permutation(modes=tuple(range(n)), to=tuple(to))),
+        pair.map(lambda modes: interferometer(modes, random_unitary(2, sum(modes)))),
+    )
+    circuit = tuple(draw(st.lists(component, max_size=6)))
+    return PhotonicProgram(
+        modes=n,
+        photons=tuple(photons),
+        circuit=circuit,
+        detectors=draw(st.sampled_from(["number", "threshold"])),
+        min_detected=draw(st.integers(0, sum(photons))),
+        rails=((0, 1),),
+        heralds=(Herald(mode=n - 1, photons=1),),
+    )
+
+
+@given(programs())
+def test_any_program_comes_back_from_its_text_and_loses_no_light(program):
+    again = read_photonic(program.text)
+    assert (again, again.digest) == (program, program.digest)
+    np.testing.assert_allclose(program.unitary.conj().T @ program.unitary, np.eye(program.modes), atol=1e-9)
+    _, weights = amplitude_weights(program)
+    assert weights.sum() == pytest.approx(1.0)
+
+
 def test_light_goes_where_a_permutation_says():
     moved = PhotonicProgram(modes=3, photons=(1, 0, 0), circuit=(Permutation(modes=(0, 1, 2), to=(2, 0, 1)),))
     assert expected(moved).weights == pytest.approx({"0,0,1": 1.0})

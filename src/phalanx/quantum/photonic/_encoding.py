@@ -77,7 +77,7 @@ class _Rails:
 
     n_qubits: int
     circuit: list[Component] = field(default_factory=list)
-    heralds: list[int] = field(default_factory=list)
+    heralds: list[Herald] = field(default_factory=list)
     modes: int = 0
     waiting: dict[int, Matrix] = field(default_factory=dict)
 
@@ -94,8 +94,10 @@ class _Rails:
         self.modes += 2
         if heralded:
             self.circuit.append(interferometer((a + 1, b + 1, *more), knill()))
-            self.heralds += more
+            self.heralds += [Herald(mode=mode) for mode in more]
             return
+        # Light where none should be tells that a gate failed, or that there were more photons than it was meant for.
+        self.heralds += [Herald(mode=mode, photons=0) for mode in more]
         # The rails of 0 lose to the empty modes what those of 1 lose by meeting: every case is left with a third.
         self.circuit += [
             BeamSplitter(modes=(a, more[0]), theta=_THIRD, convention="h"),
@@ -107,11 +109,13 @@ class _Rails:
     def program(self, measured: Iterable[int]) -> PhotonicProgram:
         self._done(range(self.n_qubits))
         photons = [0] * self.modes
-        for mode in (*range(0, 2 * self.n_qubits, 2), *self.heralds):
-            photons[mode] = 1
+        for qubit in range(self.n_qubits):
+            photons[2 * qubit] = 1
+        for herald in self.heralds:
+            photons[herald.mode] = herald.photons
         return PhotonicProgram(
             modes=self.modes, photons=tuple(photons), circuit=tuple(self.circuit), detectors="threshold",
-            heralds=tuple(Herald(mode=mode) for mode in self.heralds),
+            heralds=tuple(self.heralds),
             postselect=tuple(Condition(modes=(2 * q, 2 * q + 1), photons=(1,)) for q in range(self.n_qubits)),
             rails=tuple((2 * q, 2 * q + 1) for q in measured),
         )  # fmt: skip
