@@ -55,7 +55,8 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
         try:
             names = msgspec.json.decode(text, type=dict[str, msgspec.Raw]).keys()
         except msgspec.MsgspecError as error:
-            raise InvalidInput("program", f"is no object in JSON: {error}") from error
+            hint = "circuits are run by phalanx circuits run, and submitted as circuits"
+            raise InvalidInput("program", f"is no object in JSON: {error}", hint=hint) from error
         if names & {"fields", "couplings", "qubo"}:
             return cls.of_ising(read_problem(text.encode() if isinstance(text, str) else text))
         if names & {"modes", "photons"}:
