@@ -82,6 +82,8 @@ def explain(
     if len(rows) > _SHOWN and not show_all:
         click.echo(f"and {len(rows) - _SHOWN} more: --all")
     click.echo(found["reason"])
+    if not on_node:
+        click.echo("as published, whatever a node would rather use: --on-node asks one where it goes now", err=True)
 
 
 @allocate.command()

@@ -158,7 +158,10 @@ class NodeClient:
             )
         if code == Overloaded.code:
             return Overloaded("the intake", retry_after_s=int(answer.headers.get("retry-after", "1")))
-        return Refused(str(body.get("detail") or body.get("title")), hint=str(body.get("hint", "")), code=code)
+        said = str(body.get("detail") or body.get("title"))
+        # A token is of one node: the other one there may be has others.
+        told = f"{said}, says the node at {self.url}" if code == "not-authenticated" else said
+        return Refused(told, hint=str(body.get("hint", "")), code=code)
 
 
 def _check(path: str) -> None:

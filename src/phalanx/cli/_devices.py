@@ -12,7 +12,7 @@ import click
 from phalanx.cli._brought import brought_models
 from phalanx.cli._circuits import in_qir
 from phalanx.cli._client import NodeClient, client_options
-from phalanx.cli._devices_jobs import print_job, state_of, until_ended
+from phalanx.cli._devices_jobs import end_with, print_job, state_of, until_ended
 from phalanx.cli._devices_run import run_here
 from phalanx.cli._files import read_file, write_file
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
@@ -209,6 +209,8 @@ def submit(
             job, lambda found: found["state"], lambda found: _job(client, found["id"]), every_s=_LOOK_EVERY_S
         )
     print_job(client, job, as_json)
+    if wait:
+        end_with(job["state"])
 
 
 @devices.command("job")

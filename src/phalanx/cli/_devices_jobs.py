@@ -8,6 +8,7 @@ from urllib.parse import quote
 import click
 
 from phalanx.cli._client import NodeClient
+from phalanx.cli._exits import Exit
 from phalanx.cli._output import print_json, time_of
 
 _SHOWN_OUTCOMES = 20
@@ -20,6 +21,12 @@ def until_ended(found: Any, state: Callable[[Any], str], look: Callable[[Any], A
         time.sleep(every_s)
         found = look(found)
     return found
+
+
+def end_with(state: str) -> None:
+    """Ends the command as the job ended: whoever waits for one may go by the exit code."""
+    if state != "Completed":
+        click.get_current_context().exit(Exit.FAILED)
 
 
 def print_job(client: NodeClient, job: dict[str, Any], as_json: bool) -> None:

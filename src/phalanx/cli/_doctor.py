@@ -63,6 +63,9 @@ _EXTRAS = {
     "stim": ("stim", "stim", "circuits of Stim, and the simulator `simulators.stim`"),
 }
 
+# Groups in which only others register something: what comes with the package needs no entry point there.
+_OTHERS_ONLY = frozenset({"phalanx.policies", "phalanx.operations"})
+
 
 @click.command(short_help="Say what works on this machine, what is missing, and the exact fix.")
 @click.option(
@@ -226,9 +229,9 @@ def _plugins(data_dir: Path) -> list[Check]:  # noqa: ARG001
     checks = []
     for group in GROUPS:
         names = [entry.name for entry in registered(group)]
-        checks.append(
-            Check(f"plug-ins {group}", bool(names), ", ".join(names) or "none", "" if names else "reinstall phalanx")
-        )
+        good = bool(names) or group in _OTHERS_ONLY
+        none = "none besides what is built in" if good else "none"
+        checks.append(Check(f"plug-ins {group}", good, ", ".join(names) or none, "" if good else "reinstall phalanx"))
     return checks
 
 

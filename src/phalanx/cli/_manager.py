@@ -6,7 +6,7 @@ from typing import IO, Any
 import click
 
 from phalanx.cli._client import NodeClient, client_options
-from phalanx.cli._devices_jobs import until_ended
+from phalanx.cli._devices_jobs import end_with, until_ended
 from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 
@@ -123,6 +123,8 @@ def submit(
             every_s=_LOOK_EVERY_S,
         )  # fmt: skip
     _print_job(found, as_json=as_json)
+    if wait:
+        end_with(found["job"]["state"])
 
 
 @manager.command()

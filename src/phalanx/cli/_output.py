@@ -2,15 +2,19 @@
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
-# Columns that are copied from the table: never folded.
+# Columns that are never folded, and the longest first column that is not.
 _WHOLE = frozenset({"trace", "id", "when", "first seen"})
+_NAME = 32
 _PIPE_WIDTH = 10_000
+# Letters that a column of a table has at least, if its cells have as many.
+_READABLE = 12
 
 _NEGATIVE = re.compile(r"-\.?\d")
 
@@ -59,9 +63,19 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], *, empty: str) -> None:
-    """A table as wide as the terminal; `empty` says what it means that there is nothing."""
+    """A table as wide as the terminal, or a block for each row where that is too narrow for one; `empty` says what it
+    means that there is nothing."""
     if not rows:
         click.echo(empty)
+        return
+    # What an attacker put into a field is shown, never interpreted.
+    cells = [[printable(cell(row)) for _, cell in columns] for row in rows]
+    headings = [heading for heading, _ in columns]
+    widths = [max(len(heading), *(len(row[at]) for row in cells)) for at, heading in enumerate(headings)]
+    # What is copied from a table, and what its rows are of, is in one piece.
+    whole = [name in _WHOLE or (not at and widths[at] <= _NAME) for at, name in enumerate(headings)]
+    if sys.stdout.isatty() and _least_width(widths, whole) > shutil.get_terminal_size().columns:
+        _print_blocks(title, headings, cells)
         return
     from rich.console import Console
     from rich.table import Table
@@ -70,12 +84,28 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence
     # Into a pipe or a file a row is one line, however long; on a terminal it is folded.
     console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
     table = Table(title=Text(printable(title)), title_justify="left", header_style="bold", pad_edge=False, box=None)
-    for heading, _ in columns:
-        table.add_column(heading, overflow="fold", no_wrap=heading in _WHOLE)
-    for row in rows:
-        # Text, not str: what an attacker put into a field is shown, never interpreted as markup.
-        table.add_row(*(Text(printable(cell(row))) for _, cell in columns))
+    for heading, in_one_piece in zip(headings, whole, strict=True):
+        table.add_column(heading, overflow="fold", no_wrap=in_one_piece)
+    for row in cells:
+        table.add_row(*map(Text, row))  # Text, not str: no markup
     console.print(table, soft_wrap=not sys.stdout.isatty())
+
+
+def _least_width(widths: Sequence[int], whole: Sequence[bool]) -> int:
+    """Below this a table is no table any more: its words stand one letter under the other."""
+    least = [width if one else min(width, _READABLE) for width, one in zip(widths, whole, strict=True)]
+    return sum(least) + 2 * (len(least) - 1)
+
+
+def _print_blocks(title: str, headings: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    """A line for each cell that is not empty, and an empty line between two rows."""
+    click.secho(printable(title), bold=True)
+    wide = max(map(len, headings))
+    for row in cells:
+        click.echo()
+        for heading, cell in zip(headings, row, strict=True):
+            if cell:
+                click.echo(f"{click.style(f'{heading:<{wide}}', bold=True)}  {cell}")
 
 
 def time_of(field: str) -> Callable[[Mapping[str, Any]], str]:

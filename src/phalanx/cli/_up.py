@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from phalanx.cli._client import DEFAULT_URL
 from phalanx.cli._settings import SettingsSource, settings_options
 from phalanx.cli._tls import own_certificate, tls_summary
 from phalanx.core import InvalidInput
@@ -56,7 +57,12 @@ async def announce(node: "Node", url: str) -> None:
         if (certificate := own_certificate(node.settings)) is not None:
             click.echo(f"           its certificate is its own: export PHALANX_CA={certificate}", err=True)
     if bootstrap is not None:
-        click.echo(f"\nThe admin token, shown this once:\n\n  export PHALANX_TOKEN={bootstrap.secret}\n", err=True)
+        where = "" if url == DEFAULT_URL else f"  export PHALANX_URL={url}\n"
+        click.echo(
+            f"\nThe admin token, shown this once:\n\n{where}  export PHALANX_TOKEN={bootstrap.secret}\n", err=True
+        )
+    elif url != DEFAULT_URL:
+        click.echo(f"commands   find it by: export PHALANX_URL={url}", err=True)
 
 
 async def login_link(node: "Node", url: str) -> str:

@@ -6,6 +6,7 @@ import socket
 import threading
 from contextlib import contextmanager
 
+import click
 import pytest
 
 from phalanx.cli import _client
@@ -69,7 +70,9 @@ def test_a_problem_of_the_node_ends_as_its_error_would_here(code, exit_code):
     problem = json.dumps({"code": code, "detail": "what happened", "hint": "what to do"}).encode()
     with answering(400, problem) as client, pytest.raises(PhalanxError) as caught:
         client.get("/v1/x")
-    assert (caught.value.message, caught.value.hint) == ("what happened", "what to do")
+    # A token is of one node: whoever is refused is told by which.
+    said = f"what happened, says the node at {client.url}" if code == "not-authenticated" else "what happened"
+    assert (caught.value.message, caught.value.hint) == (said, "what to do")
     assert exit_for(caught.value) is exit_code
 
 
@@ -99,6 +102,21 @@ def test_a_field_that_an_attacker_wrote_cannot_drive_the_terminal(capsys):
     shown = capsys.readouterr().out
     assert shown.count("\\x1b]0;owned\\x07\\x9b2J\\u202e\\ud800[red]") == 2
     assert all(c.isprintable() or c == "\n" for c in shown)
+
+
+@pytest.mark.parametrize(("columns", "folded"), [(80, True), (200, False)])
+def test_on_a_terminal_that_is_too_narrow_for_a_table_a_row_is_a_block(capsys, monkeypatch, columns, folded):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    names = ["device", *(f"number {at}" for at in range(8))]
+    rows = [{name: f"{name} of {of} is this" for name in names} | {"number 3": ""} for of in ("one", "two")]
+    cells = [(name, lambda row, name=name: row[name][:20]) for name in names]
+    print_table("Devices", rows, cells, empty="")
+    lines = [line.rstrip() for line in click.unstyle(capsys.readouterr().out).splitlines()]
+    assert ("number 1  number 1 of one is t" in lines) is folded
+    assert max(len(line) for line in lines) <= columns
+    assert any("number 3" in line for line in lines) is not folded, "what is empty is left out"
+    assert any(line.startswith("device of one is thi") for line in lines) is not folded
 
 
 def test_json_of_it_means_the_same_and_drives_nothing_either(capsys):

@@ -10,6 +10,7 @@ from phalanx.cli._brought import brought_fleet
 from phalanx.cli._client import NodeClient
 from phalanx.cli._devices import devices
 from phalanx.cli._devices_jobs import print_job
+from phalanx.cli._exits import Exit
 from phalanx.cli._manager import manager
 from phalanx.core import InvalidInput, PhalanxError, encode_json
 from phalanx.devices import Program, QueueState, device_detail, device_view
@@ -83,6 +84,7 @@ def test_who_waits_for_a_job_is_shown_how_it_ended(command, shown, monkeypatch, 
     done = CliRunner().invoke(command, ["submit", str(file), "--wait", "--token", "none"], catch_exceptions=False)
     assert "Failed" in done.output
     assert "Running" not in done.output
+    assert done.exit_code == Exit.FAILED
     assert len(asked) == 4
     assert len(paused) == 3
 

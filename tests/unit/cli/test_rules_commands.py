@@ -192,3 +192,10 @@ def test_a_correlation_alone_in_a_file_is_about_built_in_rules(files):
     assert done.exit_code == 1
     assert "many-encoded was not completed: it asks for 3 events within 300 s; none came; 1 event could" in done.output
     assert "powershell-encoded-command matched 1 event," in done.output
+
+
+def test_groups_of_plug_ins_that_only_others_fill_are_nothing_to_mend():
+    checks = {one["name"]: one for one in json.loads(CliRunner().invoke(doctor, ["--json"]).output)}
+    for group in ("phalanx.policies", "phalanx.operations"):
+        assert (checks[f"plug-ins {group}"]["ok"], checks[f"plug-ins {group}"]["fix"]) == (True, "")
+    assert checks["plug-ins phalanx.devices"]["ok"]
