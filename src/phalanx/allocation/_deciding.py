@@ -13,11 +13,12 @@ from phalanx.allocation._errors import NothingFits
 from phalanx.allocation._limits import MAX_SHORTLIST, SHORTLIST
 from phalanx.allocation._requirement import REGIONS, WANTED, Requirement
 from phalanx.core import LimitExceeded
+from phalanx.devices import in_short
 
 Kernel = Callable[..., int]
 _WHY = (
     "fits",
-    "has {qubits:.0f} qubits, {wanted.width} are needed",
+    "has {qubits:.0f} connected qubits that work, {wanted.width} are needed",
     "takes no work now",
     "lacks measurement or feed-forward within a circuit",
     "is not in {regions}",
@@ -55,8 +56,7 @@ class Decision:
     def chosen(self) -> str:
         """The best device. Raises ``NothingFits``."""
         if not self.best:
-            refusals = [f"{one.name} {one.reason}" for one in self.considered()]
-            raise NothingFits(self.wanted.told(), refusals)
+            raise NothingFits(self.wanted.told(), in_short({one.name: one.reason for one in self.considered()}))
         return self._board.names[self.best[0]]
 
     @property

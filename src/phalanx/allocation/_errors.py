@@ -6,7 +6,7 @@ from phalanx.core import Unavailable
 
 
 class NothingFits(Unavailable):
-    """No device meets the requirement. ``refusals`` says why, one line for each device considered."""
+    """No device meets the requirement. ``refusals`` says why, for each device, or for many that are alike."""
 
     code = "nothing-fits"
 

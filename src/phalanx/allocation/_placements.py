@@ -9,7 +9,7 @@ others have booked it, at every decision.
 import asyncio
 import math
 from collections import Counter, OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from phalanx.allocation._board import Board
@@ -37,7 +37,7 @@ from phalanx.allocation._trying import Trials
 from phalanx.allocation._waiting import JobNow, JobWait, for_a_device, others_windows, own_window
 from phalanx.allocation.limits import DeviceLimits
 from phalanx.core import NS_PER_S, Circuit, Clock, InvalidInput, Offload, Origin, TenantId
-from phalanx.devices import Chosen, DeviceModel, Fleet, FleetChooser, Job, Jobs, JobState, Window, Wish
+from phalanx.devices import Chosen, DeviceModel, Fleet, FleetChooser, Job, Jobs, JobState, Window, Wish, in_short
 from phalanx.quantum import features
 
 _DISTURBED = (Origin.SIMULATED, Origin.EMULATED, Origin.HARDWARE)
@@ -77,7 +77,7 @@ class Placements:
             return await FleetChooser(self._fleet).choose(replace(wish, without={**self._paused(), **wish.without}))
         case, policy = self._case(wish), checked_policies(self.policies, self.policy)
         if not case.fitting:
-            raise NothingFits(case.wanted.told(), [f"{one.name} {one.reason}" for one in case.refused()])
+            raise NothingFits(case.wanted.told(), in_short(self._refusals(wish)))
         if not wish.subject:
             ranking = await self._ranked(policy, case)
             return self._chosen(ranking.reason, ranking.preferences)
@@ -192,29 +192,42 @@ class Placements:
     def _case(self, wish: Wish, shape: Shape | None = None) -> Case:
         if wish.circuit is None:
             raise InvalidInput("program", "policies order devices for circuits; a program goes by the fleet's own rule")
+        case: Case | None = None
+        for _, case in self._cases(wish, shape):
+            if case.shortlisted.n_fit:
+                break
+        assert case is not None
+        return case
+
+    def _refusals(self, wish: Wish) -> dict[str, str]:
+        """Why no device takes it, of each as it was asked among its own kind."""
+        kinds = {model.name: model.origin for model in self._models}
+        found: dict[str, str] = {}
+        for kind, case in self._cases(wish, None):
+            own = [one for one in case.refused() if wish.origin is not None or kinds[one.name] is kind]
+            found |= {one.name: one.reason for one in own}
+        return found
+
+    def _cases(self, wish: Wish, shape: Shape | None) -> Iterator[tuple[Origin, Case]]:
+        """One for each kind of result, the least disturbed first; machines that are stale come last of their kind."""
+        assert wish.circuit is not None, wish
         self._look(wish.tenant)
         counts, is_clifford = self._read(wish.circuit) if shape is None else (requirement_of(shape), shape.is_clifford)
         wanted = replace(
             counts, shots=wish.shots, fidelity=wish.fidelity, deadline_s=wish.deadline_s,
             budget=wish.budget, regions=wish.regions,
         )  # fmt: skip
-        case: Case | None = None
+        steady = wish.emergency or wish.deadline_s < float("inf")
         kinds = _DISTURBED if wish.origin is None else (wish.origin,)
-        # Machines that are stale come last of their kind: only where no other fits.
         for kind, stale in [(one, stale) for one in kinds for stale in self._stale(one)]:
             excluded = stale | self._excluded(wish, kind, is_clifford)
             board = self._board.copy()
             for name in excluded:
                 board.set_open(name, is_open=False)
-            steady = wish.emergency or wish.deadline_s < float("inf")
-            case = Case(
+            yield kind, Case(
                 wish.circuit, wanted, board, self._models, self._layouts, self._k, excluded, steady,
                 self._clock.wall_ns(),
             )  # fmt: skip
-            if case.shortlisted.n_fit:
-                break
-        assert case is not None
-        return case
 
     def _excluded(self, wish: Wish, kind: Origin, is_clifford: bool) -> dict[str, str]:  # noqa: FBT001 - a property
         unlike = f"{kind.value} ones are " + ("asked for" if wish.origin is not None else "less disturbed")
@@ -230,6 +243,7 @@ class Placements:
             for model in self._models
             if model.only_by_name or (model.features.clifford_only and not is_clifford)
         }
+        found |= {model.name: "runs no gates" for model in self._models if not model.features.gates}
         return found | self._paused() | {name: why for name, why in wish.without.items() if name in self._board.names}
 
     def _stale(self, kind: Origin) -> list[dict[str, str]]:

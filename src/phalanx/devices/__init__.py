@@ -37,7 +37,7 @@ from phalanx.devices._backend import (
 from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Quality, calibration, median_of
 from phalanx.devices._choosing import Chooser, Chosen, FleetChooser, Windows, Wish
 from phalanx.devices._emulated import Emulated, check_fits, check_runs, emulate, fit, provenance_of
-from phalanx.devices._errors import NoDeviceFits
+from phalanx.devices._errors import NoDeviceFits, in_short
 from phalanx.devices._failures import FAILURES, DeviceFailure, Failures
 from phalanx.devices._fleet import Candidate, Fleet, Placement
 from phalanx.devices._history import (
@@ -271,6 +271,7 @@ __all__ = [
     "history_view",
     "ideal_calibration",
     "ideal_device",
+    "in_short",
     "ising",
     "lattice_pairs",
     "listed_price",

@@ -12,14 +12,13 @@ from types import MappingProxyType
 
 from phalanx.core import InvalidInput, LimitExceeded, NotFound, Origin
 from phalanx.devices._backend import Backend
-from phalanx.devices._errors import NoDeviceFits
+from phalanx.devices._errors import NoDeviceFits, in_short
 from phalanx.devices._limits import MAX_BACKENDS
 from phalanx.devices._model import DeviceModel
 from phalanx.devices._programs import Program, ProgramKind, refusals, unlike
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 # So many that refuse for the same reason are all named.
-_ALL_NAMED = 3
 _DISTURBED = {Origin.SIMULATED: 0, Origin.EMULATED: 1, Origin.HARDWARE: 2}
 
 
@@ -96,7 +95,7 @@ class Fleet:
     def _placed(self, refused: Mapping[str, str], wanted: str, *, in_modes: bool = False) -> Placement:
         fitting = [b.device for name, b in self._backends.items() if not refused[name]]
         if not fitting:
-            raise NoDeviceFits(wanted, _in_short(refused))
+            raise NoDeviceFits(wanted, in_short(refused))
         chosen = min(fitting, key=lambda device: (_DISTURBED[device.origin], device.n_qubits, device.name))
         alike = sum(device.origin is chosen.origin for device in fitting)
         in_all = f"{chosen.n_qubits} qubits"
@@ -108,20 +107,6 @@ class Fleet:
             reason,
             tuple(_candidate(device, refused[device.name], chosen, reason) for device in self.devices()),
         )
-
-
-def _in_short(refused: Mapping[str, str]) -> list[str]:
-    """Who refuses for a reason of its own comes first; who refuses for the same one is told together."""
-    alike: dict[str, list[str]] = {}
-    for name, refusal in refused.items():
-        alike.setdefault(refusal, []).append(name)
-    told = []
-    for refusal, names in sorted(alike.items(), key=lambda one: len(one[1])):
-        if len(names) > _ALL_NAMED:
-            told.append(f"{names[0]} {refusal}, and so it is with {len(names) - 1} others")
-        else:
-            told += [f"{name} {refusal}" for name in names]
-    return told
 
 
 def _candidate(device: DeviceModel, refusal: str, chosen: DeviceModel, reason: str) -> Candidate:

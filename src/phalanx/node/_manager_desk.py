@@ -41,7 +41,7 @@ from phalanx.core import (
     TenantId,
     Unavailable,
 )
-from phalanx.devices import Job, Jobs, JobWishes, Wish
+from phalanx.devices import Job, Jobs, JobWishes, Wish, in_short
 from phalanx.node._limits import MAX_PLACED_KEPT, MAX_WINDOWS_TRIED, PLACED_PRUNE_EVERY
 from phalanx.node._manager_words import Placed, Work
 
@@ -111,7 +111,7 @@ class ManagerDesk:
         placed = await self.place(tenant, key, work)
         found = placed.explanation
         if not found.device:
-            raise NothingFits(found.wanted, [f"{one.device} {one.reason}" for one in found.devices if not one.fits])
+            raise NothingFits(found.wanted, in_short({one.device: one.reason for one in found.devices if not one.fits}))
         opens_ns, window = 0, _NO_WINDOW
         if placed.window is not None:
             window, opens_ns = placed.window.id, (await self._reservations.confirm(tenant, placed.window.id)).start_ns

@@ -47,7 +47,7 @@ def test_the_composite_is_the_documented_formula():
 @pytest.mark.parametrize(
     ("wishes", "refused"),
     [
-        ({"width": 6}, "has 5 qubits, 6 are needed"),
+        ({"width": 6}, "has 5 connected qubits that work, 6 are needed"),
         ({"deadline_s": 60.0}, "would be late: new work waits 900 s there, and 60 s are left"),
         ({"regions": frozenset({"eu"})}, "is not in eu"),
         ({"features": FEED_FORWARD}, "lacks measurement or feed-forward within a circuit"),

@@ -26,7 +26,7 @@ def test_every_device_has_its_reason(policy):
     assert found.device == found.devices[0].device
     assert all(one.reason for one in found.devices)
     narrow = next(one for one in found.devices if one.device == "ibm.fake_armonk")
-    assert (narrow.fits, narrow.reason) == (False, "has 1 qubits, 4 are needed")
+    assert (narrow.fits, narrow.reason) == (False, "has 1 connected qubits that work, 4 are needed")
     laid = [one for one in found.devices if one.success is not None]
     assert len(laid) == (3 if policy == "success_probability" else 0)
     assert laid == sorted(laid, key=lambda one: -one.score)

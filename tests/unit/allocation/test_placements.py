@@ -112,6 +112,18 @@ def test_results_keep_their_kind_and_each_refusal_its_reason():
     simulated(main)
 
 
+def test_where_nothing_fits_each_device_says_why_among_its_own_kind_and_many_that_are_alike_once():
+    async def main(world):
+        _, placements = made(world, *(Changing(model(name, 0.01)) for name in "abcde"))
+        with pytest.raises(NothingFits) as refused:
+            await placements.choose(replace(wish(), shots=10**9))
+        told = refused.value.refusals
+        assert "takes fewer than 1000000000 shots at once, and so it is with 5 others" in " ".join(told)
+        assert not any("less disturbed" in one for one in told), "no kind is there that would be"
+
+    simulated(main)
+
+
 @pytest.mark.requirement("QRM-1")
 def test_a_job_is_placed_by_the_policy_with_its_wishes():
     async def main(world):

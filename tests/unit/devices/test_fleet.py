@@ -81,8 +81,13 @@ def test_when_nothing_fits_every_refusal_is_told():
     with pytest.raises(NoDeviceFits) as caught:
         FLEET.place(200)
     assert isinstance(caught.value, Unavailable)
-    assert len(caught.value.refusals) == 4
-    assert "test.wide has 30 qubits, 200 are needed" in str(caught.value)
+    assert caught.value.refusals == ("test.real has 127 qubits, 200 are needed, and so it is with 3 others",)
+    with pytest.raises(NoDeviceFits) as caught:
+        FLEET.place(200, without={"test.wide": "is paused"})
+    assert set(caught.value.refusals) == {
+        "test.wide is paused", "test.real has 127 qubits, 200 are needed", "test.middle has 12 qubits, 200 are needed",
+        "test.narrow has 5 qubits, 200 are needed",
+    }  # fmt: skip
     with pytest.raises(NoDeviceFits, match="there are no devices"):
         Fleet([]).place(1)
 
