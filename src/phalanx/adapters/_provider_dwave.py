@@ -6,6 +6,8 @@ are ``simulated``, and say nothing of how well the machine anneals.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from phalanx.devices import (
     ShotResult,
     Snapshot,
     SnapshotHead,
+    Status,
     listed_price,
     provenance_of,
     samples_of,
@@ -59,7 +62,10 @@ class DwaveProvider:
 def dwave_provider(context: ProviderContext, *, machine: "Callable[[], Any] | None" = None) -> DwaveProvider:
     """The entry point ``dwave``. ``machine`` opens the real one; the default is the SDK's, by its own settings."""
     if DWAVE not in context.hardware:
-        return DwaveProvider([TopologyAnnealer(pegasus_device(), context, _local)])
+        device = pegasus_device()
+        if find_spec("dwave") is None:
+            device = replace(device, status=Status.OFFLINE, title=f"{device.title}: {_EXTRA}")
+        return DwaveProvider([TopologyAnnealer(device, context, _local)])
     opened = (machine or _real)()
     edges = sorted((min(a, b), max(a, b)) for a, b in opened.edgelist)
     labels = sorted(opened.nodelist)

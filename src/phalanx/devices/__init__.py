@@ -59,6 +59,7 @@ from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishe
 from phalanx.devices._jobs import Jobs
 from phalanx.devices._limits import JOBS_AT_ONCE
 from phalanx.devices._local import LOCAL_STATEVECTOR, LocalProvider, LocalSimulator, LocalStatevector, local_provider
+from phalanx.devices._local_annealer import LocalAnnealer
 from phalanx.devices._model import (
     DeviceModel,
     Features,
@@ -195,6 +196,7 @@ __all__ = [
     "JobWishes",
     "Jobs",
     "LiveBackend",
+    "LocalAnnealer",
     "LocalProvider",
     "LocalSimulator",
     "LocalStatevector",

@@ -60,6 +60,8 @@ MAX_DENSITY_QUBITS = 12
 # An Ising problem for an annealer.
 MAX_ISING_SPINS = 16_384
 MAX_ISING_COUPLINGS = 262_144
+# Of one for the annealer of this process.
+MAX_LOCAL_SPINS = 4_096
 # Spins whose states are all tried beside the annealer's answer, atoms likewise, and what is kept of all shots of a job.
 MAX_TRIED_SPINS = 20
 MAX_TRIED_ATOMS = 16

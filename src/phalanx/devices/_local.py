@@ -13,6 +13,7 @@ from phalanx.devices._limits import (
     MAX_STABILISER_QUBITS,
     MAX_TENSOR_QUBITS,
 )
+from phalanx.devices._local_annealer import LocalAnnealer
 from phalanx.devices._model import DeviceModel, Features, ideal_device
 from phalanx.devices._photons import Photons, local_photons
 from phalanx.quantum import MAX_SHOTS, MAX_SIMULATED_QUBITS, ShotResult, TooWide, parse, simulate
@@ -110,7 +111,8 @@ _SIMULATORS: tuple[tuple[str, str | None, int, str, Features], ...] = (
 
 
 class LocalProvider:
-    """What this process can run by itself: the statevector that circuits go to, ideal photons, and others by name."""
+    """What this process can run by itself: the statevector that circuits go to, ideal photons, an annealer, and others
+    by name."""
 
     name = "local"
 
@@ -126,7 +128,8 @@ class LocalProvider:
             for name, method, width, title, able in _SIMULATORS
         ]
         photons = Photons(local_photons(), context.offload)
-        self._backends: tuple[Backend, ...] = (LocalStatevector(context.offload), *others, photons)
+        annealer = LocalAnnealer(context.offload)
+        self._backends: tuple[Backend, ...] = (LocalStatevector(context.offload), *others, photons, annealer)
 
     def backends(self) -> Sequence[Backend]:
         return self._backends

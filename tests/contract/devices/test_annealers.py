@@ -9,7 +9,15 @@ import pytest
 
 from phalanx.adapters import dwave_provider, pasqal_provider, pegasus_snapshot
 from phalanx.core import InvalidInput, LimitExceeded, Origin, Unavailable
-from phalanx.devices import Annealer, Modality, ProviderContext, ising, read_problem, shipped_snapshots
+from phalanx.devices import (
+    Annealer,
+    Modality,
+    ProviderContext,
+    ising,
+    local_provider,
+    read_problem,
+    shipped_snapshots,
+)
 from phalanx.quantum import Gates
 from phalanx.testing import InlineOffload, SimWorld
 from phalanx.testing.contracts import ANNEALER_CHECKS, DEVICE_CHECKS, check_provider
@@ -32,6 +40,24 @@ def test_classical_annealing_on_a_topology(check):
     assert isinstance(backend, Annealer)
     assert (backend.device.kind, backend.device.origin) == (Modality.ANNEALER, Origin.SIMULATED)
     asyncio.run(check(backend))
+
+
+@pytest.mark.requirement("QRM-8")
+@ANNEALING
+def test_the_annealer_that_is_always_there(check):
+    (backend,) = [one for one in local_provider(context()).backends() if one.device.name == "local.annealer"]
+    assert isinstance(backend, Annealer)
+    assert (backend.device.kind, backend.device.origin) == (Modality.ANNEALER, Origin.SIMULATED)
+    asyncio.run(check(backend))
+
+
+def test_a_topology_without_its_sampler_is_offline_and_says_what_to_install(monkeypatch):
+    from phalanx.adapters import _provider_dwave
+
+    monkeypatch.setattr(_provider_dwave, "find_spec", lambda _: None)
+    (backend,) = dwave_provider(context()).backends()
+    assert not backend.device.status.takes_work
+    assert "phalanx[annealing]" in backend.device.title
 
 
 class Machine:

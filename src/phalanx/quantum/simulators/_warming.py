@@ -6,6 +6,7 @@ from phalanx.core import Rng
 from phalanx.quantum._circuits import Gates
 from phalanx.quantum.circuits import read
 from phalanx.quantum.mapping import Noise, estimated_success, map_circuit
+from phalanx.quantum.simulators._annealing import annealed
 from phalanx.quantum.simulators._running import probabilities, run
 
 _HEAD = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; '
@@ -31,6 +32,8 @@ def warm_simulators() -> None:
     for method in ("density", "trajectories"):
         run(mapped, shots=2, rng=rng, noise=_noise(), method=method)
     probabilities(mapped, _noise())
+    pairs, ones = np.array([[0, 1]], np.int32), np.ones(2)
+    annealed(ones, pairs, ones[:1], shots=1, generator=rng.numpy(), sweeps=2)
 
 
 def _circuit() -> Gates:
