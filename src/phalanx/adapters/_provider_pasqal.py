@@ -11,6 +11,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from phalanx.devices import (
     ProviderContext,
     SessionLimits,
     ShotResult,
+    Status,
     all_pairs,
     check_fits,
     check_runs,
@@ -46,6 +48,7 @@ _CZ_NS = 2_400.0
 # The chance that an atom in the ground state is read as excited, and the other way round.
 _FALSE_ONE, _FALSE_ZERO = 0.01, 0.05
 _AS_OF_NS = 1_735_689_600_000_000_000
+_EXTRA = "pip install 'phalanx[pasqal]'"
 _SOURCE = "Pulser's DigitalAnalogDevice; reading errors as its documentation gives them, 2025-01-01"
 
 
@@ -123,7 +126,7 @@ def populations(n_qubits: int, ops: tuple[Op, ...]) -> np.ndarray:
     try:
         from pulser_simulation import QutipEmulator
     except ImportError as error:
-        raise Unavailable("emulation of Pasqal", str(error), hint="pip install 'phalanx[pasqal]'") from error
+        raise Unavailable("emulation of Pasqal", str(error), hint=_EXTRA) from error
     with warnings.catch_warnings():
         # It says so whenever it rounds the length of a pulse to its clock.
         warnings.simplefilter("ignore")
@@ -182,7 +185,7 @@ def _pulser() -> tuple[Any, Any]:
 
 
 def _device() -> DeviceModel:
-    n = len(_PLACES)
+    n, there = len(_PLACES), find_spec("pulser_simulation") is not None
     # What the pulses themselves lose, as measured on this emulation; the emulation does not read these numbers.
     numbers = {
         "readout_error": (_FALSE_ONE + _FALSE_ZERO) / 2, "one_qubit_error": 0.0001, "two_qubit_error": 0.01,
@@ -190,7 +193,8 @@ def _device() -> DeviceModel:
     }  # fmt: skip
     return DeviceModel(
         name=f"{PASQAL}.digital", provider=PASQAL, kind=Modality.NEUTRAL_ATOM, origin=Origin.EMULATED,
-        title="Pulser's DigitalAnalogDevice", n_qubits=n, all_to_all=True, limits=SessionLimits(max_shots=10_000),
+        title="Pulser's DigitalAnalogDevice" + ("" if there else f": {_EXTRA}"), n_qubits=n, all_to_all=True,
+        status=Status.ONLINE if there else Status.OFFLINE, limits=SessionLimits(max_shots=10_000),
         calibration=uniform_calibration(n, all_pairs(n), numbers, calibrated_at_ns=_AS_OF_NS, source=_SOURCE),
         operations=(Operation("raman", 1), Operation("phase", 1), Operation("rydberg-cz", 2), Operation("measure", 0)),
     )  # fmt: skip

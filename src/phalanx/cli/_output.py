@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -74,15 +73,15 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence
     widths = [max(len(heading), *(len(row[at]) for row in cells)) for at, heading in enumerate(headings)]
     # What is copied from a table, and what its rows are of, is in one piece.
     whole = [name in _WHOLE or (not at and widths[at] <= _NAME) for at, name in enumerate(headings)]
-    if sys.stdout.isatty() and _least_width(widths, whole) > shutil.get_terminal_size().columns:
-        _print_blocks(title, headings, cells)
-        return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     # Into a pipe or a file a row is one line, however long; on a terminal it is folded.
     console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    if _least_width(widths, whole) > console.width:
+        _print_blocks(title, headings, cells)
+        return
     table = Table(title=Text(printable(title)), title_justify="left", header_style="bold", pad_edge=False, box=None)
     for heading, in_one_piece in zip(headings, whole, strict=True):
         table.add_column(heading, overflow="fold", no_wrap=in_one_piece)

@@ -139,7 +139,7 @@ def test_pulses_entangle_atoms():
     assert even > 1_700
 
 
-@pytest.mark.parametrize("make", [dwave_provider, pasqal_provider])
-def test_without_an_account_there_is_no_hardware(make):
-    with pytest.raises(Unavailable):
+@pytest.mark.parametrize(("make", "told"), [(dwave_provider, Unavailable), (pasqal_provider, InvalidInput)])
+def test_without_an_account_there_is_no_hardware(make, told):
+    with pytest.raises(told):
         make(context("dwave", "pasqal"))

@@ -34,7 +34,9 @@ def test_the_local_simulators(check, name, provider):
 
 
 def test_the_fleet_chooses_none_that_wants_to_be_named(provider):
-    assert {one.device.name for one in provider.backends()} == {f"local.{name}" for name in (*NAMES, "photons")}
+    assert {one.device.name for one in provider.backends()} == {
+        f"local.{name}" for name in (*NAMES, "photons", "annealer")
+    }
     placement = Fleet(provider.backends()).place(2, shots=10)
     assert placement.backend.device.name == "local.statevector"
     reasons = {one.device.name: one.reason for one in placement.considered}

@@ -317,8 +317,14 @@ def test_programs_are_jobs_like_circuits():
             await jobs.submit(DEFAULT_TENANT, program, shots=200, device="local.statevector")
         with pytest.raises(InvalidInput, match="runs no gates"):
             await jobs.submit(DEFAULT_TENANT, BELL, shots=200, device="pasqal.analog")
-        with pytest.raises(NoDeviceFits, match="samples no Ising"):
-            await jobs.submit(DEFAULT_TENANT, Program.read('{"qubo": [[0, 0, -1.0]]}'), shots=200)
+        qubo = Program.read('{"qubo": [[0, 0, -1.0]]}')
+        with pytest.raises(InvalidInput, match="samples no Ising"):
+            await jobs.submit(DEFAULT_TENANT, qubo, shots=200, device="pasqal.analog")
+        with pytest.raises(NoDeviceFits, match="hardware ones are asked for"):
+            await jobs.submit(DEFAULT_TENANT, qubo, shots=200, origin=Origin.HARDWARE)
+        async with running_jobs(jobs):
+            found = await job_ended(world, jobs, await jobs.submit(DEFAULT_TENANT, qubo, shots=200))
+        assert (found.state, found.device, found.counts) == (JobState.COMPLETED, "local.annealer", {"1": 200})
 
     run_with_store(main)
 

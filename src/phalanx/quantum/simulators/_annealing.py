@@ -9,8 +9,8 @@ from phalanx.core import LimitExceeded
 from phalanx.quantum._limits import MAX_ANNEALED_UPDATES
 
 SWEEPS = 500
-# At the hottest every turn is taken half the time, at the coldest the cheapest one once in a hundred times.
-_HOT, _COLD = math.log(2.0), math.log(100.0)
+# At the hottest every turn is taken half the time, at the coldest the cheapest one once in ten thousand times.
+_HOT, _COLD = math.log(2.0), math.log(10_000.0)
 
 
 def annealed(
