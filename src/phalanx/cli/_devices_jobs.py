@@ -1,6 +1,5 @@
 """One job on a device: staying with it until it ends, and showing it with what its outcomes cost."""
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -9,6 +8,7 @@ import click
 
 from phalanx.cli._client import NodeClient
 from phalanx.cli._exits import Exit
+from phalanx.cli._job import until_so
 from phalanx.cli._output import print_json, time_of
 
 _SHOWN_OUTCOMES = 20
@@ -16,11 +16,8 @@ _FINAL = {"Completed", "Failed", "Cancelled"}
 
 
 def until_ended(found: Any, state: Callable[[Any], str], look: Callable[[Any], Any], *, every_s: float) -> Any:
-    """What ``look`` makes of the answer before, again and again, until its ``state`` is a last one."""
-    while state(found) not in _FINAL:
-        time.sleep(every_s)
-        found = look(found)
-    return found
+    """What ``look`` makes of the answer before, again and again, until the ``state`` of the job is a last one."""
+    return until_so(found, lambda one: state(one) in _FINAL, look, every_s)
 
 
 def end_with(state: str) -> None:

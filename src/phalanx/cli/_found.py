@@ -1,20 +1,35 @@
 """What the steps of a run found, for people: the verdict and what made it, quantum answers beside classical ones."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from phalanx.cli._output import Column, print_table
+from phalanx.cli._output import Column, print_table, printable
 
 _MAX_TURNS = 3
+_MAX_SHOWN_CHARS = 400
+_FALLBACK = "fallback"
 
 
-def print_found(result: Mapping[str, Any]) -> None:
-    """What one step found, where it is an assessment or an answer with classical ones beside it; nothing otherwise."""
+def print_found(result: Mapping[str, Any], *, last: bool = False) -> None:
+    """What one step found: an assessment, an answer with classical ones beside it; of the ``last`` step anything."""
     found = result["output"]
-    if not isinstance(found, Mapping):
+    if isinstance(found, Mapping) and _told(result, found):
         return
+    if isinstance(found, Mapping) and isinstance(found.get("value"), float) and found.get("method"):
+        classically = ", classically" if result["way"] == _FALLBACK else ""
+        click.echo(f"{result['step']}: {found['value']:g}{classically} by {found['method']}")
+    elif last:
+        text = json.dumps(found, ensure_ascii=False)
+        click.echo(
+            f"{result['step']}: {printable(text[:_MAX_SHOWN_CHARS])}{' …: --json' * (len(text) > _MAX_SHOWN_CHARS)}"
+        )
+
+
+def _told(result: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    """Whether it was something that has a form of its own."""
     if isinstance(fused := found.get("fused"), Mapping):
         _assessed(str(found["about"]), fused)
     elif {"verdict", "probability", "interval", "confidence", "contributions"} <= set(found):
@@ -25,6 +40,9 @@ def print_found(result: Mapping[str, Any]) -> None:
             _mitigated(found)
     elif {"told", "overhead", "circuits", "shots"} <= set(found):
         click.echo(f"{result['step']}: {found['told']} ({found['circuits']:,} circuits, {found['shots']:,} shots)")
+    else:
+        return False
+    return True
 
 
 def _verdict(about: str, found: Mapping[str, Any]) -> str:

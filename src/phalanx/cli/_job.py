@@ -59,3 +59,11 @@ class Job:
                 view = self.client.get(self.status)
                 progress.update(bar, completed=view[done], total=view[total] or None)
         return view
+
+
+def until_so(found: Any, so: Callable[[Any], bool], look: Callable[[Any], Any], every_s: float) -> Any:
+    """What ``look`` makes of the answer before, again and again, until it is ``so``."""
+    while not so(found):
+        time.sleep(every_s)
+        found = look(found)
+    return found

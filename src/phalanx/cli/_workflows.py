@@ -9,7 +9,9 @@ from urllib.parse import quote
 import click
 
 from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._exits import Exit
 from phalanx.cli._files import write_file
+from phalanx.cli._job import until_so
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 from phalanx.cli._workflows_inputs import read_inputs
@@ -20,6 +22,8 @@ from phalanx.core import InvalidInput, is_id
 if TYPE_CHECKING:
     from phalanx.workflows.operations import Operation
 
+# Of a run that goes on by itself, and how often one that is waited for is looked at.
+_UNDER_WAY, _LOOK_EVERY_S = frozenset({"queued", "running"}), 0.2
 _STATUSES = ("queued", "running", "paused", "done", "failed", "cancelled")
 
 
@@ -151,6 +155,10 @@ def _add(client: NodeClient, file: Path) -> Any:
     return client.post_json("/v1/workflows", {"text": _text_of(file)})
 
 
+def _has_ended(state: Any) -> bool:
+    return state["status"] not in _UNDER_WAY
+
+
 @workflows.command("run")
 @click.argument("name")
 @click.option(
@@ -160,19 +168,28 @@ def _add(client: NodeClient, file: Path) -> Any:
 @click.option("--within", type=click.FloatRange(0), default=0.0, help="Seconds until its deadline; 0: none.")
 @click.option("--id", "run", default="", help="Identifier of the run; the same one is one run.")
 @click.option("--seed", type=click.IntRange(0), help="What its steps draw from: same seed and inputs, same results.")
+@click.option("--wait", is_flag=True, help="Until it has ended or was paused, and show what came of it.")
 @client_options
 @json_option
 def run(
-    name: str, inputs: tuple[str, ...], within: float, run: str, seed: int | None, client: NodeClient, as_json: bool
-) -> None:
+    name: str, inputs: tuple[str, ...], within: float, run: str, seed: int | None, wait: bool, client: NodeClient,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Begin a run of workflow NAME on the node; it answers at once. A NAME that ends in .yaml is brought first.
 
-    Files of inputs are JSON (.json), YAML (.yaml, .yml), rows of numbers (.csv), or else one value a line.
+    Files of inputs are JSON (.json), YAML (.yaml, .yml), rows of numbers (.csv), a value a line (.txt, .log, .lst or
+    nothing after the dot); any other is one text, as of a circuit (.qasm).
     """
     if name.endswith((".yaml", ".yml")):
         name = _add(client, Path(name))["name"]
     asked = {"workflow": name, "inputs": read_inputs(inputs), "deadline_s": within, "run": run, "seed": seed}
     state = client.post_json("/v1/runs", asked)
+    if wait:
+        state = until_so(state, _has_ended, lambda one: client.get(f"/v1/runs/{one['id']}")["state"], _LOOK_EVERY_S)
+        print_run(client, state["id"], as_json)
+        if state["status"] != "done":
+            click.get_current_context().exit(Exit.FAILED)
+        return
     if as_json:
         print_json(state)
         return

@@ -9,6 +9,8 @@ from phalanx.cli._quantum_answers import read_text
 from phalanx.core import InvalidInput
 
 _FIELD = "--input"
+# Files of these kinds are lists, a value a line; others that are no data (a circuit, a note) are one text.
+_OF_LINES = frozenset({"", ".txt", ".log", ".lst"})
 
 
 def read_inputs(given: Sequence[str]) -> dict[str, Any]:
@@ -44,7 +46,9 @@ def _read(name: str) -> Any:
         return read_text(path, _FIELD, _yaml)
     if kind == ".csv":
         return read_text(path, _FIELD, lambda text: [_row(at, line) for at, line in enumerate(_lines(text), 1)])
-    return read_text(path, _FIELD, _lines)
+    if kind in _OF_LINES:
+        return read_text(path, _FIELD, _lines)
+    return read_text(path, _FIELD, str)
 
 
 def _lines(text: str) -> list[str]:

@@ -33,7 +33,7 @@ def print_run(client: NodeClient, run: str, as_json: bool) -> None:
         ("from", lambda row: _ms(row["start_ns"]) if row["end_ns"] or row["now"] or row["start_ns"] else "–"),
         ("took", lambda row: _ms(row["end_ns"] - row["start_ns"]) if row["end_ns"] else "–"),
         ("hand-over", lambda row: _ms(row["handover_ns"]) if row["handover_ns"] >= 0 else "–"),
-        ("on", lambda row: ", ".join(row["windows"]) or row["kind"]),
+        ("on", lambda row: ", ".join(row["windows"]) or ("classical" if row["way"] == "fallback" else row["kind"])),
         ("critical", lambda row: "yes" if row["critical"] else "–"),
         (
             "why",
@@ -44,8 +44,9 @@ def print_run(client: NodeClient, run: str, as_json: bool) -> None:
     stays = [{"step": bar["step"], **one} for bar in chart["bars"] for one in bar["placed"]]
     if stays:
         print_table("Circuits at devices", stays, _STAYS, empty="")
+    needed = {need for bar in chart["bars"] for need in bar["needs"]}
     for step in found["steps"]:
-        print_found(step)
+        print_found(step, last=step["step"] not in needed)
 
 
 def _now(row: Any) -> str:

@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from phalanx.cli import _devices_jobs
+from phalanx.cli import _job
 from phalanx.cli._brought import brought_fleet
 from phalanx.cli._client import NodeClient
 from phalanx.cli._devices import devices
@@ -78,7 +78,7 @@ def test_who_waits_for_a_job_is_shown_how_it_ended(command, shown, monkeypatch, 
     states = iter(["Running", "Running", "Failed"])
     monkeypatch.setattr(NodeClient, "post_json", lambda _, path, __: asked.append(path) or shown("Queued"))
     monkeypatch.setattr(NodeClient, "get", lambda _, path, **__: asked.append(path) or shown(next(states)))
-    monkeypatch.setattr(_devices_jobs.time, "sleep", paused.append)
+    monkeypatch.setattr(_job.time, "sleep", paused.append)
     file = tmp_path / "bell.qasm"
     file.write_text(BELL)
     done = CliRunner().invoke(command, ["submit", str(file), "--wait", "--token", "none"], catch_exceptions=False)

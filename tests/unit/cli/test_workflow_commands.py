@@ -5,7 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from phalanx.cli import _job
 from phalanx.cli._client import NodeClient
+from phalanx.cli._found import print_found
 from phalanx.cli._workflows import workflows
 from phalanx.core import derive_id
 
@@ -39,7 +41,7 @@ STAY = {
 BAR = {
     "step": "a", "kind": "quantum", "needs": [], "status": "done", "start_ns": 0, "end_ns": 2_000_000,
     "now": [], "handover_ns": 500_000, "windows": ["simulated on local.statevector"], "placed": [STAY], "why": "",
-    "decided": "x.good (quantum)", "failed_attempts": 0, "critical": True,
+    "decided": "x.good (quantum)", "way": "", "failed_attempts": 0, "critical": True,
 }  # fmt: skip
 OPERATION = {"name": "look", "title": "Look", "step_kind": "classical", "takes": ["values"], "gives": ["found"]}
 REPLAYED = {"step": "a", "outcome": "different", "reason": "", "kept": 1, "said": 2}
@@ -102,6 +104,43 @@ def test_a_run_is_begun_with_inputs_and_steered(run):
     assert "is not KEY=VALUE" in str(run("run", "t", "--input", "n").exception)
 
 
+@pytest.mark.parametrize(("ends", "exit_code"), [("done", 0), ("failed", 1), ("paused", 1)])
+def test_who_waits_for_a_run_is_shown_what_came_of_it(run, monkeypatch, ends, exit_code):
+    states = iter(["queued", "running", ends, ends])
+    meant = {
+        "step": "a",
+        "way": "fallback",
+        "provenance": [],
+        "output": {"value": 0.5, "method": "the state, computed"},
+    }
+
+    def get(self, path, **params):
+        found = ANSWERS[path]
+        return (
+            found if path.endswith("gantt") else found | {"state": STATE | {"status": next(states)}, "steps": [meant]}
+        )
+
+    monkeypatch.setattr(NodeClient, "get", get)
+    monkeypatch.setattr(NodeClient, "post", lambda *_, **__: STATE | {"status": "queued"})
+    paused = []
+    monkeypatch.setattr(_job.time, "sleep", paused.append)
+    shown = run("run", "t", "--wait")
+    assert shown.exit_code == exit_code
+    assert f"t: {ends}" in shown.output
+    assert "a: 0.5, classically by the state, computed" in shown.output
+    assert len(paused) == 3
+
+
+def test_what_has_no_form_of_its_own_is_shown_of_the_last_step_alone(capsys):
+    one = {"step": "a", "way": "", "provenance": [], "output": {"hosts": ["x" * 500]}}
+    print_found(one)
+    assert capsys.readouterr().out == ""
+    print_found(one, last=True)
+    shown = capsys.readouterr().out
+    assert shown.startswith('a: {"hosts": ["xxx')
+    assert shown.endswith(" …: --json\n")
+
+
 @pytest.mark.requirement("HWF-4")
 def test_the_status_of_a_run_tells_its_verdict_and_what_stands_beside_quantum_answers(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
@@ -152,13 +191,15 @@ def test_inputs_are_read_from_files(run, tmp_path):
     (tmp_path / "links.json").write_text('[["a", "b", 0.5]]')
     (tmp_path / "rows.csv").write_text("1,2.5\n\n3,4\n")
     (tmp_path / "seen.txt").write_text("one\n two \n")
+    (tmp_path / "bell.qasm").write_text("OPENQASM 3.0;\nqubit q;\n")
     given = [f"@{tmp_path}/all.yaml", "limit=4"]
     given += [f"{name}=@{tmp_path}/{file}" for name, file in
-              (("links", "links.json"), ("rows", "rows.csv"), ("seen", "seen.txt"))]  # fmt: skip
+              (("links", "links.json"), ("rows", "rows.csv"), ("seen", "seen.txt"),
+               ("circuit", "bell.qasm"))]  # fmt: skip
     assert run("run", "t", *(word for one in given for word in ("--input", one))).exit_code == 0
     assert run.asked[-1][1]["inputs"] == {
         "source": "web-1", "limit": 4, "links": [["a", "b", 0.5]], "rows": [[1.0, 2.5], [3.0, 4.0]],
-        "seen": ["one", "two"],
+        "seen": ["one", "two"], "circuit": "OPENQASM 3.0;\nqubit q;\n",
     }  # fmt: skip
     (tmp_path / "rows.csv").write_text("1,2\n3,x\n")
     (tmp_path / "bad.json").write_text("[1,")
