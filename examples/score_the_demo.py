@@ -3,7 +3,8 @@
     python examples/score_the_demo.py
 
 Reads one seeded intrusion and matches the rules, as a node does but without one, and compares
-what matched with the ground truth, which the rules never see. Both the intrusion and the rules
+what matched with the ground truth, which the rules never see. An incident of a node has more of
+the intrusion's events: hunts add what no rule matches; `phalanx demo` tells how many. Both the intrusion and the rules
 are our own, so the figures say how the parts fit together and nothing about other data.
 """
 

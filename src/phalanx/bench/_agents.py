@@ -166,7 +166,8 @@ async def _node(folder: Path, meter: Meter) -> AsyncIterator[tuple[Any, list[Ski
 async def _events(node: Any, seed: int) -> list[EventId]:
     """What hunters look through; what follows from it is done before anything is measured."""
     events: list[EventId] = []
-    for chunk in Intrusion(seed, length_s=_EVENTS_S, events_per_s=5.0).chunks():
+    stream = Intrusion(seed, start_ns=node.clock.wall_ns(), length_s=_EVENTS_S, events_per_s=5.0)
+    for chunk in stream.chunks():
         accepted = await node.intake.accept(chunk.data, tenant=DEFAULT_TENANT, reader=chunk.reader_hint)
         events += [event_id(accepted.batch, row) for row in range(len(chunk.lines))]
     await node.settled()

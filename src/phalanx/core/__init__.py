@@ -20,7 +20,7 @@ Errors::
 from phalanx.core._circuit import Circuit
 from phalanx.core._clock import Clock
 from phalanx.core._compiling import fast_kernel, keep_kernels_in, kernel, kernel_folder
-from phalanx.core._counts import counted
+from phalanx.core._counts import counted, how_long
 from phalanx.core._errors import (
     Conflict,
     FutureVersion,
@@ -202,6 +202,7 @@ __all__ = [
     "WireError",
     "Write",
     "counted",
+    "how_long",
     "decode",
     "decode_json",
     "derive_id",

@@ -57,9 +57,14 @@ class Finding(Record, frozen=True, kw_only=True, tag="finding"):
 
 
 class Verdict(Enum):
-    """What an assessment says of its case."""
+    """What an assessment says of its case.
+
+    ``inconclusive`` is too little evidence to tell: nothing speaks for innocence either. Only what weighs both, and was
+    calibrated on labelled data, may say ``benign``.
+    """
 
     BENIGN = "benign"
+    INCONCLUSIVE = "inconclusive"
     SUSPICIOUS = "suspicious"
     COMPROMISED = "compromised"
 
@@ -76,7 +81,8 @@ class Assessment(Record, frozen=True, kw_only=True, tag="assessment"):
     """The answer to a security question: a probability with its interval and its reasons.
 
     ``provenance`` has one entry per quantum step that contributed; ``degraded`` says why a
-    quantum step was answered classically, and is empty when none was.
+    quantum step was answered classically, and is empty when none was. ``evidence_at_ns`` is when the latest of what it
+    rests on happened; 0 where that is not a matter of events.
     """
 
     case: str
@@ -90,6 +96,7 @@ class Assessment(Record, frozen=True, kw_only=True, tag="assessment"):
     contributions: tuple[Contribution, ...]
     provenance: tuple[Provenance, ...]
     degraded: str = ""
+    evidence_at_ns: int = 0
 
 
 class Outcome(Enum):

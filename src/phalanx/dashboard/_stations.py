@@ -9,7 +9,7 @@ from phalanx.workflows import StepResult
 
 LABELS = ("Accepted", "Finding", "Mission", "Analysis", "Assessment", "Decision", "Ledger")
 
-_VERDICT_KINDS = {"compromised": "bad", "suspicious": "warn", "benign": "good"}
+_VERDICT_KINDS = {"compromised": "bad", "suspicious": "warn", "inconclusive": "", "benign": "good"}
 
 
 @dataclass(frozen=True, slots=True)

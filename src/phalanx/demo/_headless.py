@@ -7,6 +7,7 @@ depends on them (signatures, checkpoints, agents' identities) is in the result.
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -31,9 +32,9 @@ from phalanx.deception import CAPTURES, Capture
 from phalanx.demo._attack import Deed
 from phalanx.demo._cast import VICTIM
 from phalanx.demo._company import address_book
-from phalanx.demo._intrusion import Intrusion
-from phalanx.demo._lure import Intruder, leave_bait, lures, take_the_bait
-from phalanx.demo._replay import ReplayReport, replay
+from phalanx.demo._intrusion import DEFAULT_START_NS, Intrusion
+from phalanx.demo._lure import Intruder, began, leave_bait, lures, take_the_bait
+from phalanx.demo._replay import ReplayReport, happening_now, replay
 from phalanx.demo._scoring import Grouped, Tally, tally, whose
 from phalanx.incidents import (
     CORRELATIONS,
@@ -80,8 +81,12 @@ async def deliver(
 ) -> str:
     """Replay the intrusion into a node and wait until it is dealt with; says what came of it.
 
-    With an ``intruder``, it takes the bait in ``folder`` meanwhile.
+    What is replayed is dated so that it ends now: a node takes it for what it is shown as, and not for old logs. With
+    an ``intruder``, it takes the bait in ``folder`` meanwhile, and what was begun there keeps its dates.
     """
+    intrusion = happening_now(intrusion, node.clock.wall_ns(), speed=speed)
+    if intruder is not None:
+        intrusion = replace(intrusion, start_ns=await began(intruder, folder, intrusion))
     async with asyncio.TaskGroup() as both:
         fed = both.create_task(feed(intrusion, node, speed=speed))
         if intruder is not None:
@@ -93,13 +98,23 @@ async def deliver(
     return (
         f"all {intrusion.n_events} events are in, {len(intrusion.truth)} of them the intrusion's: "
         f"{len(findings)} findings, {len(decisions)} decisions, {node.ledger.size} ledger entries"
-        + "".join(f"; {score.text}" for score in scores)
+        + "".join(f"; {_in_words(score, len(intrusion.truth))}" for score in scores)
+    )
+
+
+def _in_words(score: IncidentScore, n_truth: int) -> str:
+    """An incident has more than rules matched, so its recall is told apart from that of rules."""
+    rates = score.rates
+    return (
+        f"its incident has {rates['recall of findings']:.0%} of the intrusion's findings and "
+        f"{rates['recall of events']:.0%} of its {n_truth} events, matched by rules or added by hunts, and of what it "
+        f"has {rates['precision of events']:.0%} is the intrusion's"
     )
 
 
 def run_headless(seed: int) -> dict[str, Any]:
     """The way of the intrusion of ``seed``, ready to be printed as JSON."""
-    return SimWorld(seed).run(lambda world: _way(world, seed))
+    return SimWorld(seed, start_wall_ns=DEFAULT_START_NS).run(lambda world: _way(world, seed))
 
 
 async def _way(world: SimWorld, seed: int) -> dict[str, Any]:

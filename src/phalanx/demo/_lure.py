@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from phalanx.core import InvalidInput
 from phalanx.demo._cast import VICTIM
 from phalanx.demo._company import HOSTS
+from phalanx.demo._intrusion import Intrusion
 from phalanx.node import Node
 
 CANARY_USER: Final = "svc-archive"
@@ -70,6 +71,23 @@ async def leave_bait(intruder: Intruder, folder: str) -> None:
     except InvalidInput:
         # From an earlier start.
         return
+
+
+async def began(intruder: Intruder, folder: str, intrusion: Intrusion) -> int:
+    """When the stream began: now, or when it did at an earlier start, which is noted in ``folder``.
+
+    What is delivered again must be the same to the byte, or a node would take it for new.
+    """
+    path = f"{folder}/began-{intrusion.seed}.txt"
+    try:
+        await intruder.write(path, str(intrusion.start_ns).encode())
+    except InvalidInput:
+        # From an earlier start.
+        noted = await intruder.read(path)
+        if not noted.isdigit():
+            raise InvalidInput(path, "does not say when the stream began; begin anew in another folder") from None
+        return int(noted)
+    return intrusion.start_ns
 
 
 def stand_ins() -> Mapping[str, str]:

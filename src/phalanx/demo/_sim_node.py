@@ -35,7 +35,7 @@ from phalanx.core import (
     decode,
 )
 from phalanx.demo._company import address_book
-from phalanx.demo._intrusion import Intrusion
+from phalanx.demo._intrusion import DEFAULT_START_NS, Intrusion
 from phalanx.incidents import CORRELATIONS, DECISIONS, PROPOSALS, REHEARSALS
 from phalanx.intel import BATCHES, HUNTS, QUARANTINE, load_rules, read_chunk
 from phalanx.node import Node, Settings, build_node
@@ -204,7 +204,9 @@ def node_simulation(*, sabotage: Callable[[DiskFaults], DiskFaults] | None = Non
         faults = DiskFaults(
             tail_lost=rng.random(), tail_torn=rng.random(), tail_garbage=rng.random(), tail_kept=rng.random()
         )
-        world = SimWorld(seed, faults=Faults(disk=sabotage(faults) if sabotage else faults))
+        # The world begins with the stream: on old evidence nothing would be approved.
+        disk = sabotage(faults) if sabotage else faults
+        world = SimWorld(seed, faults=Faults(disk=disk), start_wall_ns=DEFAULT_START_NS)
         checker = Checker()
         return judged_in(world, _Run(seed, checker).main, checker, simulation=NAME)
 

@@ -42,6 +42,7 @@ from phalanx.incidents._incident import (
     SplitWanted,
 )
 from phalanx.incidents._incidents import Incidents
+from phalanx.incidents._limits import MAX_EVIDENCE_AGE_S
 from phalanx.incidents._looking_ahead import look_ahead_duty
 from phalanx.incidents._migrating import CONFIRMED_SIGN, SIGN_RULES, propose_migration_skill
 from phalanx.incidents._model import DECISIONS, ISOLATE_HOST, LOOK_INTO, MIGRATE_KEYS, PROPOSALS, ActionProposal
@@ -104,6 +105,7 @@ __all__ = [
     "DECISIONS",
     "DOMAIN_CONTROLLERS",
     "ISOLATE_HOST",
+    "MAX_EVIDENCE_AGE_S",
     "PROPOSALS",
     "ActionProposal",
     "Approval",

@@ -10,20 +10,20 @@ import msgspec
 from phalanx.core import Contribution, Entity, Verdict, counted
 from phalanx.incidents._risk import PRIOR_ODDS_FACTOR, UNCALIBRATED_CONFIDENCE, Sign, StageRisk, shifted, stage_risks
 from phalanx.quantum import AttackModel, Stage
-from phalanx.workflows.operations import DEGRADED_COST, Compared
-
-# Where the words begin to apply. They name regions of the probability and claim nothing beyond it.
-SUSPICIOUS_FROM = 0.15
-COMPROMISED_FROM = 0.70
+from phalanx.workflows.operations import DEGRADED_COST, Compared, verdict_of
 
 
 class Collected(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of the case when its run first looks. ``omitted`` findings were over the limit."""
+    """What is known of the case when its run first looks. ``omitted`` findings were over the limit.
+
+    ``latest_ns`` is when the latest of what the findings rest on happened.
+    """
 
     subject: Entity
     n_findings: int
     omitted: int
     stages: tuple[StageRisk, ...]
+    latest_ns: int = 0
 
 
 class Estimated(Compared, frozen=True, kw_only=True):
@@ -57,7 +57,10 @@ def collected(case: str, signs: Sequence[Sign], *, omitted: int) -> Collected:
     # The first host named, else a source of events; a case without either is about itself. Only a host is isolated.
     sources = (sign.source for sign in ordered if sign.source is not None)
     subject = next((host for sign in ordered for host in sign.hosts), None) or next(sources, Entity("case", case))
-    return Collected(subject=subject, n_findings=len(ordered), omitted=omitted, stages=stage_risks(ordered))
+    return Collected(
+        subject=subject, n_findings=len(ordered), omitted=omitted, stages=stage_risks(ordered),
+        latest_ns=max((sign.seen_ns for sign in ordered), default=0),
+    )  # fmt: skip
 
 
 def attack_model(stages: Sequence[StageRisk], *, odds_factor: float = 1.0) -> AttackModel:
@@ -93,23 +96,20 @@ def judged(collected: Collected, estimated: Estimated, *, degraded: bool = False
     floor = attack_model(collected.stages, odds_factor=1.0 / PRIOR_ODDS_FACTOR).exact()
     ceiling = attack_model(collected.stages, odds_factor=PRIOR_ODDS_FACTOR).exact()
     interval = (min(floor, low), max(ceiling, high)) if agrees else (floor, ceiling)
+    # Triage adds up what speaks for an intrusion and looks for nothing that speaks against one: little of it is too
+    # little to tell, and no sign of innocence.
+    verdict = verdict_of(probability, calibrated=False)
     return Judged(
-        verdict=_verdict(probability),
+        verdict=verdict,
         probability=probability,
         interval=interval,
         confidence=UNCALIBRATED_CONFIDENCE * (1.0 - (interval[1] - interval[0])) * (1.0 - DEGRADED_COST * degraded),
         contributions=(
             Contribution(step="collect", summary=_collected(collected), value=float(collected.n_findings)),
             Contribution(step="estimate", summary=_estimated(estimated, agrees=agrees), value=estimated.estimate),
-            Contribution(step="assess", summary=_judged(interval), value=probability),
+            Contribution(step="assess", summary=_judged(verdict, interval), value=probability),
         ),
     )
-
-
-def _verdict(probability: float) -> Verdict:
-    if probability >= COMPROMISED_FROM:
-        return Verdict.COMPROMISED
-    return Verdict.SUSPICIOUS if probability >= SUSPICIOUS_FROM else Verdict.BENIGN
 
 
 def _collected(collected: Collected) -> str:
@@ -127,9 +127,10 @@ def _estimated(estimated: Estimated, *, agrees: bool) -> str:
     return found if agrees else f"{found}; contradicts the exact sum {estimated.exact:.3f} and was not used"
 
 
-def _judged(interval: tuple[float, float]) -> str:
+def _judged(verdict: Verdict, interval: tuple[float, float]) -> str:
     low, high = interval
+    little = "too little evidence to tell, and none of innocence; " if verdict is Verdict.INCONCLUSIVE else ""
     return (
-        f"between {low:.2f} and {high:.2f} if all prior odds are halved or doubled; "
+        f"{little}between {low:.2f} and {high:.2f} if all prior odds are halved or doubled; "
         "the priors are set by hand and not calibrated on data"
     )

@@ -9,6 +9,8 @@ MAX_CASE_PROPOSALS = 200
 # Half the width of the interval asked of the quantum step, and how often it may be wrong.
 ESTIMATE_EPSILON = 0.01
 ESTIMATE_ALPHA = 0.01
+# How old evidence may be, of the latest act it tells of, for a host to be isolated without a person.
+MAX_EVIDENCE_AGE_S = 86_400.0
 # Time one triage may take before its agent is replaced.
 TRIAGE_LIMIT_S = 60.0
 MAX_TITLE_CHARS = 160
@@ -34,8 +36,6 @@ SCAN_ROWS = 100
 GROUP_WITHIN_S = 86_400.0
 # A reason to put two findings together loses half its weight over so long.
 TIE_HALF_LIFE_S = 4 * 3_600.0
-# Findings that came so soon after their events are live; others were delivered late or replayed.
-LIVE_WITHIN_S = 3_600.0
 # Of findings that name the same thing each is compared with so many before it in time.
 TIE_NEIGHBOURS = 8
 # What findings of more hosts name says nothing, and so does what hunts saw on more hosts.

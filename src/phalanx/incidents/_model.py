@@ -17,7 +17,8 @@ class ActionProposal(Record, frozen=True, kw_only=True, tag="action-proposal"):
     """An action that an assessment, or a foresight, calls for. A proposal changes nothing by itself.
 
     ``assessment`` is the id of what calls for it, ``probability`` what that says: a decision is bound to it through the
-    hash of this record. ``blast_radius`` counts the hosts it takes from their users.
+    hash of this record. ``blast_radius`` counts the hosts it takes from their users, ``evidence_at_ns`` is when the
+    latest of what it rests on happened, 0 where that is not a matter of events.
     """
 
     case: str
@@ -27,3 +28,4 @@ class ActionProposal(Record, frozen=True, kw_only=True, tag="action-proposal"):
     assessment: str
     probability: float
     blast_radius: int
+    evidence_at_ns: int = 0

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from phalanx.core import InvalidInput, Outcome
-from phalanx.incidents._limits import MAX_REASON_CHARS
+from phalanx.core import NS_PER_S, InvalidInput, Outcome, how_long, iso_from_ns
+from phalanx.incidents._limits import MAX_EVIDENCE_AGE_S, MAX_REASON_CHARS
 from phalanx.incidents._model import ISOLATE_HOST, ActionProposal
 from phalanx.intel import UNKNOWN_HOST
 
@@ -34,12 +34,14 @@ class ContainmentPolicy:
     matched with and without the domain. ``own_hosts`` are the names of the machine that the node
     runs on, which is protected whatever the patterns say: a node that is cut off protects nobody.
     ``max_hosts`` is the blast radius: hosts isolated by this policy within an hour; the next one
-    needs a person.
+    needs a person. ``max_evidence_age_s`` is how long ago the latest evidence may have happened: what old
+    logs tell says nothing of the host as it is now, and isolating it would stop nobody.
     """
 
     protected_hosts: Sequence[str] = DOMAIN_CONTROLLERS
     min_probability: float = 0.7
     max_hosts: int = 5
+    max_evidence_age_s: float = MAX_EVIDENCE_AGE_S
     own_hosts: Sequence[str] = ()
     name: str = "containment-v1"
 
@@ -48,21 +50,26 @@ class ContainmentPolicy:
             raise InvalidInput("min_probability", f"lies in [0, 1], got {self.min_probability}")
         if self.max_hosts < 0:
             raise InvalidInput("max_hosts", f"cannot be negative, got {self.max_hosts}")
+        if not self.max_evidence_age_s > 0.0:
+            raise InvalidInput("max_evidence_age_s", f"must be positive, got {self.max_evidence_age_s}")
 
-    def rule(self, proposal: ActionProposal, *, hosts_this_hour: int) -> Ruling:
-        """Decide on ``proposal``, after ``hosts_this_hour`` hosts were approved in the last hour."""
+    def rule(self, proposal: ActionProposal, *, hosts_this_hour: int, now_ns: int) -> Ruling:
+        """Decide on ``proposal`` at ``now_ns``, after ``hosts_this_hour`` hosts were approved in the last hour."""
         against = [
             *self._unknown_action(proposal),
             *self._unidentified(proposal),
             *self._protected(proposal),
             *self._improbable(proposal),
+            *self._old(proposal, now_ns),
             *self._too_many(proposal, hosts_this_hour),
         ]
         if against:
             return Ruling(Outcome.REFUSED, tuple(reason[:MAX_REASON_CHARS] for reason in against))
+        age, limit = how_long(max(0.0, _age_s(proposal, now_ns))), how_long(self.max_evidence_age_s)
         grounds = (
             f"probable: {proposal.probability:.2f} is at least {self.min_probability:.2f}",
             f"not protected: {proposal.target.value[: MAX_REASON_CHARS // 2]} matches no protected pattern",
+            f"recent: the latest evidence is {age} old, at most {limit} is allowed",
             f"within the blast radius: {hosts_this_hour} of {self.max_hosts} hosts this hour",
         )
         return Ruling(Outcome.APPROVED, grounds)
@@ -93,10 +100,24 @@ class ContainmentPolicy:
             return []
         return [f"not probable enough: {proposal.probability:.2f} is below {self.min_probability:.2f}"]
 
+    def _old(self, proposal: ActionProposal, now_ns: int) -> list[str]:
+        age_s = _age_s(proposal, now_ns)
+        if abs(age_s) <= self.max_evidence_age_s:
+            return []
+        if not proposal.evidence_at_ns:
+            return ["old evidence: when it happened is not known; a person must decide"]
+        at, limit = iso_from_ns(proposal.evidence_at_ns)[:10], how_long(self.max_evidence_age_s)
+        off = f"{how_long(abs(age_s))} {'old' if age_s > 0 else 'ahead of now'}"
+        return [f"old evidence: the latest is of {at}, {off}, more than {limit}; a person must decide"]
+
     def _too_many(self, proposal: ActionProposal, hosts_this_hour: int) -> list[str]:
         if hosts_this_hour + proposal.blast_radius <= self.max_hosts:
             return []
         return [f"blast radius: {hosts_this_hour} of {self.max_hosts} hosts this hour; a person must decide"]
+
+
+def _age_s(proposal: ActionProposal, now_ns: int) -> float:
+    return (now_ns - proposal.evidence_at_ns) / NS_PER_S
 
 
 def grounds(reasons: Sequence[str]) -> tuple[str, ...]:

@@ -26,13 +26,14 @@ from phalanx.intel import UNKNOWN_HOST
 
 # Said with every approval as long as it is so. No action class can be switched on yet.
 NOT_EXECUTED = "not executed: acting on the outside is switched off for {action}"
+_CALLS_FOR_ACTION = frozenset({Verdict.SUSPICIOUS, Verdict.COMPROMISED})
 _HOUR_NS = 3_600 * NS_PER_S
 
 
 def proposal_for(assessment: Assessment) -> ActionProposal | None:
-    """The action an assessment calls for; none when the case looks benign or is not about a host that is known."""
+    """The action an assessment calls for; none when too little speaks for it, or no known host is concerned."""
     subject = assessment.subject
-    if assessment.verdict is Verdict.BENIGN or subject.type != "host" or subject.value in ("", UNKNOWN_HOST):
+    if assessment.verdict not in _CALLS_FOR_ACTION or subject.type != "host" or subject.value in ("", UNKNOWN_HOST):
         return None
     low, high = assessment.interval
     return ActionProposal(
@@ -47,6 +48,7 @@ def proposal_for(assessment: Assessment) -> ActionProposal | None:
         assessment=assessment.id,
         probability=assessment.probability,
         blast_radius=1,
+        evidence_at_ns=assessment.evidence_at_ns,
     )
 
 

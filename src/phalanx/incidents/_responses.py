@@ -138,7 +138,7 @@ class Responses:
         counted = (
             decision is not None and decision.outcome is Outcome.APPROVED and within_hour(decision.at_ns, now_ns=now_ns)
         )
-        return self._policy.rule(proposal, hosts_this_hour=hosts - counted + elsewhere)
+        return self._policy.rule(proposal, hosts_this_hour=hosts - counted + elsewhere, now_ns=now_ns)
 
     async def _respond(self, assessment: Assessment) -> Response:
         proposal = proposal_for(assessment)
@@ -153,7 +153,7 @@ class Responses:
                 return Response(f"{proposal.action} of {proposal.target} was approved before")
             now_ns = self._clock.wall_ns()
             hosts = await self._approved_this_hour(proposal.tenant, now_ns)
-            ruling = self._policy.rule(proposal, hosts_this_hour=hosts)
+            ruling = self._policy.rule(proposal, hosts_this_hour=hosts, now_ns=now_ns)
             if (
                 earlier
                 and ruling.outcome is Outcome.REFUSED
@@ -164,7 +164,7 @@ class Responses:
             if ruling.outcome is Outcome.APPROVED and self._approval is not None:
                 # Each agent applies the policy itself; what it rests on must not change under their hands.
                 approved = await self._approval.approve(
-                    proposal, lambda: self._policy.rule(proposal, hosts_this_hour=hosts)
+                    proposal, lambda: self._policy.rule(proposal, hosts_this_hour=hosts, now_ns=now_ns)
                 )
                 ruling = Ruling(approved.outcome, (*ruling.reasons, *approved.reasons))
                 authority = f"{authority}, {approved.authority}"

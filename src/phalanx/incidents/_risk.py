@@ -65,6 +65,7 @@ class Sign(msgspec.Struct, frozen=True, kw_only=True):
     tactics: tuple[str, ...]
     hosts: tuple[Entity, ...]
     source: Entity | None = None
+    seen_ns: int = 0
 
     @classmethod
     def of(cls, finding: Finding) -> "Sign":
@@ -76,6 +77,7 @@ class Sign(msgspec.Struct, frozen=True, kw_only=True):
             tactics=finding.tactics,
             hosts=tuple(entity for entity in finding.entities if entity.type == "host"),
             source=next((entity for entity in finding.entities if entity.type == "source"), None),
+            seen_ns=finding.last_seen_ns,
         )
 
 

@@ -25,7 +25,6 @@ from phalanx.core import NS_PER_S, Entity, Finding
 from phalanx.incidents._limits import (
     BRIDGE_WITHIN_S,
     GROUP_WITHIN_S,
-    LIVE_WITHIN_S,
     MAX_BRIDGE_HOSTS,
     MAX_PEOPLE,
     MAX_PERSON_HOSTS,
@@ -77,7 +76,6 @@ class _Look:
     host: str
     named: frozenset[Entity]
     people: frozenset[Entity]
-    live: bool
 
 
 def named_by(entities: Iterable[Entity], host_names: Mapping[str, str]) -> set[Entity]:
@@ -118,30 +116,22 @@ def ties(findings: Sequence[Finding], hunts: Sequence[Hunt], host_names: Mapping
 
 def _look(finding: Finding, host_names: Mapping[str, str]) -> _Look:
     named = named_by(finding.entities, host_names)
-    lag_s = abs(finding.accepted_at_ns - finding.first_seen_ns) / NS_PER_S
     people = frozenset(one for one in named if one.type == "user")
     if len(people) > MAX_PEOPLE:
         named, people = named - people, frozenset()
-    return _Look(finding, host_in(finding.case), frozenset(named), people, lag_s <= LIVE_WITHIN_S)
+    return _Look(finding, host_in(finding.case), frozenset(named), people)
 
 
-def apart_s(one: Finding, other: Finding, *, by_arrival: bool = False) -> float:
-    """The time between two findings; 0 when they overlap."""
-    if by_arrival:
-        return abs(one.accepted_at_ns - other.accepted_at_ns) / NS_PER_S
+def apart_s(one: Finding, other: Finding) -> float:
+    """The time between what two findings tell of; 0 when they overlap. When they arrived says nothing."""
     gap_ns = max(one.first_seen_ns, other.first_seen_ns) - min(one.last_seen_ns, other.last_seen_ns)
     return max(0, gap_ns) / NS_PER_S
 
 
 def _faded(weight: float, one: _Look, other: _Look) -> float:
     """The weight after the time between them."""
-    gap_s = _gap_s(one, other)
+    gap_s = apart_s(one.finding, other.finding)
     return 0.0 if gap_s > GROUP_WITHIN_S else weight * 0.5 ** (gap_s / TIE_HALF_LIFE_S)
-
-
-def _gap_s(one: _Look, other: _Look) -> float:
-    """The time between two findings. One live and one replayed are as far apart as they arrived."""
-    return apart_s(one.finding, other.finding, by_arrival=one.live != other.live)
 
 
 def _tie(pair: tuple[str, str], whys: Iterable[Why]) -> Tie:
@@ -186,7 +176,7 @@ def _nearest_s(looks: Sequence[_Look]) -> dict[str, float]:
                 for unnamed, named in ((one, other), (other, one)):
                     if named.people and not unnamed.people:
                         ident = unnamed.finding.id
-                        nearest[ident] = min(nearest[ident], _gap_s(one, other))
+                        nearest[ident] = min(nearest[ident], apart_s(one.finding, other.finding))
     return nearest
 
 
@@ -195,7 +185,7 @@ def _nearness(one: _Look, other: _Look, nearest_s: Mapping[str, float]) -> float
     if bool(one.people) == bool(other.people):
         return 1.0
     unnamed = other if one.people else one
-    return _halved(_gap_s(one, other) - nearest_s[unnamed.finding.id])
+    return _halved(apart_s(one.finding, other.finding) - nearest_s[unnamed.finding.id])
 
 
 def _halved(farther_s: float) -> float:

@@ -9,7 +9,7 @@ they are its inputs, which the engine keeps, so a run resumed after a crash sees
 import msgspec
 
 from phalanx.agents import Capability, Mission, MissionRejected, Role, SkillManifest, Toolbox
-from phalanx.core import MAX_PAGE_ROWS, Assessment, Finding, NotFound, Waypoint, derive_id, id_time_ns
+from phalanx.core import MAX_PAGE_ROWS, Assessment, Finding, NotFound, Verdict, Waypoint, derive_id, id_time_ns
 from phalanx.incidents._judging import Collected, Estimated, attack_model, collected, exactly, judged
 from phalanx.incidents._limits import (
     ESTIMATE_ALPHA,
@@ -98,6 +98,7 @@ async def assess(context: StepContext) -> StepOutput:
         contributions=judgement.contributions,
         provenance=answer.provenance,
         degraded=answer.degraded[:MAX_REASON_CHARS],
+        evidence_at_ns=seen.latest_ns,
     )
     return StepOutput(
         value=assessment, writes=(assessment_put(assessment),), waypoints=(_assessment_waypoint(assessment),)
@@ -208,8 +209,9 @@ def _assessment_waypoint(assessment: Assessment) -> Waypoint:
 def _in_words(assessment: Assessment) -> str:
     low, high = assessment.interval
     origins = ", ".join(dict.fromkeys(source.origin.value for source in assessment.provenance))
+    little = ", too little evidence to tell," if assessment.verdict is Verdict.INCONCLUSIVE else ""
     return (
-        f"{assessment.subject} {assessment.verdict.value} "
+        f"{assessment.subject} {assessment.verdict.value}{little} "
         f"with probability {assessment.probability:.2f} [{low:.2f}, {high:.2f}]"
         + (f", quantum estimate {origins}" if origins else "")
     )

@@ -26,6 +26,11 @@ class Detected(NamedTuple):
         """The log sources of the events."""
         return list(dict.fromkeys(str(batch.log_source) for batch in self.batches))
 
+    @property
+    def latest_ns(self) -> int:
+        """When the latest of the events happened; 0 where there are none."""
+        return max((max(batch.times_ns) for batch in self.batches if len(batch)), default=0)
+
 
 def detect(detectors: Sequence[Detector], chunk: Chunk, first_row: int, lines: Sequence[bytes]) -> Detected:
     """Read ``lines``, which are rows of ``chunk`` from ``first_row`` on, and ask every detector, in their order."""

@@ -81,6 +81,7 @@ class _Batch:
     chunk: Chunk
     rejected: int = 0
     sources: dict[str, None] = field(default_factory=dict)
+    latest_ns: int = 0
 
 
 class Harvest:
@@ -104,6 +105,7 @@ class Harvest:
         if known is not None:
             batch.rejected = known.rejected
             batch.sources = dict.fromkeys(known.sources)
+            batch.latest_ns = known.latest_ns
 
     def add(self, offset: int, rows: int, detected: Detected) -> None:
         """What was found in ``rows`` more lines of an open chunk."""
@@ -111,6 +113,7 @@ class Harvest:
         self.events += rows
         self.sightings.add(detected.hits, chunk_events=batch.chunk.events)
         batch.sources.update(dict.fromkeys(detected.sources))
+        batch.latest_ns = max(batch.latest_ns, detected.latest_ns)
         if detected.rejected:
             batch.rejected += len(detected.rejected)
             self.rejected += len(detected.rejected)
@@ -196,6 +199,7 @@ def _batch_writes(batch: _Batch) -> list[Write]:
         events=chunk.events,
         rejected=batch.rejected,
         sources=tuple(batch.sources),
+        latest_ns=batch.latest_ns,
     )
     writes: list[Write] = [Put(BATCHES, chunk.tenant, chunk.id, encode(entry), {"source": entry.sources})]
     if chunk.idempotency_key:

@@ -131,14 +131,18 @@ TRIM_RECORDS = 64
 # What an event of the node's own waits before it is tried again, when there was no room for it.
 OWN_EVENT_AGAIN_S = 1.0
 
-# Rhythms of sources: how many, gaps before one counts, the weight of a new gap, and what silence is.
+# Rhythms of sources: how many, gaps before one counts and how long it was heard by then, the weight of a new gap, and
+# what silence is. A file that is uploaded in pieces is over long before.
 MAX_RHYTHMS = 1_000
 RHYTHM_SAMPLES = 8
+RHYTHM_SPAN_S = 900.0
 RHYTHM_WEIGHT = 0.125
 QUIET_FACTOR = 3.0
 QUIET_DEVIATIONS = 8.0
 QUIET_FLOOR_S = 30.0
 QUIET_EVERY_S = 5.0
+# What happened so shortly before it came was sent as it happened; clocks may be as far apart.
+LIVE_WITHIN_S = 900.0
 # Batches that a sentinel learns from when it begins.
 QUIET_HISTORY_BATCHES = 500
 

@@ -54,13 +54,17 @@ class Chunk(Record, frozen=True, kw_only=True, tag="chunk"):
 
 
 class BatchEntry(Record, frozen=True, kw_only=True, tag="batch"):
-    """Where the accepted batch ``id`` lies in the intake journal, and what was found in it."""
+    """Where the accepted batch ``id`` lies in the intake journal, and what was found in it.
+
+    ``latest_ns`` is when the latest of its events happened; 0 where that is not known.
+    """
 
     offset: int
     reader: str
     events: int
     rejected: int
     sources: tuple[str, ...]
+    latest_ns: int = 0
 
 
 class UsedKey(Record, frozen=True, kw_only=True, tag="used-key"):

@@ -3,6 +3,7 @@
 from phalanx.agents import Capability, DutyManifest, Role, Watch
 from phalanx.core import (
     MAX_PAGE_ROWS,
+    NS_PER_S,
     PROBE_TENANT,
     AlertLevel,
     AlertSink,
@@ -12,8 +13,9 @@ from phalanx.core import (
     Value,
     decode,
     derive_id,
+    how_long,
 )
-from phalanx.intel._limits import QUIET_EVERY_S, QUIET_HISTORY_BATCHES
+from phalanx.intel._limits import LIVE_WITHIN_S, QUIET_EVERY_S, QUIET_HISTORY_BATCHES
 from phalanx.intel._model import BATCHES, BatchEntry
 from phalanx.intel._rhythm import Rhythms, Silence
 from phalanx.intel.reading import PRODUCT
@@ -24,7 +26,7 @@ _NAMED = 8
 
 
 class QuietSourcesDuty:
-    """Learns each source's rhythm from its deliveries, and tells when one stays out."""
+    """Learns each live source's rhythm from its deliveries, and tells when one stays out."""
 
     manifest = DutyManifest(
         name="quiet-sources",
@@ -72,7 +74,12 @@ class _Heard:
         self._after = max(self._after, batch.id)
         for source in batch.sources:
             if source.partition("/")[0] != PRODUCT:
-                self.rhythms.heard(source, batch.at_ns)
+                self.rhythms.heard(source, batch.at_ns, live=_live(batch))
+
+
+def _live(batch: BatchEntry) -> bool:
+    """Whether its events had just happened when they came. Recorded files that somebody uploads have not."""
+    return abs(batch.at_ns - batch.latest_ns) <= LIVE_WITHIN_S * NS_PER_S
 
 
 async def _begun(store: Store, tenant: TenantId, now_ns: int) -> _Heard:
@@ -90,7 +97,7 @@ async def _tell(watch: Watch, tenant: TenantId, silences: list[Silence], rhythms
     names = ", ".join(one.source for one in silences[:_NAMED])
     told = f"every source ({names})" if len(silences) == rhythms.known else names
     worst = max(silences, key=lambda one: one.silent_s)
-    watch.tools.get(AlertSink).alert(AlertLevel.WARNING, "intel", f"quiet: {told}", silent_s=round(worst.silent_s, 1))
+    watch.tools.get(AlertSink).alert(AlertLevel.WARNING, "intel", f"quiet: {told}", silent_for=how_long(worst.silent_s))
     if len(silences) > _NAMED:
         await _submit(watch, tenant, names, worst, among=len(silences))
     else:
@@ -104,6 +111,7 @@ async def _submit(watch: Watch, tenant: TenantId, source: str, silence: Silence,
     fields: dict[str, Value] = {
         "source": source, "sources": among,
         "silent_s": round(silence.silent_s, 1), "usual_s": round(silence.usual_s, 1),
+        "silent_for": how_long(silence.silent_s), "usually_every": how_long(silence.usual_s),
     }  # fmt: skip
     key = derive_id(now_ns, KIND, tenant, source)
     await watch.tools.get(EventSink).submit(KIND, fields, tenant=tenant, at_ns=now_ns, key=key)

@@ -3,7 +3,8 @@
 Gaps between deliveries are averaged with their mean deviation, newer ones counting more (as TCP
 estimates round trips, RFC 6298): a source is quiet when it was silent for longer than the usual gap and
 many deviations, and for longer than a floor that no ordinary hiccup reaches. It is told once, until it is
-heard again. Memory is bounded: of too many sources the one heard longest ago is forgotten.
+heard again. Only what comes live teaches a rhythm, and only over ``RHYTHM_SPAN_S``: recorded files that somebody
+uploads, however many, have none. Memory is bounded: of too many sources the one heard longest ago is forgotten.
 """
 
 from collections import OrderedDict
@@ -16,16 +17,18 @@ from phalanx.intel._limits import (
     QUIET_FACTOR,
     QUIET_FLOOR_S,
     RHYTHM_SAMPLES,
+    RHYTHM_SPAN_S,
     RHYTHM_WEIGHT,
 )
 
 
 @dataclass(slots=True)
 class Rhythm:
-    """One source: when it was last heard, its usual gap and how far gaps lie from it, over ``n`` gaps."""
+    """One source: when it was last heard, its usual gap and how far gaps lie from it, over ``n`` gaps of ``span_s``."""
 
     last_ns: int
     n: int = 0
+    span_s: float = 0.0
     gap_s: float = 0.0
     deviation_s: float = 0.0
     told: bool = False
@@ -36,11 +39,17 @@ class Rhythm:
         gap_s = (at_ns - self.last_ns) / NS_PER_S
         self.last_ns, self.told = at_ns, False
         self.n += 1
+        self.span_s += gap_s
         if self.n == 1:
             self.gap_s, self.deviation_s = gap_s, gap_s / 2
             return
         self.deviation_s += RHYTHM_WEIGHT * (abs(gap_s - self.gap_s) - self.deviation_s)
         self.gap_s += RHYTHM_WEIGHT * (gap_s - self.gap_s)
+
+    @property
+    def known(self) -> bool:
+        """Whether it was heard often and long enough to have a rhythm."""
+        return self.n >= RHYTHM_SAMPLES and self.span_s >= RHYTHM_SPAN_S
 
     @property
     def limit_s(self) -> float:
@@ -71,11 +80,17 @@ class Rhythms:
 
     @property
     def known(self) -> int:
-        """How many have been heard often enough to have a rhythm."""
-        return sum(one.n >= RHYTHM_SAMPLES for one in self._sources.values())
+        """How many have a rhythm."""
+        return sum(one.known for one in self._sources.values())
 
-    def heard(self, source: str, at_ns: int) -> None:
+    def heard(self, source: str, at_ns: int, *, live: bool) -> None:
+        """A delivery. One that is not ``live`` ends a silence, and says nothing of how often the source is heard."""
         one = self._sources.get(source)
+        if not live:
+            if one is not None:
+                one.told = False
+                one.last_ns = max(one.last_ns, at_ns)
+            return
         if one is None:
             self._sources[source] = Rhythm(at_ns)
         else:
@@ -94,7 +109,7 @@ class Rhythms:
         found = []
         for source, one in self._sources.items():
             silent_s = one.silent_s(now_ns)
-            if one.n >= RHYTHM_SAMPLES and not one.told and silent_s > one.limit_s:
+            if one.known and not one.told and silent_s > one.limit_s:
                 one.told = True
                 found.append(Silence(source, silent_s, one.gap_s))
         return found

@@ -74,5 +74,6 @@ def _policy(settings: Settings, ports: Ports) -> ContainmentPolicy:
         protected_hosts=response.protected_hosts,
         min_probability=response.min_probability,
         max_hosts=response.max_hosts,
+        max_evidence_age_s=response.max_evidence_age_s,
         own_hosts=(settings.node.name, ports.machine),
     )

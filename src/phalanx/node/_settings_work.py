@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from phalanx.incidents import DOMAIN_CONTROLLERS
+from phalanx.incidents import DOMAIN_CONTROLLERS, MAX_EVIDENCE_AGE_S
 from phalanx.node._settings_places import PlaceSetting
 from phalanx.node._settings_section import Section
 from phalanx.posture import parse_endpoint
@@ -212,6 +212,11 @@ class ResponseSection(Section):
     )
     max_hosts: int = Field(
         5, ge=0, le=1_000, description="Blast radius: isolations approved per hour before a person must decide."
+    )
+    max_evidence_age_s: float = Field(
+        MAX_EVIDENCE_AGE_S,
+        gt=0,
+        description="How long ago the latest evidence may have happened; on older logs a person must decide.",
     )
     agreement: bool = Field(
         default=False,

@@ -20,7 +20,7 @@ from phalanx.testing._limits import MAX_CRASH_CLEANUP_S, MAX_CRASH_ROUNDS, MAX_S
 from phalanx.testing._loop import OWNER, describe, new_loop, owner_of
 from phalanx.testing._network import SimNetwork
 from phalanx.testing._reach import SimEndpoints, SimFileWatch, SimListeners
-from phalanx.testing._sources import InlineOffload, SimClock, SimEntropy
+from phalanx.testing._sources import WORLD_START_NS, InlineOffload, SimClock, SimEntropy
 from phalanx.testing._store import SimStore
 from phalanx.testing._wrapper import MemoryWrapper
 
@@ -37,13 +37,16 @@ SIM_SEGMENT_BYTES = 64 * KIB
 class SimWorld:
     """See the module. Everything in it draws from its own child of ``rng``."""
 
-    def __init__(self, seed: int, *, faults: Faults | None = None, max_steps: int = MAX_STEPS) -> None:
+    def __init__(
+        self, seed: int, *, faults: Faults | None = None, max_steps: int = MAX_STEPS,
+        start_wall_ns: int = WORLD_START_NS,
+    ) -> None:  # fmt: skip
         self.seed = seed
         self.faults = faults or Faults()
         self.rng = Rng(seed)
         self.loop = new_loop(self.rng.child("schedule"), max_steps=max_steps)
         self.trace = self.loop.trace
-        self.clock = SimClock(self.loop)
+        self.clock = SimClock(self.loop, start_wall_ns=start_wall_ns)
         self.ids = Uuid7Source(self.clock, self.rng.child("ids").bits)
         self.entropy = SimEntropy(self.rng.child("entropy"))
         self.offload = InlineOffload()

@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from phalanx.demo import DEFAULT_START_NS
+
 SEED = 7
 PORT_LINE = "API "
 
@@ -22,10 +24,13 @@ class Demo:
     """A `phalanx demo` process and a client of its API."""
 
     def __init__(self, data_dir: Path, token: str = "", *extra: str) -> None:
+        # Dated as if it had begun then, so that what happened is told apart from the bait that is taken at every start.
+        data_dir.mkdir(mode=0o700, exist_ok=True)
+        (data_dir / f"began-{SEED}.txt").write_text(str(DEFAULT_START_NS), encoding="ascii")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "phalanx.cli", "demo", "--seed", str(SEED), "--speed", "200",
              "--port", "0", "--data-dir", str(data_dir), *extra],
-            stderr=subprocess.PIPE, text=True,
+            stderr=subprocess.PIPE, text=True, env={**os.environ, "PHALANX_RESPONSE__MAX_EVIDENCE_AGE_S": "1e12"},
         )  # fmt: skip
         self.url, self.token, self.said = "", token, ""
         while not self.url or not self.token or "demo " not in self.said:

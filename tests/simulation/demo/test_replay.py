@@ -1,11 +1,14 @@
 """Replaying the demo into a real intake, in virtual time, with crashes and a full backlog."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
-from phalanx.core import DEFAULT_TENANT, Overloaded
-from phalanx.demo import Intrusion, address_book, replay
+from phalanx.core import DEFAULT_TENANT, InvalidInput, Overloaded
+from phalanx.demo import Intrusion, address_book, on_loopback, replay
+from phalanx.demo._lure import began
+from phalanx.demo._replay import happening_now
 from phalanx.intel import Accepted, EventLog, Findings, Intake, Sentinel, load_rules
 from phalanx.telemetry import Telemetry
 from phalanx.testing import SimWorld
@@ -30,7 +33,7 @@ def test_chunks_are_delivered_in_order_and_in_time(speed, lasts_s):
         chunks = list(SHORT.chunks())
         assert [data for _, data, _, _ in taken] == [chunk.data for chunk in chunks]
         assert [reader for _, _, reader, _ in taken] == [chunk.reader_hint for chunk in chunks]
-        assert [key for *_, key in taken] == [f"demo-7-{n}" for n in range(len(chunks))]
+        assert [key for *_, key in taken] == [f"demo-7-{SHORT.start_ns // 10**9}-{n}" for n in range(len(chunks))]
         for (at_ns, *_), chunk in zip(taken, chunks, strict=True):
             due_s = chunk.at_offset_s / speed if speed else 0
             assert (at_ns - started_ns) / 1e9 == pytest.approx(due_s, abs=0.01)
@@ -112,3 +115,30 @@ def test_a_replay_begun_again_after_crashes_doubles_nothing(seed):
     assert [(f.id, f.hits, f.case, f.rule) for f in findings] == [(f.id, f.hits, f.case, f.rule) for f in calm[0]]
     assert len(findings) > 20
     assert {f.case for f in findings if "large-transfer-outward" in f.rule} == {"fs-01.corp.example@2026-03-02"}
+
+
+@pytest.mark.parametrize("speed", [0.5, 1.0, 20.0, 0.0])
+def test_a_replay_is_dated_so_that_nothing_comes_before_it_happens_and_all_of_it_is_of_now(speed):
+    async def main(world):
+        await world.clock.sleep(5_000)
+        stream = happening_now(SHORT, world.clock.wall_ns(), speed=speed)
+        assert (stream.truth, stream.n_events) == (SHORT.truth, SHORT.n_events)
+        taken = []
+        await replay(stream, await collector(world, taken), world.clock, speed=speed)
+        off_ns = world.clock.wall_ns() - stream.start_ns - int(stream.length_s * 1e9)
+        assert 0 <= off_ns <= (60e9 if speed == 0.5 else 1e6)
+
+    SimWorld(1).run(main)
+
+
+def test_a_stream_that_is_begun_again_keeps_the_dates_that_it_had(tmp_path):
+    async def main():
+        with on_loopback() as intruder:
+            first = await began(intruder, str(tmp_path), SHORT)
+            later = dataclasses.replace(SHORT, start_ns=SHORT.start_ns + 7)
+            assert await began(intruder, str(tmp_path), later) == first == SHORT.start_ns
+            (tmp_path / "began-7.txt").write_bytes(b"")
+            with pytest.raises(InvalidInput, match="begin anew in another folder"):
+                await began(intruder, str(tmp_path), later)
+
+    asyncio.run(main())

@@ -64,12 +64,15 @@ def test_the_whole_way_is_told_in_order_under_the_trace_of_the_finding(play, fin
     play(scenario, policy=ContainmentPolicy(min_probability=0.5))
 
 
-def test_a_benign_case_is_assessed_and_recorded_and_nothing_is_proposed(play, finding):
+def test_a_case_with_too_little_evidence_is_recorded_as_that_and_nothing_is_proposed(play, finding):
     async def scenario(desk):
         await desk.find(finding(1, **SLIGHT))
         await desk.swarm.settled()
         [assessment] = await desk.assessments()
-        assert assessment.verdict is Verdict.BENIGN
+        assert assessment.verdict is Verdict.INCONCLUSIVE
+        assert "inconclusive, too little evidence to tell," in next(
+            w.summary for w in await desk.story("event-1") if w.stage == "assessment"
+        )
         assert await desk.responses.proposals(DEFAULT_TENANT) == []
         assert await desk.ledger_actions() == {"assess": 1}
         [mission] = await desk.missions()

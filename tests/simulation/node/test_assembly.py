@@ -118,13 +118,15 @@ def proposal(node, n, host="ws-7"):
         id=derive_id(at_ns, "proposal", host, str(n)), tenant=DEFAULT_TENANT, trace=TraceId(f"trace-{n}"),
         at_ns=at_ns, case=f"{host}@{n}", assessment=f"assessment-{n}", action=ISOLATE_HOST,
         target=Entity("host", host), probability=0.9, blast_radius=1, reason="seen",
+        evidence_at_ns=at_ns,
     )  # fmt: skip
 
 
 async def asked(node, n, host="ws-7"):
     """What came of a proposal, and the proposal's hash."""
     made = proposal(node, n, host)
-    approved = await node.assembly.approve(made, lambda: ContainmentPolicy().rule(made, hosts_this_hour=0))
+    ruling = ContainmentPolicy().rule(made, hosts_this_hour=0, now_ns=made.at_ns)
+    approved = await node.assembly.approve(made, lambda: ruling)
     return approved, hashlib.sha256(encode(made)).hexdigest()
 
 

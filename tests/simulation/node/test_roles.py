@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 import pytest
 
 from phalanx.agents import MISSIONS, Mission, MissionStatus, Role, writes_of
-from phalanx.core import DEFAULT_TENANT, Outcome, Severity, decode
+from phalanx.core import DEFAULT_TENANT, Outcome, Severity, decode, iso_from_ns
 from phalanx.incidents import REHEARSALS, Rehearsal, related
 from phalanx.intel import HUNTS, Hunt
 from phalanx.node import Settings, build_node, roles
@@ -19,8 +19,9 @@ ENCODED = "powershell.exe -enc VwByAGkAdABlAC0ASABvAHMAdAAgACIAaABlAGwAbABvACIA"
 POWERSHELL = "C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe"
 
 
-def event(host, user, image="C:\\x\\notepad.exe", command="notepad"):
-    return json.dumps({**SYSMON, "Hostname": host, "User": user, "Image": image, "CommandLine": command}).encode()
+def event(host, user, image="C:\\x\\notepad.exe", command="notepad", at_ns=None):
+    at = {} if at_ns is None else {"EventTime": iso_from_ns(at_ns)}
+    return json.dumps({**SYSMON, **at, "Hostname": host, "User": user, "Image": image, "CommandLine": command}).encode()
 
 
 def cleared(host, user):
@@ -98,12 +99,28 @@ def test_an_analyst_puts_cases_together_that_name_the_same_user():
 
 
 @pytest.mark.requirement("AGT-1")
+def test_files_that_were_recorded_earlier_are_no_source_that_went_quiet():
+    async def main(world):
+        async with build_node(QUIET, world.ports("one")) as node:
+            await node.clock.sleep(86_400)
+            for number in range(190):
+                await node.intake.accept(event("ws-07", f"user{number}"), tenant=DEFAULT_TENANT)
+                await node.clock.sleep(5)
+            await node.clock.sleep(4_000)
+            assert await node.findings.list(DEFAULT_TENANT) == []
+            assert any("0 sources have a rhythm" in one.note for one in node.swarm.duties())
+
+    SimWorld(4).run(main)
+
+
+@pytest.mark.requirement("AGT-1")
 def test_a_sentinel_hears_a_source_go_quiet_and_not_the_node_starting_again():
     async def main(world):
         machine = world.node("one")
         async with build_node(QUIET, machine.ports()) as node:
-            for number in range(15):
-                await node.intake.accept(event("ws-07", f"user{number}"), tenant=DEFAULT_TENANT)
+            for number in range(190):
+                line = event("ws-07", f"user{number}", at_ns=node.clock.wall_ns())
+                await node.intake.accept(line, tenant=DEFAULT_TENANT)
                 await node.clock.sleep(5)
         await world.clock.sleep(3600)
         async with build_node(QUIET, machine.ports()) as node:

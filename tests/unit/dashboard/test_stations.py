@@ -98,7 +98,9 @@ def test_a_finished_way_says_what_ran_and_that_nothing_was_executed():
 
 
 def test_a_mission_that_decided_nothing_and_one_that_failed_say_so():
-    found = made([*GIVEN, point("assessment", 9, verdict="benign", probability=0.1), point("mission-done", 14, "m")])
+    assessed = point("assessment", 9, verdict="inconclusive", probability=0.1)
+    found = made([*GIVEN, assessed, point("mission-done", 14, "m")])
+    assert [(tag.text, tag.kind) for tag in found["Assessment"].tags] == [("P 0.10", "")], "no green for too little"
     assert (found["Decision"].state, found["Decision"].note) == ("passed", "mission-done of m")
     found = made([*GIVEN, point("mission-failed", 14, "m")])
     assert (found["Mission"].state, found["Mission"].what) == ("failed", "mission-failed of m")

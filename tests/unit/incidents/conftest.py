@@ -55,6 +55,7 @@ def assessment():
             confidence=0.4,
             contributions=(),
             provenance=(),
+            evidence_at_ns=NOON_NS,
         )
 
     return make

@@ -1,5 +1,6 @@
 """Which findings become one incident, why, and what a person's word does to it."""
 
+import msgspec
 import pytest
 
 from phalanx.core import Entity, Finding, Severity, derive_id
@@ -54,6 +55,17 @@ def groups(findings, hunts=(), said=Said()):  # noqa: B008
 def test_what_puts_two_findings_together(one, other, together):
     found = groups([finding("1", *one), finding("2", *other, at_s=60)])
     assert found == ([["1", "2"]] if together else [["1"], ["2"]])
+
+
+@pytest.mark.requirement("AGT-1")
+def test_what_happened_months_apart_is_apart_however_it_arrived_together():
+    now_s = 200 * 86_400.0
+    touch = finding("1", "ws-07", ("user", "kim"), at_s=now_s)
+    of_march = msgspec.structs.replace(
+        finding("2", "ws-07", ("user", "kim")), accepted_at_ns=touch.accepted_at_ns, found_at_ns=touch.found_at_ns
+    )
+    assert groups([touch, of_march]) == [["1"], ["2"]]
+    assert groups([touch, finding("3", "ws-07", ("user", "kim"), at_s=now_s - 60)]) == [["1", "3"]]
 
 
 def test_time_loosens_what_ties():

@@ -65,8 +65,8 @@ def test_confidence_never_claims_more_than_uncalibrated_priors_allow(risks):
 @pytest.mark.parametrize(
     ("risk", "verdict"),
     [
-        (0.0, Verdict.BENIGN),
-        (0.149, Verdict.BENIGN),
+        (0.0, Verdict.INCONCLUSIVE),
+        (0.149, Verdict.INCONCLUSIVE),
         (0.15, Verdict.SUSPICIOUS),
         (0.699, Verdict.SUSPICIOUS),
         (0.7, Verdict.COMPROMISED),
@@ -75,7 +75,11 @@ def test_confidence_never_claims_more_than_uncalibrated_priors_allow(risks):
 )
 def test_the_verdict_names_a_region_of_the_probability(stages, risk, verdict):
     answer = estimated(risk, low=risk, high=risk, exact=risk)
-    assert judged(seen(stages(0.5)), answer).verdict is verdict
+    judgement = judged(seen(stages(0.5)), answer)
+    assert judgement.verdict is verdict
+    # Little that speaks for an intrusion is not taken for innocence, and that is said.
+    little = judgement.contributions[-1].summary.startswith("too little evidence to tell, and none of innocence")
+    assert little == (verdict is Verdict.INCONCLUSIVE)
 
 
 def test_an_estimate_that_contradicts_the_exact_sum_is_not_used_and_that_is_said(stages):

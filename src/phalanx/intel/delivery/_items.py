@@ -2,10 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 
-from phalanx.core import NO_TRACE, Assessment, Decision, Entity, Event, Finding, Outcome, Severity, TenantId, decode
+from phalanx.core import (
+    NO_TRACE,
+    Assessment,
+    Decision,
+    Entity,
+    Event,
+    Finding,
+    Outcome,
+    Severity,
+    TenantId,
+    Verdict,
+    decode,
+)
 from phalanx.intel.delivery._model import CASE, DECISION, EVENT, FINDING, PROBE, Item, Notice
 
-_VERDICT_SEVERITY = {"benign": Severity.INFORMATIONAL, "suspicious": Severity.MEDIUM, "compromised": Severity.CRITICAL}
+_VERDICT_SEVERITY = {
+    Verdict.BENIGN: Severity.INFORMATIONAL, Verdict.INCONCLUSIVE: Severity.LOW,
+    Verdict.SUSPICIOUS: Severity.MEDIUM, Verdict.COMPROMISED: Severity.CRITICAL,
+}  # fmt: skip
 _OUTCOME_SEVERITY = {
     Outcome.APPROVED: Severity.HIGH,
     Outcome.REFUSED: Severity.MEDIUM,
@@ -49,7 +64,7 @@ def case_item(made: Assessment, *, fresh: bool) -> Item:
     verdict = made.verdict.value
     return Item(
         id=f"{made.id}.0", kind=CASE, subject=made.id, revision=0, fresh=fresh, tenant=made.tenant, trace=made.trace,
-        at_ns=made.at_ns, severity=_VERDICT_SEVERITY[verdict],
+        at_ns=made.at_ns, severity=_VERDICT_SEVERITY[made.verdict],
         title=f"{made.subject.value} is assessed as {verdict}", text=reasons, case=made.case, entities=(made.subject,),
         fields={
             "verdict": verdict, "probability": made.probability, "interval": list(made.interval),

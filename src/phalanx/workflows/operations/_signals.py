@@ -2,7 +2,8 @@
 
 Each step says how likely what is feared is, with an interval. They are put together by the mean of their log odds,
 weighted: signals that rest on the same evidence do not add up as if they were independent. ``scale`` and ``shift`` are
-a calibration fitted on labelled data; without one the answer says that it is not calibrated.
+a calibration fitted on labelled data; without one the answer says that it is not calibrated, and a low probability is
+too little evidence (``inconclusive``), not innocence (``benign``).
 
 What would change the verdict is computed, not guessed: each signal is left out, and each is moved to where the verdict
 turns. A signal that was answered classically in place of a quantum step has its odds halved and doubled for its
@@ -27,7 +28,7 @@ _DEGRADED_ODDS = math.log(2.0)
 DEGRADED_COST = 0.25
 # What is not calibrated is told with less confidence, however narrow its interval.
 UNCALIBRATED = 0.6
-_ORDER = {Verdict.BENIGN: 0, Verdict.SUSPICIOUS: 1, Verdict.COMPROMISED: 2}
+_ORDER = {Verdict.BENIGN: 0, Verdict.INCONCLUSIVE: 0, Verdict.SUSPICIOUS: 1, Verdict.COMPROMISED: 2}
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +85,7 @@ def fuse(signals: Sequence[Signal], *, scale: float = 1.0, shift: float = 0.0, c
     ends = [_chance(_pooled(list(end), weights), scale, shift) for end in (lows, highs)]
     without = [_chance(_pooled(_left(odds, at), _left(weights, at)), scale, shift) for at in range(len(signals))]
     interval = (min(*ends, middle, *without), max(*ends, middle, *without)) if len(signals) > 1 else (ends[0], ends[1])
-    verdict = verdict_of(middle)
+    verdict = verdict_of(middle, calibrated=calibrated)
     share = sum(one.weight for one in signals if one.degraded) / sum(weights)
     confidence = (1.0 - (interval[1] - interval[0])) * (1.0 - DEGRADED_COST * share)
     parts = tuple(
@@ -97,7 +98,8 @@ def fuse(signals: Sequence[Signal], *, scale: float = 1.0, shift: float = 0.0, c
     return Fused(
         verdict=verdict, probability=middle, interval=interval, parts=parts,
         confidence=confidence if calibrated else UNCALIBRATED * confidence,
-        turns=tuple(_turns(signals, odds, weights, without, verdict, scale, shift)), calibrated=calibrated,
+        turns=tuple(_turns(signals, odds, weights, without, verdict, scale, shift, calibrated=calibrated)),
+        calibrated=calibrated,
         degraded="; ".join(dict.fromkeys(one.degraded for one in signals if one.degraded)),
     )  # fmt: skip
 
@@ -114,10 +116,13 @@ def pooled_log_odds(
     return np.asarray(shares @ odds / shares.sum())
 
 
-def verdict_of(probability: float) -> Verdict:
+def verdict_of(probability: float, *, calibrated: bool) -> Verdict:
+    """The word for a probability. A low one may be called benign only where it is calibrated on labelled data."""
     if probability >= COMPROMISED_FROM:
         return Verdict.COMPROMISED
-    return Verdict.SUSPICIOUS if probability >= SUSPICIOUS_FROM else Verdict.BENIGN
+    if probability >= SUSPICIOUS_FROM:
+        return Verdict.SUSPICIOUS
+    return Verdict.BENIGN if calibrated else Verdict.INCONCLUSIVE
 
 
 def _check(signals: Sequence[Signal]) -> None:
@@ -158,12 +163,12 @@ def _interval(signal: Signal) -> tuple[float, float]:
 
 def _turns(
     signals: Sequence[Signal], odds: Sequence[float], weights: Sequence[float], without: Sequence[float],
-    verdict: Verdict, scale: float, shift: float,
+    verdict: Verdict, scale: float, shift: float, *, calibrated: bool,
 ) -> list[Turn]:  # fmt: skip
     found: list[tuple[float, Turn]] = []
     total = sum(weights)
     for at, one in enumerate(signals):
-        other = verdict_of(without[at])
+        other = verdict_of(without[at], calibrated=calibrated)
         if len(signals) > 1 and other is not verdict:
             text = f"without {one.name} it would be {other.value} ({without[at]:.2f})"
             found.append((abs(odds[at]), Turn(signal=one.name, probability=-1.0, verdict=other, text=text)))
@@ -173,7 +178,7 @@ def _turns(
                 continue
             wanted = ((_logit(edge) - shift) / scale * total - rest) / one.weight
             beyond = wanted > odds[at]
-            turned = verdict_of(edge) if beyond else _below(edge)
+            turned = verdict_of(edge if beyond else math.nextafter(edge, 0.0), calibrated=calibrated)
             away = abs(wanted - odds[at])
             if turned is verdict or abs(wanted) > -_logit(_LEAST) or _ORDER[turned] == _ORDER[verdict]:
                 continue
@@ -183,7 +188,3 @@ def _turns(
             text = f"if {one.name} were {chance:.2f} instead of {one.probability:.2f} it would be {turned.value}"
             found.append((away, Turn(signal=one.name, probability=chance, verdict=turned, text=text)))
     return [turn for _, turn in sorted(found, key=lambda one: (one[0], one[1].signal, one[1].text))]
-
-
-def _below(edge: float) -> Verdict:
-    return Verdict.BENIGN if edge == SUSPICIOUS_FROM else Verdict.SUSPICIOUS
