@@ -1,6 +1,7 @@
 """Four nodes in processes of their own, over a NATS server: one epoch, decisions across them, one of them killed."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -71,7 +72,8 @@ class Process:
         self.process.communicate()
 
     def attacked(self):
-        for chunk in SHORT.chunks():
+        # Of now: on the evidence of old logs no host is isolated.
+        for chunk in dataclasses.replace(SHORT, start_ns=time.time_ns()).chunks():
             self.post("/v1/events", chunk.data, reader=chunk.reader_hint)
 
     def close(self):

@@ -30,7 +30,7 @@ class Demo:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "phalanx.cli", "demo", "--seed", str(SEED), "--speed", "200",
              "--port", "0", "--data-dir", str(data_dir), *extra],
-            stderr=subprocess.PIPE, text=True, env={**os.environ, "PHALANX_RESPONSE__MAX_EVIDENCE_AGE_S": "1e12"},
+            stderr=subprocess.PIPE, text=True, env={**os.environ, "PHALANX_RESPONSE_MAX_EVIDENCE_AGE_S": "1e12"},
         )  # fmt: skip
         self.url, self.token, self.said = "", token, ""
         while not self.url or not self.token or "demo " not in self.said:
