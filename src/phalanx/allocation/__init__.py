@@ -32,7 +32,7 @@ from phalanx.allocation._explaining import (
     published_machine,
 )
 from phalanx.allocation._failover import Breakers, Ran, run_somewhere
-from phalanx.allocation._layouts import Layout, Layouts, standing_of
+from phalanx.allocation._layouts import USUAL_NS, Layout, Layouts, standing_of
 from phalanx.allocation._learned import Learned, built_in_policies
 from phalanx.allocation._learner import Learner, Outlook, Seen
 from phalanx.allocation._outcomes import worth_of
@@ -68,6 +68,7 @@ __all__ = [
     "FEED_FORWARD",
     "MID_CIRCUIT",
     "POLICIES_GROUP",
+    "USUAL_NS",
     "Ask",
     "BestError",
     "Board",

@@ -5,7 +5,9 @@ each device of the shortlist, and the logarithms of what its gates, readouts and
 by circuit, device and calibration: a new calibration is a new key, and load is not part of it.
 """
 
+import math
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +18,7 @@ from phalanx.allocation._limits import MAX_EXPECTED_QUBITS, MAX_LAYOUTS
 from phalanx.allocation._outcomes import Ideal, ideal_of
 from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT
 from phalanx.core import Circuit, PhalanxError
-from phalanx.devices import Calibration, DeviceModel, noise_of
+from phalanx.devices import Calibration, DeviceModel, Modality, noise_of
 from phalanx.quantum.mapping import Mapped, Noise, estimated_success, map_circuit
 from phalanx.quantum.simulators import probabilities
 
@@ -117,12 +119,31 @@ def joined_qubits(calibration: Calibration) -> int:
             return int(np.bincount(part).max())
 
 
+# What gates of one and of two qubits and a readout usually take, in nanoseconds, where a machine's maker does not say:
+# as IBM publishes of its machines, IonQ of Aria, and Pulser of a device of Pasqal, with the picture of its atoms. To
+# count what is unknown as nothing would make the slowest machines the quickest.
+USUAL_NS: Mapping[Modality, tuple[float, float, float]] = {
+    Modality.SUPERCONDUCTING: (40.0, 150.0, 1_000.0),
+    Modality.TRAPPED_ION: (135_000.0, 600_000.0, 300_000.0),
+    Modality.NEUTRAL_ATOM: (200.0, 2_400.0, 10_000_000.0),
+}
+_TIMES = ("one_qubit_ns", "two_qubit_ns", "readout_ns")
+
+
+def times_of(model: DeviceModel) -> tuple[float, ...]:
+    """What gates of one and of two qubits and a readout take: as known of it, else as is usual for its kind."""
+    usual = USUAL_NS.get(model.kind, (math.nan,) * len(_TIMES))
+    known = [model.calibration.median(name) for name in _TIMES]
+    return tuple(other if math.isnan(own) else own for own, other in zip(known, usual, strict=True))
+
+
 def standing_of(model: DeviceModel, *, load: float = 0.0, wait_s: float | None = None) -> Standing:
     """A device as the board keeps it: medians over what works, its queue and its prices."""
     known, price = model.calibration, model.price
     n_joined = model.usable_qubits if model.all_to_all else joined_qubits(known)
     degree = np.inf if model.all_to_all else 2.0 * int((~known.faulty_coupler).sum()) / max(1, model.usable_qubits)
     waits = (model.queue.wait_ns_p50 or 0) / 1e9
+    one_ns, two_ns, readout_ns = times_of(model)
     features = (MID_CIRCUIT if model.features.mid_circuit else 0) | (FEED_FORWARD if model.features.feed_forward else 0)
     return Standing(
         name=model.name,
@@ -130,9 +151,9 @@ def standing_of(model: DeviceModel, *, load: float = 0.0, wait_s: float | None =
         one_qubit_error=known.median("one_qubit_error"),
         two_qubit_error=known.median("two_qubit_error"),
         readout_error=known.median("readout_error"),
-        one_qubit_ns=known.median("one_qubit_ns"),
-        two_qubit_ns=known.median("two_qubit_ns"),
-        readout_ns=known.median("readout_ns"),
+        one_qubit_ns=one_ns,
+        two_qubit_ns=two_ns,
+        readout_ns=readout_ns,
         t1_ns=known.median("t1_ns"),
         t2_ns=known.median("t2_ns"),
         degree=float(degree),

@@ -1,9 +1,11 @@
 """The second tier: layouts are kept by circuit and calibration, and what is masked is not used."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from phalanx.allocation import Layouts, noise_of, standing_of
+from phalanx.allocation import USUAL_NS, Layouts, noise_of, standing_of
 from phalanx.core import Origin
 from phalanx.devices import DeviceModel, Modality, Numbers, SessionLimits, calibration
 from phalanx.quantum import Gates
@@ -45,3 +47,15 @@ def test_dead_couplers_are_left_out_and_unknown_numbers_are_medians():
     standing = standing_of(model, load=0.5)
     assert (standing.n_qubits, standing.degree, standing.load) == (3, 1.0, 0.5)
     assert standing.two_qubit_error == pytest.approx(0.055)
+
+
+def test_a_machine_whose_times_nobody_knows_is_as_slow_as_others_of_its_kind():
+    known = device([0.01] * 3)
+    assert (standing_of(known).two_qubit_ns, standing_of(known).readout_ns) == (300.0, 1_000.0)
+    plain = calibration(2, [(0, 1)], Numbers(two_qubit_error=0.001), calibrated_at_ns=1, source="test")
+    ions = replace(known, kind=Modality.TRAPPED_ION, n_qubits=2, calibration=plain)
+    one, two, readout = USUAL_NS[Modality.TRAPPED_ION]
+    found = standing_of(ions)
+    assert (found.one_qubit_ns, found.two_qubit_ns, found.readout_ns) == (one, two, readout)
+    assert two > 1_000 * USUAL_NS[Modality.SUPERCONDUCTING][1]
+    assert np.isnan(standing_of(replace(ions, kind=Modality.PHOTONIC)).two_qubit_ns)
