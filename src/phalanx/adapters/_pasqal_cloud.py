@@ -125,7 +125,7 @@ class PasqalCloud:
         return "", {**self._grant, **_AUDIENCE, "username": user, "password": password}
 
     def _at(self, base: str) -> VendorHttp:
-        return VendorHttp(CLOUD, base, self._context.clock, self._context.offload, explain=_explained)
+        return VendorHttp(CLOUD, base, self._context.clock, self._context.io, explain=_explained)
 
 
 class _Token(msgspec.Struct):

@@ -146,7 +146,7 @@ class _BraketTasks(Sent):
     def __init__(self, arn: str, device: DeviceModel, account: Any, context: ProviderContext) -> None:
         region = arn.split(":")[3]
         super().__init__(real(device, region=region, price=listed_price(device.name)), context.clock)
-        self._arn, self._account, self._offload = arn, account, context.offload
+        self._arn, self._account, self._offload = arn, account, context.io
 
     async def _find(self, key: str) -> str:
         return await self._offload.run(self._found, key)

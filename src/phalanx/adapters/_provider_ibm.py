@@ -60,7 +60,7 @@ def ibm_provider(context: ProviderContext, *, service: Callable[[], Any] | None 
         return IbmProvider([Emulated(emulated_device(one), context.offload) for one in shipped])
     account = (service or _account)()
     machines = account.backends(simulator=False)
-    return IbmProvider([IbmMachine(one, account, context.offload, context.clock) for one in machines])
+    return IbmProvider([IbmMachine(one, account, context.io, context.clock) for one in machines])
 
 
 def emulated_device(snapshot: Snapshot) -> DeviceModel:

@@ -59,7 +59,7 @@ def ionq_provider(context: ProviderContext) -> IonqProvider:
         return IonqProvider([Emulated(one.device, context.offload) for one in machines])
     key = context.secret("ionq.key", "IONQ_API_KEY")
     url = context.options.get("ionq.url", _URL)
-    http = VendorHttp("IonQ", url, context.clock, context.offload)
+    http = VendorHttp("IonQ", url, context.clock, context.io)
     return IonqProvider(
         [IonqMachine(one, http, context, key, old=url.rstrip("/").endswith("v0.3")) for one in machines]
     )

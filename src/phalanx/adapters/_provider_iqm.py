@@ -63,7 +63,7 @@ def iqm_provider(context: ProviderContext) -> IqmProvider:
         return IqmProvider([Emulated(one, context.offload) for one in models])
     token = context.secret("iqm.token", "IQM_TOKEN")
     url = context.options.get("iqm.url", _URL).rstrip("/")
-    server = _Server(VendorHttp("IQM", f"{url}/api/v1", context.clock, context.offload), token)
+    server = _Server(VendorHttp("IQM", f"{url}/api/v1", context.clock, context.io), token)
     named = [one.strip() for one in context.options.get("iqm.computers", "").split(",") if one.strip()]
     try:
         titles = server.machines()

@@ -64,7 +64,7 @@ def qrmi_provider(
         return QrmiProvider(())
     given = (resources or _given)()
     made = payload or _sampler_payload
-    return QrmiProvider([QrmiMachine(one, made, context.offload, context.clock) for one in given])
+    return QrmiProvider([QrmiMachine(one, made, context.io, context.clock) for one in given])
 
 
 class QrmiMachine(SentMachine):

@@ -63,7 +63,7 @@ def quandela_provider(context: ProviderContext) -> QuandelaProvider:
         return QuandelaProvider([_emulated(one.device, context.offload) for one in machines])
     token = context.secret("quandela.token", "PCVL_CLOUD_TOKEN")
     url = context.options.get("quandela.url", _URL)
-    http = VendorHttp("Quandela", url, context.clock, context.offload, explain=_explained)
+    http = VendorHttp("Quandela", url, context.clock, context.io, explain=_explained)
     return QuandelaProvider([QuandelaMachine(one, http, context, token) for one in machines])
 
 

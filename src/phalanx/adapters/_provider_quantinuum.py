@@ -53,7 +53,7 @@ def quantinuum_provider(context: ProviderContext) -> QuantinuumProvider:
     user = context.secret("quantinuum.user", "QUANTINUUM_USER")
     password = context.secret("quantinuum.password", "QUANTINUUM_PASSWORD")
     url = context.options.get("quantinuum.url", _URL)
-    session = _Session(VendorHttp("Quantinuum", url, context.clock, context.offload), user, password)
+    session = _Session(VendorHttp("Quantinuum", url, context.clock, context.io), user, password)
     return QuantinuumProvider([QuantinuumMachine(one, session, context) for one in machines])
 
 

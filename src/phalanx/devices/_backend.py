@@ -89,6 +89,8 @@ class ProviderContext:
     their SDKs find; the others emulate. Nothing is ever billed because credentials happen to lie around. ``options``
     are settings of providers, ``PROVIDER.NAME``; ``secret(name, variable)`` gives a credential from the private file
     that option ``NAME_file`` names, else from the environment variable. Files that options name lie in ``folder``.
+    Simulating is done by ``offload``, which may wait until kernels are compiled; vendors are spoken to by ``io``, which
+    waits for nothing.
     """
 
     offload: Offload
@@ -97,3 +99,9 @@ class ProviderContext:
     options: Mapping[str, str] = field(default_factory=dict)
     secret: Callable[[str, str], str] = field(default=_no_secret, repr=False)
     folder: Path = Path()
+    aside: Offload | None = None
+
+    @property
+    def io(self) -> Offload:
+        """What speaks to vendors: ``aside``, where there is one."""
+        return self.aside or self.offload

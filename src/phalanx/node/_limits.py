@@ -13,6 +13,8 @@ FIRST_RESTART_S = 0.2
 LONGEST_RESTART_S = 30.0
 # How often a node looks whether another in its shared calendar has its name.
 LOOK_AT_NAME_S = 5.0
+# For how long after it was seen that other one is expected to come back: longer than a service waits for its restart.
+DOUBT_NAME_S = 3 * int(LONGEST_RESTART_S)
 RECOVERED_NS = 60 * NS_PER_S
 
 # How often a node says that it is here, how many strangers are listed, and refusals that wait for the ledger.

@@ -358,9 +358,10 @@ def _telemetry(settings: Settings, clock: Clock, log_sink: LogSink) -> Telemetry
 async def _devices(
     settings: Settings, ports: Ports, store: Store, telemetry: Telemetry, alerts: Alerts, ledger: Ledger
 ) -> tuple[Fleet, Placements, Budgets, Jobs, Routing]:  # fmt: skip
-    ports, options, folder = calculating(ports, telemetry), settings.devices.options, settings.node.data_dir
+    aside, ports = ports.offload, calculating(ports, telemetry)
+    options, folder = settings.devices.options, settings.node.data_dir
     secret, hardware = provider_secret(options, folder), frozenset(settings.devices.hardware)
-    context = ProviderContext(ports.offload, ports.clock, hardware, options, secret, folder)
+    context = ProviderContext(ports.offload, ports.clock, hardware, options, secret, folder, aside)
     fleet = provided_fleet(context, alerts)
     placements = await opened_placements(settings, ports, store, fleet, alerts, ledger)
     budgets = Budgets(store, ports.clock, fleet, ports.offload)

@@ -1,10 +1,11 @@
-"""Work with circuits waits for its kernels, once; other work does not."""
+"""Work with circuits waits for its kernels, once; what speaks to vendors does not."""
 
 import asyncio
 
 import pytest
 
 from phalanx.core import Unavailable
+from phalanx.devices import ProviderContext
 from phalanx.node._calculating import CompiledFirst
 from phalanx.telemetry import Telemetry
 from phalanx.testing import SimWorld
@@ -39,3 +40,9 @@ def test_work_begins_when_the_kernels_are_there_or_cannot_be_had(fails):
         assert ["there is none" in str(line) for line in told] == ([True] if fails else [])
 
     SimWorld(1).run(main)
+
+
+def test_vendors_are_spoken_to_aside():
+    plain, waiting = object(), object()
+    assert ProviderContext(waiting, None).io is waiting
+    assert ProviderContext(waiting, None, aside=plain).io is plain

@@ -7,6 +7,9 @@ import pytest
 
 from phalanx.core import InvalidInput
 from phalanx.node._calendar_name import CalendarName
+from phalanx.node._limits import DOUBT_NAME_S
+from phalanx.node._services import Services
+from phalanx.telemetry import Alerts, Telemetry
 from phalanx.testing import run_with_store
 
 
@@ -36,7 +39,29 @@ def test_both_are_told_while_both_run():
         found = await asyncio.gather(*(looked(world, each, 30.0) for each in (one, other, third)))
         assert ["'lab' too" in told for _, told in found] == [True, True, False]
         assert found[2][0] == 6
+        assert await looked(world, other, 30.0) == (0, ""), "the first may be about to come back"
+        await world.clock.sleep(DOUBT_NAME_S)
         assert await looked(world, other, 20.0) == (4, ""), "the first has left"
+
+    run_with_store(main)
+
+
+def test_whoever_was_told_is_not_well_again_while_the_other_one_runs():
+    async def main(world, store):
+        nodes = []
+        for life in ("first", "second"):
+            telemetry = Telemetry(world.clock)
+            services = Services(world.clock, telemetry, Alerts(telemetry))
+            services.start_checked("name", CalendarName(store, world.clock, "lab", life).keep, works=True)
+            nodes.append(services)
+        await world.clock.sleep(60.0)
+        for _ in range(300):
+            assert not any(node.health()["name"].ok for node in nodes)
+            await world.clock.sleep(1.0)
+        await nodes[0].stop()
+        await world.clock.sleep(2 * DOUBT_NAME_S)
+        assert nodes[1].health()["name"].ok
+        await nodes[1].stop()
 
     run_with_store(main)
 
