@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from phalanx.cli._output import print_json
+from phalanx.cli._output import print_json, printable
 from phalanx.cli._settings import SettingsSource, settings_options
 from phalanx.core import InvalidInput
 
 if TYPE_CHECKING:
     from phalanx.node import Node
+    from phalanx.telemetry import LogRecord
 
 _DEMO_DATA = Path("phalanx-data/demo")
 
@@ -70,10 +71,25 @@ def demo(
         with on_loopback() as intruder:
             await leave_bait(intruder, folder)
         names = {**address_book(), **stand_ins()}
-        await serve(settings, on_ready=ready, background=feed, host_names=names, stop=stop)
+        sink = _told if settings.log.format == "auto" else None
+        await serve(settings, on_ready=ready, background=feed, host_names=names, stop=stop, log_sink=sink)
 
     stop = asyncio.Event()
     run_loop(played())
+
+
+def _told(record: "LogRecord") -> None:
+    """A line of the log among what the demo says. That a decoy was touched is the story here, and no error of the node.
+
+    ``--log-format`` gives logs as they are.
+    """
+    from phalanx.telemetry import Level
+
+    room = str(record.fields.get("room", "node"))
+    facts = ", ".join(f"{name} {record.fields[name]}" for name in ("peer", "path", "error") if name in record.fields)
+    text = printable(record.event + (f" ({facts})" if facts else ""))
+    calm = "alert" in record.fields or record.level < Level.WARNING
+    click.echo(f"{room:<10} {text if calm else f'{record.level.name.lower()}: {text}'}", err=True)
 
 
 def _refuse_others(context: click.Context) -> None:

@@ -16,6 +16,18 @@ def read_file(path: Path) -> bytes:
         raise InvalidInput(str(path), f"cannot be read: {error.strerror or error}") from error
 
 
+def read_json_file(path: Path) -> bytes:
+    """The same of a JSON document. What is none is told by its name: a node that is sent it does not know that."""
+    import msgspec
+
+    data = read_file(path)
+    try:
+        msgspec.json.decode(data)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(str(path), f"is not JSON: {error}") from error
+    return data
+
+
 def list_files(folder: Path, pattern: str) -> list[Path]:
     """Files of a folder whose names match, in order; none where there is no folder."""
     return sorted(file for file in folder.glob(pattern) if file.is_file())

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from phalanx.cli._output import Column, print_table, printable
+from phalanx.core import counted
 
 _MAX_TURNS = 3
 _MAX_SHOWN_CHARS = 400
@@ -39,7 +40,8 @@ def _told(result: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
         if found.get("mitigation") and found.get("benefit") is not None:
             _mitigated(found)
     elif {"told", "overhead", "circuits", "shots"} <= set(found):
-        click.echo(f"{result['step']}: {found['told']} ({found['circuits']:,} circuits, {found['shots']:,} shots)")
+        spent = f"{counted(found['circuits'], 'circuit')}, {counted(found['shots'], 'shot')}"
+        click.echo(f"{result['step']}: {found['told']} ({spent})")
     else:
         return False
     return True
@@ -84,7 +86,8 @@ def _mitigated(found: Mapping[str, Any]) -> None:
     came = f"{abs(nearer):.3g} {'nearer to' if nearer >= 0 else 'further from'}"
     click.echo(
         f"mitigation: {found['plain']:.4g} without it, {found['value']:.4g} ± {found['error']:.2g} with it, {came} "
-        f"what an ideal machine gives; it took {found['circuits']:,} circuits and {found['shots']:,} shots"
+        f"what an ideal machine gives; it took {counted(found['circuits'], 'circuit')} and "
+        f"{counted(found['shots'], 'shot')}"
     )
 
 

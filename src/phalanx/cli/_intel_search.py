@@ -11,6 +11,16 @@ from phalanx.cli._output import Column, json_option, print_json, print_table, pr
 from phalanx.core import counted
 
 _SHOWN_FIELDS = 6
+# What tells most of an event, as sources call it: who, where from, where to, what was run. Shown before all else.
+_TELLING = (
+    "Hostname", "hostname", "host", "User", "user", "TargetUserName", "SubjectUserName", "AccountName", "src_ip",
+    "SourceIp", "IpAddress", "id.orig_h", "dst_ip", "DestinationIp", "id.resp_h", "DestinationPort", "id.resp_p",
+    "query", "QueryName", "Image", "NewProcessName", "program", "process", "CommandLine", "ScriptBlockText",
+    "TargetFilename", "TargetObject", "TargetImage", "message",
+)  # fmt: skip
+# Said of an event elsewhere in the row, or of every event of its kind.
+_LAST = frozenset({"Channel", "EventTime", "UtcTime", "ProviderName", "SourceName", "Keywords", "Opcode", "RuleName"})
+_NOTHING = frozenset({"", "-"})
 _BAR_LETTERS = 50
 
 
@@ -49,6 +59,12 @@ def search(
     if as_json:
         print_json(found)
         return
+    if last and not found["total"]:
+        outside = client.post_json("/v1/events/search", {**wanted, "last": "", "limit": 0, "bars": "", "after": ""})
+        if outside["total"]:
+            noun = counted(outside["total"], "event")
+            click.echo(f"nothing in the last {last}; {noun} of other times: ask without --last")
+            return
     if explain:
         click.echo(printable(f"understood as: {found['query']}"))
         click.echo(
@@ -85,7 +101,11 @@ def show(found: dict[str, Any]) -> None:
 
 
 def _some(fields: dict[str, Any]) -> str:
-    some = list(fields.items())[:_SHOWN_FIELDS]
+    """The telling fields first, and none that says nothing."""
+    told = [(name, value) for name, value in fields.items() if str(value).strip() not in _NOTHING]
+    place = {name: at for at, name in enumerate(_TELLING)}
+    told.sort(key=lambda one: (one[0] in _LAST, place.get(one[0], len(place))))
+    some, fields = told[:_SHOWN_FIELDS], dict(told)
     more = f" +{len(fields) - len(some)}" if len(fields) > len(some) else ""
     return ", ".join(f"{name}={str(value)[:60]}" for name, value in some) + more
 

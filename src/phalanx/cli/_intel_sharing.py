@@ -8,7 +8,7 @@ import click
 
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._exits import Exit
-from phalanx.cli._files import read_file, write_new
+from phalanx.cli._files import read_json_file, write_new
 from phalanx.cli._log_file import read_log
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable
 
@@ -30,7 +30,7 @@ def stix() -> None:
 def import_bundle(file: Path, collection: str, client: NodeClient, as_json: bool) -> None:
     """Add the objects of a bundle (2.0 or 2.1) to a collection of the node."""
     path = f"/v1/sharing/collections/{quote(collection, safe='')}/objects"
-    show_imported(client.post(path, content=read_file(file), headers=_JSON), as_json=as_json)
+    show_imported(client.post(path, content=read_json_file(file), headers=_JSON), as_json=as_json)
 
 
 @stix.command()
@@ -74,7 +74,7 @@ def show(file: Path, as_json: bool) -> None:
 
     from phalanx.intel.sharing import MarkingBook, indicators_of, read_bundle
 
-    read = read_bundle(read_file(file))
+    read = read_bundle(read_json_file(file))
     book, taken = MarkingBook(read.objects), indicators_of(read.objects)
     types = Counter(one.type for one in read.objects)
     markings = Counter(book.marking_of(one).label if one.markings else "unmarked" for one in read.objects)
@@ -102,7 +102,7 @@ def validate(file: Path, as_json: bool) -> None:
     """Check every object of a bundle; those that do not hold are named with the property and the reason."""
     from phalanx.intel.sharing import read_bundle
 
-    read = read_bundle(read_file(file))
+    read = read_bundle(read_json_file(file))
     bad = [{"object": one.object, "property": one.property, "reason": one.reason} for one in read.rejected]
     if as_json:
         print_json({"objects": len(read.objects), "refused": bad})
@@ -125,7 +125,7 @@ def match(file: Path, events: Path, reader: str, as_json: bool) -> None:
     """Ask the patterns of a bundle about the events of a file: which indicators hold for which lines."""
     from phalanx.intel.sharing import read_bundle, seen_in
 
-    objects = read_bundle(read_file(file)).objects
+    objects = read_bundle(read_json_file(file)).objects
     read = read_log(events, reader)
     found, refused = seen_in(objects, (event for batch in read.batches for event in batch))
     rows = [

@@ -26,6 +26,7 @@ async def serve(
     background: Background | None = None,
     host_names: Mapping[str, str] | None = None,
     stop: asyncio.Event | None = None,
+    log_sink: "LogSink | None" = None,
 ) -> None:
     """Start everything, call ``on_ready(node, url)``, run until a signal or ``stop``, then drain.
 
@@ -41,7 +42,7 @@ async def serve(
     with _bound_socket(settings.api.host, settings.api.port) as listening:
         async with (
             open_ports(settings, ask=ask_founder if is_new else ask_person) as ports,
-            build_node(settings, ports, log_sink=_log_sink(settings), host_names=host_names) as node,
+            build_node(settings, ports, log_sink=log_sink or _log_sink(settings), host_names=host_names) as node,
         ):
             tls = listener_tls(settings)
             app = create_app(node, pages=create_pages(node))

@@ -19,7 +19,7 @@ from phalanx.agents import (
     filed,
     told,
 )
-from phalanx.core import Entity, Event, EventId, NotFound, Store, Trail, decode
+from phalanx.core import Entity, Event, EventId, NotFound, Store, Trail, counted, decode
 from phalanx.incidents._cases import Cases
 from phalanx.incidents._limits import MANY_DEPEND, MANY_USERS, MAX_WEIGHED_EVENTS
 from phalanx.incidents._model import PROPOSALS, ActionProposal
@@ -62,7 +62,7 @@ class WeighImpactSkill:
                 users.update({one.value for one in entities_of(event, host) if one.type == "user"})
         concerns = []
         if len(users) >= MANY_USERS:
-            concerns.append(f"{len(users)} users are at work on {target}")
+            concerns.append(f"{len(users):,} users are at work on {target}")
         if len(others) >= MANY_DEPEND:
             concerns.append(f"{len(others)} others have to do with {target}")
         facts = {
@@ -71,7 +71,8 @@ class WeighImpactSkill:
             **{f"events with {name}": n for name, n in others.most_common(_NAMED)},
         }  # fmt: skip
         summary = (
-            f"{proposal.action} of {proposal.target} would hit {len(users)} users and {len(others)} others that use it"
+            f"{proposal.action} of {proposal.target} would hit {counted(len(users), 'user')} and "
+            f"{counted(len(others), 'other')} that {'uses' if len(others) == 1 else 'use'} it"
         )
         entities = [*(Entity("user", name) for name in users), *(Entity("host", name) for name in others)]
         return await file_report(

@@ -18,6 +18,7 @@ from phalanx.core import (
     Record,
     Store,
     Table,
+    counted,
     decode,
     derive_id,
     encode,
@@ -86,7 +87,7 @@ class RehearseSkill:
         row = await store.get(REHEARSALS, mission.tenant, made)
         known = decode(row.value, Rehearsal) if row is not None else await self._rehearsed(mission, made, tools)
         await _tell(known, tools.get(AuditSink))
-        touched = f", {len(known.touches)} others with it" if known.touches else ""
+        touched = f", {counted(len(known.touches), 'other')} with it" if known.touches else ""
         way = f"in the way: {', '.join(known.in_the_way)}" if known.in_the_way else "nothing is in the way"
         return f"{known.action} of {known.target}{touched}; {way}"
 

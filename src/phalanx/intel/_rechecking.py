@@ -31,6 +31,8 @@ from phalanx.core import (
     NotFound,
     Offload,
     Trail,
+    counted,
+    how_long,
     iso_from_ns,
 )
 from phalanx.intel._limits import MAX_RECHECKED_EVENTS, MAX_RECHECKED_EVIDENCE, RHYTHM_SAMPLES
@@ -104,8 +106,8 @@ class HeedSilenceSkill:
         holes, usual_s = holes_in(times)
         longest = max(holes, key=lambda one: one.seconds, default=None)
         concerns = [
-            f"{host} was silent for {one.seconds:.0f} s from {iso_from_ns(one.begin_ns)}, and is usually heard every "
-            f"{one.usual_s:.1f} s"
+            f"{host} was silent for {how_long(one.seconds)} from {iso_from_ns(one.begin_ns)}, and is usually heard "
+            f"every {how_long(one.usual_s)}"
             for one in holes
         ]
         facts = {
@@ -117,7 +119,8 @@ class HeedSilenceSkill:
             summary = f"{host} was heard {len(times)} times around it: too seldom to have a rhythm"
         else:
             summary = (
-                f"{host} was heard {len(times)} times around it, usually every {usual_s:.1f} s; {len(holes)} holes"
+                f"{host} was heard {len(times)} times around it, usually every {how_long(usual_s)}; "
+                f"{counted(len(holes), 'hole')}"
             )
         return await file_report(mission, self.manifest, tools, summary=summary, facts=facts, concerns=concerns)
 

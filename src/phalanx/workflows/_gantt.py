@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from phalanx.core import NS_PER_MS
+from phalanx.core import NS_PER_MS, counted
 from phalanx.workflows._attempts import StepAttempt
 from phalanx.workflows._records import FALLBACK_WAY, Run, StepResult
 from phalanx.workflows._states import RunState, RunStatus
@@ -249,7 +249,7 @@ def now_told(now: CircuitNow) -> str:
 
 def window_told(window: CircuitWindow) -> str:
     """One stay at a device in words: why there, how it was kept coherent and treated, and what it cost."""
-    parts = [f"{window.circuits} circuits on {window.device}: {window.reason}"]
+    parts = [f"{counted(window.circuits, 'circuit')} on {window.device}: {window.reason}"]
     if window.booking:
         parts.append(f"priority {window.priority}, waited {window.waited_s:.3g} s of {foreseen(window)}")
     elif window.waited_s:

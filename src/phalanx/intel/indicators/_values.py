@@ -15,6 +15,13 @@ from phalanx.core import InvalidInput
 from phalanx.intel.indicators._limits import MAX_LABELS, MAX_VALUE_CHARS, MIN_PREFIX_V4, MIN_PREFIX_V6
 from phalanx.intel.indicators._model import Kind
 
+# What names of files end with and no top-level domain is called (as .com, .zip and .sh are).
+_FILE_ENDINGS = frozenset({
+    "bat", "bin", "bmp", "cfg", "cmd", "cpl", "csv", "dat", "dll", "doc", "docm", "docx", "efi", "elf", "evtx",
+    "exe", "gif", "gz", "hta", "ini", "inf", "iso", "jar", "jpeg", "jpg", "js", "json", "jse", "lnk", "log",
+    "msi", "ocx", "pdf", "pdb", "png", "ppt", "pptx", "ps1", "psm1", "rar", "reg", "scr", "sys", "tar", "tmp",
+    "txt", "vbe", "vbs", "wsf", "xls", "xlsm", "xlsx", "xml", "yml",
+})  # fmt: skip
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _HEX = re.compile(r"[0-9a-f]+")
 _HASHES = {32: Kind.MD5, 40: Kind.SHA1, 64: Kind.SHA256}
@@ -132,9 +139,13 @@ def host_form(value: str) -> str:
         except UnicodeError as error:
             raise InvalidInput("value", f"{value[:80]!r} is no name of a host") from error
     labels = text.split(".")
+    if labels[-1] in _FILE_ENDINGS:
+        raise InvalidInput("value", f"{value[:80]!r} is the name of a file; look for its hash, or for it with a rule")
     named = len(text) <= _LONGEST_HOST and all(_LABEL.fullmatch(label) for label in labels)
     if not named or len(labels) < 2 or labels[-1].isdigit():
-        raise InvalidInput("value", f"{value[:80]!r} is no name of a host with a domain")
+        raise InvalidInput(
+            "value", f"{value[:80]!r} is no name of a host with a domain; a bare name is searched for, or in a rule"
+        )
     return text
 
 

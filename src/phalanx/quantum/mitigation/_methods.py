@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from phalanx.core import InvalidInput, LimitExceeded
+from phalanx.core import InvalidInput, LimitExceeded, counted
 from phalanx.quantum.emulation import SEQUENCES
 from phalanx.quantum.mitigation._extrapolating import FITS, weights_of
 from phalanx.quantum.mitigation._folding import FOLDINGS
@@ -103,8 +103,9 @@ class Cost:
         return self.shots / self.plain_shots
 
     def told(self) -> str:
+        spent = f"{counted(self.circuits, 'circuit')} and {counted(self.shots, 'shot')}"
         return (
-            f"{self.circuits:,} circuits and {self.shots:,} shots, {self.times:.3g} times those without; "
+            f"{spent}, {self.times:.3g} times those without; "
             f"the same precision needs {self.variance:.3g} times the shots"
         )
 

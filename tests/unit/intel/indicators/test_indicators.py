@@ -2,7 +2,7 @@
 
 import pytest
 
-from phalanx.core import DEFAULT_TENANT, NS_PER_S, BatchId, EventBatch, LogSource, TenantId
+from phalanx.core import DEFAULT_TENANT, NS_PER_S, BatchId, EventBatch, InvalidInput, LogSource, TenantId
 from phalanx.intel.indicators import (
     EVERYBODY,
     VALUES,
@@ -14,6 +14,7 @@ from phalanx.intel.indicators import (
     Warninglists,
     observables,
 )
+from phalanx.intel.indicators._values import indicator_key
 from phalanx.messaging import Marking
 from phalanx.testing import InlineOffload, SimEntropy, SimWorld
 
@@ -243,3 +244,21 @@ def test_events_are_asked_about():
         assert (Kind.HOST, "evil.com") not in observables(batch_of({"color": ["evil.com"]}))
 
     run(main)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("rundll32.exe", "is the name of a file; look for its hash"),
+        ("Invoice.PDF.js", "is the name of a file"),
+        ("MSEDGEWIN10", "is no name of a host with a domain; a bare name is searched for"),
+    ],
+)
+def test_what_only_looks_like_a_domain_is_refused_with_the_reason(value, reason):
+    with pytest.raises(InvalidInput, match=reason):
+        indicator_key(Kind.DOMAIN, value)
+
+
+@pytest.mark.parametrize("value", ["evil.com", "bad.zip", "x.sh", "get.app", "a.md", "only.py"])
+def test_top_level_domains_that_files_end_with_too_are_domains(value):
+    assert indicator_key(Kind.DOMAIN, value).kind is Kind.DOMAIN
