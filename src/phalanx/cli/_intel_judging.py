@@ -4,6 +4,7 @@ import click
 
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable
+from phalanx.core import counted
 
 
 @click.group(cls=Group, short_help="Findings that are not to be made, with reasons.")
@@ -23,7 +24,7 @@ def list_suppressions(client: NodeClient, as_json: bool) -> None:
     columns: list[Column] = [
         ("id", lambda row: row["id"]), ("rule", lambda row: row["rule"] or "any"),
         ("host", lambda row: row["host"] or "any"), ("entity", lambda row: row["entity"] or "any"),
-        ("swallowed", lambda row: f"{row['findings']} ({row['hits']} hits)"), ("by", lambda row: row["by"]),
+        ("swallowed", lambda row: f"{row['findings']} ({counted(row['hits'], 'hit')})"), ("by", lambda row: row["by"]),
         ("reason", lambda row: row["reason"]),
     ]  # fmt: skip
     print_table("Suppressions", found, columns, empty="nothing is suppressed")
@@ -52,7 +53,7 @@ def add(
 def end(client: NodeClient, suppression: str) -> None:
     """Make such findings again."""
     ended = client.post(f"/v1/suppressions/{suppression}/end")
-    click.echo(printable(f"ended; it swallowed {ended['findings']} findings"))
+    click.echo(printable(f"ended; it swallowed {counted(ended['findings'], 'finding')}"))
 
 
 @click.command(short_help="Say whether a finding was right.")

@@ -43,7 +43,7 @@ def list_rules(rules_dir: Path | None, as_json: bool) -> None:
         ("log source", lambda row: row["log_source"]), ("ATT&CK", lambda row: ", ".join(row["techniques"]) or "–"),
         ("title", lambda row: row["title"]),
     ]  # fmt: skip
-    print_table(f"{len(rows)} rules", rows, columns, empty="there are no rules")
+    print_table(counted(len(rows), "rule"), rows, columns, empty="there are no rules")
     _tell_left_out([one._asdict() for one in loaded.refused])
 
 
@@ -70,8 +70,8 @@ def check(folder: Path, as_json: bool) -> None:
         })  # fmt: skip
     else:
         told = ", ".join(
-            f"{len(found)} {name}"
-            for name, found in zip(("rules", "correlations", "filters"), kinds.values(), strict=True)
+            counted(len(found), name)
+            for name, found in zip(("rule", "correlation", "filter"), kinds.values(), strict=True)
         )
         click.echo(f"compiled: {told}; {always} of them are asked about every event of their log source")
         for one in refused:
@@ -120,7 +120,8 @@ def test(rule_file: Path, log_file: Path, reader: str, line: int | None, as_json
             "explained": [{"line": at, "holds": one.holds, "reasons": list(one.lines())} for at, one in shown],
         })  # fmt: skip
     else:
-        click.echo(f"{out.events} events, {len(out.rejected)} lines rejected, {len(hits)} hits")
+        read = f"{counted(out.events, 'event')}, {counted(len(out.rejected), 'line')} rejected"
+        click.echo(f"{read}, {counted(len(hits), 'hit')}")
         for rejected in out.rejected[:_SHOWN_EVENTS]:
             click.echo(printable(f"line {rejected.row + 1} rejected: {rejected.reason}"))
         for cost in whole.costs():
@@ -200,7 +201,7 @@ def stats(client: NodeClient, by: str, limit: int, as_json: bool) -> None:
         ("hits", lambda row: f"{row['hits']:,}"), ("ms", lambda row: f"{row['spent_ns'] / 1e6:,.1f}"),
         ("title", lambda row: row["title"]),
     ]  # fmt: skip
-    print_table(f"{found['compiled']} rules in force", rows, columns, empty="there are no rules")
+    print_table(f"{counted(found['compiled'], 'rule')} in force", rows, columns, empty="there are no rules")
     if any(row["hits"] for row in rows):
         click.echo("hits are events; those of a rule on one host within an hour are one finding, suppressed ones none")
     _tell_left_out(found["refused"])
@@ -216,7 +217,7 @@ def reload(client: NodeClient, as_json: bool) -> None:
         print_json(done)
         return
     click.echo(
-        f"{done['rules']} rules in force: {len(done['added'])} added, {len(done['changed'])} changed, "
+        f"{counted(done['rules'], 'rule')} in force: {len(done['added'])} added, {len(done['changed'])} changed, "
         f"{len(done['removed'])} removed, {len(done['refused'])} left out"
     )
     _tell_left_out(done["refused"])

@@ -10,10 +10,14 @@ from phalanx.telemetry import Level, LogRecord
     ("level", "event", "fields", "line"),
     [
         (
-            Level.ERROR, "somebody touched the ssh decoy", {"alert": "urgent", "room": "deception", "peer": "127.0.0.107"},
+            Level.ERROR, "somebody touched the ssh decoy",
+            {"alert": "urgent", "room": "deception", "peer": "127.0.0.107"},
             "deception  somebody touched the ssh decoy (peer 127.0.0.107)",
         ),
-        (Level.ERROR, "a job failed", {"room": "devices", "error": "\x1b[2J"}, "devices    error: a job failed (error \\x1b[2J)"),
+        (
+            Level.ERROR, "a job failed", {"room": "devices", "error": "\x1b[2J"},
+            "devices    error: a job failed (error \\x1b[2J)",
+        ),
         (Level.WARNING, "a slow disk", {}, "node       warning: a slow disk"),
     ],
 )  # fmt: skip

@@ -40,7 +40,7 @@ def run(*words):
 def test_a_rule_is_tested_against_a_file_and_explains_itself(files):
     done = run("test", files / "rules" / "good.yml", files / "log.json")
     assert done.exit_code == 0, done.output
-    assert "3 events, 0 lines rejected, 1 hits" in done.output
+    assert "3 events, 0 lines rejected, 1 hit" in done.output
     assert "line 1" in done.output
     assert 'yes CommandLine contains " -enc "   it is "x -enc abc"' in done.output
     missed = run("test", files / "rules" / "good.yml", files / "log.json", "--line", "2")
@@ -55,7 +55,7 @@ def test_a_packed_log_is_tested_as_it_is_and_lines_are_numbered_through(files):
     log.write_bytes(gzip.compress((files / "log.json").read_bytes()))
     done = run("test", files / "rules" / "good.yml", log)
     assert done.exit_code == 0, done.output
-    assert "3 events, 0 lines rejected, 1 hits" in done.output
+    assert "3 events, 0 lines rejected, 1 hit" in done.output
     event = json.dumps({**EVENT, "CommandLine": "x -enc abc"})
     (files / "many.json").write_text("\n".join(["nonsense " + "x" * 200] * 20_000 + [event]))
     told = json.loads(run("test", files / "rules" / "good.yml", files / "many.json", "--json").output)
@@ -78,7 +78,7 @@ def test_a_folder_is_checked_and_every_file_that_cannot_be_compiled_is_told_with
     (files / "rules" / "far.yml").write_text(RULE.replace("encoded", "far").replace("|contains", "|expand"))
     done = run("check", files / "rules")
     assert done.exit_code == 1
-    assert "compiled: 1 rules, 0 correlations, 0 filters" in done.output
+    assert "compiled: 1 rule, 0 correlations, 0 filters" in done.output
     assert "invalid: bad.yml" in done.output
     assert "not supported: far.yml" in done.output
     assert "expand" in done.output
