@@ -65,7 +65,7 @@ class ContainmentPolicy:
         ]
         if against:
             return Ruling(Outcome.REFUSED, tuple(reason[:MAX_REASON_CHARS] for reason in against))
-        age, limit = how_long(max(0.0, _age_s(proposal, now_ns))), how_long(self.max_evidence_age_s)
+        age, limit = how_long(_age_s(proposal, now_ns)), how_long(self.max_evidence_age_s)
         grounds = (
             f"probable: {proposal.probability:.2f} is at least {self.min_probability:.2f}",
             f"not protected: {proposal.target.value[: MAX_REASON_CHARS // 2]} matches no protected pattern",
@@ -102,13 +102,12 @@ class ContainmentPolicy:
 
     def _old(self, proposal: ActionProposal, now_ns: int) -> list[str]:
         age_s = _age_s(proposal, now_ns)
-        if abs(age_s) <= self.max_evidence_age_s:
+        if age_s <= self.max_evidence_age_s:
             return []
         if not proposal.evidence_at_ns:
             return ["old evidence: when it happened is not known; a person must decide"]
         at, limit = iso_from_ns(proposal.evidence_at_ns)[:10], how_long(self.max_evidence_age_s)
-        off = f"{how_long(abs(age_s))} {'old' if age_s > 0 else 'ahead of now'}"
-        return [f"old evidence: the latest is of {at}, {off}, more than {limit}; a person must decide"]
+        return [f"old evidence: the latest is of {at}, {how_long(age_s)} old, more than {limit}; a person must decide"]
 
     def _too_many(self, proposal: ActionProposal, hosts_this_hour: int) -> list[str]:
         if hosts_this_hour + proposal.blast_radius <= self.max_hosts:
@@ -117,7 +116,8 @@ class ContainmentPolicy:
 
 
 def _age_s(proposal: ActionProposal, now_ns: int) -> float:
-    return (now_ns - proposal.evidence_at_ns) / NS_PER_S
+    """What says that it is yet to happen is as of now: one line with a wrong date keeps nothing from being decided."""
+    return max(0, now_ns - proposal.evidence_at_ns) / NS_PER_S
 
 
 def grounds(reasons: Sequence[str]) -> tuple[str, ...]:

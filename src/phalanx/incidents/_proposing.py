@@ -86,7 +86,13 @@ def audit_entry(record: Record, *, actor: str, action: str, subject: str, case: 
 
 def digest(record: Record) -> str:
     """SHA-256 of the record's stored bytes."""
-    return hashlib.sha256(encode(record)).hexdigest()
+    data = encode(record)
+    if isinstance(record, ActionProposal) and not record.evidence_at_ns:
+        # Those of before evidence was dated had no such field, and their decisions are bound to what they were.
+        fields = msgspec.msgpack.decode(data)
+        del fields["evidence_at_ns"]
+        data = msgspec.msgpack.encode(fields)
+    return hashlib.sha256(data).hexdigest()
 
 
 def hour_of(at_ns: int) -> str:

@@ -141,8 +141,8 @@ QUIET_FACTOR = 3.0
 QUIET_DEVIATIONS = 8.0
 QUIET_FLOOR_S = 30.0
 QUIET_EVERY_S = 5.0
-# What happened so shortly before it came was sent as it happened; clocks may be as far apart.
-LIVE_WITHIN_S = 900.0
+# What happened so shortly before it came was sent as it happened; a lag that stays the same may change by as much.
+LIVE_WITHIN_S = 1_800.0
 # Batches that a sentinel learns from when it begins.
 QUIET_HISTORY_BATCHES = 500
 

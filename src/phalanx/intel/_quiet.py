@@ -3,7 +3,6 @@
 from phalanx.agents import Capability, DutyManifest, Role, Watch
 from phalanx.core import (
     MAX_PAGE_ROWS,
-    NS_PER_S,
     PROBE_TENANT,
     AlertLevel,
     AlertSink,
@@ -15,9 +14,9 @@ from phalanx.core import (
     derive_id,
     how_long,
 )
-from phalanx.intel._limits import LIVE_WITHIN_S, QUIET_EVERY_S, QUIET_HISTORY_BATCHES
+from phalanx.intel._limits import QUIET_EVERY_S, QUIET_HISTORY_BATCHES
 from phalanx.intel._model import BATCHES, BatchEntry
-from phalanx.intel._rhythm import Rhythms, Silence
+from phalanx.intel._rhythm import Lags, Rhythms, Silence
 from phalanx.intel.reading import PRODUCT
 
 KIND = "silence"
@@ -59,7 +58,7 @@ class _Heard:
     """What was heard of one tenant's sources, and up to which batch."""
 
     def __init__(self) -> None:
-        self.rhythms = Rhythms()
+        self.rhythms, self._lags = Rhythms(), Lags()
         self._after = ""
 
     async def listen(self, store: Store, tenant: TenantId) -> None:
@@ -74,12 +73,8 @@ class _Heard:
         self._after = max(self._after, batch.id)
         for source in batch.sources:
             if source.partition("/")[0] != PRODUCT:
-                self.rhythms.heard(source, batch.at_ns, live=_live(batch))
-
-
-def _live(batch: BatchEntry) -> bool:
-    """Whether its events had just happened when they came. Recorded files that somebody uploads have not."""
-    return abs(batch.at_ns - batch.latest_ns) <= LIVE_WITHIN_S * NS_PER_S
+                live = self._lags.are_live(source, batch.at_ns, batch.latest_ns)
+                self.rhythms.heard(source, batch.at_ns, live=live)
 
 
 async def _begun(store: Store, tenant: TenantId, now_ns: int) -> _Heard:

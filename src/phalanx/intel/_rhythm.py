@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from phalanx.core import NS_PER_S
 from phalanx.intel._limits import (
+    LIVE_WITHIN_S,
     MAX_RHYTHMS,
     QUIET_DEVIATIONS,
     QUIET_FACTOR,
@@ -58,6 +59,32 @@ class Rhythm:
 
     def silent_s(self, now_ns: int) -> float:
         return max(0.0, (now_ns - self.last_ns) / NS_PER_S)
+
+
+class Lags:
+    """Which deliveries come live, by how far the newest event of each lay behind the moment in which it came.
+
+    What came soon after it happened is live. So is a source whose lag has stayed the same for ``RHYTHM_SPAN_S``,
+    whatever it is: its clock is wrong, or its shipper waits. Files that somebody uploads are neither: their events go
+    by faster than time does.
+    """
+
+    def __init__(self) -> None:
+        self._since: OrderedDict[str, tuple[int, int]] = OrderedDict()
+
+    def are_live(self, source: str, at_ns: int, latest_ns: int) -> bool:
+        """``latest_ns`` is when the newest event of a delivery at ``at_ns`` says that it happened."""
+        # Nothing comes before it happens: what says so has a wrong clock, and no delivery is judged by it.
+        lag_ns, near_ns = max(0, at_ns - latest_ns), LIVE_WITHIN_S * NS_PER_S
+        if lag_ns <= near_ns:
+            return True
+        since = self._since.get(source)
+        if since is None or abs(lag_ns - since[1]) > near_ns:
+            since = self._since[source] = (at_ns, lag_ns)
+            if len(self._since) > MAX_RHYTHMS:
+                self._since.popitem(last=False)
+        self._since.move_to_end(source)
+        return at_ns - since[0] >= RHYTHM_SPAN_S * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class CalendarName:
             if row is None or row.value != self._life:
                 # Written first: so the other one is told as well.
                 await self._store.commit([Put(_NAMES, DEFAULT_TENANT, self._name, self._life)])
-                before, self._written = self._written, True
+                before, self._written = self._written and row is not None, True
                 if before:
                     self._doubted_until_ns = now_ns + DOUBT_NAME_S * NS_PER_S
                     raise self._taken()

@@ -3,13 +3,16 @@
 After a change that is meant, run with ``PHALANX_TEST_UPDATE_GOLDEN=1`` and look at the difference.
 """
 
+import hashlib
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from phalanx.core import Entity, TenantId, TraceId, decode, decode_json, encode, encode_json
 from phalanx.incidents import ActionProposal
+from phalanx.incidents._proposing import digest
 
 FILES = Path(__file__).parent / "files"
 PROPOSAL = ActionProposal(
@@ -34,3 +37,14 @@ def test_a_proposal_is_written_and_read_as_it_always_was(form, write, read):
         file.write_bytes(write(PROPOSAL))
     assert write(PROPOSAL) == file.read_bytes()
     assert read(file.read_bytes(), ActionProposal) == PROPOSAL
+
+
+def test_decisions_of_before_evidence_was_dated_are_still_bound_to_their_proposals():
+    # What a version without the field wrote of the same proposal, and what a decision of then says of it.
+    fields = msgspec.msgpack.decode(encode(PROPOSAL))
+    del fields["evidence_at_ns"]
+    stored = msgspec.msgpack.encode(fields)
+    assert hashlib.sha256(stored).hexdigest().startswith("cdeb789111906118")
+    assert digest(decode(stored, ActionProposal)) == hashlib.sha256(stored).hexdigest()
+    dated = msgspec.structs.replace(PROPOSAL, evidence_at_ns=1)
+    assert digest(dated) == hashlib.sha256(encode(dated)).hexdigest() != digest(PROPOSAL)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from phalanx.core import NS_PER_S
 from phalanx.intel._limits import MAX_RHYTHMS, QUIET_FLOOR_S, RHYTHM_SAMPLES, RHYTHM_SPAN_S
-from phalanx.intel._rhythm import Rhythms
+from phalanx.intel._rhythm import Lags, Rhythms
 
 
 def heard(rhythms, source, gaps_s, start_s=1000.0):
@@ -81,3 +81,37 @@ def test_a_gap_as_long_as_any_before_is_never_a_silence(gaps):
     last_s = heard(rhythms, "s", steady)
     assert rhythms.quiet(int((last_s + max(steady)) * NS_PER_S)) == []
     assert len(rhythms.quiet(int((last_s + 20 * max(*steady, QUIET_FLOOR_S)) * NS_PER_S))) == 1
+
+
+DAY_S = 86_400
+
+
+@pytest.mark.parametrize(
+    ("lag_of", "becomes_live"),
+    [
+        (lambda at_s: 5, True),
+        (lambda at_s: 3_600, True),
+        (lambda at_s: 7_200 + at_s % 1_200, True),
+        (lambda at_s: -2 * DAY_S, True),
+        (lambda at_s: 7 * 365 * DAY_S - 400 * at_s, False),
+        (lambda at_s: 30 * DAY_S - 600 * at_s, False),
+    ],
+    ids=["on time", "a zone off", "a shipper that waits", "dated ahead", "an upload of years", "an upload of a month"],
+)
+def test_what_comes_live_is_told_by_its_lag(lag_of, becomes_live):
+    lags = Lags()
+    seen = [
+        lags.are_live("one", (DAY_S + at_s) * NS_PER_S, (DAY_S + at_s - lag_of(at_s)) * NS_PER_S)
+        for at_s in range(0, 3_000, 5)
+    ]
+    assert any(seen) is becomes_live
+    assert seen[-1] is becomes_live
+
+
+def test_of_too_many_lags_the_one_seen_longest_ago_is_forgotten():
+    lags = Lags()
+    for number in range(MAX_RHYTHMS + 1):
+        assert not lags.are_live(str(number), 0, -DAY_S * NS_PER_S)
+    later_ns = int(RHYTHM_SPAN_S) * NS_PER_S
+    assert lags.are_live("1", later_ns, later_ns - DAY_S * NS_PER_S)
+    assert not lags.are_live("0", later_ns, later_ns - DAY_S * NS_PER_S), "it begins anew"

@@ -5,7 +5,8 @@ import contextlib
 
 import pytest
 
-from phalanx.core import InvalidInput
+from phalanx.core import DEFAULT_TENANT, Delete, InvalidInput
+from phalanx.node import _calendar_name
 from phalanx.node._calendar_name import CalendarName
 from phalanx.node._limits import DOUBT_NAME_S
 from phalanx.node._services import Services
@@ -70,5 +71,15 @@ def test_the_next_life_of_a_node_takes_its_name():
     async def main(world, store):
         assert (await looked(world, CalendarName(store, world.clock, "lab", "life 1"), 20.0))[1] == ""
         assert (await looked(world, CalendarName(store, world.clock, "lab", "life 2"), 60.0))[1] == ""
+
+    run_with_store(main)
+
+
+def test_a_row_that_is_gone_is_written_again_and_nobody_is_accused():
+    async def main(world, store):
+        name = CalendarName(store, world.clock, "lab", "first")
+        assert (await looked(world, name, 10.0))[1] == ""
+        await store.commit([Delete(_calendar_name._NAMES, DEFAULT_TENANT, "lab")])
+        assert (await looked(world, name, 20.0))[1] == ""
 
     run_with_store(main)
