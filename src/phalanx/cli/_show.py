@@ -1,13 +1,15 @@
 """Looking at what a running node knows: one short command per kind of record."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
 import click
 
-from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._client import NodeClient, Refused, client_options
 from phalanx.cli._output import Column, json_option, print_json, print_table, time_of
+from phalanx.core import NotFound
 
 limit_option = click.option(
     "--limit", default=50, show_default=True, type=click.IntRange(1), help="Show at most this many."
@@ -105,9 +107,27 @@ def assessments(client: NodeClient, limit: int, as_json: bool) -> None:
 @json_option
 def decisions(client: NodeClient, limit: int, as_json: bool) -> None:
     """Which actions were approved or refused, by what policy and why."""
+
+    @cache
+    def proposal(about: str) -> Mapping[str, Any]:
+        """What was decided about; empty where that is no action."""
+        try:
+            found: Mapping[str, Any] = client.get(f"/v1/proposals/{quote(about, safe='')}")
+        except Refused as refused:
+            if refused.code != NotFound.code:
+                raise
+            return {}
+        return found
+
+    def target(row: Mapping[str, Any]) -> str:
+        of = proposal(row["about"]).get("target")
+        return f"{of['type']}:{of['value']}" if of else "–"
+
     columns: list[Column] = [
         ("when", time_of("at_ns")),
         ("outcome", _text("outcome")),
+        ("action", lambda row: proposal(row["about"]).get("action", "–")),
+        ("target", target),
         ("authority", _text("authority")),
         ("reasons", lambda row: "; ".join(row["reasons"])),
         ("trace", _text("trace")),

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from phalanx.allocation import Explanation, JobNow
 from phalanx.allocation.money import BudgetView
-from phalanx.core import TenantId
+from phalanx.core import NotFound, TenantId
 from phalanx.dashboard._limits import (
     MAX_CONSIDERED_SHOWN,
     MAX_DEVICES_SHOWN,
@@ -21,11 +21,14 @@ from phalanx.dashboard._limits import (
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._sections import DEVICES
 from phalanx.devices import (
+    MICROS,
     DeviceFailure,
     DeviceView,
     HistoryNumber,
+    Modality,
     WorkerView,
     device_view,
+    has_map,
     history_line,
     history_svg,
     topology_svg,
@@ -37,20 +40,41 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownJob:
+    """A job, and what was charged for it by unit; empty where nothing is."""
+
+    job: JobNow
+    charged: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DevicesPage:
-    """What the page shows. ``chosen`` is the device whose pictures are there, empty when none is."""
+    """What the page shows. ``chosen`` is the device whose figures and pictures are there.
+
+    ``map`` is empty where all qubits couple, or none.
+    """
 
     devices: tuple[DeviceView, ...]
     more: int
-    chosen: str
+    chosen: DeviceView | None
     map: Markup
     history: Markup
     failures: tuple[DeviceFailure, ...]
-    jobs: tuple[JobNow, ...]
+    jobs: tuple[ShownJob, ...]
     workers: tuple[WorkerView, ...]
     policy: str
     placed: tuple[Explanation, ...]
     budgets: tuple[BudgetView, ...]
+
+    @staticmethod
+    def errors(one: DeviceView) -> tuple[tuple[str, float | None], ...]:
+        """Its errors by name; none where what it has are no gates, so that nought would be said of nothing."""
+        gates = one.kind not in (Modality.ANNEALER, Modality.PHOTONIC)
+        return (
+            ("Two-qubit error", one.two_qubit_error if gates else None),
+            ("One-qubit error", one.one_qubit_error if gates else None),
+            ("Readout error", one.readout_error if gates or one.readout_error else None),
+        )
 
 
 def devices_page(node: "Node", renderer: Renderer) -> Callable[[Request, Principal], Awaitable[Response]]:
@@ -70,17 +94,29 @@ def _shortened(one: Explanation) -> Explanation:
     return msgspec.structs.replace(one, devices=(*fits, *refused))
 
 
+async def _charged(node: "Node", tenant: TenantId, job: str) -> tuple[str, ...]:
+    """What was paid for a job, as ``20,000 shots``; what is only held is not."""
+    try:
+        charge = await node.budgets.charge(tenant, job)
+    except NotFound:
+        return ()
+    return tuple(f"{micros / MICROS:,.6g} {unit}" for unit, micros in sorted(charge.spent.items()) if micros)
+
+
 async def devices_shown(node: "Node", tenant: TenantId, chosen: str) -> DevicesPage:
     """Raises ``NotFound`` when there is no device ``chosen``."""
     now_ns = node.clock.wall_ns()
     devices = sorted(node.fleet.devices(), key=lambda one: (one.origin.value != "hardware", one.provider, one.name))
-    drawn, line, failed = Markup(), Markup(), list[DeviceFailure]()
+    drawn, line, failed, about = Markup(), Markup(), list[DeviceFailure](), None
     if chosen:
         device = node.fleet.backend(chosen).device
         seen = await node.device_history.calibrations(device)
+        about = device_view(device, now_ns, kept_away=node.placements.kept_away(chosen))
         # What these functions draw is made of numbers and escaped names.
-        drawn = Markup(await node.offload.run(topology_svg, device))  # noqa: S704
-        line = Markup(history_svg(*history_line(chosen, seen, HistoryNumber.TWO_QUBIT_ERROR, None)))  # noqa: S704
+        if has_map(device):
+            drawn = Markup(await node.offload.run(topology_svg, device))  # noqa: S704
+        if DevicesPage.errors(about)[0][1] is not None:
+            line = Markup(history_svg(*history_line(chosen, seen, HistoryNumber.TWO_QUBIT_ERROR, None)))  # noqa: S704
         failed = await node.jobs.failures.of(tenant, chosen)
     return DevicesPage(
         devices=tuple(
@@ -88,14 +124,16 @@ async def devices_shown(node: "Node", tenant: TenantId, chosen: str) -> DevicesP
             for one in devices[:MAX_DEVICES_SHOWN]
         ),
         more=max(0, len(devices) - MAX_DEVICES_SHOWN),
-        chosen=chosen,
+        chosen=about,
         map=drawn,
         history=line,
         failures=tuple(failed[: -MAX_JOBS_SHOWN - 1 : -1]),
         workers=tuple(await node.workers.newest()),
         jobs=tuple(
-            node.placements.now(one, node.jobs, seen_by=tenant)
-            for one in await node.jobs.newest(tenant, limit=MAX_JOBS_SHOWN)
+            [
+                ShownJob(node.placements.now(one, node.jobs, seen_by=tenant), await _charged(node, tenant, one.id))
+                for one in await node.jobs.newest(tenant, limit=MAX_JOBS_SHOWN)
+            ]
         ),
         policy=node.placements.policy,
         placed=tuple(_shortened(one) for one in node.placements.recent(tenant)[:MAX_PLACEMENTS_SHOWN]),

@@ -52,6 +52,8 @@ MAX_SEARCH_ROWS = 50
 # Hunts that were done: those of what happened last.
 MAX_SEARCH_HUNTS = 20
 MAX_SEARCH_BARS = 48
+# Fields of an event that are shown before the others are folded.
+MAX_FIRST_FIELDS = 8
 
 # Devices and jobs on the page of devices; the rest is found through the API.
 MAX_DEVICES_SHOWN = 200
@@ -66,5 +68,7 @@ MAX_PLACEMENTS_SHOWN = 8
 MAX_CONSIDERED_SHOWN = 5
 # Runs on the page of workflows, and changes of a verdict that are told of one.
 MAX_RUNS_SHOWN = 50
+# Missions of one case that are looked through for the agent whose run it is.
+MAX_CASE_MISSIONS = 200
 MAX_TURNS_SHOWN = 4
 MAX_FORESIGHTS_SHOWN = 20

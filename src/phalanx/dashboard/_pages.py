@@ -27,7 +27,7 @@ from phalanx.dashboard._limits import (
 )
 from phalanx.dashboard._messages_page import messages_view
 from phalanx.dashboard._quarantine_page import quarantine_page
-from phalanx.dashboard._render import Renderer
+from phalanx.dashboard._render import Renderer, since
 from phalanx.dashboard._roles_page import roles_page
 from phalanx.dashboard._rules_page import rules_page
 from phalanx.dashboard._search_page import search_page
@@ -64,16 +64,16 @@ if TYPE_CHECKING:
 
 _Page = Callable[[Request, Principal], Awaitable[Response]]
 
-# Name in the pulse, label, unit.
+# Name in the pulse, label, unit, and whether it counts from the node's start on: the rest is as it stands.
 _COUNTERS = (
-    ("events", "Events accepted", ""),
-    ("events_per_second", "Events per second", ""),
-    ("findings", "Findings", ""),
-    ("detect_p99_ms", "Detection, p99", "ms"),
-    ("missions_waiting", "Missions waiting", ""),
-    ("agents_busy", "Agents busy", ""),
-    ("decisions", "Actions decided", ""),
-    ("ledger_entries", "Ledger entries", ""),
+    ("events", "Events accepted", "", True),
+    ("events_per_second", "Events per second", "", False),
+    ("findings", "Findings", "", True),
+    ("detect_p99_ms", "Detection, p99", "ms", True),
+    ("missions_waiting", "Missions waiting", "", False),
+    ("agents_busy", "Agents busy", "", False),
+    ("decisions", "Actions decided", "", True),
+    ("ledger_entries", "Ledger entries", "", False),
 )
 
 
@@ -82,6 +82,8 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
     renderer = Renderer(node.settings.node.name)
     doorman = Doorman(node.tokens, renderer)
     charts, ways = ChartLibrary(node.offload), Ways(node.store)
+    # Pages are made when the node starts, as the counters are.
+    begun_ns = node.clock.wall_ns()
 
     async def live(_: Request, principal: Principal) -> Response:
         return renderer.page(
@@ -92,6 +94,8 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
             read_only=node.read_only,
             problems=[f"{name}: {health.detail}" for name, health in node.health().items() if not health.ok],
             counters=_COUNTERS,
+            begun_ns=begun_ns,
+            begun=since(begun_ns, node.clock.wall_ns()),
             history=await _chart_history(node, principal.tenant),
             chart_library=charts.name,
             style_guards=await charts.style_guards(),

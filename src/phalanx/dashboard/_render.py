@@ -34,8 +34,16 @@ def _stamp(at_ns: int) -> str:
     return f"{text[:10]} {text[11:23]} UTC"
 
 
+def since(at_ns: int, now_ns: int) -> str:
+    """``10:49 UTC`` of today, ``2026-01-02 10:49 UTC`` of another day."""
+    at, now = iso_from_ns(at_ns), iso_from_ns(now_ns)
+    return f"{at[11:16]} UTC" if at[:10] == now[:10] else f"{at[:10]} {at[11:16]} UTC"
+
+
 def duration(ns: int) -> str:
     """A length of time at the precision a person reads: ``840 µs``, ``38 ms``, ``2.41 s``, ``3 min 20 s``."""
+    if not ns:
+        return "0 s"
     if abs(ns) < NS_PER_MS:
         return f"{ns / 1_000:.0f} µs"
     if abs(ns) < NS_PER_S:

@@ -9,8 +9,9 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from phalanx.core import TenantId
-from phalanx.dashboard._limits import MAX_RUNS_SHOWN, MAX_TURNS_SHOWN
+from phalanx.agents import MISSIONS, Mission
+from phalanx.core import TenantId, decode, derive_id, id_time_ns
+from phalanx.dashboard._limits import MAX_CASE_MISSIONS, MAX_RUNS_SHOWN, MAX_TURNS_SHOWN
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._sections import WORKFLOWS
 from phalanx.trust import Principal
@@ -34,10 +35,19 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownRun:
+    """Where a run stands, the case it is about, and who began it; empty where there is none or nobody is known."""
+
+    state: RunState
+    case: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkflowsPage:
     """What the page shows. ``chart`` is there when a run is chosen; ``going_on`` has the page ask again by itself."""
 
-    runs: tuple[RunState, ...]
+    runs: tuple[ShownRun, ...]
     templates: tuple[Template, ...]
     chosen: RunState | None
     chart: Gantt | None
@@ -74,7 +84,7 @@ async def workflows_shown(node: "Node", tenant: TenantId, chosen: str) -> Workfl
         steps = await node.engine.runs.steps(tenant, chosen)
     return WorkflowsPage(
         # The store has them in order of what led to them.
-        runs=tuple(sorted((held.state for held in newest), key=lambda run: run.at_ns, reverse=True)),
+        runs=await _runs(node, sorted((held.state for held in newest), key=lambda run: run.at_ns, reverse=True)),
         templates=tuple(node.engine.templates),
         chosen=state,
         chart=chart,
@@ -84,6 +94,21 @@ async def workflows_shown(node: "Node", tenant: TenantId, chosen: str) -> Workfl
         going_on=state is not None and state.status in _GOING_ON,
         workers=tuple(node.workflow_workers.shown()),
     )
+
+
+async def _runs(node: "Node", states: Sequence[RunState]) -> tuple[ShownRun, ...]:
+    """With the case that each was begun with, and the agent whose mission it is where nobody else is named."""
+    agents: dict[str, dict[str, str]] = {}
+    shown = []
+    for state in states:
+        run = await node.engine.runs.get(state.tenant, state.id)
+        case = str(run.inputs.get("case", "")) if run is not None else ""
+        if case and case not in agents:
+            rows = await node.store.find(MISSIONS, state.tenant, "case", case, limit=MAX_CASE_MISSIONS, reverse=True)
+            missions = [decode(row.value, Mission) for row in rows]
+            agents[case] = {derive_id(id_time_ns(one.id), "run", state.template, one.id): one.agent for one in missions}
+        shown.append(ShownRun(state, case, state.by or agents.get(case, {}).get(state.id, "")))
+    return tuple(shown)
 
 
 def _compared(steps: Sequence[StepResult]) -> Iterator[Beside]:

@@ -76,7 +76,7 @@ from phalanx.devices._model import (
 from phalanx.devices._noise import noise_of
 from phalanx.devices._photonic import PhotonicLimits
 from phalanx.devices._photons import EmulatedPhotons, Photons
-from phalanx.devices._plots import history_svg, topology_svg
+from phalanx.devices._plots import has_map, history_svg, topology_svg
 from phalanx.devices._prices import (
     FREE,
     MICROS,
@@ -269,6 +269,7 @@ __all__ = [
     "energies",
     "fit",
     "history_line",
+    "has_map",
     "history_svg",
     "history_view",
     "ideal_calibration",

@@ -48,6 +48,9 @@ QUEUE_GROWN_S = 60.0
 QUEUE_GROWN_JOBS = 10
 # Couplers on one map; a larger device shows its qubits alone.
 MAX_DRAWN_COUPLERS = 2_000
+# Qubits whose places on a map are moved apart, and how often: each time costs the square of them.
+MAX_RELAXED_QUBITS = 600
+RELAXING_ROUNDS = 60
 
 # Attempts at one write of a job while other nodes write what its tenant has left.
 MAX_PURSE_CONFLICTS = 64

@@ -6,13 +6,18 @@ from html import escape
 
 import numpy as np
 
-from phalanx.devices._limits import MAX_DRAWN_COUPLERS
+from phalanx.devices._limits import MAX_DRAWN_COUPLERS, MAX_RELAXED_QUBITS, RELAXING_ROUNDS
 from phalanx.devices._model import DeviceModel
 
 _SIDE, _MARGIN = 640.0, 28.0
 _BY_THE_MINUTE_NS = 2 * 86_400 * 10**9
 # From good to bad; told apart in grey as well, and by people who do not see red and green.
 _SHADES = ((253, 231, 37), (94, 201, 98), (33, 145, 140), (59, 82, 139), (68, 1, 84))
+
+
+def has_map(device: DeviceModel) -> bool:
+    """Whether some qubits couple and others do not, few enough to be drawn: only then does a map say anything."""
+    return not device.all_to_all and 0 < len(device.calibration.pair) <= MAX_DRAWN_COUPLERS
 
 
 def topology_svg(device: DeviceModel) -> str:
@@ -99,10 +104,37 @@ def _places(n_qubits: int, pair: np.ndarray, *, all_to_all: bool) -> list[tuple[
         degree = np.maximum(graph.sum(axis=1), 1.0)
         laplacian = (np.diag(graph.sum(axis=1)) - graph) / np.sqrt(np.outer(degree, degree))
         _, waves = np.linalg.eigh(laplacian)
-        flat = waves[:, 1:3] / np.sqrt(degree)[:, None]
+        flat = _relaxed(waves[:, 1:3] / np.sqrt(degree)[:, None], graph)
     low, span = flat.min(axis=0), np.ptp(flat, axis=0)
     scaled = _MARGIN + (flat - low) / np.where(span > 0, span, 1.0) * (_SIDE - 2 * _MARGIN)
     return [(float(x), float(y)) for x, y in scaled]
+
+
+def _relaxed(flat: np.ndarray, graph: np.ndarray) -> np.ndarray:
+    """Moved until places are as far apart as their qubits are steps apart: at the rim waves put them on each other.
+
+    Stress majorisation (Gansner, Koren, North 2004) from where the waves put them.
+    """
+    n = len(graph)
+    if n > MAX_RELAXED_QUBITS:
+        return flat
+    steps = np.where(graph > 0, 1.0, np.inf)
+    np.fill_diagonal(steps, 0.0)
+    for middle in range(n):
+        np.minimum(steps, steps[:, middle, None] + steps[None, middle, :], out=steps)
+    # Parts that nothing connects stand beside each other.
+    steps[np.isinf(steps)] = steps[np.isfinite(steps)].max() + 1.0
+    weights = 1.0 / np.where(steps > 0, steps, 1.0) ** 2
+    np.fill_diagonal(weights, 0.0)
+    inverse = np.linalg.pinv(np.diag(weights.sum(axis=1)) - weights)
+    flat = flat * (steps.max() / max(float(np.ptp(flat)), 1e-12))
+    for _ in range(RELAXING_ROUNDS):
+        apart = np.linalg.norm(flat[:, None] - flat[None], axis=2)
+        pull = -weights * steps / np.maximum(apart, 1e-9)
+        np.fill_diagonal(pull, 0.0)
+        np.fill_diagonal(pull, -pull.sum(axis=1))
+        flat = inverse @ (pull @ flat)
+    return flat
 
 
 def _shades(values: np.ndarray, faulty: np.ndarray) -> list[str]:

@@ -29,7 +29,13 @@ def test_devices_their_map_and_jobs_are_shown(on_pages):
         circuit = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
         await visit.node.jobs.submit(DEFAULT_TENANT, circuit, shots=25)
         page = (await visit.http.get("/devices?device=local.statevector")).text
-        assert "<circle" in page
+        assert "<title>qubit 0" not in page, "all couple: there is nothing to draw"
+        page = (await visit.http.get("/devices?device=ibm.fake_fez")).text
+        assert page.count("<title>qubit ") == 156
+        assert page.index("Two-qubit error, median") < page.index("<title>qubit 0"), "numbers first"
+        assert "Legend" in page
+        assert "25 shots" in page, "what was charged"
+        assert "/v1/jobs/" in page
         assert "local.statevector is best by the fidelity that is expected under its noise" in page
         assert "by expected_fidelity, newest first" in page
         assert "less disturbed" in page, "what was ruled out is there with its reason"

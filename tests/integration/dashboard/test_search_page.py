@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from phalanx.core import Put, derive_id, encode
+from phalanx.dashboard._search_page import told_first, without_range
 from phalanx.intel import HUNTS, ExpandWanted, HypothesisWanted
 
 LINE = b"<38>1 2026-01-01T00:00:00Z web-01 sshd 1 - - Failed password for root from 203.0.113.9 port %d ssh2"
@@ -25,9 +26,34 @@ def test_a_question_is_answered_and_a_wrong_one_is_pointed_at(on_pages):
         wrong = (await visit.http.get("/search", params={"query": 'user:"root'})).text
         assert "column 6" in wrong
         counted = (await visit.http.get("/search", params={"query": "| count by user"})).text
-        assert "Counted" in counted
+        assert counted.index("Counted") < counted.index("Over time"), "the answer first"
+        lately = (await visit.http.get("/search", params={"query": "user:root AND last:1h"})).text
+        assert "40 more events outside of the time" in lately
+        assert "query=user%3Aroot&#34;" in lately or 'query=user%3Aroot"' in lately
 
     on_pages(work)
+
+
+def test_the_range_is_taken_out_of_a_question():
+    assert without_range("last:24h") == "*"
+    assert without_range("host:a AND last:24h | count by host") == "host:a  | count by host"
+    assert without_range("last:7d AND host:a") == "host:a"
+    assert without_range("host:last") == ""
+
+
+def test_the_fields_that_tell_most_come_first():
+    fields = {
+        "EventID": 1,
+        "Guid": "x",
+        "CommandLine": "c",
+        "Image": "i",
+        "User": "u",
+        "Hostname": "h",
+        "SourceIp": "s",
+    }
+    first, rest = told_first(fields)
+    assert [name for name, _ in first] == ["Hostname", "User", "Image", "CommandLine", "SourceIp", "EventID"]
+    assert [name for name, _ in rest] == ["Guid"]
 
 
 @pytest.mark.requirement("AGT-1")

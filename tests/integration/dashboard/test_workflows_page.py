@@ -40,3 +40,14 @@ def test_runs_the_chart_of_one_and_its_assessment_are_shown(on_pages):
         assert 0 < page.index(later) < page.index(run), "newest first"
 
     on_pages(work)
+
+
+def test_a_run_of_agents_names_its_case_and_the_agent(on_pages):
+    async def work(visit):
+        await visit.sign_in()
+        trace = await visit.accept()
+        page = (await visit.http.get("/workflows")).text
+        assert f'<a href="/trace/{trace}">fs-01.corp.example@2026-03-02</a>' in page
+        assert "analyst-" in page, "the agent whose mission it was"
+
+    on_pages(work)

@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from phalanx.cli._client import NodeClient
+from phalanx.cli._client import NodeClient, Refused
 from phalanx.cli._main import root
 
 
@@ -27,3 +27,21 @@ def test_whoever_judges_a_finding_is_told_which_it_was(monkeypatch):
     monkeypatch.setattr(NodeClient, "get", lambda _, path, **__: found[path])
     done = CliRunner().invoke(root, ["intel", "judge", "f1", "false"], catch_exceptions=False)
     assert done.output == "Remote Desktop, unusual: false\n"
+
+
+def test_a_decision_names_its_action_and_target_and_one_about_something_else_does_not(monkeypatch):
+    decided = {"at_ns": 0, "outcome": "approved", "authority": "containment-v1", "reasons": ["sure"], "trace": "t"}
+    proposal = {"action": "isolate-host", "target": {"type": "host", "value": "ws-07"}}
+
+    def answered(_, path, **__):
+        if path == "/v1/decisions":
+            return {"items": [decided | {"about": "p1"}, decided | {"about": "f1"}], "next": ""}
+        if path != "/v1/proposals/p1":
+            raise Refused("there is none", hint="", code="not-found")
+        return proposal
+
+    monkeypatch.setattr(NodeClient, "get", answered)
+    done = CliRunner().invoke(root, ["decisions"], catch_exceptions=False, env={"COLUMNS": "200"})
+    assert "isolate-host" in done.output
+    assert "host:ws-07" in done.output
+    assert done.output.count("approved") == 2
