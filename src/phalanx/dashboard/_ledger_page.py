@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
-from phalanx.core import DEFAULT_TENANT, PROBE_TENANT, InvalidInput, TenantId
-from phalanx.dashboard._limits import LEDGER_PAGE_ENTRIES
+from phalanx.core import DEFAULT_TENANT, PROBE_TENANT, AuditEntry, InvalidInput, TenantId
+from phalanx.dashboard._limits import LEDGER_PAGE_ENTRIES, LEDGER_SCAN_ENTRIES
 from phalanx.dashboard._seals import Seal, Seals
 from phalanx.ledger import Checkpoint, LedgerEntry, StoredAnchor
 from phalanx.ledger.witness import FoundSplitView, WitnessStatus
@@ -22,10 +23,28 @@ class SealedEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerAsked:
+    """Which entries are asked for: whose case, action and actor begin so. Empty: any."""
+
+    case: str = ""
+    action: str = ""
+    actor: str = ""
+    probes: bool = False
+
+    def meant(self, entry: AuditEntry) -> bool:
+        return (
+            entry.case.startswith(self.case)
+            and entry.action.startswith(self.action)
+            and entry.actor.startswith(self.actor)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerView:
     """What the page shows. ``before`` leads to older entries; None when there are none.
 
     To its own tenant a node also shows what it does for itself, without bodies: those may name hosts of any tenant.
+    ``hidden`` counts those where they were not asked for.
     """
 
     size: int
@@ -38,17 +57,38 @@ class LedgerView:
     entries: tuple[SealedEntry, ...]
     before: int | None
     with_probes: bool
+    hidden: int
+    asked: "LedgerAsked"
+
+    def query(self, **changed: str | int) -> str:
+        """The address of this page with something else asked for."""
+        named = {"before": "", "probes": "1" if self.asked.probes else "", "case": self.asked.case,
+                 "action": self.asked.action, "actor": self.asked.actor} | changed  # fmt: skip
+        return urlencode({name: value for name, value in named.items() if value != ""})
 
 
-async def ledger_view(node: "Node", tenant: TenantId, before: str) -> LedgerView:
+async def ledger_view(node: "Node", tenant: TenantId, before: str, asked: LedgerAsked) -> LedgerView:
     """The page that ends before the index ``before``, or the newest when it is empty."""
     ledger = node.ledger
-    end = _index(before, ledger.size)
-    start = max(0, end - LEDGER_PAGE_ENTRIES)
+    may_probes = tenant == DEFAULT_TENANT
+    found: list[LedgerEntry] = []
+    hidden, start = 0, _index(before, ledger.size)
+    least = max(0, start - LEDGER_SCAN_ENTRIES)
+    while start > least and len(found) < LEDGER_PAGE_ENTRIES:
+        first = max(least, start - LEDGER_PAGE_ENTRIES)
+        for one in reversed(await ledger.entries(first - 1, start - first)):
+            if len(found) == LEDGER_PAGE_ENTRIES:
+                break
+            start = one.index
+            probe = may_probes and one.entry.tenant == PROBE_TENANT
+            if not asked.meant(one.entry) or not (probe or one.entry.tenant == tenant):
+                continue
+            if probe and not asked.probes:
+                hidden += 1
+                continue
+            found.append(one)
     seals = await Seals.of(ledger)
-    shown = {tenant, PROBE_TENANT} if tenant == DEFAULT_TENANT else {tenant}
-    found = [one for one in await ledger.entries(start - 1, end - start) if one.entry.tenant in shown]
-    entries = tuple([SealedEntry(one, await seals.seal(one.entry.id)) for one in reversed(found)])
+    entries = tuple([SealedEntry(one, await seals.seal(one.entry.id)) for one in found])
     return LedgerView(
         size=ledger.size,
         head=seals.checkpoint,
@@ -59,7 +99,9 @@ async def ledger_view(node: "Node", tenant: TenantId, before: str) -> LedgerView
         split_views=tuple(await node.vouching.gossip.split_views()),
         entries=entries,
         before=start or None,
-        with_probes=PROBE_TENANT in shown,
+        with_probes=may_probes and asked.probes,
+        hidden=hidden,
+        asked=asked,
     )
 
 

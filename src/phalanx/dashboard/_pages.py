@@ -17,11 +17,12 @@ from phalanx.dashboard._connectors_page import connectors_view
 from phalanx.dashboard._devices_page import devices_page
 from phalanx.dashboard._incidents_page import incidents_pages
 from phalanx.dashboard._keys_page import keys_view
-from phalanx.dashboard._ledger_page import ledger_view
+from phalanx.dashboard._ledger_page import LedgerAsked, ledger_view
 from phalanx.dashboard._limits import (
     CHART_SPAN_S,
     MAX_CHART_BATCHES,
     MAX_CHART_FINDINGS,
+    MAX_FILTER_CHARS,
     MAX_REFRESHED_WAYS,
     MAX_WAYS,
 )
@@ -113,10 +114,6 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         story = await tell(node, principal.tenant, request.path_params["trace"])
         return renderer.page("story.html", principal=principal, story=story)
 
-    async def ledger(request: Request, principal: Principal) -> Response:
-        view = await ledger_view(node, principal.tenant, request.query_params.get("before", ""))
-        return renderer.page("ledger.html", principal=principal, section=LEDGER.path, ledger=view)
-
     async def keys(request: Request, principal: Principal) -> Response:
         view = await keys_view(node, principal, request.query_params.get("after", ""))
         return renderer.page("keys.html", principal=principal, section=KEYS.path, keys=view)
@@ -129,21 +126,16 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         view = await messages_view(node, principal.tenant, with_graphs=request.query_params.get("graphs") == "1")
         return renderer.page("messages.html", principal=principal, section=MESSAGES.path, messages=view)
 
-    async def balancing(_: Request, principal: Principal) -> Response:
-        own = [one for one in node.balancing.views() if one.resources]
-        panels = [panel(view, _for(principal, node.balancing.placements(view.name))) for view in own]
-        return renderer.page("balancing.html", principal=principal, section=BALANCING.path, panels=panels)
-
     return [
         Route("/", _guarded(live, doorman, renderer)),
         Route("/ways", _guarded(changed_ways, doorman, renderer, part=True)),
         Route("/trace/{trace}", _guarded(trace, doorman, renderer)),
         Route(AGENTS.path, _guarded(_agents(node, renderer), doorman, renderer)),
-        Route(LEDGER.path, _guarded(ledger, doorman, renderer)),
+        Route(LEDGER.path, _guarded(_ledger(node, renderer), doorman, renderer)),
         Route(KEYS.path, _guarded(keys, doorman, renderer)),
         *_work_routes(node, renderer, doorman),
         Route(AGREEMENT.path, _guarded(agreement, doorman, renderer)),
-        Route(BALANCING.path, _guarded(balancing, doorman, renderer)),
+        Route(BALANCING.path, _guarded(_balancing(node, renderer), doorman, renderer)),
         Route(MESSAGES.path, _guarded(messages, doorman, renderer)),
         *_intel_routes(node, renderer, doorman),
         Route("/login", doorman.show),
@@ -176,6 +168,26 @@ def _agents(node: "Node", renderer: Renderer) -> _Page:
         return renderer.page("agents.html", principal=principal, section=AGENTS.path, swarm=view, live=live)
 
     return agents
+
+
+def _ledger(node: "Node", renderer: Renderer) -> _Page:
+    async def ledger(request: Request, principal: Principal) -> Response:
+        asked = request.query_params
+        case, action, actor = (asked.get(name, "")[:MAX_FILTER_CHARS] for name in ("case", "action", "actor"))
+        wanted = LedgerAsked(case, action, actor, probes=asked.get("probes") == "1")
+        view = await ledger_view(node, principal.tenant, asked.get("before", ""), wanted)
+        return renderer.page("ledger.html", principal=principal, section=LEDGER.path, ledger=view)
+
+    return ledger
+
+
+def _balancing(node: "Node", renderer: Renderer) -> _Page:
+    async def balancing(_: Request, principal: Principal) -> Response:
+        own = [one for one in node.balancing.views() if one.resources]
+        panels = [panel(view, _for(principal, node.balancing.placements(view.name))) for view in own]
+        return renderer.page("balancing.html", principal=principal, section=BALANCING.path, panels=panels)
+
+    return balancing
 
 
 def _intel_routes(node: "Node", renderer: Renderer, doorman: Doorman) -> list[BaseRoute]:

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from phalanx.core import DEFAULT_TENANT, AuditEntry, StorageFull, TenantId, TraceId, derive_id, event_id
+from phalanx.core import DEFAULT_TENANT, PROBE_TENANT, AuditEntry, StorageFull, TenantId, TraceId, derive_id, event_id
 from phalanx.ledger import Ledger, LedgerTampered
 from phalanx.trust import Role
 
@@ -258,16 +258,33 @@ def test_the_ledger_page_verifies_what_it_shows_and_pages_back(on_pages):
         await visit.node.ledger.record(entry(99, tenant=TenantId("other")))
         newest = checked(await visit.http.get("/ledger"))
         older = re.search(r'href="(/ledger\?before=\d+)"', newest)[1]
+        assert "subject-59" not in checked(await visit.http.get("/ledger?case=fs-01.corp.example@2026-03-02"))
+        assert "Nothing like that" in checked(await visit.http.get("/ledger?case=no-such"))
         return newest, checked(await visit.http.get(older)), visit.node.ledger
 
     newest, oldest, ledger = on_pages(work)
     assert ledger.public_key.fingerprint in newest
-    assert newest.count(">verified</span>") == 49  # a page of fifty, one of them of another tenant
+    assert newest.count(">verified</span>") == 50  # a page is full, what others have recorded is not counted
     assert "subject-59" in newest
     assert "subject-99" not in newest
     assert 'aria-current="page">Ledger' in newest
     assert "isolate-host" in oldest
-    assert "older" not in oldest
+    assert ">older</a>" not in oldest
+
+
+def test_probes_of_the_node_are_left_out_of_the_ledger_page_and_counted(on_pages):
+    async def work(visit):
+        await visit.sign_in()
+        for n in range(3):
+            await visit.node.ledger.record(entry(n, tenant=PROBE_TENANT))
+        await visit.node.ledger.record(entry(7))
+        return checked(await visit.http.get("/ledger")), checked(await visit.http.get("/ledger?probes=1"))
+
+    without, with_them = on_pages(work)
+    assert "subject-7" in without
+    assert "subject-1<" not in without
+    assert "3 entries of the node's own probes left out" in without
+    assert "subject-1<" in with_them
 
 
 @pytest.mark.requirement("IRS-4")

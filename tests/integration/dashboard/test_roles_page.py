@@ -1,6 +1,7 @@
 """The page of roles: every role, what it did, and links that lead somewhere."""
 
 import re
+from html import unescape
 
 import pytest
 
@@ -28,7 +29,7 @@ def test_every_role_is_shown_and_what_it_did_can_be_followed(on_pages):
         assert any("#mission-done-" in link for link in links)
         assert any("#entry-" in link for link in links)
         for link in links:
-            found = await visit.http.get(link)
+            found = await visit.http.get(unescape(link))
             assert found.status_code == 200
             # The very line that is meant is there.
             assert f'id="{link.partition("#")[2]}"' in found.text, link
@@ -38,6 +39,7 @@ def test_every_role_is_shown_and_what_it_did_can_be_followed(on_pages):
         assert "<details><summary>" in ledger
         # What the node does for itself is there, and no host of another tenant.
         assert "1 of them ahead" in page.text
+        ledger = (await visit.http.get("/ledger?probes=1")).text
         assert "clocks.weigh" in ledger
         assert "host-of-another" not in page.text + ledger
         story = (await visit.http.get(f"/trace/{trace}")).text
