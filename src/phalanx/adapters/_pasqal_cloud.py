@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from phalanx.adapters._vendor_http import Forbidden, Refused, VendorHttp, is_private, said_plainly
+from phalanx.adapters._vendor_http import Forbidden, Refused, Unanswered, VendorHttp, is_private, said_plainly
 from phalanx.core import InvalidInput, Unavailable
 from phalanx.devices import ProviderContext
 
@@ -82,7 +82,7 @@ class PasqalCloud:
         except Refused:
             # What was refused was not done: sending it again is no second time.
             answer = await self._asked(await self._signed_in(token), method, path, body, once=once)
-        return _data(answer)
+        return _data(answer, once=once)
 
     def public_specs(self) -> Any:
         """Machines that anybody may know of, asked for one time, in this thread, as nobody."""
@@ -140,9 +140,11 @@ def answered(found: object, kind: type[_T]) -> _T:
         raise Unavailable(CLOUD, f"it answers with something else than is published: {error}") from error
 
 
-def _data(answer: object) -> Any:
+def _data(answer: object, *, once: bool = False) -> Any:
     if not isinstance(answer, dict) or "data" not in answer:
-        raise Unavailable(CLOUD, "it answers with something else than is published: there is no data in it")
+        raise (Unanswered if once else Unavailable)(
+            CLOUD, "it answers with something else than is published: there is no data in it"
+        )
     return answer["data"]
 
 

@@ -19,6 +19,7 @@ from phalanx.adapters._limits import MAX_VENDOR_ASKS, MAX_VENDOR_PAGES
 from phalanx.adapters._pasqal_cloud import CLOUD, PASQAL, PasqalCloud, answered
 from phalanx.adapters._pasqal_sequences import pasqal_figures, pasqal_text
 from phalanx.adapters._sent import ASK_EVERY_S, Drawn, SentAtoms, real, stage_by
+from phalanx.adapters._vendor_http import Unanswered, created
 from phalanx.core import NS_PER_S, Unavailable
 from phalanx.devices import (
     DeviceModel,
@@ -112,8 +113,15 @@ class PasqalAtoms(SentAtoms):
             "sequence_builder": text, "jobs": [{"runs": shots}], "open": False, "device_type": self._id,
             "project_id": self._cloud.project,
         } | ({"tags": [_tag(key)]} if key else {})  # fmt: skip
-        made = answered(await self._cloud.ask("POST", "/v1/batches", batch, once=True), _Batch)
-        return made.jobs[0].id if made.jobs else await self._job_of(made.id)
+        made = created(CLOUD, await self._cloud.ask("POST", "/v1/batches", batch, once=True), _Batch)
+        if made.jobs:
+            return made.jobs[0].id
+        try:
+            return await self._job_of(made.id)
+        except Unavailable as error:
+            raise Unanswered(
+                CLOUD, f"it took the batch {made.id}, and does not name its job: {error.reason}"
+            ) from error
 
     async def _find(self, key: str) -> str:
         tag = _tag(key)

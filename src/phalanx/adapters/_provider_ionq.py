@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from phalanx.adapters._limits import MAX_VENDOR_PAGES
+from phalanx.adapters._provider_secrets import AskedAs
 from phalanx.adapters._sent import SentMachine, real, stage_by, whole_counts
-from phalanx.adapters._vendor_http import VendorHttp
+from phalanx.adapters._vendor_http import VendorHttp, created
 from phalanx.core import NS_PER_S, Circuit, NotFound, Unavailable
 from phalanx.devices import (
     Backend,
@@ -57,27 +59,28 @@ def ionq_provider(context: ProviderContext) -> IonqProvider:
     machines = published_machines(IONQ)
     if IONQ not in context.hardware:
         return IonqProvider([Emulated(one.device, context.offload) for one in machines])
-    key = context.secret("ionq.key", "IONQ_API_KEY")
     url = context.options.get("ionq.url", _URL)
     http = VendorHttp("IonQ", url, context.clock, context.io)
-    return IonqProvider(
-        [IonqMachine(one, http, context, key, old=url.rstrip("/").endswith("v0.3")) for one in machines]
-    )
+    asked = AskedAs(http, lambda: context.secret("ionq.key", "IONQ_API_KEY"), scheme="apiKey")
+    return IonqProvider([IonqMachine(one, asked, context, old=url.rstrip("/").endswith("v0.3")) for one in machines])
+
+
+class _Made(msgspec.Struct):
+    """A job that it took."""
+
+    id: str
 
 
 class IonqMachine(SentMachine):
     """A real machine of IonQ. ``old`` is version 0.3 of the API."""
 
-    def __init__(
-        self, published: PublishedDevice, http: VendorHttp, context: ProviderContext, key: str, *, old: bool
-    ) -> None:
-        self._headers = {"Authorization": f"apiKey {key}"}
+    def __init__(self, published: PublishedDevice, asked: AskedAs, context: ProviderContext, *, old: bool) -> None:
         device = real(published.device, region=IONQ, price=listed_price(published.device.name))
         super().__init__(device, context.clock)
-        self._target, self._http, self._old = published.vendor_id, http, old
+        self._target, self._asked, self._old = published.vendor_id, asked, old
 
     async def _ask(self, method: str, path: str, body: object = None, *, once: bool = False) -> Any:
-        return await self._http.ask(method, path, headers=self._headers, body=body, once=once)
+        return await self._asked.ask(method, path, body, once=once)
 
     async def _create(self, circuit: Circuit, shots: int, key: str) -> str:
         gates, _ = ionq_gates(circuit)
@@ -90,7 +93,7 @@ class IonqMachine(SentMachine):
         else:
             job |= {"type": "ionq.circuit.v1", "backend": self._target, "settings": settings, "input": given}
         answer = await self._ask("POST", "/jobs", job, once=True)
-        return str(answer["id"])
+        return created("IonQ", answer, _Made).id
 
     async def _find(self, key: str) -> str:
         after = ""

@@ -11,10 +11,13 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from phalanx.adapters._iqm_documents import KEY, IqmLayout, IqmSeen, iqm_circuit, iqm_layout, iqm_seen
+from phalanx.adapters._provider_secrets import AskedAs
 from phalanx.adapters._provider_snapshots import provider_snapshots, snapshot_device
 from phalanx.adapters._sent import NOT_SEEN, SentMachine, stage_by
-from phalanx.adapters._vendor_http import Refused, VendorHttp
+from phalanx.adapters._vendor_http import Refused, VendorHttp, created
 from phalanx.core import Circuit, InvalidInput, NotFound, Origin, PhalanxError, Unavailable
 from phalanx.devices import (
     Backend,
@@ -61,9 +64,9 @@ def iqm_provider(context: ProviderContext) -> IqmProvider:
     if IQM not in context.hardware:
         models = [snapshot_device(IQM, one, Modality.SUPERCONDUCTING) for one in provider_snapshots(context, IQM)]
         return IqmProvider([Emulated(one, context.offload) for one in models])
-    token = context.secret("iqm.token", "IQM_TOKEN")
     url = context.options.get("iqm.url", _URL).rstrip("/")
-    server = _Server(VendorHttp("IQM", f"{url}/api/v1", context.clock, context.io), token)
+    http = VendorHttp("IQM", f"{url}/api/v1", context.clock, context.io)
+    server = _Server(AskedAs(http, lambda: context.secret("iqm.token", "IQM_TOKEN")))
     named = [one.strip() for one in context.options.get("iqm.computers", "").split(",") if one.strip()]
     try:
         titles = server.machines()
@@ -89,17 +92,17 @@ def iqm_provider(context: ProviderContext) -> IqmProvider:
     return IqmProvider([one for one in machines if not one.lone])
 
 
+class _Made(msgspec.Struct):
+    """A job that it took."""
+
+    id: str
+
+
 class _Server:
     """Questions to IQM under our token."""
 
-    def __init__(self, http: VendorHttp, token: str) -> None:
-        self._http, self._headers = http, {"Authorization": f"Bearer {token}"}
-
-    async def ask(self, method: str, path: str, body: object = None, *, once: bool = False) -> Any:
-        return await self._http.ask(method, path, headers=self._headers, body=body, once=once)
-
-    def ask_now(self, path: str) -> Any:
-        return self._http.ask_now(path, headers=self._headers)
+    def __init__(self, asked: AskedAs) -> None:
+        self.ask, self.ask_now = asked.ask, asked.ask_now
 
     def machines(self) -> dict[str, str]:
         """Titles by alias. A mock is none: it takes jobs for trying things out, and its answers are made up."""
@@ -133,7 +136,7 @@ class IqmMachine(SentMachine):
         tag = f"?tag={quote(key[:_MAX_TAG_CHARS])}" if key else ""
         body = {"circuits": [written], "shots": shots}
         job = await self._server.ask("POST", f"/jobs/{self._alias}/circuit{tag}", body, once=True)
-        return str(job["id"])
+        return created("IQM", job, _Made).id
 
     async def _find(self, key: str) -> str:
         del key

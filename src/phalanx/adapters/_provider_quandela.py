@@ -13,9 +13,12 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
+from phalanx.adapters._provider_secrets import AskedAs
 from phalanx.adapters._quandela_documents import FORM, Wiring, counts, experiment, wiring_of
 from phalanx.adapters._sent import Kept, SentPhotons, real, stage_by
-from phalanx.adapters._vendor_http import VendorHttp, said_plainly
+from phalanx.adapters._vendor_http import VendorHttp, created, said_plainly
 from phalanx.core import NotFound, Offload, Unavailable
 from phalanx.devices import (
     Backend,
@@ -61,14 +64,20 @@ def quandela_provider(context: ProviderContext) -> QuandelaProvider:
     machines = published_machines(QUANDELA)
     if QUANDELA not in context.hardware:
         return QuandelaProvider([_emulated(one.device, context.offload) for one in machines])
-    token = context.secret("quandela.token", "PCVL_CLOUD_TOKEN")
     url = context.options.get("quandela.url", _URL)
     http = VendorHttp("Quandela", url, context.clock, context.io, explain=_explained)
-    return QuandelaProvider([QuandelaMachine(one, http, context, token) for one in machines])
+    asked = AskedAs(http, lambda: context.secret("quandela.token", "PCVL_CLOUD_TOKEN"))
+    return QuandelaProvider([QuandelaMachine(one, asked, context) for one in machines])
 
 
 def _emulated(device: DeviceModel, offload: Offload) -> Backend:
     return EmulatedPhotons(device, offload) if device.features.gates else Photons(device, offload)
+
+
+class _Made(msgspec.Struct):
+    """A job that it took."""
+
+    job_id: str
 
 
 class QuandelaMachine(SentPhotons):
@@ -76,17 +85,16 @@ class QuandelaMachine(SentPhotons):
 
     finds = False
 
-    def __init__(self, published: PublishedDevice, http: VendorHttp, context: ProviderContext, token: str) -> None:
+    def __init__(self, published: PublishedDevice, asked: AskedAs, context: ProviderContext) -> None:
         device = real(
             published.device, region=QUANDELA, price=listed_price(published.device.name), features=Features(gates=False)
         )
         super().__init__(device, context.clock)
-        self._headers = {"Authorization": f"Bearer {token}"}
-        self._platform, self._http = published.vendor_id, http
+        self._platform, self._asked = published.vendor_id, asked
         self._wiring: Wiring | None = None
 
     async def _ask(self, method: str, path: str, body: object = None, *, once: bool = False) -> Any:
-        return await self._http.ask(method, path, headers=self._headers, body=body, once=once)
+        return await self._asked.ask(method, path, body, once=once)
 
     async def _create_program(self, program: PhotonicProgram, shots: int, key: str) -> str:
         if self._wiring is None:
@@ -101,9 +109,7 @@ class QuandelaMachine(SentPhotons):
             "payload": payload,
         }  # fmt: skip
         answer = await self._ask("POST", "/api/jobs", job, once=True)
-        if not answer.get("job_id"):
-            raise Unavailable("Quandela", "it does not say what it calls the job")
-        return str(answer["job_id"])
+        return created("Quandela", answer, _Made).job_id
 
     async def _find(self, key: str) -> str:
         """The API lists no jobs."""

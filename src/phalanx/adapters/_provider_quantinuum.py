@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from phalanx.adapters._sent import SentMachine, real, stage_by
-from phalanx.adapters._vendor_http import Refused, Unanswered, VendorHttp
+from phalanx.adapters._vendor_http import Refused, VendorHttp, created
 from phalanx.core import Circuit, Unavailable
 from phalanx.devices import (
     Backend,
@@ -87,15 +89,17 @@ class _Session:
             except Exception:  # noqa: BLE001 - whatever is wrong with it, the password is left to try
                 self._refresh = ""
         if answer is None:
-            try:
-                answer = await self._http.ask("POST", "/login", headers={}, body=self._full)
-            except Unanswered as error:
-                # Nothing else was sent yet.
-                raise Unavailable("Quantinuum", error.reason) from error
+            answer = await self._http.ask("POST", "/login", headers={}, body=self._full)
         token, refresh = answer.get("id-token"), answer.get("refresh-token", self._refresh)
         if not isinstance(token, str) or not token.isascii():
             raise Unavailable("Quantinuum", "it gives no token")
         self._token, self._refresh = token, str(refresh)
+
+
+class _Made(msgspec.Struct):
+    """A job that it took, and what it calls it."""
+
+    job: str
 
 
 class QuantinuumMachine(SentMachine):
@@ -114,7 +118,7 @@ class QuantinuumMachine(SentMachine):
             "program": convert(circuit, "openqasm2"), "priority": "normal", "options": {},
         }  # fmt: skip
         answer = await self._session.ask("POST", "/job", job, once=True)
-        return str(answer["job"])
+        return created("Quantinuum", answer, _Made).job
 
     async def _find(self, key: str) -> str:
         del key

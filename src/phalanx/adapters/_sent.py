@@ -4,11 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
-from phalanx.adapters._limits import MAX_UNSURE_JOBS, VENDOR_AWAY_MOST_S
-from phalanx.adapters._vendor_http import Away, Unanswered
+from phalanx.adapters._limits import MAX_UNSURE_JOBS, VENDOR_AWAY_MOST_S, VENDOR_TIMEOUT_S
+from phalanx.adapters._vendor_http import Away, Refused, Unanswered
 from phalanx.core import NS_PER_S, Circuit, Clock, InvalidInput, Origin, Overloaded, PhalanxError, Unavailable
 from phalanx.devices import (
     DeviceModel,
+    LeftSending,
+    MaybeSent,
     Numbers,
     Program,
     ShotResult,
@@ -26,6 +28,8 @@ from phalanx.quantum.photonic import PhotonicProgram
 ASK_EVERY_S = 2.0
 # What has waited for long is asked about less often: a result is late by a fifth of its wait at most.
 _ASK_SLOWER, _ASK_AT_MOST_S = 1.2, 15.0
+# How often a vendor is asked for a job whose answer was lost.
+_LOOKS = 3
 # Of a machine that could not be asked yet.
 NOT_SEEN = calibration(1, (), Numbers(), calibrated_at_ns=0, source="not seen yet")
 _T = TypeVar("_T")
@@ -34,8 +38,8 @@ _T = TypeVar("_T")
 class Sent(ABC):
     """What becomes of a job, whatever was sent. A vendor's part is to find, ask about and drop one.
 
-    Where a vendor cannot be asked for a job by our key (``finds``), a key whose submission got no answer is not sent
-    again by this process.
+    A submission that got no answer, or was left while it was on its way, is looked for by its key before anything else
+    is done; where a vendor cannot be asked for that (``finds``), the key is not sent again by this process.
     """
 
     finds = True
@@ -61,23 +65,52 @@ class Sent(ABC):
         return self._device
 
     async def _sent_once(self, key: str, create: Callable[[], Awaitable[str]]) -> str:
-        """What the vendor calls the job under ``key``: as it was sent before, or as ``create`` sends it."""
-        if key in self._unsure:
-            raise InvalidInput(
-                "job", f"{self._device.name} did not say whether it took it: it is not sent a second time",
-                hint=f"look for a job named {key} there before submitting it anew",
-            )  # fmt: skip
-        known = await self._find(key) if key else ""
-        if known:
+        """What the vendor calls the job under ``key``: as it was sent before, or as ``create`` sends it.
+
+        Raises ``MaybeSent`` where nobody can say whether it is there.
+        """
+        if not key:
+            return await create()
+        if known := await self._there(key):
             return known
         try:
-            return await create()
-        except Unanswered:
-            if key and not self.finds:
-                self._unsure[key] = None
-                while len(self._unsure) > MAX_UNSURE_JOBS:
-                    del self._unsure[next(iter(self._unsure))]
+            handle = await create()
+        except LeftSending:
+            self._note_unsure(key)
             raise
+        except Unanswered as error:
+            self._note_unsure(key)
+            if known := await self._there(key):
+                return known
+            raise Away(self._device.name, f"it has no such job, and gave no answer to it: {error.reason}") from error
+        return handle
+
+    async def _there(self, key: str) -> str:
+        """The job under ``key``; empty when it is sure that there is none."""
+        if key not in self._unsure:
+            return await self._find(key)
+        if not self.finds:
+            raise MaybeSent(self._device.name, key)
+
+        async def ask() -> tuple[str]:
+            return (await self._find(key),)
+
+        try:
+            for _ in range(_LOOKS):
+                (handle,) = await self._waited(ask)
+                if handle:
+                    break
+                # What is on its way there, or has only just come in, is not listed yet.
+                await self._clock.sleep(VENDOR_TIMEOUT_S / _LOOKS)
+        except PhalanxError as error:
+            raise MaybeSent(self._device.name, key) from error
+        del self._unsure[key]
+        return handle
+
+    def _note_unsure(self, key: str) -> None:
+        self._unsure[key] = None
+        while len(self._unsure) > MAX_UNSURE_JOBS:
+            del self._unsure[next(iter(self._unsure))]
 
     async def _waited(
         self, ask: Callable[[], Awaitable[_T | None]], slower: float = _ASK_SLOWER, most_s: float = _ASK_AT_MOST_S
@@ -87,8 +120,8 @@ class Sent(ABC):
         while True:
             try:
                 found = await ask()
-            except (Away, Overloaded):
-                # It has the job, and will say what became of it when it is back.
+            except (Away, Overloaded, Refused):
+                # It has the job, and will say what became of it when it is back, or takes our credentials again.
                 if self._clock.monotonic_ns() - heard_ns > VENDOR_AWAY_MOST_S * NS_PER_S:
                     raise
             else:
@@ -121,9 +154,18 @@ class SentMachine(Sent):
 
     async def submit(self, circuit: Circuit, /, *, shots: int, seed: int, key: str) -> str:
         del seed  # A real machine draws for itself.
+        if self._unseen:
+            # A job that a node finds when it starts is judged by what the machine takes, too.
+            await self.look()
+        if self._unseen:
+            raise Unavailable(self._device.name, "it has not said yet how it is")
         check_fits(self._device, circuit, shots)
         check_runs(self._device, circuit)
         return await self._sent_once(key, lambda: self._create(circuit, shots, key))
+
+    @property
+    def _unseen(self) -> bool:
+        return self._device.calibration is NOT_SEEN
 
     async def collect(self, handle: str, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
         counts = await self._waited(lambda: self._counts(handle, circuit, shots))
@@ -179,8 +221,7 @@ class SentAtoms(_SentPrograms):
     async def submit_program(self, program: AnalogProgram, /, *, shots: int, seed: int, key: str) -> str:
         del seed  # A real machine draws for itself.
         check_takes(self._device, Program.of_analog(program), shots)
-        known = await self._find(key) if key else ""
-        return known or await self._create_program(program, shots, key)
+        return await self._sent_once(key, lambda: self._create_program(program, shots, key))
 
     async def collect_program(self, handle: str, program: AnalogProgram, /, *, shots: int, seed: int) -> ShotResult:
         drawn = await self._waited(lambda: self._drawn(handle, program, shots), 2.0, self.ask_most_s)

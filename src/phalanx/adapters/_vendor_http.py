@@ -5,29 +5,40 @@ what an error says. A question that changes nothing is asked again when the vend
 says and a bounded number of times; one that starts a job is sent once.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
+
+import msgspec
 
 from phalanx import __version__
 from phalanx.adapters._calls import read_within
-from phalanx.adapters._limits import MAX_VENDOR_ANSWER_BYTES, MAX_VENDOR_ASKS, VENDOR_PAUSE_MOST_S, VENDOR_TIMEOUT_S
+from phalanx.adapters._limits import (
+    MAX_VENDOR_ANSWER_BYTES,
+    MAX_VENDOR_ASKS,
+    VENDOR_AWAY_MOST_S,
+    VENDOR_PAUSE_MOST_S,
+    VENDOR_TIMEOUT_S,
+)
 from phalanx.core import NS_PER_S, Clock, InvalidInput, NotFound, Offload, Overloaded, Unavailable
+from phalanx.devices import LeftSending
 
 if TYPE_CHECKING:
     import urllib3
 
 _REFUSED, _FORBIDDEN = {401, 403}, 403
 _BUSY = {429, 500, 502, 503, 504}
-# Who stands between says so, and does not know what became of the question.
-_GATEWAYS = {502, 504}
+# It takes nothing now; with the others above 500 nobody knows what became of the question.
+_DOWN = 503
 _FIRST_PAUSE_S = 0.5
 _THIS_MACHINE = {"127.0.0.1", "::1", "localhost"}
 _FORM = "application/x-www-form-urlencoded"
+_T = TypeVar("_T")
 
 
 class Refused(Unavailable):
@@ -48,6 +59,24 @@ class Away(Unavailable):
 
 class Unanswered(Away):
     """The question was sent, and nobody knows what became of it: what it starts may have been started."""
+
+
+def created(what: str, answer: object, kind: type[_T]) -> _T:
+    """What ``what`` answered to a question that starts a job. Raises ``Unanswered`` when it says something else: it has
+    taken the question, and what it calls the job is not known."""
+    try:
+        return msgspec.convert(answer, kind)
+    except msgspec.ValidationError as error:
+        raise Unanswered(what, f"it does not say what it calls the job: {error}") from error
+
+
+class _Unknown(NotFound):
+    """The vendor has nothing there. ``path`` comes without its query: links to results are signed in it."""
+
+    def __init__(self, who: str, path: str) -> None:
+        super().__init__(who, path)
+        self.message = f"{who} knows no {path!r}"
+        self.args = (self.message,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +106,8 @@ class VendorHttp:
         ``body`` in JSON.
 
         Raises ``Refused``, ``NotFound``, ``InvalidInput`` for what the vendor finds wrong, ``Overloaded`` while it is
-        busy, ``Unanswered`` for what was sent and got no answer, ``Away`` where nobody answers, and ``Unavailable``
-        otherwise.
+        busy, ``Away`` where nobody answers, and ``Unavailable`` otherwise. Of what is sent ``once`` it raises
+        ``Unanswered`` where the answer is lost, cannot be read, or does not say what was done.
         """
         sent = None if body is None else json.dumps(body).encode()
         if form is not None:
@@ -87,14 +116,20 @@ class VendorHttp:
         for attempt in range(1, MAX_VENDOR_ASKS + 1):
             try:
                 reply = await self._offload.run(self._exchange, method, path, dict(headers), sent)
-            except Unavailable:
-                if once or attempt == MAX_VENDOR_ASKS:
+            except asyncio.CancelledError as left:
+                if once:
+                    raise LeftSending from left
+                raise
+            except Unavailable as error:
+                if once:
                     raise
+                if attempt == MAX_VENDOR_ASKS:
+                    raise Away(self._what, error.reason) from error
                 reply = _Reply(503, b"", None)
             if reply.status < 300:
-                return self._decoded(reply.body)
+                return self._decoded(reply.body, once=once)
             if reply.status not in _BUSY or once or attempt == MAX_VENDOR_ASKS:
-                raise self._error(reply, path)
+                raise self._error(reply, path, once=once)
             asked_s = reply.retry_after_s
             await self._clock.sleep(min(pause_s if asked_s is None else asked_s, VENDOR_PAUSE_MOST_S))
             pause_s *= 2
@@ -108,13 +143,14 @@ class VendorHttp:
             return self._decoded(reply.body)
         raise self._error(reply, path)
 
-    def _decoded(self, body: bytes) -> Any:
+    def _decoded(self, body: bytes, *, once: bool = False) -> Any:
         try:
             return json.loads(body) if body.strip() else {}
-        except ValueError as error:
-            raise Unavailable(self._what, "it answers with something that is no JSON") from error
+        except (ValueError, RecursionError) as error:
+            kind = Unanswered if once else Unavailable
+            raise kind(self._what, "it answers with something that is no JSON") from error
 
-    def _error(self, reply: _Reply, path: str) -> Exception:
+    def _error(self, reply: _Reply, path: str, *, once: bool = False) -> Exception:
         text = self._explain(reply.body)
         if reply.status in _REFUSED:
             if reply.status == _FORBIDDEN:
@@ -122,12 +158,12 @@ class VendorHttp:
             # A bare refusal says nothing to people; who reads its answers knows what they mean.
             return Refused(self._what, text if self._explain is not said_plainly else "")
         if reply.status == 404:
-            return NotFound(self._what, path)
+            return _Unknown(self._what, urlsplit(path).path)
         if reply.status == 429:
             return Overloaded(self._what, retry_after_s=max(1, round(reply.retry_after_s or 1)))
         if reply.status < 500:
             return InvalidInput("job", f"{self._what} refuses it ({reply.status}): {text}")
-        kind = Unanswered if reply.status in _GATEWAYS else Away
+        kind = Unanswered if once and reply.status != _DOWN else Away
         return kind(self._what, f"it answers {reply.status}: {text}")
 
     def _exchange(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> _Reply:
@@ -186,9 +222,8 @@ def said_plainly(body: bytes) -> str:
 
 def _seconds(text: str, now_s: float) -> float | None:
     """How long ``Retry-After`` says: in seconds, or until when."""
-    if text.strip().isdecimal():
-        return float(text)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now_s)
-    except ValueError:
+        said_s = float(text) if text.strip().isdecimal() else parsedate_to_datetime(text).timestamp() - now_s
+    except (ValueError, OverflowError):
         return None
+    return min(max(0.0, said_s), VENDOR_AWAY_MOST_S)

@@ -11,6 +11,7 @@ Errors::
 
     PhalanxError (core)
     └── Unavailable (core)
+        ├── MaybeSent       a vendor did not say whether it took a job
         └── NoDeviceFits    no device can run the circuit; says why for each
 """
 
@@ -37,7 +38,7 @@ from phalanx.devices._backend import (
 from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Quality, calibration, median_of
 from phalanx.devices._choosing import Chooser, Chosen, FleetChooser, Windows, Wish
 from phalanx.devices._emulated import Emulated, check_fits, check_runs, emulate, fit, provenance_of
-from phalanx.devices._errors import NoDeviceFits, in_short
+from phalanx.devices._errors import LeftSending, MaybeSent, NoDeviceFits, in_short
 from phalanx.devices._failures import FAILURES, DeviceFailure, Failures
 from phalanx.devices._fleet import Candidate, Fleet, Placement
 from phalanx.devices._history import (
@@ -204,6 +205,8 @@ __all__ = [
     "Modality",
     "Money",
     "Move",
+    "LeftSending",
+    "MaybeSent",
     "NoDeviceFits",
     "NoPurse",
     "Numbers",

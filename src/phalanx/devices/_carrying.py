@@ -18,7 +18,6 @@ from typing import Protocol
 import msgspec
 
 from phalanx.core import (
-    NS_PER_S,
     AuditEntry,
     AuditSink,
     Clock,
@@ -32,7 +31,8 @@ from phalanx.core import (
     Unavailable,
 )
 from phalanx.devices._backend import Backend, QueuedBackend, Stage
-from phalanx.devices._choosing import Chooser, Chosen, Windows, Wish
+from phalanx.devices._choosing import Chooser, Chosen, Windows, wish_of
+from phalanx.devices._errors import OF_THE_JOB, MaybeSent, as_told
 from phalanx.devices._failures import Failures
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import Job, JobState, Loss, Move
@@ -47,7 +47,16 @@ from phalanx.devices._limits import (
     MAX_JOB_YIELDS,
     SENT_JOBS_AT_ONCE,
 )
-from phalanx.devices._running import LiveJob, Resting, changes_of, first_of, let_go, on_device, stage_of
+from phalanx.devices._running import (
+    LiveJob,
+    Resting,
+    changes_of,
+    first_of,
+    let_go,
+    on_device,
+    stage_of,
+    without_handles,
+)
 from phalanx.devices._treating import TreatedResult
 from phalanx.devices._windows import DeviceBooked, admitted, booked_devices, undisturbed, until_booked
 from phalanx.quantum import ShotResult
@@ -95,8 +104,10 @@ class Carrier:
                 # Its provider was left out at the start: what the vendor has is collected when it is back.
                 await self.resting.rest(job, ABSENT_WAIT_S, f"{absent[0]} is none of this node's devices now")
                 continue
+            failed: dict[str, Exception] = {}
             try:
-                await self._attempt(job, stays=stays)
+                await self._attempt(job, failed, stays=stays)
+                await self._blame(job, failed)
             except DeviceBooked as booked:
                 with contextlib.suppress(Conflict):
                     stays = not await self._make_room(job, booked.device, str(booked))
@@ -104,12 +115,10 @@ class Carrier:
                 # Somebody cancelled it meanwhile, or moved it; what to do is written already.
                 self._log.info("job was written by somebody else", job=job_id)
             except Exception as error:  # noqa: BLE001 - a vendor's code may fail in any way, and the job says how
-                text = str(error) if isinstance(error, PhalanxError) else f"{type(error).__name__}: {error}"
-                fault = isinstance(error, InvalidInput | LimitExceeded)
-                if not fault:
-                    without[job.device] = text
-                    self._chooser.failed(job.device)
-                    await self._failures.keep(job, text)
+                text = as_told(error)
+                # It is wrong wherever it goes, or may be there already: then it goes nowhere else.
+                fault = isinstance(error, InvalidInput | LimitExceeded | MaybeSent)
+                without |= await self._blame(job, {**failed, job.device: error})
                 try:
                     if fault or job.pinned or not await self.move(tenant, job_id, text, without):
                         waits += 1
@@ -123,6 +132,14 @@ class Carrier:
                 except Conflict:
                     self._log.info("job was written by somebody else", job=job_id)
 
+    async def _blame(self, job: Job, failed: Mapping[str, Exception]) -> dict[str, str]:
+        """Note of each device that it failed, where that is no fault of the job; what each said."""
+        found = {device: as_told(error) for device, error in failed.items() if not isinstance(error, OF_THE_JOB)}
+        for device, text in found.items():
+            self._chooser.failed(device)
+            await self._failures.keep(job, device, text)
+        return found
+
     async def move(self, tenant: TenantId, job_id: str, why: str, without: Mapping[str, str]) -> bool:
         """To the best of what is left; whether there is any. Raises ``Conflict``."""
         job, version = await self._store.load(tenant, job_id)
@@ -135,7 +152,7 @@ class Carrier:
                 if not losses and await self._came_to_nothing(job):
                     losses = await self.losses(job)
                 if losses:
-                    await self._store.write(_without_handles(job, losses), version)
+                    await self._store.write(without_handles(job, losses), version)
                 return False
             if found[1].device == job.device and not losses:
                 return True
@@ -162,7 +179,7 @@ class Carrier:
             window, opens_ns = await self.windows.moved(job, chosen.device)
             wishes = msgspec.structs.replace(wishes, window=window, not_before_ns=opens_ns)
         moved = msgspec.structs.replace(
-            _without_handles(job, losses), device=chosen.device, reason=chosen.reason, state=JobState.QUEUED,
+            without_handles(job, losses), device=chosen.device, reason=chosen.reason, state=JobState.QUEUED,
             attempts=0, moves=(*job.moves, step) if chosen.device != job.device else job.moves, wishes=wishes,
         )  # fmt: skip
         await self._store.write(moved, version)
@@ -228,7 +245,7 @@ class Carrier:
             step = Move(at_ns=self._clock.wall_ns(), kind="paused", before=job.device, after=job.device, why=why)
             moves = (*job.moves, step) if changes_of(job, yielded=True) < MAX_JOB_YIELDS else job.moves
             back = msgspec.structs.replace(
-                _without_handles(job, losses), state=JobState.QUEUED, attempts=max(0, job.attempts - 1), moves=moves
+                without_handles(job, losses), state=JobState.QUEUED, attempts=max(0, job.attempts - 1), moves=moves
             )
             await self._store.write(back, version)
         return False
@@ -251,7 +268,8 @@ class Carrier:
         )
         await self._store.write(alone, version)
 
-    async def _attempt(self, job: Job, *, stays: bool) -> None:
+    async def _attempt(self, job: Job, failed: dict[str, Exception], *, stays: bool) -> None:
+        """Until there is a result. ``failed`` is told what each device said that gave none."""
         name, device = (job.tenant, job.id), job.device
         backend = self._fleet.backend(device)
         self._chooser.sent(device)
@@ -266,7 +284,9 @@ class Carrier:
                 if live is None:
                     return
                 self.sent[name] = device
-                winner, result = await undisturbed(self._raced(live, backend), self._until_booked(live, backend))
+                winner, result = await undisturbed(
+                    self._raced(live, backend, failed), self._until_booked(live, backend)
+                )
             losses = await self.losses(live.job, but=winner)
             done = msgspec.structs.replace(
                 live.job, device=winner, counts=result.counts, provenance=result.provenance, used_s=result.used_s,
@@ -287,11 +307,13 @@ class Carrier:
         # What a vendor has is only collected: that does not take the node with it.
         if job.attempts >= MAX_JOB_ATTEMPTS and not job.handle:
             raise LimitExceeded("attempts at one job", maximum=MAX_JOB_ATTEMPTS, seen=job.attempts + 1)
-        live = LiveJob(job, version, self._store.write)
+        live = LiveJob(job, version, self._store.write, self._clock)
         await live.write(state=JobState.RUNNING, attempts=job.attempts + 1, started_at_ns=self._clock.wall_ns())
         return live
 
-    async def _raced(self, live: LiveJob, backend: Backend) -> tuple[str, ShotResult]:
+    async def _raced(
+        self, live: LiveJob, backend: Backend, failed: dict[str, Exception]
+    ) -> tuple[str, ShotResult]:  # fmt: skip
         job = live.job
         attempts = {job.device: asyncio.ensure_future(on_device(backend, live, self._offload, second=False))}
         patience_s = math.inf if job.pinned or job.second else self._chooser.patience_s(job.device)
@@ -312,7 +334,7 @@ class Carrier:
                 return None
             return chosen.device, asyncio.ensure_future(self._on_second(live))
 
-        return await first_of(attempts, hurry, patience_s, self._clock.sleep)
+        return await first_of(attempts, failed, hurry, patience_s, self._clock.sleep)
 
     async def _on_second(self, live: LiveJob) -> ShotResult:
         device = live.job.second
@@ -332,10 +354,8 @@ class Carrier:
             chosen = await self._chooser.choose(wish_of(job, self._clock.wall_ns(), self._kind(job), others))
         except Unavailable:
             return None
-        price = self._fleet.backend(chosen.device).device.price
         urgent = job.wishes.emergency or job.wishes.deadline_at_ns > 0
-        free = not any(price.coefficients)
-        return chosen if free or urgent else None
+        return chosen if urgent or self._fleet.backend(chosen.device).device.is_free else None
 
     async def _elsewhere(self, job: Job, without: Mapping[str, str]) -> tuple[str, Chosen] | None:
         kind, now_ns = self._kind(job), self._clock.wall_ns()
@@ -357,7 +377,7 @@ class Carrier:
     async def _fail(self, tenant: TenantId, job_id: str, text: str) -> None:
         job, version = await self._store.load(tenant, job_id)
         if not job.state.final:
-            gone = _without_handles(job, await self.losses(job))
+            gone = without_handles(job, await self.losses(job))
             await self._store.end(msgspec.structs.replace(gone, error=text), version, JobState.FAILED)
 
     async def losses(self, job: Job, *, but: str = "") -> tuple[Loss, ...]:
@@ -370,22 +390,6 @@ class Carrier:
     def _slot(self, backend: Backend) -> asyncio.Semaphore:
         at_once = SENT_JOBS_AT_ONCE if isinstance(backend, QueuedBackend) else JOBS_AT_ONCE
         return self._slots.setdefault(backend.device.name, asyncio.Semaphore(at_once))
-
-
-def _without_handles(job: Job, losses: tuple[Loss, ...]) -> Job:
-    """Nothing of it is at a vendor any more."""
-    return msgspec.structs.replace(job, handle="", second="", second_handle="", losses=(*job.losses, *losses))
-
-
-def wish_of(job: Job, now_ns: int, origin: Origin | None, without: Mapping[str, str]) -> Wish:
-    """What a job asks of its device now."""
-    asked = job.wishes
-    left_s = max(1e-9, (asked.deadline_at_ns - now_ns) / NS_PER_S) if asked.deadline_at_ns else math.inf
-    return Wish(
-        circuit=job.circuit, program=job.program, shots=job.shots, tenant=job.tenant, origin=origin,
-        fidelity=asked.fidelity, deadline_s=left_s, budget=asked.budget or math.inf, regions=frozenset(asked.regions),
-        emergency=asked.emergency, without=without, subject=f"job {job.id}",
-    )  # fmt: skip
 
 
 def _entry(job: Job, step: Move) -> AuditEntry:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from phalanx.core import Circuit, Origin, TenantId
+from phalanx.core import NS_PER_S, Circuit, Origin, TenantId
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import Job
 from phalanx.devices._programs import Program
@@ -136,3 +136,14 @@ class FleetChooser:
 
     async def told(self, job: Job, /) -> None:
         """Nothing is learned."""
+
+
+def wish_of(job: Job, now_ns: int, origin: Origin | None, without: Mapping[str, str]) -> Wish:
+    """What a job asks of its device now."""
+    asked = job.wishes
+    left_s = max(1e-9, (asked.deadline_at_ns - now_ns) / NS_PER_S) if asked.deadline_at_ns else math.inf
+    return Wish(
+        circuit=job.circuit, program=job.program, shots=job.shots, tenant=job.tenant, origin=origin,
+        fidelity=asked.fidelity, deadline_s=left_s, budget=asked.budget or math.inf, regions=frozenset(asked.regions),
+        emergency=asked.emergency, without=without, subject=f"job {job.id}",
+    )  # fmt: skip

@@ -1,9 +1,10 @@
 """Errors of the room; the tree is drawn in the package's docstring."""
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 
-from phalanx.core import Unavailable
+from phalanx.core import Conflict, InvalidInput, LimitExceeded, PhalanxError, Unavailable
 
 
 class NoDeviceFits(Unavailable):
@@ -15,6 +16,35 @@ class NoDeviceFits(Unavailable):
         reason = "; ".join(refusals) if refusals else "there are no devices"
         super().__init__(f"a device for {wanted}", reason, hint="add a device, or ask for less")
         self.refusals = tuple(refusals)
+
+
+class MaybeSent(Unavailable):
+    """A vendor did not say whether it took a job: it may be there, and be billed. ``key`` is what it was sent under."""
+
+    code = "maybe-sent"
+    key: str
+
+    def __init__(self, device: str, key: str) -> None:
+        super().__init__(
+            device, "it did not say whether it took the job, which is not sent a second time",
+            hint=f"look for a job named {key} there before submitting it anew",
+        )  # fmt: skip
+        self.key = key
+
+
+# Of what a job asks, or of who else writes it: no failures of the device where it is.
+OF_THE_JOB = (InvalidInput, LimitExceeded, Conflict)
+
+
+def as_told(error: Exception) -> str:
+    """What a job says of it. Of what may be at a vendor, also what to do."""
+    if not isinstance(error, PhalanxError):
+        return f"{type(error).__name__}: {error}"
+    return f"{error}: {error.hint}" if isinstance(error, MaybeSent) else str(error)
+
+
+class LeftSending(asyncio.CancelledError):
+    """Who sent a job was stopped while it was on its way: it may arrive, and nobody hears what it is called there."""
 
 
 _ALL_NAMED = 3

@@ -22,14 +22,14 @@ class Failures:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
 
-    async def keep(self, job: Job, why: str) -> None:
-        """``job``, as it was before it was begun there, failed where it is."""
+    async def keep(self, job: Job, device: str, why: str) -> None:
+        """``job``, as it was before it was begun, failed on ``device``."""
         now_ns = self._clock.wall_ns()
         seen = DeviceFailure(
-            id=f"{job.device}/{now_ns:020d}/{job.id}", tenant=job.tenant, trace=job.trace, at_ns=now_ns,
-            device=job.device, job=job.id, attempt=job.attempts + 1, why=why[:MAX_FAILURE_CHARS],
+            id=f"{device}/{now_ns:020d}/{job.id}", tenant=job.tenant, trace=job.trace, at_ns=now_ns,
+            device=device, job=job.id, attempt=job.attempts + 1, why=why[:MAX_FAILURE_CHARS],
         )  # fmt: skip
-        kept = await self.of(job.tenant, job.device)
+        kept = await self.of(job.tenant, device)
         gone = [Delete(FAILURES, job.tenant, one.id) for one in kept[: 1 - MAX_KEPT_FAILURES]]
         await self._store.commit([Put(FAILURES, job.tenant, seen.id, encode(seen)), *gone])
 

@@ -37,8 +37,8 @@ from phalanx.core import (
     decode,
     encode,
 )
-from phalanx.devices._carrying import Carrier, wish_of
-from phalanx.devices._choosing import Chooser, FleetChooser, Windows
+from phalanx.devices._carrying import Carrier
+from phalanx.devices._choosing import Chooser, FleetChooser, Windows, wish_of
 from phalanx.devices._failures import Failures
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes

@@ -151,6 +151,16 @@ class DeviceModel:
         return self.kind is Modality.ANNEALER
 
     @property
+    def is_unlisted(self) -> bool:
+        """A real machine of which nobody says what it costs: that is not nothing."""
+        return self.origin is Origin.HARDWARE and self.price.as_of_ns == 0 and not any(self.price.coefficients)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether one more run there costs nothing."""
+        return not self.is_unlisted and not any(self.price.coefficients)
+
+    @property
     def reach(self) -> int:
         """The widest circuit that finds working qubits that are connected."""
         return self.usable_qubits if self.all_to_all else len(self.calibration.component)

@@ -14,6 +14,7 @@ import msgspec
 
 from phalanx.core import NS_PER_S, Clock, Offload, Origin, PhalanxError
 from phalanx.devices._backend import Backend, QueuedBackend, Stage, StagedBackend
+from phalanx.devices._errors import LeftSending, MaybeSent
 from phalanx.devices._job_records import Job, Loss
 from phalanx.devices._limits import MAX_JOB_MOVES
 from phalanx.devices._programs import ProgramKind, QueuedAnalog, QueuedPhotonic, perform, with_best
@@ -53,8 +54,8 @@ def changes_of(job: Job, *, yielded: bool) -> int:
 class LiveJob:
     """A job that is being carried out, as it is in the store."""
 
-    def __init__(self, job: Job, version: int, write: Write) -> None:
-        self.job, self._version, self._write = job, version, write
+    def __init__(self, job: Job, version: int, write: Write, clock: Clock) -> None:
+        self.job, self._version, self._write, self._clock = job, version, write, clock
         self._turn = asyncio.Lock()
 
     @property
@@ -68,6 +69,31 @@ class LiveJob:
             self._version = await self._write(made, self._version)
             self.job = made
         return made
+
+    async def sent(self, submit: Callable[[str], Awaitable[str]], backend: Backend, *, second: bool) -> str:
+        """What the vendor calls it; noted, as soon as it is known, and not asked for again then.
+
+        What nobody can say is not there counts as lost, and as charged for.
+        """
+        name = "second_handle" if second else "handle"
+        handle: str = getattr(self.job, name)
+        if handle:
+            return handle
+        device, key = backend.device.name, key_of(self.job, backend, second=second)
+        try:
+            handle = await submit(key)
+        except MaybeSent:
+            await self.write(losses=(*self.job.losses, self._lost(device, key)))
+            raise
+        except LeftSending as left:
+            # It goes with what is written next. An attempt that begins anew asks under the same key what became of it.
+            self.job = msgspec.structs.replace(self.job, losses=(*self.job.losses, self._lost(device, key)))
+            raise asyncio.CancelledError from left
+        await self.write(**{name: handle})
+        return handle
+
+    def _lost(self, device: str, key: str) -> Loss:
+        return Loss(at_ns=self._clock.wall_ns(), device=device, handle=key, charged=True)
 
 
 async def on_device(backend: Backend, live: LiveJob, offload: Offload, *, second: bool) -> ShotResult:
@@ -90,14 +116,11 @@ async def on_device(backend: Backend, live: LiveJob, offload: Offload, *, second
         )  # fmt: skip
     if not isinstance(backend, QueuedBackend):
         return await backend.run(job.circuit, shots=job.shots, seed=job.seed)
-    name = "second_handle" if second else "handle"
-    handle: str = getattr(job, name)
-    if not handle:
-        handle = await backend.submit(
-            job.circuit, shots=job.shots, seed=job.seed, key=key_of(job, backend, second=second)
-        )
-        await live.write(**{name: handle})
-    return await backend.collect(handle, job.circuit, shots=job.shots, seed=job.seed)
+    circuit = job.circuit
+    handle = await live.sent(
+        lambda key: backend.submit(circuit, shots=job.shots, seed=job.seed, key=key), backend, second=second
+    )
+    return await backend.collect(handle, circuit, shots=job.shots, seed=job.seed)
 
 
 class _Queued(Backend, Protocol[_P_contra]):
@@ -112,13 +135,11 @@ async def _at_vendor(
     backend: _Queued[_P_contra], asked: _P_contra, live: LiveJob, offload: Offload, *, second: bool
 ) -> ShotResult:
     """As with circuits: the handle is durable before the result is waited for."""
-    job, name = live.job, "second_handle" if second else "handle"
+    job = live.job
     assert job.program is not None, job.id
-    handle: str = getattr(job, name)
-    if not handle:
-        key = key_of(job, backend, second=second)
-        handle = await backend.submit_program(asked, shots=job.shots, seed=job.seed, key=key)
-        await live.write(**{name: handle})
+    handle = await live.sent(
+        lambda key: backend.submit_program(asked, shots=job.shots, seed=job.seed, key=key), backend, second=second
+    )
     result = await backend.collect_program(handle, asked, shots=job.shots, seed=job.seed)
     return await with_best(backend.device, job.program, result, offload)
 
@@ -134,20 +155,20 @@ def key_of(job: Job, backend: Backend, *, second: bool) -> str:
 
 
 async def first_of(
-    attempts: dict[str, asyncio.Task[ShotResult]],
+    attempts: dict[str, asyncio.Task[ShotResult]], failed: dict[str, Exception],
     hurry: Callable[[], Awaitable[tuple[str, asyncio.Task[ShotResult]] | None]], patience_s: float,
     sleep: Callable[[float], Awaitable[None]],
 ) -> tuple[str, ShotResult]:  # fmt: skip
     """The first result and the device it is from. After ``patience_s`` ``hurry`` may begin a second attempt.
 
-    When all attempts failed, the first one's error is raised; the others' are looked at, so that nobody complains.
+    ``failed`` is told what each device said that failed. When all did, what the first of ``attempts`` said is raised.
     """
     task: asyncio.Task[ShotResult]
     waiting: set[asyncio.Future[Any]] = set(attempts.values())
     bell = asyncio.ensure_future(sleep(patience_s)) if patience_s < float("inf") else None
     if bell is not None:
         waiting.add(bell)
-    failed: list[BaseException] = []
+    first = next(iter(attempts))
     try:
         while any(task in waiting for task in attempts.values()):
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -156,13 +177,14 @@ async def first_of(
                     error = task.exception()
                     if error is None:
                         return device, task.result()
-                    failed.append(error)
+                    assert isinstance(error, Exception), error
+                    failed[device] = error
             if bell in done:
                 more = await hurry()
                 if more is not None:
                     attempts[more[0]] = more[1]
                     waiting.add(more[1])
-        raise failed[0]
+        raise failed[first]
     finally:
         every: list[asyncio.Future[Any]] = [*attempts.values(), *([bell] if bell is not None else [])]
         left = [one for one in every if not one.done()]
@@ -174,6 +196,11 @@ async def first_of(
             # Looked at, so that nobody complains of what ended beside the first result.
             if not task.cancelled():
                 task.exception()
+
+
+def without_handles(job: Job, losses: tuple[Loss, ...]) -> Job:
+    """Nothing of it is at a vendor any more."""
+    return msgspec.structs.replace(job, handle="", second="", second_handle="", losses=(*job.losses, *losses))
 
 
 async def let_go(backend: Backend, handle: str, now_ns: int) -> Loss | None:

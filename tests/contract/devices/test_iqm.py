@@ -1,18 +1,32 @@
 """Machines of IQM through their server's API, by a server that behaves as its description says."""
 
+import asyncio
 import json
 import math
+import threading
 
 import numpy as np
 import pytest
 
-from phalanx.adapters import iqm_provider
-from phalanx.core import InvalidInput, LimitExceeded, Origin, Overloaded, Unavailable
-from phalanx.devices import LiveBackend, ProviderContext, Stage, StagedBackend, Status, shipped_snapshots
+from phalanx.adapters import SystemClock, ThreadOffload, iqm_provider
+from phalanx.core import DEFAULT_TENANT, InvalidInput, LimitExceeded, Origin, Overloaded, Unavailable
+from phalanx.devices import (
+    Fleet,
+    Jobs,
+    JobState,
+    LiveBackend,
+    MaybeSent,
+    ProviderContext,
+    Stage,
+    StagedBackend,
+    Status,
+    shipped_snapshots,
+)
 from phalanx.quantum import Gates, InvalidCircuit, simulate
-from phalanx.testing import IqmApi, SimWorld
+from phalanx.telemetry import Telemetry
+from phalanx.testing import IqmApi, SimWorld, job_ended, line_of_three, running_jobs
 from phalanx.testing.contracts import DEVICE_CHECKS, STAGED_CHECKS, check_provider
-from phalanx.testing.delivery import PeerServer
+from phalanx.testing.delivery import Given, PeerServer
 
 TOKEN = "t0ken"
 BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
@@ -167,12 +181,122 @@ def test_a_job_whose_answer_was_lost_is_not_sent_again(trouble):
     async def main(world, server):
         machine = garnet(world, server)
         server.trouble.append(trouble)
-        with pytest.raises(Unavailable):
-            await machine.submit(BELL, shots=100, seed=1, key="ours")
-        with pytest.raises(InvalidInput, match="did not say whether it took it") as told:
-            await machine.submit(BELL, shots=100, seed=1, key="ours")
-        assert "named ours" in told.value.hint
+        for _ in range(2):
+            with pytest.raises(MaybeSent, match="did not say whether it took the job") as told:
+                await machine.submit(BELL, shots=100, seed=1, key="ours")
+            assert "named ours" in told.value.hint
         assert server.product.kept == (["ours"] if trouble == "after-effect" else [])
+
+    on(main)
+
+
+class OddlyAnswering(IqmApi):
+    """It takes a job, and says something else than what it calls it."""
+
+    says = Given(200, b"")
+
+    def _create(self, alias, asked):
+        super()._create(alias, asked)
+        return self.says
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(201, b"{}"), (201, b"[]"), (201, b"<html>a proxy</html>"), (201, b'{"id": null}'), (500, b"")]
+)
+def test_a_job_that_was_taken_with_an_odd_answer_is_not_sent_again(status, body):
+    product = OddlyAnswering(TOKEN)
+    product.says = Given(status, body)
+
+    async def main(world, server):
+        machine = garnet(world, server)
+        for _ in range(2):
+            with pytest.raises(MaybeSent):
+                await machine.submit(BELL, shots=100, seed=1, key="ours")
+        assert product.kept == ["ours"]
+
+    on(main, product)
+
+
+class Other:
+    """A machine that could do the job as well."""
+
+    device = line_of_three("vendor.other", 1e-3)
+
+    async def run(self, circuit, /, *, shots, seed):
+        raise AssertionError("the job came here")
+
+
+@pytest.mark.requirement("QRM-8")
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_job_of_which_nobody_knows_whether_it_is_there_goes_nowhere_else_and_is_paid_for(pinned):
+    async def main(world, server):
+        machine = garnet(world, server)
+        jobs = Jobs(world.store("n"), world.clock, world.ids, Fleet([machine, Other()]), Telemetry(world.clock))
+        server.trouble.append("after-effect")
+        async with running_jobs(jobs):
+            job = await jobs.submit(DEFAULT_TENANT, BELL, shots=100, device="iqm.garnet", movable=not pinned)
+            ended = await job_ended(world, jobs, job)
+        assert (ended.state, ended.device, ended.moves) == (JobState.FAILED, "iqm.garnet", ())
+        assert f"look for a job named {job.id} there" in ended.error
+        assert [(one.device, one.handle, one.charged) for one in ended.losses] == [("iqm.garnet", job.id, True)]
+        assert server.product.kept == [job.id]
+
+    on(main)
+
+
+def test_a_submission_that_is_left_on_its_way_is_not_sent_again():
+    class Slow(IqmApi):
+        def _create(self, alias, asked):
+            made = super()._create(alias, asked)
+            left.set()
+            goes_on.wait(10)
+            return made
+
+    product, left, goes_on = Slow(TOKEN), threading.Event(), threading.Event()
+
+    async def main(server):
+        clock, offload = SystemClock(), ThreadOffload(2)
+        given = {"iqm.url": server.url}
+        made = ProviderContext(offload, clock, frozenset({"iqm"}), given, lambda name, variable: TOKEN)
+        (machine,) = iqm_provider(made).backends()
+        sending = asyncio.create_task(machine.submit(BELL, shots=10, seed=1, key="ours"))
+        await asyncio.to_thread(left.wait, 10)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        goes_on.set()
+        with pytest.raises(MaybeSent):
+            await machine.submit(BELL, shots=10, seed=1, key="ours")
+        assert product.kept == ["ours"]
+
+    with PeerServer(product) as server:
+        asyncio.run(main(server))
+
+
+def test_a_token_that_is_renewed_while_a_job_is_there_loses_nothing():
+    async def main(world, server):
+        machine = garnet(world, server)
+        handle = await machine.submit(BELL, shots=10, seed=1, key="ours")
+        server.product.token = "renewed"
+
+        async def renew():
+            await world.clock.sleep(600)
+            tokens.append("renewed")
+
+        tokens.append("not yet")
+        renewing = asyncio.create_task(renew())
+        assert sum((await machine.collect(handle, BELL, shots=10, seed=1)).counts.values()) == 10
+        await renewing
+        server.product.token = "another"
+        with pytest.raises(Unavailable, match="refuses the credentials"):
+            await machine.submit(BELL, shots=10, seed=1, key="next")
+
+    tokens = [TOKEN]
+
+    def garnet(world, server):
+        given = {"iqm.url": server.url}
+        made = ProviderContext(world.offload, world.clock, frozenset({"iqm"}), given, lambda name, _: tokens[-1])
+        return iqm_provider(made).backends()[0]
 
     on(main)
 
@@ -235,6 +359,11 @@ def test_a_machine_that_cannot_be_asked_at_the_start_is_there_offline():
         machine = garnet(world, server, computers="garnet")
         assert (machine.device.status, machine.device.calibration.source) == (Status.OFFLINE, "not seen yet")
         assert sum((await machine.collect(handle, BELL, shots=10, seed=1)).counts.values()) == 10
+        server.trouble.extend(["error"] * 6)
+        with pytest.raises(Unavailable, match="503"):
+            # Not that it has one qubit: then the job would be at fault.
+            await machine.submit(BELL, shots=10, seed=1, key="next")
+        await machine.submit(BELL, shots=10, seed=1, key="next")
         seen = await machine.look()
         assert (seen.status, seen.n_qubits) == (Status.ONLINE, 20)
         with pytest.raises(Unavailable, match="credentials"):

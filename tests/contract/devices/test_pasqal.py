@@ -254,7 +254,8 @@ def test_a_job_is_sent_once_though_its_node_dies_and_is_paid_by_the_second():
 
         first = await life()
         async with running_jobs(first):
-            server.trouble.extend(["", "", "after-effect"])  # looked for, its specification read, and the answer lost
+            # Looked for, its specification read, the answer lost, and then nobody answers.
+            server.trouble.extend(["", "", "after-effect", *["silent"] * 4])
             job = await first.submit(DEFAULT_TENANT, Program.of_analog(SWEEP), shots=500)
             while not product.jobs:
                 await world.clock.sleep(0.1)
@@ -268,6 +269,21 @@ def test_a_job_is_sent_once_though_its_node_dies_and_is_paid_by_the_second():
         assert found.provenance.baselines[0].cost_unit == "outcomes"
 
     on(main, product)
+
+
+def test_a_batch_whose_answer_was_lost_is_found_before_its_job_goes_elsewhere():
+    class Odd(PasqalApi):
+        def answer(self, asked):
+            found = super().answer(asked)
+            return Given(201, b"{}") if asked.method == "POST" and asked.path.endswith("/batches") else found
+
+    async def main(world, server):
+        machine = await fresnel(world, server)
+        handle = await machine.submit_program(SWEEP, shots=10, seed=1, key="ours")
+        assert list(server.product.jobs) == [handle]
+        assert len(posted(server)) == 1
+
+    on(main, Odd(USER, PASSWORD))
 
 
 def test_a_busy_cloud_is_asked_again_and_a_program_is_sent_once():

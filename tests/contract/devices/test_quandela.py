@@ -15,6 +15,7 @@ from phalanx.devices import (
     Jobs,
     JobState,
     LiveBackend,
+    MaybeSent,
     Program,
     ProviderContext,
     QueuedPhotonic,
@@ -250,10 +251,9 @@ def test_a_job_whose_answer_was_lost_is_not_sent_again():
 
     async def main(world, server):
         ascella = machine(world, server)
-        with pytest.raises(Unavailable):
-            await ascella.submit_program(DIP, shots=10, seed=1, key="ours")
-        with pytest.raises(InvalidInput, match="not sent a second time"):
-            await ascella.submit_program(DIP, shots=10, seed=1, key="ours")
+        for _ in range(2):
+            with pytest.raises(MaybeSent, match="not sent a second time"):
+                await ascella.submit_program(DIP, shots=10, seed=1, key="ours")
         assert server.product.kept == ["ours"]
 
     on(main, Losing(TOKEN))

@@ -1,5 +1,8 @@
 """Jobs whose device fails, is slow, or is not what it was: where they go, and what is left behind to be read."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from phalanx.allocation import Placements, built_in_policies
@@ -9,19 +12,24 @@ from phalanx.devices import (
     Jobs,
     JobState,
     JobWishes,
+    LeftSending,
     ProviderContext,
     ShotResult,
+    listed_price,
     local_provider,
+    subscription,
 )
 from phalanx.quantum import Gates
 from phalanx.telemetry import Telemetry
 from phalanx.testing import MemoryAudit, job_ended, line_of_three, run_with_store, running_jobs
 
+# Machines of one's own: it is known that one more run costs nothing.
+OURS = subscription(0.0, as_of_ns=1, source="a list of ours")
 BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
 
 
 def model(name, error, *, at_ns=1):
-    return line_of_three(f"{name[0]}.{name}", error, calibrated_at_ns=at_ns)
+    return line_of_three(f"{name[0]}.{name}", error, calibrated_at_ns=at_ns, price=OURS)
 
 
 class Vendor:
@@ -160,6 +168,73 @@ def test_what_takes_too_long_is_begun_elsewhere_and_the_first_result_counts():
         assert slow.recalled == [f"at a.a-slow: {job.id}"], "the vendor is asked to drop the first"
         assert other.recalled == []
         assert other.sent == [f"{job.id}-second"]
+
+    run_with_store(main)
+
+
+async def hurried(world, store, slow, other):
+    """A job that takes long on ``slow``, as it ended, and the jobs it was one of."""
+    jobs, _ = made(world, store, slow, other)
+    async with running_jobs(jobs):
+        for _ in range(8):
+            assert (await job_ended(world, jobs, await submitted(jobs))).device == slow.device.name
+        slow.took_s = 100.0
+        return await job_ended(world, jobs, await submitted(jobs)), jobs
+
+
+@pytest.mark.requirement("QRM-7")
+@pytest.mark.parametrize("first_fails", [False, True])
+def test_a_second_device_that_fails_is_blamed_itself(first_fails):
+    async def main(world, store):
+        slow, other = Vendor(world, model("a-slow", 0.001)), Vendor(world, model("b-other", 0.02), fails=True)
+
+        async def collect(handle, circuit, **how):
+            slow.fails = slow.took_s > 1.0 and first_fails
+            return await Vendor.collect(slow, handle, circuit, **how)
+
+        slow.collect = collect
+        found, jobs = await hurried(world, store, slow, other)
+        assert found.moves[0].kind == "hedged"
+        told = {name: await jobs.failures.of(DEFAULT_TENANT, name) for name in ("a.a-slow", "b.b-other")}
+        assert [one.device for one in told["b.b-other"]] == ["b.b-other"]
+        assert "b.b-other" in told["b.b-other"][0].why
+        assert all("b.b-other" not in one.why for one in told["a.a-slow"])
+        assert bool(told["a.a-slow"]) is first_fails
+        if not first_fails:
+            assert (found.state, found.device) == (JobState.COMPLETED, "a.a-slow")
+
+    run_with_store(main)
+
+
+@pytest.mark.requirement("QRM-7")
+def test_a_real_machine_without_a_price_list_is_no_second_device_for_what_is_not_urgent():
+    async def main(world, store):
+        slow = Vendor(world, model("a-slow", 0.001))
+        other = Vendor(world, replace(model("b-other", 0.02), price=listed_price("nobody.knows")))
+        assert other.device.is_unlisted
+        found, _ = await hurried(world, store, slow, other)
+        assert (found.device, found.moves, other.sent) == ("a.a-slow", (), [])
+
+    run_with_store(main)
+
+
+@pytest.mark.requirement("QRM-7")
+def test_what_may_have_arrived_where_nobody_waits_for_it_any_more_is_counted():
+    async def main(world, store):
+        slow, other = Vendor(world, model("a-slow", 0.001)), Vendor(world, model("b-other", 0.02))
+
+        async def submit(circuit, *, shots, seed, key):
+            if slow.took_s > 1.0:
+                try:
+                    await world.clock.sleep(10_000)
+                except asyncio.CancelledError as left:
+                    raise LeftSending from left
+            return await Vendor.submit(slow, circuit, shots=shots, seed=seed, key=key)
+
+        slow.submit = submit
+        found, _ = await hurried(world, store, slow, other)
+        assert (found.state, found.device) == (JobState.COMPLETED, "b.b-other")
+        assert [(one.device, one.handle, one.charged) for one in found.losses] == [("a.a-slow", found.id, True)]
 
     run_with_store(main)
 

@@ -6,7 +6,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from phalanx.core import DEFAULT_TENANT, InvalidInput, LimitExceeded, NotFound, Origin, Provenance, TenantId
+from phalanx.core import (
+    DEFAULT_TENANT,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    Origin,
+    Provenance,
+    TenantId,
+    Unavailable,
+)
 from phalanx.devices import (
     EXACT,
     DeviceModel,
@@ -32,10 +41,12 @@ from phalanx.devices import (
     samples_of,
 )
 from phalanx.devices._limits import MAX_FAILURE_CHARS, MAX_KEPT_FAILURES
+from phalanx.devices._programs import with_best
+from phalanx.devices._running import first_of
 from phalanx.quantum import Gates
 from phalanx.quantum.photonic import PhotonicProgram
 from phalanx.telemetry import Telemetry
-from phalanx.testing import job_ended, run_with_store, running_jobs
+from phalanx.testing import SimWorld, job_ended, run_with_store, running_jobs
 
 BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
 OTHER = Gates(1).x(0).measure(0).circuit()
@@ -265,7 +276,7 @@ def test_failures_are_kept_up_to_a_bound_and_newest_last():
         job = await jobs.submit(DEFAULT_TENANT, BELL, shots=50, device=DEVICE.name)
         for at in range(MAX_KEPT_FAILURES + 3):
             await world.clock.sleep(1.0)
-            await jobs.failures.keep(job, f"failure {at} " + "x" * MAX_FAILURE_CHARS)
+            await jobs.failures.keep(job, job.device, f"failure {at} " + "x" * MAX_FAILURE_CHARS)
         kept = await jobs.failures.of(DEFAULT_TENANT, DEVICE.name)
         assert len(kept) == MAX_KEPT_FAILURES
         assert kept[0].why.startswith("failure 3 ")
@@ -388,3 +399,39 @@ def test_problems_of_an_annealer_are_jobs_too():
         assert [(one.method, one.value) for one in job.provenance.baselines] == [(EXACT, -1.5)]
 
     run_with_store(main)
+
+
+def test_of_two_attempts_that_failed_each_device_is_told_what_it_said_itself():
+    async def main(world):
+        async def fails(after_s, why):
+            await world.clock.sleep(after_s)
+            raise Unavailable("a device", why)
+
+        async def hurry():
+            return "v.second", asyncio.ensure_future(fails(1, "the second's"))
+
+        failed = {}
+        attempts = {"v.first": asyncio.ensure_future(fails(10, "the first's"))}
+        with pytest.raises(Unavailable, match="the first's"):
+            await first_of(attempts, failed, hurry, 2, world.clock.sleep)
+        assert {name: error.reason for name, error in failed.items()} == {
+            "v.first": "the first's", "v.second": "the second's",
+        }  # fmt: skip
+
+    SimWorld(1).run(main)
+
+
+def test_a_result_is_not_lost_for_what_stands_beside_it(monkeypatch):
+    def fails(*_):
+        raise ValueError("no such state")
+
+    monkeypatch.setattr("phalanx.devices._programs.known_beside", fails)
+
+    async def main(world):
+        device = local_provider(ProviderContext(world.offload, world.clock)).backends()[0].device
+        came_from = Provenance(origin=Origin.HARDWARE, device="v.m", circuits=("c",), shots=2, seed=1)
+        result = ShotResult({"0": 2}, came_from)
+        program = Program.read('{"fields": [0.5]}')
+        assert await with_best(device, program, result, world.offload) is result
+
+    SimWorld(1).run(main)

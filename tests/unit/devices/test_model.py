@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from phalanx.core import InvalidInput, Origin
 from phalanx.devices import (
+    FREE,
     DeviceModel,
     Modality,
     Money,
@@ -14,6 +15,7 @@ from phalanx.devices import (
     SessionLimits,
     calibration,
     device_detail,
+    listed_price,
     price_in_credits,
     price_per_gate_shot,
     price_per_second,
@@ -23,6 +25,7 @@ from phalanx.devices import (
     subscription,
     write_snapshots,
 )
+from phalanx.testing import line_of_three
 
 AS_OF = 1_700_000_000_000_000_000
 
@@ -143,3 +146,15 @@ def test_a_device_is_shown_without_numbers_that_nobody_knows():
     assert [one.two_qubit_error for one in detail.couplers] == [0.1, None, 0.3]
     assert [one.faulty for one in detail.couplers] == [False, True, False]
     assert detail.limits["max_shots"] == 10
+
+
+@pytest.mark.parametrize(
+    ("origin", "price", "unlisted", "free"),
+    [(Origin.EMULATED, FREE, False, True), (Origin.HARDWARE, FREE, True, False),
+     (Origin.HARDWARE, listed_price("nobody.knows"), True, False),
+     (Origin.HARDWARE, subscription(900.0, as_of_ns=AS_OF, source="a contract"), False, True),
+     (Origin.HARDWARE, price_per_shot(0.3, 0.01, as_of_ns=AS_OF, source="a list"), False, False)],
+)  # fmt: skip
+def test_a_real_machine_that_nobody_has_a_price_of_is_not_free(origin, price, unlisted, free):
+    device = line_of_three("vendor.machine", 1e-3, origin=origin, price=price)
+    assert (device.is_unlisted, device.is_free) == (unlisted, free)
