@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from phalanx.bench._detect import _single
 from phalanx.bench._detect_generated import batch_of, matching, near_misses
 from phalanx.bench._detect_sqlite import Peer
 from phalanx.intel import RuleSet, load_rules, parse_rule
@@ -53,3 +54,21 @@ def test_every_built_in_rule_is_met_by_the_event_made_from_it():
     for rule in rules.rules.values():
         batch = batch_of([matching(rule)], rule.log_source)
         assert rule in [hit.rule for hit in rules.evaluate(batch)], rule.name
+
+
+@pytest.mark.requirement("INT-8")
+def test_each_event_is_timed_by_itself_with_every_rule_loaded():
+    rules = load_rules()
+    events = 50 * [batch_of([matching(rule)], rule.log_source) for rule in rules.rules.values()]
+    asked = []
+
+    class Counted:
+        def evaluate(self, batch):
+            asked.append(len(batch))
+            return rules.evaluate(batch)
+
+    found = _single(Counted(), events)
+    assert set(asked) == {1}
+    assert len(asked) == len(events)
+    assert found["events"] == len(events) - 200, "the first are to get warm by"
+    assert 0.0 < found["us_p50"] <= found["us_p99"]
