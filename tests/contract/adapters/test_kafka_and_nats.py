@@ -6,14 +6,24 @@ import contextlib
 import pytest
 
 from phalanx.adapters import (
+    OsEntropy,
+    OsFiles,
+    SegmentJournals,
+    SqliteStore,
+    SystemClock,
+    ThreadOffload,
     find_nats_server,
     kafka_sink,
     kafka_source,
     nats_sink,
     nats_source,
 )
-from phalanx.core import InvalidInput, Unavailable
-from phalanx.intel.delivery import PositionGone
+from phalanx.core import DEFAULT_TENANT, InvalidInput, Unavailable, Uuid7Source, decode
+from phalanx.intel import Intake
+from phalanx.intel._model import Chunk
+from phalanx.intel.delivery import Drawer, PositionGone, SourcePlan
+from phalanx.telemetry import Alerts, Telemetry
+from phalanx.testing import SimWorld, wait_until
 from phalanx.testing.contracts import SINK_CHECKS, SOURCE_CHECKS
 from phalanx.testing.delivery import context_of
 
@@ -231,3 +241,48 @@ def test_nats_says_how_far_it_reaches_and_goes_on_with_a_stream_that_is_another(
 
     with nats_process(tmp_path):
         asyncio.run(in_lab(check, tmp_path, is_sink=False))
+
+
+async def check_another_stream_is_drawn_from(lab):
+    """All of it, and what is lost is one gap, also where it is shorter and its messages have numbers used before."""
+    clock, world = SystemClock(), SimWorld(1)
+    telemetry, files = Telemetry(clock), OsFiles(lab.folder / "files")
+    async with contextlib.AsyncExitStack() as leaving:
+        leaving.callback(files.close)
+        offload = leaving.enter_context(contextlib.closing(ThreadOffload(1)))
+        store = await SqliteStore.open(lab.folder / "store.sqlite")
+        leaving.push_async_callback(store.close)
+        journals = SegmentJournals(files, "journals", entropy=OsEntropy(), offload=offload)
+        leaving.push_async_callback(journals.close)
+        ids = Uuid7Source(clock, lambda bits: world.rng.integer(0, 2**bits - 1))
+        journal = await journals.open("intake")
+        intake = await Intake.open(journal, store, clock=clock, ids=ids, telemetry=telemetry)
+        leaving.push_async_callback(intake.close)
+        drawer = Drawer(
+            SourcePlan("nats", "nats", DEFAULT_TENANT), await lab.open(), intake, store, clock=clock, rng=world.rng,
+            telemetry=telemetry, alerts=Alerts(telemetry),
+        )  # fmt: skip
+        leaving.push_async_callback(drawer.source.close)
+        drawing = asyncio.create_task(drawer.run())
+        try:
+            old, new = [f"old {number}" for number in range(6)], [f"new {number}" for number in range(4)]
+            for number, line in enumerate(old):
+                await lab.feed([line])
+                await wait_until(lambda drawn=number + 1: drawer.state.events == drawn)
+            await lab.stream.delete_stream("FINDINGS")
+            await lab.stream.add_stream(name="FINDINGS", subjects=["phalanx.>"])
+            await wait_until(lambda: drawer.state.gaps)
+            for number, line in enumerate(new):
+                await lab.feed([line])
+                await wait_until(lambda seen=number + 7: drawer.state.events + drawer.state.refused == seen)
+        finally:
+            drawing.cancel()
+            await asyncio.gather(drawing, return_exceptions=True)
+        frames = await journal.read(0, max_records=100, max_bytes=10**6)
+        assert [decode(frame, Chunk).data.decode() for frame in frames] == [f"{line}\n" for line in [*old, *new]]
+        assert (drawer.state.refused, drawer.state.doubled, drawer.state.gaps) == (0, 0, 1)
+
+
+def test_a_nats_stream_that_is_made_anew_is_drawn_from_its_beginning(tmp_path):
+    with nats_process(tmp_path):
+        asyncio.run(in_lab(check_another_stream_is_drawn_from, tmp_path, is_sink=False))

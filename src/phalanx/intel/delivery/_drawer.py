@@ -3,6 +3,8 @@
 - Where a source stands is in the store. Before a chunk goes to the intake, the position behind it is written down,
   with the bytes themselves where the source could not give them again. After a crash the very same chunk is
   accepted under the very same key, and the intake knows it.
+- Where somebody rewinds a source, or what it stood at is gone, an epoch begins, and all keys are others: lines are
+  taken for what they are, and not for what was once between the same positions.
 - A full intake makes the source wait: it is asked for nothing meanwhile.
 """
 
@@ -135,7 +137,7 @@ class Drawer:
         async with self._turn:
             if position:
                 await self._check(position)
-            await self._keep(position=position, planned="", pending=b"")
+            await self._keep(position=position, epoch=self.state.epoch + 1, planned="", pending=b"")
         self._resumed.set()
 
     async def _check(self, position: str) -> None:
@@ -189,6 +191,9 @@ class Drawer:
     async def _take_in(self, drawn: Drawn) -> None:
         state, now_ns = self.state, self._clock.wall_ns()
         step = f"{self.plan.name}\x1f{state.position}\x1f{drawn.position}"
+        if state.epoch:
+            # Between the same positions there may be other lines than before, and those of a rewind are wanted again.
+            step += f"\x1f{state.epoch}"
         key = f"source {hashlib.sha256(step.encode()).hexdigest()}"
         refused, events, doubled = 0, 0, 0
         reader = drawn.reader if drawn.reader and self.plan.reader == AUTO else self.plan.reader
@@ -222,7 +227,8 @@ class Drawer:
         self._note_failure(gone.message)
         self._gaps.inc()
         async with self._turn:
-            await self._keep(position="", planned="", pending=b"", gaps=self.state.gaps + 1)
+            state = self.state
+            await self._keep(position="", epoch=state.epoch + 1, planned="", pending=b"", gaps=state.gaps + 1)
 
     async def _keep(self, **changes: object) -> None:
         state = msgspec.structs.replace(self.state, at_ns=self._clock.wall_ns(), **changes)

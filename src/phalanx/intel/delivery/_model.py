@@ -105,10 +105,12 @@ class SourceState(Record, frozen=True, kw_only=True, tag="source-state"):
     """Where a source stands.
 
     ``planned`` is the position behind the chunk that is on its way into the intake, and ``pending`` its bytes, where
-    the source could not give them again.
+    the source could not give them again. ``epoch`` counts how often it was set to another place than behind what was
+    drawn last: the same positions mean something else then.
     """
 
     position: str = ""
+    epoch: int = 0
     planned: str = ""
     pending: bytes = b""
     paused: bool = False

@@ -1,4 +1,4 @@
-"""When a source that gives nothing is asked again, in simulated time."""
+"""When a source that gives nothing is asked again, and what is drawn when it begins anew, in simulated time."""
 
 import asyncio
 from types import SimpleNamespace
@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from phalanx.core import DEFAULT_TENANT, InvalidInput, Unavailable
-from phalanx.intel.delivery import Drawer, Drawn, SourceManifest, SourcePlan
+from phalanx.core import DEFAULT_TENANT, InvalidInput, Unavailable, decode
+from phalanx.intel import Intake
+from phalanx.intel._model import Chunk
+from phalanx.intel.delivery import Drawer, Drawn, PositionGone, SourceManifest, SourcePlan
 from phalanx.telemetry import Alerts, Telemetry
 from phalanx.testing import SimWorld
 
@@ -126,3 +128,141 @@ def test_a_position_beyond_the_end_is_refused_with_the_range_there_is():
         assert drawer.state.position == "20"
 
     in_world(work)
+
+
+class Stream:
+    """Numbered messages, each drawn alone; it may be emptied, and its numbers then begin anew."""
+
+    manifest = SourceManifest(product="stream", rereads=True)
+
+    def __init__(self, world):
+        self.world = world
+        self.messages = []
+
+    async def draw(self, position, *, until, max_bytes, within_s):
+        start = int(position or 0)
+        if start > len(self.messages):
+            raise PositionGone("stream", f"it ends with message {len(self.messages)}")
+        if start == len(self.messages):
+            await self.world.clock.sleep(within_s)
+            return Drawn(b"", str(start), 0)
+        return Drawn(self.messages[start], until or str(start + 1), 0)
+
+    def check(self, position):
+        pass
+
+    async def settle(self, position):
+        pass
+
+    async def close(self):
+        pass
+
+
+class Life:
+    """A source that is drawn from into an intake, until it stops."""
+
+    def __init__(self, world):
+        self.world = world
+        self.source = Stream(world)
+
+    async def __aenter__(self):
+        world, self.telemetry = self.world, Telemetry(self.world.clock)
+        self.store = world.store("disk")
+        journal = await world.journals("disk").open("intake")
+        self.intake = await Intake.open(journal, self.store, clock=world.clock, ids=world.ids, telemetry=self.telemetry)
+        self.drawer = self.made()
+        self.task = asyncio.create_task(self.drawer.run())
+        return self
+
+    def made(self):
+        return Drawer(
+            SourcePlan("s", "stream", DEFAULT_TENANT), self.source, self.intake, self.store, clock=self.world.clock,
+            rng=self.world.rng, telemetry=self.telemetry, alerts=Alerts(self.telemetry),
+        )  # fmt: skip
+
+    async def again(self):
+        await self.stop()
+        self.drawer = self.made()
+        self.task = asyncio.create_task(self.drawer.run())
+
+    async def stop(self):
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    async def __aexit__(self, *error):
+        await self.stop()
+        await self.intake.close()
+
+    async def accepted(self):
+        """Everything in the intake's journal."""
+        journal = self.intake.journal
+        return [decode(frame, Chunk).data for frame in await journal.read(0, max_records=1_000, max_bytes=10**9)]
+
+
+def messages(what, n):
+    return [b"%s %d\n" % (what, number) for number in range(n)]
+
+
+def in_life(work):
+    async def main(world):
+        async with Life(world) as life:
+            await work(world, life)
+
+    SimWorld(3).run(main)
+
+
+def test_of_a_stream_whose_numbers_begin_anew_every_message_is_taken_and_the_gap_is_counted():
+    async def work(world, life):
+        for number, name in enumerate((b"first", b"second", b"third")):
+            # Again and again, each shorter than what was drawn before, so that it is seen.
+            life.source.messages = []
+            await world.clock.sleep(10)
+            life.source.messages = messages(name, 9 - number)
+            await world.clock.sleep(10)
+        assert await life.accepted() == [*messages(b"first", 9), *messages(b"second", 8), *messages(b"third", 7)]
+        state = life.drawer.state
+        assert (state.events, state.doubled, state.refused, state.gaps, state.position) == (24, 0, 0, 2, "7")
+
+    in_life(work)
+
+
+def test_what_is_drawn_once_more_is_accepted_once_more_and_no_more():
+    async def work(world, life):
+        life.source.messages = messages(b"message", 5)
+        await world.clock.sleep(10)
+        for _ in range(2):
+            await life.drawer.rewind("2")
+            await world.clock.sleep(10)
+        wanted = [*life.source.messages, *life.source.messages[2:], *life.source.messages[2:]]
+        assert await life.accepted() == wanted
+        assert (life.drawer.state.events, life.drawer.state.doubled) == (11, 0)
+
+    in_life(work)
+
+
+@pytest.mark.parametrize("rewinds", [0, 1])
+def test_a_chunk_that_was_accepted_before_its_position_was_written_is_accepted_once(rewinds):
+    async def work(world, life):
+        life.source.messages = messages(b"message", 2)
+        await world.clock.sleep(10)
+        for _ in range(rewinds):
+            await life.drawer.rewind("2")
+        before = await life.accepted()
+        keep, stuck = life.drawer._keep, asyncio.Event()
+
+        async def keeps(**changes):
+            # The power goes when the intake has the chunk.
+            if changes.get("position"):
+                stuck.set()
+                await asyncio.Event().wait()
+            await keep(**changes)
+
+        life.drawer._keep = keeps
+        life.source.messages = messages(b"message", 3)
+        await stuck.wait()
+        await life.again()
+        await world.clock.sleep(10)
+        assert await life.accepted() == [*before, b"message 2\n"]
+        assert (life.drawer.state.position, life.drawer.state.doubled) == ("3", 1)
+
+    in_life(work)
