@@ -35,7 +35,7 @@ CHAIN = AnalogProgram(
 
 
 class Cable:
-    """A machine at the end of a cable that somebody may pull."""
+    """An emulated machine at the end of a cable that somebody may pull."""
 
     pulled: ClassVar[set[str]] = set()
 
@@ -54,7 +54,9 @@ class Cable:
 
 
 def cabled(machine: Backend) -> Backend:
-    return Cable(machine) if machine.device.features.gates else machine
+    """Real machines stay as they are: a cable only runs, and they are also sent jobs that are collected later."""
+    emulated = machine.device.origin is Origin.EMULATED
+    return Cable(machine) if emulated and machine.device.features.gates else machine
 
 
 async def place(desk: QuantumDesk) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from phalanx.adapters._provider_secrets import AskedAs
-from phalanx.adapters._quandela_documents import FORM, Wiring, counts, experiment, wiring_of
+from phalanx.adapters._quandela_documents import FORM, Wiring, counts, experiment, figures, taken, wiring_of
 from phalanx.adapters._sent import Kept, SentPhotons, real, stage_by
 from phalanx.adapters._vendor_http import VendorHttp, created, said_plainly
 from phalanx.core import NotFound, Offload, Unavailable
@@ -42,8 +42,6 @@ _WAITING, _RUNNING = frozenset({"waiting", "suspended"}), frozenset({"running", 
 _DONE = frozenset({"completed"})
 _STATES = {"available": Status.ONLINE, "running": Status.ONLINE, "calibrating": Status.MAINTENANCE,
            "maintenance": Status.MAINTENANCE, "retired": Status.RETIRED, "decommissioned": Status.RETIRED}  # fmt: skip
-# What the cloud calls what it tells of a machine's photons, in percent.
-_FIGURES = {"Transmittance (%)": "transmittance", "HOM (%)": "indistinguishability", "g2 (%)": "g2"}
 _COMMAND = "sample_count"
 
 
@@ -81,14 +79,15 @@ class _Made(msgspec.Struct):
 
 
 class QuandelaMachine(SentPhotons):
-    """A real machine of Quandela: a ``QueuedPhotonic``."""
+    """A real machine of Quandela, a ``QueuedPhotonic``; offline until it has been looked at."""
 
     finds = False
 
     def __init__(self, published: PublishedDevice, asked: AskedAs, context: ProviderContext) -> None:
         device = real(
-            published.device, region=QUANDELA, price=listed_price(published.device.name), features=Features(gates=False)
-        )
+            published.device, region=QUANDELA, price=listed_price(published.device.name),
+            features=Features(gates=False), status=Status.OFFLINE,
+        )  # fmt: skip
         super().__init__(device, context.clock)
         self._platform, self._asked = published.vendor_id, asked
         self._wiring: Wiring | None = None
@@ -125,8 +124,8 @@ class QuandelaMachine(SentPhotons):
             told = job.get("status_message") or job.get("failure_code") or "it does not say why"
             raise Unavailable(self._device.name, f"the job {handle} ended as {status}: {told}")
         found = await self._ask("GET", f"/api/jobs/{quote(handle, safe='')}/result")
-        done = int(found.get("shots") or shots)
-        return Kept(counts(program, str(found.get("results")), self._device.name), min(done, shots))
+        done = taken(found.get("shots"), shots, self._device.name)
+        return Kept(counts(program, str(found.get("results")), done, self._device.name), done)
 
     async def _status(self, handle: str) -> dict[str, Any]:
         return dict(await self._ask("GET", f"/api/jobs/{quote(handle, safe='')}/status"))
@@ -151,13 +150,12 @@ class QuandelaMachine(SentPhotons):
             self._wiring = wiring_of(specs, known.modes)
         except ValueError as error:
             raise Unavailable(self._device.name, f"what it says of itself cannot be read: {error}") from error
-        limits, perfs = specs.get("constraints") or {}, told.get("perfs") or {}
-        changes: dict[str, Any] = {
-            ours: float(perfs[name]) / 100 for name, ours in _FIGURES.items() if perfs.get(name) is not None
-        }
-        now_ns = self._clock.wall_ns()
+        limits, now_ns = specs.get("constraints") or {}, self._clock.wall_ns()
+        taken_over, odd = figures(told.get("perfs") or {})
+        changes: dict[str, Any] = {**taken_over}
         if changes:
-            changes |= {"as_of_ns": now_ns, "source": f"Quandela's cloud on {self._platform}"}
+            source = "; ".join([f"Quandela's cloud on {self._platform}", *(f"{one} is not taken over" for one in odd)])
+            changes |= {"as_of_ns": now_ns, "source": source}
         light = replace(
             known, modes=self._wiring.modes, photons=int(limits.get("max_photon_count") or known.photons),
             threshold=str(specs.get("detector") or "threshold") == "threshold", **changes,

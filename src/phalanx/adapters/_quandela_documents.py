@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from phalanx.adapters._limits import MAX_VENDOR_ANSWER_BYTES
-from phalanx.core import Unavailable
-from phalanx.quantum.photonic import PhotonicProgram, keeps, shown
+from phalanx.core import InvalidInput, Unavailable
+from phalanx.quantum.photonic import PhotonicProgram, Source, keeps, shown
 
 FORM = "1.1.0"
 """The version of Perceval whose form this is."""
@@ -29,6 +29,8 @@ _ROWS, _COLS, _NUMERIC, _DATA = 1, 2, 3, 1
 _START, _WIDTH, _UNITARY, _MATRIX = 1, 2, 15, 1
 _INPUT, _MODES, _COMPONENTS, _LEAST = 1, 8, 9, 10
 _VARINT, _DOUBLE, _BYTES = 0, 1, 2
+# What the cloud calls what it tells of a machine's photons, in percent.
+_FIGURES = {"Transmittance (%)": "transmittance", "HOM (%)": "indistinguishability", "g2 (%)": "g2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,10 @@ class Wiring:
 
 
 def experiment(program: PhotonicProgram, wiring: Wiring) -> str:
-    """The serialised experiment. A photon that cannot come in by its own mode takes the next that can."""
+    """The serialised experiment. A photon that cannot come in by its own mode takes the next that can.
+
+    Raises ``InvalidInput`` where there are more photons than modes to come in by.
+    """
     photons, matrix = _rewired(program, wiring)
     n = len(photons)
     numbers = b"".join(
@@ -85,24 +90,62 @@ def least(program: PhotonicProgram) -> int:
     return max(needed, program.min_detected)
 
 
-def counts(program: PhotonicProgram, results: str, what: str) -> dict[str, int]:
-    """The outcomes that are kept. Raises ``Unavailable`` for what cannot be read."""
+def taken(said: object, shots: int, what: str) -> int:
+    """Of how many shots the outcomes are: as the cloud says, else as many as were asked for. Raises ``Unavailable``
+    where it says that there were none, or no number."""
+    if said is None:
+        return shots
+    try:
+        told = int(str(said))
+    except ValueError:
+        told = 0
+    if told < 1:
+        raise Unavailable(what, f"its outcomes are of {said!r} shots, and {shots} were asked for")
+    return min(told, shots)
+
+
+def counts(program: PhotonicProgram, results: str, shots: int, what: str) -> dict[str, int]:
+    """The outcomes that are kept. Raises ``Unavailable`` for what cannot be read, or is more than came of ``shots``."""
     try:
         tag, text = unpacked(str(json.loads(results)["results"]))
         if tag != "BSCount" or not (text.startswith("{") and text.endswith("}")):
             raise ValueError(f"{tag} is no count of outcomes")
-        found: dict[str, int] = {}
+        found, came = dict[str, int](), 0
         for entry in filter(None, text[1:-1].split(";")):
             state, _, n = entry.partition("=")
             seen = [int(one) for one in state.strip("|>").split(",")]
             if len(seen) < program.modes or any(seen[program.modes :]):
                 raise ValueError(f"{state} is no outcome of {program.modes} modes")
+            if int(n) < 0:
+                raise ValueError(f"{state} came {n} times")
+            came += int(n)
             if int(n) and keeps(program, seen[: program.modes]):
                 key = shown(seen[: program.modes])
                 found[key] = found.get(key, 0) + int(n)
+        if came > shots:
+            raise ValueError(f"there are {came} of them in {shots} shots")
     except (ValueError, KeyError, TypeError) as error:
         raise Unavailable(what, f"its outcomes cannot be read: {error}") from error
     return dict(sorted(found.items()))
+
+
+def figures(perfs: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
+    """What is told of a machine's photons, and in words what of it no source of photons can be like.
+
+    A figure that is none costs nobody a result: the one that was known before stays.
+    """
+    found, odd = dict[str, float](), []
+    for name, ours in _FIGURES.items():
+        if perfs.get(name) is None:
+            continue
+        try:
+            value = float(perfs[name]) / 100
+            Source(**{ours: value})
+        except (ValueError, TypeError, InvalidInput):
+            odd.append(f"{name} {perfs[name]!r}")
+        else:
+            found[ours] = value
+    return found, odd
 
 
 def wiring_of(specs: Mapping[str, Any], modes: int) -> Wiring:
@@ -144,6 +187,11 @@ def _rewired(program: PhotonicProgram, wiring: Wiring) -> tuple[list[int], np.nd
     """(m,) photons by mode and (m, m) a matrix that does the same with photons that come in where they can."""
     wanted = [mode for mode, n in enumerate(program.photons) if n]
     allowed = wiring.inputs or tuple(range(program.modes))
+    if len(wanted) > len(allowed):
+        ways = ", ".join(str(mode) for mode in allowed)
+        raise InvalidInput(
+            "program.photons", f"are in {len(wanted)} modes, and photons come in by {len(allowed)} here: {ways}"
+        )
     free = [mode for mode in allowed if mode not in wanted]
     by = {mode: mode if mode in allowed else free.pop(0) for mode in wanted}
     n = max(program.modes, *(mode + 1 for mode in by.values()))

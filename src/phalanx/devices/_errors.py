@@ -47,6 +47,7 @@ class LeftSending(asyncio.CancelledError):
     """Who sent a job was stopped while it was on its way: it may arrive, and nobody hears what it is called there."""
 
 
+# So many that refuse for the same reason are all named.
 _ALL_NAMED = 3
 _NUMBER = re.compile(r"\d[\d.,]*")
 

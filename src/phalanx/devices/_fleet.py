@@ -18,7 +18,6 @@ from phalanx.devices._model import DeviceModel
 from phalanx.devices._programs import Program, ProgramKind, refusals, unlike
 
 _NONE: Mapping[str, str] = MappingProxyType({})
-# So many that refuse for the same reason are all named.
 _DISTURBED = {Origin.SIMULATED: 0, Origin.EMULATED: 1, Origin.HARDWARE: 2}
 
 

@@ -45,8 +45,10 @@ async def open_quantum_desk(
 
     Devices are what the installed plug-ins bring, emulated but for the providers in ``hardware``, whose machines are
     real and billed. ``options`` are those of ``devices.options``; ``wrap`` is given each device and gives what is used
-    for it, to count what goes there, say, or to have it fail in a drill. Raises ``InvalidInput`` for a policy that
-    there is not, and ``Unavailable`` while another process has the folder.
+    for it, to count what goes there, say, or to have it fail in a drill. What it gives has to pass on what else a
+    device can do (``QueuedBackend``, ``StagedBackend``, ``LiveBackend``, other programs): without ``submit`` and
+    ``collect`` a real machine's jobs are sent under no key, and not collected after a restart. Raises ``InvalidInput``
+    for a policy that there is not, and ``Unavailable`` while another process has the folder.
     """
     keep_kernels_in(folder / "kernels")
     clock = SystemClock()

@@ -46,7 +46,8 @@ class QuandelaApi:
     """``https://api.cloud.quandela.com`` in small. ``token`` is the only one that it takes.
 
     ``throttled`` questions are answered with 429 and ``Retry-After``, ``broken`` ones with 503. Its photons are all
-    detected, as those of ``source`` where one is given.
+    detected, as those of ``source`` where one is given. ``perfs`` is what it tells of its machines in other figures
+    than its usual ones.
     """
 
     token: str
@@ -60,6 +61,7 @@ class QuandelaApi:
     status: str = "available"
     commands: tuple[str, ...] = ("sample_count", "samples")
     source: Source = field(default_factory=Source)
+    perfs: dict[str, Any] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
     jobs: dict[str, _Job] = field(default_factory=dict)
 
@@ -96,7 +98,7 @@ class QuandelaApi:
         else:
             lights = ",".join(str(int(mode in _INPUTS[name])) for mode in range(_MODES[name]))
             specs["architecture"] = _written("Experiment", _Schema().architecture(lights, _MODES[name]))
-        perfs = {"Transmittance (%)": 5.0, "HOM (%)": 92.0, "g2 (%)": 1.5, "Clock (MHz)": 80}
+        perfs = {"Transmittance (%)": 5.0, "HOM (%)": 92.0, "g2 (%)": 1.5, "Clock (MHz)": 80} | self.perfs
         return _json({"name": name, "type": "physical", "status": self.status, "specs": specs, "perfs": perfs,
                       "waiting_jobs": 3})  # fmt: skip
 

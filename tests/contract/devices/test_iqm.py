@@ -3,7 +3,9 @@
 import asyncio
 import json
 import math
+import runpy
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +31,7 @@ from phalanx.testing.contracts import DEVICE_CHECKS, STAGED_CHECKS, check_provid
 from phalanx.testing.delivery import Given, PeerServer
 
 TOKEN = "t0ken"
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "place_and_run.py"
 BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
 CHECKS = pytest.mark.parametrize("check", DEVICE_CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
 
@@ -53,6 +56,20 @@ def on(work, product=None):
 @CHECKS
 def test_a_real_machine_of_iqm(check):
     on(lambda world, server: check(garnet(world, server)))
+
+
+@pytest.mark.requirement("QRM-7")
+def test_the_example_pulls_cables_of_emulated_machines_alone():
+    cabled = runpy.run_path(str(EXAMPLE))["cabled"]
+
+    async def main(world, server):
+        real = garnet(world, server)
+        emulated = iqm_provider(ProviderContext(world.offload, world.clock)).backends()[0]
+        assert cabled(real) is real, "what it is sent is collected after a restart"
+        assert cabled(emulated).device is emulated.device
+        assert cabled(emulated) is not emulated
+
+    on(main)
 
 
 @pytest.mark.requirement("QRM-7")

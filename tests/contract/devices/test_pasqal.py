@@ -13,6 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from phalanx.adapters import pasqal_provider
+from phalanx.adapters._pasqal_cloud import PasqalCloud
 from phalanx.adapters._pasqal_sequences import pasqal_text
 from phalanx.core import DEFAULT_TENANT, InvalidInput, LimitExceeded, Origin, Overloaded, Unavailable
 from phalanx.devices import (
@@ -437,6 +438,19 @@ def test_shots_that_are_missing_are_left_out_and_a_result_may_be_late_or_raw():
             await machine.evolve(SWEEP, shots=100, seed=1)
 
     on(main, product)
+
+
+def test_results_of_the_cloud_do_not_lie_on_this_machine():
+    async def main(world, server):
+        options = {"pasqal.url": "https://pasqal.invalid", "pasqal.project": "p"}
+        context = ProviderContext(
+            world.offload, world.clock, frozenset({"pasqal"}), options, lambda name, variable: "known"
+        )
+        with pytest.raises(Unavailable, match="in the clear"):
+            await PasqalCloud(context).fetch(f"{server.url}/v1/kv/secrets")
+        assert server.requests == [], "nobody here is asked for what a vendor names"
+
+    on(main, PasqalApi(USER, PASSWORD))
 
 
 def test_results_are_fetched_in_private_and_without_our_token():

@@ -37,7 +37,7 @@ from phalanx.quantum.photonic import (
 from phalanx.telemetry import Telemetry
 from phalanx.testing import QuandelaApi, SimWorld, job_ended, running_jobs
 from phalanx.testing.contracts import PHOTONIC_CHECKS, STAGED_CHECKS, check_provider
-from phalanx.testing.delivery import PeerServer
+from phalanx.testing.delivery import Given, PeerServer
 
 pytest.importorskip("google.protobuf", reason="the extra otlp is not installed: the server reads with its library")
 TOKEN = "t0ken"
@@ -86,6 +86,7 @@ def test_a_machine_is_as_the_cloud_tells(old):
         made = provider(world, server)
         check_provider(made)
         ascella, belenos = made.backends()
+        assert {one.device.status for one in (ascella, belenos)} == {Status.OFFLINE}, "nobody has looked yet"
         assert isinstance(ascella, QueuedPhotonic)
         assert isinstance(ascella, StagedBackend)
         assert isinstance(ascella, LiveBackend)
@@ -121,6 +122,56 @@ def test_photons_come_in_where_they_can_and_do_what_they_should(photons):
         assert {mode for mode, n in enumerate(job.program.photons) if n} <= {0, 2, 4, 6, 8, 10}
 
     on(main)
+
+
+@pytest.mark.requirement("QRM-8")
+@pytest.mark.parametrize(
+    ("figure", "value", "ours"),
+    [("HOM (%)", 100.4, "indistinguishability"), ("Transmittance (%)", 0, "transmittance"), ("g2 (%)", 60, "g2"),
+     ("HOM (%)", "n/a", "indistinguishability"), ("g2 (%)", [1], "g2")],
+)  # fmt: skip
+def test_an_odd_figure_costs_no_result(figure, value, ours):
+    async def main(world, server):
+        ascella = machine(world, server)
+        before = ascella.device.photonic
+        light = (await ascella.look()).photonic
+        assert getattr(light, ours) == getattr(before, ours)
+        assert light.source == f"Quandela's cloud on qpu:ascella; {figure} {value!r} is not taken over"
+        usual = {"transmittance": 0.05, "indistinguishability": 0.92, "g2": 0.015}
+        for name in usual.keys() - {ours}:
+            assert getattr(light, name) == pytest.approx(usual[name])
+        jobs = Jobs(world.store("node"), world.clock, world.ids, Fleet([ascella]), Telemetry(world.clock))
+        async with running_jobs(jobs):
+            job = await jobs.submit(DEFAULT_TENANT, Program.of_photonic(DIP), shots=1_000)
+            found = await job_ended(world, jobs, job)
+        assert (found.state, found.error) == (JobState.COMPLETED, "")
+        assert len(found.provenance.baselines) == 2
+
+    on(main, QuandelaApi(TOKEN, perfs={figure: value}))
+
+
+@pytest.mark.requirement("QRM-8")
+def test_more_photons_than_ways_in_are_refused_with_the_ways_named():
+    three = PhotonicProgram(modes=4, photons=(1, 1, 1, 0), detectors="threshold")
+    with pytest.raises(InvalidInput, match=r"are in 3 modes, and photons come in by 2 here: 0, 2"):
+        experiment(three, Wiring((0, 2), 12))
+
+
+@pytest.mark.requirement("QRM-8")
+@pytest.mark.parametrize(
+    ("said", "why"), [(0, "of 0 shots"), (-1, "of -1 shots"), ("some", "of 'some' shots"), (100, "200 of them in 100")]
+)
+def test_outcomes_are_held_against_shots(said, why):
+    class Odd(QuandelaApi):
+        def _result(self, name, job):
+            told = json.loads(super()._result(name, job).body)
+            return Given(200, json.dumps(told | {"shots": said}).encode())
+
+    async def main(world, server):
+        with pytest.raises(Unavailable, match=why):
+            await machine(world, server).interfere(DIP, shots=200, seed=1)
+
+    on(main, Odd(TOKEN))
 
 
 @pytest.mark.requirement("QRM-8")
@@ -173,16 +224,18 @@ def test_outcomes_are_read_packed_and_plain_and_nothing_else_is():
     kept = PhotonicProgram(modes=2, photons=(1, 1), detectors="threshold", heralds=(Herald(mode=0),))
     text = "{|1,0,0>=3;|0,1,0>=2;|1,1,0>=1;|1,0,0>=4}"
     for written in (packed("BSCount", text), f":PCVL:BSCount:{text}"):
-        assert counts(kept, json.dumps({"results": written}), "it") == {"1,0": 7, "1,1": 1}
-    assert counts(kept, json.dumps({"results": ":PCVL:BSCount:{}"}), "it") == {}
+        assert counts(kept, json.dumps({"results": written}), 10, "it") == {"1,0": 7, "1,1": 1}
+    assert counts(kept, json.dumps({"results": ":PCVL:BSCount:{}"}), 10, "it") == {}
     bomb = ":PCVL:zip:" + base64.b64encode(zlib.compress(b":PCVL:BSCount:" + b"x" * 300_000_000)).decode()
     wrong = ["no json", "{}", json.dumps({"results": ":PCVL:BSSamples:|1,0>"}), json.dumps({"results": "?"}),
              json.dumps({"results": ":PCVL:BSCount:{|1,0>=x}"}), json.dumps({"results": ":PCVL:BSCount:{|1>=2}"}),
              json.dumps({"results": ":PCVL:BSCount:{|1,0,1>=2}"}), json.dumps({"results": bomb}),
-             json.dumps({"results": ":PCVL:zip:AAAA"})]  # fmt: skip
+             json.dumps({"results": ":PCVL:zip:AAAA"}), json.dumps({"results": ":PCVL:BSCount:{|1,0>=11}"}),
+             json.dumps({"results": ":PCVL:BSCount:{|0,1>=6;|1,0>=5}"}),
+             json.dumps({"results": ":PCVL:BSCount:{|1,0>=11;|1,1>=-3}"})]  # fmt: skip
     for results in wrong:
         with pytest.raises(Unavailable, match="its outcomes cannot be read"):
-            counts(kept, results, "it")
+            counts(kept, results, 10, "it")
     for message in (b"\x80", b"\x09\x00", b"\x0a\x05ab", b"\x0b"):
         with pytest.raises(ValueError, match=r"."):
             list(fields(message))
@@ -265,16 +318,17 @@ def test_a_job_is_collected_by_the_next_life_of_the_node():
         server.product.source = Source(transmittance=0.5)
         store, program = world.store("node"), Program.of_photonic(DIP)
 
-        def life():
-            fleet = Fleet([machine(world, server)])
-            return Jobs(store, world.clock, world.ids, fleet, Telemetry(world.clock))
+        def life(ascella):
+            return Jobs(store, world.clock, world.ids, Fleet([ascella]), Telemetry(world.clock))
 
-        first = life()
+        ascella = machine(world, server)
+        await ascella.look()
+        first = life(ascella)
         async with running_jobs(first):
             job = await first.submit(DEFAULT_TENANT, program, shots=1_000)
             while not (await first.get(DEFAULT_TENANT, job.id)).handle:
                 await world.clock.sleep(0.1)
-        second = life()
+        second = life(machine(world, server))
         async with running_jobs(second):
             found = await job_ended(world, second, job)
         assert (found.state, found.error) == (JobState.COMPLETED, "")

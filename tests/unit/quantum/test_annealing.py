@@ -60,3 +60,25 @@ def test_what_would_take_too_long_is_refused_before_it_begins():
     fields, pairs = np.zeros(4_096), np.stack([np.arange(4_095), np.arange(1, 4_096)], axis=1).astype(np.int32)
     with pytest.raises(LimitExceeded, match="steps of annealing"):
         annealed(fields, pairs, np.ones(4_095), shots=10_000, generator=np.random.default_rng(1))
+
+
+@pytest.mark.parametrize("tiny", [5e-324, 1e-300, 1e-17])
+@pytest.mark.filterwarnings("error")
+def test_a_term_that_is_next_to_nothing_does_not_cool_the_others_to_a_stop(tiny):
+    made = np.random.default_rng(1)
+    pairs = np.array([(a, b) for a in range(30) for b in range(a + 1, 30)], np.int32)
+    weights = made.normal(size=len(pairs))
+
+    def drawn(first):
+        fields = np.zeros(30)
+        fields[0] = first
+        return annealed(fields, pairs, weights, shots=20, generator=np.random.default_rng(2))
+
+    assert (drawn(tiny) == drawn(0.0)).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_problem_of_next_to_nothing_is_none():
+    nothing = np.full(2, 5e-324)
+    spins = annealed(nothing, np.empty((0, 2), np.int32), np.empty(0), shots=3, generator=np.random.default_rng(2))
+    assert spins.shape == (3, 2)

@@ -11,6 +11,8 @@ from phalanx.quantum._limits import MAX_ANNEALED_UPDATES
 SWEEPS = 500
 # At the hottest every turn is taken half the time, at the coldest the cheapest one once in ten thousand times.
 _HOT, _COLD = math.log(2.0), math.log(10_000.0)
+# Terms below this part of the largest turn nothing, and a problem of such as are smaller than the other is none.
+_NOTHING, _NOTHING_AT_ALL = 1e-12, 1e-300
 
 
 def annealed(
@@ -44,7 +46,8 @@ def _betas(
     most = np.abs(fields)
     np.add.at(most, pairs.reshape(-1), np.repeat(np.abs(couplings), 2))
     terms = np.concatenate([np.abs(fields), np.abs(couplings)])
-    terms = terms[terms > 0.0]
-    if not terms.size:
+    largest = terms.max(initial=0.0)
+    if largest < _NOTHING_AT_ALL:
         return np.ones(1)
+    terms = terms[terms >= _NOTHING * largest]
     return np.geomspace(_HOT / (2.0 * most.max()), _COLD / (2.0 * terms.min()), sweeps)
