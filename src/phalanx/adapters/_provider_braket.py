@@ -28,6 +28,7 @@ from phalanx.devices import (
     Emulated,
     EmulatedAtoms,
     Modality,
+    Provided,
     ProviderContext,
     QueueState,
     Snapshot,
@@ -53,19 +54,7 @@ _QUEUED, _DONE = frozenset({"CREATED", "QUEUED"}), frozenset({"COMPLETED"})
 _T = TypeVar("_T")
 
 
-class BraketProvider:
-    """What ``braket_provider`` makes."""
-
-    name = BRAKET
-
-    def __init__(self, backends: Sequence[Backend]) -> None:
-        self._backends = tuple(backends)
-
-    def backends(self) -> Sequence[Backend]:
-        return self._backends
-
-
-def braket_provider(context: ProviderContext, *, account: "Callable[[], Any] | None" = None) -> BraketProvider:
+def braket_provider(context: ProviderContext, *, account: "Callable[[], Any] | None" = None) -> Provided:
     """The entry point ``braket``. ``account`` opens the one at Amazon; the default is the SDK's."""
     machines = braket_machines(provider_snapshots(context, IQM))
     found: list[Backend] = []
@@ -81,7 +70,7 @@ def braket_provider(context: ProviderContext, *, account: "Callable[[], Any] | N
             f"{BRAKET}.local", _LOCAL_QUBITS, max_shots=MAX_SHOTS, title="Braket's local simulator", only_by_name=True
         )
         found.append(OthersSimulator(local, context.offload, _local))
-    return BraketProvider(found)
+    return Provided(BRAKET, found)
 
 
 def braket_machines(of_iqm: Sequence[Snapshot] = ()) -> list[tuple[str, DeviceModel]]:

@@ -5,7 +5,7 @@ together, and what the chain's majority says counts. Without the vendor's machin
 are ``simulated``, and say nothing of how well the machine anneals.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
@@ -15,13 +15,13 @@ import numpy as np
 from phalanx.core import Circuit, LimitExceeded, Origin, Unavailable
 from phalanx.devices import (
     FREE,
-    Backend,
     Calibration,
     DeviceModel,
     Features,
     IsingProblem,
     Modality,
     Operation,
+    Provided,
     ProviderContext,
     Samples,
     SessionLimits,
@@ -47,25 +47,13 @@ _VERTICAL = (2, 2, 2, 2, 10, 10, 10, 10, 6, 6, 6, 6)
 _HORIZONTAL = (6, 6, 6, 6, 2, 2, 2, 2, 10, 10, 10, 10)
 
 
-class DwaveProvider:
-    """What ``dwave_provider`` makes."""
-
-    name = DWAVE
-
-    def __init__(self, backends: Sequence[Backend]) -> None:
-        self._backends = tuple(backends)
-
-    def backends(self) -> Sequence[Backend]:
-        return self._backends
-
-
-def dwave_provider(context: ProviderContext, *, machine: "Callable[[], Any] | None" = None) -> DwaveProvider:
+def dwave_provider(context: ProviderContext, *, machine: "Callable[[], Any] | None" = None) -> Provided:
     """The entry point ``dwave``. ``machine`` opens the real one; the default is the SDK's, by its own settings."""
     if DWAVE not in context.hardware:
         device = pegasus_device()
         if find_spec("dwave") is None:
             device = replace(device, status=Status.OFFLINE, title=f"{device.title}: {_EXTRA}")
-        return DwaveProvider([TopologyAnnealer(device, context, _local)])
+        return Provided(DWAVE, [TopologyAnnealer(device, context, _local)])
     opened = (machine or _real)()
     edges = sorted((min(a, b), max(a, b)) for a, b in opened.edgelist)
     labels = sorted(opened.nodelist)
@@ -79,7 +67,7 @@ def dwave_provider(context: ProviderContext, *, machine: "Callable[[], Any] | No
         order = [list(answer.variables).index(label) for label in labels]
         return np.asarray(answer.record.sample, np.int8)[:, order]
 
-    return DwaveProvider([TopologyAnnealer(device, context, drawn)])
+    return Provided(DWAVE, [TopologyAnnealer(device, context, drawn)])
 
 
 class TopologyAnnealer:

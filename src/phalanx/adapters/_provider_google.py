@@ -7,7 +7,7 @@ the answer.
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
@@ -17,13 +17,14 @@ from phalanx.adapters._google_engine import google_engine, google_said
 from phalanx.adapters._limits import MAX_VENDOR_ASKS, VENDOR_PAUSE_MOST_S
 from phalanx.adapters._provider_snapshots import provider_snapshots, snapshot_device
 from phalanx.adapters._sent import NOT_SEEN, SentMachine, stage_by
-from phalanx.adapters._vendor_http import Refused
+from phalanx.adapters._vendor_http import Away, Refused
+from phalanx.adapters._vendor_machines import account_machines
 from phalanx.core import NS_PER_S, Circuit, InvalidInput, Origin, Overloaded, PhalanxError, Unavailable
 from phalanx.devices import (
-    Backend,
     DeviceModel,
     Emulated,
     Modality,
+    Provided,
     ProviderContext,
     SessionLimits,
     Stage,
@@ -40,50 +41,26 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class GoogleProvider:
-    """What ``google_provider`` makes."""
-
-    name = GOOGLE
-
-    def __init__(self, backends: Sequence[Backend]) -> None:
-        self._backends = tuple(backends)
-
-    def backends(self) -> Sequence[Backend]:
-        return self._backends
-
-
-def google_provider(context: ProviderContext, *, engine: "Callable[[str, str], Any]" = google_engine) -> GoogleProvider:
+def google_provider(context: ProviderContext, *, engine: "Callable[[str, str], Any]" = google_engine) -> Provided:
     """The entry point ``google``. Options ``google.project``, ``google.processors`` (ids, between commas; else all
     that the project sees), ``google.url`` and ``google.snapshots``. ``engine`` opens the service; the default is the
     SDK's."""
     if GOOGLE not in context.hardware:
         models = [snapshot_device(GOOGLE, one, Modality.SUPERCONDUCTING) for one in provider_snapshots(context, GOOGLE)]
-        return GoogleProvider([Emulated(one, context.offload) for one in models])
+        return Provided(GOOGLE, [Emulated(one, context.offload) for one in models])
     project = context.options.get("google.project", "")
     if not project:
         raise InvalidInput("devices.options.google.project", "names no project of Google Cloud")
     opened = engine(project, context.options.get("google.url", ""))
-    named = [one.strip() for one in context.options.get("google.processors", "").split(",") if one.strip()]
-    there: list[str] = []
-    try:
+
+    def listed() -> dict[str, str]:
         with google_said("the processors of Google"):
-            there = [str(one.processor_id) for one in opened.list_processors()]
-    except Refused:
-        raise
-    except (Unavailable, Overloaded):
-        if not named:
-            raise
-        # They are there, offline, until they have been looked at: what was sent to them before is collected.
-        return GoogleProvider([GoogleMachine(one, opened, context) for one in named])
-    if missing := [one for one in named if one not in there]:
-        text = f"{missing[0]} is no processor that {project} sees; it sees {', '.join(there) or 'none'}"
-        raise InvalidInput("devices.options.google.processors", text)
-    machines = [GoogleMachine(one, opened, context) for one in named or there]
-    for machine in machines:
-        # One that does not say how it is stays offline; whoever watches devices asks again, and tells what was wrong.
-        with contextlib.suppress(PhalanxError):
-            machine.look_now()
-    return GoogleProvider(machines)
+            return {name: name for name in (str(one.processor_id) for one in opened.list_processors())}
+
+    machines = account_machines(
+        context.options, "google.processors", listed, lambda one, _: GoogleMachine(one, opened, context)
+    )
+    return Provided(GOOGLE, machines)
 
 
 class GoogleMachine(SentMachine):
@@ -142,13 +119,13 @@ class GoogleMachine(SentMachine):
                 return None
             if status not in _DONE:
                 told = ": ".join(str(one) for one in job.failure() or () if one)
-                raise _Ended(
+                raise Unavailable(
                     self._device.name, f"the job {handle} ended as {status.lower()}: {told or 'it does not say why'}"
                 )
             (result,) = job.results()
             counts = google_counts(result.measurements[KEY])
         if sum(counts.values()) != shots:
-            raise _Ended(self._device.name, f"the outcomes of the job {handle} are not those of {shots} shots")
+            raise Unavailable(self._device.name, f"the outcomes of the job {handle} are not those of {shots} shots")
         return counts
 
     async def _stage(self, handle: str) -> Stage:
@@ -201,7 +178,8 @@ class GoogleMachine(SentMachine):
         return Status.ONLINE if well else Status.OFFLINE
 
     async def _asked(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What changes nothing is asked again while the service is busy or down, a bounded number of times."""
+        """What changes nothing is asked again while the service is busy or down, a bounded number of times; what else
+        goes wrong goes wrong again."""
         pause_s = _FIRST_PAUSE_S
         for attempt in range(1, MAX_VENDOR_ASKS + 1):
             wanted_s = 0.0
@@ -211,16 +189,12 @@ class GoogleMachine(SentMachine):
                 if attempt == MAX_VENDOR_ASKS:
                     raise
                 wanted_s = busy.retry_after_s
-            except Unavailable as error:
-                if attempt == MAX_VENDOR_ASKS or isinstance(error, Refused | _Ended):
+            except Away:
+                if attempt == MAX_VENDOR_ASKS:
                     raise
             await self._clock.sleep(min(max(pause_s, wanted_s), VENDOR_PAUSE_MOST_S))
             pause_s *= 2
         raise AssertionError("the last attempt returns or raises")
-
-
-class _Ended(Unavailable):
-    """The job has ended without a result: asking again gives the same."""
 
 
 def _seconds(at: datetime | None) -> float:

@@ -5,7 +5,7 @@ its ``save_account`` or its environment variables name.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,12 +16,12 @@ from phalanx.adapters._sent import in_our_words, stage_by
 from phalanx.core import Circuit, Clock, LimitExceeded, Offload, Origin, Provenance, Unavailable
 from phalanx.devices import (
     FREE,
-    Backend,
     DeviceModel,
     Emulated,
     Features,
     Modality,
     Operation,
+    Provided,
     ProviderContext,
     QueueState,
     SessionLimits,
@@ -41,26 +41,14 @@ _MEASURES_IN_BETWEEN = {"measure_2", "if_else", "switch_case"}
 _DECIDES = {"if_else", "switch_case", "while_loop"}
 
 
-class IbmProvider:
-    """What ``ibm_provider`` makes."""
-
-    name = IBM
-
-    def __init__(self, backends: Sequence[Backend]) -> None:
-        self._backends = tuple(backends)
-
-    def backends(self) -> Sequence[Backend]:
-        return self._backends
-
-
-def ibm_provider(context: ProviderContext, *, service: Callable[[], Any] | None = None) -> IbmProvider:
+def ibm_provider(context: ProviderContext, *, service: Callable[[], Any] | None = None) -> Provided:
     """The entry point ``ibm``. ``service`` opens the account; the default is the SDK's."""
     if IBM not in context.hardware:
         shipped = provider_snapshots(context, IBM)
-        return IbmProvider([Emulated(emulated_device(one), context.offload) for one in shipped])
+        return Provided(IBM, [Emulated(emulated_device(one), context.offload) for one in shipped])
     account = (service or _account)()
     machines = account.backends(simulator=False)
-    return IbmProvider([IbmMachine(one, account, context.io, context.clock) for one in machines])
+    return Provided(IBM, [IbmMachine(one, account, context.io, context.clock) for one in machines])
 
 
 def emulated_device(snapshot: Snapshot) -> DeviceModel:

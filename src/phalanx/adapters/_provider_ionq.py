@@ -4,7 +4,6 @@ Wire format: https://docs.ionq.com (jobs in ``ionq.circuit``, gates of the set `
 whose bit q is qubit q). Debiasing is off, so that what comes back is what was measured.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,9 +16,9 @@ from phalanx.adapters._sent import SentMachine, real, stage_by, whole_counts
 from phalanx.adapters._vendor_http import VendorHttp, created
 from phalanx.core import NS_PER_S, Circuit, NotFound, Unavailable
 from phalanx.devices import (
-    Backend,
     DeviceModel,
     Emulated,
+    Provided,
     ProviderContext,
     PublishedDevice,
     QueueState,
@@ -42,27 +41,15 @@ _DONE = frozenset({"completed"})
 _NS_PER_MS = 1_000_000
 
 
-class IonqProvider:
-    """What ``ionq_provider`` makes."""
-
-    name = IONQ
-
-    def __init__(self, backends: Sequence[Backend]) -> None:
-        self._backends = tuple(backends)
-
-    def backends(self) -> Sequence[Backend]:
-        return self._backends
-
-
-def ionq_provider(context: ProviderContext) -> IonqProvider:
+def ionq_provider(context: ProviderContext) -> Provided:
     """The entry point ``ionq``. Option ``ionq.url``; secret ``ionq.key``, else the variable ``IONQ_API_KEY``."""
     machines = published_machines(IONQ)
     if IONQ not in context.hardware:
-        return IonqProvider([Emulated(one.device, context.offload) for one in machines])
+        return Provided(IONQ, [Emulated(one.device, context.offload) for one in machines])
     url = context.options.get("ionq.url", _URL)
     http = VendorHttp("IonQ", url, context.clock, context.io)
     asked = AskedAs(http, lambda: context.secret("ionq.key", "IONQ_API_KEY"), scheme="apiKey")
-    return IonqProvider([IonqMachine(one, asked, context, old=url.rstrip("/").endswith("v0.3")) for one in machines])
+    return Provided(IONQ, [IonqMachine(one, asked, context, old=url.rstrip("/").endswith("v0.3")) for one in machines])
 
 
 class _Made(msgspec.Struct):

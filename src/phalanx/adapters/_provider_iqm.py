@@ -5,8 +5,7 @@ Wire format: the description of the IQM Server API (``https://resonance.iqm.tech
 between sending a job and noting what it is called sends it again.
 """
 
-import contextlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -17,14 +16,15 @@ from phalanx.adapters._iqm_documents import KEY, IqmLayout, IqmSeen, iqm_circuit
 from phalanx.adapters._provider_secrets import AskedAs
 from phalanx.adapters._provider_snapshots import provider_snapshots, snapshot_device
 from phalanx.adapters._sent import NOT_SEEN, SentMachine, stage_by
-from phalanx.adapters._vendor_http import Refused, VendorHttp, created
-from phalanx.core import Circuit, InvalidInput, NotFound, Origin, PhalanxError, Unavailable
+from phalanx.adapters._vendor_http import VendorHttp, created
+from phalanx.adapters._vendor_machines import account_machines, named_in
+from phalanx.core import Circuit, InvalidInput, NotFound, Origin, Unavailable
 from phalanx.devices import (
-    Backend,
     DeviceModel,
     Emulated,
     Modality,
     Operation,
+    Provided,
     ProviderContext,
     QueueState,
     SessionLimits,
@@ -35,6 +35,7 @@ from phalanx.devices import (
 )
 
 IQM = "iqm"
+_COMPUTERS = "iqm.computers"
 _URL = "https://resonance.iqm.tech"
 _OPERATIONS = (Operation("prx", 1), Operation("cz", 2), Operation("measure", 0))
 _MAX_SHOTS = 20_000
@@ -46,50 +47,23 @@ _WAITING, _RUNNING, _DONE = frozenset({"waiting"}), frozenset({"processing"}), f
 Looking = Generator[str, Any, DeviceModel]
 
 
-class IqmProvider:
-    """What ``iqm_provider`` makes."""
-
-    name = IQM
-
-    def __init__(self, backends: Sequence[Backend]) -> None:
-        self._backends = tuple(backends)
-
-    def backends(self) -> Sequence[Backend]:
-        return self._backends
-
-
-def iqm_provider(context: ProviderContext) -> IqmProvider:
+def iqm_provider(context: ProviderContext) -> Provided:
     """The entry point ``iqm``. Options ``iqm.url``, ``iqm.computers`` (aliases, between commas; else all that there
     are) and ``iqm.snapshots``; secret ``iqm.token``, else the variable ``IQM_TOKEN``."""
     if IQM not in context.hardware:
         models = [snapshot_device(IQM, one, Modality.SUPERCONDUCTING) for one in provider_snapshots(context, IQM)]
-        return IqmProvider([Emulated(one, context.offload) for one in models])
+        return Provided(IQM, [Emulated(one, context.offload) for one in models])
     url = context.options.get("iqm.url", _URL).rstrip("/")
     http = VendorHttp("IQM", f"{url}/api/v1", context.clock, context.io)
     server = _Server(AskedAs(http, lambda: context.secret("iqm.token", "IQM_TOKEN")))
-    named = [one.strip() for one in context.options.get("iqm.computers", "").split(",") if one.strip()]
-    try:
-        titles = server.machines()
-    except Refused:
-        raise
-    except Unavailable:
-        if not named:
-            raise
-        # They are there, offline, until they have been looked at: what was sent to them before is collected.
-        return IqmProvider([IqmMachine(one, one, server, context) for one in named])
-    if missing := [one for one in named if one not in titles]:
-        there = ", ".join(titles) or "none"
-        raise InvalidInput("devices.options.iqm.computers", f"{missing[0]} is no machine there; there are {there}")
-    machines = [IqmMachine(one, titles[one], server, context) for one in named or titles]
-    for machine in machines:
-        # One that does not say how it is stays offline; whoever watches devices asks again, and tells what was wrong.
-        with contextlib.suppress(PhalanxError):
-            machine.look_now()
+    machines = account_machines(
+        context.options, _COMPUTERS, server.machines, lambda alias, title: IqmMachine(alias, title, server, context)
+    )
     lone = [one for one in machines if one.lone]
-    if named and lone:
+    if lone and named_in(context.options, _COMPUTERS):
         why = f"no two qubits of {lone[0].device.title} are joined, only each with a resonator: it is not spoken to"
-        raise InvalidInput("devices.options.iqm.computers", why)
-    return IqmProvider([one for one in machines if not one.lone])
+        raise InvalidInput(f"devices.options.{_COMPUTERS}", why)
+    return Provided(IQM, [one for one in machines if not one.lone])
 
 
 class _Made(msgspec.Struct):

@@ -18,13 +18,14 @@ import numpy as np
 
 from phalanx.adapters._pasqal_cloud import PASQAL, PasqalCloud, answered
 from phalanx.adapters._pasqal_machine import PasqalAtoms, Shown
+from phalanx.adapters._vendor_machines import named_in
 from phalanx.core import Circuit, InvalidInput, NotFound, Offload, Origin, Overloaded, Rng, Unavailable
 from phalanx.devices import (
-    Backend,
     DeviceModel,
     EmulatedAtoms,
     Modality,
     Operation,
+    Provided,
     ProviderContext,
     SessionLimits,
     ShotResult,
@@ -52,32 +53,19 @@ _EXTRA = "pip install 'phalanx[pasqal]'"
 _SOURCE = "Pulser's DigitalAnalogDevice; reading errors as its documentation gives them, 2025-01-01"
 
 
-class PasqalProvider:
-    """What ``pasqal_provider`` makes."""
-
-    name = PASQAL
-
-    def __init__(self, backends: Sequence[Backend]) -> None:
-        self._backends = tuple(backends)
-
-    def backends(self) -> Sequence[Backend]:
-        return self._backends
-
-
-def pasqal_provider(context: ProviderContext) -> PasqalProvider:
+def pasqal_provider(context: ProviderContext) -> Provided:
     """The entry point ``pasqal``. Real machines are those that the cloud shows to anybody; option ``pasqal.machines``
     names others, or fewer, between commas, and then nothing is asked of the cloud when a node starts."""
     circuits = PulserEmulator(context.offload)
     if PASQAL not in context.hardware:
         atoms = [EmulatedAtoms(one.device, context.offload) for one in published_machines(PASQAL)]
-        return PasqalProvider([*atoms, circuits])
+        return Provided(PASQAL, [*atoms, circuits])
     cloud = PasqalCloud(context)
-    named = context.options.get("pasqal.machines", "").split(",")
-    names = [one.strip() for one in named if one.strip()] or shown_machines(cloud)
+    names = named_in(context.options, "pasqal.machines") or shown_machines(cloud)
     if any(one.startswith(_EMULATORS) for one in names):
         told = f"{', '.join(names)}: emulators of the cloud would pass for machines"
         raise InvalidInput("devices.options.pasqal.machines", told)
-    return PasqalProvider([*(PasqalAtoms(one, cloud, context) for one in names), circuits])
+    return Provided(PASQAL, [*(PasqalAtoms(one, cloud, context) for one in names), circuits])
 
 
 def shown_machines(cloud: PasqalCloud) -> Sequence[str]:

@@ -31,6 +31,7 @@ from phalanx.devices import (
     JobState,
     Modality,
     Operation,
+    Provided,
     ProviderContext,
     SessionLimits,
     Stage,
@@ -43,28 +44,16 @@ _WAITING = frozenset({"Queued", "Running"})
 _QUEUED, _RUNNING, _DONE = frozenset({"Queued"}), frozenset({"Running"}), frozenset({"Completed"})
 
 
-class QrmiProvider:
-    """What ``qrmi_provider`` makes."""
-
-    name = QRMI
-
-    def __init__(self, backends: Sequence[Backend]) -> None:
-        self._backends = tuple(backends)
-
-    def backends(self) -> Sequence[Backend]:
-        return self._backends
-
-
 def qrmi_provider(
     context: ProviderContext, *, resources: "Callable[[], Sequence[Any]] | None" = None,
     payload: "Callable[[str], Any] | None" = None,
-) -> QrmiProvider:  # fmt: skip
+) -> Provided:  # fmt: skip
     """The entry point ``qrmi``: nothing, unless ``devices.hardware`` names it. The defaults are the package's."""
     if QRMI not in context.hardware:
-        return QrmiProvider(())
+        return Provided(QRMI, ())
     given = (resources or _given)()
     made = payload or _sampler_payload
-    return QrmiProvider([QrmiMachine(one, made, context.io, context.clock) for one in given])
+    return Provided(QRMI, [QrmiMachine(one, made, context.io, context.clock) for one in given])
 
 
 class QrmiMachine(SentMachine):

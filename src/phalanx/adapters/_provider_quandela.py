@@ -8,7 +8,6 @@ what it is called sends it again; one that got no answer does not.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -26,6 +25,7 @@ from phalanx.devices import (
     EmulatedPhotons,
     Features,
     Photons,
+    Provided,
     ProviderContext,
     PublishedDevice,
     QueueState,
@@ -45,27 +45,15 @@ _STATES = {"available": Status.ONLINE, "running": Status.ONLINE, "calibrating": 
 _COMMAND = "sample_count"
 
 
-class QuandelaProvider:
-    """What ``quandela_provider`` makes."""
-
-    name = QUANDELA
-
-    def __init__(self, backends: Sequence[Backend]) -> None:
-        self._backends = tuple(backends)
-
-    def backends(self) -> Sequence[Backend]:
-        return self._backends
-
-
-def quandela_provider(context: ProviderContext) -> QuandelaProvider:
+def quandela_provider(context: ProviderContext) -> Provided:
     """The entry point ``quandela``. Option ``quandela.url``; secret ``quandela.token``, else ``PCVL_CLOUD_TOKEN``."""
     machines = published_machines(QUANDELA)
     if QUANDELA not in context.hardware:
-        return QuandelaProvider([_emulated(one.device, context.offload) for one in machines])
+        return Provided(QUANDELA, [_emulated(one.device, context.offload) for one in machines])
     url = context.options.get("quandela.url", _URL)
     http = VendorHttp("Quandela", url, context.clock, context.io, explain=_explained)
     asked = AskedAs(http, lambda: context.secret("quandela.token", "PCVL_CLOUD_TOKEN"))
-    return QuandelaProvider([QuandelaMachine(one, asked, context) for one in machines])
+    return Provided(QUANDELA, [QuandelaMachine(one, asked, context) for one in machines])
 
 
 def _emulated(device: DeviceModel, offload: Offload) -> Backend:

@@ -6,7 +6,6 @@ sending a job and noting what it is called sends it again.
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -15,9 +14,9 @@ from phalanx.adapters._sent import SentMachine, real, stage_by
 from phalanx.adapters._vendor_http import Refused, VendorHttp, created
 from phalanx.core import Circuit, Unavailable
 from phalanx.devices import (
-    Backend,
     DeviceModel,
     Emulated,
+    Provided,
     ProviderContext,
     PublishedDevice,
     Stage,
@@ -34,29 +33,17 @@ _WAITING = frozenset({"queued", "submitted", "running", "canceling"})
 _QUEUED, _DONE = frozenset({"queued", "submitted"}), frozenset({"completed"})
 
 
-class QuantinuumProvider:
-    """What ``quantinuum_provider`` makes."""
-
-    name = QUANTINUUM
-
-    def __init__(self, backends: Sequence[Backend]) -> None:
-        self._backends = tuple(backends)
-
-    def backends(self) -> Sequence[Backend]:
-        return self._backends
-
-
-def quantinuum_provider(context: ProviderContext) -> QuantinuumProvider:
+def quantinuum_provider(context: ProviderContext) -> Provided:
     """The entry point ``quantinuum``. Option ``quantinuum.url``; secrets ``quantinuum.user`` and
     ``quantinuum.password``, else the variables ``QUANTINUUM_USER`` and ``QUANTINUUM_PASSWORD``."""
     machines = published_machines(QUANTINUUM)
     if QUANTINUUM not in context.hardware:
-        return QuantinuumProvider([Emulated(one.device, context.offload) for one in machines])
+        return Provided(QUANTINUUM, [Emulated(one.device, context.offload) for one in machines])
     user = context.secret("quantinuum.user", "QUANTINUUM_USER")
     password = context.secret("quantinuum.password", "QUANTINUUM_PASSWORD")
     url = context.options.get("quantinuum.url", _URL)
     session = _Session(VendorHttp("Quantinuum", url, context.clock, context.io), user, password)
-    return QuantinuumProvider([QuantinuumMachine(one, session, context) for one in machines])
+    return Provided(QUANTINUUM, [QuantinuumMachine(one, session, context) for one in machines])
 
 
 class _Session:

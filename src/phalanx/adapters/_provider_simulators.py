@@ -4,14 +4,14 @@ They are there to compare with, and for who knows them; the fleet never chooses 
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.util import find_spec
 
 from phalanx.core import Circuit, Offload
 from phalanx.devices import (
-    Backend,
     DeviceModel,
     Features,
+    Provided,
     ProviderContext,
     ShotResult,
     check_fits,
@@ -80,13 +80,11 @@ _KNOWN: tuple[tuple[str, str, int, Features, str, _Run], ...] = (
 )
 
 
-class SimulatorsProvider:
-    """What ``simulators_provider`` makes."""
-
-    name = SIMULATORS
-
-    def __init__(self, context: ProviderContext) -> None:
-        self._backends = tuple(
+def simulators_provider(context: ProviderContext) -> Provided:
+    """The entry point ``simulators`` of the group ``phalanx.devices``."""
+    return Provided(
+        SIMULATORS,
+        (
             OthersSimulator(
                 ideal_device(
                     f"{SIMULATORS}.{name}", width, max_shots=MAX_SHOTS, title=title, features=able, only_by_name=True
@@ -96,12 +94,5 @@ class SimulatorsProvider:
             )
             for name, module, width, able, title, counts in _KNOWN
             if find_spec(module) is not None
-        )
-
-    def backends(self) -> Sequence[Backend]:
-        return self._backends
-
-
-def simulators_provider(context: ProviderContext) -> SimulatorsProvider:
-    """The entry point ``simulators`` of the group ``phalanx.devices``."""
-    return SimulatorsProvider(context)
+        ),
+    )

@@ -1,21 +1,23 @@
 """The devices that this installation brings, without a node: building one takes longer."""
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from phalanx.core import Offload
     from phalanx.devices import DeviceModel, Fleet
 
 
-def brought_fleet() -> "Fleet":
-    """Every backend of the plug-ins of this installation; who fails is named and left out."""
+def brought_fleet(offload: "Offload") -> "Fleet":
+    """Every backend of the plug-ins of this installation, at work in ``offload``; who fails is named and left out."""
     from importlib.metadata import entry_points
 
-    from phalanx.adapters import SystemClock, ThreadOffload
+    from phalanx.adapters import SystemClock
     from phalanx.devices import Backend, Fleet, ProviderContext
 
-    context, found = ProviderContext(ThreadOffload(1), SystemClock()), list[Backend]()
+    context, found = ProviderContext(offload, SystemClock()), list[Backend]()
     for entry in sorted(entry_points(group="phalanx.devices"), key=lambda one: one.name):
         try:
             found += entry.load()(context).backends()
@@ -26,4 +28,7 @@ def brought_fleet() -> "Fleet":
 
 def brought_models() -> "list[DeviceModel]":
     """Their devices."""
-    return brought_fleet().devices()
+    from phalanx.adapters import ThreadOffload
+
+    with contextlib.closing(ThreadOffload(1)) as offload:
+        return brought_fleet(offload).devices()

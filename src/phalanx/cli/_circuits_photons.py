@@ -1,6 +1,7 @@
 """`phalanx circuits photons`: a circuit as a photonic program, with what that takes, and run as such."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from phalanx.cli._files import write_file
 from phalanx.cli._output import Column, print_json, print_table
 
 if TYPE_CHECKING:
-    from phalanx.core import Circuit
+    from phalanx.core import Circuit, Offload
     from phalanx.devices import Fleet
     from phalanx.quantum.photonic import OnPhotons
 
@@ -23,19 +24,21 @@ def explain_or_run(
     circuit: "Circuit", *, device: str, shots: int, seed: int, output: Path | None, as_json: bool
 ) -> None:
     """What the circuit becomes, who takes it and what each would keep; and its bits where a device is named."""
+    from phalanx.adapters import ThreadOffload
     from phalanx.quantum.photonic import on_photons
 
     made = on_photons(circuit)
     if output is not None:
         write_file(output, made.program.text.encode())
-    fleet = brought_fleet()
-    found: dict[str, Any] = {
-        "qubits": made.n_qubits, "modes": made.program.modes, "photons": made.program.n_photons,
-        "postselected": made.postselected, "heralded": made.heralded, "success": float(made.success),
-        "devices": _machines(fleet, made, shots),
-    }  # fmt: skip
-    if device:
-        found |= _run(fleet, made, device, shots=shots, seed=seed)
+    with contextlib.closing(ThreadOffload(1)) as offload:
+        fleet = brought_fleet(offload)
+        found: dict[str, Any] = {
+            "qubits": made.n_qubits, "modes": made.program.modes, "photons": made.program.n_photons,
+            "postselected": made.postselected, "heralded": made.heralded, "success": float(made.success),
+            "devices": _machines(fleet, made, shots),
+        }  # fmt: skip
+        if device:
+            found |= _run(fleet, made, device, offload, shots=shots, seed=seed)
     if as_json:
         print_json(found | {"program": {"kind": "photonic", "text": made.program.text}})
         return
@@ -69,15 +72,16 @@ def _machines(fleet: "Fleet", made: "OnPhotons", shots: int) -> list[dict[str, A
     return rows
 
 
-def _run(fleet: "Fleet", made: "OnPhotons", device: str, *, shots: int, seed: int) -> dict[str, Any]:
+def _run(
+    fleet: "Fleet", made: "OnPhotons", device: str, offload: "Offload", *, shots: int, seed: int
+) -> dict[str, Any]:
     import msgspec
 
-    from phalanx.adapters import ThreadOffload
     from phalanx.devices import Program, check_takes, perform
 
     backend, program = fleet.backend(device), Program.of_photonic(made.program)
     check_takes(backend.device, program, shots)
-    result = asyncio.run(perform(backend, program, shots=shots, seed=seed, offload=ThreadOffload(1)))
+    result = asyncio.run(perform(backend, program, shots=shots, seed=seed, offload=offload))
     bits: Counter[str] = Counter()
     for outcome, n in result.counts.items():
         bits[made.program.bits(outcome)] += n

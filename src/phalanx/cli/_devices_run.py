@@ -1,6 +1,7 @@
 """`phalanx devices run`: a program without gates on a simulator or an emulated machine, here and now."""
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -51,14 +52,15 @@ def _done(
     from phalanx.core import Origin, encode_json
     from phalanx.devices import check_takes, perform
 
-    fleet = brought_fleet()
-    if device:
-        backend, reason = fleet.backend(device), f"{device} was named"
-        check_takes(backend.device, program, shots)
-    else:
-        placed = fleet.place_program(program, shots=shots, origin=Origin(results) if results else None)
-        backend, reason = placed.backend, placed.reason
-    result = asyncio.run(perform(backend, program, shots=shots, seed=seed, offload=ThreadOffload(1)))
+    with contextlib.closing(ThreadOffload(1)) as offload:
+        fleet = brought_fleet(offload)
+        if device:
+            backend, reason = fleet.backend(device), f"{device} was named"
+            check_takes(backend.device, program, shots)
+        else:
+            placed = fleet.place_program(program, shots=shots, origin=Origin(results) if results else None)
+            backend, reason = placed.backend, placed.reason
+        result = asyncio.run(perform(backend, program, shots=shots, seed=seed, offload=offload))
     analog = backend.device.analog
     told = {"provenance": json.loads(encode_json(result.provenance)), "c6": analog.c6 if analog is not None else 0.0}
     return reason, result.counts, told

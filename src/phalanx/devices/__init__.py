@@ -29,6 +29,7 @@ from phalanx.devices._annealing import (
 from phalanx.devices._backend import (
     Backend,
     LiveBackend,
+    Provided,
     Provider,
     ProviderContext,
     QueuedBackend,
@@ -59,7 +60,7 @@ from phalanx.devices._history import (
 from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes, Loss, Move
 from phalanx.devices._jobs import Jobs
 from phalanx.devices._limits import JOBS_AT_ONCE
-from phalanx.devices._local import LOCAL_STATEVECTOR, LocalProvider, LocalSimulator, LocalStatevector, local_provider
+from phalanx.devices._local import LOCAL_STATEVECTOR, LocalSimulator, LocalStatevector, local_provider
 from phalanx.devices._local_annealer import LocalAnnealer
 from phalanx.devices._model import (
     DeviceModel,
@@ -198,7 +199,6 @@ __all__ = [
     "Jobs",
     "LiveBackend",
     "LocalAnnealer",
-    "LocalProvider",
     "LocalSimulator",
     "LocalStatevector",
     "Loss",
@@ -221,6 +221,7 @@ __all__ = [
     "PriceView",
     "Program",
     "ProgramKind",
+    "Provided",
     "Provider",
     "ProviderContext",
     "PublishedDevice",

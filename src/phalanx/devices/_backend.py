@@ -1,6 +1,6 @@
 """What it takes to be a device, and what devices are made from."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -79,6 +79,17 @@ class Provider(Protocol):
     def name(self) -> str: ...
 
     def backends(self) -> Sequence[Backend]: ...
+
+
+class Provided:
+    """A ``Provider`` of backends that are made already."""
+
+    def __init__(self, name: str, backends: Iterable[Backend]) -> None:
+        self.name = name
+        self._backends = tuple(backends)
+
+    def backends(self) -> Sequence[Backend]:
+        return self._backends
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,9 @@
 """The built-in devices: ideal simulators in this process. No noise, and no server to install."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
 
 from phalanx.core import Circuit, LimitExceeded, Offload, Provenance, Rng
-from phalanx.devices._backend import Backend, ProviderContext
+from phalanx.devices._backend import Provided, ProviderContext
 from phalanx.devices._emulated import check_fits, check_runs, fit, provenance_of
 from phalanx.devices._limits import (
     MAX_DENSITY_QUBITS,
@@ -110,31 +109,18 @@ _SIMULATORS: tuple[tuple[str, str | None, int, str, Features], ...] = (
 )  # fmt: skip
 
 
-class LocalProvider:
-    """What this process can run by itself: the statevector that circuits go to, ideal photons, an annealer, and others
-    by name."""
+def local_provider(context: ProviderContext) -> Provided:
+    """The entry point ``local`` of the group ``phalanx.devices``: what this process can run by itself.
 
-    name = "local"
-
-    def __init__(self, context: ProviderContext) -> None:
-        others = [
-            LocalSimulator(
-                ideal_device(
-                    f"local.{name}", width, max_shots=MAX_SHOTS, title=title, features=able, only_by_name=True
-                ),
-                context.offload,
-                method,
-            )
-            for name, method, width, title, able in _SIMULATORS
-        ]
-        photons = Photons(local_photons(), context.offload)
-        annealer = LocalAnnealer(context.offload)
-        self._backends: tuple[Backend, ...] = (LocalStatevector(context.offload), *others, photons, annealer)
-
-    def backends(self) -> Sequence[Backend]:
-        return self._backends
-
-
-def local_provider(context: ProviderContext) -> LocalProvider:
-    """The entry point ``local`` of the group ``phalanx.devices``."""
-    return LocalProvider(context)
+    The statevector that circuits go to, ideal photons, an annealer, and others by name.
+    """
+    others = [
+        LocalSimulator(
+            ideal_device(f"local.{name}", width, max_shots=MAX_SHOTS, title=title, features=able, only_by_name=True),
+            context.offload,
+            method,
+        )
+        for name, method, width, title, able in _SIMULATORS
+    ]
+    photons, annealer = Photons(local_photons(), context.offload), LocalAnnealer(context.offload)
+    return Provided("local", (LocalStatevector(context.offload), *others, photons, annealer))

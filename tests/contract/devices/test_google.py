@@ -203,6 +203,23 @@ def test_a_job_whose_answer_was_lost_is_not_made_twice(lost):
     on(main)
 
 
+def test_an_error_of_ours_is_told_the_first_time(monkeypatch):
+    asked = []
+
+    def wrong(self, handle):
+        asked.append(handle)
+        raise AttributeError("no such thing")
+
+    async def main(world, service):
+        machine = willow(world, service)
+        monkeypatch.setattr(type(machine), "_job", wrong)
+        with pytest.raises(Unavailable, match="no such thing"):
+            await machine.stage("program/job")
+        assert asked == ["program/job"]
+
+    on(main)
+
+
 def test_what_google_refuses_is_said_in_our_words():
     async def main(world, service):
         machine = willow(world, service)
@@ -217,7 +234,7 @@ def test_what_google_refuses_is_said_in_our_words():
             willow(world, service, project="another")
         with pytest.raises(InvalidInput, match="names no project"):
             willow(world, service, project="")
-        with pytest.raises(InvalidInput, match="weber is no processor that lab sees; it sees willow_pink"):
+        with pytest.raises(InvalidInput, match="weber is no machine there; there are willow_pink"):
             willow(world, service, processors="weber")
         with pytest.raises(InvalidInput, match="https"):
             willow(world, service, url="http://quantum.example.org")

@@ -14,7 +14,7 @@ from phalanx.cli._exits import Exit
 from phalanx.cli._manager import manager
 from phalanx.core import InvalidInput, PhalanxError, encode_json
 from phalanx.devices import Program, QueueState, device_detail, device_view
-from phalanx.testing import line_of_three
+from phalanx.testing import InlineOffload, line_of_three
 
 ATOMS = '{"atoms_um": [[0,0],[5.5,0]], "amplitude": [[0,0],[1,12],[2,0]], "detuning": [[0,-20],[2,20]]}'
 
@@ -134,7 +134,7 @@ def test_a_machine_says_how_long_work_waits_and_shows_no_rows_that_say_nothing(m
 
 
 def test_photons_are_shown_by_what_they_are_like_and_without_what_they_have_not(monkeypatch):
-    fleet = brought_fleet()
+    fleet = brought_fleet(InlineOffload())
 
     def shown(name):
         known = json.loads(encode_json(device_detail(fleet.backend(name).device, 1)))
