@@ -63,7 +63,7 @@ def list_devices(here: bool, provider: str, client: NodeClient, as_json: bool) -
         ("T1 µs", lambda row: _us(row["t1_ns"])),
         ("T2 µs", lambda row: _us(row["t2_ns"])),
         ("waiting", lambda row: _waiting(row["queue"])),
-        ("price", _shape),
+        ("price", lambda device: device["price"]["charge"]),
     ]
     none = f"there is none of a provider {provider!r}" if provider else "there is none"
     print_table("Devices", rows, columns, empty=none)
@@ -345,16 +345,7 @@ def _print_head(detail: dict[str, Any]) -> None:
         figures = ("transmittance", "indistinguishability", "g2", "brightness")
         click.echo(f"their light  {', '.join(f'{name} {light[name]:g}' for name in figures)}; {light['source']}")
     price = device["price"]
-    click.echo(f"price        {_shape(device)} in {price['currency']}, {price['source']}")
-
-
-def _shape(device: Any) -> str:
-    """How a device is charged for; a real machine without a list is not free."""
-    price = device["price"]
-    numbers = ("minimum", "fixed", "per_shot", "per_one", "per_two", "per_measured", "per_second", "per_month")
-    if any(price[one] for one in numbers):
-        return str(price["shape"])
-    return "unlisted" if device["origin"] == "hardware" else "free"
+    click.echo(f"price        {price['charge']} in {price['currency']}, {price['source']}")
 
 
 def _status(row: Any) -> str:

@@ -110,7 +110,7 @@ class Carrier:
                 await self._blame(job, failed)
             except DeviceBooked as booked:
                 with contextlib.suppress(Conflict):
-                    stays = not await self._make_room(job, booked.device, str(booked))
+                    stays = not await self._make_room(job, booked)
             except Conflict:
                 # Somebody cancelled it meanwhile, or moved it; what to do is written already.
                 self._log.info("job was written by somebody else", job=job_id)
@@ -211,7 +211,7 @@ class Carrier:
             return False
         return await stage_of(self._fleet.backend(job.device), job.handle) is Stage.WAITING
 
-    async def _make_room(self, before: Job, device: str, why: str) -> bool:
+    async def _make_room(self, before: Job, booked: DeviceBooked) -> bool:
         """Leave a device that others have booked, for one that they have not; else wait there. Whether it has left.
 
         Raises ``Conflict``.
@@ -219,7 +219,8 @@ class Carrier:
         job, version = await self._store.load(before.tenant, before.id)
         if job.state.final or job.device != before.device:
             return True
-        if device == job.second:
+        why = str(booked)
+        if booked.device == job.second:
             await self._without_second(job, version)
             return True
         found = None
@@ -234,7 +235,7 @@ class Carrier:
         losses = await self.losses(job)
         if found is not None and goes:
             try:
-                await self._moved(job, version, ("yielded", found[1]), why, losses)
+                await self._moved(job, version, ("yielded", found[1]), why, (*losses, *booked.left))
             except Conflict:
                 raise
             except PhalanxError as error:
@@ -285,7 +286,7 @@ class Carrier:
                     return
                 self.sent[name] = device
                 winner, result = await undisturbed(
-                    self._raced(live, backend, failed), self._until_booked(live, backend)
+                    live, self._raced(live, backend, failed), self._until_booked(live, backend)
                 )
             losses = await self.losses(live.job, but=winner)
             done = msgspec.structs.replace(
@@ -311,9 +312,7 @@ class Carrier:
         await live.write(state=JobState.RUNNING, attempts=job.attempts + 1, started_at_ns=self._clock.wall_ns())
         return live
 
-    async def _raced(
-        self, live: LiveJob, backend: Backend, failed: dict[str, Exception]
-    ) -> tuple[str, ShotResult]:  # fmt: skip
+    async def _raced(self, live: LiveJob, backend: Backend, failed: dict[str, Exception]) -> tuple[str, ShotResult]:
         job = live.job
         attempts = {job.device: asyncio.ensure_future(on_device(backend, live, self._offload, second=False))}
         patience_s = math.inf if job.pinned or job.second else self._chooser.patience_s(job.device)

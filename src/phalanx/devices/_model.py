@@ -153,12 +153,20 @@ class DeviceModel:
     @property
     def is_unlisted(self) -> bool:
         """A real machine of which nobody says what it costs: that is not nothing."""
-        return self.origin is Origin.HARDWARE and self.price.as_of_ns == 0 and not any(self.price.coefficients)
+        nothing = self.price.as_of_ns == 0 and not any((*self.price.coefficients, self.price.per_month))
+        return self.origin is Origin.HARDWARE and nothing
 
     @property
     def is_free(self) -> bool:
         """Whether one more run there costs nothing."""
         return not self.is_unlisted and not any(self.price.coefficients)
+
+    @property
+    def charge(self) -> str:
+        """How it is charged for, in a word."""
+        if self.is_unlisted:
+            return "unlisted"
+        return self.price.shape.value if any((*self.price.coefficients, self.price.per_month)) else "free"
 
     @property
     def reach(self) -> int:

@@ -57,6 +57,8 @@ class LiveJob:
     def __init__(self, job: Job, version: int, write: Write, clock: Clock) -> None:
         self.job, self._version, self._write, self._clock = job, version, write, clock
         self._turn = asyncio.Lock()
+        # What was on its way to a vendor when who sent it was stopped.
+        self.left: tuple[Loss, ...] = ()
 
     @property
     def version(self) -> int:
@@ -87,7 +89,8 @@ class LiveJob:
             raise
         except LeftSending as left:
             # It goes with what is written next. An attempt that begins anew asks under the same key what became of it.
-            self.job = msgspec.structs.replace(self.job, losses=(*self.job.losses, self._lost(device, key)))
+            lost = self._lost(device, key)
+            self.left, self.job = (*self.left, lost), msgspec.structs.replace(self.job, losses=(*self.job.losses, lost))
             raise asyncio.CancelledError from left
         await self.write(**{name: handle})
         return handle

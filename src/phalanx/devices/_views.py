@@ -22,9 +22,11 @@ class QueueView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PriceView(msgspec.Struct, frozen=True, kw_only=True):
-    """A price list: ``max(minimum, fixed + shots·(per_shot + Σ n·per_gate) + seconds·per_second)``."""
+    """A price list: ``max(minimum, fixed + shots·(per_shot + Σ n·per_gate) + seconds·per_second)``. ``charge`` is its
+    shape, or ``free``, or ``unlisted``: a real machine of which no list is known here is not free."""
 
     shape: str
+    charge: str
     currency: str
     source: str
     as_of_ns: int
@@ -138,7 +140,8 @@ def device_view(device: DeviceModel, now_ns: int, *, kept_away: str = "") -> Dev
             wait_ns_p99=queue.wait_ns_p99, as_of_ns=queue.as_of_ns,
         ),
         price=PriceView(
-            shape=price.shape.value, currency=price.currency, source=price.source, as_of_ns=price.as_of_ns,
+            shape=price.shape.value, charge=device.charge, currency=price.currency, source=price.source,
+            as_of_ns=price.as_of_ns,
             minimum=price.minimum, fixed=price.fixed, per_shot=price.per_shot, per_one=price.per_one,
             per_two=price.per_two, per_measured=price.per_measured, per_second=price.per_second,
             per_month=price.per_month,

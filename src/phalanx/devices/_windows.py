@@ -11,7 +11,7 @@ from typing import Any
 from phalanx.core import NS_PER_S, Clock, TenantId
 from phalanx.devices._choosing import Chooser
 from phalanx.devices._fleet import Fleet
-from phalanx.devices._job_records import Job
+from phalanx.devices._job_records import Job, Loss
 from phalanx.devices._limits import BOOKED_PATIENCE_S, LOOK_AT_JOBS_S
 from phalanx.devices._running import LiveJob
 from phalanx.quantum import ShotResult
@@ -25,6 +25,8 @@ class DeviceBooked(Exception):
     def __init__(self, device: str, told: str) -> None:
         super().__init__(told)
         self.device = device
+        # Of what was on its way there when it had to leave.
+        self.left: tuple[Loss, ...] = ()
 
 
 def booked_devices(
@@ -61,15 +63,17 @@ async def until_booked(live: LiveJob, chooser: Chooser, clock: Clock) -> str:
         await clock.sleep(min(left_s[device], LOOK_AT_JOBS_S))
 
 
-async def undisturbed(work: Coroutine[Any, Any, Result], leave: Coroutine[Any, Any, str]) -> Result:
-    """What the work gives. Raises ``DeviceBooked`` when it has to leave before."""
+async def undisturbed(live: LiveJob, work: Coroutine[Any, Any, Result], leave: Coroutine[Any, Any, str]) -> Result:
+    """What the work at ``live`` gives. Raises ``DeviceBooked`` when it has to leave before."""
     running, leaving = asyncio.ensure_future(work), asyncio.ensure_future(leave)
     try:
         await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not running.done():
-            raise DeviceBooked(leaving.result(), f"others have booked {leaving.result()} from now on")
-        return running.result()
+        if running.done():
+            return running.result()
+        booked = DeviceBooked(leaving.result(), f"others have booked {leaving.result()} from now on")
     finally:
         for task in (running, leaving):
             task.cancel()
         await asyncio.wait({running, leaving})
+    booked.left = live.left
+    raise booked

@@ -24,6 +24,7 @@ from phalanx.devices import (
     Fleet,
     Jobs,
     JobState,
+    LeftSending,
     Modality,
     NoDeviceFits,
     Photons,
@@ -42,7 +43,8 @@ from phalanx.devices import (
 )
 from phalanx.devices._limits import MAX_FAILURE_CHARS, MAX_KEPT_FAILURES
 from phalanx.devices._programs import with_best
-from phalanx.devices._running import first_of
+from phalanx.devices._running import LiveJob, first_of
+from phalanx.devices._windows import DeviceBooked, undisturbed
 from phalanx.quantum import Gates
 from phalanx.quantum.photonic import PhotonicProgram
 from phalanx.telemetry import Telemetry
@@ -435,3 +437,27 @@ def test_a_result_is_not_lost_for_what_stands_beside_it(monkeypatch):
         assert await with_best(device, program, result, world.offload) is result
 
     SimWorld(1).run(main)
+
+
+def test_what_was_on_its_way_when_its_device_was_booked_goes_with_the_job():
+    async def main(world, store):
+        jobs = made(world, store, Far(Vendor()))
+        job = await jobs.submit(DEFAULT_TENANT, BELL, shots=50, device=DEVICE.name)
+        live = LiveJob(job, 1, jobs.write, world.clock)
+
+        async def submit(key):
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError as left:
+                raise LeftSending from left
+
+        async def leave():
+            await world.clock.sleep(5)
+            return DEVICE.name
+
+        with pytest.raises(DeviceBooked) as told:
+            await undisturbed(live, live.sent(submit, Far(Vendor()), second=False), leave())
+        assert [(one.device, one.handle, one.charged) for one in told.value.left] == [(DEVICE.name, job.id, True)]
+        assert (await jobs.get(DEFAULT_TENANT, job.id)).losses == (), "where it stays it is asked for under its key"
+
+    run_with_store(main)

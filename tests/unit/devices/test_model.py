@@ -15,6 +15,7 @@ from phalanx.devices import (
     SessionLimits,
     calibration,
     device_detail,
+    device_view,
     listed_price,
     price_in_credits,
     price_per_gate_shot,
@@ -153,8 +154,12 @@ def test_a_device_is_shown_without_numbers_that_nobody_knows():
     [(Origin.EMULATED, FREE, False, True), (Origin.HARDWARE, FREE, True, False),
      (Origin.HARDWARE, listed_price("nobody.knows"), True, False),
      (Origin.HARDWARE, subscription(900.0, as_of_ns=AS_OF, source="a contract"), False, True),
+     (Origin.HARDWARE, subscription(900.0, as_of_ns=0, source="a contract"), False, True),
      (Origin.HARDWARE, price_per_shot(0.3, 0.01, as_of_ns=AS_OF, source="a list"), False, False)],
 )  # fmt: skip
 def test_a_real_machine_that_nobody_has_a_price_of_is_not_free(origin, price, unlisted, free):
     device = line_of_three("vendor.machine", 1e-3, origin=origin, price=price)
     assert (device.is_unlisted, device.is_free) == (unlisted, free)
+    costs_something = any((*price.coefficients, price.per_month))
+    told = "unlisted" if unlisted else price.shape.value if costs_something else "free"
+    assert device_view(device, AS_OF).price.charge == told
