@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phalanx.core import LimitExceeded
+from phalanx.core import InvalidInput, LimitExceeded
 from phalanx.quantum import Gates, InvalidCircuit, Op
 from phalanx.quantum._gates import shape_of
 from phalanx.quantum.circuits import _expanding, convert, equivalent, read
@@ -31,7 +31,7 @@ def small(monkeypatch):
 def test_no_text_does_anything_but_be_read_or_refused(text):
     try:
         circuit = read(text)
-    except (InvalidCircuit, LimitExceeded):
+    except (InvalidCircuit, InvalidInput, LimitExceeded):
         return
     assert read(circuit.qasm3) == circuit
 
