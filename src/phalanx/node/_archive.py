@@ -80,7 +80,7 @@ class EventArchive:
         while True:
             await self._clock.sleep(TEND_EVERY_S)
             await self.erase_shredded()
-            await self.archive.compact()
+            await self.archive.compact(keep, apart=apart)
             await self.archive.retain(keep, apart=apart)
 
 

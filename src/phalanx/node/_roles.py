@@ -7,7 +7,7 @@ from phalanx.agents import Skill, Toolbox
 from phalanx.core import EntropySource, EventSink, FileWatch, FindingReader, Listeners, Trail
 from phalanx.deception import TOUCH, TOUCH_RULES, Decoys, account_rules
 from phalanx.incidents import CONFIRMED_SIGN, SIGN_RULES
-from phalanx.intel import OwnEvents, RuleSet, StoredTrail, load_rules, parse_rule
+from phalanx.intel import OwnEvents, Refused, RuleSet, StoredTrail, load_rules, parse_rule
 from phalanx.intel.places import Places
 from phalanx.node._ports import Ports
 from phalanx.node._probing import Probes
@@ -20,18 +20,22 @@ if TYPE_CHECKING:
     from phalanx.node._node import Node
 
 
+_OWN_NAME = "the node has a rule of that name, for its canary users"
+
+
 def detection_rules(settings: Settings) -> RuleSet:
     """The built-in rules, those of the settings' folder, and those that know the canary users."""
     loaded = load_rules(settings.intake.rules_dir)
     texts = account_rules(settings.deception.users)
     if not texts:
         return loaded
-    own = [parse_rule(text, where="deception.users") for text in texts]
+    own = {rule.name: rule for rule in (parse_rule(text, where="deception.users") for text in texts)}
+    taken = sorted(own.keys() & (loaded.rules.keys() | loaded.correlations.keys()))
     return RuleSet(
-        [*loaded.rules.values(), *own],
-        correlations=loaded.correlations.values(),
+        [*(rule for rule in loaded.rules.values() if rule.name not in own), *own.values()],
+        correlations=[one for one in loaded.correlations.values() if one.name not in own],
         filters=loaded.filters,
-        refused=loaded.refused,
+        refused=[*loaded.refused, *(Refused(name, _OWN_NAME, unsupported=False) for name in taken)],
     )
 
 

@@ -26,6 +26,7 @@ from phalanx.core import (
     derive_id,
 )
 from phalanx.intel import InvalidRule, RuleSet, Sentinel
+from phalanx.intel.sigma import is_rule_file
 from phalanx.node._limits import MAX_TOLD_RULE_FILES
 from phalanx.node._ports import Ports
 from phalanx.node._roles import detection_rules
@@ -195,7 +196,7 @@ def _listed(bad: Sequence[LeftOut]) -> str:
 def _marks(folder: Path) -> tuple[tuple[str, int, int], ...]:
     """What tells the files of ``folder`` from what they were: name, size and time of change."""
     found = []
-    for file in sorted(folder.rglob("*.y*ml")):
+    for file in sorted(file for file in folder.rglob("*") if is_rule_file(file, folder)):
         try:
             stat = file.stat()
         except OSError:

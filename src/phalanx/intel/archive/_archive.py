@@ -19,6 +19,7 @@ from phalanx.core import (
     Clock,
     EventBatch,
     LimitExceeded,
+    NotFound,
     StorageCorrupt,
     StorageError,
     StorageFull,
@@ -32,6 +33,7 @@ from phalanx.intel._model import Cursor
 from phalanx.intel.archive._columns import Builder, Piece
 from phalanx.intel.archive._files import SegmentFiles, prefix_of
 from phalanx.intel.archive._limits import (
+    LARGE_PART,
     MAX_PIECE_CELLS,
     MAX_SEGMENT_CELLS,
     MAX_SEGMENTS,
@@ -221,18 +223,22 @@ class Archive:
             for one in doomed:
                 await self.files.remove(one)
 
-    async def compact(self) -> int:
+    async def compact(self, keep: Keep | None = None, *, apart: Mapping[TenantId, Keep] | None = None) -> int:
         """Put small segments of a tenant together where there are many, and whole ones into a large one while few are
         written: a question costs about as much for a large one as for a whole one. How many there were.
+
+        None gets so large, or so long, that much would go, or stay, at once with it by what ``retain`` is told.
         """
         gone, quiet = 0, self._written <= QUIET_SEGMENTS
         self._written = 0
+        if self.read_to == NOWHERE:
+            return 0  # What there is has to be read first.
         for tenant in list(self._segments):
             async with self._lock:
                 own = [one for one in self.segments(tenant) if one.id not in self._unreadable]
                 chosen = small_together(own)
                 if not chosen and quiet:
-                    chosen = whole_together(own)
+                    chosen = _within((apart or {}).get(tenant, keep), whole_together(own))
                     # One in a turn: it takes seconds, in which nothing is archived.
                     quiet = not chosen
                 if chosen and await self._exchange(tenant, chosen):
@@ -243,17 +249,30 @@ class Archive:
         try:
             # As old as the youngest of them: they are kept no longer for it.
             made = await self.files.merge(small, at_ns=max(one.at_ns for one in small))
-        except (Shredded, StorageCorrupt):
+        except (NotFound, Shredded, StorageCorrupt):
             # Whoever asks it is told; the others, and what else is to be done, are not held up by it.
             self._unreadable.update(one.id for one in small)
             return False
-        await self._store.commit([made.put(), *(one.delete() for one in small)])
+        await self._swap(tenant, small, made)
+        return True
+
+    async def _swap(self, tenant: TenantId, old: Sequence[Segment], made: Segment) -> None:
+        """Have ``made`` instead of ``old``."""
+        try:
+            await self._store.commit([made.put(), *(one.delete() for one in old)])
+        except StorageFull:
+            with contextlib.suppress(StorageError):
+                await self.files.remove(made)
+            raise
+        except BaseException:
+            # Whether the rows are there is not known: all of it is read anew from where the store says.
+            self._heads, self.read_to = {}, NOWHERE
+            raise
         own = self._segments[tenant]
-        for one in small:
+        for one in old:
             own.pop(one.id, None)
         own[made.id] = made
-        await self._remove(small)
-        return True
+        await self._remove(old)
 
     async def retain(self, keep: Keep, *, apart: Mapping[TenantId, Keep] | None = None) -> int:
         """Let go of the oldest segments of each tenant beyond what is to be kept; how many events went.
@@ -310,16 +329,7 @@ class Archive:
         except (Shredded, StorageCorrupt):
             # Whoever asks it is told; the others are not held up by it.
             return False
-        try:
-            await self._store.commit([made.put(), segment.delete()])
-        except StorageFull:
-            with contextlib.suppress(StorageError):
-                await self.files.remove(made)
-            raise
-        own = self._segments[segment.tenant]
-        own.pop(segment.id, None)
-        own[made.id] = made
-        await self._remove([segment])
+        await self._swap(segment.tenant, [segment], made)
         return True
 
     async def _let_go(self, gone: Sequence[Segment]) -> None:
@@ -345,3 +355,13 @@ class Archive:
 
 def _events(heads: Mapping[TenantId, Head]) -> int:
     return sum(map(len, heads.values()))
+
+
+def _within(keep: Keep | None, chosen: list[Segment]) -> list[Segment]:
+    """The segments, if one of all of them is a small part of what is kept; else none."""
+    if keep is None or not chosen:
+        return chosen
+    span_ns = max(one.high_ns for one in chosen) - min(one.low_ns for one in chosen)
+    small = LARGE_PART * sum(one.size_bytes for one in chosen) <= keep.max_bytes
+    short = not keep.max_age_ns or LARGE_PART * span_ns <= keep.max_age_ns
+    return chosen if small and short else []

@@ -54,11 +54,17 @@ def read_folder(folder: Path) -> tuple[list[Part], list[Refused]]:
     return [part for _, part in placed], refused
 
 
+def is_rule_file(file: Path, folder: Path) -> bool:
+    """By its name. What is hidden is none: a volume of Kubernetes has each file once more in a hidden folder."""
+    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+    return file.suffix.lower() in _SUFFIXES and not hidden
+
+
 def _placed(folder: Path) -> tuple[list[tuple[str, Part]], list[Refused]]:
     """The parts of a folder, each with its file."""
     if not folder.is_dir():
         raise InvalidInput("rules folder", f"{folder} is not a folder")
-    files = sorted(file for file in folder.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
+    files = sorted(file for file in folder.rglob("*") if is_rule_file(file, folder) and file.is_file())
     if len(files) > MAX_RULES:
         raise LimitExceeded("rule files", maximum=MAX_RULES, seen=len(files))
     placed: list[tuple[str, Part]] = []

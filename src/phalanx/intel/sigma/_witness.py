@@ -117,7 +117,8 @@ def _of_leaf(predicate: Predicate) -> tuple[Atom, ...] | None:
 
 
 def _atoms(field: str, place: Place, texts: Sequence[str], *, cased: bool) -> tuple[Atom, ...] | None:
-    if len(texts) > MAX_WITNESS_ATOMS or "" in texts:
+    # What the matcher is written in ends a text at a zero.
+    if len(texts) > MAX_WITNESS_ATOMS or any(not text or "\0" in text for text in texts):
         return None
     # Lower case of a part need not be the part of the lower case where letters are not ASCII.
     if cased and not all(text.isascii() for text in texts):

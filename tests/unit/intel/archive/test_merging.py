@@ -1,10 +1,12 @@
 """Segments that are put together: the events are the same, and found the same."""
 
+import contextlib
+
 import msgspec
 import pytest
 
 from phalanx.adapters import FolderBlobs
-from phalanx.core import NS_PER_S, BatchId, EventBatch, LogSource, TenantId
+from phalanx.core import NS_PER_S, BatchId, EventBatch, LogSource, StorageError, StorageFull, TenantId
 from phalanx.intel.archive import Archive, Keep, Searches, SegmentFiles, parse
 from phalanx.intel.archive import _archive as archive_module
 from phalanx.intel.archive import _merging as merging_module
@@ -150,3 +152,62 @@ def test_which_segments_are_put_together():
     assert whole_together(small) == []
     assert small_together([*whole, *small[:2]]) == []
     assert small_together([*whole, *small]) == small[:4], "no more than a whole one takes"
+
+
+class Lossy:
+    """A store whose commits go wrong: with nothing written, or with everything written and nobody told."""
+
+    def __init__(self, store, error, *, writes):
+        self._store, self._error, self._writes = store, error, writes
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    async def commit(self, writes, **expect):
+        if self._writes:
+            await self._store.commit(writes, **expect)
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "written"),
+    [(StorageFull("archive"), False), (StorageError("lost"), True), (StorageError("lost"), False)],
+)
+def test_a_commit_that_goes_wrong_neither_doubles_nor_loses_an_event(error, written):
+    async def main(world, archive, searches):
+        await write(world, archive, range(4))
+        before = await told(searches)
+        whole, archive._store = archive._store, Lossy(archive._store, error, writes=written)
+        for _ in range(3):
+            with contextlib.suppress(StorageError):
+                await archive.compact()
+        archive._store = whole
+        await archive.open()
+        assert len(await archive.files.names()) == len(archive.segments(TENANT))
+        await archive.compact()
+        assert await told(searches) == before
+
+    in_archive(main)
+
+
+def test_a_file_that_is_missing_holds_up_nothing():
+    async def main(world, archive, searches):
+        await write(world, archive, range(4))
+        lost = archive.segments(TENANT)[0].file
+        await archive.files._blobs.remove(lost)
+        archive.files.forget(lost)
+        assert await archive.compact() == 0
+        assert await archive.retain(Keep(0)) == 4 * ROWS
+
+    in_archive(main)
+
+
+def test_what_would_be_much_of_what_is_kept_is_not_put_together():
+    async def main(world, archive, searches):
+        await write(world, archive, range(4))
+        size = sum(one.size_bytes for one in archive.segments(TENANT))
+        assert await archive.compact(Keep(8 * size - 1)) == 0
+        assert await archive.compact(Keep(8 * size, 8 * NS_PER_S)) == 0, "three seconds are more than an eighth"
+        assert await archive.compact(Keep(8 * size, 100 * NS_PER_S)) == 4
+
+    in_archive(main)

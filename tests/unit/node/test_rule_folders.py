@@ -1,0 +1,47 @@
+"""Folders of rules as they are found in the wild: none of them keeps a node from starting."""
+
+from phalanx.deception import account_rules
+from phalanx.intel import load_rules
+from phalanx.node import Settings
+from phalanx.node._roles import detection_rules
+from phalanx.node._rules import _marks
+
+RULE = """
+title: {name}
+name: {name}
+logsource: {{product: windows}}
+detection: {{sel: {{A|contains: {values}}}, condition: sel}}
+"""
+
+
+def test_a_zero_in_a_value_is_looked_for_and_stops_nothing(tmp_path):
+    values = '["\\\\0abcd", "efgh\\\\0ijkl", "mnop", "qrst", "uvwx", "yzab"]'
+    (tmp_path / "zero.yml").write_text(RULE.format(name="zero", values=values.replace("\\\\", "\\")))
+    loaded = load_rules(tmp_path)
+    assert loaded.refused == ()
+    assert "zero" in loaded.rules
+
+
+def test_a_volume_that_has_each_file_twice_has_each_rule_once(tmp_path):
+    hidden = tmp_path / "..2026_11_27"
+    hidden.mkdir()
+    (hidden / "one.yml").write_text(RULE.format(name="one", values="[abcd]"))
+    (tmp_path / "one.yml").symlink_to(hidden / "one.yml")
+    (tmp_path / "two.YML").write_text(RULE.format(name="two", values="[abcd]"))
+    loaded = load_rules(tmp_path)
+    assert loaded.refused == ()
+    assert {"one", "two"} <= loaded.rules.keys()
+    assert len(_marks(tmp_path)) == 2
+
+
+def test_a_rule_that_has_the_name_of_one_of_the_nodes_own_is_left_out_and_told(tmp_path):
+    users = ("svc-canary",)
+    own = account_rules(users)
+    assert own
+    (tmp_path / "mine.yml").write_text(RULE.format(name="canary-account-windows", values="[abcd]"))
+    settings = Settings()
+    intake = settings.intake.model_copy(update={"rules_dir": tmp_path})
+    deception = settings.deception.model_copy(update={"users": users})
+    loaded = detection_rules(settings.model_copy(update={"intake": intake, "deception": deception}))
+    assert [one.file for one in loaded.refused] == ["canary-account-windows"]
+    assert loaded.rules["canary-account-windows"].title != "canary-account-windows"
