@@ -194,13 +194,13 @@ def _kernels(data_dir: Path) -> list[Check]:  # noqa: ARG001
 
 def _rules(config_file: Path | None) -> Check:
     """Whether every rule file that a node with these settings reads is in force."""
-    from phalanx.core import InvalidInput, counted
+    from phalanx.core import PhalanxError, counted
     from phalanx.intel import load_rules
 
     try:
         folder = SettingsSource(config_file, None, None, ()).load().settings.intake.rules_dir
         loaded = load_rules(folder)
-    except InvalidInput as error:
+    except PhalanxError as error:
         return Check("rules", ok=False, found=error.message, fix=error.hint or "`phalanx config show`")
     bad = [one for one in loaded.refused if not one.unsupported]
     told = f"{counted(len(loaded), 'rule')} in force"

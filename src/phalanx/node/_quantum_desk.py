@@ -81,12 +81,23 @@ async def _beside(*services: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(one) for one in services]
     for one in tasks:
         one.add_done_callback(ended)
+
+    def is_why() -> bool:
+        """Whether a service failed, and nobody else ends the block."""
+        for _ in failed:
+            owner.uncancel()
+        return bool(failed) and not owner.cancelling()
+
     try:
         yield
-    except asyncio.CancelledError:
-        if failed and owner.uncancel() == 0:
-            raise failed[0] from None
+    except BaseException as error:
+        if is_why():
+            raise failed[0] from (None if isinstance(error, asyncio.CancelledError) else error)
         raise
+    else:
+        # The block may have taken the cancellation for its own.
+        if is_why():
+            raise failed[0]
     finally:
         for one in tasks:
             one.remove_done_callback(ended)

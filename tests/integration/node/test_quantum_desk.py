@@ -8,6 +8,7 @@ from phalanx.allocation import Ask
 from phalanx.core import DEFAULT_TENANT, NS_PER_S, InvalidInput, Origin, Unavailable
 from phalanx.devices import Jobs, JobState, JobWishes
 from phalanx.node import open_quantum_desk
+from phalanx.node._quantum_desk import _beside
 from phalanx.quantum import Gates
 
 BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
@@ -85,5 +86,33 @@ def test_what_fails_beside_a_script_ends_it_and_what_it_raises_is_raised(tmp_pat
         with pytest.raises(RuntimeError, match="the disk is gone"):
             async with open_quantum_desk(tmp_path):
                 await asyncio.Event().wait()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("block", ["swallows it", "fails as well", "waits"])
+def test_what_fails_beside_a_script_is_never_lost(block):
+    class Broken(Exception):
+        pass
+
+    async def breaks():
+        raise Broken
+
+    async def work():
+        async with _beside(breaks(), asyncio.Event().wait()):
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if block == "fails as well":
+                    raise ValueError("while it cleaned up") from None
+                if block == "waits":
+                    raise
+
+    async def main():
+        with pytest.raises(Broken):
+            await work()
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
 
     asyncio.run(main())

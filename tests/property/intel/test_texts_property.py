@@ -108,3 +108,8 @@ def test_what_a_regular_expression_needs_is_in_whatever_it_is_found_in(pattern, 
 )
 def test_what_a_regular_expression_needs(pattern, needed):
     assert needed_literals(re.compile(pattern)) == needed
+
+
+def test_without_the_parser_nothing_is_known_of_an_expression(monkeypatch):
+    monkeypatch.setattr("phalanx.intel.sigma._regexes.sre_parser", None)
+    assert needed_literals(re.compile("a.*bcd")) == required_literals(re.compile("a.*bcd")) == ()

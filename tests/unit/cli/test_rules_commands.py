@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from phalanx.cli._doctor import doctor
 from phalanx.cli._intel_rules import rules
+from phalanx.core import LimitExceeded
 
 RULE = """
 title: Encoded
@@ -199,3 +200,14 @@ def test_groups_of_plug_ins_that_only_others_fill_are_nothing_to_mend():
     for group in ("phalanx.policies", "phalanx.operations"):
         assert (checks[f"plug-ins {group}"]["ok"], checks[f"plug-ins {group}"]["fix"]) == (True, "")
     assert checks["plug-ins phalanx.devices"]["ok"]
+
+
+def test_rules_that_are_too_many_are_one_check_that_failed(files, monkeypatch):
+    def too_many(folder):
+        raise LimitExceeded("rule files", maximum=1, seen=2)
+
+    monkeypatch.setattr("phalanx.intel.load_rules", too_many)
+    checks = {one["name"]: one for one in json.loads(CliRunner().invoke(doctor, ["--json"]).output)}
+    assert not checks["rules"]["ok"]
+    assert "rule files" in checks["rules"]["found"]
+    assert checks["Python"]["ok"]

@@ -2,17 +2,22 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from re import _constants as sre  # type: ignore[attr-defined]
-from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
 from phalanx.intel._limits import MAX_NEEDED_LITERALS, MIN_WITNESS_CHARS
+
+try:
+    from re import _constants as sre  # type: ignore[attr-defined]
+    from re import _parser as sre_parser  # type: ignore[attr-defined]
+except ImportError:
+    # They are no promise of the language's. Without them nothing is known of an expression, and more is tried.
+    sre = sre_parser = None
 
 # Letters that are in most values.
 _COMMON: Final = frozenset(' .:/\\-,="()aeiorst')
 # Signs that are in few values.
 _RARE: Final = frozenset("&^{}$`~<>;!#@")
-_REPEATS: Final = (sre.MAX_REPEAT, sre.MIN_REPEAT)
+_REPEATS: Final = () if sre is None else (sre.MAX_REPEAT, sre.MIN_REPEAT)
 
 
 def weight(text: str) -> int:
@@ -20,14 +25,21 @@ def weight(text: str) -> int:
     return len(text) + sum(letter in _RARE for letter in text)
 
 
+def _parsed(pattern: re.Pattern[str]) -> Any:
+    """The expression as the standard library's parser has it; nothing where there is none, or it gives up."""
+    if sre_parser is None:
+        return None
+    try:
+        return sre_parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE)
+    except (re.error, RecursionError, OverflowError):
+        return None
+
+
 def required_literals(pattern: re.Pattern[str]) -> tuple[str, ...]:
     """Texts in lower case, one of which is in the lower case of whatever ``pattern`` is found in; none if unknown."""
     # Letters that fold into ASCII from outside (the Kelvin sign) are taken care of by lower case.
-    if not pattern.pattern.isascii():
-        return ()
-    try:
-        parsed = sre_parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE)
-    except (re.error, RecursionError, OverflowError):
+    parsed = _parsed(pattern) if pattern.pattern.isascii() else None
+    if parsed is None:
         return ()
     # The long s, which is no lower case of s but matches it regardless of case.
     folds = bool(parsed.state.flags & re.IGNORECASE)
@@ -55,7 +67,7 @@ def _best_run(parsed: Any, *, folds: bool) -> tuple[str, ...]:
         elif kind is sre.BRANCH:
             runs = [_best_run(branch, folds=folds) for branch in argument[1]]
             options.append(tuple(text for found in runs for text in found) if all(runs) else ())
-        elif kind in (sre.MAX_REPEAT, sre.MIN_REPEAT) and argument[0] >= 1:
+        elif kind in _REPEATS and argument[0] >= 1:
             options.append(_best_run(argument[2], folds=folds))
     close()
     return max(options, key=lambda texts: min(map(weight, texts), default=0), default=())
@@ -63,9 +75,8 @@ def _best_run(parsed: Any, *, folds: bool) -> tuple[str, ...]:
 
 def needed_literals(pattern: re.Pattern[str]) -> tuple[str, ...]:
     """Texts all of which are in whatever ``pattern`` is found in, as they stand, the rarest first; none if unknown."""
-    try:
-        parsed = sre_parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE)
-    except (re.error, RecursionError, OverflowError):
+    parsed = _parsed(pattern)
+    if parsed is None:
         return ()
     runs = dict.fromkeys(_certain_runs(parsed, folds=bool(parsed.state.flags & re.IGNORECASE)))
     return tuple(sorted(runs, key=lambda run: (-len(run), run in _COMMON))[:MAX_NEEDED_LITERALS])
