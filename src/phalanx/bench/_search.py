@@ -26,9 +26,9 @@ from phalanx.adapters import FolderBlobs, OsEntropy, OsFiles, SqliteStore, Syste
 from phalanx.bench._detect_loads import read, recorded
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._search_load import GAP_NS, START_NS, perturbed, without_message
-from phalanx.core import DEFAULT_TENANT, MIB, EventBatch, LimitExceeded, Uuid7Source
+from phalanx.core import DEFAULT_TENANT, GIB, MIB, NS_PER_S, EventBatch, LimitExceeded, Uuid7Source
 from phalanx.crypto.vault import Vault, WrapperContext
-from phalanx.intel.archive import Archive, Query, Searches, SegmentFiles, parse
+from phalanx.intel.archive import Archive, Keep, Query, Searches, SegmentFiles, parse
 from phalanx.telemetry import Telemetry
 
 _EVENTS, _QUICK_EVENTS = 10_000_000, 1_000_000
@@ -36,6 +36,8 @@ _BASE_EVENTS = 20_000
 _BASELINE_EVENTS, _QUICK_BASELINE_EVENTS = 200_000, 50_000
 _ROUNDS, _QUICK_ROUNDS = 5, 3
 _CACHE_BYTES = 512 * MIB
+# As a node keeps of a tenant that is given a month.
+_KEEP = Keep(64 * GIB, 30 * 86_400 * NS_PER_S)
 # What the archive of an event may take on disk, with room to spare, and a line of the baselines.
 _DISK_BYTES_PER_EVENT, _BASELINE_DISK_BYTES = 80, 3_000
 # Batches that are made before the clock of what archives them runs.
@@ -182,8 +184,8 @@ async def _filled(
     written, before = len(segments), time.process_time()
     tell("putting segments together")
     # The first time it is seen that much was written.
-    await archive.compact()
-    while await archive.compact():
+    await archive.compact(_KEEP)
+    while await archive.compact(_KEEP):
         pass
     together_s, segments = time.process_time() - before, archive.segments(DEFAULT_TENANT)
     held = sum(one.events for one in segments)

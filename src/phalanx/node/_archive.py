@@ -80,8 +80,8 @@ class EventArchive:
         while True:
             await self._clock.sleep(TEND_EVERY_S)
             await self.erase_shredded()
-            await self.archive.compact(keep, apart=apart)
             await self.archive.retain(keep, apart=apart)
+            await self.archive.compact(keep, apart=apart)
 
 
 def kept_of_tenants(wanted: ArchiveSection) -> tuple[Keep, dict[TenantId, Keep]]:

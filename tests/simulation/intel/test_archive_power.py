@@ -126,7 +126,7 @@ def test_events_are_neither_lost_nor_double_over_losses_of_power(seed):
                     taken = await life.intake.accept(lines(number, 3), tenant=tenant)
                     accepted[tenant] |= {event_id(taken.batch, row) for row in range(3)}
                     if number % 7 == 0:
-                        await life.archive.compact()
+                        await life.archive.compact(Keep(10**9))
                     await world.clock.sleep(node.rng.integer(1, 400) / 1000 if number % 5 == 0 else 0.001)
                 await asyncio.Event().wait()
 

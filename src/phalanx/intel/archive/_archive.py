@@ -33,7 +33,6 @@ from phalanx.intel._model import Cursor
 from phalanx.intel.archive._columns import Builder, Piece
 from phalanx.intel.archive._files import SegmentFiles, prefix_of
 from phalanx.intel.archive._limits import (
-    LARGE_PART,
     MAX_PIECE_CELLS,
     MAX_SEGMENT_CELLS,
     MAX_SEGMENTS,
@@ -115,6 +114,8 @@ class Archive:
         # Segments written since segments were last put together, and those that could not be.
         self._written = 0
         self._unreadable: set[str] = set()
+        # Those of a commit that failed, of which nobody knows whether it went through.
+        self._unsure: list[Segment] = []
         self.offset = 0
         self.read_to = NOWHERE
 
@@ -130,17 +131,29 @@ class Archive:
         cursor = None if known is None else decode(known.value, Cursor)
         self.offset, row = (0, 0) if cursor is None else (cursor.offset, cursor.row)
         self.read_to = (self.offset, row)
-        self._segments.clear()
+        named = await self._read_segments()
+        for file in await self.files.names():
+            if file not in named:
+                await self.files.remove_file(file)
+
+    async def _read_segments(self) -> set[str]:
+        """Read the rows; the files that they name."""
+        found: dict[TenantId, dict[str, Segment]] = {}
         for tenant in await self._store.tenants(SEGMENTS):
-            own = self._segments.setdefault(tenant, {})
+            own = found.setdefault(tenant, {})
             after = ""
             while rows := await self._store.scan(SEGMENTS, tenant, after=after, limit=MAX_PAGE_ROWS):
                 own |= {one.key: decode(one.value, Segment) for one in rows}
                 after = rows[-1].key
-        named = {one.file for own in self._segments.values() for one in own.values()}
-        for file in await self.files.names():
-            if file not in named:
-                await self.files.remove_file(file)
+        # No await from here on: who looks sees either the one or the other.
+        self._segments, self._unsure = found, []
+        return {one.file for own in found.values() for one in own.values()}
+
+    async def _make_sure(self) -> None:
+        """Know again which segments there are, before some are changed."""
+        if unsure := self._unsure:
+            named = await self._read_segments()
+            await self._remove([one for one in unsure if one.file not in named])
 
     def add(self, batches: Iterable[EventBatch], *, read_to: Position) -> None:
         """Take the events of the journal from where it has them up to ``read_to`` into memory."""
@@ -223,56 +236,67 @@ class Archive:
             for one in doomed:
                 await self.files.remove(one)
 
-    async def compact(self, keep: Keep | None = None, *, apart: Mapping[TenantId, Keep] | None = None) -> int:
+    async def compact(self, keep: Keep, *, apart: Mapping[TenantId, Keep] | None = None) -> int:
         """Put small segments of a tenant together where there are many, and whole ones into a large one while few are
         written: a question costs about as much for a large one as for a whole one. How many there were.
 
-        None gets so large, or so long, that much would go, or stay, at once with it by what ``retain`` is told.
+        ``keep`` and ``apart`` are those of ``retain``: what is made is small beside what is kept.
         """
         gone, quiet = 0, self._written <= QUIET_SEGMENTS
         self._written = 0
-        if self.read_to == NOWHERE:
-            return 0  # What there is has to be read first.
         for tenant in list(self._segments):
             async with self._lock:
+                await self._make_sure()
+                wanted = (apart or {}).get(tenant, keep)
                 own = [one for one in self.segments(tenant) if one.id not in self._unreadable]
-                chosen = small_together(own)
+                chosen = small_together(own, wanted)
                 if not chosen and quiet:
-                    chosen = _within((apart or {}).get(tenant, keep), whole_together(own))
+                    chosen = whole_together(own, wanted)
                     # One in a turn: it takes seconds, in which nothing is archived.
                     quiet = not chosen
-                if chosen and await self._exchange(tenant, chosen):
-                    gone += len(chosen)
+                try:
+                    if chosen and await self._merged(chosen):
+                        gone += len(chosen)
+                except StorageFull:
+                    # Without room nothing is put together, and what makes room is not held up by it.
+                    break
         return gone
 
-    async def _exchange(self, tenant: TenantId, small: Sequence[Segment]) -> bool:
+    async def _merged(self, small: Sequence[Segment]) -> bool:
         try:
-            # As old as the youngest of them: they are kept no longer for it.
+            # As old as the youngest of them: it goes when the last of them would have.
             made = await self.files.merge(small, at_ns=max(one.at_ns for one in small))
-        except (NotFound, Shredded, StorageCorrupt):
+        except (Shredded, StorageCorrupt, NotFound):
             # Whoever asks it is told; the others, and what else is to be done, are not held up by it.
             self._unreadable.update(one.id for one in small)
             return False
-        await self._swap(tenant, small, made)
+        await self._exchange(made, small)
         return True
 
-    async def _swap(self, tenant: TenantId, old: Sequence[Segment], made: Segment) -> None:
-        """Have ``made`` instead of ``old``."""
+    async def _exchange(self, made: Segment, gone: Sequence[Segment]) -> None:
+        """Name ``made`` in place of ``gone``."""
         try:
-            await self._store.commit([made.put(), *(one.delete() for one in old)])
+            await self._commit([made.put(), *(one.delete() for one in gone)], [made, *gone])
         except StorageFull:
+            # Nothing was committed, so the file is nobody's.
             with contextlib.suppress(StorageError):
                 await self.files.remove(made)
             raise
-        except BaseException:
-            # Whether the rows are there is not known: all of it is read anew from where the store says.
-            self._heads, self.read_to = {}, NOWHERE
-            raise
-        own = self._segments[tenant]
-        for one in old:
+        own = self._segments[made.tenant]
+        for one in gone:
             own.pop(one.id, None)
         own[made.id] = made
-        await self._remove(old)
+        await self._remove(gone)
+
+    async def _commit(self, writes: Sequence[Write], segments: Sequence[Segment]) -> None:
+        try:
+            await self._store.commit(writes)
+        except StorageFull:
+            raise
+        except BaseException:
+            # It may have gone through. Files are there of what it names and of what it named before.
+            self._unsure += segments
+            raise
 
     async def retain(self, keep: Keep, *, apart: Mapping[TenantId, Keep] | None = None) -> int:
         """Let go of the oldest segments of each tenant beyond what is to be kept; how many events went.
@@ -281,13 +305,14 @@ class Archive:
         """
         gone: list[Segment] = []
         async with self._lock:
+            await self._make_sure()
             now_ns = self._clock.wall_ns()
             for tenant, own in self._segments.items():
                 wanted = (apart or {}).get(tenant, keep)
                 oldest_ns = now_ns - wanted.max_age_ns if wanted.max_age_ns else 0
                 left = sum(one.size_bytes for one in own.values())
                 for one in sorted(own.values(), key=lambda one: one.high_ns):
-                    if left > wanted.max_bytes or max(one.high_ns, one.at_ns) < oldest_ns:
+                    if left > wanted.max_bytes or one.aged_ns < oldest_ns:
                         gone.append(one)
                         left -= one.size_bytes
             await self._let_go(gone)
@@ -296,6 +321,7 @@ class Archive:
     async def erase(self, tenants: Sequence[TenantId]) -> int:
         """Erase what is kept of tenants; how many files went."""
         async with self._lock:
+            await self._make_sure()
             gone = [one for tenant in tenants for one in self._segments.get(tenant, {}).values()]
             for tenant in tenants:
                 self._heads.pop(tenant, None)
@@ -316,6 +342,7 @@ class Archive:
         for tenant in list(self._segments):
             for segment in self.segments(tenant):
                 async with self._lock:
+                    await self._make_sure()
                     # It may have gone meanwhile, with its time or into a larger one.
                     known = segment.id in self._segments.get(tenant, {})
                     changed = known and await self._resealed(segment)
@@ -326,20 +353,19 @@ class Archive:
             if not await self.files.needs_resealing(segment):
                 return False
             made = await self.files.rewrite(segment, at_ns=segment.at_ns)
-        except (Shredded, StorageCorrupt):
+        except (Shredded, StorageCorrupt, NotFound):
             # Whoever asks it is told; the others are not held up by it.
             return False
-        await self._swap(segment.tenant, [segment], made)
+        await self._exchange(made, [segment])
         return True
 
     async def _let_go(self, gone: Sequence[Segment]) -> None:
-        if not gone:
-            return
         for start in range(0, len(gone), MAX_PAGE_ROWS):
-            await self._store.commit([one.delete() for one in gone[start : start + MAX_PAGE_ROWS]])
-        for one in gone:
-            self._segments[one.tenant].pop(one.id, None)
-        await self._remove(gone)
+            some = gone[start : start + MAX_PAGE_ROWS]
+            await self._commit([one.delete() for one in some], some)
+            for one in some:
+                self._segments[one.tenant].pop(one.id, None)
+            await self._remove(some)
 
     async def _remove(self, segments: Sequence[Segment]) -> None:
         if self._users:
@@ -355,13 +381,3 @@ class Archive:
 
 def _events(heads: Mapping[TenantId, Head]) -> int:
     return sum(map(len, heads.values()))
-
-
-def _within(keep: Keep | None, chosen: list[Segment]) -> list[Segment]:
-    """The segments, if one of all of them is a small part of what is kept; else none."""
-    if keep is None or not chosen:
-        return chosen
-    span_ns = max(one.high_ns for one in chosen) - min(one.low_ns for one in chosen)
-    small = LARGE_PART * sum(one.size_bytes for one in chosen) <= keep.max_bytes
-    short = not keep.max_age_ns or LARGE_PART * span_ns <= keep.max_age_ns
-    return chosen if small and short else []

@@ -66,7 +66,8 @@ class SegmentFiles:
                 column = await self._merged(used, name, len(coding))
                 await self._offload.run(lambda name, column: coding.add(name, *column.done()), name, column)
             directory, blocks = await self._offload.run(coding.done)
-            return await self._written(segments[0].tenant, directory, _each(blocks), at_ns)
+            made = await self._written(segments[0].tenant, directory, _each(blocks), at_ns)
+            return msgspec.structs.replace(made, since_ns=min(one.oldest_ns for one in segments))
         finally:
             for one, _ in used:
                 self.done(one)
@@ -101,7 +102,8 @@ class SegmentFiles:
         shard = await self.use(segment)
         try:
             directory = msgspec.structs.replace(shard.directory, blocks={})
-            return await self._written(segment.tenant, directory, self._plain(segment, shard), at_ns)
+            made = await self._written(segment.tenant, directory, self._plain(segment, shard), at_ns)
+            return msgspec.structs.replace(made, since_ns=segment.since_ns)
         finally:
             self.done(segment)
 

@@ -17,8 +17,10 @@ MERGE_FROM_SEGMENTS = 8
 WHOLE_SEGMENTS = 4
 LARGE_ROWS = 5 * SEGMENT_ROWS
 QUIET_SEGMENTS = 4
-# How many of a large one are kept of a tenant at least, by size and by time: it goes, and stays, as a whole.
-LARGE_PART = 8
+# What is made of several is no more than this part of what is kept of the tenant, in bytes and in time: it goes as a
+# whole, so that much more than needed goes with it, or so much longer the oldest of it is kept.
+MERGED_BYTES_PART = 50
+MERGED_AGE_PART = 20
 # Segments of one tenant.
 MAX_SEGMENTS = 20_000
 # Rows times fields of a piece and of a segment, which end when they have so many: hostile names of fields cost no more.

@@ -1,7 +1,7 @@
 """Segments of a tenant that are to be one: which, and how their columns become one. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain, count
 from typing import Any
 
@@ -13,33 +13,56 @@ from phalanx.intel.archive._limits import (
     LARGE_ROWS,
     MERGE_FROM_SEGMENTS,
     MERGE_SEGMENTS,
+    MERGED_AGE_PART,
+    MERGED_BYTES_PART,
     SEGMENT_ROWS,
     SMALL_ROWS,
     WHOLE_SEGMENTS,
 )
-from phalanx.intel.archive._model import Segment
+from phalanx.intel.archive._model import Keep, Segment
 from phalanx.intel.archive._segment import Shard
 from phalanx.intel.archive._values import SEPARATOR_BYTE, Values
 
 
-def small_together(segments: Iterable[Segment]) -> list[Segment]:
+def small_together(segments: Iterable[Segment], keep: Keep) -> list[Segment]:
     """Small segments that were written after one another and are not too much for a whole one; none while few are
     small."""
-    small = sorted((one for one in segments if one.events < SMALL_ROWS), key=lambda one: one.id)
-    chosen: list[Segment] = []
-    for one in small[:MERGE_SEGMENTS]:
-        if sum(segment.events for segment in chosen) + one.events > SEGMENT_ROWS:
+    small = (one for one in segments if one.events < SMALL_ROWS)
+    return _first_run(small, keep, least=MERGE_FROM_SEGMENTS, most=MERGE_SEGMENTS, max_rows=SEGMENT_ROWS)
+
+
+def whole_together(segments: Iterable[Segment], keep: Keep) -> list[Segment]:
+    """The oldest whole segments that fit together, as many as a large one takes; none while there are fewer."""
+    whole = (one for one in segments if SMALL_ROWS <= one.events < 2 * SEGMENT_ROWS)
+    return _first_run(whole, keep, least=WHOLE_SEGMENTS, most=WHOLE_SEGMENTS, max_rows=LARGE_ROWS)
+
+
+def _first_run(segments: Iterable[Segment], keep: Keep, *, least: int, most: int, max_rows: int) -> list[Segment]:
+    """The first segments after one another, in the order in which they were written, that may be one of a tenant of
+    which ``keep`` is kept."""
+    run: list[Segment] = []
+    for one in sorted(segments, key=lambda one: one.id):
+        if len(run) == most:
             break
-        chosen.append(one)
-    return chosen if len(chosen) >= MERGE_FROM_SEGMENTS else []
+        run.append(one)
+        if _fits(run, keep, max_rows):
+            continue
+        if len(run) > least:
+            return run[:-1]
+        # What is left out at the front stays as it is: behind it more may fit.
+        while run and not _fits(run, keep, max_rows):
+            del run[0]
+    return run if len(run) >= least else []
 
 
-def whole_together(segments: Iterable[Segment]) -> list[Segment]:
-    """The oldest whole segments, as many as a large one takes; none while there are fewer."""
-    whole = sorted((one for one in segments if SMALL_ROWS <= one.events < 2 * SEGMENT_ROWS), key=lambda one: one.id)
-    chosen = whole[:WHOLE_SEGMENTS]
-    fit = len(chosen) == WHOLE_SEGMENTS and sum(one.events for one in chosen) <= LARGE_ROWS
-    return chosen if fit else []
+def _fits(run: Sequence[Segment], keep: Keep, max_rows: int) -> bool:
+    # It goes as a whole when the youngest of it is too old.
+    longer_ns = max(one.aged_ns for one in run) - min(one.oldest_ns for one in run)
+    return (
+        sum(one.events for one in run) <= max_rows
+        and sum(one.size_bytes for one in run) <= keep.max_bytes // MERGED_BYTES_PART
+        and (not keep.max_age_ns or longer_ns <= keep.max_age_ns // MERGED_AGE_PART)
+    )
 
 
 class MergedColumn:

@@ -25,7 +25,7 @@ class Segment(Record, frozen=True, kw_only=True, tag="segment"):
 
     ``low_ns`` and ``high_ns`` are the first and last time of its events; its directory is ``directory_bytes`` from
     ``directory_at`` on. ``sealed`` says that its blocks are sealed for the tenant, with which ``keys``; none are noted
-    of a segment of version 1.
+    of a segment of version 1. ``since_ns`` is ``aged_ns`` of the oldest of those that it was made of; 0 if of none.
     """
 
     VERSION: ClassVar[int] = 2
@@ -40,6 +40,17 @@ class Segment(Record, frozen=True, kw_only=True, tag="segment"):
     directory_bytes: int
     sealed: bool
     keys: tuple[str, ...] = ()
+    since_ns: int = 0
+
+    @property
+    def aged_ns(self) -> int:
+        """The time from which on it becomes too old to be kept."""
+        return max(self.high_ns, self.at_ns)
+
+    @property
+    def oldest_ns(self) -> int:
+        """The same, of the oldest part of it if that had stayed by itself."""
+        return self.since_ns or self.aged_ns
 
     def put(self) -> Put:
         return Put(SEGMENTS, self.tenant, self.id, encode(self))

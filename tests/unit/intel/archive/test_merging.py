@@ -1,12 +1,12 @@
 """Segments that are put together: the events are the same, and found the same."""
 
-import contextlib
+import asyncio
 
 import msgspec
 import pytest
 
 from phalanx.adapters import FolderBlobs
-from phalanx.core import NS_PER_S, BatchId, EventBatch, LogSource, StorageError, StorageFull, TenantId
+from phalanx.core import GIB, MIB, NS_PER_S, BatchId, EventBatch, LogSource, StorageFull, TenantId
 from phalanx.intel.archive import Archive, Keep, Searches, SegmentFiles, parse
 from phalanx.intel.archive import _archive as archive_module
 from phalanx.intel.archive import _merging as merging_module
@@ -19,6 +19,8 @@ pytestmark = pytest.mark.requirement("INT-1")
 TENANT = TenantId("acme")
 START_NS = 1_600_000_000 * NS_PER_S
 ROWS = 8
+DAY_NS = 86_400 * NS_PER_S
+KEEP = Keep(10**9)
 
 
 @pytest.fixture(autouse=True)
@@ -84,11 +86,11 @@ async def write(world, archive, numbers, rows=ROWS):
 def test_events_are_the_same_and_found_the_same_when_segments_became_one(cache_bytes, rows):
     async def work(world, archive, searches):
         await write(world, archive, range(4), rows)
-        before, young = await told(searches), max(one.at_ns for one in archive.segments(TENANT))
+        before, written_ns = await told(searches), [one.at_ns for one in archive.segments(TENANT)]
         assert len(before["*"]) == 4 * rows
-        assert await archive.compact() == 4
+        assert await archive.compact(KEEP) == 4
         (made,) = archive.segments(TENANT)
-        assert (made.events, made.at_ns) == (4 * rows, young)
+        assert (made.events, made.at_ns, made.oldest_ns) == (4 * rows, written_ns[-1], written_ns[0])
         assert await told(searches) == before
         # And once more, after a restart, with only what is on disk.
         again = Archive(archive.files, archive._store, world.clock)
@@ -99,12 +101,178 @@ def test_events_are_the_same_and_found_the_same_when_segments_became_one(cache_b
     in_archive(work, cache_bytes=cache_bytes)
 
 
+@pytest.mark.parametrize("rows", [ROWS, 1])
+def test_events_are_kept_hardly_longer_than_they_would_be_by_themselves(rows):
+    async def work(world, archive, searches):
+        keep = Keep(10**9, 2_000 * NS_PER_S)
+        await write(world, archive, range(3), rows)
+        for number in range(3, 12):
+            await world.clock.sleep(20)
+            await write(world, archive, [number], rows)
+            # As often as there is something to be put together, also what already was.
+            while await archive.compact(keep):
+                pass
+        assert len(archive.segments(TENANT)) < 12
+        last_ns = max(one.at_ns for one in archive.segments(TENANT))
+        for number in range(12):
+            # What became a whole goes as one, so late at most that the last of it is too old.
+            written_ns = last_ns - sum(21 for later in range(max(3, number + 1), 12)) * NS_PER_S
+            written_ns -= max(0, 2 - number) * NS_PER_S
+            due_ns = written_ns + keep.max_age_ns + keep.max_age_ns // 20
+            await world.clock.sleep(max(0.0, (due_ns - world.clock.wall_ns()) / NS_PER_S + 0.001))
+            await archive.retain(keep)
+            assert f"value {number} 0" not in await owned(searches)
+
+    in_archive(work)
+
+
+async def owned(searches):
+    answer = await searches.search(TENANT, parse("*", now_ns=START_NS), limit=1_000)
+    return {batch.columns["own"][at] for batch, at in answer.events}
+
+
 def test_what_is_kept_for_a_time_is_kept_no_longer_when_it_is_put_together_late():
     async def work(world, archive, searches):
         await write(world, archive, range(4))
         await world.clock.sleep(1_000)
-        assert await archive.compact() == 4
+        assert await archive.compact(KEEP) == 4
         assert await archive.retain(Keep(10**9, 900 * NS_PER_S)) == 4 * ROWS
+
+    in_archive(work)
+
+
+def test_little_goes_for_a_byte_too_many():
+    async def work(world, archive, searches):
+        await write(world, archive, range(4))
+        held = sum(one.size_bytes for one in archive.segments(TENANT))
+        assert await archive.compact(Keep(held)) == 0, "they would be all of it"
+        assert await archive.compact(Keep(1), apart={TENANT: Keep(50 * held)}) == 4
+        (made,) = archive.segments(TENANT)
+        assert made.size_bytes <= held
+
+    in_archive(work)
+
+
+class Failing:
+    """A store whose commits fail, before or after they go through."""
+
+    def __init__(self, store, error, *, goes_through):
+        self.store, self.error, self.goes_through = store, error, goes_through
+
+    def __getattr__(self, name):
+        return getattr(self.store, name)
+
+    async def commit(self, writes, **more):
+        if self.goes_through:
+            await self.store.commit(writes, **more)
+        raise self.error
+
+
+@pytest.mark.parametrize("goes_through", [False, True])
+@pytest.mark.parametrize("change", ["compact", "retain", "reseal"])
+def test_whether_a_commit_that_failed_went_through_is_looked_up_before_the_next(change, goes_through, monkeypatch):
+    async def anew(archive):
+        return [changed async for changed in archive.reseal()]
+
+    changes = {"compact": lambda it: it.compact(KEEP), "retain": lambda it: it.retain(Keep(1)), "reseal": anew}
+
+    async def needs(segment):
+        return True
+
+    async def work(world, archive, searches):
+        await write(world, archive, range(4))
+        before, real = await told(searches), archive._store
+        monkeypatch.setattr(archive.files, "needs_resealing", needs)
+        archive._store = Failing(real, ConnectionError("the line is cut"), goes_through=goes_through)
+        with pytest.raises(ConnectionError):
+            await changes[change](archive)
+        assert await told(searches) == before, "until it is known, what was there can be asked"
+        archive._store = real
+        await archive.compact(KEEP)
+        after = {} if change == "retain" and goes_through else before
+        assert await told(searches) == (after or {question: [] for question in QUESTIONS})
+        assert sorted(await archive.files.names()) == sorted(one.file for one in archive.segments(TENANT))
+        again = Archive(archive.files, real, world.clock)
+        await again.open()
+        assert again.segments(TENANT) == archive.segments(TENANT)
+
+    in_archive(work)
+
+
+def test_a_file_of_which_nobody_knows_whether_it_is_named_stays_while_it_is_asked():
+    async def work(world, archive, searches):
+        await write(world, archive, range(4))
+        files, real = await archive.files.names(), archive._store
+        archive._store = Failing(real, ConnectionError("the line is cut"), goes_through=True)
+        with pytest.raises(ConnectionError):
+            await archive.compact(KEEP)
+        archive._store = real
+        archive.begin(TENANT)
+        assert await archive.compact(KEEP) == 0, "they are one already"
+        assert set(await archive.files.names()) > set(files)
+        await archive.end()
+        assert len(await archive.files.names()) == 1
+
+    in_archive(work)
+
+
+def test_what_waits_to_be_written_while_a_commit_fails_is_written_and_the_cursor_goes_on():
+    async def work(world, archive, searches):
+        await write(world, archive, range(4))
+        real, held = archive._store, asyncio.Event()
+
+        class Held(Failing):
+            async def commit(self, writes, **more):
+                await held.wait()
+                await super().commit(writes, **more)
+
+        archive._store = Held(real, ConnectionError("the line is cut"), goes_through=True)
+        compacting = asyncio.create_task(archive.compact(KEEP))
+        await world.clock.sleep(1)
+        archive.add([batch_of(4)], read_to=(5, 0))
+        writing = asyncio.create_task(archive.write())
+        await world.clock.sleep(1)
+        archive._store = real
+        held.set()
+        failed, written = await asyncio.gather(compacting, writing, return_exceptions=True)
+        assert isinstance(failed, ConnectionError)
+        assert written == ROWS
+        again = Archive(archive.files, real, world.clock)
+        await again.open()
+        assert again.read_to == (5, 0)
+        assert sum(one.events for one in again.segments(TENANT)) == 5 * ROWS
+
+    in_archive(work)
+
+
+def test_a_store_without_room_leaves_no_file_and_holds_up_nothing():
+    async def work(world, archive, searches):
+        await write(world, archive, range(4))
+        before, real = archive.segments(TENANT), archive._store
+        archive._store = Failing(real, StorageFull("the store"), goes_through=False)
+        for _ in range(3):
+            assert await archive.compact(KEEP) == 0
+        assert sorted(await archive.files.names()) == sorted(one.file for one in before)
+        archive._store = real
+        assert await archive.compact(KEEP) == 4
+
+    in_archive(work)
+
+
+def test_a_file_that_is_missing_holds_up_neither_other_segments_nor_what_else_is_to_be_done(monkeypatch):
+    async def needs(segment):
+        return True
+
+    async def work(world, archive, searches):
+        await write(world, archive, range(4))
+        await archive.files.remove_file(archive.segments(TENANT)[1].file)
+        assert await archive.compact(KEEP) == 0
+        await write(world, archive, range(4, 8))
+        assert await archive.compact(KEEP) == 4
+        monkeypatch.setattr(archive.files, "needs_resealing", needs)
+        assert [changed async for changed in archive.reseal()] == [True, False, True, True, True]
+        await world.clock.sleep(10)
+        assert await archive.retain(Keep(10**9, NS_PER_S)) == 8 * ROWS, "what is missing is known no longer"
 
     in_archive(work)
 
@@ -112,9 +280,9 @@ def test_what_is_kept_for_a_time_is_kept_no_longer_when_it_is_put_together_late(
 def test_nothing_large_is_made_while_much_is_written():
     async def work(world, archive, searches):
         await write(world, archive, range(6))
-        assert await archive.compact() == 0
-        assert await archive.compact() == 4, "the next time it is quiet"
-        assert await archive.compact() == 0, "three are not four"
+        assert await archive.compact(KEEP) == 0
+        assert await archive.compact(KEEP) == 4, "the next time it is quiet"
+        assert await archive.compact(KEEP) == 0, "three are not four"
 
     in_archive(work)
 
@@ -125,89 +293,60 @@ def test_a_segment_that_cannot_be_read_holds_up_no_other_and_is_not_tried_again(
         first = archive.segments(TENANT)[0]
         broken = msgspec.structs.replace(first, directory_bytes=first.directory_bytes - 1)
         archive._segments[TENANT][first.id] = broken
-        assert await archive.compact() == 0
+        assert await archive.compact(KEEP) == 0
         assert len(archive.segments(TENANT)) == 4
         await write(world, archive, range(4, 8))
-        assert await archive.compact() == 4
+        assert await archive.compact(KEEP) == 4
         assert [one.events for one in archive.segments(TENANT)] == [ROWS] * 4 + [4 * ROWS]
 
     in_archive(work)
 
 
-def segment(number, events):
+def segment(number, events, *, every_ns=1, size_bytes=1):
     return Segment(
-        id=f"{number:04}", tenant=TENANT, trace="", at_ns=number, file=f"f{number}", events=events, low_ns=0, high_ns=1,
-        size_bytes=1, directory_at=0, directory_bytes=1, sealed=False, keys=(),
+        id=f"{number:06}", tenant=TENANT, trace="", at_ns=number * every_ns, file=f"f{number}", events=events, low_ns=0,
+        high_ns=1, size_bytes=size_bytes, directory_at=0, directory_bytes=1, sealed=False, keys=(),
     )  # fmt: skip
 
 
 def test_which_segments_are_put_together():
     whole = [segment(number, ROWS + number % 2) for number in range(6)]
-    assert whole_together(whole[:3]) == []
-    assert whole_together(reversed(whole)) == whole[:4], "the oldest"
+    assert whole_together(whole[:3], KEEP) == []
+    assert whole_together(reversed(whole), KEEP) == whole[:4], "the oldest"
     large = segment(0, 4 * ROWS)
-    assert whole_together([large, *whole[1:4]]) == [], "what is large is not made larger"
-    assert whole_together([segment(n, 2 * ROWS - 1) for n in range(4)]) == [], "too much for one"
+    assert whole_together([large, *whole[1:4]], KEEP) == [], "what is large is not made larger"
+    assert whole_together([segment(n, 2 * ROWS - 1) for n in range(4)], KEEP) == [], "too much for one"
     small = [segment(number, 2) for number in range(10, 20)]
-    assert whole_together(small) == []
-    assert small_together([*whole, *small[:2]]) == []
-    assert small_together([*whole, *small]) == small[:4], "no more than a whole one takes"
+    assert whole_together(small, KEEP) == []
+    assert small_together([*whole, *small[:2]], KEEP) == []
+    assert small_together([*whole, *small], KEEP) == small[:4], "no more than a whole one takes"
 
 
-class Lossy:
-    """A store whose commits go wrong: with nothing written, or with everything written and nobody told."""
-
-    def __init__(self, store, error, *, writes):
-        self._store, self._error, self._writes = store, error, writes
-
-    def __getattr__(self, name):
-        return getattr(self._store, name)
-
-    async def commit(self, writes, **expect):
-        if self._writes:
-            await self._store.commit(writes, **expect)
-        raise self._error
+def test_segments_that_cannot_be_put_together_are_left_out_and_later_ones_are():
+    keep = Keep(250, 1_000)
+    early = [segment(number, 2, every_ns=20) for number in range(3)]
+    late = [segment(number, 2, every_ns=20) for number in range(10, 14)]
+    assert small_together([*early[:2], *late], keep) == late[:3], "with the next they would be kept too long"
+    assert small_together([*early[:2], *late[:2]], keep) == []
+    assert whole_together([segment(number, ROWS, every_ns=18) for number in range(4)], keep) == []
+    large = [segment(number, 2, size_bytes=2) for number in range(3)]
+    assert small_together([*large, *late[:2]], keep) == [], "they would be too much of what is kept"
 
 
-@pytest.mark.parametrize(
-    ("error", "written"),
-    [(StorageFull("archive"), False), (StorageError("lost"), True), (StorageError("lost"), False)],
-)
-def test_a_commit_that_goes_wrong_neither_doubles_nor_loses_an_event(error, written):
-    async def main(world, archive, searches):
-        await write(world, archive, range(4))
-        before = await told(searches)
-        whole, archive._store = archive._store, Lossy(archive._store, error, writes=written)
-        for _ in range(3):
-            with contextlib.suppress(StorageError):
-                await archive.compact()
-        archive._store = whole
-        await archive.open()
-        assert len(await archive.files.names()) == len(archive.segments(TENANT))
-        await archive.compact()
-        assert await told(searches) == before
-
-    in_archive(main)
+def test_how_late_events_go_does_not_grow_with_how_often_they_are_put_together():
+    keep = Keep(10**9, 1_000)
+    merged = msgspec.structs.replace(segment(1, 1, every_ns=50), since_ns=1)
+    assert small_together([merged, *(segment(number, 1, every_ns=26) for number in range(2, 4))], keep) == []
 
 
-def test_a_file_that_is_missing_holds_up_nothing():
-    async def main(world, archive, searches):
-        await write(world, archive, range(4))
-        lost = archive.segments(TENANT)[0].file
-        await archive.files._blobs.remove(lost)
-        archive.files.forget(lost)
-        assert await archive.compact() == 0
-        assert await archive.retain(Keep(0)) == 4 * ROWS
-
-    in_archive(main)
-
-
-def test_what_would_be_much_of_what_is_kept_is_not_put_together():
-    async def main(world, archive, searches):
-        await write(world, archive, range(4))
-        size = sum(one.size_bytes for one in archive.segments(TENANT))
-        assert await archive.compact(Keep(8 * size - 1)) == 0
-        assert await archive.compact(Keep(8 * size, 8 * NS_PER_S)) == 0, "three seconds are more than an eighth"
-        assert await archive.compact(Keep(8 * size, 100 * NS_PER_S)) == 4
-
-    in_archive(main)
+@pytest.mark.parametrize("keep", [Keep(64 * GIB), Keep(64 * GIB, 30 * DAY_NS), Keep(64 * GIB, 365 * DAY_NS)])
+def test_with_usual_settings_a_month_of_ten_million_events_becomes_large_segments(keep, monkeypatch):
+    rows = 65_536
+    for name, value in {"SEGMENT_ROWS": rows, "SMALL_ROWS": rows // 2, "LARGE_ROWS": 5 * rows}.items():
+        monkeypatch.setattr(merging_module, name, value)
+    every_ns = 30 * DAY_NS * rows // 10_000_000
+    left = [segment(number, rows, every_ns=every_ns, size_bytes=5 * MIB) for number in range(1, 153)]
+    together = 0
+    while chosen := whole_together(left, keep):
+        left, together = [one for one in left if one not in chosen], together + 1
+    assert (together, left) == (38, [])
