@@ -40,6 +40,7 @@ from phalanx.devices import (
     Stage,
     calibration,
     local_provider,
+    subscription,
 )
 from phalanx.quantum import Gates, ShotResult
 from phalanx.telemetry import Telemetry
@@ -158,6 +159,8 @@ class SimVendor:
             name=name, provider=name[0], kind=Modality.SUPERCONDUCTING, origin=Origin.HARDWARE, n_qubits=3,
             limits=SessionLimits(max_shots=1_000),
             calibration=calibration(3, _PAIRS, numbers, calibrated_at_ns=self._age, source="made"),
+            # By a list of ours it costs nothing: without one a machine is no second device for what is not urgent.
+            price=subscription(0.0, as_of_ns=1, source="made"),
         )  # fmt: skip
 
 
