@@ -12,30 +12,28 @@ from typing import Any
 
 import numpy as np
 
-from phalanx.core import Circuit, LimitExceeded, Origin, Unavailable
+from phalanx.core import LimitExceeded, Origin, Unavailable
 from phalanx.devices import (
     FREE,
     Calibration,
     DeviceModel,
+    Draw,
+    DrawnAnnealer,
     Features,
     IsingProblem,
     Modality,
     Operation,
     Provided,
     ProviderContext,
-    Samples,
     SessionLimits,
-    ShotResult,
     Snapshot,
     SnapshotHead,
+    Spins,
     Status,
     listed_price,
-    provenance_of,
-    samples_of,
     shipped_snapshots,
     uniform_calibration,
 )
-from phalanx.quantum import InvalidCircuit
 
 DWAVE = "dwave"
 _P, _MAX_SHOTS = 16, 10_000
@@ -53,53 +51,31 @@ def dwave_provider(context: ProviderContext, *, machine: "Callable[[], Any] | No
         device = pegasus_device()
         if find_spec("dwave") is None:
             device = replace(device, status=Status.OFFLINE, title=f"{device.title}: {_EXTRA}")
-        return Provided(DWAVE, [TopologyAnnealer(device, context, _local)])
+        return Provided(DWAVE, [DrawnAnnealer(device, context.offload, _on_topology(device, _local))])
     opened = (machine or _real)()
     edges = sorted((min(a, b), max(a, b)) for a, b in opened.edgelist)
     labels = sorted(opened.nodelist)
     name = str((getattr(opened, "solver", None) and opened.solver.name) or "advantage").lower().replace("_", "-")
     device = _device(name, _topology(labels, edges), origin=Origin.HARDWARE, region=DWAVE)
 
-    def drawn(problem: IsingProblem, shots: int, _: int) -> np.ndarray:
+    def drawn(problem: IsingProblem, shots: int, _: int, /) -> Spins:
         fields = {labels[at]: float(value) for at, value in enumerate(problem.fields)}
         pairs = {(labels[a], labels[b]): float(j) for (a, b), j in zip(problem.pairs, problem.couplings, strict=True)}
         answer = opened.sample_ising(fields, pairs, num_reads=shots, answer_mode="raw")
         order = [list(answer.variables).index(label) for label in labels]
         return np.asarray(answer.record.sample, np.int8)[:, order]
 
-    return Provided(DWAVE, [TopologyAnnealer(device, context, drawn)])
+    return Provided(DWAVE, [DrawnAnnealer(device, context.offload, _on_topology(device, drawn))])
 
 
-class TopologyAnnealer:
-    """An ``Annealer`` with a topology. ``drawn`` samples a problem on its own qubits: (shots, n) spins."""
+def _on_topology(device: DeviceModel, draw: Draw) -> Draw:
+    """Any problem that can be embedded; ``draw`` takes those on the machine's own qubits."""
 
-    def __init__(
-        self, device: DeviceModel, context: ProviderContext, drawn: Callable[[IsingProblem, int, int], np.ndarray]
-    ) -> None:
-        self._device, self._offload, self._drawn = device, context.offload, drawn
-
-    @property
-    def device(self) -> DeviceModel:
-        return self._device
-
-    async def run(self, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
-        del circuit, shots, seed
-        raise InvalidCircuit(f"{self._device.name} runs no gates: it samples Ising problems")
-
-    async def sample(self, problem: IsingProblem, /, *, shots: int, seed: int) -> Samples:
-        device = self._device
-        if problem.n_spins > device.usable_qubits:
-            raise LimitExceeded(f"spins on {device.name}", maximum=device.usable_qubits, seen=problem.n_spins)
-        if not 1 <= shots <= device.max_shots:
-            raise LimitExceeded(f"shots of one run on {device.name}", maximum=device.max_shots, seen=shots)
-        return await self._offload.run(self._sampled, problem, shots, seed)
-
-    def _sampled(self, problem: IsingProblem, shots: int, seed: int) -> Samples:
-        device = self._device
+    def drawn(problem: IsingProblem, shots: int, seed: int, /) -> Spins:
         chains = embed(problem, device, seed)
-        drawn = unembedded(self._drawn(embedded(problem, device, chains), shots, seed), chains)
-        provenance = provenance_of(device, problem, shots, seed)
-        return samples_of(problem, drawn, provenance)
+        return unembedded(draw(embedded(problem, device, chains), shots, seed), chains)
+
+    return drawn
 
 
 def pegasus_device() -> DeviceModel:
@@ -183,13 +159,13 @@ def embedded(problem: IsingProblem, device: DeviceModel, chains: list[list[int]]
     )
 
 
-def unembedded(drawn: np.ndarray, chains: list[list[int]]) -> np.ndarray:
+def unembedded(drawn: Spins, chains: list[list[int]]) -> Spins:
     """What the majority of each chain says; a tie goes to its first qubit."""
     columns = [np.sign(2 * drawn[:, chain].sum(axis=1, dtype=np.int32) + drawn[:, chain[0]]) for chain in chains]
-    return np.stack(columns, axis=1).astype(np.int8)
+    return np.asarray(np.stack(columns, axis=1), np.int8)
 
 
-def _local(problem: IsingProblem, shots: int, seed: int) -> np.ndarray:
+def _local(problem: IsingProblem, shots: int, seed: int, /) -> Spins:
     """Classical annealing of the qubits that anything happens to; the others are up."""
     try:
         from dwave.samplers import SimulatedAnnealingSampler

@@ -20,6 +20,7 @@ from phalanx.devices._annealing import (
     Annealer,
     IsingProblem,
     Samples,
+    Spins,
     ising,
     qubo,
     read_problem,
@@ -38,6 +39,7 @@ from phalanx.devices._backend import (
 )
 from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Quality, calibration, median_of
 from phalanx.devices._choosing import Chooser, Chosen, FleetChooser, Windows, Wish
+from phalanx.devices._drawn_annealer import Draw, DrawnAnnealer
 from phalanx.devices._emulated import Emulated, check_fits, check_runs, emulate, fit, provenance_of
 from phalanx.devices._errors import LeftSending, MaybeSent, NoDeviceFits, in_short
 from phalanx.devices._failures import FAILURES, DeviceFailure, Failures
@@ -61,7 +63,6 @@ from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishe
 from phalanx.devices._jobs import Jobs
 from phalanx.devices._limits import JOBS_AT_ONCE
 from phalanx.devices._local import LOCAL_STATEVECTOR, LocalSimulator, LocalStatevector, local_provider
-from phalanx.devices._local_annealer import LocalAnnealer
 from phalanx.devices._model import (
     DeviceModel,
     Features,
@@ -176,6 +177,8 @@ __all__ = [
     "DeviceHistory",
     "DeviceModel",
     "DeviceView",
+    "Draw",
+    "DrawnAnnealer",
     "Drift",
     "Dues",
     "Emulated",
@@ -198,7 +201,6 @@ __all__ = [
     "JobWishes",
     "Jobs",
     "LiveBackend",
-    "LocalAnnealer",
     "LocalSimulator",
     "LocalStatevector",
     "Loss",
@@ -241,6 +243,7 @@ __all__ = [
     "ShotResult",
     "Snapshot",
     "SnapshotHead",
+    "Spins",
     "Stage",
     "StagedBackend",
     "StatePoint",

@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 from phalanx.core import Circuit, LimitExceeded, Offload, Provenance, Rng
 from phalanx.devices._backend import Provided, ProviderContext
+from phalanx.devices._drawn_annealer import local_annealer
 from phalanx.devices._emulated import check_fits, check_runs, fit, provenance_of
 from phalanx.devices._limits import (
     MAX_DENSITY_QUBITS,
@@ -12,7 +13,6 @@ from phalanx.devices._limits import (
     MAX_STABILISER_QUBITS,
     MAX_TENSOR_QUBITS,
 )
-from phalanx.devices._local_annealer import LocalAnnealer
 from phalanx.devices._model import DeviceModel, Features, ideal_device
 from phalanx.devices._photons import Photons, local_photons
 from phalanx.quantum import MAX_SHOTS, MAX_SIMULATED_QUBITS, ShotResult, TooWide, parse, simulate
@@ -122,5 +122,5 @@ def local_provider(context: ProviderContext) -> Provided:
         )
         for name, method, width, title, able in _SIMULATORS
     ]
-    photons, annealer = Photons(local_photons(), context.offload), LocalAnnealer(context.offload)
+    photons, annealer = Photons(local_photons(), context.offload), local_annealer(context.offload)
     return Provided("local", (LocalStatevector(context.offload), *others, photons, annealer))

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from phalanx.testing._vendor_job import VendorJob, Words
+
 PROCESSOR = "willow_pink"
 _SERVICE = "google.cloud.quantum.v1alpha1.QuantumEngineService"
-_AFTER = 2
 _WORKERS = 4
 # Status codes of gRPC, and the words for them here.
 _TROUBLE = {"busy": 8, "denied": 7, "who": 16, "down": 14, "late": 4, "lost": 14}
@@ -24,12 +25,10 @@ _NOT_FOUND, _EXISTS, _WRONG, _UNFIT = 5, 6, 3, 9
 _DATED_MS = 1_790_565_000_000
 
 
-@dataclass(slots=True)
-class _Job:
+@dataclass(slots=True, kw_only=True)
+class _Job(VendorJob):
+    words = Words("READY", "RUNNING", "SUCCESS", "FAILURE", "CANCELLED")
     message: Any
-    asked: int = 0
-    cancelled: bool = False
-    problem: str = ""
 
 
 class _Said(Exception):
@@ -143,26 +142,25 @@ class GoogleService:
         if job.name in self.jobs:
             raise _Said(_EXISTS, f"{job.name} exists")
         self._known(job.scheduling_config.processor_selector.processor)
-        kept = self.jobs[job.name] = _Job(job)
-        kept.problem = self._problem(request.parent)
+        kept = self.jobs[job.name] = _Job(message=job, fails=self._problem(request.parent))
         return self._stated(kept)
 
     def _get_job(self, request: Any) -> Any:
         job = self._job(request.name)
-        job.asked += 1
+        job.looked_at()
         return self._stated(job)
 
     def _get_result(self, request: Any) -> Any:
         job = self._job(request.parent)
-        if self._state(job) != "SUCCESS":
+        if not job.done:
             raise _Said(_UNFIT, "the job has no result")
         return self._types.QuantumResult(parent=request.parent, result=self._outcomes(job))
 
     def _cancel_job(self, request: Any) -> Any:
         job = self._job(request.name)
-        if self._state(job) in {"SUCCESS", "FAILURE", "CANCELLED"}:
-            raise _Said(_UNFIT, f"the job is {self._state(job)}")
-        job.cancelled = True
+        if job.ended:
+            raise _Said(_UNFIT, f"the job is {job.status}")
+        job.cancel()
         return importlib.import_module("google.protobuf.empty_pb2").Empty()
 
     def _list_processors(self, request: Any) -> Any:
@@ -201,19 +199,12 @@ class GoogleService:
             raise _Said(_NOT_FOUND, f"{name} is no job")
         return self.jobs[name]
 
-    def _state(self, job: _Job) -> str:
-        if job.cancelled:
-            return "CANCELLED"
-        if job.asked <= _AFTER:
-            return "READY" if job.asked <= 1 else "RUNNING"
-        return "FAILURE" if job.problem else "SUCCESS"
-
     def _stated(self, job: _Job) -> Any:
-        status, state = self._types.ExecutionStatus, self._state(job)
+        status, state = self._types.ExecutionStatus, job.status
         job.message.execution_status = status(state=status.State[state])
         if state == "FAILURE":
             job.message.execution_status.failure = status.Failure(
-                error_code=status.Failure.Code.INVALID_PROGRAM, error_message=job.problem
+                error_code=status.Failure.Code.INVALID_PROGRAM, error_message=job.fails
             )
         return job.message
 

@@ -13,29 +13,19 @@ from typing import Any
 from phalanx.core import Rng
 from phalanx.devices import Snapshot, shipped_snapshots
 from phalanx.quantum import Gates, simulate
+from phalanx.testing._vendor_job import VendorJob, Words
 from phalanx.testing.delivery import Asked, Given
 
-_AFTER = 2
 _CALIBRATION = "0f0a1f0e-2e0b-4d6e-9d3e-8a5c3f1b7c11"
-_ENDED = {"completed", "failed", "cancelled"}
+_TROUBLE = "the cryostat is warm"
 
 
-@dataclass(slots=True)
-class _Job:
+@dataclass(slots=True, kw_only=True)
+class _Job(VendorJob):
+    words = Words("waiting", "processing", "completed", "failed", "cancelled")
     name: str
     body: dict[str, Any]
     tag: str
-    asked: int = 0
-    cancelled: bool = False
-    fails: bool = False
-
-    @property
-    def status(self) -> str:
-        if self.cancelled:
-            return "cancelled"
-        if self.asked <= _AFTER:
-            return "waiting" if self.asked <= 1 else "processing"
-        return "failed" if self.fails else "completed"
 
 
 @dataclass
@@ -118,8 +108,11 @@ class IqmApi:
             return _error(403, "not_enough_credits", "the workspace has no credits left")
         if wrong := _wrong_with(body):
             return _error(400, "invalid_job_payload", wrong)
-        job = _Job(f"10000000-0000-4000-8000-{len(self.jobs):012d}", body, asked.query.get("tag", ""))
-        job.fails, self.fail_next = self.fail_next, False
+        job = _Job(
+            name=f"10000000-0000-4000-8000-{len(self.jobs):012d}", body=body, tag=asked.query.get("tag", ""),
+            fails=_TROUBLE if self.fail_next else "",
+        )  # fmt: skip
+        self.fail_next = False
         self.jobs[job.name] = job
         self.kept.append(job.tag)
         return _json(_job(job), 201)
@@ -129,15 +122,12 @@ class IqmApi:
         if job is None:
             return _error(404, "job_not_found", name)
         if (method, rest) == ("POST", ("cancel",)):
-            if job.status in _ENDED:
-                return _error(403, "illegal_job_status", f"the job is {job.status}")
-            job.cancelled = True
-            return _json(_job(job))
-        if rest == ("artifacts", "measurement_counts") and job.status == "completed":
+            return _json(_job(job)) if job.cancel() else _error(403, "illegal_job_status", f"the job is {job.status}")
+        if rest == ("artifacts", "measurement_counts") and job.done:
             return _json([{"measurement_keys": [_measured(job.body)[0]], "counts": _counts(job.body)}])
         if rest:
             return _error(404, "job_artifact_not_found", "/".join(rest))
-        job.asked += 1
+        job.looked_at()
         return _json(_job(job))
 
 
@@ -252,7 +242,7 @@ def _counts(body: dict[str, Any]) -> dict[str, int]:
 
 
 def _job(job: _Job) -> dict[str, Any]:
-    errors = [{"source": "iqm-server", "error_code": "internal", "message": "the cryostat is warm"}]
+    errors = [{"source": "iqm-server", "error_code": "internal", "message": job.fails}]
     return {
         "id": job.name, "type": "circuit", "status": job.status, "tag": job.tag or None, "qc": {"alias": "garnet"},
         "messages": [], "timeline": [], "artifacts": [], "errors": errors if job.status == "failed" else [],

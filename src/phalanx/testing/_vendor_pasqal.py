@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote
 
 from phalanx.core import PhalanxError, Rng
 from phalanx.quantum.analog import AnalogProgram, drawn, probabilities, read_program
+from phalanx.testing._vendor_job import VendorJob, Words
 from phalanx.testing.delivery import Asked, Given
 
 PASQAL_PROJECT = "00000000-0000-4000-8000-0000000000aa"
@@ -49,13 +50,11 @@ def pasqal_specs(name: str, *, layout: "list[list[float]] | None" = None) -> dic
     }  # fmt: skip
 
 
-@dataclass(slots=True)
-class _PasqalJob:
+@dataclass(slots=True, kw_only=True)
+class _PasqalJob(VendorJob):
+    words = Words("PENDING", "RUNNING", "DONE", "ERROR", "CANCELED")
     id: str
     batch: dict[str, Any]
-    asked: int = 0
-    status: str = "PENDING"
-    errors: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -141,7 +140,7 @@ class PasqalApi:
         if (asked.method, rest) == ("PATCH", "cancel"):
             return self._cancel(job)
         if rest == "status":
-            self._goes_on(job)
+            job.looked_at()
         return _data(self._batch(job))
 
     def _create(self, body: dict[str, Any]) -> Given:
@@ -152,10 +151,8 @@ class PasqalApi:
             return _fail(422, wrong)
         at = len(self.jobs)
         batch = {**body, "id": f"00000000-0000-4000-8000-{at:012d}", "tags": body.get("tags") or []}
-        job = _PasqalJob(f"00000000-0000-4000-9000-{at:012d}", batch)
-        if self.fail_next:
-            job.errors.append(self.fail_next)
-            self.fail_next = ""
+        job = _PasqalJob(id=f"00000000-0000-4000-9000-{at:012d}", batch=batch, after=self.after, fails=self.fail_next)
+        self.fail_next = ""
         self.jobs[job.id] = job
         self.kept.extend(batch["tags"])
         return _data(self._batch(job) | {"jobs": [_told(job)]})
@@ -206,23 +203,13 @@ class PasqalApi:
             return self._cancel(job)
         if rest == "results_link":
             link = f"http://{asked.headers['host']}/results/{name}?X-Amz-Signature=5e1f"
-            return _data({"results_link": link if job.status == "DONE" else None})
+            return _data({"results_link": link if job.done else None})
         if rest == "status":
-            self._goes_on(job)
-            return _data({"id": name, "status": job.status})
+            return _data({"id": name, "status": job.looked_at()})
         return _data(_told(job) | {"sequence": None})
 
-    def _goes_on(self, job: _PasqalJob) -> None:
-        job.asked += 1
-        if job.status in {"PENDING", "RUNNING"}:
-            ended = "ERROR" if job.errors else "DONE"
-            job.status = ended if job.asked > self.after else "PENDING" if job.asked == 1 else "RUNNING"
-
     def _cancel(self, job: _PasqalJob) -> Given:
-        if job.status not in {"PENDING", "RUNNING"}:
-            return _fail(400, f"Cannot cancel what is {job.status}")
-        job.status = "CANCELED"
-        return _data(_told(job))
+        return _data(_told(job)) if job.cancel() else _fail(400, f"Cannot cancel what is {job.status}")
 
     def _result(self, asked: Asked) -> Given:
         if "authorization" in asked.headers or "X-Amz-Signature" not in asked.query:
@@ -243,7 +230,7 @@ def _told(job: _PasqalJob) -> dict[str, Any]:
     ran = job.status in {"DONE", "ERROR"}
     return {
         "id": job.id, "batch_id": job.batch["id"], "project_id": job.batch["project_id"], "status": job.status,
-        "runs": job.batch["jobs"][0]["runs"], "errors": job.errors if job.status == "ERROR" else [],
+        "runs": job.batch["jobs"][0]["runs"], "errors": [job.fails] if job.status == "ERROR" else [],
         "created_at": _WHEN, "updated_at": _WHEN, "start_timestamp": _WHEN if ran else None,
         "end_timestamp": _END if ran else None, "variables": job.batch["jobs"][0].get("variables"),
     }  # fmt: skip

@@ -15,30 +15,20 @@ import numpy as np
 
 from phalanx.core import Rng
 from phalanx.quantum.photonic import PhotonicProgram, Source, drawn, interferometer
+from phalanx.testing._vendor_job import VendorJob, Words
 from phalanx.testing.delivery import Asked, Given
 
-_AFTER = 2
 _INPUTS = {"qpu:ascella": (0, 2, 4, 6, 8, 10), "qpu:belenos": (0, 2, 4, 6, 8, 9, 12, 13, 16, 18, 20, 22)}
 _MODES = {"qpu:ascella": 12, "qpu:belenos": 24}
 _PLAIN, _ZIP = ":PCVL:", ":PCVL:zip:"
 
 
-@dataclass(slots=True)
-class _Job:
+@dataclass(slots=True, kw_only=True)
+class _Job(VendorJob):
+    words = Words("waiting", "running", "completed", "error", "canceled")
     body: dict[str, Any]
     program: PhotonicProgram
     least: int
-    asked: int = 0
-    cancelled: bool = False
-    fails: bool = False
-
-    @property
-    def status(self) -> str:
-        if self.cancelled:
-            return "canceled"
-        if self.asked <= _AFTER:
-            return "waiting" if self.asked <= 1 else "running"
-        return "error" if self.fails else "completed"
 
 
 @dataclass
@@ -119,7 +109,9 @@ class QuandelaApi:
         if any(n > (mode in inputs) for mode, n in enumerate(program.photons)):
             return _error(400, "photons come in by modes that are not connected")
         name = f"00000000-0000-4000-8000-{len(self.jobs):012d}"
-        self.jobs[name] = _Job(body, program, least, fails=self.fail_next)
+        self.jobs[name] = _Job(
+            body=body, program=program, least=least, fails="the laser is out" if self.fail_next else ""
+        )
         self.fail_next = False
         self.kept.append(str(body["job_name"]))
         return _json({"job_id": name})
@@ -129,17 +121,13 @@ class QuandelaApi:
         if job is None:
             return _error(404, f"Not found job: {name}")
         if (method, what) == ("POST", "cancel"):
-            if job.status in {"canceled", "error", "completed"}:
-                return _error(400, "Can not cancel job")
-            job.cancelled = True
-            return _json({"message": "ok"})
-        if what == "result" and job.status == "completed":
+            return _json({"message": "ok"}) if job.cancel() else _error(400, "Can not cancel job")
+        if what == "result" and job.done:
             return self._result(name, job)
         if what != "status":
             return _error(404, "Not found")
-        job.asked += 1
-        return _json({"status": job.status, "progress": 0.5, "msg": "ok",
-                      "status_message": "the laser is out" if job.fails else None})  # fmt: skip
+        status = job.looked_at()
+        return _json({"status": status, "progress": 0.5, "msg": "ok", "status_message": job.fails or None})
 
     def _result(self, name: str, job: _Job) -> Given:
         shots = int(job.body["payload"]["max_shots"])

@@ -13,19 +13,17 @@ from phalanx.core import Circuit, Rng
 from phalanx.quantum import Gates, Op, simulate
 from phalanx.quantum.circuits import read
 from phalanx.quantum.simulators import run as simulated
+from phalanx.testing._vendor_job import VendorJob, Words
 from phalanx.testing.delivery import Asked, Given
 
-_AFTER = 2
 _IONQ_GATES = {"h": "h", "x": "x", "y": "y", "z": "z", "s": "s", "si": "sdg", "t": "t", "ti": "tdg", "v": "sx",
                "vi": "sxdg", "rx": "rx", "ry": "ry", "rz": "rz", "cnot": "cx", "swap": "swap"}  # fmt: skip
 
 
-@dataclass(slots=True)
-class _Job:
+@dataclass(slots=True, kw_only=True)
+class _IonqJob(VendorJob):
+    words = Words("ready", "running", "completed", "failed", "canceled")
     body: dict[str, Any]
-    asked: int = 0
-    cancelled: bool = False
-    fails: bool = False
 
 
 @dataclass
@@ -36,7 +34,7 @@ class IonqApi:
     old: bool = False
     kept: list[str] = field(default_factory=list)
     fail_next: bool = False
-    jobs: dict[str, _Job] = field(default_factory=dict)
+    jobs: dict[str, _IonqJob] = field(default_factory=dict)
 
     def answer(self, asked: Asked) -> Given:
         path = asked.path.removeprefix("/v0.3" if self.old else "/v0.4")
@@ -61,7 +59,7 @@ class IonqApi:
         if not wanted <= set(body) or not str(target).startswith("qpu."):
             return _json({"statusCode": 400, "error": "Bad Request", "message": "invalid job"}, 400)
         name = f"00000000-0000-4000-8000-{len(self.jobs):012d}"
-        self.jobs[name] = _Job(body, fails=self.fail_next)
+        self.jobs[name] = _IonqJob(body=body, fails="a laser is out" if self.fail_next else "")
         self.fail_next = False
         self.kept.append(str(body.get("name")))
         return _json({"id": name, "status": "ready"}, 201)
@@ -72,18 +70,12 @@ class IonqApi:
         if job is None:
             return _json({"statusCode": 404, "error": "Not Found", "message": "no such job"}, 404)
         if (method, rest) == ("PUT", "status/cancel"):
-            job.cancelled = True
-            return _json({"id": name, "status": "canceled"})
+            return _json({"id": name, "status": "canceled"}) if job.cancel() else _ended(job.status)
         if rest == ("results" if self.old else "results/probabilities"):
             return _json(_ionq_outcomes(job.body))
-        job.asked += 1
-        if job.cancelled:
-            return _json({"id": name, "status": "canceled"})
-        if job.asked <= _AFTER:
-            return _json({"id": name, "status": "ready" if job.asked == 1 else "running"})
-        if job.fails:
-            return _json({"id": name, "status": "failed", "failure": {"code": "internal", "error": "a laser is out"}})
-        return _json({"id": name, "status": "completed"})
+        status = job.looked_at()
+        why = {"failure": {"code": "internal", "error": job.fails}} if status == "failed" else {}
+        return _json({"id": name, "status": status, **why})
 
     def _characterised(self, path: str) -> Given:
         if "aria-1" not in path:
@@ -95,6 +87,10 @@ class IonqApi:
             "timing": {"t1": 100, "t2": 1, "1q": 0.000135, "2q": 0.0006, "readout": 0.0003, "reset": 0.00002},
         }  # fmt: skip
         return _json(one if self.old else {"characterizations": [one]})
+
+
+def _ended(status: str) -> Given:
+    return _json({"statusCode": 400, "error": "Bad Request", "message": f"the job is {status}"}, 400)
 
 
 def _ionq_outcomes(body: dict[str, Any]) -> dict[str, float]:
@@ -112,6 +108,12 @@ def _ionq_outcomes(body: dict[str, Any]) -> dict[str, float]:
     return {str(int(f"{at:0{n}b}"[::-1], 2)): count / shots for at, count in enumerate(drawn.tolist()) if count}
 
 
+@dataclass(slots=True, kw_only=True)
+class _QuantinuumJob(VendorJob):
+    words = Words("queued", "running", "completed", "failed", "canceled")
+    body: dict[str, Any]
+
+
 @dataclass
 class QuantinuumApi:
     """``https://qapi.quantinuum.com`` in small. Its tokens last for ``lasts`` questions."""
@@ -121,7 +123,7 @@ class QuantinuumApi:
     lasts: int = 1_000
     refresh_works: bool = True
     kept: list[str] = field(default_factory=list)
-    jobs: dict[str, _Job] = field(default_factory=dict)
+    jobs: dict[str, _QuantinuumJob] = field(default_factory=dict)
     signed_in: list[str] = field(default_factory=list)
     _left: int = 0
 
@@ -142,14 +144,10 @@ class QuantinuumApi:
         if job is None:
             return _json({"error": {"code": 18, "text": "no such job"}}, 404)
         if rest == "cancel":
-            job.cancelled = True
-            return _json({"job": name, "status": "canceling"})
-        job.asked += 1
-        if job.cancelled:
-            return _json({"job": name, "status": "canceled"})
-        if job.asked <= _AFTER:
-            return _json({"job": name, "status": "queued" if job.asked == 1 else "running"})
-        return _json({"job": name, "status": "completed", "results": _quantinuum_results(job.body)})
+            return _json({"job": name, "status": "canceling" if job.cancel() else job.status})
+        status = job.looked_at()
+        results = {"results": _quantinuum_results(job.body)} if job.done else {}
+        return _json({"job": name, "status": status, **results})
 
     def _login(self, body: dict[str, Any]) -> Given:
         if "refresh-token" in body:
@@ -167,7 +165,7 @@ class QuantinuumApi:
         if not {"machine", "language", "program", "count"} <= set(body) or body["language"] != "OPENQASM 2.0":
             return _json({"error": {"code": 9, "text": "invalid job"}}, 400)
         name = f"{len(self.jobs):032x}"
-        self.jobs[name] = _Job(body)
+        self.jobs[name] = _QuantinuumJob(body=body)
         self.kept.append(str(body.get("name")))
         return _json({"job": name, "submit-date": "2026-01-01T00:00:00", "status": "queued"})
 
