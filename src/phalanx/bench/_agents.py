@@ -25,7 +25,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from phalanx.adapters import self_signed_files
+from phalanx.adapters.tls import self_signed_files
 from phalanx.agents import (
     Role,
     Skill,

@@ -17,7 +17,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from phalanx.adapters import NatsServer, NatsServerPlan, SystemClock
+from phalanx.adapters import SystemClock
+from phalanx.adapters.nats import NatsServer, NatsServerPlan
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import quantile
 from phalanx.telemetry import Telemetry

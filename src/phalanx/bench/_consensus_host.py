@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
-from phalanx.adapters import NatsAccess, NatsTransport, SystemClock
+from phalanx.adapters import SystemClock
+from phalanx.adapters.nats import NatsAccess, NatsTransport
 from phalanx.bench._all_to_all import Mutual
 from phalanx.bench._sealed_wire import SealedTransport, opened_peers
 from phalanx.bench._voters import Voters, make_voters

@@ -16,7 +16,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from phalanx.adapters import NatsServer, NatsServerPlan, SystemClock
+from phalanx.adapters import SystemClock
+from phalanx.adapters.nats import NatsServer, NatsServerPlan
 from phalanx.bench._consensus_host import (
     OPTIONS,
     Count,

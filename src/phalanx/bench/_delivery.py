@@ -21,7 +21,8 @@ from typing import Any
 
 import urllib3
 
-from phalanx.adapters import SqliteStore, SystemClock
+from phalanx.adapters import SystemClock
+from phalanx.adapters.storage import SqliteStore
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.core import (
     DEFAULT_TENANT,

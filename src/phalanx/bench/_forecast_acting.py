@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from phalanx.adapters import ProcessOffload
+from phalanx.adapters.processes import ProcessOffload
 from phalanx.allocation import Breakers
 from phalanx.allocation.forecasts import (
     HOURS,

@@ -22,7 +22,8 @@ from typing import Any
 
 import msgspec
 
-from phalanx.adapters import OsEntropy, SystemClock, ThreadOffload, syslog_source
+from phalanx.adapters import OsEntropy, SystemClock, ThreadOffload
+from phalanx.adapters.connectors import syslog_source
 from phalanx.bench._detect_loads import ACCEPTED_NS, BATCH, DATA
 from phalanx.bench._ingest_loads import FORMATS, JSON_FORMATS, ZEEK_TSV_HEADER, hostile, made
 from phalanx.bench._model import BenchOptions, BenchResult

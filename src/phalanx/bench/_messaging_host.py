@@ -13,15 +13,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from phalanx.adapters import (
-    ClusterAccess,
-    NatsTransport,
-    OsEntropy,
-    OsFiles,
-    SegmentJournals,
-    SystemClock,
-    ThreadOffload,
-)
+from phalanx.adapters import OsEntropy, SystemClock, ThreadOffload
+from phalanx.adapters.nats import ClusterAccess, NatsTransport
+from phalanx.adapters.storage import OsFiles, SegmentJournals
 from phalanx.bench._timing import settled_in
 from phalanx.core import NO_TRACE, NS_PER_MS, NS_PER_S, PhalanxError, Rng, Uuid7Source
 from phalanx.crypto.channel import identity_party

@@ -16,15 +16,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from phalanx.adapters import (
-    ClusterAccess,
-    NatsServer,
-    NatsServerPlan,
-    Nkey,
-    OsEntropy,
-    SystemClock,
-    self_signed_files,
-)
+from phalanx.adapters import OsEntropy, SystemClock
+from phalanx.adapters.nats import ClusterAccess, NatsServer, NatsServerPlan, Nkey
+from phalanx.adapters.tls import self_signed_files
 from phalanx.bench._identities import identities_of
 from phalanx.bench._messaging_bare import Bare, serve_bare
 from phalanx.bench._messaging_host import Broadcast, Flow, Seen, Settle, Share, Steady, serve

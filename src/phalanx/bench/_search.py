@@ -22,7 +22,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from phalanx.adapters import FolderBlobs, OsEntropy, OsFiles, SqliteStore, SystemClock, ThreadOffload, file_wrapper
+from phalanx.adapters import OsEntropy, SystemClock, ThreadOffload
+from phalanx.adapters.keys import file_wrapper
+from phalanx.adapters.storage import FolderBlobs, OsFiles, SqliteStore
 from phalanx.bench._detect_loads import read, recorded
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._search_load import GAP_NS, START_NS, perturbed, without_message

@@ -16,7 +16,8 @@ from typing import Any
 
 import msgspec
 
-from phalanx.adapters import SqliteStore, SystemClock
+from phalanx.adapters import SystemClock
+from phalanx.adapters.storage import SqliteStore
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import RunningNode, elapsed_ms, quantile, running_node
 from phalanx.core import DEFAULT_TENANT, Rng, Unavailable

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phalanx.adapters import OsEntropy, OsFiles, SegmentJournals, SqliteStore, ThreadOffload
+from phalanx.adapters import OsEntropy, ThreadOffload
+from phalanx.adapters.storage import OsFiles, SegmentJournals, SqliteStore
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import elapsed_ms, quantile
 from phalanx.core import DEFAULT_TENANT, NS_PER_MS, NS_PER_S, Expect, Journal, Put, Rng, Store, Table

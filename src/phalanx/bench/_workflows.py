@@ -15,7 +15,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from phalanx.adapters import ProcessOffload, SystemClock, ThreadOffload
+from phalanx.adapters import SystemClock, ThreadOffload
+from phalanx.adapters.processes import ProcessOffload
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import answer_of, elapsed_ms, flushed_ms, quantile
 from phalanx.bench._workflows_flood import flooded

@@ -9,7 +9,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from phalanx.adapters import ProcessOffload, SystemClock, ThreadOffload
+from phalanx.adapters import SystemClock, ThreadOffload
+from phalanx.adapters.processes import ProcessOffload
 from phalanx.bench._timing import cpu_s, quantile
 from phalanx.bench._workflows_loads import bed, flood, ideal_fleet
 from phalanx.core import DEFAULT_TENANT, MIB, NS_PER_MS, Rng, Uuid7Source

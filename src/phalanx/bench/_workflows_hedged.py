@@ -12,7 +12,9 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from phalanx.adapters import NatsCluster, NatsHandLine, OsEntropy, ProcessOffload, ServePlan, SystemClock
+from phalanx.adapters import OsEntropy, SystemClock
+from phalanx.adapters.nats import NatsCluster, NatsHandLine, ServePlan
+from phalanx.adapters.processes import ProcessOffload
 from phalanx.bench._timing import elapsed_ms, quantile
 from phalanx.core import DEFAULT_TENANT, Rng, Unavailable
 from phalanx.telemetry import Telemetry

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from phalanx.adapters import ProcessOffload, SystemClock, ThreadOffload
+from phalanx.adapters import SystemClock, ThreadOffload
+from phalanx.adapters.processes import ProcessOffload
 from phalanx.allocation import Bookable, Placements, Reservations, built_in_policies
 from phalanx.allocation.forecasts import Forecasts, QueueWaits
 from phalanx.allocation.money import Budgets, Period

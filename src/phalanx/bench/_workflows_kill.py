@@ -15,7 +15,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from phalanx.adapters import SqliteStore, SystemClock, ThreadOffload
+from phalanx.adapters import SystemClock, ThreadOffload
+from phalanx.adapters.storage import SqliteStore
 from phalanx.core import DEFAULT_TENANT, NO_TRACE, Expect, Rng, Write, derive_id
 from phalanx.devices import Fleet, ProviderContext, local_provider
 from phalanx.telemetry import Telemetry

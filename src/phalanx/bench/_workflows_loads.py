@@ -15,7 +15,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from phalanx.adapters import ProcessOffload, SqliteStore, SystemClock, ThreadOffload, ibm_provider
+from phalanx.adapters import SystemClock, ThreadOffload
+from phalanx.adapters.processes import ProcessOffload
+from phalanx.adapters.providers import ibm_provider
+from phalanx.adapters.storage import SqliteStore
 from phalanx.bench._workflows_preserved import Noting, Seen
 from phalanx.core import Circuit, Origin, Provenance, Rng, Severity, Store, derive_id
 from phalanx.devices import Fleet, ProviderContext, local_provider

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from phalanx.adapters import ProcessOffload, SystemClock, ThreadOffload
+from phalanx.adapters import SystemClock, ThreadOffload
+from phalanx.adapters.processes import ProcessOffload
 from phalanx.core import DEFAULT_TENANT, NO_TRACE, Circuit, Rng
 from phalanx.devices import Fleet
 from phalanx.quantum import ShotResult

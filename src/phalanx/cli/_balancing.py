@@ -136,7 +136,7 @@ def _least_makespan(document: Any) -> dict[str, Any]:
     """By HiGHS, in a process of its own (extra `exact`)."""
     import numpy as np
 
-    from phalanx.adapters import solve_exactly
+    from phalanx.adapters.processes import solve_exactly
     from phalanx.balancing import problem_of
 
     problem, _ = problem_of(document)

@@ -95,7 +95,7 @@ def write_new(path: Path, data: bytes) -> None:
 
 def read_secret(path: Path) -> bytes:
     """The bytes of a file for its owner's eyes; one that others may read is refused, as ssh does."""
-    from phalanx.adapters import read_private
+    from phalanx.adapters.keys import read_private
 
     try:
         return read_private(path)
@@ -105,7 +105,7 @@ def read_secret(path: Path) -> bytes:
 
 def replace_secret(path: Path, data: bytes) -> None:
     """The same file with other content: mode 0600, the old one or the new one whatever happens."""
-    from phalanx.adapters import replace_private
+    from phalanx.adapters.keys import replace_private
 
     try:
         replace_private(path, data)
@@ -115,7 +115,7 @@ def replace_secret(path: Path, data: bytes) -> None:
 
 def write_secret(path: Path, data: bytes) -> None:
     """A new file for its owner's eyes: mode 0600, whole or not at all."""
-    from phalanx.adapters import load_or_create
+    from phalanx.adapters.keys import load_or_create
 
     require_new(path)
     try:

@@ -20,7 +20,7 @@ def kernels() -> None:
 @json_option
 def show(as_json: bool) -> None:
     """Which groups of kernels are compiled, and where they are kept."""
-    from phalanx.adapters import KERNELS, keep_user_kernels, missing_kernels
+    from phalanx.adapters.processes import KERNELS, keep_user_kernels, missing_kernels
     from phalanx.core import kernel_folder
 
     keep_user_kernels()
@@ -41,7 +41,7 @@ def show(as_json: bool) -> None:
 @json_option
 def compile_all(as_json: bool) -> None:
     """Compile what is missing: half a minute of a processor the first time, nothing after that."""
-    from phalanx.adapters import KERNELS
+    from phalanx.adapters.processes import KERNELS
 
     made = ensure_kernels(KERNELS)
     if as_json:
@@ -52,7 +52,7 @@ def compile_all(as_json: bool) -> None:
 
 def ensure_kernels(groups: Iterable[str]) -> list[str]:
     """Compile what is missing of ``groups`` and say so on standard error; returns which those were."""
-    from phalanx.adapters import compile_kernels, keep_user_kernels, missing_kernels
+    from phalanx.adapters.processes import compile_kernels, keep_user_kernels, missing_kernels
 
     keep_user_kernels()
     missing = missing_kernels(groups)

@@ -60,7 +60,8 @@ def _stock(paths: tuple[str, ...], endpoints: tuple[str, ...], ca: Path | None) 
     import asyncio
     import contextlib
 
-    from phalanx.adapters import NetworkProbe, OsFileWatch, ThreadOffload
+    from phalanx.adapters import OsFileWatch, ThreadOffload
+    from phalanx.adapters.tls import NetworkProbe
     from phalanx.posture import look_at, parse_endpoint, take_stock
 
     for endpoint in endpoints:

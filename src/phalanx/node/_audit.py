@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 
-from phalanx.adapters import Ask, nobody_to_ask
+from phalanx.adapters.keys import Ask, nobody_to_ask
 from phalanx.core import Journal, NotFound, StorageCorrupt, Store
 from phalanx.ledger import (
     INDEXES,

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from phalanx.adapters import KubernetesJobs, LocalBatches, SlurmJobs, read_private
+from phalanx.adapters import KubernetesJobs, LocalBatches, SlurmJobs
+from phalanx.adapters.keys import read_private
 from phalanx.allocation.batches import BatchJob, BatchState, BatchSystem
 from phalanx.allocation.routing import LOCAL, SLURM, Aims, BatchPlace, Expectations, Routed, route_batch
 from phalanx.core import (

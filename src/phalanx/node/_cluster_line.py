@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from phalanx.adapters import ClusterAccess, NatsCluster, ServePlan, read_private
+from phalanx.adapters.keys import read_private
+from phalanx.adapters.nats import ClusterAccess, NatsCluster, ServePlan
 from phalanx.core import Clock, EntropySource, InvalidInput, NotFound, Rng
 from phalanx.node._join_token import JoinToken
 from phalanx.node._settings import Settings

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from phalanx.adapters import secret_source
+from phalanx.adapters.keys import secret_source
 from phalanx.core import KIB, BatchId, Event, InvalidInput, Journal, Severity, Store, TenantId, decode
 from phalanx.incidents import DECISIONS
 from phalanx.intel import BATCHES, FINDINGS, BatchEntry, Chunk, ChunkSeals, Intake, check_reader

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from phalanx.adapters import Ask, nobody_to_ask
+from phalanx.adapters.keys import Ask, nobody_to_ask
 from phalanx.core import Clock, EntropySource, IdSource, NotFound, Store, Unavailable
 from phalanx.crypto import CryptoError, PublicKey
 from phalanx.crypto.sharing import Escrows

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from phalanx.adapters import provider_secret
+from phalanx.adapters.providers import provider_secret
 from phalanx.agents import Missions, Skill, Swarm, Toolbox
 from phalanx.allocation import Placements, Reservations
 from phalanx.allocation.forecasts import Forecasts

@@ -7,33 +7,32 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from phalanx.adapters import (
-    Ask,
-    FolderBlobs,
-    FolderShelf,
     HttpAsker,
     HttpCalls,
-    KernelProcess,
-    LatePostgresStore,
     LoopWatch,
-    NetworkProbe,
     OsEntropy,
-    OsFiles,
     OsFileWatch,
     OsHostMetrics,
-    PostgresJournals,
-    PostgresStore,
-    ProcessOffload,
-    SegmentJournals,
-    SqliteStore,
     StreamListeners,
     SystemClock,
     ThreadOffload,
-    hold_database,
-    load_or_create,
-    lock_folder,
     machine_name,
-    nobody_to_ask,
 )
+from phalanx.adapters.keys import Ask, load_or_create, nobody_to_ask
+from phalanx.adapters.processes import KernelProcess, ProcessOffload
+from phalanx.adapters.storage import (
+    FolderBlobs,
+    FolderShelf,
+    LatePostgresStore,
+    OsFiles,
+    PostgresJournals,
+    PostgresStore,
+    SegmentJournals,
+    SqliteStore,
+    hold_database,
+    lock_folder,
+)
+from phalanx.adapters.tls import NetworkProbe
 from phalanx.core import InvalidInput, Journals, NotFound, Rng, StorageCorrupt, Store, Uuid7Source, keep_kernels_in
 from phalanx.crypto import SLH_DSA_SHA2_128S, HybridSigner, InvalidKey, SigningKey
 from phalanx.crypto.entropy import EntropyPool

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from phalanx.adapters import ClusterAccess
+from phalanx.adapters.nats import ClusterAccess
 from phalanx.core import (
     Blobs,
     Clock,

@@ -129,7 +129,7 @@ class Advance:
 
 def start_foresight(node: "Node", ports: Ports, services: Services) -> None:
     """What the settings ask for, and what there is to act on."""
-    from phalanx.adapters import ProcessOffload
+    from phalanx.adapters.processes import ProcessOffload
 
     agents, pool = node.settings.agents, ports.processes
     if isinstance(pool, ProcessOffload) and (agents.prewarm or agents.processes_idle_s):

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phalanx.adapters import OsEntropy, SqliteStore, SystemClock, ThreadOffload, lock_folder, provider_secret
+from phalanx.adapters import OsEntropy, SystemClock, ThreadOffload
+from phalanx.adapters.providers import provider_secret
+from phalanx.adapters.storage import SqliteStore, lock_folder
 from phalanx.allocation import Bookable, Learner, Placements, PolicyContext, Reservations
 from phalanx.allocation.money import Budgets
 from phalanx.core import Clock, Store, Uuid7Source, keep_kernels_in

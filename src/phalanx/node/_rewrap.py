@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Mapping
 
-from phalanx.adapters import Ask
+from phalanx.adapters.keys import Ask
 from phalanx.node._open import open_ports
 from phalanx.node._settings import Settings
 from phalanx.node._vault import make_wrapper, open_vault

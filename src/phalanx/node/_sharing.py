@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from phalanx.adapters import read_private
+from phalanx.adapters.keys import read_private
 from phalanx.core import DEFAULT_TENANT, AuditSink, Clock, InvalidInput, PhalanxError, Store, TenantId
 from phalanx.intel.sharing import (
     Audience,

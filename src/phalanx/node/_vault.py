@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from phalanx.adapters import Ask, secret_source
+from phalanx.adapters.keys import Ask, secret_source
 from phalanx.agents import COPIES, MISSIONS, ORDERS, REPORTS, WEIGHINGS
 from phalanx.allocation import EXPERIENCE
 from phalanx.allocation.money import ACCOUNTS, BUDGETS, CHARGES

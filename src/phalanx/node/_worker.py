@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from phalanx import __version__
-from phalanx.adapters import ClusterAccess, NatsHandLine, OsEntropy, ProcessOffload, SystemClock, machine_name
+from phalanx.adapters import OsEntropy, SystemClock, machine_name
+from phalanx.adapters.nats import ClusterAccess, NatsHandLine
+from phalanx.adapters.processes import ProcessOffload
 from phalanx.core import Rng
 from phalanx.node._worker_token import WorkerToken
 from phalanx.node._workflows import registered_functions

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from phalanx.adapters import FolderBlobs, SegmentJournals
+from phalanx.adapters.storage import FolderBlobs, SegmentJournals
 from phalanx.core import KIB, Rng, Transport, Uuid7Source
 from phalanx.testing._calls import SimCalls
 from phalanx.testing._disk import SimDisk

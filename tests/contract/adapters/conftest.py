@@ -12,16 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from phalanx.adapters import (
-    OsEntropy,
-    OsFiles,
-    PostgresJournals,
-    PostgresStore,
-    SegmentJournals,
-    SqliteStore,
-    SystemClock,
-    ThreadOffload,
-)
+from phalanx.adapters import OsEntropy, SystemClock, ThreadOffload
+from phalanx.adapters.storage import OsFiles, PostgresJournals, PostgresStore, SegmentJournals, SqliteStore
 from phalanx.core import Uuid7Source
 from phalanx.crypto.vault import SealedStore, Vault
 from phalanx.telemetry import Telemetry

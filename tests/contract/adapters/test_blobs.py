@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from phalanx.adapters import FolderBlobs, OsFiles
+from phalanx.adapters.storage import FolderBlobs, OsFiles
 from phalanx.core import StorageFull
 from phalanx.testing import SimWorld
 from phalanx.testing.contracts import BLOB_CHECKS

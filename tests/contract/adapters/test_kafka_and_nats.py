@@ -5,19 +5,10 @@ import contextlib
 
 import pytest
 
-from phalanx.adapters import (
-    OsEntropy,
-    OsFiles,
-    SegmentJournals,
-    SqliteStore,
-    SystemClock,
-    ThreadOffload,
-    find_nats_server,
-    kafka_sink,
-    kafka_source,
-    nats_sink,
-    nats_source,
-)
+from phalanx.adapters import OsEntropy, SystemClock, ThreadOffload
+from phalanx.adapters.connectors import kafka_sink, kafka_source, nats_sink, nats_source
+from phalanx.adapters.nats import find_nats_server
+from phalanx.adapters.storage import OsFiles, SegmentJournals, SqliteStore
 from phalanx.core import DEFAULT_TENANT, InvalidInput, Unavailable, Uuid7Source, decode
 from phalanx.intel import Intake
 from phalanx.intel._model import Chunk

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from phalanx.adapters import PostgresJournals, PostgresStore, _postgres, _postgres_store
+from phalanx.adapters.storage import PostgresJournals, PostgresStore, _postgres, _postgres_store
 from phalanx.core import Expect, FutureVersion, InvalidInput, Put, StorageError, Table, TenantId, Unavailable
 
 pytestmark = pytest.mark.postgres

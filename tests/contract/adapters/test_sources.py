@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from phalanx.adapters import file_source, http_poll_source, syslog_source
+from phalanx.adapters.connectors import file_source, http_poll_source, syslog_source
 from phalanx.testing.contracts import SOURCE_CHECKS
 from phalanx.testing.delivery import PagesPeer, PeerServer, context_of
 

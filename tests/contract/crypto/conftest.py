@@ -13,13 +13,8 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from phalanx.adapters import (
-    FileWrapper,
-    KeyringWrapper,
-    OsEntropy,
-    Pkcs11Wrapper,
-    TransitWrapper,
-)
+from phalanx.adapters import OsEntropy
+from phalanx.adapters.keys import FileWrapper, KeyringWrapper, Pkcs11Wrapper, TransitWrapper
 from phalanx.crypto.vault import PassphraseWrapper
 from phalanx.testing import InlineOffload, MemoryWrapper
 

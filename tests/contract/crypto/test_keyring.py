@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from phalanx.adapters import KeyringWrapper, OsEntropy, keyring_wrapper
+from phalanx.adapters import OsEntropy
+from phalanx.adapters.keys import KeyringWrapper, keyring_wrapper
 from phalanx.core import Unavailable
 from phalanx.crypto.vault import WrapperContext, WrongKey
 from phalanx.testing import InlineOffload

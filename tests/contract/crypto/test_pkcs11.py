@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from phalanx.adapters import OsEntropy, Pkcs11Wrapper
+from phalanx.adapters import OsEntropy
+from phalanx.adapters.keys import Pkcs11Wrapper
 from phalanx.core import InvalidInput, Unavailable
 from phalanx.crypto.vault import WrongKey
 from phalanx.testing import InlineOffload

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from phalanx.adapters import TransitWrapper
+from phalanx.adapters.keys import TransitWrapper
 from phalanx.core import InvalidInput, Unavailable
 from phalanx.crypto.vault import WrongKey
 from phalanx.testing import InlineOffload

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from phalanx.adapters import braket_provider, pasqal_provider
+from phalanx.adapters.providers import braket_provider, pasqal_provider
 from phalanx.core import Origin
 from phalanx.devices import AnalogBackend, Fleet, Modality, NoDeviceFits, Program, ProviderContext
 from phalanx.quantum.analog import AnalogProgram, probabilities, read_program

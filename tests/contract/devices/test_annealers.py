@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from phalanx.adapters import dwave_provider, pasqal_provider, pegasus_snapshot
+from phalanx.adapters.providers import dwave_provider, pasqal_provider, pegasus_snapshot
 from phalanx.core import InvalidInput, LimitExceeded, Origin, Unavailable
 from phalanx.devices import (
     Annealer,
@@ -52,9 +52,9 @@ def test_the_annealer_that_is_always_there(check):
 
 
 def test_a_topology_without_its_sampler_is_offline_and_says_what_to_install(monkeypatch):
-    from phalanx.adapters import _provider_dwave
+    from phalanx.adapters.providers import _dwave
 
-    monkeypatch.setattr(_provider_dwave, "find_spec", lambda _: None)
+    monkeypatch.setattr(_dwave, "find_spec", lambda _: None)
     (backend,) = dwave_provider(context()).backends()
     assert not backend.device.status.takes_work
     assert "phalanx[annealing]" in backend.device.title

@@ -4,7 +4,13 @@ import json
 
 import pytest
 
-from phalanx.adapters import braket_provider, ionq_provider, iqm_provider, quandela_provider, quantinuum_provider
+from phalanx.adapters.providers import (
+    braket_provider,
+    ionq_provider,
+    iqm_provider,
+    quandela_provider,
+    quantinuum_provider,
+)
 from phalanx.core import InvalidInput, LimitExceeded, Origin, Overloaded, Unavailable
 from phalanx.devices import LiveBackend, MaybeSent, Modality, ProviderContext, QueuedBackend, Status
 from phalanx.quantum import Gates, InvalidCircuit

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from phalanx.adapters import braket_model, braket_provider
+from phalanx.adapters.providers import braket_model, braket_provider
 from phalanx.core import InvalidInput, Origin, Unavailable
 from phalanx.devices import ErrorKind, Modality, ProviderContext, Status, Window
 from phalanx.quantum import Gates

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from phalanx.adapters import braket_provider
+from phalanx.adapters.providers import braket_provider
 from phalanx.core import DEFAULT_TENANT, Origin, Unavailable
 from phalanx.devices import Fleet, Jobs, JobState, JobWishes, Program, ProviderContext, Status
 from phalanx.quantum.analog import AnalogProgram, braket_text, probabilities, read_program

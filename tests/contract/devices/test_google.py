@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from phalanx.adapters import google_provider
+from phalanx.adapters.providers import google_provider
 from phalanx.core import InvalidInput, LimitExceeded, NotFound, Origin, Overloaded, Unavailable
 from phalanx.devices import LiveBackend, ProviderContext, Stage, StagedBackend, Status, shipped_snapshots
 from phalanx.quantum import Gates, simulate
@@ -245,7 +245,7 @@ def test_what_google_refuses_is_said_in_our_words():
 def test_a_program_that_is_none_ends_with_the_reason(monkeypatch):
     import cirq
 
-    from phalanx.adapters import _provider_google as google
+    from phalanx.adapters.providers import _google as google
 
     def wrong(circuit, model, plan):
         return cirq.Circuit(

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from phalanx.adapters import SystemClock, ThreadOffload, iqm_provider
+from phalanx.adapters import SystemClock, ThreadOffload
+from phalanx.adapters.providers import iqm_provider
 from phalanx.core import DEFAULT_TENANT, InvalidInput, LimitExceeded, Origin, Overloaded, Unavailable
 from phalanx.devices import (
     Fleet,

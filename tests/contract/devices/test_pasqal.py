@@ -12,9 +12,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from phalanx.adapters import pasqal_provider
-from phalanx.adapters._pasqal_cloud import PasqalCloud
-from phalanx.adapters._pasqal_sequences import pasqal_text
+from phalanx.adapters.providers import pasqal_provider
+from phalanx.adapters.providers._pasqal_cloud import PasqalCloud
+from phalanx.adapters.providers._pasqal_sequences import pasqal_text
 from phalanx.core import DEFAULT_TENANT, InvalidInput, LimitExceeded, Origin, Overloaded, Unavailable
 from phalanx.devices import (
     Fleet,

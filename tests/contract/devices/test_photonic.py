@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from phalanx.adapters import quandela_provider
+from phalanx.adapters.providers import quandela_provider
 from phalanx.core import Origin
 from phalanx.devices import (
     EXACT,

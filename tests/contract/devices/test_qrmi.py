@@ -8,7 +8,14 @@ import time
 import numpy as np
 import pytest
 
-from phalanx.adapters import OfferedResource, ibm_provider, qrmi_provider, read_target, state_name, write_target
+from phalanx.adapters.providers import (
+    OfferedResource,
+    ibm_provider,
+    qrmi_provider,
+    read_target,
+    state_name,
+    write_target,
+)
 from phalanx.core import InvalidInput, NotFound, Origin, Overloaded, Unavailable
 from phalanx.devices import JobState, ProviderContext, emulate, published_machines
 from phalanx.quantum import Gates

@@ -7,8 +7,8 @@ import zlib
 import numpy as np
 import pytest
 
-from phalanx.adapters import quandela_provider
-from phalanx.adapters._quandela_documents import Wiring, counts, experiment, fields, least, packed, unpacked
+from phalanx.adapters.providers import quandela_provider
+from phalanx.adapters.providers._quandela_documents import Wiring, counts, experiment, fields, least, packed, unpacked
 from phalanx.core import DEFAULT_TENANT, InvalidInput, Origin, Overloaded, Unavailable
 from phalanx.devices import (
     Fleet,

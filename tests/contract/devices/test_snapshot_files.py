@@ -9,15 +9,9 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from phalanx.adapters import _iqm_snapshots as of_iqm
-from phalanx.adapters import (
-    braket_provider,
-    google_provider,
-    ibm_provider,
-    iqm_provider,
-    iqm_snapshots,
-)
-from phalanx.cli._devices import devices
+from phalanx.adapters.providers import _iqm_snapshots as of_iqm
+from phalanx.adapters.providers import braket_provider, google_provider, ibm_provider, iqm_provider, iqm_snapshots
+from phalanx.cli.devices._group import devices
 from phalanx.core import NS_PER_S, InvalidInput
 from phalanx.devices import ProviderContext, Snapshot, read_snapshots, shipped_snapshots, write_snapshots
 from phalanx.node import Settings, build_node, open_ports

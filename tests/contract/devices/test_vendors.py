@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from phalanx.adapters import google_provider, ibm_provider, simulators_provider
+from phalanx.adapters.providers import google_provider, ibm_provider, simulators_provider
 from phalanx.core import LimitExceeded, Origin, Unavailable
 from phalanx.devices import LiveBackend, ProviderContext, QueuedBackend, Stage, shipped_snapshots
 from phalanx.quantum import Gates, InvalidCircuit
@@ -183,7 +183,7 @@ def test_the_shipped_calibrations_are_those_of_the_sdk():
     pytest.importorskip("cirq_google", reason="the extra of this vendor is not installed")
     import numpy as np
 
-    from phalanx.adapters import google_snapshots
+    from phalanx.adapters.providers import google_snapshots
 
     for fresh, shipped in zip(google_snapshots(), shipped_snapshots("google"), strict=True):
         assert fresh.head.name == shipped.head.name

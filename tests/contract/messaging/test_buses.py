@@ -6,19 +6,10 @@ import functools
 
 import pytest
 
-from phalanx.adapters import (
-    ClusterAccess,
-    NatsServer,
-    NatsServerPlan,
-    NatsTransport,
-    Nkey,
-    OsEntropy,
-    OsFiles,
-    SegmentJournals,
-    SystemClock,
-    ThreadOffload,
-    self_signed_files,
-)
+from phalanx.adapters import OsEntropy, SystemClock, ThreadOffload
+from phalanx.adapters.nats import ClusterAccess, NatsServer, NatsServerPlan, NatsTransport, Nkey
+from phalanx.adapters.storage import OsFiles, SegmentJournals
+from phalanx.adapters.tls import self_signed_files
 from phalanx.core import Rng, Uuid7Source
 from phalanx.crypto import ED25519_ML_DSA_65, SigningKey, VerifyingKey
 from phalanx.crypto.channel import Party

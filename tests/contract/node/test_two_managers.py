@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from phalanx.adapters import PostgresStore
+from phalanx.adapters.storage import PostgresStore
 from phalanx.allocation import Reservations
 from phalanx.allocation.money import ACCOUNTS, CHARGES, Account, Charge, ChargeState
 from phalanx.core import DEFAULT_TENANT, TenantId, Uuid7Source, decode
@@ -24,7 +24,8 @@ EACH, LIMIT, FIRST_LIFE = 12, 20, 5
 
 WORKER = """
 import asyncio, dataclasses, secrets, sys
-from phalanx.adapters import PostgresStore, SystemClock, ThreadOffload
+from phalanx.adapters import SystemClock, ThreadOffload
+from phalanx.adapters.storage import PostgresStore
 from phalanx.allocation import Ask, Bookable, Reservations
 from phalanx.allocation.money import Budgets, OverBudget, Period
 from phalanx.core import DEFAULT_TENANT, Uuid7Source

@@ -5,7 +5,8 @@ import contextlib
 
 import pytest
 
-from phalanx.adapters import NatsCluster, NatsHandLine, OsEntropy, ServePlan, SystemClock
+from phalanx.adapters import OsEntropy, SystemClock
+from phalanx.adapters.nats import NatsCluster, NatsHandLine, ServePlan
 from phalanx.core import Rng
 from phalanx.telemetry import Telemetry
 from phalanx.testing import WorkQueue, wait_until

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from phalanx.adapters import OsEntropy, OsFiles, SegmentJournals, SqliteStore, ThreadOffload
+from phalanx.adapters import OsEntropy, ThreadOffload
+from phalanx.adapters.storage import OsFiles, SegmentJournals, SqliteStore
 from phalanx.core import Table, TenantId
 
 pytestmark = pytest.mark.slow
@@ -23,7 +24,8 @@ ACME = TenantId("acme")
 
 _JOURNAL_WRITER = """
 import asyncio, pathlib, sys
-from phalanx.adapters import OsEntropy, OsFiles, SegmentJournals, ThreadOffload
+from phalanx.adapters import OsEntropy, ThreadOffload
+from phalanx.adapters.storage import OsFiles, SegmentJournals
 
 async def write(journal, writer):
     for i in range(1_000_000):
@@ -41,7 +43,7 @@ asyncio.run(main())
 """
 _STORE_WRITER = """
 import asyncio, pathlib, sys
-from phalanx.adapters import SqliteStore
+from phalanx.adapters.storage import SqliteStore
 from phalanx.core import Expect, Put, Table, TenantId
 
 ROWS, ACME = Table("rows", indexes=("writer",)), TenantId("acme")

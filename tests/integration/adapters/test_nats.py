@@ -8,18 +8,11 @@ import ssl
 
 import pytest
 
-from phalanx.adapters import (
-    NatsAccess,
-    NatsServer,
-    NatsServerPlan,
-    NatsTransport,
-    Nkey,
-    OsEntropy,
-    SystemClock,
-    self_signed_files,
-)
-from phalanx.adapters import _nats as transport_module
-from phalanx.adapters import _nats_client as client_module
+from phalanx.adapters import OsEntropy, SystemClock
+from phalanx.adapters.nats import NatsAccess, NatsServer, NatsServerPlan, NatsTransport, Nkey
+from phalanx.adapters.nats import _client as client_module
+from phalanx.adapters.nats import _transport as transport_module
+from phalanx.adapters.tls import self_signed_files
 from phalanx.core import InvalidInput, LimitExceeded, Rng, Unavailable
 from phalanx.telemetry import Telemetry
 from phalanx.testing import TcpProxy, wait_until

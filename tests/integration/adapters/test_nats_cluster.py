@@ -5,7 +5,8 @@ import contextlib
 
 import pytest
 
-from phalanx.adapters import ClusterAccess, NatsCluster, OsEntropy, ServePlan, SystemClock
+from phalanx.adapters import OsEntropy, SystemClock
+from phalanx.adapters.nats import ClusterAccess, NatsCluster, ServePlan
 from phalanx.core import InvalidInput, NotFound, Rng, StorageCorrupt, Unavailable
 from phalanx.telemetry import Telemetry
 from phalanx.testing import wait_until

@@ -10,7 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from phalanx.adapters import LoopWatch, ProcessOffload
+from phalanx.adapters import LoopWatch
+from phalanx.adapters.processes import ProcessOffload
 from phalanx.agents import Capability, Role, SkillManifest, Toolbox, ToolForbidden, Workers
 from phalanx.core import LimitExceeded, Unavailable
 
@@ -77,7 +78,7 @@ def test_a_process_that_dies_is_told_of_and_the_next_call_has_another():
 
 KILLED_AT_WORK = """
 import asyncio, os, signal
-from phalanx.adapters import ProcessOffload
+from phalanx.adapters.processes import ProcessOffload
 
 async def main():
     processes = ProcessOffload(2)

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from phalanx.adapters import self_signed_files, syslog_source
+from phalanx.adapters.connectors import syslog_source
+from phalanx.adapters.tls import self_signed_files
 from phalanx.core import BatchId, InvalidInput, TenantId, Unavailable, derive_id
 from phalanx.intel import read_chunk
 from phalanx.testing.delivery import context_of

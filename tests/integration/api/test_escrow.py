@@ -7,7 +7,7 @@ import pytest
 
 from phalanx.adapters import OsEntropy, SystemClock
 from phalanx.cli._client import NodeClient, Refused
-from phalanx.cli._escrow_desk import RemoteEscrows
+from phalanx.cli.keys._escrow_desk import RemoteEscrows
 from phalanx.core import DEFAULT_TENANT, TenantId, encode_json
 from phalanx.crypto import PublicKey
 from phalanx.crypto.sharing import Keyholder, begin_ceremony, make_escrow, reconstruct, release_share

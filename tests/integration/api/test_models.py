@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from phalanx.cli._intel_models import models
+from phalanx.cli.intel._models import models
 from phalanx.intel.models import MIN_SHADOW_EVENTS, read_document
 from phalanx.trust import Role
 

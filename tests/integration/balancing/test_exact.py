@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from phalanx.adapters import solve_exactly
+from phalanx.adapters.processes import solve_exactly
 from phalanx.balancing import MAKESPAN_ONLY, Problem, solve
 from phalanx.core import LimitExceeded, Unavailable
 

@@ -8,12 +8,12 @@ import urllib.request
 import pytest
 from click.testing import CliRunner
 
-from phalanx.adapters import POST_QUANTUM_GROUP
+from phalanx.adapters.tls import POST_QUANTUM_GROUP
 from phalanx.cli._client import NodeClient
-from phalanx.cli._doctor import doctor
-from phalanx.cli._listener import http_listener
-from phalanx.cli._serve import _bound_socket
-from phalanx.cli._tls import listener_tls
+from phalanx.cli.node._doctor import doctor
+from phalanx.cli.node._listener import http_listener
+from phalanx.cli.node._serve import _bound_socket
+from phalanx.cli.node._tls import listener_tls
 from phalanx.core import InvalidInput, Unavailable
 from phalanx.node import Settings
 from phalanx.telemetry import Telemetry

@@ -11,7 +11,7 @@ import uvicorn
 from click.testing import CliRunner
 
 from phalanx.api import create_app
-from phalanx.cli._intel_sinks import since_ns, sinks, sources
+from phalanx.cli.intel._sinks import since_ns, sinks, sources
 from phalanx.core import DEFAULT_TENANT, InvalidInput
 from phalanx.dashboard import create_pages
 from phalanx.node import Settings, build_node, open_ports

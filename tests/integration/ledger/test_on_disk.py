@@ -5,7 +5,8 @@ import contextlib
 
 import pytest
 
-from phalanx.adapters import OsEntropy, OsFiles, SegmentJournals, SqliteStore, SystemClock, ThreadOffload
+from phalanx.adapters import OsEntropy, SystemClock, ThreadOffload
+from phalanx.adapters.storage import OsFiles, SegmentJournals, SqliteStore
 from phalanx.core import DEFAULT_TENANT, AuditEntry, StorageCorrupt, TraceId, derive_id
 from phalanx.crypto import HybridSigner
 from phalanx.ledger import Ledger, LedgerTampered

@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from phalanx.adapters import HttpCalls, SqliteStore, SystemClock
+from phalanx.adapters import HttpCalls, SystemClock
+from phalanx.adapters.storage import SqliteStore
 from phalanx.core import DEFAULT_TENANT, InvalidInput, Put, Unavailable
 from phalanx.crypto import HybridSigner
 from phalanx.ledger import LedgerTampered

@@ -5,19 +5,11 @@ import contextlib
 
 import pytest
 
-from phalanx.adapters import (
-    NatsAccess,
-    NatsServer,
-    NatsServerPlan,
-    NatsTransport,
-    OsEntropy,
-    OsFiles,
-    SegmentJournals,
-    SystemClock,
-    ThreadOffload,
-)
-from phalanx.adapters import _nats as transport_module
-from phalanx.adapters import _nats_client as client_module
+from phalanx.adapters import OsEntropy, SystemClock, ThreadOffload
+from phalanx.adapters.nats import NatsAccess, NatsServer, NatsServerPlan, NatsTransport
+from phalanx.adapters.nats import _client as client_module
+from phalanx.adapters.nats import _transport as transport_module
+from phalanx.adapters.storage import OsFiles, SegmentJournals
 from phalanx.core import Rng, Uuid7Source
 from phalanx.crypto import ED25519_ML_DSA_65, SigningKey, VerifyingKey
 from phalanx.crypto.channel import Party

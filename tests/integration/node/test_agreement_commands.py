@@ -13,7 +13,7 @@ import uvicorn
 from click.testing import CliRunner
 
 from phalanx.api import create_app
-from phalanx.cli._consensus import consensus
+from phalanx.cli.agents._consensus import consensus
 from phalanx.core import DEFAULT_TENANT, PhalanxError
 from phalanx.demo import Intrusion, address_book, deliver
 from phalanx.node import Settings, build_node, open_ports

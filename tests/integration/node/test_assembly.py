@@ -13,7 +13,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from phalanx.cli._consensus import consensus
+from phalanx.cli.agents._consensus import consensus
 from phalanx.crypto.identity import Chain
 from phalanx.demo import Intrusion, address_book
 

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from phalanx.adapters import ask_ssh
+from phalanx.adapters.tls import ask_ssh
 from phalanx.core import Unavailable
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from phalanx.adapters import compile_qsharp
+from phalanx.adapters.processes import compile_qsharp
 from phalanx.core import LimitExceeded
 from phalanx.quantum import Gates, UnreadableCircuit
 from phalanx.quantum.circuits import equivalent, read
@@ -27,7 +27,7 @@ def test_what_the_compiler_says_is_said():
 
 def test_a_program_without_an_end_is_given_up(monkeypatch):
     pytest.importorskip("qdk", reason="the extra qsharp is not installed")
-    monkeypatch.setattr("phalanx.adapters._qsharp.QSHARP_WITHIN_S", 3.0)
+    monkeypatch.setattr("phalanx.adapters.processes._qsharp.QSHARP_WITHIN_S", 3.0)
     with pytest.raises(LimitExceeded, match="seconds"):
         compile_qsharp("operation Main() : Unit { mutable n = 0; while true { set n += 1; } }")
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from phalanx.cli._intel import intel
+from phalanx.cli.intel._group import intel
 from phalanx.core import DEFAULT_TENANT
 
 LINE = json.dumps({

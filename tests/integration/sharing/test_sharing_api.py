@@ -6,7 +6,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from phalanx.cli._intel import intel
+from phalanx.cli.intel._group import intel
 from phalanx.core import DEFAULT_TENANT
 from phalanx.intel.sharing import Audience
 

@@ -119,7 +119,7 @@ def test_it_pulls_from_medallion_and_pushes_to_it(on_served, tmp_path):
 def test_discovery_of_medallion_by_the_command(tmp_path):
     from click.testing import CliRunner
 
-    from phalanx.cli._intel import intel
+    from phalanx.cli.intel._group import intel
 
     with medallion(tmp_path) as url:
         sources(tmp_path, url, COLLECTION)

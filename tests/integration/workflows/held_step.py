@@ -23,7 +23,10 @@ def template():
 
 
 async def node(home, lease_s):
-    from phalanx.adapters import NatsCluster, OsEntropy, ProcessOffload, ServePlan, SqliteStore, SystemClock
+    from phalanx.adapters import OsEntropy, SystemClock
+    from phalanx.adapters.nats import NatsCluster, ServePlan
+    from phalanx.adapters.processes import ProcessOffload
+    from phalanx.adapters.storage import SqliteStore
     from phalanx.core import DEFAULT_TENANT, NO_TRACE, Rng, derive_id
     from phalanx.devices import Fleet
     from phalanx.telemetry import Telemetry
@@ -60,7 +63,9 @@ async def node(home, lease_s):
 
 
 async def worker(home):
-    from phalanx.adapters import ClusterAccess, NatsHandLine, OsEntropy, ProcessOffload, SystemClock
+    from phalanx.adapters import OsEntropy, SystemClock
+    from phalanx.adapters.nats import ClusterAccess, NatsHandLine
+    from phalanx.adapters.processes import ProcessOffload
     from phalanx.core import Rng
     from phalanx.telemetry import Telemetry
     from phalanx.workflows import portable

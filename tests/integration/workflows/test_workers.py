@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from phalanx.adapters import SqliteStore
+from phalanx.adapters.storage import SqliteStore
 from phalanx.core import DEFAULT_TENANT, derive_id
 from phalanx.testing import wait_until
 from phalanx.workflows import Runs

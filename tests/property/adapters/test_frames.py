@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phalanx.adapters import _frames
+from phalanx.adapters.storage import _frames
 
 MARKER = b"\x11\x22\x33\x44\x55\x66\x77\x88"
 _records = st.lists(st.binary(max_size=40), min_size=1, max_size=6)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phalanx.adapters._keys import interval
+from phalanx.adapters.storage._row_keys import interval
 
 _awkward = st.text(st.sampled_from("\x00aAb%é\ud7ff\ue000\uffff😀\U0010ffff"), max_size=4)
 _text = _awkward | st.text(max_size=4)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phalanx.adapters import FolderBlobs
+from phalanx.adapters.storage import FolderBlobs
 from phalanx.core import NS_PER_S, BatchId, EventBatch, LogSource, TenantId
 from phalanx.intel.archive import (
     Archive,

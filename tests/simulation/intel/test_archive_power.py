@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from phalanx.adapters import FolderBlobs
+from phalanx.adapters.storage import FolderBlobs
 from phalanx.core import DEFAULT_TENANT, TenantId, event_id
 from phalanx.intel import Archivist, Intake, Sentinel, _archiving, load_rules
 from phalanx.intel._limits import HANDED_WITHIN_S

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from phalanx.adapters import SegmentJournal
+from phalanx.adapters.storage import SegmentJournal
 from phalanx.core import NotFound
 from phalanx.testing import SIMULATIONS, SimDisk, SimStore, run_seeds, storage_simulation
 

@@ -8,7 +8,8 @@ import threading
 
 import pytest
 
-from phalanx.adapters import HttpCalls, self_signed_files
+from phalanx.adapters import HttpCalls
+from phalanx.adapters.tls import self_signed_files
 from phalanx.core import InvalidInput, LimitExceeded, Unavailable
 
 

@@ -3,7 +3,8 @@ import stat
 
 import pytest
 
-from phalanx.adapters import FileWrapper, OsEntropy
+from phalanx.adapters import OsEntropy
+from phalanx.adapters.keys import FileWrapper
 from phalanx.core import StorageCorrupt
 from phalanx.crypto.vault import WrongKey
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from phalanx.adapters import OsFiles, lock_folder
+from phalanx.adapters.storage import OsFiles, lock_folder
 from phalanx.core import Unavailable
 
 
@@ -110,7 +110,7 @@ def test_a_folder_belongs_to_one_program(tmp_path):
 def test_a_lock_ends_with_its_process_however_that_dies(tmp_path):
     code = f"""
 import pathlib, sys
-from phalanx.adapters import lock_folder
+from phalanx.adapters.storage import lock_folder
 with lock_folder(pathlib.Path({str(tmp_path)!r})):
     print("locked", flush=True)
     sys.stdin.read()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from phalanx.adapters._grouping import checked, plan
+from phalanx.adapters.storage._grouping import checked, plan
 from phalanx.core import Conflict, Delete, Expect, InvalidInput, LimitExceeded, Put, Table, TenantId
 
 NOTES = Table("notes", indexes=("tag",))
@@ -14,7 +14,7 @@ def put(key, value=b"", *tags):
 
 
 def packed(*tags):
-    from phalanx.adapters._grouping import _pack
+    from phalanx.adapters.storage._grouping import _pack
 
     return _pack([("tag", tag) for tag in tags])
 

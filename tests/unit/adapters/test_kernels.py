@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from phalanx.adapters import KERNELS, KernelProcess, _kernels, compile_kernels, missing_kernels
-from phalanx.adapters._kernels import kernel_mark
+from phalanx.adapters.processes import KERNELS, KernelProcess, _kernels, compile_kernels, missing_kernels
+from phalanx.adapters.processes._kernels import kernel_mark
 from phalanx.core import Unavailable, kernel_folder
 
 

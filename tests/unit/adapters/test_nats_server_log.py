@@ -2,7 +2,7 @@
 
 import pytest
 
-from phalanx.adapters._nats_server import log_line
+from phalanx.adapters.nats._server import log_line
 
 
 @pytest.mark.parametrize(

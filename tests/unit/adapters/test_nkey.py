@@ -5,7 +5,8 @@ import base64
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from phalanx.adapters import Nkey, OsEntropy
+from phalanx.adapters import OsEntropy
+from phalanx.adapters.nats import Nkey
 from phalanx.core import InvalidInput
 
 # The pair that NATS' documentation shows (Developing with NATS, "Authenticating with an NKey").

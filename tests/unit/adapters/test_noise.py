@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from phalanx.adapters import DeviceNoise, JitterNoise, OsNoise, device_noise, jitter_noise, os_noise
+from phalanx.adapters.keys import DeviceNoise, JitterNoise, OsNoise, device_noise, jitter_noise, os_noise
 from phalanx.core import InvalidInput, Rng
 from phalanx.crypto.entropy import HealthTest, SourceContext, SourceFailed, simulated_qrng
 
@@ -41,8 +41,8 @@ def test_a_device_that_has_nothing_yet_is_waited_for(tmp_path, monkeypatch):
     os.mkfifo(fifo)
     keeper = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
     try:
-        monkeypatch.setattr("phalanx.adapters._noise.NOISE_WAIT_S", 0)
-        monkeypatch.setattr("phalanx.adapters._noise.time.sleep", lambda _: os.write(keeper, b"xy"))
+        monkeypatch.setattr("phalanx.adapters.keys._noise.NOISE_WAIT_S", 0)
+        monkeypatch.setattr("phalanx.adapters.keys._noise.time.sleep", lambda _: os.write(keeper, b"xy"))
         assert DeviceNoise(str(fifo), 1.0).read(4) == b"xyxy"
     finally:
         os.close(keeper)

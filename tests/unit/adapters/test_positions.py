@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from phalanx.adapters import file_source, http_poll_source, kafka_source, nats_source
+from phalanx.adapters.connectors import file_source, http_poll_source, kafka_source, nats_source
 from phalanx.core import InvalidInput
 from phalanx.testing.delivery import context_of
 

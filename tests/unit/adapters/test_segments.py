@@ -7,7 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from phalanx.adapters import OsEntropy, OsFiles, SegmentJournals, ThreadOffload, _frames
+from phalanx.adapters import OsEntropy, ThreadOffload
+from phalanx.adapters.storage import OsFiles, SegmentJournals, _frames
 from phalanx.core import (
     MAX_CHUNK_BYTES,
     FutureVersion,

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from phalanx.adapters import FolderShelf
+from phalanx.adapters.storage import FolderShelf
 from phalanx.core import InvalidInput, NotFound
 from phalanx.intel.indicators import MemoryShelf
 

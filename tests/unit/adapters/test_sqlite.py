@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from phalanx.adapters import SqliteStore, _sqlite_threads
+from phalanx.adapters.storage import SqliteStore, _sqlite_threads
 from phalanx.core import (
     Conflict,
     Expect,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from phalanx.adapters._vendor_http import Away, Unanswered, VendorHttp, is_private
+from phalanx.adapters.providers._http import Away, Unanswered, VendorHttp, is_private
 from phalanx.core import NotFound, Overloaded, Unavailable
 from phalanx.testing import SimWorld
 from phalanx.testing.delivery import Given, PeerServer

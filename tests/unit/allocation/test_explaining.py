@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from phalanx.allocation import Requirement, explain, published_devices, requirement_of, warm_decisions
 from phalanx.cli import main  # noqa: F401 - the command is importable as installed
-from phalanx.cli._allocate import allocate
+from phalanx.cli.devices._allocate import allocate
 from phalanx.core import InvalidInput
 from phalanx.quantum import Gates, features
 

@@ -6,7 +6,8 @@ from multiprocessing import get_context
 
 import pytest
 
-from phalanx.adapters import ProcessOffload, SystemClock, ThreadOffload
+from phalanx.adapters import SystemClock, ThreadOffload
+from phalanx.adapters.processes import ProcessOffload
 from phalanx.bench._workflows_flood import flooded
 from phalanx.bench._workflows_jobs import job_figures
 from phalanx.bench._workflows_kill import killed_everywhere

@@ -5,8 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from phalanx.cli._agents import agents
 from phalanx.cli._client import NodeClient
+from phalanx.cli.agents._group import agents
 from phalanx.core import derive_id
 
 AGENT = {

@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from phalanx.cli._circuits import circuits
+from phalanx.cli.quantum._circuits import circuits
 from phalanx.core import InvalidInput, LimitExceeded
 from phalanx.quantum import UnreadableCircuit
 

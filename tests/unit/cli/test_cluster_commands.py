@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from phalanx.cli._client import NodeClient
-from phalanx.cli._cluster import cluster
-from phalanx.cli._up import up
+from phalanx.cli.node._cluster import cluster
+from phalanx.cli.node._up import up
 from phalanx.core import InvalidInput
 
 STATE = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from phalanx.cli._demo import _told
+from phalanx.cli.node._demo import _told
 from phalanx.telemetry import Level, LogRecord
 
 

@@ -6,12 +6,12 @@ import pytest
 from click.testing import CliRunner
 
 from phalanx.cli import _job
-from phalanx.cli._brought import brought_fleet
 from phalanx.cli._client import NodeClient
-from phalanx.cli._devices import devices
-from phalanx.cli._devices_jobs import print_job
 from phalanx.cli._exits import Exit
-from phalanx.cli._manager import manager
+from phalanx.cli.devices._brought import brought_fleet
+from phalanx.cli.devices._group import devices
+from phalanx.cli.devices._jobs import print_job
+from phalanx.cli.devices._manager import manager
 from phalanx.core import InvalidInput, PhalanxError, encode_json
 from phalanx.devices import Program, QueueState, device_detail, device_view
 from phalanx.testing import InlineOffload, line_of_three

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from phalanx.cli._exits import Exit, exit_for, run_guarded
-from phalanx.cli._serve import stop_or_hurry
+from phalanx.cli.node._serve import stop_or_hurry
 from phalanx.core import MAX_CHUNK_EVENTS, InvalidInput, StorageFull
 from phalanx.intel import BadLine
 from phalanx.intel.reading import file_chunks

@@ -5,9 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from phalanx import adapters
-from phalanx.cli._doctor import doctor
+from phalanx.adapters import processes
 from phalanx.cli._kernels import ensure_kernels, kernels
+from phalanx.cli.node._doctor import doctor
 
 
 @pytest.fixture
@@ -21,9 +21,9 @@ def missing(monkeypatch):
             left.remove(group)
 
     monkeypatch.setattr(
-        adapters, "missing_kernels", lambda groups=("balancing", "votes"): [g for g in left if g in groups]
+        processes, "missing_kernels", lambda groups=("balancing", "votes"): [g for g in left if g in groups]
     )
-    monkeypatch.setattr(adapters, "compile_kernels", compile_kernels)
+    monkeypatch.setattr(processes, "compile_kernels", compile_kernels)
     return left
 
 

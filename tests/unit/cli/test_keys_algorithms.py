@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from phalanx.cli._keys import keys
+from phalanx.cli.keys._group import keys
 
 
 @pytest.mark.requirement("CRY-1")

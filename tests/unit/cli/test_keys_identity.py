@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from phalanx.cli import _client
 from phalanx.cli._client import Refused
 from phalanx.cli._exits import Exit, exit_for
-from phalanx.cli._keys_identity import identity
+from phalanx.cli.keys._identity import identity
 from phalanx.core import PhalanxError, Unavailable
 from phalanx.crypto import ED25519, ML_DSA_44, SigningKey
 from phalanx.crypto.identity import (

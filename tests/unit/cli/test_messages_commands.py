@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from phalanx.cli._client import NodeClient
-from phalanx.cli._messages import messages
+from phalanx.cli.agents._messages import messages
 from phalanx.core import Unavailable, encode_json
 from phalanx.messaging import DeadLetterView, MemberView, StreamView, show_bus
 from phalanx.testing import SimWorld
@@ -70,7 +70,7 @@ def test_routes_streams_members_and_dead_letters_are_tables_and_json(node):
 
 
 def test_graphs_of_processes_are_compared_and_drawn(tmp_path):
-    from phalanx.cli._agents import agents
+    from phalanx.cli.agents._group import agents
 
     picture = tmp_path / "graphs.svg"
     found = CliRunner().invoke(
@@ -92,7 +92,7 @@ def test_graphs_of_processes_are_compared_and_drawn(tmp_path):
 
 @pytest.mark.requirement("MSG-6")
 def test_graphs_are_those_of_the_nodes_cluster_where_there_is_one(monkeypatch, tmp_path):
-    from phalanx.cli._agents import agents
+    from phalanx.cli.agents._group import agents
 
     survey = {
         "asked_by": "a", "at_ns": 1,
@@ -126,7 +126,7 @@ def test_graphs_are_those_of_the_nodes_cluster_where_there_is_one(monkeypatch, t
 
 
 def test_agents_are_listed_without_a_subcommand(monkeypatch):
-    from phalanx.cli._agents import agents
+    from phalanx.cli.agents._group import agents
 
     monkeypatch.setattr(NodeClient, "pages", lambda *_, **__: iter(()))
     for arguments in (["--url", "http://node"], ["list", "--url", "http://node"]):

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from phalanx.cli._client import NodeClient
-from phalanx.cli._intel_models import models
+from phalanx.cli.intel._models import models
 
 
 @pytest.mark.requirement("LRN-3")

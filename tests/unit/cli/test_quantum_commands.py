@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from phalanx.cli._quantum import quantum
+from phalanx.cli.quantum._group import quantum
 from phalanx.core import InvalidInput
 
 

@@ -6,7 +6,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from phalanx.cli._intel_read import read
+from phalanx.cli.intel._read import read
 
 pytestmark = pytest.mark.requirement("INT-1")
 SYSMON = (

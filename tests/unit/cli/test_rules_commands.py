@@ -6,8 +6,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from phalanx.cli._doctor import doctor
-from phalanx.cli._intel_rules import rules
+from phalanx.cli.intel._rules import rules
+from phalanx.cli.node._doctor import doctor
 from phalanx.core import LimitExceeded
 
 RULE = """

@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from phalanx.cli._client import NodeClient, Refused
 from phalanx.cli._exits import Exit, exit_for
-from phalanx.cli._intel_search import search
+from phalanx.cli.intel._search import search
 from phalanx.intel.archive import InvalidQuery
 
 FIELDS = {

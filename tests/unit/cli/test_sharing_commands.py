@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from phalanx.cli._intel_sharing import show_imported, stix
+from phalanx.cli.intel._sharing import show_imported, stix
 from phalanx.core import InvalidInput
 
 FOUND = {"added": 3, "known": 1, "upgraded": 0, "indicators": 2, "looked_for": True, "refused": [], "unusable": []}

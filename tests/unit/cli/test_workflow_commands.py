@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from phalanx.cli import _job
 from phalanx.cli._client import NodeClient
-from phalanx.cli._found import print_found
-from phalanx.cli._workflows import workflows
+from phalanx.cli.workflows._found import print_found
+from phalanx.cli.workflows._group import workflows
 from phalanx.core import derive_id
 
 RUN = derive_id(10**18, "run")

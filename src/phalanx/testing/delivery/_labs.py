@@ -7,13 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from phalanx.adapters import (
-    OsEntropy,
-    SystemClock,
-    ThreadOffload,
+from phalanx.adapters import OsEntropy, SystemClock, ThreadOffload
+from phalanx.adapters.connectors import (
     elastic_sink,
     secops_sink,
-    self_signed_files,
     sentinel_sink,
     splunk_hec_sink,
     splunk_soar_sink,
@@ -21,6 +18,7 @@ from phalanx.adapters import (
     webhook_sink,
     xsoar_sink,
 )
+from phalanx.adapters.tls import self_signed_files
 from phalanx.intel.delivery import ConnectorContext, Sink
 from phalanx.testing._real import wait_until
 from phalanx.testing.delivery._products import (

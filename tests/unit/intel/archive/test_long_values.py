@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from phalanx.adapters import FolderBlobs
+from phalanx.adapters.storage import FolderBlobs
 from phalanx.core import NS_PER_S, BatchId, EventBatch, LogSource, TenantId
 from phalanx.intel.archive import Archive, Searches, SegmentFiles, parse
 from phalanx.intel.archive._limits import HASH_BLOCK_BYTES, MAX_WORD_BYTES

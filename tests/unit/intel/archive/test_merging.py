@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from phalanx.adapters import FolderBlobs
+from phalanx.adapters.storage import FolderBlobs
 from phalanx.core import GIB, MIB, NS_PER_S, BatchId, EventBatch, LogSource, StorageFull, TenantId
 from phalanx.intel.archive import Archive, Keep, Searches, SegmentFiles, parse
 from phalanx.intel.archive import _archive as archive_module

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phalanx.cli._intel_signs import signs
+from phalanx.cli.intel._signs import signs
 from phalanx.core import DEFAULT_TENANT, BatchId, EventBatch, InvalidInput, LogSource, TenantId
 from phalanx.incidents import SIGN_RULES
 from phalanx.intel import load_rules

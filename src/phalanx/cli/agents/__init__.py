@@ -1,0 +1,1 @@
+"""Commands of the swarm: agents, orders, messages, and what they agreed on."""

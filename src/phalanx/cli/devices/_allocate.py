@@ -1,0 +1,223 @@
+"""`phalanx allocate`: where a circuit goes, and why."""
+
+import math
+from collections.abc import Mapping
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import click
+
+from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._kernels import ensure_kernels
+from phalanx.cli._numbers import FiniteRange
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
+from phalanx.cli._show import limit_option
+from phalanx.cli.devices._route import route
+
+if TYPE_CHECKING:
+    from phalanx.core import Circuit
+
+_SHOWN = 12
+
+
+@click.group(cls=Group, short_help="Where a circuit goes, and why.")
+def allocate() -> None:
+    """Where a circuit goes, and why."""
+
+
+@allocate.command()
+@click.argument("file", type=click.File("r"))
+@click.option(
+    "--policy", default="", help="What devices are compared by, e.g. `pareto`; else as the node does by default."
+)  # fmt: skip
+@click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run.")
+@click.option("--fidelity", type=FiniteRange(0, 1), default=0.0, help="Least fidelity that is of use.")
+@click.option("--within", "within_s", type=FiniteRange(0), default=0.0, help="Seconds until its deadline; 0: none.")
+@click.option("--budget", type=FiniteRange(0), default=0.0, help="Most that it may cost; 0: whatever.")
+@click.option("--region", "regions", multiple=True, help="Only devices there; several are fine.")
+@click.option(
+    "--results", type=click.Choice(["simulated", "emulated", "hardware"]), help="With --on-node: of which kind."
+)
+@click.option("--k", type=click.IntRange(1, 16), default=3, show_default=True, help="Devices it is laid out on.")
+@click.option("--all", "show_all", is_flag=True, help="Show every device.")
+@click.option("--on-node", is_flag=True, help="Over the devices of a running node, as they are now.")
+@client_options
+@json_option
+def explain(
+    file: IO[str], policy: str, shots: int, fidelity: float, within_s: float, budget: float, regions: tuple[str, ...],
+    results: str | None, k: int, show_all: bool, on_node: bool, client: NodeClient, as_json: bool,
+) -> None:  # fmt: skip
+    """Place the circuit in FILE: over devices as their calibrations were published, or over a node's own.
+
+    A compiled shortlist scores every device; policies that look at layouts lay the circuit out on the best few.
+    """
+    if results and not on_node:
+        raise click.UsageError("--results is for --on-node: the published devices are all emulated")
+    text = file.read()
+    if on_node:
+        wanted = {
+            "circuit": text, "policy": policy, "shots": shots, "fidelity": fidelity, "within_s": within_s,
+            "budget": budget, "regions": regions, "origin": results or "",
+        }  # fmt: skip
+        found = client.post_json("/v1/allocation/explain", wanted)
+    else:
+        asked = {
+            "shots": shots, "fidelity": fidelity, "deadline_s": within_s or math.inf, "budget": budget or math.inf,
+            "regions": frozenset(regions),
+        }  # fmt: skip
+        found = _here(text, policy or "success_probability", k, asked)
+    if as_json:
+        print_json(found)
+        return
+    rows: list[dict[str, Any]] = found["devices"]
+    columns: list[Column] = [
+        ("device", lambda row: row["device"]),
+        ("score", lambda row: f"{row['score']:.4g}"),
+        ("success", lambda row: "" if row["success"] is None else f"{row['success']:.1%}"),
+        ("swaps", lambda row: "" if row["swaps"] is None else str(row["swaps"])),
+        ("why", lambda row: row["reason"]),
+    ]
+    click.echo(f"wanted: {found['wanted']}")
+    print_table("Devices", rows if show_all else rows[:_SHOWN], columns, empty="there are no devices")
+    if len(rows) > _SHOWN and not show_all:
+        click.echo(f"and {len(rows) - _SHOWN} more: --all")
+    click.echo(found["reason"])
+    if not on_node:
+        click.echo("as published, whatever a node would rather use: --on-node asks one where it goes now", err=True)
+
+
+@allocate.command()
+@click.argument("job", required=False)
+@client_options
+@limit_option
+@json_option
+def decisions(job: str | None, client: NodeClient, limit: int, as_json: bool) -> None:
+    """The latest decisions of a node for jobs, or everything that was considered for JOB."""
+    if job is not None:
+        print_json(client.get(f"/v1/allocation/decisions/{job}"))
+        return
+    rows = client.get("/v1/allocation/decisions", limit=min(limit, 256))["items"]
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("when", time_of("at_ns")),
+        ("for", lambda row: row["subject"]),
+        ("device", lambda row: row["device"]),
+        ("policy", lambda row: row["policy"]),
+        ("fit", lambda row: f"{row['n_fit']} of {row['n_fit'] + row['n_refused']}"),
+        ("why", lambda row: row["reason"]),
+    ]
+    print_table("Decisions", rows, columns, empty="no job was placed since the node started")
+
+
+@allocate.command()
+@click.argument("device", required=False)
+@client_options
+@json_option
+def limits(device: str | None, client: NodeClient, as_json: bool) -> None:
+    """How old calibrations of machines may be and when queues are long, or how those of DEVICE changed."""
+    rows = client.get("/v1/allocation/limits")["items"]
+    if device is not None:
+        rows = [row for row in rows if row["device"] == device]
+        if not rows:
+            raise click.BadParameter(f"{device} is no machine that this node reaches", param_hint="DEVICE")
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("device", lambda row: row["device"]),
+        ("calibrated", lambda row: "" if row["age_h"] is None else f"{row['age_h']:,.0f} h ago"),
+        ("fresh for", lambda row: f"{row['fresh_h']:,.0f} h" if row["fresh_h"] else "ever"),
+        ("", lambda row: "stale" if row["stale"] else ""),
+        ("queue is long above", _long),
+        ("why", lambda row: row["why"]),
+    ]
+    print_table("Limits", rows, columns, empty="this node reaches no machines: what is emulated does not age")
+    if device is not None:
+        changed: list[Column] = [
+            ("when", time_of("at_ns")),
+            ("limit", lambda row: row["limit"]),
+            ("before", lambda row: f"{row['before']:.4g}"),
+            ("after", lambda row: f"{row['after']:.4g}"),
+            ("why", lambda row: row["why"]),
+        ]
+        print_table("Changes", rows[0]["changes"], changed, empty="none has changed yet")
+
+
+def _long(row: Mapping[str, Any]) -> str:
+    if row["queue"] is None:
+        return f"not known yet ({row['looks']} looks)"
+    return f"{row['queue']:.4g} {row['queue_unit']}"
+
+
+@allocate.group(cls=Group, short_help="What policies are worth, and which one is used.")
+def policies() -> None:
+    """What policies are worth, and which one is used."""
+
+
+@policies.command("list")
+@client_options
+@json_option
+def list_policies(client: NodeClient, as_json: bool) -> None:
+    """The policies of a node; the one that it places by is marked."""
+    found = client.get("/v1/allocation")
+    if as_json:
+        print_json(found)
+        return
+    for name in found["policies"]:
+        click.echo(f"{'*' if name == found['policy'] else ' '} {name}")
+
+
+@policies.command()
+@client_options
+@json_option
+def evaluate(client: NodeClient, as_json: bool) -> None:
+    """What each policy would have been worth on the decisions of a node (doubly robust, 95 % intervals)."""
+    rows = client.get("/v1/allocation/policies")["items"]
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("policy", lambda row: row["policy"]),
+        ("fidelity", lambda row: f"{row['worth']:.3f} ({row['worth_low']:.3f} to {row['worth_high']:.3f})"),
+        ("gain", lambda row: f"{row['gain']:+.3f} ({row['gain_low']:+.3f} to {row['gain_high']:+.3f})"),
+        ("chose the same", lambda row: f"{row['matched']} of {row['n']}"),
+    ]
+    print_table("Policies", rows, columns, empty="no decision has an outcome yet whose fidelity is known")
+
+
+@policies.command()
+@click.argument("name")
+@click.option("--reason", required=True, help="Why; kept in the ledger.")
+@click.option("--force", is_flag=True, help="Even where outcomes do not show that it is as good.")
+@client_options
+@json_option
+def promote(name: str, reason: str, force: bool, client: NodeClient, as_json: bool) -> None:
+    """Place by the policy NAME from now on, whatever the settings say."""
+    wanted = {"reason": reason, "force": force}
+    made = client.post_json(f"/v1/allocation/policies/{quote(name, safe='')}/promote", wanted)
+    if as_json:
+        print_json(made)
+        return
+    click.echo(f"circuits are placed by {made['policy']} now")
+
+
+def _here(text: str, policy: str, k: int, asked: dict[str, Any]) -> dict[str, Any]:
+    import msgspec
+
+    from phalanx import allocation
+    from phalanx.core import encode_json
+    from phalanx.quantum import features
+    from phalanx.quantum.circuits import read
+
+    circuit: Circuit = read(text)
+    wanted = allocation.requirement_of(features(circuit), **asked)
+    ensure_kernels(("allocation", "mapping", "simulators"))
+    allocation.warm_decisions()
+    found = allocation.explain(circuit, wanted, allocation.published_devices(), policy=policy, k=k)
+    told: dict[str, Any] = msgspec.json.decode(encode_json(found))
+    return told
+
+
+allocate.add_command(route)

@@ -1,0 +1,188 @@
+"""`phalanx manager`: work that another node of the cluster places and runs for this one."""
+
+from collections.abc import Callable
+from typing import IO, Any
+
+import click
+
+from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._numbers import FiniteRange
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
+from phalanx.cli.devices._jobs import end_with, until_ended
+
+_LOOK_EVERY_S = 0.5
+_SHOWN = 8
+
+
+@click.group(cls=Group, short_help="Work that another node places and runs for this one.")
+def manager() -> None:
+    """Work that another node places and runs for this one.
+
+    The node's setting `cluster.manager` names the manager, whose `cluster.manages` names the node. What runs there is
+    paid from a budget that the manager granted: `phalanx budgets set NAME LIMIT UNIT --tenant NODE.ORG/TENANT` there.
+    """
+
+
+_wishes = (
+    click.argument("file", type=click.File("r")),
+    click.option("--key", default="", help="A name of your choosing: asked again under it, it is the same work."),
+    click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run."),
+    click.option("--results", type=click.Choice(["simulated", "emulated", "hardware"]), help="Of which kind."),
+    click.option("--fidelity", type=FiniteRange(0, 1), default=0.0, help="Least fidelity that is of use."),
+    click.option(
+        "--within", "within_s", type=FiniteRange(0), default=0.0, help="Seconds until its deadline; 0: none."
+    ),
+    click.option("--budget", type=FiniteRange(0), default=0.0, help="Most that it may cost; 0: whatever."),
+    click.option("--region", "regions", multiple=True, help="Only devices there; several are fine."),
+    click.option("--emergency", is_flag=True, help="It may use what is kept for emergencies."),
+    click.option(
+        "--hold", "hold_s", type=FiniteRange(15, 3_600), default=60.0, show_default=True,
+        help="Seconds that a window is held before it has to be used.",
+    ),
+    click.option("--no-fall-back", is_flag=True, help="Fail where the manager is away, rather than decide here."),
+)  # fmt: skip
+
+
+def _work(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_wishes):
+        command = option(command)
+    return command
+
+
+@manager.command()
+@client_options
+@json_option
+def show(client: NodeClient, as_json: bool) -> None:
+    """Who is manager for this node, whether it answers, and what it grants."""
+    found = client.get("/v1/manager")
+    if as_json:
+        print_json(found)
+        return
+    if not found["manager"]:
+        whom = ", ".join(found["manages"]) or "nobody"
+        click.echo(f"this node names no manager (cluster.manager); it is manager for {whom}")
+        return
+    click.echo(f"{found['manager']}: {'away, ' + found['away'] if found['away'] else 'answers'}")
+    columns: list[Column] = [
+        ("budget", lambda row: row["name"]),
+        ("unit", lambda row: row["unit"]),
+        ("granted", lambda row: f"{row['limit']:,.4f}"),
+        ("spent", lambda row: f"{row['spent']:,.4f}"),
+        ("held", lambda row: f"{row['held']:,.4f}"),
+        ("left", lambda row: f"{row['left']:,.4f}"),
+    ]
+    if not found["away"]:
+        print_table("Budgets there", found["budgets"], columns, empty="no budget was granted: nothing is run there")
+
+
+@manager.command()
+@_work
+@click.option("--counts-only", is_flag=True, help="Tell the manager what the circuit is like, and not the circuit.")
+@click.option("--policy", default="", help="Of the manager; else the one that it uses.")
+@client_options
+@json_option
+def place(
+    file: IO[str], counts_only: bool, policy: str, client: NodeClient, as_json: bool, **wishes: Any
+) -> None:  # fmt: skip
+    """Where the manager would have the circuit in FILE run, and a window that is held there."""
+    text = file.read()
+    asked = {**_asked(wishes), "policy": policy, **(_shape(text) if counts_only else {"circuit": text})}
+    found = client.post_json("/v1/manager/place", asked)
+    if as_json:
+        print_json(found)
+        return
+    rows: list[dict[str, Any]] = found["explanation"]["devices"]
+    columns: list[Column] = [
+        ("device", lambda row: row["device"]),
+        ("score", lambda row: f"{row['score']:.4g}"),
+        ("why", lambda row: row["reason"]),
+    ]
+    click.echo(f"wanted: {found['explanation']['wanted']}")
+    print_table("Devices", rows[:_SHOWN], columns, empty="there are no devices")
+    if len(rows) > _SHOWN:
+        click.echo(f"and {len(rows) - _SHOWN} more: --json")
+    click.echo(f"by {found['by']}{' itself, ' + found['why'] if found['own'] else ''}: {_where(found)}")
+
+
+@manager.command()
+@_work
+@click.option("--seed", type=click.IntRange(0), help="The same seed gives the same result on a simulator.")
+@click.option("--no-degrade", is_flag=True, help="Fail rather than be done by a classical simulator.")
+@click.option("--wait", is_flag=True, help="Until it has ended, and print its result.")
+@client_options
+@json_option
+def submit(
+    file: IO[str], seed: int | None, no_degrade: bool, wait: bool, client: NodeClient, as_json: bool, **wishes: Any
+) -> None:  # fmt: skip
+    """Run the circuit in FILE at the manager, in the window that it holds for it."""
+    asked = {**_asked(wishes), "circuit": file.read(), "seed": seed, "degrade": not no_degrade}
+    found = client.post_json("/v1/manager/jobs", asked)
+    if wait:
+        found = until_ended(
+            found, lambda one: one["job"]["state"], lambda one: client.get("/v1/manager/job", key=one["key"]),
+            every_s=_LOOK_EVERY_S,
+        )  # fmt: skip
+    _print_job(found, as_json=as_json)
+    if wait:
+        end_with(found["job"]["state"])
+
+
+@manager.command()
+@click.argument("key")
+@client_options
+@json_option
+def job(key: str, client: NodeClient, as_json: bool) -> None:
+    """The job of KEY, and its result once it has completed."""
+    _print_job(client.get("/v1/manager/job", key=key), as_json=as_json)
+
+
+@manager.command()
+@click.argument("key")
+@client_options
+@json_option
+def cancel(key: str, client: NodeClient, as_json: bool) -> None:
+    """Cancel the job of KEY, unless it has ended, and give its window back."""
+    _print_job(client.post("/v1/manager/cancel", key=key), as_json=as_json)
+
+
+def _asked(wishes: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **{name: value for name, value in wishes.items() if name not in {"no_fall_back", "results"}},
+        "origin": wishes["results"] or "", "fall_back": not wishes["no_fall_back"],
+    }  # fmt: skip
+
+
+def _shape(text: str) -> dict[str, Any]:
+    import msgspec
+
+    from phalanx.allocation import shape_of
+    from phalanx.quantum.circuits import read
+
+    return {"shape": msgspec.to_builtins(shape_of(read(text)))}
+
+
+def _where(found: dict[str, Any]) -> str:
+    explanation, window = found["explanation"], found["window"]
+    if not explanation["device"]:
+        return f"nothing fits: {explanation['reason']}"
+    if window is None:
+        return f"{explanation['reason']} (key {found['key']})"
+    span = f"{time_of('start_ns')(window)} to {time_of('end_ns')(window)}"
+    return f"{explanation['reason']}; held from {span} under key {found['key']}"
+
+
+def _print_job(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    made = found["job"]
+    click.echo(f"{found['key']}: {made['state']} at {found['at']} on {made['device']}: {made['reason']}")
+    opens = made["wishes"]["not_before_ns"] if made["state"] == "Queued" else 0
+    if opens:
+        click.echo(f"begins when its window opens, {time_of('not_before_ns')(made['wishes'])}")
+    if found["own"]:
+        click.echo(f"here, since {found['why']}")
+    if made["error"]:
+        click.echo(made["error"])
+    for bits, count in sorted(made["counts"].items(), key=lambda item: -item[1])[:_SHOWN]:
+        click.echo(f"{bits} {count}")

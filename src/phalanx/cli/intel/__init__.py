@@ -1,0 +1,1 @@
+"""`phalanx intel`: one module for each of its subcommands."""

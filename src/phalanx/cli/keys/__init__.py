@@ -1,0 +1,1 @@
+"""`phalanx keys`: one module for each of its subgroups."""

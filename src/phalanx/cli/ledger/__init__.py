@@ -1,0 +1,1 @@
+"""`phalanx ledger`: the record, its tiles, and evidence as a file."""

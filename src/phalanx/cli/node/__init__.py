@@ -1,0 +1,1 @@
+"""Commands that start, describe and set up a node of one's own."""

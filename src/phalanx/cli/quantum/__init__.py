@@ -1,0 +1,1 @@
+"""`phalanx quantum` and `phalanx circuits`: what needs no node."""

@@ -1,0 +1,1 @@
+"""`phalanx workflows` and `phalanx worker`: runs, and who works on their steps."""
