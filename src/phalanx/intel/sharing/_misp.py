@@ -18,7 +18,7 @@ from phalanx.intel.sharing._ids import observable_id, own_id
 from phalanx.intel.sharing._limits import MAX_ATTRIBUTES, MAX_DOCUMENT_BYTES
 from phalanx.intel.sharing._misp_types import LANGUAGES, observable_of, pattern_of
 from phalanx.intel.sharing._objects import StixObject, checked, parse_json
-from phalanx.intel.sharing._tlp import TLP_2, definition_of, marking_named
+from phalanx.intel.sharing._tlp import TLP_2, MarkingBook, definition_of, marking_named
 from phalanx.messaging import Marking
 
 # Whom it is for, where it says so: its own organisation, or a group that is named. Of an event, a tag counts for more.
@@ -58,9 +58,26 @@ def read_misp(data: bytes, *, unmarked: Marking = Marking.AMBER, max_bytes: int 
     for reader in readers:
         for kind in reader.unmapped:
             unmapped[kind] = unmapped.get(kind, 0) + 1
-    distinct = {(one.id, one.version): one for one in objects}
     rejected = tuple(error for reader in readers for error in reader.rejected)
-    return MispRead(len(events), tuple(distinct.values()), rejected, unmapped)
+    return MispRead(len(events), tuple(_distinct(objects, unmarked)), rejected, unmapped)
+
+
+def _distinct(objects: Iterable[StixObject], unmarked: Marking) -> Iterable[StixObject]:
+    """One of each version: the one with the closest marking, whatever order the events came in.
+
+    Events share authors, techniques and observables. What one of them closed, another does not open, and what is taken
+    stands under its own marking; where markings are the same, the content decides, so that it is always the same one.
+    """
+    book = MarkingBook()
+
+    def rank(one: StixObject) -> tuple[Marking, bytes]:
+        return book.marking_of(one, unmarked=unmarked), one.digest_bytes()
+
+    found: dict[tuple[str, str], StixObject] = {}
+    for one in objects:
+        key = (one.id, one.version)
+        found[key] = max(found[key], one, key=rank) if key in found else one
+    return found.values()
 
 
 def _events(document: object) -> Iterator[Mapping[str, Any]]:

@@ -361,3 +361,54 @@ def test_a_technique_is_as_open_as_the_most_open_that_names_it_and_an_open_repor
     assert "T1105" not in of_event
     (red,) = [one for one in out["Attribute"] if one["value"] == "a.example"]
     assert {"tlp:red", named("T1059.001")} <= {tag["name"] for tag in red["Tag"]}
+
+
+def named(technique):
+    return f'misp-galaxy:mitre-attack-pattern="x - {technique}"'
+
+
+TLP_TAGS = st.sampled_from([(), ("tlp:clear",), ("tlp:green",), ("tlp:amber",), ("tlp:red",)])
+TECHNIQUE_TAGS = st.lists(st.sampled_from([named("T1003"), named("T1105")]), max_size=2, unique=True).map(tuple)
+SHARED_ATTRIBUTES = st.lists(
+    st.tuples(
+        st.just("domain"),
+        st.sampled_from(["a.example", "b.example"]),
+        st.tuples(TLP_TAGS, TECHNIQUE_TAGS).map(lambda parts: parts[0] + parts[1]),
+        st.fixed_dictionaries({"comment": st.sampled_from(["one", "two"])}),
+    ),
+    max_size=3,
+)
+
+
+@st.composite
+def collections_of_events(draw):
+    """Events of one organisation at one time or two, which name the same techniques and observables."""
+    made = []
+    for place in range(draw(st.integers(2, 4))):
+        tags = draw(TLP_TAGS) + draw(TECHNIQUE_TAGS)
+        stamp = draw(st.sampled_from(["1767400000", "1767500000"]))
+        # Some are the same event once more, in other words.
+        number = draw(st.sampled_from([1, 10 + place]))
+        made.append(small_event(tags, draw(SHARED_ATTRIBUTES), uuid=uuid_of(number), timestamp=stamp))
+    return made
+
+
+@given(collections_of_events(), st.sampled_from(list(Marking)), st.data())
+def test_events_in_any_order_give_the_same_objects_with_the_closest_marking_of_each(events, unmarked, data):
+    def objects_of(*documents):
+        return read_misp(json.dumps(list(documents)).encode(), unmarked=unmarked).objects
+
+    def contents(objects):
+        return {one.digest_bytes() for one in objects}
+
+    objects = objects_of(*events)
+    assert contents(objects) == contents(objects_of(*data.draw(st.permutations(events))))
+    book = MarkingBook()
+    alone = [one for event in events for one in objects_of(event)]
+    assert contents(objects) <= contents(alone)
+    for one in objects:
+        same = [book.marking_of(each, unmarked=unmarked) for each in alone if each.id == one.id]
+        versions = {each.version for each in alone if each.id == one.id}
+        if len(versions) == 1:
+            assert book.marking_of(one, unmarked=unmarked) is max(same)
+    assert len({(one.id, one.version) for one in objects}) == len(objects)
