@@ -19,6 +19,7 @@ from phalanx.core import (
     AuditEntry,
     AuditSink,
     Clock,
+    LimitExceeded,
     Offload,
     PhalanxError,
     TenantId,
@@ -26,7 +27,7 @@ from phalanx.core import (
     derive_id,
 )
 from phalanx.intel import InvalidRule, RuleSet, Sentinel
-from phalanx.intel.sigma import is_rule_file
+from phalanx.intel.sigma import rule_files
 from phalanx.node._limits import MAX_TOLD_RULE_FILES
 from phalanx.node._ports import Ports
 from phalanx.node._roles import detection_rules
@@ -124,9 +125,11 @@ class Rules:
         async with self._one_at_a_time:
             new = await self._offload.run(self._load)
             old = self._sentinel.rules
-            known = _invalid(old)
-            for one in _invalid(new):
-                if one not in known:
+            known = {(one.file, one.reason) for one in old.refused}
+            known_bytes = {one.digest for one in old.refused if one.digest}
+            for one in new.refused:
+                # A file that was left out already may be moved, and is what it was.
+                if not (one.unsupported or (one.file, one.reason) in known or one.digest in known_bytes):
                     field, _, reason = one.reason.partition(": ")
                     raise InvalidRule(one.file, field, reason)
             self._sentinel.use(new)
@@ -194,9 +197,14 @@ def _listed(bad: Sequence[LeftOut]) -> str:
 
 
 def _marks(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """What tells the files of ``folder`` from what they were: name, size and time of change."""
-    found = []
-    for file in sorted(file for file in folder.rglob("*") if is_rule_file(file, folder)):
+    """What tells the files of ``folder`` from what they were: name, size and time of change; and what is closed."""
+    try:
+        files, closed = rule_files(folder)
+    except LimitExceeded:
+        # Reading them says so.
+        return ((str(folder), -1, -1),)
+    found = [(str(path), -1, -1) for path, _ in closed]
+    for file in files:
         try:
             stat = file.stat()
         except OSError:

@@ -95,3 +95,27 @@ def test_a_node_starts_with_the_rules_that_are_valid_and_names_the_others(tmp_pa
             assert (await node.rules.reload(by="anna")).refused == ()
 
     SimWorld(1).run(main)
+
+
+@pytest.mark.requirement("INT-2")
+def test_an_invalid_file_under_another_name_is_the_one_that_was_left_out(tmp_path):
+    async def main(world):
+        (tmp_path / "bad.yml").write_text("title: [")
+        (tmp_path / "first.yml").write_text(OWN)
+        (tmp_path / "second.yml").write_text(OWN)
+        async with build_node(settings(tmp_path), world.ports("one")) as node:
+            await world.clock.sleep(1)
+            (tmp_path / "bad.yml").rename(tmp_path / "renamed.yml")
+            (tmp_path / "first.yml").rename(tmp_path / "third.yml")
+            (tmp_path / "own.yml").write_text(OWN.replace("odd-word", "odder-word"))
+            await world.clock.sleep(12)
+            assert "odder-word" in node.sentinel.rules.rules
+            left = [one.file for one in node.rules.view(DEFAULT_TENANT).refused]
+            assert left == ["renamed.yml", "third.yml"]
+            assert not any("stay in force" in one.text for one in node.alerts.recent())
+            # Other bytes are another file, whatever is wrong with them.
+            (tmp_path / "again.yml").write_text("title: [ and more")
+            with pytest.raises(InvalidRule, match=r"again\.yml"):
+                await node.rules.reload(by="anna")
+
+    SimWorld(1).run(main)

@@ -1,5 +1,11 @@
 """Folders of rules as they are found in the wild: none of them keeps a node from starting."""
 
+import os
+
+import pytest
+from click.testing import CliRunner
+
+from phalanx.cli import main
 from phalanx.deception import account_rules
 from phalanx.intel import load_rules
 from phalanx.node import Settings
@@ -45,3 +51,55 @@ def test_a_rule_that_has_the_name_of_one_of_the_nodes_own_is_left_out_and_told(t
     loaded = detection_rules(settings.model_copy(update={"intake": intake, "deception": deception}))
     assert [one.file for one in loaded.refused] == ["canary-account-windows"]
     assert loaded.rules["canary-account-windows"].title != "canary-account-windows"
+
+
+def test_a_folder_that_is_linked_is_read_once_also_where_links_go_round(tmp_path):
+    hidden = tmp_path / "..2026_11_27" / "team"
+    hidden.mkdir(parents=True)
+    (hidden / "one.yml").write_text(RULE.format(name="one", values="[abcd]"))
+    (tmp_path / "team").symlink_to(hidden)
+    (hidden / "round").symlink_to(tmp_path)
+    loaded = load_rules(tmp_path)
+    assert loaded.refused == ()
+    assert "one" in loaded.rules
+    assert len(_marks(tmp_path)) == 1
+
+
+@pytest.fixture
+def closed_folder(tmp_path, monkeypatch):
+    """A folder with a rule, and one in it that nobody may list; whoever runs the tests may be allowed everything."""
+    (tmp_path / "one.yml").write_text(RULE.format(name="one", values="[abcd]"))
+    for name in ("closed", "lost+found"):
+        (tmp_path / name).mkdir()
+    real = os.scandir
+
+    def scandir(path):
+        if str(path).endswith(("closed", "lost+found")):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    return tmp_path
+
+
+@pytest.mark.requirement("INT-2")
+def test_a_folder_that_cannot_be_read_is_named_as_a_file_is(closed_folder):
+    loaded = load_rules(closed_folder)
+    assert "one" in loaded.rules
+    ((file, reason, unsupported, _),) = loaded.refused
+    assert (file, reason, unsupported) == ("closed/", "the folder cannot be read: Permission denied", False)
+    assert len(_marks(closed_folder)) == 2, "and it is noticed when that changes"
+    listed = CliRunner().invoke(main, ["intel", "rules", "list", "--rules-dir", str(closed_folder)])
+    checked = CliRunner().invoke(main, ["intel", "rules", "check", str(closed_folder)])
+    for told in (listed.output, checked.output):
+        assert "closed/: the folder cannot be read: Permission denied" in told
+    assert (listed.exit_code, checked.exit_code) == (0, 1)
+
+
+def test_what_is_no_file_is_named_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yml")
+    (tmp_path / "gone.yml").symlink_to(tmp_path / "nowhere")
+    refused = [(one.file, one.reason) for one in load_rules(tmp_path).refused]
+    assert refused == [
+        ("gone.yml", "cannot be read: No such file or directory"), ("pipe.yml", "cannot be read: it is no file"),
+    ]  # fmt: skip

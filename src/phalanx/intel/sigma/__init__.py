@@ -5,7 +5,7 @@ Pure. ``InvalidRule`` says what is wrong with a rule, ``UnsupportedRule`` what t
 
 from phalanx.intel.sigma._correlation import CorrelationRule
 from phalanx.intel.sigma._explaining import Reason, explain
-from phalanx.intel.sigma._loading import is_rule_file, load_rules, read_folder
+from phalanx.intel.sigma._loading import load_rules, read_folder, rule_files
 from phalanx.intel.sigma._matcher import HyperscanMatcher, Matcher, PlainMatcher, hyperscan
 from phalanx.intel.sigma._predicates import (
     AllOf,
@@ -64,10 +64,10 @@ __all__ = [
     "as_text",
     "explain",
     "hyperscan",
-    "is_rule_file",
     "load_rules",
     "parse_file",
     "parse_rule",
     "read_folder",
+    "rule_files",
     "witness",
 ]

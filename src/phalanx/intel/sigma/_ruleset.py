@@ -22,11 +22,15 @@ T = TypeVar("T")
 
 
 class Refused(NamedTuple):
-    """A file that could not be compiled, or a part of it, and why; ``unsupported`` when it is valid Sigma."""
+    """A file that could not be compiled, or a part of it, and why; ``unsupported`` when it is valid Sigma.
+
+    ``digest`` is the SHA-256 of its bytes, in hex; empty where it could not be read.
+    """
 
     file: str
     reason: str
     unsupported: bool
+    digest: str = ""
 
 
 class RuleCost(NamedTuple):
