@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 
 import pytest
 from click.testing import CliRunner
@@ -211,3 +212,24 @@ def test_rules_that_are_too_many_are_one_check_that_failed(files, monkeypatch):
     assert not checks["rules"]["ok"]
     assert "rule files" in checks["rules"]["found"]
     assert checks["Python"]["ok"]
+
+
+def test_a_folder_that_cannot_be_read_is_told(files, monkeypatch):
+    folder, real = files / "rules", os.scandir
+    (folder / "closed").mkdir()
+
+    # Whoever runs the tests may be allowed everything.
+    def scandir(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    listed, checked = run("list", "--rules-dir", folder), run("check", folder)
+    for told in (listed.output, checked.output):
+        assert "closed/: the folder cannot be read: Permission denied" in told
+    assert (listed.exit_code, checked.exit_code) == (0, 1)
+    config = files / "phalanx.toml"
+    config.write_text(f"[intake]\nrules_dir = {json.dumps(str(folder))}\n")
+    told = CliRunner().invoke(doctor, ["--config", str(config), "--data-dir", str(files / "data")]).output
+    assert "closed/: the folder cannot be read" in " ".join(told.split())

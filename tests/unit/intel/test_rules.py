@@ -260,7 +260,7 @@ def test_a_folder_adds_rules_and_replaces_builtin_ones(tmp_path):
     (tmp_path / "zagain.yml").write_text(f"title: Again\nname: mine\n{body}")
     rules = load_rules(tmp_path)
     assert rules.rules["mine"].title == "Mine"
-    ((file, reason, unsupported),) = rules.refused
+    ((file, reason, unsupported, _),) = rules.refused
     assert (file, unsupported) == ("zagain.yml", False)
     assert reason.startswith("name: 'mine' is used by two rules, first in deep/mine.yaml")
 
