@@ -17,8 +17,6 @@ from phalanx.api._allocation import KINDS as ALLOCATION_KINDS
 from phalanx.api._allocation import allocation_routes
 from phalanx.api._artefacts import KINDS as ARTEFACT_KINDS
 from phalanx.api._artefacts import artefact_routes
-from phalanx.api._attack import KINDS as ATTACK_KINDS
-from phalanx.api._attack import attack_routes
 from phalanx.api._auth import Gate
 from phalanx.api._balancing import KINDS as BALANCING_KINDS
 from phalanx.api._balancing import balancing_routes
@@ -41,33 +39,6 @@ from phalanx.api._identities import KINDS as IDENTITY_KINDS
 from phalanx.api._identities import identity_routes
 from phalanx.api._incidents import KINDS as INCIDENT_KINDS
 from phalanx.api._incidents import incident_routes
-from phalanx.api._intel_connectors import KINDS as CONNECTOR_KINDS
-from phalanx.api._intel_connectors import connector_routes
-from phalanx.api._intel_files import KINDS as FILE_KINDS
-from phalanx.api._intel_files import file_routes
-from phalanx.api._intel_hec import hec_routes
-from phalanx.api._intel_hunts import KINDS as HUNT_KINDS
-from phalanx.api._intel_hunts import hunt_routes
-from phalanx.api._intel_indicators import KINDS as INDICATOR_KINDS
-from phalanx.api._intel_indicators import indicator_routes
-from phalanx.api._intel_judging import KINDS as JUDGING_KINDS
-from phalanx.api._intel_judging import judging_routes
-from phalanx.api._intel_models import KINDS as MODEL_KINDS
-from phalanx.api._intel_models import model_routes
-from phalanx.api._intel_places import KINDS as PLACE_KINDS
-from phalanx.api._intel_places import place_routes
-from phalanx.api._intel_quarantine import KINDS as QUARANTINE_KINDS
-from phalanx.api._intel_quarantine import quarantine_routes
-from phalanx.api._intel_rules import KINDS as RULE_KINDS
-from phalanx.api._intel_rules import rule_routes
-from phalanx.api._intel_search import KINDS as SEARCH_KINDS
-from phalanx.api._intel_search import search_routes
-from phalanx.api._intel_sharing import KINDS as SHARING_KINDS
-from phalanx.api._intel_sharing import sharing_routes
-from phalanx.api._intel_signs import KINDS as SIGN_KINDS
-from phalanx.api._intel_signs import sign_routes
-from phalanx.api._intel_thresholds import KINDS as THRESHOLD_KINDS
-from phalanx.api._intel_thresholds import threshold_routes
 from phalanx.api._ledger import KINDS as LEDGER_KINDS
 from phalanx.api._ledger import ledger_routes
 from phalanx.api._live import KINDS as LIVE_KINDS
@@ -89,7 +60,6 @@ from phalanx.api._routes import KINDS as ROUTE_KINDS
 from phalanx.api._routes import route_routes
 from phalanx.api._schemas import ANY_PROBLEM, install_openapi
 from phalanx.api._service import Health, service_routes
-from phalanx.api._taxii import taxii_routes
 from phalanx.api._tiles import KINDS as TILE_KINDS
 from phalanx.api._tiles import tile_routes
 from phalanx.api._traces import Trace, trace_routes
@@ -101,6 +71,36 @@ from phalanx.api._workflows import KINDS as WORKFLOW_KINDS
 from phalanx.api._workflows import workflow_routes
 from phalanx.api._workflows_workers import KINDS as WORKFLOW_WORKER_KINDS
 from phalanx.api._workflows_workers import workflow_worker_routes
+from phalanx.api.intel._attack import KINDS as ATTACK_KINDS
+from phalanx.api.intel._attack import attack_routes
+from phalanx.api.intel._connectors import KINDS as CONNECTOR_KINDS
+from phalanx.api.intel._connectors import connector_routes
+from phalanx.api.intel._files import KINDS as FILE_KINDS
+from phalanx.api.intel._files import file_routes
+from phalanx.api.intel._hec import hec_routes
+from phalanx.api.intel._hunts import KINDS as HUNT_KINDS
+from phalanx.api.intel._hunts import hunt_routes
+from phalanx.api.intel._indicators import KINDS as INDICATOR_KINDS
+from phalanx.api.intel._indicators import indicator_routes
+from phalanx.api.intel._judging import KINDS as JUDGING_KINDS
+from phalanx.api.intel._judging import judging_routes
+from phalanx.api.intel._models import KINDS as MODEL_KINDS
+from phalanx.api.intel._models import model_routes
+from phalanx.api.intel._places import KINDS as PLACE_KINDS
+from phalanx.api.intel._places import place_routes
+from phalanx.api.intel._quarantine import KINDS as QUARANTINE_KINDS
+from phalanx.api.intel._quarantine import quarantine_routes
+from phalanx.api.intel._rules import KINDS as RULE_KINDS
+from phalanx.api.intel._rules import rule_routes
+from phalanx.api.intel._search import KINDS as SEARCH_KINDS
+from phalanx.api.intel._search import search_routes
+from phalanx.api.intel._sharing import KINDS as SHARING_KINDS
+from phalanx.api.intel._sharing import sharing_routes
+from phalanx.api.intel._signs import KINDS as SIGN_KINDS
+from phalanx.api.intel._signs import sign_routes
+from phalanx.api.intel._taxii import taxii_routes
+from phalanx.api.intel._thresholds import KINDS as THRESHOLD_KINDS
+from phalanx.api.intel._thresholds import threshold_routes
 from phalanx.core import PhalanxError
 
 if TYPE_CHECKING:

@@ -85,7 +85,7 @@ def _document(app: FastAPI, kinds: Sequence[type]) -> dict[str, Any]:
     document = get_openapi(
         title=app.title, version=app.version, openapi_version="3.1.0", description=_DESCRIPTION, routes=app.routes
     )
-    _, found = msgspec.json.schema_components([*kinds, Problem], ref_template=_REF)
+    found = _named(msgspec.json.schema_components([*kinds, Problem], ref_template=_REF)[1])
     for schema in found.values():
         if "description" in schema:
             schema["description"] = inspect.cleandoc(schema["description"])
@@ -94,3 +94,19 @@ def _document(app: FastAPI, kinds: Sequence[type]) -> dict[str, Any]:
     components["securitySchemes"] = _SECURITY
     document["security"] = [{name: []} for name in _SECURITY]
     return document
+
+
+def _named(found: dict[str, Any]) -> dict[str, Any]:
+    """Schemas of a name that several rooms have are called ``room.Name``: where a module lies is nobody's business."""
+    short = {name: ".".join((name.split(".")[1], name.rsplit(".", 1)[1])) for name in found if "." in name}
+    assert len(set(short.values())) == len(short), "one room has two kinds of one name"
+
+    def renamed(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: renamed(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [renamed(value) for value in part]
+        return refs.get(part, part) if isinstance(part, str) else part
+
+    refs = {_REF.format(name=name): _REF.format(name=new) for name, new in short.items()}
+    return {short.get(name, name): renamed(schema) for name, schema in found.items()}

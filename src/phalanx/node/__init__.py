@@ -4,42 +4,42 @@
 all get their node from it, with different ports.
 """
 
-from phalanx.node._archive import EventArchive, require_archive
-from phalanx.node._assembly import Assembly, AssemblyState
-from phalanx.node._audit import LedgerAudit, Reindexed, audit_ledger, read_tiles, reindex_ledger
-from phalanx.node._batching import BatchRecord, BatchRouted
-from phalanx.node._cluster import Cluster, ClusterState
 from phalanx.node._deeds import Deed, DutyLine, RoleView, SkillLine, roles
-from phalanx.node._drift import drift_duty
-from phalanx.node._entropy import open_sources
-from phalanx.node._escrow import EscrowDesk, open_escrows
 from phalanx.node._guard import SpaceWatch
-from phalanx.node._indicators import read_warninglists
-from phalanx.node._invitations import Invitation
-from phalanx.node._managed import ManagedWork
-from phalanx.node._manager_words import ManagedJob, ManagerAway, ManagerRefused, Placed, Work, WorkWishes
 from phalanx.node._node import Node, build_node
 from phalanx.node._open import open_ports
 from phalanx.node._plugins import GROUPS, provided_fleet, registered
 from phalanx.node._ports import ClusterLine, Noise, Ports
-from phalanx.node._probing import Probed, Probes, answer_probe, probe_duty
-from phalanx.node._quantum_desk import QuantumDesk, open_quantum_desk
-from phalanx.node._rewrap import rewrap_vault
-from phalanx.node._rules import LeftOut, Reloaded, Rules, RulesView, RuleView
 from phalanx.node._services import Health
-from phalanx.node._settings import Settings
-from phalanx.node._settings_section import Section
-from phalanx.node._sources import LoadedSettings, env_name, load_settings, setting_names
 from phalanx.node._swarm import load_work, quarantine
-from phalanx.node._timekeeping import time_duty
-from phalanx.node._tripwires import tripwire_duty
-from phalanx.node._vault import SEALED_TABLES
-from phalanx.node._vouching import Vouching
-from phalanx.node._weighing_clocks import weigh_clocks_skill
-from phalanx.node._worker import WorkerPlan, run_worker
-from phalanx.node._worker_token import WorkerToken
-from phalanx.node._workers import WorkflowWorkers
-from phalanx.node._workflows import registered_functions, registered_operations
+from phalanx.node.canaries._drift import drift_duty
+from phalanx.node.canaries._probing import Probed, Probes, answer_probe, probe_duty
+from phalanx.node.canaries._timekeeping import time_duty
+from phalanx.node.canaries._tripwires import tripwire_duty
+from phalanx.node.canaries._weighing_clocks import weigh_clocks_skill
+from phalanx.node.cluster._assembly import Assembly, AssemblyState
+from phalanx.node.cluster._cluster import Cluster, ClusterState
+from phalanx.node.cluster._invitations import Invitation
+from phalanx.node.custody._audit import LedgerAudit, Reindexed, audit_ledger, read_tiles, reindex_ledger
+from phalanx.node.custody._entropy import open_sources
+from phalanx.node.custody._escrow import EscrowDesk, open_escrows
+from phalanx.node.custody._rewrap import rewrap_vault
+from phalanx.node.custody._vault import SEALED_TABLES
+from phalanx.node.custody._vouching import Vouching
+from phalanx.node.detection._archive import EventArchive, require_archive
+from phalanx.node.detection._indicators import read_warninglists
+from phalanx.node.detection._rules import LeftOut, Reloaded, Rules, RulesView, RuleView
+from phalanx.node.managers._managed import ManagedWork
+from phalanx.node.managers._words import ManagedJob, ManagerAway, ManagerRefused, Placed, Work, WorkWishes
+from phalanx.node.quantum._batching import BatchRecord, BatchRouted
+from phalanx.node.quantum._desk import QuantumDesk, open_quantum_desk
+from phalanx.node.settings._section import Section
+from phalanx.node.settings._settings import Settings
+from phalanx.node.settings._sources import LoadedSettings, env_name, load_settings, setting_names
+from phalanx.node.workers._worker import WorkerPlan, run_worker
+from phalanx.node.workers._worker_token import WorkerToken
+from phalanx.node.workers._workers import WorkflowWorkers
+from phalanx.node.workers._workflows import registered_functions, registered_operations
 
 __all__ = [
     "WorkerPlan",

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from phalanx.core import AlertSink, AuditSink, Journals, Store
 from phalanx.crypto.identity import Identities
 from phalanx.messaging import Bus
-from phalanx.node._cluster import Cluster
-from phalanx.node._invitations import Invitations
 from phalanx.node._ports import Ports
 from phalanx.node._services import Services
-from phalanx.node._settings import Settings
+from phalanx.node.cluster._cluster import Cluster
+from phalanx.node.cluster._invitations import Invitations
+from phalanx.node.settings._settings import Settings
 from phalanx.telemetry import Telemetry
 
 _OUTBOX = "outbox"

@@ -42,38 +42,38 @@ from phalanx.intel.delivery import Delivery
 from phalanx.intel.indicators import Indicators
 from phalanx.ledger import Anchors, Ledger
 from phalanx.messaging import Bus
-from phalanx.node._allocating import Allotted, opened_allotments, opened_placements
-from phalanx.node._archive import EventArchive, opened_events, opened_hunts, opened_migration
-from phalanx.node._assembly import Assembly
-from phalanx.node._batching import Batches
 from phalanx.node._bus import opened_bus
-from phalanx.node._calculating import calculating
-from phalanx.node._cluster import Cluster
-from phalanx.node._connectors import opened_delivery, opened_telling
-from phalanx.node._detection import Detection, opened_detection
-from phalanx.node._entropy import watch_noise
 from phalanx.node._guard import SpaceWatch, WatchedBlobs, WatchedJournals, WatchedStore
-from phalanx.node._identities import opened_identities
-from phalanx.node._indicators import SharedValues, opened_indicators
 from phalanx.node._limits import MAX_STORY_WAYPOINTS, SETTLED_POLL_S
-from phalanx.node._managed import ManagedReservations, ManagedWork
 from phalanx.node._plugins import provided_fleet
 from phalanx.node._ports import Ports
-from phalanx.node._probing import Probes
-from phalanx.node._responding import opened_responses
 from phalanx.node._roles import detection_rules, probes_of, skills_by_rule, skills_for
-from phalanx.node._routing import Routing
-from phalanx.node._rules import Rules, opened_rules
-from phalanx.node._sealing import require_allowed, seal
 from phalanx.node._services import Health, Services
-from phalanx.node._settings import Settings
-from phalanx.node._sharing import Sharing, opened_sharing
 from phalanx.node._starting import start_services
 from phalanx.node._swarm import load_work, opened_swarm, provide_tools
-from phalanx.node._vault import TenantSealers, opened_vault
-from phalanx.node._vouching import Vouching, build_vouching
-from phalanx.node._workers import WorkflowWorkers
-from phalanx.node._workflows import NodeWorkflows, opened_workflows, use_desk
+from phalanx.node.canaries._probing import Probes
+from phalanx.node.cluster._assembly import Assembly
+from phalanx.node.cluster._cluster import Cluster
+from phalanx.node.council._responding import opened_responses
+from phalanx.node.custody._entropy import watch_noise
+from phalanx.node.custody._identities import opened_identities
+from phalanx.node.custody._sealing import require_allowed, seal
+from phalanx.node.custody._vault import TenantSealers, opened_vault
+from phalanx.node.custody._vouching import Vouching, build_vouching
+from phalanx.node.detection._archive import EventArchive, opened_events, opened_hunts, opened_migration
+from phalanx.node.detection._connectors import opened_delivery, opened_telling
+from phalanx.node.detection._detection import Detection, opened_detection
+from phalanx.node.detection._indicators import SharedValues, opened_indicators
+from phalanx.node.detection._rules import Rules, opened_rules
+from phalanx.node.detection._sharing import Sharing, opened_sharing
+from phalanx.node.managers._managed import ManagedReservations, ManagedWork
+from phalanx.node.quantum._allocating import Allotted, opened_allotments, opened_placements
+from phalanx.node.quantum._batching import Batches
+from phalanx.node.quantum._calculating import calculating
+from phalanx.node.quantum._routing import Routing
+from phalanx.node.settings._settings import Settings
+from phalanx.node.workers._workers import WorkflowWorkers
+from phalanx.node.workers._workflows import NodeWorkflows, opened_workflows, use_desk
 from phalanx.telemetry import WAYPOINTS, Alerts, LogSink, Telemetry, discard, in_order
 from phalanx.trust import Principal, Role, Tokens
 from phalanx.workflows import Assessments, Engine

@@ -36,11 +36,11 @@ from phalanx.adapters.tls import NetworkProbe
 from phalanx.core import InvalidInput, Journals, NotFound, Rng, StorageCorrupt, Store, Uuid7Source, keep_kernels_in
 from phalanx.crypto import SLH_DSA_SHA2_128S, HybridSigner, InvalidKey, SigningKey
 from phalanx.crypto.entropy import EntropyPool
-from phalanx.node._cluster_line import cluster_line
-from phalanx.node._entropy import open_sources
 from phalanx.node._ports import Noise, Ports
-from phalanx.node._settings import UNNAMED, Settings
-from phalanx.node._vault import make_wrapper
+from phalanx.node.cluster._cluster_line import cluster_line
+from phalanx.node.custody._entropy import open_sources
+from phalanx.node.custody._vault import make_wrapper
+from phalanx.node.settings._settings import UNNAMED, Settings
 
 _KEY = Path("keys/node.key")
 _KERNELS = Path("kernels")

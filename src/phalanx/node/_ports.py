@@ -31,7 +31,7 @@ from phalanx.crypto.vault import KeyWrapper
 from phalanx.devices import HostMetrics
 from phalanx.intel.indicators import Shelf
 from phalanx.intel.sharing import HttpAsks
-from phalanx.node._join_token import JoinToken
+from phalanx.node.cluster._join_token import JoinToken
 from phalanx.posture import EndpointProbe
 from phalanx.telemetry import Telemetry
 from phalanx.workflows.workers import CrewLine, WorkerSeals

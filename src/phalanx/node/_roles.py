@@ -10,9 +10,9 @@ from phalanx.incidents import CONFIRMED_SIGN, SIGN_RULES
 from phalanx.intel import OwnEvents, Refused, RuleSet, StoredTrail, load_rules, parse_rule
 from phalanx.intel.places import Places
 from phalanx.node._ports import Ports
-from phalanx.node._probing import Probes
-from phalanx.node._settings import Settings
-from phalanx.node._watching import Watching, watching_of
+from phalanx.node.canaries._probing import Probes
+from phalanx.node.canaries._watching import Watching, watching_of
+from phalanx.node.settings._settings import Settings
 from phalanx.posture import STOCK_RULES, VULNERABLE_CRYPTO, EndpointProbe, StockPlan
 from phalanx.telemetry import Telemetry
 

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 from phalanx.core import GIB, Clock, InvalidInput
 from phalanx.devices import watch_devices, watch_workers
 from phalanx.intel import EventLog
-from phalanx.node._connectors import start_delivery
-from phalanx.node._detection import start_detection
-from phalanx.node._identities import keep_identities
-from phalanx.node._indicators import start_indicators
 from phalanx.node._limits import RETENTION_EVERY_S
 from phalanx.node._ports import Ports
-from phalanx.node._prewarming import start_foresight
-from phalanx.node._sealing import anchor_daily, seal_often
 from phalanx.node._services import Services
-from phalanx.node._settings import Settings
-from phalanx.node._vault import Erasable, keep_vault
+from phalanx.node.custody._identities import keep_identities
+from phalanx.node.custody._sealing import anchor_daily, seal_often
+from phalanx.node.custody._vault import Erasable, keep_vault
+from phalanx.node.detection._connectors import start_delivery
+from phalanx.node.detection._detection import start_detection
+from phalanx.node.detection._indicators import start_indicators
+from phalanx.node.quantum._prewarming import start_foresight
+from phalanx.node.settings._settings import Settings
 from phalanx.telemetry import Telemetry
 
 if TYPE_CHECKING:

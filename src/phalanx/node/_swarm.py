@@ -21,13 +21,13 @@ from phalanx.core import (
 from phalanx.crypto.identity import Identities, Why
 from phalanx.intel import DETECTORS_GROUP
 from phalanx.messaging import Bus
-from phalanx.node._cluster import Cluster
-from phalanx.node._identities import per_role
 from phalanx.node._plugins import DUTIES, SKILLS, checked_duty, checked_skill, load_plugins
 from phalanx.node._ports import Ports
 from phalanx.node._roles import provide_for_roles
-from phalanx.node._settings import Settings
-from phalanx.node._succession import opened_succession
+from phalanx.node.cluster._cluster import Cluster
+from phalanx.node.cluster._succession import opened_succession
+from phalanx.node.custody._identities import per_role
+from phalanx.node.settings._settings import Settings
 from phalanx.telemetry import Alerts, Telemetry
 
 if TYPE_CHECKING:

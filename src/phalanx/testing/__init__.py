@@ -49,11 +49,6 @@ from phalanx.testing._sims import SIMULATIONS, run_seeds
 from phalanx.testing._sources import WORLD_START_NS, InlineOffload, SimClock, SimEntropy, SimKeys
 from phalanx.testing._store import SimStore
 from phalanx.testing._trace import Trace, TraceEntry
-from phalanx.testing._vendor_google import GoogleService
-from phalanx.testing._vendor_iqm import IqmApi
-from phalanx.testing._vendor_pasqal import PASQAL_PROJECT, PasqalApi, pasqal_specs
-from phalanx.testing._vendor_quandela import QuandelaApi
-from phalanx.testing._vendors import IonqApi, QuantinuumApi
 from phalanx.testing._work_line import WorkFaults, WorkQueue
 from phalanx.testing._world import SimNode, SimWorld
 from phalanx.testing._wrapper import MemoryWrapper
@@ -72,21 +67,14 @@ __all__ = [
     "Deadlock",
     "DiskFaults",
     "Faults",
-    "GoogleService",
     "InlineOffload",
-    "IonqApi",
-    "IqmApi",
     "Livelock",
     "MemoryAudit",
     "MemorySealers",
     "MemoryWrapper",
     "NetworkFaults",
     "NotSimulated",
-    "PASQAL_PROJECT",
-    "PasqalApi",
     "PowerLost",
-    "QuandelaApi",
-    "QuantinuumApi",
     "SimCalls",
     "SimClock",
     "SimDisk",
@@ -117,7 +105,6 @@ __all__ = [
     "judged_in",
     "line_of_three",
     "new_loop",
-    "pasqal_specs",
     "run_seeds",
     "run_with_store",
     "running_jobs",

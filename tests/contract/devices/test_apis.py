@@ -15,9 +15,10 @@ from phalanx.core import InvalidInput, LimitExceeded, Origin, Overloaded, Unavai
 from phalanx.devices import LiveBackend, MaybeSent, Modality, ProviderContext, QueuedBackend, Status
 from phalanx.quantum import Gates, InvalidCircuit
 from phalanx.quantum.circuits import read
-from phalanx.testing import InlineOffload, IonqApi, QuantinuumApi, SimWorld
+from phalanx.testing import InlineOffload, SimWorld
 from phalanx.testing.contracts import DEVICE_CHECKS, STAGED_CHECKS, check_provider
 from phalanx.testing.delivery import PeerServer
+from phalanx.testing.vendors import IonqApi, QuantinuumApi
 
 KEY, USER, PASSWORD = "s3cret", "ada@example.org", "hunter2"
 SECRETS = {"ionq.key": KEY, "quantinuum.user": USER, "quantinuum.password": PASSWORD}

@@ -10,8 +10,9 @@ from phalanx.adapters.providers import google_provider
 from phalanx.core import InvalidInput, LimitExceeded, NotFound, Origin, Overloaded, Unavailable
 from phalanx.devices import LiveBackend, ProviderContext, Stage, StagedBackend, Status, shipped_snapshots
 from phalanx.quantum import Gates, simulate
-from phalanx.testing import GoogleService, SimWorld
+from phalanx.testing import SimWorld
 from phalanx.testing.contracts import DEVICE_CHECKS, STAGED_CHECKS, check_provider
+from phalanx.testing.vendors import GoogleService
 
 pytest.importorskip("cirq_google", reason="the extra of this vendor is not installed")
 

@@ -27,9 +27,10 @@ from phalanx.devices import (
 )
 from phalanx.quantum import Gates, InvalidCircuit, simulate
 from phalanx.telemetry import Telemetry
-from phalanx.testing import IqmApi, SimWorld, job_ended, line_of_three, running_jobs
+from phalanx.testing import SimWorld, job_ended, line_of_three, running_jobs
 from phalanx.testing.contracts import DEVICE_CHECKS, STAGED_CHECKS, check_provider
 from phalanx.testing.delivery import Given, PeerServer
+from phalanx.testing.vendors import IqmApi
 
 TOKEN = "t0ken"
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "place_and_run.py"

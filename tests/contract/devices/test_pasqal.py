@@ -30,9 +30,10 @@ from phalanx.devices import (
 )
 from phalanx.quantum.analog import AnalogProgram, probabilities, read_program
 from phalanx.telemetry import Telemetry
-from phalanx.testing import PASQAL_PROJECT, PasqalApi, SimWorld, job_ended, pasqal_specs, running_jobs
+from phalanx.testing import SimWorld, job_ended, running_jobs
 from phalanx.testing.contracts import ANALOG_CHECKS, STAGED_CHECKS
 from phalanx.testing.delivery import Given, PeerServer
+from phalanx.testing.vendors import PASQAL_PROJECT, PasqalApi, pasqal_specs
 
 pytestmark = pytest.mark.vendor
 pytest.importorskip("pulser", reason="the extra of this vendor is not installed")

@@ -35,9 +35,10 @@ from phalanx.quantum.photonic import (
     on_photons,
 )
 from phalanx.telemetry import Telemetry
-from phalanx.testing import QuandelaApi, SimWorld, job_ended, running_jobs
+from phalanx.testing import SimWorld, job_ended, running_jobs
 from phalanx.testing.contracts import PHOTONIC_CHECKS, STAGED_CHECKS, check_provider
 from phalanx.testing.delivery import Given, PeerServer
+from phalanx.testing.vendors import QuandelaApi
 
 pytest.importorskip("google.protobuf", reason="the extra otlp is not installed: the server reads with its library")
 TOKEN = "t0ken"

@@ -19,7 +19,7 @@ from phalanx.core import (
 from phalanx.deception import Decoys, canary_file_duty, decoy_duty
 from phalanx.intel import quiet_sources_duty
 from phalanx.node import Probes, probe_duty, tripwire_duty
-from phalanx.node._watching import Watching
+from phalanx.node.canaries._watching import Watching
 from phalanx.telemetry import Alerts, Telemetry
 from phalanx.testing import MemoryAudit, SimWorld
 from phalanx.testing.contracts import DUTY_CHECKS

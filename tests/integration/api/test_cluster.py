@@ -2,7 +2,7 @@
 
 import pytest
 
-from phalanx.node._join_token import JoinToken
+from phalanx.node.cluster._join_token import JoinToken
 from phalanx.trust import Role
 
 

@@ -135,6 +135,7 @@ def test_the_document_is_whole(on_node):
         for name, schema in document["components"]["schemas"].items():
             assert schema.get("description"), name
             assert "    " not in schema["description"], name
+            assert "._" not in name, "clients are told where a class lies"
 
     on_node(work)
 

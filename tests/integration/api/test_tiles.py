@@ -98,7 +98,7 @@ def test_anchors_are_listed_with_the_key_that_the_ledger_remembers(on_node, monk
         return day
 
     monkeypatch.setattr(Anchors, "due", asked)
-    monkeypatch.setattr("phalanx.node._sealing.ANCHOR_CHECK_S", 0)
+    monkeypatch.setattr("phalanx.node.custody._sealing.ANCHOR_CHECK_S", 0)
 
     async def work(api):
         ledger = api.node.ledger

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from phalanx.bench._consensus_host import Rise, Sit, question_of
-from phalanx.bench._consensus_hosts import running_hosts
+from phalanx.bench.consensus._host import Rise, Sit, question_of
+from phalanx.bench.consensus._hosts import running_hosts
 from phalanx.consensus import COMMIT, ML_DSA, Checks, Instance, decode_certificate, verifier_of
 from phalanx.core import NS_PER_S
 

@@ -58,7 +58,7 @@ def test_a_revoked_agent_is_out_of_the_swarm_when_the_call_returns(tmp_path):
 
 
 def test_private_keys_lie_sealed(tmp_path):
-    from phalanx.node._identities import SealedKeys
+    from phalanx.node.custody._identities import SealedKeys
 
     async def work(node):
         secret = node.identities.node.key.seed
@@ -69,7 +69,7 @@ def test_private_keys_lie_sealed(tmp_path):
         assert secret[:32] in await keys.load(node.identities.node.fingerprint)
 
     def _keys():
-        from phalanx.node._identities import _KEYS
+        from phalanx.node.custody._identities import _KEYS
 
         return _KEYS, TenantId("node:identities")
 

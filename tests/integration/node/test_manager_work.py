@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-import phalanx.node._managed as managed
+import phalanx.node.managers._managed as managed
 from phalanx.allocation import shape_of
 from phalanx.core import DEFAULT_TENANT, InvalidInput, NotFound, Origin, Unavailable
 from phalanx.devices import JobState

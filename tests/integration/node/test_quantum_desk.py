@@ -8,7 +8,7 @@ from phalanx.allocation import Ask
 from phalanx.core import DEFAULT_TENANT, NS_PER_S, InvalidInput, Origin, Unavailable
 from phalanx.devices import Jobs, JobState, JobWishes
 from phalanx.node import open_quantum_desk
-from phalanx.node._quantum_desk import _beside
+from phalanx.node.quantum._desk import _beside
 from phalanx.quantum import Gates
 
 BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from phalanx.bench._agents_succession import take_over, three_nodes
+from phalanx.bench.agents._succession import take_over, three_nodes
 from phalanx.core import InvalidInput
 from phalanx.node import build_node, load_settings, open_ports
 

@@ -25,8 +25,8 @@ from phalanx.consensus import (
 from phalanx.core import DEFAULT_TENANT, NS_PER_S, Entity, InvalidInput, Outcome, TraceId, derive_id, encode
 from phalanx.incidents import ISOLATE_HOST, ActionProposal, ContainmentPolicy
 from phalanx.node import Settings, build_node
-from phalanx.node._assembly_words import Call, Caught, Draft, Pong, Voice
 from phalanx.node._limits import TOLD_AGAIN_S
+from phalanx.node.cluster._assembly_words import Call, Caught, Draft, Pong, Voice
 from phalanx.testing import ROUGH_NETWORK, Faults, SimWorld
 
 NAMES = ("hq", "lab-1", "lab-2", "lab-3")

@@ -16,7 +16,7 @@ from phalanx.consensus import (
 from phalanx.core import NS_PER_S
 from phalanx.crypto.identity import Chain
 from phalanx.node import Settings, build_node
-from phalanx.node._convening import THE_NODE, Convening
+from phalanx.node.council._convening import THE_NODE, Convening
 from phalanx.testing import SimWorld
 
 

@@ -10,8 +10,8 @@ from phalanx.allocation import Bookable, Placements, Reservations, built_in_poli
 from phalanx.allocation.money import Budgets, Period
 from phalanx.core import Origin, PhalanxError, Provenance, TenantId
 from phalanx.devices import Fleet, Jobs, JobState, ShotResult, ideal_device, price_per_shot
-from phalanx.node._manager_desk import ManagerDesk
-from phalanx.node._manager_words import Work
+from phalanx.node.managers._desk import ManagerDesk
+from phalanx.node.managers._words import Work
 from phalanx.quantum import Gates
 from phalanx.telemetry import Telemetry
 from phalanx.testing import SimWorld

@@ -7,7 +7,7 @@ from phalanx.allocation.money import Budgets, Period
 from phalanx.core import DEFAULT_TENANT, NS_PER_S, Provenance, TenantId, Unavailable
 from phalanx.devices import Fleet, Jobs, JobState, JobWishes, ShotResult, Stage
 from phalanx.node import Work
-from phalanx.node._manager_desk import ManagerDesk
+from phalanx.node.managers._desk import ManagerDesk
 from phalanx.quantum import Gates
 from phalanx.telemetry import Telemetry
 from phalanx.testing import SimWorld, job_ended, line_of_three, running_jobs

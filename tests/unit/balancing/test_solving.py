@@ -22,7 +22,7 @@ from phalanx.balancing import (
     solve,
 )
 from phalanx.balancing._scoring import measure
-from phalanx.bench._balancing_loads import FAMILIES
+from phalanx.bench.balancing._loads import FAMILIES
 from phalanx.core import InvalidInput, LimitExceeded
 
 SCAN = OperationKind(name="scan", work={"cpu": 2.0, "qpu": 1.0})

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from phalanx.bench._assessment import _difference, chosen_kernel, gaussian_kernels, principal, quantum_kernels
+from phalanx.bench.analyses._assessment import _difference, chosen_kernel, gaussian_kernels, principal, quantum_kernels
 from phalanx.core import Rng
 
 RNG = np.random.default_rng(5)

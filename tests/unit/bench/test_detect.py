@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from phalanx.bench._detect import _single
-from phalanx.bench._detect_generated import batch_of, matching, near_misses
-from phalanx.bench._detect_sqlite import Peer
+from phalanx.bench.intel._detect import _single
+from phalanx.bench.intel._detect_generated import batch_of, matching, near_misses
+from phalanx.bench.intel._detect_sqlite import Peer
 from phalanx.intel import RuleSet, load_rules, parse_rule
 from phalanx.intel.sigma import Equals
 

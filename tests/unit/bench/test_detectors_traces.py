@@ -2,7 +2,7 @@
 
 import pytest
 
-from phalanx.bench import _detectors_traces as bench_traces
+from phalanx.bench.intel import _detectors_traces as bench_traces
 from phalanx.core import Rng
 
 

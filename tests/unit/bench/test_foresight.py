@@ -1,6 +1,6 @@
 """What `phalanx bench foresight` scores was not used to choose its parameters."""
 
-from phalanx.bench._foresight import CHOSEN_ON, drawn_history, held_out
+from phalanx.bench.analyses._foresight import CHOSEN_ON, drawn_history, held_out
 
 
 def test_what_is_scored_is_disjoint_from_what_parameters_were_chosen_on():

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from phalanx.bench import _assessment_hosts
-from phalanx.bench._assessment_hosts import judged_out
-from phalanx.bench._host_logs import HostRows, processes
+from phalanx.bench.analyses import _assessment_hosts
+from phalanx.bench.analyses._assessment_hosts import judged_out
+from phalanx.bench.analyses._host_logs import HostRows, processes
 
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from phalanx.bench._ingest import _read
-from phalanx.bench._ingest_loads import FORMATS, SPOILT_EVERY, ZEEK_TSV_HEADER, hostile, made
+from phalanx.bench.intel._ingest import _read
+from phalanx.bench.intel._ingest_loads import FORMATS, SPOILT_EVERY, ZEEK_TSV_HEADER, hostile, made
 from phalanx.core import Rng
 from phalanx.intel.reading import tsv_reader
 

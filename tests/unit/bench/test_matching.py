@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phalanx.bench._matching import auction, greedy, optimal
+from phalanx.bench.agents._matching import auction, greedy, optimal
 
 
 @given(st.integers(0, 2**32), st.integers(1, 5), st.integers(0, 3))

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from phalanx.bench import _mitigation
 from phalanx.bench._model import BenchOptions
+from phalanx.bench.analyses import _mitigation
 
 
 @pytest.mark.requirement("HWF-6")

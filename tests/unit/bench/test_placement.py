@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from phalanx.bench import _placement as bench
-from phalanx.bench._placement_world import World, drifted, noise_of, read_devices
+from phalanx.bench.allocation import _placement as bench
+from phalanx.bench.allocation._placement_world import World, drifted, noise_of, read_devices
 from phalanx.core import Rng
 
 

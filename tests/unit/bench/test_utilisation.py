@@ -2,7 +2,7 @@
 
 import pytest
 
-from phalanx.bench import _utilisation as bench
+from phalanx.bench.allocation import _utilisation as bench
 from phalanx.core import Rng
 
 TRACE = bench.Trace(tuple(float(at) for at in range(0, 4_000, 2)), tuple(f"d{at:02}" for at in range(12)))

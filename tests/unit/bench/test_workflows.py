@@ -8,12 +8,12 @@ import pytest
 
 from phalanx.adapters import SystemClock, ThreadOffload
 from phalanx.adapters.processes import ProcessOffload
-from phalanx.bench._workflows_flood import flooded
-from phalanx.bench._workflows_jobs import job_figures
-from phalanx.bench._workflows_kill import killed_everywhere
-from phalanx.bench._workflows_loads import analysis, bed, emulated_fleet, flood, ideal_fleet
-from phalanx.bench._workflows_plain import Plain
-from phalanx.bench._workflows_preserved import Noting, preserved
+from phalanx.bench.workflows._flood import flooded
+from phalanx.bench.workflows._jobs import job_figures
+from phalanx.bench.workflows._kill import killed_everywhere
+from phalanx.bench.workflows._loads import analysis, bed, emulated_fleet, flood, ideal_fleet
+from phalanx.bench.workflows._plain import Plain
+from phalanx.bench.workflows._preserved import Noting, preserved
 from phalanx.core import DEFAULT_TENANT, NO_TRACE, Rng, Uuid7Source
 from phalanx.devices import Fleet, ProviderContext, local_provider
 from phalanx.quantum import Gates

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from phalanx.agents import MISSIONS, Mission, MissionRejected, MissionStatus, NoPlan, Swarm, Toolbox
-from phalanx.bench._foresight import drawn_history
+from phalanx.bench.analyses._foresight import drawn_history
 from phalanx.core import (
     DEFAULT_TENANT,
     AuditSink,

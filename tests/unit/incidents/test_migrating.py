@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from phalanx.agents import Mission, MissionRejected, MissionStatus, Toolbox
-from phalanx.bench._foresight import drawn_history
+from phalanx.bench.analyses._foresight import drawn_history
 from phalanx.core import (
     DEFAULT_TENANT,
     AlertSink,

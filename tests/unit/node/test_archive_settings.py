@@ -5,7 +5,7 @@ import pytest
 from phalanx.core import GIB, NS_PER_S, InvalidInput
 from phalanx.intel.archive import Keep
 from phalanx.node import load_settings
-from phalanx.node._archive import kept_of_tenants
+from phalanx.node.detection._archive import kept_of_tenants
 
 pytestmark = pytest.mark.requirement("INT-1")
 DAY_NS = 86_400 * NS_PER_S

@@ -6,7 +6,7 @@ import pytest
 
 from phalanx.core import DEFAULT_TENANT, encode
 from phalanx.intel import BatchEntry, Chunk
-from phalanx.node._connectors import _BatchReader
+from phalanx.node.detection._connectors import _BatchReader
 
 pytestmark = pytest.mark.requirement("INT-5")
 BATCH = "01a21a2b-793c-76b2-97cc-e334c6300000"

@@ -6,7 +6,7 @@ import pytest
 
 from phalanx.core import Unavailable
 from phalanx.devices import ProviderContext
-from phalanx.node._calculating import CompiledFirst
+from phalanx.node.quantum._calculating import CompiledFirst
 from phalanx.telemetry import Telemetry
 from phalanx.testing import SimWorld
 

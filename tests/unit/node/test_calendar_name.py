@@ -6,10 +6,10 @@ import contextlib
 import pytest
 
 from phalanx.core import DEFAULT_TENANT, Delete, InvalidInput
-from phalanx.node import _calendar_name
-from phalanx.node._calendar_name import CalendarName
 from phalanx.node._limits import DOUBT_NAME_S
 from phalanx.node._services import Services
+from phalanx.node.quantum import _calendar_name
+from phalanx.node.quantum._calendar_name import CalendarName
 from phalanx.telemetry import Alerts, Telemetry
 from phalanx.testing import run_with_store
 

@@ -3,7 +3,7 @@
 import pytest
 
 from phalanx.core import InvalidInput
-from phalanx.node._join_token import Enrolment, JoinToken
+from phalanx.node.cluster._join_token import Enrolment, JoinToken
 
 TOKEN = JoinToken(
     name="lab", host="hq.acme", urls=("tls://hq:4222",), ca="PEM", seed="SU", root="chain", secret=b"s" * 32,

@@ -4,7 +4,7 @@ import pytest
 
 from phalanx.allocation import Ask, Bookable, Reservations
 from phalanx.core import DEFAULT_TENANT, NS_PER_S
-from phalanx.node._prewarming import Advance, Prewarming, ready
+from phalanx.node.quantum._prewarming import Advance, Prewarming, ready
 from phalanx.telemetry import Telemetry
 from phalanx.testing import SimWorld
 

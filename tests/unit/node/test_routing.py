@@ -10,7 +10,7 @@ from phalanx.allocation.money import Budgets
 from phalanx.allocation.routing import Aims
 from phalanx.core import DEFAULT_TENANT, NS_PER_S
 from phalanx.devices import Fleet, Jobs
-from phalanx.node._routing import Routing
+from phalanx.node.quantum._routing import Routing
 from phalanx.quantum import Gates
 from phalanx.telemetry import Telemetry
 from phalanx.testing import SimWorld, line_of_three

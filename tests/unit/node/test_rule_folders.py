@@ -8,7 +8,7 @@ from phalanx.deception import account_rules
 from phalanx.intel import load_rules
 from phalanx.node import Settings
 from phalanx.node._roles import detection_rules
-from phalanx.node._rules import _marks
+from phalanx.node.detection._rules import _marks
 
 RULE = """
 title: {name}

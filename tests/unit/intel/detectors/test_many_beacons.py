@@ -2,7 +2,7 @@
 
 import pytest
 
-from phalanx.bench._detectors_traces import traces
+from phalanx.bench.intel._detectors_traces import traces
 from phalanx.core import Rng
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from phalanx.agents import Mission, MissionStatus, Role, Toolbox, Workers
-from phalanx.bench._foresight import drawn_history
+from phalanx.bench.analyses._foresight import drawn_history
 from phalanx.core import (
     DEFAULT_TENANT,
     NO_TRACE,

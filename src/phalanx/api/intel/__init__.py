@@ -1,0 +1,1 @@
+"""Intelligence over HTTP, one module for each of its resources."""

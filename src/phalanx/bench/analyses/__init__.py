@@ -1,0 +1,1 @@
+"""Benchmarks of analyses: quantum routines, mitigation and assessments, beside classical answers."""

@@ -1,0 +1,1 @@
+"""`phalanx bench balancing`: how far from the best possible, how fast, and against what."""

@@ -1,0 +1,1 @@
+"""`phalanx bench consensus`: agreement in one process and over several, beside its baselines."""

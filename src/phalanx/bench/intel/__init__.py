@@ -1,0 +1,1 @@
+"""Benchmarks of intelligence: reading, detection, indicators, the archive, sharing and telling others."""

@@ -1,0 +1,1 @@
+"""Benchmarks of cryptography, channels and the ledger, beside the bare libraries."""

@@ -1,0 +1,1 @@
+"""The node among others: invitations, whom it believes, the assembly of nodes, and who continues whose missions."""

@@ -1,0 +1,1 @@
+"""Devices of a node: where circuits and batch jobs go, the calendar, what is prepared ahead; also without a node."""
