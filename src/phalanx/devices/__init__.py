@@ -30,6 +30,8 @@ from phalanx.devices._annealing import (
 from phalanx.devices._backend import (
     Backend,
     LiveBackend,
+    Mark,
+    MarkedBackend,
     Provided,
     Provider,
     ProviderContext,
@@ -208,6 +210,8 @@ __all__ = [
     "Money",
     "Move",
     "LeftSending",
+    "Mark",
+    "MarkedBackend",
     "MaybeSent",
     "NoDeviceFits",
     "NoPurse",

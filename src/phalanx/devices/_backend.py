@@ -1,6 +1,7 @@
 """What it takes to be a device, and what devices are made from."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Protocol, runtime_checkable
 from phalanx.core import Circuit, Clock, Offload, Unavailable
 from phalanx.devices._model import DeviceModel
 from phalanx.quantum import ShotResult
+
+Mark = Callable[[], Awaitable[None]]
+"""Makes durable that something is about to be sent."""
 
 
 def _no_secret(name: str, variable: str) -> str:
@@ -44,6 +48,18 @@ class QueuedBackend(Backend, Protocol):
     async def collect(self, handle: str, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult: ...
 
     async def recall(self, handle: str, /) -> None: ...
+
+
+@runtime_checkable
+class MarkedBackend(QueuedBackend, Protocol):
+    """A queued backend whose vendor may not say later whether it has a job: that one is about to be sent is noted.
+
+    Within ``marking`` the ``mark`` is awaited right before what starts the job under ``key`` leaves, and where it
+    raises nothing does. ``before``: it was noted so before, perhaps in an earlier life of the node. Then ``submit``
+    finds the job, or is sure that there is none, or raises ``MaybeSent``; so may ``marking`` itself.
+    """
+
+    def marking(self, key: str, mark: Mark, /, *, before: bool) -> AbstractContextManager[None]: ...
 
 
 class Stage(StrEnum):

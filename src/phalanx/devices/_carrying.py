@@ -25,13 +25,13 @@ from phalanx.core import (
     InvalidInput,
     LimitExceeded,
     Offload,
-    Origin,
     PhalanxError,
     TenantId,
     Unavailable,
 )
 from phalanx.devices._backend import Backend, QueuedBackend, Stage
-from phalanx.devices._choosing import Chooser, Chosen, Windows, wish_of
+from phalanx.devices._choosing import Chooser, Chosen, Windows
+from phalanx.devices._elsewhere import SLOW, Elsewhere
 from phalanx.devices._errors import OF_THE_JOB, MaybeSent, as_told
 from phalanx.devices._failures import Failures
 from phalanx.devices._fleet import Fleet
@@ -48,12 +48,18 @@ from phalanx.devices._limits import (
     SENT_JOBS_AT_ONCE,
 )
 from phalanx.devices._running import (
-    LiveJob,
     Resting,
     changes_of,
     first_of,
-    let_go,
     on_device,
+)
+from phalanx.devices._sending import (
+    LiveJob,
+    both,
+    let_go,
+    losses_of,
+    maybe_there,
+    sending_to,
     stage_of,
     without_handles,
 )
@@ -63,7 +69,6 @@ from phalanx.quantum import ShotResult
 from phalanx.telemetry import Logger
 
 ACTOR = "devices"
-SLOW = "the first takes longer than it should"
 
 
 class JobStore(Protocol):
@@ -87,7 +92,7 @@ class Carrier:
         self._clock, self._log, self._audit, self._offload = clock, log, audit, offload
         self._slots: dict[str, asyncio.Semaphore] = {}
         self.windows: Windows | None = None
-        self.resting = Resting(clock)
+        self.resting, self._elsewhere = Resting(clock), Elsewhere(fleet, chooser, clock)
         # Jobs that wait for a device here, and those that were given to one.
         self.waiting: dict[tuple[TenantId, str], str] = {}
         self.sent: dict[tuple[TenantId, str], str] = {}
@@ -141,13 +146,16 @@ class Carrier:
         return found
 
     async def move(self, tenant: TenantId, job_id: str, why: str, without: Mapping[str, str]) -> bool:
-        """To the best of what is left; whether there is any. Raises ``Conflict``."""
+        """To the best of what is left; whether there is any. Raises ``Conflict``.
+
+        What may be at a vendor that has not said yet goes nowhere else.
+        """
         job, version = await self._store.load(tenant, job_id)
-        if job.state.final:
-            return True
+        if job.state.final or job.sending:
+            return job.state.final
         without, losses = dict(without), tuple[Loss, ...]()
         while True:
-            found = await self._elsewhere(job, without) if changes_of(job, yielded=False) < MAX_JOB_MOVES else None
+            found = await self._elsewhere.best(job, without) if changes_of(job, yielded=False) < MAX_JOB_MOVES else None
             if found is None:
                 if not losses and await self._came_to_nothing(job):
                     losses = await self.losses(job)
@@ -198,7 +206,7 @@ class Carrier:
         """It still waits at its vendor, and the chooser would now send it to another device."""
         if not await self.waits_at_vendor(job):
             return False
-        found = await self._elsewhere(job, {})
+        found = await self._elsewhere.best(job, {})
         return found is not None and found[0] == "moved" and found[1].device != job.device
 
     async def _came_to_nothing(self, job: Job) -> bool:
@@ -225,17 +233,18 @@ class Carrier:
             return True
         found = None
         if not job.pinned and changes_of(job, yielded=True) < MAX_JOB_YIELDS:
-            found = await self._elsewhere(
+            found = await self._elsewhere.best(
                 job, booked_devices(self._fleet, self._chooser, job.tenant) | {job.device: why}
             )
         goes = found is not None and found[0] == "moved"
         if not goes and not job.wishes.patient:
             await self._fail(job.tenant, job.id, why)
             return True
-        losses = await self.losses(job)
+        losses = await self.losses(msgspec.structs.replace(job, sending={}))
         if found is not None and goes:
+            left = both(maybe_there(job, self._clock.wall_ns()), booked.left)
             try:
-                await self._moved(job, version, ("yielded", found[1]), why, (*losses, *booked.left))
+                await self._moved(job, version, ("yielded", found[1]), why, (*losses, *left))
             except Conflict:
                 raise
             except PhalanxError as error:
@@ -245,9 +254,11 @@ class Carrier:
         if job.state is JobState.RUNNING:
             step = Move(at_ns=self._clock.wall_ns(), kind="paused", before=job.device, after=job.device, why=why)
             moves = (*job.moves, step) if changes_of(job, yielded=True) < MAX_JOB_YIELDS else job.moves
+            # What was on its way there is asked after, under the same key, when it begins again.
             back = msgspec.structs.replace(
-                without_handles(job, losses), state=JobState.QUEUED, attempts=max(0, job.attempts - 1), moves=moves
-            )
+                without_handles(job, (*losses, *maybe_there(job, self._clock.wall_ns(), but=job.device))),
+                state=JobState.QUEUED, attempts=max(0, job.attempts - 1), moves=moves, sending=sending_to(job),
+            )  # fmt: skip
             await self._store.write(back, version)
         return False
 
@@ -262,11 +273,13 @@ class Carrier:
 
     async def _without_second(self, job: Job, version: int) -> None:
         """Others have booked where it was begun a second time: it goes on where it is."""
-        lost = await let_go(self._fleet.backend(job.second), job.second_handle, self._clock.wall_ns())
-        losses = job.losses if lost is None else (*job.losses, lost)
+        now_ns = self._clock.wall_ns()
+        lost = await let_go(self._fleet.backend(job.second), job.second_handle, now_ns)
+        gone = (*([] if lost is None else [lost]), *maybe_there(job, now_ns, but=job.device))
         alone = msgspec.structs.replace(
-            job, second="", second_handle="", losses=losses, attempts=max(0, job.attempts - 1)
-        )
+            job, second="", second_handle="", losses=(*job.losses, *gone), attempts=max(0, job.attempts - 1),
+            sending=sending_to(job),
+        )  # fmt: skip
         await self._store.write(alone, version)
 
     async def _attempt(self, job: Job, failed: dict[str, Exception], *, stays: bool) -> None:
@@ -291,7 +304,7 @@ class Carrier:
             losses = await self.losses(live.job, but=winner)
             done = msgspec.structs.replace(
                 live.job, device=winner, counts=result.counts, provenance=result.provenance, used_s=result.used_s,
-                losses=(*live.job.losses, *losses),
+                losses=(*live.job.losses, *losses), sending={},
                 treated=result.treated if isinstance(result, TreatedResult) else None,
             )  # fmt: skip
             await self._store.end(done, live.version, JobState.COMPLETED)
@@ -320,7 +333,7 @@ class Carrier:
             attempts[job.second] = asyncio.ensure_future(self._on_second(live))
 
         async def hurry() -> tuple[str, asyncio.Task[ShotResult]] | None:
-            chosen = await self._second(live.job)
+            chosen = await self._elsewhere.second(live.job)
             if chosen is None:
                 return None
             step = Move(at_ns=self._clock.wall_ns(), kind="hedged", before=job.device, after=chosen.device, why=SLOW)
@@ -345,46 +358,17 @@ class Carrier:
         finally:
             self._chooser.back(device)
 
-    async def _second(self, job: Job) -> Chosen | None:
-        """A second device. One that costs money is used only for what is urgent."""
-        others = booked_devices(self._fleet, self._chooser, job.tenant, patience_s=0.0)
-        others |= {job.device: f"it is there, and {SLOW}"}
-        try:
-            chosen = await self._chooser.choose(wish_of(job, self._clock.wall_ns(), self._kind(job), others))
-        except Unavailable:
-            return None
-        urgent = job.wishes.emergency or job.wishes.deadline_at_ns > 0
-        return chosen if urgent or self._fleet.backend(chosen.device).device.is_free else None
-
-    async def _elsewhere(self, job: Job, without: Mapping[str, str]) -> tuple[str, Chosen] | None:
-        kind, now_ns = self._kind(job), self._clock.wall_ns()
-        try:
-            return "moved", await self._chooser.choose(wish_of(job, now_ns, kind, without))
-        except Unavailable:
-            if not job.wishes.degrade or kind is Origin.SIMULATED:
-                return None
-        plain = msgspec.structs.replace(job, wishes=msgspec.structs.replace(job.wishes, fidelity=0.0, regions=()))
-        try:
-            return "degraded", await self._chooser.choose(wish_of(plain, now_ns, Origin.SIMULATED, without))
-        except Unavailable:
-            return None
-
-    def _kind(self, job: Job) -> Origin:
-        """What its results are to be: asked for, or those of where it is."""
-        return Origin(job.wishes.origin) if job.wishes.origin else self._fleet.backend(job.device).device.origin
-
     async def _fail(self, tenant: TenantId, job_id: str, text: str) -> None:
         job, version = await self._store.load(tenant, job_id)
         if not job.state.final:
+            told = [as_told(MaybeSent(device, key)) for key, device in job.sending.items()]
+            text = "; ".join([text, *told])
             gone = without_handles(job, await self.losses(job))
             await self._store.end(msgspec.structs.replace(gone, error=text), version, JobState.FAILED)
 
     async def losses(self, job: Job, *, but: str = "") -> tuple[Loss, ...]:
         """Ask vendors to drop what they have of a job, except one that gave its result; what that comes to."""
-        sent = [(job.device, job.handle), *([(job.second, job.second_handle)] if job.second else [])]
-        now_ns = self._clock.wall_ns()
-        found = [await let_go(self._fleet.backend(device), handle, now_ns) for device, handle in sent if device != but]
-        return tuple(one for one in found if one is not None)
+        return await losses_of(job, self._fleet, self._clock.wall_ns(), but=but)
 
     def _slot(self, backend: Backend) -> asyncio.Semaphore:
         at_once = SENT_JOBS_AT_ONCE if isinstance(backend, QueuedBackend) else JOBS_AT_ONCE

@@ -77,8 +77,10 @@ class Job(Record, frozen=True, kw_only=True, tag="device-job"):
     node began it. ``pinned``: somebody named the device. ``counts`` and ``provenance`` are there when it is completed,
     ``used_s`` is the time on the machine that the vendor says it took, where it says so. ``error`` when it failed.
     ``moves`` say where it was before, ``second`` where it is as well, since it takes long; ``losses`` what
-    vendors were sent for nothing. ``mitigate`` and ``coherence`` are what is to be done against noise, ``treated``
-    what was. With an ``observable`` its mean is what is wanted: it is in ``treated``, and ``counts`` stay empty.
+    vendors were sent for nothing. ``sending`` are keys under which it was about to be sent, and to which device, while
+    it is not known what it is called there. ``mitigate`` and ``coherence`` are what is to be done against noise,
+    ``treated`` what was. With an ``observable`` its mean is what is wanted: it is in ``treated``, and ``counts`` stay
+    empty.
     """
 
     device: str
@@ -92,6 +94,7 @@ class Job(Record, frozen=True, kw_only=True, tag="device-job"):
     moves: tuple[Move, ...] = ()
     second: str = ""
     second_handle: str = ""
+    sending: dict[str, str] = msgspec.field(default_factory=dict)
     losses: tuple[Loss, ...] = ()
     state: JobState = JobState.QUEUED
     key: str = ""

@@ -3,8 +3,8 @@
 Invariants: a job is durable before its submission is acknowledged. Its result is written under the version that began
 it, so that two lives of a node, or a cancellation in between, never both decide how it ended. What a stopped node left
 running is begun again with the same seed (a simulator then gives the same result); what was sent to a vendor is
-collected, not sent again: it is sent under the job's own id, which the vendor's side keeps unique. How a job goes on
-when its device fails is in ``_carrying``.
+collected, not sent again: it is sent under the job's own id, which the vendor's side keeps unique, or else marks as on
+its way before (``_sending``). How a job goes on when its device fails is in ``_carrying``.
 """
 
 import asyncio
@@ -183,7 +183,7 @@ class Jobs:
                 return job
             lost = (*job.losses, *await self._carrier.losses(job))
             try:
-                await self.end(msgspec.structs.replace(job, losses=lost), version, JobState.CANCELLED)
+                await self.end(msgspec.structs.replace(job, losses=lost, sending={}), version, JobState.CANCELLED)
                 break
             except Conflict:
                 continue

@@ -1,27 +1,22 @@
 """One attempt at a job: at its device, and at a second one when the first takes longer than it should.
 
-Invariants: every change of a job goes through ``LiveJob.write``, one at a time and under the version that was read, so
-that two attempts, a cancellation or another life of the node never both decide. Of two attempts the first result
-counts; the other is dropped, and its vendor asked to.
+Invariants: every change of a job goes through ``LiveJob.write``, so that two attempts, a cancellation or another life
+of the node never both decide. Of two attempts the first result counts; the other is dropped, and its vendor asked to.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
-import msgspec
-
-from phalanx.core import NS_PER_S, Clock, Offload, Origin, PhalanxError
-from phalanx.devices._backend import Backend, QueuedBackend, Stage, StagedBackend
-from phalanx.devices._errors import LeftSending, MaybeSent
-from phalanx.devices._job_records import Job, Loss
+from phalanx.core import NS_PER_S, Clock, Offload, Origin
+from phalanx.devices._backend import Backend, QueuedBackend
+from phalanx.devices._job_records import Job
 from phalanx.devices._limits import MAX_JOB_MOVES
 from phalanx.devices._programs import ProgramKind, QueuedAnalog, QueuedPhotonic, perform, with_best
+from phalanx.devices._sending import LiveJob
 from phalanx.devices._treating import TreatingBackend, check_treatable
 from phalanx.quantum import ShotResult
 
-Write = Callable[[Job, int], Awaitable[int]]
 _P_contra = TypeVar("_P_contra", contravariant=True)
 
 
@@ -49,54 +44,6 @@ class Resting:
 def changes_of(job: Job, *, yielded: bool) -> int:
     """Changes of where it is: those that made room for who booked, or the others."""
     return sum((move.kind in {"yielded", "paused"}) is yielded for move in job.moves)
-
-
-class LiveJob:
-    """A job that is being carried out, as it is in the store."""
-
-    def __init__(self, job: Job, version: int, write: Write, clock: Clock) -> None:
-        self.job, self._version, self._write, self._clock = job, version, write, clock
-        self._turn = asyncio.Lock()
-        # What was on its way to a vendor when who sent it was stopped.
-        self.left: tuple[Loss, ...] = ()
-
-    @property
-    def version(self) -> int:
-        return self._version
-
-    async def write(self, **changes: Any) -> Job:
-        """Raises ``Conflict`` when somebody else has written it meanwhile."""
-        async with self._turn:
-            made = msgspec.structs.replace(self.job, **changes)
-            self._version = await self._write(made, self._version)
-            self.job = made
-        return made
-
-    async def sent(self, submit: Callable[[str], Awaitable[str]], backend: Backend, *, second: bool) -> str:
-        """What the vendor calls it; noted, as soon as it is known, and not asked for again then.
-
-        What nobody can say is not there counts as lost, and as charged for.
-        """
-        name = "second_handle" if second else "handle"
-        handle: str = getattr(self.job, name)
-        if handle:
-            return handle
-        device, key = backend.device.name, key_of(self.job, backend, second=second)
-        try:
-            handle = await submit(key)
-        except MaybeSent:
-            await self.write(losses=(*self.job.losses, self._lost(device, key)))
-            raise
-        except LeftSending as left:
-            # It goes with what is written next. An attempt that begins anew asks under the same key what became of it.
-            lost = self._lost(device, key)
-            self.left, self.job = (*self.left, lost), msgspec.structs.replace(self.job, losses=(*self.job.losses, lost))
-            raise asyncio.CancelledError from left
-        await self.write(**{name: handle})
-        return handle
-
-    def _lost(self, device: str, key: str) -> Loss:
-        return Loss(at_ns=self._clock.wall_ns(), device=device, handle=key, charged=True)
 
 
 async def on_device(backend: Backend, live: LiveJob, offload: Offload, *, second: bool) -> ShotResult:
@@ -147,16 +94,6 @@ async def _at_vendor(
     return await with_best(backend.device, job.program, result, offload)
 
 
-def key_of(job: Job, backend: Backend, *, second: bool) -> str:
-    """What a vendor keeps an attempt under.
-
-    A second attempt is another job to a vendor, even where both devices are the same vendor's; and so is one more after
-    an attempt there came to nothing, which the vendor would find under the first one's key.
-    """
-    lost = sum(one.device == backend.device.name for one in job.losses)
-    return job.id + ("-second" if second else "") + (f"-{lost + 1}" if lost else "")
-
-
 async def first_of(
     attempts: dict[str, asyncio.Task[ShotResult]], failed: dict[str, Exception],
     hurry: Callable[[], Awaitable[tuple[str, asyncio.Task[ShotResult]] | None]], patience_s: float,
@@ -199,34 +136,3 @@ async def first_of(
             # Looked at, so that nobody complains of what ended beside the first result.
             if not task.cancelled():
                 task.exception()
-
-
-def without_handles(job: Job, losses: tuple[Loss, ...]) -> Job:
-    """Nothing of it is at a vendor any more."""
-    return msgspec.structs.replace(job, handle="", second="", second_handle="", losses=(*job.losses, *losses))
-
-
-async def let_go(backend: Backend, handle: str, now_ns: int) -> Loss | None:
-    """Ask a vendor to drop what nobody wants any more; what that was, and whether it is charged for.
-
-    A vendor that cannot drop it is left alone. Only one that says that it never ran it charges nothing.
-    """
-    if not handle or not isinstance(backend, QueuedBackend):
-        return None
-    before = after = await stage_of(backend, handle)
-    if before not in {Stage.DONE, Stage.NOTHING}:
-        with contextlib.suppress(PhalanxError):
-            await backend.recall(handle)
-        after = await stage_of(backend, handle)
-    charged = before in {Stage.RUNNING, Stage.DONE} or after is not Stage.NOTHING
-    return Loss(at_ns=now_ns, device=backend.device.name, handle=handle, charged=charged)
-
-
-async def stage_of(backend: Backend, handle: str) -> Stage | None:
-    """Where a job stands at its vendor; ``None`` where nobody says."""
-    if not isinstance(backend, StagedBackend):
-        return None
-    try:
-        return await backend.stage(handle)
-    except PhalanxError:
-        return None

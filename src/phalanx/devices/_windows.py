@@ -13,7 +13,7 @@ from phalanx.devices._choosing import Chooser
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import Job, Loss
 from phalanx.devices._limits import BOOKED_PATIENCE_S, LOOK_AT_JOBS_S
-from phalanx.devices._running import LiveJob
+from phalanx.devices._sending import LiveJob
 from phalanx.quantum import ShotResult
 
 Result = tuple[str, ShotResult]

@@ -43,7 +43,8 @@ from phalanx.devices import (
 )
 from phalanx.devices._limits import MAX_FAILURE_CHARS, MAX_KEPT_FAILURES
 from phalanx.devices._programs import with_best
-from phalanx.devices._running import LiveJob, first_of
+from phalanx.devices._running import first_of
+from phalanx.devices._sending import LiveJob
 from phalanx.devices._windows import DeviceBooked, undisturbed
 from phalanx.quantum import Gates
 from phalanx.quantum.photonic import PhotonicProgram

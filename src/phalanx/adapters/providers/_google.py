@@ -66,6 +66,8 @@ def google_provider(context: ProviderContext, *, engine: "Callable[[str, str], A
 class GoogleMachine(SentMachine):
     """A real processor of Google; offline until it has been looked at."""
 
+    unique = True
+
     def __init__(self, processor: str, engine: Any, context: ProviderContext) -> None:
         self._processor, self._engine, self._offload = processor, engine, context.offload
         # The machine and its plan as they were seen together; another thread may be looking.

@@ -1,8 +1,8 @@
 """IQM: its machines emulated from the error profiles of the maker's SDK, or the real ones through its server's API, v1.
 
 Wire format: the description of the IQM Server API (``https://resonance.iqm.tech/docs/api-reference``), and what
-``iqm-client`` sends. A job carries our key as its tag, for people to find: the API lists no jobs, so a node that dies
-between sending a job and noting what it is called sends it again.
+``iqm-client`` sends. A job carries our key as its tag, for people to find: the API lists no jobs, so that what was on
+its way when a node died is not sent again, and ends.
 """
 
 from collections.abc import Generator

@@ -57,7 +57,9 @@ def qrmi_provider(
 
 
 class QrmiMachine(SentMachine):
-    """A resource that a scheduler has given this job."""
+    """A resource that a scheduler has given this job. It lists no tasks, and keeps no name unique."""
+
+    finds = False
 
     def __init__(self, resource: Any, payload: Callable[[str], Any], offload: Offload, clock: Clock) -> None:
         self._resource, self._payload, self._offload = resource, payload, offload

@@ -3,8 +3,8 @@
 Emulated, photons are by figures that the cloud tells of its machines, and Ascella's gates by published fidelities. A
 real machine takes photonic programs alone. Wire format: the description that the cloud publishes of its API
 (``https://api.cloud.quandela.com/openapi.json``, version 2.8) for jobs, and what Perceval 1.1 sends for experiments and
-asks about machines. The API lists no jobs, and keeps no name unique: a node that dies between sending a job and noting
-what it is called sends it again; one that got no answer does not.
+asks about machines. The API lists no jobs, and keeps no name unique: a job that got no answer, or was on its way when a
+node died, is not sent again, and ends.
 """
 
 import json
@@ -83,9 +83,12 @@ class QuandelaMachine(SentPhotons):
     async def _ask(self, method: str, path: str, body: object = None, *, once: bool = False) -> Any:
         return await self._asked.ask(method, path, body, once=once)
 
-    async def _create_program(self, program: PhotonicProgram, shots: int, key: str) -> str:
+    async def _ready(self) -> None:
         if self._wiring is None:
             await self.look()
+
+    async def _create_program(self, program: PhotonicProgram, shots: int, key: str) -> str:
+        await self._ready()
         assert self._wiring is not None, "a look ends with it"
         payload = {
             "command": _COMMAND, "experiment": experiment(program, self._wiring), "max_shots": shots,

@@ -1,8 +1,8 @@
 """Quantinuum: its machines emulated from published figures, or the real ones through its machine API, version 1.
 
 Wire format: ``POST login``, ``job``, ``job/ID/cancel``; ``GET job/ID``, ``machine/NAME``; programs are OpenQASM 2,
-results are strings by register with bit 0 last. The API has no name that it keeps unique: a node that dies between
-sending a job and noting what it is called sends it again.
+results are strings by register with bit 0 last. The API lists no jobs, and has no name that it keeps unique: what was
+on its way when a node died is not sent again, and ends.
 """
 
 from collections import Counter
@@ -55,14 +55,18 @@ class _Session:
         self._token = self._refresh = ""
 
     async def ask(self, method: str, path: str, body: object = None, *, once: bool = False) -> Any:
-        if not self._token:
-            await self._sign_in()
+        await self.open()
         try:
             return await self._http.ask(method, path, headers=self._headers, body=body, once=once)
         except Refused:
             # What was refused was not done: sending it again is no second time.
             await self._sign_in()
             return await self._http.ask(method, path, headers=self._headers, body=body, once=once)
+
+    async def open(self) -> None:
+        """Sign in, where that was not done yet."""
+        if not self._token:
+            await self._sign_in()
 
     @property
     def _headers(self) -> dict[str, str]:
@@ -98,6 +102,9 @@ class QuantinuumMachine(SentMachine):
         device = real(published.device, region=QUANTINUUM, price=listed_price(published.device.name))
         super().__init__(device, context.clock)
         self._machine, self._session = published.vendor_id, session
+
+    async def _ready(self) -> None:
+        await self._session.open()
 
     async def _create(self, circuit: Circuit, shots: int, key: str) -> str:
         job = {

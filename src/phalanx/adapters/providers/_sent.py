@@ -1,7 +1,9 @@
 """What machines at vendors have in common: a job is sent under our key, asked about until it has ended, and dropped."""
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from phalanx.adapters._limits import MAX_UNSURE_JOBS, VENDOR_AWAY_MOST_S, VENDOR_TIMEOUT_S
@@ -9,7 +11,7 @@ from phalanx.adapters.providers._http import Away, Refused, Unanswered
 from phalanx.core import NS_PER_S, Circuit, Clock, InvalidInput, Origin, Overloaded, PhalanxError, Unavailable
 from phalanx.devices import (
     DeviceModel,
-    LeftSending,
+    Mark,
     MaybeSent,
     Numbers,
     Program,
@@ -39,14 +41,17 @@ class Sent(ABC):
     """What becomes of a job, whatever was sent. A vendor's part is to find, ask about and drop one.
 
     A submission that got no answer, or was left while it was on its way, is looked for by its key before anything else
-    is done; where a vendor cannot be asked for that (``finds``), the key is not sent again by this process.
+    is done; where a vendor cannot be asked for that (``finds``), the key is not sent again. What an earlier process
+    left on its way is known by its mark (a ``MarkedBackend``). Where a name is ``unique`` there, what is sent again
+    under a key meets the first, and nothing has to be known before.
     """
 
-    finds = True
+    finds, unique = True, False
 
     def __init__(self, device: DeviceModel, clock: Clock) -> None:
         self._device, self._clock = device, clock
         self._unsure: dict[str, None] = {}
+        self._marks: dict[str, Mark] = {}
 
     @property
     def device(self) -> DeviceModel:
@@ -64,6 +69,18 @@ class Sent(ABC):
         self._device = await self._seen()
         return self._device
 
+    @contextmanager
+    def marking(self, key: str, mark: Mark, /, *, before: bool) -> Iterator[None]:
+        if before and not self.unique:
+            self._note_unsure(key)
+            if not self.finds:
+                raise MaybeSent(self._device.name, key)
+        self._marks[key] = mark
+        try:
+            yield
+        finally:
+            del self._marks[key]
+
     async def _sent_once(self, key: str, create: Callable[[], Awaitable[str]]) -> str:
         """What the vendor calls the job under ``key``: as it was sent before, or as ``create`` sends it.
 
@@ -73,9 +90,13 @@ class Sent(ABC):
             return await create()
         if known := await self._there(key):
             return known
+        await self._ready()
+        if key in self._marks and not self.unique:
+            await self._marks[key]()
         try:
             handle = await create()
-        except LeftSending:
+        except asyncio.CancelledError:
+            # Who asks in a thread is not stopped with us: it may still arrive.
             self._note_unsure(key)
             raise
         except Unanswered as error:
@@ -107,7 +128,12 @@ class Sent(ABC):
         del self._unsure[key]
         return handle
 
+    async def _ready(self) -> None:  # noqa: B027 - most vendors need nothing
+        """Ask for what has to be known before anything is sent: while it is not, nothing is on its way."""
+
     def _note_unsure(self, key: str) -> None:
+        if self.unique:
+            return
         self._unsure[key] = None
         while len(self._unsure) > MAX_UNSURE_JOBS:
             del self._unsure[next(iter(self._unsure))]
