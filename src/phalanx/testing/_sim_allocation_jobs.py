@@ -3,7 +3,8 @@
 Jobs are placed by a policy and carried out over as many lives of the node as it takes; each is asked for again under
 its key when the node died before it said so. Checkers look at vendors, store and ledger from outside:
 
-- every job ends with a result, and once ended it stays as it is;
+- every job ends with a result, and once ended it stays as it is; one that may be at a vendor that cannot be asked for
+  it ends with an error that says so instead, and is paid for;
 - a vendor has at most one job for each attempt, however often the node died or took it back;
 - the result is from the device that the job names, and of the kind that was asked for unless a move says otherwise;
 - the ledger has what was done classically instead, and nothing else;
@@ -13,6 +14,7 @@ its key when the node died before it said so. Checkers look at vendors, store an
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 
 from phalanx.allocation import Ask, Bookable, Placements, Reservations, built_in_policies
 from phalanx.core import (
@@ -33,6 +35,8 @@ from phalanx.devices import (
     Job,
     Jobs,
     JobState,
+    Mark,
+    MaybeSent,
     Modality,
     Numbers,
     ProviderContext,
@@ -50,6 +54,7 @@ from phalanx.testing._world import SimWorld
 
 _JOBS = 4
 _MACHINES = ("a.one", "a.two", "b.one")
+_FORGETS = "b.one"
 _CIRCUIT = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
 _PAIRS = ((0, 1), (1, 2))
 _STRANGER = "stranger"
@@ -164,6 +169,30 @@ class SimVendor:
         )  # fmt: skip
 
 
+class SimForgetful(SimVendor):
+    """One that cannot be asked for a job by its key: what it is sent it takes, however often."""
+
+    def __init__(self, world: SimWorld, name: str, rng: Rng, windows: SimWindows, checker: Checker) -> None:
+        super().__init__(world, name, rng, windows)
+        self._checker = checker
+        self._marks: dict[str, Mark] = {}
+
+    @contextlib.contextmanager
+    def marking(self, key: str, mark: Mark, /, *, before: bool) -> Iterator[None]:
+        if before:
+            self._checker.count("jobs that may be there")
+            raise MaybeSent(self.device.name, key)
+        self._marks[key] = mark
+        yield
+
+    async def submit(self, circuit: Circuit, /, *, shots: int, seed: int, key: str) -> str:
+        await self._marks[key]()
+        self._checker.require(key not in self.results, "sent a second time", self.device.name, key)
+        handle = await super().submit(circuit, shots=shots, seed=seed, key=key)
+        await self._world.clock.sleep(self._rng.exponential(1.0))  # The answer is on its way.
+        return handle
+
+
 def _keys(job: Job, device: str) -> set[str]:
     """Under which a vendor may have it: one attempt, a second one, and one more of each after each that was lost."""
     lost = sum(loss.device == device for loss in job.losses)
@@ -187,7 +216,10 @@ class JobsRun:
         self._windows = SimWindows(checker)
         self._rng = world.rng.child("jobs")
         self._store, self._book = world.store("jobs"), MemoryAudit()
-        self._vendors = {name: SimVendor(world, name, self._rng.child(name), self._windows) for name in _MACHINES}
+        self._vendors: dict[str, SimVendor] = {
+            name: SimVendor(world, name, self._rng.child(name), self._windows) for name in _MACHINES
+        }
+        self._vendors[_FORGETS] = SimForgetful(world, _FORGETS, self._rng.child(_FORGETS), self._windows, self._checker)
         self._ended: dict[str, Job] = {}
 
     async def main(self) -> None:
@@ -285,6 +317,10 @@ class JobsRun:
     async def _judge(self) -> None:
         degraded: set[str] = set()
         for key, job in self._ended.items():
+            if job.state is JobState.FAILED and "look for a job named" in job.error:
+                paid = any(one.device == _FORGETS and one.charged for one in job.losses)
+                self._checker.require(paid, "a job that may be there is not paid for", key, job.error, job.losses)
+                continue
             self._checker.require(job.state is JobState.COMPLETED, "a job came to nothing", key, job.error, job.moves)
             made = job.provenance
             self._checker.require(made is not None and made.device == job.device, "a result from elsewhere", job)

@@ -135,6 +135,25 @@ def test_what_is_cancelled_while_it_may_be_on_its_way_is_paid_for(restarts):
 
 
 @pytest.mark.requirement("QRM-8")
+def test_what_was_on_its_way_when_the_node_died_is_not_sent_again():
+    async def main(world, store):
+        side, other = Side(), Side()
+        side.takes_s = 1e9
+        machines = (Forgetful(world, side), Forgetful(world, other, "vendor.two", 1e-2))
+        async with running_jobs(jobs := made(world, store, *machines)):
+            job = await jobs.submit(DEFAULT_TENANT, BELL, shots=10, device="vendor.one", movable=True)
+            await until(world, jobs, job, lambda one: one.sending)
+        side.takes_s = 0.0
+        async with running_jobs(jobs := made(world, store, *machines)):
+            ended = await job_ended(world, jobs, job)
+        assert (ended.state, ended.sending, lost(ended)) == (JobState.FAILED, {}, [("vendor.one", job.id, True)])
+        assert f"look for a job named {job.id} there" in ended.error
+        assert (side.sent, other.sent) == ([job.id], [])
+
+    run_with_store(main)
+
+
+@pytest.mark.requirement("QRM-8")
 def test_what_may_be_at_a_vendor_that_has_not_said_yet_goes_nowhere_else():
     """A vendor that can be asked for its jobs, and is away when the node is there again."""
 
