@@ -25,20 +25,17 @@ from phalanx.quantum import Gates
 from phalanx.quantum.analog import AnalogProgram
 from phalanx.quantum.photonic import PhotonicProgram
 from phalanx.telemetry import Telemetry
-from phalanx.testing import (
+from phalanx.testing import InlineOffload, SimWorld, job_ended, running_jobs
+from phalanx.testing.delivery import PeerServer
+from phalanx.testing.vendors import (
     PASQAL_PROJECT,
     GoogleService,
-    InlineOffload,
     IonqApi,
     IqmApi,
     PasqalApi,
     QuandelaApi,
     QuantinuumApi,
-    SimWorld,
-    job_ended,
-    running_jobs,
 )
-from phalanx.testing.delivery import PeerServer
 
 pytestmark = pytest.mark.vendor
 
