@@ -52,12 +52,13 @@ from phalanx.messaging._errors import (
 from phalanx.messaging._kinds import Guarantee, Kind, Outcome, Recipients
 from phalanx.messaging._links import LinkState
 from phalanx.messaging._mailbox import Mailbox
-from phalanx.messaging._marking import ALL_TENANTS, Marking, may_carry, may_read
+from phalanx.messaging._marking import ALL_TENANTS, Marking
 from phalanx.messaging._member import EVERYONE, Member, participants, process_of, tagged
 from phalanx.messaging._overlay import Graph, latency_tree, regular_graph, repaired
 from phalanx.messaging._peers import ClearPeers, Peers
 from phalanx.messaging._policies import POLICIES, Policy, policy_of
 from phalanx.messaging._proofs import Proofs, SignedProofs
+from phalanx.messaging._readership import may_carry, may_read
 from phalanx.messaging._receipt import Receipt
 from phalanx.messaging._sealed_peers import RefusedPeer, SealedPeers, process_named, subject_of
 from phalanx.messaging._survey import Survey, SurveyedProcess, Way, surveyed

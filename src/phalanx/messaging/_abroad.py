@@ -20,13 +20,14 @@ from phalanx.messaging._errors import Malformed
 from phalanx.messaging._kinds import Kind, Outcome, Recipients, outcome_of
 from phalanx.messaging._limits import ANNOUNCE_EVERY_S, FLOOD_DEGREE, FLOOD_HOPS
 from phalanx.messaging._links import Links
-from phalanx.messaging._marking import Marking, may_carry
+from phalanx.messaging._marking import Marking
 from phalanx.messaging._member import Member
 from phalanx.messaging._outbox import Outbox, Sent
 from phalanx.messaging._overlay import Graph, regular_graph
 from phalanx.messaging._peers import Peers
 from phalanx.messaging._policies import POLICIES
 from phalanx.messaging._proofs import Proofs
+from phalanx.messaging._readership import may_carry
 from phalanx.messaging._receipt import Receipt
 from phalanx.messaging._survey import KINDS as SURVEY_KINDS
 from phalanx.messaging._survey import Surveyor

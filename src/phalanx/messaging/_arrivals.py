@@ -25,10 +25,10 @@ from phalanx.messaging._frames import Item
 from phalanx.messaging._kinds import Outcome
 from phalanx.messaging._limits import MAX_SEEN
 from phalanx.messaging._mailbox import Mailbox
-from phalanx.messaging._marking import may_carry, may_read
 from phalanx.messaging._member import process_of
 from phalanx.messaging._policies import ACKNOWLEDGED
 from phalanx.messaging._proofs import Proofs
+from phalanx.messaging._readership import may_carry, may_read
 from phalanx.messaging._receipt import Accounted, Receipt
 from phalanx.messaging._seen import End, Seen, Stream
 

@@ -50,12 +50,13 @@ from phalanx.messaging._limits import (
     SWEEP_EVERY_S,
 )
 from phalanx.messaging._mailbox import Mailbox
-from phalanx.messaging._marking import ALL_TENANTS, Marking, may_carry, may_read
+from phalanx.messaging._marking import ALL_TENANTS, Marking
 from phalanx.messaging._member import EVERYONE, Member
 from phalanx.messaging._outbox import Outbox
 from phalanx.messaging._peers import Peers
 from phalanx.messaging._policies import ACKNOWLEDGED, POLICIES
 from phalanx.messaging._proofs import Proofs
+from phalanx.messaging._readership import may_carry, may_read
 from phalanx.messaging._receipt import Receipt, delivered
 from phalanx.telemetry import Telemetry
 

@@ -7,8 +7,8 @@ from phalanx.core import InvalidInput, LimitExceeded
 from phalanx.messaging._envelope import Envelope
 from phalanx.messaging._limits import MAX_INSTANCES, MAX_MEMBERS
 from phalanx.messaging._mailbox import Mailbox
-from phalanx.messaging._marking import may_read
 from phalanx.messaging._member import EVERYONE, Member, process_of
+from phalanx.messaging._readership import may_read
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import msgspec
 from phalanx.messaging._broadcast import DeliveryReport
 from phalanx.messaging._dead_letters import DeadLetter
 from phalanx.messaging._kinds import Kind
-from phalanx.messaging._marking import may_serve
 from phalanx.messaging._policies import POLICIES
+from phalanx.messaging._readership import may_serve
 
 if TYPE_CHECKING:
     from phalanx.messaging._bus import Bus

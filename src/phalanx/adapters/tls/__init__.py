@@ -1,10 +1,11 @@
 """TLS with a key exchange that a recording does not outlive, and what listeners elsewhere agree to."""
 
 from phalanx.adapters._limits import TLS_GOODBYE_S, TLS_HANDSHAKE_S
-from phalanx.adapters.tls._context import POST_QUANTUM_GROUP, PostQuantumContext, TlsSession, tls_server_context
+from phalanx.adapters.tls._context import POST_QUANTUM_GROUP, PostQuantumContext, tls_server_context
 from phalanx.adapters.tls._endpoints import NetworkProbe, ask_ssh
 from phalanx.adapters.tls._files import self_signed_files
 from phalanx.adapters.tls._probe import best_group, probe_tls
+from phalanx.adapters.tls._session import TlsSession
 
 __all__ = [
     "NetworkProbe",

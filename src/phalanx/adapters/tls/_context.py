@@ -20,30 +20,17 @@ Invariants:
 import ssl
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from phalanx.adapters._limits import MAX_TLS_HANDSHAKES
+from phalanx.adapters.tls._probe import best_group
+from phalanx.adapters.tls._session import TlsSession, session_of
 from phalanx.core import InvalidInput
 
 POST_QUANTUM_GROUP = "X25519MLKEM768"
 _ALPN = b"http/1.1"
 _CHUNK_BYTES = 1 << 18
-
-
-@dataclass(frozen=True, slots=True)
-class TlsSession:
-    """What two ends agreed on. ``group`` is empty where the library does not tell."""
-
-    version: str
-    cipher: str
-    group: str
-
-    @property
-    def quantum_safe(self) -> bool:
-        """Whether the key exchange also rests on ML-KEM."""
-        return "MLKEM" in self.group
 
 
 class PostQuantumContext(ssl.SSLContext):
@@ -203,22 +190,11 @@ class _Connection(ssl.SSLObject):
                 return
 
 
-def session_of(connection: Any) -> TlsSession:
-    """What a pyOpenSSL connection agreed on."""
-    return TlsSession(
-        version=str(connection.get_protocol_version_name()),
-        cipher=str(connection.get_cipher_name() or ""),
-        group=str(connection.get_group_name() or "") if hasattr(connection, "get_group_name") else "",
-    )
-
-
 def tls_server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     """A context for a listener: post-quantum where the library has the group, else the standard library's.
 
     Raises ``InvalidInput`` naming the file that is not what it should be.
     """
-    from phalanx.adapters.tls._probe import best_group
-
     if best_group() != POST_QUANTUM_GROUP:
         plain = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         plain.minimum_version = ssl.TLSVersion.TLSv1_3

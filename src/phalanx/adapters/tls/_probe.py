@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 
 from phalanx.adapters._limits import TLS_HANDSHAKE_S
-from phalanx.adapters.tls._context import TlsSession, session_of
+from phalanx.adapters.tls._session import TlsSession, session_of
 from phalanx.core import NS_PER_S, InvalidInput, Unavailable
 
 _CHUNK_BYTES = 16_384

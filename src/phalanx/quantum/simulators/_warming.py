@@ -2,16 +2,23 @@
 
 import numpy as np
 
-from phalanx.core import Rng
+from phalanx.core import Circuit, Rng
+from phalanx.quantum._canonical import PREAMBLE
 from phalanx.quantum._circuits import Gates
-from phalanx.quantum.circuits import read
 from phalanx.quantum.mapping import Noise, estimated_success, map_circuit
 from phalanx.quantum.simulators._annealing import annealed
 from phalanx.quantum.simulators._running import probabilities, run
 
-_HEAD = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; '
 # Decides, resets and measures in between: with a gate beyond Clifford shot by shot, without one by tableaux.
-_DECIDES = _HEAD + "h q[0]; c[0] = measure q[0]; if (c[0]) { %s q[1]; } reset q[0]; c[1] = measure q[1];"
+_DECIDES = """\
+qubit[2] q;
+bit[2] c;
+h q[0];
+c[0] = measure q[0];
+if (c[0]) { %s q[1]; }
+reset q[0];
+c[1] = measure q[1];
+"""
 
 
 def warm_mapping() -> None:
@@ -27,7 +34,7 @@ def warm_simulators() -> None:
     run(circuit, shots=2, rng=rng)
     run(Gates(2).h(0).cx(0, 1).measure(0, 1).circuit(), shots=2, rng=rng)
     for gate in ("x", "h", "t"):
-        run(read(_DECIDES % gate), shots=2, rng=rng)
+        run(Circuit.from_canonical(PREAMBLE + _DECIDES % gate, 2), shots=2, rng=rng)
     mapped = map_circuit(circuit, [(0, 1), (1, 2)], 3, trials=1).circuit
     for method in ("density", "trajectories"):
         run(mapped, shots=2, rng=rng, noise=_noise(), method=method)
