@@ -4,9 +4,10 @@
 all get their node from it, with different ports.
 """
 
+from phalanx.node._building import build_node
 from phalanx.node._deeds import Deed, DutyLine, RoleView, SkillLine, roles
 from phalanx.node._guard import SpaceWatch
-from phalanx.node._node import Node, build_node
+from phalanx.node._node import Node
 from phalanx.node._open import open_ports
 from phalanx.node._plugins import GROUPS, provided_fleet, registered
 from phalanx.node._ports import ClusterLine, Noise, Ports

@@ -1,7 +1,7 @@
 """What each role is made of and what it did last, put together from what is on record when somebody asks."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -13,10 +13,8 @@ from phalanx.node._limits import (
     MAX_DEED_FINDINGS,
     MAX_DEED_MISSIONS,
 )
+from phalanx.node._node import Node
 from phalanx.telemetry import WAYPOINTS
-
-if TYPE_CHECKING:
-    from phalanx.node._node import Node
 
 
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +62,7 @@ class RoleView(msgspec.Struct, frozen=True, kw_only=True):
     deeds: tuple[Deed, ...]
 
 
-async def roles(node: "Node", tenant: TenantId) -> list[RoleView]:
+async def roles(node: Node, tenant: TenantId) -> list[RoleView]:
     """Every role that there is, in the order of roles, as ``tenant`` may see it."""
     rows = await node.store.scan(MISSIONS, tenant, limit=MAX_DEED_MISSIONS, reverse=True)
     missions = [decode(row.value, Mission) for row in rows]

@@ -1,42 +1,20 @@
 """What duties and skills need besides the node's own state: plans out of the settings, and ports to what is around."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from phalanx.agents import Skill, Toolbox
 from phalanx.core import EntropySource, EventSink, FileWatch, FindingReader, Listeners, Trail
-from phalanx.deception import TOUCH, TOUCH_RULES, Decoys, account_rules
+from phalanx.deception import TOUCH, TOUCH_RULES, Decoys
 from phalanx.incidents import CONFIRMED_SIGN, SIGN_RULES
-from phalanx.intel import OwnEvents, Refused, RuleSet, StoredTrail, load_rules, parse_rule
+from phalanx.intel import OwnEvents, StoredTrail
 from phalanx.intel.places import Places
+from phalanx.node._node import Node
 from phalanx.node._ports import Ports
 from phalanx.node.canaries._probing import Probes
 from phalanx.node.canaries._watching import Watching, watching_of
 from phalanx.node.settings._settings import Settings
 from phalanx.posture import STOCK_RULES, VULNERABLE_CRYPTO, EndpointProbe, StockPlan
 from phalanx.telemetry import Telemetry
-
-if TYPE_CHECKING:
-    from phalanx.node._node import Node
-
-
-_OWN_NAME = "the node has a rule of that name, for its canary users"
-
-
-def detection_rules(settings: Settings) -> RuleSet:
-    """The built-in rules, those of the settings' folder, and those that know the canary users."""
-    loaded = load_rules(settings.intake.rules_dir)
-    texts = account_rules(settings.deception.users)
-    if not texts:
-        return loaded
-    own = {rule.name: rule for rule in (parse_rule(text, where="deception.users") for text in texts)}
-    taken = sorted(own.keys() & (loaded.rules.keys() | loaded.correlations.keys()))
-    return RuleSet(
-        [*(rule for rule in loaded.rules.values() if rule.name not in own), *own.values()],
-        correlations=[one for one in loaded.correlations.values() if one.name not in own],
-        filters=loaded.filters,
-        refused=[*loaded.refused, *(Refused(name, _OWN_NAME, unsupported=False) for name in taken)],
-    )
 
 
 def skills_for(kind: str, skills: Sequence[Skill]) -> list[str]:
@@ -69,7 +47,7 @@ def decoys_of(settings: Settings) -> Decoys:
     )
 
 
-def provide_for_roles(toolbox: Toolbox, node: "Node", ports: Ports) -> None:
+def provide_for_roles(toolbox: Toolbox, node: Node, ports: Ports) -> None:
     """Offer what is not the node's own state."""
     settings = node.settings
     toolbox.provide(Places, node.detection.places)

@@ -1,12 +1,12 @@
 """What runs in a node beside its swarm, begun in order."""
 
 from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING
 
 from phalanx.core import GIB, Clock, InvalidInput
 from phalanx.devices import watch_devices, watch_workers
 from phalanx.intel import EventLog
 from phalanx.node._limits import RETENTION_EVERY_S
+from phalanx.node._node import Node
 from phalanx.node._ports import Ports
 from phalanx.node._services import Services
 from phalanx.node.custody._identities import keep_identities
@@ -19,18 +19,15 @@ from phalanx.node.quantum._prewarming import start_foresight
 from phalanx.node.settings._settings import Settings
 from phalanx.telemetry import Telemetry
 
-if TYPE_CHECKING:
-    from phalanx.node._node import Node
-
 
 def start_services(
-    node: "Node", ports: Ports, services: Services, watch_space: Callable[[], Coroutine[None, None, None]]
+    node: Node, ports: Ports, services: Services, watch_space: Callable[[], Coroutine[None, None, None]]
 ) -> None:  # fmt: skip
     """What runs beside the swarm for as long as the node does."""
     settings, telemetry, clock = node.settings, node.telemetry, node.clock
     services.start("storage-watch", watch_space)
-    start_indicators(node, ports, services)
-    start_detection(node, services)
+    start_indicators(node.indicators, node.sentinel, ports, telemetry, services)
+    start_detection(node.detection, node.sentinel, services)
     services.start("sentinel", node.sentinel.run)
     if node.archive is not None:
         node.archive.start(services, node.sentinel)
@@ -65,7 +62,7 @@ def start_services(
         _start_otlp(settings, telemetry, services)
 
 
-def _watch_worker(node: "Node", ports: Ports, services: Services) -> None:
+def _watch_worker(node: Node, ports: Ports, services: Services) -> None:
     """Say how this machine is, where its operating system tells."""
     host, name = ports.host, node.settings.node.name
     if host is not None:
@@ -75,7 +72,7 @@ def _watch_worker(node: "Node", ports: Ports, services: Services) -> None:
         )
 
 
-def _kept_files(node: "Node") -> Sequence[Erasable]:
+def _kept_files(node: Node) -> Sequence[Erasable]:
     """What holds files of tenants beside the store."""
     return [node.artefacts] if node.archive is None else [node.artefacts, node.archive]
 

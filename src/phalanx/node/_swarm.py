@@ -1,7 +1,6 @@
 """The swarm of a node: what it is made of, what its agents may use, and who is taken out of it."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from phalanx.agents import Duty, Missions, Quarantined, Skill, Swarm, Toolbox, Workers
 from phalanx.core import (
@@ -21,6 +20,7 @@ from phalanx.core import (
 from phalanx.crypto.identity import Identities, Why
 from phalanx.intel import DETECTORS_GROUP
 from phalanx.messaging import Bus
+from phalanx.node._node import Node
 from phalanx.node._plugins import DUTIES, SKILLS, checked_duty, checked_skill, load_plugins
 from phalanx.node._ports import Ports
 from phalanx.node._roles import provide_for_roles
@@ -29,9 +29,6 @@ from phalanx.node.cluster._succession import opened_succession
 from phalanx.node.custody._identities import per_role
 from phalanx.node.settings._settings import Settings
 from phalanx.telemetry import Alerts, Telemetry
-
-if TYPE_CHECKING:
-    from phalanx.node._node import Node
 
 
 def load_work(alerts: AlertSink, besides: Sequence[Skill] = ()) -> tuple[list[Skill], list[Duty]]:
@@ -74,7 +71,7 @@ def opened_swarm(
     return swarm
 
 
-def provide_tools(toolbox: Toolbox, node: "Node", ports: Ports) -> None:
+def provide_tools(toolbox: Toolbox, node: Node, ports: Ports) -> None:
     """What a skill or a duty may ask for, as its manifest says; and detectors, which are made over the same tools."""
     for tool in (
         node.engine, node.findings, node.responses, node.events, node.intake, node.swarm, node.identities, node.ledger,
@@ -93,7 +90,7 @@ def provide_tools(toolbox: Toolbox, node: "Node", ports: Ports) -> None:
     load_plugins(DETECTORS_GROUP, node.alerts, lambda factory: node.sentinel.join(factory(toolbox)))
 
 
-async def quarantine(node: "Node", agent: str, reason: str, *, by: str) -> Quarantined:
+async def quarantine(node: Node, agent: str, reason: str, *, by: str) -> Quarantined:
     """Set an agent apart, take its identity away, and put both on record. Raises ``NotFound``."""
     one = node.swarm.quarantine(agent, reason, by=by)
     node.alerts.alert(AlertLevel.WARNING, "agents", f"the agent {agent} was set apart", reason=reason, by=by)

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from phalanx.core import NS_PER_S, InvalidInput, PhalanxError, Store, TenantId
+from phalanx.intel import Sentinel
 from phalanx.intel.indicators import (
     MAX_CALL_VALUES,
     Indicator,
@@ -25,9 +25,6 @@ from phalanx.node._ports import Ports
 from phalanx.node._services import Services
 from phalanx.node.settings._settings import Settings
 from phalanx.telemetry import Telemetry
-
-if TYPE_CHECKING:
-    from phalanx.node._node import Node
 
 _LIST = "list.json"
 # STIX says `hash` for all of them, and their length tells which.
@@ -61,13 +58,15 @@ def read_warninglists(folder: Path) -> list[WarningList]:
     return read
 
 
-def start_indicators(node: "Node", ports: Ports, services: Services) -> None:
+def start_indicators(
+    indicators: Indicators, sentinel: Sentinel, ports: Ports, telemetry: Telemetry, services: Services
+) -> None:  # fmt: skip
     """Look for them in every event, before the first is read."""
-    node.sentinel.join(IndicatorDetector(node.indicators))
-    node.sentinel.join(DowngradeDetector())
-    node.sentinel.join(SeenKeysDetector())
-    node.sentinel.join(HarvestDetector())
-    services.start("indicators", lambda: _keep(node.indicators, ports, node.telemetry))
+    sentinel.join(IndicatorDetector(indicators))
+    sentinel.join(DowngradeDetector())
+    sentinel.join(SeenKeysDetector())
+    sentinel.join(HarvestDetector())
+    services.start("indicators", lambda: _keep(indicators, ports, telemetry))
 
 
 async def _keep(indicators: Indicators, ports: Ports, telemetry: Telemetry) -> None:

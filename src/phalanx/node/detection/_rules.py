@@ -26,12 +26,30 @@ from phalanx.core import (
     counted,
     derive_id,
 )
-from phalanx.intel import InvalidRule, RuleSet, Sentinel
+from phalanx.deception import account_rules
+from phalanx.intel import InvalidRule, Refused, RuleSet, Sentinel, load_rules, parse_rule
 from phalanx.intel.sigma import rule_files
 from phalanx.node._limits import MAX_TOLD_RULE_FILES
 from phalanx.node._ports import Ports
-from phalanx.node._roles import detection_rules
 from phalanx.node.settings._settings import Settings
+
+_OWN_NAME = "the node has a rule of that name, for its canary users"
+
+
+def detection_rules(settings: Settings) -> RuleSet:
+    """The built-in rules, those of the settings' folder, and those that know the canary users."""
+    loaded = load_rules(settings.intake.rules_dir)
+    texts = account_rules(settings.deception.users)
+    if not texts:
+        return loaded
+    own = {rule.name: rule for rule in (parse_rule(text, where="deception.users") for text in texts)}
+    taken = sorted(own.keys() & (loaded.rules.keys() | loaded.correlations.keys()))
+    return RuleSet(
+        [*(rule for rule in loaded.rules.values() if rule.name not in own), *own.values()],
+        correlations=[one for one in loaded.correlations.values() if one.name not in own],
+        filters=loaded.filters,
+        refused=[*loaded.refused, *(Refused(name, _OWN_NAME, unsupported=False) for name in taken)],
+    )
 
 
 class LeftOut(msgspec.Struct, frozen=True):

@@ -127,7 +127,7 @@ class Advance:
         return [made[0].id]
 
 
-def start_foresight(node: "Node", ports: Ports, services: Services) -> None:
+def start_foresight(node: Node, ports: Ports, services: Services) -> None:
     """What the settings ask for, and what there is to act on."""
     from phalanx.adapters.processes import ProcessOffload
 

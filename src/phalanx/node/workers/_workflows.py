@@ -1,23 +1,16 @@
 """The engine of a node: what can be run comes from plug-ins and from files that users brought."""
 
-from typing import TYPE_CHECKING
-
 from phalanx.allocation import Placements
-from phalanx.allocation.forecasts import QueueWaits
 from phalanx.core import AlertSink, Clock, Store
 from phalanx.devices import Fleet
 from phalanx.node._plugins import ANALYSES, OPERATIONS, load_plugins, registered
 from phalanx.node._ports import Ports
-from phalanx.node.quantum._calculating import calculating
 from phalanx.node.settings._settings import Settings
 from phalanx.node.workers._workers import WorkflowWorkers, opened_workers
 from phalanx.telemetry import Telemetry
-from phalanx.workflows import Definitions, Desk, Engine, portable
+from phalanx.workflows import Definitions, Engine, portable
 from phalanx.workflows.operations import BUILT_IN, Operation
 from phalanx.workflows.workers import Functions
-
-if TYPE_CHECKING:
-    from phalanx.node._node import Node
 
 
 def registered_operations() -> list[Operation]:
@@ -58,12 +51,3 @@ async def opened_workflows(
         workers.crew.functions.add(function)
     await definitions.load()
     return definitions
-
-
-def use_desk(node: "Node", ports: Ports) -> None:
-    """Have circuits of steps become jobs of the node: booked, paid for, and found again in its next life."""
-    desk = Desk(
-        node.jobs, node.budgets, node.reservations, node.routing, QueueWaits(node.forecasts, ports.clock),
-        clock=ports.clock, ids=ports.ids, offload=calculating(ports, node.telemetry).offload,
-    )  # fmt: skip
-    node.engine.use(desk)
