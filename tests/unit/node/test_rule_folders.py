@@ -7,8 +7,7 @@ import pytest
 from phalanx.deception import account_rules
 from phalanx.intel import load_rules
 from phalanx.node import Settings
-from phalanx.node.detection._rules import detection_rules
-from phalanx.node.detection._rules import _marks
+from phalanx.node.detection._rules import _marks, detection_rules
 
 RULE = """
 title: {name}

@@ -4,21 +4,18 @@ Warming only adds to reacting: nothing that works is ended, and nothing waits fo
 so that they make room for everybody who really comes.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from phalanx.allocation import Ask, Grade, NoWindow, Reservations
 from phalanx.allocation.forecasts import HOURS, Forecaster, Forecasts, processes_ahead, recurs
 from phalanx.core import NS_PER_S, Clock, NotFound, TenantId, Unavailable
 from phalanx.devices import JOBS
 from phalanx.node._limits import ADVANCE_EVERY_S, MAX_ADVANCE_WINDOWS, PREWARM_EVERY_S
+from phalanx.node._node import Node
 from phalanx.node._ports import Ports
 from phalanx.node._services import Services
 from phalanx.telemetry import Telemetry
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from phalanx.node._node import Node
 
 _DAY_NS = 86_400 * NS_PER_S
 _HOUR_NS = 3_600 * NS_PER_S
@@ -39,7 +36,7 @@ class Warmable(Protocol):
     @property
     def took_s(self) -> float: ...
 
-    async def warm(self, n: int, ready: "Callable[[], None]", /) -> None: ...
+    async def warm(self, n: int, ready: Callable[[], None]", /) -> None: ...
 
     def cool(self) -> bool: ...
 
@@ -98,7 +95,7 @@ class Advance:
     def __init__(self, forecasts: Forecasts, reservations: Reservations, clock: Clock) -> None:
         self._forecasts, self._reservations, self._clock = forecasts, reservations, clock
 
-    async def book(self, tenants: "Sequence[TenantId]") -> list[str]:
+    async def book(self, tenants: Sequence[TenantId]") -> list[str]:
         """Windows of the day from now on; returns the ids of those that were booked or are there."""
         now_ns = self._clock.wall_ns()
         known = {one.name for one in await self._reservations.resources()}
