@@ -36,7 +36,7 @@ class Warmable(Protocol):
     @property
     def took_s(self) -> float: ...
 
-    async def warm(self, n: int, ready: Callable[[], None]", /) -> None: ...
+    async def warm(self, n: int, ready: Callable[[], None], /) -> None: ...
 
     def cool(self) -> bool: ...
 
@@ -95,7 +95,7 @@ class Advance:
     def __init__(self, forecasts: Forecasts, reservations: Reservations, clock: Clock) -> None:
         self._forecasts, self._reservations, self._clock = forecasts, reservations, clock
 
-    async def book(self, tenants: Sequence[TenantId]") -> list[str]:
+    async def book(self, tenants: Sequence[TenantId]) -> list[str]:
         """Windows of the day from now on; returns the ids of those that were booked or are there."""
         now_ns = self._clock.wall_ns()
         known = {one.name for one in await self._reservations.resources()}
