@@ -51,6 +51,12 @@ def client_options(command: Callable[..., None]) -> Callable[..., None]:
     return url_option(token_option(ca_option(wrapped)))
 
 
+# How OpenSSL calls the answer of something that does not speak TLS.
+_NO_TLS = "wrong version number"
+# The node's own hint is for programs that send headers.
+_SIGN_IN = "set PHALANX_TOKEN or --token to a token of that node; on its machine `phalanx tokens create NAME` makes one"
+
+
 class NodeClient:
     """A thin client: one method per verb, errors as exceptions, pages followed.
 
@@ -142,6 +148,8 @@ class NodeClient:
                 hint = "it may still do what was asked: look before you ask again"
             if "certificate verify failed" in str(error):
                 hint = "its certificate is not known here: give it with --ca, as `phalanx up` says"
+            if _NO_TLS in str(error):
+                hint = "name it with http:// instead"
             raise Unavailable(f"the node at {self.url}", _reason(error), hint=hint) from error
         body = {} if answer.status == 204 else _json(answer)
         if 200 <= answer.status < 300 and body is not None:
@@ -161,7 +169,8 @@ class NodeClient:
         said = str(body.get("detail") or body.get("title"))
         # A token is of one node: the other one there may be has others.
         told = f"{said}, says the node at {self.url}" if code == "not-authenticated" else said
-        return Refused(told, hint=str(body.get("hint", "")), code=code)
+        hint = _SIGN_IN if code == "not-authenticated" else str(body.get("hint", ""))
+        return Refused(told, hint=hint, code=code)
 
 
 def _check(path: str) -> None:
@@ -190,6 +199,8 @@ def _reason(error: Exception) -> str:
     """The end of urllib3's account, which is what happened: "Connection refused"."""
     if "certificate verify failed" in str(error):
         return "its certificate is not trusted"
+    if _NO_TLS in str(error):
+        return "what listens there does not speak https"
     if "Read timed out" in str(error):
         return f"it gave no answer within {TIMEOUT_S:.0f} s"
     if "RemoteDisconnected" in str(error):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +11,11 @@ import click
 from phalanx.cli._client import NodeClient, Refused, client_options
 from phalanx.cli._output import Column, json_option, print_json, print_table, time_of
 from phalanx.core import NotFound
+
+_SEVERITIES = ("info", "low", "medium", "high", "critical")
+# Findings that are looked through for those that were asked for, and entities that a line of the list names.
+MAX_LOOKED_THROUGH = 10_000
+MAX_NAMED = 3
 
 limit_option = click.option(
     "--limit", default=50, show_default=True, type=click.IntRange(1), help="Show at most this many."
@@ -23,11 +29,17 @@ def _listing(
     path: str, title: str, columns: list[Column], *, client: NodeClient, limit: int, as_json: bool, **params: Any
 ) -> None:
     rows = list(client.pages(path, limit=limit, **params))
+    _print_listing(title, rows, columns, as_json=as_json, empty=f"no {title.lower()} yet")
+
+
+def _print_listing(
+    title: str, rows: list[dict[str, Any]], columns: list[Column], *, as_json: bool, empty: str
+) -> None:  # fmt: skip
     if as_json:
         print_json(rows)
-    else:
-        rows.sort(key=lambda row: row.get("first_seen_ns") or row.get("at_ns") or 0)
-        print_table(title, rows, columns, empty=f"no {title.lower()} yet")
+        return
+    rows.sort(key=lambda row: row.get("first_seen_ns") or row.get("at_ns") or 0)
+    print_table(title, rows, columns, empty=empty)
 
 
 def _text(name: str) -> Any:
@@ -43,19 +55,54 @@ def _percent(name: str) -> Any:
 @client_options
 @limit_option
 @click.option("--case", default="", help="Only this case.")
+@click.option("--severity", type=click.Choice(_SEVERITIES), help="Only this severe, or more.")
+@click.option("--like", default="", help="Only those in whose title, rule, techniques or entities this stands.")
 @json_option
-def findings(client: NodeClient, limit: int, case: str, as_json: bool) -> None:
-    """What the detectors saw, newest last. `phalanx trace ID` tells the rest of the story."""
+def findings(
+    client: NodeClient, limit: int, case: str, severity: str | None, like: str, as_json: bool
+) -> None:  # fmt: skip
+    """What the detectors saw, newest last. `phalanx trace ID` tells the rest of the story.
+
+    With --severity or --like the newest 10,000 are looked through.
+    """
     columns: list[Column] = [
         ("first seen", time_of("first_seen_ns")),
-        ("severity", lambda row: ("", "info", "low", "medium", "high", "critical")[row["severity"]]),
+        ("severity", lambda row: ("", *_SEVERITIES)[row["severity"]]),
         ("what", _text("title")),
-        ("about", lambda row: ", ".join(f"{e['type']}:{e['value']}" for e in row["entities"])),
+        ("about", _about),
         ("hits", _text("hits")),
         ("technique", lambda row: " ".join(row["techniques"])),
-        ("trace", _text("trace")),
+        ("id", _text("id")),
     ]
-    _listing("/v1/findings", "Findings", columns, client=client, limit=limit, as_json=as_json, case=case)
+
+    def wanted(row: Mapping[str, Any]) -> bool:
+        severe = severity is None or row["severity"] > _SEVERITIES.index(severity)
+        return severe and (not like or like.casefold() in _words(row))
+
+    narrowed = severity is not None or bool(like)
+    most = MAX_LOOKED_THROUGH if narrowed else limit
+    rows = islice(filter(wanted, client.pages("/v1/findings", limit=most, case=case)), limit)
+    empty = "no findings of that kind" if narrowed or case else "no findings yet"
+    _print_listing("Findings", list(rows), columns, as_json=as_json, empty=empty)
+
+
+def _words(row: Mapping[str, Any]) -> str:
+    """What a finding can be known by, to be searched in."""
+    named = [f"{one['type']}:{one['value']}" for one in row["entities"]]
+    return "\n".join([row["title"], row["rule"], *row["techniques"], *named]).casefold()
+
+
+def _about(row: Mapping[str, Any]) -> str:
+    """What a finding is about, short enough for a line: programs by their names, and how many more there are."""
+    named = []
+    for one in row["entities"]:
+        value = str(one["value"])
+        if one["type"] == "process":
+            value = value.replace("\\", "/").rpartition("/")[2] or value
+        named.append(f"{one['type']}:{value}")
+    short = list(dict.fromkeys(named))
+    more = [f"{len(short) - MAX_NAMED} more"] if len(short) > MAX_NAMED else []
+    return ", ".join(short[:MAX_NAMED] + more)
 
 
 @click.command(short_help="What the agents were asked to do, and how it went.")
@@ -158,9 +205,9 @@ def alerts(client: NodeClient, as_json: bool) -> None:
 def trace(trace_id: str, client: NodeClient, as_json: bool) -> None:
     """The whole way of one event, from intake to ledger.
 
-    TRACE_ID is the id of an event, or the trace of anything that followed from it.
+    TRACE_ID is the id of an event or of a finding, or the trace of anything that followed from it.
     """
-    story = client.get(f"/v1/traces/{quote(trace_id, safe='')}")
+    story = _story(client, trace_id)
     if as_json:
         print_json(story)
         return
@@ -171,3 +218,17 @@ def trace(trace_id: str, client: NodeClient, as_json: bool) -> None:
         ("what", _text("summary")),
     ]
     print_table(f"Trace {trace_id}", story["waypoints"], columns, empty=f"nothing followed from {trace_id}")
+
+
+def _story(client: NodeClient, ident: str) -> Any:
+    """The story under that trace, or of the finding of that id: who reads a list of findings has only ids."""
+    try:
+        return client.get(f"/v1/traces/{quote(ident, safe='')}")
+    except Refused as refused:
+        if refused.code != NotFound.code:
+            raise
+        try:
+            found = client.get(f"/v1/findings/{quote(ident, safe='')}")
+        except Refused:
+            raise refused from None
+        return client.get(f"/v1/traces/{quote(found['trace'], safe='')}")

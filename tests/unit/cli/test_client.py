@@ -72,7 +72,10 @@ def test_a_problem_of_the_node_ends_as_its_error_would_here(code, exit_code):
         client.get("/v1/x")
     # A token is of one node: whoever is refused is told by which.
     said = f"what happened, says the node at {client.url}" if code == "not-authenticated" else "what happened"
-    assert (caught.value.message, caught.value.hint) == (said, "what to do")
+    assert caught.value.message == said
+    # The node's hint for that is meant for programs, which send headers.
+    assert ("PHALANX_TOKEN" in caught.value.hint) is (code == "not-authenticated")
+    assert (caught.value.hint == "what to do") is (code != "not-authenticated")
     assert exit_for(caught.value) is exit_code
 
 
@@ -133,3 +136,9 @@ def test_a_node_that_gives_no_answer_may_still_do_what_was_asked(monkeypatch):
         with pytest.raises(Unavailable, match="it gave no answer within") as refused:
             client.get("/v1/jobs")
     assert "may still do what was asked" in refused.value.hint
+
+
+def test_a_node_that_speaks_no_https_is_to_be_named_otherwise():
+    with answering(200, b"{}") as plain, pytest.raises(Unavailable, match="does not speak https") as refused:
+        NodeClient(plain.url.replace("http", "https"), "").get("/v1/x")
+    assert "http://" in refused.value.hint

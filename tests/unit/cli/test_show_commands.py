@@ -45,3 +45,53 @@ def test_a_decision_names_its_action_and_target_and_one_about_something_else_doe
     assert "isolate-host" in done.output
     assert "host:ws-07" in done.output
     assert done.output.count("approved") == 2
+
+
+FOUND = {
+    "id": "f1", "trace": "t1", "rule": "encoded", "title": "PowerShell with an encoded command", "severity": 4,
+    "first_seen_ns": 0, "hits": 2, "techniques": ["T1059.001"],
+    "entities": [
+        {"type": "host", "value": "ws-07"}, {"type": "user", "value": "keller"},
+        {"type": "process", "value": "C:\\Windows\\System32\\powershell.exe"},
+        {"type": "process", "value": "D:\\copy\\powershell.exe"}, {"type": "ip", "value": "192.0.2.9"},
+    ],
+}  # fmt: skip
+MINOR = FOUND | {"id": "f2", "title": "A program that is rare", "rule": "rare", "severity": 2, "techniques": []}
+
+
+def listed(monkeypatch, *words):
+    monkeypatch.setattr(NodeClient, "get", lambda *_, **__: {"items": [FOUND, MINOR], "next": ""})
+    return CliRunner().invoke(root, ["findings", *words], catch_exceptions=False, env={"COLUMNS": "200"})
+
+
+def test_a_finding_is_listed_with_its_id_and_with_what_it_is_about_in_short(monkeypatch):
+    line = next(line for line in listed(monkeypatch).output.splitlines() if "encoded" in line)
+    assert "host:ws-07, user:keller, process:powershell.exe, 1 more" in line
+    assert line.rstrip().endswith("f1")
+
+
+def test_findings_are_narrowed_by_severity_and_by_what_they_name(monkeypatch):
+    def ids(*words):
+        return [one["id"] for one in json.loads(listed(monkeypatch, "--json", *words).output)]
+
+    assert ids() == ["f1", "f2"]
+    assert ids("--severity", "low") == ["f1", "f2"]
+    assert ids("--severity", "high") == ["f1"]
+    assert ids("--severity", "critical") == []
+    assert ids("--like", "RARE") == ["f2"]
+    assert ids("--like", "user:keller", "--limit", "1") == ["f1"]
+    assert listed(monkeypatch, "--like", "nobody").output == "no findings of that kind\n"
+
+
+def test_a_finding_is_traced_by_its_id(monkeypatch):
+    story = {"waypoints": [{"at_ns": 0, "room": "intel", "stage": "finding", "summary": "an encoded command"}]}
+
+    def answered(_, path, **__):
+        if path not in {"/v1/findings/f1", "/v1/traces/t1"}:
+            raise Refused(f"there is no {path}", hint="", code="not-found")
+        return FOUND if path == "/v1/findings/f1" else story
+
+    monkeypatch.setattr(NodeClient, "get", answered)
+    assert "an encoded command" in CliRunner().invoke(root, ["trace", "f1"], catch_exceptions=False).output
+    unknown = CliRunner().invoke(root, ["trace", "f2"])
+    assert str(unknown.exception) == "there is no /v1/traces/f2"

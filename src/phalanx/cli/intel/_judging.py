@@ -3,7 +3,7 @@
 import click
 
 from phalanx.cli._client import NodeClient, client_options
-from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable
+from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable, time_of
 from phalanx.core import counted
 
 
@@ -24,6 +24,7 @@ def list_suppressions(client: NodeClient, as_json: bool) -> None:
     columns: list[Column] = [
         ("id", lambda row: row["id"]), ("rule", lambda row: row["rule"] or "any"),
         ("host", lambda row: row["host"] or "any"), ("entity", lambda row: row["entity"] or "any"),
+        ("until", lambda row: time_of("until_ns")(row) if row["until_ns"] else "for good"),
         ("swallowed", lambda row: f"{row['findings']} ({counted(row['hits'], 'hit')})"), ("by", lambda row: row["by"]),
         ("reason", lambda row: row["reason"]),
     ]  # fmt: skip
