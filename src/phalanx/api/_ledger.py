@@ -8,15 +8,17 @@ import base64
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from phalanx.api._auth import Gate
+from phalanx.api._limits import MAX_FILTER_CHARS
+from phalanx.api._records import Order
 from phalanx.api._replies import Page, page, reply, reply_page
 from phalanx.api._schemas import answer
-from phalanx.core import InvalidInput, NotFound
-from phalanx.ledger import Checkpoint, LedgerEntry
+from phalanx.core import DEFAULT_TENANT, PROBE_TENANT, AuditEntry, InvalidInput, NotFound
+from phalanx.ledger import Checkpoint, EntryFilter, LedgerEntry, look_through
 from phalanx.trust import Principal, Role
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class ProofView(msgspec.Struct, frozen=True, kw_only=True):
     salt: str | None
 
 
+_PROBES = "Also what the node does to probe itself, without bodies; to the default tenant alone."
 KINDS: tuple[type, ...] = (EntryView, CheckpointView, ProofView)
 
 
@@ -106,13 +109,28 @@ def ledger_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("", responses=answer(EntryView, many=True))
     async def list_entries(
-        request: Request, principal: Annotated[Principal, viewer], asked: Annotated[Page, Depends(page)]
-    ) -> Response:
-        """What was recorded, oldest first. Entries of other tenants are left out, so a page may be short."""
-        found = await node.ledger.entries(_index(asked.after), asked.limit)
-        last = str(found[-1].index) if found else ""
-        views = [_entry_view(one) for one in found if one.entry.tenant == principal.tenant]
-        return reply_page(request, views, asked=asked, last=last, full=len(found) == asked.limit)
+        request: Request, principal: Annotated[Principal, viewer], asked: Annotated[Page, Depends(page)],
+        case: Annotated[str, Query(max_length=MAX_FILTER_CHARS, description="Cases that begin so.")] = "",
+        action: Annotated[str, Query(max_length=MAX_FILTER_CHARS, description="Actions that begin so.")] = "",
+        actor: Annotated[str, Query(max_length=MAX_FILTER_CHARS, description="Actors that begin so.")] = "",
+        order: Annotated[Order, Query(description="Whether the first page is of the oldest or the newest.")]
+        = Order.OLDEST,
+        probes: Annotated[bool, Query(description=_PROBES)] = False,  # noqa: FBT002
+    ) -> Response:  # fmt: skip
+        """What was recorded. Entries that are not asked for are left out, so a page may be short."""
+        newest = order is Order.NEWEST
+        meant = EntryFilter(case, action, actor)
+        also = {PROBE_TENANT} if probes and principal.tenant == DEFAULT_TENANT else set()
+        start = _start(asked.after, node.ledger.size, newest=newest)
+
+        def wanted(entry: AuditEntry) -> bool:
+            return (entry.tenant == principal.tenant or entry.tenant in also) and meant.meant(entry)
+
+        found, rest = await look_through(node.ledger, wanted, start=start, newest=newest, limit=asked.limit)
+        views = [_entry_view(one, closed=one.entry.tenant != principal.tenant) for one in found]
+        # The cursor is the last index that was looked at: behind it, or before it, the next page begins.
+        last = "" if rest is None else str(rest if newest else rest - 1)
+        return reply_page(request, views, asked=asked, last=last, full=rest is not None)
 
     @router.get("/checkpoint", responses=answer(CheckpointView), dependencies=[viewer])
     async def get_checkpoint(request: Request) -> Response:
@@ -150,16 +168,18 @@ def ledger_routes(node: "Node", gate: Gate) -> APIRouter:
     return router
 
 
-def _index(cursor: str) -> int:
+def _start(cursor: str, size: int, *, newest: bool) -> int:
+    """Where a page begins: past the cursor, or before it."""
     if not cursor:
-        return -1
+        return size if newest else 0
     # Eighteen digits fit every index there can be.
     if not cursor.isascii() or not cursor.isdecimal() or len(cursor) > 18:
         raise InvalidInput("after", "is not the index of a ledger entry")
-    return int(cursor)
+    return int(cursor) if newest else int(cursor) + 1
 
 
-def _entry_view(found: LedgerEntry) -> EntryView:
+def _entry_view(found: LedgerEntry, *, closed: bool = False) -> EntryView:
+    """``closed``: without what it says, which may name hosts of any tenant."""
     entry = found.entry
     return EntryView(
         index=found.index,
@@ -172,7 +192,7 @@ def _entry_view(found: LedgerEntry) -> EntryView:
         action=entry.action,
         subject=entry.subject,
         case=entry.case,
-        body=dict(entry.body),
-        custody=entry.custody,
+        body={} if closed else dict(entry.body),
+        custody=() if closed else entry.custody,
         payload_gone=found.payload_gone,
     )

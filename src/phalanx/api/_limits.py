@@ -13,6 +13,8 @@ MAX_GZIP_MEMBERS = 64
 MAX_HEADER_CHARS = 256
 MAX_CURSOR_CHARS = 256
 MAX_CASE_CHARS = 512
+# What entries of the ledger are asked by.
+MAX_FILTER_CHARS = 512
 DEFAULT_PAGE_ROWS = 100
 
 # Waypoints one slow reader may fall behind before it loses the oldest (and is told so).

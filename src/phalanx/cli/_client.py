@@ -122,7 +122,8 @@ class NodeClient:
             yield from page["items"][:left]
             left -= len(page["items"])
             after = page.get("next") or ""
-            if not after or not page["items"]:
+            # A page may be empty, with more behind it: of what was looked through nothing was asked for.
+            if not after:
                 return
 
     def _ask(

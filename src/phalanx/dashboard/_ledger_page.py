@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from phalanx.core import DEFAULT_TENANT, PROBE_TENANT, AuditEntry, InvalidInput, TenantId
-from phalanx.dashboard._limits import LEDGER_PAGE_ENTRIES, LEDGER_SCAN_ENTRIES
+from phalanx.dashboard._limits import LEDGER_PAGE_ENTRIES
 from phalanx.dashboard._seals import Seal, Seals
-from phalanx.ledger import Checkpoint, LedgerEntry, StoredAnchor
+from phalanx.ledger import Checkpoint, EntryFilter, LedgerEntry, StoredAnchor, look_through
 from phalanx.ledger.witness import FoundSplitView, WitnessStatus
 
 if TYPE_CHECKING:
@@ -23,20 +23,10 @@ class SealedEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerAsked:
-    """Which entries are asked for: whose case, action and actor begin so. Empty: any."""
+class LedgerAsked(EntryFilter):
+    """Which entries are asked for, and whether those of the node's own probes are among them."""
 
-    case: str = ""
-    action: str = ""
-    actor: str = ""
     probes: bool = False
-
-    def meant(self, entry: AuditEntry) -> bool:
-        return (
-            entry.case.startswith(self.case)
-            and entry.action.startswith(self.action)
-            and entry.actor.startswith(self.actor)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +61,20 @@ async def ledger_view(node: "Node", tenant: TenantId, before: str, asked: Ledger
     """The page that ends before the index ``before``, or the newest when it is empty."""
     ledger = node.ledger
     may_probes = tenant == DEFAULT_TENANT
-    found: list[LedgerEntry] = []
-    hidden, start = 0, _index(before, ledger.size)
-    least = max(0, start - LEDGER_SCAN_ENTRIES)
-    while start > least and len(found) < LEDGER_PAGE_ENTRIES:
-        first = max(least, start - LEDGER_PAGE_ENTRIES)
-        for one in reversed(await ledger.entries(first - 1, start - first)):
-            if len(found) == LEDGER_PAGE_ENTRIES:
-                break
-            start = one.index
-            probe = may_probes and one.entry.tenant == PROBE_TENANT
-            if not asked.meant(one.entry) or not (probe or one.entry.tenant == tenant):
-                continue
-            if probe and not asked.probes:
-                hidden += 1
-                continue
-            found.append(one)
+    hidden = 0
+
+    def wanted(entry: AuditEntry) -> bool:
+        nonlocal hidden
+        probe = may_probes and entry.tenant == PROBE_TENANT
+        if not asked.meant(entry) or not (probe or entry.tenant == tenant):
+            return False
+        left_out = probe and not asked.probes
+        hidden += left_out
+        return not left_out
+
+    found, rest = await look_through(
+        ledger, wanted, start=_index(before, ledger.size), newest=True, limit=LEDGER_PAGE_ENTRIES
+    )
     seals = await Seals.of(ledger)
     entries = tuple([SealedEntry(one, await seals.seal(one.entry.id)) for one in found])
     return LedgerView(
@@ -98,7 +86,7 @@ async def ledger_view(node: "Node", tenant: TenantId, before: str, asked: Ledger
         witnesses=tuple(await node.vouching.witnesses.statuses()),
         split_views=tuple(await node.vouching.gossip.split_views()),
         entries=entries,
-        before=start or None,
+        before=rest,
         with_probes=may_probes and asked.probes,
         hidden=hidden,
         asked=asked,

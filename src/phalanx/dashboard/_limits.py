@@ -20,8 +20,6 @@ MAX_CHART_BATCHES = 1_000
 MAX_CHART_FINDINGS = 1_000
 # Entries of the ledger on one page; each is proved anew while the page is made.
 LEDGER_PAGE_ENTRIES = 50
-# Entries looked through for one page, where some are left out; the next page goes on from there.
-LEDGER_SCAN_ENTRIES = 2_000
 # Characters of what a page is asked to filter by.
 MAX_FILTER_CHARS = 200
 # Identities on one page.

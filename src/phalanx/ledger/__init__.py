@@ -19,6 +19,7 @@ from phalanx.ledger._document import VerifiedProof, verify_proof_document
 from phalanx.ledger._errors import INDEXES, InvalidCheckpoint, InvalidProof, LedgerError, LedgerTampered
 from phalanx.ledger._leaf import Leaf, decode_leaf, encode_leaf
 from phalanx.ledger._ledger import Ledger
+from phalanx.ledger._looking import EntryFilter, look_through
 from phalanx.ledger._merkle import (
     EMPTY_ROOT,
     HashTree,
@@ -45,6 +46,7 @@ __all__ = [
     "Anchors",
     "Checkpoint",
     "Disclosure",
+    "EntryFilter",
     "HashTree",
     "InclusionProof",
     "InvalidCheckpoint",
@@ -70,6 +72,7 @@ __all__ = [
     "encode_payload",
     "inclusion_proof",
     "leaf_hash",
+    "look_through",
     "node_hash",
     "parse_tile",
     "reindex",

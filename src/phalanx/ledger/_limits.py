@@ -40,6 +40,9 @@ CASES_AT_ONCE = 256
 MAX_WAITING_ENTRIES = 4_096
 # Entries read and hashed at a time, between which others get their turn.
 PAGE_ENTRIES = 256
+# Entries that one look goes through at most, each of which is read and opened, and how many at a time at least.
+LOOK_ENTRIES = 2_000
+LOOK_PART_ENTRIES = 64
 # Entries an audit reads at a time: a few groups as they lie in the journal.
 AUDIT_ENTRIES = 4_096
 # Checkpoints verified at a time; one costs two signature checks, 0.3 ms.

@@ -24,10 +24,19 @@ ledger.add_command(anchors)
 @ledger.command("list")
 @client_options
 @limit_option
+@click.option("--case", default="", help="Only cases that begin so.")
+@click.option("--action", default="", help="Only actions that begin so: `approved`, `sharing.`.")
+@click.option("--actor", default="", help="Only what was done by people, agents and nodes whose names begin so.")
+@click.option("--newest", is_flag=True, help="The newest instead of the first.")
+@click.option("--probes", is_flag=True, help="Also what the node does to probe itself.")
 @json_option
-def list_entries(client: NodeClient, limit: int, as_json: bool) -> None:
-    """Entries in order, from the first."""
-    rows = list(client.pages("/v1/ledger", limit=limit))
+def list_entries(
+    client: NodeClient, limit: int, case: str, action: str, actor: str, newest: bool, probes: bool, as_json: bool
+) -> None:
+    """Entries in order, from the first; with --newest the last ones, in order too."""
+    asked = {"case": case, "action": action, "actor": actor, "order": "newest" if newest else "", "probes": probes}
+    params = {name: value for name, value in asked.items() if value}
+    rows = sorted(client.pages("/v1/ledger", limit=limit, **params), key=lambda row: row["index"])
     if as_json:
         print_json(rows)
         return
@@ -36,11 +45,13 @@ def list_entries(client: NodeClient, limit: int, as_json: bool) -> None:
         ("when", time_of("at_ns")),
         ("actor", lambda row: row["actor"]),
         ("action", lambda row: row["action"]),
+        ("about", lambda row: row["subject"]),
         ("case", lambda row: row["case"]),
         ("leaf", lambda row: row["leaf_hash"][:16]),
         ("id", lambda row: row["id"]),
     ]
-    print_table("Ledger", rows, columns, empty="the ledger is empty")
+    said = "no entry is like that" if case or action or actor else "the ledger is empty"
+    print_table("Ledger", rows, columns, empty=said)
 
 
 @ledger.command("prove")
