@@ -107,30 +107,7 @@ def ledger_routes(node: "Node", gate: Gate) -> APIRouter:
             public_key=public_key,
         )
 
-    @router.get("", responses=answer(EntryView, many=True))
-    async def list_entries(
-        request: Request, principal: Annotated[Principal, viewer], asked: Annotated[Page, Depends(page)],
-        case: Annotated[str, Query(max_length=MAX_FILTER_CHARS, description="Cases that begin so.")] = "",
-        action: Annotated[str, Query(max_length=MAX_FILTER_CHARS, description="Actions that begin so.")] = "",
-        actor: Annotated[str, Query(max_length=MAX_FILTER_CHARS, description="Actors that begin so.")] = "",
-        order: Annotated[Order, Query(description="Whether the first page is of the oldest or the newest.")]
-        = Order.OLDEST,
-        probes: Annotated[bool, Query(description=_PROBES)] = False,  # noqa: FBT002
-    ) -> Response:  # fmt: skip
-        """What was recorded. Entries that are not asked for are left out, so a page may be short."""
-        newest = order is Order.NEWEST
-        meant = EntryFilter(case, action, actor)
-        also = {PROBE_TENANT} if probes and principal.tenant == DEFAULT_TENANT else set()
-        start = _start(asked.after, node.ledger.size, newest=newest)
-
-        def wanted(entry: AuditEntry) -> bool:
-            return (entry.tenant == principal.tenant or entry.tenant in also) and meant.meant(entry)
-
-        found, rest = await look_through(node.ledger, wanted, start=start, newest=newest, limit=asked.limit)
-        views = [_entry_view(one, closed=one.entry.tenant != principal.tenant) for one in found]
-        # The cursor is the last index that was looked at: behind it, or before it, the next page begins.
-        last = "" if rest is None else str(rest if newest else rest - 1)
-        return reply_page(request, views, asked=asked, last=last, full=rest is not None)
+    _listing(router, node, viewer)
 
     @router.get("/checkpoint", responses=answer(CheckpointView), dependencies=[viewer])
     async def get_checkpoint(request: Request) -> Response:
@@ -166,6 +143,33 @@ def ledger_routes(node: "Node", gate: Gate) -> APIRouter:
         )
 
     return router
+
+
+def _listing(router: APIRouter, node: "Node", viewer: Any) -> None:
+    @router.get("", responses=answer(EntryView, many=True))
+    async def list_entries(
+        request: Request, principal: Annotated[Principal, viewer], asked: Annotated[Page, Depends(page)],
+        case: Annotated[str, Query(max_length=MAX_FILTER_CHARS, description="Cases that begin so.")] = "",
+        action: Annotated[str, Query(max_length=MAX_FILTER_CHARS, description="Actions that begin so.")] = "",
+        actor: Annotated[str, Query(max_length=MAX_FILTER_CHARS, description="Actors that begin so.")] = "",
+        order: Annotated[Order, Query(description="Whether the first page is of the oldest or the newest.")]
+        = Order.OLDEST,
+        probes: Annotated[bool, Query(description=_PROBES)] = False,  # noqa: FBT002
+    ) -> Response:  # fmt: skip
+        """What was recorded. Entries that are not asked for are left out, so a page may be short."""
+        newest = order is Order.NEWEST
+        meant = EntryFilter(case, action, actor)
+        also = {PROBE_TENANT} if probes and principal.tenant == DEFAULT_TENANT else set()
+        start = _start(asked.after, node.ledger.size, newest=newest)
+
+        def wanted(entry: AuditEntry) -> bool:
+            return (entry.tenant == principal.tenant or entry.tenant in also) and meant.meant(entry)
+
+        found, rest = await look_through(node.ledger, wanted, start=start, newest=newest, limit=asked.limit)
+        views = [_entry_view(one, closed=one.entry.tenant != principal.tenant) for one in found]
+        # The cursor is the last index that was looked at: behind it, or before it, the next page begins.
+        last = "" if rest is None else str(rest if newest else rest - 1)
+        return reply_page(request, views, asked=asked, last=last, full=rest is not None)
 
 
 def _start(cursor: str, size: int, *, newest: bool) -> int:

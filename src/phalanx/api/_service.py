@@ -12,6 +12,7 @@ from phalanx.api._auth import Gate
 from phalanx.api._problems import PROBLEM_TYPES, ProblemType, problem_type
 from phalanx.api._replies import reply
 from phalanx.api._schemas import OPEN, answer, answer_text
+from phalanx.core import PhalanxError
 from phalanx.telemetry import CONTENT_TYPE
 from phalanx.trust import Role
 
@@ -26,31 +27,39 @@ class ServiceHealth(msgspec.Struct, frozen=True):
     detail: str
 
 
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the node takes events and works on them, and how each of its services is doing."""
+class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whether the node takes events and works on them. The rest is there for whoever shows a token.
+
+    How each service of the node is doing, and whether storage is full.
+    """
 
     ready: bool
-    read_only: bool
-    services: dict[str, ServiceHealth]
+    read_only: bool | None = None
+    services: dict[str, ServiceHealth] | None = None
 
 
 def service_routes(node: "Node", gate: Gate) -> APIRouter:
     """``/healthz``, ``/readyz``, ``/metrics`` and ``/v1/problems``."""
     router = APIRouter(tags=["service"], default_response_class=Response)
 
-    def health() -> Health:
+    async def health(request: Request) -> Health:
+        try:
+            (await gate.identify(request)).require(Role.VIEWER)
+        except PhalanxError:
+            # A probe is answered whatever it shows: an old token, or a store that is away, must restart no node.
+            return Health(ready=node.ready)
         services = {name: ServiceHealth(one.ok, one.detail) for name, one in node.health().items()}
         return Health(ready=node.ready, read_only=node.read_only, services=services)
 
     @router.get("/healthz", responses=answer(Health), openapi_extra=OPEN)
-    async def healthz() -> Response:
-        """The process lives and answers; restart it when this fails."""
-        return reply(health())
+    async def healthz(request: Request) -> Response:
+        """The process lives and answers; restart it when this fails. With a token: how each service is doing."""
+        return reply(await health(request))
 
     @router.get("/readyz", responses={**answer(Health), 503: answer(Health)[200]}, openapi_extra=OPEN)
-    async def readyz() -> Response:
-        """200 when the node takes events and works on them, else 503 with the reason."""
-        now = health()
+    async def readyz(request: Request) -> Response:
+        """200 when the node takes events and works on them, else 503; to whoever shows a token, with the reason."""
+        now = await health(request)
         return reply(now, status=200 if now.ready else 503)
 
     @router.get("/metrics", responses=answer_text("application/openmetrics-text", "All metrics, as OpenMetrics text."))

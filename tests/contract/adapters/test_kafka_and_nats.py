@@ -164,10 +164,10 @@ class NatsLab:
         self.stream = self.client.jetstream()
         await self.stream.add_stream(name="FINDINGS", subjects=["phalanx.>"])
 
-    async def open(self):
+    async def open(self, **options):
         if self.is_sink:
             return nats_sink(context_of(self.folder, {"url": self.url, "subject": "phalanx", "stream": "FINDINGS"}))
-        return nats_source(context_of(self.folder, {"url": self.url, "stream": "FINDINGS"}))
+        return nats_source(context_of(self.folder, {"url": self.url, "stream": "FINDINGS"} | options))
 
     async def kept(self, at_least):
         state = (await self.stream.stream_info("FINDINGS")).state
@@ -234,8 +234,9 @@ def test_nats_says_how_far_it_reaches_and_goes_on_with_a_stream_that_is_another(
         asyncio.run(in_lab(check, tmp_path, is_sink=False))
 
 
-async def check_another_stream_is_drawn_from(lab):
-    """All of it, and what is lost is one gap, also where it is shorter and its messages have numbers used before."""
+@contextlib.asynccontextmanager
+async def drawing_from(lab, **options):
+    """A drawer at work on the lab's stream, and what it took in so far."""
     clock, world = SystemClock(), SimWorld(1)
     telemetry, files = Telemetry(clock), OsFiles(lab.folder / "files")
     async with contextlib.AsyncExitStack() as leaving:
@@ -250,30 +251,71 @@ async def check_another_stream_is_drawn_from(lab):
         intake = await Intake.open(journal, store, clock=clock, ids=ids, telemetry=telemetry)
         leaving.push_async_callback(intake.close)
         drawer = Drawer(
-            SourcePlan("nats", "nats", DEFAULT_TENANT), await lab.open(), intake, store, clock=clock, rng=world.rng,
-            telemetry=telemetry, alerts=Alerts(telemetry),
+            SourcePlan("nats", "nats", DEFAULT_TENANT), await lab.open(**options), intake, store, clock=clock,
+            rng=world.rng, telemetry=telemetry, alerts=Alerts(telemetry),
         )  # fmt: skip
         leaving.push_async_callback(drawer.source.close)
         drawing = asyncio.create_task(drawer.run())
+
+        async def taken():
+            frames = await journal.read(0, max_records=100, max_bytes=10**6)
+            return b"".join(decode(frame, Chunk).data for frame in frames).decode().splitlines()
+
         try:
-            old, new = [f"old {number}" for number in range(6)], [f"new {number}" for number in range(4)]
-            for number, line in enumerate(old):
-                await lab.feed([line])
-                await wait_until(lambda drawn=number + 1: drawer.state.events == drawn)
-            await lab.stream.delete_stream("FINDINGS")
-            await lab.stream.add_stream(name="FINDINGS", subjects=["phalanx.>"])
-            await wait_until(lambda: drawer.state.gaps)
-            for number, line in enumerate(new):
-                await lab.feed([line])
-                await wait_until(lambda seen=number + 7: drawer.state.events + drawer.state.refused == seen)
+            yield drawer, taken
         finally:
             drawing.cancel()
             await asyncio.gather(drawing, return_exceptions=True)
-        frames = await journal.read(0, max_records=100, max_bytes=10**6)
-        assert [decode(frame, Chunk).data.decode() for frame in frames] == [f"{line}\n" for line in [*old, *new]]
+
+
+async def made_anew(lab):
+    await lab.stream.delete_stream("FINDINGS")
+    await lab.stream.add_stream(name="FINDINGS", subjects=["phalanx.>"])
+
+
+async def check_another_stream_is_drawn_from(lab):
+    """All of it, and what is lost is one gap, also where it is shorter and its messages have numbers used before."""
+    async with drawing_from(lab) as (drawer, taken):
+        old, new = [f"old {number}" for number in range(6)], [f"new {number}" for number in range(4)]
+        for number, line in enumerate(old):
+            await lab.feed([line])
+            await wait_until(lambda drawn=number + 1: drawer.state.events == drawn)
+        await made_anew(lab)
+        await wait_until(lambda: drawer.state.gaps)
+        for number, line in enumerate(new):
+            await lab.feed([line])
+            await wait_until(lambda seen=number + 7: drawer.state.events + drawer.state.refused == seen)
+        assert await taken() == [*old, *new]
         assert (drawer.state.refused, drawer.state.doubled, drawer.state.gaps) == (0, 0, 1)
+
+
+async def check_a_longer_stream_is_noticed(lab):
+    """The new stream has come further than the old one when it is looked at: its numbers alone would not tell."""
+    async with drawing_from(lab, start="latest") as (drawer, taken):
+        await wait_until(lambda: drawer.state.position)
+        await lab.feed(["old 1", "old 2"])
+        await wait_until(lambda: drawer.state.events == 2)
+        await drawer.set_paused(paused=True)
+        await made_anew(lab)
+        new = [f"new {number}" for number in range(5)]
+        await lab.feed(new)
+        await drawer.set_paused(paused=False)
+        await wait_until(lambda: drawer.state.events == 7)
+        assert await taken() == ["old 1", "old 2", *new]
+        assert (drawer.state.refused, drawer.state.doubled, drawer.state.gaps) == (0, 0, 1)
+        assert "the stream was made anew at 20" in drawer.state.last_error
+        with pytest.raises(InvalidInput, match="is of another stream FINDINGS"):
+            await drawer.rewind("1@2020-01-01T00:00:00+00:00")
+        # A number alone is one of the stream that there is.
+        await drawer.rewind("5")
+        await wait_until(lambda: drawer.state.events == 8)
 
 
 def test_a_nats_stream_that_is_made_anew_is_drawn_from_its_beginning(tmp_path):
     with nats_process(tmp_path):
         asyncio.run(in_lab(check_another_stream_is_drawn_from, tmp_path, is_sink=False))
+
+
+def test_a_nats_stream_that_is_made_anew_and_longer_is_drawn_whole(tmp_path):
+    with nats_process(tmp_path):
+        asyncio.run(in_lab(check_a_longer_stream_is_noticed, tmp_path, is_sink=False))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from phalanx.core import TenantId
+from phalanx.core import StorageFull, TenantId
 from phalanx.trust import SESSION_COOKIE, Principal, Role
 
 READABLE = (
@@ -130,5 +130,27 @@ def test_a_tenant_sees_nothing_of_another(on_node):
                 f"/v1/ledger/{entry}/proof",
             ):
                 assert (await http.get(path)).status_code == 404, path
+
+    on_node(work)
+
+
+@pytest.mark.requirement("API-3")
+def test_probes_are_answered_whoever_asks_and_tell_of_services_to_whoever_may_read(on_node):
+    async def work(api):
+        viewer = await api.token(Role.VIEWER)
+        outdated = {"Authorization": "Bearer phx_gone"}
+        for path in ("/healthz", "/readyz"):
+            for headers in ({}, outdated, {"Authorization": "Basic eA=="}):
+                async with api.stranger(headers=headers) as http:
+                    answered = await http.get(path)
+                assert (answered.status_code, answered.json()) == (200, {"ready": True})
+            async with api.stranger(headers=viewer) as http:
+                told = (await http.get(path)).json()
+            assert told.keys() == {"ready", "read_only", "services"}
+            assert told["services"]["swarm"]["ok"] is True
+        api.node._space.full(StorageFull("the journal"))
+        async with api.stranger() as http:
+            answered = await http.get("/readyz")
+        assert (answered.status_code, answered.json()) == (503, {"ready": False})
 
     on_node(work)

@@ -26,7 +26,8 @@ SOURCES = {
         ("file", json.dumps(AT | {"inode": "x"}), False), ("file", '{"offset": 0}', False), ("file", '{"0": 5}', False),
         ("kafka", '{"0": 5, "12": 0}', True), ("kafka", '{"0": -1}', False), ("kafka", '{"0": "5"}', False),
         ("kafka", '{"zero": 5}', False), ("kafka", "5", False), ("kafka", "seventeen", False),
-        ("nats", "17", True), ("nats", "-3", False), ("nats", "seventeen", False), ("nats", "1" * 30, False),
+        ("nats", "17", True), ("nats", "17@2026-01-01T00:00:00+00:00", True), ("nats", "@2026", False),
+        ("nats", "-3", False), ("nats", "seventeen", False), ("nats", "1" * 30, False),
         ("http", "a-cursor", True),
     ],
 )  # fmt: skip

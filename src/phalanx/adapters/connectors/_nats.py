@@ -2,7 +2,8 @@
 
 ``Nats-Msg-Id`` is the item's id: within the stream's window (``duplicate_window``, two minutes unless it is set) a
 message that comes twice is one. The source reads by sequence with messages asked for one by one: nothing is kept at
-the server for it, and between two sequences the stream always gives the same messages.
+the server for it, and between two sequences the stream always gives the same messages. With the sequence stands when
+the stream was made: one of the same name that was made anew is another, and is drawn from its beginning.
 """
 
 import asyncio
@@ -34,6 +35,7 @@ _OPTIONS = ("url", "ca_file", "stream")
 _LOOK_S = 0.5
 # Of the number of a message: it has 64 bits.
 _MAX_DIGITS = 20
+_MAX_MADE_CHARS = 40
 
 
 class _Line:
@@ -128,20 +130,28 @@ class NatsSource:
 
     async def draw(self, position: str, *, until: str, max_bytes: int, within_s: float) -> Drawn:
         stream = await self._line.jetstream()
-        state = (await self._line.asked(stream.stream_info(self._stream))).state
-        first = state.first_seq if self._from == "earliest" else state.last_seq + 1
-        start, gap = _number(position) if position else first, 0
+        info = await self._line.asked(stream.stream_info(self._stream))
+        state, made = info.state, _made(info)
+        begins = max(state.first_seq, 1)
+        start, gap = begins if self._from == "earliest" else state.last_seq + 1, 0
+        if position:
+            start, known = _place(position)
+            if known and made and known != made:
+                # Its numbers began anew, and may have come further than they were: those up to there would be missed.
+                raise PositionGone(self._name, f"the stream was made anew at {made}", go_on=_written(begins, made))
         if start > state.last_seq + 1:
             # It is another stream than it was: what comes next would be waited for in vain.
-            raise PositionGone(self._name, f"the stream ends with message {state.last_seq}")
-        if start < state.first_seq:
+            raise PositionGone(
+                self._name, f"the stream ends with message {state.last_seq}", go_on=_written(begins, made)
+            )
+        if start < begins:
             if until:
-                raise PositionGone(self._name, f"the stream begins with message {state.first_seq}")
-            gap, start = state.first_seq - start, state.first_seq
-        last = _number(until) - 1 if until else state.last_seq
+                raise PositionGone(self._name, f"the stream begins with message {begins}", go_on=_written(begins, made))
+            gap, start = begins - start, begins
+        last = _place(until)[0] - 1 if until else state.last_seq
         if start > last:
             await self._clock.sleep(min(within_s, _LOOK_S))
-            return Drawn(b"", str(start), 0, gap)
+            return Drawn(b"", _written(start, made), 0, gap)
         lines: list[bytes] = []
         size, next_seq = 0, start
         while next_seq <= last and size < max_bytes:
@@ -153,15 +163,22 @@ class NatsSource:
             lines.append(line)
             size += len(line)
             next_seq = message.seq + 1
-        return Drawn(b"".join(lines), until or str(next_seq), max(0, state.last_seq + 1 - next_seq), gap)
+        waiting = max(0, state.last_seq + 1 - next_seq)
+        return Drawn(b"".join(lines), until or _written(next_seq, made), waiting, gap)
 
     def check(self, position: str) -> None:
-        _number(position)
+        _place(position)
 
     async def check_reach(self, position: str) -> None:
         stream = await self._line.jetstream()
-        state = (await self._line.asked(stream.stream_info(self._stream))).state
-        if _number(position) > state.last_seq + 1:
+        info = await self._line.asked(stream.stream_info(self._stream))
+        state, made = info.state, _made(info)
+        seq, known = _place(position)
+        if known and made and known != made:
+            raise InvalidInput(
+                "position", f"is of another stream {self._stream} than there is, which was made at {made}"
+            )
+        if seq > state.last_seq + 1:
             told = f"messages {state.first_seq} to {state.last_seq}" if state.messages else "no messages"
             reason = f"is beyond the end of stream {self._stream}, which has {told}; the next is {state.last_seq + 1}"
             raise InvalidInput("position", reason)
@@ -173,10 +190,22 @@ class NatsSource:
         await self._line.close()
 
 
-def _number(position: str) -> int:
-    if not (position.isascii() and position.isdecimal() and len(position) <= _MAX_DIGITS):
+def _place(position: str) -> tuple[int, str]:
+    """The number of the next message, and when its stream was made; empty where that was not written."""
+    number, _, made = position.partition("@")
+    if not (number.isascii() and number.isdecimal() and len(number) <= _MAX_DIGITS and len(made) <= _MAX_MADE_CHARS):
         raise InvalidInput("position", "is no number of a message")
-    return int(position)
+    return int(number), made
+
+
+def _written(seq: int, made: str) -> str:
+    return f"{seq}@{made}" if made else str(seq)
+
+
+def _made(info: Any) -> str:
+    """When the stream was made, which tells it from another of its name; empty where nobody says so."""
+    made = getattr(info, "created", None)
+    return "" if made is None else str(made.isoformat())
 
 
 async def _found(stream: Any, name: str, seq: int, subject: str) -> Any:

@@ -228,7 +228,7 @@ class Drawer:
         self._gaps.inc()
         async with self._turn:
             state = self.state
-            await self._keep(position="", epoch=state.epoch + 1, planned="", pending=b"", gaps=state.gaps + 1)
+            await self._keep(position=gone.go_on, epoch=state.epoch + 1, planned="", pending=b"", gaps=state.gaps + 1)
 
     async def _keep(self, **changes: object) -> None:
         state = msgspec.structs.replace(self.state, at_ns=self._clock.wall_ns(), **changes)
