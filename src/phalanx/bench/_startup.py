@@ -21,7 +21,7 @@ async def _measured(options: BenchOptions) -> BenchResult:
     imported = await repeated(times, lambda: run_ms(python, "-c", "import phalanx"))
     core = await repeated(times, lambda: run_ms(python, "-c", "import phalanx.core"))
     only_click = await repeated(times, lambda: run_ms(python, "-c", "import click"))
-    asked = await repeated(times, lambda: run_ms(python, "-m", "phalanx.cli", "--help"))
+    asked = await repeated(times, lambda: run_ms(python, "-m", "phalanx", "--help"))
 
     async def up() -> float:
         with tempfile.TemporaryDirectory() as folder:

@@ -139,7 +139,7 @@ async def running_node(data_dir: Path, *settings: str) -> AsyncIterator[RunningN
     flags = [part for setting in settings for part in ("--set", setting)]
     started_ns = time.perf_counter_ns()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "phalanx.cli", "up", "--port", "0", "--data-dir", str(data_dir),
+        sys.executable, "-m", "phalanx", "up", "--port", "0", "--data-dir", str(data_dir),
         "--set", "log.level=error", *flags, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:

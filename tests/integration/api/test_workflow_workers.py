@@ -96,7 +96,7 @@ def test_the_command_works_and_leaves_when_it_is_told_to(on_node, monkeypatch, t
         token = tmp_path / "w.worker"
         told = await api.run(monkeypatch, "workflows", "worker-token", "w", "--out", str(token))
         assert "phalanx worker --token w.worker" in told
-        command = (sys.executable, "-m", "phalanx.cli", "worker", "--token", token, "--processes", "1")
+        command = (sys.executable, "-m", "phalanx", "worker", "--token", token, "--processes", "1")
         process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
         try:
             line = (await process.stderr.readline()).decode()

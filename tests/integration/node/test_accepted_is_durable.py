@@ -20,7 +20,7 @@ class Up:
 
     def __init__(self, data_dir, token=""):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "phalanx.cli", "up", "--port", "0", "--data-dir", str(data_dir)],
+            [sys.executable, "-m", "phalanx", "up", "--port", "0", "--data-dir", str(data_dir)],
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         said, url = "", ""

@@ -80,7 +80,7 @@ def test_a_certificate_is_exported_and_verified_elsewhere(served, tmp_path):
     (elsewhere / "carried.json").write_bytes(file.read_bytes())
     known = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
     alone = subprocess.run(
-        [sys.executable, "-m", "phalanx.cli", "consensus", "verify", "carried.json", "--root", checked["root"]],
+        [sys.executable, "-m", "phalanx", "consensus", "verify", "carried.json", "--root", checked["root"]],
         cwd=elsewhere, env={**known, "HOME": str(elsewhere)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert alone.returncode == 0, alone.stderr

@@ -29,7 +29,7 @@ class Process:
 
     def __init__(self, name, folder, *extra):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "phalanx.cli", "up", "--port", "0", "--data-dir", str(folder / name), *extra,
+            [sys.executable, "-m", "phalanx", "up", "--port", "0", "--data-dir", str(folder / name), *extra,
              "--set", f"node.name={name}", "--set", f"identity.organisation=org-{name}", "--set", "agents.per_role=1",
              "--set", "response.agreement=true", "--set", "response.council=nodes",
              "--set", f"intake.hosts_file={folder / 'hosts'}", "--set", "log.level=error"],

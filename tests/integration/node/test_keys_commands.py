@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = pytest.mark.requirement("CRY-2", "CRY-4")
 
-PHALANX = [sys.executable, "-m", "phalanx.cli"]
+PHALANX = [sys.executable, "-m", "phalanx"]
 CHEAP = "memory_kib=64,passes=1,lanes=1"
 
 

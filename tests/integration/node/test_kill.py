@@ -28,7 +28,7 @@ class Demo:
         data_dir.mkdir(mode=0o700, exist_ok=True)
         (data_dir / f"began-{SEED}.txt").write_text(str(DEFAULT_START_NS), encoding="ascii")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "phalanx.cli", "demo", "--seed", str(SEED), "--speed", "200",
+            [sys.executable, "-m", "phalanx", "demo", "--seed", str(SEED), "--speed", "200",
              "--port", "0", "--data-dir", str(data_dir), *extra],
             stderr=subprocess.PIPE, text=True, env={**os.environ, "PHALANX_RESPONSE_MAX_EVIDENCE_AGE_S": "1e12"},
         )  # fmt: skip
@@ -128,7 +128,7 @@ def test_a_killed_demo_finishes_with_nothing_lost_and_nothing_done_twice(tmp_pat
 
 
 def _verify(data_dir: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "phalanx.cli", "ledger", "verify", "--data-dir", str(data_dir)]
+    command = [sys.executable, "-m", "phalanx", "ledger", "verify", "--data-dir", str(data_dir)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -41,7 +41,7 @@ class Up:
         said = data_dir / f"said-{len(token)}.txt"
         with said.open("wb") as written:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "phalanx.cli", "up", "--port", "0", "--data-dir", str(data_dir)], stderr=written
+                [sys.executable, "-m", "phalanx", "up", "--port", "0", "--data-dir", str(data_dir)], stderr=written
             )
         wanted = r"API +(\S+)/v1" + ("" if token else r"[\s\S]*PHALANX_TOKEN=(\S+)")
         found = self.until(lambda: re.search(wanted, said.read_text()))

@@ -91,7 +91,7 @@ def test_who_does_not_answer_is_unavailable():
 
 def run(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "phalanx.cli", "posture", *map(str, arguments)],
+        [sys.executable, "-m", "phalanx", "posture", *map(str, arguments)],
         capture_output=True, text=True, check=False, env=os.environ,
     )  # fmt: skip
 

@@ -38,7 +38,7 @@ def test_the_headless_demo_is_the_same_to_the_byte_in_every_process(tmp_path):
 
     printed = [
         subprocess.run(
-            [sys.executable, "-m", "phalanx.cli", "demo", "--headless", "--seed", "7", "--json"],
+            [sys.executable, "-m", "phalanx", "demo", "--headless", "--seed", "7", "--json"],
             capture_output=True, check=True, cwd=tmp_path, env={**os.environ, "PYTHONHASHSEED": hash_seed},
         ).stdout
         for hash_seed in ("1", "2")

@@ -16,7 +16,7 @@ def run(*args, env=None):
     import os
 
     return subprocess.run(
-        [sys.executable, "-m", "phalanx.cli", *args],
+        [sys.executable, "-m", "phalanx", *args],
         capture_output=True, text=True, check=False, env={**os.environ, **(env or {})},
     )  # fmt: skip
 

@@ -137,7 +137,7 @@ def run(*arguments):
     import subprocess
     import sys
 
-    command = [sys.executable, "-m", "phalanx.cli", "ledger", *map(str, arguments)]
+    command = [sys.executable, "-m", "phalanx", "ledger", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"NO_COLOR": "1"}, timeout=60)
     return done.returncode, done.stdout + done.stderr
 

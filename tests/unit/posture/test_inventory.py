@@ -134,7 +134,7 @@ def test_stock_is_taken_of_files_and_folders_and_a_path_that_is_not_there_is_sai
 
 def run(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "phalanx.cli", "posture", "inventory", *map(str, arguments)],
+        [sys.executable, "-m", "phalanx", "posture", "inventory", *map(str, arguments)],
         capture_output=True, text=True, check=False, env=os.environ,
     )  # fmt: skip
 
