@@ -23,7 +23,9 @@ def events() -> None:
 
 @events.command("send")
 @click.argument("files", type=click.File("rb"), nargs=-1, required=True)
-@click.option("--reader", default="auto", show_default=True, help="Format of the lines; auto looks at each.")
+@click.option(
+    "--format", "--reader", "reader", default="auto", show_default=True, help="Format of the lines; auto looks at each."
+)
 @client_options
 @json_option
 def send(files: tuple[BinaryIO, ...], reader: str, client: NodeClient, as_json: bool) -> None:

@@ -1,12 +1,14 @@
 """Records that several rooms speak. A room's private records live in that room."""
 
+from collections.abc import Mapping
 from enum import Enum, IntEnum
+from typing import ClassVar
 
 import msgspec
 
 from phalanx.core._ids import EventId
 from phalanx.core._provenance import Provenance
-from phalanx.core._wire import Record
+from phalanx.core._wire import Record, Upgrade
 
 
 class Severity(IntEnum):
@@ -37,6 +39,10 @@ class Finding(Record, frozen=True, kw_only=True, tag="finding"):
     detection latency of the first hit. ``marking`` is the closest TLP label of the intelligence
     that it rests on, such as ``TLP:AMBER``; empty where it rests on none that is closed.
     """
+
+    VERSION: ClassVar[int] = 2
+    # What version 2 added has a default that says what version 1 was.
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {1: dict}
 
     case: str
     rule: str
@@ -84,6 +90,10 @@ class Assessment(Record, frozen=True, kw_only=True, tag="assessment"):
     quantum step was answered classically, and is empty when none was. ``evidence_at_ns`` is when the latest of what it
     rests on happened; 0 where that is not a matter of events.
     """
+
+    VERSION: ClassVar[int] = 2
+    # What version 2 added has a default that says what version 1 was.
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {1: dict}
 
     case: str
     finding: str

@@ -1,5 +1,8 @@
 """Proposals of response actions as durable values, and where they are kept."""
 
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
 from phalanx.core import Entity, Record, Table
 
 PROPOSALS = Table("proposals", indexes=("case",), sealed=True)
@@ -20,6 +23,10 @@ class ActionProposal(Record, frozen=True, kw_only=True, tag="action-proposal"):
     hash of this record. ``blast_radius`` counts the hosts it takes from their users, ``evidence_at_ns`` is when the
     latest of what it rests on happened, 0 where that is not a matter of events.
     """
+
+    VERSION: ClassVar[int] = 2
+    # What version 2 added has a default that says what version 1 was.
+    UPGRADES: ClassVar[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: dict}
 
     case: str
     action: str

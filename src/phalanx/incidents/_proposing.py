@@ -85,12 +85,13 @@ def audit_entry(record: Record, *, actor: str, action: str, subject: str, case: 
 
 
 def digest(record: Record) -> str:
-    """SHA-256 of the record's stored bytes."""
+    """SHA-256 of the record's stored bytes; those of a proposal as its first version was stored."""
     data = encode(record)
-    if isinstance(record, ActionProposal) and not record.evidence_at_ns:
+    if isinstance(record, ActionProposal):
         # Those of before evidence was dated had no such field, and their decisions are bound to what they were.
-        fields = msgspec.msgpack.decode(data)
-        del fields["evidence_at_ns"]
+        fields = msgspec.msgpack.decode(data) | {"v": 1}
+        if not record.evidence_at_ns:
+            del fields["evidence_at_ns"]
         data = msgspec.msgpack.encode(fields)
     return hashlib.sha256(data).hexdigest()
 

@@ -59,6 +59,10 @@ class BatchEntry(Record, frozen=True, kw_only=True, tag="batch"):
     ``latest_ns`` is when the latest of its events happened; 0 where that is not known.
     """
 
+    VERSION: ClassVar[int] = 2
+    # What version 2 added has a default that says what version 1 was.
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {1: dict}
+
     offset: int
     reader: str
     events: int

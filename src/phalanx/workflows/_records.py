@@ -1,6 +1,7 @@
 """What a run leaves behind, and the services that read it."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from phalanx.core import (
     MAX_PAGE_ROWS,
@@ -48,6 +49,10 @@ class StepResult(Record, frozen=True, kw_only=True, tag="step-result"):
     quantum step, its ``circuits`` or its ``fallback``, and ``why`` what decided that, where the step said so or let the
     router decide.
     """
+
+    VERSION: ClassVar[int] = 2
+    # What version 2 added has defaults that say "not known".
+    UPGRADES: ClassVar[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: dict}
 
     run: str
     step: str

@@ -158,7 +158,16 @@ def test_every_wire_form_of_core_has_its_files():
     }
     inner = {Entity, Contribution, Baseline}  # written only inside others, and covered there
     assert {type(sample) for sample in SAMPLES} == wire - inner
-    assert sorted(file.name for file in FILES.iterdir()) == sorted(file_of(s, f).name for s in SAMPLES for f in FORMS)
+    written = [file_of(s, f).name for s in SAMPLES for f in FORMS]
+    older = [f"{kind_name(kind)}-1.{form}" for kind in (Finding, Assessment) for form in FORMS]
+    assert sorted(file.name for file in FILES.iterdir()) == sorted([*written, *older])
+
+
+@pytest.mark.parametrize("kind", [Finding, Assessment])
+def test_what_an_older_node_wrote_is_read_with_what_it_did_not_know_left_open(kind):
+    (sample,) = [one for one in SAMPLES if isinstance(one, kind)]
+    for form, read in (("json", decode_json), ("msgpack", decode)):
+        assert read((FILES / f"{kind_name(kind)}-1.{form}").read_bytes(), kind) == sample
 
 
 def test_no_two_kinds_of_record_share_a_name():

@@ -58,3 +58,8 @@ def test_a_record_is_written_and_read_as_it_always_was(record, form, write, read
 @pytest.mark.parametrize(("form", "read"), [("msgpack", decode), ("json", decode_json)])
 def test_a_chunk_from_before_there_was_sealing_is_read_as_not_sealed(form, read):
     assert read((FILES / f"chunk-v1.{form}").read_bytes(), Chunk) == RECORDS[0]
+
+
+@pytest.mark.parametrize(("form", "read"), [("msgpack", decode), ("json", decode_json)])
+def test_a_batch_from_before_its_events_were_dated_is_still_read(form, read):
+    assert read((FILES / f"batch-1.{form}").read_bytes(), BatchEntry) == RECORDS[1]

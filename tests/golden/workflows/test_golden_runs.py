@@ -72,3 +72,8 @@ def test_it_is_written_and_read_as_it_always_was(record, form, write, read):
 def test_an_unknown_field_is_refused(record):
     with pytest.raises(UnknownField):
         decode_json(encode_json(record)[:-1] + b',"extra":1}', type(record))
+
+
+@pytest.mark.parametrize(("form", "read"), [("msgpack", decode), ("json", decode_json)])
+def test_a_step_result_of_the_first_version_is_still_read(form, read):
+    assert read((FILES / f"step-result-1.{form}").read_bytes(), StepResult) == RESULT

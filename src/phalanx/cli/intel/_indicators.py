@@ -164,9 +164,12 @@ def stats(client: NodeClient, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    from phalanx.core import counted
+
     size = found["table_bytes"] / max(1, found["entries"])
     how = "compiled kernels" if found["kernels"] else "NumPy"
-    click.echo(f"{found['entries']} values in {found['tables']} tables ({found['files']} in files), {how}")
+    tables = f"{counted(found['tables'], 'table')} ({found['files']} in files)"
+    click.echo(f"{counted(found['entries'], 'value')} in {tables}, {how}")
     click.echo(f"{size:.1f} bytes of a table for each; {found['everybody']} more are looked for in everybody's events")
     click.echo(f"{found['warninglist_entries']} entries on {found['warninglists']} warninglists")
     columns: list[Column] = [("source", lambda row: row["source"]), ("values", lambda row: str(row["values"]))]
@@ -235,8 +238,10 @@ def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         ("source", lambda row: row["source"]), ("about", lambda row: row["name"] or "–"),
         ("confidence", lambda row: f"{row['confidence']:.2f}"),
         ("until", lambda row: _until(row) or "–"),
-        ("marking", lambda row: row["marking"]), ("value", lambda row: row["value"] or "–"),
+        ("marking", lambda row: row["marking"]),
     ]  # fmt: skip
+    if any(row["value"] for row in rows):
+        columns.insert(0, ("asked for", lambda row: row["value"]))
     print_table("Indicators", rows, columns, empty="nobody looks for any")
 
 
