@@ -21,6 +21,8 @@ def incidents() -> None:
 def list_incidents(client: NodeClient, status: str, as_json: bool) -> None:
     """Incidents, newest first."""
     found = list(client.pages("/v1/incidents", limit=100, **({"status": status} if status else {})))
+    # The node has them in order of the hour in which each began.
+    found.sort(key=lambda row: row["first_seen_ns"], reverse=True)
     if as_json:
         print_json(found)
         return

@@ -12,7 +12,7 @@ from phalanx.core import Finding, TenantId
 from phalanx.dashboard._limits import MAX_GRAPH_ENTITIES, MAX_INCIDENTS_SHOWN
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._sections import INCIDENTS
-from phalanx.incidents import Incident, IncidentScore, IncidentWord, Member
+from phalanx.incidents import Incident, IncidentScore, IncidentStatus, IncidentWord, Member
 from phalanx.trust import Principal
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def incidents_pages(
     """The list, and the page of one."""
 
     async def listed(_: Request, principal: Principal) -> Response:
-        found = await node.incidents.newest(principal.tenant, limit=MAX_INCIDENTS_SHOWN)
+        found = await to_look_at(node, principal.tenant)
         return renderer.page("incidents.html", principal=principal, section=INCIDENTS.path, incidents=found)
 
     async def one(request: Request, principal: Principal) -> Response:
@@ -70,6 +70,15 @@ def incidents_pages(
         return renderer.page("incident.html", principal=principal, section=INCIDENTS.path, view=view)
 
     return listed, one
+
+
+async def to_look_at(node: "Node", tenant: TenantId) -> list[Incident]:
+    """Open ones, the most severe first and of those the likeliest, and closed ones below them. What was merged lives on in one of these."""
+    found: list[Incident] = []
+    for status in (IncidentStatus.OPEN, IncidentStatus.CLOSED):
+        some = await node.incidents.newest(tenant, status=status, limit=MAX_INCIDENTS_SHOWN)
+        found += sorted(some, key=lambda one: (one.severity, one.probability, one.first_seen_ns), reverse=True)
+    return found[:MAX_INCIDENTS_SHOWN]
 
 
 async def incident_shown(node: "Node", tenant: TenantId, ident: str) -> Shown:

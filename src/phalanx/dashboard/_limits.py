@@ -22,6 +22,9 @@ MAX_CHART_FINDINGS = 1_000
 LEDGER_PAGE_ENTRIES = 50
 # Characters of what a page is asked to filter by.
 MAX_FILTER_CHARS = 200
+# Findings on one page, and so many are looked through for it.
+FINDINGS_PAGE_ROWS = 100
+FINDINGS_SCAN_ROWS = 10_000
 # Identities on one page.
 IDENTITY_PAGE_ROWS = 100
 # Resources and placements of one pool on the page of balancing; the rest is found through the API.

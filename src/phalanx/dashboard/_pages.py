@@ -14,7 +14,9 @@ from phalanx.dashboard._agreement_page import agreement_view
 from phalanx.dashboard._assets import ChartLibrary, asset_routes, own_assets
 from phalanx.dashboard._balancing_page import panel
 from phalanx.dashboard._connectors_page import connectors_view
+from phalanx.dashboard._deeds import closing, judging
 from phalanx.dashboard._devices_page import devices_page
+from phalanx.dashboard._findings_page import findings_page
 from phalanx.dashboard._incidents_page import incidents_pages
 from phalanx.dashboard._keys_page import keys_view
 from phalanx.dashboard._ledger_page import LedgerAsked, ledger_view
@@ -39,6 +41,7 @@ from phalanx.dashboard._sections import (
     CONNECTORS,
     COVERAGE,
     DEVICES,
+    FINDINGS,
     INCIDENTS,
     KEYS,
     LEDGER,
@@ -112,7 +115,8 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
 
     async def trace(request: Request, principal: Principal) -> Response:
         story = await tell(node, principal.tenant, request.path_params["trace"])
-        return renderer.page("story.html", principal=principal, story=story)
+        opinions = {one.id: await node.judgements.opinions(principal.tenant, one.id) for one in story.findings}
+        return renderer.page("story.html", principal=principal, story=story, opinions=opinions)
 
     async def keys(request: Request, principal: Principal) -> Response:
         view = await keys_view(node, principal, request.query_params.get("after", ""))
@@ -155,10 +159,18 @@ def _work_routes(node: "Node", renderer: Renderer, doorman: Doorman) -> list[Rou
         (DEVICES.path, devices_page(node, renderer)),
         (WORKFLOWS.path, workflows_page(node, renderer)),
         (QUARANTINE.path, quarantine_page(node, renderer)),
+        (FINDINGS.path, findings_page(node, renderer)),
         (INCIDENTS.path, listed),
         (f"{INCIDENTS.path}/{{incident}}", one),
     )
-    return [Route(path, _guarded(page, doorman, renderer)) for path, page in pages]
+    deeds = (
+        (f"{INCIDENTS.path}/{{incident}}/close", closing(node)),
+        (f"{FINDINGS.path}/{{finding}}/opinion", judging(node)),
+    )
+    return [
+        *(Route(path, _guarded(page, doorman, renderer)) for path, page in pages),
+        *(Route(path, _guarded(deed, doorman, renderer), methods=["POST"]) for path, deed in deeds),
+    ]
 
 
 def _agents(node: "Node", renderer: Renderer) -> _Page:

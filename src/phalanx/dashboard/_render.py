@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from phalanx.core import NS_PER_MS, NS_PER_S, Severity, counted, is_id, iso_from_ns
 from phalanx.dashboard._sections import GROUPS
 from phalanx.intel.sharing import attack
+from phalanx.trust import Role
 
 # Nothing from elsewhere, nothing inline: a script that finds its way into a field stays text.
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -111,7 +112,7 @@ class Renderer:
             flat=flat,
             technique=_technique,
         )
-        self._templates.globals.update(node_name=node_name, groups=GROUPS)
+        self._templates.globals.update(node_name=node_name, groups=GROUPS, acting=Role.OPERATOR)
         self._templates.tests.update(identifier=_is_identifier)
 
     def page(self, template: str, *, status: int = 200, **view: Any) -> Response:

@@ -12,6 +12,7 @@ class Section:
 
 
 LIVE = Section("/", "Live")
+FINDINGS = Section("/findings", "Findings")
 INCIDENTS = Section("/incidents", "Incidents")
 LEDGER = Section("/ledger", "Ledger")
 KEYS = Section("/keys", "Keys")
@@ -30,7 +31,7 @@ COVERAGE = Section("/coverage", "Coverage")
 CONNECTORS = Section("/connectors", "Connectors")
 # By what somebody comes for: what happens, who works on it, why it can be believed, and whom it is shared with.
 GROUPS = (
-    ("Watch", (LIVE, INCIDENTS, SEARCH, RULES, COVERAGE, QUARANTINE)),
+    ("Watch", (LIVE, INCIDENTS, FINDINGS, SEARCH, RULES, COVERAGE, QUARANTINE)),
     ("Work", (AGENTS, ROLES, WORKFLOWS, BALANCING, DEVICES)),
     ("Proof", (AGREEMENT, LEDGER, KEYS)),
     ("Exchange", (MESSAGES, CONNECTORS, SHARING)),

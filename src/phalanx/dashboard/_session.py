@@ -44,7 +44,7 @@ class Doorman:
     async def sign_in(self, request: Request) -> Response:
         """Open a session for a token or a code, and go on to where the visitor wanted to be."""
         require_same_origin(request)
-        form = await _form(request)
+        form = await read_form(request)
         onward = local_path(form.get("next", "/"))
         try:
             session = await self._open_session(form)
@@ -80,7 +80,13 @@ class Doorman:
 
 def to_login(request: Request) -> Response:
     """Send a visitor without a session to the login page, and back here afterwards."""
-    return RedirectResponse(f"{_LOGIN}?{urlencode({'next': request.url.path})}", _SEE_OTHER)
+    onward = request.url.path
+    if request.method != "GET":
+        # A form cannot be sent again from here: the visitor goes on to the first page.
+        onward = "/"
+    elif request.url.query:
+        onward = f"{onward}?{request.url.query}"
+    return RedirectResponse(f"{_LOGIN}?{urlencode({'next': onward})}", _SEE_OTHER)
 
 
 def local_path(path: str) -> str:
@@ -104,7 +110,8 @@ def require_same_origin(request: Request) -> None:
         raise NotAuthenticated("the request did not come from a page of this node")
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a form that was sent, of each the first. Raises ``LimitExceeded``."""
     parts: list[bytes] = []
     seen = 0
     async for part in request.stream():

@@ -106,3 +106,15 @@ def test_a_form_of_any_size_is_not_read(on_pages):
         assert answer.status_code == 413
 
     on_pages(work)
+
+
+def test_the_question_that_was_asked_is_still_asked_after_signing_in(on_pages):
+    async def work(visit):
+        refused = await visit.http.get("/search?query=host:web-1&after=")
+        assert refused.headers["location"] == "/login?next=%2Fsearch%3Fquery%3Dhost%3Aweb-1%26after%3D"
+        form = await visit.http.get(refused.headers["location"])
+        assert 'value="/search?query=host:web-1&amp;after="' in form.text
+        answer = await visit.submit("/login", token=await visit.token(), next="/search?query=host:web-1&after=")
+        assert answer.headers["location"] == "/search?query=host:web-1&after="
+
+    on_pages(work)

@@ -81,12 +81,16 @@ def demo(
 def _told(record: "LogRecord") -> None:
     """A line of the log among what the demo says. That a decoy was touched is the story here, and no error of the node.
 
-    ``--log-format`` gives logs as they are.
+    ``--set log.format=json`` gives logs as they are.
     """
     from phalanx.telemetry import Level
 
     room = str(record.fields.get("room", "node"))
-    facts = ", ".join(f"{name} {record.fields[name]}" for name in ("peer", "path", "error") if name in record.fields)
+    facts = ", ".join(
+        f"{name} {record.fields[name]}"
+        for name in ("agent", "why", "reason", "peer", "path", "error")
+        if name in record.fields
+    )
     text = printable(record.event + (f" ({facts})" if facts else ""))
     calm = "alert" in record.fields or record.level < Level.WARNING
     click.echo(f"{room:<10} {text if calm else f'{record.level.name.lower()}: {text}'}", err=True)
