@@ -73,7 +73,7 @@ def incidents_pages(
 
 
 async def to_look_at(node: "Node", tenant: TenantId) -> list[Incident]:
-    """Open ones, the most severe first and of those the likeliest, and closed ones below them. What was merged lives on in one of these."""
+    """Open ones, the most severe first and of those the likeliest; then closed ones. Merged ones live on in them."""
     found: list[Incident] = []
     for status in (IncidentStatus.OPEN, IncidentStatus.CLOSED):
         some = await node.incidents.newest(tenant, status=status, limit=MAX_INCIDENTS_SHOWN)
