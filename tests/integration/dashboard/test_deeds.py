@@ -62,7 +62,7 @@ def test_an_operator_closes_an_incident_on_its_page(on_pages):
     on_pages(work)
 
 
-@pytest.mark.requirement("TRU-3")
+@pytest.mark.requirement("API-3")
 def test_who_may_only_look_and_other_sites_do_nothing(on_pages):
     async def work(visit):
         await visit.accept()
