@@ -102,6 +102,8 @@ class Decision:
         if self.best and place == self.best[0]:
             return Considered(name, fits=True, score=score, reason=f"best by {self.policy}")
         ahead = self._board.names[self.best[0]]
+        if score == self._scores[self.best[0]]:
+            return Considered(name, fits=True, score=score, reason=f"fits, and scores as {ahead} does by {self.policy}")
         return Considered(name, fits=True, score=score, reason=f"fits, but {ahead} scores better by {self.policy}")
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from phalanx.allocation._board import Board
 from phalanx.allocation._booked import Booked
-from phalanx.allocation._deciding import warm_decisions
+from phalanx.allocation._deciding import Decider, warm_decisions
 from phalanx.allocation._errors import NothingFits
 from phalanx.allocation._explaining import Explanation, checked_policies, explained
 from phalanx.allocation._failover import Breakers
@@ -37,7 +37,19 @@ from phalanx.allocation._trying import Trials
 from phalanx.allocation._waiting import JobNow, JobWait, for_a_device, others_windows, own_window
 from phalanx.allocation.limits import DeviceLimits
 from phalanx.core import NS_PER_S, Circuit, Clock, InvalidInput, Offload, Origin, TenantId
-from phalanx.devices import Chosen, DeviceModel, Fleet, FleetChooser, Job, Jobs, JobState, Window, Wish, in_short
+from phalanx.devices import (
+    Chosen,
+    DeviceModel,
+    Fleet,
+    FleetChooser,
+    Job,
+    Jobs,
+    JobState,
+    Window,
+    Wish,
+    in_short,
+    unwished,
+)
 from phalanx.quantum import features
 
 _DISTURBED = (Origin.SIMULATED, Origin.EMULATED, Origin.HARDWARE)
@@ -86,6 +98,20 @@ class Placements:
         return self._chosen(
             found.reason, tuple(Preference(one.device, one.score, one.reason) for one in found.devices if one.fits)
         )
+
+    def refusal(self, device: str, wish: Wish, /) -> str:
+        """Fidelity, deadline and money as where devices are chosen; that it is closed or paused a name stands above."""
+        model = self._fleet.backend(device).device
+        said = unwished(model, wish)
+        if said or wish.circuit is None:
+            return said
+        self._look(wish.tenant)
+        board = self._board.copy()
+        board.set_open(device, is_open=True)
+        # What it must be able to do is checked by who runs it.
+        wanted = replace(wanted_of(self._read(wish.circuit)[0], wish), features=0)
+        (found,) = (one for one in Decider(board).decide(wanted).considered() if one.name == device)
+        return "" if found.fits else f"it {found.reason}"
 
     async def _decided(self, policy: Policy, case: Case, subject: str) -> Explanation:
         """For a job: what is tried out is tried here, where a layout tells devices apart."""
@@ -213,10 +239,7 @@ class Placements:
         assert wish.circuit is not None, wish
         self._look(wish.tenant)
         counts, is_clifford = self._read(wish.circuit) if shape is None else (requirement_of(shape), shape.is_clifford)
-        wanted = replace(
-            counts, shots=wish.shots, fidelity=wish.fidelity, deadline_s=wish.deadline_s,
-            budget=wish.budget, regions=wish.regions,
-        )  # fmt: skip
+        wanted = wanted_of(counts, wish)
         steady = wish.emergency or wish.deadline_s < float("inf")
         kinds = _DISTURBED if wish.origin is None else (wish.origin,)
         for kind, stale in [(one, stale) for one in kinds for stale in self._stale(one)]:
@@ -331,6 +354,14 @@ class Placements:
             if abs(one.score - first.score) <= _SAME and self._fleet.backend(one.device).device.provider == provider
         )
         return Chosen(first.device, reason, tuple(one.device for one in preferences), alike)
+
+
+def wanted_of(counts: Requirement, wish: Wish) -> Requirement:
+    """What a circuit of these counts asks for, wishes included."""
+    return replace(
+        counts, shots=wish.shots, fidelity=wish.fidelity, deadline_s=wish.deadline_s, budget=wish.budget,
+        regions=wish.regions,
+    )  # fmt: skip
 
 
 def opens_in_s(windows: tuple[Window, ...], now_ns: int) -> float:

@@ -44,7 +44,7 @@ class LeastBusy:
     def rank(self, case: Case, /) -> Ranking:
         order = sorted(case.fitting, key=lambda one: (case.waits(one), case.board.rows[b.LOAD, case.board.place(one)]))
         preferences = [
-            Preference(one, -case.waits(one), f"new work waits {case.waits(one):.3g} s there") for one in order
+            Preference(one, 0.0 - case.waits(one), f"new work waits {case.waits(one):.3g} s there") for one in order
         ]
         return ranked(preferences, "by what waits there")
 

@@ -128,9 +128,10 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     program), an Ising problem, a QUBO, or a photonic program.
 
     ``device`` empty: the node's policy chooses, among those whose results are of ``origin`` and that meet the other
-    wishes: zeros ask for nothing, ``within_s`` is from now. ``degrade``: a classical simulator will do where no device
-    is left. ``key`` makes a repeated submission find the first. ``mitigate`` and ``coherence`` are what is done against
-    the noise of an emulated machine: ``readout,twirl`` and such, and a strategy by its name; circuits only.
+    wishes; one that is named has to meet them. Zeros ask for nothing, ``within_s`` is from now. ``degrade``: a
+    classical simulator will do where no device is left. ``key`` makes a repeated submission find the first.
+    ``mitigate`` and ``coherence`` are what is done against the noise of an emulated machine: ``readout,twirl`` and
+    such, and a strategy by its name; circuits only.
     """
 
     circuit: str = ""

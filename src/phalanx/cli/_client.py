@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "http://127.0.0.1:8470"
 TIMEOUT_S = 30.0
+# The first circuit that a node lays out waits until kernels are compiled, at the lowest priority: once on a machine.
+CIRCUIT_TIMEOUT_S = 300.0
 _BINARY = "application/octet-stream"
 _NO_HEADERS: Mapping[str, str] = {}
 _JSON = {"Content-Type": "application/json"}
@@ -88,8 +90,9 @@ class NodeClient:
     def post(self, path: str, *, content: bytes = b"", headers: Mapping[str, str] = _NO_HEADERS, **params: Any) -> Any:
         return self._ask("POST", path, params=params, content=content, headers=headers)
 
-    def post_json(self, path: str, value: Any, **params: Any) -> Any:
-        return self.post(path, content=json.dumps(value).encode(), headers=_JSON, **params)
+    def post_json(self, path: str, value: Any, *, timeout_s: float = TIMEOUT_S, **params: Any) -> Any:
+        content = json.dumps(value).encode()
+        return self._ask("POST", path, params=params, content=content, headers=_JSON, timeout_s=timeout_s)
 
     def delete(self, path: str) -> None:
         self._ask("DELETE", path, params={})
@@ -134,6 +137,7 @@ class NodeClient:
         params: dict[str, Any],
         content: bytes | BinaryIO | None = None,
         headers: Mapping[str, str] = _NO_HEADERS,
+        timeout_s: float = TIMEOUT_S,
     ) -> Any:
         import urllib3
 
@@ -141,8 +145,9 @@ class NodeClient:
         query = f"?{urlencode(params)}" if params else ""
         try:
             answer = self._http.request(
-                method, f"{self.url}{path}{query}", body=content, headers={**self._http.headers, **headers}
-            )
+                method, f"{self.url}{path}{query}", body=content, headers={**self._http.headers, **headers},
+                timeout=urllib3.Timeout(connect=TIMEOUT_S, read=timeout_s),
+            )  # fmt: skip
         except urllib3.exceptions.HTTPError as error:
             hint = "start one with `phalanx up`, or name it with --url"
             if isinstance(error, urllib3.exceptions.ReadTimeoutError):
@@ -151,7 +156,7 @@ class NodeClient:
                 hint = "its certificate is not known here: give it with --ca, as `phalanx up` says"
             if _NO_TLS in str(error):
                 hint = "name it with http:// instead"
-            raise Unavailable(f"the node at {self.url}", _reason(error), hint=hint) from error
+            raise Unavailable(f"the node at {self.url}", _reason(error, timeout_s), hint=hint) from error
         body = {} if answer.status == 204 else _json(answer)
         if 200 <= answer.status < 300 and body is not None:
             return body
@@ -196,14 +201,14 @@ def _tls_context(ca: Path | None) -> Any:
     return context
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, timeout_s: float = TIMEOUT_S) -> str:
     """The end of urllib3's account, which is what happened: "Connection refused"."""
     if "certificate verify failed" in str(error):
         return "its certificate is not trusted"
     if _NO_TLS in str(error):
         return "what listens there does not speak https"
     if "Read timed out" in str(error):
-        return f"it gave no answer within {TIMEOUT_S:.0f} s"
+        return f"it gave no answer within {timeout_s:g} s"
     if "RemoteDisconnected" in str(error):
         return "what listens there closed the connection without an answer; does it speak https?"
     return str(error).rpartition(": ")[2].rstrip("')") or type(error).__name__

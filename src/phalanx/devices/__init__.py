@@ -40,7 +40,7 @@ from phalanx.devices._backend import (
     StagedBackend,
 )
 from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Quality, calibration, median_of
-from phalanx.devices._choosing import Chooser, Chosen, FleetChooser, Windows, Wish
+from phalanx.devices._choosing import Chooser, Chosen, FleetChooser, Windows, Wish, unwished
 from phalanx.devices._drawn_annealer import Draw, DrawnAnnealer
 from phalanx.devices._emulated import Emulated, check_fits, check_runs, emulate, fit, provenance_of
 from phalanx.devices._errors import LeftSending, MaybeSent, NoDeviceFits, in_short
@@ -312,6 +312,7 @@ __all__ = [
     "topology_svg",
     "treatment_cost",
     "uniform_calibration",
+    "unwished",
     "watch_devices",
     "watch_workers",
     "worker_line",

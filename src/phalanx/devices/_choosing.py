@@ -8,6 +8,7 @@ from typing import Protocol
 from phalanx.core import NS_PER_S, Circuit, Origin, TenantId
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import Job
+from phalanx.devices._model import DeviceModel
 from phalanx.devices._programs import Program
 
 
@@ -48,6 +49,10 @@ class Chooser(Protocol):
     """Chooses, and is told what came of it. Raises ``Unavailable`` where nothing fits."""
 
     async def choose(self, wish: Wish, /) -> Chosen: ...
+
+    def refusal(self, device: str, wish: Wish, /) -> str:
+        """Why a device that somebody named does not grant what is wished besides; empty where it does."""
+        ...
 
     def sent(self, device: str, /) -> None:
         """One more circuit waits or runs there."""
@@ -114,6 +119,10 @@ class FleetChooser:
             frozenset(one.name for one in fitting if one.provider == chosen.provider),
         )  # fmt: skip
 
+    def refusal(self, device: str, wish: Wish, /) -> str:
+        """It knows kinds of results and regions, and neither prices nor waits."""
+        return unwished(self._fleet.backend(device).device, wish)
+
     def sent(self, device: str, /) -> None:
         """The rule does not look at load."""
 
@@ -136,6 +145,15 @@ class FleetChooser:
 
     async def told(self, job: Job, /) -> None:
         """Nothing is learned."""
+
+
+def unwished(model: DeviceModel, wish: Wish) -> str:
+    """Why a device is of another kind, or elsewhere, than is wished; empty where it is not."""
+    if wish.origin is not None and model.origin is not wish.origin:
+        return f"it gives {model.origin.value} results, and {wish.origin.value} ones are asked for"
+    if wish.regions and model.region not in wish.regions:
+        return f"it is in {model.region or 'no region that is known'}, not in {', '.join(sorted(wish.regions))}"
+    return ""
 
 
 def wish_of(job: Job, now_ns: int, origin: Origin | None, without: Mapping[str, str]) -> Wish:

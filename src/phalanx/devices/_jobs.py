@@ -92,11 +92,12 @@ class Jobs:
     ) -> Job:  # fmt: skip
         """Durable when it returns. The same ``key`` again gives the first job; with another request it is refused.
 
-        Without ``device`` one is chosen that grants the ``wishes``, among those whose results are of ``origin``. What
-        the purse refuses is refused here, with nothing written. ``reason`` says why ``device`` was named, if there is
-        more to say; where a policy named it the job is ``movable`` as if it had been chosen here. ``job_id`` is one
-        that was drawn for it before. ``mitigate`` and ``coherence`` are what is done against noise, where the device
-        is emulated; what that takes is paid for. With an ``observable`` its mean is given instead of outcomes.
+        Without ``device`` one is chosen that grants the ``wishes``, among those whose results are of ``origin``; one
+        that is named has to grant them. What the purse refuses is refused here, with nothing written. ``reason`` says
+        why ``device`` was named, if there is more to say; where a policy named it the job is ``movable`` as if it had
+        been chosen here. ``job_id`` is one that was drawn for it before. ``mitigate`` and ``coherence`` are what is
+        done against noise, where the device is emulated; what that takes is paid for. With an ``observable`` its mean
+        is given instead of outcomes.
         """
         if len(key) > MAX_KEY_CHARS:
             raise LimitExceeded("characters of a key", maximum=MAX_KEY_CHARS, seen=len(key))
@@ -279,13 +280,22 @@ class Jobs:
                         yield tenant, row.key
 
     async def _placed(self, job: Job, origin: Origin | None) -> Job:
+        wish = wish_of(job, self._clock.wall_ns(), origin, {})
         if not job.device:
-            chosen = await self._chooser.choose(wish_of(job, self._clock.wall_ns(), origin, {}))
+            chosen = await self._chooser.choose(wish)
             return msgspec.structs.replace(job, device=chosen.device, reason=chosen.reason)
+        self._check_named(job)
+        # Whoever weighed it against others has looked at the wishes already.
+        if job.pinned and (refusal := self._chooser.refusal(job.device, wish)):
+            raise InvalidInput("device", f"{job.device} was asked for, but {refusal}")
+        return job
+
+    def _check_named(self, job: Job) -> None:
+        """The device that was named can take it."""
         wanted = self._fleet.backend(job.device).device
         if job.program is not None:
             check_takes(wanted, job.program, job.shots)
-            return job
+            return
         assert job.circuit is not None, job.id
         if not wanted.features.gates:
             raise InvalidInput("device", f"{job.device} runs no gates: it takes programs of its own kind")
@@ -299,7 +309,6 @@ class Jobs:
             raise LimitExceeded(what, maximum=wanted.reach, seen=job.circuit.n_qubits)
         if not 1 <= job.shots <= wanted.max_shots:
             raise LimitExceeded(f"shots of one job on {job.device}", maximum=wanted.max_shots, seen=job.shots)
-        return job
 
 
 def _put(job: Job) -> Put:

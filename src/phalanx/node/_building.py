@@ -193,7 +193,8 @@ async def _devices(
     context = ProviderContext(ports.offload, ports.clock, hardware, options, secret, folder, aside)
     fleet = provided_fleet(context, alerts)
     placements = await opened_placements(settings, ports, store, fleet, alerts, ledger)
-    budgets = Budgets(store, ports.clock, fleet, ports.offload)
+    # Gates are counted without kernels: a job that needs none is not to wait until those are compiled.
+    budgets = Budgets(store, ports.clock, fleet, aside)
     jobs = Jobs(store, ports.clock, ports.ids, fleet, telemetry, placements, budgets, ledger, ports.offload)
     routing = Routing(fleet, jobs, budgets, ports.offload, ports.clock, placements.booked, placements.limits)
     return fleet, placements, budgets, jobs, routing

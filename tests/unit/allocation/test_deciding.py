@@ -69,6 +69,10 @@ def test_a_decision_says_why():
     assert [one.reason for one in decision.considered()] == [
         "best by shortlist", "fits, but x.good scores better by shortlist", "takes no work now",
     ]  # fmt: skip
+    easy = Decider(Board([Standing(name=name, n_qubits=5) for name in ("x.good", "x.twin")]), "composite").decide(
+        Requirement(width=2)
+    )
+    assert easy.considered()[1].reason == "fits, and scores as x.good does by composite"
     with pytest.raises(NothingFits) as raised:
         _ = Decider(board()).decide(Requirement(width=50)).chosen
     assert len(raised.value.refusals) == 3

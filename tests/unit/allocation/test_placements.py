@@ -18,10 +18,12 @@ from phalanx.devices import (
     Numbers,
     ProviderContext,
     SessionLimits,
+    Status,
     Window,
     Wish,
     calibration,
     local_provider,
+    price_per_shot,
 )
 from phalanx.quantum import Gates
 from phalanx.telemetry import Telemetry
@@ -138,6 +140,38 @@ def test_a_job_is_placed_by_the_policy_with_its_wishes():
         late = JobWishes(deadline_at_ns=world.clock.wall_ns())
         with pytest.raises(NothingFits, match="late"):
             await jobs.submit(DEFAULT_TENANT, GHZ, shots=10, origin=Origin.EMULATED, wishes=late)
+
+    simulated(main)
+
+
+def test_a_device_that_is_named_has_to_grant_what_is_wished_besides():
+    async def main(world):
+        dear = replace(model("dear", 0.01), price=price_per_shot(0.3, 0.01, as_of_ns=1, source="a list"))
+        closed = replace(model("closed", 0.01), status=Status.OFFLINE)
+        fleet, placements = made(world, Changing(dear), Changing(closed), Changing(model("bad", 0.4)))
+        jobs = Jobs(world.store("n"), world.clock, world.ids, fleet, Telemetry(world.clock), placements)
+
+        async def named(device, origin=None, **wishes):
+            asked = JobWishes(**wishes)
+            return await jobs.submit(DEFAULT_TENANT, GHZ, shots=100, device=device, origin=origin, wishes=asked)
+
+        with pytest.raises(InvalidInput, match="it gives emulated results, and hardware ones are asked for"):
+            await named("x.dear", Origin.HARDWARE)
+        with pytest.raises(InvalidInput, match="it is in local, not in eu"):
+            await named("x.dear", regions=("eu",))
+        with pytest.raises(InvalidInput, match="it would cost more than 1"):
+            await named("x.dear", budget=1.0)
+        with pytest.raises(InvalidInput, match=r"below a fidelity of 0\.9"):
+            await named("x.bad", fidelity=0.9)
+        with pytest.raises(InvalidInput, match="it would be late"):
+            await named("x.dear", deadline_at_ns=world.clock.wall_ns() + 1)
+        assert await jobs.newest(DEFAULT_TENANT, limit=9) == [], "nothing is written"
+        assert (await named("x.dear", Origin.EMULATED, budget=2.0, fidelity=0.5, regions=("local",))).device == "x.dear"
+        assert (await named("x.closed", fidelity=0.5)).device == "x.closed", "it waits for it"
+        chosen = await jobs.submit(
+            DEFAULT_TENANT, GHZ, shots=100, device="x.dear", movable=True, wishes=JobWishes(budget=1.0)
+        )
+        assert chosen.device == "x.dear", "who chose it has looked at the wishes"
 
     simulated(main)
 

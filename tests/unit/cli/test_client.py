@@ -142,3 +142,10 @@ def test_a_node_that_speaks_no_https_is_to_be_named_otherwise():
     with answering(200, b"{}") as plain, pytest.raises(Unavailable, match="does not speak https") as refused:
         NodeClient(plain.url.replace("http", "https"), "").get("/v1/x")
     assert "http://" in refused.value.hint
+
+
+def test_how_long_an_answer_is_waited_for_is_what_the_command_says():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = NodeClient(f"http://127.0.0.1:{silent.getsockname()[1]}", "")
+        with pytest.raises(Unavailable, match=r"it gave no answer within 0\.2 s"):
+            client.post_json("/v1/jobs", {}, timeout_s=0.2)

@@ -76,7 +76,13 @@ def job_in(state):
 def test_who_waits_for_a_job_is_shown_how_it_ended(command, shown, monkeypatch, tmp_path):
     asked, paused = [], []
     states = iter(["Running", "Running", "Failed"])
-    monkeypatch.setattr(NodeClient, "post_json", lambda _, path, __: asked.append(path) or shown("Queued"))
+
+    def submitted(_, path, __, *, timeout_s):
+        assert timeout_s >= 120, "kernels may be compiled first"
+        asked.append(path)
+        return shown("Queued")
+
+    monkeypatch.setattr(NodeClient, "post_json", submitted)
     monkeypatch.setattr(NodeClient, "get", lambda _, path, **__: asked.append(path) or shown(next(states)))
     monkeypatch.setattr(_job.time, "sleep", paused.append)
     file = tmp_path / "bell.qasm"

@@ -1,12 +1,15 @@
 """Work with circuits waits for its kernels, once; what speaks to vendors does not."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from phalanx.core import Unavailable
-from phalanx.devices import ProviderContext
+from phalanx.core import DEFAULT_TENANT, Origin, Unavailable
+from phalanx.devices import JobState, ProviderContext
+from phalanx.node import Settings, build_node
 from phalanx.node.quantum._calculating import CompiledFirst
+from phalanx.quantum import Gates
 from phalanx.telemetry import Telemetry
 from phalanx.testing import SimWorld
 
@@ -46,3 +49,18 @@ def test_vendors_are_spoken_to_aside():
     plain, waiting = object(), object()
     assert ProviderContext(waiting, None).io is waiting
     assert ProviderContext(waiting, None, aside=plain).io is plain
+
+
+def test_a_job_that_is_placed_without_kernels_is_taken_before_they_are_there():
+    async def main(world):
+        compiler, settings = Compiler(fails=False), Settings()
+        ports = replace(world.ports("n"), kernels=compiler)
+        async with build_node(settings, ports) as node:
+            work = Gates(1).h(0).measure(0).circuit()
+            async with asyncio.timeout(5):
+                job = await node.jobs.submit(DEFAULT_TENANT, work, shots=10, origin=Origin.SIMULATED)
+            assert job.device == "local.statevector"
+            compiler.done.set()
+            assert (await node.jobs.ended(DEFAULT_TENANT, job.id)).state is JobState.COMPLETED
+
+    SimWorld(1).run(main)

@@ -153,6 +153,8 @@ class Budgets:
         places = await self._places(before, used_places)
         prices = {place.device: place.price for place in places}
         needs = together([self._estimate(prices[one], one, counts, job.shots * job.times) for one in used_places])
+        if before is None:
+            _check_worth(job, needs)
         drawing = Drawing(self._store, self._clock, job.tenant)
         for hold in before.holds if before else ():
             await drawing.change(hold.account, partial(released, micros=hold.micros))
@@ -244,6 +246,20 @@ class _Gateless:
     pairs: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 2), np.int32))
     has_mid_circuit: bool = False
     has_feed_forward: bool = False
+
+
+def _check_worth(job: Job, needs: Needs) -> None:
+    """Raises ``InvalidInput`` where it would cost more than whoever submits it says that it may.
+
+    Devices are compared by the prices of their makers, and not by one's own tables; and programs not by prices at all.
+    """
+    most = job.wishes.budget
+    for currency, micros in needs.monies.items():
+        if most and micros > most * MICROS:
+            told = f"{micros / MICROS:,.4f} {currency} on {job.device}"
+            raise InvalidInput(
+                "budget", f"it would cost {told}, and may cost {most:g}", hint="fewer shots, or allow more"
+            )
 
 
 def _used(job: Job) -> tuple[str, ...]:

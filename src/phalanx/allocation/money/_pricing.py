@@ -4,13 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from phalanx.allocation._layouts import times_of
 from phalanx.allocation._requirement import Counts
 from phalanx.devices import MICROS, DeviceModel, Job, JobState, PriceModel
 
 JOBS_UNIT, SHOTS_UNIT, SECONDS_UNIT = "jobs", "shots", "seconds"
 QUOTAS = (JOBS_UNIT, SHOTS_UNIT, SECONDS_UNIT)
-# Where a calibration has no times: those of a superconducting machine. Ions take longer, and their calibrations say so.
-_ONE_NS, _TWO_NS, _READOUT_NS = 50.0, 400.0, 1_000.0
+# Gates of one and of two qubits and a readout, where neither calibration nor kind of machine says what they take.
+_UNKNOWN_NS = (50.0, 400.0, 1_000.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,11 @@ def run_seconds(model: DeviceModel, counts: Counts, shots: int) -> float:
 
     Without the pauses and the loading that vendors put in between: those are known when the job has ended.
     """
-    known = model.calibration
-    one = max(0, counts.depth - counts.two_qubit_depth)
-    took_ns = one * _or(known.median("one_qubit_ns"), _ONE_NS) + counts.two_qubit_depth * _or(
-        known.median("two_qubit_ns"), _TWO_NS
+    one_ns, two_ns, readout_ns = (
+        other if math.isnan(known) else known for known, other in zip(times_of(model), _UNKNOWN_NS, strict=True)
     )
-    return shots * (took_ns + _or(known.median("readout_ns"), _READOUT_NS)) / 1e9
+    took_ns = max(0, counts.depth - counts.two_qubit_depth) * one_ns + counts.two_qubit_depth * two_ns
+    return shots * (took_ns + readout_ns) / 1e9
 
 
 def estimate(price: PriceModel, model: DeviceModel, counts: Counts, shots: int) -> Needs:
@@ -75,7 +75,3 @@ def _needs(price: PriceModel, counts: Counts, shots: int, seconds: float) -> Nee
     money = price.cost(shots, counts.n_one, counts.n_two, counts.n_measured, seconds)
     quotas = {JOBS_UNIT: MICROS, SHOTS_UNIT: shots * MICROS, SECONDS_UNIT: round(seconds * MICROS)}
     return Needs(price.currency, {**quotas, price.currency: money.micros})
-
-
-def _or(value: float, otherwise: float) -> float:
-    return otherwise if math.isnan(value) else value

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import click
 
-from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._client import CIRCUIT_TIMEOUT_S, NodeClient, client_options
 from phalanx.cli._kernels import ensure_kernels
 from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
@@ -33,7 +33,9 @@ def allocate() -> None:
 @click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run.")
 @click.option("--fidelity", type=FiniteRange(0, 1), default=0.0, help="Least fidelity that is of use.")
 @click.option("--within", "within_s", type=FiniteRange(0), default=0.0, help="Seconds until its deadline; 0: none.")
-@click.option("--budget", type=FiniteRange(0), default=0.0, help="Most that it may cost; 0: whatever.")
+@click.option(
+    "--budget", type=FiniteRange(0), default=0.0, help="Most that it may cost, in the device's currency; 0: whatever."
+)
 @click.option("--region", "regions", multiple=True, help="Only devices there; several are fine.")
 @click.option(
     "--results", type=click.Choice(["simulated", "emulated", "hardware"]), help="With --on-node: of which kind."
@@ -59,7 +61,7 @@ def explain(
             "circuit": text, "policy": policy, "shots": shots, "fidelity": fidelity, "within_s": within_s,
             "budget": budget, "regions": regions, "origin": results or "",
         }  # fmt: skip
-        found = client.post_json("/v1/allocation/explain", wanted)
+        found = client.post_json("/v1/allocation/explain", wanted, timeout_s=CIRCUIT_TIMEOUT_S)
     else:
         asked = {
             "shots": shots, "fidelity": fidelity, "deadline_s": within_s or math.inf, "budget": budget or math.inf,

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import click
 
-from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._client import CIRCUIT_TIMEOUT_S, NodeClient, client_options
 from phalanx.cli._files import read_file, write_file
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
@@ -139,13 +139,14 @@ def watch(
         ("T2 µs", lambda row: _us(row["t2_ns"])),
         ("drifted", lambda row: "; ".join(row["drifts"])),
     ]
-    print_table("Calibrations", history["calibrations"], columns, empty="none was seen yet")
+    print_table("Calibrations", history["calibrations"], columns, empty="no calibration was seen yet")
     states: list[Column] = [
         ("when", time_of("at_ns")),
         ("status", lambda row: row["status"]),
         ("waiting", lambda row: "" if row["depth"] is None else str(row["depth"])),
     ]
-    print_table("Queue and availability", history["states"], states, empty="none was seen yet")
+    none = "neither its queue nor its status was seen to change"
+    print_table("Queue and availability", history["states"], states, empty=none)
     failures: list[Column] = [
         ("when", time_of("at_ns")),
         ("job", lambda row: row["job"]),
@@ -166,7 +167,12 @@ def watch(
 @click.option("--language", default="", help="Of the file; otherwise told from its text.")
 @click.option("--fidelity", type=click.FloatRange(0, 1), default=0.0, help="Least fidelity that is of use.")
 @click.option("--within", "within_s", type=click.FloatRange(0), default=0.0, help="Seconds until it is due; 0: never.")
-@click.option("--budget", type=click.FloatRange(0), default=0.0, help="Most that it may cost; 0: whatever.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(0),
+    default=0.0,
+    help="Most that it may cost, in the device's currency; 0: whatever.",
+)
 @click.option("--region", "regions", multiple=True, help="Only devices there; several are fine.")
 @click.option("--emergency", is_flag=True, help="Only where it is known to go well; nothing is tried out with it.")
 @click.option("--no-degrade", is_flag=True, help="Fail rather than be done by a classical simulator.")
@@ -203,7 +209,7 @@ def submit(
 
         check_treatment(mitigate, coherence)
         click.echo(f"against noise: {treatment_cost(mitigate, shots).told()}", err=True)
-    job = client.post_json("/v1/jobs", wanted)
+    job = client.post_json("/v1/jobs", wanted, timeout_s=CIRCUIT_TIMEOUT_S)
     if wait:
         job = until_ended(
             job, lambda found: found["state"], lambda found: _job(client, found["id"]), every_s=_LOOK_EVERY_S

@@ -5,7 +5,7 @@ from typing import IO, Any
 
 import click
 
-from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._client import CIRCUIT_TIMEOUT_S, NodeClient, client_options
 from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli.devices._jobs import end_with, until_ended
@@ -87,7 +87,7 @@ def place(
     """Where the manager would have the circuit in FILE run, and a window that is held there."""
     text = file.read()
     asked = {**_asked(wishes), "policy": policy, **(_shape(text) if counts_only else {"circuit": text})}
-    found = client.post_json("/v1/manager/place", asked)
+    found = client.post_json("/v1/manager/place", asked, timeout_s=CIRCUIT_TIMEOUT_S)
     if as_json:
         print_json(found)
         return
@@ -116,7 +116,7 @@ def submit(
 ) -> None:  # fmt: skip
     """Run the circuit in FILE at the manager, in the window that it holds for it."""
     asked = {**_asked(wishes), "circuit": file.read(), "seed": seed, "degrade": not no_degrade}
-    found = client.post_json("/v1/manager/jobs", asked)
+    found = client.post_json("/v1/manager/jobs", asked, timeout_s=CIRCUIT_TIMEOUT_S)
     if wait:
         found = until_ended(
             found, lambda one: one["job"]["state"], lambda one: client.get("/v1/manager/job", key=one["key"]),

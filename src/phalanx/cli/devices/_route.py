@@ -4,7 +4,7 @@ from typing import IO, Any
 
 import click
 
-from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._client import CIRCUIT_TIMEOUT_S, NodeClient, client_options
 from phalanx.cli._kernels import ensure_kernels
 from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, json_option, print_json, print_table
@@ -37,7 +37,7 @@ def route(
     wanted = {**aims, "only": only or ""}
     if submit:
         asked = {"circuit": file.read(), "shots": shots, "aims": wanted}
-        made = client.post_json("/v1/routes/jobs", asked)
+        made = client.post_json("/v1/routes/jobs", asked, timeout_s=CIRCUIT_TIMEOUT_S)
         if as_json:
             print_json(made)
             return

@@ -20,7 +20,10 @@ def workers(client: NodeClient, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    print_table("Workers", rows, [("worker", lambda row: row["name"]), *_COLUMNS], empty="none has said anything yet")
+    named: list[Column] = [
+        ("worker", lambda row: row["name"]), ("", lambda row: "" if row["fresh"] else "silent since"), *_COLUMNS,
+    ]  # fmt: skip
+    print_table("Workers", rows, named, empty="none has said anything yet")
 
 
 def watch_worker(name: str, number: str, plot: Path | None, client: NodeClient, *, as_json: bool) -> None:
@@ -47,7 +50,6 @@ def _memory(row: Any) -> str:
 
 _COLUMNS: list[Column] = [
     ("when", time_of("at_ns")),
-    ("", lambda row: "" if row["fresh"] else "silent"),
     ("cores", lambda row: str(row["cores"])),
     ("busy", lambda row: _share(row["busy"])),
     ("load", lambda row: "" if row["load_1m"] is None else f"{row['load_1m']:.2f}"),

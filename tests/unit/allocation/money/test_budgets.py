@@ -19,6 +19,8 @@ from phalanx.devices import (
     Fleet,
     Jobs,
     JobState,
+    JobWishes,
+    Modality,
     PriceShape,
     ShotResult,
     calibration,
@@ -154,6 +156,22 @@ def test_a_node_that_dies_with_a_job_settles_it_once_in_its_next_life():
     run_with_store(main)
 
 
+def test_no_more_is_spent_on_a_job_than_whoever_submits_it_allows():
+    async def main(world, store):
+        budgets, jobs = opened(world, store, Machine(price=price_per_shot(0.30, 0.01, as_of_ns=1, source="a list")))
+        with pytest.raises(InvalidInput, match=r"it would cost 1\.3000 USD on far.machine, and may cost 1"):
+            await jobs.submit(DEFAULT_TENANT, BELL, shots=100, wishes=JobWishes(budget=1.0))
+        assert await jobs.newest(DEFAULT_TENANT, limit=9) == [], "nothing was written"
+        await jobs.submit(DEFAULT_TENANT, BELL, shots=100, wishes=JobWishes(budget=1.3))
+        own = PriceTable(device="far.*", shape=PriceShape.TASK_AND_SHOT, currency="EUR", as_of_ns=5, source="ours",
+                         per_shot=0.1)  # fmt: skip
+        await budgets.prices.put(own)
+        with pytest.raises(InvalidInput, match=r"it would cost 10\.0000 EUR"):
+            await jobs.submit(DEFAULT_TENANT, BELL, shots=100, wishes=JobWishes(budget=1.3))
+
+    run_with_store(main)
+
+
 def test_seconds_are_settled_by_what_the_vendor_counted_and_beyond_the_estimate_is_overrun():
     async def main(world, store):
         budgets, jobs = opened(world, store, Machine(price=price_per_second(2.0, as_of_ns=1, source="x"), seconds=3.0))
@@ -269,3 +287,8 @@ def test_estimates_are_the_published_formulas():
     # One-qubit layers: h and measure count as depth 1 each here; two-qubit layers 2.
     deep = counts.depth - counts.two_qubit_depth
     assert run_seconds(slow, counts, 1_000) == pytest.approx(1_000 * (deep * 10e-6 + 2 * 200e-6 + 100e-6))
+    # Ions whose maker publishes no times take what is usual for ions, here as where devices are compared by time.
+    silent = dataclasses.replace(
+        slow, kind=Modality.TRAPPED_ION, calibration=calibration(2, [[0, 1]], Numbers(), calibrated_at_ns=1, source="x")
+    )
+    assert run_seconds(silent, counts, 1_000) == pytest.approx(1_000 * (deep * 135e-6 + 2 * 600e-6 + 300e-6))
