@@ -188,6 +188,21 @@ def test_a_question_finds_what_going_through_every_event_finds(events, expressio
         assert order == sorted(order, reverse=True)
 
 
+@pytest.mark.requirement("INT-1")
+def test_words_of_which_only_one_may_be_in_what_is_large_are_asked_together():
+    """The choice of columns is narrowed for that one alone; of the other nothing is read to do it by."""
+    events = [
+        ({"name": f"alpha {number_} {'x' * number_}", "size": "alpha", "other": "beta"}, 0) for number_ in range(9)
+    ]
+    both = Or((Text(Value(("alpha",))), Text(Value(("beta",)))))
+    with pytest.MonkeyPatch.context() as patched:
+        for module in (_directory, _segment):
+            patched.setattr(module, "SMALL_VALUES_BYTES", 16)
+        patched.setattr(_asking, "NARROW_FROM_BYTES", 1)
+        [answer] = ask(batches_of(events, (9,)), [Query(both)], write_after={0})
+    assert answer.total == len(events)
+
+
 @settings(max_examples=60, deadline=None)
 @given(EVENTS, st.sets(st.integers(0, 3)), st.integers(1, 5))
 def test_pages_join_to_the_whole_and_counts_add_up(events, write_after, limit):

@@ -138,6 +138,8 @@ class Asked:
     flags: dict[tuple[int, int], Flags] = field(default_factory=dict)
     # What is known of a leaf so far: which events are meant, and by which columns.
     so_far: dict[int, tuple[Mask, frozenset[int]]] = field(default_factory=dict)
+    # Leaves whose choice is worth narrowing. Of others nothing was loaded to do it by.
+    to_narrow: set[int] = field(default_factory=set)
 
     def leaves(self) -> list[Leaf]:
         return [node for node in _nodes(self.node) if isinstance(node, Leaf)]
@@ -162,6 +164,7 @@ class Asked:
                 self.flags[id(leaf), at] = own
                 chosen.append(at)
                 if unread >= NARROW_FROM_BYTES:
+                    self.to_narrow.add(id(leaf))
                     wanted.append(f"c{at}")
         return [*wanted, "places", "origins"] if wanted else []
 
@@ -169,9 +172,9 @@ class Asked:
         """Leave out columns that only kinds of events have all of which are meant already, by their small values."""
         kinds, shard = self.shard.kind_of.take(self.shard.places[0]), self.shard
         for leaf in self.leaves():
-            known = [at for at in self.columns[id(leaf)] if (id(leaf), at) in self.flags]
-            if not known:
+            if id(leaf) not in self.to_narrow:
                 continue
+            known = [at for at in self.columns[id(leaf)] if (id(leaf), at) in self.flags]
             check()
             mask = self._leaf(leaf)
             self.so_far[id(leaf)] = mask, frozenset(known)
