@@ -216,16 +216,22 @@ class ArchiveHunts:
         return Retro(hits, answer)
 
     def _rules(self, techniques: Sequence[str], texts: Sequence[str]) -> list[Rule]:
-        """Rules of techniques, in force and saved ones, and those that somebody wrote."""
+        """Rules of techniques, in force and saved ones, and those that somebody wrote.
+
+        All of the latter; of the others, where there are more than a hunt asks, those of the very technique before
+        those of its siblings, and then the most severe.
+        """
         families = {one.upper().partition(".")[0] for one in techniques}
         known = {rule.name: rule for rule in (*saved_queries(), *self._sentinel.rules.rules.values())}
         chosen = [
             rule for rule in known.values() if families & {one.partition(".")[0] for one in rule.techniques}
         ]  # fmt: skip
-        rules = [*chosen, *(parse_rule(text, where=f"rules[{at}]") for at, text in enumerate(texts))]
-        if len(rules) > MAX_RETRO_RULES:
-            raise InvalidInput("techniques", f"{len(rules)} rules are about them, and a hunt asks {MAX_RETRO_RULES}")
-        return rules
+        written = [parse_rule(text, where=f"rules[{at}]") for at, text in enumerate(texts)]
+        if len(written) > MAX_RETRO_RULES:
+            raise InvalidInput("rules", f"are {len(written)}, and a hunt asks {MAX_RETRO_RULES}")
+        exact = {one.upper() for one in techniques}
+        chosen.sort(key=lambda rule: (exact.isdisjoint(rule.techniques), -rule.severity, rule.name))
+        return [*chosen[: MAX_RETRO_RULES - len(written)], *written]
 
     def _required(self) -> Searches:
         if self._searches is None:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from phalanx.intel import RuleSet, _archive_hunts, parse_rule
 from phalanx.trust import Role
 
 LINE = b"<38>1 2026-01-01T00:00:00Z web-01 sshd 1 - - Failed password for root from 203.0.113.9 port %d ssh2"
@@ -74,5 +75,33 @@ def test_the_command_hunts_and_removes_what_was_saved(on_node, monkeypatch, tmp_
         assert "50 events" in await api.run(monkeypatch, "intel", "hunts", "run", "root")
         assert "removed" in await api.run(monkeypatch, "intel", "hunts", "remove", "root")
         assert "no hunt is saved" in await api.run(monkeypatch, "intel", "hunts", "list")
+
+    on_node(work)
+
+
+def about_logons(number, technique, level="low"):
+    text = RULE.replace("level: low", f"name: rule-{number}\ntags: [attack.{technique}]\nlevel: {level}")
+    return parse_rule(text.replace("5d8a9b6b7c11", f"5d8a9b6b7c{number:02d}"), where=f"rule {number}")
+
+
+@pytest.mark.requirement("AGT-1")
+def test_of_more_rules_than_a_hunt_asks_the_nearest_and_most_severe_are_asked(on_node, monkeypatch):
+    monkeypatch.setattr(_archive_hunts, "MAX_RETRO_RULES", 4)
+
+    async def work(api):
+        await filled(api)
+        api.node.sentinel.use(
+            RuleSet([
+                about_logons(0, "t1556.009", "critical"), about_logons(1, "t1556.001"),
+                about_logons(2, "t1556.001", "high"), about_logons(3, "t1556.009"),
+                about_logons(4, "t1556.001", "medium"),
+            ])
+        )  # fmt: skip
+        wanted = {"techniques": ["T1556.001"], "rules": [RULE], "back_s": 10_000 * 86_400}
+        hunt = (await api.http.post("/v1/hunts/retro", json=wanted)).raise_for_status().json()
+        assert hunt["queries"][:3] == ["rule-2", "rule-4", "rule-1"]
+        assert len(hunt["queries"]) == 4, "and the one that somebody wrote"
+        refused = await api.http.post("/v1/hunts/retro", json=wanted | {"rules": [RULE] * 5})
+        assert (refused.status_code, refused.json()["detail"][:9]) == (422, "rules: ar")
 
     on_node(work)

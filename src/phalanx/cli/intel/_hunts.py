@@ -110,7 +110,10 @@ def retro(
     client: NodeClient, techniques: tuple[str, ...], rules: tuple[Path, ...], indicators: bool, finding: str,
     back: float, as_json: bool,
 ) -> None:  # fmt: skip
-    """Ask the events that are kept what was not known when they came: rules of techniques, new rules, indicators."""
+    """Ask the events that are kept what was not known when they came: rules of techniques, new rules, indicators.
+
+    Of the rules of techniques at most 100 are asked: those of the very technique first, and the most severe.
+    """
     wanted = {
         "techniques": techniques, "rules": [rule.read_text(encoding="utf-8") for rule in rules],
         "indicators": indicators, "finding": finding, "back_s": back * _DAY_S,
@@ -144,7 +147,8 @@ def _shown(hunt: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(hunt)
         return
-    click.echo(f"hunt {hunt['id']} of {counted(hunt['events'] + hunt['archived'], 'event')}")
+    rules = f", asked {counted(len(hunt['queries']), 'rule')}" if hunt["queries"] else ""
+    click.echo(f"hunt {hunt['id']} of {counted(hunt['events'] + hunt['archived'], 'event')}{rules}")
     for link in hunt["links"]:
         if hunt["skill"] == "expand":
             rest = "" if link["followed"] else ", too common to follow"
