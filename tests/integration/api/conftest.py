@@ -60,9 +60,12 @@ class Api:
         """What the command prints when it speaks to this node."""
         loop = asyncio.get_running_loop()
 
-        def ask(_: NodeClient, method: str, path: str, *, params: Any, content: Any = None, headers: Any = None) -> Any:
+        def ask(
+            _: NodeClient, method: str, path: str, *, params: Any, content: Any = None, headers: Any = None,
+            timeout_s: float = 30,
+        ) -> Any:  # fmt: skip
             asked = self.http.request(method, path, params=params, content=content, headers=headers or {})
-            answered = asyncio.run_coroutine_threadsafe(asked, loop).result(30)
+            answered = asyncio.run_coroutine_threadsafe(asked, loop).result(timeout_s)
             answered.raise_for_status()
             return answered.json() if answered.content else {}
 
