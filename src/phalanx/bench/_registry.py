@@ -4,9 +4,11 @@ import asyncio
 import importlib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from phalanx.bench._model import Bench, BenchOptions, BenchResult
+from phalanx.bench.public import data_in
 
 
 def _lazy(name: str, title: str, module: str, suites: tuple[str, ...] = (), kernels: tuple[str, ...] = ()) -> Bench:
@@ -168,10 +170,13 @@ def run_bench(
     suite: str = "",
     processes: int = 1,
     tell: Callable[[str], None] | None = None,
+    data: Path | None = None,
 ) -> dict[str, Any]:
-    """Run one benchmark and give its result in the documented form. ``tell`` hears what is measured now."""
+    """Run one benchmark and give its result in the documented form. ``tell`` hears what is measured now,
+    ``data`` is where public data lies instead of where it is looked for."""
     options = BenchOptions(seed, quick, agents, suite, processes)
-    result = asyncio.run(BENCHES[name].run(replace(options, tell=tell) if tell is not None else options))
+    with data_in(data):
+        result = asyncio.run(BENCHES[name].run(replace(options, tell=tell) if tell is not None else options))
     return {
         "bench": f"{name}.{suite}" if suite else name,
         "machine": machine,

@@ -1,6 +1,7 @@
 """`phalanx bench`."""
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -18,11 +19,17 @@ from phalanx.cli._output import print_json
 )  # fmt: skip
 @click.option("--suite", default="", help="A further part of NAME: `braun` or `rcmax` of `balancing`.")
 @click.option("--stream", is_flag=True, help="Operations that arrive, for `balancing`; the same as --suite stream.")
+@click.option(
+    "--data", envvar="PHALANX_BENCH_DATA", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+    help="Where public data lies. Else it is looked for in `bench-data`, and beside the checkout.",
+)  # fmt: skip
+@click.option("--list-data", is_flag=True, help="List the public data that benchmarks measure on, and where it is.")
+@click.option("--get-data", metavar="SET", help="Fetch a set of public data by git, or `all`, and end.")
 @click.option("--quick", is_flag=True, help="A shorter run, for a first look; figures are noisier.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def bench(
     name: str | None, list_them: bool, seed: int, agents: str, processes: int, suite: str, stream: bool, quick: bool,
-    as_json: bool,
+    as_json: bool, data: Path | None, list_data: bool, get_data: str | None,
 ) -> None:  # fmt: skip
     """Measure NAME (or `all`): its figures, the baselines they are compared with, and the load.
 
@@ -32,6 +39,9 @@ def bench(
     from phalanx.cli._kernels import ensure_kernels
     from phalanx.core import InvalidInput
 
+    if list_data or get_data:
+        _show_data(data) if list_data else _fetch_data(get_data or "", data)
+        return
     if list_them or name is None:
         for known in BENCHES.values():
             click.echo(f"{known.name:<12} {known.title}")
@@ -54,9 +64,30 @@ def bench(
         shown = not as_json or sys.stderr.isatty()
         result = run_bench(
             one, seed=seed, quick=quick, machine=machine, agents=sizes, suite=wanted, processes=processes,
-            tell=_tell if shown else None,
+            tell=_tell if shown else None, data=data,
         )  # fmt: skip
         print_json(result) if as_json else _print_readable(result)
+
+
+def _show_data(data: Path | None) -> None:
+    from phalanx.bench.public import SETS, data_in, find_data
+
+    with data_in(data):
+        for one in SETS.values():
+            found = find_data(one.name)
+            click.echo(f"{one.name:<10} {one.title} ({one.licence})")
+            click.echo(f"{'':<10} {found or 'not here'}; github.com/{one.repository} at {one.commit[:12]}")
+
+
+def _fetch_data(wanted: str, data: Path | None) -> None:
+    from phalanx.bench.public import HERE, SETS, get_data
+    from phalanx.core import InvalidInput
+
+    sets = [one for one in SETS.values() if one.paths and wanted in ("all", one.name)]
+    if not sets:
+        known = ", ".join(one.name for one in SETS.values() if one.paths)
+        raise InvalidInput("--get-data", f"there is no set {wanted!r} to be fetched", hint=f"one of: all, {known}")
+    get_data(sets, data or Path(HERE), tell=lambda line: click.echo(line, err=True))
 
 
 def _tell(what: str) -> None:

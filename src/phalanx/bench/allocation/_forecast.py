@@ -24,8 +24,9 @@ from phalanx.allocation.forecasts import Forecaster, Warmed, rate_ahead, replay_
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench.allocation import _forecast_acting as acting
 from phalanx.bench.allocation import _forecast_limits as limits
-from phalanx.bench.allocation._utilisation import DATA
-from phalanx.core import Rng, Unavailable, ns_from_iso
+from phalanx.bench.allocation._utilisation import QUEUE_LENGTHS
+from phalanx.bench.public import public_data
+from phalanx.core import Rng, ns_from_iso
 from phalanx.learning import AdaptiveThreshold, bootstrap
 
 STEP_S, SEASON = 300, 288
@@ -110,9 +111,7 @@ def read_minutes(part: float) -> tuple[dict[str, Series], dict[str, Series], flo
 
 
 def _rows() -> list[tuple[float, str, int, str]]:
-    file = DATA / "ibm_queue_status_1min.csv"
-    if not file.is_file():
-        raise Unavailable("the public queues", f"{file} is not there")
+    file = public_data("queues") / QUEUE_LENGTHS
     with file.open(newline="") as lines:
         return [
             (ns_from_iso(row["timestamp_utc"]) / 1e9, row["backend"], int(row["pending_jobs"]), row["status_msg"])

@@ -23,13 +23,13 @@ import numpy as np
 import numpy.typing as npt
 
 from phalanx.allocation.limits import fresh_for
-from phalanx.bench.allocation._utilisation import DATA
-from phalanx.core import NS_PER_S, Rng, Unavailable
+from phalanx.bench.public import public_data
+from phalanx.core import NS_PER_S, Rng
 from phalanx.devices import QueueState, longer
 from phalanx.learning import AdaptiveThreshold, Interval, bootstrap
 
 Matrix = npt.NDArray[np.float64]
-CALIBRATIONS = DATA.parent.parent / "calibrations" / "ibm_perth_daily" / "ibm_perth_calibration.csv"
+CALIBRATIONS = "ibm_perth_calibration.csv"
 GATES, MOST = 10, 5.0
 DAY_NS = 86_400 * NS_PER_S
 FIRST_DAY, AWAY, AWAY_DAYS = 30, 0.05, 5
@@ -65,11 +65,9 @@ def _gain(gains: Matrix, rng: Rng) -> Interval:
 
 def read_losses() -> Matrix:
     """-log success by day and coupler. Raises ``Unavailable``."""
-    if not CALIBRATIONS.is_file():
-        raise Unavailable("the public calibrations", f"{CALIBRATIONS} is not there")
     gates: dict[str, dict[tuple[int, int], float]] = {}
     readouts: dict[str, dict[int, float]] = {}
-    with CALIBRATIONS.open(newline="") as lines:
+    with (public_data("perth") / CALIBRATIONS).open(newline="") as lines:
         for row in csv.DictReader(lines):
             if row["kind"] == "qubit":
                 readouts.setdefault(row["day"], {})[int(row["qubits"])] = float(row["readout_error"])

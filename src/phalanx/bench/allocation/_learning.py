@@ -24,7 +24,8 @@ from phalanx.allocation import Learner, Seen, warm_decisions
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench.allocation._placement import near_peers
 from phalanx.bench.allocation._placement_world import World, make_world
-from phalanx.bench.allocation._utilisation import DATA
+from phalanx.bench.allocation._utilisation import QUEUE_LENGTHS
+from phalanx.bench.public import public_data
 from phalanx.core import Rng, Unavailable, ns_from_iso
 from phalanx.learning import bootstrap
 
@@ -126,9 +127,7 @@ def wait_errors(part: float) -> dict[str, Errors]:
 
 def read_queues(part: float) -> dict[str, tuple[int, list[float], list[int]]]:
     """By device: its number, seconds and lengths of its queue. Raises ``Unavailable``."""
-    file = DATA / "ibm_queue_status_1min.csv"
-    if not file.is_file():
-        raise Unavailable("the public queues", f"{file} is not there")
+    file = public_data("queues") / QUEUE_LENGTHS
     found: dict[str, tuple[int, list[float], list[int]]] = {}
     with file.open(newline="") as lines:
         rows = [(ns_from_iso(row["timestamp_utc"]) / 1e9, row["backend"], int(row["pending_jobs"]))

@@ -1,6 +1,6 @@
 """Circuits, devices, and what becomes of one on the other: what `phalanx bench placement` measures policies by.
 
-Circuits are public ones: QASMBench, beside the checkout, and MQT Bench where it is installed (extra ``bench``). Devices
+Circuits are public ones: QASMBench, and MQT Bench where it is installed (extra ``bench``). Devices
 are IBM's and Google's published calibrations. A circuit is mapped by the calibration that policies see; it runs under
 one that has drifted from it by a day, each number for itself: sd of the logarithm 0.55 for T1, 0.36 for T2, 0.29 for
 reading and gates, as 181 daily calibrations of one device did. Scorer and truth so never share a number. What a run is
@@ -11,7 +11,6 @@ worth is the fidelity of its exact outcome distribution with the ideal one, less
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +26,8 @@ from phalanx.allocation import (
     standing_of,
 )
 from phalanx.bench._model import BenchOptions
-from phalanx.core import Circuit, PhalanxError, Unavailable
+from phalanx.bench.public import public_data
+from phalanx.core import Circuit, PhalanxError
 from phalanx.devices import DeviceModel, all_pairs
 from phalanx.quantum import features
 from phalanx.quantum.circuits import read
@@ -36,7 +36,6 @@ from phalanx.quantum.simulators import probabilities
 
 Matrix = npt.NDArray[np.float64]
 
-DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "circuits" / "qasmbench" / "small"
 MAX_WIDTH, MAX_TWO = 7, 120
 MAX_GUESSED = 0.8
 MQT_SIZES = (4, 5, 6)
@@ -100,9 +99,7 @@ def _job(name: str, circuit: Circuit) -> Job | None:
 
 
 def _qasmbench() -> Iterator[tuple[str, Circuit]]:
-    if not DATA.is_dir():
-        raise Unavailable("the public circuits", f"{DATA} is not there")
-    for file in sorted(DATA.glob("*/*.qasm")):
+    for file in sorted((public_data("qasmbench") / "small").glob("*/*.qasm")):
         if file.stem.endswith("_transpiled"):
             continue
         try:

@@ -30,7 +30,8 @@ from phalanx.allocation.money import run_seconds
 from phalanx.allocation.routing import Aims, Expectations, Kind, Way, judge, loss_of, ways_of
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench.allocation._placement_world import drifted, fidelity, ideal_outcome
-from phalanx.bench.allocation._utilisation import DATA as QUEUES
+from phalanx.bench.allocation._utilisation import QUEUE_LENGTHS
+from phalanx.bench.public import public_data
 from phalanx.core import Circuit, PhalanxError, Rng, Unavailable
 from phalanx.devices import DeviceModel, QueueState, ideal_device, price_per_second
 from phalanx.learning import bootstrap
@@ -39,7 +40,6 @@ from phalanx.quantum.circuits import read
 from phalanx.quantum.mapping import Noise, estimated_success
 from phalanx.quantum.simulators import plan, probabilities, run
 
-CIRCUITS = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "circuits" / "qasmbench"
 SHOTS = 1_000
 MAX_FILE_BYTES, MAX_GATES = 150_000, 3_000
 LONGEST_S = 2.0
@@ -127,9 +127,7 @@ async def routing_bench(options: BenchOptions) -> BenchResult:
 
 def read_machines() -> tuple[list[DeviceModel], dict[str, list[int]]]:
     """IBM devices whose queues are public, priced as pay-as-you-go, and those queues. Raises ``Unavailable``."""
-    file = QUEUES / "ibm_queue_status_1min.csv"
-    if not file.is_file():
-        raise Unavailable("the public queues", f"{file} is not there")
+    file = public_data("queues") / QUEUE_LENGTHS
     lengths: dict[str, list[int]] = {}
     with file.open(newline="") as lines:
         for row in csv.DictReader(lines):
@@ -170,7 +168,7 @@ def measured(options: BenchOptions, models: Sequence[DeviceModel]) -> tuple[list
             fidelity[model.name] = _realised(circuit, mapped, truths[model.name])
         found.append(Known(file.stem, circuit, counts, simulated_s, fidelity))
     if len(found) < 8:
-        raise Unavailable("the public circuits", f"{CIRCUITS} has too few that are usable")
+        raise Unavailable("the public circuits", "too few of them are usable")
     return found, left_out
 
 
@@ -179,11 +177,12 @@ class _TooLong(Exception):
 
 
 def _files(options: BenchOptions) -> list[Path]:
+    circuits = public_data("qasmbench")
     sizes = ("small", "medium") if options.quick else ("small", "medium", "large")
     files = [
         one
         for size in sizes
-        for one in sorted((CIRCUITS / size).glob("*/*.qasm"))
+        for one in sorted((circuits / size).glob("*/*.qasm"))
         if not one.stem.endswith("_transpiled") and one.stat().st_size <= MAX_FILE_BYTES
     ]
     return sorted(files[:: 3 if options.quick else 1], key=lambda one: one.stem)

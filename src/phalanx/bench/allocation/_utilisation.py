@@ -21,15 +21,15 @@ import heapq
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from phalanx.allocation import Dispatcher, Waiting
 from phalanx.bench._model import BenchOptions, BenchResult
-from phalanx.core import Rng, Unavailable, ns_from_iso
+from phalanx.bench.public import public_data
+from phalanx.core import Rng, ns_from_iso
 
-DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "queues" / "ibm_2023_11"
+QUEUE_LENGTHS = "ibm_queue_status_1min.csv"
 LOADS = (0.80, 0.95, 1.05)
 # Seconds of a device, in dollars: the four best, the next four, the others.
 PRICES = (1.60, 1.00, 0.60)
@@ -92,9 +92,7 @@ async def utilisation_bench(options: BenchOptions) -> BenchResult:
 
 def read_trace(part: float) -> Trace:
     """The first ``part`` of the six days. Raises ``Unavailable``."""
-    file = DATA / "ibm_queue_status_1min.csv"
-    if not file.is_file():
-        raise Unavailable("the public queues", f"{file} is not there")
+    file = public_data("queues") / QUEUE_LENGTHS
     with file.open(newline="") as lines:
         rows = [
             (ns_from_iso(row["timestamp_utc"]) / 1e9, row["backend"], int(row["pending_jobs"]))

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phalanx.bench._model import BenchOptions, BenchResult
-from phalanx.bench.analyses._nsl_kdd import TEST, TRAIN, Coding, Rows, folder_of_data, test_lines, train_lines
+from phalanx.bench.analyses._nsl_kdd import TEST, Coding, Rows, test_lines, train_lines
+from phalanx.bench.public import public_data
 from phalanx.core import Rng, Unavailable
 from phalanx.learning import (
     BoostingOptions,
@@ -52,8 +53,8 @@ Kernel = Callable[[Matrix, Matrix], Matrix]
 
 async def network_flows(options: BenchOptions) -> BenchResult:
     """Detection quality and calibration, quantum steps in and out."""
-    folder = folder_of_data()
-    lines, attack = train_lines(folder / TRAIN)
+    folder = public_data("nsl-kdd")
+    lines, attack = train_lines(folder)
     tests, test_attack = test_lines(folder / TEST)
     coding = Coding(lines)
     seeds, judged = (2, 500) if options.quick else (_SEEDS, _JUDGED)

@@ -19,12 +19,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from phalanx.bench.public import public_data
 from phalanx.core import NotFound
 
-_FOLDERS = tuple(
-    folder / "shared/data/logs/otrf_security_datasets/datasets/atomic"
-    for folder in (Path(".."), Path(__file__).parents[4])
-)
 _SYSMON = "Microsoft-Windows-Sysmon"
 _KINDS = (1, 2, 3, 5, 7, 8, 9, 10, 11, 12, 13, 15, 17, 18, 22, 23)
 _SYSTEM = frozenset({
@@ -47,9 +44,7 @@ class HostRows(NamedTuple):
 
 def host_rows() -> HostRows:
     """Processes of all recordings in which an attacker's was seen. Raises ``NotFound``."""
-    folder = next((one for one in _FOLDERS if one.is_dir()), None)
-    if folder is None:
-        raise NotFound("data set", "OTRF Security Datasets", hint=f"put `datasets/atomic` into {_FOLDERS[0]}")
+    folder = public_data("otrf") / "datasets" / "atomic"
     told = _told(folder)
     rows: list[list[float]] = []
     labels: list[bool] = []

@@ -9,21 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from phalanx.core import NotFound
-
-# Beside the checkout, or where the command is run.
-_FOLDERS = (Path("../shared/data/intrusion/nsl_kdd"), Path(__file__).parents[4] / "shared/data/intrusion/nsl_kdd")
-TRAIN, TEST, HARD = "KDDTrain+_reconstructed_binary.csv.gz", "KDDTest+.txt", "KDDTest-21.txt"
+TRAIN, TEST, HARD = "KDDTrain+.txt", "KDDTest+.txt", "KDDTest-21.txt"
+# The same rows as ``TRAIN``, whose attacks have no names.
+_REBUILT = "KDDTrain+_reconstructed_binary.csv.gz"
 _SYMBOLIC = (1, 2, 3)
 _FEATURES = 41
-
-
-def folder_of_data() -> Path:
-    """Where the data set is. Raises ``NotFound``."""
-    folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
-    if folder is None:
-        raise NotFound("data set", "NSL-KDD", hint=f"put it into {_FOLDERS[0]}: {TRAIN}, {TEST} and {HARD}")
-    return folder
 
 
 class Rows(NamedTuple):
@@ -56,15 +46,17 @@ class Coding:
         return Rows(np.hstack((numbers, symbols)), np.array(attack, bool))
 
 
-def train_lines(path: Path) -> tuple[list[list[str]], list[bool]]:
+def train_lines(folder: Path) -> tuple[list[list[str]], list[bool]]:
     """The lines of Train+, and which are attacks."""
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+    if (folder / TRAIN).is_file():
+        return test_lines(folder / TRAIN)
+    with gzip.open(folder / _REBUILT, "rt", encoding="utf-8", newline="") as file:
         lines = list(csv.reader(file))[1:]
     return lines, [line[_FEATURES] == "1" for line in lines]
 
 
 def test_lines(path: Path) -> tuple[list[list[str]], list[bool]]:
-    """The lines of one of the test sets, and which are attacks."""
+    """The lines of a file as it was published, and which are attacks."""
     with path.open(encoding="utf-8", newline="") as file:
         lines = list(csv.reader(file))
     return lines, [line[_FEATURES] != "normal" for line in lines]

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from phalanx.balancing import MAKESPAN_ONLY, Answer, Problem, solve
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import quantile
-from phalanx.core import NS_PER_MS, Unavailable
+from phalanx.bench.public import public_data
+from phalanx.core import NS_PER_MS
 
 if TYPE_CHECKING:
     import numpy as np
 
-DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "scheduling"
 _RULES = ("earliest", "lpt", "min-min", "sufferage")
 _MANY_PER_MACHINE = 10
 _EFFORT = 8
@@ -100,9 +100,7 @@ def _timed(problem: Problem, seed: int, **how: Any) -> tuple[Answer, float]:
 
 
 def _rows(name: str) -> list[dict[str, str]]:
-    if not (DATA / name).is_file():
-        raise Unavailable("the published instances", f"{DATA / name} is not there")
-    with (DATA / name).open(encoding="utf-8") as file:
+    with _file(name).open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -110,4 +108,10 @@ def _numbers(name: str, *, skip: int) -> "np.ndarray[tuple[int], np.dtype[np.flo
     """All numbers of a file after the first ``skip`` lines."""
     import numpy as np
 
-    return np.array((DATA / name).read_text().split("\n", skip)[skip].split(), np.float64)
+    return np.array(_file(name).read_text().split("\n", skip)[skip].split(), np.float64)
+
+
+def _file(name: str) -> Path:
+    """``name`` begins with the folder of its set."""
+    folder, _, rest = name.partition("/")
+    return public_data("braun" if folder.startswith("braun") else folder) / rest

@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phalanx.balancing import (
@@ -30,6 +29,7 @@ from phalanx.balancing import (
 )
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import quantile
+from phalanx.bench.public import find_data, public_data
 from phalanx.core import NS_PER_US, Rng
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ if TYPE_CHECKING:
 
     Draws = np.random.Generator
 
-_QUEUES = (
-    Path(__file__).resolve().parents[3].parent / "shared" / "data" / "queues/ibm_2023_11/ibm_queue_status_1min.csv"
-)
+_QUEUES = "ibm_queue_status_1min.csv"
 _N_KINDS, _N_RESOURCES = 12, 32
 _BEAT_S = 5.0
 _ROOM = 100_000
@@ -149,7 +147,7 @@ def _processes(world: _World, rng: Rng, n: int) -> Iterator[tuple[str, float, Ar
         yield f"poisson{load:.2f}", load, _arrivals(world, draws, np.cumsum(draws.exponential(1.0, n)), load)
     draws = rng.child("bursts").numpy()
     yield "bursts0.80", 0.8, _arrivals(world, draws, _bursty(draws, n, world.capacity_per_s * 0.8), 0.8)
-    if _QUEUES.is_file():
+    if find_data("queues") is not None:
         draws = rng.child("ibm").numpy()
         yield "ibm0.80", 0.8, _arrivals(world, draws, _as_ibm(draws, n), 0.8)
 
@@ -181,7 +179,7 @@ def _as_ibm(draws: "Draws", n: int) -> Any:
 
     joined: dict[str, int] = {}
     last: dict[str, int] = {}
-    with _QUEUES.open(encoding="utf-8") as file:
+    with (public_data("queues") / _QUEUES).open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             backend, jobs = row["backend"], int(row["pending_jobs"])
             minute = row["timestamp_utc"][:16]

@@ -1,22 +1,21 @@
 """Rules and events of the benchmark of detection.
 
-Read from the public test data beside the checkout, which is not part of it: the Sigma rules of SigmaHQ and the attacks
-recorded by the Open Threat Research Forge. Throughput is taken on perturbed events: letters change their case, which no
+Public data, which is not ours to ship (``public``): the Sigma rules of SigmaHQ and the attacks recorded by the Open
+Threat Research Forge. Throughput is taken on perturbed events: letters change their case, which no
 rule but a cased one notices, and identifiers their digits, so that no two passes show a value twice.
 """
 
 import zipfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from phalanx.core import DEFAULT_TENANT, BatchId, EventBatch, NotFound, Rng
+from phalanx.bench.public import public_data
+from phalanx.core import DEFAULT_TENANT, BatchId, EventBatch, Rng
 from phalanx.intel import MAX_READ_ROWS, InvalidRule, Rule, parse_rule, read_lines
 from phalanx.intel.reading import slices, split_lines
 
-DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 BATCH = BatchId("0197a000-0000-7000-8000-000000000000")
 ACCEPTED_NS = 1_772_445_600_000_000_000
 
@@ -37,7 +36,7 @@ class Corpus(NamedTuple):
 
 def corpus() -> Corpus:
     """The public rules. Raises ``NotFound`` when the test data is not there."""
-    files = sorted((_folder("rules", "sigma")).rglob("*.yml"))
+    files = sorted(public_data("sigma").rglob("*.yml"))
     rules, texts, refused = [], {}, {}
     for file in files:
         text = file.read_text(encoding="utf-8")
@@ -54,7 +53,7 @@ def corpus() -> Corpus:
 def recorded(*, every: int = 1) -> list[bytes]:
     """Lines of the recorded attacks that are JSON, each ``every``-th of them."""
     lines = []
-    for archive in sorted(_folder("logs", "otrf_security_datasets").rglob("*.zip")):
+    for archive in sorted(public_data("otrf").rglob("*.zip")):
         with zipfile.ZipFile(archive) as opened:
             for name in opened.namelist():
                 if name.endswith(".json"):
@@ -100,10 +99,3 @@ def read(lines: Sequence[bytes], *, rows: int | None = None) -> list[EventBatch]
             part, first_row=first_row, tenant=DEFAULT_TENANT, batch=BATCH, accepted_at_ns=ACCEPTED_NS
         ).batches
     ]
-
-
-def _folder(*names: str) -> Path:
-    folder = DATA.joinpath(*names)
-    if not folder.is_dir():
-        raise NotFound("public test data", str(folder), hint="this benchmark needs it beside the checkout")
-    return folder

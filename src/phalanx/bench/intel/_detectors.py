@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from phalanx.bench._model import BenchOptions, BenchResult
 from phalanx.bench._timing import elapsed_ms
-from phalanx.bench.analyses._nsl_kdd import HARD, TEST, TRAIN, Coding, Rows, folder_of_data, test_lines, train_lines
+from phalanx.bench.analyses._nsl_kdd import HARD, TEST, Coding, Rows, test_lines, train_lines
 from phalanx.bench.intel._detectors_generated import generated
 from phalanx.bench.intel._detectors_recorded import recorded_attacks
 from phalanx.bench.intel._detectors_traces import traces
+from phalanx.bench.public import public_data
 from phalanx.core import Rng, Unavailable
 from phalanx.learning import (
     BoostingOptions,
@@ -41,8 +42,8 @@ _FEW_FALSE = 1e-3
 
 
 async def detectors_bench(options: BenchOptions) -> BenchResult:
-    folder = folder_of_data()
-    lines, attack = train_lines(folder / TRAIN)
+    folder = public_data("nsl-kdd")
+    lines, attack = train_lines(folder)
     rng = options.rng
     order = np.random.default_rng(rng.child("split").bits(64)).permutation(len(lines))
     if options.quick:

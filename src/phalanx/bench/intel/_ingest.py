@@ -25,8 +25,9 @@ import msgspec
 from phalanx.adapters import OsEntropy, SystemClock, ThreadOffload
 from phalanx.adapters.connectors import syslog_source
 from phalanx.bench._model import BenchOptions, BenchResult
-from phalanx.bench.intel._detect_loads import ACCEPTED_NS, BATCH, DATA
+from phalanx.bench.intel._detect_loads import ACCEPTED_NS, BATCH
 from phalanx.bench.intel._ingest_loads import FORMATS, JSON_FORMATS, ZEEK_TSV_HEADER, hostile, made
+from phalanx.bench.public import find_data
 from phalanx.core import DEFAULT_TENANT, PhalanxError, Unavailable
 from phalanx.intel import read_lines
 from phalanx.intel.delivery import ConnectorContext
@@ -51,7 +52,7 @@ async def ingest_bench(options: BenchOptions) -> BenchResult:
         ratios[f"{name}_over_baseline"] = round(
             figures[name]["events_per_s"] / max(baselines[name].values()), 3
         )  # fmt: skip
-    if (DATA / "logs").is_dir():
+    if _recordings():
         options.tell("every line of every recording")
         figures["files"], baselines["files"] = _files()
         options.tell("event logs of Windows")
@@ -124,11 +125,16 @@ def _best_cpu_s(work: Callable[[], object]) -> float:
     return max(best, 1e-9)
 
 
+def _recordings() -> list[Path]:
+    """Folders of public logs, of those that are there."""
+    return [folder for name in ("evtx", "otrf") if (folder := find_data(name)) is not None]
+
+
 def _files() -> tuple[dict[str, Any], dict[str, Any]]:
     """Every file of the recordings: its lines as they are read, and as anybody would count them."""
     total, refused, n_files, plain = Tally(), 0, 0, 0
     began_ns = time.process_time_ns()
-    files = sorted(file for file in (DATA / "logs").rglob("*") if file.is_file())
+    files = [file for folder in _recordings() for file in sorted(folder.rglob("*")) if file.is_file()]
     for file in files:
         n_files += 1
         with file.open("rb") as opened:
@@ -197,7 +203,7 @@ def _in_chunk(head: bytes) -> int:
 
 
 def _event_logs() -> tuple[dict[str, Any], dict[str, Any]]:
-    data = [file.read_bytes() for file in sorted((DATA / "logs").rglob("*.evtx"))]
+    data = [file.read_bytes() for file in [one for folder in _recordings() for one in sorted(folder.rglob("*.evtx"))]]
     size = sum(map(len, data))
     records = sum(len(list(evtx_lines(one))) for one in data)
     took_s = _best_cpu_s(lambda: [list(evtx_lines(one)) for one in data])
