@@ -107,12 +107,10 @@ class Drawer:
                         self._resumed.clear()
                         await self._resumed.wait()
                     async with self._turn:
-                        await self._draw_next()
+                        await self._draw_or_skip()
                     attempt = 0
             except StorageFull:
                 await self._clock.sleep(_STORAGE_RETRY_S)
-            except PositionGone as gone:
-                await self._skip(gone)
             except PhalanxError as error:
                 self._note_failure(error.message)
                 pause_s = self.plan.retry.pause_s(attempt, None, self._rng)
@@ -161,6 +159,12 @@ class Drawer:
                 one.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
         return self._resumed.is_set()
+
+    async def _draw_or_skip(self) -> None:
+        try:
+            await self._draw_next()
+        except PositionGone as gone:
+            await self._skip(gone)
 
     async def _draw_next(self) -> None:
         state = self.state
@@ -225,10 +229,9 @@ class Drawer:
     async def _skip(self, gone: PositionGone) -> None:
         """Go on with what the source still has."""
         self._note_failure(gone.message)
+        state = self.state
+        await self._keep(position=gone.go_on, epoch=state.epoch + 1, planned="", pending=b"", gaps=state.gaps + 1)
         self._gaps.inc()
-        async with self._turn:
-            state = self.state
-            await self._keep(position=gone.go_on, epoch=state.epoch + 1, planned="", pending=b"", gaps=state.gaps + 1)
 
     async def _keep(self, **changes: object) -> None:
         state = msgspec.structs.replace(self.state, at_ns=self._clock.wall_ns(), **changes)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from phalanx.core import DEFAULT_TENANT, InvalidInput, Unavailable, decode
+from phalanx.core import DEFAULT_TENANT, InvalidInput, StorageFull, Unavailable, decode
 from phalanx.intel import Intake
 from phalanx.intel._model import Chunk
 from phalanx.intel.delivery import Drawer, Drawn, PositionGone, SourceManifest, SourcePlan
@@ -222,6 +222,31 @@ def test_of_a_stream_whose_numbers_begin_anew_every_message_is_taken_and_the_gap
         assert await life.accepted() == [*messages(b"first", 9), *messages(b"second", 8), *messages(b"third", 7)]
         state = life.drawer.state
         assert (state.events, state.doubled, state.refused, state.gaps, state.position) == (24, 0, 0, 2, "7")
+
+    in_life(work)
+
+
+@pytest.mark.parametrize("failure", [StorageFull("disk"), Unavailable("the store", "it is not there")])
+def test_what_fails_while_a_gap_is_noted_ends_no_source(failure):
+    async def work(world, life):
+        life.source.messages = messages(b"first", 3)
+        await world.clock.sleep(10)
+        keep, failures = life.drawer._keep, [failure]
+
+        async def keeps(**changes):
+            if failures and changes.get("gaps"):
+                raise failures.pop()
+            await keep(**changes)
+
+        life.drawer._keep = keeps
+        life.source.messages = []
+        await world.clock.sleep(120)
+        life.source.messages = messages(b"second", 2)
+        await world.clock.sleep(10)
+        assert not failures
+        assert not life.task.done()
+        assert await life.accepted() == [*messages(b"first", 3), *messages(b"second", 2)]
+        assert life.drawer.state.gaps == 1
 
     in_life(work)
 
