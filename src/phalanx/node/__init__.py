@@ -33,6 +33,7 @@ from phalanx.node.detection._rules import LeftOut, Reloaded, Rules, RulesView, R
 from phalanx.node.managers._managed import ManagedWork
 from phalanx.node.managers._words import ManagedJob, ManagerAway, ManagerRefused, Placed, Work, WorkWishes
 from phalanx.node.quantum._batching import BatchRecord, BatchRouted
+from phalanx.node.quantum._calculating import CIRCUIT_KERNELS
 from phalanx.node.quantum._desk import QuantumDesk, open_quantum_desk
 from phalanx.node.settings._section import Section
 from phalanx.node.settings._settings import Settings
@@ -64,6 +65,7 @@ __all__ = [
     "time_duty",
     "tripwire_duty",
     "GROUPS",
+    "CIRCUIT_KERNELS",
     "BatchRecord",
     "BatchRouted",
     "Cluster",

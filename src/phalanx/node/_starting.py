@@ -15,6 +15,7 @@ from phalanx.node.custody._vault import Erasable, keep_vault
 from phalanx.node.detection._connectors import start_delivery
 from phalanx.node.detection._detection import start_detection
 from phalanx.node.detection._indicators import start_indicators
+from phalanx.node.quantum._calculating import compile_ahead
 from phalanx.node.quantum._prewarming import start_foresight
 from phalanx.node.settings._settings import Settings
 from phalanx.telemetry import Telemetry
@@ -42,6 +43,8 @@ def start_services(
     services.start("noise", node.noise.run)
     services.start("balancing", node.balancing.run)
     services.start("workflows", node.engine.serve)
+    if (kernels := ports.kernels) is not None:
+        services.start("kernels", lambda: compile_ahead(kernels))
     services.start("workers", node.workflow_workers.crew.serve)
     start_foresight(node, ports, services)
     services.start("batches", node.batches.run)

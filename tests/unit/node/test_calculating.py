@@ -45,6 +45,20 @@ def test_work_begins_when_the_kernels_are_there_or_cannot_be_had(fails):
     SimWorld(1).run(main)
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_node_has_kernels_compiled_before_the_first_circuit_comes(fails):
+    async def main(world):
+        compiler = Compiler(fails=fails)
+        compiler.done.set()
+        async with build_node(Settings(), replace(world.ports("n"), kernels=compiler)) as node:
+            await world.clock.sleep(1.0)
+            assert ("simulators", "mapping", "allocation") in compiler.asked
+            assert node.health()["kernels"].ok
+            assert node.health()["kernels"].detail == "running"
+
+    SimWorld(1).run(main)
+
+
 def test_vendors_are_spoken_to_aside():
     plain, waiting = object(), object()
     assert ProviderContext(waiting, None).io is waiting

@@ -44,8 +44,10 @@ def demo(
         raise InvalidInput("--json", "belongs to --headless")
     import asyncio
 
+    from phalanx.cli._kernels import ensure_kernels
     from phalanx.cli.node._serve import run_loop, serve
     from phalanx.demo import address_book, leave_bait, lures, on_loopback, stand_ins
+    from phalanx.node import CIRCUIT_KERNELS
 
     plain = {"node__data_dir": _DEMO_DATA, "log__level": "warning", "response__agreement": True}
     folder = str(source.load(**plain).settings.node.data_dir)
@@ -74,6 +76,8 @@ def demo(
         sink = _told if settings.log.format == "auto" else None
         await serve(settings, on_ready=ready, background=feed, host_names=names, stop=stop, log_sink=sink)
 
+    # The story is told by analyses and votes: without their kernels it would stand still in the middle.
+    ensure_kernels((*CIRCUIT_KERNELS, "votes"))
     stop = asyncio.Event()
     run_loop(played())
 

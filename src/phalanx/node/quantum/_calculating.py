@@ -5,6 +5,7 @@ compiler for a quarter of a minute, and on a busy machine agents were taken for 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import ParamSpec, TypeVar
@@ -15,7 +16,7 @@ from phalanx.telemetry import Telemetry
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_GROUPS = ("simulators", "mapping", "allocation")
+CIRCUIT_KERNELS = ("simulators", "mapping", "allocation")
 
 
 def calculating(ports: Ports, telemetry: Telemetry) -> Ports:
@@ -23,6 +24,13 @@ def calculating(ports: Ports, telemetry: Telemetry) -> Ports:
     if ports.kernels is None:
         return ports
     return replace(ports, offload=CompiledFirst(ports.offload, ports.kernels, telemetry))
+
+
+async def compile_ahead(kernels: KernelCompiler) -> None:
+    """Begin before the first circuit comes: whoever waits for a compiler for a minute is taken for hung."""
+    with contextlib.suppress(Unavailable):  # The first who calculates asks again, and is told.
+        await kernels.compile(*CIRCUIT_KERNELS)
+    await asyncio.Event().wait()
 
 
 class CompiledFirst:
@@ -42,7 +50,7 @@ class CompiledFirst:
         if self._ready:
             return
         try:
-            await self._kernels.compile(*_GROUPS)
+            await self._kernels.compile(*CIRCUIT_KERNELS)
         except Unavailable as error:
             # Compiling here and now is slow for everyone; not to calculate at all would be worse.
             self._log.warning("kernels of circuits are compiled in the node itself", reason=error.message)
