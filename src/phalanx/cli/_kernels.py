@@ -57,6 +57,6 @@ def ensure_kernels(groups: Iterable[str]) -> list[str]:
     keep_user_kernels()
     missing = missing_kernels(groups)
     if missing:
-        click.echo("compiling kernels, once on this machine:", err=True)
+        click.echo("compiling kernels, once on this machine, half a minute of a processor:", err=True)
         compile_kernels(missing, lambda name, number, count: click.echo(f"  {number}/{count} {name}", err=True))
     return missing

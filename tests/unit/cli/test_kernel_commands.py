@@ -35,7 +35,7 @@ def test_what_is_missing_is_shown_and_compiled_with_progress(missing):
     assert run("show").output.count("no: `phalanx kernels compile`") == 2
     compiled = run("compile")
     assert compiled.output.splitlines() == [
-        "compiling kernels, once on this machine:",
+        "compiling kernels, once on this machine, half a minute of a processor:",
         "  1/2 balancing",
         "  2/2 votes",
     ]
