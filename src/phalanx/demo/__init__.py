@@ -11,6 +11,7 @@ from phalanx.demo._headless import deliver, feed, put_together, run_headless
 from phalanx.demo._intrusion import DEFAULT_START_NS, Chunk, Intrusion, LineId, event_stream
 from phalanx.demo._loopback import on_loopback
 from phalanx.demo._lure import Intruder, leave_bait, lures, stand_ins, take_the_bait
+from phalanx.demo._machine import Asked, ask_a_machine
 from phalanx.demo._replay import Accept, ReplayReport, replay
 from phalanx.demo._scoring import Grouped, Tally, tally
 from phalanx.demo._sim_node import node_simulation
@@ -27,6 +28,8 @@ __all__ = [
     "HOSTS",
     "STORIES",
     "Accept",
+    "Asked",
+    "ask_a_machine",
     "Grouped",
     "Tally",
     "feed",

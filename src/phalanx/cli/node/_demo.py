@@ -8,7 +8,7 @@ from click.core import ParameterSource
 
 from phalanx.cli._output import print_json, printable
 from phalanx.cli.node._settings import SettingsSource, settings_options
-from phalanx.core import InvalidInput
+from phalanx.core import InvalidInput, PhalanxError
 
 if TYPE_CHECKING:
     from phalanx.node import Node
@@ -61,11 +61,17 @@ def demo(
         click.echo(f"demo       seed {seed}, {speed:g} times as fast as it happened; Ctrl-C stops", err=True)
 
     async def feed(node: "Node") -> None:
-        from phalanx.demo import Intrusion, deliver
+        from phalanx.demo import Intrusion, ask_a_machine, deliver
 
         with on_loopback() as intruder:
             outcome = await deliver(Intrusion(seed), node, speed=speed, intruder=intruder, folder=folder)
         click.echo(f"demo       {outcome}", err=True)
+        try:
+            asked = await ask_a_machine(node)
+            told = f"{asked}; more on the page Devices" if asked else "no case to ask a machine about"
+        except PhalanxError as error:
+            told = f"no machine answered: {error.message}"
+        click.echo(f"demo       {told}", err=True)
         if once:
             stop.set()
 
