@@ -1,4 +1,4 @@
-"""The gravest case asked about once more, on an emulated machine: which one, why, and what noise makes of the answer."""
+"""The gravest case asked about once more, on an emulated machine: which one, why, and what noise makes of that."""
 
 import math
 from dataclasses import dataclass
