@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from phalanx.allocation import Explanation, JobNow
-from phalanx.allocation.money import BudgetView
+from phalanx.allocation.money import JOBS_UNIT, SECONDS_UNIT, BudgetView
 from phalanx.core import NotFound, TenantId
 from phalanx.dashboard._limits import (
     MAX_CONSIDERED_SHOWN,
@@ -95,12 +95,14 @@ def _shortened(one: Explanation) -> Explanation:
 
 
 async def _charged(node: "Node", tenant: TenantId, job: str) -> tuple[str, ...]:
-    """What was paid for a job, as ``20,000 shots``; what is only held is not."""
+    """What was paid for a job, as ``20,000 shots``; what is only held is not, and that it is one job goes unsaid."""
     try:
         charge = await node.budgets.charge(tenant, job)
     except NotFound:
         return ()
-    return tuple(f"{micros / MICROS:,.6g} {unit}" for unit, micros in sorted(charge.spent.items()) if micros)
+    spent = {unit: micros / MICROS for unit, micros in sorted(charge.spent.items()) if micros and unit != JOBS_UNIT}
+    # Seconds were measured or estimated: more of their digits say nothing.
+    return tuple(f"{n:,.{3 if unit == SECONDS_UNIT else 6}g} {unit}" for unit, n in spent.items())
 
 
 async def devices_shown(node: "Node", tenant: TenantId, chosen: str) -> DevicesPage:

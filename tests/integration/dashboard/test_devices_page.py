@@ -35,6 +35,7 @@ def test_devices_their_map_and_jobs_are_shown(on_pages):
         assert page.index("Two-qubit error, median") < page.index("<title>qubit 0"), "numbers first"
         assert "Legend" in page
         assert "25 shots" in page, "what was charged"
+        assert "1 jobs" not in page
         assert "/v1/jobs/" in page
         assert "local.statevector is best by the fidelity that is expected under its noise" in page
         assert "by expected_fidelity, newest first" in page

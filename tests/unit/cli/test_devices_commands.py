@@ -8,11 +8,12 @@ from click.testing import CliRunner
 from phalanx.cli import _job
 from phalanx.cli._client import NodeClient
 from phalanx.cli._exits import Exit
+from phalanx.cli.devices._allocate import allocate
 from phalanx.cli.devices._brought import brought_fleet
 from phalanx.cli.devices._group import devices
 from phalanx.cli.devices._jobs import print_job
 from phalanx.cli.devices._manager import manager
-from phalanx.core import InvalidInput, PhalanxError, encode_json
+from phalanx.core import InvalidInput, PhalanxError, Unavailable, encode_json
 from phalanx.devices import Program, QueueState, device_detail, device_view
 from phalanx.testing import InlineOffload, line_of_three
 
@@ -211,3 +212,25 @@ def test_programs_that_do_not_fit_are_refused_with_the_reason(tmp_path, program,
     assert isinstance(done.exception, PhalanxError)
     assert said in str(done.exception)
     assert len(str(done.exception)) < 1_500, "a hundred devices that refuse for one reason are told together"
+
+
+@pytest.mark.parametrize(
+    ("group", "command"), [(devices, "submit"), (allocate, "explain"), (allocate, "route"), (manager, "place")]
+)
+def test_a_circuit_comes_from_standard_input_too_and_what_is_no_text_is_said(group, command, monkeypatch, tmp_path):
+    sent = []
+
+    def refused(_, __, wanted, **___):
+        sent.append(wanted["circuit"])
+        raise Unavailable("the node", "it is a test")
+
+    monkeypatch.setattr(NodeClient, "post_json", refused)
+    there = {"explain": ["--on-node"], "route": ["--submit"]}.get(command, [])
+    CliRunner().invoke(group, [command, "-", *there], input="OPENQASM 3.0;")
+    assert sent == ["OPENQASM 3.0;"]
+    file = tmp_path / "bell.qasm"
+    file.write_bytes(b"BC\xc0\xde")
+    done = CliRunner().invoke(group, [command, str(file), *there])
+    assert isinstance(done.exception, InvalidInput)
+    assert "is not text" in str(done.exception)
+    assert len(sent) == 1

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import click
@@ -13,6 +13,7 @@ from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 from phalanx.cli.devices._route import route
+from phalanx.cli.quantum._circuits import CircuitFile
 
 if TYPE_CHECKING:
     from phalanx.core import Circuit
@@ -26,7 +27,7 @@ def allocate() -> None:
 
 
 @allocate.command()
-@click.argument("file", type=click.File("r"))
+@click.argument("text", metavar="FILE", type=CircuitFile())
 @click.option(
     "--policy", default="", help="What devices are compared by, e.g. `pareto`; else as the node does by default."
 )  # fmt: skip
@@ -46,7 +47,7 @@ def allocate() -> None:
 @client_options
 @json_option
 def explain(
-    file: IO[str], policy: str, shots: int, fidelity: float, within_s: float, budget: float, regions: tuple[str, ...],
+    text: str, policy: str, shots: int, fidelity: float, within_s: float, budget: float, regions: tuple[str, ...],
     results: str | None, k: int, show_all: bool, on_node: bool, client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
     """Place the circuit in FILE: over devices as their calibrations were published, or over a node's own.
@@ -55,7 +56,6 @@ def explain(
     """
     if results and not on_node:
         raise click.UsageError("--results is for --on-node: the published devices are all emulated")
-    text = file.read()
     if on_node:
         wanted = {
             "circuit": text, "policy": policy, "shots": shots, "fidelity": fidelity, "within_s": within_s,

@@ -10,14 +10,14 @@ from urllib.parse import quote
 import click
 
 from phalanx.cli._client import CIRCUIT_TIMEOUT_S, NodeClient, client_options
-from phalanx.cli._files import read_file, write_file
+from phalanx.cli._files import write_file
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 from phalanx.cli.devices._brought import brought_models
 from phalanx.cli.devices._jobs import end_with, print_job, state_of, until_ended
 from phalanx.cli.devices._run import run_here
 from phalanx.cli.devices._workers import watch_worker, workers
-from phalanx.cli.quantum._circuits import in_qir
+from phalanx.cli.quantum._circuits import circuit_text
 from phalanx.core import InvalidInput
 
 _LOOK_EVERY_S = 0.2
@@ -186,17 +186,13 @@ def submit(
     fidelity: float, within_s: float, budget: float, regions: tuple[str, ...], emergency: bool, no_degrade: bool,
     mitigate: str, coherence: str, wait: bool, client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
-    """Submit FILE as a job. It survives a restart of the node.
+    """Submit FILE, or standard input for `-`, as a job. It survives a restart of the node.
 
     FILE is a circuit (OpenQASM 3 or 2, QIR, Q#), or JSON for a machine without gates: an analog program for neutral
     atoms (our own form, a sequence of Pulser, an AHS program of Braket), an Ising problem or QUBO for an annealer, or
     a photonic program.
     """
-    content, told = in_qir(file, read_file(file), language or None)
-    try:
-        text = content if isinstance(content, str) else content.decode()
-    except UnicodeDecodeError as error:
-        raise InvalidInput(str(file), "is not text") from error
+    text, told = circuit_text(file, language or None)
     is_program = not told and text.lstrip().startswith("{")
     wanted = {
         "program" if is_program else "circuit": text, "language": told or "", "device": device, "origin": results or "",

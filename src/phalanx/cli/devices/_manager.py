@@ -1,7 +1,7 @@
 """`phalanx manager`: work that another node of the cluster places and runs for this one."""
 
 from collections.abc import Callable
-from typing import IO, Any
+from typing import Any
 
 import click
 
@@ -9,6 +9,7 @@ from phalanx.cli._client import CIRCUIT_TIMEOUT_S, NodeClient, client_options
 from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli.devices._jobs import end_with, until_ended
+from phalanx.cli.quantum._circuits import CircuitFile
 
 _LOOK_EVERY_S = 0.5
 _SHOWN = 8
@@ -24,7 +25,7 @@ def manager() -> None:
 
 
 _wishes = (
-    click.argument("file", type=click.File("r")),
+    click.argument("text", metavar="FILE", type=CircuitFile()),
     click.option("--key", default="", help="A name of your choosing: asked again under it, it is the same work."),
     click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run."),
     click.option("--results", type=click.Choice(["simulated", "emulated", "hardware"]), help="Of which kind."),
@@ -82,10 +83,9 @@ def show(client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def place(
-    file: IO[str], counts_only: bool, policy: str, client: NodeClient, as_json: bool, **wishes: Any
+    text: str, counts_only: bool, policy: str, client: NodeClient, as_json: bool, **wishes: Any
 ) -> None:  # fmt: skip
     """Where the manager would have the circuit in FILE run, and a window that is held there."""
-    text = file.read()
     asked = {**_asked(wishes), "policy": policy, **(_shape(text) if counts_only else {"circuit": text})}
     found = client.post_json("/v1/manager/place", asked, timeout_s=CIRCUIT_TIMEOUT_S)
     if as_json:
@@ -112,10 +112,10 @@ def place(
 @client_options
 @json_option
 def submit(
-    file: IO[str], seed: int | None, no_degrade: bool, wait: bool, client: NodeClient, as_json: bool, **wishes: Any
+    text: str, seed: int | None, no_degrade: bool, wait: bool, client: NodeClient, as_json: bool, **wishes: Any
 ) -> None:  # fmt: skip
     """Run the circuit in FILE at the manager, in the window that it holds for it."""
-    asked = {**_asked(wishes), "circuit": file.read(), "seed": seed, "degrade": not no_degrade}
+    asked = {**_asked(wishes), "circuit": text, "seed": seed, "degrade": not no_degrade}
     found = client.post_json("/v1/manager/jobs", asked, timeout_s=CIRCUIT_TIMEOUT_S)
     if wait:
         found = until_ended(

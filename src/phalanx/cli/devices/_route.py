@@ -1,6 +1,6 @@
 """`phalanx allocate route`: by a quantum or a classical way, and why."""
 
-from typing import IO, Any
+from typing import Any
 
 import click
 
@@ -8,12 +8,13 @@ from phalanx.cli._client import CIRCUIT_TIMEOUT_S, NodeClient, client_options
 from phalanx.cli._kernels import ensure_kernels
 from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, json_option, print_json, print_table
+from phalanx.cli.quantum._circuits import CircuitFile
 
 _SHOWN = 12
 
 
 @click.command()
-@click.argument("file", type=click.File("r"))
+@click.argument("text", metavar="FILE", type=CircuitFile())
 @click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run.")
 @click.option("--worth", type=FiniteRange(0), default=1.0, show_default=True, help="What a right answer is worth.")
 @click.option("--hour", type=FiniteRange(0), default=0.1, show_default=True, help="What an hour of waiting costs.")
@@ -27,7 +28,7 @@ _SHOWN = 12
 @client_options
 @json_option
 def route(
-    file: IO[str], shots: int, only: str | None, submit: bool, show_all: bool, client: NodeClient, as_json: bool,
+    text: str, shots: int, only: str | None, submit: bool, show_all: bool, client: NodeClient, as_json: bool,
     **aims: Any,
 ) -> None:  # fmt: skip
     """Answer the circuit in FILE by a quantum or a classical way: by complexity, fidelity, deadline, cost and worth.
@@ -36,7 +37,7 @@ def route(
     """
     wanted = {**aims, "only": only or ""}
     if submit:
-        asked = {"circuit": file.read(), "shots": shots, "aims": wanted}
+        asked = {"circuit": text, "shots": shots, "aims": wanted}
         made = client.post_json("/v1/routes/jobs", asked, timeout_s=CIRCUIT_TIMEOUT_S)
         if as_json:
             print_json(made)
@@ -44,7 +45,7 @@ def route(
         _print_routed(made["routed"], show_all=show_all)
         click.echo(f"submitted as {made['job']['id']}")
         return
-    found = _routed(file.read(), shots, wanted)
+    found = _routed(text, shots, wanted)
     if as_json:
         print_json(found)
     else:

@@ -259,6 +259,25 @@ def in_qir(file: Path, content: bytes | str, language: str | None) -> tuple[byte
     return compile_qsharp(content if isinstance(content, str) else content.decode(errors="replace")), "qir"
 
 
+def circuit_text(file: Path, language: str | None = None) -> tuple[str, str | None]:
+    """The text of a circuit's file, or of standard input for `-`, and its language where that is known."""
+    content, language = in_qir(file, _standard_input() if str(file) == "-" else read_file(file), language)
+    try:
+        return content if isinstance(content, str) else content.decode(), language
+    except UnicodeDecodeError as error:
+        hint = "`phalanx circuits read` writes bitcode of QIR as OpenQASM 3"
+        raise InvalidInput(str(file), "is not text", hint=hint) from error
+
+
+class CircuitFile(click.ParamType):
+    """A file that is given to a command as the text in it."""
+
+    name = "file"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
+        return circuit_text(Path(value))[0]
+
+
 def _read(file: Path, language: str | None, inputs: tuple[str, ...]) -> Any:
     from phalanx.quantum.circuits import read
 
