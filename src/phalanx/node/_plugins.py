@@ -46,6 +46,10 @@ def provided_fleet(context: ProviderContext, alerts: AlertSink) -> Fleet:
     """The devices of all providers that are installed."""
     backends: list[Backend] = []
     load_plugins(DEVICES, alerts, lambda make: backends.extend(checked_backends(make(context), backends)))
+    known = [entry.name for entry in registered(DEVICES)]
+    for name in sorted(context.hardware.difference(known)):
+        text = f"devices.hardware names {name!r}, which is none of {', '.join(known)}: there are no machines of it"
+        alerts.alert(AlertLevel.WARNING, "node", text)
     return Fleet(backends)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from phalanx.core import AlertLevel
 from phalanx.node import _plugins
-from phalanx.node._plugins import checked_backends, checked_skill, load_plugins
+from phalanx.node._plugins import checked_backends, checked_skill, load_plugins, provided_fleet
 
 
 class Alerts:
@@ -58,3 +58,15 @@ def test_two_devices_of_one_name_and_two_skills_of_one_name_are_refused():
     assert checked_skill(triage_skill, []) is triage_skill
     with pytest.raises(PhalanxError):
         checked_skill(triage_skill, [triage_skill])
+
+
+def test_hardware_of_a_provider_that_there_is_not_is_told():
+    from phalanx.devices import ProviderContext
+    from phalanx.testing import InlineOffload, SimWorld
+
+    alerts = Alerts()
+    context = ProviderContext(InlineOffload(), SimWorld(1).clock, frozenset({"ibmq", "local"}))
+    assert "local.statevector" in provided_fleet(context, alerts)
+    (told,) = (text for text in alerts.texts if "devices.hardware" in text)
+    assert "'ibmq'" in told
+    assert "ibm, ionq" in told

@@ -13,7 +13,7 @@ from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 from phalanx.cli.devices._route import route
-from phalanx.cli.quantum._circuits import CircuitFile
+from phalanx.cli.quantum._circuits import circuit_argument
 
 if TYPE_CHECKING:
     from phalanx.core import Circuit
@@ -27,7 +27,7 @@ def allocate() -> None:
 
 
 @allocate.command()
-@click.argument("text", metavar="FILE", type=CircuitFile())
+@circuit_argument
 @click.option(
     "--policy", default="", help="What devices are compared by, e.g. `pareto`; else as the node does by default."
 )  # fmt: skip

@@ -9,7 +9,7 @@ from phalanx.cli._client import CIRCUIT_TIMEOUT_S, NodeClient, client_options
 from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli.devices._jobs import end_with, until_ended
-from phalanx.cli.quantum._circuits import CircuitFile
+from phalanx.cli.quantum._circuits import circuit_argument
 
 _LOOK_EVERY_S = 0.5
 _SHOWN = 8
@@ -25,7 +25,7 @@ def manager() -> None:
 
 
 _wishes = (
-    click.argument("text", metavar="FILE", type=CircuitFile()),
+    circuit_argument,
     click.option("--key", default="", help="A name of your choosing: asked again under it, it is the same work."),
     click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run."),
     click.option("--results", type=click.Choice(["simulated", "emulated", "hardware"]), help="Of which kind."),

@@ -8,13 +8,13 @@ from phalanx.cli._client import CIRCUIT_TIMEOUT_S, NodeClient, client_options
 from phalanx.cli._kernels import ensure_kernels
 from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, json_option, print_json, print_table
-from phalanx.cli.quantum._circuits import CircuitFile
+from phalanx.cli.quantum._circuits import circuit_argument
 
 _SHOWN = 12
 
 
 @click.command()
-@click.argument("text", metavar="FILE", type=CircuitFile())
+@circuit_argument
 @click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run.")
 @click.option("--worth", type=FiniteRange(0), default=1.0, show_default=True, help="What a right answer is worth.")
 @click.option("--hour", type=FiniteRange(0), default=0.1, show_default=True, help="What an hour of waiting costs.")

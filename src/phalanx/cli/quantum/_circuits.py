@@ -269,13 +269,14 @@ def circuit_text(file: Path, language: str | None = None) -> tuple[str, str | No
         raise InvalidInput(str(file), "is not text", hint=hint) from error
 
 
-class CircuitFile(click.ParamType):
-    """A file that is given to a command as the text in it."""
+def _text_of(ctx: click.Context, _: click.Parameter, file: Path) -> str:
+    return "" if ctx.resilient_parsing else circuit_text(file)[0]
 
-    name = "file"
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
-        return circuit_text(Path(value))[0]
+# A circuit's file, which the command is given as ``text``.
+circuit_argument = click.argument(
+    "text", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), callback=_text_of
+)
 
 
 def _read(file: Path, language: str | None, inputs: tuple[str, ...]) -> Any:
