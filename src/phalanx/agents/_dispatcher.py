@@ -15,10 +15,11 @@ from phalanx.agents._agent import Agent
 from phalanx.agents._book import Claim, MissionBook, Taker
 from phalanx.agents._dispatch import backoff_s
 from phalanx.agents._errors import Fenced
-from phalanx.agents._limits import ASSIGN_BATCH, MAX_ATTEMPTS, MAX_RESTING, SCAN_ROWS, STORAGE_PAUSE_S
+from phalanx.agents._limits import ASSIGN_BATCH, MAX_ATTEMPTS, MAX_RESTING, SCAN_ROWS
 from phalanx.agents._model import MissionStatus
 from phalanx.agents._placing import Placing
 from phalanx.agents._roster import Roster
+from phalanx.agents._storage_wait import StorageWait
 from phalanx.balancing import Move
 from phalanx.core import Clock, Rng, StorageError, TenantId
 from phalanx.telemetry import Telemetry
@@ -44,6 +45,7 @@ class Dispatcher:
         self._clock = clock
         self._rng = rng
         self._log = telemetry.log.bind(room="agents")
+        self._storage = StorageWait("missions", clock, self._log)
         self._waiting = telemetry.metrics.gauge(
             "phalanx_missions_waiting", f"Missions without an agent; counted up to {SCAN_ROWS} of a tenant and skill."
         )
@@ -103,10 +105,10 @@ class Dispatcher:
                     await self._refuse_unknown()
                     self._in_doubt = False
                 await self._hand_out()
+                self._storage.over()
             except StorageError as error:
                 self._in_doubt = True
-                self._log.warning("missions wait for storage", reason=error.message)
-                await self._clock.sleep(STORAGE_PAUSE_S)
+                await self._storage.rest(error)
                 self._awake.set()
 
     async def move(self, move: Move) -> bool:
@@ -144,12 +146,12 @@ class Dispatcher:
     async def _take_back(self, claim: Claim) -> None:
         mission = claim.mission
         lost = f"{mission.agent} was lost while it had the mission"
-        self._log.info("mission taken back", mission=mission.id, attempts=mission.attempts)
         with suppress(Fenced):  # its outcome was being written just now
             if mission.attempts >= MAX_ATTEMPTS:
                 await self._fail(claim, f"given up after {mission.attempts} attempts: {lost}")
             else:
                 await self._book.again(claim, lost)
+            self._log.info("mission taken back", mission=mission.id, attempts=mission.attempts)
 
     async def _refuse_unknown(self) -> None:
         """Missions for a skill that nobody here has any more end as failed."""

@@ -23,11 +23,11 @@ from phalanx.agents._limits import (
     FALLS_WITHIN_S,
     MAX_ATTEMPTS,
     MAX_ENDING,
-    STORAGE_PAUSE_S,
     UNRESTED_ATTEMPTS,
 )
 from phalanx.agents._placing import Placing
 from phalanx.agents._roster import Place, Roster
+from phalanx.agents._storage_wait import StorageWait
 from phalanx.core import NS_PER_S, AlertLevel, AlertSink, Clock, StorageFull
 from phalanx.telemetry import Telemetry
 
@@ -58,6 +58,7 @@ class Keeper:
         self._clock = clock
         self._alerts = alerts
         self._log = telemetry.log.bind(room="agents")
+        self._storage = StorageWait("attempts", clock, self._log)
         self._tracer = telemetry.tracer
         self.intensity = {role: Intensity(FALLS_BASE, FALLS_WITHIN_S) for role in roster.roles}
         # Set whenever an agent has put something down; whoever drains waits for it.
@@ -232,10 +233,12 @@ class Keeper:
         """One attempt. Full storage is nobody's fault: it is waited for and the attempt begun again."""
         while True:
             try:
-                return await agent.attempt(claim, tasks)
+                outcome = await agent.attempt(claim, tasks)
             except StorageFull as full:
-                self._log.warning("mission waits for storage", mission=claim.mission.id, reason=full.message)
-                await self._clock.sleep(STORAGE_PAUSE_S)
+                await self._storage.rest(full)
+            else:
+                self._storage.over()
+                return outcome
 
     async def _set_back(self, claim: Claim, reason: str, tasks: asyncio.TaskGroup) -> None:
         attempts = claim.mission.attempts

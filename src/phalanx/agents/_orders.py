@@ -16,9 +16,10 @@ import msgspec
 
 from phalanx.agents._agent import first_within
 from phalanx.agents._errors import NoPlan
-from phalanx.agents._limits import LATEST_NS, MAX_NOTE_CHARS, MAX_ORDER_SUBJECTS, SCAN_ROWS, STORAGE_PAUSE_S
+from phalanx.agents._limits import LATEST_NS, MAX_NOTE_CHARS, MAX_ORDER_SUBJECTS, SCAN_ROWS
 from phalanx.agents._model import MISSIONS, Mission, MissionStatus, Role, SkillManifest, creation_waypoint, mission_put
 from phalanx.agents._planning import needs, plan
+from phalanx.agents._storage_wait import StorageWait
 from phalanx.core import (
     MAX_PAGE_ROWS,
     NS_PER_S,
@@ -126,6 +127,7 @@ class Orders:
         self._wake = wake
         self._feed = telemetry.feed
         self._log = telemetry.log.bind(room="agents")
+        self._storage = StorageWait("orders", clock, self._log)
         self._news = asyncio.Event()
         self._news.set()
         self._deadline_ns = LATEST_NS
@@ -192,10 +194,10 @@ class Orders:
                 self._deadline_ns = LATEST_NS
                 for tenant in await self._store.tenants(ORDERS):
                     await self._look_at(tenant)
+                self._storage.over()
             except StorageError as error:
-                self._log.warning("orders wait for storage", reason=error.message)
                 self._news.set()
-                await self._clock.sleep(STORAGE_PAUSE_S)
+                await self._storage.rest(error)
 
     async def _wait(self) -> None:
         """Until there is news, or the next deadline has come."""

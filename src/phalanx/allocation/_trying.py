@@ -38,6 +38,7 @@ from phalanx.core import (
     Put,
     Rng,
     Store,
+    counted,
     decode,
     encode,
 )
@@ -177,7 +178,7 @@ class Trials:
 def refused(judged: PolicyValue) -> str:
     """Why a policy is not promoted by what was judged; empty where nothing speaks against it."""
     if judged.n < MIN_JUDGED:
-        return f"{judged.n} outcomes are fewer than {MIN_JUDGED}"
+        return f"it was judged by {counted(judged.n, 'outcome')}, fewer than {MIN_JUDGED}"
     if judged.matched < MIN_MATCHED:
         return f"it would have chosen the same {judged.matched} times, fewer than {MIN_MATCHED}"
     if judged.gain_low < -SAFE_LOSS:

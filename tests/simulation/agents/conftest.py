@@ -85,7 +85,8 @@ class Bench:
     telemetry: Telemetry = field(init=False)
 
     def __post_init__(self) -> None:
-        self.telemetry = Telemetry(self.world.clock)
+        self.told = []
+        self.telemetry = Telemetry(self.world.clock, log_sink=self.told.append)
 
     def swarm(self, *skills: Chore, agents: int = 2, reserved: dict[str, int] | None = None) -> Swarm:
         return Swarm(

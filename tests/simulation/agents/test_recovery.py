@@ -182,6 +182,8 @@ def test_a_skill_that_meets_a_full_disk_begins_again_when_there_is_room(play, ch
         [mission] = await bench.missions()
         assert (mission.status, mission.attempts) == (DONE, 1)
         assert skill.times().total() == 7
+        waits = [record.event for record in bench.told if "storage" in record.event]
+        assert waits == ["attempts wait for storage", "attempts wait for storage no longer"], "told once"
 
     play(scenario)
 
