@@ -98,7 +98,8 @@ def check_treatable(backend: Backend, mitigate: str, coherence: str, observable:
         return
     device, field = backend.device, "mitigate" if mitigate else "coherence"
     if device.origin is Origin.SIMULATED:
-        raise InvalidInput(field, f"{device.name} simulates without noise: there is nothing to treat")
+        why, hint = "simulates without noise: there is nothing to treat", "ask for emulated results, or name a machine"
+        raise InvalidInput(field, f"{device.name} {why}", hint=hint)
     raise InvalidInput(field, f"{device.name} is not emulated here: its vendor treats by options of its own")
 
 

@@ -134,6 +134,10 @@ def test_a_machine_says_how_long_work_waits_and_shows_no_rows_that_say_nothing(m
     shown = CliRunner().invoke(devices, ["show", "a.one", "--token", "none"], catch_exceptions=False).output
     assert "waiting      1,800 s" in shown
     assert "Qubits" in shown
+    asked = ["show", "a.one", "--couplers", "--token", "none"]
+    joined = CliRunner().invoke(devices, asked, catch_exceptions=False).output
+    assert "Qubits" not in joined
+    assert [line.split()[0] for line in joined.splitlines() if line.startswith(("0-1", "1-2"))] == ["0-1", "1-2"]
     for row in known["qubits"]:
         row.update(dict.fromkeys(row.keys() - {"qubit", "faulty"}))
     shown = CliRunner().invoke(devices, ["show", "a.one", "--token", "none"], catch_exceptions=False).output

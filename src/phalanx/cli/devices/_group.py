@@ -71,10 +71,13 @@ def list_devices(here: bool, provider: str, client: NodeClient, as_json: bool) -
 
 @devices.command("show")
 @click.argument("device")
+@click.option(
+    "--couplers", is_flag=True, help="Couplers instead of qubits: error and duration of each, and what is masked."
+)
 @plot_option
 @client_options
 @json_option
-def show(device: str, plot: Path | None, client: NodeClient, as_json: bool) -> None:
+def show(device: str, couplers: bool, plot: Path | None, client: NodeClient, as_json: bool) -> None:
     """Everything known of DEVICE, qubit by qubit; --plot draws its map, shaded by error."""
     path = f"/v1/devices/{quote(device, safe='')}"
     if plot is not None:
@@ -85,6 +88,9 @@ def show(device: str, plot: Path | None, client: NodeClient, as_json: bool) -> N
         print_json(detail)
         return
     _print_head(detail)
+    if couplers:
+        print_table("Couplers", detail["couplers"], _COUPLERS, empty="it has none")
+        return
     columns: list[Column] = [
         ("qubit", lambda row: str(row["qubit"])),
         ("", lambda row: "masked" if row["faulty"] else ""),
@@ -319,6 +325,15 @@ def _brought() -> list[dict[str, Any]]:
 def _job(client: NodeClient, job: str) -> dict[str, Any]:
     found: dict[str, Any] = client.get(f"/v1/jobs/{quote(job, safe='')}")
     return found
+
+
+_COUPLERS: list[Column] = [
+    ("qubits", lambda row: "-".join(map(str, row["qubits"]))),
+    ("", lambda row: "masked" if row["faulty"] else ""),
+    ("2q error", lambda row: _percent(row["two_qubit_error"])),
+    ("± (standard error)", lambda row: _percent(row["two_qubit_error_se"])),
+    ("duration ns", lambda row: "" if row["two_qubit_ns"] is None else f"{row['two_qubit_ns']:,.4g}"),
+]
 
 
 def _print_head(detail: dict[str, Any]) -> None:
