@@ -1,4 +1,4 @@
-"""What a job waits for: a window, and whose it is; or a device that comes back. And until when."""
+"""What a job waits for: a window, and whose it is; or a device or its vendor that comes back. And until when."""
 
 import msgspec
 
@@ -9,7 +9,8 @@ SOMEBODY = "another tenant"
 
 
 class JobWait(msgspec.Struct, frozen=True, kw_only=True):
-    """Until when at least. ``by`` are those whose windows it waits for; ``own``: its own, in which it begins.
+    """Until when at least; for a vendor that is away, at most. ``by`` are those whose windows it waits for; ``own``:
+    its own, in which it begins.
 
     Who books is for the owners of the node, so others are told ``another tenant``.
     """
@@ -40,5 +41,5 @@ def others_windows(job: Job, until_ns: int, by: tuple[str, ...], seen_by: Tenant
 
 
 def for_a_device(until_ns: int, why: str) -> JobWait:
-    """No device that it may go to works; it is tried again then."""
+    """No device that it may go to works, and it is tried again then; or its vendor is away, and is asked until then."""
     return JobWait(until_ns=until_ns, by=(), own=False, why=why)

@@ -12,6 +12,7 @@ Errors::
     PhalanxError (core)
     └── Unavailable (core)
         ├── MaybeSent       a vendor did not say whether it took a job
+        ├── VendorAway      a vendor is not reached, or says that it is down
         └── NoDeviceFits    no device can run the circuit; says why for each
 """
 
@@ -28,6 +29,7 @@ from phalanx.devices._annealing import (
     written,
 )
 from phalanx.devices._backend import (
+    AskedBackend,
     Backend,
     LiveBackend,
     Mark,
@@ -36,6 +38,7 @@ from phalanx.devices._backend import (
     Provider,
     ProviderContext,
     QueuedBackend,
+    Silence,
     Stage,
     StagedBackend,
 )
@@ -43,7 +46,7 @@ from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Qualit
 from phalanx.devices._choosing import Chooser, Chosen, FleetChooser, Windows, Wish, unwished
 from phalanx.devices._drawn_annealer import Draw, DrawnAnnealer
 from phalanx.devices._emulated import Emulated, check_fits, check_runs, emulate, fit, provenance_of
-from phalanx.devices._errors import LeftSending, MaybeSent, NoDeviceFits, in_short
+from phalanx.devices._errors import LeftSending, MaybeSent, NoDeviceFits, VendorAway, in_short
 from phalanx.devices._failures import FAILURES, DeviceFailure, Failures
 from phalanx.devices._fleet import Candidate, Fleet, Placement
 from phalanx.devices._history import (
@@ -166,6 +169,7 @@ __all__ = [
     "MICROS",
     "AnalogBackend",
     "AnalogLimits",
+    "AskedBackend",
     "Annealer",
     "Backend",
     "Calibration",
@@ -245,6 +249,7 @@ __all__ = [
     "SeenWorker",
     "SessionLimits",
     "ShotResult",
+    "Silence",
     "Snapshot",
     "SnapshotHead",
     "Spins",
@@ -255,6 +260,7 @@ __all__ = [
     "Treated",
     "TreatedResult",
     "TreatingBackend",
+    "VendorAway",
     "Window",
     "Windows",
     "Wish",

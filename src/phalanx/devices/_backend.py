@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from phalanx.core import Circuit, Clock, Offload, Unavailable
 from phalanx.devices._model import DeviceModel
@@ -60,6 +60,21 @@ class MarkedBackend(QueuedBackend, Protocol):
     """
 
     def marking(self, key: str, mark: Mark, /, *, before: bool) -> AbstractContextManager[None]: ...
+
+
+class Silence(NamedTuple):
+    """A vendor does not say how what it has of ours is: what went wrong last, and until when it is asked on."""
+
+    why: str
+    until_ns: int
+
+
+@runtime_checkable
+class AskedBackend(Backend, Protocol):
+    """A backend that goes on asking for its jobs while the vendor is away, and tells of it."""
+
+    @property
+    def silence(self) -> Silence | None: ...
 
 
 class Stage(StrEnum):

@@ -38,12 +38,10 @@ from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import Job, JobState, Loss, Move
 from phalanx.devices._limits import (
     ABSENT_WAIT_S,
-    JOB_WAIT_S,
     JOBS_AT_ONCE,
     LOOK_AT_JOBS_S,
     MAX_JOB_ATTEMPTS,
     MAX_JOB_MOVES,
-    MAX_JOB_WAITS,
     MAX_JOB_YIELDS,
     SENT_JOBS_AT_ONCE,
 )
@@ -100,7 +98,7 @@ class Carrier:
     async def carry_out(self, tenant: TenantId, job_id: str) -> None:
         """Until the job has ended, on whatever device."""
         without: dict[str, str] = {}
-        waits, stays = 0, False
+        waits, since_ns, stays = 0, 0, False
         while True:
             job, _ = await self._store.load(tenant, job_id)
             if job.state.final:
@@ -126,16 +124,26 @@ class Carrier:
                 without |= await self._blame(job, {**failed, job.device: error})
                 try:
                     if fault or job.pinned or not await self.move(tenant, job_id, text, without):
-                        waits += 1
-                        if fault or job.pinned or not job.wishes.patient or waits > MAX_JOB_WAITS:
-                            await self._fail(tenant, job_id, text)
-                            return
                         # Nothing is left now: what failed may be back after a while.
-                        job, _ = await self._store.load(tenant, job_id)
-                        await self.resting.rest(job, JOB_WAIT_S * 2.0 ** (waits - 1), text)
+                        since_ns = since_ns or self._clock.wall_ns()
+                        job, version = await self._store.load(tenant, job_id)
+                        pause_s = 0.0 if fault else self.resting.pause_s(job, error, waits, since_ns)
+                        if not pause_s:
+                            late = f"{job.device} did not come back in time: " if job.pinned and waits else ""
+                            await self._fail(tenant, job_id, late + text)
+                            return
+                        waits += 1
+                        await self._taken_back(job, version)
+                        await self.resting.rest(job, pause_s, text)
                         without.clear()
                 except Conflict:
                     self._log.info("job was written by somebody else", job=job_id)
+
+    async def _taken_back(self, job: Job, version: int) -> None:
+        """What did not begin at the device that it was sent to by name was no attempt. Raises ``Conflict``."""
+        if job.pinned and job.state is JobState.RUNNING:
+            back = msgspec.structs.replace(job, state=JobState.QUEUED, attempts=max(0, job.attempts - 1))
+            await self._store.write(back, version)
 
     async def _blame(self, job: Job, failed: Mapping[str, Exception]) -> dict[str, str]:
         """Note of each device that it failed, where that is no fault of the job; what each said."""

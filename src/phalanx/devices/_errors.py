@@ -18,6 +18,13 @@ class NoDeviceFits(Unavailable):
         self.refusals = tuple(refusals)
 
 
+class VendorAway(Unavailable):
+    """A vendor is not reached, or says that it is down: what it has of ours is not known to be lost, and it may come
+    back."""
+
+    code = "vendor-away"
+
+
 class MaybeSent(Unavailable):
     """A vendor did not say whether it took a job: it may be there, and be billed. ``key`` is what it was sent under."""
 

@@ -45,6 +45,7 @@ from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishe
 from phalanx.devices._limits import LOOK_AT_JOBS_S, MAX_KEY_CHARS, MAX_OPEN_JOBS
 from phalanx.devices._programs import Program, check_takes
 from phalanx.devices._purse import NoPurse, Purse, commit_paid
+from phalanx.devices._running import silence_of
 from phalanx.devices._treating import check_treatable
 from phalanx.quantum import ShotResult
 from phalanx.telemetry import Telemetry
@@ -141,8 +142,10 @@ class Jobs:
         self._carrier.windows = windows
 
     def rests(self, job: Job) -> tuple[int, str] | None:
-        """Until when it waits, and why, where no device that it may go to works."""
-        return None if job.state.final else self._carrier.resting.of(job.id)
+        """Until when it waits, and why, where no device that it may go to works, or its vendor is away and has it."""
+        if job.state.final:
+            return None
+        return self._carrier.resting.of(job.id) or silence_of(job, self._fleet)
 
     async def known(self, tenant: TenantId, key: str) -> Job | None:
         """The job that ``key`` stands for."""

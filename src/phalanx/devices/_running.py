@@ -8,10 +8,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
-from phalanx.core import NS_PER_S, Clock, Offload, Origin
-from phalanx.devices._backend import Backend, QueuedBackend
+from phalanx.core import NS_PER_S, Clock, Offload, Origin, Overloaded
+from phalanx.devices._backend import AskedBackend, Backend, QueuedBackend
+from phalanx.devices._errors import VendorAway
+from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import Job
-from phalanx.devices._limits import MAX_JOB_MOVES
+from phalanx.devices._limits import JOB_WAIT_S, MAX_JOB_MOVES, MAX_JOB_WAITS, NAMED_WAIT_S
 from phalanx.devices._programs import ProgramKind, QueuedAnalog, QueuedPhotonic, perform, with_best
 from phalanx.devices._sending import LiveJob
 from phalanx.devices._treating import TreatingBackend, check_treatable
@@ -29,16 +31,44 @@ class Resting:
     def of(self, job_id: str) -> tuple[int, str] | None:
         return self._of.get(job_id)
 
+    def pause_s(self, job: Job, error: Exception, waits: int, since_ns: int) -> float:
+        """How long it waits for a device to come back, after so many waits since then; 0 where it does not, or no more.
+
+        One that was sent to a device by name waits for its vendor alone, until its deadline or for a bounded time.
+        """
+        if not job.wishes.patient:
+            return 0.0
+        pause_s = JOB_WAIT_S * 2.0 ** min(waits, MAX_JOB_WAITS - 1)
+        if not job.pinned:
+            return pause_s if waits < MAX_JOB_WAITS else 0.0
+        if job.handle or not isinstance(error, VendorAway | Overloaded):
+            return 0.0
+        end_ns = job.wishes.deadline_at_ns or since_ns + round(NAMED_WAIT_S * NS_PER_S)
+        return min(pause_s, max(0.0, (end_ns - self._clock.wall_ns()) / NS_PER_S))
+
     async def rest(self, job: Job, wait_s: float, failed: str) -> None:
         """For so long. ``failed`` is what came of it last."""
         why = "no device that fits works now"
-        if changes_of(job, yielded=False) >= MAX_JOB_MOVES:
+        if job.pinned:
+            why = f"{job.device} is away, and it was sent there by name"
+        elif changes_of(job, yielded=False) >= MAX_JOB_MOVES:
             why = f"{job.device} does not work now, and it may move no more than {MAX_JOB_MOVES} times"
         self._of[job.id] = self._clock.wall_ns() + round(wait_s * NS_PER_S), f"{why} ({failed})"
         try:
             await self._clock.sleep(wait_s)
         finally:
             del self._of[job.id]
+
+
+def silence_of(job: Job, fleet: Fleet) -> tuple[int, str] | None:
+    """Until when the vendor that has it is asked on, and what it says, where it does not say how the job is."""
+    if not job.handle or job.device not in fleet:
+        return None
+    backend = fleet.backend(job.device)
+    silence = backend.silence if isinstance(backend, AskedBackend) else None
+    if silence is None:
+        return None
+    return silence.until_ns, f"{job.device} has it, and does not say how it is ({silence.why})"
 
 
 def changes_of(job: Job, *, yielded: bool) -> int:

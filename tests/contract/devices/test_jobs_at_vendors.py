@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import dataclasses
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,7 +22,7 @@ from phalanx.adapters.providers import (
     quantinuum_provider,
 )
 from phalanx.core import DEFAULT_TENANT, decode
-from phalanx.devices import JOBS, Fleet, Job, Jobs, JobState, Program, ProviderContext
+from phalanx.devices import JOBS, Fleet, Job, Jobs, JobState, JobWishes, Program, ProviderContext
 from phalanx.quantum import Gates
 from phalanx.quantum.analog import AnalogProgram
 from phalanx.quantum.photonic import PhotonicProgram
@@ -49,10 +51,14 @@ SECRET = "s3cret"
 
 @dataclasses.dataclass
 class Vendor:
-    """A vendor's side: ``machine`` of a process that begins, and the jobs that it ``kept``, in all lives."""
+    """A vendor's side: ``machine`` of a process that begins, and the jobs that it ``kept``, in all lives.
+
+    ``goes_away`` for so many questions.
+    """
 
     machine: Callable
     kept: Callable
+    goes_away: Callable
     work: object = BELL
 
 
@@ -69,7 +75,7 @@ def over_http(product, make, options, name="", work=BELL):
                 )
                 return next(one for one in make(made).backends() if one.device.name == (name or one.device.name))
 
-            yield Vendor(machine, lambda: server.product.kept, work)
+            yield Vendor(machine, lambda: server.product.kept, lambda n: server.trouble.extend(["error"] * n), work)
 
     return opened
 
@@ -85,21 +91,44 @@ def google():
                 ProviderContext(world.offload, world.clock, frozenset({"google"}), given)
             ).backends()[0]
 
-        yield Vendor(machine, lambda: list(service.jobs))
+        yield Vendor(machine, lambda: list(service.jobs), lambda n: service.trouble.extend(["down"] * n))
 
 
-class Amazon:
+class Away:
+    """An account at a vendor that gives no answer to some questions."""
+
+    questions = 0
+
+    def answers(self, error):
+        if self.questions:
+            self.questions -= 1
+            raise error()
+
+    def goes_away(self, questions):
+        self.questions = questions
+
+
+class Amazon(Away):
     """An account whose machine is the SDK's local simulator."""
 
     status = "ONLINE"
 
     def __init__(self):
-        self.tasks, self.sent = {}, []
+        self.tasks, self.sent, self.seen = {}, [], set()
+
+    def ask(self):
+        from botocore.exceptions import ClientError, EndpointConnectionError
+
+        if self.questions % 2:
+            self.answers(lambda: EndpointConnectionError(endpoint_url="https://braket.example.org"))
+        said = {"Error": {"Code": "ServiceUnavailable"}, "ResponseMetadata": {"HTTPStatusCode": 503}}
+        self.answers(lambda: ClientError(said, "GetQuantumTask"))
 
     def device(self, arn):
         return self
 
     def run(self, circuit, *, shots, tags):
+        self.ask()
         from braket.devices import LocalSimulator
 
         task = LocalSimulator().run(circuit, shots=shots)
@@ -108,9 +137,14 @@ class Amazon:
         return task
 
     def task(self, arn):
-        return self.tasks[arn][0]
+        self.ask()
+        task, _ = self.tasks[arn]
+        state = task.state() if arn in self.seen else "QUEUED"
+        self.seen.add(arn)
+        return SimpleNamespace(state=lambda: state, result=task.result)
 
     def find(self, arn, key):
+        self.ask()
         return next((name for name, (_, tags) in self.tasks.items() if tags.get("phalanx-key") == key), "")
 
 
@@ -124,14 +158,24 @@ def braket():
         backends = braket_provider(made, account=lambda: account).backends()
         return next(one for one in backends if one.device.name == "braket.iqm-garnet")
 
-    yield Vendor(machine, lambda: account.sent)
+    yield Vendor(machine, lambda: account.sent, account.goes_away)
 
 
-class Ibm:
+class Ibm(Away):
     """An account whose machine is the SDK's local one, and which keeps what was sent by its tags."""
 
     def __init__(self):
-        self.tagged, self.sent = {}, []
+        self.tagged, self.sent, self.asked = {}, [], 0
+
+    def ask(self):
+        """As the SDK says it: its own error, which hides the one of who asked over HTTP."""
+        from qiskit_ibm_runtime.api.exceptions import RequestsApiError
+        from qiskit_ibm_runtime.exceptions import IBMRuntimeError
+
+        try:
+            self.answers(lambda: RequestsApiError("Max retries exceeded", 502 if self.questions % 2 else -1))
+        except RequestsApiError as error:
+            raise IBMRuntimeError(f"Failed to retrieve job: {error}") from None
 
     def backends(self, *, simulator):
         from qiskit_ibm_runtime.fake_provider import FakeManilaV2
@@ -139,10 +183,14 @@ class Ibm:
         return [FakeManilaV2()]
 
     def jobs(self, *, job_tags, limit):
+        self.ask()
         return [self.tagged[tag] for tag in job_tags if tag in self.tagged][:limit]
 
     def job(self, handle):
-        return next(job for job in self.tagged.values() if job.job_id() == handle)
+        self.ask()
+        self.asked += 1
+        found = next(job for job in self.tagged.values() if job.job_id() == handle)
+        return SimpleNamespace(status=lambda: "QUEUED" if self.asked == 1 else "DONE", result=found.result)
 
 
 @contextlib.contextmanager
@@ -158,15 +206,14 @@ def ibm():
         def kept(circuit, shots, seed, key):
             """The local mode keeps no tags."""
             handle = send(circuit, shots, seed, key)
-            if key not in account.tagged:
-                account.tagged[key] = found._job(handle)
-                account.sent.append(key)
+            account.tagged[key] = found._sent.pop(handle)
+            account.sent.append(key)
             return handle
 
         found._send = kept
         return found
 
-    yield Vendor(machine, lambda: account.sent)
+    yield Vendor(machine, lambda: account.sent, account.goes_away)
 
 
 @contextlib.contextmanager
@@ -180,7 +227,22 @@ def qrmi():
     def run(circuit, shots):
         return {"00": shots}
 
+    away = Away()
+
     class Resource(OfferedResource):
+        asked = 0
+
+        def is_accessible(self):
+            away.answers(lambda: RuntimeError("the service does not answer"))
+            return super().is_accessible()
+
+        def task_status(self, name):
+            away.answers(lambda: RuntimeError("the service does not answer"))
+            self.asked += 1
+            while not (state := super().task_status(name)).final:
+                time.sleep(0.001)
+            return "Queued" if self.asked == 1 else state
+
         def task_start(self, payload):
             started.append(payload)
             return super().task_start(payload)
@@ -191,7 +253,7 @@ def qrmi():
         made = ProviderContext(world.offload, world.clock, frozenset({"qrmi"}))
         return qrmi_provider(made, resources=lambda: [resource], payload=lambda text: text).backends()[0]
 
-    yield Vendor(machine, lambda: started)
+    yield Vendor(machine, lambda: started, away.goes_away)
 
 
 FINDS = {
@@ -247,8 +309,11 @@ async def life(world, store, vendor, *, machine=None):
     return Jobs(store, world.clock, world.ids, Fleet([backend]), Telemetry(world.clock)), backend
 
 
-async def submitted(jobs, vendor, backend):
-    return await jobs.submit(DEFAULT_TENANT, vendor.work, shots=100, device=backend.device.name, movable=True)
+async def submitted(jobs, vendor, backend, *, pinned=False, **wishes):
+    return await jobs.submit(
+        DEFAULT_TENANT, vendor.work, shots=100, device=backend.device.name, movable=not pinned,
+        wishes=JobWishes(**wishes),
+    )  # fmt: skip
 
 
 async def died(world, vendor, now):
@@ -308,7 +373,7 @@ def test_what_had_not_left_when_a_node_died_is_sent_by_the_next(vendor):
 
 @pytest.mark.parametrize("vendor", EVERY.values(), ids=EVERY)
 def test_that_a_job_is_about_to_be_sent_is_durable_before_it_leaves(vendor):
-    """Where its name is kept unique, or it is found by its tag at once, that is not needed."""
+    """Where its name is kept unique that is not needed."""
 
     async def main(world, vendor):
         marks = []
@@ -325,5 +390,69 @@ def test_that_a_job_is_about_to_be_sent_is_durable_before_it_leaves(vendor):
         assert ((0, (ended.id,)) in marks) == marked
         assert not [one for one in marks if one[0] and one[1]], "what it is called there comes instead of the mark"
 
-    marked = vendor not in (ibm, google)
+    marked = vendor is not google
+    on(vendor, main)
+
+
+@pytest.mark.requirement("QRM-8")
+@pytest.mark.parametrize("vendor", EVERY.values(), ids=EVERY)
+def test_a_job_that_a_vendor_has_outlives_an_outage_there_and_says_so(vendor):
+    async def main(world, vendor):
+        jobs, backend = await life(world, world.store("node"), vendor)
+        async with running_jobs(jobs):
+            job = await submitted(jobs, vendor, backend, pinned=True)
+            while not (found := await jobs.get(DEFAULT_TENANT, job.id)).handle:
+                await world.clock.sleep(0.01)
+            assert jobs.rests(found) is None
+            vendor.goes_away(30)
+            told = set()
+            while not (found := await jobs.get(DEFAULT_TENANT, job.id)).state.final:
+                if rests := jobs.rests(found):
+                    told.add(rests[1])
+                    assert world.clock.wall_ns() < rests[0] <= world.clock.wall_ns() + 3_600 * 10**9
+                await world.clock.sleep(1.0)
+        assert (found.state, sum(found.counts.values()), found.attempts) == (JobState.COMPLETED, 100, 1), found.error
+        assert len(vendor.kept()) == 1
+        (why, *_) = told
+        assert why.startswith(f"{backend.device.name} has it, and does not say how it is ("), told
+        assert jobs.rests(found) is None
+
+    on(vendor, main)
+
+
+@pytest.mark.requirement("QRM-8")
+@pytest.mark.parametrize("vendor", [braket, ibm, qrmi], ids=["braket", "ibm", "qrmi"])
+def test_an_outage_that_does_not_end_ends_the_job_after_an_hour(vendor):
+    async def main(world, vendor):
+        jobs, backend = await life(world, world.store("node"), vendor)
+        async with running_jobs(jobs):
+            job = await submitted(jobs, vendor, backend, pinned=True)
+            while not (await jobs.get(DEFAULT_TENANT, job.id)).handle:
+                await world.clock.sleep(0.01)
+            vendor.goes_away(10_000)
+            before_s = world.loop.time()
+            ended = await job_ended(world, jobs, job)
+        assert ended.state is JobState.FAILED
+        assert 3_600 < world.loop.time() - before_s < 3_700
+        assert [one.charged for one in ended.losses] == [True], "nobody can say that it was not begun"
+
+    on(vendor, main)
+
+
+@pytest.mark.requirement("QRM-8")
+@pytest.mark.parametrize("vendor", EVERY.values(), ids=EVERY)
+def test_what_was_sent_to_a_device_by_name_waits_for_a_vendor_that_is_away(vendor):
+    async def main(world, vendor):
+        store = world.store("node")
+        jobs, backend = await life(world, store, vendor)
+        job = await submitted(jobs, vendor, backend, pinned=True)
+        machine = vendor.machine(world)
+        if not machine.device.status.takes_work:
+            await machine.look()
+        vendor.goes_away(10)
+        jobs, _ = await life(world, store, vendor, machine=machine)
+        async with running_jobs(jobs):
+            ended = await job_ended(world, jobs, job)
+        assert (ended.state, len(vendor.kept()), ended.losses) == (JobState.COMPLETED, 1, ()), ended.error
+
     on(vendor, main)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from phalanx.adapters.providers._http import Away, Unanswered, VendorHttp, is_private
+from phalanx.adapters.providers._http import Unanswered, VendorHttp, is_private
 from phalanx.core import NotFound, Overloaded, Unavailable
+from phalanx.devices import VendorAway
 from phalanx.testing import SimWorld
 from phalanx.testing.delivery import Given, PeerServer
 
@@ -84,7 +85,7 @@ def test_what_is_not_there_is_told_without_the_signature_of_its_link():
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [(200, b"<html>", Unanswered), (201, b"[" * 100_000, Unanswered), (500, b"", Unanswered), (502, b"", Unanswered),
-     (520, b"", Unanswered), (503, b"", Away)],
+     (520, b"", Unanswered), (503, b"", VendorAway)],
 )  # fmt: skip
 def test_what_starts_something_may_have_started_it_unless_the_vendor_takes_nothing(status, body, kind):
     product = Answering(status, body)

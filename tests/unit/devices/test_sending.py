@@ -6,7 +6,17 @@ import contextlib
 import pytest
 
 from phalanx.core import DEFAULT_TENANT, Origin, Provenance, Unavailable
-from phalanx.devices import Fleet, Jobs, JobState, LeftSending, MarkedBackend, MaybeSent, ShotResult
+from phalanx.devices import (
+    Fleet,
+    Jobs,
+    JobState,
+    JobWishes,
+    LeftSending,
+    MarkedBackend,
+    MaybeSent,
+    ShotResult,
+    VendorAway,
+)
 from phalanx.quantum import Gates
 from phalanx.telemetry import Telemetry
 from phalanx.testing import job_ended, line_of_three, run_with_store, running_jobs
@@ -19,7 +29,7 @@ class Side:
 
     def __init__(self):
         self.sent, self.takes_s, self.done = [], 0.0, True
-        self.refuses, self.away = 0, 0
+        self.refuses, self.away, self.back_s = 0, 0, 0.0
 
 
 class Forgetful:
@@ -233,5 +243,63 @@ def test_what_is_on_its_way_when_others_booking_begins_is_not_sent_there_again(e
         assert (ended.state, len(other.sent)) == ((JobState.COMPLETED, 1) if elsewhere else (JobState.FAILED, 0)), (
             ended.error
         )
+
+    run_with_store(main)
+
+
+class Absent(Forgetful):
+    """One whose vendor is not reached for a while; ``refuses`` what it is sent for good."""
+
+    async def submit(self, circuit, /, *, shots, seed, key):
+        if self.side.back_s > self.world.loop.time():
+            raise VendorAway(self.device.name, "nobody answers")
+        return await super().submit(circuit, shots=shots, seed=seed, key=key)
+
+
+@pytest.mark.requirement("QRM-8")
+@pytest.mark.parametrize(
+    ("away_s", "wishes", "took_s", "told"),
+    [
+        (1_800.0, {}, (1_800.0, 2_100.0), ""),
+        (9_999.0, {}, (3_600.0, 3_601.0), "vendor.one did not come back in time: "),
+        (9_999.0, {"deadline_at_ns": 500}, (500.0, 501.0), "vendor.one did not come back in time: "),
+        (8_000.0, {"deadline_at_ns": 9_000}, (8_000.0, 8_300.0), ""),
+        (9_999.0, {"patient": False}, (0.0, 1.0), "vendor.one is not available: nobody answers"),
+    ],
+)
+def test_what_was_sent_to_a_device_by_name_waits_for_its_vendor_within_bounds(away_s, wishes, took_s, told):
+    async def main(world, store):
+        side, other = Side(), Side()
+        begin_s = world.loop.time()
+        side.back_s = begin_s + away_s
+        jobs = made(world, store, Absent(world, side), Forgetful(world, other, "vendor.two", 1e-2))
+        if "deadline_at_ns" in wishes:
+            wishes["deadline_at_ns"] = world.clock.wall_ns() + wishes["deadline_at_ns"] * 10**9
+        async with running_jobs(jobs):
+            job = await jobs.submit(DEFAULT_TENANT, BELL, shots=10, device="vendor.one", wishes=JobWishes(**wishes))
+            await world.clock.sleep(0.5)
+            if wishes.get("patient", True):
+                waiting = await jobs.get(DEFAULT_TENANT, job.id)
+                assert waiting.state is JobState.QUEUED
+                assert "vendor.one is away, and it was sent there by name" in jobs.rests(waiting)[1]
+            ended = await job_ended(world, jobs, job)
+        assert took_s[0] <= world.loop.time() - begin_s <= took_s[1] + 1.0
+        assert ended.state is (JobState.FAILED if told else JobState.COMPLETED)
+        assert ended.error.startswith(told)
+        assert (other.sent, ended.moves, ended.losses) == ([], (), ())
+        assert ended.attempts == 1, "what did not begin there was no attempt"
+
+    run_with_store(main)
+
+
+def test_what_a_device_fails_by_itself_is_not_waited_for():
+    async def main(world, store):
+        side = Side()
+        side.refuses = 1
+        jobs = made(world, store, Forgetful(world, side))
+        async with running_jobs(jobs):
+            job = await jobs.submit(DEFAULT_TENANT, BELL, shots=10, device="vendor.one")
+            ended = await job_ended(world, jobs, job)
+        assert (ended.state, ended.error) == (JobState.FAILED, "vendor.one is not available: it takes nothing now")
 
     run_with_store(main)

@@ -7,8 +7,7 @@ key as a tag, and is looked for by it before it is sent again.
 import json
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, TypeVar
@@ -18,10 +17,11 @@ import numpy as np
 from phalanx.adapters._limits import MAX_VENDOR_PAGES
 from phalanx.adapters.providers._braket_documents import braket_model
 from phalanx.adapters.providers._iqm import IQM
+from phalanx.adapters.providers._sdk import sdk_said
 from phalanx.adapters.providers._sent import Drawn, Sent, SentAtoms, SentMachine, real, stage_by
 from phalanx.adapters.providers._simulators import OthersSimulator
 from phalanx.adapters.providers._snapshots import provider_snapshots, snapshot_device
-from phalanx.core import Circuit, PhalanxError, Rng, Unavailable
+from phalanx.core import Circuit, Rng, Unavailable
 from phalanx.devices import (
     Backend,
     DeviceModel,
@@ -141,7 +141,7 @@ class _BraketTasks(Sent):
         return await self._offload.run(self._found, key)
 
     def _found(self, key: str) -> str:
-        with _said(self._device.name):
+        with sdk_said(self._device.name):
             return str(self._account.find(self._arn, key))
 
     def _sent(self, specification: Any, shots: int, key: str) -> str:
@@ -150,7 +150,7 @@ class _BraketTasks(Sent):
 
     def _result(self, handle: str, read: Callable[[Any], _T]) -> _T | None:
         """The SDK's as ``read`` makes of it; ``None`` while there is none."""
-        with _said(self._device.name):
+        with sdk_said(self._device.name):
             task = self._account.task(handle)
             state = str(task.state())
             if state in _WAITING:
@@ -163,7 +163,7 @@ class _BraketTasks(Sent):
         return await self._offload.run(self._stands, handle)
 
     def _stands(self, handle: str) -> Stage:
-        with _said(self._device.name):
+        with sdk_said(self._device.name):
             state = str(self._account.task(handle).state())
         return stage_by(state, waiting=_QUEUED, running=_WAITING - _QUEUED, done=_DONE)
 
@@ -171,14 +171,14 @@ class _BraketTasks(Sent):
         await self._offload.run(self._cancel, handle)
 
     def _cancel(self, handle: str) -> None:
-        with _said(self._device.name):
+        with sdk_said(self._device.name):
             self._account.task(handle).cancel()
 
     async def _seen(self) -> DeviceModel:
         return await self._offload.run(self._looked)
 
     def _looked(self) -> DeviceModel:
-        with _said(self._device.name):
+        with sdk_said(self._device.name):
             device = self._account.device(self._arn)
             document = json.loads(device.properties.json())
             status = _STATES.get(str(device.status), Status.OFFLINE)
@@ -198,8 +198,9 @@ class BraketMachine(_BraketTasks, SentMachine):
         return await self._offload.run(self._send, circuit, shots, key)
 
     def _send(self, circuit: Circuit, shots: int, key: str) -> str:
-        with _said(self._device.name):
-            return self._sent(convert(circuit, "braket"), shots, key)
+        specification = convert(circuit, "braket")
+        with sdk_said(self._device.name, once=True):
+            return self._sent(specification, shots, key)
 
     async def _counts(self, handle: str, circuit: Circuit, shots: int) -> dict[str, int] | None:
         del circuit, shots
@@ -220,7 +221,7 @@ class BraketAtoms(_BraketTasks, SentAtoms):
         return await self._offload.run(self._send_text, braket_text(program), shots, key)
 
     def _send_text(self, text: str, shots: int, key: str) -> str:
-        with _said(self._device.name):
+        with sdk_said(self._device.name, once=True):
             from braket.ahs import AnalogHamiltonianSimulation
             from braket.ir.ahs import Program as Document
 
@@ -249,14 +250,3 @@ class BraketAtoms(_BraketTasks, SentAtoms):
 
 def _counted(result: Any) -> dict[str, int]:
     return {str(key): int(n) for key, n in sorted(result.measurement_counts.items())}
-
-
-@contextmanager
-def _said(what: str) -> Iterator[None]:
-    """What the SDK raises, in our words."""
-    try:
-        yield
-    except PhalanxError:
-        raise
-    except Exception as error:
-        raise Unavailable(what, f"{type(error).__name__}: {error}") from error

@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 from phalanx.adapters._limits import MAX_VENDOR_ASKS, VENDOR_PAUSE_MOST_S
 from phalanx.adapters.providers._google_documents import KEY, GooglePlan, google_circuit, google_counts, google_plan
 from phalanx.adapters.providers._google_engine import google_engine, google_said
-from phalanx.adapters.providers._http import Away, Refused
+from phalanx.adapters.providers._http import Refused
 from phalanx.adapters.providers._machines import account_machines
 from phalanx.adapters.providers._sent import NOT_SEEN, SentMachine, stage_by
 from phalanx.adapters.providers._snapshots import provider_snapshots, snapshot_device
@@ -29,6 +29,7 @@ from phalanx.devices import (
     SessionLimits,
     Stage,
     Status,
+    VendorAway,
     listed_price,
 )
 
@@ -191,7 +192,7 @@ class GoogleMachine(SentMachine):
                 if attempt == MAX_VENDOR_ASKS:
                     raise
                 wanted_s = busy.retry_after_s
-            except Away:
+            except VendorAway:
                 if attempt == MAX_VENDOR_ASKS:
                     raise
             await self._clock.sleep(min(max(pause_s, wanted_s), VENDOR_PAUSE_MOST_S))

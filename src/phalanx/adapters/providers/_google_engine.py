@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from phalanx.adapters.providers._http import Away, Refused, is_private
+from phalanx.adapters.providers._http import Refused, is_private
 from phalanx.core import InvalidInput, NotFound, Overloaded, PhalanxError, Unavailable
+from phalanx.devices import VendorAway
 
 _WHAT = "Google's quantum service"
 _HINT = "gcloud auth application-default login, and see devices.options google.project"
@@ -63,7 +64,7 @@ def _told(what: str, error: Exception) -> PhalanxError:
     if code in _WRONG:
         return InvalidInput("job", f"Google refuses it: {text}")
     down = isinstance(error, TimeoutError) or (isinstance(code, int) and code >= 500)
-    return (Away if down else Unavailable)(what, text or type(error).__name__)
+    return (VendorAway if down else Unavailable)(what, text or type(error).__name__)
 
 
 def _pause_s(cause: BaseException) -> int:

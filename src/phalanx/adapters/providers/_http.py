@@ -26,7 +26,7 @@ from phalanx.adapters._limits import (
     VENDOR_TIMEOUT_S,
 )
 from phalanx.core import NS_PER_S, Clock, InvalidInput, NotFound, Offload, Overloaded, Unavailable
-from phalanx.devices import LeftSending
+from phalanx.devices import LeftSending, VendorAway
 
 if TYPE_CHECKING:
     import urllib3
@@ -53,11 +53,7 @@ class Forbidden(Refused):
     """It knows who asks, and does not let them: signing in again changes nothing."""
 
 
-class Away(Unavailable):
-    """The vendor is not reached, or says that it is down: what it has of ours is not known to be lost."""
-
-
-class Unanswered(Away):
+class Unanswered(VendorAway):
     """The question was sent, and nobody knows what became of it: what it starts may have been started."""
 
 
@@ -106,7 +102,7 @@ class VendorHttp:
         ``body`` in JSON.
 
         Raises ``Refused``, ``NotFound``, ``InvalidInput`` for what the vendor finds wrong, ``Overloaded`` while it is
-        busy, ``Away`` where nobody answers, and ``Unavailable`` otherwise. Of what is sent ``once`` it raises
+        busy, ``VendorAway`` where nobody answers, and ``Unavailable`` otherwise. Of what is sent ``once`` it raises
         ``Unanswered`` where the answer is lost, cannot be read, or does not say what was done.
         """
         sent = None if body is None else json.dumps(body).encode()
@@ -124,7 +120,7 @@ class VendorHttp:
                 if once:
                     raise
                 if attempt == MAX_VENDOR_ASKS:
-                    raise Away(self._what, error.reason) from error
+                    raise VendorAway(self._what, error.reason) from error
                 reply = _Reply(503, b"", None)
             if reply.status < 300:
                 return self._decoded(reply.body, once=once)
@@ -163,7 +159,7 @@ class VendorHttp:
             return Overloaded(self._what, retry_after_s=max(1, round(reply.retry_after_s or 1)))
         if reply.status < 500:
             return InvalidInput("job", f"{self._what} refuses it ({reply.status}): {text}")
-        kind = Unanswered if once and reply.status != _DOWN else Away
+        kind = Unanswered if once and reply.status != _DOWN else VendorAway
         return kind(self._what, f"it answers {reply.status}: {text}")
 
     def _exchange(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> _Reply:
@@ -185,7 +181,7 @@ class VendorHttp:
             finally:
                 answer.close()
         except _unsent() as error:
-            raise Away(self._what, _told(error)) from error
+            raise VendorAway(self._what, _told(error)) from error
         except (urllib3.exceptions.HTTPError, Unavailable) as error:
             raise Unanswered(self._what, _told(error)) from error
         return _Reply(

@@ -11,7 +11,8 @@ from typing import Any
 
 from phalanx.adapters._limits import MAX_REMEMBERED_JOBS
 from phalanx.adapters.providers._ibm_snapshots import snapshot_of_target
-from phalanx.adapters.providers._sent import in_our_words, stage_by
+from phalanx.adapters.providers._sdk import sdk_said
+from phalanx.adapters.providers._sent import Sent, stage_by
 from phalanx.adapters.providers._snapshots import provider_snapshots
 from phalanx.core import Circuit, Clock, LimitExceeded, Offload, Origin, Provenance, Unavailable
 from phalanx.devices import (
@@ -34,7 +35,6 @@ from phalanx.devices import (
 from phalanx.quantum import InvalidCircuit, parse
 
 IBM = "ibm"
-_ASK_EVERY_S = 2.0
 _WAITING, _RUNNING = frozenset({"QUEUED", "INITIALIZING", "VALIDATING"}), frozenset({"RUNNING"})
 _DONE = frozenset({"DONE"})
 _MEASURES_IN_BETWEEN = {"measure_2", "if_else", "switch_case"}
@@ -56,36 +56,24 @@ def emulated_device(snapshot: Snapshot) -> DeviceModel:
     return _device(snapshot, Origin.EMULATED, features=_features(snapshot), price=FREE)
 
 
-class IbmMachine:
+class IbmMachine(Sent):
     """A real machine. Its jobs wait at the vendor, each tagged with our key; one that has been sent is billed."""
 
     def __init__(self, backend: Any, account: Any, offload: Offload, clock: Clock) -> None:
-        self._backend, self._account = backend, account
-        self._offload, self._clock = offload, clock
+        super().__init__(_machine(backend, clock.wall_ns()), clock)
+        self._backend, self._account, self._offload = backend, account, offload
         self._sent: OrderedDict[str, Any] = OrderedDict()
-        self._device = _machine(backend, clock.wall_ns())
-
-    @property
-    def device(self) -> DeviceModel:
-        return self._device
-
-    async def look(self) -> DeviceModel:
-        """The machine with the vendor's newest calibration, queue and status."""
-        self._device = await self._offload.run(self._said, self._looked)
-        return self._device
 
     async def run(self, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
-        self._check(circuit, shots)
-        handle = await self._offload.run(self._send, circuit, shots, seed, "")
+        handle = await self.submit(circuit, shots=shots, seed=seed, key="")
         return await self.collect(handle, circuit, shots=shots, seed=seed)
 
     async def submit(self, circuit: Circuit, /, *, shots: int, seed: int, key: str) -> str:
         self._check(circuit, shots)
-        return await self._offload.run(self._send, circuit, shots, seed, key)
+        return await self._sent_once(key, lambda: self._offload.run(self._send, circuit, shots, seed, key))
 
     async def collect(self, handle: str, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
-        while (counts := await self._offload.run(self._counts, handle)) is None:
-            await self._clock.sleep(_ASK_EVERY_S)
+        counts = await self._waited(lambda: self._offload.run(self._counts, handle))
         origin, dated = self._device.origin, self._device.calibration.calibrated_at_ns
         provenance = Provenance(
             origin=origin, device=self._device.name, circuits=(circuit.digest,), shots=shots, seed=seed,
@@ -93,21 +81,28 @@ class IbmMachine:
         )  # fmt: skip
         return ShotResult(counts, provenance)
 
-    async def stage(self, handle: str, /) -> Stage:
-        """Where the job stands, as the vendor says."""
-        stage: Stage = await self._offload.run(self._said, lambda: self._stands(handle))
-        return stage
+    async def _find(self, key: str) -> str:
+        return await self._offload.run(self._found, key)
+
+    def _found(self, key: str) -> str:
+        with sdk_said(self._device.name):
+            sent = self._account.jobs(job_tags=[key], limit=1)
+        return str(sent[0].job_id()) if sent else ""
+
+    async def _stage(self, handle: str) -> Stage:
+        return await self._offload.run(self._stands, handle)
 
     def _stands(self, handle: str) -> Stage:
-        status = self._job(handle).status()
+        with sdk_said(self._device.name):
+            status = self._job(handle).status()
         return stage_by(str(getattr(status, "name", status)), waiting=_WAITING, running=_RUNNING, done=_DONE)
 
-    async def recall(self, handle: str, /) -> None:
-        await self._offload.run(self._said, lambda: self._job(handle).cancel())
+    async def _drop(self, handle: str) -> None:
+        await self._offload.run(self._cancel, handle)
 
-    def _said(self, work: Callable[[], Any]) -> Any:
-        """The SDK says no to what has ended, and the network may be away."""
-        return in_our_words(self._device.name, work)
+    def _cancel(self, handle: str) -> None:
+        with sdk_said(self._device.name):
+            self._job(handle).cancel()
 
     def _check(self, circuit: Circuit, shots: int) -> None:
         device = self._device
@@ -121,8 +116,6 @@ class IbmMachine:
 
         if not parse(circuit).measured:
             raise InvalidCircuit("measures nothing: there is no outcome to count")
-        if key and (sent := self._account.jobs(job_tags=[key], limit=1)):
-            return str(sent[0].job_id())
         fitted = transpile(
             qasm3.loads(circuit.qasm3), backend=self._backend, optimization_level=2, seed_transpiler=seed % (1 << 31)
         )
@@ -131,7 +124,8 @@ class IbmMachine:
             sampler.options.environment.job_tags = [key]
         if self._local:
             sampler.options.simulator.seed_simulator = seed % (1 << 32)
-        job = sampler.run([fitted], shots=shots)
+        with sdk_said(self._device.name, once=True):
+            job = sampler.run([fitted], shots=shots)
         if self._local:
             # The local mode of the SDK computes in this process: there is no queue to wait in.
             job.result()
@@ -143,24 +137,31 @@ class IbmMachine:
 
     def _counts(self, handle: str) -> dict[str, int] | None:
         """``None`` while it has not ended."""
-        job = self._job(handle)
-        state = str(getattr(job.status(), "name", job.status()))
-        if state in {"QUEUED", "RUNNING", "INITIALIZING", "VALIDATING"}:
-            return None
-        if state != "DONE":
-            raise Unavailable(self._device.name, f"the job {handle} ended as {state.lower()}")
-        (result,) = job.result()
+        with sdk_said(self._device.name):
+            job = self._job(handle)
+            status = job.status()
+            state = str(getattr(status, "name", status))
+            if state in _WAITING | _RUNNING:
+                return None
+            if state not in _DONE:
+                raise Unavailable(self._device.name, f"the job {handle} ended as {state.lower()}")
+            (result,) = job.result()
         return {key[::-1]: int(n) for key, n in result.join_data().get_counts().items()}
 
     def _job(self, handle: str) -> Any:
         known = self._sent.get(handle)
         return self._account.job(handle) if known is None else known
 
+    async def _seen(self) -> DeviceModel:
+        """With the vendor's newest calibration, queue and status."""
+        return await self._offload.run(self._looked)
+
     def _looked(self) -> DeviceModel:
         refresh = getattr(self._backend, "refresh", None)
-        if refresh is not None and not self._local:
-            refresh()
-        return _machine(self._backend, self._clock.wall_ns())
+        with sdk_said(self._device.name):
+            if refresh is not None and not self._local:
+                refresh()
+            return _machine(self._backend, self._clock.wall_ns())
 
     @property
     def _local(self) -> bool:

@@ -36,6 +36,7 @@ from phalanx.devices import (
     SessionLimits,
     Stage,
     Status,
+    VendorAway,
 )
 from phalanx.quantum.circuits import read
 
@@ -74,8 +75,8 @@ class QrmiMachine(SentMachine):
         given = self._payload(sampler_input(self._device, circuit, shots))
         with self._lock:
             if not self._token:
-                if not self._resource.is_accessible():
-                    raise Unavailable(self._device.name, "the resource is not accessible")
+                if not in_our_words(self._device.name, self._resource.is_accessible, VendorAway):
+                    raise VendorAway(self._device.name, "the resource is not accessible")
                 self._token = str(self._resource.acquire())
             try:
                 name = str(self._resource.task_start(given))
@@ -106,7 +107,9 @@ class QrmiMachine(SentMachine):
         return found
 
     def _result(self, handle: str) -> dict[str, int] | None:
-        state = state_name(self._resource.task_status(handle))
+        # Of errors the package has one kind: what it does not say now of a task, it may say later.
+        status = in_our_words(self._device.name, lambda: self._resource.task_status(handle), VendorAway)
+        state = state_name(status)
         if state in _WAITING:
             return None
         self._ended(handle)

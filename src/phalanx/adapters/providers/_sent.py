@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from phalanx.adapters._limits import MAX_UNSURE_JOBS, VENDOR_AWAY_MOST_S, VENDOR_TIMEOUT_S
-from phalanx.adapters.providers._http import Away, Refused, Unanswered
+from phalanx.adapters.providers._http import Refused, Unanswered
 from phalanx.core import NS_PER_S, Circuit, Clock, InvalidInput, Origin, Overloaded, PhalanxError, Unavailable
 from phalanx.devices import (
     DeviceModel,
@@ -16,7 +16,9 @@ from phalanx.devices import (
     Numbers,
     Program,
     ShotResult,
+    Silence,
     Stage,
+    VendorAway,
     calibration,
     check_fits,
     check_runs,
@@ -52,10 +54,16 @@ class Sent(ABC):
         self._device, self._clock = device, clock
         self._unsure: dict[str, None] = {}
         self._marks: dict[str, Mark] = {}
+        self._silence: Silence | None = None
 
     @property
     def device(self) -> DeviceModel:
         return self._device
+
+    @property
+    def silence(self) -> Silence | None:
+        """While jobs are waited for, and nobody there says how they are."""
+        return self._silence
 
     async def recall(self, handle: str, /) -> None:
         await self._drop(handle)
@@ -103,7 +111,8 @@ class Sent(ABC):
             self._note_unsure(key)
             if known := await self._there(key):
                 return known
-            raise Away(self._device.name, f"it has no such job, and gave no answer to it: {error.reason}") from error
+            told = f"it has no such job, and gave no answer to it: {error.reason}"
+            raise VendorAway(self._device.name, told) from error
         return handle
 
     async def _there(self, key: str) -> str:
@@ -146,11 +155,14 @@ class Sent(ABC):
         while True:
             try:
                 found = await ask()
-            except (Away, Overloaded, Refused):
+            except (VendorAway, Overloaded, Refused) as error:
                 # It has the job, and will say what became of it when it is back, or takes our credentials again.
-                if self._clock.monotonic_ns() - heard_ns > VENDOR_AWAY_MOST_S * NS_PER_S:
+                left_ns = heard_ns + int(VENDOR_AWAY_MOST_S * NS_PER_S) - self._clock.monotonic_ns()
+                if left_ns < 0:
                     raise
+                self._silence = Silence(str(error), self._clock.wall_ns() + left_ns)
             else:
+                self._silence = None
                 if found is not None:
                     return found
                 heard_ns = self._clock.monotonic_ns()
@@ -311,14 +323,14 @@ def stage_by(status: str, *, waiting: frozenset[str], running: frozenset[str], d
     return Stage.NOTHING
 
 
-def in_our_words(device: str, work: Callable[[], _T]) -> _T:
-    """What ``work`` returns; what an SDK raises in it, as ``Unavailable``."""
+def in_our_words(device: str, work: Callable[[], _T], kind: type[Unavailable] = Unavailable) -> _T:
+    """What ``work`` returns; what an SDK raises in it, as one ``kind`` of error."""
     try:
         return work()
     except PhalanxError:
         raise
     except Exception as error:
-        raise Unavailable(device, f"{type(error).__name__}: {error}") from error
+        raise kind(device, f"{type(error).__name__}: {error}") from error
 
 
 def whole_counts(weights: dict[str, float], shots: int) -> dict[str, int]:
