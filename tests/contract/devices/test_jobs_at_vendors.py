@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
-import time
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -227,7 +227,7 @@ def qrmi():
     def run(circuit, shots):
         return {"00": shots}
 
-    away = Away()
+    away, ended = Away(), threading.Event()
 
     class Resource(OfferedResource):
         asked = 0
@@ -239,9 +239,12 @@ def qrmi():
         def task_status(self, name):
             away.answers(lambda: RuntimeError("the service does not answer"))
             self.asked += 1
-            while not (state := super().task_status(name)).final:
-                time.sleep(0.001)
-            return "Queued" if self.asked == 1 else state
+            ended.wait(20)
+            return "Queued" if self.asked == 1 else super().task_status(name)
+
+        def _carry_out(self, *task):
+            super()._carry_out(*task)
+            ended.set()
 
         def task_start(self, payload):
             started.append(payload)
