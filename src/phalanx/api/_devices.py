@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from phalanx.allocation import JobNow
+from phalanx.allocation.money import JobCost
 from phalanx.api._auth import Gate
 from phalanx.api._bodies import read_body
 from phalanx.api._replies import Page, page, reply, reply_page
@@ -152,6 +153,13 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     coherence: str = ""
 
 
+class JobDetail(JobNow, frozen=True, kw_only=True, tag="device-job"):
+    """A job, what it waits for, and what it costs: held while it is under way, charged when it has ended. No ``cost``:
+    nobody kept accounts of it."""
+
+    cost: JobCost | None = None
+
+
 def job_routes(node: "Node", gate: Gate) -> APIRouter:
     """``/v1/jobs``."""
     router = APIRouter(prefix="/v1/jobs", tags=["devices"], default_response_class=Response)
@@ -169,10 +177,12 @@ def job_routes(node: "Node", gate: Gate) -> APIRouter:
         jobs = [now(one, principal) for one in found]
         return reply_page(request, jobs, asked=asked_page, last=jobs[-1].id if jobs else "")
 
-    @router.get("/{job_id}", responses=answer(JobNow))
+    @router.get("/{job_id}", responses=answer(JobDetail))
     async def get_job(job_id: str, principal: Annotated[Principal, viewer]) -> Response:
-        """One job, with its counts and their provenance once it has completed; and what it waits for."""
-        return reply(now(await node.jobs.get(principal.tenant, job_id), principal))
+        """One job, with its counts and their provenance once it has completed; what it waits for, and what it costs."""
+        found = now(await node.jobs.get(principal.tenant, job_id), principal)
+        fields = {name: getattr(found, name) for name in found.__struct_fields__}
+        return reply(JobDetail(**fields, cost=await node.budgets.cost(principal.tenant, job_id)))
 
     @router.post("", responses=answer(JobNow), openapi_extra=asked(JobRequest))
     async def submit_job(request: Request, principal: Annotated[Principal, operator]) -> Response:
@@ -208,4 +218,14 @@ def job_routes(node: "Node", gate: Gate) -> APIRouter:
     return router
 
 
-KINDS: tuple[type, ...] = (WorkerView, WorkerHistory, DeviceView, DeviceDetail, DeviceHistory, Job, JobNow, JobRequest)
+KINDS: tuple[type, ...] = (
+    WorkerView,
+    WorkerHistory,
+    DeviceView,
+    DeviceDetail,
+    DeviceHistory,
+    Job,
+    JobNow,
+    JobDetail,
+    JobRequest,
+)

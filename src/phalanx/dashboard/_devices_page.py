@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from phalanx.allocation import Explanation, JobNow
-from phalanx.allocation.money import JOBS_UNIT, SECONDS_UNIT, BudgetView
-from phalanx.core import NotFound, TenantId
+from phalanx.allocation.money import BudgetView
+from phalanx.core import TenantId
 from phalanx.dashboard._limits import (
     MAX_CONSIDERED_SHOWN,
     MAX_DEVICES_SHOWN,
@@ -21,7 +21,6 @@ from phalanx.dashboard._limits import (
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._sections import DEVICES
 from phalanx.devices import (
-    MICROS,
     DeviceFailure,
     DeviceView,
     HistoryNumber,
@@ -41,10 +40,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ShownJob:
-    """A job, and what was charged for it by unit; empty where nothing is."""
+    """A job, and what it costs in words; empty where nobody kept accounts of it."""
 
     job: JobNow
-    charged: tuple[str, ...]
+    cost: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +93,9 @@ def _shortened(one: Explanation) -> Explanation:
     return msgspec.structs.replace(one, devices=(*fits, *refused))
 
 
-async def _charged(node: "Node", tenant: TenantId, job: str) -> tuple[str, ...]:
-    """What was paid for a job, as ``20,000 shots``; what is only held is not, and that it is one job goes unsaid."""
-    try:
-        charge = await node.budgets.charge(tenant, job)
-    except NotFound:
-        return ()
-    spent = {unit: micros / MICROS for unit, micros in sorted(charge.spent.items()) if micros and unit != JOBS_UNIT}
-    # Seconds were measured or estimated: more of their digits say nothing.
-    return tuple(f"{n:,.{3 if unit == SECONDS_UNIT else 6}g} {unit}" for unit, n in spent.items())
+async def _cost(node: "Node", tenant: TenantId, job: str) -> str:
+    found = await node.budgets.cost(tenant, job)
+    return "" if found is None else found.told
 
 
 async def devices_shown(node: "Node", tenant: TenantId, chosen: str) -> DevicesPage:
@@ -133,7 +126,7 @@ async def devices_shown(node: "Node", tenant: TenantId, chosen: str) -> DevicesP
         workers=tuple(await node.workers.newest()),
         jobs=tuple(
             [
-                ShownJob(node.placements.now(one, node.jobs, seen_by=tenant), await _charged(node, tenant, one.id))
+                ShownJob(node.placements.now(one, node.jobs, seen_by=tenant), await _cost(node, tenant, one.id))
                 for one in await node.jobs.newest(tenant, limit=MAX_JOBS_SHOWN)
             ]
         ),

@@ -58,6 +58,8 @@ def test_a_job_that_waits_for_a_window_says_so_here_and_over_the_api(on_pages):
         headers = {"Authorization": f"Bearer {await visit.token()}"}
         shown = (await visit.http.get(f"/v1/jobs/{job.id}", headers=headers)).raise_for_status().json()
         assert shown["waits"]["by"] == ["lab"]
+        assert (shown["cost"]["state"], shown["cost"]["held"]["shots"]) == ("held", 25)
+        assert "what is simulated here costs nothing" in shown["cost"]["told"]
         listed = (await visit.http.get("/v1/jobs", headers=headers)).raise_for_status().json()
         assert listed["items"][0]["waits"]["why"] == shown["waits"]["why"]
         # Ends are reckoned in seconds, so they agree to the microsecond only.

@@ -238,3 +238,11 @@ def test_a_circuit_comes_from_standard_input_too_and_what_is_no_text_is_said(gro
     assert isinstance(done.exception, InvalidInput)
     assert "is not text" in str(done.exception)
     assert len(sent) == 1
+
+
+def test_a_job_is_shown_with_what_it_costs(capsys):
+    cost = {"told": "0.3 USD held (10 shots), by the list of a.one (a.example, 2026-01-01)"}
+    print_job(Client(), job_in("Running") | {"cost": cost}, as_json=False)
+    assert "cost         0.3 USD held (10 shots), by the list of a.one" in capsys.readouterr().out
+    print_job(Client(), job_in("Running") | {"cost": None}, as_json=False)
+    assert "cost" not in capsys.readouterr().out

@@ -13,6 +13,7 @@ Errors::
 
 from phalanx.allocation.money._accounts import Account, held, released, settled
 from phalanx.allocation.money._budgets import Budgets, BudgetView
+from phalanx.allocation.money._costs import JobCost, PriceListed, cost_of
 from phalanx.allocation.money._errors import OverBudget
 from phalanx.allocation.money._periods import Period, Span
 from phalanx.allocation.money._prices import PRICES, Prices, PriceTable
@@ -45,13 +46,16 @@ __all__ = [
     "Charge",
     "ChargeState",
     "Hold",
+    "JobCost",
     "Needs",
     "OverBudget",
     "Period",
     "Place",
+    "PriceListed",
     "PriceTable",
     "Prices",
     "Span",
+    "cost_of",
     "estimate",
     "held",
     "released",

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from phalanx.allocation._requirement import Counts
 from phalanx.allocation.money._accounts import held, released, settled
+from phalanx.allocation.money._costs import JobCost, cost_of
 from phalanx.allocation.money._drawing import Drawing, read_account
 from phalanx.allocation.money._errors import OverBudget
 from phalanx.allocation.money._limits import MAX_BUDGETS, MAX_CHARGES_SHOWN, MAX_LIMIT, MAX_NAME_CHARS
@@ -28,6 +29,7 @@ from phalanx.core import (
     LimitExceeded,
     NotFound,
     Offload,
+    Origin,
     Put,
     Store,
     TenantId,
@@ -124,6 +126,18 @@ class Budgets:
         if row is None:
             raise NotFound("charge of job", job_id)
         return decode(row.value, Charge)
+
+    async def cost(self, tenant: TenantId, job_id: str) -> JobCost | None:
+        """What a job holds or was charged; nothing where nobody kept accounts of it."""
+        row = await self._store.get(CHARGES, tenant, job_id)
+        if row is None:
+            return None
+        charge = decode(row.value, Charge)
+        real = {charge.device} if charge.origin == Origin.HARDWARE.value else set[str]()
+        for name in (place.device for place in charge.places if place.device in self._fleet):
+            if self._fleet.backend(name).device.origin is Origin.HARDWARE:
+                real.add(name)
+        return cost_of(charge, real)
 
     async def estimate(self, job: Job) -> Needs:
         """What a job will take, by the prices of now."""

@@ -227,7 +227,7 @@ def submit(
 @limit_option
 @json_option
 def job(job: str | None, client: NodeClient, limit: int, as_json: bool) -> None:
-    """JOB with its result, or without it the newest jobs."""
+    """JOB with its result and what it costs, or without it the newest jobs."""
     if job is not None:
         print_job(client, _job(client, job), as_json)
         return

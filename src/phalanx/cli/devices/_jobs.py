@@ -37,6 +37,8 @@ def print_job(client: NodeClient, job: dict[str, Any], as_json: bool) -> None:
         click.echo(f"waits        until {time_of('until_ns')(waits)}: {waits['why']}")
     for move in job["moves"]:
         click.echo(f"{move['kind']:<12} from {move['before']} to {move['after']}: {move['why']}")
+    if cost := job.get("cost"):
+        click.echo(f"cost         {cost['told']}")
     made = job["provenance"]
     if made is None:
         return
