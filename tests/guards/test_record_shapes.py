@@ -29,7 +29,10 @@ def records() -> Iterator[type[Record]]:
     while left:
         for one in left.pop().__subclasses__():
             left.append(one)
-            if one.__module__.startswith("phalanx."):
+            # What adds to a record under its own kind is how it is shown, and is not kept.
+            shown = any(base is not Record and kind_name(base) == kind_name(one) for base in one.__mro__[1:-2]
+                        if issubclass(base, Record))  # fmt: skip
+            if one.__module__.startswith("phalanx.") and not shown:
                 yield one
 
 
