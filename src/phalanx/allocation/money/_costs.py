@@ -11,7 +11,8 @@ from phalanx.allocation.money._records import Charge, ChargeState
 from phalanx.core import NS_PER_S, Origin
 from phalanx.devices import MICROS
 
-_COUNTED = (SHOTS_UNIT, SECONDS_UNIT)
+# With their digits: seconds were measured or estimated, and more of theirs say nothing.
+_COUNTED = ((SHOTS_UNIT, 9), (SECONDS_UNIT, 3))
 
 
 class PriceListed(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +56,7 @@ def cost_of(charge: Charge, real: Collection[str]) -> JobCost:
 
 def _told(charge: Charge, amounts: dict[str, float], listed: tuple[PriceListed, ...]) -> str:
     money = ", ".join(f"{amount:,.6g} {unit}" for unit, amount in amounts.items() if unit not in QUOTAS and amount)
-    counted = ", ".join(f"{amounts[unit]:,.6g} {unit}" for unit in _COUNTED if amounts.get(unit))
+    counted = ", ".join(f"{amounts[unit]:,.{digits}g} {unit}" for unit, digits in _COUNTED if amounts.get(unit))
     beside = f" ({counted})" if counted else ""
     if charge.state is ChargeState.RELEASED:
         return "nothing: no device was charged for, and what it held is free again"
