@@ -12,7 +12,7 @@ from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._files import list_files, make_folder, read_file, write_file, write_new
 from phalanx.cli._output import Group, json_option, print_json, printable
 from phalanx.cli.intel._sharing import AUDIENCES, show_imported
-from phalanx.core import InvalidInput, LimitExceeded
+from phalanx.core import InvalidInput, LimitExceeded, counted
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _JSON = {"Content-Type": "application/json"}
@@ -46,7 +46,7 @@ def import_events(where: str, collection: str, since: Any, client: NodeClient, a
         for name, value in found.items():
             total[name] = (total[name] or value) if isinstance(value, bool) else total[name] + value
     if not as_json:
-        click.echo(f"{total['events']} documents")
+        click.echo(counted(total["events"], "document"))
     show_imported(total, as_json=as_json)
 
 
@@ -76,7 +76,7 @@ def export(
         others = [one for one in there if one["Event"]["uuid"] != event["Event"]["uuid"]]
         for name, data in misp_feed([*others, event]).items():
             write_file(feed / name, data)
-        click.echo(f"{feed}: {len(others) + 1} events")
+        click.echo(f"{feed}: {counted(len(others) + 1, 'event')}")
     elif out is not None:
         write_new(out, json.dumps(event, indent=2, ensure_ascii=False).encode() + b"\n")
         click.echo(f"{out}: {len(event['Event']['Attribute'])} attributes")
@@ -104,7 +104,7 @@ def show(file: Path, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    click.echo(f"{read.events} events")
+    click.echo(counted(read.events, "event"))
     for label, counts in (("objects", types), ("values", values), ("no form", read.unmapped)):
         click.echo(f"{label + ':':<10}" + (", ".join(f"{n} {name}" for name, n in counts.items()) or "none"))
     for one in read.rejected[:10]:

@@ -9,7 +9,7 @@ from phalanx.core import NS_PER_S, PhalanxError, ns_from_iso
 from phalanx.intel.sharing._attack import attack
 from phalanx.intel.sharing._ids import own_id
 from phalanx.intel.sharing._indicators import indicators_of
-from phalanx.intel.sharing._misp_types import attribute_type, category_of
+from phalanx.intel.sharing._misp_types import attribute_type, attributes_of, category_of
 from phalanx.intel.sharing._objects import StixObject
 from phalanx.intel.sharing._tlp import MarkingBook
 from phalanx.messaging import Marking
@@ -64,9 +64,14 @@ def _attributes(
     """Attributes by themselves, and MISP objects with theirs."""
     plain: list[dict[str, Any]] = []
     holders: dict[str, dict[str, Any]] = {}
+    looked_for = {
+        (made["type"], made["value"]) for one in objects if one.type == "indicator" for made in _of_object(one, stamp)
+    }
     for one in objects:
         marking = book.marking_of(one, unmarked=unmarked)
         for made in _of_object(one, stamp):
+            if "x_misp_type" not in one.raw and not made["to_ids"] and (made["type"], made["value"]) in looked_for:
+                continue
             closer = [_tlp_tag(marking)] if marking > whole and one.markings else []
             if tags := [*closer, *({"name": str(tag)} for tag in one.raw.get("x_misp_tags", ()))]:
                 made["Tag"] = tags
@@ -115,7 +120,14 @@ def _of_object(one: StixObject, stamp: int) -> list[dict[str, Any]]:
         return _of_indicator(one, own_uuid, seconds)
     if one.type == "vulnerability":
         return [_attribute(own_uuid, "vulnerability", str(raw["name"]), "External analysis", seconds, to_ids=False)]
-    return []
+    # What was seen, and is not to be looked for: an observable has as many attributes as a file has hashes.
+    return [
+        _attribute(
+            own_uuid if place == 0 else own_id("attribute", one.id, kind, value).partition("--")[2], kind, value,
+            category_of(kind), seconds, to_ids=False,
+        )
+        for place, (kind, value) in enumerate(attributes_of(raw))
+    ]  # fmt: skip
 
 
 def _of_indicator(one: StixObject, own_uuid: str, seconds: str) -> list[dict[str, Any]]:

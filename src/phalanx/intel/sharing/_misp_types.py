@@ -63,6 +63,24 @@ def observable_of(kind: str, value: str) -> dict[str, Any] | None:
     return None
 
 
+def attributes_of(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Types and values of the attributes that an observable becomes; none for what has no form there."""
+    kind = str(raw.get("type", ""))
+    if kind == "file":
+        hashes = raw.get("hashes", {})
+        found = [(_HASH_NAMES[name], str(value)) for name, value in hashes.items() if name in _HASH_NAMES]
+        return found or ([("filename", str(raw["name"]))] if raw.get("name") else [])
+    if kind == "autonomous-system":
+        return [("AS", f"AS{raw['number']}")]
+    if kind == "user-account":
+        login = raw.get("account_login") or raw.get("user_id")
+        return [("target-user", str(login))] if login else []
+    if kind not in _ATTRIBUTES:
+        return []
+    name, property_ = _ATTRIBUTES[kind]
+    return [(name, str(raw[property_]))] if raw.get(property_) else []
+
+
 # The attribute type of a single value, when it has to be made of one.
 TYPE_OF_VALUE: Final[Mapping[str, str]] = {"domain": "domain", "url": "url", "email": "email"}
 _HASH_TYPES: Final = {32: "md5", 40: "sha1", 64: "sha256", 128: "sha512"}
@@ -77,6 +95,10 @@ def attribute_type(kind: str, value: str) -> str:
 
 def category_of(kind: str) -> str:
     """A category that MISP allows for a type that we write."""
+    if kind == "target-user":
+        return "Targeting data"
+    if kind in ("regkey", "mutex"):
+        return "Artifacts dropped"
     return "Payload delivery" if kind in _HASHES or kind.startswith(("email", "filename")) else "Network activity"
 
 
@@ -133,3 +155,10 @@ _OBSERVABLES: Final[Mapping[str, tuple[str, str]]] = {
     "regkey": ("windows-registry-key", "key"),
     "mac-address": ("mac-addr", "value"),
 }
+_HASH_NAMES: Final[Mapping[str, str]] = {name: kind for kind, name in _HASHES.items()}
+# Which way traffic went, an address by itself does not say.
+_ATTRIBUTES: Final[Mapping[str, tuple[str, str]]] = {
+    "ipv4-addr": ("ip-dst", "value"), "ipv6-addr": ("ip-dst", "value"), "domain-name": ("domain", "value"),
+    "url": ("url", "value"), "email-addr": ("email", "value"), "mutex": ("mutex", "name"),
+    "windows-registry-key": ("regkey", "key"), "mac-addr": ("mac-address", "value"),
+}  # fmt: skip

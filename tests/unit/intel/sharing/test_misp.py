@@ -412,3 +412,36 @@ def test_events_in_any_order_give_the_same_objects_with_the_closest_marking_of_e
         if len(versions) == 1:
             assert book.marking_of(one, unmarked=unmarked) is max(same)
     assert len({(one.id, one.version) for one in objects}) == len(objects)
+
+
+def test_what_was_seen_and_is_not_looked_for_goes_out_as_attributes_without_to_ids():
+    def seen(kind, **says):
+        return {"type": kind, "spec_version": "2.1", "id": f"{kind}--{uuid_of(len(raw) + 1)}", **says}
+
+    raw = []
+    for kind, says in (
+        ("ipv4-addr", {"value": "198.51.100.7"}), ("ipv6-addr", {"value": "2001:db8::7"}),
+        ("domain-name", {"value": "seen.example"}), ("url", {"value": "http://seen.example/x"}),
+        ("email-addr", {"value": "a@seen.example"}), ("mac-addr", {"value": "00:11:22:33:44:55"}),
+        ("file", {"name": "x.exe", "hashes": {"MD5": "ab" * 16, "SHA-256": "cd" * 32}}), ("file", {"name": "y.exe"}),
+        ("windows-registry-key", {"key": "HKLM\\Software\\x"}), ("mutex", {"name": "m"}),
+        ("autonomous-system", {"number": 64496}), ("user-account", {"account_login": "svc-backup"}),
+        ("process", {"pid": 7}), ("ipv4-addr", {"value": "198.51.100.8"}),
+        ("indicator", {
+            "created": "2026-01-01T00:00:00.000Z", "modified": "2026-01-01T00:00:00.000Z", "pattern_type": "stix",
+            "pattern": "[ipv4-addr:value = '198.51.100.8']", "valid_from": "2026-01-01T00:00:00Z",
+        }),
+    ):  # fmt: skip
+        raw.append(seen(kind, **says))
+    objects = read_bundle(json.dumps(raw).encode()).require_all().objects
+    out = misp_event(objects, organisation="us", unmarked=Marking.AMBER)
+    theirs = pymisp.MISPEvent()
+    theirs.load(json.dumps(out))
+    assert {(one.type, one.value, one.to_ids) for one in theirs.attributes} == {
+        ("ip-dst", "198.51.100.7", False), ("ip-dst", "2001:db8::7", False), ("domain", "seen.example", False),
+        ("url", "http://seen.example/x", False), ("email", "a@seen.example", False),
+        ("mac-address", "00:11:22:33:44:55", False), ("md5", "ab" * 16, False), ("sha256", "cd" * 32, False),
+        ("filename", "y.exe", False), ("regkey", "HKLM\\Software\\x", False), ("mutex", "m", False),
+        ("AS", "AS64496", False), ("target-user", "svc-backup", False), ("ip-dst", "198.51.100.8", True),
+    }  # fmt: skip
+    assert len({one.uuid for one in theirs.attributes}) == len(theirs.attributes) == 14
