@@ -20,7 +20,7 @@ Errors::
 from phalanx.core._circuit import Circuit
 from phalanx.core._clock import Clock
 from phalanx.core._compiling import fast_kernel, keep_kernels_in, kernel, kernel_folder
-from phalanx.core._counts import counted, how_long
+from phalanx.core._counts import counted, how_long, per_second
 from phalanx.core._errors import (
     Conflict,
     FutureVersion,
@@ -203,6 +203,7 @@ __all__ = [
     "Write",
     "counted",
     "how_long",
+    "per_second",
     "decode",
     "decode_json",
     "derive_id",

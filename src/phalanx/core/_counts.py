@@ -22,3 +22,8 @@ def how_long(seconds: float) -> str:
         if round(seconds) >= least_s:
             return counted(int(seconds / unit_s + 0.5), name)
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
+
+
+def per_second(rate: float) -> str:
+    """A rate as a person reads it: ``0.25``, ``41``, ``12,345``."""
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"

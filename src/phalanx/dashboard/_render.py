@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from phalanx.core import NS_PER_MS, NS_PER_S, Severity, counted, is_id, iso_from_ns
+from phalanx.core import NS_PER_MS, NS_PER_S, Severity, counted, how_long, is_id, iso_from_ns, per_second
 from phalanx.dashboard._sections import GROUPS
 from phalanx.intel.sharing import attack
 from phalanx.trust import Role
@@ -108,6 +108,8 @@ class Renderer:
             iso=iso_from_ns,
             duration=duration,
             number=_number,
+            how_long=how_long,
+            per_second=per_second,
             severity=_severity,
             flat=flat,
             technique=_technique,

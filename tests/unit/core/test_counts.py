@@ -2,7 +2,7 @@
 
 import pytest
 
-from phalanx.core import counted, how_long
+from phalanx.core import counted, how_long, per_second
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,11 @@ def test_a_length_of_time_is_said_in_the_unit_that_a_person_would_use(seconds, s
 
 def test_one_is_singular_and_all_else_plural():
     assert [counted(n, "match", "matches") for n in (0, 1, 2_000)] == ["0 matches", "1 match", "2,000 matches"]
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [(0, "0"), (0.25, "0.25"), (41.04, "41"), (99.96, "100"), (1_160.4, "1,160"), (54_321.9, "54,322")],
+)
+def test_a_rate_is_written_out(rate, said):
+    assert per_second(rate) == said

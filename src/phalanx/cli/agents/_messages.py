@@ -6,6 +6,7 @@ import click
 
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
+from phalanx.core import how_long
 
 _DEAD = "/v1/messages/dead-letters"
 _limit = click.option(
@@ -62,7 +63,7 @@ def streams(client: NodeClient, as_json: bool) -> None:
         ("retries", lambda row: str(row["retries"])),
         ("duplicates", lambda row: str(row["duplicates"])),
         ("round trip", lambda row: f"{row['round_trip_ms']:.3g} ms" if row["round_trip_ms"] else "–"),
-        ("last heard", lambda row: f"{row['silent_s']:.3g} s ago" if row["silent_s"] >= 0 else "never"),
+        ("last heard", lambda row: f"{how_long(row['silent_s'])} ago" if row["silent_s"] >= 0 else "never"),
     ]
     print_table("Streams", found, columns, empty="this node is alone: there are no other processes")
 

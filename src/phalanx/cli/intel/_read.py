@@ -97,6 +97,8 @@ def _read_part(part: "Part", reader: str, tallies: "tuple[Tally, ...]") -> None:
 
 
 def _show(told: list[dict[str, Any]], refused: list[dict[str, str]], total: "Tally") -> None:
+    from phalanx.core import counted
+
     for one in told:
         formats = ", ".join(f"{n} {name}" for name, n in one["formats"].items()) or "nothing"
         more = f", {one['rejected']} rejected" if one["rejected"] else ""
@@ -104,7 +106,8 @@ def _show(told: list[dict[str, Any]], refused: list[dict[str, str]], total: "Tal
         click.echo(f"{printable(one['file'])} ({one['kind']}): {formats}{more}")
     for problem in refused:
         click.echo(f"not read: {printable(problem['reason'])}", err=True)
-    click.echo(f"{total.lines} lines: {total.events} events, {total.rejected} rejected, {total.skipped} of headers")
+    read = f"{counted(total.lines, 'line')}: {counted(total.events, 'event')}"
+    click.echo(f"{read}, {total.rejected} rejected, {total.skipped} of headers")
     for source, n in total.sources.most_common(_SHOWN):
         click.echo(f"  {n:>9} {source}")
     if total.reasons:

@@ -12,7 +12,7 @@ import click
 from phalanx.cli._client import NodeClient, client_options
 from phalanx.cli._exits import Exit
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
-from phalanx.core import InvalidInput
+from phalanx.core import InvalidInput, how_long, per_second
 
 _ERROR_CHARS = 60
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -20,10 +20,10 @@ _SINKS: list[Column] = [
     ("name", lambda row: row["name"]),
     ("product", lambda row: row["product"]),
     ("state", lambda row: row["state"]),
-    ("told", lambda row: str(row["delivered"])),
-    ("per s", lambda row: f"{row['items_per_s']:.3g}"),
-    ("waiting", lambda row: str(row["waiting"])),
-    ("lag", lambda row: f"{row['lag_s']:.3g} s"),
+    ("told", lambda row: f"{row['delivered']:,}"),
+    ("per s", lambda row: per_second(row["items_per_s"])),
+    ("waiting", lambda row: f"{row['waiting']:,}"),
+    ("lag", lambda row: how_long(row["lag_s"])),
     ("dead", lambda row: str(row["dead_letters"])),
     ("lost", lambda row: str(row["lost"])),
     ("last error", lambda row: _last_error(row, "last_delivered_at_ns")),
@@ -32,9 +32,9 @@ _SOURCES: list[Column] = [
     ("name", lambda row: row["name"]),
     ("product", lambda row: row["product"]),
     ("state", lambda row: row["state"]),
-    ("events", lambda row: str(row["events"])),
-    ("per s", lambda row: f"{row['events_per_s']:.3g}"),
-    ("waiting", lambda row: f"{row['waiting']} {row['waiting_unit']}" if row["waiting"] >= 0 else "–"),
+    ("events", lambda row: f"{row['events']:,}"),
+    ("per s", lambda row: per_second(row["events_per_s"])),
+    ("waiting", lambda row: f"{row['waiting']:,} {row['waiting_unit']}" if row["waiting"] >= 0 else "–"),
     ("gaps", lambda row: str(row["gaps"])),
     ("refused", lambda row: str(row["refused"])),
     ("last error", lambda row: _last_error(row, "last_drawn_at_ns")),
