@@ -43,7 +43,8 @@ def test_what_is_put_is_found_in_events_and_not_once_it_is_removed(on_served, tm
         assert [hit["title"] for hit in found["hits"]] == ["Domain on a list of indicators: evil-name.com"]
         assert found["whole"]
         assert call("stats")["entries"] == 1
-        call("add", "45.13.0.0/16", "--confidence", "0.8")
+        call("add", "45.13.0.0/16", "--confidence", "0.8", "--marking", "green")
+        assert call("match", "45.13.9.9")[0]["marking"] == "TLP:GREEN"
         assert len(call("retro")["hits"]) == 2
         call("remove", "evil-name.com")
         call("remove", "--source", "by hand")

@@ -16,6 +16,9 @@ _TEXT = {"Content-Type": "text/plain"}
 _PATH = "/v1/indicators"
 # Lines of one request: it stays within what the node takes at once.
 _LINES = 20_000
+marking_option = click.option(
+    "--marking", default="amber", show_default=True, help="TLP: clear, green, amber, amber+strict, red."
+)
 everybody_option = click.option("--everybody", is_flag=True, help="In the events of every tenant (administrators).")
 
 
@@ -31,7 +34,7 @@ def indicators() -> None:
 @click.option("--name", default="", help="What all of them are about.")
 @click.option("--confidence", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="How sure that is.")
 @click.option("--days", type=click.FloatRange(0, 36_500), default=0, help="How long they are looked for; 0: for good.")
-@click.option("--marking", default="amber", show_default=True, help="TLP: clear, green, amber, amber+strict, red.")
+@marking_option
 @click.option("--replace", "replaces", is_flag=True, help="Forget what this source said before.")
 @everybody_option
 @client_options
@@ -75,14 +78,17 @@ def _looked_for(n: int) -> str:
 @click.option("--name", default="", help="What they are about.")
 @click.option("--confidence", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="How sure that is.")
 @click.option("--days", type=click.FloatRange(0, 36_500), default=0, help="How long they are looked for; 0: for good.")
+@marking_option
 @client_options
 @json_option
 def add(
     values: tuple[str, ...], source: str, kind: str | None, name: str, confidence: float, days: float,
-    client: NodeClient, as_json: bool,
+    marking: str, client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
     """Look for VALUES from now on."""
-    params = {"source": source, "format": "text", "name": name, "confidence": confidence, "days": days}
+    params = {
+        "source": source, "format": "text", "name": name, "confidence": confidence, "days": days, "marking": marking,
+    }  # fmt: skip
     if kind:
         params["kind"] = kind
     found = client.post(_PATH, content="\n".join(values).encode(), headers=_TEXT, **params)
