@@ -99,3 +99,29 @@ def test_a_hunt_is_saved_run_when_due_and_a_tenants_own(on_node):
         assert await api.node.store.tenants(HYPOTHESES) == []
 
     on_node(work)
+
+
+@pytest.mark.requirement("INT-1")
+def test_a_name_that_no_event_has_is_told_with_those_that_are_like_it(on_node, monkeypatch):
+    async def work(api):
+        assert (await asked(api, query="hots:web-01"))["unknown"] == [], "where there is no event, nothing is known"
+        await filled(api)
+        found = await asked(api, query="hots:web-01 OR log_source:linux* OR user:root | count by action, src_prt")
+        assert found["total"] == 50
+        assert [one["name"] for one in found["unknown"]] == ["hots", "src_prt"]
+        assert [one["near"][0] for one in found["unknown"]] == ["host", "src_port"]
+        for known in (
+            "host:x",
+            "HostName:x",
+            "NOT src_endpoint.ip:192.0.2.1",
+            "address:192.0.2.1",
+            "words",
+            "src_port>5",
+        ):
+            assert (await asked(api, query=known))["unknown"] == [], known
+        # Nothing was looked at.
+        assert (await asked(api, query="hots:x before:2020-01-01"))["unknown"] == []
+        told = await api.run(monkeypatch, "intel", "search", "hots:web-01")
+        assert "no event that was looked at has a field hots; did you mean host" in told
+
+    on_node(work)

@@ -69,6 +69,13 @@ class BarView(msgspec.Struct, frozen=True, kw_only=True):
     events: int
 
 
+class UnknownField(msgspec.Struct, frozen=True, kw_only=True):
+    """A name in a question that no event has which was looked at, and names that are like it."""
+
+    name: str
+    near: tuple[str, ...]
+
+
 class SearchView(msgspec.Struct, frozen=True, kw_only=True):
     """What was found: the newest events first, ``next`` where the following page begins. ``complete`` is false when
     time was up before everything was looked at. ``query`` is how the question was understood.
@@ -85,10 +92,20 @@ class SearchView(msgspec.Struct, frozen=True, kw_only=True):
     segments: int
     skipped: int
     took_ms: float
+    unknown: tuple[UnknownField, ...] = ()
 
 
 W = TypeVar("W", bound=msgspec.Struct)
-KINDS: tuple[type, ...] = (SearchWanted, FoundEvent, BarView, Group, SearchView, Hypothesis, HypothesisWanted)
+KINDS: tuple[type, ...] = (
+    SearchWanted,
+    FoundEvent,
+    BarView,
+    Group,
+    UnknownField,
+    SearchView,
+    Hypothesis,
+    HypothesisWanted,
+)
 
 
 def search_routes(node: "Node", gate: Gate) -> list[APIRouter]:
@@ -206,6 +223,7 @@ def _view(query: str, found: Answer) -> SearchView:
         bars=tuple(BarView(start_ns=bar.start_ns, events=bar.events) for bar in found.bars),
         span_s=found.span_ns / NS_PER_S, groups=tuple(found.groups), segments=found.looked_at,
         skipped=found.skipped, took_ms=found.took_ns / 1_000_000,
+        unknown=tuple(UnknownField(name=one.name, near=one.near) for one in found.unknown),
     )  # fmt: skip
 
 

@@ -94,6 +94,9 @@ def show(found: dict[str, Any]) -> None:
             ("fields", lambda row: printable(_some(row["fields"]))),
         ]  # fmt: skip
         print_table(counted(found["total"], "event"), found["items"], shown, empty="nothing is found")
+    for one in found.get("unknown", ()):
+        near = f"; did you mean {' or '.join(one['near'])}?" if one["near"] else ""
+        click.echo(printable(f"no event that was looked at has a field {one['name']}{near}"))
     if not found["complete"]:
         click.echo("time was up before everything was looked at; ask for a shorter time, or give it --timeout")
     if found["next"]:

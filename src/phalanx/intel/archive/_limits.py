@@ -82,3 +82,6 @@ ARCHIVE_RETRY_S = 1.0
 TEND_EVERY_S = 60.0
 # What it takes from the journal at once.
 TAKE_RECORDS = 64
+# Names of fields that a name which no event has is compared with, and how many that are like it are told.
+MAX_NEAR_FROM = 5_000
+NEAR_NAMES = 3

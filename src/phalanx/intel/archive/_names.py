@@ -47,6 +47,8 @@ _KINDS: Mapping[str, tuple[str, How]] = {
     "file": ("file", How.PATH),
     "domain": ("domain", How.WHOLE),
 }
+# Names that stand for fields of many sources.
+COMMON: Final = ("host", "hash", *_KINDS)
 _HASH_FIELDS = frozenset(
     (
         "hashes", "hash", "imphash", "md5", "sha1", "sha256", "sha512", "process.hash.md5", "process.hash.sha1",

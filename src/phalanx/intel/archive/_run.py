@@ -16,6 +16,7 @@ from phalanx.intel.archive._limits import JUDGED_ROWS
 from phalanx.intel.archive._model import Segment
 from phalanx.intel.archive._query import CountBy, Query
 from phalanx.intel.archive._segment import Shard
+from phalanx.intel.archive._unheard import Unheard, Unknown
 
 
 class TimeUp(Exception):
@@ -27,7 +28,7 @@ class Answer:
     """What was found. ``total`` events in all; ``events`` the newest of them, ``after`` where the next page begins.
 
     ``complete`` is False when time was up: then not everything was looked at. ``asked`` is how many events are in the
-    segments that were.
+    segments that were, ``unknown`` which names in the question none of them has.
     """
 
     events: list[tuple[EventBatch, int]] = field(default_factory=list)
@@ -41,6 +42,7 @@ class Answer:
     skipped: int = 0
     asked: int = 0
     took_ns: int = 0
+    unknown: tuple[Unknown, ...] = ()
 
     def widen(self, span_ns: int) -> None:
         """Count in spans of so long a time, a multiple of those there are."""
@@ -68,6 +70,7 @@ class Run:
     # Judges the events meant, and says how many of them it kept; without it all are.
     judge: Callable[[list[EventBatch]], int] | None = None
     answer: Answer = field(default_factory=Answer)
+    unheard: Unheard | None = None
     # One shard after another is judged: compiled rules are not to be asked by two threads at once.
     judging: asyncio.Lock = field(default_factory=asyncio.Lock)
     # The newest so far: mark, and where it is.

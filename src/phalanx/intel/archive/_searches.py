@@ -60,6 +60,7 @@ from phalanx.intel.archive._run import (
     part_of,
 )
 from phalanx.intel.archive._segment import PieceShard, SegmentShard, Shard
+from phalanx.intel.archive._unheard import Unheard
 from phalanx.intel.sigma import RuleSet
 
 P = ParamSpec("P")
@@ -89,6 +90,7 @@ class Searches:
         async with self._taken():
             run = self._begun(query, node, timeout_s)
             run.tally.span_ns = query.stage.span_ns if isinstance(query.stage, Timeline) else bars_ns
+            run.unheard = Unheard(query)
             run.limit, run.after = min(limit, MAX_ANSWER_ROWS) if query.stage is None else 0, after
             await self._done(tenant, run)
             return run.answer
@@ -206,6 +208,7 @@ class Searches:
     async def _all(self, run: Run, segments: list[Segment], shards: list[PieceShard]) -> None:
         for shard in shards:
             if self._wanted(run, shard.low_ns, shard.high_ns, shard.n):
+                _hear(run, shard)
                 part = await self._offload.run(ask_memory, run, shard)
                 if part is not None:
                     add_part(run, part)
@@ -237,6 +240,7 @@ class Searches:
             # A tenant was erased meanwhile.
             return
         try:
+            _hear(run, shard)
             asked = Asked(run.node, shard)
             told = await files.load(segment, shard, asked.first_blocks(), asked.choose, run.check)
             wanted = await files.load(segment, shard, told, asked.narrow, run.check) if told else asked.value_blocks()
@@ -297,12 +301,19 @@ class Searches:
     def _finish(self, run: Run) -> None:
         answer, stage = run.answer, run.query.stage
         answer.total = run.tally.events
+        if answer.complete and run.unheard is not None:
+            answer.unknown = run.unheard.told()
         answer.bars, answer.span_ns = run.tally.shown_bars(), run.tally.span_ns
         if isinstance(stage, CountBy):
             answer.groups = run.tally.shown_groups(stage.limit)
         if run.limit and len(answer.events) == run.limit and answer.events:
             batch, at = answer.events[-1]
             answer.after = str(Mark(batch.times_ns[at], _id(batch, at)))
+
+
+def _hear(run: Run, shard: Shard) -> None:
+    if run.unheard is not None:
+        run.unheard.hear(shard.by_lower)
 
 
 async def _all_of(works: Sequence[Awaitable[None]]) -> None:
