@@ -18,7 +18,7 @@ VIEW = {
 def asked(monkeypatch):
     seen = []
 
-    def answer(self, method, path, *, params, content=None, headers=None):
+    def answer(self, method, path, *, params, content=None, headers=None, **_):
         body = json.loads(content) if content else None
         seen.append((method, path, params, body))
         if path == "/v1/budgets/prices" and method == "POST":

@@ -13,7 +13,7 @@ from phalanx.cli._main import root
 def asked(monkeypatch):
     seen = []
 
-    def answer(self, method, path, *, params, content=None, headers=None):
+    def answer(self, method, path, *, params, content=None, headers=None, **_):
         seen.append((path, params))
         return {"items": [], "next": ""}
 
