@@ -87,14 +87,12 @@ class NodeClient:
     def get(self, path: str, **params: Any) -> Any:
         return self._ask("GET", path, params={k: v for k, v in params.items() if v not in (None, "")})
 
-    def post(
-        self, path: str, *, content: bytes = b"", headers: Mapping[str, str] = _NO_HEADERS,
-        timeout_s: float = TIMEOUT_S, **params: Any,
-    ) -> Any:  # fmt: skip
-        return self._ask("POST", path, params=params, content=content, headers=headers, timeout_s=timeout_s)
+    def post(self, path: str, *, content: bytes = b"", headers: Mapping[str, str] = _NO_HEADERS, **params: Any) -> Any:
+        return self._ask("POST", path, params=params, content=content, headers=headers)
 
     def post_json(self, path: str, value: Any, *, timeout_s: float = TIMEOUT_S, **params: Any) -> Any:
-        return self.post(path, content=json.dumps(value).encode(), headers=_JSON, timeout_s=timeout_s, **params)
+        content = json.dumps(value).encode()
+        return self._ask("POST", path, params=params, content=content, headers=_JSON, timeout_s=timeout_s)
 
     def delete(self, path: str) -> None:
         self._ask("DELETE", path, params={})
