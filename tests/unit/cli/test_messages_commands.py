@@ -38,6 +38,7 @@ def node(monkeypatch):
     posted = []
     monkeypatch.setattr(NodeClient, "get", lambda _, path, **__: answers[path])
     monkeypatch.setattr(NodeClient, "post", lambda _, path, **__: posted.append(path) or answers["posted"])
+    monkeypatch.setattr(NodeClient, "post_json", lambda _, path, *__, **___: posted.append(path) or answers["posted"])
     return answers, posted
 
 
