@@ -126,7 +126,7 @@ class Calendar:
         """At the earliest time there is, not before now. Raises ``NoWindow``. The same ``id`` again changes nothing."""
         known = self.bookings.get(id)
         if known is not None:
-            if known.ask != ask or known.tenant != tenant:
+            if not _is_same(known, ask) or known.tenant != tenant:
                 raise InvalidInput("id", f"{id} is another booking")
             return [known]
         self._check(ask)
@@ -168,12 +168,12 @@ class Calendar:
         return [self._end(booking, BookingState.CANCELLED, "cancelled")] if booking.is_live else [booking]
 
     def expire(self, now_ns: int) -> list[Booking]:
-        """Holds that nobody confirmed, and bookings whose time is over."""
+        """Holds that nobody confirmed before that was due or their time was over, and bookings whose time is over."""
         live = [booking for booking in self.bookings.values() if booking.is_live]
         changed = [
             self._end(one, BookingState.EXPIRED, "not confirmed in time")
             for one in live
-            if one.state is BookingState.HELD and one.ask.hold_until_ns <= now_ns
+            if one.state is BookingState.HELD and min(one.ask.hold_until_ns, one.end_ns) <= now_ns
         ]
         over = [one for one in live if one.state is BookingState.BOOKED and one.end_ns <= now_ns]
         return changed + [self._end(one, BookingState.DONE) for one in over]
@@ -291,6 +291,14 @@ class Calendar:
 
 
 _FOREVER = 1 << 63
+
+
+def _is_same(known: Booking, ask: Ask) -> bool:
+    if known.ask == ask:
+        return True
+    # It made room so often that it asks as firm now; whoever asks again cannot know of that.
+    was = msgspec.structs.replace(known.ask, grade=Grade.BACKFILL)
+    return known.yields >= MAX_YIELDS and was == ask
 
 
 def _yields_to(one: Ask, other: Ask) -> bool:

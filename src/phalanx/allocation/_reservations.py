@@ -115,11 +115,12 @@ class Reservations:
             rows = {one.id: one for one in (*expired, *changed)}
             if not rows and declared is None:
                 return changed
-            ended = [one.id for one in calendar.bookings.values() if not one.is_live and one.id not in rows]
+            gone = (one for one in calendar.bookings.values() if not one.is_live and one.id not in rows)
+            ended = [one.id for one in sorted(gone, key=lambda one: one.made)]
             writes: list[Put | Delete] = [
                 Put(BOOKINGS, DEFAULT_TENANT, one.id, msgspec.json.encode(one)) for one in rows.values()
             ]
-            writes += [Delete(BOOKINGS, DEFAULT_TENANT, id) for id in sorted(ended)[: -MAX_ENDED_BOOKINGS or None]]  # noqa: A001
+            writes += [Delete(BOOKINGS, DEFAULT_TENANT, id) for id in ended[:-MAX_ENDED_BOOKINGS]]  # noqa: A001
             if declared is not None:
                 writes.append(Put(BOOKABLES, DEFAULT_TENANT, declared.name, msgspec.json.encode(declared)))
             writes.append(Put(_HEAD, DEFAULT_TENANT, _KEY, b""))

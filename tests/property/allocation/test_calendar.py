@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from phalanx.allocation import Ask, Bookable, BookingState, Calendar, Grade, NoWindow
 from phalanx.allocation._limits import MAX_YIELDS
+from phalanx.core import InvalidInput
 
 HORIZON = 60
 RESOURCES = (
@@ -168,3 +169,26 @@ def test_a_hold_expires_and_time_goes_by():
     calendar.confirm("b", 2)
     assert calendar.expire(9) == []
     assert [one.state for one in calendar.expire(10)] == [BookingState.DONE]
+
+
+@pytest.mark.requirement("QRM-3")
+def test_who_asks_again_for_what_has_become_firm_gets_the_same_booking():
+    calendar = Calendar([Bookable(name="qpu")])
+    ask = Ask(demands={"qpu": 1}, duration_ns=10, earliest_ns=0, grade=Grade.BACKFILL)
+    calendar.book("again", "t", ask, 0)
+    for at in range(MAX_YIELDS):
+        window = Ask(demands={"qpu": 1}, duration_ns=10, earliest_ns=10 * at, latest_end_ns=10 * at + 10)
+        calendar.book(f"firm{at}", "t", window, 0)
+    assert calendar.get("again").ask.grade is Grade.FIRM
+    assert calendar.book("again", "t", ask, 0) == [calendar.get("again")]
+    with pytest.raises(InvalidInput):
+        calendar.book("again", "t", Ask(demands={"qpu": 1}, duration_ns=11, earliest_ns=0, grade=Grade.BACKFILL), 0)
+
+
+def test_a_hold_ends_with_its_time_however_long_it_may_be_confirmed():
+    calendar = Calendar([Bookable(name="qpu")])
+    calendar.book("held", "t", Ask(demands={"qpu": 1}, duration_ns=10, earliest_ns=0, hold_until_ns=1_000), 0)
+    assert calendar.expire(9) == []
+    assert [one.state for one in calendar.expire(10)] == [BookingState.EXPIRED]
+    with pytest.raises(InvalidInput):
+        calendar.confirm("held", 11)

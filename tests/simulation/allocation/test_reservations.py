@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from phalanx.allocation import Ask, Bookable, NoWindow, Reservations
+from phalanx.allocation import Ask, Bookable, NoWindow, Reservations, _reservations
 from phalanx.allocation._limits import LOOK_WITHIN_S
 from phalanx.core import Unavailable, Uuid7Source
 from phalanx.testing import SimWorld
@@ -59,3 +59,18 @@ def test_a_calendar_that_does_not_answer_counts_as_away_while_it_is_waited_for()
         booking.cancel()
 
     SimWorld(1).run(main)
+
+
+def test_of_what_has_ended_the_latest_is_kept_whatever_it_is_called(monkeypatch):
+    monkeypatch.setattr(_reservations, "MAX_ENDED_BOOKINGS", 2)
+
+    async def main(world):
+        made = Reservations(world.store("disk"), world.clock, Uuid7Source(world.clock, world.rng.child("ids").bits))
+        await made.declare(Bookable(name="qpu"))
+        for name in ("z", "m", "b", "a"):
+            ask = Ask(demands={"qpu": 1}, duration_ns=S, earliest_ns=world.clock.wall_ns())
+            await made.book("t", ask, id=name)
+            await made.cancel("t", name)
+        return {one.id for one in await made.bookings("t")}
+
+    assert SimWorld(1).run(main) == {"m", "b", "a"}, "the last was ended in the change that looked"
