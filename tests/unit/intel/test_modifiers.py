@@ -61,7 +61,10 @@ def test_not_equal_and_parts_of_a_time():
     assert matches("t|week: 10", *times) == [0, 1]
 
 
-@pytest.mark.parametrize("item", ["f|base64: a*b", "f|wide|utf16: x", "f|fieldref|re: g", "f|fieldref: 1"])
+@pytest.mark.parametrize("item", [
+    "f|base64: a*b", "f|wide|utf16: x", "f|fieldref|re: g", "f|fieldref: 1", "f|hour: .inf", "f|hour: .nan",
+    "f|hour: 2.5", "f|lt: .nan",
+])  # fmt: skip
 def test_what_makes_no_sense_is_refused(item):
     with pytest.raises(InvalidRule):
         matches(item, {"f": "x"})

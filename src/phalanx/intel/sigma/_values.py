@@ -7,6 +7,7 @@ before a wildcard or before another backslash takes away its meaning, and is its
 import base64
 import ipaddress
 import itertools
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -90,7 +91,7 @@ class Item:
             networks = [self._network(value) for value in self._values]
             return in_networks(self.field, networks)
         if kind in TIME_PARTS:
-            return join([OfTime(self.field, kind, int(self._number(value))) for value in self._values])
+            return join([OfTime(self.field, kind, self._whole(value)) for value in self._values])
         if kind in COMPARISONS:
             return join([Compares(self.field, kind, self._number(value)) for value in self._values])
         return join([self._exists(value) for value in self._values])
@@ -205,7 +206,15 @@ class Item:
     def _number(self, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._invalid("a comparison needs a number")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise self._invalid(f"{value} is no number that a value could be compared with")
         return value
+
+    def _whole(self, value: Any) -> int:
+        number = self._number(value)
+        if number != int(number):
+            raise self._invalid(f"a part of a time is a whole number, not {value}")
+        return int(number)
 
     def _exists(self, value: Any) -> Predicate:
         if not isinstance(value, bool):
