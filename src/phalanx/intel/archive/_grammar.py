@@ -282,11 +282,11 @@ class _Reader:
                 return CountBy((), 1)
             case "top":
                 limit = self._word()
-                if limit.isdigit():
+                if limit.isdecimal():
                     if not 0 < int(limit) <= MAX_GROUPS:
                         raise self._bad(f"a table has 1 to {MAX_GROUPS} rows")
                     self._at += len(limit)
-                return CountBy(self._names(), int(limit) if limit.isdigit() else _DEFAULT_TOP)
+                return CountBy(self._names(), int(limit) if limit.isdecimal() else _DEFAULT_TOP)
             case "timeline":
                 told = self._word() or _DEFAULT_SPAN
                 length = span_ns(told)

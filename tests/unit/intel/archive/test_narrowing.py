@@ -6,7 +6,7 @@ import pytest
 
 from phalanx.adapters.storage import FolderBlobs
 from phalanx.core import NS_PER_S, BatchId, EventBatch, LogSource, TenantId
-from phalanx.intel.archive import Archive, Searches, SegmentFiles, parse
+from phalanx.intel.archive import Archive, InvalidQuery, Searches, SegmentFiles, parse
 from phalanx.testing import InlineOffload, SimEntropy, SimWorld
 
 TENANT = TenantId("acme")
@@ -67,3 +67,8 @@ def test_one_event_that_is_not_meant_has_its_columns_read():
     assert asked("powershell* | timeline 1h", channels) == (2 * N, {"Script"})
     assert asked("NOT powershell* | timeline 1h", channels) == (0, {"Script"})
     assert asked("Script:powershell* | timeline 1h", channels) == (0, {"Script"}), "a field that is named is read"
+
+
+def test_a_digit_that_spells_no_number_is_no_number_of_rows():
+    with pytest.raises(InvalidQuery):
+        parse("| top \u00b2 Channel", now_ns=START_NS)
