@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -108,7 +109,6 @@ def _of_row(meant: Indicator, value: str, row: dict[str, str], kind: Kind | None
     one = _made(meant, value, chosen)
     confidence = row.get("confidence") or row.get("confidence_level")
     until = row.get("valid_until") or row.get("expires")
-    marking = row.get("tlp", "").lower().removeprefix("tlp:").replace("+", "_").replace("white", "clear").upper()
     tags = row.get("tags") or row.get("labels") or ""
     return replace(
         one,
@@ -116,6 +116,16 @@ def _of_row(meant: Indicator, value: str, row: dict[str, str], kind: Kind | None
         reference=row.get("id") or row.get("reference") or one.reference,
         confidence=float(confidence) / 100 if confidence else one.confidence,
         until_ns=ns_from_iso(until) if until else one.until_ns,
-        marking=Marking[marking] if marking in Marking.__members__ else one.marking,
+        marking=_marking_of(row.get("tlp", ""), one.marking),
         labels=tuple(tag.strip() for tag in tags.split(",") if tag.strip())[:16] or one.labels,
     )
+
+
+def _marking_of(text: str, meant: Marking) -> Marking:
+    """As a row says it, else ``meant``. Others are refused: more might see it than may."""
+    if not text:
+        return meant
+    name = re.sub(r"[\s+_-]+", "_", text.upper().removeprefix("TLP").lstrip(" :-_")).replace("WHITE", "CLEAR")
+    if name not in Marking.__members__:
+        raise InvalidInput("tlp", f"{text[:40]!r} is no marking of the Traffic Light Protocol")
+    return Marking[name]

@@ -31,7 +31,8 @@ _LETTERS = {
 }  # fmt: skip
 _PORTS = {"http": 80, "https": 443, "ftp": 21}
 _LONGEST_HOST = 253
-_DEFANGED = (("hxxp", "http"), ("[.]", "."), ("(.)", "."), ("[:]", ":"), ("[at]", "@"), ("[@]", "@"))
+_DEFANGED_SCHEME = re.compile(r"\Ahxxp", re.IGNORECASE)
+_DEFANGED = (("[.]", "."), ("(.)", "."), ("[:]", ":"), ("[at]", "@"), ("[@]", "@"))
 
 
 class Asked(NamedTuple):
@@ -79,7 +80,8 @@ def guess_kind(value: str) -> Kind:
 
 
 def refanged(value: str) -> str:
-    """``hxxp://evil[.]example`` as it is meant."""
+    """``hxxp://evil[.]example`` and ``hXXp://evil[.]example`` as they are meant."""
+    value = _DEFANGED_SCHEME.sub("http", value)
     for written, meant in _DEFANGED:
         value = value.replace(written, meant)
     return value

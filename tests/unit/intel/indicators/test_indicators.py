@@ -14,7 +14,8 @@ from phalanx.intel.indicators import (
     Warninglists,
     observables,
 )
-from phalanx.intel.indicators._values import indicator_key
+from phalanx.intel.indicators._formats import read_csv
+from phalanx.intel.indicators._values import indicator_key, refanged
 from phalanx.messaging import Marking
 from phalanx.testing import InlineOffload, SimEntropy, SimWorld
 
@@ -262,3 +263,22 @@ def test_what_only_looks_like_a_domain_is_refused_with_the_reason(value, reason)
 @pytest.mark.parametrize("value", ["evil.com", "bad.zip", "x.sh", "get.app", "a.md", "only.py"])
 def test_top_level_domains_that_files_end_with_too_are_domains(value):
     assert indicator_key(Kind.DOMAIN, value).kind is Kind.DOMAIN
+
+
+@pytest.mark.requirement("INT-2")
+@pytest.mark.parametrize("scheme", ["hxxp", "hXXp", "HXXP"])
+def test_schemes_that_were_made_harmless_are_meant_in_any_case_and_nothing_in_a_path_is(scheme):
+    assert refanged(f"{scheme}s://evil[.]example/hxxp") == "https://evil.example/hxxp"
+
+
+@pytest.mark.requirement("INT-2")
+def test_a_marking_is_understood_however_it_is_written_or_its_row_is_refused():
+    written = {
+        "RED": Marking.RED, "tlp:red": Marking.RED, "TLP: RED": Marking.RED, "TLP-AMBER": Marking.AMBER,
+        "TLP:AMBER+STRICT": Marking.AMBER_STRICT, "amber strict": Marking.AMBER_STRICT, "White": Marking.CLEAR,
+        "": Marking.GREEN,
+    }  # fmt: skip
+    rows = "\n".join(f"a{at}.example.com,{tlp}" for at, tlp in enumerate(written))
+    found = read_csv(f"value,tlp\n{rows}\nb.example.com,for nobody", made(Kind.DOMAIN, "", marking=Marking.GREEN))
+    assert [one.marking for one in found.indicators] == list(written.values())
+    assert [one.value for one in found.refused] == ["b.example.com"]
