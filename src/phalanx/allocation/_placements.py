@@ -47,6 +47,7 @@ from phalanx.devices import (
     JobState,
     Window,
     Wish,
+    beyond_emulation,
     in_short,
     unwished,
 )
@@ -267,6 +268,8 @@ class Placements:
             if model.only_by_name or (model.features.clifford_only and not is_clifford)
         }
         found |= {model.name: "runs no gates" for model in self._models if not model.features.gates}
+        if wish.circuit is not None:
+            found |= beyond_emulation(self._models, wish.circuit)
         return found | self._paused() | {name: why for name, why in wish.without.items() if name in self._board.names}
 
     def _stale(self, kind: Origin) -> list[dict[str, str]]:

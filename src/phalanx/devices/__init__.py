@@ -45,7 +45,7 @@ from phalanx.devices._backend import (
 from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Quality, calibration, median_of
 from phalanx.devices._choosing import Chooser, Chosen, FleetChooser, Windows, Wish, unwished
 from phalanx.devices._drawn_annealer import Draw, DrawnAnnealer
-from phalanx.devices._emulated import Emulated, check_fits, check_runs, emulate, fit, provenance_of
+from phalanx.devices._emulated import Emulated, beyond_emulation, check_fits, check_runs, emulate, fit, provenance_of
 from phalanx.devices._errors import LeftSending, MaybeSent, NoDeviceFits, VendorAway, in_short
 from phalanx.devices._failures import FAILURES, DeviceFailure, Failures
 from phalanx.devices._fleet import Candidate, Fleet, Placement
@@ -66,7 +66,7 @@ from phalanx.devices._history import (
 )
 from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes, Loss, Move
 from phalanx.devices._jobs import Jobs
-from phalanx.devices._limits import JOBS_AT_ONCE
+from phalanx.devices._limits import JOBS_AT_ONCE, MAX_EMULATED_QUBITS
 from phalanx.devices._local import LOCAL_STATEVECTOR, LocalSimulator, LocalStatevector, local_provider
 from phalanx.devices._model import (
     DeviceModel,
@@ -272,6 +272,8 @@ __all__ = [
     "best_beside",
     "beyond",
     "calibration",
+    "MAX_EMULATED_QUBITS",
+    "beyond_emulation",
     "check_fits",
     "check_runs",
     "check_takes",

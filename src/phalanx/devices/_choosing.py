@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from phalanx.core import NS_PER_S, Circuit, Origin, TenantId
+from phalanx.devices._emulated import beyond_emulation
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import Job
 from phalanx.devices._model import DeviceModel
@@ -109,6 +110,7 @@ class FleetChooser:
             placement = self._fleet.place_program(wish.program, shots=wish.shots, origin=wish.origin, without=without)
         else:
             assert wish.circuit is not None, wish
+            without = beyond_emulation(self._fleet.devices(), wish.circuit) | without
             n_qubits = wish.circuit.n_qubits
             placement = self._fleet.place(n_qubits, shots=wish.shots, origin=wish.origin, without=without)
         chosen = placement.backend.device

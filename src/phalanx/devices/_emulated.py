@@ -5,10 +5,11 @@ duration, and depolarisation for what remains of its error rate; qubits relax wh
 with the readout error. There is no crosstalk and no drift: a real machine is worse than its emulation.
 """
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from phalanx.core import Circuit, LimitExceeded, Offload, Origin, Provenance, Rng
-from phalanx.devices._limits import FIT_TRIALS
+from phalanx.devices._limits import FIT_TRIALS, MAX_EMULATED_QUBITS
 from phalanx.devices._model import DeviceModel
 from phalanx.devices._noise import working_noise
 from phalanx.devices._treating import TreatedResult, treated, treated_mean
@@ -95,6 +96,14 @@ def check_runs(device: DeviceModel, circuit: Circuit) -> None:
         raise InvalidCircuit(f"{device.name} measures and resets at the end only")
     if able.clifford_only and not seen.is_clifford:
         raise InvalidCircuit(f"{device.name} knows Clifford gates only")
+
+
+def beyond_emulation(devices: Iterable[DeviceModel], circuit: Circuit) -> dict[str, str]:
+    """Machines that are emulated here, where a circuit is too wide for that, and why: they would take it and fail."""
+    if circuit.n_qubits <= MAX_EMULATED_QUBITS or (touched := features(circuit).n_active) <= MAX_EMULATED_QUBITS:
+        return {}
+    why = f"is emulated here, up to {MAX_EMULATED_QUBITS} qubits that gates touch, and these are {touched}"
+    return {one.name: why for one in devices if one.origin is Origin.EMULATED}
 
 
 class Named(Protocol):

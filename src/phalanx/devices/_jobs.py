@@ -39,15 +39,16 @@ from phalanx.core import (
 )
 from phalanx.devices._carrying import Carrier
 from phalanx.devices._choosing import Chooser, FleetChooser, Windows, wish_of
+from phalanx.devices._emulated import beyond_emulation
 from phalanx.devices._failures import Failures
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes
-from phalanx.devices._limits import LOOK_AT_JOBS_S, MAX_KEY_CHARS, MAX_OPEN_JOBS
+from phalanx.devices._limits import LOOK_AT_JOBS_S, MAX_EMULATED_QUBITS, MAX_KEY_CHARS, MAX_OPEN_JOBS
 from phalanx.devices._programs import Program, check_takes
 from phalanx.devices._purse import NoPurse, Purse, commit_paid
 from phalanx.devices._running import silence_of
 from phalanx.devices._treating import check_treatable
-from phalanx.quantum import ShotResult
+from phalanx.quantum import ShotResult, features
 from phalanx.telemetry import Telemetry
 
 _Name = tuple[TenantId, str]
@@ -310,6 +311,9 @@ class Jobs:
                 )  # fmt: skip
             what = f"connected qubits of {job.device} that work"
             raise LimitExceeded(what, maximum=wanted.reach, seen=job.circuit.n_qubits)
+        if beyond_emulation([wanted], job.circuit):
+            what = f"qubits of a circuit on {job.device}, which is emulated here"
+            raise LimitExceeded(what, maximum=MAX_EMULATED_QUBITS, seen=features(job.circuit).n_active)
         if not 1 <= job.shots <= wanted.max_shots:
             raise LimitExceeded(f"shots of one job on {job.device}", maximum=wanted.max_shots, seen=job.shots)
 

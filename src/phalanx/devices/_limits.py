@@ -1,5 +1,7 @@
 """Bounds of the room."""
 
+from phalanx.quantum import MAX_SIMULATED_QUBITS
+
 MAX_BACKENDS = 4_096
 MAX_QUBITS = 16_384
 MAX_COUPLERS = 262_144
@@ -11,6 +13,8 @@ DEAD_ERROR = 0.99
 MAX_REMEMBERED_CIRCUITS = 32
 MAX_REMEMBERED_OUTCOMES = 4_096
 MAX_SNAPSHOTS = 1_024
+# Of a circuit on an emulated machine, as many as gates touch: more would take gibibytes.
+MAX_EMULATED_QUBITS = MAX_SIMULATED_QUBITS
 
 MAX_OPEN_JOBS = 10_000
 MAX_KEY_CHARS = 200
