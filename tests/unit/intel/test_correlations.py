@@ -79,6 +79,14 @@ def test_events_out_of_order_are_put_in_their_places():
 
 
 @pytest.mark.requirement("INT-2")
+@pytest.mark.requirement("INT-2")
+@pytest.mark.parametrize("at", range(3))
+def test_an_event_of_a_time_yet_to_come_does_not_make_what_comes_after_it_too_old(at):
+    events = [event(0), event(30), event(59)]
+    events.insert(at, event(4_000_000_000))
+    assert found(ruleset(COUNT), *events, together=False) == [59]
+
+
 def test_so_many_values():
     assert found(ruleset(VALUES), event(0, user="a"), event(1, user="b"), event(2, user="b"), event(3, user="c")) == [3]
     assert found(ruleset(VALUES), *[event(n, user="a") for n in range(9)]) == []

@@ -222,7 +222,7 @@ class Correlator:
             batch = view.batch
             event = event_id(batch.batch, batch.rows[hit.place])
             seen = Seen(batch.times_ns[hit.place], number, value, event)
-            window = self._put(batch.tenant, correlation, group, seen)
+            window = self._put(batch.tenant, correlation, group, seen, batch.accepted_at_ns)
             evidence = _completes(correlation, window, seen)
             if evidence is not None:
                 if self._watch is not None:
@@ -234,7 +234,9 @@ class Correlator:
                     correlation, group, [one for one in window if 0 <= seen.time_ns - one.time_ns <= span]
                 )
 
-    def _put(self, tenant: TenantId, correlation: CorrelationRule, group: str, seen: Seen) -> list[Seen]:
+    def _put(
+        self, tenant: TenantId, correlation: CorrelationRule, group: str, seen: Seen, accepted_at_ns: int
+    ) -> list[Seen]:  # fmt: skip
         """The window with ``seen`` in it, and nothing that is older than any event in time can need."""
         windows = self._windows.setdefault(tenant, OrderedDict())
         self._changed.add(tenant)
@@ -244,7 +246,8 @@ class Correlator:
         before = len(window)
         if seen not in window:
             insort(window, seen)
-        oldest_ns = window[-1].time_ns - 2 * correlation.timespan_ns
+        # A time that is yet to come, by a wrong clock or written by an attacker, makes nothing old.
+        oldest_ns = min(window[-1].time_ns, accepted_at_ns) - 2 * correlation.timespan_ns
         while window[0].time_ns < oldest_ns or len(window) > MAX_CORRELATED_PER_GROUP:
             window.pop(0)
         size = self._sizes.get(tenant, 0) + len(window) - before
