@@ -65,6 +65,7 @@ class SearchPage:
     span: str = ""
     outside: int = 0
     wider: str = ""
+    left: int = 0
 
 
 def search_page(node: "Node", renderer: Renderer) -> Callable[[Request, Principal], Awaitable[Response]]:
@@ -109,7 +110,10 @@ async def _shown(node: "Node", principal: Principal, query: str, after: str) -> 
         )
         for batch, at in found.events
     ]  # fmt: skip
-    view = SearchPage(query, "", "", found, rows, max((bar.events for bar in found.bars), default=1), hunts, span=span)
+    view = SearchPage(
+        query, "", "", found, rows, max((bar.events for bar in found.bars), default=1), hunts, span=span,
+        left=archive.archivist.left,
+    )  # fmt: skip
     # A question whose answer does not fill the page may have been asked of too short a time.
     wider = "" if after or found.total >= MAX_SEARCH_ROWS else without_range(query)
     return replace(view, wider=wider, outside=await _outside(node, principal, wider, found)) if wider else view

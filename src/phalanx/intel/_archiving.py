@@ -50,6 +50,8 @@ class Archivist:
         self.paused = ""
         # Up to where something was handed over last, and whether nothing was for some time.
         self._handed = NOWHERE
+        # Where the journal ended when this began; what is before it was accepted in an earlier life.
+        self._goal = self._journal.end
         self._is_alone = False
         self._wanted = asyncio.Event()
         metrics = telemetry.metrics
@@ -60,6 +62,11 @@ class Archivist:
     def offset(self) -> int:
         """The journal offset before which everything can be searched."""
         return self.archive.read_to[0]
+
+    @property
+    def left(self) -> int:
+        """Records accepted before this began that cannot be searched yet."""
+        return max(0, self._goal - max(self.offset, self._journal.start))
 
     def hand(self, start: Position, end: Position, batches: Sequence[EventBatch]) -> None:
         """Take what somebody else read of the journal, where it follows on what is there."""

@@ -310,3 +310,29 @@ def test_each_event_is_found_once_however_the_two_stop(seed):
         assert await node.start(last)
 
     SimWorld(seed).run(main)
+
+
+@pytest.mark.requirement("INT-1")
+def test_a_node_that_starts_says_how_much_the_archive_has_not_read_yet():
+    async def main(world):
+        async def first(node):
+            async with Life(node) as life:
+                for number in range(3):
+                    await life.intake.accept(lines(2 * number, 2), tenant=DEFAULT_TENANT)
+                await life.archivist.drained()
+                assert life.archivist.left == 0, "what comes while it runs is none of an earlier life"
+
+        async def second(node):
+            async with Life(node) as life:
+                assert life.archivist.left == 3
+                assert not await life.found()
+                await life.archivist.drained()
+                assert life.archivist.left == 0
+                assert len(await life.found()) == 6
+
+        node = world.node("n1")
+        await node.start(first)
+        await node.crash(power_loss=False)
+        await node.start(second)
+
+    SimWorld(1).run(main)

@@ -78,7 +78,8 @@ class UnknownField(msgspec.Struct, frozen=True, kw_only=True):
 
 class SearchView(msgspec.Struct, frozen=True, kw_only=True):
     """What was found: the newest events first, ``next`` where the following page begins. ``complete`` is false when
-    time was up before everything was looked at. ``query`` is how the question was understood.
+    time was up before everything was looked at. ``query`` is how the question was understood. ``left`` are chunks from
+    before the node started that the archive has not read yet: what is in them cannot be found so far.
     """
 
     query: str
@@ -93,6 +94,7 @@ class SearchView(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int
     took_ms: float
     unknown: tuple[UnknownField, ...] = ()
+    left: int = 0
 
 
 W = TypeVar("W", bound=msgspec.Struct)
@@ -181,7 +183,8 @@ async def searched(node: "Node", principal: Principal, wanted: SearchWanted) -> 
     if wanted.rule:
         rule = parse_rule(wanted.rule, where="rule")
         low_ns = max(0, now_ns - last_ns) if last_ns else 0
-        return await _by_rule(archive.searches, principal, rule, low_ns, wanted)
+        view = await _by_rule(archive.searches, principal, rule, low_ns, wanted)
+        return msgspec.structs.replace(view, left=archive.archivist.left)
     text = wanted.query
     query = parse(text, now_ns=now_ns)
     if last_ns:
@@ -194,7 +197,7 @@ async def searched(node: "Node", principal: Principal, wanted: SearchWanted) -> 
         principal.tenant, query, limit=wanted.limit, after=mark, bars_ns=_span("bars", wanted.bars),
         timeout_s=wanted.timeout_s, text=text,
     )  # fmt: skip
-    return _view(str(query), found)
+    return msgspec.structs.replace(_view(str(query), found), left=archive.archivist.left)
 
 
 async def _by_rule(

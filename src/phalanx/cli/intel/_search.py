@@ -99,6 +99,8 @@ def show(found: dict[str, Any]) -> None:
         click.echo(printable(f"no event that was looked at has a field {one['name']}{near}"))
     if not found["complete"]:
         click.echo("time was up before everything was looked at; ask for a shorter time, or give it --timeout")
+    if left := found.get("left", 0):
+        click.echo(f"{counted(left, 'chunk')} from before the node started cannot be searched yet; ask again")
     if found["next"]:
         click.echo(f"there is more: --after {found['next']}")
 
