@@ -32,7 +32,7 @@ _LETTERS = {
 _PORTS = {"http": 80, "https": 443, "ftp": 21}
 _LONGEST_HOST = 253
 _DEFANGED_SCHEME = re.compile(r"\Ahxxp", re.IGNORECASE)
-_DEFANGED = (("[.]", "."), ("(.)", "."), ("[:]", ":"), ("[at]", "@"), ("[@]", "@"))
+_DEFANGED = (("[.]", "."), ("(.)", "."), ("[dot]", "."), ("(dot)", "."), ("[:]", ":"), ("[at]", "@"), ("[@]", "@"))
 
 
 class Asked(NamedTuple):
@@ -97,6 +97,9 @@ def asked_about(kind: Kind, value: str, prefixes: "Prefixes") -> Iterator[Asked]
         elif kind is Kind.URL:
             text = url_form(value)
             yield Asked(_key(Kind.URL, text), Kind.URL, text)
+            # Indicators of earlier versions have such a host as it was written.
+            if (written := _in_unicode(text)) != text:
+                yield Asked(_key(Kind.URL, written), Kind.URL, written)
             yield from _of_host(urlsplit(text).hostname or "", prefixes)
         else:
             text = _FORMS[kind](value)
@@ -135,11 +138,7 @@ class Prefixes:
 def host_form(value: str) -> str:
     """A host or domain name in lower case and in ASCII. Raises ``InvalidInput``."""
     text = value.strip().rstrip(".").lower().removeprefix("*.")
-    if not text.isascii():
-        try:
-            text = text.encode("idna").decode("ascii")
-        except UnicodeError as error:
-            raise InvalidInput("value", f"{value[:80]!r} is no name of a host") from error
+    text = _in_ascii(text, value)
     labels = text.split(".")
     if labels[-1] in _FILE_ENDINGS:
         raise InvalidInput("value", f"{value[:80]!r} is the name of a file; look for its hash, or for it with a rule")
@@ -152,7 +151,7 @@ def host_form(value: str) -> str:
 
 
 def url_form(value: str) -> str:
-    """A URL with scheme and host in lower case, without a fragment or the scheme's own port."""
+    """A URL with scheme and host in lower case and ASCII, without a fragment or the scheme's own port."""
     try:
         parts = urlsplit(value.strip())
         host, port = (parts.hostname or "").rstrip("."), parts.port
@@ -160,11 +159,31 @@ def url_form(value: str) -> str:
         raise InvalidInput("value", f"{value[:80]!r} is no URL") from error
     if not parts.scheme or not host:
         raise InvalidInput("value", f"{value[:80]!r} is no URL with a scheme and a host")
-    scheme = parts.scheme.lower()
+    scheme, host = parts.scheme.lower(), _in_ascii(host, value)
     shown = f"[{host}]" if ":" in host else host
     if port is not None and _PORTS.get(scheme) != port:
         shown += f":{port}"
     return urlunsplit((scheme, shown, parts.path or "/", parts.query, ""))
+
+
+def _in_ascii(host: str, value: str) -> str:
+    if host.isascii():
+        return host
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise InvalidInput("value", f"{value[:80]!r} is no name of a host") from error
+
+
+def _in_unicode(url: str) -> str:
+    """A URL in its form, with the host's letters as people write them; itself where there are none besides ASCII."""
+    if "xn--" not in url:
+        return url
+    host = urlsplit(url).hostname or ""
+    try:
+        return url.replace(host, host.encode("ascii").decode("idna"), 1)
+    except UnicodeError:
+        return url
 
 
 def email_form(value: str) -> str:

@@ -15,7 +15,7 @@ from phalanx.intel.indicators import (
     observables,
 )
 from phalanx.intel.indicators._formats import read_csv
-from phalanx.intel.indicators._values import indicator_key, refanged
+from phalanx.intel.indicators._values import Prefixes, _key, asked_about, indicator_key, refanged
 from phalanx.messaging import Marking
 from phalanx.testing import InlineOffload, SimEntropy, SimWorld
 
@@ -269,6 +269,21 @@ def test_top_level_domains_that_files_end_with_too_are_domains(value):
 @pytest.mark.parametrize("scheme", ["hxxp", "hXXp", "HXXP"])
 def test_schemes_that_were_made_harmless_are_meant_in_any_case_and_nothing_in_a_path_is(scheme):
     assert refanged(f"{scheme}s://evil[.]example/hxxp") == "https://evil.example/hxxp"
+    assert refanged(f"{scheme}s://evil[dot]example/hxxp") == "https://evil.example/hxxp"
+
+
+@pytest.mark.parametrize("stored", ["http://пример.рф/a", "http://xn--e1afmkfd.xn--p1ai/a", "HTTP://Пример.РФ:80/a"])
+def test_a_host_of_other_letters_is_one_however_it_is_written(stored):
+    key = indicator_key(Kind.URL, stored)
+    assert key.value == "http://xn--e1afmkfd.xn--p1ai/a"
+    earlier = _key(Kind.URL, "http://пример.рф/a")
+    for seen in ("http://пример.рф/a", "http://xn--e1afmkfd.xn--p1ai/a"):
+        asked = {one.key for one in asked_about(Kind.URL, seen, Prefixes())}
+        assert {key.key, earlier} <= asked, "also as earlier versions kept it"
+    assert not {one.key for one in asked_about(Kind.URL, "http://xn--e1afmkfd.xn--p1ai/b", Prefixes())} & {
+        key.key,
+        earlier,
+    }
 
 
 @pytest.mark.requirement("INT-2")
