@@ -47,6 +47,7 @@ from phalanx.incidents._looking_ahead import look_ahead_duty
 from phalanx.incidents._migrating import CONFIRMED_SIGN, SIGN_RULES, propose_migration_skill
 from phalanx.incidents._model import DECISIONS, ISOLATE_HOST, LOOK_INTO, MIGRATE_KEYS, PROPOSALS, ActionProposal
 from phalanx.incidents._policy import DOMAIN_CONTROLLERS, ContainmentPolicy, Ruling
+from phalanx.incidents._proposing import proposal_bytes
 from phalanx.incidents._rehearsing import REHEARSALS, Check, Rehearsal, rehearse_skill
 from phalanx.incidents._responses import Response, Responses
 from phalanx.incidents._ties import Tie, Why, host_in, named_by, ties
@@ -108,6 +109,7 @@ __all__ = [
     "MAX_EVIDENCE_AGE_S",
     "PROPOSALS",
     "ActionProposal",
+    "proposal_bytes",
     "Approval",
     "Approved",
     "CaseView",

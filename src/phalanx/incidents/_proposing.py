@@ -85,15 +85,18 @@ def audit_entry(record: Record, *, actor: str, action: str, subject: str, case: 
 
 
 def digest(record: Record) -> str:
-    """SHA-256 of the record's stored bytes; those of a proposal as its first version was stored."""
-    data = encode(record)
-    if isinstance(record, ActionProposal):
-        # Those of before evidence was dated had no such field, and their decisions are bound to what they were.
-        fields = msgspec.msgpack.decode(data) | {"v": 1}
-        if not record.evidence_at_ns:
-            del fields["evidence_at_ns"]
-        data = msgspec.msgpack.encode(fields)
+    """SHA-256 of the record's stored bytes; of a proposal, of those that are decided on."""
+    data = proposal_bytes(record) if isinstance(record, ActionProposal) else encode(record)
     return hashlib.sha256(data).hexdigest()
+
+
+def proposal_bytes(proposal: ActionProposal) -> bytes:
+    """A proposal as it is put to those who decide and as decisions are bound to it: as its first version was stored."""
+    # Those of before evidence was dated had no such field, and their decisions are bound to what they were.
+    fields = msgspec.msgpack.decode(encode(proposal)) | {"v": 1}
+    if not proposal.evidence_at_ns:
+        del fields["evidence_at_ns"]
+    return msgspec.msgpack.encode(fields)
 
 
 def hour_of(at_ns: int) -> str:

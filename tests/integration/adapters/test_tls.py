@@ -335,7 +335,7 @@ def test_both_ends_say_goodbye(on_listener, files):
 
 
 def test_without_the_group_the_standard_library_listens(on_listener, files, monkeypatch):
-    monkeypatch.setattr("phalanx.adapters.tls._probe.best_group", lambda: "x25519")
+    monkeypatch.setattr("phalanx.adapters.tls._context.best_group", lambda: "x25519")
     context = tls_server_context(*files)
     assert not isinstance(context, PostQuantumContext)
     assert context.minimum_version is ssl.TLSVersion.TLSv1_3

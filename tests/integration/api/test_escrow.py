@@ -26,11 +26,11 @@ class InProcess(NodeClient):
         super().__init__("http://node", "")
         self._api, self._loop, self._headers = api, asyncio.get_running_loop(), headers or {}
 
-    def _ask(self, method, path, *, params, content=None, headers=None):
+    def _ask(self, method, path, *, params, content=None, headers=None, timeout_s=30):
         call = self._api.http.request(
             method, path, params=params, content=content, headers={**(headers or {}), **self._headers}
         )
-        answer = asyncio.run_coroutine_threadsafe(call, self._loop).result(30)
+        answer = asyncio.run_coroutine_threadsafe(call, self._loop).result(timeout_s)
         if answer.is_success:
             return answer.json()
         raise Refused(answer.json()["detail"], code=answer.json()["code"])

@@ -22,8 +22,8 @@ from phalanx.consensus import (
     contradiction,
     verify_document,
 )
-from phalanx.core import DEFAULT_TENANT, NS_PER_S, Entity, InvalidInput, Outcome, TraceId, derive_id, encode
-from phalanx.incidents import ISOLATE_HOST, ActionProposal, ContainmentPolicy
+from phalanx.core import DEFAULT_TENANT, NS_PER_S, Entity, InvalidInput, Outcome, TraceId, derive_id
+from phalanx.incidents import ISOLATE_HOST, ActionProposal, ContainmentPolicy, proposal_bytes
 from phalanx.node import Settings, build_node
 from phalanx.node._limits import TOLD_AGAIN_S
 from phalanx.node.cluster._assembly_words import Call, Caught, Draft, Pong, Voice
@@ -127,7 +127,7 @@ async def asked(node, n, host="ws-7"):
     made = proposal(node, n, host)
     ruling = ContainmentPolicy().rule(made, hosts_this_hour=0, now_ns=made.at_ns)
     approved = await node.assembly.approve(made, lambda: ruling)
-    return approved, hashlib.sha256(encode(made)).hexdigest()
+    return approved, hashlib.sha256(proposal_bytes(made)).hexdigest()
 
 
 @pytest.mark.requirement("CON-1", "CON-2", "CON-4")

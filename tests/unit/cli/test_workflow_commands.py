@@ -62,13 +62,17 @@ def run(monkeypatch):
     asked = []
 
     def post(self, path, *, content=b"", headers=None, **params):
-        asked.append((path, json.loads(content)))
+        return post_json(self, path, json.loads(content))
+
+    def post_json(self, path, value, **_):
+        asked.append((path, value))
         if path == "/v1/workflows":
             return WORKFLOW
         return {"steps": [REPLAYED]} if path.endswith("/replay") else STATE
 
     monkeypatch.setattr(NodeClient, "get", lambda self, path, **params: ANSWERS[path])
     monkeypatch.setattr(NodeClient, "post", post)
+    monkeypatch.setattr(NodeClient, "post_json", post_json)
 
     def run(*arguments):
         return CliRunner().invoke(workflows, arguments)
@@ -121,7 +125,7 @@ def test_who_waits_for_a_run_is_shown_what_came_of_it(run, monkeypatch, ends, ex
         )
 
     monkeypatch.setattr(NodeClient, "get", get)
-    monkeypatch.setattr(NodeClient, "post", lambda *_, **__: STATE | {"status": "queued"})
+    monkeypatch.setattr(NodeClient, "post_json", lambda *_, **__: STATE | {"status": "queued"})
     paused = []
     monkeypatch.setattr(_job.time, "sleep", paused.append)
     shown = run("run", "t", "--wait")

@@ -42,10 +42,9 @@ from phalanx.core import (
     Outcome,
     TenantId,
     TraceId,
-    encode,
 )
 from phalanx.crypto.identity import Identities
-from phalanx.incidents import ActionProposal, Approved, Ruling
+from phalanx.incidents import ActionProposal, Approved, Ruling, proposal_bytes
 from phalanx.messaging import Bus
 from phalanx.node._limits import (
     AGREE_WITHIN_S,
@@ -179,7 +178,7 @@ class Assembly:
 
     async def approve(self, proposal: ActionProposal, rule: Callable[[], Ruling]) -> Approved:
         """Put the proposal to the nodes; without their agreement the outcome is indeterminate."""
-        shown = encode(proposal)
+        shown = proposal_bytes(proposal)
         context = hashlib.sha256(shown).digest()
         question = Question(_OPTIONS, context, f"{proposal.action} of {proposal.target}"[:120])
         began_ns = self._clock.monotonic_ns()

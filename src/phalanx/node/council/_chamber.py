@@ -40,11 +40,10 @@ from phalanx.core import (
     Offload,
     Outcome,
     Store,
-    encode,
 )
 from phalanx.crypto.identity import Identities, Identity, Why
 from phalanx.crypto.vault import Vault
-from phalanx.incidents import ActionProposal, Approved, Ruling
+from phalanx.incidents import ActionProposal, Approved, Ruling, proposal_bytes
 from phalanx.node._limits import AGREE_WITHIN_S, AGREEMENT_LEAVES, MAX_ML_DSA_VOTERS
 from phalanx.node._ports import Ports
 from phalanx.node.council._convening import Convening, SwarmHearing
@@ -131,7 +130,7 @@ class Chamber:
 
     async def approve(self, proposal: ActionProposal, rule: Callable[[], Ruling]) -> Approved:
         """Put the proposal to the agents; without their agreement the outcome is indeterminate."""
-        context = hashlib.sha256(encode(proposal)).digest()
+        context = hashlib.sha256(proposal_bytes(proposal)).digest()
         about = f"{proposal.action} of {proposal.target}"[:120]
         question = Question(_OPTIONS, context, about)
         began_ns = self._clock.monotonic_ns()
