@@ -119,9 +119,7 @@ async def routing_bench(options: BenchOptions) -> BenchResult:
         },
         figures={**figures, "router_share": _shares(chosen)},
         baselines={rule: _figures(losses[rule], losses["oracle"], options.rng.child(rule)) for rule in RULES[1:]},
-        ratios={
-            f"regret_{rule}_over_router": _regret(losses, rule) / _regret(losses, "router") for rule in RULES[1:]
-        },
+        ratios=_ratios(losses),
     )  # fmt: skip
 
 
@@ -259,6 +257,12 @@ def taught(learned: Expectations, task: Task, found: Sequence[Way]) -> None:
                 learned.reached(way.fidelity, fidelity)
 
 
+def _ratios(losses: dict[str, list[float]]) -> dict[str, float | None]:
+    """``None``, not infinity, where the router has no regret: as few tasks of few circuits may have it."""
+    router = _regret(losses, "router")
+    return {f"regret_{rule}_over_router": _regret(losses, rule) / router if router else None for rule in RULES[1:]}
+
+
 def _regret(losses: dict[str, list[float]], rule: str) -> float:
     return float((np.array(losses[rule]) - losses["oracle"]).sum())
 
@@ -269,7 +273,7 @@ def _figures(losses: Sequence[float], oracle: Sequence[float], rng: Rng) -> dict
     return {
         "loss_usd_mean": float(lost.mean()), "regret_usd_mean": regret.value,
         "regret_usd_interval": [regret.low, regret.high],
-        "regret_of_oracle_loss": float(lost.sum() / least.sum() - 1.0),
+        "regret_of_oracle_loss": float(lost.sum() / least.sum() - 1.0) if least.any() else None,
     }  # fmt: skip
 
 
