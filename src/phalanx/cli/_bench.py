@@ -36,6 +36,7 @@ def bench(
     Everything printed was measured in this run, baselines included. Close other programs first.
     """
     from phalanx.bench import BENCHES, describe_machine, run_bench
+    from phalanx.cli._bench_shown import print_result
     from phalanx.cli._kernels import ensure_kernels
     from phalanx.core import InvalidInput
 
@@ -66,7 +67,7 @@ def bench(
             one, seed=seed, quick=quick, machine=machine, agents=sizes, suite=wanted, processes=processes,
             tell=_tell if shown else None, data=data,
         )  # fmt: skip
-        print_json(result) if as_json else _print_readable(result)
+        print_json(result) if as_json else print_result(result)
 
 
 def _show_data(data: Path | None) -> None:
@@ -102,19 +103,3 @@ def numbers(option: str, text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(",") if part)
     except ValueError as error:
         raise InvalidInput(option, f"{text[:40]!r} is not a list of numbers") from error
-
-
-def _print_readable(result: dict) -> None:  # type: ignore[type-arg]
-    click.secho(result["bench"], bold=True)
-    for heading in ("load", "figures", "baselines", "ratios"):
-        click.echo(f"  {heading}")
-        for key, value in _flat(result[heading]):
-            shown = f"{value:,.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
-            click.echo(f"    {key:<44} {shown}")
-
-
-def _flat(tree: dict, path: str = "") -> list[tuple[str, object]]:  # type: ignore[type-arg]
-    rows: list[tuple[str, object]] = []
-    for key, value in tree.items():
-        rows += _flat(value, f"{path}{key}.") if isinstance(value, dict) else [(path + key, value)]
-    return rows

@@ -38,7 +38,7 @@ from phalanx.learning import bootstrap
 from phalanx.quantum import CircuitFeatures, features
 from phalanx.quantum.circuits import read
 from phalanx.quantum.mapping import Noise, estimated_success
-from phalanx.quantum.simulators import plan, probabilities, run
+from phalanx.quantum.simulators import plan, probabilities, run, warm_simulators
 
 SHOTS = 1_000
 MAX_FILE_BYTES, MAX_GATES = 150_000, 3_000
@@ -82,6 +82,7 @@ class Task:
 async def routing_bench(options: BenchOptions) -> BenchResult:
     """Every rule on the same held-out tasks."""
     warm_decisions()
+    warm_simulators()
     models, queues = read_machines()
     known, left_out = measured(options, models)
     learn, judged = known[::2], known[1::2]
