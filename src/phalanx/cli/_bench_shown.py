@@ -103,7 +103,7 @@ def _folded(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def _cell_of(tree: Mapping[str, Any]) -> tuple[str, Any]:
     """What is said behind its name, and a cell or a tree."""
-    if _INTERVAL <= tree.keys():
+    if tree.keys() >= _INTERVAL:
         shown = f"{_said(tree['value'])} {_between(tree['low'], tree['high'])}"
         others = {key: value for key, value in tree.items() if key not in _INTERVAL}
         return ("", {"value": shown, **_folded(others)}) if others else ("", shown)
