@@ -7,84 +7,106 @@ import click
 from phalanx import __version__
 from phalanx.cli._exits import run_guarded
 
-# name → (where it is, what it says in the list). A test holds the texts equal to the commands' own.
-COMMANDS: dict[str, tuple[str, str]] = {
-    "up": ("phalanx.cli.node._up:up", "Start a node: API, dashboard and agents."),
-    "demo": ("phalanx.cli.node._demo:demo", "Start a node on a replayed intrusion and show the way of an event."),
-    "doctor": (
-        "phalanx.cli.node._doctor:doctor",
-        "Say what works on this machine, what is missing, and the exact fix.",
-    ),
-    "bench": ("phalanx.cli._bench:bench", "Measure one figure, with its baseline and its load."),
-    "sim": ("phalanx.cli._sim:sim", "Run seeded fault simulations of a subsystem."),
-    "events": ("phalanx.cli._events:events", "Send events, and look at what was taken in."),
-    "findings": ("phalanx.cli._show:findings", "What the detectors saw."),
-    "incidents": ("phalanx.cli._incidents:incidents", "What belongs together over hosts and days, and why."),
-    "missions": ("phalanx.cli._show:missions", "What the agents were asked to do, and how it went."),
-    "orders": ("phalanx.cli.agents._orders:orders", "What is wanted of the agents, the plan, and what came of it."),
-    "workflows": (
-        "phalanx.cli.workflows._group:workflows",
-        "Workflows that can be run, their runs, and the chart of each.",
-    ),
-    "worker": ("phalanx.cli.workflows._worker:worker", "Work for a node, here or on another machine."),
-    "agents": ("phalanx.cli.agents._group:agents", "The swarm: who is there and what each is doing."),
-    "quantum": (
-        "phalanx.cli.quantum._group:quantum",
-        "Quantum routines for security questions, simulated, beside classical answers.",
-    ),
-    "circuits": (
-        "phalanx.cli.quantum._circuits:circuits",
-        "Circuits: read, converted, compared, counted, mapped and simulated.",
-    ),
-    "posture": (
-        "phalanx.cli._posture:posture",
-        "Which cryptography there is, and what a quantum computer does to it.",
-    ),
-    "assessments": ("phalanx.cli._show:assessments", "What the analyses concluded, with interval and provenance."),
-    "decisions": ("phalanx.cli._show:decisions", "Which actions were approved or refused, by what policy and why."),
-    "allocate": ("phalanx.cli.devices._allocate:allocate", "Where a circuit goes, and why."),
-    "reservations": (
-        "phalanx.cli.devices._reservations:reservations",
-        "Devices, workers and other resources, booked together and in advance.",
-    ),
-    "manager": ("phalanx.cli.devices._manager:manager", "Work that another node places and runs for this one."),
-    "batches": ("phalanx.cli.devices._batches:batches", "Jobs on the schedulers of a site: Slurm and Kubernetes."),
-    "budgets": (
-        "phalanx.cli.devices._budgets:budgets",
-        "What tenants may spend on devices, what is left, and price tables.",
-    ),
-    "reports": (
-        "phalanx.cli.devices._reports:reports",
-        "Who used what, what devices earned, and whether promises were kept.",
-    ),
-    "balancing": ("phalanx.cli._balancing:balancing", "How work is spread over resources, and problems of your own."),
-    "kernels": (
-        "phalanx.cli._kernels:kernels",
-        "The compiled code that balancing, votes, indicators and circuits calculate with.",
-    ),
-    "consensus": (
-        "phalanx.cli.agents._consensus:consensus",
-        "What agents agreed on, and certificates that prove it anywhere.",
-    ),
-    "messages": (
-        "phalanx.cli.agents._messages:messages",
-        "What agents say to each other: routes, streams, dead letters.",
-    ),
-    "cluster": ("phalanx.cli.node._cluster:cluster", "The node among others: who is there, and inviting another node."),
-    "devices": ("phalanx.cli.devices._group:devices", "Quantum devices: how good each is, and jobs on them."),
-    "alerts": ("phalanx.cli._show:alerts", "What the node wants a person to know of itself."),
-    "intel": ("phalanx.cli.intel._group:intel", "Intelligence: STIX, TAXII, ATT&CK and what is looked for."),
-    "trace": ("phalanx.cli._show:trace", "The whole way of one event, from intake to ledger."),
-    "ledger": (
-        "phalanx.cli.ledger._group:ledger",
-        "The tamper-evident record: entries, checkpoint, proofs, verification.",
-    ),
-    "artefacts": ("phalanx.cli._artefacts:artefacts", "Files that the node keeps, sealed: evidence, uploads."),
-    "keys": ("phalanx.cli.keys._group:keys", "Algorithms, identities, the vault, escrow, entropy."),
-    "tokens": ("phalanx.cli.node._tokens:tokens", "Make, list and revoke access tokens (on the node's own machine)."),
-    "config": ("phalanx.cli.node._config:config", "Show the settings in force and where each came from."),
-    "completion": ("phalanx.cli._completion:completion", "Print the shell completion script."),
+# heading → name → (where it is, what it says in the list). A test holds the texts equal to the commands' own.
+SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
+    "Start": {
+        "up": ("phalanx.cli.node._up:up", "Start a node: API, dashboard and agents."),
+        "demo": ("phalanx.cli.node._demo:demo", "Start a node on a replayed intrusion and show the way of an event."),
+        "doctor": (
+            "phalanx.cli.node._doctor:doctor",
+            "Say what works on this machine, what is missing, and the exact fix.",
+        ),
+        "config": ("phalanx.cli.node._config:config", "Show the settings in force and where each came from."),
+        "tokens": (
+            "phalanx.cli.node._tokens:tokens",
+            "Make, list and revoke access tokens (on the node's own machine).",
+        ),
+        "cluster": (
+            "phalanx.cli.node._cluster:cluster",
+            "The node among others: who is there, and inviting another node.",
+        ),
+        "worker": ("phalanx.cli.workflows._worker:worker", "Work for a node, here or on another machine."),
+        "completion": ("phalanx.cli._completion:completion", "Print the shell completion script."),
+    },
+    "Events in, findings out": {
+        "events": ("phalanx.cli._events:events", "Send events, and look at what was taken in."),
+        "findings": ("phalanx.cli._show:findings", "What the detectors saw."),
+        "incidents": ("phalanx.cli._incidents:incidents", "What belongs together over hosts and days, and why."),
+        "trace": ("phalanx.cli._show:trace", "The whole way of one event, from intake to ledger."),
+        "intel": ("phalanx.cli.intel._group:intel", "Intelligence: STIX, TAXII, ATT&CK and what is looked for."),
+        "alerts": ("phalanx.cli._show:alerts", "What the node wants a person to know of itself."),
+    },
+    "Who works and who decides": {
+        "agents": ("phalanx.cli.agents._group:agents", "The swarm: who is there and what each is doing."),
+        "missions": ("phalanx.cli._show:missions", "What the agents were asked to do, and how it went."),
+        "orders": ("phalanx.cli.agents._orders:orders", "What is wanted of the agents, the plan, and what came of it."),
+        "workflows": (
+            "phalanx.cli.workflows._group:workflows",
+            "Workflows that can be run, their runs, and the chart of each.",
+        ),
+        "assessments": ("phalanx.cli._show:assessments", "What the analyses concluded, with interval and provenance."),
+        "decisions": ("phalanx.cli._show:decisions", "Which actions were approved or refused, by what policy and why."),
+        "consensus": (
+            "phalanx.cli.agents._consensus:consensus",
+            "What agents agreed on, and certificates that prove it anywhere.",
+        ),
+        "messages": (
+            "phalanx.cli.agents._messages:messages",
+            "What agents say to each other: routes, streams, dead letters.",
+        ),
+        "balancing": (
+            "phalanx.cli._balancing:balancing",
+            "How work is spread over resources, and problems of your own.",
+        ),
+    },
+    "Quantum computers": {
+        "devices": ("phalanx.cli.devices._group:devices", "Quantum devices: how good each is, and jobs on them."),
+        "allocate": ("phalanx.cli.devices._allocate:allocate", "Where a circuit goes, and why."),
+        "reservations": (
+            "phalanx.cli.devices._reservations:reservations",
+            "Devices, workers and other resources, booked together and in advance.",
+        ),
+        "budgets": (
+            "phalanx.cli.devices._budgets:budgets",
+            "What tenants may spend on devices, what is left, and price tables.",
+        ),
+        "reports": (
+            "phalanx.cli.devices._reports:reports",
+            "Who used what, what devices earned, and whether promises were kept.",
+        ),
+        "manager": ("phalanx.cli.devices._manager:manager", "Work that another node places and runs for this one."),
+        "batches": ("phalanx.cli.devices._batches:batches", "Jobs on the schedulers of a site: Slurm and Kubernetes."),
+        "circuits": (
+            "phalanx.cli.quantum._circuits:circuits",
+            "Circuits: read, converted, compared, counted, mapped and simulated.",
+        ),
+        "quantum": (
+            "phalanx.cli.quantum._group:quantum",
+            "Quantum routines for security questions, simulated, beside classical answers.",
+        ),
+    },
+    "Record and keys": {
+        "ledger": (
+            "phalanx.cli.ledger._group:ledger",
+            "The tamper-evident record: entries, checkpoint, proofs, verification.",
+        ),
+        "artefacts": ("phalanx.cli._artefacts:artefacts", "Files that the node keeps, sealed: evidence, uploads."),
+        "keys": ("phalanx.cli.keys._group:keys", "Algorithms, identities, the vault, escrow, entropy."),
+        "posture": (
+            "phalanx.cli._posture:posture",
+            "Which cryptography there is, and what a quantum computer does to it.",
+        ),
+    },
+    "Measured and tried": {
+        "bench": ("phalanx.cli._bench:bench", "Measure one figure, with its baseline and its load."),
+        "sim": ("phalanx.cli._sim:sim", "Run seeded fault simulations of a subsystem."),
+        "kernels": (
+            "phalanx.cli._kernels:kernels",
+            "The compiled code that balancing, votes, indicators and circuits calculate with.",
+        ),
+    },
 }
+COMMANDS = {name: one for section in SECTIONS.values() for name, one in section.items()}
 
 
 class LazyGroup(click.Group):
@@ -102,8 +124,10 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        wide = max(map(len, COMMANDS))
+        for heading, section in SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(f"{name:<{wide}}", text) for name, (_, text) in section.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
