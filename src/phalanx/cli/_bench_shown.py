@@ -1,6 +1,6 @@
 """A benchmark's result for eyes: like beside like in tables, spreads in one cell. What counts is ``--json``."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from math import floor, isfinite, log10
 from typing import Any
 
@@ -88,6 +88,9 @@ def _folded(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Leaves as words; what belongs into one cell in one cell, under the name that they share."""
     found: dict[str, Any] = {}
     for key, value in tree.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            found |= {f"{key}.{at}": _folded(one) for at, one in enumerate(value, 1)}
+            continue
         stem, _, end = key.rpartition("_")
         ends = _ends(tree, f"{stem}_") if end in _SPREAD else {}
         if len(ends) > 1:
@@ -132,7 +135,9 @@ def _said(value: Any) -> str:
         return _number(value)
     if isinstance(value, int):
         return f"{value:,}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, list | tuple):
+        if value and isinstance(value[0], list | tuple):
+            return f"{len(value)} rows, in --json"
         return ", ".join(map(_said, value)) or "none"
     return str(value)
 

@@ -41,3 +41,8 @@ def test_what_is_not_nothing_is_never_shown_as_nothing(capsys):
         ratios={"small": 1.234e-5, "large": 1_234_567.8, "none": None, "met": True, "list": [1.5, 2.0], "zero": 0.0},
     )
     assert found[2:] == ["small 1.23e-05", "large 1,234,568", "none –", "met yes", "list 1.5, 2", "zero 0"]
+
+
+def test_lists_of_trees_are_trees_and_curves_are_left_to_json(capsys):
+    found = shown(capsys, figures={"chosen": [{"x": 1}, {"x": 2}], "curve": [[0, 1], [1, 2], [2, 3]]})
+    assert found[2:] == ["curve 3 rows, in --json", "x", "chosen.1 1", "chosen.2 2"]
