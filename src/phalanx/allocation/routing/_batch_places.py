@@ -13,7 +13,7 @@ from phalanx.allocation.batches import BatchJob, BatchLoad
 from phalanx.allocation.routing._learning import Expectations
 from phalanx.allocation.routing._limits import MAX_LATE
 from phalanx.allocation.routing._router import Routed, Verdict
-from phalanx.allocation.routing._ways import Aims, Kind, Way, expected_loss
+from phalanx.allocation.routing._ways import Aims, Kind, Way, expected_loss, not_worth_it
 
 LOCAL, SLURM, KUBERNETES = "local", "slurm", "kubernetes"
 
@@ -48,7 +48,7 @@ def route_batch(
     fit = sorted((one for one in ways if not one.why_not), key=lambda one: (expected_loss(aims, one), order[one.name]))
     best = fit[0] if fit else None
     verdicts = [Verdict(way=one, loss=expected_loss(aims, one), reason=_told(aims, one, best)) for one in fit]
-    verdicts += [Verdict(way=one, loss=aims.worth, reason=one.why_not) for one in ways if one.why_not]
+    verdicts += [Verdict(way=one, loss=aims.stake, reason=one.why_not) for one in ways if one.why_not]
     if best is None:
         refused = "; ".join(f"{one.name} {one.why_not}" for one in ways)
         return Routed(
@@ -69,11 +69,12 @@ def _way(job: BatchJob, expected_s: float, aims: Aims, place: BatchPlace, learne
     told_s = place.start_s + behind * run_s / place.slots + run_s
     seconds, late = learned.seconds(place.name, told_s, aims.deadline_s)
     money = place.cpu_hour * job.cpus * run_s / 3_600.0
-    return Way(
+    way = Way(
         name=place.name, kind=Kind.CLASSICAL, seconds=seconds, money=money, fidelity=1.0, late=late, expected_s=told_s,
         note=f"{place.kind}, {place.load.running} run and {place.load.pending} wait there",
-        why_not=_refusal(job, run_s, aims, place, seconds, money, late),
     )  # fmt: skip
+    why_not = _refusal(job, run_s, aims, place, seconds, money, late) or not_worth_it(aims, way)
+    return msgspec.structs.replace(way, why_not=why_not)
 
 
 def _refusal(

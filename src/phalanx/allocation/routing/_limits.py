@@ -14,6 +14,8 @@ FEWEST_FIDELITIES = 20
 SHOTS_EACH = 50
 # A way whose answer comes too late more often than this is none.
 MAX_LATE = 0.5
+# What weighs fidelity against time and money where nobody says what an answer is worth.
+ASSUMED_WORTH = 1.0
 # Starting a simulation, besides simulating.
 OVERHEAD_S = 0.02
 # The simulator whose method is chosen by the circuit: the fleet does not choose it, routing does.

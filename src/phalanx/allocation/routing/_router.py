@@ -36,7 +36,7 @@ def judge(aims: Aims, ways: Sequence[Way]) -> Routed:
         key=lambda one: (expected_loss(aims, one), one.kind is not Kind.CLASSICAL, one.name),
     )
     verdicts = [Verdict(way=one, loss=expected_loss(aims, one), reason=_why(aims, one, fit[0])) for one in fit] + [
-        Verdict(way=one, loss=aims.worth, reason=one.why_not) for one in ways if one.why_not
+        Verdict(way=one, loss=aims.stake, reason=one.why_not) for one in ways if one.why_not
     ]
     if not fit:
         refused = "; ".join(f"{one.name} {one.why_not}" for one in list(ways)[:3])

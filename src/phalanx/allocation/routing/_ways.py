@@ -14,7 +14,7 @@ from phalanx.allocation._requirement import requirement_of
 from phalanx.allocation.forecasts import expected_wait
 from phalanx.allocation.money import run_seconds
 from phalanx.allocation.routing._learning import Expectations
-from phalanx.allocation.routing._limits import BY_CIRCUIT, LAID_OUT, MAX_LATE, OVERHEAD_S
+from phalanx.allocation.routing._limits import ASSUMED_WORTH, BY_CIRCUIT, LAID_OUT, MAX_LATE, OVERHEAD_S
 from phalanx.core import Circuit, InvalidInput, Origin, PhalanxError
 from phalanx.devices import DeviceModel, Modality, Money, PriceModel, check_fits, check_runs
 from phalanx.quantum import CircuitFeatures, features
@@ -33,13 +33,14 @@ class Kind(StrEnum):
 class Aims(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody wants of an answer. ``worth`` is that of a right answer and ``hour`` what an hour of waiting costs.
 
-    Both are in ``currency``, as ``budget`` is. ``only`` empty: whichever is better. 0 asks for nothing.
+    Both are in ``currency``, as ``budget`` is. ``only`` empty: whichever is better. 0 asks for nothing. A worth that is
+    told bounds what may be lost: what is expected to lose more than the answer is worth is not done at all.
     """
 
     fidelity: float = 0.0
     within_s: float = 0.0
     budget: float = 0.0
-    worth: float = 1.0
+    worth: float = 0.0
     hour: float = 0.1
     only: str = ""
     currency: str = "USD"
@@ -55,6 +56,11 @@ class Aims(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def deadline_s(self) -> float:
         return self.within_s or math.inf
+
+    @property
+    def stake(self) -> float:
+        """What fidelity is weighed by against time and money, also where no worth is told."""
+        return self.worth or ASSUMED_WORTH
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,13 +87,25 @@ def loss_of(aims: Aims, *, seconds: float, money: float, fidelity: float) -> flo
     useful = fidelity if seconds <= aims.deadline_s and fidelity >= aims.fidelity else 0.0
     # Nobody waits beyond the deadline.
     waited = min(seconds, aims.deadline_s)
-    return aims.worth * (1.0 - useful) + money + aims.hour * waited / _HOUR_S
+    return aims.stake * (1.0 - useful) + money + aims.hour * waited / _HOUR_S
 
 
 def expected_loss(aims: Aims, way: Way) -> float:
     """The same of what is expected, its chance to be late included."""
     on_time = way.fidelity * (1.0 - way.late)
-    return aims.worth * (1.0 - on_time) + way.money + aims.hour * min(way.seconds, aims.deadline_s) / _HOUR_S
+    return aims.stake * (1.0 - on_time) + way.money + aims.hour * min(way.seconds, aims.deadline_s) / _HOUR_S
+
+
+def not_worth_it(aims: Aims, way: Way) -> str:
+    """Why giving the task up is expected to lose no more than this way does; empty where the way is better."""
+    if not aims.worth or expected_loss(aims, way) < aims.worth:
+        return ""
+    gained = aims.worth * way.fidelity * (1.0 - way.late)
+    spent = expected_loss(aims, way) - aims.worth + gained
+    return (
+        f"is not worth it: {spent:.3g} {aims.currency}, {way.seconds:.3g} s of waiting included, for an answer that is "
+        f"expected to be worth {gained:.3g} of {aims.worth:g} {aims.currency} (fidelity {way.fidelity:.3g})"
+    )
 
 
 def ways_of(
@@ -201,7 +219,7 @@ def _none(name: str, kind: Kind, why: str) -> Way:
 
 
 def _ruled(aims: Aims, way: Way, price: Money) -> Way:
-    """The way with its price and what rules it out, the first of: policy, currency, budget, deadline, fidelity."""
+    """The way with its price and what rules it out, the first of: policy, currency, budget, deadline, fidelity, worth."""
     why = ""
     if aims.only and way.kind != aims.only:
         why = f"only {aims.only} ones are wanted"
@@ -213,4 +231,5 @@ def _ruled(aims: Aims, way: Way, price: Money) -> Way:
         why = f"would take {way.seconds:.3g} s, and {aims.within_s:g} s are left"
     elif way.fidelity < aims.fidelity:
         why = f"is expected to reach a fidelity of {way.fidelity:.3g}, below {aims.fidelity:g}"
-    return msgspec.structs.replace(way, money=price.amount, why_not=why)
+    told = msgspec.structs.replace(way, money=price.amount)
+    return msgspec.structs.replace(told, why_not=why or not_worth_it(aims, told))

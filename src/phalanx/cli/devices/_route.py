@@ -16,7 +16,10 @@ _SHOWN = 12
 @click.command()
 @circuit_argument
 @click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run.")
-@click.option("--worth", type=FiniteRange(0), default=1.0, show_default=True, help="What a right answer is worth.")
+@click.option(
+    "--worth", type=FiniteRange(0), default=0.0,
+    help="What a right answer is worth: what is expected to lose more is not done. Untold, 1 weighs it and all is done.",
+)  # fmt: skip
 @click.option("--hour", type=FiniteRange(0), default=0.1, show_default=True, help="What an hour of waiting costs.")
 @click.option("--fidelity", type=FiniteRange(0, 1), default=0.0, help="Least fidelity that is of use.")
 @click.option("--within", "within_s", type=FiniteRange(0), default=0.0, help="Seconds until its deadline; 0: none.")

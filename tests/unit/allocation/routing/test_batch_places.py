@@ -84,6 +84,9 @@ def test_what_is_chosen_loses_no_more_than_any_other_that_fits(expected_s, pendi
         BatchJob(name="x", command=("solve",), limit_s=10**7), expected_s, Aims(worth=worth, hour=hour),
         tuple(busy(one, pending, running) for one in PLACES), Expectations(),
     )  # fmt: skip
-    assert found.name
     losses = {one.way.name: one.loss for one in found.ways if not one.way.why_not}
-    assert losses[found.name] == min(losses.values())
+    assert bool(found.name) == bool(losses)
+    assert not found.name or losses[found.name] == min(losses.values())
+    # Nothing that is done is expected to lose more than the answer is worth; untold, everything may.
+    assert not worth or all(loss < worth for loss in losses.values())
+    assert worth or found.name

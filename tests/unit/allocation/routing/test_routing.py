@@ -84,7 +84,7 @@ def test_what_rules_a_way_out_is_said(aims, models, why):
     routed = Router().route(wide(), 1_000, Aims(**aims), models)
     assert routed.name == ""
     assert why in routed.reason
-    assert routed.ways[0].loss == routed.aims.worth
+    assert routed.ways[0].loss == routed.aims.stake
 
 
 def test_a_costly_machine_is_worth_it_when_the_answer_is():
@@ -92,6 +92,17 @@ def test_a_costly_machine_is_worth_it_when_the_answer_is():
     cheap = machine("near.chip", two=0.05)
     assert Router().route(wide(), 100, Aims(worth=1.0, hour=0.0), [dear, cheap]).name == "near.chip"
     assert Router().route(wide(), 100, Aims(worth=100.0, hour=0.0), [dear, cheap]).name == "far.ion"
+
+
+def test_nobody_pays_for_noise_who_says_what_an_answer_is_worth():
+    noisy = machine(two=0.2, price=price_per_shot(0.5, 0, as_of_ns=1, source="x"))
+    refused = Router().route(wide(), 100, Aims(worth=20.0), [SIMULATOR, noisy])
+    assert refused.name == ""
+    told = next(one.reason for one in refused.ways if one.way.name == "far.ion")
+    assert told.startswith("is not worth it: 0.5 USD, 0.074 s of waiting included")
+    assert "of 20 USD (fidelity 1.05e-05)" in told
+    # Somebody who does not say may want it at any price.
+    assert Router().route(wide(), 100, Aims(), [SIMULATOR, noisy]).name == "far.ion"
 
 
 def test_aims_are_checked():
