@@ -219,7 +219,7 @@ def _none(name: str, kind: Kind, why: str) -> Way:
 
 
 def _ruled(aims: Aims, way: Way, price: Money) -> Way:
-    """The way with its price and what rules it out, the first of: policy, currency, budget, deadline, fidelity, worth."""
+    """The way with its price; ruled out by the first of policy, currency, budget, deadline, fidelity, worth."""
     why = ""
     if aims.only and way.kind != aims.only:
         why = f"only {aims.only} ones are wanted"

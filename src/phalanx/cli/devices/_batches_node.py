@@ -15,7 +15,7 @@ from phalanx.cli._show import limit_option
 @click.option("--expect", "expected_s", type=FiniteRange(0, min_open=True), required=True, help="Seconds it runs.")
 @click.option(
     "--worth", type=FiniteRange(0), default=0.0,
-    help="What its answer is worth: what is expected to lose more is not done. Untold, 1 weighs it and all is done.",
+    help="What its answer is worth: a place expected to lose more is ruled out. Untold: 1, and none is.",
 )  # fmt: skip
 @click.option("--hour", type=FiniteRange(0), default=0.1, show_default=True, help="What an hour of waiting costs.")
 @click.option("--within", "within_s", type=FiniteRange(0), default=0.0, help="Seconds until its deadline; 0: none.")

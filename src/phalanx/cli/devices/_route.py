@@ -18,7 +18,7 @@ _SHOWN = 12
 @click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run.")
 @click.option(
     "--worth", type=FiniteRange(0), default=0.0,
-    help="What a right answer is worth: what is expected to lose more is not done. Untold, 1 weighs it and all is done.",
+    help="What a right answer is worth: a way expected to lose more is ruled out. Untold: 1, and none is.",
 )  # fmt: skip
 @click.option("--hour", type=FiniteRange(0), default=0.1, show_default=True, help="What an hour of waiting costs.")
 @click.option("--fidelity", type=FiniteRange(0, 1), default=0.0, help="Least fidelity that is of use.")
