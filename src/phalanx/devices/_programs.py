@@ -14,7 +14,7 @@ import numpy as np
 
 from phalanx.core import Baseline, Circuit, InvalidInput, LimitExceeded, Offload, Origin, Rng
 from phalanx.devices._analog import beyond
-from phalanx.devices._annealing import Annealer, IsingProblem, read_problem, written
+from phalanx.devices._annealing import Annealer, IsingProblem, Samples, read_problem, written
 from phalanx.devices._backend import Backend
 from phalanx.devices._emulated import provenance_of
 from phalanx.devices._limits import MAX_EMULATED_ATOMS, MAX_KEPT_SPINS, MAX_TRIED_ATOMS, MAX_TRIED_SPINS
@@ -112,6 +112,15 @@ class QueuedAnalog(AnalogBackend, Protocol):
     async def submit_program(self, program: AnalogProgram, /, *, shots: int, seed: int, key: str) -> str: ...
 
     async def collect_program(self, handle: str, program: AnalogProgram, /, *, shots: int, seed: int) -> ShotResult: ...
+
+
+@runtime_checkable
+class QueuedAnnealer(Annealer, Protocol):
+    """An annealer at a vendor: problems wait there and outlive this process, as with ``QueuedBackend``."""
+
+    async def submit_program(self, program: IsingProblem, /, *, shots: int, seed: int, key: str) -> str: ...
+
+    async def collect_program(self, handle: str, program: IsingProblem, /, *, shots: int, seed: int) -> ShotResult: ...
 
 
 @runtime_checkable
@@ -227,9 +236,14 @@ async def perform(backend: Backend, program: Program, *, shots: int, seed: int, 
         if not isinstance(backend, Annealer):
             raise InvalidInput("device", f"{backend.device.name} samples no Ising problems")
         samples = await backend.sample(program.ising, shots=shots, seed=seed)
-        keys = ("".join(map(str, row)) for row in ((samples.spins + 1) // 2).tolist())
-        result = ShotResult(dict(zip(keys, samples.counts.tolist(), strict=True)), samples.provenance)
+        result = spins_result(samples)
     return await with_best(backend.device, program, result, offload)
+
+
+def spins_result(samples: Samples, used_s: float | None = None) -> ShotResult:
+    """What was drawn as outcomes of a program."""
+    keys = ("".join(map(str, row)) for row in ((samples.spins + 1) // 2).tolist())
+    return ShotResult(dict(zip(keys, samples.counts.tolist(), strict=True)), samples.provenance, used_s)
 
 
 async def with_best(device: DeviceModel, program: Program, result: ShotResult, offload: Offload) -> ShotResult:

@@ -14,7 +14,7 @@ from phalanx.devices._errors import VendorAway
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import Job
 from phalanx.devices._limits import JOB_WAIT_S, MAX_JOB_MOVES, MAX_JOB_WAITS, NAMED_WAIT_S
-from phalanx.devices._programs import ProgramKind, QueuedAnalog, QueuedPhotonic, perform, with_best
+from phalanx.devices._programs import ProgramKind, QueuedAnalog, QueuedAnnealer, QueuedPhotonic, perform, with_best
 from phalanx.devices._sending import LiveJob
 from phalanx.devices._treating import TreatingBackend, check_treatable
 from phalanx.quantum import ShotResult
@@ -84,6 +84,8 @@ async def on_device(backend: Backend, live: LiveJob, offload: Offload, *, second
             return await _at_vendor(backend, job.program.analog, live, offload, second=second)
         if job.program.kind is ProgramKind.PHOTONIC and isinstance(backend, QueuedPhotonic):
             return await _at_vendor(backend, job.program.photonic, live, offload, second=second)
+        if job.program.kind is ProgramKind.ISING and isinstance(backend, QueuedAnnealer):
+            return await _at_vendor(backend, job.program.ising, live, offload, second=second)
         return await perform(backend, job.program, shots=job.shots, seed=job.seed, offload=offload)
     assert job.circuit is not None, job.id
     # A job that was degraded to a simulator finds no noise there to be treated; a mean is worked out by who treats.

@@ -12,6 +12,7 @@ import pytest
 from phalanx.adapters.providers import (
     OfferedResource,
     braket_provider,
+    dwave_provider,
     google_provider,
     ibm_provider,
     ionq_provider,
@@ -22,7 +23,7 @@ from phalanx.adapters.providers import (
     quantinuum_provider,
 )
 from phalanx.core import DEFAULT_TENANT, decode
-from phalanx.devices import JOBS, Fleet, Job, Jobs, JobState, JobWishes, Program, ProviderContext
+from phalanx.devices import JOBS, Fleet, Job, Jobs, JobState, JobWishes, Program, ProviderContext, ising
 from phalanx.quantum import Gates
 from phalanx.quantum.analog import AnalogProgram
 from phalanx.quantum.photonic import PhotonicProgram
@@ -31,6 +32,7 @@ from phalanx.testing import InlineOffload, SimWorld, job_ended, running_jobs
 from phalanx.testing.delivery import PeerServer
 from phalanx.testing.vendors import (
     PASQAL_PROJECT,
+    DWaveApi,
     GoogleService,
     IonqApi,
     IqmApi,
@@ -45,6 +47,7 @@ BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
 PULSE = Program.of_analog(
     AnalogProgram(atoms_um=((0.0, 0.0), (20.0, 0.0)), amplitude=((0, 0), (0.5, 1), (1, 0)), detuning=((0, 0), (1, 0)))
 )
+SPINS = Program.of_ising(ising({0: 0.5}, {(0, 1): 1.0, (1, 2): -1.0}, 3))
 PHOTON = Program.of_photonic(PhotonicProgram(modes=2, photons=(1, 0), detectors="threshold"))
 SECRET = "s3cret"
 
@@ -263,6 +266,7 @@ FINDS = {
     "ibm": ibm,
     "braket": braket,
     "google": google,
+    "dwave": over_http(lambda: DWaveApi(SECRET), dwave_provider, {"dwave.url": "URL/sapi/v2"}, work=SPINS),
     "ionq": over_http(lambda: IonqApi(SECRET), ionq_provider, {"ionq.url": "URL/v0.4"}, "ionq.aria-1"),
     "pasqal": over_http(
         lambda: PasqalApi(SECRET, SECRET), pasqal_provider,

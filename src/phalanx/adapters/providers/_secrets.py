@@ -35,30 +35,32 @@ def provider_secret(options: Mapping[str, str], folder: Path) -> Callable[[str, 
 class AskedAs:
     """Questions to a vendor under a secret, which is read anew when it is refused: its file may have been renewed.
 
-    ``scheme`` is what stands before it in the header.
+    ``scheme`` is what stands before it in the ``header``; nothing, where it is empty.
     """
 
-    def __init__(self, http: VendorHttp, read: Callable[[], str], *, scheme: str = "Bearer") -> None:
-        self._http, self._read, self._scheme = http, read, scheme
+    def __init__(
+        self, http: VendorHttp, read: Callable[[], str], *, scheme: str = "Bearer", header: str = "Authorization"
+    ) -> None:
+        self._http, self._read, self._scheme, self._header = http, read, scheme, header
         # What is missing is told when a node starts, not when its first job is sent.
         self._secret = read()
 
-    async def ask(self, method: str, path: str, body: object = None, *, once: bool = False) -> Any:
-        """As ``VendorHttp.ask``."""
+    async def ask(self, method: str, path: str, body: object = None, *, once: bool = False, accept: str = "") -> Any:
+        """As ``VendorHttp.ask``; ``accept`` is the form of the answer, where the vendor has several."""
         used = self._secret
         try:
-            return await self._http.ask(method, path, headers=self._headers, body=body, once=once)
+            return await self._http.ask(method, path, headers=self._headers(accept), body=body, once=once)
         except Forbidden:
             raise
         except Refused:
             if not self._renewed(used):
                 raise
         # What was refused was not done: sending it again is no second time.
-        return await self._http.ask(method, path, headers=self._headers, body=body, once=once)
+        return await self._http.ask(method, path, headers=self._headers(accept), body=body, once=once)
 
-    def ask_now(self, path: str) -> Any:
+    def ask_now(self, path: str, *, accept: str = "") -> Any:
         """As ``VendorHttp.ask_now``."""
-        return self._http.ask_now(path, headers=self._headers)
+        return self._http.ask_now(path, headers=self._headers(accept))
 
     def _renewed(self, used: str) -> bool:
         """Whether there is another one now; a file that is being written anew is none yet."""
@@ -67,6 +69,6 @@ class AskedAs:
                 self._secret = self._read() or used
         return self._secret != used
 
-    @property
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"{self._scheme} {self._secret}"}
+    def _headers(self, accept: str) -> dict[str, str]:
+        given = {self._header: f"{self._scheme} {self._secret}".strip()}
+        return {**given, "Accept": accept} if accept else given

@@ -11,12 +11,15 @@ from phalanx.adapters.providers._http import Refused, Unanswered
 from phalanx.core import NS_PER_S, Circuit, Clock, InvalidInput, Origin, Overloaded, PhalanxError, Unavailable
 from phalanx.devices import (
     DeviceModel,
+    IsingProblem,
     Mark,
     MaybeSent,
     Numbers,
     Program,
+    Samples,
     ShotResult,
     Silence,
+    Spins,
     Stage,
     VendorAway,
     calibration,
@@ -24,6 +27,8 @@ from phalanx.devices import (
     check_runs,
     check_takes,
     provenance_of,
+    samples_of,
+    spins_result,
 )
 from phalanx.quantum import InvalidCircuit
 from phalanx.quantum.analog import AnalogProgram
@@ -137,6 +142,13 @@ class Sent(ABC):
         del self._unsure[key]
         return handle
 
+    async def _once_seen(self) -> None:
+        """A job that a node finds when it starts is judged by what the machine takes, too."""
+        if self._device.calibration is NOT_SEEN:
+            await self.look()
+        if self._device.calibration is NOT_SEEN:
+            raise Unavailable(self._device.name, "it has not said yet how it is")
+
     async def _ready(self) -> None:  # noqa: B027 - most vendors need nothing
         """Ask for what has to be known before anything is sent: while it is not, nothing is on its way."""
 
@@ -192,18 +204,10 @@ class SentMachine(Sent):
 
     async def submit(self, circuit: Circuit, /, *, shots: int, seed: int, key: str) -> str:
         del seed  # A real machine draws for itself.
-        if self._unseen:
-            # A job that a node finds when it starts is judged by what the machine takes, too.
-            await self.look()
-        if self._unseen:
-            raise Unavailable(self._device.name, "it has not said yet how it is")
+        await self._once_seen()
         check_fits(self._device, circuit, shots)
         check_runs(self._device, circuit)
         return await self._sent_once(key, lambda: self._create(circuit, shots, key))
-
-    @property
-    def _unseen(self) -> bool:
-        return self._device.calibration is NOT_SEEN
 
     async def collect(self, handle: str, circuit: Circuit, /, *, shots: int, seed: int) -> ShotResult:
         counts = await self._waited(lambda: self._counts(handle, circuit, shots))
@@ -312,6 +316,48 @@ class SentPhotons(_SentPrograms):
 
     @abstractmethod
     async def _kept(self, handle: str, program: PhotonicProgram, shots: int) -> Kept | None:
+        """``None`` while it has not ended. Raises ``Unavailable`` when it ended without a result."""
+
+
+class DrawnSpins(NamedTuple):
+    """What an annealer found, a row of ``spins`` for each shot; ``used_s`` where it says so."""
+
+    spins: Spins
+    used_s: float | None = None
+
+
+class SentSpins(_SentPrograms):
+    """The same for Ising problems: a ``QueuedAnnealer``. The seed decides how a problem is laid on the machine."""
+
+    takes = "Ising"
+
+    async def sample(self, problem: IsingProblem, /, *, shots: int, seed: int) -> Samples:
+        handle = await self.submit_program(problem, shots=shots, seed=seed, key="")
+        samples, _ = await self._sampled(handle, problem, shots, seed)
+        return samples
+
+    async def submit_program(self, program: IsingProblem, /, *, shots: int, seed: int, key: str) -> str:
+        await self._once_seen()
+        check_takes(self._device, Program.of_ising(program), shots)
+        return await self._sent_once(key, lambda: self._create_program(program, shots, seed, key))
+
+    async def collect_program(self, handle: str, program: IsingProblem, /, *, shots: int, seed: int) -> ShotResult:
+        return spins_result(*await self._sampled(handle, program, shots, seed))
+
+    async def _sampled(self, handle: str, problem: IsingProblem, shots: int, seed: int) -> tuple[Samples, float | None]:
+        async def ask() -> DrawnSpins | None:
+            await self._once_seen()
+            return await self._drawn(handle, problem, shots, seed)
+
+        drawn = await self._waited(ask)
+        return samples_of(problem, drawn.spins, provenance_of(self._device, problem, shots, seed)), drawn.used_s
+
+    @abstractmethod
+    async def _create_program(self, program: IsingProblem, shots: int, seed: int, key: str) -> str:
+        """Send it once; returns what the vendor calls it."""
+
+    @abstractmethod
+    async def _drawn(self, handle: str, program: IsingProblem, shots: int, seed: int) -> DrawnSpins | None:
         """``None`` while it has not ended. Raises ``Unavailable`` when it ended without a result."""
 
 

@@ -3,7 +3,15 @@
 from collections.abc import Awaitable, Callable
 
 from phalanx.core import PhalanxError
-from phalanx.devices import QueuedAnalog, QueuedPhotonic, ShotResult, Stage, StagedBackend
+from phalanx.devices import (
+    QueuedAnalog,
+    QueuedAnnealer,
+    QueuedPhotonic,
+    ShotResult,
+    Stage,
+    StagedBackend,
+    ising,
+)
 from phalanx.quantum import Gates
 from phalanx.quantum.analog import AnalogProgram
 from phalanx.quantum.photonic import PhotonicProgram
@@ -16,6 +24,8 @@ _PULSE = AnalogProgram(
 )
 # And to one of photons: a photon that goes straight on.
 _PHOTON = PhotonicProgram(modes=2, photons=(1, 0), detectors="threshold")
+# And to an annealer: two spins that are against each other.
+_SPINS = ising({}, {(0, 1): 1.0}, 2)
 
 
 async def check_a_job_that_gave_its_result_is_done(backend: StagedBackend) -> None:
@@ -48,6 +58,8 @@ async def _submitted(backend: StagedBackend, key: str) -> str:
         return await backend.submit_program(_PULSE, shots=_SHOTS, seed=_SEED, key=key)
     if isinstance(backend, QueuedPhotonic):
         return await backend.submit_program(_PHOTON, shots=_SHOTS, seed=_SEED, key=key)
+    if isinstance(backend, QueuedAnnealer):
+        return await backend.submit_program(_SPINS, shots=_SHOTS, seed=_SEED, key=key)
     return await backend.submit(_BELL, shots=_SHOTS, seed=_SEED, key=key)
 
 
@@ -56,4 +68,6 @@ async def _collected(backend: StagedBackend, handle: str) -> ShotResult:
         return await backend.collect_program(handle, _PULSE, shots=_SHOTS, seed=_SEED)
     if isinstance(backend, QueuedPhotonic):
         return await backend.collect_program(handle, _PHOTON, shots=_SHOTS, seed=_SEED)
+    if isinstance(backend, QueuedAnnealer):
+        return await backend.collect_program(handle, _SPINS, shots=_SHOTS, seed=_SEED)
     return await backend.collect(handle, _BELL, shots=_SHOTS, seed=_SEED)

@@ -63,7 +63,7 @@ class PeerServer:
             def _any(self) -> None:
                 outer.serve(self)
 
-            do_POST = do_GET = do_PUT = do_PATCH = _any  # noqa: N815 - http.server calls them so
+            do_POST = do_GET = do_PUT = do_PATCH = do_DELETE = _any  # noqa: N815 - http.server calls them so
 
             def log_message(self, *_: object) -> None:
                 """Nothing: tests say what happened."""

@@ -1,5 +1,6 @@
 """Vendors of quantum machines as their APIs behave on the wire. They compute what they are sent."""
 
+from phalanx.testing.vendors._dwave import DWaveApi
 from phalanx.testing.vendors._gates import IonqApi, QuantinuumApi
 from phalanx.testing.vendors._google import GoogleService
 from phalanx.testing.vendors._iqm import IqmApi
@@ -7,6 +8,7 @@ from phalanx.testing.vendors._pasqal import PASQAL_PROJECT, PasqalApi, pasqal_sp
 from phalanx.testing.vendors._quandela import QuandelaApi
 
 __all__ = [
+    "DWaveApi",
     "GoogleService",
     "IonqApi",
     "IqmApi",
