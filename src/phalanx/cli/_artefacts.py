@@ -17,22 +17,22 @@ ARTEFACTS = "/v1/artefacts"
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.group(cls=Group, short_help="Files that the node keeps, sealed: evidence, uploads.")
+@click.group(cls=Group, short_help="Files that the node stores, sealed: evidence, uploads.")
 def artefacts() -> None:
-    """Files that the node keeps, sealed: evidence, uploads.
+    """Files that the node stores, sealed: evidence, uploads.
 
-    Each is of one tenant, sealed under its keys, and gone with them when the tenant is shredded.
+    Each belongs to one tenant, is sealed under that tenant's keys, and becomes unreadable when the tenant is shredded.
     """
 
 
 @artefacts.command("list")
-@click.option("--case", default="", help="Only of this case.")
-@click.option("--use", default="", help="Only of this use: evidence, or upload.")
+@click.option("--case", default="", help="Only files of this case.")
+@click.option("--use", default="", help="Only files of this use: evidence, or upload.")
 @client_options
 @limit_option
 @json_option
 def list_artefacts(case: str, use: str, client: NodeClient, limit: int, as_json: bool) -> None:
-    """What is kept for the tenant of the token."""
+    """Artefacts of the token's tenant."""
     rows = list(client.pages(ARTEFACTS, limit=limit, case=case, use=use))
     if as_json:
         print_json(rows)
@@ -51,13 +51,13 @@ def list_artefacts(case: str, use: str, client: NodeClient, limit: int, as_json:
 
 @artefacts.command("put")
 @click.argument("file", type=_FILE)
-@click.option("--name", default="", help="What people call it; without it, the file's own name.")
+@click.option("--name", default="", help="A name for people to read; by default the file's own name.")
 @click.option("--case", default="", help="The case it belongs to.")
-@click.option("--media-type", default="application/octet-stream", show_default=True, help="What it is.")
+@click.option("--media-type", default="application/octet-stream", show_default=True, help="Media type of the content.")
 @client_options
 @json_option
 def put(file: Path, name: str, case: str, media_type: str, client: NodeClient, as_json: bool) -> None:
-    """Have the node keep the content of FILE. The same content is kept once."""
+    """Store the content of FILE on the node. The same content is stored once."""
     with open_file(file) as content:
         made = client.upload(ARTEFACTS, content, name=name or file.name, case=case, media_type=media_type)
     if as_json:
@@ -68,11 +68,11 @@ def put(file: Path, name: str, case: str, media_type: str, client: NodeClient, a
 
 @artefacts.command("get")
 @click.argument("artefact_id")
-@click.option("--out", type=_FILE, required=True, help="New file for the content (0600).")
+@click.option("--out", type=_FILE, required=True, help="New file for the content (mode 0600).")
 @client_options
 @json_option
 def get(artefact_id: str, out: Path, client: NodeClient, as_json: bool) -> None:
-    """Write the content of an artefact to a file, once its hash is the one that was recorded."""
+    """Write an artefact's content to a file, once its hash matches the recorded one."""
     known = client.get(f"{ARTEFACTS}/{quote(artefact_id, safe='')}")
     fetch(client, known["id"], known["sha256"], out)
     if as_json:
@@ -86,13 +86,13 @@ def get(artefact_id: str, out: Path, client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def remove(artefact_id: str, client: NodeClient, as_json: bool) -> None:
-    """Remove an artefact for good. The ledger keeps that it was there."""
+    """Remove an artefact for good. The ledger still records that it existed."""
     gone = client.post(f"{ARTEFACTS}/{quote(artefact_id, safe='')}/remove")
     print_json(gone) if as_json else click.echo(f"removed {printable(gone['name'])}")
 
 
 def fetch(client: NodeClient, artefact_id: str, sha256: str, out: Path) -> None:
-    """The content into a new file, which is there only when it is whole."""
+    """Fetch the content into a new file, which appears only once it is complete."""
     require_new(out)
     digest = hashlib.sha256()
 

@@ -9,9 +9,9 @@ from phalanx.core import Unavailable
 
 
 def ask_person(name: str) -> bytes:
-    """The secret called ``name`` (passphrase, pin), from ``PHALANX_NAME`` or a prompt that shows nothing.
+    """The secret called ``name`` (passphrase, pin), from ``PHALANX_NAME`` or a prompt that echoes nothing.
 
-    A new one is asked for twice: a slip of the finger would lock its owner out.
+    A new one is asked for twice: a typing error would lock its owner out.
     """
     variable = f"PHALANX_{name.upper()}"
     given = os.environ.get(variable)

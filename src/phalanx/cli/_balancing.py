@@ -1,4 +1,4 @@
-"""`phalanx balancing`: how the node spreads work, and problems of one's own."""
+"""`phalanx balancing`: how the node spreads work, and solving problems of your own."""
 
 from typing import IO, Any
 from urllib.parse import quote
@@ -49,7 +49,7 @@ def show(pool: str, client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def placements(pool: str, client: NodeClient, as_json: bool) -> None:
-    """What was placed in POOL lately, newest first, each with its reason."""
+    """What was placed in POOL recently, newest first, each with its reason."""
     rows = client.get(f"/v1/balancing/{quote(pool, safe='')}/placements")["items"]
     if as_json:
         print_json(rows)
@@ -66,11 +66,13 @@ def placements(pool: str, client: NodeClient, as_json: bool) -> None:
 
 @balancing.command()
 @file_argument
-@click.option("--method", default="", help="Solver; without it the one the file names, or prices.")
-@click.option("--exact", is_flag=True, help="Find the least makespan, too, where that can be done in a minute.")
+@click.option("--method", default="", help="Solver; by default the one the file names, or prices.")
+@click.option("--exact", is_flag=True, help="Also compute the minimal makespan, if that can be done in a minute.")
 @json_option
 def solve(file: IO[bytes], method: str, exact: bool, as_json: bool) -> None:
-    """Distribute the operations of FILE (JSON, `-` reads standard input) and say how far from the best that can be."""
+    """Distribute the operations of FILE (JSON, `-` reads standard input) and say how far from the best possible the
+    result is.
+    """
     import msgspec
 
     from phalanx.balancing import ProblemDocument, answer_document
@@ -133,7 +135,7 @@ def capacity(file: IO[bytes], as_json: bool) -> None:
 
 
 def _least_makespan(document: Any) -> dict[str, Any]:
-    """By HiGHS, in a process of its own (extra `exact`)."""
+    """By HiGHS, in a separate process (extra `exact`)."""
     import numpy as np
 
     from phalanx.adapters.processes import solve_exactly

@@ -10,21 +10,25 @@ from phalanx.cli._output import print_json
 
 @click.command(short_help="Measure one figure, with its baseline and its load.")
 @click.argument("name", required=False)
-@click.option("--list", "list_them", is_flag=True, help="List the benchmarks there are.")
+@click.option("--list", "list_them", is_flag=True, help="List the benchmarks.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the load.")
-@click.option("--agents", default="", help="How many take part, for `consensus`: one number or several, as 4,100,847.")
+@click.option(
+    "--agents", default="", help="Number of participants, for `consensus`: one number or several, such as 4,100,847."
+)
 @click.option(
     "--processes", default=1, show_default=True, type=click.IntRange(1, 16),
-    help="Over how many processes agents are spread, with a NATS server between them, for `consensus`.",
+    help="How many processes agents are spread over, with a NATS server between them, for `consensus`.",
 )  # fmt: skip
-@click.option("--suite", default="", help="A further part of NAME: `braun` or `rcmax` of `balancing`.")
-@click.option("--stream", is_flag=True, help="Operations that arrive, for `balancing`; the same as --suite stream.")
+@click.option("--suite", default="", help="A separate part of NAME: `braun` or `rcmax` of `balancing`.")
+@click.option("--stream", is_flag=True, help="Arriving operations, for `balancing`; the same as --suite stream.")
 @click.option(
     "--data", envvar="PHALANX_BENCH_DATA", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
-    help="Where public data lies. Else it is looked for in `bench-data`, and beside the checkout.",
+    help="Folder with the public data. By default `bench-data`, then a folder beside the checkout.",
 )  # fmt: skip
-@click.option("--list-data", is_flag=True, help="List the public data that benchmarks measure on, and where it is.")
-@click.option("--get-data", metavar="SET", help="Fetch a set of public data by git, or `all`, and end.")
+@click.option(
+    "--list-data", is_flag=True, help="List the public data sets that benchmarks measure on, and where they are."
+)
+@click.option("--get-data", metavar="SET", help="Fetch a public data set by git, or `all`, and exit.")
 @click.option("--quick", is_flag=True, help="A shorter run, for a first look; figures are noisier.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def bench(
@@ -96,7 +100,7 @@ def _tell(what: str) -> None:
 
 
 def numbers(option: str, text: str) -> tuple[int, ...]:
-    """What stands in an option that takes several numbers. Raises ``InvalidInput``."""
+    """The values of an option that takes several numbers. Raises ``InvalidInput``."""
     from phalanx.core import InvalidInput
 
     try:

@@ -1,4 +1,6 @@
-"""A benchmark's result for eyes: like beside like in tables, spreads in one cell. What counts is ``--json``."""
+"""Shows a benchmark's result to people: similar things side by side in tables, a spread in one cell. ``--json`` is
+authoritative.
+"""
 
 from collections.abc import Iterator, Mapping
 from math import floor, isfinite, log10
@@ -17,7 +19,7 @@ _MANY = 7
 
 
 def print_result(result: Mapping[str, Any]) -> None:
-    """Every section that has something, in the order in which a sceptic asks."""
+    """Every section that has content, in the order in which a sceptic asks."""
     click.secho(result["bench"], bold=True)
     for name in _SECTIONS:
         if result[name]:
@@ -39,7 +41,7 @@ def _print_section(tree: Mapping[str, Any]) -> None:
 
 
 def _parts(tree: Mapping[str, Any], path: str) -> Iterator[tuple[str, str | dict[str, dict[str, str]]]]:
-    """A line for what stands alone, a table for neighbours that say the same of different things."""
+    """A line for a value that stands alone, a table for neighbours that give the same fields for different subjects."""
     for key, value in tree.items():
         if isinstance(value, str):
             yield path + key, value
@@ -53,7 +55,7 @@ def _parts(tree: Mapping[str, Any], path: str) -> Iterator[tuple[str, str | dict
 
 
 def _print_subjects(title: str, subjects: Mapping[str, Mapping[str, str]]) -> None:
-    """A row for each subject, or a column where much is said of each."""
+    """A row for each subject, or a column where each has many fields."""
     measures = list(dict.fromkeys(name for said in subjects.values() for name in said))
     if len(measures) > _MANY:
         subjects = {one: {key: said[one] for key, said in subjects.items() if one in said} for one in measures}
@@ -64,7 +66,7 @@ def _print_subjects(title: str, subjects: Mapping[str, Mapping[str, str]]) -> No
 
 
 def _alike(trees: Mapping[str, dict[str, str]]) -> Iterator[dict[str, dict[str, str]]]:
-    """Neighbours of which each says at least half of what the first of them says."""
+    """Neighbours, each of which has at least half of the fields of the first."""
     found: dict[str, dict[str, str]] = {}
     for key, said in trees.items():
         first = next(iter(found.values()), said)
@@ -85,7 +87,7 @@ def _flat(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _folded(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Leaves as words; what belongs into one cell in one cell, under the name that they share."""
+    """Flattens leaves into words; what belongs in one cell goes into one cell, under the shared name."""
     found: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
@@ -105,7 +107,7 @@ def _folded(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cell_of(tree: Mapping[str, Any]) -> tuple[str, Any]:
-    """What is said behind its name, and a cell or a tree."""
+    """What is said under the name, and a cell or a tree."""
     if tree.keys() >= _INTERVAL:
         shown = f"{_said(tree['value'])} {_between(tree['low'], tree['high'])}"
         others = {key: value for key, value in tree.items() if key not in _INTERVAL}
@@ -117,7 +119,7 @@ def _cell_of(tree: Mapping[str, Any]) -> tuple[str, Any]:
 
 
 def _ends(tree: Mapping[str, Any], stem: str) -> dict[str, str]:
-    """What is said of a spread under one name."""
+    """The ends of a spread, under one name."""
     return {one: _said(tree[stem + one]) for one in _SPREAD if stem + one in tree}
 
 
@@ -126,7 +128,7 @@ def _between(low: float, high: float) -> str:
 
 
 def _said(value: Any) -> str:
-    """Three figures that count, more where they stand before the point; never 0 for what is not."""
+    """Three significant figures, more where they stand before the decimal point; never 0 for what is not."""
     if value is None:
         return "–"
     if isinstance(value, bool):

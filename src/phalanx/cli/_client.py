@@ -25,7 +25,7 @@ _PIECE_BYTES = 256 * KIB
 
 
 class Refused(PhalanxError):
-    """The node answered with a problem; ``code`` is the one of the error on its side."""
+    """The node answered with a problem; ``code`` is that of the error on its side."""
 
     code = "refused"
 
@@ -48,7 +48,7 @@ def client_options(command: Callable[..., None]) -> Callable[..., None]:
 
     token_option = click.option("--token", envvar="PHALANX_TOKEN", show_envvar=True, default="", help="Access token.")
     url_option = click.option(
-        "--url", envvar="PHALANX_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, help="The node to ask."
+        "--url", envvar="PHALANX_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, help="URL of the node."
     )
     return url_option(token_option(ca_option(wrapped)))
 
@@ -103,7 +103,7 @@ class NodeClient:
         return self._ask("POST", path, params=kept, content=content, headers={"Content-Type": _BINARY})
 
     def download(self, path: str) -> Iterator[bytes]:
-        """The body of an answer as it comes, however large."""
+        """The body of an answer as it arrives, however large."""
         import urllib3
 
         _check(path)
@@ -180,14 +180,14 @@ class NodeClient:
 
 
 def _check(path: str) -> None:
-    """An empty name, or one of dots, would ask for something else than what is meant. Raises ``InvalidInput``."""
+    """An empty name, or one made of dots, would address something other than what is meant. Raises ``InvalidInput``."""
     for name in path.removeprefix("/").split("/"):
         if path != "/" and name in {"", ".", ".."}:
             raise InvalidInput("name or id", f"{name!r} names nothing")
 
 
 def _tls_context(ca: Path | None) -> Any:
-    """A context that verifies, over the library that has the post-quantum key exchange."""
+    """A context that verifies, from the library that has the post-quantum key exchange."""
     import ssl
 
     from urllib3.contrib.pyopenssl import PyOpenSSLContext
@@ -202,7 +202,7 @@ def _tls_context(ca: Path | None) -> Any:
 
 
 def _reason(error: Exception, timeout_s: float = TIMEOUT_S) -> str:
-    """The end of urllib3's account, which is what happened: "Connection refused"."""
+    """The end of urllib3's message, which says what happened: "Connection refused"."""
     if "certificate verify failed" in str(error):
         return "its certificate is not trusted"
     if _NO_TLS in str(error):
@@ -215,7 +215,7 @@ def _reason(error: Exception, timeout_s: float = TIMEOUT_S) -> str:
 
 
 def _json(answer: "urllib3.BaseHTTPResponse") -> Any:
-    """The answer's body, None when it is not JSON."""
+    """The answer's body; None if it is not JSON."""
     try:
         return answer.json()
     except ValueError:

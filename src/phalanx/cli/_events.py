@@ -1,4 +1,4 @@
-"""`phalanx events`: send events to a node, and look at what it took in."""
+"""`phalanx events`: send events to a node, and look at what it accepted."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,26 +16,31 @@ _MAX_SHOWN_CHARS = 160
 _NO_EVENTS = "no events yet; `phalanx events send FILE` sends some, `phalanx events quarantine` shows unreadable lines"
 
 
-@click.group(cls=Group, short_help="Send events, and look at what was taken in.")
+@click.group(cls=Group, short_help="Send events, and look at what was accepted.")
 def events() -> None:
-    """Send events, and look at what was taken in."""
+    """Send events, and look at what was accepted."""
 
 
 @events.command("send")
 @click.argument("files", type=click.File("rb"), nargs=-1, required=True)
 @click.option(
-    "--format", "--reader", "reader", default="auto", show_default=True, help="Format of the lines; auto looks at each."
+    "--format",
+    "--reader",
+    "reader",
+    default="auto",
+    show_default=True,
+    help="Format of the lines; auto recognises it line by line.",
 )
 @client_options
 @json_option
 def send(files: tuple[BinaryIO, ...], reader: str, client: NodeClient, as_json: bool) -> None:
-    """Send FILES (`-` for standard input), one event a line, to the node, one file after the other.
+    """Send FILES (`-` for standard input), one event per line, to the node, one file after the other.
 
-    What is packed (gzip, bzip2, xz, zip, tar), event logs of Windows (EVTX), Zeek's own logs and JSON documents with a
-    list of records are made into lines first; `phalanx intel read` shows beforehand what a node makes of them.
-    A full intake is waited for. Each request carries an idempotency key made of its content and place in the file, so
-    sending the same file again doubles nothing, also after it was broken off. Of a damaged file the lines before the
-    damage are sent, and the command fails.
+    Compressed files (gzip, bzip2, xz, zip, tar), Windows event logs (EVTX), Zeek's own logs and JSON documents with a
+    list of records are converted into lines first; `phalanx intel read` shows beforehand what a node would make of
+    them. While the intake is full the command waits. Each request carries an idempotency key derived from its content
+    and position in the file, so sending the same file again duplicates nothing, even after an interruption. Of a
+    damaged file the lines before the damage are sent, and the command fails.
     """
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
@@ -82,7 +87,7 @@ def send(files: tuple[BinaryIO, ...], reader: str, client: NodeClient, as_json: 
 def _send(
     client: NodeClient, file: BinaryIO, reader: str, told: dict[str, Any], advance: Callable[[int], None]
 ) -> None:  # fmt: skip
-    """Send one file; ``told`` is how many lines of it the node took, and had, also when it is broken off."""
+    """Send one file; ``told`` is how many of its lines the node accepted, and already had, even if interrupted."""
     import hashlib
 
     from phalanx.intel.reading import file_chunks
@@ -135,7 +140,7 @@ def list_events(client: NodeClient, limit: int, as_json: bool) -> None:
 @client_options
 @json_option
 def show(event: str, client: NodeClient, as_json: bool) -> None:
-    """EVENT whole: the line as it came, every field of its source, and what its OCSF view leaves out."""
+    """EVENT in full: the original line, every field of its source, and what its OCSF view leaves out."""
     found = client.get(f"/v1/events/{quote(event, safe='')}")
     if as_json:
         print_json(found)

@@ -20,7 +20,7 @@ from phalanx.core import (
 
 
 class Exit(IntEnum):
-    """What a finished command says to the shell."""
+    """What a finished command tells the shell."""
 
     OK = 0
     FAILED = 1
@@ -100,7 +100,7 @@ _BY_CODE = {
 
 
 def exit_for(error: PhalanxError) -> Exit:
-    """The exit code of an error; subclasses follow their parent unless named."""
+    """The exit code of an error; subclasses inherit their parent's unless named."""
     if error.code in _BY_CODE:
         return _BY_CODE[error.code]
     for kinds, code in (
@@ -142,7 +142,7 @@ def run_guarded(command: click.Command) -> None:
 
 
 def _foreseen(group: ExceptionGroup[Exception]) -> PhalanxError:
-    """The first error of tasks that ran together, when all were raised on purpose; else the group again."""
+    """The first error of tasks that ran together, if all were raised on purpose; otherwise the group itself."""
     expected, defects = group.split(PhalanxError)
     if defects is not None or expected is None:
         raise group

@@ -1,4 +1,4 @@
-"""Files that commands are given and files that they write, with one way of saying what is wrong with one."""
+"""Files that commands read and write, with one way of saying what is wrong with one."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ from phalanx.core import InvalidInput, StorageCorrupt
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a file that was named on the command line."""
+    """The bytes of a file named on the command line."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -17,7 +17,7 @@ def read_file(path: Path) -> bytes:
 
 
 def read_json_file(path: Path) -> bytes:
-    """The same of a JSON document. What is none is told by its name: a node that is sent it does not know that."""
+    """The same for a JSON document. Invalid JSON is reported with the file's name, which a node would not know."""
     import msgspec
 
     data = read_file(path)
@@ -29,12 +29,12 @@ def read_json_file(path: Path) -> bytes:
 
 
 def list_files(folder: Path, pattern: str) -> list[Path]:
-    """Files of a folder whose names match, in order; none where there is no folder."""
+    """Files of a folder whose names match, in order; none if the folder does not exist."""
     return sorted(file for file in folder.glob(pattern) if file.is_file())
 
 
 def make_folder(folder: Path) -> None:
-    """A folder that others may look into, unless it is there."""
+    """Creates a folder that others may read, unless it exists."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -42,7 +42,7 @@ def make_folder(folder: Path) -> None:
 
 
 def open_file(path: Path) -> BinaryIO:
-    """A file that was named on the command line, to be read piece by piece."""
+    """A file named on the command line, to be read piece by piece."""
     try:
         return path.open("rb")
     except OSError as error:
@@ -50,7 +50,7 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def write_streamed(path: Path, pieces: Iterable[bytes], is_whole: Callable[[], bool]) -> None:
-    """A new file for its owner's eyes, under its name only once ``is_whole`` says that it is."""
+    """A new file readable by its owner only, given its name only once ``is_whole`` says that it is complete."""
     draft = path.with_name(f"{path.name}.part")
     try:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -70,7 +70,7 @@ def write_streamed(path: Path, pieces: Iterable[bytes], is_whole: Callable[[], b
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """A file for everybody's eyes; what stood in it is replaced."""
+    """A file readable by everybody; existing content is replaced."""
     try:
         path.write_bytes(data)
     except OSError as error:
@@ -78,13 +78,13 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def require_new(path: Path) -> None:
-    """Before work is done whose result must not take another file's place."""
+    """Called before doing work whose result must not overwrite another file."""
     if path.exists():
         raise InvalidInput(str(path), "is there already", hint="name a new file; nothing is overwritten")
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """A file that was not there before."""
+    """A file that did not exist before."""
     require_new(path)
     try:
         with path.open("xb") as file:
@@ -94,7 +94,7 @@ def write_new(path: Path, data: bytes) -> None:
 
 
 def read_secret(path: Path) -> bytes:
-    """The bytes of a file for its owner's eyes; one that others may read is refused, as ssh does."""
+    """The bytes of a file meant for its owner only; one that others may read is refused, as ssh does."""
     from phalanx.adapters.keys import read_private
 
     try:
@@ -104,7 +104,7 @@ def read_secret(path: Path) -> bytes:
 
 
 def replace_secret(path: Path, data: bytes) -> None:
-    """The same file with other content: mode 0600, the old one or the new one whatever happens."""
+    """Replaces the content of such a file: mode 0600, the old content or the new whatever happens."""
     from phalanx.adapters.keys import replace_private
 
     try:
@@ -114,7 +114,7 @@ def replace_secret(path: Path, data: bytes) -> None:
 
 
 def write_secret(path: Path, data: bytes) -> None:
-    """A new file for its owner's eyes: mode 0600, whole or not at all."""
+    """A new file for its owner only: mode 0600, whole or not at all."""
     from phalanx.adapters.keys import load_or_create
 
     require_new(path)

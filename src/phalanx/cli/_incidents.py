@@ -1,4 +1,4 @@
-"""`phalanx incidents`: what belongs together, why, and what people say of it."""
+"""`phalanx incidents`: what belongs together, why, and what people say about it."""
 
 from typing import Any
 
@@ -9,13 +9,15 @@ from phalanx.cli._output import Column, Group, json_option, print_json, print_ta
 from phalanx.core import InvalidInput, counted
 
 
-@click.group(cls=Group, short_help="What belongs together over hosts and days, and why.")
+@click.group(cls=Group, short_help="Findings that belong together across hosts and days, and why.")
 def incidents() -> None:
-    """What belongs together over hosts and days, and why."""
+    """Findings that belong together across hosts and days, and why."""
 
 
 @incidents.command(name="list")
-@click.option("--status", default="", type=click.Choice(["", "open", "closed", "merged"]), help="Only those.")
+@click.option(
+    "--status", default="", type=click.Choice(["", "open", "closed", "merged"]), help="Only incidents with this status."
+)
 @client_options
 @json_option
 def list_incidents(client: NodeClient, status: str, as_json: bool) -> None:
@@ -40,7 +42,7 @@ def list_incidents(client: NodeClient, status: str, as_json: bool) -> None:
 @client_options
 @json_option
 def show(client: NodeClient, incident: str, as_json: bool) -> None:
-    """One incident: findings in order and why each is in it, techniques, what links them."""
+    """One incident: its findings in order and why each is in it, techniques, what links them."""
     found = client.get(f"/v1/incidents/{incident}")
     if as_json:
         print_json(found)
@@ -69,13 +71,14 @@ def show(client: NodeClient, incident: str, as_json: bool) -> None:
 
 @incidents.command()
 @click.argument("incident")
-@click.option("--seed", type=click.IntRange(0), help="What its steps draw from: same seed, same results.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of its steps: same seed, same results.")
 @client_options
 @json_option
 def triage(client: NodeClient, incident: str, seed: int | None, as_json: bool) -> None:
-    """Run the analysis incident-triage over all findings of INCIDENT: how likely it is one, beside classical answers.
+    """Run the analysis incident-triage over all findings of INCIDENT: how likely it is a real one, beside classical
+    answers.
 
-    It is kept as an assessment of the case of its worst finding, and nothing follows from it.
+    The result is stored as an assessment of the case of its worst finding, and nothing follows from it.
     """
     findings = client.get(f"/v1/incidents/{incident}")["findings"]
     if not findings:
@@ -93,7 +96,7 @@ def triage(client: NodeClient, incident: str, seed: int | None, as_json: bool) -
 
 
 def _sign(finding: dict[str, Any]) -> dict[str, Any]:
-    """What triage takes of a finding."""
+    """The part of a finding that triage uses."""
     sources = [one for one in finding["entities"] if one["type"] == "source"]
     return {
         "finding": finding["id"], "title": finding["title"], "severity": finding["severity"],
@@ -104,10 +107,10 @@ def _sign(finding: dict[str, Any]) -> dict[str, Any]:
 
 @incidents.command()
 @click.argument("incident", nargs=-1, required=True)
-@click.option("--reason", required=True, help="Why; it is recorded.")
+@click.option("--reason", required=True, help="The reason; it is recorded.")
 @client_options
 def merge(client: NodeClient, incident: tuple[str, ...], reason: str) -> None:
-    """Say that incidents are one."""
+    """Say that several incidents are one."""
     made = _post(client, "merge", {"incidents": list(incident), "reason": reason})
     click.echo(printable(f"one now: {made['id']} with {counted(len(made['members']), 'finding')}"))
 
@@ -115,7 +118,7 @@ def merge(client: NodeClient, incident: tuple[str, ...], reason: str) -> None:
 @incidents.command()
 @click.argument("incident")
 @click.argument("finding", nargs=-1, required=True)
-@click.option("--reason", required=True, help="Why; it is recorded.")
+@click.option("--reason", required=True, help="The reason; it is recorded.")
 @client_options
 def split(client: NodeClient, incident: str, finding: tuple[str, ...], reason: str) -> None:
     """Say that findings do not belong to INCIDENT."""
@@ -126,7 +129,7 @@ def split(client: NodeClient, incident: str, finding: tuple[str, ...], reason: s
 @incidents.command()
 @click.argument("incident")
 @click.argument("outcome", type=click.Choice(["attack", "harmless", "test"]))
-@click.option("--reason", required=True, help="Why; it is recorded.")
+@click.option("--reason", required=True, help="The reason; it is recorded.")
 @client_options
 def close(client: NodeClient, incident: str, outcome: str, reason: str) -> None:
     """Close INCIDENT: what it turned out to be, and why."""

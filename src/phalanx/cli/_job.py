@@ -1,4 +1,4 @@
-"""Commands of a job in the background of a node: start it, stop it, ask how far it is, stay until it is through."""
+"""Commands for a background job of a node: start it, stop it, ask how far it is, watch it until it ends."""
 
 import functools
 import time
@@ -15,7 +15,7 @@ _WATCH_EVERY_S = 0.5
 
 
 def job_options(command: Callable[..., None]) -> Callable[..., None]:
-    """``only_status``, ``stop`` and ``watch``, of which ``stop`` stands alone."""
+    """The options ``only_status``, ``stop`` and ``watch``; ``stop`` excludes the others."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, only_status: bool, stop: bool, watch: bool, **others: Any) -> None:
@@ -24,9 +24,9 @@ def job_options(command: Callable[..., None]) -> Callable[..., None]:
         command(*args, only_status=only_status, stop=stop, watch=watch, **others)
 
     for option in (
-        click.option("--watch", is_flag=True, help="Stay until it is through."),
-        click.option("--stop", is_flag=True, help="Stop it after what it has in hand; it can be started again."),
-        click.option("--status", "only_status", is_flag=True, help="Only say how far it is."),
+        click.option("--watch", is_flag=True, help="Wait until it has finished."),
+        click.option("--stop", is_flag=True, help="Stop it after the current item; it can be started again."),
+        click.option("--status", "only_status", is_flag=True, help="Only show how far it is."),
     ):
         wrapped = option(wrapped)
     return wrapped
@@ -34,7 +34,7 @@ def job_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job by its addresses."""
+    """A job, by its API addresses."""
 
     client: NodeClient
     status: str
@@ -42,13 +42,13 @@ class Job:
     stop: str
 
     def asked(self, *, only_status: bool, stop: bool) -> Any:
-        """How it stands once it was started, stopped, or only looked at."""
+        """Its state after it was started, stopped, or only looked at."""
         if only_status:
             return self.client.get(self.status)
         return self.client.post(self.stop if stop else self.start)
 
     def watched(self, view: Any, what: str, *, done: str, total: str, shown: bool) -> Any:
-        """Stay until it ends, with a bar over the fields ``done`` and ``total``."""
+        """Waits until it ends, with a bar over the fields ``done`` and ``total``."""
         from rich.console import Console
         from rich.progress import Progress
 
@@ -62,7 +62,7 @@ class Job:
 
 
 def until_so(found: Any, so: Callable[[Any], bool], look: Callable[[Any], Any], every_s: float) -> Any:
-    """What ``look`` makes of the answer before, again and again, until it is ``so``."""
+    """Calls ``look`` on the previous answer, again and again, until the answer is ``so``."""
     while not so(found):
         time.sleep(every_s)
         found = look(found)

@@ -1,4 +1,4 @@
-"""`phalanx kernels`: the compiled code that balancing, votes, indicators and circuits calculate with."""
+"""`phalanx kernels`: the compiled code behind balancing, votes, indicators and circuits."""
 
 from collections.abc import Iterable
 
@@ -7,19 +7,19 @@ import click
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table
 
 
-@click.group(cls=Group, short_help="The compiled code that balancing, votes, indicators and circuits calculate with.")
+@click.group(cls=Group, short_help="The compiled code behind balancing, votes, indicators and circuits.")
 def kernels() -> None:
-    """The compiled code that balancing, votes, indicators and circuits calculate with.
+    """The compiled code behind balancing, votes, indicators and circuits.
 
-    It is made once on a machine for each version of Phalanx: by a node in the background, by a command that needs it,
-    or here, as after an installation.
+    It is compiled once per machine and version of Phalanx: by a node in the background, by a command that needs it, or
+    here, for example after an installation.
     """
 
 
 @kernels.command()
 @json_option
 def show(as_json: bool) -> None:
-    """Which groups of kernels are compiled, and where they are kept."""
+    """Which groups of kernels are compiled, and where they are stored."""
     from phalanx.adapters.processes import KERNELS, keep_user_kernels, missing_kernels
     from phalanx.core import kernel_folder
 
@@ -40,7 +40,7 @@ def show(as_json: bool) -> None:
 @kernels.command("compile")
 @json_option
 def compile_all(as_json: bool) -> None:
-    """Compile what is missing: half a minute of a processor the first time, nothing after that."""
+    """Compile what is missing: half a minute of CPU the first time, nothing after that."""
     from phalanx.adapters.processes import KERNELS
 
     made = ensure_kernels(KERNELS)
@@ -51,7 +51,7 @@ def compile_all(as_json: bool) -> None:
 
 
 def ensure_kernels(groups: Iterable[str]) -> list[str]:
-    """Compile what is missing of ``groups`` and say so on standard error; returns which those were."""
+    """Compile the missing kernels of ``groups`` and say so on standard error; returns which those were."""
     from phalanx.adapters.processes import compile_kernels, keep_user_kernels, missing_kernels
 
     keep_user_kernels()

@@ -29,17 +29,20 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "completion": ("phalanx.cli._completion:completion", "Print the shell completion script."),
     },
     "Events in, findings out": {
-        "events": ("phalanx.cli._events:events", "Send events, and look at what was taken in."),
-        "findings": ("phalanx.cli._show:findings", "What the detectors saw."),
-        "incidents": ("phalanx.cli._incidents:incidents", "What belongs together over hosts and days, and why."),
-        "trace": ("phalanx.cli._show:trace", "The whole way of one event, from intake to ledger."),
+        "events": ("phalanx.cli._events:events", "Send events, and look at what was accepted."),
+        "findings": ("phalanx.cli._show:findings", "What the detectors found."),
+        "incidents": (
+            "phalanx.cli._incidents:incidents",
+            "Findings that belong together across hosts and days, and why.",
+        ),
+        "trace": ("phalanx.cli._show:trace", "The whole path of one event, from intake to ledger."),
         "intel": ("phalanx.cli.intel._group:intel", "Intelligence: STIX, TAXII, ATT&CK and what is looked for."),
-        "alerts": ("phalanx.cli._show:alerts", "What the node wants a person to know of itself."),
+        "alerts": ("phalanx.cli._show:alerts", "What the node has to tell a person about itself."),
     },
     "Who works and who decides": {
         "agents": ("phalanx.cli.agents._group:agents", "The swarm: who is there and what each is doing."),
         "missions": ("phalanx.cli._show:missions", "What the agents were asked to do, and how it went."),
-        "orders": ("phalanx.cli.agents._orders:orders", "What is wanted of the agents, the plan, and what came of it."),
+        "orders": ("phalanx.cli.agents._orders:orders", "What agents are to achieve, the plan, and what came of it."),
         "workflows": (
             "phalanx.cli.workflows._group:workflows",
             "Workflows that can be run, their runs, and the chart of each.",
@@ -75,7 +78,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
             "Who used what, what devices earned, and whether promises were kept.",
         ),
         "manager": ("phalanx.cli.devices._manager:manager", "Work that another node places and runs for this one."),
-        "batches": ("phalanx.cli.devices._batches:batches", "Jobs on the schedulers of a site: Slurm and Kubernetes."),
+        "batches": ("phalanx.cli.devices._batches:batches", "Jobs on a site's schedulers: Slurm and Kubernetes."),
         "circuits": (
             "phalanx.cli.quantum._circuits:circuits",
             "Circuits: read, converted, compared, counted, mapped and simulated.",
@@ -90,11 +93,11 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
             "phalanx.cli.ledger._group:ledger",
             "The tamper-evident record: entries, checkpoint, proofs, verification.",
         ),
-        "artefacts": ("phalanx.cli._artefacts:artefacts", "Files that the node keeps, sealed: evidence, uploads."),
+        "artefacts": ("phalanx.cli._artefacts:artefacts", "Files that the node stores, sealed: evidence, uploads."),
         "keys": ("phalanx.cli.keys._group:keys", "Algorithms, identities, the vault, escrow, entropy."),
         "posture": (
             "phalanx.cli._posture:posture",
-            "Which cryptography there is, and what a quantum computer does to it.",
+            "Which cryptography is in use, and what a quantum computer does to it.",
         ),
     },
     "Measured and tried": {
@@ -102,7 +105,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "sim": ("phalanx.cli._sim:sim", "Run seeded fault simulations of a subsystem."),
         "kernels": (
             "phalanx.cli._kernels:kernels",
-            "The compiled code that balancing, votes, indicators and circuits calculate with.",
+            "The compiled code behind balancing, votes, indicators and circuits.",
         ),
     },
 }

@@ -7,7 +7,7 @@ import click
 
 
 class FiniteRange(click.FloatRange):
-    """A ``click.FloatRange`` that takes neither ``nan`` nor ``inf``, which are no amounts."""
+    """A ``click.FloatRange`` that rejects ``nan`` and ``inf``, which are not amounts."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         found: float = super().convert(value, param, ctx)

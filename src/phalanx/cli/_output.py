@@ -21,7 +21,7 @@ Column = tuple[str, Callable[[Mapping[str, Any]], str]]
 
 
 class Command(click.Command):
-    """A command that reads ``-5`` as the number that it is, and says what is wrong with it."""
+    """A command that reads ``-5`` as a number, and says what is wrong with its arguments."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)
@@ -35,7 +35,7 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A group that lists its commands with the whole first sentence of each, where click would cut it."""
+    """A group that lists each command with its whole first sentence, where click would truncate it."""
 
     command_class = Command
 
@@ -62,8 +62,9 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], *, empty: str) -> None:
-    """A table as wide as the terminal, or a block for each row where that is too narrow for one; `empty` says what it
-    means that there is nothing."""
+    """A table as wide as the terminal, or a block per row where that is too narrow for a table; `empty` says what an
+    empty result means.
+    """
     if not rows:
         click.echo(empty)
         return
@@ -91,7 +92,7 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence
 
 
 def _least_width(widths: Sequence[int], whole: Sequence[bool]) -> int:
-    """Below this a table is no table any more: its words stand one letter under the other."""
+    """Below this a table is no longer readable: its words would be broken into single letters."""
     least = [width if one else min(width, _READABLE) for width, one in zip(widths, whole, strict=True)]
     return sum(least) + 2 * (len(least) - 1)
 
@@ -115,7 +116,7 @@ def time_of(field: str) -> Callable[[Mapping[str, Any]], str]:
 
 
 def time_of_id(field: str) -> Callable[[Mapping[str, Any]], str]:
-    """Cell: the time that an identifier begins with, by which listings are in order: that of its cause."""
+    """Cell: the time an identifier begins with, which orders listings: that of its cause."""
     from phalanx.core import id_time_ns, iso_from_ns
 
     return lambda row: iso_from_ns(id_time_ns(row[field]))[:19].replace("T", " ")

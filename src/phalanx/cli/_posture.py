@@ -1,4 +1,4 @@
-"""`phalanx posture`: which cryptography there is, and what a quantum computer does to it."""
+"""`phalanx posture`: which cryptography is in use, and what a quantum computer does to it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,28 +14,34 @@ if TYPE_CHECKING:
     from phalanx.posture import Asset, Stock
 
 
-@click.group(cls=Group, short_help="Which cryptography there is, and what a quantum computer does to it.")
+@click.group(cls=Group, short_help="Which cryptography is in use, and what a quantum computer does to it.")
 def posture() -> None:
-    """Which cryptography there is, and what a quantum computer does to it."""
+    """Which cryptography is in use, and what a quantum computer does to it."""
 
 
 @posture.command("inventory")
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option(
-    "--endpoint", "endpoints", multiple=True, metavar="[tls://|ssh://]HOST:PORT", help="Also this TLS or SSH listener."
+    "--endpoint",
+    "endpoints",
+    multiple=True,
+    metavar="[tls://|ssh://]HOST:PORT",
+    help="Also look at this TLS or SSH listener.",
 )
 @click.option("--ca", type=click.Path(path_type=Path), help="Certificates (PEM) to trust at endpoints.")
 @click.option("--cbom", "to", type=click.Path(path_type=Path), help="Write a CycloneDX 1.6 CBOM to this file.")
-@click.option("--gate", type=int, metavar="YEAR", help="Fail when something must not be used after YEAR or before.")
+@click.option(
+    "--gate", type=int, metavar="YEAR", help="Fail if something must no longer be used after YEAR or earlier."
+)
 @json_option
 def inventory(
     paths: tuple[str, ...], endpoints: tuple[str, ...], ca: Path | None, to: Path | None, gate: int | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """List certificates, keys and uses in source code, in files and folders, the most urgent first.
+    """List certificates, keys and uses of cryptography in source code, in files and folders, most urgent first.
 
-    Looks into files that hold PEM, DER or OpenSSH keys, and into source code of the usual languages; `--json` prints
-    the CBOM. Needs no node.
+    Looks into files that hold PEM, DER or OpenSSH keys, and into source code in common languages; `--json` prints the
+    CBOM. Needs no node.
     """
     if not paths and not endpoints:
         raise InvalidInput("PATH", "name a file, a folder or an --endpoint")
@@ -127,9 +133,9 @@ def _check(stock: "Stock", gate: int | None) -> None:
 @click.argument("after", type=click.Path(path_type=Path))
 @json_option
 def diff(before: Path, after: Path, as_json: bool) -> None:
-    """Compare two CBOMs; fail when AFTER adds what a quantum computer breaks, or what is broken already.
+    """Compare two CBOMs; fail if AFTER adds something that a quantum computer breaks, or that is broken already.
 
-    For a build: keep the CBOM of the main branch, and compare that of a change with it.
+    For CI: keep the CBOM of the main branch, and compare that of a change with it.
     """
     from dataclasses import asdict
 

@@ -50,20 +50,22 @@ def _percent(name: str) -> Any:
     return lambda row: f"{row[name]:.0%}"
 
 
-@click.command(short_help="What the detectors saw.")
+@click.command(short_help="What the detectors found.")
 @list_word
 @client_options
 @limit_option
-@click.option("--case", default="", help="Only this case.")
-@click.option("--severity", type=click.Choice(_SEVERITIES), help="Only this severe, or more.")
-@click.option("--like", default="", help="Only those in whose title, rule, techniques or entities this stands.")
+@click.option("--case", default="", help="Only findings of this case.")
+@click.option("--severity", type=click.Choice(_SEVERITIES), help="Only findings of at least this severity.")
+@click.option(
+    "--like", default="", help="Only findings that contain this text in their title, rule, techniques or entities."
+)
 @json_option
 def findings(
     client: NodeClient, limit: int, case: str, severity: str | None, like: str, as_json: bool
 ) -> None:  # fmt: skip
-    """What the detectors saw, newest last. `phalanx trace ID` tells the rest of the story.
+    """What the detectors found, newest last. `phalanx trace ID` tells the rest of the story.
 
-    With --severity or --like the newest 10,000 are looked through.
+    With --severity or --like the newest 10,000 are searched.
     """
     columns: list[Column] = [
         ("first seen", time_of("first_seen_ns")),
@@ -87,13 +89,13 @@ def findings(
 
 
 def _words(row: Mapping[str, Any]) -> str:
-    """What a finding can be known by, to be searched in."""
+    """The texts by which a finding can be searched."""
     named = [f"{one['type']}:{one['value']}" for one in row["entities"]]
     return "\n".join([row["title"], row["rule"], *row["techniques"], *named]).casefold()
 
 
 def _about(row: Mapping[str, Any]) -> str:
-    """What a finding is about, short enough for a line: programs by their names, and how many more there are."""
+    """What a finding is about, short enough for one line: programs by their names, and how many more there are."""
     named = []
     for one in row["entities"]:
         value = str(one["value"])
@@ -157,7 +159,7 @@ def decisions(client: NodeClient, limit: int, as_json: bool) -> None:
 
     @cache
     def proposal(about: str) -> Mapping[str, Any]:
-        """What was decided about; empty where that is no action."""
+        """What was decided about; empty if that is not an action."""
         try:
             found: Mapping[str, Any] = client.get(f"/v1/proposals/{quote(about, safe='')}")
         except Refused as refused:
@@ -182,12 +184,12 @@ def decisions(client: NodeClient, limit: int, as_json: bool) -> None:
     _listing("/v1/decisions", "Decisions", columns, client=client, limit=limit, as_json=as_json)
 
 
-@click.command(short_help="What the node wants a person to know of itself.")
+@click.command(short_help="What the node has to tell a person about itself.")
 @list_word
 @client_options
 @json_option
 def alerts(client: NodeClient, as_json: bool) -> None:
-    """What the node wants a person to know of itself: storage full, a service restarted, a plug-in left out."""
+    """What the node has to tell a person about itself: storage full, a service restarted, a plug-in left out."""
     columns: list[Column] = [
         ("when", time_of("at_ns")),
         ("level", _text("level")),
@@ -198,12 +200,12 @@ def alerts(client: NodeClient, as_json: bool) -> None:
     _listing("/v1/alerts", "Alerts", columns, client=client, limit=1_000, as_json=as_json)
 
 
-@click.command(short_help="The whole way of one event, from intake to ledger.")
+@click.command(short_help="The whole path of one event, from intake to ledger.")
 @click.argument("trace_id")
 @client_options
 @json_option
 def trace(trace_id: str, client: NodeClient, as_json: bool) -> None:
-    """The whole way of one event, from intake to ledger.
+    """The whole path of one event, from intake to ledger.
 
     TRACE_ID is the id of an event or of a finding, or the trace of anything that followed from it.
     """
@@ -221,7 +223,7 @@ def trace(trace_id: str, client: NodeClient, as_json: bool) -> None:
 
 
 def _story(client: NodeClient, ident: str) -> Any:
-    """The story under that trace, or of the finding of that id: who reads a list of findings has only ids."""
+    """The story under that trace, or of the finding with that id: someone reading a list of findings has only ids."""
     try:
         return client.get(f"/v1/traces/{quote(ident, safe='')}")
     except Refused as refused:

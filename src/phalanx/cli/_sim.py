@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Run seeded fault simulations of a subsystem.")
 @click.argument("name", required=False)
-@click.option("--list", "list_them", is_flag=True, help="List the simulations there are.")
+@click.option("--list", "list_them", is_flag=True, help="List the simulations.")
 @click.option("--seed", type=click.IntRange(0), help="Run this one seed and print the digest of its trace.")
-@click.option("--seeds", type=click.IntRange(1), default=100, show_default=True, help="How many seeds to run.")
+@click.option("--seeds", type=click.IntRange(1), default=100, show_default=True, help="Number of seeds to run.")
 @click.option("--first", type=click.IntRange(0), default=0, show_default=True, help="The first seed.")
-@click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Seeds to run at once.")
+@click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Seeds to run in parallel.")
 @click.option(
-    "--beyond", is_flag=True, help="One traitor more than is tolerated: a violation must be found (`consensus`)."
+    "--beyond", is_flag=True, help="One more traitor than is tolerated: a violation must be found (`consensus`)."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.pass_context
@@ -33,10 +33,10 @@ def sim(
     ctx: click.Context, name: str | None, list_them: bool, seed: int | None, seeds: int, first: int, jobs: int,
     beyond: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Run the fault simulation NAME over many seeds, with checkers that are not part of what they check.
+    """Run the fault simulation NAME over many seeds, with checkers that are independent of what they check.
 
     A seed that fails is printed; `--seed N` repeats exactly that run. With `--beyond` more goes wrong than can be
-    survived, to show that the checkers see it: it ends with 0 when they did, and with 1 when they saw nothing.
+    survived, to show that the checkers notice: the command exits with 0 if they did, and with 1 if they saw nothing.
     """
     from phalanx.core import InvalidInput
 
@@ -74,7 +74,7 @@ def sim(
 
 @dataclass(slots=True)
 class _Found:
-    """What came of all seeds; ``digest`` is of the last one."""
+    """The outcome of all seeds; ``digest`` is that of the last one."""
 
     failed: dict[int, list[str]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -97,7 +97,7 @@ def _reports(
 
 
 def run_seed(name: str, seed: int, *, beyond: bool) -> "SimReport":
-    """One seed of a simulation, by its name: what a process of ``--jobs`` does."""
+    """One seed of a simulation, by its name: what a process of ``--jobs`` runs."""
     chosen = _simulations()[name]
     run = chosen.beyond if beyond else chosen.run
     assert run is not None, name
@@ -129,7 +129,7 @@ def _ran(chosen: "Simulation", reports: "Iterable[SimReport]", n_seeds: int, *, 
 
 
 def _rates(chosen: "Simulation", counts: Mapping[str, int]) -> dict[str, float]:
-    """Which part of what was attempted came about."""
+    """Which share of what was attempted succeeded."""
     return {f"{what} of {of}": counts.get(what, 0) / counts[of] for what, of in chosen.rates.items() if counts.get(of)}
 
 

@@ -71,7 +71,7 @@ def list_epochs(client: NodeClient, limit: int, as_json: bool) -> None:
 @client_options
 @json_option
 def show(name: str, out: Path | None, client: NodeClient, as_json: bool) -> None:
-    """Fetch the certificate of NAME (an agreement's id, or a decision's context hash) and verify it here."""
+    """Fetch the certificate of NAME (an agreement's id, or a decision's context hash) and verify it locally."""
     import json
 
     from phalanx.consensus import verify_document
@@ -91,10 +91,10 @@ def show(name: str, out: Path | None, client: NodeClient, as_json: bool) -> None
 @consensus.command("verify")
 @click.argument("certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--root", "roots", multiple=True, help="Fingerprint of an organisation's root that you trust.")
-@click.option("--context", default="", help="SHA-256 that the decision has to be about.")
+@click.option("--context", default="", help="SHA-256 of what the decision must be about.")
 @json_option
 def verify(certificate: Path, roots: tuple[str, ...], context: str, as_json: bool) -> None:
-    """Check the file CERTIFICATE, with no node and no network: votes, quorum, epoch, and who fixed it."""
+    """Check the file CERTIFICATE, without node or network: votes, quorum, epoch, and who fixed it."""
     from phalanx.consensus import verify_document
     from phalanx.core import InvalidInput
 

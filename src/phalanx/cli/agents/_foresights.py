@@ -1,4 +1,4 @@
-"""`phalanx agents foresee|foresights`: have agents look ahead and heed it, and what was foreseen so far."""
+"""`phalanx agents foresee|foresights`: have agents look ahead and act on it, and what was foreseen so far."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,11 +15,13 @@ _QUESTIONS = ("evolution", "paths", "risk", "vulnerability", "novelty")
 
 @click.command("foresee")
 @click.argument("question", type=click.Choice(_QUESTIONS))
-@click.option("--only-tell", is_flag=True, help="Foresee, and decide nothing on it.")
+@click.option("--only-tell", is_flag=True, help="Foresee, and decide nothing based on it.")
 @client_options
 @json_option
 def foresee(question: str, only_tell: bool, client: NodeClient, as_json: bool) -> None:
-    """Order agents to answer QUESTION by the findings so far, and to look into what it names where that is approved."""
+    """Have agents answer QUESTION from the findings so far, and investigate what the answer names where that is
+    approved.
+    """
     wanted = "foresight" if only_tell or question == "evolution" else "precaution"
     asked = {
         "objective": f"foresee: {question}", "wanted": [f"{wanted}-{question}"], "subjects": ["tenant"],
@@ -38,7 +40,7 @@ def foresee(question: str, only_tell: bool, client: NodeClient, as_json: bool) -
 @limit_option
 @json_option
 def foresights(client: NodeClient, limit: int, as_json: bool) -> None:
-    """What agents foresaw, how well each means did on what it had not seen, and what was decided on it."""
+    """What agents foresaw, how well each method did on data it had not seen, and what was decided because of it."""
     rows = list(client.pages("/v1/foresights", limit=limit))
     said = {row["id"]: _decided(client, row) for row in rows}
     if as_json:

@@ -1,4 +1,4 @@
-"""`phalanx agents`: who is there, what each can do and keeps, and taking somebody out of the swarm."""
+"""`phalanx agents`: who is there, what each can do and keeps, and removing an agent from the swarm."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +32,7 @@ class _ListsByDefault(Group):
 
 @click.group(cls=_ListsByDefault, short_help="The swarm: who is there and what each is doing.")
 def agents() -> None:
-    """The swarm: who is there, what each can do and keeps, and taking somebody out of it.
+    """The swarm: who is there, what each can do and keeps, and removing an agent from it.
 
     Without a subcommand it lists the agents.
     """
@@ -77,20 +77,24 @@ def list_agents(client: NodeClient, as_json: bool) -> None:
 
 
 @agents.command("registry")
-@click.option("--role", type=click.Choice(_ROLES), help="Only of this role.")
-@click.option("--capability", type=click.Choice(_CAPABILITIES), help="Only who has a skill or duty of this kind.")
-@click.option("--skill", default="", help="Only who has this skill.")
-@click.option("--tenant", default="", help="Only who works for this tenant.")
-@click.option("--locality", default="", help="Only who is on the node of this name.")
-@click.option("--min-trust", type=click.FloatRange(0, 1), default=0.0, help="Only who is trusted so far, 0 to 1.")
-@click.option("--able", is_flag=True, help="Only who may be given work now.")
+@click.option("--role", type=click.Choice(_ROLES), help="Only agents of this role.")
+@click.option(
+    "--capability", type=click.Choice(_CAPABILITIES), help="Only agents with a skill or duty of this capability."
+)
+@click.option("--skill", default="", help="Only agents with this skill.")
+@click.option("--tenant", default="", help="Only agents that work for this tenant.")
+@click.option("--locality", default="", help="Only agents on the node of this name.")
+@click.option(
+    "--min-trust", type=click.FloatRange(0, 1), default=0.0, help="Only agents trusted at least this much, 0 to 1."
+)
+@click.option("--able", is_flag=True, help="Only agents that may be given work now.")
 @client_options
 @json_option
 def registry(
     role: str | None, capability: str | None, skill: str, tenant: str, locality: str, min_trust: float, able: bool,
     client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
-    """Look agents up by what is wanted of them, the most trusted and least busy first."""
+    """Look up agents by what you need from them, most trusted and least busy first."""
     wanted = {
         "role": role, "capability": capability, "skill": skill, "tenant": tenant, "locality": locality,
         "min_trust": min_trust or None, "able": "true" if able else "",
@@ -118,7 +122,7 @@ def show(agent: str, client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def duties(client: NodeClient, as_json: bool) -> None:
-    """Work that stands: listeners, probes, watchers, and who keeps each."""
+    """Continuous work: listeners, probes, watchers, and who keeps each."""
     rows = client.get("/v1/duties")["items"]
     if as_json:
         print_json(rows)
@@ -137,7 +141,7 @@ def duties(client: NodeClient, as_json: bool) -> None:
 
 
 @agents.command("skills")
-@click.option("--capability", type=click.Choice(_CAPABILITIES), help="Only those that contribute to this.")
+@click.option("--capability", type=click.Choice(_CAPABILITIES), help="Only skills that contribute to this.")
 @client_options
 @json_option
 def skills(capability: str | None, client: NodeClient, as_json: bool) -> None:
@@ -160,22 +164,22 @@ def skills(capability: str | None, client: NodeClient, as_json: bool) -> None:
 
 @agents.command("kill")
 @click.argument("agent")
-@click.option("--reason", default="on request", show_default=True, help="Why; goes into the log.")
+@click.option("--reason", default="on request", show_default=True, help="The reason; goes into the log.")
 @client_options
 @json_option
 def kill(agent: str, reason: str, client: NodeClient, as_json: bool) -> None:
-    """End AGENT; its successor has its place and its missions at once."""
+    """End AGENT; its successor takes over its place and its missions at once."""
     taken = _post(client, agent, "kill", reason)
     print_json(taken) if as_json else click.echo(f"{taken['agent']} is gone; {taken['successor']} has its place")
 
 
 @agents.command("quarantine")
 @click.argument("agent")
-@click.option("--reason", default="on request", show_default=True, help="Why; goes into the ledger.")
+@click.option("--reason", default="on request", show_default=True, help="The reason; goes into the ledger.")
 @client_options
 @json_option
 def quarantine(agent: str, reason: str, client: NodeClient, as_json: bool) -> None:
-    """Set AGENT apart: it gets and brings nothing more, its identity is revoked, and another has its place."""
+    """Isolate AGENT: it receives and delivers nothing more, its identity is revoked, and another takes its place."""
     taken = _post(client, agent, "quarantine", reason)
     if as_json:
         print_json(taken)
@@ -187,7 +191,7 @@ def quarantine(agent: str, reason: str, client: NodeClient, as_json: bool) -> No
 @client_options
 @json_option
 def quarantined(client: NodeClient, as_json: bool) -> None:
-    """Who was set apart since the node started."""
+    """Agents isolated since the node started."""
     rows = client.get("/v1/agents/quarantined")["items"]
     if as_json:
         print_json(rows)

@@ -9,9 +9,7 @@ from phalanx.cli._output import Column, Group, json_option, print_json, print_ta
 from phalanx.core import how_long
 
 _DEAD = "/v1/messages/dead-letters"
-_limit = click.option(
-    "--limit", type=click.IntRange(1), default=100, show_default=True, help="How many to show at most."
-)
+_limit = click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Show at most this many.")
 
 
 @click.group(cls=Group, short_help="What agents say to each other: routes, streams, dead letters.")
@@ -23,7 +21,7 @@ def messages() -> None:
 @client_options
 @json_option
 def routes(client: NodeClient, as_json: bool) -> None:
-    """How each kind of envelope is routed, and how much of it there was since the node started."""
+    """How each kind of envelope is routed, and how many there were since the node started."""
     found = client.get("/v1/messages")
     if as_json:
         print_json(found)
@@ -50,7 +48,7 @@ def routes(client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def streams(client: NodeClient, as_json: bool) -> None:
-    """What is on the way to other processes, how often it had to be sent again, and when each was last heard."""
+    """What is in transit to other processes, how often it had to be resent, and when each was last heard."""
     found = client.get("/v1/messages")["streams"]
     if as_json:
         print_json(found)
@@ -95,9 +93,9 @@ def members(limit: int, client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def broadcast(text: str, within_s: float, client: NodeClient, as_json: bool) -> None:
-    """Alert every agent with TEXT, over every path, and report who took it.
+    """Alert every agent with TEXT, over every path, and report who received it.
 
-    It is recorded in the ledger. What is open after the time that was given goes on being delivered.
+    It is recorded in the ledger. After the wait, outstanding deliveries continue.
     """
     if not text.strip():
         raise click.BadParameter("there is nothing to say", param_hint="TEXT")
@@ -142,7 +140,7 @@ def dead_letters(limit: int, client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def replay(letter: str, client: NodeClient, as_json: bool) -> None:
-    """Send the dead letter LETTER again; it is forgotten once it was taken."""
+    """Send the dead letter LETTER again; it is deleted once it has been accepted."""
     done = client.post(f"{_DEAD}/{quote(letter, safe='')}/replay")
     print_json(done) if as_json else click.echo(f"taken by {done['taken']}")
 
@@ -152,6 +150,6 @@ def replay(letter: str, client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def discard(letter: str, client: NodeClient, as_json: bool) -> None:
-    """Forget the dead letter LETTER."""
+    """Delete the dead letter LETTER."""
     done = client.post(f"{_DEAD}/{quote(letter, safe='')}/discard")
     print_json(done) if as_json else click.echo("forgotten")

@@ -1,4 +1,4 @@
-"""`phalanx agents missions|succession|disown`: what agents were asked to do, and which node continues it for which."""
+"""`phalanx agents missions|succession|disown`: what agents were asked to do, and which node takes over for which."""
 
 from typing import Any
 from urllib.parse import quote
@@ -17,17 +17,17 @@ def _text(name: str) -> Any:
 
 @click.command("missions")
 @click.argument("mission", required=False)
-@click.option("--status", type=click.Choice(_STATUSES), help="Only those that stand there.")
-@click.option("--taken", is_flag=True, help="Only those that were taken over from other nodes.")
+@click.option("--status", type=click.Choice(_STATUSES), help="Only missions with this status.")
+@click.option("--taken", is_flag=True, help="Only missions taken over from other nodes.")
 @click.option("--limit", type=click.IntRange(1, 1_000), default=50, show_default=True, help="How many.")
 @client_options
 @json_option
 def missions(
     mission: str | None, status: str | None, taken: bool, limit: int, client: NodeClient, as_json: bool
 ) -> None:
-    """What agents were asked to do, by the time of what led to it, the newest first.
+    """What agents were asked to do, by the time of what led to it, newest first.
 
-    With MISSION, all that happened to it: who had it, when, and who took over.
+    With MISSION, everything that happened to it: who had it, when, and who took over.
     """
     if mission is not None:
         rows = client.get(f"/v1/agents/missions/{quote(mission, safe='')}/history")["items"]
@@ -56,7 +56,7 @@ def missions(
 @client_options
 @json_option
 def succession(client: NodeClient, as_json: bool) -> None:
-    """Which nodes would continue this one's missions, and whose it would continue."""
+    """Which nodes would continue this node's missions, and whose missions it would continue."""
     view = client.get("/v1/agents/succession")
     if as_json:
         print_json(view)
@@ -77,7 +77,7 @@ def succession(client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def disown(node: str, client: NodeClient, as_json: bool) -> None:
-    """Go on without NODE, which has copies of missions and will never come back; it would do them again."""
+    """Continue without NODE, which has copies of missions and will never come back; if it did, it would repeat them."""
     freed = client.post(f"/v1/agents/succession/{quote(node, safe='')}/disown")
     n = freed["missions"]
     going = "1 mission goes" if n == 1 else f"{n} missions go"

@@ -1,4 +1,4 @@
-"""`phalanx orders`: what is wanted of the agents, the plan, and what came of it."""
+"""`phalanx orders`: what agents are to achieve, the plan, and what came of it."""
 
 from typing import Any
 from urllib.parse import quote
@@ -10,9 +10,9 @@ from phalanx.cli._output import Column, Group, json_option, print_json, print_ta
 from phalanx.cli._show import limit_option
 
 
-@click.group(cls=Group, short_help="What is wanted of the agents, the plan, and what came of it.")
+@click.group(cls=Group, short_help="What agents are to achieve, the plan, and what came of it.")
 def orders() -> None:
-    """What is wanted of the agents, the plan, and what came of it."""
+    """What agents are to achieve, the plan, and what came of it."""
 
 
 @orders.command("list")
@@ -39,12 +39,12 @@ def list_orders(client: NodeClient, limit: int, as_json: bool) -> None:
 
 @orders.command("place")
 @click.argument("objective")
-@click.option("--want", "wanted", multiple=True, required=True, help="A kind of record to bring about, as assessment.")
-@click.option("--subject", "subjects", multiple=True, required=True, help="Id of what it is about; several are fine.")
-@click.option("--given", default="finding", show_default=True, help="What kind of record the subjects are.")
-@click.option("--case", default="", help="The case that it belongs to.")
+@click.option("--want", "wanted", multiple=True, required=True, help="Kind of record to produce, such as assessment.")
+@click.option("--subject", "subjects", multiple=True, required=True, help="Id of what it is about; repeatable.")
+@click.option("--given", default="finding", show_default=True, help="Kind of record of the subjects.")
+@click.option("--case", default="", help="The case it belongs to.")
 @click.option("--role", "roles", multiple=True, help="Only agents of this role take part.")
-@click.option("--min-trust", type=click.FloatRange(0, 1), default=0.0, help="Only agents that are trusted so far.")
+@click.option("--min-trust", type=click.FloatRange(0, 1), default=0.0, help="Only agents trusted at least this much.")
 @click.option("--within", type=click.FloatRange(0), default=0.0, help="Seconds until its deadline; 0: none.")
 @client_options
 @json_option
@@ -52,7 +52,7 @@ def place(
     objective: str, wanted: tuple[str, ...], subjects: tuple[str, ...], given: str, case: str,
     roles: tuple[str, ...], min_trust: float, within: float, client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
-    """Have the agents bring about OBJECTIVE: plan it from what their skills take and leave, and begin."""
+    """Have the agents achieve OBJECTIVE: plan it from the inputs and outputs of their skills, and begin."""
     asked = {
         "objective": objective, "wanted": wanted, "subjects": subjects, "given": given, "case": case,
         "roles": roles, "min_trust": min_trust, "within_s": within,

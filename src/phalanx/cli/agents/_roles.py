@@ -18,7 +18,7 @@ _CAPABILITIES = (
 @client_options
 @json_option
 def roles(capability: str | None, client: NodeClient, as_json: bool) -> None:
-    """Each role with its skills and duties, how much they did, and what came last."""
+    """Each role with its skills and duties, how much they did, and what they did last."""
     rows = client.get("/v1/roles")["items"]
     rows = [row for row in rows if capability is None or capability in row["capabilities"]]
     if as_json:
@@ -36,14 +36,14 @@ def roles(capability: str | None, client: NodeClient, as_json: bool) -> None:
 
 
 @click.command("reports")
-@click.option("--case", default="", help="Only those of this case.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many to show at most.")
+@click.option("--case", default="", help="Only reports of this case.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Show at most this many.")
 @client_options
 @json_option
 def reports(case: str, limit: int, client: NodeClient, as_json: bool) -> None:
-    """What agents found out, by the time of what led to it, the newest first.
+    """What agents found out, by the time of what led to it, newest first.
 
-    Sentinels, deception agents, admins, specialists and guardians file it.
+    Sentinels, deception agents, admins, specialists and guardians file reports.
     """
     rows = list(client.pages("/v1/agent-reports", limit=limit, case=case, order="newest"))
     if as_json:

@@ -1,4 +1,4 @@
-"""`phalanx agents topology`: how processes would best be joined."""
+"""`phalanx agents topology`: how processes would best be connected."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,18 +20,25 @@ _OF_PLACES = ("nodes", "organisations")
 @click.command("topology")
 @click.option(
     "--of-node/--simulated", "of_node", default=None,
-    help="Measure the cluster of a running node, or draw places. [default: the node's, where one runs in a cluster]",
+    help="Measure the cluster of a running node, or use simulated places. [default: the node's, where one runs in "
+        "a cluster]",
 )  # fmt: skip
-@click.option("--nodes", default=200, show_default=True, type=click.IntRange(2, 2_000), help="How many processes.")
-@click.option("--organisations", type=click.IntRange(1), help="How many organisations.  [default: 8, or one each]")
+@click.option("--nodes", default=200, show_default=True, type=click.IntRange(2, 2_000), help="Number of processes.")
+@click.option("--organisations", type=click.IntRange(1), help="Number of organisations.  [default: 8, or one each]")
 @click.option(
     "--degree", "degrees", multiple=True, type=click.IntRange(2, 64), help="Degree of a regular graph: 8, 10."
 )
 @click.option(
-    "--silent", default=1 / 3, show_default="a third", type=click.FloatRange(0, 0.95), help="Share of silent."
+    "--silent", default=1 / 3, show_default="a third", type=click.FloatRange(0, 0.95), help="Share of silent processes."
 )
-@click.option("--trials", default=20, show_default=True, type=click.IntRange(1, 200), help="Who is silent: draws.")
-@click.option("--seed", default=1, show_default=True, help="Seed of places and draws.")
+@click.option(
+    "--trials",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 200),
+    help="How many random choices of who is silent.",
+)
+@click.option("--seed", default=1, show_default=True, help="Seed of places and random choices.")
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the graphs into this SVG file.")
 @client_options
 @json_option
@@ -40,11 +47,11 @@ def topology(
     ctx: click.Context, of_node: bool | None, nodes: int, organisations: int | None, degrees: tuple[int, ...],
     silent: float, trials: int, seed: int, plot: Path | None, client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
-    """Compare graphs of processes: full mesh, tree of short ways, random regular graphs.
+    """Compare graphs of processes: full mesh, tree of short paths, random regular graphs.
 
-    Of the cluster that a running node is in, whose processes measure how far they are from each other; or at simulated
-    places, where there is none or `--nodes` says how many. Who is silent is drawn; coverage is the share of the others
-    that an emergency reaches when the silent pass nothing on.
+    Uses the cluster of a running node, whose processes measure how far apart they are; or simulated places, where
+    there is no cluster or `--nodes` gives a number. Who is silent is drawn at random; coverage is the share of the
+    others that an emergency reaches when the silent pass nothing on.
     """
     import msgspec
 
@@ -89,7 +96,7 @@ def topology(
 
 
 def _asked(client: NodeClient, *, must: bool) -> "Survey | None":
-    """What the node's cluster measured; None, and said so, where there is no cluster and there need not be one."""
+    """What the node's cluster measured; None, with a note, where there is no cluster and none is required."""
     import msgspec
 
     from phalanx.messaging import Survey

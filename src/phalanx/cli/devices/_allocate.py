@@ -29,28 +29,30 @@ def allocate() -> None:
 @allocate.command()
 @circuit_argument
 @click.option(
-    "--policy", default="", help="What devices are compared by, e.g. `pareto`; else as the node does by default."
+    "--policy", default="", help="Policy to compare devices by, e.g. `pareto`; by default the default one of a node."
 )  # fmt: skip
-@click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run.")
-@click.option("--fidelity", type=FiniteRange(0, 1), default=0.0, help="Least fidelity that is of use.")
+@click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="Number of shots.")
+@click.option("--fidelity", type=FiniteRange(0, 1), default=0.0, help="Minimum useful fidelity.")
 @click.option("--within", "within_s", type=FiniteRange(0), default=0.0, help="Seconds until its deadline; 0: none.")
+@click.option("--budget", type=FiniteRange(0), default=0.0, help="Maximum cost, in the device's currency; 0: no limit.")
+@click.option("--region", "regions", multiple=True, help="Only devices in this region; repeatable.")
 @click.option(
-    "--budget", type=FiniteRange(0), default=0.0, help="Most that it may cost, in the device's currency; 0: whatever."
+    "--results",
+    type=click.Choice(["simulated", "emulated", "hardware"]),
+    help="With --on-node: only devices of this kind.",
 )
-@click.option("--region", "regions", multiple=True, help="Only devices there; several are fine.")
 @click.option(
-    "--results", type=click.Choice(["simulated", "emulated", "hardware"]), help="With --on-node: of which kind."
+    "--k", type=click.IntRange(1, 16), default=3, show_default=True, help="How many devices to lay the circuit out on."
 )
-@click.option("--k", type=click.IntRange(1, 16), default=3, show_default=True, help="Devices it is laid out on.")
 @click.option("--all", "show_all", is_flag=True, help="Show every device.")
-@click.option("--on-node", is_flag=True, help="Over the devices of a running node, as they are now.")
+@click.option("--on-node", is_flag=True, help="Use the devices of a running node, as they are now.")
 @client_options
 @json_option
 def explain(
     text: str, policy: str, shots: int, fidelity: float, within_s: float, budget: float, regions: tuple[str, ...],
     results: str | None, k: int, show_all: bool, on_node: bool, client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
-    """Place the circuit in FILE: over devices as their calibrations were published, or over a node's own.
+    """Place the circuit in FILE: on devices with their published calibrations, or on a node's own.
 
     A compiled shortlist scores every device; policies that look at layouts lay the circuit out on the best few.
     """
@@ -94,7 +96,7 @@ def explain(
 @limit_option
 @json_option
 def decisions(job: str | None, client: NodeClient, limit: int, as_json: bool) -> None:
-    """The latest decisions of a node for jobs, or everything that was considered for JOB."""
+    """A node's latest placement decisions for jobs, or everything that was considered for JOB."""
     if job is not None:
         print_json(client.get(f"/v1/allocation/decisions/{job}"))
         return
@@ -118,7 +120,7 @@ def decisions(job: str | None, client: NodeClient, limit: int, as_json: bool) ->
 @client_options
 @json_option
 def limits(device: str | None, client: NodeClient, as_json: bool) -> None:
-    """How old calibrations of machines may be and when queues are long, or how those of DEVICE changed."""
+    """How old machines' calibrations may be and when queues count as long, or how these limits changed for DEVICE."""
     rows = client.get("/v1/allocation/limits")["items"]
     if device is not None:
         rows = [row for row in rows if row["device"] == device]
@@ -162,7 +164,7 @@ def policies() -> None:
 @client_options
 @json_option
 def list_policies(client: NodeClient, as_json: bool) -> None:
-    """The policies of a node; the one that it places by is marked."""
+    """The policies of a node; the one it places by is marked."""
     found = client.get("/v1/allocation")
     if as_json:
         print_json(found)
@@ -191,7 +193,7 @@ def evaluate(client: NodeClient, as_json: bool) -> None:
 
 @policies.command()
 @click.argument("name")
-@click.option("--reason", required=True, help="Why; kept in the ledger.")
+@click.option("--reason", required=True, help="The reason; recorded in the ledger.")
 @click.option("--force", is_flag=True, help="Even where outcomes do not show that it is as good.")
 @client_options
 @json_option

@@ -1,4 +1,4 @@
-"""`phalanx batches`: jobs on the schedulers of a site."""
+"""`phalanx batches`: jobs on a site's schedulers."""
 
 import asyncio
 import contextlib
@@ -16,24 +16,25 @@ if TYPE_CHECKING:
     from phalanx.allocation.batches import BatchState, BatchSystem
 
 
-@click.group(cls=Group, short_help="Jobs on the schedulers of a site: Slurm and Kubernetes.")
+@click.group(cls=Group, short_help="Jobs on a site's schedulers: Slurm and Kubernetes.")
 def batches() -> None:
-    """Jobs on the schedulers of a site: Slurm (slurmrestd, or a script for sbatch) and Kubernetes.
+    """Jobs on a site's schedulers: Slurm (slurmrestd, or a script for sbatch) and Kubernetes.
 
-    A job is its name: the same name again is the same job, also after an answer was lost. `submit`, `status`, `cancel`
-    and `script` need no node; `route`, `list`, `show` and `stop` are of a node, which chooses the place.
+    A job is identified by its name: the same name again is the same job, even after an answer was lost. `submit`,
+    `status`, `cancel` and `script` need no node; `route`, `list`, `show` and `stop` ask a node, which chooses the
+    place.
     """
 
 
 def _place(command: Callable[..., None]) -> Callable[..., None]:
     """Options that say which scheduler."""
     for option in (
-        click.option("--on", "kind", type=click.Choice(["slurm", "kubernetes"]), required=True, help="What it is."),
+        click.option("--on", "kind", type=click.Choice(["slurm", "kubernetes"]), required=True, help="The scheduler."),
         click.option("--at", "url", required=True, help="Address of slurmrestd, or of the API server."),
-        click.option("--user", default="", help="For Slurm: whose token it is."),
+        click.option("--user", default="", help="For Slurm: the user the token belongs to."),
         click.option(
             "--token-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True,
-            help="File with the token (of `scontrol token`, or of a service account).",
+            help="File with the token (from `scontrol token`, or of a service account).",
         ),
         click.option("--namespace", default="default", show_default=True, help="For Kubernetes."),
         ca_option,
@@ -45,11 +46,20 @@ def _place(command: Callable[..., None]) -> Callable[..., None]:
 
 _job_options = (
     click.option("--image", default="", help="For Kubernetes."),
-    click.option("--cpus", type=click.IntRange(1), default=1, show_default=True, help="How many it takes."),
-    click.option("--memory", "memory_mib", type=click.IntRange(1), default=512, show_default=True, help="MiB."),
-    click.option("--limit", "limit_s", type=click.IntRange(1), default=3_600, show_default=True, help="Seconds."),
-    click.option("--env", "environment", multiple=True, metavar="NAME=VALUE", help="Several are fine."),
-    click.option("--qpu", "qpus", multiple=True, help="A QRMI resource; several are fine."),
+    click.option("--cpus", type=click.IntRange(1), default=1, show_default=True, help="CPUs it needs."),
+    click.option(
+        "--memory", "memory_mib", type=click.IntRange(1), default=512, show_default=True, help="Memory, in MiB."
+    ),
+    click.option(
+        "--limit",
+        "limit_s",
+        type=click.IntRange(1),
+        default=3_600,
+        show_default=True,
+        help="Maximum run time, in seconds.",
+    ),
+    click.option("--env", "environment", multiple=True, metavar="NAME=VALUE", help="Environment variable; repeatable."),
+    click.option("--qpu", "qpus", multiple=True, help="A QRMI resource; repeatable."),
     click.argument("name"),
     click.argument("command", nargs=-1, required=True, metavar="-- COMMAND..."),
 )
@@ -65,7 +75,7 @@ def _job(command: Callable[..., None]) -> Callable[..., None]:
 @_job
 @_place
 def submit(name: str, command: tuple[str, ...], environment: tuple[str, ...], as_json: bool, **given: Any) -> None:
-    """Have COMMAND run as job NAME, once."""
+    """Run COMMAND as job NAME, once."""
     place = {key: given.pop(key) for key in ("kind", "url", "user", "token_file", "namespace", "ca")}
     job = _made(name, command, environment, **given)
     _show(name, _asked(place, lambda system: system.ensure(job)), as_json=as_json)
@@ -75,7 +85,7 @@ def submit(name: str, command: tuple[str, ...], environment: tuple[str, ...], as
 @click.argument("name")
 @_place
 def status(name: str, as_json: bool, **place: Any) -> None:
-    """How job NAME stands, in the states of QRMI."""
+    """State of job NAME, in the states of QRMI."""
     _show(name, _asked(place, lambda system: system.state(name)), as_json=as_json)
 
 
@@ -83,7 +93,7 @@ def status(name: str, as_json: bool, **place: Any) -> None:
 @click.argument("name")
 @_place
 def cancel(name: str, as_json: bool, **place: Any) -> None:
-    """Cancel job NAME; nothing happens where it has ended, or never was."""
+    """Cancel job NAME; does nothing if it has ended or never existed."""
     _asked(place, lambda system: system.cancel(name))
     print_json({"name": name, "cancelled": True}) if as_json else click.echo(f"{name}: cancelled unless it had ended")
 

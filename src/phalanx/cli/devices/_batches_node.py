@@ -12,23 +12,25 @@ from phalanx.cli._show import limit_option
 
 
 @click.command()
-@click.option("--expect", "expected_s", type=FiniteRange(0, min_open=True), required=True, help="Seconds it runs.")
+@click.option(
+    "--expect", "expected_s", type=FiniteRange(0, min_open=True), required=True, help="Expected run time, in seconds."
+)
 @click.option(
     "--worth", type=FiniteRange(0), default=0.0,
-    help="What its answer is worth: a place expected to lose more is ruled out. Untold: 1, and none is.",
+    help="What its answer is worth: a place expected to lose more is ruled out. By default 1, and none is ruled out.",
 )  # fmt: skip
 @click.option("--hour", type=FiniteRange(0), default=0.1, show_default=True, help="What an hour of waiting costs.")
 @click.option("--within", "within_s", type=FiniteRange(0), default=0.0, help="Seconds until its deadline; 0: none.")
-@click.option("--budget", type=FiniteRange(0), default=0.0, help="Most that it may cost; 0: whatever.")
-@click.option("--currency", default="USD", show_default=True, help="Of worth, hour and budget.")
-@click.option("--image", default="", help="For Kubernetes; else the one that the node's settings name.")
-@click.option("--cpus", type=click.IntRange(1), default=1, show_default=True, help="How many it takes.")
-@click.option("--memory", "memory_mib", type=click.IntRange(1), default=512, show_default=True, help="MiB.")
+@click.option("--budget", type=FiniteRange(0), default=0.0, help="Maximum cost; 0: no limit.")
+@click.option("--currency", default="USD", show_default=True, help="Currency of worth, hour and budget.")
+@click.option("--image", default="", help="For Kubernetes; by default the one in the node's settings.")
+@click.option("--cpus", type=click.IntRange(1), default=1, show_default=True, help="CPUs it needs.")
+@click.option("--memory", "memory_mib", type=click.IntRange(1), default=512, show_default=True, help="Memory, in MiB.")
 @click.option(
-    "--limit-s", type=click.IntRange(1), default=3_600, show_default=True, help="Seconds it may take at most."
+    "--limit-s", type=click.IntRange(1), default=3_600, show_default=True, help="Maximum run time, in seconds."
 )
-@click.option("--env", "environment", multiple=True, metavar="NAME=VALUE", help="Several are fine.")
-@click.option("--submit", is_flag=True, help="Have it run there.")
+@click.option("--env", "environment", multiple=True, metavar="NAME=VALUE", help="Environment variable; repeatable.")
+@click.option("--submit", is_flag=True, help="Also submit it there.")
 @click.argument("name")
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
 @client_options
@@ -37,7 +39,7 @@ def route(
     name: str, command: tuple[str, ...], environment: tuple[str, ...], expected_s: float, image: str, cpus: int,
     memory_mib: int, limit_s: int, submit: bool, client: NodeClient, as_json: bool, **aims: Any,
 ) -> None:  # fmt: skip
-    """Where a node would have COMMAND run as job NAME: on its machine, on Slurm or on Kubernetes, and why."""
+    """Where a node would run COMMAND as job NAME: on its machine, on Slurm or on Kubernetes, and why."""
     for one in environment:
         if "=" not in one:
             raise click.BadParameter(f"{one!r} is no NAME=VALUE", param_hint="--env")
@@ -90,7 +92,7 @@ def list_batches(client: NodeClient, limit: int, as_json: bool) -> None:
 @client_options
 @json_option
 def show(name: str, client: NodeClient, as_json: bool) -> None:
-    """How job NAME of a node stands."""
+    """State of a node's job NAME."""
     found = client.get(f"/v1/batches/{quote(name, safe='')}")
     print_json(found) if as_json else _print(found)
 
@@ -100,7 +102,7 @@ def show(name: str, client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def stop(name: str, client: NodeClient, as_json: bool) -> None:
-    """Cancel job NAME of a node, unless it has ended."""
+    """Cancel a node's job NAME, unless it has ended."""
     found = client.post(f"/v1/batches/{quote(name, safe='')}/cancel")
     print_json(found) if as_json else _print(found)
 

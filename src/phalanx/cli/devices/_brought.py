@@ -1,4 +1,4 @@
-"""The devices that this installation brings, without a node: building one takes longer."""
+"""The devices of this installation, without a node: building a node takes longer."""
 
 import contextlib
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def brought_fleet(offload: "Offload") -> "Fleet":
-    """Every backend of the plug-ins of this installation, at work in ``offload``; who fails is named and left out."""
+    """Every backend of the installed plug-ins, at work in ``offload``; those that fail are named and left out."""
     from importlib.metadata import entry_points
 
     from phalanx.adapters import SystemClock

@@ -12,15 +12,15 @@ from phalanx.cli._output import Column, Group, json_option, print_json, print_ta
 
 _QUOTAS = ("jobs", "shots", "seconds")
 _PER = ("per_shot", "per_one", "per_two", "per_measured", "per_second", "per_month")
-tenant_option = click.option("--tenant", default="", help="Another tenant's; for an admin of the default tenant.")
+tenant_option = click.option("--tenant", default="", help="Another tenant; for an admin of the default tenant.")
 
 
 @click.group(cls=Group, short_help="What tenants may spend on devices, what is left, and price tables.")
 def budgets() -> None:
     """What tenants may spend on devices, what is left, and price tables.
 
-    A job holds its estimate when it is submitted; what it really took is spent when it has completed, and all of it is
-    free again when it failed. A tenant without a budget may spend what it likes, and is reported on.
+    A job's estimate is held when it is submitted; what it actually used is spent once it has completed, and the whole
+    hold is released if it failed. A tenant without a budget may spend without limit, and appears in the reports.
     """
 
 
@@ -29,7 +29,7 @@ def budgets() -> None:
 @client_options
 @json_option
 def list_budgets(client: NodeClient, tenant: str, as_json: bool) -> None:
-    """Budgets as they stand now."""
+    """Budgets as they are now."""
     _show(client.get("/v1/budgets", tenant=tenant)["items"], as_json=as_json)
 
 
@@ -72,7 +72,7 @@ def show(name: str, client: NodeClient, tenant: str, as_json: bool) -> None:
 def set_budget(
     name: str, limit: float, unit: str, period: str, client: NodeClient, tenant: str, as_json: bool
 ) -> None:  # fmt: skip
-    """Grant LIMIT of UNIT as budget NAME: a currency as price tables name it, or jobs, shots or seconds."""
+    """Grant LIMIT of UNIT as budget NAME: a currency as named in the price tables, or jobs, shots or seconds."""
     asked = {"name": name, "limit": limit, "unit": unit, "period": period, "tenant": tenant}
     _show([client.post_json("/v1/budgets", asked)], as_json=as_json)
     if unit not in _QUOTAS:
@@ -98,7 +98,7 @@ def remove(name: str, client: NodeClient, tenant: str, as_json: bool) -> None:
 @client_options
 @json_option
 def prices(client: NodeClient, as_json: bool) -> None:
-    """What each device costs, by whose word, and of when."""
+    """What each device costs, according to whom, and as of when."""
     rows = client.get("/v1/budgets/prices")["items"]
     if as_json:
         print_json(rows)
@@ -114,22 +114,22 @@ def prices(client: NodeClient, as_json: bool) -> None:
 
 @budgets.command()
 @click.argument("device")
-@click.option("--currency", default="USD", show_default=True, help="Credits are a currency too.")
-@click.option("--fixed", type=FiniteRange(0), default=0.0, help="For each job.")
-@click.option("--per-shot", type=FiniteRange(0), default=0.0, help="For each shot.")
-@click.option("--per-one", type=FiniteRange(0), default=0.0, help="For each one-qubit gate of a shot.")
-@click.option("--per-two", type=FiniteRange(0), default=0.0, help="For each two-qubit gate of a shot.")
-@click.option("--per-measured", type=FiniteRange(0), default=0.0, help="For each measurement of a shot.")
-@click.option("--per-second", type=FiniteRange(0), default=0.0, help="For each second of the device.")
-@click.option("--per-month", type=FiniteRange(0), default=0.0, help="Flat; one more job costs nothing of it.")
-@click.option("--minimum", type=FiniteRange(0), default=0.0, help="Of each job.")
+@click.option("--currency", default="USD", show_default=True, help="Currency; credits count as one.")
+@click.option("--fixed", type=FiniteRange(0), default=0.0, help="Price per job.")
+@click.option("--per-shot", type=FiniteRange(0), default=0.0, help="Price per shot.")
+@click.option("--per-one", type=FiniteRange(0), default=0.0, help="Price per one-qubit gate of a shot.")
+@click.option("--per-two", type=FiniteRange(0), default=0.0, help="Price per two-qubit gate of a shot.")
+@click.option("--per-measured", type=FiniteRange(0), default=0.0, help="Price per measurement of a shot.")
+@click.option("--per-second", type=FiniteRange(0), default=0.0, help="Price per second of device time.")
+@click.option("--per-month", type=FiniteRange(0), default=0.0, help="Flat price; an additional job adds nothing to it.")
+@click.option("--minimum", type=FiniteRange(0), default=0.0, help="Minimum price of a job.")
 @click.option("--source", default="", help="Who says so: a contract, a page.")
-@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="When it was true.")
-@click.option("--remove", "removed", is_flag=True, help="Forget the table: what the provider says holds again.")
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="The date at which it was true.")
+@click.option("--remove", "removed", is_flag=True, help="Remove the table: the provider's own prices apply again.")
 @client_options
 @json_option
 def price(device: str, removed: bool, client: NodeClient, as_json: bool, **wanted: Any) -> None:
-    """Charge DEVICE, or all of a provider (`ibm.*`), by a table of your own from now on."""
+    """Charge DEVICE, or all of a provider (`ibm.*`), by your own price table from now on."""
     if removed:
         row = client.post(f"/v1/budgets/prices/{quote(device, safe='')}/remove")
     else:

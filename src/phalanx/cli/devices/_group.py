@@ -40,12 +40,12 @@ devices.add_command(run_here)
 
 
 @devices.command("list")
-@click.option("--here", is_flag=True, help="What this installation brings, without asking a node.")
-@click.option("--provider", default="", help="Only those of this provider.")
+@click.option("--here", is_flag=True, help="Devices of this installation, without asking a node.")
+@click.option("--provider", default="", help="Only devices of this provider.")
 @client_options
 @json_option
 def list_devices(here: bool, provider: str, client: NodeClient, as_json: bool) -> None:
-    """Quantum devices and simulators, and what the results of each are."""
+    """Quantum devices and simulators, and what kind of results each gives."""
     rows = _brought() if here else client.get("/v1/devices")["items"]
     rows = [row for row in rows if provider in {"", row["provider"]}]
     if as_json:
@@ -78,7 +78,7 @@ def list_devices(here: bool, provider: str, client: NodeClient, as_json: bool) -
 @client_options
 @json_option
 def show(device: str, couplers: bool, plot: Path | None, client: NodeClient, as_json: bool) -> None:
-    """Everything known of DEVICE, qubit by qubit; --plot draws its map, shaded by error."""
+    """Everything known about DEVICE, qubit by qubit; --plot draws its map, shaded by error."""
     path = f"/v1/devices/{quote(device, safe='')}"
     if plot is not None:
         write_file(plot, b"".join(client.download(f"{path}/map.svg")))
@@ -106,7 +106,7 @@ def show(device: str, couplers: bool, plot: Path | None, client: NodeClient, as_
 
 @devices.command("watch")
 @click.argument("device")
-@click.option("--number", help="Which number --plot draws; otherwise the two-qubit error, of a worker how busy it is.")
+@click.option("--number", help="Number that --plot draws; by default the two-qubit error, for a worker how busy it is.")
 @click.option("--qubit", type=click.IntRange(0), help="Draw one qubit instead of the median.")
 @plot_option
 @client_options
@@ -114,7 +114,7 @@ def show(device: str, couplers: bool, plot: Path | None, client: NodeClient, as_
 def watch(
     device: str, number: str | None, qubit: int | None, plot: Path | None, client: NodeClient, as_json: bool
 ) -> None:  # fmt: skip
-    """How the calibration, the queue and the availability of DEVICE went, what drifted, and which jobs it failed.
+    """History of DEVICE's calibration, queue and availability, what drifted, and which jobs it failed.
 
     DEVICE may be a worker, worker.NAME: then --number is busy, memory, load or gpu.
     """
@@ -165,26 +165,30 @@ def watch(
 
 @devices.command("submit")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--device", default="", help="Where; otherwise the node's policy chooses.")
-@click.option("--results", type=click.Choice(["simulated", "emulated", "hardware"]), help="Choose among such devices.")
-@click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run.")
+@click.option("--device", default="", help="Device to use; by default the node's policy chooses.")
+@click.option(
+    "--results", type=click.Choice(["simulated", "emulated", "hardware"]), help="Choose among devices of this kind."
+)
+@click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="Number of shots.")
 @click.option("--seed", type=click.IntRange(0), help="The same seed gives the same result on a simulator.")
-@click.option("--key", default="", help="A name of your choosing: submitted again under it, the first job is found.")
-@click.option("--language", default="", help="Of the file; otherwise told from its text.")
-@click.option("--fidelity", type=click.FloatRange(0, 1), default=0.0, help="Least fidelity that is of use.")
+@click.option("--key", default="", help="A name of your choice: submitting under it again finds the first job.")
+@click.option("--language", default="", help="Language of the file; by default recognised from its text.")
+@click.option("--fidelity", type=click.FloatRange(0, 1), default=0.0, help="Minimum useful fidelity.")
 @click.option("--within", "within_s", type=click.FloatRange(0), default=0.0, help="Seconds until it is due; 0: never.")
 @click.option(
     "--budget",
     type=click.FloatRange(0),
     default=0.0,
-    help="Most that it may cost, in the device's currency; 0: whatever.",
+    help="Maximum cost, in the device's currency; 0: no limit.",
 )
-@click.option("--region", "regions", multiple=True, help="Only devices there; several are fine.")
-@click.option("--emergency", is_flag=True, help="Only where it is known to go well; nothing is tried out with it.")
+@click.option("--region", "regions", multiple=True, help="Only devices in this region; repeatable.")
+@click.option("--emergency", is_flag=True, help="Only where it is known to go well; no experiments.")
 @click.option("--no-degrade", is_flag=True, help="Fail rather than be done by a classical simulator.")
-@click.option("--mitigate", default="", metavar="LIST", help="Against noise of an emulated machine: readout,twirl,dd.")
-@click.option("--coherence", default="", metavar="STRATEGY", help="How its qubits are kept meanwhile: decoupling-xy4.")
-@click.option("--wait", is_flag=True, help="Until it has ended, and print its result.")
+@click.option("--mitigate", default="", metavar="LIST", help="Mitigation on an emulated machine: readout,twirl,dd.")
+@click.option(
+    "--coherence", default="", metavar="STRATEGY", help="How its qubits are protected while idle: decoupling-xy4."
+)
+@click.option("--wait", is_flag=True, help="Wait until it has ended, and print its result.")
 @client_options
 @json_option
 def submit(
@@ -195,8 +199,8 @@ def submit(
     """Submit FILE, or standard input for `-`, as a job. It survives a restart of the node.
 
     FILE is a circuit (OpenQASM 3 or 2, QIR, Q#), or JSON for a machine without gates: an analog program for neutral
-    atoms (our own form, a sequence of Pulser, an AHS program of Braket), an Ising problem or QUBO for an annealer, or
-    a photonic program.
+    atoms (our own form, a Pulser sequence, a Braket AHS program), an Ising problem or QUBO for an annealer, or a
+    photonic program.
     """
     text, told = circuit_text(file, language or None)
     is_program = not told and text.lstrip().startswith("{")
@@ -227,7 +231,7 @@ def submit(
 @limit_option
 @json_option
 def job(job: str | None, client: NodeClient, limit: int, as_json: bool) -> None:
-    """JOB with its result and what it costs, or without it the newest jobs."""
+    """JOB with its result and what it costs, or without JOB the newest jobs."""
     if job is not None:
         print_job(client, _job(client, job), as_json)
         return
@@ -251,7 +255,7 @@ def job(job: str | None, client: NodeClient, limit: int, as_json: bool) -> None:
 @client_options
 @json_option
 def cancel(job: str, client: NodeClient, as_json: bool) -> None:
-    """Cancel JOB, unless it has ended. The vendor is asked to drop what it was sent."""
+    """Cancel JOB, unless it has ended. The vendor is asked to drop what was sent to it."""
     ended = client.post(f"/v1/jobs/{quote(job, safe='')}/cancel")
     print_job(client, ended, as_json)
 
@@ -259,13 +263,16 @@ def cancel(job: str, client: NodeClient, as_json: bool) -> None:
 @devices.command("refresh")
 @click.argument("provider", type=click.Choice(["ibm", "google", "iqm"]))
 @click.option(
-    "--to", "target", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to make."
+    "--to", "target", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write."
 )
 @click.option(
-    "--as-of", type=click.DateTime(["%Y-%m-%d"]), help="For iqm, whose SDK dates nothing: when that SDK was released."
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="For iqm, whose SDK contains no dates: when that SDK was released.",
 )
 def refresh(provider: str, target: Path, as_of: datetime | None) -> None:
-    """Take the calibrations of PROVIDER out of its installed SDK into a file of arrays, as the package ships one.
+    """Extract the calibrations of PROVIDER from its installed SDK into a file of arrays, like the one the package
+    ships.
 
     A node emulates from that file once its setting `devices.options` names it as `PROVIDER.snapshots`.
     """
@@ -287,7 +294,7 @@ def refresh(provider: str, target: Path, as_of: datetime | None) -> None:
 @devices.command("prices")
 @json_option
 def prices(as_json: bool) -> None:
-    """The price lists of real machines that this package brings: source, date, and whether each was read again."""
+    """Price lists of real machines that this package ships: source, date, and whether each was checked again."""
     from phalanx.devices import price_lists
 
     rows = [
@@ -370,7 +377,7 @@ def _status(row: Any) -> str:
 
 
 def _waiting(queue: Any) -> str:
-    """Jobs that wait at a device, else how long one does."""
+    """Number of jobs waiting at a device, else how long one waits."""
     if queue["depth"] is not None:
         return str(queue["depth"])
     return "" if queue["wait_ns_p50"] is None else f"{queue['wait_ns_p50'] / 1e9:,.0f} s"

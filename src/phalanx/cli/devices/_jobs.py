@@ -1,4 +1,4 @@
-"""One job on a device: staying with it until it ends, and showing it with what its outcomes cost."""
+"""One job on a device: waiting until it ends, and showing it with what its outcomes cost."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -16,18 +16,18 @@ _FINAL = {"Completed", "Failed", "Cancelled"}
 
 
 def until_ended(found: Any, state: Callable[[Any], str], look: Callable[[Any], Any], *, every_s: float) -> Any:
-    """What ``look`` makes of the answer before, again and again, until the ``state`` of the job is a last one."""
+    """Calls ``look`` on the previous answer, again and again, until the job's ``state`` is final."""
     return until_so(found, lambda one: state(one) in _FINAL, look, every_s)
 
 
 def end_with(state: str) -> None:
-    """Ends the command as the job ended: whoever waits for one may go by the exit code."""
+    """Ends the command as the job ended, so that a waiting caller can go by the exit code."""
     if state != "Completed":
         click.get_current_context().exit(Exit.FAILED)
 
 
 def print_job(client: NodeClient, job: dict[str, Any], as_json: bool) -> None:
-    """Where it is and why, and its result once there is one."""
+    """Where the job is and why, and its result once there is one."""
     if as_json:
         print_json(job)
         return
@@ -46,7 +46,9 @@ def print_job(client: NodeClient, job: dict[str, Any], as_json: bool) -> None:
 
 
 def print_result(job: Mapping[str, Any], c6: float | None) -> None:
-    """Outcomes, what they cost, and what is known of them classically; ``c6`` is of an analog program's machine."""
+    """Outcomes, what they cost, and what is known about them classically; ``c6`` is that of an analog program's
+    machine.
+    """
     made = job["provenance"]
     dated = made.get("calibrated_at_ns")
     since = f", calibration of {time_of('calibrated_at_ns')(made)[:10]}" if dated else ""
@@ -73,7 +75,9 @@ def print_result(job: Mapping[str, Any], c6: float | None) -> None:
 
 
 def print_photons(text: str, counts: Mapping[str, int], shots: int, baselines: Iterable[Mapping[str, Any]]) -> None:
-    """What is left of the shots, the outcomes with what they spell, and what is known of the first one classically."""
+    """What is left of the shots, the outcomes with the bits they encode, and what is known classically about the
+    first.
+    """
     from phalanx.quantum.photonic import read_photonic
 
     program, kept = read_photonic(text), sum(counts.values())
@@ -95,7 +99,7 @@ def state_of(row: Mapping[str, Any]) -> str:
 
 
 def _print_treatment(treated: dict[str, Any] | None) -> None:
-    """What was done against noise, what it took, and what it brought."""
+    """What was done against noise, what it took, and what it gained."""
     if treated is None:
         return
     done = ", ".join(filter(None, (treated["mitigation"], treated["coherence"])))
@@ -111,7 +115,7 @@ def _print_treatment(treated: dict[str, Any] | None) -> None:
 
 
 def _c6(client: NodeClient, job: Mapping[str, Any]) -> float | None:
-    """Of the machine that ran an analog program; none where there is none, or it says none."""
+    """The C6 coefficient of the machine that ran an analog program; None if there is no machine, or it does not say."""
     from phalanx.devices import Program, ProgramKind
 
     if job.get("program") is None or Program.read(job["program"]["text"]).kind is not ProgramKind.ANALOG:
@@ -121,7 +125,7 @@ def _c6(client: NodeClient, job: Mapping[str, Any]) -> float | None:
 
 
 def _costs(program: Mapping[str, Any], outcomes: list[str], c6: float | None) -> dict[str, float]:
-    """What each outcome costs; nothing for a circuit, or where the machine is not known."""
+    """What each outcome costs; nothing for a circuit, or if the machine is unknown."""
     if not program:
         return {}
     from phalanx.devices import Program, ProgramKind, energies

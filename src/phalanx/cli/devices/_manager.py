@@ -26,21 +26,21 @@ def manager() -> None:
 
 _wishes = (
     circuit_argument,
-    click.option("--key", default="", help="A name of your choosing: asked again under it, it is the same work."),
-    click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run."),
-    click.option("--results", type=click.Choice(["simulated", "emulated", "hardware"]), help="Of which kind."),
-    click.option("--fidelity", type=FiniteRange(0, 1), default=0.0, help="Least fidelity that is of use."),
+    click.option("--key", default="", help="A name of your choice: asking again under it is the same work."),
+    click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="Number of shots."),
+    click.option("--results", type=click.Choice(["simulated", "emulated", "hardware"]), help="Only this kind."),
+    click.option("--fidelity", type=FiniteRange(0, 1), default=0.0, help="Minimum useful fidelity."),
     click.option(
         "--within", "within_s", type=FiniteRange(0), default=0.0, help="Seconds until its deadline; 0: none."
     ),
-    click.option("--budget", type=FiniteRange(0), default=0.0, help="Most that it may cost; 0: whatever."),
-    click.option("--region", "regions", multiple=True, help="Only devices there; several are fine."),
-    click.option("--emergency", is_flag=True, help="It may use what is kept for emergencies."),
+    click.option("--budget", type=FiniteRange(0), default=0.0, help="Maximum cost; 0: no limit."),
+    click.option("--region", "regions", multiple=True, help="Only devices in this region; repeatable."),
+    click.option("--emergency", is_flag=True, help="It may use what is reserved for emergencies."),
     click.option(
         "--hold", "hold_s", type=FiniteRange(15, 3_600), default=60.0, show_default=True,
-        help="Seconds that a window is held before it has to be used.",
+        help="Seconds that a window is held before it must be used.",
     ),
-    click.option("--no-fall-back", is_flag=True, help="Fail where the manager is away, rather than decide here."),
+    click.option("--no-fall-back", is_flag=True, help="Fail if the manager is away, rather than decide here."),
 )  # fmt: skip
 
 
@@ -78,14 +78,14 @@ def show(client: NodeClient, as_json: bool) -> None:
 
 @manager.command()
 @_work
-@click.option("--counts-only", is_flag=True, help="Tell the manager what the circuit is like, and not the circuit.")
-@click.option("--policy", default="", help="Of the manager; else the one that it uses.")
+@click.option("--counts-only", is_flag=True, help="Tell the manager only the circuit's features, not the circuit.")
+@click.option("--policy", default="", help="The manager's policy to use; by default its own choice.")
 @client_options
 @json_option
 def place(
     text: str, counts_only: bool, policy: str, client: NodeClient, as_json: bool, **wishes: Any
 ) -> None:  # fmt: skip
-    """Where the manager would have the circuit in FILE run, and a window that is held there."""
+    """Where the manager would run the circuit in FILE, and a window held there."""
     asked = {**_asked(wishes), "policy": policy, **(_shape(text) if counts_only else {"circuit": text})}
     found = client.post_json("/v1/manager/place", asked, timeout_s=CIRCUIT_TIMEOUT_S)
     if as_json:
@@ -108,13 +108,13 @@ def place(
 @_work
 @click.option("--seed", type=click.IntRange(0), help="The same seed gives the same result on a simulator.")
 @click.option("--no-degrade", is_flag=True, help="Fail rather than be done by a classical simulator.")
-@click.option("--wait", is_flag=True, help="Until it has ended, and print its result.")
+@click.option("--wait", is_flag=True, help="Wait until it has ended, and print its result.")
 @client_options
 @json_option
 def submit(
     text: str, seed: int | None, no_degrade: bool, wait: bool, client: NodeClient, as_json: bool, **wishes: Any
 ) -> None:  # fmt: skip
-    """Run the circuit in FILE at the manager, in the window that it holds for it."""
+    """Run the circuit in FILE at the manager, in the window it holds for it."""
     asked = {**_asked(wishes), "circuit": text, "seed": seed, "degrade": not no_degrade}
     found = client.post_json("/v1/manager/jobs", asked, timeout_s=CIRCUIT_TIMEOUT_S)
     if wait:

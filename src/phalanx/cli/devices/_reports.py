@@ -1,4 +1,4 @@
-"""`phalanx reports`: chargeback, revenue of devices, and service levels."""
+"""`phalanx reports`: chargeback, device revenue, and service levels."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -17,30 +17,32 @@ _DAYS = 30
 def reports() -> None:
     """Who used what and what it cost, what each device earned, and whether promises were kept.
 
-    A report is of jobs that were submitted from one moment to before another, in UTC: of the last 30 days
-    unless you say otherwise.
+    A report covers jobs submitted from one moment up to, but not including, another, in UTC: by default the last 30
+    days.
     """
 
 
 def _span(command: Callable[..., None]) -> Callable[..., None]:
-    """Options that every report takes."""
-    csv_option = click.option("--csv", "as_csv", is_flag=True, help="Print lines for a spreadsheet.")
-    to_option = click.option("--to", "until", type=click.DateTime(_DATES), help="Jobs before then; otherwise now.")
+    """Options of every report."""
+    csv_option = click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet.")
+    to_option = click.option(
+        "--to", "until", type=click.DateTime(_DATES), help="Jobs submitted before then; by default now."
+    )
     from_option = click.option(
         "--from", "since", type=click.DateTime(_DATES),
-        help=f"Jobs submitted from then on; otherwise from {_DAYS} days before.",
+        help=f"Jobs submitted from then on; by default from {_DAYS} days before.",
     )  # fmt: skip
     return from_option(to_option(client_options(csv_option(json_option(command)))))
 
 
-_tenant = click.option("--tenant", default="", help="Of one tenant; an admin of the default tenant sees all.")
+_tenant = click.option("--tenant", default="", help="Only this tenant; an admin of the default tenant sees all.")
 
 
 @reports.command()
 @_tenant
 @_span
 def chargeback(client: NodeClient, tenant: str, **shown: Any) -> None:
-    """What the jobs of each tenant took on each device, and what that cost."""
+    """What each tenant's jobs used on each device, and what that cost."""
     columns: list[Column] = [
         ("tenant", lambda row: row["tenant"]),
         ("device", lambda row: row["device"]),
@@ -78,7 +80,7 @@ def revenue(client: NodeClient, **shown: Any) -> None:
 )
 @_span
 def sla(client: NodeClient, tenant: str, promised: float, **shown: Any) -> None:
-    """Availability, success, deadlines and waiting of each tenant, held against what was promised."""
+    """Availability, success, deadlines and waiting of each tenant, compared with what was promised."""
     columns: list[Column] = [
         ("tenant", lambda row: row["tenant"]),
         ("jobs", lambda row: str(row["jobs"])),
@@ -96,7 +98,7 @@ def sla(client: NodeClient, tenant: str, promised: float, **shown: Any) -> None:
 @client_options
 @json_option
 def forecast(client: NodeClient, as_json: bool) -> None:
-    """Arrivals of your jobs by device, and queues of devices, five minutes to six hours ahead."""
+    """Forecast of your jobs' arrivals by device, and of device queues, five minutes to six hours ahead."""
     rows = client.get("/v1/reports/forecasts")["items"]
     if as_json:
         print_json(rows)
@@ -140,7 +142,7 @@ def _report(
 
 
 def _now() -> datetime:
-    """The next whole second, so that what was submitted just now is in it. Without a zone, as the others: UTC."""
+    """The next whole second, so that what was submitted just now is included. Without a zone, like the others: UTC."""
     from phalanx.adapters import SystemClock
     from phalanx.core import NS_PER_S
 

@@ -15,7 +15,7 @@ from phalanx.cli._output import Column, Group, json_option, print_json, print_ta
 def reservations() -> None:
     """Devices, workers and other resources, booked together and in advance.
 
-    Firm bookings never make room for others; backfill may use what is kept for emergencies, and makes room.
+    Firm bookings never make room for others; backfill may use what is reserved for emergencies, and makes room.
     """
 
 
@@ -47,14 +47,16 @@ def resources(client: NodeClient, as_json: bool) -> None:
 
 @reservations.command()
 @click.argument("name")
-@click.option("--units", type=click.IntRange(1), default=1, show_default=True, help="How many there are.")
-@click.option("--reserve", type=click.IntRange(0), default=0, show_default=True, help="Of these, for emergencies.")
+@click.option("--units", type=click.IntRange(1), default=1, show_default=True, help="Number of units.")
+@click.option(
+    "--reserve", type=click.IntRange(0), default=0, show_default=True, help="How many of these are for emergencies."
+)
 @click.option("--lives", "lives_s", type=FiniteRange(0), default=0.0, help="Seconds until it expires; 0: never.")
-@click.option("--kind", default="device", show_default=True, help="What it is.")
+@click.option("--kind", default="device", show_default=True, help="Kind of resource.")
 @client_options
 @json_option
 def declare(name: str, units: int, reserve: int, lives_s: float, kind: str, client: NodeClient, as_json: bool) -> None:
-    """Make NAME bookable, or change it so that what is booked still fits."""
+    """Make NAME bookable, or change it; existing bookings must still fit."""
     expires_ns = time.time_ns() + int(lives_s * 1e9) if lives_s else 0
     asked = {"name": name, "capacity": units, "reserve": reserve, "expires_ns": expires_ns, "kind": kind}
     made = client.post_json("/v1/reservations/resources", asked)
@@ -66,22 +68,26 @@ def declare(name: str, units: int, reserve: int, lives_s: float, kind: str, clie
 
 @reservations.command()
 @click.argument("wanted", nargs=-1, required=True, metavar="RESOURCE[=UNITS]...")
-@click.option("--for", "for_s", type=FiniteRange(0, min_open=True), required=True, help="Seconds it is needed.")
+@click.option(
+    "--for", "for_s", type=FiniteRange(0, min_open=True), required=True, help="Seconds for which it is needed."
+)
 @click.option("--in", "in_s", type=FiniteRange(0), default=0.0, help="Seconds until it may begin; 0: at once.")
-@click.option("--within", "within_s", type=FiniteRange(0), default=0.0, help="Seconds until it must end; 0: any.")
+@click.option("--within", "within_s", type=FiniteRange(0), default=0.0, help="Seconds until it must end; 0: any time.")
 @click.option(
     "--grade", type=click.Choice(["backfill", "firm", "emergency"]), default="firm", show_default=True,
     help="Who makes room for whom: backfill for all others, and the reserve is for emergencies.",
 )  # fmt: skip
 @click.option("--priority", type=int, default=0, show_default=True, help="Among backfill, higher goes first.")
-@click.option("--hold", "hold_s", type=FiniteRange(0), default=0.0, help="Seconds to confirm it in; 0: booked now.")
+@click.option(
+    "--hold", "hold_s", type=FiniteRange(0), default=0.0, help="Seconds within which to confirm it; 0: booked now."
+)
 @client_options
 @json_option
 def book(
     wanted: tuple[str, ...], for_s: float, in_s: float, within_s: float, grade: str, priority: int, hold_s: float,
     client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
-    """Book every RESOURCE together, at the earliest time there is."""
+    """Book every RESOURCE together, at the earliest possible time."""
     if within_s and in_s + for_s > within_s:
         raise click.UsageError(f"{for_s:g} s from {in_s:g} s on do not end within {within_s:g} s")
     now_ns = time.time_ns()
@@ -103,7 +109,7 @@ def book(
 @client_options
 @json_option
 def confirm(booking: str, client: NodeClient, as_json: bool) -> None:
-    """Make the held BOOKING one that stays."""
+    """Turn the held BOOKING into a confirmed one."""
     _show([client.post(f"/v1/reservations/{quote(booking, safe='')}/confirm")], as_json=as_json)
 
 

@@ -15,18 +15,19 @@ _SHOWN = 12
 
 @click.command()
 @circuit_argument
-@click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run.")
+@click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="Number of shots.")
 @click.option(
     "--worth", type=FiniteRange(0), default=0.0,
-    help="What a right answer is worth: a way expected to lose more is ruled out. Untold: 1, and none is.",
+    help="What a right answer is worth: a way expected to lose more is ruled out. By default 1, and none is ruled "
+        "out.",
 )  # fmt: skip
 @click.option("--hour", type=FiniteRange(0), default=0.1, show_default=True, help="What an hour of waiting costs.")
-@click.option("--fidelity", type=FiniteRange(0, 1), default=0.0, help="Least fidelity that is of use.")
+@click.option("--fidelity", type=FiniteRange(0, 1), default=0.0, help="Minimum useful fidelity.")
 @click.option("--within", "within_s", type=FiniteRange(0), default=0.0, help="Seconds until its deadline; 0: none.")
-@click.option("--budget", type=FiniteRange(0), default=0.0, help="Most that it may cost; 0: whatever.")
-@click.option("--currency", default="USD", show_default=True, help="Of worth, hour and budget.")
+@click.option("--budget", type=FiniteRange(0), default=0.0, help="Maximum cost; 0: no limit.")
+@click.option("--currency", default="USD", show_default=True, help="Currency of worth, hour and budget.")
 @click.option("--only", type=click.Choice(["quantum", "classical"]), help="Only ways of this kind.")
-@click.option("--submit", is_flag=True, help="Submit it to a node, where it is routed to there.")
+@click.option("--submit", is_flag=True, help="Submit it to a node, which routes it there.")
 @click.option("--all", "show_all", is_flag=True, help="Show every way.")
 @client_options
 @json_option
@@ -36,7 +37,7 @@ def route(
 ) -> None:  # fmt: skip
     """Answer the circuit in FILE by a quantum or a classical way: by complexity, fidelity, deadline, cost and worth.
 
-    Without --submit: over the devices of the plug-ins that are installed, without a node.
+    Without --submit: over the devices of the installed plug-ins, without a node.
     """
     wanted = {**aims, "only": only or ""}
     if submit:

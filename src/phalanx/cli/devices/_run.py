@@ -1,4 +1,4 @@
-"""`phalanx devices run`: a program without gates on a simulator or an emulated machine, here and now."""
+"""`phalanx devices run`: a program without gates on a simulator or an emulated machine, right away."""
 
 import asyncio
 import contextlib
@@ -16,17 +16,19 @@ from phalanx.cli.devices._jobs import print_result
 
 @click.command("run")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--device", default="", help="Where; otherwise the least disturbed that takes it, then the smallest.")
-@click.option("--results", type=click.Choice(["simulated", "emulated"]), help="Choose among such devices.")
-@click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="How often it is run.")
+@click.option(
+    "--device", default="", help="Device to use; by default the least noisy that accepts it, then the smallest."
+)
+@click.option("--results", type=click.Choice(["simulated", "emulated"]), help="Choose among devices of this kind.")
+@click.option("--shots", type=click.IntRange(1), default=1_000, show_default=True, help="Number of shots.")
 @click.option(
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed gives the same result."
 )
 @json_option
 def run_here(file: Path, device: str, results: str | None, shots: int, seed: int, as_json: bool) -> None:
-    """Run FILE, a program without gates, on what this installation brings. No node is needed, and no job is kept.
+    """Run FILE, a program without gates, on a device of this installation. No node is needed, and no job is stored.
 
-    FILE is JSON: a photonic program, an analog program, an Ising problem or a QUBO, as `submit` takes them. Circuits
+    FILE is JSON: a photonic program, an analog program, an Ising problem or a QUBO, as accepted by `submit`. Circuits
     are run by `phalanx circuits run`.
     """
     from phalanx.devices import Program

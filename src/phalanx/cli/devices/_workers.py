@@ -15,7 +15,7 @@ from phalanx.cli._output import Column, json_option, print_json, print_table, ti
 @client_options
 @json_option
 def workers(client: NodeClient, as_json: bool) -> None:
-    """Machines that run nodes: how busy each is, as it last said."""
+    """Machines that run nodes: how busy each was when it last reported."""
     rows = client.get("/v1/workers")["items"]
     if as_json:
         print_json(rows)
@@ -27,7 +27,7 @@ def workers(client: NodeClient, as_json: bool) -> None:
 
 
 def watch_worker(name: str, number: str, plot: Path | None, client: NodeClient, *, as_json: bool) -> None:
-    """How one worker went; ``plot`` draws a number of it."""
+    """History of one worker; ``plot`` draws one of its numbers."""
     path = f"/v1/workers/{quote(name, safe='')}/history"
     history = client.get(path)
     if plot is not None:

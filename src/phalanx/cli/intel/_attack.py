@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from phalanx.intel.sharing import Coverage
 
 
-@click.group(cls=Group, short_help="MITRE ATT&CK: techniques, and which of them rules look for.")
+@click.group(cls=Group, short_help="MITRE ATT&CK: techniques, and which of them rules cover.")
 def attack() -> None:
-    """MITRE ATT&CK: techniques, and which of them rules look for. Needs no node and no network."""
+    """MITRE ATT&CK: techniques, and which of them rules cover. Needs no node and no network."""
 
 
 @attack.command()
@@ -45,9 +45,11 @@ def show(technique_id: str, as_json: bool) -> None:
 
 @attack.command()
 @click.option(
-    "--rules-dir", type=click.Path(path_type=Path, file_okay=False), help="Rules of your own besides the built-in ones."
+    "--rules-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Your own rules in addition to the built-in ones.",
 )
-@click.option("--tactic", default="", help="Only this tactic, as `execution`.")
+@click.option("--tactic", default="", help="Only this tactic, such as `execution`.")
 @click.option("--all", "show_all", is_flag=True, help="Also techniques that no rule looks for.")
 @json_option
 def coverage(rules_dir: Path | None, tactic: str, show_all: bool, as_json: bool) -> None:

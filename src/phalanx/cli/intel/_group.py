@@ -1,6 +1,6 @@
-"""`phalanx intel`: what is known of attackers, what is looked for, and what is shared with whom.
+"""`phalanx intel`: what is known about attackers, what is looked for, and what is shared with whom.
 
-Each sub-command is in a module of its own and is imported when it is called.
+Each subcommand is in its own module and is imported when it is called.
 """
 
 import importlib

@@ -1,4 +1,6 @@
-"""`phalanx intel hunts`: saved queries, following a finding through the archive, and asking old events what is new."""
+"""`phalanx intel hunts`: saved queries, following a finding through the archive, and checking old events for new
+knowledge.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,10 @@ _DAY_S = 86_400.0
 _days = click.FloatRange(min=0, max=36_500)
 
 
-@click.group(cls=Group, short_help="Hunts over the archive, now or again and again.")
+@click.group(cls=Group, short_help="Hunts in the archive, once or repeatedly.")
 def hunts() -> None:
-    """Hypotheses as saved queries over the archive, asked when wanted or again and again; and hunts that are done once:
-    following a finding, and asking old events new rules.
+    """Hypotheses as saved queries on the archive, run on demand or repeatedly; and one-time hunts: following a
+    finding, and checking old events against new rules.
     """
 
 
@@ -25,7 +27,7 @@ def hunts() -> None:
 @client_options
 @json_option
 def list_hunts(client: NodeClient, as_json: bool) -> None:
-    """Saved hunts, and what each found when it was last asked."""
+    """Saved hunts, and what each found when it last ran."""
     found = client.get("/v1/hunts/saved")["items"]
     if as_json:
         print_json({"hunts": found})
@@ -43,14 +45,14 @@ def list_hunts(client: NodeClient, as_json: bool) -> None:
 @click.argument("name")
 @click.argument("query")
 @click.option("--about", default="", help="The hypothesis, in words.")
-@click.option("--technique", "techniques", multiple=True, help="ATT&CK technique that it is about; several may be.")
-@click.option("--every", "every_s", default=0.0, type=click.FloatRange(min=0), help="Ask it every so many seconds.")
+@click.option("--technique", "techniques", multiple=True, help="ATT&CK technique it is about; repeatable.")
+@click.option("--every", "every_s", default=0.0, type=click.FloatRange(min=0), help="Run it every so many seconds.")
 @client_options
 @json_option
 def save(
     client: NodeClient, name: str, query: str, about: str, techniques: tuple[str, ...], every_s: float, as_json: bool
 ) -> None:
-    """Save QUERY as the hunt NAME, in place of one of that name."""
+    """Save QUERY as the hunt NAME, replacing any hunt of that name."""
     wanted = {"name": name, "query": query, "about": about, "techniques": techniques, "every_s": every_s}
     made = client.post_json("/v1/hunts/saved", wanted)
     print_json(made) if as_json else click.echo(printable(f"saved: {made['id']}"))
@@ -61,7 +63,7 @@ def save(
 @client_options
 @json_option
 def run(client: NodeClient, name: str, as_json: bool) -> None:
-    """Ask the saved hunt NAME now."""
+    """Run the saved hunt NAME now."""
     found = client.post(f"/v1/hunts/saved/{name}/run")
     print_json(found) if as_json else show(found)
 
@@ -71,38 +73,38 @@ def run(client: NodeClient, name: str, as_json: bool) -> None:
 @client_options
 @json_option
 def remove(client: NodeClient, name: str, as_json: bool) -> None:
-    """Forget the saved hunt NAME."""
+    """Delete the saved hunt NAME."""
     client.delete(f"/v1/hunts/saved/{name}")
     print_json({"removed": name}) if as_json else click.echo(printable(f"removed: {name}"))
 
 
 @hunts.command()
 @click.argument("finding")
-@click.option("--back", default=30.0, show_default=True, type=_days, help="Days before the finding to look through.")
-@click.option("--on", "on_days", default=1.0, show_default=True, type=_days, help="Days after it.")
-@click.option("--hops", default=1, show_default=True, type=click.IntRange(1, 3), help="How often to follow on.")
+@click.option("--back", default=30.0, show_default=True, type=_days, help="Days before the finding to search.")
+@click.option("--on", "on_days", default=1.0, show_default=True, type=_days, help="Days after the finding to search.")
+@click.option("--hops", default=1, show_default=True, type=click.IntRange(1, 3), help="How many hops to follow.")
 @client_options
 @json_option
 def expand(client: NodeClient, finding: str, back: float, on_days: float, hops: int, as_json: bool) -> None:
     """Follow FINDING through the archive: what it names, and its processes, logons and connections.
 
-    What is found stands in the case of the finding and ties it to others; `phalanx incidents` shows it.
+    What is found belongs to the finding's case and ties it to others; `phalanx incidents` shows it.
     """
     wanted = {"finding": finding, "back_s": back * _DAY_S, "on_s": on_days * _DAY_S, "hops": hops}
     _shown(client.post_json("/v1/hunts/expand", wanted), as_json=as_json)
 
 
 @hunts.command()
-@click.option("--technique", "techniques", multiple=True, help="ATT&CK technique whose rules to ask; several may be.")
+@click.option("--technique", "techniques", multiple=True, help="ATT&CK technique whose rules to run; repeatable.")
 @click.option(
     "--rule",
     "rules",
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="A Sigma rule; several may be.",
+    help="A Sigma rule; repeatable.",
 )
-@click.option("--indicators", is_flag=True, help="All that is looked for now.")
-@click.option("--finding", default="", help="Its techniques; what is found stands in its case.")
+@click.option("--indicators", is_flag=True, help="All current indicators.")
+@click.option("--finding", default="", help="Use this finding's techniques; results belong to its case.")
 @click.option("--back", default=30.0, show_default=True, type=_days, help="Days to look back.")
 @client_options
 @json_option
@@ -110,9 +112,9 @@ def retro(
     client: NodeClient, techniques: tuple[str, ...], rules: tuple[Path, ...], indicators: bool, finding: str,
     back: float, as_json: bool,
 ) -> None:  # fmt: skip
-    """Ask the events that are kept what was not known when they came: rules of techniques, new rules, indicators.
+    """Check stored events for what was not known when they came: rules of techniques, new rules, indicators.
 
-    Of the rules of techniques at most 100 are asked: those of the very technique first, and the most severe.
+    At most 100 rules of techniques are run: those of the exact technique first, and the most severe.
     """
     wanted = {
         "techniques": techniques, "rules": [rule.read_text(encoding="utf-8") for rule in rules],
@@ -123,11 +125,11 @@ def retro(
 
 @hunts.command()
 @click.argument("hunt", default="")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="Hunts at most.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="Maximum number of hunts.")
 @client_options
 @json_option
 def done(client: NodeClient, hunt: str, limit: int, as_json: bool) -> None:
-    """Hunts that were done, by hunters and by people, the newest first; or all of what HUNT found."""
+    """Completed hunts, by hunters and by people, newest first; or everything HUNT found."""
     if hunt:
         _shown(client.get(f"/v1/hunts/{hunt}"), as_json=as_json)
         return

@@ -19,7 +19,7 @@ _LINES = 20_000
 marking_option = click.option(
     "--marking", default="amber", show_default=True, help="TLP: clear, green, amber, amber+strict, red."
 )
-everybody_option = click.option("--everybody", is_flag=True, help="In the events of every tenant (administrators).")
+everybody_option = click.option("--everybody", is_flag=True, help="For the events of every tenant (administrators).")
 
 
 @click.group(cls=Group, short_help="Values to look for: addresses, names, URLs, hashes.")
@@ -29,13 +29,15 @@ def indicators() -> None:
 
 @indicators.command("import")
 @click.argument("file", type=_FILE)
-@click.option("--source", default="", help="Whom they are from; without it the name of the file.")
-@click.option("--kind", type=_KINDS, help="What all of them are; without it each is looked at.")
+@click.option("--source", default="", help="Source of the values; by default the name of the file.")
+@click.option("--kind", type=_KINDS, help="Type of all of them; by default recognised one by one.")
 @click.option("--name", default="", help="What all of them are about.")
-@click.option("--confidence", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="How sure that is.")
-@click.option("--days", type=click.FloatRange(0, 36_500), default=0, help="How long they are looked for; 0: for good.")
+@click.option("--confidence", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Confidence in them.")
+@click.option(
+    "--days", type=click.FloatRange(0, 36_500), default=0, help="For how many days to look for them; 0: for good."
+)
 @marking_option
-@click.option("--replace", "replaces", is_flag=True, help="Forget what this source said before.")
+@click.option("--replace", "replaces", is_flag=True, help="Drop what this source provided before.")
 @everybody_option
 @client_options
 @json_option
@@ -43,7 +45,7 @@ def import_file(
     file: Path, source: str, kind: str | None, name: str, confidence: float, days: float, marking: str,
     replaces: bool, everybody: bool, client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
-    """Look for the values of FILE: one a line, or CSV whose header names a column `value`, `indicator`, `ioc`…"""
+    """Look for the values in FILE: one per line, or CSV whose header names a column `value`, `indicator`, `ioc`…"""
     total: dict[str, Any] = {"taken": 0, "refused": 0, "flagged": 0, "replaced": 0, "told": []}
     for number, (form, piece) in enumerate(_pieces(file)):
         params = {
@@ -73,11 +75,13 @@ def _looked_for(n: int) -> str:
 
 @indicators.command()
 @click.argument("values", nargs=-1, required=True)
-@click.option("--source", default="by hand", show_default=True, help="Whom they are from.")
-@click.option("--kind", type=_KINDS, help="What they are; without it each is looked at.")
+@click.option("--source", default="by hand", show_default=True, help="Source of the values.")
+@click.option("--kind", type=_KINDS, help="Type of the values; by default recognised one by one.")
 @click.option("--name", default="", help="What they are about.")
-@click.option("--confidence", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="How sure that is.")
-@click.option("--days", type=click.FloatRange(0, 36_500), default=0, help="How long they are looked for; 0: for good.")
+@click.option("--confidence", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Confidence in them.")
+@click.option(
+    "--days", type=click.FloatRange(0, 36_500), default=0, help="For how many days to look for them; 0: for good."
+)
 @marking_option
 @client_options
 @json_option
@@ -102,13 +106,13 @@ def add(
 
 @indicators.command()
 @click.argument("value", default="")
-@click.option("--source", default="", help="Everything of this source.")
-@click.option("--kind", type=_KINDS, help="Of the value; without it, it is looked at.")
+@click.option("--source", default="", help="Everything from this source.")
+@click.option("--kind", type=_KINDS, help="Type of the value; by default recognised.")
 @everybody_option
 @client_options
 @json_option
 def remove(value: str, source: str, kind: str | None, everybody: bool, client: NodeClient, as_json: bool) -> None:
-    """Do not look for VALUE, or for anything of a source, any more."""
+    """Stop looking for VALUE, or for everything from a source."""
     params: dict[str, Any] = {"source": source, "value": value, "everybody": str(everybody).lower()}
     if kind:
         params["kind"] = kind
@@ -121,19 +125,19 @@ def remove(value: str, source: str, kind: str | None, everybody: bool, client: N
 @client_options
 @json_option
 def match_values(values: tuple[str, ...], client: NodeClient, as_json: bool) -> None:
-    """Which of VALUES are looked for, and what is known of them."""
+    """Which of VALUES are looked for, and what is known about them."""
     _show(client.post(f"{_PATH}/match", content="\n".join(values).encode(), headers=_TEXT)["items"], as_json=as_json)
 
 
 @indicators.command("list")
-@click.option("--source", default="", help="Only of this source.")
-@click.option("--kind", type=_KINDS, help="Only this kind.")
+@click.option("--source", default="", help="Only values from this source.")
+@click.option("--kind", type=_KINDS, help="Only values of this type.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="How many.")
 @everybody_option
 @client_options
 @json_option
 def list_all(source: str, kind: str | None, limit: int, everybody: bool, client: NodeClient, as_json: bool) -> None:
-    """What is looked for, in the order in which it was put."""
+    """All values looked for, in the order they were added."""
     rows = client.pages(_PATH, limit=limit, source=source, kind=kind, everybody=str(everybody).lower())
     _show(list(rows), as_json=as_json)
 
@@ -143,7 +147,7 @@ def list_all(source: str, kind: str | None, limit: int, everybody: bool, client:
 @client_options
 @json_option
 def show(value: str, client: NodeClient, as_json: bool) -> None:
-    """Everything that is known of VALUE."""
+    """Everything known about VALUE."""
     rows = client.post(f"{_PATH}/match", content=value.encode(), headers=_TEXT)["items"]
     if as_json:
         print_json(rows)
@@ -165,7 +169,7 @@ def show(value: str, client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def stats(client: NodeClient, as_json: bool) -> None:
-    """How much is looked for, by source, and what it takes."""
+    """How many values are looked for, by source, and what that takes."""
     found = client.get(f"{_PATH}/stats")
     if as_json:
         print_json(found)
@@ -184,11 +188,13 @@ def stats(client: NodeClient, as_json: bool) -> None:
 
 
 @indicators.command()
-@click.option("--batches", type=click.IntRange(1, 10_000), default=100, show_default=True, help="The newest ones.")
+@click.option(
+    "--batches", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Newest batches to check."
+)
 @client_options
 @json_option
 def retro(batches: int, client: NodeClient, as_json: bool) -> None:
-    """Ask what is looked for now of events that came before."""
+    """Check earlier events for what is looked for now."""
     found = client.post(f"{_PATH}/retro", batches=batches)
     if as_json:
         print_json(found)
@@ -204,11 +210,11 @@ def retro(batches: int, client: NodeClient, as_json: bool) -> None:
 
 @indicators.command()
 @click.argument("values", nargs=-1)
-@click.option("--lists", type=click.Path(path_type=Path, file_okay=False), help="Folder of MISP warninglists besides.")
-@click.option("--file", type=_FILE, help="Values of a file, one a line, besides.")
+@click.option("--lists", type=click.Path(path_type=Path, file_okay=False), help="Folder of MISP warninglists to add.")
+@click.option("--file", type=_FILE, help="Also the values in this file, one per line.")
 @json_option
 def hygiene(values: tuple[str, ...], lists: Path | None, file: Path | None, as_json: bool) -> None:
-    """Which VALUES are on a warninglist, and so must not be looked for. Without values: what the lists hold."""
+    """Which VALUES are on a warninglist, and so must not be looked for. Without values: what the lists contain."""
     from phalanx.core import InvalidInput
     from phalanx.intel.indicators import Warninglists, guess_kind
     from phalanx.node import read_warninglists
@@ -252,7 +258,7 @@ def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
 
 
 def _pieces(file: Path) -> Iterator[tuple[str, bytes]]:
-    """The file in requests that the node takes, each with its format; a header is sent with each."""
+    """The file, split into requests that the node accepts, each with its format; a header is sent with each."""
     from phalanx.intel.indicators import guess_format, pieces_of
 
     with open_file(file) as handle:

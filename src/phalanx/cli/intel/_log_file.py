@@ -1,4 +1,4 @@
-"""A file of events as the commands read it that need no node: packed, binary and header-bearing logs like any other."""
+"""An event file as read by commands that need no node: compressed, binary and header-bearing logs like any other."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ _NO_BATCH = "00000000-0000-7000-8000-000000000000"
 
 
 def read_log(path: Path, reader: str) -> "ReadOut":
-    """Everything in the file, its lines numbered through. Raises ``PhalanxError`` where it cannot be taken apart."""
+    """Everything in the file, with consecutive line numbers. Raises ``PhalanxError`` if it cannot be unpacked."""
     from phalanx.core import DEFAULT_TENANT, BatchId
     from phalanx.intel import ReadOut, check_reader, read_lines
     from phalanx.intel.reading import slices, unpack

@@ -1,4 +1,4 @@
-"""`phalanx intel misp`: events and feeds of MISP, in and out. `show` needs no node."""
+"""`phalanx intel misp`: MISP events and feeds, in and out. `show` needs no node."""
 
 import json
 from collections.abc import Iterator
@@ -26,14 +26,14 @@ def misp() -> None:
 
 @misp.command("import")
 @click.argument("where", metavar="FILE|FOLDER|URL")
-@click.option("--collection", default="imported", show_default=True, help="Where to.")
-@click.option("--since", type=click.DateTime(), default=None, help="Of a feed: only events changed since (UTC).")
+@click.option("--collection", default="imported", show_default=True, help="Collection to add to.")
+@click.option("--since", type=click.DateTime(), default=None, help="From a feed: only events changed since (UTC).")
 @client_options
 @json_option
 def import_events(where: str, collection: str, since: Any, client: NodeClient, as_json: bool) -> None:
-    """Add events to a collection of the node: of a file, or of a feed (a folder or URL with a manifest.json).
+    """Add events to a collection of the node: from a file, or from a feed (a folder or URL with a manifest.json).
 
-    An event that is there already changes nothing, so a feed may be brought in again and again.
+    An event that exists already changes nothing, so a feed may be imported again and again.
     """
     path = f"/v1/sharing/collections/{quote(collection, safe='')}/misp"
     total: dict[str, Any] = {
@@ -55,16 +55,18 @@ def import_events(where: str, collection: str, since: Any, client: NodeClient, a
 @click.option("--finding", default="", help="This finding.")
 @click.option("--collection", default="", help="Everything in this collection.")
 @click.option("--marking", default="", help="TLP of own findings: clear, green, amber, amber+strict.")
-@click.option("--for", "audience", type=AUDIENCES, default="own", show_default=True, help="Who it is for.")
+@click.option("--for", "audience", type=AUDIENCES, default="own", show_default=True, help="Audience.")
 @click.option("--to", default="", help="For the record: whom it is given to.")
-@click.option("--out", type=_FILE, help="New file; without it the event is printed.")
+@click.option("--out", type=_FILE, help="New file; by default the event is printed.")
 @click.option("--feed", type=click.Path(path_type=Path, file_okay=False), help="Write a feed into this folder instead.")
 @client_options
 def export(
     case: str, finding: str, collection: str, marking: str, audience: str, to: str, out: Path | None,
     feed: Path | None, client: NodeClient,
 ) -> None:  # fmt: skip
-    """Own findings or a collection as a MISP event. What the audience may not have is refused; it is on record."""
+    """Own findings or a collection as a MISP event. What the audience may not receive is refused; the export is
+    recorded.
+    """
     event = client.get(
         "/v1/sharing/misp", case=case, finding=finding, collection=collection, marking=marking, audience=audience, to=to
     )
@@ -88,7 +90,7 @@ def export(
 @click.argument("file", type=_FILE)
 @json_option
 def show(file: Path, as_json: bool) -> None:
-    """What is in an event: the STIX objects that it becomes, values to look for, and what has no form in STIX."""
+    """What is in an event: the STIX objects it becomes, values to look for, and what has no equivalent in STIX."""
     from collections import Counter
 
     from phalanx.intel.sharing import indicators_of, read_misp

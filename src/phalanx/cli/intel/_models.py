@@ -21,32 +21,46 @@ _PATH = "/v1/models"
 
 @click.group(cls=Group, short_help="Models trained on labelled events: train, put, promote, retire, score.")
 def models() -> None:
-    """Models trained on labelled events. A new one is in shadow until you promote it."""
+    """Models trained on labelled events. A new one runs in shadow until you promote it."""
 
 
 @models.command()
 @click.argument("name")
 @click.argument("file", type=_FILE)
-@click.option("--out", type=_FILE, required=True, help="Where the model is written.")
+@click.option("--out", type=_FILE, required=True, help="File to write the model to.")
 @click.option("--log-source", default="", help="product/category/service of the events; parts may be empty.")
-@click.option("--label", default="", help="The field that says what an event is; examples of a node have it.")
-@click.option("--attack", multiple=True, help="What the label says of an attack; as often as there are words for it.")
+@click.option("--label", default="", help="The field that holds the label; a node's examples have it.")
+@click.option("--attack", multiple=True, help="Label that means attack; repeatable.")
 @click.option(
     "--format", "form", type=click.Choice(["events", "csv", "examples"]), default="events", show_default=True,
-    help="Log lines as a node reads them; CSV under a header; or what `examples` wrote.",
+    help="Log lines as a node reads them; CSV with a header; or the output of `examples`.",
 )  # fmt: skip
-@click.option("--test", type=_FILE, help="A set apart, of the same form, to be judged on.")
-@click.option("--exclude", multiple=True, help="A field that must not be looked at.")
-@click.option("--order", type=click.Choice(["time", "random"]), default="time", show_default=True, help="Of the split.")
-@click.option("--title", default="", help="As findings have it.")
+@click.option("--test", type=_FILE, help="A separate set in the same format, to be evaluated on.")
+@click.option("--exclude", multiple=True, help="A field to ignore.")
 @click.option(
-    "--severity", type=click.Choice(["low", "medium", "high"]), default="medium", show_default=True, help="Of findings."
+    "--order",
+    type=click.Choice(["time", "random"]),
+    default="time",
+    show_default=True,
+    help="How to split into training and test data.",
 )
-@click.option("--technique", multiple=True, help="ATT&CK technique of what it finds.")
+@click.option("--title", default="", help="Title of its findings.")
 @click.option(
-    "--false-alarms", type=click.FloatRange(1e-6, 0.5), default=1e-3, show_default=True, help="Part that may."
+    "--severity",
+    type=click.Choice(["low", "medium", "high"]),
+    default="medium",
+    show_default=True,
+    help="Severity of its findings.",
 )
-@click.option("--trees", type=click.IntRange(1, 5_000), default=200, show_default=True, help="How many.")
+@click.option("--technique", multiple=True, help="ATT&CK technique of its findings; repeatable.")
+@click.option(
+    "--false-alarms",
+    type=click.FloatRange(1e-6, 0.5),
+    default=1e-3,
+    show_default=True,
+    help="Tolerated rate of false alarms.",
+)
+@click.option("--trees", type=click.IntRange(1, 5_000), default=200, show_default=True, help="Number of trees.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same model.")
 @json_option
 def train(
@@ -54,9 +68,9 @@ def train(
     test: Path | None, exclude: tuple[str, ...], order: str, title: str, severity: str, technique: tuple[str, ...],
     false_alarms: float, trees: int, seed: int, as_json: bool,
 ) -> None:  # fmt: skip
-    """Train the model NAME on the labelled events of FILE, judge it on events that training did not see.
+    """Train the model NAME on the labelled events in FILE, and evaluate it on events that training did not see.
 
-    Needs the extra `learning`. What it says of itself, with intervals and floors, goes with it wherever it goes.
+    Needs the extra `learning`. The model's own description, with intervals and floors, goes wherever it goes.
     """
     import msgspec
 
@@ -97,7 +111,7 @@ def put(file: Path, client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def list_models(client: NodeClient, as_json: bool) -> None:
-    """Models, where they are, and what they saw."""
+    """Models, their state, and what they saw."""
     found = client.get(_PATH)["items"]
     if as_json:
         print_json(found)
@@ -117,7 +131,7 @@ def list_models(client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def show(model: str, client: NodeClient, as_json: bool) -> None:
-    """MODEL with where it is from, how good it was, and what it saw here."""
+    """MODEL with its origin, how good it was, and what it saw here."""
     found = client.get(f"{_PATH}/{model}")
     if as_json:
         print_json(found)
@@ -135,32 +149,32 @@ def show(model: str, client: NodeClient, as_json: bool) -> None:
 
 @models.command()
 @click.argument("model")
-@click.option("--reason", required=True, help="Why; it goes into the ledger.")
+@click.option("--reason", required=True, help="The reason; it goes into the ledger.")
 @client_options
 @json_option
 def promote(model: str, reason: str, client: NodeClient, as_json: bool) -> None:
-    """Let MODEL find, after its time in shadow; the promoted one of its name is retired."""
+    """Let MODEL raise findings, after its time in shadow; the promoted model of the same name is retired."""
     _move(client, model, "promote", reason, as_json=as_json)
 
 
 @models.command()
 @click.argument("model")
-@click.option("--reason", required=True, help="Why; it goes into the ledger.")
+@click.option("--reason", required=True, help="The reason; it goes into the ledger.")
 @client_options
 @json_option
 def retire(model: str, reason: str, client: NodeClient, as_json: bool) -> None:
-    """Ask MODEL no more; it is kept for the record."""
+    """Stop using MODEL; it is kept for the record."""
     _move(client, model, "retire", reason, as_json=as_json)
 
 
 @models.command()
 @click.argument("model")
 @click.argument("file", type=_FILE)
-@click.option("--format", "form", default="auto", show_default=True, help="Of the lines.")
+@click.option("--format", "form", default="auto", show_default=True, help="Format of the lines.")
 @client_options
 @json_option
 def score(model: str, file: Path, form: str, client: NodeClient, as_json: bool) -> None:
-    """What MODEL makes of the events in FILE, the most suspicious first."""
+    """How MODEL scores the events in FILE, most suspicious first."""
     found = client.post(
         f"{_PATH}/{model}/score", content=read_file(file), headers={"Content-Type": "text/plain"}, format=form
     )["items"]
@@ -176,11 +190,11 @@ def score(model: str, file: Path, form: str, client: NodeClient, as_json: bool) 
 
 
 @models.command()
-@click.option("--out", type=_FILE, required=True, help="Where they are written, one a line.")
+@click.option("--out", type=_FILE, required=True, help="File to write to, one example per line.")
 @client_options
 @json_option
 def examples(out: Path, client: NodeClient, as_json: bool) -> None:
-    """Write events to train with, out of what people said of findings, and others beside them presumed to be none."""
+    """Write training events: those of findings that people judged, and others beside them presumed to be benign."""
     found = client.get(f"{_PATH}/examples")["items"]
     write_file(out, "".join(json.dumps(one) + "\n" for one in found).encode())
     attacks, presumed = (sum(one[name] for one in found) for name in ("attack", "presumed"))

@@ -20,8 +20,8 @@ _SHOWN = 10
 def places() -> None:
     """Where networks are, for the detector of impossible travel.
 
-    The table is yours: CSV with the columns network, latitude, longitude, and if you like radius_km (or
-    accuracy_radius) and name. A row without coordinates says that nobody knows where the network is, such as a VPN.
+    The table is yours: CSV with the columns network, latitude, longitude, and optionally radius_km (or
+    accuracy_radius) and name. A row without coordinates says that the network's location is unknown, such as a VPN.
     """
 
 
@@ -29,7 +29,7 @@ def places() -> None:
 @click.argument("file", type=_FILE)
 @json_option
 def check(file: Path, as_json: bool) -> None:
-    """Say what a node would make of FILE. Ends with 1 when there is a row of no use."""
+    """Say what a node would make of FILE. Exits with 1 if a row is unusable."""
     from phalanx.intel.places import read_places
 
     read = read_places(read_file(file))
@@ -48,7 +48,7 @@ def check(file: Path, as_json: bool) -> None:
 @client_options
 @json_option
 def load(file: Path, client: NodeClient, as_json: bool) -> None:
-    """Have the node use FILE from now on, instead of the table before."""
+    """Have the node use FILE from now on, instead of the previous table."""
     from phalanx.intel.places import MAX_PART_BYTES
 
     data = read_file(file)

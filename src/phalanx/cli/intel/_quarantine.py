@@ -13,7 +13,7 @@ _COUNTS = ("replayed", "still_bad", "before", "gone")
 
 @click.group(cls=Group, short_help="Lines that could not be read.")
 def quarantine() -> None:
-    """Lines that could not be read, each with its reason; they can be read again once a reader knows better."""
+    """Lines that could not be read, each with its reason; they can be read again once a reader supports them."""
 
 
 @quarantine.command(name="list")
@@ -41,7 +41,7 @@ def list_lines(client: NodeClient, limit: int, as_json: bool) -> None:
 @client_options
 @json_option
 def show(line: str, client: NodeClient, as_json: bool) -> None:
-    """LINE as it came, and why it could not be read."""
+    """LINE as received, and why it could not be read."""
     found = client.get(f"/v1/events/quarantine/{quote(line, safe='')}")
     if as_json:
         print_json(found)
@@ -59,9 +59,9 @@ def show(line: str, client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def replay(lines: tuple[str, ...], every: bool, reader: str, client: NodeClient, as_json: bool) -> None:
-    """Read LINEs again, or --all, and take in those that can be read by now, each once.
+    """Read LINEs again, or --all, and accept those that can now be read, each once.
 
-    An event that comes of it is accepted now, under an id of its own. Calling it twice takes nothing in twice.
+    A resulting event is accepted now, under its own id. Running the command twice accepts nothing twice.
     """
     if every == bool(lines):
         raise click.UsageError("name lines, or say --all")

@@ -17,16 +17,23 @@ _SHOWN = 12
 
 @click.command("read")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--format", "reader", default="auto", show_default=True, help="Format of the lines; auto looks at each.")
 @click.option(
-    "--stats", is_flag=True, help="Say what each OCSF class has no place for, and what it holds only in part."
+    "--format",
+    "reader",
+    default="auto",
+    show_default=True,
+    help="Format of the lines; auto recognises it line by line.",
+)
+@click.option(
+    "--stats", is_flag=True, help="Say which fields each OCSF class has no place for, and which it holds only in part."
 )
 @json_option
 def read(files: tuple[str, ...], reader: str, stats: bool, as_json: bool) -> None:
-    """Read FILEs (`-` for standard input, folders with all in them) as a node would, and say what became of each line.
+    """Read FILEs (`-` for standard input, folders with all their files) as a node would, and say what became of each
+    line.
 
-    Packed files (gzip, bzip2, xz, zip, tar), event logs of Windows (EVTX), Zeek's own logs and JSON documents with a
-    list of records are taken apart. Nothing is sent anywhere.
+    Compressed files (gzip, bzip2, xz, zip, tar), Windows event logs (EVTX), Zeek's own logs and JSON documents with a
+    list of records are unpacked. Nothing is sent anywhere.
     """
     from phalanx.intel import check_reader
     from phalanx.intel.reading import Tally

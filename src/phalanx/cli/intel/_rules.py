@@ -1,4 +1,4 @@
-"""`phalanx intel rules`: which rules there are, which files cannot be compiled, and why a rule holds or does not."""
+"""`phalanx intel rules`: which rules there are, which files do not compile, and why a rule matches or does not."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,9 @@ def rules() -> None:
 
 
 @rules.command(name="list")
-@click.option("--rules-dir", type=click.Path(path_type=Path, file_okay=False), help="Rules besides the built-in ones.")
+@click.option(
+    "--rules-dir", type=click.Path(path_type=Path, file_okay=False), help="Rules in addition to the built-in ones."
+)
 @json_option
 def list_rules(rules_dir: Path | None, as_json: bool) -> None:
     """The built-in rules, and those of a folder."""
@@ -51,7 +53,7 @@ def list_rules(rules_dir: Path | None, as_json: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @json_option
 def check(folder: Path, as_json: bool) -> None:
-    """Compile every rule file of FOLDER and say which cannot be, and why. Ends with 1 when one cannot."""
+    """Compile every rule file in FOLDER and say which do not compile, and why. Exits with 1 if one does not."""
     from phalanx.intel import CorrelationRule, Filter, InvalidRule, Refused, Rule, RuleSet, read_folder
 
     parts, refused = read_folder(folder)
@@ -84,16 +86,16 @@ def check(folder: Path, as_json: bool) -> None:
 @rules.command()
 @click.argument("rule_file", metavar="RULE", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.argument("log_file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.option("--format", "reader", default="auto", show_default=True, help="The format of FILE.")
+@click.option("--format", "reader", default="auto", show_default=True, help="Format of FILE.")
 @click.option("--line", type=click.IntRange(min=1), help="Explain this line of FILE, whether it matches or not.")
 @json_option
 def test(rule_file: Path, log_file: Path, reader: str, line: int | None, as_json: bool) -> None:
-    """Run the rule in RULE against the events in FILE, and explain why it holds or does not, field by field.
+    """Run the rule in RULE on the events in FILE, and explain why it matches or does not, field by field.
 
-    FILE may be what `phalanx intel read` takes: packed, an event log of Windows (EVTX), a document of records.
-    Events that match are explained; where none does, those of the rule's log source that come nearest. A match of a
-    rule that a correlation is about is no hit by itself: of each correlation it is told how near it came. Rules that it
-    is about stand in the same file, or are built in. Ends with 1 when there is no hit.
+    FILE may be anything `phalanx intel read` takes: a compressed file, a Windows event log (EVTX), a document of
+    records. Events that match are explained; if none does, those of the rule's log source that come closest. If the
+    rule is part of a correlation, its match alone is not a hit: for each correlation, the output says how close it
+    came. Rules that a correlation refers to must be in the same file or built in. Exits with 1 if there is no hit.
     """
     from phalanx.intel.sigma import Nearest
 
@@ -143,7 +145,7 @@ def test(rule_file: Path, log_file: Path, reader: str, line: int | None, as_json
 
 
 def _rules_of(file: Path, nearest: "Nearest") -> "RuleSet":
-    """The rules of a file, and the built-in ones that its correlations are about and that are not in it."""
+    """The rules of a file, and the built-in ones that its correlations refer to and that are not in it."""
     from phalanx.intel import CorrelationRule, Filter, Rule, RuleSet, load_rules, parse_file
 
     parts = parse_file(file.read_bytes(), where=file.name)
@@ -159,7 +161,7 @@ def _rules_of(file: Path, nearest: "Nearest") -> "RuleSet":
 
 
 def _to_explain(rule: "Rule", whole: "RuleSet", batches: tuple[EventBatch, ...], line: int | None) -> list[Any]:
-    """The line that is asked for; or the first that match; or the nearest of those that do not."""
+    """The requested line; or the first that match; or the nearest of those that do not."""
     from phalanx.intel import explain
 
     every = [(batch, place) for batch in batches for place in range(len(batch))]
@@ -180,16 +182,16 @@ def _to_explain(rule: "Rule", whole: "RuleSet", batches: tuple[EventBatch, ...],
     type=click.Choice(["hits", "asked", "spent_ns", "name"]),
     default="spent_ns",
     show_default=True,
-    help="What to sort by.",
+    help="Sort order.",
 )
 @click.option("--limit", default=30, show_default=True, type=click.IntRange(1, 10_000), help="Rules to show.")
 @client_options
 @json_option
 def stats(client: NodeClient, by: str, limit: int, as_json: bool) -> None:
-    """What each rule in force cost and brought: events it was asked about, hits, time.
+    """What each rule in force cost and produced: events it was evaluated on, hits, time.
 
-    Hits are events for which the rule held, and no findings: those of one rule on one host within an hour are one
-    finding, and what is suppressed, or what a correlation counts, is none.
+    Hits are events that the rule matched, not findings: those of one rule on one host within an hour make one finding,
+    and what is suppressed, or only counted by a correlation, makes none.
     """
     found = client.get("/v1/rules")
     rows = sorted(found["rules"], key=lambda row: row[by] if by == "name" else -row[by])[:limit]
@@ -211,7 +213,7 @@ def stats(client: NodeClient, by: str, limit: int, as_json: bool) -> None:
 @client_options
 @json_option
 def reload(client: NodeClient, as_json: bool) -> None:
-    """Have a running node read its rules anew. No event is lost; when a file became invalid the old rules stay."""
+    """Have a running node reload its rules. No event is lost; if a file became invalid, the old rules stay in force."""
     done = client.post("/v1/rules/reload")
     if as_json:
         print_json(done)
@@ -224,7 +226,7 @@ def reload(client: NodeClient, as_json: bool) -> None:
 
 
 def _tell_left_out(refused: list[dict[str, Any]]) -> None:
-    """Which files are not in force, those that somebody has to mend first."""
+    """Which files are not in force; first those that somebody has to fix."""
     for one in sorted(refused, key=lambda one: one["unsupported"]):
         if one["unsupported"]:
             click.echo(printable(f"left out, not supported: {one['file']}: {one['reason']}"))

@@ -1,4 +1,4 @@
-"""`phalanx intel search`: asking the archive of events of a running node."""
+"""`phalanx intel search`: searching the event archive of a running node."""
 
 import datetime as dt
 from pathlib import Path
@@ -24,31 +24,32 @@ _NOTHING = frozenset({"", "-"})
 _BAR_LETTERS = 50
 
 
-@click.command(short_help="Search the archive of events.")
+@click.command(short_help="Search the event archive.")
 @click.argument("query", default="")
-@click.option("--last", default="", help="Only so long a time back, such as 24h or 7d.")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(0, 1000), help="Events at most.")
-@click.option("--after", default="", help="Where the page before ended: its `next`.")
-@click.option("--bars", default="", help="A histogram of this span beside the events, such as 1h.")
+@click.option("--last", default="", help="Only this far back, such as 24h or 7d.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(0, 1000), help="Maximum number of events.")
+@click.option("--after", default="", help="Where the previous page ended: its `next`.")
+@click.option("--bars", default="", help="A histogram with this interval beside the events, such as 1h.")
 @click.option(
     "--timeout", "timeout_s", default=10.0, show_default=True, type=click.FloatRange(0.001, 120), help="Seconds."
 )
 @click.option(
     "--rule",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Ask this Sigma rule instead of a query.",
+    help="Run this Sigma rule instead of a query.",
 )
-@click.option("--explain", is_flag=True, help="Say how the question is understood, and how much was looked at.")
+@click.option("--explain", is_flag=True, help="Say how the query is understood, and how much was searched.")
 @client_options
 @json_option
 def search(
     client: NodeClient, query: str, last: str, limit: int, after: str, bars: str, timeout_s: float, rule: Path | None,
     explain: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Search the events that a node keeps, newest first.
+    """Search the events that a node stores, newest first.
 
-    QUERY is words and fields, joined by AND, OR and NOT: `host:web-1 AND process:powershell* AND last:24h "free text"`,
-    and what is wanted of the events: `| count by host`, `| top 10 dst_ip`, `| timeline 1h`. Without it: everything.
+    QUERY is words and fields, joined by AND, OR and NOT: `host:web-1 AND process:powershell* AND last:24h "free
+    text"`, and what to return instead of events: `| count by host`, `| top 10 dst_ip`, `| timeline 1h`. Without it:
+    everything.
     """
     wanted: dict[str, Any] = {
         "query": query, "last": last, "limit": limit, "after": after, "bars": bars, "timeout_s": timeout_s,
@@ -75,7 +76,7 @@ def search(
 
 
 def show(found: dict[str, Any]) -> None:
-    """Print an answer."""
+    """Show an answer."""
     if found["groups"]:
         columns: list[Column] = [
             ("events", lambda row: str(row["events"])),
@@ -106,7 +107,7 @@ def show(found: dict[str, Any]) -> None:
 
 
 def _some(fields: dict[str, Any]) -> str:
-    """The telling fields first, and none that says nothing."""
+    """The most informative fields first, and no empty ones."""
     told = [(name, value) for name, value in fields.items() if str(value).strip() not in _NOTHING]
     place = {name: at for at, name in enumerate(_TELLING)}
     told.sort(key=lambda one: (one[0] in _LAST, place.get(one[0], len(place))))

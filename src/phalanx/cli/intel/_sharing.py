@@ -24,7 +24,7 @@ def stix() -> None:
 
 @stix.command("import")
 @click.argument("file", type=_FILE)
-@click.option("--collection", default="imported", show_default=True, help="Where to.")
+@click.option("--collection", default="imported", show_default=True, help="Collection to add to.")
 @client_options
 @json_option
 def import_bundle(file: Path, collection: str, client: NodeClient, as_json: bool) -> None:
@@ -38,15 +38,15 @@ def import_bundle(file: Path, collection: str, client: NodeClient, as_json: bool
 @click.option("--finding", default="", help="This finding.")
 @click.option("--collection", default="", help="Everything in this collection.")
 @click.option("--marking", default="", help="TLP of own findings: clear, green, amber, amber+strict.")
-@click.option("--for", "audience", type=AUDIENCES, default="own", show_default=True, help="Who it is for.")
+@click.option("--for", "audience", type=AUDIENCES, default="own", show_default=True, help="Audience.")
 @click.option("--to", default="", help="For the record: whom it is given to.")
-@click.option("--out", type=_FILE, help="New file; without it the bundle is printed.")
+@click.option("--out", type=_FILE, help="New file; by default the bundle is printed.")
 @client_options
 def export(
     case: str, finding: str, collection: str, marking: str, audience: str, to: str, out: Path | None,
     client: NodeClient,
 ) -> None:  # fmt: skip
-    """Own findings or a collection as a bundle. What the audience may not have is refused; the export is on record."""
+    """Own findings or a collection as a bundle. What its audience may not have is refused; the export is recorded."""
     import json
 
     bundle = client.get(
@@ -99,7 +99,7 @@ def show(file: Path, as_json: bool) -> None:
 @click.argument("file", type=_FILE)
 @json_option
 def validate(file: Path, as_json: bool) -> None:
-    """Check every object of a bundle; those that do not hold are named with the property and the reason."""
+    """Check every object of a bundle; invalid ones are named with the property and the reason."""
     from phalanx.intel.sharing import read_bundle
 
     read = read_bundle(read_json_file(file))
@@ -118,11 +118,11 @@ def validate(file: Path, as_json: bool) -> None:
 
 @stix.command()
 @click.argument("file", type=_FILE)
-@click.option("--events", type=_FILE, required=True, help="File with events, one a line.")
+@click.option("--events", type=_FILE, required=True, help="File with events, one per line.")
 @click.option("--format", "reader", default="auto", show_default=True, help="Format of the events.")
 @json_option
 def match(file: Path, events: Path, reader: str, as_json: bool) -> None:
-    """Ask the patterns of a bundle about the events of a file: which indicators hold for which lines."""
+    """Evaluate the patterns of a bundle on the events of a file: which indicators match which lines."""
     from phalanx.intel.sharing import read_bundle, seen_in
 
     objects = read_bundle(read_json_file(file)).objects
@@ -150,7 +150,7 @@ def match(file: Path, events: Path, reader: str, as_json: bool) -> None:
 
 
 def show_imported(found: dict[str, Any], *, as_json: bool) -> None:
-    """What became of objects that were added."""
+    """What became of the objects that were added."""
     if as_json:
         print_json(found)
         return

@@ -19,14 +19,14 @@ _HOW_SURE = {"proven": "proven: the factor is the proof", "pattern": "a pattern,
 
 @click.group(cls=Group, short_help="Keys that are broken or weak, and canary keys of graded strength.")
 def signs() -> None:
-    """Signs of attacks on cryptography, told with how sure one may be of them."""
+    """Signs of attacks on cryptography, reported with how certain they are."""
 
 
 @signs.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @json_option
 def check(files: tuple[Path, ...], as_json: bool) -> None:
-    """Check the public keys in FILES and folders against each other: certificates, PEM, SSH's lines."""
+    """Check the public keys in FILES and folders against each other: certificates, PEM, SSH key lines."""
     from phalanx.intel.signs import keys_in, weaknesses
 
     named = [one for file in files for one in (list_files(file, "*") if file.is_dir() else [file])]
@@ -56,7 +56,7 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
 @client_options
 @json_option
 def tell(files: tuple[Path, ...], client: NodeClient, as_json: bool) -> None:
-    """Tell the node of keys in FILES that are proven broken: a finding follows, and a proposal to migrate."""
+    """Report keys in FILES that are proven broken to the node: a finding follows, and a proposal to migrate."""
     from phalanx.intel.signs import Certainty, keys_in, weaknesses
 
     named = [one for file in files for one in (list_files(file, "*") if file.is_dir() else [file])]
@@ -89,17 +89,17 @@ def _show_told(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     print_table("Told", rows, columns, empty="nothing is proven, so nothing was told")
 
 
-@signs.group(cls=Group, short_help="Graded keys that nobody has the private half of.")
+@signs.group(cls=Group, short_help="Graded keys whose private half nobody has.")
 def canaries() -> None:
-    """Graded keys that nobody has the private half of: who answers for one has broken it."""
+    """Graded keys whose private half nobody has: whoever answers for one has broken it."""
 
 
 @canaries.command()
 @click.argument("file", type=_FILE)
-@click.option("--of", "node", required=True, help="Whose they are: a name that stands in every challenge.")
+@click.option("--of", "node", required=True, help="Whose they are: a name that is part of every challenge.")
 @json_option
 def make(file: Path, node: str, as_json: bool) -> None:
-    """Make a key of each grade, throw their private halves away, and write the public ones to FILE, a new one."""
+    """Generate a key of each grade, discard the private halves, and write the public ones to FILE, a new file."""
     import json
 
     from phalanx.intel.signs import make_canaries
@@ -147,7 +147,7 @@ def answer(file: Path, name: str, signature: Path, as_json: bool) -> None:
 @client_options
 @json_option
 def tell_answer(file: Path, name: str, signature: Path, client: NodeClient, as_json: bool) -> None:
-    """Tell the node that the file SIGNATURE answers the challenge of the key NAME of FILE; the node checks it."""
+    """Report to the node that the file SIGNATURE answers the challenge of the key NAME of FILE; the node checks it."""
     from phalanx.intel.signs import CANARY_ANSWERED
 
     node, key = _canary(file, name)

@@ -43,7 +43,7 @@ _SOURCES: list[Column] = [
 
 @click.group(cls=Group, short_help="Who is told what was found: SIEM, SOAR, brokers, webhooks.")
 def sinks() -> None:
-    """Who is told what was found: SIEM, SOAR, brokers, webhooks. They are set as `[[sinks]]`."""
+    """Who is told what was found: SIEM, SOAR, brokers, webhooks. They are configured as `[[sinks]]`."""
 
 
 @sinks.command("list")
@@ -69,7 +69,7 @@ def show(name: str, client: NodeClient) -> None:
 @json_option
 @click.pass_context
 def test(ctx: click.Context, name: str, client: NodeClient, as_json: bool) -> None:
-    """Send a marked probe to the sink NAME. Ends with 1 when it is not taken."""
+    """Send a marked probe to the sink NAME. Exits with 1 if it is not accepted."""
     told = client.post(f"{_sink(name)}/test")
     if as_json:
         print_json(told)
@@ -85,7 +85,7 @@ def test(ctx: click.Context, name: str, client: NodeClient, as_json: bool) -> No
 @click.argument("name")
 @client_options
 def pause(name: str, client: NodeClient) -> None:
-    """Tell the sink NAME nothing until it is resumed; what it would be told waits."""
+    """Send nothing to the sink NAME until it is resumed; what it would receive waits."""
     done = client.post(f"{_sink(name)}/pause")
     click.echo(f"{name} is {done['state']}; {done['waiting']} waiting")
 
@@ -94,7 +94,7 @@ def pause(name: str, client: NodeClient) -> None:
 @click.argument("name")
 @client_options
 def resume(name: str, client: NodeClient) -> None:
-    """Go on telling the sink NAME where it stands."""
+    """Resume the sink NAME from its position."""
     done = client.post(f"{_sink(name)}/resume")
     click.echo(f"{name} is {done['state']}; {done['waiting']} waiting")
 
@@ -104,7 +104,7 @@ def resume(name: str, client: NodeClient) -> None:
 @click.option("--since", required=True, help="A time (2026-09-01T06:00Z), how long ago (90m, 24h, 7d), or `all`.")
 @client_options
 def replay(name: str, since: str, client: NodeClient) -> None:
-    """Tell the sink NAME again what was recorded since a moment, also from before there was this sink."""
+    """Send the sink NAME again what was recorded since a moment, even from before the sink existed."""
     done = client.post_json(f"{_sink(name)}/replay", {"since_ns": since_ns(since, now_ns=time.time_ns())})
     click.echo(f"{name} is {done['state']}")
 
@@ -112,7 +112,7 @@ def replay(name: str, since: str, client: NodeClient) -> None:
 @sinks.command("dead-letters")
 @click.argument("name")
 @click.option("--replay", "replay_id", default="", help="Send this one again; `all` sends all of them.")
-@click.option("--discard", default="", help="Forget this one.")
+@click.option("--discard", default="", help="Delete this one.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
 @client_options
 @json_option
@@ -120,7 +120,7 @@ def replay(name: str, since: str, client: NodeClient) -> None:
 def dead_letters(
     ctx: click.Context, name: str, replay_id: str, discard: str, limit: int, client: NodeClient, as_json: bool
 ) -> None:
-    """What the peer of the sink NAME refuses for good, and why; look at it, send it again or forget it."""
+    """What the peer of the sink NAME refuses for good, and why; inspect it, send it again or delete it."""
     path = f"{_sink(name)}/dead-letters"
     if discard:
         client.post(f"{path}/{quote(discard, safe='')}/discard")
@@ -152,7 +152,7 @@ def dead_letters(
 
 @click.group(cls=Group, short_help="Where events are drawn from: files, APIs, brokers.")
 def sources() -> None:
-    """Where events are drawn from: files, APIs, brokers. They are set as `[[sources]]`."""
+    """Where events are drawn from: files, APIs, brokers. They are configured as `[[sources]]`."""
 
 
 @sources.command("list")
@@ -180,7 +180,7 @@ def pause_source(name: str, client: NodeClient) -> None:
 @click.argument("name")
 @client_options
 def resume_source(name: str, client: NodeClient) -> None:
-    """Go on drawing from the source NAME where it stands."""
+    """Resume drawing from the source NAME at its position."""
     done = client.post(f"/v1/sources/{quote(name, safe='')}/resume")
     click.echo(f"{name} is {done['state']}")
 
@@ -190,14 +190,14 @@ def resume_source(name: str, client: NodeClient) -> None:
 @click.option("--to", "position", required=True, help="A position as `sources list --json` shows it, or `start`.")
 @client_options
 def rewind_source(name: str, position: str, client: NodeClient) -> None:
-    """Draw from the source NAME again, from an earlier position. What was accepted from there comes once more."""
+    """Draw from the source NAME again, from an earlier position. Events accepted from there come once more."""
     wanted = {"position": "" if position == "start" else position}
     done = client.post_json(f"/v1/sources/{quote(name, safe='')}/rewind", wanted)
     click.echo(f"{name} is {done['state']} and goes on from {done['position'] or 'the start'}")
 
 
 def _last_error(row: Mapping[str, Any], worked_field: str) -> str:
-    """The last error with when it was, and since when it works again."""
+    """The last error with its time, and since when it works again."""
     if not row["last_error"]:
         return "–"
     told = f"{time_of('last_error_at_ns')(row)}: {row['last_error'][:_ERROR_CHARS]}"

@@ -64,7 +64,7 @@ async def _discovered(address: str, user: str, secret: str, ca: Path | None) -> 
 @client_options
 @json_option
 def list_collections(client: NodeClient, as_json: bool) -> None:
-    """Collections of the node: who they are for, who reads and writes them, and what they keep."""
+    """Collections of the node: their audience, who reads and writes them, and what they contain."""
     rows = client.get(_COLLECTIONS)["items"]
     if as_json:
         print_json(rows)
@@ -83,18 +83,18 @@ def list_collections(client: NodeClient, as_json: bool) -> None:
 
 @taxii.command()
 @click.argument("alias")
-@click.option("--title", default="", help="What people call it.")
+@click.option("--title", default="", help="A name for people to read.")
 @click.option("--description", default="", help="What is in it.")
-@click.option("--for", "audience", type=AUDIENCES, default="own", show_default=True, help="Who it is for.")
-@click.option("--reader", "readers", multiple=True, help="Name of a partner's token that may read; several are fine.")
-@click.option("--writer", "writers", multiple=True, help="Name of a partner's token that may add; several are fine.")
+@click.option("--for", "audience", type=AUDIENCES, default="own", show_default=True, help="Audience.")
+@click.option("--reader", "readers", multiple=True, help="Name of a partner's token that may read; repeatable.")
+@click.option("--writer", "writers", multiple=True, help="Name of a partner's token that may add; repeatable.")
 @client_options
 @json_option
 def make(
     alias: str, title: str, description: str, audience: str, readers: tuple[str, ...], writers: tuple[str, ...],
     client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
-    """Make a collection, or give the one of that alias another audience and other readers."""
+    """Create a collection, or give the one of that alias another audience and other readers."""
     wanted = {"alias": alias, "title": title, "description": description, "audience": audience,
               "readers": readers, "writers": writers}  # fmt: skip
     made = client.post_json(_COLLECTIONS, wanted)
@@ -115,11 +115,11 @@ def remove(alias: str, client: NodeClient, as_json: bool) -> None:
 @click.argument("alias")
 @click.option("--case", default="", help="All findings of this case.")
 @click.option("--finding", default="", help="This finding.")
-@click.option("--marking", default="", help="TLP: clear, green, amber, amber+strict; without it the settings'.")
+@click.option("--marking", default="", help="TLP: clear, green, amber, amber+strict; by default the settings'.")
 @client_options
 @json_option
 def tell(alias: str, case: str, finding: str, marking: str, client: NodeClient, as_json: bool) -> None:
-    """Put own findings into a collection, as far as its audience may have them."""
+    """Put own findings into a collection, as far as its audience may receive them."""
     path = f"{_COLLECTIONS}/{quote(alias, safe='')}/tell"
     found = client.post(path, case=case, finding=finding, marking=marking)
     show_imported(found, as_json=as_json)
@@ -151,18 +151,18 @@ def sources(client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def pull(source: str, client: NodeClient, as_json: bool) -> None:
-    """Bring in now what is new at SOURCE, a name of the settings."""
+    """Fetch now what is new at SOURCE, a name from the settings."""
     found = client.post(f"/v1/sharing/sources/{quote(source, safe='')}/pull")
     print_json(found) if as_json else click.echo(f"{found['objects']} objects so far, {found['refused']} refused")
 
 
 @taxii.command()
 @click.argument("source")
-@click.option("--collection", required=True, help="The collection here whose objects are sent.")
+@click.option("--collection", required=True, help="The local collection whose objects are sent.")
 @client_options
 @json_option
 def push(source: str, collection: str, client: NodeClient, as_json: bool) -> None:
-    """Add what a collection here holds to that of SOURCE, as far as its audience may have it."""
+    """Add the contents of a local collection to that of SOURCE, as far as its audience may receive them."""
     path = f"/v1/sharing/sources/{quote(source, safe='')}/push"
     found = client.post(path, collection=collection)
     print_json(found) if as_json else click.echo(f"{found['sent']} sent, {found['failed']} of them refused there")
@@ -172,7 +172,7 @@ def push(source: str, collection: str, client: NodeClient, as_json: bool) -> Non
 @client_options
 @json_option
 def exports(client: NodeClient, as_json: bool) -> None:
-    """What was handed over, to whom, the newest first."""
+    """What was handed over, to whom, newest first."""
     rows = client.get("/v1/sharing/exports")["items"]
     if as_json:
         print_json(rows)

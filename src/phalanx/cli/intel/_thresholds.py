@@ -1,4 +1,4 @@
-"""`phalanx intel thresholds`, `phalanx intel feedback`: thresholds that move, and what people said of findings."""
+"""`phalanx intel thresholds`, `phalanx intel feedback`: thresholds that adapt, and what people said about findings."""
 
 import shlex
 from typing import Any
@@ -18,7 +18,7 @@ def thresholds() -> None:
 @client_options
 @json_option
 def list_thresholds(client: NodeClient, as_json: bool) -> None:
-    """Where each threshold stands, and by what."""
+    """The current value of each threshold, and who or what set it."""
     found = client.get("/v1/thresholds")["items"]
     if as_json:
         print_json(found)
@@ -38,7 +38,7 @@ def list_thresholds(client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def history(limit: int, client: NodeClient, as_json: bool) -> None:
-    """How thresholds moved, the newest first."""
+    """How thresholds moved, newest first."""
     found = list(client.pages("/v1/thresholds/history", limit=limit))
     if as_json:
         print_json(found)
@@ -57,17 +57,17 @@ def history(limit: int, client: NodeClient, as_json: bool) -> None:
 @thresholds.command()
 @click.argument("threshold")
 @click.argument("value", type=float)
-@click.option("--reason", required=True, help="Why; it goes into the ledger.")
+@click.option("--reason", required=True, help="The reason; it goes into the ledger.")
 @client_options
 @json_option
 def pin(threshold: str, value: float, reason: str, client: NodeClient, as_json: bool) -> None:
-    """Hold THRESHOLD at VALUE, from its floor to its ceiling."""
+    """Pin THRESHOLD at VALUE, between its floor and its ceiling."""
     _pin(client, threshold, {"value": value, "reason": reason}, as_json=as_json)
 
 
 @thresholds.command()
 @click.argument("threshold")
-@click.option("--reason", required=True, help="Why; it goes into the ledger.")
+@click.option("--reason", required=True, help="The reason; it goes into the ledger.")
 @client_options
 @json_option
 def unpin(threshold: str, reason: str, client: NodeClient, as_json: bool) -> None:
@@ -88,10 +88,10 @@ def _pin(client: NodeClient, threshold: str, wanted: dict[str, Any], *, as_json:
 @client_options
 @json_option
 def feedback(client: NodeClient, as_json: bool) -> None:
-    """What people said of findings, by rule: how many were wrong, and what follows.
+    """What people said about findings, by rule: how many were wrong, and what follows.
 
-    Say it with `phalanx intel judge`. Where more than half of a rule's findings are wrong beyond doubt, its threshold
-    rises by steps. A suppression is only advised: making one is yours.
+    Judge findings with `phalanx intel judge`. Where more than half of a rule's findings are conclusively wrong, its
+    threshold rises in steps. A suppression is only advised: making one is up to you.
     """
     found = client.get("/v1/feedback")["items"]
     if as_json:
