@@ -11,15 +11,15 @@ from phalanx.cli._exits import run_guarded
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Start": {
         "up": ("phalanx.cli.node._up:up", "Start a node: API, dashboard and agents."),
-        "demo": ("phalanx.cli.node._demo:demo", "Start a node on a replayed intrusion and show the way of an event."),
+        "demo": ("phalanx.cli.node._demo:demo", "Start a node on a replayed intrusion and show the path of an event."),
         "doctor": (
             "phalanx.cli.node._doctor:doctor",
-            "Say what works on this machine, what is missing, and the exact fix.",
+            "Say what works on this machine, what is missing, and exactly how to fix it.",
         ),
         "config": ("phalanx.cli.node._config:config", "Show the settings in force and where each came from."),
         "tokens": (
             "phalanx.cli.node._tokens:tokens",
-            "Make, list and revoke access tokens (on the node's own machine).",
+            "Create, list and revoke access tokens (on the node's own machine).",
         ),
         "cluster": (
             "phalanx.cli.node._cluster:cluster",

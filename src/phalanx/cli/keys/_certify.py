@@ -1,7 +1,7 @@
 """Having a key certified: `phalanx keys identity issue`, `rotate`, `request` and `complete`.
 
-A private key is on disk, durably, before anybody hears of its public part: a command that is cut
-off leaves a key without a certificate, which the same command takes up, and never the other way.
+A private key is durably on disk before anybody hears of its public part: an interrupted command leaves a key
+without a certificate, which running the same command again completes, and never a certificate without a key.
 """
 
 from pathlib import Path
@@ -25,10 +25,10 @@ _path = click.Path(path_type=Path, dir_okay=False)
 
 @click.command("issue")
 @click.argument("subject")
-@click.option("--out", type=_path, help="Make the key here, and write it with its chain to this new file (0600).")
-@click.option("--request", "asked", type=_path, help="What `keys identity request` has written.")
-@click.option("--algorithm", default="Ed25519+ML-DSA-65", show_default=True, help="Of the key, with --out.")
-@click.option("--days", type=click.IntRange(1, 3_650), help="Good for so long; without it, as usual for its kind.")
+@click.option("--out", type=_path, help="Generate the key here, and write it with its chain to this new file (0600).")
+@click.option("--request", "asked", type=_path, help="File written by `keys identity request`.")
+@click.option("--algorithm", default="Ed25519+ML-DSA-65", show_default=True, help="Algorithm of the key, with --out.")
+@click.option("--days", type=click.IntRange(1, 3_650), help="Validity; by default the usual one for its kind.")
 @client_options
 @json_option
 def issue(
@@ -40,10 +40,10 @@ def issue(
     client: NodeClient,
     as_json: bool,
 ) -> None:
-    """An identity for SUBJECT, `person:acme/kim` for instance. The private key never leaves this machine.
+    """An identity for SUBJECT, for example `person:acme/kim`. The private key never leaves this machine.
 
-    With --out the key is on disk before the node hears of it. Cut off in between, the same command
-    goes on with that key.
+    With --out the key is on disk before the node hears of it. If interrupted, the same command continues with that
+    key.
     """
     from phalanx.crypto.identity import Subject
 
@@ -53,17 +53,19 @@ def issue(
 
 @click.command("rotate")
 @click.argument("subject")
-@click.option("--out", type=_path, help="Make the new key here, and write it with its chain to this new file (0600).")
-@click.option("--request", "asked", type=_path, help="What `keys identity request` has written, with a new key.")
-@click.option("--algorithm", default="", help="Of the new key.")
+@click.option(
+    "--out", type=_path, help="Generate the new key here, and write it with its chain to this new file (0600)."
+)
+@click.option("--request", "asked", type=_path, help="File written by `keys identity request`, with a new key.")
+@click.option("--algorithm", default="", help="Algorithm of the new key.")
 @client_options
 @json_option
 def rotate(
     subject: str, out: Path | None, asked: Path | None, algorithm: str, client: NodeClient, as_json: bool
 ) -> None:
-    """A new key for SUBJECT, as its next epoch; the one before counts for another hour.
+    """A new key for SUBJECT, as its next epoch; the previous key stays valid for another hour.
 
-    Without --out and --request it is of the node's own identities, and the node makes the key.
+    Without --out and --request this applies to the node's own identities, and the node generates the key.
     """
     from phalanx.crypto.identity import Subject
 
@@ -79,14 +81,14 @@ def rotate(
 @click.command("request")
 @click.argument("subject")
 @click.option("--key", "key_file", type=_path, required=True, help="New file for the private key (0600).")
-@click.option("--out", type=_path, required=True, help="New file for the request. Send it to who issues.")
-@click.option("--algorithm", default="Ed25519+ML-DSA-65", show_default=True, help="Of the key.")
+@click.option("--out", type=_path, required=True, help="New file for the request. Send it to the issuer.")
+@click.option("--algorithm", default="Ed25519+ML-DSA-65", show_default=True, help="Algorithm of the key.")
 @json_option
 def request(subject: str, key_file: Path, out: Path, algorithm: str, as_json: bool) -> None:
-    """Make a key for SUBJECT, and the request to have it certified. Asks no node.
+    """Generate a key for SUBJECT, and a request to have it certified. Asks no node.
 
-    The request proves that who sends it has the private key. `issue --request` takes it; put the
-    chain that comes back beside the key with `complete`.
+    The request proves that its sender has the private key. `issue --request` takes it; put the resulting chain
+    beside the key with `complete`.
     """
     from phalanx.crypto import SigningKey
     from phalanx.crypto.identity import KeyRequest, Subject
@@ -135,7 +137,7 @@ def _with_key(
     path: str, subject: "Subject", out: Path | None, asked: Path | None, algorithm: str, client: NodeClient,
     *, as_json: bool,
 ) -> None:  # fmt: skip
-    """Have a key certified: one that is made here, or one whose private part is elsewhere."""
+    """Have a key certified: one that is generated here, or one whose private part is elsewhere."""
     from phalanx.crypto.identity import Chain, Identity
 
     if (out is None) == (asked is None):
@@ -152,10 +154,10 @@ def _with_key(
 def _certified(
     path: str, subject: "Subject", out: Path, algorithm: str, client: NodeClient
 ) -> "tuple[SigningKey, dict[str, Any]]":
-    """A key that is in ``out`` before the node hears of it, and what the node says to it.
+    """A key that is in ``out`` before the node hears of it, and the node's answer about it.
 
-    A key that is there already is one that a command before was cut off with: the node may have
-    certified it, and the answer was lost.
+    A key that is already there was left by an interrupted command: the node may have certified it, and the answer
+    was lost.
     """
     from phalanx.crypto import SigningKey
     from phalanx.crypto.identity import KeyRequest
@@ -177,7 +179,7 @@ def _certified(
 
 
 def _left_over(out: Path) -> "SigningKey":
-    """The bare key of a command that was cut off; anything else in its place stays as it is."""
+    """The bare key of an interrupted command; anything else in its place stays as it is."""
     from phalanx.crypto import InvalidKey, SigningKey
 
     try:
@@ -188,7 +190,7 @@ def _left_over(out: Path) -> "SigningKey":
 
 
 def _known(key: "SigningKey", subject: "Subject", client: NodeClient) -> "dict[str, Any] | None":
-    """What the node has certified of this key already."""
+    """What the node has already certified of this key."""
     try:
         found: dict[str, Any] = client.get(f"{IDENTITIES}/chain", name=key.public.fingerprint)
     except Refused as refused:

@@ -1,7 +1,8 @@
-"""`phalanx keys committee`: a secret that no single person ever holds, made, refreshed and handed over by files.
+"""`phalanx keys committee`: a secret that no single person ever holds, generated, refreshed and handed over by
+files.
 
-The members share a folder, the board: on a common drive, or carried by mail. Each keeps a key
-file, and a seat file while a run is under way; both are secret. No node takes part.
+The members share a folder, the board: on a shared drive, or carried by mail. Each keeps a key file, and a seat file
+while a run is under way; both are secret. No node takes part.
 """
 
 from collections.abc import Sequence
@@ -30,30 +31,32 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 _BOARD = click.option(
     "--board", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder that the members share."
 )
-_KEY = click.option("--key", "key_file", type=_FILE, required=True, help="Your key file, of `keys escrow enrol`.")
+_KEY = click.option("--key", "key_file", type=_FILE, required=True, help="Your key file, from `keys escrow enrol`.")
 # Five rounds of the largest committee, and as much again of what does not belong there.
 _MAX_MESSAGES = 2 * 5 * 255
 
 
-@click.group(cls=Group, short_help="Make, refresh and hand over a secret that no single person ever holds.")
+@click.group(cls=Group, short_help="Generate, refresh and hand over a secret that no single person ever holds.")
 def committee() -> None:
-    """Make, refresh and hand over a secret that no single person ever holds.
+    """Generate, refresh and hand over a secret that no single person ever holds.
 
-    plan the run, have every member join, and step until it is through: a dealing that is promised
-    before any is seen, complaints, answers, and a confirmation that all saw the same. Whoever
-    misbehaves is named and left out. With --from the holders of a secret pass it on: to themselves
-    (a refresh, after which old shares are worth nothing) or to others.
+    plan the run, have every member join, and step until it is done: a dealing that is promised before any is seen,
+    complaints, answers, and a confirmation that all saw the same. Whoever misbehaves is named and left out. With
+    --from, the holders of a secret pass it on: to themselves (a refresh, after which old shares are worthless) or
+    to others.
     """
 
 
 @committee.command("plan")
-@click.option("--member", "cards", type=_FILE, multiple=True, required=True, help="A member's card; repeat it.")
-@click.option("--threshold", type=click.IntRange(1), required=True, help="How many shares give the secret back.")
-@click.option("--from", "former", type=_FILE, help="The public side of a secret that is passed on to the members.")
+@click.option("--member", "cards", type=_FILE, multiple=True, required=True, help="A member's card; repeatable.")
+@click.option("--threshold", type=click.IntRange(1), required=True, help="How many shares recover the secret.")
+@click.option("--from", "former", type=_FILE, help="The public part of a secret that is passed on to the members.")
 @click.option("--out", type=_FILE, required=True, help="New file for the plan. Send it to everybody in it.")
 @json_option
 def plan(cards: Sequence[Path], threshold: int, former: Path | None, out: Path, as_json: bool) -> None:
-    """Say who makes a secret together, or to whom one is passed on. Compare the digest, by voice, before you join."""
+    """Say who generates a secret together, or to whom one is passed on. Compare the digest, by voice, before you
+    join.
+    """
     import msgspec
 
     from phalanx.adapters import OsEntropy
@@ -100,13 +103,13 @@ def join(plan_file: Path, key_file: Path, seat_file: Path, share_file: Path | No
 @_BOARD
 @click.option("--close", is_flag=True, help="Close the round although somebody is silent; then everybody has to.")
 @click.option("--share", "share_file", type=_FILE, help="New file for your share, when the run ends (0600).")
-@click.option("--public", "public_file", type=_FILE, help="New file for the public side, when the run ends.")
+@click.option("--public", "public_file", type=_FILE, help="New file for the public part, when the run ends.")
 @json_option
 def step(
     seat_file: Path, key_file: Path, board: Path, close: bool, share_file: Path | None,
     public_file: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Read the board and go on as far as the others have. Run it again whenever something new is there."""
+    """Read the board and go as far as the others' messages allow. Run it again whenever something new is there."""
     import msgspec
 
     from phalanx.adapters import OsEntropy
@@ -137,10 +140,10 @@ def step(
 @committee.command("recover")
 @click.argument("public_file", type=_FILE)
 @click.argument("share_files", type=_FILE, nargs=-1, required=True)
-@click.option("--out", type=_FILE, required=True, help="New file for the 32-byte key that the secret gives (0600).")
+@click.option("--out", type=_FILE, required=True, help="New file for the 32-byte key that the secret yields (0600).")
 @json_option
 def recover(public_file: Path, share_files: Sequence[Path], out: Path, as_json: bool) -> None:
-    """Put SHARE_FILES together, where that may be: whoever does holds the secret. A wrong share is named."""
+    """Combine SHARE_FILES, where that is allowed: whoever does this holds the secret. A wrong share is named."""
     from phalanx.crypto.sharing import CommitteeKey, CommitteeShare, read_committee
 
     public = read_committee(read_file(public_file), CommitteeKey)
@@ -164,7 +167,7 @@ def _keyholder(path: Path) -> "Keyholder":
 
 
 def _board(folder: Path, plan: "CommitteePlan") -> "list[Message]":
-    """Every message of the run that lies on the board; what is none is passed over with a word."""
+    """Every message of the run on the board; anything else is skipped with a note."""
     from phalanx.core import WireError
     from phalanx.crypto.sharing import Message
 

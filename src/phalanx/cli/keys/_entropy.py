@@ -13,7 +13,7 @@ from phalanx.cli._output import Column, Group, json_option, print_json, print_ta
 def entropy() -> None:
     """Noise sources: their health on a node, and a test of them on this machine.
 
-    Whatever a source gives, fresh bytes of the operating system are in every secret: a bad source
+    Whatever a source delivers, every secret also contains fresh bytes from the operating system: a bad source
     weakens nothing. The setting `entropy.sources` says which are used.
     """
 
@@ -59,14 +59,17 @@ def readmit(ctx: click.Context, source: str, client: NodeClient, as_json: bool) 
 
 @entropy.command("test")
 @click.argument("sources", nargs=-1)
-@click.option("--samples", type=click.IntRange(1024, 1_000_000), default=4096, show_default=True, help="How many.")
+@click.option(
+    "--samples", type=click.IntRange(1024, 1_000_000), default=4096, show_default=True, help="Number of samples."
+)
 @json_option
 @click.pass_context
 def test(ctx: click.Context, sources: tuple[str, ...], samples: int, as_json: bool) -> None:
-    """Read SOURCES on this machine (`jitter`, `device:/dev/hwrng`, …) and test them; without names, `os` and `jitter`.
+    """Read SOURCES on this machine (`jitter`, `device:/dev/hwrng`, …) and test them; without names, `os` and
+    `jitter`.
 
-    Shown beside the claim is the most common value estimate of SP 800-90B §6.3.1. It assumes
-    that samples are independent, and is small when they are few: take a million to judge a claim.
+    Shown beside the claim is the most common value estimate of SP 800-90B §6.3.1. It assumes that samples are
+    independent, and is low when they are few: take a million to judge a claim.
     """
     from phalanx.core import Rng
     from phalanx.crypto.entropy import HealthTest, SourceFailed, estimate_min_entropy

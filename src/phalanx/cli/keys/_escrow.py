@@ -1,8 +1,8 @@
 """`phalanx keys escrow`: a secret in the hands of custodians, and the ceremony that opens it.
 
-Making an escrow, beginning a ceremony and opening it are recorded in the ledger of a node: the
-running one at `--url`, or the stopped one in `--data-dir`. Custodians need no node: a release is made from two
-documents and the custodian's own key file.
+Creating an escrow, beginning a ceremony and opening it are recorded in the ledger of a node: the running one at
+`--url`, or the stopped one in `--data-dir`. Custodians need no node: a release is made from two documents and the
+custodian's own key file.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from phalanx.crypto.sharing import Ceremony, Escrow, Keyholder, Release
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_TENANT = click.option("--tenant", default=str(DEFAULT_TENANT), show_default=True, help="Tenant the secret is of.")
+_TENANT = click.option("--tenant", default=str(DEFAULT_TENANT), show_default=True, help="Tenant that owns the secret.")
 
 
 def _key_option(whose: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -36,9 +36,9 @@ def _out_option(what: str) -> Callable[[Callable[..., None]], Callable[..., None
 def escrow() -> None:
     """Put a secret into the hands of custodians, and open it with a quorum of them.
 
-    enrol each custodian, create the escrow, and when it must be opened: begin a ceremony, let
-    each custodian release a share for it, and open. Every step is in the node's ledger; neither
-    secrets nor private keys are sent to it.
+    enrol each custodian, create the escrow, and when it must be opened: begin a ceremony, let each custodian
+    release a share for it, and open. Every step is in the node's ledger; neither secrets nor private keys are sent
+    to it.
     """
 
 
@@ -49,10 +49,10 @@ def escrow() -> None:
 @settings_options()
 @json_option
 def enrol(name: str, key_file: Path, card_file: Path, source: SettingsSource, as_json: bool) -> None:
-    """Make the keys of a person called NAME, who makes, keeps or opens escrows.
+    """Generate the keys of a person called NAME, who creates, keeps or opens escrows.
 
-    Compare the fingerprint with the person, by voice, before you trust a card that was sent. What
-    the settings forbid (crypto.forbidden) is not made.
+    Compare the fingerprint with the person, by voice, before you trust a card you received. Algorithms that the
+    settings forbid (crypto.forbidden) are not used.
     """
     import msgspec
 
@@ -70,8 +70,8 @@ def enrol(name: str, key_file: Path, card_file: Path, source: SettingsSource, as
 
 @escrow.command("create")
 @click.argument("secret_file", type=_FILE)
-@click.option("--custodian", "cards", type=_FILE, multiple=True, required=True, help="A custodian's card; repeat it.")
-@click.option("--threshold", type=click.IntRange(1), required=True, help="How many custodians open it.")
+@click.option("--custodian", "cards", type=_FILE, multiple=True, required=True, help="A custodian's card; repeatable.")
+@click.option("--threshold", type=click.IntRange(1), required=True, help="How many custodians it takes to open it.")
 @click.option("--label", required=True, help="What the secret is, for people; it is recorded.")
 @_key_option("the person who makes the escrow")
 @_out_option("the escrow; it may be kept anywhere, by anybody")
@@ -82,7 +82,7 @@ def create(
     secret_file: Path, cards: Sequence[Path], threshold: int, label: str, key_file: Path, out: Path, tenant: str,
     registrar: Registrar, as_json: bool,
 ) -> None:  # fmt: skip
-    """Seal the content of SECRET_FILE so that a quorum of custodians can give it back.
+    """Seal the content of SECRET_FILE so that a quorum of custodians can recover it.
 
     SECRET_FILE itself is left where it is; destroy it by your own means.
     """
@@ -116,7 +116,7 @@ def create(
 @_key_option("the custodian")
 @json_option
 def check(escrow_file: Path, key_file: Path, as_json: bool) -> None:
-    """Verify ESCROW_FILE and that it holds a true share for the custodian. Do this when you receive it."""
+    """Verify ESCROW_FILE and that it holds a valid share for the custodian. Do this when you receive it."""
     from phalanx.crypto.sharing import own_share
 
     found, holder = _document(escrow_file, "Escrow"), _keyholder(key_file)
@@ -170,13 +170,15 @@ def begin(
 @_out_option("the release; send it to the opener")
 @click.option("--yes", is_flag=True, help="Do not ask; you have read the purpose and know the opener.")
 @click.option(
-    "--even-unregistered", is_flag=True, help="Release although no ledger has the ceremony, and say so in the release."
+    "--even-unregistered",
+    is_flag=True,
+    help="Release although the ceremony is in no ledger, and say so in the release.",
 )
 @json_option
 def release(
     escrow_file: Path, ceremony_file: Path, key_file: Path, out: Path, yes: bool, even_unregistered: bool, as_json: bool
 ) -> None:
-    """Consent to a ceremony: release the custodian's share to its opener, for it alone.
+    """Consent to a ceremony: release the custodian's share to its opener, for that ceremony alone.
 
     Works anywhere, from the two documents and the custodian's key file.
     """
@@ -211,10 +213,10 @@ def open_escrow(
     escrow_file: Path, ceremony_file: Path, release_files: Sequence[Path], key_file: Path, out: Path,
     registrar: Registrar, as_json: bool,
 ) -> None:  # fmt: skip
-    """Hand in RELEASE_FILES and, with a quorum, write the secret. A custodian that lied is named.
+    """Submit RELEASE_FILES and, with a quorum, write the secret. A custodian that lied is named.
 
-    Releases handed in before count too, so that they may come one by one, or all again. The outcome
-    is in the ledger before the secret is on disk, and a ceremony opens once.
+    Releases submitted earlier count too, so they may come one by one, or all again. The outcome is in the ledger
+    before the secret is on disk, and a ceremony opens once.
     """
     from phalanx.crypto.sharing import NotEnoughShares, Opened, reconstruct
 

@@ -1,6 +1,6 @@
 """Where the steps of an escrow are recorded: the registrar of a stopped node, or of a running one over its API.
 
-Both have the same methods. Nothing secret is sent to a node: it keeps what people signed.
+Both have the same methods. Nothing secret is sent to a node: it stores what people signed.
 """
 
 import asyncio
@@ -87,7 +87,7 @@ class RemoteEscrows:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """A registrar at work, with what making and opening escrows needs beside it. A node's token names the tenant."""
+    """A registrar at work, and whatever else creating and opening escrows needs. A node's token names the tenant."""
 
     escrows: "Escrows | RemoteEscrows"
     registrar: "PublicKey"
@@ -116,7 +116,7 @@ def registrar_options(command: Callable[..., None]) -> Callable[..., None]:
     token_option = click.option("--token", envvar="PHALANX_TOKEN", show_envvar=True, default="", help="Access token.")
     url_option = click.option(
         "--url", envvar="PHALANX_URL", show_envvar=True, default="",
-        help="A running node to record at; without it, the stopped one in --data-dir.",
+        help="A running node to record at; by default the stopped one in --data-dir.",
     )  # fmt: skip
     return settings_options()(url_option(token_option(wrapped)))
 

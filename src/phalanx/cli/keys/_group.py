@@ -1,4 +1,4 @@
-"""`phalanx keys`: algorithms, and what is done with keys. Each subgroup is in a module of its own."""
+"""`phalanx keys`: algorithms, and everything done with keys. Each subgroup is in its own module."""
 
 from typing import Any
 
@@ -31,11 +31,11 @@ keys.add_command(migrate)
 @settings_options()
 @json_option
 def list_algorithms(no_speed: bool, source: SettingsSource, as_json: bool) -> None:
-    """What there is: standard, library, security level, and how fast it is on this machine, measured now.
+    """Available algorithms: standard, library, security level, and how fast each is on this machine, measured now.
 
-    Times are medians of single calls: sign and verify a message of 256 bytes, make and open an
-    encapsulation, seal and open a frame of 256 bytes, hash 64 KiB, derive one key. The policy is
-    what the settings forbid (crypto.forbidden).
+    Times are medians of single calls: sign and verify a message of 256 bytes, make and open an encapsulation, seal
+    and open a frame of 256 bytes, hash 64 KiB, derive one key. The policy is what the settings forbid
+    (crypto.forbidden).
     """
     from rich.console import Console
     from rich.progress import track

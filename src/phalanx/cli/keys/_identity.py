@@ -23,10 +23,10 @@ _path = click.Path(path_type=Path, dir_okay=False)
 
 @click.group(cls=Group, short_help="Who has a signing identity: issue, rotate, revoke, export, verify.")
 def identity() -> None:
-    """Who has a signing identity: the organisation, its nodes, their agents, its persons.
+    """Who has a signing identity: the organisation, its nodes, their agents, its people.
 
-    NAME is a serial, the fingerprint of a key, or a subject such as `node:acme/hq`. All but
-    `verify` ask a running node; changes take an admin's token.
+    NAME is a serial, the fingerprint of a key, or a subject such as `node:acme/hq`. All but `verify` ask a running
+    node; changes take an admin token.
     """
 
 
@@ -36,7 +36,7 @@ def identity() -> None:
 @limit_option
 @json_option
 def list_identities(kind: str | None, client: NodeClient, limit: int, as_json: bool) -> None:
-    """Certificates the node has issued, and how each stands."""
+    """Certificates the node has issued, and the standing of each."""
     rows = list(client.pages(IDENTITIES, limit=limit, kind=kind))
     if as_json:
         print_json(rows)
@@ -59,7 +59,7 @@ def list_identities(kind: str | None, client: NodeClient, limit: int, as_json: b
 @client_options
 @json_option
 def show(name: str, client: NodeClient, as_json: bool) -> None:
-    """One identity: what its certificate says, and how it stands."""
+    """One identity: what its certificate says, and its standing."""
     found = client.get(f"{IDENTITIES}/chain", name=name)
     print_json(found) if as_json else print_identity(found["identity"])
 
@@ -70,14 +70,16 @@ for command in (issue, rotate, request, complete):
 
 @identity.command("revoke")
 @click.argument("name")
-@click.option("--why", type=click.Choice(_WHYS), required=True, help="A compromised key never counted.")
+@click.option(
+    "--why", type=click.Choice(_WHYS), required=True, help="After key-compromised, the key counts as never valid."
+)
 @click.option("--note", default="", help="For those who read it later.")
 @client_options
 @json_option
 def revoke(name: str, why: str, note: str, client: NodeClient, as_json: bool) -> None:
-    """Revoke NAME: one certificate by its serial, or all that count of a key or a subject.
+    """Revoke NAME: one certificate by its serial, or all valid ones of a key or a subject.
 
-    It is in force when this returns; an agent is out of the swarm.
+    It is in force when this returns; a revoked agent is out of the swarm.
     """
     done = client.post(f"{IDENTITIES}/revoke", name=name, why=why, note=note)
     print_json(done) if as_json else click.echo(f"revoked {printable(done['subject'])}, serial {done['serial']}")
@@ -90,8 +92,8 @@ def revoke(name: str, why: str, note: str, client: NodeClient, as_json: bool) ->
 def reissue(only_status: bool, stop: bool, watch: bool, client: NodeClient, as_json: bool) -> None:
     """Sign again what stands under an earlier key, in the background of a running node.
 
-    Goes on where it was stopped or cut off, also after a restart. What rests on an algorithm that
-    the settings forbid by now (crypto.forbidden) is listed.
+    Resumes where it was stopped or interrupted, even after a restart. What rests on an algorithm that the settings
+    now forbid (crypto.forbidden) is listed.
     """
     job = Job(client, status=f"{IDENTITIES}/reissue", start=f"{IDENTITIES}/reissue", stop=f"{IDENTITIES}/reissue/stop")
     view = job.asked(only_status=only_status, stop=stop)
@@ -108,11 +110,11 @@ def reissue(only_status: bool, stop: bool, watch: bool, client: NodeClient, as_j
 
 @identity.command("export")
 @click.argument("name")
-@click.option("--out", type=_path, help="File to write; without it, standard output.")
-@click.option("--revocations", is_flag=True, help="Export the list of what NAME, an issuer, has revoked instead.")
+@click.option("--out", type=_path, help="File to write; by default standard output.")
+@click.option("--revocations", is_flag=True, help="Instead, export the list of what NAME, an issuer, has revoked.")
 @client_options
 def export(name: str, out: Path | None, revocations: bool, client: NodeClient) -> None:
-    """The chain of NAME as text, or with --revocations the list that it has signed. Neither is secret."""
+    """The chain of NAME as text, or with --revocations the list it has signed. Neither is secret."""
     import json
 
     if revocations:
@@ -131,7 +133,7 @@ def export(name: str, out: Path | None, revocations: bool, client: NodeClient) -
 @client_options
 @json_option
 def accept(file: Path, client: NodeClient, as_json: bool) -> None:
-    """Take over a list of revocations that another node has exported to FILE."""
+    """Import a list of revocations that another node has exported to FILE."""
     done = client.post(
         f"{IDENTITIES}/revocations", content=read_file(file), headers={"Content-Type": "application/json"}
     )
@@ -140,7 +142,9 @@ def accept(file: Path, client: NodeClient, as_json: bool) -> None:
 
 @identity.command("trust")
 @click.argument("file", type=_path)
-@click.option("--fingerprint", required=True, help="Of the root's key, as its owner told you some other way.")
+@click.option(
+    "--fingerprint", required=True, help="Fingerprint of the root's key, as its owner told you by another route."
+)
 @client_options
 @json_option
 def trust(file: Path, fingerprint: str, client: NodeClient, as_json: bool) -> None:
@@ -154,7 +158,7 @@ def trust(file: Path, fingerprint: str, client: NodeClient, as_json: bool) -> No
 @client_options
 @json_option
 def distrust(fingerprint: str, client: NodeClient, as_json: bool) -> None:
-    """Trust the organisation whose root key has FINGERPRINT no longer."""
+    """Stop trusting the organisation whose root key has FINGERPRINT."""
     done = client.post(f"{IDENTITIES}/distrust", fingerprint=fingerprint)
     print_json(done) if as_json else click.echo("no longer trusted" if done["news"] else "it was not trusted")
 
@@ -167,13 +171,13 @@ def distrust(fingerprint: str, client: NodeClient, as_json: bool) -> None:
     type=click.Choice(("issue", "sign", "channel")),
     default="sign",
     show_default=True,
-    help="What the identity has to be allowed to do.",
+    help="What the identity must be allowed to do.",
 )
-@click.option("--at", default="", help="When it has to hold, as 2026-01-31T12:00:00Z; without it, now.")
+@click.option("--at", default="", help="When it must be valid, as 2026-01-31T12:00:00Z; by default now.")
 @click.option("--revocations", type=_path, multiple=True, help="A list that an issuer has exported.")
 @json_option
 def verify(file: Path, root: str, use: str, at: str, revocations: tuple[Path, ...], as_json: bool) -> None:
-    """Verify the chain in FILE without any node; fails naming the broken link.
+    """Verify the chain in FILE without any node; on failure names the broken link.
 
     Nobody is asked what was revoked since: give the lists you have with --revocations.
     """
@@ -206,7 +210,7 @@ def verify(file: Path, root: str, use: str, at: str, revocations: tuple[Path, ..
 
 
 def _listed(path: Path, chain: "Chain") -> "RevocationList":
-    """A list from a file; one that no link of ``chain`` has signed says nothing about it."""
+    """A list from a file; one that no link of ``chain`` has signed says nothing about the chain."""
     import base64
     import json
 

@@ -15,9 +15,11 @@ from phalanx.core import DEFAULT_TENANT, InvalidInput
 _LEVELS = ("root", "tenant", "purpose", "data")
 
 
-@click.group(cls=Group, short_help="Keys of data at rest: look, rotate, shred a tenant, change what guards the root.")
+@click.group(
+    cls=Group, short_help="Keys of data at rest: inspect, rotate, shred a tenant, change what guards the root."
+)
 def vault() -> None:
-    """Keys of data at rest: look, rotate, shred a tenant, change what guards the root.
+    """Keys of data at rest: inspect, rotate, shred a tenant, change what guards the root.
 
     All but `rewrap` ask a running node, with a token of an admin of the default tenant.
     """
@@ -48,7 +50,7 @@ def status(client: NodeClient, as_json: bool) -> None:
 @limit_option
 @json_option
 def list_keys(client: NodeClient, limit: int, as_json: bool) -> None:
-    """Keys there are or were, in the order they were made. None is ever shown itself."""
+    """Present and past keys, in the order they were created. The keys themselves are never shown."""
     rows = list(client.pages("/v1/keys/vault/keys", limit=limit))
     if as_json:
         print_json(rows)
@@ -68,13 +70,13 @@ def list_keys(client: NodeClient, limit: int, as_json: bool) -> None:
 @vault.command("rotate")
 @click.argument("level", type=click.Choice(_LEVELS))
 @click.option("--tenant", default="", help=f"Whose key; not for the root. Without it, {DEFAULT_TENANT}'s.")
-@click.option("--purpose", default="", help="What the key is for (store, intake, ledger); for purpose and data.")
+@click.option("--purpose", default="", help="What the key is for (store, intake, ledger); for purpose and data keys.")
 @client_options
 @json_option
 def rotate(level: str, tenant: str, purpose: str, client: NodeClient, as_json: bool) -> None:
     """Put a new key in the place of the active one of LEVEL; what was sealed before stays readable.
 
-    Rotating a data key starts a migration, which seals anew what is under the old one.
+    Rotating a data key starts a migration, which reseals what is under the old one.
     """
     if tenant and level == "root":
         raise InvalidInput("--tenant", "the root is of all tenants")
@@ -96,8 +98,8 @@ def rotate(level: str, tenant: str, purpose: str, client: NodeClient, as_json: b
 def shred(tenant: str, confirm: str, client: NodeClient, as_json: bool) -> None:
     """Destroy the keys of TENANT: its events, findings and ledger payloads are gone for good, at once.
 
-    The ledger still verifies, and says who did it. Copies of the store made before are as
-    readable as the root key's wrapper is: see the how-to on keys.
+    The ledger still verifies, and says who did it. Copies of the store made before stay readable to anyone who can
+    unwrap their root key: see the how-to on keys.
     """
     if not confirm:
         confirm = click.prompt(f"This cannot be undone. Type {printable(tenant)} to shred it", err=True)
@@ -113,16 +115,15 @@ def shred(tenant: str, confirm: str, client: NodeClient, as_json: bool) -> None:
 
 
 @vault.command("rewrap")
-@click.option("--from", "former", default="", help="The wrapper until now, if the settings name another already.")
-@click.option("--from-option", "former_options", multiple=True, metavar="NAME=VALUE", help="An option of it.")
+@click.option("--from", "former", default="", help="The previous wrapper, if the settings already name another.")
+@click.option("--from-option", "former_options", multiple=True, metavar="NAME=VALUE", help="An option of that wrapper.")
 @settings_options()
 @json_option
 def rewrap(former: str, former_options: tuple[str, ...], source: SettingsSource, as_json: bool) -> None:
-    """Have the root of a stopped node's vault wrapped as the settings say from now on.
+    """Wrap the root of a stopped node's vault as the settings now say.
 
-    Change at_rest.wrapper and at_rest.options first, then run this once with --from. To change a
-    passphrase leave the settings alone: both are asked for, or read from PHALANX_PASSPHRASE and
-    PHALANX_NEW_PASSPHRASE.
+    Change at_rest.wrapper and at_rest.options first, then run this once with --from. To change a passphrase leave
+    the settings alone: both are asked for, or read from PHALANX_PASSPHRASE and PHALANX_NEW_PASSPHRASE.
     """
     from phalanx.node import rewrap_vault
 
@@ -141,16 +142,15 @@ def rewrap(former: str, former_options: tuple[str, ...], source: SettingsSource,
         click.echo(f"the root is wrapped by {name}")
 
 
-@click.command("migrate", short_help="Seal everything at rest as the settings ask for, in the background.")
+@click.command("migrate", short_help="Seal everything at rest as the settings require, in the background.")
 @job_options
 @client_options
 @json_option
 def migrate(only_status: bool, stop: bool, watch: bool, client: NodeClient, as_json: bool) -> None:
-    """Seal everything at rest as the settings ask for, in the background of a running node.
+    """Seal everything at rest as the settings require, in the background of a running node.
 
-    It begins by itself at start, when settings were changed (crypto.seal_with, at_rest.seal), and
-    goes on where it was interrupted. What has to be done is looked for row by row, so starting it
-    again costs reading.
+    It begins by itself at start, after settings were changed (crypto.seal_with, at_rest.seal), and resumes where it
+    was interrupted. It checks row by row what has to be done, so starting it again costs only reading.
     """
     path = "/v1/keys/migration"
     job = Job(client, status=path, start=f"{path}/start", stop=f"{path}/stop")

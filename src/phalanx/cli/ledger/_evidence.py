@@ -23,12 +23,12 @@ _FILE = click.Path(path_type=Path)
 
 @click.command("export")
 @click.option("--case", required=True, help="The case, as `phalanx ledger list` shows it.")
-@click.option("--out", type=_FILE, help="Where to write the file (default: standard output).")
+@click.option("--out", type=_FILE, help="File to write (default: standard output).")
 @click.option("--timeline", "timeline_out", type=_FILE, help="Also write the readable timeline (Markdown) here.")
-@click.option("--keep", is_flag=True, help="Have the node keep these bytes, sealed, as an artefact of the case.")
+@click.option("--keep", is_flag=True, help="Have the node store these bytes, sealed, as an artefact of the case.")
 @client_options
 def export(case: str, out: Path | None, timeline_out: Path | None, keep: bool, client: NodeClient) -> None:
-    """Write the evidence of a case as one file that can be checked without this node. It is checked here first."""
+    """Write the evidence of a case as one file that can be verified without this node. It is verified here first."""
     from phalanx.ledger.evidence import canonical, verify_bundle
 
     data = _kept(client, case) if keep else canonical(client.get("/v1/ledger/bundle", case=case))
@@ -45,7 +45,7 @@ def export(case: str, out: Path | None, timeline_out: Path | None, keep: bool, c
 
 
 def _kept(client: NodeClient, case: str) -> bytes:
-    """Export and keep in one step, then fetch what is kept: what is handed over is what stays."""
+    """Export and store in one step, then fetch what is stored: what is handed over is what stays."""
     made = client.post(f"{ARTEFACTS}/evidence", case=case)
     click.echo(f"kept as artefact {made['id']}, sha256 {made['sha256']}", err=True)
     return b"".join(client.download(f"{ARTEFACTS}/{made['id']}/content"))
@@ -63,7 +63,7 @@ def _kept(client: NodeClient, case: str) -> bytes:
 def verify(
     bundle: Path | None, key: str, tsa_ca: Path | None, timeline: bool, source: SettingsSource, as_json: bool
 ) -> None:
-    """Check BUNDLE offline, a file of `ledger export` or a split view, and name the first broken link.
+    """Verify BUNDLE offline, a file from `ledger export` or a split view, and name the first broken link.
 
     Without BUNDLE: recompute the whole ledger of a stopped node from its stored bytes and check every signature.
     """
@@ -97,7 +97,7 @@ def verify(
 def compare(context: click.Context, first: Path, second: Path, ask: bool, client: NodeClient, as_json: bool) -> None:
     """Say whether two bundles are of one history or show a split view. Both are verified first.
 
-    Ends with 0 for one history, 6 for a split view, and 1 when the files do not show either.
+    Exits with 0 for one history, 6 for a split view, and 1 if the files show neither.
     """
     from phalanx.ledger.evidence import Relation, verify_bundle
     from phalanx.ledger.evidence import compare as compared

@@ -1,4 +1,4 @@
-"""`phalanx ledger`: look at the record, and check it without trusting the node."""
+"""`phalanx ledger`: look at the record, and verify it without trusting the node."""
 
 from urllib.parse import quote
 
@@ -24,16 +24,18 @@ ledger.add_command(anchors)
 @ledger.command("list")
 @client_options
 @limit_option
-@click.option("--case", default="", help="Only cases that begin so.")
-@click.option("--action", default="", help="Only actions that begin so: `approved`, `sharing.`.")
-@click.option("--actor", default="", help="Only what was done by people, agents and nodes whose names begin so.")
+@click.option("--case", default="", help="Only cases with this prefix.")
+@click.option("--action", default="", help="Only actions with this prefix: `approved`, `sharing.`.")
+@click.option(
+    "--actor", default="", help="Only what was done by people, agents and nodes whose names have this prefix."
+)
 @click.option("--newest", is_flag=True, help="The newest instead of the first.")
 @click.option("--probes", is_flag=True, help="Also what the node does to probe itself.")
 @json_option
 def list_entries(
     client: NodeClient, limit: int, case: str, action: str, actor: str, newest: bool, probes: bool, as_json: bool
 ) -> None:
-    """Entries in order, from the first; with --newest the last ones, in order too."""
+    """Entries in order, from the first; with --newest the last ones, also in order."""
     asked = {"case": case, "action": action, "actor": actor, "order": "newest" if newest else "", "probes": probes}
     params = {name: value for name, value in asked.items() if value}
     rows = sorted(client.pages("/v1/ledger", limit=limit, **params), key=lambda row: row["index"])
@@ -59,7 +61,7 @@ def list_entries(
 @client_options
 @json_option
 def prove(entry_id: str, client: NodeClient, as_json: bool) -> None:
-    """Fetch the inclusion proof of ENTRY_ID and verify it here, against the signed checkpoint."""
+    """Fetch the inclusion proof of ENTRY_ID and verify it locally, against the signed checkpoint."""
     from phalanx.ledger import verify_proof_document
 
     document = client.get(f"/v1/ledger/{quote(entry_id, safe='')}/proof")
@@ -77,7 +79,7 @@ def prove(entry_id: str, client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def keys(client: NodeClient, as_json: bool) -> None:
-    """Verifier keys of a node, as they stand in the settings of those who witness it or are witnessed by it."""
+    """Verifier keys of a node, in the form used in the settings of its witnesses or of those it witnesses."""
     import json
 
     shown = client.get("/v1/witness")

@@ -19,8 +19,8 @@ from phalanx.cli.node._settings import SettingsSource, settings_options
 def tiles(folder: Path, source: SettingsSource, as_json: bool) -> None:
     """Write the ledger of a stopped node into FOLDER as a static tiled log (C2SP tlog-tiles).
 
-    Any web server can publish the folder. Bundles hold the metadata of every tenant's entries and
-    no payloads. Run it again to bring the folder up to date: full tiles are written once.
+    Any web server can publish the folder. Bundles hold the metadata of every tenant's entries and no payloads. Run
+    it again to bring the folder up to date: full tiles are written once.
     """
     import asyncio
 
@@ -53,10 +53,10 @@ async def _write(folder: Path, source: SettingsSource) -> tuple[int, int]:
 @settings_options()
 @json_option
 def reindex(source: SettingsSource, as_json: bool) -> None:
-    """Make the indexes of a stopped node's ledger anew, if they do not follow from the log.
+    """Rebuild the indexes of a stopped node's ledger, if they do not follow from the log.
 
-    The log is checked first; where it does not hold itself, nothing is changed. Keep a copy of the files
-    before: what was changed in an index may be evidence.
+    The log is checked first; if it does not verify itself, nothing is changed. Keep a copy of the files beforehand:
+    what was changed in an index may be evidence.
     """
     import asyncio
     from dataclasses import asdict
@@ -77,13 +77,13 @@ def reindex(source: SettingsSource, as_json: bool) -> None:
 @click.command("anchors")
 @client_options
 @limit_option
-@click.option("--key", "fingerprint", default="", help="Accept anchors of the key with this fingerprint alone.")
+@click.option("--key", "fingerprint", default="", help="Accept only anchors of the key with this fingerprint.")
 @json_option
 def anchors(client: NodeClient, limit: int, fingerprint: str, as_json: bool) -> None:
     """Fetch the daily anchors and verify them here.
 
-    An anchor is a checkpoint signed SLH-DSA: it holds as long as SHA-256 does. Compare the key's
-    fingerprint with the one that the ledger remembers (action "announce anchor key").
+    An anchor is a checkpoint signed with SLH-DSA: it holds as long as SHA-256 does. Compare the key's fingerprint
+    with the one recorded in the ledger (action "announce anchor key").
     """
     from phalanx.crypto import VerifyingKey
     from phalanx.ledger import InvalidCheckpoint, verify_anchor

@@ -24,7 +24,7 @@ def cluster() -> None:
 @client_options
 @json_option
 def status(client: NodeClient, as_json: bool) -> None:
-    """This node's paths to the others, the nodes it talks to, and who is there that it does not know."""
+    """This node's paths to the others, the nodes it talks to, and present nodes that it does not know."""
     found = client.get(_ROOT)
     if as_json:
         print_json(found)
@@ -76,8 +76,8 @@ def join_token(name: str, out: Path, days: float, client: NodeClient, as_json: b
     """A token with which one other node may join, under an invitation called NAME.
 
     Carry the file to the other machine as you would a password, and start the node there with `phalanx up --join
-    FILE`. It holds a key for the server and your organisation's root; whoever uses it is trusted as the organisation
-    that it proves to be. Run it against the node that was started with `--cluster`.
+    FILE`. It holds a key for the server and your organisation's root; whoever uses it is trusted as the
+    organisation that it proves to be. Run this against the node that was started with `--cluster`.
     """
     require_new(out)
     made = client.post(f"{_ROOT}/invitations", name=name, days=days)
@@ -93,6 +93,6 @@ def join_token(name: str, out: Path, days: float, client: NodeClient, as_json: b
 @client_options
 @json_option
 def remove(name: str, client: NodeClient, as_json: bool) -> None:
-    """Take the invitation NAME back: whoever came by it is cut off and not trusted any more."""
+    """Withdraw the invitation NAME: whoever used it is cut off and no longer trusted."""
     done = client.post(f"{_ROOT}/invitations/remove", name=name)
     print_json(done) if as_json else click.echo(f"{printable(done['name'])} is out")

@@ -17,24 +17,28 @@ if TYPE_CHECKING:
 _DEMO_DATA = Path("phalanx-data/demo")
 
 
-@click.command(short_help="Start a node on a replayed intrusion and show the way of an event.")
+@click.command(short_help="Start a node on a replayed intrusion and show the path of an event.")
 @click.option("--seed", default=7, show_default=True, help="Seed of the intrusion: same seed, same events.")
 @click.option(
-    "--speed", default=10.0, show_default=True, type=click.FloatRange(0.1), help="Times as fast as it happened."
+    "--speed", default=10.0, show_default=True, type=click.FloatRange(0.1), help="Speed, as a multiple of the original."
 )
-@click.option("--headless", is_flag=True, help="No server: run on virtual time, print the way of the intrusion, stop.")
-@click.option("--once", is_flag=True, help="Stop when the intrusion has been dealt with, instead of serving on.")
+@click.option(
+    "--headless", is_flag=True, help="No server: run on virtual time, print the course of the intrusion, stop."
+)
+@click.option(
+    "--once", is_flag=True, help="Stop once the intrusion has been dealt with, instead of continuing to serve."
+)
 @click.option("--json", "as_json", is_flag=True, help="With --headless: print JSON.")
 @settings_options(listens=True)
 def demo(
     seed: int, speed: float, headless: bool, once: bool, as_json: bool,
     source: SettingsSource,
 ) -> None:  # fmt: skip
-    """Start a node on a replayed intrusion and show the way of an event.
+    """Start a node on a replayed intrusion and show the path of an event.
 
-    The events are made up (seeded, in the native formats of Windows, Linux and Zeek); what
-    the node does with them is real, except that quantum steps run on a local simulator and
-    say so. Started again on the same data it goes on where it was.
+    The events are synthetic (seeded, in the native formats of Windows, Linux and Zeek); what the node does with
+    them is real, except that quantum steps run on a local simulator and say so. Started again on the same data, it
+    continues where it was.
     """
     if headless:
         _refuse_others(click.get_current_context())
@@ -89,7 +93,8 @@ def demo(
 
 
 def _told(record: "LogRecord") -> None:
-    """A line of the log among what the demo says. That a decoy was touched is the story here, and no error of the node.
+    """A log line among the demo's own output. That a decoy was touched is part of the story here, not an error of
+    the node.
 
     ``--set log.format=json`` gives logs as they are.
     """

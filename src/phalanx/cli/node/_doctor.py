@@ -1,4 +1,4 @@
-"""`phalanx doctor`: what works on this machine, what is missing, and the exact fix."""
+"""`phalanx doctor`: what works on this machine, what is missing, and exactly how to fix it."""
 
 import importlib.util
 import platform
@@ -67,7 +67,7 @@ _EXTRAS = {
 _OTHERS_ONLY = frozenset({"phalanx.policies", "phalanx.operations"})
 
 
-@click.command(short_help="Say what works on this machine, what is missing, and the exact fix.")
+@click.command(short_help="Say what works on this machine, what is missing, and exactly how to fix it.")
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
@@ -81,16 +81,16 @@ _OTHERS_ONLY = frozenset({"phalanx.policies", "phalanx.operations"})
     type=click.Path(path_type=Path),
     envvar="PHALANX_CONFIG",
     show_envvar=True,
-    help="Settings file of the node, whose rules are read (default: phalanx.toml if there is one).",
+    help="Settings file of the node whose rules are checked (default: phalanx.toml if there is one).",
 )
-@click.option("--url", default="", help="Also ask this node, at an https address, which key exchange it agrees to.")
+@click.option("--url", default="", help="Also ask this node, at an https address, which key exchange it negotiates.")
 @ca_option
 @json_option
 @click.pass_context
 def doctor(
     ctx: click.Context, data_dir: Path, config_file: Path | None, url: str, ca: Path | None, as_json: bool
 ) -> None:
-    """Say what works on this machine, what is missing, and the exact fix.
+    """Say what works on this machine, what is missing, and exactly how to fix it.
 
     Fails only when something is missing that a node cannot do without.
     """
@@ -159,7 +159,7 @@ def _tls(data_dir: Path) -> list[Check]:  # noqa: ARG001
 
 
 def _listener(url: str, ca: Path | None) -> Check:
-    """What the node at ``url`` agrees to with the best that this machine offers."""
+    """What the node at ``url`` negotiates with the best that this machine offers."""
     from urllib.parse import urlsplit
 
     from phalanx.adapters.tls import probe_tls

@@ -1,4 +1,4 @@
-"""The HTTP server as a node runs it: without signal handling of its own, and with TLS of ours."""
+"""The HTTP server as a node runs it: without signal handling of its own, and with our TLS."""
 
 import asyncio
 import contextlib

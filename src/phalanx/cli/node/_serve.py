@@ -30,8 +30,8 @@ async def serve(
 ) -> None:
     """Start everything, call ``on_ready(node, url)``, run until a signal or ``stop``, then drain.
 
-    The node stops after the listener: what was accepted is durable before the reply, so
-    nothing that a client was told is lost however the process ends.
+    The node stops after the listener: what was accepted is durable before the reply, so nothing that a client was
+    told is lost, however the process ends.
     """
     from phalanx.api import create_app
     from phalanx.cli.node._tls import listener_tls
@@ -75,7 +75,7 @@ def stopped_by_signals() -> asyncio.Event:
 
 
 class Stoppable(Protocol):
-    """The little of a uvicorn server that stopping needs."""
+    """The part of a uvicorn server that stopping needs."""
 
     should_exit: bool
 
@@ -88,7 +88,7 @@ def stop_or_hurry(listener: Stoppable, main: "asyncio.Task[Any]") -> None:
 
 
 async def _settled_in(node: "Node") -> None:
-    """Garbage is looked for again once everybody has a place."""
+    """Turns garbage collection back on once everything is set up."""
     from phalanx.adapters import settle_garbage
 
     try:
@@ -135,7 +135,7 @@ def _bound_socket(host: str, port: int) -> socket.socket:
 
 
 def run_loop(main: Awaitable[None]) -> None:
-    """Run on uvloop where it is there; it carries half as much again per core."""
+    """Run on uvloop if it is installed; it handles half as much again per core."""
     try:
         from uvloop import run
     except ImportError:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SettingsSource:
-    """What the command line said about settings. ``load`` merges it with file and environment."""
+    """What the command line says about settings. ``load`` merges it with file and environment."""
 
     config_file: Path | None
     data_dir: Path | None
@@ -26,7 +26,7 @@ class SettingsSource:
     flags: tuple[tuple[str, Any], ...] = ()
 
     def also(self, **flags: Any) -> "SettingsSource":
-        """With more flags (``cluster__serve=…``), as far as they say anything."""
+        """With more flags (``cluster__serve=…``), where they have a value."""
         named = tuple((name.replace("__", "."), value) for name, value in flags.items() if value is not None)
         return replace(self, flags=self.flags + named)
 

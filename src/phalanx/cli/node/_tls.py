@@ -1,4 +1,4 @@
-"""TLS of the listener as the settings ask for it, and what is said of it at the start."""
+"""TLS of the listener as the settings ask for it, and what is said about it at the start."""
 
 import ssl
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class ListenerTls:
     context: ssl.SSLContext
 
     def count_in(self, telemetry: "Telemetry") -> None:
-        """Count what clients agree to. A context of the standard library does not tell."""
+        """Count what clients negotiate. A context of the standard library does not tell."""
         from phalanx.adapters.tls import PostQuantumContext
 
         if not isinstance(self.context, PostQuantumContext):
@@ -66,5 +66,5 @@ def tls_summary() -> str:
 
 
 def own_certificate(settings: "Settings") -> Path | None:
-    """The certificate that clients have to be given, when it is one that nobody vouches for."""
+    """The certificate that clients must be given, if it is one that no authority vouches for."""
     return settings.node.data_dir / _KEYS / "tls.crt" if settings.api.tls_cert is None else None

@@ -20,9 +20,9 @@ tenant_option = click.option(
 )
 
 
-@click.group(cls=Group, short_help="Make, list and revoke access tokens (on the node's own machine).")
+@click.group(cls=Group, short_help="Create, list and revoke access tokens (on the node's own machine).")
 def tokens() -> None:
-    """Make, list and revoke access tokens (on the node's own machine).
+    """Create, list and revoke access tokens (on the node's own machine).
 
     Works on the node's stored data, so it needs the rights of the node's user and no token.
     """
@@ -44,7 +44,7 @@ def _with_tokens(source: SettingsSource, work: "Callable[[Tokens], Awaitable[T]]
 @tokens.command("create")
 @click.argument("name")
 @click.option("--role", default="viewer", show_default=True, help="admin, operator, viewer, ingest or partner.")
-@click.option("--days", type=click.IntRange(1, 36_500), help="Expires after this many days; without it, never.")
+@click.option("--days", type=click.IntRange(1, 36_500), help="Expires after this many days; by default never.")
 @tenant_option
 @settings_options()
 @json_option
@@ -52,7 +52,7 @@ def create(
     name: str, role: str, days: int | None, tenant: str,
     source: SettingsSource, as_json: bool,
 ) -> None:  # fmt: skip
-    """Make a token called NAME. It is shown once and stored only as a hash."""
+    """Create a token called NAME. It is shown once and stored only as a hash."""
     from phalanx.core import InvalidInput
     from phalanx.trust import Role
 
@@ -77,7 +77,7 @@ def list_tokens(
     source: SettingsSource,
     as_json: bool,
 ) -> None:
-    """Tokens that exist; their secrets are not stored."""
+    """Existing tokens; their secrets are not stored."""
     found = _with_tokens(source, lambda t: t.list(TenantId(tenant)))
     rows = [
         {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Start a node: API, dashboard and agents.")
-@click.option("--cluster", "serves", is_flag=True, help="Run a NATS server for this node and those that it invites.")
+@click.option("--cluster", "serves", is_flag=True, help="Run a NATS server for this node and those it invites.")
 @click.option(
     "--join",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -29,9 +29,9 @@ def up(
     serves: bool,
     join: Path | None,
 ) -> None:
-    """Start a node: API, dashboard and agents, on embedded defaults.
+    """Start a node: API, dashboard and agents, with embedded defaults.
 
-    Stops on Ctrl-C or SIGTERM, after missions in progress have finished or the drain time is over.
+    Stops on Ctrl-C or SIGTERM, once missions in progress have finished or the drain time is over.
     """
     # Nothing of what a start makes is to go again soon; ``serve`` looks through it once, when everybody has a place.
     gc.disable()
@@ -44,7 +44,7 @@ def up(
 
 
 async def announce(node: "Node", url: str) -> None:
-    """Say where the node is and how to get in. The first admin token is shown this once."""
+    """Say where the node is and how to get in. The first admin token is shown only this once."""
     bootstrap = await node.tokens.bootstrap()
     click.echo(f"node       {node.settings.node.name} is ready (data in {node.settings.node.data_dir})", err=True)
     click.echo(f"dashboard  {await login_link(node, url)}", err=True)
@@ -66,5 +66,5 @@ async def announce(node: "Node", url: str) -> None:
 
 
 async def login_link(node: "Node", url: str) -> str:
-    """The dashboard's address with a login code that works once and not for long."""
+    """The dashboard's address with a login code that works once and only briefly."""
     return f"{url}/login?code={node.tokens.login_code(node.local_operator)}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _MAX_FILE_BYTES = 64 << 20
 
 seed_option = click.option(
-    "--seed", default=1, show_default=True, help="Seed of every draw: the same, the same answer."
+    "--seed", default=1, show_default=True, help="Seed of every random draw: same seed, same answer."
 )
 
 

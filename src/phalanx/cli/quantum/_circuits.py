@@ -14,7 +14,9 @@ _PATH = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 _TEXTS = ("openqasm2", "openqasm3", "qir", "qsharp")
 
 file_argument = click.argument("file", type=_PATH)
-language_option = click.option("--language", type=click.Choice(_TEXTS), help="Of FILE; told from its text otherwise.")
+language_option = click.option(
+    "--language", type=click.Choice(_TEXTS), help="Language of FILE; by default recognised from its text."
+)
 input_option = click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="A value for an input.")
 
 
@@ -33,7 +35,7 @@ def circuits() -> None:
 @input_option
 @json_option
 def read_command(file: Path, language: str | None, inputs: tuple[str, ...], as_json: bool) -> None:
-    """Print FILE in canonical OpenQASM 3, or say by line and column why it is not read."""
+    """Print FILE in canonical OpenQASM 3, or say by line and column why it cannot be read."""
     circuit = _read(file, language, inputs)
     if as_json:
         print_json({"digest": circuit.digest, "n_qubits": circuit.n_qubits, "qasm3": circuit.qasm3})
@@ -48,7 +50,7 @@ def read_command(file: Path, language: str | None, inputs: tuple[str, ...], as_j
 @language_option
 @input_option
 def convert_command(file: Path, to: str, output: Path | None, language: str | None, inputs: tuple[str, ...]) -> None:
-    """Write FILE in another language, compared with what it was before it is given out."""
+    """Write FILE in another language; the output is compared with the input before it is written."""
     from phalanx.core import LimitExceeded
     from phalanx.quantum.circuits import convert, equivalent, read
 
@@ -73,7 +75,7 @@ def convert_command(file: Path, to: str, output: Path | None, language: str | No
 @click.argument("second", type=_PATH)
 @json_option
 def check_command(first: Path, second: Path, as_json: bool) -> None:
-    """Say whether FIRST and SECOND do the same, up to a global phase; fails when they do not."""
+    """Say whether FIRST and SECOND do the same, up to a global phase; fails if they do not."""
     from phalanx.quantum.circuits import equivalent
 
     found = equivalent(_read(first, None, ()), _read(second, None, ()))
@@ -91,7 +93,7 @@ def check_command(first: Path, second: Path, as_json: bool) -> None:
 @input_option
 @json_option
 def features_command(file: Path, language: str | None, inputs: tuple[str, ...], as_json: bool) -> None:
-    """Count what FILE holds: qubits, depth, gates, pairs that interact, and whether it is Clifford."""
+    """Count what FILE contains: qubits, depth, gates, pairs that interact, and whether it is Clifford."""
     from dataclasses import asdict
 
     from phalanx.quantum import features
@@ -112,12 +114,16 @@ def features_command(file: Path, language: str | None, inputs: tuple[str, ...], 
 
 @circuits.command("run")
 @file_argument
-@click.option("--shots", type=click.IntRange(1, 1_000_000), default=1_000, show_default=True, help="Runs.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of every draw.")
-@click.option("--method", type=click.Choice(["stabiliser", "statevector", "mps"]), help="Instead of the one chosen.")
+@click.option("--shots", type=click.IntRange(1, 1_000_000), default=1_000, show_default=True, help="Number of shots.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of every random draw.")
+@click.option(
+    "--method",
+    type=click.Choice(["stabiliser", "statevector", "mps"]),
+    help="Simulator to use instead of the one chosen.",
+)
 @click.option("--bond", type=int, help="Largest bond of an mps; what it loses is reported.")
 @click.option("--device", default="", help="Emulate this device by its published calibration: ibm.fake_lagos.")
-@click.option("--mitigate", default="", metavar="NAMES", help="On a device: of readout, dd and twirl; readout,dd.")
+@click.option("--mitigate", default="", metavar="NAMES", help="On a device, any of readout, dd and twirl: readout,dd.")
 @language_option
 @input_option
 @json_option
@@ -179,8 +185,8 @@ def _print_counts(counts: dict[str, int], shots: int) -> None:
 @circuits.command("photons")
 @file_argument
 @click.option("--device", default="", help="Run it there: local.photons, quandela.ascella.")
-@click.option("--shots", type=click.IntRange(1, 1_000_000), default=100_000, show_default=True, help="Runs.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of every draw.")
+@click.option("--shots", type=click.IntRange(1, 1_000_000), default=100_000, show_default=True, help="Number of shots.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of every random draw.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write the photonic program to this file.")
 @language_option
 @input_option
@@ -189,10 +195,11 @@ def photons_command(
     file: Path, device: str, shots: int, seed: int, output: Path | None, language: str | None, inputs: tuple[str, ...],
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Put FILE on photons: what that takes, how probable it is to come through, and who takes it; or run it so.
+    """Translate FILE to photons: what that takes, its probability of success, and which device accepts it; or run
+    it so.
 
-    Each qubit is one photon in one of two modes. A two-qubit gate works once in nine times, or twice in 27 where it has
-    to say so by two photons more; shots in which one did not are left out.
+    Each qubit is one photon in one of two modes. A two-qubit gate works once in nine times, or twice in 27 if two
+    more photons herald it; shots in which a gate failed are discarded.
     """
     from phalanx.cli.quantum._photons import explain_or_run
 
@@ -211,11 +218,11 @@ def photons_command(
     show_default=True,
     help="The two-qubit gate of the device.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of every draw.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of every random draw.")
 @language_option
 @json_option
 def map_command(file: Path, couplers: str, basis: str, seed: int, language: str | None, as_json: bool) -> None:
-    """Lay FILE on a device's couplers, in rz, sx, x and one two-qubit gate."""
+    """Lay FILE out on a device's couplers, in rz, sx, x and one two-qubit gate."""
     from phalanx.core import Rng
     from phalanx.quantum.mapping import map_circuit
 
@@ -251,7 +258,7 @@ def _standard_input() -> bytes:
 
 
 def in_qir(file: Path, content: bytes | str, language: str | None) -> tuple[bytes | str, str | None]:
-    """The content and its language; Q# compiled to QIR. Q# is told by the name of the file."""
+    """The content and its language; Q# compiled to QIR. Q# is recognised by the file's name."""
     if language != "qsharp" and (language or file.suffix != ".qs"):
         return content, language
     from phalanx.adapters.processes import compile_qsharp

@@ -10,13 +10,13 @@ from phalanx.cli._output import Column, json_option, print_json, print_table
 
 @click.command("coherence")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--device", required=True, help="Which device is emulated: ibm.fake_lagos.")
+@click.option("--device", required=True, help="Device to emulate: ibm.fake_lagos.")
 @click.option("--slow-t2", type=click.FloatRange(0), default=0.0,
-              help="Assume a slow drift as well, by its T2 as a multiple of the calibrated one; 0: none.")  # fmt: skip
-@click.option("--cut-to", type=click.IntRange(0), default=0, help="Also in pieces of so many qubits; 0: not.")
+              help="Also assume a slow drift, by its T2 as a multiple of the calibrated one; 0: none.")  # fmt: skip
+@click.option("--cut-to", type=click.IntRange(0), default=0, help="Also cut into pieces of this many qubits; 0: not.")
 @json_option
 def coherence(file: Path, device: str, slow_t2: float, cut_to: int, as_json: bool) -> None:
-    """Strategies for FILE on an emulated device, the one that keeps most first."""
+    """Strategies for FILE on an emulated device, best first."""
     import msgspec
 
     from phalanx.allocation import published_machine

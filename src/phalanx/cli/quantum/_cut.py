@@ -1,4 +1,4 @@
-"""`phalanx quantum cut`: a circuit in pieces that fit, and its mean put together again. No node is needed."""
+"""`phalanx quantum cut`: a circuit in pieces that fit, and its mean reassembled. No node is needed."""
 
 import asyncio
 from pathlib import Path
@@ -18,19 +18,21 @@ _EXACT_QUBITS = 20
 
 @click.command("cut")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--max-qubits", type=click.IntRange(1), required=True, help="Of each piece.")
-@click.option("--observable", "text", default="", help="What is asked: 'Z0 Z1 + 0.5*X2'; the parity of all otherwise.")
-@click.option("--device", default="", help="Emulate this device: ibm.fake_lagos; otherwise pieces are simulated.")
-@click.option("--shots", type=click.IntRange(1), default=4_000, show_default=True, help="Of each circuit.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of every draw.")
+@click.option("--max-qubits", type=click.IntRange(1), required=True, help="Maximum qubits of each piece.")
+@click.option(
+    "--observable", "text", default="", help="The observable: 'Z0 Z1 + 0.5*X2'; by default the parity of all qubits."
+)
+@click.option("--device", default="", help="Emulate this device: ibm.fake_lagos; by default pieces are simulated.")
+@click.option("--shots", type=click.IntRange(1), default=4_000, show_default=True, help="Shots of each circuit.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of every random draw.")
 @click.option("--only-cost", is_flag=True, help="Say where it would be cut and what that takes, and run nothing.")
-@click.option("--force", is_flag=True, help="Also when it needs more shots than is reasonable.")
+@click.option("--force", is_flag=True, help="Even if it needs more shots than is reasonable.")
 @json_option
 def cut(
     file: Path, max_qubits: int, text: str, device: str, shots: int, seed: int, only_cost: bool, force: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """The mean of an observable after the gates of FILE, from pieces of at most so many qubits."""
+    """The mean of an observable after the gates of FILE, from pieces with a maximum number of qubits."""
     from phalanx.quantum import Gates, Observable, simulate
     from phalanx.quantum.circuits import read
     from phalanx.quantum.cutting import circuits_of, cut_mean, find_cuts
@@ -88,7 +90,7 @@ def _runner(device: str) -> "ShotRunner":
 
 
 async def _simulated(circuit: "Circuit", /, *, shots: int, seed: int) -> "ShotResult":
-    """Pieces measure on the way, so the simulator is the one that fits."""
+    """Pieces contain mid-circuit measurements, so the simulator is one that supports them."""
     from phalanx.core import Origin, Provenance, Rng
     from phalanx.quantum import ShotResult
     from phalanx.quantum.simulators import run

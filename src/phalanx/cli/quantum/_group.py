@@ -40,7 +40,7 @@ quantum.add_command(segment)
 @seed_option
 @json_option
 def search(values: Path, wanted: Path, seed: int, *, as_json: bool) -> None:
-    """Which lines of VALUES are in WANTED: Grover's search, its questions counted."""
+    """Which lines of VALUES are in WANTED: Grover's search, its queries counted."""
     from phalanx.quantum.routines import search_indicators
 
     answer = search_indicators(read_lines(values, "VALUES"), set(read_lines(wanted, "WANTED")), seed=seed)
@@ -55,8 +55,8 @@ def search(values: Path, wanted: Path, seed: int, *, as_json: bool) -> None:
 def respond(plan: Path, layers: int, seed: int, *, as_json: bool) -> None:
     """Which actions of PLAN to take together within its budget: QAOA beside exact search and annealing.
 
-    PLAN is JSON: {"budget": 9, "actions": [{"name": "isolate web-1", "worth": 5, "cost": 3}, …],
-    "conflicts": [["isolate web-1", "patch web-1", 4]]}.
+    PLAN is JSON: {"budget": 9, "actions": [{"name": "isolate web-1", "worth": 5, "cost": 3}, …], "conflicts":
+    [["isolate web-1", "patch web-1", 4]]}.
     """
     from phalanx.quantum.routines import Action, choose_responses
 
@@ -81,7 +81,7 @@ def respond(plan: Path, layers: int, seed: int, *, as_json: bool) -> None:
 @click.option("--to", "goal", required=True, help="What is to be protected.")
 @json_option
 def walk(edges: Path, source: str, goal: str, *, as_json: bool) -> None:
-    """How an intruder may come from one node of a graph to another; EDGES has two names on each line."""
+    """How an intruder may get from one node of a graph to another; EDGES has two names on each line."""
     from phalanx.quantum.routines import walk_paths
 
     pairs = []
@@ -99,12 +99,12 @@ def walk(edges: Path, source: str, goal: str, *, as_json: bool) -> None:
 @quantum.command("spread")
 @click.argument("links", type=_PATH)
 @click.option("--from", "source", required=True, help="Where the threat is.")
-@click.option("--to", "goal", required=True, help="Where it must not come.")
-@click.option("--epsilon", default=0.01, show_default=True, help="How narrow the interval is to be, half of it.")
+@click.option("--to", "goal", required=True, help="Where it must not get.")
+@click.option("--epsilon", default=0.01, show_default=True, help="Half-width of the interval to reach.")
 @seed_option
 @json_option
 def spread(links: Path, source: str, goal: str, epsilon: float, seed: int, *, as_json: bool) -> None:
-    """How likely a threat gets from one place to another; LINKS has two names and a probability on each line."""
+    """How likely a threat spreads from one place to another; LINKS has two names and a probability on each line."""
     import asyncio
 
     from phalanx.quantum.routines import spread_threat
@@ -128,7 +128,7 @@ def spread(links: Path, source: str, goal: str, epsilon: float, seed: int, *, as
 
 @quantum.command("estimate")
 @click.argument("model", type=_PATH)
-@click.option("--epsilon", default=0.01, show_default=True, help="How narrow the interval is to be, half of it.")
+@click.option("--epsilon", default=0.01, show_default=True, help="Half-width of the interval to reach.")
 @seed_option
 @json_option
 def estimate(model: Path, epsilon: float, seed: int, *, as_json: bool) -> None:
@@ -160,7 +160,7 @@ def estimate(model: Path, epsilon: float, seed: int, *, as_json: bool) -> None:
 @seed_option
 @json_option
 def forecast(series: Path, seed: int, *, as_json: bool) -> None:
-    """The next value of SERIES, one number a line: a quantum reservoir beside classical forecasts."""
+    """The next value of SERIES, one number per line: a quantum reservoir beside classical forecasts."""
     from phalanx.quantum.routines import forecast as forecasted
 
     try:
@@ -179,7 +179,7 @@ def forecast(series: Path, seed: int, *, as_json: bool) -> None:
 @seed_option
 @json_option
 def factor(number: int, seed: int, *, as_json: bool) -> None:
-    """Factor a toy NUMBER by Shor's algorithm, to its end. Keys are judged by `phalanx quantum resources`."""
+    """Factor a toy NUMBER by Shor's algorithm, all the way. `phalanx quantum resources` estimates real keys."""
     from phalanx.quantum.routines import factor as factored
 
     answer = factored(number, seed=seed)
@@ -194,7 +194,7 @@ def factor(number: int, seed: int, *, as_json: bool) -> None:
 @click.argument("bits", type=int)
 @json_option
 def resources(family: str, bits: int, *, as_json: bool) -> None:
-    """What breaking a key of so many BITS takes: published counts of gates, and a plain model of a machine."""
+    """What breaking a key of this many BITS takes: published gate counts, and a simple machine model."""
     from dataclasses import asdict
 
     from phalanx.quantum.resources import to_break
@@ -207,7 +207,7 @@ def resources(family: str, bits: int, *, as_json: bool) -> None:
 
 
 async def _simulated(circuit: "Circuit", /, *, shots: int, seed: int) -> "ShotResult":
-    """The ideal simulator, here: the command needs no node and no device."""
+    """The ideal simulator, in this process: the command needs no node and no device."""
     from phalanx.core import Origin, Provenance, Rng
     from phalanx.quantum import ShotResult, parse, simulate
 

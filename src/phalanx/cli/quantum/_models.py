@@ -1,4 +1,4 @@
-"""`phalanx quantum segment|novelty|generate|classify`: routines that learn, on files. No node is needed."""
+"""`phalanx quantum segment|novelty|generate|classify`: learning routines, on files. No node is needed."""
 
 import asyncio
 from pathlib import Path
@@ -19,13 +19,13 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
 
 @click.command("segment")
 @click.argument("links", type=_PATH)
-@click.option("--balance", default=1.0, show_default=True, help="How much an uneven spread of hosts counts.")
+@click.option("--balance", default=1.0, show_default=True, help="Weight of balancing the hosts between the segments.")
 @click.option("--layers", default=2, show_default=True, help="Layers of the circuit.")
-@click.option("--steps", default=80, show_default=True, help="Steps of its angles.")
+@click.option("--steps", default=80, show_default=True, help="Optimiser steps.")
 @click.option("--natural", is_flag=True, help="Natural gradient instead of Adam.")
 @click.option("--device", default="", help="Measure on this emulated device: ibm.fake_lagos.")
-@click.option("--mitigate", default="", metavar="NAMES", help="On a device: of readout, dd and twirl.")
-@click.option("--shots", default=1_000, show_default=True, help="Of each energy on a device.")
+@click.option("--mitigate", default="", metavar="NAMES", help="On a device, any of readout, dd and twirl.")
+@click.option("--shots", default=1_000, show_default=True, help="Shots per energy on a device.")
 @seed_option
 @json_option
 def segment(
@@ -65,10 +65,10 @@ def segment(
 @click.argument("usual", type=_PATH)
 @click.argument("rows", type=_PATH)
 @click.option("--columns", default=3, show_default=True, help="Columns that become bits.")
-@click.option("--bits", default=2, show_default=True, help="Bits of each.")
+@click.option("--bits", default=2, show_default=True, help="Bits per column.")
 @click.option("--method", type=click.Choice(["boltzmann", "density"]), default="boltzmann", show_default=True,
               help="A Boltzmann machine, or the density of a kernel.")  # fmt: skip
-@click.option("--labelled", is_flag=True, help="The last column of ROWS says 1 for what is no usual row: judge by it.")
+@click.option("--labelled", is_flag=True, help="The last column of ROWS says 1 for unusual rows: evaluate by it.")
 @seed_option
 @json_option
 def novelty(
@@ -97,13 +97,15 @@ def novelty(
 
 @click.command("generate")
 @click.argument("rows", type=_PATH)
-@click.option("--others", type=_PATH, help="Rows of the other kind: how useful synthetic rows are is judged by them.")
-@click.option("--draws", default=1_000, show_default=True, help="How many rows to draw.")
-@click.option("--columns", default=4, show_default=True, help="Columns that are drawn.")
-@click.option("--bits", default=2, show_default=True, help="Bits of each.")
+@click.option(
+    "--others", type=_PATH, help="Rows of the other kind: the usefulness of synthetic rows is evaluated on them."
+)
+@click.option("--draws", default=1_000, show_default=True, help="Number of rows to draw.")
+@click.option("--columns", default=4, show_default=True, help="Columns to model.")
+@click.option("--bits", default=2, show_default=True, help="Bits per column.")
 @click.option("--layers", default=4, show_default=True, help="Layers of the circuit.")
 @click.option("--method", type=click.Choice(["born", "adversarial"]), default="born", show_default=True,
-              help="Trained by a kernel (Born machine), or against a judge (adversarial network).")  # fmt: skip
+              help="Trained by a kernel (Born machine), or against a discriminator (adversarial network).")  # fmt: skip
 @click.option("--output", type=_PATH, help="Write the drawn rows to this CSV.")
 @seed_option
 @json_option
@@ -111,7 +113,7 @@ def generate(
     rows: Path, others: Path | None, draws: int, columns: int, bits: int, layers: int, method: str,
     output: Path | None, seed: int, as_json: bool,
 ) -> None:  # fmt: skip
-    """Synthetic attack traffic like ROWS by a quantum model, judged by use and by what it gives away; CSV."""
+    """Synthetic attack traffic like ROWS by a quantum model, judged by usefulness and by what it reveals; CSV."""
     from phalanx.cli._files import write_file
     from phalanx.quantum.routines import generate as generated
 
@@ -132,9 +134,9 @@ def generate(
 @click.command("classify")
 @click.argument("train", type=_PATH)
 @click.argument("rows", type=_PATH)
-@click.option("--qubits", default=6, show_default=True, help="Principal components, each on a qubit.")
+@click.option("--qubits", default=6, show_default=True, help="Principal components, one per qubit.")
 @click.option("--layers", default=2, show_default=True, help="Layers of the circuit.")
-@click.option("--steps", default=200, show_default=True, help="Steps of its angles.")
+@click.option("--steps", default=200, show_default=True, help="Optimiser steps.")
 @click.option("--method", type=click.Choice(["variational", "kernel"]), default="variational", show_default=True,
               help="A circuit whose angles are learned, or a quantum kernel.")  # fmt: skip
 @seed_option

@@ -12,19 +12,22 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
 
 @click.command("mitigate")
 @click.argument("file", type=_PATH)
-@click.option("--device", required=True, help="Which device is emulated: ibm.fake_lagos; phalanx devices list --here.")
+@click.option("--device", required=True, help="Device to emulate: ibm.fake_lagos; see phalanx devices list --here.")
 @click.option(
     "--method", "methods", default="zne,readout", show_default=True, metavar="NAMES",
-    help="Of zne[:linear|richardson|exponential], pec[:circuits], readout[:tensored|observed], dd[:xx|xy4], twirl[:n].",
+    help="Any of zne[:linear|richardson|exponential], pec[:circuits], readout[:tensored|observed], dd[:xx|xy4], "
+        "twirl[:n].",
 )  # fmt: skip
-@click.option("--observable", "text", default="", help="What is asked: 'Z0 Z1 + 0.5*X2'; the parity of all otherwise.")
-@click.option("--shots", type=click.IntRange(1), default=4_000, show_default=True, help="Of each circuit.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of every draw.")
+@click.option(
+    "--observable", "text", default="", help="The observable: 'Z0 Z1 + 0.5*X2'; by default the parity of all qubits."
+)
+@click.option("--shots", type=click.IntRange(1), default=4_000, show_default=True, help="Shots of each circuit.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of every random draw.")
 @click.option("--slow-t2", type=click.FloatRange(0), default=0.0,
-              help="Assume a slow drift as well, by its T2 as a multiple of the calibrated one; 0: none.")  # fmt: skip
-@click.option("--shift", type=click.FloatRange(0), default=0.0, help="Assume that two-qubit gates turn frames; rad.")
+              help="Also assume a slow drift, by its T2 as a multiple of the calibrated one; 0: none.")  # fmt: skip
+@click.option("--shift", type=click.FloatRange(0), default=0.0, help="Assume that two-qubit gates rotate frames; rad.")
 @click.option("--only-cost", is_flag=True, help="Say what it takes, and run nothing.")
-@click.option("--force", is_flag=True, help="Also when cancelling needs more shots than is reasonable.")
+@click.option("--force", is_flag=True, help="Even if cancellation needs more shots than is reasonable.")
 @json_option
 def mitigate(
     file: Path, device: str, methods: str, text: str, shots: int, seed: int, slow_t2: float, shift: float,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def explain_or_run(
     circuit: "Circuit", *, device: str, shots: int, seed: int, output: Path | None, as_json: bool
 ) -> None:
-    """What the circuit becomes, who takes it and what each would keep; and its bits where a device is named."""
+    """What the circuit becomes, which device accepts it and what each would keep; and its bits if a device is named."""
     from phalanx.adapters import ThreadOffload
     from phalanx.quantum.photonic import on_photons
 
@@ -53,7 +53,7 @@ def explain_or_run(
 
 
 def _machines(fleet: "Fleet", made: "OnPhotons", shots: int) -> list[dict[str, Any]]:
-    """Every device of photons: why it refuses the program, or how much of the shots it keeps, where that is told."""
+    """Every photonic device: why it refuses the program, or the share of shots it keeps, where that is known."""
     from phalanx.core import LimitExceeded
     from phalanx.devices import Program, refusals
     from phalanx.quantum.photonic import expected

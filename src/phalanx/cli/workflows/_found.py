@@ -1,4 +1,4 @@
-"""What the steps of a run found, for people: the verdict and what made it, quantum answers beside classical ones."""
+"""What the steps of a run found, for people: the verdict and what led to it, quantum answers beside classical ones."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _FALLBACK = "fallback"
 
 
 def print_found(result: Mapping[str, Any], *, last: bool = False) -> None:
-    """What one step found: an assessment, an answer with classical ones beside it; of the ``last`` step anything."""
+    """What one step found: an assessment, an answer with classical ones beside it; for the ``last`` step, anything."""
     found = result["output"]
     if isinstance(found, Mapping) and _told(result, found):
         return
@@ -30,7 +30,7 @@ def print_found(result: Mapping[str, Any], *, last: bool = False) -> None:
 
 
 def _told(result: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
-    """Whether it was something that has a form of its own."""
+    """Whether it was something with its own presentation."""
     if isinstance(fused := found.get("fused"), Mapping):
         _assessed(str(found["about"]), fused)
     elif {"verdict", "probability", "interval", "confidence", "contributions"} <= set(found):

@@ -54,7 +54,7 @@ def list_workflows(client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def show(name: str, client: NodeClient, as_json: bool) -> None:
-    """The steps of workflow NAME: what each needs, who answers it, how often it is tried; and what a run is given.
+    """The steps of workflow NAME: what each needs, who answers it, how often it is tried; and the inputs of a run.
 
     Or a run, by its id.
     """
@@ -88,7 +88,7 @@ def show(name: str, client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def operations(client: NodeClient, as_json: bool) -> None:
-    """What the files of workflows can use."""
+    """Operations that workflow files can use."""
     rows = client.get("/v1/operations")["items"]
     if as_json:
         print_json(rows)
@@ -107,7 +107,7 @@ def operations(client: NodeClient, as_json: bool) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @json_option
 def check(file: Path, as_json: bool) -> None:
-    """Check a workflow's FILE here, without a node; what is wrong is told with line and field."""
+    """Check a workflow's FILE locally, without a node; errors carry line and field."""
     from phalanx.workflows import InvalidFile, read_workflow
 
     try:
@@ -143,7 +143,7 @@ def _text_of(file: Path) -> str:
 @client_options
 @json_option
 def add(file: Path, client: NodeClient, as_json: bool) -> None:
-    """Bring a workflow's FILE to the node, which keeps it; one of the same name is replaced."""
+    """Upload a workflow's FILE to the node, which stores it; one of the same name is replaced."""
     found = _add(client, file)
     if as_json:
         print_json(found)
@@ -163,22 +163,22 @@ def _has_ended(state: Any) -> bool:
 @click.argument("name")
 @click.option(
     "--input", "inputs", multiple=True, metavar="KEY=VALUE",
-    help="An input; a VALUE that is JSON is read so. KEY=@FILE takes it from a file, @FILE takes all inputs from one.",
+    help="An input; a VALUE that is JSON is parsed. KEY=@FILE takes it from a file, @FILE takes all inputs from one.",
 )  # fmt: skip
 @click.option("--within", type=click.FloatRange(0), default=0.0, help="Seconds until its deadline; 0: none.")
-@click.option("--id", "run", default="", help="Identifier of the run; the same one is one run.")
-@click.option("--seed", type=click.IntRange(0), help="What its steps draw from: same seed and inputs, same results.")
-@click.option("--wait", is_flag=True, help="Until it has ended or was paused, and show what came of it.")
+@click.option("--id", "run", default="", help="Identifier of the run; the same identifier is the same run.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of its steps: same seed and inputs, same results.")
+@click.option("--wait", is_flag=True, help="Wait until it has ended or was paused, and show the result.")
 @client_options
 @json_option
 def run(
     name: str, inputs: tuple[str, ...], within: float, run: str, seed: int | None, wait: bool, client: NodeClient,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Begin a run of workflow NAME on the node; it answers at once. A NAME that ends in .yaml is brought first.
+    """Start a run of workflow NAME on the node; returns at once. A NAME that ends in .yaml is uploaded first.
 
-    Files of inputs are JSON (.json), YAML (.yaml, .yml), rows of numbers (.csv), a value a line (.txt, .log, .lst or
-    nothing after the dot); any other is one text, as of a circuit (.qasm).
+    Input files are JSON (.json), YAML (.yaml, .yml), rows of numbers (.csv), or one value per line (.txt, .log,
+    .lst or no extension); any other file is a single text, such as a circuit (.qasm).
     """
     if name.endswith((".yaml", ".yml")):
         name = _add(client, Path(name))["name"]
@@ -198,12 +198,12 @@ def run(
 
 
 @workflows.command("runs")
-@click.option("--status", type=click.Choice(_STATUSES), help="Only runs that stand there.")
+@click.option("--status", type=click.Choice(_STATUSES), help="Only runs in this state.")
 @client_options
 @limit_option
 @json_option
 def runs(status: str | None, client: NodeClient, limit: int, as_json: bool) -> None:
-    """Runs and where each stands, newest first."""
+    """Runs and the state of each, newest first."""
     rows = client.get("/v1/runs", limit=limit, **({"status": status} if status else {}))["items"]
     if as_json:
         print_json(rows)
@@ -224,14 +224,14 @@ def runs(status: str | None, client: NodeClient, limit: int, as_json: bool) -> N
 @client_options
 @json_option
 def status(run: str, client: NodeClient, as_json: bool) -> None:
-    """Where RUN stands and why, and how long each step took on what."""
+    """State of RUN and why, and how long each step took on what."""
     print_run(client, run, as_json)
 
 
 def _wish(what: str, text: str) -> None:
     @workflows.command(what, help=text)
     @click.argument("run")
-    @click.option("--reason", default="", help="Why; it is kept with the run.")
+    @click.option("--reason", default="", help="The reason; it is stored with the run.")
     @client_options
     @json_option
     def command(run: str, reason: str, client: NodeClient, as_json: bool) -> None:
@@ -253,7 +253,7 @@ _wish("cancel", "Break off RUN and take back what its steps did outside, the las
 @client_options
 @json_option
 def replay(run: str, step: str, client: NodeClient, as_json: bool) -> None:
-    """Do the pure steps of RUN again with the same seeds, and say which give something else. Keeps nothing."""
+    """Repeat the pure steps of RUN with the same seeds, and say which give a different result. Stores nothing."""
     found = client.post_json(f"/v1/runs/{quote(run, safe='')}/replay", {"step": step})["steps"]
     if as_json:
         print_json(found)

@@ -1,4 +1,4 @@
-"""Inputs of a run as they are given on the command line: values, or files of them."""
+"""Inputs of a run as given on the command line: values, or files of them."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _OF_LINES = frozenset({"", ".txt", ".log", ".lst"})
 
 
 def read_inputs(given: Sequence[str]) -> dict[str, Any]:
-    """``KEY=VALUE``, ``KEY=@FILE`` and ``@FILE``; what comes later counts. Raises ``InvalidInput``."""
+    """``KEY=VALUE``, ``KEY=@FILE`` and ``@FILE``; later ones win. Raises ``InvalidInput``."""
     found: dict[str, Any] = {}
     for text in given:
         if text.startswith("@"):

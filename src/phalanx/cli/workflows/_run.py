@@ -1,4 +1,4 @@
-"""How `phalanx workflows` shows one run: where it stands, its steps, and the stays of its circuits at devices."""
+"""How `phalanx workflows` shows one run: its state, its steps, and its circuits' time at devices."""
 
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +16,7 @@ def run_status(row: Any) -> str:
 
 
 def print_run(client: NodeClient, run: str, as_json: bool) -> None:
-    """Where it stands and why, how long each step took on what, and what is known of its circuits."""
+    """The run's state and why, how long each step took on what, and what is known about its circuits."""
     path = f"/v1/runs/{quote(run, safe='')}"
     found = client.get(path)
     if as_json:

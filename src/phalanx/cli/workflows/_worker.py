@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 @click.option("--token", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE",
               help="The token that the node made (`phalanx workflows worker-token`).")  # fmt: skip
 @click.option("--processes", default=0, show_default=True, type=click.IntRange(0, 256),
-              help="Pieces of work at once. 0: one per core.")  # fmt: skip
+              help="Pieces of work in parallel. 0: one per core.")  # fmt: skip
 @click.option("--drain-s", default=30.0, show_default=True, type=click.FloatRange(0, 3_600),
-              help="After SIGTERM, how long what is under way may take to end.")  # fmt: skip
-@click.option("--server", metavar="URL", help="Where the node's server is, if not where the token says.")
+              help="After SIGTERM, how long work in progress may take to end.")  # fmt: skip
+@click.option("--server", metavar="URL", help="Address of the node's server, if it differs from the token's.")
 def worker(token: Path, processes: int, drain_s: float, server: str | None) -> None:
     """Work for a node, here or on another machine.
 
-    Takes pieces of its workflows' classical steps: calls of functions that are installed here too, by name. A worker
-    keeps nothing; it can be killed at any time, and what it was doing is done by another or by the node. It stops on
-    Ctrl-C or SIGTERM, after what is under way has ended or the drain time is over.
+    Takes pieces of its workflows' classical steps: calls, by name, of functions that are installed here too. A
+    worker stores nothing; it can be killed at any time, and another worker or the node does what it was doing. It
+    stops on Ctrl-C or SIGTERM, once work in progress has ended or the drain time is over.
     """
     import msgspec
 

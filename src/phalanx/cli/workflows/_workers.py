@@ -1,4 +1,4 @@
-"""The part of `phalanx workflows` that is about workers: who works for the node, and letting another one do so."""
+"""The part of `phalanx workflows` about workers: who works for the node, and letting another process do so."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from phalanx.cli._output import Column, json_option, print_json, print_table, pr
 @client_options
 @json_option
 def workers(client: NodeClient, as_json: bool) -> None:
-    """Processes that work for the node: how each is, what it does, and what was lost with it."""
+    """Processes that work for the node: the state of each, what it does, and what was lost with it."""
     rows = client.get("/v1/workflows/workers")["items"]
     if as_json:
         print_json(rows)
@@ -38,10 +38,10 @@ def workers(client: NodeClient, as_json: bool) -> None:
 @client_options
 @json_option
 def worker_token(name: str, out: Path, client: NodeClient, as_json: bool) -> None:
-    """A token with which one process may work for the node, called NAME; an earlier one of that name is void.
+    """A token with which one process may work for the node, called NAME; an earlier one of that name becomes void.
 
-    Carry the file to the other machine as you would a password, and start there `phalanx worker --token FILE`. Run it
-    against the node that was started with `--cluster`.
+    Carry the file to the other machine as you would a password, and start `phalanx worker --token FILE` there. Run
+    this against the node that was started with `--cluster`.
     """
     require_new(out)
     made = client.post("/v1/workflows/workers", name=name)
@@ -57,7 +57,7 @@ def worker_token(name: str, out: Path, client: NodeClient, as_json: bool) -> Non
 @client_options
 @json_option
 def worker_remove(name: str, client: NodeClient, as_json: bool) -> None:
-    """Cut the worker NAME off: nothing that it says counts any more, and what it was doing is done by others."""
+    """Cut the worker NAME off: nothing it says counts any more, and others do what it was doing."""
     done = client.post("/v1/workflows/workers/remove", name=name)
     print_json(done) if as_json else click.echo(f"{printable(done['name'])} is out")
 
