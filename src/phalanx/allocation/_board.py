@@ -121,6 +121,10 @@ class Board:
         place = self.place(name)
         self.rows[LOAD, place], self.rows[WAIT_S, place] = load, wait_s
 
+    def wait_s(self, name: str) -> float:
+        """How long new work waits there, as was told last."""
+        return float(self.rows[WAIT_S, self.place(name)])
+
     def set_open(self, name: str, *, is_open: bool) -> None:
         """Whether it is given work at all."""
         self.rows[OPEN, self.place(name)] = is_open

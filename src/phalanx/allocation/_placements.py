@@ -30,6 +30,7 @@ from phalanx.allocation._limits import (
 from phalanx.allocation._plain import run_seconds
 from phalanx.allocation._policies import Compiled
 from phalanx.allocation._policy import Case, Policy, Preference, Ranking, is_ideal
+from phalanx.allocation._program_wishes import ungranted
 from phalanx.allocation._requirement import Requirement, requirement_of
 from phalanx.allocation._run_times import RunTimes
 from phalanx.allocation._shapes import Shape
@@ -86,8 +87,9 @@ class Placements:
     async def choose(self, wish: Wish, /) -> Chosen:
         """Raises ``NothingFits``."""
         if wish.program is not None:
-            # Policies know circuits; a machine without gates is found by the fleet's own rule.
-            return await FleetChooser(self._fleet).choose(replace(wish, without={**self._paused(), **wish.without}))
+            # Policies know circuits; a machine without gates is found by the fleet's own rule, of those that grant it.
+            without = {**self._ungranted(wish), **self._paused(), **wish.without}
+            return await FleetChooser(self._fleet).choose(replace(wish, without=without))
         case, policy = self._case(wish), checked_policies(self.policies, self.policy)
         if not case.fitting:
             raise NothingFits(case.wanted.told(), in_short(self._refusals(wish)))
@@ -103,9 +105,11 @@ class Placements:
     def refusal(self, device: str, wish: Wish, /) -> str:
         """Fidelity, deadline and money as where devices are chosen; that it is closed or paused a name stands above."""
         model = self._fleet.backend(device).device
-        said = unwished(model, wish)
-        if said or wish.circuit is None:
+        if said := unwished(model, wish):
             return said
+        if wish.circuit is None:
+            told = self._ungranted(wish).get(device, "")
+            return f"it {told}" if told else ""
         self._look(wish.tenant)
         board = self._board.copy()
         board.set_open(device, is_open=True)
@@ -279,6 +283,19 @@ class Placements:
         found = {model.name: told for model in self._models if (told := limits.stale(model))}
         return [found, {}] if found else [{}]
 
+    def _ungranted(self, wish: Wish) -> dict[str, str]:
+        """Machines that do a program for more money than it may cost, or later than it must be done."""
+        self._look(wish.tenant)
+        told = {
+            model.name: ungranted(model, wish, wait_s=self._board.wait_s(model.name), run_s=self._run_s(model.name))
+            for model in self._models
+        }
+        return {name: why for name, why in told.items() if why}
+
+    def _run_s(self, device: str) -> float:
+        """How long one run takes there, by those that ended."""
+        return self._took[device].mean_s if device in self._took else FIRST_RUN_S
+
     def _paused(self) -> dict[str, str]:
         now_ns = self._clock.monotonic_ns()
         return {
@@ -297,7 +314,7 @@ class Placements:
                 self._board.put(standing_of(model))
             n_open = self._open[name]
             waiting = max(0, n_open + 1 - self._slots)
-            run_s = self._took[name].mean_s if name in self._took else FIRST_RUN_S
+            run_s = self._run_s(name)
             # Where a vendor says how many wait, but not how long: as long as runs took here, one after the other.
             known_ns, depth = model.queue.wait_ns_p50, model.queue.depth or 0
             wait_s = depth * run_s if known_ns is None else known_ns / NS_PER_S

@@ -120,9 +120,8 @@ class Jobs:
             pinned=bool(device) and not movable, reason=reason or f"{device} was asked for", mitigate=mitigate,
             coherence=coherence, observable=observable,
         )  # fmt: skip
+        _check_for_programs(job)
         job = await self._placed(job, origin)
-        if job.program is not None and (mitigate or coherence):
-            raise InvalidInput("mitigate" if mitigate else "coherence", "is for circuits, and this is a program")
         check_treatable(self._fleet.backend(job.device), mitigate, coherence, observable)
         writes, expect = [_put(job)], [Expect(JOBS, tenant, job.id, 0)]
         if key:
@@ -316,6 +315,16 @@ class Jobs:
             raise LimitExceeded(what, maximum=MAX_EMULATED_QUBITS, seen=features(job.circuit).n_active)
         if not 1 <= job.shots <= wanted.max_shots:
             raise LimitExceeded(f"shots of one job on {job.device}", maximum=wanted.max_shots, seen=job.shots)
+
+
+def _check_for_programs(job: Job) -> None:
+    """What is foretold or done of gates cannot be asked of what has none."""
+    if job.program is None:
+        return
+    if job.mitigate or job.coherence:
+        raise InvalidInput("mitigate" if job.mitigate else "coherence", "is for circuits, and this is a program")
+    if job.wishes.fidelity > 0.0:
+        raise InvalidInput("fidelity", "nobody foretells it of a program without gates: leave it out")
 
 
 def _put(job: Job) -> Put:

@@ -265,7 +265,7 @@ class _Gateless:
 def _check_worth(job: Job, needs: Needs) -> None:
     """Raises ``InvalidInput`` where it would cost more than whoever submits it says that it may.
 
-    Devices are compared by the prices of their makers, and not by one's own tables; and programs not by prices at all.
+    Devices are compared by the prices of their makers, and not by one's own tables.
     """
     most = job.wishes.budget
     for currency, micros in needs.monies.items():

@@ -173,7 +173,7 @@ def watch(
 @click.option("--seed", type=click.IntRange(0), help="The same seed gives the same result on a simulator.")
 @click.option("--key", default="", help="A name of your choice: submitting under it again finds the first job.")
 @click.option("--language", default="", help="Language of the file; by default recognised from its text.")
-@click.option("--fidelity", type=click.FloatRange(0, 1), default=0.0, help="Minimum useful fidelity.")
+@click.option("--fidelity", type=click.FloatRange(0, 1), default=0.0, help="Minimum useful fidelity (circuits only).")
 @click.option("--within", "within_s", type=click.FloatRange(0), default=0.0, help="Seconds until it is due; 0: never.")
 @click.option(
     "--budget",
