@@ -73,6 +73,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
         ProblemType("invalid-key", 422, "Invalid key", "Bytes are not a key in the form that is written here."),
         ProblemType("ceremony-closed", 409, "Ceremony closed", "The ceremony has been used, or its time is over."),
         ProblemType("conflict", 409, "Conflict", "Somebody else changed the record first; read it again."),
+        ProblemType("out-of-date", 409, "Out of date", "It is no longer as you saw it; nothing was changed."),
         ProblemType("ledger-tampered", 409, "Ledger changed", "What is stored of the ledger is not what was recorded."),
         ProblemType("limit-exceeded", 413, "Limit exceeded", "The request is beyond a named bound."),
         ProblemType("unsupported-media", 415, "Unsupported media", "The body's type or encoding is not understood."),

@@ -1,5 +1,6 @@
-"""`phalanx incidents`: what belongs together, why, and what people say about it."""
+"""`phalanx incidents`: what belongs together, why, who has it, and what people say about it."""
 
+import sys
 from typing import Any
 
 import click
@@ -18,11 +19,18 @@ def incidents() -> None:
 @click.option(
     "--status", default="", type=click.Choice(["", "open", "closed", "merged"]), help="Only incidents with this status."
 )
+@click.option("--assignee", default="", help="Only incidents assigned to this person.")
+@click.option("--unassigned", is_flag=True, help="Only incidents that nobody has.")
 @client_options
 @json_option
-def list_incidents(client: NodeClient, status: str, as_json: bool) -> None:
+def list_incidents(client: NodeClient, status: str, assignee: str, unassigned: bool, as_json: bool) -> None:
     """Incidents, newest first."""
-    found = list(client.pages("/v1/incidents", limit=100, **({"status": status} if status else {})))
+    if assignee and unassigned:
+        raise InvalidInput("--unassigned", "goes without --assignee")
+    narrowed = {name: value for name, value in (("status", status), ("assignee", assignee)) if value}
+    found = list(client.pages("/v1/incidents", limit=100, **narrowed))
+    if unassigned:
+        found = [one for one in found if not one["assignee"]]
     # The node has them in order of the hour in which each began.
     found.sort(key=lambda row: row["first_seen_ns"], reverse=True)
     if as_json:
@@ -30,7 +38,8 @@ def list_incidents(client: NodeClient, status: str, as_json: bool) -> None:
         return
     columns: list[Column] = [
         ("id", lambda row: row["id"]), ("first seen", time_of("first_seen_ns")), ("status", lambda row: row["status"]),
-        ("likely", lambda row: f"{row['probability']:.0%}"), ("findings", lambda row: str(len(row["members"]))),
+        ("with", lambda row: row["assignee"] or "–"), ("likely", lambda row: f"{row['probability']:.0%}"),
+        ("findings", lambda row: str(len(row["members"]))),
         ("hosts", lambda row: str(len({case.rpartition("@")[0] for case in row["cases"]}))),
         ("what", lambda row: row["title"]),
     ]  # fmt: skip
@@ -51,6 +60,7 @@ def show(client: NodeClient, incident: str, as_json: bool) -> None:
     click.secho(printable(f"{one['title']} ({one['status']}, {one['probability']:.0%} likely)"), bold=True)
     if one["reason"]:
         click.echo(printable(f"{one['outcome']}: {one['reason']} ({one['by']})"))
+    click.echo(printable(f"with        {one['assignee'] or 'nobody'}"))
     columns: list[Column] = [
         ("first seen", lambda row: time_of("first_seen_ns")(findings[row["finding"]])),
         ("what", lambda row: findings[row["finding"]]["title"]),
@@ -135,6 +145,56 @@ def close(client: NodeClient, incident: str, outcome: str, reason: str) -> None:
     """Close INCIDENT: what it turned out to be, and why."""
     made = _post(client, f"{incident}/close", {"outcome": outcome, "reason": reason})
     click.echo(printable(f"closed: {made['outcome']}"))
+
+
+@incidents.command()
+@click.argument("incident")
+@click.argument("name", default="")
+@click.option("--nobody", is_flag=True, help="Nobody is to have it any more.")
+@click.option("--instead-of", default="", help="Who has it now; without it, nobody.")
+@click.option("--reason", default="", help="Why; it is recorded.")
+@client_options
+def assign(client: NodeClient, incident: str, name: str, nobody: bool, instead_of: str, reason: str) -> None:
+    """Give INCIDENT to NAME, who has a token that may act.
+
+    If somebody else has it by now than --instead-of says, nothing changes and you are told who.
+    """
+    if bool(name) == nobody:
+        raise InvalidInput("NAME", "give either a name or --nobody")
+    made = _post(client, f"{incident}/assign", {"to": name, "instead_of": instead_of, "reason": reason})
+    click.echo(printable(f"{made['assignee'] or 'nobody'} has it"))
+
+
+@incidents.command()
+@click.argument("incident")
+@click.argument("text")
+@client_options
+def comment(client: NodeClient, incident: str, text: str) -> None:
+    """Say TEXT of INCIDENT; - reads it from standard input. It is recorded, and is in its timeline."""
+    said = sys.stdin.read() if text == "-" else text
+    made = _post(client, f"{incident}/comments", {"text": said})
+    click.echo(printable(f"said: {made['id']}"))
+
+
+@incidents.command()
+@click.argument("incident")
+@click.option("--people", is_flag=True, help="Only what people did.")
+@client_options
+@json_option
+def timeline(client: NodeClient, incident: str, people: bool, as_json: bool) -> None:
+    """What was done about INCIDENT, by people and by the node, oldest first."""
+    found = client.get(f"/v1/incidents/{incident}/timeline")
+    moments = [one for one in found["moments"] if one["person"] or not people]
+    if as_json:
+        print_json(found | {"moments": moments})
+        return
+    if found["omitted"]:
+        click.echo(f"{counted(found['omitted'], 'earlier moment')} left out")
+    columns: list[Column] = [
+        ("when", time_of("at_ns")), ("by", lambda row: row["by"]), ("did", lambda row: row["act"]),
+        ("what", lambda row: " / ".join(row["told"].splitlines())),
+    ]  # fmt: skip
+    print_table("Timeline", moments, columns, empty="nobody did anything yet")
 
 
 def _post(client: NodeClient, path: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -1,19 +1,20 @@
-"""The incidents section: what belongs together, and one incident with its timeline and its graph."""
+"""The incidents section: what belongs together, and one incident: what happened, what was done about it, its graph."""
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from phalanx.core import Finding, TenantId
-from phalanx.dashboard._limits import MAX_GRAPH_ENTITIES, MAX_INCIDENTS_SHOWN
+from phalanx.dashboard._limits import MAX_FILTER_CHARS, MAX_GRAPH_ENTITIES, MAX_INCIDENTS_SHOWN, MAX_NODE_MOMENTS
 from phalanx.dashboard._render import Renderer
 from phalanx.dashboard._sections import INCIDENTS
-from phalanx.incidents import Incident, IncidentScore, IncidentStatus, IncidentWord, Member
-from phalanx.trust import Principal
+from phalanx.incidents import Incident, IncidentScore, IncidentStatus, Member, Moment, timeline
+from phalanx.trust import Principal, Role
 
 if TYPE_CHECKING:
     from phalanx.node import Node
@@ -52,8 +53,21 @@ class Shown:
     steps: tuple[tuple[Member, Finding], ...]
     dots: tuple[Dot, ...]
     lines: tuple[Line, ...]
-    words: tuple[IncidentWord, ...]
+    stretches: tuple[tuple[Moment, ...], ...]
+    omitted: int
     score: IncidentScore | None
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What somebody who may act may choose from: who may have the incident, and which may be merged with it.
+
+    ``key`` is what the next comment is sent under, so that one sent twice is said once.
+    """
+
+    people: tuple[str, ...]
+    others: tuple[Incident, ...]
+    key: str
 
 
 def incidents_pages(
@@ -61,15 +75,33 @@ def incidents_pages(
 ) -> tuple[Callable[[Request, Principal], Awaitable[Response]], Callable[[Request, Principal], Awaitable[Response]]]:
     """The list, and the page of one."""
 
-    async def listed(_: Request, principal: Principal) -> Response:
-        found = await to_look_at(node, principal.tenant)
-        return renderer.page("incidents.html", principal=principal, section=INCIDENTS.path, incidents=found)
+    async def listed(request: Request, principal: Principal) -> Response:
+        whose = request.query_params.get("whose", "")[:MAX_FILTER_CHARS]
+        found = [one for one in await to_look_at(node, principal.tenant) if _meant(one, whose, principal.name)]
+        return renderer.page(
+            "incidents.html", principal=principal, section=INCIDENTS.path, incidents=found, whose=whose
+        )
 
     async def one(request: Request, principal: Principal) -> Response:
         view = await incident_shown(node, principal.tenant, request.path_params["incident"])
-        return renderer.page("incident.html", principal=principal, section=INCIDENTS.path, view=view)
+        acts = principal.role.allows(Role.OPERATOR)
+        choices = await choices_for(node, principal, view.incident) if acts else None
+        return renderer.page("incident.html", principal=principal, section=INCIDENTS.path, view=view, choices=choices)
 
     return listed, one
+
+
+def _meant(incident: Incident, whose: str, name: str) -> bool:
+    """Whether it is in the list of ``whose``: mine, nobody's, or everybody's for any other word."""
+    return {"mine": incident.assignee == name, "nobody": not incident.assignee}.get(whose, True)
+
+
+async def choices_for(node: "Node", principal: Principal, incident: Incident) -> Choices:
+    """As they stand now."""
+    people = {*await node.handling.people(principal.tenant), principal.name} - {incident.assignee}
+    found = await node.incidents.newest(principal.tenant, status=IncidentStatus.OPEN, limit=MAX_INCIDENTS_SHOWN)
+    others = tuple(one for one in found if one.id != incident.id and one.members)
+    return Choices(tuple(sorted(people)), others, node.ids.new())
 
 
 async def to_look_at(node: "Node", tenant: TenantId) -> list[Incident]:
@@ -86,14 +118,28 @@ async def incident_shown(node: "Node", tenant: TenantId, ident: str) -> Shown:
     incident = await node.incidents.get(tenant, ident)
     steps = [(member, await node.findings.get(tenant, member.finding)) for member in incident.members]
     dots, lines = graph_of(incident)
+    done = await timeline(node.store, incident)
     return Shown(
         incident=incident,
         steps=tuple(steps),
         dots=dots,
         lines=lines,
-        words=tuple(await node.incidents.words(tenant, ident)),
+        stretches=in_stretches(done.moments),
+        omitted=done.omitted,
         score=await node.incidents.score_of(tenant, ident),
     )
+
+
+def in_stretches(moments: Sequence[Moment]) -> tuple[tuple[Moment, ...], ...]:
+    """Moments in order; where the node did much in a row it is one stretch, as people look for people first."""
+    found: list[tuple[Moment, ...]] = []
+    for person, some in groupby(moments, lambda one: one.person):
+        stretch = tuple(some)
+        if person or len(stretch) <= MAX_NODE_MOMENTS:
+            found += [(one,) for one in stretch]
+        else:
+            found.append(stretch)
+    return tuple(found)
 
 
 def graph_of(incident: Incident) -> tuple[tuple[Dot, ...], tuple[Line, ...]]:

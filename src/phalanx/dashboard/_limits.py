@@ -10,8 +10,9 @@ MAX_REFRESHED_WAYS = 24
 MAX_WAY_WAYPOINTS = 200
 # Events shown in full under one story; a finding keeps no more as evidence.
 MAX_STORY_EVENTS = 16
-# A login form is a token or a code and an address to go on to.
-MAX_FORM_BYTES = 4 * KIB
+# A form: the largest is a comment of letters that take twelve bytes each, or the ids of an incident's findings.
+MAX_FORM_BYTES = 32 * KIB
+MAX_FORM_FIELDS = 600
 # How far back the chart reaches when the page is opened.
 CHART_SPAN_S = 300
 # Batches read to draw it; under heavier traffic it starts with the newest of them.
@@ -66,6 +67,8 @@ MAX_JOBS_SHOWN = 20
 # Incidents on their page, and entities in the graph of one.
 MAX_INCIDENTS_SHOWN = 100
 MAX_GRAPH_ENTITIES = 24
+# So much that the node did in a row is told one by one in an incident's timeline; more is folded.
+MAX_NODE_MOMENTS = 3
 # How long a page waits for other processes to say how far they are from each other.
 SURVEY_WAIT_S = 3.0
 # Placements, and devices that one of them names.

@@ -2,19 +2,31 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from phalanx.balancing import PlacementView
-from phalanx.core import NS_PER_S, InvalidInput, NotFound, PhalanxError, TenantId, Waypoint, decode
+from phalanx.core import (
+    NS_PER_S,
+    Conflict,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    PhalanxError,
+    StorageFull,
+    TenantId,
+    Waypoint,
+    decode,
+)
 from phalanx.dashboard._agents_page import agents_view
 from phalanx.dashboard._agreement_page import agreement_view
 from phalanx.dashboard._assets import ChartLibrary, asset_routes, own_assets
 from phalanx.dashboard._balancing_page import panel
 from phalanx.dashboard._connectors_page import connectors_view
-from phalanx.dashboard._deeds import closing, judging
+from phalanx.dashboard._deeds import ending, incident_deeds, judging, suppressing
 from phalanx.dashboard._devices_page import devices_page
 from phalanx.dashboard._findings_page import findings_page
 from phalanx.dashboard._incidents_page import incidents_pages
@@ -60,12 +72,14 @@ from phalanx.dashboard._stations import LABELS
 from phalanx.dashboard._story import tell
 from phalanx.dashboard._ways import Ways
 from phalanx.dashboard._workflows_page import workflows_page
+from phalanx.incidents import OutOfDate
 from phalanx.telemetry import WAYPOINTS
 from phalanx.trust import NotAllowed, NotAuthenticated, Principal
 
 if TYPE_CHECKING:
     from phalanx.node import Node
 
+_LIVE_AGAIN = ("/", "Back to the live view")
 _Page = Callable[[Request, Principal], Awaitable[Response]]
 
 # Name in the pulse, label, unit, and whether it counts from the node's start on: the rest is as it stands.
@@ -116,7 +130,13 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
     async def trace(request: Request, principal: Principal) -> Response:
         story = await tell(node, principal.tenant, request.path_params["trace"])
         opinions = {one.id: await node.judgements.opinions(principal.tenant, one.id) for one in story.findings}
-        return renderer.page("story.html", principal=principal, story=story, opinions=opinions)
+        now_ns, known = node.clock.wall_ns(), await node.judgements.suppressions(principal.tenant)
+        silenced = {one.id: [each for each in known if each.covers(one, now_ns=now_ns)] for one in story.findings}
+        inside = {one.id: await node.incidents.of_finding(principal.tenant, one.id) for one in story.findings}
+        return renderer.page(
+            "story.html", principal=principal, story=story, opinions=opinions, silenced=silenced,
+            incidents={one.id: one for one in inside.values() if one is not None},
+        )  # fmt: skip
 
     async def keys(request: Request, principal: Principal) -> Response:
         view = await keys_view(node, principal, request.query_params.get("after", ""))
@@ -164,8 +184,10 @@ def _work_routes(node: "Node", renderer: Renderer, doorman: Doorman) -> list[Rou
         (f"{INCIDENTS.path}/{{incident}}", one),
     )
     deeds = (
-        (f"{INCIDENTS.path}/{{incident}}/close", closing(node)),
+        *((f"{INCIDENTS.path}/{{incident}}/{name}", deed) for name, deed in incident_deeds(node).items()),
         (f"{FINDINGS.path}/{{finding}}/opinion", judging(node)),
+        (f"{FINDINGS.path}/{{finding}}/suppress", suppressing(node)),
+        ("/suppressions/{suppression}/end", ending(node)),
     )
     return [
         *(Route(path, _guarded(page, doorman, renderer)) for path, page in pages),
@@ -244,7 +266,7 @@ def _guarded(
         except NotAuthenticated:
             return Response(status_code=401) if part else to_login(request)
         except PhalanxError as error:
-            return _error_page(error, renderer, principal)
+            return _error_page(error, renderer, principal, _back(request))
 
     return guarded
 
@@ -258,12 +280,22 @@ def _open(
         try:
             return await page(request)
         except PhalanxError as error:
-            return _error_page(error, renderer, None)
+            return _error_page(error, renderer, None, _LIVE_AGAIN)
 
     return opened
 
 
-def _error_page(error: PhalanxError, renderer: Renderer, principal: Principal | None) -> Response:
+def _back(request: Request) -> tuple[str, str]:
+    """Where somebody goes on whose deed was refused."""
+    incident = request.path_params.get("incident", "")
+    if request.method == "POST" and incident:
+        return f"{INCIDENTS.path}/{quote(incident)}", "Back to the incident"
+    return _LIVE_AGAIN
+
+
+def _error_page(
+    error: PhalanxError, renderer: Renderer, principal: Principal | None, back: tuple[str, str]
+) -> Response:
     match error:
         case NotFound():
             status, title = 404, "Not found"
@@ -271,11 +303,19 @@ def _error_page(error: PhalanxError, renderer: Renderer, principal: Principal | 
             status, title = 403, "Not allowed"
         case InvalidInput():
             status, title = 400, "Not understood"
+        case OutOfDate() | Conflict():
+            status, title = 409, "Somebody was faster"
+        case LimitExceeded():
+            status, title = 413, "Too much"
+        case StorageFull():
+            status, title = 507, "No room"
         case _:
             # The API's edge logs it and answers; a page has nothing to add.
             raise error
     detail = error.message[:1].upper() + error.message[1:] + "."
-    return renderer.page("error.html", status=status, principal=principal, title=title, detail=detail, hint=error.hint)
+    return renderer.page(
+        "error.html", status=status, principal=principal, title=title, detail=detail, hint=error.hint, back=back
+    )
 
 
 async def _chart_history(node: "Node", tenant: TenantId) -> list[tuple[int, float, int]]:

@@ -1,6 +1,6 @@
 """The rules section: what is looked for, what it costs and brings, what was left out, and what is suppressed."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RulesPage:
-    """What the page shows. ``rules`` are those that held most often, then those that cost most."""
+    """What the page shows, at ``now_ns``. ``rules`` are those that held most often, then those that cost most."""
 
     compiled: int
     digest: str
@@ -31,6 +31,7 @@ class RulesPage:
     refused: tuple[LeftOut, ...]
     refused_more: int
     suppressions: tuple[Suppression, ...]
+    now_ns: int
     thresholds: tuple[ThresholdStanding, ...]
     feedback: tuple[RuleFeedback, ...]
     models: tuple[ModelView, ...]
@@ -51,6 +52,7 @@ async def rules_shown(node: "Node", tenant: TenantId) -> RulesPage:
     view = node.rules.view(tenant)
     ordered = sorted(view.rules, key=lambda one: (-one.hits, -one.spent_ns, one.name))
     refused = sorted(view.refused, key=lambda one: one.unsupported)
+    now_ns = node.clock.wall_ns()
     return RulesPage(
         compiled=view.compiled,
         digest=view.digest,
@@ -58,8 +60,14 @@ async def rules_shown(node: "Node", tenant: TenantId) -> RulesPage:
         rules=tuple(ordered[:MAX_RULES_SHOWN]),
         refused=tuple(refused[:MAX_REFUSED_SHOWN]),
         refused_more=max(0, len(view.refused) - MAX_REFUSED_SHOWN),
-        suppressions=tuple(await node.judgements.suppressions(tenant)),
+        suppressions=_ordered(await node.judgements.suppressions(tenant), now_ns),
+        now_ns=now_ns,
         thresholds=tuple(await node.detection.thresholds.standing(tenant)),
         models=tuple(await model_views(node.detection.models, node.store, tenant)),
         feedback=tuple(await node.detection.thresholds.feedback(tenant))[:MAX_RULES_SHOWN],
     )
+
+
+def _ordered(found: Sequence[Suppression], now_ns: int) -> tuple[Suppression, ...]:
+    """Those that hold first, the newest of each before others."""
+    return tuple(sorted(found, key=lambda one: (0 < one.until_ns <= now_ns, -one.at_ns)))

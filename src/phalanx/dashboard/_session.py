@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from phalanx.core import LimitExceeded
-from phalanx.dashboard._limits import MAX_FORM_BYTES
+from phalanx.dashboard._limits import MAX_FORM_BYTES, MAX_FORM_FIELDS
 from phalanx.dashboard._render import Renderer
 from phalanx.trust import SESSION_COOKIE, SESSION_LIFETIME_S, NotAuthenticated, Principal, Role, Tokens
 
@@ -112,6 +112,11 @@ def require_same_origin(request: Request) -> None:
 
 async def read_form(request: Request) -> dict[str, str]:
     """The fields of a form that was sent, of each the first. Raises ``LimitExceeded``."""
+    return {name: values[0] for name, values in (await read_fields(request)).items()}
+
+
+async def read_fields(request: Request) -> dict[str, list[str]]:
+    """The fields of a form that was sent, each with all its values. Raises ``LimitExceeded``."""
     parts: list[bytes] = []
     seen = 0
     async for part in request.stream():
@@ -119,5 +124,8 @@ async def read_form(request: Request) -> dict[str, str]:
         if seen > MAX_FORM_BYTES:
             raise LimitExceeded("form bytes", maximum=MAX_FORM_BYTES, seen=seen)
         parts.append(part)
-    fields = parse_qs(b"".join(parts).decode(errors="replace"), max_num_fields=8)
-    return {name: values[0] for name, values in fields.items()}
+    text = b"".join(parts).decode(errors="replace")
+    n_fields = text.count("&") + 1
+    if n_fields > MAX_FORM_FIELDS:
+        raise LimitExceeded("form fields", maximum=MAX_FORM_FIELDS, seen=n_fields)
+    return parse_qs(text)

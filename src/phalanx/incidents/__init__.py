@@ -5,15 +5,21 @@ the assessment calls for, decides under the containment policy, journals both an
 Nothing acts on the outside: an approved action is recorded as approved and not executed, because
 acting is switched off for every class of action.
 
-Raises nothing of its own: ``InvalidInput`` for a policy that cannot be, ``NotFound`` for a case, and
-what the store and the ledger raise.
+Errors::
+
+    PhalanxError
+    └── OutOfDate       an incident is not as somebody saw it who wants to change it
+
+Besides: ``InvalidInput`` for a policy that cannot be, ``NotFound`` for a case, and what the store and the ledger raise.
 """
 
 from phalanx.incidents._approval import Approval, Approved
 from phalanx.incidents._cases import Cases, CaseView
 from phalanx.incidents._correlating import CORRELATIONS, Correlation, Link, correlate_skill, related
+from phalanx.incidents._errors import OutOfDate
 from phalanx.incidents._grouping import Group, Member, Said, grouped
 from phalanx.incidents._grouping_duty import incidents_duty
+from phalanx.incidents._handling import Handling
 from phalanx.incidents._heeding import (
     HEEDED,
     PrecautionPolicy,
@@ -46,14 +52,32 @@ from phalanx.incidents._limits import MAX_EVIDENCE_AGE_S
 from phalanx.incidents._looking_ahead import look_ahead_duty
 from phalanx.incidents._migrating import CONFIRMED_SIGN, SIGN_RULES, propose_migration_skill
 from phalanx.incidents._model import DECISIONS, ISOLATE_HOST, LOOK_INTO, MIGRATE_KEYS, PROPOSALS, ActionProposal
+from phalanx.incidents._notes import (
+    INCIDENT_NOTES,
+    AssignWanted,
+    CommentWanted,
+    IncidentNote,
+    NoteAct,
+)
 from phalanx.incidents._policy import DOMAIN_CONTROLLERS, ContainmentPolicy, Ruling
 from phalanx.incidents._proposing import proposal_bytes
 from phalanx.incidents._rehearsing import REHEARSALS, Check, Rehearsal, rehearse_skill
 from phalanx.incidents._responses import Response, Responses
 from phalanx.incidents._ties import Tie, Why, host_in, named_by, ties
+from phalanx.incidents._timeline import Moment, Timeline, timeline
 from phalanx.incidents._triage import triage_skill, triage_template
 
 __all__ = [
+    "INCIDENT_NOTES",
+    "AssignWanted",
+    "CommentWanted",
+    "Handling",
+    "IncidentNote",
+    "NoteAct",
+    "OutOfDate",
+    "Moment",
+    "Timeline",
+    "timeline",
     "CONFIRMED_SIGN",
     "MIGRATE_KEYS",
     "SIGN_RULES",

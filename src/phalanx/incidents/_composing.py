@@ -54,7 +54,9 @@ def composed(
     )  # fmt: skip
     if known is None:
         return made
-    return msgspec.structs.replace(made, outcome=known.outcome, reason=known.reason, by=known.by, into=known.into)
+    return msgspec.structs.replace(
+        made, outcome=known.outcome, reason=known.reason, by=known.by, into=known.into, assignee=known.assignee
+    )
 
 
 def _title(group: Group) -> str:

@@ -5,15 +5,16 @@ findings, each with the reason why it is in it, the events that hunts added, the
 techniques in the order in which they were seen. It has the id of its anchor, the finding that it was opened for.
 """
 
+from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
 from phalanx.core import Entity, EventId, Record, Severity, Table
 from phalanx.incidents._grouping import Member
 
-INCIDENTS: Final = Table("incidents", indexes=("finding", "status", "case"), sealed=True)
+INCIDENTS: Final = Table("incidents", indexes=("finding", "status", "case", "assignee"), sealed=True)
 SCORES: Final = Table("incident_scores", sealed=True)
 WORDS: Final = Table("incident_words", indexes=("incident",), sealed=True)
 
@@ -65,8 +66,12 @@ class Incident(Record, frozen=True, kw_only=True, tag="incident"):
     """Findings of any hosts that belong together. ``cases`` are the hosts' cases that are in it.
 
     ``probability`` is that at least one of its stages really happened, by the priors of triage. ``reason`` and ``by``
-    are whose words closed it; ``into`` is where it was merged into.
+    are whose words closed it; ``into`` is where it was merged into. ``assignee`` is who has it; empty is nobody.
     """
+
+    VERSION: ClassVar[int] = 2
+    # What version 2 added has a default that says what version 1 was.
+    UPGRADES: ClassVar[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: dict}
 
     title: str
     status: IncidentStatus
@@ -85,6 +90,7 @@ class Incident(Record, frozen=True, kw_only=True, tag="incident"):
     reason: str = ""
     by: str = ""
     into: str = ""
+    assignee: str = ""
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -148,7 +154,11 @@ class SplitWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class CloseWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an incident turned out to be, and why it is closed."""
+    """What an incident turned out to be, and why it is closed.
+
+    ``seen_ns`` is its ``changed_at_ns`` as it was seen: where it changed since, it is not closed. 0: however it is now.
+    """
 
     outcome: IncidentOutcome
     reason: str
+    seen_ns: int = 0

@@ -10,8 +10,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TypedDict
 
 import msgspec
 
@@ -37,7 +38,9 @@ from phalanx.core import (
     decode,
     derive_id,
     encode,
+    iso_from_ns,
 )
+from phalanx.incidents._errors import OutOfDate
 from phalanx.incidents._incident import (
     INCIDENTS,
     SCORES,
@@ -61,9 +64,16 @@ from phalanx.incidents._limits import (
     MAX_WORDS,
     SCAN_ROWS,
 )
+from phalanx.incidents._notes import NoteAct, moved_note, note_put
 from phalanx.incidents._regrouping import Change, Kept, Material, kept_of, regrouped
 from phalanx.intel import FINDINGS, HUNTS, wrong_findings
 from phalanx.telemetry import waypoint_of, waypoint_put
+
+
+class _Page(TypedDict):
+    after: str
+    limit: int
+    reverse: bool
 
 
 class Incidents:
@@ -90,14 +100,18 @@ class Incidents:
         return decode(row.value, Incident)
 
     async def newest(
-        self, tenant: TenantId, *, status: IncidentStatus | None = None, after: str = "", limit: int = MAX_PAGE_ROWS
-    ) -> list[Incident]:
-        """Newest first, past the incident ``after``."""
-        rows = await (
-            self._store.scan(INCIDENTS, tenant, after=after, limit=limit, reverse=True)
-            if status is None
-            else self._store.find(INCIDENTS, tenant, "status", status.value, after=after, limit=limit, reverse=True)
-        )
+        self, tenant: TenantId, *, status: IncidentStatus | None = None, assignee: str = "", after: str = "",
+        limit: int = MAX_PAGE_ROWS,
+    ) -> list[Incident]:  # fmt: skip
+        """Newest first, past the incident ``after``; those that stand so, and that somebody has."""
+        page: _Page = {"after": after, "limit": limit, "reverse": True}
+        if assignee:
+            value = _assigned(assignee, status) if status else assignee
+            rows = await self._store.find(INCIDENTS, tenant, "assignee", value, **page)
+        elif status:
+            rows = await self._store.find(INCIDENTS, tenant, "status", status.value, **page)
+        else:
+            rows = await self._store.scan(INCIDENTS, tenant, **page)
         return [decode(row.value, Incident) for row in rows]
 
     async def of_finding(self, tenant: TenantId, finding: str) -> Incident | None:
@@ -133,38 +147,60 @@ class Incidents:
         """Say that incidents are one. Raises ``NotFound`` and ``InvalidInput``."""
         if len(set(wanted.incidents)) < 2:
             raise InvalidInput("incidents", "two at least can be merged")
-        known = [await self._live(tenant, incident) for incident in wanted.incidents]
+        known = [await self.live(tenant, incident) for incident in wanted.incidents]
         word = self._word(IncidentAct.MERGE, known, wanted.reason, by, findings=tuple(one.findings[0] for one in known))
-        await self._say(word)
+        await self._say(word, known[0])
         found = await self.of_finding(tenant, known[0].findings[0])
         assert found is not None
         return found
 
     async def split(self, tenant: TenantId, incident: str, wanted: SplitWanted, *, by: str) -> Incident:
         """Say that findings do not belong to an incident; they are together as far as they are tied without it."""
-        known, out = await self._live(tenant, incident), set(wanted.findings)
+        known, out = await self.live(tenant, incident), set(wanted.findings)
         if not out or not out < set(known.findings):
             raise InvalidInput("findings", "some of the incident's findings are wanted, and not all of them")
         rest = tuple(one for one in known.findings if one not in out)
         word = self._word(IncidentAct.SPLIT, [known], wanted.reason, by, findings=tuple(sorted(out)), rest=rest)
-        await self._say(word)
+        await self._say(word, known)
         found = await self.of_finding(tenant, rest[0])
         return known if found is None else found
 
     async def close(self, tenant: TenantId, incident: str, wanted: CloseWanted, *, by: str) -> Incident:
-        """Close an incident, with what it turned out to be and why."""
-        known = await self._live(tenant, incident)
-        word = self._word(IncidentAct.CLOSE, [known], wanted.reason, by, outcome=wanted.outcome)
-        closed = msgspec.structs.replace(
-            known, status=IncidentStatus.CLOSED, outcome=wanted.outcome, reason=word.reason, by=by,
-            changed_at_ns=self._clock.wall_ns(),
-        )  # fmt: skip
-        async with self._working:
-            await self._store.commit([_put(closed), _word_put(word)])
+        """Close an incident, with what it turned out to be and why. Raises ``OutOfDate``."""
+
+        def change(known: Incident) -> tuple[Incident, list[Write]]:
+            if wanted.seen_ns not in (0, known.changed_at_ns):
+                raise OutOfDate(incident, f"it changed at {iso_from_ns(known.changed_at_ns)}")
+            word = self._word(IncidentAct.CLOSE, [known], wanted.reason, by, outcome=wanted.outcome)
+            closed = msgspec.structs.replace(
+                known, status=IncidentStatus.CLOSED, outcome=wanted.outcome, reason=word.reason, by=by,
+                changed_at_ns=word.at_ns,
+            )  # fmt: skip
+            return closed, [_word_put(word)]
+
+        closed = await self.rewrite(tenant, incident, change)
         await self._tell(
-            closed, f"incident.{IncidentAct.CLOSE.value}", by, {"outcome": wanted.outcome.value, "why": word.reason}
+            closed, f"incident.{IncidentAct.CLOSE.value}", by, {"outcome": wanted.outcome.value, "why": closed.reason}
         )
         return closed
+
+    async def live(self, tenant: TenantId, incident: str) -> Incident:
+        """One that goes on by itself. Raises ``NotFound``, and ``InvalidInput`` for one that was merged."""
+        return (await self._live(tenant, incident)).incident
+
+    async def rewrite(
+        self, tenant: TenantId, incident: str, change: Callable[[Incident], tuple[Incident, Sequence[Write]]]
+    ) -> Incident:
+        """Write an incident as ``change`` makes it of what it is now, with what is to be in the same commit.
+
+        Nothing comes between. Raises what ``live`` and ``change`` raise; then nothing is written.
+        """
+        async with self._working:
+            known, version = await self._live(tenant, incident)
+            made, also = change(known)
+            if made != known:
+                await self._store.commit([_put(made), *also], expect=[Expect(INCIDENTS, tenant, incident, version)])
+            return made
 
     async def regroup(self, tenant: TenantId) -> int:
         """Put findings together anew, if there is anything new; returns how many incidents changed."""
@@ -216,7 +252,12 @@ class Incidents:
             into = msgspec.structs.replace(
                 known, status=IncidentStatus.MERGED, into=made.id, members=(), changed_at_ns=made.changed_at_ns
             )
-            await self._store.commit([_put(into)], expect=[Expect(INCIDENTS, made.tenant, known.id, other.version)])
+            had = change.known.incident.assignee if change.known else ""
+            heir = known.assignee if made.assignee == known.assignee != had else ""
+            await self._store.commit(
+                [_put(into), note_put(moved_note(made, NoteAct.JOINED, other=known.id, to=heir))],
+                expect=[Expect(INCIDENTS, made.tenant, known.id, other.version)],
+            )
             await self._tell(into, "incident.merge", "analyst", {"into": made.id})
             n_changed += 1
         return n_changed
@@ -237,6 +278,10 @@ class Incidents:
                 incident=made.id, findings=len(made.members), probability=made.probability,
             )  # fmt: skip
             writes.append(waypoint_put(point, also=await self._traces(made.tenant, new)))
+            writes.append(note_put(moved_note(made, NoteAct.GREW, text=summary, findings=new)))
+        left = () if known is None else tuple(one for one in known.findings if one not in made.findings)
+        if left:
+            writes.append(note_put(moved_note(made, NoteAct.LEFT, findings=left)))
         await self._store.commit(writes, expect=[Expect(INCIDENTS, made.tenant, made.id, version)])
         if action:
             await self._tell(made, action, "analyst", {"new": new, "probability": made.probability})
@@ -246,11 +291,14 @@ class Incidents:
         rows = [await self._store.get(FINDINGS, tenant, one) for one in findings]
         return [decode(row.value, Finding).trace for row in rows if row is not None]
 
-    async def _live(self, tenant: TenantId, incident: str) -> Incident:
-        known = await self.get(tenant, incident)
+    async def _live(self, tenant: TenantId, incident: str) -> Kept:
+        row = await self._store.get(INCIDENTS, tenant, incident)
+        if row is None:
+            raise NotFound("incident", incident)
+        known = decode(row.value, Incident)
         if known.status is IncidentStatus.MERGED:
             raise InvalidInput("incident", f"{incident} was merged into {known.into}")
-        return known
+        return Kept(known, row.version)
 
     def _word(
         self, act: IncidentAct, known: Sequence[Incident], reason: str, by: str, *, findings: tuple[str, ...] = (),
@@ -266,11 +314,12 @@ class Incidents:
             by=by,
         )  # fmt: skip
 
-    async def _say(self, word: IncidentWord) -> None:
+    async def _say(self, word: IncidentWord, about: Incident) -> None:
         await self._store.commit([_word_put(word)])
         entry = AuditEntry(
             id=derive_id(word.at_ns, "audit", word.id), tenant=word.tenant, trace=word.trace, at_ns=word.at_ns,
-            actor=word.by, action=f"incident.{word.act.value}", subject=word.incidents[0], case="",
+            actor=word.by, action=f"incident.{word.act.value}", subject=word.incidents[0],
+            case=next(iter(about.cases), ""),
             body={"incidents": list(word.incidents), "findings": list(word.findings), "why": word.reason},
         )  # fmt: skip
         await self._audit.record(entry)
@@ -301,7 +350,14 @@ def _same(made: Incident, known: Incident) -> bool:
 
 def _put(made: Incident) -> Put:
     index = {"finding": made.findings, "status": (made.status.value,), "case": made.cases}
+    if made.assignee:
+        index["assignee"] = (made.assignee, _assigned(made.assignee, made.status))
     return Put(INCIDENTS, made.tenant, made.id, encode(made), index)
+
+
+def _assigned(assignee: str, status: IncidentStatus) -> str:
+    """Under what one finds somebody's incidents that stand so; names hold no line break."""
+    return f"{assignee}\n{status.value}"
 
 
 def _word_put(word: IncidentWord) -> Put:

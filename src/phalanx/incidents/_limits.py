@@ -62,6 +62,12 @@ MAX_WHYS = 6
 MAX_INCIDENT_ENTITIES = 60
 MAX_EXPANDED = 200
 MAX_WORDS = 1_000
+# Notes of people on one incident, and of the node; characters of a comment.
+MAX_INCIDENT_NOTES = 1_000
+MAX_COMMENT_CHARS = 2_000
+# What was done about one incident, as its timeline tells it: the newest; and incidents that became part of it.
+MAX_MOMENTS = 1_000
+MAX_JOINED = 50
 # How often findings are put together anew, when there is anything new.
 REGROUP_EVERY_S = 2.0
 

@@ -80,7 +80,14 @@ def _change(
     made = composed(group, hunts, host_names, ident=ident, now_ns=now_ns, known=was)
     if was is not None and was.status is not IncidentStatus.OPEN and set(made.findings) - set(was.findings):
         made = msgspec.structs.replace(made, status=IncidentStatus.OPEN, outcome=None, reason="", by="", into="")
-    return Change(made, known, tuple(kept[other] for other in own[1:]))
+    absorbed = tuple(kept[other] for other in own[1:])
+    return Change(msgspec.structs.replace(made, assignee=_assignee(made, absorbed)), known, absorbed)
+
+
+def _assignee(made: Incident, absorbed: Sequence[Kept]) -> str:
+    """Who has it: whoever had it before, else who had what becomes part of it now."""
+    joining = [one.incident for one in absorbed if one.incident.status is not IncidentStatus.MERGED]
+    return made.assignee or next((one.assignee for one in joining if one.assignee), "")
 
 
 def _said(words: Sequence[IncidentWord]) -> Said:

@@ -44,6 +44,7 @@ from phalanx.incidents._proposing import (
     recent_hours,
     within_hour,
 )
+from phalanx.incidents._telling import decision_in_words
 from phalanx.telemetry import Telemetry, waypoint_of, waypoint_put
 
 
@@ -147,7 +148,7 @@ class Responses:
         async with self._deciding:
             made = await self.decision_on(proposal)
             if made is not None:
-                return Response(_in_words(proposal, made), proposal, made)
+                return Response(decision_in_words(proposal, made), proposal, made)
             earlier = await self._earlier(proposal)
             if any(decision.outcome is Outcome.APPROVED for decision in earlier):
                 return Response(f"{proposal.action} of {proposal.target} was approved before")
@@ -170,7 +171,7 @@ class Responses:
                 authority = f"{authority}, {approved.authority}"
             decision = decision_on(proposal, ruling, authority=authority, at_ns=now_ns)
             await self._decide(proposal, decision)
-        return Response(_in_words(proposal, decision), proposal, decision)
+        return Response(decision_in_words(proposal, decision), proposal, decision)
 
     async def _earlier(self, proposal: ActionProposal) -> list[Decision]:
         """Decisions on the same action against the same target in the same case, the latest last."""
@@ -201,7 +202,7 @@ class Responses:
             action=action,
             case=proposal.case,
         )
-        answer = _in_words(proposal, decision)
+        answer = decision_in_words(proposal, decision)
         decided = waypoint_of(
             decision,
             room="incidents",
@@ -245,7 +246,3 @@ class Responses:
 
 def _question(proposal: ActionProposal) -> tuple[str, str, Entity]:
     return proposal.case, proposal.action, proposal.target
-
-
-def _in_words(proposal: ActionProposal, decision: Decision) -> str:
-    return f"{proposal.action} of {proposal.target} {decision.outcome.value}: {'; '.join(decision.reasons)}"

@@ -9,7 +9,7 @@ they are its inputs, which the engine keeps, so a run resumed after a crash sees
 import msgspec
 
 from phalanx.agents import Capability, Mission, MissionRejected, Role, SkillManifest, Toolbox
-from phalanx.core import MAX_PAGE_ROWS, Assessment, Finding, NotFound, Verdict, Waypoint, derive_id, id_time_ns
+from phalanx.core import MAX_PAGE_ROWS, Assessment, Finding, NotFound, Waypoint, derive_id, id_time_ns
 from phalanx.incidents._judging import Collected, Estimated, attack_model, collected, exactly, judged
 from phalanx.incidents._limits import (
     ESTIMATE_ALPHA,
@@ -21,6 +21,7 @@ from phalanx.incidents._limits import (
 )
 from phalanx.incidents._responses import Responses
 from phalanx.incidents._risk import Sign
+from phalanx.incidents._telling import assessment_in_words
 from phalanx.intel import Findings
 from phalanx.quantum import estimate_probability
 from phalanx.telemetry import waypoint_of
@@ -152,7 +153,7 @@ class TriageSkill:
             raise MissionRejected(ended.message) from ended
         assessment = msgspec.convert(outcome.results["assess"].output, Assessment)
         response = await tools.get(Responses).consider(assessment)
-        return f"{_in_words(assessment)}; {response.note}"
+        return f"{assessment_in_words(assessment)}; {response.note}"
 
 
 triage_skill = TriageSkill()
@@ -197,21 +198,10 @@ def _assessment_waypoint(assessment: Assessment) -> Waypoint:
         room="incidents",
         stage="assessment",
         at_ns=assessment.at_ns,
-        summary=_in_words(assessment),
+        summary=assessment_in_words(assessment),
         verdict=assessment.verdict.value,
         probability=assessment.probability,
         case=assessment.case,
         run=assessment.run,
         degraded=assessment.degraded,
-    )
-
-
-def _in_words(assessment: Assessment) -> str:
-    low, high = assessment.interval
-    origins = ", ".join(dict.fromkeys(source.origin.value for source in assessment.provenance))
-    little = ", too little evidence to tell," if assessment.verdict is Verdict.INCONCLUSIVE else ""
-    return (
-        f"{assessment.subject} {assessment.verdict.value}{little} "
-        f"with probability {assessment.probability:.2f} [{low:.2f}, {high:.2f}]"
-        + (f", quantum estimate {origins}" if origins else "")
     )

@@ -21,8 +21,10 @@ from phalanx.core import (
     AuditEntry,
     AuditSink,
     Clock,
+    Entity,
     EventSink,
     Expect,
+    Finding,
     InvalidInput,
     LimitExceeded,
     NotFound,
@@ -66,11 +68,18 @@ class Suppression(Record, frozen=True, kw_only=True, tag="suppression"):
 
     def matches(self, seen: Sighting, *, now_ns: int) -> bool:
         """Whether it swallows what was seen."""
+        return self._means(seen.rule.name, seen.host, seen.entities, now_ns)
+
+    def covers(self, finding: Finding, *, now_ns: int) -> bool:
+        """Whether it would swallow more of what ``finding`` is of."""
+        return self._means(finding.rule, finding.case.rpartition("@")[0], finding.entities, now_ns)
+
+    def _means(self, rule: str, host: str, entities: Iterable[Entity], now_ns: int) -> bool:
         return (
             (not self.until_ns or now_ns < self.until_ns)
-            and self.rule in ("", seen.rule.name)
-            and self.host in ("", seen.host)
-            and (not self.entity or any(self.entity == entity.value for entity in seen.entities))
+            and self.rule in ("", rule)
+            and self.host in ("", host)
+            and (not self.entity or any(self.entity == entity.value for entity in entities))
         )
 
 

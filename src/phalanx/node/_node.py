@@ -1,6 +1,7 @@
 """A running node: its services under the names by which API, dashboard and tests know them."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from phalanx.agents import Missions, Swarm
 from phalanx.allocation import Placements, Reservations
@@ -24,7 +25,7 @@ from phalanx.crypto.identity import Identities
 from phalanx.crypto.sharing import Escrows
 from phalanx.crypto.vault import MigrationJob, SealedStore, Vault
 from phalanx.devices import Fleet, History, Jobs, Workers
-from phalanx.incidents import Cases, Incidents, Responses
+from phalanx.incidents import Cases, Handling, Incidents, Responses
 from phalanx.intel import ArchiveHunts, EventLog, Findings, Intake, Judgements, Sentinel
 from phalanx.intel.delivery import Delivery
 from phalanx.intel.indicators import Indicators
@@ -49,7 +50,7 @@ from phalanx.node.settings._settings import Settings
 from phalanx.node.workers._workers import WorkflowWorkers
 from phalanx.node.workers._workflows import NodeWorkflows
 from phalanx.telemetry import WAYPOINTS, Alerts, Telemetry, in_order
-from phalanx.trust import Principal, Tokens
+from phalanx.trust import Principal, Role, Tokens
 from phalanx.workflows import Assessments, Engine
 
 
@@ -123,6 +124,12 @@ class Node:
     def managed(self) -> ManagedWork | None:
         """What another node places and runs for this one, if one is its manager."""
         return self._allotted.managed
+
+    @property
+    def handling(self) -> Handling:
+        """Who has which incident, and what people say of them."""
+        actors = partial(self.tokens.holders, role=Role.OPERATOR)
+        return Handling(self.incidents, self.store, self.ledger, self.clock, actors)
 
     @property
     def reports(self) -> Reports:

@@ -124,6 +124,15 @@ class Tokens:
         rows = await self._store.find(TOKENS, _REGISTER, "tenant", tenant, limit=min(MAX_TOKENS, MAX_PAGE_ROWS))
         return sorted((decode(row.value, TokenRecord) for row in rows), key=lambda record: (record.at_ns, record.id))
 
+    async def holders(self, tenant: TenantId, role: Role) -> frozenset[str]:
+        """Names of those whose tokens work now and allow what ``role`` does."""
+        now_ns = self._clock.wall_ns()
+        return frozenset(
+            one.name for one in await self.list(tenant)
+            if one.revoked_at_ns is None and (one.expires_at_ns is None or one.expires_at_ns > now_ns)
+            and one.role.allows(role)
+        )  # fmt: skip
+
     async def revoke(self, token_id: str, *, tenant: TenantId | None = None) -> TokenRecord:
         """End a token for good; again is not an error. A token of another tenant than the given is not found."""
         row = await self._store.get(TOKENS, _REGISTER, token_id)

@@ -40,7 +40,7 @@ class Visit:
     async def sign_in(self, role: Role = Role.VIEWER, tenant: TenantId = DEFAULT_TENANT) -> httpx.Response:
         return await self.submit("/login", token=await self.token(role, tenant))
 
-    async def submit(self, path: str, **fields: str) -> httpx.Response:
+    async def submit(self, path: str, **fields: Any) -> httpx.Response:
         """What a form of this node's own pages sends."""
         return await self.http.post(path, data=fields, headers={"Origin": ORIGIN})
 
