@@ -150,14 +150,14 @@ def close(client: NodeClient, incident: str, outcome: str, reason: str) -> None:
 @incidents.command()
 @click.argument("incident")
 @click.argument("name", default="")
-@click.option("--nobody", is_flag=True, help="Nobody is to have it any more.")
-@click.option("--instead-of", default="", help="Who has it now; without it, nobody.")
-@click.option("--reason", default="", help="Why; it is recorded.")
+@click.option("--nobody", is_flag=True, help="Take it from whoever has it.")
+@click.option("--instead-of", default="", help="Who has it now; by default, nobody.")
+@click.option("--reason", default="", help="The reason; it is recorded.")
 @client_options
 def assign(client: NodeClient, incident: str, name: str, nobody: bool, instead_of: str, reason: str) -> None:
-    """Give INCIDENT to NAME, who has a token that may act.
+    """Assign INCIDENT to NAME, the name of a token with the role operator or admin.
 
-    If somebody else has it by now than --instead-of says, nothing changes and you are told who.
+    If somebody other than --instead-of has it by now, nothing changes and you are told who has it.
     """
     if bool(name) == nobody:
         raise InvalidInput("NAME", "give either a name or --nobody")
@@ -170,7 +170,7 @@ def assign(client: NodeClient, incident: str, name: str, nobody: bool, instead_o
 @click.argument("text")
 @client_options
 def comment(client: NodeClient, incident: str, text: str) -> None:
-    """Say TEXT of INCIDENT; - reads it from standard input. It is recorded, and is in its timeline."""
+    """Comment on INCIDENT; - reads TEXT from standard input. Comments are recorded and stay."""
     said = sys.stdin.read() if text == "-" else text
     made = _post(client, f"{incident}/comments", {"text": said})
     click.echo(printable(f"said: {made['id']}"))
@@ -178,7 +178,7 @@ def comment(client: NodeClient, incident: str, text: str) -> None:
 
 @incidents.command()
 @click.argument("incident")
-@click.option("--people", is_flag=True, help="Only what people did.")
+@click.option("--people", is_flag=True, help="Only what people did, not the node.")
 @client_options
 @json_option
 def timeline(client: NodeClient, incident: str, people: bool, as_json: bool) -> None:
