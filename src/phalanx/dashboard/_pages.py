@@ -127,17 +127,6 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
         found = await (ways.of(principal.tenant, traces) if traces else ways.newest(principal.tenant))
         return renderer.page("_ways.html", ways=found)
 
-    async def trace(request: Request, principal: Principal) -> Response:
-        story = await tell(node, principal.tenant, request.path_params["trace"])
-        opinions = {one.id: await node.judgements.opinions(principal.tenant, one.id) for one in story.findings}
-        now_ns, known = node.clock.wall_ns(), await node.judgements.suppressions(principal.tenant)
-        silenced = {one.id: [each for each in known if each.covers(one, now_ns=now_ns)] for one in story.findings}
-        inside = {one.id: await node.incidents.of_finding(principal.tenant, one.id) for one in story.findings}
-        return renderer.page(
-            "story.html", principal=principal, story=story, opinions=opinions, silenced=silenced,
-            incidents={one.id: one for one in inside.values() if one is not None},
-        )  # fmt: skip
-
     async def keys(request: Request, principal: Principal) -> Response:
         view = await keys_view(node, principal, request.query_params.get("after", ""))
         return renderer.page("keys.html", principal=principal, section=KEYS.path, keys=view)
@@ -153,7 +142,7 @@ def create_pages(node: "Node") -> Sequence[BaseRoute]:
     return [
         Route("/", _guarded(live, doorman, renderer)),
         Route("/ways", _guarded(changed_ways, doorman, renderer, part=True)),
-        Route("/trace/{trace}", _guarded(trace, doorman, renderer)),
+        Route("/trace/{trace}", _guarded(_trace(node, renderer), doorman, renderer)),
         Route(AGENTS.path, _guarded(_agents(node, renderer), doorman, renderer)),
         Route(LEDGER.path, _guarded(_ledger(node, renderer), doorman, renderer)),
         Route(KEYS.path, _guarded(keys, doorman, renderer)),
@@ -193,6 +182,21 @@ def _work_routes(node: "Node", renderer: Renderer, doorman: Doorman) -> list[Rou
         *(Route(path, _guarded(page, doorman, renderer)) for path, page in pages),
         *(Route(path, _guarded(deed, doorman, renderer), methods=["POST"]) for path, deed in deeds),
     ]
+
+
+def _trace(node: "Node", renderer: Renderer) -> _Page:
+    async def trace(request: Request, principal: Principal) -> Response:
+        story = await tell(node, principal.tenant, request.path_params["trace"])
+        opinions = {one.id: await node.judgements.opinions(principal.tenant, one.id) for one in story.findings}
+        now_ns, known = node.clock.wall_ns(), await node.judgements.suppressions(principal.tenant)
+        silenced = {one.id: [each for each in known if each.covers(one, now_ns=now_ns)] for one in story.findings}
+        inside = {one.id: await node.incidents.of_finding(principal.tenant, one.id) for one in story.findings}
+        return renderer.page(
+            "story.html", principal=principal, story=story, opinions=opinions, silenced=silenced,
+            incidents={one.id: one for one in inside.values() if one is not None},
+        )  # fmt: skip
+
+    return trace
 
 
 def _agents(node: "Node", renderer: Renderer) -> _Page:
