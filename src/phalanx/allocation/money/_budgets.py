@@ -219,7 +219,7 @@ class Budgets:
         """
         model, counts, known = self._fleet.backend(job.device).device, await self._counts(job), _places_of(charge)
         lost = [one.device for one in job.losses if one.charged]
-        took = [self._estimate(known[one].price, one, counts, job.shots) for one in lost if one in known]
+        took = [self._estimate(known[one].price, one, counts, job.shots * job.times) for one in lost if one in known]
         if job.state is JobState.COMPLETED:
             price = known[job.device].price if job.device in known else charge.price
             took.insert(0, used(price.model, model, counts, job))

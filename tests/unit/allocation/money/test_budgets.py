@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 
+import msgspec
 import pytest
 
 from phalanx.allocation.money import (
@@ -14,12 +15,14 @@ from phalanx.allocation.money import (
     PriceTable,
     run_seconds,
 )
-from phalanx.core import DEFAULT_TENANT, NS_PER_S, InvalidInput, NotFound, Origin, Provenance, TenantId
+from phalanx.core import DEFAULT_TENANT, NO_TRACE, NS_PER_S, InvalidInput, NotFound, Origin, Provenance, TenantId
 from phalanx.devices import (
     Fleet,
+    Job,
     Jobs,
     JobState,
     JobWishes,
+    Loss,
     Modality,
     PriceShape,
     ShotResult,
@@ -136,6 +139,31 @@ def test_what_failed_or_was_cancelled_costs_nothing(how):
     run_with_store(main)
 
 
+def test_what_a_vendor_had_begun_of_a_mitigated_job_is_charged_for_all_of_its_circuits():
+    """Circuits that tell how the machine reads are run beside it, and were begun as well."""
+
+    async def main(world, store):
+        machine = Machine(price=price_per_shot(0.0, 0.01, as_of_ns=7, source="a list"))
+        budgets, _ = opened(world, store, machine)
+        await budgets.put(DEFAULT_TENANT, "lab", unit="USD", limit=100, period=Period.MONTH)
+        job = Job(
+            id="j", tenant=DEFAULT_TENANT, trace=NO_TRACE, at_ns=1, device=machine.device.name, circuit=BELL, shots=100,
+            seed=1, mitigate="readout", reason="asked for",
+        )  # fmt: skip
+        assert job.times > 1
+        async with budgets.due(job) as dues:
+            await store.commit([*dues.writes])
+        held = (await view(budgets)).held
+        lost = (Loss(at_ns=1, device=job.device, handle="h", charged=True),)
+        failed = msgspec.structs.replace(job, state=JobState.FAILED, losses=lost, finished_at_ns=2)
+        async with budgets.due(failed) as dues:
+            await store.commit([*dues.writes])
+        assert (await view(budgets)).spent == held == pytest.approx(job.times * 1.0)
+
+    run_with_store(main)
+
+
+@pytest.mark.requirement("QRM-8")
 def test_a_node_that_dies_with_a_job_settles_it_once_in_its_next_life():
     async def main(world, store):
         machine = Machine(price=price_per_shot(0.30, 0.01, as_of_ns=1, source="a list"))
