@@ -54,6 +54,8 @@ MAX_EXPERIENCE = 5_000
 PRUNE_EVERY = 100
 # A policy is promoted after so many outcomes, where it would have chosen the same so often and may not lose more.
 MIN_JUDGED = 50
+# Fewer outcomes than this say nothing of how far off their mean is.
+MIN_INTERVAL = 10
 MIN_MATCHED = 10
 SAFE_LOSS = 0.01
 # Circuits that are simulated under the noise of a device before one is chosen.

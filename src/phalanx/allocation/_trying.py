@@ -11,16 +11,13 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from phalanx.allocation._experience import EXPERIENCE, PROMOTED, Experience, PolicyValue, Promotion, valued
+from phalanx.allocation._experience import EXPERIENCE, PROMOTED, Experience, PolicyValue, Promotion, refused, valued
 from phalanx.allocation._learned import seen_of
 from phalanx.allocation._learner import Learner, Seen
 from phalanx.allocation._limits import (
     MAX_EXPERIENCE,
     MAX_PENDING_TRIALS,
-    MIN_JUDGED,
-    MIN_MATCHED,
     PRUNE_EVERY,
-    SAFE_LOSS,
     SAFE_SLACK,
 )
 from phalanx.allocation._outcomes import worth_of
@@ -38,7 +35,6 @@ from phalanx.core import (
     Put,
     Rng,
     Store,
-    counted,
     decode,
     encode,
 )
@@ -173,15 +169,3 @@ class Trials:
         chosen = self._rng.choice(safe) if self._rng.chance(self._share) else first
         chance = self._share / len(safe)
         return chosen, chance + (1.0 - self._share if chosen is first else 0.0)
-
-
-def refused(judged: PolicyValue) -> str:
-    """Why a policy is not promoted by what was judged; empty where nothing speaks against it."""
-    if judged.n < MIN_JUDGED:
-        return f"it was judged by {counted(judged.n, 'outcome')}, fewer than {MIN_JUDGED}"
-    if judged.matched < MIN_MATCHED:
-        return f"it would have chosen the same {judged.matched} times, fewer than {MIN_MATCHED}"
-    if judged.gain_low < -SAFE_LOSS:
-        between = f"{judged.gain_low:.3f} and {judged.gain_high:.3f}"
-        return f"its gain in fidelity per decision lies between {between}, and may be a loss"
-    return ""

@@ -5,11 +5,11 @@ methods that change nothing, and for nothing else: whatever changes state needs 
 header that no other site can make a browser send.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from starlette.requests import Request
 
-from phalanx.core import DEFAULT_TENANT, TenantId
+from phalanx.core import DEFAULT_TENANT, InvalidInput, TenantId
 from phalanx.trust import SESSION_COOKIE, NotAllowed, NotAuthenticated, Principal, Role, Tokens
 
 _SAFE_METHODS = ("GET", "HEAD")
@@ -62,9 +62,25 @@ def keeper(gate: Gate, role: Role = Role.ADMIN) -> Callable[[Request], Awaitable
 def tenant_in_sight(principal: Principal, tenant: str) -> TenantId:
     """The tenant that is asked about: the principal's own, or any other for an admin of the default tenant."""
     if tenant and tenant != principal.tenant:
-        principal.require(Role.ADMIN)
-        if principal.tenant != DEFAULT_TENANT:
-            raise NotAllowed(
-                principal.name, role=f"admin of tenant {principal.tenant}", needed="admin of the default tenant"
-            )
+        _require_keeper(principal)
     return TenantId(tenant) if tenant else principal.tenant
+
+
+async def tenants_in_sight(
+    principal: Principal, tenant: str, known: Callable[[], Awaitable[Iterable[TenantId]]], *, everybody: bool
+) -> list[TenantId]:
+    """The same, or all that are ``known``, by name, for whoever asks about ``everybody`` and may."""
+    if not everybody:
+        return [tenant_in_sight(principal, tenant)]
+    if tenant:
+        raise InvalidInput("everybody", "of one tenant, or of everybody")
+    _require_keeper(principal)
+    return sorted(await known())
+
+
+def _require_keeper(principal: Principal) -> None:
+    principal.require(Role.ADMIN)
+    if principal.tenant != DEFAULT_TENANT:
+        raise NotAllowed(
+            principal.name, role=f"admin of tenant {principal.tenant}", needed="admin of the default tenant"
+        )

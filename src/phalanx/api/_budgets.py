@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from phalanx.allocation.money import BudgetView, Charge, Period, PriceTable
-from phalanx.api._auth import Gate, keeper, tenant_in_sight
+from phalanx.api._auth import Gate, keeper, tenant_in_sight, tenants_in_sight
 from phalanx.api._bodies import read_body
 from phalanx.api._replies import reply
 from phalanx.api._schemas import answer, asked
@@ -40,6 +40,7 @@ KINDS: tuple[type, ...] = (BudgetRequest, BudgetView, BudgetDetail, Charge, Pric
 
 D = TypeVar("D", BudgetRequest, PriceTable)
 _Whose = Annotated[str, Query(description="Another tenant's; for an admin of the default tenant.")]
+_Everybody = Annotated[bool, Query(description="Those of all tenants; for an admin of the default tenant.")]
 
 
 def budget_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -49,9 +50,14 @@ def budget_routes(node: "Node", gate: Gate) -> APIRouter:
     budgets = node.budgets
 
     @router.get("", responses=answer(BudgetView, many=True))
-    async def list_budgets(principal: Annotated[Principal, viewer], tenant: _Whose = "") -> Response:
+    async def list_budgets(
+        principal: Annotated[Principal, viewer],
+        tenant: _Whose = "",
+        everybody: _Everybody = False,  # noqa: FBT002
+    ) -> Response:
         """Budgets of the caller's tenant as they stand now: granted, spent, held, left, and when they renew."""
-        found = await budgets.all(tenant_in_sight(principal, tenant))
+        seen = await tenants_in_sight(principal, tenant, budgets.tenants, everybody=everybody)
+        found = [one for each in seen for one in await budgets.all(each)]
         return reply({"items": [await budgets.view(one) for one in found], "next": ""})
 
     @router.get("/prices", responses=answer(PriceTable, many=True))

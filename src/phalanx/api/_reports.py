@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from phalanx.allocation.forecasts import ForecastRow
-from phalanx.allocation.reports import ChargebackRow, Promise, RevenueRow, SlaRow
+from phalanx.allocation.reports import ChargebackRow, ChargeRow, Promise, RevenueRow, SlaRow
 from phalanx.api._auth import Gate, keeper, tenant_in_sight
 from phalanx.api._replies import reply
 from phalanx.api._schemas import answer
@@ -16,7 +16,7 @@ from phalanx.trust import Principal, Role
 if TYPE_CHECKING:
     from phalanx.node import Node
 
-KINDS: tuple[type, ...] = (ChargebackRow, RevenueRow, SlaRow, ForecastRow)
+KINDS: tuple[type, ...] = (ChargebackRow, ChargeRow, RevenueRow, SlaRow, ForecastRow)
 
 _From = Annotated[str, Query(alias="from", description="Jobs submitted from then on: a date or a time in UTC.")]
 _To = Annotated[str, Query(alias="to", description="Jobs submitted before then.")]
@@ -36,6 +36,18 @@ def report_routes(node: "Node", gate: Gate) -> APIRouter:
         rows = await node.reports.chargeback(_ns("from", since), _ns("to", until), tenant=_seen(principal, tenant))
         return reply({"items": rows, "next": ""})
 
+    @router.get("/charges", responses=answer(ChargeRow, many=True))
+    async def charges(
+        principal: Annotated[Principal, viewer], since: _From, until: _To, tenant: _Whose = "",
+        after: Annotated[str, Query(description="`next` of the page before.")] = "",
+        limit: Annotated[int, Query(ge=1, le=1_000, description="Jobs on a page.")] = 1_000,
+    ) -> Response:  # fmt: skip
+        """Job by job, what each was charged or holds: the lines that chargeback is the sum of."""
+        rows, following = await node.reports.charges(
+            _ns("from", since), _ns("to", until), tenant=_seen(principal, tenant), after=after, limit=limit
+        )
+        return reply({"items": rows, "next": following})
+
     @router.get("/revenue", responses=answer(RevenueRow, many=True))
     async def revenue(_: Annotated[Principal, owner], since: _From, until: _To) -> Response:
         """What each device earned, and how much of the time it was charged for."""
@@ -54,9 +66,9 @@ def report_routes(node: "Node", gate: Gate) -> APIRouter:
         return reply({"items": rows, "next": ""})
 
     @router.get("/forecasts", responses=answer(ForecastRow, many=True))
-    async def forecasts(principal: Annotated[Principal, viewer]) -> Response:
-        """Arrivals of the caller's jobs by device, and queues of devices, five minutes to six hours ahead."""
-        return reply({"items": await node.forecasts.of(principal.tenant), "next": ""})
+    async def forecasts(principal: Annotated[Principal, viewer], tenant: _Whose = "") -> Response:
+        """Arrivals of jobs by device, and queues of devices, five minutes to six hours ahead."""
+        return reply({"items": await node.forecasts.of(_seen(principal, tenant)), "next": ""})
 
     return router
 

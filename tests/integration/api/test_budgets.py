@@ -44,7 +44,11 @@ def test_a_tenant_sees_its_budgets_and_is_refused_with_the_reason(on_node):
         assert (await http.get("/v1/budgets")).json()["items"] == []
         assert len((await http.get("/v1/budgets?tenant=lab")).json()["items"]) == 1
         assert (await http.get("/v1/budgets?tenant=default", headers=theirs)).status_code == 403
+        all_of_them = (await http.get("/v1/budgets?everybody=true")).raise_for_status().json()["items"]
+        assert [(one["tenant"], one["name"]) for one in all_of_them] == [("lab", "month")]
+        assert (await http.get("/v1/budgets?everybody=true", headers=theirs)).status_code == 403
         own_admin = await api.token(Role.ADMIN, TenantId("lab"))
+        assert (await http.get("/v1/budgets?everybody=true", headers=own_admin)).status_code == 403
         assert (await http.post("/v1/budgets", json=grant, headers=own_admin)).status_code == 403
         assert (await http.post("/v1/budgets", json=grant, headers=theirs)).status_code == 403
         assert (await http.post("/v1/budgets", content=b"{")).status_code == 422

@@ -217,7 +217,10 @@ def test_what_the_node_answers_is_what_the_document_says(on_node, tmp_path):
             "/v1/ledger/bundle": {"case": next(entry["case"] for entry in entries if entry["case"])},
             "/v1/keys/identities/chain": {"name": api.node.identities.node.chain.leaf.body.subject},
             "/v1/keys/identities/revocations": {"issuer": "organisation:local"},
-            **{f"/v1/reports/{name}": {"from": "2020-01-01", "to": "2100-01-01"} for name in ("chargeback", "sla")},
+            **{
+                f"/v1/reports/{name}": {"from": "2020-01-01", "to": "2100-01-01"}
+                for name in ("chargeback", "charges", "sla")
+            },
             "/v1/reports/revenue": {"from": "2020-01-01", "to": "2100-01-01"},
             "/v1/places/at": {"address": "192.0.2.7"},
         }

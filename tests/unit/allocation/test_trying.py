@@ -15,7 +15,7 @@ from phalanx.allocation import (
     valued,
     worth_of,
 )
-from phalanx.allocation._trying import refused
+from phalanx.allocation._experience import refused
 from phalanx.core import DEFAULT_TENANT, NO_TRACE, InvalidInput, Origin, Provenance, Rng, decode
 from phalanx.devices import (
     Fleet,
@@ -155,6 +155,9 @@ def test_what_may_lose_is_refused():
     good = [experience("x.a", chance=1.0, fidelity=0.9) for _ in range(60)]
     assert refused(valued(good, "q", Rng(1))) == ""
     assert "fewer than" in refused(valued(good[:10], "q", Rng(1)))
+    few = valued(good[:9], "q", Rng(1))
+    assert (few.worth_low, few.gain_high) == (None, None), "so few outcomes give no interval"
+    assert few.why_not == refused(few)
     with pytest.raises(InvalidInput):
         valued([experience("x.a", fidelity=None)], "q", Rng(1))
 

@@ -17,8 +17,9 @@ _SEASON = 86_400 // STEP_S
 class ForecastRow(msgspec.Struct, frozen=True, kw_only=True):
     """One forecast. ``what`` is arrivals (jobs in a step of five minutes) or queue (what waits at a device).
 
-    ``by`` is the way that gave ``value``; four of five fell between ``low`` and ``high`` of late. ``errors`` are mean
-    absolute errors of late of each way, persistence among them. ``workers`` is how many to have ready for arrivals.
+    ``by`` is the way that gave ``value``; four of five fell between ``low`` and ``high`` of late, unless ``spread`` is
+    false: then too few answers are known to say. ``errors`` are mean absolute errors of late of each way, persistence
+    among them. ``workers`` is how many to have ready for arrivals.
     """
 
     what: str
@@ -31,6 +32,7 @@ class ForecastRow(msgspec.Struct, frozen=True, kw_only=True):
     errors: dict[str, float]
     steps_seen: int
     workers: int | None = None
+    spread: bool = True
 
 
 class Forecasts:
@@ -40,8 +42,9 @@ class Forecasts:
         self._store, self._clock, self._fleet = store, clock, fleet
         self._history, self._offload = history, offload
 
-    async def of(self, tenant: TenantId) -> list[ForecastRow]:
-        """Arrivals of one tenant's jobs, by device, and the queues of all devices that were looked at."""
+    async def of(self, tenant: TenantId | None) -> list[ForecastRow]:
+        """Arrivals by device of one tenant's jobs (``None``: of everybody's), and the queues of all devices that were
+        looked at."""
         now_ns = self._clock.wall_ns()
         first_ns = now_ns - DAYS * 86_400 * NS_PER_S
         arrivals, took_s = await self._arrivals(tenant, first_ns, now_ns)
@@ -87,14 +90,19 @@ class Forecasts:
             for row in rows:
                 yield decode(row.value, Job)
 
+    async def _jobs_of(self, tenant: TenantId | None, first_ns: int) -> AsyncIterator[Job]:
+        for whose in [tenant] if tenant is not None else await self._store.tenants(JOBS):
+            async for job in self._jobs(whose, first_ns):
+                yield job
+
     async def _arrivals(
-        self, tenant: TenantId, first_ns: int, now_ns: int
+        self, tenant: TenantId | None, first_ns: int, now_ns: int
     ) -> tuple[dict[str, list[float]], dict[str, float]]:
         n_steps = max(1, (now_ns - first_ns) // (STEP_S * NS_PER_S))
         counts: dict[str, list[float]] = {}
         took: dict[str, list[float]] = {}
         oldest_ns = now_ns
-        async for job in self._jobs(tenant, first_ns):
+        async for job in self._jobs_of(tenant, first_ns):
             step = min(n_steps - 1, max(0, (job.at_ns - first_ns) // (STEP_S * NS_PER_S)))
             counts.setdefault(job.device, [0.0] * n_steps)[step] += 1.0
             oldest_ns = min(oldest_ns, job.at_ns)
@@ -137,6 +145,7 @@ def _rows(
                     ForecastRow(
                         what=what, of=name, ahead_s=steps * STEP_S, value=told.value, low=told.low, high=told.high,
                         by=told.by, errors=dict(told.errors), steps_seen=len(values), workers=workers,
+                        spread=told.spread,
                     )
                 )  # fmt: skip
     return found

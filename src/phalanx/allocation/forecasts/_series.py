@@ -33,7 +33,8 @@ _WAYS = ("persistence", "regression", "level")
 class Prediction:
     """The value some steps ahead, and where four of five fell of late. ``by`` is the way that gave it.
 
-    ``told`` is what each way says, and ``errors`` its mean absolute error of late; empty as long as nobody knows.
+    ``told`` is what each way says, and ``errors`` its mean absolute error of late; empty as long as nobody knows. As
+    long as too few answers are known, ``spread`` is false, and ``low`` and ``high`` are ``value``.
     """
 
     value: float
@@ -42,6 +43,7 @@ class Prediction:
     by: str
     told: Mapping[str, float]
     errors: Mapping[str, float]
+    spread: bool
 
 
 class Forecaster:
@@ -131,6 +133,7 @@ class _Ahead:
         return Prediction(
             value, low, high, _WAYS[best], dict(zip(_WAYS, told.tolist(), strict=True)),
             {} if np.isnan(self._errors[0]) else dict(zip(_WAYS, self._errors.tolist(), strict=True)),
+            len(self._residuals) >= FEWEST_RESIDUALS,
         )  # fmt: skip
 
     @property

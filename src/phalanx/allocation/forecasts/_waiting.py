@@ -62,9 +62,9 @@ def expected_wait(model: DeviceModel, row: ForecastRow | None) -> QueueWait:
     queue, told_s = model.queue, (model.queue.wait_ns_p50 or 0) / NS_PER_S
     each_s = told_s / queue.depth if told_s and queue.depth else QUEUED_JOB_S
     if row is not None:
+        between = f" [{row.low:.3g}, {row.high:.3g}]" if row.spread else ""
         return QueueWait(
-            row.value * each_s,
-            f"queue forecast, {row.by}: {row.value:.3g} jobs [{row.low:.3g}, {row.high:.3g}] of {each_s:.3g} s",
+            row.value * each_s, f"queue forecast, {row.by}: {row.value:.3g} jobs{between} of {each_s:.3g} s"
         )
     if told_s:
         return QueueWait(told_s, "the vendor's median")

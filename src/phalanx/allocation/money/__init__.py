@@ -28,7 +28,17 @@ from phalanx.allocation.money._pricing import (
     together,
     used,
 )
-from phalanx.allocation.money._records import ACCOUNTS, BUDGETS, CHARGES, Budget, Charge, ChargeState, Hold, Place
+from phalanx.allocation.money._records import (
+    ACCOUNTS,
+    BUDGETS,
+    CHARGES,
+    Budget,
+    Charge,
+    ChargeState,
+    Hold,
+    Place,
+    Share,
+)
 
 __all__ = [
     "ACCOUNTS",
@@ -54,6 +64,7 @@ __all__ = [
     "PriceListed",
     "PriceTable",
     "Prices",
+    "Share",
     "Span",
     "cost_of",
     "estimate",

@@ -20,7 +20,7 @@ from phalanx.allocation.money._limits import MAX_BUDGETS, MAX_CHARGES_SHOWN, MAX
 from phalanx.allocation.money._periods import Period, Span
 from phalanx.allocation.money._prices import Prices, PriceTable
 from phalanx.allocation.money._pricing import QUOTAS, Needs, estimate, together, used
-from phalanx.allocation.money._records import BUDGETS, CHARGES, Budget, Charge, ChargeState, Hold, Place
+from phalanx.allocation.money._records import BUDGETS, CHARGES, Budget, Charge, ChargeState, Hold, Place, Share
 from phalanx.core import (
     NO_TRACE,
     Clock,
@@ -219,11 +219,12 @@ class Budgets:
         """
         model, counts, known = self._fleet.backend(job.device).device, await self._counts(job), _places_of(charge)
         lost = [one.device for one in job.losses if one.charged]
-        took = [self._estimate(known[one].price, one, counts, job.shots * job.times) for one in lost if one in known]
+        shots = job.shots * job.times
+        took = [(one, self._estimate(known[one].price, one, counts, shots)) for one in lost if one in known]
         if job.state is JobState.COMPLETED:
             price = known[job.device].price if job.device in known else charge.price
-            took.insert(0, used(price.model, model, counts, job))
-        spent = dict(together(took).micros) if took else {}
+            took.insert(0, (job.device, used(price.model, model, counts, job)))
+        spent = dict(together([needs for _, needs in took]).micros) if took else {}
         drawing = Drawing(self._store, self._clock, job.tenant)
         for hold in charge.holds:
             change = partial(settled, held_micros=hold.micros, spent_micros=spent.get(hold.unit, 0))
@@ -231,7 +232,8 @@ class Budgets:
         done = [job.device] if job.state is JobState.COMPLETED else []
         ended = msgspec.structs.replace(
             charge, spent=spent, ended_at_ns=job.finished_at_ns, used=(*done, *lost),
-            state=ChargeState.SETTLED if took else ChargeState.RELEASED,
+            state=ChargeState.SETTLED if took else ChargeState.RELEASED, ended=job.state.value,
+            shares=tuple(Share(device=device, spent=dict(needs.micros)) for device, needs in took),
         )  # fmt: skip
         if done and job.device in known:
             ended = msgspec.structs.replace(

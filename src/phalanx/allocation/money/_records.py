@@ -1,6 +1,8 @@
 """Budgets, what was drawn from them, and what each job cost, as they are kept."""
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -44,13 +46,24 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     price: PriceTable
 
 
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """What one attempt on one device was charged, in millionths by unit."""
+
+    device: str
+    spent: dict[str, int]
+
+
 class Charge(Record, frozen=True, kw_only=True, tag="charge"):
     """One job's money; ``id`` is the job's. ``estimated`` and ``spent`` are millionths by unit.
 
     ``price`` is the table it was submitted under, and is settled by. ``ended_at_ns`` is 0 while it is held. ``places``
     are all devices that it was sent to, each with its prices, ``used`` those that money is held or spent for, as often
-    as it is: two for a job that runs on two, and one more for each that a vendor charges for without a result.
+    as it is: two for a job that runs on two, and one more for each that a vendor charges for without a result. When it
+    has ended, ``shares`` divide ``spent`` among them, and ``ended`` is the state of the job; version 1 had neither.
     """
+
+    VERSION: ClassVar[int] = 2
+    UPGRADES: ClassVar[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: dict}
 
     device: str
     provider: str
@@ -63,3 +76,16 @@ class Charge(Record, frozen=True, kw_only=True, tag="charge"):
     ended_at_ns: int = 0
     places: tuple[Place, ...] = ()
     used: tuple[str, ...] = ()
+    shares: tuple[Share, ...] = ()
+    ended: str = ""
+
+    @property
+    def divided(self) -> tuple[Share, ...]:
+        """What each device is due; all of it is the one device's where nobody wrote how it is divided."""
+        if self.shares or not self.spent:
+            return self.shares
+        return (Share(device=self.device, spent=self.spent),)
+
+    def listed(self, device: str) -> PriceTable:
+        """The prices that ``device`` was charged by."""
+        return next((place.price for place in self.places if place.device == device), self.price)

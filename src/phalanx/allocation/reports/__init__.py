@@ -5,12 +5,13 @@ when the node itself was up. A report is of jobs that were submitted from one mo
 """
 
 from phalanx.allocation.reports._reading import Reports
-from phalanx.allocation.reports._rows import ChargebackRow, RevenueRow, SlaRow, csv_of
-from phalanx.allocation.reports._tallies import Promise, availability, chargeback, quantile, revenue, sla
+from phalanx.allocation.reports._rows import ChargebackRow, ChargeRow, RevenueRow, SlaRow, csv_of
+from phalanx.allocation.reports._tallies import Promise, availability, chargeback, lines, quantile, revenue, sla
 from phalanx.allocation.reports._uptime import UPTIME, Span, Uptime
 
 __all__ = [
     "UPTIME",
+    "ChargeRow",
     "ChargebackRow",
     "Promise",
     "Reports",
@@ -21,6 +22,7 @@ __all__ = [
     "availability",
     "chargeback",
     "csv_of",
+    "lines",
     "quantile",
     "revenue",
     "sla",

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TypeVar
 
 from phalanx.allocation.money import CHARGES, Charge, Prices
-from phalanx.allocation.reports._limits import MAX_REPORTED_JOBS
-from phalanx.allocation.reports._rows import ChargebackRow, RevenueRow, SlaRow
-from phalanx.allocation.reports._tallies import Promise, chargeback, revenue, sla
+from phalanx.allocation.reports._limits import MAX_LINES, MAX_REPORTED_JOBS
+from phalanx.allocation.reports._rows import ChargebackRow, ChargeRow, RevenueRow, SlaRow
+from phalanx.allocation.reports._tallies import Promise, chargeback, lines, revenue, sla
 from phalanx.allocation.reports._uptime import Span, Uptime
 from phalanx.core import NS_PER_MS, Clock, InvalidInput, LimitExceeded, Record, Store, Table, TenantId, decode
 from phalanx.devices import JOBS, Fleet, History, Job, SeenState, Status
@@ -25,6 +25,21 @@ class Reports:
     async def chargeback(self, from_ns: int, to_ns: int, *, tenant: TenantId | None = None) -> list[ChargebackRow]:
         _checked(from_ns, to_ns)
         return chargeback([one async for one in self._read(CHARGES, Charge, from_ns, to_ns, tenant)])
+
+    async def charges(
+        self, from_ns: int, to_ns: int, *, tenant: TenantId | None = None, after: str = "", limit: int = MAX_LINES
+    ) -> tuple[list[ChargeRow], str]:
+        """Line by line, by tenant and submission, and where the next page begins; empty after the last."""
+        _checked(from_ns, to_ns)
+        whose, _, last = after.rpartition("/")
+        found: list[ChargeRow] = []
+        seen = 0
+        async for one in self._read(CHARGES, Charge, from_ns, to_ns, tenant, after=(whose, last)):
+            if seen == limit:
+                return found, last
+            found += lines(one)
+            seen, last = seen + 1, f"{one.tenant}/{one.id}"
+        return found, ""
 
     async def revenue(self, from_ns: int, to_ns: int) -> list[RevenueRow]:
         _checked(from_ns, to_ns)
@@ -58,14 +73,18 @@ class Reports:
         return spans if looked_at else ()
 
     async def _read(
-        self, table: Table, kind: type[R], from_ns: int, to_ns: int, tenant: TenantId | None
-    ) -> AsyncIterator[R]:
-        """Ids are in order of time, so that only what is asked for is read."""
-        count = 0
-        for whose in [tenant] if tenant is not None else await self._store.tenants(table):
-            after = _before(from_ns)
-            while rows := await self._store.scan(table, whose, after=after):
-                after = rows[-1].key
+        self, table: Table, kind: type[R], from_ns: int, to_ns: int, tenant: TenantId | None,
+        *, after: tuple[str, str] = ("", ""),
+    ) -> AsyncIterator[R]:  # fmt: skip
+        """Ids are in order of time, so that only what is asked for is read. ``after``: a tenant, and the last of its
+        rows that was read before."""
+        count, (begin, read) = 0, after
+        for whose in [tenant] if tenant is not None else sorted(await self._store.tenants(table)):
+            if whose < begin:
+                continue
+            last = max(_before(from_ns), read if whose == begin else "")
+            while rows := await self._store.scan(table, whose, after=last):
+                last = rows[-1].key
                 for row in rows:
                     one = decode(row.value, kind)
                     if one.at_ns >= to_ns:

@@ -1,10 +1,11 @@
 """Reports from what jobs left behind. Pure: rows in, rows out."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from phalanx.allocation.money import SECONDS_UNIT, SHOTS_UNIT, Charge, ChargeState, PriceTable
-from phalanx.allocation.reports._rows import ChargebackRow, RevenueRow, SlaRow
+from phalanx.allocation.money import QUOTAS, SECONDS_UNIT, SHOTS_UNIT, Charge, ChargeState, PriceTable
+from phalanx.allocation.reports._rows import ChargebackRow, ChargeRow, RevenueRow, SlaRow
 from phalanx.allocation.reports._uptime import Span
 from phalanx.core import NS_PER_S
 from phalanx.devices import MICROS, Job, JobState
@@ -21,63 +22,105 @@ class Promise:
 
 @dataclass(slots=True)
 class _Used:
+    """Sums of whole millionths, so that they are exact."""
+
     jobs: int = 0
     completed: int = 0
     failed: int = 0
+    cancelled: int = 0
     shots: int = 0
     seconds: int = 0
     cost: int = 0
     held: int = 0
 
-    def add(self, charge: Charge) -> None:
-        currency = charge.price.currency
+    def count(self, charge: Charge) -> None:
         self.jobs += 1
-        if charge.state is ChargeState.SETTLED:
-            self.completed += 1
-            self.shots += charge.spent.get(SHOTS_UNIT, 0)
-            self.seconds += charge.spent.get(SECONDS_UNIT, 0)
-            self.cost += charge.spent.get(currency, 0)
-        elif charge.state is ChargeState.HELD:
-            self.held += charge.estimated.get(currency, 0)
-        else:
-            self.failed += 1
+        if charge.state is ChargeState.HELD:
+            return
+        # Before charges said how their job ended: what was charged had completed.
+        ended = charge.ended or (JobState.COMPLETED if charge.state is ChargeState.SETTLED else JobState.FAILED)
+        self.completed += ended == JobState.COMPLETED
+        self.failed += ended == JobState.FAILED
+        self.cancelled += ended == JobState.CANCELLED
+
+    def add(self, other: "_Used") -> None:
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+def tallied(charges: Iterable[Charge]) -> dict[tuple[str, str, str], _Used]:
+    """By tenant, device and currency. A job counts once, where it is; its money counts where it is due, in what it is.
+
+    So the costs of all rows add up to those of all jobs, in each currency, also where a job was charged on several
+    devices.
+    """
+    found: defaultdict[tuple[str, str, str], _Used] = defaultdict(_Used)
+    for charge in charges:
+        found[charge.tenant, charge.device, charge.price.currency].count(charge)
+        for share in charge.divided:
+            used = found[charge.tenant, share.device, charge.listed(share.device).currency]
+            used.shots += share.spent.get(SHOTS_UNIT, 0)
+            used.seconds += share.spent.get(SECONDS_UNIT, 0)
+            for currency, micros in _monies(share.spent):
+                found[charge.tenant, share.device, currency].cost += micros
+        if charge.state is ChargeState.HELD:
+            for currency, micros in _monies(charge.estimated):
+                found[charge.tenant, charge.device, currency].held += micros
+    return found
+
+
+def _monies(amounts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return [(unit, micros) for unit, micros in amounts.items() if unit not in QUOTAS and micros]
 
 
 def chargeback(charges: Iterable[Charge]) -> list[ChargebackRow]:
-    """By tenant, device and currency. Sums are of whole millionths, so that they are exact."""
-    found: dict[tuple[str, str, str], _Used] = {}
-    for one in charges:
-        found.setdefault((one.tenant, one.device, one.price.currency), _Used()).add(one)
+    """By tenant, device and currency."""
     return [
         ChargebackRow(
             tenant=tenant, device=device, currency=currency, jobs=used.jobs, completed=used.completed,
-            failed=used.failed, shots=used.shots / MICROS, seconds=used.seconds / MICROS, cost=used.cost / MICROS,
-            held=used.held / MICROS,
+            failed=used.failed, cancelled=used.cancelled, shots=used.shots / MICROS, seconds=used.seconds / MICROS,
+            cost=used.cost / MICROS, held=used.held / MICROS,
         )
-        for (tenant, device, currency), used in sorted(found.items())
+        for (tenant, device, currency), used in sorted(tallied(charges).items())
     ]  # fmt: skip
+
+
+def lines(charge: Charge) -> list[ChargeRow]:
+    """A line for each device and currency that a job was charged for or holds; one for a job that costs nothing."""
+    rows = []
+    for (tenant, device, currency), used in sorted(tallied([charge]).items()):
+        price = charge.listed(device)
+        rows.append(
+            ChargeRow(
+                job=charge.id, tenant=tenant, device=device, submitted_at_ns=charge.at_ns,
+                ended_at_ns=charge.ended_at_ns, state=charge.state.value, ended=charge.ended,
+                shots=used.shots / MICROS, seconds=used.seconds / MICROS, cost=used.cost / MICROS,
+                held=used.held / MICROS, currency=currency, price_source=price.source, price_as_of_ns=price.as_of_ns,
+            )
+        )  # fmt: skip
+    return rows
 
 
 def revenue(charges: Iterable[Charge], prices: Mapping[str, PriceTable], from_ns: int, to_ns: int) -> list[RevenueRow]:
     """By device and currency. ``prices`` of now tell the flat part, and show devices that earned nothing."""
     span_s = max(1e-9, (to_ns - from_ns) / NS_PER_S)
-    found: dict[tuple[str, str], tuple[_Used, Charge | None]] = {
-        (name, price.currency): (_Used(), None) for name, price in prices.items() if price.per_month
-    }
-    for one in charges:
-        used, _ = found.setdefault((one.device, one.price.currency), (_Used(), None))
-        used.add(one)
-        found[one.device, one.price.currency] = used, one
+    flat = {(name, price.currency): price for name, price in prices.items() if price.per_month}
+    found: defaultdict[tuple[str, str], _Used] = defaultdict(_Used, {key: _Used() for key in flat})
+    by: dict[tuple[str, str], tuple[PriceTable, str]] = {key: (price, "") for key, price in flat.items()}
+    for charge in charges:
+        for (_, device, currency), used in tallied([charge]).items():
+            found[device, currency].add(used)
+            origin = charge.origin if device == charge.device else by.get((device, currency), (None, ""))[1]
+            by[device, currency] = charge.listed(device), origin
     rows = []
-    for (device, currency), (used, newest) in sorted(found.items()):
-        price = newest.price if newest is not None else prices[device]
-        now = prices.get(device)
-        flat = now.per_month * span_s / _MONTH_S if now is not None and now.currency == currency else 0.0
+    for (device, currency), used in sorted(found.items()):
+        (price, origin), now = by[device, currency], prices.get(device)
+        month = now.per_month * span_s / _MONTH_S if now is not None and now.currency == currency else 0.0
         seconds, money = used.seconds / MICROS, used.cost / MICROS
         rows.append(
             RevenueRow(
-                device=device, provider=device.partition(".")[0], origin=newest.origin if newest else "",
-                currency=currency, jobs=used.jobs, seconds=seconds, busy=seconds / span_s, revenue=money, flat=flat,
+                device=device, provider=device.partition(".")[0], origin=origin, currency=currency, jobs=used.jobs,
+                seconds=seconds, busy=seconds / span_s, revenue=money, flat=month,
                 per_hour=money / (seconds / 3_600.0) if seconds > 0 else None, price_source=price.source,
                 price_as_of_ns=price.as_of_ns,
             )

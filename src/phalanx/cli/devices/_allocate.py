@@ -184,11 +184,18 @@ def evaluate(client: NodeClient, as_json: bool) -> None:
         return
     columns: list[Column] = [
         ("policy", lambda row: row["policy"]),
-        ("fidelity", lambda row: f"{row['worth']:.3f} ({row['worth_low']:.3f} to {row['worth_high']:.3f})"),
-        ("gain", lambda row: f"{row['gain']:+.3f} ({row['gain_low']:+.3f} to {row['gain_high']:+.3f})"),
+        ("fidelity", lambda row: _with_interval(row, "worth", ".3f")),
+        ("gain", lambda row: _with_interval(row, "gain", "+.3f")),
         ("chose the same", lambda row: f"{row['matched']} of {row['n']}"),
+        ("may be promoted", lambda row: f"no: {row['why_not']}" if row["why_not"] else "yes"),
     ]
     print_table("Policies", rows, columns, empty="no decision has an outcome yet whose fidelity is known")
+
+
+def _with_interval(row: Mapping[str, Any], name: str, digits: str) -> str:
+    """A value with its 95 % interval, where there are enough outcomes for one."""
+    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    return f"{value:{digits}}" + ("" if low is None else f" ({low:{digits}} to {high:{digits}})")
 
 
 @policies.command()

@@ -14,6 +14,8 @@ _QUOTAS = ("jobs", "shots", "seconds")
 _PER = ("per_shot", "per_one", "per_two", "per_measured", "per_second", "per_month")
 tenant_option = click.option("--tenant", default="", help="Another tenant; for an admin of the default tenant.")
 
+everybody_option = click.option("--everybody", is_flag=True, help="Of all tenants; for an admin of the default tenant.")
+
 
 @click.group(cls=Group, short_help="What tenants may spend on devices, what is left, and price tables.")
 def budgets() -> None:
@@ -26,11 +28,12 @@ def budgets() -> None:
 
 @budgets.command("list")
 @tenant_option
+@everybody_option
 @client_options
 @json_option
-def list_budgets(client: NodeClient, tenant: str, as_json: bool) -> None:
+def list_budgets(client: NodeClient, tenant: str, everybody: bool, as_json: bool) -> None:
     """Budgets as they are now."""
-    _show(client.get("/v1/budgets", tenant=tenant)["items"], as_json=as_json)
+    _show(client.get("/v1/budgets", tenant=tenant, everybody=everybody or "")["items"], as_json=as_json)
 
 
 @budgets.command()

@@ -43,7 +43,7 @@ class Machine:
         return ShotResult({"00": shots}, came)
 
 
-def told_of(*machines, granted=True):
+def told_of(*machines, granted=True, charges=None):
     """What is told of a job on the first machine: while it is under way, and when it has ended."""
     told = []
 
@@ -59,6 +59,8 @@ def told_of(*machines, granted=True):
             ended = await job_ended(world, jobs, job)
             told.append(await budgets.cost(DEFAULT_TENANT, job.id))
             told.append(ended.state)
+            if charges is not None:
+                charges.append(await budgets.charge(DEFAULT_TENANT, job.id))
         assert await budgets.cost(DEFAULT_TENANT, "no such job") is None
 
     run_with_store(main)
@@ -121,3 +123,17 @@ def test_what_never_began_costs_nothing():
     assert state is JobState.FAILED
     assert (after.state, after.charged) == ("released", {})
     assert after.told == "nothing: no device was charged for, and what it held is free again"
+
+
+@pytest.mark.requirement("QRM-11")
+def test_what_each_device_was_due_is_written_with_the_charge():
+    charges = []
+    told_of(
+        lambda world: Machine(world, fails=9), lambda world: Machine(world, "vendor.two", error=1e-2), charges=charges
+    )
+    (charge,) = charges
+    assert (charge.device, charge.ended) == ("vendor.two", "Completed")
+    assert [(one.device, one.spent["USD"]) for one in charge.shares] == [
+        ("vendor.two", 1_300_000), ("vendor.one", 1_300_000)
+    ]  # fmt: skip
+    assert sum(one.spent["USD"] for one in charge.shares) == charge.spent["USD"]

@@ -3,24 +3,27 @@
 import csv
 import io
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phalanx.allocation.money import Charge, ChargeState, PriceTable
+from phalanx.allocation.money import Charge, ChargeState, Place, PriceTable, Share
 from phalanx.allocation.reports import (
     ChargebackRow,
+    ChargeRow,
     Promise,
     Span,
     Uptime,
     availability,
     chargeback,
     csv_of,
+    lines,
     quantile,
     revenue,
     sla,
 )
-from phalanx.core import NO_TRACE, NS_PER_S, Circuit, TenantId
+from phalanx.core import NO_TRACE, NS_PER_S, Circuit, TenantId, decode, encode
 from phalanx.devices import Job, JobState, JobWishes, PriceShape
 from phalanx.testing import SimWorld
 
@@ -71,6 +74,94 @@ def test_revenue_is_that_of_all_tenants_and_flat_prices_count_by_the_day():
     assert rows["p.one"].per_hour == pytest.approx(0.600006 / (8.0 / 3_600))
     assert (rows["p.flat"].flat, rows["p.flat"].jobs, rows["p.flat"].per_hour) == (pytest.approx(30.0), 0, None)
     assert sum(one.revenue for one in rows.values()) == pytest.approx(sum(one.cost for one in chargeback(CHARGES)))
+
+
+SECOND = 10**6
+
+
+def two_vendors(device="p.two"):
+    """Charged on a machine that began it for nothing, in dollars, and on the one that gave a result, in euros."""
+    first, second = Place(device="p.one", price=table("p.one")), Place(device="p.two", price=table("p.two", 0.0, "EUR"))
+    shares = (
+        Share(device="p.two", spent={"jobs": SECOND, "shots": 10 * SECOND, "seconds": 4 * SECOND, "EUR": 700_000}),
+        Share(device="p.one", spent={"jobs": SECOND, "shots": 10 * SECOND, "seconds": 3 * SECOND, "USD": 500_000}),
+    )
+    return Charge(
+        id="y", tenant=TenantId("a"), trace=NO_TRACE, at_ns=1, device=device, provider="p", origin="hardware",
+        price=second.price, estimated={}, holds=(), state=ChargeState.SETTLED, places=(first, second), shares=shares,
+        spent={"jobs": SECOND, "shots": 20 * SECOND, "seconds": 7 * SECOND, "EUR": 700_000, "USD": 500_000},
+        ended="Completed", ended_at_ns=9,
+    )  # fmt: skip
+
+
+@pytest.mark.requirement("QRM-11")
+def test_what_two_vendors_charged_for_one_job_is_theirs_and_adds_up():
+    rows = {(one.device, one.currency): one for one in chargeback([two_vendors()])}
+    assert set(rows) == {("p.one", "USD"), ("p.two", "EUR")}
+    one, two = rows["p.one", "USD"], rows["p.two", "EUR"]
+    assert (one.jobs, one.cost, one.seconds, two.jobs, two.completed, two.cost, two.seconds) == (
+        0,
+        0.5,
+        3,
+        1,
+        1,
+        0.7,
+        4,
+    )
+    earned = {(one.device, one.currency): one for one in revenue([two_vendors()], {}, 0, DAY)}
+    assert (earned["p.one", "USD"].revenue, earned["p.two", "EUR"].revenue) == (0.5, 0.7)
+    assert earned["p.two", "EUR"].origin == "hardware"
+
+
+money = st.dictionaries(st.sampled_from(["USD", "EUR", "HQC"]), st.integers(0, 10**12), max_size=3)
+
+
+@pytest.mark.requirement("QRM-11")
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.lists(st.tuples(st.sampled_from(["p.one", "p.two"]), money)))))
+def test_lines_chargeback_revenue_and_the_costs_of_jobs_are_one_sum(asked):
+    charges = []
+    for tenant, shares in asked:
+        spent = {}
+        for _, amounts in shares:
+            for unit, micros in amounts.items():
+                spent[unit] = spent.get(unit, 0) + micros
+        made = tuple(Share(device=device, spent=amounts) for device, amounts in shares)
+        one = charge(tenant, "p.one", ChargeState.SETTLED if shares else ChargeState.RELEASED)
+        charges.append(msgspec.structs.replace(one, spent=spent, shares=made))
+    of_jobs = summed((unit, micros) for one in charges for unit, micros in one.spent.items())
+    assert summed((one.currency, round(one.cost * SECOND)) for one in chargeback(charges)) == of_jobs
+    assert summed((one.currency, round(one.cost * SECOND)) for each in charges for one in lines(each)) == of_jobs
+    assert summed((one.currency, round(one.revenue * SECOND)) for one in revenue(charges, {}, 0, DAY)) == of_jobs
+    assert sum(one.jobs for one in chargeback(charges)) == len(charges)
+
+
+def summed(amounts):
+    found = {}
+    for unit, micros in amounts:
+        found[unit] = found.get(unit, 0) + micros
+    return {unit: micros for unit, micros in found.items() if micros}
+
+
+@pytest.mark.requirement("QRM-11")
+def test_cancelled_and_failed_jobs_are_told_apart_also_where_a_vendor_charged_for_them():
+    released = charge("a", "p.one", ChargeState.RELEASED)
+    ended = [
+        msgspec.structs.replace(charge("a", "p.one", cost=5), ended="Failed"),
+        msgspec.structs.replace(released, ended="Failed"),
+        msgspec.structs.replace(released, ended="Cancelled"),
+        msgspec.structs.replace(charge("a", "p.one", cost=7), ended="Completed"),
+    ]
+    (row,) = chargeback(ended)
+    assert (row.jobs, row.completed, row.failed, row.cancelled, row.cost) == (4, 1, 2, 1, 0.000012)
+
+
+def test_charges_of_the_first_version_are_read():
+    now = charge("a", "p.one", cost=5)
+    old = msgspec.msgpack.decode(encode(now))
+    del old["shares"], old["ended"]
+    found = decode(msgspec.msgpack.encode(old | {"v": 1}), Charge)
+    assert found == now
+    assert found.divided == (Share(device="p.one", spent=now.spent),)
 
 
 def job(state, at, started=0, finished=0, deadline=0):
@@ -128,13 +219,22 @@ def test_quantiles():
 
 def test_lines_for_a_spreadsheet_hold_no_formulas():
     row = ChargebackRow(
-        tenant='=HYPERLINK("x")', device="p,one", currency="USD", jobs=1, completed=1, failed=0, shots=1.0, seconds=1.0,
-        cost=-1.0, held=0.0,
+        tenant='=HYPERLINK("x")', device="p,one", currency="USD", jobs=1, completed=1, failed=0, cancelled=0, shots=1.0,
+        seconds=1.0, cost=-1.0, held=0.0,
     )  # fmt: skip
     heading, line = csv.reader(io.StringIO(csv_of([row], ChargebackRow)))
     assert heading[:3] == ["tenant", "device", "currency"]
     assert line[:2] == ['\'=HYPERLINK("x")', "p,one"]
-    assert line[8] == "-1.0"
+    assert line[9] == "-1.0"
+
+
+def test_lines_for_accounting_have_dates_the_span_and_no_exponents():
+    (row,) = lines(charge("a", "p.one", cost=1, seconds=1))
+    text = csv_of([row], ChargeRow, beside={"from": "2026-11-01", "to": "2026-12-01"})
+    (line,) = csv.DictReader(io.StringIO(text))
+    assert (line["from"], line["to"], line["job"]) == ("2026-11-01", "2026-12-01", "x")
+    assert (line["cost"], line["seconds"]) == ("0.000001", "0.000001")
+    assert (line["price_as_of"], line["ended_at"]) == ("1970-01-01T00:00:00Z", ""), "no time is no date"
 
 
 def test_a_node_that_was_away_shows_as_a_gap():
