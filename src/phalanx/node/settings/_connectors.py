@@ -16,28 +16,30 @@ _SeverityName = Literal["informational", "low", "medium", "high", "critical"]
 class SinkSetting(Section):
     """Someone who is told."""
 
-    name: str = Field(pattern=_NAME, description="What it is called here.")
+    name: str = Field(pattern=_NAME, description="Its name on this node.")
     type: str = Field(description="Plug-in of `phalanx.sinks`, e.g. `splunk-hec`.")
-    tenant: str = Field(str(DEFAULT_TENANT), min_length=1, description="Whose findings it is told.")
+    tenant: str = Field(str(DEFAULT_TENANT), min_length=1, description="Tenant whose findings it is told.")
     kinds: tuple[_Kind, ...] = Field(
         ("finding", "case", "decision"), min_length=1, description="What it is told; `event` is every event."
     )
-    min_severity: _SeverityName = Field("informational", description="The least severe that it is told.")
-    updates: bool | None = Field(None, description="Tell a finding again when it has more hits; left out: as fits it.")
-    batch_items: int = Field(500, ge=1, le=10_000, description="Items in one parcel at most.")
-    batch_kib: int = Field(976, ge=1, le=8_192, description="KiB in one parcel at most.")
+    min_severity: _SeverityName = Field("informational", description="The lowest severity that it is told.")
+    updates: bool | None = Field(
+        None, description="Send a finding again when it has more hits; if omitted, the sink's default."
+    )
+    batch_items: int = Field(500, ge=1, le=10_000, description="Maximum items in one parcel.")
+    batch_kib: int = Field(976, ge=1, le=8_192, description="Maximum size of one parcel, in KiB.")
     linger_s: float = Field(1.0, ge=0, le=60, description="How long a parcel that is not full waits for more.")
     options: dict[str, str] = Field({}, description="Options of the plug-in; secrets as `NAME_file` or `NAME_fd`.")
 
 
 class SourceSetting(Section):
-    """Somewhere that events are drawn from."""
+    """A place that events are drawn from."""
 
-    name: str = Field(pattern=_NAME, description="What it is called here.")
+    name: str = Field(pattern=_NAME, description="Its name on this node.")
     type: str = Field(description="Plug-in of `phalanx.sources`, e.g. `file`.")
-    tenant: str = Field(str(DEFAULT_TENANT), min_length=1, description="Whose events they are.")
-    reader: str = Field("auto", description="Format of the lines; `auto` looks at each.")
-    batch_kib: int = Field(512, ge=1, le=512, description="KiB drawn at once at most.")
+    tenant: str = Field(str(DEFAULT_TENANT), min_length=1, description="Tenant that owns its events.")
+    reader: str = Field("auto", description="Format of the lines; `auto` recognises it line by line.")
+    batch_kib: int = Field(512, ge=1, le=512, description="Maximum amount drawn at once, in KiB.")
     options: dict[str, str] = Field({}, description="Options of the plug-in; secrets as `NAME_file` or `NAME_fd`.")
 
 

@@ -1,4 +1,4 @@
-"""Settings of what is looked for."""
+"""Settings of indicators and the archive."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,28 +9,31 @@ from phalanx.node.settings._section import Section
 
 
 class IndicatorsSection(Section):
-    """Values that somebody said to look for."""
+    """Indicators: values to look for in events."""
 
     warninglists: Path | None = Field(
-        None, description="Folder of MISP warninglists (`list.json` in folders), beside what standards reserve."
+        None,
+        description="Folder of MISP warninglists (`list.json` in folders), in addition to values reserved by "
+        "standards.",
     )
     hygiene: Literal["refuse", "flag", "off"] = Field(
-        "refuse", description="What becomes of an indicator on a warninglist: not taken, taken and labelled, or taken."
+        "refuse",
+        description="What happens to an indicator on a warninglist: refused, accepted and labelled, or accepted.",
     )
 
 
 class ArchiveSection(Section):
-    """Events kept to be searched, by tenant, in sealed segments."""
+    """Events stored for search, by tenant, in sealed segments."""
 
-    enabled: bool = Field(default=True, description="Keep accepted events to be searched.")
+    enabled: bool = Field(default=True, description="Store accepted events for search.")
     tenant_gib: float = Field(
-        64.0, gt=0, le=65_536, description="What is kept of one tenant, in GiB on disk; the oldest goes first."
+        64.0, gt=0, le=65_536, description="Events stored per tenant, in GiB on disk; the oldest are dropped first."
     )
-    days: float = Field(0.0, ge=0, le=36_500, description="Older events are let go of; 0: however old.")
+    days: float = Field(0.0, ge=0, le=36_500, description="Older events are dropped; 0: at any age.")
     gib_of: dict[str, Annotated[float, Field(gt=0, le=65_536)]] = Field(
-        {}, description="Another `tenant_gib` for some tenants, as a table; as text `acme=8`."
+        {}, description="A different `tenant_gib` for some tenants, as a table; as text `acme=8`."
     )
     days_of: dict[str, Annotated[float, Field(ge=0, le=36_500)]] = Field(
-        {}, description="Other `days` for some tenants, as a table; as text `acme=90,lab=7`."
+        {}, description="Different `days` for some tenants, as a table; as text `acme=90,lab=7`."
     )
-    cache_mib: int = Field(256, ge=0, le=65_536, description="Blocks that stay in memory between searches, in MiB.")
+    cache_mib: int = Field(256, ge=0, le=65_536, description="Memory for blocks cached between searches, in MiB.")

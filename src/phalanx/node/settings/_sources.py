@@ -44,14 +44,14 @@ _CLIENT_VARIABLES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """Settings and, per dotted name, the source each value that is not a default came from."""
+    """Settings and, per dotted name, the source of each value that is not a default."""
 
     settings: Settings
     origins: Mapping[str, str]
 
 
 def setting_names() -> list[str]:
-    """Every dotted name there is, in the order of the reference."""
+    """Every dotted name, in the order of the reference."""
     names: list[str] = []
     for section, section_field in Settings.model_fields.items():
         kind = section_field.annotation
@@ -72,7 +72,7 @@ def load_settings(
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
 ) -> LoadedSettings:
-    """Merge the sources. Raises ``InvalidInput`` naming the setting, its source and the mend."""
+    """Merge the sources. Raises ``InvalidInput`` naming the setting, its source and the fix."""
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for origin, found in (
@@ -134,7 +134,7 @@ def _from_environ(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
 
 
 def _listed(dotted: str, value: Any, origin: str) -> Any:
-    """The value; what came as text is comma-separated for a list or a table, JSON for a list of tables."""
+    """The value; text is parsed as comma-separated for a list or a table, and as JSON for a list of tables."""
     section, name = dotted.split(".")
     kind = Settings.model_fields[section].annotation
     assert isinstance(kind, type), section
