@@ -1,7 +1,7 @@
-"""The HTTP API of a node: events in, everything that followed out, live and in pages.
+"""The HTTP API of a node: events in, everything that followed out, live and paged.
 
-``create_app(node)`` gives an ASGI application. It speaks JSON, answers every error with a
-problem document, describes itself at ``/openapi.json``, and holds no state of its own.
+``create_app(node)`` gives an ASGI application. It speaks JSON, answers every error with a problem document,
+describes itself at ``/openapi.json``, and holds no state of its own.
 
 Errors::
 

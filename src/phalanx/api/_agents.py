@@ -1,4 +1,4 @@
-"""The swarm over HTTP: who is there, what each can do and keeps, and taking somebody out of it."""
+"""The swarm over HTTP: who is there, what each can do and keeps, and removing an agent from it."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,7 +33,7 @@ _MAX_REASON_CHARS = 200
 
 
 class Removed(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent that was taken out of the swarm, and who has its place from now on."""
+    """An agent that was removed from the swarm, and who has its place from now on."""
 
     agent: str
     successor: str
@@ -41,7 +41,7 @@ class Removed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Disowned(msgspec.Struct, frozen=True, kw_only=True):
-    """A node that is not waited for any more, and how many missions go on without it."""
+    """A node that is no longer waited for, and how many missions continue without it."""
 
     node: str
     missions: int
@@ -58,7 +58,7 @@ KINDS: tuple[type, ...] = (
     Removed,
 )
 
-_Reason = Annotated[str, Query(max_length=_MAX_REASON_CHARS, description="Why, in words; goes on record.")]
+_Reason = Annotated[str, Query(max_length=_MAX_REASON_CHARS, description="The reason, in words; it is recorded.")]
 
 
 def agent_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -69,17 +69,19 @@ def agent_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/agents", responses=answer(AgentView, many=True), dependencies=[viewer])
     async def list_agents(
-        role: Annotated[AgentRole | None, Query(description="Only of this role.")] = None,
+        role: Annotated[AgentRole | None, Query(description="Only agents of this role.")] = None,
         capability: Annotated[
-            Capability | None, Query(description="Only who has a skill or duty of this kind.")
+            Capability | None, Query(description="Only agents with a skill or duty of this capability.")
         ] = None,
-        skill: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only who has this skill.")] = "",
-        tenant: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only who works for this tenant.")] = "",
-        locality: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only who is on this node.")] = "",
-        min_trust: Annotated[float, Query(ge=0, le=1, description="Only who is trusted so far.")] = 0.0,
-        able: Annotated[bool, Query(description="Only who may be given work now.")] = False,  # noqa: FBT002
+        skill: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only agents with this skill.")] = "",
+        tenant: Annotated[
+            str, Query(max_length=MAX_NAME_CHARS, description="Only agents that work for this tenant.")
+        ] = "",
+        locality: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only agents on this node.")] = "",
+        min_trust: Annotated[float, Query(ge=0, le=1, description="Only agents trusted at least this much.")] = 0.0,
+        able: Annotated[bool, Query(description="Only agents that may be given work now.")] = False,  # noqa: FBT002
     ) -> Response:
-        """The swarm: who is there and what each is doing. With a filter, the most trusted and least busy first."""
+        """The swarm: who is there and what each is doing. With a filter, most trusted and least busy first."""
         wanted = (role, capability, skill, tenant, locality, min_trust, able)
         if any(wanted):
             found = swarm.registry.find(
@@ -92,19 +94,21 @@ def agent_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/agents/health", responses=answer(SwarmHealth), dependencies=[viewer])
     async def swarm_health() -> Response:
-        """How the swarm is doing: roles whose agents fall too often, duties that nobody keeps, who held the loop."""
+        """The state of the swarm: roles whose agents fall too often, duties that nobody keeps, who held the event
+        loop.
+        """
         return reply(swarm.health())
 
     @router.get("/agents/quarantined", responses=answer(Quarantined, many=True), dependencies=[viewer])
     async def list_quarantined() -> Response:
-        """Agents that were set apart since the node started, newest first."""
+        """Agents isolated since the node started, newest first."""
         return reply({"items": swarm.quarantined(), "next": ""})
 
     _add_succession(router, node, gate)
 
     @router.get("/agents/{agent}", responses=answer(AgentView), dependencies=[viewer])
     async def get_agent(agent: str) -> Response:
-        """One agent that has its place."""
+        """One agent that is in its place."""
         return reply(_found(node, agent))
 
     _add_removals(router, node, gate)
@@ -113,7 +117,7 @@ def agent_routes(node: "Node", gate: Gate) -> APIRouter:
 
 
 def _add_succession(router: APIRouter, node: "Node", gate: Gate) -> None:
-    """Missions, what happened to each, and which node continues them for which."""
+    """Missions, what happened to each, and which node takes over for which."""
     viewer = Depends(gate.needs(Role.VIEWER))
     missions = Missions(node.store)
 
@@ -125,29 +129,31 @@ def _add_succession(router: APIRouter, node: "Node", gate: Gate) -> None:
 
     @router.get("/agents/succession", responses=answer(SuccessionView), dependencies=[viewer])
     async def get_succession() -> Response:
-        """Which nodes would continue this one's missions, and whose it would continue."""
+        """Which nodes would continue this node's missions, and whose missions it would continue."""
         return reply(succession().view())
 
     @router.post("/agents/succession/{heir}/disown", responses=answer(Disowned))
     async def disown_node(heir: str, principal: Annotated[Principal, Depends(keeper(gate))]) -> Response:
-        """Go on without a node that has copies of missions and will never come back; should it, it does them again."""
+        """Continue without a node that has copies of missions and will never come back; if it did, it would repeat
+        them.
+        """
         freed = await succession().disown(heir, by=principal.name)
         return reply(Disowned(node=heir, missions=freed))
 
     @router.get("/agents/missions", responses=answer(Mission, many=True))
     async def list_agent_missions(
         principal: Annotated[Principal, viewer],
-        status: Annotated[MissionStatus | None, Query(description="Only those that stand there.")] = None,
-        taken: Annotated[bool, Query(description="Only those taken over from other nodes.")] = False,  # noqa: FBT002
+        status: Annotated[MissionStatus | None, Query(description="Only missions with this status.")] = None,
+        taken: Annotated[bool, Query(description="Only missions taken over from other nodes.")] = False,  # noqa: FBT002
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE_ROWS, description="How many.")] = 50,
     ) -> Response:
-        """What agents were asked to do, by the time of the event or order that led to it, the newest first."""
+        """What agents were asked to do, by the time of the event or order that led to it, newest first."""
         found = await missions.list(principal.tenant, status=status, came_over=taken, newest=True, limit=limit)
         return reply({"items": found, "next": ""})
 
     @router.get("/agents/missions/{mission}/history", responses=answer(Waypoint, many=True))
     async def mission_history(mission: str, principal: Annotated[Principal, viewer]) -> Response:
-        """All that happened to a mission: who had it and when, who took over, how it ended."""
+        """Everything that happened to a mission: who had it and when, who took over, how it ended."""
         return reply({"items": await node.history(principal.tenant, mission), "next": ""})
 
 
@@ -158,7 +164,7 @@ def _add_removals(router: APIRouter, node: "Node", gate: Gate) -> None:
     async def kill_agent(
         agent: str, principal: Annotated[Principal, Depends(keeper(gate))], reason: _Reason = "on request"
     ) -> Response:
-        """End an agent; its successor has its place, and what it had in hand, at once."""
+        """End an agent; its successor takes over its place, and what it had in hand, at once."""
         _found(node, agent)
         swarm.kill(agent, f"{reason} (by {principal.name})")
         place, _, life = agent.rpartition(".")
@@ -168,7 +174,7 @@ def _add_removals(router: APIRouter, node: "Node", gate: Gate) -> None:
     async def quarantine_agent(
         agent: str, principal: Annotated[Principal, Depends(keeper(gate))], reason: _Reason = "on request"
     ) -> Response:
-        """Set an agent apart, revoke its identity, and put both on record; another has its place."""
+        """Isolate an agent, revoke its identity, and record both; another takes its place."""
         from phalanx.node import quarantine
 
         return reply(await quarantine(node, agent, reason, by=principal.name))
@@ -179,12 +185,12 @@ def _add_work(router: APIRouter, node: "Node", gate: Gate) -> None:
 
     @router.get("/duties", responses=answer(DutyView, many=True), dependencies=[viewer])
     async def list_duties() -> Response:
-        """Work that stands, each partition with who keeps it."""
+        """Continuous work, each partition with who keeps it."""
         return reply({"items": swarm.duties(), "next": ""})
 
     @router.get("/skills", responses=answer(SkillManifest, many=True), dependencies=[viewer])
     async def list_skills(
-        capability: Annotated[Capability | None, Query(description="Only those that contribute to this.")] = None,
+        capability: Annotated[Capability | None, Query(description="Only skills that contribute to this.")] = None,
     ) -> Response:
         """What agents can be asked to do: the manifest of each skill."""
         return reply({"items": swarm.skills(capability), "next": ""})
@@ -193,5 +199,5 @@ def _add_work(router: APIRouter, node: "Node", gate: Gate) -> None:
 def _found(node: "Node", agent: str) -> AgentView:
     found = node.swarm.registry.view(agent)
     if found is None:
-        raise NotFound("agent", agent, hint="`phalanx agents list` shows those that there are")
+        raise NotFound("agent", agent, hint="`phalanx agents list` shows the existing agents")
     return found

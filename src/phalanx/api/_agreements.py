@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class AgreementDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision with everything that proves it: check it with `phalanx consensus verify`.
+    """A decision with everything that proves it: verify it with `phalanx consensus verify`.
 
-    ``epoch``, ``seal`` and ``certificate`` are base64; the votes are checked against the roots in the
-    epoch, and the epoch against the seal of who fixed it.
+    ``epoch``, ``seal`` and ``certificate`` are base64; the votes are checked against the roots in the epoch, and
+    the epoch against the seal of whoever fixed it.
     """
 
     form: str
@@ -90,7 +90,7 @@ def agreement_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/epochs", responses=answer(EpochListed, many=True), dependencies=[viewer])
     async def list_epochs(request: Request, asked: Annotated[Page, Depends(page)]) -> Response:
-        """Who took part when, who was left out, and what members object to; also epochs that were refused."""
+        """Who took part when, who was left out, and what members object to; refused epochs too."""
         found = await node.agreements.epochs(after=asked.after, limit=asked.limit)
         last = epoch_key(found[-1].number, found[-1].digest) if found else ""
         listed = [EpochListed.of(one) for one in found]

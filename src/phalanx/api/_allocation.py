@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 
 class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
-    """The policy that places circuits, and those that could. ``laid_out`` is how many devices a circuit is tried on."""
+    """The policy that places circuits, and the available ones. ``laid_out`` is how many devices a circuit is laid
+    out on.
+    """
 
     policy: str
     policies: tuple[str, ...]
@@ -52,9 +54,10 @@ class PromoteRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ExplainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A circuit to place without running it. ``circuit`` is text in ``language`` (empty: what it looks like).
+    """A circuit to place without running it. ``circuit`` is text in ``language`` (empty: recognised from the text).
 
-    Zeros: nothing is asked. ``policy`` empty: the node's. ``origin`` is the kind of results; ``within_s`` from now.
+    Zeros mean no limit. ``policy`` empty: the node's. ``origin`` is the kind of results; ``within_s`` counts from
+    now.
     """
 
     circuit: str
@@ -76,7 +79,7 @@ def allocation_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("", responses=answer(PolicyView), dependencies=[viewer])
     async def get_policy() -> Response:
-        """The policy that places circuits, and those that could."""
+        """The policy that places circuits, and the available ones."""
         placements = node.placements
         return reply(
             PolicyView(
@@ -87,7 +90,7 @@ def allocation_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/policies", responses=answer(PolicyValue, many=True), dependencies=[viewer])
     async def evaluate_policies() -> Response:
-        """What each policy would have been worth on the decisions whose outcome is known, the most worth first."""
+        """What each policy would have been worth on the decisions whose outcome is known, best first."""
         return reply({"items": await _trials(node).evaluated(), "next": ""})
 
     @router.post("/policies/{name}/promote", responses=answer(Promotion), openapi_extra=asked(PromoteRequest))
@@ -103,9 +106,10 @@ def allocation_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/limits", responses=answer(LimitView, many=True), dependencies=[viewer])
     async def list_limits() -> Response:
-        """By machine: how old its calibration may be, when its queue is long, and each change of that with its reason.
+        """Per machine: how old its calibration may be, when its queue counts as long, and each change of that with
+        its reason.
 
-        Empty where the node reaches no machines: what is emulated does not age, and nothing waits for it.
+        Empty where the node reaches no machines: emulated machines do not age, and have no queues.
         """
         return reply({"items": node.device_limits.views(node.fleet.devices()), "next": ""})
 

@@ -1,4 +1,4 @@
-"""Puts the routes together. Nothing here listens: an ASGI server runs what this returns."""
+"""Assembles the routes. Nothing here listens: an ASGI server runs what this returns."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

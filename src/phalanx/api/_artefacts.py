@@ -1,7 +1,7 @@
-"""Artefacts over HTTP: files that the node keeps, sealed, for the caller's tenant.
+"""Artefacts over HTTP: files that the node stores, sealed, for the caller's tenant.
 
-Content is never shown by a browser: it may be an attacker's. It is sent as a download of no
-particular kind, whatever it is called.
+Content is never shown by a browser: it may be an attacker's. It is sent as a download of no particular type,
+whatever its name.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -36,9 +36,9 @@ _CONTENT: dict[int | str, dict[str, Any]] = {
 
 
 class ArtefactView(msgspec.Struct, frozen=True, kw_only=True):
-    """One artefact. ``use`` is what it is kept for: `evidence`, or `upload`; ``sha256`` is of its content.
+    """One artefact. ``use`` is what it is kept for: `evidence`, or `upload`; ``sha256`` is that of its content.
 
-    ``media_type`` is what who put it said, and is not checked.
+    ``media_type`` is what the uploader said, and is not checked.
     """
 
     id: str
@@ -70,9 +70,11 @@ def artefact_routes(node: "Node", gate: Gate) -> APIRouter:
         principal: Annotated[Principal, viewer],
         asked: Annotated[Page, Depends(page)],
         case: _Case = "",
-        use: Annotated[str, Query(max_length=MAX_USE_CHARS, description="Only of this use; not with `case`.")] = "",
+        use: Annotated[
+            str, Query(max_length=MAX_USE_CHARS, description="Only artefacts of this use; not with `case`.")
+        ] = "",
     ) -> Response:
-        """What is kept for the caller's tenant, in order of ids."""
+        """Artefacts of the caller's tenant, in order of ids."""
         found = await artefacts.page(principal.tenant, case=case, use=use, after=asked.after, limit=asked.limit)
         return reply_page(request, [_view(one) for one in found], asked=asked, last=found[-1].id if found else "")
 
@@ -80,11 +82,13 @@ def artefact_routes(node: "Node", gate: Gate) -> APIRouter:
     async def put_artefact(
         request: Request,
         principal: Annotated[Principal, operator],
-        name: Annotated[str, Query(min_length=1, max_length=MAX_NAME_CHARS, description="What people call it.")],
+        name: Annotated[str, Query(min_length=1, max_length=MAX_NAME_CHARS, description="A name for people to read.")],
         case: _Case = "",
-        media_type: Annotated[str, Query(max_length=MAX_MEDIA_TYPE_CHARS, description="What it is.")] = _BINARY,
+        media_type: Annotated[
+            str, Query(max_length=MAX_MEDIA_TYPE_CHARS, description="Media type of the content.")
+        ] = _BINARY,
     ) -> Response:
-        """Keep the body. The same content again answers with what is kept already."""
+        """Store the body. The same content again answers with what is already stored."""
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
         if encoding != "identity":
             raise UnsupportedMedia("content encoding", encoding, accepted=("identity",))
@@ -98,7 +102,7 @@ def artefact_routes(node: "Node", gate: Gate) -> APIRouter:
         principal: Annotated[Principal, operator],
         case: Annotated[str, Query(min_length=1, max_length=MAX_CASE_CHARS, description="The case to export.")],
     ) -> Response:
-        """Export the evidence of a case as it stands now (`/v1/ledger/bundle`), and keep it."""
+        """Export the evidence of a case as it is now (`/v1/ledger/bundle`), and store it."""
         bundle = await node.vouching.evidence.export(principal.tenant, case)
         made = await artefacts.put(
             principal.tenant, bundle, name=f"evidence-{node.ledger.size}.json", actor=principal.name,
@@ -108,12 +112,12 @@ def artefact_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/{artefact_id}", responses=answer(ArtefactView))
     async def get_artefact(artefact_id: str, principal: Annotated[Principal, viewer]) -> Response:
-        """What is known of one artefact."""
+        """What is known about one artefact."""
         return reply(_view(await artefacts.get(principal.tenant, artefact_id)))
 
     @router.get("/{artefact_id}/content", responses=_CONTENT)
     async def get_content(artefact_id: str, principal: Annotated[Principal, viewer]) -> Response:
-        """Its content. What is damaged further on ends the answer early: compare size and SHA-256."""
+        """Its content. Damage further on ends the answer early: compare size and SHA-256."""
         found = await artefacts.get(principal.tenant, artefact_id)
         pieces = artefacts.stream(found)
         # The first piece before the head: what does not open at all is answered as a problem.
@@ -123,7 +127,7 @@ def artefact_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/{artefact_id}/remove", responses=answer(ArtefactView))
     async def remove_artefact(artefact_id: str, principal: Annotated[Principal, admin]) -> Response:
-        """Remove one for good. The ledger keeps that it was there, its size and its SHA-256."""
+        """Remove one for good. The ledger still records that it existed, its size and its SHA-256."""
         return reply(_view(await artefacts.remove(principal.tenant, artefact_id, actor=principal.name)))
 
     return router

@@ -1,8 +1,7 @@
 """Who is asking: a bearer token, or for reading also the dashboard's session.
 
-A session travels in a cookie, which a browser attaches by itself. It is therefore good for
-methods that change nothing, and for nothing else: whatever changes state needs a token in a
-header that no other site can make a browser send.
+A session travels in a cookie, which a browser attaches by itself. It is therefore good only for methods that change
+nothing: whatever changes state needs a token in a header that no other site can make a browser send.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -35,7 +34,7 @@ class Gate:
         raise NotAuthenticated("no token was given")
 
     def needs(self, role: Role) -> Callable[[Request], Awaitable[Principal]]:
-        """A dependency that gives the principal, if it has at least ``role``."""
+        """A dependency that returns the principal, if it has at least ``role``."""
 
         async def allowed(request: Request) -> Principal:
             principal = await self.identify(request)
@@ -46,7 +45,9 @@ class Gate:
 
 
 def keeper(gate: Gate, role: Role = Role.ADMIN) -> Callable[[Request], Awaitable[Principal]]:
-    """A dependency that gives the principal, if it may change what is the node's own: only the default tenant's may."""
+    """A dependency that returns the principal, if it may change what belongs to the node itself: only the default
+    tenant's may.
+    """
     needs = gate.needs(role)
 
     async def allowed(request: Request) -> Principal:

@@ -1,4 +1,4 @@
-"""How work is spread: the pools of the node, and problems that are sent here to be solved."""
+"""How work is spread: the pools of the node, and problems sent here to be solved."""
 
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -43,7 +43,7 @@ def balancing_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/{pool}", responses=answer(PoolView), dependencies=[viewer])
     async def get_pool(pool: str) -> Response:
-        """One pool as it stands."""
+        """One pool as it is now."""
         wanted = node.balancing.pool(pool)
         return reply(next(view for view in node.balancing.views() if view.name == wanted.name))
 
@@ -55,7 +55,7 @@ def balancing_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/solve", responses=answer(AnswerView), dependencies=[operator], openapi_extra=asked(ProblemDocument))
     async def solve_problem(request: Request) -> Response:
-        """Distribute what is sent here, whatever the node does itself; the answer states its gap."""
+        """Distribute the operations in the body, independently of the node's own work; the answer states its gap."""
         document = _document(await read_body(request, node.offload), ProblemDocument)
         return reply(await node.balancing.answer(document))
 
@@ -63,7 +63,7 @@ def balancing_routes(node: "Node", gate: Gate) -> APIRouter:
         "/capacity", responses=answer(CapacityView), dependencies=[operator], openapi_extra=asked(CapacityDocument)
     )
     async def plan_capacity(request: Request) -> Response:
-        """What to add to the resources that are sent here, when, and what it costs."""
+        """What to add to the resources in the body, when, and what it costs."""
         document = _document(await read_body(request, node.offload), CapacityDocument)
         return reply(await node.balancing.capacity(document))
 

@@ -41,24 +41,24 @@ def batch_routes(node: "Node", gate: Gate) -> APIRouter:
     async def list_batches(
         _: Annotated[Principal, owner], limit: Annotated[int, Query(ge=1, le=1_000)] = 100
     ) -> Response:
-        """Batch jobs, newest first, as they were when they were last asked."""
+        """Batch jobs, newest first, as they were when last asked about."""
         return reply({"items": await node.batches.newest(limit=limit), "next": ""})
 
     @router.post("/route", responses=answer(Routed), openapi_extra=asked(BatchRequest))
     async def route_batch(request: Request, _: Annotated[Principal, owner]) -> Response:
-        """Where a batch job would run now, and what speaks for and against each place. Nothing is sent."""
+        """Where a batch job would run now, and the arguments for and against each place. Nothing is sent."""
         wanted = await _read(request)
         return reply(await node.batches.route(wanted.job, wanted.expected_s, wanted.aims))
 
     @router.post("", responses=answer(BatchRouted), openapi_extra=asked(BatchRequest))
     async def submit_batch(request: Request, _: Annotated[Principal, owner]) -> Response:
-        """Have it run where it is routed to, once by its name."""
+        """Run it where it is routed to, once per name."""
         wanted = await _read(request)
         return reply(await node.batches.submit(wanted.job, wanted.expected_s, wanted.aims))
 
     @router.get("/{batch}", responses=answer(BatchRecord))
     async def get_batch(batch: str, _: Annotated[Principal, owner]) -> Response:
-        """How a batch job stands, as its place says now."""
+        """The state of a batch job, as its place reports it now."""
         return reply(await node.batches.get(batch))
 
     @router.post("/{batch}/cancel", responses=answer(BatchRecord))

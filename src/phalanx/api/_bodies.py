@@ -1,7 +1,7 @@
 """Request bodies, read within a bound.
 
-The bound holds at every moment: a body is counted chunk by chunk as it arrives, and a
-compressed one is unfolded no further than one byte beyond what is allowed.
+The bound holds at every moment: a body is counted chunk by chunk as it arrives, and a compressed one is
+decompressed no further than one byte beyond what is allowed.
 """
 
 import zlib
@@ -29,7 +29,7 @@ async def read_body(request: Request, offload: Offload) -> bytes:
 
 
 async def read_small_body(request: Request, maximum: int) -> bytes:
-    """A body that is never compressed, within a bound of its own: for those who need no token."""
+    """A body that is never compressed, within a separate bound: for those who need no token."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
         raise UnsupportedMedia("content encoding", encoding, accepted=("identity",))
@@ -51,7 +51,7 @@ async def _read(request: Request, limit: str, maximum: int) -> bytes:
 
 
 def gunzip(packed: bytes, maximum: int) -> bytes:
-    """Decompress one gzip stream of possibly several members into at most ``maximum`` bytes."""
+    """Decompress one gzip stream, possibly of several members, into at most ``maximum`` bytes."""
     parts: list[bytes] = []
     seen = 0
     for _ in range(MAX_GZIP_MEMBERS):

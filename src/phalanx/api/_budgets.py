@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 class BudgetRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Grant ``tenant`` (empty: the caller's) so much of ``unit`` in each period: a currency, jobs, shots or seconds."""
+    """Grant ``tenant`` (empty: the caller's) this much of ``unit`` in each period: a currency, jobs, shots or
+    seconds.
+    """
 
     name: str
     unit: str
@@ -62,7 +64,9 @@ def budget_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/prices", responses=answer(PriceTable, many=True))
     async def list_prices(_: Annotated[Principal, viewer]) -> Response:
-        """What each device costs here, by whose word and of when; tables of this node go before the provider's."""
+        """What each device costs here, according to whom and as of when; this node's tables take precedence over
+        the provider's.
+        """
         found = [await budgets.prices.of(device) for device in node.fleet.devices()]
         return reply({"items": found, "next": ""})
 
@@ -75,7 +79,7 @@ def budget_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/prices/{device}/remove", responses=answer(PriceTable))
     async def remove_prices(device: str, _: Annotated[Principal, owner]) -> Response:
-        """What the provider says holds again."""
+        """Remove this node's table: the provider's own prices apply again."""
         table = await budgets.prices.remove(device)
         return reply(table)
 
@@ -96,7 +100,7 @@ def budget_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/{name}/remove", responses=answer(BudgetView))
     async def remove_budget(name: str, principal: Annotated[Principal, owner], tenant: _Whose = "") -> Response:
-        """Nothing is held from it any more; what jobs hold now ends with them."""
+        """Remove a budget: nothing is held from it any more; what jobs hold now ends with them."""
         whose = tenant_in_sight(principal, tenant)
         view = await budgets.view(await budgets.get(whose, name))
         await budgets.remove(whose, name)

@@ -22,7 +22,7 @@ _MAX_DAYS = 30.0
 
 
 class PathView(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to the other nodes, and how it is."""
+    """One path to the other nodes, and its state."""
 
     name: str
     connected: bool
@@ -30,9 +30,9 @@ class PathView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PeerView(msgspec.Struct, frozen=True, kw_only=True):
-    """Another node: its agents that are known, whether there is a channel, and what is on the way to it.
+    """Another node: its known agents, whether there is a channel, and what is in transit to it.
 
-    ``silent_s`` is below zero until it was heard.
+    ``silent_s`` is below zero until it was first heard.
     """
 
     process: str
@@ -68,7 +68,7 @@ class AssemblyView(msgspec.Struct, frozen=True, kw_only=True):
 class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
     """The cluster as this node sees it; a node that is alone has no paths.
 
-    ``strangers`` are on the server, and of no organisation trusted here.
+    ``strangers`` are on the server, and belong to no organisation trusted here.
     """
 
     process: str
@@ -82,14 +82,14 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JoinTokenView(msgspec.Struct, frozen=True, kw_only=True):
-    """A token, shown this once. Whoever has it can join, once."""
+    """A token, shown only this once. Whoever has it can join, once."""
 
     name: str
     token: str
 
 
 class DismissedView(msgspec.Struct, frozen=True, kw_only=True):
-    """An invitation that was taken back."""
+    """An invitation that was withdrawn."""
 
     name: str
 
@@ -111,7 +111,7 @@ def _assembly(node: "Node") -> AssemblyView | None:
 def cluster_routes(node: "Node", gate: Gate) -> APIRouter:
     """``/v1/cluster``."""
     router = APIRouter(prefix="/v1/cluster", tags=["cluster"], default_response_class=Response)
-    name = Query(max_length=_MAX_NAME_CHARS, pattern=_NAME, description="What the invitation is called.")
+    name = Query(max_length=_MAX_NAME_CHARS, pattern=_NAME, description="Name of the invitation.")
 
     @router.get("", responses=answer(ClusterView), dependencies=[Depends(gate.needs(Role.VIEWER))])
     async def get_cluster() -> Response:
@@ -154,14 +154,18 @@ def cluster_routes(node: "Node", gate: Gate) -> APIRouter:
         name: Annotated[str, name],
         days: Annotated[float, Query(gt=0, le=_MAX_DAYS, description="For how long it can be used.")] = 1.0,
     ) -> Response:
-        """A token with which one other node may join; one of that name that was there is void. In the ledger."""
+        """A token with which one other node may join; an earlier one of that name becomes void. Recorded in the
+        ledger.
+        """
         token = await _cluster(node).invite(name, days=days)
         await _record(node, principal, "cluster.invited", name)
         return reply(JoinTokenView(name=name, token=token))
 
     @router.post("/invitations/remove", responses=answer(DismissedView))
     async def dismiss(principal: Annotated[Principal, Depends(keeper(gate))], name: Annotated[str, name]) -> Response:
-        """Take an invitation back. Who came by it is cut off, its organisation not trusted any more. In the ledger."""
+        """Withdraw an invitation. Whoever used it is cut off, its organisation no longer trusted. Recorded in the
+        ledger.
+        """
         await _cluster(node).dismiss(name, actor=principal.name)
         await _record(node, principal, "cluster.dismissed", name)
         return reply(DismissedView(name=name))

@@ -1,4 +1,4 @@
-"""Quantum devices: which there are, how good each is, how it went; and jobs on them."""
+"""Quantum devices: which there are, how good each is, its history; and jobs on them."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,7 +50,7 @@ def device_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("", responses=answer(DeviceView, many=True), dependencies=[viewer])
     async def list_devices() -> Response:
-        """Quantum devices and simulators, how good each is, and what its results are."""
+        """Quantum devices and simulators, how good each is, and what kind of results it gives."""
         now_ns = node.clock.wall_ns()
         away = node.placements.kept_away
         found = [device_view(device, now_ns, kept_away=away(device.name)) for device in node.fleet.devices()]
@@ -58,7 +58,7 @@ def device_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/{name}", responses=answer(DeviceDetail), dependencies=[viewer])
     async def get_device(name: str) -> Response:
-        """Everything known of one device, qubit by qubit."""
+        """Everything known about one device, qubit by qubit."""
         device = node.fleet.backend(name).device
         return reply(device_detail(device, node.clock.wall_ns(), kept_away=node.placements.kept_away(name)))
 
@@ -70,7 +70,7 @@ def device_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/{name}/history", responses=answer(DeviceHistory))
     async def get_history(name: str, principal: Annotated[Principal, viewer]) -> Response:
-        """Calibrations, queue and availability of one device as they were seen, what drifted, and which jobs failed."""
+        """Calibrations, queue and availability of one device as observed, what drifted, and which jobs failed."""
         device = node.fleet.backend(name).device
         seen, states = await node.device_history.calibrations(device), await node.device_history.states(name)
         failed = await node.jobs.failures.of(principal.tenant, name)
@@ -81,7 +81,7 @@ def device_routes(node: "Node", gate: Gate) -> APIRouter:
         name: str,
         number: Annotated[HistoryNumber, Query(description="Which number.")] = HistoryNumber.TWO_QUBIT_ERROR,
         qubit: Annotated[
-            int | None, Query(ge=0, description="One qubit, or coupler by its place, not the median.")
+            int | None, Query(ge=0, description="One qubit, or coupler by its position, instead of the median.")
         ] = None,
     ) -> Response:
         """One number of a device over time."""
@@ -102,12 +102,12 @@ def worker_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("", responses=answer(WorkerView, many=True), dependencies=[viewer])
     async def list_workers() -> Response:
-        """Machines that run nodes: processor, memory, load and graphics processors of each, as it last said."""
+        """Machines that run nodes: processor, memory, load and GPUs of each, as last reported."""
         return reply({"items": await node.workers.newest(), "next": ""})
 
     @router.get("/{worker}/history", responses=answer(WorkerHistory), dependencies=[viewer])
     async def get_worker_history(worker: str) -> Response:
-        """How one worker went, for up to a day."""
+        """The history of one worker, for up to a day."""
         return reply(await node.workers.shown(worker_name(worker)))
 
     @router.get("/{worker}/history.svg", responses=answer_text(_SVG, "the line"), dependencies=[viewer])
@@ -123,16 +123,17 @@ def worker_routes(node: "Node", gate: Gate) -> APIRouter:
 
 
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A circuit to run, or a program. ``circuit`` is text in ``language`` (empty: what it looks like): OpenQASM 3 or 2.
+    """A circuit to run, or a program. ``circuit`` is text in ``language`` (empty: recognised from the text):
+    OpenQASM 3 or 2.
 
     ``program`` is JSON for a machine without gates: an analog program (our own, a Pulser sequence, a Braket AHS
     program), an Ising problem, a QUBO, or a photonic program.
 
     ``device`` empty: the node's policy chooses, among those whose results are of ``origin`` and that meet the other
-    wishes; one that is named has to meet them. Zeros ask for nothing, ``within_s`` is from now. ``degrade``: a
+    wishes; a named device must meet them. Zeros mean no limit, ``within_s`` counts from now. ``degrade``: a
     classical simulator will do where no device is left. ``key`` makes a repeated submission find the first.
-    ``mitigate`` and ``coherence`` are what is done against the noise of an emulated machine: ``readout,twirl`` and
-    such, and a strategy by its name; circuits only.
+    ``mitigate`` and ``coherence`` are what is done against the noise of an emulated machine: for example
+    ``readout,twirl``, and a strategy by its name; circuits only.
     """
 
     circuit: str = ""
@@ -154,8 +155,9 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class JobDetail(JobNow, frozen=True, kw_only=True, tag="device-job"):
-    """A job, what it waits for, and what it costs: held while it is under way, charged when it has ended. No ``cost``:
-    nobody kept accounts of it."""
+    """A job, what it waits for, and what it costs: held while it is under way, charged when it has ended. No
+    ``cost``: nobody kept accounts of it.
+    """
 
     cost: JobCost | None = None
 
@@ -172,7 +174,7 @@ def job_routes(node: "Node", gate: Gate) -> APIRouter:
     async def list_jobs(
         request: Request, principal: Annotated[Principal, viewer], asked_page: Annotated[Page, Depends(page)]
     ) -> Response:
-        """Jobs of the caller's tenant, newest first, with what each waits for, if it does."""
+        """Jobs of the caller's tenant, newest first, with what each is waiting for, if anything."""
         found = await node.jobs.newest(principal.tenant, limit=asked_page.limit, before=asked_page.after)
         jobs = [now(one, principal) for one in found]
         return reply_page(request, jobs, asked=asked_page, last=jobs[-1].id if jobs else "")

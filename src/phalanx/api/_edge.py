@@ -1,9 +1,8 @@
 """The outermost layer of every request, as plain ASGI: it costs microseconds, not a task.
 
-It gives each request a trace id, answers what nobody caught, adds the security headers that a
-response does not set itself, and counts. Time is measured to the start of the response, so
-that a live stream counts like any other request. HEAD is answered with the head of what GET
-would give.
+It gives each request a trace id, answers errors that nobody caught, adds the security headers that a response does
+not set itself, and counts. Time is measured to the start of the response, so that a live stream counts like any
+other request. HEAD is answered with the head of what GET would give.
 """
 
 from collections.abc import Sequence

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class NoiseSourceView(msgspec.Struct, frozen=True, kw_only=True):
     """One source. ``state`` is waiting, healthy or dropped; the cutoffs follow from the claimed ``min_entropy``.
 
-    ``simulated`` sources are worth nothing as entropy; whatever a source gives, fresh bytes of the
-    operating system are in every secret.
+    ``simulated`` sources are worth nothing as entropy; whatever a source delivers, every secret also contains fresh
+    bytes from the operating system.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Escrows of a running node: their documents, the ceremonies that open them, and each step into the ledger.
+"""Escrows of a running node: their documents, the ceremonies that open them, and each step recorded in the ledger.
 
-The node is the registrar: it keeps what people signed and holds no share, so nothing that is
-sent here opens anything. Secrets and private keys stay with whoever calls.
+The node is the registrar: it stores what people signed and holds no share, so nothing that is sent here opens
+anything. Secrets and private keys stay with the caller.
 """
 
 import base64
@@ -39,7 +39,7 @@ _MAX_SMALL_BYTES = 64 * 1024
 
 
 class RegistrarView(msgspec.Struct, frozen=True):
-    """Whom an escrow made for this node names: its public key, and the caller's tenant."""
+    """Whom an escrow made for this node must name: its public key, and the caller's tenant."""
 
     public_key: str
     tenant: str
@@ -58,7 +58,7 @@ _Name = Annotated[str, msgspec.Meta(max_length=MAX_CUSTODIAN_NAME_CHARS)]
 
 
 class OpeningOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What came of a ceremony: whether the secret was opened, and which custodians' releases did not hold."""
+    """The outcome of a ceremony: whether the secret was opened, and which custodians' releases were invalid."""
 
     opened: bool
     lying: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=MAX_SHARES)] = ()
@@ -81,7 +81,7 @@ def escrow_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/v1/escrows", responses=answer(Escrow, many=True))
     async def list_escrows(principal: Annotated[Principal, viewer]) -> Response:
-        """The escrows that this node keeps; they open to nobody but a quorum of their custodians."""
+        """The escrows that this node keeps; they open only to a quorum of their custodians."""
         return reply({"items": await escrows.kept(principal.tenant), "next": ""})
 
     @router.post("/v1/escrows", status_code=201, responses=answer(Escrow, status=201))
@@ -106,7 +106,7 @@ def escrow_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/v1/ceremonies", status_code=201, responses=answer(Ceremony, status=201))
     async def begin_ceremony(request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Record a ceremony that its opener signed; the answer has this node's word for that."""
+        """Record a ceremony that its opener signed; the answer contains this node's confirmation."""
         ceremony = await _document(request, Ceremony, principal)
         try:
             return reply(await escrows.begin(ceremony), status=201)
@@ -115,7 +115,7 @@ def escrow_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/v1/releases", status_code=201, responses=answer(Release, status=201))
     async def submit_release(request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Hand in a custodian's release."""
+        """Submit a custodian's release."""
         release = await _document(request, Release, principal)
         await escrows.submit(release)
         return reply(release, status=201)
@@ -127,7 +127,7 @@ def escrow_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/v1/ceremonies/{ceremony_id}/outcome", responses=answer(OpeningOutcome))
     async def report_outcome(ceremony_id: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Record what came of a ceremony. An opened escrow ends it."""
+        """Record the outcome of a ceremony. Opening an escrow ends it."""
         body = await read_small_body(request, _MAX_SMALL_BYTES)
         try:
             told = msgspec.json.decode(body, type=OpeningOutcome)
@@ -140,7 +140,7 @@ def escrow_routes(node: "Node", gate: Gate) -> APIRouter:
 
 
 async def _document(request: Request, kind: type[S], principal: Principal) -> S:
-    """A signed document of the caller's own tenant. Whether the signature holds is the registrar's to say."""
+    """A signed document of the caller's own tenant. The registrar decides whether the signature is valid."""
     document = read_signed(await read_small_body(request, MAX_DOCUMENT_BYTES), kind)
     if document.tenant != principal.tenant:
         raise InvalidInput("tenant", f"it is of tenant {document.tenant!r}, the token of {principal.tenant!r}")

@@ -1,8 +1,8 @@
-"""Events: taking them in, and looking at what was taken in.
+"""Events: accepting them, and looking at what was accepted.
 
-The reply to a post is sent after the raw bytes are durable, and not before: a client that has
-its 202 may forget the events, whatever happens to the node. A client that has no answer sends
-the same body again under the same ``Idempotency-Key`` and doubles nothing.
+The reply to a post is sent after the raw bytes are durable, and not before: a client that has its 202 may forget
+the events, whatever happens to the node. A client that got no answer sends the same body again under the same
+``Idempotency-Key`` and duplicates nothing.
 """
 
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,10 +39,10 @@ _BODY: dict[str, Any] = {
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """What was taken in, durably. The events' ids run from ``first_event`` to ``last_event``.
+    """What was accepted, durably. The events' ids run from ``first_event`` to ``last_event``.
 
-    ``duplicate`` says that this idempotency key was used before: nothing was taken in again.
-    ``trace`` is the request's own, as the log knows it; an event's trace is the event's id.
+    ``duplicate`` says that this idempotency key was used before: nothing was accepted again. ``trace`` is the
+    request's own, as the log knows it; an event's trace is the event's id.
     """
 
     batch: str
@@ -54,7 +54,7 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True):
-    """One event: the line as it came, the source's own fields, and OCSF as a view over them.
+    """One event: the line as received, the source's own fields, and OCSF as a view over them.
 
     ``lossy`` names the fields of which that view holds only a part, and why.
     """
@@ -105,13 +105,14 @@ def event_routes(node: "Node", gate: Gate) -> APIRouter:
         request: Request,
         principal: Annotated[Principal, Depends(gate.needs(Role.INGEST))],
         reader: Annotated[
-            str, Query(max_length=MAX_READER_CHARS, description="Format of the lines; `auto` looks at each.")
+            str,
+            Query(max_length=MAX_READER_CHARS, description="Format of the lines; `auto` recognises it line by line."),
         ] = "auto",
         idempotency_key: Annotated[
-            str, Header(max_length=MAX_HEADER_CHARS, description="Names this request; the same key is taken once.")
+            str, Header(max_length=MAX_HEADER_CHARS, description="Names this request; the same key is accepted once.")
         ] = "",
     ) -> Response:
-        """Take in events, one a line. Needs the role ingest or operator."""
+        """Accept events, one per line. Needs the role ingest or operator."""
         taken = await _take_in(node, request, principal, reader, idempotency_key)
         return reply(taken, status=202)
 
@@ -120,8 +121,8 @@ def event_routes(node: "Node", gate: Gate) -> APIRouter:
         request: Request,
         principal: Annotated[Principal, viewer],
         asked: Annotated[Page, Depends(page)],
-        source: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only of this log source.")] = "",
-        reader: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only in this format.")] = "",
+        source: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only events of this log source.")] = "",
+        reader: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only events in this format.")] = "",
     ) -> Response:
         """Events, newest first."""
         events = await node.events.recent(

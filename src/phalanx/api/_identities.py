@@ -1,8 +1,8 @@
 """Identities over HTTP: who has one, issuing, rotating, revoking, and carrying lists to other nodes.
 
-Private keys never come here: whoever asks for a certificate makes the key and sends its public
-part, signed by it, as the body. Everyone who may look may look; changes are for admins of the default tenant,
-and the ledger has them under the name of the token that asked.
+Private keys never come here: whoever asks for a certificate generates the key and sends its public part, signed
+with it, as the body. Every viewer may look; changes are for admins of the default tenant, and the ledger records
+them under the name of the token that asked.
 """
 
 import base64
@@ -69,7 +69,7 @@ class ChainView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RevokedView(msgspec.Struct, frozen=True, kw_only=True):
-    """What is revoked now, and from when it counts for nothing; 0 means that it never counted."""
+    """What is revoked now, and since when it no longer counts; 0 means that it never counted."""
 
     serial: str
     subject: str
@@ -89,13 +89,13 @@ class CarriedList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether what was brought is news here."""
+    """Whether the submitted list or root was new here."""
 
     news: bool
 
 
 class ForbiddenView(msgspec.Struct, frozen=True, kw_only=True):
-    """A standing certificate under a forbidden algorithm. ``own_key``: only a new key of the subject's helps."""
+    """A valid certificate under a forbidden algorithm. ``own_key``: only a new key of the subject's helps."""
 
     subject: str
     serial: str
@@ -106,8 +106,8 @@ class ForbiddenView(msgspec.Struct, frozen=True, kw_only=True):
 class ReissueView(msgspec.Struct, frozen=True, kw_only=True):
     """The job that signs again what stands under an earlier key. ``state`` is idle, running, stopped or done.
 
-    Of ``total`` certificates under the node's organisation ``done`` stand under its present key.
-    ``forbidden`` lists what stands under an algorithm that the settings forbid by now.
+    Of ``total`` certificates under the node's organisation, ``done`` stand under its present key. ``forbidden``
+    lists what stands under an algorithm that the settings now forbid.
     """
 
     state: str
@@ -124,7 +124,7 @@ KINDS: tuple[type, ...] = (IdentityView, ChainView, RevokedView, CarriedList, Ac
 _Name = Annotated[
     str, Query(max_length=_MAX_NAME_CHARS, description="A serial, a key's fingerprint, or a subject: `node:acme/hq`.")
 ]
-_Subject = Annotated[str, Query(max_length=_MAX_NAME_CHARS, description="KIND:NAME, for instance `person:acme/kim`.")]
+_Subject = Annotated[str, Query(max_length=_MAX_NAME_CHARS, description="KIND:NAME, for example `person:acme/kim`.")]
 _BODY: dict[str, Any] = {
     "requestBody": {"required": False, "content": {"application/octet-stream": {"schema": {"type": "string"}}}}
 }
@@ -163,9 +163,9 @@ def identity_routes(node: "Node", gate: Gate) -> APIRouter:
         request: Request,
         principal: Annotated[Principal, admin],
         subject: _Subject,
-        days: Annotated[int, Query(ge=0, le=3_650, description="Good for so long; 0: as usual for its kind.")] = 0,
+        days: Annotated[int, Query(ge=0, le=3_650, description="Validity; 0: the usual one for its kind.")] = 0,
     ) -> Response:
-        """A certificate for the key that the request in the body proves to have."""
+        """A certificate for the key whose possession the request in the body proves."""
         asked = KeyRequest.from_bytes(await read_small_body(request, MAX_REQUEST_BYTES))
         asked.require_proof(Subject.parse(subject))
         chain = await identities.issue(asked, actor=principal.name, lifetime_ns=days * _DAY_NS)
@@ -177,7 +177,7 @@ def identity_routes(node: "Node", gate: Gate) -> APIRouter:
 
 
 def _add_changes(router: APIRouter, node: "Node", *, admin: Any) -> None:
-    """What becomes of identities that there are."""
+    """Changes to existing identities."""
     identities = node.identities
 
     @router.post("/rotate", responses=answer(ChainView), openapi_extra=_BODY)
@@ -185,7 +185,9 @@ def _add_changes(router: APIRouter, node: "Node", *, admin: Any) -> None:
         request: Request,
         principal: Annotated[Principal, admin],
         subject: _Subject,
-        algorithm: Annotated[str, Query(max_length=64, description="Of the new key, where the node makes it.")] = "",
+        algorithm: Annotated[
+            str, Query(max_length=64, description="Algorithm of the new key, if the node generates it.")
+        ] = "",
     ) -> Response:
         """The next epoch of a subject: under a fresh key of the node's own, or as the request in the body asks."""
         body = await read_small_body(request, MAX_REQUEST_BYTES)
@@ -199,7 +201,13 @@ def _add_changes(router: APIRouter, node: "Node", *, admin: Any) -> None:
     async def revoke(
         principal: Annotated[Principal, admin],
         name: _Name,
-        why: Annotated[Why, Query(description="A compromised key never counted; anything else counts until now.")],
+        why: Annotated[
+            Why,
+            Query(
+                description="After key-compromised the key counts as never valid; any other reason "
+                "keeps it valid until now."
+            ),
+        ],
         note: Annotated[str, Query(max_length=200, description="For those who read it later.")] = "",
     ) -> Response:
         """Revoke a certificate; it is in force when this answers."""
@@ -221,13 +229,13 @@ def _add_changes(router: APIRouter, node: "Node", *, admin: Any) -> None:
 
     @router.post("/reissue", responses=answer(ReissueView))
     async def start_reissue(principal: Annotated[Principal, admin]) -> Response:
-        """Sign again what stands under an earlier key, in the background; goes on where it was stopped."""
+        """Sign again what stands under an earlier key, in the background; resumes where it was stopped."""
         await identities.reissue.start(actor=principal.name)
         return reply(await _reissue_view(identities))
 
     @router.post("/reissue/stop", responses=answer(ReissueView))
     async def stop_reissue(principal: Annotated[Principal, admin]) -> Response:
-        """Stop it after the certificates it has in hand; what was signed stays signed."""
+        """Stop it after the current certificates; what was signed stays signed."""
         await identities.reissue.stop(actor=principal.name)
         return reply(await _reissue_view(identities))
 
@@ -255,7 +263,7 @@ def _add_lists(router: APIRouter, node: "Node", *, viewer: Any, admin: Any) -> N
 
     @router.post("/revocations", responses=answer(Accepted), openapi_extra=_CARRIED)
     async def accept_revocations(request: Request, principal: Annotated[Principal, admin]) -> Response:
-        """Take over another issuer's list, if it is newer than what is known here and takes nothing back."""
+        """Import another issuer's list, if it is newer than what is known here and withdraws nothing."""
         body = await read_small_body(request, _MAX_CARRIED_BYTES)
         try:
             carried = msgspec.json.decode(body, type=CarriedList)
@@ -269,9 +277,9 @@ def _add_lists(router: APIRouter, node: "Node", *, viewer: Any, admin: Any) -> N
     async def trust(
         request: Request,
         principal: Annotated[Principal, admin],
-        fingerprint: Annotated[str, Query(max_length=64, description="Of the root's key, from elsewhere.")],
+        fingerprint: Annotated[str, Query(max_length=64, description="Fingerprint of the root's key, from elsewhere.")],
     ) -> Response:
-        """Trust the organisation at the end of the chain in the body, if its key is the one that is named."""
+        """Trust the organisation at the end of the chain in the body, if its key is the named one."""
         body = await read_small_body(request, 2 * MAX_CHAIN_BYTES)
         root = Chain.from_text(body.decode("ascii", "replace")).root
         if root.key_fingerprint != fingerprint.lower():
@@ -283,9 +291,9 @@ def _add_lists(router: APIRouter, node: "Node", *, viewer: Any, admin: Any) -> N
     @router.post("/distrust", responses=answer(Accepted))
     async def distrust(
         principal: Annotated[Principal, admin],
-        fingerprint: Annotated[str, Query(max_length=64, description="Of the root's key.")],
+        fingerprint: Annotated[str, Query(max_length=64, description="Fingerprint of the root's key.")],
     ) -> Response:
-        """Trust an organisation no longer; in force when this answers. Not news: it was not trusted."""
+        """Stop trusting an organisation; in force when this answers. Not new: it was not trusted."""
         return reply(Accepted(news=await identities.distrust(fingerprint.lower(), actor=principal.name)))
 
 

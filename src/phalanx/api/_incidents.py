@@ -35,7 +35,7 @@ W = TypeVar("W", MergeWanted, SplitWanted, CloseWanted, AssignWanted, CommentWan
 
 
 class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
-    """An incident with its findings, what people said of it, and its score where somebody knew the truth."""
+    """An incident with its findings, what people said about it, and its score where the truth is known."""
 
     incident: Incident
     findings: tuple[Finding, ...]
@@ -75,7 +75,7 @@ def incident_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/merge", responses=answer(Incident), openapi_extra=asked(MergeWanted))
     async def merge_incidents(request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Say that incidents are one. A reason is needed; the oldest stays."""
+        """Say that incidents are one. A reason is required; the oldest stays."""
         wanted = _document(await read_body(request, node.offload), MergeWanted)
         return reply(await node.incidents.merge(principal.tenant, wanted, by=principal.name))
 

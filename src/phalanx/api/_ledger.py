@@ -1,7 +1,7 @@
-"""The audit trail over HTTP, with everything that somebody needs to check it elsewhere.
+"""The audit trail over HTTP, with everything somebody needs to check it elsewhere.
 
-A proof answers with the entry's exact bytes, the path, and the signed checkpoint it leads to;
-whoever holds the node's public key needs nothing else, and not this node.
+A proof answers with the entry's exact bytes, the path, and the signed checkpoint it leads to; whoever has the
+node's public key needs nothing else, not even this node.
 """
 
 import base64
@@ -49,10 +49,10 @@ class EntryView(msgspec.Struct, frozen=True, kw_only=True):
 class CheckpointView(msgspec.Struct, frozen=True, kw_only=True):
     """The signed head of the ledger (C2SP tlog-checkpoint): ``note`` is signed, the rest is what it says.
 
-    The note also has the lines of the witnesses that cosigned it, as soon as they did.
+    The note also contains the lines of the witnesses that cosigned it, as soon as they did.
 
-    ``public_key`` is the node's, Ed25519 and ML-DSA-44, in base64: compare it with one that you
-    have from elsewhere.
+    ``public_key`` is the node's, Ed25519 and ML-DSA-44, in base64: compare it with one that you have from
+    elsewhere.
     """
 
     origin: str
@@ -66,9 +66,8 @@ class CheckpointView(msgspec.Struct, frozen=True, kw_only=True):
 class ProofView(msgspec.Struct, frozen=True, kw_only=True):
     """That an entry is in the ledger: its leaf, its path (hex) and the checkpoint the path leads to.
 
-    ``payload`` is the entry's body and ``salt`` (hex) lets anybody check it against the commitment
-    in the leaf; both are null when the payload is gone, and for entries of version 1, whose leaf
-    holds the body.
+    ``payload`` is the entry's body and ``salt`` (hex) lets anybody check it against the commitment in the leaf;
+    both are null if the payload is gone, and for entries of version 1, whose leaf holds the body.
     """
 
     entry: str
@@ -111,7 +110,9 @@ def ledger_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/checkpoint", responses=answer(CheckpointView), dependencies=[viewer])
     async def get_checkpoint(request: Request) -> Response:
-        """The signed head of the ledger as it is now; the note alone for who accepts `text/plain` (tlog-tiles)."""
+        """The signed head of the ledger as it is now; just the note for clients that accept `text/plain`
+        (tlog-tiles).
+        """
         view = await checkpoint_view(await node.ledger.checkpoint())
         if "text/plain" in request.headers.get("accept", ""):
             return Response(view.note, media_type="text/plain; charset=utf-8")
@@ -124,7 +125,7 @@ def ledger_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/{entry_id}/proof", responses=answer(ProofView))
     async def get_proof(entry_id: str, principal: Annotated[Principal, viewer]) -> Response:
-        """That an entry is in the ledger, in a form that can be checked without this node."""
+        """Proof that an entry is in the ledger, in a form that can be checked without this node."""
         found = await own_entry(entry_id, principal)
         checkpoint = await node.ledger.checkpoint()
         proof = await node.ledger.prove(found.index, checkpoint.size)
@@ -149,14 +150,14 @@ def _listing(router: APIRouter, node: "Node", viewer: Any) -> None:
     @router.get("", responses=answer(EntryView, many=True))
     async def list_entries(
         request: Request, principal: Annotated[Principal, viewer], asked: Annotated[Page, Depends(page)],
-        case: Annotated[str, Query(max_length=MAX_FILTER_CHARS, description="Cases that begin so.")] = "",
-        action: Annotated[str, Query(max_length=MAX_FILTER_CHARS, description="Actions that begin so.")] = "",
-        actor: Annotated[str, Query(max_length=MAX_FILTER_CHARS, description="Actors that begin so.")] = "",
-        order: Annotated[Order, Query(description="Whether the first page is of the oldest or the newest.")]
+        case: Annotated[str, Query(max_length=MAX_FILTER_CHARS, description="Only cases with this prefix.")] = "",
+        action: Annotated[str, Query(max_length=MAX_FILTER_CHARS, description="Only actions with this prefix.")] = "",
+        actor: Annotated[str, Query(max_length=MAX_FILTER_CHARS, description="Only actors with this prefix.")] = "",
+        order: Annotated[Order, Query(description="Whether the first page is the oldest or the newest.")]
         = Order.OLDEST,
         probes: Annotated[bool, Query(description=_PROBES)] = False,  # noqa: FBT002
     ) -> Response:  # fmt: skip
-        """What was recorded. Entries that are not asked for are left out, so a page may be short."""
+        """What was recorded. Entries that do not match are left out, so a page may be short."""
         newest = order is Order.NEWEST
         meant = EntryFilter(case, action, actor)
         also = {PROBE_TENANT} if probes and principal.tenant == DEFAULT_TENANT else set()
@@ -183,7 +184,7 @@ def _start(cursor: str, size: int, *, newest: bool) -> int:
 
 
 def _entry_view(found: LedgerEntry, *, closed: bool = False) -> EntryView:
-    """``closed``: without what it says, which may name hosts of any tenant."""
+    """``closed``: without its content, which may name hosts of any tenant."""
     entry = found.entry
     return EntryView(
         index=found.index,

@@ -55,7 +55,7 @@ class Dropped(msgspec.Struct, frozen=True):
 
 
 class Resumed(msgspec.Struct, frozen=True):
-    """What a reader that came back was sent first. Not ``complete`` when there was more than that."""
+    """What a returning reader was sent first. Not ``complete`` if there was more than that."""
 
     sent: int
     complete: bool
@@ -85,7 +85,7 @@ def live_routes(node: "Node", gate: Gate) -> APIRouter:
 
 
 class _LiveResponse(StreamingResponse):
-    """Closes its stream however it ends, also when the reader left before it began."""
+    """Closes its stream however it ends, even if the reader left before it began."""
 
     def __init__(self, stream: "_Stream", last_event_id: str) -> None:
         self._stream = stream
@@ -141,7 +141,7 @@ class _Stream:
             pulse.cancel()
 
     async def _missed(self, last_event_id: str) -> bytes:
-        """What was committed after the waypoint that the reader saw last, in that order."""
+        """What was committed after the last waypoint that the reader saw, in that order."""
         store = self._node.store
         seen = await store.get(WAYPOINTS, self._tenant, last_event_id)
         if seen is None:

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 
 class WorkRequest(WorkWishes, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A circuit, or only its ``shape``, for the manager. ``circuit`` is text in ``language``, or what it looks like.
+    """A circuit, or only its ``shape``, for the manager. ``circuit`` is text in ``language``, or recognised if that
+    is empty.
 
-    Zeros and empty texts ask for nothing. ``key`` makes a repeated request find the first. ``fall_back``: where the
-    manager is away, this node's own policy decides, and what is to be run is run here. ``hold_s``: so long a window is
-    held before it has to be used.
+    Zeros and empty texts mean no limit. ``key`` makes a repeated request find the first. ``fall_back``: if the
+    manager is away, this node's own policy decides, and the work runs here. ``hold_s``: how long a window is held
+    before it must be used.
     """
 
     circuit: str = ""
@@ -39,7 +40,7 @@ class WorkRequest(WorkWishes, frozen=True, kw_only=True, forbid_unknown_fields=T
 class ManagerView(msgspec.Struct, frozen=True, kw_only=True):
     """Who is manager for this node, and for whom it is one; ``budgets`` are what this tenant has there.
 
-    ``away`` says why the manager does not answer; empty when it does.
+    ``away`` says why the manager does not answer; empty if it does.
     """
 
     manager: str
@@ -49,7 +50,7 @@ class ManagerView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 KINDS: tuple[type, ...] = (WorkRequest, ManagerView, ManagedJob, Placed, Shape)
-_Key = Annotated[str, Query(description="Of the work, as it was given or answered.", min_length=1, max_length=200)]
+_Key = Annotated[str, Query(description="Key of the work, as it was given or returned.", min_length=1, max_length=200)]
 
 
 def manager_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -73,14 +74,14 @@ def manager_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/place", responses=answer(Placed), openapi_extra=asked(WorkRequest))
     async def place_work(request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Where the manager would have it run, with everything that was considered and a window that is held there."""
+        """Where the manager would run it, with everything that was considered and a window held there."""
         wanted, work = await _read(request)
         placed = await _managed(node).place(principal.tenant, work, key=wanted.key, fall_back=wanted.fall_back)
         return reply(placed)
 
     @router.post("/jobs", responses=answer(ManagedJob), openapi_extra=asked(WorkRequest))
     async def submit_work(request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Run it at the manager, under the budget that it granted this node; durable when this answers."""
+        """Run it at the manager, under the budget it granted this node; durable when this answers."""
         wanted, work = await _read(request)
         job = await _managed(node).submit(principal.tenant, work, key=wanted.key, fall_back=wanted.fall_back)
         return reply(job)

@@ -50,14 +50,14 @@ _SVG = "image/svg+xml"
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """A dead letter that was taken after all, by how many recipients."""
+    """A dead letter that was accepted after all, and by how many recipients."""
 
     id: str
     taken: int
 
 
 class Discarded(msgspec.Struct, frozen=True, kw_only=True):
-    """A dead letter that is not kept any more."""
+    """A dead letter that is no longer stored."""
 
     id: str
 
@@ -94,19 +94,20 @@ class _Graphs:
 def _graphs(
     degree: Annotated[
         list[Annotated[int, Field(ge=2, le=MAX_GRAPH_DEGREE)]],
-        Query(max_length=MAX_GRAPHS, description="Degrees of regular graphs; again for several."),
+        Query(max_length=MAX_GRAPHS, description="Degrees of regular graphs; repeatable."),
     ] = [8, 10],  # noqa: B006 - FastAPI copies it
-    silent: Annotated[float, Query(ge=0, le=0.95, description="Share of the processes that is drawn as silent.")] = 1
-    / 3,
-    trials: Annotated[int, Query(ge=1, le=MAX_TOPOLOGY_TRIALS, description="How often who is silent is drawn.")] = 20,
-    seed: Annotated[int, Query(ge=0, description="Seed of these draws.")] = 1,
+    silent: Annotated[float, Query(ge=0, le=0.95, description="Share of the processes drawn as silent.")] = 1 / 3,
+    trials: Annotated[
+        int, Query(ge=1, le=MAX_TOPOLOGY_TRIALS, description="How many random choices of who is silent.")
+    ] = 20,
+    seed: Annotated[int, Query(ge=0, description="Seed of these choices.")] = 1,
     within_s: Annotated[float, Query(gt=0, le=MAX_SURVEY_WAIT_S, description="How long to wait for answers.")] = 3.0,
 ) -> _Graphs:
     return _Graphs(tuple(degree), silent, trials, seed, within_s)
 
 
 def _compared(survey: Survey, wanted: _Graphs) -> tuple[TopologyReport, str]:
-    """The report and the picture. In a process of its own: a full mesh of many processes is much to look through."""
+    """The report and the picture. In a separate process: a full mesh of many processes takes long to search."""
     places = surveyed_places(survey)
     graphs = graphs_over(places, wanted.degrees)
     rng = Rng(wanted.seed).child("silence")
@@ -123,12 +124,12 @@ def message_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("", responses=answer(BusView), dependencies=[viewer])
     async def get_bus() -> Response:
-        """The bus: how each kind is routed, what was sent and taken, and the streams to other processes."""
+        """The bus: how each kind is routed, what was sent and received, and the streams to other processes."""
         return reply(show_bus(node.bus))
 
     @router.post("/broadcast", responses=answer(BroadcastView), openapi_extra=asked(Broadcast))
     async def broadcast(request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Alert every agent that serves the caller's tenant, and report who took it in the time that was given."""
+        """Alert every agent that serves the caller's tenant, and report who received it in the given time."""
         try:
             wanted = msgspec.json.decode(await read_body(request, node.offload), type=Broadcast)
         except msgspec.DecodeError as error:
@@ -167,13 +168,13 @@ def message_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/dead-letters/{letter_id}/replay", responses=answer(Replayed))
     async def replay_dead_letter(letter_id: str, principal: Annotated[Principal, operator]) -> Response:
-        """Send it again to the recipient that did not get it, and forget it once it was taken."""
+        """Send it again to the recipient that did not get it, and delete it once it was accepted."""
         receipt = await node.bus.replay(await _kept(node).get(principal.tenant, letter_id))
         return reply(Replayed(id=letter_id, taken=receipt.taken))
 
     @router.post("/dead-letters/{letter_id}/discard", responses=answer(Discarded))
     async def discard_dead_letter(letter_id: str, principal: Annotated[Principal, operator]) -> Response:
-        """Forget it."""
+        """Delete it."""
         await _kept(node).forget(await _kept(node).get(principal.tenant, letter_id))
         return reply(Discarded(id=letter_id))
 
@@ -184,7 +185,7 @@ def message_routes(node: "Node", gate: Gate) -> APIRouter:
 def _add_topology(router: APIRouter, node: "Node", viewer: Any) -> None:
     @router.get("/topology", responses=answer(TopologyView), dependencies=[viewer])
     async def get_topology(wanted: Annotated[_Graphs, Depends(_graphs)]) -> Response:
-        """Have every process measure its ways to the others, and compare graphs over them."""
+        """Have every process measure its paths to the others, and compare graphs over them."""
         survey = await surveyed(node.bus, wanted.within_s)
         return reply(TopologyView(survey=survey, report=(await node.offload.run(_compared, survey, wanted))[0]))
 
@@ -196,7 +197,7 @@ def _add_topology(router: APIRouter, node: "Node", viewer: Any) -> None:
 
 
 def _entry(shown: BroadcastView, text: str, principal: Principal) -> AuditEntry:
-    """Whoever alerts everybody is on record with it."""
+    """An alert to everybody is recorded together with who sent it."""
     return AuditEntry(
         id=derive_id(shown.at_ns, "broadcast", shown.envelope), tenant=principal.tenant, trace=NO_TRACE,
         at_ns=shown.at_ns, actor=principal.name, action="messaging.broadcast", subject=shown.envelope, case="",

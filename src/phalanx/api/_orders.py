@@ -1,4 +1,4 @@
-"""Orders over HTTP: what somebody wants done, the plan that was made of it, and what came of each step."""
+"""Orders over HTTP: what somebody wants done, the plan made for it, and what came of each step."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,7 +40,7 @@ def order_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("", responses=answer(Order), openapi_extra=asked(OrderRequest))
     async def place_order(request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Plan what is wanted and begin it. Refused, with nothing written, when no skills lead there."""
+        """Plan what is wanted and begin it. Refused, with nothing written, if no skills lead there."""
         try:
             wanted = msgspec.json.decode(await read_body(request, node.offload), type=OrderRequest)
         except msgspec.DecodeError as error:

@@ -1,8 +1,8 @@
 """Every error leaves the API as one problem document (RFC 9457).
 
-``type`` can be looked up on the node itself, without a network. ``code`` is that of the
-``PhalanxError``; one that has no type of its own has its nearest ancestor's. What is the node's
-own fault is answered without its message: that goes to the log, under the same trace.
+``type`` can be looked up on the node itself, without a network. ``code`` is that of the ``PhalanxError``; an error
+without a type of its own gets its nearest ancestor's. A fault of the node itself is answered without its message:
+that goes to the log, under the same trace.
 """
 
 from collections.abc import Mapping, Sequence
@@ -127,7 +127,7 @@ def problem_type(code: str) -> ProblemType:
 def problem_response(
     kind: ProblemType, request: Request, *, headers: Mapping[str, str] = {}, **fields: Any
 ) -> Response:
-    """The response that tells of one problem."""
+    """The response for one problem."""
     fields.setdefault("code", kind.code)
     problem = Problem(
         type=f"/v1/problems/{kind.code}",
@@ -146,7 +146,7 @@ def trace_of(request: Request) -> str:
 
 
 def internal_problem(request: Request) -> Response:
-    """The answer to a fault of our own: says nothing but where to look."""
+    """The answer to a fault of our own: says only where to look."""
     return problem_response(_INTERNAL, request, detail="the node failed to answer; its log has the details")
 
 
@@ -172,7 +172,7 @@ async def on_phalanx_error(request: Request, error: Exception) -> Response:
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
-    """Answer what the framework refuses: no such address, no such method."""
+    """Answers what the framework refuses: no such address, no such method."""
     assert isinstance(error, HTTPException)
     kind = PROBLEM_TYPES[_BY_STATUS.get(error.status_code, "http")]
     if kind.status != error.status_code:
@@ -188,7 +188,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """All methods of an address; the framework names those of one of its routes only."""
+    """All methods of an address; the framework names only those of one of its routes."""
     routes: Sequence[BaseRoute] = request.app.routes if "app" in request.scope else ()
 
     def is_allowed(method: str) -> bool:
@@ -199,7 +199,7 @@ def _allowed_methods(request: Request) -> list[str]:
 
 
 async def on_validation_error(request: Request, error: Exception) -> Response:
-    """Answer parameters that are not acceptable, naming each."""
+    """Answers unacceptable parameters, naming each."""
     assert isinstance(error, RequestValidationError)
     fields = tuple(FieldProblem(_field_name(one["loc"]), one["msg"]) for one in error.errors())
     detail = "; ".join(f"{one.field}: {one.reason}" for one in fields)

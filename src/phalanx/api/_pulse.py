@@ -33,7 +33,7 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def take_pulse(node: "Node") -> Pulse:
-    """The counters now. A counter of a service that has not counted yet is nought."""
+    """The counters now. A counter of a service that has not counted yet is zero."""
     instruments = {one.name: one for one in node.telemetry.metrics.instruments()}
 
     def level(name: str) -> int:

@@ -1,7 +1,7 @@
-"""What followed from events: findings, missions, assessments, proposals, decisions, and cases of them.
+"""What followed from events: findings, missions, assessments, proposals, decisions, and their cases.
 
-All of them are rows of a table under their id, so there is one listing for all. Ids begin with
-the time of their cause: the order of ids is the order in which things came about.
+All of them are rows of a table under their id, so there is one listing for all. Ids begin with the time of their
+cause: the order of ids is the order in which things came about.
 """
 
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ class Order(Enum):
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything recorded of one case: what was found, who looked into it, and what was made of it."""
+    """Everything recorded about one case: what was found, who looked into it, and what was made of it."""
 
     case: str
     findings: tuple[Finding, ...]
@@ -70,7 +70,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class _Shelf(Generic[R]):
-    """One kind of record: where it lies, and under which path it is served."""
+    """One kind of record: where it is stored, and under which path it is served."""
 
     path: str
     table: Table
@@ -121,7 +121,7 @@ def record_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/cases/{case}", responses=answer(Case))
     async def get_case(case: str, principal: Annotated[Principal, viewer]) -> Response:
-        """Everything known of one case."""
+        """Everything known about one case."""
         found = await node.cases.get(principal.tenant, case)
         rows = await _of_case(MISSIONS, principal, case)
         return reply(
@@ -140,12 +140,12 @@ def record_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/roles", responses=answer(RoleView, many=True))
     async def list_roles(principal: Annotated[Principal, viewer]) -> Response:
-        """What each role is made of, and what it did last."""
+        """What each role consists of, and what it did last."""
         return reply({"items": await roles(node, principal.tenant), "next": ""})
 
     @router.get("/alerts", responses=answer(Alert, many=True), dependencies=[viewer])
     async def list_alerts() -> Response:
-        """What a person should know of the node itself since it started, newest first."""
+        """What a person should know about the node itself since it started, newest first."""
         return reply({"items": node.alerts.recent(), "next": ""})
 
     return router
@@ -155,7 +155,7 @@ def _add_shelf(router: APIRouter, node: "Node", gate: Gate, shelf: _Shelf[Any]) 
     viewer, store = Depends(gate.needs(Role.VIEWER)), node.store
 
     def check(tenant: TenantId) -> None:
-        """Raises ``Shredded``: that there is nothing any more is not that there is nothing yet."""
+        """Raises ``Shredded``: that nothing is left is different from nothing being there yet."""
         if node.vault.is_shredded(tenant):
             raise Shredded(tenant)
 

@@ -23,10 +23,10 @@ class Page:
 
 def page(
     after: Annotated[
-        str, Query(max_length=MAX_CURSOR_CHARS, description="Cursor: `next` of the page before; empty for the first.")
+        str, Query(max_length=MAX_CURSOR_CHARS, description="Cursor: `next` of the previous page; empty for the first.")
     ] = "",
     limit: Annotated[
-        int, Query(ge=1, le=MAX_PAGE_ROWS, description="Records on this page at most.")
+        int, Query(ge=1, le=MAX_PAGE_ROWS, description="Maximum records on this page.")
     ] = DEFAULT_PAGE_ROWS,
 ) -> Page:
     """The dependency that reads a listing's parameters."""
@@ -41,7 +41,7 @@ def reply(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = 
 def reply_page(request: Request, items: Sequence[Any], *, asked: Page, last: str, full: bool | None = None) -> Response:
     """One page. A full page names the cursor of the next, in the body and as a link (RFC 8288).
 
-    ``full`` says whether the page was filled, where it holds less than was read.
+    ``full`` says whether the page was filled, where it holds fewer than were read.
     """
     if not (len(items) >= asked.limit if full is None else full):
         return reply({"items": items, "next": ""})

@@ -1,4 +1,4 @@
-"""Reports over HTTP: chargeback, revenue of devices, and service levels."""
+"""Reports over HTTP: chargeback, device revenue, and service levels."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +20,7 @@ KINDS: tuple[type, ...] = (ChargebackRow, ChargeRow, RevenueRow, SlaRow, Forecas
 
 _From = Annotated[str, Query(alias="from", description="Jobs submitted from then on: a date or a time in UTC.")]
 _To = Annotated[str, Query(alias="to", description="Jobs submitted before then.")]
-_Whose = Annotated[str, Query(description="Of one tenant; empty: of all, for an admin of the default tenant.")]
+_Whose = Annotated[str, Query(description="Only this tenant; empty: all, for an admin of the default tenant.")]
 
 
 def report_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -32,7 +32,7 @@ def report_routes(node: "Node", gate: Gate) -> APIRouter:
     async def chargeback(
         principal: Annotated[Principal, viewer], since: _From, until: _To, tenant: _Whose = ""
     ) -> Response:
-        """What the jobs of each tenant took on each device, and what that cost."""
+        """What each tenant's jobs used on each device, and what that cost."""
         rows = await node.reports.chargeback(_ns("from", since), _ns("to", until), tenant=_seen(principal, tenant))
         return reply({"items": rows, "next": ""})
 
@@ -59,7 +59,7 @@ def report_routes(node: "Node", gate: Gate) -> APIRouter:
         principal: Annotated[Principal, viewer], since: _From, until: _To, tenant: _Whose = "",
         promised: Annotated[float, Query(ge=0, le=1, description="Availability that was promised.")] = 0.999,
     ) -> Response:  # fmt: skip
-        """Availability, success, deadlines and waiting of each tenant, held against what was promised."""
+        """Availability, success, deadlines and waiting of each tenant, compared with what was promised."""
         rows = await node.reports.sla(
             _ns("from", since), _ns("to", until), tenant=_seen(principal, tenant), promise=Promise(promised)
         )

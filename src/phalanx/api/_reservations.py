@@ -1,4 +1,4 @@
-"""Bookings of devices, workers and what else there is, over HTTP."""
+"""Bookings of devices, workers and other resources, over HTTP."""
 
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -31,24 +31,24 @@ def reservation_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("", responses=answer(Booking, many=True))
     async def list_reservations(principal: Annotated[Principal, viewer]) -> Response:
-        """Bookings of the caller's tenant by start, ended ones included as long as they are kept."""
+        """Bookings of the caller's tenant by start, including ended ones as long as they are stored."""
         return reply({"items": await node.reservations.bookings(principal.tenant), "next": ""})
 
     @router.get("/resources", responses=answer(Bookable, many=True), dependencies=[viewer])
     async def list_resources() -> Response:
-        """What can be booked, with its capacity and the part that is kept for emergencies."""
+        """What can be booked, with its capacity and the part reserved for emergencies."""
         return reply({"items": await node.reservations.resources(), "next": ""})
 
     @router.post("/resources", responses=answer(Bookable), dependencies=[admin], openapi_extra=asked(Bookable))
     async def declare_resource(request: Request) -> Response:
-        """Add a resource, or change one so that what is booked still fits."""
+        """Add a resource, or change one; existing bookings must still fit."""
         resource = await _read(request, Bookable)
         await node.reservations.declare(resource)
         return reply(resource)
 
     @router.post("", responses=answer(Booking, many=True), openapi_extra=asked(Ask))
     async def book(request: Request, principal: Annotated[Principal, operator], id: str = "") -> Response:  # noqa: A002
-        """Book at the earliest time there is: the booking, then those of the same tenant that had to make room.
+        """Book at the earliest possible time: the booking, then those of the same tenant that had to make room.
 
         With an `id` of your own it can be sent again.
         """
@@ -57,7 +57,7 @@ def reservation_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/{booking_id}/confirm", responses=answer(Booking))
     async def confirm(booking_id: str, principal: Annotated[Principal, operator]) -> Response:
-        """Make a held booking one that stays."""
+        """Turn a held booking into a confirmed one."""
         return reply(await node.reservations.confirm(principal.tenant, booking_id))
 
     @router.post("/{booking_id}/cancel", responses=answer(Booking))

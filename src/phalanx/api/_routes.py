@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class RouteRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A circuit to answer, and what its answer is worth.
 
-    ``circuit`` is text in ``language`` (empty: what it looks like); ``seed`` and ``key`` are as at ``/v1/jobs``.
+    ``circuit`` is text in ``language`` (empty: recognised from the text); ``seed`` and ``key`` are as at
+    ``/v1/jobs``.
     """
 
     circuit: str
@@ -36,7 +37,7 @@ class RouteRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class RoutedJob(msgspec.Struct, frozen=True, kw_only=True):
-    """The job, and how it was routed; ``routed`` is null when ``key`` stood for a job already."""
+    """The job, and how it was routed; ``routed`` is null if ``key`` already stood for a job."""
 
     job: Job
     routed: Routed | None
@@ -52,14 +53,14 @@ def route_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("", responses=answer(Routed), openapi_extra=asked(RouteRequest))
     async def route(request: Request, principal: Annotated[Principal, viewer]) -> Response:
-        """Where a circuit would be answered now, and every way with what speaks for and against it. Nothing is sent."""
+        """Where a circuit would be answered now, and the arguments for and against every way. Nothing is sent."""
         wanted = await _read(request)
         circuit = await node.offload.run(read, wanted.circuit, language=wanted.language or None)
         return reply(await node.routing.route(principal.tenant, circuit, wanted.shots, wanted.aims))
 
     @router.post("/jobs", responses=answer(RoutedJob), openapi_extra=asked(RouteRequest))
     async def submit(request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Submit a circuit where it is routed to; the job says why. Durable when this answers."""
+        """Submit a circuit along its route; the job says why. Durable when this answers."""
         wanted = await _read(request)
         circuit = await node.offload.run(read, wanted.circuit, language=wanted.language or None)
         routed, job = await node.routing.submit(

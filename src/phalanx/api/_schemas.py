@@ -97,7 +97,7 @@ def _document(app: FastAPI, kinds: Sequence[type]) -> dict[str, Any]:
 
 
 def _named(found: dict[str, Any]) -> dict[str, Any]:
-    """Schemas of a name that several rooms have are called ``room.Name``: where a module lies is nobody's business."""
+    """Schemas whose name several rooms use are called ``room.Name``: the module a class is in is an internal matter."""
     short = {name: ".".join((name.split(".")[1], name.rsplit(".", 1)[1])) for name in found if "." in name}
     assert len(set(short.values())) == len(short), "one room has two kinds of one name"
 

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 class ServiceHealth(msgspec.Struct, frozen=True):
-    """How one service is doing."""
+    """The state of one service."""
 
     ok: bool
     detail: str
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Whether the node takes events and works on them. The rest is there for whoever shows a token.
+    """Whether the node accepts events and works on them. The rest is shown to callers with a token.
 
-    How each service of the node is doing, and whether storage is full.
+    The state of each service of the node, and whether storage is full.
     """
 
     ready: bool
@@ -53,18 +53,18 @@ def service_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/healthz", responses=answer(Health), openapi_extra=OPEN)
     async def healthz(request: Request) -> Response:
-        """The process lives and answers; restart it when this fails. With a token: how each service is doing."""
+        """The process is alive and answers; restart it if this fails. With a token: the state of each service."""
         return reply(await health(request))
 
     @router.get("/readyz", responses={**answer(Health), 503: answer(Health)[200]}, openapi_extra=OPEN)
     async def readyz(request: Request) -> Response:
-        """200 when the node takes events and works on them, else 503; to whoever shows a token, with the reason."""
+        """200 if the node accepts events and works on them, else 503; with a token, with the reason."""
         now = await health(request)
         return reply(now, status=200 if now.ready else 503)
 
     @router.get("/metrics", responses=answer_text("application/openmetrics-text", "All metrics, as OpenMetrics text."))
     async def metrics(request: Request) -> Response:
-        """All metrics, as OpenMetrics text. From another machine: role viewer, unless the node is set otherwise."""
+        """All metrics, as OpenMetrics text. From another machine: role viewer, unless the settings say otherwise."""
         if not (node.settings.api.metrics_open or _from_loopback(request)):
             (await gate.identify(request)).require(Role.VIEWER)
         return Response(node.telemetry.metrics.render_openmetrics(), headers={"Content-Type": CONTENT_TYPE})

@@ -23,7 +23,9 @@ _CACHED = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 
 class AnchorView(msgspec.Struct, frozen=True, kw_only=True):
-    """A day's anchor: a checkpoint signed SLH-DSA. ``note`` is the signed text, ``public_key`` (base64) whose it is."""
+    """A day's anchor: a checkpoint signed with SLH-DSA. ``note`` is the signed text, ``public_key`` (base64) the
+    signer's.
+    """
 
     day: str
     note: str
@@ -48,7 +50,7 @@ def tile_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/tile/entries/{number:path}", responses=_answer("Leaves, each behind its length in two bytes."))
     async def get_entries(number: str, principal: Annotated[Principal, admin]) -> Response:
-        """An entry bundle: 256 leaves, or the first `W` with `.p/W` behind the number.
+        """An entry bundle: 256 leaves, or the first `W` with `.p/W` after the number.
 
         Leaves are of all tenants, so only an administrator of the node's own tenant may read them.
         """
@@ -62,7 +64,7 @@ def tile_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/tile/{level}/{number:path}", responses=_answer("Hashes of 32 bytes."), dependencies=[viewer])
     async def get_tile(level: str, number: str) -> Response:
-        """A tile of hashes: 256 of them, or the first `W` with `.p/W` behind the number."""
+        """A tile of hashes: 256 of them, or the first `W` with `.p/W` after the number."""
         return await _tile(parse_tile(level, number))
 
     async def _tile(name: TileName) -> Response:

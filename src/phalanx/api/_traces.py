@@ -1,4 +1,4 @@
-"""The whole way of one event: what happened because of it, in order, and how long each part took."""
+"""The whole path of one event: what happened because of it, in order, and how long each part took."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,11 +58,11 @@ def trace_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/{trace_id}", responses=answer(Trace))
     async def get_trace(trace_id: str, principal: Annotated[Principal, viewer]) -> Response:
-        """What followed from an event: its way from intake to ledger."""
+        """What followed from an event: its path from intake to ledger."""
         waypoints = await node.story(principal.tenant, trace_id)
         if not waypoints:
             raise NotFound(
-                "trace", trace_id, hint="an event of which nothing followed has no trace; see /v1/events/{id}"
+                "trace", trace_id, hint="an event from which nothing followed has no trace; see /v1/events/{id}"
             )
         # An event that is evidence of a finding made from an earlier one shares that one's spans.
         traces = dict.fromkeys(waypoint.trace for waypoint in waypoints)

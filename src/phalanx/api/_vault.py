@@ -1,7 +1,7 @@
-"""The vault over HTTP: what keys there are, and changing them.
+"""The vault over HTTP: which keys there are, and changing them.
 
-Its keys are the node's: who looks after them is an admin of the default tenant. Changes are
-recorded in the ledger with the name of the token that asked for them.
+Its keys are the node's: they are managed by admins of the default tenant. Changes are recorded in the ledger with
+the name of the token that asked for them.
 """
 
 from collections import Counter
@@ -26,9 +26,9 @@ _MAX_NAME_CHARS = 256
 
 
 class VaultView(msgspec.Struct, frozen=True, kw_only=True):
-    """How data at rest is sealed. ``keys`` counts them by level and state, ``data-active`` for instance.
+    """How data at rest is sealed. ``keys`` counts them by level and state, for example ``data-active``.
 
-    ``unsealed_tables`` may hold rows in clear, from before they were sealed.
+    ``unsealed_tables`` may hold rows in the clear, from before they were sealed.
     """
 
     wrapper: str
@@ -42,7 +42,7 @@ class VaultView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyView(msgspec.Struct, frozen=True, kw_only=True):
-    """A key without its secret. ``algorithm`` is what it is used with, ``parent`` the key it lies under."""
+    """A key without its secret. ``algorithm`` is what it is used with, ``parent`` the key that wraps it."""
 
     id: str
     level: str
@@ -56,17 +56,17 @@ class KeyView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShreddedView(msgspec.Struct, frozen=True, kw_only=True):
-    """A tenant whose keys are destroyed. ``had_keys`` is false when there was none, or none any more."""
+    """A tenant whose keys are destroyed. ``had_keys`` is false if there was none, or none any more."""
 
     tenant: str
     had_keys: bool
 
 
 class MigrationView(msgspec.Struct, frozen=True, kw_only=True):
-    """The job that seals everything as the settings ask for, under way or as it ended.
+    """The job that seals everything as the settings require, under way or as it ended.
 
-    ``state`` is idle, running, stopped or done. ``rows`` of ``total_rows`` were looked at, ``resealed``
-    of them changed; ``rows_per_s`` is how fast it works while it works.
+    ``state`` is idle, running, stopped or done. ``rows`` of ``total_rows`` were looked at, ``resealed`` of them
+    changed; ``rows_per_s`` is how fast it works while it works.
     """
 
     state: str
@@ -100,7 +100,7 @@ def vault_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/vault/keys", responses=answer(KeyView, many=True), dependencies=[admin])
     async def list_keys(request: Request, asked: Annotated[Page, Depends(page)]) -> Response:
-        """All keys there are or were, in the order they were made."""
+        """All present and past keys, in the order they were created."""
         found = await node.vault.keys(after=asked.after, limit=asked.limit)
         return reply_page(request, [_key_view(key) for key in found], asked=asked, last=found[-1].id if found else "")
 
@@ -111,7 +111,7 @@ def vault_routes(node: "Node", gate: Gate) -> APIRouter:
         tenant: _Tenant = str(DEFAULT_TENANT),
         purpose: _Purpose = "",
     ) -> Response:
-        """Put a new key in the place of the active one; what was sealed before stays readable, and is sealed anew."""
+        """Put a new key in the place of the active one; what was sealed before stays readable, and is resealed."""
         made = await node.vault.rotate(level, TenantId(tenant), purpose, actor=principal.name)
         if level is Level.DATA:
             await node.migration.start(actor=principal.name)
@@ -120,7 +120,9 @@ def vault_routes(node: "Node", gate: Gate) -> APIRouter:
     @router.post("/vault/shred", responses=answer(ShreddedView))
     async def shred(
         principal: Annotated[Principal, admin],
-        tenant: Annotated[str, Query(max_length=_MAX_NAME_CHARS, description="Whose data is to be gone for good.")],
+        tenant: Annotated[
+            str, Query(max_length=_MAX_NAME_CHARS, description="The tenant whose data is to be gone for good.")
+        ],
         confirm: Annotated[str, Query(max_length=_MAX_NAME_CHARS, description="The tenant's name again.")],
     ) -> Response:
         """Destroy a tenant's keys, and so its data, for good and at once."""
@@ -136,12 +138,12 @@ def vault_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/migration/start", responses=answer(MigrationView))
     async def start_migration(principal: Annotated[Principal, admin]) -> Response:
-        """Seal everything at rest as the settings ask for, in the background; goes on where it was stopped."""
+        """Seal everything at rest as the settings require, in the background; resumes where it was stopped."""
         return reply(_migration_view(await node.migration.start(actor=principal.name)))
 
     @router.post("/migration/stop", responses=answer(MigrationView))
     async def stop_migration(principal: Annotated[Principal, admin]) -> Response:
-        """Stop the migration after the rows it has in hand; what was moved stays moved."""
+        """Stop the migration after the current rows; what was migrated stays migrated."""
         return reply(_migration_view(await node.migration.stop(actor=principal.name)))
 
     return router

@@ -1,8 +1,7 @@
 """Vouching for ledgers over HTTP: this node as a witness (C2SP tlog-witness), gossip, evidence.
 
-A witness and its neighbours need no token: what they say counts by the signatures in it, and it
-is read within bounds of its own. What they are answered is what a log shows everybody: sizes,
-hashes, signatures.
+A witness and its neighbours need no token: what they say counts by the signatures in it, and it is read within
+separate bounds. What they are told is what a log shows everybody: sizes, hashes, signatures.
 """
 
 from typing import TYPE_CHECKING, Annotated
@@ -67,7 +66,7 @@ class WitnessesView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WitnessedView(msgspec.Struct, frozen=True, kw_only=True):
-    """A ledger of somebody else as this node cosigned it last; ``open`` counts checkpoints it did not prove yet."""
+    """Somebody else's ledger as this node cosigned it last; ``open`` counts checkpoints not yet proved."""
 
     origin: str
     size: int
@@ -111,7 +110,7 @@ def witness_routes(node: "Node") -> APIRouter:
         "/v1/witness/add-checkpoint", responses=answer_text("text/plain", "Cosignature lines."), openapi_extra=OPEN
     )
     async def add_checkpoint(request: Request) -> Response:
-        """C2SP tlog-witness: cosign a checkpoint that provably extends what this node cosigned last of its log."""
+        """C2SP tlog-witness: cosign a checkpoint that provably extends what this node last cosigned of its log."""
         try:
             lines = await vouching.witness.add_checkpoint(await read_small_body(request, MAX_REQUEST_BYTES))
         except WitnessRefused as refused:
@@ -123,7 +122,7 @@ def witness_routes(node: "Node") -> APIRouter:
 
     @router.post(GOSSIP_PATH, responses=answer(GossipMessage), openapi_extra=OPEN)
     async def gossip(request: Request) -> Response:
-        """Compare checkpoints: what you have seen for what this node has seen."""
+        """Exchange checkpoints: those you have seen for those this node has seen."""
         body = await read_small_body(request, MAX_GOSSIP_BYTES)
         source = request.client.host if request.client else "somebody"
         return Response(await vouching.gossip.answer(body, source=source), media_type="application/json")
@@ -142,7 +141,7 @@ def vouching_routes(node: "Node", gate: Gate) -> APIRouter:
         principal: Annotated[Principal, viewer],
         case: Annotated[str, Query(min_length=1, max_length=MAX_CASE_CHARS, description="The case to export.")],
     ) -> Response:
-        """The evidence of one case as a file that can be checked without this node (`phalanx ledger verify`)."""
+        """The evidence of one case as a file that can be verified without this node (`phalanx ledger verify`)."""
         return Response(await vouching.evidence.export(principal.tenant, case), media_type="application/json")
 
     @router.get("/v1/ledger/witnesses", responses=answer(WitnessesView), dependencies=[viewer])
@@ -166,7 +165,7 @@ def vouching_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/v1/ledger/witnessed", responses=answer(WitnessedView, many=True), dependencies=[viewer])
     async def list_witnessed() -> Response:
-        """The ledgers of others that this node cosigned."""
+        """Other ledgers that this node cosigned."""
         unproved = [note.origin for note in await vouching.gossip.open_notes()]
         items = [
             WitnessedView(
@@ -179,7 +178,7 @@ def vouching_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/v1/ledger/split-views", responses=answer(SplitViewView, many=True), dependencies=[viewer])
     async def list_split_views() -> Response:
-        """Ledgers that were caught showing two histories, the newest first."""
+        """Ledgers that were caught showing two histories, newest first."""
         items = [
             SplitViewView(
                 id=one.id, origin=one.evidence.origin, found_at_ns=one.at_ns, source=one.source, evidence=one.evidence

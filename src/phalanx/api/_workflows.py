@@ -49,7 +49,7 @@ class StepShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InputShown(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that a run is given: its type, and what it is where a run does not say, unless it is ``needed``."""
+    """An input of a run: its type, and its default unless it is ``needed``."""
 
     name: str
     type: str
@@ -58,7 +58,7 @@ class InputShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkflowShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A workflow that can be run. ``inputs`` are empty where it does not say what it takes."""
+    """A workflow that can be run. ``inputs`` are empty if it does not declare any."""
 
     name: str
     title: str
@@ -68,7 +68,7 @@ class WorkflowShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OperationShown(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that a workflow's file can use: what it takes, and what it gives."""
+    """An operation that workflow files can use: its input and its result."""
 
     name: str
     title: str
@@ -85,21 +85,21 @@ class FileWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class RunReplayWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The one step to be done again; empty: all."""
+    """The one step to repeat; empty: all."""
 
     step: str = ""
 
 
 class RunReplayed(msgspec.Struct, frozen=True, kw_only=True):
-    """What each step gave when it was done again, beside what is kept."""
+    """What each step gave when it was repeated, beside what is stored."""
 
     steps: tuple[StepReplayed, ...]
 
 
 class RunWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A run that is wanted. The same ``run`` is one run, however often it is asked for; empty: a new one.
+    """A run to start. The same ``run`` is one run, however often it is asked for; empty: a new one.
 
-    Runs of one ``seed`` and the same inputs draw the same; without it each has a seed of its own.
+    Runs with the same ``seed`` and the same inputs draw the same; without it each has its own seed.
     """
 
     workflow: str
@@ -110,14 +110,14 @@ class RunWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class RunWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why, and for a run that goes on how long it may take from now on (0: as before)."""
+    """The reason, and for a resumed run how long it may take from now on (0: as before)."""
 
     reason: str = ""
     deadline_s: float = 0.0
 
 
 class RunShown(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a run stands, what its steps draw from, and their results so far."""
+    """The state of a run, the seed of its steps, and their results so far."""
 
     state: RunState
     steps: tuple[StepResult, ...]
@@ -158,14 +158,14 @@ def workflow_routes(node: "Node", gate: Gate) -> APIRouter:
         after: str = "",
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE_ROWS)] = 100,
     ) -> Response:
-        """Runs of the caller's tenant and where each stands, newest first."""
+        """Runs of the caller's tenant and the state of each, newest first."""
         found = await node.engine.states.list(principal.tenant, status=status, after=after, limit=limit)
         last = found[-1].state.id if len(found) == limit else ""
         return reply({"items": [held.state for held in found], "next": last})
 
     @router.get("/runs/{run}", responses=answer(RunShown))
     async def get_run(run: str, principal: Annotated[Principal, viewer]) -> Response:
-        """Where one run stands and why, and the results of its steps so far."""
+        """The state of one run and why, and the results of its steps so far."""
         held = await node.engine.states.held(principal.tenant, run)
         begun = await node.engine.runs.get(principal.tenant, run)
         if held is None or begun is None:
@@ -194,20 +194,20 @@ def _add_wishes(router: APIRouter, node: "Node", gate: Gate) -> None:
     async def add_workflow(
         request: Request, principal: Annotated[Principal, Depends(gate.needs(Role.ADMIN))]
     ) -> Response:  # fmt: skip
-        """Bring a workflow as a file; one of the same name is replaced. What is wrong is told with its lines."""
+        """Upload a workflow as a file; one of the same name is replaced. Errors carry line numbers."""
         wanted = _document(await read_body(request, node.offload), FileWanted)
         return reply(_shown(await node.workflows.add(wanted.text, by=principal.name)))
 
     @router.post("/runs/{run}/replay", responses=answer(RunReplayed), openapi_extra=asked(RunReplayWanted))
     async def replay(run: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Do the pure steps again with the same seeds, and say which give something else; nothing is kept."""
+        """Repeat the pure steps with the same seeds, and say which give a different result; nothing is stored."""
         body = await read_body(request, node.offload)
         wanted = _document(body, RunReplayWanted) if body else RunReplayWanted()
         return reply(RunReplayed(steps=tuple(await node.engine.replay(principal.tenant, run, step=wanted.step))))
 
     @router.post("/runs", responses=answer(RunState), openapi_extra=asked(RunWanted))
     async def submit(request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Begin a run and answer at once where it stands."""
+        """Start a run and answer at once with its state."""
         wanted = _document(await read_body(request, node.offload), RunWanted)
         state = await node.engine.submit(
             wanted.workflow, run_id=wanted.run or node.ids.new(), tenant=principal.tenant, inputs=wanted.inputs,
@@ -221,13 +221,13 @@ def _add_wishes(router: APIRouter, node: "Node", gate: Gate) -> None:
 
     @router.post("/runs/{run}/pause", responses=answer(RunState), openapi_extra=asked(RunWish))
     async def pause(run: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Begin no further step; those at work end."""
+        """Start no further step; those at work finish."""
         wish = await wished(request)
         return reply(await node.engine.pause(principal.tenant, run, by=principal.name, reason=wish.reason))
 
     @router.post("/runs/{run}/resume", responses=answer(RunState), openapi_extra=asked(RunWish))
     async def resume(run: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Go on with a paused or failed run from what is kept."""
+        """Resume a paused or failed run from what is stored."""
         wish = await wished(request)
         return reply(
             await node.engine.resume(
@@ -237,7 +237,7 @@ def _add_wishes(router: APIRouter, node: "Node", gate: Gate) -> None:
 
     @router.post("/runs/{run}/cancel", responses=answer(RunState), openapi_extra=asked(RunWish))
     async def cancel(run: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Break off the steps at work, and take back what steps did outside, the last first."""
+        """Interrupt the steps at work, and undo what steps did outside, last first."""
         wish = await wished(request)
         return reply(await node.engine.cancel(principal.tenant, run, by=principal.name, reason=wish.reason))
 

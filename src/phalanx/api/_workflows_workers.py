@@ -20,14 +20,14 @@ _NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 
 class WorkerTokenView(msgspec.Struct, frozen=True, kw_only=True):
-    """A token, shown this once. Whoever has it works for this node under that name."""
+    """A token, shown only this once. Whoever has it works for this node under that name."""
 
     name: str
     token: str
 
 
 class WorkerRemovedView(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker that works here no more."""
+    """A worker that no longer works here."""
 
     name: str
 
@@ -38,18 +38,20 @@ KINDS: tuple[type, ...] = (WorkerRemovedView, WorkerShown, WorkerTokenView)
 def workflow_worker_routes(node: "Node", gate: Gate) -> APIRouter:
     """``/v1/workflows/workers``."""
     router = APIRouter(prefix="/v1/workflows/workers", tags=["workflows"], default_response_class=Response)
-    name = Query(max_length=63, pattern=_NAME, description="What the worker is called.")
+    name = Query(max_length=63, pattern=_NAME, description="Name of the worker.")
 
     @router.get("", responses=answer(WorkerShown, many=True), dependencies=[Depends(gate.needs(Role.VIEWER))])
     async def list_workers() -> Response:
-        """Every worker that was invited: how it is, what it does, and what was lost with it."""
+        """Every invited worker: its state, what it does, and what was lost with it."""
         return reply({"items": node.workflow_workers.shown(), "next": ""})
 
     @router.post("", responses=answer(WorkerTokenView))
     async def invite_worker(
         principal: Annotated[Principal, Depends(keeper(gate))], name: Annotated[str, name]
     ) -> Response:
-        """A token with which one process may work for this node; an earlier one of that name is void. In the ledger."""
+        """A token with which one process may work for this node; an earlier one of that name becomes void. Recorded
+        in the ledger.
+        """
         token = await node.workflow_workers.invite(name, by=principal.name)
         await _record(node, principal, "worker.invited", name)
         return reply(WorkerTokenView(name=name, token=token))
@@ -58,7 +60,7 @@ def workflow_worker_routes(node: "Node", gate: Gate) -> APIRouter:
     async def remove_worker(
         principal: Annotated[Principal, Depends(keeper(gate))], name: Annotated[str, name]
     ) -> Response:
-        """Cut a worker off: nothing that it says counts any more. In the ledger."""
+        """Cut a worker off: nothing it says counts any more. Recorded in the ledger."""
         await node.workflow_workers.remove(name)
         await _record(node, principal, "worker.removed", name)
         return reply(WorkerRemovedView(name=name))

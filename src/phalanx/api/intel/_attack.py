@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class CoveredTechnique(msgspec.Struct, frozen=True, kw_only=True):
-    """A technique and the rules that look for it; none where nobody does."""
+    """A technique and the rules that look for it; empty if none does."""
 
     id: str
     name: str
@@ -26,7 +26,7 @@ class CoveredTechnique(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CoverageView(msgspec.Struct, frozen=True, kw_only=True):
-    """Which techniques of ATT&CK the node's rules look for."""
+    """Which ATT&CK techniques the node's rules look for."""
 
     source: str
     copyright: str
@@ -45,19 +45,19 @@ def attack_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/v1/attack/coverage", responses=answer(CoverageView))
     async def coverage(_: Annotated[Principal, viewer]) -> Response:
-        """Which techniques of ATT&CK the node's rules look for."""
+        """Which ATT&CK techniques the node's rules look for."""
         return reply(await node.offload.run(coverage_of, node))
 
     @router.get("/v1/attack/techniques/{technique_id}", responses=answer(Technique))
     async def technique(technique_id: str, _: Annotated[Principal, viewer]) -> Response:
-        """One technique of ATT&CK; a replaced one leads to its successor."""
+        """One ATT&CK technique; a replaced one leads to its successor."""
         return reply(attack().technique(technique_id))
 
     return router
 
 
 def coverage_of(node: "Node") -> CoverageView:
-    """The node's rules set beside ATT&CK."""
+    """The node's rules compared with ATT&CK."""
     book = attack()
     found = book.coverage((rule.title, rule.techniques) for rule in node.sentinel.rules.rules.values())
     techniques = tuple(

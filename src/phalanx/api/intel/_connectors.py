@@ -1,4 +1,4 @@
-"""Sinks and sources: how each is doing, and what people ask of them."""
+"""Sinks and sources: the state of each, and operations on them."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ReplayWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Tell again everything that was recorded since ``since_ns``; 0: everything there is."""
+    """Send again everything that was recorded since ``since_ns``; 0: everything."""
 
     since_ns: Annotated[int, msgspec.Meta(ge=0)]
 
@@ -42,7 +42,7 @@ class LetterView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LetterGone(msgspec.Struct, frozen=True, kw_only=True):
-    """A dead letter that is not kept any more."""
+    """A dead letter that is no longer stored."""
 
     id: str
 
@@ -74,26 +74,26 @@ def _sinks(router: APIRouter, node: "Node", gate: Gate) -> None:
 
     @router.post("/sinks/{sink_name}/test", responses=answer(Told))
     async def test_sink(sink_name: str, principal: Annotated[Principal, operator]) -> Response:
-        """Send a probe that is marked as one, and report what came of it."""
+        """Send a probe that is marked as one, and report the result."""
         return reply(await node.delivery.test(principal.tenant, sink_name))
 
     @router.post("/sinks/{sink_name}/pause", responses=answer(SinkView))
     async def pause_sink(sink_name: str, principal: Annotated[Principal, operator]) -> Response:
-        """Tell it nothing until it is resumed; what it would be told waits."""
+        """Send it nothing until it is resumed; what it would receive waits."""
         await node.delivery.courier(principal.tenant, sink_name).set_paused(paused=True)
         await _record(node, principal, "sink.pause", sink_name)
         return reply(await node.delivery.sink(principal.tenant, sink_name))
 
     @router.post("/sinks/{sink_name}/resume", responses=answer(SinkView))
     async def resume_sink(sink_name: str, principal: Annotated[Principal, operator]) -> Response:
-        """Go on where it stands."""
+        """Resume from its position."""
         await node.delivery.courier(principal.tenant, sink_name).set_paused(paused=False)
         await _record(node, principal, "sink.resume", sink_name)
         return reply(await node.delivery.sink(principal.tenant, sink_name))
 
     @router.post("/sinks/{sink_name}/replay", responses=answer(SinkView), openapi_extra=asked(ReplayWanted))
     async def replay_sink(sink_name: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Tell again what was recorded since a moment, also from before there was this sink."""
+        """Send again what was recorded since a moment, even from before the sink existed."""
         try:
             wanted = msgspec.json.decode(await read_body(request, node.offload), type=ReplayWanted)
         except msgspec.DecodeError as error:
@@ -116,14 +116,14 @@ def _letters(router: APIRouter, node: "Node", gate: Gate) -> None:
 
     @router.post("/sinks/{sink_name}/dead-letters/{letter_id}/replay", responses=answer(Told))
     async def replay_sink_letter(sink_name: str, letter_id: str, principal: Annotated[Principal, operator]) -> Response:
-        """Send it again, and forget it once it was taken."""
+        """Send it again, and delete it once it was accepted."""
         return reply(await node.delivery.resend(principal.tenant, sink_name, letter_id))
 
     @router.post("/sinks/{sink_name}/dead-letters/{letter_id}/discard", responses=answer(LetterGone))
     async def discard_sink_letter(
         sink_name: str, letter_id: str, principal: Annotated[Principal, operator]
     ) -> Response:
-        """Forget it."""
+        """Delete it."""
         await node.delivery.discard(principal.tenant, sink_name, letter_id)
         return reply(LetterGone(id=letter_id))
 
@@ -150,14 +150,14 @@ def _sources(router: APIRouter, node: "Node", gate: Gate) -> None:
 
     @router.post("/sources/{source_name}/resume", responses=answer(SourceView))
     async def resume_source(source_name: str, principal: Annotated[Principal, operator]) -> Response:
-        """Go on where it stands."""
+        """Resume from its position."""
         await node.delivery.drawer(principal.tenant, source_name).set_paused(paused=False)
         await _record(node, principal, "source.resume", source_name)
         return reply(node.delivery.source(principal.tenant, source_name))
 
     @router.post("/sources/{source_name}/rewind", responses=answer(SourceView), openapi_extra=asked(RewindWanted))
     async def rewind_source(source_name: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Draw again from an earlier position: what is accepted from there is accepted once more."""
+        """Draw again from an earlier position: events from there are accepted once more."""
         try:
             wanted = msgspec.json.decode(await read_body(request, node.offload), type=RewindWanted)
         except msgspec.DecodeError as error:
@@ -169,7 +169,7 @@ def _sources(router: APIRouter, node: "Node", gate: Gate) -> None:
 
 
 async def _record(node: "Node", principal: Principal, action: str, name: str, **more: int | str) -> None:
-    """Whoever changes what leaves the node, or comes in, is on record with it."""
+    """Whoever changes what leaves the node, or comes in, is recorded together with the change."""
     at_ns = node.clock.wall_ns()
     await node.ledger.record(
         AuditEntry(

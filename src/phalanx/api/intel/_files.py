@@ -1,4 +1,4 @@
-"""Whole files over HTTP: what is packed, binary or one document is made into lines, and taken in."""
+"""Whole files over HTTP: compressed, binary or single-document files are converted into lines and accepted."""
 
 import hashlib
 import io
@@ -32,9 +32,10 @@ _BODY: dict[str, Any] = {
 
 
 class FileTaken(msgspec.Struct, frozen=True, kw_only=True):
-    """What was taken in of a file, durably: lines, how many of them were there already, and the batches they are in.
+    """What was accepted from a file, durably: lines, how many of them were there already, and the batches they are
+    in.
 
-    ``ended`` says why the rest of the file was not read; it is empty when all of it was.
+    ``ended`` says why the rest of the file was not read; it is empty if all of it was.
     """
 
     lines: int
@@ -55,17 +56,19 @@ def file_routes(node: "Node", gate: Gate) -> APIRouter:
     async def post_file(
         request: Request,
         principal: Annotated[Principal, Depends(gate.needs(Role.INGEST))],
-        name: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="What the file is called.")] = "file",
+        name: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Name of the file.")] = "file",
         reader: Annotated[
-            str, Query(max_length=MAX_READER_CHARS, description="Format of the lines; `auto` looks at each.")
+            str,
+            Query(max_length=MAX_READER_CHARS, description="Format of the lines; `auto` recognises it line by line."),
         ] = "auto",
         idempotency_key: Annotated[
-            str, Header(max_length=MAX_HEADER_CHARS, description="Names this file; left out: its content does.")
+            str, Header(max_length=MAX_HEADER_CHARS, description="Names this file; by default its content does.")
         ] = "",
     ) -> Response:
-        """Take in a file: an event log of Windows, a Zeek log, a JSON document, lines, or any of them packed.
+        """Accept a file: a Windows event log, a Zeek log, a JSON document, lines, or any of them compressed.
 
-        A file that was broken off, for a full intake or otherwise, is sent again as a whole: nothing comes in twice.
+        A file that was interrupted, by a full intake or otherwise, is sent again as a whole: nothing is accepted
+        twice.
         """
         if node.read_only:
             raise StorageFull("new events")

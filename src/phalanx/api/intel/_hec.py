@@ -1,9 +1,9 @@
-"""Splunk's HTTP Event Collector, as a way in: who sends to a collector can send to a node instead.
+"""Splunk's HTTP Event Collector as a way in: anything that sends to a collector can send to a node instead.
 
 ``/services/collector[/event]`` takes concatenated JSON objects, ``/services/collector/raw`` lines, ``/health`` says
 whether there is room. The token is one of the node's (``Authorization: Splunk phx_…``) with the role ingest. The
-answer comes when everything is durable, so an acknowledgement that is asked for afterwards is already there. A sender
-that had no answer sends again, and what it sent twice is two: the protocol has no key to know it by.
+answer comes when everything is durable, so an acknowledgement requested afterwards is already there. A sender that
+got no answer sends again, and what it sent twice is stored twice: the protocol has no key to recognise it by.
 """
 
 import json

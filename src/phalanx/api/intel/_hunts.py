@@ -1,4 +1,4 @@
-"""Hunts that somebody wants: following a finding through the archive, and asking old events what is new."""
+"""Hunts on request: following a finding through the archive, and checking old events against new knowledge."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,13 +27,13 @@ def hunt_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/expand", status_code=201, responses=answer(Hunt, status=201), openapi_extra=asked(ExpandWanted))
     async def expand_finding(request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Follow what a finding names, and its processes, logons and connections, through all that is kept."""
+        """Follow what a finding names, and its processes, logons and connections, through everything stored."""
         wanted = document(await read_body(request, node.offload), ExpandWanted)
         return reply(await node.hunts.expand(wanted, tenant=principal.tenant, by=principal.name), status=201)
 
     @router.post("/retro", status_code=201, responses=answer(Hunt, status=201), openapi_extra=asked(RetroWanted))
     async def hunt_back(request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Ask rules of techniques, new rules and indicators of events that came before them."""
+        """Run rules of techniques, new rules and indicators on events that came before them."""
         wanted = document(await read_body(request, node.offload), RetroWanted)
         return reply(await node.hunts.retro(wanted, tenant=principal.tenant, by=principal.name), status=201)
 

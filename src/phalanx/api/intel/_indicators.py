@@ -1,4 +1,4 @@
-"""Indicators over HTTP: taken from files, asked about, listed, removed, and asked of stored events."""
+"""Indicators over HTTP: imported from files, looked up, listed, removed, and matched against stored events."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -39,12 +39,12 @@ _DAY_S = 86_400
 _TEXT: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"text/plain": {"schema": {"type": "string"}}}}
 }  # fmt: skip
-_Everybody = Annotated[bool, Query(description="Of the events of every tenant; by administrators.")]
-_Source = Annotated[str, Query(max_length=128, description="Whom it is from.")]
+_Everybody = Annotated[bool, Query(description="For the events of every tenant; by administrators.")]
+_Source = Annotated[str, Query(max_length=128, description="Source of the values.")]
 
 
 class IndicatorView(msgspec.Struct, frozen=True, kw_only=True):
-    """An indicator: what is looked for, and what is known of it. ``value`` is what was asked about, if anything was."""
+    """An indicator: what is looked for, and what is known about it. ``value`` is the value asked about, if any."""
 
     kind: Kind
     indicator: str
@@ -78,9 +78,9 @@ class IndicatorsTaken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IndicatorStats(msgspec.Struct, frozen=True, kw_only=True):
-    """What is looked for, and what it takes. ``entries`` counts a value for each of its sources.
+    """How many values are looked for, and what that takes. ``entries`` counts a value once for each of its sources.
 
-    ``sources`` has how many values each brought, ``notes`` how many things are said of values by all of them.
+    ``sources`` has how many values each provided, ``notes`` how many statements they all make about values.
     """
 
     entries: int
@@ -96,7 +96,7 @@ class IndicatorStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RetroHitView(msgspec.Struct, frozen=True):
-    """A stored event in which something is that is looked for now."""
+    """A stored event that contains something that is looked for now."""
 
     event: str
     time_ns: int
@@ -106,7 +106,7 @@ class RetroHitView(msgspec.Struct, frozen=True):
 
 
 class RetroView(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found in stored events, the newest first, and how many were asked. ``whole``: all that are kept."""
+    """What was found in stored events, newest first, and how many were checked. ``whole``: all that are stored."""
 
     hits: tuple[RetroHitView, ...]
     events: int
@@ -126,9 +126,9 @@ def indicator_routes(node: "Node", gate: Gate) -> APIRouter:
     @router.get("/v1/indicators", responses=answer(IndicatorView, many=True))
     async def list_indicators(
         principal: Annotated[Principal, viewer], asked: Annotated[Page, Depends(page)], source: _Source = "",
-        kind: Annotated[Kind | None, Query(description="Only this kind.")] = None, everybody: _Everybody = False,  # noqa: FBT002
+        kind: Annotated[Kind | None, Query(description="Only this type.")] = None, everybody: _Everybody = False,  # noqa: FBT002
     ) -> Response:  # fmt: skip
-        """What is looked for, in the order in which it was put."""
+        """All values looked for, in the order they were added."""
         scope = EVERYBODY if everybody else principal.tenant
         found, following = await node.indicators.listed(
             scope, after=asked.after, limit=asked.limit, source=source, kind=kind
@@ -138,12 +138,12 @@ def indicator_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/v1/indicators/stats", responses=answer(IndicatorStats))
     async def indicator_stats(principal: Annotated[Principal, viewer]) -> Response:
-        """What is looked for in the caller's events, and what it takes."""
+        """How many values are looked for in the caller's events, and what that takes."""
         return reply(await node.offload.run(stats_of, node, principal.tenant))
 
     @router.post("/v1/indicators/match", responses=answer(IndicatorView, many=True), openapi_extra=_TEXT)
     async def match_values(request: Request, principal: Annotated[Principal, viewer]) -> Response:
-        """Which values of the body, one a line, are looked for."""
+        """Which values of the body, one per line, are looked for."""
         body = await read_body(request, node.offload)
         return reply({"items": await node.offload.run(_matched, node, principal.tenant, body), "next": ""})
 
@@ -157,16 +157,16 @@ def _changing(router: APIRouter, node: "Node", gate: Gate) -> None:
     @router.post("/v1/indicators", responses=answer(IndicatorsTaken), openapi_extra=_TEXT)
     async def put_indicators(
         request: Request, principal: Annotated[Principal, operator], source: _Source,
-        kind: Annotated[Kind | None, Query(description="What all of them are; else each is looked at.")] = None,
-        format: Annotated[Literal["auto", "text", "csv"], Query(description="Of the body.")] = "auto",  # noqa: A002
+        kind: Annotated[Kind | None, Query(description="Type of them all; by default recognised one by one.")] = None,
+        format: Annotated[Literal["auto", "text", "csv"], Query(description="Format of the body.")] = "auto",  # noqa: A002
         name: Annotated[str, Query(max_length=200, description="What all of them are about.")] = "",
         confidence: Annotated[float, Query(ge=0, le=1)] = 0.5,
-        days: Annotated[float, Query(ge=0, le=36_500, description="How long they are looked for; 0: for good.")] = 0,
+        days: Annotated[float, Query(ge=0, le=36_500, description="Days to look for them; 0: for good.")] = 0,
         marking: Annotated[str, Query(max_length=20, description="TLP.")] = "amber",
-        replace_source: Annotated[bool, Query(description="Forget what the source said before.")] = False,  # noqa: FBT002
+        replace_source: Annotated[bool, Query(description="Drop what the source provided before.")] = False,  # noqa: FBT002
         everybody: _Everybody = False,  # noqa: FBT002
     ) -> Response:  # fmt: skip
-        """Look for the values of the body: one a line, or CSV under a header."""
+        """Look for the values of the body: one per line, or CSV with a header."""
         scope = _scope(principal, everybody=everybody)
         tlp = marking_named(marking)
         if tlp is None:
@@ -187,11 +187,11 @@ def _changing(router: APIRouter, node: "Node", gate: Gate) -> None:
     @router.post("/v1/indicators/remove", responses=answer(IndicatorStats))
     async def remove_indicators(
         principal: Annotated[Principal, operator], source: _Source = "",
-        value: Annotated[str, Query(max_length=4_096, description="Whoever it is from.")] = "",
-        kind: Annotated[Kind | None, Query(description="Of the value; else it is looked at.")] = None,
+        value: Annotated[str, Query(max_length=4_096, description="Source of the value.")] = "",
+        kind: Annotated[Kind | None, Query(description="Type of the value; by default recognised.")] = None,
         everybody: _Everybody = False,  # noqa: FBT002
     ) -> Response:  # fmt: skip
-        """Do not look for a value, or for anything of a source, any more."""
+        """Stop looking for a value, or for everything from a source."""
         scope = _scope(principal, everybody=everybody)
         if bool(source) == bool(value):
             raise InvalidInput("value", "give either a value or a source")
@@ -204,9 +204,9 @@ def _changing(router: APIRouter, node: "Node", gate: Gate) -> None:
     @router.post("/v1/indicators/retro", responses=answer(RetroView))
     async def match_stored(
         principal: Annotated[Principal, operator],
-        batches: Annotated[int, Query(ge=1, le=10_000, description="How many batches, the newest first.")] = 100,
+        batches: Annotated[int, Query(ge=1, le=10_000, description="How many batches, newest first.")] = 100,
     ) -> Response:
-        """Ask what is looked for now of events that came before."""
+        """Check earlier events for what is looked for now."""
         found = await retro_match(
             node.indicators, _stored(node, principal.tenant), node.offload, node.clock, most=batches
         )

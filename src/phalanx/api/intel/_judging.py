@@ -1,4 +1,4 @@
-"""What people say of findings over HTTP: suppressions with reasons, and whether a finding was right."""
+"""What people say about findings, over HTTP: suppressions with reasons, and whether a finding was right."""
 
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -30,28 +30,28 @@ def judging_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/suppressions", responses=answer(Suppression, many=True))
     async def list_suppressions(principal: Annotated[Principal, viewer]) -> Response:
-        """Findings that are not made, why, by whose wish, and how many that were."""
+        """Suppressions: what is not raised, why, at whose request, and how many findings that was."""
         return reply({"items": await node.judgements.suppressions(principal.tenant), "next": ""})
 
     @router.post("/suppressions", responses=answer(Suppression), openapi_extra=asked(SuppressionWanted))
     async def suppress(request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Make no findings of a rule, on a host, or that name an entity. A reason is needed."""
+        """Stop raising findings of a rule, on a host, or that name an entity. A reason is required."""
         wanted = _document(await read_body(request, node.offload), SuppressionWanted)
         return reply(await node.judgements.suppress(principal.tenant, wanted, by=principal.name))
 
     @router.post("/suppressions/{suppression}/end", responses=answer(Suppression))
     async def end_suppression(suppression: str, principal: Annotated[Principal, operator]) -> Response:
-        """Make such findings again."""
+        """Raise such findings again."""
         return reply(await node.judgements.end(principal.tenant, suppression, by=principal.name))
 
     @router.get("/findings/{finding}/opinions", responses=answer(Opinion, many=True))
     async def list_opinions(finding: str, principal: Annotated[Principal, viewer]) -> Response:
-        """What people said of a finding."""
+        """What people said about a finding."""
         return reply({"items": await node.judgements.opinions(principal.tenant, finding), "next": ""})
 
     @router.post("/findings/{finding}/opinions", responses=answer(Opinion), openapi_extra=asked(OpinionWanted))
     async def say(finding: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Say that a finding is true, false or a duplicate. Saying something else replaces it."""
+        """Say that a finding is true, false or a duplicate. A later verdict replaces it."""
         wanted = _document(await read_body(request, node.offload), OpinionWanted)
         return reply(await node.judgements.say(principal.tenant, finding, wanted, by=principal.name))
 

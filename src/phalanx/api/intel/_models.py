@@ -1,4 +1,4 @@
-"""Models over HTTP: put in shadow, shown with where they are from and what they saw, promoted, retired, asked."""
+"""Models over HTTP: put in shadow, shown with their origin and what they saw, promoted, retired, queried."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,12 +61,12 @@ def model_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("", responses=answer(ModelView, many=True))
     async def list_models(principal: Annotated[Principal, viewer]) -> Response:
-        """Models with where they are from, how good they were, and what they saw here."""
+        """Models with their origin, how good they were, and what they saw here."""
         return reply({"items": await model_views(models, node.store, principal.tenant), "next": ""})
 
     @router.get("/examples", responses=answer(Example, many=True))
     async def list_examples(principal: Annotated[Principal, operator]) -> Response:
-        """Events to train with, out of what people said of findings: lines as they came, each with its label."""
+        """Training events from what people said about findings: lines as received, each with its label."""
         labels = await node.detection.thresholds.labels(principal.tenant)
         items = await labelled_examples(node.store, node.events, principal.tenant, labels)
         return reply({"items": items, "next": ""})
@@ -78,12 +78,14 @@ def model_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("", responses=answer(ModelEntry), openapi_extra=_BINARY)
     async def put_model(request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Put a model in shadow: it is asked about events, and what it would have said is counted."""
+        """Put a model in shadow: it is run on events, and what it would have said is counted."""
         return reply(await models.put(principal.tenant, await read_body(request, node.offload), by=principal.name))
 
     @router.post("/{model}/promote", responses=answer(ModelEntry), openapi_extra=asked(ModelMoveWanted))
     async def promote_model(model: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Let a model find. It must have seen events in shadow; the promoted one of its name is retired."""
+        """Let a model raise findings. It must have seen events in shadow; the promoted model of the same name is
+        retired.
+        """
         wanted = _wanted(await read_body(request, node.offload))
         seen = (await model_view(models, node.store, principal.tenant, model)).status.events
         return reply(await models.move(
@@ -93,7 +95,7 @@ def model_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/{model}/retire", responses=answer(ModelEntry), openapi_extra=asked(ModelMoveWanted))
     async def retire_model(model: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Ask a model no more. It is kept for the record."""
+        """Stop using a model. It is kept for the record."""
         wanted = _wanted(await read_body(request, node.offload))
         return reply(await models.move(
             principal.tenant, model, ModelState.RETIRED, reason=wanted.reason, by=principal.name
@@ -102,9 +104,9 @@ def model_routes(node: "Node", gate: Gate) -> APIRouter:
     @router.post("/{model}/score", responses=answer(Scored, many=True), openapi_extra=_TEXT)
     async def score_events(
         model: str, request: Request, principal: Annotated[Principal, viewer],
-        format: Annotated[str, Query(description="Of the lines.")] = "auto",  # noqa: A002
+        format: Annotated[str, Query(description="Format of the lines.")] = "auto",  # noqa: A002
     ) -> Response:  # fmt: skip
-        """What a model makes of the lines of the body that are events of its log source. Nothing is kept of them."""
+        """How a model scores the lines of the body that are events of its log source. Nothing of them is stored."""
         lines = split_lines(await read_body(request, node.offload))
         out = await node.offload.run(
             read_lines, lines, reader=format, tenant=principal.tenant, batch=_NO_BATCH,

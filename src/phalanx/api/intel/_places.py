@@ -1,4 +1,4 @@
-"""Where networks are, over HTTP: the table that an operator loads, part by part, and what it says of an address."""
+"""Where networks are, over HTTP: the table that an operator loads, part by part, and what it says about an address."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,7 +24,7 @@ _CSV: dict[str, Any] = {
 
 
 class RefusedPlace(msgspec.Struct, frozen=True):
-    """A row that is of no use: its line in the file, and why."""
+    """A row that is unusable: its line in the file, and why."""
 
     line: int
     reason: str
@@ -93,7 +93,7 @@ def place_routes(node: "Node", gate: Gate) -> APIRouter:
         part: Annotated[int, Query(ge=0, description="Which part this is, from 0.")] = 0,
         parts: Annotated[int, Query(ge=1, description="How many there are.")] = 1,
     ) -> Response:  # fmt: skip
-        """Take a part of a table of networks with coordinates (CSV). With the last part it is checked and used."""
+        """Accept a part of a table of networks with coordinates (CSV). With the last part it is checked and used."""
         body = await read_body(request, node.offload)
         read = await node.detection.places.load(
             principal.tenant, body, digest=digest, part=part, parts=parts, by=principal.name

@@ -1,4 +1,4 @@
-"""Lines that could not be read, over HTTP: the whole of one, and reading them again once a reader knows better."""
+"""Lines that could not be read, over HTTP: one in full, and reading them again once a reader supports them."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +24,7 @@ _MAX_LINES = 1_000
 class RejectedLine(msgspec.Struct, frozen=True, kw_only=True):
     """A line that could not be read: why, and how it begins. ``id`` is what its event's would have been.
 
-    ``replayed_as`` is the event that it became when it was read again, empty when it was not.
+    ``replayed_as`` is the event that it became when it was read again, empty if it was not.
     """
 
     id: str
@@ -38,7 +38,7 @@ class RejectedLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WholeLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A line that could not be read, all of it while it is kept; ``kept`` says whether it is."""
+    """A line that could not be read, in full while it is stored; ``kept`` says whether it is."""
 
     line: RejectedLine
     kept: bool
@@ -46,7 +46,7 @@ class WholeLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplayLinesWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which lines are to be read again (none named: all), and as what; ``after`` goes on behind a call before."""
+    """Which lines are to be read again (none named: all), and as what; ``after`` continues an earlier call."""
 
     lines: tuple[str, ...] = ()
     reader: str = ""
@@ -72,7 +72,7 @@ def quarantine_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/{line_id}", responses=answer(WholeLine))
     async def get_line(line_id: str, principal: Annotated[Principal, viewer]) -> Response:
-        """One such line, the whole of it."""
+        """One such line, in full."""
         kept, place, whole = await replays.line(principal.tenant, line_id)
         line = _rejected(kept, await replays.of(principal.tenant, kept.id))[place]
         shown = "" if whole is None else whole.decode("utf-8", "backslashreplace")
@@ -80,7 +80,7 @@ def quarantine_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/replay", responses=answer(ReplayOut), openapi_extra=asked(ReplayLinesWanted))
     async def replay_lines(request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Take in, each once, what can be read by now; go on with ``next`` until it is empty."""
+        """Accept, each once, what can now be read; continue with ``next`` until it is empty."""
         if node.read_only:
             raise StorageFull("lines that are read again")
         try:
@@ -98,7 +98,7 @@ def quarantine_routes(node: "Node", gate: Gate) -> APIRouter:
 
 
 def replays_of(node: "Node") -> Replays:
-    """It keeps nothing of its own, so whoever needs it makes one."""
+    """It has no state of its own, so each caller creates one."""
     return Replays(node.events, node.intake, node.store, node.clock, node.ledger)
 
 

@@ -1,4 +1,4 @@
-"""Detection rules over HTTP: those in force with what they cost, and reading them anew."""
+"""Detection rules over HTTP: those in force with what they cost, and reloading them."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,12 +24,12 @@ def rule_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("", responses=answer(RulesView))
     async def get_rules(principal: Annotated[Principal, viewer]) -> Response:
-        """The rules in force, files left out with the reason, and to the node's own tenant what each rule cost."""
+        """The rules in force, files left out with the reason, and for the node's own tenant what each rule cost."""
         return reply(node.rules.view(principal.tenant))
 
     @router.post("/reload", responses=answer(Reloaded))
     async def reload_rules(principal: Annotated[Principal, operator]) -> Response:
-        """Read the rules anew. No event is lost; when a file is not a valid rule the old rules stay in force."""
+        """Reload the rules. No event is lost; if a file is not a valid rule, the old rules stay in force."""
         return reply(await node.rules.reload(by=principal.name))
 
     return router

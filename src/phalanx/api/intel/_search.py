@@ -37,9 +37,9 @@ _MAX_CURSOR_CHARS = 64
 
 
 class SearchWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A question to the archive. ``last`` narrows it to so long a time, ``bars`` asks for a histogram of that span.
+    """A query to the archive. ``last`` limits it to this far back, ``bars`` asks for a histogram of that interval.
 
-    ``rule`` is a Sigma rule, asked instead of a query.
+    ``rule`` is a Sigma rule, run instead of a query.
     """
 
     query: str = ""
@@ -52,7 +52,7 @@ class SearchWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class FoundEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that was found. Its ``id`` is its trace; ``rules`` are those that hold, where rules were asked."""
+    """An event that was found. Its ``id`` is its trace; ``rules`` are those that match, where rules were run."""
 
     id: str
     time_ns: int
@@ -63,23 +63,23 @@ class FoundEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BarView(msgspec.Struct, frozen=True, kw_only=True):
-    """How many events from ``start_ns`` on, for one span."""
+    """How many events from ``start_ns`` on, for one interval."""
 
     start_ns: int
     events: int
 
 
 class UnknownField(msgspec.Struct, frozen=True, kw_only=True):
-    """A name in a question that no event has which was looked at, and names that are like it."""
+    """A name in a query that none of the searched events has, and similar names."""
 
     name: str
     near: tuple[str, ...]
 
 
 class SearchView(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found: the newest events first, ``next`` where the following page begins. ``complete`` is false when
-    time was up before everything was looked at. ``query`` is how the question was understood. ``left`` are chunks from
-    before the node started that the archive has not read yet: what is in them cannot be found so far.
+    """What was found: the newest events first, ``next`` where the following page begins. ``complete`` is false if
+    time was up before everything was searched. ``query`` is how the query was understood. ``left`` are chunks from
+    before the node started that the archive has not read yet: their events cannot be found so far.
     """
 
     query: str
@@ -118,22 +118,22 @@ def search_routes(node: "Node", gate: Gate) -> list[APIRouter]:
     @router.get("", responses=answer(SearchView))
     async def search_events(
         principal: Annotated[Principal, viewer],
-        query: Annotated[str, Query(max_length=MAX_QUERY_CHARS, description="The question.")] = "",
-        last: Annotated[str, Query(max_length=16, description="Only so long a time back, such as `24h`.")] = "",
-        bars: Annotated[str, Query(max_length=16, description="A histogram of this span, such as `1h`.")] = "",
-        limit: Annotated[int, Query(ge=0, le=MAX_ANSWER_ROWS, description="Events at most.")] = 100,
-        after: Annotated[str, Query(max_length=_MAX_CURSOR_CHARS, description="`next` of the page before.")] = "",
+        query: Annotated[str, Query(max_length=MAX_QUERY_CHARS, description="The query.")] = "",
+        last: Annotated[str, Query(max_length=16, description="Only this far back, such as `24h`.")] = "",
+        bars: Annotated[str, Query(max_length=16, description="A histogram of this interval, such as `1h`.")] = "",
+        limit: Annotated[int, Query(ge=0, le=MAX_ANSWER_ROWS, description="Maximum number of events.")] = 100,
+        after: Annotated[str, Query(max_length=_MAX_CURSOR_CHARS, description="`next` of the previous page.")] = "",
         timeout_s: Annotated[float, Query(gt=0, le=MAX_TIMEOUT_S, description="How long it may take.")] = (
             DEFAULT_TIMEOUT_S
         ),
     ) -> Response:
-        """Search the archive; a question that nobody waits for any more stops."""
+        """Search the archive; a query that nobody waits for any more stops."""
         wanted = SearchWanted(query=query, last=last, bars=bars, limit=limit, after=after, timeout_s=timeout_s)
         return reply(await searched(node, principal, wanted))
 
     @router.post("", responses=answer(SearchView), openapi_extra=asked(SearchWanted))
     async def post_search(request: Request, principal: Annotated[Principal, viewer]) -> Response:
-        """The same, with the question in the body; also of Sigma rules."""
+        """The same, with the query in the body; also for Sigma rules."""
         return reply(await searched(node, principal, document(await read_body(request, node.offload), SearchWanted)))
 
     return [router, _saved_routes(node, gate)]
@@ -145,26 +145,26 @@ def _saved_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("", responses=answer(Hypothesis, many=True))
     async def list_hunts(principal: Annotated[Principal, viewer]) -> Response:
-        """Saved hunts with what each found when it was last asked."""
+        """Saved hunts with what each found when it last ran."""
         kept = await require_archive(node.archive).hypotheses.list(principal.tenant)
         return reply({"items": kept, "next": ""})
 
     @router.post("", status_code=201, responses=answer(Hypothesis, status=201), openapi_extra=asked(HypothesisWanted))
     async def save_hunt(request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Save a query as a hunt, in place of one of the same name."""
+        """Save a query as a hunt, replacing any of the same name."""
         wanted = document(await read_body(request, node.offload), HypothesisWanted)
         hypotheses = require_archive(node.archive).hypotheses
         return reply(await hypotheses.save(wanted, tenant=principal.tenant, by=principal.name), status=201)
 
     @router.post("/{name}/run", responses=answer(SearchView))
     async def run_hunt(name: str, principal: Annotated[Principal, operator]) -> Response:
-        """Ask a saved hunt now."""
+        """Run a saved hunt now."""
         kept, found = await require_archive(node.archive).hypotheses.run(principal.tenant, name)
         return reply(_view(kept.query, found))
 
     @router.delete("/{name}", status_code=204)
     async def remove_hunt(name: str, principal: Annotated[Principal, operator]) -> Response:
-        """Forget a saved hunt."""
+        """Delete a saved hunt."""
         await require_archive(node.archive).hypotheses.remove(principal.tenant, name, by=principal.name)
         return Response(status_code=204)
 

@@ -54,7 +54,7 @@ _MISP: dict[int | str, dict[str, Any]] = {
 
 
 class CollectionView(msgspec.Struct, frozen=True, kw_only=True):
-    """A collection, how many versions of objects it keeps, and when the last was added (0: never)."""
+    """A collection, how many versions of objects it holds, and when the last was added (0: never)."""
 
     id: str
     alias: str
@@ -68,7 +68,7 @@ class CollectionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CollectionWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A collection that is to be made, or changed. ``readers`` and ``writers`` are names of partners' tokens."""
+    """A collection to create or change. ``readers`` and ``writers`` are names of partners' tokens."""
 
     alias: str
     title: str = ""
@@ -79,7 +79,7 @@ class CollectionWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """An object that was not taken, and why."""
+    """An object that was refused, and why."""
 
     object: str
     reason: str
@@ -88,8 +88,8 @@ class Refusal(msgspec.Struct, frozen=True):
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a bundle. ``indicators`` are the values in it, ``unusable`` patterns without one.
 
-    ``looked_for`` says whether the node looks for these values from now on, except for those ``left``: what is no
-    value of a kind that is looked for, or on a warninglist.
+    ``looked_for`` says whether the node looks for these values from now on, except for those ``left``: anything
+    that is not a value of a kind that is looked for, or is on a warninglist.
     """
 
     added: int
@@ -116,10 +116,10 @@ KINDS: tuple[type, ...] = (
 _Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_ROWS)]
 _Case = Annotated[str, Query(max_length=512, description="All findings of this case.")]
 _One = Annotated[str, Query(max_length=64, description="This finding.")]
-_Tlp = Annotated[str, Query(max_length=16, description="TLP marking of what is told; without it the settings'.")]
+_Tlp = Annotated[str, Query(max_length=16, description="TLP marking of what is shared; by default the settings'.")]
 _Collection = Annotated[str, Query(max_length=64, description="Everything in this collection.")]
 _To = Annotated[str, Query(max_length=128, description="For the record: whom it is given to.")]
-_For = Annotated[Audience, Query(description="Who it is for.")]
+_For = Annotated[Audience, Query(description="Audience.")]
 
 
 def sharing_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -151,7 +151,7 @@ def _collection_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
 
     @router.post("/v1/sharing/collections", responses=answer(CollectionView), openapi_extra=asked(CollectionWanted))
     async def make_collection(request: Request, principal: Annotated[Principal, admin]) -> Response:
-        """Make a collection, or give the one of that alias another audience and other readers."""
+        """Create a collection, or give the one of that alias another audience and other readers."""
         try:
             wanted = msgspec.json.decode(await read_body(request, node.offload), type=CollectionWanted)
         except msgspec.DecodeError as error:
@@ -173,12 +173,12 @@ def _collection_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
 
     @router.get("/v1/sharing/exports", responses=answer(Export, many=True))
     async def list_exports(principal: Annotated[Principal, viewer], limit: _Limit = 100) -> Response:
-        """What was handed over, to whom, the newest first. The ledger has the same for good."""
+        """What was handed over, to whom, newest first. The ledger keeps the same permanently."""
         return reply({"items": await exchange.exports(principal.tenant, limit=limit), "next": ""})
 
     @router.get("/v1/sharing/statuses", responses=answer(Status, many=True))
     async def list_statuses(principal: Annotated[Principal, viewer], limit: _Limit = 100) -> Response:
-        """Requests that brought objects by TAXII, the newest first."""
+        """Requests that added objects by TAXII, newest first."""
         return reply({"items": await exchange.statuses(principal.tenant, limit=limit), "next": ""})
 
 
@@ -187,7 +187,7 @@ def _import_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
     exchange = node.sharing.exchange
 
     async def _to(principal: Principal, name: str) -> Collection:
-        """The collection; the one for what is brought by hand, which nobody else reads, is made when it is needed."""
+        """The collection; the default one for imports, which nobody else reads, is created when it is needed."""
         try:
             return await exchange.collections.get(principal.tenant, name)
         except NotFound:
@@ -197,7 +197,7 @@ def _import_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
 
     @router.post("/v1/sharing/collections/{name}/objects", responses=answer(Imported), openapi_extra=_BODY)
     async def import_objects(name: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Add the objects of a STIX bundle (2.0 or 2.1), each for itself."""
+        """Add the objects of a STIX bundle (2.0 or 2.1), each accepted or refused by itself."""
         found = await _to(principal, name)
         body = await read_body(request, node.offload)
         read = await node.offload.run(_read, body)
@@ -218,7 +218,7 @@ def _import_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
     async def tell(
         name: str, principal: Annotated[Principal, operator], case: _Case = "", finding: _One = "", marking: _Tlp = ""
     ) -> Response:
-        """Put own findings into a collection, as far as its audience may have them."""
+        """Put own findings into a collection, as far as its audience may receive them."""
         found = await exchange.collections.get(principal.tenant, name)
         objects, closed = await told(node, principal.tenant, case, finding, marking)
         refused = [Refusal(one.object, one.message) for one in closed]
@@ -239,7 +239,7 @@ def _export_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
         to: str,
         way: str,
     ) -> list[StixObject]:
-        """What is asked for, when the audience may have it; on record."""
+        """What is asked for, if the audience may receive it; recorded."""
         if collection:
             objects = await _kept(node, principal.tenant, collection)
         else:
@@ -258,7 +258,7 @@ def _export_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
         principal: Annotated[Principal, operator], case: _Case = "", finding: _One = "", marking: _Tlp = "",
         audience: _For = Audience.OWN, collection: _Collection = "", to: _To = "",
     ) -> Response:  # fmt: skip
-        """Own findings, or everything in a collection, as a bundle; on record in the ledger."""
+        """Own findings, or everything in a collection, as a bundle; recorded in the ledger."""
         found = await asked_for(principal, case, finding, marking, audience, collection, to, "bundle")
         return Response(write_bundle(found), media_type=STIX)
 
@@ -267,7 +267,7 @@ def _export_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
         principal: Annotated[Principal, operator], case: _Case = "", finding: _One = "", marking: _Tlp = "",
         audience: _For = Audience.OWN, collection: _Collection = "", to: _To = "",
     ) -> Response:  # fmt: skip
-        """The same as a MISP event; on record in the ledger."""
+        """The same as a MISP event; recorded in the ledger."""
         found = await asked_for(principal, case, finding, marking, audience, collection, to, "misp")
         sharing = node.sharing
         made = misp_event(found, organisation=sharing.organisation, unmarked=sharing.unmarked)
@@ -286,21 +286,21 @@ def _source_routes(router: APIRouter, node: "Node", gate: Gate) -> None:
 
     @router.post("/v1/sharing/sources/{name}/pull", responses=answer(Pull))
     async def pull_source(name: str, principal: Annotated[Principal, operator]) -> Response:
-        """Bring in now what is new there."""
+        """Fetch now what is new there."""
         return reply(await pulling.pull(principal.tenant, name))
 
     @router.post("/v1/sharing/sources/{name}/push", responses=answer(Pushed))
     async def push_to_source(
         name: str, principal: Annotated[Principal, operator], collection: Annotated[str, Query(max_length=64)]
     ) -> Response:
-        """Add to the collection there what a collection here holds, as far as its audience may have it."""
+        """Add the contents of a local collection to the one there, as far as its audience may receive them."""
         return reply(Pushed(**await pulling.push(principal.tenant, name, collection, by=principal.name)))
 
 
 async def told(
     node: "Node", tenant: TenantId, case: str, finding: str, marking: str
 ) -> tuple[list[StixObject], list[NotShareable]]:
-    """Own findings as STIX, and why others are not told. Raises ``InvalidInput``, ``NotFound``."""
+    """Own findings as STIX, and why others are not shared. Raises ``InvalidInput``, ``NotFound``."""
     if bool(case) == bool(finding):
         raise InvalidInput("case", "give either a case or a finding")
     rows = (await node.cases.get(tenant, case)).findings if case else (await node.findings.get(tenant, finding),)

@@ -23,7 +23,7 @@ _KIND = "crypto-sign"
 
 
 class SignTaken(msgspec.Struct, frozen=True, kw_only=True):
-    """The event that was made of a sign; ``beyond_published``: no published computation breaks a key of that length."""
+    """The event made from a sign; ``beyond_published``: no published computation breaks a key of that length."""
 
     event: str
     sign: str
@@ -41,7 +41,7 @@ def sign_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("", responses=answer(SignTaken), openapi_extra=asked(SignTold))
     async def tell_sign(request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Tell of a broken key, with its proof, which is checked. A finding follows, and a proposal to migrate."""
+        """Report a broken key, with its proof, which is checked. A finding follows, and a proposal to migrate."""
         try:
             told = msgspec.json.decode(await read_body(request, node.offload), type=SignTold)
         except msgspec.DecodeError as error:

@@ -46,13 +46,13 @@ _Answer = Callable[[Request, Principal], Awaitable[Response]]
 
 
 class NotAcceptable(PhalanxError):
-    """The client takes none of the media types that there are."""
+    """The client accepts none of the available media types."""
 
     code = "not-acceptable"
 
 
 class WrongContentType(PhalanxError):
-    """The body is not of the media type that the standard wants."""
+    """The body is not of the media type that the standard requires."""
 
     code = "unsupported-media"
 
@@ -104,7 +104,7 @@ class _Face:
         return _reply({"title": title, "versions": [MEDIA_TYPE], "max_content_length": MAX_CONTENT_BYTES})
 
     async def nothing(self, request: Request, _: Principal) -> Response:
-        raise NotFound("TAXII resource", request.url.path, hint="addresses of TAXII end with a slash")
+        raise NotFound("TAXII resource", request.url.path, hint="TAXII addresses end with a slash")
 
     async def status(self, request: Request, principal: Principal) -> Response:
         wanted = request.path_params["status_id"]
@@ -162,7 +162,7 @@ class _Face:
         return one, reader
 
     async def _require_object(self, request: Request, principal: Principal, one: Collection, reader: Reader) -> None:
-        """404 for an object that is not there, an empty page for one that a filter leaves nothing of."""
+        """404 for an object that does not exist, an empty page for one of which a filter leaves nothing."""
         stix_id = request.path_params["object_id"]
         query = read_query([("match[version]", "all")], ceiling=Marking.AMBER_STRICT, only=stix_id)
         if not (await self._exchange.look(principal.tenant, one, reader, query)).rows:
@@ -170,7 +170,7 @@ class _Face:
 
 
 def reader_of(principal: Principal) -> Reader:
-    """What the sharing room has to know of who asks."""
+    """What the sharing room has to know about the caller."""
     return Reader(
         principal.name,
         partner=principal.role is Role.PARTNER,

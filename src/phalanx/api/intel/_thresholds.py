@@ -1,4 +1,4 @@
-"""Thresholds that move, over HTTP: where each stands, how it moved, holding one, and what people said of findings."""
+"""Adaptive thresholds over HTTP: their values, how they moved, pinning one, and what people said about findings."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,12 +38,12 @@ def threshold_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/thresholds", responses=answer(ThresholdStanding, many=True))
     async def list_thresholds(principal: Annotated[Principal, viewer]) -> Response:
-        """Where each threshold stands, between which bounds, and by what."""
+        """The current value of each threshold, its bounds, and who or what set it."""
         return reply({"items": await thresholds.standing(principal.tenant), "next": ""})
 
     @router.get("/thresholds/history", responses=answer(ThresholdMove, many=True))
     async def list_moves(principal: Annotated[Principal, viewer], wanted: Annotated[Page, Depends(page)]) -> Response:
-        """How thresholds moved, the newest first: from where to where, by what, and from which scores."""
+        """How thresholds moved, newest first: from where to where, by what, and from which scores."""
         moves = await thresholds.history(principal.tenant, after=wanted.after, limit=wanted.limit)
         return reply({"items": moves, "next": moves[-1].id if len(moves) == wanted.limit else ""})
 
@@ -51,7 +51,7 @@ def threshold_routes(node: "Node", gate: Gate) -> APIRouter:
     async def pin_threshold(
         threshold: str, request: Request, principal: Annotated[Principal, operator]
     ) -> Response:  # fmt: skip
-        """Hold a threshold from its floor to its ceiling, or without a value let it follow again, with a reason."""
+        """Pin a threshold between its floor and its ceiling, or without a value let it adapt again, with a reason."""
         body = await read_body(request, node.offload)
         try:
             wanted = msgspec.json.decode(body, type=PinWanted)
@@ -61,7 +61,7 @@ def threshold_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.get("/feedback", responses=answer(RuleFeedback, many=True))
     async def list_feedback(principal: Annotated[Principal, viewer]) -> Response:
-        """What people said of findings, by rule: the part that was wrong, and what follows."""
+        """What people said about findings, by rule: the share that was wrong, and what follows."""
         return reply({"items": await thresholds.feedback(principal.tenant), "next": ""})
 
     return router
