@@ -1,6 +1,6 @@
 """Phalanx: security events in; findings, hybrid analyses, decisions and a verifiable record out.
 
-The rooms of the house and what each may touch are drawn in ARCHITECTURE.md.
+ARCHITECTURE.md draws the rooms and what each may import.
 """
 
 __version__ = "0.1.0"

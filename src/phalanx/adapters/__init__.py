@@ -1,13 +1,13 @@
 """The outside world: clocks, disks, databases, exporters. Implements the ports of ``core``.
 
-Only ``node`` and what stands above it import this room. Vendor libraries are imported when an
+Only ``node`` and the rooms above it import this room. Vendor libraries are imported when an
 adapter is opened, and a missing one is ``Unavailable`` with the command that installs it. The
-durable adapters raise ``core``'s ``StorageError`` and its kinds; this room has no errors of
+durable adapters raise ``core``'s ``StorageError`` and its subclasses; this room has no errors of
 its own.
 
-Here is what a node asks of its machine and of the network; the packages are ``storage``,
-``nats``, ``tls`` and ``keys``, ``processes`` for what is calculated beside the node, and the
-plug-ins that ship: ``providers`` of quantum devices, ``connectors`` for events and findings.
+This module has what a node needs from its machine and the network; the packages are ``storage``,
+``nats``, ``tls`` and ``keys``, ``processes`` for computing outside the node's process, and the
+built-in plug-ins: ``providers`` of quantum devices, ``connectors`` for events and findings.
 
 ================  =============================  ================================
 port              embedded                       server

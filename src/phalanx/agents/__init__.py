@@ -1,10 +1,10 @@
 """The swarm: agents of eight roles that carry out missions, and survive losing each other.
 
 A mission is a durable piece of work: a skill applied to a finding. Whoever writes a finding
-writes the mission in the same commit (``mission_writes``); the swarm finds it there, also after
-a crash. Skills live in the room of their domain and come in as plug-ins; this room never looks
-upward. One swarm owns the missions of one store. A duty is work that stands: a listener, a probe
-on a beat, a watcher of a stream; one agent of its role keeps it until it falls, and then another.
+writes the mission in the same commit (``mission_writes``); the swarm finds it there, even after
+a crash. Skills live in the room of their domain and come in as plug-ins; this room never imports
+upward. One swarm owns the missions of one store. A duty is continuous work: a listener, a periodic
+probe, a watcher of a stream; one agent of its role keeps it until it falls, and then another does.
 
 Errors::
 
@@ -15,7 +15,7 @@ Errors::
     │   ├── MissionRejected     raised by a skill: no further attempt can help
     │   └── AttemptOverran      an attempt took too long and was cancelled
     ├── InvalidInput
-    │   ├── NoPlan              no skills lead from what is given to what is wanted
+    │   ├── NoPlan              no skills lead from the inputs to what is wanted
     │   └── InvalidSkill        the manifest of a skill or a duty cannot be used
     ├── NotFound
     │   └── ToolMissing         the node does not have the tool

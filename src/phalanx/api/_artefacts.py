@@ -70,9 +70,7 @@ def artefact_routes(node: "Node", gate: Gate) -> APIRouter:
         principal: Annotated[Principal, viewer],
         asked: Annotated[Page, Depends(page)],
         case: _Case = "",
-        use: Annotated[
-            str, Query(max_length=MAX_USE_CHARS, description="Only artefacts of this use; not with `case`.")
-        ] = "",
+        use: Annotated[str, Query(max_length=MAX_USE_CHARS, description="Only of this use; not with `case`.")] = "",
     ) -> Response:
         """Artefacts of the caller's tenant, in order of ids."""
         found = await artefacts.page(principal.tenant, case=case, use=use, after=asked.after, limit=asked.limit)
@@ -84,9 +82,7 @@ def artefact_routes(node: "Node", gate: Gate) -> APIRouter:
         principal: Annotated[Principal, operator],
         name: Annotated[str, Query(min_length=1, max_length=MAX_NAME_CHARS, description="A name for people to read.")],
         case: _Case = "",
-        media_type: Annotated[
-            str, Query(max_length=MAX_MEDIA_TYPE_CHARS, description="Media type of the content.")
-        ] = _BINARY,
+        media_type: Annotated[str, Query(max_length=MAX_MEDIA_TYPE_CHARS, description="Media type.")] = _BINARY,
     ) -> Response:
         """Store the body. The same content again answers with what is already stored."""
         encoding = request.headers.get("content-encoding", "identity").strip().lower()

@@ -1,7 +1,7 @@
-"""Distributing many operations over many resources, with a proof of how far from the best the answer can be.
+"""Distributing many operations over many resources, with a proof of how far from optimal the answer can be.
 
-``Problem`` is what is to be distributed, ``solve`` answers. Solvers are compiled kernels over arrays; importing the
-room loads none of them.
+``Problem`` is what is to be distributed, ``solve`` distributes it. Solvers are compiled kernels over arrays; importing
+the room loads none of them.
 
 Limits: one problem has at most 2,000,000 operations and 256,000,000 pairs of operation and resource. Answers depend
 on the seed alone on one machine; another kind of processor may round differently.
@@ -10,7 +10,7 @@ Errors::
 
     PhalanxError (core)
     ├── BalancingError
-    │   └── NoEligibleResource   an operation can go nowhere
+    │   └── NoEligibleResource   no resource may do an operation
     └── Overloaded (core)
         └── QueuesFull           every eligible queue is at its bound
 """

@@ -2,8 +2,8 @@
 
 A question with several options is put to the participants of a fixed epoch; what more than two thirds
 of them (by weight) voted for is decided, and the certificate of the decision proves it to anybody who
-knows the epoch. Fewer than a third can neither bring about another answer nor, while messages get
-through, prevent one. ``Council`` is the engine ``bft``; the protocol and the argument for it stand at
+knows the epoch. Fewer than a third can neither force a different answer nor, while messages get
+through, prevent one. ``Council`` is the engine ``bft``; the protocol and its safety argument are at
 the top of ``_machine``. What cannot be decided is ``Indeterminate``, never refused.
 
 Errors::
@@ -11,19 +11,19 @@ Errors::
     PhalanxError
     ├── ConsensusError
     │   ├── CertificateRefused      a certificate proves nothing
-    │   │   ├── WrongEpoch          it is of other participants
+    │   │   ├── WrongEpoch          it belongs to other participants
     │   │   ├── WrongContext        it answers another question
     │   │   └── NoQuorum            too few signed it
     │   ├── InvalidVote             a signature does not belong to the statement and root
     │   ├── Unjustified             a proposal does not follow from what it shows
     │   ├── EpochRefused            an epoch may not be used
-    │   │   └── UnjustFilter        too many object to whom it leaves out or takes in
+    │   │   └── UnjustFilter        too many object to whom it excludes or includes
     │   └── EvidenceRefused         what is shown convicts nobody
     └── InvalidInput
         ├── TooFewParticipants      fewer than three
         ├── ThresholdTooLow         below two thirds
-        ├── UnknownOption           it is none of the question's
-        └── DeadlinePassed          the answer was wanted before now
+        ├── UnknownOption           it is not one of the question's
+        └── DeadlinePassed          the deadline for the answer is over
 """
 
 from phalanx.consensus._agreement import Agreement, Indeterminate

@@ -1,4 +1,4 @@
-"""The values and ports that every room speaks. Imports nothing of Phalanx, does no I/O.
+"""The values and ports that all rooms share. Imports nothing else of Phalanx, does no I/O.
 
 Errors::
 

@@ -1,8 +1,8 @@
 """Cryptography over maintained libraries, under one catalogue of names; nothing home-made where there is a library.
 
-Here are the primitives: signatures, key encapsulation, authenticated encryption, derivation,
+The primitives are here: signatures, key encapsulation, authenticated encryption, derivation,
 each classical, post-quantum or both at once. Every stored key, signature and ciphertext names
-its algorithm. Verification raises; it never returns a bool. What is built of them lives in the
+its algorithm. Verification raises; it never returns a bool. What is built from them is in the
 packages below: ``entropy``, ``sharing``, ``identity``, ``channel``, ``vault``.
 
 Errors::
@@ -10,7 +10,7 @@ Errors::
     PhalanxError
     └── CryptoError
         ├── InvalidSignature    the signature does not belong to the message and key
-        ├── InvalidKey          bytes are not a key or signature in the form we write
+        ├── InvalidKey          bytes are not a key or signature in our format
         ├── NotAuthentic        sealed bytes were changed, or sealed under another key
         └── AlgorithmForbidden  the policy in force does not allow it
 """

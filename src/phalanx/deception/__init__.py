@@ -1,12 +1,12 @@
-"""Decoys and canaries: what nobody has a reason to touch, so that whoever does is found.
+"""Decoys and canaries: things that nobody has a reason to touch, so that whoever does is detected.
 
-Ports that look like services, user names that nobody has, files that hold them. A touch is captured
-within bounds, alerted, and put into the node's own intake, from where it takes the way of every event:
-finding, mission, assessment, decision, ledger. Nothing here runs, opens or forwards what comes in.
+Ports that look like services, user names that nobody has, files that contain them. A touch is captured within
+bounds, alerted, and put into the node's own intake, from where it takes the path of every event: finding, mission,
+assessment, decision, ledger. Nothing here runs, opens or forwards what comes in.
 
-``decoy_duty`` and ``canary_file_duty`` are the duties of deception agents; ``Decoys`` says what is put out.
+``decoy_duty`` and ``canary_file_duty`` are the duties of deception agents; ``Decoys`` says what is deployed.
 
-Raises nothing of its own: ``Unavailable`` when a port cannot be had.
+Raises nothing of its own: ``Unavailable`` if a port cannot be opened.
 """
 
 from phalanx.deception._canaries import CanaryFiles, bait, canary_users

@@ -1,8 +1,8 @@
 """A replayed intrusion: something to watch, to test with and to measure by.
 
-``Intrusion(seed)`` is a stream in the sources' native formats with its ground truth kept apart;
-``replay`` delivers it. All names and addresses are reserved for examples. Raises nothing of its
-own: ``InvalidInput`` for parameters out of range.
+``Intrusion(seed)`` is a stream in the sources' native formats with its ground truth kept separate; ``replay``
+delivers it. All names and addresses are reserved for examples. Raises nothing of its own: ``InvalidInput`` for
+parameters out of range.
 """
 
 from phalanx.demo._attack import Deed

@@ -1,18 +1,18 @@
-"""Quantum devices and simulators behind one interface, and the choice among them.
+"""Quantum devices and simulators behind one interface, and choosing among them.
 
 A provider is a plug-in of the group ``phalanx.devices``: a callable that takes a ``ProviderContext`` and
 returns a ``Provider``. ``phalanx.testing.contracts`` holds the suite that every backend must pass.
 
 Limits: the built-in ``local.statevector`` is an ideal simulator of up to 22 qubits (64 MiB of amplitudes), and
-``local.photons`` one of photonic programs; the other simulators of this process run what names them. Emulation leaves
-crosstalk and drift out.
+``local.photons`` one of photonic programs; the other simulators of this process run only what asks for them by name.
+Emulation leaves out crosstalk and drift.
 
 Errors::
 
     PhalanxError (core)
     └── Unavailable (core)
         ├── MaybeSent       a vendor did not say whether it took a job
-        ├── VendorAway      a vendor is not reached, or says that it is down
+        ├── VendorAway      a vendor cannot be reached, or says that it is down
         └── NoDeviceFits    no device can run the circuit; says why for each
 """
 

@@ -1,9 +1,9 @@
 """From findings to a decision: cases, triage, proposed actions and the policy that answers them.
 
-An analyst's triage assesses the case of a finding with a hybrid workflow. ``Responses`` proposes what
-the assessment calls for, decides under the containment policy, journals both and tells the ledger.
-Nothing acts on the outside: an approved action is recorded as approved and not executed, because
-acting is switched off for every class of action.
+An analyst's triage assesses the case of a finding with a hybrid workflow. ``Responses`` proposes the action that
+the assessment calls for, decides under the containment policy, journals both and records them in the ledger.
+Nothing acts on the outside: an approved action is recorded as approved and not executed, because acting is switched
+off for every class of action.
 
 Errors::
 

@@ -1,7 +1,7 @@
-"""Events in, findings out: intake, reading, detection by Sigma rules, and the questions about them.
+"""Events in, findings out: intake, reading, detection by Sigma rules, and queries about them.
 
-``Intake`` makes bytes durable, ``Sentinel`` reads them into batches, asks the detectors and commits
-findings and missions, ``Findings`` and ``EventLog`` answer. Reading and matching are pure
+``Intake`` makes bytes durable, ``Sentinel`` reads them into batches, runs the detectors and commits
+findings and missions, ``Findings`` and ``EventLog`` answer queries. Reading and matching are pure
 functions over bytes and columns.
 
 Errors::
@@ -11,7 +11,7 @@ Errors::
     │   └── InvalidRule             a detection rule cannot be compiled
     │       └── UnsupportedRule     it is valid Sigma, but beyond this compiler
     └── BadLine                     a line is not an event of its format (goes to quarantine)
-        └── NoEvent                 it is part of a log's header, and not missed
+        └── NoEvent                 it is part of a log's header, not a lost event
 
 ``accept`` also raises ``InvalidInput``, ``LimitExceeded``, ``Overloaded``, ``StorageFull`` and
 ``Unavailable`` of ``core``; queries raise ``NotFound``.

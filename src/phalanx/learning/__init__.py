@@ -1,9 +1,9 @@
-"""Models that learn from what was seen, and the measures that say how far they can be trusted.
+"""Models that learn from observations, and the measures that say how far they can be trusted.
 
-``train_trees`` leaves ``Trees`` behind, arrays that are scored without the library which trained them;
+``train_trees`` leaves ``Trees`` behind, arrays that are scored without the library that trained them;
 ``Calibration`` turns scores into probabilities; ``Drift`` and ``AdaptiveThreshold`` follow a stream;
-``OnlineRegression`` predicts with its uncertainty, ``doubly_robust`` values policies by the decisions of
-others; ``Confusion`` and its like measure, with intervals. All of it is seeded and none of it does I/O.
+``OnlineRegression`` predicts with its uncertainty, ``doubly_robust`` estimates policies' values from others'
+decisions; ``Confusion`` and its like measure, with intervals. All of it is seeded and none of it does I/O.
 
 Errors: ``InvalidInput``, ``LimitExceeded`` and ``Unavailable`` (the extra ``learning`` is missing) of ``core``.
 """

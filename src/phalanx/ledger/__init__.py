@@ -1,7 +1,7 @@
 """The audit trail that nobody can quietly change: a Merkle log with post-quantum signed checkpoints.
 
 ``Ledger`` is the node's ``AuditSink``. Hashing and proofs follow RFC 6962 and RFC 9162,
-checkpoints the C2SP formats signed-note, tlog-checkpoint and tlog-cosignature, so that others'
+checkpoints the C2SP formats signed-note, tlog-checkpoint and tlog-cosignature, so that third-party
 tools can check them and witnesses can cosign them.
 
 Errors::

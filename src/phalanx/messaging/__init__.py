@@ -1,8 +1,8 @@
 """What agents say to each other: envelopes, a bus, and the routing of each kind.
 
-``Bus`` is the face: an agent joins as a ``Member``, gets a ``Mailbox``, and sends and receives through it. How each
-kind is routed, how well it is delivered and who may read it stands in ``_policies``. In one process nothing is sealed;
-between processes links deliver over whatever transport there is.
+``Bus`` is the entry point: an agent joins as a ``Member``, gets a ``Mailbox``, and sends and receives through it. How
+each kind is routed, how reliably it is delivered and who may read it is in ``_policies``. Within one process nothing is
+sealed; between processes links deliver over whatever transport there is.
 
 Errors::
 
@@ -14,12 +14,12 @@ Errors::
     │   │   ├── NoCredit            no room for more of the kind; nothing was dropped
     │   │   ├── Shed                it gave way in a full mailbox
     │   │   └── Unreachable         the process could not be reached
-    │   ├── Refused                 for the sake of security; the ledger has an entry
+    │   ├── Refused                 for security reasons; the ledger has an entry
     │   │   ├── AudienceViolation   marking, audience or tenant forbid it
     │   │   ├── ForgedSender        the sender is not who it says
     │   │   ├── Replayed            it was delivered before
     │   │   └── StaleEpoch          its epoch is over
-    │   └── MailboxClosed           the member is not on the bus any more
+    │   └── MailboxClosed           the member is no longer on the bus
     ├── LimitExceeded (core)
     │   └── EnvelopeTooLarge
     └── WireError (core)

@@ -1,7 +1,7 @@
 """One running instance: its settings, its wiring, its start and stop.
 
-``build_node`` is the one place where rooms meet. API, command line, simulations and tests
-all get their node from it, with different ports.
+``build_node`` is the one place where rooms are wired together. API, command line, simulations and tests all get
+their node from it, with different ports.
 """
 
 from phalanx.node._building import build_node

@@ -1,10 +1,12 @@
-"""Cryptographic inventory: which keys, certificates and endpoints there are, and what a quantum computer does to them.
+"""Cryptographic inventory: which keys, certificates and endpoints there are, and what a quantum computer does to
+them.
 
 ``take_stock`` reads files and folders (source code too), ``look_at`` asks endpoints, ``judge`` says of each asset
-whether it is vulnerable, until when it may be used and what to replace it by, ``cbom`` writes all of it as CycloneDX
-1.6, ``compare`` tells two of these apart. ``inventory_duty`` is the duty of specialists.
+whether it is vulnerable, until when it may be used and what to replace it with, ``cbom`` writes all of it as
+CycloneDX 1.6, ``compare`` compares two of these. ``inventory_duty`` is the duty of specialists.
 
-Raises nothing of its own: ``NotFound`` for a path that is not there, ``InvalidInput`` for what is no endpoint or CBOM.
+Raises nothing of its own: ``NotFound`` for a path that does not exist, ``InvalidInput`` for what is not an endpoint
+or CBOM.
 """
 
 from phalanx.posture._cbom import cbom

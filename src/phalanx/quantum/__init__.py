@@ -1,6 +1,6 @@
 """Circuits as canonical OpenQASM 3, an ideal simulator, and the quantum routines that answer security questions.
 
-Knows no device: a routine is given a ``ShotRunner`` and says what it ran in its ``Provenance``.
+The room knows no device: a routine is given a ``ShotRunner`` and says what it ran in its ``Provenance``.
 
 Errors::
 

@@ -1,11 +1,11 @@
 """How a node is observed: structured logs, metrics with real quantiles, spans, and the live feed.
 
-Rooms are handed one ``Telemetry`` and speak to it; where it all goes (a terminal, JSON lines,
-``/metrics``, OTLP) is decided outside. What nobody reads is never formatted: a log call below
-the threshold is one comparison, a bound metric child is one addition.
+Rooms are given one ``Telemetry`` and report to it; where it all goes (a terminal, JSON lines, ``/metrics``, OTLP)
+is decided outside. What nobody reads is never formatted: a log call below the threshold is one comparison, a bound
+metric child is one addition.
 
-Raises nothing of its own: ``InvalidInput`` for a wrong level, metric name or shape, and
-``Overloaded`` when too many readers watch the feed.
+Raises nothing of its own: ``InvalidInput`` for a wrong level, metric name or shape, and ``Overloaded`` when too
+many readers watch the feed.
 """
 
 from phalanx.telemetry._alerts import Alert, Alerts

@@ -14,8 +14,8 @@ Errors::
         ├── InvalidTemplate     a template cannot be run; names the step
         ├── RunChanged          a run was begun by another template
         ├── RunStopped          a run was paused or cancelled
-        ├── StepFailed          a step raised, or what it gave cannot be kept; names step and field
-        └── Taken               another engine has taken the run up
+        ├── StepFailed          a step raised, or its result cannot be stored; names step and field
+        └── Taken               another engine has taken over the run
 """
 
 from phalanx.workflows._attempts import STEP_ATTEMPTS, STEP_UNDOS, Retry, StepAttempt, StepUndo

@@ -1,4 +1,4 @@
-"""Where events come from and who is told of findings: files, syslog, HTTP, Kafka, NATS, and the products of others."""
+"""Where events come from and who is told of findings: files, syslog, HTTP, Kafka, NATS, and third-party products."""
 
 from phalanx.adapters.connectors._file_source import file_source
 from phalanx.adapters.connectors._http_sinks import (

@@ -1,4 +1,4 @@
-"""Where secrets come from and lie: wrappers of the vault's root, key files, passphrases, and sources of noise."""
+"""Where secrets come from and are kept: wrappers of the vault's root, key files, passphrases, and noise sources."""
 
 from phalanx.adapters.keys._file_wrapper import FileWrapper, file_wrapper
 from phalanx.adapters.keys._keyfile import load_or_create, read_private, replace_private

@@ -1,4 +1,4 @@
-"""Work in processes of its own: kernels that are compiled, problems solved exactly, Q#, whatever keeps a core busy."""
+"""Work in separate processes: compiling kernels, solving problems exactly, Q#, and other CPU-bound work."""
 
 from phalanx.adapters.processes._exact import ExactAnswer, solve_exactly
 from phalanx.adapters.processes._kernels import (

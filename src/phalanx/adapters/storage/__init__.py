@@ -1,4 +1,4 @@
-"""What a node keeps: stores, journals, blobs and tables, as files of a folder or in PostgreSQL."""
+"""What a node stores: stores, journals, blobs and tables, as files in a folder or in PostgreSQL."""
 
 from phalanx.adapters.storage._blobs import FolderBlobs
 from phalanx.adapters.storage._files import Files, OsFiles, lock_folder

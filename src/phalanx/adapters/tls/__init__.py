@@ -1,4 +1,4 @@
-"""TLS with a key exchange that a recording does not outlive, and what listeners elsewhere agree to."""
+"""TLS with a key exchange that protects recorded traffic, and what other listeners negotiate."""
 
 from phalanx.adapters._limits import TLS_GOODBYE_S, TLS_HANDSHAKE_S
 from phalanx.adapters.tls._context import POST_QUANTUM_GROUP, PostQuantumContext, tls_server_context

@@ -1,1 +1,1 @@
-"""`phalanx bench agents`: a swarm alive, at work and replaced, and nodes that continue for each other."""
+"""`phalanx bench agents`: a swarm alive, at work and replaced, and nodes that take over for each other."""

@@ -1,1 +1,1 @@
-"""Benchmarks of placing: how fast, how well, what is learned and forecast, and useful time."""
+"""Benchmarks of placement: how fast, how good, what is learned and forecast, and useful time."""

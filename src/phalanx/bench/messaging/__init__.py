@@ -1,1 +1,1 @@
-"""`phalanx bench messaging`: agents that talk, in one process and over NATS, beside bare clients."""
+"""`phalanx bench messaging`: communicating agents, in one process and over NATS, beside bare clients."""

@@ -1,4 +1,4 @@
-"""Public data that benchmarks measure on: which there is, where it is found, and fetching it."""
+"""Public data that benchmarks measure on: which data sets, where they are, and fetching them."""
 
 from phalanx.bench.public._finding import HERE, data_in, find_data, public_data
 from phalanx.bench.public._getting import GITHUB, get_data

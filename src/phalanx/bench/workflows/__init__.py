@@ -1,1 +1,1 @@
-"""`phalanx bench workflows`: what the engine adds to its steps, and what outlives a kill."""
+"""`phalanx bench workflows`: what the engine adds to its steps, and what survives a kill."""

@@ -1,7 +1,7 @@
 """Votes signed at the speed of hashing: one-time signatures that a quantum computer does not break.
 
 A participant has a tree of one-time keys for an epoch (``VoteKeys``); its root is bound to it
-when the epoch is signed. Each vote uses the next leaf, and no leaf twice, also across a crash.
+when the epoch is signed. Each vote uses the next leaf, and no leaf twice, even across a crash.
 ``WotsVerifier`` checks many at once, in 25 µs each.
 
 Errors::

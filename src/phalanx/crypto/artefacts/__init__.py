@@ -1,8 +1,8 @@
-"""Files kept for a tenant, sealed: evidence bundles, captures, whatever people put beside a case.
+"""Files stored for a tenant, sealed: evidence bundles, captures, whatever people attach to a case.
 
-``Artefacts`` writes, reads, lists and removes them. What it keeps is sealed chunk by chunk under
-the tenant's keys, is sealed anew when they are rotated, and is gone with them when the tenant is
-shredded. The same content is kept once.
+``Artefacts`` writes, reads, lists and removes them. They are sealed chunk by chunk under
+the tenant's keys, resealed when the keys are rotated, and gone with the keys when the tenant is
+shredded. The same content is stored once.
 
 Errors::
 

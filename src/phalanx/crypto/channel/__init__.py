@@ -1,10 +1,10 @@
-"""Channels between two parties: hybrid post-quantum handshake, sealed frames, rekeying, an end that is one.
+"""Channels between two parties: hybrid post-quantum handshake, sealed frames, rekeying, an authenticated close.
 
-A channel is agreed by a handshake whose invariants stand in ``_handshake``: ephemeral keys of
+A channel is established by a handshake whose invariants are in ``_handshake``: ephemeral keys of
 X25519 and ML-KEM-768 together, both sides signed with Ed25519 and ML-DSA-65 together, and a
 pre-shared key mixed in where there is one. Frames (``_frames``) are sealed with AES-256-GCM or
-ChaCha20-Poly1305 under counted nonces, their keys turn by count and by age, and closing drops
-them. All of it is logic without I/O (``Initiator``, ``Responder``, ``Session``, ``Endpoint``);
+ChaCha20-Poly1305 under counted nonces, their keys are replaced by count and by age, and closing
+drops them. All of it is logic without I/O (``Initiator``, ``Responder``, ``Session``, ``Endpoint``);
 ``Channels`` puts it on datagrams, ``connect_stream`` and ``accept_stream`` on byte streams.
 What each secret protects: docs/explanation/channels.md.
 
@@ -12,13 +12,13 @@ Errors::
 
     CryptoError
     └── ChannelError
-        ├── HandshakeFailed             no channel came about
+        ├── HandshakeFailed             no channel was established
         │   ├── HandshakeTampered       a message was changed, or belongs to another handshake
         │   ├── NoCommonAlgorithm       nothing offered is acceptable
-        │   ├── PeerRefused             the peer is not whom we talk to
+        │   ├── PeerRefused             the peer is not one we talk to
         │   ├── PresharedKeyRefused     a required pre-shared key is absent, or two differ
         │   └── HandshakeTimeout        no answer in time
-        ├── FrameRefused                a frame was not taken in
+        ├── FrameRefused                a frame was not accepted
         └── ChannelClosed               the channel is over, and its keys are gone
             ├── ChannelTruncated        the stream ended without an authenticated close
             └── PeerSilent              nothing authentic came back for too long

@@ -1,7 +1,7 @@
 """Secret randomness from more than one place: sources are tested, mixed, and never trusted alone.
 
-``EntropyPool`` is an ``EntropySource`` whose every byte has a fresh byte of the operating system
-in it. ``NoiseWatch`` puts noise sources (plug-ins of ``phalanx.entropy``) through the health tests
+``EntropyPool`` is an ``EntropySource`` whose every byte includes a fresh byte from the operating
+system. ``NoiseWatch`` puts noise sources (plug-ins of ``phalanx.entropy``) through the health tests
 of NIST SP 800-90B, stirs their samples into the pool and drops a source that fails.
 
 Errors::

@@ -1,26 +1,26 @@
-"""Identities: who signs, on whose word, since when, and until somebody says otherwise.
+"""Identities: who signs, on whose authority, since when, and until when.
 
-An organisation, its nodes, their agents and its persons each have a signing key and a chain of
+An organisation, its nodes, their agents and its people each have a signing key and a chain of
 certificates up to the organisation's root. ``validate`` holds the rules, as a pure function;
-``Identities`` keeps a node's own, issues, rotates, revokes, and verifies what others show.
+``Identities`` keeps a node's own, issues, rotates, revokes, and verifies what others present.
 
 Errors::
 
     CryptoError
     └── IdentityError
-        ├── InvalidCertificate      bytes are no certificate, chain or list in the form we write
-        ├── BrokenChain             a chain does not hold; names the link
+        ├── InvalidCertificate      bytes are not a certificate, chain or list in our format
+        ├── BrokenChain             a chain is not valid; names the link
         │   ├── WrongIssuer         the next certificate did not issue this one
         │   ├── KindNotAllowed      that kind of subject does not issue this kind
-        │   ├── NameNotAllowed      the name does not lie beneath the issuer's
+        │   ├── NameNotAllowed      the name is not below the issuer's
         │   ├── UseNotAllowed       not issued for this use
         │   ├── OutsideValidity     not valid yet, or expired
         │   ├── EpochPassed         the subject has rotated since
-        │   ├── Revoked             taken back by who issued it
-        │   ├── NotSigned           the issuer's signature does not hold
+        │   ├── Revoked             withdrawn by its issuer
+        │   ├── NotSigned           the issuer's signature is not valid
         │   ├── ForbiddenInChain    it rests on an algorithm that the policy forbids
         │   └── UntrustedRoot       it ends at an organisation that is not trusted here
-        └── RevocationRefused       a list of revocations is not taken over
+        └── RevocationRefused       a list of revocations is not accepted
             ├── ListRolledBack      older than the one already known
             └── ListForked          contradicts the one already known
 """

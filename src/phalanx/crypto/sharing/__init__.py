@@ -1,7 +1,7 @@
-"""Secrets that no single person holds: k of n shares give one back, and lies are found and named.
+"""Secrets that no single person holds: k of n shares recover one, and lies are found and named.
 
-``split`` and ``recover`` share one 256-bit secret and decode it although shares are wrong;
-``PEDERSEN``, ``FELDMAN`` and ``HASH`` share it verifiably. ``Participant`` makes a secret that nobody dealt,
+``split`` and ``recover`` share one 256-bit secret and decode it even if shares are wrong;
+``PEDERSEN``, ``FELDMAN`` and ``HASH`` share it verifiably. ``Participant`` generates a secret without a dealer,
 refreshes its shares and passes it on to another committee. ``make_escrow``, ``begin_ceremony``,
 ``release_share`` and ``reconstruct`` put a secret into the hands of custodians and get it back;
 ``Escrows`` records every step of that.
@@ -13,7 +13,7 @@ Errors::
         ├── InvalidShare        damaged, of another set or epoch, or refuted by its commitment
         ├── NotEnoughShares     fewer usable shares than the threshold
         ├── Undecodable         more shares are wrong than can be told from right ones
-        ├── InvalidDealing      what a dealer published is no sharing
+        ├── InvalidDealing      what a dealer published is not a valid sharing
         ├── GenerationFailed    a run without a dealer ended without a key
         ├── InvalidEscrow       an escrow document cannot be opened
         ├── CeremonyClosed      a ceremony is over

@@ -11,9 +11,9 @@ Errors::
     └── VaultError
         ├── WrongKey        sealed or wrapped under another key than the one at hand
         ├── Shredded        the tenant's keys were destroyed, and with them its data
-        ├── ClearRow        a row in clear in a table in which everything is sealed
+        ├── ClearRow        a row in the clear in a table where everything is sealed
         ├── NotSealed       bytes are not in the form that a sealer writes
-        └── KeyExhausted    a key is at the bound of its uses and the store takes no new one
+        └── KeyExhausted    a key has reached its bound of uses and the store accepts no new one
 """
 
 from phalanx.crypto.vault._blinder import Blinder

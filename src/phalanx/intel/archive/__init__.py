@@ -1,9 +1,9 @@
-"""Events kept to be searched: columns of codes in sealed segments, a language to ask in, and answers in pages.
+"""Events stored for search: columns of codes in sealed segments, a query language, and answers in pages.
 
-``Archive`` holds segments and what is not in one yet, ``Searches`` ask it what ``parse`` understood. Asking looks at
-the different values of a column first and at events only where a value passes, which is what makes it quick.
+``Archive`` holds segments and what is not in one yet, ``Searches`` run on it what ``parse`` understood. A search
+looks at the distinct values of a column first and at events only where a value passes, which is what makes it fast.
 
-Errors: ``InvalidQuery``, an ``InvalidInput``, says at which column a question is not understood. Searches also raise
+Errors: ``InvalidQuery``, an ``InvalidInput``, says at which column parsing failed. Searches also raise
 ``Overloaded``, reading segments ``StorageCorrupt`` and ``Shredded``.
 """
 

@@ -1,15 +1,15 @@
-"""What a node found, told outside; and events drawn in from outside.
+"""What a node found, reported to outside systems; and events drawn in from outside.
 
-``TellingStore`` writes a notice into the commit of everything that sinks may tell; a ``Courier`` for each sink tells
-it in order until it is taken, a ``Drawer`` for each source takes events into the intake, each once. What a product
-wants to be told and what its answers mean is in ``wire``; who moves the bytes are plug-ins of ``phalanx.sinks`` and
-``phalanx.sources``.
+``TellingStore`` writes a notice into the commit of everything that sinks may receive; a ``Courier`` for each sink sends
+it in order until it is accepted, a ``Drawer`` for each source brings events into the intake, each once. How a product
+wants to be told and what its answers mean is in ``wire``; plug-ins of ``phalanx.sinks`` and ``phalanx.sources`` move
+the bytes.
 
 Errors::
 
     PhalanxError
-    ├── Unsendable          an item has no form that the peer takes
-    └── PositionGone        a source does not have any more what stood at a position
+    ├── Unsendable          an item cannot be expressed in a form the peer accepts
+    └── PositionGone        a source no longer has what was at a position
 """
 
 from phalanx.intel.delivery._contract import (

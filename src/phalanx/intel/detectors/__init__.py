@@ -1,7 +1,8 @@
-"""Detectors that learn what is usual: rhythms of contacts, who does what, how much, from where, and what after what.
+"""Detectors that learn what is usual: rhythms of contacts, who does what, how much, from where, and what after
+what.
 
-Each is a plug-in of ``phalanx.detectors`` like anybody's. What they remember is small, kept by tenant and committed
-with the sentinel's cursor. Their thresholds follow the house and have floors (``phalanx.learning``).
+Each is a plug-in of ``phalanx.detectors`` like anybody's. Their state is small, kept per tenant and committed with
+the sentinel's cursor. Their thresholds adapt to the site and have floors (``phalanx.learning``).
 """
 
 from phalanx.intel.detectors._beaconing import BEACON, BeaconDetector, beacon_detector

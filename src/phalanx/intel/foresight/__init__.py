@@ -1,7 +1,8 @@
-"""What findings lead to: how threats go on, where they go, how likely a host falls, which is next, what is new.
+"""What findings may lead to: how threats continue, where they go, how likely a host falls, which is next, what is
+new.
 
-Each question is answered by quantum means, simulated, and by classical ones that saw the same earlier findings; both
-are scored on later ones. Agents answer when they are ordered to.
+Each question is answered by quantum methods, simulated, and by classical ones that saw the same earlier findings;
+both are scored on later ones. Agents answer when they are ordered to.
 """
 
 from phalanx.intel.foresight._model import FORESIGHTS, QUESTIONS, Foreseen, Foresight, ForesightMeans, Foretold

@@ -1,9 +1,9 @@
-"""Indicators: values that somebody said to look for, by the hundred million, and where they turn up.
+"""Indicators: values to look for, by the hundred million, and where they turn up.
 
-``Indicators.put_many`` is the way in for whoever has some, ``match`` asks about values, ``IndicatorDetector`` asks
-about every event. Values are kept sealed in the store; tables hold digests of 128 bits under a secret key.
+``Indicators.put_many`` adds values, ``match`` looks values up, ``IndicatorDetector`` checks every event. Values are
+stored sealed in the store; tables hold digests of 128 bits under a secret key.
 
-Raises ``InvalidInput``, ``LimitExceeded``, ``StorageCorrupt`` and what a commit raises.
+Raises ``InvalidInput``, ``LimitExceeded``, ``StorageCorrupt`` and whatever a commit raises.
 """
 
 from phalanx.intel.indicators._detector import IndicatorDetector, hits_of

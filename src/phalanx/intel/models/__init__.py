@@ -1,9 +1,9 @@
-"""Models trained on labelled events: made anywhere, kept sealed with where they are from, watched before they speak.
+"""Models trained on labelled events: trained anywhere, stored sealed with their origin, observed before they speak.
 
-``train_model`` is pure and seeded and leaves a ``Document`` behind, which is data and never code. ``Models`` keeps
-documents: a new one is in shadow, where it is asked about events and what it would have said is counted; promoted, it
-finds; retired, it is kept for the record. ``ModelDetector`` asks them, and tells when what comes is no longer like that
-which a model was trained on.
+``train_model`` is pure and seeded and leaves a ``Document`` behind, which is data and never code. ``Models`` stores
+documents: a new one is in shadow, where it is run on events and what it would have said is counted; promoted, it
+raises findings; retired, it is kept for the record. ``ModelDetector`` runs them, and reports when events no longer
+resemble those a model was trained on.
 """
 
 from phalanx.intel.models._coding import Coding, FieldCoding, fit_coding

@@ -1,7 +1,8 @@
-"""Where networks are, as an operator says: a table of networks with coordinates, and the distance between two places.
+"""Where networks are, according to the operator: a table of networks with coordinates, and distances between
+places.
 
-Nothing is shipped and nobody is asked: a node knows places when somebody loads a table, and private networks and
-neighbours without one.
+Nothing is shipped and no service is queried: a node knows places once somebody loads a table; private networks and
+neighbours it knows without one.
 """
 
 from phalanx.intel.places._limits import MAX_PART_BYTES, MAX_PARTS

@@ -1,7 +1,7 @@
-"""From bytes to columns: lines are recognised, read by the reader of their format, and gathered by log source.
+"""From bytes to columns: lines are recognised, parsed by the reader of their format, and gathered by log source.
 
-Pure. Hostile input is expected: every line ends in a batch or is rejected with a reason. The
-source's own field names are kept; OCSF is a view over them. ``BadLine`` says why a line is none.
+Pure. Hostile input is expected: every line ends up in a batch or is rejected with a reason. The source's own field
+names are kept; OCSF is a view over them. ``BadLine`` says why a line is not an event.
 """
 
 from phalanx.intel.reading._as_lines import Part

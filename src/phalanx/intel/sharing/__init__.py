@@ -1,4 +1,4 @@
-"""Intelligence shared: STIX 2.1 in and out, collections, TAXII, MISP, and who may have what.
+"""Shared intelligence: STIX 2.1 in and out, collections, TAXII, MISP, and who may receive what.
 
 Reading and writing are pure functions over bytes; ``Exchange`` is the way in and out of a node.
 

@@ -1,6 +1,6 @@
-"""Sigma rules, compiled: a rule becomes predicates over columns, all of them a plan that asks few about an event.
+"""Sigma rules, compiled: a rule becomes predicates over columns, and all rules a plan that evaluates few per event.
 
-Pure. ``InvalidRule`` says what is wrong with a rule, ``UnsupportedRule`` what this compiler does not do.
+Pure. ``InvalidRule`` says what is wrong with a rule, ``UnsupportedRule`` what this compiler does not support.
 """
 
 from phalanx.intel.sigma._correlation import CorrelationRule

@@ -1,5 +1,5 @@
-"""Signs of attacks on cryptography, told with how sure one may be of them: weak keys, canary keys, downgrades,
-ciphertext that is gathered.
+"""Signs of attacks on cryptography, reported with how certain they are: weak keys, canary keys, downgrades,
+harvested ciphertext.
 
 Pure. Raises ``InvalidInput`` and ``LimitExceeded``.
 """

@@ -1,4 +1,4 @@
-"""Evidence for somebody who has nothing of ours: a case as one file, and its verification offline.
+"""Evidence for outsiders: a case as one file, and its offline verification.
 
 ``Evidence`` exports the entries of a case with their payloads, their proofs, the signed and
 cosigned checkpoint, timestamps, keys and a readable timeline. ``verify_bundle`` checks all of it
@@ -8,7 +8,7 @@ and names the first broken link; ``compare`` says whether two bundles are of one
 Errors::
 
     LedgerError
-    └── BrokenLink      evidence does not hold; says at which link of what
+    └── BrokenLink      evidence does not verify; says at which link of what
 """
 
 from phalanx.ledger.evidence._cases import CaseIndex

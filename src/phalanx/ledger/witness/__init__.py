@@ -1,7 +1,7 @@
 """Others vouch for the ledger: witnesses that cosign, neighbours that compare, a timestamp authority.
 
-A log that signs its own checkpoints proves that it never changed what it shows *to you*. That it
-shows the same to everybody takes others: a **witness** cosigns only what provably extends what it
+A log that signs its own checkpoints proves that it never changed what it shows *to you*. Proving
+that it shows the same to everybody takes others: a **witness** cosigns only what provably extends what it
 cosigned before (C2SP tlog-witness and tlog-cosignature), **gossip** compares what different nodes
 were shown, and a **timestamp** (RFC 3161) says when a root existed at the latest. Two histories
 under one key become a ``SplitView`` that convinces anybody.
@@ -10,7 +10,7 @@ Errors::
 
     LedgerError
     ├── WitnessRefused      a witness does not cosign, with the reason that tlog-witness gives
-    └── TimestampRefused    the authority's answer is no timestamp of what was asked
+    └── TimestampRefused    the authority's answer is not a timestamp of what was sent
 """
 
 from phalanx.ledger.witness._asking import SIZE_TYPE, Cosignature, Witnesses, WitnessPeer, WitnessStatus

@@ -1,1 +1,1 @@
-"""What canaries watch of the node itself: probes through the whole, clocks, files, settings that drift."""
+"""What canaries watch on the node itself: end-to-end probes, clocks, files, settings that drift."""

@@ -1,1 +1,1 @@
-"""The node among others: invitations, whom it believes, the assembly of nodes, and who continues whose missions."""
+"""The node among others: invitations, whom it trusts, the assembly of nodes, and who takes over whose missions."""

@@ -1,1 +1,1 @@
-"""Keys, identities, noise, and the ledger with those who vouch for it, wired to a node."""
+"""Keys, identities, noise sources, and the ledger with its witnesses, wired to a node."""

@@ -1,1 +1,1 @@
-"""Events of a node: rules, indicators, thresholds, the archive, sources and sinks, and what is shared."""
+"""Detection wired to a node: rules, indicators, thresholds, the archive, sources and sinks, and sharing."""

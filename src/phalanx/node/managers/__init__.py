@@ -1,1 +1,1 @@
-"""Nodes that place and run work for others, under the budgets of those who ask."""
+"""Nodes that place and run work for other nodes, under the requesters' budgets."""

@@ -1,1 +1,3 @@
-"""Devices of a node: where circuits and batch jobs go, the calendar, what is prepared ahead; also without a node."""
+"""Devices of a node: where circuits and batch jobs go, the calendar, what is prepared ahead; usable without a node
+too.
+"""

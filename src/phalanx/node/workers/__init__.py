@@ -1,1 +1,1 @@
-"""The engine of workflows of a node, and the workers on other machines that do its pieces."""
+"""A node's workflow engine, and the workers on other machines that do its pieces."""

@@ -1,10 +1,10 @@
-"""Analog programs: atoms in a plane under one drive that changes with time, and what quantum mechanics makes of them.
+"""Analog programs: atoms in a plane under one time-dependent drive, and their quantum evolution.
 
 The Hamiltonian, in radians per microsecond, with n = |r⟩⟨r| and distances in micrometres::
 
     H(t) = Ω(t)/2 · Σ (e^{iφ(t)}|r⟩⟨g| + h.c.) − Σ (Δ(t) + Δ_local(t)·h_k) n_k + Σ C₆/d⁶ n_k n_l
 
-The sign of φ is that of Pulser's and of Amazon Braket's emulators; Braket's documentation writes the other one.
+The sign of φ is that of Pulser's and of Amazon Braket's emulators; Braket's documentation uses the opposite sign.
 C₆ belongs to the machine, everything else to the program. Outcomes spell the atoms from left to right, 1 for excited.
 """
 

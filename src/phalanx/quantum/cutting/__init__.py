@@ -1,4 +1,4 @@
-"""Circuits that do not fit, cut into pieces that do: what it costs in shots is told before anything is run."""
+"""Circuits that do not fit, cut into pieces that do: the cost in shots is stated before anything is run."""
 
 from phalanx.quantum.cutting._finding import Cut, CutPlan, find_cuts
 from phalanx.quantum.cutting._rebuilding import CutMean, circuits_of, cut_mean, exact_mean

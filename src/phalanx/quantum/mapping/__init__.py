@@ -1,4 +1,4 @@
-"""Circuits onto devices without an SDK: layout, routing, a machine's own gates, and their chance of success."""
+"""Mapping circuits to devices without an SDK: layout, routing, a machine's native gates, and the chance of success."""
 
 from phalanx.quantum.mapping._noise import FRAME_GATES, Noise, Success, estimated_success
 from phalanx.quantum.mapping._pulses import Pulse, to_pulses

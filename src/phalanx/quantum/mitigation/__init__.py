@@ -1,7 +1,7 @@
-"""Means and outcomes of noisy machines made better: what it costs is told before, what it brought after.
+"""Error mitigation for means and outcomes of noisy machines: the cost is stated beforehand, the gain afterwards.
 
-Limits: noise is what a calibration says (and a ``Disturbance`` adds); cancelling knows no more than the calibration it
-was given. Extrapolation and cancelling give means, not outcomes.
+Limits: noise is what a calibration says (and a ``Disturbance`` adds); cancellation knows no more than the
+calibration it was given. Extrapolation and cancellation give means, not outcomes.
 """
 
 from phalanx.quantum.mitigation._cancelling import Cancelling

@@ -1,6 +1,6 @@
 """Photonic programs: photons in modes, a linear-optical circuit, detectors, and which runs are kept.
 
-The matrix of a circuit sends the light of mode j where its column j says. Outcomes are text, the photons (or clicks) of
+Column j of a circuit's matrix says where the light of mode j goes. Outcomes are text, the photons (or clicks) of
 each mode from the first on: ``1,0,2``.
 """
 

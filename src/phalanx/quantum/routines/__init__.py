@@ -1,8 +1,8 @@
-"""Quantum routines for security questions, simulated by kernels of their own, with the classical answer beside each.
+"""Quantum routines for security questions, simulated by our own kernels, with the classical answer beside each.
 
-Estimating a probability is in the room itself, because it runs on devices. These here are computed on amplitudes
-directly, as large as they fit: what they show is what an ideal machine would give, and what a classical one gives on
-the same input. Nothing here claims to be faster in time.
+Probability estimation is in the room itself, because it runs on devices. The routines here are computed directly on
+amplitudes, as large as they fit: they show what an ideal machine would give, and what a classical one gives on the
+same input. Nothing here claims to be faster in time.
 """
 
 from phalanx.quantum.routines._ansatz import Layers, metric

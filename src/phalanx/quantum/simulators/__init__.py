@@ -1,6 +1,7 @@
-"""Simulators chosen by circuit: stabiliser, statevector, matrix product; with noise, density matrix or trajectories.
+"""Simulators chosen by circuit: stabiliser, statevector, matrix product; with noise, density matrix or
+trajectories.
 
-And classical annealing of Ising problems.
+Also classical annealing of Ising problems.
 """
 
 from phalanx.quantum.simulators._annealing import SWEEPS, annealed

@@ -1,4 +1,4 @@
-"""Agreement put to the test: ideal votes, traitors, faults, checkers that share no code with the protocol."""
+"""Agreement under test: ideal votes, traitors, faults, and checkers that share no code with the protocol."""
 
 from phalanx.testing.consensus._ideal import IDEAL, IdealVerifier, IdealVotes, ideal_epoch
 from phalanx.testing.consensus._plan import CUNNING, HABITS, MISHAPS, NETWORK_FAULTS, Plan, draw

@@ -1,7 +1,7 @@
 """Contract suites: what every implementation of a port must do, ours and anybody's.
 
-A suite is a tuple of async check functions, to run one by one with the thing under test; each
-module says what its checks are given. A check that fails raises ``AssertionError``.
+A suite is a tuple of async check functions, to run one by one on the thing under test; each module says what its
+checks are given. A check that fails raises ``AssertionError``.
 """
 
 from phalanx.testing.contracts._analog import ANALOG_CHECKS

@@ -1,4 +1,4 @@
-"""Peers that sinks tell and sources draw from: in memory, and as servers that behave as their products do."""
+"""Peers of sinks and sources: in memory, and as servers that behave as their products do."""
 
 from phalanx.testing.delivery._labs import SINK_LABS, HttpLab, SyslogLab, context_of
 from phalanx.testing.delivery._peers import MemoryPeer, MemorySink

@@ -1,4 +1,4 @@
-"""Vendors of quantum machines as their APIs behave on the wire. They compute what they are sent."""
+"""Quantum vendors' APIs as they behave on the wire. They compute what they are sent."""
 
 from phalanx.testing.vendors._dwave import DWaveApi
 from phalanx.testing.vendors._gates import IonqApi, QuantinuumApi

@@ -1,4 +1,4 @@
-"""The analyses that come with the package, each a file of the same form that users write.
+"""The built-in analyses, each a file in the same form that users write.
 
 They are read when this module is imported, which a node does as it starts; they are entry points of the group
 ``phalanx.analyses`` like any plug-in's. Incident triage is one of ``incidents``.

@@ -1,4 +1,4 @@
-"""Operations: named pieces of work that workflows are made of. Those of a node are these and its plug-ins'.
+"""Operations: named pieces of work that workflows are made of. A node has these and its plug-ins'.
 
 A plug-in of the group ``phalanx.operations`` is an ``Operation``, made with the decorator ``operation``.
 """

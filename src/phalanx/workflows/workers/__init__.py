@@ -1,7 +1,7 @@
 """Workers: processes on this or other machines that do pieces of a node's classical steps.
 
 A **piece** is one call of a pure function that both sides know by name. A node's ``Crew`` chooses between its own
-processes and workers, and a worker is a ``Hand``. What lies between them is a line: NATS JetStream in earnest.
+processes and workers, and a worker is a ``Hand``. Between them is a line: in production NATS JetStream.
 """
 
 from phalanx.workflows.workers._crew import Crew

@@ -1,4 +1,4 @@
-"""Wire forms: how each product wants to be told, and what its answers mean. No I/O."""
+"""Wire formats: how each product wants to be told, and what its answers mean. No I/O."""
 
 from phalanx.intel.delivery.wire._azure import SentinelLogs
 from phalanx.intel.delivery.wire._elastic import ElasticBulk
