@@ -130,7 +130,7 @@ class MissionBook:
         self._feed = telemetry.feed
         self._log = telemetry.log.bind(room="agents")
         metrics = telemetry.metrics
-        steps = metrics.counter("phalanx_missions_total", "Steps that missions took.", ("status",))
+        steps = metrics.counter("phalanx_missions_total", "State changes of missions.", ("status",))
         self._assigned = steps.labels("assigned")
         self._done = steps.labels("done")
         self._failed = steps.labels("failed")

@@ -53,10 +53,12 @@ class Duties:
         self._log = telemetry.log.bind(room="agents")
         self.posts = _posts(duties, roster)
         metrics = telemetry.metrics
-        self._kept = metrics.gauge("phalanx_duties_kept", "Duties, partitions counted, that an agent keeps now.")
+        self._kept = metrics.gauge("phalanx_duties_kept", "Duties, counted by partition, that an agent keeps now.")
         self._terms = metrics.counter("phalanx_duty_terms_total", "Agents that took over a duty.", ("duty",))
-        self._done = metrics.counter("phalanx_duty_done_total", "What duties did, as they count it.", ("duty",))
-        self._failed = metrics.counter("phalanx_duty_failures_total", "Terms that ended by a failure.", ("duty",))
+        self._done = metrics.counter(
+            "phalanx_duty_done_total", "Units of work done by duties, as each counts them.", ("duty",)
+        )
+        self._failed = metrics.counter("phalanx_duty_failures_total", "Terms that ended with a failure.", ("duty",))
 
     async def keep(self, post: Post, tasks: asyncio.TaskGroup) -> None:
         """Until cancelled, or until the duty is over for good."""

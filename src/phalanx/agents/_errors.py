@@ -7,7 +7,7 @@ from phalanx.core import Conflict, InvalidInput, NotFound, PhalanxError
 
 
 class AgentsError(PhalanxError):
-    """Root of the errors that only agents know."""
+    """Root of the errors that only this room raises."""
 
     code = "agents"
 
@@ -47,7 +47,7 @@ class MissionRejected(AgentsError):
 
 
 class AttemptOverran(AgentsError):
-    """An attempt took longer than it may and was cancelled. Attributes: ``mission``, ``limit_s``."""
+    """An attempt took longer than allowed and was cancelled. Attributes: ``mission``, ``limit_s``."""
 
     code = "attempt-overran"
     mission: str
@@ -58,17 +58,17 @@ class AttemptOverran(AgentsError):
 
 
 class NoPlan(InvalidInput):
-    """No skills lead from what is given to what is wanted. Attributes: ``field``, ``reason``."""
+    """No skills lead from the inputs to what is wanted. Attributes: ``field``, ``reason``."""
 
     code = "no-plan"
 
     def __init__(self, missing: Sequence[str], *, given: Sequence[str]) -> None:
         what = f"nothing here brings about {', '.join(missing)} from {', '.join(given)}" if missing else "it is empty"
-        super().__init__("wanted", what, hint="`phalanx agents skills` shows what each skill takes and leaves")
+        super().__init__("wanted", what, hint="`phalanx agents skills` shows the inputs and outputs of each skill")
 
 
 class Unauthentic(AgentsError):
-    """A heartbeat is not from the agent whose name it bears. Attributes: ``agent``, ``reason``."""
+    """A heartbeat is not from the agent it names. Attributes: ``agent``, ``reason``."""
 
     code = "unauthentic"
     agent: str

@@ -56,7 +56,7 @@ class Hogs:
         self._seen: dict[str, str] = {}
         self._told_ns: dict[str, int] = {}
         self._hogged = telemetry.metrics.counter(
-            "phalanx_event_loop_hogs_total", "Times that one piece of work held the event loop.", ("agent", "work")
+            "phalanx_event_loop_hogs_total", "How often one piece of work held the event loop.", ("agent", "work")
         )
 
     @property

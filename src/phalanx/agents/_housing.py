@@ -29,7 +29,7 @@ class Housing:
         self._monitor = monitor
         self._boxes: dict[str, tuple[Mailbox, asyncio.Task[None]]] = {}
         self._taken = telemetry.metrics.counter(
-            "phalanx_agent_messages_total", "Messages that agents took, by kind.", ("kind",)
+            "phalanx_agent_messages_total", "Messages that agents received, by kind.", ("kind",)
         )
         self._tags = {role: self._tags_of(role) for role in roster.roles}
 

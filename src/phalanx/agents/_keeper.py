@@ -69,7 +69,7 @@ class Keeper:
             "phalanx_agent_busy_seconds_total", "Time that agents had a mission in hand.", ("role",)
         )
         useful_seconds = metrics.counter(
-            "phalanx_agent_useful_seconds_total", "The part of it in which an attempt went on that came to its end.",
+            "phalanx_agent_useful_seconds_total", "The part of the busy time spent on attempts that finished.",
             ("role",),
         )  # fmt: skip
         self._busy_seconds = {role: busy_seconds.labels(role.value) for role in roster.roles}

@@ -112,8 +112,8 @@ class Monitor:
         self._box = bus.join(Member(HEALTH, frozenset({HEALTH})))
         metrics = telemetry.metrics
         self._beats = metrics.counter("phalanx_heartbeats_total", "Heartbeats that were authentic.")
-        self._refused = metrics.counter("phalanx_heartbeats_refused_total", "Heartbeats that were not.")
-        self._suspects = metrics.gauge("phalanx_agents_suspect", "Agents that are silent for too long.")
+        self._refused = metrics.counter("phalanx_heartbeats_refused_total", "Heartbeats that were not authentic.")
+        self._suspects = metrics.gauge("phalanx_agents_suspect", "Agents that have been silent for too long.")
 
     def watch(self, agent: Agent) -> None:
         """A new agent has its place: from now on it is expected to answer."""

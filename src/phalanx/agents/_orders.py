@@ -131,7 +131,7 @@ class Orders:
         self._news = asyncio.Event()
         self._news.set()
         self._deadline_ns = LATEST_NS
-        self._ended = telemetry.metrics.counter("phalanx_orders_total", "Orders that came to an end.", ("status",))
+        self._ended = telemetry.metrics.counter("phalanx_orders_total", "Orders that ended.", ("status",))
 
     async def place(self, tenant: TenantId, request: OrderRequest, *, by: str) -> Order:
         """Plan an order and begin it. Raises ``NoPlan`` and ``InvalidInput``; nothing is written then."""

@@ -4,13 +4,13 @@ from phalanx.core import Overloaded, PhalanxError
 
 
 class BalancingError(PhalanxError):
-    """Root of what this room raises of its own."""
+    """Root of this room's own errors."""
 
     code = "balancing"
 
 
 class NoEligibleResource(BalancingError):
-    """Some operations can go nowhere. ``operations`` names the first few, ``count`` all of them."""
+    """Some operations may be done by no resource. ``operations`` names the first few, ``count`` all of them."""
 
     code = "no-eligible-resource"
     count: int
@@ -19,14 +19,14 @@ class NoEligibleResource(BalancingError):
         named = ", ".join(operations) + (f" and {count - len(operations)} more" if count > len(operations) else "")
         super().__init__(
             f"no resource can take {named}" + (f": {reason}" if reason else ""),
-            hint="add a resource with the kind and capacity they need, or widen what they are eligible for",
+            hint="add a resource with the kind and capacity they need, or make more resources eligible",
             count=count,
         )
         self.operations = operations
 
 
 class QueuesFull(Overloaded):
-    """Every resource that may take the operation has its queue full. ``pool``."""
+    """Every resource eligible for the operation has a full queue. ``pool``."""
 
     code = "queues-full"
 

@@ -10,7 +10,7 @@ class ConsensusError(PhalanxError):
 
 
 class TooFewParticipants(InvalidInput):
-    """Fewer than three cannot agree on anything against one of them."""
+    """Fewer than three cannot agree against the will of one of them."""
 
     code = "too-few-participants"
 
@@ -22,7 +22,7 @@ class ThresholdTooLow(InvalidInput):
 
 
 class UnknownOption(InvalidInput):
-    """What was named is not among the options of the question."""
+    """The named option is not among those of the question."""
 
     code = "unknown-option"
 
@@ -44,13 +44,13 @@ class CertificateRefused(ConsensusError):
 
 
 class WrongEpoch(CertificateRefused):
-    """It is of other participants than those it was checked against."""
+    """It belongs to other participants than those it was checked against."""
 
     code = "wrong-epoch"
 
 
 class WrongContext(CertificateRefused):
-    """It answers another question, or the same words about something else."""
+    """It answers another question, or the same question about something else."""
 
     code = "wrong-context"
 
@@ -72,7 +72,7 @@ class InvalidVote(ConsensusError):
 
 
 class Unjustified(ConsensusError):
-    """A proposal does not follow from what it brings as its reason. Attribute: ``reason``."""
+    """A proposal does not follow from its justification. Attribute: ``reason``."""
 
     code = "unjustified"
     reason: str
@@ -92,7 +92,7 @@ class EpochRefused(ConsensusError):
 
 
 class UnjustFilter(EpochRefused):
-    """So many members object to one being left out or taken in that an honest one is among them.
+    """So many members object to one being excluded or included that an honest one is among them.
 
     Attributes: ``about``, the members it is about; ``objectors``, who objected.
     """
@@ -104,7 +104,7 @@ class UnjustFilter(EpochRefused):
     def __init__(self, about: tuple[str, ...], objectors: tuple[str, ...]) -> None:
         super().__init__(
             f"more than a third of its members object to what it does with {', '.join(about)}",
-            hint="whoever proposed it may be subverted; the objections are signed and kept",
+            hint="whoever proposed it may be subverted; the objections are signed and stored",
         )
         self.about = about
         self.objectors = objectors

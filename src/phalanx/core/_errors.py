@@ -35,7 +35,7 @@ def _as_it_was(kind: type[PhalanxError], args: tuple[Any, ...]) -> PhalanxError:
 
 
 class InvalidInput(PhalanxError):
-    """Something given from outside is not acceptable. Attributes: ``field``, ``reason``."""
+    """Input from outside is not acceptable. Attributes: ``field``, ``reason``."""
 
     code = "invalid-input"
     field: str
@@ -75,7 +75,7 @@ class LimitExceeded(PhalanxError):
 
 
 class Overloaded(PhalanxError):
-    """Something bounded is full now. Attributes: ``what``, ``retry_after_s``."""
+    """Something bounded is currently full. Attributes: ``what``, ``retry_after_s``."""
 
     code = "overloaded"
     what: str
@@ -91,7 +91,7 @@ class Overloaded(PhalanxError):
 
 
 class Unavailable(PhalanxError):
-    """Something needed is not there now (a missing extra, a stopped service). ``what``."""
+    """Something needed is not available now (a missing extra, a stopped service). ``what``."""
 
     code = "unavailable"
     what: str
@@ -116,7 +116,7 @@ class StorageFull(StorageError):
     def __init__(self, where: str) -> None:
         super().__init__(
             f"no space left for {where}; the write was undone",
-            hint="free space or raise the quota; the node reads on and resumes writing by itself",
+            hint="free space or raise the quota; the node keeps serving reads and resumes writing by itself",
             where=where,
         )
 
@@ -132,7 +132,7 @@ class StorageCorrupt(StorageError):
     def __init__(self, where: str, position: int, reason: str) -> None:
         super().__init__(
             f"{where} is damaged at {position}: {reason}",
-            hint="restore from a backup; nothing after the damage is trusted",
+            hint="restore from a backup; nothing after the damage can be trusted",
             where=where,
             position=position,
             reason=reason,

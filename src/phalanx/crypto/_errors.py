@@ -20,7 +20,7 @@ class InvalidSignature(CryptoError):
 
 
 class InvalidKey(CryptoError):
-    """Bytes are not a key or a signature in the form we write. Attributes: ``what``, ``reason``."""
+    """Bytes are not a key or a signature in our format. Attributes: ``what``, ``reason``."""
 
     code = "invalid-key"
     what: str
@@ -50,7 +50,7 @@ class AlgorithmForbidden(CryptoError):
     def __init__(self, algorithm: str, reason: str) -> None:
         super().__init__(
             f"{algorithm} may not be used: {reason}",
-            hint="`phalanx keys algorithms` lists what there is and what the policy says of it",
+            hint="`phalanx keys algorithms` lists the algorithms and what the policy says about them",
             algorithm=algorithm,
             reason=reason,
         )

@@ -56,7 +56,9 @@ class Archivist:
         self._wanted = asyncio.Event()
         metrics = telemetry.metrics
         self._events = metrics.counter("phalanx_archived_events_total", "Events that are in a segment.").labels()
-        self._waiting = metrics.gauge("phalanx_archive_waiting_events", "Read, and not in a segment yet.").labels()
+        self._waiting = metrics.gauge(
+            "phalanx_archive_waiting_events", "Events read that are not in a segment yet."
+        ).labels()
 
     @property
     def offset(self) -> int:

@@ -22,7 +22,9 @@ class Backlog:
         self._gauge = telemetry.metrics.gauge(
             "phalanx_intake_backlog_events", "Lines accepted and not yet read by the sentinel."
         )
-        self._refused = telemetry.metrics.counter("phalanx_intake_refused_total", "Chunks refused as too many.")
+        self._refused = telemetry.metrics.counter(
+            "phalanx_intake_refused_total", "Chunks refused because the backlog was full."
+        )
 
     def admit(self, events: int, size_bytes: int) -> None:
         """Count a chunk in, or raise ``Overloaded``. A chunk larger than the bound is let in alone."""

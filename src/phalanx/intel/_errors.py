@@ -15,7 +15,7 @@ class InvalidRule(InvalidInput):
 
 
 class UnsupportedRule(InvalidRule):
-    """A rule is valid Sigma, but uses what this compiler does not have. ``feature`` names it."""
+    """A rule is valid Sigma, but uses something this compiler does not support. ``feature`` names it."""
 
     code = "unsupported-rule"
 
@@ -35,6 +35,6 @@ class BadLine(PhalanxError):
 
 
 class NoEvent(BadLine):
-    """A line is none of a log's events and no mistake either: part of its header."""
+    """A line is neither an event of the log nor an error: it is part of the header."""
 
     code = "no-event"

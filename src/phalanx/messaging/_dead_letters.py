@@ -51,10 +51,12 @@ class DeadLetters:
         self._counts: dict[TenantId, int] = {}
         self._flushing = asyncio.Lock()
         self._buried = telemetry.metrics.counter(
-            "phalanx_messaging_dead_letters_total", "Envelopes kept because a recipient did not get them.", ("outcome",)
+            "phalanx_messaging_dead_letters_total",
+            "Envelopes stored because a recipient did not get them.",
+            ("outcome",),
         )
         self._lost = telemetry.metrics.counter(
-            "phalanx_messaging_dead_letters_lost_total", "Dead letters that went because there were too many."
+            "phalanx_messaging_dead_letters_lost_total", "Dead letters dropped because there were too many."
         )
 
     def bury(self, envelope: Envelope, recipient: str, outcome: Outcome) -> None:

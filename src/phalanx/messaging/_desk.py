@@ -51,10 +51,10 @@ class Desk:
         metrics = telemetry.metrics
         names = [kind.name.lower() for kind in Kind]
         sent = metrics.counter("phalanx_messaging_sent_total", "Envelopes sent by agents here.", ("kind",))
-        taken = metrics.counter("phalanx_messaging_taken_total", "Envelopes taken by agents here.", ("kind",))
+        taken = metrics.counter("phalanx_messaging_taken_total", "Envelopes received by agents here.", ("kind",))
         seconds = metrics.histogram(
             "phalanx_messaging_delivery_seconds",
-            "Time from sending to taking; a sample of the deliveries.",
+            "Time from sending to receipt; a sample of the deliveries.",
             ("kind",),
         )
         self.sent_by = [sent.labels(name) for name in names]
@@ -64,12 +64,12 @@ class Desk:
             "phalanx_messaging_undelivered_total", "Envelopes that a recipient did not get.", ("kind", "outcome")
         )
         self._refusals = metrics.counter(
-            "phalanx_messaging_refused_total", "Refusals for the sake of security.", ("reason",)
+            "phalanx_messaging_refused_total", "Refusals for security reasons.", ("reason",)
         )
         self._unaudited = metrics.counter(
             "phalanx_messaging_unaudited_total", "Entries for the ledger that were dropped because too many waited."
         )
-        self._waiting = metrics.gauge("phalanx_messaging_waiting_bytes", "Bodies that wait in mailboxes.")
+        self._waiting = metrics.gauge("phalanx_messaging_waiting_bytes", "Size of the bodies waiting in mailboxes.")
 
     def end(self, envelope: Envelope, receipt: Accounted | None, name: str, outcome: Outcome) -> None:
         """``name`` does not get ``envelope``. Counted, told to its sender, and buried if it was to be acknowledged."""

@@ -6,7 +6,7 @@ from phalanx.messaging._limits import MAX_BODY_BYTES
 
 
 class MessagingError(PhalanxError):
-    """Root of what this room raises of its own."""
+    """Root of this room's own errors."""
 
     code = "messaging"
 
@@ -24,7 +24,7 @@ class Undelivered(MessagingError):
 
 
 class UnknownRecipient(Undelivered):
-    """Nobody of that name is there, or nobody carries the tag."""
+    """Nobody of that name is present, or nobody has the tag."""
 
     code = "unknown-recipient"
     text = "there is nobody to deliver to under {0!r}"
@@ -40,7 +40,7 @@ class DeadlinePassed(Undelivered):
 
 
 class NoCredit(Undelivered):
-    """The recipient has as many of the kind as it may. Nothing was dropped; the sender still has it."""
+    """The recipient already has as many of this kind as allowed. Nothing was dropped; the sender still has it."""
 
     code = "no-credit"
     text = "{0} has no room for more of this kind"
@@ -64,7 +64,7 @@ class Unreachable(Undelivered):
 
 
 class Refused(MessagingError):
-    """An envelope was refused for the sake of security; the ledger has an entry. Attribute: ``recipient``."""
+    """An envelope was refused for security reasons; the ledger has an entry. Attribute: ``recipient``."""
 
     code = "refused"
     recipient: str
@@ -89,7 +89,7 @@ class ForgedSender(Refused):
 
 
 class Replayed(Refused):
-    """It was there before, under another sequence number."""
+    """It was delivered before, under another sequence number."""
 
     code = "replayed"
     text = "{0} refuses it: it was delivered before"

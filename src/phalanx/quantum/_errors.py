@@ -5,7 +5,7 @@ from phalanx.quantum._limits import MAX_SIMULATED_QUBITS
 
 
 class QuantumError(PhalanxError):
-    """Root of what the room raises by itself."""
+    """Root of this room's own errors."""
 
     code = "quantum"
 
@@ -21,7 +21,7 @@ class InvalidCircuit(QuantumError):
 
 
 class UnreadableCircuit(InvalidCircuit):
-    """A program in some language that is not one, or that says what is not read. Adds ``column``."""
+    """A program that is not valid in its language, or uses something that is not supported. Adds ``column``."""
 
     code = "unreadable-circuit"
 
@@ -47,7 +47,7 @@ class TooWide(LimitExceeded):
 
 
 class Contradictory(Unavailable):
-    """A device's answers exclude each other, so no estimate can be drawn from them."""
+    """A device's answers contradict each other, so no estimate can be drawn from them."""
 
     code = "contradictory"
 

@@ -10,7 +10,7 @@ class TrustError(PhalanxError):
 
 
 class NotAuthenticated(TrustError):
-    """Nobody we know. The message never says how close a guess was. Attribute: ``reason``."""
+    """The caller is not known. The message never says how close a guess was. Attribute: ``reason``."""
 
     code = "not-authenticated"
     reason: str
@@ -24,7 +24,7 @@ class NotAuthenticated(TrustError):
 
 
 class NotAllowed(TrustError):
-    """Known, but without the right. Attributes: ``role``, ``needed``."""
+    """The caller is known, but lacks the right. Attributes: ``role``, ``needed``."""
 
     code = "not-allowed"
     role: str

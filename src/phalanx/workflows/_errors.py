@@ -18,7 +18,7 @@ class Problem:
 
 
 class WorkflowError(PhalanxError):
-    """Root of what the room raises by itself."""
+    """Root of this room's own errors."""
 
     code = "workflow"
 
@@ -53,7 +53,7 @@ class InvalidFile(WorkflowError):
 
 
 class RunChanged(WorkflowError):
-    """A run was begun by another template than the one it is to go on with. Attributes: ``run``, ``reason``."""
+    """A run was begun by another template than the one it is to continue with. Attributes: ``run``, ``reason``."""
 
     code = "run-changed"
     run: str
@@ -62,14 +62,14 @@ class RunChanged(WorkflowError):
     def __init__(self, run: str, reason: str) -> None:
         super().__init__(
             f"run {run} cannot go on: {reason}",
-            hint="start a new run; what the old one found is kept",
+            hint="start a new run; the old one's results are kept",
             run=run,
             reason=reason,
         )
 
 
 class RunStopped(WorkflowError):
-    """A run does not go on: it was paused or cancelled. Attributes: ``run``, ``status``, ``reason``."""
+    """A run does not continue: it was paused or cancelled. Attributes: ``run``, ``status``, ``reason``."""
 
     code = "run-stopped"
     run: str
@@ -87,7 +87,7 @@ class RunStopped(WorkflowError):
 
 
 class StepFailed(WorkflowError):
-    """A step raised, or what it gave cannot be kept. Attributes: ``run``, ``step``, ``field``, ``reason``.
+    """A step raised, or its result cannot be stored. Attributes: ``run``, ``step``, ``field``, ``reason``.
 
     ``field`` is empty unless one value is at fault. Nothing of the step was kept. Running the run again goes on at
     this step.
@@ -103,7 +103,7 @@ class StepFailed(WorkflowError):
         where = f" at {field}" if field else ""
         super().__init__(
             f"step {step!r} of run {run} failed{where}: {reason[:MAX_REASON_CHARS]}",
-            hint="the results of the other steps are kept; run it again to go on here",
+            hint="the results of the other steps are kept; run it again to continue here",
             run=run,
             step=step,
             field=field,
@@ -112,7 +112,7 @@ class StepFailed(WorkflowError):
 
 
 class Taken(WorkflowError):
-    """Another engine has taken the run up; nothing more is kept by this one. Attribute: ``run``."""
+    """Another engine has taken over the run; this one stores nothing more. Attribute: ``run``."""
 
     code = "run-taken"
     run: str

@@ -47,7 +47,7 @@ class Execution:
         self._log = around.telemetry.log.bind(room="workflows", run=run.id, trace=run.trace)
         metrics = around.telemetry.metrics
         self._seconds = metrics.histogram(
-            "phalanx_workflow_step_seconds", "From a step's beginning to its result being kept.", ("template", "step")
+            "phalanx_workflow_step_seconds", "From a step's start to its result being stored.", ("template", "step")
         )
         self._steps = metrics.counter(
             "phalanx_workflow_steps_total", "Steps, by how they ended.", ("template", "step", "ended")

@@ -96,7 +96,7 @@ class NatsTransport:
         self._log = telemetry.log.bind(room="adapters", address=address, path=path)
         metrics = telemetry.metrics
         self._sent = metrics.counter("phalanx_nats_sent_total", "Datagrams given to NATS.", ("path",)).labels(path)
-        self._got = metrics.counter("phalanx_nats_received_total", "Datagrams that NATS brought.", ("path",)).labels(
+        self._got = metrics.counter("phalanx_nats_received_total", "Datagrams received from NATS.", ("path",)).labels(
             path
         )
         self._connects = metrics.counter(
@@ -109,7 +109,7 @@ class NatsTransport:
             ("path", "where"),
         )
         self._unheard = metrics.counter(
-            "phalanx_nats_unheard_total", "Datagrams sent to a place where nobody was.", ("path",)
+            "phalanx_nats_unheard_total", "Datagrams sent to a place where nobody was listening.", ("path",)
         ).labels(path)
         self._dropped_in, self._dropped_out = dropped.labels(path, "inbox"), dropped.labels(path, "outbox")
 

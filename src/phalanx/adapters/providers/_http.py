@@ -42,7 +42,7 @@ _T = TypeVar("_T")
 
 
 class Refused(Unavailable):
-    """The vendor does not take our credentials, or does not let them do this."""
+    """The vendor rejects our credentials, or does not allow them to do this."""
 
     def __init__(self, what: str, why: str = "", *, hint: str = "") -> None:
         told = f"it refuses the credentials{f', or what they ask for: {why}' if why else ''}"
@@ -50,7 +50,7 @@ class Refused(Unavailable):
 
 
 class Forbidden(Refused):
-    """It knows who asks, and does not let them: signing in again changes nothing."""
+    """The vendor knows who is asking and forbids it: signing in again changes nothing."""
 
 
 class Unanswered(VendorAway):

@@ -24,7 +24,7 @@ class LeavesExhausted(VoteError):
 
 
 class LeavesNotReserved(VoteError):
-    """No leaf is durably taken yet: call ``reserve`` before voting."""
+    """No leaf is durably reserved yet: call ``reserve`` before voting."""
 
     code = "leaves-not-reserved"
 

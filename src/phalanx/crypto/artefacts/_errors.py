@@ -20,7 +20,7 @@ class DamagedArtefact(ArtefactError):
     def __init__(self, artefact: str, position: int, reason: str) -> None:
         super().__init__(
             f"artefact {artefact} is damaged at chunk {position}: {reason}",
-            hint="nothing from there on is given out; restore its file from a backup",
+            hint="nothing from there on is returned; restore its file from a backup",
             artefact=artefact,
             position=position,
             reason=reason,

@@ -4,13 +4,13 @@ from phalanx.crypto import CryptoError
 
 
 class ChannelError(CryptoError):
-    """Root of what goes wrong with a channel."""
+    """Root of the errors of channels."""
 
     code = "channel"
 
 
 class HandshakeFailed(ChannelError):
-    """No channel came about. Attributes: ``reason``, and ``refusal`` where the other side sent one."""
+    """No channel was established. Attributes: ``reason``, and ``refusal`` where the other side sent one."""
 
     code = "handshake-failed"
     reason: str
@@ -34,13 +34,13 @@ class NoCommonAlgorithm(HandshakeFailed):
 
 
 class PeerRefused(HandshakeFailed):
-    """The other side proved who it is, and that is not whom we talk to."""
+    """The other side proved who it is, and it is not one we talk to."""
 
     code = "peer-refused"
 
 
 class PresharedKeyRefused(HandshakeFailed):
-    """A pre-shared key is required and absent, or the two sides hold different ones under one id."""
+    """A required pre-shared key is absent, or the two sides hold different ones under the same id."""
 
     code = "preshared-key-refused"
 
@@ -52,7 +52,7 @@ class HandshakeTimeout(HandshakeFailed):
 
 
 class FrameRefused(ChannelError):
-    """A frame was not taken in. Attribute: ``reason``, one of ``FRAME_REFUSALS``."""
+    """A frame was not accepted. Attribute: ``reason``, one of ``FRAME_REFUSALS``."""
 
     code = "frame-refused"
     reason: str

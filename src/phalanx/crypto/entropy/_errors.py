@@ -10,7 +10,7 @@ class EntropyError(CryptoError):
 
 
 class SourceFailed(EntropyError):
-    """A source gave no samples, or samples that it would not give if it were what it claims.
+    """A source gave no samples, or samples that contradict what it claims to be.
 
     Attributes: ``source``, ``test`` (which health test, or ``reading``), ``reason``.
     """
@@ -23,7 +23,7 @@ class SourceFailed(EntropyError):
     def __init__(self, source: str, test: str, reason: str) -> None:
         super().__init__(
             f"entropy source {source} failed its {test} test: {reason}",
-            hint="see to the device, then admit it again: `phalanx keys entropy readmit`",
+            hint="fix the device, then readmit it: `phalanx keys entropy readmit`",
             source=source,
             test=test,
             reason=reason,

@@ -10,7 +10,7 @@ class IdentityError(CryptoError):
 
 
 class InvalidCertificate(IdentityError):
-    """Bytes are no certificate, chain or list in the form we write. Attributes: ``what``, ``reason``."""
+    """Bytes are not a certificate, chain or list in our format. Attributes: ``what``, ``reason``."""
 
     code = "invalid-certificate"
     what: str
@@ -21,7 +21,7 @@ class InvalidCertificate(IdentityError):
 
 
 class BrokenChain(IdentityError):
-    """A chain does not hold. ``link`` counts from the identity itself (0) to its root; ``subject`` is that link's."""
+    """A chain is not valid. ``link`` counts from the identity itself (0) to its root; ``subject`` is that link's."""
 
     code = "broken-chain"
     link: int
@@ -51,7 +51,7 @@ class KindNotAllowed(BrokenChain):
 
 
 class NameNotAllowed(BrokenChain):
-    """The name does not lie directly beneath the issuer's."""
+    """The name is not directly below the issuer's."""
 
     code = "name-not-allowed"
 
@@ -63,7 +63,7 @@ class UseNotAllowed(BrokenChain):
 
 
 class OutsideValidity(BrokenChain):
-    """Not valid yet, or not any more, at the time in question."""
+    """Not yet valid, or no longer valid, at the time in question."""
 
     code = "outside-validity"
 
@@ -81,7 +81,7 @@ class Revoked(BrokenChain):
 
 
 class NotSigned(BrokenChain):
-    """The issuer's signature does not hold."""
+    """The issuer's signature is not valid."""
 
     code = "not-signed"
 
@@ -99,7 +99,7 @@ class UntrustedRoot(BrokenChain):
 
 
 class RevocationRefused(IdentityError):
-    """A list of revocations is not taken over. Attributes: ``issuer``, ``number``, ``reason``."""
+    """A list of revocations is not accepted. Attributes: ``issuer``, ``number``, ``reason``."""
 
     code = "revocation-refused"
     issuer: str
@@ -119,6 +119,6 @@ class ListRolledBack(RevocationRefused):
 
 
 class ListForked(RevocationRefused):
-    """Another list of the same number, or one that takes revocations back: its issuer says two things."""
+    """Another list with the same number, or one that withdraws revocations: its issuer contradicts itself."""
 
     code = "revocation-forked"

@@ -100,7 +100,9 @@ class Seats:
         self.news = asyncio.Event()
         metrics = telemetry.metrics
         self._seated = metrics.counter("phalanx_identities_seated_total", "Agents given an identity.", ("from",))
-        self._ready = metrics.gauge("phalanx_identity_spares", "Identities made ahead and not given to anybody.")
+        self._ready = metrics.gauge(
+            "phalanx_identity_spares", "Identities generated ahead and not yet given to anybody."
+        )
 
     async def prepare(self, n: int) -> None:
         """Have ``n`` spares ready, made off the event loop."""

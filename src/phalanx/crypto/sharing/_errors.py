@@ -56,7 +56,7 @@ class Undecodable(SharingError):
     def __init__(self, *, given: int, needed: int, correctable: int) -> None:
         super().__init__(
             f"{given} shares at threshold {needed} correct at most {correctable} wrong ones, and more are wrong",
-            hint="add shares: every two more correct one more wrong share",
+            hint="add shares: every two more can correct one more wrong share",
             given=given,
             needed=needed,
             correctable=correctable,
@@ -92,7 +92,7 @@ class GenerationFailed(SharingError):
 
 
 class InvalidEscrow(SharingError):
-    """An escrow document is not one that can be opened. Attributes: ``escrow``, ``reason``."""
+    """An escrow document cannot be opened. Attributes: ``escrow``, ``reason``."""
 
     code = "invalid-escrow"
     escrow: str
@@ -124,7 +124,7 @@ class NotRegistered(SharingError):
     def __init__(self, ceremony: str) -> None:
         super().__init__(
             f"ceremony {ceremony} is not recorded: the escrow's registrar has not signed it",
-            hint="have it registered where the escrow was; only when that node is lost, release unregistered",
+            hint="have it registered where the escrow was; only if that node is lost, release unregistered",
             ceremony=ceremony,
         )
 

@@ -10,7 +10,7 @@ class VaultError(CryptoError):
 
 
 class WrongKey(VaultError):
-    """What is there was sealed under another key than the one at hand. Attribute: ``what``."""
+    """It was sealed under another key than the one at hand. Attribute: ``what``."""
 
     code = "wrong-key"
     what: str
@@ -48,7 +48,7 @@ class NotSealed(VaultError):
 
 
 class ClearRow(VaultError):
-    """A row is in clear in a table in which every row is sealed. Attributes: ``table``, ``key``."""
+    """A row is in the clear in a table where every row is sealed. Attributes: ``table``, ``key``."""
 
     code = "clear-row"
     table: str
@@ -57,14 +57,14 @@ class ClearRow(VaultError):
     def __init__(self, table: str, key: str) -> None:
         super().__init__(
             f"row {key!r} of table {table} is in clear, and everything that this node wrote there is sealed",
-            hint="somebody wrote it past the node: look who can write to its storage, and restore it from a backup",
+            hint="somebody bypassed the node: check who can write to its storage, and restore the row from a backup",
             table=table,
             key=key,
         )
 
 
 class KeyExhausted(VaultError):
-    """A data key has come to the bound of its uses and no other is there yet. Attribute: ``key``."""
+    """A data key has reached its bound of uses and there is no new one yet. Attribute: ``key``."""
 
     code = "key-exhausted"
     key: str
@@ -72,6 +72,6 @@ class KeyExhausted(VaultError):
     def __init__(self, key: str) -> None:
         super().__init__(
             f"data key {key} has no uses left",
-            hint="the vault makes the next key by itself as soon as its store takes writes",
+            hint="the vault creates the next key by itself as soon as its store accepts writes",
             key=key,
         )

@@ -110,7 +110,7 @@ class MigrationJob:
         self._clock = clock
         self._log = telemetry.log.bind(room="crypto")
         self._resealed = telemetry.metrics.counter(
-            "phalanx_vault_resealed_rows_total", "Rows sealed anew, by the migration and after they were read."
+            "phalanx_vault_resealed_rows_total", "Rows resealed, by the migration and after they were read."
         ).labels()
         self._wanted = asyncio.Event()
         self._record: Migration | None = None

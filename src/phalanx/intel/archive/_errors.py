@@ -4,7 +4,7 @@ from phalanx.core import InvalidInput
 
 
 class InvalidQuery(InvalidInput):
-    """A question cannot be understood. Attributes: ``column`` (from 1), ``reason``, ``query``."""
+    """A query cannot be parsed. Attributes: ``column`` (from 1), ``reason``, ``query``."""
 
     code = "invalid-query"
     query: str

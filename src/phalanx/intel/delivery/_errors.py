@@ -6,7 +6,7 @@ from phalanx.core import PhalanxError
 
 
 class Unsendable(PhalanxError):
-    """An item has no form that the peer takes. Attributes: ``item``, ``reason``."""
+    """An item cannot be expressed in a form the peer accepts. Attributes: ``item``, ``reason``."""
 
     code: ClassVar[str] = "unsendable"
     item: str
@@ -17,7 +17,7 @@ class Unsendable(PhalanxError):
 
 
 class PositionGone(PhalanxError):
-    """A source does not have any more what stood at a position. Attributes: ``source``, ``reason``, ``go_on``.
+    """A source no longer has what was at a position. Attributes: ``source``, ``reason``, ``go_on``.
 
     ``go_on`` is the position where what it has begins; empty: where it begins when nobody says anything else.
     """
@@ -30,7 +30,7 @@ class PositionGone(PhalanxError):
     def __init__(self, source: str, reason: str, *, go_on: str = "") -> None:
         super().__init__(
             f"what {source} had there is gone: {reason}",
-            hint="what is left is read on; what is gone is counted as a gap",
+            hint="reading continues with what is left; what is gone is counted as a gap",
             source=source,
             reason=reason,
             go_on=go_on,

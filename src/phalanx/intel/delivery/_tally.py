@@ -33,15 +33,17 @@ class Tally:
 
     def __init__(self, sink: str, telemetry: Telemetry) -> None:
         metrics = telemetry.metrics
-        items = metrics.counter("phalanx_sink_items_total", "Items by what came of them.", ("sink", "outcome"))
+        items = metrics.counter("phalanx_sink_items_total", "Items, by outcome.", ("sink", "outcome"))
         self._taken, self._refused, self._lost = (items.labels(sink, how) for how in ("taken", "refused", "lost"))
-        self._bytes = metrics.counter("phalanx_sink_sent_bytes_total", "Bytes of taken items.", ("sink",)).labels(sink)
+        self._bytes = metrics.counter("phalanx_sink_sent_bytes_total", "Bytes of accepted items.", ("sink",)).labels(
+            sink
+        )
         self._failures = metrics.counter(
-            "phalanx_sink_failures_total", "Times that a sink took nothing or not all.", ("sink",)
+            "phalanx_sink_failures_total", "How often a sink accepted nothing or not everything.", ("sink",)
         ).labels(sink)
-        self._waiting = metrics.gauge("phalanx_sink_waiting_items", "Notices not yet told.", ("sink",)).labels(sink)
+        self._waiting = metrics.gauge("phalanx_sink_waiting_items", "Notices not yet sent.", ("sink",)).labels(sink)
         self._lag = metrics.gauge(
-            "phalanx_sink_lag_seconds", "How long the oldest waits that is not told.", ("sink",)
+            "phalanx_sink_lag_seconds", "How long the oldest unsent notice has been waiting.", ("sink",)
         ).labels(sink)
         self.rate = Rate()
 

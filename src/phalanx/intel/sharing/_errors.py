@@ -36,7 +36,7 @@ class UnsupportedPattern(InvalidInput):
 
 
 class NotShareable(PhalanxError):
-    """The marking of an object does not allow it where it was to go. Attributes: ``object``, ``marking``, ``to``."""
+    """The marking of an object does not allow it to go there. Attributes: ``object``, ``marking``, ``to``."""
 
     code = "not-shareable"
     object: str
@@ -46,7 +46,7 @@ class NotShareable(PhalanxError):
     def __init__(self, object_: str, marking: str, to: str, why: str) -> None:
         super().__init__(
             f"{object_} is {marking} and may not go to {to}: {why}",
-            hint="mark it anew if its owner agrees, or choose a closer audience",
+            hint="change the marking if its owner agrees, or choose a narrower audience",
             object=object_, marking=marking, to=to,
         )  # fmt: skip
 

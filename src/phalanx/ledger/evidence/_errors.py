@@ -22,7 +22,7 @@ class Link(Enum):
 
 
 class BrokenLink(LedgerError):
-    """Evidence does not hold. Attributes: ``link``, ``where`` (which entry, checkpoint or witness), ``reason``."""
+    """Evidence does not verify. Attributes: ``link``, ``where`` (which entry, checkpoint or witness), ``reason``."""
 
     code = "broken-link"
     link: Link

@@ -118,7 +118,7 @@ class Witnesses:
             "phalanx_ledger_cosignatures_total", "Cosignatures that witnesses gave.", ("witness",)
         )
         self._refusals = telemetry.metrics.counter(
-            "phalanx_ledger_cosignatures_missing_total", "Times a witness gave none.", ("witness",)
+            "phalanx_ledger_cosignatures_missing_total", "How often a witness gave no cosignature.", ("witness",)
         )
         self._problems: dict[str, str] = {}
         self._reported: set[str] = set()

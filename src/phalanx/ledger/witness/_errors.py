@@ -28,7 +28,7 @@ class WitnessRefused(LedgerError):
 
 
 class TimestampRefused(LedgerError):
-    """There is no timestamp, or what came is not one of what was asked for. Attribute: ``reason``."""
+    """There is no timestamp, or it is not a timestamp of what was sent. Attribute: ``reason``."""
 
     code = "timestamp-refused"
     reason: str

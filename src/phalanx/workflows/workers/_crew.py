@@ -72,7 +72,7 @@ class Crew:
         )
         self._troubles = metrics.counter(
             "phalanx_workflow_piece_troubles_total",
-            "Pieces that were lost with a worker, begun a second time, or answered too late to count.", ("what",),
+            "Pieces that were lost with a worker, started a second time, or answered too late to count.", ("what",),
         )  # fmt: skip
 
     async def run(self, asked: PieceAsked) -> tuple[Any, PieceDone]:
