@@ -1,4 +1,4 @@
-"""Incidents over HTTP: what belongs together and why, who has it, and what people say of it."""
+"""Incidents over HTTP: what belongs together and why, who has it, and what people say about it."""
 
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -64,8 +64,8 @@ def incident_routes(node: "Node", gate: Gate) -> APIRouter:
     @router.get("", responses=answer(Incident, many=True))
     async def list_incidents(
         request: Request, principal: Annotated[Principal, viewer], wanted: Annotated[Page, Depends(page)],
-        status: Annotated[IncidentStatus | None, Query(description="Only those that stand so.")] = None,
-        assignee: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only those that they have.")] = "",
+        status: Annotated[IncidentStatus | None, Query(description="Only incidents with this status.")] = None,
+        assignee: Annotated[str, Query(max_length=MAX_NAME_CHARS, description="Only those assigned to them.")] = "",
     ) -> Response:  # fmt: skip
         """Incidents, newest first."""
         found = await node.incidents.newest(
@@ -100,9 +100,9 @@ def incident_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/{incident}/close", responses=answer(Incident), openapi_extra=asked(CloseWanted))
     async def close_incident(incident: str, request: Request, principal: Annotated[Principal, operator]) -> Response:
-        """Close it: what it turned out to be, and why. A new finding opens it again.
+        """Close it: what it turned out to be, and why. A new finding reopens it.
 
-        With ``seen_ns`` it is closed only if it did not change since: otherwise 409, out-of-date.
+        With ``seen_ns`` it is closed only if it has not changed since: otherwise 409, out-of-date.
         """
         wanted = _document(await read_body(request, node.offload), CloseWanted)
         return reply(await node.incidents.close(principal.tenant, incident, wanted, by=principal.name))
