@@ -44,13 +44,14 @@ from phalanx.workflows._records import (
     Assessments,
     Run,
     Runs,
+    StepKind,
     StepResult,
     assessment_put,
     step_result_id,
 )
 from phalanx.workflows._replaying import StepReplayed
 from phalanx.workflows._states import RUN_STATES, Move, RunState, RunStates, RunStatus, Wanted
-from phalanx.workflows._template import Step, StepContext, StepKind, StepOutput, StepWork, Template
+from phalanx.workflows._template import Step, StepContext, StepOutput, StepWork, Template
 from phalanx.workflows._underway import CircuitNow, Underway
 from phalanx.workflows._windows import CircuitWindow
 

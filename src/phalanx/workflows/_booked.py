@@ -28,13 +28,13 @@ from phalanx.workflows._desk import Desk
 from phalanx.workflows._limits import MAX_JOBS_OF_CIRCUIT
 from phalanx.workflows._placing import BEST, Criticality, OverSpent
 from phalanx.workflows._stays import Stay, Stays
+from phalanx.workflows._step_circuits import StepCircuits
 from phalanx.workflows._underway import OpenCircuit
 from phalanx.workflows._urgency import priority_of
 from phalanx.workflows._windows import CircuitWindow
 
 if TYPE_CHECKING:
     from phalanx.quantum.mitigation import Mean
-    from phalanx.workflows._circuits import StepCircuits
 
 
 class BookedCircuits:
@@ -46,7 +46,7 @@ class BookedCircuits:
         self._stays = Stays(desk.calendar, desk.waits, clock)
 
     async def run(
-        self, step: "StepCircuits", n: int, circuit: Circuit, chosen: Chosen, opened: OpenCircuit, *, shots: int,
+        self, step: StepCircuits, n: int, circuit: Circuit, chosen: Chosen, opened: OpenCircuit, *, shots: int,
         seed: int, observable: str = "",
     ) -> tuple[TreatedResult, CircuitWindow]:  # fmt: skip
         """The ``n``-th circuit of ``step``, or the mean of ``observable`` after it.
@@ -66,7 +66,7 @@ class BookedCircuits:
                 step.nobody_there.set()
 
     async def _ended(
-        self, step: "StepCircuits", circuit: Circuit, job: Job, stay: Stay | None, opened: OpenCircuit
+        self, step: StepCircuits, circuit: Circuit, job: Job, stay: Stay | None, opened: OpenCircuit
     ) -> tuple[TreatedResult, CircuitWindow]:
         opened.device, opened.reason, opened.waits = job.device, job.reason, False
         step.jobs.add(job.id)
@@ -85,14 +85,14 @@ class BookedCircuits:
         step.spent += window.cost
         return TreatedResult(ended.counts, ended.provenance, ended.used_s, ended.treated), window
 
-    async def leave(self, step: "StepCircuits", *, give_back: bool = True) -> None:
+    async def leave(self, step: StepCircuits, *, give_back: bool = True) -> None:
         """The step needs its machine no more."""
         stay, step.stay = step.stay, None
         if stay is not None:
             step.left_behind = None if give_back else stay
             await self._stays.ended(step.of, stay, give_back=give_back)
 
-    async def abandon(self, step: "StepCircuits") -> None:
+    async def abandon(self, step: StepCircuits) -> None:
         """Nobody wants what is under way any more: the job is cancelled, and what it holds is free again."""
         for job in sorted(step.jobs):
             await self.desk.jobs.cancel(step.of.tenant, job)
@@ -101,7 +101,7 @@ class BookedCircuits:
         step.jobs, step.left_behind = set(), None
 
     async def _known(
-        self, step: "StepCircuits", n: int, circuit: Circuit, shots: int, seed: int, observable: str
+        self, step: StepCircuits, n: int, circuit: Circuit, shots: int, seed: int, observable: str
     ) -> tuple[str, Job | None]:
         """The key of a circuit, and its job if there is one that came to something or still may."""
         of, asked = step.of, step.of.asked
@@ -115,7 +115,7 @@ class BookedCircuits:
         raise Unavailable("a device", f"{MAX_JOBS_OF_CIRCUIT} jobs of this circuit came to nothing")
 
     async def _there(
-        self, step: "StepCircuits", circuit: Circuit, chosen: Chosen, opened: OpenCircuit, shots: int
+        self, step: StepCircuits, circuit: Circuit, chosen: Chosen, opened: OpenCircuit, shots: int
     ) -> tuple[Stay, str]:  # fmt: skip
         """The step at a machine that fits: the one where it is, else the one that was chosen. And why there.
 
@@ -128,7 +128,7 @@ class BookedCircuits:
             return stay, reason
 
     async def _moved(
-        self, step: "StepCircuits", circuit: Circuit, chosen: Chosen, opened: OpenCircuit, shots: int
+        self, step: StepCircuits, circuit: Circuit, chosen: Chosen, opened: OpenCircuit, shots: int
     ) -> tuple[Stay, str]:  # fmt: skip
         stays_on = step.stay is not None and step.stay.device in chosen.order
         device = step.stay.device if step.stay is not None and stays_on else chosen.device
@@ -153,7 +153,7 @@ class BookedCircuits:
 
     async def _submitted(
         self,
-        step: "StepCircuits",
+        step: StepCircuits,
         circuit: Circuit,
         stay: Stay,
         reason: str,

@@ -13,7 +13,8 @@ from phalanx.workflows._attempts import ONCE, Retry
 from phalanx.workflows._errors import InvalidTemplate
 from phalanx.workflows._performing import converted
 from phalanx.workflows._placing import PLAIN, Placing
-from phalanx.workflows._template import Step, StepContext, StepKind, StepOutput, StepWork, Template
+from phalanx.workflows._records import StepKind
+from phalanx.workflows._template import Step, StepContext, StepOutput, StepWork, Template
 
 F = TypeVar("F", bound=Callable[..., Any])
 _CONTEXT = "context"

@@ -49,11 +49,11 @@ from phalanx.workflows._opening import Asked, Opening, check_deadline, check_sam
 from phalanx.workflows._pacing import PacedStore
 from phalanx.workflows._performing import Performer, Surroundings
 from phalanx.workflows._portable import functions_of
-from phalanx.workflows._records import Run, Runs, StepResult
+from phalanx.workflows._records import Run, Runs, StepKind, StepResult
 from phalanx.workflows._replaying import StepReplayed, replayed
 from phalanx.workflows._service import Service
 from phalanx.workflows._states import Held, RunState, RunStates, RunStatus, moved
-from phalanx.workflows._template import StepKind, Template
+from phalanx.workflows._template import Template
 from phalanx.workflows._turns import Turns
 from phalanx.workflows._wishes import Wish
 from phalanx.workflows.workers import Crew

@@ -13,16 +13,17 @@ from phalanx.core import NS_PER_S, Clock, InvalidInput, LimitExceeded, Offload, 
 from phalanx.devices import Fleet
 from phalanx.telemetry import Telemetry
 from phalanx.workflows._attempts import HOPELESS, StepAttempt, Work, attempt_id, attempt_put, effect_key
-from phalanx.workflows._circuits import Circuits, StepCircuits
+from phalanx.workflows._circuits import Circuits
 from phalanx.workflows._desk import RoutedClassically
 from phalanx.workflows._errors import StepFailed, Taken
 from phalanx.workflows._keeping import Keeper
 from phalanx.workflows._learned import StepTimes
 from phalanx.workflows._limits import MAX_EXTRA_WRITES, MAX_OUTPUT_BYTES, MAX_REASON_CHARS, MAX_WINDOWS
 from phalanx.workflows._placing import Mode
-from phalanx.workflows._records import CIRCUITS_WAY, FALLBACK_WAY, Run, StepResult
+from phalanx.workflows._records import CIRCUITS_WAY, FALLBACK_WAY, Run, StepKind, StepResult
 from phalanx.workflows._stays import Circumstances
-from phalanx.workflows._template import Step, StepContext, StepKind, StepOutput, StepWork
+from phalanx.workflows._step_circuits import StepCircuits
+from phalanx.workflows._template import Step, StepContext, StepOutput, StepWork
 from phalanx.workflows._turns import Turns
 from phalanx.workflows._underway import Underway
 from phalanx.workflows._windows import CircuitWindow

@@ -1,6 +1,7 @@
 """What a run leaves behind, and the services that read it."""
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any, ClassVar
 
 from phalanx.core import (
@@ -18,7 +19,6 @@ from phalanx.core import (
     id_time_ns,
 )
 from phalanx.workflows._limits import MAX_STEPS
-from phalanx.workflows._template import StepKind
 from phalanx.workflows._windows import CircuitWindow
 from phalanx.workflows.workers import PieceDone
 
@@ -27,6 +27,13 @@ CIRCUITS_WAY, FALLBACK_WAY = "circuits", "fallback"
 RUNS = Table("runs", sealed=True)
 STEP_RESULTS = Table("step-results", indexes=("run",), sealed=True)
 ASSESSMENTS = Table("assessments", indexes=("case", "finding", "trace"), sealed=True)
+
+
+class StepKind(Enum):
+    """Where a step's answer comes from."""
+
+    CLASSICAL = "classical"
+    QUANTUM = "quantum"
 
 
 class Run(Record, frozen=True, kw_only=True, tag="run"):

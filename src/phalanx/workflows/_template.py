@@ -4,7 +4,6 @@ import graphlib
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from phalanx.core import MAX_NAME_CHARS, Circuit, Offload, Provenance, TenantId, TraceId, Waypoint, Write
@@ -14,17 +13,10 @@ from phalanx.workflows._attempts import ONCE, Retry
 from phalanx.workflows._errors import InvalidTemplate
 from phalanx.workflows._limits import MAX_DEADLINE_S, MAX_STEPS
 from phalanx.workflows._placing import PLAIN, Placing
+from phalanx.workflows._records import StepKind, StepResult
 
 if TYPE_CHECKING:
     from phalanx.quantum.mitigation import Mean
-    from phalanx.workflows._records import StepResult
-
-
-class StepKind(Enum):
-    """Where a step's answer comes from."""
-
-    CLASSICAL = "classical"
-    QUANTUM = "quantum"
 
 
 class MeanRunner(Protocol):
@@ -55,7 +47,7 @@ class StepContext:
     tenant: TenantId
     trace: TraceId
     inputs: Mapping[str, Any]
-    results: Mapping[str, "StepResult"]
+    results: Mapping[str, StepResult]
     seed: int
     started_ns: int
     fleet: Fleet
@@ -64,7 +56,7 @@ class StepContext:
     processes: Offload
     key: str
     attempt: int = 1
-    done: "StepResult | None" = None
+    done: StepResult | None = None
     run_mean: MeanRunner | None = None
 
 

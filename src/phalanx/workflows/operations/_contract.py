@@ -14,7 +14,8 @@ import msgspec
 from phalanx.core import Baseline, InvalidInput
 from phalanx.quantum import AmplitudeEstimate
 from phalanx.quantum.routines import ESTIMATE_CLAIM, Answer
-from phalanx.workflows._template import StepContext, StepKind, StepOutput
+from phalanx.workflows._records import StepKind
+from phalanx.workflows._template import StepContext, StepOutput
 
 Stands = TypeVar("Stands", bound="Compared")
 OperationWork = Callable[[StepContext, Any], Awaitable[Any]]
