@@ -27,7 +27,7 @@ Errors::
 """
 
 from phalanx.messaging._broadcast import DeliveryReport
-from phalanx.messaging._bus import Bus, running
+from phalanx.messaging._bus import Bus, running, surveyed
 from phalanx.messaging._dead_letters import DEAD_LETTERS, DeadLetter, DeadLetters
 from phalanx.messaging._directory import Directory, Instance
 from phalanx.messaging._drawing import drawn
@@ -61,7 +61,7 @@ from phalanx.messaging._proofs import Proofs, SignedProofs
 from phalanx.messaging._readership import may_carry, may_read
 from phalanx.messaging._receipt import Receipt
 from phalanx.messaging._sealed_peers import RefusedPeer, SealedPeers, process_named, subject_of
-from phalanx.messaging._survey import Survey, SurveyedProcess, Way, surveyed
+from phalanx.messaging._survey import Survey, SurveyedProcess, Way
 from phalanx.messaging._surveyed_places import surveyed_places
 from phalanx.messaging._topology import (
     GraphFigures,

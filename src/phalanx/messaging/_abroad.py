@@ -7,7 +7,6 @@ sender's process so, which may not be able to reach it itself.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import msgspec
 
@@ -28,7 +27,7 @@ from phalanx.messaging._peers import Peers
 from phalanx.messaging._policies import POLICIES
 from phalanx.messaging._proofs import Proofs
 from phalanx.messaging._readership import may_carry
-from phalanx.messaging._receipt import Receipt
+from phalanx.messaging._receipt import Place, Receipt
 from phalanx.messaging._survey import KINDS as SURVEY_KINDS
 from phalanx.messaging._survey import Surveyor
 from phalanx.telemetry import Telemetry
@@ -56,15 +55,6 @@ _announcements = msgspec.msgpack.Decoder(tuple[_Announced, ...])
 _fars = msgspec.msgpack.Decoder(_Far)
 
 Word = Callable[[Kind, bytes], Envelope]
-
-
-class Place(Protocol):
-    """Where there may be no room: a mailbox here, or a link."""
-
-    @property
-    def address(self) -> str: ...
-
-    async def wait_for_room(self, receipt: Receipt) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

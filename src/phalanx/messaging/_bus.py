@@ -26,7 +26,7 @@ from phalanx.core import (
     TraceId,
     Unavailable,
 )
-from phalanx.messaging._abroad import Abroad, Place
+from phalanx.messaging._abroad import Abroad
 from phalanx.messaging._arrivals import BUS
 from phalanx.messaging._broadcast import DeliveryReport, reported
 from phalanx.messaging._dead_letters import DeadLetter, DeadLetters
@@ -57,7 +57,8 @@ from phalanx.messaging._peers import Peers
 from phalanx.messaging._policies import ACKNOWLEDGED, POLICIES
 from phalanx.messaging._proofs import Proofs
 from phalanx.messaging._readership import may_carry, may_read
-from phalanx.messaging._receipt import Receipt, delivered
+from phalanx.messaging._receipt import Place, Receipt, delivered
+from phalanx.messaging._survey import Survey, within_reason
 from phalanx.telemetry import Telemetry
 
 _RED, _GREEN, _EVERYBODY = Marking.RED, Marking.GREEN, Recipients.EVERYONE
@@ -374,3 +375,14 @@ async def running(bus: Bus) -> AsyncIterator[Bus]:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         bus.close()
+
+
+async def surveyed(bus: Bus, within_s: float) -> Survey:
+    """The cluster as it measures itself now. Raises ``Unavailable`` where there are no other processes."""
+    wait_s = within_reason(within_s)
+    if bus.abroad is None or not bus.abroad.links.processes:
+        raise Unavailable(
+            "a cluster", "this node is alone: there is nothing between processes to measure",
+            hint="join it to others, or compare graphs at simulated places (`--simulated`)",
+        )  # fmt: skip
+    return await bus.abroad.surveyor.ask(bus.abroad.organisation_of, wait_s)

@@ -13,9 +13,10 @@ Nothing here creates a task or a timer: putting is a call, and wakes the one who
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from phalanx.core import NO_TRACE, TenantId, TraceId
+from phalanx.messaging._desk import Desk
 from phalanx.messaging._envelope import Envelope
 from phalanx.messaging._errors import MailboxClosed, NoCredit
 from phalanx.messaging._kinds import Kind, Outcome
@@ -30,10 +31,7 @@ from phalanx.messaging._limits import (
 from phalanx.messaging._marking import Marking
 from phalanx.messaging._member import Member
 from phalanx.messaging._policies import POLICIES, PRIORITIES
-from phalanx.messaging._receipt import Accounted, Receipt
-
-if TYPE_CHECKING:
-    from phalanx.messaging._bus import Bus
+from phalanx.messaging._receipt import Accounted, Place, Receipt
 
 _CREDIT = tuple(policy.credit for policy in POLICIES)
 _YIELDS = tuple(policy.yields for policy in POLICIES)
@@ -43,10 +41,24 @@ _PRIORITY = tuple(policy.priority for policy in POLICIES)
 _Entry = tuple[Envelope, Accounted | None]
 
 
+class PostOffice(Protocol):
+    """What a member sends through: the bus of its process."""
+
+    desk: Desk
+
+    def post(
+        self, member: Member, kind: Kind, to: str | Sequence[str], body: bytes, deadline_ns: int,
+        marking: Marking | None, audience: Sequence[str], tenant: TenantId | None, trace: TraceId, reply_to: str,
+        epoch: int,
+    ) -> tuple[Receipt, Sequence[Place]]: ...  # fmt: skip
+
+    def forget(self, box: "Mailbox", /) -> None: ...
+
+
 class Mailbox:
     """One member's place on the bus. One task at a time reads it."""
 
-    def __init__(self, member: Member, bus: "Bus") -> None:
+    def __init__(self, member: Member, bus: PostOffice) -> None:
         self.member = member
         self.address = member.address
         self._bus = bus

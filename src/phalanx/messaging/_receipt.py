@@ -114,6 +114,15 @@ class Receipt:
                 waiter.set_result(None)
 
 
+class Place(Protocol):
+    """Where there may be no room: a mailbox here, or a link."""
+
+    @property
+    def address(self) -> str: ...
+
+    async def wait_for_room(self, receipt: Receipt) -> None: ...
+
+
 def delivered(envelope: Envelope) -> Receipt:
     """The receipt of what lies in its only recipient's mailbox already."""
     receipt = Receipt.__new__(Receipt)

@@ -8,11 +8,10 @@ process can lie about its own ways alone.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from phalanx.core import NS_PER_MS, Clock, InvalidInput, Unavailable, ns_from_s
+from phalanx.core import NS_PER_MS, Clock, InvalidInput, ns_from_s
 from phalanx.messaging._kinds import Kind
 from phalanx.messaging._limits import (
     ECHO_WAIT_S,
@@ -24,9 +23,6 @@ from phalanx.messaging._limits import (
     SURVEY_KEPT_S,
     SURVEY_STEP_S,
 )
-
-if TYPE_CHECKING:
-    from phalanx.messaging._bus import Bus
 
 
 class SurveyedProcess(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,16 +172,11 @@ class Surveyor:
         self._say_to(process, _KINDS[type(word)], _encoder.encode(word))
 
 
-async def surveyed(bus: "Bus", within_s: float) -> Survey:
-    """The cluster as it measures itself now. Raises ``Unavailable`` where there are no other processes."""
+def within_reason(within_s: float) -> float:
+    """How long a survey may take. Raises ``InvalidInput``."""
     if not 0 < within_s <= MAX_SURVEY_WAIT_S:
         raise InvalidInput("within_s", f"more than 0, {MAX_SURVEY_WAIT_S:g} at most")
-    if bus.abroad is None or not bus.abroad.links.processes:
-        raise Unavailable(
-            "a cluster", "this node is alone: there is nothing between processes to measure",
-            hint="join it to others, or compare graphs at simulated places (`--simulated`)",
-        )  # fmt: skip
-    return await bus.abroad.surveyor.ask(bus.abroad.organisation_of, within_s)
+    return within_s
 
 
 def _ways(answers: Mapping[str, Mapping[str, float]]) -> tuple[Way, ...]:
