@@ -211,7 +211,7 @@ def test_how_long_a_step_will_wait_is_by_the_forecast_of_its_machines_queue():
             await house.history.observe(real(4))
             (window,) = (await house.run(asking(BELL, name="u"), "later")).windows
             assert window.forecast_s == pytest.approx(40.0)
-            assert window.forecast_by == "queue forecast, persistence: 4 jobs [4, 4] of 10 s"
+            assert window.forecast_by == "queue forecast, persistence: 4 jobs of 10 s"
             row = await house.forecasts.queue("x.good")
             assert (row.what, row.ahead_s, row.value) == ("queue", 300, 4.0)
             # What waits at the vendor is sent ahead of its window by as long.
