@@ -197,3 +197,16 @@ BATCH_WAIT_S = 0.5
 MAX_BATCH_WAIT_S = 30.0
 BATCH_ANSWER_S = 20.0
 MAX_BATCH_ANSWER_BYTES = 64 * MIB
+
+# Backups: how much is copied at once, what stays free on the disk, files and folders within each other at most; how
+# often what came meanwhile is copied before everybody waits, and for how few files they do; how long a commit is waited
+# for; pages of rows copied at once, and the longest list of a backup.
+COPY_BYTES = 4 * MIB
+COPY_SPARE_BYTES = 64 * MIB
+MAX_BACKUP_FILES = 5_000_000
+MAX_BACKUP_DEPTH = 8
+MAX_BACKUP_ROUNDS = 8
+FEW_BACKUP_FILES = 64
+BACKUP_WAITS_S = 30.0
+BACKUP_PAGES = 1_024
+MAX_MANIFEST_BYTES = 1_024 * MIB

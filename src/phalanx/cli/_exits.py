@@ -67,6 +67,8 @@ _BY_CODE = {
     "not-found": Exit.NOT_FOUND,
     "shredded": Exit.NOT_FOUND,
     "ledger-tampered": Exit.NOT_VERIFIED,
+    "backup-refused": Exit.NOT_VERIFIED,
+    "rolled-back": Exit.NOT_VERIFIED,
     "invalid-proof": Exit.NOT_VERIFIED,
     "invalid-checkpoint": Exit.NOT_VERIFIED,
     "invalid-signature": Exit.NOT_VERIFIED,
@@ -96,6 +98,7 @@ _BY_CODE = {
     "revocation-rolled-back": Exit.NOT_VERIFIED,
     "revocation-forked": Exit.NOT_VERIFIED,
     "storage-full": Exit.STORAGE,
+    "no-room": Exit.STORAGE,
 }
 
 

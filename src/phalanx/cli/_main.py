@@ -21,6 +21,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
             "phalanx.cli.node._tokens:tokens",
             "Create, list and revoke access tokens (on the node's own machine).",
         ),
+        "backup": (
+            "phalanx.cli.node._backup:backup",
+            "Copy a running node's data, check the copy, and restore it (on the node's own machine).",
+        ),
         "cluster": (
             "phalanx.cli.node._cluster:cluster",
             "The node among others: who is there, and inviting another node.",

@@ -39,6 +39,7 @@ from phalanx.core import (
 )
 from phalanx.devices._carrying import Carrier
 from phalanx.devices._choosing import Chooser, FleetChooser, Windows, wish_of
+from phalanx.devices._doubting import doubted
 from phalanx.devices._emulated import beyond_emulation
 from phalanx.devices._failures import Failures
 from phalanx.devices._fleet import Fleet
@@ -203,6 +204,22 @@ class Jobs:
                 self._begin(group, name)
             while True:
                 self._begin(group, await self._fresh.get())
+
+    async def doubt(self, why: str) -> int:
+        """Take it that what is open may have been sent to a vendor since it was written here; before ``run``.
+
+        Returns how many jobs that changed. ``why`` is told with each.
+        """
+        changed = 0
+        async for name in self._left():
+            job, version = await self.load(*name)
+            kept, state = doubted(job, self._fleet, why, self._clock.wall_ns())
+            if state.final:
+                await self.end(kept, version, state)
+            elif kept != job:
+                await self.write(kept, version)
+            changed += kept != job
+        return changed
 
     def _begin(self, group: asyncio.TaskGroup, name: _Name) -> None:
         if name not in self._tasks:

@@ -17,6 +17,7 @@ from phalanx.ledger._anchor import Anchor, Anchors, StoredAnchor, verify_anchor
 from phalanx.ledger._checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
 from phalanx.ledger._document import VerifiedProof, verify_proof_document
 from phalanx.ledger._errors import INDEXES, InvalidCheckpoint, InvalidProof, LedgerError, LedgerTampered
+from phalanx.ledger._head import StoredHead, stored_head
 from phalanx.ledger._leaf import Leaf, decode_leaf, encode_leaf
 from phalanx.ledger._ledger import Ledger
 from phalanx.ledger._looking import EntryFilter, look_through
@@ -59,6 +60,7 @@ __all__ = [
     "Sealer",
     "Sealers",
     "StoredAnchor",
+    "StoredHead",
     "TileName",
     "Unsealed",
     "VerifiedProof",
@@ -78,6 +80,7 @@ __all__ = [
     "reindex",
     "root",
     "sign_checkpoint",
+    "stored_head",
     "tiles_of",
     "verify_anchor",
     "verify_checkpoint",

@@ -13,6 +13,10 @@ from phalanx.node._plugins import GROUPS, provided_fleet, registered
 from phalanx.node._ports import ClusterLine, Noise, Ports
 from phalanx.node._services import Health
 from phalanx.node._swarm import load_work, quarantine
+from phalanx.node.backups._mark import RestoreMark, accept_loss
+from phalanx.node.backups._restoring import Restored, restore, verify_backup
+from phalanx.node.backups._settling import RolledBack
+from phalanx.node.backups._taking import BackedUp, back_up
 from phalanx.node.canaries._drift import drift_duty
 from phalanx.node.canaries._probing import Probed, Probes, answer_probe, probe_duty
 from phalanx.node.canaries._timekeeping import time_duty
@@ -37,13 +41,22 @@ from phalanx.node.quantum._calculating import CIRCUIT_KERNELS
 from phalanx.node.quantum._desk import QuantumDesk, open_quantum_desk
 from phalanx.node.settings._section import Section
 from phalanx.node.settings._settings import Settings
-from phalanx.node.settings._sources import LoadedSettings, env_name, load_settings, setting_names
+from phalanx.node.settings._sources import DEFAULT_FILE, LoadedSettings, env_name, load_settings, setting_names
 from phalanx.node.workers._worker import WorkerPlan, run_worker
 from phalanx.node.workers._worker_token import WorkerToken
 from phalanx.node.workers._workers import WorkflowWorkers
 from phalanx.node.workers._workflows import registered_functions, registered_operations
 
 __all__ = [
+    "DEFAULT_FILE",
+    "BackedUp",
+    "RestoreMark",
+    "Restored",
+    "RolledBack",
+    "accept_loss",
+    "back_up",
+    "restore",
+    "verify_backup",
     "WorkerPlan",
     "WorkerToken",
     "WorkflowWorkers",

@@ -38,6 +38,7 @@ from phalanx.node._roles import probes_of, skills_by_rule, skills_for
 from phalanx.node._services import Services
 from phalanx.node._starting import start_services
 from phalanx.node._swarm import load_work, opened_swarm, provide_tools
+from phalanx.node.backups._settling import settle_jobs, settle_ledger
 from phalanx.node.council._responding import opened_responses
 from phalanx.node.custody._entropy import watch_noise
 from phalanx.node.custody._identities import opened_identities
@@ -81,13 +82,11 @@ async def build_node(
             await stack.enter_async_context(_opened(opener, name))
             for opener, name in ((journals, "ledger"), (journals, "intake"), (ports.journals, "space-probe"))
         ]
-        ledger = await Ledger.open(
-            ledger_journal, store, ports.signer, clock=clock, telemetry=telemetry, entropy=ports.entropy,
-            offload=offload, sealers=TenantSealers(vault, seals=settings.at_rest.seal),
-        )  # fmt: skip
+        ledger = await _ledger(settings, ports, ledger_journal, store, vault, telemetry)
         stack.push_async_callback(ledger.close)
         stack.push_async_callback(seal, ledger, telemetry)
         vouching = await build_vouching(settings, ports, store, ledger, telemetry, alerts)
+        lives_since_ns = await settle_ledger(ports.restored, store, ledger, vouching, alerts)
         fleet, placements, budgets, jobs, routing = await _devices(settings, ports, store, telemetry, alerts, ledger)
         workflows = await opened_workflows(settings, ports, telling.store, telemetry, alerts, fleet, placements)
         intake = await _intake(settings, ports, intake_journal, store, seals, telemetry)
@@ -124,7 +123,7 @@ async def build_node(
             rules=opened_rules(settings, ports, sentinel, alerts, ledger), local_operator=_LOCAL_OPERATOR,
             _space=space, _services=services, budgets=budgets, detection=await opened_detection(ports, store, ledger),
         )  # fmt: skip
-        _use_desk(node, ports)
+        _use_desk(node, ports, lives_since_ns)
         provide_tools(toolbox, node, ports)
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)
@@ -133,6 +132,15 @@ async def build_node(
         stack.push_async_callback(services.stop)
         stack.callback(telemetry.feed.close)
         yield node
+
+
+async def _ledger(
+    settings: Settings, ports: Ports, journal: Journal, store: Store, vault: Vault, telemetry: Telemetry
+) -> Ledger:
+    return await Ledger.open(
+        journal, store, ports.signer, clock=ports.clock, telemetry=telemetry, entropy=ports.entropy,
+        offload=ports.offload, sealers=TenantSealers(vault, seals=settings.at_rest.seal),
+    )  # fmt: skip
 
 
 async def _intake(
@@ -196,15 +204,17 @@ async def _devices(
     # Gates are counted without kernels: a job that needs none is not to wait until those are compiled.
     budgets = Budgets(store, ports.clock, fleet, aside)
     jobs = Jobs(store, ports.clock, ports.ids, fleet, telemetry, placements, budgets, ledger, ports.offload)
+    await settle_jobs(ports.restored, jobs)
     routing = Routing(fleet, jobs, budgets, ports.offload, ports.clock, placements.booked, placements.limits)
     return fleet, placements, budgets, jobs, routing
 
 
-def _use_desk(node: Node, ports: Ports) -> None:
+def _use_desk(node: Node, ports: Ports, lives_since_ns: int) -> None:
     """Have circuits of steps become jobs of the node: booked, paid for, and found again in its next life."""
     node.engine.use(Desk(
         node.jobs, node.budgets, node.reservations, node.routing, QueueWaits(node.forecasts, ports.clock),
         clock=ports.clock, ids=ports.ids, offload=calculating(ports, node.telemetry).offload,
+        lives_since_ns=lives_since_ns,
     ))  # fmt: skip
 
 

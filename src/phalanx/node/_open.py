@@ -18,6 +18,7 @@ from phalanx.adapters import (
     ThreadOffload,
     machine_name,
 )
+from phalanx.adapters.backups import STATE
 from phalanx.adapters.keys import Ask, load_or_create, nobody_to_ask
 from phalanx.adapters.processes import KernelProcess, ProcessOffload
 from phalanx.adapters.storage import (
@@ -37,6 +38,7 @@ from phalanx.core import InvalidInput, Journals, NotFound, Rng, StorageCorrupt, 
 from phalanx.crypto import SLH_DSA_SHA2_128S, HybridSigner, InvalidKey, SigningKey
 from phalanx.crypto.entropy import EntropyPool
 from phalanx.node._ports import Noise, Ports
+from phalanx.node.backups._mark import RestoredFolder, read_mark, require_one_life
 from phalanx.node.cluster._cluster_line import cluster_line
 from phalanx.node.custody._entropy import open_sources
 from phalanx.node.custody._vault import make_wrapper
@@ -67,8 +69,6 @@ async def open_ports(
     # Only where nothing better is there: compiled code belongs into a folder that nobody else writes to.
     keep_kernels_in(folder / _KERNELS)
     clock, entropy = SystemClock(), EntropyPool(OsEntropy())
-    store: Store
-    journals: Journals
     async with contextlib.AsyncExitStack() as stack:
         if alone:
             stack.enter_context(lock_folder(folder))
@@ -77,9 +77,7 @@ async def open_ports(
         if settings.store.kind == "postgres":
             store, journals = await _postgres(settings, stack, alone=alone)
         else:
-            store = await SqliteStore.open(folder / "state.sqlite")
-            stack.push_async_callback(store.close)
-            journals = SegmentJournals(files, "journals", entropy=entropy, offload=offload)
+            store, journals = await _embedded(folder, files, stack, entropy, offload)
         processes = stack.enter_context(contextlib.closing(ProcessOffload(settings.agents.processes)))
         loop_watch = stack.enter_context(contextlib.closing(LoopWatch()))
         signer = _signer(folder / _KEY)
@@ -119,6 +117,7 @@ async def open_ports(
             asks=lambda ca: stack.enter_context(contextlib.closing(HttpAsker(ca))),
             noise=Noise(sources, entropy.stir, left_out),
             kernels=KernelProcess() if settings.balancing.compile_ahead else None,
+            restored=_restored(folder, files) if alone and not existing else None,
         )  # fmt: skip
 
 
@@ -132,6 +131,14 @@ def make_private(folder: Path, field: str = "node.data_dir") -> None:
         raise InvalidInput(field, f"{folder} cannot be made: {error.strerror}") from error
     if not (folder.is_dir() and os.access(folder, os.R_OK | os.W_OK | os.X_OK)):
         raise InvalidInput(field, f"{folder} is not a folder that this user can write to")
+
+
+def _restored(folder: Path, files: OsFiles) -> RestoredFolder | None:
+    mark = read_mark(folder)
+    if mark is None:
+        return None
+    require_one_life(mark, folder)
+    return RestoredFolder(mark, files)
 
 
 def _signer(file: Path) -> HybridSigner:
@@ -155,6 +162,14 @@ def _anchor_key(folder: Path, algorithm: str) -> SigningKey:
     if key.algorithm != algorithm:
         raise StorageCorrupt(str(file), 0, f"it is a key of {key.algorithm}, not of {algorithm}")
     return key
+
+
+async def _embedded(
+    folder: Path, files: OsFiles, stack: contextlib.AsyncExitStack, entropy: EntropyPool, offload: ThreadOffload
+) -> tuple[Store, Journals]:
+    store = await SqliteStore.open(folder / STATE)
+    stack.push_async_callback(store.close)
+    return store, SegmentJournals(files, "journals", entropy=entropy, offload=offload)
 
 
 async def _postgres(settings: Settings, stack: contextlib.AsyncExitStack, *, alone: bool) -> tuple[Store, Journals]:

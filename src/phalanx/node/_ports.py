@@ -31,6 +31,7 @@ from phalanx.crypto.vault import KeyWrapper
 from phalanx.devices import HostMetrics
 from phalanx.intel.indicators import Shelf
 from phalanx.intel.sharing import HttpAsks
+from phalanx.node.backups._mark import RestoredFolder
 from phalanx.node.cluster._join_token import JoinToken
 from phalanx.posture import EndpointProbe
 from phalanx.telemetry import Telemetry
@@ -108,6 +109,8 @@ class Ports:
 
     ``calendar`` keeps the reservations of several nodes; without it they are in ``store``.
 
+    ``restored`` is there where the node has not started since its folder was restored from a backup.
+
     ``cluster`` is there where the settings ask for one, and ``join_token`` where the node was handed one.
 
     ``key_wrapper`` makes what opens the vault's root; it may ask a person, so it is called only
@@ -144,3 +147,4 @@ class Ports:
     shelf: Shelf | None = None
     archive: Blobs | None = None
     host: HostMetrics | None = None
+    restored: RestoredFolder | None = None

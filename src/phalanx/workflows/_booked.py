@@ -18,6 +18,7 @@ from phalanx.devices import (
     Job,
     JobState,
     JobWishes,
+    QueuedBackend,
     TreatedResult,
     check_fits,
     check_runs,
@@ -27,7 +28,7 @@ from phalanx.quantum import features
 from phalanx.workflows._desk import Desk
 from phalanx.workflows._limits import MAX_JOBS_OF_CIRCUIT
 from phalanx.workflows._placing import BEST, Criticality, OverSpent
-from phalanx.workflows._stays import Stay, Stays
+from phalanx.workflows._stays import Circumstances, Stay, Stays
 from phalanx.workflows._step_circuits import StepCircuits
 from phalanx.workflows._underway import OpenCircuit
 from phalanx.workflows._urgency import priority_of
@@ -56,6 +57,8 @@ class BookedCircuits:
         key, job = await self._known(step, n, circuit, shots, seed, observable)
         if job is not None:
             return await self._ended(step, circuit, job, None, opened)
+        if chosen.device in (unsure := self.unsure(step.of)):
+            raise Unavailable(chosen.device, unsure[chosen.device])
         stay, reason = await self._there(step, circuit, chosen, opened, shots)
         try:
             job = await self._submitted(step, circuit, stay, reason, key, observable, shots=shots, seed=seed)
@@ -64,6 +67,15 @@ class BookedCircuits:
             step.there -= 1
             if not step.there:
                 step.nobody_there.set()
+
+    def unsure(self, of: Circumstances) -> dict[str, str]:
+        """Machines at vendors that an earlier life of the node may have sent the circuits of this run to."""
+        if not of.run or id_time_ns(of.run) >= self.desk.lives_since_ns:
+            return {}
+        why = "the run began before this node was restored from a backup, and may have been sent there already"
+        return {
+            name: why for name in self._fleet.names() if isinstance(self._fleet.backend(name), QueuedBackend)
+        }  # fmt: skip
 
     async def _ended(
         self, step: StepCircuits, circuit: Circuit, job: Job, stay: Stay | None, opened: OpenCircuit

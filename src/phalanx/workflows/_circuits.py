@@ -167,7 +167,8 @@ class Circuits:
             return Chosen(wanted, step.route or "the step names it", (wanted,), frozenset({wanted}))
         wish = Wish(
             circuit=circuit, shots=shots, tenant=step.of.tenant, fidelity=asked.fidelity, budget=max(0.0, step.left()),
-            origin=Origin(asked.results) if asked.results else None, without=self._stale(asked.fresh_s),
+            origin=Origin(asked.results) if asked.results else None,
+            without=self._stale(asked.fresh_s) | ({} if self._booked is None else self._booked.unsure(step.of)),
         )  # fmt: skip
         try:
             return await self._chooser.choose(wish)

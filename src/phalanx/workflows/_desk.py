@@ -58,12 +58,17 @@ class Spent:
 
 
 class Desk:
-    """Jobs, budgets, calendar and router of a node, as far as steps need them."""
+    """Jobs, budgets, calendar and router of a node, as far as steps need them.
+
+    ``lives_since_ns`` is when the node was restored from a backup, 0 when it never was: what runs that began before
+    may have sent to a vendor, nobody here knows.
+    """
 
     def __init__(
         self, jobs: Jobs, budgets: Budgets, calendar: Calendar, ways: Ways, waits: Waits, *, clock: Clock,
-        ids: IdSource, offload: Offload,
+        ids: IdSource, offload: Offload, lives_since_ns: int = 0,
     ) -> None:  # fmt: skip
+        self.lives_since_ns = lives_since_ns
         self.jobs, self.calendar, self.waits, self.ids, self.offload = jobs, calendar, waits, ids, offload
         self._budgets, self._ways, self._clock = budgets, ways, clock
         self._free: dict[tuple[TenantId, str], tuple[int, bool]] = {}

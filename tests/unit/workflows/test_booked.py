@@ -11,7 +11,7 @@ from phalanx.allocation import Ask, Bookable, BookingState, Placements, Reservat
 from phalanx.allocation.forecasts import Forecasts, QueueWaits
 from phalanx.allocation.money import Budgets, ChargeState, Period
 from phalanx.allocation.routing import Router
-from phalanx.core import DEFAULT_TENANT, NS_PER_S, Origin, Provenance, Rng, Unavailable, derive_id
+from phalanx.core import DEFAULT_TENANT, NS_PER_S, Origin, Provenance, Rng, Unavailable, derive_id, id_time_ns
 from phalanx.devices import (
     DeviceModel,
     Emulated,
@@ -117,12 +117,11 @@ class House:
             self.store, world.clock, Telemetry(world.clock), self.fleet, world.offload, Rng(1),
             chooser=self.placements, breakers=self.placements.breakers,
         )  # fmt: skip
-        self.engine.use(
-            Desk(
-                self.jobs, self.budgets, self.calendar, Ways(self.fleet), QueueWaits(self.forecasts, world.clock),
-                clock=world.clock, ids=world.ids, offload=world.offload,
-            )
+        self.desk = Desk(
+            self.jobs, self.budgets, self.calendar, Ways(self.fleet), QueueWaits(self.forecasts, world.clock),
+            clock=world.clock, ids=world.ids, offload=world.offload,
         )  # fmt: skip
+        self.engine.use(self.desk)
 
     @contextlib.asynccontextmanager
     async def open(self):
@@ -327,6 +326,44 @@ def test_a_machine_that_fails_is_left_for_another_and_the_last_for_the_fallback(
             assert none.output == -1
             assert none.degraded
             assert world.clock.wall_ns() - begun_ns < 10 * NS_PER_S, "the fallback does not wait for devices"
+
+    simulated(main)
+
+
+class AtVendor(Lab):
+    """The same at a vendor: jobs are sent there."""
+
+    async def submit(self, circuit, /, *, shots, seed, key):
+        return key
+
+    async def collect(self, handle, circuit, /, *, shots, seed):
+        return await self.run(circuit, shots=shots, seed=seed)
+
+    async def recall(self, handle, /):
+        raise Unavailable(self.device.name, "it drops nothing")
+
+
+@pytest.mark.requirement("QRM-8")
+@pytest.mark.parametrize("named", [False, True])
+def test_a_run_from_before_a_restore_sends_nothing_to_a_vendor(named):
+    """What it sent there since the backup, nobody here knows; what begins later goes there as ever."""
+
+    async def main(world):
+        vendor, lab = AtVendor(world, machine()), Lab(world, machine("x.poor", 0.05))
+        house = House(world, vendor, lab)
+        house.desk.lives_since_ns = id_time_ns(run_id()) + 1
+        async with house.open():
+            wanted = {"device": "x.good"} if named else {}
+            result = await house.run(asking(BELL, **wanted))
+            if named:
+                assert result.output == -1
+                assert "restored from a backup" in result.degraded
+            else:
+                assert result.windows[0].device == "x.poor"
+            assert vendor.ran == []
+            house.desk.lives_since_ns = id_time_ns(run_id("later"))
+            assert (await house.run(asking(BELL, name="u", **wanted), "later")).windows[0].device == "x.good"
+            assert vendor.ran == [BELL.digest]
 
     simulated(main)
 

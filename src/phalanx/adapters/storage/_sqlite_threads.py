@@ -71,7 +71,7 @@ class Reader:
         try:
             return self._db.execute(*query).fetchall()
         except sqlite3.Error as error:
-            return _typed(error, self._path)
+            return typed_sqlite_error(error, self._path)
 
 
 class Writer:
@@ -93,7 +93,7 @@ class Writer:
         except sqlite3.Error as error:
             self._roll_back()
             if len(commits) == 1:
-                return [_typed(error, self._path)]
+                return [typed_sqlite_error(error, self._path)]
         # Together they failed; alone, those that fit still can be written.
         return [self.serve([commit])[0] for commit in commits]
 
@@ -152,7 +152,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         if db is not None:
             db.close()
-        raise _typed(error, path) from error
+        raise typed_sqlite_error(error, path) from error
     return db
 
 
@@ -182,10 +182,10 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
             if at > known:
                 raise FutureVersion(f"store {path}", seen=at, known=known)
     except sqlite3.Error as error:
-        raise _typed(error, path) from error
+        raise typed_sqlite_error(error, path) from error
 
 
-def _typed(error: sqlite3.Error, path: Path) -> StorageError:
+def typed_sqlite_error(error: sqlite3.Error, path: Path) -> StorageError:
     code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
     if code == sqlite3.SQLITE_FULL:
         return StorageFull(str(path))

@@ -25,6 +25,13 @@ class SettingsSource:
     overrides: tuple[str, ...]
     flags: tuple[tuple[str, Any], ...] = ()
 
+    @property
+    def file(self) -> Path | None:
+        """The settings file that is read, if there is one."""
+        from phalanx.node import DEFAULT_FILE
+
+        return self.config_file or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
+
     def also(self, **flags: Any) -> "SettingsSource":
         """With more flags (``cluster__serve=…``), where they have a value."""
         named = tuple((name.replace("__", "."), value) for name, value in flags.items() if value is not None)

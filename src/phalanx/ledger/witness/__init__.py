@@ -13,7 +13,7 @@ Errors::
     └── TimestampRefused    the authority's answer is not a timestamp of what was sent
 """
 
-from phalanx.ledger.witness._asking import SIZE_TYPE, Cosignature, Witnesses, WitnessPeer, WitnessStatus
+from phalanx.ledger.witness._asking import SIZE_TYPE, Ahead, Cosignature, Witnesses, WitnessPeer, WitnessStatus
 from phalanx.ledger.witness._errors import Refusal, TimestampRefused, WitnessRefused
 from phalanx.ledger.witness._gossip import GOSSIP_PATH, Gossip, WatchedLog
 from phalanx.ledger.witness._judge import AddCheckpoint, judge
@@ -34,6 +34,7 @@ __all__ = [
     "MAX_WITNESSES",
     "SIZE_TYPE",
     "AddCheckpoint",
+    "Ahead",
     "Cosignature",
     "Cosigner",
     "FoundSplitView",

@@ -12,7 +12,7 @@ somebody else signs with its key.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from phalanx.core import (
@@ -80,6 +80,14 @@ class WitnessStatus:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """``seen`` is who knows more of a log than it holds itself, and what; ``silent`` are those who did not say."""
+
+    seen: Mapping[str, str]
+    silent: Sequence[str]
+
+
 class _Refused(Exception):
     """A witness gave no cosignature, and why; ``level`` says how bad that is."""
 
@@ -137,6 +145,25 @@ class Witnesses:
         checkpoint = await self._own.checkpoint()
         done = await asyncio.gather(*(self._ask(peer, checkpoint) for peer in self._peers))
         self._watch_quorum(sum(done), checkpoint.size)
+
+    async def ahead(self) -> "Ahead":
+        """Who cosigned more of this log than it holds, or another log of its name; nothing is kept of the answers."""
+        if not self._own.size:
+            # Nothing can be signed of an empty log, so nobody can be asked about it.
+            return Ahead({}, tuple(peer.keys.name for peer in self._peers))
+        checkpoint, seen, silent = await self._own.checkpoint(), dict[str, str](), list[str]()
+        for peer in self._peers:
+            last = await self._last(peer)
+            try:
+                await self._cosignature(peer, checkpoint, last.size if last else 0)
+            except (Unavailable, LimitExceeded) as error:
+                silent.append(f"{peer.keys.name} ({error.message})")
+            except _Refused as error:
+                if error.level is AlertLevel.URGENT:
+                    seen[peer.keys.name] = error.reason
+                else:
+                    silent.append(f"{peer.keys.name} ({error.reason})")
+        return Ahead(seen, tuple(silent))
 
     async def statuses(self) -> list[WitnessStatus]:
         """Who cosigned what, and how far behind each is."""

@@ -33,6 +33,7 @@ from phalanx.core import (
 from phalanx.ledger._errors import InvalidCheckpoint, InvalidProof, LedgerError
 from phalanx.ledger._merkle import verify_consistency
 from phalanx.ledger._note import parse_note
+from phalanx.ledger.witness._asking import Ahead
 from phalanx.ledger.witness._keys import Head, TrustedLog
 from phalanx.ledger.witness._limits import (
     ANSWER_WITHIN_S,
@@ -119,6 +120,32 @@ class Gossip:
             await self._seen.prune(watched.log.origin)
         # What is settled is not told of again: only what is in question has to be remembered.
         self._told &= {(note.origin, note.size) for note in await self.open_notes()}
+
+    async def ahead(self) -> Ahead:
+        """Which neighbours were shown more of our own log than it holds, or another one; nothing is kept."""
+        seen, silent = dict[str, str](), list[str]()
+        for url in dict.fromkeys((*self._neighbours, *(one.url for one in self._logs.values() if one.url))):
+            answer = await self._exchange(url, await self._message())
+            if answer is None:
+                silent.append(url)
+                continue
+            for note in answer.notes:
+                if (reason := await self._beyond(note)) is not None:
+                    seen[url] = reason
+        return Ahead(seen, tuple(silent))
+
+    async def _beyond(self, note: str) -> str | None:
+        """What a note that our own key signed has and our log has not."""
+        try:
+            if Head.of(parse_note(note)).origin != self._own.origin:
+                return None
+            head = self._own_log.read(note)
+        except InvalidCheckpoint:
+            return None
+        if head.size > self._own.size:
+            return f"it was shown {head.size} entries of this log, which has {self._own.size}"
+        root, _ = await self._own.prefix(head.size, self._own.size)
+        return None if root == head.root else f"it was shown another root of size {head.size}"
 
     async def answer(self, body: bytes, *, source: str) -> bytes:
         """The other side of an exchange; raises ``InvalidInput`` for what is no message."""
