@@ -1,7 +1,7 @@
-"""A quantum circuit as rooms pass it on: canonical OpenQASM 3 text and its content hash.
+"""A quantum circuit as rooms exchange it: canonical OpenQASM 3 text and its content hash.
 
-Canonical means: one statement a line, one register ``q``, one ``c``, numbers in Python's
-shortest round-trip form. The room ``quantum`` writes it; equal circuits hash equally.
+Canonical means: one statement per line, one register ``q``, one ``c``, numbers in Python's shortest round-trip
+form. The room ``quantum`` writes it; equal circuits hash equally.
 """
 
 import hashlib

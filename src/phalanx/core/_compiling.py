@@ -1,16 +1,16 @@
-"""How numeric kernels are compiled, and where the machine code is kept.
+"""How numeric kernels are compiled, and where the machine code is stored.
 
-Kernels are free functions over arrays, in modules called ``_kernels…`` that only functions
-import: loading numba takes a fifth of a second, loading what it compiled before as long again, and
-compiling seconds for each kernel, during which numba holds the interpreter's lock. So whoever
-must not stand still has them compiled in another process first (``KernelCompiler``).
+Kernels are free functions over arrays, in modules called ``_kernels…`` that only functions import: loading numba
+takes a fifth of a second, loading what it compiled before as long again, and compiling seconds for each kernel,
+during which numba holds the interpreter's lock. So anything that must not stand still has them compiled in another
+process first (``KernelCompiler``).
 
-What was compiled is kept beside the package where that can be written to, else in the folder that
-``keep_kernels_in`` names. The folder holds code: it must be one that nobody else can write to.
-Without one, numba looks in the user's cache folder, and compiles anew in every process where there
-is none. numba's own ``NUMBA_CACHE_DIR`` goes before all of this.
+Compiled code is stored beside the package if that is writable, else in the folder that ``keep_kernels_in`` names.
+The folder holds code: nobody else may be able to write to it. Without one, numba looks in the user's cache folder,
+and compiles again in every process where there is none. numba's own ``NUMBA_CACHE_DIR`` takes precedence over all
+of this.
 
-``fast_kernel`` lets the compiler reorder sums, never assume that nothing is infinite.
+``fast_kernel`` lets the compiler reorder sums, but never assume that nothing is infinite.
 """
 
 import os

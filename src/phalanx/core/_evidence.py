@@ -1,4 +1,4 @@
-"""What rooms that may not import detection need of it: findings by id, and the events around one."""
+"""What rooms that may not import detection need from it: findings by id, and the events around one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

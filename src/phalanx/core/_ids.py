@@ -2,14 +2,14 @@
 
 Two ways to make one:
 
-- ``IdSource.new()`` for something new. Ids of one source never go backwards, also
-  within a millisecond and when the wall clock steps back.
-- ``derive_id(at_ns, ...)`` for something that follows from something else. The same
-  cause gives the same id, so work repeated after a crash overwrites itself instead
-  of doubling. Every record made downstream of an event uses this.
+- ``IdSource.new()`` for something new. Ids of one source never go backwards, even within a millisecond and when the
+  wall clock steps back.
+- ``derive_id(at_ns, ...)`` for something that follows from something else. The same cause gives the same id, so
+  work repeated after a crash overwrites itself instead of duplicating. Every record made downstream of an event
+  uses this.
 
-An accepted batch of events takes one id whose low 20 bits are zero; the events in it
-are ``batch id + row``. So an event's id alone leads to its batch and row.
+An accepted batch of events takes one id whose low 20 bits are zero; the events in it are ``batch id + row``. So an
+event's id alone leads to its batch and row.
 """
 
 import hashlib

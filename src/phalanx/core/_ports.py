@@ -1,8 +1,8 @@
-"""Ports: what the rooms need from the outside, and what they ask of rooms they may not import.
+"""Ports: what the rooms need from the outside, and from rooms they may not import.
 
-Durable state goes through ``Store`` and ``Journal`` and nothing else. Each has three
-implementations that pass one contract suite (``phalanx.testing.contracts``): simulated
-(loses power on demand), embedded (SQLite, segment files) and PostgreSQL.
+Durable state goes through ``Store`` and ``Journal`` and nothing else. Each has three implementations that pass one
+contract suite (``phalanx.testing.contracts``): simulated (loses power on demand), embedded (SQLite, segment files)
+and PostgreSQL.
 """
 
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence

@@ -1,7 +1,7 @@
-"""Ports to what surrounds a node: who connects to it, files that others may touch, and events of its own making.
+"""Ports to a node's surroundings: who connects to it, files that others may touch, and events it generates itself.
 
-A node reaches out to nobody through these: it waits to be connected to, looks at files that settings name, and
-tells its own intake what it saw.
+Through these, a node never reaches out to anybody: it waits for connections, looks at files that the settings name,
+and tells its own intake what it saw.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Records that several rooms speak. A room's private records live in that room."""
+"""Records that several rooms share. A room's private records live in that room."""
 
 from collections.abc import Mapping
 from enum import Enum, IntEnum

@@ -1,8 +1,8 @@
 """Randomness as a port: named, seeded streams for behaviour, and entropy for secrets.
 
-``Rng`` is for everything that must be repeatable (simulations, sampling, jitter). Each
-part of the system draws from its own named child, so adding a draw in one place does not
-move the draws of another. ``EntropySource`` is for keys, tokens and nonces, and nothing else.
+``Rng`` is for everything that must be repeatable (simulations, sampling, jitter). Each part of the system draws
+from its own named child, so adding a draw in one place does not change the draws of another. ``EntropySource`` is
+for keys, tokens and nonces, and nothing else.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The bus of a node: alone in its process, or with those of other nodes where there is a cluster."""
+"""The bus of a node: alone in its process, or connected with those of other nodes in a cluster."""
 
 import contextlib
 from collections.abc import AsyncIterator

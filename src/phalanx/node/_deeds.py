@@ -1,4 +1,4 @@
-"""What each role is made of and what it did last, put together from what is on record when somebody asks."""
+"""What each role consists of and what it did last, assembled from the records on request."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

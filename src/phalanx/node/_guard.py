@@ -1,8 +1,8 @@
-"""Notices that there is no room left, and when there is again.
+"""Notices when storage is full, and when there is room again.
 
-Wraps the durable ports. The first ``StorageFull`` turns the node read-only: the API refuses
-new events at once instead of letting each request fail on the disk. A small probe write finds
-out when there is room, and the node writes on; nobody has to restart it.
+Wraps the durable ports. The first ``StorageFull`` turns the node read-only: the API refuses new events at once
+instead of letting each request fail on the disk. A small probe write finds out when there is room, and the node
+resumes writing; nobody has to restart it.
 """
 
 from collections.abc import AsyncIterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A running node: its services under the names by which API, dashboard and tests know them."""
+"""A running node: its services under the names that API, dashboard and tests use."""
 
 from dataclasses import dataclass
 from functools import partial

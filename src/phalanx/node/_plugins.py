@@ -1,6 +1,6 @@
 """Finds plug-ins by entry point. The built-in ones register the same way.
 
-A plug-in that fails, or that the node refuses, does not stop it: it is reported and left out.
+A plug-in that fails, or that the node refuses, does not stop the node: it is reported and left out.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What duties and skills need besides the node's own state: plans out of the settings, and ports to what is around."""
+"""What duties and skills need besides the node's own state: plans from the settings, and ports to the surroundings."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Keeps the node's long-running services running, and knows how each is doing."""
+"""Keeps the node's long-running services running, and knows the state of each."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

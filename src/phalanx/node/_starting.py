@@ -1,4 +1,4 @@
-"""What runs in a node beside its swarm, begun in order."""
+"""What runs in a node besides its swarm, started in order."""
 
 from collections.abc import Callable, Coroutine, Sequence
 

@@ -1,4 +1,4 @@
-"""The swarm of a node: what it is made of, what its agents may use, and who is taken out of it."""
+"""The swarm of a node: what it consists of, what its agents may use, and who is removed from it."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Tokens as texts that people carry: a prefix that says what it is for, and the rest in URL-safe letters."""
+"""Tokens as text that people carry: a prefix that says what it is for, and the rest in URL-safe letters."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""Configuration drift: what is in force is compared with what was on record, and the rules with those on disk."""
+"""Configuration drift: what is in force is compared with what was recorded, and the rules with those on disk."""
 
 from phalanx.agents import Capability, DutyManifest, Role, Watch
 from phalanx.core import (

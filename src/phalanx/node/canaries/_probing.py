@@ -1,7 +1,7 @@
-"""Canaries probe the whole: a marked event goes in, and how long it takes to the ledger is measured.
+"""Canaries probe the whole path: a marked event goes in, and the time until it is in the ledger is measured.
 
-A probe takes the way of every event: intake, journal, detection, finding, mission, an agent, the ledger. It
-lives in a tenant of its own (``PROBE_TENANT``), so no finding, case or figure of anybody has a probe in it.
+A probe takes the path of every event: intake, journal, detection, finding, mission, an agent, the ledger. It lives
+in a separate tenant (``PROBE_TENANT``), so no finding, case or figure of anybody contains a probe.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Time as canaries watch it: that the wall clock does not jump, and that nothing is about to run out."""
+"""Time as canaries watch it: that the wall clock does not jump, and that nothing is about to expire."""
 
 from phalanx.agents import Capability, DutyManifest, Role, Watch
 from phalanx.core import (

@@ -1,6 +1,6 @@
-"""Tripwires: files that nobody should change. How each looked is on record, and what differs is an event.
+"""Tripwires: files that nobody should change. Each one's state is recorded, and a difference is an event.
 
-The record is durable, so what was changed while the node was down is found when it starts again.
+The record is durable, so changes made while the node was down are found when it starts again.
 """
 
 from typing import Literal

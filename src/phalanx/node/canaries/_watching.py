@@ -1,4 +1,4 @@
-"""What canaries watch of the node: made out of its settings when it is built. A tool of the node."""
+"""What canaries watch on the node, derived from its settings when it is built. A tool of the node."""
 
 import hashlib
 from collections.abc import Mapping

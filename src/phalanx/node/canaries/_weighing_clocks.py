@@ -1,7 +1,8 @@
-"""Canaries weigh the clocks of those that send events: with every probe, how far event times lie from when they came.
+"""Canaries weigh the clocks of event senders: with every probe, how far event times lie from arrival times.
 
-An event that was written after it was accepted is of a host whose clock is ahead; nothing else makes one. That it was
-written long before may have many reasons, so the lag is only told. Clocks that are off put what belongs together apart.
+An event written after it was accepted comes from a host whose clock is ahead; there is no other explanation. That
+it was written long before may have many reasons, so the lag is only reported. Wrong clocks separate what belongs
+together.
 """
 
 from collections import defaultdict

@@ -1,9 +1,9 @@
 """The assembly: the nodes of a cluster as one council, each with one voice, whatever its number of agents.
 
 Nodes that joined a cluster and trust each other fix one common epoch (``_assembly_epochs``) and put questions to it
-over the bus, sealed end to end. Each judges by its own policy, and a decision takes more than two thirds of all nodes:
-what one machine's owner wants is one voice. Vote keys live in memory: a node that starts again is somebody new, of whom
-the others hear within seconds, and the next question is put to a new epoch.
+over the bus, sealed end to end. Each judges by its own policy, and a decision takes more than two thirds of all
+nodes: the owner of one machine has one voice. Vote keys live in memory: a restarted node counts as a new one, of
+which the others hear within seconds, and the next question is put to a new epoch.
 """
 
 import asyncio

@@ -1,13 +1,15 @@
-"""How the nodes of a cluster come to one epoch: who is in it, who says so, and who objects.
+"""How the nodes of a cluster arrive at one epoch: who is in it, who says so, and who objects.
 
-A node proposes; everybody else compares the draft with whom it heard itself and answers with the key of its identity,
-exactly as agents do (``consensus._membership``). What is new between nodes is that nobody's word stands for another's:
+A node proposes; everybody else compares the draft with whom it heard itself and answers with the key of its
+identity, exactly as agents do (``consensus._membership``). What is different between nodes is that nobody's word
+stands for another's:
 
-- the root of a vote key counts only with a signature of the identity whose it is, which everybody checks for itself;
+- the root of a vote key counts only with a signature by the identity it belongs to, which everybody checks for
+  itself;
 - a node that finds itself in a draft with a vote key that it did not offer refuses it;
-- who is left out is asked by each node itself before it agrees to that;
-- the draft's time lies within seconds of everybody's own, so that nobody is made to look silent by a clock;
-- an epoch that was fixed comes with everybody's answers, and each node adds them up again.
+- before it agrees to leave a node out, each node asks that node itself;
+- the draft's time must be within seconds of everybody's own, so that no clock can make a node look silent;
+- a fixed epoch comes with everybody's answers, and each node counts them again.
 """
 
 from collections import OrderedDict

@@ -1,7 +1,8 @@
 """The mail of an assembly: what is asked and answered between nodes, and who was heard when.
 
-Every node says every few seconds that it is there and in which epochs it sits. All of it comes through the bus, which
-hands on only what a channel proved to be from the process that it names: nobody is heard in another's name.
+Every node announces every few seconds that it is present and in which epochs it sits. All of it comes through the
+bus, which passes on only what a channel proved to come from the process it names: nobody is heard in another's
+name.
 """
 
 import asyncio

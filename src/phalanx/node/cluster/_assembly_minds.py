@@ -1,4 +1,4 @@
-"""What a node of an assembly thinks of what it is asked: its own policy, applied to what it was shown before."""
+"""What a node of an assembly thinks of a question: its own policy, applied to what it was shown beforehand."""
 
 import hashlib
 from collections import OrderedDict

@@ -1,6 +1,6 @@
 """Datagrams of an agreement between nodes, carried by the bus as envelopes of the kind ``consensus``.
 
-The bus says which process an envelope is from, by the channel that it came through; it seals what leaves the process.
+The bus says which process an envelope comes from, by its channel; it seals what leaves the process.
 """
 
 import asyncio

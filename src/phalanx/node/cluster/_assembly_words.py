@@ -1,7 +1,7 @@
 """What the nodes of an assembly say to each other, besides the messages of agreement itself.
 
-All of it goes over the bus as the kind ``consensus``: which process somebody speaks from is proved by the channel that
-it came through. The first byte tells the two apart.
+All of it goes over the bus as the kind ``consensus``: the channel proves which process the sender speaks from. The
+first byte distinguishes the two.
 """
 
 import msgspec

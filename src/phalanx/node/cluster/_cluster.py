@@ -1,8 +1,8 @@
-"""The node among others: how it finds them, whom it believes, and the bus that reaches them.
+"""The node among others: how it finds them, whom it trusts, and the bus that reaches them.
 
-Nodes say every so often that they are here. That is proved by nothing, and only begins what is: a
-channel, in which the other end shows a chain of certificates to the root of an organisation that
-is trusted here. Whoever is of no such organisation is a stranger: it is listed, and not spoken to.
+Nodes announce regularly that they are present. Nothing proves an announcement; it only starts what does: a channel,
+in which the other end presents a chain of certificates to the root of an organisation that is trusted here. Anyone
+who belongs to no such organisation is a stranger: listed, and not spoken to.
 """
 
 from collections import deque

@@ -1,4 +1,4 @@
-"""What the settings say of the cluster: a server to run, a token to join with, or a server of somebody else's."""
+"""What the settings say about the cluster: a server to run, a token to join with, or an existing server."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Invitations to the cluster, as this node has handed them out: each is good once, and for a time."""
+"""Invitations to the cluster that this node has issued: each is good once, and for a limited time."""
 
 from dataclasses import dataclass
 

@@ -1,9 +1,9 @@
 """What one node gives another so that it may join: a text, and the proof made from it.
 
-The token holds a key for the server and the inviting organisation's root, so whoever is handed it
-knows whom it talks to. Its secret never travels: the joining node proves to have it with a MAC
-over its own root, and thereby says which organisation the operator who carried the token meant.
-Whoever gets hold of a token before it was used can join in its stead: it is a secret.
+The token holds a key for the server and the inviting organisation's root, so whoever receives it knows whom it
+talks to. Its secret never travels: the joining node proves that it has the secret with a MAC over its own root, and
+thereby says which organisation the operator who carried the token meant. Anyone who obtains a token before it was
+used can join instead: it is a secret.
 """
 
 import hmac

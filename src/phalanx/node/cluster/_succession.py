@@ -1,4 +1,4 @@
-"""Which nodes continue each other's missions, and what goes along with one: the finding that it is about."""
+"""Which nodes continue each other's missions, and what goes along with one: the finding it is about."""
 
 from collections.abc import Sequence
 

@@ -1,10 +1,10 @@
 """The agents of a node as a council: their epoch, their vote keys, and the questions put to them.
 
-An epoch is fixed (``_convening``) when the first question comes, and whenever since then the agents have
-changed or others of them are heard. Vote keys of agents live in memory, as their identities do: who starts
-again is somebody new.
-Agents of one node share its fate. Together they withstand that some of them are subverted in what they
-say, and not that the machine is.
+An epoch is fixed (``_convening``) when the first question comes, and again whenever the agents have changed or
+others of them are heard. Agents' vote keys live in memory, like their identities: a restarted agent is a new one.
+
+Agents of one node share its fate. Together they withstand that some of them are subverted in what they say, but not
+that the machine is.
 """
 
 import asyncio

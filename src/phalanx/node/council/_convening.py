@@ -1,8 +1,8 @@
 """Who sits in the agents' council: an epoch is drafted, answered by every agent, fixed, sealed and recorded.
 
 The node proposes; each agent compares the proposal with what it heard itself and signs, with the key of its
-identity, that it accepts it or what is wrong about it. What they object to is recorded whether the epoch
-comes to be fixed or not, with the certificates that prove who said it.
+identity, that it accepts it or what is wrong with it. Objections are recorded whether the epoch is fixed or not,
+with the certificates that prove who made them.
 """
 
 from collections.abc import Mapping, Sequence

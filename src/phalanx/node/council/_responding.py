@@ -1,4 +1,4 @@
-"""Who decides on actions: the policy, and after it, where the settings say so, agents or the nodes of the cluster."""
+"""Who decides on actions: the policy and then, where the settings say so, agents or the nodes of the cluster."""
 
 from phalanx.agents import Swarm
 from phalanx.consensus import Archive

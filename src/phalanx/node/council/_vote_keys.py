@@ -1,10 +1,10 @@
-"""Vote keys of agents, made before they are needed: a tree takes 45 ms, and a question is not to wait for hundreds.
+"""Agents' vote keys, generated before they are needed: a tree takes 45 ms, and a question must not wait for
+hundreds.
 
-One key of each voter stands ready beside the one in use, made in the background, sealed in the store. After
-every question the next leaves of those in use are taken and made ready as well, all in one commit. A key is
-not made for an epoch: the epoch it is first taken for binds its root. Keys that are done with are erased, and
-so are those that the store still holds from an earlier life of the node: whose they were is gone, see
-``_chamber``.
+One spare key per voter is ready beside the one in use, generated in the background, sealed in the store. After
+every question the next leaves of those in use are reserved and prepared as well, all in one commit. A key is not
+made for a particular epoch: the epoch it is first used in binds its root. Used-up keys are erased, and so are those
+that the store still holds from an earlier life of the node: their owners are gone, see ``_chamber``.
 """
 
 import asyncio

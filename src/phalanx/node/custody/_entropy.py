@@ -1,4 +1,4 @@
-"""Finds the noise sources that the settings name, and puts them under watch."""
+"""Finds the noise sources named in the settings, and puts them under watch."""
 
 from collections.abc import Sequence
 

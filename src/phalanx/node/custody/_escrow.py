@@ -1,4 +1,4 @@
-"""Opens a stopped node as the registrar of escrows: its documents and its ledger, nothing else of it."""
+"""Opens a stopped node as the registrar of escrows: its documents and its ledger, nothing else."""
 
 import contextlib
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Opens the node's vault, and connects it with what stands above it."""
+"""Opens the node's vault, and connects it with the rooms above it."""
 
 import asyncio
 import contextlib

@@ -1,7 +1,7 @@
 """What vouches for the ledger, wired to a node: witnesses, gossip, timestamps, evidence.
 
-Everything is there on every node, because others may ask; a service that talks to others runs only
-where the settings name them.
+All of it exists on every node, because others may ask; a service that contacts others runs only if the settings
+name them.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The searchable archive of a node: filled from the intake's journal, tended, and asked."""
+"""The searchable archive of a node: filled from the intake's journal, maintained, and queried."""
 
 from dataclasses import dataclass
 

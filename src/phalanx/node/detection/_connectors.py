@@ -1,6 +1,6 @@
-"""Sinks and sources, made of the settings and of plug-ins.
+"""Sinks and sources, built from the settings and plug-ins.
 
-A sink or a source that the settings name is needed: what is wrong with it stops the start, with the name of the
+A sink or a source named in the settings is required: a problem with it stops the start, with the name of the
 setting. What its peer does later stops nothing.
 """
 

@@ -1,4 +1,4 @@
-"""What people tell detectors: where networks are, where thresholds stand, which models are asked."""
+"""What people tell detectors: where networks are, which values thresholds have, which models are used."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Indicators of a node: opened, kept tidy, fed by what is shared, and calculated with kernels once that is worth it."""
+"""Indicators of a node: opened, kept tidy, fed by shared intelligence, and matched with kernels once that pays."""
 
 from collections.abc import Sequence
 from pathlib import Path

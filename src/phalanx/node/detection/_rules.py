@@ -1,8 +1,8 @@
-"""The rules of a running node: read anew on demand and when their folder changes, without losing an event.
+"""The rules of a running node: reloaded on demand and when their folder changes, without losing an event.
 
-The sentinel takes new rules between two chunks, with what correlations of the same name wait for. When a file became no
-valid rule the old rules stay in force, and an alert says why. A node that starts has no old rules: it takes those that
-are valid, and an alert names the others.
+The sentinel switches to new rules between two chunks, handing over what correlations of the same name are waiting
+for. If a file is no longer a valid rule, the old rules stay in force, and an alert says why. A node that starts has
+no old rules: it takes the valid ones, and an alert names the others.
 """
 
 import asyncio

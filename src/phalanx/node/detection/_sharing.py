@@ -1,4 +1,4 @@
-"""Intelligence shared: the way in and out, and the sources that are pulled, made of the settings."""
+"""Shared intelligence: the way in and out, and the sources that are pulled, built from the settings."""
 
 import asyncio
 import contextlib

@@ -1,8 +1,8 @@
 """What a manager does for another node: places work and holds its window, and runs it under that node's budgets.
 
-Invariants: what was decided under a key is durable before its window is booked, and a window has the key's name, so a
-question that is asked again, also after the manager was killed, finds what was decided and booked. A job is submitted
-under the same key, so it is run and charged once. A node without a budget here runs nothing here.
+Invariants: what was decided under a key is durable before its window is booked, and a window has the key's name, so
+a question that is asked again, even after the manager was killed, finds what was decided and booked. A job is
+submitted under the same key, so it is run and charged once. A node without a budget here runs nothing here.
 """
 
 import asyncio

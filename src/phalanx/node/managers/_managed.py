@@ -1,8 +1,8 @@
 """What a node asks its manager for: the calendar, where work goes, and jobs there under this node's budgets.
 
-A question may have reached a manager that did not answer. So a submission is noted here as the manager's before it is
-sent, and is never taken elsewhere afterwards: asked again under its key it is the same job. Only who got no answer to
-where the work should go, which runs nothing, falls back to the own policy, and that is on record.
+A request may have reached a manager that did not answer. So a submission is noted here as the manager's before it
+is sent, and never goes elsewhere afterwards: asked again under its key it is the same job. Only a request that got
+no answer and runs nothing (where work should go) falls back to the node's own policy, and that is recorded.
 """
 
 import msgspec

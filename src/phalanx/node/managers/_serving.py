@@ -1,8 +1,8 @@
 """A node that is manager for others of its cluster: their bookings, where their circuits go, and their jobs.
 
-Whoever asks is known by the process that the channel proves. It books, places and pays under its own name
-(``lab.acme/default``), so that it sees and changes nothing that is not its own. A question that got no answer is asked
-again with the same id, which does everything once.
+The requester is known by the process that the channel proves. It books, places and pays under its own name
+(``lab.acme/default``), so that it sees and changes only what is its own. A request that got no answer is sent again
+with the same id, so everything is done once.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Batch jobs of a node: routed to this machine or a scheduler, each once by its name, and learned from as they end.
 
-Where a job goes is durable before anything is sent there. A name that is asked for again goes where it went first, so a
-submission whose answer was lost is the same job.
+Where a job goes is durable before anything is sent there. A name that is requested again goes where it went first,
+so a submission whose answer was lost is the same job.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
-"""Where circuits are laid out and simulated, kernels are compiled first, in a process of their own.
+"""Before circuits are laid out and simulated, kernels are compiled in a separate process.
 
-numba compiles in Python: done here, on a machine that has never done it, the node would share its interpreter with the
-compiler for a quarter of a minute, and on a busy machine agents were taken for silent meanwhile.
+numba compiles in Python: if that ran in the node's process, on a machine that has never compiled them, the node
+would share its interpreter with the compiler for a quarter of a minute, and on a busy machine agents would be taken
+for silent.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Whether a node's name is its own in a calendar that nodes share: under it stand its workers."""
+"""Whether a node's name is unique in a calendar that nodes share: its workers are listed under it."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,8 @@
-"""What a node does with quantum devices, without the node: for a script that places, books, runs and pays by itself.
+"""What a node does with quantum devices, without the node: for a script that places, books, runs and pays by
+itself.
 
-No server, agents or ledger. State is in a folder, like a node's, which one process has at a time: jobs that were not
-done when it was closed go on when it is opened again, and what was sent to a vendor is collected.
+No server, agents or ledger. State is in a folder, like a node's, which one process uses at a time: jobs that were
+not done when it was closed continue when it is opened again, and what was sent to a vendor is collected.
 """
 
 import asyncio

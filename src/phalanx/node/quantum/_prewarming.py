@@ -1,7 +1,7 @@
-"""Acting on forecasts: processes begin before work that is told of, and windows are booked for work that recurs.
+"""Acting on forecasts: processes start before forecast work, and windows are booked for recurring work.
 
-Warming only adds to reacting: nothing that works is ended, and nothing waits for it. Windows in advance are backfill,
-so that they make room for everybody who really comes.
+Warming only adds to reacting: nothing that works is ended, and nothing waits for it. Windows in advance are
+backfill, so they make room for everybody who really comes.
 """
 
 from collections.abc import Callable, Sequence

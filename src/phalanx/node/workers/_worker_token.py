@@ -1,7 +1,7 @@
 """What a node gives a worker so that it may work for it: a text that is a secret.
 
-It holds a key for the server, with which a worker can take tickets and answer and nothing else, and the secret under
-which node and worker seal what they say. It stays good until the worker is removed.
+It holds a key for the server, with which a worker can take tickets and answer and nothing else, and the secret that
+seals what node and worker exchange. It stays valid until the worker is removed.
 """
 
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""The node's workers: who may work for it, and under which secret each is spoken to."""
+"""The node's workers: who may work for it, and the secret shared with each."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""The engine of a node: what can be run comes from plug-ins and from files that users brought."""
+"""A node's workflow engine: what it can run comes from plug-ins and from files that users uploaded."""
 
 from phalanx.allocation import Placements
 from phalanx.core import AlertSink, Clock, Store
