@@ -1,7 +1,7 @@
-"""Who may be given missions: agents whose identity stands.
+"""Who may be given missions: agents whose identity is valid.
 
-The node gives agents identities; this room only asks whether one still holds, each time it hands
-something out. ``Anybody`` is for a swarm without a node around it, whose agents have none.
+The node gives agents identities; this room only asks whether one is still valid, each time it hands something out.
+``Anybody`` is for a swarm without a node around it, whose agents have none.
 """
 
 from typing import Protocol

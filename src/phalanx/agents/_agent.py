@@ -1,8 +1,8 @@
-"""One agent: a mailbox with a bound, a mission in hand, and a limit on how long that may take.
+"""One agent: a bounded mailbox, a mission in hand, and a limit on how long that may take.
 
-An agent knows nothing of storage or of other agents. What a skill raises comes out of
-``attempt``; what becomes of the mission and of the agent is for the swarm to say. A thousand of
-them live in one process, so an agent at rest is a few hundred bytes and one waiting task.
+An agent knows nothing of storage or of other agents. What a skill raises comes out of ``attempt``; the swarm
+decides what becomes of the mission and of the agent. A thousand of them live in one process, so an idle agent is a
+few hundred bytes and one waiting task.
 """
 
 import asyncio

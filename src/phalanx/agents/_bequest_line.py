@@ -1,4 +1,4 @@
-"""What an owner has given to one heir, and what there is to say to it next. Pure but for the future of each end."""
+"""What an owner has given to one heir, and what to say to it next. Pure except for the future of each end."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""The owner's side: which of its missions have an heir, and by whose leave one comes to its end.
+"""The owner's side: which of its missions have an heir, and by whose permission one comes to its end.
 
 A mission with an heir ends only when its heir gave up the copy, or the umpire ruled that it may never take it.
 """

@@ -1,12 +1,12 @@
-"""The durable life of missions: who may write what comes next, and the reading service.
+"""The durable life of missions: who may write the next step, and the reading service.
 
 Invariants, held by the store's conditional commits and by nothing in memory:
 
 - a mission reaches ``done`` or ``failed`` once;
-- every assignment raises the row's version, and only who holds the latest version writes the
-  next step. An agent that was replaced holds an old one and is turned away (``Fenced``), so a
-  late result can never overwrite a newer attempt;
-- the mission and the waypoint that tells of its step are one commit.
+- every assignment raises the row's version, and only the holder of the latest version writes the next step. An
+  agent that was replaced holds an old one and is turned away (``Fenced``), so a late result can never overwrite a
+  newer attempt;
+- the mission and the waypoint that reports its step are one commit.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence

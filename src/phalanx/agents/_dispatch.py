@@ -1,4 +1,4 @@
-"""How long a mission that failed rests. Pure."""
+"""How long a failed mission rests. Pure."""
 
 from phalanx.agents._limits import BACKOFF_FIRST_S, BACKOFF_LONGEST_S
 from phalanx.core import Rng

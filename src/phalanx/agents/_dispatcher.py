@@ -1,8 +1,8 @@
 """Hands pending missions to agents: one task, woken when there may be something to do.
 
-The queue is the store: what is read ahead of it is a window, and a wake-up that is lost or comes twice does no harm.
-The tenant that was served least is first; within one, and one skill, missions go in order of id. What is
-handed out in one turn is one commit.
+The queue is the store: what is read ahead of it is a window, and a lost or repeated wake-up does no harm. The
+tenant served least comes first; within one tenant and one skill, missions go in order of id. What is handed out in
+one turn is one commit.
 """
 
 import asyncio

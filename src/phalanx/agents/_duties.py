@@ -1,8 +1,8 @@
-"""Keeps duties kept: one post for each partition of each duty, on one place of its role.
+"""Keeps duties kept: one post for each partition of each duty, in one place of its role.
 
-A post follows its place: when the agent there falls, for whatever reason, its term ends at once and
-its successor begins another, once the one before has ended. A duty that fails fells its agent, rests
-for longer each time, and is said in health as long as it rests.
+A post follows its place: when the agent there falls, for whatever reason, its term ends at once and its successor
+begins another, once the previous one has ended. A duty that fails fells its agent, rests longer each time, and is
+reported in health as long as it rests.
 """
 
 import asyncio

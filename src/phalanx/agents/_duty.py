@@ -1,9 +1,9 @@
-"""What a duty is: work that stands, and is no mission.
+"""What a duty is: continuous work, as opposed to a mission.
 
-A listener, a probe on a beat, a watcher of a stream, a tripwire: somebody of its role keeps it for
-as long as the node runs. A duty (or each of its partitions) is kept by one agent at a time. When
-that agent falls, whoever takes its place keeps it on; nothing is carried over but what the duty
-itself made durable, so a term begins by reading where the last one got to.
+A listener, a periodic probe, a watcher of a stream, a tripwire: an agent of its role keeps it for as long as the
+node runs. A duty (or each of its partitions) is kept by one agent at a time. When that agent falls, its successor
+continues it; nothing is carried over except what the duty itself made durable, so a term begins by reading how far
+the last one got.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
-"""What is known of the missions of this node that others have copies of. Book-keeping, and the term they were given in.
+"""What is known about this node's missions that others have copies of. Book-keeping, and the term they were given
+in.
 
-A term is begun anew whenever it matters that what was given before is told apart from what is given after. It is in the
+A new term begins whenever what was given before must be distinguishable from what is given after. It is in the
 store before anything is given in it.
 """
 

@@ -1,4 +1,4 @@
-"""How a swarm is doing, in words: who was set apart, which roles are degraded, who held the event loop."""
+"""The state of a swarm, in words: who was isolated, which roles are degraded, who held the event loop."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,8 @@
-"""What an agent does with an envelope that one of its skills may be written to by.
+"""What an agent does with an envelope addressed to one of its skills.
 
-Beside its missions and not instead of them: one envelope after another, within a limit. What a skill raises is told and
-costs nobody a place, for whoever writes may be a stranger. It says nothing of the reading of heartbeats.
+Alongside its missions and not instead of them: one envelope after another, within a limit. What a skill raises is
+reported and costs nobody a place, because the sender may be a stranger. It does not affect the reading of
+heartbeats.
 """
 
 import asyncio

@@ -2,11 +2,11 @@
 
 Invariants:
 
-- a beat answers the challenge of one round and is good for that round alone: a recorded one is worth nothing;
-- it is authenticated with keyed BLAKE2s (RFC 7693) under the agent's key of the epoch: a signature for each beat of a
-  thousand agents would take a whole core, a MAC takes two microseconds;
-- a key is believed because of its enrolment: the agent's name, its identity, the epoch and the key's hash, signed with
-  the key of the identity. Who is not admitted under that identity any more is not authentic, whatever it knows.
+- a beat answers the challenge of one round and is valid for that round alone: a recorded one is worth nothing;
+- it is authenticated with keyed BLAKE2s (RFC 7693) under the agent's key of the epoch: a signature for each beat of
+  a thousand agents would take a whole core, a MAC takes two microseconds;
+- a key is trusted because of its enrolment: the agent's name, its identity, the epoch and the key's hash, signed
+  with the key of the identity. An agent no longer admitted under that identity is not authentic, whatever it knows.
 """
 
 import hashlib

@@ -1,13 +1,13 @@
-"""The heir's side: copies of missions of other nodes, and taking them over. And the umpire's: which of two is out.
+"""The heir's side: copies of other nodes' missions, and taking them over. And the umpire's: which of two is out.
 
 Invariants, held by the store's conditional commits:
 
 - a copy is given up or taken, never both;
 - a copy is taken only after its umpire granted it, and an umpire that granted never voids, nor the other way round;
-- what an owner said before something that was read already is not listened to.
+- what an owner said earlier than something already read is ignored.
 
-What was granted is taken at once. If the owner is heard again before all of it is, the rest is given up: nobody but
-this node can do anything about it any more, and it may be gone tomorrow.
+What was granted is taken at once. If the owner is heard again before all of it is taken, the rest is given up: only
+this node can still do anything about it, and it may be gone tomorrow.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """What the owner of missions says to their heirs, and what follows from their answers.
 
-Letters to one heir go one after another, each with a higher stamp: what comes late is thrown away there. An heir that
-is silent is left out by leave of the umpires: they rule that it may take nothing of what it has.
+Letters to one heir go one after another, each with a higher stamp: what comes late is discarded there. A silent
+heir is dropped by permission of the umpires: they rule that it may take nothing of what it has.
 """
 
 import asyncio

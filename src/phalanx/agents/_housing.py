@@ -1,8 +1,8 @@
-"""Where an agent lives while it has its place: on the bus, and under the eyes of the monitor.
+"""Where an agent lives while it has its place: on the bus, and watched by the monitor.
 
 What reaches it there: requests for a heartbeat, which it answers, and what others send to its role, its
-capabilities or everybody, which it takes and hands to those of its skills that hear it. An agent that fell is off
-the bus in the same step.
+capabilities or everybody, which it receives and passes to those of its skills that hear it. An agent that fell is
+off the bus in the same step.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""How often agents of one role may fall before that is a trouble of the role. Pure.
+"""How often agents of one role may fall before that becomes a problem of the role. Pure.
 
 Restarting is right for what is rare and wrong for what is not: a role whose agents fall faster than ``most`` in
-``within_s`` is degraded. It goes on, more slowly (who takes a place there rests first), and people are told; after a
-stretch of ``within_s`` below the limit it has recovered.
+``within_s`` is degraded. It continues, more slowly (successors rest first), and people are told; after a stretch of
+``within_s`` below the limit it has recovered.
 """
 
 from collections import deque

@@ -1,10 +1,10 @@
 """Supervision: keeps one agent at work in its place, and seats another when it falls.
 
-What a skill raises ends its agent, not its mission: the successor tries it again at once, and after that it goes back
-to the queue, rests, and is tried by whoever would be done first then, until its attempts are used up. An agent that
-falls for another reason (it was killed, quarantined, barred, or a duty of its failed) hands the mission it has in hand
-to its successor at once, and so does every agent what waits in its mailbox. While an outcome is written, its agent is
-at the next mission already.
+What a skill raises ends its agent, not its mission: the successor tries it again at once, and after that it goes
+back to the queue, rests, and is tried by whichever agent would then finish it first, until its attempts are used
+up. An agent that falls for another reason (it was killed, quarantined, barred, or a duty of its failed) hands the
+mission in hand to its successor at once; what waits in its mailbox always goes to the successor. While an outcome
+is written, its agent is already working on the next mission.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What a mission needs besides itself, to be done on another node. The node knows; this room asks."""
+"""What a mission needs besides itself to be done on another node. The node knows; this room asks."""
 
 from collections.abc import Sequence
 from typing import Protocol

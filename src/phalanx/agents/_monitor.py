@@ -1,9 +1,9 @@
 """Watches over every agent: asks for heartbeats, judges silences, and says who is not to be trusted with anything.
 
-It sits on the bus as the member ``health``. In each beat it sends a challenge to every agent, one group after another,
-and takes the answers in; in between it looks at silences. What it concludes it tells the swarm: an agent is suspect,
-has been heard again, or is silent and to be replaced. Agents of other
-processes are watched by the monitor of theirs.
+It sits on the bus as the member ``health``. In each beat it sends a challenge to every agent, one group after
+another, and collects the answers; in between it looks at silences. It tells the swarm what it concludes: an agent
+is suspect, has been heard again, or is silent and to be replaced. Agents of other processes are watched by their
+own monitor.
 """
 
 import asyncio

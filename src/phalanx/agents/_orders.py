@@ -2,10 +2,11 @@
 
 Invariants, held by conditional commits:
 
-- a step's mission has an id that follows from the order and the step, and is written once: an order that is looked at
+- a step's mission has an id derived from the order and the step, and is written once: an order that is looked at
   again after a crash finds the missions it has made;
-- an order ends once, as done when every step is done, as failed with the first step that failed or with its deadline;
-- what a step leaves behind is durable before a step that needs it is begun.
+- an order ends once: as done when every step is done, as failed with the first step that failed or with its
+  deadline;
+- what a step leaves behind is durable before a step that needs it begins.
 """
 
 import asyncio

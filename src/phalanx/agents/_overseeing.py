@@ -1,8 +1,8 @@
-"""What admins do for a serious finding: see to it that its case is worked on, and that who works is fit to.
+"""What admins do for a serious finding: make sure that its case is worked on, by agents fit for it.
 
-``oversee-case`` looks at the missions of the case: what is late is given to another agent, what failed is said.
-``weigh-agents`` looks at who has failed since it last looked: a place that failed at several missions, more often than
-not, gets somebody new, who has a new identity. How much a tenant may have open is held against what it has.
+``oversee-case`` looks at the missions of the case: a late one is given to another agent, a failed one is reported.
+``weigh-agents`` looks at who has failed since it last looked: a place that failed at several missions, more often
+than not, gets a new agent with a new identity. It also compares how much a tenant may have open with what it has.
 """
 
 from collections import Counter

@@ -1,8 +1,8 @@
-"""An admin's duty: an overview of all missions, and something done about those that do not get on.
+"""An admin's duty: an overview of all missions, and action on those that are stuck.
 
-A mission that was not begun in the time that its severity allows is given to another agent; one that
-still stands at the next look is escalated: people are told, and the ledger. What agents did is put on
-record now and then, as long as they did something. Nothing here decides what a mission comes to.
+A mission that was not begun in the time that its severity allows is given to another agent; one that still waits at
+the next look is escalated: to people, and to the ledger. What agents did is recorded now and then, as long as they
+did something. Nothing here decides the outcome of a mission.
 """
 
 from collections import Counter

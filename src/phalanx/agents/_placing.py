@@ -1,8 +1,8 @@
 """Which agent gets a mission: the pool ``agents`` of the node's balancing.
 
 A place of the roster is a resource, whoever sits in it; a skill is a kind of operation, declared at its manifest's
-cost and learned from then on. What an agent may hold is its mailbox and its hand. A place is closed in the pool while
-nobody sits there, or while who sits there is not to be trusted with anything.
+cost and learned from then on. An agent can hold what fits in its mailbox, plus one mission in hand. A place is
+closed in the pool while nobody sits there, or while its agent is not to be trusted with anything.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,9 +1,9 @@
-"""From what is wanted to who does what: which skills lead from the records there are to those wanted. Pure.
+"""From an objective to who does what: which skills lead from the existing records to the wanted ones. Pure.
 
-A skill takes kinds of records and leaves kinds behind; a plan is the cheapest set of skills that leads from what is
-given to all that is wanted, in an order in which each finds what it takes. Costs are the manifests'; the search is
-uniform-cost over sets of kinds, so the first plan found is a cheapest one. Which agent does a step is decided when it
-can begin.
+A skill takes kinds of records and leaves kinds behind; a plan is the cheapest set of skills that leads from the
+given kinds to all wanted ones, in an order in which each finds its inputs. Costs are the manifests'; the search is
+uniform-cost over sets of kinds, so the first plan found is a cheapest one. Which agent does a step is decided when
+the step can begin.
 """
 
 import heapq

@@ -1,4 +1,4 @@
-"""Who there is, looked up by what is wanted: role, capability, skill, tenant, locality, trust."""
+"""Agents looked up by requirements: role, capability, skill, tenant, locality, trust."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,7 @@
 """What an agent found out in words and figures: one kind of record for all skills that act on nothing.
 
-A skill files one report for each mission, whose id follows from the mission: an attempt that is repeated finds what an
-earlier one filed, and goes by it. Report and waypoint are one commit; the ledger is told of it.
+A skill files one report per mission, whose id is derived from the mission: a repeated attempt finds what an earlier
+one filed, and uses it. Report and waypoint are one commit; the ledger records it.
 """
 
 from collections.abc import Callable, Mapping, Sequence

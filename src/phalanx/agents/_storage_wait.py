@@ -1,4 +1,4 @@
-"""Waiting for storage that fails: told once, and once more when it works again."""
+"""Waiting for failing storage: reported once, and once more when it works again."""
 
 from phalanx.agents._limits import STORAGE_PAUSE_S
 from phalanx.core import Clock, StorageError

@@ -1,15 +1,16 @@
 """Succession: missions of a node that dies are continued by another, each once.
 
-Nodes have storage of their own. The **owner** of a mission gives a copy to an **heir**, another node, and names an
+Nodes have their own storage. The **owner** of a mission gives a copy to an **heir**, another node, and names an
 **umpire**, a third. Three rules make an end of a mission happen once, whoever is cut off or comes back:
 
-1. what has an heir ends at its owner only when the heir gave its copy up, or the umpire ruled that it may not take it;
-2. an heir takes a copy over only when the umpire ruled that it may, and says so to its owner from then on;
+1. what has an heir ends at its owner only when the heir gave its copy up, or the umpire ruled that it may not take
+   it;
+2. an heir takes a copy over only when the umpire ruled that it may, and tells its owner so from then on;
 3. an umpire rules once for each term of an owner and an heir, and keeps to it.
 
-So two of the three decide, and one of them may be away. That a node is taken for dead while it is not costs an attempt
-and nothing else. Of two nodes alone the heir decides by itself; if the heir is gone, its owner waits for it, or for a
-person (``disown``). Who belongs to it is for the node to say (``nodes``).
+So two of the three decide, and one of them may be away. Wrongly presuming a node dead costs an attempt and nothing
+else. With only two nodes the heir decides by itself; if the heir is gone, its owner waits for it, or for a person
+(``disown``). Which nodes take part is for the node to say (``nodes``).
 """
 
 import asyncio

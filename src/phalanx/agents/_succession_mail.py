@@ -1,7 +1,7 @@
 """Letters between nodes that stand in for each other, over the bus; and when each of them was last heard.
 
-A letter carries missions and what they are about, so it is marked RED for its one reader. The bus hands on only what
-a channel proved to be from the process that it names.
+A letter carries missions and what they are about, so it is marked RED for its one reader. The bus passes on only
+what a channel proved to come from the process it names.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""What nodes say to each other about missions that one continues should the other die, and what they keep of it.
+"""What nodes say to each other about missions that one continues should the other die, and what they store of it.
 
-The owner of a mission names an heir, which keeps a copy, and an umpire, a third node. What becomes of a mission takes
+The owner of a mission names an heir, which keeps a copy, and an umpire, a third node. The fate of a mission takes
 two of the three: owner and heir, or one of them with the umpire's word that the other is out. See ``_succession``.
 """
 

@@ -1,8 +1,8 @@
 """How suspicious the silence of one agent is: phi-accrual, after Hayashibara et al. (2004). Pure.
 
-The times between heartbeats are taken to be normal with a mean and a deviation learned from the last ones, older ones
-weighing less. After a silence of t, phi is -log10 of the probability that a heartbeat comes later than t: at phi = 1
-one in ten silences of a healthy agent is this long, at 8 one in a hundred million.
+The times between heartbeats are assumed normal with a mean and a deviation learned from the last ones, older ones
+weighing less. After a silence of t, phi is -log10 of the probability that a heartbeat comes later than t: at phi =
+1 one in ten silences of a healthy agent is this long, at 8 one in a hundred million.
 """
 
 import math

@@ -1,7 +1,7 @@
-"""What a skill is, and how it gets at the services of the node.
+"""What a skill is, and how it reaches the services of the node.
 
-The node fills one ``Toolbox``; a skill sees the part of it that its manifest names. Tools are
-found by type, so a typo is found by the type checker and not at three in the morning.
+The node fills one ``Toolbox``; a skill sees the part of it that its manifest names. Tools are found by type, so a
+typo is found by the type checker and not at three in the morning.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a machine of neutral atoms allows of an analog program, and what of a program goes beyond that. Pure."""
+"""What a neutral-atom machine allows in an analog program, and where a program exceeds that. Pure."""
 
 import itertools
 import math

@@ -1,6 +1,6 @@
 """Ising problems, and the devices that sample low energies of them: annealers.
 
-E(s) = Σ hᵢ·sᵢ + Σ Jᵢⱼ·sᵢ·sⱼ with spins −1 and +1. A QUBO is one too, by x = (1 + s) / 2.
+E(s) = Σ hᵢ·sᵢ + Σ Jᵢⱼ·sᵢ·sⱼ with spins −1 and +1. A QUBO is an Ising problem too, by x = (1 + s) / 2.
 """
 
 import hashlib

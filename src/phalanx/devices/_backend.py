@@ -1,4 +1,4 @@
-"""What it takes to be a device, and what devices are made from."""
+"""What it takes to be a device, and what devices are built from."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager

@@ -1,8 +1,8 @@
-"""What is known of the quality of a device at one moment, as plain arrays with masks.
+"""What is known about the quality of a device at one moment, as plain arrays with masks.
 
-Invariants that building one establishes: T2 ≤ 2·T1 (fits report more, physics does not allow it); a coupler or
-qubit whose error is not known or ≥ ``DEAD_ERROR`` is masked as faulty, and no summary counts it; couplers are
-undirected, ``i < j``, each listed once. Unknown numbers are NaN, never a guess.
+Invariants established on construction: T2 ≤ 2·T1 (fits report more, physics does not allow it); a coupler or qubit
+whose error is unknown or ≥ ``DEAD_ERROR`` is masked as faulty, and no summary counts it; couplers are undirected,
+``i < j``, each listed once. Unknown numbers are NaN, never a guess.
 """
 
 import hashlib

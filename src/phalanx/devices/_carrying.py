@@ -1,12 +1,13 @@
 """A job from its device to its result, whatever fails on the way.
 
-Where a device fails through no fault of the circuit, the job moves to the next best that gives the same kind of result;
-where none is left, a classical simulator does it and the job and the ledger say so, unless that was not wanted; where
-that is not possible, it waits for a device to come back, a bounded number of times. A job whose device somebody named
-stays there. What takes longer than it should is begun on a second device. Each step is durable before it is taken.
+If a device fails through no fault of the circuit, the job moves to the next best that gives the same kind of
+result; if none is left, a classical simulator does it and the job and the ledger say so, unless the submitter ruled
+that out; if that is not possible, it waits for a device to come back, a bounded number of times. A job whose device
+was named stays there. A job that takes longer than it should is started on a second device. Each step is durable
+before it is taken.
 
-What others have booked is theirs: nothing of anybody else begins there that is not expected to end before, and what
-runs there when their window opens is moved, or stopped and begun again when the window is over.
+Other tenants' bookings are theirs: no other job starts there unless it is expected to end before the window, and
+what runs there when the window opens is moved, or stopped and started again when the window is over.
 """
 
 import asyncio

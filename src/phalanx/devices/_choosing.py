@@ -1,4 +1,6 @@
-"""Who chooses a device for a circuit: the port between jobs and whoever knows better than the fleet's own rule."""
+"""Who chooses a device for a circuit: the port between jobs and anything that knows better than the fleet's own
+rule.
+"""
 
 import math
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""Annealers whose answers are drawn at once, wherever that is done; one of them is in this process.
+"""Annealers whose answers are drawn at once, wherever that happens; one of them is in this process.
 
-The one of this process needs nothing installed: every pair of spins may couple, and what is drawn is annealed
-classically. It says nothing of how well a machine anneals.
+The one in this process needs nothing installed: every pair of spins may couple, and samples are annealed
+classically. It says nothing about how well a machine anneals.
 """
 
 from typing import Protocol

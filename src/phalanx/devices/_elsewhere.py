@@ -1,4 +1,4 @@
-"""Where else a job may go: to the best of what is left, to a second device, or to a classical simulator."""
+"""Where else a job may go: to the best of the remaining devices, to a second device, or to a classical simulator."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Runs that a device failed, as each tenant saw them: what a vendor says of one may name what was run."""
+"""Runs that a device failed, as each tenant saw them: a vendor's message about a failure may reveal what was run."""
 
 from phalanx.core import Clock, Delete, Put, Record, Store, Table, TenantId, decode, encode
 from phalanx.devices._job_records import Job

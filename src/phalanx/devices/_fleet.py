@@ -1,9 +1,9 @@
 """The devices a node has, and which of them a circuit goes to.
 
-Who places by more than a rule is a ``Chooser`` (``_choosing``). The rule of this floor: of the devices that can run it,
-the one whose answers are least disturbed (an ideal simulator before the emulation of a machine before a machine), then
-the smallest; a tie goes to the first by name. Who wants a machine says so, by ``origin`` or by name.
-Every choice comes with its reason, and with the reason against each other device.
+Anything that places by more than a rule is a ``Chooser`` (``_choosing``). The rule of this room: of the devices
+that can run it, the least noisy one (an ideal simulator before the emulation of a machine before a machine), then
+the smallest; a tie goes to the first by name. Callers who want a machine say so, by ``origin`` or by name. Every
+choice comes with its reason, and with the reason against each other device.
 """
 
 from collections.abc import Iterable, Mapping

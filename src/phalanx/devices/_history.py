@@ -1,9 +1,9 @@
-"""What was seen of devices over time: calibrations qubit by qubit, queues, availability; and what of it drifted.
+"""What was observed of devices over time: calibrations qubit by qubit, queues, availability; and what drifted.
 
-A calibration is kept once, under its date; a state when it differs from the one before. A number drifts when the
+A calibration is stored once, under its date; a state when it differs from the one before. A number drifts when the
 logarithm of its newest value is further from the median of the earlier ones than ``DRIFT_LIMIT`` times their usual
-scatter. The scatter is the device's own once ``OWN_SCATTER_FROM`` values are known; before, it is that of 181 daily
-calibrations of one public machine.
+scatter. The scatter is the device's own once ``OWN_SCATTER_FROM`` values are known; before that, it is that of 181
+daily calibrations of one public machine.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Jobs as they are kept, under the states of QRMI."""
+"""Jobs as they are stored, under the states of QRMI."""
 
 from enum import StrEnum
 

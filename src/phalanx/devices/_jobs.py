@@ -1,10 +1,11 @@
 """Jobs: submitted once, carried out once, and found again after a restart.
 
-Invariants: a job is durable before its submission is acknowledged. Its result is written under the version that began
-it, so that two lives of a node, or a cancellation in between, never both decide how it ended. What a stopped node left
-running is begun again with the same seed (a simulator then gives the same result); what was sent to a vendor is
-collected, not sent again: it is sent under the job's own id, which the vendor's side keeps unique, or else marks as on
-its way before (``_sending``). How a job goes on when its device fails is in ``_carrying``.
+Invariants: a job is durable before its submission is acknowledged. Its result is written under the version that
+began it, so that two lives of a node, or a cancellation in between, never both decide how it ended. A job that a
+stopped node left running is started again with the same seed (a simulator then gives the same result); what was
+sent to a vendor is collected, not sent again: it is sent under the job's own id, which the vendor's side keeps
+unique, or else is marked beforehand as on its way (``_sending``). How a job continues when its device fails is in
+``_carrying``.
 """
 
 import asyncio

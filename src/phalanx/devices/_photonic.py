@@ -1,4 +1,4 @@
-"""What a machine of photons allows of a program, what it does to photons, and what stands beside its results. Pure."""
+"""What a photonic machine allows in a program, what it does to photons, and what is shown beside its results. Pure."""
 
 from dataclasses import dataclass
 

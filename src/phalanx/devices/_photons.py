@@ -1,4 +1,4 @@
-"""Photons: of a machine as it is emulated here, and ideal ones of this process."""
+"""Photonic devices: emulated machines, and an ideal one in this process."""
 
 import msgspec
 

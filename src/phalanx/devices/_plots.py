@@ -1,4 +1,6 @@
-"""Pictures of devices as SVG: the map of qubits and couplers shaded by error, and how a number went over time. Pure."""
+"""Pictures of devices as SVG: the map of qubits and couplers shaded by error, and the course of a number over time.
+Pure.
+"""
 
 import math
 from collections.abc import Sequence

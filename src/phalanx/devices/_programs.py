@@ -1,9 +1,9 @@
 """What runs without gates: analog programs on neutral atoms, Ising problems on annealers, photons; as one value.
 
-A ``Program`` stands where a ``Circuit`` stands with other machines: canonical text, width, digest. Its energy is what
-an outcome costs: under the Hamiltonian at the end of an analog program, or of the Ising problem; the lowest that exists
-is found classically for small ones, and stands beside the result. Outcomes of photons cost nothing: beside them stands
-how probable the one that came up most is, exactly and without interference.
+A ``Program`` takes the place that a ``Circuit`` has with other machines: canonical text, width, digest. Its energy
+is what an outcome costs: under the Hamiltonian at the end of an analog program, or of the Ising problem; for small
+ones the lowest energy there is is found classically, and shown beside the result. Outcomes of photons cost nothing:
+beside them stands the exact probability of the most frequent one, with and without interference.
 """
 
 from enum import StrEnum

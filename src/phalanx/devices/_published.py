@@ -1,6 +1,7 @@
-"""Machines by the figures that their makers publish for the whole of them, and price lists; each with source and date.
+"""Machines known by the figures that their makers publish for the whole machine, and price lists; with source and
+date.
 
-They stand in two files beside this module, which people read and correct. What a maker does not say stays unknown.
+They are in two files beside this module, which people read and correct. What a maker does not say stays unknown.
 """
 
 import tomllib

@@ -1,7 +1,8 @@
-"""One attempt at a job: at its device, and at a second one when the first takes longer than it should.
+"""One attempt at a job: at its device, and at a second one if the first takes longer than it should.
 
-Invariants: every change of a job goes through ``LiveJob.write``, so that two attempts, a cancellation or another life
-of the node never both decide. Of two attempts the first result counts; the other is dropped, and its vendor asked to.
+Invariants: every change of a job goes through ``LiveJob.write``, so that two attempts, a cancellation or another
+life of the node never both decide. Of two attempts the first result counts; the other is dropped, and its vendor is
+asked to drop it.
 """
 
 import asyncio

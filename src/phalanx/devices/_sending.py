@@ -1,9 +1,9 @@
-"""A job on its way to a vendor and away from one: what is noted of it, and what is lost.
+"""A job on its way to a vendor and back: what is recorded about it, and what can be lost.
 
-Invariants: every change of a job that is carried out goes through ``LiveJob.write``, one at a time and under the
-version that was read. Where a vendor may not be able to say later whether it has a job, that it is about to be sent is
-durable before anything leaves; what it is called there is durable as soon as it is known. So a node that dies in
-between finds the mark when it is there again, and asks, or says that it may be there: nothing is sent twice.
+Invariants: every change of a job under way goes through ``LiveJob.write``, one at a time and under the version that
+was read. If a vendor may not be able to say later whether it has a job, the intention to send it is durable before
+anything leaves; the vendor's name for it is durable as soon as it is known. So a node that dies in between finds
+the mark when it is back, and asks, or says that the job may be there: nothing is sent twice.
 """
 
 import asyncio

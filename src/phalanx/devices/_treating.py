@@ -1,8 +1,8 @@
-"""Circuits treated against the noise of an emulated machine: a strategy of coherence, and mitigation of outcomes.
+"""Circuits treated against the noise of an emulated machine: a coherence strategy, and mitigation of outcomes.
 
-What it takes is told before (``treatment_cost``), what it brought after: the same shots without it are run beside, and
-both are compared with the ideal outcomes where those can be computed. That second run is emulated here and costs only
-time, so it is not charged. A real machine's vendor mitigates by options of its own.
+The cost is stated beforehand (``treatment_cost``), the gain afterwards: the same shots are also run untreated, and
+both are compared with the ideal outcomes where those can be computed. That second run is emulated here and costs
+only time, so it is not charged. A real machine's vendor mitigates by its own options.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Devices as they are shown: one line of a list, and everything of one. Unknown numbers are ``null``."""
+"""Devices as shown to people: one line of a list, and all details of one. Unknown numbers are ``null``."""
 
 import math
 

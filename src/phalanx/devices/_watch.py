@@ -1,4 +1,4 @@
-"""Looks at live machines again and again, keeps what is new, and tells people what drifted."""
+"""Looks at live machines at intervals, stores what is new, and tells people what drifted."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,7 +1,7 @@
-"""What others have booked is theirs: when a job may begin on a device, and when it has to have left.
+"""Other tenants' bookings are theirs: when a job may begin on a device, and when it must have left.
 
-Nothing of anybody else begins there that is not expected to end before their window, and what runs there when it opens
-has to leave. Bookings that are made meanwhile count: what waits and what runs looks every ``LOOK_AT_JOBS_S``.
+No other job begins there unless it is expected to end before the window, and what runs there when the window opens
+has to leave. Bookings made in the meantime count: waiting and running jobs look every ``LOOK_AT_JOBS_S``.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""Classical workers as a resource that is watched: processor, memory, load and graphics processors of each machine.
+"""Classical workers as a monitored resource: processor, memory, load and GPUs of each machine.
 
-A worker is a machine that runs a node. Each writes how it is, so that every node on one store sees all of them; what is
-older than ``WORKER_FRESH_S`` is not fresh: that machine may be gone.
+A worker is a machine that runs a node. Each writes its own state, so that every node on one store sees all of them;
+a state older than ``WORKER_FRESH_S`` is not fresh: that machine may be gone.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Who has to agree before an action that the policy would approve is approved.
 
-The policy is necessary, agreement comes on top: what the policy refuses is never put to a vote. No
-agreement is no refusal either; the action is then left undecided, for a person or a later assessment.
+The policy is necessary, agreement comes on top: what the policy refuses is never put to a vote. A missing agreement
+is not a refusal either; the action is then left undecided, for a person or a later assessment.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""From a group of findings to the incident that is kept. Pure."""
+"""From a group of findings to the stored incident. Pure."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

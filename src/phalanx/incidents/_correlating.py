@@ -1,8 +1,8 @@
-"""Analysts put findings of several hosts together: cases that name the same things within a day are related.
+"""Analysts correlate findings on several hosts: cases that name the same things within a day are related.
 
-A user, an address, a domain or a file that two cases name links them, and so does an address that is the
-other case's host: that is how an intruder moves. What is named in too many cases says nothing and links
-none. Links are kept as they are found; ``related`` follows them to everything that hangs together.
+A user, an address, a domain or a file that two cases name links them, and so does an address that is the other
+case's host: that is how an intruder moves. What is named in too many cases says nothing and links none. Links are
+stored as they are found; ``related`` follows them to every connected case.
 """
 
 from collections import defaultdict

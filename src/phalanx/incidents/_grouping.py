@@ -1,7 +1,7 @@
 """Findings to groups that belong together, by their ties and by what people said. Pure.
 
-The strongest ties are taken first, and each joins two groups unless somebody said that they are apart. So a person's
-word holds against any chain of ties that would bring together again what was split.
+The strongest ties are taken first, and each joins two groups unless somebody said that they are separate. So a
+person's word holds against any chain of ties that would rejoin what was split.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Analysts keep incidents up to date: findings are put together anew whenever there is something new."""
+"""Analysts keep incidents up to date: findings are regrouped whenever there is something new."""
 
 from phalanx.agents import Capability, DutyManifest, Role, Watch
 from phalanx.core import PROBE_TENANT, Store, counted

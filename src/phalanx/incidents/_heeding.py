@@ -1,9 +1,9 @@
-"""What was foreseen is heeded: precautions are proposed, decided under a policy, and those approved are begun.
+"""Acting on foresight: precautions are proposed, decided under a policy, and those approved are begun.
 
-A precaution is to look into a host, or a finding, that foresight names: hunters follow what is kept of it. Nothing
-outside is touched, so no person is asked; but a foresight that was no better than knowing nothing, where what happened
-could judge it, is not acted upon, and says so. Proposal, decision and mission are one commit; ids follow from the
-foresight, so that asking again finds what was decided.
+A precaution is to look into a host, or a finding, that a foresight names: hunters follow what is stored about it.
+Nothing outside is touched, so no person is asked; but a foresight that was no better than knowing nothing, where
+what happened could judge it, is not acted upon, and says so. Proposal, decision and mission are one commit; ids are
+derived from the foresight, so that asking again finds what was decided.
 """
 
 from collections.abc import Mapping

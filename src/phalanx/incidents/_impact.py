@@ -1,7 +1,7 @@
 """Guardians weigh what an approved action would hit besides its target: who works there, and who depends on it.
 
-Cutting off a host that forty people are at work on, or that half of the others ask for something, is another thing than
-cutting off a desk. What is weighed is what stored events around the case tell, which is not all there is.
+Cutting off a host that forty people are working on, or that half of the other hosts depend on, is different from
+cutting off a desk. What is weighed is what stored events around the case show, which is not all there is.
 """
 
 from collections import Counter

@@ -1,8 +1,8 @@
-"""What an incident is, what people say of one, and where both lie.
+"""What an incident is, what people say about one, and where both are stored.
 
-A host's case is what happened on one host in one day. An incident is what belongs together over hosts and days:
-findings, each with the reason why it is in it, the events that hunts added, the entities that link them, and the
-techniques in the order in which they were seen. It has the id of its anchor, the finding that it was opened for.
+A host's case is what happened on one host in one day. An incident is what belongs together across hosts and days:
+findings, each with the reason it is included, the events that hunts added, the entities that link them, and the
+techniques in the order in which they were seen. It has the id of its anchor, the finding it was opened for.
 """
 
 from collections.abc import Callable, Mapping

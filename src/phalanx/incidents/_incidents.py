@@ -1,9 +1,9 @@
-"""Incidents as they are kept: put together anew when there is something new, and changed by people.
+"""Incidents as they are stored: regrouped when there is something new, and changed by people.
 
-- Which findings belong together follows from findings, hunts and what people said; the order in which they came does
-  not matter. An incident keeps its id while its anchor is in it. Of two that grow together the older one stays, and
-  the other says into which it was merged.
-- What a person said holds against anything that is found later.
+- Which findings belong together follows from findings, hunts and what people said; the order in which they came
+  does not matter. An incident keeps its id while its anchor is in it. When two grow together the older one stays,
+  and the other says which one it was merged into.
+- What a person said holds against anything found later.
 - A closed incident that gets a new finding is open again.
 - Every change is in the ledger: opened, grown, merged, split, closed, reopened, and by whom.
 """

@@ -1,6 +1,6 @@
 """The three steps of a triage as pure functions: collect, put the question, judge.
 
-What each step says is a struct, because the workflow engine keeps it as plain data and hands it on.
+Each step's result is a struct, because the workflow engine stores it as plain data and passes it on.
 """
 
 from collections.abc import Sequence

@@ -1,10 +1,10 @@
 """A confirmed sign of an attack on cryptography proposes that what this node has sealed is migrated.
 
-Confirmed is what carries its proof: a factor of a key, or the answer of a canary key; and a pattern, as of ciphertext
-that is gathered, that a person said is right. The proposal stands beside those
-to isolate hosts and is in the ledger like them. Its policy never starts a migration by itself: one sign says of one key
-that it is broken, and what else has to be renewed is for a person to judge (``phalanx posture``, ``phalanx keys
-migrate``). Proposal and decision are one commit; their ids follow from the finding.
+Confirmed means that it carries its proof (a factor of a key, or the answer of a canary key), or that a person said
+that a pattern, such as harvested ciphertext, is right. The proposal is stored beside those to isolate hosts and is
+in the ledger like them. Its policy never starts a migration by itself: one sign says of one key that it is broken,
+and what else has to be renewed is for a person to judge (``phalanx posture``, ``phalanx keys migrate``). Proposal
+and decision are one commit; their ids are derived from the finding.
 """
 
 from phalanx.agents import Capability, Mission, Role, SkillManifest, Toolbox, finding_of

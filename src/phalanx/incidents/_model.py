@@ -1,4 +1,4 @@
-"""Proposals of response actions as durable values, and where they are kept."""
+"""Proposals of response actions as durable values, and where they are stored."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar

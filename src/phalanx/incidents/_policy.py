@@ -1,7 +1,6 @@
 """The containment policy: when isolating a host may be approved without a person. Pure.
 
-Every ground that speaks against an action is given, not only the first, so that a person who
-decides instead sees all of them.
+Every ground against an action is given, not only the first, so that a person who decides instead sees all of them.
 """
 
 import ipaddress

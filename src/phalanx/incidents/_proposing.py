@@ -1,7 +1,7 @@
-"""What follows from an assessment, as values: the proposal, the decision on it, and what the ledger is told. Pure.
+"""What follows from an assessment, as values: the proposal, the decision on it, and the ledger entry. Pure.
 
-Ids derive from what caused a record and times are those of the cause, so that asking again after a
-crash gives the same bytes; only a decision carries the time at which it was taken.
+Ids are derived from what caused a record and times are those of the cause, so that asking again after a crash gives
+the same bytes; only a decision carries the time at which it was taken.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
-"""From rows to what is to be written: which incidents there are now, and what that changes of those kept. Pure.
+"""From rows to what is to be written: the current incidents, and what that changes in those stored. Pure.
 
-With a thousand findings, as many hunts and what they found it takes tenths of a second and makes much
-garbage: it is for a process of its own. What goes there and comes back is pickled.
+With a thousand findings, as many hunts and what they found it takes tenths of a second and creates much garbage: it
+belongs in a separate process. Arguments and results are pickled.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,7 @@
 """Guardians rehearse an approved action: what would be done, to whom, and whether its grounds still hold.
 
-A rehearsal changes nothing outside. It verifies what an execution would rest on, at the time it would be
-begun, and says what is in the way of it; as long as there is nothing that acts, that is one of them.
+A rehearsal changes nothing outside. It verifies what an execution would rest on, at the time it would begin, and
+says what stands in its way; as long as no actuator exists, that is one such reason.
 """
 
 import msgspec

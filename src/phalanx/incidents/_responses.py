@@ -1,12 +1,12 @@
-"""From an assessment to its consequences: proposed, decided, and told to the ledger.
+"""From an assessment to its consequences: proposed, decided, and recorded in the ledger.
 
 Invariants:
 
 - a proposal and the decision on it are one commit; neither is ever without the other;
-- one (case, action, target) is approved once. A refusal stands until the policy would approve, or
-  refuse on other grounds: later assessments of the case see more, and must be able to change it;
-- whatever was committed reaches the ledger before ``consider`` returns. A crash in between is
-  made up for by calling again: committed records are found, and the ledger knows their ids;
+- one (case, action, target) is approved once. A refusal stands until the policy would approve, or refuse on other
+  grounds: later assessments of the case see more, and must be able to change it;
+- whatever was committed reaches the ledger before ``consider`` returns. A crash in between is made up for by
+  calling again: committed records are found, and the ledger knows their ids;
 - nothing here acts on the outside.
 """
 

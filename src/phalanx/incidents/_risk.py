@@ -1,16 +1,16 @@
 """From findings to the stages of an attack, each with the risk that it really happened.
 
-The numbers below are **priors set by hand**. They say how likely a finding of a tactic is part of an
-intrusion rather than of ordinary administration, if the rule is as sure as it can be. Their order
-follows from what each tactic has in common with legitimate work (discovery: nearly everything;
-dumping credentials or staging data for exfiltration: hardly anything). They are not measured and
-not calibrated on data; an assessment therefore says how far its answer moves when all odds are
-halved or doubled, and claims no more confidence than ``UNCALIBRATED_CONFIDENCE``.
+The numbers below are **priors set by hand**. They say how likely a finding of a tactic is part of an intrusion
+rather than of ordinary administration, if the rule is as sure as it can be. Their order follows from what each
+tactic has in common with legitimate work (discovery: nearly everything; dumping credentials or staging data for
+exfiltration: hardly anything). They are not measured and not calibrated on data; an assessment therefore says how
+far its answer moves when all odds are halved or doubled, and claims no more confidence than
+``UNCALIBRATED_CONFIDENCE``.
 
-The model is as simple as what it rests on: a finding's risk is its tactic's prior, scaled by the
-rule's confidence and the finding's severity. Findings of one stage are often one and the same act
-seen by several rules, so the strongest counts and the others add nothing; stages are taken to be
-independent. The case is a compromise if at least one stage really happened.
+The model is as simple as its basis: a finding's risk is its tactic's prior, scaled by the rule's confidence and the
+finding's severity. Findings of one stage are often the same act seen by several rules, so the strongest counts and
+the others add nothing; stages are assumed to be independent. The case is a compromise if at least one stage really
+happened.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What was assessed and decided, in a line."""
+"""What was assessed and decided, in one line."""
 
 from phalanx.core import Assessment, Decision, Verdict
 from phalanx.incidents._model import ActionProposal

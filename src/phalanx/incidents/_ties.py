@@ -1,16 +1,17 @@
 """Why two findings belong together, and how much that counts. Pure.
 
-A finding names hosts, users, addresses, domains and files; two of them are tied by what both name, by one naming the
-other's host, and by an event that a hunt found between them. Each reason has a weight from 0 to 1, which halves over
-``TIE_HALF_LIFE_S`` between them; several add up as independent chances do. What many hosts name says nothing, and
-neither does what hunts saw again and again: that is the house's daily life, not a way that somebody took.
+A finding names hosts, users, addresses, domains and files; two of them are tied by what both name, by one naming
+the other's host, and by an event that a hunt found between them. Each reason has a weight from 0 to 1, which halves
+over ``TIE_HALF_LIFE_S`` between them; several combine like independent probabilities. What many hosts name says
+nothing, and neither does what hunts saw again and again: that is everyday activity, not a path that somebody took.
 
-Honest work is done where an intruder is, at the same time, by people whose accounts he may have. So what could mean
-several findings counts for what is nearest and least common:
+Legitimate work happens where an intruder is, at the same time, by people whose accounts the intruder may have. So
+what could mean several findings counts for the nearest and least common:
 
 - two findings on one host that name different people are hardly tied by the host: whole days happen on a server;
-- one that names nobody belongs to those who are nearest to it in time on its host;
-- an account seen on many hosts ties little, by name and by what hunts found of it; a list of guessed accounts nothing;
+- one that names nobody belongs to those nearest to it in time on its host;
+- an account seen on many hosts ties little, by name and by what hunts found of it; a list of guessed accounts
+  nothing;
 - an event that a hunt found leads to the findings nearest to it, and hardly to those of other people.
 """
 

@@ -1,7 +1,7 @@
-"""When a step is tried again, and the note of every attempt that something hangs on.
+"""When a step is tried again, and the record of every attempt that matters.
 
-An attempt is noted when it failed and another will follow, so that a resumed run goes on counting. A step that can be
-undone is noted before it acts: after a crash nobody else knows that it may have acted.
+An attempt is recorded when it failed and another will follow, so that a resumed run continues the count. A step
+that can be undone is recorded before it acts: after a crash nobody else knows that it may have acted.
 """
 
 from dataclasses import dataclass

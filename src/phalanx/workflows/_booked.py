@@ -1,7 +1,7 @@
 """Circuits of steps as jobs: in a booked window, paid for, and found again after a crash.
 
-Invariant: a circuit of a step has one key, which follows from run, step, place in the step and what it is. A resumed
-run finds the job of that key and takes its result; nothing is submitted or charged twice. Only where that job came to
+Invariant: a circuit of a step has one key, derived from run, step, position in the step and content. A resumed run
+finds the job of that key and takes its result; nothing is submitted or charged twice. Only if that job came to
 nothing is the circuit submitted again, under the next key.
 """
 

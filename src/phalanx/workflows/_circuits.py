@@ -1,13 +1,13 @@
 """Circuits to devices: as jobs of the node where something is at stake, else the pool ``devices`` of its balancing.
 
-What runs on a simulator of this machine and costs nothing that a budget counts is run at once: a window and a durable
-job would cost more than the circuit. All else is a job (``_booked``). For the former the node's policy says which
-devices can run a circuit and which it prefers; of those that are as good (same provider, same score), the pool chooses
-the one where it will be done first. A kind of operation is a width of circuit: what a device takes for one is learned,
-since no provider says so beforehand. No device is given more circuits at once than it runs at once; the others wait
-here, and where every queue is full, for room in one (``_queueing``). A device that fails is left, the circuit goes on
-elsewhere, and a breaker keeps others away for a while; where none is left, or none has room for too long, the step's
-classical fallback answers.
+What runs on a simulator of this machine and costs nothing that a budget counts is run at once: a window and a
+durable job would cost more than the circuit. Everything else is a job (``_booked``). For the former the node's
+policy says which devices can run a circuit and which it prefers; of those that are as good (same provider, same
+score), the pool chooses the one where it will be done first. A kind of operation is a width of circuit: how long a
+device takes for one is learned, since no provider says so beforehand. No device is given more circuits at once than
+it runs in parallel; the others wait here and, where every queue is full, for room in one (``_queueing``). If a
+device fails, the circuit goes elsewhere, and a breaker keeps others away from it for a while; if no device is left,
+or none has room for too long, the step's classical fallback answers.
 """
 
 import asyncio

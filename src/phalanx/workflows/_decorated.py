@@ -1,7 +1,7 @@
-"""Workflows written as functions: what a step needs is what its parameters are called.
+"""Workflows written as functions: the names of a step's parameters say what it needs.
 
-A step's function takes the ``context`` first, if it wants it, and then the results of other steps by their names, each
-converted to the type it is annotated with. What it is annotated to return is what it must give. Decorating leaves the
+A step's function takes the ``context`` first, if it wants it, and then the results of other steps by their names,
+each converted to the annotated type. Its result must match its annotated return type. Decorating leaves the
 function as it is, so a plain function can run in another process.
 """
 

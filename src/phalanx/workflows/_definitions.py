@@ -1,6 +1,7 @@
-"""Workflows that users brought as files: kept in the store, and known again when a node starts.
+"""Workflows that users uploaded as files: kept in the store, and registered again when a node starts.
 
-A file that replaces one of the same name makes another workflow: runs that the old one began do not go on with it.
+A file that replaces one of the same name makes another workflow: runs that the old one began do not continue with
+it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,11 +2,12 @@
 
 Invariants:
 
-- the result of a step is committed, with its waypoint and whatever else the step writes, before a step that needs it
-  and may act outside begins, and before the result of any that needs it; a step whose result is committed never runs
-  again, also not in another process;
-- two engines that bring one run forward at the same time may both work on a step, but only what the one keeps that
-  took it up last counts, once (``Expect`` version 0 on the result, and the state's version on every commit);
+- the result of a step is committed, with its waypoint and whatever else the step writes, before a step that needs
+  it and may act on the outside begins, and before the result of any that needs it; a step whose result is committed
+  never runs again, not even in another process;
+- two engines that advance one run at the same time may both work on a step, but only what is stored by the engine
+  that took the run up last counts, once (``Expect`` version 0 on the result, and the state's version on every
+  commit);
 - inputs, template shape and seed are those of the first call: a resumed run ends as the first would have.
 
 It survives the process dying at any await, and power loss as far as the store does.

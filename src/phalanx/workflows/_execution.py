@@ -1,7 +1,7 @@
-"""One run: each step begins when it may, and the run ends as its steps and its people say.
+"""One run: each step begins when it may, and the run ends as its steps and people decide.
 
-A step begins when the results that it needs are kept; a pure one as soon as they are there. Whichever step gave the
-last of them goes on with it in the same turn of the event loop, so that nothing else comes between.
+A step begins when the results it needs are stored; a pure one as soon as they are available. The step that
+delivered the last of them continues with it in the same turn of the event loop, so that nothing else comes between.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""Workflows as YAML files: steps that use operations by name, with values, inputs, and what other steps found.
+"""Workflows as YAML files: steps that use operations by name, with values, inputs, and other steps' results.
 
-``${inputs.NAME}`` is an input of the run, ``${steps.NAME.FIELD}`` a field of what a step gave; a step needs those that
-it refers to. Everything that can be known before anything runs is checked: names, needs, circles, arguments against
-what the operation takes, fields against what a step gives. All that is wrong is told at once, each with its line.
+``${inputs.NAME}`` is an input of the run, ``${steps.NAME.FIELD}`` a field of a step's result; a step needs those
+that it refers to. Everything that can be known before anything runs is checked: names, needs, cycles, arguments
+against an operation's input, fields against a step's result. All errors are reported at once, each with its line.
 """
 
 import hashlib

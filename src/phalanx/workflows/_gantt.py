@@ -1,8 +1,9 @@
-"""The chart of a run: when each step worked, on what, what it waited for, and which steps made it as long as it is.
+"""The chart of a run: when each step worked, on what, what it waited for, and which steps determined the run's
+length.
 
-Pure: everything is in what the run left behind. A **hand-over** is the time from the end of the last step that a step
-needed to the step's own beginning. The **critical path** is walked back from the step that ended last, each time to the
-step it needed that ended last.
+Pure: everything is in what the run left behind. A **hand-over** is the time from the end of the last step that a
+step needed to the step's own start. The **critical path** is walked back from the step that ended last, each time
+to the step it needed that ended last.
 """
 
 from collections.abc import Mapping, Sequence

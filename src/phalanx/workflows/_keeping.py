@@ -1,11 +1,11 @@
-"""What an engine keeps for a run, on the condition that it still has it.
+"""What an engine stores for a run, on the condition that it still owns it.
 
-Every commit expects the run's state to be the one that was taken up. Where the row changed meanwhile, it is read: if
-the run is still this engine's (somebody wants it paused, say), the commit is tried again with what is there now; if
-another engine took it up or it ended, nothing is kept (``Taken``).
+Every commit expects the run's state to be the one that was taken up. If the row changed in the meantime, it is
+read: if the run is still this engine's (somebody wants it paused, say), the commit is tried again on the new state;
+if another engine took it up or it ended, nothing is stored (``Taken``).
 
-What is posted is kept in the order in which it was, and whoever posts need not wait: postings that gather while a
-commit is under way share the next one. Once one cannot be kept, nothing that was posted after it is.
+Postings are stored in order, and the poster need not wait: postings that gather while a commit is under way share
+the next one. Once one cannot be stored, nothing posted after it is.
 """
 
 import asyncio

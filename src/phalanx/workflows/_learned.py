@@ -1,6 +1,6 @@
 """How long steps take, learned, and how long a run still takes once one of its steps begins: its rest.
 
-What has the longest rest is to begin first, or others wait for it in the end with nothing to do.
+The step with the longest rest should begin first, or others end up waiting for it with nothing to do.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""YAML with the place of every part: what is wrong is told with its line.
+"""YAML with the position of every part: errors carry their line.
 
-Anchors are refused (a file that fits on a screen could stand for more than memory holds), and so are keys that are
-there twice, one of which would silently win.
+Anchors are refused (a file that fits on a screen could expand to more than memory holds), and so are duplicate
+keys, one of which would silently win.
 """
 
 from dataclasses import dataclass, field

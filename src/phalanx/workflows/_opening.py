@@ -1,4 +1,4 @@
-"""Beginning a run, and taking one up: the commits that make a run this engine's."""
+"""Starting a run, and taking one up: the commits that make a run this engine's."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

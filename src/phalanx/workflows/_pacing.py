@@ -1,7 +1,7 @@
-"""A store that is asked no more than so many things at once.
+"""A store that receives only a bounded number of requests at once.
 
-Without it, ten thousand runs that begin in one moment would each put a question to the store in that moment, and a
-store turns away what it cannot queue. Here they wait, and whoever submits more is slowed down by it.
+Without it, ten thousand runs that begin in one moment would each query the store in that moment, and a store turns
+away what it cannot queue. Here they wait, which slows down whoever submits more.
 """
 
 import asyncio

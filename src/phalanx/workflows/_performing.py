@@ -1,4 +1,4 @@
-"""One step: its attempts with waits between them, its limits, its classical fallback, and what it may give back."""
+"""One step: its attempts with waits between them, its limits, its classical fallback, and what it may return."""
 
 import asyncio
 import re

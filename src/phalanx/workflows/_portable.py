@@ -1,4 +1,4 @@
-"""Which functions can be asked for by name: those of operations, and those that are all there is to a pure step.
+"""Which functions can be requested by name: those of operations, and those that make up a whole pure step.
 
 Node and worker call this with what is installed where they are.
 """

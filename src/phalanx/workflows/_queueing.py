@@ -1,4 +1,4 @@
-"""Room in the queues of devices: full queues are waited for, within bounds, and are nobody's failure."""
+"""Room in the queues of devices: full queues are waited for, within bounds, and count as nobody's failure."""
 
 import asyncio
 from collections import deque

@@ -1,7 +1,7 @@
-"""A run done again beside what is kept of it: same inputs, same seeds, and nothing is kept.
+"""A run repeated and compared with what is stored of it: same inputs, same seeds, and nothing is stored.
 
-Each step is given the kept results of what it needs, so the first step that says something else is where a run and its
-steps part. A step that may act outside is not done again.
+Each step is given the stored results of what it needs, so the first step that differs is where the code no longer
+reproduces the run. A step that may act on the outside is not repeated.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Bringing runs forward that nobody waits for: those of before, those that are queued, those of engines that died."""
+"""Advancing runs that nobody waits for: those from before a restart, queued ones, those of engines that died."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

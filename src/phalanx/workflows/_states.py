@@ -1,11 +1,11 @@
-"""Where a run stands: one row, changed only by who saw what it was before.
+"""The state of a run: one row, changed only by those who saw what it was before.
 
 Invariants:
 
 - every change is a commit that expects the row's version, so two engines or people never overwrite each other;
-- ``fence`` grows whenever an engine takes a run up. What an engine keeps for a run is committed on the condition that
-  the row is the one that it took; an engine that was thought dead and is not can keep nothing after that;
-- ``done`` and ``cancelled`` are ends. ``failed`` and ``paused`` go on when somebody says so.
+- ``fence`` grows whenever an engine takes a run up. What an engine stores for a run is committed on the condition
+  that the row is the one it took; an engine that was wrongly presumed dead can store nothing after that;
+- ``done`` and ``cancelled`` are final. ``failed`` and ``paused`` continue when somebody says so.
 """
 
 from dataclasses import dataclass

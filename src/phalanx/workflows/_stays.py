@@ -1,9 +1,9 @@
 """Steps at machines: one step at a time has a machine, in a window of the calendar, the most urgent first.
 
-A step waits in the engine's own line before it books, so that steps of one engine go by urgency; the calendar settles
-what is between nodes, and what people booked. What a step does not need of its window is given back when it ends.
-After a crash a window that is left ends by itself; the resumed step asks for it by the same name, gives it back, and
-takes the next name.
+A step waits in the engine's own line before it books, so that steps of one engine go by urgency; the calendar
+settles conflicts between nodes and with people's bookings. The unused part of a step's window is given back when it
+ends. After a crash a left-over window ends by itself; the resumed step asks for it by the same name, gives it back,
+and takes the next name.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The circuits of one step: what it is given to run them, and what is remembered of it while it runs."""
+"""The circuits of one step: what it is given to run them, and what is remembered while it runs."""
 
 import asyncio
 import math

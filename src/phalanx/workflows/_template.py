@@ -1,4 +1,4 @@
-"""What a workflow is: steps, what each needs, and what each is given and gives back."""
+"""What a workflow is: steps, what each depends on, and each one's input and result."""
 
 import graphlib
 import hashlib

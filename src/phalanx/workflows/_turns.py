@@ -1,4 +1,4 @@
-"""Whose turn it is: a bounded number of steps work at once, and tenants take turns at what is free.
+"""Whose turn it is: a bounded number of steps work at once, and tenants take turns at free capacity.
 
 A tenant with a thousand steps waiting delays another one's next step by one turn, not by a thousand.
 """

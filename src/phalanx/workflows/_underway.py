@@ -1,4 +1,4 @@
-"""What a step does at this moment: known to the engine that brings its run forward, and kept nowhere."""
+"""What a step is doing at this moment: known to the engine that advances its run, and stored nowhere."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,8 @@
-"""Compensation: what the steps of a cancelled run did outside is taken back, the last of it first.
+"""Compensation: what the steps of a cancelled run did outside is undone, last first.
 
-A step counts as having acted once it is noted as begun, whether or not its result was kept. Each undoing is recorded
-once, before the next begins; one that is repeated after a crash is handed the same key. One that fails does not keep
-the others from being taken back.
+A step counts as having acted once it is recorded as begun, whether or not its result was stored. Each undo is
+recorded once, before the next begins; one that is repeated after a crash is given the same key. One that fails does
+not keep the others from being undone.
 """
 
 from phalanx.core import Conflict, Expect

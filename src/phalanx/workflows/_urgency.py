@@ -1,8 +1,8 @@
-"""How urgent a circuit is, and who goes next on a machine of which only one step has use at a time. Pure but for waits.
+"""How urgent a circuit is, and who goes next on a machine that only one step can use at a time. Pure but for waits.
 
-Priority is out of 300. How critical a step is decides first (0, 100 or 200); within that up to 50 are for what the
-circuit needs of coherence (how much of T2 it lasts: it suffers most from a calibration that grows old), and up to 50
-for how complex it is (the fewest machines can do it). Who waits gains a point a second, so nobody waits for ever.
+Priority is out of 300. How critical a step is decides first (0, 100 or 200); within that up to 50 are for the
+circuit's need of coherence (how much of T2 it lasts: it suffers most from an ageing calibration), and up to 50 for
+how complex it is (the fewest machines can do it). Whoever waits gains a point a second, so nobody waits for ever.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What people may want of a run, and where it stands then. Pure: state in, state out."""
+"""What people may request of a run, and its state afterwards. Pure: state in, state out."""
 
 from dataclasses import dataclass
 from typing import Any

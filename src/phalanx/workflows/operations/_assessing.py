@@ -1,4 +1,4 @@
-"""The last step of an analysis: signals become an assessment, which is kept with the step."""
+"""The last step of an analysis: signals become an assessment, which is stored with the step."""
 
 import msgspec
 

@@ -1,7 +1,7 @@
 """A calibration of fused signals: a scale and a shift of the log odds, fitted on labelled data.
 
-Logistic regression on one number (Platt 1999), by Newton's method with halved steps. A little of each class is added to
-what was seen, so that separable data give no infinite scale.
+Logistic regression on one number (Platt 1999), by Newton's method with halved steps. A small count is added to each
+class, so that separable data give no infinite scale.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Rows told apart in two classes: by a circuit that is trained or by a quantum kernel, or by boosted stumps."""
+"""Rows classified in two classes: by a trained circuit or a quantum kernel, or by boosted stumps."""
 
 from typing import Literal
 

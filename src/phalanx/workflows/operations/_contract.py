@@ -1,7 +1,7 @@
 """What an operation is: a named piece of work that a workflow's file can use.
 
-Its function takes the context and one struct, and it says what it gives; so a file that uses it can be checked before
-anything runs. A quantum operation has a classical fallback that takes and gives the same.
+Its function takes the context and one struct, and it declares its result; so a file that uses it can be checked
+before anything runs. A quantum operation has a classical fallback with the same input and result.
 """
 
 import inspect

@@ -1,4 +1,4 @@
-"""Routines as steps that answer a question of their own: a probability, segments, a forecast, factors of a number."""
+"""Routines as steps that answer a question by themselves: a probability, segments, a forecast, factors of a number."""
 
 import msgspec
 

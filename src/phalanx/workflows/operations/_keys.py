@@ -1,7 +1,7 @@
-"""Which keys a quantum computer will open while what they guard must still be secret.
+"""Which keys a quantum computer will break while what they protect must still be secret.
 
-Whether there will be such a machine, and when, nobody knows: ``machine_year`` and ``spread_years`` are the asker's
-assumption, and the answer says so. Shor's algorithm runs to its end on a toy number to show what it is that threatens;
+Whether there will be such a machine, and when, nobody knows: ``machine_year`` and ``spread_years`` are the user's
+assumption, and the answer says so. Shor's algorithm runs all the way on a toy number to show what the threat is;
 real sizes are judged by published counts (``phalanx.quantum.resources``).
 """
 

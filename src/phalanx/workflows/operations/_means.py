@@ -1,7 +1,8 @@
-"""The mean of an observable after a circuit: mitigated as the step is placed, from pieces where it does not fit.
+"""The mean of an observable after a circuit: mitigated as the step's placing says, from pieces where it does not
+fit.
 
-What cutting takes is worked out before anything runs, by ``plan-cuts`` or by the step itself, which refuses what needs
-more than ``max_overhead`` times the shots.
+The cost of cutting is computed before anything runs, by ``plan-cuts`` or by the step itself, which refuses a
+circuit that needs more than ``max_overhead`` times the shots.
 """
 
 import msgspec

@@ -1,4 +1,4 @@
-"""What is unlike the usual: density by a quantum kernel and by a classical one, as ranks among what is usual."""
+"""What is unlike the usual: density by a quantum kernel and by a classical one, as ranks among the usual."""
 
 import msgspec
 import numpy as np

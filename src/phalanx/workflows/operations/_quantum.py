@@ -1,4 +1,4 @@
-"""Whether quantum routines can be had at all, and what is told when they cannot."""
+"""Whether quantum routines are available, and what is reported if they are not."""
 
 from phalanx.core import Unavailable
 from phalanx.workflows._template import StepContext

@@ -1,4 +1,4 @@
-"""Which responses to take: what each is worth on the graph, which go together, and what is left with them."""
+"""Which responses to take: what each is worth on the graph, which go together, and what risk is left with them."""
 
 import msgspec
 

@@ -1,13 +1,13 @@
 """Signals of several steps become one assessment.
 
-Each step says how likely what is feared is, with an interval. They are put together by the mean of their log odds,
-weighted: signals that rest on the same evidence do not add up as if they were independent. ``scale`` and ``shift`` are
-a calibration fitted on labelled data; without one the answer says that it is not calibrated, and a low probability is
-too little evidence (``inconclusive``), not innocence (``benign``).
+Each step says how likely the feared event is, with an interval. They are combined by the weighted mean of their log
+odds: signals that rest on the same evidence do not add up as if they were independent. ``scale`` and ``shift`` are
+a calibration fitted on labelled data; without one the answer says that it is not calibrated, and a low probability
+is too little evidence (``inconclusive``), not innocence (``benign``).
 
-What would change the verdict is computed, not guessed: each signal is left out, and each is moved to where the verdict
-turns. A signal that was answered classically in place of a quantum step has its odds halved and doubled for its
-interval, and takes a quarter of its share from the confidence.
+What would change the verdict is computed, not guessed: each signal is left out, and each is moved to where the
+verdict changes. A signal that was answered classically in place of a quantum step has its odds halved and doubled
+for its interval, and takes a quarter of its share from the confidence.
 """
 
 import math

@@ -2,13 +2,13 @@
 
 Invariants:
 
-- a piece is given out under a fence, a number that is never given twice. What comes back counts only while the fence
-  is live: once a worker was presumed dead, or another try was first, nothing that it says of the piece counts;
-- the answer of a piece is given once;
+- a piece is given out under a fence, a number that is never given twice. A result counts only while the fence is
+  live: once a worker was presumed dead, or another try was first, nothing it says about the piece counts;
+- a piece is answered once;
 - a piece whose last live try was lost is given out again, and after ``MAX_GIVEN_OUT`` losses done here.
 
-A worker holds a lease on what it was granted for as long as it is heard. Who waits for a piece never notices any of
-this. Names of places and reasons are kept with the result of the step.
+A worker holds a lease on what it was granted for as long as it is heard. A step waiting for a piece never notices
+any of this. Names of places and reasons are stored with the result of the step.
 """
 
 import asyncio

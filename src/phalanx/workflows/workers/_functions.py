@@ -1,8 +1,8 @@
 """Functions that workers may be asked for by name.
 
-Nothing that is executed ever travels: a worker looks a name up among the functions of the package and the plug-ins that
-are installed where it is, and decodes arguments as the types that the function is annotated with. Functions whose text
-differs between node and worker have different digests, and are not asked for.
+No code ever travels: a worker looks a name up among the functions of the package and of the plug-ins installed
+where it is, and decodes arguments as the function's annotated types. Functions whose source differs between node
+and worker have different digests, and are not requested.
 """
 
 import hashlib

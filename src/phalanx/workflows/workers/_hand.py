@@ -1,8 +1,8 @@
-"""A worker: it takes tickets, is granted pieces, does them in its processes, and says how it is.
+"""A worker: it takes tickets, is granted pieces, does them in its processes, and reports its state.
 
-A ticket is let go only once its result lies durably in the line, or the node has said that nobody wants it; a worker
-that dies before leaves the ticket to others. What it was doing when the connection broke it finishes, and tells when
-there is one again: whether that still counts is the node's to say.
+A ticket is released only once its result is durable in the line, or the node has said that nobody wants it; a
+worker that dies before that leaves the ticket to others. What it was doing when the connection broke it finishes,
+and reports once there is a connection again: whether that still counts is for the node to decide.
 """
 
 import asyncio

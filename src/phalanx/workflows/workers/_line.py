@@ -1,6 +1,6 @@
-"""What node and workers need of whatever lies between them.
+"""What node and workers need from whatever lies between them.
 
-What comes in over a line is proved to be of who it says: a line that cannot tell drops it.
+What comes in over a line is proved to come from whom it says: a line that cannot tell drops it.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What comes of a piece: a value, what its function raised, and how either is told between node and worker."""
+"""The outcome of a piece: a value, or what its function raised, and how either is sent between node and worker."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a step of a run is given for work that keeps a core busy: its calls become pieces of the crew."""
+"""What a step of a run is given for CPU-bound work: its calls become pieces of the crew."""
 
 from collections.abc import Callable
 from hashlib import sha256

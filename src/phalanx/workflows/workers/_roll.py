@@ -1,4 +1,4 @@
-"""The workers that a node has heard of: how each is, and what each holds."""
+"""The workers that a node has heard from: the state of each, and what each holds."""
 
 from dataclasses import dataclass, field
 

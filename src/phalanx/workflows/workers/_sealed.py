@@ -1,9 +1,9 @@
-"""What travels between a node and one worker is sealed under a secret that the two alone have.
+"""What travels between a node and one worker is sealed under a secret that only the two have.
 
-The secret is in the token that was carried to the worker. Each direction has its own key, derived with HKDF (RFC 5869)
-and bound to the worker's name; nonces are random, and a worker's key seals far less than the 2^32 messages that random
-nonces of 96 bits allow. An answer is bound to the question that it is for. What is replayed changes nothing: questions
-are asked anew, beats are numbered, results count under a live fence only.
+The secret is in the token that was carried to the worker. Each direction has its own key, derived with HKDF (RFC
+5869) and bound to the worker's name; nonces are random, and a worker's key seals far fewer than the 2^32 messages
+that random nonces of 96 bits allow. An answer is bound to the question it is for. Replays change nothing: questions
+are asked anew, beats are numbered, results count only under a live fence.
 """
 
 import msgspec

@@ -1,4 +1,4 @@
-"""A piece while it is done, each try at it, and how it is told afterwards."""
+"""A piece in progress, each try at it, and how it is reported afterwards."""
 
 import asyncio
 from dataclasses import dataclass, field

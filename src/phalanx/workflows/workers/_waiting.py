@@ -1,7 +1,7 @@
-"""Pieces that wait for a place: tenants take turns, and within a tenant what weighs most comes first.
+"""Pieces that wait for a place: tenants take turns, and within a tenant the heaviest comes first.
 
-A piece weighs the time that its run still takes, and the time that it has waited: one that is passed over by others is
-passed over for no longer than their rests are longer than its own.
+A piece weighs the time that its run still takes, plus the time it has waited: others overtake it for no longer than
+their rests are longer than its own.
 """
 
 from collections import OrderedDict

@@ -1,8 +1,8 @@
 """What a node and its workers say to each other.
 
-A **ticket** lies in the queue and says that there is a piece, not what it is. Whoever takes it asks the node, and is
-granted the piece under the ticket's **fence**, a number that the node never gives twice: a result counts only under a
-fence that the node has not taken back.
+A **ticket** lies in the queue and says that there is a piece, not what it is. The worker that takes it asks the
+node, and is granted the piece under the ticket's **fence**, a number that the node never gives twice: a result
+counts only under a fence that the node has not taken back.
 """
 
 import msgspec
