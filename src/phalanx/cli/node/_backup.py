@@ -1,4 +1,4 @@
-"""`phalanx backup`: works on the node's data, not over the API, so that it needs no node that answers."""
+"""`phalanx backup`: works on the node's data, not over the API, so that it does not need a node that answers."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -19,13 +19,13 @@ _SHORT = "Copy a running node's data, check the copy, and restore it (on the nod
 
 key_option = click.option("--key", default="", metavar="FINGERPRINT", help="Fingerprint that the node must have.")
 digest_option = click.option(
-    "--digest", default="", metavar="SHA256", help="Digest that the backup must have: it was printed when it was made."
+    "--digest", default="", metavar="SHA256", help="Digest that the backup must have, as printed when it was made."
 )
 
 
 @click.group(cls=Group, short_help=_SHORT)
 def backup() -> None:
-    """Copy a running node's data, check the copy, and restore it (on the node's own machine).
+    """Copy a running node's data, verify the copy, and restore it (on the node's own machine).
 
     Works on the node's data folder, so it needs the rights of the node's user and no token.
     """
@@ -36,14 +36,15 @@ def backup() -> None:
 @click.option(
     "--previous",
     type=_FOLDER,
-    help="An earlier backup on the same disk: files that it has too are linked, not copied.",
+    help="An earlier backup on the same disk: files it already has are linked, not copied.",
 )
 @settings_options()
 @json_option
 def create(to: Path, previous: Path | None, source: SettingsSource, as_json: bool) -> None:
-    """Copy all that the node keeps into the new folder TO, of one moment, while the node runs.
+    """Copy everything the node stores into the new folder TO, as of one moment, while the node runs.
 
-    Until it is whole it is called TO.part; if it was interrupted, the same command goes on where it stopped.
+    Until it is complete the folder is called TO.part; after an interruption, the same command continues where it
+    stopped.
     """
     from phalanx.node import back_up
 
@@ -64,7 +65,7 @@ def create(to: Path, previous: Path | None, source: SettingsSource, as_json: boo
 @digest_option
 @json_option
 def verify(folder: Path, key: str, digest: str, as_json: bool) -> None:
-    """Read every byte of the backup in FOLDER and say whether it is what was taken."""
+    """Read every byte of the backup in FOLDER and say whether it is what was copied."""
     from phalanx.node import verify_backup
 
     with _progress() as progress:
@@ -80,16 +81,17 @@ def verify(folder: Path, key: str, digest: str, as_json: bool) -> None:
 @click.argument("folder", type=_FOLDER)
 @key_option
 @digest_option
-@click.option("--replace", is_flag=True, help="Move what is in the data folder aside; without it nothing may be there.")
+@click.option("--replace", is_flag=True, help="Move an existing data folder aside; without this the folder must not "
+    "exist.")
 @click.option(
-    "--accept-loss", is_flag=True, help="Have the node start although others saw more of its ledger than is in FOLDER."
+    "--accept-loss", is_flag=True, help="Let the node start although others saw more of its ledger than is in FOLDER."
 )
 @settings_options()
 @json_option
 def restore(
     folder: Path, key: str, digest: str, replace: bool, accept_loss: bool, source: SettingsSource, as_json: bool
 ) -> None:
-    """Put the backup in FOLDER back as the node's data folder, once all of it is verified.
+    """Restore the backup in FOLDER as the node's data folder, once all of it is verified.
 
     Nothing is overwritten. The node that was backed up must never run again beside the restored one.
     """
@@ -115,9 +117,10 @@ def restore(
 @backup.command("accept-loss")
 @settings_options()
 def accept(source: SettingsSource) -> None:
-    """Have a restored node start although others saw more of its ledger than was restored.
+    """Let a restored node start although others saw more of its ledger than was restored.
 
-    From then on its ledger has two histories under one key: witnesses tell it as a split view, and cosign no more.
+    From then on its ledger has two histories under one key: witnesses report it as a split view, and no longer
+    cosign.
     """
     from phalanx.node import accept_loss
 
