@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LINK = re.compile(r"!?\[[^\]]*\]\((?!https?:|mailto:)([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6}\s+(.*)$", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+CONFLICT = re.compile(r"^(?:<{7} |={7}$|>{7} )", re.MULTILINE)
 
 
 def pages():
@@ -40,6 +41,12 @@ def broken_links(page, text):
 
 def rooms():
     return sorted(init.parent.name for init in (ROOT / "src/phalanx").glob("*/__init__.py"))
+
+
+def test_no_page_has_the_marks_of_a_merge():
+    """Linters find them in code; in Markdown they would be published."""
+    assert CONFLICT.search("kept\n=======\ndropped\n")
+    assert not [page.name for page in pages() if CONFLICT.search(page.read_text("utf-8"))]
 
 
 def test_every_link_leads_somewhere():

@@ -23,7 +23,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "backup": (
             "phalanx.cli.node._backup:backup",
-            "Copy a running node's data, check the copy, and restore it (on the node's own machine).",
+            "Copy a running node's data, verify the copy, and restore it (on the node's own machine).",
         ),
         "cluster": (
             "phalanx.cli.node._cluster:cluster",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _FOLDER = click.Path(path_type=Path)
 _MIB = 1 << 20
-_SHORT = "Copy a running node's data, check the copy, and restore it (on the node's own machine)."
+_SHORT = "Copy a running node's data, verify the copy, and restore it (on the node's own machine)."
 
 key_option = click.option("--key", default="", metavar="FINGERPRINT", help="Fingerprint that the node must have.")
 digest_option = click.option(
@@ -81,8 +81,9 @@ def verify(folder: Path, key: str, digest: str, as_json: bool) -> None:
 @click.argument("folder", type=_FOLDER)
 @key_option
 @digest_option
-@click.option("--replace", is_flag=True, help="Move an existing data folder aside; without this the folder must not "
-    "exist.")
+@click.option(
+    "--replace", is_flag=True, help="Move an existing data folder aside; without this the folder must not exist."
+)
 @click.option(
     "--accept-loss", is_flag=True, help="Let the node start although others saw more of its ledger than is in FOLDER."
 )
