@@ -86,6 +86,8 @@ class Breakers:
 
     def failed(self, device: str, provider: str, now_ns: int) -> None:
         for one, most in zip(self._both(device, provider), (DEVICE_FAILURES, PROVIDER_FAILURES), strict=True):
+            if one.opened and not one.trying and now_ns < one.open_until_ns:
+                continue  # It was under way when the breaker opened: that says nothing new.
             one.failures += 1
             limit = one.limit(most) if self._adaptive else most
             one.learn(1.0)

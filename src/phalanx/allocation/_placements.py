@@ -35,7 +35,7 @@ from phalanx.allocation._requirement import Requirement, requirement_of
 from phalanx.allocation._run_times import RunTimes
 from phalanx.allocation._shapes import Shape
 from phalanx.allocation._trying import Trials
-from phalanx.allocation._waiting import JobNow, JobWait, for_a_device, others_windows, own_window
+from phalanx.allocation._waiting import JobNow, JobWait, for_a_device, opens_in_s, others_windows, own_window
 from phalanx.allocation.limits import DeviceLimits
 from phalanx.core import NS_PER_S, Circuit, Clock, InvalidInput, Offload, Origin, TenantId
 from phalanx.devices import (
@@ -46,7 +46,6 @@ from phalanx.devices import (
     Job,
     Jobs,
     JobState,
-    Window,
     Wish,
     beyond_emulation,
     in_short,
@@ -158,11 +157,19 @@ class Placements:
 
     def back(self, device: str, /) -> None:
         self._open[device] = max(0, self._open[device] - 1)
-        self.breakers.gave_up(device, self._provider(device))
+        if not self._open[device]:
+            # Of several, the one that tries whether the device works again may be still there.
+            self.breakers.gave_up(device, self._provider(device))
 
     def failed(self, device: str, /) -> None:
         """After a few in a row others are kept away for a while."""
         self.breakers.failed(device, self._provider(device), self._clock.monotonic_ns())
+
+    def held_s(self, device: str, /) -> float | None:
+        provider, now_ns = self._provider(device), self._clock.monotonic_ns()
+        return (
+            None if self.breakers.allows(device, provider, now_ns) else self.breakers.pause_s(device, provider, now_ns)
+        )
 
     def patience_s(self, device: str, /) -> float:
         """The predicted 99th percentile of a run there, once enough have ended; vendors' waits are added."""
@@ -382,13 +389,3 @@ def wanted_of(counts: Requirement, wish: Wish) -> Requirement:
         counts, shots=wish.shots, fidelity=wish.fidelity, deadline_s=wish.deadline_s, budget=wish.budget,
         regions=wish.regions,
     )  # fmt: skip
-
-
-def opens_in_s(windows: tuple[Window, ...], now_ns: int) -> float:
-    """Seconds until one of the stretches of the week (UTC) holds ``now_ns``; 0 within one."""
-    day, second = divmod(now_ns // NS_PER_S, 86_400)
-    weekday = (day + 3) % 7  # the first day of the epoch was a Thursday
-    if any(one.holds(weekday, second) for one in windows):
-        return 0.0
-    now = weekday * 86_400 + second
-    return float(min((one.weekday * 86_400 + one.start_s - now) % (7 * 86_400) for one in windows))

@@ -3,7 +3,7 @@
 import msgspec
 
 from phalanx.core import DEFAULT_TENANT, TenantId
-from phalanx.devices import Job
+from phalanx.devices import Job, Window
 
 SOMEBODY = "another tenant"
 
@@ -43,3 +43,13 @@ def others_windows(job: Job, until_ns: int, by: tuple[str, ...], seen_by: Tenant
 def for_a_device(until_ns: int, why: str) -> JobWait:
     """No device that it may go to works, and it is tried again then; or its vendor is away, and is asked until then."""
     return JobWait(until_ns=until_ns, by=(), own=False, why=why)
+
+
+def opens_in_s(windows: tuple[Window, ...], now_ns: int) -> float:
+    """Seconds until one of the stretches of the week (UTC) holds ``now_ns``; 0 within one."""
+    day, second = divmod(now_ns // NS_PER_S, 86_400)
+    weekday = (day + 3) % 7  # the first day of the epoch was a Thursday
+    if any(one.holds(weekday, second) for one in windows):
+        return 0.0
+    now = weekday * 86_400 + second
+    return float(min((one.weekday * 86_400 + one.start_s - now) % (7 * 86_400) for one in windows))

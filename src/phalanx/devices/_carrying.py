@@ -33,7 +33,7 @@ from phalanx.core import (
 from phalanx.devices._backend import Backend, QueuedBackend, Stage
 from phalanx.devices._choosing import Chooser, Chosen, Windows
 from phalanx.devices._elsewhere import SLOW, Elsewhere
-from phalanx.devices._errors import OF_THE_JOB, MaybeSent, as_told
+from phalanx.devices._errors import OF_THE_JOB, HeldBack, MaybeSent, as_told
 from phalanx.devices._failures import Failures
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import Job, JobState, Loss, Move
@@ -99,7 +99,7 @@ class Carrier:
     async def carry_out(self, tenant: TenantId, job_id: str) -> None:
         """Until the job has ended, on whatever device."""
         without: dict[str, str] = {}
-        waits, since_ns, stays = 0, 0, False
+        waits, since_ns, stays, last = 0, 0, False, ""
         while True:
             job, _ = await self._store.load(tenant, job_id)
             if job.state.final:
@@ -108,6 +108,7 @@ class Carrier:
                 # Its provider was left out at the start: what the vendor has is collected when it is back.
                 await self.resting.rest(job, ABSENT_WAIT_S, f"{absent[0]} is none of this node's devices now")
                 continue
+            await self.resting.behind_a_trial(job, self._chooser)
             failed: dict[str, Exception] = {}
             try:
                 await self._attempt(job, failed, stays=stays)
@@ -119,7 +120,8 @@ class Carrier:
                 # Somebody cancelled it meanwhile, or moved it; what to do is written already.
                 self._log.info("job was written by somebody else", job=job_id)
             except Exception as error:  # noqa: BLE001 - a vendor's code may fail in any way, and the job says how
-                text = as_told(error)
+                # That nothing was sent says less than what failed before.
+                text = last = last if last and isinstance(error, HeldBack) else as_told(error)
                 # It is wrong wherever it goes, or may be there already: then it goes nowhere else.
                 fault = isinstance(error, InvalidInput | LimitExceeded | MaybeSent)
                 without |= await self._blame(job, {**failed, job.device: error})
@@ -295,6 +297,8 @@ class Carrier:
         """Until there is a result. ``failed`` is told what each device said that gave none."""
         name, device = (job.tenant, job.id), job.device
         backend = self._fleet.backend(device)
+        if not (job.handle or job.pinned) and self._chooser.held_s(device) is not None:
+            raise HeldBack(device, "it failed, and is left alone for a while")
         self._chooser.sent(device)
         self.waiting[name] = device
         try:

@@ -69,6 +69,10 @@ class Chooser(Protocol):
         """A circuit came to nothing there, through no fault of its own."""
         ...
 
+    def held_s(self, device: str, /) -> float | None:
+        """Seconds for which nothing is sent there, since it failed; 0 while one run tries it; nothing where all may."""
+        ...
+
     def patience_s(self, device: str, /) -> float:
         """How long what is sent there should take at most, waiting included; infinite where nobody can say."""
         ...
@@ -134,6 +138,9 @@ class FleetChooser:
         """Likewise."""
 
     def failed(self, device: str, /) -> None:
+        """Likewise."""
+
+    def held_s(self, device: str, /) -> None:
         """Likewise."""
 
     def patience_s(self, device: str, /) -> float:  # noqa: ARG002 - the port's signature

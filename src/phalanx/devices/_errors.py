@@ -39,8 +39,12 @@ class MaybeSent(Unavailable):
         self.key = key
 
 
-# Of what a job asks, or of who else writes it: no failures of the device where it is.
-OF_THE_JOB = (InvalidInput, LimitExceeded, Conflict)
+class HeldBack(Unavailable):
+    """Nothing is sent there now: it failed, and is left alone for a while."""
+
+
+# Of what a job asks, or of who else writes it: no failures of the device where it is. Nor is that nothing was sent.
+OF_THE_JOB = (InvalidInput, LimitExceeded, Conflict, HeldBack)
 
 
 def as_told(error: Exception) -> str:

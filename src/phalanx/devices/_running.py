@@ -11,10 +11,11 @@ from typing import Any, Protocol, TypeVar
 
 from phalanx.core import NS_PER_S, Clock, Offload, Origin, Overloaded
 from phalanx.devices._backend import AskedBackend, Backend, QueuedBackend
+from phalanx.devices._choosing import Chooser
 from phalanx.devices._errors import VendorAway
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import Job
-from phalanx.devices._limits import JOB_WAIT_S, MAX_JOB_MOVES, MAX_JOB_WAITS, NAMED_WAIT_S
+from phalanx.devices._limits import JOB_WAIT_S, MAX_JOB_MOVES, MAX_JOB_WAITS, NAMED_WAIT_S, TRIAL_LOOK_S
 from phalanx.devices._programs import ProgramKind, QueuedAnalog, QueuedAnnealer, QueuedPhotonic, perform, with_best
 from phalanx.devices._sending import LiveJob
 from phalanx.devices._treating import TreatingBackend, check_treatable
@@ -46,6 +47,11 @@ class Resting:
             return 0.0
         end_ns = job.wishes.deadline_at_ns or since_ns + round(NAMED_WAIT_S * NS_PER_S)
         return min(pause_s, max(0.0, (end_ns - self._clock.wall_ns()) / NS_PER_S))
+
+    async def behind_a_trial(self, job: Job, chooser: Chooser) -> None:
+        """While another run tries whether the device works again: what waits goes after it, and not beside it."""
+        while not (job.handle or job.pinned) and chooser.held_s(job.device) == 0.0:
+            await self.rest(job, TRIAL_LOOK_S, "it failed, and one run tries it first")
 
     async def rest(self, job: Job, wait_s: float, failed: str) -> None:
         """For so long. ``failed`` is what came of it last."""

@@ -37,6 +37,9 @@ def test_who_books_over_others_is_found():
 class Lingering(Placements):
     """Lets jobs stay when windows open."""
 
+    def held_s(self, device, /):
+        return None
+
     def leaves_s(self, device, tenant, /):
         return math.inf
 

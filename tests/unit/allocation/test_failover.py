@@ -60,6 +60,16 @@ def test_what_fails_now_and_then_anyway_is_given_more_failures_in_a_row_and_neve
     assert not lost.allows("d", "p", 10**6 * S + 1), "there is a most, too"
 
 
+def test_what_was_under_way_when_a_breaker_opened_makes_its_pause_no_longer():
+    made = Breakers()
+    for _ in range(30):
+        made.failed("d", "p", 0)
+    assert made.pause_s("d", "p", 0) == 30.0
+    made.began("d", "p")
+    made.failed("d", "p", 31 * S)
+    assert made.pause_s("d", "p", 31 * S) == 60.0, "the run that tried it failed as well"
+
+
 @pytest.mark.requirement("QRM-7")
 def test_failures_of_devices_are_failures_of_their_provider():
     made = Breakers()

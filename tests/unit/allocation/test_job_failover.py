@@ -297,3 +297,37 @@ def test_what_waits_moves_when_its_device_is_not_what_it_was():
             assert (await job_ended(world, jobs, named)).device == "a.a-one", "where somebody named a device it stays"
 
     run_with_store(main)
+
+
+class Away(Vendor):
+    """Takes nothing until it is back."""
+
+    def __init__(self, world, device, back_s):
+        super().__init__(world, device)
+        self.back_s, self.tried = back_s, []
+
+    async def submit(self, circuit, /, *, shots, seed, key):
+        began_s = self.world.clock.monotonic_ns() / 1e9
+        self.tried.append(round(began_s))
+        await self.world.clock.sleep(1.0)
+        if began_s < self.back_s:
+            raise Unavailable(self.device.name, "it went away")
+        return await super().submit(circuit, shots=shots, seed=seed, key=key)
+
+
+@pytest.mark.requirement("QRM-7")
+def test_one_of_many_jobs_that_wait_tries_whether_a_machine_works_again_and_all_are_done_when_it_does():
+    async def main(world, store):
+        start_s = round(world.clock.monotonic_ns() / 1e9)
+        machine = Away(world, model("a-only", 0.001), back_s=start_s + 200)
+        jobs, _ = made(world, store, machine, local=False)
+        async with running_jobs(jobs):
+            many = [await submitted(jobs) for _ in range(30)]
+            ended = [await job_ended(world, jobs, one) for one in many]
+        assert {one.state for one in ended} == {JobState.COMPLETED}
+        tried_s = [at - start_s for at in machine.tried]
+        assert tried_s[:33] == [0] * 30 + [31, 92, 213], "then it is back, and the others follow"
+        assert len(tried_s) == 62
+        assert min(tried_s[33:]) > 213
+
+    run_with_store(main)

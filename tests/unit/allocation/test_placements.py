@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from phalanx.allocation import Ask, Bookable, NothingFits, Placements, Reservations, built_in_policies
-from phalanx.allocation._placements import opens_in_s
+from phalanx.allocation._waiting import opens_in_s
 from phalanx.core import DEFAULT_TENANT, InvalidInput, Origin, TenantId
 from phalanx.devices import (
     DeviceModel,
