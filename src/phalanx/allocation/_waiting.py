@@ -2,7 +2,7 @@
 
 import msgspec
 
-from phalanx.core import DEFAULT_TENANT, TenantId
+from phalanx.core import DEFAULT_TENANT, NS_PER_S, TenantId
 from phalanx.devices import Job, Window
 
 SOMEBODY = "another tenant"
