@@ -20,11 +20,13 @@ from phalanx.core import (
     IdSource,
     InvalidInput,
     NotFound,
+    StorageError,
     Store,
     TenantId,
 )
 from phalanx.intel._hunt import Hunt, HuntLink, hit_of, keep, links_told
 from phalanx.intel._limits import (
+    END_OF_TIME_NS,
     HUNT_BACK_S,
     HUNT_ON_S,
     MAX_HUNT_ENTITIES,
@@ -137,8 +139,8 @@ class ArchiveHunts:
         for ident in finding.evidence[:MAX_HUNT_EVIDENCE]:
             try:
                 found.append(await self._events.get(finding.tenant, ident))
-            except NotFound:
-                # It is no longer kept; what the finding itself names is left to follow.
+            except (NotFound, StorageError):
+                # It is no longer kept, or cannot be read; what the finding itself names is left to follow.
                 continue
         return found
 
@@ -148,7 +150,7 @@ class ArchiveHunts:
         return await self.asked(finding.tenant, rules, low_ns=low_ns, high_ns=high_ns, timeout_s=timeout_s)
 
     async def asked(
-        self, tenant: TenantId, rules: RuleSet, *, low_ns: int, high_ns: int = 1 << 62, timeout_s: float
+        self, tenant: TenantId, rules: RuleSet, *, low_ns: int, high_ns: int = END_OF_TIME_NS, timeout_s: float
     ) -> Retro:
         """Ask rules of the archive. Raises ``NotFound`` without one, and what a search raises."""
         hits, answer = await self._required().rules(

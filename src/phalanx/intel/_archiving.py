@@ -158,8 +158,7 @@ class Archivist:
         self.archive.add((batch for batch in batches if batch.tenant != PROBE_TENANT), read_to=read_to)
 
     def _is_old(self) -> bool:
-        since_ns = self.archive.waiting_since_ns
-        return bool(since_ns) and self._clock.wall_ns() - since_ns > SEGMENT_AFTER_S * NS_PER_S
+        return self.archive.waited_ns > SEGMENT_AFTER_S * NS_PER_S
 
     async def _chunk(self, frame: bytes) -> Chunk | None:
         """A record; None where it cannot be read, which the sentinel tells."""

@@ -52,7 +52,7 @@ class Hunt(Record, frozen=True, kw_only=True, tag="hunt"):
     ``events`` and ``chunks`` were looked through, which is not all there is; ``archived`` events of the archive were
     asked. ``queries`` are the rules that were asked; none when the finding itself was followed. ``entities`` are what
     the events found name besides what the finding names, the most frequent first. ``total`` is how many events there
-    are in all where that is known; ``complete`` says that time was not up before everything was asked.
+    are in all where that is known; ``complete`` says that everything was asked.
     """
 
     VERSION: ClassVar[int] = 2

@@ -16,6 +16,9 @@ MAX_APPEND_RECORDS = 256
 # What a sender is told to wait when the backlog is full, whatever the measured rate says.
 MAX_RETRY_AFTER_S = 60
 
+# Times of events are before this, which is in the year 2262: nanoseconds in 64 bits. A later one is no time.
+END_OF_TIME_NS = (1 << 63) - 1
+
 # Columns of one batch; events that bring more open another batch, so that hostile field
 # names cost memory in proportion to their own bytes.
 MAX_EVENT_FIELDS = 512

@@ -12,6 +12,7 @@ from phalanx.intel import Archivist, Intake, Sentinel, _archiving, load_rules
 from phalanx.intel._limits import HANDED_WITHIN_S
 from phalanx.intel.archive import And, Archive, Keep, Query, Searches, SegmentFiles, parse
 from phalanx.intel.archive import _archive as archive_module
+from phalanx.intel.archive import _head as head_module
 from phalanx.intel.archive import _merging as merging_module
 from phalanx.telemetry import Alerts, Telemetry
 from phalanx.testing import SimWorld
@@ -23,7 +24,7 @@ OTHER = TenantId("other")
 def small_segments(monkeypatch):
     """Segments of a few events, so that a short run has many."""
     monkeypatch.setattr(archive_module, "SEGMENT_ROWS", 12)
-    monkeypatch.setattr(archive_module, "PIECE_ROWS", 5)
+    monkeypatch.setattr(head_module, "PIECE_ROWS", 5)
     for name, value in {"SEGMENT_ROWS": 12, "SMALL_ROWS": 8, "LARGE_ROWS": 60, "MERGE_FROM_SEGMENTS": 2}.items():
         monkeypatch.setattr(merging_module, name, value)
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from phalanx.core import DEFAULT_TENANT, MAX_EVENT_BYTES, BatchId, InvalidInput, event_id
+from phalanx.core import DEFAULT_TENANT, MAX_EVENT_BYTES, BatchId, InvalidInput, event_id, ns_from_iso
 from phalanx.intel import read_chunk, read_lines
 
 BATCH = BatchId("0197a000-0000-7000-8000-000000000000")
@@ -33,6 +33,14 @@ def test_an_events_id_is_its_batch_and_row():
     out = read(b"\n".join([SSHD, WINDOWS]))
     assert [event.id for event in out.batches[1]] == [event_id(BATCH, 1)]
     assert out.batches[1].raw == [WINDOWS]
+
+
+@pytest.mark.parametrize(("when", "is_kept"), [("2262-04-11T23:47:16Z", True), ("2262-04-11T23:47:17Z", False),
+                                               ("9999-12-31T23:59:59Z", False)])  # fmt: skip
+def test_a_time_that_64_bits_do_not_count_is_no_time(when, is_kept):
+    out = read(b"<38>1 %s web-01 app 1 - - x" % when.encode())
+    (time_ns,) = out.batches[0].times_ns
+    assert time_ns == (ns_from_iso(when) if is_kept else 1_772_443_800_000_000_000)
 
 
 def test_only_what_is_asked_about_is_kept_under_its_own_row():

@@ -78,8 +78,10 @@ class UnknownField(msgspec.Struct, frozen=True, kw_only=True):
 
 class SearchView(msgspec.Struct, frozen=True, kw_only=True):
     """What was found: the newest events first, ``next`` where the following page begins. ``complete`` is false if
-    time was up before everything was searched. ``query`` is how the query was understood. ``left`` are chunks from
-    before the node started that the archive has not read yet: their events cannot be found so far.
+    time was up before everything was searched, or if ``unreadable`` events are in archive files that are damaged or
+    missing. ``query`` is how the query was understood. ``left`` are chunks from before the node started that the
+    archive has not read yet: their events cannot be found so far. ``rough`` means that there were too many different
+    values to count: the numbers in ``groups`` are lower bounds.
     """
 
     query: str
@@ -95,6 +97,8 @@ class SearchView(msgspec.Struct, frozen=True, kw_only=True):
     took_ms: float
     unknown: tuple[UnknownField, ...] = ()
     left: int = 0
+    unreadable: int = 0
+    rough: bool = False
 
 
 W = TypeVar("W", bound=msgspec.Struct)
@@ -227,6 +231,7 @@ def _view(query: str, found: Answer) -> SearchView:
         span_s=found.span_ns / NS_PER_S, groups=tuple(found.groups), segments=found.looked_at,
         skipped=found.skipped, took_ms=found.took_ns / 1_000_000,
         unknown=tuple(UnknownField(name=one.name, near=one.near) for one in found.unknown),
+        unreadable=found.unreadable, rough=found.rough,
     )  # fmt: skip
 
 

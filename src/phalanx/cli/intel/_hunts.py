@@ -165,4 +165,6 @@ def _shown(hunt: dict[str, Any], *, as_json: bool) -> None:
         named = ", ".join(f"{one['type']}:{one['value']}" for one in hunt["entities"])
         click.echo(printable(f"they name besides: {named}"))
     if not hunt["complete"]:
-        click.echo("time was up before everything was looked at; look back less far")
+        click.echo(
+            "not everything was looked at: time was up (look back less far), or files of the archive cannot be read"
+        )

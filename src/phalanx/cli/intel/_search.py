@@ -98,7 +98,11 @@ def show(found: dict[str, Any]) -> None:
     for one in found.get("unknown", ()):
         near = f"; did you mean {' or '.join(one['near'])}?" if one["near"] else ""
         click.echo(printable(f"no event that was looked at has a field {one['name']}{near}"))
-    if not found["complete"]:
+    if found.get("rough"):
+        click.echo("there are more different values than are counted: of those shown there are at least so many")
+    if lost := found.get("unreadable", 0):
+        click.echo(f"{counted(lost, 'event')} could not be looked at: files of the archive are damaged or gone")
+    elif not found["complete"]:
         click.echo("time was up before everything was looked at; ask for a shorter time, or give it --timeout")
     if left := found.get("left", 0):
         click.echo(f"{counted(left, 'chunk')} from before the node started cannot be searched yet; ask again")

@@ -93,7 +93,7 @@ class Tally:
             wider: Counter[int] = Counter()
             for span, count in self.bars.items():
                 wider[span // 2] += count
-            self.bars, self.cut = wider, True
+            self.bars = wider
 
     def shown_bars(self) -> list[Bar]:
         return [Bar(span * self.span_ns, count) for span, count in sorted(self.bars.items())]

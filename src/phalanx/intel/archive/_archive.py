@@ -18,7 +18,6 @@ from phalanx.core import (
     MAX_PAGE_ROWS,
     Clock,
     EventBatch,
-    LimitExceeded,
     NotFound,
     StorageCorrupt,
     StorageError,
@@ -30,63 +29,12 @@ from phalanx.core import (
 )
 from phalanx.crypto.vault import Shredded
 from phalanx.intel._model import Cursor
-from phalanx.intel.archive._columns import Builder, Piece
 from phalanx.intel.archive._files import SegmentFiles, prefix_of
-from phalanx.intel.archive._limits import (
-    MAX_PIECE_CELLS,
-    MAX_SEGMENT_CELLS,
-    MAX_SEGMENTS,
-    PIECE_ROWS,
-    QUIET_SEGMENTS,
-    SEGMENT_ROWS,
-)
+from phalanx.intel.archive._head import Head
+from phalanx.intel.archive._limits import MAX_SEGMENT_CELLS, MAX_SEGMENTS, QUIET_SEGMENTS, SEGMENT_ROWS
+from phalanx.intel.archive._looking import Looked, Looking
 from phalanx.intel.archive._merging import small_together, whole_together
 from phalanx.intel.archive._model import CURSOR_KEY, SEGMENTS, Keep, Segment, cursor_at
-from phalanx.intel.archive._segment import PieceShard
-
-
-class Head:
-    """What of a tenant is not in a segment yet."""
-
-    def __init__(self, tenant: TenantId, since_ns: int) -> None:
-        self.since_ns = since_ns
-        self._tenant = tenant
-        self._shards: list[PieceShard] = []
-        self._builder = Builder(tenant)
-        self._latest: PieceShard | None = None
-        self._fields: set[str] = set()
-
-    def __len__(self) -> int:
-        return sum(shard.n for shard in self._shards) + len(self._builder)
-
-    @property
-    def cells(self) -> int:
-        """What it takes in memory as one piece: rows times fields."""
-        return len(self) * (len(self._fields) + 1)
-
-    def add(self, batch: EventBatch) -> None:
-        self._latest = None
-        self._builder.add(batch)
-        self._fields.update(batch.columns)
-        if len(self._builder) >= PIECE_ROWS or self._builder.cells >= MAX_PIECE_CELLS:
-            self._shards.append(PieceShard(self._builder.piece()))
-            self._builder = Builder(self._tenant)
-
-    def shards(self) -> list[PieceShard]:
-        """All of it, as it is now."""
-        if self._latest is None and len(self._builder):
-            self._latest = PieceShard(self._builder.piece())
-        return [*self._shards, self._latest] if self._latest is not None else list(self._shards)
-
-    def pieces(self) -> list[Piece]:
-        return [shard.piece() for shard in self.shards()]
-
-    def join(self, later: "Head") -> None:
-        """Take what came after: pieces, as they are."""
-        self._shards = [*self.shards(), *later.shards()]
-        self._builder, self._latest = Builder(self._tenant), None
-        self._fields |= later._fields
-
 
 Position = tuple[int, int]
 # Before the archive is open, and after a write of which nobody knows the end: nothing follows on from there.
@@ -109,8 +57,7 @@ class Archive:
         # What is just being written, and can be asked until it is.
         self._leaving: dict[TenantId, Head] = {}
         self._lock = asyncio.Lock()
-        self._users = 0
-        self._doomed: list[Segment] = []
+        self._looking = Looking()
         # Segments written since segments were last put together, and those that could not be.
         self._written = 0
         self._unreadable: set[str] = set()
@@ -131,7 +78,7 @@ class Archive:
         cursor = None if known is None else decode(known.value, Cursor)
         self.offset, row = (0, 0) if cursor is None else (cursor.offset, cursor.row)
         self.read_to = (self.offset, row)
-        named = await self._read_segments()
+        named = await self._read_segments() | self._looking.files()
         for file in await self.files.names():
             if file not in named:
                 await self.files.remove_file(file)
@@ -160,7 +107,7 @@ class Archive:
         for batch in batches:
             head = self._heads.get(batch.tenant)
             if head is None:
-                head = self._heads[batch.tenant] = Head(batch.tenant, self._clock.wall_ns())
+                head = self._heads[batch.tenant] = Head(batch.tenant, self._clock.monotonic_ns())
             head.add(batch)
         self.read_to = read_to
 
@@ -177,8 +124,10 @@ class Archive:
         )
 
     @property
-    def waiting_since_ns(self) -> int:
-        return min((head.since_ns for head in self._heads.values() if len(head)), default=0)
+    def waited_ns(self) -> int:
+        """For how long the oldest of what is in memory has been there."""
+        now_ns = self._clock.monotonic_ns()
+        return max((now_ns - head.since_ns for head in self._heads.values() if len(head)), default=0)
 
     async def write(self) -> int:
         """Make segments of what is in memory; how many events that was. What is added meanwhile is of the next."""
@@ -187,9 +136,8 @@ class Archive:
             (offset, row), leaving = self.read_to, self._leaving
             made: list[Segment] = []
             try:
-                for tenant, head in leaving.items():
+                for head in leaving.values():
                     if len(head):
-                        self._require_room(tenant)
                         # Of a tenant that was shredded nothing is to be kept.
                         with contextlib.suppress(Shredded):
                             made.append(await self.files.write(head.pieces(), at_ns=self._clock.wall_ns()))
@@ -218,23 +166,21 @@ class Archive:
         self._written += len(made)
         return sum(one.events for one in made)
 
-    def _require_room(self, tenant: TenantId) -> None:
-        held = len(self._segments.get(tenant, {}))
-        if held >= MAX_SEGMENTS:
-            raise LimitExceeded("segments of a tenant", maximum=MAX_SEGMENTS, seen=held + 1)
-
-    def begin(self, tenant: TenantId) -> tuple[list[Segment], list[PieceShard]]:
+    def begin(self, tenant: TenantId) -> Looked:
         """Everything of a tenant as it is now; ``end`` when it was looked at, so that nothing goes before."""
-        self._users += 1
         heads = [heads[tenant] for heads in (self._leaving, self._heads) if tenant in heads]
-        return list(self._segments.get(tenant, {}).values()), [shard for head in heads for shard in head.shards()]
+        shards = [shard for head in heads for shard in head.shards()]
+        return self._looking.begin(list(self._segments.get(tenant, {}).values()), shards)
 
-    async def end(self) -> None:
-        self._users -= 1
-        if not self._users:
-            doomed, self._doomed = self._doomed, []
-            for one in doomed:
-                await self.files.remove(one)
+    async def end(self, looked: Looked) -> None:
+        self._looking.end(looked)
+        # What cannot be removed now is tried again with what goes next, and is nothing to who looked.
+        with contextlib.suppress(StorageError):
+            await self._sweep()
+
+    def holds(self, segment: Segment) -> bool:
+        """Whether it is still one of its tenant's."""
+        return segment.id in self._segments.get(segment.tenant, {})
 
     async def compact(self, keep: Keep, *, apart: Mapping[TenantId, Keep] | None = None) -> int:
         """Put small segments of a tenant together where there are many, and whole ones into a large one while few are
@@ -249,9 +195,10 @@ class Archive:
                 await self._make_sure()
                 wanted = (apart or {}).get(tenant, keep)
                 own = [one for one in self.segments(tenant) if one.id not in self._unreadable]
-                chosen = small_together(own, wanted)
+                now_ns = self._clock.wall_ns()
+                chosen = small_together(own, wanted, now_ns)
                 if not chosen and quiet:
-                    chosen = whole_together(own, wanted)
+                    chosen = whole_together(own, wanted, now_ns)
                     # One in a turn: it takes seconds, in which nothing is archived.
                     quiet = not chosen
                 try:
@@ -265,7 +212,10 @@ class Archive:
     async def _merged(self, small: Sequence[Segment]) -> bool:
         try:
             # As old as the youngest of them: it goes when the last of them would have.
-            made = await self.files.merge(small, at_ns=max(one.at_ns for one in small))
+            now_ns = self._clock.wall_ns()
+            made = await self.files.merge(
+                small, at_ns=max(one.at_ns for one in small), since_ns=min(one.oldest_ns(now_ns) for one in small)
+            )
         except (Shredded, StorageCorrupt, NotFound):
             # Whoever asks it is told; the others, and what else is to be done, are not held up by it.
             self._unreadable.update(one.id for one in small)
@@ -301,7 +251,8 @@ class Archive:
     async def retain(self, keep: Keep, *, apart: Mapping[TenantId, Keep] | None = None) -> int:
         """Let go of the oldest segments of each tenant beyond what is to be kept; how many events went.
 
-        ``apart`` has the tenants of which more or less than ``keep`` is kept.
+        ``apart`` has the tenants of which more or less than ``keep`` is kept. No more than ``MAX_SEGMENTS`` are, and
+        events that say they are of the future no longer than others.
         """
         gone: list[Segment] = []
         async with self._lock:
@@ -310,12 +261,13 @@ class Archive:
             for tenant, own in self._segments.items():
                 wanted = (apart or {}).get(tenant, keep)
                 oldest_ns = now_ns - wanted.max_age_ns if wanted.max_age_ns else 0
-                left = sum(one.size_bytes for one in own.values())
-                for one in sorted(own.values(), key=lambda one: one.high_ns):
-                    if left > wanted.max_bytes or one.aged_ns < oldest_ns:
+                left, count = sum(one.size_bytes for one in own.values()), len(own)
+                for one in sorted(own.values(), key=lambda one: one.latest_ns(now_ns)):
+                    if left > wanted.max_bytes or count > MAX_SEGMENTS or one.aged_ns(now_ns) < oldest_ns:
                         gone.append(one)
-                        left -= one.size_bytes
+                        left, count = left - one.size_bytes, count - 1
             await self._let_go(gone)
+            await self._sweep()
         return sum(one.events for one in gone)
 
     async def erase(self, tenants: Sequence[TenantId]) -> int:
@@ -368,11 +320,20 @@ class Archive:
             await self._remove(some)
 
     async def _remove(self, segments: Sequence[Segment]) -> None:
-        if self._users:
-            self._doomed += segments
-            return
-        for one in segments:
-            await self.files.remove(one)
+        self._looking.let_go(segments)
+        await self._sweep()
+
+    async def _sweep(self) -> None:
+        failed: StorageError | None = None
+        for one in self._looking.nobodys():
+            try:
+                await self.files.remove(one)
+            except StorageError as error:
+                failed = error
+                continue
+            self._looking.removed(one)
+        if failed is not None:
+            raise failed
 
     def segments(self, tenant: TenantId) -> list[Segment]:
         """The segments of a tenant, in the order in which they were written."""

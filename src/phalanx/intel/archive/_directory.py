@@ -70,7 +70,8 @@ class Directory(msgspec.Struct, array_like=True):
 _read_directory = msgspec.msgpack.Decoder(Directory).decode
 _read_origins = msgspec.msgpack.Decoder(tuple[OriginEntry, ...]).decode
 
-# What unpacked a block and waits for the next: as many as threads unpacked at once.
+# What packed or unpacked a block and waits for the next: as many as threads did at once.
+_idle_packers: list[zstandard.ZstdCompressor] = []
 _idle_unpackers: list[zstandard.ZstdDecompressor] = []
 PACK_ERRORS = (zstandard.ZstdError, msgspec.DecodeError, ValueError, IndexError)
 
@@ -174,7 +175,15 @@ def directory_of(data: bytes, name: str) -> Directory:
 
 
 def packed(data: bytes) -> bytes:
-    return zstandard.compress(data, _PACK_LEVEL)
+    """With a checksum, so that a bit that turned on a disk is noticed also where nothing is sealed."""
+    try:
+        packer = _idle_packers.pop()
+    except IndexError:
+        packer = zstandard.ZstdCompressor(_PACK_LEVEL, write_checksum=True)
+    try:
+        return packer.compress(data)
+    finally:
+        _idle_packers.append(packer)
 
 
 def unpacked(data: bytes) -> bytes:

@@ -46,7 +46,7 @@ class SegmentFiles:
         directory, blocks = await self._offload.run(encoded, pieces)
         return await self._written(pieces[0].tenant, directory, _each(blocks), at_ns)
 
-    async def merge(self, segments: Sequence[Segment], *, at_ns: int) -> Segment:
+    async def merge(self, segments: Sequence[Segment], *, at_ns: int, since_ns: int) -> Segment:
         """Write one segment of several of a tenant, durably; nobody knows of it before its row is committed.
 
         One column at a time, since all of their values at once are large. Raises ``StorageCorrupt``, ``Shredded`` and
@@ -67,7 +67,7 @@ class SegmentFiles:
                 await self._offload.run(lambda name, column: coding.add(name, *column.done()), name, column)
             directory, blocks = await self._offload.run(coding.done)
             made = await self._written(segments[0].tenant, directory, _each(blocks), at_ns)
-            return msgspec.structs.replace(made, since_ns=min(one.oldest_ns for one in segments))
+            return msgspec.structs.replace(made, since_ns=since_ns)
         finally:
             for one, _ in used:
                 self.done(one)

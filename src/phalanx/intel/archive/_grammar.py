@@ -16,6 +16,7 @@ everything is, and ``""`` is one quote.
 import re
 
 from phalanx.core import NS_PER_S, ns_from_iso
+from phalanx.intel._limits import END_OF_TIME_NS
 from phalanx.intel.archive._errors import InvalidQuery
 from phalanx.intel.archive._limits import MAX_GROUPS, MAX_QUERY_CHARS, MAX_QUERY_DEPTH, MAX_QUERY_TERMS
 from phalanx.intel.archive._query import (
@@ -45,7 +46,6 @@ _ENDS = frozenset(' \t\r\n()|,"')
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _DEFAULT_TOP = 10
 _DEFAULT_SPAN = "1h"
-_FAR = 1 << 62
 TIME_NAMES = ("last", "after", "before")
 
 
@@ -223,7 +223,7 @@ class _Reader:
         if name == "last":
             if length is None:
                 raise self._bad("this is no length of time such as 15m, 24h or 7d", at)
-            return Time(max(0, self._now_ns - length), _FAR, told)
+            return Time(max(0, self._now_ns - length), END_OF_TIME_NS, told)
         if length is not None:
             moment = max(0, self._now_ns - length)
         else:
@@ -231,7 +231,7 @@ class _Reader:
                 moment = ns_from_iso(word if "T" in word else f"{word}T00:00:00Z")
             except (ValueError, OverflowError):
                 raise self._bad("this is no time such as 2026-01-31T12:00:00Z, 2026-01-31 or 24h", at) from None
-        return Time(moment, _FAR, told) if name == "after" else Time(0, moment, told)
+        return Time(moment, END_OF_TIME_NS, told) if name == "after" else Time(0, moment, told)
 
     def _value(self) -> Value:
         parts: list[Part] = []

@@ -24,20 +24,22 @@ from phalanx.intel.archive._segment import Shard
 from phalanx.intel.archive._values import SEPARATOR_BYTE, Values
 
 
-def small_together(segments: Iterable[Segment], keep: Keep) -> list[Segment]:
+def small_together(segments: Iterable[Segment], keep: Keep, now_ns: int) -> list[Segment]:
     """Small segments that were written after one another and are not too much for a whole one; none while few are
     small."""
     small = (one for one in segments if one.events < SMALL_ROWS)
-    return _first_run(small, keep, least=MERGE_FROM_SEGMENTS, most=MERGE_SEGMENTS, max_rows=SEGMENT_ROWS)
+    return _first_run(small, keep, now_ns, least=MERGE_FROM_SEGMENTS, most=MERGE_SEGMENTS, max_rows=SEGMENT_ROWS)
 
 
-def whole_together(segments: Iterable[Segment], keep: Keep) -> list[Segment]:
+def whole_together(segments: Iterable[Segment], keep: Keep, now_ns: int) -> list[Segment]:
     """The oldest whole segments that fit together, as many as a large one takes; none while there are fewer."""
     whole = (one for one in segments if SMALL_ROWS <= one.events < 2 * SEGMENT_ROWS)
-    return _first_run(whole, keep, least=WHOLE_SEGMENTS, most=WHOLE_SEGMENTS, max_rows=LARGE_ROWS)
+    return _first_run(whole, keep, now_ns, least=WHOLE_SEGMENTS, most=WHOLE_SEGMENTS, max_rows=LARGE_ROWS)
 
 
-def _first_run(segments: Iterable[Segment], keep: Keep, *, least: int, most: int, max_rows: int) -> list[Segment]:
+def _first_run(
+    segments: Iterable[Segment], keep: Keep, now_ns: int, *, least: int, most: int, max_rows: int
+) -> list[Segment]:
     """The first segments after one another, in the order in which they were written, that may be one of a tenant of
     which ``keep`` is kept."""
     run: list[Segment] = []
@@ -45,19 +47,19 @@ def _first_run(segments: Iterable[Segment], keep: Keep, *, least: int, most: int
         if len(run) == most:
             break
         run.append(one)
-        if _fits(run, keep, max_rows):
+        if _fits(run, keep, now_ns, max_rows):
             continue
         if len(run) > least:
             return run[:-1]
         # What is left out at the front stays as it is: behind it more may fit.
-        while run and not _fits(run, keep, max_rows):
+        while run and not _fits(run, keep, now_ns, max_rows):
             del run[0]
     return run if len(run) >= least else []
 
 
-def _fits(run: Sequence[Segment], keep: Keep, max_rows: int) -> bool:
+def _fits(run: Sequence[Segment], keep: Keep, now_ns: int, max_rows: int) -> bool:
     # It goes as a whole when the youngest of it is too old.
-    longer_ns = max(one.aged_ns for one in run) - min(one.oldest_ns for one in run)
+    longer_ns = max(one.aged_ns(now_ns) for one in run) - min(one.oldest_ns(now_ns) for one in run)
     return (
         sum(one.events for one in run) <= max_rows
         and sum(one.size_bytes for one in run) <= keep.max_bytes // MERGED_BYTES_PART

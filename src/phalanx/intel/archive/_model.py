@@ -42,15 +42,21 @@ class Segment(Record, frozen=True, kw_only=True, tag="segment"):
     keys: tuple[str, ...] = ()
     since_ns: int = 0
 
-    @property
-    def aged_ns(self) -> int:
-        """The time from which on it becomes too old to be kept."""
-        return max(self.high_ns, self.at_ns)
+    def latest_ns(self, now_ns: int) -> int:
+        """The last time of its events; when it was written where an event says that it is of the future."""
+        return self.high_ns if self.high_ns <= now_ns else self.at_ns
 
-    @property
-    def oldest_ns(self) -> int:
+    def aged_ns(self, now_ns: int) -> int:
+        """The time from which on it becomes too old to be kept.
+
+        Clocks of senders and of this machine may be wrong: what lies in the future does not count.
+        """
+        past = [one for one in (self.high_ns, self.at_ns) if one <= now_ns]
+        return max(past, default=min(self.high_ns, self.at_ns))
+
+    def oldest_ns(self, now_ns: int) -> int:
         """The same, of the oldest part of it if that had stayed by itself."""
-        return self.since_ns or self.aged_ns
+        return self.since_ns or self.aged_ns(now_ns)
 
     def put(self) -> Put:
         return Put(SEGMENTS, self.tenant, self.id, encode(self))

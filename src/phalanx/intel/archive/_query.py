@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from phalanx.intel._limits import END_OF_TIME_NS
 from phalanx.intel.archive._limits import MAX_GROUPS
 
 
@@ -191,7 +192,7 @@ class Query:
 
 def bounds_of(expr: Expr) -> tuple[int, int]:
     """Times before and after which no event can be meant."""
-    low, high = 0, 1 << 62
+    low, high = 0, END_OF_TIME_NS
     parts: Sequence[Expr] = expr.parts if isinstance(expr, And) else (expr,)
     for part in parts:
         if isinstance(part, Time):

@@ -27,8 +27,10 @@ class TimeUp(Exception):
 class Answer:
     """What was found. ``total`` events in all; ``events`` the newest of them, ``after`` where the next page begins.
 
-    ``complete`` is False when time was up: then not everything was looked at. ``asked`` is how many events are in the
-    segments that were, ``unknown`` which names in the question none of them has.
+    ``complete`` is False when time was up, or events are in segments that could not be read, of which there are
+    ``unreadable``: then not everything was looked at. ``asked`` is how many events are in the segments that were,
+    ``unknown`` which names in the question none of them has. ``rough`` says that there were more different values
+    than are counted, so that groups may have more events than is told.
     """
 
     events: list[tuple[EventBatch, int]] = field(default_factory=list)
@@ -43,6 +45,8 @@ class Answer:
     asked: int = 0
     took_ns: int = 0
     unknown: tuple[Unknown, ...] = ()
+    unreadable: int = 0
+    rough: bool = False
 
     def widen(self, span_ns: int) -> None:
         """Count in spans of so long a time, a multiple of those there are."""
@@ -75,6 +79,16 @@ class Run:
     judging: asyncio.Lock = field(default_factory=asyncio.Lock)
     # The newest so far: mark, and where it is.
     top: list[tuple[Mark, int, Segment | Shard]] = field(default_factory=list)
+    is_shown: bool = False
+    # Files that could not be read.
+    damaged: set[str] = field(default_factory=set)
+
+    def cannot_read(self, segment: Segment) -> None:
+        """Tell with the answer that events are missing."""
+        self.answer.complete = False
+        if segment.file not in self.damaged:
+            self.damaged.add(segment.file)
+            self.answer.unreadable += segment.events
 
     def check(self) -> None:
         """Raises when time is up."""

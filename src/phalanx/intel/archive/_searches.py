@@ -15,15 +15,16 @@ from phalanx.core import (
     Clock,
     Event,
     EventBatch,
-    EventId,
     NotFound,
     Offload,
     Overloaded,
+    StorageCorrupt,
+    StorageError,
     TenantId,
-    event_id,
     id_time_ns,
     split_event_id,
 )
+from phalanx.intel._limits import END_OF_TIME_NS
 from phalanx.intel.archive._answers import (
     Mark,
     Rows,
@@ -103,20 +104,20 @@ class Searches:
         )  # fmt: skip
 
     async def _done(self, tenant: TenantId, run: Run) -> None:
-        segments, shards = self._archive.begin(tenant)
+        looked = self._archive.begin(tenant)
         try:
-            await self._all(run, segments, shards)
+            await self._all(run, looked.segments, looked.shards)
         except TimeUp:
             run.answer.complete = False
         finally:
             # What still runs in a thread stops at its next look.
             run.stopped = True
-            await self._archive.end()
+            await self._archive.end(looked)
         self._finish(run)
         run.answer.took_ns = self._clock.monotonic_ns() - run.begun_ns
 
     async def rules(
-        self, tenant: TenantId, rules: RuleSet, *, low_ns: int = 0, high_ns: int = 1 << 62, limit: int = 100,
+        self, tenant: TenantId, rules: RuleSet, *, low_ns: int = 0, high_ns: int = END_OF_TIME_NS, limit: int = 100,
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> tuple[list[RuleHit], Answer]:  # fmt: skip
         """Ask rules of what is kept; the newest hits, and how much was looked at: ``total`` are all hits.
@@ -131,7 +132,7 @@ class Searches:
         return await self._judged(tenant, node, judge, (low_ns, high_ns), limit, timeout_s)
 
     async def listed(
-        self, tenant: TenantId, lookups: Sequence[Lookup], *, low_ns: int = 0, high_ns: int = 1 << 62,
+        self, tenant: TenantId, lookups: Sequence[Lookup], *, low_ns: int = 0, high_ns: int = END_OF_TIME_NS,
         limit: int = 100, timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> tuple[list[RuleHit], Answer]:  # fmt: skip
         """Ask lists of what is kept; as ``rules`` does, with what a lookup says in place of a rule's name."""
@@ -166,21 +167,30 @@ class Searches:
         return sum(one.events for one in segments if one.low_ns < high_ns and one.high_ns >= low_ns)
 
     async def event(self, tenant: TenantId, ident: str) -> Event:
-        """The event of that id, without the line that it came in. Raises ``NotFound``."""
+        """The event of that id, without the line that it came in. Raises ``NotFound``, and ``StorageCorrupt`` where it
+        may be in a segment that cannot be read.
+        """
         batch, row = split_event_id(ident)
-        segments, shards = self._archive.begin(tenant)
+        looked = self._archive.begin(tenant)
+        failed: StorageError | NotFound | None = None
         try:
-            for shard in shards:
+            for shard in looked.shards:
                 if len(at := _placed(shard, batch, row)):
                     return _lone(batches_at(shard, at))
-            # A segment is written after what is in it was accepted, mostly soon.
+            # A segment is written after what is in it was accepted, mostly soon, unless the clock was set back.
             after_ns = id_time_ns(ident)
-            for segment in sorted((one for one in segments if one.at_ns >= after_ns), key=lambda one: one.at_ns):
-                found = await self._event_in(segment, batch, row)
+            for segment in sorted(looked.segments, key=lambda one: (one.at_ns < after_ns, one.at_ns)):
+                try:
+                    found = await self._event_in(segment, batch, row)
+                except (StorageError, NotFound) as error:
+                    failed = failed or error
+                    continue
                 if found is not None:
                     return found
         finally:
-            await self._archive.end()
+            await self._archive.end(looked)
+        if failed is not None:
+            raise StorageCorrupt("the archive", 0, f"a segment cannot be read: {failed.message}") from failed
         raise NotFound("event", ident, hint="it was never accepted, is not read yet, or is no longer kept")
 
     async def _event_in(self, segment: Segment, batch: str, row: int) -> Event | None:
@@ -219,7 +229,7 @@ class Searches:
         async def work() -> None:
             while todo:
                 run.check()
-                await self._ask(run, todo.pop())
+                await self._ask_readable(run, todo.pop())
 
         await _all_of([work() for _ in range(SEGMENTS_AT_ONCE)])
         await self._show(run)
@@ -232,13 +242,20 @@ class Searches:
         run.answer.skipped += 1
         return False
 
+    async def _ask_readable(self, run: Run, segment: Segment) -> None:
+        """Ask a segment; one that cannot be read is told with the answer, which has what others say."""
+        try:
+            await self._ask(run, segment)
+        except NotFound:
+            # Unless its tenant was erased meanwhile.
+            if self._archive.holds(segment):
+                run.cannot_read(segment)
+        except StorageError:
+            run.cannot_read(segment)
+
     async def _ask(self, run: Run, segment: Segment) -> None:
         files = self._archive.files
-        try:
-            shard = await files.use(segment)
-        except NotFound:
-            # A tenant was erased meanwhile.
-            return
+        shard = await files.use(segment)
         try:
             _hear(run, shard)
             asked = Asked(run.node, shard)
@@ -280,10 +297,15 @@ class Searches:
             while todo:
                 run.check()
                 source, places = todo.pop()
-                batches.extend(await self._batches(source, sorted(places)))
+                try:
+                    batches.extend(await self._batches(source, sorted(places)))
+                except (StorageError, NotFound):
+                    assert isinstance(source, Segment), "what is in memory is at hand"
+                    run.cannot_read(source)
 
         await _all_of([work() for _ in range(SEGMENTS_AT_ONCE)])
-        run.answer.events = in_order(batches, [mark.event for mark, _, _ in run.top])
+        run.answer.events = in_order(batches, [mark.event for mark, _, source in run.top if not _is_lost(run, source)])
+        run.is_shown = True
 
     async def _batches(self, source: Segment | Shard, places: list[int]) -> list[EventBatch]:
         at = np.array(places, np.int64)
@@ -305,10 +327,10 @@ class Searches:
             answer.unknown = run.unheard.told()
         answer.bars, answer.span_ns = run.tally.shown_bars(), run.tally.span_ns
         if isinstance(stage, CountBy):
-            answer.groups = run.tally.shown_groups(stage.limit)
-        if run.limit and len(answer.events) == run.limit and answer.events:
-            batch, at = answer.events[-1]
-            answer.after = str(Mark(batch.times_ns[at], _id(batch, at)))
+            answer.groups, answer.rough = run.tally.shown_groups(stage.limit), run.tally.cut
+        # What cannot be shown has its place all the same, so that the next page is behind it.
+        if run.limit and len(run.top) == run.limit and run.is_shown:
+            answer.after = str(run.top[-1][0])
 
 
 def _hear(run: Run, shard: Shard) -> None:
@@ -321,6 +343,10 @@ async def _all_of(works: Sequence[Awaitable[None]]) -> None:
     for error in await asyncio.gather(*works, return_exceptions=True):
         if isinstance(error, BaseException):
             raise error
+
+
+def _is_lost(run: Run, source: Segment | Shard) -> bool:
+    return isinstance(source, Segment) and source.file in run.damaged
 
 
 def _is_of(shard: Shard, batch: str) -> bool:
@@ -338,7 +364,3 @@ def _lone(batches: list[EventBatch]) -> Event:
     """The one event there is, with its fields in place of the line."""
     fields = Event(batches[0], 0).fields()
     return Event(replace(batches[0], raw=[msgspec.json.encode(fields)]), 0)
-
-
-def _id(batch: EventBatch, at: int) -> EventId:
-    return event_id(batch.batch, batch.rows[at])

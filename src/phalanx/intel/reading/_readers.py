@@ -21,7 +21,7 @@ from phalanx.core import (
     Value,
 )
 from phalanx.intel._errors import BadLine, NoEvent
-from phalanx.intel._limits import MAX_BATCH_COLUMNS, MAX_HEADER_SEARCH_BYTES
+from phalanx.intel._limits import END_OF_TIME_NS, MAX_BATCH_COLUMNS, MAX_HEADER_SEARCH_BYTES
 from phalanx.intel.reading._fields import ReadEvent
 from phalanx.intel.reading._headed import headed, read_cef, read_leef
 from phalanx.intel.reading._json_sources import JSON_READERS, json_source
@@ -113,7 +113,8 @@ def read_lines(
         if group is None:
             group = gathered[log_source, name] = _Gathered(name)
         group.rows.append(row)
-        group.times_ns.append(time_ns)
+        # What is kept and searched counts in 64 bits; readers know times up to the year 9999.
+        group.times_ns.append(time_ns if time_ns < END_OF_TIME_NS else accepted_at_ns)
         group.raw.append(line)
         group.fields.append(fields)
     batches = tuple(

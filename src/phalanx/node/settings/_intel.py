@@ -27,7 +27,10 @@ class ArchiveSection(Section):
 
     enabled: bool = Field(default=True, description="Store accepted events for search.")
     tenant_gib: float = Field(
-        64.0, gt=0, le=65_536, description="Events stored per tenant, in GiB on disk; the oldest are dropped first."
+        64.0,
+        gt=0,
+        le=65_536,
+        description="Events stored per tenant, in GiB on disk (in 20,000 files at most); the oldest are dropped first.",
     )
     days: float = Field(0.0, ge=0, le=36_500, description="Older events are dropped; 0: at any age.")
     gib_of: dict[str, Annotated[float, Field(gt=0, le=65_536)]] = Field(

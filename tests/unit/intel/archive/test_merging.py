@@ -21,6 +21,7 @@ START_NS = 1_600_000_000 * NS_PER_S
 ROWS = 8
 DAY_NS = 86_400 * NS_PER_S
 KEEP = Keep(10**9)
+NOW_NS = 10**19
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +91,11 @@ def test_events_are_the_same_and_found_the_same_when_segments_became_one(cache_b
         assert len(before["*"]) == 4 * rows
         assert await archive.compact(KEEP) == 4
         (made,) = archive.segments(TENANT)
-        assert (made.events, made.at_ns, made.oldest_ns) == (4 * rows, written_ns[-1], written_ns[0])
+        assert (made.events, made.at_ns, made.oldest_ns(world.clock.wall_ns())) == (
+            4 * rows,
+            written_ns[-1],
+            written_ns[0],
+        )
         assert await told(searches) == before
         # And once more, after a restart, with only what is on disk.
         again = Archive(archive.files, archive._store, world.clock)
@@ -207,10 +212,10 @@ def test_a_file_of_which_nobody_knows_whether_it_is_named_stays_while_it_is_aske
         with pytest.raises(ConnectionError):
             await archive.compact(KEEP)
         archive._store = real
-        archive.begin(TENANT)
+        looked = archive.begin(TENANT)
         assert await archive.compact(KEEP) == 0, "they are one already"
         assert set(await archive.files.names()) > set(files)
-        await archive.end()
+        await archive.end(looked)
         assert len(await archive.files.names()) == 1
 
     in_archive(work)
@@ -311,32 +316,32 @@ def segment(number, events, *, every_ns=1, size_bytes=1):
 
 def test_which_segments_are_put_together():
     whole = [segment(number, ROWS + number % 2) for number in range(6)]
-    assert whole_together(whole[:3], KEEP) == []
-    assert whole_together(reversed(whole), KEEP) == whole[:4], "the oldest"
+    assert whole_together(whole[:3], KEEP, NOW_NS) == []
+    assert whole_together(reversed(whole), KEEP, NOW_NS) == whole[:4], "the oldest"
     large = segment(0, 4 * ROWS)
-    assert whole_together([large, *whole[1:4]], KEEP) == [], "what is large is not made larger"
-    assert whole_together([segment(n, 2 * ROWS - 1) for n in range(4)], KEEP) == [], "too much for one"
+    assert whole_together([large, *whole[1:4]], KEEP, NOW_NS) == [], "what is large is not made larger"
+    assert whole_together([segment(n, 2 * ROWS - 1) for n in range(4)], KEEP, NOW_NS) == [], "too much for one"
     small = [segment(number, 2) for number in range(10, 20)]
-    assert whole_together(small, KEEP) == []
-    assert small_together([*whole, *small[:2]], KEEP) == []
-    assert small_together([*whole, *small], KEEP) == small[:4], "no more than a whole one takes"
+    assert whole_together(small, KEEP, NOW_NS) == []
+    assert small_together([*whole, *small[:2]], KEEP, NOW_NS) == []
+    assert small_together([*whole, *small], KEEP, NOW_NS) == small[:4], "no more than a whole one takes"
 
 
 def test_segments_that_cannot_be_put_together_are_left_out_and_later_ones_are():
     keep = Keep(250, 1_000)
     early = [segment(number, 2, every_ns=20) for number in range(3)]
     late = [segment(number, 2, every_ns=20) for number in range(10, 14)]
-    assert small_together([*early[:2], *late], keep) == late[:3], "with the next they would be kept too long"
-    assert small_together([*early[:2], *late[:2]], keep) == []
-    assert whole_together([segment(number, ROWS, every_ns=18) for number in range(4)], keep) == []
+    assert small_together([*early[:2], *late], keep, NOW_NS) == late[:3], "with the next they would be kept too long"
+    assert small_together([*early[:2], *late[:2]], keep, NOW_NS) == []
+    assert whole_together([segment(number, ROWS, every_ns=18) for number in range(4)], keep, NOW_NS) == []
     large = [segment(number, 2, size_bytes=2) for number in range(3)]
-    assert small_together([*large, *late[:2]], keep) == [], "they would be too much of what is kept"
+    assert small_together([*large, *late[:2]], keep, NOW_NS) == [], "they would be too much of what is kept"
 
 
 def test_how_late_events_go_does_not_grow_with_how_often_they_are_put_together():
     keep = Keep(10**9, 1_000)
     merged = msgspec.structs.replace(segment(1, 1, every_ns=50), since_ns=1)
-    assert small_together([merged, *(segment(number, 1, every_ns=26) for number in range(2, 4))], keep) == []
+    assert small_together([merged, *(segment(number, 1, every_ns=26) for number in range(2, 4))], keep, NOW_NS) == []
 
 
 @pytest.mark.parametrize("keep", [Keep(64 * GIB), Keep(64 * GIB, 30 * DAY_NS), Keep(64 * GIB, 365 * DAY_NS)])
@@ -347,6 +352,6 @@ def test_with_usual_settings_a_month_of_ten_million_events_becomes_large_segment
     every_ns = 30 * DAY_NS * rows // 10_000_000
     left = [segment(number, rows, every_ns=every_ns, size_bytes=5 * MIB) for number in range(1, 153)]
     together = 0
-    while chosen := whole_together(left, keep):
+    while chosen := whole_together(left, keep, NOW_NS):
         left, together = [one for one in left if one not in chosen], together + 1
     assert (together, left) == (38, [])
