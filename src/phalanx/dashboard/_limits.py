@@ -26,6 +26,11 @@ MAX_FILTER_CHARS = 200
 # Findings on one page, and so many are looked through for it.
 FINDINGS_PAGE_ROWS = 100
 FINDINGS_SCAN_ROWS = 10_000
+# Indicators on one page, changes of them by people, and characters of a value that somebody asks about.
+INDICATORS_PAGE_ROWS = 25
+MAX_HAND_CHANGES = 10
+MAX_COUNTS_SHOWN = 12
+MAX_VALUE_CHARS = 4_096
 # Identities on one page.
 IDENTITY_PAGE_ROWS = 100
 # Resources and placements of one pool on the page of balancing; the rest is found through the API.

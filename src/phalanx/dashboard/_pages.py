@@ -30,6 +30,7 @@ from phalanx.dashboard._deeds import ending, incident_deeds, judging, suppressin
 from phalanx.dashboard._devices_page import devices_page
 from phalanx.dashboard._findings_page import findings_page
 from phalanx.dashboard._incidents_page import incidents_pages
+from phalanx.dashboard._indicators_page import indicators_page, taking, withdrawing
 from phalanx.dashboard._keys_page import keys_view
 from phalanx.dashboard._ledger_page import LedgerAsked, ledger_view
 from phalanx.dashboard._limits import (
@@ -55,6 +56,7 @@ from phalanx.dashboard._sections import (
     DEVICES,
     FINDINGS,
     INCIDENTS,
+    INDICATORS,
     KEYS,
     LEDGER,
     LIVE,
@@ -169,6 +171,7 @@ def _work_routes(node: "Node", renderer: Renderer, doorman: Doorman) -> list[Rou
         (WORKFLOWS.path, workflows_page(node, renderer)),
         (QUARANTINE.path, quarantine_page(node, renderer)),
         (FINDINGS.path, findings_page(node, renderer)),
+        (INDICATORS.path, indicators_page(node, renderer)),
         (INCIDENTS.path, listed),
         (f"{INCIDENTS.path}/{{incident}}", one),
     )
@@ -177,6 +180,8 @@ def _work_routes(node: "Node", renderer: Renderer, doorman: Doorman) -> list[Rou
         (f"{FINDINGS.path}/{{finding}}/opinion", judging(node)),
         (f"{FINDINGS.path}/{{finding}}/suppress", suppressing(node)),
         ("/suppressions/{suppression}/end", ending(node)),
+        (INDICATORS.path, taking(node, renderer)),
+        (f"{INDICATORS.path}/withdraw", withdrawing(node)),
     )
     return [
         *(Route(path, _guarded(page, doorman, renderer)) for path, page in pages),

@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from phalanx.core import NS_PER_MS, NS_PER_S, Severity, counted, how_long, is_id, iso_from_ns, per_second
 from phalanx.dashboard._sections import GROUPS
 from phalanx.intel.sharing import attack
+from phalanx.messaging import Marking
 from phalanx.trust import Role
 
 # Nothing from elsewhere, nothing inline: a script that finds its way into a field stays text.
@@ -89,6 +90,10 @@ def _severity(value: int) -> str:
     return Severity(value).name.lower()
 
 
+def _tlp(marking: int) -> str:
+    return Marking(marking).label
+
+
 class Renderer:
     """The templates of this room, ready to be filled."""
 
@@ -113,6 +118,7 @@ class Renderer:
             severity=_severity,
             flat=flat,
             technique=_technique,
+            tlp=_tlp,
         )
         self._templates.globals.update(node_name=node_name, groups=GROUPS, acting=Role.OPERATOR)
         self._templates.tests.update(identifier=_is_identifier)

@@ -23,6 +23,7 @@ AGENTS = Section("/agents", "Agents")
 ROLES = Section("/roles", "Roles")
 RULES = Section("/rules", "Rules")
 SEARCH = Section("/search", "Search")
+INDICATORS = Section("/indicators", "Indicators")
 QUARANTINE = Section("/quarantine", "Quarantine")
 AGREEMENT = Section("/agreement", "Agreement")
 MESSAGES = Section("/messages", "Messages")
@@ -31,7 +32,7 @@ COVERAGE = Section("/coverage", "Coverage")
 CONNECTORS = Section("/connectors", "Connectors")
 # By what somebody comes for: what happens, who works on it, why it can be believed, and whom it is shared with.
 GROUPS = (
-    ("Watch", (LIVE, INCIDENTS, FINDINGS, SEARCH, RULES, COVERAGE, QUARANTINE)),
+    ("Watch", (LIVE, INCIDENTS, FINDINGS, SEARCH, INDICATORS, RULES, COVERAGE, QUARANTINE)),
     ("Work", (AGENTS, ROLES, WORKFLOWS, BALANCING, DEVICES)),
     ("Proof", (AGREEMENT, LEDGER, KEYS)),
     ("Exchange", (MESSAGES, CONNECTORS, SHARING)),

@@ -61,22 +61,24 @@ class CoverageShown:
 
 async def sharing_view(node: "Node", tenant: TenantId) -> SharingView:
     """Collections, hand-overs, and sources of ``tenant``."""
-    exchange, pulling = node.sharing.exchange, node.sharing.pulling
+    exchange = node.sharing.exchange
     shelved = []
     for one in await exchange.collections.all(tenant):
         objects, last = await exchange.shelf.count(tenant, one.id)
         shelved.append(Shelved(one, objects, last))
-    now_ns = node.clock.wall_ns()
-    pulled = []
-    for name in sorted(pulling.sources):
-        state = await pulling.state(tenant, name)
-        pulled.append(Pulled(state, (now_ns - state.done_ns) / NS_PER_S if state.done_ns else -1.0))
     return SharingView(
         tuple(shelved),
         tuple(await exchange.exports(tenant, limit=EXPORTS_SHOWN)),
         tuple(await exchange.statuses(tenant, limit=EXPORTS_SHOWN)),
-        tuple(pulled),
+        tuple(await pulled_from(node, tenant)),
     )
+
+
+async def pulled_from(node: "Node", tenant: TenantId) -> list[Pulled]:
+    """Sources elsewhere, as they stand."""
+    pulling, now_ns = node.sharing.pulling, node.clock.wall_ns()
+    states = [await pulling.state(tenant, name) for name in sorted(pulling.sources)]
+    return [Pulled(one, (now_ns - one.done_ns) / NS_PER_S if one.done_ns else -1.0) for one in states]
 
 
 def coverage_shown(node: "Node") -> CoverageShown:

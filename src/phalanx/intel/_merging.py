@@ -170,7 +170,10 @@ def _label(marking: Marking) -> str:
 
 def finding_put(finding: Finding) -> Put:
     """The write that stores a finding; it is found under each event of its evidence."""
-    index = {"case": (finding.case,), "trace": finding.evidence, "severity": (finding.severity.name.lower(),)}
+    index = {
+        "case": (finding.case,), "trace": finding.evidence, "severity": (finding.severity.name.lower(),),
+        "rule": (finding.rule,),
+    }  # fmt: skip
     return Put(FINDINGS, finding.tenant, finding.id, encode(finding), index)
 
 

@@ -20,7 +20,7 @@ from phalanx.core import (
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 
-FINDINGS: Final = Table("findings", indexes=("case", "trace", "severity"), sealed=True)
+FINDINGS: Final = Table("findings", indexes=("case", "trace", "severity", "rule"), sealed=True)
 BATCHES: Final = Table("batches", indexes=("source",), sealed=True)
 QUARANTINE: Final = Table("quarantine", sealed=True)
 REPLAYS: Final = Table("quarantine_replays", sealed=True)

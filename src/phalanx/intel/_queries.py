@@ -54,10 +54,12 @@ class Findings:
         case: str = "",
         trace: str = "",
         severity: Severity | None = None,
+        rule: str = "",
         reverse: bool = False,
     ) -> list[Finding]:
-        """At most one of ``case``, ``trace`` (an event among the evidence) and ``severity``."""
-        narrowed = [("case", case), ("trace", trace), ("severity", severity.name.lower() if severity else "")]
+        """At most one of ``case``, ``trace`` (an event among the evidence), ``severity`` and ``rule``."""
+        least = severity.name.lower() if severity else ""
+        narrowed = [("case", case), ("trace", trace), ("severity", least), ("rule", rule)]
         wanted = [(index, value) for index, value in narrowed if value]
         assert len(wanted) <= 1, "a listing is narrowed by one thing"
         limit = min(limit, MAX_PAGE_ROWS)

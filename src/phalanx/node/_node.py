@@ -28,7 +28,7 @@ from phalanx.devices import Fleet, History, Jobs, Workers
 from phalanx.incidents import Cases, Handling, Incidents, Responses
 from phalanx.intel import ArchiveHunts, EventLog, Findings, Intake, Judgements, Sentinel
 from phalanx.intel.delivery import Delivery
-from phalanx.intel.indicators import Indicators
+from phalanx.intel.indicators import ByHand, Indicators
 from phalanx.ledger import Anchors, Ledger
 from phalanx.messaging import Bus
 from phalanx.node._guard import SpaceWatch
@@ -130,6 +130,11 @@ class Node:
         """Who has which incident, and what people say of them."""
         actors = partial(self.tokens.holders, role=Role.OPERATOR)
         return Handling(self.incidents, self.store, self.ledger, self.clock, actors)
+
+    @property
+    def by_hand(self) -> ByHand:
+        """Indicators that people put and take away."""
+        return ByHand(self.indicators, self.ledger, self.clock, self.offload)
 
     @property
     def reports(self) -> Reports:

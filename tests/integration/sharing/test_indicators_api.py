@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from phalanx.cli._main import root
 from phalanx.cli.intel._group import intel
 from phalanx.core import DEFAULT_TENANT
 
@@ -38,15 +39,32 @@ def test_what_is_put_is_found_in_events_and_not_once_it_is_removed(on_served, tm
         [match] = call("match", "www.evil-name.com", "fine.org", "...")
         assert (match["indicator"], match["source"], match["confidence"]) == ("evil-name.com", "feed.csv", 0.9)
         assert [row["labels"] for row in call("list")] == [["c2"]]
-        assert call("show", "evil-name.com")[0]["name"] == "Feed of things"
+        assert call("show", "evil-name.com")["known"][0]["name"] == "Feed of things"
         found = call("retro")
         assert [hit["title"] for hit in found["hits"]] == ["Domain on a list of indicators: evil-name.com"]
         assert found["whole"]
-        assert call("stats")["entries"] == 1
+        stats = call("stats")
+        assert (stats["entries"], stats["kinds"], stats["markings"]) == (1, {"domain": 1}, {"TLP:AMBER": 1})
+        assert (stats["sources"], stats["exact"]) == ({"feed.csv": 1}, True)
         call("add", "45.13.0.0/16", "--confidence", "0.8", "--marking", "green")
         assert call("match", "45.13.9.9")[0]["marking"] == "TLP:GREEN"
         assert len(call("retro")["hits"]) == 2
-        call("remove", "evil-name.com")
+        call("remove", "evil-name.com", "--reason", "our partner's")
+        known = call("show", "www[.]evil-name[.]com")
+        assert known["known"] == []
+        assert call("stats")["kinds"] == {"network": 1}
+        known = call("show", "evil-name.com")
+        assert [(one["withdrawn"], one["source"]) for one in known["changes"]] == [(True, ""), (False, "feed.csv")]
+        entries = json.loads(
+            CliRunner().invoke(
+                root,
+                ["ledger", "list", "--action", "indicators.", "--url", served.url, "--token", served.secrets["own"],
+                 "--json"],
+            ).output
+        )  # fmt: skip
+        told = [(one["action"], one["subject"], one["body"].get("why", "")) for one in entries]
+        assert ("indicators.withdrawn", "evil-name.com", "our partner's") in told
+        assert ("indicators.put", "feed.csv", "") in told
         call("remove", "--source", "by hand")
         assert call("match", "www.evil-name.com", "45.13.9.9") == []
 
@@ -68,5 +86,12 @@ def test_an_event_with_an_indicator_becomes_a_finding(on_served):
     def work(served, found):
         assert len(found) == 1
         assert found[0].title == "Domain on a list of indicators: evil-name.com"
+        arguments = ["indicators", "show", "evil-name.com", "--url", served.url, "--token", served.secrets["own"]]
+        known = json.loads(CliRunner().invoke(intel, [*arguments, "--json"]).output)
+        assert [one["id"] for one in known["findings"]] == [found[0].id]
+        assert [one["state"] for one in known["known"]] == ["looked for"]
+        told = CliRunner().invoke(intel, arguments).output
+        for said in ("evil-name.com (domain) from feed: looked for", "Its past", found[0].id):
+            assert said in told
 
     on_served(prepare, work)

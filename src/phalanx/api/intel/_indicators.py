@@ -12,19 +12,17 @@ from phalanx.api._auth import Gate
 from phalanx.api._bodies import read_body
 from phalanx.api._replies import Page, page, reply
 from phalanx.api._schemas import answer
-from phalanx.core import BatchId, EventBatch, InvalidInput, TenantId, ns_from_s
+from phalanx.core import BatchId, EventBatch, Finding, InvalidInput, TenantId
 from phalanx.intel import read_lines
 from phalanx.intel.indicators import (
     EVERYBODY,
-    FileRead,
-    Indicator,
     Kind,
     Match,
     Refused,
-    guess_format,
+    State,
+    Wanted,
     guess_kind,
-    read_csv,
-    read_text,
+    look_up,
     retro_match,
 )
 from phalanx.intel.sharing import marking_named
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
     from phalanx.node import Node
 
 _MAX_TOLD = 100
-_DAY_S = 86_400
 _TEXT: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"text/plain": {"schema": {"type": "string"}}}}
 }  # fmt: skip
@@ -60,6 +57,37 @@ class IndicatorView(msgspec.Struct, frozen=True, kw_only=True):
     value: str = ""
 
 
+class KnownIndicator(IndicatorView, frozen=True, kw_only=True):
+    """An indicator that covers a value, and its state: expired and withdrawn ones are known for some time longer."""
+
+    state: State
+
+
+class IndicatorChange(msgspec.Struct, frozen=True, kw_only=True):
+    """When an indicator was added, and by which source, or when it was ``withdrawn``, from whatever source."""
+
+    at_ns: int
+    kind: Kind
+    indicator: str
+    source: str
+    withdrawn: bool
+    everybody: bool
+
+
+class IndicatorKnown(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything known about a value: indicators that cover it, their past, and the newest findings they made.
+
+    ``changes`` come newest first; ``whole`` says that everything ever added was searched for them.
+    """
+
+    value: str
+    kind: Kind
+    known: tuple[KnownIndicator, ...]
+    changes: tuple[IndicatorChange, ...]
+    whole: bool
+    findings: tuple[Finding, ...]
+
+
 class RefusedValue(msgspec.Struct, frozen=True):
     """A value and what is wrong with it."""
 
@@ -80,12 +108,18 @@ class IndicatorsTaken(msgspec.Struct, frozen=True, kw_only=True):
 class IndicatorStats(msgspec.Struct, frozen=True, kw_only=True):
     """How many values are looked for, and what that takes. ``entries`` counts a value once for each of its sources.
 
-    ``sources`` has how many values each provided, ``notes`` how many statements they all make about values.
+    ``sources`` has how many values each provided, ``notes`` how many statements they all make about values. ``kinds``
+    and ``markings`` count the same values by type and by TLP; the type of ``untold`` values is not kept. The counts are
+    ``exact`` if there are few enough values; otherwise they may include withdrawn and repeated ones.
     """
 
     entries: int
     notes: int
     sources: dict[str, int]
+    kinds: dict[str, int]
+    markings: dict[str, int]
+    untold: int
+    exact: bool
     tables: int
     files: int
     table_bytes: int
@@ -115,7 +149,10 @@ class RetroView(msgspec.Struct, frozen=True, kw_only=True):
     whole: bool
 
 
-KINDS = (IndicatorView, IndicatorsTaken, IndicatorStats, RetroView, RefusedValue, RetroHitView)
+KINDS = (
+    IndicatorView, IndicatorsTaken, IndicatorStats, RetroView, RefusedValue, RetroHitView, KnownIndicator,
+    IndicatorChange, IndicatorKnown,
+)  # fmt: skip
 
 
 def indicator_routes(node: "Node", gate: Gate) -> APIRouter:
@@ -147,6 +184,15 @@ def indicator_routes(node: "Node", gate: Gate) -> APIRouter:
         body = await read_body(request, node.offload)
         return reply({"items": await node.offload.run(_matched, node, principal.tenant, body), "next": ""})
 
+    @router.get("/v1/indicators/known", responses=answer(IndicatorKnown))
+    async def known_value(
+        principal: Annotated[Principal, viewer],
+        value: Annotated[str, Query(min_length=1, max_length=4_096, description="An address, a name, a URL, a hash.")],
+        kind: Annotated[Kind | None, Query(description="Type of the value; by default recognised.")] = None,
+    ) -> Response:
+        """What is known about a value: since when, from whom, until when, what it matched, what was withdrawn."""
+        return reply(await _known(node, principal.tenant, value, kind))
+
     _changing(router, node, gate)
     return router
 
@@ -166,40 +212,41 @@ def _changing(router: APIRouter, node: "Node", gate: Gate) -> None:
         replace_source: Annotated[bool, Query(description="Drop what the source provided before.")] = False,  # noqa: FBT002
         everybody: _Everybody = False,  # noqa: FBT002
     ) -> Response:  # fmt: skip
-        """Look for the values of the body: one per line, or CSV with a header."""
-        scope = _scope(principal, everybody=everybody)
+        """Look for the values of the body: one per line, or CSV with a header. The ledger records who added what."""
+        _may_everybody(principal, everybody=everybody)
         tlp = marking_named(marking)
         if tlp is None:
             raise InvalidInput("marking", f"{marking!r} is no marking of TLP: clear, green, amber, amber+strict, red")
-        until = node.clock.wall_ns() + ns_from_s(days * _DAY_S) if days else 0
-        meant = Indicator(
-            kind=Kind.DOMAIN, value="", source=source, name=name, confidence=confidence, until_ns=until, marking=tlp
-        )
-        read = await node.offload.run(_read, await read_body(request, node.offload), meant, kind, format)
-        replaced = await node.indicators.remove_source(scope, source) if replace_source else 0
-        put = await node.indicators.put_many(scope, read.indicators)
-        refused = (*read.refused, *put.refused)
+        wanted = Wanted(
+            source=source, kind=kind, form=format, name=name, confidence=confidence, days=days, marking=tlp,
+            replaces=replace_source,
+        )  # fmt: skip
+        body = await read_body(request, node.offload)
+        taken = await node.by_hand.put(principal.tenant, body, wanted, everybody=everybody, by=principal.name)
+        told = (*taken.refused, *taken.flagged)[:_MAX_TOLD]
         return reply(IndicatorsTaken(
-            taken=put.taken, refused=len(refused), flagged=len(put.flagged), replaced=replaced,
-            told=tuple(_refused(one) for one in (*refused, *put.flagged)[:_MAX_TOLD]),
+            taken=taken.taken, refused=len(taken.refused), flagged=len(taken.flagged), replaced=taken.replaced,
+            told=tuple(_refused(one) for one in told),
         ))  # fmt: skip
 
     @router.post("/v1/indicators/remove", responses=answer(IndicatorStats))
     async def remove_indicators(
         principal: Annotated[Principal, operator], source: _Source = "",
-        value: Annotated[str, Query(max_length=4_096, description="Source of the value.")] = "",
+        value: Annotated[str, Query(max_length=4_096, description="The value, from whatever source.")] = "",
         kind: Annotated[Kind | None, Query(description="Type of the value; by default recognised.")] = None,
+        reason: Annotated[str, Query(max_length=500, description="The reason; it is recorded.")] = "",
         everybody: _Everybody = False,  # noqa: FBT002
     ) -> Response:  # fmt: skip
-        """Stop looking for a value, or for everything from a source."""
-        scope = _scope(principal, everybody=everybody)
+        """Stop looking for a value, or for everything from a source. The ledger records who withdrew what."""
+        _may_everybody(principal, everybody=everybody)
         if bool(source) == bool(value):
             raise InvalidInput("value", "give either a value or a source")
+        tenant, by = principal.tenant, principal.name
         if source:
-            await node.indicators.remove_source(scope, source)
+            await node.by_hand.withdraw_source(tenant, source, everybody=everybody, reason=reason, by=by)
         else:
-            await node.indicators.remove(scope, [(guess_kind(value) if kind is None else kind, value)])
-        return reply(stats_of(node, scope))
+            await node.by_hand.withdraw(tenant, value, kind, everybody=everybody, reason=reason, by=by)
+        return reply(await node.offload.run(stats_of, node, EVERYBODY if everybody else tenant))
 
     @router.post("/v1/indicators/retro", responses=answer(RetroView))
     async def match_stored(
@@ -215,18 +262,34 @@ def _changing(router: APIRouter, node: "Node", gate: Gate) -> None:
 
 def stats_of(node: "Node", tenant: TenantId) -> IndicatorStats:
     """What is looked for in the events of ``tenant``."""
-    own, everybody = node.indicators.stats(tenant), node.indicators.stats(EVERYBODY)
+    own, counted = node.indicators.stats(tenant), node.indicators.census(tenant)
     return IndicatorStats(
-        entries=own.entries, notes=own.notes, sources=own.sources, tables=own.tables, files=own.files,
-        table_bytes=own.table_bytes, everybody=everybody.entries, kernels=node.indicators.compiled,
+        entries=counted.values, notes=own.notes, sources=counted.sources,
+        kinds={kind.value: n for kind, n in counted.kinds.items()},
+        markings={marking.label: n for marking, n in counted.markings.items()}, untold=counted.untold,
+        exact=counted.exact, tables=own.tables, files=own.files, table_bytes=own.table_bytes,
+        everybody=node.indicators.census(EVERYBODY).values, kernels=node.indicators.compiled,
         warninglists=len(node.indicators.lists.names), warninglist_entries=node.indicators.lists.entries,
     )  # fmt: skip
 
 
-def _scope(principal: Principal, *, everybody: bool) -> TenantId:
+async def _known(node: "Node", tenant: TenantId, value: str, kind: Kind | None) -> IndicatorKnown:
+    found = await look_up(node.indicators, node.findings, node.offload, tenant, value, kind)
+    return IndicatorKnown(
+        value=found.value, kind=found.kind, whole=found.history.whole, findings=found.findings,
+        known=tuple(KnownIndicator(**_fields(one.match), state=one.state) for one in found.known),
+        changes=tuple(
+            IndicatorChange(at_ns=one.at_ns, kind=one.kind, indicator=one.value, source=one.source,
+                            withdrawn=one.removed, everybody=one.scope == EVERYBODY)
+            for one in found.history.changes
+        ),
+    )  # fmt: skip
+
+
+def _may_everybody(principal: Principal, *, everybody: bool) -> None:
+    """Raises ``InvalidInput`` for who wants something for every tenant and is no administrator."""
     if everybody and principal.role is not Role.ADMIN:
         raise InvalidInput("everybody", "only an administrator says what is looked for in everybody's events")
-    return EVERYBODY if everybody else principal.tenant
 
 
 async def _stored(node: "Node", tenant: TenantId) -> AsyncIterator[Sequence[EventBatch]]:
@@ -245,16 +308,6 @@ async def _stored(node: "Node", tenant: TenantId) -> AsyncIterator[Sequence[Even
         after = entries[-1].id
 
 
-def _read(body: bytes, meant: Indicator, kind: Kind | None, form: str) -> FileRead:
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidInput("body", "it is not UTF-8") from error
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    chosen = guess_format(first) if form == "auto" else form
-    return read_csv(text, meant, kind) if chosen == "csv" else read_text(text.splitlines(), meant, kind)
-
-
 def _matched(node: "Node", tenant: TenantId, body: bytes) -> list[IndicatorView]:
     values = [line.strip() for line in body.decode("utf-8", "replace").splitlines() if line.strip()]
     asked = []
@@ -271,9 +324,14 @@ def _refused(one: Refused) -> RefusedValue:
 
 
 def _view(match: Match) -> IndicatorView:
+    return IndicatorView(**_fields(match))
+
+
+def _fields(match: Match) -> dict[str, Any]:
     note = match.note
-    return IndicatorView(
-        kind=match.kind, indicator=match.matched, source=note.source, name=note.name, reference=note.reference,
-        confidence=note.confidence, from_ns=note.from_ns, until_ns=note.until_ns,
-        marking=Marking(note.marking).label, labels=note.labels, everybody=match.scope == EVERYBODY, value=match.value,
-    )  # fmt: skip
+    return {
+        "kind": match.kind, "indicator": match.matched, "source": note.source, "name": note.name,
+        "reference": note.reference, "confidence": note.confidence, "from_ns": note.from_ns,
+        "until_ns": note.until_ns, "marking": Marking(note.marking).label, "labels": note.labels,
+        "everybody": match.scope == EVERYBODY, "value": match.value,
+    }  # fmt: skip

@@ -108,12 +108,17 @@ def add(
 @click.argument("value", default="")
 @click.option("--source", default="", help="Everything from this source.")
 @click.option("--kind", type=_KINDS, help="Type of the value; by default recognised.")
+@click.option("--reason", default="", help="The reason; it is recorded.")
 @everybody_option
 @client_options
 @json_option
-def remove(value: str, source: str, kind: str | None, everybody: bool, client: NodeClient, as_json: bool) -> None:
+def remove(
+    value: str, source: str, kind: str | None, reason: str, everybody: bool, client: NodeClient, as_json: bool
+) -> None:  # fmt: skip
     """Stop looking for VALUE, or for everything from a source."""
-    params: dict[str, Any] = {"source": source, "value": value, "everybody": str(everybody).lower()}
+    params: dict[str, Any] = {
+        "source": source, "value": value, "reason": reason, "everybody": str(everybody).lower(),
+    }  # fmt: skip
     if kind:
         params["kind"] = kind
     found = client.post(f"{_PATH}/remove", **params)
@@ -144,25 +149,39 @@ def list_all(source: str, kind: str | None, limit: int, everybody: bool, client:
 
 @indicators.command()
 @click.argument("value")
+@click.option("--kind", type=_KINDS, help="Type of the value; by default recognised.")
 @client_options
 @json_option
-def show(value: str, client: NodeClient, as_json: bool) -> None:
-    """Everything known about VALUE."""
-    rows = client.post(f"{_PATH}/match", content=value.encode(), headers=_TEXT)["items"]
+def show(value: str, kind: str | None, client: NodeClient, as_json: bool) -> None:
+    """Everything known about VALUE: who looks for it, since when and until when, and what it matched."""
+    found = client.get(f"{_PATH}/known", value=value, **({"kind": kind} if kind else {}))
     if as_json:
-        print_json(rows)
+        print_json(found)
         return
-    if not rows:
-        click.echo("nobody looks for it")
-    for row in rows:
-        click.echo(printable(f"{row['indicator']} ({row['kind']}) from {row['source']}"))
+    if not any(row["state"] == "looked for" for row in found["known"]):
+        click.echo(printable(f"nobody looks for {found['value']}"))
+    for row in found["known"]:
+        click.echo(printable(f"{row['indicator']} ({row['kind']}) from {row['source']}: {row['state']}"))
         for label, said in (
             ("about", row["name"]), ("reference", row["reference"]), ("confidence", f"{row['confidence']:.2f}"),
-            ("until", _until(row) or "for good"), ("marking", row["marking"]),
-            ("labels", ", ".join(row["labels"])), ("in events of", "everybody" if row["everybody"] else "this tenant"),
+            ("valid from", time_of("from_ns")(row) if row["from_ns"] else ""), ("until", _until(row) or "for good"),
+            ("marking", row["marking"]), ("labels", ", ".join(row["labels"])),
+            ("in events of", "everybody" if row["everybody"] else "this tenant"),
         ):  # fmt: skip
             if said:
                 click.echo(printable(f"  {label + ':':<13} {said}"))
+    changes: list[Column] = [
+        ("when", time_of("at_ns")), ("indicator", lambda row: row["indicator"]),
+        ("what", lambda row: "withdrawn" if row["withdrawn"] else f"put by {row['source']}"),
+    ]  # fmt: skip
+    empty = "never put" if found["whole"] else "not among the newest rows"
+    print_table("Its past", found["changes"], changes, empty=empty)
+    columns: list[Column] = [
+        ("last seen", time_of("last_seen_ns")), ("what", lambda row: row["title"]),
+        ("host", lambda row: row["case"].rpartition("@")[0]), ("hits", lambda row: str(row["hits"])),
+        ("id", lambda row: row["id"]),
+    ]  # fmt: skip
+    print_table("What it matched", found["findings"], columns, empty="no finding yet")
 
 
 @indicators.command()
@@ -179,12 +198,15 @@ def stats(client: NodeClient, as_json: bool) -> None:
     size = found["table_bytes"] / max(1, found["entries"])
     how = "compiled kernels" if found["kernels"] else "NumPy"
     tables = f"{counted(found['tables'], 'table')} ({found['files']} in files)"
-    click.echo(f"{counted(found['entries'], 'value')} in {tables}, {how}")
+    about = "" if found["exact"] else "at most "
+    click.echo(f"{about}{counted(found['entries'], 'value')} in {tables}, {how}")
     click.echo(f"{size:.1f} bytes of a table for each; {found['everybody']} more are looked for in everybody's events")
     click.echo(f"{found['warninglist_entries']} entries on {found['warninglists']} warninglists")
     columns: list[Column] = [("source", lambda row: row["source"]), ("values", lambda row: str(row["values"]))]
     rows = [{"source": source, "values": values} for source, values in sorted(found["sources"].items())]
     print_table("Sources", rows, columns, empty="nobody said anything yet")
+    for label, by in (("types", found["kinds"]), ("markings", found["markings"])):
+        click.echo(f"{label + ':':<10} " + (", ".join(f"{name} {n}" for name, n in by.items()) or "none"))
 
 
 @indicators.command()

@@ -6,7 +6,8 @@ stored sealed in the store; tables hold digests of 128 bits under a secret key.
 Raises ``InvalidInput``, ``LimitExceeded``, ``StorageCorrupt`` and whatever a commit raises.
 """
 
-from phalanx.intel.indicators._detector import IndicatorDetector, hits_of
+from phalanx.intel.indicators._by_hand import ByHand, Taken, Wanted
+from phalanx.intel.indicators._detector import IndicatorDetector, hits_of, rule_of
 from phalanx.intel.indicators._formats import (
     FORMATS,
     FileRead,
@@ -19,18 +20,24 @@ from phalanx.intel.indicators._gpu import on_gpu
 from phalanx.intel.indicators._hygiene import WarningList, Warninglists, read_warninglist
 from phalanx.intel.indicators._indicators import Hygiene, Indicators
 from phalanx.intel.indicators._limits import MAX_CALL_VALUES
+from phalanx.intel.indicators._looking_up import LookedUp, look_up
 from phalanx.intel.indicators._model import (
     EVERYBODY,
     MANIFESTS,
     NOTES,
     VALUES,
+    Census,
+    Change,
+    History,
     Indicator,
     Kind,
+    Known,
     Listed,
     Match,
     Note,
     PutReport,
     Refused,
+    State,
     Stats,
 )
 from phalanx.intel.indicators._observables import observables
@@ -49,15 +56,21 @@ __all__ = [
     "NOTES",
     "VALUES",
     "Arithmetic",
+    "ByHand",
+    "Census",
+    "Change",
     "Digests",
     "FileRead",
+    "History",
     "Hygiene",
     "Indicator",
     "IndicatorDetector",
     "IndicatorTable",
     "Indicators",
     "Kind",
+    "Known",
     "Listed",
+    "LookedUp",
     "Match",
     "MemoryShelf",
     "Note",
@@ -67,7 +80,10 @@ __all__ = [
     "RetroMatch",
     "retro_match",
     "Shelf",
+    "State",
     "Stats",
+    "Taken",
+    "Wanted",
     "WarningList",
     "Warninglists",
     "build_table",
@@ -75,12 +91,14 @@ __all__ = [
     "guess_kind",
     "hits_of",
     "observables",
+    "look_up",
     "lookups_of",
     "on_gpu",
     "pieces_of",
     "read_csv",
     "read_text",
     "read_warninglist",
+    "rule_of",
     "table_of",
     "table_pieces",
     "warm_indicators",

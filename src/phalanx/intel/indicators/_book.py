@@ -37,8 +37,26 @@ from phalanx.core import (
     encode,
 )
 from phalanx.intel.indicators._levels import Level, Levels, merged_of
-from phalanx.intel.indicators._limits import CHUNK_BYTES, CHUNK_VALUES, MAX_NOTES, NOTES_PER_ROW, PAGE_ROWS
-from phalanx.intel.indicators._model import MANIFESTS, NOTES, VALUES, Kind, Manifest, Note, NoteRow, Segment, ValueRow
+from phalanx.intel.indicators._limits import (
+    CHUNK_BYTES,
+    CHUNK_VALUES,
+    MAX_HISTORY_ROWS,
+    MAX_NOTES,
+    NOTES_PER_ROW,
+    PAGE_ROWS,
+)
+from phalanx.intel.indicators._model import (
+    MANIFESTS,
+    NOTES,
+    VALUES,
+    Change,
+    Kind,
+    Manifest,
+    Note,
+    NoteRow,
+    Segment,
+    ValueRow,
+)
 from phalanx.intel.indicators._shelf import Shelf
 from phalanx.intel.indicators._table import REMOVED, Arithmetic, build_table, table_of, table_pieces
 from phalanx.intel.indicators._values import Asked, Prefixes, indicator_key
@@ -188,6 +206,23 @@ class Book:
             notes=tuple(notes),
         )  # fmt: skip
 
+    async def history(self, wanted: Sequence[Asked]) -> tuple[list[Change], bool]:
+        """When values were put and removed, the newest first, and whether all rows were looked through."""
+        found: list[Change] = []
+        lines = {f"{one.kind.value}\t{one.value}": one for one in wanted}
+        after, n_rows = "", 0
+        while n_rows < MAX_HISTORY_ROWS:
+            rows = await self._store.scan(VALUES, self.tenant, after=after, limit=PAGE_ROWS, reverse=True)
+            for row in [decode(one.value, ValueRow) for one in rows]:
+                for line, note in await self._offload.run(_told_in, row, frozenset(lines)):
+                    kind, value = lines[line].kind, lines[line].value
+                    source = "" if row.removed else self.view.notes[note].source
+                    found.append(Change(row.at_ns, kind, value, self.tenant, source, row.removed))
+            if len(rows) < PAGE_ROWS:
+                return found, True
+            after, n_rows = rows[-1].key, n_rows + len(rows)
+        return found, False
+
     async def _commit(self, writes: Sequence[Write], packed: Sequence[ValueRow], *, next_note: int) -> None:
         four, six = self.prefixes.as_lists()
         manifest = msgspec.structs.replace(
@@ -284,6 +319,16 @@ def _with_row(view: View, row: ValueRow, now_ns: int, arithmetic: Arithmetic) ->
     keys = [asked.key for asked in _values_of(row)]
     table = build_table(arithmetic.digests(keys, view.key), _notes_of(row).astype(np.uint32), arithmetic)
     return view.levels.with_new(table, view.notes, now_ns, arithmetic)
+
+
+def _told_in(row: ValueRow, wanted: frozenset[str]) -> list[tuple[str, int]]:
+    """Which of the lines that are wanted a row has, each with the number of its note."""
+    text = zlib.decompress(row.packed)
+    # Most rows have none: they are not taken apart.
+    if not any(line.encode("utf-8", "surrogatepass") in text for line in wanted):
+        return []
+    lines = text.decode("utf-8", "surrogatepass").split("\n")
+    return [(line, note) for line, note in zip(lines, _notes_of(row).tolist(), strict=True) if line in wanted]
 
 
 def _values_of(row: ValueRow) -> list[Asked]:

@@ -57,6 +57,11 @@ def hits_of(indicators: Indicators, batch: EventBatch) -> list[Hit]:
     ]
 
 
+def rule_of(kind: Kind, value: str) -> str:
+    """What findings of an indicator have as their rule."""
+    return f"indicator {kind.value} {value}"[:MAX_NAME_CHARS]
+
+
 def _hit(
     batch: EventBatch, place: int, kind: Kind, matched: str, value: str, field: str, matches: Sequence[Match]
 ) -> Hit:
@@ -64,7 +69,7 @@ def _hit(
     confidence = matches[0].note.confidence
     severity = Severity.HIGH if confidence >= _SURE else Severity.LOW if confidence < _VAGUE else Severity.MEDIUM
     pattern = Pattern(
-        name=f"indicator {kind.value} {matched}"[:MAX_NAME_CHARS],
+        name=rule_of(kind, matched),
         title=f"{_NAMES[kind]} on a list of indicators: {matched}",
         severity=severity,
         description="A value of an event is one that somebody said to look for.",

@@ -1,6 +1,7 @@
 """What is looked for, of everybody and of each tenant: the way in and out."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
@@ -19,18 +20,24 @@ from phalanx.intel.indicators._limits import MAX_BOOKS, MAX_CALL_VALUES, MAX_LIS
 from phalanx.intel.indicators._model import (
     EVERYBODY,
     MANIFESTS,
+    Census,
+    Change,
+    History,
     Indicator,
     Kind,
+    Known,
     Listed,
     Match,
     Note,
     PutReport,
     Refused,
+    State,
     Stats,
 )
 from phalanx.intel.indicators._shelf import Shelf
 from phalanx.intel.indicators._table import Arithmetic
 from phalanx.intel.indicators._values import Asked, Prefixes, asked_about, indicator_key
+from phalanx.messaging import Marking
 
 Hygiene = Literal["refuse", "flag", "off"]
 FLAG = "on a warninglist: "
@@ -108,7 +115,7 @@ class Indicators:
                 continue
             if name:
                 flagged.append(Refused(one.value, FLAG + name))
-            entries.append((asked, _note(one, (FLAG + name,) if name else ())))
+            entries.append((asked, _note(one, asked.kind, (FLAG + name,) if name else ())))
         return entries, refused, flagged
 
     async def remove(self, tenant: TenantId, values: Sequence[tuple[Kind, str]]) -> None:
@@ -139,17 +146,21 @@ class Indicators:
 
         Nothing is waited for. A match is one of 128 bits under a secret key.
         """
-        found: list[tuple[int, Match]] = []
+        return [one.match for one in self.known(tenant, values) if one.state is State.WANTED]
+
+    def known(self, tenant: TenantId, values: Sequence[tuple[Kind, str]]) -> list[Known]:
+        """The same, with what is over, not yet, or withdrawn with its source, for as long as that is not forgotten."""
+        found: list[tuple[int, Known]] = []
         now_ns = self._clock.wall_ns()
         for scope in dict.fromkeys((tenant, EVERYBODY)):
             book = self._books.get(scope)
             if book is not None:
-                found += self._matched(scope, book.view, book.prefixes, values, now_ns)
-        return [match for _, match in sorted(found, key=lambda one: one[0])]
+                found += self._known(scope, book.view, book.prefixes, values, now_ns)
+        return [one for _, one in sorted(found, key=lambda one: one[0])]
 
-    def _matched(
+    def _known(
         self, scope: TenantId, view: View, prefixes: Prefixes, values: Sequence[tuple[Kind, str]], now_ns: int
-    ) -> list[tuple[int, Match]]:
+    ) -> list[tuple[int, Known]]:
         if not view.levels.levels:
             return []
         asked: list[Asked] = []
@@ -159,7 +170,7 @@ class Indicators:
             asked += keys
             whose += [place] * len(keys)
         digests = self._arithmetic.digests([one.key for one in asked], view.key)
-        found: list[tuple[int, Match]] = []
+        found: list[tuple[int, Known]] = []
         for which, numbers in view.levels.notes_of(digests, self._arithmetic).items():
             sources: set[tuple[str, str]] = set()
             for number in numbers:
@@ -167,10 +178,40 @@ class Indicators:
                 if note.origin in sources:
                     continue
                 sources.add(note.origin)
-                if note.holds(now_ns):
-                    one = asked[which]
-                    found.append((whose[which], Match(values[whose[which]][1], one.kind, one.value, note, scope)))
+                one = asked[which]
+                match = Match(values[whose[which]][1], one.kind, one.value, note, scope)
+                found.append((whose[which], Known(match, note.state(now_ns))))
         return found
+
+    async def history(self, tenant: TenantId, values: Sequence[tuple[Kind, str]]) -> History:
+        """When indicators were put and removed, for the tenant and for everybody. Raises ``InvalidInput``."""
+        wanted, whole = [indicator_key(kind, value) for kind, value in values], True
+        found: list[Change] = []
+        for scope in dict.fromkeys((tenant, EVERYBODY)):
+            if scope in self._books:
+                changes, all_of_them = await self._books[scope].history(wanted)
+                found, whole = [*found, *changes], whole and all_of_them
+        return History(tuple(sorted(found, key=lambda one: -one.at_ns)), whole)
+
+    def census(self, tenant: TenantId) -> Census:
+        """How many values are looked for by ``tenant`` by itself. It takes a moment: off the event loop."""
+        book = self._books.get(tenant)
+        if book is None:
+            return Census()
+        now_ns, view = self._clock.wall_ns(), book.view
+        counts, exact = view.levels.census(view.notes, now_ns, self._arithmetic)
+        sources: Counter[str] = Counter()
+        kinds: Counter[Kind | None] = Counter()
+        markings: Counter[Marking] = Counter()
+        for note, n_values in zip(view.notes, counts.tolist(), strict=True):
+            if n_values and note.holds(now_ns):
+                sources[note.source] += n_values
+                kinds[note.kind] += n_values
+                markings[Marking(note.marking)] += n_values
+        return Census(
+            values=sources.total(), sources=dict(sources.most_common()), markings=dict(sorted(markings.items())),
+            kinds={kind: n for kind, n in kinds.most_common() if kind is not None}, untold=kinds[None], exact=exact,
+        )  # fmt: skip
 
     async def listed(
         self, tenant: TenantId, *, after: str = "", limit: int = 100, source: str = "", kind: Kind | None = None
@@ -250,10 +291,11 @@ class Indicators:
             return self._books[tenant]
 
 
-def _note(one: Indicator, labels: tuple[str, ...]) -> Note:
+def _note(one: Indicator, kind: Kind, labels: tuple[str, ...]) -> Note:
     return Note(
         source=one.source, name=one.name, reference=one.reference, confidence=one.confidence, from_ns=one.from_ns,
         until_ns=one.until_ns, marking=int(one.marking), labels=(*one.labels, *labels),
+        kind=kind,
     )  # fmt: skip
 
 

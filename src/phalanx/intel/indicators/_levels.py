@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from phalanx.intel.indicators._limits import FLUSH_VALUES, TIER_FACTOR
+from phalanx.intel.indicators._limits import FLUSH_VALUES, MAX_COUNTED_VALUES, TIER_FACTOR
 from phalanx.intel.indicators._model import Note
 from phalanx.intel.indicators._table import REMOVED, Arithmetic, Digests, IndicatorTable, merge_tables
 
@@ -46,6 +46,13 @@ class Levels:
             numbers = np.asarray(level.table.notes)
             found += np.bincount(numbers[numbers != REMOVED], minlength=n_notes)
         return found
+
+    def census(self, notes: Sequence[Note], now_ns: int, arithmetic: Arithmetic) -> tuple[NDArray[np.int64], bool]:
+        """How many values each note is on, and whether that is exact: a few tables are put together for it."""
+        if not self.levels or sum(len(level.table) for level in self.levels) > MAX_COUNTED_VALUES:
+            return self.counts(len(notes)), not self.levels
+        merged = merged_of(self.levels, notes, now_ns, arithmetic, oldest=True)
+        return Levels((Level(merged),)).counts(len(notes)), True
 
     def with_new(self, table: IndicatorTable, notes: Sequence[Note], now_ns: int, arithmetic: Arithmetic) -> "Levels":
         """With ``table`` on top, small ones in memory merged into larger ones."""

@@ -38,6 +38,14 @@ PAGE_ROWS = 4
 # Of a list of indicators: one page, and values that are looked at to fill it.
 MAX_LISTED = 1_000
 MAX_LOOKED_AT = 200_000
+# Up to so many values are put together for an exact count; it takes a tenth of a second.
+MAX_COUNTED_VALUES = 1 << 18
+# Findings that are told of a value that somebody looks up.
+MAX_LOOKED_UP_FINDINGS = 20
+# Rows of values that are looked through for the history of one: four million values, seconds of a thread.
+MAX_HISTORY_ROWS = 200
+# Values that somebody put or took away by hand, as the ledger names them.
+MAX_RECORDED_VALUES = 10
 # Tenants with indicators of their own.
 MAX_BOOKS = 1_000
 # Of events asked afterwards: what is told.

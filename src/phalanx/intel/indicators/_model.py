@@ -1,8 +1,9 @@
 """What an indicator is, what is known of it, and what is kept."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -52,7 +53,10 @@ class Indicator:
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is known of some values of one source. ``gone``: they are not looked for any more."""
+    """What is known of some values of one source. ``gone``: they are not looked for any more.
+
+    ``kind`` is that of the values; None in notes of a time when it was not kept, which may be on several.
+    """
 
     source: str
     name: str = ""
@@ -63,6 +67,7 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
     marking: int = Marking.AMBER
     labels: tuple[str, ...] = ()
     gone: bool = False
+    kind: Kind | None = None
 
     @property
     def origin(self) -> tuple[str, str]:
@@ -71,7 +76,24 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def holds(self, now_ns: int) -> bool:
         """Whether its values are to be found now."""
-        return not self.gone and self.from_ns <= now_ns and not 0 < self.until_ns <= now_ns
+        return self.state(now_ns) is State.WANTED
+
+    def state(self, now_ns: int) -> "State":
+        """How its values stand."""
+        if self.gone:
+            return State.WITHDRAWN
+        if 0 < self.until_ns <= now_ns:
+            return State.OVER
+        return State.WANTED if self.from_ns <= now_ns else State.LATER
+
+
+class State(Enum):
+    """Whether a value is looked for, and why not."""
+
+    WANTED = "looked for"
+    LATER = "not yet"
+    OVER = "over"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +108,34 @@ class Match:
     matched: str
     note: Note
     scope: TenantId
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A match, and how it stands: what ended or was withdrawn is known for some time longer."""
+
+    match: Match
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """When a value was put, by which source, or when it was ``removed``, whichever source it was from."""
+
+    at_ns: int
+    kind: Kind
+    value: str
+    scope: TenantId
+    source: str = ""
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What became of values, the newest first. ``whole``: everything that was ever put was looked through."""
+
+    changes: tuple[Change, ...]
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +167,10 @@ class Listed:
 
 class NoteRow(Record, frozen=True, kw_only=True, tag="indicator-notes"):
     """Notes, from the number ``first`` on."""
+
+    VERSION: ClassVar[int] = 2
+    # Version 2 has notes of one kind each; those of version 1 have none.
+    UPGRADES: ClassVar[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: dict}
 
     first: int
     notes: tuple[Note, ...]
@@ -163,3 +217,19 @@ class Stats:
     tables: int = 0
     files: int = 0
     table_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How many values are looked for: once for each source, by source, by kind, and by marking.
+
+    ``exact`` is false where there are too many to put together for a count: then what was said twice is counted twice,
+    and what was withdrawn may still be. ``untold`` are values of which the kind is not kept with the note.
+    """
+
+    values: int = 0
+    sources: dict[str, int] = field(default_factory=dict)
+    kinds: dict[Kind, int] = field(default_factory=dict)
+    markings: dict[Marking, int] = field(default_factory=dict)
+    untold: int = 0
+    exact: bool = True
