@@ -162,10 +162,10 @@ class Calendar:
             raise InvalidInput("id", f"{id} is {booking.state.value}")
         return [self._end(booking, BookingState.BOOKED)]
 
-    def cancel(self, id: str) -> list[Booking]:  # noqa: A002
+    def cancel(self, id: str, reason: str = "") -> list[Booking]:  # noqa: A002
         """Give its time back; cancelling what has ended changes nothing."""
         booking = self.get(id)
-        return [self._end(booking, BookingState.CANCELLED, "cancelled")] if booking.is_live else [booking]
+        return [self._end(booking, BookingState.CANCELLED, reason or "cancelled")] if booking.is_live else [booking]
 
     def expire(self, now_ns: int) -> list[Booking]:
         """Holds that nobody confirmed before that was due or their time was over, and bookings whose time is over."""

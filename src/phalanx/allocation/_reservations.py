@@ -64,11 +64,11 @@ class Reservations:
             await self._own(tenant, id)
             return (await self._change(lambda calendar: calendar.confirm(id, self._clock.wall_ns())))[0]
 
-    async def cancel(self, tenant: str, id: str) -> Booking:  # noqa: A002
-        """Give a booking's time back."""
+    async def cancel(self, tenant: str, id: str, reason: str = "") -> Booking:  # noqa: A002
+        """Give a booking's time back. ``reason`` says why, if there is more to say."""
         async with self._turn:
             await self._own(tenant, id)
-            return (await self._change(lambda calendar: calendar.cancel(id)))[0]
+            return (await self._change(lambda calendar: calendar.cancel(id, reason)))[0]
 
     async def bookings(self, tenant: str) -> list[Booking]:
         """Of one tenant, by start, ended ones included as long as they are kept."""

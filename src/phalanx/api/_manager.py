@@ -14,7 +14,7 @@ from phalanx.api._bodies import read_body
 from phalanx.api._replies import reply
 from phalanx.api._schemas import answer, asked
 from phalanx.core import InvalidInput, Unavailable
-from phalanx.node import ManagedJob, ManagedWork, Placed, Work, WorkWishes
+from phalanx.node import WORDS_VERSION, JobLine, ManagedJob, ManagedWork, Placed, Work, WorkWishes
 from phalanx.quantum.circuits import read
 from phalanx.trust import Principal, Role
 
@@ -40,16 +40,21 @@ class WorkRequest(WorkWishes, frozen=True, kw_only=True, forbid_unknown_fields=T
 class ManagerView(msgspec.Struct, frozen=True, kw_only=True):
     """Who is manager for this node, and for whom it is one; ``budgets`` are what this tenant has there.
 
-    ``away`` says why the manager does not answer; empty if it does.
+    ``away`` says why the manager does not answer, or cannot be understood; empty when it does. ``words`` is the version
+    of managers' words that this node speaks; ``manager_words`` and ``manager_program`` are what the manager says of
+    itself, 0 and empty while it says nothing.
     """
 
     manager: str
     manages: tuple[str, ...]
     away: str = ""
     budgets: tuple[BudgetView, ...] = ()
+    words: int = WORDS_VERSION
+    manager_words: int = 0
+    manager_program: str = ""
 
 
-KINDS: tuple[type, ...] = (WorkRequest, ManagerView, ManagedJob, Placed, Shape)
+KINDS: tuple[type, ...] = (WorkRequest, ManagerView, ManagedJob, JobLine, Placed, Shape)
 _Key = Annotated[str, Query(description="Key of the work, as it was given or returned.", min_length=1, max_length=200)]
 
 
@@ -64,13 +69,16 @@ def manager_routes(node: "Node", gate: Gate) -> APIRouter:
         manages = node.settings.cluster.manages
         if node.managed is None:
             return reply(ManagerView(manager="", manages=manages))
-        away = ""
-        budgets: tuple[BudgetView, ...] = ()
         try:
-            budgets = await node.managed.budgets(principal.tenant)
+            found = await node.managed.granted(principal.tenant)
         except Unavailable as error:
-            away = error.reason
-        return reply(ManagerView(manager=node.managed.manager, manages=manages, away=away, budgets=budgets))
+            return reply(ManagerView(manager=node.managed.manager, manages=manages, away=error.reason))
+        return reply(
+            ManagerView(
+                manager=node.managed.manager, manages=manages, budgets=found.budgets, manager_words=found.words,
+                manager_program=found.program,
+            )
+        )  # fmt: skip
 
     @router.post("/place", responses=answer(Placed), openapi_extra=asked(WorkRequest))
     async def place_work(request: Request, principal: Annotated[Principal, operator]) -> Response:
@@ -86,6 +94,11 @@ def manager_routes(node: "Node", gate: Gate) -> APIRouter:
         job = await _managed(node).submit(principal.tenant, work, key=wanted.key, fall_back=wanted.fall_back)
         return reply(job)
 
+    @router.get("/jobs", responses=answer(JobLine, many=True))
+    async def list_managed_jobs(principal: Annotated[Principal, viewer]) -> Response:
+        """The latest jobs at the manager, and those that are here since it was away, newest first."""
+        return reply({"items": await _managed(node).jobs(principal.tenant), "next": ""})
+
     @router.get("/job", responses=answer(ManagedJob))
     async def get_managed_job(principal: Annotated[Principal, viewer], key: _Key) -> Response:
         """The job of a key, wherever it is, with its counts once it has completed."""
@@ -93,7 +106,10 @@ def manager_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/cancel", responses=answer(ManagedJob))
     async def cancel_managed_job(principal: Annotated[Principal, operator], key: _Key) -> Response:
-        """The job as it ended: cancelled, unless it had ended before. Its window is given back."""
+        """The job as it ended: cancelled, unless it had ended before. Its window is given back.
+
+        Where only a window is held under the key there is no job, and the window is given back.
+        """
         return reply(await _managed(node).cancel(principal.tenant, key))
 
     async def _read(request: Request) -> tuple[WorkRequest, Work]:

@@ -35,7 +35,17 @@ from phalanx.node.detection._archive import EventArchive, require_archive
 from phalanx.node.detection._indicators import read_warninglists
 from phalanx.node.detection._rules import LeftOut, Reloaded, Rules, RulesView, RuleView
 from phalanx.node.managers._managed import ManagedWork
-from phalanx.node.managers._words import ManagedJob, ManagerAway, ManagerRefused, Placed, Work, WorkWishes
+from phalanx.node.managers._words import (
+    WORDS_VERSION,
+    JobLine,
+    ManagedJob,
+    ManagerAway,
+    ManagerRefused,
+    ManagerSpeaksOther,
+    Placed,
+    Work,
+    WorkWishes,
+)
 from phalanx.node.quantum._batching import BatchRecord, BatchRouted
 from phalanx.node.quantum._calculating import CIRCUIT_KERNELS
 from phalanx.node.quantum._desk import QuantumDesk, open_quantum_desk
@@ -95,10 +105,13 @@ __all__ = [
     "Rules",
     "RulesView",
     "LoadedSettings",
+    "WORDS_VERSION",
+    "JobLine",
     "ManagedJob",
     "ManagedWork",
     "ManagerAway",
     "ManagerRefused",
+    "ManagerSpeaksOther",
     "Placed",
     "Work",
     "WorkWishes",

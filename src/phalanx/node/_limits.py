@@ -105,12 +105,15 @@ MAX_ROUTED_JOBS = 1_000
 # that keep time by NTP stay well within.
 MAX_CLOCK_EVENTS = 100
 CLOCK_AHEAD_S = 2.0
-# A manager for other nodes: its name on the bus, how long an answer may take, and how often it is asked. Where a
-# circuit goes is asked once: who gets no answer in time decides by itself.
+# A manager for other nodes: its name on the bus, how long an answer may take, and how often it is asked. What only
+# looks is asked once, and where a circuit goes too: who gets no answer in time decides by itself. All attempts together
+# end before the client of whoever asks gives up, so that it is told who is away.
 MANAGER = "reservations"
 MANAGER_ANSWER_S = 10.0
 MANAGER_PLACE_S = 8.0
-MANAGER_ATTEMPTS = 3
+MANAGER_ATTEMPTS = 2
+# Jobs of a node that its manager lists for it.
+MAX_LISTED_WORK = 50
 MAX_QUESTIONS_AT_WORK = 64
 # Windows that are held for who asks: for how long, how many devices are looked at, what is kept of a node's questions.
 HOLD_S, MIN_HOLD_S, MAX_HOLD_S = 60.0, 15.0, 3_600.0

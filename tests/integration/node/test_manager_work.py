@@ -165,7 +165,7 @@ def test_a_manager_that_is_killed_runs_and_charges_each_job_once(tmp_path, monke
             assert again[0].job.id == first.job.id
             for key in keys:
                 await wait_for_end(ask, key)
-            budget = (await persistent(lambda: ask.budgets(DEFAULT_TENANT)))[0]
+            budget = (await persistent(lambda: ask.granted(DEFAULT_TENANT))).budgets[0]
             assert (budget.spent, budget.held) == (len(keys), 0.0), "each charged once"
             await one_window_each(lab, keys)
             # What was begun here while the manager was away stays here.
@@ -205,7 +205,7 @@ def test_a_manager_refuses_what_nobody_pays_for_and_says_what_is_wrong(tmp_path)
     async def main():
         async with two_nodes(tmp_path, granted=0) as (lab, _):
             ask = lab.managed
-            with pytest.raises(ManagerRefused, match="none was granted") as refused:
+            with pytest.raises(ManagerRefused, match="no budget was granted") as refused:
                 await ask.submit(DEFAULT_TENANT, work, key="unpaid")
             assert refused.value.refusal == Unavailable.code
             assert "phalanx budgets set" in refused.value.hint

@@ -94,7 +94,7 @@ def test_a_key_is_one_job_in_one_window_whenever_the_manager_dies(seed):
 def test_what_is_refused_gives_its_window_back_and_nothing_is_run_without_a_budget():
     async def main(world):
         desk, calendar, _, budgets = await opened(world, None)
-        with pytest.raises(PhalanxError, match="none was granted"):
+        with pytest.raises(PhalanxError, match="no budget was granted"):
             await desk.submit(TenantId("other.acme/default"), "k", Work(circuit=CIRCUIT))
         await budgets.put(LAB, "grant", unit="USD", limit=0.5, period=Period.ONCE)
         with pytest.raises(PhalanxError, match="it costs 1 USD"):

@@ -31,7 +31,14 @@ def print_job(client: NodeClient, job: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(job)
         return
-    click.echo(f"{job['id']}: {job['state']} on {job['device']}" + (f", {job['error']}" if job["error"] else ""))
+    print_standing(job, job["id"])
+    if job["provenance"] is not None:
+        print_result(job, _c6(client, job))
+
+
+def print_standing(job: Mapping[str, Any], name: str) -> None:
+    """Where it is and why, what it waits for, how it got there, and what it costs."""
+    click.echo(f"{name}: {job['state']} on {job['device']}" + (f", {job['error']}" if job["error"] else ""))
     click.echo(f"why there    {job['reason']}")
     if waits := job.get("waits"):
         click.echo(f"waits        until {time_of('until_ns')(waits)}: {waits['why']}")
@@ -39,10 +46,6 @@ def print_job(client: NodeClient, job: dict[str, Any], as_json: bool) -> None:
         click.echo(f"{move['kind']:<12} from {move['before']} to {move['after']}: {move['why']}")
     if cost := job.get("cost"):
         click.echo(f"cost         {cost['told']}")
-    made = job["provenance"]
-    if made is None:
-        return
-    print_result(job, _c6(client, job))
 
 
 def print_result(job: Mapping[str, Any], c6: float | None) -> None:

@@ -8,7 +8,7 @@ import click
 from phalanx.cli._client import CIRCUIT_TIMEOUT_S, NodeClient, client_options
 from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
-from phalanx.cli.devices._jobs import end_with, until_ended
+from phalanx.cli.devices._jobs import end_with, print_result, print_standing, until_ended
 from phalanx.cli.quantum._circuits import circuit_argument
 
 _LOOK_EVERY_S = 0.5
@@ -63,7 +63,12 @@ def show(client: NodeClient, as_json: bool) -> None:
         whom = ", ".join(found["manages"]) or "nobody"
         click.echo(f"this node names no manager (cluster.manager); it is manager for {whom}")
         return
-    click.echo(f"{found['manager']}: {'away, ' + found['away'] if found['away'] else 'answers'}")
+    if found["away"]:
+        click.echo(f"{found['manager']}: away, {found['away']}")
+    else:
+        program = f"Phalanx {found['manager_program']}, " if found["manager_program"] else ""
+        same = "" if found["manager_words"] == found["words"] else f", this node version {found['words']}"
+        click.echo(f"{found['manager']}: answers ({program}version {found['manager_words']} of managers' words{same})")
     columns: list[Column] = [
         ("budget", lambda row: row["name"]),
         ("unit", lambda row: row["unit"]),
@@ -136,6 +141,27 @@ def job(key: str, client: NodeClient, as_json: bool) -> None:
     _print_job(client.get("/v1/manager/job", key=key), as_json=as_json)
 
 
+@manager.command("list")
+@client_options
+@json_option
+def list_jobs(client: NodeClient, as_json: bool) -> None:
+    """The latest jobs at the manager, and those that ran here while it was away."""
+    rows = client.get("/v1/manager/jobs")["items"]
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("when", time_of("at_ns")),
+        ("at", lambda row: row["at"]),
+        ("device", lambda row: row["device"]),
+        ("state", lambda row: row["state"]),
+        ("why there", lambda row: row["reason"]),
+        ("error", lambda row: row["error"]),
+        ("key", lambda row: row["key"]),
+    ]
+    print_table("Managed jobs", rows, columns, empty="nothing was submitted yet: phalanx manager submit --help")
+
+
 @manager.command()
 @click.argument("key")
 @client_options
@@ -176,13 +202,11 @@ def _print_job(found: dict[str, Any], *, as_json: bool) -> None:
         print_json(found)
         return
     made = found["job"]
-    click.echo(f"{found['key']}: {made['state']} at {found['at']} on {made['device']}: {made['reason']}")
-    opens = made["wishes"]["not_before_ns"] if made["state"] == "Queued" else 0
-    if opens:
-        click.echo(f"begins when its window opens, {time_of('not_before_ns')(made['wishes'])}")
+    if made is None:
+        click.echo(f"{found['key']} at {found['at']}: {found['why']}")
+        return
+    print_standing({**made, "waits": found["waits"], "cost": found["cost"]}, f"{found['key']} at {found['at']}")
     if found["own"]:
-        click.echo(f"here, since {found['why']}")
-    if made["error"]:
-        click.echo(made["error"])
-    for bits, count in sorted(made["counts"].items(), key=lambda item: -item[1])[:_SHOWN]:
-        click.echo(f"{bits} {count}")
+        click.echo(f"here         since {found['why']}")
+    if made["provenance"] is not None:
+        print_result(made, None)

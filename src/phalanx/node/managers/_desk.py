@@ -16,6 +16,7 @@ from phalanx.allocation import (
     BookingState,
     Explanation,
     Grade,
+    JobWait,
     NothingFits,
     NoWindow,
     Placements,
@@ -23,7 +24,7 @@ from phalanx.allocation import (
     Shape,
     shape_of,
 )
-from phalanx.allocation.money import Budgets, BudgetView
+from phalanx.allocation.money import Budgets, BudgetView, JobCost
 from phalanx.core import (
     NS_PER_S,
     Circuit,
@@ -42,8 +43,8 @@ from phalanx.core import (
     Unavailable,
 )
 from phalanx.devices import Job, Jobs, JobWishes, Wish, in_short
-from phalanx.node._limits import MAX_PLACED_KEPT, MAX_WINDOWS_TRIED, PLACED_PRUNE_EVERY
-from phalanx.node.managers._words import Placed, Work
+from phalanx.node._limits import MAX_LISTED_WORK, MAX_PLACED_KEPT, MAX_WINDOWS_TRIED, PLACED_PRUNE_EVERY
+from phalanx.node.managers._words import JobLine, Placed, Work
 
 PLACED = Table("manager_placed", sealed=True)
 _LASTING = 1.5  # What runs took now and then takes longer.
@@ -105,8 +106,8 @@ class ManagerDesk:
             return known
         if not await self._budgets.all(tenant):
             raise Unavailable(
-                f"a budget of {tenant} at {self._name}", "none was granted",
-                hint=f"there: phalanx budgets set NAME 100 jobs --tenant {tenant}",
+                f"running work of {tenant}", "no budget was granted to it here",
+                hint=f"at {self._name}: phalanx budgets set NAME 100 jobs --tenant {tenant}",
             )  # fmt: skip
         placed = await self.place(tenant, key, work)
         found = placed.explanation
@@ -125,8 +126,8 @@ class ManagerDesk:
                 tenant, work.circuit, shots=work.shots, device=found.device, seed=work.seed, key=key, wishes=wishes,
                 reason=f"{found.reason}; asked for by {tenant}", movable=True,
             )  # fmt: skip
-        except PhalanxError:
-            await self._release(tenant, key)
+        except PhalanxError as error:
+            await self._release(tenant, key, f"nothing was submitted: {error.message}")
             raise
 
     async def job(self, tenant: TenantId, key: str) -> Job:
@@ -135,8 +136,17 @@ class ManagerDesk:
         if found is None:
             raise NotFound("job", key)
         if found.state.final:
-            await self._release(tenant, key)
+            await self._release(tenant, key, "the job has ended, and what was left of it was given back")
         return found
+
+    async def newest(self, tenant: TenantId) -> tuple[JobLine, ...]:
+        """The latest jobs, newest first."""
+        return tuple([JobLine.of(one, self._name) for one in await self._jobs.newest(tenant, limit=MAX_LISTED_WORK)])
+
+    async def seen(self, tenant: TenantId, job: Job) -> tuple[JobWait | None, JobCost | None]:
+        """What it waits for, and what it holds or was charged, as whoever asked for it may know."""
+        waits = self._placements.now(job, self._jobs, seen_by=tenant).waits
+        return waits, await self._budgets.cost(tenant, job.id)
 
     async def cancel(self, tenant: TenantId, key: str) -> Job | None:
         """The job as it ended, if there was one; its window is given back in any case."""
@@ -145,7 +155,7 @@ class ManagerDesk:
             found = await self._jobs.cancel(tenant, found.id)
         elif (await self._kept(tenant, key))[0] is None:
             raise NotFound("work", key)
-        await self._release(tenant, key)
+        await self._release(tenant, key, "given up by who held it")
         return found
 
     async def budgets(self, tenant: TenantId) -> tuple[BudgetView, ...]:
@@ -208,7 +218,7 @@ class ManagerDesk:
             await self._keep(tenant, key, kept, version)
             old = await self._window(tenant, before)
             if old is not None and old.is_live:
-                await self._reservations.cancel(tenant, old.id)
+                await self._reservations.cancel(tenant, old.id, f"its job moved to {device}")
         return name or _NO_WINDOW, opens_ns
 
     def _asked(self, device: str, work: Work, shape: Shape) -> Ask:
@@ -230,11 +240,11 @@ class ManagerDesk:
             return None
         return next((one for one in await self._reservations.bookings(tenant) if one.id == name), None)
 
-    async def _release(self, tenant: TenantId, key: str) -> None:
+    async def _release(self, tenant: TenantId, key: str, why: str) -> None:
         kept, _ = await self._kept(tenant, key)
         window = None if kept is None else await self._window(tenant, kept.window)
         if window is not None and window.state in {BookingState.HELD, BookingState.BOOKED}:
-            await self._reservations.cancel(tenant, window.id)
+            await self._reservations.cancel(tenant, window.id, why)
 
     async def _kept(self, tenant: TenantId, key: str) -> tuple[_Kept | None, int]:
         row = await self._store.get(PLACED, tenant, key)

@@ -8,7 +8,6 @@ no answer and runs nothing (where work should go) falls back to the node's own p
 import msgspec
 
 from phalanx.allocation import Ask, Bookable, Booking, Explanation, Placements
-from phalanx.allocation.money import BudgetView
 from phalanx.core import (
     NO_TRACE,
     NS_PER_S,
@@ -29,10 +28,21 @@ from phalanx.core import (
     derive_id,
 )
 from phalanx.devices import Job, Jobs, JobWishes
-from phalanx.messaging import Bus, Kind, Marking, Member, MessagingError
+from phalanx.messaging import Bus, DeadlinePassed, Kind, Marking, Member, MessagingError, UnknownRecipient
 from phalanx.node._limits import MANAGER, MANAGER_ANSWER_S, MANAGER_ATTEMPTS, MANAGER_PLACE_S, MAX_WORK_KEY_CHARS
 from phalanx.node.managers._desk import wish_for
-from phalanx.node.managers._words import Answer, ManagedJob, ManagerAway, Placed, Question, Work, problem_of
+from phalanx.node.managers._words import (
+    Answer,
+    Granted,
+    JobLine,
+    ManagedJob,
+    ManagerAway,
+    Placed,
+    Question,
+    Work,
+    question_bytes,
+    read_answer,
+)
 
 ASKED = Table("manager_asked", sealed=True)
 ACTOR = "allocation"
@@ -56,24 +66,30 @@ class ManagerLine:
     async def ask(
         self, question: Question, about: str, *, within_s: float = 0.0, attempts: int = MANAGER_ATTEMPTS
     ) -> Answer:
-        """Raises ``ManagerAway`` where no answer came, and what the manager refused it for."""
-        body, problem = msgspec.msgpack.encode(question), ""
+        """Raises ``ManagerAway`` where no answer came, ``ManagerSpeaksOther``, and what the manager refused it for."""
+        body, problem, patience_s = question_bytes(question), "", within_s or MANAGER_ANSWER_S
         for _ in range(attempts):
-            deadline_ns = self._clock.wall_ns() + round((within_s or MANAGER_ANSWER_S) * NS_PER_S)
+            deadline_ns = self._clock.wall_ns() + round(patience_s * NS_PER_S)
             try:
                 # Green: the manager may be of another organisation, which both have agreed to.
                 reply = await self._box.ask(
                     Kind.COORDINATION, f"{self.manager}/{MANAGER}", body, deadline_ns=deadline_ns,
                     marking=Marking.GREEN,
                 )  # fmt: skip
-                said = msgspec.msgpack.decode(reply.body, type=Answer)
-            except (MessagingError, msgspec.DecodeError) as error:
-                problem = str(error)
+            except UnknownRecipient:
+                problem = "it is not in the cluster now, or is no manager (its cluster.manages is empty)"
+                break
+            except MessagingError as error:
+                often = f", {attempts} times" if attempts > 1 else ""
+                why = "" if isinstance(error, DeadlinePassed) else f": {error}"
+                problem = f"no answer came within {patience_s:g} s{often}{why}"
                 continue
-            if said.error:
-                raise problem_of(self.manager, said, about)
-            return said
+            return read_answer(reply.body, manager=self.manager, about=about, asked=question)
         raise ManagerAway(self.manager, problem)
+
+    async def look(self, question: Question, about: str) -> Answer:
+        """The same for what changes nothing, and is asked once."""
+        return await self.ask(question, about, within_s=MANAGER_PLACE_S, attempts=1)
 
 
 class ManagedReservations:
@@ -97,10 +113,10 @@ class ManagedReservations:
         return self._own(await self._asked(Question(what="cancel", tenant=tenant, id=id)))[0]
 
     async def bookings(self, tenant: str) -> list[Booking]:
-        return self._own(await self._asked(Question(what="bookings", tenant=tenant)))
+        return self._own(await self._line.look(Question(what="bookings", tenant=tenant), "booking"))
 
     async def resources(self) -> list[Bookable]:
-        return list((await self._asked(Question(what="resources"))).resources)
+        return list((await self._line.look(Question(what="resources"), "resource")).resources)
 
     async def _asked(self, question: Question) -> Answer:
         return await self._line.ask(question, "booking")
@@ -151,40 +167,58 @@ class ManagedWork:
             placed = await self.place(tenant, work, key=key, fall_back=fall_back)
             asked = await self._note(tenant, key, _Asked(self.manager, placed.own, placed.why))
         if asked.own:
-            return ManagedJob(at=self._name, key=key, job=await self._here(tenant, key, work), own=True, why=asked.why)
+            return self._own(key, await self._here(tenant, key, work), asked.why)
         return await self._at(asked, key, Question(what="submit", tenant=tenant, id=key, work=work))
 
     async def job(self, tenant: TenantId, key: str) -> ManagedJob:
         """The job of a key, wherever it is. Raises ``NotFound``."""
         asked = await self._asked(tenant, key)
         if asked is None:
-            raise NotFound("job at the manager", key)
+            raise NotFound("job at the manager", key, hint="`phalanx manager list` names the keys that are known")
         if asked.own:
-            return ManagedJob(at=self._name, key=key, job=await self._known(tenant, key), own=True, why=asked.why)
-        return await self._at(asked, key, Question(what="job", tenant=tenant, id=key))
+            return self._own(key, await self._known(tenant, key), asked.why)
+        return await self._at(asked, key, Question(what="job", tenant=tenant, id=key), looks=True)
+
+    async def jobs(self, tenant: TenantId) -> list[JobLine]:
+        """The latest jobs at the manager, and those that are here since it was away, newest first."""
+        found = list((await self._line.look(Question(what="jobs", tenant=tenant), "job")).jobs)
+        after = ""
+        while rows := await self._store.scan(ASKED, tenant, after=after):
+            after = rows[-1].key
+            own = [row.key for row in rows if msgspec.msgpack.decode(row.value, type=_Asked).own]
+            known = [await self._jobs.known(tenant, key) for key in own]
+            found += [JobLine.of(one, self._name) for one in known if one is not None]
+        return sorted(found, key=lambda one: -one.at_ns)
 
     async def cancel(self, tenant: TenantId, key: str) -> ManagedJob:
-        """The job as it ended; its window is given back."""
+        """The job as it ended; its window is given back, also one that was only held."""
         asked = await self._asked(tenant, key)
+        question = Question(what="cancel-job", tenant=tenant, id=key)
         if asked is None:
-            raise NotFound("job at the manager", key)
+            said = await self._line.ask(question, "work")
+            why = "nothing was submitted under it; the window that was held for it was given back"
+            return ManagedJob(at=self.manager, key=key, job=said.record(self.manager), why=why)
         if asked.own:
-            job = await self._jobs.cancel(tenant, (await self._known(tenant, key)).id)
-            return ManagedJob(at=self._name, key=key, job=job, own=True, why=asked.why)
-        return await self._at(asked, key, Question(what="cancel-job", tenant=tenant, id=key))
+            return self._own(key, await self._jobs.cancel(tenant, (await self._known(tenant, key)).id), asked.why)
+        return await self._at(asked, key, question)
 
-    async def budgets(self, tenant: TenantId) -> tuple[BudgetView, ...]:
-        """What the manager grants this node. Raises ``ManagerAway``."""
-        question = Question(what="budgets", tenant=tenant)
-        return (await self._line.ask(question, "budget", within_s=MANAGER_PLACE_S, attempts=1)).budgets
+    async def granted(self, tenant: TenantId) -> Granted:
+        """What the manager grants this node, and what it is. Raises ``ManagerAway``."""
+        said = await self._line.look(Question(what="budgets", tenant=tenant), "budget")
+        return Granted(budgets=said.budgets, words=said.version, program=said.program)
 
-    async def _at(self, asked: _Asked, key: str, question: Question) -> ManagedJob:
+    async def _at(self, asked: _Asked, key: str, question: Question, *, looks: bool = False) -> ManagedJob:
         if asked.manager != self.manager:
             raise ManagerAway(asked.manager, f"{self.manager} is the manager now", hint=f"{key} was sent to the other")
-        job = (await self._line.ask(question, "job")).job
+        said = await (self._line.look(question, "job") if looks else self._line.ask(question, "job"))
+        job = said.record(self.manager)
         if job is None:
-            raise NotFound("job at the manager", key)
-        return ManagedJob(at=self.manager, key=key, job=job)
+            raise NotFound(f"job at {self.manager}", key)
+        return ManagedJob(at=self.manager, key=key, job=job, waits=said.waits, cost=said.cost)
+
+    def _own(self, key: str, job: Job, why: str) -> ManagedJob:
+        waits = self._placements.now(job, self._jobs, seen_by=job.tenant).waits
+        return ManagedJob(at=self._name, key=key, job=job, own=True, why=why, waits=waits)
 
     async def _here(self, tenant: TenantId, key: str, work: Work) -> Job:
         assert work.circuit is not None, "checked before"

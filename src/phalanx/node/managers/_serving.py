@@ -2,32 +2,40 @@
 
 The requester is known by the process that the channel proves. It books, places and pays under its own name
 (``lab.acme/default``), so that it sees and changes only what is its own. A request that got no answer is sent again
-with the same id, so everything is done once.
+with the same id, so everything is done once. Whoever may not ask is told so, and nothing else.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection
 
-import msgspec
-
 from phalanx.allocation import Reservations
 from phalanx.core import InvalidInput, PhalanxError, TenantId
+from phalanx.devices import Job
 from phalanx.messaging import Bus, Envelope, Member, MessagingError, process_of
 from phalanx.node._limits import MANAGER, MAX_QUESTIONS_AT_WORK, MAX_WORK_KEY_CHARS
 from phalanx.node.managers._desk import ManagerDesk
-from phalanx.node.managers._words import Answer, Question
+from phalanx.node.managers._words import (
+    Answer,
+    ManagerSpeaksOther,
+    NotManaged,
+    Question,
+    answer_bytes,
+    carried,
+    read_question,
+)
 from phalanx.telemetry import Telemetry
 
 
 class Manager:
-    """Answers for ``reservations`` and ``desk``. ``asks_may`` are the processes that it answers to."""
+    """Answers for ``reservations`` and ``desk``, for processes that it ``manages`` ("*": for all) and has ``met``."""
 
     def __init__(
-        self, bus: Bus, reservations: Reservations, desk: ManagerDesk, asks_may: Callable[[], Collection[str]],
-        telemetry: Telemetry,
+        self, bus: Bus, reservations: Reservations, desk: ManagerDesk, manages: Collection[str],
+        met: Callable[[], Collection[str]], telemetry: Telemetry,
     ) -> None:  # fmt: skip
-        self._reservations, self._desk, self._asks_may = reservations, desk, asks_may
+        self._reservations, self._desk, self._name = reservations, desk, bus.process
+        self._manages, self._met = manages, met
         self._box = bus.join(Member(MANAGER))
         self._log = telemetry.log.bind(room="node", service=MANAGER)
         self._turns = asyncio.Semaphore(MAX_QUESTIONS_AT_WORK)
@@ -36,29 +44,37 @@ class Manager:
         """Until cancelled."""
         async with asyncio.TaskGroup() as group:
             async for envelope in self._box:
-                if process_of(envelope.sender) not in self._asks_may():
-                    self._log.warning("asked as a manager by who may not", process=process_of(envelope.sender))
+                if process_of(envelope.sender) not in self._met():
+                    # It has begun to talk and is not trusted yet: it asks again.
+                    self._log.info("asked as a manager by whom it has not met", process=process_of(envelope.sender))
                     continue
                 await self._turns.acquire()
                 task = group.create_task(self._answer(envelope))
                 task.add_done_callback(lambda _: self._turns.release())
 
     async def _answer(self, envelope: Envelope) -> None:
+        process = process_of(envelope.sender)
         try:
-            question = msgspec.msgpack.decode(envelope.body, type=Question)
-            said = await self._said(question, process_of(envelope.sender))
+            if "*" not in self._manages and process not in self._manages:
+                self._log.warning("asked as a manager by who may not", process=process)
+                raise NotManaged(self._name, process)
+            question = read_question(envelope.body, here=self._name, by=process)
+            said = await self._said(question, process)
+        except ManagerSpeaksOther as error:
+            self._log.warning("asked in words that are newer", process=process, problem=error.reason)
+            said = Answer(error=error.code, told=error.reason, hint=f"update {self._name}")
         except PhalanxError as error:
             said = Answer(error=error.code, told=error.message, hint=error.hint)
-        except (msgspec.DecodeError, ValueError) as error:
+        except ValueError as error:
             said = Answer(error=InvalidInput.code, told=str(error))
         with contextlib.suppress(MessagingError):
-            await self._box.reply(envelope, msgspec.msgpack.encode(said))
+            await self._box.reply(envelope, answer_bytes(said))
 
     async def _said(self, question: Question, process: str) -> Answer:
         tenant = TenantId(f"{process}/{question.tenant}")
         if len(question.id) > MAX_WORK_KEY_CHARS or len(question.tenant) > MAX_WORK_KEY_CHARS:
             raise InvalidInput("id", f"is longer than {MAX_WORK_KEY_CHARS} characters")
-        if question.what in {"place", "submit", "job", "cancel-job", "budgets"}:
+        if question.what in {"place", "submit", "job", "jobs", "cancel-job", "budgets"}:
             return await self._worked(question, tenant)
         return await self._reserved(question, tenant, f"{process}/{question.id}")
 
@@ -82,15 +98,23 @@ class Manager:
         desk, key = self._desk, question.id
         if question.what == "budgets":
             return Answer(budgets=await desk.budgets(tenant))
+        if question.what == "jobs":
+            return Answer(jobs=await desk.newest(tenant))
         if not key:
             raise InvalidInput("key", "work has one")
         match question.what:
             case "job":
-                return Answer(job=await desk.job(tenant, key))
+                return await self._with_job(tenant, await desk.job(tenant, key))
             case "cancel-job":
-                return Answer(job=await desk.cancel(tenant, key))
+                return await self._with_job(tenant, await desk.cancel(tenant, key))
             case "place" if question.work is not None:
                 return Answer(placed=await desk.place(tenant, key, question.work))
             case "submit" if question.work is not None:
-                return Answer(job=await desk.submit(tenant, key, question.work))
+                return await self._with_job(tenant, await desk.submit(tenant, key, question.work))
         raise InvalidInput("work", "it is missing")
+
+    async def _with_job(self, tenant: TenantId, job: Job | None) -> Answer:
+        if job is None:
+            return Answer()
+        waits, cost = await self._desk.seen(tenant, job)
+        return Answer(job=carried(job), waits=waits, cost=cost)

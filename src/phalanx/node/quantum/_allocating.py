@@ -93,13 +93,9 @@ async def opened_allotments(
         services.start_checked("calendar name", name.keep, works=True)
     if cluster is not None and wanted.manages:
         met = cluster
-
-        def allowed() -> frozenset[str]:
-            return met.met if "*" in wanted.manages else met.met & frozenset(wanted.manages)
-
         work = ManagerDesk(bus.process, store, ports.clock, ports.offload, placements, made, jobs, budgets)
         jobs.use_windows(work)
-        services.start(MANAGER, Manager(bus, made, work, allowed, telemetry).run)
+        services.start(MANAGER, Manager(bus, made, work, wanted.manages, lambda: met.met, telemetry).run)
     return Allotted(made, batches)
 
 
