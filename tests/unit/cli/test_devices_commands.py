@@ -109,12 +109,32 @@ def test_a_job_that_waits_for_a_window_says_until_when_and_whose(capsys, monkeyp
     assert listed.output.count("waits until") == 1
 
 
-def test_a_managers_job_that_is_queued_says_when_its_window_opens(monkeypatch):
-    wishes = {"not_before_ns": 1_900_000_000 * 10**9}
-    found = {"key": "k", "at": "hq", "own": False, "job": job_in("Queued") | {"wishes": wishes}}
+def test_a_managers_job_says_what_it_waits_for_what_it_costs_and_of_which_kind_its_result_is(monkeypatch):
+    waits = {"until_ns": 1_900_000_000 * 10**9, "by": ["lab"], "own": True, "why": "its window has not opened"}
+    cost = {"told": "1 job held"}
+    found = {"key": "k", "at": "hq", "own": False, "job": job_in("Queued"), "waits": waits, "cost": cost}
     monkeypatch.setattr(NodeClient, "get", lambda *_, **__: found)
-    shown = CliRunner().invoke(manager, ["job", "k", "--token", "none"], catch_exceptions=False)
-    assert "begins when its window opens, 2030-03-17 17:46:40" in shown.output
+    shown = CliRunner().invoke(manager, ["job", "k", "--token", "none"], catch_exceptions=False).output
+    assert "k at hq: Queued on a.one" in shown
+    assert "waits        until 2030-03-17 17:46:40: its window has not opened" in shown
+    assert "cost         1 job held" in shown
+    came = {"provenance": {"origin": "emulated"}, "counts": {"00": 3}, "shots": 3, "seed": 1}
+    found = found | {"job": job_in("Completed") | came, "waits": None}
+    shown = CliRunner().invoke(manager, ["job", "k", "--token", "none"], catch_exceptions=False).output
+    assert "result       emulated, 3 shots" in shown
+    found = {"key": "k", "at": "hq", "own": False, "job": None, "why": "its window was given back"}
+    monkeypatch.setattr(NodeClient, "post", lambda *_, **__: found)
+    shown = CliRunner().invoke(manager, ["cancel", "k", "--token", "none"], catch_exceptions=False).output
+    assert shown == "k at hq: its window was given back\n"
+
+
+def test_a_manager_that_answers_says_its_version(monkeypatch):
+    found = {
+        "manager": "hq", "manages": [], "away": "", "budgets": [], "words": 2, "manager_words": 1, "manager_program": ""
+    }  # fmt: skip
+    monkeypatch.setattr(NodeClient, "get", lambda *_, **__: found)
+    shown = CliRunner().invoke(manager, ["show", "--token", "none"], catch_exceptions=False).output
+    assert "hq: answers (version 1 of managers' words, this node version 2)" in shown
 
 
 def test_a_device_that_work_is_kept_away_from_says_so(monkeypatch):

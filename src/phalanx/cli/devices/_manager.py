@@ -205,7 +205,7 @@ def _print_job(found: dict[str, Any], *, as_json: bool) -> None:
     if made is None:
         click.echo(f"{found['key']} at {found['at']}: {found['why']}")
         return
-    print_standing({**made, "waits": found["waits"], "cost": found["cost"]}, f"{found['key']} at {found['at']}")
+    print_standing({**made, "waits": found.get("waits"), "cost": found.get("cost")}, f"{found['key']} at {found['at']}")
     if found["own"]:
         click.echo(f"here         since {found['why']}")
     if made["provenance"] is not None:
