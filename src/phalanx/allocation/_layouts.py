@@ -16,8 +16,8 @@ import numpy as np
 from phalanx.allocation._board import Standing
 from phalanx.allocation._limits import MAX_EXPECTED_QUBITS, MAX_LAYOUTS
 from phalanx.allocation._outcomes import Ideal, ideal_of
-from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT
-from phalanx.core import Circuit, PhalanxError
+from phalanx.allocation._requirement import FEED_FORWARD, MID_CIRCUIT, Counts
+from phalanx.core import NS_PER_S, Circuit, PhalanxError
 from phalanx.devices import Calibration, DeviceModel, Modality, noise_of
 from phalanx.quantum.mapping import Mapped, Noise, estimated_success, map_circuit
 from phalanx.quantum.simulators import probabilities
@@ -135,6 +135,22 @@ def times_of(model: DeviceModel) -> tuple[float, ...]:
     usual = USUAL_NS.get(model.kind, (math.nan,) * len(_TIMES))
     known = [model.calibration.median(name) for name in _TIMES]
     return tuple(other if math.isnan(own) else own for own, other in zip(known, usual, strict=True))
+
+
+# Gates of one and of two qubits and a readout, where neither calibration nor kind of machine says what they take.
+_UNKNOWN_NS = (50.0, 400.0, 1_000.0)
+
+
+def run_seconds(model: DeviceModel, counts: Counts, shots: int) -> float:
+    """Time on the machine: gates one after another as deep as the circuit is, and measurement, for each shot.
+
+    Without the pauses and the loading that vendors put in between: those are known when the job has ended.
+    """
+    one_ns, two_ns, readout_ns = (
+        other if math.isnan(known) else known for known, other in zip(times_of(model), _UNKNOWN_NS, strict=True)
+    )
+    took_ns = max(0, counts.depth - counts.two_qubit_depth) * one_ns + counts.two_qubit_depth * two_ns
+    return shots * (took_ns + readout_ns) / NS_PER_S
 
 
 def standing_of(model: DeviceModel, *, load: float = 0.0, wait_s: float | None = None) -> Standing:

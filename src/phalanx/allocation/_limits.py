@@ -64,3 +64,5 @@ MAX_EXPECTED_QUBITS = 8
 MAX_BOOKED_VIEWS = 8_192
 # A circuit that is told by its counts alone.
 MAX_SHAPE_QUBITS = 16_384
+# A machine where new work waits longer than this is no longer as good for a program as a larger one that is free.
+PROGRAM_PATIENCE_S = 60.0

@@ -27,10 +27,10 @@ from phalanx.allocation._limits import (
     MIN_RUNS_PREDICTED,
     SHORTLIST,
 )
+from phalanx.allocation._machines import Machines
 from phalanx.allocation._plain import run_seconds
 from phalanx.allocation._policies import Compiled
 from phalanx.allocation._policy import Case, Policy, Preference, Ranking, is_ideal
-from phalanx.allocation._program_wishes import ungranted
 from phalanx.allocation._requirement import Requirement, requirement_of
 from phalanx.allocation._run_times import RunTimes
 from phalanx.allocation._shapes import Shape
@@ -42,7 +42,6 @@ from phalanx.devices import (
     Chosen,
     DeviceModel,
     Fleet,
-    FleetChooser,
     Job,
     Jobs,
     JobState,
@@ -76,6 +75,7 @@ class Placements:
         self._open: Counter[str] = Counter()
         self._took: dict[str, RunTimes] = {}
         self.breakers = breakers or Breakers()
+        self._machines = Machines(fleet, clock, self._board, self.breakers, limits, self._run_s)
         self.booked = Booked()
         self._recent: dict[TenantId, deque[Explanation]] = {}
         self._counts: OrderedDict[str, tuple[Requirement, bool]] = OrderedDict()
@@ -86,9 +86,11 @@ class Placements:
     async def choose(self, wish: Wish, /) -> Chosen:
         """Raises ``NothingFits``."""
         if wish.program is not None:
-            # Policies know circuits; a machine without gates is found by the fleet's own rule, of those that grant it.
-            without = {**self._ungranted(wish), **self._paused(), **wish.without}
-            return await FleetChooser(self._fleet).choose(replace(wish, without=without))
+            self._look(wish.tenant)
+            found = self._machines.find(wish.program, wish, self._paused())
+            if wish.subject and found.device:
+                self._keep(wish.tenant, found)
+            return self._machines.chosen(found)
         case, policy = self._case(wish), checked_policies(self.policies, self.policy)
         if not case.fitting:
             raise NothingFits(case.wanted.told(), in_short(self._refusals(wish)))
@@ -96,7 +98,7 @@ class Placements:
             ranking = await self._ranked(policy, case)
             return self._chosen(ranking.reason, ranking.preferences)
         found = await self._decided(policy, case, wish.subject)
-        self._recent.setdefault(wish.tenant, deque(maxlen=MAX_RECENT_DECISIONS)).append(found)
+        self._keep(wish.tenant, found)
         return self._chosen(
             found.reason, tuple(Preference(one.device, one.score, one.reason) for one in found.devices if one.fits)
         )
@@ -106,9 +108,10 @@ class Placements:
         model = self._fleet.backend(device).device
         if said := unwished(model, wish):
             return said
-        if wish.circuit is None:
-            told = self._ungranted(wish).get(device, "")
-            return f"it {told}" if told else ""
+        if wish.program is not None:
+            self._look(wish.tenant)
+            return self._machines.refusal(wish.program, wish, model)
+        assert wish.circuit is not None, wish
         self._look(wish.tenant)
         board = self._board.copy()
         board.set_open(device, is_open=True)
@@ -133,6 +136,11 @@ class Placements:
 
     async def explain(self, wish: Wish, *, policy: str = "") -> Explanation:
         """Where it would go now, by a policy other than the node's if one is named. Nothing is sent or kept."""
+        if wish.program is not None:
+            if policy:
+                raise InvalidInput("policy", "compares circuits by their gates, and this program has none")
+            self._look(wish.tenant)
+            return self._machines.find(wish.program, wish, self._paused())
         return await self._explained(checked_policies(self.policies, policy or self.policy), self._case(wish), "")
 
     def explain_shape(self, shape: Shape, wish: Wish) -> Explanation:
@@ -150,6 +158,9 @@ class Placements:
     def recent(self, tenant: TenantId) -> list[Explanation]:
         """The latest decisions for jobs of a tenant, newest first."""
         return list(reversed(self._recent.get(tenant, ())))
+
+    def _keep(self, tenant: TenantId, found: Explanation) -> None:
+        self._recent.setdefault(tenant, deque(maxlen=MAX_RECENT_DECISIONS)).append(found)
 
     def sent(self, device: str, /) -> None:
         self._open[device] += 1
@@ -228,8 +239,6 @@ class Placements:
         return self._fleet.backend(device).device.provider
 
     def _case(self, wish: Wish, shape: Shape | None = None) -> Case:
-        if wish.circuit is None:
-            raise InvalidInput("program", "policies order devices for circuits; a program goes by the fleet's own rule")
         case: Case | None = None
         for _, case in self._cases(wish, shape):
             if case.shortlisted.n_fit:
@@ -289,15 +298,6 @@ class Placements:
             return [{}]
         found = {model.name: told for model in self._models if (told := limits.stale(model))}
         return [found, {}] if found else [{}]
-
-    def _ungranted(self, wish: Wish) -> dict[str, str]:
-        """Machines that do a program for more money than it may cost, or later than it must be done."""
-        self._look(wish.tenant)
-        told = {
-            model.name: ungranted(model, wish, wait_s=self._board.wait_s(model.name), run_s=self._run_s(model.name))
-            for model in self._models
-        }
-        return {name: why for name, why in told.items() if why}
 
     def _run_s(self, device: str) -> float:
         """How long one run takes there, by those that ended."""

@@ -1,7 +1,7 @@
 """What a circuit asks of a device, from the circuit itself and from who wants it run."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -40,6 +40,21 @@ class Counts(Protocol):
     def has_mid_circuit(self) -> bool: ...
     @property
     def has_feed_forward(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gateless:
+    """A program has no gates: what it takes of a machine are shots, tasks and seconds."""
+
+    n_qubits: int
+    n_one: int = 0
+    n_two: int = 0
+    n_measured: int = 0
+    depth: int = 0
+    two_qubit_depth: int = 0
+    pairs: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 2), np.int32))
+    has_mid_circuit: bool = False
+    has_feed_forward: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,11 +12,11 @@ from phalanx.allocation import Explanation, PolicyValue, Promotion, Trials
 from phalanx.allocation.limits import LimitView
 from phalanx.api._auth import Gate
 from phalanx.api._bodies import read_body
+from phalanx.api._devices import work_of
 from phalanx.api._replies import reply
 from phalanx.api._schemas import answer, asked
-from phalanx.core import InvalidInput, NotFound, Origin, Unavailable
-from phalanx.devices import Wish
-from phalanx.quantum.circuits import read
+from phalanx.core import Circuit, InvalidInput, NotFound, Unavailable
+from phalanx.devices import JobWishes, Program, Wish, check_asked, due_at_ns, origin_of
 from phalanx.trust import Principal, Role
 
 if TYPE_CHECKING:
@@ -54,13 +54,15 @@ class PromoteRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ExplainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A circuit to place without running it. ``circuit`` is text in ``language`` (empty: recognised from the text).
+    """A circuit or a program to place without running it. ``circuit`` is text in ``language`` (empty: recognised from
+    the text), ``program`` JSON for a machine without gates.
 
-    Zeros mean no limit. ``policy`` empty: the node's. ``origin`` is the kind of results; ``within_s`` counts from
-    now.
+    Zeros mean no limit. ``policy`` empty: the node's; for circuits only. ``origin`` is the kind of results;
+    ``within_s`` counts from now.
     """
 
-    circuit: str
+    circuit: str = ""
+    program: str = ""
     language: str = ""
     policy: str = ""
     shots: int = 1_000
@@ -115,15 +117,18 @@ def allocation_routes(node: "Node", gate: Gate) -> APIRouter:
 
     @router.post("/explain", responses=answer(Explanation), openapi_extra=asked(ExplainRequest))
     async def explain_circuit(request: Request, principal: Annotated[Principal, viewer]) -> Response:
-        """Where a circuit would go now: every device with its score, and what ruled out those that do not fit."""
+        """Where a circuit or a program would go now: every device, and what ruled out those that do not fit."""
         try:
             wanted = msgspec.json.decode(await read_body(request, node.offload), type=ExplainRequest)
-            origin = Origin(wanted.origin) if wanted.origin else None
-        except (msgspec.DecodeError, ValueError) as error:
+        except msgspec.DecodeError as error:
             raise InvalidInput("body", str(error)) from error
-        circuit = await node.offload.run(read, wanted.circuit, language=wanted.language or None)
+        work = await node.offload.run(work_of, wanted.circuit, wanted.program, wanted.language)
+        due_at_ns(0, wanted.within_s)
+        asked_for = JobWishes(fidelity=wanted.fidelity, budget=wanted.budget, regions=wanted.regions)
+        check_asked(work, asked_for, shots=wanted.shots)
         wish = Wish(
-            circuit=circuit, shots=wanted.shots, tenant=principal.tenant, origin=origin, fidelity=wanted.fidelity,
+            circuit=work if isinstance(work, Circuit) else None, program=work if isinstance(work, Program) else None,
+            shots=wanted.shots, tenant=principal.tenant, origin=origin_of(wanted.origin), fidelity=wanted.fidelity,
             deadline_s=wanted.within_s or math.inf, budget=wanted.budget or math.inf,
             regions=frozenset(wanted.regions), emergency=wanted.emergency,
         )  # fmt: skip

@@ -13,7 +13,7 @@ from phalanx.api._auth import Gate
 from phalanx.api._bodies import read_body
 from phalanx.api._replies import Page, page, reply, reply_page
 from phalanx.api._schemas import answer, answer_text, asked
-from phalanx.core import NS_PER_S, Circuit, InvalidInput, Origin
+from phalanx.core import Circuit, InvalidInput
 from phalanx.devices import (
     DeviceDetail,
     DeviceHistory,
@@ -27,9 +27,11 @@ from phalanx.devices import (
     WorkerView,
     device_detail,
     device_view,
+    due_at_ns,
     history_line,
     history_svg,
     history_view,
+    origin_of,
     topology_svg,
     worker_line,
     worker_name,
@@ -154,6 +156,19 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     coherence: str = ""
 
 
+def work_of(circuit: str, program: str, language: str) -> Circuit | Program:
+    """What is to be run: one of both. Raises ``InvalidInput``, or what says why a circuit is unreadable."""
+    if circuit and program:
+        raise InvalidInput("body", "has a circuit and a program: it is about one of both")
+    if program:
+        if language:
+            raise InvalidInput("language", "is of circuits: a program is JSON, and says itself what it is")
+        return Program.read(program)
+    if not circuit:
+        raise InvalidInput("body", "has neither a circuit nor a program, or an empty one")
+    return read(circuit, language=language or None)
+
+
 class JobDetail(JobNow, frozen=True, kw_only=True, tag="device-job"):
     """A job, what it waits for, and what it costs: held while it is under way, charged when it has ended. No
     ``cost``: nobody kept accounts of it.
@@ -191,24 +206,16 @@ def job_routes(node: "Node", gate: Gate) -> APIRouter:
         """Submit a circuit or a program; it is durable when this answers. What does not fit is refused, unwritten."""
         try:
             wanted = msgspec.json.decode(await read_body(request, node.offload), type=JobRequest)
-            origin = Origin(wanted.origin) if wanted.origin else None
-        except (msgspec.DecodeError, ValueError) as error:
+        except msgspec.DecodeError as error:
             raise InvalidInput("body", str(error)) from error
-        if bool(wanted.circuit) == bool(wanted.program):
-            raise InvalidInput("body", "is about a circuit or a program: one of both")
-        work: Circuit | Program
-        if wanted.program:
-            work = await node.offload.run(Program.read, wanted.program)
-        else:
-            work = await node.offload.run(read, wanted.circuit, language=wanted.language or None)
-        due_ns = node.clock.wall_ns() + int(wanted.within_s * NS_PER_S) if wanted.within_s > 0 else 0
+        work = await node.offload.run(work_of, wanted.circuit, wanted.program, wanted.language)
         wishes = JobWishes(
-            fidelity=wanted.fidelity, deadline_at_ns=due_ns, budget=wanted.budget, regions=wanted.regions,
-            emergency=wanted.emergency, degrade=wanted.degrade,
+            fidelity=wanted.fidelity, deadline_at_ns=due_at_ns(node.clock.wall_ns(), wanted.within_s),
+            budget=wanted.budget, regions=wanted.regions, emergency=wanted.emergency, degrade=wanted.degrade,
         )  # fmt: skip
         job = await node.jobs.submit(
-            principal.tenant, work, shots=wanted.shots, device=wanted.device, origin=origin, seed=wanted.seed,
-            key=wanted.key, wishes=wishes, mitigate=wanted.mitigate, coherence=wanted.coherence,
+            principal.tenant, work, shots=wanted.shots, device=wanted.device, origin=origin_of(wanted.origin),
+            seed=wanted.seed, key=wanted.key, wishes=wishes, mitigate=wanted.mitigate, coherence=wanted.coherence,
         )  # fmt: skip
         return reply(now(job, principal))
 

@@ -28,6 +28,7 @@ from phalanx.devices._annealing import (
     samples_of,
     written,
 )
+from phalanx.devices._asking import check_asked, due_at_ns, origin_of
 from phalanx.devices._backend import (
     AskedBackend,
     Backend,
@@ -331,4 +332,7 @@ __all__ = [
     "worker_name",
     "write_snapshots",
     "written",
+    "check_asked",
+    "due_at_ns",
+    "origin_of",
 ]

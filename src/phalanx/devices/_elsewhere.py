@@ -38,7 +38,9 @@ class Elsewhere:
         except Unavailable:
             if not job.wishes.degrade or kind is Origin.SIMULATED:
                 return None
-        plain = msgspec.structs.replace(job, wishes=msgspec.structs.replace(job.wishes, fidelity=0.0, regions=()))
+        # Done late it is worth more than not at all: nothing is left that would do it sooner.
+        asked = msgspec.structs.replace(job.wishes, fidelity=0.0, regions=(), deadline_at_ns=0)
+        plain = msgspec.structs.replace(job, wishes=asked)
         try:
             return "degraded", await self._chooser.choose(wish_of(plain, now_ns, Origin.SIMULATED, without))
         except Unavailable:

@@ -84,21 +84,23 @@ class Fleet:
         self, program: Program, *, shots: int = 1, origin: Origin | None = None, without: Mapping[str, str] = _NONE
     ) -> Placement:
         """Choose a machine for a program without gates, by the same rule. Raises ``NoDeviceFits``."""
-        refused = {
-            name: without.get(name) or _program_refusal(b.device, program, shots, origin)
-            for name, b in self._backends.items()
-        }
+        found = self.program_refusals(program, shots=shots, origin=origin)
+        refused = {name: why or without.get(name, "") for name, why in found.items()}
         wanted = f"{program.n_qubits} {_kind(origin)}{program.kind.width_in} and {shots} shots at once"
-        return self._placed(refused, wanted, in_modes=program.kind is ProgramKind.PHOTONIC)
+        return self._placed(refused, wanted, program.kind)
 
-    def _placed(self, refused: Mapping[str, str], wanted: str, *, in_modes: bool = False) -> Placement:
+    def program_refusals(self, program: Program, *, shots: int, origin: Origin | None) -> dict[str, str]:
+        """Why each machine does not take it, by name; empty where it does."""
+        return {name: _program_refusal(b.device, program, shots, origin) for name, b in self._backends.items()}
+
+    def _placed(self, refused: Mapping[str, str], wanted: str, kind: ProgramKind | None = None) -> Placement:
         fitting = [b.device for name, b in self._backends.items() if not refused[name]]
         if not fitting:
             raise NoDeviceFits(wanted, in_short(refused))
         chosen = min(fitting, key=lambda device: (_DISTURBED[device.origin], device.n_qubits, device.name))
         alike = sum(device.origin is chosen.origin for device in fitting)
-        in_all = f"{chosen.n_qubits} qubits"
-        if in_modes and chosen.photonic is not None:
+        in_all = f"{chosen.n_qubits} {'qubits' if kind is None else kind.width_in}"
+        if kind is ProgramKind.PHOTONIC and chosen.photonic is not None:
             in_all = f"{chosen.photonic.modes} modes"
         reason = f"{chosen.name} has {in_all}; {_among(alike, len(fitting))} fits {wanted}"
         return Placement(
@@ -139,13 +141,15 @@ def _refusal(device: DeviceModel, n_qubits: int, shots: int, origin: Origin | No
 
 
 def _program_refusal(device: DeviceModel, program: Program, shots: int, origin: Origin | None) -> str:
+    if why := unlike(device, program):
+        return why
     if not device.status.takes_work:
         return f"is {device.status.value}"
     if origin is not None and device.origin is not origin:
         return f"gives {device.origin.value} results, {origin.value} ones are asked for"
     if device.only_by_name:
         return "runs what names it, and nothing else"
-    return unlike(device, program) or next((f"does not take it: {why}" for why in refusals(device, program, shots)), "")
+    return next((f"does not take it: {why}" for why in refusals(device, program, shots)), "")
 
 
 def _kind(origin: Origin | None) -> str:

@@ -38,6 +38,7 @@ from phalanx.core import (
     decode,
     encode,
 )
+from phalanx.devices._asking import check_asked, origin_of
 from phalanx.devices._carrying import Carrier
 from phalanx.devices._choosing import Chooser, FleetChooser, Windows, wish_of
 from phalanx.devices._doubting import doubted
@@ -45,7 +46,7 @@ from phalanx.devices._emulated import beyond_emulation
 from phalanx.devices._failures import Failures
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes
-from phalanx.devices._limits import LOOK_AT_JOBS_S, MAX_EMULATED_QUBITS, MAX_KEY_CHARS, MAX_OPEN_JOBS
+from phalanx.devices._limits import LOOK_AT_JOBS_S, MAX_EMULATED_QUBITS, MAX_OPEN_JOBS
 from phalanx.devices._programs import Program, check_takes
 from phalanx.devices._purse import NoPurse, Purse, commit_paid
 from phalanx.devices._running import silence_of
@@ -103,16 +104,16 @@ class Jobs:
         done against noise, where the device is emulated; what that takes is paid for. With an ``observable`` its mean
         is given instead of outcomes.
         """
-        if len(key) > MAX_KEY_CHARS:
-            raise LimitExceeded("characters of a key", maximum=MAX_KEY_CHARS, seen=len(key))
+        asked = wishes or JobWishes()
+        check_asked(
+            work, asked, shots=shots, seed=seed, key=key, mitigate=mitigate, coherence=coherence, observable=observable
+        )
         if key and (known := await self._of_key(tenant, key)) is not None:
             return _same(known, work, shots, device, seed, (mitigate, coherence, observable))
-        if shots < 1:
-            raise LimitExceeded("shots of one job (at least 1)", maximum=1, seen=shots)
         if len(self._tasks) + self._fresh.qsize() >= MAX_OPEN_JOBS:
             raise Overloaded("jobs on devices", retry_after_s=1)
         job_id = job_id or self._ids.new()
-        asked = wishes or JobWishes()
+        origin = origin or origin_of(asked.origin)
         if origin is not None:
             asked = msgspec.structs.replace(asked, origin=origin.value)
         job = Job(
@@ -122,7 +123,6 @@ class Jobs:
             pinned=bool(device) and not movable, reason=reason or f"{device} was asked for", mitigate=mitigate,
             coherence=coherence, observable=observable,
         )  # fmt: skip
-        _check_for_programs(job)
         job = await self._placed(job, origin)
         check_treatable(self._fleet.backend(job.device), mitigate, coherence, observable)
         writes, expect = [_put(job)], [Expect(JOBS, tenant, job.id, 0)]
@@ -333,16 +333,6 @@ class Jobs:
             raise LimitExceeded(what, maximum=MAX_EMULATED_QUBITS, seen=features(job.circuit).n_active)
         if not 1 <= job.shots <= wanted.max_shots:
             raise LimitExceeded(f"shots of one job on {job.device}", maximum=wanted.max_shots, seen=job.shots)
-
-
-def _check_for_programs(job: Job) -> None:
-    """What is foretold or done of gates cannot be asked of what has none."""
-    if job.program is None:
-        return
-    if job.mitigate or job.coherence:
-        raise InvalidInput("mitigate" if job.mitigate else "coherence", "is for circuits, and this is a program")
-    if job.wishes.fidelity > 0.0:
-        raise InvalidInput("fidelity", "nobody foretells it of a program without gates: leave it out")
 
 
 def _put(job: Job) -> Put:

@@ -18,6 +18,11 @@ MAX_EMULATED_QUBITS = MAX_SIMULATED_QUBITS
 
 MAX_OPEN_JOBS = 10_000
 MAX_KEY_CHARS = 200
+MAX_REGIONS_ASKED = 64
+# A number that every store and every vendor's SDK holds.
+MAX_SEED = (1 << 63) - 1
+# A deadline within a century: beyond it clocks in nanoseconds end.
+MAX_WITHIN_S = 3_155_760_000
 # How often somebody who waits for a job looks for an end that another process wrote.
 LOOK_AT_JOBS_S = 1.0
 # A job that takes the node with it each time is given up.

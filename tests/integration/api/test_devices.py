@@ -76,3 +76,54 @@ def test_an_analog_program_is_a_job(on_node):
         assert "takes no analog programs" in refused.text
 
     on_node(work)
+
+
+ISING = '{"fields": [0.5, -0.2], "couplings": [[0, 1, -1.0]]}'
+
+
+@pytest.mark.requirement("QRM-8", "QRM-10")
+@pytest.mark.parametrize("work", [{"circuit": BELL}, {"program": ISING}])
+def test_what_nobody_can_mean_is_refused_with_the_name_of_its_field(on_node, work):
+    async def main(api):
+        for field, value in (
+            ("within_s", -5), ("budget", -1), ("fidelity", -0.1), ("fidelity", 1.5), ("shots", 0), ("seed", -1),
+            ("seed", 10**30), ("origin", "real"), ("regions", [""]), ("key", "a\u0000b"),
+        ):  # fmt: skip
+            answer = await api.http.post("/v1/jobs", json={**work, field: value})
+            assert (answer.status_code, answer.json()["context"]["field"]) == (422, field), answer.text
+        late = await api.http.post("/v1/jobs", json={**work, "within_s": 1e300})
+        assert (late.status_code, "within_s" in late.text) == (413, True)
+        assert (await api.http.get("/v1/jobs")).json()["items"] == []
+        asked = await api.http.post("/v1/allocation/explain", json={**work, "within_s": -5})
+        assert (asked.status_code, asked.json()["context"]["field"]) == (422, "within_s")
+
+    on_node(main)
+
+
+@pytest.mark.requirement("QRM-8", "QRM-10", "QRM-2")
+def test_wishes_of_a_program_hold_over_http_and_its_placement_is_explained(on_node):
+    async def main(api):
+        async def refused(path="/v1/jobs", **asked):
+            answer = await api.http.post(path, json={"program": ISING, **asked})
+            assert answer.status_code in {422, 503}, answer.text
+            return answer.json()["detail"]
+
+        for device in ("", "local.annealer"):
+            assert "fidelity: nobody can foretell it of a program" in await refused(fidelity=0.9, device=device)
+            assert "local.annealer" in (told := await refused(regions=["eu"], device=device))
+            assert "in local, not in eu" in told
+            assert "would be done in 1 s, and 0.0" in await refused(within_s=0.001, device=device)
+        assert "language" in await refused(language="qir")
+        assert "policy: compares circuits" in await refused("/v1/allocation/explain", policy="pareto")
+        wanted = {"program": ISING, "within_s": 600, "budget": 5, "regions": ["local"], "emergency": True}
+        found = (await api.http.post("/v1/allocation/explain", json=wanted)).raise_for_status().json()
+        assert (found["policy"], found["device"]) == ("gateless", "local.annealer")
+        assert {one["device"]: one["reason"] for one in found["devices"]}["local.statevector"] == (
+            "samples no Ising problems"
+        )
+        job = (await api.http.post("/v1/jobs", json=wanted)).raise_for_status().json()
+        assert job["device"] == "local.annealer"
+        (kept,) = (await api.http.get("/v1/allocation/decisions")).json()["items"]
+        assert (kept["subject"], kept["policy"]) == (f"job {job['id']}", "gateless")
+
+    on_node(main)

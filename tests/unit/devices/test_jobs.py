@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from phalanx.devices import (
     Fleet,
     Jobs,
     JobState,
+    JobWishes,
     LeftSending,
     Modality,
     NoDeviceFits,
@@ -33,6 +35,7 @@ from phalanx.devices import (
     QueuedBackend,
     SessionLimits,
     ShotResult,
+    due_at_ns,
     energies,
     history_view,
     ideal_calibration,
@@ -52,6 +55,7 @@ from phalanx.telemetry import Telemetry
 from phalanx.testing import SimWorld, job_ended, run_with_store, running_jobs
 
 BELL = Gates(2).h(0).cx(0, 1).measure(0, 1).circuit()
+ISING = Program.read('{"fields": [0.5, 0], "couplings": [[1, 0, 1.0]]}')
 OTHER = Gates(1).x(0).measure(0).circuit()
 DEVICE = DeviceModel(
     name="far.machine", provider="far", kind=Modality.TRAPPED_ION, origin=Origin.HARDWARE, n_qubits=2,
@@ -146,8 +150,20 @@ def test_a_key_finds_the_first_job_and_refuses_another_request():
 def test_what_does_not_fit_is_refused_with_nothing_written():
     async def main(world, store):
         jobs = made(world, store)
-        with pytest.raises(LimitExceeded):
-            await jobs.submit(DEFAULT_TENANT, BELL, shots=0, device="local.statevector")
+        for field, value in (
+            ("shots", 0), ("shots", -3), ("seed", -1), ("seed", 1 << 63), ("key", "a\0b"), ("fidelity", -0.1),
+            ("fidelity", math.nan), ("fidelity", 1.1), ("budget", -1.0), ("budget", math.inf),
+            ("deadline_at_ns", -1), ("regions", ("eu", " ")), ("origin", "real"),
+        ):  # fmt: skip
+            is_wish = hasattr(JobWishes(), field)
+            given = {"shots": 5} | ({"wishes": JobWishes(**{field: value})} if is_wish else {field: value})
+            for work in (BELL, ISING):
+                with pytest.raises(InvalidInput) as refused:
+                    await jobs.submit(DEFAULT_TENANT, work, **given)
+                assert refused.value.field == field, value
+        for field in ("mitigate", "coherence", "observable"):
+            with pytest.raises(InvalidInput, match=f"{field}: is for circuits"):
+                await jobs.submit(DEFAULT_TENANT, ISING, shots=5, **{field: "readout"})
         with pytest.raises(NotFound):
             await jobs.submit(DEFAULT_TENANT, BELL, shots=5, device="no.such")
         assert await jobs.newest(DEFAULT_TENANT, limit=10) == []
@@ -347,6 +363,15 @@ DIP = (
     '{"modes": 2, "photons": [1, 1], "circuit": [{"kind": "beam-splitter", "modes": [0, 1]}], '
     '"detectors": "threshold", "min_detected": 2}'
 )
+
+
+def test_when_something_is_due_is_a_number_of_seconds_from_now():
+    assert (due_at_ns(5, 0.0), due_at_ns(5, 1.5), due_at_ns(5, 1e-12)) == (0, 1_500_000_005, 6)
+    for within_s in (-1.0, math.nan, math.inf):
+        with pytest.raises(InvalidInput, match="within_s"):
+            due_at_ns(5, within_s)
+    with pytest.raises(LimitExceeded, match="within_s"):
+        due_at_ns(5, 1e300)
 
 
 @pytest.mark.requirement("QRM-8")

@@ -11,6 +11,7 @@ Errors::
     └── OverBudget    a job would cost more than is left; says what, of how much, and when more comes
 """
 
+from phalanx.allocation._layouts import run_seconds
 from phalanx.allocation.money._accounts import Account, held, released, settled
 from phalanx.allocation.money._budgets import Budgets, BudgetView
 from phalanx.allocation.money._costs import JobCost, PriceListed, cost_of
@@ -24,7 +25,6 @@ from phalanx.allocation.money._pricing import (
     SHOTS_UNIT,
     Needs,
     estimate,
-    run_seconds,
     together,
     used,
 )

@@ -4,14 +4,11 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from functools import partial
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
-from phalanx.allocation._requirement import Counts
+from phalanx.allocation._requirement import Counts, Gateless
 from phalanx.allocation.money._accounts import held, released, settled
 from phalanx.allocation.money._costs import JobCost, cost_of
 from phalanx.allocation.money._drawing import Drawing, read_account
@@ -36,7 +33,7 @@ from phalanx.core import (
     decode,
     encode,
 )
-from phalanx.devices import MICROS, Dues, Fleet, Job, JobState
+from phalanx.devices import MICROS, DeviceModel, Dues, Fleet, Job, JobState
 from phalanx.quantum import features
 
 
@@ -168,7 +165,7 @@ class Budgets:
         prices = {place.device: place.price for place in places}
         needs = together([self._estimate(prices[one], one, counts, job.shots * job.times) for one in used_places])
         if before is None:
-            _check_worth(job, needs)
+            _check_worth(job, needs, model, prices[job.device])
         drawing = Drawing(self._store, self._clock, job.tenant)
         for hold in before.holds if before else ():
             await drawing.change(hold.account, partial(released, micros=hold.micros))
@@ -244,32 +241,22 @@ class Budgets:
 
     async def _counts(self, job: Job) -> Counts:
         if job.circuit is None:
-            return _Gateless(job.work.n_qubits)
+            return Gateless(job.work.n_qubits)
         found: Counts = await self._offload.run(features, job.circuit)
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Gateless:
-    """A program has no gates: what is charged for it are shots, tasks and seconds."""
-
-    n_qubits: int
-    n_one: int = 0
-    n_two: int = 0
-    n_measured: int = 0
-    depth: int = 0
-    two_qubit_depth: int = 0
-    pairs: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 2), np.int32))
-    has_mid_circuit: bool = False
-    has_feed_forward: bool = False
-
-
-def _check_worth(job: Job, needs: Needs) -> None:
-    """Raises ``InvalidInput`` where it would cost more than whoever submits it says that it may.
+def _check_worth(job: Job, needs: Needs, model: DeviceModel, price: PriceTable) -> None:
+    """Raises ``InvalidInput`` where it would cost more than whoever submits it says that it may, or nobody knows.
 
     Devices are compared by the prices of their makers, and not by one's own tables.
     """
     most = job.wishes.budget
+    if most and model.is_unlisted and price == PriceTable.of(model.name, model.price):
+        raise InvalidInput(
+            "budget", f"nobody says what {model.name} costs, and it may cost at most {most:g}",
+            hint=f"say what is charged there: phalanx budgets price {model.name} --help",
+        )  # fmt: skip
     for currency, micros in needs.monies.items():
         if most and micros > most * MICROS:
             told = f"{micros / MICROS:,.4f} {currency} on {job.device}"

@@ -1,17 +1,14 @@
 """What a job will take and what it took: money by a device's prices, and what quotas count. Pure."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from phalanx.allocation._layouts import times_of
+from phalanx.allocation._layouts import run_seconds
 from phalanx.allocation._requirement import Counts
 from phalanx.devices import MICROS, DeviceModel, Job, JobState, PriceModel
 
 JOBS_UNIT, SHOTS_UNIT, SECONDS_UNIT = "jobs", "shots", "seconds"
 QUOTAS = (JOBS_UNIT, SHOTS_UNIT, SECONDS_UNIT)
-# Gates of one and of two qubits and a readout, where neither calibration nor kind of machine says what they take.
-_UNKNOWN_NS = (50.0, 400.0, 1_000.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +26,6 @@ class Needs:
     def monies(self) -> dict[str, int]:
         """What is needed of each currency, where anything is."""
         return {unit: amount for unit, amount in self.micros.items() if unit not in QUOTAS and amount > 0}
-
-
-def run_seconds(model: DeviceModel, counts: Counts, shots: int) -> float:
-    """Time on the machine: gates one after another as deep as the circuit is, and measurement, for each shot.
-
-    Without the pauses and the loading that vendors put in between: those are known when the job has ended.
-    """
-    one_ns, two_ns, readout_ns = (
-        other if math.isnan(known) else known for known, other in zip(times_of(model), _UNKNOWN_NS, strict=True)
-    )
-    took_ns = max(0, counts.depth - counts.two_qubit_depth) * one_ns + counts.two_qubit_depth * two_ns
-    return shots * (took_ns + readout_ns) / 1e9
 
 
 def estimate(price: PriceModel, model: DeviceModel, counts: Counts, shots: int) -> Needs:

@@ -13,7 +13,8 @@ from phalanx.cli._numbers import FiniteRange
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, time_of
 from phalanx.cli._show import limit_option
 from phalanx.cli.devices._route import route
-from phalanx.cli.quantum._circuits import circuit_argument
+from phalanx.cli.quantum._circuits import circuit_argument, is_program
+from phalanx.core import InvalidInput
 
 if TYPE_CHECKING:
     from phalanx.core import Circuit
@@ -45,23 +46,32 @@ def allocate() -> None:
     "--k", type=click.IntRange(1, 16), default=3, show_default=True, help="How many devices to lay the circuit out on."
 )
 @click.option("--all", "show_all", is_flag=True, help="Show every device.")
+@click.option("--emergency", is_flag=True, help="With --on-node: only where it is known to go well.")
 @click.option("--on-node", is_flag=True, help="Use the devices of a running node, as they are now.")
 @client_options
 @json_option
 def explain(
     text: str, policy: str, shots: int, fidelity: float, within_s: float, budget: float, regions: tuple[str, ...],
-    results: str | None, k: int, show_all: bool, on_node: bool, client: NodeClient, as_json: bool,
+    results: str | None, k: int, show_all: bool, emergency: bool, on_node: bool, client: NodeClient, as_json: bool,
 ) -> None:  # fmt: skip
     """Place the circuit in FILE: on devices with their published calibrations, or on a node's own.
+
+    With --on-node, FILE may also be a program for machines without gates.
 
     A compiled shortlist scores every device; policies that look at layouts lay the circuit out on the best few.
     """
     if results and not on_node:
         raise click.UsageError("--results is for --on-node: the published devices are all emulated")
+    if emergency and not on_node:
+        raise click.UsageError("--emergency is for --on-node: published devices neither fail nor make anybody wait")
+    if is_program(text) and not on_node:
+        hint = "add --on-node; `phalanx devices run` runs it here"
+        raise InvalidInput("FILE", "is a program without gates, which a node places on its machines", hint=hint)
     if on_node:
         wanted = {
-            "circuit": text, "policy": policy, "shots": shots, "fidelity": fidelity, "within_s": within_s,
-            "budget": budget, "regions": regions, "origin": results or "",
+            "program" if is_program(text) else "circuit": text, "policy": policy, "shots": shots,
+            "fidelity": fidelity, "within_s": within_s, "budget": budget, "regions": regions,
+            "origin": results or "", "emergency": emergency,
         }  # fmt: skip
         found = client.post_json("/v1/allocation/explain", wanted, timeout_s=CIRCUIT_TIMEOUT_S)
     else:
@@ -74,11 +84,15 @@ def explain(
         print_json(found)
         return
     rows: list[dict[str, Any]] = found["devices"]
-    columns: list[Column] = [
-        ("device", lambda row: row["device"]),
+    told: list[Column] = [
         ("score", lambda row: f"{row['score']:.4g}"),
         ("success", lambda row: "" if row["success"] is None else f"{row['success']:.1%}"),
         ("swaps", lambda row: "" if row["swaps"] is None else str(row["swaps"])),
+    ]
+    # Of programs there is neither a score nor a layout.
+    columns: list[Column] = [
+        ("device", lambda row: row["device"]),
+        *([] if is_program(text) else told),
         ("why", lambda row: row["reason"]),
     ]
     click.echo(f"wanted: {found['wanted']}")

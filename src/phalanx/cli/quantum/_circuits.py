@@ -270,10 +270,18 @@ def circuit_text(file: Path, language: str | None = None) -> tuple[str, str | No
     """The text of a circuit's file, or of standard input for `-`, and its language where that is known."""
     content, language = in_qir(file, _standard_input() if str(file) == "-" else read_file(file), language)
     try:
-        return content if isinstance(content, str) else content.decode(), language
+        text = content if isinstance(content, str) else content.decode()
     except UnicodeDecodeError as error:
         hint = "`phalanx circuits read` writes bitcode of QIR as OpenQASM 3"
         raise InvalidInput(str(file), "is not text", hint=hint) from error
+    if not text.strip():
+        raise InvalidInput("standard input" if str(file) == "-" else str(file), "is empty")
+    return text, language
+
+
+def is_program(text: str) -> bool:
+    """Whether it is JSON, as programs of machines without gates are."""
+    return text.lstrip().startswith("{")
 
 
 def _text_of(ctx: click.Context, _: click.Parameter, file: Path) -> str:

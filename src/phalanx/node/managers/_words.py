@@ -21,7 +21,7 @@ from phalanx import __version__
 from phalanx.allocation import Ask, Bookable, Booking, Explanation, JobWait, Shape
 from phalanx.allocation.money import BudgetView, JobCost
 from phalanx.core import Circuit, InvalidInput, NotFound, PhalanxError, Unavailable, WireError, decode, encode
-from phalanx.devices import Job
+from phalanx.devices import Job, due_at_ns
 from phalanx.node._limits import HOLD_S, MAX_HOLD_S, MIN_HOLD_S
 
 # 1: words that carried no version. 2: versions, what jobs wait for and cost, and lists of jobs.
@@ -66,6 +66,7 @@ class Work(WorkWishes, frozen=True, kw_only=True):
             raise InvalidInput("hold_s", f"{self.hold_s:g} is not between {MIN_HOLD_S:g} and {MAX_HOLD_S:g} s")
         if not all(0.0 <= value < float("inf") for value in (self.fidelity, self.within_s, self.budget)):
             raise InvalidInput("wishes", "fidelity, deadline and budget are finite and not below nothing")
+        due_at_ns(0, self.within_s)
 
     def digest(self, shape: Shape) -> str:
         """Of all that makes it this work, told by a circuit or by its shape: a key does not stand for another."""

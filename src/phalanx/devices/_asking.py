@@ -1,0 +1,73 @@
+"""What may be asked of a job, before a device is looked for: numbers that mean something, of what can have them."""
+
+import math
+from collections.abc import Mapping
+
+from phalanx.core import NS_PER_S, Circuit, InvalidInput, LimitExceeded, Origin
+from phalanx.devices._job_records import JobWishes
+from phalanx.devices._limits import MAX_KEY_CHARS, MAX_REGIONS_ASKED, MAX_SEED, MAX_WITHIN_S
+from phalanx.devices._programs import Program
+
+
+def due_at_ns(now_ns: int, within_s: float) -> int:
+    """When something is due that may take so many seconds from now; 0 for 0: never. Raises what names ``within_s``."""
+    if not 0.0 <= within_s < math.inf:
+        raise InvalidInput("within_s", f"{within_s:g} is no number of seconds from now, nor 0 for no deadline")
+    if within_s > MAX_WITHIN_S:
+        raise LimitExceeded("within_s, seconds from now", maximum=MAX_WITHIN_S, seen=math.ceil(within_s))
+    return now_ns + max(1, round(within_s * NS_PER_S)) if within_s else 0
+
+
+def origin_of(text: str) -> Origin | None:
+    """The kind of results that is asked for; nothing where none is. Raises ``InvalidInput``, which says all kinds."""
+    if not text:
+        return None
+    try:
+        return Origin(text)
+    except ValueError:
+        kinds = ", ".join(one.value for one in Origin)
+        raise InvalidInput("origin", f"{text!r} is no kind of result: it is one of {kinds}") from None
+
+
+def check_asked(
+    work: Circuit | Program, wishes: JobWishes, *, shots: int, seed: int | None = None, key: str = "",
+    mitigate: str = "", coherence: str = "", observable: str = "",
+) -> None:  # fmt: skip
+    """Raises ``InvalidInput`` or ``LimitExceeded``, which name what cannot be asked."""
+    if len(key) > MAX_KEY_CHARS:
+        raise LimitExceeded("characters of a key", maximum=MAX_KEY_CHARS, seen=len(key))
+    if not key.isprintable():
+        raise InvalidInput("key", "has characters that cannot be printed")
+    if shots < 1:
+        raise InvalidInput("shots", f"{shots} is less than one")
+    if seed is not None and not 0 <= seed <= MAX_SEED:
+        raise InvalidInput("seed", f"{seed} is not between 0 and {MAX_SEED}")
+    check_wishes(wishes)
+    if isinstance(work, Program):
+        _check_of_program(wishes, {"mitigate": mitigate, "coherence": coherence, "observable": observable})
+
+
+def check_wishes(wishes: JobWishes) -> None:
+    """Raises ``InvalidInput`` for what nobody can mean."""
+    if not 0.0 <= wishes.fidelity <= 1.0:
+        raise InvalidInput("fidelity", f"{wishes.fidelity:g} is not between 0 and 1")
+    if not 0.0 <= wishes.budget < math.inf:
+        raise InvalidInput("budget", f"{wishes.budget:g} is no amount, nor 0 for whatever it costs")
+    if wishes.origin:
+        origin_of(wishes.origin)
+    if wishes.deadline_at_ns < 0:
+        raise InvalidInput("deadline_at_ns", f"{wishes.deadline_at_ns} is before all time; 0 is no deadline")
+    if len(wishes.regions) > MAX_REGIONS_ASKED:
+        raise LimitExceeded("regions of one job", maximum=MAX_REGIONS_ASKED, seen=len(wishes.regions))
+    if not all(one.strip() and one.isprintable() for one in wishes.regions):
+        raise InvalidInput("regions", "one of them has no name; without any, it may go anywhere")
+
+
+def _check_of_program(wishes: JobWishes, treatment: Mapping[str, str]) -> None:
+    """What is foretold or done of gates cannot be asked of what has none."""
+    for field, value in treatment.items():
+        if value:
+            raise InvalidInput(field, "is for circuits, and this is a program without gates")
+    if wishes.fidelity > 0.0:
+        told = "nobody can foretell it of a program without gates: of circuits it is told by the errors of their gates"
+        raise InvalidInput("fidelity", told, hint="leave it out; what is classically known stands beside the result")
