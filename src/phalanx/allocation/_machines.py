@@ -1,10 +1,11 @@
 """Which machine a program without gates goes to, and why.
 
-Policies compare circuits, by fidelities that are foretold of their gates. Of a program nobody foretells how good its
-outcomes will be, so a least fidelity is refused when it is submitted. What else is wished is granted or refused: of the
-machines that take it there, for that money and by then, those are compared whose results are least disturbed. What is
-not known to be in order comes last, then what is closed or taken for long; of the others the smallest is taken, so that
-larger ones stay free for what needs them. An emergency goes where it is done soonest.
+Policies compare circuits by the fidelity predicted from their gates. For a program nobody can predict how good its
+outcomes will be, so a minimum fidelity is refused at submission. All other wishes hold: only machines that accept the
+program in the wished regions, within budget and by the deadline are considered, and among those only the ones with the
+least disturbed kind of result. Machines in doubt come last, then those with a long wait; of the rest the smallest is
+taken, which keeps larger machines free for programs that need them. An emergency goes to the machine that finishes
+soonest.
 """
 
 import math
@@ -28,7 +29,7 @@ _DISTURBED = (Origin.SIMULATED, Origin.EMULATED, Origin.HARDWARE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What a machine offers a program now. ``doubt`` says why it is not known to go well there; empty: it is."""
+    """What a machine offers a program now. ``doubt`` says why it may not go well there; empty if nothing is known."""
 
     model: DeviceModel
     wait_s: float
@@ -41,12 +42,12 @@ class Offer:
 
     @property
     def too_long_s(self) -> float:
-        """What new work waits there beyond what is nothing to speak of."""
+        """How long new work waits there beyond what is negligible."""
         return max(0.0, self.wait_s - PROGRAM_PATIENCE_S)
 
 
 class Machines:
-    """The machines of a fleet, with what is known of them now. ``run_s`` is what runs took there that ended."""
+    """The machines of a fleet with what is known about them now. ``run_s``: how long completed runs took on a device."""
 
     def __init__(
         self, fleet: Fleet, clock: Clock, board: Board, breakers: Breakers, limits: DeviceLimits | None,
@@ -56,7 +57,7 @@ class Machines:
         self._breakers, self._limits, self._run_s = breakers, limits, run_s
 
     def find(self, program: Program, wish: Wish, paused: Mapping[str, str]) -> Explanation:
-        """Where it goes now, by the board as it was looked at last."""
+        """Where it goes now, by the current content of the board."""
         away = {**paused, **wish.without}
         found = self._fleet.program_refusals(program, shots=wish.shots, origin=wish.origin)
         refused = {name: why or away.get(name, "") for name, why in found.items()}
@@ -72,7 +73,7 @@ class Machines:
         return Chosen(found.device, found.reason, order, frozenset(one for one in order if of[one] == of[found.device]))
 
     def refusal(self, program: Program, wish: Wish, model: DeviceModel) -> str:
-        """Why a machine that somebody named does not grant what is wished; empty where it does."""
+        """Why a machine that somebody named does not meet the wishes; empty if it does."""
         told = ungranted(program, wish, self._offer(model, wish))
         return f"it {told}" if told else ""
 
@@ -84,7 +85,7 @@ class Machines:
         )  # fmt: skip
 
     def _doubt(self, model: DeviceModel, wish: Wish) -> str:
-        """What is urgent is not what is tried out after failures."""
+        """Urgent work is not what a machine is tried out with after failures."""
         if self._limits is not None and (stale := self._limits.stale(model)):
             return stale
         if model.is_unlisted and wish.budget < math.inf:
@@ -98,9 +99,9 @@ class Machines:
 
 
 def machine_seconds(model: DeviceModel, shots: int) -> float | None:
-    """How long so many shots take on a real machine that is known, or usual for its kind; nothing where it is not.
+    """How long this many shots take on a real machine whose times are known, or usual for its kind; otherwise None.
 
-    What is simulated or emulated takes as long here as it takes, and not what a machine would.
+    Simulation and emulation take as long as they take on this node, not as long as the machine would.
     """
     if model.origin is not Origin.HARDWARE or math.isnan(times_of(model)[2]):
         return None
@@ -108,10 +109,10 @@ def machine_seconds(model: DeviceModel, shots: int) -> float | None:
 
 
 def ungranted(program: Program, wish: Wish, offer: Offer) -> str:
-    """Why the machine does not do it there, for that money, or by then; empty where it does."""
+    """Why the machine does not meet region, budget or deadline; empty if it does."""
     if elsewhere := unwished(offer.model, wish):
         return elsewhere.removeprefix("it ")
-    # As it is held of budgets: by the machine's own times, whatever it waits besides.
+    # The same estimate as the hold on budgets: time on the machine, without waiting.
     took_s = run_seconds(offer.model, Gateless(program.n_qubits), wish.shots)
     cost = offer.model.price.cost(wish.shots, 0, 0, 0, took_s)
     if cost.amount > wish.budget:
@@ -124,7 +125,7 @@ def ungranted(program: Program, wish: Wish, offer: Offer) -> str:
 def placed(
     program: Program, wish: Wish, offers: Sequence[Offer], refused: Mapping[str, str], *, at_ns: int = 0
 ) -> Explanation:
-    """``refused`` says of machines that are none for it why, empty where they are. Without a device: nothing fits."""
+    """``refused`` maps each machine to why it does not accept the program, or to nothing. No device: nothing fits."""
     why_not = {one.model.name: refused[one.model.name] or ungranted(program, wish, one) for one in offers}
     fitting = [one for one in offers if not why_not[one.model.name]]
     kind = min((one.model.origin for one in fitting), key=_DISTURBED.index, default=None)
@@ -158,7 +159,7 @@ def _order(program: Program, wish: Wish, one: Offer) -> tuple[bool, float, float
 
 
 def _first(program: Program, wish: Wish, alike: Sequence[Offer]) -> str:
-    """What speaks for the first; where it is in doubt, that."""
+    """What speaks for the first; if it is in doubt, why it is."""
     first, size = alike[0], _size(program, alike[0].model)
     has = f"has {size:,} {program.kind.width_in}"
     if first.doubt:
@@ -197,7 +198,7 @@ def _size(program: Program, model: DeviceModel) -> int:
 
 
 def _wanted(program: Program, wish: Wish) -> str:
-    """In words, for errors and explanations."""
+    """The request in words, for errors and explanations."""
     kind = f"{wish.origin.value} " if wish.origin is not None else ""
     parts = [f"{program.n_qubits:,} {kind}{program.kind.width_in} and {wish.shots:,} shots at once"]
     if wish.deadline_s < math.inf:
@@ -210,5 +211,5 @@ def _wanted(program: Program, wish: Wish) -> str:
 
 
 def _seconds(value: float) -> str:
-    """A small number with its digits, a large one without."""
+    """Digits only where they matter."""
     return f"{value:,.0f} s" if value >= 100.0 else f"{value:.3g} s"

@@ -109,7 +109,7 @@ def test_wishes_of_a_program_hold_over_http_and_its_placement_is_explained(on_no
             return answer.json()["detail"]
 
         for device in ("", "local.annealer"):
-            assert "fidelity: nobody can foretell it of a program" in await refused(fidelity=0.9, device=device)
+            assert "fidelity: nobody can predict it for a program" in await refused(fidelity=0.9, device=device)
             assert "local.annealer" in (told := await refused(regions=["eu"], device=device))
             assert "in local, not in eu" in told
             assert "would be done in 1 s, and 0.0" in await refused(within_s=0.001, device=device)
