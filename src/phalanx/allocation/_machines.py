@@ -47,7 +47,7 @@ class Offer:
 
 
 class Machines:
-    """The machines of a fleet with what is known about them now. ``run_s``: how long completed runs took on a device."""
+    """The machines of a fleet, with what is known about them now. ``run_s``: how long completed runs took there."""
 
     def __init__(
         self, fleet: Fleet, clock: Clock, board: Board, breakers: Breakers, limits: DeviceLimits | None,

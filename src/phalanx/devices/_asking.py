@@ -69,7 +69,5 @@ def _check_of_program(wishes: JobWishes, treatment: Mapping[str, str]) -> None:
         if value:
             raise InvalidInput(field, "is for circuits, and this is a program without gates")
     if wishes.fidelity > 0.0:
-        told = (
-            "nobody can predict it for a program without gates: for circuits it follows from the errors of their gates"
-        )
+        told = "nobody can predict it for a program without gates: of circuits it follows from their gates' errors"
         raise InvalidInput("fidelity", told, hint="leave it out; what is known classically stands beside the result")
