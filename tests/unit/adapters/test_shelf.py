@@ -42,6 +42,8 @@ def test_a_file_that_fails_half_way_leaves_nothing(tmp_path):
     shelf.write("a", [b"one"])
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o600
     (tmp_path / "b.new").write_bytes(b"a crash left this")
-    assert list(shelf.names()) == ["a"]
+    assert list(shelf.names()) == ["a", "b"], "so that whoever keeps note of what is finished removes it"
+    shelf.remove("b")
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
     with pytest.raises(InvalidInput):
         shelf.view("../a")

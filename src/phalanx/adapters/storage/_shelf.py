@@ -66,13 +66,15 @@ class FolderShelf:
         try:
             if not self._folder.is_dir():
                 return []
-            return sorted(file.name for file in self._folder.iterdir() if _NAME.fullmatch(file.name))
+            found = {file.name.removesuffix(_UNFINISHED) for file in self._folder.iterdir()}
+            return sorted(name for name in found if _NAME.fullmatch(name))
         except OSError as error:
             raise self._typed(error) from error
 
     def remove(self, name: str) -> None:
         try:
             self._path(name).unlink(missing_ok=True)
+            self._path(name).with_suffix(_UNFINISHED).unlink(missing_ok=True)
         except OSError as error:
             raise self._typed(error) from error
 

@@ -68,14 +68,14 @@ class ByHand:
             until_ns=until, marking=wanted.marking,
         )  # fmt: skip
         read = await self._offload.run(_read, text, meant, wanted.kind, wanted.form)
-        replaced = await self._indicators.remove_source(scope, wanted.source) if wanted.replaces else 0
-        put = await self._indicators.put_many(scope, read.indicators)
-        taken = Taken(put.taken, replaced, (*read.refused, *put.refused), put.flagged)
+        replacing = wanted.source if wanted.replaces else ""
+        put = await self._indicators.put_many(scope, read.indicators, replacing=replacing)
+        taken = Taken(put.taken, put.replaced, (*read.refused, *put.refused), put.flagged)
         refused = {one.value for one in put.refused}
         values = [one.value for one in read.indicators if one.value not in refused]
         few = values if len(values) <= MAX_RECORDED_VALUES else []
         await self._record(tenant, "indicators.put", wanted.source, by, {
-            "taken": put.taken, "refused": len(taken.refused), "replaced": replaced, "values": few,
+            "taken": put.taken, "refused": len(taken.refused), "replaced": put.replaced, "values": few,
             "sha256": hashlib.sha256(text).hexdigest(), "about": wanted.name, "marking": wanted.marking.label,
             "until_ns": until, "everybody": everybody,
         })  # fmt: skip

@@ -14,6 +14,7 @@ from phalanx.core import (
     Store,
     TenantId,
 )
+from phalanx.crypto.vault import Shredded
 from phalanx.intel.indicators._book import Book, View
 from phalanx.intel.indicators._hygiene import Warninglists
 from phalanx.intel.indicators._limits import MAX_BOOKS, MAX_CALL_VALUES, MAX_LISTED, MAX_LOOKED_AT
@@ -62,9 +63,16 @@ class Indicators:
         self._opening = asyncio.Lock()
 
     async def open(self) -> None:
-        """Be what the store says."""
+        """Be what the store says, and remove files that are nobody's."""
         for tenant in await self._store.tenants(MANIFESTS):
             await self._book(tenant)
+        noted = {name for book in self._books.values() for name in book.files}
+        await self._offload.run(self._remove, lambda name: name not in noted)
+
+    def _remove(self, about: Callable[[str], bool]) -> None:
+        for name in self._shelf.names():
+            if about(name):
+                self._shelf.remove(name)
 
     def use_kernels(self) -> None:
         """They are compiled now."""
@@ -79,18 +87,20 @@ class Indicators:
     def compiled(self) -> bool:
         return self._arithmetic.compiled
 
-    async def put_many(self, tenant: TenantId, indicators: Sequence[Indicator]) -> PutReport:
+    async def put_many(self, tenant: TenantId, indicators: Sequence[Indicator], *, replacing: str = "") -> PutReport:
         """Look for these in the events of ``tenant``, or of everybody (``EVERYBODY``). The same again changes nothing.
 
-        Values that are none, and those on a warninglist, are refused one by one. Raises ``LimitExceeded`` and what a
-        commit raises.
+        They stand in place of all that the source ``replacing`` said before, unless that is empty. Values that are
+        none, and those on a warninglist, are refused one by one. Raises ``LimitExceeded`` and what a commit raises.
         """
         if len(indicators) > MAX_CALL_VALUES:
             raise LimitExceeded("indicators put at once", maximum=MAX_CALL_VALUES, seen=len(indicators))
         entries, refused, flagged = await self._offload.run(self._checked, indicators)
-        if entries:
-            await (await self._book(tenant)).put(entries)
-        return PutReport(len(entries), tuple(refused), tuple(flagged))
+        replaced = 0
+        if entries or (replacing and tenant in self._books):
+            about = (lambda note: note.source == replacing) if replacing else None
+            replaced = await (await self._book(tenant)).put(entries, replacing=about)
+        return PutReport(len(entries), tuple(refused), tuple(flagged), replaced)
 
     def _checked(
         self, indicators: Sequence[Indicator]
@@ -270,7 +280,15 @@ class Indicators:
 
     async def tidy(self) -> int:
         """Drop what is over, everywhere; returns how many rows of values were dropped."""
-        return sum([await book.tidy() for book in self._books.values()])
+        dropped = 0
+        for tenant, book in list(self._books.items()):
+            try:
+                dropped += await book.tidy()
+            except Shredded:
+                # Its keys are destroyed, and nothing of it is looked for any more.
+                del self._books[tenant]
+                await self._offload.run(self._remove, lambda name, book=book: name.startswith(book.prefix))  # type: ignore[misc]
+        return dropped
 
     async def flush(self) -> None:
         """Make files of what is in memory alone, so that a start has nothing to do."""

@@ -10,6 +10,7 @@ CHUNK_BYTES = 2 * MIB
 # What is known of values, beside them: one for each source, or for each indicator of a source that tells them apart.
 MAX_NOTES = 1_000_000
 NOTES_PER_ROW = 1_000
+NOTE_ROWS_AT_ONCE = 16
 # A table's places are 32 bits wide.
 MAX_TABLE_VALUES = (1 << 32) - 2
 # Values in memory before they become a file, and how much smaller a table is than the one before it.

@@ -148,11 +148,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class PutReport:
-    """What became of indicators that were put."""
+    """What became of indicators that were put. ``replaced`` is how many notes of before are gone."""
 
     taken: int = 0
     refused: tuple[Refused, ...] = ()
     flagged: tuple[Refused, ...] = ()
+    replaced: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,16 +127,17 @@ def merge_tables(
     """One table of several, from the oldest on, without what does not count any more.
 
     ``holds[note]`` says whether a note still holds, ``source_of[note]`` whose it is: of one value and one source the
-    latest counts. With ``oldest`` there is nothing before these tables that a removal could be about.
+    latest counts, also where it holds no more. With ``oldest`` there is nothing before these tables that a removal, or
+    what is over, could be about.
     """
     high = np.concatenate([table.high for table in tables])
     low = np.concatenate([table.low for table in tables])
     notes = np.concatenate([table.notes for table in tables])
-    gone = notes == REMOVED
-    kept = gone.copy()
-    kept[~gone] = holds[notes[~gone]]
-    joined = build_table(Digests(high[kept], low[kept]), notes[kept], arithmetic)
+    joined = build_table(Digests(high, low), notes, arithmetic)
     drop = _superseded(joined, source_of, oldest=oldest)
+    if oldest:
+        said = np.flatnonzero(joined.notes != REMOVED)
+        drop[said] |= ~holds[joined.notes[said]]
     if not drop.any():
         return joined
     return build_table(Digests(joined.high[~drop], joined.low[~drop]), joined.notes[~drop], arithmetic)

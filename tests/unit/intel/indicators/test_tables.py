@@ -146,7 +146,7 @@ def test_merging_keeps_what_counts(arithmetic):
 
     assert seen(merge_tables([older, newer], holds, sources, arithmetic, oldest=True)) == [[1, 2], [], [], [0]]
     assert seen(merge_tables([older, newer], holds, sources, arithmetic, oldest=False)) == [
-        [1, 2], [REMOVED], [], [0, REMOVED],
+        [1, 2], [REMOVED], [3], [0, REMOVED],
     ]  # fmt: skip
 
 
