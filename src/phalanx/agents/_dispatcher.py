@@ -19,10 +19,9 @@ from phalanx.agents._limits import ASSIGN_BATCH, MAX_ATTEMPTS, MAX_RESTING, SCAN
 from phalanx.agents._model import MissionStatus
 from phalanx.agents._placing import Placing
 from phalanx.agents._roster import Roster
-from phalanx.agents._storage_wait import StorageWait
 from phalanx.balancing import Move
 from phalanx.core import Clock, Rng, StorageError, TenantId
-from phalanx.telemetry import Telemetry
+from phalanx.telemetry import StorageWait, Telemetry
 
 
 @dataclass(slots=True)

@@ -27,9 +27,8 @@ from phalanx.agents._limits import (
 )
 from phalanx.agents._placing import Placing
 from phalanx.agents._roster import Place, Roster
-from phalanx.agents._storage_wait import StorageWait
 from phalanx.core import NS_PER_S, AlertLevel, AlertSink, Clock, StorageFull
-from phalanx.telemetry import Telemetry
+from phalanx.telemetry import StorageWait, Telemetry
 
 # What a person or the swarm decided says nothing of how well a role works.
 _ON_PURPOSE = frozenset({FallKind.KILLED, FallKind.QUARANTINED, FallKind.BARRED, FallKind.LEFT})

@@ -20,7 +20,6 @@ from phalanx.agents._errors import NoPlan
 from phalanx.agents._limits import LATEST_NS, MAX_NOTE_CHARS, MAX_ORDER_SUBJECTS, SCAN_ROWS
 from phalanx.agents._model import MISSIONS, Mission, MissionStatus, Role, SkillManifest, creation_waypoint, mission_put
 from phalanx.agents._planning import needs, plan
-from phalanx.agents._storage_wait import StorageWait
 from phalanx.core import (
     MAX_PAGE_ROWS,
     NS_PER_S,
@@ -43,7 +42,7 @@ from phalanx.core import (
     encode,
     id_time_ns,
 )
-from phalanx.telemetry import Telemetry, waypoint_put
+from phalanx.telemetry import StorageWait, Telemetry, waypoint_put
 
 ORDERS = Table("orders", indexes=("status", "case"), sealed=True)
 

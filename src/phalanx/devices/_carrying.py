@@ -8,18 +8,19 @@ before it is taken.
 
 Other tenants' bookings are theirs: no other job starts there unless it is expected to end before the window, and
 what runs there when the window opens is moved, or stopped and started again when the window is over.
+
+No job ends or delays another: a fault of the node itself ends the one job that met it, and while nothing can be
+stored all jobs wait.
 """
 
 import asyncio
-import contextlib
 import math
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import dataclass, field
 
 import msgspec
 
 from phalanx.core import (
-    AuditEntry,
     AuditSink,
     Clock,
     Conflict,
@@ -27,12 +28,12 @@ from phalanx.core import (
     LimitExceeded,
     Offload,
     PhalanxError,
+    StorageError,
     TenantId,
-    Unavailable,
 )
 from phalanx.devices._backend import Backend, QueuedBackend, Stage
-from phalanx.devices._choosing import Chooser, Chosen, Windows
-from phalanx.devices._elsewhere import SLOW, Elsewhere
+from phalanx.devices._choosing import Chooser
+from phalanx.devices._elsewhere import SLOW
 from phalanx.devices._errors import OF_THE_JOB, HeldBack, MaybeSent, as_told
 from phalanx.devices._failures import Failures
 from phalanx.devices._fleet import Fleet
@@ -42,42 +43,34 @@ from phalanx.devices._limits import (
     JOBS_AT_ONCE,
     LOOK_AT_JOBS_S,
     MAX_JOB_ATTEMPTS,
-    MAX_JOB_MOVES,
-    MAX_JOB_YIELDS,
+    MAX_USED_S,
     SENT_JOBS_AT_ONCE,
 )
-from phalanx.devices._running import (
-    Resting,
-    changes_of,
-    first_of,
-    on_device,
-)
-from phalanx.devices._sending import (
-    LiveJob,
-    both,
-    let_go,
-    losses_of,
-    maybe_there,
-    sending_to,
-    stage_of,
-    without_handles,
-)
+from phalanx.devices._moving import JobStore, Mover
+from phalanx.devices._running import Resting, first_of, on_device
+from phalanx.devices._sending import LiveJob, stage_of
 from phalanx.devices._treating import TreatedResult
-from phalanx.devices._windows import DeviceBooked, admitted, booked_devices, undisturbed, until_booked
+from phalanx.devices._windows import DeviceBooked, admitted, undisturbed, until_booked
 from phalanx.quantum import ShotResult
-from phalanx.telemetry import Logger
+from phalanx.telemetry import Logger, StorageWait
 
-ACTOR = "devices"
+_Name = tuple[TenantId, str]
 
 
-class JobStore(Protocol):
-    """Jobs as they are kept."""
+@dataclass(slots=True)
+class _Course:
+    """What became of a job's attempts so far. ``without``: devices that failed it, and what they said.
 
-    async def load(self, tenant: TenantId, job_id: str) -> tuple[Job, int]: ...
+    ``stays``: there is no device for it but the one that others have booked. ``said``: why the last attempt that was
+    sent failed. ``broken``: what went wrong in the node.
+    """
 
-    async def write(self, job: Job, version: int) -> int: ...
-
-    async def end(self, job: Job, version: int, state: JobState) -> None: ...
+    without: dict[str, str] = field(default_factory=dict)
+    waits: int = 0
+    since_ns: int = 0
+    stays: bool = False
+    said: str = ""
+    broken: str = ""
 
 
 class Carrier:
@@ -88,62 +81,89 @@ class Carrier:
         offload: Offload, failures: Failures,
     ) -> None:  # fmt: skip
         self._store, self._fleet, self._chooser, self._failures = store, fleet, chooser, failures
-        self._clock, self._log, self._audit, self._offload = clock, log, audit, offload
+        self._clock, self._log, self._offload = clock, log, offload
         self._slots: dict[str, asyncio.Semaphore] = {}
-        self.windows: Windows | None = None
-        self.resting, self._elsewhere = Resting(clock), Elsewhere(fleet, chooser, clock)
+        self._storage = StorageWait("jobs on devices", clock, log)
+        self.mover, self.resting = Mover(store, fleet, chooser, clock, log, audit), Resting(clock)
         # Jobs that wait for a device here, and those that were given to one.
-        self.waiting: dict[tuple[TenantId, str], str] = {}
-        self.sent: dict[tuple[TenantId, str], str] = {}
+        self.waiting: dict[_Name, str] = {}
+        self.sent: dict[_Name, str] = {}
+        self._left: dict[_Name, tuple[Loss, ...]] = {}
 
     async def carry_out(self, tenant: TenantId, job_id: str) -> None:
         """Until the job has ended, on whatever device."""
-        without: dict[str, str] = {}
-        waits, since_ns, stays, last = 0, 0, False, ""
+        self.left_behind(tenant, job_id)
+        course = _Course()
         while True:
-            job, _ = await self._store.load(tenant, job_id)
-            if job.state.final:
-                return
-            if absent := [one for one in (job.device, job.second) if one and one not in self._fleet]:
-                # Its provider was left out at the start: what the vendor has is collected when it is back.
-                await self.resting.rest(job, ABSENT_WAIT_S, f"{absent[0]} is none of this node's devices now")
-                continue
-            await self.resting.behind_a_trial(job, self._chooser)
-            failed: dict[str, Exception] = {}
             try:
-                await self._attempt(job, failed, stays=stays)
-                await self._blame(job, failed)
-            except DeviceBooked as booked:
-                with contextlib.suppress(Conflict):
-                    stays = not await self._make_room(job, booked)
+                job, _ = await self._store.load(tenant, job_id)
+                if job.state.final:
+                    return
+                if course.broken:
+                    await self.mover.fail(tenant, job_id, course.broken, self.left_behind(tenant, job_id))
+                    return
+                await self._step(job, course)
+                self._storage.over()
             except Conflict:
                 # Somebody cancelled it meanwhile, or moved it; what to do is written already.
                 self._log.info("job was written by somebody else", job=job_id)
-            except Exception as error:  # noqa: BLE001 - a vendor's code may fail in any way, and the job says how
-                # That nothing was sent says less than what failed before.
-                text = last = last if last and isinstance(error, HeldBack) else as_told(error)
-                # It is wrong wherever it goes, or may be there already: then it goes nowhere else.
-                fault = isinstance(error, InvalidInput | LimitExceeded | MaybeSent)
-                without |= await self._blame(job, {**failed, job.device: error})
-                try:
-                    if fault or job.pinned or not await self.move(tenant, job_id, text, without):
-                        # Nothing is left now: what failed may be back after a while.
-                        since_ns = since_ns or self._clock.wall_ns()
-                        job, version = await self._store.load(tenant, job_id)
-                        pause_s = 0.0 if fault else self.resting.pause_s(job, error, waits, since_ns)
-                        if not pause_s:
-                            late = f"{job.device} did not come back in time: " if job.pinned and waits else ""
-                            await self._fail(tenant, job_id, late + text)
-                            return
-                        waits += 1
-                        await self._taken_back(job, version)
-                        await self.resting.rest(job, pause_s, text)
-                        without.clear()
-                except Conflict:
-                    self._log.info("job was written by somebody else", job=job_id)
+            except StorageError as error:
+                await self._storage.rest(error)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong in the node, other jobs go on
+                self._log.error("a job is given up", job=job_id, error=error)
+                if course.broken:  # Its end cannot be written either: somebody has to look.
+                    await self._clock.sleep(ABSENT_WAIT_S)
+                course.broken = as_told(error)
+
+    def left_behind(self, tenant: TenantId, job_id: str) -> tuple[Loss, ...]:
+        """What the attempt that was stopped last may have left at a vendor; told once."""
+        return self._left.pop((tenant, job_id), ())
+
+    async def _step(self, job: Job, course: _Course) -> None:
+        """One attempt, and what follows from how it went."""
+        if absent := [one for one in (job.device, job.second) if one and one not in self._fleet]:
+            # Its provider was left out at the start: what the vendor has is collected when it is back.
+            await self.resting.rest(job, ABSENT_WAIT_S, f"{absent[0]} is none of this node's devices now")
+            return
+        await self.resting.behind_a_trial(job, self._chooser)
+        failed: dict[str, Exception] = {}
+        try:
+            await self._attempt(job, failed, stays=course.stays)
+        except DeviceBooked as booked:
+            course.stays = not await self.mover.make_room(job, booked)
+        except StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a vendor's code may fail in any way, and the job says how
+            course.without |= await self._blame(job, {**failed, job.device: error})
+            await self._recovered(job, error, course)
+        else:
+            await self._blame(job, failed)
+
+    async def _recovered(self, job: Job, error: Exception, course: _Course) -> None:
+        """After an attempt that came to nothing: elsewhere, or here after a while, or not at all."""
+        # That nothing was sent says less than what failed before.
+        course.said = course.said if course.said and isinstance(error, HeldBack) else as_told(error)
+        text, left = course.said, self.left_behind(job.tenant, job.id)
+        # It is wrong wherever it goes, or may be there already: then it goes nowhere else.
+        fault = isinstance(error, InvalidInput | LimitExceeded | MaybeSent)
+        stays = fault or job.pinned
+        if not stays and await self.mover.move(job.tenant, job.id, text, course.without, left):
+            return
+        # Nothing is left now: what failed may be back after a while.
+        course.since_ns = course.since_ns or self._clock.wall_ns()
+        found, version = await self._store.load(job.tenant, job.id)
+        pause_s = 0.0 if fault else self.resting.pause_s(found, error, course.waits, course.since_ns)
+        if not pause_s:
+            late = f"{job.device} did not come back in time: " if job.pinned and course.waits else ""
+            await self.mover.fail(job.tenant, job.id, late + text, left)
+            return
+        course.waits += 1
+        await self._taken_back(found, version)
+        await self.resting.rest(found, pause_s, text)
+        course.without.clear()
 
     async def _taken_back(self, job: Job, version: int) -> None:
-        """What did not begin at the device that it was sent to by name was no attempt. Raises ``Conflict``."""
+        """What did not begin at the device that it was sent to by name was no attempt."""
         if job.pinned and job.state is JobState.RUNNING:
             back = msgspec.structs.replace(job, state=JobState.QUEUED, attempts=max(0, job.attempts - 1))
             await self._store.write(back, version)
@@ -156,123 +176,6 @@ class Carrier:
             await self._failures.keep(job, device, text)
         return found
 
-    async def move(self, tenant: TenantId, job_id: str, why: str, without: Mapping[str, str]) -> bool:
-        """To the best of what is left; whether there is any. Raises ``Conflict``.
-
-        What may be at a vendor that has not said yet goes nowhere else.
-        """
-        job, version = await self._store.load(tenant, job_id)
-        if job.state.final or job.sending:
-            return job.state.final
-        without, losses = dict(without), tuple[Loss, ...]()
-        while True:
-            found = await self._elsewhere.best(job, without) if changes_of(job, yielded=False) < MAX_JOB_MOVES else None
-            if found is None:
-                if not losses and await self._came_to_nothing(job):
-                    losses = await self.losses(job)
-                if losses:
-                    await self._store.write(without_handles(job, losses), version)
-                return False
-            if found[1].device == job.device and not losses:
-                return True
-            losses = losses or await self.losses(job)
-            try:
-                await self._moved(job, version, found, why, losses)
-            except Conflict:
-                raise
-            except PhalanxError as error:
-                # Nobody may spend what that device costs: it is none for this job.
-                without[found[1].device] = str(error)
-                continue
-            return True
-
-    async def _moved(
-        self, job: Job, version: int, found: tuple[str, Chosen], why: str, losses: tuple[Loss, ...]
-    ) -> None:  # fmt: skip
-        kind, chosen = found
-        step = Move(at_ns=self._clock.wall_ns(), kind=kind, before=job.device, after=chosen.device, why=why)
-        if kind == "degraded" and self._audit is not None:
-            await self._audit.record(_entry(job, step))
-        wishes = job.wishes
-        if wishes.window and self.windows is not None and chosen.device != job.device:
-            window, opens_ns = await self.windows.moved(job, chosen.device)
-            wishes = msgspec.structs.replace(wishes, window=window, not_before_ns=opens_ns)
-        moved = msgspec.structs.replace(
-            without_handles(job, losses), device=chosen.device, reason=chosen.reason, state=JobState.QUEUED,
-            attempts=0, moves=(*job.moves, step) if chosen.device != job.device else job.moves, wishes=wishes,
-        )  # fmt: skip
-        await self._store.write(moved, version)
-
-    async def withdraw(self, tenant: TenantId, job_id: str, why: str) -> bool:
-        """Have what still waits at its vendor done elsewhere; whether it is so.
-
-        Nobody may be carrying the job out meanwhile. Raises ``Conflict``.
-        """
-        job, _ = await self._store.load(tenant, job_id)
-        if not await self.waits_at_vendor(job):
-            return False
-        return await self.move(tenant, job_id, why, {}) and (await self._store.load(tenant, job_id))[0] != job
-
-    async def belongs_elsewhere(self, job: Job) -> bool:
-        """It still waits at its vendor, and the chooser would now send it to another device."""
-        if not await self.waits_at_vendor(job):
-            return False
-        found = await self._elsewhere.best(job, {})
-        return found is not None and found[0] == "moved" and found[1].device != job.device
-
-    async def _came_to_nothing(self, job: Job) -> bool:
-        """Its vendor has it, and will never give a result: asking for it again is of no use, sending it again is."""
-        return bool(job.handle) and await stage_of(self._fleet.backend(job.device), job.handle) is Stage.NOTHING
-
-    async def waits_at_vendor(self, job: Job) -> bool:
-        """Sent to one vendor, by nobody's order to that one, and not begun there."""
-        if job.pinned or job.state.final or not job.handle or job.second:
-            return False
-        return await stage_of(self._fleet.backend(job.device), job.handle) is Stage.WAITING
-
-    async def _make_room(self, before: Job, booked: DeviceBooked) -> bool:
-        """Leave a device that others have booked, for one that they have not; else wait there. Whether it has left.
-
-        Raises ``Conflict``.
-        """
-        job, version = await self._store.load(before.tenant, before.id)
-        if job.state.final or job.device != before.device:
-            return True
-        why = str(booked)
-        if booked.device == job.second:
-            await self._without_second(job, version)
-            return True
-        found = None
-        if not job.pinned and changes_of(job, yielded=True) < MAX_JOB_YIELDS:
-            found = await self._elsewhere.best(
-                job, booked_devices(self._fleet, self._chooser, job.tenant) | {job.device: why}
-            )
-        goes = found is not None and found[0] == "moved"
-        if not goes and not job.wishes.patient:
-            await self._fail(job.tenant, job.id, why)
-            return True
-        losses = await self.losses(msgspec.structs.replace(job, sending={}))
-        if found is not None and goes:
-            left = both(maybe_there(job, self._clock.wall_ns()), booked.left)
-            try:
-                await self._moved(job, version, ("yielded", found[1]), why, (*losses, *left))
-            except Conflict:
-                raise
-            except PhalanxError as error:
-                self._log.info("it stays where others have booked", job=job.id, why=str(error))
-            else:
-                return True
-        if job.state is JobState.RUNNING:
-            step = Move(at_ns=self._clock.wall_ns(), kind="paused", before=job.device, after=job.device, why=why)
-            moves = (*job.moves, step) if changes_of(job, yielded=True) < MAX_JOB_YIELDS else job.moves
-            # What was on its way there is asked after, under the same key, when it begins again.
-            back = msgspec.structs.replace(
-                without_handles(job, (*losses, *maybe_there(job, self._clock.wall_ns(), but=job.device))),
-                state=JobState.QUEUED, attempts=max(0, job.attempts - 1), moves=moves, sending=sending_to(job),
-            )  # fmt: skip
-            await self._store.write(back, version)
-        return False
-
     async def _until_booked(self, live: LiveJob, backend: Backend) -> str:
         """Until it has to leave; never, where its vendor is done and only the result is on its way."""
         device = await until_booked(live, self._chooser, self._clock)
@@ -282,22 +185,11 @@ class Carrier:
             await self._clock.sleep(LOOK_AT_JOBS_S)
         return device
 
-    async def _without_second(self, job: Job, version: int) -> None:
-        """Others have booked where it was begun a second time: it goes on where it is."""
-        now_ns = self._clock.wall_ns()
-        lost = await let_go(self._fleet.backend(job.second), job.second_handle, now_ns)
-        gone = (*([] if lost is None else [lost]), *maybe_there(job, now_ns, but=job.device))
-        alone = msgspec.structs.replace(
-            job, second="", second_handle="", losses=(*job.losses, *gone), attempts=max(0, job.attempts - 1),
-            sending=sending_to(job),
-        )  # fmt: skip
-        await self._store.write(alone, version)
-
     async def _attempt(self, job: Job, failed: dict[str, Exception], *, stays: bool) -> None:
         """Until there is a result. ``failed`` is told what each device said that gave none."""
-        name, device = (job.tenant, job.id), job.device
+        name, device, live = (job.tenant, job.id), job.device, None
         backend = self._fleet.backend(device)
-        if not (job.handle or job.pinned) and self._chooser.held_s(device) is not None:
+        if not (job.handle or job.sending or job.pinned) and self._chooser.held_s(device) is not None:
             raise HeldBack(device, "it failed, and is left alone for a while")
         self._chooser.sent(device)
         self.waiting[name] = device
@@ -314,17 +206,23 @@ class Carrier:
                 winner, result = await undisturbed(
                     live, self._raced(live, backend, failed), self._until_booked(live, backend)
                 )
-            losses = await self.losses(live.job, but=winner)
-            done = msgspec.structs.replace(
-                live.job, device=winner, counts=result.counts, provenance=result.provenance, used_s=result.used_s,
-                losses=(*live.job.losses, *losses), sending={},
-                treated=result.treated if isinstance(result, TreatedResult) else None,
-            )  # fmt: skip
-            await self._store.end(done, live.version, JobState.COMPLETED)
+            await self._done(live, winner, result)
         finally:
+            if live is not None and live.left:
+                self._left[name] = live.left
             self.waiting.pop(name, None)
             self.sent.pop(name, None)
             self._chooser.back(device)
+
+    async def _done(self, live: LiveJob, winner: str, result: ShotResult) -> None:
+        job = live.job
+        losses = await self.mover.losses(job, but=winner)
+        done = msgspec.structs.replace(
+            job, device=winner, handle=job.second_handle if winner == job.second else job.handle, sending={},
+            counts=result.counts, provenance=result.provenance, used_s=_counted(result.used_s),
+            losses=(*job.losses, *losses), treated=result.treated if isinstance(result, TreatedResult) else None,
+        )  # fmt: skip
+        await self._store.end(done, live.version, JobState.COMPLETED)
 
     async def _begun(self, before: Job) -> LiveJob | None:
         """Written as running; nothing when it has ended or is elsewhere now."""
@@ -346,13 +244,13 @@ class Carrier:
             attempts[job.second] = asyncio.ensure_future(self._on_second(live))
 
         async def hurry() -> tuple[str, asyncio.Task[ShotResult]] | None:
-            chosen = await self._elsewhere.second(live.job)
+            chosen = await self.mover.elsewhere.second(live.job)
             if chosen is None:
                 return None
             step = Move(at_ns=self._clock.wall_ns(), kind="hedged", before=job.device, after=chosen.device, why=SLOW)
             try:
                 await live.write(second=chosen.device, moves=(*live.job.moves, step))
-            except Conflict:
+            except StorageError:
                 raise
             except PhalanxError as error:
                 self._log.info("a second attempt is not begun", job=job.id, why=str(error))
@@ -364,33 +262,18 @@ class Carrier:
     async def _on_second(self, live: LiveJob) -> ShotResult:
         device = live.job.second
         if not live.job.second_handle and self._chooser.opens_s(device, live.job.tenant) > 0.0:
-            raise Unavailable(device, "others have booked it")
+            raise HeldBack(device, "others have booked it")
         self._chooser.sent(device)
         try:
             return await on_device(self._fleet.backend(device), live, self._offload, second=True)
         finally:
             self._chooser.back(device)
 
-    async def _fail(self, tenant: TenantId, job_id: str, text: str) -> None:
-        job, version = await self._store.load(tenant, job_id)
-        if not job.state.final:
-            told = [as_told(MaybeSent(device, key)) for key, device in job.sending.items()]
-            text = "; ".join([text, *told])
-            gone = without_handles(job, await self.losses(job))
-            await self._store.end(msgspec.structs.replace(gone, error=text), version, JobState.FAILED)
-
-    async def losses(self, job: Job, *, but: str = "") -> tuple[Loss, ...]:
-        """Ask vendors to drop what they have of a job, except one that gave its result; what that comes to."""
-        return await losses_of(job, self._fleet, self._clock.wall_ns(), but=but)
-
     def _slot(self, backend: Backend) -> asyncio.Semaphore:
         at_once = SENT_JOBS_AT_ONCE if isinstance(backend, QueuedBackend) else JOBS_AT_ONCE
         return self._slots.setdefault(backend.device.name, asyncio.Semaphore(at_once))
 
 
-def _entry(job: Job, step: Move) -> AuditEntry:
-    return AuditEntry(
-        id=f"{job.id}-degraded-{len(job.moves)}", tenant=job.tenant, trace=job.trace, at_ns=step.at_ns, actor=ACTOR,
-        action="job degraded to a classical simulator", subject=job.id, case="",
-        body={"before": step.before, "after": step.after, "why": step.why, "circuit": job.work.digest},
-    )  # fmt: skip
+def _counted(used_s: float | None) -> float | None:
+    """Seconds as a vendor counted them; nothing where that is no number of seconds."""
+    return used_s if used_s is not None and 0.0 <= used_s <= MAX_USED_S else None

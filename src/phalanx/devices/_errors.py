@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 
-from phalanx.core import Conflict, InvalidInput, LimitExceeded, PhalanxError, Unavailable
+from phalanx.core import InvalidInput, LimitExceeded, PhalanxError, StorageError, Unavailable
 
 
 class NoDeviceFits(Unavailable):
@@ -39,12 +39,16 @@ class MaybeSent(Unavailable):
         self.key = key
 
 
+class SentBefore(MaybeSent):
+    """The same, of what an earlier life of the node was about to send: no vendor has failed."""
+
+
 class HeldBack(Unavailable):
-    """Nothing is sent there now: it failed, and is left alone for a while."""
+    """Nothing is sent there now: it failed, and is left alone for a while, or others have booked it."""
 
 
-# Of what a job asks, or of who else writes it: no failures of the device where it is. Nor is that nothing was sent.
-OF_THE_JOB = (InvalidInput, LimitExceeded, Conflict, HeldBack)
+# Of what a job asks, of what this node stores, or that nothing was sent: no failures of the device where it is.
+OF_THE_JOB = (InvalidInput, LimitExceeded, StorageError, SentBefore, HeldBack)
 
 
 def as_told(error: Exception) -> str:

@@ -11,8 +11,9 @@ unique, or else is marked beforehand as on its way (``_sending``). How a job con
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -31,6 +32,7 @@ from phalanx.core import (
     Origin,
     Overloaded,
     Put,
+    StorageError,
     Store,
     TenantId,
     TraceId,
@@ -45,11 +47,12 @@ from phalanx.devices._doubting import doubted
 from phalanx.devices._emulated import beyond_emulation
 from phalanx.devices._failures import Failures
 from phalanx.devices._fleet import Fleet
-from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes
+from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes, Loss
 from phalanx.devices._limits import LOOK_AT_JOBS_S, MAX_EMULATED_QUBITS, MAX_OPEN_JOBS
 from phalanx.devices._programs import Program, check_takes
 from phalanx.devices._purse import NoPurse, Purse, commit_paid
 from phalanx.devices._running import silence_of
+from phalanx.devices._sending import both
 from phalanx.devices._treating import check_treatable
 from phalanx.quantum import ShotResult, features
 from phalanx.telemetry import Telemetry
@@ -81,9 +84,11 @@ class Jobs:
             "phalanx_device_jobs_total", "Jobs that ended, by device and how.", ("device", "state")
         )
         self._log = telemetry.log
-        self._fresh: asyncio.Queue[_Name] = asyncio.Queue(MAX_OPEN_JOBS)
+        # Bounded where jobs are submitted: what is durable has a place here.
+        self._fresh: asyncio.Queue[_Name] = asyncio.Queue()
         self._tasks: dict[_Name, asyncio.Task[None]] = {}
-        self._bells: dict[_Name, asyncio.Event] = {}
+        # Of those who wait, for as long as they do.
+        self._bells: WeakValueDictionary[_Name, asyncio.Event] = WeakValueDictionary()
         self.failures = Failures(store, clock)
         self._carrier = Carrier(
             self, fleet, self._chooser, clock, telemetry.log, audit, offload or _Inline(), self.failures
@@ -141,7 +146,7 @@ class Jobs:
 
     def use_windows(self, windows: Windows) -> None:
         """From now on jobs that have a window get another one there when they move."""
-        self._carrier.windows = windows
+        self._carrier.mover.windows = windows
 
     def rests(self, job: Job) -> tuple[int, str] | None:
         """Until when it waits, and why, where no device that it may go to works, or its vendor is away and has it."""
@@ -168,7 +173,6 @@ class Jobs:
             bell = self._bells.setdefault((tenant, job_id), asyncio.Event())
             job = await self.get(tenant, job_id)
             if job.state.final:
-                self._bells.pop((tenant, job_id), None)
                 return job
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_AT_JOBS_S):
@@ -182,21 +186,31 @@ class Jobs:
         return ShotResult(job.counts, job.provenance)
 
     async def cancel(self, tenant: TenantId, job_id: str) -> Job:
-        """The job as it ended: cancelled, unless it had ended before. The vendor is asked to drop what it has."""
-        while True:
-            job, version = await self.load(tenant, job_id)
-            if job.state.final:
-                return job
-            lost = (*job.losses, *await self._carrier.losses(job))
-            try:
-                await self.end(msgspec.structs.replace(job, losses=lost, sending={}), version, JobState.CANCELLED)
-                break
-            except Conflict:
-                continue
+        """The job as it ended: cancelled, unless it had ended before. The vendor is asked to drop what it has.
+
+        Whoever carries it out is stopped first: a vendor that dropped it would be taken for one that failed.
+        """
+        job = await self.get(tenant, job_id)
         task = self._tasks.get((tenant, job_id))
-        if task is not None:
-            task.cancel()
-        return await self.get(tenant, job_id)
+        try:
+            if task is not None and not job.state.final:
+                task.cancel()
+                await asyncio.wait([task])
+            left = self._carrier.left_behind(tenant, job_id)
+            while not job.state.final:
+                job, version = await self.load(tenant, job_id)
+                with contextlib.suppress(Conflict):
+                    job = await self._cancelled(job, version, left)
+        finally:
+            if not job.state.final:
+                self._fresh.put_nowait((tenant, job_id))
+        return job
+
+    async def _cancelled(self, job: Job, version: int, left: tuple[Loss, ...]) -> Job:
+        if job.state.final:
+            return job
+        lost = (*job.losses, *both(await self._carrier.mover.losses(job), left))
+        return await self.end(msgspec.structs.replace(job, losses=lost, sending={}), version, JobState.CANCELLED)
 
     async def run(self) -> None:
         """Take up what an earlier life left, then what is submitted, until cancelled."""
@@ -229,7 +243,8 @@ class Jobs:
 
     async def load(self, tenant: TenantId, job_id: str) -> tuple[Job, int]:
         """The job and its version. Raises ``NotFound``."""
-        row = await self._store.get(JOBS, tenant, job_id)
+        with _as_storage():
+            row = await self._store.get(JOBS, tenant, job_id)
         if row is None:
             raise NotFound("job", job_id)
         return decode(row.value, Job), row.version
@@ -237,16 +252,21 @@ class Jobs:
     async def write(self, job: Job, version: int) -> int:
         """Raises ``Conflict`` when it is not as it was read."""
         expect = [Expect(JOBS, job.tenant, job.id, version)]
-        return await commit_paid(self._store, self._purse, job, [_put(job)], expect)
+        with _as_storage():
+            return await commit_paid(self._store, self._purse, job, [_put(job)], expect)
 
-    async def end(self, job: Job, version: int, state: JobState) -> None:
-        """Write how it ended, and tell whoever chooses devices."""
+    async def end(self, job: Job, version: int, state: JobState) -> Job:
+        """Write how it ended, and tell whoever chooses devices; the job as it ended."""
         job = msgspec.structs.replace(job, state=state, finished_at_ns=self._clock.wall_ns())
         await self.write(job, version)
-        if (bell := self._bells.pop((job.tenant, job.id), None)) is not None:
+        if (bell := self._bells.get((job.tenant, job.id))) is not None:
             bell.set()
         self._ended.labels(job.device, state.value).inc()
-        await self._chooser.told(job)
+        try:
+            await self._chooser.told(job)
+        except Exception as error:  # noqa: BLE001 - the job has ended, whatever is learned from it
+            self._log.warning("nothing was learned from a job", job=job.id, error=error)
+        return job
 
     async def reconsider(self, device: str, why: str) -> int:
         """Jobs that wait for ``device`` and were not told to go there are placed anew; returns how many moved.
@@ -260,7 +280,7 @@ class Jobs:
             if job.pinned or job.state is not JobState.QUEUED or task is None:
                 continue
             try:
-                gone = await self._carrier.move(*name, why, {}) and (await self.get(*name)).device != device
+                gone = await self._carrier.mover.move(*name, why, {}) and (await self.get(*name)).device != device
             except Conflict:
                 continue  # It has just begun.
             if gone:
@@ -274,13 +294,13 @@ class Jobs:
         moved = 0
         for name in [name for name, there in self._carrier.sent.items() if there == device]:
             task = self._tasks.get(name)
-            if task is None or not await self._carrier.belongs_elsewhere(await self.get(*name)):
+            if task is None or not await self._carrier.mover.belongs_elsewhere(await self.get(*name)):
                 continue
             # Nobody else carries it out while it is being moved; where it stays it is collected again.
             task.cancel()
             await asyncio.wait([task])
             try:
-                moved += await self._carrier.withdraw(*name, why)
+                moved += await self._carrier.mover.withdraw(*name, why)
             except Conflict:
                 self._log.info("job was written by somebody else", job=name[1])
             finally:
@@ -333,6 +353,15 @@ class Jobs:
             raise LimitExceeded(what, maximum=MAX_EMULATED_QUBITS, seen=features(job.circuit).n_active)
         if not 1 <= job.shots <= wanted.max_shots:
             raise LimitExceeded(f"shots of one job on {job.device}", maximum=wanted.max_shots, seen=job.shots)
+
+
+@contextlib.contextmanager
+def _as_storage() -> Iterator[None]:
+    """A database that is away is no device that is."""
+    try:
+        yield
+    except Unavailable as error:
+        raise StorageError(error.message, hint=error.hint) from error
 
 
 def _put(job: Job) -> Put:

@@ -40,6 +40,8 @@ NAMED_WAIT_S = 3_600.0
 ABSENT_WAIT_S = 3_600.0
 # What waits longer for a device that others have booked is moved, if there is another.
 BOOKED_PATIENCE_S = 60.0
+# The most that a vendor is believed that one job took on its machine.
+MAX_USED_S = 31 * 86_400.0
 # Jobs of one device that run in this process at once, and those that may wait at a vendor.
 JOBS_AT_ONCE = 2
 SENT_JOBS_AT_ONCE = 64

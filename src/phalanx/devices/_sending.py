@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from phalanx.core import Clock, Conflict, PhalanxError
+from phalanx.core import Clock, PhalanxError, StorageError
 from phalanx.devices._backend import Backend, Mark, MarkedBackend, QueuedBackend, Stage, StagedBackend
-from phalanx.devices._errors import LeftSending, MaybeSent
+from phalanx.devices._errors import LeftSending, MaybeSent, SentBefore
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import Job, Loss
 
@@ -28,7 +28,7 @@ class LiveJob:
     def __init__(self, job: Job, version: int, write: Write, clock: Clock) -> None:
         self.job, self._version, self._write, self._clock = job, version, write, clock
         self._turn = asyncio.Lock()
-        # What was on its way to a vendor when who sent it was stopped.
+        # What may be at a vendor, and is in the store at most as a mark: of who was stopped while sending, say.
         self.left: tuple[Loss, ...] = ()
 
     @property
@@ -53,7 +53,7 @@ class LiveJob:
         if handle:
             return handle
         device, key = backend.device.name, key_of(self.job, backend, second=second)
-        marked = False
+        before, marked = key in self.job.sending, False
 
         async def mark() -> None:
             nonlocal marked
@@ -62,22 +62,20 @@ class LiveJob:
             marked = True
 
         try:
-            with _marking(backend, key, mark, before=key in self.job.sending):
+            with _marking(backend, key, mark, before=before):
                 handle = await submit(key)
-        except MaybeSent:
-            await self.write(losses=(*self.job.losses, self._lost(device, key)), sending=self._sending_but(key))
+        except MaybeSent as error:
+            await self._lost_for_good(device, key)
+            if before:
+                raise SentBefore(device, key) from error
             raise
         except asyncio.CancelledError as left:
             if not (marked or isinstance(left, LeftSending)):
                 raise
-            # It goes with what is written next. An attempt that begins anew asks under the same key what became of it.
-            lost = self._lost(device, key)
-            self.left = (*self.left, lost)
-            self.job = msgspec.structs.replace(
-                self.job, losses=(*self.job.losses, lost), sending=self._sending_but(key)
-            )
+            # An attempt that begins anew asks under the same key what became of it.
+            self._left_behind(device, key)
             raise asyncio.CancelledError from left
-        except Conflict:
+        except StorageError:
             raise
         except Exception:
             if marked:
@@ -87,10 +85,25 @@ class LiveJob:
         await self.write(**{name: handle, "sending": self._sending_but(key)})
         return handle
 
+    async def _lost_for_good(self, device: str, key: str) -> None:
+        """It may be at a vendor that nobody can ask. Written at once, where the purse has something for what comes."""
+        try:
+            await self.write(losses=(*self.job.losses, self._loss(device, key)), sending=self._sending_but(key))
+        except StorageError:
+            raise
+        except PhalanxError:
+            self._left_behind(device, key)
+
+    def _left_behind(self, device: str, key: str) -> None:
+        """Of what is not waited for any more, with what is written next."""
+        lost = self._loss(device, key)
+        self.left = (*self.left, lost)
+        self.job = msgspec.structs.replace(self.job, losses=(*self.job.losses, lost), sending=self._sending_but(key))
+
     def _sending_but(self, key: str) -> dict[str, str]:
         return {one: device for one, device in self.job.sending.items() if one != key}
 
-    def _lost(self, device: str, key: str) -> Loss:
+    def _loss(self, device: str, key: str) -> Loss:
         return Loss(at_ns=self._clock.wall_ns(), device=device, handle=key, charged=True)
 
 
@@ -101,19 +114,26 @@ def _marking(backend: Backend, key: str, mark: Mark, *, before: bool) -> context
 
 
 def key_of(job: Job, backend: Backend, *, second: bool) -> str:
-    """What a vendor keeps an attempt under.
+    """What a vendor keeps an attempt under. Every attempt is another job to a vendor.
 
-    A second attempt is another job to a vendor, even where both devices are the same vendor's; and so is one more after
-    an attempt there came to nothing, which the vendor would find under the first one's key.
+    Most look for a key among the jobs of all their machines: one more machine, a second attempt, or one more after an
+    attempt there came to nothing would find what another machine was sent. What is on its way keeps its key.
     """
-    lost = sum(one.device == backend.device.name for one in job.losses)
-    return job.id + ("-second" if second else "") + (f"-{lost + 1}" if lost else "")
+    device = backend.device.name
+    for key, there in job.sending.items():
+        if there == device:
+            return key
+    kinds = [move.kind for move in job.moves]
+    place = kinds.count("hedged") if second else 1 + sum(kind not in {"hedged", "paused"} for kind in kinds)
+    lost = sum(one.device == device for one in job.losses)
+    at = ("-second" if second else "") + (f"-at-{place}" if place > 1 else "")
+    return job.id + at + (f"-{lost + 1}" if lost else "")
 
 
 async def losses_of(job: Job, fleet: Fleet, now_ns: int, *, but: str = "") -> tuple[Loss, ...]:
     """Ask vendors to drop what they have of a job, except one that gave its result; what that comes to."""
     sent = [(job.device, job.handle), *([(job.second, job.second_handle)] if job.second else [])]
-    found = [await let_go(fleet.backend(device), handle, now_ns) for device, handle in sent if device != but]
+    found = [await let_go(fleet, device, handle, now_ns) for device, handle in sent if device != but]
     return (*(one for one in found if one is not None), *maybe_there(job, now_ns, but=but))
 
 
@@ -144,20 +164,26 @@ def without_handles(job: Job, losses: tuple[Loss, ...]) -> Job:
     )
 
 
-async def let_go(backend: Backend, handle: str, now_ns: int) -> Loss | None:
+async def let_go(fleet: Fleet, device: str, handle: str, now_ns: int) -> Loss | None:
     """Ask a vendor to drop what nobody wants any more; what that was, and whether it is charged for.
 
-    A vendor that cannot drop it is left alone. Only one that says that it never ran it charges nothing.
+    A vendor that cannot drop it, or is none of this node's now, is left alone. Only one that says that it never ran it
+    charges nothing.
     """
-    if not handle or not isinstance(backend, QueuedBackend):
+    if not handle:
+        return None
+    if device not in fleet:
+        return Loss(at_ns=now_ns, device=device, handle=handle, charged=True)
+    backend = fleet.backend(device)
+    if not isinstance(backend, QueuedBackend):
         return None
     before = after = await stage_of(backend, handle)
     if before not in {Stage.DONE, Stage.NOTHING}:
-        with contextlib.suppress(PhalanxError):
+        with contextlib.suppress(Exception):
             await backend.recall(handle)
         after = await stage_of(backend, handle)
     charged = before in {Stage.RUNNING, Stage.DONE} or after is not Stage.NOTHING
-    return Loss(at_ns=now_ns, device=backend.device.name, handle=handle, charged=charged)
+    return Loss(at_ns=now_ns, device=device, handle=handle, charged=charged)
 
 
 async def stage_of(backend: Backend, handle: str) -> Stage | None:
@@ -166,5 +192,5 @@ async def stage_of(backend: Backend, handle: str) -> Stage | None:
         return None
     try:
         return await backend.stage(handle)
-    except PhalanxError:
+    except Exception:  # noqa: BLE001 - a vendor's code may fail in any way, and what it has is then not known
         return None

@@ -24,6 +24,7 @@ from phalanx.telemetry._metrics import Metrics
 from phalanx.telemetry._openmetrics import CONTENT_TYPE
 from phalanx.telemetry._sinks import HumanSink, JsonSink
 from phalanx.telemetry._sketch import RELATIVE_ERROR, SCALE, Sketch
+from phalanx.telemetry._storage_wait import StorageWait
 from phalanx.telemetry._trace import OpenSpan, Span, Tracer
 from phalanx.telemetry._waypoints import STAGES, WAYPOINTS, in_order, waypoint_of, waypoint_put
 
@@ -52,6 +53,7 @@ __all__ = [
     "OpenSpan",
     "Sketch",
     "Span",
+    "StorageWait",
     "Subscription",
     "Telemetry",
     "Tracer",

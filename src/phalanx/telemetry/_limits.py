@@ -18,3 +18,6 @@ MAX_RECENT_ALERTS = 256
 
 # Characters of one logged value; what is logged may come from an attacker.
 MAX_LOG_VALUE_CHARS = 2_000
+
+# What waits for storage that fails tries again so often.
+STORAGE_PAUSE_S = 1.0

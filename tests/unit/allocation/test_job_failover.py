@@ -132,7 +132,7 @@ def test_a_job_that_finds_nothing_waits_for_a_device_to_come_back():
 
 @pytest.mark.requirement("QRM-7")
 def test_a_job_that_may_not_move_again_waits_and_says_that(monkeypatch):
-    monkeypatch.setattr("phalanx.devices._carrying.MAX_JOB_MOVES", 1)
+    monkeypatch.setattr("phalanx.devices._moving.MAX_JOB_MOVES", 1)
     monkeypatch.setattr("phalanx.devices._running.MAX_JOB_MOVES", 1)
 
     async def main(world, store):

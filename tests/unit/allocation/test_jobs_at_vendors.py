@@ -253,7 +253,7 @@ def test_a_job_comes_back_to_a_vendor_that_dropped_it_as_another_one():
                 await world.clock.sleep(2.0)
             found = await job_ended(world, jobs, job)
         assert (found.state, found.device) == (JobState.COMPLETED, "a.a-good")
-        assert list(good.sent) == [job.id, f"{job.id}-2"]
+        assert (list(good.sent), list(other.sent)) == ([job.id, f"{job.id}-at-3-2"], [f"{job.id}-at-2"])
         assert await view(budgets) == (7.0, 0.0)
 
     run_with_store(main, seed=3)

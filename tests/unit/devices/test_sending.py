@@ -120,7 +120,7 @@ def test_what_was_refused_bears_no_mark_and_may_go_elsewhere():
             job = await jobs.submit(DEFAULT_TENANT, BELL, shots=10, device="vendor.one", movable=True)
             ended = await job_ended(world, jobs, job)
         assert (ended.state, ended.device, ended.sending, ended.losses) == (JobState.COMPLETED, "vendor.two", {}, ())
-        assert (side.sent, other.sent) == ([], [job.id])
+        assert (side.sent, other.sent) == ([], [f"{job.id}-at-2"])
 
     run_with_store(main)
 

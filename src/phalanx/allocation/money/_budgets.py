@@ -16,7 +16,7 @@ from phalanx.allocation.money._errors import OverBudget
 from phalanx.allocation.money._limits import MAX_BUDGETS, MAX_CHARGES_SHOWN, MAX_LIMIT, MAX_NAME_CHARS
 from phalanx.allocation.money._periods import Period, Span
 from phalanx.allocation.money._prices import Prices, PriceTable
-from phalanx.allocation.money._pricing import QUOTAS, Needs, estimate, together, used
+from phalanx.allocation.money._pricing import QUOTAS, Needs, estimate, together, used, without_seconds
 from phalanx.allocation.money._records import BUDGETS, CHARGES, Budget, Charge, ChargeState, Hold, Place, Share
 from phalanx.core import (
     NO_TRACE,
@@ -160,12 +160,12 @@ class Budgets:
 
     async def _hold(self, job: Job, before: Charge | None, version: int) -> Dues:
         """Hold the estimate for every place that is used, instead of what was held before."""
-        model, counts, used_places = self._fleet.backend(job.device).device, await self._counts(job), _used(job)
-        places = await self._places(before, used_places)
-        prices = {place.device: place.price for place in places}
-        needs = together([self._estimate(prices[one], one, counts, job.shots * job.times) for one in used_places])
+        model, used_places = self._fleet.backend(job.device).device, _used(job)
+        places = await self._places(job, before, used_places)
+        known = {place.device: place for place in places}
+        needs = together([known[one].needs for one in used_places])
         if before is None:
-            _check_worth(job, needs, model, prices[job.device])
+            _check_worth(job, needs, model, known[job.device].price)
         drawing = Drawing(self._store, self._clock, job.tenant)
         for hold in before.holds if before else ():
             await drawing.change(hold.account, partial(released, micros=hold.micros))
@@ -179,21 +179,32 @@ class Budgets:
                 )  # fmt: skip
         made = Charge(
             id=job.id, tenant=job.tenant, trace=job.trace, at_ns=job.at_ns, device=model.name, provider=model.provider,
-            origin=model.origin.value, price=prices[job.device], estimated=dict(needs.micros), holds=tuple(holds),
+            origin=model.origin.value, price=known[job.device].price, estimated=dict(needs.micros), holds=tuple(holds),
             places=places, used=used_places,
         )  # fmt: skip
         return drawing.dues(made, version)
 
-    async def _places(self, before: Charge | None, used_places: tuple[str, ...]) -> tuple[Place, ...]:
+    async def _places(self, job: Job, before: Charge | None, used_places: tuple[str, ...]) -> tuple[Place, ...]:
         """All that it was sent to so far, and what is new at the prices of now."""
-        known = _places_of(before) if before else {}
+        known, counts = _places_of(before) if before else {}, await self._counts(job)
         for one in used_places:
-            if one not in known:
-                known[one] = Place(device=one, price=await self.prices.of(self._fleet.backend(one).device))
+            known[one] = await self._estimated(job, one, known.get(one), counts)
         return tuple(known.values())
 
-    def _estimate(self, price: PriceTable, device: str, counts: Counts, shots: int) -> Needs:
-        return estimate(price.model, self._fleet.backend(device).device, counts, shots)
+    async def _estimated(self, job: Job, device: str, known: Place | None, counts: Counts) -> Place:
+        """A place with its estimate, as it was made first. Of a device that is none of this node's any more, and whose
+        estimate was not kept, it is by its list without seconds."""
+        if known is not None and known.estimated:
+            return known
+        shots = job.shots * job.times
+        if device in self._fleet:
+            model = self._fleet.backend(device).device
+            price = await self.prices.of(model) if known is None else known.price
+            needs = estimate(price.model, model, counts, shots)
+        else:
+            assert known is not None, device
+            price, needs = known.price, without_seconds(known.price.model, counts, shots)
+        return Place(device=device, price=price, estimated=dict(needs.micros))
 
     async def _held_of(self, budget: Budget, micros: int, drawing: Drawing) -> Hold:
         span = budget.period.span(self._clock.wall_ns())
@@ -214,11 +225,13 @@ class Budgets:
 
         A result is charged by what it took; what a vendor had begun and gave no result for, by its estimate.
         """
-        model, counts, known = self._fleet.backend(job.device).device, await self._counts(job), _places_of(charge)
+        counts, known = await self._counts(job), _places_of(charge)
         lost = [one.device for one in job.losses if one.charged]
-        shots = job.shots * job.times
-        took = [(one, self._estimate(known[one].price, one, counts, shots)) for one in lost if one in known]
+        took = [
+            (one, (await self._estimated(job, one, known[one], counts)).needs) for one in lost if one in known
+        ]  # fmt: skip
         if job.state is JobState.COMPLETED:
+            model = self._fleet.backend(job.device).device
             price = known[job.device].price if job.device in known else charge.price
             took.insert(0, (job.device, used(price.model, model, counts, job)))
         spent = dict(together([needs for _, needs in took]).micros) if took else {}

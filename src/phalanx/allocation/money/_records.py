@@ -8,6 +8,7 @@ import msgspec
 
 from phalanx.allocation.money._periods import Period
 from phalanx.allocation.money._prices import PriceTable
+from phalanx.allocation.money._pricing import Needs
 from phalanx.core import Record, Table
 
 BUDGETS = Table("money_budgets", sealed=True)
@@ -40,10 +41,18 @@ class Hold(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """A device that a job was sent to, and the prices of then."""
+    """A device that a job was sent to, the prices of then, and what one attempt there was estimated at by them.
+
+    ``estimated`` is in millionths by unit, empty in charges that were written before it was kept.
+    """
 
     device: str
     price: PriceTable
+    estimated: dict[str, int] = msgspec.field(default_factory=dict)
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(self.price.currency, self.estimated)
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):

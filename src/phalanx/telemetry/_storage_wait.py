@@ -1,12 +1,12 @@
 """Waiting for failing storage: reported once, and once more when it works again."""
 
-from phalanx.agents._limits import STORAGE_PAUSE_S
 from phalanx.core import Clock, StorageError
-from phalanx.telemetry import Logger
+from phalanx.telemetry._limits import STORAGE_PAUSE_S
+from phalanx.telemetry._log import Logger
 
 
 class StorageWait:
-    """Of one loop. ``what`` waits, in the plural."""
+    """Of one loop, or of many that write to one store. ``what`` waits, in the plural."""
 
     def __init__(self, what: str, clock: Clock, log: Logger) -> None:
         self._what, self._clock, self._log = what, clock, log
