@@ -21,7 +21,7 @@ T = TypeVar("T")
 class Table:
     """A named set of rows. ``indexes`` are the names that rows may be found by.
 
-    ``sealed`` says that what rows hold is their tenant's alone: where a store seals, it seals them.
+    ``sealed`` says that the contents of rows belong to their tenant alone: a store that seals, seals them.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """A condition on a commit: the row stands at ``version``; 0 means it does not exist."""
+    """A condition on a commit: the row is at ``version``; 0 means it does not exist."""
 
     table: Table
     tenant: TenantId
@@ -74,8 +74,8 @@ class Row:
 class Store(Protocol):
     """A transactional, ordered key–value store with declared indexes.
 
-    Every row belongs to a tenant and no call reads across two. Keys and index values order
-    as their UTF-8 bytes. Results are a snapshot of one moment per call.
+    Every row belongs to a tenant and no call reads across two. Keys and index values are ordered by their UTF-8
+    bytes. Results are a snapshot of one moment per call.
     """
 
     async def get(self, table: Table, tenant: TenantId, key: str) -> Row | None: ...
@@ -108,14 +108,14 @@ class Store(Protocol):
         ...
 
     async def index_of(self, table: Table, tenant: TenantId, key: str) -> Mapping[str, Sequence[str]]:
-        """What a row is found under, values in order; empty when there is no row or it is found under nothing."""
+        """The index values of a row, in order; empty if there is no row or it has none."""
         ...
 
     async def commit(self, writes: Sequence[Write], *, expect: Sequence[Expect] = ()) -> int:
         """Write all or nothing and return the commit's version; on return it is durable.
 
-        Raises ``Conflict`` when an expectation fails and ``StorageFull`` when there is no
-        room; either way nothing was written.
+        Raises ``Conflict`` if an expectation fails and ``StorageFull`` if there is no room; either way nothing was
+        written.
         """
         ...
 
@@ -131,7 +131,7 @@ class Journal(Protocol):
 
     @property
     def start(self) -> int:
-        """Offset of the oldest record still kept."""
+        """Offset of the oldest record still stored."""
         ...
 
     @property
@@ -153,7 +153,7 @@ class Journal(Protocol):
         ...
 
     async def trim(self, before: int) -> None:
-        """Allow records before ``before`` to be dropped; ``start`` tells what was."""
+        """Allow records before ``before`` to be dropped; ``start`` tells which ones were."""
         ...
 
     async def close(self) -> None: ...
@@ -166,16 +166,16 @@ class Journals(Protocol):
 
 
 class Blobs(Protocol):
-    """Files of bytes under names of their writer's making: written once, never changed.
+    """Files of bytes under names chosen by their writer: written once, never changed.
 
-    What a crash left unfinished may be listed: who writes keeps note of what it finished.
+    Files left unfinished by a crash may be listed: the writer keeps track of what it finished.
     """
 
     async def write(self, name: str, pieces: AsyncIterable[bytes]) -> int:
         """Write a new one and return its size; on return it is durable.
 
-        Raises ``StorageFull`` when there is no room, and what ``pieces`` raises; either way
-        nothing of it is left.
+        Raises ``StorageFull`` if there is no room, and whatever ``pieces`` raises; either way nothing of it is
+        left.
         """
         ...
 
@@ -184,16 +184,16 @@ class Blobs(Protocol):
         ...
 
     async def names(self) -> list[str]:
-        """In order."""
+        """All names, in order."""
         ...
 
     async def remove(self, name: str) -> None:
-        """Removing what is not there is not an error."""
+        """Removing a file that does not exist is not an error."""
         ...
 
 
 class Transport(Protocol):
-    """Unreliable datagrams between named places: may lose, delay, double or reorder.
+    """Unreliable datagrams between named places: may lose, delay, duplicate or reorder.
 
     ``send`` never waits for the peer. ``receive`` waits for the next datagram and its sender.
     """
@@ -210,7 +210,7 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What another place answered. Nothing in it is to be trusted."""
+    """The answer of another place. Nothing in it may be trusted."""
 
     status: int
     content_type: str
@@ -221,7 +221,7 @@ class HttpCaller(Protocol):
     """Asks other places over HTTP, once."""
 
     async def post(self, url: str, body: bytes, *, content_type: str, max_bytes: int, within_s: float) -> HttpAnswer:
-        """Raises ``Unavailable`` when no answer came in time and ``LimitExceeded`` when it was too long."""
+        """Raises ``Unavailable`` if no answer came in time and ``LimitExceeded`` if it was too long."""
         ...
 
 
@@ -235,16 +235,16 @@ class KernelCompiler(Protocol):
     """Has numeric kernels compiled elsewhere, so that this process finds them ready and does not stand still."""
 
     async def compile(self, *groups: str) -> None:
-        """Until those groups are there. Raises ``Unavailable`` where that cannot be done."""
+        """Returns once those groups are compiled. Raises ``Unavailable`` if that is not possible."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """What the ledger is asked to remember. The same ``id`` is recorded once, however often sent.
+    """What the ledger is asked to record. The same ``id`` is recorded once, however often it is sent.
 
-    ``body`` may be made unreadable later, with everything else of its tenant; the rest stays for
-    good. ``custody`` names who held the evidence until it was recorded, in order.
+    ``body`` may be made unreadable later, with everything else of its tenant; the rest stays for good. ``custody``
+    names who held the evidence until it was recorded, in order.
     """
 
     id: str
@@ -269,7 +269,7 @@ class AuditReceipt:
 
 
 class AuditSink(Protocol):
-    """The ledger, as rooms below and beside it see it. Durable when it returns."""
+    """The ledger, as seen by rooms below and beside it. Durable when it returns."""
 
     async def record(self, entry: AuditEntry) -> AuditReceipt: ...
 

@@ -34,14 +34,14 @@ class Entity(msgspec.Struct, frozen=True, order=True):
 class Finding(Record, frozen=True, kw_only=True, tag="finding"):
     """Something a detector saw. Repeated hits on one subject merge into one finding.
 
-    ``case`` groups what belongs together (everything on one host in one day). ``evidence`` keeps
-    the first event ids, ``hits`` counts them all. ``found_at_ns − accepted_at_ns`` is the
-    detection latency of the first hit. ``marking`` is the closest TLP label of the intelligence
-    that it rests on, such as ``TLP:AMBER``; empty where it rests on none that is closed.
+    ``case`` groups what belongs together (everything on one host in one day). ``evidence`` holds the first event
+    ids, ``hits`` counts them all. ``found_at_ns − accepted_at_ns`` is the detection latency of the first hit.
+    ``marking`` is the strictest TLP label of the intelligence it rests on, such as ``TLP:AMBER``; empty if none of
+    it is restricted.
     """
 
     VERSION: ClassVar[int] = 2
-    # What version 2 added has a default that says what version 1 was.
+    # Fields added in version 2 default to what version 1 meant.
     UPGRADES: ClassVar[Mapping[int, Upgrade]] = {1: dict}
 
     case: str
@@ -63,10 +63,10 @@ class Finding(Record, frozen=True, kw_only=True, tag="finding"):
 
 
 class Verdict(Enum):
-    """What an assessment says of its case.
+    """What an assessment says about its case.
 
-    ``inconclusive`` is too little evidence to tell: nothing speaks for innocence either. Only what weighs both, and was
-    calibrated on labelled data, may say ``benign``.
+    ``inconclusive`` is too little evidence to tell: nothing suggests innocence either. Only an assessment that
+    weighs both, and was calibrated on labelled data, may say ``benign``.
     """
 
     BENIGN = "benign"
@@ -86,13 +86,13 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True):
 class Assessment(Record, frozen=True, kw_only=True, tag="assessment"):
     """The answer to a security question: a probability with its interval and its reasons.
 
-    ``provenance`` has one entry per quantum step that contributed; ``degraded`` says why a
-    quantum step was answered classically, and is empty when none was. ``evidence_at_ns`` is when the latest of what it
-    rests on happened; 0 where that is not a matter of events.
+    ``provenance`` has one entry per quantum step that contributed; ``degraded`` says why a quantum step was
+    answered classically, and is empty if none was. ``evidence_at_ns`` is when the latest evidence happened; 0 if
+    the answer does not rest on events.
     """
 
     VERSION: ClassVar[int] = 2
-    # What version 2 added has a default that says what version 1 was.
+    # Fields added in version 2 default to what version 1 meant.
     UPGRADES: ClassVar[Mapping[int, Upgrade]] = {1: dict}
 
     case: str
@@ -132,10 +132,10 @@ class Decision(Record, frozen=True, kw_only=True, tag="decision"):
 
 
 class Waypoint(Record, frozen=True, kw_only=True, tag="waypoint"):
-    """One step on the way of an event, written together with the record it tells of.
+    """One step on the path of an event, written together with the record it reports.
 
-    ``room`` and ``stage`` say where, ``subject`` is the id of the record, ``summary`` is for
-    people. Waypoints with one ``trace`` in order of ``at_ns`` are the whole story.
+    ``room`` and ``stage`` say where, ``subject`` is the id of the record, ``summary`` is for people. Waypoints with
+    one ``trace`` in order of ``at_ns`` are the whole story.
     """
 
     room: str

@@ -1,13 +1,12 @@
-"""The sentinel: reads what was accepted, asks the detectors, and commits what follows.
+"""The sentinel: reads what was accepted, runs the detectors, and commits what follows.
 
-- One sentinel consumes one journal, in order. Where it stands is in the store, in the same
-  commit as all that it found up to there: after a crash it goes on from there and nothing
-  is found twice or not at all. So are the states of detectors that remember. A second sentinel is
-  noticed by the version of the cursor.
+- One sentinel consumes one journal, in order. Its position is in the store, in the same commit as everything it
+  found up to there: after a crash it continues from there and nothing is found twice or missed. The same holds for
+  the state of detectors that remember. A second sentinel is noticed by the version of the cursor.
 - Lines that cannot be read go to quarantine; none stops the stream.
-- Nothing it does keeps the event loop for longer than one slice of lines (``_limits``).
-- When there is no room it waits and begins again at the stored cursor; so does whoever starts
-  ``run`` again after any other failure.
+- Nothing it does holds the event loop for longer than one slice of lines (``_limits``).
+- When storage is full it waits and begins again at the stored cursor; so does a ``run`` that is started again after
+  any other failure.
 """
 
 import asyncio
@@ -53,22 +52,22 @@ from phalanx.intel.reading import slices, split_lines
 from phalanx.intel.sigma import RuleSet
 from phalanx.telemetry import Telemetry
 
-# Events, and where in the journal they begin and end: record and row.
+# Events, and where they begin and end in the journal: record and row.
 Hand = Callable[[tuple[int, int], tuple[int, int], Sequence[EventBatch]], None]
 
 
 class _TooMuchFoundError(Exception):
-    """What was found in lines that were read in one go may be too much for one commit."""
+    """The findings in lines that were read in one go may be too much for one commit."""
 
 
 class Sentinel:
     """Detection as a service: ``run`` it as a task.
 
-    ``on_missions`` is called after a commit that wrote missions. ``host_names`` gives the name of
-    a host by its address or short name, so that what several sources say of it comes together.
-    A finding of medium severity or above becomes one mission for each of ``skills``, one of high severity or above
-    also for each of ``serious_skills``, and that of a probe for each of ``probe_skills`` alone. One by a rule of
-    ``rule_skills`` also becomes one for each of these, however severe it is.
+    ``on_missions`` is called after a commit that wrote missions. ``host_names`` maps a host's address or short name
+    to its name, so that what several sources say about it comes together. A finding of medium severity or above
+    becomes one mission for each of ``skills``, one of high severity or above also for each of ``serious_skills``,
+    and that of a probe for each of ``probe_skills`` alone. One by a rule of ``rule_skills`` also becomes one for
+    each of these, whatever its severity.
     """
 
     def __init__(
@@ -109,10 +108,10 @@ class Sentinel:
         self._offset = 0
         self._row = 0
         self._version = 0
-        # Lines that are read in one go.
+        # Lines read in one go.
         self._read_rows = MAX_READ_ROWS
         self._moved = asyncio.Event()
-        # Why it waits at the moment; empty when it does not.
+        # Why it is waiting; empty if it is not.
         self.paused = ""
         metrics = telemetry.metrics
         self._events = metrics.counter("phalanx_detected_events_total", "Lines read and matched.").labels()
@@ -128,13 +127,15 @@ class Sentinel:
         return self._rules if self._next_rules is None else self._next_rules
 
     def use(self, rules: RuleSet) -> None:
-        """Put ``rules`` in force from the next chunk on. They go on with what those before were waiting for."""
-        # Until then they are shown with what is counted by now; when they are put in force they take it again.
+        """Put ``rules`` in force from the next chunk on. They take over what the previous ones were waiting for."""
+        # Until then they are shown with the present counts; when they are put in force they take them over again.
         rules.take_costs(self._rules)
         self._next_rules = rules
 
     def hand_to(self, hand: Hand) -> None:
-        """Call ``hand`` with the events that were read: in order, but not committed, so after a crash again."""
+        """Call ``hand`` with the events that were read: in order, but before they are committed, so again after a
+        crash.
+        """
         self._hand = hand
 
     def _renew_rules(self) -> None:
@@ -144,16 +145,16 @@ class Sentinel:
             self._rules, self._next_rules = self._next_rules, None
 
     def steer(self, steering: Steering) -> None:
-        """Hold the thresholds of detectors to what people want of them, from the next chunk on."""
+        """Pin the thresholds of detectors where people want them, from the next chunk on."""
         self._memory.steering = steering
 
     @property
     def detectors(self) -> Sequence[Detector]:
-        """Who is asked, in this order: the rules first."""
+        """The detectors, in the order in which they run: the rules first."""
         return (self._rules, *self._others)
 
     def join(self, detector: Detector) -> None:
-        """Ask ``detector`` too, from the next batch on. Raises ``InvalidInput`` when its name is taken."""
+        """Add ``detector``, from the next batch on. Raises ``InvalidInput`` if its name is taken."""
         if detector.name in [known.name for known in self.detectors]:
             raise InvalidInput("detector", f"{detector.name!r} is the name of another detector")
         if len(self._others) + 1 >= MAX_DETECTORS:
@@ -181,7 +182,7 @@ class Sentinel:
                     await self._intake.wait_past(self._offset)
                     await self._consume()
             except _TooMuchFoundError:
-                # Again from the stored cursor on, in smaller parts.
+                # Start again from the stored cursor, in smaller parts.
                 self._read_rows = MAX_SLICE_ROWS
             except StorageFull as full:
                 if not self.paused:
@@ -190,12 +191,12 @@ class Sentinel:
                 await self._clock.sleep(STORAGE_RETRY_S)
 
     async def _resume(self) -> None:
-        """Go to where the store says everything is done; missions committed unnoticed are announced."""
+        """Go to where the store says everything is done; missions committed but not announced are announced now."""
         row = await self._store.get(*cursor_key())
         cursor = read_cursor(None if row is None else row.value)
         self._version = 0 if row is None else row.version
         if not self._journal.start <= cursor.offset <= self._journal.end:
-            # Going on would skip events in silence: journal and store are not of one time.
+            # Continuing would silently skip events: journal and store are from different times.
             reason = f"the cursor is at {cursor.offset}, the journal has {self._journal.start} to {self._journal.end}"
             raise StorageCorrupt("the intake journal", cursor.offset, reason)
         self._memory.forget()
@@ -203,7 +204,7 @@ class Sentinel:
         self._on_missions()
 
     async def _consume(self) -> None:
-        """Take what lies next in the journal, and commit what is in it."""
+        """Take what comes next in the journal, and commit what is in it."""
         started_ns = self._clock.monotonic_ns()
         taken = await self._journal.read(self._offset, max_records=MAX_TAKE_RECORDS, max_bytes=MAX_TAKE_BYTES)
         harvest = Harvest(self.host_names)
@@ -213,7 +214,7 @@ class Sentinel:
             try:
                 chunk = await self._intake.seals.open(decode(frame, Chunk))
             except Shredded:
-                # Nobody can read it any more, and nobody is told of it as a fault.
+                # Nobody can read it any more, which is not reported as a fault.
                 offset, row = self._pass(offset, row)
                 continue
             except (WireError, CryptoError) as error:
@@ -256,7 +257,7 @@ class Sentinel:
             self._log.error("a detector begins anew", reason=reason)
 
     async def _read_before(self, chunk: Chunk) -> BatchEntry | None:
-        """What the store knows of a chunk that was read in part."""
+        """What the store knows about a chunk that was partly read."""
         row = await self._store.get(BATCHES, chunk.tenant, chunk.id)
         return None if row is None else decode(row.value, BatchEntry)
 

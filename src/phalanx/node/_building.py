@@ -68,7 +68,9 @@ async def build_node(
     settings: Settings, ports: Ports, *, log_sink: LogSink = discard, host_names: Mapping[str, str] | None = None,
     besides: Sequence[Skill] = (),
 ) -> AsyncIterator[Node]:  # fmt: skip
-    """Run a node for the length of the block, then drain it. ``host_names`` are by address, ``besides`` more skills."""
+    """Run a node for the duration of the block, then drain it. ``host_names`` are by address, ``besides`` are extra
+    skills.
+    """
     require_allowed(settings)
     clock, offload, telemetry = ports.clock, ports.offload, _telemetry(settings, ports.clock, log_sink)
     alerts = Alerts(telemetry)
@@ -128,7 +130,7 @@ async def build_node(
         await swarm.start()
         stack.push_async_callback(swarm.stop, settings.node.drain_s)
         start_services(node, ports, services, lambda: space.watch(ports.store, probe_journal))
-        # Pushed last, so run first: nobody waits for updates and no service restarts while the node goes down.
+        # Pushed last, so it runs first: nobody waits for updates and no service restarts while the node shuts down.
         stack.push_async_callback(services.stop)
         stack.callback(telemetry.feed.close)
         yield node
@@ -201,7 +203,7 @@ async def _devices(
     context = ProviderContext(ports.offload, ports.clock, hardware, options, secret, folder, aside)
     fleet = provided_fleet(context, alerts)
     placements = await opened_placements(settings, ports, store, fleet, alerts, ledger)
-    # Gates are counted without kernels: a job that needs none is not to wait until those are compiled.
+    # Gates are counted without kernels: a job that needs none must not wait until they are compiled.
     budgets = Budgets(store, ports.clock, fleet, aside)
     jobs = Jobs(store, ports.clock, ports.ids, fleet, telemetry, placements, budgets, ledger, ports.offload)
     await settle_jobs(ports.restored, jobs)
@@ -210,7 +212,7 @@ async def _devices(
 
 
 def _use_desk(node: Node, ports: Ports, lives_since_ns: int) -> None:
-    """Have circuits of steps become jobs of the node: booked, paid for, and found again in its next life."""
+    """Turn circuits of steps into jobs of the node: booked, paid for, and found again after a restart."""
     node.engine.use(Desk(
         node.jobs, node.budgets, node.reservations, node.routing, QueueWaits(node.forecasts, ports.clock),
         clock=ports.clock, ids=ports.ids, offload=calculating(ports, node.telemetry).offload,

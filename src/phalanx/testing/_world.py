@@ -1,8 +1,8 @@
 """A whole world from one seed: virtual time, nodes, network, disks, and what happened.
 
-``SimWorld(seed).run(main)`` runs ``main(world)`` to its end. The same seed gives the same run,
-to the last pick of the scheduler; ``world.trace`` is there to compare. The bytes of keys and
-signatures are the only thing that differs, because they come from the operating system always.
+``SimWorld(seed).run(main)`` runs ``main(world)`` to its end. The same seed gives the same run, down to every choice
+of the scheduler; ``world.trace`` is there to compare. Only the bytes of keys and signatures differ, because they
+always come from the operating system.
 """
 
 import asyncio
@@ -60,8 +60,8 @@ class SimWorld:
     def run(self, main: Callable[["SimWorld"], Coroutine[Any, Any, T]]) -> T:
         """Run ``main`` and stop everything it left behind.
 
-        Raises what ``main`` raises, with the seed noted on it; else ``BackgroundFailure`` if
-        something that nobody waited for failed.
+        Raises what ``main`` raises, with the seed noted on it; else ``BackgroundFailure`` if something that nobody
+        waited for failed.
         """
         try:
             result = self.loop.run_until_complete(main(self))
@@ -74,13 +74,13 @@ class SimWorld:
         return result
 
     def node(self, name: str) -> "SimNode":
-        """The machine of that name; made, and idle, when it is new."""
+        """The machine of that name; created, and idle, if it is new."""
         if name not in self._nodes:
             self._nodes[name] = SimNode(self, name)
         return self._nodes[name]
 
     def disk(self, name: str, *, faults: DiskFaults | None = None) -> SimDisk:
-        """The disk of that name in its present power cycle. ``faults`` count when it is new."""
+        """The disk of that name in its present power cycle. ``faults`` apply if it is new."""
         disk = self._disks.get(name)
         if disk is None:
             disk = SimDisk(self.loop, name, self.rng.child(f"disk/{name}"), faults or self.faults.disk)
@@ -114,7 +114,7 @@ class SimWorld:
         return SimStore(self.journals(disk_name, "store"))
 
     def bury(self, owner: str) -> None:
-        """Expect no more of an incarnation: what its remains raise from now on is no failure."""
+        """Expect nothing more of an incarnation: what its remains raise from now on is not a failure."""
         self._dead[owner] = None
 
     def _shut_down_quietly(self) -> None:
@@ -155,7 +155,7 @@ class SimNode:
 
     @property
     def owner(self) -> str:
-        """What marks the tasks of this incarnation."""
+        """Marks the tasks of this incarnation."""
         return f"{self.name}#{self.incarnation}"
 
     @property
@@ -175,9 +175,9 @@ class SimNode:
     async def crash(self, *, power_loss: bool = True) -> None:
         """Kill the program now; afterwards ``start`` boots it again.
 
-        With ``power_loss`` the disk loses what it was not told to keep, without it only the
-        process dies. Disk and network are gone first, then the tasks are cancelled: their
-        cleanup can reach nothing any more, as if it had never run.
+        With ``power_loss`` the disk loses everything it was not told to keep; without it only the process dies.
+        Disk and network are gone first, then the tasks are cancelled: their cleanup can no longer reach anything,
+        as if it had never run.
         """
         loop, owner = self.world.loop, self.owner
         self._failures = self.failures()
@@ -195,7 +195,7 @@ class SimNode:
                 task.cancel()
             ended, _ = await asyncio.wait(live, timeout=MAX_CRASH_CLEANUP_S)
             for task in ended:
-                task.cancelled() or task.exception()  # seen, so that asyncio does not complain of it
+                task.cancelled() or task.exception()  # retrieved, so that asyncio does not complain
         if still := loop.tasks(owner):
             raise Unstoppable(tuple(describe(task) for task in still))
         self._main = None
@@ -203,7 +203,7 @@ class SimNode:
         self.incarnation += 1
 
     def failures(self) -> list[BaseException]:
-        """What its programs failed with by themselves, in all incarnations."""
+        """Failures of its programs by themselves, in all incarnations."""
         if self._main is None or not self._main.done() or self._main.cancelled():
             return self._failures
         error = self._main.exception()
