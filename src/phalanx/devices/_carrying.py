@@ -130,6 +130,7 @@ class Carrier:
         try:
             await self._attempt(job, failed, stays=course.stays)
         except DeviceBooked as booked:
+            self.left_behind(job.tenant, job.id)  # It is in what is raised.
             course.stays = not await self.mover.make_room(job, booked)
         except StorageError:
             raise
@@ -189,7 +190,7 @@ class Carrier:
         """Until there is a result. ``failed`` is told what each device said that gave none."""
         name, device, live = (job.tenant, job.id), job.device, None
         backend = self._fleet.backend(device)
-        if not (job.handle or job.sending or job.pinned) and self._chooser.held_s(device) is not None:
+        if not (job.handle or job.sending or job.pinned) and (self._chooser.held_s(device) or 0.0) > 0.0:
             raise HeldBack(device, "it failed, and is left alone for a while")
         self._chooser.sent(device)
         self.waiting[name] = device

@@ -209,7 +209,7 @@ class Jobs:
     async def _cancelled(self, job: Job, version: int, left: tuple[Loss, ...]) -> Job:
         if job.state.final:
             return job
-        lost = (*job.losses, *both(await self._carrier.mover.losses(job), left))
+        lost = both(job.losses, (*await self._carrier.mover.losses(job), *left))
         return await self.end(msgspec.structs.replace(job, losses=lost, sending={}), version, JobState.CANCELLED)
 
     async def run(self) -> None:

@@ -32,8 +32,8 @@ MAX_JOB_MOVES = 16
 MAX_JOB_YIELDS = 8
 MAX_JOB_WAITS = 4
 JOB_WAIT_S = 30.0
-# How often it is looked whether a run that tries a device has ended.
-TRIAL_LOOK_S = 2.0
+# How often it is looked whether a run that tries a device has ended, and how many times at most.
+TRIAL_LOOK_S, TRIAL_LOOKS = 2.0, 300
 # For how long one that was sent to a device by name waits for its vendor, where it has no deadline.
 NAMED_WAIT_S = 3_600.0
 # A job whose device is none of this node's is looked at again so often; it is begun when the node has the device again.

@@ -15,7 +15,7 @@ from phalanx.devices._choosing import Chooser
 from phalanx.devices._errors import VendorAway
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import Job
-from phalanx.devices._limits import JOB_WAIT_S, MAX_JOB_MOVES, MAX_JOB_WAITS, NAMED_WAIT_S, TRIAL_LOOK_S
+from phalanx.devices._limits import JOB_WAIT_S, MAX_JOB_MOVES, MAX_JOB_WAITS, NAMED_WAIT_S, TRIAL_LOOK_S, TRIAL_LOOKS
 from phalanx.devices._programs import ProgramKind, QueuedAnalog, QueuedAnnealer, QueuedPhotonic, perform, with_best
 from phalanx.devices._sending import LiveJob
 from phalanx.devices._treating import TreatingBackend, check_treatable
@@ -49,8 +49,13 @@ class Resting:
         return min(pause_s, max(0.0, (end_ns - self._clock.wall_ns()) / NS_PER_S))
 
     async def behind_a_trial(self, job: Job, chooser: Chooser) -> None:
-        """While another run tries whether the device works again: what waits goes after it, and not beside it."""
-        while not (job.handle or job.pinned) and chooser.held_s(job.device) == 0.0:
+        """While another run tries whether the device works again: what waits goes after it, and not beside it.
+
+        A trial that has not failed for so long may be in a vendor's queue: then the others need not wait for its end.
+        """
+        for _ in range(TRIAL_LOOKS):
+            if job.handle or job.pinned or chooser.held_s(job.device) != 0.0:
+                return
             await self.rest(job, TRIAL_LOOK_S, "it failed, and one run tries it first")
 
     async def rest(self, job: Job, wait_s: float, failed: str) -> None:

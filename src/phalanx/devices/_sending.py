@@ -160,7 +160,7 @@ def both(losses: tuple[Loss, ...], more: tuple[Loss, ...]) -> tuple[Loss, ...]:
 def without_handles(job: Job, losses: tuple[Loss, ...]) -> Job:
     """Nothing of it is at a vendor any more, nor on its way there."""
     return msgspec.structs.replace(
-        job, handle="", second="", second_handle="", losses=(*job.losses, *losses), sending={}
+        job, handle="", second="", second_handle="", losses=both(job.losses, losses), sending={}
     )
 
 

@@ -5,7 +5,8 @@ its key when the node died before it said so. Checkers look at vendors, store an
 
 - every job ends with a result, and once ended it stays as it is; one that may be at a vendor that cannot be asked for
   it ends with an error that says so instead, and is paid for;
-- a vendor has at most one job for each attempt, however often the node died or took it back;
+- a vendor has at most one job for each attempt, however often the node died or took it back, and none of its machines
+  is sent anything under a key that another one was;
 - the result is from the device that the job names, and of the kind that was asked for unless a move says otherwise;
 - the ledger has what was done classically instead, and nothing else;
 - what somebody else has booked is free of them: nothing is sent into such a window, and nothing that a living node sent
@@ -194,10 +195,11 @@ class SimForgetful(SimVendor):
 
 
 def _keys(job: Job, device: str) -> set[str]:
-    """Under which a vendor may have it: one attempt, a second one, and one more of each after each that was lost."""
+    """Under which a vendor may have it: one for each place where it was, and for each attempt after one was lost."""
     lost = sum(loss.device == device for loss in job.losses)
+    places = ["", *(f"-at-{number}" for number in range(2, len(job.moves) + 2))]
     more = ["", *(f"-{number}" for number in range(2, lost + 2))]
-    return {f"{job.id}{second}{number}" for second in ("", "-second") for number in more}
+    return {f"{job.id}{second}{at}{number}" for second in ("", "-second") for at in places for number in more}
 
 
 def _earlier(device: str) -> Job:
@@ -336,6 +338,10 @@ class JobsRun:
         for name, vendor in self._vendors.items():
             attempts = {key for job in self._ended.values() for key in _keys(job, name)}
             self._checker.require(set(vendor.results) <= attempts, "a job that nobody asked for", vendor.results)
+        for provider in {vendor.device.provider for vendor in self._vendors.values()}:
+            # Most vendors look for a key among the jobs of all their machines.
+            sent = [key for one in self._vendors.values() if one.device.provider == provider for key in one.results]
+            self._checker.require(len(sent) == len(set(sent)), "two machines of a vendor were sent one key", sent)
         for job in self._ended.values():
             for loss in job.losses:
                 self._checker.count("attempts given up, charged" if loss.charged else "attempts given up for nothing")

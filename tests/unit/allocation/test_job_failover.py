@@ -331,3 +331,23 @@ def test_one_of_many_jobs_that_wait_tries_whether_a_machine_works_again_and_all_
         assert min(tried_s[33:]) > 213
 
     run_with_store(main)
+
+
+@pytest.mark.requirement("QRM-7")
+def test_behind_a_trial_that_stays_in_a_queue_nobody_waits_for_ever():
+    async def main(world, store):
+        start_s = round(world.clock.monotonic_ns() / 1e9)
+        machine = Away(world, model("a-only", 0.001), back_s=start_s + 20)
+        jobs, _ = made(world, store, machine, local=False)
+        async with running_jobs(jobs):
+            for _ in range(5):
+                await submitted(jobs)
+            await world.clock.sleep(10.0)
+            machine.took_s = 7_200.0
+            await world.clock.sleep(1_000.0)
+        tried_s = [at - start_s for at in machine.tried]
+        assert tried_s[:6] == [0] * 5 + [31], "one tries it, and is in the queue there for two hours"
+        assert len(tried_s) == 10
+        assert 631 <= min(tried_s[6:]) <= max(tried_s[6:]) < 700
+
+    run_with_store(main)
