@@ -143,7 +143,7 @@ def modules(schema: Schema) -> dict[str, str]:
         f"CLASSES: Final[dict[int, OcsfClass]] = {{\n    one.class_uid: one\n    for one in (\n{listed}\n    )\n}}\n"
     )
     files["__init__.py"] = (
-        f'"""The classes of OCSF {schema.version}, as constants and by their numbers."""\n\n{note}'
+        f'"""The classes of OCSF {schema.version}, as constants and by number."""\n\n{note}'
         + "".join(imports)
         + "from phalanx.intel.reading.ocsf._index import CLASSES, OCSF_VERSION\n"
         + f"\n__all__ = [\n{public}\n]\n"
