@@ -47,13 +47,14 @@ class Offer:
 
 
 class Machines:
-    """The machines of a fleet, with what is known about them now. ``run_s``: how long completed runs took there."""
+    """The machines of a fleet, with what is known about them now. ``models`` are kept up to date by whoever owns them;
+    ``run_s``: how long completed runs took there."""
 
     def __init__(
-        self, fleet: Fleet, clock: Clock, board: Board, breakers: Breakers, limits: DeviceLimits | None,
-        run_s: Callable[[str], float],
+        self, fleet: Fleet, models: Sequence[DeviceModel], clock: Clock, board: Board, breakers: Breakers,
+        limits: DeviceLimits | None, run_s: Callable[[str], float],
     ) -> None:  # fmt: skip
-        self._fleet, self._clock, self._board = fleet, clock, board
+        self._fleet, self._models, self._clock, self._board = fleet, models, clock, board
         self._breakers, self._limits, self._run_s = breakers, limits, run_s
 
     def find(self, program: Program, wish: Wish, paused: Mapping[str, str]) -> Explanation:
@@ -61,7 +62,7 @@ class Machines:
         away = {**paused, **wish.without}
         found = self._fleet.program_refusals(program, shots=wish.shots, origin=wish.origin)
         refused = {name: why or away.get(name, "") for name, why in found.items()}
-        offers = [self._offer(model, wish) for model in self._fleet.devices()]
+        offers = [self._offer(model, wish) for model in self._models]
         return placed(program, wish, offers, refused, at_ns=self._clock.wall_ns() if wish.subject else 0)
 
     def chosen(self, found: Explanation) -> Chosen:

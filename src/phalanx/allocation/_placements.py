@@ -31,12 +31,13 @@ from phalanx.allocation._machines import Machines
 from phalanx.allocation._plain import run_seconds
 from phalanx.allocation._policies import Compiled
 from phalanx.allocation._policy import Case, Policy, Preference, Ranking, is_ideal
-from phalanx.allocation._requirement import Requirement, requirement_of
+from phalanx.allocation._requirement import Requirement, requirement_of, wanted_of
 from phalanx.allocation._run_times import RunTimes
 from phalanx.allocation._shapes import Shape
 from phalanx.allocation._trying import Trials
 from phalanx.allocation._waiting import JobNow, JobWait, for_a_device, opens_in_s, others_windows, own_window
 from phalanx.allocation.limits import DeviceLimits
+from phalanx.allocation.money import OwnPrices
 from phalanx.core import NS_PER_S, Circuit, Clock, InvalidInput, Offload, Origin, TenantId
 from phalanx.devices import (
     Chosen,
@@ -62,9 +63,9 @@ class Placements:
     def __init__(
         self, fleet: Fleet, clock: Clock, offload: Offload, policies: Mapping[str, Policy], *, policy: str,
         k: int = SHORTLIST, slots: int = 1, trials: Trials | None = None, breakers: Breakers | None = None,
-        limits: DeviceLimits | None = None,
+        limits: DeviceLimits | None = None, own_prices: OwnPrices | None = None,
     ) -> None:  # fmt: skip
-        self.trials, self.limits = trials, limits
+        self.trials, self.limits, self._own_prices = trials, limits, own_prices
         self._fleet, self._clock, self._offload = fleet, clock, offload
         self.policies = dict(policies)
         self.policy = checked_policies(policies, policy).name
@@ -75,7 +76,7 @@ class Placements:
         self._open: Counter[str] = Counter()
         self._took: dict[str, RunTimes] = {}
         self.breakers = breakers or Breakers()
-        self._machines = Machines(fleet, clock, self._board, self.breakers, limits, self._run_s)
+        self._machines = Machines(fleet, self._models, clock, self._board, self.breakers, limits, self._run_s)
         self.booked = Booked()
         self._recent: dict[TenantId, deque[Explanation]] = {}
         self._counts: OrderedDict[str, tuple[Requirement, bool]] = OrderedDict()
@@ -85,6 +86,7 @@ class Placements:
 
     async def choose(self, wish: Wish, /) -> Chosen:
         """Raises ``NothingFits``."""
+        await self._priced_anew()
         if wish.program is not None:
             self._look(wish.tenant)
             found = self._machines.find(wish.program, wish, self._paused())
@@ -105,7 +107,7 @@ class Placements:
 
     def refusal(self, device: str, wish: Wish, /) -> str:
         """Fidelity, deadline and money as where devices are chosen; that it is closed or paused a name stands above."""
-        model = self._fleet.backend(device).device
+        model = self._model(device)
         if said := unwished(model, wish):
             return said
         if wish.program is not None:
@@ -136,6 +138,7 @@ class Placements:
 
     async def explain(self, wish: Wish, *, policy: str = "") -> Explanation:
         """Where it would go now, by a policy other than the node's if one is named. Nothing is sent or kept."""
+        await self._priced_anew()
         if wish.program is not None:
             if policy:
                 raise InvalidInput("policy", "compares circuits by their gates, and this program has none")
@@ -311,11 +314,20 @@ class Placements:
             if not self.breakers.allows(model.name, model.provider, now_ns)
         }
 
+    async def _priced_anew(self) -> None:
+        if self._own_prices is not None:
+            await self._own_prices.refresh()
+
+    def _model(self, device: str) -> DeviceModel:
+        """As its provider says it is now, at the price that this node has for it."""
+        model = self._fleet.backend(device).device
+        return model if self._own_prices is None else self._own_prices.of(model)
+
     def _look(self, tenant: TenantId) -> None:
-        """Write what has changed to the board: calibrations and status by device, every queue, and what is booked."""
+        """Write what has changed to the board: devices and their prices, every queue, and what is booked."""
         now_ns = self._clock.wall_ns()
         for at, (name, known) in enumerate(zip(self._board.names, self._models, strict=True)):
-            model = self._fleet.backend(name).device
+            model = self._model(name)
             if model is not known:
                 self._models[at] = model
                 self._board.put(standing_of(model))
@@ -381,11 +393,3 @@ class Placements:
             if abs(one.score - first.score) <= _SAME and self._fleet.backend(one.device).device.provider == provider
         )
         return Chosen(first.device, reason, tuple(one.device for one in preferences), alike)
-
-
-def wanted_of(counts: Requirement, wish: Wish) -> Requirement:
-    """What a circuit of these counts asks for, wishes included."""
-    return replace(
-        counts, shots=wish.shots, fidelity=wish.fidelity, deadline_s=wish.deadline_s, budget=wish.budget,
-        regions=wish.regions,
-    )  # fmt: skip

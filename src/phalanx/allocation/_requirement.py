@@ -1,7 +1,7 @@
 """What a circuit asks of a device, from the circuit itself and from who wants it run."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phalanx.core import InvalidInput
+from phalanx.devices import Wish
 
 WIDTH, FIDELITY, COHERENCE_NS, DEGREE, N_ONE, N_TWO, N_MEASURED, DEPTH_ONE, DEPTH_TWO, DEADLINE_S, BUDGET, SHOTS = (
     range(12)
@@ -131,4 +132,12 @@ def requirement_of(counts: Counts, **wishes: Any) -> Requirement:
             "degree": 2.0 * len(counts.pairs) / counts.n_qubits, "coherence_ns": 10.0 * took_ns,
         }
         | wishes
+    )  # fmt: skip
+
+
+def wanted_of(counts: Requirement, wish: Wish) -> Requirement:
+    """What a circuit of these counts asks for, wishes included."""
+    return replace(
+        counts, shots=wish.shots, fidelity=wish.fidelity, deadline_s=wish.deadline_s, budget=wish.budget,
+        regions=wish.regions,
     )  # fmt: skip

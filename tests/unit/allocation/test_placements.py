@@ -8,6 +8,7 @@ import pytest
 
 from phalanx.allocation import Ask, Bookable, NothingFits, Placements, Reservations, built_in_policies
 from phalanx.allocation._waiting import opens_in_s
+from phalanx.allocation.money import OwnPrices, Prices, PriceTable
 from phalanx.core import DEFAULT_TENANT, InvalidInput, Origin, TenantId
 from phalanx.devices import (
     DeviceModel,
@@ -217,5 +218,32 @@ def test_what_others_booked_is_waited_for_and_what_one_booked_oneself_is_not():
         await world.clock.sleep(6.0)
         assert (await idle.choose(emulated)).device == "x.a"
         watching.cancel()
+
+    simulated(main)
+
+
+@pytest.mark.requirement("QRM-8")
+def test_decisions_are_by_this_nodes_own_prices_as_they_are_now():
+    async def main(world):
+        own = Prices(world.store("n"))
+        listed = price_per_shot(0.3, 0.01, as_of_ns=1, source="a list")
+        first, second = (replace(model(name, 0.01), price=listed) for name in ("first", "second"))
+        _, placements = made(world, Changing(first), Changing(second), own_prices=OwnPrices(own))
+
+        async def fits(device, budget):
+            found = await placements.explain(wish(origin=Origin.EMULATED, budget=budget))
+            return next(one.fits for one in found.devices if one.device == device)
+
+        assert await fits("x.first", 1.3)
+        await own.put(PriceTable.of("x.first", price_per_shot(5.0, 0.01, as_of_ns=2, source="our contract")))
+        assert not await fits("x.first", 1.3)
+        assert (await fits("x.second", 1.3), await fits("x.first", 6.0)) == (True, True)
+        assert "it would cost more than 1.3" in placements.refusal("x.first", wish(budget=1.3))
+        await own.remove("x.first")
+        await own.put(PriceTable.of("x.*", price_per_shot(0.0, 0.02, as_of_ns=3, source="our contract")))
+        assert not await fits("x.first", 1.3)
+        assert await fits("x.second", 2.0)
+        await own.remove("x.*")
+        assert await fits("x.first", 1.3)
 
     simulated(main)

@@ -16,6 +16,7 @@ from phalanx.allocation.money._accounts import Account, held, released, settled
 from phalanx.allocation.money._budgets import Budgets, BudgetView
 from phalanx.allocation.money._costs import JobCost, PriceListed, cost_of
 from phalanx.allocation.money._errors import OverBudget
+from phalanx.allocation.money._own_prices import OwnPrices
 from phalanx.allocation.money._periods import Period, Span
 from phalanx.allocation.money._prices import PRICES, Prices, PriceTable
 from phalanx.allocation.money._pricing import (
@@ -59,6 +60,7 @@ __all__ = [
     "JobCost",
     "Needs",
     "OverBudget",
+    "OwnPrices",
     "Period",
     "Place",
     "PriceListed",

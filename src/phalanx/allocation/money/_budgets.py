@@ -260,10 +260,7 @@ class Budgets:
 
 
 def _check_worth(job: Job, needs: Needs, model: DeviceModel, price: PriceTable) -> None:
-    """Raises ``InvalidInput`` where it would cost more than whoever submits it says that it may, or nobody knows.
-
-    Devices are compared by the prices of their makers, and not by one's own tables.
-    """
+    """Raises ``InvalidInput`` where it would cost more than whoever submits it says that it may, or nobody knows."""
     most = job.wishes.budget
     if most and model.is_unlisted and price == PriceTable.of(model.name, model.price):
         raise InvalidInput(

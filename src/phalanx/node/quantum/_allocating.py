@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from phalanx.allocation import Bookable, Breakers, Learner, Placements, PolicyContext, Reservations, Trials
 from phalanx.allocation.limits import DeviceLimits
-from phalanx.allocation.money import Budgets
+from phalanx.allocation.money import Budgets, OwnPrices, Prices
 from phalanx.core import NS_PER_S, AlertSink, AuditSink, InvalidInput, StorageError, Store, Unavailable
 from phalanx.devices import JOBS_AT_ONCE, Fleet, Jobs
 from phalanx.messaging import Bus
@@ -47,6 +47,7 @@ async def opened_placements(
     made = Placements(
         fleet, ports.clock, ports.offload, policies, policy=wanted.policy, k=wanted.laid_out, slots=JOBS_AT_ONCE,
         trials=trials, breakers=Breakers(adaptive=wanted.adaptive_breakers), limits=limits,
+        own_prices=OwnPrices(Prices(store)),
     )  # fmt: skip
     promoted = await trials.recall()
     if promoted in made.policies:

@@ -16,7 +16,7 @@ from phalanx.adapters import OsEntropy, SystemClock, ThreadOffload
 from phalanx.adapters.providers import provider_secret
 from phalanx.adapters.storage import SqliteStore, lock_folder
 from phalanx.allocation import Bookable, Learner, Placements, PolicyContext, Reservations
-from phalanx.allocation.money import Budgets
+from phalanx.allocation.money import Budgets, OwnPrices, Prices
 from phalanx.core import Clock, Store, Uuid7Source, keep_kernels_in
 from phalanx.devices import JOBS_AT_ONCE, Backend, Fleet, History, Jobs, ProviderContext, watch_devices
 from phalanx.node._limits import DESK_THREADS
@@ -118,7 +118,9 @@ async def _desk(
     if wrap is not None:
         fleet = Fleet([wrap(fleet.backend(name)) for name in fleet.names()])
     policies = provided_policies(PolicyContext(), alerts, learner)
-    placements = Placements(fleet, clock, offload, policies, policy=policy, slots=JOBS_AT_ONCE)
+    placements = Placements(
+        fleet, clock, offload, policies, policy=policy, slots=JOBS_AT_ONCE, own_prices=OwnPrices(Prices(store))
+    )
     ids = Uuid7Source(clock, lambda bits: int.from_bytes(entropy.token(16)) >> (128 - bits))
     calendar = Reservations(store, clock, ids, placements.booked)
     known = {one.name for one in await calendar.resources()}
