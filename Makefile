@@ -23,7 +23,7 @@ help:  ## show this list
 
 # The environment is made by uv; where uv is missing, pip brings it into the environment itself.
 $(PY):
-	@command -v uv >/dev/null && uv venv --quiet --python $(PYTHON) $(VENV) \
+	@command -v uv >/dev/null && uv venv --quiet --seed --python $(PYTHON) $(VENV) \
 	  || { $(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install --quiet --disable-pip-version-check uv; }
 
 $(VENV)/.run: $(DEPENDENCIES) | $(PY)

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -30,6 +31,20 @@ class Refused(PhalanxError):
     code = "refused"
 
 
+class _Answer(dict[str, Any]):
+    """An object in a node's answer. A field that it lacks is the node's fault and not the command's."""
+
+    def __init__(self, url: str, found: Mapping[str, Any]) -> None:
+        super().__init__(found)
+        self._url = url
+
+    def __missing__(self, name: str) -> Any:
+        raise Unavailable(
+            f"the node at {self._url}", f"its answer has no {name!r}",
+            hint="it may be of another release than this command (`phalanx --version`), or no Phalanx node at all",
+        )  # fmt: skip
+
+
 ca_option = click.option(
     "--ca",
     envvar="PHALANX_CA",
@@ -53,6 +68,8 @@ def client_options(command: Callable[..., None]) -> Callable[..., None]:
     return url_option(token_option(ca_option(wrapped)))
 
 
+# What the operating system's errors begin with.
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 # How OpenSSL calls the answer of something that does not speak TLS.
 _NO_TLS = "wrong version number"
 # The node's own hint is for programs that send headers.
@@ -112,10 +129,10 @@ class NodeClient:
             if answer.status == 200:
                 yield from answer.stream(_PIECE_BYTES)
                 return
-            body = _json(answer)
+            body = self._object(answer)
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"the node at {self.url}", _reason(error)) from error
-        raise self._problem(answer, body if isinstance(body, dict) else {})
+        raise self._problem(answer, body or {})
 
     def pages(self, path: str, *, limit: int, **params: Any) -> Iterator[dict[str, Any]]:
         """Up to ``limit`` items of a listing, following its cursor."""
@@ -157,10 +174,18 @@ class NodeClient:
             if _NO_TLS in str(error):
                 hint = "name it with http:// instead"
             raise Unavailable(f"the node at {self.url}", _reason(error, timeout_s), hint=hint) from error
-        body = {} if answer.status == 204 else _json(answer)
+        body = {} if answer.status == 204 else self._object(answer)
         if 200 <= answer.status < 300 and body is not None:
             return body
-        raise self._problem(answer, body if isinstance(body, dict) else {})
+        raise self._problem(answer, body or {})
+
+    def _object(self, answer: "urllib3.BaseHTTPResponse") -> dict[str, Any] | None:
+        """The answer's body; None if it is not a JSON object, which is all that a node answers with."""
+        try:
+            body = json.loads(answer.data, object_hook=lambda found: _Answer(self.url, found))
+        except ValueError:
+            return None
+        return body if isinstance(body, dict) else None
 
     def _problem(self, answer: "urllib3.BaseHTTPResponse", body: dict[str, Any]) -> PhalanxError:
         code = body.get("code")
@@ -211,12 +236,5 @@ def _reason(error: Exception, timeout_s: float = TIMEOUT_S) -> str:
         return f"it gave no answer within {timeout_s:g} s"
     if "RemoteDisconnected" in str(error):
         return "what listens there closed the connection without an answer; does it speak https?"
-    return str(error).rpartition(": ")[2].rstrip("')") or type(error).__name__
-
-
-def _json(answer: "urllib3.BaseHTTPResponse") -> Any:
-    """The answer's body; None if it is not JSON."""
-    try:
-        return answer.json()
-    except ValueError:
-        return None
+    said = str(error).rpartition(": ")[2].rstrip("')") or type(error).__name__
+    return _ERRNO.sub("", said)

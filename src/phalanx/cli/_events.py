@@ -48,13 +48,15 @@ def send(files: tuple[BinaryIO, ...], reader: str, client: NodeClient, as_json: 
     from phalanx.core import PhalanxError, counted
 
     sent: list[dict[str, Any]] = []
+    console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}"),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
-        disable=as_json,
+        console=console,
+        # Into a file or the mail of a timer it would write a line for each command.
+        disable=as_json or not console.is_terminal,
     ) as progress:
         try:
             for file in files:
@@ -62,7 +64,7 @@ def send(files: tuple[BinaryIO, ...], reader: str, client: NodeClient, as_json: 
                 task = progress.add_task(f"sending {name}" if len(files) > 1 else "sending", total=None)
                 sent.append({"file": name, "accepted": 0, "already_there": 0})
                 _send(client, file, reader, sent[-1], partial(progress.advance, task))
-        except PhalanxError:
+        except (PhalanxError, KeyboardInterrupt):
             progress.stop()
             n = sum(one["accepted"] for one in sent)
             click.echo(

@@ -1,5 +1,7 @@
 """Exit codes, and how an error becomes one helpful line on standard error."""
 
+import errno
+import io
 import sys
 from enum import IntEnum
 
@@ -17,6 +19,8 @@ from phalanx.core import (
     Unavailable,
     WireError,
 )
+
+_OF_STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
 class Exit(IntEnum):
@@ -131,6 +135,8 @@ def run_guarded(command: click.Command) -> None:
     try:
         # Outside its standalone mode click returns the code that a command gave to ``ctx.exit``.
         code = command.main(standalone_mode=False)
+        # What stands in the buffer yet may not fit on the disk that it is redirected to.
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         sys.exit(Exit.USAGE)
@@ -141,7 +147,24 @@ def run_guarded(command: click.Command) -> None:
         sys.exit(report(error))
     except ExceptionGroup as group:
         sys.exit(report(_foreseen(group)))
+    except BrokenPipeError:
+        sys.exit(_gave_up_output(Exit.FAILED))
+    except OSError as error:
+        sys.exit(_gave_up_output(_report_system(error)))
     sys.exit(code if isinstance(code, int) else Exit.OK)
+
+
+def _report_system(error: OSError) -> int:
+    """What the operating system refused and no command expected: a disk that fails or is full, a name too long."""
+    where = f"{printable(str(error.filename))}: " if error.filename else ""
+    click.secho(f"phalanx: {where}{error.strerror or error}", fg="red", err=True)
+    return Exit.STORAGE if error.errno in _OF_STORAGE else Exit.USAGE
+
+
+def _gave_up_output(code: int) -> int:
+    """The same code; what is still buffered is dropped, since writing it at the exit would fail once more."""
+    sys.stdout = io.StringIO()
+    return code
 
 
 def _foreseen(group: ExceptionGroup[Exception]) -> PhalanxError:

@@ -16,6 +16,14 @@ def read_file(path: Path) -> bytes:
         raise InvalidInput(str(path), f"cannot be read: {error.strerror or error}") from error
 
 
+def read_text_file(path: Path) -> str:
+    """The same of a text file."""
+    try:
+        return read_file(path).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(str(path), "is not a text file (UTF-8)") from error
+
+
 def read_json_file(path: Path) -> bytes:
     """The same for a JSON document. Invalid JSON is reported with the file's name, which a node would not know."""
     import msgspec

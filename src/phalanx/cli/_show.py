@@ -17,8 +17,10 @@ _SEVERITIES = ("info", "low", "medium", "high", "critical")
 MAX_LOOKED_THROUGH = 10_000
 MAX_NAMED = 3
 
+# More than anybody reads, and less than a machine fails at.
+_MOST = 1_000_000
 limit_option = click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(1), help="Show at most this many."
+    "--limit", default=50, show_default=True, type=click.IntRange(1, _MOST), help="Show at most this many."
 )
 
 # What groups of commands call their listing is understood here as well: `phalanx findings list`.

@@ -236,8 +236,10 @@ async def _host_names(settings: Settings, ports: Ports) -> dict[str, str]:
         return {}
     try:
         lines = (await ports.offload.run(file.read_text)).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput("intake.hosts_file", f"{file} cannot be read: {error}") from error
+    except OSError as error:
+        raise InvalidInput("intake.hosts_file", f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput("intake.hosts_file", f"{file} is not a text file (UTF-8)") from error
     names: dict[str, str] = {}
     for line in lines:
         address, name, *aliases = [*line.partition("#")[0].split(), "", ""]

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,7 +19,16 @@ from click.testing import CliRunner
 
 from phalanx.api import create_app
 from phalanx.cli._main import root
-from phalanx.core import DEFAULT_TENANT, NO_TRACE, AuditEntry, HttpAnswer, StorageError, Unavailable, derive_id
+from phalanx.core import (
+    DEFAULT_TENANT,
+    NO_TRACE,
+    AuditEntry,
+    HttpAnswer,
+    InvalidInput,
+    StorageError,
+    Unavailable,
+    derive_id,
+)
 from phalanx.ledger.witness import Cosigner, TrustedLog
 from phalanx.node import RolledBack, Settings, accept_loss, audit_ledger, back_up, build_node, open_ports, restore
 from phalanx.testing import SimLog
@@ -193,7 +203,7 @@ def test_a_disk_without_room_is_refused_and_one_that_fills_up_leaves_no_backup(t
     ballast.write_bytes(bytes(10 << 20))
     refused = _phalanx("backup", "create", str(to), "--data-dir", str(data))
     assert refused.returncode == 7
-    assert "MiB free, and the copy takes" in refused.stderr
+    assert "MiB free: the copy takes" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert [one.name for one in small_disk.iterdir()] == ["ballast"]
 
@@ -312,3 +322,53 @@ def test_a_copy_does_not_start_beside_the_node_that_it_is_of(tmp_path):
             assert ports.restored is not None
 
     asyncio.run(main())
+
+
+SCRIPT = Path(__file__).resolve().parents[3] / "deploy" / "phalanx-backup"
+
+
+@pytest.mark.slow
+def test_the_script_of_every_night_links_verifies_goes_on_and_removes_the_oldest(tmp_path):
+    data, backups, programs = tmp_path / "data", tmp_path / "backups", tmp_path / "programs"
+    with Up(data):
+        pass
+    (data / "archive" / "old").write_bytes(bytes(100_000))
+    backups.mkdir()
+    programs.mkdir()
+    (programs / "phalanx").write_text(f'#!/bin/sh\nexec {sys.executable} -m phalanx "$@"\n')
+    (programs / "phalanx").chmod(0o755)
+
+    def night(date):
+        (programs / "date").write_text(f"#!/bin/sh\necho {date}\n")
+        (programs / "date").chmod(0o755)
+        environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+        done = subprocess.run(
+            [SCRIPT, backups, data, "2"], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "verified" in done.stdout
+        return sorted(one.name for one in backups.iterdir())
+
+    assert night("2026-03-01T023000") == ["2026-03-01T023000"]
+    assert night("2026-03-02T023000") == ["2026-03-01T023000", "2026-03-02T023000"]
+    (backups / "2026-03-03T023000.part").mkdir()
+    assert night("2026-03-04T023000") == ["2026-03-02T023000", "2026-03-03T023000"], "the unfinished one was finished"
+    files = [backups / name / "data/archive/old" for name in ("2026-03-02T023000", "2026-03-03T023000")]
+    assert len({one.stat().st_ino for one in files}) == 1
+
+
+def test_a_folder_of_another_user_is_left_to_that_user(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("giving a folder to another user needs root")
+    data = tmp_path / "data"
+
+    async def main():
+        async with open_ports(settings_of(data)):
+            pass
+
+    asyncio.run(main())
+    os.chown(data, 65_534, 65_534)
+    with pytest.raises(InvalidInput, match="belongs to") as caught:
+        back_up(settings_of(data), tmp_path / "backup", quiet)
+    assert "sudo -u" in caught.value.hint
+    assert not (tmp_path / "backup.part").exists()

@@ -5,7 +5,7 @@ import pytest
 
 from phalanx.adapters import OsEntropy
 from phalanx.adapters.keys import FileWrapper
-from phalanx.core import StorageCorrupt
+from phalanx.core import StorageCorrupt, StorageError
 from phalanx.crypto.vault import WrongKey
 
 pytestmark = pytest.mark.requirement("CRY-2")
@@ -41,8 +41,9 @@ def test_a_file_that_others_may_read_is_refused(tmp_path):
     path = tmp_path / "root.key"
     wrapped = wrapped_in(path)
     path.chmod(0o640)
-    with pytest.raises(StorageCorrupt, match="others may read"):
+    with pytest.raises(StorageError, match="others may read") as refused:
         unwrap(path, wrapped)
+    assert f"chmod 600 {path}" in refused.value.hint
 
 
 def test_a_file_that_is_cut_short_is_named(tmp_path):

@@ -100,6 +100,32 @@ def test_a_list_where_a_problem_should_be_is_no_node():
 HOSTILE = "\x1b]0;owned\x07\u009b2J\u202e\ud800[red]"
 
 
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"text"', b"1", b"<html>"])
+def test_an_answer_that_is_no_object_is_from_no_node(body):
+    with answering(200, body) as client, pytest.raises(Unavailable, match="no Phalanx node"):
+        client.get("/v1/findings")
+
+
+def test_an_answer_that_lacks_a_field_is_told_as_that():
+    """A node of another release answers; the command does not end in a traceback."""
+    with answering(200, b'{"items": [{"id": "one"}]}') as client:
+        (row,) = client.pages("/v1/findings", limit=10)
+        assert row["id"] == "one"
+        assert row.get("title", "none") == "none"
+        with pytest.raises(Unavailable, match="its answer has no 'title'") as caught:
+            row["title"]
+        assert client.url in caught.value.message
+        assert "--version" in caught.value.hint
+
+
+def test_a_node_that_is_not_there_is_told_without_numbers():
+    with answering(200, b"{}") as client:
+        pass
+    with pytest.raises(Unavailable) as caught:
+        client.get("/v1/findings")
+    assert caught.value.reason == "Connection refused"
+
+
 def test_a_field_that_an_attacker_wrote_cannot_drive_the_terminal(capsys):
     print_table(HOSTILE, [{"a": HOSTILE}], [("a", lambda row: row["a"])], empty="")
     shown = capsys.readouterr().out

@@ -31,6 +31,7 @@ def test_several_files_are_sent_one_after_the_other_and_told_apart(monkeypatch, 
     assert [content for content, _ in sent] == [b'{"a": 1}\n', b'{"b": 1}\n{"b": 2}\n']
     assert "one.log: 1 line\n" in told.output
     assert "3 lines accepted" in told.output
+    assert "sending" not in told.output, "no bar where nobody looks"
     again = CliRunner().invoke(events, ["send", "--json", *map(str, files)])
     found = json.loads(again.output)
     assert (found["accepted"], found["already_there"], len(found["files"])) == (3, 3, 2)
@@ -54,6 +55,20 @@ def accepted(monkeypatch):
     taken_at_most = [-1]
     monkeypatch.setattr(NodeClient, "post", post)
     return taken, taken_at_most
+
+
+def test_what_was_accepted_before_ctrl_c_is_told(monkeypatch, tmp_path):
+    def post(_, path, *, content, **__):
+        if posts:
+            raise KeyboardInterrupt
+        posts.append(content)
+        return {"events": content.count(b"\n"), "duplicate": False}
+
+    posts = []
+    monkeypatch.setattr(NodeClient, "post", post)
+    (tmp_path / "long.log").write_bytes(LINES)
+    told = send(tmp_path / "long.log")
+    assert f"broken off: {posts[0].count(bytes([10])):,} lines accepted before it" in told.output
 
 
 def send(path):

@@ -1,8 +1,12 @@
 """How a command ends: the code it asked for, and one line for whatever went wrong."""
 
+import errno
 import gzip
+import os
+import subprocess
 import sys
 from io import BytesIO
+from pathlib import Path
 
 import click
 import pytest
@@ -49,6 +53,30 @@ def test_a_defect_among_them_is_not_hidden():
     group = ExceptionGroup("tasks", [StorageFull("the disk"), ZeroDivisionError()])
     with pytest.raises(ExceptionGroup):
         run_guarded(click.Command("it", callback=lambda: _raise(group)))
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.ENOSPC, Exit.STORAGE), (errno.EIO, Exit.STORAGE), (errno.EROFS, Exit.STORAGE), (errno.EACCES, Exit.USAGE)],
+)
+def test_what_the_operating_system_refuses_is_one_line(number, code, capsys):
+    assert code_of(lambda: _raise(OSError(number, os.strerror(number), "here.log"))) == code
+    assert capsys.readouterr().err == f"phalanx: here.log: {os.strerror(number)}\n"
+
+
+@pytest.mark.parametrize("command", [["--version"], ["keys", "algorithms", "--help"]])
+def test_output_that_does_not_fit_is_an_error_and_no_traceback(command):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "phalanx", *command], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, done.stderr) == (Exit.STORAGE, "phalanx: No space left on device\n")
+
+
+def test_a_reader_that_leaves_early_is_no_error_to_read_of():
+    command = f"{sys.executable} -m phalanx doctor --help | head -c 1 >/dev/null"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
 
 
 def test_a_message_cannot_drive_the_terminal(capsys):

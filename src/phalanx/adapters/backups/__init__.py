@@ -12,7 +12,7 @@ from phalanx.adapters.backups._errors import BackupRefused, NoRoom
 from phalanx.adapters.backups._manifest import DATA, DUMP, BackupFile, Manifest, Signed, sign_manifest
 from phalanx.adapters.backups._moment import STATE, Moment, SqliteMoment
 from phalanx.adapters.backups._putting_back import MARK, occupied, put_back
-from phalanx.adapters.backups._taking import Progress, Taking
+from phalanx.adapters.backups._taking import Progress, Taking, require_owner
 
 __all__ = [
     "DATA",
@@ -32,5 +32,6 @@ __all__ = [
     "occupied",
     "put_back",
     "read_backup",
+    "require_owner",
     "sign_manifest",
 ]

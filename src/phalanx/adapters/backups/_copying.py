@@ -127,7 +127,9 @@ def require_room(folder: Path, needed_bytes: int) -> None:
         place = place.parent
     free_bytes = shutil.disk_usage(place).free
     if free_bytes < needed_bytes + COPY_SPARE_BYTES:
-        raise NoRoom(str(place), needed_bytes=needed_bytes + COPY_SPARE_BYTES, free_bytes=free_bytes)
+        raise NoRoom(
+            str(place), needed_bytes=needed_bytes, spare_bytes=COPY_SPARE_BYTES, free_bytes=free_bytes
+        )  # fmt: skip
 
 
 def sync_tree(folder: Path) -> None:

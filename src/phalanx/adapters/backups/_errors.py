@@ -1,6 +1,6 @@
 """What this package raises."""
 
-from phalanx.core import PhalanxError
+from phalanx.core import MIB, PhalanxError
 
 
 class BackupRefused(PhalanxError):
@@ -21,16 +21,17 @@ class BackupRefused(PhalanxError):
 
 
 class NoRoom(PhalanxError):
-    """A copy would not fit. Nothing was written. Attributes: ``where``, ``needed_bytes``, ``free_bytes``."""
+    """A copy would not fit, or leave too little free. Attributes: ``where``, ``needed_bytes``, ``free_bytes``."""
 
     code = "no-room"
     where: str
     needed_bytes: int
     free_bytes: int
 
-    def __init__(self, where: str, *, needed_bytes: int, free_bytes: int) -> None:
+    def __init__(self, where: str, *, needed_bytes: int, spare_bytes: int, free_bytes: int) -> None:
         super().__init__(
-            f"{where} has {free_bytes / 2**20:,.0f} MiB free, and the copy takes {needed_bytes / 2**20:,.0f} MiB",
+            f"{where} has {free_bytes / MIB:,.0f} MiB free: the copy takes {needed_bytes / MIB:,.0f} MiB, "
+            f"and {spare_bytes / MIB:,.0f} MiB must stay free",
             hint="free space there, or name a folder on another disk",
             where=where, needed_bytes=needed_bytes, free_bytes=free_bytes,
         )  # fmt: skip

@@ -13,6 +13,7 @@ their last segment is copied as far as it was written and whole.
 import contextlib
 import errno
 import os
+import pwd
 import re
 import resource
 import shutil
@@ -271,6 +272,20 @@ class Taking:
                 f"no space left for {self.part}", hint="free space and run the same command again: it goes on there"
             )
         return InvalidInput(str(where), error.strerror or str(error), hint="look at the folders and who may use them")
+
+
+def require_owner(folder: Path) -> None:
+    """That what is made in ``folder`` meanwhile will belong to whom it belongs to; raises ``InvalidInput``."""
+    if not folder.is_dir() or (owner := folder.stat().st_uid) == os.geteuid():
+        return
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = f"#{owner}"
+    raise InvalidInput(
+        str(folder), f"belongs to {name}, and the node could not use files that somebody else makes in it",
+        hint=f"run this as that user: sudo -u '{name}' phalanx backup …",
+    )  # fmt: skip
 
 
 def discard(part: Path) -> None:

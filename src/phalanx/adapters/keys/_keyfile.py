@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from phalanx.adapters.storage._folders import make_folder, sync_folder
-from phalanx.core import NotFound, StorageCorrupt
+from phalanx.core import NotFound, StorageError
 
 _MODE = 0o600
 
@@ -55,12 +55,15 @@ def replace_private(path: Path, data: bytes) -> None:
 
 
 def read_private(path: Path) -> bytes:
-    """The bytes of a secret; raises ``StorageCorrupt`` when others may read it too, ``FileNotFoundError``."""
+    """The bytes of a secret; raises ``StorageError`` when others may read it too, ``FileNotFoundError``."""
     handle = os.open(path, os.O_RDONLY)
     try:
         status = os.fstat(handle)
         if status.st_mode & 0o077:
-            raise StorageCorrupt(str(path), 0, f"others may read this key; chmod 600 {path}, or replace the key")
+            raise StorageError(
+                f"{path}: others may read this key",
+                hint=f"chmod 600 {path}; if somebody may have read it already, replace the key",
+            )
         return os.read(handle, status.st_size)
     finally:
         os.close(handle)

@@ -105,7 +105,7 @@ class Database:
                 server_settings=_SESSION | {"search_path": schema},
             )
         except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise Unavailable("PostgreSQL", str(error), hint="is the server running, is the address right?") from error
+            raise Unavailable("PostgreSQL", said(error), hint="is the server running, is the address right?") from error
         database = cls(asyncpg, pool, f"PostgreSQL schema {schema}")
         try:
             await database.read(lambda connection: _migrate(connection, schema))
@@ -182,6 +182,11 @@ class Database:
 
 async def _leave_as_it_is(_connection: object) -> None:
     """Nothing here changes a session, so handing a connection back needs no round trip to reset it."""
+
+
+def said(error: Exception) -> str:
+    """What went wrong, without the number that the operating system gives it."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def import_asyncpg() -> ModuleType:

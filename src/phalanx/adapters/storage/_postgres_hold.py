@@ -8,7 +8,7 @@ journals, whose writer is fenced, then refuse the older one.
 import contextlib
 from collections.abc import AsyncIterator
 
-from phalanx.adapters.storage._postgres import import_asyncpg
+from phalanx.adapters.storage._postgres import import_asyncpg, said
 from phalanx.core import Unavailable
 
 _LOCK_CLASS = 0x70686C78  # "phlx"; the second key is the schema
@@ -21,7 +21,7 @@ async def hold_database(dsn: str, *, schema: str = "phalanx") -> AsyncIterator[N
     try:
         connection = await asyncpg.connect(dsn)
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Unavailable("PostgreSQL", str(error), hint="is the server running, is the address right?") from error
+        raise Unavailable("PostgreSQL", said(error), hint="is the server running, is the address right?") from error
     try:
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", _LOCK_CLASS, schema):
             raise Unavailable(

@@ -218,9 +218,9 @@ def _openssl_context(certificate: Path, key: Path) -> Any:
     context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_alpn_select_callback(lambda _, offered: _ALPN if _ALPN in offered else SSL.NO_OVERLAPPING_PROTOCOLS)
-    for setting, path, use in (
-        ("api.tls_cert", certificate, context.use_certificate_chain_file),
-        ("api.tls_key", key, context.use_privatekey_file),
+    for setting, what, path, use in (
+        ("api.tls_cert", "certificate", certificate, context.use_certificate_chain_file),
+        ("api.tls_key", "private key", key, context.use_privatekey_file),
     ):
         try:
             path.read_bytes()
@@ -228,7 +228,7 @@ def _openssl_context(certificate: Path, key: Path) -> Any:
         except OSError as error:
             raise InvalidInput(setting, f"{path} cannot be read: {error.strerror}") from error
         except SSL.Error as error:
-            raise InvalidInput(setting, f"{path} is not what it should be: {_reason(error)}") from error
+            raise InvalidInput(setting, f"{path} holds no {what} in PEM: {_reason(error)}") from error
     try:
         context.check_privatekey()
     except SSL.Error as error:

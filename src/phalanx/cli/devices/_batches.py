@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phalanx.cli._client import ca_option
+from phalanx.cli._files import read_text_file
 from phalanx.cli._output import Group, json_option, print_json
 from phalanx.cli.devices._batches_node import list_batches, route, show, stop
 
@@ -117,7 +118,7 @@ def _made(name: str, command: tuple[str, ...], environment: tuple[str, ...], **g
 def _asked(place: dict[str, Any], ask: "Callable[[BatchSystem], Awaitable[Any]]") -> Any:
     from phalanx.adapters import HttpAsker, KubernetesJobs, SlurmJobs, SystemClock
 
-    token = place["token_file"].read_text().strip()
+    token = read_text_file(place["token_file"]).strip()
     with contextlib.closing(HttpAsker(place["ca"])) as asks:
         system: BatchSystem = (
             SlurmJobs(asks, SystemClock(), place["url"], place["user"], token)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._files import read_text_file
 from phalanx.cli._output import Column, Group, json_option, print_json, print_table, printable
 from phalanx.cli.intel._search import show, stamp
 from phalanx.core import counted
@@ -117,7 +118,7 @@ def retro(
     At most 100 rules of techniques are run: those of the exact technique first, and the most severe.
     """
     wanted = {
-        "techniques": techniques, "rules": [rule.read_text(encoding="utf-8") for rule in rules],
+        "techniques": techniques, "rules": [read_text_file(rule) for rule in rules],
         "indicators": indicators, "finding": finding, "back_s": back * _DAY_S,
     }  # fmt: skip
     _shown(client.post_json("/v1/hunts/retro", wanted), as_json=as_json)

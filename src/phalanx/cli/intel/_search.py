@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from phalanx.cli._client import NodeClient, client_options
+from phalanx.cli._files import read_text_file
 from phalanx.cli._output import Column, json_option, print_json, print_table, printable
 from phalanx.core import counted
 
@@ -55,7 +56,7 @@ def search(
         "query": query, "last": last, "limit": limit, "after": after, "bars": bars, "timeout_s": timeout_s,
     }  # fmt: skip
     if rule is not None:
-        wanted["rule"] = rule.read_text(encoding="utf-8")
+        wanted["rule"] = read_text_file(rule)
     found = client.post_json("/v1/events/search", wanted)
     if as_json:
         print_json(found)

@@ -1,6 +1,7 @@
 """`phalanx ledger tiles`, `reindex` and `anchors`: the ledger for other tools, its indexes, its daily signatures."""
 
 import base64
+import contextlib
 from pathlib import Path
 
 import click
@@ -36,16 +37,17 @@ async def _write(folder: Path, source: SettingsSource) -> tuple[int, int]:
     from phalanx.node import read_tiles
 
     written = total = 0
-    async for path, content in read_tiles(source.load().settings, ask=ask_person):
-        file = folder / path
-        total += 1
-        try:
-            if path == "checkpoint" or not file.is_file() or file.stat().st_size != len(content):
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(content)
-                written += 1
-        except OSError as error:
-            raise InvalidInput("FOLDER", f"{file} cannot be written: {error.strerror}") from error
+    async with contextlib.aclosing(read_tiles(source.load().settings, ask=ask_person)) as tiles:
+        async for path, content in tiles:
+            file = folder / path
+            total += 1
+            try:
+                if path == "checkpoint" or not file.is_file() or file.stat().st_size != len(content):
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.write_bytes(content)
+                    written += 1
+            except OSError as error:
+                raise InvalidInput("FOLDER", f"{file} cannot be written: {error.strerror}") from error
     return written, total
 
 

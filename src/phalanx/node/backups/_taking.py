@@ -16,6 +16,7 @@ from phalanx.adapters.backups import (
     SqliteMoment,
     Taking,
     read_backup,
+    require_owner,
     sign_manifest,
 )
 from phalanx.adapters.keys import read_private
@@ -52,6 +53,7 @@ def back_up(
             "store.kind", "the rows of this node are in PostgreSQL, and a folder alone is no backup of it",
             hint="docs/how-to/back-up.md says how database and folder are kept together",
         )  # fmt: skip
+    require_owner(folder)
     signer = _signer(folder)
     fingerprint = signer.public.fingerprint
     before = None if previous is None else (previous, read_backup(previous, fingerprint=fingerprint))

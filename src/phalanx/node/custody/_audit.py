@@ -1,7 +1,7 @@
 """Checks the ledger of a node that is not running, from its stored bytes alone."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import asdict, dataclass
 
 from phalanx.adapters.keys import Ask, nobody_to_ask
@@ -72,7 +72,7 @@ async def reindex_ledger(settings: Settings, *, ask: Ask = nobody_to_ask) -> Rei
         return Reindexed(report.size, "")
 
 
-async def read_tiles(settings: Settings, *, ask: Ask = nobody_to_ask) -> AsyncIterator[tuple[str, bytes]]:
+async def read_tiles(settings: Settings, *, ask: Ask = nobody_to_ask) -> AsyncGenerator[tuple[str, bytes], None]:
     """The ledger of a stopped node as the files of a static log (tlog-tiles): paths and contents.
 
     The checkpoint comes last, so that whoever publishes the files in order never shows one

@@ -19,6 +19,7 @@ from phalanx.core import (
     AuditEntry,
     AuditSink,
     Clock,
+    InvalidInput,
     LimitExceeded,
     Offload,
     PhalanxError,
@@ -38,7 +39,10 @@ _OWN_NAME = "the node has a rule of that name, for its canary users"
 
 def detection_rules(settings: Settings) -> RuleSet:
     """The built-in rules, those of the settings' folder, and those that know the canary users."""
-    loaded = load_rules(settings.intake.rules_dir)
+    try:
+        loaded = load_rules(settings.intake.rules_dir)
+    except InvalidInput as error:
+        raise InvalidInput("intake.rules_dir", error.reason) from error
     texts = account_rules(settings.deception.users)
     if not texts:
         return loaded

@@ -107,7 +107,9 @@ def _from_file(file: Path | None) -> tuple[str, dict[str, Any]]:
         return str(path), {}
     except OSError as error:
         raise InvalidInput("config", f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InvalidInput("config", f"{path} is not a text file (UTF-8)") from error
+    except tomllib.TOMLDecodeError as error:
         raise InvalidInput("config", f"{path}: {error}") from error
     found: dict[str, Any] = {}
     for section, body in content.items():
