@@ -47,7 +47,7 @@ from phalanx.devices._calibration import Calibration, ErrorKind, Numbers, Qualit
 from phalanx.devices._choosing import Chooser, Chosen, FleetChooser, Windows, Wish, unwished
 from phalanx.devices._drawn_annealer import Draw, DrawnAnnealer
 from phalanx.devices._emulated import Emulated, beyond_emulation, check_fits, check_runs, emulate, fit, provenance_of
-from phalanx.devices._errors import LeftSending, MaybeSent, NoDeviceFits, VendorAway, in_short
+from phalanx.devices._errors import LeftSending, MaybeSent, NoDeviceFits, TooDear, VendorAway, in_short
 from phalanx.devices._failures import FAILURES, DeviceFailure, Failures
 from phalanx.devices._fleet import Candidate, Fleet, Placement
 from phalanx.devices._history import (
@@ -262,6 +262,7 @@ __all__ = [
     "StatePoint",
     "Status",
     "Treated",
+    "TooDear",
     "TreatedResult",
     "TreatingBackend",
     "VendorAway",

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from phalanx.core import NS_PER_S, Circuit, InvalidInput, LimitExceeded, Origin
-from phalanx.devices._job_records import JobWishes
+from phalanx.devices._job_records import Job, JobWishes
 from phalanx.devices._limits import MAX_KEY_CHARS, MAX_REGIONS_ASKED, MAX_SEED, MAX_WITHIN_S
 from phalanx.devices._programs import Program
 
@@ -71,3 +71,14 @@ def _check_of_program(wishes: JobWishes, treatment: Mapping[str, str]) -> None:
     if wishes.fidelity > 0.0:
         told = "nobody can predict it for a program without gates: of circuits it follows from their gates' errors"
         raise InvalidInput("fidelity", told, hint="leave it out; what is known classically stands beside the result")
+
+
+def same_job(
+    known: Job, work: Circuit | Program, shots: int, device: str, seed: int | None, treatment: tuple[str, str, str]
+) -> Job:
+    """``known``, when it is what was asked for."""
+    asked = (work.digest, shots, device or known.device, known.seed if seed is None else seed, treatment)
+    there = (known.mitigate, known.coherence, known.observable)
+    if asked != (known.work.digest, known.shots, known.device, known.seed, there):
+        raise InvalidInput("key", f"{known.key!r} stands for another job, {known.id}")
+    return known

@@ -18,6 +18,12 @@ class NoDeviceFits(Unavailable):
         self.refusals = tuple(refusals)
 
 
+class TooDear(PhalanxError):
+    """A job takes more than its tenant has left. ``may_cost`` is what it may cost; ``None``: no device would help."""
+
+    may_cost: float | None = None
+
+
 class VendorAway(Unavailable):
     """A vendor is not reached, or says that it is down: what it has of ours is not known to be lost, and it may come
     back."""

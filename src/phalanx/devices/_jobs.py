@@ -11,7 +11,9 @@ unique, or else is marked beforehand as on its way (``_sending``). How a job con
 import asyncio
 import contextlib
 import hashlib
+import math
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from typing import ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
@@ -40,11 +42,12 @@ from phalanx.core import (
     decode,
     encode,
 )
-from phalanx.devices._asking import check_asked, origin_of
+from phalanx.devices._asking import check_asked, origin_of, same_job
 from phalanx.devices._carrying import Carrier
 from phalanx.devices._choosing import Chooser, FleetChooser, Windows, wish_of
 from phalanx.devices._doubting import doubted
 from phalanx.devices._emulated import beyond_emulation
+from phalanx.devices._errors import TooDear
 from phalanx.devices._failures import Failures
 from phalanx.devices._fleet import Fleet
 from phalanx.devices._job_records import JOB_KEYS, JOBS, Job, JobState, JobWishes, Loss
@@ -114,7 +117,7 @@ class Jobs:
             work, asked, shots=shots, seed=seed, key=key, mitigate=mitigate, coherence=coherence, observable=observable
         )
         if key and (known := await self._of_key(tenant, key)) is not None:
-            return _same(known, work, shots, device, seed, (mitigate, coherence, observable))
+            return same_job(known, work, shots, device, seed, (mitigate, coherence, observable))
         if len(self._tasks) + self._fresh.qsize() >= MAX_OPEN_JOBS:
             raise Overloaded("jobs on devices", retry_after_s=1)
         job_id = job_id or self._ids.new()
@@ -128,20 +131,34 @@ class Jobs:
             pinned=bool(device) and not movable, reason=reason or f"{device} was asked for", mitigate=mitigate,
             coherence=coherence, observable=observable,
         )  # fmt: skip
-        job = await self._placed(job, origin)
-        check_treatable(self._fleet.backend(job.device), mitigate, coherence, observable)
-        writes, expect = [_put(job)], [Expect(JOBS, tenant, job.id, 0)]
-        if key:
-            writes.append(Put(JOB_KEYS, tenant, key, job.id.encode()))
-            expect.append(Expect(JOB_KEYS, tenant, key, 0))
+        try:
+            job = await self._committed(await self._placed(job, origin))
+        except TooDear as error:
+            if device or error.may_cost is None:
+                raise
+            try:
+                job = await self._committed(await self._placed(job, origin, most=error.may_cost))
+            except Unavailable:
+                raise error from None  # No device does it for what is left.
+        if job.id != job_id:
+            return same_job(job, work, shots, device, seed, (mitigate, coherence, observable))
+        self._fresh.put_nowait((tenant, job.id))
+        return job
+
+    async def _committed(self, job: Job) -> Job:
+        """Durable and paid for; the job that its key stands for, where there is one already."""
+        check_treatable(self._fleet.backend(job.device), job.mitigate, job.coherence, job.observable)
+        writes, expect = [_put(job)], [Expect(JOBS, job.tenant, job.id, 0)]
+        if job.key:
+            writes.append(Put(JOB_KEYS, job.tenant, job.key, job.id.encode()))
+            expect.append(Expect(JOB_KEYS, job.tenant, job.key, 0))
         try:
             await commit_paid(self._store, self._purse, job, writes, expect)
         except Conflict:
-            known = await self._of_key(tenant, key)
+            known = await self._of_key(job.tenant, job.key)
             if known is None:
                 raise
-            return _same(known, work, shots, device, seed, (mitigate, coherence, observable))
-        self._fresh.put_nowait((tenant, job.id))
+            return known
         return job
 
     def use_windows(self, windows: Windows) -> None:
@@ -320,8 +337,10 @@ class Jobs:
                     for row in rows:
                         yield tenant, row.key
 
-    async def _placed(self, job: Job, origin: Origin | None) -> Job:
+    async def _placed(self, job: Job, origin: Origin | None, *, most: float = math.inf) -> Job:
+        """At a device that grants what is wished, for ``most`` that may be spent."""
         wish = wish_of(job, self._clock.wall_ns(), origin, {})
+        wish = replace(wish, budget=min(wish.budget, most))
         if not job.device:
             chosen = await self._chooser.choose(wish)
             return msgspec.structs.replace(job, device=chosen.device, reason=chosen.reason)
@@ -366,17 +385,6 @@ def _as_storage() -> Iterator[None]:
 
 def _put(job: Job) -> Put:
     return Put(JOBS, job.tenant, job.id, encode(job), {"state": [job.state.value]})
-
-
-def _same(
-    known: Job, work: Circuit | Program, shots: int, device: str, seed: int | None, treatment: tuple[str, str, str]
-) -> Job:
-    """``known``, when it is what was asked for."""
-    asked = (work.digest, shots, device or known.device, known.seed if seed is None else seed, treatment)
-    there = (known.mitigate, known.coherence, known.observable)
-    if asked != (known.work.digest, known.shots, known.device, known.seed, there):
-        raise InvalidInput("key", f"{known.key!r} stands for another job, {known.id}")
-    return known
 
 
 def _seed_of(job_id: str) -> int:

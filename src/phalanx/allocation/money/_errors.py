@@ -1,9 +1,10 @@
 """Errors of the package; the tree is drawn in its docstring."""
 
-from phalanx.core import PhalanxError
+from phalanx.allocation.money._pricing import QUOTAS
+from phalanx.devices import TooDear
 
 
-class OverBudget(PhalanxError):
+class OverBudget(TooDear):
     """A job would cost more than is left. ``budget``, ``unit``, ``costs``, ``left``, ``renews_at_ns`` (0: never)."""
 
     code = "over-budget"
@@ -25,6 +26,7 @@ class OverBudget(PhalanxError):
         super().__init__(
             f"it costs {_told(costs)} {unit}, and {kept}", hint=f"{hint}, or ask for less: fewer shots, another device",
             tenant=tenant, budget=budget, unit=unit, costs=costs, left=left, limit=limit, renews_at_ns=renews_at_ns,
+            may_cost=None if unit in QUOTAS else left,
         )  # fmt: skip
 
 
