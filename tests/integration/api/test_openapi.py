@@ -233,6 +233,7 @@ def test_what_the_node_answers_is_what_the_document_says(on_node, tmp_path):
                 "/v1/cluster",
                 "/v1/agents/succession",
                 "/v1/manager/job",
+                "/v1/manager/jobs",
                 "/v1/batches/{batch}",
                 "/v1/messages/topology",
             }:
