@@ -6,6 +6,7 @@ import dataclasses
 import msgspec
 import pytest
 
+from phalanx.allocation import Placements, built_in_policies
 from phalanx.allocation.money import (
     ACCOUNTS,
     Budgets,
@@ -211,6 +212,31 @@ def test_seconds_are_settled_by_what_the_vendor_counted_and_beyond_the_estimate_
             assert 5.9 < now.overrun <= 6.0
             with pytest.raises(OverBudget):
                 await jobs.submit(DEFAULT_TENANT, BELL, shots=1)
+
+    run_with_store(main)
+
+
+@pytest.mark.requirement("QRM-8")
+def test_where_no_device_was_named_a_job_goes_where_what_is_left_is_enough():
+    async def main(world, store):
+        dear = Machine("a.dear", price=price_per_shot(0.30, 0.01, as_of_ns=1, source="a list"))
+        cheap = Machine("b.cheap", price=price_per_shot(0.0, 0.005, as_of_ns=1, source="a list"))
+        fleet = Fleet([dear, cheap])
+        budgets = Budgets(store, world.clock, fleet, world.offload)
+        placements = Placements(fleet, world.clock, world.offload, built_in_policies(), policy="least_busy")
+        jobs = Jobs(store, world.clock, world.ids, fleet, Telemetry(world.clock), placements, budgets)
+        await budgets.put(DEFAULT_TENANT, "lab", unit="USD", limit=2, period=Period.DAY)
+        assert [(await jobs.submit(DEFAULT_TENANT, BELL, shots=100)).device for _ in range(2)] == ["a.dear", "b.cheap"]
+        with pytest.raises(OverBudget, match=r"of the 2 USD of budget 'lab' 0\.2 are left"):
+            await jobs.submit(DEFAULT_TENANT, BELL, shots=100)
+        with pytest.raises(OverBudget):
+            await jobs.submit(DEFAULT_TENANT, BELL, shots=20, device="a.dear")
+        assert (await jobs.submit(DEFAULT_TENANT, BELL, shots=20, key="k")).device == "b.cheap"
+        assert (await jobs.submit(DEFAULT_TENANT, BELL, shots=20, key="k")).device == "b.cheap", "the same job"
+        assert len(await jobs.newest(DEFAULT_TENANT, limit=9)) == 3
+        await budgets.put(DEFAULT_TENANT, "jobs", unit="jobs", limit=0, period=Period.DAY)
+        with pytest.raises(OverBudget, match="jobs"):
+            await jobs.submit(DEFAULT_TENANT, BELL, shots=1)
 
     run_with_store(main)
 
